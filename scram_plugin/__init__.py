@@ -1,0 +1,25 @@
+"""SCRAM: an expert's eye on the training of neural networks, in TensorBoard, the terminal and CI.
+
+Public names, imported when first used:
+
+* `SCRAM`: the Keras callback (needs TensorFlow)
+* `read`: a log directory as a mapping of exact series
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+__all__ = ["SCRAM", "read"]
+
+_HOME = {"SCRAM": "scram_plugin.training.keras", "read": "scram_plugin.logs.logdir"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,214 @@
+"""The terminal's door: `scram check`, `scram list`, `scram explain`."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.table import Table
+
+from scram_plugin import __version__
+from scram_plugin.configuration import configured
+from scram_plugin.heuristics.catalogue import BadOption, Catalogue
+from scram_plugin.heuristics.heuristic import SEVERITIES
+from scram_plugin.logs.logdir import Logdir, read
+from scram_plugin.reports import json as json_report
+from scram_plugin.reports import text as text_report
+from scram_plugin.review import Review, file_notes, review
+from scram_plugin.logs.training_run import training_runs
+
+EXAMPLES = """\
+examples:
+  scram check logs                                  judge every training run below logs/
+  scram check logs --run 'exp7$' --format json      one run, for a program to read
+  scram check logs --fail-on warning                for CI: exit status 1 on any warning
+  scram check logs --set overfitting.patience=10    with another threshold
+  scram explain overfitting                         what it means and what to do
+
+exit status: 0 nothing at or above --fail-on, 1 something, 2 it could not judge
+"""
+
+
+class Failure(Exception):
+    """SCRAM cannot judge; the text is a sentence that says why and what to do. Exit status 2."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        return options.command(options)
+    except (Failure, BadOption) as error:
+        print(f"scram: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("scram: interrupted", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scram",
+        description="Finds what went wrong in trainings of neural networks, from their TensorBoard logs.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"scram {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="check | list | explain")
+    check = commands.add_parser(
+        "check",
+        help="judge the training runs of a log directory",
+        description="Judge every training run below one or more log directories.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    check.add_argument("logdir", nargs="+", metavar="LOGDIR", help="a directory with event files, at any depth")
+    check.add_argument("--format", choices=("text", "json"), default="text", help="what to print (default: text)")
+    check.add_argument("--output", metavar="FILE", help="write the answer to FILE instead of standard output")
+    check.add_argument(
+        "--fail-on",
+        choices=(*SEVERITIES, "never"),
+        default="error",
+        help="the least severity that makes the exit status 1 (default: error)",
+    )
+    check.add_argument("--run", metavar="REGEX", help="only training runs in whose name REGEX is found")
+    _choices(check)
+    check.set_defaults(command=_check)
+    listing = commands.add_parser("list", help="name all heuristics and their options")
+    _choices(listing)
+    listing.set_defaults(command=_list)
+    explain = commands.add_parser("explain", help="show the page of a heuristic: why it matters and how to fix it")
+    explain.add_argument("id", metavar="ID", help="for example nonfinite-loss; `scram list` names them all")
+    explain.set_defaults(command=_explain, config=None, set=[], select=None, ignore=None)
+    return parser
+
+
+def _choices(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--select", metavar="IDS", help="apply only these heuristics (ids, separated by commas)")
+    parser.add_argument("--ignore", metavar="IDS", help="leave these heuristics out")
+    parser.add_argument("--config", metavar="FILE", help="a scram.toml or pyproject.toml; by default the nearest one upwards")
+    parser.add_argument(
+        "--set", metavar="ID.OPTION=VALUE", action="append", default=[], help="set an option, for example overfitting.strict=true"
+    )
+
+
+def _catalogue(options: argparse.Namespace) -> Catalogue:
+    return configured(options.config, options.set, options.select, options.ignore)
+
+
+def _check(options: argparse.Namespace) -> int:
+    catalogue = _catalogue(options)
+    try:
+        pattern = re.compile(options.run or "")
+    except re.error as error:
+        raise Failure(f"--run: {options.run!r} is not a regular expression ({error})") from None
+    reviews: list[Review] = []
+    progress = Console(stderr=True)
+    with progress.status("reading ...") if progress.is_terminal else _Silent() as status:
+        for logdir in options.logdir:
+            logs = _read(logdir)
+            runs = [run for run in training_runs(logs) if pattern.search(run.name)]
+            for i, run in enumerate(runs):
+                status.update(f"reviewing {i + 1} of {len(runs)}: {run.name!r}")
+                reviews.append(review(run, catalogue, file_notes(run, logs)))
+            for problem in logs.problems:
+                if problem.byte is None and not any(problem.path in r.files for r in logs.values()):
+                    print(f"scram: {problem.path}: {problem.sentence}", file=sys.stderr)
+    if not reviews:
+        raise Failure(f"no training run has a name that matches {options.run!r}; without --run all are judged")
+    _write(options, reviews)
+    level = SEVERITIES.index(options.fail_on) if options.fail_on in SEVERITIES else -1
+    return int(any(r.counts()[severity] for r in reviews for severity in SEVERITIES[: level + 1]))
+
+
+class _Silent:
+    """Progress for nobody: standard error is not a terminal."""
+
+    def __enter__(self) -> _Silent:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def update(self, _: str) -> None:
+        pass
+
+
+def _read(logdir: str) -> Logdir:
+    try:
+        logs = read(logdir)
+    except (OSError, ValueError) as error:
+        raise Failure(f"{error}") from None
+    if not logs:
+        told = "".join(f"\n  {p.path}: {p.sentence}" for p in logs.problems[:5])
+        raise Failure(
+            f"{logdir}: no event files here or below (their names contain 'tfevents'). Is it the directory that you give "
+            f"to `tensorboard --logdir`?{told}"
+        )
+    return logs
+
+
+def _write(options: argparse.Namespace, reviews: list[Review]) -> None:
+    if options.format == "json":
+        text = json_report.report(reviews, ", ".join(options.logdir))
+    elif options.output:
+        text = _as_text(reviews, Console(file=io.StringIO(), width=100, record=False))
+    else:
+        console = Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else 100)
+        text_report.report(reviews, console)
+        return
+    if options.output:
+        try:
+            Path(options.output).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise Failure(f"--output: {options.output} could not be written ({error.strerror})") from None
+    else:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def _as_text(reviews: list[Review], console: Console) -> str:
+    text_report.report(reviews, console)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def _list(options: argparse.Namespace) -> int:
+    catalogue = _catalogue(options)
+    table = Table("heuristic", "needs", "options (now)", box=None, pad_edge=False)
+    for heuristic in catalogue.heuristics:
+        values = catalogue.options_of(heuristic)
+        table.add_row(heuristic.id, "; ".join(heuristic.needs), ", ".join(f"{k}={_toml(v)}" for k, v in values.items()))
+    Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(table)
+    return 0
+
+
+def _toml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _explain(options: argparse.Namespace) -> int:
+    try:
+        heuristic = _catalogue(options)[options.id]
+    except KeyError:
+        known = ", ".join(h.id for h in _catalogue(options).heuristics)
+        raise Failure(f"there is no heuristic {options.id!r}; there are: {known}") from None
+    if sys.stdout.isatty():
+        Console().print(Markdown(heuristic.page.text))
+        for option in heuristic.options:
+            print(f"{heuristic.id}.{option.name} (default {_toml(option.default)}): {option.help}")
+        return 0
+    print(heuristic.page.text.rstrip())
+    print("\n## Options\n")
+    for option in heuristic.options:
+        print(f"- `{option.name}` (default {_toml(option.default)}): {option.help}")
+    return 0

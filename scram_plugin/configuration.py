@@ -1,0 +1,86 @@
+"""The user's choices: which heuristics, with which options; from `scram.toml` or `pyproject.toml`, and from flags."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from scram_plugin.heuristics.catalogue import BadOption, Catalogue, catalogue
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def configured(
+    config: str | None = None,
+    settings: Iterable[str] = (),
+    select: str | None = None,
+    ignore: str | None = None,
+    start: Path | None = None,
+) -> Catalogue:
+    """The catalogue after the configuration file and then the flags.
+
+    `config` names a file; without it the nearest `scram.toml`, or `pyproject.toml` with a table ``[tool.scram]``, from
+    `start` (default: the working directory) upwards. `settings` are texts ``ID.OPTION=VALUE``; `select` and `ignore` are
+    ids separated by commas. Raises BadOption, with a sentence, for whatever is wrong.
+    """
+    table, where = _read(Path(config)) if config else _find(start or Path.cwd())
+    try:
+        chosen = _ids(table.pop("select", None)) if select is None else _ids(select)
+        ignored = _ids(table.pop("ignore", None)) or []
+        table.pop("select", None)
+        options: dict[str, dict[str, Any]] = {}
+        for id_, given in table.items():
+            if not isinstance(given, dict):
+                raise BadOption(f"{id_!r} is not a table of options; write [{id_}] and its options below")
+            options[id_] = dict(given)
+        catalogue(chosen, ignored, options)
+    except BadOption as error:
+        raise BadOption(f"{where}: {error}") from None
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        id_, dot, option = name.strip().rpartition(".")
+        if not (equals and dot and id_ and option):
+            raise BadOption(f"{setting!r} is not of the form ID.OPTION=VALUE, for example overfitting.strict=true")
+        options.setdefault(id_, {})[option] = value.strip()
+    return catalogue(chosen, [*ignored, *(_ids(ignore) or [])], options)
+
+
+def _ids(value: Any) -> list[str] | None:
+    if value is None:
+        return None
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+        raise BadOption("select and ignore take ids, separated by commas")
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _find(directory: Path) -> tuple[dict[str, Any], str]:
+    for folder in (directory, *directory.parents):
+        own, project = folder / "scram.toml", folder / "pyproject.toml"
+        if own.is_file():
+            return _read(own)
+        if project.is_file():
+            table, where = _read(project)
+            if table:
+                return table, where
+    return {}, "the options given"
+
+
+def _read(path: Path) -> tuple[dict[str, Any], str]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadOption(f"{path} could not be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadOption(f"{path} is not valid TOML: {error}") from None
+    if path.name == "pyproject.toml":
+        tool = content.get("tool")
+        content = tool.get("scram", {}) if isinstance(tool, dict) else {}
+    if not isinstance(content, dict):
+        raise BadOption(f"{path}: [tool.scram] is not a table")
+    return dict(content), str(path)

@@ -1,0 +1,105 @@
+"""The explicit list of all heuristics, which of them can explain which, and their options."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from scram_plugin.heuristics.curves import nonfinite_loss, overfitting
+from scram_plugin.heuristics.data import unnormalized_inputs
+from scram_plugin.heuristics.heuristic import Heuristic
+
+HEURISTICS = (
+    unnormalized_inputs.HEURISTIC,
+    nonfinite_loss.HEURISTIC,
+    overfitting.HEURISTIC,
+)
+
+# cause -> the findings that it brings about: they are kept, folded under it.
+EXPLAINS: dict[str, frozenset[str]] = {
+    "nonfinite-loss": frozenset({"overfitting"}),
+}
+
+
+class BadOption(ValueError):
+    """A configuration that cannot be used; the text is a sentence for the user."""
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The heuristics to apply, with the options to apply them with. `notes` tells what could not be loaded."""
+
+    heuristics: tuple[Heuristic, ...]
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def options_of(self, heuristic: Heuristic) -> dict[str, Any]:
+        return {**heuristic.defaults, **self.options.get(heuristic.id, {})}
+
+    def __getitem__(self, id_: str) -> Heuristic:
+        for heuristic in self.heuristics:
+            if heuristic.id == id_:
+                return heuristic
+        raise KeyError(id_)
+
+
+def catalogue(
+    select: Iterable[str] | None = None,
+    ignore: Iterable[str] = (),
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Catalogue:
+    """The catalogue after the user's choices. Raises BadOption for an unknown id or option, or a value of another type."""
+    heuristics, notes = _all()
+    known = {heuristic.id: heuristic for heuristic in heuristics}
+    chosen = set(known) if select is None else set(select)
+    for id_ in [*(select or ()), *ignore, *(options or {})]:
+        if id_ not in known:
+            raise BadOption(f"there is no heuristic {id_!r}; `scram list` names them: {', '.join(known)}")
+    checked = {
+        id_: {name: _value(known[id_], name, value) for name, value in given.items()} for id_, given in (options or {}).items()
+    }
+    kept = tuple(h for h in heuristics if h.id in chosen - set(ignore))
+    return Catalogue(kept, checked, tuple(notes))
+
+
+def _all() -> tuple[list[Heuristic], list[str]]:
+    """SCRAM's own heuristics, then those of installed packages. One that cannot be loaded costs a note."""
+    heuristics, notes = list(HEURISTICS), []
+    for entry in importlib.metadata.entry_points(group="scram.heuristics"):
+        try:
+            loaded = entry.load()
+            if not isinstance(loaded, Heuristic):
+                raise TypeError(f"it is a {type(loaded).__name__}, not a Heuristic")
+            if any(loaded.id == h.id for h in heuristics):
+                raise ValueError(f"there is a heuristic {loaded.id!r} already")
+            heuristics.append(loaded)
+        except Exception as error:
+            notes.append(f"The heuristic {entry.name!r} of another package could not be loaded: {error}")
+    return heuristics, notes
+
+
+def _value(heuristic: Heuristic, name: str, value: Any) -> Any:
+    """`value` in the type of the option's default; text (from a command line) is converted."""
+    if name not in heuristic.defaults:
+        names = ", ".join(heuristic.defaults) or "none"
+        raise BadOption(f"{heuristic.id} has no option {name!r}; its options are: {names}")
+    default = heuristic.defaults[name]
+    kind = type(default)
+    try:
+        if kind is bool:
+            if isinstance(value, str):
+                value = {"true": True, "false": False}[value.lower()]
+            if not isinstance(value, bool):
+                raise ValueError
+            return value
+        if isinstance(value, bool):
+            raise ValueError
+        value = kind(value)
+        if value != value or value in (float("inf"), float("-inf")):
+            raise ValueError
+        return value
+    except (ValueError, KeyError, TypeError):
+        word = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[kind]
+        raise BadOption(f"{heuristic.id}.{name} takes {word}, not {value!r}") from None

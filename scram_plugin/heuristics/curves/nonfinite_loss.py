@@ -1,0 +1,204 @@
+"""A loss that became NaN or infinite, and what in this run's evidence explains it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin import schema
+from scram_plugin.heuristics.edits import set_learning_rate
+from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, NotChecked
+from scram_plugin.heuristics.page import Page
+from scram_plugin.logs.series import Curve
+from scram_plugin.logs.training_run import TrainingRun
+
+# Keras's own defaults, which are those of the papers that introduced the optimisers (Adam: Kingma & Ba, 2015).
+USUAL_RATES = {
+    "SGD": 1e-2,
+    "Adam": 1e-3,
+    "AdamW": 1e-3,
+    "Nadam": 1e-3,
+    "Adamax": 1e-3,
+    "RMSprop": 1e-3,
+    "Adagrad": 1e-3,
+    "Adadelta": 1.0,
+    "Ftrl": 1e-3,
+    "Lion": 1e-4,
+    "Adafactor": 1e-3,
+    "Lamb": 1e-3,
+}
+HIGH = 10.0  # times the usual rate: outside the grids that people search (Bengio, 2012, section 3.1: within 10x of the best)
+HUGE_INPUT = 1e4  # beyond this a first layer of ordinary weights overflows float16 and saturates everything in float32
+GROWTH = 100.0  # times the lowest loss so far: growth that a healthy training never shows just before a NaN
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    curves = [c for c in (run.signal("batch loss"), run.signal("training loss")) if c is not None]
+    if not curves:
+        raise NotChecked("no training loss was logged", 'model.fit(..., callbacks=[SCRAM(log_dir="logs/exp1")])')
+    bad_curves = [c for c in curves if _bad(c, options["strict"]).any()]
+    if not bad_curves:
+        return
+    curve = bad_curves[0]
+    bad = _bad(curve, options["strict"])
+    where = np.flatnonzero(bad)
+    at, step = int(where[0]), int(curve.steps[where[0]])
+    recovered = not bad[-1]
+    before = curve.values[:at][np.isfinite(curve.values[:at])]
+    epoch = _epoch(run, step) if curve.axis == "batch" else None
+    value = curve.values[at]
+    name = "NaN" if math.isnan(value) else "infinite"
+    if curve.axis == "batch" and epoch is not None:
+        first_of_epoch = _first_batch(run, epoch)
+        place = f"batch {step - first_of_epoch + 1} of epoch {epoch + 1}"
+    else:
+        place = f"{curve.axis} {step}"
+    evidence: dict[str, Any] = {
+        "value": name,
+        "place": place,
+        "unit": curve.axis,
+        "step": step,
+        "bad_points": len(where),
+        "points": len(curve),
+        "last_finite": float(before[-1]) if len(before) else None,
+        "lowest_before": float(before.min()) if len(before) else None,
+        "first_finite": float(before[0]) if len(before) > 1 else None,
+        "from_start": "It was so from the first recorded value on." if at == 0 else None,
+        "stayed": f"It stayed so to the end of the record ({len(where):,} of {len(curve):,} values)." if not recovered else None,
+        "recovered": f"It was finite again from {curve.axis} {int(curve.steps[where[-1] + 1])} on." if recovered else None,
+    }
+    shown = [c.source() for c in bad_curves]
+    yield Finding(
+        severity="warning" if recovered else "error",
+        confidence="certain",
+        title=f"Loss became {name} at {place}" if at or epoch is not None else f"Loss is {name} from the first {curve.axis} on",
+        evidence=evidence,
+        first_step=step,
+        last_step=int(curve.steps[where[-1]]),
+        axis=curve.axis,
+        curves=shown,
+        causes=_causes(run, curve, at, evidence),
+        bad_step=step,
+    )
+
+
+def _bad(curve: Curve, strict: bool) -> np.ndarray:
+    return np.isnan(curve.values) if strict else ~np.isfinite(curve.values)
+
+
+def _epoch(run: TrainingRun, step: int) -> int | None:
+    epochs = run.signal("epoch")
+    if epochs is None or step not in epochs.steps:
+        return None
+    return int(epochs.values[np.searchsorted(epochs.steps, step)])
+
+
+def _first_batch(run: TrainingRun, epoch: int) -> int:
+    epochs = run.signal("epoch")
+    assert epochs is not None
+    return int(epochs.steps[np.argmax(epochs.values == epoch)])
+
+
+def _causes(run: TrainingRun, curve: Curve, at: int, evidence: dict[str, Any]) -> list[Cause]:
+    """All causes, those for which this run has the strongest evidence first (a weight of 0 means: nothing known)."""
+    step = int(curve.steps[at]) if curve.axis == "batch" else None
+    weighed = [
+        _learning_rate(run, evidence),
+        _inputs(run, step),
+        _labels(run, step),
+        _custom_loss(run),
+        _float16(run),
+    ]
+    return [cause for _, cause in sorted(weighed, key=lambda entry: -entry[0])]
+
+
+def _learning_rate(run: TrainingRun, evidence: dict[str, Any]) -> tuple[float, Cause]:
+    optimizer = run.facts.get("optimizer", {})
+    name, rate = str(optimizer.get("class", "")), optimizer.get("learning_rate")
+    if not isinstance(rate, (int, float)):
+        curve = run.signal("learning rate")
+        rate = float(np.nanmax(curve.values)) if curve is not None and np.isfinite(curve.values).any() else None
+    usual = USUAL_RATES.get(name)
+    said, weight, edit = [], 0.0, None
+    if rate is not None and usual is not None and math.isfinite(rate):
+        times = rate / usual
+        if times >= HIGH:
+            weight = 2.0 + min(math.log10(times), 12.0)
+            said.append(f"The learning rate is {rate:g}; {name} usually works with about {usual:g} ({times:,.0f} times less).")
+            edit = set_learning_rate(run.facts, name, usual)
+    elif rate is not None and rate >= 1.0 and not name:
+        weight = 2.0
+        said.append(f"The learning rate is {rate:g}; most optimisers work with 0.1 or less.")
+    first, last, lowest = (evidence[key] for key in ("first_finite", "last_finite", "lowest_before"))
+    if first is not None and lowest is not None and last > GROWTH * max(abs(lowest), 1e-3):
+        weight += 2.0
+        said.append(f"The loss grew from {lowest:.3g} to {last:.3g} just before: the steps were too large.")
+    against = ""
+    if rate is not None and usual is not None and not said:
+        against = f"The learning rate, {rate:g}, is in the usual range of {name}."
+    return weight, Cause("learning-rate", " ".join(said), against, edit)
+
+
+def _inputs(run: TrainingRun, step: int | None) -> tuple[float, Cause]:
+    for column in run.columns(schema.BATCHES):
+        tensor, _, statistic = column.partition("/")
+        curve = run.statistic(schema.BATCHES, column)
+        if not tensor.startswith("x") or curve is None or step is None:
+            continue
+        here = curve.steps <= step
+        if statistic == "nonfinite" and (curve.values[here] > 0).any():
+            first = int(curve.steps[here][np.argmax(curve.values[here] > 0)])
+            count = int(curve.values[here][np.argmax(curve.values[here] > 0)])
+            return 20.0, Cause("inputs", f"Batch {first} held {count:,} NaN or infinite input value{'s' * (count > 1)}.")
+        if statistic == "absmax" and here.any() and float(np.nanmax(curve.values[here])) > HUGE_INPUT:
+            return 3.0, Cause("inputs", f"Input values are as large as {float(np.nanmax(curve.values[here])):.3g}.")
+    return 0.0, Cause("inputs", "", "")
+
+
+def _labels(run: TrainingRun, step: int | None) -> tuple[float, Cause]:
+    loss = str(run.facts.get("loss", {}).get("class", ""))
+    low, high = run.statistic(schema.BATCHES, "y0/min"), run.statistic(schema.BATCHES, "y0/max")
+    if low is None or high is None or step is None or not (low.steps <= step).any():
+        return 0.0, Cause("labels")
+    least, most = float(np.nanmin(low.values[low.steps <= step])), float(np.nanmax(high.values[high.steps <= step]))
+    units = run.facts.get("model", {}).get("output_units")
+    if "SparseCategorical" in loss and isinstance(units, int) and (least < 0 or most >= units):
+        return 15.0, Cause("labels", f"Labels go from {least:g} to {most:g}, but the model has {units} outputs (0 to {units - 1}).")
+    if "Binary" in loss and (least < 0 or most > 1):
+        return 6.0, Cause("labels", f"Labels go from {least:g} to {most:g}; {loss} needs them between 0 and 1.")
+    return 0.0, Cause("labels", "", f"The labels, {least:g} to {most:g}, fit the outputs." if loss else "")
+
+
+def _custom_loss(run: TrainingRun) -> tuple[float, Cause]:
+    loss = run.facts.get("loss", {})
+    source = str(loss.get("source") or "")
+    if not loss.get("custom"):
+        return -1.0, Cause("custom-loss", "", "The loss is Keras's own." if loss else "")
+    found = sorted(set(re.findall(r"\b(log|sqrt|exp|divide|pow|norm)\b(?=\()", source)) | ({"/"} if "/" in source else set()))
+    if found:
+        return 5.0, Cause("custom-loss", f"The loss {loss.get('name')} is your own and uses {', '.join(found)}.")
+    return 1.0, Cause("custom-loss", f"The loss {loss.get('name')} is your own.")
+
+
+def _float16(run: TrainingRun) -> tuple[float, Cause]:
+    policy = str(run.facts.get("dtype_policy", ""))
+    if "float16" not in policy or "bfloat16" in policy:
+        return -1.0, Cause("float16", "", f"The model computes in {policy}." if policy else "")
+    scaled = run.facts.get("optimizer", {}).get("loss_scale")
+    said = f"The model computes in {policy}, whose largest number is 65,504"
+    return (4.0, Cause("float16", f"{said}, and the loss is not scaled.")) if not scaled else (2.5, Cause("float16", f"{said}."))
+
+
+HEURISTIC = Heuristic(
+    id="nonfinite-loss",
+    group="curves",
+    title_passed="Loss stayed finite",
+    check=check,
+    page=Page.beside(__file__),
+    options=(STRICT,),
+    needs=("training loss, of every batch or of every epoch",),
+)

@@ -1,0 +1,216 @@
+"""Inputs on a scale that the first layer cannot work with: raw bytes, or features of very different sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin import schema
+from scram_plugin.heuristics.edits import insert_first_layer
+from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.page import Page
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (
+    STRICT,
+    Option(
+        "max_scale",
+        10.0,
+        "largest root mean square of an input, or of one of its channels; ten times the 1.0 of standardised data, "
+        "the scale that initialisers assume (LeCun et al., 1998, section 4.3; Glorot & Bengio, 2010)",
+    ),
+    Option("max_ratio", 100.0, "largest ratio between the spreads of two channels; the condition number of the loss grows with its square"),
+)
+
+# Layers that say nothing of the scale, or that only move values around; looked through to find the first real one.
+_TRANSPARENT = {"InputLayer", "Reshape", "Flatten", "Permute", "Resizing", "CenterCrop", "ZeroPadding2D", "Cropping2D", "Masking"}
+_NORMALISES = {"Rescaling", "Normalization", "BatchNormalization", "LayerNormalization", "GroupNormalization", "UnitNormalization"}
+_ARITHMETIC = {"TrueDivide", "Divide", "Subtract", "Multiply"}  # preprocess_input inside a functional model
+_TOKENS = {"Embedding", "StringLookup", "IntegerLookup", "TextVectorization", "CategoryEncoding", "Hashing", "Discretization"}
+
+# What the pretrained networks of keras.applications expect where they do not rescale by themselves (their docstrings).
+_EXPECTED = {
+    "resnet50": (-151.1, 151.1),
+    "resnet101": (-151.1, 151.1),
+    "resnet152": (-151.1, 151.1),
+    "vgg16": (-151.1, 151.1),
+    "vgg19": (-151.1, 151.1),
+    "mobilenet": (-1.0, 1.0),
+    "mobilenetv2": (-1.0, 1.0),
+    "resnet50v2": (-1.0, 1.0),
+    "resnet101v2": (-1.0, 1.0),
+    "resnet152v2": (-1.0, 1.0),
+    "inception_v3": (-1.0, 1.0),
+    "inception_resnet_v2": (-1.0, 1.0),
+    "xception": (-1.0, 1.0),
+    "nasnet": (-1.0, 1.0),
+    "nasnet_large": (-1.0, 1.0),
+    "nasnet_mobile": (-1.0, 1.0),
+    "densenet121": (-2.2, 2.7),
+    "densenet169": (-2.2, 2.7),
+    "densenet201": (-2.2, 2.7),
+}
+HOW = 'model.fit(..., callbacks=[SCRAM(log_dir="logs/exp1")])'
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    names = sorted({c.partition("/")[0] for c in run.columns(schema.STATISTICS) if c.startswith("x")})
+    if not names:
+        raise NotChecked("no statistics of the inputs were logged", HOW)
+    for index, name in enumerate(names):
+        found = _judge(run, name, index, options)
+        if found is not None:
+            yield found
+
+
+def _judge(run: TrainingRun, name: str, index: int, options: Mapping[str, Any]) -> Finding | None:
+    values = {s: run.statistic(schema.STATISTICS, f"{name}/{s}") for s in ("min", "max", "mean", "std")}
+    if any(curve is None or not len(curve.finite()) for curve in values.values()):
+        return None
+    curves = {s: curve for s, curve in values.items() if curve is not None}
+    low, high = float(np.nanmin(curves["min"].values)), float(np.nanmax(curves["max"].values))
+    mean, std = (float(np.nanmedian(curves[s].values)) for s in ("mean", "std"))
+    kind, detail = _kind(run, name, low, high, mean, std, options)
+    if options["strict"]:
+        kind = kind or "strict"
+        if low >= -1 and high <= 1:
+            return None
+    elif kind is None or not _reaches_first_layer(run, index, low, high, kind):
+        return None
+    expected = _expected(run)
+    inputs = run.facts.get("model", {}).get("inputs", [])
+    label = inputs[index].get("name") if len(inputs) > 1 and index < len(inputs) else None
+    bytes_like = kind == "raw-bytes"
+    evidence: dict[str, Any] = {
+        "input": f"Input {label!r}" if label else "The inputs",
+        "low": low,
+        "high": high,
+        "mean": mean,
+        "std": std,
+        "bytes": "That is the scale of raw bytes, 0 to 255." if bytes_like else None,
+        "expected": f"{expected[0]} was trained on values between {expected[1][0]:g} and {expected[1][1]:g}." if expected else None,
+        **detail,
+    }
+    scale = "1.0 / 255" if bytes_like else f"1.0 / {max(abs(low), abs(high)):.3g}"
+    layer = f"Rescaling({scale})" if not expected or expected[1] != (-1.0, 1.0) else "Rescaling(1.0 / 127.5, offset=-1)"
+    others = detail.get("ratio") is not None
+    edit = None if others or kind == "strict" else insert_first_layer(run.facts, layer)
+    first = "features" if others else "raw-pixels" if bytes_like else "scale"
+    order = [first] + [c for c in ("raw-pixels", "features", "scale") if c != first]
+    said = {
+        "raw-pixels": f"Values from {low:g} to {high:g}, mean {mean:.3g}." if bytes_like else "",
+        "features": "The spreads of the features differ widely." if others else "",
+        "scale": f"Values reach {max(abs(low), abs(high)):.3g}.",
+    }
+    curve = curves["max"]
+    return Finding(
+        severity="warning",
+        confidence="likely" if kind in ("raw-bytes", "features") else "possible",
+        title=f"Inputs are not normalised: {low:g} to {high:g}" + (f" ({label})" if label else ""),
+        evidence=evidence,
+        first_step=int(curve.steps[0]),
+        last_step=int(curve.steps[-1]),
+        axis="batch",
+        curves=[curves[s].source() for s in ("max", "mean", "min")],
+        causes=[Cause(c, said[c], edit=edit if c == first else None) for c in order],
+    )
+
+
+def _kind(run, name, low, high, mean, std, options) -> tuple[str | None, dict[str, Any]]:
+    """What is wrong with the scale: "raw-bytes", "features", "large", or None; and what to say of single channels."""
+    spreads = _channels(run, name, "std")
+    means = _channels(run, name, "mean")
+    scale = float(np.hypot(mean, std))
+    # photographs use most of the range of a byte; a mask or a count that ends below 100 is "large" at most
+    if low >= 0 and 100 <= high <= 255 and scale > options["max_scale"]:
+        return "raw-bytes", {}
+    if len(spreads) > 1:
+        live = {c: s for c, s in spreads.items() if s > 0}
+        if live:
+            wide, narrow = max(live, key=lambda c: live[c]), min(live, key=lambda c: live[c])
+            scales = {c: float(np.hypot(means.get(c, 0.0), s)) for c, s in live.items()}
+            if live[wide] > options["max_ratio"] * live[narrow] and scales[wide] > options["max_scale"]:
+                return "features", {
+                    "ratio": live[wide] / live[narrow],
+                    "wide": wide,
+                    "narrow": narrow,
+                    "wide_std": live[wide],
+                    "narrow_std": live[narrow],
+                }
+    return ("large", {}) if scale > options["max_scale"] else (None, {})
+
+
+def _channels(run: TrainingRun, name: str, statistic: str) -> dict[int, float]:
+    prefix = f"{name}/{statistic}/"
+    found = {}
+    for column in run.columns(schema.STATISTICS):
+        if column.startswith(prefix) and column.removeprefix(prefix).isdigit():
+            curve = run.statistic(schema.STATISTICS, column)
+            if curve is not None and np.isfinite(curve.values).any():
+                found[int(column.removeprefix(prefix))] = float(np.nanmedian(curve.values))
+    return found
+
+
+def _reaches_first_layer(run: TrainingRun, index: int, low: float, high: float, kind: str) -> bool:
+    """Whether the values arrive as they are at a layer that minds their scale."""
+    first = _first_layer(run.facts.get("model", {}).get("layers", []))
+    if first is None:
+        return True
+    if first["class"] in _NORMALISES | _ARITHMETIC:
+        return False
+    tokens = [layer for layer in _flat(run.facts["model"]["layers"]) if layer.get("class") in _TOKENS]
+    inputs = run.facts["model"].get("inputs", [])
+    if tokens and kind != "raw-bytes" or first["class"] in _TOKENS:
+        # ids: whole numbers for an embedding; with several inputs, only the integer ones
+        dtype = str(inputs[index].get("dtype", "")) if index < len(inputs) else ""
+        if len(inputs) <= 1 or dtype.startswith(("int", "uint", "string")):
+            return False
+    expected = _expected(run)
+    if expected is not None:
+        margin = 0.1 * (expected[1][1] - expected[1][0])
+        return low < expected[1][0] - margin or high > expected[1][1] + margin
+    return True
+
+
+def _flat(layers: list) -> Iterable[Mapping[str, Any]]:
+    for layer in layers:
+        yield layer
+        yield from _flat(layer.get("layers") or [])
+
+
+def _first_layer(layers: list) -> Mapping[str, Any] | None:
+    """The first layer that does something to the values; a nested model is looked into."""
+    for layer in layers:
+        if layer.get("class") in _TRANSPARENT or str(layer.get("class", "")).startswith("Random"):
+            continue
+        if layer.get("layers"):
+            inner = _first_layer(layer["layers"])
+            if inner is not None:
+                return inner
+            continue
+        return layer
+    return None
+
+
+def _expected(run: TrainingRun) -> tuple[str, tuple[float, float]] | None:
+    """The pretrained network at the start of the model, and the range of values that it was trained on."""
+    for layer in run.facts.get("model", {}).get("layers", []):
+        if layer.get("layers"):
+            name = str(layer.get("name", ""))
+            stem = name.split("_1.00")[0].split("_0.")[0].lower()
+            if stem in _EXPECTED:
+                return name, _EXPECTED[stem]
+    return None
+
+
+HEURISTIC = Heuristic(
+    id="unnormalized-inputs",
+    group="data",
+    title_passed="Inputs are on a usable scale",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("SCRAM's statistics of the inputs",),
+)

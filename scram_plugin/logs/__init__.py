@@ -1,0 +1,1 @@
+"""Event files to training runs. Knows no heuristic."""

@@ -1,0 +1,1 @@
+"""Reviews to text and JSON."""

@@ -1,0 +1,172 @@
+"""Heuristics x training runs -> reviews."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from scram_plugin.heuristics.catalogue import EXPLAINS, Catalogue
+from scram_plugin.heuristics.heuristic import SEVERITIES, Finding, Heuristic, Inconclusive, NotChecked
+from scram_plugin.heuristics.page import FRAMEWORKS
+from scram_plugin.logs.logdir import Logdir
+from scram_plugin.logs.training_run import TrainingRun, training_runs
+
+LIVE_SECONDS = 120.0  # a run is live if its last event is younger than this, or than three of its usual intervals
+LONGEST_NOTE = 20  # problems of files told one by one; the rest are counted
+
+
+@dataclass
+class Review:
+    """All outcomes of one training run, as plain values that travel as JSON (see `as_dict`)."""
+
+    name: str
+    tensorboard_runs: list[str]
+    framework: str | None
+    notes: list[str]
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    passed: list[str] = field(default_factory=list)
+    inconclusive: list[dict[str, str]] = field(default_factory=list)
+    not_checked: list[dict[str, str]] = field(default_factory=list)
+
+    def counts(self) -> dict[str, int]:
+        """Findings of each severity; those that another finding explains do not count."""
+        own = [f["severity"] for f in self.findings if f["explained_by"] is None]
+        return {severity: own.count(severity) for severity in SEVERITIES}
+
+    def headline(self) -> dict[str, str]:
+        """What to know first: kind "trouble", "info", "early", "fine" or "unknown", and a sentence."""
+        counts = self.counts()
+        if counts["error"] or counts["warning"]:
+            words = [f"{n} {word}{'s' * (n > 1)}" for word in ("error", "warning") if (n := counts[word])]
+            first = next(f for f in self.findings if f["explained_by"] is None)
+            return {"kind": "trouble", "text": f"Trouble: {' and '.join(words)}. {first['title']}."}
+        if self.inconclusive:
+            return {"kind": "early", "text": f"Too early to tell: {self.inconclusive[0]['reason']}."}
+        if not self.passed and not self.findings:
+            return {"kind": "unknown", "text": "Nothing could be checked: the log lacks what the checks need."}
+        word = "check" if len(self.passed) == 1 else "checks"
+        return {"kind": "fine", "text": f"Nothing wrong found: {len(self.passed)} {word} passed."}
+
+    def as_dict(self) -> dict[str, Any]:
+        """The object of one run in the JSON contract. Non-finite numbers are strings."""
+        return plain(
+            {
+                "name": self.name,
+                "tensorboard_runs": self.tensorboard_runs,
+                "framework": self.framework,
+                "notes": self.notes,
+                "headline": self.headline(),
+                "findings": self.findings,
+                "passed": self.passed,
+                "inconclusive": self.inconclusive,
+                "not_checked": self.not_checked,
+            }
+        )
+
+
+def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) -> Review:
+    """Apply every heuristic to one training run. A heuristic that raises becomes an inconclusive outcome."""
+    result = Review(run.name, run.tensorboard_runs, run.framework, [*run.notes(), *notes, *catalogue.notes])
+    found: list[tuple[Heuristic, Finding]] = []
+    for heuristic in catalogue.heuristics:
+        try:
+            findings = list(heuristic.check(run, catalogue.options_of(heuristic)))
+        except Inconclusive as reason:
+            result.inconclusive.append({"heuristic": heuristic.id, "reason": str(reason)})
+        except NotChecked as missing:
+            result.not_checked.append({"heuristic": heuristic.id, "reason": str(missing), "how": missing.how})
+        except Exception as error:
+            reason_ = f"the check itself failed ({type(error).__name__}: {error}); please report this"
+            result.inconclusive.append({"heuristic": heuristic.id, "reason": reason_})
+        else:
+            found += [(heuristic, finding) for finding in findings]
+            if not findings:
+                result.passed.append(heuristic.id)
+    ids = {heuristic.id for heuristic, _ in found}
+    for heuristic, finding in found:
+        by = next((cause for cause in ids if heuristic.id in EXPLAINS.get(cause, ())), None)
+        result.findings.append(_finding(heuristic, finding, by, run.framework))
+    result.findings.sort(
+        key=lambda f: (f["explained_by"] is not None, SEVERITIES.index(f["severity"]), f["steps"]["first"], f["heuristic"])
+    )
+    return result
+
+
+def _finding(heuristic: Heuristic, finding: Finding, explained_by: str | None, framework: str | None) -> dict[str, Any]:
+    page = heuristic.page
+    causes, fixes = [], []
+    for cause in finding.causes:
+        causes.append({"id": cause.id, "title": page.causes[cause.id][0], "for": cause.for_, "against": cause.against})
+        title, text, snippets = page.fixes[cause.id]
+        wanted = [s for s in snippets if s.framework == framework] if framework in FRAMEWORKS else snippets
+        for i, snippet in enumerate(wanted):
+            edit = None
+            if cause.edit is not None and i == 0:
+                edit = {name: getattr(cause.edit, name) for name in ("file", "line", "before", "after")}
+            fixes.append(
+                {
+                    "cause": cause.id,
+                    "title": title,
+                    "text": text,
+                    "framework": snippet.framework,
+                    "code": snippet.code,
+                    "edit": edit,
+                }
+            )
+    return {
+        "heuristic": heuristic.id,
+        "severity": finding.severity,
+        "confidence": finding.confidence,
+        "title": finding.title,
+        "summary": page.what_happened(finding.evidence),
+        "steps": {"first": finding.first_step, "last": finding.last_step, "axis": finding.axis},
+        "curves": finding.curves,
+        "evidence": {key: value for key, value in finding.evidence.items() if value is not None},
+        "bad_step": finding.bad_step,
+        "best_step": finding.best_step,
+        "explained_by": explained_by,
+        "causes": causes,
+        "fixes": fixes,
+    }
+
+
+def review_all(logs: Logdir, catalogue: Catalogue) -> list[Review]:
+    """The reviews of all training runs of a log directory that was read, in the order of their names."""
+    return [review(run, catalogue, file_notes(run, logs)) for run in training_runs(logs)]
+
+
+def file_notes(run: TrainingRun, logs: Logdir) -> list[str]:
+    """A sentence for each file of this training run that could not be read to its end."""
+    files = {path for name in run.tensorboard_runs for path in logs[name].files}
+    notes = [f"{os.path.basename(p.path)}: {p.sentence}." for p in logs.problems if p.path in files]
+    if len(notes) > LONGEST_NOTE:
+        notes[LONGEST_NOTE:] = [f"And {len(notes) - LONGEST_NOTE} more files have problems."]
+    return notes
+
+
+def is_live(run: TrainingRun, now: float) -> bool:
+    """Whether the training seems to go on: it did not say that it ended, and its last event is recent."""
+    if run.ended is not None or not math.isfinite(run.last_wall_time):
+        return False
+    curve = run.signal("training loss")
+    gaps = np.diff(curve.wall_times[-20:]) if curve is not None and len(curve) > 2 else np.zeros(1)
+    usual = float(np.median(gaps)) if np.isfinite(gaps).all() else 0.0
+    return now - run.last_wall_time < max(LIVE_SECONDS, 3 * min(usual, 3600.0))
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON can carry it: non-finite numbers become "NaN", "Infinity" and "-Infinity"."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value

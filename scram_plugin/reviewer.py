@@ -1,0 +1,137 @@
+"""Keeps the reviews of a log directory current, in a background thread, for those who ask while a training runs."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from scram_plugin.heuristics.catalogue import Catalogue
+from scram_plugin.logs.logdir import Logdir
+from scram_plugin.logs.series import Series
+from scram_plugin.logs.training_run import TrainingRun, training_runs
+from scram_plugin.review import Review, file_notes, is_live, review
+
+SHORTEST_INTERVAL = 1.0  # seconds between two looks at the directory, however many clients ask
+
+logger = logging.getLogger("scram")
+
+
+class Reviewer:
+    """Reads and reviews when asked, one run at a time; `runs` and `review` answer from what is known.
+
+    The thread starts with the first question and sleeps while nobody asks.
+    """
+
+    def __init__(self, roots: str | Mapping[str, str], catalogue: Catalogue) -> None:
+        self.logs = Logdir(roots)
+        self.catalogue = catalogue
+        self._reviews: dict[str, Review] = {}
+        self._fingerprints: dict[str, str] = {}
+        self._known: dict[str, TrainingRun] = {}
+        self._pending: dict[str, TrainingRun] = {}
+        self._first: list[str] = []  # runs that somebody waits for
+        self._looked = False
+        self._asked = threading.Event()
+        self._news = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def runs(self) -> dict[str, Any]:
+        """What the list of training runs shows, from what has been reviewed so far; asks for a fresh look."""
+        self._ask()
+        with self._news:
+            now = time.time()
+            runs = [
+                {
+                    "name": name,
+                    "counts": self._reviews[name].counts(),
+                    "headline": self._reviews[name].headline(),
+                    "state": "live" if is_live(self._known[name], now) else "finished",
+                    "fingerprint": self._fingerprints[name],
+                }
+                for name in sorted(self._reviews)
+                if name in self._known
+            ]
+            total = len(self._known)
+            return {"runs": runs, "progress": {"done": total - len(self._pending), "total": total, "looked": self._looked}}
+
+    def review(self, name: str, timeout: float = 60.0) -> Review | None:
+        """The complete review of one training run, made first if need be; None for an unknown run.
+
+        Raises TimeoutError if it takes longer than `timeout` seconds.
+        """
+        self._ask()
+        end = time.monotonic() + timeout
+        with self._news:
+            while not self._looked or name in self._pending:
+                if name not in self._first:
+                    self._first.append(name)
+                if not self._news.wait(max(end - time.monotonic(), 0.0)):
+                    raise TimeoutError
+            return self._reviews.get(name)
+
+    def series(self, tensorboard_run: str, tag: str) -> Series | None:
+        """The exact points of one tag, or None where there is no such run or tag."""
+        with self.logs.lock:
+            run = self.logs.get(tensorboard_run)
+            return run.get(tag) if run is not None else None
+
+    def wait(self, timeout: float = 60.0) -> None:
+        """Look at the directory and wait until everything is reviewed."""
+        self._ask()
+        end = time.monotonic() + timeout
+        with self._news:
+            while (not self._looked or self._pending) and self._news.wait(max(end - time.monotonic(), 0.0)):
+                pass
+
+    def _ask(self) -> None:
+        self._asked.set()
+        with self._news:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="scram-reviewer", daemon=True)
+                self._thread.start()
+
+    def _work(self) -> None:
+        while True:
+            self._asked.wait()
+            self._asked.clear()
+            try:
+                self._look()
+            except Exception:
+                logger.exception("SCRAM could not look at the log directory; it tries again with the next question")
+            time.sleep(SHORTEST_INTERVAL)
+
+    def _look(self) -> None:
+        changed = self.logs.refresh()
+        known = {run.name: run for run in training_runs(self.logs)}
+        with self._news:
+            for name, run in known.items():
+                old = self._known.get(name)
+                if old is None or old.parts != run.parts or changed & set(run.parts) or name in self._pending:
+                    self._pending[name] = run
+                else:
+                    known[name] = old
+            for name in self._known.keys() - known.keys():
+                self._pending.pop(name, None)
+                self._reviews.pop(name, None)
+            self._known = known
+            self._looked = True
+            self._news.notify_all()
+        while True:
+            with self._news:
+                if not self._pending:
+                    return
+                name = next((n for n in self._first if n in self._pending), next(iter(self._pending)))
+                run = self._pending[name]
+            done = review(run, self.catalogue, file_notes(run, self.logs))
+            fingerprint = hashlib.sha1(repr(done).encode(errors="replace")).hexdigest()[:16]
+            with self._news:
+                self._reviews[name] = done
+                self._fingerprints[name] = fingerprint
+                self._pending.pop(name, None)
+                if name in self._first:
+                    self._first.remove(name)
+                self._news.notify_all()
