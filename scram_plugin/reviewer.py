@@ -35,14 +35,21 @@ class Reviewer:
         self._pending: dict[str, TrainingRun] = {}
         self._first: list[str] = []  # runs that somebody waits for
         self._looked = False
+        self._looks = 0
         self._asked = threading.Event()
         self._news = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def runs(self) -> dict[str, Any]:
-        """What the list of training runs shows, from what has been reviewed so far; asks for a fresh look."""
+    def runs(self, patience: float = 0.0) -> dict[str, Any]:
+        """What the list of training runs shows, from what has been reviewed so far.
+
+        Asks for a fresh look, and waits for it for `patience` seconds, so that one question is usually enough for news.
+        """
+        with self._news:
+            looks = self._looks
         self._ask()
         with self._news:
+            self._news.wait_for(lambda: self._looks > looks and not self._pending, patience)
             now = time.time()
             runs = [
                 {
@@ -95,14 +102,16 @@ class Reviewer:
                 self._thread.start()
 
     def _work(self) -> None:
+        ended = -SHORTEST_INTERVAL
         while True:
             self._asked.wait()
+            time.sleep(max(SHORTEST_INTERVAL - (time.monotonic() - ended), 0.0))
             self._asked.clear()
             try:
                 self._look()
             except Exception:
                 logger.exception("SCRAM could not look at the log directory; it tries again with the next question")
-            time.sleep(SHORTEST_INTERVAL)
+            ended = time.monotonic()
 
     def _look(self) -> None:
         changed = self.logs.refresh()
@@ -119,6 +128,7 @@ class Reviewer:
                 self._reviews.pop(name, None)
             self._known = known
             self._looked = True
+            self._looks += 1
             self._news.notify_all()
         while True:
             with self._news:
@@ -135,3 +145,25 @@ class Reviewer:
                 if name in self._first:
                     self._first.remove(name)
                 self._news.notify_all()
+
+
+class NewFindings:
+    """Reviews the one training run at a log directory again and again, and tells what was not there before."""
+
+    def __init__(self, log_dir: str, catalogue: Catalogue) -> None:
+        self._logs, self._catalogue = Logdir(log_dir), catalogue
+        self._known: set[tuple[str, str]] = set()
+
+    def look(self) -> list[dict[str, Any]]:
+        """The findings that are new since the last look; those that another finding explains are left out."""
+        self._logs.refresh()
+        new = []
+        for run in training_runs(self._logs):
+            if run.name != ".":
+                continue
+            for finding in review(run, self._catalogue).findings:
+                key = (finding["heuristic"], finding["curves"][0]["tag"])
+                if finding["explained_by"] is None and key not in self._known:
+                    self._known.add(key)
+                    new.append(finding)
+        return new

@@ -144,19 +144,25 @@ def _learning_rate(run: TrainingRun, evidence: dict[str, Any]) -> tuple[float, C
 
 
 def _inputs(run: TrainingRun, step: int | None) -> tuple[float, Cause]:
+    """Non-finite or huge inputs in any batch up to the first bad loss."""
+    largest = 0.0
     for column in run.columns(schema.BATCHES):
-        tensor, _, statistic = column.partition("/")
         curve = run.statistic(schema.BATCHES, column)
-        if not tensor.startswith("x") or curve is None or step is None:
+        if step is None or curve is None or not column.startswith("x"):
             continue
-        here = curve.steps <= step
-        if statistic == "nonfinite" and (curve.values[here] > 0).any():
-            first = int(curve.steps[here][np.argmax(curve.values[here] > 0)])
-            count = int(curve.values[here][np.argmax(curve.values[here] > 0)])
-            return 20.0, Cause("inputs", f"Batch {first} held {count:,} NaN or infinite input value{'s' * (count > 1)}.")
-        if statistic == "absmax" and here.any() and float(np.nanmax(curve.values[here])) > HUGE_INPUT:
-            return 3.0, Cause("inputs", f"Input values are as large as {float(np.nanmax(curve.values[here])):.3g}.")
-    return 0.0, Cause("inputs", "", "")
+        values = curve.values[curve.steps <= step]
+        bad = ~np.isfinite(values)
+        if bad.any():
+            batch = int(curve.steps[np.argmax(bad)])
+            count = run.statistic(schema.STATISTICS, f"{column.partition('/')[0]}/nonfinite")
+            known = count.values[count.steps == batch] if count is not None else np.zeros(0)
+            many = f"{int(known[0]):,} " if len(known) else ""
+            return 20.0, Cause("inputs", f"Batch {batch + 1} held {many}NaN or infinite input values.")
+        if len(values):
+            largest = max(largest, float(np.abs(values).max()))
+    if largest > HUGE_INPUT:
+        return 3.0, Cause("inputs", f"Input values are as large as {largest:.3g}.")
+    return 0.0, Cause("inputs", "", f"All inputs were finite, the largest {largest:.3g}." if largest else "")
 
 
 def _labels(run: TrainingRun, step: int | None) -> tuple[float, Cause]:

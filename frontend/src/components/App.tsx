@@ -1,0 +1,72 @@
+/** The tab: a bar with the totals, the list of runs, and the review of one. */
+
+import type { VNode } from "preact";
+import { plural, SIGN } from "../format";
+import { problem, review, runs, selected, totals, view, type View } from "../store";
+import { Catalogue } from "./Catalogue";
+import { Empty } from "./Empty";
+import { ReviewPane } from "./ReviewPane";
+import { RunList } from "./RunList";
+
+const VIEWS: [View, string][] = [
+  ["findings", "Findings"],
+  ["catalogue", "Catalogue"],
+];
+
+function Bar(): VNode {
+  const known = runs.value;
+  const { done, total } = known?.progress ?? { done: 0, total: 0 };
+  return (
+    <header class="bar">
+      <h1>SCRAM</h1>
+      <p class="totals" aria-label="Found in all runs">
+        {(["error", "warning", "info"] as const)
+          .filter((severity) => severity !== "info" || totals.value.info > 0)
+          .map((severity) => (
+            <span class={`count ${severity}`}>
+              <span aria-hidden="true">{SIGN[severity]}</span> {plural(totals.value[severity], severity)}
+            </span>
+          ))}
+        <span>in {plural(total, "training run")}</span>
+      </p>
+      {done < total && (
+        <label class="progress">
+          <progress max={total} value={done} aria-label="Reviewing" /> {done} of {total} reviewed
+        </label>
+      )}
+      <div class="views" role="group" aria-label="View">
+        {VIEWS.map(([name, label]) => (
+          <button type="button" aria-pressed={view.value === name} onClick={() => (view.value = name)}>
+            {label}
+          </button>
+        ))}
+      </div>
+    </header>
+  );
+}
+
+export function App(): VNode {
+  const known = runs.value;
+  const empty = known !== null && known.progress.looked && known.progress.total === 0;
+  return (
+    <div class="app">
+      <Bar />
+      {known?.notes.map((note) => <p class="note problem">{note}</p>)}
+      {problem.value && known !== null && review.value?.name === selected.value && (
+        <p class="note problem" role="status">{problem.value}</p>
+      )}
+      <div class="columns">
+        {view.value === "catalogue" ? (
+          <Catalogue />
+        ) : empty ? (
+          <Empty />
+        ) : (
+          <>
+            <RunList />
+            <ReviewPane />
+          </>
+        )}
+      </div>
+    </div>
+  );
+}

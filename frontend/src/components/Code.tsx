@@ -1,0 +1,86 @@
+/** Python code, highlighted, with a button that copies it; and an edit of the user's lines as a diff. */
+
+import { h, type ComponentChild, type VNode } from "preact";
+import { useState } from "preact/hooks";
+import python from "highlight.js/lib/languages/python";
+import { createLowlight } from "lowlight";
+import type { Edit } from "../api";
+
+const lowlight = createLowlight({ python });
+
+type HastNode = ReturnType<typeof lowlight.highlight>["children"][number];
+
+function convert(node: HastNode): ComponentChild {
+  if (node.type === "text") return node.value;
+  if (node.type !== "element") return null;
+  const classes = node.properties["className"];
+  return h("span", { class: Array.isArray(classes) ? classes.join(" ") : "" }, node.children.map((child) => convert(child as HastNode)));
+}
+
+/** Copy where the clipboard may be used, else through a selected text field (plain http beyond localhost). */
+async function copyText(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const field = document.createElement("textarea");
+    field.value = text;
+    document.body.append(field);
+    field.select();
+    const done = document.execCommand("copy");
+    field.remove();
+    return done;
+  }
+}
+
+export function CopyButton({ text, what }: { text: string; what: string }): VNode {
+  const [said, say] = useState("");
+  const copy = async (): Promise<void> => {
+    say((await copyText(text)) ? "Copied" : "Select and copy by hand");
+    setTimeout(() => say(""), 2_000);
+  };
+  return (
+    <button type="button" class="copy" onClick={() => void copy()} aria-label={`Copy ${what}`}>
+      <span aria-live="polite">{said || "Copy"}</span>
+    </button>
+  );
+}
+
+export function Code({ text, label }: { text: string; label: string }): VNode {
+  return (
+    <figure class="code">
+      <figcaption>
+        <span>{label}</span>
+        <CopyButton text={text} what="the code" />
+      </figcaption>
+      <pre tabIndex={0} aria-label="Code">
+        <code>{lowlight.highlight("python", text.trimEnd()).children.map(convert)}</code>
+      </pre>
+    </figure>
+  );
+}
+
+export function Diff({ edit }: { edit: Edit }): VNode {
+  const lines = [
+    ...edit.before.split("\n").map((text) => ({ sign: "−", kind: "removed", text })),
+    ...edit.after.split("\n").map((text) => ({ sign: "+", kind: "added", text })),
+  ];
+  return (
+    <figure class="code diff">
+      <figcaption>
+        <span>
+          Your code: {edit.file}, line {edit.line}
+        </span>
+        <CopyButton text={edit.after} what="the changed lines" />
+      </figcaption>
+      <pre tabIndex={0} aria-label="Change of your code">
+        {lines.map((line) => (
+          <div class={line.kind}>
+            <span class="sign">{line.sign} </span>
+            {line.text}
+          </div>
+        ))}
+      </pre>
+    </figure>
+  );
+}

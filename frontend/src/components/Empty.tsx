@@ -1,0 +1,24 @@
+/** A log directory without anything for SCRAM: what to do. */
+
+import type { VNode } from "preact";
+import { runs } from "../store";
+import { Code } from "./Code";
+
+export function Empty(): VNode {
+  const logdir = runs.value?.logdir;
+  const quoted = JSON.stringify(logdir ? `${logdir.replace(/\/+$/, "")}/exp1` : "logs/exp1");
+  return (
+    <main class="review empty" tabIndex={-1}>
+      <h2>Nothing to judge yet</h2>
+      <p>
+        There are no event files{logdir ? <> in <code>{logdir}</code></> : ""}. Add one line to a Keras program and train; this page
+        follows by itself.
+      </p>
+      <Code text={`from scram_plugin import SCRAM\n\nmodel.fit(..., callbacks=[SCRAM(log_dir=${quoted})])`} label="Keras" />
+      <p>
+        Have you logs already, from Keras's own TensorBoard callback or PyTorch's <code>SummaryWriter</code>? Point{" "}
+        <code>tensorboard --logdir</code> at them: SCRAM judges those curves too.
+      </p>
+    </main>
+  );
+}

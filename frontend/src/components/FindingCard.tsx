@@ -1,0 +1,115 @@
+/** One finding: what happened, the curve, causes in order, the fix, and the help that teaches. */
+
+import type { VNode } from "preact";
+import type { Finding } from "../api";
+import { CONFIDENCE_HELP, SIGN } from "../format";
+import { timeSeriesLink } from "../parentPage";
+import { heuristics, openHeuristic } from "../store";
+import { theme } from "../theme";
+import { Code, Diff } from "./Code";
+import { CurveChart } from "./CurveChart";
+import { SafeHtml } from "./SafeHtml";
+
+function Causes({ finding }: { finding: Finding }): VNode {
+  const supported = finding.causes.filter((cause) => cause.for);
+  const shown = supported.length > 0 ? supported : finding.causes;
+  const others = finding.causes.filter((cause) => !shown.includes(cause));
+  return (
+    <section>
+      <h4>{supported.length > 0 ? "Likely causes" : "What usually causes this"}</h4>
+      <ol>
+        {shown.map((cause) => (
+          <li>
+            <strong>{cause.title}.</strong> {cause.for} {cause.against && <span class="against">{cause.against}</span>}
+          </li>
+        ))}
+      </ol>
+      {others.length > 0 && (
+        <details>
+          <summary>Less likely here ({others.length})</summary>
+          <ul>
+            {others.map((cause) => (
+              <li>
+                {cause.title}. {cause.against && <span class="against">{cause.against}</span>}
+              </li>
+            ))}
+          </ul>
+        </details>
+      )}
+    </section>
+  );
+}
+
+function Fixes({ finding }: { finding: Finding }): VNode | null {
+  const [first, ...rest] = finding.fixes;
+  if (!first) return null;
+  const same = rest.filter((fix) => fix.cause === first.cause);
+  const others = rest.filter((fix) => fix.cause !== first.cause);
+  return (
+    <section>
+      <h4>Fix: {first.title}</h4>
+      <p>{first.text}</p>
+      {first.edit ? <Diff edit={first.edit} /> : <Code text={first.code} label={first.framework} />}
+      {same.map((fix) => (
+        <Code text={fix.code} label={fix.framework} />
+      ))}
+      {others.length > 0 && (
+        <details>
+          <summary>Other fixes ({others.length})</summary>
+          {others.map((fix) => (
+            <div>
+              <h5>{fix.title}</h5>
+              <p>{fix.text}</p>
+              {fix.edit ? <Diff edit={fix.edit} /> : <Code text={fix.code} label={fix.framework} />}
+            </div>
+          ))}
+        </details>
+      )}
+    </section>
+  );
+}
+
+export function FindingCard({ run, finding, level }: { run: string; finding: Finding; level?: "folded" }): VNode {
+  const page = heuristics.value.find((entry) => entry.id === finding.heuristic);
+  const ordinary = finding.curves.find((curve) => !curve.tag.startsWith("scram/"));
+  const title = `finding-${finding.heuristic}-${finding.steps.first}`;
+  return (
+    <article class={`finding ${finding.severity} ${level ?? ""}`} data-finding={finding.heuristic} aria-labelledby={title}>
+      <header>
+        <h3 id={title}>
+          <span class={`sign ${finding.severity}`} aria-hidden="true">
+            {SIGN[finding.severity]}
+          </span>
+          <span class="severity">{finding.severity}</span> {finding.title}
+        </h3>
+        <span class={`confidence ${finding.confidence}`} title={CONFIDENCE_HELP[finding.confidence]}>
+          {finding.confidence}
+        </span>
+      </header>
+      <p class="summary">{finding.summary}</p>
+      {finding.curves.length > 0 && <CurveChart run={run} finding={finding} theme={theme.value} />}
+      <Causes finding={finding} />
+      <Fixes finding={finding} />
+      {page && (
+        <footer>
+          {["Why it matters", "How sure is SCRAM", "When it is not a problem", "Learn more"].map((heading) => (
+            <details>
+              <summary>{heading}</summary>
+              <SafeHtml html={page.sections[heading] ?? ""} />
+            </details>
+          ))}
+          <p class="links">
+            {ordinary && (
+              <a href={timeSeriesLink(ordinary.tensorboard_run, ordinary.tag)} target="_parent">
+                Open in Time Series
+              </a>
+            )}
+            <button type="button" class="link" onClick={() => openHeuristic(finding.heuristic)}>
+              All about {finding.heuristic}
+            </button>
+          </p>
+        </footer>
+      )}
+    </article>
+  );
+}

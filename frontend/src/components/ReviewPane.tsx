@@ -1,0 +1,115 @@
+/** The review of one training run: a headline in words, findings worst first, and the outcomes of all other checks. */
+
+import type { VNode } from "preact";
+import type { Headline, Review } from "../api";
+import { heuristics, openHeuristic, problem, review, selected, selectedEntry } from "../store";
+import { Code } from "./Code";
+import { FindingCard } from "./FindingCard";
+
+const HEADLINE_SIGN: Record<Headline["kind"], string> = { trouble: "!", info: "ℹ", early: "○", fine: "✓", unknown: "○" };
+
+function titleOf(id: string, passed: boolean): string {
+  const page = heuristics.value.find((entry) => entry.id === id);
+  return page ? (passed ? page.title_passed : page.title) : id;
+}
+
+function Link({ id, passed }: { id: string; passed: boolean }): VNode {
+  return (
+    <button type="button" class="link" onClick={() => openHeuristic(id)}>
+      {titleOf(id, passed)}
+    </button>
+  );
+}
+
+function Outcomes({ review }: { review: Review }): VNode {
+  return (
+    <section class="outcomes" aria-label="Other checks">
+      {review.passed.length > 0 && (
+        <details open={review.findings.length === 0}>
+          <summary>
+            <span class="count passed" aria-hidden="true">✓</span> Passed ({review.passed.length})
+          </summary>
+          <ul>
+            {review.passed.map((id) => (
+              <li>
+                <Link id={id} passed={true} />
+              </li>
+            ))}
+          </ul>
+        </details>
+      )}
+      {review.inconclusive.length > 0 && (
+        <details open={review.findings.length === 0}>
+          <summary>
+            <span aria-hidden="true">?</span> Inconclusive ({review.inconclusive.length})
+          </summary>
+          <ul>
+            {review.inconclusive.map((entry) => (
+              <li>
+                <Link id={entry.heuristic} passed={false} />: {entry.reason}.
+              </li>
+            ))}
+          </ul>
+        </details>
+      )}
+      {review.not_checked.length > 0 && (
+        <details open={review.findings.length === 0 && review.passed.length === 0}>
+          <summary>
+            <span aria-hidden="true">○</span> Not checked ({review.not_checked.length}): what to log
+          </summary>
+          <ul>
+            {review.not_checked.map((entry) => (
+              <li>
+                <Link id={entry.heuristic} passed={false} />: {entry.reason}.
+                <Code text={entry.how} label="to have it checked" />
+              </li>
+            ))}
+          </ul>
+        </details>
+      )}
+    </section>
+  );
+}
+
+export function ReviewPane(): VNode {
+  const shown = review.value;
+  if (!shown || shown.name !== selected.value) {
+    return (
+      <main class="review" tabIndex={-1}>
+        <p class="note" role="status">{problem.value ?? "Reading and judging this run …"}</p>
+      </main>
+    );
+  }
+  const own = shown.findings.filter((finding) => finding.explained_by === null);
+  const live = selectedEntry.value?.state === "live";
+  return (
+    <main class="review" tabIndex={-1} aria-label={`Review of ${shown.name}`}>
+      <div class="run-head">
+        <h2>{shown.name === "." ? "this directory" : shown.name}</h2>
+        {live && <span class="live">live</span>}
+        {shown.framework && <span class="framework">{shown.framework}</span>}
+      </div>
+      <p class={`headline ${shown.headline.kind}`} role="status">
+        <span aria-hidden="true" class="headline-sign">{HEADLINE_SIGN[shown.headline.kind]}</span>
+        {shown.headline.text}
+      </p>
+      {shown.notes.map((note) => (
+        <p class="note">{note}</p>
+      ))}
+      {own.map((finding) => (
+        <div key={`${shown.name}/${finding.heuristic}/${finding.curves[0]?.tag ?? ""}`}>
+          <FindingCard run={shown.name} finding={finding} />
+          {shown.findings
+            .filter((other) => other.explained_by === finding.heuristic)
+            .map((other) => (
+              <details class="explained">
+                <summary>Probably a consequence of this: {other.title}</summary>
+                <FindingCard run={shown.name} finding={other} level="folded" />
+              </details>
+            ))}
+        </div>
+      ))}
+      <Outcomes review={shown} />
+    </main>
+  );
+}

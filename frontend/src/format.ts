@@ -1,0 +1,35 @@
+/** Numbers and words as the tab shows them. */
+
+import type { Confidence, Severity, WireNumber } from "./api";
+
+export const SIGN: Record<Severity, string> = { error: "●", warning: "▲", info: "ℹ" };
+
+export function toNumber(value: WireNumber): number {
+  return typeof value === "number" ? value : value === "NaN" ? NaN : value === "Infinity" ? Infinity : -Infinity;
+}
+
+/** Four significant digits, with an exponent where that is shorter. */
+export function formatNumber(value: number | null | undefined): string {
+  if (value === null || value === undefined) return "–";
+  if (Number.isNaN(value)) return "NaN";
+  if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
+  const size = Math.abs(value);
+  if (Number.isInteger(value) && size < 1e7) return value.toLocaleString("en");
+  return size !== 0 && (size < 1e-3 || size >= 1e5) ? value.toExponential(2) : String(Number(value.toPrecision(4)));
+}
+
+export function plural(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? "" : "s"}`;
+}
+
+export const CONFIDENCE_HELP: Record<Confidence, string> = {
+  certain: "A fact: it was read from the log.",
+  likely: "SCRAM is right about this in most cases; look at the curve.",
+  possible: "Worth a look; the evidence is thin.",
+};
+
+/** The group under which a run is listed: everything before the last slash. */
+export function groupOf(name: string): string {
+  const at = name.lastIndexOf("/");
+  return at < 0 ? "" : name.slice(0, at);
+}

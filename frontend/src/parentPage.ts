@@ -1,0 +1,81 @@
+/** What the tab needs of the TensorBoard page around it: its address, its dark mode, its reload. */
+
+const PREFIX = "p.scram.";
+
+/** The parent window, or this one where it is not reachable (another origin). */
+function parentWindow(): Window {
+  try {
+    void window.parent.location.href;
+    return window.parent;
+  } catch {
+    return window;
+  }
+}
+
+/** The values of a fragment like `#scram&p.scram.run=a%20b`. */
+export function parseFragment(fragment: string): Record<string, string> {
+  const values: Record<string, string> = {};
+  for (const part of fragment.replace(/^#/, "").split("&")) {
+    const at = part.indexOf("=");
+    if (at > 0 && part.startsWith(PREFIX)) {
+      try {
+        values[part.slice(PREFIX.length, at)] = decodeURIComponent(part.slice(at + 1));
+      } catch {
+        // not an encoded value: nobody's link, so nothing is selected
+      }
+    }
+  }
+  return values;
+}
+
+/** A fragment with the given values; an empty value is left out. */
+export function makeFragment(values: Record<string, string>): string {
+  const parts = Object.entries(values).filter(([, value]) => value !== "");
+  return ["#scram", ...parts.map(([key, value]) => `${PREFIX}${key}=${encodeURIComponent(value)}`)].join("&");
+}
+
+export function readLink(): Record<string, string> {
+  return parseFragment(parentWindow().location.hash);
+}
+
+/** Put the selection into the address, so that it can be sent to a colleague. */
+export function writeLink(values: Record<string, string>): void {
+  const target = parentWindow();
+  const fragment = makeFragment(values);
+  if (target.location.hash !== fragment && target.location.hash.replace(/^#/, "").startsWith("scram")) {
+    target.history.replaceState(target.history.state, "", fragment);
+  }
+}
+
+export function onLinkChange(listener: () => void): void {
+  parentWindow().addEventListener("hashchange", listener);
+}
+
+/** TensorBoard leaves the frame white in dark mode: follow the class of its body. */
+export function followTheme(): void {
+  const body = parentWindow().document.body;
+  const apply = () => {
+    document.documentElement.dataset["theme"] = body.classList.contains("dark-mode") ? "dark" : "light";
+  };
+  new MutationObserver(apply).observe(body, { attributes: true, attributeFilter: ["class"] });
+  apply();
+}
+
+/** Call `listener` whenever TensorBoard has reloaded its data (its reload button or timer). */
+export function onReload(listener: () => void): void {
+  const channel = new MessageChannel();
+  channel.port1.onmessage = (event: MessageEvent<string>) => {
+    const message = JSON.parse(event.data) as { type: string; id: number; isReply?: boolean };
+    if (message.isReply) return;
+    if (message.type === "experimental.DataReloaded") listener();
+    channel.port1.postMessage(JSON.stringify({ type: message.type, id: message.id, payload: null, error: null, isReply: true }));
+  };
+  window.parent.postMessage("experimental.bootstrap", "*", [channel.port2]);
+}
+
+/** A link to the same curve in TensorBoard's Time Series tab, relative to the parent page. */
+export function timeSeriesLink(run: string, tag: string): string {
+  const exactly = (text: string) => encodeURIComponent(`^${text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}$`);
+  const base = parentWindow().location.pathname;
+  return `${base}?tagFilter=${exactly(tag)}&runFilter=${exactly(run)}#timeseries`;
+}

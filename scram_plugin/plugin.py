@@ -1,0 +1,228 @@
+"""SCRAM's tab in TensorBoard: thin HTTP routes over the reviewer. No judgement is made here."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tensorboard import plugin_util
+from tensorboard.backend import http_util
+from tensorboard.plugins import base_plugin
+from werkzeug import wrappers
+
+from scram_plugin import __version__
+from scram_plugin.configuration import configured
+from scram_plugin.heuristics.catalogue import BadOption, Catalogue, catalogue
+from scram_plugin.logs.series import Curve
+from scram_plugin.review import plain
+from scram_plugin.reviewer import Reviewer
+
+logger = logging.getLogger("scram")
+
+STATIC = Path(__file__).parent / "static"
+ASSETS = {"/index.js": "text/javascript; charset=utf-8", "/index.css": "text/css; charset=utf-8"}
+MOST_POINTS = 4_000
+DEFAULT_POINTS = 800
+
+
+class BadRequest(Exception):
+    """The request makes no sense; the text is a sentence for the user. Status 400."""
+
+
+class NotFound(Exception):
+    """There is no such run or curve. Status 404."""
+
+
+def _route(answer: Callable[[wrappers.Request], Any]) -> Any:
+    """A WSGI application that answers GET; errors become a status and a sentence, never a traceback."""
+
+    @wrappers.Request.application
+    def serve(request: wrappers.Request) -> wrappers.Response:
+        if request.method not in ("GET", "HEAD"):
+            return _respond(request, {"error": "Only GET is answered here."}, 405)
+        try:
+            found = answer(request)
+            return found if isinstance(found, wrappers.Response) else _respond(request, found)
+        except BadRequest as error:
+            return _respond(request, {"error": str(error)}, 400)
+        except NotFound as error:
+            return _respond(request, {"error": str(error)}, 404)
+        except TimeoutError:
+            return _respond(request, {"error": "The review takes longer than expected; ask again."}, 503)
+        except Exception:
+            logger.exception("SCRAM could not answer %s", request.path)
+            return _respond(request, {"error": "SCRAM could not answer; TensorBoard's log says why."}, 503)
+
+    return serve
+
+
+def _respond(request: wrappers.Request, content: Any, code: int = 200, kind: str = "application/json") -> wrappers.Response:
+    body = content if isinstance(content, bytes) else json.dumps(plain(content), allow_nan=False).encode()
+    response = http_util.Respond(request, body, kind, code=code)
+    if code == 200:
+        response.set_etag(hashlib.sha1(body).hexdigest()[:20])
+        response.headers["Cache-Control"] = "no-cache"
+        response.make_conditional(request.environ)
+    return response
+
+
+class ScramPlugin(base_plugin.TBPlugin):
+    """The TensorBoard plugin. `context` is TensorBoard's."""
+
+    plugin_name = "scram"
+
+    def __init__(self, context: base_plugin.TBContext) -> None:
+        self._logdir = context.logdir or ""
+        self._catalogue, self._notes = _catalogue(context.flags)
+        self._reviewer = Reviewer(_roots(context), self._catalogue)
+        self._reviewer.runs()  # begin to look before the first page asks
+
+    def get_plugin_apps(self) -> dict[str, Any]:
+        routes: dict[str, Any] = {
+            "/runs": _route(self._runs),
+            "/review": _route(self._review),
+            "/curve": _route(self._curve),
+            "/heuristics": _route(self._heuristics),
+        }
+        for name in ASSETS:
+            routes[name] = _route(functools.partial(self._asset, name))
+        return routes
+
+    def is_active(self) -> bool:
+        try:
+            known = self._reviewer.runs()["progress"]
+            return bool(known["total"]) or not known["looked"]
+        except Exception:
+            return False
+
+    def frontend_metadata(self) -> base_plugin.FrontendMetadata:
+        return base_plugin.FrontendMetadata(es_module_path="/index.js", tab_name="SCRAM")
+
+    def _runs(self, request: wrappers.Request) -> dict[str, Any]:
+        """`runs`: all training runs that were reviewed so far, with counts, state and fingerprint."""
+        return {**self._reviewer.runs(patience=0.25), "logdir": self._logdir, "version": __version__, "notes": self._notes}
+
+    def _review(self, request: wrappers.Request) -> dict[str, Any]:
+        """`review?run=NAME`: the complete review of one training run."""
+        name = _argument(request, "run")
+        review = self._reviewer.review(name)
+        if review is None:
+            raise NotFound(f"There is no training run {name!r} in this log directory.")
+        return review.as_dict()
+
+    def _curve(self, request: wrappers.Request) -> dict[str, Any]:
+        """`curve?run=&tb_run=&tag=&from=&to=&points=`: one curve, decimated so that no spike and no NaN is lost."""
+        run, tag = _argument(request, "tb_run"), _argument(request, "tag")
+        series = self._reviewer.series(run, tag)
+        if series is None:
+            raise NotFound(f"There is no tag {tag!r} in the TensorBoard run {run!r}.")
+        curve = Curve.of(series, run, tag, "")
+        low = _number(request, "from", int(curve.steps[0]) if len(curve) else 0)
+        high = _number(request, "to", int(curve.steps[-1]) if len(curve) else 0)
+        points = _number(request, "points", DEFAULT_POINTS)
+        if not 2 <= points <= MOST_POINTS:
+            raise BadRequest(f"points={points}: ask for 2 to {MOST_POINTS} points.")
+        inside = np.flatnonzero((curve.steps >= low) & (curve.steps <= high))
+        kept = inside[decimate(curve.values[inside], points)]
+        return {
+            "steps": curve.steps[kept].tolist(),
+            "wall_times": curve.wall_times[kept].tolist(),
+            "values": curve.values[kept].tolist(),
+            "total": len(inside),
+            "decimated": len(kept) < len(inside),
+        }
+
+    def _heuristics(self, request: wrappers.Request) -> dict[str, Any]:
+        """`heuristics`: the catalogue, each page as safe HTML."""
+        return {
+            "heuristics": [
+                {
+                    "id": h.id,
+                    "group": h.group,
+                    "title": h.page.title,
+                    "title_passed": h.title_passed,
+                    "needs": list(h.needs),
+                    "options": [
+                        {"name": o.name, "value": self._catalogue.options_of(h)[o.name], "default": o.default, "help": o.help}
+                        for o in h.options
+                    ],
+                    "sections": {
+                        heading: plugin_util.markdown_to_safe_html(text) for heading, text in h.page.sections.items()
+                    },
+                }
+                for h in self._catalogue.heuristics
+            ]
+        }
+
+    def _asset(self, name: str, request: wrappers.Request) -> wrappers.Response:
+        """The built tab, from a fixed table of names."""
+        try:
+            content = (STATIC / name.lstrip("/")).read_bytes()
+        except OSError:
+            raise NotFound("The tab was not built. In a clone: make install.") from None
+        return _respond(request, content, 200, ASSETS[name])
+
+
+def decimate(values: np.ndarray, points: int) -> np.ndarray:
+    """Indices of at most about `points` values that keep the picture: of each stretch the least and the largest finite
+    value and the first non-finite one; the first and last of all."""
+    count = len(values)
+    if count <= points:
+        return np.arange(count)
+    edges = np.linspace(0, count, max(points // 3, 1) + 1).astype(int)
+    kept = {0, count - 1}
+    finite = np.isfinite(values)
+    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        part, good = values[start:stop], finite[start:stop]
+        if good.any():
+            kept.add(start + int(np.argmin(np.where(good, part, np.inf))))
+            kept.add(start + int(np.argmax(np.where(good, part, -np.inf))))
+        if not good.all():
+            kept.add(start + int(np.argmin(good)))
+    return np.array(sorted(kept))
+
+
+def _argument(request: wrappers.Request, name: str) -> str:
+    value = request.args.get(name)
+    if not value:
+        raise BadRequest(f"The question lacks {name}=.")
+    return value
+
+
+def _number(request: wrappers.Request, name: str, default: int) -> int:
+    value = request.args.get(name)
+    if value is None or value == "":
+        return default
+    try:
+        return int(value)
+    except ValueError:
+        raise BadRequest(f"{name}={value!r} is not a whole number.") from None
+
+
+def _roots(context: base_plugin.TBContext) -> str | Mapping[str, str]:
+    """One directory, or those of `--logdir_spec`: `name:path,name:path`, a name being optional."""
+    spec = getattr(context.flags, "logdir_spec", "") if context.flags is not None else ""
+    if not spec:
+        return context.logdir or ""
+    roots = {}
+    for part in spec.split(","):
+        name, colon, path = part.partition(":")
+        named = bool(colon) and not path.startswith("//") and "/" not in name
+        roots[name if named else ""] = path if named else part
+    return roots
+
+
+def _catalogue(flags: Any) -> tuple[Catalogue, list[str]]:
+    """What the flags and the configuration file ask for; if that makes no sense, the defaults and a note that says so."""
+    given = {name: getattr(flags, f"scram_{name}", None) for name in ("config", "set", "select", "ignore")}
+    try:
+        return configured(given["config"], given["set"] or [], given["select"], given["ignore"]), []
+    except BadOption as error:
+        logger.warning("SCRAM uses its defaults: %s", error)
+        return catalogue(), [f"SCRAM uses its defaults, because {error}."]

@@ -1,0 +1,1 @@
+"""The training side: raw statistics of a training, written as summaries. It judges nothing."""

@@ -1,0 +1,98 @@
+"""Where in the user's program a training was started, and the statements there that define, compile and fit the model."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import os
+import sys
+from types import FrameType
+from typing import Any
+
+MOST_TEXT = 20_000  # characters of source kept for one fit
+
+
+def fit_frame(start: FrameType | None) -> FrameType | None:
+    """The frame of Keras's `fit` above `start`; None if the callback is driven by something else."""
+    frame = start
+    while frame is not None:
+        if frame.f_code.co_name == "fit" and "epoch_iterator" in frame.f_locals:
+            return frame
+        frame = frame.f_back
+    return None
+
+
+def user_frame(start: FrameType | None) -> FrameType | None:
+    """The first frame above `start` that is not of Keras, TensorFlow or SCRAM: the line that called `fit`."""
+    own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    skipped = [own + os.sep]
+    for name in ("keras", "tensorflow", "tf_keras"):
+        module = sys.modules.get(name)
+        if module is not None and getattr(module, "__file__", None):
+            skipped.append(os.path.dirname(os.path.abspath(str(module.__file__))) + os.sep)
+    frame = start
+    while frame is not None and os.path.abspath(frame.f_code.co_filename).startswith(tuple(skipped)):
+        frame = frame.f_back
+    return frame
+
+
+def source(frame: FrameType) -> dict[str, Any] | None:
+    """``{"file", "line", "statements": [{"role", "line", "text"}]}`` of the program that called `fit` in `frame`.
+
+    Roles: ``import`` (of Keras or TensorFlow), ``model``, ``compile``, ``fit``. Only whole simple statements are taken.
+    """
+    file, line = frame.f_code.co_filename, frame.f_lineno
+    lines = linecache.getlines(file, frame.f_globals)
+    if not lines:
+        return None
+    try:
+        tree = ast.parse("".join(lines))
+    except (SyntaxError, ValueError, RecursionError):  # a notebook cell with magics, for one
+        return {"file": _name(file), "line": line, "statements": []}
+    statements, kept = [], 0
+    for node, role in _roles(tree, line):
+        end = node.end_lineno or node.lineno
+        text = "".join(lines[node.lineno - 1 : end]).rstrip("\n")
+        alone = not "".join(lines[node.lineno - 1 : node.lineno])[: node.col_offset].strip()
+        kept += len(text)
+        if alone and kept <= MOST_TEXT:
+            statements.append({"role": role, "line": node.lineno, "text": text})
+    return {"file": _name(file), "line": line, "statements": statements}
+
+
+def _name(file: str) -> str:
+    """The file as a person would name it: relative to the working directory where it lies below it."""
+    relative = os.path.relpath(file) if os.path.isabs(file) else file
+    return file if relative.startswith("..") else relative
+
+
+def _roles(tree: ast.Module, line: int) -> list[tuple[ast.stmt, str]]:
+    simple = [node for node in ast.walk(tree) if isinstance(node, ast.Assign | ast.AnnAssign | ast.Expr | ast.Return)]
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    fit = next((n for n in simple if n.lineno <= line <= (n.end_lineno or n.lineno) and _calls(n, "fit")), None)
+    found: list[tuple[ast.stmt, str]] = [(node, "import") for node in imports if "keras" in ast.unparse(node)]
+    for node in simple:
+        if node is fit:
+            found.append((node, "fit"))
+        elif _calls(node, "compile"):
+            found.append((node, "compile"))
+        elif _calls(node, "Sequential") or _calls(node, "Model") or _calls(node, "Input") or _calls(node, "add") or _layer(node):
+            found.append((node, "model"))
+        elif _calls(node, "Adam") or _calls(node, "SGD") or "optimizers" in ast.unparse(node):
+            found.append((node, "optimizer"))
+    return sorted(found, key=lambda entry: entry[0].lineno)
+
+
+def _calls(node: ast.AST, name: str) -> bool:
+    return any(
+        isinstance(n, ast.Call) and (n.func.attr if isinstance(n.func, ast.Attribute) else getattr(n.func, "id", "")) == name
+        for n in ast.walk(node)
+    )
+
+
+def _layer(node: ast.stmt) -> bool:
+    """`x = layers.Dense(8)(x)`: a call of a call of something from `layers`."""
+    return any(
+        isinstance(n, ast.Call) and isinstance(n.func, ast.Call) and isinstance(n.func.func, ast.Attribute | ast.Name)
+        for n in ast.walk(node)
+    )

@@ -1,0 +1,152 @@
+"""What was built and how it is trained, as plain values: read once a fit, judged elsewhere."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import platform
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from scram_plugin import __version__
+
+MOST_LAYERS = 2_000
+_SETTINGS = ("rate", "units", "filters", "kernel_size", "strides", "scale", "offset", "input_dim", "output_dim", "stddev")
+
+
+def facts(model: keras.Model, fit: Mapping[str, Any], source: Mapping[str, Any] | None) -> dict[str, Any]:
+    """All facts of one fit. `fit` holds batch_size, epochs, steps, samples and validation, as far as they are known.
+
+    Keys: framework, versions, backend, time, model, loss, optimizer, dtype_policy, jit_compile, run_eagerly,
+    steps_per_execution, fit, source. Whatever cannot be read is None.
+    """
+    return {
+        "framework": "keras",
+        "versions": {"keras": keras.__version__, "python": platform.python_version(), "scram": __version__},
+        "backend": keras.backend.backend(),
+        "time": time.time(),
+        "model": _model(model),
+        "loss": _loss(getattr(model, "loss", None), source is not None),
+        "optimizer": _optimizer(getattr(model, "optimizer", None)),
+        "dtype_policy": getattr(getattr(model, "dtype_policy", None), "name", None) or keras.mixed_precision.dtype_policy().name,
+        "jit_compile": bool(getattr(model, "jit_compile", False)),
+        "run_eagerly": bool(getattr(model, "run_eagerly", False)),
+        "steps_per_execution": getattr(model, "steps_per_execution", 1),
+        "fit": dict(fit),
+        "source": source,
+    }
+
+
+def _model(model: keras.Model) -> dict[str, Any]:
+    outputs = _tensors(model, "outputs")
+    last = (outputs[0]["shape"] or [None])[-1] if outputs else None
+    return {
+        "name": model.name,
+        "class": type(model).__name__,
+        "kind": "sequential" if isinstance(model, keras.Sequential) else "functional" if outputs else "subclass",
+        "parameters": _parameters(model.weights),
+        "trainable_parameters": _parameters(model.trainable_weights),
+        "inputs": _tensors(model, "inputs"),
+        "outputs": outputs,
+        "output_units": last,
+        "layers": [_layer(layer) for layer in _operations(model)[:MOST_LAYERS]],
+    }
+
+
+def _operations(model: Any) -> list[Any]:
+    """Layers, and for a functional model also plain operations (a division of the input), in the order data flows."""
+    if isinstance(model, keras.Sequential):
+        return list(model.layers)
+    return list(getattr(model, "operations", None) or model.layers)
+
+
+def _layer(layer: Any) -> dict[str, Any]:
+    settings = {name: getattr(layer, name) for name in _SETTINGS if isinstance(getattr(layer, name, None), int | float | tuple)}
+    entry: dict[str, Any] = {
+        "name": layer.name,
+        "class": type(layer).__name__,
+        "settings": {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()},
+    }
+    if isinstance(layer, keras.layers.Layer):
+        entry["activation"] = getattr(getattr(layer, "activation", None), "__name__", None)
+        entry["parameters"] = _parameters(layer.weights)
+        entry["trainable"] = bool(layer.trainable)
+        entry["regularized"] = any(getattr(w, "regularizer", None) is not None for w in layer.trainable_weights)
+    if isinstance(layer, keras.Model):
+        entry["layers"] = [_layer(inner) for inner in _operations(layer)[:MOST_LAYERS]]
+    return entry
+
+
+def _tensors(model: Any, which: str) -> list[dict[str, Any]]:
+    try:
+        tensors = getattr(model, which) or []
+    except (AttributeError, ValueError):  # a subclass that has no symbolic tensors
+        return []
+    return [{"name": t.name, "shape": list(t.shape), "dtype": str(t.dtype)} for t in keras.tree.flatten(tensors)]
+
+
+def _parameters(weights: list[Any]) -> int:
+    return sum(math.prod(w.shape) for w in weights)
+
+
+def _loss(loss: Any, with_source: bool) -> dict[str, Any]:
+    if loss is None:
+        return {"name": None, "class": None, "from_logits": None, "custom": False, "source": None}
+    if isinstance(loss, str):
+        try:
+            loss = keras.losses.get(loss)
+        except ValueError:
+            return {"name": str(loss), "class": None, "from_logits": None, "custom": False, "source": None}
+    single = loss if callable(loss) else None
+    kind = single if inspect.isclass(single) or inspect.isfunction(single) else type(single)
+    custom = single is not None and not getattr(kind, "__module__", "").startswith("keras")
+    name = getattr(single, "__name__", None) or getattr(single, "name", None) or type(loss).__name__
+    if inspect.isfunction(single):  # keras.losses.get("mse") gives the function; its class has the telling name
+        classes = {f: c.__name__ for c in vars(keras.losses).values() if inspect.isclass(c) for f in [_function_of(c)] if f}
+        label = classes.get(single.__name__, single.__name__)
+    else:
+        label = type(loss).__name__
+    return {
+        "name": str(name),
+        "class": label,
+        "from_logits": (getattr(single, "_fn_kwargs", None) or {}).get("from_logits"),
+        "custom": custom,
+        "source": _source(kind) if custom and with_source else None,
+    }
+
+
+def _function_of(loss_class: type) -> str:
+    """``mean_squared_error`` for ``MeanSquaredError``."""
+    name = loss_class.__name__
+    return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
+
+
+def _source(thing: Any) -> str | None:
+    try:
+        return inspect.getsource(thing)[:5_000]
+    except (OSError, TypeError):
+        return None
+
+
+def _optimizer(optimizer: Any) -> dict[str, Any]:
+    if optimizer is None:
+        return {}
+    inner = getattr(optimizer, "inner_optimizer", None)
+    base = inner if inner is not None else optimizer
+    try:
+        # the shortest number that is this float32: 0.001, not 0.0010000000474974513
+        rate = float(str(np.float32(keras.ops.convert_to_numpy(base.learning_rate))))
+    except Exception:
+        rate = None
+    settings = {k: v for k, v in base.get_config().items() if isinstance(v, bool | int | float | str) and k != "learning_rate"}
+    return {
+        "class": type(base).__name__,
+        "learning_rate": rate,
+        "schedule": isinstance(getattr(base, "_learning_rate", None), keras.optimizers.schedules.LearningRateSchedule),
+        "settings": settings,
+        "loss_scale": bool(inner is not None or getattr(base, "loss_scale_factor", None)),
+    }

@@ -1,0 +1,23 @@
+"""New findings of the training that is running, printed where Keras prints its progress."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from rich.console import Console
+
+from scram_plugin.reports.text import finding_lines
+from scram_plugin.reviewer import NewFindings
+
+__all__ = ["NewFindings", "print_findings"]
+
+
+def print_findings(findings: list[dict[str, Any]]) -> None:
+    """A few lines for each finding, on standard output."""
+    if not findings:
+        return
+    console = Console(file=sys.stdout, highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else 100)
+    for finding in findings:
+        console.print("SCRAM", style="bold", end=" ")
+        console.print(finding_lines(finding, code=False))

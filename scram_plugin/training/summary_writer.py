@@ -1,0 +1,151 @@
+"""Statistics to event files, from a background thread: nothing here blocks the training or raises into it."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from tensorboard.compat.proto import event_pb2, summary_pb2
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+from tensorboard.util import tensor_util
+
+from scram_plugin import schema
+
+IDLE_SECONDS = 5.0  # after this long without anything written, `on_idle` is called and files are flushed
+
+
+class SummaryWriter:
+    """Writes into TensorBoard runs below `log_dir`. All methods return at once, but for `flush` and `close`.
+
+    `on_idle` is called in the writer's thread every few seconds; `on_error` once, with the first exception, after which
+    nothing more is written.
+    """
+
+    def __init__(self, log_dir: str, on_idle: Callable[[], None], on_error: Callable[[Exception], None]) -> None:
+        self.log_dir, self._on_idle, self._on_error = log_dir, on_idle, on_error
+        self._files: dict[str, EventFileWriter] = {}
+        self._columns: dict[str, Sequence[str]] = {}
+        self._queue: queue.Queue[Any] = queue.Queue()
+        self._broken = False
+        self._thread = threading.Thread(target=self._work, name="scram-writer", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)
+
+    def scalars(self, run: str, step: int, values: Mapping[str, float]) -> None:
+        """Ordinary scalars in the form of TensorFlow 2, for the other tabs too."""
+        summary = summary_pb2.Summary()
+        for tag, value in values.items():
+            metadata = summary_pb2.SummaryMetadata(data_class=summary_pb2.DATA_CLASS_SCALAR)
+            metadata.plugin_data.plugin_name = "scalars"
+            summary.value.add(tag=tag, tensor=tensor_util.make_tensor_proto(np.float32(value)), metadata=metadata)
+        self._put(run, event_pb2.Event(wall_time=time.time(), step=step, summary=summary))
+
+    def rows(
+        self, table: str, columns: Sequence[str], steps: np.ndarray, wall_times: np.ndarray, values: np.ndarray | list[Any]
+    ) -> None:
+        """A block of rows of one of SCRAM's tables; `values` may still lie on the device (a list of vectors)."""
+        if len(steps):
+            self._queue.put((table, tuple(columns), np.asarray(steps), np.asarray(wall_times), values))
+
+    def text(self, tag: str, text: str) -> None:
+        """One of SCRAM's texts: the facts as JSON, or how the fit ended."""
+        content = json.dumps({"version": schema.VERSION}).encode()
+        summary = summary_pb2.Summary()
+        tensor = tensor_util.make_tensor_proto(text.encode())
+        summary.value.add(tag=tag, tensor=tensor, metadata=_metadata(content))
+        self._put(schema.RUN, event_pb2.Event(wall_time=time.time(), summary=summary))
+
+    def flush(self, timeout: float = 10.0) -> None:
+        """Wait until all that was given is on disk, `timeout` seconds at most."""
+        done = threading.Event()
+        self._queue.put(done)
+        if self._thread.is_alive():
+            done.wait(timeout)
+
+    def close(self) -> None:
+        atexit.unregister(self.close)
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join(10.0)
+
+    def _put(self, run: str, event: event_pb2.Event) -> None:
+        self._queue.put((run, event))
+
+    def _work(self) -> None:
+        while True:
+            try:
+                item = self._queue.get(timeout=IDLE_SECONDS)
+            except queue.Empty:
+                self._guarded(self._on_idle)
+                self._guarded(self._flush_files)
+                continue
+            if item is None:
+                self._guarded(self._close_files)
+                return
+            if isinstance(item, threading.Event):
+                self._guarded(self._flush_files)
+                item.set()
+            elif len(item) == 2:
+                run, event = item
+                self._guarded(lambda run=run, event=event: self._file(run).add_event(event))
+            else:
+                self._guarded(lambda item=item: self._write_rows(*item))
+
+    def _guarded(self, action: Callable[[], None]) -> None:
+        if self._broken:
+            return
+        try:
+            action()
+        except Exception as error:
+            self._broken = True
+            self._on_error(error)
+
+    def _file(self, run: str) -> EventFileWriter:
+        if run not in self._files:
+            self._files[run] = EventFileWriter(os.path.join(self.log_dir, run), filename_suffix=".scram")
+        return self._files[run]
+
+    def _write_rows(
+        self, table: str, columns: tuple[str, ...], steps: np.ndarray, wall_times: np.ndarray, values: Any
+    ) -> None:
+        matrix = np.stack([np.asarray(v, np.float32) for v in values]) if isinstance(values, list) else values
+        # names once per layout, not once per block
+        content = {"version": schema.VERSION}
+        if self._columns.get(table) != columns:
+            content["columns"] = columns  # type: ignore[assignment]
+            self._columns[table] = columns
+        event = event_pb2.Event(wall_time=float(wall_times[-1]), step=int(steps[-1]))
+        for tag, array in (
+            (schema.steps_tag(table), steps.astype(np.int64)),
+            (schema.wall_times_tag(table), wall_times.astype(np.float64)),
+            (schema.values_tag(table), np.asarray(matrix, np.float32)),
+        ):
+            own = content if tag == schema.values_tag(table) else {"version": schema.VERSION}
+            event.summary.value.add(
+                tag=tag, tensor=tensor_util.make_tensor_proto(array), metadata=_metadata(json.dumps(own).encode())
+            )
+        file = self._file(schema.RUN)
+        file.add_event(event)
+        file.flush()
+
+    def _flush_files(self) -> None:
+        for file in self._files.values():
+            file.flush()
+
+    def _close_files(self) -> None:
+        for file in self._files.values():
+            file.close()
+
+
+def _metadata(content: bytes) -> summary_pb2.SummaryMetadata:
+    metadata = summary_pb2.SummaryMetadata(data_class=summary_pb2.DATA_CLASS_TENSOR)
+    metadata.plugin_data.plugin_name = schema.PLUGIN_NAME
+    metadata.plugin_data.content = content
+    return metadata

@@ -1,0 +1,155 @@
+"""The kinds of model on which SCRAM must not change a bit: name -> (make, data), small enough to train in seconds."""
+
+import keras
+import numpy as np
+from keras import layers
+from sklearn.datasets import load_digits
+
+
+def digits():
+    data = load_digits()
+    return (data.images / 16.0).astype("float32"), data.target.astype("int32")
+
+
+IMAGES, LABELS = digits()
+
+
+def compiled(model, **how):
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], **how)
+    return model
+
+
+def dense(**how):
+    return compiled(
+        keras.Sequential(
+            [keras.Input((8, 8)), layers.Flatten(), layers.Dense(32, "relu"), layers.Dense(10, "softmax")],
+        ),
+        **how,
+    ), (IMAGES, LABELS)
+
+
+def convolution(**how):
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Conv2D(8, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(10, "softmax"),
+        ]
+    )
+    return compiled(model, **how), (IMAGES[..., None], LABELS)
+
+
+def dropout_batch_norm(**how):
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8)),
+            layers.Flatten(),
+            layers.Dense(32),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.Dropout(0.3),
+            layers.Dense(10, "softmax"),
+        ]
+    )
+    return compiled(model, **how), (IMAGES, LABELS)
+
+
+def embedding_lstm(**how):
+    model = keras.Sequential(
+        [keras.Input((64,), dtype="int32"), layers.Embedding(17, 8), layers.LSTM(8), layers.Dense(10, "softmax")]
+    )
+    return compiled(model, **how), ((IMAGES.reshape(-1, 64) * 16).astype("int32")[:600], LABELS[:600])
+
+
+def two_inputs(**how):
+    a, b = keras.Input((8, 8), name="a"), keras.Input((8,), name="b")
+    hidden = layers.Concatenate()([layers.Flatten()(a), layers.Dense(8, "relu")(b)])
+    model = keras.Model({"a": a, "b": b}, layers.Dense(10, "softmax")(hidden))
+    return compiled(model, **how), ({"a": IMAGES, "b": IMAGES.mean(axis=1)}, LABELS)
+
+
+class OwnStep(keras.Model):
+    """A subclass whose `train_step` is its own, as in Keras's guide."""
+
+    def __init__(self):
+        super().__init__()
+        self.flatten, self.hidden, self.out = layers.Flatten(), layers.Dense(32, "relu"), layers.Dense(10, "softmax")
+
+    def call(self, x):
+        return self.out(self.hidden(self.flatten(x)))
+
+    def train_step(self, data):
+        import tensorflow as tf
+
+        x, y = data
+        with tf.GradientTape() as tape:
+            y_pred = self(x, training=True)
+            loss = self.compute_loss(y=y, y_pred=y_pred)
+        self.optimizer.apply(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss)
+            else:
+                metric.update_state(y, y_pred)
+        return {m.name: m.result() for m in self.metrics}
+
+
+def own_train_step(**how):
+    return compiled(OwnStep(), **how), (IMAGES, LABELS)
+
+
+def mixed_precision(**how):
+    policy = keras.DTypePolicy("mixed_float16")
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8)),
+            layers.Flatten(),
+            layers.Dense(32, "relu", dtype=policy),
+            layers.Dense(10, "softmax", dtype="float32"),
+        ]
+    )
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam())
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"], **how)
+    return model, (IMAGES, LABELS)
+
+
+def four_steps_per_execution(**how):
+    model, data = dense(steps_per_execution=4, **how)
+    return model, data
+
+
+def functional_residual(**how):
+    inputs = keras.Input((8, 8, 1))
+    x = layers.Conv2D(8, 3, padding="same", activation="relu")(inputs)
+    y = layers.Conv2D(8, 3, padding="same")(x)
+    x = layers.ReLU()(layers.Add()([x, y]))
+    return compiled(keras.Model(inputs, layers.Dense(10, "softmax")(layers.GlobalAveragePooling2D()(x))), **how), (
+        IMAGES[..., None],
+        LABELS,
+    )
+
+
+KINDS = {
+    f.__name__: f
+    for f in (
+        dense,
+        convolution,
+        dropout_batch_norm,
+        embedding_lstm,
+        two_inputs,
+        own_train_step,
+        mixed_precision,
+        four_steps_per_execution,
+        functional_residual,
+    )
+}
+
+
+def train(kind, callbacks=(), epochs=2, **how):
+    """(losses of each epoch, final weights) of a fresh training from a fixed seed."""
+    keras.utils.set_random_seed(7)
+    model, (x, y) = KINDS[kind](**how)
+    history = model.fit(x, y, validation_split=0.2, batch_size=32, epochs=epochs, verbose=0, callbacks=list(callbacks))
+    return history.history, [np.array(w) for w in model.get_weights()]
