@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import re
 import sys
@@ -161,11 +160,10 @@ def _read(logdir: str) -> Logdir:
 def _write(options: argparse.Namespace, reviews: list[Review]) -> None:
     if options.format == "json":
         text = json_report.report(reviews, ", ".join(options.logdir))
-    elif options.output:
-        text = _as_text(reviews, Console(file=io.StringIO(), width=100, record=False))
+    elif options.output or not sys.stdout.isatty():
+        text = text_report.plain_report(reviews)
     else:
-        console = Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else 100)
-        text_report.report(reviews, console)
+        text_report.report(reviews, Console(highlight=False))
         return
     if options.output:
         try:
@@ -175,11 +173,6 @@ def _write(options: argparse.Namespace, reviews: list[Review]) -> None:
     else:
         sys.stdout.write(text)
         sys.stdout.flush()
-
-
-def _as_text(reviews: list[Review], console: Console) -> str:
-    text_report.report(reviews, console)
-    return console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def _list(options: argparse.Namespace) -> int:

@@ -27,6 +27,7 @@ logger = logging.getLogger("scram")
 
 STATIC = Path(__file__).parent / "static"
 ASSETS = {"/index.js": "text/javascript; charset=utf-8", "/index.css": "text/css; charset=utf-8"}
+SHOWN_SECTIONS = ("Why it matters", "How sure is SCRAM", "When it is not a problem", "Learn more")
 MOST_POINTS = 4_000
 DEFAULT_POINTS = 800
 
@@ -153,8 +154,23 @@ class ScramPlugin(base_plugin.TBPlugin):
                         for o in h.options
                     ],
                     "sections": {
-                        heading: plugin_util.markdown_to_safe_html(text) for heading, text in h.page.sections.items()
+                        heading: plugin_util.markdown_to_safe_html(text)
+                        for heading, text in h.page.sections.items()
+                        if heading in SHOWN_SECTIONS
                     },
+                    "causes": [
+                        {"id": cause, "title": title, "text": plugin_util.markdown_to_safe_html(text)}
+                        for cause, (title, text) in h.page.causes.items()
+                    ],
+                    "fixes": [
+                        {
+                            "cause": cause,
+                            "title": title,
+                            "text": text,
+                            "snippets": [{"framework": s.framework, "code": s.code} for s in snippets],
+                        }
+                        for cause, (title, text, snippets) in h.page.fixes.items()
+                    ],
                 }
                 for h in self._catalogue.heuristics
             ]

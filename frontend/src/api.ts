@@ -99,6 +99,8 @@ export interface HeuristicPage {
   needs: string[];
   options: { name: string; value: unknown; default: unknown; help: string }[];
   sections: Record<string, string>;
+  causes: { id: string; title: string; text: string }[];
+  fixes: { cause: string; title: string; text: string; snippets: { framework: string; code: string }[] }[];
 }
 
 /** An answer that is not 200; the message is the server's sentence. */

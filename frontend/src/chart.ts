@@ -47,3 +47,13 @@ export function firstView(curve: Points, finding: Finding): [number, number] | n
   if (bad === null || bad - first > (last - first) * 0.05) return [first, last];
   return [first, Math.min(last, bad + Math.max(2 * (bad - first), 12))];
 }
+
+/** At most about six powers of ten between two positive bounds. */
+export function decades(low: number, high: number): number[] {
+  const from = Math.ceil(Math.log10(low));
+  const to = Math.floor(Math.log10(high));
+  const every = Math.max(1, Math.ceil((to - from) / 5));
+  const ticks: number[] = [];
+  for (let power = from; power <= to; power += every) ticks.push(10 ** power);
+  return ticks;
+}

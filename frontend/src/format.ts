@@ -33,3 +33,12 @@ export function groupOf(name: string): string {
   const at = name.lastIndexOf("/");
   return at < 0 ? "" : name.slice(0, at);
 }
+
+/** Keras counts epochs and batches from 1 on the screen and from 0 in its logs: the screen's number is shown. */
+export function countsFromOne(axis: string): boolean {
+  return axis === "epoch" || axis === "batch";
+}
+
+export function placeOf(axis: string, step: number): string {
+  return `${axis} ${countsFromOne(axis) ? step + 1 : step}`;
+}

@@ -48,6 +48,7 @@ export const totals = computed(() => {
 export const selectedEntry = computed(() => runs.value?.runs.find((run) => run.name === selected.value));
 
 let shownFingerprint = "";
+let chosen = false; // by a click or a link; else the worst run is shown
 
 async function loadReview(): Promise<void> {
   const name = selected.value;
@@ -76,7 +77,8 @@ export async function refresh(): Promise<void> {
     runs.value = answer;
     problem.value = null;
     const done = answer.progress.looked && answer.progress.done === answer.progress.total;
-    if (!selected.value && done) {
+    const gone = !answer.runs.some((run) => run.name === selected.value);
+    if (done && (!selected.value || (gone && !chosen))) {
       const worst = [...answer.runs].sort(worstFirst)[0];
       if (worst) selected.value = worst.name;
     }
@@ -90,6 +92,7 @@ export async function refresh(): Promise<void> {
 
 export function select(run: string): void {
   selected.value = run;
+  chosen = true;
   view.value = "findings";
   void loadReview();
 }
@@ -105,6 +108,7 @@ function followLink(): void {
   heuristicId.value = link["heuristic"] ?? "";
   if (link["run"]) {
     selected.value = link["run"];
+    chosen = true;
     void loadReview();
   }
 }

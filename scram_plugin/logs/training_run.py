@@ -128,7 +128,7 @@ def training_runs(logs: Logdir) -> list[TrainingRun]:
     for name in logs:
         role, parent = _role(name), _parent(name)
         paired = role and (
-            parent in logs or roles[parent] - {role, ""} or any(tag.startswith("epoch_") for tag in _first(logs[name], 100))
+            role == "scram" or parent in logs or roles[parent] - {role, ""} or any(tag.startswith("epoch_") for tag in _first(logs[name], 100))
         )
         parts.setdefault(parent if paired else name, {})[name] = role if paired else ""
     return [TrainingRun(name, parts[name], logs) for name in sorted(parts)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,8 +21,16 @@ def report(reviews: Sequence[Review], console: Console) -> None:
     """Print the reviews: runs with trouble first, each with its findings, then a summary in one line."""
     ordered = sorted(reviews, key=lambda r: (RANK[r.headline()["kind"]], -r.counts()["error"], -r.counts()["warning"], r.name))
     for review in ordered:
-        console.print(_run(review))
+        console.print(_run(review), crop=False)
     console.print(_summary(reviews))
+
+
+def plain_report(reviews: Sequence[Review], width: int = 100) -> str:
+    """The report as text without colours, for files and pipes."""
+    console = Console(file=io.StringIO(), width=width, highlight=False, color_system=None)
+    report(reviews, console)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
 def _run(review: Review) -> Group:
@@ -60,13 +69,19 @@ def finding_lines(finding: dict[str, Any], code: bool = True) -> Group:
         where = f" ({_clean(edit['file'])}:{edit['line']})" if edit else ""
         parts.append(Padding(Text(f"Fix: {fix['title']}{where}", style="green"), (0, 0, 0, 2)))
         if edit:
-            lines = [Text(f"- {_clean(line)}", style="red") for line in edit["before"].splitlines()]
-            lines += [Text(f"+ {_clean(line)}", style="green") for line in edit["after"].splitlines()]
+            lines = [_code(f"- {line}", "red") for line in edit["before"].splitlines()]
+            lines += [_code(f"+ {line}", "green") for line in edit["after"].splitlines()]
             parts.append(Padding(Group(*lines), (0, 0, 0, 4)))
         elif code:
-            syntax = Syntax(fix["code"].rstrip(), "python", theme="ansi_dark", background_color="default", word_wrap=False)
-            parts.append(Padding(syntax, (0, 0, 0, 4)))
+            highlighted = Syntax("", "python", theme="ansi_dark", background_color="default").highlight(fix["code"].rstrip())
+            highlighted.no_wrap, highlighted.overflow = True, "ignore"
+            parts.append(Padding(highlighted, (0, 0, 0, 4)))
     return Group(*parts)
+
+
+def _code(line: str, style: str) -> Text:
+    """A line of code is never broken: it is there to be copied."""
+    return Text(_clean(line), style=style, no_wrap=True, overflow="ignore")
 
 
 def _summary(reviews: Sequence[Review]) -> Text:

@@ -133,7 +133,7 @@ class InstrumentedStep:
         if names != self.columns:
             raise ValueError("the structure of the data changed between batches")
         slot = self._count % self.rows
-        self._ring.scatter_nd_update([[slot]], [tf.stack([tf.reshape(tf.cast(v, tf.float32), ()) for _, v in row])])
+        self._ring.scatter_nd_update([[slot]], [tf.stack([tf.cast(v, tf.float32) for _, v in row])])
         self._count.assign_add(1)
 
     def take(self) -> np.ndarray:

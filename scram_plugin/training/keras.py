@@ -240,12 +240,14 @@ class SCRAM(keras.callbacks.Callback):
             measured, self._measured = self._measured, []
             if self._step is not None and times:
                 rows = self._step.take()
-                count = min(len(rows), len(times))
+                count = len(rows)
+                # Keras announces whole executions; where the data ended within one, fewer steps were made
+                self._batches -= max(len(times) - count, 0) if self._step.columns else 0
                 if count and self._step.columns:
                     steps = np.arange(self._batches - count, self._batches)
                     epochs = np.full((count, 1), self._epoch, np.float32)
-                    values = np.concatenate([epochs, rows[len(rows) - count :]], axis=1)
-                    self._writer.rows(schema.BATCHES, ("epoch", *self._step.columns), steps, np.array(times[-count:]), values)
+                    values = np.concatenate([epochs, rows], axis=1)
+                    self._writer.rows(schema.BATCHES, ("epoch", *self._step.columns), steps, np.array(times[:count]), values)
             if measured:
                 at, when, vectors = zip(*measured, strict=True)
                 self._writer.rows(

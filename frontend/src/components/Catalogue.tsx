@@ -1,8 +1,19 @@
 /** Every heuristic with its page and its options as they are set. */
 
 import type { VNode } from "preact";
+import type { HeuristicPage } from "../api";
 import { heuristicId, heuristics } from "../store";
+import { Code } from "./Code";
 import { SafeHtml } from "./SafeHtml";
+
+function Section({ page, heading }: { page: HeuristicPage; heading: string }): VNode {
+  return (
+    <section>
+      <h3>{heading}</h3>
+      <SafeHtml html={page.sections[heading] ?? ""} />
+    </section>
+  );
+}
 
 export function Catalogue(): VNode {
   const pages = heuristics.value;
@@ -32,14 +43,30 @@ export function Catalogue(): VNode {
             <p class="note">
               <code>{shown.id}</code> needs {shown.needs.join("; ")}.
             </p>
-            {Object.entries(shown.sections)
-              .filter(([heading]) => heading !== "What happened")
-              .map(([heading, html]) => (
-                <section>
-                  <h3>{heading}</h3>
-                  <SafeHtml html={html.replace(/<h3>[a-z0-9-]+: /g, "<h3>")} />
-                </section>
+            <Section page={shown} heading="Why it matters" />
+            <section>
+              <h3>Likely causes and how to fix them</h3>
+              {shown.causes.map((cause) => (
+                <div>
+                  <h4>{cause.title}</h4>
+                  <SafeHtml html={cause.text} />
+                  {shown.fixes
+                    .filter((fix) => fix.cause === cause.id)
+                    .map((fix) => (
+                      <details>
+                        <summary>Fix: {fix.title}</summary>
+                        <p>{fix.text}</p>
+                        {fix.snippets.map((snippet) => (
+                          <Code text={snippet.code} label={snippet.framework} />
+                        ))}
+                      </details>
+                    ))}
+                </div>
               ))}
+            </section>
+            {["How sure is SCRAM", "When it is not a problem", "Learn more"].map((heading) => (
+              <Section page={shown} heading={heading} />
+            ))}
             <section>
               <h3>Options</h3>
               <dl>

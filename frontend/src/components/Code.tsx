@@ -5,6 +5,9 @@ import { useState } from "preact/hooks";
 import python from "highlight.js/lib/languages/python";
 import { createLowlight } from "lowlight";
 import type { Edit } from "../api";
+import { diffLines } from "../diff";
+
+const SIGNS = { removed: "−", added: "+", same: " " };
 
 const lowlight = createLowlight({ python });
 
@@ -61,10 +64,7 @@ export function Code({ text, label }: { text: string; label: string }): VNode {
 }
 
 export function Diff({ edit }: { edit: Edit }): VNode {
-  const lines = [
-    ...edit.before.split("\n").map((text) => ({ sign: "−", kind: "removed", text })),
-    ...edit.after.split("\n").map((text) => ({ sign: "+", kind: "added", text })),
-  ];
+  const lines = diffLines(edit.before.split("\n"), edit.after.split("\n"));
   return (
     <figure class="code diff">
       <figcaption>
@@ -76,8 +76,10 @@ export function Diff({ edit }: { edit: Edit }): VNode {
       <pre tabIndex={0} aria-label="Change of your code">
         {lines.map((line) => (
           <div class={line.kind}>
-            <span class="sign">{line.sign} </span>
-            {line.text}
+            <span class="sign">{SIGNS[line.kind]} </span>
+            {line.text.slice(0, line.from)}
+            {line.to > line.from && <mark>{line.text.slice(line.from, line.to)}</mark>}
+            {line.text.slice(line.to)}
           </div>
         ))}
       </pre>

@@ -4,8 +4,8 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { VNode } from "preact";
 import uPlot from "uplot";
 import { fetchCurve, type CurveName, type Finding } from "../api";
-import { align, firstView, toPoints, wantsLog, type Points } from "../chart";
-import { formatNumber } from "../format";
+import { align, decades, firstView, toPoints, wantsLog, type Points } from "../chart";
+import { countsFromOne, formatNumber, placeOf } from "../format";
 
 const HEIGHT = 240;
 const POINTS = 1_200;
@@ -52,9 +52,9 @@ function span(finding: Finding, steps: number[]): uPlot.Plugin {
       u.ctx.fillText(label, x + (right ? 6 : -6) * devicePixelRatio, top + (low ? 20 : 4) * devicePixelRatio);
     };
     const axis = finding.steps.axis;
-    if (finding.best_step !== null) mark(finding.best_step, "best", [4, 4], `best, ${axis} ${finding.best_step}`, false);
+    if (finding.best_step !== null) mark(finding.best_step, "best", [4, 4], `best, ${placeOf(axis, finding.best_step)}`, false);
     if (finding.bad_step !== null && finding.best_step === null)
-      mark(finding.bad_step, "error", [], `first bad ${axis}, ${finding.bad_step}`, false);
+      mark(finding.bad_step, "error", [], `first bad ${placeOf(axis, finding.bad_step)}`, false);
     u.ctx.restore();
   };
   return { hooks: { drawClear: draw } };
@@ -91,6 +91,7 @@ function crosses(curves: Points[]): uPlot.Plugin {
 
 function options(finding: Finding, points: Points[], names: string[], width: number): uPlot.Options {
   const log = wantsLog(points);
+  const shift = countsFromOne(finding.steps.axis) ? 1 : 0;
   const axis = { stroke: colour("muted"), grid: { stroke: colour("line"), width: 1 }, ticks: { stroke: colour("line") }, font: "12px system-ui, sans-serif" };
   const steps = points[0]?.steps ?? [];
   const dots = steps.length <= 60;
@@ -99,14 +100,25 @@ function options(finding: Finding, points: Points[], names: string[], width: num
     height: HEIGHT,
     scales: { x: { time: false }, y: { distr: log ? 3 : 1 } },
     axes: [
-      { ...axis, label: finding.steps.axis, labelFont: "12px system-ui, sans-serif", labelSize: 18 },
-      { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : formatNumber(tick))) },
+      {
+        ...axis,
+        label: finding.steps.axis,
+        labelFont: "12px system-ui, sans-serif",
+        labelSize: 18,
+        values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? formatNumber(tick + shift) : "")),
+      },
+      {
+        ...axis,
+        size: 64,
+        values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : formatNumber(tick))),
+        ...(log ? { splits: (_: uPlot, __: number, low: number, high: number) => decades(low, high), filter: (_: uPlot, ticks: number[]) => ticks } : {}),
+      },
     ],
     cursor: { drag: { x: true, y: false }, points: { size: 7 } },
     legend: { live: true },
     plugins: [span(finding, steps), crosses(points)],
     series: [
-      { label: finding.steps.axis, value: (_, value) => formatNumber(value) },
+      { label: finding.steps.axis, value: (_, value: number | null) => (value === null ? "–" : formatNumber(value + shift)) },
       ...names.map((label, i) => ({
         label,
         stroke: colour(`series-${i}`),
@@ -131,7 +143,7 @@ function description(finding: Finding, points: Points[], names: string[]): strin
     return `${name} goes from ${formatNumber(values[0])} to ${formatNumber(values[values.length - 1])}`;
   });
   const { first, last, axis } = finding.steps;
-  return `Curves over ${axis}: ${parts.join("; ")}. The marked span is ${axis} ${first} to ${last}.`;
+  return `Curves over ${axis}: ${parts.join("; ")}. The marked span is ${placeOf(axis, first)} to ${placeOf(axis, last)}.`;
 }
 
 export function CurveChart({ run, finding, theme }: { run: string; finding: Finding; theme: string }): VNode | null {

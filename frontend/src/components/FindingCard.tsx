@@ -78,7 +78,7 @@ export function FindingCard({ run, finding, level }: { run: string; finding: Fin
       <header>
         <h3 id={title}>
           <span class={`sign ${finding.severity}`} aria-hidden="true">
-            {SIGN[finding.severity]}
+            {SIGN[finding.severity]}{" "}
           </span>
           <span class="severity">{finding.severity}</span> {finding.title}
         </h3>

@@ -89,7 +89,7 @@ export function ReviewPane(): VNode {
         {live && <span class="live">live</span>}
         {shown.framework && <span class="framework">{shown.framework}</span>}
       </div>
-      <p class={`headline ${shown.headline.kind}`} role="status">
+      <p class={`headline ${shown.headline.kind} ${own[0]?.severity ?? ""}`} role="status">
         <span aria-hidden="true" class="headline-sign">{HEADLINE_SIGN[shown.headline.kind]}</span>
         {shown.headline.text}
       </p>

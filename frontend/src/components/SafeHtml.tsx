@@ -1,7 +1,6 @@
 /** HTML that the server made safe from Markdown, as elements: only known tags are made, nothing is ever set as text of HTML. */
 
 import { h, type ComponentChild, type VNode } from "preact";
-import { Code } from "./Code";
 
 const TAGS = new Set(["p", "ul", "ol", "li", "em", "strong", "code", "pre", "h3", "h4", "blockquote", "table", "tr", "td", "th", "thead", "tbody"]);
 
@@ -10,11 +9,6 @@ function convert(node: Node): ComponentChild {
   if (!(node instanceof Element)) return null;
   const tag = node.tagName.toLowerCase();
   const children = () => [...node.childNodes].map(convert);
-  if (tag === "pre") {
-    const code = node.querySelector("code");
-    const framework = /language-python (\w+)/.exec(code?.className ?? "")?.[1] ?? "";
-    return <Code text={code?.textContent ?? node.textContent ?? ""} label={framework} />;
-  }
   if (tag === "a") {
     const href = node.getAttribute("href") ?? "";
     return /^https?:/.test(href) ? (

@@ -13,6 +13,7 @@ from scram_plugin import schema
 from scram_plugin.heuristics.edits import set_learning_rate
 from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, NotChecked
 from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.series import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -54,28 +55,30 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     name = "NaN" if math.isnan(value) else "infinite"
     if curve.axis == "batch" and epoch is not None:
         first_of_epoch = _first_batch(run, epoch)
-        place = f"batch {step - first_of_epoch + 1} of epoch {epoch + 1}"
+        spot = f"batch {step - first_of_epoch + 1} of epoch {epoch + 1}"
     else:
-        place = f"{curve.axis} {step}"
+        spot = place(curve.axis, step)
     evidence: dict[str, Any] = {
         "value": name,
-        "place": place,
+        "place": spot,
         "unit": curve.axis,
         "step": step,
         "bad_points": len(where),
         "points": len(curve),
         "last_finite": float(before[-1]) if len(before) else None,
         "lowest_before": float(before.min()) if len(before) else None,
+        "last_finite_text": number(float(before[-1])) if len(before) else None,
+        "lowest_text": number(float(before.min())) if len(before) else None,
         "first_finite": float(before[0]) if len(before) > 1 else None,
         "from_start": "It was so from the first recorded value on." if at == 0 else None,
         "stayed": f"It stayed so to the end of the record ({len(where):,} of {len(curve):,} values)." if not recovered else None,
-        "recovered": f"It was finite again from {curve.axis} {int(curve.steps[where[-1] + 1])} on." if recovered else None,
+        "recovered": f"It was finite again from {place(curve.axis, int(curve.steps[where[-1] + 1]))} on." if recovered else None,
     }
     shown = [c.source() for c in bad_curves]
     yield Finding(
         severity="warning" if recovered else "error",
         confidence="certain",
-        title=f"Loss became {name} at {place}" if at or epoch is not None else f"Loss is {name} from the first {curve.axis} on",
+        title=f"Loss became {name} at {spot}" if at or epoch is not None else f"Loss is {name} from the first {curve.axis} on",
         evidence=evidence,
         first_step=step,
         last_step=int(curve.steps[where[-1]]),
@@ -128,18 +131,18 @@ def _learning_rate(run: TrainingRun, evidence: dict[str, Any]) -> tuple[float, C
         times = rate / usual
         if times >= HIGH:
             weight = 2.0 + min(math.log10(times), 12.0)
-            said.append(f"The learning rate is {rate:g}; {name} usually works with about {usual:g} ({times:,.0f} times less).")
+            said.append(f"The learning rate is {number(rate)}; {name} usually works with about {number(usual)}, {number(times)} times less.")
             edit = set_learning_rate(run.facts, name, usual)
     elif rate is not None and rate >= 1.0 and not name:
         weight = 2.0
-        said.append(f"The learning rate is {rate:g}; most optimisers work with 0.1 or less.")
+        said.append(f"The learning rate is {number(rate)}; most optimisers work with 0.1 or less.")
     first, last, lowest = (evidence[key] for key in ("first_finite", "last_finite", "lowest_before"))
     if first is not None and lowest is not None and last > GROWTH * max(abs(lowest), 1e-3):
         weight += 2.0
-        said.append(f"The loss grew from {lowest:.3g} to {last:.3g} just before: the steps were too large.")
+        said.append(f"The loss grew from {number(lowest)} to {number(last)} just before: the steps were too large.")
     against = ""
     if rate is not None and usual is not None and not said:
-        against = f"The learning rate, {rate:g}, is in the usual range of {name}."
+        against = f"The learning rate, {number(rate)}, is in the usual range of {name}."
     return weight, Cause("learning-rate", " ".join(said), against, edit)
 
 

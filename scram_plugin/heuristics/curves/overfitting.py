@@ -11,6 +11,7 @@ from scram_plugin.heuristics.curves.noise import noise, smooth
 from scram_plugin.heuristics.edits import add_callback, add_dropout
 from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, Inconclusive, NotChecked, Option
 from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.words import place
 from scram_plugin.logs.series import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -59,7 +60,8 @@ def _rise(run: TrainingRun, training: Curve, validation: Curve, options: Mapping
     first, last = int(validation.steps[exact]), int(validation.steps[-1])
     unit = validation.axis
     evidence: dict[str, Any] = {
-        "unit": unit,
+        "best_place": place(unit, first),
+        "last_place": place(unit, last),
         "best_step": first,
         "last_step": last,
         "best_loss": float(validation.values[exact]),
@@ -75,13 +77,13 @@ def _rise(run: TrainingRun, training: Curve, validation: Curve, options: Mapping
     yield Finding(
         severity="warning",
         confidence="likely" if sure else "possible",
-        title=f"Overfitting since {unit} {first}",
+        title=f"Overfitting since {place(unit, first)}",
         evidence=evidence,
         first_step=first,
         last_step=last,
         axis=unit,
         curves=[validation.source(), training.source()],
-        causes=_causes(run),
+        causes=_causes(run, place(unit, first)),
         bad_step=int(validation.steps[min(exact + 1, len(validation) - 1)]),
         best_step=first,
     )
@@ -103,11 +105,11 @@ def _accuracies(run: TrainingRun, step: int) -> dict[str, Any]:
     }
 
 
-def _causes(run: TrainingRun) -> list[Cause]:
+def _causes(run: TrainingRun, best: str) -> list[Cause]:
     """Too large a model first, where it is large for the data and nothing regularises it; else too long a training."""
     model, fit = run.facts.get("model", {}), run.facts.get("fit", {})
     parameters, samples = model.get("trainable_parameters"), fit.get("samples")
-    stop = Cause("too-long", "The loss was lowest long before the end.", edit=add_callback(run.facts, _EARLY_STOPPING))
+    stop = Cause("too-long", f"The validation loss was lowest at {best}, long before the end.", edit=add_callback(run.facts, _EARLY_STOPPING))
     classes = [str(layer.get("class")) for layer in model.get("layers", ())]
     regularised = [c for c in classes if c in ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "BatchNormalization")]
     regularised += [layer["name"] for layer in model.get("layers", ()) if layer.get("regularized")]
@@ -150,11 +152,10 @@ def _strict(run: TrainingRun) -> Iterable[Finding]:
     yield Finding(
         severity="warning",
         confidence="possible",
-        title=f"Validation accuracy falls from {unit} {first} on",
+        title=f"Validation accuracy falls from {place(unit, first)} on",
         evidence={
-            "unit": unit,
-            "strict_first": first,
-            "strict_last": last,
+            "strict_first": place(unit, first),
+            "strict_last": place(unit, last),
             "val_from": float(val[at]),
             "val_to": float(val[at + 2]),
             "train_from": float(train[at]),
@@ -164,7 +165,7 @@ def _strict(run: TrainingRun) -> Iterable[Finding]:
         last_step=last,
         axis=unit,
         curves=[validation.source(), training.source()],
-        causes=_causes(run),
+        causes=_causes(run, place(unit, first)),
         bad_step=int(steps[at + 1]),
         best_step=first,
     )

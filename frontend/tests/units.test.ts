@@ -1,0 +1,92 @@
+import { describe, expect, it } from "vitest";
+import type { Finding } from "../src/api";
+import { align, decades, firstView, toPoints, wantsLog } from "../src/chart";
+import { diffLines } from "../src/diff";
+import { formatNumber, groupOf, placeOf, toNumber } from "../src/format";
+import { makeFragment, parseFragment, timeSeriesLink } from "../src/parentPage";
+import { worstFirst } from "../src/store";
+
+describe("links", () => {
+  it("come back as they went, whatever the name of a run is", () => {
+    for (const run of ["a/b", "a&b=c", "ä ö", "<script>", "%", "#x", "p.scram.run=1"]) {
+      expect(parseFragment(makeFragment({ run }))).toEqual({ run });
+    }
+  });
+  it("leave empty values out and ignore what is not SCRAM's", () => {
+    expect(makeFragment({ run: "a", view: "" })).toBe("#scram&p.scram.run=a");
+    expect(parseFragment("#scram&other=1&p.scram.run=%E0%A4%A")).toEqual({});
+  });
+  it("to Time Series escape regular expressions", () => {
+    expect(timeSeriesLink("a.b/(1)", "loss*")).toContain(`runFilter=${encodeURIComponent("^a\\.b/\\(1\\)$")}`);
+  });
+});
+
+describe("numbers", () => {
+  it("travel as strings where JSON has none", () => {
+    expect([toNumber("NaN"), toNumber("Infinity"), toNumber("-Infinity"), toNumber(2)]).toEqual([NaN, Infinity, -Infinity, 2]);
+  });
+  it("are short", () => {
+    expect([0.41234567, 4.4e32, 1234, 0.00001, NaN, Infinity].map(formatNumber)).toEqual(["0.4123", "4.40e+32", "1,234", "1.00e-5", "NaN", "∞"]);
+  });
+  it("of epochs and batches are those on Keras's screen", () => {
+    expect([placeOf("epoch", 2), placeOf("batch", 3), placeOf("step", 2)]).toEqual(["epoch 3", "batch 4", "step 2"]);
+  });
+});
+
+describe("charts", () => {
+  const points = toPoints({ steps: [0, 1, 2], values: [1, "NaN", 3], wall_times: [0, 1, 2], total: 3, decimated: false });
+  it("keep gaps where a curve is not finite, and join others over the union of steps", () => {
+    expect(align([points, { steps: [1, 5], values: [7, 8] }])).toEqual([
+      [0, 1, 2, 5],
+      [1, null, 3, undefined],
+      [undefined, 7, undefined, 8],
+    ]);
+  });
+  it("are logarithmic only over more than three decades of positive values", () => {
+    expect(wantsLog([{ steps: [0, 1], values: [1, 2000] }])).toBe(true);
+    expect(wantsLog([{ steps: [0, 1], values: [-1, 2000] }])).toBe(false);
+    expect(wantsLog([{ steps: [0], values: [NaN] }])).toBe(false);
+  });
+  it("have few ticks over many decades", () => {
+    expect(decades(1, 1e33).length).toBeLessThanOrEqual(7);
+    expect(decades(0.5, 200)).toEqual([1, 10, 100]);
+  });
+  it("show a bad point near the start instead of losing it at the edge", () => {
+    const curve = { steps: Array.from({ length: 630 }, (_, i) => i), values: new Array<number>(630).fill(1) };
+    const finding = { bad_step: 3 } as Finding;
+    expect(firstView(curve, finding)).toEqual([0, 15]);
+    expect(firstView(curve, { bad_step: 300 } as Finding)).toEqual([0, 629]);
+  });
+});
+
+describe("diffs", () => {
+  it("mark the changed part of a line", () => {
+    const [removed, added] = diffLines(["Adam(learning_rate=1e10)"], ["Adam(learning_rate=0.001)"]);
+    expect(removed!.text.slice(removed!.from, removed!.to)).toBe("1e10");
+    expect(added!.text.slice(added!.from, added!.to)).toBe("0.001");
+  });
+  it("keep the lines that stay", () => {
+    expect(diffLines(["a"], ["x", "a", "y"]).map((line) => [line.kind, line.text])).toEqual([
+      ["added", "x"],
+      ["same", "a"],
+      ["added", "y"],
+    ]);
+  });
+});
+
+describe("runs", () => {
+  it("are grouped by directory", () => {
+    expect([groupOf("a/b/c"), groupOf("c")]).toEqual(["a/b", ""]);
+  });
+  it("come worst first", () => {
+    const run = (name: string, kind: "trouble" | "fine", error: number) => ({
+      name,
+      counts: { error, warning: 0, info: 0 },
+      headline: { kind, text: "" },
+      state: "finished" as const,
+      fingerprint: "",
+    });
+    const sorted = [run("c", "fine", 0), run("b", "trouble", 1), run("a", "trouble", 1), run("d", "trouble", 2)].sort(worstFirst);
+    expect(sorted.map((entry) => entry.name)).toEqual(["d", "a", "b", "c"]);
+  });
+});

@@ -1,0 +1,21 @@
+"""Numbers and places as people read them."""
+
+from __future__ import annotations
+
+import math
+
+
+def number(value: float) -> str:
+    """Three significant digits; thousands separated; exponents short: 0.001, 1,230, 1e10, 4.4e32."""
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "infinity" if value > 0 else "-infinity"
+    if value == 0 or 1e-4 <= abs(value) < 1e6:
+        rounded = float(f"{value:.3g}")
+        return f"{rounded:,.0f}" if rounded == int(rounded) and abs(rounded) >= 1 else f"{rounded:,.10g}"
+    mantissa, exponent = f"{value:.2g}".split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def place(axis: str, step: int) -> str:
+    """A point of an axis. Keras counts epochs and batches from 1 on the screen, from 0 in its logs: the former is given."""
+    return f"{axis} {step + 1 if axis in ('epoch', 'batch') else step}"

@@ -1,0 +1,19 @@
+"""Where things lie, and what a test can be given."""
+
+import functools
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+DEMO_LOGS = ROOT / "demo_logs"
+SCENARIOS = DEMO_LOGS / "scenarios"
+SHARED = ROOT.parent / "shared"
+DATA = SHARED / "data"
+REAL_RUNS = SHARED / "real_runs"
+BIN = ROOT / ".venv" / "bin"
+
+
+@functools.cache
+def environment(**more: str) -> dict[str, str]:
+    """For programs that a test starts: quiet, on the CPU, with the scenarios' data."""
+    return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "SCRAM_DATA": str(DATA), **more}

@@ -1,0 +1,283 @@
+"""The Keras callback on real trainings: what it records, in every way that Keras can be used, and what it never does."""
+
+import subprocess
+import sys
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+import scram_plugin
+from scram_plugin import SCRAM
+from tests.paths import environment
+from tests.training.models import IMAGES, KINDS, LABELS, dense, two_inputs
+
+
+def watch(tmp_path, **options):
+    return SCRAM(tmp_path, print_findings=False, **options)
+
+
+def loss_of_batches(tmp_path):
+    return scram_plugin.read(tmp_path)["scram"]["scram/batches/loss"]
+
+
+def by_hand(model, x, y, batch_size):
+    """The loss of every batch of one epoch in order, as `train_on_batch` gives it on a fresh model."""
+    losses = []
+    for at in range(0, len(y), batch_size):
+        model.reset_metrics()
+        losses.append(model.train_on_batch(x[at : at + batch_size], y[at : at + batch_size])[0])
+    return np.array(losses)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_batch_is_recorded_for_every_kind_of_model(kind, tmp_path):
+    model, (x, y) = KINDS[kind]()
+    model.fit(x, y, batch_size=32, epochs=2, verbose=0, callbacks=[watch(tmp_path, every=5)])
+    batches = -(-len(y) // 32)
+    loss = loss_of_batches(tmp_path)
+    assert loss.steps.tolist() == list(range(2 * batches))
+    assert np.isfinite(loss.values).all()
+    epochs = scram_plugin.read(tmp_path)["scram"]["scram/batches/epoch"].values
+    assert epochs.tolist() == [0] * batches + [1] * batches
+    measured = scram_plugin.read(tmp_path)["scram"]["scram/statistics/x0/mean"]
+    assert 2 * batches / 5 - 3 <= len(measured) <= 2 * batches / 5 + 3
+
+
+def test_the_loss_is_that_of_each_batch_and_statistics_are_right(tmp_path):
+    keras.utils.set_random_seed(3)
+    model, (x, y) = dense()
+    model.fit(x, y, batch_size=32, shuffle=False, verbose=0, callbacks=[watch(tmp_path, every=10)])
+    keras.utils.set_random_seed(3)
+    np.testing.assert_allclose(loss_of_batches(tmp_path).values, by_hand(dense()[0], x, y, 32), rtol=1e-5)
+    run = scram_plugin.read(tmp_path)["scram"]
+    for statistic, function in {"min": np.min, "max": np.max, "mean": np.mean, "std": np.std}.items():
+        series = run[f"scram/statistics/x0/{statistic}"]
+        assert series.steps.tolist() == [1, 11, 21, 31, 41, 51]
+        expected = [function(x[32 * step : 32 * step + 32]) for step in series.steps]
+        np.testing.assert_allclose(series.values, expected, rtol=1e-5)
+    batch = y[32:64]
+    counts = [run[f"scram/statistics/y0/count/{label}"].values[0] for label in range(10)]
+    assert counts == np.bincount(batch, minlength=10).tolist()
+
+
+def data_as(form):
+    """(arguments of fit) for one way of giving data."""
+    x, y = IMAGES[:320], LABELS[:320]
+    if form == "tf.data":
+        return {"x": tf.data.Dataset.from_tensor_slices((x, y)).batch(32)}
+    if form == "generator":
+        return {"x": ((x[i : i + 32], y[i : i + 32]) for _ in range(9) for i in range(0, 320, 32)), "steps_per_epoch": 10}
+    if form == "PyDataset":
+
+        class Batches(keras.utils.PyDataset):
+            def __len__(self):
+                return 10
+
+            def __getitem__(self, i):
+                return x[32 * i : 32 * i + 32], y[32 * i : 32 * i + 32]
+
+        return {"x": Batches()}
+    if form == "sample weights":
+        return {"x": x, "y": y, "sample_weight": np.linspace(0, 1, 320)}
+    if form == "class weights":
+        return {"x": x, "y": y, "class_weight": {i: 1.0 + i for i in range(10)}}
+    if form == "bytes":
+        return {"x": (x * 255).astype("uint8"), "y": y}
+    return {"x": x, "y": y}
+
+
+@pytest.mark.parametrize("form", ["NumPy", "tf.data", "generator", "PyDataset", "sample weights", "class weights", "bytes"])
+def test_every_form_of_data(form, tmp_path):
+    model, _ = dense()
+    model.fit(**data_as(form), epochs=2, verbose=0, callbacks=[watch(tmp_path, every=3)])
+    assert len(loss_of_batches(tmp_path)) == 20
+    assert scram_plugin.read(tmp_path)["scram"].ended == "finished"
+
+
+def test_lists_of_inputs(tmp_path):
+    a, b = keras.Input((8, 8)), keras.Input((8,))
+    model = keras.Model([a, b], layers.Dense(10, "softmax")(layers.Concatenate()([layers.Flatten()(a), b])))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit([IMAGES, IMAGES.mean(axis=1)], LABELS, verbose=0, callbacks=[watch(tmp_path)])
+    assert "scram/statistics/x1/mean" in scram_plugin.read(tmp_path)["scram"]
+
+
+def test_run_eagerly(tmp_path):
+    model, (x, y) = dense(run_eagerly=True)
+    model.fit(x[:160], y[:160], batch_size=32, verbose=0, callbacks=[watch(tmp_path, every=2)])
+    assert len(loss_of_batches(tmp_path)) == 5
+
+
+def test_a_second_fit_goes_on_where_the_first_ended(tmp_path):
+    model, (x, y) = dense()
+    callback = watch(tmp_path)
+    for _ in range(2):
+        model.fit(x[:320], y[:320], validation_split=0.2, batch_size=32, epochs=3, verbose=0, callbacks=[callback])
+    logs = scram_plugin.read(tmp_path)
+    assert loss_of_batches(tmp_path).steps.tolist() == list(range(2 * 3 * 8))
+    assert logs["train"]["epoch_loss"].steps.tolist() == list(range(6))
+    assert logs["validation"]["epoch_loss"].steps.tolist() == list(range(6))
+
+
+def test_scalars_have_the_tags_and_places_of_keras_and_its_values(tmp_path):
+    model, (x, y) = dense()
+    history = model.fit(x, y, validation_split=0.2, epochs=3, verbose=0, callbacks=[watch(tmp_path / "scram")])
+    keras_model, _ = dense()
+    keras_model.fit(x, y, validation_split=0.2, epochs=3, verbose=0, callbacks=[keras.callbacks.TensorBoard(tmp_path / "keras")])
+    ours, theirs = scram_plugin.read(tmp_path / "scram"), scram_plugin.read(tmp_path / "keras")
+    for run in ("train", "validation"):
+        assert {t for t in theirs[run] if t.startswith("epoch_")} == set(ours[run])
+        assert theirs[run]["epoch_loss"].steps.tolist() == ours[run]["epoch_loss"].steps.tolist()
+    np.testing.assert_array_equal(ours["train"]["epoch_loss"].values, np.float32(history.history["loss"]))
+    np.testing.assert_array_equal(ours["validation"]["epoch_accuracy"].values, np.float32(history.history["val_accuracy"]))
+
+
+@pytest.mark.parametrize("ours_first", [True, False])
+def test_no_second_copy_beside_the_tensorboard_callback(ours_first, tmp_path):
+    model, (x, y) = dense()
+    callbacks = [watch(tmp_path), keras.callbacks.TensorBoard(tmp_path)]
+    model.fit(x, y, epochs=2, verbose=0, callbacks=callbacks if ours_first else callbacks[::-1])
+    logs = scram_plugin.read(tmp_path)
+    assert len(logs["train"]["epoch_loss"]) == 2
+    assert not list((tmp_path / "train").glob("*.scram"))
+    assert len(loss_of_batches(tmp_path)) == 2 * 57
+
+
+@pytest.mark.parametrize("steps_per_execution", [1, 4])
+@pytest.mark.parametrize("bad", [7, 38])
+def test_the_first_nonfinite_batch_is_exact_whether_sampled_or_not(bad, steps_per_execution, tmp_path):
+    x = IMAGES[:1600].copy()
+    x[32 * bad + 5, 3, 3] = np.nan
+    # a loss that lets NaN through: with ReLU and softmax the CPU may hide it
+    model = keras.Sequential([keras.Input((8, 8)), layers.Flatten(), layers.Dense(1)])
+    model.compile("sgd", "mse", steps_per_execution=steps_per_execution)
+    model.fit(x, LABELS[:1600], batch_size=32, shuffle=False, verbose=0, callbacks=[watch(tmp_path, every=20)])
+    loss = loss_of_batches(tmp_path)
+    assert int(loss.steps[np.argmax(~np.isfinite(loss.values))]) == bad
+    means = scram_plugin.read(tmp_path)["scram"]["scram/batches/x0/mean"]
+    assert means.steps[~np.isfinite(means.values)].tolist() == [bad]
+
+
+class Broken(keras.callbacks.Callback):
+    def __init__(self, at, error):
+        super().__init__()
+        self.at, self.error = at, error
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == self.at:
+            raise self.error
+
+
+@pytest.mark.parametrize("error", [RuntimeError("mine"), KeyboardInterrupt()])
+def test_an_interrupted_fit_is_on_disk_and_the_next_one_works(error, tmp_path):
+    model, (x, y) = dense()
+    callback = watch(tmp_path)
+    with pytest.raises(type(error)):
+        model.fit(x, y, batch_size=32, verbose=0, callbacks=[callback, Broken(20, error)])
+    callback._writer.flush()
+    callback._flush()
+    callback._writer.flush()
+    assert len(loss_of_batches(tmp_path)) == 21
+    before = [w.numpy().copy() for w in model.trainable_weights]
+    model.fit(x, y, batch_size=32, verbose=0)  # without SCRAM: nothing of it is left
+    assert not hasattr(model.train_function, "scram_plain")
+    assert any((w.numpy() != b).any() for w, b in zip(model.trainable_weights, before, strict=True))
+    model.fit(x, y, batch_size=32, verbose=0, callbacks=[watch(tmp_path / "next")])
+    assert len(loss_of_batches(tmp_path / "next")) == 57
+
+
+def test_a_killed_process_loses_at_most_the_last_block(tmp_path):
+    program = f"""
+import os, sys
+from scram_plugin import SCRAM
+from tests.training.models import dense
+import keras
+class Kill(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 200: os.kill(os.getpid(), 9)
+model, (x, y) = dense()
+model.fit(x, y, batch_size=8, verbose=0, callbacks=[SCRAM({str(tmp_path)!r}), Kill()])
+"""
+    done = subprocess.run([sys.executable, "-c", program], env=environment())
+    assert done.returncode == -9
+    assert len(loss_of_batches(tmp_path)) >= 201 - 2 * 64
+
+
+def test_an_exception_inside_becomes_one_warning_and_the_training_goes_on(tmp_path, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("a bug of SCRAM's")
+
+    monkeypatch.setattr("scram_plugin.training.statistics.bounds", fail)
+    model, (x, y) = dense()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        history = model.fit(x, y, epochs=2, verbose=0, callbacks=[watch(tmp_path)])
+    ours = [str(w.message) for w in caught if "SCRAM" in str(w.message)]
+    assert len(ours) == 1
+    assert "a bug of SCRAM's" in ours[0]
+    assert len(history.history["loss"]) == 2
+
+
+def test_a_directory_that_cannot_be_written_costs_one_warning(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    model, (x, y) = dense()
+    with pytest.warns(UserWarning, match="SCRAM stopped recording"):
+        history = model.fit(x, y, epochs=2, verbose=0, callbacks=[watch(tmp_path / "file" / "logs")])
+    assert len(history.history["loss"]) == 2
+
+
+def exploding():
+    model = keras.Sequential([keras.Input((8, 8)), layers.Flatten(), layers.Dense(16, "relu"), layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(learning_rate=1e10), "mse")
+    return model
+
+
+def test_findings_are_printed_at_once_and_given_and_stop_the_training(tmp_path, capsys):
+    given = []
+    model = exploding()
+    history = model.fit(
+        IMAGES, LABELS, epochs=5, verbose=1, callbacks=[SCRAM(tmp_path, stop_on="error", on_finding=given.append)]
+    )
+    assert len(history.history["loss"]) == 1
+    assert [f["heuristic"] for f in given] == ["nonfinite-loss"]
+    said = capsys.readouterr().out
+    assert said.count("Loss became") == 2 or said.count("Loss became") == 1
+    assert "SGD(learning_rate=0.01)" in said, "the fix stands in the user's own line"
+    assert scram_plugin.read(tmp_path)["scram"].ended == "stopped"
+
+
+def test_printing_can_be_switched_off(tmp_path, capsys):
+    exploding().fit(IMAGES, LABELS, epochs=1, verbose=0, callbacks=[watch(tmp_path)])
+    assert "SCRAM" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("options", [{"every": 0}, {"every": 1.5}, {"every": True}, {"stop_on": "warning"}])
+def test_arguments_that_make_no_sense_are_refused_with_a_sentence(options, tmp_path):
+    with pytest.raises(ValueError, match="give"):
+        SCRAM(tmp_path, **options)
+
+
+def test_facts(tmp_path):
+    model, data = two_inputs()
+    model.fit(*data, batch_size=64, epochs=2, verbose=0, callbacks=[watch(tmp_path)])
+    facts = scram_plugin.read(tmp_path)["scram"].facts
+    assert facts["optimizer"]["class"] == "Adam"
+    assert facts["optimizer"]["learning_rate"] == 0.001
+    assert facts["loss"]["class"] == "SparseCategoricalCrossentropy"
+    assert facts["fit"]["batch_size"] == 64
+    assert facts["fit"]["samples"] == len(LABELS)
+    assert facts["model"]["output_units"] == 10
+    assert [i["shape"] for i in facts["model"]["inputs"]] == [[None, 8, 8], [None, 8]]
+    fit = next(s for s in facts["source"]["statements"] if s["role"] == "fit")
+    assert "watch(tmp_path)" in fit["text"]
+
+
+def test_without_source_no_text_of_the_program_is_kept(tmp_path):
+    model, data = dense()
+    model.fit(*data, verbose=0, callbacks=[watch(tmp_path, source=False)])
+    assert scram_plugin.read(tmp_path)["scram"].facts["source"] is None
+    assert b"model.fit" not in b"".join(p.read_bytes() for p in tmp_path.rglob("*tfevents*"))
