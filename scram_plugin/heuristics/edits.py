@@ -96,16 +96,26 @@ def calls(statement: Statement, name: str) -> Iterator[ast.Call]:
             yield node
 
 
-def set_learning_rate(facts: Mapping[str, Any], optimizer: str, value: float) -> Edit | None:
-    """Set the learning rate where the optimiser is made; where it is named by a string, write the constructor out."""
-    for role in ("compile", "model", "optimizer"):
+def set_learning_rate(facts: Mapping[str, Any], optimizer: str, now: float, value: float) -> Edit | None:
+    """Set the learning rate where the optimiser is made: where its literal is `now`, else where there is one place only."""
+    places = []
+    for role in ("compile", "model", "optimizer", "fit"):
         for statement in statements(facts, role):
             for call in calls(statement, optimizer):
                 rate = next((k.value for k in call.keywords if k.arg in ("learning_rate", "lr")), None)
                 rate = rate or (call.args[0] if call.args and not isinstance(call.args[0], ast.Starred) else None)
                 if rate is not None:
-                    return statement.edit([(*statement.span(rate), f"{value:g}")])
-    return None
+                    places.append((statement, rate))
+    exact = [(s, r) for s, r in places if isinstance(r, ast.Constant) and _same(r.value, now)]
+    if not exact and (len(places) != 1 or isinstance(places[0][1], ast.Constant)):
+        return None
+    statement, rate = (exact or places)[0]
+    return statement.edit([(*statement.span(rate), f"{value:g}")])
+
+
+def _same(literal: Any, value: float) -> bool:
+    """Equal as float32, which is what an optimiser keeps."""
+    return isinstance(literal, int | float) and abs(literal - value) <= 1e-6 * abs(value)
 
 
 def _prefix(statement: Statement, node: ast.Call) -> str | None:

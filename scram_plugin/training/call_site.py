@@ -67,7 +67,8 @@ def _name(file: str) -> str:
 
 
 def _roles(tree: ast.Module, line: int) -> list[tuple[ast.stmt, str]]:
-    simple = [node for node in ast.walk(tree) if isinstance(node, ast.Assign | ast.AnnAssign | ast.Expr | ast.Return)]
+    within = _reached(tree, line)
+    simple = [node for node in within if isinstance(node, ast.Assign | ast.AnnAssign | ast.Expr | ast.Return)]
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     fit = next((n for n in simple if n.lineno <= line <= (n.end_lineno or n.lineno) and _calls(n, "fit")), None)
     found: list[tuple[ast.stmt, str]] = [(node, "import") for node in imports if "keras" in ast.unparse(node)]
@@ -78,9 +79,41 @@ def _roles(tree: ast.Module, line: int) -> list[tuple[ast.stmt, str]]:
             found.append((node, "compile"))
         elif _calls(node, "Sequential") or _calls(node, "Model") or _calls(node, "Input") or _calls(node, "add") or _layer(node):
             found.append((node, "model"))
-        elif _calls(node, "Adam") or _calls(node, "SGD") or "optimizers" in ast.unparse(node):
+        elif "optimizers" in ast.unparse(node) or any(_calls(node, name) for name in ("Adam", "AdamW", "SGD", "RMSprop")):
             found.append((node, "optimizer"))
     return sorted(found, key=lambda entry: entry[0].lineno)
+
+
+def _reached(tree: ast.Module, line: int) -> list[ast.stmt]:
+    """The statements that can have made this model: of the module, of the function that called `fit`, and of the functions
+    of this file that those call. Another function of the same file may build another model."""
+    functions = {f.name: f for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef)}
+    around = [f for f in functions.values() if f.lineno <= line <= (f.end_lineno or f.lineno)]
+    # where `fit` is called in a function, the module's own statements do not run again: only that function counts
+    waiting: list[ast.AST] = [max(around, key=lambda f: f.lineno)] if around else [tree]
+    seen: set[str] = set()
+    reached: list[ast.stmt] = []
+    while waiting:
+        scope = waiting.pop()
+        for node in _own(scope):
+            if isinstance(node, ast.stmt):
+                reached.append(node)
+            name = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
+            if name in functions and name not in seen:
+                seen.add(name)
+                waiting.append(functions[name])
+    return reached
+
+
+def _own(scope: ast.AST) -> list[ast.AST]:
+    """All nodes of a scope, without the bodies of the functions defined in it."""
+    found, waiting = [], list(ast.iter_child_nodes(scope))
+    while waiting:
+        node = waiting.pop()
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found.append(node)
+            waiting.extend(ast.iter_child_nodes(node))
+    return found
 
 
 def _calls(node: ast.AST, name: str) -> bool:

@@ -18,9 +18,16 @@ function colour(name: string): string {
 function labels(curves: CurveName[]): string[] {
   const several = new Set(curves.map((curve) => curve.tensorboard_run)).size > 1;
   return curves.map((curve) => {
-    const tag = curve.tag.replace(/^scram\/(batches|statistics)\//, "");
+    const tag = curve.tag.replace(/^scram\/(batches|statistics)\//, "").replace(/^(x|y_pred|y)(\d+)\//, tensorName);
     return several ? `${curve.tensorboard_run.split("/").pop() ?? ""}: ${tag}` : tag;
   });
+}
+
+const TENSORS: Record<string, string> = { x: "input", y: "target", y_pred: "output" };
+
+/** "x0/" is "input ", "x1/" is "input 2 ". */
+function tensorName(_: string, kind: string, index: string): string {
+  return `${TENSORS[kind] ?? kind}${index === "0" ? "" : ` ${Number(index) + 1}`} `;
 }
 
 function span(finding: Finding, steps: number[]): uPlot.Plugin {
@@ -111,7 +118,7 @@ function options(finding: Finding, points: Points[], names: string[], width: num
         ...axis,
         size: 64,
         values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : formatNumber(tick))),
-        ...(log ? { splits: (_: uPlot, __: number, low: number, high: number) => decades(low, high), filter: (_: uPlot, ticks: number[]) => ticks } : {}),
+        ...(log ? { splits: (_: uPlot, __: number, low: number, high: number) => decades(low, high), filter: (_: uPlot, ticks: number[]) => ticks, incrs: [1e300] } : {}),
       },
     ],
     cursor: { drag: { x: true, y: false }, points: { size: 7 } },

@@ -132,7 +132,7 @@ def _learning_rate(run: TrainingRun, evidence: dict[str, Any]) -> tuple[float, C
         if times >= HIGH:
             weight = 2.0 + min(math.log10(times), 12.0)
             said.append(f"The learning rate is {number(rate)}; {name} usually works with about {number(usual)}, {number(times)} times less.")
-            edit = set_learning_rate(run.facts, name, usual)
+            edit = set_learning_rate(run.facts, name, rate, usual)
     elif rate is not None and rate >= 1.0 and not name:
         weight = 2.0
         said.append(f"The learning rate is {number(rate)}; most optimisers work with 0.1 or less.")

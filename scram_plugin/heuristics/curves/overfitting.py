@@ -18,7 +18,7 @@ from scram_plugin.logs.training_run import TrainingRun
 OPTIONS = (
     STRICT,
     Option("patience", 5, "validation points that must follow the best one; the strip length of Prechelt (1998)"),
-    Option("min_rise", 0.1, "smallest rise that counts, as a fraction of the best validation loss"),
+    Option("min_rise", 0.05, "smallest rise that counts, as a fraction of the best validation loss; GL_5 of Prechelt (1998)"),
     Option("noise_factor", 3.0, "smallest rise that counts, in standard deviations of the curve's own noise (the three-sigma rule)"),
 )
 HOW = 'model.fit(..., validation_data=(x_val, y_val))  # or validation_split=0.1'

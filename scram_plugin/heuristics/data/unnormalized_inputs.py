@@ -102,7 +102,7 @@ def _judge(run: TrainingRun, name: str, index: int, options: Mapping[str, Any]) 
     said = {
         "raw-pixels": f"Values from {low:g} to {high:g}, mean {mean:.3g}." if bytes_like else "",
         "features": "The spreads of the features differ widely." if others else "",
-        "scale": f"Values reach {max(abs(low), abs(high)):.3g}.",
+        "scale": f"Values reach {max(abs(low), abs(high)):.3g}." if kind == "large" else "",
     }
     curve = curves["max"]
     return Finding(

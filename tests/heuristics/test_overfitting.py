@@ -1,0 +1,89 @@
+"""Overfitting is found where the validation loss rises, and nowhere else."""
+
+import numpy as np
+import pytest
+from keras import layers
+
+from tests.event_files import curve
+from tests.heuristics.trainings import IMAGES, classifier, finding, found, noisy_labels, review_of, reviewed
+from tests.paths import REAL_RUNS
+
+ID = "overfitting"
+
+
+def test_a_large_net_on_noisy_labels(tmp_path):
+    result = reviewed(tmp_path, classifier(hidden=512), IMAGES[:600], noisy_labels(0.3)[:600], epochs=40)
+    one = finding(result, ID)
+    assert (one["severity"], one["confidence"]) == ("warning", "likely")
+    assert one["causes"][0]["id"] == "no-regularization"
+    assert "600" in one["causes"][0]["for"] or "480" in one["causes"][0]["for"]
+
+
+def test_healthy_twin(tmp_path):
+    model = classifier(hidden=16, rest=[layers.Dropout(0.2)])
+    assert ID in reviewed(tmp_path, model, IMAGES, noisy_labels(0.0), epochs=20).passed
+
+
+def run(tmp_path, training, validation):
+    curve(tmp_path / "train", "epoch_loss", training)
+    curve(tmp_path / "validation", "epoch_loss", validation)
+    return review_of(tmp_path)
+
+
+def falling(epochs):
+    return 0.3 + np.exp(-np.arange(epochs) / 5)
+
+
+def test_both_rise_is_divergence_not_overfitting(tmp_path):
+    up = np.concatenate([falling(10), np.linspace(0.5, 5, 20)])
+    assert ID in run(tmp_path, up, up + 0.1).passed
+
+
+def test_a_few_points_are_inconclusive(tmp_path):
+    result = run(tmp_path, [1, 0.5], [1, 0.8])
+    assert [entry["heuristic"] for entry in result.inconclusive] == [ID]
+    assert result.headline()["kind"] == "early"
+    assert "at least 7" in result.headline()["text"]
+
+
+@pytest.mark.parametrize("noise", [0.002, 0.01, 0.03, 0.06])
+def test_healthy_noise_raises_nothing(noise, tmp_path):
+    """The levels at which published rules fired on up to half of all healthy runs; 50 runs each."""
+    fired = []
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        training, validation = falling(30), falling(30) + 0.05
+        path = tmp_path / str(seed)
+        result = run(path, training + rng.normal(0, noise / 5, 30), validation + rng.normal(0, noise, 30))
+        fired += [seed] * (ID in found(result))
+    assert fired == []
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01, 0.03])
+def test_a_rise_beyond_the_noise_is_found(noise, tmp_path):
+    rng = np.random.default_rng(0)
+    rise = np.concatenate([falling(10), falling(10)[-1] + np.linspace(0, 0.4, 20)])
+    assert ID in found(run(tmp_path, falling(30), rise + rng.normal(0, noise, 30)))
+
+
+def test_strict_is_two_epochs_of_falling_validation_accuracy(tmp_path):
+    for name, values in (("train", [0.5, 0.6, 0.7, 0.8]), ("validation", [0.5, 0.6, 0.59, 0.58])):
+        curve(tmp_path / name, "epoch_loss", [1, 0.9, 0.8, 0.7])
+        curve(tmp_path / name, "epoch_accuracy", values)
+    one = finding(review_of(tmp_path, {ID: {"strict": True}}), ID)
+    assert one["steps"]["first"] == 1
+    assert ID not in found(review_of(tmp_path))
+
+
+@pytest.mark.skipif(not REAL_RUNS.is_dir(), reason="needs the real runs of ../shared")
+@pytest.mark.parametrize(
+    ("path", "overfits"),
+    [
+        ("Mormolykos+trainproof/evidence/fish_lightning_feb2026", True),
+        ("filippobartolucci+Italian-Lemmatizer/logs/fit/20230124-145011", True),
+        ("hsuanchunlin+Transformer-RNA/logs/gradient_tape/20230218-225214", False),
+        ("hsuanchunlin+Transformer-RNA/logs/gradient_tape/20230218-233400", False),
+    ],
+)
+def test_real_trainings_of_other_people(path, overfits):
+    assert (ID in found(review_of(REAL_RUNS / path))) is overfits
