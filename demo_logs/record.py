@@ -23,14 +23,20 @@ RUNS = {
     "fashion_mnist/regularized": (
         "fashion_mnist.py",
         [
-            ('    keras.layers.Dense(1024, activation="relu"),\n', '    keras.layers.Dense(256, activation="relu"),\n    keras.layers.Dropout(0.5),\n'),
+            (
+                '    keras.layers.Dense(1024, activation="relu"),\n',
+                '    keras.layers.Dense(256, activation="relu"),\n    keras.layers.Dropout(0.5),\n',
+            ),
             ("learning_rate=0.001", "learning_rate=0.0005"),
         ],
     ),
     "movie_reviews/lr_1e10": ("movie_reviews.py", []),
     "movie_reviews/lr_default": ("movie_reviews.py", [("learning_rate=1e10", "learning_rate=0.001")]),
     "cifar10/unnormalized": ("cifar10.py", []),
-    "cifar10/normalized": ("cifar10.py", [("    keras.layers.Conv2D(32,", "    keras.layers.Rescaling(1.0 / 255),\n    keras.layers.Conv2D(32,")]),
+    "cifar10/normalized": (
+        "cifar10.py",
+        [("    keras.layers.Conv2D(32,", "    keras.layers.Rescaling(1.0 / 255),\n    keras.layers.Conv2D(32,")],
+    ),
 }
 
 

@@ -18,10 +18,10 @@ from scram_plugin.configuration import configured
 from scram_plugin.heuristics.catalogue import BadOption, Catalogue
 from scram_plugin.heuristics.heuristic import SEVERITIES
 from scram_plugin.logs.logdir import Logdir, read
+from scram_plugin.logs.training_run import training_runs
 from scram_plugin.reports import json as json_report
 from scram_plugin.reports import text as text_report
 from scram_plugin.review import Review, file_notes, review
-from scram_plugin.logs.training_run import training_runs
 
 EXAMPLES = """\
 examples:
@@ -97,7 +97,11 @@ def _choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ignore", metavar="IDS", help="leave these heuristics out")
     parser.add_argument("--config", metavar="FILE", help="a scram.toml or pyproject.toml; by default the nearest one upwards")
     parser.add_argument(
-        "--set", metavar="ID.OPTION=VALUE", action="append", default=[], help="set an option, for example overfitting.strict=true"
+        "--set",
+        metavar="ID.OPTION=VALUE",
+        action="append",
+        default=[],
+        help="set an option, for example overfitting.strict=true",
     )
 
 

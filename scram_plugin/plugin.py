@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import json
 import logging
 from collections.abc import Callable, Mapping
@@ -194,7 +195,7 @@ def decimate(values: np.ndarray, points: int) -> np.ndarray:
     edges = np.linspace(0, count, max(points // 3, 1) + 1).astype(int)
     kept = {0, count - 1}
     finite = np.isfinite(values)
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in itertools.pairwise(edges):
         part, good = values[start:stop], finite[start:stop]
         if good.any():
             kept.add(start + int(np.argmin(np.where(good, part, np.inf))))

@@ -8,7 +8,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
-from tests.servers import chromium, tensorboard  # noqa: E402
+from tests.servers import chromium, tensorboard
 
 # The one list of skips that CI accepts: reason -> why it is right.
 ALLOWED_SKIPS = {

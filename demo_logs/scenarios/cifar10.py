@@ -18,5 +18,16 @@ model = keras.Sequential([
     keras.layers.Dense(64, activation="relu"),
     keras.layers.Dense(10, activation="softmax"),
 ])
-model.compile(optimizer=keras.optimizers.SGD(learning_rate=0.01, momentum=0.9), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-model.fit(x_train, y_train, batch_size=64, epochs=12, validation_data=(x_test, y_test), callbacks=[SCRAM(log_dir="logs/cifar10")])
+model.compile(
+    optimizer=keras.optimizers.SGD(learning_rate=0.01, momentum=0.9),
+    loss="sparse_categorical_crossentropy",
+    metrics=["accuracy"],
+)
+model.fit(
+    x_train,
+    y_train,
+    batch_size=64,
+    epochs=12,
+    validation_data=(x_test, y_test),
+    callbacks=[SCRAM(log_dir="logs/cifar10")],
+)

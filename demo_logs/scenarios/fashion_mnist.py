@@ -16,5 +16,16 @@ model = keras.Sequential([
     keras.layers.Dense(1024, activation="relu"),
     keras.layers.Dense(10, activation="softmax"),
 ])
-model.compile(optimizer=keras.optimizers.Adam(learning_rate=0.001), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-model.fit(x_train, y_train, batch_size=128, epochs=25, validation_data=(x_test, y_test), callbacks=[SCRAM(log_dir="logs/fashion_mnist")])
+model.compile(
+    optimizer=keras.optimizers.Adam(learning_rate=0.001),
+    loss="sparse_categorical_crossentropy",
+    metrics=["accuracy"],
+)
+model.fit(
+    x_train,
+    y_train,
+    batch_size=128,
+    epochs=25,
+    validation_data=(x_test, y_test),
+    callbacks=[SCRAM(log_dir="logs/fashion_mnist")],
+)

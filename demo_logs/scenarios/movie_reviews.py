@@ -15,5 +15,16 @@ model = keras.Sequential([
     keras.layers.Dense(16, activation="relu"),
     keras.layers.Dense(1, activation="sigmoid"),
 ])
-model.compile(optimizer=keras.optimizers.Adam(learning_rate=1e10), loss="binary_crossentropy", metrics=["accuracy"])
-model.fit(x_train, y_train, batch_size=64, epochs=10, validation_data=(x_test, y_test), callbacks=[SCRAM(log_dir="logs/movie_reviews")])
+model.compile(
+    optimizer=keras.optimizers.Adam(learning_rate=1e10),
+    loss="binary_crossentropy",
+    metrics=["accuracy"],
+)
+model.fit(
+    x_train,
+    y_train,
+    batch_size=64,
+    epochs=10,
+    validation_data=(x_test, y_test),
+    callbacks=[SCRAM(log_dir="logs/movie_reviews")],
+)

@@ -55,7 +55,8 @@ class Statement:
         return sum(map(len, lines[: line - 1])) + indent + _characters(lines[line - 1][indent:], column)
 
     def span(self, node: ast.expr | ast.keyword) -> tuple[int, int]:
-        assert node.end_lineno is not None and node.end_col_offset is not None
+        assert node.end_lineno is not None
+        assert node.end_col_offset is not None
         return self.offset(node.lineno, node.col_offset), self.offset(node.end_lineno, node.end_col_offset)
 
     def source(self, node: ast.expr) -> str:
@@ -149,9 +150,9 @@ def insert_first_layer(facts: Mapping[str, Any], layer: str) -> Edit | None:
             layers = [e for e in elements.elts if called(e) not in ("Input", "InputLayer")]
             typed = [e for e in layers if isinstance(e, ast.Call) and _prefix(statement, e) is not None]
             # a first layer that carries input_shape must stay first
-            if not typed or any(k.arg == "input_shape" for e in typed[:1] for k in e.keywords):  # type: ignore[attr-defined]
+            if not typed or any(k.arg == "input_shape" for e in typed[:1] for k in e.keywords):
                 continue
-            prefix = _prefix(statement, typed[0])  # type: ignore[arg-type]
+            prefix = _prefix(statement, typed[0])
             return statement.edit([_insert_before(statement, layers[0], f"{prefix}{layer}")])
     inputs = ""
     for statement in statements(facts, "model"):

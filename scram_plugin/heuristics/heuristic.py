@@ -83,6 +83,4 @@ class Heuristic:
         object.__setattr__(self, "defaults", {option.name: option.default for option in self.options})
 
 
-STRICT = Option(
-    "strict", False, "judge by the rule of the 2020 research prototype, to the letter, with no allowance for noise"
-)
+STRICT = Option("strict", False, "judge by the rule of the 2020 research prototype, to the letter, with no allowance for noise")

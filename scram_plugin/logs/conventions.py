@@ -68,7 +68,9 @@ CONVENTIONS = (
     Convention("", "", r"(?i)(?:val|valid|validation|dev|eval|test)[/_](?:epoch_|total_)?loss(?:_epoch)?", "validation loss"),
     Convention("", "", r"(?i)(?:train|training)[/_](?:acc|accuracy)(?:_epoch)?", "training accuracy"),
     Convention("", "", r"(?i)(?:val|valid|validation|dev|eval|test)[/_](?:acc|accuracy)(?:_epoch)?", "validation accuracy"),
-    Convention("", "*", r"(?i)(?:lr|learning_rate|learning rate|lr[/_-].*|optim(?:izer)?/(?:lr|learning_rate))", "learning rate"),
+    Convention(
+        "", "*", r"(?i)(?:lr|learning_rate|learning rate|lr[/_-].*|optim(?:izer)?/(?:lr|learning_rate))", "learning rate"
+    ),
     Convention("", "training", r"(?i)loss", "training loss"),
     Convention("", "validation", r"(?i)loss", "validation loss"),
     Convention("", "training", r"(?i)(?P<metric>acc|accuracy)", "training {metric}"),

@@ -10,7 +10,7 @@ import json
 import struct
 from array import array
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import google_crc32c
 import numpy as np
@@ -25,7 +25,7 @@ LARGEST_RECORD = 1 << 30  # protobuf refuses messages of 2 GiB; no writer makes 
 _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")
 
-_NUMPY_OF = {
+_NUMPY_OF: dict[int, np.dtype[Any]] = {
     types_pb2.DT_FLOAT: np.dtype("<f4"),
     types_pb2.DT_DOUBLE: np.dtype("<f8"),
     types_pb2.DT_HALF: np.dtype("<f2"),
@@ -76,6 +76,7 @@ class EventFile:
     size: int = 0  # of the file at the last look
     last_wall_time: float = 0.0
     problem: str | None = None  # why reading stopped at `offset` for good
+    unreadable: str | None = None  # why the last look could not open the file; the next one tries again
     remarks: list[str] = field(default_factory=list)  # what was passed over, without stopping
     _columns: dict[str, list[str]] = field(default_factory=dict)  # table -> names, from the last metadata
 
@@ -105,9 +106,7 @@ class EventFile:
         while end - at >= _HEADER.size:
             length, checksum = _HEADER.unpack_from(data, at)
             if _masked_crc(data[at : at + 8]) != checksum:
-                self.problem = (
-                    "the checksum of a record's length is wrong" if self.offset + at else "this is not an event file"
-                )
+                self.problem = "the checksum of a record's length is wrong" if self.offset + at else "this is not an event file"
                 break
             if length > LARGEST_RECORD:
                 self.problem = f"a record claims to be {length:,} bytes long"
@@ -201,19 +200,16 @@ class EventFile:
                 continue
             steps, times = own.get(schema.steps_tag(table)), own.get(schema.wall_times_tag(table))
             names = self._columns.get(tag)
-            fits = (
-                values.ndim == 2
-                and steps is not None
-                and times is not None
-                and steps.shape == times.shape == values.shape[:1]
-                and steps.dtype.kind in "iu"
-                and names is not None
-                and len(names) == values.shape[1]
-            )
-            if not fits:
+            if (
+                steps is None
+                or times is None
+                or names is None
+                or steps.dtype.kind not in "iu"
+                or values.shape != (len(steps), len(names))
+                or not steps.shape == times.shape == values.shape[:1]
+            ):
                 self._remark(f"a block of {tag[:80]!r} does not fit its columns; it is passed over")
                 continue
-            assert steps is not None and times is not None and names is not None
             steps, times = steps.astype("i8"), times.astype("f8")
             for i, name in enumerate(names):
                 column = self._column(schema.column_tag(table, name))

@@ -138,18 +138,20 @@ class Logdir(Mapping[str, Run]):
         for path in paths:
             file = run.files.get(path)
             try:
-                if file is not None and (file.problem is not None or os.path.getsize(path) == file.offset):
-                    if os.path.getsize(path) >= file.offset:
-                        continue
+                size = os.path.getsize(path)
+                settled = file is not None and not file.unreadable and (file.problem is not None or size == file.offset)
+                if file is not None and settled and size >= file.offset:
+                    continue
                 with open(path, "rb") as stream:
                     size = os.fstat(stream.fileno()).st_size
                     if file is None or size < file.offset:  # new, or replaced by a shorter one: read it afresh
                         file = run.files[path] = EventFile()
                         grown = True
+                    file.unreadable = None
                     grown |= file.read(stream, size)
             except OSError as error:
                 file = run.files.setdefault(path, EventFile())
-                file.problem = f"it could not be opened ({error.strerror or type(error).__name__})"
+                file.unreadable = f"it could not be opened ({error.strerror or type(error).__name__})"
         return grown
 
     def _file_problems(self) -> list[Problem]:
@@ -157,7 +159,9 @@ class Logdir(Mapping[str, Run]):
         for name in self:
             for path, file in sorted(self._runs[name].files.items()):
                 size = file.size
-                if file.problem:
+                if file.unreadable:
+                    problems.append(Problem(path, file.offset, file.unreadable))
+                elif file.problem:
                     where = f"read up to byte {file.offset:,} of {size:,}; " if size else ""
                     problems.append(Problem(path, file.offset, where + file.problem))
                 elif size == 0:

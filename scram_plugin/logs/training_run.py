@@ -128,7 +128,10 @@ def training_runs(logs: Logdir) -> list[TrainingRun]:
     for name in logs:
         role, parent = _role(name), _parent(name)
         paired = role and (
-            role == "scram" or parent in logs or roles[parent] - {role, ""} or any(tag.startswith("epoch_") for tag in _first(logs[name], 100))
+            role == "scram"
+            or parent in logs
+            or roles[parent] - {role, ""}
+            or any(tag.startswith("epoch_") for tag in _first(logs[name], 100))
         )
         parts.setdefault(parent if paired else name, {})[name] = role if paired else ""
     return [TrainingRun(name, parts[name], logs) for name in sorted(parts)]
@@ -144,4 +147,3 @@ def _role(name: str) -> str:
 
 def _first(tags: Iterable[str], most: int) -> Iterable[str]:
     return (tag for _, tag in zip(range(most), tags, strict=False))
-

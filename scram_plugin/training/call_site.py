@@ -9,6 +9,8 @@ import sys
 from types import FrameType
 from typing import Any
 
+import keras
+
 MOST_TEXT = 20_000  # characters of source kept for one fit
 
 
@@ -20,6 +22,13 @@ def fit_frame(start: FrameType | None) -> FrameType | None:
             return frame
         frame = frame.f_back
     return None
+
+
+def tensorboard_writes_to(fit: FrameType | None, log_dir: str) -> bool:
+    """Whether a `keras.callbacks.TensorBoard` of this fit has the same log directory, and so writes the same scalars."""
+    callbacks = getattr(fit.f_locals.get("callbacks"), "callbacks", []) if fit is not None else []
+    here = os.path.abspath(log_dir)
+    return any(isinstance(c, keras.callbacks.TensorBoard) and os.path.abspath(c.log_dir) == here for c in callbacks)
 
 
 def user_frame(start: FrameType | None) -> FrameType | None:
@@ -77,7 +86,9 @@ def _roles(tree: ast.Module, line: int) -> list[tuple[ast.stmt, str]]:
             found.append((node, "fit"))
         elif _calls(node, "compile"):
             found.append((node, "compile"))
-        elif _calls(node, "Sequential") or _calls(node, "Model") or _calls(node, "Input") or _calls(node, "add") or _layer(node):
+        elif (
+            _calls(node, "Sequential") or _calls(node, "Model") or _calls(node, "Input") or _calls(node, "add") or _layer(node)
+        ):
             found.append((node, "model"))
         elif "optimizers" in ast.unparse(node) or any(_calls(node, name) for name in ("Adam", "AdamW", "SGD", "RMSprop")):
             found.append((node, "optimizer"))

@@ -1,12 +1,13 @@
 """Instrumented train functions of a Keras model on TensorFlow: built by Keras from the model's own `train_step`.
 
 Two of them stand in for the model's train function. The *recording* one runs for most batches: beside the step it puts one
-short row (loss; min, max and mean of inputs, targets and outputs) into a ring in the device's memory, which the host reads in blocks,
-so that no batch is missed even where several steps run in one call. The *measuring* one runs for every n-th batch and also
-returns a vector of detailed statistics.
+short row (loss; min, max and mean of inputs, targets and outputs) into a ring in the device's memory, which the host reads
+in blocks, so that no batch is missed even where several steps run in one call. The *measuring* one runs for every n-th
+batch and also returns a vector of detailed statistics.
 
-While a function is traced (and only then) `model.compute_loss` is shadowed in the instance's `__dict__`, where Keras looks it up; nothing
-is subclassed and nothing stays behind. The statistics only read what the step computes, so the step's own results are the same.
+While a function is traced (and only then) `model.compute_loss` is shadowed in the instance's `__dict__`, where Keras looks
+it up; nothing is subclassed and nothing stays behind. The statistics only read what the step computes, so the step's own
+results are the same.
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 import os
 import sys
 import threading
@@ -12,7 +11,6 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 import keras
@@ -20,7 +18,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.training import call_site
-from scram_plugin.training.model_facts import facts
+from scram_plugin.training.model_facts import facts, fit_facts
 from scram_plugin.training.summary_writer import SummaryWriter
 
 BLOCK = 64  # batches in a block, at most
@@ -109,19 +107,18 @@ class SCRAM(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         here = sys._getframe()
         fit, user = call_site.fit_frame(here), call_site.user_frame(here)
-        self._own_scalars = not self._tensorboard_writes_here(fit)
+        self._own_scalars = not call_site.tensorboard_writes_to(fit, self.log_dir)
         self._writer = SummaryWriter(self.log_dir, self._flush_if_idle, self._fail)
         self._offset: int | None = None
         self._nonfinite, self._flushed = False, time.monotonic()
         source = call_site.source(user) if self.source and user is not None else None
-        built = facts(self.model, self._fit_facts(fit), source)
+        built = facts(self.model, fit_facts(fit, self.params, self.every), source)
         self._writer.text(schema.FACTS_TAG, json.dumps(built, default=str))
         self._install()
         if self.print_findings or self.stop_on or self.on_finding:
-            from scram_plugin.configuration import configured
-            from scram_plugin.training.printing import NewFindings
+            from scram_plugin.training.printing import new_findings
 
-            self._new_findings = self._new_findings or NewFindings(self.log_dir, configured())
+            self._new_findings = self._new_findings or new_findings(self.log_dir)
 
     @_guarded
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -222,7 +219,11 @@ class SCRAM(keras.callbacks.Callback):
     def _due(self) -> bool:
         """The second batch (the first should not wait for a second compilation), then every n-th; never a short last one."""
         at, steps = self._batches, self.params.get("steps")
-        if steps is not None and steps > 1 and at - self._base + self.model.steps_per_execution >= steps > self.model.steps_per_execution:
+        if (
+            steps is not None
+            and steps > 1
+            and at - self._base + self.model.steps_per_execution >= steps > self.model.steps_per_execution
+        ):
             return False
         first = 1 if steps is None or steps > 2 else 0
         return (at - first) % self.every < self.model.steps_per_execution and at + self.model.steps_per_execution > first
@@ -250,9 +251,7 @@ class SCRAM(keras.callbacks.Callback):
                     self._writer.rows(schema.BATCHES, ("epoch", *self._step.columns), steps, np.array(times[:count]), values)
             if measured:
                 at, when, vectors = zip(*measured, strict=True)
-                self._writer.rows(
-                    schema.STATISTICS, self._step.measured_columns, np.array(at), np.array(when), list(vectors)
-                )
+                self._writer.rows(schema.STATISTICS, self._step.measured_columns, np.array(at), np.array(when), list(vectors))
 
     def _flush_if_idle(self) -> None:
         if self._times and time.monotonic() - self._flushed > SECONDS:
@@ -307,29 +306,6 @@ class SCRAM(keras.callbacks.Callback):
             from scram_plugin.training.printing import print_findings
 
             print_findings(findings)
-
-    # ---- what is known of the fit
-
-    def _tensorboard_writes_here(self, fit: FrameType | None) -> bool:
-        callbacks = getattr(fit.f_locals.get("callbacks"), "callbacks", []) if fit is not None else []
-        here = os.path.abspath(self.log_dir)
-        return any(isinstance(c, keras.callbacks.TensorBoard) and os.path.abspath(c.log_dir) == here for c in callbacks)
-
-    def _fit_facts(self, fit: FrameType | None) -> dict[str, Any]:
-        known: dict[str, Any] = {"epochs": self.params.get("epochs"), "steps": self.params.get("steps"), "every": self.every}
-        if fit is None:
-            return known
-        first = next(iter(keras.tree.flatten(fit.f_locals.get("x"))), None)
-        adapter = getattr(fit.f_locals.get("epoch_iterator"), "data_adapter", None)
-        known["batch_size"] = getattr(adapter, "batch_size", None)
-        shape = getattr(first, "shape", None)
-        if isinstance(shape, tuple) and shape and not hasattr(first, "element_spec"):
-            known["samples"] = int(shape[0])
-        elif known["batch_size"] and known["steps"]:
-            known["samples"] = int(known["batch_size"]) * int(known["steps"])
-        known["validation"] = fit.f_locals.get("validation_data") is not None
-        known["shuffle"] = bool(fit.f_locals.get("shuffle"))
-        return {name: value for name, value in known.items() if not (isinstance(value, float) and math.isnan(value))}
 
 
 _steps: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()

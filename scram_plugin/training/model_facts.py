@@ -7,6 +7,7 @@ import math
 import platform
 import time
 from collections.abc import Mapping
+from types import FrameType
 from typing import Any
 
 import keras
@@ -32,13 +33,32 @@ def facts(model: keras.Model, fit: Mapping[str, Any], source: Mapping[str, Any] 
         "model": _model(model),
         "loss": _loss(getattr(model, "loss", None), source is not None),
         "optimizer": _optimizer(getattr(model, "optimizer", None)),
-        "dtype_policy": getattr(getattr(model, "dtype_policy", None), "name", None) or keras.mixed_precision.dtype_policy().name,
+        "dtype_policy": getattr(getattr(model, "dtype_policy", None), "name", None)
+        or keras.mixed_precision.dtype_policy().name,
         "jit_compile": bool(getattr(model, "jit_compile", False)),
         "run_eagerly": bool(getattr(model, "run_eagerly", False)),
         "steps_per_execution": getattr(model, "steps_per_execution", 1),
         "fit": dict(fit),
         "source": source,
     }
+
+
+def fit_facts(fit: FrameType | None, params: Mapping[str, Any], every: int) -> dict[str, Any]:
+    """What `fit` was asked to do: from the callback's parameters, and from Keras's own frame where there is one."""
+    known: dict[str, Any] = {"epochs": params.get("epochs"), "steps": params.get("steps"), "every": every}
+    if fit is None:
+        return known
+    first = next(iter(keras.tree.flatten(fit.f_locals.get("x"))), None)
+    adapter = getattr(fit.f_locals.get("epoch_iterator"), "data_adapter", None)
+    known["batch_size"] = getattr(adapter, "batch_size", None)
+    shape = getattr(first, "shape", None)
+    if isinstance(shape, tuple) and shape and not hasattr(first, "element_spec"):
+        known["samples"] = int(shape[0])
+    elif known["batch_size"] and known["steps"]:
+        known["samples"] = int(known["batch_size"]) * int(known["steps"])
+    known["validation"] = fit.f_locals.get("validation_data") is not None
+    known["shuffle"] = bool(fit.f_locals.get("shuffle"))
+    return known
 
 
 def _model(model: keras.Model) -> dict[str, Any]:

@@ -7,10 +7,14 @@ from typing import Any
 
 from rich.console import Console
 
+from scram_plugin.configuration import configured
 from scram_plugin.reports.text import finding_lines
 from scram_plugin.reviewer import NewFindings
 
-__all__ = ["NewFindings", "print_findings"]
+
+def new_findings(log_dir: str) -> NewFindings:
+    """What tells the new findings of a log directory, with the options of the user's configuration file."""
+    return NewFindings(log_dir, configured())
 
 
 def print_findings(findings: list[dict[str, Any]]) -> None:

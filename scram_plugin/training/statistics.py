@@ -59,4 +59,3 @@ def label_counts(name: str, labels: Any, classes: int) -> Named:
     each = ops.sum(ops.cast(ops.equal(flat, ops.arange(classes, dtype="float32")), "float32"), axis=0)
     counts = [(f"{name}/count/{label}", each[label]) for label in range(classes)]
     return [*counts, (f"{name}/count/other", ops.cast(ops.shape(flat)[0], "float32") - ops.sum(each))]
-

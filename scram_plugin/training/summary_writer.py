@@ -9,6 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -94,9 +95,9 @@ class SummaryWriter:
                 item.set()
             elif len(item) == 2:
                 run, event = item
-                self._guarded(lambda run=run, event=event: self._file(run).add_event(event))
+                self._guarded(partial(self._write_event, run, event))
             else:
-                self._guarded(lambda item=item: self._write_rows(*item))
+                self._guarded(partial(self._write_rows, *item))
 
     def _guarded(self, action: Callable[[], None]) -> None:
         if self._broken:
@@ -107,14 +108,15 @@ class SummaryWriter:
             self._broken = True
             self._on_error(error)
 
+    def _write_event(self, run: str, event: event_pb2.Event) -> None:
+        self._file(run).add_event(event)
+
     def _file(self, run: str) -> EventFileWriter:
         if run not in self._files:
             self._files[run] = EventFileWriter(os.path.join(self.log_dir, run), filename_suffix=".scram")
         return self._files[run]
 
-    def _write_rows(
-        self, table: str, columns: tuple[str, ...], steps: np.ndarray, wall_times: np.ndarray, values: Any
-    ) -> None:
+    def _write_rows(self, table: str, columns: tuple[str, ...], steps: np.ndarray, wall_times: np.ndarray, values: Any) -> None:
         matrix = np.stack([np.asarray(v, np.float32) for v in values]) if isinstance(values, list) else values
         # names once per layout, not once per block
         content = {"version": schema.VERSION}

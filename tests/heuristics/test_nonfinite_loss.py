@@ -66,7 +66,9 @@ def test_a_logarithm_in_a_loss_of_ones_own(tmp_path):
 def test_float16(tmp_path):
     keras.utils.set_random_seed(0)
     policy = keras.DTypePolicy("float16")
-    model = keras.Sequential([keras.Input((8, 8)), layers.Flatten(), layers.Dense(16, dtype=policy), layers.Dense(1, dtype=policy)])
+    model = keras.Sequential(
+        [keras.Input((8, 8)), layers.Flatten(), layers.Dense(16, dtype=policy), layers.Dense(1, dtype=policy)]
+    )
     model.dtype_policy = policy
     model.compile(keras.optimizers.SGD(0.001), "mse")
     one = finding(reviewed(tmp_path, model, IMAGES * 100, LABELS * 1000.0), ID)

@@ -23,7 +23,8 @@ def test_healthy_twin_from_0_to_1(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "first", [layers.Rescaling(1 / 255), layers.BatchNormalization(), layers.Normalization(axis=None, mean=127.0, variance=80.0**2)]
+    "first",
+    [layers.Rescaling(1 / 255), layers.BatchNormalization(), layers.Normalization(axis=None, mean=127.0, variance=80.0**2)],
 )
 def test_a_model_that_normalises_itself(first, tmp_path):
     assert ID in reviewed(tmp_path, classifier(first), BYTES, LABELS, epochs=1).passed
@@ -55,7 +56,9 @@ def test_healthy_twin_standardised(tmp_path):
 
 def test_token_ids_into_an_embedding(tmp_path):
     keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((30,)), layers.Embedding(5000, 8), layers.GlobalAveragePooling1D(), layers.Dense(10, "softmax")])
+    model = keras.Sequential(
+        [keras.Input((30,)), layers.Embedding(5000, 8), layers.GlobalAveragePooling1D(), layers.Dense(10, "softmax")]
+    )
     model.compile("adam", "sparse_categorical_crossentropy")
     x = np.random.default_rng(0).integers(0, 5000, (len(LABELS), 30))
     assert ID in reviewed(tmp_path, model, x, LABELS, epochs=1).passed
@@ -63,7 +66,9 @@ def test_token_ids_into_an_embedding(tmp_path):
 
 def test_small_token_ids_look_like_bytes_but_are_not(tmp_path):
     keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((64,), dtype="int32"), layers.Embedding(256, 8), layers.Flatten(), layers.Dense(10, "softmax")])
+    model = keras.Sequential(
+        [keras.Input((64,), dtype="int32"), layers.Embedding(256, 8), layers.Flatten(), layers.Dense(10, "softmax")]
+    )
     model.compile("adam", "sparse_categorical_crossentropy")
     assert ID in reviewed(tmp_path, model, BYTES.reshape(-1, 64).astype("int32"), LABELS, epochs=1).passed
 

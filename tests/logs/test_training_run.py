@@ -46,7 +46,13 @@ def test_a_directory_named_train_without_sibling_is_a_run_of_its_own(tmp_path):
 
 @pytest.mark.parametrize(
     ("training", "validation"),
-    [("Loss/train", "Loss/val"), ("train_loss", "val_loss"), ("train/loss", "valid/loss"), ("Loss/Train", "Loss/Test"), ("loss", "val_loss")],
+    [
+        ("Loss/train", "Loss/val"),
+        ("train_loss", "val_loss"),
+        ("train/loss", "valid/loss"),
+        ("Loss/Train", "Loss/Test"),
+        ("loss", "val_loss"),
+    ],
 )
 def test_a_plain_summary_writer(training, validation, tmp_path):
     write(tmp_path / "exp" / "x.tfevents.1", [event(i, i, **{training: 2 - i, validation: 3 - i}) for i in range(3)])

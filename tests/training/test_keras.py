@@ -127,7 +127,9 @@ def test_scalars_have_the_tags_and_places_of_keras_and_its_values(tmp_path):
     model, (x, y) = dense()
     history = model.fit(x, y, validation_split=0.2, epochs=3, verbose=0, callbacks=[watch(tmp_path / "scram")])
     keras_model, _ = dense()
-    keras_model.fit(x, y, validation_split=0.2, epochs=3, verbose=0, callbacks=[keras.callbacks.TensorBoard(tmp_path / "keras")])
+    keras_model.fit(
+        x, y, validation_split=0.2, epochs=3, verbose=0, callbacks=[keras.callbacks.TensorBoard(tmp_path / "keras")]
+    )
     ours, theirs = scram_plugin.read(tmp_path / "scram"), scram_plugin.read(tmp_path / "keras")
     for run in ("train", "validation"):
         assert {t for t in theirs[run] if t.startswith("epoch_")} == set(ours[run])

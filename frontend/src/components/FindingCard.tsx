@@ -80,7 +80,7 @@ export function FindingCard({ run, finding, level }: { run: string; finding: Fin
           <span class={`sign ${finding.severity}`} aria-hidden="true">
             {SIGN[finding.severity]}{" "}
           </span>
-          <span class="severity">{finding.severity}</span> {finding.title}
+          <span class="severity">{finding.severity}:</span> {finding.title}
         </h3>
         <span class={`confidence ${finding.confidence}`} title={CONFIDENCE_HELP[finding.confidence]}>
           {finding.confidence}

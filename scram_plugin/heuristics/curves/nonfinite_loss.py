@@ -71,8 +71,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         "lowest_text": number(float(before.min())) if len(before) else None,
         "first_finite": float(before[0]) if len(before) > 1 else None,
         "from_start": "It was so from the first recorded value on." if at == 0 else None,
-        "stayed": f"It stayed so to the end of the record ({len(where):,} of {len(curve):,} values)." if not recovered else None,
-        "recovered": f"It was finite again from {place(curve.axis, int(curve.steps[where[-1] + 1]))} on." if recovered else None,
+        "stayed": f"It stayed so to the end of the record ({len(where):,} of {len(curve):,} values)."
+        if not recovered
+        else None,
+        "recovered": f"It was finite again from {place(curve.axis, int(curve.steps[where[-1] + 1]))} on."
+        if recovered
+        else None,
     }
     shown = [c.source() for c in bad_curves]
     yield Finding(
@@ -131,7 +135,8 @@ def _learning_rate(run: TrainingRun, evidence: dict[str, Any]) -> tuple[float, C
         times = rate / usual
         if times >= HIGH:
             weight = 2.0 + min(math.log10(times), 12.0)
-            said.append(f"The learning rate is {number(rate)}; {name} usually works with about {number(usual)}, {number(times)} times less.")
+            usually = f"{name} usually works with about {number(usual)}, {number(times)} times less."
+            said.append(f"The learning rate is {number(rate)}; {usually}")
             edit = set_learning_rate(run.facts, name, rate, usual)
     elif rate is not None and rate >= 1.0 and not name:
         weight = 2.0
@@ -176,7 +181,9 @@ def _labels(run: TrainingRun, step: int | None) -> tuple[float, Cause]:
     least, most = float(np.nanmin(low.values[low.steps <= step])), float(np.nanmax(high.values[high.steps <= step]))
     units = run.facts.get("model", {}).get("output_units")
     if "SparseCategorical" in loss and isinstance(units, int) and (least < 0 or most >= units):
-        return 15.0, Cause("labels", f"Labels go from {least:g} to {most:g}, but the model has {units} outputs (0 to {units - 1}).")
+        return 15.0, Cause(
+            "labels", f"Labels go from {least:g} to {most:g}, but the model has {units} outputs (0 to {units - 1})."
+        )
     if "Binary" in loss and (least < 0 or most > 1):
         return 6.0, Cause("labels", f"Labels go from {least:g} to {most:g}; {loss} needs them between 0 and 1.")
     return 0.0, Cause("labels", "", f"The labels, {least:g} to {most:g}, fit the outputs." if loss else "")
@@ -199,7 +206,9 @@ def _float16(run: TrainingRun) -> tuple[float, Cause]:
         return -1.0, Cause("float16", "", f"The model computes in {policy}." if policy else "")
     scaled = run.facts.get("optimizer", {}).get("loss_scale")
     said = f"The model computes in {policy}, whose largest number is 65,504"
-    return (4.0, Cause("float16", f"{said}, and the loss is not scaled.")) if not scaled else (2.5, Cause("float16", f"{said}."))
+    return (
+        (4.0, Cause("float16", f"{said}, and the loss is not scaled.")) if not scaled else (2.5, Cause("float16", f"{said}."))
+    )
 
 
 HEURISTIC = Heuristic(

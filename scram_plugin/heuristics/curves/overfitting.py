@@ -19,9 +19,11 @@ OPTIONS = (
     STRICT,
     Option("patience", 5, "validation points that must follow the best one; the strip length of Prechelt (1998)"),
     Option("min_rise", 0.05, "smallest rise that counts, as a fraction of the best validation loss; GL_5 of Prechelt (1998)"),
-    Option("noise_factor", 3.0, "smallest rise that counts, in standard deviations of the curve's own noise (the three-sigma rule)"),
+    Option(
+        "noise_factor", 3.0, "smallest rise that counts, in standard deviations of the curve's own noise (the three-sigma rule)"
+    ),
 )
-HOW = 'model.fit(..., validation_data=(x_val, y_val))  # or validation_split=0.1'
+HOW = "model.fit(..., validation_data=(x_val, y_val))  # or validation_split=0.1"
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -35,9 +37,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     validation, training = validation.finite(), training.finite()
     patience = int(options["patience"])
     if len(validation) < patience + 2 or len(training) < 2:
-        raise Inconclusive(
-            f"{len(validation)} validation points are too few to tell; it takes at least {patience + 2} of them"
-        )
+        raise Inconclusive(f"{len(validation)} validation points are too few to tell; it takes at least {patience + 2} of them")
     yield from _rise(run, training, validation, options)
 
 
@@ -109,9 +109,15 @@ def _causes(run: TrainingRun, best: str) -> list[Cause]:
     """Too large a model first, where it is large for the data and nothing regularises it; else too long a training."""
     model, fit = run.facts.get("model", {}), run.facts.get("fit", {})
     parameters, samples = model.get("trainable_parameters"), fit.get("samples")
-    stop = Cause("too-long", f"The validation loss was lowest at {best}, long before the end.", edit=add_callback(run.facts, _EARLY_STOPPING))
+    stop = Cause(
+        "too-long",
+        f"The validation loss was lowest at {best}, long before the end.",
+        edit=add_callback(run.facts, _EARLY_STOPPING),
+    )
     classes = [str(layer.get("class")) for layer in model.get("layers", ())]
-    regularised = [c for c in classes if c in ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "BatchNormalization")]
+    regularised = [
+        c for c in classes if c in ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "BatchNormalization")
+    ]
     regularised += [layer["name"] for layer in model.get("layers", ()) if layer.get("regularized")]
     data = Cause("too-little-data", f"It learned from {samples:,} samples." if samples else "")
     if not classes:

@@ -21,12 +21,33 @@ OPTIONS = (
         "largest root mean square of an input, or of one of its channels; ten times the 1.0 of standardised data, "
         "the scale that initialisers assume (LeCun et al., 1998, section 4.3; Glorot & Bengio, 2010)",
     ),
-    Option("max_ratio", 100.0, "largest ratio between the spreads of two channels; the condition number of the loss grows with its square"),
+    Option(
+        "max_ratio",
+        100.0,
+        "largest ratio between the spreads of two channels; the condition number of the loss grows with its square",
+    ),
 )
 
 # Layers that say nothing of the scale, or that only move values around; looked through to find the first real one.
-_TRANSPARENT = {"InputLayer", "Reshape", "Flatten", "Permute", "Resizing", "CenterCrop", "ZeroPadding2D", "Cropping2D", "Masking"}
-_NORMALISES = {"Rescaling", "Normalization", "BatchNormalization", "LayerNormalization", "GroupNormalization", "UnitNormalization"}
+_TRANSPARENT = {
+    "InputLayer",
+    "Reshape",
+    "Flatten",
+    "Permute",
+    "Resizing",
+    "CenterCrop",
+    "ZeroPadding2D",
+    "Cropping2D",
+    "Masking",
+}
+_NORMALISES = {
+    "Rescaling",
+    "Normalization",
+    "BatchNormalization",
+    "LayerNormalization",
+    "GroupNormalization",
+    "UnitNormalization",
+}
 _ARITHMETIC = {"TrueDivide", "Divide", "Subtract", "Multiply"}  # preprocess_input inside a functional model
 _TOKENS = {"Embedding", "StringLookup", "IntegerLookup", "TextVectorization", "CategoryEncoding", "Hashing", "Discretization"}
 
@@ -90,7 +111,9 @@ def _judge(run: TrainingRun, name: str, index: int, options: Mapping[str, Any]) 
         "mean": mean,
         "std": std,
         "bytes": "That is the scale of raw bytes, 0 to 255." if bytes_like else None,
-        "expected": f"{expected[0]} was trained on values between {expected[1][0]:g} and {expected[1][1]:g}." if expected else None,
+        "expected": f"{expected[0]} was trained on values between {expected[1][0]:g} and {expected[1][1]:g}."
+        if expected
+        else None,
         **detail,
     }
     scale = "1.0 / 255" if bytes_like else f"1.0 / {max(abs(low), abs(high)):.3g}"
@@ -162,7 +185,7 @@ def _reaches_first_layer(run: TrainingRun, index: int, low: float, high: float, 
         return False
     tokens = [layer for layer in _flat(run.facts["model"]["layers"]) if layer.get("class") in _TOKENS]
     inputs = run.facts["model"].get("inputs", [])
-    if tokens and kind != "raw-bytes" or first["class"] in _TOKENS:
+    if (tokens and kind != "raw-bytes") or first["class"] in _TOKENS:
         # ids: whole numbers for an embedding; with several inputs, only the integer ones
         dtype = str(inputs[index].get("dtype", "")) if index < len(inputs) else ""
         if len(inputs) <= 1 or dtype.startswith(("int", "uint", "string")):

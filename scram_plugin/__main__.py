@@ -1,0 +1,7 @@
+"""`python -m scram_plugin` is the command `scram`."""
+
+import sys
+
+from scram_plugin.cli import main
+
+sys.exit(main())

@@ -1,0 +1,271 @@
+"""The tab in a real Chromium, in a real TensorBoard."""
+
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+from pathlib import Path
+
+import pytest
+
+from tests.browser.screenshots import settle, train_movie_reviews
+from tests.event_files import curve
+from tests.paths import DATA, DEMO_LOGS, ROOT
+from tests.servers import open_tab, tensorboard
+from tests.test_cli import EXPECTED
+
+AXE = (ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js").read_text
+# TensorBoard's own page says these
+NOT_OURS = ("Three.js", "cdn", "favicon", "third-party cookie")
+
+
+def ours(page):
+    return [said for said in page.said if not any(word in said for word in NOT_OURS)]
+
+
+def link(run, **more):
+    parts = [f"p.scram.{key}={urllib.parse.quote(value, safe='')}" for key, value in {"run": run, **more}.items()]
+    return "&".join(["#scram", *parts])
+
+
+def shown(page):
+    return page.scram.eval_on_selector_all("main article[data-finding]", "all => all.map(a => a.dataset.finding)")
+
+
+@pytest.fixture
+def tab(browser, demo_server):
+    page = open_tab(browser, demo_server)
+    settle(page)
+    yield page
+    assert ours(page) == []
+    page.context.close()
+
+
+def test_the_worst_run_is_open_without_a_link(tab):
+    assert tab.scram.inner_text("main h2") == "movie_reviews/lr_1e10"
+    assert shown(tab) == ["nonfinite-loss"]
+    assert "Trouble: 1 error" in tab.scram.inner_text(".headline")
+    assert tab.scram.evaluate("document.documentElement.lang") == "en"
+    assert tab.scram.title() == "SCRAM"
+    assert "p.scram.run=movie_reviews%2Flr_1e10" in tab.url
+
+
+def test_every_run_shows_what_the_command_line_says(tab):
+    for run, findings in EXPECTED.items():
+        tab.scram.click(f"[data-run='{run}']")
+        tab.scram.wait_for_selector(f"main[aria-label='Review of {run}']")
+        settle(tab)
+        assert shown(tab) == findings
+        if not findings:
+            assert "Nothing wrong found: 3 checks passed." in tab.scram.inner_text(".headline")
+
+
+def test_a_link_opens_its_run_and_its_page(browser, demo_server):
+    page = open_tab(browser, demo_server, link=link("cifar10/unnormalized"))
+    settle(page)
+    assert shown(page) == ["unnormalized-inputs"]
+    page.scram.click("text=All about unnormalized-inputs")
+    assert page.scram.inner_text("main h2") == "Inputs are not normalised"
+    address = page.url
+    assert "p.scram.view=catalogue" in address
+    again = open_tab(browser, demo_server, link=address[address.index("#") :])
+    again.scram.wait_for_selector("article.page")
+    assert again.scram.inner_text("main h2") == "Inputs are not normalised"
+
+
+def test_the_curve_shows_the_bad_span_and_reads_values(browser, demo_server):
+    page = open_tab(browser, demo_server, link=link("fashion_mnist/overfit"))
+    settle(page)
+    label = page.scram.get_attribute(".chart", "aria-label")
+    assert "The marked span is epoch 3 to epoch 25" in label
+    red = page.scram.evaluate(
+        """() => { const c = document.querySelector('.chart canvas'); const x = c.getContext('2d');
+        const at = f => [...x.getImageData(Math.round(c.width * f), Math.round(c.height * 0.35), 1, 1).data];
+        return [at(0.11), at(0.9)]; }"""
+    )
+    assert red[0] != red[1], "the span is shaded"
+    box = page.scram.query_selector(".chart .u-over").bounding_box()
+    page.mouse.move(box["x"] + 2, box["y"] + box["height"] / 2)
+    legend = page.scram.inner_text(".chart .u-legend")
+    assert "epoch:\t1" in legend.replace(" ", "").replace("\n", "\t") or "1" in legend
+    assert "0.5" in legend or "0.6" in legend
+
+
+def test_the_fix_is_the_users_own_line_and_is_copied(browser, demo_server):
+    page = open_tab(browser, demo_server, link=link("movie_reviews/lr_1e10"))
+    settle(page)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    assert "movie_reviews.py, line 18" in page.scram.inner_text(".diff figcaption")
+    assert page.scram.inner_text(".diff .removed mark") == "1e10"
+    page.scram.click(".diff .copy")
+    page.scram.wait_for_selector("text=Copied")
+    assert "learning_rate=0.001" in page.scram.evaluate("navigator.clipboard.readText()")
+
+
+def test_the_link_to_time_series_leads_to_this_curve(browser, demo_server):
+    page = open_tab(browser, demo_server, link=link("fashion_mnist/overfit"))
+    settle(page)
+    page.scram.click("text=Open in Time Series")
+    page.wait_for_selector("text=epoch_loss", timeout=15_000)
+    assert page.url.endswith("#timeseries")
+
+
+def test_errors_and_warnings_differ_without_colour(tab):
+    signs = {}
+    for run in ("movie_reviews/lr_1e10", "cifar10/unnormalized"):
+        tab.scram.click(f"[data-run='{run}']")
+        tab.scram.wait_for_selector(f"main[aria-label='Review of {run}']")
+        signs[run] = tab.scram.inner_text("article h3").partition(":")[0]
+    assert signs == {"movie_reviews/lr_1e10": "● Error", "cifar10/unnormalized": "▲ Warning"}
+
+
+def test_keyboard_alone(tab):
+    tab.scram.focus("[data-run='cifar10/normalized']")
+    tab.keyboard.press("Tab")
+    tab.keyboard.press("Enter")
+    tab.scram.wait_for_selector("main[aria-label='Review of cifar10/unnormalized']")
+    outline = tab.scram.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+    tab.scram.focus("summary >> text=Why it matters")
+    tab.keyboard.press("Enter")
+    assert "proportional to its input" in tab.scram.inner_text("article footer")
+
+
+def test_the_filter(tab):
+    tab.scram.fill("input[type=search]", "cifar")
+    assert tab.scram.locator("[data-run]").count() == 2
+    tab.scram.fill("input[type=search]", "zzz")
+    assert "No run has" in tab.scram.inner_text("nav.runs")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "where", ["movie_reviews/lr_1e10", "fashion_mnist/overfit", "cifar10/normalized", "catalogue", "empty"]
+)
+def test_axe_finds_nothing(where, theme, browser, demo_server, tmp_path):
+    def check(page):
+        settle(page)
+        page.scram.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        page.scram.evaluate(AXE())
+        found = page.scram.evaluate("axe.run(document).then(r => r.violations.map(v => [v.id, v.nodes.map(n => n.html)]))")
+        assert found == []
+        assert page.scram.evaluate("document.documentElement.dataset.theme") == theme
+        page.context.close()
+
+    if where == "empty":
+        with tensorboard("--logdir", str(tmp_path)) as server:
+            server.reviewed(0)
+            check(open_tab(browser, server, theme=theme))
+    elif where == "catalogue":
+        check(open_tab(browser, demo_server, theme=theme, link="#scram&p.scram.view=catalogue"))
+    else:
+        check(open_tab(browser, demo_server, theme=theme, link=link(where)))
+
+
+@pytest.mark.parametrize("width", [420, 480, 800, 1280])
+@pytest.mark.parametrize(
+    "where", [link(run) for run in ("fashion_mnist/overfit", "movie_reviews/lr_1e10")] + ["#scram&p.scram.view=catalogue"]
+)
+def test_nothing_scrolls_sideways(where, width, browser, demo_server):
+    page = open_tab(browser, demo_server, width=width, link=where)
+    settle(page)
+    page.scram.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert page.scram.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.context.close()
+
+
+def test_dark_mode_follows_the_switch_of_tensorboard(tab):
+    tab.evaluate("document.body.classList.add('dark-mode')")
+    tab.scram.wait_for_selector("html[data-theme=dark]", state="attached")
+    tab.evaluate("document.body.classList.remove('dark-mode')")
+    tab.scram.wait_for_selector("html[data-theme=light]", state="attached")
+
+
+def test_an_empty_log_directory_says_what_to_do_and_a_run_that_appears_is_shown(browser, tmp_path):
+    with tensorboard("--logdir", str(tmp_path)) as server:
+        server.reviewed(0)
+        page = open_tab(browser, server)
+        page.scram.wait_for_selector("text=Nothing to judge yet")
+        assert "callbacks=[SCRAM(log_dir=" in page.scram.inner_text("main pre")
+        curve(tmp_path / "exp", "loss", [1, float("nan")])
+        page.scram.wait_for_selector("article[data-finding=nonfinite-loss]", timeout=15_000)
+
+
+def test_names_are_shown_as_text(browser, tmp_path):
+    names = [
+        "<img src=x onerror=alert(1)>",
+        "a \"b\" & 'c'",
+        "<script>alert(1)</script>",
+        "\u202eevil",
+        "x" * 150,
+        "100%:@+*,(1)",
+    ]
+    for name in names:
+        curve(tmp_path / name.replace("/", "∕"), "loss", [1, float("nan")])
+    with tensorboard("--logdir", str(tmp_path)) as server:
+        server.reviewed(len(names))
+        page = open_tab(browser, server, width=800)
+        dialogs = []
+        page.on("dialog", lambda dialog: dialogs.append(dialog) or dialog.dismiss())
+        for name in names:
+            wanted = name.replace("/", "∕")
+            page.scram.locator("[data-run]").filter(has_text=wanted).first.click()
+            page.scram.wait_for_function("name => document.querySelector('main h2')?.textContent === name", arg=wanted)
+            settle(page)
+        assert page.scram.evaluate("document.querySelectorAll('main img, main script').length") == 0
+        assert page.scram.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert (dialogs, ours(page)) == ([], [])
+
+
+@pytest.mark.parametrize("flags", [["--load_fast=false"], ["--path_prefix", "/p/q"]])
+def test_other_ways_to_start_tensorboard(flags, browser):
+    with tensorboard("--logdir", str(DEMO_LOGS), *flags) as server:
+        server.reviewed(6)
+        page = open_tab(browser, server)
+        settle(page)
+        assert shown(page) == ["nonfinite-loss"]
+        page.scram.click("text=Open in Time Series")
+        page.wait_for_selector("text=epoch_loss", timeout=15_000)
+        assert page.url.startswith(server.url), "links keep the path prefix"
+
+
+LIVE_ON_DIGITS = """
+import keras
+from keras import layers
+from scram_plugin import SCRAM
+from sklearn.datasets import load_digits
+x, y = load_digits(return_X_y=True)
+model = keras.Sequential([keras.Input((64,)), layers.Dense(16, "relu"), layers.Dense(1)])
+model.compile(keras.optimizers.SGD(learning_rate=1e10), "mse")
+model.fit(x / 16, y, epochs=2000, verbose=0, callbacks=[SCRAM({log_dir!r})])
+"""
+
+
+def test_a_live_training_shows_its_nan_within_ten_seconds(browser, tmp_path):
+    """TensorBoard on an empty directory, the tab open; then the 1e10 program trains in another process."""
+    with tensorboard("--logdir", str(tmp_path)) as server:
+        server.reviewed(0)
+        page = open_tab(browser, server)
+        page.scram.wait_for_selector("text=Nothing to judge yet")
+        page.scram.evaluate("window.here = true")
+        if DATA.is_dir():
+            training = train_movie_reviews(tmp_path)
+        else:
+            program = Path(tempfile.mkdtemp()) / "train.py"
+            program.write_text(LIVE_ON_DIGITS.format(log_dir=str(tmp_path / "digits")))
+            training = subprocess.Popen([sys.executable, str(program)])
+        try:
+            page.scram.wait_for_selector("article[data-finding=nonfinite-loss]", timeout=120_000)
+            seen = time.time()
+            run = page.scram.get_attribute(".run.selected", "data-run")
+            _, curve_ = server.get("curve", tb_run=f"{run}/scram", tag="scram/batches/loss", points="4000")
+            bad = next(i for i, value in enumerate(curve_["values"]) if isinstance(value, str))
+            delay = seen - curve_["wall_times"][bad]
+            print(f"the finding was on the page {delay:.1f} s after the batch")
+            assert delay <= 10
+            assert page.scram.evaluate("window.here"), "the page was not loaded again"
+            page.scram.wait_for_selector(".run.selected .live")
+        finally:
+            training.kill()
+            training.wait()

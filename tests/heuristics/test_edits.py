@@ -1,0 +1,108 @@
+"""Fixes as edits of the user's own lines: made as a person would write them, or not at all."""
+
+import ast
+
+import pytest
+
+from scram_plugin.heuristics.edits import add_callback, add_dropout, insert_first_layer, set_learning_rate
+
+
+def facts(*statements, file="train.py"):
+    line, entries = 1, []
+    for role, text in statements:
+        entries.append({"role": role, "line": line, "text": text})
+        line += text.count("\n") + 1
+    return {"source": {"file": file, "statements": entries}}
+
+
+def applied(known, edit):
+    """The program after the edit, which must name the lines as they stand and leave valid Python."""
+    lines = "\n".join(s["text"] for s in known["source"]["statements"]).split("\n")
+    before = edit.before.split("\n")
+    assert lines[edit.line - 1 : edit.line - 1 + len(before)] == before
+    lines[edit.line - 1 : edit.line - 1 + len(before)] = edit.after.split("\n")
+    text = "\n".join(lines)
+    ast.parse(text)
+    return text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "m.compile(optimizer=keras.optimizers.Adam(learning_rate=1e10))",
+            "m.compile(optimizer=keras.optimizers.Adam(learning_rate=0.001))",
+        ),
+        ("m.compile(Adam(1e10), loss='é', metrics=['ü'])", "m.compile(Adam(0.001), loss='é', metrics=['ü'])"),
+        (
+            "m.compile(\n    loss='é',\n    optimizer=Adam(lr=1e10),\n)",
+            "m.compile(\n    loss='é',\n    optimizer=Adam(lr=0.001),\n)",
+        ),
+        ("m.compile(Adam(RATE))", "m.compile(Adam(0.001))"),
+    ],
+)
+def test_learning_rate(text, expected):
+    known = facts(("compile", text))
+    assert applied(known, set_learning_rate(known, "Adam", 1e10, 0.001)) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["m.compile('adam')", "m.compile(Adam())", "m.compile(Adam(1e-3))", "m.compile(", "m.compile(Adam(*a))"]
+)
+def test_no_edit_where_the_rate_is_not_there(text):
+    assert set_learning_rate(facts(("compile", text)), "Adam", 1e10, 0.001) is None
+
+
+def test_the_statement_with_this_rate_is_taken():
+    known = facts(("compile", "a.compile(Adam(0.01))"), ("compile", "b.compile(Adam(1e10))"))
+    assert set_learning_rate(known, "Adam", 1e10, 0.001).line == 2
+
+
+SEQUENTIAL = "model = Sequential([\n    keras.Input(shape=(8,)),\n    layers.Dense(4),\n    layers.Dense(2),\n])"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (SEQUENTIAL, SEQUENTIAL.replace("    layers.Dense(4)", "    layers.Rescaling(1.0 / 255),\n    layers.Dense(4)")),
+        (
+            "m = keras.Sequential([keras.layers.Dense(4)])",
+            "m = keras.Sequential([keras.layers.Rescaling(1.0 / 255), keras.layers.Dense(4)])",
+        ),
+    ],
+)
+def test_first_layer_of_a_sequential(text, expected):
+    known = facts(("model", text))
+    assert applied(known, insert_first_layer(known, "Rescaling(1.0 / 255)")) == expected
+
+
+def test_first_layer_of_a_functional_model():
+    known = facts(
+        ("model", "inputs = keras.Input((8,))"), ("model", "x = layers.Dense(4)(inputs)"), ("model", "y = layers.Dense(4)(x)")
+    )
+    text = applied(known, insert_first_layer(known, "Rescaling(1.0 / 255)"))
+    assert "x = layers.Dense(4)(layers.Rescaling(1.0 / 255)(inputs))" in text
+
+
+@pytest.mark.parametrize(
+    "text", ["m = Sequential([Dense(4)])", "m = Sequential([layers.Dense(4, input_shape=(8,))])", "m = Sequential(parts)"]
+)
+def test_no_first_layer_where_it_would_break(text):
+    assert insert_first_layer(facts(("model", text)), "Rescaling(1.0 / 255)") is None
+
+
+def test_dropout_behind_each_hidden_dense():
+    known = facts(("model", SEQUENTIAL))
+    assert applied(known, add_dropout(known, 0.5)) == SEQUENTIAL.replace("Dense(4),\n", "Dense(4),\n    layers.Dropout(0.5),\n")
+
+
+def test_callback():
+    known = facts(("fit", "model.fit(x, y, callbacks=[SCRAM()])"))
+    assert applied(known, add_callback(known, "Stop()")) == "model.fit(x, y, callbacks=[SCRAM(), Stop()])"
+
+
+@pytest.mark.parametrize(
+    "source", [None, {}, {"file": "x"}, {"file": "x", "statements": [{}, {"role": "model", "line": "?", "text": 1}]}]
+)
+def test_facts_of_any_shape_are_survived(source):
+    assert insert_first_layer({"source": source}, "Rescaling(1)") is None

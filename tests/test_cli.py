@@ -1,0 +1,176 @@
+"""The command line, as a process: answers on standard output alone, sentences on standard error, exit statuses 0, 1, 2."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.event_files import curve
+from tests.paths import DEMO_LOGS
+
+
+def scram(*arguments, cwd=None):
+    done = subprocess.run(
+        [sys.executable, "-m", "scram_plugin", *map(str, arguments)], capture_output=True, text=True, cwd=cwd, timeout=60
+    )
+    assert "Traceback" not in done.stdout + done.stderr
+    return done
+
+
+def findings(document):
+    return {run["name"]: [f["heuristic"] for f in run["findings"] if f["explained_by"] is None] for run in document["runs"]}
+
+
+EXPECTED = {
+    "cifar10/normalized": [],
+    "cifar10/unnormalized": ["unnormalized-inputs"],
+    "fashion_mnist/overfit": ["overfitting"],
+    "fashion_mnist/regularized": [],
+    "movie_reviews/lr_1e10": ["nonfinite-loss"],
+    "movie_reviews/lr_default": [],
+}
+
+
+def test_the_demo_logs_as_json():
+    done = scram("check", DEMO_LOGS, "--format", "json")
+    assert (done.returncode, done.stderr) == (1, "")
+    document = json.loads(done.stdout)
+    assert document["schema_version"] == 1
+    assert findings(document) == EXPECTED
+    assert scram("check", DEMO_LOGS, "--format", "json").stdout == done.stdout, "the same bytes each time"
+    finding = next(r for r in document["runs"] if r["name"] == "movie_reviews/lr_1e10")["findings"][0]
+    promised = "heuristic severity confidence title summary steps curves evidence explained_by causes fixes"
+    assert set(finding) >= set(promised.split())
+    assert set(finding["fixes"][0]) >= {"cause", "title", "framework", "code", "edit"}
+    assert set(finding["fixes"][0]["edit"]) == {"file", "line", "before", "after"}
+    assert set(finding["causes"][0]) == {"id", "title", "for", "against"}
+
+
+def test_the_three_are_still_found_by_the_strict_rules():
+    strict = [part for h in ("overfitting", "nonfinite-loss", "unnormalized-inputs") for part in ("--set", f"{h}.strict=true")]
+    found = findings(json.loads(scram("check", DEMO_LOGS, "--format", "json", *strict).stdout))
+    for run, ids in EXPECTED.items():
+        assert set(ids) <= set(found[run])
+
+
+def test_text_names_run_finding_cause_and_fix():
+    done = scram("check", DEMO_LOGS)
+    for part in (
+        "movie_reviews/lr_1e10",
+        "error: Loss became NaN at batch 4 of epoch 1",
+        "The learning rate is 1e10",
+        "movie_reviews.py:18",
+        "6 training runs: 1 error, 2 warnings",
+    ):
+        assert part in done.stdout
+    assert "\x1b" not in done.stdout, "no colours where nobody sees them"
+    assert not any(line.endswith(" ") for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        ([], 1),
+        (["--fail-on", "never"], 0),
+        (["--run", "regularized"], 0),
+        (["--run", "overfit"], 0),
+        (["--run", "overfit", "--fail-on", "warning"], 1),
+        (["--run", "lr_1e10", "--ignore", "nonfinite-loss"], 0),
+        (["--select", "overfitting,unnormalized-inputs"], 0),
+        (["--select", "overfitting", "--fail-on", "warning"], 1),
+    ],
+)
+def test_exit_status(arguments, status):
+    assert scram("check", DEMO_LOGS, *arguments).returncode == status
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["check", "nowhere"], "no such directory"),
+        (["check", "pyproject.toml"], "is a file"),
+        (["check", "tests/heuristics"], "no event files"),
+        (["check", "demo_logs", "--select", "no-such"], "there is no heuristic 'no-such'"),
+        (["check", "demo_logs", "--run", "["], "not a regular expression"),
+        (["check", "demo_logs", "--run", "zzz"], "no training run has a name"),
+        (["check", "demo_logs", "--set", "overfitting.strict"], "not of the form ID.OPTION=VALUE"),
+        (["check", "demo_logs", "--set", "overfitting.strict=perhaps"], "takes true or false"),
+        (["check", "demo_logs", "--set", "overfitting.patience=1.5"], "takes a whole number"),
+        (["check", "demo_logs", "--set", "overfitting.min_rise=nan"], "takes a number"),
+        (["check", "demo_logs", "--set", "overfitting.x=1"], "has no option 'x'"),
+        (["check", "demo_logs", "--config", "nowhere.toml"], "could not be read"),
+        (["check", "demo_logs", "--output", "nowhere/x"], "could not be written"),
+        (["check", "demo_logs", "--format", "xml"], "invalid choice"),
+        (["check"], "required"),
+        (["explain", "no-such"], "there is no heuristic"),
+    ],
+)
+def test_bad_input_is_a_sentence_and_status_2(arguments, says):
+    from tests.paths import ROOT
+
+    done = scram(*arguments, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert says in done.stderr
+
+
+def test_configuration_files_are_found_upwards_and_checked(tmp_path):
+    (tmp_path / "scram.toml").write_text('ignore = ["overfitting"]\n[nonfinite-loss]\nstrict = true\n')
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    listed = scram("list", cwd=below).stdout
+    assert "overfitting" not in listed
+    assert "strict=true" in listed
+    (tmp_path / "scram.toml").write_text("[nonfinite-loss]\nstricter = true\n")
+    done = scram("list", cwd=below)
+    assert done.returncode == 2
+    assert "scram.toml: nonfinite-loss has no option 'stricter'" in done.stderr
+    (tmp_path / "pyproject.toml").write_text("[tool.scram.overfitting]\npatience = 9\n")
+    (tmp_path / "scram.toml").unlink()
+    assert "patience=9" in scram("list", cwd=below).stdout
+
+
+def test_a_configuration_inside_the_log_directory_is_data_and_not_read(tmp_path):
+    logs = tmp_path / "logs"
+    curve(logs, "loss", [1, np.nan])
+    (logs / "scram.toml").write_text('ignore = ["nonfinite-loss"]\n')
+    assert scram("check", logs, cwd=tmp_path).returncode == 1
+
+
+def test_output_goes_to_a_file(tmp_path):
+    done = scram("check", DEMO_LOGS, "--format", "json", "--output", tmp_path / "out.json")
+    assert done.stdout == ""
+    assert json.loads((tmp_path / "out.json").read_text())["runs"]
+
+
+def test_explain_and_list_and_help():
+    page = scram("explain", "nonfinite-loss").stdout
+    assert "## Why it matters" in page
+    assert "overfitting" in scram("list").stdout
+    assert "exit status" in scram("check", "--help").stdout
+    assert scram("--version").stdout.startswith("scram ")
+
+
+def test_names_in_a_log_cannot_write_to_the_terminal(tmp_path):
+    curve(tmp_path / "evil\x1b[31m\x07", "loss", [1, np.nan])
+    assert "\x1b" not in scram("check", tmp_path).stdout
+
+
+def test_several_log_directories(tmp_path):
+    curve(tmp_path / "a", "loss", [1, 2])
+    curve(tmp_path / "b", "loss", [1, 2])
+    document = json.loads(scram("check", tmp_path / "a", tmp_path / "b", "--format", "json").stdout)
+    assert [run["name"] for run in document["runs"]] == [".", "."]
+
+
+def test_a_million_tags(tmp_path):
+    from tests.event_files import event, write
+
+    write(
+        tmp_path / "x.tfevents.1",
+        [event(0, 0.0, **{f"t{i}": 1.0 for i in range(j, j + 50_000)}) for j in range(0, 1_000_000, 50_000)],
+    )
+    done = scram("check", tmp_path, "--format", "json")
+    assert done.returncode == 0
+    assert "more than 20,000 tags" in json.loads(done.stdout)["runs"][0]["notes"][0]

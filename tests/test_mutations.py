@@ -1,0 +1,101 @@
+"""A thousand damaged copies of the demo's event files, through `scram check` and through the routes of the tab.
+
+No traceback, no hang over five seconds, and every loss of data is told.
+"""
+
+import contextlib
+import io
+import json
+import random
+import shutil
+import time
+from types import SimpleNamespace
+
+import pytest
+from werkzeug.test import Client
+
+import scram_plugin
+from scram_plugin.cli import main
+from scram_plugin.plugin import ScramPlugin
+from tests.paths import DEMO_LOGS
+
+FILES = sorted(DEMO_LOGS.rglob("*tfevents*"))
+COUNT = 1000
+
+
+def mutated(rng: random.Random, data: bytes, other: bytes) -> bytes:
+    """One damaged copy: flipped bytes, a cut, a splice of two files, a hole, a repeat, or text in the middle."""
+    out = bytearray(data)
+    kind = rng.randrange(6)
+    if kind == 0:
+        for _ in range(rng.choice([1, 1, 2, 20])):
+            out[rng.randrange(len(out))] ^= 1 << rng.randrange(8)
+    elif kind == 1:
+        del out[rng.randrange(len(out)) :]
+    elif kind == 2:
+        out[rng.randrange(len(out)) :] = other[rng.randrange(len(other)) :]
+    elif kind == 3:
+        at = rng.randrange(len(out))
+        del out[at : at + rng.randrange(1, 200)]
+    elif kind == 4:
+        at = rng.randrange(len(out))
+        out[at:at] = out[max(0, at - 100) : at]
+    else:
+        at = rng.randrange(len(out))
+        out[at : at + 20] = bytes(rng.randrange(256) for _ in range(20))
+    return bytes(out)
+
+
+def points(directory):
+    """tag -> number of points of the one TensorBoard run in a directory."""
+    logs = scram_plugin.read(directory)
+    return {tag: len(series) for run in logs.values() for tag, series in run.items()}
+
+
+@pytest.fixture(scope="module")
+def originals():
+    return {path: points(path.parent) for path in FILES}
+
+
+@pytest.mark.parametrize("part", range(10))
+def test_damaged_event_files(part, originals, tmp_path):
+    for number in range(part * COUNT // 10, (part + 1) * COUNT // 10):
+        rng = random.Random(number)
+        source, other = rng.choice(FILES), rng.choice(FILES)
+        data = mutated(rng, source.read_bytes(), other.read_bytes())
+        run = tmp_path / "logs"
+        shutil.rmtree(run, ignore_errors=True)
+        target = run / "exp" / source.parent.name
+        target.mkdir(parents=True)
+        (target / source.name).write_bytes(data)
+
+        start = time.monotonic()
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = main(["check", str(run), "--format", "json"])
+        assert status in (0, 1), err.getvalue()
+        document = json.loads(out.getvalue())
+        for review in document["runs"]:
+            assert not [i for i in review["inconclusive"] if "the check itself failed" in i["reason"]], number
+
+        (name,) = [review["name"] for review in document["runs"]]
+        client = Client(routes(run))
+        answers = [client.get("/runs"), client.get("/review", query_string={"run": name})]
+        for answer in answers:
+            assert answer.status_code == 200, (number, answer.text)
+        assert answers[1].json["findings"] == document["runs"][0]["findings"]
+        assert time.monotonic() - start < 5, number
+
+        lost = {tag: n for tag, n in originals[source].items() if points(run).get(tag, 0) < n}
+        if lost and data != source.read_bytes():
+            cut_between_records = scram_plugin.read(run)[f"exp/{target.name}"].files[str(target / source.name)].offset == len(
+                data
+            )
+            assert document["runs"][0]["notes"] or cut_between_records, (number, lost)
+
+
+def routes(logdir):
+    """The plugin's routes as one WSGI application, without TensorBoard around them."""
+    plugin = ScramPlugin(SimpleNamespace(logdir=str(logdir), flags=None))
+    apps = plugin.get_plugin_apps()
+    return lambda environ, start: apps[environ["PATH_INFO"]](environ, start)
