@@ -27,7 +27,7 @@ model.fit(
     x_train,
     y_train,
     batch_size=64,
-    epochs=12,
+    epochs=9,
     validation_data=(x_test, y_test),
     callbacks=[SCRAM(log_dir="logs/cifar10")],
 )

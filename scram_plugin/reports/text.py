@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 from collections.abc import Sequence
 from typing import Any
@@ -69,8 +70,9 @@ def finding_lines(finding: dict[str, Any], code: bool = True) -> Group:
         where = f" ({_clean(edit['file'])}:{edit['line']})" if edit else ""
         parts.append(Padding(Text(f"Fix: {fix['title']}{where}", style="green"), (0, 0, 0, 2)))
         if edit:
-            lines = [_code(f"- {line}", "red") for line in edit["before"].splitlines()]
-            lines += [_code(f"+ {line}", "green") for line in edit["after"].splitlines()]
+            styles = {"- ": "red", "+ ": "green", "  ": ""}
+            changed = difflib.ndiff(edit["before"].splitlines(), edit["after"].splitlines())
+            lines = [_code(line, styles[line[:2]]) for line in changed if line[:2] in styles]
             parts.append(Padding(Group(*lines), (0, 0, 0, 4)))
         elif code:
             highlighted = Syntax("", "python", theme="ansi_dark", background_color="default").highlight(fix["code"].rstrip())

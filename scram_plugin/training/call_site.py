@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import linecache
 import os
+import re
 import sys
 from types import FrameType
 from typing import Any
@@ -71,6 +72,8 @@ def source(frame: FrameType) -> dict[str, Any] | None:
 
 def _name(file: str) -> str:
     """The file as a person would name it: relative to the working directory where it lies below it."""
+    if re.search(r"ipykernel_\d+.\d+\.py$|^<ipython-input", file):
+        return "notebook cell"
     relative = os.path.relpath(file) if os.path.isabs(file) else file
     return file if relative.startswith("..") else relative
 

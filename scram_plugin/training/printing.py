@@ -21,7 +21,9 @@ def print_findings(findings: list[dict[str, Any]]) -> None:
     """A few lines for each finding, on standard output."""
     if not findings:
         return
-    console = Console(file=sys.stdout, highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else 100)
+    # in a notebook too as text, in the stream in which Keras prints its progress
+    width = None if sys.stdout.isatty() else 100
+    console = Console(file=sys.stdout, highlight=False, width=width, force_jupyter=False)
     for finding in findings:
         console.print("SCRAM", style="bold", end=" ")
         console.print(finding_lines(finding, code=False))
