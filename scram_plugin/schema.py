@@ -9,8 +9,9 @@ SCRAM writes into the TensorBoard run ``<log_dir>/scram``, with plugin name ``sc
 * *facts*, one JSON object as a scalar string tensor ``scram/facts``, written once a fit.
 * *end*, the scalar string tensor ``scram/end``: how the fit ended ("finished", "stopped" or the name of an exception).
 
-Table ``batches`` has a row for every batch (``epoch``, ``loss``, and ``min``, ``max`` and ``mean`` of each tensor); table
-``statistics`` a row for every sampled one (also ``std``, ``zero``, ``nonfinite``, channels, label counts). Columns are named
+Table ``batches`` has a row for every batch (``epoch``, ``loss``, ``mean`` of each tensor, ``min`` and ``max`` of targets);
+table ``statistics`` a row for every sampled one (``min``, ``max``, ``mean``, ``std``, ``zero`` (a fraction), ``nonfinite``
+(a count), channels, label counts). Columns are named
 ``<tensor>/<statistic>``: tensors are ``x0``, ``x1`` (inputs in the order of the structure), ``y0`` (targets) and
 ``y_pred0`` (outputs); a statistic of one channel is ``<tensor>/<statistic>/<channel>``.
 """

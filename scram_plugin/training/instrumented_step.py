@@ -1,7 +1,7 @@
 """Instrumented train functions of a Keras model on TensorFlow: built by Keras from the model's own `train_step`.
 
 Two of them stand in for the model's train function. The *recording* one runs for most batches: beside the step it puts one
-short row (loss; min, max and mean of inputs, targets and outputs) into a ring in the device's memory, which the host reads
+short row (loss, means of inputs, targets and outputs, range of targets) into a ring in the device's memory, which the host reads
 in blocks, so that no batch is missed even where several steps run in one call. The *measuring* one runs for every n-th
 batch and also returns a vector of detailed statistics.
 
@@ -100,12 +100,13 @@ class InstrumentedStep:
         loss = losses[0] if losses else logs.get("loss") if isinstance(logs, dict) else None
         row: statistics.Named = [("loss", tf.cast(loss, tf.float32))] if loss is not None else []
         for name, tensor in tensors["x"] + tensors["y"] + tensors["y_pred"]:
+            row += statistics.mean(name, tensor)
+        for name, tensor in tensors["y"]:
             row += statistics.bounds(name, tensor)
         self._put(row)
         if measuring and isinstance(logs, dict):
-            names, values = zip(*self._detail(tensors), strict=True)
-            self.measured_columns = names
-            logs = {**logs, KEY: tf.stack([tf.cast(value, tf.float32) for value in values])}
+            self.measured_columns, vector = statistics.flatten(self._detail(tensors))
+            logs = {**logs, KEY: vector}
         return logs
 
     def _detail(self, tensors: dict[str, list[tuple[str, Any]]]) -> statistics.Named:
@@ -124,7 +125,7 @@ class InstrumentedStep:
         return detail
 
     def _put(self, row: statistics.Named) -> None:
-        names = tuple(name for name, _ in row)
+        names = tuple(str(name) for name, _ in row)
         if self._ring is None:
             self.columns = names
             with tf.init_scope():

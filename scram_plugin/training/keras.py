@@ -21,7 +21,7 @@ from scram_plugin.training import call_site
 from scram_plugin.training.model_facts import facts, fit_facts
 from scram_plugin.training.summary_writer import SummaryWriter
 
-BLOCK = 64  # batches in a block, at most
+BLOCK = 128  # batches in a block, at most
 SECONDS = 5.0  # and seconds between two blocks, at most
 # The default sampling: every 50th batch costs less than the noise of timing (see `make bench`).
 EVERY = 50

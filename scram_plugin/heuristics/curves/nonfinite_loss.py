@@ -154,23 +154,24 @@ def _learning_rate(run: TrainingRun, evidence: dict[str, Any]) -> tuple[float, C
 def _inputs(run: TrainingRun, step: int | None) -> tuple[float, Cause]:
     """Non-finite or huge inputs in any batch up to the first bad loss."""
     largest = 0.0
-    for column in run.columns(schema.BATCHES):
-        curve = run.statistic(schema.BATCHES, column)
-        if step is None or curve is None or not column.startswith("x"):
+    for table, column in [(t, c) for t in (schema.BATCHES, schema.STATISTICS) for c in run.columns(t)]:
+        tensor, _, statistic = column.partition("/")
+        curve = run.statistic(table, column)
+        if step is None or curve is None or not tensor.startswith("x") or statistic not in ("mean", "min", "max"):
             continue
         values = curve.values[curve.steps <= step]
         bad = ~np.isfinite(values)
         if bad.any():
             batch = int(curve.steps[np.argmax(bad)])
-            count = run.statistic(schema.STATISTICS, f"{column.partition('/')[0]}/nonfinite")
+            count = run.statistic(schema.STATISTICS, f"{tensor}/nonfinite")
             known = count.values[count.steps == batch] if count is not None else np.zeros(0)
             many = f"{int(known[0]):,} " if len(known) else ""
             return 20.0, Cause("inputs", f"Batch {batch + 1} held {many}NaN or infinite input values.")
         if len(values):
             largest = max(largest, float(np.abs(values).max()))
     if largest > HUGE_INPUT:
-        return 3.0, Cause("inputs", f"Input values are as large as {largest:.3g}.")
-    return 0.0, Cause("inputs", "", f"All inputs were finite, the largest {largest:.3g}." if largest else "")
+        return 3.0, Cause("inputs", f"Input values are as large as {number(largest)}.")
+    return 0.0, Cause("inputs", "", f"All inputs were finite, none larger than about {number(largest)}." if largest else "")
 
 
 def _labels(run: TrainingRun, step: int | None) -> tuple[float, Cause]:
