@@ -41,7 +41,9 @@ def notebook(name):
             new_code_cell(program),
             new_markdown_cell("The same judgement afterwards, for these logs or for anybody's:"),
             new_code_cell(f"!scram check {log_dir} --fail-on never"),
-            new_markdown_cell("And with the curves, in TensorBoard: `%load_ext tensorboard`, then `%tensorboard --logdir logs`, tab SCRAM."),
+            new_markdown_cell(
+                "And with the curves, in TensorBoard: `%load_ext tensorboard`, then `%tensorboard --logdir logs`, tab SCRAM."
+            ),
         ],
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
     )

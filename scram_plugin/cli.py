@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markdown import Markdown
+from rich.markup import escape
 from rich.table import Table
 
 from scram_plugin import __version__
@@ -40,6 +41,9 @@ class Failure(Exception):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a pipe or terminal that has no sign for what is in a name or a message
+            stream.reconfigure(errors="replace")
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -52,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
+    except OSError as error:  # the working directory was deleted, for one
+        print(f"scram: {error}", file=sys.stderr)
         return 2
 
 
@@ -122,7 +129,7 @@ def _check(options: argparse.Namespace) -> int:
             logs = _read(logdir)
             runs = [run for run in training_runs(logs) if pattern.search(run.name)]
             for i, run in enumerate(runs):
-                status.update(f"reviewing {i + 1} of {len(runs)}: {run.name!r}")
+                status.update(escape(f"reviewing {i + 1} of {len(runs)}: {run.name!r}"))
                 reviews.append(review(run, catalogue, file_notes(run, logs)))
             for problem in logs.problems:
                 if problem.byte is None and not any(problem.path in r.files for r in logs.values()):

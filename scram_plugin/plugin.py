@@ -7,7 +7,9 @@ import hashlib
 import itertools
 import json
 import logging
-from collections.abc import Callable, Mapping
+import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -222,16 +224,17 @@ def _number(request: wrappers.Request, name: str, default: int) -> int:
         raise BadRequest(f"{name}={value!r} is not a whole number.") from None
 
 
-def _roots(context: base_plugin.TBContext) -> str | Mapping[str, str]:
-    """One directory, or those of `--logdir_spec`: `name:path,name:path`, a name being optional."""
+def _roots(context: base_plugin.TBContext) -> str | list[tuple[str, str]]:
+    """One directory, or those of `--logdir_spec`, by TensorBoard's own rules: `name:path,path`, `~` for the home directory."""
     spec = getattr(context.flags, "logdir_spec", "") if context.flags is not None else ""
     if not spec:
-        return context.logdir or ""
-    roots = {}
-    for part in spec.split(","):
-        name, colon, path = part.partition(":")
-        named = bool(colon) and not path.startswith("//") and "/" not in name
-        roots[name if named else ""] = path if named else part
+        return os.path.expanduser(context.logdir or "")
+    roots = []
+    for part in filter(None, spec.split(",")):
+        is_uri = re.match(r"[a-zA-Z][0-9a-zA-Z.]*://", part)
+        named = not is_uri and ":" in part and part[0] != "/" and not os.path.splitdrive(part)[0]
+        name, path = part.split(":", 1) if named else ("", part)
+        roots.append((name, os.path.expanduser(path)))
     return roots
 
 

@@ -72,10 +72,10 @@ class Review:
 def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) -> Review:
     """Apply every heuristic to one training run. A heuristic that raises becomes an inconclusive outcome."""
     result = Review(run.name, run.tensorboard_runs, run.framework, [*run.notes(), *notes, *catalogue.notes])
-    found: list[tuple[Heuristic, Finding]] = []
     for heuristic in catalogue.heuristics:
         try:
-            findings = list(heuristic.check(run, catalogue.options_of(heuristic)))
+            options = catalogue.options_of(heuristic)
+            findings = [_finding(heuristic, finding, run.framework) for finding in heuristic.check(run, options)]
         except Inconclusive as reason:
             result.inconclusive.append({"heuristic": heuristic.id, "reason": str(reason)})
         except NotChecked as missing:
@@ -84,20 +84,19 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
             reason_ = f"the check itself failed ({type(error).__name__}: {error}); please report this"
             result.inconclusive.append({"heuristic": heuristic.id, "reason": reason_})
         else:
-            found += [(heuristic, finding) for finding in findings]
+            result.findings += findings
             if not findings:
                 result.passed.append(heuristic.id)
-    ids = {heuristic.id for heuristic, _ in found}
-    for heuristic, finding in found:
-        by = next((cause for cause in ids if heuristic.id in EXPLAINS.get(cause, ())), None)
-        result.findings.append(_finding(heuristic, finding, by, run.framework))
+    ids = {finding["heuristic"] for finding in result.findings}
+    for finding in result.findings:
+        finding["explained_by"] = next((c for c in sorted(ids) if finding["heuristic"] in EXPLAINS.get(c, ())), None)
     result.findings.sort(
         key=lambda f: (f["explained_by"] is not None, SEVERITIES.index(f["severity"]), f["steps"]["first"], f["heuristic"])
     )
     return result
 
 
-def _finding(heuristic: Heuristic, finding: Finding, explained_by: str | None, framework: str | None) -> dict[str, Any]:
+def _finding(heuristic: Heuristic, finding: Finding, framework: str | None) -> dict[str, Any]:
     page = heuristic.page
     causes, fixes = [], []
     for cause in finding.causes:
@@ -129,7 +128,7 @@ def _finding(heuristic: Heuristic, finding: Finding, explained_by: str | None, f
         "evidence": {key: value for key, value in finding.evidence.items() if value is not None},
         "bad_step": finding.bad_step,
         "best_step": finding.best_step,
-        "explained_by": explained_by,
+        "explained_by": None,
         "causes": causes,
         "fixes": fixes,
     }

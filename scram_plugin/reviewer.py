@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
+from scram_plugin import schema
 from scram_plugin.heuristics.catalogue import Catalogue
 from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.series import Series
@@ -26,7 +28,7 @@ class Reviewer:
     The thread starts with the first question and sleeps while nobody asks.
     """
 
-    def __init__(self, roots: str | Mapping[str, str], catalogue: Catalogue) -> None:
+    def __init__(self, roots: str | Sequence[tuple[str, str]], catalogue: Catalogue) -> None:
         self.logs = Logdir(roots)
         self.catalogue = catalogue
         self._reviews: dict[str, Review] = {}
@@ -151,7 +153,9 @@ class NewFindings:
     """Reviews the one training run at a log directory again and again, and tells what was not there before."""
 
     def __init__(self, log_dir: str, catalogue: Catalogue) -> None:
-        self._logs, self._catalogue = Logdir(log_dir), catalogue
+        # only what the callback writes: other trainings may have their logs below the same directory
+        own = [(name, os.path.join(log_dir, name)) for name in ("train", "validation", schema.RUN)]
+        self._logs, self._catalogue = Logdir(own), catalogue
         self._known: set[tuple[str, str]] = set()
 
     def look(self) -> list[dict[str, Any]]:

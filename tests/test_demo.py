@@ -18,7 +18,12 @@ def test_make_demo():
         port = free.getsockname()[1]
     start = time.monotonic()
     process = subprocess.Popen(
-        ["make", "demo", f"PORT={port}"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        ["make", "demo", f"PORT={port}"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
     try:
         while True:

@@ -61,6 +61,8 @@ def catalogue(
         id_: {name: _value(known[id_], name, value) for name, value in given.items()} for id_, given in (options or {}).items()
     }
     kept = tuple(h for h in heuristics if h.id in chosen - set(ignore))
+    if not kept:
+        raise BadOption("no heuristic is left to apply; change select or ignore")
     return Catalogue(kept, checked, tuple(notes))
 
 

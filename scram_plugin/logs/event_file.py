@@ -7,6 +7,7 @@ masked CRC-32C of the payload; each payload is an ``Event`` protocol buffer.
 from __future__ import annotations
 
 import json
+import math
 import struct
 from array import array
 from dataclasses import dataclass, field
@@ -123,7 +124,11 @@ class EventFile:
             except DecodeError:
                 self.problem = "a record is not a TensorBoard event"
                 break
-            self._add(event)
+            try:
+                self._add(event)
+            except (ValueError, TypeError, OverflowError, MemoryError) as error:
+                self.problem = f"a record could not be understood ({type(error).__name__}: {str(error)[:100]})"
+                break
             at = stop
         return at, _HEADER.size
 
@@ -190,7 +195,7 @@ class EventFile:
         numbers = _array(value.tensor)
         if numbers is not None:
             shape = [dim.size for dim in value.tensor.tensor_shape.dim]
-            if all(size >= 0 for size in shape) and int(np.prod(shape, dtype=float)) == numbers.size:
+            if all(size >= 0 for size in shape) and math.prod(shape) == numbers.size:
                 own[value.tag] = numbers.reshape(shape)
 
     def _add_rows(self, own: dict[str, np.ndarray]) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +67,18 @@ class Run(Mapping[str, Series]):
         return max(found, key=lambda entry: entry[0])[1] if found else None
 
     @property
+    def session_start(self) -> float:
+        """The wall time of the first fit of the last session (one model, trained by one or several fits).
+
+        A session that was resumed from an epoch (`initial_epoch`) belongs to the one before it.
+        """
+        found = sorted((entry for file in self.files.values() for entry in file.facts), key=lambda entry: entry[0])
+        begins: dict[str, tuple[float, bool]] = {}
+        for when, facts in found:
+            begins.setdefault(str(facts.get("session")), (when, bool(facts.get("resumed"))))
+        return next((when for when, resumed in reversed(begins.values()) if not resumed), -math.inf)
+
+    @property
     def ended(self) -> str | None:
         """How the last fit ended, if that was recorded and nothing was written since."""
         ends = [entry for file in self.files.values() for entry in file.ends]
@@ -87,12 +100,12 @@ class Logdir(Mapping[str, Run]):
         logs = scram_plugin.read("logs")
         logs["exp1/train"]["epoch_loss"].values
 
-    `roots` is one directory or a mapping from a prefix of run names to directories (TensorBoard's ``--logdir_spec``).
+    `roots` is one directory, or pairs of a prefix of run names and a directory (TensorBoard's ``--logdir_spec``).
     Raises nothing for what lies in the directory: whatever could not be read is told in `problems`.
     """
 
-    def __init__(self, roots: str | os.PathLike[str] | Mapping[str, str]) -> None:
-        self.roots = dict(roots) if isinstance(roots, Mapping) else {"": os.fspath(roots)}
+    def __init__(self, roots: str | os.PathLike[str] | Sequence[tuple[str, str]]) -> None:
+        self.roots = [("", os.fspath(roots))] if isinstance(roots, str | os.PathLike) else list(roots)
         self.problems: list[Problem] = []
         self.lock = threading.Lock()  # held while a file is added to its run; take it to read from another thread
         self._runs: dict[str, Run] = {}
@@ -111,10 +124,11 @@ class Logdir(Mapping[str, Run]):
         walk_problems: list[Problem] = []
         seen: set[str] = set()
         changed: set[str] = set()
-        for prefix, root in self.roots.items():
+        for prefix, root in self.roots:
             for directory, paths in _directories(root, walk_problems):
                 relative = os.path.relpath(directory, root)
                 name = os.path.normpath(os.path.join(prefix, relative)) if prefix else relative
+                name = name.replace(os.sep, "/")
                 run = self._runs.get(name)
                 if run is None:
                     run = self._runs[name] = Run(name)

@@ -21,6 +21,13 @@ class Series:
     def __len__(self) -> int:
         return len(self.steps)
 
+    def since(self, wall_time: float) -> Series:
+        """The points written at or after `wall_time`."""
+        if wall_time == -np.inf or not len(self) or self.wall_times.min() >= wall_time:
+            return self
+        keep = ~(self.wall_times < wall_time)
+        return Series(self.steps[keep], self.wall_times[keep], self.values[keep])
+
     @staticmethod
     def concatenate(parts: list[Series]) -> Series:
         if len(parts) == 1:

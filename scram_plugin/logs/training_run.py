@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 
@@ -9,6 +10,8 @@ from scram_plugin import schema
 from scram_plugin.logs.conventions import CONVENTIONS, ROLES
 from scram_plugin.logs.logdir import Logdir, Run
 from scram_plugin.logs.series import Curve
+
+NAMES = list(ROLES)  # in order of preference: a validation set is watched while training, a test set only at the end
 
 # A log with more tags than this (a tag for every parameter, say) is searched for signals only up to here.
 MOST_TAGS = 20_000
@@ -51,13 +54,15 @@ class TrainingRun:
     def _sources(self) -> dict[str, tuple[int, str, str]]:
         """signal -> (row of the table, TensorBoard run, tag): the preferred source of each signal."""
         best: dict[str, tuple[int, str, str]] = {}
+        order = {name: (NAMES.index(last) if (last := _last(name)) in NAMES else 0, name) for name in self.parts}
         for name in self.tensorboard_runs:
             role = self.parts[name]
             for tag in _first(self._logs[name], MOST_TAGS):
                 for row, convention in enumerate(CONVENTIONS):
                     signal = convention.match(role, tag)
                     if signal is not None:
-                        if signal not in best or (row, name, tag) < best[signal]:
+                        known = best.get(signal)
+                        if known is None or (row, order[name], tag) < (known[0], order[known[1]], known[2]):
                             best[signal] = (row, name, tag)
                         break
         return best
@@ -80,7 +85,7 @@ class TrainingRun:
             curve = None
             if source is not None:
                 row, run, tag = source
-                curve = Curve.of(self._logs[run][tag], run, tag, CONVENTIONS[row].axis)
+                curve = self._curve(run, tag, CONVENTIONS[row].axis)
             self._curves[name] = curve if curve is None or len(curve) else None
         return self._curves[name]
 
@@ -89,8 +94,24 @@ class TrainingRun:
         key, tag = f"{table}\n{column}", schema.column_tag(table, column)
         if key not in self._curves:
             runs = [n for n, role in self.parts.items() if role == "scram" and tag in self._logs[n]]
-            self._curves[key] = Curve.of(self._logs[runs[0]][tag], runs[0], tag, "batch") if runs else None
+            curve = self._curve(runs[0], tag, "batch") if runs else None
+            self._curves[key] = curve if curve is not None and len(curve) else None
         return self._curves[key]
+
+    def _curve(self, run: str, tag: str, axis: str) -> Curve:
+        """The cleaned curve of one tag, of the present session alone where SCRAM's facts say when that began."""
+        series = self._logs[run][tag]
+        return Curve.of(series.since(self.session_start), run, tag, axis)
+
+    @cached_property
+    def session_start(self) -> float:
+        """When the training that was recorded last began; minus infinity where nobody says.
+
+        A program that is run again with the same log directory is another training: what an earlier one wrote (a
+        validation curve that this one does not have, say) is not evidence for it.
+        """
+        starts = (self._logs[n].session_start for n, role in self.parts.items() if role == "scram")
+        return max(starts, default=-math.inf)
 
     def columns(self, table: str) -> list[str]:
         """The names of the columns of one of SCRAM's own tables."""
@@ -141,8 +162,12 @@ def _parent(name: str) -> str:
     return name.rpartition("/")[0] or "."
 
 
+def _last(name: str) -> str:
+    return name.rpartition("/")[2].lower()
+
+
 def _role(name: str) -> str:
-    return ROLES.get(name.rpartition("/")[2].lower(), "") if name != "." else ""
+    return ROLES.get(_last(name), "")
 
 
 def _first(tags: Iterable[str], most: int) -> Iterable[str]:

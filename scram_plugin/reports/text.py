@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.padding import Padding
 from rich.syntax import Syntax
 from rich.text import Text
@@ -22,7 +22,7 @@ def report(reviews: Sequence[Review], console: Console) -> None:
     """Print the reviews: runs with trouble first, each with its findings, then a summary in one line."""
     ordered = sorted(reviews, key=lambda r: (RANK[r.headline()["kind"]], -r.counts()["error"], -r.counts()["warning"], r.name))
     for review in ordered:
-        console.print(_run(review), crop=False)
+        _print_run(console, review)
     console.print(_summary(reviews))
 
 
@@ -34,56 +34,61 @@ def plain_report(reviews: Sequence[Review], width: int = 100) -> str:
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
-def _run(review: Review) -> Group:
+def _print_run(console: Console, review: Review) -> None:
     head = Text(_clean(review.name), style="bold")
     kind = review.headline()["kind"]
     if kind != "trouble":
         sign = {"fine": ("✓", "green"), "info": ("ℹ", "cyan")}.get(kind, ("○", "dim"))
         head.append(f"  {sign[0]} ", style=sign[1])
         head.append(_clean(review.headline()["text"]), style="default not bold")
-    parts: list[Any] = [head]
+    console.print(head)
     for finding in review.findings:
         if finding["explained_by"] is None:
-            parts.append(Padding(finding_lines(finding), (0, 0, 0, 2)))
-    parts += [Padding(Text(f"note: {_clean(note)}", style="dim"), (0, 0, 0, 2)) for note in review.notes]
-    parts += [
-        Padding(Text(f"not checked: {entry['heuristic']}, because {entry['reason']}", style="dim"), (0, 0, 0, 2))
-        for entry in review.not_checked
-    ]
-    return Group(*parts, Text())
+            print_finding(console, finding, indent=2)
+    for note in review.notes:
+        _paragraph(console, 2, f"note: {_clean(note)}", "dim")
+    for entry in review.not_checked:
+        _paragraph(console, 2, f"not checked: {entry['heuristic']}, because {entry['reason']}", "dim")
+    console.print()
 
 
-def finding_lines(finding: dict[str, Any], code: bool = True) -> Group:
+def print_finding(console: Console, finding: dict[str, Any], indent: int = 0, code: bool = True) -> None:
     """One finding: what happened, the likeliest cause, and the fix as a change of the user's lines or as code."""
     sign, style = SIGNS[finding["severity"]]
     title = Text(f"{sign} {finding['severity']}: ", style=style)
     title.append(_clean(finding["title"]), style="bold")
     title.append(f"  ({finding['confidence']})  {finding['heuristic']}", style="dim not bold")
-    parts: list[Any] = [title, Padding(Text(_clean(finding["summary"])), (0, 0, 0, 2))]
+    console.print(Padding(title, (0, 0, 0, indent)))
+    indent += 2
+    _paragraph(console, indent, _clean(finding["summary"]))
     if finding["causes"]:
         cause = finding["causes"][0]
         word = "Likely cause" if cause["for"] else "Most often"
-        parts.append(Padding(Text(f"{word}: {cause['title']}. {_clean(cause['for'])}".rstrip()), (0, 0, 0, 2)))
+        _paragraph(console, indent, f"{word}: {cause['title']}. {_clean(cause['for'])}".rstrip())
     fix = finding["fixes"][0] if finding["fixes"] else None
-    if fix is not None:
-        edit = fix["edit"]
-        where = f" ({_clean(edit['file'])}:{edit['line']})" if edit else ""
-        parts.append(Padding(Text(f"Fix: {fix['title']}{where}", style="green"), (0, 0, 0, 2)))
-        if edit:
-            styles = {"- ": "red", "+ ": "green", "  ": ""}
-            changed = difflib.ndiff(edit["before"].splitlines(), edit["after"].splitlines())
-            lines = [_code(line, styles[line[:2]]) for line in changed if line[:2] in styles]
-            parts.append(Padding(Group(*lines), (0, 0, 0, 4)))
-        elif code:
-            highlighted = Syntax("", "python", theme="ansi_dark", background_color="default").highlight(fix["code"].rstrip())
-            highlighted.no_wrap, highlighted.overflow = True, "ignore"
-            parts.append(Padding(highlighted, (0, 0, 0, 4)))
-    return Group(*parts)
+    if fix is None:
+        return
+    edit = fix["edit"]
+    where = f" ({_clean(edit['file'])}:{edit['line']})" if edit else ""
+    _paragraph(console, indent, f"Fix: {fix['title']}{where}", "green")
+    if edit:
+        styles = {"- ": "red", "+ ": "green", "  ": ""}
+        for line in difflib.ndiff(edit["before"].splitlines(), edit["after"].splitlines()):
+            if line[:2] in styles:
+                _code(console, indent + 2, Text(_clean(line), style=styles[line[:2]]))
+    elif code:
+        syntax = Syntax("", "python", theme="ansi_dark", background_color="default")
+        for line in syntax.highlight(fix["code"].rstrip()).split("\n"):
+            _code(console, indent + 2, line)
 
 
-def _code(line: str, style: str) -> Text:
-    """A line of code is never broken: it is there to be copied."""
-    return Text(_clean(line), style=style, no_wrap=True, overflow="ignore")
+def _paragraph(console: Console, indent: int, text: str, style: str = "") -> None:
+    console.print(Padding(Text(text, style=style), (0, 0, 0, indent)))
+
+
+def _code(console: Console, indent: int, line: Text) -> None:
+    """A line of code is never broken or cut: it is there to be copied."""
+    console.print(Text.assemble(" " * indent, line), soft_wrap=True)
 
 
 def _summary(reviews: Sequence[Review]) -> Text:

@@ -25,11 +25,19 @@ def fit_frame(start: FrameType | None) -> FrameType | None:
     return None
 
 
+def callbacks(fit: FrameType | None) -> list[keras.callbacks.Callback]:
+    """All callbacks of this fit, in their order."""
+    return list(getattr(fit.f_locals.get("callbacks"), "callbacks", [])) if fit is not None else []
+
+
+def initial_epoch(fit: FrameType | None) -> int:
+    return int(fit.f_locals.get("initial_epoch") or 0) if fit is not None else 0
+
+
 def tensorboard_writes_to(fit: FrameType | None, log_dir: str) -> bool:
     """Whether a `keras.callbacks.TensorBoard` of this fit has the same log directory, and so writes the same scalars."""
-    callbacks = getattr(fit.f_locals.get("callbacks"), "callbacks", []) if fit is not None else []
     here = os.path.abspath(log_dir)
-    return any(isinstance(c, keras.callbacks.TensorBoard) and os.path.abspath(c.log_dir) == here for c in callbacks)
+    return any(isinstance(c, keras.callbacks.TensorBoard) and os.path.abspath(c.log_dir) == here for c in callbacks(fit))
 
 
 def user_frame(start: FrameType | None) -> FrameType | None:

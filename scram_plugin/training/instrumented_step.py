@@ -1,9 +1,9 @@
 """Instrumented train functions of a Keras model on TensorFlow: built by Keras from the model's own `train_step`.
 
 Two of them stand in for the model's train function. The *recording* one runs for most batches: beside the step it puts one
-short row (loss, means of inputs, targets and outputs, range of targets) into a ring in the device's memory, which the host reads
-in blocks, so that no batch is missed even where several steps run in one call. The *measuring* one runs for every n-th
-batch and also returns a vector of detailed statistics.
+short row (loss, means of inputs, targets and outputs, range of targets) into a ring in the device's memory, which the host
+reads in blocks, so that no batch is missed even where several steps run in one call. The *measuring* one runs for every
+n-th batch and also returns a vector of detailed statistics.
 
 While a function is traced (and only then) `model.compute_loss` is shadowed in the instance's `__dict__`, where Keras looks
 it up; nothing is subclassed and nothing stays behind. The statistics only read what the step computes, so the step's own
@@ -138,14 +138,15 @@ class InstrumentedStep:
         self._ring.scatter_nd_update([[slot]], [tf.stack([tf.cast(v, tf.float32) for _, v in row])])
         self._count.assign_add(1)
 
-    def take(self) -> np.ndarray:
-        """The rows recorded since the last call, shape (batches, columns); at most `rows`, the latest."""
+    def take(self, most: int | None = None) -> np.ndarray:
+        """The next rows recorded, shape (batches, columns): all, or `most` of them; what the ring has lost is left out."""
         count = int(self._count.numpy())
-        if self._ring is None or count == self._taken:
+        self._taken = max(self._taken, count - self.rows)
+        end = count if most is None else min(count, self._taken + most)
+        if self._ring is None or end == self._taken:
             return np.zeros((0, len(self.columns)), np.float32)
-        first = max(self._taken, count - self.rows)
-        self._taken = count
-        return self._ring.numpy()[np.arange(first, count) % self.rows]
+        first, self._taken = self._taken, end
+        return self._ring.numpy()[np.arange(first, end) % self.rows]
 
 
 def _numbers(prefix: str, structure: Any) -> list[tuple[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 import os
@@ -19,6 +20,7 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.training import call_site
 from scram_plugin.training.model_facts import facts, fit_facts
+from scram_plugin.training.session import Session, instrumented, session
 from scram_plugin.training.summary_writer import SummaryWriter
 
 BLOCK = 128  # batches in a block, at most
@@ -86,15 +88,12 @@ class SCRAM(keras.callbacks.Callback):
         self._broken = False
         self._writer: SummaryWriter | None = None
         self._step: Any = None  # InstrumentedStep, on a backend that has one
-        self._new_findings: Any = None
-        self._unprinted: list[dict[str, Any]] = []
+        self._reporter: Any = None  # a Reporter, where findings are asked for
         self._lock = threading.Lock()  # the writer's thread may flush while the training waits for something
-        self._batches = 0  # over all fits
-        self._epochs = 0  # over all fits
+        self._session = Session()
         self._base = 0  # batches before this epoch
         self._epoch = 0
-        self._written = 0  # rows of the table of batches
-        self._times: list[float] = []
+        self._times: list[float] = []  # of the batches that are not written yet
         self._measured: list[tuple[int, float, Any]] = []
         self._flushed = 0.0
         self._nonfinite = False  # seen in this fit already
@@ -105,27 +104,40 @@ class SCRAM(keras.callbacks.Callback):
 
     @_guarded
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if self._writer is not None:  # the fit before was interrupted where Keras tells nobody
+            self._end("interrupted")
         here = sys._getframe()
         fit, user = call_site.fit_frame(here), call_site.user_frame(here)
+        others = [c for c in call_site.callbacks(fit) if isinstance(c, SCRAM)]
+        if others and others[0] is not self:
+            self._broken = True
+            warnings.warn("Two SCRAM callbacks in one fit: only the first one records.", stacklevel=2)
+            return
         self._own_scalars = not call_site.tensorboard_writes_to(fit, self.log_dir)
+        self._session = session(self.model, self.log_dir)
         self._writer = SummaryWriter(self.log_dir, self._flush_if_idle, self._fail)
+        atexit.register(self._interrupted, SystemExit())
         self._offset: int | None = None
-        self._nonfinite, self._flushed = False, time.monotonic()
+        self._nonfinite, self._flushed, self._expected = False, time.monotonic(), False
+        self._times, self._measured = [], []
         source = call_site.source(user) if self.source and user is not None else None
         built = facts(self.model, fit_facts(fit, self.params, self.every), source)
+        built["session"], built["resumed"] = self._session.id, call_site.initial_epoch(fit) > 0
         self._writer.text(schema.FACTS_TAG, json.dumps(built, default=str))
         self._install()
-        if self.print_findings or self.stop_on or self.on_finding:
-            from scram_plugin.training.printing import new_findings
+        if self._reporter is None and (self.print_findings or self.stop_on or self.on_finding):
+            from scram_plugin.training.printing import Reporter
 
-            self._new_findings = self._new_findings or new_findings(self.log_dir)
+            self._reporter = Reporter(self.log_dir, self.print_findings, self.on_finding)
 
     @_guarded
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self._offset is None:  # a second fit goes on where the first one ended
-            self._offset = max(self._epochs - epoch, 0)
-        self._epoch, self._base = epoch + self._offset, self._batches
-        self._print()
+            self._offset = max(self._session.epochs - epoch, 0)
+        self._epoch, self._base = epoch + self._offset, self._session.batches
+        if self._step is not None and not hasattr(self.model.train_function, "scram_plain"):
+            self._install()  # somebody has made the train function anew, to unfreeze layers perhaps
+        self._show()
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._expected = True
@@ -133,10 +145,9 @@ class SCRAM(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if self._broken:
             return
-        self._expected = False
         now, done = time.time(), self._base + batch + 1
-        self._times.extend([now] * (done - self._batches))
-        self._batches = done
+        self._times.extend([now] * (done - self._session.batches))
+        self._session.batches = done
         if self._row is not None:
             self._measured.append((done - 1, now, self._row))
             self._row = None
@@ -145,14 +156,14 @@ class SCRAM(keras.callbacks.Callback):
         loss = logs.get("loss", 0.0) if logs else 0.0
         if loss - loss != 0.0 and not self._nonfinite:
             self._nonfinite = True
-            self._report_at_once()
+            self._flush_and_look()
         elif len(self._times) >= BLOCK or time.monotonic() - self._flushed > SECONDS:
             self._flush()
 
     @_guarded
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         assert self._writer is not None
-        self._epochs = self._epoch + 1
+        self._session.epochs = self._epoch + 1
         if self._own_scalars:
             logs = {name: float(value) for name, value in (logs or {}).items() if np.ndim(value) == 0}
             training = {f"epoch_{name}": value for name, value in logs.items() if not name.startswith("val_")}
@@ -163,13 +174,13 @@ class SCRAM(keras.callbacks.Callback):
             self._writer.scalars("train", self._epoch, training)
             if validation:
                 self._writer.scalars("validation", self._epoch, validation)
-        self._flush()
+        self._flush(whole=True)
         self._look()
 
     @_guarded
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._end("stopped" if self.model.stop_training else "finished")
-        self._print()
+        self._show()
 
     # ---- the instrumented step
 
@@ -180,20 +191,21 @@ class SCRAM(keras.callbacks.Callback):
         stale = getattr(self.model.train_function, "scram_plain", None)
         if stale is not None:  # left by a fit that was interrupted
             self.model.train_function = stale
-        self._step = _instrumented(self.model, self._fail)
+        self._step = instrumented(self.model, self._fail)
         self._step.take()
-        callback = weakref.proxy(self)
+        callback: Any = weakref.proxy(self)
         step, model = self._step, self.model
 
         def dispatch(iterator: Any) -> Any:
             try:
-                expected, broken = callback._expected, callback._broken
+                expected, callback._expected = callback._expected and not callback._broken, False
             except ReferenceError:
-                expected, broken = False, True
-            if not expected or broken:  # a fit without this callback: leave the model as it was
+                expected = False
+            if expected:
+                return callback._run(iterator)
+            if type(iterator).__module__.startswith("tensorflow"):  # a fit without this callback: leave the model as it was
                 model.train_function = step.plain
-                return step.plain(iterator)
-            return callback._run(iterator)
+            return step.plain(iterator)  # else `train_on_batch` of another callback
 
         dispatch.scram_plain = self._step.plain  # type: ignore[attr-defined]
         self.model.train_function = dispatch
@@ -218,50 +230,58 @@ class SCRAM(keras.callbacks.Callback):
 
     def _due(self) -> bool:
         """The second batch (the first should not wait for a second compilation), then every n-th; never a short last one."""
-        at, steps = self._batches, self.params.get("steps")
-        if (
-            steps is not None
-            and steps > 1
-            and at - self._base + self.model.steps_per_execution >= steps > self.model.steps_per_execution
-        ):
+        at, steps, several = self._session.batches, self.params.get("steps"), self.model.steps_per_execution
+        if steps is not None and steps > several and at - self._base + several >= steps:
             return False
         first = 1 if steps is None or steps > 2 else 0
-        return (at - first) % self.every < self.model.steps_per_execution and at + self.model.steps_per_execution > first
+        return (at - first) % self.every < several and at + several > first
 
     # ---- writing
 
     @_guarded
-    def _flush(self) -> None:
-        """Hand the rows that were recorded since the last time to the writer."""
+    def _flush(self, whole: bool = False) -> None:
+        """Hand the rows of the batches that have ended to the writer.
+
+        `whole`: an epoch has ended. Keras announces whole executions; where the data ended within one, fewer steps were made.
+        """
         with self._lock:
             self._flushed = time.monotonic()
             if self._writer is None:
                 return
-            times, self._times = self._times, []
             measured, self._measured = self._measured, []
-            if self._step is not None and times:
-                rows = self._step.take()
-                count = len(rows)
-                # Keras announces whole executions; where the data ended within one, fewer steps were made
-                self._batches -= max(len(times) - count, 0) if self._step.columns else 0
-                if count and self._step.columns:
-                    steps = np.arange(self._batches - count, self._batches)
-                    epochs = np.full((count, 1), self._epoch, np.float32)
-                    values = np.concatenate([epochs, rows], axis=1)
-                    self._writer.rows(schema.BATCHES, ("epoch", *self._step.columns), steps, np.array(times[:count]), values)
+            if self._step is not None and self._step.columns and self._times:
+                rows = self._step.take(len(self._times))
+                times, self._times = self._times[: len(rows)], self._times[len(rows) :]
+                first = self._session.batches - len(times) - len(self._times)
+                if whole:
+                    self._session.batches -= len(self._times)
+                    self._times = []
+                if times:
+                    values = np.concatenate([np.full((len(rows), 1), self._epoch, np.float32), rows], axis=1)
+                    steps = np.arange(first, first + len(rows))
+                    self._writer.rows(schema.BATCHES, ("epoch", *self._step.columns), steps, np.array(times), values)
+            elif self._step is None:
+                self._times = []
             if measured:
                 at, when, vectors = zip(*measured, strict=True)
-                self._writer.rows(schema.STATISTICS, self._step.measured_columns, np.array(at), np.array(when), list(vectors))
+                columns = self._step.measured_columns
+                self._writer.rows(schema.STATISTICS, columns, np.array(at), np.array(when), list(vectors))
+
+    @_guarded
+    def _flush_and_look(self) -> None:
+        self._flush()
+        self._look(within_progress=True)
 
     def _flush_if_idle(self) -> None:
         if self._times and time.monotonic() - self._flushed > SECONDS:
             self._flush()
 
     def _interrupted(self, error: BaseException) -> None:
-        """Keras does not call on_train_end when fit raises."""
+        """Keras does not call on_train_end when fit raises; at the exit of Python nobody else would write the rest."""
         self._end(type(error).__name__)
 
     def _end(self, how: str) -> None:
+        atexit.unregister(self._interrupted)
         self._flush()
         if self._writer is not None:
             self._writer.text(schema.END_TAG, how)
@@ -273,50 +293,25 @@ class SCRAM(keras.callbacks.Callback):
     def _fail(self, error: Exception) -> None:
         if not self._broken:
             self._broken = True
+            if self._writer is not None:
+                self._writer.stop()
             warnings.warn(
                 f"SCRAM stopped recording: {type(error).__name__}: {error}. The training goes on; please report this.",
                 stacklevel=2,
             )
 
-    # ---- findings
-
-    @_guarded
-    def _report_at_once(self) -> None:
-        self._flush()
-        self._look()
-        if self._unprinted and self.print_findings:
-            print()  # leave Keras's progress bar as it is
-        self._print()
-
-    def _look(self) -> None:
-        if self._new_findings is None or self._writer is None:
+    def _look(self, within_progress: bool = False) -> None:
+        """Review what is on disk, and end the training where that was asked for."""
+        if self._reporter is None or self._writer is None:
             return
         self._writer.flush()
-        for finding in self._new_findings.look():
-            self._unprinted.append(finding)
-            if self.on_finding is not None:
-                self.on_finding(finding)
-            if self.stop_on is not None and finding["severity"] == self.stop_on:
-                self.model.stop_training = True
+        new = self._reporter.look()
+        if self.stop_on is not None and any(finding["severity"] == self.stop_on for finding in new):
+            self.model.stop_training = True
+        if within_progress:
+            self._reporter.show(within_progress)
 
-    def _print(self) -> None:
+    def _show(self) -> None:
         """Print what is waiting; called where no progress bar is half-drawn."""
-        findings, self._unprinted = self._unprinted, []
-        if findings and self.print_findings:
-            from scram_plugin.training.printing import print_findings
-
-            print_findings(findings)
-
-
-_steps: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
-
-
-def _instrumented(model: keras.Model, on_error: Callable[[Exception], None]) -> Any:
-    """The instrumented step of a model; that of an earlier fit, if the model was not compiled again since."""
-    from scram_plugin.training.instrumented_step import InstrumentedStep
-
-    step = _steps.get(model)
-    if step is None or step.plain is not model.train_function:
-        step = _steps[model] = InstrumentedStep(model, on_error)
-    step.on_error = on_error
-    return step
+        if self._reporter is not None:
+            self._reporter.show()

@@ -1,29 +1,66 @@
-"""New findings of the training that is running, printed where Keras prints its progress."""
+"""New findings of the training that is running, told where Keras prints its progress."""
 
 from __future__ import annotations
 
 import sys
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
 
 from scram_plugin.configuration import configured
-from scram_plugin.reports.text import finding_lines
+from scram_plugin.reports.text import print_finding
 from scram_plugin.reviewer import NewFindings
 
 
-def new_findings(log_dir: str) -> NewFindings:
-    """What tells the new findings of a log directory, with the options of the user's configuration file."""
-    return NewFindings(log_dir, configured())
+class Reporter:
+    """Reviews what one callback has written, prints what is new and gives it to `on_finding`.
 
+    Whatever goes wrong here (a configuration file with a mistake, an exception in `on_finding`, a terminal that cannot show a
+    sign) costs one warning and the further findings, never the recording.
+    """
 
-def print_findings(findings: list[dict[str, Any]]) -> None:
-    """A few lines for each finding, on standard output."""
-    if not findings:
-        return
-    # in a notebook too as text, in the stream in which Keras prints its progress
-    width = None if sys.stdout.isatty() else 100
-    console = Console(file=sys.stdout, highlight=False, width=width, force_jupyter=False)
-    for finding in findings:
-        console.print("SCRAM", style="bold", end=" ")
-        console.print(finding_lines(finding, code=False))
+    def __init__(self, log_dir: str, printing: bool, on_finding: Callable[[dict[str, Any]], None] | None) -> None:
+        self._log_dir, self._printing, self._on_finding = log_dir, printing, on_finding
+        self._findings: NewFindings | None = None
+        self._unprinted: list[dict[str, Any]] = []
+        self._silent = False
+
+    def look(self) -> list[dict[str, Any]]:
+        """The findings that are new since the last look, given to `on_finding` and kept for `show`."""
+        if self._silent:
+            return []
+        try:
+            if self._findings is None:
+                self._findings = NewFindings(self._log_dir, configured())
+            new = self._findings.look()
+            self._unprinted += new
+            for finding in new:
+                if self._on_finding is not None:
+                    self._on_finding(finding)
+            return new
+        except Exception as error:
+            self._silence(error)
+            return []
+
+    def show(self, within_progress: bool = False) -> None:
+        """Print what is waiting; `within_progress`: leave a progress bar that is half-drawn as it is."""
+        findings, self._unprinted = self._unprinted, []
+        if not findings or not self._printing or self._silent:
+            return
+        try:
+            # in a notebook too as text, in the stream in which Keras prints its progress
+            width = None if sys.stdout.isatty() else 100
+            console = Console(file=sys.stdout, highlight=False, width=width, force_jupyter=False)
+            if within_progress:
+                console.print()
+            for finding in findings:
+                console.print("SCRAM", style="bold", end=" ")
+                print_finding(console, finding, code=False)
+        except Exception as error:
+            self._silence(error)
+
+    def _silence(self, error: Exception) -> None:
+        self._silent = True
+        warnings.warn(f"SCRAM records, but tells no more findings: {type(error).__name__}: {error}", stacklevel=2)

@@ -70,6 +70,10 @@ class SummaryWriter:
         if self._thread.is_alive():
             done.wait(timeout)
 
+    def stop(self) -> None:
+        """Write what was given and end, without waiting for it (also from the writer's own thread)."""
+        self._queue.put(None)
+
     def close(self) -> None:
         atexit.unregister(self.close)
         if self._thread.is_alive():
