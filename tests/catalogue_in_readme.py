@@ -13,9 +13,8 @@ def table() -> str:
     rows = ["| id | finds | needs | options (default) |", "| --- | --- | --- | --- |"]
     for h in HEURISTICS:
         options = ", ".join(f"`{o.name}` ({str(o.default).lower()})" for o in h.options)
-        rows.append(
-            f"| [`{h.id}`](scram_plugin/heuristics/{h.group}/{h.id.replace('-', '_')}.md) | {h.page.title} | {'; '.join(h.needs)} | {options} |"
-        )
+        page = f"scram_plugin/heuristics/{h.group}/{h.id.replace('-', '_')}.md"
+        rows.append(f"| [`{h.id}`]({page}) | {h.page.title} | {'; '.join(h.needs)} | {options} |")
     return "\n".join(rows)
 
 

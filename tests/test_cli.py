@@ -1,6 +1,7 @@
 """The command line, as a process: answers on standard output alone, sentences on standard error, exit statuses 0, 1, 2."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -61,7 +62,7 @@ def test_text_names_run_finding_cause_and_fix():
         "movie_reviews/lr_1e10",
         "error: Loss became NaN at batch 4 of epoch 1",
         "The learning rate is 1e10",
-        "movie_reviews.py:18",
+        "movie_reviews.py:19",
         "6 training runs: 1 error, 2 warnings",
     ):
         assert part in done.stdout
@@ -174,3 +175,23 @@ def test_a_million_tags(tmp_path):
     done = scram("check", tmp_path, "--format", "json")
     assert done.returncode == 0
     assert "more than 20,000 tags" in json.loads(done.stdout)["runs"][0]["notes"][0]
+
+
+def test_a_terminal_without_the_signs_gets_others(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "scram_plugin", "check", str(DEMO_LOGS)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "error: Loss became NaN" in done.stdout
+
+
+def test_code_is_never_cut(tmp_path):
+    done = scram("check", DEMO_LOGS, "--set", "overfitting.strict=true")
+    assert "\n      +     keras.layers.Dropout(0.5),\n" in done.stdout
+
+
+def test_choosing_nothing_is_an_error():
+    assert scram("check", DEMO_LOGS, "--select", "").returncode == 2

@@ -37,7 +37,7 @@ def test_the_frontends_unit_tests():
 
 
 def test_the_demo_logs_are_small_and_name_no_machine():
-    files = [p for p in DEMO_LOGS.rglob("*tfevents*")]
+    files = list(DEMO_LOGS.rglob("*tfevents*"))
     assert len(files) == 18
     assert sum(p.stat().st_size for p in files) < 5e6
     here = str(ROOT.parent).encode()

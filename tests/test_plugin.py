@@ -1,14 +1,16 @@
 """The routes of a real TensorBoard process."""
 
 import json
+import os
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from scram_plugin.plugin import decimate
+from scram_plugin.plugin import _roots, decimate
 from tests.event_files import curve, event, write
 from tests.paths import DEMO_LOGS
 from tests.servers import tensorboard
@@ -119,6 +121,13 @@ def test_logdir_spec():
         assert names == ["one/overfit", "one/regularized", "two/normalized", "two/unnormalized"]
         _, _, body = server.raw("data/runs")
         assert "one/overfit/train" in json.loads(body), "as TensorBoard itself names them"
+
+
+def test_logdir_spec_as_tensorboard_takes_it():
+    flags = SimpleNamespace(logdir_spec="a/b:/x,/y:z,~/w,/v")
+    home = os.path.expanduser("~")
+    assert _roots(SimpleNamespace(flags=flags, logdir="")) == [("a/b", "/x"), ("", "/y:z"), ("", f"{home}/w"), ("", "/v")]
+    assert _roots(SimpleNamespace(flags=None, logdir="~/logs")) == f"{home}/logs"
 
 
 def test_a_bad_flag_leaves_the_defaults_and_a_note():

@@ -8,14 +8,15 @@ export function toNumber(value: WireNumber): number {
   return typeof value === "number" ? value : value === "NaN" ? NaN : value === "Infinity" ? Infinity : -Infinity;
 }
 
-/** Four significant digits, with an exponent where that is shorter. */
+/** Three or four significant digits, with an exponent for very large and very small numbers. */
 export function formatNumber(value: number | null | undefined): string {
   if (value === null || value === undefined) return "–";
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
   const size = Math.abs(value);
   if (Number.isInteger(value) && size < 1e7) return value.toLocaleString("en");
-  return size !== 0 && (size < 1e-3 || size >= 1e5) ? value.toExponential(2) : String(Number(value.toPrecision(4)));
+  const digits = size !== 0 && (size < 1e-3 || size >= 1e5) ? 3 : 4;
+  return String(Number(value.toPrecision(digits))).replace("e+", "e");
 }
 
 export function plural(count: number, word: string): string {

@@ -1,7 +1,7 @@
 /** The one store: what is known, what is selected, and how both are kept current. */
 
 import { computed, effect, signal } from "@preact/signals";
-import { fetchHeuristics, fetchReview, fetchRuns, type HeuristicPage, type Review, type RunEntry, type Runs } from "./api";
+import { fetchHeuristics, fetchReview, fetchRuns, ServerError, type HeuristicPage, type Review, type RunEntry, type Runs } from "./api";
 import { onLinkChange, onReload, readLink, writeLink } from "./parentPage";
 
 export type View = "findings" | "catalogue";
@@ -75,6 +75,7 @@ export async function refresh(): Promise<void> {
   try {
     const answer = await fetchRuns();
     runs.value = answer;
+    if (heuristics.value.length === 0) heuristics.value = (await fetchHeuristics()).heuristics;
     problem.value = null;
     const done = answer.progress.looked && answer.progress.done === answer.progress.total;
     const gone = !answer.runs.some((run) => run.name === selected.value);
@@ -83,8 +84,8 @@ export async function refresh(): Promise<void> {
       if (worst) selected.value = worst.name;
     }
     await loadReview();
-  } catch {
-    problem.value = "TensorBoard does not answer. Is it still running?";
+  } catch (error) {
+    problem.value = error instanceof ServerError ? error.message : "TensorBoard does not answer. Is it still running?";
   } finally {
     loading = false;
   }
@@ -134,7 +135,6 @@ export function start(): void {
       heuristic: view.value === "catalogue" ? heuristicId.value : "",
     });
   });
-  void fetchHeuristics().then((answer) => (heuristics.value = answer.heuristics), () => undefined);
   const poll = async (): Promise<void> => {
     if (visible()) await refresh();
     const first = runs.value === null || !runs.value.progress.looked || runs.value.progress.done < runs.value.progress.total;

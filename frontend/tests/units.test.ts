@@ -26,7 +26,7 @@ describe("numbers", () => {
     expect([toNumber("NaN"), toNumber("Infinity"), toNumber("-Infinity"), toNumber(2)]).toEqual([NaN, Infinity, -Infinity, 2]);
   });
   it("are short", () => {
-    expect([0.41234567, 4.4e32, 1234, 0.00001, NaN, Infinity].map(formatNumber)).toEqual(["0.4123", "4.40e+32", "1,234", "1.00e-5", "NaN", "∞"]);
+    expect([0.41234567, 4.4e32, 1234, 0.00001, NaN, Infinity].map(formatNumber)).toEqual(["0.4123", "4.4e32", "1,234", "0.00001", "NaN", "∞"]);
   });
   it("of epochs and batches are those on Keras's screen", () => {
     expect([placeOf("epoch", 2), placeOf("batch", 3), placeOf("step", 2)]).toEqual(["epoch 3", "batch 4", "step 2"]);

@@ -8,6 +8,7 @@ Every function returns None where it does not know how to edit that program safe
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,11 +34,18 @@ class Statement:
     text: str
     tree: ast.stmt
 
-    def edit(self, changes: list[tuple[int, int, str]]) -> Edit:
-        """The edit that makes `changes` (start, end, new text; offsets in `text`), narrowed to the lines that change."""
+    def edit(self, changes: list[tuple[int, int, str]]) -> Edit | None:
+        """The edit that makes `changes` (start, end, new text; offsets in `text`), narrowed to the lines that change.
+
+        None if the result would not be Python.
+        """
         after = self.text
         for start, end, new in sorted(changes, reverse=True):
             after = after[:start] + new + after[end:]
+        try:
+            ast.parse(after.lstrip(" \t"))
+        except SyntaxError:
+            return None
         old, new_lines = self.text.splitlines(), after.splitlines()
         head = 0
         while head < min(len(old), len(new_lines)) - 1 and old[head] == new_lines[head]:
@@ -119,19 +127,59 @@ def _same(literal: Any, value: float) -> bool:
     return isinstance(literal, int | float) and abs(literal - value) <= 1e-6 * abs(value)
 
 
-def _prefix(statement: Statement, node: ast.Call) -> str | None:
-    """What stands before a layer's class where the user writes it: ``layers.`` for ``layers.Dense(...)``."""
-    if isinstance(node.func, ast.Attribute):
-        return statement.source(node.func.value) + "."
+def keras_name(facts: Mapping[str, Any]) -> str | None:
+    """How the program names Keras, by its imports: ``keras``, ``tf.keras``, or None."""
+    found = None
+    for statement in statements(facts, "import"):
+        if isinstance(statement.tree, ast.Import):
+            for alias in statement.tree.names:
+                if alias.name == "keras":
+                    return alias.asname or "keras"
+                if alias.name == "tensorflow":
+                    found = f"{alias.asname or 'tensorflow'}.keras"
+        elif isinstance(statement.tree, ast.ImportFrom) and statement.tree.module == "tensorflow":
+            for alias in statement.tree.names:
+                if alias.name == "keras":
+                    return alias.asname or "keras"
+    return found
+
+
+def _layers_prefix(facts: Mapping[str, Any], statement: Statement, nodes: list[ast.expr]) -> str | None:
+    """What to write in front of a layer's class: as the user does (``layers.``), else by the imports."""
+    for node in nodes:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            before = statement.source(node.func.value)
+            if before.split(".")[-1] in ("layers", "L"):
+                return before + "."
+    name = keras_name(facts)
+    return f"{name}.layers." if name else None
+
+
+def _fitted_name(facts: Mapping[str, Any]) -> str | None:
+    """The variable on which `fit` is called."""
+    for statement in statements(facts, "fit"):
+        for call in calls(statement, "fit"):
+            if isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name):
+                return call.func.value.id
     return None
 
 
-def _layer_list(statement: Statement) -> ast.List | None:
-    for call in calls(statement, "Sequential"):
-        for argument in [*call.args, *(k.value for k in call.keywords if k.arg == "layers")]:
-            if isinstance(argument, ast.List) and argument.elts:
-                return argument
-    return None
+def _sequential(facts: Mapping[str, Any]) -> tuple[Statement, list[ast.expr]] | None:
+    """The list of layers of the Sequential that is fitted; None if there is none, or it is not clear which."""
+    found: list[tuple[Statement, list[ast.expr]]] = []
+    for statement in statements(facts, "model"):
+        for call in calls(statement, "Sequential"):
+            for argument in [*call.args, *(k.value for k in call.keywords if k.arg == "layers")]:
+                if isinstance(argument, ast.List) and argument.elts:
+                    found.append((statement, argument.elts))
+    if len(found) > 1:
+        name = _fitted_name(facts)
+        found = [(s, layers) for s, layers in found if isinstance(s.tree, ast.Assign) and _targets(s.tree) == [name]]
+    return found[0] if len(found) == 1 else None
+
+
+def _targets(node: ast.Assign) -> list[str]:
+    return [target.id for target in node.targets if isinstance(target, ast.Name)]
 
 
 def _insert_before(statement: Statement, element: ast.expr, new: str) -> tuple[int, int, str]:
@@ -142,55 +190,64 @@ def _insert_before(statement: Statement, element: ast.expr, new: str) -> tuple[i
     return (start, start, f"{new},\n{lead}" if line_start and not lead.strip() else f"{new}, ")
 
 
-def insert_first_layer(facts: Mapping[str, Any], layer: str) -> Edit | None:
-    """Put a layer (``Rescaling(1.0 / 255)``) in front of all others: in a Sequential's list, or behind the Input."""
-    for statement in statements(facts, "model"):
-        elements = _layer_list(statement)
-        if elements is not None:
-            layers = [e for e in elements.elts if called(e) not in ("Input", "InputLayer")]
-            typed = [e for e in layers if isinstance(e, ast.Call) and _prefix(statement, e) is not None]
-            # a first layer that carries input_shape must stay first
-            if not typed or any(k.arg == "input_shape" for e in typed[:1] for k in e.keywords):
-                continue
-            prefix = _prefix(statement, typed[0])
-            return statement.edit([_insert_before(statement, layers[0], f"{prefix}{layer}")])
-    inputs = ""
+def insert_first_layer(facts: Mapping[str, Any], layer: str, input_name: str | None = None) -> Edit | None:
+    """Put a layer (``Rescaling(1.0 / 255)``) in front of all others: in a Sequential's list, or behind the Input.
+
+    `input_name` says which of several inputs is meant.
+    """
+    found = _sequential(facts)
+    if found is not None and input_name is None:
+        statement, elements = found
+        layers = [e for e in elements if called(e) not in ("Input", "InputLayer")]
+        prefix = _layers_prefix(facts, statement, layers)
+        # a first layer that carries input_shape must stay first
+        shaped = isinstance(layers[0], ast.Call) and any(k.arg == "input_shape" for k in layers[0].keywords) if layers else True
+        if prefix is None or shaped:
+            return None
+        return statement.edit([_insert_before(statement, layers[0], f"{prefix}{layer}")])
+    return _behind_input(facts, layer, input_name)
+
+
+def _behind_input(facts: Mapping[str, Any], layer: str, input_name: str | None) -> Edit | None:
+    variables = []
     for statement in statements(facts, "model"):
         tree = statement.tree
-        if isinstance(tree, ast.Assign) and called(tree.value) == "Input" and isinstance(tree.targets[0], ast.Name):
-            inputs = tree.targets[0].id
-            continue
-        for node in ast.walk(tree):  # Dense(8)(inputs)
+        if isinstance(tree, ast.Assign) and isinstance(tree.value, ast.Call) and called(tree.value) == "Input":
+            given = next((k.value for k in tree.value.keywords if k.arg == "name"), None)
+            if input_name is None or (isinstance(given, ast.Constant) and given.value == input_name):
+                variables += _targets(tree)
+    if len(variables) != 1:
+        return None
+    for statement in statements(facts, "model"):
+        for node in ast.walk(statement.tree):  # layers.Dense(8)(inputs)
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Call) and len(node.args) == 1:
-                argument, prefix = node.args[0], _prefix(statement, node.func)
-                if inputs and isinstance(argument, ast.Name) and argument.id == inputs and prefix:
-                    return statement.edit([(*statement.span(argument), f"{prefix}{layer}({inputs})")])
+                argument, prefix = node.args[0], _layers_prefix(facts, statement, [node.func])
+                if isinstance(argument, ast.Name) and argument.id == variables[0] and prefix:
+                    return statement.edit([(*statement.span(argument), f"{prefix}{layer}({argument.id})")])
     return None
 
 
 def add_dropout(facts: Mapping[str, Any], rate: float) -> Edit | None:
     """Put a Dropout behind each hidden Dense layer of a Sequential's list."""
-    for statement in statements(facts, "model"):
-        elements = _layer_list(statement)
-        if elements is None:
-            continue
-        changes = []
-        for this, following in zip(elements.elts, elements.elts[1:], strict=False):
-            if called(this) == "Dense" and called(following) != "Dropout" and isinstance(this, ast.Call):
-                prefix = _prefix(statement, this)
-                if prefix is not None:
-                    changes.append(_insert_before(statement, following, f"{prefix}Dropout({rate:g})"))
-        if changes:
-            return statement.edit(changes)
-    return None
+    found = _sequential(facts)
+    if found is None:
+        return None
+    statement, elements = found
+    prefix = _layers_prefix(facts, statement, elements)
+    changes = []
+    for this, following in itertools.pairwise(elements):
+        if prefix is not None and called(this) == "Dense" and called(following) != "Dropout":
+            changes.append(_insert_before(statement, following, f"{prefix}Dropout({rate:g})"))
+    return statement.edit(changes) if changes else None
 
 
 def add_callback(facts: Mapping[str, Any], callback: str) -> Edit | None:
-    """Add a callback (an expression) to the call of fit."""
+    """Add a callback of Keras (``EarlyStopping(...)``) to the call of fit."""
+    name = keras_name(facts)
     for statement in statements(facts, "fit"):
         for call in calls(statement, "fit"):
             given = next((k.value for k in call.keywords if k.arg == "callbacks"), None)
-            if isinstance(given, ast.List):
-                _, end = statement.span(given)
-                return statement.edit([(end - 1, end - 1, f", {callback}" if given.elts else callback)])
+            if name is not None and isinstance(given, ast.List) and given.elts:
+                _, end = statement.span(given.elts[-1])
+                return statement.edit([(end, end, f", {name}.callbacks.{callback}")])
     return None

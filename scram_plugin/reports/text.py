@@ -73,9 +73,9 @@ def print_finding(console: Console, finding: dict[str, Any], indent: int = 0, co
     _paragraph(console, indent, f"Fix: {fix['title']}{where}", "green")
     if edit:
         styles = {"- ": "red", "+ ": "green", "  ": ""}
-        for line in difflib.ndiff(edit["before"].splitlines(), edit["after"].splitlines()):
-            if line[:2] in styles:
-                _code(console, indent + 2, Text(_clean(line), style=styles[line[:2]]))
+        for changed in difflib.ndiff(edit["before"].splitlines(), edit["after"].splitlines()):
+            if changed[:2] in styles:
+                _code(console, indent + 2, Text(_clean(changed), style=styles[changed[:2]]))
     elif code:
         syntax = Syntax("", "python", theme="ansi_dark", background_color="default")
         for line in syntax.highlight(fix["code"].rstrip()).split("\n"):

@@ -134,9 +134,12 @@ class InstrumentedStep:
                 )
         if names != self.columns:
             raise ValueError("the structure of the data changed between batches")
-        slot = self._count % self.rows
-        self._ring.scatter_nd_update([[slot]], [tf.stack([tf.cast(v, tf.float32) for _, v in row])])
-        self._count.assign_add(1)
+        values = tf.stack([tf.cast(value, tf.float32) for _, value in row])
+        # Not before there is a batch: where the data end, a graph would still run what does not depend on them.
+        with tf.control_dependencies([values]):
+            slot = self._count % self.rows
+            self._ring.scatter_nd_update([[slot]], [values])
+            self._count.assign_add(1)
 
     def take(self, most: int | None = None) -> np.ndarray:
         """The next rows recorded, shape (batches, columns): all, or `most` of them; what the ring has lost is left out."""

@@ -16,6 +16,7 @@ import numpy as np
 from scram_plugin import __version__
 
 MOST_LAYERS = 2_000
+PATH = 12
 _SETTINGS = ("rate", "units", "filters", "kernel_size", "strides", "scale", "offset", "input_dim", "output_dim", "stddev")
 
 
@@ -71,6 +72,7 @@ def _model(model: keras.Model) -> dict[str, Any]:
         "parameters": _parameters(model.weights),
         "trainable_parameters": _parameters(model.trainable_weights),
         "inputs": _tensors(model, "inputs"),
+        "paths": _paths(model),
         "outputs": outputs,
         "output_units": last,
         "layers": [_layer(layer) for layer in _operations(model)[:MOST_LAYERS]],
@@ -89,6 +91,7 @@ def _layer(layer: Any) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "name": layer.name,
         "class": type(layer).__name__,
+        "custom": not type(layer).__module__.startswith("keras."),
         "settings": {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()},
     }
     if isinstance(layer, keras.layers.Layer):
@@ -97,8 +100,33 @@ def _layer(layer: Any) -> dict[str, Any]:
         entry["trainable"] = bool(layer.trainable)
         entry["regularized"] = any(getattr(w, "regularizer", None) is not None for w in layer.trainable_weights)
     if isinstance(layer, keras.Model):
+        entry["custom"] = not isinstance(layer, keras.Sequential) and not _tensors(layer, "inputs")
         entry["layers"] = [_layer(inner) for inner in _operations(layer)[:MOST_LAYERS]]
+        entry["paths"] = _paths(layer)
     return entry
+
+
+def _paths(model: Any) -> list[list[str]]:
+    """For each input of a functional model, the names of the operations that its values go through, at most `PATH` of them:
+    as far as there is one way only, and the first operations where it parts."""
+    paths = []
+    try:
+        consumers: dict[int, list[Any]] = {}
+        for operation in _operations(model):
+            for node in operation._inbound_nodes:
+                for tensor in node.input_tensors:
+                    consumers.setdefault(id(tensor), []).append((operation, node))
+        for tensor in keras.tree.flatten(model.inputs):
+            path: list[str] = []
+            waiting = [tensor]
+            while waiting and len(path) < PATH:
+                following = [c for t in waiting for c in consumers.get(id(t), [])]
+                path += [operation.name for operation, _ in following]
+                waiting = [t for _, node in following for t in node.output_tensors] if len(following) == 1 else []
+            paths.append(path)
+    except (AttributeError, ValueError, TypeError):  # a subclass has no graph, and the graph is not Keras's public interface
+        return []
+    return paths
 
 
 def _tensors(model: Any, which: str) -> list[dict[str, Any]]:
@@ -114,13 +142,14 @@ def _parameters(weights: list[Any]) -> int:
 
 
 def _loss(loss: Any, with_source: bool) -> dict[str, Any]:
-    if loss is None:
-        return {"name": None, "class": None, "from_logits": None, "custom": False, "source": None}
+    unknown = {"name": None, "class": None, "from_logits": None, "custom": None, "source": None}
+    if loss is None or isinstance(loss, dict | list | tuple):  # a step of the user's own, or several losses
+        return unknown
     if isinstance(loss, str):
         try:
             loss = keras.losses.get(loss)
         except ValueError:
-            return {"name": str(loss), "class": None, "from_logits": None, "custom": False, "source": None}
+            return {**unknown, "name": str(loss)}
     single = loss if callable(loss) else None
     kind = single if inspect.isclass(single) or inspect.isfunction(single) else type(single)
     custom = single is not None and not getattr(kind, "__module__", "").startswith("keras")

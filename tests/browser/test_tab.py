@@ -96,7 +96,7 @@ def test_the_fix_is_the_users_own_line_and_is_copied(browser, demo_server):
     page = open_tab(browser, demo_server, link=link("movie_reviews/lr_1e10"))
     settle(page)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    assert "movie_reviews.py, line 18" in page.scram.inner_text(".diff figcaption")
+    assert "movie_reviews.py, line 19" in page.scram.inner_text(".diff figcaption")
     assert page.scram.inner_text(".diff .removed mark") == "1e10"
     page.scram.click(".diff .copy")
     page.scram.wait_for_selector("text=Copied")

@@ -7,9 +7,9 @@ import pytest
 from scram_plugin.heuristics.edits import add_callback, add_dropout, insert_first_layer, set_learning_rate
 
 
-def facts(*statements, file="train.py"):
+def facts(*statements, file="train.py", imports="import keras"):
     line, entries = 1, []
-    for role, text in statements:
+    for role, text in [("import", imports), *statements]:
         entries.append({"role": role, "line": line, "text": text})
         line += text.count("\n") + 1
     return {"source": {"file": file, "statements": entries}}
@@ -23,7 +23,7 @@ def applied(known, edit):
     lines[edit.line - 1 : edit.line - 1 + len(before)] = edit.after.split("\n")
     text = "\n".join(lines)
     ast.parse(text)
-    return text
+    return text.partition("\n")[2]  # without the import
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_no_edit_where_the_rate_is_not_there(text):
 
 def test_the_statement_with_this_rate_is_taken():
     known = facts(("compile", "a.compile(Adam(0.01))"), ("compile", "b.compile(Adam(1e10))"))
-    assert set_learning_rate(known, "Adam", 1e10, 0.001).line == 2
+    assert set_learning_rate(known, "Adam", 1e10, 0.001).line == 3
 
 
 SEQUENTIAL = "model = Sequential([\n    keras.Input(shape=(8,)),\n    layers.Dense(4),\n    layers.Dense(2),\n])"
@@ -84,9 +84,7 @@ def test_first_layer_of_a_functional_model():
     assert "x = layers.Dense(4)(layers.Rescaling(1.0 / 255)(inputs))" in text
 
 
-@pytest.mark.parametrize(
-    "text", ["m = Sequential([Dense(4)])", "m = Sequential([layers.Dense(4, input_shape=(8,))])", "m = Sequential(parts)"]
-)
+@pytest.mark.parametrize("text", ["m = Sequential([layers.Dense(4, input_shape=(8,))])", "m = Sequential(parts)"])
 def test_no_first_layer_where_it_would_break(text):
     assert insert_first_layer(facts(("model", text)), "Rescaling(1.0 / 255)") is None
 
@@ -96,9 +94,62 @@ def test_dropout_behind_each_hidden_dense():
     assert applied(known, add_dropout(known, 0.5)) == SEQUENTIAL.replace("Dense(4),\n", "Dense(4),\n    layers.Dropout(0.5),\n")
 
 
-def test_callback():
-    known = facts(("fit", "model.fit(x, y, callbacks=[SCRAM()])"))
-    assert applied(known, add_callback(known, "Stop()")) == "model.fit(x, y, callbacks=[SCRAM(), Stop()])"
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("m.fit(x, callbacks=[SCRAM()])", "m.fit(x, callbacks=[SCRAM(), keras.callbacks.Stop()])"),
+        (
+            "m.fit(\n    callbacks=[\n        SCRAM(),\n    ],\n)",
+            "m.fit(\n    callbacks=[\n        SCRAM(), keras.callbacks.Stop(),\n    ],\n)",
+        ),
+    ],
+)
+def test_callback(text, expected):
+    known = facts(("fit", text))
+    assert applied(known, add_callback(known, "Stop()")) == expected
+
+
+@pytest.mark.parametrize(
+    ("imports", "prefix"),
+    [("import tensorflow as tf", "tf.keras."), ("from tensorflow import keras", "keras."), ("import keras as k", "k.")],
+)
+def test_keras_is_named_as_the_program_names_it(imports, prefix):
+    known = facts(("fit", "m.fit(x, callbacks=[SCRAM()])"), ("model", "m = Sequential([Dense(4), Dense(2)])"), imports=imports)
+    assert f"{prefix}callbacks.Stop()" in add_callback(known, "Stop()").after
+    assert f"{prefix}layers.Rescaling(1)" in insert_first_layer(known, "Rescaling(1)").after
+
+
+def test_without_an_import_of_keras_there_is_no_edit():
+    known = facts(
+        ("fit", "m.fit(x, callbacks=[SCRAM()])"), ("model", "m = Sequential([Dense(4), Dense(2)])"), imports="import keras_hub"
+    )
+    assert add_callback(known, "Stop()") is None
+    assert insert_first_layer(known, "Rescaling(1)") is None
+
+
+def test_of_two_models_the_fitted_one_is_edited():
+    known = facts(
+        ("model", "baseline = keras.Sequential([keras.layers.Dense(1)])"),
+        ("model", "model = keras.Sequential([keras.layers.Dense(4), keras.layers.Dense(1)])"),
+        ("fit", "model.fit(x)"),
+    )
+    assert insert_first_layer(known, "Rescaling(1)").before.startswith("model =")
+
+
+def test_of_two_inputs_the_named_one_is_edited():
+    known = facts(
+        ("model", "a = keras.Input((8,), name='image')"),
+        ("model", "b = keras.Input((8,), name='table')"),
+        ("model", "x = keras.layers.Dense(4)(a)"),
+        ("model", "y = keras.layers.Dense(4)(b)"),
+    )
+    assert insert_first_layer(known, "Rescaling(1)", "image").before.startswith("x =")
+    assert insert_first_layer(known, "Rescaling(1)") is None
+
+
+def test_a_pretrained_network_in_front_does_not_give_its_prefix():
+    known = facts(("model", "m = keras.Sequential([keras.applications.MobileNetV2(), keras.layers.Dense(1)])"))
+    assert "keras.layers.Rescaling(1), keras.applications" in insert_first_layer(known, "Rescaling(1)").after
 
 
 @pytest.mark.parametrize(

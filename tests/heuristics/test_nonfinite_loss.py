@@ -99,3 +99,25 @@ def test_strict_is_nan_alone(value, fires, tmp_path):
 def test_without_a_loss_it_is_not_checked(tmp_path):
     curve(tmp_path, "something", [1.0])
     assert ID in [entry["heuristic"] for entry in review_of(tmp_path).not_checked]
+
+
+def test_nan_in_the_targets(tmp_path):
+    y = LABELS.astype("float32")
+    y[100] = np.nan
+    one = finding(reviewed(tmp_path, regression(optimizer=keras.optimizers.SGD(0.001)), IMAGES, y, shuffle=False), ID)
+    assert one["causes"][0]["id"] == "labels"
+    assert one["causes"][0]["for"].startswith("Batch 4 held")
+
+
+def test_a_schedule_is_judged_by_the_rate_it_reached(tmp_path):
+    schedule = keras.optimizers.schedules.PolynomialDecay(0.0, 50, 1e12)
+    model = regression(optimizer=keras.optimizers.SGD(schedule))
+    one = finding(reviewed(tmp_path, model, IMAGES, LABELS), ID)
+    rate = next(c for c in one["causes"] if c["id"] == "learning-rate")
+    assert one["causes"][0] == rate
+    assert rate["against"] == ""
+
+
+def test_nothing_is_claimed_of_a_loss_that_is_not_known(tmp_path):
+    one = finding(reviewed(tmp_path, regression(loss=["mse"], optimizer=keras.optimizers.SGD(1e6)), IMAGES, LABELS), ID)
+    assert next(c for c in one["causes"] if c["id"] == "custom-loss")["against"] == ""

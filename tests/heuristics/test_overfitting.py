@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from scram_plugin.heuristics.curves.noise import condense, smooth
 from tests.event_files import curve
 from tests.heuristics.trainings import IMAGES, classifier, finding, found, noisy_labels, review_of, reviewed
 from tests.paths import REAL_RUNS
@@ -64,6 +65,19 @@ def test_a_rise_beyond_the_noise_is_found(noise, tmp_path):
     rng = np.random.default_rng(0)
     rise = np.concatenate([falling(10), falling(10)[-1] + np.linspace(0, 0.4, 20)])
     assert ID in found(run(tmp_path, falling(30), rise + rng.normal(0, noise, 30)))
+
+
+def test_one_last_point_out_of_line_raises_nothing(tmp_path):
+    flat = np.full(24, 0.5) + np.random.default_rng(0).normal(0, 0.004, 24)
+    flat[-1] *= 1.25
+    assert ID in run(tmp_path, falling(24), flat).passed
+
+
+def test_a_million_points_are_judged_in_time(tmp_path):
+    level, block = condense(np.linspace(1, 0, 1_000_000))
+    assert len(level) <= 4000
+    assert block == 250
+    assert len(smooth(level)) == len(level)
 
 
 def test_strict_is_two_epochs_of_falling_validation_accuracy(tmp_path):

@@ -116,3 +116,61 @@ def test_resnet_with_its_preprocessing_reaches_151(tmp_path):
 def test_strict_is_any_value_outside_minus_one_to_one(x, fires, tmp_path):
     result = reviewed(tmp_path, classifier(), x, LABELS, epochs=1, options={ID: {"strict": True}})
     assert (ID in found(result)) is fires
+
+
+def small(inputs, x, tmp_path, y=LABELS):
+    model = keras.Model(inputs, layers.Dense(10, "softmax")(layers.Flatten()(x)))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model
+
+
+def test_preprocess_input_inside_the_model(tmp_path):
+    inputs = keras.Input((64, 64, 3))
+    model = small(inputs, keras.applications.resnet50.preprocess_input(inputs), tmp_path)
+    assert ID in reviewed(tmp_path, model, PHOTOS, np.arange(32) % 10, epochs=1, batch_size=8).passed
+
+
+def test_a_cast_and_a_division_inside_the_model(tmp_path):
+    inputs = keras.Input((8, 8), dtype="uint8")
+    model = small(inputs, keras.ops.cast(inputs, "float32") / 255.0, tmp_path)
+    assert ID in reviewed(tmp_path, model, BYTES.astype("uint8"), LABELS, epochs=1).passed
+
+
+def test_a_lambda_or_a_subclass_cannot_be_seen_through(tmp_path):
+    result = reviewed(tmp_path / "a", classifier(layers.Lambda(lambda t: t / 255.0)), BYTES, LABELS, epochs=1)
+    assert [entry["heuristic"] for entry in result.inconclusive if "your own" in entry["reason"]] == [ID]
+
+    class Divides(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.out = layers.Dense(10, "softmax")
+
+        def call(self, x):
+            return self.out(layers.Flatten()(x / 255.0))
+
+    model = Divides()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    result = reviewed(tmp_path / "b", model, BYTES, LABELS, epochs=1)
+    assert found(result) == []
+
+
+def test_each_of_two_inputs_is_judged_by_its_own_first_layer(tmp_path):
+    image, table = keras.Input((8, 8), name="image"), keras.Input((13,), name="table")
+    hidden = layers.Concatenate()([layers.Flatten()(layers.Rescaling(1 / 255)(image)), layers.Dense(4)(table)])
+    model = keras.Model([image, table], layers.Dense(10, "softmax")(hidden))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    x = np.resize(WINE.data, (len(LABELS), 13))
+    result = reviewed(tmp_path, model, [BYTES, x], LABELS, epochs=1)
+    assert found(result) == [ID]
+    assert "(table)" in finding(result, ID)["title"]
+
+
+def test_a_table_is_not_called_an_image(tmp_path):
+    """Ages, blood pressures and the like end at about 200, too."""
+    rng = np.random.default_rng(0)
+    x = rng.normal([50, 120, 80, 90, 70, 170, 25], [15, 15, 10, 20, 12, 10, 4], (400, 7)).clip(0)
+    result = reviewed(tmp_path, classifier(shape=(7,)), x, rng.integers(0, 10, 400), epochs=2)
+    one = finding(result, ID)
+    assert one["confidence"] == "possible"
+    assert one["causes"][0]["id"] == "scale"
+    assert "bytes" not in one["summary"]

@@ -177,3 +177,12 @@ def test_no_directory_is_an_error_that_says_so(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(NotADirectoryError, match="is a file"):
         scram_plugin.read(tmp_path / "file")
+
+
+@pytest.mark.parametrize("sizes", [[2**62] * 20, [0] + [2**62] * 19, [-1], [2**31, 2**31]])
+def test_impossible_shapes_cost_only_their_values(sizes, tmp_path):
+    hostile = tensor_event(0, "scram/batches/values", scalar_tensor("float content", 1.0), plugin="scram")
+    for size in sizes:
+        hostile.summary.value[0].tensor.tensor_shape.dim.add(size=size)
+    write(tmp_path / "x.tfevents.1", [hostile, event(1, 1.0, loss=2.0)])
+    assert scram_plugin.read(tmp_path)["."]["loss"].values.tolist() == [2.0]

@@ -1,8 +1,11 @@
 """The Keras callback on real trainings: what it records, in every way that Keras can be used, and what it never does."""
 
+import gc
 import subprocess
 import sys
+import time
 import warnings
+import weakref
 
 import keras
 import numpy as np
@@ -12,6 +15,7 @@ from keras import layers
 
 import scram_plugin
 from scram_plugin import SCRAM
+from scram_plugin.logs.training_run import training_runs
 from tests.paths import environment
 from tests.training.models import IMAGES, KINDS, LABELS, dense, two_inputs
 
@@ -196,6 +200,7 @@ def test_a_killed_process_loses_at_most_the_last_block(tmp_path):
     program = f"""
 import os, sys
 from scram_plugin import SCRAM
+from scram_plugin.logs.training_run import training_runs
 from tests.training.models import dense
 import keras
 class Kill(keras.callbacks.Callback):
@@ -283,3 +288,128 @@ def test_without_source_no_text_of_the_program_is_kept(tmp_path):
     model.fit(*data, verbose=0, callbacks=[watch(tmp_path, source=False)])
     assert scram_plugin.read(tmp_path)["scram"].facts["source"] is None
     assert b"model.fit" not in b"".join(p.read_bytes() for p in tmp_path.rglob("*tfevents*"))
+
+
+class TrainsBetween(keras.callbacks.Callback):
+    """As a callback that trains on a batch of its own now and then."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 5:
+            self.model.train_on_batch(IMAGES[:8], LABELS[:8])
+
+
+class Unfreezes(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.make_train_function(force=True)
+
+
+@pytest.mark.parametrize("other", [TrainsBetween, Unfreezes])
+def test_other_callbacks_do_not_end_the_recording(other, tmp_path):
+    model, (x, y) = dense()
+    model.fit(x[:320], y[:320], batch_size=32, epochs=3, verbose=0, callbacks=[other(), watch(tmp_path)])
+    assert loss_of_batches(tmp_path).steps.tolist() == list(range(30))
+
+
+@pytest.mark.parametrize("steps_per_execution", [1, 10])
+def test_slow_batches_are_flushed_in_between_and_none_is_lost_or_misnumbered(steps_per_execution, tmp_path, monkeypatch):
+    monkeypatch.setattr("scram_plugin.training.keras.SECONDS", 0.05)
+    monkeypatch.setattr("scram_plugin.training.summary_writer.IDLE_SECONDS", 0.02)
+
+    def slowly():
+        for i in range(0, 640, 32):
+            time.sleep(0.04)
+            yield IMAGES[i : i + 32], LABELS[i : i + 32]
+
+    data = tf.data.Dataset.from_generator(
+        slowly, output_signature=(tf.TensorSpec((None, 8, 8)), tf.TensorSpec((None,), tf.int32))
+    )
+    model, _ = dense(steps_per_execution=steps_per_execution)
+    model.fit(data, epochs=2, verbose=0, callbacks=[watch(tmp_path)])
+    loss = loss_of_batches(tmp_path)
+    assert loss.steps.tolist() == list(range(40))
+    y_means = scram_plugin.read(tmp_path)["scram"]["scram/batches/y0/mean"].values
+    np.testing.assert_allclose(y_means, [LABELS[i : i + 32].mean() for i in range(0, 640, 32)] * 2, rtol=1e-5)
+
+
+def test_what_an_exception_left_is_written_at_exit(tmp_path):
+    program = f"""
+from scram_plugin import SCRAM
+from scram_plugin.logs.training_run import training_runs
+from tests.training.models import dense
+from tests.training.test_keras import Broken
+model, (x, y) = dense()
+model.fit(x, y, batch_size=32, verbose=0, callbacks=[SCRAM({str(tmp_path)!r}), Broken(30, RuntimeError("mine"))])
+"""
+    subprocess.run([sys.executable, "-c", program], env=environment(), stderr=subprocess.DEVNULL)
+    assert len(loss_of_batches(tmp_path)) == 31
+    assert scram_plugin.read(tmp_path)["scram"].ended
+
+
+def test_a_new_callback_for_the_same_model_and_directory_goes_on(tmp_path):
+    model, (x, y) = dense()
+    for _ in range(3):
+        model.fit(x[:320], y[:320], batch_size=32, verbose=0, callbacks=[watch(tmp_path)])
+    assert loss_of_batches(tmp_path).steps.tolist() == list(range(30))
+    assert scram_plugin.read(tmp_path)["train"]["epoch_loss"].steps.tolist() == [0, 1, 2]
+
+
+def test_a_rerun_is_judged_without_what_the_earlier_run_left(tmp_path):
+    for validation in (0.2, 0.0):
+        model, (x, y) = dense()
+        model.fit(x[:320], y[:320], validation_split=validation, epochs=9, verbose=0, callbacks=[watch(tmp_path)])
+    (run,) = training_runs(scram_plugin.read(tmp_path))
+    assert len(run.signal("training loss")) == 9
+    assert run.signal("validation loss") is None
+    assert len(scram_plugin.read(tmp_path)["validation"]["epoch_loss"]) == 9, "the raw points stay"
+
+
+def test_a_training_resumed_from_an_epoch_is_one_with_its_beginning(tmp_path):
+    for initial in (0, 4):
+        model, (x, y) = dense()
+        model.fit(x[:320], y[:320], initial_epoch=initial, epochs=initial + 4, verbose=0, callbacks=[watch(tmp_path)])
+    (run,) = training_runs(scram_plugin.read(tmp_path))
+    assert run.signal("training loss").steps.tolist() == list(range(8))
+
+
+def test_of_two_callbacks_in_one_fit_the_first_records(tmp_path):
+    model, (x, y) = dense()
+    with pytest.warns(UserWarning, match="Two SCRAM callbacks"):
+        model.fit(x[:320], y[:320], batch_size=32, verbose=0, callbacks=[watch(tmp_path / "a"), watch(tmp_path / "b")])
+    assert len(loss_of_batches(tmp_path / "a")) == 10
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_model_that_was_watched_can_be_forgotten(tmp_path):
+    model, (x, y) = dense()
+    model.fit(x[:64], y[:64], verbose=0, callbacks=[watch(tmp_path)])
+    gone = weakref.ref(model)
+    del model
+    keras.backend.clear_session()
+    gc.collect()
+    assert gone() is None
+
+
+def test_trouble_with_printing_costs_the_printing_and_not_the_recording(tmp_path):
+    def fail(_):
+        raise RuntimeError("the user's own")
+
+    with pytest.warns(UserWarning, match="tells no more findings: RuntimeError: the user's own"):
+        exploding().fit(IMAGES, LABELS, epochs=2, verbose=0, callbacks=[SCRAM(tmp_path, print_findings=False, on_finding=fail)])
+    assert len(loss_of_batches(tmp_path)) == 2 * 57
+
+
+def test_a_loss_of_ones_own_in_a_step_of_ones_own(tmp_path):
+    """Without `compute_loss` the loss is what the step says; GAN-like steps call it several times."""
+
+    class Own(keras.Sequential):
+        def train_step(self, data):
+            x, y = data
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean(tf.square(self(x, training=True) - tf.cast(y, tf.float32)[:, None]))
+            self.optimizer.apply(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
+            return {"loss": loss}
+
+    model = Own([keras.Input((8, 8)), layers.Flatten(), layers.Dense(1)])
+    model.compile("sgd")
+    model.fit(IMAGES[:320], LABELS[:320], batch_size=32, verbose=0, callbacks=[watch(tmp_path)])
+    assert len(loss_of_batches(tmp_path)) == 10

@@ -162,7 +162,11 @@ export function CurveChart({ run, finding, theme }: { run: string; finding: Find
   useEffect(() => {
     let wanted = true;
     Promise.all(shown.map((curve) => fetchCurve(run, curve, POINTS))).then(
-      (curves) => wanted && setPoints(curves.map(toPoints)),
+      (curves) => {
+        if (!wanted) return;
+        fail(null);
+        setPoints(curves.map(toPoints));
+      },
       (error: unknown) => wanted && fail(error instanceof Error ? error.message : String(error)),
     );
     return () => {

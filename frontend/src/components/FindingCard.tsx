@@ -72,7 +72,7 @@ function Fixes({ finding }: { finding: Finding }): VNode | null {
 export function FindingCard({ run, finding, level }: { run: string; finding: Finding; level?: "folded" }): VNode {
   const page = heuristics.value.find((entry) => entry.id === finding.heuristic);
   const ordinary = finding.curves.find((curve) => !curve.tag.startsWith("scram/"));
-  const title = `finding-${finding.heuristic}-${finding.steps.first}`;
+  const title = `finding-${finding.heuristic}-${finding.curves[0]?.tag ?? finding.steps.first}`.replace(/[^\w-]/g, "-");
   return (
     <article class={`finding ${finding.severity} ${level ?? ""}`} data-finding={finding.heuristic} aria-labelledby={title}>
       <header>

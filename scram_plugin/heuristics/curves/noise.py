@@ -18,11 +18,22 @@ def noise(values: np.ndarray) -> float:
 
 
 def smooth(values: np.ndarray) -> np.ndarray:
-    """Running median over a tenth of the curve, at least three points; shorter windows towards the ends.
+    """Running median over a tenth of the curve, at least three and at most 101 points.
 
-    A median leaves steps (a drop of the learning rate) where they are and ignores single spikes.
+    A median leaves steps (a drop of the learning rate) where they are and ignores single spikes; the ends have the value
+    of the nearest full window, so that one last point out of line is no trend.
     """
-    half = max(1, len(values) // 20)
-    padded = np.pad(values.astype(float), half, constant_values=np.nan)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1)
-    return np.nanmedian(windows, axis=1)
+    half = min(max(1, len(values) // 20), 50)
+    if len(values) < 2 * half + 1:
+        return np.full(len(values), np.median(values)) if len(values) else values.astype(float)
+    windows = np.lib.stride_tricks.sliding_window_view(values.astype(float), 2 * half + 1)
+    return np.pad(np.median(windows, axis=1), half, mode="edge")
+
+
+def condense(values: np.ndarray, most: int = 4000) -> tuple[np.ndarray, int]:
+    """A curve of at most about `most` points, medians of blocks, and the length of a block (1: the curve as it is)."""
+    block = -(-len(values) // most)
+    if block <= 1:
+        return values, 1
+    whole = len(values) // block * block
+    return np.median(values[:whole].reshape(-1, block), axis=1), block

@@ -114,7 +114,7 @@ def _causes(run: TrainingRun, curve: Curve, at: int, evidence: dict[str, Any]) -
     """All causes, those for which this run has the strongest evidence first (a weight of 0 means: nothing known)."""
     step = int(curve.steps[at]) if curve.axis == "batch" else None
     weighed = [
-        _learning_rate(run, evidence),
+        _learning_rate(run, step, evidence),
         _inputs(run, step),
         _labels(run, step),
         _custom_loss(run),
@@ -123,15 +123,26 @@ def _causes(run: TrainingRun, curve: Curve, at: int, evidence: dict[str, Any]) -
     return [cause for _, cause in sorted(weighed, key=lambda entry: -entry[0])]
 
 
-def _learning_rate(run: TrainingRun, evidence: dict[str, Any]) -> tuple[float, Cause]:
+def _rate(run: TrainingRun, step: int | None) -> float | None:
+    """The largest learning rate known up to the bad step: measured, as compiled, or as logged."""
+    rates = []
+    measured = run.statistic(schema.STATISTICS, "learning_rate")
+    if measured is not None:
+        rates += measured.values[measured.steps <= (step if step is not None else np.inf)].tolist()
+    compiled = run.facts.get("optimizer", {}).get("learning_rate")
+    rates += [float(compiled)] if isinstance(compiled, int | float) else []
+    logged = run.signal("learning rate")
+    if not rates and logged is not None:
+        rates += logged.values.tolist()
+    return max((rate for rate in rates if math.isfinite(rate)), default=None)
+
+
+def _learning_rate(run: TrainingRun, step: int | None, evidence: dict[str, Any]) -> tuple[float, Cause]:
     optimizer = run.facts.get("optimizer", {})
-    name, rate = str(optimizer.get("class", "")), optimizer.get("learning_rate")
-    if not isinstance(rate, (int, float)):
-        curve = run.signal("learning rate")
-        rate = float(np.nanmax(curve.values)) if curve is not None and np.isfinite(curve.values).any() else None
+    name, rate = str(optimizer.get("class", "")), _rate(run, step)
     usual = USUAL_RATES.get(name)
     said, weight, edit = [], 0.0, None
-    if rate is not None and usual is not None and math.isfinite(rate):
+    if rate is not None and usual is not None:
         times = rate / usual
         if times >= HIGH:
             weight = 2.0 + min(math.log10(times), 12.0)
@@ -146,18 +157,28 @@ def _learning_rate(run: TrainingRun, evidence: dict[str, Any]) -> tuple[float, C
         weight += 2.0
         said.append(f"The loss grew from {number(lowest)} to {number(last)} just before: the steps were too large.")
     against = ""
-    if rate is not None and usual is not None and not said:
+    if rate is not None and usual is not None and not said and usual / 100 <= rate and not optimizer.get("schedule"):
         against = f"The learning rate, {number(rate)}, is in the usual range of {name}."
     return weight, Cause("learning-rate", " ".join(said), against, edit)
 
 
 def _inputs(run: TrainingRun, step: int | None) -> tuple[float, Cause]:
     """Non-finite or huge inputs in any batch up to the first bad loss."""
+    bad, largest = _first_nonfinite(run, "x", step)
+    if bad is not None:
+        return 20.0, Cause("inputs", f"Batch {bad[0] + 1} held {bad[1]}NaN or infinite input values.")
+    if largest > HUGE_INPUT:
+        return 3.0, Cause("inputs", f"Input values are as large as {number(largest)}.")
+    return 0.0, Cause("inputs", "", f"All inputs were finite, none larger than about {number(largest)}." if largest else "")
+
+
+def _first_nonfinite(run: TrainingRun, kind: str, step: int | None) -> tuple[tuple[int, str] | None, float]:
+    """(the first batch up to `step` whose "x" or "y" is not finite, how many values where known) and the largest value."""
     largest = 0.0
     for table, column in [(t, c) for t in (schema.BATCHES, schema.STATISTICS) for c in run.columns(t)]:
         tensor, _, statistic = column.partition("/")
         curve = run.statistic(table, column)
-        if step is None or curve is None or not tensor.startswith("x") or statistic not in ("mean", "min", "max"):
+        if step is None or curve is None or tensor.rstrip("0123456789") != kind or statistic not in ("mean", "min", "max"):
             continue
         values = curve.values[curve.steps <= step]
         bad = ~np.isfinite(values)
@@ -165,36 +186,39 @@ def _inputs(run: TrainingRun, step: int | None) -> tuple[float, Cause]:
             batch = int(curve.steps[np.argmax(bad)])
             count = run.statistic(schema.STATISTICS, f"{tensor}/nonfinite")
             known = count.values[count.steps == batch] if count is not None else np.zeros(0)
-            many = f"{int(known[0]):,} " if len(known) else ""
-            return 20.0, Cause("inputs", f"Batch {batch + 1} held {many}NaN or infinite input values.")
+            return (batch, f"{int(known[0]):,} " if len(known) else ""), largest
         if len(values):
             largest = max(largest, float(np.abs(values).max()))
-    if largest > HUGE_INPUT:
-        return 3.0, Cause("inputs", f"Input values are as large as {number(largest)}.")
-    return 0.0, Cause("inputs", "", f"All inputs were finite, none larger than about {number(largest)}." if largest else "")
+    return None, largest
 
 
 def _labels(run: TrainingRun, step: int | None) -> tuple[float, Cause]:
+    bad, _ = _first_nonfinite(run, "y", step)
+    if bad is not None:
+        return 20.0, Cause("labels", f"Batch {bad[0] + 1} held {bad[1]}NaN or infinite targets.")
     loss = str(run.facts.get("loss", {}).get("class", ""))
     low, high = run.statistic(schema.BATCHES, "y0/min"), run.statistic(schema.BATCHES, "y0/max")
     if low is None or high is None or step is None or not (low.steps <= step).any():
         return 0.0, Cause("labels")
     least, most = float(np.nanmin(low.values[low.steps <= step])), float(np.nanmax(high.values[high.steps <= step]))
     units = run.facts.get("model", {}).get("output_units")
-    if "SparseCategorical" in loss and isinstance(units, int) and (least < 0 or most >= units):
-        return 15.0, Cause(
-            "labels", f"Labels go from {least:g} to {most:g}, but the model has {units} outputs (0 to {units - 1})."
-        )
-    if "Binary" in loss and (least < 0 or most > 1):
-        return 6.0, Cause("labels", f"Labels go from {least:g} to {most:g}; {loss} needs them between 0 and 1.")
-    return 0.0, Cause("labels", "", f"The labels, {least:g} to {most:g}, fit the outputs." if loss else "")
+    if "SparseCategorical" in loss and isinstance(units, int):
+        if least < 0 or most >= units:
+            said = f"Labels go from {least:g} to {most:g}, but the model has {units} outputs (0 to {units - 1})."
+            return 15.0, Cause("labels", said)
+        return 0.0, Cause("labels", "", f"The labels, {least:g} to {most:g}, fit the {units} outputs.")
+    if "Binary" in loss:
+        if least < 0 or most > 1:
+            return 6.0, Cause("labels", f"Labels go from {least:g} to {most:g}; {loss} needs them between 0 and 1.")
+        return 0.0, Cause("labels", "", f"The labels, {least:g} to {most:g}, are between 0 and 1.")
+    return 0.0, Cause("labels")
 
 
 def _custom_loss(run: TrainingRun) -> tuple[float, Cause]:
     loss = run.facts.get("loss", {})
     source = str(loss.get("source") or "")
     if not loss.get("custom"):
-        return -1.0, Cause("custom-loss", "", "The loss is Keras's own." if loss else "")
+        return -1.0, Cause("custom-loss", "", "The loss is Keras's own." if loss.get("custom") is False else "")
     found = sorted(set(re.findall(r"\b(log|sqrt|exp|divide|pow|norm)\b(?=\()", source)) | ({"/"} if "/" in source else set()))
     if found:
         return 5.0, Cause("custom-loss", f"The loss {loss.get('name')} is your own and uses {', '.join(found)}.")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.noise import noise, smooth
+from scram_plugin.heuristics.curves.noise import condense, noise, smooth
 from scram_plugin.heuristics.edits import add_callback, add_dropout
 from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, Inconclusive, NotChecked, Option
 from scram_plugin.heuristics.page import Page
@@ -42,30 +42,34 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _rise(run: TrainingRun, training: Curve, validation: Curve, options: Mapping[str, Any]) -> Iterable[Finding]:
-    level, sigma = smooth(validation.values), noise(validation.values)
+    values, block = condense(validation.values)
+    steps = validation.steps[block // 2 :: block][: len(values)]
+    level, sigma = smooth(values), noise(values)
     best = int(np.argmin(level))
     after = len(level) - 1 - best
-    rise = float(level[-1] - level[best])
+    # the last points together, so that one of them out of line raises nothing
+    end = float(np.median(values[-int(options["patience"]) :]))
+    rise = end - float(level[best])
     # Near zero a fraction of the best loss is nothing: a hundredth of what was gained is the absolute floor.
     floor = max(options["min_rise"] * abs(level[best]), 0.01 * abs(level[0] - level[best]))
     if after < options["patience"] or rise <= max(floor, options["noise_factor"] * sigma):
         return
-    train_best, train_end = _at(training, validation.steps[best]), _at(training, validation.steps[-1])
-    if train_end - train_best > max(3 * noise(training.values), 0.05 * abs(train_best)):
+    train_best, train_end = _at(training, int(steps[best])), _at(training, int(steps[-1]))
+    if train_end - train_best > max(3 * noise(condense(training.values)[0]), 0.05 * abs(train_best)):
         return  # both rise: that is divergence, not overfitting
     half = max(1, len(level) // 20)
     low = max(best - half, 0)
-    exact = low + int(np.argmin(validation.values[low : best + half + 1]))  # the best point itself, not its median
+    exact = low + int(np.argmin(values[low : best + half + 1]))  # the best point itself, not its median
     sure = after >= 2 * options["patience"] or rise > max(2 * floor, 2 * options["noise_factor"] * sigma)
-    first, last = int(validation.steps[exact]), int(validation.steps[-1])
+    first, last = int(steps[exact]), int(validation.steps[-1])
     unit = validation.axis
     evidence: dict[str, Any] = {
         "best_place": place(unit, first),
         "last_place": place(unit, last),
         "best_step": first,
         "last_step": last,
-        "best_loss": float(validation.values[exact]),
-        "last_loss": float(level[-1]),
+        "best_loss": float(values[exact]),
+        "last_loss": end,
         "rise_percent": 100 * rise / abs(level[best]) if level[best] else None,
         "train_best": train_best,
         "train_last": train_end,
@@ -84,7 +88,7 @@ def _rise(run: TrainingRun, training: Curve, validation: Curve, options: Mapping
         axis=unit,
         curves=[validation.source(), training.source()],
         causes=_causes(run, place(unit, first)),
-        bad_step=int(validation.steps[min(exact + 1, len(validation) - 1)]),
+        bad_step=int(steps[min(exact + 1, len(steps) - 1)]),
         best_step=first,
     )
 
@@ -137,7 +141,7 @@ def _causes(run: TrainingRun, best: str) -> list[Cause]:
     ]
 
 
-_EARLY_STOPPING = 'keras.callbacks.EarlyStopping(monitor="val_loss", patience=3, restore_best_weights=True)'
+_EARLY_STOPPING = 'EarlyStopping(monitor="val_loss", patience=3, restore_best_weights=True)'
 
 
 def _strict(run: TrainingRun) -> Iterable[Finding]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import insert_first_layer
-from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, Inconclusive, NotChecked, Option
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -30,25 +30,14 @@ OPTIONS = (
 
 # Layers that say nothing of the scale, or that only move values around; looked through to find the first real one.
 _TRANSPARENT = {
-    "InputLayer",
-    "Reshape",
-    "Flatten",
-    "Permute",
-    "Resizing",
-    "CenterCrop",
-    "ZeroPadding2D",
-    "Cropping2D",
-    "Masking",
+    *("InputLayer", "Reshape", "Flatten", "Permute", "Resizing", "CenterCrop", "ZeroPadding2D", "Cropping2D", "Masking"),
+    *("Cast", "Identity"),
 }
 _NORMALISES = {
-    "Rescaling",
-    "Normalization",
-    "BatchNormalization",
-    "LayerNormalization",
-    "GroupNormalization",
-    "UnitNormalization",
+    *("Rescaling", "Normalization", "BatchNormalization", "LayerNormalization", "GroupNormalization", "UnitNormalization"),
+    # arithmetic on the inputs inside a functional model: a division, or a `preprocess_input`
+    *("TrueDivide", "Divide", "Subtract", "Multiply", "Add", "GetItem", "Stack", "Flip"),
 }
-_ARITHMETIC = {"TrueDivide", "Divide", "Subtract", "Multiply"}  # preprocess_input inside a functional model
 _TOKENS = {"Embedding", "StringLookup", "IntegerLookup", "TextVectorization", "CategoryEncoding", "Hashing", "Discretization"}
 
 # What the pretrained networks of keras.applications expect where they do not rescale by themselves (their docstrings).
@@ -80,26 +69,34 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     names = sorted({c.partition("/")[0] for c in run.columns(schema.STATISTICS) if c.startswith("x")})
     if not names:
         raise NotChecked("no statistics of the inputs were logged", HOW)
-    for index, name in enumerate(names):
-        found = _judge(run, name, index, options)
-        if found is not None:
-            yield found
+    found = [finding for i, name in enumerate(names) if (finding := _judge(run, name, i, options)) is not None]
+    yield from (finding for finding in found if not isinstance(finding, Inconclusive))
+    unsure = [finding for finding in found if isinstance(finding, Inconclusive)]
+    if unsure and len(unsure) == len(found):
+        raise unsure[0]
 
 
-def _judge(run: TrainingRun, name: str, index: int, options: Mapping[str, Any]) -> Finding | None:
+def _judge(run: TrainingRun, name: str, index: int, options: Mapping[str, Any]) -> Finding | Inconclusive | None:
     values = {s: run.statistic(schema.STATISTICS, f"{name}/{s}") for s in ("min", "max", "mean", "std")}
     if any(curve is None or not len(curve.finite()) for curve in values.values()):
         return None
     curves = {s: curve for s, curve in values.items() if curve is not None}
     low, high = float(np.nanmin(curves["min"].values)), float(np.nanmax(curves["max"].values))
     mean, std = (float(np.nanmedian(curves[s].values)) for s in ("mean", "std"))
-    kind, detail = _kind(run, name, low, high, mean, std, options)
+    kind, detail = _kind(run, name, index, low, high, mean, std, options)
     if options["strict"]:
         kind = kind or "strict"
         if low >= -1 and high <= 1:
             return None
-    elif kind is None or not _reaches_first_layer(run, index, low, high, kind):
-        return None
+    else:
+        met = _meets(run, index, low, high, kind)
+        if kind is None or met is False:
+            return None
+        if met is None:
+            return Inconclusive(
+                f"the inputs go from {low:g} to {high:g}, and the first layer is of your own: SCRAM cannot see whether it "
+                "normalises them"
+            )
     expected = _expected(run)
     inputs = run.facts.get("model", {}).get("inputs", [])
     label = inputs[index].get("name") if len(inputs) > 1 and index < len(inputs) else None
@@ -119,7 +116,7 @@ def _judge(run: TrainingRun, name: str, index: int, options: Mapping[str, Any]) 
     scale = "1.0 / 255" if bytes_like else f"1.0 / {max(abs(low), abs(high)):.3g}"
     layer = f"Rescaling({scale})" if not expected or expected[1] != (-1.0, 1.0) else "Rescaling(1.0 / 127.5, offset=-1)"
     others = detail.get("ratio") is not None
-    edit = None if others or kind == "strict" else insert_first_layer(run.facts, layer)
+    edit = None if others or kind == "strict" else insert_first_layer(run.facts, layer, label)
     first = "features" if others else "raw-pixels" if bytes_like else "scale"
     order = [first] + [c for c in ("raw-pixels", "features", "scale") if c != first]
     said = {
@@ -141,13 +138,13 @@ def _judge(run: TrainingRun, name: str, index: int, options: Mapping[str, Any]) 
     )
 
 
-def _kind(run, name, low, high, mean, std, options) -> tuple[str | None, dict[str, Any]]:
+def _kind(run, name, index, low, high, mean, std, options) -> tuple[str | None, dict[str, Any]]:
     """What is wrong with the scale: "raw-bytes", "features", "large", or None; and what to say of single channels."""
     spreads = _channels(run, name, "std")
     means = _channels(run, name, "mean")
     scale = float(np.hypot(mean, std))
     # photographs use most of the range of a byte; a mask or a count that ends below 100 is "large" at most
-    if low >= 0 and 100 <= high <= 255 and scale > options["max_scale"]:
+    if low >= 0 and 100 <= high <= 255 and scale > options["max_scale"] and _is_image(run, index):
         return "raw-bytes", {}
     if len(spreads) > 1:
         live = {c: s for c, s in spreads.items() if s > 0}
@@ -176,44 +173,43 @@ def _channels(run: TrainingRun, name: str, statistic: str) -> dict[int, float]:
     return found
 
 
-def _reaches_first_layer(run: TrainingRun, index: int, low: float, high: float, kind: str) -> bool:
-    """Whether the values arrive as they are at a layer that minds their scale."""
-    first = _first_layer(run.facts.get("model", {}).get("layers", []))
-    if first is None:
+def _is_image(run: TrainingRun, index: int) -> bool:
+    """Rows and columns, or at least 64 numbers side by side; a table of seven measurements is no image."""
+    inputs = run.facts.get("model", {}).get("inputs", [])
+    shape = inputs[index].get("shape", []) if index < len(inputs) else []
+    return len(shape) >= 3 or (len(shape) == 2 and isinstance(shape[1], int) and shape[1] >= 64)
+
+
+def _meets(run: TrainingRun, index: int, low: float, high: float, kind: str | None) -> bool | None:
+    """Whether the values arrive as they are at a layer that minds their scale; None where that cannot be seen."""
+    model = run.facts.get("model", {})
+    if not model:
         return True
-    if first["class"] in _NORMALISES | _ARITHMETIC:
+    first = _first(model, index)
+    if first is None or first.get("custom") or first["class"] == "Lambda":
+        return None
+    if first["class"] in _NORMALISES or first["class"] in _TOKENS:
         return False
-    tokens = [layer for layer in _flat(run.facts["model"]["layers"]) if layer.get("class") in _TOKENS]
-    inputs = run.facts["model"].get("inputs", [])
-    if (tokens and kind != "raw-bytes") or first["class"] in _TOKENS:
-        # ids: whole numbers for an embedding; with several inputs, only the integer ones
-        dtype = str(inputs[index].get("dtype", "")) if index < len(inputs) else ""
-        if len(inputs) <= 1 or dtype.startswith(("int", "uint", "string")):
-            return False
     expected = _expected(run)
     if expected is not None:
         margin = 0.1 * (expected[1][1] - expected[1][0])
         return low < expected[1][0] - margin or high > expected[1][1] + margin
-    return True
+    # what ResNet's preprocess_input makes of pixels: bytes minus the mean colour, into the layers of such a network
+    centred = kind == "large" and -152 <= low < -90 and 90 < high <= 152 and _is_image(run, index)
+    return not (centred and len(model.get("layers", [])) > 10)
 
 
-def _flat(layers: list) -> Iterable[Mapping[str, Any]]:
-    for layer in layers:
-        yield layer
-        yield from _flat(layer.get("layers") or [])
-
-
-def _first_layer(layers: list) -> Mapping[str, Any] | None:
-    """The first layer that does something to the values; a nested model is looked into."""
-    for layer in layers:
-        if layer.get("class") in _TRANSPARENT or str(layer.get("class", "")).startswith("Random"):
+def _first(model: Mapping[str, Any], index: int = 0) -> Mapping[str, Any] | None:
+    """The first layer that does something to the values of one input; a nested model is looked into. None if unknown."""
+    by_name = {str(layer.get("name")): layer for layer in model.get("layers") or []}
+    paths = model.get("paths") or []
+    for name in paths[index] if index < len(paths) else []:
+        layer = by_name.get(name)
+        if layer is None:
+            return None
+        if layer["class"] in _TRANSPARENT or str(layer["class"]).startswith("Random"):
             continue
-        if layer.get("layers"):
-            inner = _first_layer(layer["layers"])
-            if inner is not None:
-                return inner
-            continue
-        return layer
+        return _first(layer) if layer.get("layers") and not layer.get("custom") else layer
     return None
 
 
