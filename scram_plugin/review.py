@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.catalogue import EXPLAINS, Catalogue
-from scram_plugin.heuristics.heuristic import SEVERITIES, Finding, Heuristic, Inconclusive, NotChecked
+from scram_plugin.heuristics.heuristic import SEVERITIES, Finding, Heuristic, Inconclusive, NotChecked, TooEarly
 from scram_plugin.heuristics.page import FRAMEWORKS
 from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.training_run import TrainingRun, training_runs
@@ -30,7 +30,7 @@ class Review:
     notes: list[str]
     findings: list[dict[str, Any]] = field(default_factory=list)
     passed: list[str] = field(default_factory=list)
-    inconclusive: list[dict[str, str]] = field(default_factory=list)
+    inconclusive: list[dict[str, Any]] = field(default_factory=list)
     not_checked: list[dict[str, str]] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
@@ -45,12 +45,15 @@ class Review:
             words = [f"{n} {word}{'s' * (n > 1)}" for word in ("error", "warning") if (n := counts[word])]
             first = next(f for f in self.findings if f["explained_by"] is None)
             return {"kind": "trouble", "text": f"Trouble: {' and '.join(words)}. {first['title']}."}
-        if self.inconclusive:
-            return {"kind": "early", "text": f"Too early to tell: {self.inconclusive[0]['reason']}."}
+        early = [entry["reason"] for entry in self.inconclusive if entry["early"]]
+        if early:
+            return {"kind": "early", "text": f"Too early to tell: {early[0]}."}
         if not self.passed and not self.findings:
-            return {"kind": "unknown", "text": "Nothing could be checked: the log lacks what the checks need."}
-        word = "check" if len(self.passed) == 1 else "checks"
-        return {"kind": "fine", "text": f"Nothing wrong found: {len(self.passed)} {word} passed."}
+            why = "no check could tell" if self.inconclusive else "the log lacks what the checks need"
+            return {"kind": "unknown", "text": f"Nothing could be judged: {why}."}
+        done = f"{len(self.passed)} check{'s' * (len(self.passed) != 1)} passed"
+        unsure = f", {len(self.inconclusive)} could not tell" if self.inconclusive else ""
+        return {"kind": "fine", "text": f"Nothing wrong found: {done}{unsure}."}
 
     def as_dict(self) -> dict[str, Any]:
         """The object of one run in the JSON contract. Non-finite numbers are strings."""
@@ -77,12 +80,13 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
             options = catalogue.options_of(heuristic)
             findings = [_finding(heuristic, finding, run.framework) for finding in heuristic.check(run, options)]
         except Inconclusive as reason:
-            result.inconclusive.append({"heuristic": heuristic.id, "reason": str(reason)})
+            early = isinstance(reason, TooEarly)
+            result.inconclusive.append({"heuristic": heuristic.id, "reason": str(reason), "early": early})
         except NotChecked as missing:
             result.not_checked.append({"heuristic": heuristic.id, "reason": str(missing), "how": missing.how})
         except Exception as error:
             reason_ = f"the check itself failed ({type(error).__name__}: {error}); please report this"
-            result.inconclusive.append({"heuristic": heuristic.id, "reason": reason_})
+            result.inconclusive.append({"heuristic": heuristic.id, "reason": reason_, "early": False})
         else:
             result.findings += findings
             if not findings:

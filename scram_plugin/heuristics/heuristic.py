@@ -58,6 +58,10 @@ class Inconclusive(Exception):
     """Raised by a check that has its signals but cannot judge them; the text is the reason, a sentence."""
 
 
+class TooEarly(Inconclusive):
+    """As Inconclusive; more of the same training will tell. The text says how much, for example "it needs 7 epochs"."""
+
+
 class NotChecked(Exception):
     """Raised by a check whose signals were not logged. `how` says what to log, as a sentence or a line of code."""
 

@@ -47,6 +47,8 @@ def _print_run(console: Console, review: Review) -> None:
             print_finding(console, finding, indent=2)
     for note in review.notes:
         _paragraph(console, 2, f"note: {_clean(note)}", "dim")
+    for entry in review.inconclusive:
+        _paragraph(console, 2, f"inconclusive: {entry['heuristic']}, because {_clean(entry['reason'])}", "dim")
     for entry in review.not_checked:
         _paragraph(console, 2, f"not checked: {entry['heuristic']}, because {entry['reason']}", "dim")
     console.print()

@@ -99,8 +99,14 @@ class SCRAM(keras.callbacks.Callback):
         self._nonfinite = False  # seen in this fit already
         self._expected = False  # Keras has announced a batch to this callback
         self._row: Any = None
+        self._second = False  # of two callbacks in one fit
 
     # ---- the course of a fit, as Keras calls it
+
+    def set_model(self, model: keras.Model) -> None:
+        if self._second:  # that was another fit
+            self._broken = self._second = False
+        super().set_model(model)
 
     @_guarded
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -110,7 +116,7 @@ class SCRAM(keras.callbacks.Callback):
         fit, user = call_site.fit_frame(here), call_site.user_frame(here)
         others = [c for c in call_site.callbacks(fit) if isinstance(c, SCRAM)]
         if others and others[0] is not self:
-            self._broken = True
+            self._broken = self._second = True
             warnings.warn("Two SCRAM callbacks in one fit: only the first one records.", stacklevel=2)
             return
         self._own_scalars = not call_site.tensorboard_writes_to(fit, self.log_dir)
@@ -154,7 +160,7 @@ class SCRAM(keras.callbacks.Callback):
         # Keras has turned the logs into floats already, so that looking costs nothing. It is the mean since the epoch began:
         # non-finite from the first non-finite batch on.
         loss = logs.get("loss", 0.0) if logs else 0.0
-        if loss - loss != 0.0 and not self._nonfinite:
+        if isinstance(loss, float) and loss - loss != 0.0 and not self._nonfinite:
             self._nonfinite = True
             self._flush_and_look()
         elif len(self._times) >= BLOCK or time.monotonic() - self._flushed > SECONDS:

@@ -182,6 +182,11 @@ def test_dark_mode_follows_the_switch_of_tensorboard(tab):
     tab.scram.wait_for_selector("html[data-theme=light]", state="attached")
 
 
+def test_the_reload_of_tensorboard_is_followed(tab):
+    with tab.expect_request("**/data/plugin/scram/runs", timeout=4_000):  # sooner than the next poll
+        tab.click("button[title*='Reload'], .reload-button, app-header-reload button")
+
+
 def test_an_empty_log_directory_says_what_to_do_and_a_run_that_appears_is_shown(browser, tmp_path):
     with tensorboard("--logdir", str(tmp_path)) as server:
         server.reviewed(0)

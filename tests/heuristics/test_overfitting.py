@@ -44,7 +44,7 @@ def test_a_few_points_are_inconclusive(tmp_path):
     result = run(tmp_path, [1, 0.5], [1, 0.8])
     assert [entry["heuristic"] for entry in result.inconclusive] == [ID]
     assert result.headline()["kind"] == "early"
-    assert "at least 7" in result.headline()["text"]
+    assert "needs at least 7 epochs" in result.headline()["text"]
 
 
 @pytest.mark.parametrize("noise", [0.002, 0.01, 0.03, 0.06])

@@ -9,7 +9,7 @@ import numpy as np
 
 from scram_plugin.heuristics.curves.noise import condense, noise, smooth
 from scram_plugin.heuristics.edits import add_callback, add_dropout
-from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, Inconclusive, NotChecked, Option
+from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
 from scram_plugin.logs.series import Curve
@@ -37,7 +37,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     validation, training = validation.finite(), training.finite()
     patience = int(options["patience"])
     if len(validation) < patience + 2 or len(training) < 2:
-        raise Inconclusive(f"{len(validation)} validation points are too few to tell; it takes at least {patience + 2} of them")
+        unit = "epochs with validation" if validation.axis == "epoch" else "validation points"
+        raise TooEarly(f"it needs at least {patience + 2} {unit}, there are {len(validation)} with a finite loss")
     yield from _rise(run, training, validation, options)
 
 
@@ -74,7 +75,7 @@ def _rise(run: TrainingRun, training: Curve, validation: Curve, options: Mapping
         "train_best": train_best,
         "train_last": train_end,
         "noise": sigma,
-        "times_noise": rise / sigma if sigma else None,
+        "times_noise": rise / sigma if rise < 1000 * sigma else None,  # beyond that there is no noise to speak of
         "threshold": max(floor, options["noise_factor"] * sigma),
     }
     evidence.update(_accuracies(run, first))
@@ -151,7 +152,7 @@ def _strict(run: TrainingRun) -> Iterable[Finding]:
         raise NotChecked("the strict rule needs training and validation accuracy", 'model.compile(..., metrics=["accuracy"])')
     steps = np.intersect1d(training.steps, validation.steps)
     if len(steps) < 3:
-        raise Inconclusive(f"{len(steps)} epochs are too few; the strict rule needs three")
+        raise TooEarly(f"the strict rule needs at least 3 epochs, there are {len(steps)}")
     train = training.values[np.isin(training.steps, steps)]
     val = validation.values[np.isin(validation.steps, steps)]
     fires = (np.diff(val)[:-1] < 0) & (np.diff(val)[1:] < 0) & (train[2:] > train[:-2])
