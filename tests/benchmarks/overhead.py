@@ -1,6 +1,6 @@
 """What watching costs: the time of a training step with a callback, over that of the same step without.
 
-    python -m tests.benchmarks.overhead [--rounds 9] [--steps 300]
+    python -m tests.benchmarks.overhead [--rounds 9] [--steps 300] [--workloads dense convolutional]
 
 Everything is compiled first. Then each round times one epoch of every configuration, in a shuffled order; ratios are taken
 within a round, so that slow drifts of a shared machine cancel, and the median over the rounds is printed: of wall time,
@@ -122,8 +122,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--steps", type=int, default=300, help="steps of a round on the dense net; a third of it on the other")
+    parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
     arguments = parser.parse_args()
-    for name in WORKLOADS:
+    for name in arguments.workloads:
         steady(name, arguments.rounds, arguments.steps if name == "dense" else arguments.steps // 3)
         start(name, 3)
 
