@@ -206,12 +206,14 @@ def _explain(options: argparse.Namespace) -> int:
     except KeyError:
         known = ", ".join(h.id for h in _catalogue(options).heuristics)
         raise Failure(f"there is no heuristic {options.id!r}; there are: {known}") from None
+    # the message is a template that each finding fills
+    page = re.sub(r"^## What happened$.*?(?=^## )", "", heuristic.page.text, flags=re.M | re.S)
     if sys.stdout.isatty():
-        Console().print(Markdown(heuristic.page.text))
+        Console().print(Markdown(page))
         for option in heuristic.options:
             print(f"{heuristic.id}.{option.name} (default {_toml(option.default)}): {option.help}")
         return 0
-    print(heuristic.page.text.rstrip())
+    print(page.rstrip())
     print("\n## Options\n")
     for option in heuristic.options:
         print(f"- `{option.name}` (default {_toml(option.default)}): {option.help}")

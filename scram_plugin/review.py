@@ -32,6 +32,7 @@ class Review:
     passed: list[str] = field(default_factory=list)
     inconclusive: list[dict[str, Any]] = field(default_factory=list)
     not_checked: list[dict[str, str]] = field(default_factory=list)
+    ended: bool = False  # the training said that it has ended
 
     def counts(self) -> dict[str, int]:
         """Findings of each severity; those that another finding explains do not count."""
@@ -47,7 +48,7 @@ class Review:
             return {"kind": "trouble", "text": f"Trouble: {' and '.join(words)}. {first['title']}."}
         early = [entry["reason"] for entry in self.inconclusive if entry["early"]]
         if early:
-            return {"kind": "early", "text": f"Too early to tell: {early[0]}."}
+            return {"kind": "early", "text": f"Too {'short' if self.ended else 'early'} to tell: {early[0]}."}
         if not self.passed and not self.findings:
             why = "no check could tell" if self.inconclusive else "the log lacks what the checks need"
             return {"kind": "unknown", "text": f"Nothing could be judged: {why}."}
@@ -75,6 +76,7 @@ class Review:
 def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) -> Review:
     """Apply every heuristic to one training run. A heuristic that raises becomes an inconclusive outcome."""
     result = Review(run.name, run.tensorboard_runs, run.framework, [*run.notes(), *notes, *catalogue.notes])
+    result.ended = run.ended is not None
     for heuristic in catalogue.heuristics:
         try:
             options = catalogue.options_of(heuristic)

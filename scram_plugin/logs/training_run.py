@@ -122,6 +122,8 @@ class TrainingRun:
     def notes(self) -> list[str]:
         """What the reader of a review should know of how this run was read."""
         notes = []
+        if self.ended not in (None, "finished", "stopped"):
+            notes.append(f"The last training did not end by itself: {self.ended}.")
         crowded = [name for name in self.tensorboard_runs if len(self._logs[name]) > MOST_TAGS]
         if crowded:
             notes.append(f"{crowded[0]} has more than {MOST_TAGS:,} tags; signals were looked for in the first {MOST_TAGS:,}.")

@@ -82,6 +82,10 @@ def print_finding(console: Console, finding: dict[str, Any], indent: int = 0, co
         syntax = Syntax("", "python", theme="ansi_dark", background_color="default")
         for line in syntax.highlight(fix["code"].rstrip()).split("\n"):
             _code(console, indent + 2, line)
+    supported = {cause["id"] for cause in finding["causes"] if cause["for"]} - {fix["cause"]}
+    others = dict.fromkeys(f["title"] for f in finding["fixes"] if f["cause"] in supported)
+    if others and code:
+        _paragraph(console, indent, f"Or: {'; '.join(others)} (scram explain {finding['heuristic']})", "dim")
 
 
 def _paragraph(console: Console, indent: int, text: str, style: str = "") -> None:

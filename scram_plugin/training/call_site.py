@@ -91,7 +91,9 @@ def _roles(tree: ast.Module, line: int) -> list[tuple[ast.stmt, str]]:
     simple = [node for node in within if isinstance(node, ast.Assign | ast.AnnAssign | ast.Expr | ast.Return)]
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     fit = next((n for n in simple if n.lineno <= line <= (n.end_lineno or n.lineno) and _calls(n, "fit")), None)
-    found: list[tuple[ast.stmt, str]] = [(node, "import") for node in imports if "keras" in ast.unparse(node)]
+    found: list[tuple[ast.stmt, str]] = [
+        (node, "import") for node in imports if re.search("keras|tensorflow", ast.unparse(node))
+    ]
     for node in simple:
         if node is fit:
             found.append((node, "fit"))

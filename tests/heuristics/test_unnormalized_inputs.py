@@ -138,7 +138,7 @@ def test_a_cast_and_a_division_inside_the_model(tmp_path):
 
 def test_a_lambda_or_a_subclass_cannot_be_seen_through(tmp_path):
     result = reviewed(tmp_path / "a", classifier(layers.Lambda(lambda t: t / 255.0)), BYTES, LABELS, epochs=1)
-    assert [entry["heuristic"] for entry in result.inconclusive if "your own" in entry["reason"]] == [ID]
+    assert [entry["heuristic"] for entry in result.inconclusive if "of your own" in entry["reason"]] == [ID]
 
     class Divides(keras.Model):
         def __init__(self):
@@ -174,3 +174,34 @@ def test_a_table_is_not_called_an_image(tmp_path):
     assert one["confidence"] == "possible"
     assert one["causes"][0]["id"] == "scale"
     assert "bytes" not in one["summary"]
+
+
+def test_nan_that_a_relu_hides_is_no_clean_bill(tmp_path):
+    """The loss stays finite here: on the CPU ReLU turns NaN into 0."""
+    x = IMAGES.copy()
+    x[300, 1, 1] = np.nan
+    result = reviewed(tmp_path, classifier(), x, LABELS, epochs=1, shuffle=False)
+    reasons = {entry["heuristic"]: entry["reason"] for entry in result.inconclusive}
+    assert reasons[ID].startswith("batch 10 held NaN")
+
+
+def test_a_sequential_that_is_built_by_fit(tmp_path):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([layers.Embedding(5000, 8), layers.GlobalAveragePooling1D(), layers.Dense(10, "softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    x = np.random.default_rng(0).integers(0, 5000, (len(LABELS), 30))
+    assert ID in reviewed(tmp_path, model, x, LABELS, epochs=1).passed
+
+
+def test_a_subclass_that_holds_a_rescaling(tmp_path):
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.scale, self.flat, self.out = layers.Rescaling(1 / 255), layers.Flatten(), layers.Dense(10, "softmax")
+
+        def call(self, x):
+            return self.out(self.flat(self.scale(x)))
+
+    model = Own()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    assert ID in reviewed(tmp_path, model, BYTES, LABELS, epochs=1).passed

@@ -169,11 +169,11 @@ def _inputs(run: TrainingRun, step: int | None) -> tuple[float, Cause]:
         return 20.0, Cause("inputs", f"Batch {bad[0] + 1} held {bad[1]}NaN or infinite input values.")
     if largest > HUGE_INPUT:
         return 3.0, Cause("inputs", f"Input values are as large as {number(largest)}.")
-    return 0.0, Cause("inputs", "", f"All inputs were finite, none larger than about {number(largest)}." if largest else "")
+    return 0.0, Cause("inputs", "", f"All inputs were finite; those measured reach {number(largest)}." if largest else "")
 
 
 def _first_nonfinite(run: TrainingRun, kind: str, step: int | None) -> tuple[tuple[int, str] | None, float]:
-    """(the first batch up to `step` whose "x" or "y" is not finite, how many values where known) and the largest value."""
+    """(the first batch up to `step` whose "x" or "y" is not finite, how many values where known), and the largest measured."""
     largest = 0.0
     for table, column in [(t, c) for t in (schema.BATCHES, schema.STATISTICS) for c in run.columns(t)]:
         tensor, _, statistic = column.partition("/")
@@ -187,7 +187,7 @@ def _first_nonfinite(run: TrainingRun, kind: str, step: int | None) -> tuple[tup
             count = run.statistic(schema.STATISTICS, f"{tensor}/nonfinite")
             known = count.values[count.steps == batch] if count is not None else np.zeros(0)
             return (batch, f"{int(known[0]):,} " if len(known) else ""), largest
-        if len(values):
+        if len(values) and table == schema.STATISTICS:
             largest = max(largest, float(np.abs(values).max()))
     return None, largest
 

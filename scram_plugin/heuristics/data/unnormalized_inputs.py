@@ -77,6 +77,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _judge(run: TrainingRun, name: str, index: int, options: Mapping[str, Any]) -> Finding | Inconclusive | None:
+    means = run.statistic(schema.BATCHES, f"{name}/mean")
+    if means is not None and not np.isfinite(means.values).all():
+        batch = int(means.steps[np.argmin(np.isfinite(means.values))])
+        return Inconclusive(f"batch {batch + 1} held NaN or infinite input values; clean the inputs first")
     values = {s: run.statistic(schema.STATISTICS, f"{name}/{s}") for s in ("min", "max", "mean", "std")}
     if any(curve is None or not len(curve.finite()) for curve in values.values()):
         return None
@@ -94,7 +98,7 @@ def _judge(run: TrainingRun, name: str, index: int, options: Mapping[str, Any]) 
             return None
         if met is None:
             return Inconclusive(
-                f"the inputs go from {low:g} to {high:g}, and the first layer is of your own: SCRAM cannot see whether it "
+                f"the inputs go from {low:g} to {high:g}, and code of your own meets them first: SCRAM cannot see whether it "
                 "normalises them"
             )
     expected = _expected(run)
@@ -201,9 +205,16 @@ def _meets(run: TrainingRun, index: int, low: float, high: float, kind: str | No
 
 def _first(model: Mapping[str, Any], index: int = 0) -> Mapping[str, Any] | None:
     """The first layer that does something to the values of one input; a nested model is looked into. None if unknown."""
-    by_name = {str(layer.get("name")): layer for layer in model.get("layers") or []}
+    layers = model.get("layers") or []
+    by_name = {str(layer.get("name")): layer for layer in layers}
     paths = model.get("paths") or []
-    for name in paths[index] if index < len(paths) else []:
+    if index < len(paths):
+        names = paths[index]
+    elif "sequential" in (model.get("kind"), str(model.get("class")).lower()):  # one that was not built before `fit`
+        names = list(by_name)
+    else:  # a subclass: its layers are known, their order is not
+        return next((layer for layer in layers if layer.get("class") in ("Rescaling", "Normalization")), None)
+    for name in names:
         layer = by_name.get(name)
         if layer is None:
             return None
