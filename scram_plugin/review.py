@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -110,9 +110,7 @@ def _finding(heuristic: Heuristic, finding: Finding, framework: str | None) -> d
         title, text, snippets = page.fixes[cause.id]
         wanted = [s for s in snippets if s.framework == framework] if framework in FRAMEWORKS else snippets
         for i, snippet in enumerate(wanted):
-            edit = None
-            if cause.edit is not None and i == 0:
-                edit = {name: getattr(cause.edit, name) for name in ("file", "line", "before", "after")}
+            edit = asdict(cause.edit) if cause.edit is not None and i == 0 else None
             fixes.append(
                 {
                     "cause": cause.id,

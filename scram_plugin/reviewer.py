@@ -88,14 +88,6 @@ class Reviewer:
             run = self.logs.get(tensorboard_run)
             return run.get(tag) if run is not None else None
 
-    def wait(self, timeout: float = 60.0) -> None:
-        """Look at the directory and wait until everything is reviewed."""
-        self._ask()
-        end = time.monotonic() + timeout
-        with self._news:
-            while (not self._looked or self._pending) and self._news.wait(max(end - time.monotonic(), 0.0)):
-                pass
-
     def _ask(self) -> None:
         self._asked.set()
         with self._news:

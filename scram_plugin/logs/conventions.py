@@ -1,8 +1,8 @@
 """How frameworks name what they log: a table from (TensorBoard run, tag) to the signal that it means. Data, not code.
 
 A signal is ``training`` or ``validation`` followed by a quantity (``loss``, ``accuracy``, or the metric's own name), or
-one of the words of `UNSPLIT`. Rows stand in order of preference: the first that matches a tag counts for it, and of two
-tags for one signal the one with the earlier row does.
+``learning rate``, ``batch loss`` or ``epoch``. Rows stand in order of preference: the first that matches a tag counts for
+it, and of two tags for one signal the one with the earlier row does.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ ROLES = {
     "test": "validation",
     "scram": "scram",
 }
-
-UNSPLIT = ("learning rate", "batch loss", "input statistics", "epoch")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -73,16 +73,7 @@ class Curve:
     def finite(self) -> Curve:
         """The curve without its NaN and infinite points."""
         keep = np.isfinite(self.values)
-        return Curve(
-            self.tensorboard_run,
-            self.tag,
-            self.axis,
-            self.steps[keep],
-            self.wall_times[keep],
-            self.values[keep],
-            self.restarts,
-            self.superseded,
-        )
+        return replace(self, steps=self.steps[keep], wall_times=self.wall_times[keep], values=self.values[keep])
 
     def source(self) -> dict[str, str]:
         return {"tensorboard_run": self.tensorboard_run, "tag": self.tag}

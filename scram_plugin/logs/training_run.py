@@ -33,9 +33,6 @@ class TrainingRun:
     def tensorboard_runs(self) -> list[str]:
         return sorted(self.parts)
 
-    def tb_run(self, name: str) -> Run:
-        return self._logs[name]
-
     @cached_property
     def facts(self) -> dict:
         """What SCRAM's training side wrote of the last fit (see `training/model_facts.py`); empty without it."""
@@ -91,12 +88,12 @@ class TrainingRun:
 
     def statistic(self, table: str, column: str) -> Curve | None:
         """One column of a table of SCRAM's own, as a curve over batches."""
-        key, tag = f"{table}\n{column}", schema.column_tag(table, column)
-        if key not in self._curves:
+        tag = schema.column_tag(table, column)  # begins with scram/, as no signal does
+        if tag not in self._curves:
             runs = [n for n, role in self.parts.items() if role == "scram" and tag in self._logs[n]]
             curve = self._curve(runs[0], tag, "batch") if runs else None
-            self._curves[key] = curve if curve is not None and len(curve) else None
-        return self._curves[key]
+            self._curves[tag] = curve if curve is not None and len(curve) else None
+        return self._curves[tag]
 
     def _curve(self, run: str, tag: str, axis: str) -> Curve:
         """The cleaned curve of one tag, of the present session alone where SCRAM's facts say when that began."""
