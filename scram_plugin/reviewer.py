@@ -84,9 +84,8 @@ class Reviewer:
 
     def series(self, tensorboard_run: str, tag: str) -> Series | None:
         """The exact points of one tag, or None where there is no such run or tag."""
-        with self.logs.lock:
-            run = self.logs.get(tensorboard_run)
-            return run.get(tag) if run is not None else None
+        run = self.logs.get(tensorboard_run)
+        return run.get(tag) if run is not None else None
 
     def _ask(self) -> None:
         self._asked.set()

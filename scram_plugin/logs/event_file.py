@@ -1,69 +1,61 @@
 """The bytes of one event file to columns: every point, in file order, checked, resumable at a byte offset.
 
-An event file is a sequence of TFRecord frames: length (uint64, little endian), masked CRC-32C of the length, payload,
-masked CRC-32C of the payload; each payload is an ``Event`` protocol buffer.
+An event file is a sequence of TFRecord frames (`frames.py`); each payload is an ``Event`` protocol buffer. Scalars are read
+in bulk (`bulk.py`) or by hand (`layout.py`); what has an unusual form goes through the protobuf parser (`parsed.py`).
 """
 
 from __future__ import annotations
 
-import json
-import math
 import struct
-from array import array
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import google_crc32c
 import numpy as np
-from google.protobuf.message import DecodeError
-from tensorboard.compat.proto import event_pb2, types_pb2
 
-from scram_plugin import schema
+from scram_plugin.logs import bulk, frames
+from scram_plugin.logs.layout import BFLOAT16, layout
+from scram_plugin.logs.parsed import Own, Unreadable
 
-CHUNK = 16 << 20  # bytes read at once; bounds the memory of one look beside the columns themselves
-LARGEST_RECORD = 1 << 30  # protobuf refuses messages of 2 GiB; no writer makes records of half of that
+CHUNK = 4 << 20  # bytes read at once; bounds the memory of one look beside the columns themselves
 
-_HEADER = struct.Struct("<QI")
-_FOOTER = struct.Struct("<I")
-
-_NUMPY_OF: dict[int, np.dtype[Any]] = {
-    types_pb2.DT_FLOAT: np.dtype("<f4"),
-    types_pb2.DT_DOUBLE: np.dtype("<f8"),
-    types_pb2.DT_HALF: np.dtype("<f2"),
-    types_pb2.DT_BFLOAT16: np.dtype("<u2"),  # widened by hand: the upper half of a float32
-    types_pb2.DT_INT8: np.dtype("<i1"),
-    types_pb2.DT_INT16: np.dtype("<i2"),
-    types_pb2.DT_INT32: np.dtype("<i4"),
-    types_pb2.DT_INT64: np.dtype("<i8"),
-    types_pb2.DT_UINT8: np.dtype("<u1"),
-    types_pb2.DT_UINT16: np.dtype("<u2"),
-    types_pb2.DT_UINT32: np.dtype("<u4"),
-    types_pb2.DT_UINT64: np.dtype("<u8"),
-    types_pb2.DT_BOOL: np.dtype("?"),
+_FORMATS = {
+    "<f4": "<f",
+    "<f8": "<d",
+    "<f2": "<e",
+    "<i1": "<b",
+    "<u1": "<B",
+    "<i2": "<h",
+    "<u2": "<H",
+    "<i4": "<i",
+    "<u4": "<I",
+    "<i8": "<q",
+    "<u8": "<Q",
 }
-_FIELD_OF = {
-    types_pb2.DT_FLOAT: "float_val",
-    types_pb2.DT_DOUBLE: "double_val",
-    types_pb2.DT_INT64: "int64_val",
-    types_pb2.DT_UINT32: "uint32_val",
-    types_pb2.DT_UINT64: "uint64_val",
-    types_pb2.DT_BOOL: "bool_val",
-}
-_BITS = (types_pb2.DT_HALF, types_pb2.DT_BFLOAT16)  # their repeated field holds the bits of the number
+_NUMBER = {kind: struct.Struct(form).unpack_from for kind, form in _FORMATS.items()}
+_DOUBLE, _CHECKSUM = _NUMBER["<f8"], _NUMBER["<u4"]
 
 
 class Column:
     """The growing points of one tag: steps (int64), wall times (seconds) and values (float64), in file order."""
 
-    __slots__ = ("steps", "values", "wall_times")
+    __slots__ = ("_parts",)
 
     def __init__(self) -> None:
-        self.steps, self.wall_times, self.values = array("q"), array("d"), array("d")
+        self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
 
-    def append(self, step: int, wall_time: float, value: float) -> None:
-        self.steps.append(step)
-        self.wall_times.append(wall_time)
-        self.values.append(value)
+    def extend(self, steps: np.ndarray, wall_times: np.ndarray, values: np.ndarray) -> None:
+        self._parts.append((steps, wall_times, values))
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Steps, wall times and values; not to be written to."""
+        if len(self._parts) > 1:
+            steps, wall_times, values = (np.concatenate(parts) for parts in zip(*self._parts, strict=True))
+            self._parts = [(steps, wall_times, values)]
+        return self._parts[0]
+
+    def __len__(self) -> int:
+        return sum(len(steps) for steps, _, _ in self._parts)
 
 
 @dataclass
@@ -71,15 +63,12 @@ class EventFile:
     """What is known of one event file so far. `read` goes on where the last look ended."""
 
     scalars: dict[str, Column] = field(default_factory=dict)
-    facts: list[tuple[float, dict]] = field(default_factory=list)  # (wall time, facts of one fit)
-    ends: list[tuple[float, str]] = field(default_factory=list)  # (wall time, how the fit ended)
+    own: Own = field(default_factory=Own)  # what SCRAM's training side wrote beside scalars
     offset: int = 0  # the first byte not yet understood
     size: int = 0  # of the file at the last look
     last_wall_time: float = 0.0
     problem: str | None = None  # why reading stopped at `offset` for good
     unreadable: str | None = None  # why the last look could not open the file; the next one tries again
-    remarks: list[str] = field(default_factory=list)  # what was passed over, without stopping
-    _columns: dict[str, list[str]] = field(default_factory=dict)  # table -> names, from the last metadata
 
     def read(self, stream: BinaryIO, size: int) -> bool:
         """Read on from `offset` to `size`; returns whether anything new was understood.
@@ -89,165 +78,124 @@ class EventFile:
         """
         before, want, self.size = self.offset, CHUNK, size
         while self.problem is None and self.offset < size:
+            length = min(want, size - self.offset)
             stream.seek(self.offset)
-            data = stream.read(min(want, size - self.offset))
-            used, needed = self._take(data)
-            self.offset += used
-            if used:
-                want = CHUNK
-            elif self.offset + needed > size or len(data) < min(want, size - self.offset):
+            data = bytearray(length + bulk.PADDING)
+            got = _fill(stream, memoryview(data)[:length])
+            needed = self._take(data, got)
+            if needed and (self.offset + needed > size or got < length):
                 break  # half-written, or cut off while being read
-            else:
-                want = needed
+            want = max(CHUNK, needed)
         return self.offset > before
 
-    def _take(self, data: bytes) -> tuple[int, int]:
-        """Understand the whole records at the start of `data`; returns (bytes used, bytes the next record needs)."""
-        at, end = 0, len(data)
-        while end - at >= _HEADER.size:
-            length, checksum = _HEADER.unpack_from(data, at)
-            if _masked_crc(data[at : at + 8]) != checksum:
-                self.problem = "the checksum of a record's length is wrong" if self.offset + at else "this is not an event file"
-                break
-            if length > LARGEST_RECORD:
-                self.problem = f"a record claims to be {length:,} bytes long"
-                break
-            stop = at + _HEADER.size + length + _FOOTER.size
-            if stop > end:
-                return at, stop - at
-            payload = data[at + _HEADER.size : stop - _FOOTER.size]
-            if _masked_crc(payload) != _FOOTER.unpack_from(data, stop - _FOOTER.size)[0]:
-                self.problem = "the checksum of a record is wrong"
-                break
-            try:
-                event = event_pb2.Event.FromString(payload)
-            except DecodeError:
-                self.problem = "a record is not a TensorBoard event"
-                break
-            try:
-                self._add(event)
-            except (ValueError, TypeError, OverflowError, MemoryError) as error:
-                self.problem = f"a record could not be understood ({type(error).__name__}: {str(error)[:100]})"
-                break
-            at = stop
-        return at, _HEADER.size
+    def _take(self, data: bytearray, end: int) -> int:
+        """Understand the whole records of ``data[:end]``; returns 0, or how many bytes it takes to go on if nothing was."""
+        found = frames.find(data, end)
+        if found.problem is not None:
+            self.problem = found.problem if self.offset + found.used else "this is not an event file"
+        used = found.used
+        if len(found.starts):
+            taken = bulk.take(data, found.starts, found.lengths)
+            stop, trouble = len(found.starts), None
+            if taken.wrong is not None:
+                stop, trouble = taken.wrong, "the checksum of a record is wrong"
+            points, ended = self._one_by_one(data, found, [i for i in taken.left if i < stop])
+            if ended is not None:
+                stop, trouble = ended
+            if trouble is not None:
+                self.problem, used = trouble, int(found.starts[stop]) - frames.HEADER
+            self._add([*taken.points, *points], stop)
+        self.offset += used
+        return 0 if used else found.needed
 
-    def _add(self, event: event_pb2.Event) -> None:
-        step, wall_time = event.step, event.wall_time
-        if wall_time > self.last_wall_time:
-            self.last_wall_time = wall_time
-        own: dict[str, np.ndarray] = {}
-        for value in event.summary.value:
-            kind = value.WhichOneof("value")
-            if kind == "simple_value":
-                self._column(value.tag).append(step, wall_time, value.simple_value)
-            elif kind == "tensor":
-                if value.tag.startswith("scram/"):
-                    self._own(value, wall_time, own)
-                elif not value.tensor.tensor_shape.dim:
-                    number = _array(value.tensor)
-                    if number is not None and number.size == 1:
-                        self._column(value.tag).append(step, wall_time, float(number[0]))
-        if own:
-            self._add_rows(own)
+    def _one_by_one(
+        self, data: bytearray, found: frames.Frames, records: list[int]
+    ) -> tuple[list[bulk.Points], tuple[int, str] | None]:
+        """The points of these records; and at which of them reading must end, and why, if it must."""
+        tables: dict[str, tuple[list[int], list[int], list[float], list[float]]] = {}
+        blocks: list[bulk.Points] = []
+        ended = None
+        for record in records:
+            start, length = int(found.starts[record]), int(found.lengths[record])
+            end = start + length
+            payload = bytes(memoryview(data)[start:end])
+            if frames.masked(google_crc32c.value(payload)) != _CHECKSUM(data, end)[0]:
+                ended = record, "the checksum of a record is wrong"
+                break
+            form = layout(payload, 0, length)
+            if form.parse:
+                try:
+                    step, wall_time, numbers, rows = self.own.parse(payload)
+                except Unreadable as reason:
+                    ended = record, str(reason)
+                    break
+                blocks += [bulk.Points(tag, np.full(len(arrays[0]), record), *arrays) for tag, *arrays in rows]
+            else:
+                wall_time = _DOUBLE(payload, form.wall_time)[0] if form.wall_time >= 0 else 0.0
+                step = _step(payload, form.step, form.step_bytes)
+                numbers = [(tag, _value(payload, at, kind)) for tag, at, kind in form.slots]
+            if wall_time > self.last_wall_time:
+                self.last_wall_time = wall_time
+            for tag, value in numbers:
+                table = tables.get(tag)
+                if table is None:
+                    table = tables[tag] = [], [], [], []
+                table[0].append(record)
+                table[1].append(step)
+                table[2].append(wall_time)
+                table[3].append(value)
+        points = [
+            bulk.Points(tag, np.array(r), np.array(s, np.int64), np.array(w, np.float64), np.array(v, np.float64))
+            for tag, (r, s, w, v) in tables.items()
+        ]
+        return points + blocks, ended
 
-    def _column(self, tag: str) -> Column:
-        column = self.scalars.get(tag)
-        if column is None:
-            column = self.scalars[tag] = Column()
-        return column
-
-    def _own(self, value, wall_time: float, own: dict[str, np.ndarray]) -> None:
-        """Keep one of SCRAM's own values; whatever is not as `schema` says becomes a remark."""
-        metadata = value.metadata
-        if metadata.HasField("plugin_data") and metadata.plugin_data.content:
-            try:
-                content = json.loads(metadata.plugin_data.content)
-                version, columns = content["version"], content.get("columns")
-                if not isinstance(version, int) or not (columns is None or all(isinstance(c, str) for c in columns)):
-                    raise TypeError
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-                self._remark(f"the plugin data of {value.tag[:80]!r} is not what SCRAM writes; its values are passed over")
-                self._columns.pop(value.tag, None)
-                return
-            if version > schema.VERSION:
-                self._remark(
-                    f"{value.tag[:80]!r} was written by a later SCRAM (schema {version}, this one reads up to "
-                    f"{schema.VERSION}); its values are passed over. Update with: pip install -U tensorboard-plugin-scram"
-                )
-                self._columns.pop(value.tag, None)
-                return
-            if columns is not None:
-                self._columns[value.tag] = columns
-        if value.tag in (schema.FACTS_TAG, schema.END_TAG):
-            text = value.tensor.string_val[0] if value.tensor.string_val else b""
-            try:
-                if value.tag == schema.END_TAG:
-                    self.ends.append((wall_time, text.decode()))
-                else:
-                    facts = json.loads(text)
-                    if not isinstance(facts, dict):
-                        raise ValueError
-                    self.facts.append((wall_time, facts))
-            except (ValueError, RecursionError):
-                self._remark(f"{value.tag!r} holds no text that SCRAM writes; it is passed over")
-            return
-        numbers = _array(value.tensor)
-        if numbers is not None:
-            shape = [dim.size for dim in value.tensor.tensor_shape.dim]
-            if all(size >= 0 for size in shape) and math.prod(shape) == numbers.size:
-                own[value.tag] = numbers.reshape(shape)
-
-    def _add_rows(self, own: dict[str, np.ndarray]) -> None:
-        for tag, values in own.items():
-            table = tag.removeprefix("scram/").removesuffix("/values")
-            if tag != schema.values_tag(table):
+    def _add(self, points: list[bulk.Points], stop: int) -> None:
+        """Append points to their columns, in the order of the records, up to the record `stop`."""
+        by_tag: dict[str, list[bulk.Points]] = {}
+        for part in points:
+            by_tag.setdefault(part.tag, []).append(part)
+        for tag, parts in by_tag.items():
+            records, *arrays = parts[0][1:]
+            if len(parts) > 1:
+                records, *arrays = (np.concatenate([part[i] for part in parts]) for i in range(1, 5))
+            if len(parts) > 1 and (np.diff(records) < 0).any():
+                order = np.argsort(records, kind="stable")
+                records, *arrays = records[order], *(a[order] for a in arrays)
+            if len(records) and records[-1] >= stop:
+                keep = int(np.searchsorted(records, stop))
+                arrays = [a[:keep] for a in arrays]
+            if not len(arrays[0]):
                 continue
-            steps, times = own.get(schema.steps_tag(table)), own.get(schema.wall_times_tag(table))
-            names = self._columns.get(tag)
-            if (
-                steps is None
-                or times is None
-                or names is None
-                or steps.dtype.kind not in "iu"
-                or values.shape != (len(steps), len(names))
-                or not steps.shape == times.shape == values.shape[:1]
-            ):
-                self._remark(f"a block of {tag[:80]!r} does not fit its columns; it is passed over")
-                continue
-            steps, times = steps.astype("i8"), times.astype("f8")
-            for i, name in enumerate(names):
-                column = self._column(schema.column_tag(table, name))
-                column.steps.frombytes(steps.tobytes())
-                column.wall_times.frombytes(times.tobytes())
-                column.values.frombytes(values[:, i].astype("f8").tobytes())
-
-    def _remark(self, sentence: str) -> None:
-        if sentence not in self.remarks and len(self.remarks) < 20:
-            self.remarks.append(sentence)
+            latest = np.fmax.reduce(arrays[1])
+            if latest > self.last_wall_time:
+                self.last_wall_time = float(latest)
+            column = self.scalars.get(tag)
+            if column is None:
+                column = self.scalars[tag] = Column()
+            column.extend(*arrays)
 
 
-def _masked_crc(data: bytes) -> int:
-    crc = google_crc32c.value(data)
-    return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
+def _fill(stream: BinaryIO, view: memoryview) -> int:
+    """Read until `view` is full or the stream ends; returns the number of bytes."""
+    got = 0
+    while got < len(view):
+        count = stream.readinto(view[got:])  # type: ignore[attr-defined]
+        if not count:
+            break
+        got += count
+    return got
 
 
-def _array(tensor) -> np.ndarray | None:
-    """The numbers of a TensorProto as a flat array; None if it holds none (strings, resources, garbage)."""
-    dtype = _NUMPY_OF.get(tensor.dtype)
-    if dtype is None:
-        return None
-    if tensor.tensor_content:
-        if len(tensor.tensor_content) % dtype.itemsize:
-            return None
-        flat = np.frombuffer(tensor.tensor_content, dtype)
-    elif tensor.dtype in _BITS:
-        flat = np.array(tensor.half_val, np.int64).astype(dtype if dtype.kind == "u" else "<u2").view(dtype)
-    else:
-        try:
-            flat = np.array(getattr(tensor, _FIELD_OF.get(tensor.dtype, "int_val")), dtype)
-        except OverflowError:
-            return None
-    if tensor.dtype == types_pb2.DT_BFLOAT16:
-        return (flat.astype("<u4") << 16).view("<f4")
-    return flat
+def _step(payload: bytes, at: int, size: int) -> int:
+    value = 0
+    for i in range(size):
+        value |= (payload[at + i] & 0x7F) << 7 * i
+    value &= (1 << 64) - 1
+    return value - (1 << 64) if value >> 63 else value
+
+
+def _value(payload: bytes, at: int, kind: str) -> float:
+    if kind == BFLOAT16:
+        return _NUMBER["<f4"](b"\0\0" + payload[at : at + 2])[0]
+    return float(_NUMBER[kind](payload, at)[0])

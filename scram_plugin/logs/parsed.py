@@ -1,0 +1,184 @@
+"""Records that need the protobuf parser: SCRAM's own blocks and facts, and scalars in an unusual encoding."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from scram_plugin import schema
+
+# TensorFlow's types.proto: numbers of data types -> NumPy; bfloat16 is widened by hand (the upper half of a float32).
+_FLOAT, _DOUBLE, _INT64, _BOOL, _BFLOAT16, _HALF, _UINT32, _UINT64 = 1, 2, 9, 10, 14, 19, 22, 23
+_NUMPY_OF: dict[int, np.dtype[Any]] = {
+    number: np.dtype(kind)
+    for number, kind in {
+        _FLOAT: "<f4",
+        _DOUBLE: "<f8",
+        3: "<i4",
+        4: "<u1",
+        5: "<i2",
+        6: "<i1",
+        _INT64: "<i8",
+        _BOOL: "?",
+        _BFLOAT16: "<u2",
+        17: "<u2",
+        _HALF: "<f2",
+        _UINT32: "<u4",
+        _UINT64: "<u8",
+    }.items()
+}
+_FIELD_OF = {
+    _FLOAT: "float_val",
+    _DOUBLE: "double_val",
+    _INT64: "int64_val",
+    _UINT32: "uint32_val",
+    _UINT64: "uint64_val",
+    _BOOL: "bool_val",
+}
+_BITS = (_HALF, _BFLOAT16)  # their repeated field holds the bits of the number
+
+Rows = list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]  # (tag, steps, wall times, values)
+
+
+class Unreadable(ValueError):
+    """A record that ends the file; the text says why."""
+
+
+@cache
+def _protobuf() -> tuple[Any, type[Exception]]:
+    """The class Event and the error of its parser; imported late, since most files need no parser and this takes its time."""
+    from google.protobuf.message import DecodeError
+    from tensorboard.compat.proto import event_pb2
+
+    return event_pb2.Event, DecodeError
+
+
+@dataclass
+class Own:
+    """What SCRAM's training side wrote into one file beside its columns, and what was passed over there."""
+
+    facts: list[tuple[float, dict]] = field(default_factory=list)  # (wall time, facts of one fit)
+    ends: list[tuple[float, str]] = field(default_factory=list)  # (wall time, how the fit ended)
+    remarks: list[str] = field(default_factory=list)  # what was passed over, without stopping
+    _columns: dict[str, list[str]] = field(default_factory=dict)  # table -> names, from the last metadata
+
+    def parse(self, payload: bytes) -> tuple[int, float, list[tuple[str, float]], Rows]:
+        """Step, wall time, scalars (tag, value) and rows of SCRAM's tables of one record. Raises Unreadable."""
+        event_class, decode_error = _protobuf()
+        try:
+            event = event_class.FromString(payload)
+        except decode_error:
+            raise Unreadable("a record is not a TensorBoard event") from None
+        try:
+            return event.step, event.wall_time, *self._values(event)
+        except (ValueError, TypeError, OverflowError, MemoryError) as error:
+            raise Unreadable(f"a record could not be understood ({type(error).__name__}: {str(error)[:100]})") from None
+
+    def _values(self, event) -> tuple[list[tuple[str, float]], Rows]:
+        scalars: list[tuple[str, float]] = []
+        own: dict[str, np.ndarray] = {}
+        for value in event.summary.value:
+            kind = value.WhichOneof("value")
+            if kind == "simple_value":
+                scalars.append((value.tag, value.simple_value))
+            elif kind == "tensor":
+                if value.tag.startswith("scram/"):
+                    self._own(value, event.wall_time, own)
+                elif not value.tensor.tensor_shape.dim:
+                    number = _array(value.tensor)
+                    if number is not None and number.size == 1:
+                        scalars.append((value.tag, float(number[0])))
+        return scalars, self._rows(own)
+
+    def _own(self, value, wall_time: float, own: dict[str, np.ndarray]) -> None:
+        """Keep one of SCRAM's own values; whatever is not as `schema` says becomes a remark."""
+        metadata = value.metadata
+        if metadata.HasField("plugin_data") and metadata.plugin_data.content:
+            try:
+                content = json.loads(metadata.plugin_data.content)
+                version, columns = content["version"], content.get("columns")
+                if not isinstance(version, int) or not (columns is None or all(isinstance(c, str) for c in columns)):
+                    raise TypeError
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                self._remark(f"the plugin data of {value.tag[:80]!r} is not what SCRAM writes; its values are passed over")
+                self._columns.pop(value.tag, None)
+                return
+            if version > schema.VERSION:
+                self._remark(
+                    f"{value.tag[:80]!r} was written by a later SCRAM (schema {version}, this one reads up to "
+                    f"{schema.VERSION}); its values are passed over. Update with: pip install -U tensorboard-plugin-scram"
+                )
+                self._columns.pop(value.tag, None)
+                return
+            if columns is not None:
+                self._columns[value.tag] = columns
+        if value.tag in (schema.FACTS_TAG, schema.END_TAG):
+            text = value.tensor.string_val[0] if value.tensor.string_val else b""
+            try:
+                if value.tag == schema.END_TAG:
+                    self.ends.append((wall_time, text.decode()))
+                else:
+                    facts = json.loads(text)
+                    if not isinstance(facts, dict):
+                        raise ValueError
+                    self.facts.append((wall_time, facts))
+            except (ValueError, RecursionError):
+                self._remark(f"{value.tag!r} holds no text that SCRAM writes; it is passed over")
+            return
+        numbers = _array(value.tensor)
+        if numbers is not None:
+            shape = [dim.size for dim in value.tensor.tensor_shape.dim]
+            if all(size >= 0 for size in shape) and math.prod(shape) == numbers.size:
+                own[value.tag] = numbers.reshape(shape)
+
+    def _rows(self, own: dict[str, np.ndarray]) -> Rows:
+        rows: Rows = []
+        for tag, values in own.items():
+            table = tag.removeprefix("scram/").removesuffix("/values")
+            if tag != schema.values_tag(table):
+                continue
+            steps, times = own.get(schema.steps_tag(table)), own.get(schema.wall_times_tag(table))
+            names = self._columns.get(tag)
+            if (
+                steps is None
+                or times is None
+                or names is None
+                or steps.dtype.kind not in "iu"
+                or values.shape != (len(steps), len(names))
+                or not steps.shape == times.shape == values.shape[:1]
+            ):
+                self._remark(f"a block of {tag[:80]!r} does not fit its columns; it is passed over")
+                continue
+            steps, times = steps.astype("i8"), times.astype("f8")
+            rows += [(schema.column_tag(table, name), steps, times, values[:, i].astype("f8")) for i, name in enumerate(names)]
+        return rows
+
+    def _remark(self, sentence: str) -> None:
+        if sentence not in self.remarks and len(self.remarks) < 20:
+            self.remarks.append(sentence)
+
+
+def _array(tensor) -> np.ndarray | None:
+    """The numbers of a TensorProto as a flat array; None if it holds none (strings, resources, garbage)."""
+    dtype = _NUMPY_OF.get(tensor.dtype)
+    if dtype is None:
+        return None
+    if tensor.tensor_content:
+        if len(tensor.tensor_content) % dtype.itemsize:
+            return None
+        flat = np.frombuffer(tensor.tensor_content, dtype)
+    elif tensor.dtype in _BITS:
+        flat = np.array(tensor.half_val, np.int64).astype(dtype if dtype.kind == "u" else "<u2").view(dtype)
+    else:
+        try:
+            flat = np.array(getattr(tensor, _FIELD_OF.get(tensor.dtype, "int_val")), dtype)
+        except OverflowError:
+            return None
+    if tensor.dtype == _BFLOAT16:
+        return (flat.astype("<u4") << 16).view("<f4")
+    return flat

@@ -1,0 +1,158 @@
+"""One TensorBoard run: a directory with event files, as a mapping from tag to series."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterator, Mapping
+
+from scram_plugin.logs.event_file import EventFile
+from scram_plugin.logs.series import Series
+from scram_plugin.logs.storage import Listed, Local, Remote
+
+
+class Run(Mapping[str, Series]):
+    """Tag to `Series`. Several files are taken in the order of their names.
+
+    Its points may be let go to bound memory (`forget`); they are read again, up to the same byte, when one is asked for.
+    """
+
+    def __init__(self, name: str, storage: Local | Remote) -> None:
+        self.name = name
+        self.files: dict[str, EventFile] = {}
+        self.lock = threading.RLock()  # held while it is read; its own methods take it
+        self.held = True  # whether the points are in memory
+        self.points = 0
+        self.asked = 0  # grows with every question to any run: which was asked last
+        self._storage = storage
+        self._identities: dict[str, int] = {}
+        self._series: dict[str, Series] = {}
+        self._tags: dict[str, list[str]] = {}  # tag -> paths of the files that have it
+
+    def unread(self, listed: list[Listed]) -> list[Listed]:
+        """Of the files that its directory lists now, those in which there may be something new."""
+        return [file for file in listed if not self._settled(file)]
+
+    def _settled(self, listed: Listed) -> bool:
+        file = self.files.get(listed.path)
+        return (
+            file is not None
+            and not file.unreadable
+            and self._identities.get(listed.path) == listed.identity
+            and listed.size >= file.offset
+            and (file.problem is not None or listed.size == file.offset)
+        )
+
+    def read(self, listed: list[Listed]) -> bool:
+        """Read what was added; `listed` is all that the directory has now. Returns whether anything changed."""
+        with self.lock:
+            grown = False
+            for path in self.files.keys() - {file.path for file in listed}:
+                del self.files[path]
+                grown = True
+            unread = self.unread(listed)
+            if unread and not self.held:
+                self._restore()
+            for file in unread:
+                grown |= self._read(file)
+            if grown:
+                self._index()
+            return grown
+
+    def _read(self, listed: Listed) -> bool:
+        path, grown = listed.path, False
+        file = self.files.get(path)
+        try:
+            with self._storage.open(path) as stream:
+                size = stream.seek(0, 2)
+                same = self._identities.get(path) == listed.identity
+                if file is None or size < file.offset or not same:  # new, or replaced: read it afresh
+                    file = self.files[path] = EventFile()
+                    self._identities[path] = listed.identity
+                    grown = True
+                file.unreadable = None
+                grown |= file.read(stream, size)
+        except OSError as error:
+            file = self.files.setdefault(path, EventFile())
+            self._identities[path] = listed.identity
+            file.unreadable = f"it could not be opened ({error.strerror or error or type(error).__name__})"
+        return grown
+
+    def _index(self) -> None:
+        self._series.clear()
+        self._tags = {}
+        for path in sorted(self.files):
+            for tag in self.files[path].scalars:
+                self._tags.setdefault(tag, []).append(path)
+        self.points = sum(len(column) for file in self.files.values() for column in file.scalars.values())
+
+    def forget(self) -> None:
+        """Let the points go."""
+        with self.lock:
+            self._series.clear()
+            for file in self.files.values():
+                file.scalars = {}
+            self.held = False
+
+    def _restore(self) -> None:
+        """Read the points again that were let go: each file up to the byte that was understood."""
+        for path, known in self.files.items():
+            again = EventFile()
+            try:
+                with self._storage.open(path) as stream:
+                    again.read(stream, known.offset)
+            except OSError as error:
+                known.unreadable = f"it could not be opened again ({error.strerror or error})"
+            known.scalars = again.scalars
+        self.held = True
+
+    def __getitem__(self, tag: str) -> Series:
+        with self.lock:
+            series = self._series.get(tag)
+            if series is None:
+                paths = self._tags[tag]
+                if not self.held:
+                    self._restore()
+                columns = [column for path in paths if (column := self.files[path].scalars.get(tag)) is not None]
+                series = self._series[tag] = Series.concatenate([Series(*column.arrays()) for column in columns])
+            return series
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tags)
+
+    def __len__(self) -> int:
+        return len(self._tags)
+
+    def __contains__(self, tag: object) -> bool:
+        return tag in self._tags
+
+    @property
+    def facts(self) -> dict | None:
+        """SCRAM's facts of the last fit that was recorded here, or None."""
+        found = [entry for file in self.files.values() for entry in file.own.facts]
+        return max(found, key=lambda entry: entry[0])[1] if found else None
+
+    @property
+    def session_start(self) -> float:
+        """The wall time of the first fit of the last session (one model, trained by one or several fits).
+
+        A session that was resumed from an epoch (`initial_epoch`) belongs to the one before it.
+        """
+        found = sorted((entry for file in self.files.values() for entry in file.own.facts), key=lambda entry: entry[0])
+        begins: dict[str, tuple[float, bool]] = {}
+        for when, facts in found:
+            begins.setdefault(str(facts.get("session")), (when, bool(facts.get("resumed"))))
+        return next((when for when, resumed in reversed(begins.values()) if not resumed), -math.inf)
+
+    @property
+    def ended(self) -> str | None:
+        """How the last fit ended, if that was recorded and nothing was written since."""
+        ends = [entry for file in self.files.values() for entry in file.own.ends]
+        if not ends:
+            return None
+        last = max(ends)
+        return last[1] if last[0] >= self.last_wall_time else None
+
+    @property
+    def last_wall_time(self) -> float:
+        return max((file.last_wall_time for file in self.files.values()), default=0.0)

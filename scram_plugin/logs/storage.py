@@ -1,0 +1,148 @@
+"""Where event files lie: local directories, or remote ones through fsspec (``s3://``, ``gs://``, ``memory://`` ...)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+WHAT_TO_INSTALL = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that could not be read: which file, from which byte on, and a sentence for people."""
+
+    path: str
+    byte: int | None
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An event file as a directory lists it. `identity` changes when another file takes its name (0: not known)."""
+
+    path: str
+    size: int
+    identity: int
+
+
+Directories = Iterator[tuple[str, list[Listed]]]  # (directory relative to the root, with slashes; its event files by name)
+
+
+def is_event_file(name: str) -> bool:
+    """TensorBoard's rule for file names."""
+    return "tfevents" in name and not name.endswith(".profile-empty")
+
+
+def is_remote(root: str) -> bool:
+    return "://" in root
+
+
+def storage(root: str) -> Local | Remote:
+    """The storage that a directory lies in. Raises OSError, with a sentence, for a remote one that cannot be reached."""
+    return Remote(root) if is_remote(root) else Local()
+
+
+class Local:
+    def open(self, path: str) -> BinaryIO:
+        return open(path, "rb", buffering=0)
+
+    def exists(self, root: str) -> bool:
+        return os.path.exists(root)
+
+    def is_directory(self, root: str) -> bool:
+        return os.path.isdir(root)
+
+    def directories(self, root: str, problems: list[Problem]) -> Directories:
+        """Every directory at or below `root` that holds event files, in the order of their names.
+
+        Links are followed, as TensorBoard does; one that leads back to a directory above it is not.
+        """
+        todo = [(root, ".")]
+        while todo:
+            directory, name = todo.pop()
+            files, below = [], []
+            try:
+                with os.scandir(directory) as entries:
+                    for entry in entries:
+                        try:
+                            if entry.is_dir():
+                                if not (entry.is_symlink() and _leads_up(entry.path, directory)):
+                                    below.append((entry.path, entry.name if name == "." else f"{name}/{entry.name}"))
+                            elif is_event_file(entry.name):
+                                status = entry.stat()
+                                files.append(Listed(entry.path, status.st_size, status.st_ino))
+                        except OSError as error:
+                            problems.append(Problem(entry.path, None, f"it could not be opened ({error.strerror})"))
+            except OSError as error:
+                problems.append(Problem(directory, None, f"it could not be opened ({error.strerror})"))
+            if files:
+                files.sort(key=lambda file: file.path)
+                yield name.replace(os.sep, "/"), files
+            below.sort(reverse=True)
+            todo += below
+
+
+def _leads_up(link: str, directory: str) -> bool:
+    target, here = os.path.realpath(link), os.path.realpath(directory)
+    return here == target or here.startswith(target.rstrip(os.sep) + os.sep)
+
+
+class Remote:
+    """A file system of fsspec. Every look lists it afresh."""
+
+    def __init__(self, root: str) -> None:
+        scheme = root.partition("://")[0]
+        try:
+            import fsspec
+        except ImportError:
+            raise OSError(f"reading {scheme}:// needs fsspec; install it with: pip install fsspec") from None
+        try:
+            self._files: Any
+            self._files, _ = fsspec.core.url_to_fs(root)
+        except ImportError as error:
+            package = WHAT_TO_INSTALL.get(scheme)
+            raise OSError(f"pip install {package}" if package else str(error)) from None
+        except Exception as error:
+            raise OSError(f"{type(error).__name__}: {str(error)[:200]}") from None
+        self._scheme = scheme
+
+    def open(self, path: str) -> BinaryIO:
+        return _remotely(lambda: self._files.open(path, "rb"))
+
+    def exists(self, root: str) -> bool:
+        return _remotely(lambda: self._files.exists(root))
+
+    def is_directory(self, root: str) -> bool:
+        return _remotely(lambda: self._files.isdir(root))
+
+    def directories(self, root: str, problems: list[Problem]) -> Directories:
+        """As `Local.directories`."""
+        try:
+            _remotely(self._files.invalidate_cache)
+            top = str(self._files._strip_protocol(root)).rstrip("/")
+            found = _remotely(lambda: self._files.find(root, detail=True))
+        except OSError as error:
+            problems.append(Problem(root, None, f"it could not be listed ({error})"))
+            return
+        by_directory: dict[str, list[Listed]] = {}
+        for path, info in found.items():
+            above, _, name = path.rpartition("/")
+            if is_event_file(name):
+                relative = above[len(top) :].strip("/") or "."
+                # no identity: an object in a store is replaced as a whole whenever it grows
+                by_directory.setdefault(relative, []).append(Listed(path, int(info.get("size") or 0), 0))
+        for relative in sorted(by_directory):
+            yield relative, sorted(by_directory[relative], key=lambda file: file.path)
+
+
+def _remotely(call):
+    """The result of a call of fsspec; whatever goes wrong there is an OSError with a sentence."""
+    try:
+        return call()
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(f"{type(error).__name__}: {str(error)[:200]}") from None
