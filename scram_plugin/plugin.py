@@ -22,7 +22,7 @@ from werkzeug import wrappers
 from scram_plugin import __version__
 from scram_plugin.configuration import configured
 from scram_plugin.heuristics.catalogue import BadOption, Catalogue, catalogue
-from scram_plugin.logs.series import Curve
+from scram_plugin.logs.curve import Curve
 from scram_plugin.review import plain
 from scram_plugin.reviewer import Reviewer
 

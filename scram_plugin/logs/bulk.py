@@ -8,7 +8,7 @@ from typing import NamedTuple
 import google_crc32c
 import numpy as np
 
-from scram_plugin.logs.frames import FOOTER, crc_table, different_values
+from scram_plugin.logs.frames import FOOTER, crc_table, windows
 from scram_plugin.logs.layout import BFLOAT16, Layout, layout, size_of
 
 FEWEST = 6  # records; fewer of one length are quicker one by one
@@ -39,8 +39,9 @@ def take(data: bytearray, starts: np.ndarray, lengths: np.ndarray) -> Taken:
     points: list[Points] = []
     left: list[int] = []
     wrong: list[int] = []
-    for length in different_values(lengths).tolist():
-        records = np.flatnonzero(lengths == length)
+    order = np.argsort(lengths.astype(np.uint16) if lengths.max() < 1 << 16 else lengths, kind="stable")
+    for records in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):
+        length = int(lengths[records[0]])
         if len(records) < FEWEST or length > 4096:
             left.extend(records.tolist())
             continue
@@ -60,7 +61,7 @@ def _one_length(
 ) -> Iterator[Points | int | np.ndarray]:
     """Points; the number of a record with a wrong checksum; or the records that must be read one by one."""
     width = -(-(length + FOOTER) // 8) * 8
-    rows = np.lib.stride_tricks.sliding_window_view(buffer, width)[starts[records]]
+    rows = windows(buffer, width)[starts[records]]
     for _ in range(_ROUNDS):
         start = int(starts[records[0]])
         form = layout(data, start, start + length)
@@ -82,62 +83,71 @@ def _one_layout(
     data: bytearray, starts: np.ndarray, records: np.ndarray, rows: np.ndarray, length: int, form: Layout
 ) -> Generator[Points | int, None, np.ndarray]:
     """Takes the records of one layout, whatever their tags; returns which of them these were (bool, one a record)."""
-    fixed = _fixed(form, length, rows.shape[1])
-    words = rows.view(np.uint64) & fixed
-    first, group = _groups(words)
-    forms = [layout(data, int(starts[records[i]]), int(starts[records[i]]) + length) for i in first]
-    alike = np.array([f.shape == form.shape for f in forms])
-    same = alike[group] & (words == words[first[group]]).all(axis=1)
-    crcs = np.array([google_crc32c.value(bytes(rows[i, :length])) for i in first], np.uint32)
-    heads = rows[first]
-    if not same.all():
+    fixed = np.frombuffer(form.fixed(length).ljust(rows.shape[1], b"\0"), np.uint64)
+    forms, heads, group = [form], rows[:1], np.zeros(1, np.int64)
+    same = np.ones(len(records), bool)
+    differ = _differences(rows, heads)
+    telling = np.flatnonzero(np.bitwise_or.reduce(differ, axis=1) & fixed)
+    if len(telling):  # not all of one layout and one tag
+        members, group = _groups(differ[telling] & fixed[telling, None])
+        forms = [layout(data, int(starts[records[i]]), int(starts[records[i]]) + length) for i in members]
+        alike = np.array([f.shape == form.shape for f in forms])
+        place = np.append(np.where(alike, np.cumsum(alike) - 1, -1), -1)  # the last for records of no group
+        group = place[group]
+        same = group >= 0
+        forms, heads = [f for f in forms if f.shape == form.shape], rows[members[alike]]
         records, rows, group = records[same], rows[same], group[same]
-    sound = _checksums(rows, heads, crcs, group, length) == _column(rows, length, "<u4")
+        differ = _differences(rows, heads[group])
+    crcs = np.array([google_crc32c.value(head[:length].tobytes()) for head in heads], np.uint32)
+    sound = _checksums(differ, crcs[group], length) == _column(rows, length, "<u4")
     if not sound.all():
         yield int(records[np.argmin(sound)])
     steps, wall_times = _steps(rows, form), _column(rows, form.wall_time, "<f8")
-    members: list[np.ndarray | slice] = [slice(None)]
-    if len(first) > 1:
+    tags: list[np.ndarray | slice] = [slice(None)]
+    if len(heads) > 1:
         order = np.argsort(group, kind="stable")
-        members = list(np.split(order, np.flatnonzero(np.diff(group[order])) + 1))
+        tags = list(np.split(order, np.flatnonzero(np.diff(group[order])) + 1))
     for slot, (_, at, kind) in enumerate(form.slots):
         values = _column(rows, at, kind).astype("f8")
-        for chosen in members:
+        for chosen in tags:
             tag = forms[group[chosen][0]].slots[slot][0]
             yield Points(tag, records[chosen], steps[chosen], wall_times[chosen], values[chosen])
     return same
 
 
-def _fixed(form: Layout, length: int, width: int) -> np.ndarray:
-    """Which bits are the same in all records of a layout and a tag: all but wall time, step and values; uint64 words."""
-    mask = np.zeros(width, np.uint8)
-    mask[:length] = 0xFF
-    if form.wall_time >= 0:
-        mask[form.wall_time : form.wall_time + 8] = 0
-    mask[form.step : form.step + form.step_bytes] = 0x80  # the bits that say how long a varint is
-    for _, at, kind in form.slots:
-        mask[at : at + size_of(kind)] = 0
-    return mask.view(np.uint64)
-
-
 def _groups(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(the first row of each group, each row's group) of rows that are probably equal: their hashes are."""
-    if (words == words[0]).all():
-        return np.zeros(1, np.int64), np.zeros(len(words), np.int64)
-    odd = np.arange(1, 2 * words.shape[1], 2, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    mixed = words ^ (words >> np.uint64(29))
-    _, first, group = np.unique((mixed * odd).sum(axis=1), return_index=True, return_inverse=True)
+    """(the first record of each group of records with equal words; each record's group, -1 for none); words x records.
+
+    Under the mask of another layout records look all different: but for the first, groups of hardly any members are left
+    out, and so are records whose short hash is that of another group. Both are for a later round.
+    """
+    key = np.zeros(words.shape[1], np.uint64)
+    for word in words:
+        key = (key ^ word ^ (word >> np.uint64(29))) * np.uint64(0x9E3779B97F4A7C15)
+    # sixteen bits, because those are sorted by radix
+    _, first, group = np.unique((key >> np.uint64(48)).astype(np.uint16), return_index=True, return_inverse=True)
+    common = np.bincount(group) >= FEWEST // 2
+    common[group[0]] = True
+    first, group = first[common], np.where(common, np.cumsum(common) - 1, -1)[group]
+    group[(words != words[:, first[group]]).any(axis=0)] = -1
     return first, group
 
 
-def _checksums(rows: np.ndarray, heads: np.ndarray, crcs: np.ndarray, group: np.ndarray, length: int) -> np.ndarray:
-    """The masked CRC of each row, from that of its group's head and the bytes in which it differs from it."""
-    many = len(heads) > 1
-    differ = (rows.view(np.uint64) ^ (heads[group] if many else heads).view(np.uint64)).view(np.uint8)
-    live = np.bitwise_or.reduce(differ.view(np.uint64), axis=0).view(np.uint8)[:length]
-    result = crcs[group] if many else np.full(len(rows), crcs[0])
-    for at in np.flatnonzero(live):
-        result ^= crc_table(length - 1 - int(at)).take(differ[:, at])
+def _differences(rows: np.ndarray, heads: np.ndarray) -> np.ndarray:
+    """The bits in which each row differs from its head; uint64, shape (words, rows): long vectors are quick."""
+    words, theirs = rows.view(np.uint64).T.copy(), heads.view(np.uint64).T
+    words ^= theirs
+    return words
+
+
+def _checksums(differ: np.ndarray, crcs: np.ndarray, length: int) -> np.ndarray:
+    """The masked CRC of each row, from that of its head and the bits in which it differs from it."""
+    live = np.bitwise_or.reduce(differ, axis=1).view(np.uint8)[:length]
+    octets = differ.view(np.uint8).reshape(len(differ), -1, 8)
+    result = np.zeros(differ.shape[1], np.uint32)
+    result ^= crcs  # one, or one a row
+    for at in np.flatnonzero(live).tolist():
+        result ^= crc_table(length - 1 - at).take(octets[at >> 3, :, at & 7])
     return ((result >> np.uint32(15)) | (result << np.uint32(17))) + np.uint32(0xA282EAD8)
 
 

@@ -7,7 +7,6 @@ in bulk (`bulk.py`) or by hand (`layout.py`); what has an unusual form goes thro
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
 from typing import BinaryIO
 
 import google_crc32c
@@ -58,17 +57,17 @@ class Column:
         return sum(len(steps) for steps, _, _ in self._parts)
 
 
-@dataclass
 class EventFile:
     """What is known of one event file so far. `read` goes on where the last look ended."""
 
-    scalars: dict[str, Column] = field(default_factory=dict)
-    own: Own = field(default_factory=Own)  # what SCRAM's training side wrote beside scalars
-    offset: int = 0  # the first byte not yet understood
-    size: int = 0  # of the file at the last look
-    last_wall_time: float = 0.0
-    problem: str | None = None  # why reading stopped at `offset` for good
-    unreadable: str | None = None  # why the last look could not open the file; the next one tries again
+    def __init__(self) -> None:
+        self.scalars: dict[str, Column] = {}
+        self.own = Own()  # what SCRAM's training side wrote beside scalars
+        self.offset = 0  # the first byte not yet understood
+        self.size = 0  # of the file at the last look
+        self.last_wall_time = 0.0
+        self.problem: str | None = None  # why reading stopped at `offset` for good
+        self.unreadable: str | None = None  # why the last look could not open the file; the next one tries again
 
     def read(self, stream: BinaryIO, size: int) -> bool:
         """Read on from `offset` to `size`; returns whether anything new was understood.

@@ -6,8 +6,8 @@ A frame is length (uint64, little endian), masked CRC-32C of the length, payload
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import google_crc32c
 import numpy as np
@@ -21,8 +21,7 @@ _CHECKSUM = struct.Struct("<I").unpack_from
 _STRETCH, _LONGEST_STRETCH = 16, 1024
 
 
-@dataclass(frozen=True)
-class Frames:
+class Frames(NamedTuple):
     """The whole frames at the start of a piece: where their payloads begin, and how long these are (int64, shape (n,))."""
 
     starts: np.ndarray
@@ -102,6 +101,11 @@ def _repeats(buffer: np.ndarray, at: int, end: int, pattern: np.ndarray) -> int:
     return count
 
 
+def windows(buffer: np.ndarray, width: int) -> np.ndarray:
+    """The `width` bytes from each byte of a buffer on, as rows; a view."""
+    return np.ndarray((max(len(buffer) - width + 1, 0), width), np.uint8, buffer, 0, (1, 1))
+
+
 def different_values(lengths: np.ndarray) -> np.ndarray:
     """The different lengths, ascending; quick where none is large."""
     if len(lengths) and lengths.max() < 1 << 16:
@@ -111,8 +115,7 @@ def different_values(lengths: np.ndarray) -> np.ndarray:
 
 def _checked(data, buffer: np.ndarray, starts: np.ndarray, lengths: np.ndarray, at: int, end: int) -> Frames:
     """The frames up to the first whose header is wrong."""
-    headers = np.lib.stride_tricks.sliding_window_view(buffer, HEADER)[starts]
-    stored = headers[:, 8:].copy().view("<u4")[:, 0]
+    stored = windows(buffer, 4)[starts + 8].view("<u4")[:, 0]
     different = different_values(lengths)
     expected = np.array([_length_crc(int(n)) for n in different], np.uint32)[np.searchsorted(different, lengths)]
     wrong = stored != expected

@@ -6,7 +6,7 @@ all of them, so they can be taken in bulk (`bulk.py`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 BFLOAT16 = "bf16"  # the upper half of a float32; NumPy has no name for it
 # Data types of TensorFlow's types.proto whose scalars are one run of bytes: in tensor_content, or in the named field.
@@ -31,15 +31,25 @@ _ONE_OF = 0b1_0111_1100  # the fields of a Summary.Value of which there is one a
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
-@dataclass
 class Layout:
     """Of one payload: the byte of the wall time, of the step and its length (-1: absent, so 0), and of each value."""
 
-    wall_time: int = -1
-    step: int = -1
-    step_bytes: int = 0
-    slots: list[tuple[str, int, str]] = field(default_factory=list)  # (tag, byte of the value, its type)
-    parse: bool = False  # some of it must go through the protobuf parser
+    __slots__ = ("parse", "slots", "step", "step_bytes", "wall_time")
+
+    def __init__(self, parse: bool = False) -> None:
+        self.wall_time, self.step, self.step_bytes = -1, -1, 0
+        self.slots: list[tuple[str, int, str]] = []  # (tag, byte of the value, its type)
+        self.parse = parse  # it must go through the protobuf parser
+
+    def fixed(self, length: int) -> bytearray:
+        """Which bits are the same in all records of this layout and these tags: all but wall time, step and values."""
+        mask = bytearray(b"\xff" * length)
+        if self.wall_time >= 0:
+            mask[self.wall_time : self.wall_time + 8] = bytes(8)
+        mask[self.step : self.step + self.step_bytes] = b"\x80" * self.step_bytes  # the bits that say how long a varint is
+        for _, at, kind in self.slots:
+            mask[at : at + size_of(kind)] = bytes(size_of(kind))
+        return mask
 
     @property
     def shape(self) -> tuple:
@@ -52,6 +62,12 @@ def size_of(kind: str) -> int:
     return 2 if kind == BFLOAT16 else int(kind[2])
 
 
+# Length -> (fixed bits, what they are, layout): nearly all records of all runs have one of few layouts, and to look it up is
+# ten times quicker than to find it. Tags without end are not kept.
+_known: dict[int, Sequence[tuple[int, int, Layout]]] = {}
+_MOST_KNOWN, _MOST_LENGTHS = 32, 512
+
+
 class _Unusual(Exception):
     """The record is not of a form that is read by hand: the protobuf parser decides."""
 
@@ -61,12 +77,20 @@ def layout(data: bytes | bytearray | memoryview, start: int, end: int) -> Layout
 
     Values that are no scalars (images, histograms, texts, tensors with dimensions) have no slot: they are passed over.
     """
-    result = Layout()
+    payload = int.from_bytes(memoryview(data)[start:end], "little")
+    known = _known.get(end - start, ())
+    for fixed, bits, form in known:
+        if payload & fixed == bits:
+            return form
+    form = Layout()
     try:
-        _event(data, start, end, result)
+        _event(data, start, end, form)
     except (_Unusual, IndexError):
         return Layout(parse=True)
-    return result
+    if form.slots and len(known) < _MOST_KNOWN and len(_known) < _MOST_LENGTHS:
+        fixed = int.from_bytes(form.fixed(end - start), "little")
+        _known[end - start] = [*known, (fixed, payload & fixed, form)]
+    return form
 
 
 def _event(data, start: int, end: int, result: Layout) -> None:

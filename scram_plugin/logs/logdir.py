@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
 from scram_plugin.logs.run import Run
@@ -12,7 +11,7 @@ from scram_plugin.logs.storage import Listed, Local, Problem, Remote, is_remote,
 
 BYTES_OF_A_POINT = 24  # step, wall time and value
 MEMORY = 1 << 30  # bytes of points held at once; beyond it the runs asked for least recently are let go, and read again
-WORTH_THREADS = 8 << 20  # bytes to read from which several threads are quicker than one; NumPy works outside Python's lock
+WORTH_THREADS = 64 << 20  # bytes to read from which several threads are quicker than one; NumPy works outside Python's lock
 
 Progress = Callable[[int, int], None]  # called with (TensorBoard runs read, all of them)
 
@@ -109,7 +108,11 @@ class Logdir(Mapping[str, Run]):
         changed = set()
         workers = min(os.cpu_count() or 1, 4, len(todo)) if size > WORTH_THREADS else 1
         with ExitStack() as stack:
-            results = stack.enter_context(ThreadPoolExecutor(workers)).map(read, todo) if workers > 1 else map(read, todo)
+            results: Iterable[str | None] = map(read, todo)
+            if workers > 1:
+                from concurrent.futures import ThreadPoolExecutor  # imported late: small log directories do without
+
+                results = stack.enter_context(ThreadPoolExecutor(workers)).map(read, todo)
             for done, grown in enumerate(results, 1):
                 if grown is not None:
                     changed.add(grown)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -58,14 +57,14 @@ def _protobuf() -> tuple[Any, type[Exception]]:
     return event_pb2.Event, DecodeError
 
 
-@dataclass
 class Own:
     """What SCRAM's training side wrote into one file beside its columns, and what was passed over there."""
 
-    facts: list[tuple[float, dict]] = field(default_factory=list)  # (wall time, facts of one fit)
-    ends: list[tuple[float, str]] = field(default_factory=list)  # (wall time, how the fit ended)
-    remarks: list[str] = field(default_factory=list)  # what was passed over, without stopping
-    _columns: dict[str, list[str]] = field(default_factory=dict)  # table -> names, from the last metadata
+    def __init__(self) -> None:
+        self.facts: list[tuple[float, dict]] = []  # (wall time, facts of one fit)
+        self.ends: list[tuple[float, str]] = []  # (wall time, how the fit ended)
+        self.remarks: list[str] = []  # what was passed over, without stopping
+        self._columns: dict[str, list[str]] = {}  # table -> names, from the last metadata
 
     def parse(self, payload: bytes) -> tuple[int, float, list[tuple[str, float]], Rows]:
         """Step, wall time, scalars (tag, value) and rows of SCRAM's tables of one record. Raises Unreadable."""

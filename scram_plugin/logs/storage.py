@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 WHAT_TO_INSTALL = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """Something that could not be read: which file, from which byte on, and a sentence for people."""
 
     path: str
@@ -19,8 +17,7 @@ class Problem:
     sentence: str
 
 
-@dataclass(frozen=True)
-class Listed:
+class Listed(NamedTuple):
     """An event file as a directory lists it. `identity` changes when another file takes its name (0: not known)."""
 
     path: str

@@ -8,9 +8,9 @@ from functools import cached_property
 
 from scram_plugin import schema
 from scram_plugin.logs.conventions import CONVENTIONS, ROLES
+from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.run import Run
-from scram_plugin.logs.series import Curve
 
 NAMES = list(ROLES)  # in order of preference: a validation set is watched while training, a test set only at the end
 

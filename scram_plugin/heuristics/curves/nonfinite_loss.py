@@ -14,7 +14,7 @@ from scram_plugin.heuristics.edits import set_learning_rate
 from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, NotChecked
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, place
-from scram_plugin.logs.series import Curve
+from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
 # Keras's own defaults, which are those of the papers that introduced the optimisers (Adam: Kingma & Ba, 2015).

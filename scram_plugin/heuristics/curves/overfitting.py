@@ -12,7 +12,7 @@ from scram_plugin.heuristics.edits import add_callback, add_dropout
 from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
-from scram_plugin.logs.series import Curve
+from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (

@@ -1,0 +1,63 @@
+"""Curve: the points of one tag, cleaned for judging."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from scram_plugin.logs.series import Series
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A series as one training went: steps strictly increase; NaN and Inf are kept.
+
+    Where steps go back (a restart), the later points win: earlier points at or after the step of the restart are history
+    and are not in the curve (as TensorBoard does with orphaned points). Of repeated steps the last one counts.
+    """
+
+    tensorboard_run: str
+    tag: str
+    axis: str  # "epoch", "batch" or "step"
+    steps: np.ndarray
+    wall_times: np.ndarray
+    values: np.ndarray
+    restarts: int
+    superseded: int  # points that a restart or a repeated step replaced
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    @staticmethod
+    def of(series: Series, tensorboard_run: str, tag: str, axis: str) -> Curve:
+        keep = _not_superseded(series.steps)
+        restarts = int(np.count_nonzero(np.diff(series.steps) < 0))
+        return Curve(
+            tensorboard_run,
+            tag,
+            axis,
+            series.steps[keep],
+            series.wall_times[keep],
+            series.values[keep],
+            restarts,
+            len(series) - len(keep),
+        )
+
+    def finite(self) -> Curve:
+        """The curve without its NaN and infinite points."""
+        keep = np.isfinite(self.values)
+        return replace(self, steps=self.steps[keep], wall_times=self.wall_times[keep], values=self.values[keep])
+
+    def source(self) -> dict[str, str]:
+        return {"tensorboard_run": self.tensorboard_run, "tag": self.tag}
+
+
+def _not_superseded(steps: np.ndarray) -> np.ndarray:
+    """Indices of the points before which no later point of an equal or smaller step follows."""
+    if not len(steps):
+        return np.arange(0)
+    lowest_after = np.minimum.accumulate(steps[::-1])[::-1]
+    keep = np.ones(len(steps), bool)
+    keep[:-1] = steps[:-1] < lowest_after[1:]
+    return np.flatnonzero(keep)
