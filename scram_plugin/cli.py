@@ -19,7 +19,7 @@ from scram_plugin.configuration import configured
 from scram_plugin.heuristics.catalogue import BadOption, Catalogue
 from scram_plugin.heuristics.heuristic import SEVERITIES
 from scram_plugin.logs.logdir import Logdir, read
-from scram_plugin.logs.training_run import training_runs
+from scram_plugin.logs.pairing import training_runs
 from scram_plugin.reports import json as json_report
 from scram_plugin.reports import text as text_report
 from scram_plugin.review import Review, file_notes, review

@@ -14,7 +14,8 @@ from scram_plugin.heuristics.catalogue import EXPLAINS, Catalogue
 from scram_plugin.heuristics.heuristic import SEVERITIES, Finding, Heuristic, Inconclusive, NotChecked, TooEarly
 from scram_plugin.heuristics.page import FRAMEWORKS
 from scram_plugin.logs.logdir import Logdir
-from scram_plugin.logs.training_run import TrainingRun, training_runs
+from scram_plugin.logs.pairing import training_runs
+from scram_plugin.logs.training_run import TrainingRun
 
 LIVE_SECONDS = 120.0  # a run is live if its last event is younger than this, or than three of its usual intervals
 LONGEST_NOTE = 20  # problems of files told one by one; the rest are counted
@@ -95,7 +96,9 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
                 result.passed.append(heuristic.id)
     ids = {finding["heuristic"] for finding in result.findings}
     for finding in result.findings:
-        finding["explained_by"] = next((c for c in sorted(ids) if finding["heuristic"] in EXPLAINS.get(c, ())), None)
+        finding["explained_by"] = next(
+            (c for c, brings in EXPLAINS.items() if c in ids and finding["heuristic"] in brings), None
+        )
     result.findings.sort(
         key=lambda f: (f["explained_by"] is not None, SEVERITIES.index(f["severity"]), f["steps"]["first"], f["heuristic"])
     )

@@ -13,8 +13,9 @@ from typing import Any
 from scram_plugin import schema
 from scram_plugin.heuristics.catalogue import Catalogue
 from scram_plugin.logs.logdir import Logdir
+from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.series import Series
-from scram_plugin.logs.training_run import TrainingRun, training_runs
+from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.review import Review, file_notes, is_live, review
 
 SHORTEST_INTERVAL = 1.0  # seconds between two looks at the directory, however many clients ask
@@ -83,9 +84,9 @@ class Reviewer:
             return self._reviews.get(name)
 
     def series(self, tensorboard_run: str, tag: str) -> Series | None:
-        """The exact points of one tag, or None where there is no such run or tag."""
+        """The exact points of one tag (or of a sum of tags, as a curve names it), or None where there is no such run or tag."""
         run = self.logs.get(tensorboard_run)
-        return run.get(tag) if run is not None else None
+        return run.find(tag) if run is not None else None
 
     def _ask(self) -> None:
         self._asked.set()

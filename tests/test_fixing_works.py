@@ -9,7 +9,7 @@ import pytest
 import scram_plugin
 from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.logs.logdir import read
-from scram_plugin.logs.training_run import training_runs
+from scram_plugin.logs.pairing import training_runs
 from scram_plugin.review import review
 from tests.paths import DATA, DEMO_LOGS, SCENARIOS, environment
 

@@ -7,19 +7,75 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scram_plugin.heuristics.curves import nonfinite_loss, overfitting
+from scram_plugin.heuristics.curves import (
+    divergence,
+    learning_rate_schedule,
+    loss_spike,
+    metric_loss_disagreement,
+    missing_validation,
+    no_learning,
+    noisy_validation,
+    nonfinite_loss,
+    nonfinite_metric,
+    oscillating_loss,
+    overfitting,
+    plateau,
+    step_rewind,
+    undertrained,
+    validation_better_than_training,
+    zero_loss,
+)
 from scram_plugin.heuristics.data import unnormalized_inputs
 from scram_plugin.heuristics.heuristic import Heuristic
 
 HEURISTICS = (
     unnormalized_inputs.HEURISTIC,
     nonfinite_loss.HEURISTIC,
+    nonfinite_metric.HEURISTIC,
+    divergence.HEURISTIC,
+    no_learning.HEURISTIC,
+    plateau.HEURISTIC,
+    oscillating_loss.HEURISTIC,
+    loss_spike.HEURISTIC,
     overfitting.HEURISTIC,
+    noisy_validation.HEURISTIC,
+    metric_loss_disagreement.HEURISTIC,
+    validation_better_than_training.HEURISTIC,
+    zero_loss.HEURISTIC,
+    undertrained.HEURISTIC,
+    learning_rate_schedule.HEURISTIC,
+    missing_validation.HEURISTIC,
+    step_rewind.HEURISTIC,
 )
 
-# cause -> the findings that it brings about: they are kept, folded under it.
+# What a loss that is NaN brings about: everything that is judged by curves, but for how they were logged.
+_AFTER_NAN = frozenset(h.id for h in HEURISTICS if h.group == "curves") - {
+    "nonfinite-loss",
+    "missing-validation",
+    "step-rewind",
+}
+# cause -> the findings that it brings about: they are kept, folded under it. Causes that come first explain first.
 EXPLAINS: dict[str, frozenset[str]] = {
-    "nonfinite-loss": frozenset({"overfitting"}),
+    "nonfinite-loss": _AFTER_NAN,
+    "unnormalized-inputs": frozenset(
+        {"no-learning", "plateau", "oscillating-loss", "loss-spike", "divergence", "noisy-validation"}
+    ),
+    "divergence": frozenset(
+        {
+            "oscillating-loss",
+            "loss-spike",
+            "plateau",
+            "no-learning",
+            "noisy-validation",
+            "overfitting",
+            "learning-rate-schedule",
+        }
+        | {"metric-loss-disagreement", "nonfinite-metric"}
+    ),
+    "no-learning": frozenset({"plateau", "overfitting", "noisy-validation", "validation-better-than-training"}),
+    "overfitting": frozenset({"metric-loss-disagreement", "noisy-validation"}),
+    "oscillating-loss": frozenset({"loss-spike", "noisy-validation", "plateau", "learning-rate-schedule"}),
+    "plateau": frozenset({"learning-rate-schedule", "undertrained"}),
 }
 
 

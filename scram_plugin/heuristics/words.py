@@ -12,7 +12,8 @@ def number(value: float) -> str:
     if value == 0 or 1e-4 <= abs(value) < 1e6:
         rounded = float(f"{value:.3g}")
         return f"{rounded:,.0f}" if rounded == int(rounded) and abs(rounded) >= 1 else f"{rounded:,.10g}"
-    mantissa, exponent = f"{value:.2g}".split("e")
+    mantissa, exponent = f"{value:.1e}".split("e")
+    mantissa = mantissa.removesuffix(".0")
     return f"{mantissa}e{int(exponent)}"
 
 

@@ -1,77 +1,225 @@
-"""How frameworks name what they log: a table from (TensorBoard run, tag) to the signal that it means. Data, not code.
+"""How frameworks name what they log: tables from (part of the training run, tag) to the signal that it means.
 
-A signal is ``training`` or ``validation`` followed by a quantity (``loss``, ``accuracy``, or the metric's own name), or
-``learning rate``, ``batch loss`` or ``epoch``. Rows stand in order of preference: the first that matches a tag counts for
-it, and of two tags for one signal the one with the earlier row does.
+A signal is ``training`` or ``validation`` followed by a quantity (``loss``, ``accuracy``, or the metric's own words), or one
+of ``batch loss``, ``learning rate``, ``epoch``, ``return``, ``adversarial loss``, ``policy loss``. ``training loss part`` is a
+summand of a loss whose total was not logged (``train/box_loss``).
+
+`CONVENTIONS` are names that one framework alone uses. All others are read by their words: ``Loss/train``, ``train_loss_epoch``
+and ``Avg Training Loss`` say the same.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-
-# Names of directories that hold a part of a training run, and the part they hold.
-ROLES = {
-    "train": "training",
-    "training": "training",
-    "validation": "validation",
-    "val": "validation",
-    "valid": "validation",
-    "dev": "validation",
-    "eval": "validation",
-    "test": "validation",
-    "scram": "scram",
-}
+from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Convention:
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Words for a part of a training run, in a tag or as the name of a directory. Of validation sets the one that is watched
+# while training counts before a test set.
+TRAINING = ("train", "training", "trn")
+VALIDATION = ("validation", "val", "valid", "dev", "eval", "evaluation", "holdout", "test", "testing")
+ROLES = {**dict.fromkeys(TRAINING, "training"), **dict.fromkeys(VALIDATION, "validation"), "scram": "scram"}
+
+LOSS = _set("loss losses nll cost objective xent ce crossentropy bce")
+# Words that change nothing about what a loss or metric is.
+FILLERS = _set(
+    "epoch epochs avg average mean total overall all per stats on set data dataset value values running "
+    "global scalar scalars log logs curve history phase main the of and smoothed metric metrics step steps "
+    "iter iters iteration iterations batch batches mini minibatch result results summary every each vs curves "
+    "plot"
+)
+OF_BATCHES = _set("step steps iter iters iteration iterations batch batches mini minibatch")
+ADVERSARIAL = _set("g d gen disc generator discriminator gan adv adversarial critic netg netd fool")
+POLICY = _set("policy actor critic pg ppo entropy surrogate vf qf q q1 q2 temperature td clip curiosity baseline")
+RETURN = _set("reward rewards return returns rew cumulative_reward")
+HIGHER_IS_BETTER = _set(
+    "accuracy acc f1 auc auroc auprc ap map precision recall iou miou dice bleu rouge meteor cider psnr ssim "
+    "r2 score em mcc kappa hits mrr ndcg pearson spearman exact avna top1 top5 top fitness jaccard "
+    "specificity sensitivity"
+)
+LOWER_IS_BETTER = _set("error err mae mse rmse wer cer perplexity ppl fid lpips mape rmsle eer")
+# A rate of learning is not any of these, whatever else its tag says.
+NOT_A_RATE = _set("decay multiplier scale factor loss")
+_PLAIN_RATE = _set("lr learning rate train training params param optimizer optim current 0 1")
+_OF_EPISODES = _set("ep episode mean avg average cumulative eval rollout test train total")
+_ACCURACY = _set("acc accuracy sparse categorical binary top1 1 multiclass")
+
+
+class Convention(NamedTuple):
     """One row. `role` is the part of the training run a TensorBoard run holds ("" for all of it, "*" for any)."""
 
     framework: str
     role: str
     tag: str  # a regular expression for the whole tag; the group `metric`, where present, names the quantity
-    signal: str  # may contain {metric}
+    signal: str  # may contain {metric}; empty: the tag only tells which framework wrote it, its words say the rest
     axis: str = "step"
-
-    def match(self, role: str, tag: str) -> str | None:
-        """The signal that `tag` means in a TensorBoard run of this role, or None."""
-        if self.role not in ("*", role):
-            return None
-        found = re.fullmatch(self.tag, tag)
-        if found is None:
-            return None
-        return self.signal.format(metric=quantity(found.groupdict().get("metric") or ""))
-
-
-def quantity(metric: str) -> str:
-    """The common name of a metric: every kind of accuracy is "accuracy"."""
-    name = metric.lower()
-    return "accuracy" if name in ("acc", "accuracy") or name.endswith(("_acc", "_accuracy")) else metric
 
 
 CONVENTIONS = (
-    Convention("keras", "training", r"epoch_(?:learning_rate|lr)", "learning rate", "epoch"),
+    Convention("keras", "*", r"scram/batches/loss", "batch loss", "batch"),
+    Convention("keras", "*", r"scram/batches/epoch", "epoch", "batch"),
+    Convention("keras", "*", r"scram/.*", "-"),
+    Convention("keras", "*", r"epoch_(?:learning_rate|lr)", "learning rate", "epoch"),
     Convention("keras", "training", r"epoch_(?P<metric>.+)", "training {metric}", "epoch"),
     Convention("keras", "validation", r"epoch_(?P<metric>.+)", "validation {metric}", "epoch"),
-    Convention("keras", "scram", r"scram/batches/loss", "batch loss", "batch"),
-    Convention("keras", "scram", r"scram/batches/epoch", "epoch", "batch"),
-    Convention("keras", "", r"val_(?P<metric>loss|acc|\w*accuracy)", "validation {metric}", "epoch"),
-    Convention("keras", "", r"(?P<metric>acc|\w*accuracy)", "training {metric}", "epoch"),
-    Convention("", "", r"(?i)loss[/_](?:train|training)", "training loss"),
-    Convention("", "", r"(?i)loss[/_](?:val|valid|validation|dev|eval|test)", "validation loss"),
-    Convention("", "", r"(?i)(?:acc|accuracy)[/_](?:train|training)", "training accuracy"),
-    Convention("", "", r"(?i)(?:acc|accuracy)[/_](?:val|valid|validation|dev|eval|test)", "validation accuracy"),
-    Convention("", "", r"(?i)(?:train|training)[/_](?:epoch_|total_)?loss(?:_epoch)?", "training loss"),
-    Convention("", "", r"(?i)(?:val|valid|validation|dev|eval|test)[/_](?:epoch_|total_)?loss(?:_epoch)?", "validation loss"),
-    Convention("", "", r"(?i)(?:train|training)[/_](?:acc|accuracy)(?:_epoch)?", "training accuracy"),
-    Convention("", "", r"(?i)(?:val|valid|validation|dev|eval|test)[/_](?:acc|accuracy)(?:_epoch)?", "validation accuracy"),
-    Convention(
-        "", "*", r"(?i)(?:lr|learning_rate|learning rate|lr[/_-].*|optim(?:izer)?/(?:lr|learning_rate))", "learning rate"
-    ),
-    Convention("", "training", r"(?i)loss", "training loss"),
-    Convention("", "validation", r"(?i)loss", "validation loss"),
-    Convention("", "training", r"(?i)(?P<metric>acc|accuracy)", "training {metric}"),
-    Convention("", "validation", r"(?i)(?P<metric>acc|accuracy)", "validation {metric}"),
-    Convention("", "", r"(?i)loss", "training loss"),
+    Convention("keras", "*", r"epoch_(?P<metric>loss|acc|accuracy)", "training {metric}", "epoch"),
+    Convention("keras", "training", r"batch_loss", "batch loss", "batch"),
+    Convention("keras", "*", r"evaluation_.+_vs_iterations", "-"),
+    Convention("hugging face", "*", r"train/(?:train_loss|train_runtime|total_flos|train_.*_per_second)", "-"),
+    Convention("hugging face", "*", r"eval/(?:runtime|.*_per_second)", "-"),
+    Convention("yolo", "*", r"metrics/(?P<metric>mAP_?50.*|mAP_0\.5.*|precision.*|recall.*)", "validation {metric}", "epoch"),
+    Convention("yolo", "*", r"train/(?:box|cls|dfl|obj|giou|seg|pose|kobj|l1)_(?:loss|om)", "training loss part", "epoch"),
+    Convention("yolo", "*", r"val/(?:box|cls|dfl|obj|giou|seg|pose|kobj|l1)_(?:loss|om)", "validation loss part", "epoch"),
+    Convention("yolo", "*", r"x/lr\d|lr/pg\d", "learning rate", "epoch"),
+    Convention("detectron2", "*", r"eta_seconds|fast_rcnn/.*|roi_head/.*|mask_rcnn/.*|rpn/.*", "-"),
+    Convention("detectron2", "*", r"(?P<metric>(?:bbox|segm|keypoints)/AP)", "validation {metric}"),
+    Convention("detectron2", "*", r"(?:bbox|segm|keypoints)/.*", "-"),
+    Convention("object detection api", "*", r"(?P<metric>Detection(?:Boxes|Masks)_Precision/mAP)", "validation {metric}"),
+    Convention("object detection api", "*", r"Detection(?:Boxes|Masks)_.*", "-"),
+    Convention("coqui", "*", r"TrainIterStats/loss", "batch loss"),
+    Convention("coqui", "*", r"TrainIterStats/current_lr", "learning rate"),
+    Convention("stable-baselines3", "*", r"rollout/ep_rew_mean|eval/mean_reward", "return"),
+    Convention("rllib", "*", r"ray/tune/episode_reward_mean|ray/tune/env_runners/episode_return_mean", "return"),
+    Convention("rllib", "*", r"ray/tune/.*loss.*", "policy loss"),
+    Convention("ml-agents", "*", r"Environment/Cumulative Reward", "return"),
+    Convention("ml-agents", "*", r"Losses/.*", "policy loss"),
+    Convention("cs285", "*", r"(?:Train|Eval)_AverageReturn", "return"),
+    Convention("basicsr", "*", r"losses/l_[gd]_\w+", "adversarial loss"),
+    Convention("lightning", "*", r"hp_metric", "-"),
+    Convention("lightning", "*", r"lr-[A-Z]\w+(?:/pg\d+)?(?:-momentum)?", "learning rate"),
+    Convention("estimator", "*", r"global_step/sec", "-"),
 )
+
+# The language of the code that helps, where it is not named like the framework.
+CODE_OF = dict.fromkeys(
+    ("lightning", "hugging face", "yolo", "detectron2", "coqui", "stable-baselines3", "rllib", "basicsr", "cs285"), "torch"
+) | {"object detection api": "keras", "estimator": "keras"}
+
+
+class Meaning(NamedTuple):
+    """What a tag means: the signal, how good a source it is for it (less is better), the axis, and who names it so."""
+
+    signal: str
+    rank: int
+    axis: str = "step"
+    framework: str = ""
+
+
+def words(tag: str) -> list[str]:
+    """The words of a tag, in lower case: ``TrainEpochStats/avg_loss`` has train, epoch, stats, avg and loss."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", " ", tag.replace("mAP", "map"))
+    return [w for w in re.split(r"[^a-z0-9]+", spaced.lower()) if w]
+
+
+def role_of(name: str) -> tuple[str, str]:
+    """(part, the rest) of the name of a directory: ``exp7_val`` is the validation part of ``exp7``; ("", name) if of none."""
+    last = name.rpartition("/")[2]
+    if last.lower() in ROLES:
+        return ROLES[last.lower()], ""
+    pieces = re.split(r"([_.\\-])", last)
+    for edge, rest in ((pieces[-1], pieces[:-2]), (pieces[0], pieces[2:])):
+        role = ROLES.get(edge.lower(), "")
+        if role in ("training", "validation") and rest:
+            return role, "".join(rest)
+    return "", last
+
+
+@lru_cache(65536)
+def meaning(role: str, tag: str) -> Meaning | None:
+    """What `tag` means in a TensorBoard run that holds this part of a training run; None if nothing that is known."""
+    for row in CONVENTIONS:
+        if row.role not in ("*", role):
+            continue
+        found = re.fullmatch(row.tag, tag)
+        if found is not None:
+            if row.signal == "-":
+                return Meaning("", 0, framework=row.framework)
+            metric = (found.groupdict().get("metric") or "").lower()
+            return Meaning(row.signal.format(metric=quantity(words(metric)) if metric else ""), 0, row.axis, row.framework)
+    return _by_words(role, tag)
+
+
+def _by_words(role: str, tag: str) -> Meaning | None:
+    said = words(tag)
+    if not said:
+        return None
+    have = set(said)
+    if have & {"lr", "lrs"} or ("learning", "rate") in pairwise(said):
+        plain = have <= {
+            "lr",
+            "learning",
+            "rate",
+            "train",
+            "training",
+            "params",
+            "param",
+            "optimizer",
+            "optim",
+            "current",
+            "0",
+            "1",
+        }
+        return None if have & NOT_A_RATE else Meaning("learning rate", 1 if plain else 2)
+    if said[-1] == "epoch" and have <= {"epoch", "train", "training", "trainer", "current", "progress"}:
+        return Meaning("epoch", 1)
+    if have & RETURN and have & _OF_EPISODES:
+        return Meaning("return", 1 + len(have))
+    part, known = _part(said)
+    rest = [w for w in said if w not in known and w not in FILLERS and w not in LOSS and not (w == "1" and w is said[-1])]
+    part = part or role
+    is_loss = bool(have & LOSS) or {"cross", "entropy"} <= have
+    if is_loss:
+        rest = [w for w in rest if w not in ("cross", "entropy")]
+        if set(rest) & {"gan", "adv", "adversarial", "generator", "discriminator", "gen", "disc"} or (
+            rest and set(rest) <= ADVERSARIAL | {"real", "fake", "a", "b"}
+        ):
+            return Meaning("adversarial loss", 1)
+        if set(rest) & POLICY - {"entropy", "q", "clip", "td", "temperature"} or rest == ["entropy"]:
+            return Meaning("policy loss", 1)
+        side = "validation" if part == "validation" else "training"
+        batches = bool(have & OF_BATCHES) and not have & {"epoch", "epochs"} and side == "training"
+        if rest:
+            return Meaning(f"{side} loss part", len(rest))
+        doubt = 0 if "total" in have or have & {"epoch", "epochs"} else 1
+        order = VALIDATION.index(known[0]) if side == "validation" and known else 0
+        repeated = 5 * (len(known) > 1 and len(set(known)) == 1)  # train/train_loss is a summary in some frameworks
+        return Meaning("batch loss" if batches else f"{side} loss", 10 * order + doubt + repeated + 2 * (not known))
+    metric = [w for w in rest if w in HIGHER_IS_BETTER or w in LOWER_IS_BETTER]
+    if not metric or len(rest) > 4:
+        return None
+    side = "validation" if part == "validation" else "training"
+    order = VALIDATION.index(known[0]) if side == "validation" and known else 0
+    return Meaning(f"{side} {quantity(rest)}", 10 * order + len(rest))
+
+
+def _part(said: list[str]) -> tuple[str, list[str]]:
+    """(the part that the words of a tag name, those words); a tag that names both parts names none."""
+    known = [w for w in said if w in TRAINING or w in VALIDATION]
+    parts = {ROLES[w] for w in known}
+    return (parts.pop() if len(parts) == 1 else ""), known
+
+
+def names_a_part(tag: str) -> bool:
+    """Whether the tag itself says that it is of the training or of the validation data."""
+    return bool(_part(words(tag))[0])
+
+
+def quantity(said: list[str]) -> str:
+    """The common name of a metric: every kind of accuracy is "accuracy"."""
+    if ("acc" in said or "accuracy" in said) and set(said) <= _ACCURACY:
+        return "accuracy"
+    return " ".join(said)
+
+
+def higher_is_better(metric: str) -> bool | None:
+    """Whether more of a metric is better, by its words; None if that is not known."""
+    said = set(metric.split())
+    if said & LOWER_IS_BETTER or said & LOSS:
+        return False
+    return True if said & HIGHER_IS_BETTER else None

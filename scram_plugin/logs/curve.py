@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from scram_plugin.logs.series import Series
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Curve:
     """A series as one training went: steps strictly increase; NaN and Inf are kept.
 
@@ -44,10 +45,15 @@ class Curve:
             len(series) - len(keep),
         )
 
+    @cached_property
     def finite(self) -> Curve:
         """The curve without its NaN and infinite points."""
         keep = np.isfinite(self.values)
-        return replace(self, steps=self.steps[keep], wall_times=self.wall_times[keep], values=self.values[keep])
+        return (
+            self
+            if keep.all()
+            else replace(self, steps=self.steps[keep], wall_times=self.wall_times[keep], values=self.values[keep])
+        )
 
     def source(self) -> dict[str, str]:
         return {"tensorboard_run": self.tensorboard_run, "tag": self.tag}

@@ -6,9 +6,13 @@ import math
 import threading
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+
 from scram_plugin.logs.event_file import EventFile
 from scram_plugin.logs.series import Series
 from scram_plugin.logs.storage import Listed, Local, Remote
+
+PLUS = " + "
 
 
 class Run(Mapping[str, Series]):
@@ -116,6 +120,16 @@ class Run(Mapping[str, Series]):
                 columns = [column for path in paths if (column := self.files[path].scalars.get(tag)) is not None]
                 series = self._series[tag] = Series.concatenate([Series(*column.arrays()) for column in columns])
             return series
+
+    def find(self, tag: str) -> Series | None:
+        """The series of a tag, or of a sum of tags (`PLUS` between them), step by step; None where there is none."""
+        if tag in self:
+            return self[tag]
+        parts = [self.get(part) for part in tag.split(PLUS)]
+        first = parts[0]
+        if first is None or any(p is None or not np.array_equal(p.steps, first.steps) for p in parts):
+            return None
+        return Series(first.steps, first.wall_times, np.sum([p.values for p in parts if p is not None], axis=0))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._tags)

@@ -1,4 +1,4 @@
-"""Training runs: what a heuristic sees. Pairs TensorBoard runs and finds the signals in them."""
+"""Training runs: what a heuristic sees. Finds the signals in the TensorBoard runs of one training."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import math
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 
-from scram_plugin import schema
-from scram_plugin.logs.conventions import CONVENTIONS, ROLES
-from scram_plugin.logs.curve import Curve
-from scram_plugin.logs.logdir import Logdir
-from scram_plugin.logs.run import Run
+import numpy as np
 
-NAMES = list(ROLES)  # in order of preference: a validation set is watched while training, a test set only at the end
+from scram_plugin import schema
+from scram_plugin.logs.conventions import VALIDATION, Meaning, meaning
+from scram_plugin.logs.curve import Curve
+from scram_plugin.logs.run import PLUS, Run
+from scram_plugin.logs.series import Series
+
+# signal -> what stands in for it where it was not logged
+FALLBACKS = {"training loss": ("batch loss", "training loss part"), "validation loss": ("validation loss part",)}
 
 # A log with more tags than this (a tag for every parameter, say) is searched for signals only up to here.
 MOST_TAGS = 20_000
@@ -24,8 +27,11 @@ class TrainingRun:
     `parts` maps each TensorBoard run of it to its role ("training", "validation", "scram" or "" for all).
     """
 
-    def __init__(self, name: str, parts: Mapping[str, str], logs: Mapping[str, Run]) -> None:
+    def __init__(
+        self, name: str, parts: Mapping[str, str], logs: Mapping[str, Run], named: Mapping[str, Meaning] | None = None
+    ) -> None:
         self.name = name
+        self._named = named or {}  # tag -> meaning, as the user's configuration says
         self.parts = dict(parts)
         self._logs = logs
         self._curves: dict[str, Curve | None] = {}
@@ -49,43 +55,75 @@ class TrainingRun:
         return max(self._logs[name].last_wall_time for name in self.parts)
 
     @cached_property
-    def _sources(self) -> dict[str, tuple[int, str, str]]:
-        """signal -> (row of the table, TensorBoard run, tag): the preferred source of each signal."""
-        best: dict[str, tuple[int, str, str]] = {}
-        order = {name: (NAMES.index(last) if (last := _last(name)) in NAMES else 0, name) for name in self.parts}
+    def _meanings(self) -> dict[str, list[tuple[tuple, str, str, Meaning]]]:
+        """signal -> its sources (order, TensorBoard run, tag, meaning), the best one first."""
+        found: dict[str, list[tuple[tuple, str, str, Meaning]]] = {}
         for name in self.tensorboard_runs:
-            role = self.parts[name]
+            directory = name.rpartition("/")[2].lower()
+            place = VALIDATION.index(directory) if directory in VALIDATION else 0
             for tag in _first(self._logs[name], MOST_TAGS):
-                for row, convention in enumerate(CONVENTIONS):
-                    signal = convention.match(role, tag)
-                    if signal is not None:
-                        known = best.get(signal)
-                        if known is None or (row, order[name], tag) < (known[0], order[known[1]], known[2]):
-                            best[signal] = (row, name, tag)
-                        break
-        return best
+                meant = self._named.get(tag) or meaning(self.parts[name], tag)
+                if meant is not None:
+                    found.setdefault(meant.signal, []).append(((meant.rank, place, name, tag), name, tag, meant))
+        for signal, sources in found.items():
+            if signal and len(sources) > 1:
+                # a curve of one point is a summary: it counts only where there is no other
+                found[signal] = sorted(sources, key=lambda s: (len(self._logs[s[1]][s[2]]) < 2, s[0]))
+        return found
 
     @property
     def signals(self) -> list[str]:
-        return sorted(self._sources)
+        """The names of the signals that were logged."""
+        return sorted({*self._meanings, *(s for s in FALLBACKS if self.signal(s) is not None)} - {""})
 
     @property
     def framework(self) -> str | None:
+        """Who wrote the log, as far as its tags tell ("keras", "lightning", ...)."""
         if self.facts.get("framework"):
             return str(self.facts["framework"])
-        named = [CONVENTIONS[row].framework for row, _, _ in self._sources.values() if CONVENTIONS[row].framework]
-        return max(set(named), key=named.count) if named else None
+        named = [m.framework for sources in self._meanings.values() for _, _, _, m in sources if m.framework]
+        return max(sorted(set(named)), key=named.count) if named else None
 
     def signal(self, name: str) -> Curve | None:
-        """The cleaned curve of one signal, for example "validation loss"; None where it was not logged."""
+        """The cleaned curve of one signal, for example "validation loss"; None where it was not logged.
+
+        Where no total of a loss was logged, it is that of every batch, or the sum of its parts.
+        """
         if name not in self._curves:
-            source = self._sources.get(name)
-            curve = None
-            if source is not None:
-                row, run, tag = source
-                curve = self._curve(run, tag, CONVENTIONS[row].axis)
-            self._curves[name] = curve if curve is None or len(curve) else None
+            self._curves[name] = None  # for a fallback that asks for itself
+            candidates = [self._best(name), *(self.signal(other) for other in FALLBACKS.get(name, ()))]
+            self._curves[name] = next((curve for curve in candidates if curve is not None), None)
         return self._curves[name]
+
+    def _best(self, signal: str) -> Curve | None:
+        sources = self._meanings.get(signal)
+        if not sources:
+            return None
+        _, run, tag, meant = sources[0]
+        if signal.endswith(" part"):
+            tag = PLUS.join(sorted(t for _, r, t, m in sources if r == run and m.rank == meant.rank))
+            if self._logs[run].find(tag) is None:  # parts of different steps are no sum
+                return None
+        curve = self._curve(run, tag, meant.axis)
+        return curve if len(curve) else None
+
+    def series(self, curve: Curve) -> Series:
+        """The raw points that a curve of this run was made from, with the history that a restart replaced."""
+        series = self._logs[curve.tensorboard_run].find(curve.tag)
+        assert series is not None
+        return series.since(self.session_start)
+
+    def every(self, signal: str) -> list[Curve]:
+        """The cleaned curves of all tags that mean this signal (`signal` gives the best of them)."""
+        curves = [self._curve(run, tag, meant.axis) for _, run, tag, meant in self._meanings.get(signal, ())]
+        return [curve for curve in curves if len(curve)]
+
+    @property
+    def kind(self) -> str | None:
+        """Why a loss is no measure of progress: "adversarial" or "reinforcement"; None for the usual training."""
+        if "adversarial loss" in self._meanings:
+            return "adversarial"
+        return "reinforcement" if {"policy loss", "return"} & set(self._meanings) else None
 
     def statistic(self, table: str, column: str) -> Curve | None:
         """One column of a table of SCRAM's own, as a curve over batches."""
@@ -98,8 +136,20 @@ class TrainingRun:
 
     def _curve(self, run: str, tag: str, axis: str) -> Curve:
         """The cleaned curve of one tag, of the present session alone where SCRAM's facts say when that began."""
-        series = self._logs[run][tag]
+        series = self._logs[run].find(tag)
+        assert series is not None
+        steps = series.steps
+        if axis == "step" and self._by_epochs and len(steps) > 2 and steps[0] == 0 and (np.diff(steps) == 1).all():
+            axis = "epoch"
         return Curve.of(series.since(self.session_start), run, tag, axis)
+
+    @cached_property
+    def _by_epochs(self) -> bool:
+        """Whether a validation loss was logged at 0, 1, 2, ...: its steps are epochs then, as nobody validates each batch."""
+        for _, run, tag, _ in self._meanings.get("validation loss", ())[:1]:
+            steps = self._logs[run][tag].steps
+            return len(steps) > 2 and steps[0] == 0 and bool((np.diff(steps) == 1).all())
+        return False
 
     @cached_property
     def session_start(self) -> float:
@@ -132,42 +182,6 @@ class TrainingRun:
                 "the same directory. Where steps overlap, the later points are judged."
             )
         return notes
-
-
-def training_runs(logs: Logdir) -> list[TrainingRun]:
-    """All training runs of a log directory, in the order of their names.
-
-    ``exp/train`` and ``exp/validation`` make the training run ``exp``, together with ``exp`` itself where that holds event
-    files. A directory with such a name and no sibling stays a run of its own, unless its tags are those that Keras writes
-    into ``train/``.
-    """
-    roles: dict[str, set[str]] = {}  # parent -> roles of its children
-    for name in logs:
-        if name != ".":
-            roles.setdefault(_parent(name), set()).add(_role(name))
-    parts: dict[str, dict[str, str]] = {}
-    for name in logs:
-        role, parent = _role(name), _parent(name)
-        paired = role and (
-            role == "scram"
-            or parent in logs
-            or roles[parent] - {role, ""}
-            or any(tag.startswith("epoch_") for tag in _first(logs[name], 100))
-        )
-        parts.setdefault(parent if paired else name, {})[name] = role if paired else ""
-    return [TrainingRun(name, parts[name], logs) for name in sorted(parts)]
-
-
-def _parent(name: str) -> str:
-    return name.rpartition("/")[0] or "."
-
-
-def _last(name: str) -> str:
-    return name.rpartition("/")[2].lower()
-
-
-def _role(name: str) -> str:
-    return ROLES.get(_last(name), "")
 
 
 def _first(tags: Iterable[str], most: int) -> Iterable[str]:

@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits, load_wine
 from scram_plugin import SCRAM
 from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.logs.logdir import read
-from scram_plugin.logs.training_run import training_runs
+from scram_plugin.logs.pairing import training_runs
 from scram_plugin.review import review
 
 DIGITS = load_digits()

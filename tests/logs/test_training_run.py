@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scram_plugin.logs.logdir import read
-from scram_plugin.logs.training_run import training_runs
+from scram_plugin.logs.pairing import training_runs
 from tests.event_files import curve, event, write
 
 

@@ -15,7 +15,7 @@ from keras import layers
 
 import scram_plugin
 from scram_plugin import SCRAM
-from scram_plugin.logs.training_run import training_runs
+from scram_plugin.logs.pairing import training_runs
 from tests.paths import environment
 from tests.training.models import IMAGES, KINDS, LABELS, dense, two_inputs
 
@@ -200,7 +200,7 @@ def test_a_killed_process_loses_at_most_the_last_block(tmp_path):
     program = f"""
 import os, sys
 from scram_plugin import SCRAM
-from scram_plugin.logs.training_run import training_runs
+from scram_plugin.logs.pairing import training_runs
 from tests.training.models import dense
 import keras
 class Kill(keras.callbacks.Callback):
@@ -334,7 +334,7 @@ def test_slow_batches_are_flushed_in_between_and_none_is_lost_or_misnumbered(ste
 def test_what_an_exception_left_is_written_at_exit(tmp_path):
     program = f"""
 from scram_plugin import SCRAM
-from scram_plugin.logs.training_run import training_runs
+from scram_plugin.logs.pairing import training_runs
 from tests.training.models import dense
 from tests.training.test_keras import Broken
 model, (x, y) = dense()

@@ -34,11 +34,13 @@ USUAL_RATES = {
 }
 HIGH = 10.0  # times the usual rate: outside the grids that people search (Bengio, 2012, section 3.1: within 10x of the best)
 HUGE_INPUT = 1e4  # beyond this a first layer of ordinary weights overflows float16 and saturates everything in float32
+OTHERS = ("training loss part", "adversarial loss", "policy loss")  # a NaN is one whatever the level of a loss means
 GROWTH = 100.0  # times the lowest loss so far: growth that a healthy training never shows just before a NaN
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curves = [c for c in (run.signal("batch loss"), run.signal("training loss")) if c is not None]
+    curves += [c for signal in OTHERS for c in run.every(signal)]
     if not curves:
         raise NotChecked("no training loss was logged", 'model.fit(..., callbacks=[SCRAM(log_dir="logs/exp1")])')
     bad_curves = [c for c in curves if _bad(c, options["strict"]).any()]

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.noise import condense, noise, smooth
+from scram_plugin.heuristics.curves.judged import at, enough, final_accuracies, loss
+from scram_plugin.heuristics.curves.shape import SURE, shape_of
 from scram_plugin.heuristics.edits import add_callback, add_dropout
 from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.page import Page
@@ -18,51 +19,48 @@ from scram_plugin.logs.training_run import TrainingRun
 OPTIONS = (
     STRICT,
     Option("patience", 5, "validation points that must follow the best one; the strip length of Prechelt (1998)"),
-    Option("min_rise", 0.05, "smallest rise that counts, as a fraction of the best validation loss; GL_5 of Prechelt (1998)"),
+    Option(
+        "min_rise", 0.05, "smallest rise for a warning, as a fraction of the best validation loss; GL_5 of Prechelt (1998). "
+        "A smaller one that is certain is told as info"
+    ),
     Option(
         "noise_factor", 3.0, "smallest rise that counts, in standard deviations of the curve's own noise (the three-sigma rule)"
     ),
-)
-HOW = "model.fit(..., validation_data=(x_val, y_val))  # or validation_split=0.1"
+)  # fmt: skip
+SMALLEST = 0.01  # of what was gained, or of the best loss: a smaller rise is not worth a word, however sure
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if options["strict"]:
         yield from _strict(run)
         return
-    validation, training = run.signal("validation loss"), run.signal("training loss")
-    if validation is None or training is None:
-        missing = "validation" if validation is None else "training"
-        raise NotChecked(f"no {missing} loss was logged", HOW)
-    validation, training = validation.finite(), training.finite()
     patience = int(options["patience"])
-    if len(validation) < patience + 2 or len(training) < 2:
-        unit = "epochs with validation" if validation.axis == "epoch" else "validation points"
-        raise TooEarly(f"it needs at least {patience + 2} {unit}, there are {len(validation)} with a finite loss")
+    validation, training = loss(run, "validation"), loss(run)
+    enough(validation, patience + 2, "validation loss")
+    enough(training, 2, "training loss")
     yield from _rise(run, training, validation, options)
 
 
 def _rise(run: TrainingRun, training: Curve, validation: Curve, options: Mapping[str, Any]) -> Iterable[Finding]:
-    values, block = condense(validation.values)
-    steps = validation.steps[block // 2 :: block][: len(values)]
-    level, sigma = smooth(values), noise(values)
-    best = int(np.argmin(level))
-    after = len(level) - 1 - best
+    form, values, steps = shape_of(validation), validation.values, validation.steps
+    patience = int(options["patience"])
+    after = len(values) - 1 - form.best
     # the last points together, so that one of them out of line raises nothing
-    end = float(np.median(values[-int(options["patience"]) :]))
-    rise = end - float(level[best])
+    rise = min(form.end, float(np.median(values[-patience:]))) - form.lowest
     # Near zero a fraction of the best loss is nothing: a hundredth of what was gained is the absolute floor.
-    floor = max(options["min_rise"] * abs(level[best]), 0.01 * abs(level[0] - level[best]))
-    if after < options["patience"] or rise <= max(floor, options["noise_factor"] * sigma):
+    worth = SMALLEST * max(abs(form.lowest), abs(form.gain))
+    floor = max(options["min_rise"] * abs(form.lowest), SMALLEST * abs(form.gain))
+    noise = form.noise / np.sqrt(min(patience, after) or 1)  # of a level over so many points
+    if after < patience or form.strength < SURE or rise <= max(worth, options["noise_factor"] * noise):
         return
-    train_best, train_end = _at(training, int(steps[best])), _at(training, int(steps[-1]))
-    if train_end - train_best > max(3 * noise(condense(training.values)[0]), 0.05 * abs(train_best)):
+    half = max(form.block, len(values) // 40)
+    low = max(form.best - half, 0)
+    exact = low + int(np.argmin(values[low : form.best + half + 1]))  # the best point itself, not its level
+    first, last = int(steps[exact]), int(steps[-1])
+    train_best, train_end = at(training, first), at(training, last)
+    if train_end - train_best > max(3 * shape_of(training).noise, 0.05 * abs(train_best)):
         return  # both rise: that is divergence, not overfitting
-    half = max(1, len(level) // 20)
-    low = max(best - half, 0)
-    exact = low + int(np.argmin(values[low : best + half + 1]))  # the best point itself, not its median
-    sure = after >= 2 * options["patience"] or rise > max(2 * floor, 2 * options["noise_factor"] * sigma)
-    first, last = int(steps[exact]), int(validation.steps[-1])
+    grave = rise > floor
     unit = validation.axis
     evidence: dict[str, Any] = {
         "best_place": place(unit, first),
@@ -70,19 +68,21 @@ def _rise(run: TrainingRun, training: Curve, validation: Curve, options: Mapping
         "best_step": first,
         "last_step": last,
         "best_loss": float(values[exact]),
-        "last_loss": end,
-        "rise_percent": 100 * rise / abs(level[best]) if level[best] else None,
+        "last_loss": form.lowest + rise,
+        "rise_percent": 100 * rise / abs(form.lowest) if form.lowest else None,
         "train_best": train_best,
         "train_last": train_end,
-        "noise": sigma,
-        "times_noise": rise / sigma if rise < 1000 * sigma else None,  # beyond that there is no noise to speak of
-        "threshold": max(floor, options["noise_factor"] * sigma),
+        "noise": form.noise,
+        "times_noise": rise / form.noise if rise < 1000 * form.noise else None,  # beyond that there is no noise to speak of
+        "mild": None if grave else "So far the rise is small.",
+        **final_accuracies(run),
     }
-    evidence.update(_accuracies(run, first))
     yield Finding(
-        severity="warning",
-        confidence="likely" if sure else "possible",
-        title=f"Overfitting since {place(unit, first)}",
+        severity="warning" if grave else "info",
+        confidence="likely" if form.strength > 2 * SURE and after >= 2 * patience else "possible",
+        title=f"Overfitting since {place(unit, first)}"
+        if grave
+        else f"Validation loss rises slightly since {place(unit, first)}",
         evidence=evidence,
         first_step=first,
         last_step=last,
@@ -92,22 +92,6 @@ def _rise(run: TrainingRun, training: Curve, validation: Curve, options: Mapping
         bad_step=int(steps[min(exact + 1, len(steps) - 1)]),
         best_step=first,
     )
-
-
-def _at(curve: Curve, step: int) -> float:
-    """The level of a curve around a step: the median of the three points nearest to it."""
-    nearest = np.argsort(np.abs(curve.steps - step), kind="stable")[:3]
-    return float(np.median(curve.values[nearest]))
-
-
-def _accuracies(run: TrainingRun, step: int) -> dict[str, Any]:
-    training, validation = run.signal("training accuracy"), run.signal("validation accuracy")
-    if training is None or validation is None or not len(training.finite()) or not len(validation.finite()):
-        return {}
-    return {
-        "train_accuracy": float(training.finite().values[-1]),
-        "val_accuracy": float(validation.finite().values[-1]),
-    }
 
 
 def _causes(run: TrainingRun, best: str) -> list[Cause]:

@@ -82,7 +82,7 @@ def _judge(run: TrainingRun, name: str, index: int, options: Mapping[str, Any]) 
         batch = int(means.steps[np.argmin(np.isfinite(means.values))])
         return Inconclusive(f"batch {batch + 1} held NaN or infinite input values; clean the inputs first")
     values = {s: run.statistic(schema.STATISTICS, f"{name}/{s}") for s in ("min", "max", "mean", "std")}
-    if any(curve is None or not len(curve.finite()) for curve in values.values()):
+    if any(curve is None or not len(curve.finite) for curve in values.values()):
         return None
     curves = {s: curve for s, curve in values.items() if curve is not None}
     low, high = float(np.nanmin(curves["min"].values)), float(np.nanmax(curves["max"].values))

@@ -1,0 +1,93 @@
+"""Divergence: the training loss rises again and stays high."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin.heuristics.curves.judged import highest_rate, loss, said_of_rate
+from scram_plugin.heuristics.curves.shape import SURE, shape_of
+from scram_plugin.heuristics.edits import set_learning_rate
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.words import number, place
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (
+    Option("patience", 5, "points that must follow the lowest one; the strip length of Prechelt (1998)"),
+    Option(
+        "lost", 0.5, "part of what had been learned that must be lost again; half, so that a drift is not called divergence"
+    ),
+)
+EXPLODED = 100.0  # times the loss of the start: no training recovers from that, and none that works passes through it
+USUAL = 1e-3  # a learning rate that is safe for most adaptive optimisers (Kingma & Ba, 2015)
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    curve = loss(run, least=int(options["patience"]) + 2)
+    form, values, steps = shape_of(curve), curve.values, curve.steps
+    after = len(values) - 1 - form.best
+    end = min(form.end, float(np.median(values[-3:])))
+    rise = end - form.lowest
+    if after < options["patience"] or form.strength < SURE or rise < 6 * form.noise:
+        return
+    if rise < options["lost"] * form.gain or rise < 0.1 * max(abs(form.lowest), abs(form.start)):
+        return
+    tail = form.fitted[form.positions > form.best]
+    if _recovers(values[form.best :], form.lowest, end):
+        return
+    exploded = end > EXPLODED * max(abs(form.start), 1e-6)
+    first, last, unit = int(steps[form.best]), int(steps[-1]), curve.axis
+    evidence = {
+        "best_place": place(unit, first),
+        "last_place": place(unit, last),
+        "start_loss": form.start,
+        "best_loss": form.lowest,
+        "last_loss": end,
+        "last_text": number(end),
+        "lost_percent": 100 * rise / form.gain if form.gain > 6 * form.noise and rise < 3 * form.gain else None,
+        "above_start": f"That is more than at the start ({number(form.start)})." if end > form.start else None,
+        "jump": float(np.max(np.diff(tail))) if len(tail) > 1 else None,
+    }
+    yield Finding(
+        severity="error" if exploded else "warning",
+        confidence="certain" if exploded else "likely" if form.strength > 2 * SURE else "possible",
+        title=f"Training loss {'exploded' if exploded else 'diverges'} from {place(unit, first)} on",
+        evidence=evidence,
+        first_step=first,
+        last_step=last,
+        axis=unit,
+        curves=[curve.source(), *([validation.source()] if (validation := run.signal("validation loss")) else [])],
+        causes=_causes(run),
+        bad_step=int(steps[min(form.best + 1, len(steps) - 1)]),
+        best_step=first,
+    )
+
+
+def _recovers(values: np.ndarray, lowest: float, end: float) -> bool:
+    """Whether the loss is coming back: it stood twice as high above the lowest as it does at the end, and falls."""
+    if len(values) < 8:
+        return False
+    quarter = len(values) // 4
+    middle = max(float(np.median(part)) for part in np.array_split(values[quarter:-quarter], 4) if len(part))
+    return middle - lowest > 2 * (end - lowest)
+
+
+def _causes(run: TrainingRun) -> list[Cause]:
+    rate = highest_rate(run)
+    optimizer = str(run.facts.get("optimizer", {}).get("class", ""))
+    edit = set_learning_rate(run.facts, optimizer, rate, USUAL) if rate is not None and rate > USUAL and optimizer else None
+    return [Cause("learning-rate", said_of_rate(run), edit=edit), Cause("no-clipping"), Cause("bad-batches")]
+
+
+HEURISTIC = Heuristic(
+    id="divergence",
+    group="curves",
+    title_passed="Training loss did not diverge",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("training loss",),
+)

@@ -1,0 +1,83 @@
+"""The curves that heuristics judge, or the reason why they cannot be judged."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from scram_plugin.heuristics.heuristic import Inconclusive, NotChecked, TooEarly
+from scram_plugin.heuristics.words import number
+from scram_plugin.logs.curve import Curve
+from scram_plugin.logs.training_run import TrainingRun
+
+LOG_LOSS = 'writer.add_scalar("train/loss", loss, step)  # or, in Keras: model.fit(..., callbacks=[SCRAM(log_dir="logs/exp1")])'
+LOG_VALIDATION = "model.fit(..., validation_data=(x_val, y_val))  # or validation_split=0.1; else log it as val/loss"
+WHY_NOT = {
+    "adversarial": "the losses of a generator and its opponent push against each other, so their level does not tell whether "
+    "the training goes well",
+    "reinforcement": "the losses of reinforcement learning do not tell how good the policy is; the return does",
+}
+
+
+def loss(run: TrainingRun, side: str = "training", least: int = 0) -> Curve:
+    """The finite points of the training or validation loss.
+
+    Raises NotChecked where there is none, Inconclusive where its level means nothing, TooEarly below `least` points.
+    """
+    if run.kind is not None:
+        raise Inconclusive(WHY_NOT[run.kind])
+    curve = run.signal(f"{side} loss")
+    if curve is None:
+        raise NotChecked(f"no {side} loss was logged", LOG_VALIDATION if side == "validation" else LOG_LOSS)
+    return enough(curve.finite, least, f"{side} loss")
+
+
+def enough(curve: Curve, least: int, name: str) -> Curve:
+    """`curve`, if it has at least `least` points. Raises TooEarly."""
+    if len(curve) < least:
+        unit = "epochs" if curve.axis == "epoch" else "points"
+        raise TooEarly(f"it needs at least {least} {unit} of the {name}, there are {len(curve)} with a finite value")
+    return curve
+
+
+def level(values: np.ndarray, part: float, end: bool = False) -> float:
+    """The median of the first (or last) `part` of some values, at least three of them."""
+    count = max(3, round(len(values) * part))
+    return float(np.median(values[-count:] if end else values[:count]))
+
+
+def at(curve: Curve, step: int) -> float:
+    """The level of a curve around a step: the median of the three points nearest to it."""
+    nearest = np.argsort(np.abs(curve.steps - step), kind="stable")[:3]
+    return float(np.median(curve.values[nearest]))
+
+
+def final_accuracies(run: TrainingRun) -> dict[str, Any]:
+    """`train_accuracy` and `val_accuracy` at the end, where both were logged."""
+    curves = [run.signal(f"{side} accuracy") for side in ("training", "validation")]
+    values = [c.finite.values[-1] for c in curves if c is not None and len(c.finite)]
+    return dict(zip(("train_accuracy", "val_accuracy"), map(float, values), strict=True)) if len(values) == 2 else {}
+
+
+def chance_level(value: float) -> int | None:
+    """The number of classes for which this is the cross-entropy of guessing, ln(classes), within 2 %; None if of none."""
+    if not 0.6 < value < 7.0:
+        return None
+    classes = round(math.exp(value))
+    return classes if abs(value - math.log(classes)) < 0.02 * math.log(classes) else None
+
+
+def highest_rate(run: TrainingRun) -> float | None:
+    """The highest learning rate that is known: logged, or as the optimiser was made."""
+    curve = run.signal("learning rate")
+    logged = curve.finite.values.max() if curve is not None and len(curve.finite) else None
+    made = run.facts.get("optimizer", {}).get("learning_rate")
+    known = [float(v) for v in (logged, made) if isinstance(v, int | float) and math.isfinite(v)]
+    return max(known, default=None)
+
+
+def said_of_rate(run: TrainingRun) -> str:
+    rate = highest_rate(run)
+    return f"The highest learning rate was {number(rate)}." if rate is not None else ""

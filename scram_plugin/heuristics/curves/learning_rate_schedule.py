@@ -1,0 +1,120 @@
+"""The learning rate: dropped too early, never dropped, or started too high."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin.heuristics.curves.judged import enough, level, loss
+from scram_plugin.heuristics.curves.noise import noise
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.words import number, place
+from scram_plugin.logs.curve import Curve
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (
+    Option("least", 20, "points of the training loss that are needed to compare it before and after a drop"),
+    Option("drop", 5.0, "how many times lower the rate must become at once to be a drop; step schedules divide by 10 or 5"),
+)
+STEEP = 0.1  # of the loss, gained in the tenth of the training before a drop: there it was still learning fast
+STILL = 0.01  # of the loss, gained from then to the end: there it hardly learned
+BLOW_UP = 2.0  # times the first loss, in the first tenth of the training
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    rate = run.signal("learning rate")
+    if rate is None or len(rate.finite) < 3:
+        raise NotChecked(
+            "no learning rate was logged", 'writer.add_scalar("learning_rate", optimizer.param_groups[0]["lr"], step)'
+        )
+    curve = loss(run, least=int(options["least"]))
+    rate = enough(rate.finite, 3, "learning rate")
+    # the rate at each point of the loss
+    rates = rate.values[np.clip(np.searchsorted(rate.steps, curve.steps, side="right") - 1, 0, len(rate) - 1)]
+    for found in (_no_warm_up(curve, rates), _too_early(curve, rates, options["drop"]), _never(curve, rates)):
+        for kind, at, evidence in found:
+            yield _finding(curve, rate, kind, at, evidence)
+            return
+
+
+Found = Iterator[tuple[str, int, dict[str, Any]]]
+
+
+def _no_warm_up(curve: Curve, rates: np.ndarray) -> Found:
+    """The loss blew up at the start, at the full rate."""
+    tenth = max(3, len(curve) // 10)
+    high = int(np.argmax(curve.values[:tenth]))
+    if (
+        high
+        and curve.values[high] > BLOW_UP * abs(curve.values[0]) + 6 * noise(curve.values)
+        and rates[0] >= 0.99 * rates.max()
+    ):
+        yield "no-warm-up", high, {"blow_up": float(curve.values[high]), "first_loss": float(curve.values[0])}
+
+
+def _too_early(curve: Curve, rates: np.ndarray, drop: float) -> Found:
+    """The rate dropped while the loss fell fast; then it fell no more."""
+    if not (rates > 0).all():
+        return
+    ratios = rates[:-1] / rates[1:]
+    tenth = max(4, len(curve) // 10)
+    for at in np.flatnonzero(ratios >= drop) + 1:
+        before, after = curve.values[max(0, at - tenth) : at], curve.values[at:]
+        if len(before) < 4 or len(after) < 2 * tenth:
+            continue
+        gained = level(before, 0.3) - level(before, 0.3, end=True)
+        later = level(after, 0.2) - level(after, 0.2, end=True)
+        now = abs(level(after, 0.2))
+        if gained > max(STEEP * now, 3 * noise(curve.values)) and later < STILL * now and at < len(curve) // 2:
+            yield "early-drop", int(at), {"times": float(ratios[at - 1]), "gained": gained, "later": later}
+            return
+
+
+def _never(curve: Curve, rates: np.ndarray) -> Found:
+    """The rate is constant, and the loss has been level, with noise, for the later half of a long training."""
+    if rates.min() <= 0 or rates.max() > 1.01 * rates.min() or len(curve) < 50:
+        return
+    late = curve.values[len(curve) // 2 :]
+    sigma = noise(late)
+    gained = level(late, 0.2) - level(late, 0.2, end=True)
+    before = level(curve.values, 0.1) - level(late, 0.2)
+    if abs(gained) < 0.5 * sigma and sigma > 0.05 * abs(float(np.median(late))) and before > 6 * sigma:
+        yield "no-drop", len(curve) // 2, {"level_noise_percent": 100 * sigma / abs(float(np.median(late)))}
+
+
+_TITLES = {
+    "no-warm-up": "The loss blew up at the full learning rate",
+    "early-drop": "The learning rate dropped while the loss was falling fast",
+    "no-drop": "The loss is level and noisy at a constant learning rate",
+}
+
+
+def _finding(curve: Curve, rate: Curve, kind: str, at: int, evidence: dict[str, Any]) -> Finding:
+    step = int(curve.steps[at])
+    others = [Cause(other) for other in _TITLES if other != kind]
+    return Finding(
+        severity="info",
+        confidence="possible",
+        title=f"{_TITLES[kind]} ({place(curve.axis, step)})" if kind != "no-drop" else _TITLES[kind],
+        evidence={"at_place": place(curve.axis, step), "rate_text": number(float(rate.values.max())), **evidence},
+        first_step=step,
+        last_step=int(curve.steps[-1]),
+        axis=curve.axis,
+        curves=[curve.source(), rate.source()],
+        causes=[Cause(kind, "The curves show just this."), *others][:1],
+        bad_step=step,
+    )
+
+
+HEURISTIC = Heuristic(
+    id="learning-rate-schedule",
+    group="curves",
+    title_passed="The learning rate fits the loss",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("learning rate", "training loss"),
+)

@@ -1,0 +1,83 @@
+"""Spikes: the training loss jumps far above its level and comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin.heuristics.curves.judged import loss, said_of_rate
+from scram_plugin.heuristics.curves.noise import noise
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.words import place
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (
+    Option("least", 20, "points of the training loss that are needed for a level to jump from"),
+    Option(
+        "height", 1.0, "smallest height of a spike above the level around it, as a fraction of that level (1: twice the level)"
+    ),
+    Option("noise_factor", 10.0, "smallest height in standard deviations of the curve's noise"),
+)
+START = 0.1  # of the curve: what happens there is warming up
+LONG = 0.02  # of the curve: a spike that lasts longer has cost training time, and is a warning
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    curve = loss(run, least=int(options["least"]))
+    values, steps = curve.values, curve.steps
+    around = _level(values)
+    height = values - around
+    sigma = noise(values)
+    high = (height > options["noise_factor"] * sigma) & (height > options["height"] * np.abs(around))
+    high[: max(2, int(START * len(values)))] = False
+    high[-2:] = False  # whether it comes back is not known yet
+    if not high.any():
+        return
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], high.astype(int), [0]])))
+    spikes = edges.reshape(-1, 2)
+    longest = int(np.max(spikes[:, 1] - spikes[:, 0]))
+    highest = int(np.argmax(np.where(high, height, -np.inf)))
+    unit = curve.axis
+    lasting = longest >= max(3, LONG * len(values))
+    yield Finding(
+        severity="warning" if lasting else "info",
+        confidence="likely" if lasting else "possible",
+        title=f"The training loss jumped at {place(unit, int(steps[highest]))}"
+        + (f" and {len(spikes) - 1} more time{'s' * (len(spikes) > 2)}" if len(spikes) > 1 else ""),
+        evidence={
+            "count": len(spikes) if len(spikes) > 1 else None,
+            "highest_place": place(unit, int(steps[highest])),
+            "highest": float(values[highest]),
+            "around": float(around[highest]),
+            "times": float(values[highest] / around[highest]) if around[highest] > 0 else None,
+            "longest": longest,
+            "noise": sigma,
+        },
+        first_step=int(steps[spikes[0, 0]]),
+        last_step=int(steps[spikes[-1, 1] - 1]),
+        axis=unit,
+        curves=[curve.source()],
+        causes=[Cause("bad-batches"), Cause("learning-rate", said_of_rate(run)), Cause("no-clipping")],
+        bad_step=int(steps[highest]),
+    )
+
+
+def _level(values: np.ndarray) -> np.ndarray:
+    """The median of a tenth of the curve around each point, at least 9 and at most 201 points."""
+    half = min(max(4, len(values) // 20), 100)
+    padded = np.pad(values, half, mode="reflect") if len(values) > half else np.pad(values, half, mode="edge")
+    return np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1), axis=1)
+
+
+HEURISTIC = Heuristic(
+    id="loss-spike",
+    group="curves",
+    title_passed="No spikes in the training loss",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("training loss",),
+)

@@ -1,0 +1,81 @@
+"""Metric and loss disagree: the validation loss rises while the metric still improves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from scram_plugin.heuristics.curves.judged import at, enough, loss
+from scram_plugin.heuristics.curves.shape import SURE, shape, shape_of
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.words import place
+from scram_plugin.logs.conventions import higher_is_better
+from scram_plugin.logs.curve import Curve
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (
+    Option("least", 8, "validation points that are needed of both"),
+    Option("min_rise", 0.05, "smallest rise of the validation loss, as a fraction of its best; as for overfitting"),
+    Option("min_gain", 0.005, "smallest improvement of the metric since the loss was best, as a fraction of its value"),
+)
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    validation = loss(run, "validation", least=int(options["least"]))
+    name, metric, better = _metric(run)
+    metric = enough(metric, int(options["least"]), f"validation {name}")
+    form = shape_of(validation)
+    rise = form.rise
+    if form.strength < SURE or rise < options["min_rise"] * abs(form.lowest) or len(validation) - 1 - form.best < 5:
+        return
+    first, last = int(validation.steps[form.best]), int(validation.steps[-1])
+    then, now = at(metric, first), at(metric, last)
+    gain = (now - then) if better else (then - now)
+    noise = shape(-metric.values if better else metric.values).noise
+    if gain < max(3 * noise, options["min_gain"] * abs(then)):
+        return
+    unit = validation.axis
+    yield Finding(
+        severity="info",
+        confidence="likely",
+        title=f"The validation loss rises, but {metric.tag} still improves",
+        evidence={
+            "best_place": place(unit, first),
+            "last_place": place(unit, last),
+            "best_loss": form.lowest,
+            "last_loss": form.end,
+            "metric": metric.tag,
+            "metric_then": then,
+            "metric_now": now,
+        },
+        first_step=first,
+        last_step=last,
+        axis=unit,
+        curves=[validation.source(), metric.source()],
+        causes=[Cause("overconfidence"), Cause("few-hard-samples"), Cause("wrong-goal")],
+        best_step=first,
+    )
+
+
+def _metric(run: TrainingRun) -> tuple[str, Curve, bool]:
+    """(words of the metric, its curve, whether more is better) of the first validation metric whose direction is known."""
+    names = [s.removeprefix("validation ") for s in run.signals if s.startswith("validation ") and "loss" not in s]
+    for name in sorted(names, key=lambda name: (name != "accuracy", name)):
+        better, curve = higher_is_better(name), run.signal(f"validation {name}")
+        if better is not None and curve is not None:
+            return name, curve.finite, better
+    if names:
+        raise Inconclusive(f"it is not known whether more or less of {names[0]} is better")
+    raise NotChecked("no validation metric was logged", 'model.compile(..., metrics=["accuracy"])')
+
+
+HEURISTIC = Heuristic(
+    id="metric-loss-disagreement",
+    group="curves",
+    title_passed="Loss and metric agree",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("validation loss", "a validation metric"),
+)

@@ -1,0 +1,48 @@
+"""No validation: nothing in the log tells how the model does on data that it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from scram_plugin.heuristics.curves.judged import loss
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.words import place
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (Option("least", 5, "points of the training loss from which on a validation could be expected"),)
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    curve = loss(run, least=int(options["least"]))
+    if any(signal.startswith("validation ") for signal in run.signals):
+        return
+    unit, first, last = curve.axis, int(curve.steps[0]), int(curve.steps[-1])
+    yield Finding(
+        severity="info",
+        confidence="certain",
+        title="There is no validation",
+        evidence={
+            "points": len(curve),
+            "last_loss": float(curve.values[-1]),
+            "last_place": place(unit, last),
+            "tag": curve.tag,
+        },
+        first_step=first,
+        last_step=last,
+        axis=unit,
+        curves=[curve.source()],
+        causes=[Cause("not-measured"), Cause("other-name")],
+    )
+
+
+HEURISTIC = Heuristic(
+    id="missing-validation",
+    group="curves",
+    title_passed="There is a validation",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("training loss",),
+)

@@ -1,0 +1,74 @@
+"""Noisy validation: the validation loss jumps so much from one point to the next that it cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin.heuristics.curves.judged import loss
+from scram_plugin.heuristics.curves.noise import noise
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.words import place
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (
+    Option("least", 8, "validation points that are needed to estimate their noise"),
+    Option("max_noise", 0.25, "largest noise of the validation loss, as a fraction of its level"),
+    Option(
+        "ratio", 3.0, "how many times noisier than the training loss it must be, so that it is not the training that swings"
+    ),
+)
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    curve = loss(run, "validation", least=int(options["least"]))
+    values = curve.values[len(curve) // 4 :]  # after the start, which is steep
+    middle = float(np.median(values))
+    if middle <= 0:
+        raise Inconclusive("the validation loss is not above zero, so there is no measure for its noise")
+    wobble = noise(values) / middle
+    training = run.signal("training loss")
+    quiet = None
+    if training is not None and len(training.finite) >= options["least"]:
+        shown = training.finite.values[len(training.finite) // 4 :]
+        quiet = noise(shown) / max(abs(float(np.median(shown))), 1e-12)
+    if wobble <= options["max_noise"] or (quiet is not None and wobble < options["ratio"] * quiet):
+        return
+    unit, first, last = curve.axis, int(curve.steps[0]), int(curve.steps[-1])
+    samples = run.facts.get("fit", {}).get("validation_samples")
+    yield Finding(
+        severity="warning",
+        confidence="likely" if wobble > 2 * options["max_noise"] and quiet is not None else "possible",
+        title="The validation loss is too noisy to read",
+        evidence={
+            "wobble_percent": 100 * wobble,
+            "quiet_percent": 100 * quiet if quiet is not None else None,
+            "low": float(np.quantile(values, 0.1)),
+            "high": float(np.quantile(values, 0.9)),
+            "last_place": place(unit, last),
+            "points": len(curve),
+        },
+        first_step=first,
+        last_step=last,
+        axis=unit,
+        curves=[curve.source(), *([training.source()] if training is not None else [])],
+        causes=[
+            Cause("small-set", f"It is measured on {samples:,} samples." if samples else ""),
+            Cause("batch-normalization"),
+            Cause("learning-rate"),
+        ],
+    )
+
+
+HEURISTIC = Heuristic(
+    id="noisy-validation",
+    group="curves",
+    title_passed="The validation loss can be read",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("validation loss",),
+)

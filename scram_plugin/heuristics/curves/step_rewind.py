@@ -1,0 +1,65 @@
+"""Steps that go back: a restart, a resumed training, or two writers in one directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin.heuristics.curves.judged import LOG_LOSS
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.words import place
+from scram_plugin.logs.training_run import TrainingRun
+
+SIGNALS = ("training loss", "validation loss", "adversarial loss", "policy loss", "return")
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    curves = [curve for signal in SIGNALS if (curve := run.signal(signal)) is not None]
+    if not curves:
+        raise NotChecked("no loss was logged", LOG_LOSS)
+    curve = max(curves, key=lambda c: c.restarts)
+    if not curve.restarts:
+        return
+    series = run.series(curve)
+    back = np.flatnonzero(np.diff(series.steps) < 0)
+    before, after = int(series.steps[back[-1]]), int(series.steps[back[-1] + 1])
+    alternating = _alternate(series.wall_times, back)
+    unit = curve.axis
+    yield Finding(
+        severity="info",
+        confidence="certain",
+        title=f"The steps go back {curve.restarts} time{'s' * (curve.restarts > 1)}",
+        evidence={
+            "from_place": place(unit, before),
+            "to_place": place(unit, after),
+            "superseded": curve.superseded,
+            "kept": len(curve),
+            "alternating": "The times of the points overlap: two programs wrote here at once." if alternating else None,
+        },
+        first_step=after,
+        last_step=max(before, after),
+        axis=unit,
+        curves=[curve.source()],
+        causes=[Cause("two-writers"), Cause("rerun"), Cause("resumed")]
+        if alternating
+        else [Cause("resumed"), Cause("rerun"), Cause("two-writers")],
+        bad_step=after,
+    )
+
+
+def _alternate(wall_times: np.ndarray, back: np.ndarray) -> bool:
+    """Whether points after the steps went back are older than points before: files of two writers, one behind the other."""
+    return any(wall_times[i + 1] < wall_times[: i + 1].max() for i in back)
+
+
+HEURISTIC = Heuristic(
+    id="step-rewind",
+    group="curves",
+    title_passed="The steps only go forward",
+    check=check,
+    page=Page.beside(__file__),
+    needs=("training loss",),
+)

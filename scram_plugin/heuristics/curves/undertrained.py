@@ -1,0 +1,73 @@
+"""Undertrained: the training ended while the loss was still falling fast."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin.heuristics.curves.judged import loss
+from scram_plugin.heuristics.curves.noise import noise
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option, TooEarly
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.words import place
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (
+    Option("least", 4, "points that are needed to see a fall that lasts"),
+    Option("fast", 0.05, "fall from one point to the next, as a fraction of the loss, that is fast for the end of a training"),
+    Option("few", 30, "points up to which a training is short; a long one that still falls has been given its time"),
+)
+VERY_FEW, VERY_FAST = 5, 0.15  # epochs, and fall an epoch, from which on it is a warning: another epoch would pay at once
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    validation = run.signal("validation loss")
+    curve = loss(run, "training" if validation is None else "validation", least=int(options["least"]))
+    if run.facts and run.ended is None:
+        raise TooEarly("the training goes on")
+    if len(curve) > options["few"]:
+        return
+    values = curve.values
+    if (values <= 0).any():
+        return
+    falls = 1 - values[1:] / values[:-1]  # of each point, as a fraction of the one before
+    last = falls[-3:]
+    speed = float(np.median(last))
+    if speed < options["fast"] or (last <= 0).any() or values[-3] - values[-1] < 3 * noise(values):
+        return
+    if curve.axis != "epoch" and len(curve) < 10:
+        raise TooEarly("it needs 10 points where the steps are not epochs")
+    urgent = curve.axis == "epoch" and len(curve) <= VERY_FEW and speed > VERY_FAST
+    unit, first, end = curve.axis, int(curve.steps[-4]), int(curve.steps[-1])
+    yield Finding(
+        severity="warning" if urgent else "info",
+        confidence="likely" if urgent else "possible",
+        title=f"It was still learning fast when it ended at {place(unit, end)}",
+        evidence={
+            "speed_percent": 100 * speed,
+            "last_loss": float(values[-1]),
+            "before_loss": float(values[-4]),
+            "before_place": place(unit, first),
+            "last_place": place(unit, end),
+            "points": len(curve),
+            "which": "training" if validation is None else "validation",
+        },
+        first_step=first,
+        last_step=end,
+        axis=unit,
+        curves=[curve.source()],
+        causes=[Cause("few-epochs", f"There were {len(curve)} of them." if unit == "epoch" else ""), Cause("learning-rate")],
+    )
+
+
+HEURISTIC = Heuristic(
+    id="undertrained",
+    group="curves",
+    title_passed="It was trained to the end",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("validation loss, or training loss",),
+)

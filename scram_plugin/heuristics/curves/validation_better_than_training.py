@@ -1,0 +1,84 @@
+"""Validation better than training: often harmless, sometimes a leak."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin.heuristics.curves.judged import final_accuracies, loss
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.words import place
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (
+    Option("least", 6, "validation points that are needed; early on the training loss, a mean of the epoch, lags behind"),
+    Option("gap", 0.2, "how far below the training loss the validation loss must stay, as a fraction of the former"),
+    Option("scale", 5.0, "ratio of the two from which on they are probably measured on different scales"),
+)
+AHEAD = 0.02  # by how much the validation accuracy must be higher too, where both were logged
+NEARLY_ALL = 0.9  # of the points of the later half
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    validation, training = loss(run, "validation", least=int(options["least"])), loss(run, least=2)
+    late = slice(len(validation) // 2, None)
+    steps, theirs = validation.steps[late], validation.values[late]
+    ours = _means_before(training.steps, training.values, validation.steps)[late]
+    if (theirs <= 0).any() or (ours <= 0).any():
+        raise Inconclusive("the losses are not above zero, so they cannot be compared")
+    ratio = float(np.median(ours / theirs))
+    if ratio > options["scale"]:
+        raise Inconclusive(
+            f"the training loss is {ratio:.0f} times the validation loss: they are probably measured on different scales"
+        )
+    if np.mean(theirs < (1 - options["gap"]) * ours) < NEARLY_ALL:
+        return
+    accuracies = final_accuracies(run)
+    if accuracies and accuracies["val_accuracy"] - accuracies["train_accuracy"] < AHEAD:
+        return
+    layers = run.facts.get("model", {}).get("layers", ())
+    dropout = sorted({str(layer.get("class")) for layer in layers if "Dropout" in str(layer.get("class"))})
+    active = f"The model has {', '.join(dropout)}, which is active in training only." if dropout else ""
+    unit, first, last = validation.axis, int(steps[0]), int(steps[-1])
+    yield Finding(
+        severity="info",
+        confidence="likely",
+        title="Validation is better than training",
+        evidence={
+            "first_place": place(unit, first),
+            "last_place": place(unit, last),
+            "train_last": float(ours[-1]),
+            "val_last": float(theirs[-1]),
+            "below_percent": 100 * (1 - float(np.median(theirs / ours))),
+            **accuracies,
+        },
+        first_step=first,
+        last_step=last,
+        axis=unit,
+        curves=[validation.source(), training.source()],
+        causes=[Cause("active-in-training", active), Cause("easier-set"), Cause("leak")],
+    )
+
+
+def _means_before(steps: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """The mean of the training losses since the validation point before, for each validation point."""
+    ends = np.searchsorted(steps, at, side="right")
+    starts = np.concatenate([[0], ends[:-1]])
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    nearest = np.clip(ends - 1, 0, len(values) - 1)
+    counts = ends - starts
+    return np.where(counts > 0, (sums[ends] - sums[starts]) / np.maximum(counts, 1), values[nearest])
+
+
+HEURISTIC = Heuristic(
+    id="validation-better-than-training",
+    group="curves",
+    title_passed="Validation is not suspiciously good",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("training loss", "validation loss"),
+)

@@ -1,0 +1,58 @@
+"""A training loss that is exactly zero: nothing is left to learn from, or the loss is not what it should be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin.heuristics.curves.judged import final_accuracies, loss
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.words import place
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (Option("least", 3, "values of zero in a row, up to the end, that are needed: one may be a rounding"),)
+ZERO = 1e-12  # below this a float32 loss of ordinary outputs is a zero with rounding
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    curve = loss(run, least=int(options["least"]))
+    zero = np.abs(curve.values) <= ZERO
+    since = len(zero) - int(np.argmin(zero[::-1])) if not zero.all() else 0
+    count = len(zero) - since
+    if count < options["least"]:
+        return
+    unit, first, last = curve.axis, int(curve.steps[since]), int(curve.steps[-1])
+    validation = run.signal("validation loss")
+    yield Finding(
+        severity="info",
+        confidence="certain",
+        title=f"The training loss is zero since {place(unit, first)}",
+        evidence={
+            "first_place": place(unit, first),
+            "count": count,
+            "points": len(curve),
+            "always": "It was zero from the first value on." if since == 0 else None,
+            "val_last": float(validation.finite.values[-1]) if validation is not None and len(validation.finite) else None,
+            **final_accuracies(run),
+        },
+        first_step=first,
+        last_step=last,
+        axis=unit,
+        curves=[curve.source()],
+        causes=[Cause("wrong-loss", "It never was anything else." if since == 0 else ""), Cause("leak"), Cause("memorised")],
+        bad_step=first,
+    )
+
+
+HEURISTIC = Heuristic(
+    id="zero-loss",
+    group="curves",
+    title_passed="The training loss is not zero",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("training loss",),
+)

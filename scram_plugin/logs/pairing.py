@@ -1,0 +1,63 @@
+"""Which TensorBoard runs make one training run, by the names of their directories."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from scram_plugin.logs.conventions import Meaning, names_a_part, role_of
+from scram_plugin.logs.logdir import Logdir
+from scram_plugin.logs.run import Run
+from scram_plugin.logs.training_run import TrainingRun
+
+MOST_LOOKED_AT = 200  # tags of a run, to tell what it holds
+
+
+def training_runs(logs: Logdir, named: Mapping[str, Meaning] | None = None) -> list[TrainingRun]:
+    """All training runs of a log directory, in the order of their names.
+
+    ``exp/train`` and ``exp/validation`` make the training run ``exp``, together with ``exp`` itself where that holds event
+    files; so do ``exp_train`` and ``exp_val``, and the sub-runs ``exp/Loss_train``, ``exp/Loss_val`` that PyTorch's
+    `add_scalars` makes. A directory with such a name and no sibling stays a run of its own, unless its tags are those that
+    Keras writes into ``train/``.
+    """
+    places = {name: _place(name, logs[name]) for name in logs}
+    siblings: dict[str, set[str]] = {}  # training run -> parts of it that there are
+    for key, role in places.values():
+        siblings.setdefault(key, set()).add(role)
+    parts: dict[str, dict[str, str]] = {}
+    for name, (key, role) in places.items():
+        paired = role and (
+            role == "scram"
+            or key in logs
+            or siblings[key] - {role, ""}
+            or any(tag.startswith("epoch_") for tag in _tags(logs[name]))
+            or _of_add_scalars(name, logs[name])
+        )
+        if role and not paired and any(names_a_part(tag) for tag in _tags(logs[name])):
+            role = ""  # the whole of a run that is called "train" or "test"
+        parts.setdefault(key if paired else name, {})[name] = role
+    return [TrainingRun(name, parts[name], logs, named) for name in sorted(parts)]
+
+
+def _place(name: str, run: Run) -> tuple[str, str]:
+    """(name of the training run that this TensorBoard run may be a part of, which part it would be)."""
+    if name == ".":
+        return name, ""
+    parent = name.rpartition("/")[0] or "."
+    role, rest = role_of(name)
+    if not role:
+        return name, ""
+    if not rest or _of_add_scalars(name, run):
+        return parent, role
+    return (rest if parent == "." else f"{parent}/{rest}"), role
+
+
+def _of_add_scalars(name: str, run: Run) -> bool:
+    """Whether this is a sub-run of PyTorch's `add_scalars`: it has one tag, after which it is called."""
+    role, rest = role_of(name)
+    return bool(role and rest) and any(re.sub(r"[/ ]", "_", tag) == rest for tag in _tags(run))
+
+
+def _tags(run: Run) -> list[str]:
+    return [tag for _, tag in zip(range(MOST_LOOKED_AT), run, strict=False)]
