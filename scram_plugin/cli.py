@@ -18,7 +18,7 @@ from scram_plugin import __version__
 from scram_plugin.configuration import configured
 from scram_plugin.heuristics.catalogue import BadOption, Catalogue
 from scram_plugin.heuristics.heuristic import SEVERITIES
-from scram_plugin.logs.logdir import Logdir, read
+from scram_plugin.logs.logdir import Logdir, Progress, read
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.reports import json as json_report
 from scram_plugin.reports import text as text_report
@@ -126,8 +126,8 @@ def _check(options: argparse.Namespace) -> int:
     progress = Console(stderr=True)
     with progress.status("reading ...") if progress.is_terminal else _Silent() as status:
         for logdir in options.logdir:
-            logs = _read(logdir)
-            runs = [run for run in training_runs(logs) if pattern.search(run.name)]
+            logs = _read(logdir, lambda done, total: status.update(f"reading: {done:,} of {total:,} directories"))
+            runs = [run for run in training_runs(logs, catalogue.signals) if pattern.search(run.name)]
             for i, run in enumerate(runs):
                 status.update(escape(f"reviewing {i + 1} of {len(runs)}: {run.name!r}"))
                 reviews.append(review(run, catalogue, file_notes(run, logs)))
@@ -154,9 +154,9 @@ class _Silent:
         pass
 
 
-def _read(logdir: str) -> Logdir:
+def _read(logdir: str, progress: Progress) -> Logdir:
     try:
-        logs = read(logdir)
+        logs = read(logdir, progress)
     except (OSError, ValueError) as error:
         raise Failure(f"{error}") from None
     if not logs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,9 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+
+SIGNALS = ("training loss", "validation loss", "batch loss", "learning rate", "epoch", "return")
 
 
 def configured(
@@ -33,12 +37,14 @@ def configured(
         chosen = _ids(table.pop("select", None)) if select is None else _ids(select)
         ignored = _ids(table.pop("ignore", None)) or []
         table.pop("select", None)
+        signals = _signals(table.pop("signals", {}))
+        modules = _modules(table.pop("heuristics", []), Path(where).parent)
         options: dict[str, dict[str, Any]] = {}
         for id_, given in table.items():
             if not isinstance(given, dict):
                 raise BadOption(f"{id_!r} is not a table of options; write [{id_}] and its options below")
             options[id_] = dict(given)
-        catalogue(chosen, ignored, options)
+        catalogue(chosen, ignored, options, modules)
     except BadOption as error:
         raise BadOption(f"{where}: {error}") from None
     for setting in settings:
@@ -47,7 +53,7 @@ def configured(
         if not (equals and dot and id_ and option):
             raise BadOption(f"{setting!r} is not of the form ID.OPTION=VALUE, for example overfitting.strict=true")
         options.setdefault(id_, {})[option] = value.strip()
-    return catalogue(chosen, [*ignored, *(_ids(ignore) or [])], options)
+    return catalogue(chosen, [*ignored, *(_ids(ignore) or [])], options, modules, signals)
 
 
 def _ids(value: Any) -> list[str] | None:
@@ -57,6 +63,35 @@ def _ids(value: Any) -> list[str] | None:
     if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
         raise BadOption("select and ignore take ids, separated by commas")
     return [part.strip() for part in parts if part.strip()]
+
+
+def _signals(table: Any) -> dict[str, str]:
+    """tag -> signal, from a table of signal = tag, or a list of tags."""
+    if not isinstance(table, dict):
+        raise BadOption('[signals] is a table, for example "validation loss" = "my/tag"')
+    signals = {}
+    for signal, tags in table.items():
+        if not (signal in SIGNALS or re.fullmatch(r"(?:training|validation) \S.*", signal)):
+            raise BadOption(
+                f"[signals]: there is no signal {signal!r}; there are {', '.join(SIGNALS)}, and training or validation with "
+                "the name of a metric"
+            )
+        for tag in [tags] if isinstance(tags, str) else tags if isinstance(tags, list) else [None]:
+            if not isinstance(tag, str):
+                raise BadOption(f"[signals]: {signal!r} takes a tag, or a list of tags")
+            signals[tag] = signal
+    return signals
+
+
+def _modules(paths: Any, folder: Path) -> list[Path]:
+    """The files of the user's own heuristics; paths are relative to the configuration file."""
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        raise BadOption('heuristics takes a list of Python files, for example ["checks/slow_start.py"]')
+    modules = [folder / path for path in paths]
+    for module in modules:
+        if not module.is_file():
+            raise BadOption(f"heuristics: there is no file {module}")
+    return modules
 
 
 def _find(directory: Path) -> tuple[dict[str, Any], str]:

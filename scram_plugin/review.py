@@ -13,6 +13,7 @@ import numpy as np
 from scram_plugin.heuristics.catalogue import EXPLAINS, Catalogue
 from scram_plugin.heuristics.heuristic import SEVERITIES, Finding, Heuristic, Inconclusive, NotChecked, TooEarly
 from scram_plugin.heuristics.page import FRAMEWORKS
+from scram_plugin.logs.conventions import CODE_OF
 from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.training_run import TrainingRun
@@ -33,6 +34,7 @@ class Review:
     passed: list[str] = field(default_factory=list)
     inconclusive: list[dict[str, Any]] = field(default_factory=list)
     not_checked: list[dict[str, str]] = field(default_factory=list)
+    signals: dict[str, dict[str, str]] = field(default_factory=dict)  # which curve was taken for which signal
     ended: bool = False  # the training said that it has ended
 
     def counts(self) -> dict[str, int]:
@@ -48,7 +50,7 @@ class Review:
             first = next(f for f in self.findings if f["explained_by"] is None)
             return {"kind": "trouble", "text": f"Trouble: {' and '.join(words)}. {first['title']}."}
         early = [entry["reason"] for entry in self.inconclusive if entry["early"]]
-        if early:
+        if len(early) > len(self.passed):
             return {"kind": "early", "text": f"Too {'short' if self.ended else 'early'} to tell: {early[0]}."}
         if not self.passed and not self.findings:
             why = "no check could tell" if self.inconclusive else "the log lacks what the checks need"
@@ -65,6 +67,7 @@ class Review:
                 "tensorboard_runs": self.tensorboard_runs,
                 "framework": self.framework,
                 "notes": self.notes,
+                "signals": self.signals,
                 "headline": self.headline(),
                 "findings": self.findings,
                 "passed": self.passed,
@@ -78,6 +81,7 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
     """Apply every heuristic to one training run. A heuristic that raises becomes an inconclusive outcome."""
     result = Review(run.name, run.tensorboard_runs, run.framework, [*run.notes(), *notes, *catalogue.notes])
     result.ended = run.ended is not None
+    result.signals = {name: {**c.source(), "axis": c.axis} for name in run.signals if (c := run.signal(name)) is not None}
     for heuristic in catalogue.heuristics:
         try:
             options = catalogue.options_of(heuristic)
@@ -111,7 +115,8 @@ def _finding(heuristic: Heuristic, finding: Finding, framework: str | None) -> d
     for cause in finding.causes:
         causes.append({"id": cause.id, "title": page.causes[cause.id][0], "for": cause.for_, "against": cause.against})
         title, text, snippets = page.fixes[cause.id]
-        wanted = [s for s in snippets if s.framework == framework] if framework in FRAMEWORKS else snippets
+        language = CODE_OF.get(framework or "", framework)
+        wanted = [s for s in snippets if s.framework == language] if language in FRAMEWORKS else snippets
         for i, snippet in enumerate(wanted):
             edit = asdict(cause.edit) if cause.edit is not None and i == 0 else None
             fixes.append(
@@ -143,7 +148,7 @@ def _finding(heuristic: Heuristic, finding: Finding, framework: str | None) -> d
 
 def review_all(logs: Logdir, catalogue: Catalogue) -> list[Review]:
     """The reviews of all training runs of a log directory that was read, in the order of their names."""
-    return [review(run, catalogue, file_notes(run, logs)) for run in training_runs(logs)]
+    return [review(run, catalogue, file_notes(run, logs)) for run in training_runs(logs, catalogue.signals)]
 
 
 def file_notes(run: TrainingRun, logs: Logdir) -> list[str]:

@@ -109,7 +109,7 @@ class Reviewer:
 
     def _look(self) -> None:
         changed = self.logs.refresh()
-        known = {run.name: run for run in training_runs(self.logs)}
+        known = {run.name: run for run in training_runs(self.logs, self.catalogue.signals)}
         with self._news:
             for name, run in known.items():
                 old = self._known.get(name)
@@ -154,7 +154,7 @@ class NewFindings:
         """The findings that are new since the last look; those that another finding explains are left out."""
         self._logs.refresh()
         new = []
-        for run in training_runs(self._logs):
+        for run in training_runs(self._logs, self._catalogue.signals):
             if run.name != ".":
                 continue
             for finding in review(run, self._catalogue).findings:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterable, Mapping
+import importlib.util
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from scram_plugin.heuristics.curves import (
@@ -74,7 +77,7 @@ EXPLAINS: dict[str, frozenset[str]] = {
     ),
     "no-learning": frozenset({"plateau", "overfitting", "noisy-validation", "validation-better-than-training"}),
     "overfitting": frozenset({"metric-loss-disagreement", "noisy-validation"}),
-    "oscillating-loss": frozenset({"loss-spike", "noisy-validation", "plateau", "learning-rate-schedule"}),
+    "oscillating-loss": frozenset({"no-learning", "loss-spike", "noisy-validation", "plateau", "learning-rate-schedule"}),
     "plateau": frozenset({"learning-rate-schedule", "undertrained"}),
 }
 
@@ -85,11 +88,15 @@ class BadOption(ValueError):
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The heuristics to apply, with the options to apply them with. `notes` tells what could not be loaded."""
+    """The heuristics to apply, with the options to apply them with. `notes` tells what could not be loaded.
+
+    `signals` says what tags mean that no convention knows: tag -> signal.
+    """
 
     heuristics: tuple[Heuristic, ...]
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    signals: Mapping[str, str] = field(default_factory=dict)
 
     def options_of(self, heuristic: Heuristic) -> dict[str, Any]:
         return {**heuristic.defaults, **self.options.get(heuristic.id, {})}
@@ -105,9 +112,14 @@ def catalogue(
     select: Iterable[str] | None = None,
     ignore: Iterable[str] = (),
     options: Mapping[str, Mapping[str, Any]] | None = None,
+    modules: Iterable[Path] = (),
+    signals: Mapping[str, str] | None = None,
 ) -> Catalogue:
-    """The catalogue after the user's choices. Raises BadOption for an unknown id or option, or a value of another type."""
-    heuristics, notes = _all()
+    """The catalogue after the user's choices; `modules` are files of heuristics of the user's own.
+
+    Raises BadOption for an unknown id or option, or a value of another type.
+    """
+    heuristics, notes = _all(modules)
     known = {heuristic.id: heuristic for heuristic in heuristics}
     chosen = set(known) if select is None else set(select)
     for id_ in [*(select or ()), *ignore, *(options or {})]:
@@ -119,23 +131,38 @@ def catalogue(
     kept = tuple(h for h in heuristics if h.id in chosen - set(ignore))
     if not kept:
         raise BadOption("no heuristic is left to apply; change select or ignore")
-    return Catalogue(kept, checked, tuple(notes))
+    return Catalogue(kept, checked, tuple(notes), dict(signals or {}))
 
 
-def _all() -> tuple[list[Heuristic], list[str]]:
-    """SCRAM's own heuristics, then those of installed packages. One that cannot be loaded costs a note."""
+def _all(modules: Iterable[Path]) -> tuple[list[Heuristic], list[str]]:
+    """SCRAM's own heuristics, those of installed packages, then those in files. One that cannot be loaded costs a note."""
     heuristics, notes = list(HEURISTICS), []
-    for entry in importlib.metadata.entry_points(group="scram.heuristics"):
+    found: list[tuple[str, Callable[[], Any]]] = [
+        (f"The heuristic {entry.name!r} of another package", entry.load)
+        for entry in importlib.metadata.entry_points(group="scram.heuristics")
+    ]
+    found += [(f"The heuristic in {path}", partial(_from_file, path)) for path in modules]
+    for name, load in found:
         try:
-            loaded = entry.load()
+            loaded = load()
             if not isinstance(loaded, Heuristic):
                 raise TypeError(f"it is a {type(loaded).__name__}, not a Heuristic")
             if any(loaded.id == h.id for h in heuristics):
                 raise ValueError(f"there is a heuristic {loaded.id!r} already")
             heuristics.append(loaded)
         except Exception as error:
-            notes.append(f"The heuristic {entry.name!r} of another package could not be loaded: {error}")
+            notes.append(f"{name} could not be loaded: {error}")
     return heuristics, notes
+
+
+def _from_file(path: Path) -> Any:
+    """The `HEURISTIC` of a module that is no part of a package."""
+    spec = importlib.util.spec_from_file_location(f"scram_heuristic_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ImportError("it is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.HEURISTIC
 
 
 def _value(heuristic: Heuristic, name: str, value: Any) -> Any:

@@ -55,6 +55,11 @@ class Curve:
             else replace(self, steps=self.steps[keep], wall_times=self.wall_times[keep], values=self.values[keep])
         )
 
+    def upto(self, step: int) -> Curve:
+        """The curve as it was when this step had been written."""
+        keep = self.steps <= step
+        return replace(self, steps=self.steps[keep], wall_times=self.wall_times[keep], values=self.values[keep])
+
     def source(self) -> dict[str, str]:
         return {"tensorboard_run": self.tensorboard_run, "tag": self.tag}
 

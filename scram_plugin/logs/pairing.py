@@ -13,14 +13,15 @@ from scram_plugin.logs.training_run import TrainingRun
 MOST_LOOKED_AT = 200  # tags of a run, to tell what it holds
 
 
-def training_runs(logs: Logdir, named: Mapping[str, Meaning] | None = None) -> list[TrainingRun]:
+def training_runs(logs: Logdir, named: Mapping[str, str] | None = None) -> list[TrainingRun]:
     """All training runs of a log directory, in the order of their names.
 
     ``exp/train`` and ``exp/validation`` make the training run ``exp``, together with ``exp`` itself where that holds event
     files; so do ``exp_train`` and ``exp_val``, and the sub-runs ``exp/Loss_train``, ``exp/Loss_val`` that PyTorch's
     `add_scalars` makes. A directory with such a name and no sibling stays a run of its own, unless its tags are those that
-    Keras writes into ``train/``.
+    Keras writes into ``train/``. `named` says what tags mean that no convention knows: tag -> signal.
     """
+    meanings = {tag: Meaning(signal, -1) for tag, signal in (named or {}).items()}
     places = {name: _place(name, logs[name]) for name in logs}
     siblings: dict[str, set[str]] = {}  # training run -> parts of it that there are
     for key, role in places.values():
@@ -37,7 +38,7 @@ def training_runs(logs: Logdir, named: Mapping[str, Meaning] | None = None) -> l
         if role and not paired and any(names_a_part(tag) for tag in _tags(logs[name])):
             role = ""  # the whole of a run that is called "train" or "test"
         parts.setdefault(key if paired else name, {})[name] = role
-    return [TrainingRun(name, parts[name], logs, named) for name in sorted(parts)]
+    return [TrainingRun(name, parts[name], logs, meanings) for name in sorted(parts)]
 
 
 def _place(name: str, run: Run) -> tuple[str, str]:

@@ -60,7 +60,7 @@ class Run(Mapping[str, Series]):
             for file in unread:
                 grown |= self._read(file)
             if grown:
-                self._index()
+                self.index()
             return grown
 
     def _read(self, listed: Listed) -> bool:
@@ -82,7 +82,7 @@ class Run(Mapping[str, Series]):
             file.unreadable = f"it could not be opened ({error.strerror or error or type(error).__name__})"
         return grown
 
-    def _index(self) -> None:
+    def index(self) -> None:
         self._series.clear()
         self._tags = {}
         for path in sorted(self.files):

@@ -15,6 +15,7 @@ from rich.text import Text
 from scram_plugin.review import Review
 
 SIGNS = {"error": ("●", "bold red"), "warning": ("▲", "yellow"), "info": ("ℹ", "cyan")}
+SHOWN = ("training loss", "validation loss", "learning rate", "return")  # of the signals; all are in the JSON
 RANK = {"trouble": 0, "info": 1, "early": 2, "unknown": 3, "fine": 4}
 
 
@@ -47,11 +48,27 @@ def _print_run(console: Console, review: Review) -> None:
             print_finding(console, finding, indent=2)
     for note in review.notes:
         _paragraph(console, 2, f"note: {_clean(note)}", "dim")
-    for entry in review.inconclusive:
-        _paragraph(console, 2, f"inconclusive: {entry['heuristic']}, because {_clean(entry['reason'])}", "dim")
-    for entry in review.not_checked:
-        _paragraph(console, 2, f"not checked: {entry['heuristic']}, because {entry['reason']}", "dim")
+    early = [entry["heuristic"] for entry in review.inconclusive if entry["early"]]
+    if early:
+        _paragraph(console, 2, f"too few points for: {', '.join(early)}", "dim")
+    unclear = [(entry["heuristic"], entry["reason"]) for entry in review.inconclusive if not entry["early"]]
+    for word, entries in (
+        ("inconclusive", unclear),
+        ("not checked", [(entry["heuristic"], entry["reason"]) for entry in review.not_checked]),
+    ):
+        for reason, names in _by_reason(entries).items():
+            _paragraph(console, 2, f"{word}: {', '.join(names)}, because {_clean(reason)}", "dim")
+    read_as = [f"{name} = {_clean(review.signals[name]['tag'])}" for name in SHOWN if name in review.signals]
+    if read_as:
+        _paragraph(console, 2, f"read as: {'; '.join(read_as)}", "dim")
     console.print()
+
+
+def _by_reason(entries: list[tuple[str, str]]) -> dict[str, list[str]]:
+    grouped: dict[str, list[str]] = {}
+    for heuristic, reason in entries:
+        grouped.setdefault(reason, []).append(heuristic)
+    return grouped
 
 
 def print_finding(console: Console, finding: dict[str, Any], indent: int = 0, code: bool = True) -> None:

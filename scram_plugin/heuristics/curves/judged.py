@@ -31,6 +31,8 @@ def loss(run: TrainingRun, side: str = "training", least: int = 0) -> Curve:
     curve = run.signal(f"{side} loss")
     if curve is None:
         raise NotChecked(f"no {side} loss was logged", LOG_VALIDATION if side == "validation" else LOG_LOSS)
+    if len(curve.finite) < least <= len(curve):
+        raise Inconclusive(f"only {len(curve.finite)} of {len(curve)} values of the {side} loss are finite")
     return enough(curve.finite, least, f"{side} loss")
 
 
@@ -38,7 +40,7 @@ def enough(curve: Curve, least: int, name: str) -> Curve:
     """`curve`, if it has at least `least` points. Raises TooEarly."""
     if len(curve) < least:
         unit = "epochs" if curve.axis == "epoch" else "points"
-        raise TooEarly(f"it needs at least {least} {unit} of the {name}, there are {len(curve)} with a finite value")
+        raise TooEarly(f"it needs at least {least} {unit} of the {name}, there are {len(curve)}")
     return curve
 
 

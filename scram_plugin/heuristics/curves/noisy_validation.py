@@ -15,7 +15,7 @@ from scram_plugin.heuristics.words import place
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option("least", 8, "validation points that are needed to estimate their noise"),
+    Option("least", 12, "validation points that are needed to estimate their noise"),
     Option("max_noise", 0.25, "largest noise of the validation loss, as a fraction of its level"),
     Option(
         "ratio", 3.0, "how many times noisier than the training loss it must be, so that it is not the training that swings"
@@ -29,7 +29,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     middle = float(np.median(values))
     if middle <= 0:
         raise Inconclusive("the validation loss is not above zero, so there is no measure for its noise")
-    wobble = noise(values) / middle
+    wobble = min(noise(part) / float(np.median(part)) for part in (values, *np.array_split(values, 2)))
     training = run.signal("training loss")
     quiet = None
     if training is not None and len(training.finite) >= options["least"]:

@@ -18,10 +18,12 @@ from scram_plugin.logs.training_run import TrainingRun
 OPTIONS = (
     Option("least", 10, "points of the training loss that are needed to tell an oscillation from an accident"),
     Option(
-        "max_noise", 0.25, "largest standard deviation around the trend, as a fraction of the loss, of means over a fiftieth of "
-        "the training; those of healthy trainings stay below a tenth"
+        "max_noise",
+        0.25,
+        "largest standard deviation around the trend, as a fraction of the loss, of means over a fiftieth of the training; "
+        "those of healthy trainings stay below a tenth",
     ),
-)  # fmt: skip
+)
 STRETCHES = 50  # means over so many parts: the noise of single batches is natural and averages out
 
 

@@ -27,7 +27,8 @@ OPTIONS = (
         "noise_factor", 3.0, "smallest rise that counts, in standard deviations of the curve's own noise (the three-sigma rule)"
     ),
 )  # fmt: skip
-SMALLEST = 0.01  # of what was gained, or of the best loss: a smaller rise is not worth a word, however sure
+GAINED = 0.01  # part of what was gained: the floor of a warning near zero, where a fraction of the best loss is nothing
+SMALLEST = 0.002  # of the best loss: a smaller rise is not worth a word, however sure
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -38,18 +39,18 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     validation, training = loss(run, "validation"), loss(run)
     enough(validation, patience + 2, "validation loss")
     enough(training, 2, "training loss")
-    yield from _rise(run, training, validation, options)
+    yield from of_curves(run, training, validation, options)
 
 
-def _rise(run: TrainingRun, training: Curve, validation: Curve, options: Mapping[str, Any]) -> Iterable[Finding]:
+def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Mapping[str, Any]) -> Iterable[Finding]:
+    """The finding, if there is one, of these two curves of a run."""
     form, values, steps = shape_of(validation), validation.values, validation.steps
     patience = int(options["patience"])
     after = len(values) - 1 - form.best
     # the last points together, so that one of them out of line raises nothing
     rise = min(form.end, float(np.median(values[-patience:]))) - form.lowest
-    # Near zero a fraction of the best loss is nothing: a hundredth of what was gained is the absolute floor.
-    worth = SMALLEST * max(abs(form.lowest), abs(form.gain))
-    floor = max(options["min_rise"] * abs(form.lowest), SMALLEST * abs(form.gain))
+    worth = SMALLEST * abs(form.lowest)
+    floor = max(options["min_rise"] * abs(form.lowest), GAINED * abs(form.gain))
     noise = form.noise / np.sqrt(min(patience, after) or 1)  # of a level over so many points
     if after < patience or form.strength < SURE or rise <= max(worth, options["noise_factor"] * noise):
         return

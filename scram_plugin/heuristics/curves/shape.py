@@ -17,9 +17,12 @@ from scram_plugin.logs.curve import Curve
 
 MOST = 400  # points that are fitted; longer curves are condensed to means of as many blocks
 OUTLIER = 3.0  # noises from the running median of five, beyond which a point is pulled back (Huber's k = 1.345 to Tukey's 4.7)
-# `strength` beyond which a rise is real. On 2,000 curves that fall and then stay level (10 to 1,000 points), chance alone stays
-# below it in 99 of 100; see `make bench-verdicts`.
-SURE = 25.0
+# Chance alone drives the likelihood ratio (in squared noises) of a curve of n points that falls and then stays level beyond
+# 12 + 3 ln(n) in one of 100 cases. Somewhat more than half of that is asked for here, since every heuristic asks for more
+# besides (points after the best, a rise of several noises); `make bench-verdicts` prints what comes of it.
+CHANCE, PER_LOG = 7.0, 1.7
+SURE = 1.0  # `strength` from which on a rise is real; from twice that on it is likely whatever the noise is like
+PRIOR = 6  # points that the robust estimate of the noise counts as, beside the squared residuals
 CLOSE = 1e-9  # of the largest value: smaller differences are rounding
 
 
@@ -35,7 +38,7 @@ class Shape:
     lowest: float  # fitted level at the best point
     end: float  # fitted level at the last point, once it is confirmed by its predecessors
     noise: float  # standard deviation of the points around the fitted curve
-    strength: float  # how much better falling and rising fits than falling alone, in squared noises (a likelihood ratio)
+    strength: float  # how much better falling and rising fits than falling alone; 1 (`SURE`) is beyond chance
     fitted: np.ndarray  # levels at `positions`
     positions: np.ndarray
     block: int  # points of the curve for each of them
@@ -73,8 +76,11 @@ def shape(values: np.ndarray) -> Shape:
     at = int(np.argmin(both))
     fitted = np.concatenate([-_isotonic(-points[: at + 1]), _isotonic(points[at + 1 :])])
     residuals = points - fitted
-    sigma = max(noise(points), 1.4826 * float(np.median(np.abs(residuals))), CLOSE * float(np.abs(points).max()))
-    strength = (falling[-1] - both[at]) / (sigma**2 * _redundancy(residuals)) if len(points) > 3 else 0.0
+    free = len(points) - len(np.unique(fitted))  # each level of the fit takes one
+    robust = max(noise(points), CLOSE * float(np.abs(points).max()))
+    sigma = float(np.sqrt((both[at] + PRIOR * robust**2) / (free + PRIOR)))
+    ratio = (falling[-1] - both[at]) / (sigma**2 * _redundancy(residuals))
+    strength = ratio / (CHANCE + PER_LOG * np.log(len(points)))
     best = int(np.argmin(fitted))
     while best + 1 < len(points) and fitted[best + 1] <= fitted[best]:
         best += 1
@@ -104,12 +110,11 @@ def _without_outliers(values: np.ndarray) -> np.ndarray:
 
 def _redundancy(residuals: np.ndarray) -> float:
     """How many neighbouring points say what one would: (1 + r) / (1 - r) for a correlation r of neighbours, at least 1."""
-    if len(residuals) < 8:
-        return 1.0
     power = float(np.dot(residuals, residuals))
     r = float(np.dot(residuals[1:], residuals[:-1])) / power if power > 0 else 0.0
-    r = min(max(r, 0.0), 0.9)
-    return (1 + r) / (1 - r)
+    if len(residuals) < 20 or r < 2 / np.sqrt(len(residuals)):
+        return 1.0  # what looks like correlation may be chance
+    return (1 + min(r, 0.9)) / (1 - min(r, 0.9))
 
 
 def _pools(values: np.ndarray) -> tuple[list[list[float]], np.ndarray]:
