@@ -1,6 +1,7 @@
 """Every heuristic has its page, and every snippet on it runs."""
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -11,12 +12,14 @@ from scram_plugin.heuristics.catalogue import EXPLAINS, HEURISTICS
 from scram_plugin.heuristics.page import FRAMEWORKS, HEADINGS, Page
 from tests.paths import ROOT
 
-SNIPPETS = [
-    pytest.param(heuristic, cause, snippet, id=f"{heuristic.id}-{cause}-{snippet.framework}")
-    for heuristic in HEURISTICS
-    for cause, (_, _, snippets) in heuristic.page.fixes.items()
-    for snippet in snippets
-]
+RUN = """
+import json, sys
+for title, code in json.load(sys.stdin):
+    try:
+        exec(compile(code, title, "exec"), {"__name__": "__main__"})
+    except Exception as error:
+        sys.exit(f"{title}: {type(error).__name__}: {error}")
+"""
 
 
 @pytest.mark.parametrize("heuristic", HEURISTICS, ids=lambda h: h.id)
@@ -33,13 +36,28 @@ def test_a_page_is_complete(heuristic):
         assert len(option.help) > 20
 
 
-@pytest.mark.parametrize(("heuristic", "cause", "snippet"), SNIPPETS)
-def test_a_snippet_runs(heuristic, cause, snippet):
-    module = snippet.framework
-    if importlib.util.find_spec(module) is None:  # PyTorch is large and not needed otherwise: its code is compiled at least
-        compile(snippet.code, cause, "exec")
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("heuristic", HEURISTICS, ids=lambda h: h.id)
+def test_the_snippets_of_a_page_run(heuristic, framework, tmp_path):
+    snippets = [
+        (f"{heuristic.id}, {cause}, {framework}", snippet.code)
+        for cause, (_, _, snippets) in heuristic.page.fixes.items()
+        for snippet in snippets
+        if snippet.framework == framework
+    ]
+    assert len(snippets) == len(heuristic.page.causes)
+    if importlib.util.find_spec(framework) is None:  # PyTorch is large and not needed otherwise: its code is compiled at least
+        for title, code in snippets:
+            compile(code, title, "exec")
         return
-    done = subprocess.run([sys.executable, "-c", snippet.code], capture_output=True, text=True, env={**os.environ})
+    done = subprocess.run(
+        [sys.executable, "-c", RUN],
+        input=json.dumps(snippets),
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ},
+    )
     assert done.returncode == 0, done.stderr
 
 

@@ -24,10 +24,12 @@ OPTIONS = (
         "A smaller one that is certain is told as info"
     ),
     Option(
-        "noise_factor", 3.0, "smallest rise that counts, in standard deviations of the curve's own noise (the three-sigma rule)"
+        "noise_factor", 3.0, "smallest rise that counts, in standard errors by the curve's own noise (the three-sigma rule)"
     ),
 )  # fmt: skip
 GAINED = 0.01  # part of what was gained: the floor of a warning near zero, where a fraction of the best loss is nothing
+LONGEST = 100  # points for a level
+SLIGHT = 1.5 * SURE  # strength of a rise too small for a warning: it must be surer to be worth a word
 SMALLEST = 0.002  # of the best loss: a smaller rise is not worth a word, however sure
 
 
@@ -47,12 +49,19 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
     form, values, steps = shape_of(validation), validation.values, validation.steps
     patience = int(options["patience"])
     after = len(values) - 1 - form.best
-    # the last points together, so that one of them out of line raises nothing
-    rise = min(form.end, float(np.median(values[-patience:]))) - form.lowest
-    worth = SMALLEST * abs(form.lowest)
-    floor = max(options["min_rise"] * abs(form.lowest), GAINED * abs(form.gain))
-    noise = form.noise / np.sqrt(min(patience, after) or 1)  # of a level over so many points
-    if after < patience or form.strength < SURE or rise <= max(worth, options["noise_factor"] * noise):
+    # Levels are medians of several points: of a third of those after the best, so that one out of line raises nothing.
+    count = max(patience, min(after // 3, LONGEST))
+    around = values[max(form.best - count + 1, 0) : form.best + count]
+    lowest = float(np.median(np.lib.stride_tricks.sliding_window_view(around, count), axis=1).min())
+    rise = float(np.median(values[-count:])) - lowest
+    worth = SMALLEST * abs(lowest)
+    floor = max(options["min_rise"] * abs(lowest), GAINED * abs(form.gain))
+    noise = form.noise * np.sqrt(1.5 / count)  # of the difference of two such levels
+    if (
+        after < patience
+        or form.strength < (SURE if rise > floor else SLIGHT)
+        or rise <= max(worth, options["noise_factor"] * noise)
+    ):
         return
     half = max(form.block, len(values) // 40)
     low = max(form.best - half, 0)
@@ -69,8 +78,8 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
         "best_step": first,
         "last_step": last,
         "best_loss": float(values[exact]),
-        "last_loss": form.lowest + rise,
-        "rise_percent": 100 * rise / abs(form.lowest) if form.lowest else None,
+        "last_loss": lowest + rise,
+        "rise_percent": 100 * rise / abs(lowest) if lowest else None,
         "train_best": train_best,
         "train_last": train_end,
         "noise": form.noise,

@@ -16,12 +16,14 @@ from scram_plugin.heuristics.curves.noise import noise
 from scram_plugin.logs.curve import Curve
 
 MOST = 400  # points that are fitted; longer curves are condensed to means of as many blocks
-OUTLIER = 3.0  # noises from the running median of five, beyond which a point is pulled back (Huber's k = 1.345 to Tukey's 4.7)
+OUTLIER = 2.0  # noises from the running median of five to which a point is pulled back (between Huber's 1.345 and three)
 # Chance alone drives the likelihood ratio (in squared noises) of a curve of n points that falls and then stays level beyond
-# 12 + 3 ln(n) in one of 100 cases. Somewhat more than half of that is asked for here, since every heuristic asks for more
+# 12 + 3 ln(n) in one of 100 cases. About half of that is asked for here, since every heuristic asks for more
 # besides (points after the best, a rise of several noises); `make bench-verdicts` prints what comes of it.
-CHANCE, PER_LOG = 7.0, 1.7
+CHANCE, PER_LOG = 2.0, 3.0
 SURE = 1.0  # `strength` from which on a rise is real; from twice that on it is likely whatever the noise is like
+AROUND = 5  # points from the lowest on that tell its level; those before it may lie on a slope
+NEAR = 12  # points at least whose noise is estimated
 PRIOR = 6  # points that the robust estimate of the noise counts as, beside the squared residuals
 CLOSE = 1e-9  # of the largest value: smaller differences are rounding
 
@@ -35,8 +37,8 @@ class Shape:
 
     best: int  # position of the lowest level
     start: float  # fitted level at the first point
-    lowest: float  # fitted level at the best point
-    end: float  # fitted level at the last point, once it is confirmed by its predecessors
+    lowest: float  # level around the best point
+    end: float  # fitted level of the last three points
     noise: float  # standard deviation of the points around the fitted curve
     strength: float  # how much better falling and rising fits than falling alone; 1 (`SURE`) is beyond chance
     fitted: np.ndarray  # levels at `positions`
@@ -75,37 +77,42 @@ def shape(values: np.ndarray) -> Shape:
     both = falling + np.append(rising[1:], 0.0)
     at = int(np.argmin(both))
     fitted = np.concatenate([-_isotonic(-points[: at + 1]), _isotonic(points[at + 1 :])])
-    residuals = points - fitted
-    free = len(points) - len(np.unique(fitted))  # each level of the fit takes one
-    robust = max(noise(points), CLOSE * float(np.abs(points).max()))
-    sigma = float(np.sqrt((both[at] + PRIOR * robust**2) / (free + PRIOR)))
+    # Noise is often a fraction of the level, and so higher at the start: it is that of the points around and after the best.
+    near = max(min(2 * at - len(points), len(points) - NEAR), 0)
+    residuals = (points - fitted)[near:]
+    free = len(residuals) - len(np.unique(fitted[near:]))  # each level of the fit takes one
+    robust = max(noise(points[near:]), CLOSE * float(np.abs(points).max()))
+    sigma = float(np.sqrt((np.dot(residuals, residuals) + PRIOR * robust**2) / (free + PRIOR)))
     ratio = (falling[-1] - both[at]) / (sigma**2 * _redundancy(residuals))
     strength = ratio / (CHANCE + PER_LOG * np.log(len(points)))
     best = int(np.argmin(fitted))
     while best + 1 < len(points) and fitted[best + 1] <= fitted[best]:
         best += 1
-    # the level at the end is that of the last block of the fit that holds at least three points, so that no single one counts
-    end = float(np.median([fitted[-1], fitted[-2], fitted[-3]]))
+    best = min(best, at)
+    # The lowest point of a fit may be one point, low by chance, and so may the last: levels are those of a few together.
     return Shape(
-        int(positions[min(best, at)]),
-        float(fitted[0]),
-        float(fitted.min()),
-        end,
-        sigma * np.sqrt(block),
-        float(strength),
-        fitted,
-        positions,
-        block,
+        best=int(positions[best]),
+        start=float(fitted[0]),
+        lowest=float(np.median(points[best : best + AROUND])),
+        end=float(np.median(fitted[-3:])),
+        noise=max(sigma, robust) * float(np.sqrt(block)),
+        strength=float(strength),
+        fitted=fitted,
+        positions=positions,
+        block=block,
     )
 
 
 def _without_outliers(values: np.ndarray) -> np.ndarray:
     if len(values) < 7:
         return values
-    windows = np.lib.stride_tricks.sliding_window_view(np.pad(values, 2, mode="edge"), 5)
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(values, 2, mode="reflect"), 5)
     level = np.median(windows, axis=1)
     reach = OUTLIER * max(noise(values), CLOSE * float(np.abs(values).max()))
-    return np.clip(values, level - reach, level + reach)
+    calm = np.clip(values, level - reach, level + reach)
+    if calm[-1] != values[-1]:
+        calm[-1] = np.median(values[-5:-1])  # a last point out of line says nothing until others confirm it
+    return calm
 
 
 def _redundancy(residuals: np.ndarray) -> float:
