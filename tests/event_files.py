@@ -36,11 +36,19 @@ ENCODINGS = {
     "double list": (types_pb2.DT_DOUBLE, "double_val", np.float64),
     "half content": (types_pb2.DT_HALF, "tensor_content", np.float16),
     "half list": (types_pb2.DT_HALF, "half_val", np.float16),
+    "bfloat16 content": (types_pb2.DT_BFLOAT16, "tensor_content", np.float32),
+    "bfloat16 list": (types_pb2.DT_BFLOAT16, "half_val", np.float32),
     "int32 content": (types_pb2.DT_INT32, "tensor_content", np.int32),
     "int32 list": (types_pb2.DT_INT32, "int_val", np.int32),
     "int64 content": (types_pb2.DT_INT64, "tensor_content", np.int64),
     "int64 list": (types_pb2.DT_INT64, "int64_val", np.int64),
     "uint8 list": (types_pb2.DT_UINT8, "int_val", np.uint8),
+    "uint8 content": (types_pb2.DT_UINT8, "tensor_content", np.uint8),
+    "int8 content": (types_pb2.DT_INT8, "tensor_content", np.int8),
+    "int16 content": (types_pb2.DT_INT16, "tensor_content", np.int16),
+    "uint16 content": (types_pb2.DT_UINT16, "tensor_content", np.uint16),
+    "uint32 content": (types_pb2.DT_UINT32, "tensor_content", np.uint32),
+    "uint64 content": (types_pb2.DT_UINT64, "tensor_content", np.uint64),
 }
 
 
@@ -48,6 +56,8 @@ def scalar_tensor(encoding: str, value: float) -> tensor_pb2.TensorProto:
     dtype, field, kind = ENCODINGS[encoding]
     tensor = tensor_pb2.TensorProto(dtype=dtype, tensor_shape=tensor_shape_pb2.TensorShapeProto())
     number = kind(value)
+    if dtype == types_pb2.DT_BFLOAT16:
+        number = np.uint16(int(number.view(np.uint32)) >> 16)  # the upper half; the values of the tests lose nothing by it
     if field == "tensor_content":
         tensor.tensor_content = number.tobytes()
     elif field == "half_val":

@@ -46,7 +46,7 @@ def no_learning(tmp_path, bad):
 def plateau(tmp_path, bad):
     # one hidden unit cannot tell ten digits apart: it learns what it can, soon, and then nothing more
     optimizer = keras.optimizers.Adam(3e-2 if bad else 1e-2)
-    return trained(tmp_path, classifier(hidden=1 if bad else 32, optimizer=optimizer), epochs=100, validation=None)
+    return trained(tmp_path, classifier(hidden=1 if bad else 32, optimizer=optimizer), epochs=160, validation=None)
 
 
 def oscillating_loss(tmp_path, bad):
@@ -66,7 +66,7 @@ def noisy_validation(tmp_path, bad):
     noisy = layers.Dropout(0.5)(layers.Flatten()(inputs), training=True)
     model = keras.Model(inputs, layers.Dense(10, "softmax")(layers.Dense(64, "relu")(noisy)))
     model.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy")
-    few = slice(700, 702 if bad else 1500)
+    few = slice(710, 712 if bad else 1500)
     return trained(tmp_path, model, epochs=40, validation=(IMAGES[few], LABELS[few]))
 
 
@@ -93,7 +93,7 @@ def learning_rate_schedule(tmp_path, bad):
 
 
 def metric_loss_disagreement(tmp_path, bad):
-    """A fifth of the validation labels is wrong: the surer the model becomes, the more they cost, though it is right more often."""
+    """A fifth of the validation labels is wrong: the surer the model, the more they cost, though it is right more often."""
     right = LABELS[600:900]
     wrong = np.where(np.random.default_rng(1).random(300) < (0.2 if bad else 0.0), (right + 3) % 10, right)
     model = classifier(hidden=64, optimizer=keras.optimizers.Adam(3e-3))

@@ -32,8 +32,17 @@ def oracle(directory):
     for tag in accumulator.Tags()["tensors"]:
         events = accumulator.Tensors(tag)
         if all(not e.tensor_proto.tensor_shape.dim and e.tensor_proto.dtype != types_pb2.DT_STRING for e in events):
-            found[tag] = [(e.step, e.wall_time, float(tensor_util.make_ndarray(e.tensor_proto))) for e in events]
+            found[tag] = [(e.step, e.wall_time, float_of(e.tensor_proto)) for e in events]
     return found
+
+
+def float_of(tensor):
+    if tensor.dtype == types_pb2.DT_BFLOAT16:  # TensorBoard alone, without TensorFlow, has no type for it
+        bits = (
+            np.frombuffer(tensor.tensor_content, np.uint16) if tensor.tensor_content else np.array(tensor.half_val, np.uint16)
+        )
+        return float((bits.astype(np.uint32) << 16).view(np.float32)[0])
+    return float(tensor_util.make_ndarray(tensor))
 
 
 def assert_equals_oracle(directory):

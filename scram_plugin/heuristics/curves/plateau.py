@@ -20,7 +20,7 @@ OPTIONS = (
     Option("min_rise", 0.05, "how far above its best the loss must stay, as a fraction of the best; as for overfitting"),
     Option("high", 0.25, "level, as a fraction of that of the start, that counts as high where nothing better was reached"),
 )
-NOTHING = 0.02  # of the loss: less than that, gained in so long a time, is nothing; as for no-learning
+NOTHING = 0.01  # of the loss: less than that, gained in so long a time, is nothing
 MANY = 50  # points that a level curve must have that never was better
 GOOD = 0.8  # an accuracy from which on a level is where a training may end
 DECAYED = 0.1  # of the highest learning rate: below that the schedule has ended the learning, as it should
