@@ -4,7 +4,7 @@ PORT ?= 6006
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo demo-train demo-record test check bench clean
+.PHONY: install demo demo-train demo-record test test-all check bench bench-reading bench-verdicts bench-scale clean
 
 # The package (editable) with the built tab; enough for `make demo`.
 install: $(VENV)/installed
@@ -40,6 +40,11 @@ demo-record: install $(VENV)/tested
 
 test: install $(VENV)/tested
 	@$(BIN)/python tests/find_browser.py --install
+	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+# The slow sets too: ten thousand damaged files, other versions of TensorBoard and Keras.
+test-all: install $(VENV)/tested
+	@$(BIN)/python tests/find_browser.py --install
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: install $(VENV)/tested
@@ -51,6 +56,17 @@ check: install $(VENV)/tested
 
 bench: install $(VENV)/tested
 	$(BIN)/python -m tests.benchmarks.overhead
+
+# Reading event files beside TensorBoard's readers, tbparse and cat; how often findings are right; two thousand runs at once.
+bench-reading: install $(VENV)/tested
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	$(BIN)/python -m tests.benchmarks.reading
+
+bench-verdicts: install $(VENV)/tested
+	$(BIN)/python -m tests.benchmarks.verdicts
+
+bench-scale: install $(VENV)/tested
+	$(BIN)/python -m tests.benchmarks.scale
 
 clean:
 	rm -rf $(VENV) scram_plugin/static frontend/node_modules dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis

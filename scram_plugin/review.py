@@ -160,14 +160,14 @@ def file_notes(run: TrainingRun, logs: Logdir) -> list[str]:
     return notes
 
 
-def is_live(run: TrainingRun, now: float) -> bool:
-    """Whether the training seems to go on: it did not say that it ended, and its last event is recent."""
+def live_until(run: TrainingRun) -> float:
+    """Until when (seconds since 1970) a training seems to go on: it did not say that it ended, and its last event is recent."""
     if run.ended is not None or not math.isfinite(run.last_wall_time):
-        return False
+        return -math.inf
     curve = run.signal("training loss")
     gaps = np.diff(curve.wall_times[-20:]) if curve is not None and len(curve) > 2 else np.zeros(1)
     usual = float(np.median(gaps)) if np.isfinite(gaps).all() else 0.0
-    return now - run.last_wall_time < max(LIVE_SECONDS, 3 * min(usual, 3600.0))
+    return run.last_wall_time + max(LIVE_SECONDS, 3 * min(usual, 3600.0))
 
 
 def plain(value: Any) -> Any:

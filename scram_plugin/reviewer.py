@@ -16,7 +16,7 @@ from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.series import Series
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.review import Review, file_notes, is_live, review
+from scram_plugin.review import Review, file_notes, live_until, review
 
 SHORTEST_INTERVAL = 1.0  # seconds between two looks at the directory, however many clients ask
 
@@ -33,12 +33,13 @@ class Reviewer:
         self.logs = Logdir(roots)
         self.catalogue = catalogue
         self._reviews: dict[str, Review] = {}
-        self._fingerprints: dict[str, str] = {}
+        self._listed: dict[str, tuple[dict[str, Any], float]] = {}  # what the list shows of a run; until when it is live
         self._known: dict[str, TrainingRun] = {}
         self._pending: dict[str, TrainingRun] = {}
         self._first: list[str] = []  # runs that somebody waits for
         self._looked = False
         self._looks = 0
+        self._read = (0, 0)  # TensorBoard runs read in this look, of those in which there may be something new
         self._asked = threading.Event()
         self._news = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -55,18 +56,21 @@ class Reviewer:
             self._news.wait_for(lambda: self._looks > looks and not self._pending, patience)
             now = time.time()
             runs = [
-                {
-                    "name": name,
-                    "counts": self._reviews[name].counts(),
-                    "headline": self._reviews[name].headline(),
-                    "state": "live" if is_live(self._known[name], now) else "finished",
-                    "fingerprint": self._fingerprints[name],
-                }
-                for name in sorted(self._reviews)
+                {**shown, "state": "live" if now < live else "finished"}
+                for name, (shown, live) in sorted(self._listed.items())
                 if name in self._known
             ]
             total = len(self._known)
-            return {"runs": runs, "progress": {"done": total - len(self._pending), "total": total, "looked": self._looked}}
+            done, of = self._read
+            return {
+                "runs": runs,
+                "progress": {
+                    "done": total - len(self._pending),
+                    "total": total,
+                    "looked": self._looked,
+                    "read": {"done": done, "total": of},
+                },
+            }
 
     def review(self, name: str, timeout: float = 60.0) -> Review | None:
         """The complete review of one training run, made first if need be; None for an unknown run.
@@ -107,8 +111,16 @@ class Reviewer:
                 logger.exception("SCRAM could not look at the log directory; it tries again with the next question")
             ended = time.monotonic()
 
+    def _progress(self, done: int, total: int) -> None:
+        self._read = done, total
+
     def _look(self) -> None:
-        changed = self.logs.refresh()
+        changed = self.logs.refresh(self._progress)
+        if not changed and self._looked and not self._pending:  # nothing new; a look that finds nothing is cheap
+            with self._news:
+                self._looks += 1
+                self._news.notify_all()
+            return
         known = {run.name: run for run in training_runs(self.logs, self.catalogue.signals)}
         with self._news:
             for name, run in known.items():
@@ -120,6 +132,7 @@ class Reviewer:
             for name in self._known.keys() - known.keys():
                 self._pending.pop(name, None)
                 self._reviews.pop(name, None)
+                self._listed.pop(name, None)
             self._known = known
             self._looked = True
             self._looks += 1
@@ -132,9 +145,10 @@ class Reviewer:
                 run = self._pending[name]
             done = review(run, self.catalogue, file_notes(run, self.logs))
             fingerprint = hashlib.sha1(repr(done).encode(errors="replace")).hexdigest()[:16]
+            listed = {"name": name, "counts": done.counts(), "headline": done.headline(), "fingerprint": fingerprint}
             with self._news:
                 self._reviews[name] = done
-                self._fingerprints[name] = fingerprint
+                self._listed[name] = listed, live_until(run)
                 self._pending.pop(name, None)
                 if name in self._first:
                     self._first.remove(name)

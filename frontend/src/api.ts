@@ -18,7 +18,7 @@ export interface RunEntry {
 
 export interface Runs {
   runs: RunEntry[];
-  progress: { done: number; total: number; looked: boolean };
+  progress: { done: number; total: number; looked: boolean; read: { done: number; total: number } };
   logdir: string;
   version: string;
   notes: string[];
@@ -76,7 +76,9 @@ export interface Review {
   headline: Headline;
   findings: Finding[];
   passed: string[];
-  inconclusive: { heuristic: string; reason: string }[];
+  /** Which curve was taken for which signal. */
+  signals: Record<string, CurveName & { axis: string }>;
+  inconclusive: { heuristic: string; reason: string; early: boolean }[];
   not_checked: { heuristic: string; reason: string; how: string }[];
 }
 

@@ -1,10 +1,12 @@
 """Overfitting is found where the validation loss rises, and nowhere else."""
 
+import time
+
 import numpy as np
 import pytest
 from keras import layers
 
-from scram_plugin.heuristics.curves.noise import condense, smooth
+from scram_plugin.heuristics.curves.shape import shape
 from tests.event_files import curve
 from tests.heuristics.trainings import IMAGES, classifier, finding, found, noisy_labels, review_of, reviewed
 from tests.paths import REAL_RUNS
@@ -74,10 +76,11 @@ def test_one_last_point_out_of_line_raises_nothing(tmp_path):
 
 
 def test_a_million_points_are_judged_in_time(tmp_path):
-    level, block = condense(np.linspace(1, 0, 1_000_000))
-    assert len(level) <= 4000
-    assert block == 250
-    assert len(smooth(level)) == len(level)
+    start = time.monotonic()
+    form = shape(np.concatenate([np.linspace(1, 0.1, 500_000), np.linspace(0.1, 0.5, 500_000)]))
+    assert time.monotonic() - start < 2
+    assert form.best == pytest.approx(500_000, abs=form.block)
+    assert form.rise == pytest.approx(0.4, abs=0.01)
 
 
 def test_strict_is_two_epochs_of_falling_validation_accuracy(tmp_path):

@@ -29,6 +29,12 @@ function Bar(): VNode {
           ))}
         <span>in {plural(total, "training run")}</span>
       </p>
+      {known !== null && !known.progress.looked && known.progress.read.total > 0 && (
+        <label class="progress">
+          <progress max={known.progress.read.total} value={known.progress.read.done} aria-label="Reading" />{" "}
+          {known.progress.read.done} of {known.progress.read.total} directories read
+        </label>
+      )}
       {done < total && (
         <label class="progress">
           <progress max={total} value={done} aria-label="Reviewing" /> {done} of {total} reviewed

@@ -21,6 +21,58 @@ function Link({ id, passed }: { id: string; passed: boolean }): VNode {
   );
 }
 
+function Links({ ids }: { ids: string[] }): VNode {
+  return (
+    <>
+      {ids.map((id, i) => (
+        <>
+          {i > 0 && "; "}
+          <Link id={id} passed={false} />
+        </>
+      ))}
+    </>
+  );
+}
+
+/** The checks that could not be made for the same reason, together. */
+function byReason(entries: { heuristic: string; reason: string }[]): [string, string[]][] {
+  const grouped = new Map<string, string[]>();
+  for (const { heuristic, reason } of entries) grouped.set(reason, [...(grouped.get(reason) ?? []), heuristic]);
+  return [...grouped];
+}
+
+/** What the review rests on, so that a wrong guess is seen and can be set right. */
+function Signals({ review }: { review: Review }): VNode | null {
+  const named = Object.entries(review.signals);
+  if (named.length === 0) return null;
+  return (
+    <details>
+      <summary>
+        <span aria-hidden="true">≡</span> Read as ({named.length})
+      </summary>
+      <table class="signals">
+        <thead>
+          <tr>
+            <th scope="col">signal</th>
+            <th scope="col">tag</th>
+            <th scope="col">TensorBoard run</th>
+          </tr>
+        </thead>
+        <tbody>
+          {named.map(([signal, curve]) => (
+            <tr>
+              <td>{signal}</td>
+              <td>{curve.tag}</td>
+              <td>{curve.tensorboard_run}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <p class="hint">Wrong? Name the right tag under [signals] in scram.toml.</p>
+    </details>
+  );
+}
+
 function Outcomes({ review }: { review: Review }): VNode {
   return (
     <section class="outcomes" aria-label="Other checks">
@@ -44,9 +96,9 @@ function Outcomes({ review }: { review: Review }): VNode {
             <span aria-hidden="true">?</span> Inconclusive ({review.inconclusive.length})
           </summary>
           <ul>
-            {review.inconclusive.map((entry) => (
+            {byReason(review.inconclusive).map(([reason, ids]) => (
               <li>
-                <Link id={entry.heuristic} passed={false} />: {entry.reason}.
+                <Links ids={ids} />: {reason}.
               </li>
             ))}
           </ul>
@@ -58,15 +110,16 @@ function Outcomes({ review }: { review: Review }): VNode {
             <span aria-hidden="true">○</span> Not checked ({review.not_checked.length}): what to log
           </summary>
           <ul>
-            {review.not_checked.map((entry) => (
+            {byReason(review.not_checked).map(([reason, ids]) => (
               <li>
-                <Link id={entry.heuristic} passed={false} />: {entry.reason}.
-                <Code text={entry.how} label="to have it checked" />
+                <Links ids={ids} />: {reason}.
+                <Code text={review.not_checked.find((entry) => entry.reason === reason)!.how} label="to have it checked" />
               </li>
             ))}
           </ul>
         </details>
       )}
+      <Signals review={review} />
     </section>
   );
 }

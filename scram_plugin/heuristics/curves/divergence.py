@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.curves.judged import highest_rate, loss, said_of_rate
+from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.curves.shape import SURE, shape_of
 from scram_plugin.heuristics.edits import set_learning_rate
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
@@ -29,7 +30,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = loss(run, least=int(options["patience"]) + 2)
     form, values, steps = shape_of(curve), curve.values, curve.steps
     after = len(values) - 1 - form.best
-    end = min(form.end, float(np.median(values[-3:])))
+    end = min(form.end, median(values[-3:]))
     rise = end - form.lowest
     if after < options["patience"] or form.strength < SURE or rise < 6 * form.noise:
         return
@@ -71,7 +72,7 @@ def _recovers(values: np.ndarray, lowest: float, end: float) -> bool:
     if len(values) < 8:
         return False
     quarter = len(values) // 4
-    middle = max(float(np.median(part)) for part in np.array_split(values[quarter:-quarter], 4) if len(part))
+    middle = max(median(part) for part in np.array_split(values[quarter:-quarter], 4) if len(part))
     return middle - lowest > 2 * (end - lowest)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.heuristic import Inconclusive, NotChecked, TooEarly
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.curve import Curve
@@ -47,13 +48,13 @@ def enough(curve: Curve, least: int, name: str) -> Curve:
 def level(values: np.ndarray, part: float, end: bool = False) -> float:
     """The median of the first (or last) `part` of some values, at least three of them."""
     count = max(3, round(len(values) * part))
-    return float(np.median(values[-count:] if end else values[:count]))
+    return median(values[-count:] if end else values[:count])
 
 
 def at(curve: Curve, step: int) -> float:
     """The level of a curve around a step: the median of the three points nearest to it."""
     nearest = np.argsort(np.abs(curve.steps - step), kind="stable")[:3]
-    return float(np.median(curve.values[nearest]))
+    return median(curve.values[nearest])
 
 
 def final_accuracies(run: TrainingRun) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.curves.judged import enough, level, loss
-from scram_plugin.heuristics.curves.noise import noise
+from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, place
@@ -81,8 +81,8 @@ def _never(curve: Curve, rates: np.ndarray) -> Found:
     sigma = noise(late)
     gained = level(late, 0.2) - level(late, 0.2, end=True)
     before = level(curve.values, 0.1) - level(late, 0.2)
-    if abs(gained) < 0.5 * sigma and sigma > 0.05 * abs(float(np.median(late))) and before > 6 * sigma:
-        yield "no-drop", len(curve) // 2, {"level_noise_percent": 100 * sigma / abs(float(np.median(late)))}
+    if abs(gained) < 0.5 * sigma and sigma > 0.05 * abs(median(late)) and before > 6 * sigma:
+        yield "no-drop", len(curve) // 2, {"level_noise_percent": 100 * sigma / abs(median(late))}
 
 
 _TITLES = {

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.curves.judged import chance_level, highest_rate, level, loss
+from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.curves.shape import SURE, shape_of
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
 from scram_plugin.heuristics.page import Page
@@ -43,7 +44,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         better = reached - float(accuracy.finite.values[0])
         if better > LEARNED * max(1.0, abs(reached)) or GOOD < reached <= 1.0:
             return
-    gap = float(np.median(np.diff(curve.steps)))
+    gap = median(np.diff(curve.steps))
     if curve.steps[0] > 3 * gap + 1:
         raise Inconclusive(
             f"the loss is level, but the record begins at {curve.axis} {curve.steps[0]:,}: it may have been learned before that"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.curves.judged import loss
-from scram_plugin.heuristics.curves.noise import noise
+from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
@@ -26,15 +26,15 @@ OPTIONS = (
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = loss(run, "validation", least=int(options["least"]))
     values = curve.values[len(curve) // 4 :]  # after the start, which is steep
-    middle = float(np.median(values))
+    middle = median(values)
     if middle <= 0:
         raise Inconclusive("the validation loss is not above zero, so there is no measure for its noise")
-    wobble = min(noise(part) / float(np.median(part)) for part in (values, *np.array_split(values, 2)))
+    wobble = min(noise(part) / median(part) for part in (values, *np.array_split(values, 2)))
     training = run.signal("training loss")
     quiet = None
     if training is not None and len(training.finite) >= options["least"]:
         shown = training.finite.values[len(training.finite) // 4 :]
-        quiet = noise(shown) / max(abs(float(np.median(shown))), 1e-12)
+        quiet = noise(shown) / max(abs(median(shown)), 1e-12)
     if wobble <= options["max_noise"] or (quiet is not None and wobble < options["ratio"] * quiet):
         return
     unit, first, last = curve.axis, int(curve.steps[0]), int(curve.steps[-1])

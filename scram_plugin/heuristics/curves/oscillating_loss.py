@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.curves.judged import loss, said_of_rate
-from scram_plugin.heuristics.curves.noise import noise
+from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
@@ -33,7 +33,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if (values <= 0).any():
         raise Inconclusive("the loss is not above zero everywhere, so there is no measure for its swings")
     half = values[len(values) // 2 :]
-    swing = min(noise(part) / float(np.median(part)) for part in (values, half))
+    swing = min(noise(part) / median(part) for part in (values, half))
     turns = float(np.mean(np.diff(np.sign(np.diff(half))) != 0)) if len(half) > 3 else 0.0
     if swing <= options["max_noise"] or turns < 0.4:
         return

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.curves.judged import at, enough, final_accuracies, loss
+from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.curves.shape import SURE, shape_of
 from scram_plugin.heuristics.edits import add_callback, add_dropout
 from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, NotChecked, Option, TooEarly
@@ -53,7 +54,7 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
     count = max(patience, min(after // 3, LONGEST))
     around = values[max(form.best - count + 1, 0) : form.best + count]
     lowest = float(np.median(np.lib.stride_tricks.sliding_window_view(around, count), axis=1).min())
-    rise = float(np.median(values[-count:])) - lowest
+    rise = median(values[-count:]) - lowest
     worth = SMALLEST * abs(lowest)
     floor = max(options["min_rise"] * abs(lowest), GAINED * abs(form.gain))
     noise = form.noise * np.sqrt(1.5 / count)  # of the difference of two such levels

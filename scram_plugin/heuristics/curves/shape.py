@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.noise import noise
+from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.logs.curve import Curve
 
 MOST = 400  # points that are fitted; longer curves are condensed to means of as many blocks
@@ -93,8 +93,8 @@ def shape(values: np.ndarray) -> Shape:
     return Shape(
         best=int(positions[best]),
         start=float(fitted[0]),
-        lowest=float(np.median(points[best : best + AROUND])),
-        end=float(np.median(fitted[-3:])),
+        lowest=median(points[best : best + AROUND]),
+        end=median(fitted[-3:]),
         noise=max(sigma, robust) * float(np.sqrt(block)),
         strength=float(strength),
         fitted=fitted,
@@ -107,7 +107,7 @@ def _without_outliers(values: np.ndarray) -> np.ndarray:
     if len(values) < 7:
         return values
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(values, 2, mode="reflect"), 5)
-    level = np.median(windows, axis=1)
+    level = np.sort(windows, axis=1)[:, 2]
     reach = OUTLIER * max(noise(values), CLOSE * float(np.abs(values).max()))
     calm = np.clip(values, level - reach, level + reach)
     if calm[-1] != values[-1]:

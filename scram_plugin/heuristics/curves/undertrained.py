@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
-
 from scram_plugin.heuristics.curves.judged import loss
-from scram_plugin.heuristics.curves.noise import noise
+from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option, TooEarly
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
@@ -34,7 +32,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         return
     falls = 1 - values[1:] / values[:-1]  # of each point, as a fraction of the one before
     last = falls[-3:]
-    speed = float(np.median(last))
+    speed = median(last)
     if speed < options["fast"] or (last <= 0).any() or values[-3] - values[-1] < 3 * noise(values):
         return
     if curve.axis != "epoch" and len(curve) < 10:

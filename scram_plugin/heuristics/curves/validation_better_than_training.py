@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.curves.judged import final_accuracies, loss
+from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
@@ -29,7 +30,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     ours = _means_before(training.steps, training.values, validation.steps)[late]
     if (theirs <= 0).any() or (ours <= 0).any():
         raise Inconclusive("the losses are not above zero, so they cannot be compared")
-    ratio = float(np.median(ours / theirs))
+    ratio = median(ours / theirs)
     if ratio > options["scale"]:
         raise Inconclusive(
             f"the training loss is {ratio:.0f} times the validation loss: they are probably measured on different scales"
@@ -52,7 +53,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "last_place": place(unit, last),
             "train_last": float(ours[-1]),
             "val_last": float(theirs[-1]),
-            "below_percent": 100 * (1 - float(np.median(theirs / ours))),
+            "below_percent": 100 * (1 - median(theirs / ours)),
             **accuracies,
         },
         first_step=first,

@@ -1,0 +1,81 @@
+"""A heuristic of the user's own, two files beside the configuration, is a full citizen: terminal, catalogue and tab."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from scram_plugin.cli import main
+from tests.event_files import curve
+from tests.paths import ROOT
+from tests.servers import tensorboard
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def of_readme(fence, language, beginning):
+    """The block of the README that begins with this line."""
+    start = README.index(f"{fence}{language}\n{beginning}") + len(fence) + len(language) + 1
+    return README[start : README.index(f"\n{fence}\n", start)] + "\n"
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project with the heuristic that the README shows, and a log that it is about."""
+    (tmp_path / "checks").mkdir()
+    (tmp_path / "checks" / "slow_start.py").write_text(of_readme("```", "python", "# checks/slow_start.py"))
+    (tmp_path / "checks" / "slow_start.md").write_text(of_readme("````", "markdown", "# It starts slowly"))
+    (tmp_path / "scram.toml").write_text('heuristics = ["checks/slow_start.py"]\n\n[slow-start]\npoints = 4\n')
+    curve(tmp_path / "logs" / "exp", "train/loss", [2.0, 2.0, 2.0, 2.0, 1.9, 1.0, 0.5, 0.4, 0.3, 0.2])
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_in_the_terminal(project, capsys):
+    assert main(["check", "logs", "--format", "json"]) == 0
+    (run,) = json.loads(capsys.readouterr().out)["runs"]
+    (finding,) = [f for f in run["findings"] if f["heuristic"] == "slow-start"]
+    assert "2" in finding["summary"]
+    assert finding["fixes"][0]["code"]
+    assert main(["list"]) == 0
+    assert "slow-start" in capsys.readouterr().out
+    assert main(["explain", "slow-start"]) == 0
+    assert "It starts slowly" in capsys.readouterr().out
+    assert main(["check", "logs", "--set", "slow-start.points=9", "--select", "slow-start"]) == 0
+    assert "(certain)" not in capsys.readouterr().out
+
+
+def test_in_the_tab(project):
+    with tensorboard("--logdir", "logs", "--scram_config", str(project / "scram.toml")) as server:
+        server.reviewed(1)
+        _, review = server.get("review", run="exp")
+        assert "slow-start" in [f["heuristic"] for f in review["findings"]]
+        assert "slow-start" in [h["id"] for h in server.get("heuristics")[1]["heuristics"]]
+
+
+def test_a_broken_one_costs_a_note(project, capsys):
+    (project / "checks" / "slow_start.py").write_text("raise RuntimeError('oh')")
+    (project / "scram.toml").write_text('heuristics = ["checks/slow_start.py"]\n')
+    assert main(["check", "logs"]) == 0
+    assert "could not be loaded: oh" in capsys.readouterr().out.replace("\n  ", " ")
+
+
+def test_one_that_is_not_there_is_told(project, capsys):
+    (project / "scram.toml").write_text('heuristics = ["checks/none.py"]\n')
+    assert main(["check", "logs"]) == 2
+    assert "there is no file" in capsys.readouterr().err
+
+
+def test_by_entry_point(project, tmp_path):
+    """As an installed package offers it."""
+    site = tmp_path / "site"
+    (site / "own_checks-1.0.dist-info").mkdir(parents=True)
+    (site / "own_checks-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: own-checks\nVersion: 1.0\n")
+    (site / "own_checks-1.0.dist-info" / "entry_points.txt").write_text("[scram.heuristics]\nslow = own_checks:HEURISTIC\n")
+    (site / "own_checks.py").write_text((project / "checks" / "slow_start.py").read_text())
+    (site / "own_checks.md").write_text((project / "checks" / "slow_start.md").read_text())
+    (project / "scram.toml").unlink()
+    code = f"import sys; sys.path.insert(0, {str(site)!r}); from scram_plugin.cli import main; main(['list'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "slow-start" in done.stdout

@@ -1,0 +1,247 @@
+"""How each framework names its tags is understood; the names are those of real logs of that framework."""
+
+import numpy as np
+import pytest
+
+from scram_plugin.logs.conventions import higher_is_better, meaning, words
+from scram_plugin.logs.logdir import read
+from scram_plugin.logs.pairing import training_runs
+from tests.event_files import curve, event, write
+from tests.paths import REAL_RUNS
+
+UP, DOWN = [0.1, 0.2, 0.3], [3.0, 2.0, 1.0]
+# framework -> (its files: directory -> tag -> values, the signals that must be found: signal -> tag)
+FRAMEWORKS = {
+    "keras": (
+        {"train": {"epoch_loss": DOWN, "epoch_accuracy": UP, "epoch_learning_rate": UP}, "validation": {"epoch_loss": DOWN}},
+        {"training loss": "epoch_loss", "validation loss": "epoch_loss", "training accuracy": "epoch_accuracy"},
+    ),
+    "keras of TensorFlow 1": (
+        {"": {"loss": DOWN, "acc": UP, "val_loss": DOWN, "val_acc": UP}},
+        {
+            "training loss": "loss",
+            "training accuracy": "acc",
+            "validation loss": "val_loss",
+            "validation accuracy": "val_acc",
+        },
+    ),
+    "estimator": (
+        {"": {"loss_1": DOWN, "global_step/sec": UP}, "eval": {"loss": DOWN}},
+        {"training loss": "loss_1", "validation loss": "loss"},
+    ),
+    "own loop": (
+        {"train": {"loss": DOWN, "accuracy": UP}, "test": {"accuracy": UP}},
+        {"training loss": "loss", "training accuracy": "accuracy", "validation accuracy": "accuracy"},
+    ),
+    "object detection api": (
+        {"train": {"Loss/total_loss": DOWN}, "eval": {"Loss/total_loss": DOWN, "DetectionBoxes_Precision/mAP": UP}},
+        {
+            "training loss": "Loss/total_loss",
+            "validation loss": "Loss/total_loss",
+            "validation detectionboxes precision map": "DetectionBoxes_Precision/mAP",
+        },
+    ),
+    "lightning": (
+        {"version_0": {"train_loss_step": DOWN, "train_loss_epoch": DOWN, "val_loss": DOWN, "epoch": UP, "lr-Adam": UP}},
+        {
+            "training loss": "train_loss_epoch",
+            "batch loss": "train_loss_step",
+            "validation loss": "val_loss",
+            "learning rate": "lr-Adam",
+            "epoch": "epoch",
+        },
+    ),
+    "hugging face": (
+        {
+            "": {
+                "train/loss": DOWN,
+                "eval/loss": DOWN,
+                "train/train_loss": [2.0],
+                "train/learning_rate": UP,
+                "eval/accuracy": UP,
+            }
+        },
+        {
+            "training loss": "train/loss",
+            "validation loss": "eval/loss",
+            "learning rate": "train/learning_rate",
+            "validation accuracy": "eval/accuracy",
+        },
+    ),
+    "yolo": (
+        {"train": {"train/box_loss": DOWN, "train/cls_loss": DOWN, "val/box_loss": DOWN, "val/cls_loss": DOWN, "lr/pg0": UP}},
+        {
+            "training loss": "train/box_loss + train/cls_loss",
+            "validation loss": "val/box_loss + val/cls_loss",
+            "learning rate": "lr/pg0",
+        },
+    ),
+    "detectron2": (
+        {"": {"total_loss": DOWN, "loss_cls": DOWN, "bbox/AP": UP, "fast_rcnn/cls_accuracy": UP, "lr": UP}},
+        {"training loss": "total_loss", "validation bbox ap": "bbox/AP", "learning rate": "lr"},
+    ),
+    "torch, add_scalars": (
+        {"Loss_train": {"Loss": DOWN}, "Loss_val": {"Loss": DOWN}, "": {"lr": UP}},
+        {"training loss": "Loss", "validation loss": "Loss", "learning rate": "lr"},
+    ),
+    "allennlp": (
+        {"log/train": {"loss": DOWN}, "log/validation": {"loss": DOWN}},
+        {"training loss": "loss", "validation loss": "loss"},
+    ),
+    "squad": (
+        {"": {"train/NLL": DOWN, "dev/NLL": DOWN, "dev/F1": UP, "train/LR": UP}},
+        {"training loss": "train/NLL", "validation loss": "dev/NLL", "validation f1": "dev/F1", "learning rate": "train/LR"},
+    ),
+    "coqui": (
+        {"": {"TrainIterStats/loss": DOWN, "TrainEpochStats/avg_loss": DOWN, "EvalStats/avg_loss": DOWN}},
+        {
+            "batch loss": "TrainIterStats/loss",
+            "training loss": "TrainEpochStats/avg_loss",
+            "validation loss": "EvalStats/avg_loss",
+        },
+    ),
+    "stable-baselines3": (
+        {"PPO_1": {"rollout/ep_rew_mean": UP, "train/loss": DOWN, "train/policy_gradient_loss": DOWN}},
+        {"return": "rollout/ep_rew_mean", "policy loss": "train/policy_gradient_loss"},
+    ),
+    "ml-agents": (
+        {"": {"Environment/Cumulative Reward": UP, "Losses/Policy Loss": DOWN}},
+        {"return": "Environment/Cumulative Reward", "policy loss": "Losses/Policy Loss"},
+    ),
+    "basicsr": (
+        {"": {"losses/l_g_pix": DOWN, "losses/l_d_real": DOWN}},
+        {"adversarial loss": "losses/l_d_real"},
+    ),
+}
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_framework(framework, tmp_path):
+    files, signals = FRAMEWORKS[framework]
+    for directory, tags in files.items():
+        for tag, values in tags.items():
+            curve(tmp_path / directory, tag, values)
+    (run,) = training_runs(read(tmp_path))
+    assert {s: run.signal(s).tag for s in signals} == signals
+    if framework in ("stable-baselines3", "ml-agents"):
+        assert run.kind == "reinforcement"
+    elif framework == "basicsr":
+        assert run.kind == "adversarial"
+    else:
+        assert run.kind is None
+
+
+@pytest.mark.parametrize(
+    ("training", "validation"),
+    [
+        ("Loss/train", "Loss/validation"),
+        ("Loss/Train", "Loss/Test"),
+        ("loss/train", "loss/valid"),
+        ("train_loss", "val_loss"),
+        ("training_loss", "validation_loss"),
+        ("Train Loss", "Validation Loss"),
+        ("avg_train_loss", "avg_val_loss"),
+        ("epoch/train_loss", "epoch/val_loss"),
+        ("train/total_loss", "val/total_loss"),
+        ("trainLoss", "valLoss"),
+        ("train-cross_entropy", "dev-cross_entropy"),
+        ("loss", "val/loss"),
+    ],
+)
+def test_usual_names(training, validation, tmp_path):
+    curve(tmp_path, training, DOWN)
+    curve(tmp_path, validation, DOWN)
+    (run,) = training_runs(read(tmp_path))
+    assert (run.signal("training loss").tag, run.signal("validation loss").tag) == (training, validation)
+
+
+def test_a_validation_set_is_preferred_to_a_test_set(tmp_path):
+    for tag in ("test/loss", "val/loss", "train/loss"):
+        curve(tmp_path, tag, DOWN)
+    (run,) = training_runs(read(tmp_path))
+    assert run.signal("validation loss").tag == "val/loss"
+
+
+def test_a_sum_of_parts_is_a_curve_of_its_own(tmp_path):
+    curve(tmp_path, "train/box_loss", [3, 2, 1])
+    curve(tmp_path, "train/cls_loss", [1, 1, 0.5])
+    (run,) = training_runs(read(tmp_path))
+    assert run.signal("training loss").values.tolist() == [4, 3, 1.5]
+    assert len(run.series(run.signal("training loss"))) == 3
+
+
+@pytest.mark.parametrize(
+    "tag",
+    ["weights/mean", "time", "gpu/memory", "grad_norm", "samples per second", "layer1/kernel/summaries/max", "loss_scale"],
+)
+def test_other_tags_mean_nothing(tag):
+    found = meaning("", tag)
+    assert found is None or not found.signal or found.signal == "training loss part"
+
+
+def test_runs_of_folds_and_sweeps_stay_apart(tmp_path):
+    for name in ("fold_0", "fold_1"):
+        curve(tmp_path / name / "train", "loss", DOWN)
+        curve(tmp_path / name / "val", "loss", DOWN)
+    for name in ("lr0.1_wd0", "lr0.01_wd0"):
+        curve(tmp_path / name, "train/loss", DOWN)
+    curve(tmp_path / "exp7_train", "loss", DOWN)
+    curve(tmp_path / "exp7_val", "loss", DOWN)
+    runs = {run.name: run.tensorboard_runs for run in training_runs(read(tmp_path))}
+    assert runs == {
+        "exp7": ["exp7_train", "exp7_val"],
+        "fold_0": ["fold_0/train", "fold_0/val"],
+        "fold_1": ["fold_1/train", "fold_1/val"],
+        "lr0.01_wd0": ["lr0.01_wd0"],
+        "lr0.1_wd0": ["lr0.1_wd0"],
+    }
+
+
+def test_steps_are_epochs_only_where_the_log_says_so(tmp_path):
+    curve(tmp_path / "epochs", "train/loss", DOWN)
+    curve(tmp_path / "epochs", "val/loss", DOWN)
+    write(tmp_path / "steps" / "x.tfevents.1", [event(i * 500, i, **{"train/loss": 1.0, "val/loss": 1.0}) for i in range(4)])
+    epochs, steps = training_runs(read(tmp_path))
+    assert (epochs.signal("training loss").axis, steps.signal("training loss").axis) == ("epoch", "step")
+
+
+def test_words():
+    assert words("TrainEpochStats/avg_loss") == ["train", "epoch", "stats", "avg", "loss"]
+    assert words("metrics/mAP50(B)") == ["metrics", "map50", "b"]
+
+
+def test_direction_of_metrics():
+    assert higher_is_better("accuracy") is True
+    assert higher_is_better("word error") is False
+    assert higher_is_better("something") is None
+
+
+@pytest.mark.skipif(not REAL_RUNS.is_dir(), reason="needs the real runs of ../shared")
+@pytest.mark.parametrize(
+    ("path", "signals"),
+    [
+        ("Mormolykos+trainproof/evidence/xtts_coqui_feb2026", {"training loss": "TrainEpochStats/avg_loss"}),
+        ("Kevindic0214+detectron2_training/output", {"training loss": "total_loss"}),
+        ("rschmidt347+squad_project/save/train/ch_cqexact_proj_notok-01", {"validation loss": "dev/NLL"}),
+        ("tensorflow+tensorboard/tensorboard/functionaltests/testdata", {"training loss": "loss", "validation loss": "loss"}),
+    ],
+)
+def test_real_logs(path, signals):
+    (run,) = training_runs(read(REAL_RUNS / path))
+    assert {s: run.signal(s).tag for s in signals} == signals
+
+
+@pytest.mark.skipif(not REAL_RUNS.is_dir(), reason="needs the real runs of ../shared")
+def test_the_whole_tree_gives_the_same_reviews_as_each_part():
+    from scram_plugin.heuristics.catalogue import catalogue
+    from scram_plugin.review import review_all
+
+    rules = catalogue()
+    whole = {r.name: [(f["heuristic"], f["summary"]) for f in r.findings] for r in review_all(read(REAL_RUNS), rules)}
+    parts = {}
+    for directory in sorted(p for p in REAL_RUNS.iterdir() if p.is_dir()):
+        for r in review_all(read(directory), rules):
+            name = directory.name if r.name == "." else f"{directory.name}/{r.name}"
+            parts[name] = [(f["heuristic"], f["summary"]) for f in r.findings]
+    assert whole == parts
+    assert np.sum([len(findings) for findings in whole.values()]) > 5
