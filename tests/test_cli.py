@@ -5,9 +5,11 @@ import os
 import subprocess
 import sys
 
+import fsspec
 import numpy as np
 import pytest
 
+from scram_plugin.cli import main
 from tests.event_files import curve
 from tests.paths import DEMO_LOGS
 
@@ -195,3 +197,44 @@ def test_code_is_never_cut(tmp_path):
 
 def test_choosing_nothing_is_an_error():
     assert scram("check", DEMO_LOGS, "--select", "").returncode == 2
+
+
+def test_signals_of_the_users_own(tmp_path, capsys, monkeypatch):
+    curve(tmp_path / "logs", "objective", [3, 2, 1, 1, 1, 1, 1, 1])
+    curve(tmp_path / "logs", "how well/it does", [3, 2, 1, 2, 3, 4, 5, 6])
+    (tmp_path / "scram.toml").write_text('[signals]\n"training loss" = "objective"\n"validation loss" = ["how well/it does"]\n')
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "logs", "--format", "json"]) == 0
+    (run,) = json.loads(capsys.readouterr().out)["runs"]
+    assert run["signals"]["validation loss"]["tag"] == "how well/it does"
+    assert "overfitting" in [f["heuristic"] for f in run["findings"]]
+    assert main(["check", "logs"]) == 0
+    assert "read as: training loss = objective; validation loss = how well/it does" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('[signals]\n"loss" = "x"', "there is no signal 'loss'"),
+        ('signals = "x"', "[signals] is a table"),
+        ('[signals]\n"training loss" = 3', "takes a tag, or a list of tags"),
+        ("heuristics = 3", "heuristics takes a list of Python files"),
+    ],
+)
+def test_signals_that_cannot_be(text, sentence, tmp_path, capsys, monkeypatch):
+    curve(tmp_path / "logs", "loss", [1])
+    (tmp_path / "scram.toml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "logs"]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_remote_log_directory(tmp_path, capsys):
+    files = fsspec.filesystem("memory")
+    path = curve(tmp_path, "loss", [1, 2])
+    files.pipe(f"/cli/exp/{path.name}", path.read_bytes())
+    assert main(["check", "memory://cli", "--format", "json"]) == 0
+    (run,) = json.loads(capsys.readouterr().out)["runs"]
+    assert run["name"] == "exp"
+    assert main(["check", "memory://nothing-here"]) == 2
+    assert "no such directory" in capsys.readouterr().err

@@ -19,4 +19,4 @@ def number(value: float) -> str:
 
 def place(axis: str, step: int) -> str:
     """A point of an axis. Keras counts epochs and batches from 1 on the screen, from 0 in its logs: the former is given."""
-    return f"{axis} {step + 1 if axis in ('epoch', 'batch') else step}"
+    return f"{axis} {step + 1 if axis in ('epoch', 'batch') else step:,}"

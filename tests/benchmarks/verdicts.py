@@ -110,7 +110,7 @@ def main() -> None:
                 delays.append(_delay(run))
     print("\ndetection of faults, in percent; sizes as in tests/benchmarks/simulated.py (overfitting: rise in noises)")
     print(f"{'fault':18}{'size':58}{'runs':>6}{'found':>8}{'warned':>8}{'strict':>8}{'one epoch':>11}")
-    for (fault, size), counter in detected.items():
+    for (fault, size), counter in sorted(detected.items(), key=_place):
         shares = [100 * counter[k] / counter["runs"] for k in ("found", "warned", "strict", "one epoch")]
         others = f"{shares[2]:8.0f}{shares[3]:11.0f}" if fault == "overfitting" else ""
         print(f"{fault:18}{size:58}{counter['runs']:6}{shares[0]:8.1f}{shares[1]:8.1f}{others}")
@@ -119,6 +119,16 @@ def main() -> None:
     for name, counter in confidence.items():
         if counter.total():
             print(f"{name!r} findings are right in {100 * counter[True] / counter.total():.1f} % of {counter.total()}")
+
+
+def _place(item: tuple[tuple[str, str], Counter]) -> tuple:
+    (fault, size), _ = item
+    return list(FAULTS).index(fault), _order(size)
+
+
+def _order(size: str) -> tuple[bool, float, str]:
+    number = [float(word) for word in size.split() if word.replace(".", "").isdigit()]
+    return not size.startswith("size"), number[0] if len(number) == 1 else number[1] if number else 0.0, size
 
 
 def _span(after: int) -> str:

@@ -65,6 +65,17 @@ def test_points_that_do_not_fit_are_let_go_and_read_again(tmp_path):
     assert logs.refresh() == set()
 
 
+def test_a_file_that_went_after_its_points_were_let_go_is_told(tmp_path):
+    for name in "abc":
+        curve(tmp_path / name, "loss", np.arange(1000))
+    logs = scram_plugin.read(tmp_path, memory=24 * 1000)
+    (gone,) = [name for name in logs if not logs._runs[name].held][:1]
+    run = logs[gone]
+    next((tmp_path / gone).iterdir()).unlink()
+    assert len(run["loss"]) == 0
+    assert logs.refresh() == {gone}
+
+
 def test_a_file_replaced_by_a_longer_one_is_read_afresh(tmp_path):
     path = curve(tmp_path, "loss", range(10))
     logs = scram_plugin.read(tmp_path)

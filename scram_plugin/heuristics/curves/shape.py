@@ -18,12 +18,12 @@ from scram_plugin.logs.curve import Curve
 MOST = 400  # points that are fitted; longer curves are condensed to means of as many blocks
 OUTLIER = 2.0  # noises from the running median of five to which a point is pulled back (between Huber's 1.345 and three)
 # Chance alone drives the likelihood ratio (in squared noises) of a curve of n points that falls and then stays level beyond
-# 12 + 3 ln(n) in one of 100 cases. About half of that is asked for here, since every heuristic asks for more
-# besides (points after the best, a rise of several noises); `make bench-verdicts` prints what comes of it.
-CHANCE, PER_LOG = 2.0, 3.0
+# CHANCE + PER_LOG ln(n) in about one of 20 cases (simulated with 10 to 300 points). Every heuristic asks for more besides, a
+# rise of several standard errors and points that follow the best; `make bench-verdicts` prints what comes of it.
+CHANCE, PER_LOG = 1.0, 3.3
 SURE = 1.0  # `strength` from which on a rise is real; from twice that on it is likely whatever the noise is like
 AROUND = 5  # points from the lowest on that tell its level; those before it may lie on a slope
-NEAR = 12  # points at least whose noise is estimated
+NEAR = 10  # points at least whose noise is estimated
 PRIOR = 6  # points that the robust estimate of the noise counts as, beside the squared residuals
 CLOSE = 1e-9  # of the largest value: smaller differences are rounding
 
@@ -77,11 +77,11 @@ def shape(values: np.ndarray) -> Shape:
     both = falling + np.append(rising[1:], 0.0)
     at = int(np.argmin(both))
     fitted = np.concatenate([-_isotonic(-points[: at + 1]), _isotonic(points[at + 1 :])])
-    # Noise is often a fraction of the level, and so higher at the start: it is that of the points around and after the best.
-    near = max(min(2 * at - len(points), len(points) - NEAR), 0)
+    # Noise is often a fraction of the level, and so higher at the start: it is that of the points after the best and shortly before.
+    near = max(min(at - (len(points) - at) // 4, len(points) - NEAR), 0)
     residuals = (points - fitted)[near:]
     free = len(residuals) - len(np.unique(fitted[near:]))  # each level of the fit takes one
-    robust = max(noise(points[near:]), CLOSE * float(np.abs(points).max()))
+    robust = max(noise(points[near:]), noise(points[len(points) // 2 :]), CLOSE * float(np.abs(points).max()))
     sigma = float(np.sqrt((np.dot(residuals, residuals) + PRIOR * robust**2) / (free + PRIOR)))
     ratio = (falling[-1] - both[at]) / (sigma**2 * _redundancy(residuals))
     strength = ratio / (CHANCE + PER_LOG * np.log(len(points)))

@@ -1,0 +1,48 @@
+"""The oldest TensorBoard and Keras that are admitted: reading, routes and callback in an environment of their own.
+
+Slow, since the packages are installed: `make test-all`. The newest versions are those that all other tests use.
+"""
+
+import subprocess
+import sys
+import venv
+
+import pytest
+
+from tests.paths import ROOT
+
+PARTS = ["tests/logs", "tests/test_plugin.py", "tests/test_cli.py"]
+
+
+def environment(path, *packages):
+    """The Python of a new environment with SCRAM and these packages."""
+    venv.create(path, with_pip=True)
+    python = path / "bin" / "python"
+    tests = ["pytest", "hypothesis", "fsspec", "playwright", "scikit-learn"]
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "-e", str(ROOT), *tests, *packages], check=True, timeout=900)
+    return python
+
+
+def run_tests(python, *arguments):
+    done = subprocess.run(
+        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=1800,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="TensorBoard 2.14 needs Python 3.11 or older")
+def test_the_oldest_tensorboard(tmp_path):
+    python = environment(tmp_path, "tensorboard==2.14.0", "numpy<2", "setuptools<80")
+    run_tests(python, *PARTS)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="TensorFlow 2.16 needs Python 3.12 or older")
+def test_the_oldest_keras_3(tmp_path):
+    python = environment(tmp_path, "tensorflow==2.16.1", "keras==3.0.5")
+    run_tests(python, "tests/training", "tests/heuristics/test_unnormalized_inputs.py")
