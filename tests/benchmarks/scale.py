@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks.scale [--runs 2000]
 
-Every training run has five TensorBoard runs with a file each: train, validation, and three more. Compared with reading alone, in interleaved processes; times are of whole processes.
+Every training run has five TensorBoard runs with a file each: train, validation, test, eval and itself. Compared with reading
+alone, in interleaved processes; times are of whole processes.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def shape(values: np.ndarray) -> Shape:
     both = falling + np.append(rising[1:], 0.0)
     at = int(np.argmin(both))
     fitted = np.concatenate([-_isotonic(-points[: at + 1]), _isotonic(points[at + 1 :])])
-    # Noise is often a fraction of the level, and so higher at the start: it is that of the points after the best and shortly before.
+    # Noise is often a fraction of the level, and higher at the start: it is that of the points from shortly before the best on.
     near = max(min(at - (len(points) - at) // 4, len(points) - NEAR), 0)
     residuals = (points - fitted)[near:]
     free = len(residuals) - len(np.unique(fitted[near:]))  # each level of the fit takes one
