@@ -88,7 +88,10 @@ def print_finding(console: Console, finding: dict[str, Any], indent: int = 0, co
     if fix is None:
         return
     edit = fix["edit"]
+    code = code and (finding["severity"] != "info" or edit is not None)  # what is only worth knowing is told in brief
     where = f" ({_clean(edit['file'])}:{edit['line']})" if edit else ""
+    if not code and not edit:
+        where = f" (scram explain {finding['heuristic']})"
     _paragraph(console, indent, f"Fix: {fix['title']}{where}", "green")
     if edit:
         styles = {"- ": "red", "+ ": "green", "  ": ""}

@@ -80,7 +80,7 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
         "last_step": last,
         "best_loss": float(values[exact]),
         "last_loss": lowest + rise,
-        "rise_percent": 100 * rise / abs(lowest) if lowest else None,
+        "rise_percent": 100 * (lowest + rise - values[exact]) / abs(values[exact]) if values[exact] else None,
         "train_best": train_best,
         "train_last": train_end,
         "noise": form.noise,
