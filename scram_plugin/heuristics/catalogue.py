@@ -6,7 +6,7 @@ import importlib.metadata
 import importlib.util
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -138,8 +138,7 @@ def _all(modules: Iterable[Path]) -> tuple[list[Heuristic], list[str]]:
     """SCRAM's own heuristics, those of installed packages, then those in files. One that cannot be loaded costs a note."""
     heuristics, notes = list(HEURISTICS), []
     found: list[tuple[str, Callable[[], Any]]] = [
-        (f"The heuristic {entry.name!r} of another package", entry.load)
-        for entry in importlib.metadata.entry_points(group="scram.heuristics")
+        (f"The heuristic {entry.name!r} of another package", entry.load) for entry in _installed()
     ]
     found += [(f"The heuristic in {path}", partial(_from_file, path)) for path in modules]
     for name, load in found:
@@ -153,6 +152,12 @@ def _all(modules: Iterable[Path]) -> tuple[list[Heuristic], list[str]]:
         except Exception as error:
             notes.append(f"{name} could not be loaded: {error}")
     return heuristics, notes
+
+
+@cache
+def _installed() -> tuple[importlib.metadata.EntryPoint, ...]:
+    """The heuristics that installed packages offer; to look through all packages takes longer than a review."""
+    return tuple(importlib.metadata.entry_points(group="scram.heuristics"))
 
 
 def _from_file(path: Path) -> Any:

@@ -104,7 +104,6 @@ class Remote:
             raise OSError(f"pip install {package}" if package else str(error)) from None
         except Exception as error:
             raise OSError(f"{type(error).__name__}: {str(error)[:200]}") from None
-        self._scheme = scheme
 
     def open(self, path: str) -> BinaryIO:
         return _remotely(lambda: self._files.open(path, "rb"))

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.judged import chance_level, highest_rate, level, loss
+from scram_plugin.heuristics.curves.judged import chance_level, highest_rate, level, loss, said_of_rate
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.curves.shape import SURE, shape_of
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.words import number, place
+from scram_plugin.heuristics.words import place
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
@@ -75,8 +75,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 def _causes(run: TrainingRun, classes: int | None) -> list[Cause]:
     rate = highest_rate(run)
-    said = f"The highest learning rate was {number(rate)}." if rate is not None else ""
-    speed = Cause("learning-rate", said)
+    speed = Cause("learning-rate", said_of_rate(run))
     guessing = f"{classes} classes give ln({classes}) when they are guessed; the loss is just that." if classes else ""
     causes = [Cause("inputs", guessing), Cause("frozen"), Cause("labels")]
     extreme = rate is not None and not 1e-6 < rate < 0.5

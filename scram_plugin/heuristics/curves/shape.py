@@ -111,7 +111,7 @@ def _without_outliers(values: np.ndarray) -> np.ndarray:
     reach = OUTLIER * max(noise(values), CLOSE * float(np.abs(values).max()))
     calm = np.clip(values, level - reach, level + reach)
     if calm[-1] != values[-1]:
-        calm[-1] = np.median(values[-5:-1])  # a last point out of line says nothing until others confirm it
+        calm[-1] = median(values[-5:-1])  # a last point out of line says nothing until others confirm it
     return calm
 
 
