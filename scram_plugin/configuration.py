@@ -44,9 +44,12 @@ def configured(
             if not isinstance(given, dict):
                 raise BadOption(f"{id_!r} is not a table of options; write [{id_}] and its options below")
             options[id_] = dict(given)
-        catalogue(chosen, ignored, options, modules)
+        of_file = catalogue(chosen, ignored, options, modules, signals)
     except BadOption as error:
         raise BadOption(f"{where}: {error}") from None
+    settings = list(settings)
+    if not settings and ignore is None:
+        return of_file
     for setting in settings:
         name, equals, value = setting.partition("=")
         id_, dot, option = name.strip().rpartition(".")
