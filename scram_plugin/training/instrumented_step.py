@@ -22,6 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from scram_plugin.training import statistics
+from scram_plugin.training.structures import leaves
 
 KEY = "__scram__"  # the extra entry of the measuring function's logs
 RING_ROWS = 256
@@ -82,9 +83,17 @@ class InstrumentedStep:
         try:
             with shadowed(model, "train_step", instrumented):
                 model.make_train_function(force=True)
-            return model.train_function
+            built = model.train_function
         finally:
             model.train_function = self.plain
+        if hasattr(model, "_make_function"):  # Keras 3.7 and newer: the step is taken when the function is made
+            return built
+
+        def looked_up(iterator: Any) -> Any:  # older ones look it up whenever they trace
+            with shadowed(model, "train_step", instrumented):
+                return built(iterator)
+
+        return looked_up
 
     def _observe(self, measuring: bool, data: Any, logs: Any, seen: list[tuple[Any, Any]]) -> Any:
         here = tf.compat.v1.get_default_graph()
@@ -94,7 +103,7 @@ class InstrumentedStep:
 
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
         losses = [loss for loss, _ in seen if mine(loss)]
-        y_pred = next((pred for _, pred in seen if all(map(mine, keras.tree.flatten(pred)))), None)
+        y_pred = next((pred for _, pred in seen if all(map(mine, leaves(pred)))), None)
         tensors = {"x": _numbers("x", x), "y": _numbers("y", y), "y_pred": _numbers("y_pred", y_pred)}
         # logs["loss"] is the mean since the epoch began; the batch's own loss is what compute_loss gave
         loss = losses[0] if losses else logs.get("loss") if isinstance(logs, dict) else None
@@ -153,6 +162,6 @@ class InstrumentedStep:
 
 
 def _numbers(prefix: str, structure: Any) -> list[tuple[str, Any]]:
-    flat = keras.tree.flatten(structure)[: statistics.MAX_TENSORS] if structure is not None else []
+    flat = leaves(structure)[: statistics.MAX_TENSORS] if structure is not None else []
     numbers = ((f"{prefix}{i}", statistics.as_numbers(tensor)) for i, tensor in enumerate(flat))
     return [(name, tensor) for name, tensor in numbers if tensor is not None]

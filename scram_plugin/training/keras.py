@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import functools
 import json
+import math
 import os
 import sys
 import threading
@@ -98,6 +99,7 @@ class SCRAM(keras.callbacks.Callback):
         self._flushed = 0.0
         self._nonfinite = False  # seen in this fit already
         self._expected = False  # Keras has announced a batch to this callback
+        self._first = 0  # the number of that batch
         self._row: Any = None
         self._second = False  # of two callbacks in one fit
 
@@ -146,11 +148,14 @@ class SCRAM(keras.callbacks.Callback):
         self._show()
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._expected = True
+        self._expected, self._first = True, batch
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if self._broken:
             return
+        several = self.model.steps_per_execution
+        if batch == self._first and batch % several == 0:  # Keras before 3.7 ends an execution with its first batch
+            batch = min(batch + several, self.params.get("steps") or math.inf) - 1
         now, done = time.time(), self._base + batch + 1
         self._times.extend([now] * (done - self._session.batches))
         self._session.batches = done
@@ -248,15 +253,19 @@ class SCRAM(keras.callbacks.Callback):
     def _flush(self, whole: bool = False) -> None:
         """Hand the rows of the batches that have ended to the writer.
 
-        `whole`: an epoch has ended. Keras announces whole executions; where the data ended within one, fewer steps were made.
+        `whole`: an epoch has ended. Keras announces whole executions; where the data ended within one, fewer steps were made,
+        and Keras before 3.7 does not announce these at all.
         """
         with self._lock:
             self._flushed = time.monotonic()
             if self._writer is None:
                 return
             measured, self._measured = self._measured, []
-            if self._step is not None and self._step.columns and self._times:
-                rows = self._step.take(len(self._times))
+            if self._step is not None and self._step.columns and (self._times or whole):
+                rows = self._step.take(None if whole else len(self._times))
+                unannounced = max(len(rows) - len(self._times), 0)
+                self._times.extend([time.time()] * unannounced)
+                self._session.batches += unannounced
                 times, self._times = self._times[: len(rows)], self._times[len(rows) :]
                 first = self._session.batches - len(times) - len(self._times)
                 if whole:

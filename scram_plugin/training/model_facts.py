@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from scram_plugin import __version__
+from scram_plugin.training.structures import leaves
 
 MOST_LAYERS = 2_000
 PATH = 12
@@ -49,7 +50,7 @@ def fit_facts(fit: FrameType | None, params: Mapping[str, Any], every: int) -> d
     known: dict[str, Any] = {"epochs": params.get("epochs"), "steps": params.get("steps"), "every": every}
     if fit is None:
         return known
-    first = next(iter(keras.tree.flatten(fit.f_locals.get("x"))), None)
+    first = next(iter(leaves(fit.f_locals.get("x"))), None)
     adapter = getattr(fit.f_locals.get("epoch_iterator"), "data_adapter", None)
     known["batch_size"] = getattr(adapter, "batch_size", None)
     shape = getattr(first, "shape", None)
@@ -116,7 +117,7 @@ def _paths(model: Any) -> list[list[str]]:
             for node in operation._inbound_nodes:
                 for tensor in node.input_tensors:
                     consumers.setdefault(id(tensor), []).append((operation, node))
-        for tensor in keras.tree.flatten(model.inputs):
+        for tensor in leaves(model.inputs):
             path: list[str] = []
             waiting = [tensor]
             while waiting and len(path) < PATH:
@@ -134,7 +135,7 @@ def _tensors(model: Any, which: str) -> list[dict[str, Any]]:
         tensors = getattr(model, which) or []
     except (AttributeError, ValueError):  # a subclass that has no symbolic tensors
         return []
-    return [{"name": t.name, "shape": list(t.shape), "dtype": str(t.dtype)} for t in keras.tree.flatten(tensors)]
+    return [{"name": t.name, "shape": list(t.shape), "dtype": str(t.dtype)} for t in leaves(tensors)]
 
 
 def _parameters(weights: list[Any]) -> int:
