@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.judged import highest_rate, loss, said_of_rate
+from scram_plugin.heuristics.curves.judged import highest_rate, loss, rate_as_cause
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.curves.shape import SURE, shape_of
 from scram_plugin.heuristics.edits import set_learning_rate
@@ -32,7 +32,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     after = len(values) - 1 - form.best
     end = min(form.end, median(values[-3:]))
     rise = end - form.lowest
-    if after < options["patience"] or form.strength < SURE or rise < 6 * form.noise:
+    if after < options["patience"] or form.strength < SURE or rise <= 6 * form.noise:
         return
     if rise < options["lost"] * form.gain or rise < 0.1 * max(abs(form.lowest), abs(form.start)):
         return
@@ -80,7 +80,7 @@ def _causes(run: TrainingRun) -> list[Cause]:
     rate = highest_rate(run)
     optimizer = str(run.facts.get("optimizer", {}).get("class", ""))
     edit = set_learning_rate(run.facts, optimizer, rate, USUAL) if rate is not None and rate > USUAL and optimizer else None
-    return [Cause("learning-rate", said_of_rate(run), edit=edit), Cause("no-clipping"), Cause("bad-batches")]
+    return [rate_as_cause(run, edit), Cause("no-clipping"), Cause("bad-batches")]
 
 
 HEURISTIC = Heuristic(

@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.curves.noise import median
-from scram_plugin.heuristics.heuristic import Inconclusive, NotChecked, TooEarly
+from scram_plugin.heuristics.edits import Edit
+from scram_plugin.heuristics.heuristic import Cause, Inconclusive, NotChecked, TooEarly
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
 LOG_LOSS = 'writer.add_scalar("train/loss", loss, step)  # or, in Keras: model.fit(..., callbacks=[SCRAM(log_dir="logs/exp1")])'
 LOG_VALIDATION = "model.fit(..., validation_data=(x_val, y_val))  # or validation_split=0.1; else log it as val/loss"
+# Learning rates that most trainings use, from fine-tuning to SGD: of them nobody can tell by the number whether they fit.
+USUAL = (1e-5, 0.02)
 WHY_NOT = {
     "adversarial": "the losses of a generator and its opponent push against each other, so their level does not tell whether "
     "the training goes well",
@@ -64,6 +67,25 @@ def final_accuracies(run: TrainingRun) -> dict[str, Any]:
     return dict(zip(("train_accuracy", "val_accuracy"), map(float, values), strict=True)) if len(values) == 2 else {}
 
 
+def reached(run: TrainingRun) -> tuple[float, float] | None:
+    """(the accuracy at the end, how far it rose since its first point) of the training, or else the validation, data."""
+    curve = run.signal("training accuracy") or run.signal("validation accuracy")
+    if curve is None or len(curve.finite) < 3:
+        return None
+    end = level(curve.finite.values, 0.2, end=True)
+    return end, end - float(curve.finite.values[0])
+
+
+def stretches(curve: Curve, most: int, least: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Means over at most `most` parts of equal length, of at least `least` points each, and the steps at which they begin.
+
+    What is left over is at the start, where it matters least.
+    """
+    block = max(-(-len(curve) // most), least)
+    whole = len(curve) // block * block
+    return curve.values[-whole:].reshape(-1, block).mean(axis=1), curve.steps[-whole::block]
+
+
 def chance_level(value: float) -> int | None:
     """The number of classes for which this is the cross-entropy of guessing, ln(classes), within 2 %; None if of none."""
     if not 0.6 < value < 7.0:
@@ -81,6 +103,12 @@ def highest_rate(run: TrainingRun) -> float | None:
     return max(known, default=None)
 
 
-def said_of_rate(run: TrainingRun) -> str:
+def rate_as_cause(run: TrainingRun, edit: Edit | None = None) -> Cause:
+    """The learning rate as a cause, with what its value says for or against it."""
     rate = highest_rate(run)
-    return f"The highest learning rate was {number(rate)}." if rate is not None else ""
+    if rate is None:
+        return Cause("learning-rate", edit=edit)
+    said = f"The highest learning rate was {number(rate)}"
+    if USUAL[0] <= rate <= USUAL[1]:
+        return Cause("learning-rate", "", f"{said}, which is usual.", edit)
+    return Cause("learning-rate", f"{said}.", "", edit)

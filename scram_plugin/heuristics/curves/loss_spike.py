@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.judged import loss, said_of_rate
+from scram_plugin.heuristics.curves.judged import loss, rate_as_cause
 from scram_plugin.heuristics.curves.noise import noise
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
 from scram_plugin.heuristics.page import Page
@@ -60,7 +60,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         last_step=int(steps[spikes[-1, 1] - 1]),
         axis=unit,
         curves=[curve.source()],
-        causes=[Cause("bad-batches"), Cause("learning-rate", said_of_rate(run)), Cause("no-clipping")],
+        causes=[Cause("bad-batches"), rate_as_cause(run), Cause("no-clipping")],
         bad_step=int(steps[highest]),
     )
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.judged import chance_level, highest_rate, level, loss, said_of_rate
+from scram_plugin.heuristics.curves.judged import chance_level, level, loss, rate_as_cause, reached
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.curves.shape import SURE, shape_of
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.words import place
+from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
@@ -21,65 +22,95 @@ OPTIONS = (
 )
 LEARNED = 0.05  # improvement of the training accuracy that shows learning, whatever the loss does
 GOOD = 0.9  # an accuracy from which on there is little left to learn
+GUESSED = (0.95, 1.1)  # times ln(1 / accuracy), the loss of guessing among so many classes, between which it is just that
+BLOWN_UP = 3.0  # times the loss of guessing from which on the outputs are not merely uninformed but far too large
+CONSTANT = 1e-6  # of the loss: less than that is rounding in float32
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = loss(run, least=int(options["least"]))
     form, values = shape_of(curve), curve.values
     head, tail = level(values, 0.2), level(values, 0.2, end=True)
-    error = form.noise * np.sqrt(2 / max(3, round(0.2 * len(values))))  # of a difference of two such levels
     gain = head - tail
-    if gain > max(3 * error, options["min_gain"] * abs(head)) or tail - head > 6 * error:
-        return  # it learned, or it got worse: that is divergence
-    if values[0] - tail > max(6 * form.noise, 0.05 * abs(tail)):
-        return  # it learned at once, before the second point
-    if form.gain > max(6 * form.noise, 0.1 * abs(head)) and form.strength > SURE:
-        return  # it had learned, and lost it again
+    known = reached(run)
     if abs(tail) <= 1e-6:
         return  # nothing is left to learn
-    accuracy = run.signal("training accuracy") or run.signal("validation accuracy")
-    reached = None
-    if accuracy is not None and len(accuracy.finite) >= 3:
-        reached = level(accuracy.finite.values, 0.2, end=True)
-        better = reached - float(accuracy.finite.values[0])
-        if better > LEARNED * max(1.0, abs(reached)) or GOOD < reached <= 1.0:
+    if not _guesses(tail, known):
+        error = form.noise * np.sqrt(2 / max(3, round(0.2 * len(values))))  # of a difference of two such levels
+        if gain > max(3 * error, options["min_gain"] * abs(head)) or tail - head > 6 * error:
+            return  # it learned, or it got worse: that is divergence
+        if values[0] - tail > max(6 * form.noise, 0.05 * abs(tail)):
+            return  # it learned at once, before the second point
+        if form.gain > max(6 * form.noise, 0.1 * abs(head)) and form.strength > SURE:
+            return  # it had learned, and lost it again
+        if known is not None and (known[1] > LEARNED * max(1.0, abs(known[0])) or GOOD < known[0] <= 1.0):
             return
     gap = median(np.diff(curve.steps))
     if curve.steps[0] > 3 * gap + 1:
         raise Inconclusive(
             f"the loss is level, but the record begins at {curve.axis} {curve.steps[0]:,}: it may have been learned before that"
         )
-    classes = chance_level(tail)
+    accuracy = known[0] if known is not None else None
+    classes = _classes(tail, accuracy)
+    constant = float(np.ptp(values[1:])) <= CONSTANT * abs(tail)
     unit, first, last = curve.axis, int(curve.steps[0]), int(curve.steps[-1])
     yield Finding(
         severity="warning",
-        confidence="likely" if classes or (reached is not None and reached < 0.5) else "possible",
+        confidence="likely" if classes or constant or (accuracy is not None and accuracy < 0.5) else "possible",
         title=f"Nothing was learned up to {place(unit, last)}",
         evidence={
-            "first_loss": head,
+            "first_loss": float(values[0]),
             "last_loss": tail,
             "last_place": place(unit, last),
             "points": len(values),
-            "change_percent": 100 * abs(gain / head) if head else None,
             "classes": classes,
-            "accuracy": reached,
+            "accuracy": accuracy,
+            "accuracy_is_of": "It says the same: no better than guessing." if classes and accuracy is not None else None,
             "noise": form.noise,
         },
         first_step=first,
         last_step=last,
         axis=unit,
-        curves=[curve.source(), *([accuracy.source()] if accuracy is not None else [])],
-        causes=_causes(run, classes),
+        curves=[curve.source(), *([watched.source()] if (watched := run.signal("training accuracy")) else [])],
+        causes=_causes(run, tail, accuracy, classes, constant),
     )
 
 
-def _causes(run: TrainingRun, classes: int | None) -> list[Cause]:
-    rate = highest_rate(run)
-    speed = Cause("learning-rate", said_of_rate(run))
+def _guesses(tail: float, known: tuple[float, float] | None) -> bool:
+    """Whether loss and accuracy are both those of guessing and the accuracy stayed so; the loss may have fallen to that."""
+    if known is None:
+        return False
+    accuracy, rise = known
+    if not 0 < accuracy <= 0.55 or rise > min(0.02, 0.3 * accuracy):
+        return False
+    return GUESSED[0] <= tail / -math.log(accuracy) <= GUESSED[1]
+
+
+def _classes(tail: float, accuracy: float | None) -> int | None:
+    """Among how many classes a model guesses that has this loss: not against the accuracy; without one, usual numbers only."""
+    classes = chance_level(tail)
+    if accuracy is None:
+        return classes if classes in (2, 10, 100, 1000) else None
+    return classes if classes and 0.6 < accuracy * classes < 1.5 else None
+
+
+def _causes(run: TrainingRun, tail: float, accuracy: float | None, classes: int | None, constant: bool) -> list[Cause]:
+    speed = rate_as_cause(run)
     guessing = f"{classes} classes give ln({classes}) when they are guessed; the loss is just that." if classes else ""
-    causes = [Cause("inputs", guessing), Cause("frozen"), Cause("labels")]
-    extreme = rate is not None and not 1e-6 < rate < 0.5
-    return [speed, *causes] if extreme or not classes else [*causes[:1], speed, *causes[1:]]
+    inputs, frozen, labels, depth = Cause("inputs", guessing), Cause("frozen"), Cause("labels"), Cause("depth")
+    if accuracy is not None and 0 < accuracy < 0.9 and tail > BLOWN_UP * max(-math.log(accuracy), 0.7):
+        guess = f"Guessing with this accuracy costs about {number(-math.log(accuracy))}; the outputs are far too large."
+        return [Cause("learning-rate", f"{speed.for_} {guess}".strip()), inputs, labels]
+    if constant:
+        return [
+            Cause("frozen", "The loss is the same in every digit, so that nothing that is trained has an effect on it."),
+            depth,
+            labels,
+        ]
+    others = [inputs, depth, labels, frozen]
+    if speed.against:
+        return [*others[:3], speed, frozen]
+    return [speed, *others] if speed.for_ or not classes else [inputs, speed, *others[1:]]
 
 
 HEURISTIC = Heuristic(

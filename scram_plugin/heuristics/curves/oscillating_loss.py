@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.judged import loss, said_of_rate
+from scram_plugin.heuristics.curves.judged import loss, rate_as_cause, stretches
 from scram_plugin.heuristics.curves.noise import median, noise
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
+from scram_plugin.heuristics.curves.shape import falling
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option, TooEarly
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
-from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
@@ -25,15 +25,24 @@ OPTIONS = (
     ),
 )
 STRETCHES = 50  # means over so many parts: the noise of single batches is natural and averages out
+BATCHES = 10  # at least so many to a mean, where the points are losses of batches
+STEADY = 0.1  # noise of the validation loss, as a fraction of it: the model that is measured there does not swing
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = loss(run, least=int(options["least"]))
-    values, steps = _stretches(curve)
+    shaken = _validation(run)
+    if shaken is not None and shaken < STEADY:
+        return  # the model does not swing, what its batches show is their own noise
+    # Epochs swing only if the model does, and so do the losses of batches if the validation swings with them.
+    alone = curve.axis == "epoch" or (shaken is not None and shaken > options["max_noise"] / 2)
+    values, steps = stretches(curve, STRETCHES, 1 if alone else BATCHES)
+    if len(values) < options["least"]:
+        raise TooEarly(f"it needs {options['least'] * BATCHES:,} losses of batches, there are {len(curve)}")
     if (values <= 0).any():
         raise Inconclusive("the loss is not above zero everywhere, so there is no measure for its swings")
     half = values[len(values) // 2 :]
-    swing = min(noise(part) / median(part) for part in (values, half))
+    swing = max(min(noise(part) / median(part) for part in (values, half)), _swing(half))
     turns = float(np.mean(np.diff(np.sign(np.diff(half))) != 0)) if len(half) > 3 else 0.0
     if swing <= options["max_noise"] or turns < 0.4:
         return
@@ -57,15 +66,26 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         last_step=last,
         axis=unit,
         curves=[curve.source()],
-        causes=[Cause("learning-rate", said_of_rate(run)), Cause("batch-size", _batch_size(run)), Cause("shuffling")],
+        causes=[rate_as_cause(run), Cause("batch-size", _batch_size(run)), Cause("shuffling")],
     )
 
 
-def _stretches(curve: Curve) -> tuple[np.ndarray, np.ndarray]:
-    """Means of the curve over at most `STRETCHES` parts of equal length, and the steps at which they begin."""
-    block = -(-len(curve) // STRETCHES)
-    whole = len(curve) // block * block
-    return curve.values[-whole:].reshape(-1, block).mean(axis=1), curve.steps[-whole::block]
+def _validation(run: TrainingRun) -> float | None:
+    """How much the later half of the validation loss swings, as a fraction of it; None where that cannot be told."""
+    curve = run.signal("validation loss")
+    if curve is None or len(curve.finite) < 8:
+        return None
+    late = curve.finite.values[len(curve.finite) // 2 :]
+    return max(noise(late) / median(late), _swing(late)) if (late > 0).all() else None
+
+
+def _swing(values: np.ndarray) -> float:
+    """The standard deviation around the nearest falling curve as a fraction of the level: of slower swings than `noise` sees.
+
+    By the quantiles of 10 % and 90 %, which are 2.563 standard deviations apart, so that spikes do not count.
+    """
+    low, high = np.quantile(values - falling(values), (0.1, 0.9))
+    return float(high - low) / 2.563 / median(values)
 
 
 def _batch_size(run: TrainingRun) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.judged import level, loss, said_of_rate
+from scram_plugin.heuristics.curves.judged import level, loss, rate_as_cause
 from scram_plugin.heuristics.curves.shape import SURE, shape_of
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
 from scram_plugin.heuristics.page import Page
@@ -21,6 +21,7 @@ OPTIONS = (
     Option("high", 0.25, "level, as a fraction of that of the start, that counts as high where nothing better was reached"),
 )
 NOTHING = 0.01  # of the loss: less than that, gained in so long a time, is nothing
+LITTLE = 0.1  # of the loss: the noise must be low enough to exclude that much, at two standard errors, to speak of a level
 MANY = 50  # points that a level curve must have that never was better
 GOOD = 0.8  # an accuracy from which on a level is where a training may end
 DECAYED = 0.1  # of the highest learning rate: below that the schedule has ended the learning, as it should
@@ -45,6 +46,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     reached = _accuracy(run)
     if not was_better and (
         len(values) < MANY
+        or early - end + 2 * error > LITTLE * abs(end)  # for all that the noise lets one see, it may still fall
         or end < options["high"] * form.start
         or form.start - end < 6 * form.noise * np.sqrt(2 / len(late))
         or (reached is not None and reached >= GOOD)
@@ -52,7 +54,11 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     ):
         return
     # where the level of the end was reached for the first time
-    since = form.best if was_better else int(form.positions[int(np.argmax(form.fitted <= end + form.noise / 2))])
+    since = (
+        form.best
+        if was_better
+        else int(form.positions[int(np.argmax(form.fitted <= end + max(2 * error, NOTHING * abs(end))))])
+    )
     unit, first, last = curve.axis, int(curve.steps[since]), int(curve.steps[-1])
     yield Finding(
         severity="warning",
@@ -73,7 +79,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         last_step=last,
         axis=unit,
         curves=[curve.source()],
-        causes=[Cause("learning-rate", said_of_rate(run)), Cause("capacity"), Cause("data")],
+        causes=[rate_as_cause(run), Cause("capacity"), Cause("data")],
         best_step=first if was_better else None,
     )
 

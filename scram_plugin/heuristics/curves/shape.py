@@ -23,6 +23,7 @@ OUTLIER = 2.0  # noises from the running median of five to which a point is pull
 CHANCE, PER_LOG = 1.0, 3.3
 SURE = 1.0  # `strength` from which on a rise is real; from twice that on it is likely whatever the noise is like
 AROUND = 5  # points from the lowest on that tell its level; those before it may lie on a slope
+BUMP = 3.0  # noises above the end from which on a point between the best and the end is a bump (the three-sigma rule)
 NEAR = 10  # points at least whose noise is estimated
 PRIOR = 6  # points that the robust estimate of the noise counts as, beside the squared residuals
 CLOSE = 1e-9  # of the largest value: smaller differences are rounding
@@ -72,18 +73,21 @@ def shape(values: np.ndarray) -> Shape:
     whole = len(values) // block * block
     points = calm[len(values) - whole :].reshape(-1, block).mean(axis=1)  # the rest is at the start, where it matters least
     positions = np.arange(len(points)) * block + (len(values) - whole) + block // 2
-    falling = _errors(-points)
-    rising = _errors(-points[::-1])[::-1]  # of the points from each one on
-    both = falling + np.append(rising[1:], 0.0)
+    down, both = _both(points)
     at = int(np.argmin(both))
-    fitted = np.concatenate([-_isotonic(-points[: at + 1]), _isotonic(points[at + 1 :])])
+    top = median(points[-3:]) + BUMP * max(noise(points[len(points) // 2 :]), CLOSE * float(np.abs(points).max()))
+    if (points[at + 1 :] > top).any():  # a bump between the best and the end is no part of the rise
+        points = np.append(points[: at + 1], np.minimum(points[at + 1 :], top))
+        down, both = _both(points)
+        at = int(np.argmin(both))
+    fitted = np.concatenate([falling(points[: at + 1]), _isotonic(points[at + 1 :])])
     # Noise is often a fraction of the level, and higher at the start: it is that of the points from shortly before the best on.
     near = max(min(at - (len(points) - at) // 4, len(points) - NEAR), 0)
     residuals = (points - fitted)[near:]
     free = len(residuals) - len(np.unique(fitted[near:]))  # each level of the fit takes one
     robust = max(noise(points[near:]), noise(points[len(points) // 2 :]), CLOSE * float(np.abs(points).max()))
     sigma = float(np.sqrt((np.dot(residuals, residuals) + PRIOR * robust**2) / (free + PRIOR)))
-    ratio = (falling[-1] - both[at]) / (sigma**2 * _redundancy(residuals))
+    ratio = (down[-1] - both[at]) / (sigma**2 * _redundancy(residuals)) if sigma > 0 else 0.0
     strength = ratio / (CHANCE + PER_LOG * np.log(len(points)))
     best = int(np.argmin(fitted))
     while best + 1 < len(points) and fitted[best + 1] <= fitted[best]:
@@ -141,8 +145,16 @@ def _pools(values: np.ndarray) -> tuple[list[list[float]], np.ndarray]:
     return pools, errors
 
 
-def _errors(values: np.ndarray) -> np.ndarray:
-    return _pools(values)[1]
+def _both(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The squared errors of falling fits up to each point, and of falling to it and rising from the next one on."""
+    down = _pools(-points)[1]
+    rising = _pools(-points[::-1])[1][::-1]  # of the points from each one on
+    return down, down + np.append(rising[1:], 0.0)
+
+
+def falling(values: np.ndarray) -> np.ndarray:
+    """The nearest curve that never rises."""
+    return -_isotonic(-values)
 
 
 def _isotonic(values: np.ndarray) -> np.ndarray:
