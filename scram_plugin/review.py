@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,13 +13,12 @@ import numpy as np
 
 from scram_plugin.heuristics.catalogue import EXPLAINS, Catalogue
 from scram_plugin.heuristics.heuristic import SEVERITIES, Finding, Heuristic, Inconclusive, NotChecked, TooEarly
-from scram_plugin.heuristics.page import FRAMEWORKS
-from scram_plugin.logs.conventions import CODE_OF
 from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.training_run import TrainingRun
 
 LIVE_SECONDS = 120.0  # a run is live if its last event is younger than this, or than three of its usual intervals
+FEW = 4  # checks that passed, where most could not tell: too few to call a training fine
 LONGEST_NOTE = 20  # problems of files told one by one; the rest are counted
 
 
@@ -35,7 +35,7 @@ class Review:
     inconclusive: list[dict[str, Any]] = field(default_factory=list)
     not_checked: list[dict[str, str]] = field(default_factory=list)
     signals: dict[str, dict[str, str]] = field(default_factory=dict)  # which curve was taken for which signal
-    ended: bool = False  # the training said that it has ended
+    live: bool = False  # the training said that it began, and not that it has ended
 
     def counts(self) -> dict[str, int]:
         """Findings of each severity; those that another finding explains do not count."""
@@ -49,12 +49,17 @@ class Review:
             words = [f"{n} {word}{'s' * (n > 1)}" for word in ("error", "warning") if (n := counts[word])]
             first = next(f for f in self.findings if f["explained_by"] is None)
             return {"kind": "trouble", "text": f"Trouble: {' and '.join(words)}. {first['title']}."}
+        if counts["info"]:
+            more = f" and {counts['info'] - 1} more" if counts["info"] > 1 else ""
+            first = next(f for f in self.findings if f["explained_by"] is None)
+            return {"kind": "info", "text": f"No trouble found. Worth knowing: {first['title']}{more}."}
         early = [entry["reason"] for entry in self.inconclusive if entry["early"]]
         if len(early) > len(self.passed):
-            return {"kind": "early", "text": f"Too {'short' if self.ended else 'early'} to tell: {early[0]}."}
-        if not self.passed and not self.findings:
-            why = "no check could tell" if self.inconclusive else "the log lacks what the checks need"
-            return {"kind": "unknown", "text": f"Nothing could be judged: {why}."}
+            return {"kind": "early", "text": f"Too {'early' if self.live else 'few points'} to tell: {early[0]}."}
+        reasons = Counter(entry["reason"] for entry in [*self.inconclusive, *self.not_checked])
+        if len(self.passed) < min(FEW, reasons.total()):
+            what = "Little" if self.passed else "Nothing"
+            return {"kind": "unknown", "text": f"{what} could be judged: {reasons.most_common(1)[0][0]}."}
         done = f"{len(self.passed)} check{'s' * (len(self.passed) != 1)} passed"
         unsure = f", {len(self.inconclusive)} could not tell" if self.inconclusive else ""
         return {"kind": "fine", "text": f"Nothing wrong found: {done}{unsure}."}
@@ -80,12 +85,12 @@ class Review:
 def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) -> Review:
     """Apply every heuristic to one training run. A heuristic that raises becomes an inconclusive outcome."""
     result = Review(run.name, run.tensorboard_runs, run.framework, [*run.notes(), *notes, *catalogue.notes])
-    result.ended = run.ended is not None
+    result.live = bool(run.facts) and run.ended is None
     result.signals = {name: {**c.source(), "axis": c.axis} for name in run.signals if (c := run.signal(name)) is not None}
     for heuristic in catalogue.heuristics:
         try:
             options = catalogue.options_of(heuristic)
-            findings = [_finding(heuristic, finding, run.framework) for finding in heuristic.check(run, options)]
+            findings = [_finding(heuristic, finding, run.languages) for finding in heuristic.check(run, options)]
         except Inconclusive as reason:
             early = isinstance(reason, TooEarly)
             result.inconclusive.append({"heuristic": heuristic.id, "reason": str(reason), "early": early})
@@ -109,14 +114,13 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
     return result
 
 
-def _finding(heuristic: Heuristic, finding: Finding, framework: str | None) -> dict[str, Any]:
+def _finding(heuristic: Heuristic, finding: Finding, languages: Sequence[str]) -> dict[str, Any]:
     page = heuristic.page
     causes, fixes = [], []
     for cause in finding.causes:
         causes.append({"id": cause.id, "title": page.causes[cause.id][0], "for": cause.for_, "against": cause.against})
         title, text, snippets = page.fixes[cause.id]
-        language = CODE_OF.get(framework or "", framework)
-        wanted = [s for s in snippets if s.framework == language] if language in FRAMEWORKS else snippets
+        wanted = [s for language in languages for s in snippets if s.framework == language] or snippets
         for i, snippet in enumerate(wanted):
             edit = asdict(cause.edit) if cause.edit is not None and i == 0 else None
             fixes.append(

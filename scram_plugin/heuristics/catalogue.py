@@ -73,9 +73,19 @@ EXPLAINS: dict[str, frozenset[str]] = {
             "overfitting",
             "learning-rate-schedule",
         }
-        | {"metric-loss-disagreement", "nonfinite-metric"}
+        | {"metric-loss-disagreement", "nonfinite-metric", "validation-better-than-training"}
     ),
-    "no-learning": frozenset({"plateau", "overfitting", "noisy-validation", "validation-better-than-training"}),
+    "zero-loss": frozenset({"divergence", "no-learning", "plateau", "overfitting", "validation-better-than-training"}),
+    "no-learning": frozenset(
+        {
+            "learning-rate-schedule",
+            "oscillating-loss",
+            "plateau",
+            "overfitting",
+            "noisy-validation",
+            "validation-better-than-training",
+        }
+    ),
     "overfitting": frozenset({"metric-loss-disagreement", "noisy-validation"}),
     "oscillating-loss": frozenset({"no-learning", "loss-spike", "noisy-validation", "plateau", "learning-rate-schedule"}),
     "plateau": frozenset({"learning-rate-schedule", "undertrained"}),

@@ -47,7 +47,7 @@ LOWER_IS_BETTER = _set("error err mae mse rmse wer cer perplexity ppl fid lpips 
 # A rate of learning is not any of these, whatever else its tag says.
 NOT_A_RATE = _set("decay multiplier scale factor loss")
 _PLAIN_RATE = _set("lr learning rate train training params param optimizer optim current 0 1")
-_OF_EPISODES = _set("ep episode mean avg average cumulative eval rollout test train total")
+_OF_EPISODES = _set("ep episode episodes episodic mean avg average cumulative eval rollout test train total")
 _ACCURACY = _set("acc accuracy sparse categorical binary top1 1 multiclass")
 
 
@@ -92,6 +92,7 @@ CONVENTIONS = (
     Convention("cs285", "*", r"(?:Train|Eval)_AverageReturn", "return"),
     Convention("basicsr", "*", r"losses/l_[gd]_\w+", "adversarial loss"),
     Convention("lightning", "*", r"hp_metric", "-"),
+    Convention("", "*", r"hparam/.*", "-"),
     Convention("lightning", "*", r"lr-[A-Z]\w+(?:/pg\d+)?(?:-momentum)?", "learning rate"),
     Convention("estimator", "*", r"global_step/sec", "-"),
 )
@@ -151,20 +152,7 @@ def _by_words(role: str, tag: str) -> Meaning | None:
         return None
     have = set(said)
     if have & {"lr", "lrs"} or ("learning", "rate") in pairwise(said):
-        plain = have <= {
-            "lr",
-            "learning",
-            "rate",
-            "train",
-            "training",
-            "params",
-            "param",
-            "optimizer",
-            "optim",
-            "current",
-            "0",
-            "1",
-        }
+        plain = have <= _PLAIN_RATE
         return None if have & NOT_A_RATE else Meaning("learning rate", 1 if plain else 2)
     if said[-1] == "epoch" and have <= {"epoch", "train", "training", "trainer", "current", "progress"}:
         return Meaning("epoch", 1)

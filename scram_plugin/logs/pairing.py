@@ -22,14 +22,14 @@ def training_runs(logs: Logdir, named: Mapping[str, str] | None = None) -> list[
     Keras writes into ``train/``. `named` says what tags mean that no convention knows: tag -> signal.
     """
     meanings = {tag: Meaning(signal, -1) for tag, signal in (named or {}).items()}
-    places = {name: _place(name, logs[name]) for name in logs}
+    places = {name: _place(name, logs) for name in logs}
     siblings: dict[str, set[str]] = {}  # training run -> parts of it that there are
     for key, role in places.values():
         siblings.setdefault(key, set()).add(role)
     parts: dict[str, dict[str, str]] = {}
     for name, (key, role) in places.items():
         paired = role and (
-            role == "scram"
+            role in ("scram", "hyperparameters")
             or key in logs
             or siblings[key] - {role, ""}
             or any(tag.startswith("epoch_") for tag in _tags(logs[name]))
@@ -41,15 +41,17 @@ def training_runs(logs: Logdir, named: Mapping[str, str] | None = None) -> list[
     return [TrainingRun(name, parts[name], logs, meanings) for name in sorted(parts)]
 
 
-def _place(name: str, run: Run) -> tuple[str, str]:
+def _place(name: str, logs: Logdir) -> tuple[str, str]:
     """(name of the training run that this TensorBoard run may be a part of, which part it would be)."""
     if name == ".":
         return name, ""
     parent = name.rpartition("/")[0] or "."
+    if parent in logs and _of_add_hparams(name, logs[name]):
+        return parent, "hyperparameters"
     role, rest = role_of(name)
     if not role:
         return name, ""
-    if not rest or _of_add_scalars(name, run):
+    if not rest or _of_add_scalars(name, logs[name]):
         return parent, role
     return (rest if parent == "." else f"{parent}/{rest}"), role
 
@@ -58,6 +60,13 @@ def _of_add_scalars(name: str, run: Run) -> bool:
     """Whether this is a sub-run of PyTorch's `add_scalars`: it has one tag, after which it is called."""
     role, rest = role_of(name)
     return bool(role and rest) and any(re.sub(r"[/ ]", "_", tag) == rest for tag in _tags(run))
+
+
+def _of_add_hparams(name: str, run: Run) -> bool:
+    """Whether this is a sub-run of PyTorch's `add_hparams`: called after the time, or with all tags below ``hparam/``."""
+    tags = _tags(run)
+    timed = re.fullmatch(r"\d{9,}\.\d+", name.rpartition("/")[2]) and all(len(run[tag]) < 2 for tag in tags)
+    return bool(timed) or (bool(tags) and all(tag.startswith("hparam/") for tag in tags))
 
 
 def _tags(run: Run) -> list[str]:

@@ -9,13 +9,15 @@ from functools import cached_property
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.logs.conventions import VALIDATION, Meaning, meaning
+from scram_plugin.logs.conventions import CODE_OF, VALIDATION, Meaning, meaning
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.run import PLUS, Run
 from scram_plugin.logs.series import Series
 
 # signal -> what stands in for it where it was not logged
 FALLBACKS = {"training loss": ("batch loss", "training loss part"), "validation loss": ("validation loss part",)}
+# Metrics that are losses themselves: those of a log that names no loss at all.
+MEASURES = ("mse", "mae", "rmse", "perplexity", "ppl")
 
 # A log with more tags than this (a tag for every parameter, say) is searched for signals only up to here.
 MOST_TAGS = 20_000
@@ -84,6 +86,18 @@ class TrainingRun:
         named = [m.framework for sources in self._meanings.values() for _, _, _, m in sources if m.framework]
         return max(sorted(set(named)), key=named.count) if named else None
 
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages of code that helps, "keras" and "torch": one where the framework is known, else the likelier first.
+
+        TensorFlow 2 ends the names of its event files with ".v2"; the writer of PyTorch, and all others, do not.
+        """
+        known = CODE_OF.get(self.framework or "", self.framework)
+        if known in ("keras", "torch"):
+            return (known,)
+        v2 = any(path.endswith(".v2") for name in self.parts for path in self._logs[name].files)
+        return ("keras", "torch") if v2 else ("torch", "keras")
+
     def signal(self, name: str) -> Curve | None:
         """The cleaned curve of one signal, for example "validation loss"; None where it was not logged.
 
@@ -92,8 +106,18 @@ class TrainingRun:
         if name not in self._curves:
             self._curves[name] = None  # for a fallback that asks for itself
             candidates = [self._best(name), *(self.signal(other) for other in FALLBACKS.get(name, ()))]
-            self._curves[name] = next((curve for curve in candidates if curve is not None), None)
+            found = next((curve for curve in candidates if curve is not None), None)
+            self._curves[name] = found or (self._measure(name) if name in FALLBACKS else None)
         return self._curves[name]
+
+    def _measure(self, loss: str) -> Curve | None:
+        """A metric for a loss: the same one for training and validation, so that the two can be compared."""
+        if any(name in self._meanings for total, parts in FALLBACKS.items() for name in (total, *parts)):
+            return None
+        for measure in MEASURES:
+            if any(total.replace("loss", measure) in self._meanings for total in FALLBACKS):
+                return self.signal(loss.replace("loss", measure))
+        return None
 
     def _best(self, signal: str) -> Curve | None:
         sources = self._meanings.get(signal)
@@ -175,12 +199,6 @@ class TrainingRun:
         crowded = [name for name in self.tensorboard_runs if len(self._logs[name]) > MOST_TAGS]
         if crowded:
             notes.append(f"{crowded[0]} has more than {MOST_TAGS:,} tags; signals were looked for in the first {MOST_TAGS:,}.")
-        restarts = {c.restarts for c in map(self.signal, self.signals) if c is not None and c.restarts}
-        if restarts:
-            notes.append(
-                f"The steps go back {max(restarts)} time{'s' * (max(restarts) > 1)}: the training was restarted or resumed in "
-                "the same directory. Where steps overlap, the later points are judged."
-            )
         return notes
 
 

@@ -15,15 +15,19 @@ from rich.text import Text
 from scram_plugin.review import Review
 
 SIGNS = {"error": ("●", "bold red"), "warning": ("▲", "yellow"), "info": ("ℹ", "cyan")}
-SHOWN = ("training loss", "validation loss", "learning rate", "return")  # of the signals; all are in the JSON
+# Of the signals; all are in the JSON.
+SHOWN = ("training loss", "validation loss", "training accuracy", "validation accuracy", "learning rate", "return")
 RANK = {"trouble": 0, "info": 1, "early": 2, "unknown": 3, "fine": 4}
 
 
 def report(reviews: Sequence[Review], console: Console) -> None:
     """Print the reviews: runs with trouble first, each with its findings, then a summary in one line."""
     ordered = sorted(reviews, key=lambda r: (RANK[r.headline()["kind"]], -r.counts()["error"], -r.counts()["warning"], r.name))
+    everywhere = _in_all(reviews)
     for review in ordered:
-        _print_run(console, review)
+        _print_run(console, review, everywhere)
+    for reason, names in _by_reason(everywhere).items():
+        _paragraph(console, 0, f"not checked in any of them: {', '.join(names)}, because {_clean(reason)}", "dim")
     console.print(_summary(reviews))
 
 
@@ -35,7 +39,15 @@ def plain_report(reviews: Sequence[Review], width: int = 100) -> str:
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
-def _print_run(console: Console, review: Review) -> None:
+def _in_all(reviews: Sequence[Review]) -> list[tuple[str, str]]:
+    """(heuristic, reason) of what was not checked in any of several runs: said once."""
+    if len(reviews) < 2:
+        return []
+    each = [[(entry["heuristic"], entry["reason"]) for entry in review.not_checked] for review in reviews]
+    return [entry for entry in each[0] if all(entry in others for others in each[1:])]
+
+
+def _print_run(console: Console, review: Review, told: Sequence[tuple[str, str]] = ()) -> None:
     head = Text(_clean(review.name), style="bold")
     kind = review.headline()["kind"]
     if kind != "trouble":
@@ -52,16 +64,22 @@ def _print_run(console: Console, review: Review) -> None:
     if early:
         _paragraph(console, 2, f"too few points for: {', '.join(early)}", "dim")
     unclear = [(entry["heuristic"], entry["reason"]) for entry in review.inconclusive if not entry["early"]]
-    for word, entries in (
-        ("inconclusive", unclear),
-        ("not checked", [(entry["heuristic"], entry["reason"]) for entry in review.not_checked]),
-    ):
+    unchecked = [(entry["heuristic"], entry["reason"]) for entry in review.not_checked]
+    for word, entries in (("inconclusive", unclear), ("not checked", [entry for entry in unchecked if entry not in told])):
         for reason, names in _by_reason(entries).items():
             _paragraph(console, 2, f"{word}: {', '.join(names)}, because {_clean(reason)}", "dim")
-    read_as = [f"{name} = {_clean(review.signals[name]['tag'])}" for name in SHOWN if name in review.signals]
+    read_as = [f"{name} = {_source(review, name)}" for name in SHOWN if name in review.signals]
     if read_as:
         _paragraph(console, 2, f"read as: {'; '.join(read_as)}", "dim")
     console.print()
+
+
+def _source(review: Review, name: str) -> str:
+    """The tag of a signal, with the directory that it is in, where two signals have the same tag."""
+    run, tag = review.signals[name]["tensorboard_run"], review.signals[name]["tag"]
+    same = [name for name in SHOWN if name in review.signals and review.signals[name]["tag"] == tag]
+    part = run.removeprefix(review.name).lstrip("/") if review.name != "." else run
+    return _clean(f"{tag} in {part}" if len(same) > 1 and part not in ("", ".") else tag)
 
 
 def _by_reason(entries: list[tuple[str, str]]) -> dict[str, list[str]]:

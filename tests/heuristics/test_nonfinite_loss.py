@@ -81,6 +81,7 @@ def test_a_plain_log_knows_the_step_and_no_more(tmp_path):
     assert one["title"] == "Loss became NaN at step 3"
     assert one["steps"] == {"first": 3, "last": 4, "axis": "step"}
     assert {f["framework"] for f in one["fixes"]} == {"keras", "torch"}, "the framework is not known: both are offered"
+    assert one["fixes"][0]["framework"] == "torch", "the file is not of TensorFlow 2's writer"
 
 
 def test_a_loss_that_recovers_is_a_warning_and_stays_told(tmp_path):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.judged import highest_rate, loss, rate_as_cause
+from scram_plugin.heuristics.curves.judged import highest_rate, last_value, loss, lowest_point, rate_as_cause
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.curves.shape import SURE, shape_of
 from scram_plugin.heuristics.edits import set_learning_rate
@@ -40,16 +40,18 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if _recovers(values[form.best :], form.lowest, end):
         return
     exploded = end > EXPLODED * max(abs(form.start), 1e-6)
-    first, last, unit = int(steps[form.best]), int(steps[-1]), curve.axis
+    exact = lowest_point(curve, form)
+    shown = max(last_value(curve, form), end)
+    first, last, unit = int(steps[exact]), int(steps[-1]), curve.axis
     evidence = {
         "best_place": place(unit, first),
         "last_place": place(unit, last),
-        "start_loss": form.start,
-        "best_loss": form.lowest,
-        "last_loss": end,
-        "last_text": number(end),
-        "lost_percent": 100 * rise / form.gain if form.gain > 6 * form.noise and rise < 3 * form.gain else None,
-        "above_start": f"That is more than at the start ({number(form.start)})." if end > form.start else None,
+        "start_loss": float(values[0]),
+        "best_loss": float(values[exact]),
+        "last_loss": shown,
+        "last_text": number(shown),
+        "lost_percent": 100 * rise / form.gain if form.gain > 6 * form.noise and rise < form.gain else None,
+        "above_start": f"That is more than at the start ({number(float(values[0]))})." if end > values[0] else None,
         "jump": float(np.max(np.diff(tail))) if len(tail) > 1 else None,
     }
     yield Finding(
@@ -62,7 +64,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         axis=unit,
         curves=[curve.source(), *([validation.source()] if (validation := run.signal("validation loss")) else [])],
         causes=_causes(run),
-        bad_step=int(steps[min(form.best + 1, len(steps) - 1)]),
+        bad_step=int(steps[min(exact + 1, len(steps) - 1)]),
         best_step=first,
     )
 

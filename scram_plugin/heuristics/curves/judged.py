@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.curves.noise import median
+from scram_plugin.heuristics.curves.shape import Shape
 from scram_plugin.heuristics.edits import Edit
 from scram_plugin.heuristics.heuristic import Cause, Inconclusive, NotChecked, TooEarly
 from scram_plugin.heuristics.words import number
@@ -18,6 +19,7 @@ LOG_LOSS = 'writer.add_scalar("train/loss", loss, step)  # or, in Keras: model.f
 LOG_VALIDATION = "model.fit(..., validation_data=(x_val, y_val))  # or validation_split=0.1; else log it as val/loss"
 # Learning rates that most trainings use, from fine-tuning to SGD: of them nobody can tell by the number whether they fit.
 USUAL = (1e-5, 0.02)
+SPENT = 0.01  # of the highest learning rate: below that for half of a training, hardly anything is learned
 WHY_NOT = {
     "adversarial": "the losses of a generator and its opponent push against each other, so their level does not tell whether "
     "the training goes well",
@@ -58,6 +60,19 @@ def at(curve: Curve, step: int) -> float:
     """The level of a curve around a step: the median of the three points nearest to it."""
     nearest = np.argsort(np.abs(curve.steps - step), kind="stable")[:3]
     return median(curve.values[nearest])
+
+
+def lowest_point(curve: Curve, form: Shape) -> int:
+    """The position of the best point itself, near the best level of the shape: what the reader finds in the curve."""
+    half = max(form.block, len(curve) // 40, 2)
+    low = max(form.best - half, 0)
+    return low + int(np.argmin(curve.values[low : form.best + half + 1]))
+
+
+def last_value(curve: Curve, form: Shape) -> float:
+    """The last value as logged, or the median of the last three where it is out of line."""
+    usual, last = median(curve.values[-3:]), float(curve.values[-1])
+    return last if abs(last - usual) <= 3 * form.noise or np.ptp(curve.values[-3:]) == abs(last - curve.values[-3]) else usual
 
 
 def final_accuracies(run: TrainingRun) -> dict[str, Any]:
@@ -109,6 +124,11 @@ def rate_as_cause(run: TrainingRun, edit: Edit | None = None) -> Cause:
     if rate is None:
         return Cause("learning-rate", edit=edit)
     said = f"The highest learning rate was {number(rate)}"
+    logged = run.signal("learning rate")
+    if logged is not None and len(logged.finite) > 3:
+        late = float(logged.finite.values[len(logged.finite) // 2 :].max())
+        if late < SPENT * logged.finite.values.max():
+            return Cause("learning-rate", f"{said}; in the later half of the training it was {number(late)} at most.", "", edit)
     if USUAL[0] <= rate <= USUAL[1]:
         return Cause("learning-rate", "", f"{said}, which is usual.", edit)
     return Cause("learning-rate", f"{said}.", "", edit)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.judged import enough, level, loss
+from scram_plugin.heuristics.curves.judged import enough, level, loss, reached, stretches
 from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
 from scram_plugin.heuristics.page import Page
@@ -19,8 +19,10 @@ OPTIONS = (
     Option("least", 20, "points of the training loss that are needed to compare it before and after a drop"),
     Option("drop", 5.0, "how many times lower the rate must become at once to be a drop; step schedules divide by 10 or 5"),
 )
-STEEP = 0.1  # of the loss, gained in the tenth of the training before a drop: there it was still learning fast
-STILL = 0.01  # of the loss, gained from then to the end: there it hardly learned
+STRETCHES = 50  # the loss and the rate are compared over means of so many parts
+STEEP = 0.03  # of the loss, gained from one part to the next before a drop: there it was still learning fast
+AFTER = 8  # parts that must follow a drop, to tell that nothing more was gained
+LEARNED = 0.98  # an accuracy from which on nothing was left to learn
 BLOW_UP = 2.0  # times the first loss, in the first tenth of the training
 
 
@@ -31,6 +33,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "no learning rate was logged", 'writer.add_scalar("learning_rate", optimizer.param_groups[0]["lr"], step)'
         )
     curve = loss(run, least=int(options["least"]))
+    known = reached(run)
+    if known is not None and LEARNED <= known[0] <= 1.0:
+        return
     rate = enough(rate.finite, 3, "learning rate")
     # the rate at each point of the loss
     rates = rate.values[np.clip(np.searchsorted(rate.steps, curve.steps, side="right") - 1, 0, len(rate) - 1)]
@@ -56,21 +61,22 @@ def _no_warm_up(curve: Curve, rates: np.ndarray) -> Found:
 
 
 def _too_early(curve: Curve, rates: np.ndarray, drop: float) -> Found:
-    """The rate dropped while the loss fell fast; then it fell no more."""
-    if not (rates > 0).all():
+    """The rate fell while the loss fell fast, and all that was gained since is less than one part brought before."""
+    values, _ = stretches(curve, STRETCHES)
+    block = len(curve) // len(values)
+    rates = rates[-block * len(values) :: block]
+    peak = np.flatnonzero(rates >= 0.99 * rates.max())[-1]
+    low = peak + int(np.argmax(rates[peak:] <= rates[peak] / drop))
+    if low == peak or low >= len(values) / 2 or len(values) - low < AFTER or (values <= 0).any():
         return
-    ratios = rates[:-1] / rates[1:]
-    tenth = max(4, len(curve) // 10)
-    for at in np.flatnonzero(ratios >= drop) + 1:
-        before, after = curve.values[max(0, at - tenth) : at], curve.values[at:]
-        if len(before) < 4 or len(after) < 2 * tenth:
-            continue
-        gained = level(before, 0.3) - level(before, 0.3, end=True)
-        later = level(after, 0.2) - level(after, 0.2, end=True)
-        now = abs(level(after, 0.2))
-        if gained > max(STEEP * now, 3 * noise(curve.values)) and later < STILL * now and at < len(curve) // 2:
-            yield "early-drop", int(at), {"times": float(ratios[at - 1]), "gained": gained, "later": later}
-            return
+    before = max(low - 1, 1)
+    pace = float(np.min(-np.diff(np.log(values[max(before - 2, 0) : before + 1]))))  # of the last parts before the drop
+    gained = float(np.log(values[before] / level(values, 0.2, end=True)))
+    if pace > max(STEEP, 3 * noise(np.log(values[low:]))) and gained < pace:
+        at = len(curve) - block * (len(values) - low)
+        evidence = {"pace_percent": 100 * -np.expm1(-pace), "later_percent": 100 * -np.expm1(-gained)}
+        evidence["times_text"] = number(float(rates[peak] / rates[low])) if rates[low] > 0 else None
+        yield "early-drop", at, {**evidence, "unit": "epoch" if block == 1 and curve.axis == "epoch" else "part of the curve"}
 
 
 def _never(curve: Curve, rates: np.ndarray) -> Found:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.curves.judged import loss, rate_as_cause
-from scram_plugin.heuristics.curves.noise import noise
+from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.words import place
+from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
@@ -22,6 +22,8 @@ OPTIONS = (
     Option("noise_factor", 10.0, "smallest height in standard deviations of the curve's noise"),
 )
 START = 0.1  # of the curve: what happens there is warming up
+LOST = 0.05  # of the loss before a spike: if it never comes nearer to that again, the spike did harm
+RETURN = 5  # points after the last spike in which the loss may come back
 LONG = 0.02  # of the curve: a spike that lasts longer has cost training time, and is a warning
 
 
@@ -42,9 +44,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     highest = int(np.argmax(np.where(high, height, -np.inf)))
     unit = curve.axis
     lasting = longest >= max(3, LONG * len(values))
+    before, best_after = _level_before_and_after(values, spikes)
+    lost = best_after is not None and best_after - before > max(3 * sigma, LOST * abs(before))
+    certain = height[highest] > 2 * options["noise_factor"] * sigma and height[highest] > 2 * abs(around[highest])
     yield Finding(
-        severity="warning" if lasting else "info",
-        confidence="likely" if lasting else "possible",
+        severity="warning" if lasting or lost else "info",
+        confidence="likely" if lasting or certain else "possible",
         title=f"The training loss jumped at {place(unit, int(steps[highest]))}"
         + (f" and {len(spikes) - 1} more time{'s' * (len(spikes) > 2)}" if len(spikes) > 1 else ""),
         evidence={
@@ -53,7 +58,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "highest": float(values[highest]),
             "around": float(around[highest]),
             "times": float(values[highest] / around[highest]) if around[highest] > 0 else None,
-            "longest": longest,
+            "longest": longest if longest > 1 else None,
+            "lost": f"Before it the loss was {number(before)}; since then it has not come below {number(best_after)}."
+            if lost and best_after is not None
+            else None,
             "noise": sigma,
         },
         first_step=int(steps[spikes[0, 0]]),
@@ -63,6 +71,15 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         causes=[Cause("bad-batches"), rate_as_cause(run), Cause("no-clipping")],
         bad_step=int(steps[highest]),
     )
+
+
+def _level_before_and_after(values: np.ndarray, spikes: np.ndarray) -> tuple[float, float | None]:
+    """(level before the first spike, the best level of three points after the last); None where too few follow."""
+    first, last = int(spikes[0, 0]), int(spikes[-1, 1])
+    before = median(values[max(first - 5, 0) : first])
+    if len(values) - last < RETURN:
+        return before, None
+    return before, float(np.median(np.lib.stride_tricks.sliding_window_view(values[last:], 3), axis=1).min())
 
 
 def _level(values: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.curves.judged import at, enough, loss
+from scram_plugin.heuristics.curves.judged import at, enough, last_value, loss, lowest_point
 from scram_plugin.heuristics.curves.shape import SURE, shape, shape_of
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option
 from scram_plugin.heuristics.page import Page
@@ -29,7 +29,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     rise = form.rise
     if form.strength < SURE or rise < options["min_rise"] * abs(form.lowest) or len(validation) - 1 - form.best < 5:
         return
-    first, last = int(validation.steps[form.best]), int(validation.steps[-1])
+    best = lowest_point(validation, form)
+    first, last = int(validation.steps[best]), int(validation.steps[-1])
     then, now = at(metric, first), at(metric, last)
     gain = (now - then) if better else (then - now)
     noise = shape(-metric.values if better else metric.values).noise
@@ -43,8 +44,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         evidence={
             "best_place": place(unit, first),
             "last_place": place(unit, last),
-            "best_loss": form.lowest,
-            "last_loss": form.end,
+            "best_loss": float(validation.values[best]),
+            "last_loss": last_value(validation, form),
             "metric": metric.tag,
             "metric_then": then,
             "metric_now": now,

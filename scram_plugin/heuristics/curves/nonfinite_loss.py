@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -76,9 +77,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         "stayed": f"It stayed so to the end of the record ({len(where):,} of {len(curve):,} values)."
         if not recovered
         else None,
-        "recovered": f"It was finite again from {place(curve.axis, int(curve.steps[where[-1] + 1]))} on."
-        if recovered
-        else None,
+        "recovered": _recovered(curve, bad) if recovered else None,
     }
     shown = [c.source() for c in bad_curves]
     yield Finding(
@@ -93,6 +92,16 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         causes=_causes(run, curve, at, evidence),
         bad_step=step,
     )
+
+
+def _recovered(curve: Curve, bad: np.ndarray) -> str:
+    where = np.flatnonzero(bad)
+    if not (bad[1:] & bad[:-1]).any():
+        many = f"{len(where):,} of {len(curve):,} values are"
+        return (
+            f"{'Only this one value is' if len(where) == 1 else many} not finite, and each time the next one is finite again."
+        )
+    return f"It was finite again from {place(curve.axis, int(curve.steps[where[-1] + 1]))} on."
 
 
 def _bad(curve: Curve, strict: bool) -> np.ndarray:
@@ -122,7 +131,14 @@ def _causes(run: TrainingRun, curve: Curve, at: int, evidence: dict[str, Any]) -
         _custom_loss(run),
         _float16(run),
     ]
-    return [cause for _, cause in sorted(weighed, key=lambda entry: -entry[0])]
+    causes = [cause for _, cause in sorted(weighed, key=lambda entry: -entry[0])]
+    rate, strongest = weighed[0][1], max(weight for weight, _ in weighed)
+    if at + 1 < len(curve) and math.isfinite(curve.values[at + 1]) and strongest < 2.0 and not rate.for_:
+        # weights that had become NaN would have stayed so: what is bad is in single batches, or in how their loss is computed
+        why = "The value after it is finite, so the weights are sound: it is something in these batches."
+        causes.sort(key=lambda cause: ["custom-loss", "inputs", "labels", "learning-rate", "float16"].index(cause.id))
+        causes[0] = replace(causes[0], for_=" ".join(filter(None, (causes[0].for_, why))))
+    return causes
 
 
 def _rate(run: TrainingRun, step: int | None) -> float | None:

@@ -23,42 +23,64 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curves = {name: curve for name in names if (curve := run.signal(name)) is not None}
     if not curves:
         raise NotChecked("no metric was logged", 'model.compile(..., metrics=["accuracy"])')
+    alike: dict[tuple[str, bytes, bytes], list[str]] = {}  # metrics of one part that are bad at the same points: one finding
     for name, curve in curves.items():
         bad = ~np.isfinite(curve.values)
         if bad.any():
-            yield _finding(name, curve, bad)
+            alike.setdefault((name.split()[0], curve.steps.tobytes(), bad.tobytes()), []).append(name)
+    for names in alike.values():
+        yield _finding(run, names, curves)
 
 
-def _finding(name: str, curve: Curve, bad: np.ndarray) -> Finding:
+def _finding(run: TrainingRun, names: list[str], curves: Mapping[str, Curve]) -> Finding:
+    curve = curves[names[0]]
+    bad = ~np.isfinite(curve.values)
     where = np.flatnonzero(bad)
     first, last, unit = int(curve.steps[where[0]]), int(curve.steps[where[-1]]), curve.axis
+    side = names[0].split()[0]
+    short = [name.removeprefix(f"{side} ") for name in names]
+    words = f"{side.capitalize()} " + " and ".join([", ".join(short[:-1]), short[-1]] if len(short) > 1 else short)
+    are = "are" if len(names) > 1 else "is"
     never = bool(bad.all())
     value = "NaN" if np.isnan(curve.values[where[0]]) else "infinite"
     lost = bool(bad[-1]) and not never
+    loss = "validation loss" in names
     return Finding(
-        severity="warning" if lost or name == "validation loss" else "info",
+        severity="warning" if lost or loss else "info",
         confidence="certain",
-        title=f"{name.capitalize()} is {value}" + (" throughout" if never else f" at {place(unit, first)}"),
+        title=f"{words} {are} {value}" + (" throughout" if never else f" at {place(unit, first)}"),
         evidence={
-            "name": name,
+            "what": f"{words} ({', '.join(curves[name].tag for name in names)}) {are}",
             "value": value,
-            "tag": curve.tag,
             "first_place": place(unit, first),
             "bad_points": len(where),
             "points": len(curve),
-            "never": "It never had another value, so it may be undefined for this data." if never else None,
             "stayed": "It stayed so to the end." if lost else None,
             "recovered": "It was finite again later." if not bad[-1] else None,
         },
         first_step=first,
         last_step=last,
         axis=unit,
-        curves=[curve.source()],
-        causes=[Cause("undefined", "It was so in every point." if never else ""), Cause("overflow"), Cause("weights")]
-        if never or not lost
-        else [Cause("weights"), Cause("overflow"), Cause("undefined")],
+        curves=[curves[name].source() for name in names],
+        causes=_causes(run, names[0], loss and value == "infinite", never, lost),
         bad_step=first,
     )
+
+
+def _causes(run: TrainingRun, name: str, log_of_zero: bool, never: bool, lost: bool) -> list[Cause]:
+    undefined, overflow, weights = Cause("undefined"), Cause("overflow"), Cause("weights")
+    if log_of_zero:
+        return [Cause("overflow", "A loss is infinite where it takes the logarithm of a zero."), weights, undefined]
+    if lost:
+        return [weights, overflow, undefined]
+    if never and "loss" not in name:
+        side, metric = name.split(" ", 1)
+        other = run.signal(f"{'validation' if side == 'training' else 'training'} {metric}")
+        why = "It never had another value."
+        if other is not None and np.isfinite(other.values).any():
+            why = "For the other data it is finite, so single batches may lack what it needs: a positive case, for example."
+        return [Cause("undefined", why), overflow, weights]
+    return [undefined, overflow, weights]
 
 
 HEURISTIC = Heuristic(

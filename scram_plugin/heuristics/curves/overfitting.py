@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.judged import at, enough, final_accuracies, loss
+from scram_plugin.heuristics.curves.judged import at, enough, final_accuracies, last_value, loss, lowest_point
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.curves.shape import SURE, shape_of
 from scram_plugin.heuristics.edits import add_callback, add_dropout
@@ -64,9 +64,8 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
         or rise <= max(worth, options["noise_factor"] * noise)
     ):
         return
-    half = max(form.block, len(values) // 40)
-    low = max(form.best - half, 0)
-    exact = low + int(np.argmin(values[low : form.best + half + 1]))  # the best point itself, not its level
+    exact = lowest_point(validation, form)
+    end = max(last_value(validation, form), lowest)
     first, last = int(steps[exact]), int(steps[-1])
     train_best, train_end = at(training, first), at(training, last)
     if train_end - train_best > max(3 * shape_of(training).noise, 0.05 * abs(train_best)):
@@ -79,8 +78,8 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
         "best_step": first,
         "last_step": last,
         "best_loss": float(values[exact]),
-        "last_loss": lowest + rise,
-        "rise_percent": 100 * (lowest + rise - values[exact]) / abs(values[exact]) if values[exact] else None,
+        "last_loss": end,
+        "rise_percent": 100 * (end - values[exact]) / abs(values[exact]) if values[exact] else None,
         "train_best": train_best,
         "train_last": train_end,
         "noise": form.noise,
@@ -121,7 +120,7 @@ def _causes(run: TrainingRun, best: str) -> list[Cause]:
     regularised += [layer["name"] for layer in model.get("layers", ()) if layer.get("regularized")]
     data = Cause("too-little-data", f"It learned from {samples:,} samples." if samples else "")
     if not classes:
-        return [Cause("no-regularization", ""), stop, data]
+        return [stop, Cause("no-regularization"), data]
     if regularised:
         against = f"It has {', '.join(sorted(set(regularised)))} already; that was not enough."
         return [stop, Cause("no-regularization", "", against), data]

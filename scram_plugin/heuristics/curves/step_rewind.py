@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.curves.judged import LOG_LOSS
+from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.words import place
+from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.training_run import TrainingRun
 
 SIGNALS = ("training loss", "validation loss", "adversarial loss", "policy loss", "return")
@@ -27,11 +28,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     back = np.flatnonzero(np.diff(series.steps) < 0)
     before, after = int(series.steps[back[-1]]), int(series.steps[back[-1] + 1])
     alternating = _alternate(series.wall_times, back)
+    anew = _begins_anew(series.values, int(back[-1]))
     unit = curve.axis
     yield Finding(
         severity="info",
         confidence="certain",
-        title=f"The steps go back {curve.restarts} time{'s' * (curve.restarts > 1)}",
+        title="The steps go back" + (f" {curve.restarts} times" if curve.restarts > 1 else ""),
         evidence={
             "from_place": place(unit, before),
             "to_place": place(unit, after),
@@ -45,6 +47,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         curves=[curve.source()],
         causes=[Cause("two-writers"), Cause("rerun"), Cause("resumed")]
         if alternating
+        else [Cause("rerun", anew), Cause("resumed"), Cause("two-writers")]
+        if anew
         else [Cause("resumed"), Cause("rerun"), Cause("two-writers")],
         bad_step=after,
     )
@@ -53,6 +57,14 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 def _alternate(wall_times: np.ndarray, back: np.ndarray) -> bool:
     """Whether points after the steps went back are older than points before: files of two writers, one behind the other."""
     return any(wall_times[i + 1] < wall_times[: i + 1].max() for i in back)
+
+
+def _begins_anew(values: np.ndarray, end: int) -> str:
+    """Evidence that after point `end` another training began: the loss there is nearer to its first value than to its last."""
+    first, last, after = median(values[:3]), median(values[max(end - 2, 0) : end + 1]), median(values[end + 1 : end + 4])
+    if not np.isfinite((first, last, after)).all() or abs(after - first) >= abs(after - last):
+        return ""
+    return f"The loss begins anew: it was {number(last)} before, is {number(after)} after, and was {number(first)} at first."
 
 
 HEURISTIC = Heuristic(

@@ -27,7 +27,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     unit, first, last = curve.axis, int(curve.steps[since]), int(curve.steps[-1])
     validation = run.signal("validation loss")
     yield Finding(
-        severity="info",
+        severity="warning" if since == 0 else "info",
         confidence="certain",
         title=f"The training loss is zero since {place(unit, first)}",
         evidence={
