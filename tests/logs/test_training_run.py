@@ -68,7 +68,6 @@ def test_a_restart_replaces_the_points_that_it_repeats_and_keeps_the_rest_as_his
     loss = run.signal("training loss")
     assert loss.values.tolist() == [5, 4, 3, 2, 1]
     assert (loss.restarts, loss.superseded) == (1, 2)
-    assert "restarted or resumed" in run.notes()[0]
     assert len(read(tmp_path)["."]["loss"]) == 7, "the raw series keeps every point"
 
 

@@ -96,11 +96,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 def _recovered(curve: Curve, bad: np.ndarray) -> str:
     where = np.flatnonzero(bad)
-    if not (bad[1:] & bad[:-1]).any():
-        many = f"{len(where):,} of {len(curve):,} values are"
-        return (
-            f"{'Only this one value is' if len(where) == 1 else many} not finite, and each time the next one is finite again."
-        )
+    if len(where) > 1 and not (bad[1:] & bad[:-1]).any():
+        return f"{len(where):,} of {len(curve):,} values are not finite, and each time the next one is finite again."
     return f"It was finite again from {place(curve.axis, int(curve.steps[where[-1] + 1]))} on."
 
 

@@ -21,6 +21,7 @@ OPTIONS = (
     Option("high", 0.25, "level, as a fraction of that of the start, that counts as high where nothing better was reached"),
 )
 NOTHING = 0.01  # of the loss: less than that, gained in so long a time, is nothing
+CONVERGES = 0.8  # of the late points are below the one before, as of no curve that is level with noise
 LITTLE = 0.1  # of the loss: the noise must be low enough to exclude that much, at two standard errors, to speak of a level
 MANY = 50  # points that a level curve must have that never was better
 GOOD = 0.8  # an accuracy from which on a level is where a training may end
@@ -33,8 +34,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     late = values[-max(8, round(options["flat"] * len(values))) :]
     early, end = (level(part, 1.0) for part in np.array_split(late, 2))
     error = 1.25 * form.noise * np.sqrt(4 / len(late))  # of the difference of two medians
-    if early - end > max(error, NOTHING * abs(end)):
-        return  # it still falls
+    if early - end > max(error, NOTHING * abs(end)) or np.mean(np.diff(late) < 0) > CONVERGES:
+        return  # it still falls, if only by less and less: it has converged
     rise = end - form.lowest
     was_better = (
         form.strength > SURE

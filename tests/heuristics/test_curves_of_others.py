@@ -1,0 +1,227 @@
+"""What was wrong, or said wrongly, about trainings that others wrote; each on a training of that kind.
+
+Curves that are written out were logged by real trainings: of movie reviews (`BUMPY`), and of a loss with an empty mean.
+"""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from sklearn.datasets import load_diabetes
+
+from scram_plugin.logs.logdir import read
+from scram_plugin.logs.pairing import training_runs
+from tests.event_files import curve, event, write
+from tests.heuristics.test_curves import Rates, trained
+from tests.heuristics.trainings import IMAGES, LABELS, classifier, finding, found, review_of
+
+BUMPY = [.58, .437, .409, .542, .58, .541, .557, .94, 1.14, 1.12, .848, .599, 1.44, .573, .68, .697, .707, .72, .733, .746,
+         .759, .771, .783, .794, .804, .814, .824, .833, .842, .85]  # fmt: skip
+BUMPY_TRAINING = [.65, .346, .125, .039, .0193, .016, .0157, .02, .0167, .0243, .0427, .124, .106, .079, .0031, .00236, .00167,
+                  .00132, .0011, .000932, .000806, .000704, .000622, .000554, .000497, .000448, .000406, .00037, .000339,
+                  .000311]  # fmt: skip
+
+
+def warned(result):
+    return [f["heuristic"] for f in result.findings if f["severity"] != "info" and f["explained_by"] is None]
+
+
+def softmax_regression(directory, rate, batch, steps, every=0, tags=("loss/train", "loss/val"), seed=0):
+    """A NumPy loop on digits that logs the loss of every batch and, every so many steps, that of 500 other images."""
+    rng = np.random.default_rng(seed)
+    x, labels = IMAGES.reshape(len(IMAGES), -1), np.eye(10)[LABELS]
+    weights, events = rng.normal(0, 0.01, (64, 10)), []
+
+    def probabilities(rows):
+        scores = x[rows] @ weights
+        scores = np.exp(scores - scores.max(1, keepdims=True))
+        return scores / scores.sum(1, keepdims=True)
+
+    def loss(rows):
+        return float(-np.log((probabilities(rows) * labels[rows]).sum(1) + 1e-12).mean())
+
+    for step in range(steps):
+        rows = rng.integers(0, 1000, batch)
+        events.append(event(step, 1e9 + step, **{tags[0]: loss(rows)}))
+        if every and step % every == 0:
+            events.append(event(step, 1e9 + step, **{tags[1]: loss(slice(1200, 1700))}))
+        weights -= rate * x[rows].T @ (probabilities(rows) - labels[rows]) / batch
+    write(directory / "events.out.tfevents.1.host", events)
+    return review_of(directory)
+
+
+def linear_regression(directory, rate, steps=80):
+    """Full batches of the diabetes data, logged as `mse` into train/ and val/, with no tag that says loss."""
+    x, y = load_diabetes(return_X_y=True)
+    x, y = (x - x.mean(0)) / x.std(0), (y - y.mean()) / y.std()
+    weights = np.zeros(x.shape[1])
+    sides = {"train": slice(0, 300), "val": slice(300, None)}
+    events = {side: [] for side in sides}
+    for step in range(steps):
+        for side, rows in sides.items():
+            events[side].append(event(step, 1e9 + step, mse=float(((x[rows] @ weights - y[rows]) ** 2).mean())))
+        rows = sides["train"]
+        weights -= rate * 2 * x[rows].T @ (x[rows] @ weights - y[rows]) / 300
+    for side in sides:
+        write(directory / side / "events.out.tfevents.1.host", events[side])
+    return review_of(directory)
+
+
+def test_a_bump_of_the_validation_loss_hides_no_overfitting(tmp_path):
+    curve(tmp_path / "train", "epoch_loss", BUMPY_TRAINING)
+    curve(tmp_path / "validation", "epoch_loss", BUMPY)
+    one = finding(review_of(tmp_path), "overfitting")
+    assert one["severity"] == "warning"
+    assert one["steps"]["first"] == 2, "the lowest point itself"
+    assert one["evidence"]["last_loss"] == pytest.approx(0.85, rel=1e-5), "the last value as logged"
+
+
+def test_the_noise_of_batches_is_no_swing_and_no_plateau(tmp_path):
+    assert warned(softmax_regression(tmp_path / "a", 0.5, 32, 161, every=20)) == []
+    assert warned(softmax_regression(tmp_path / "b", 0.05, 8, 700, every=50)) == []
+    assert warned(softmax_regression(tmp_path / "c", 0.5, 16, 400)) == [], "without a validation, too"
+
+
+def test_a_loss_that_fell_to_that_of_guessing_is_nothing_learned(tmp_path):
+    result = trained(tmp_path, classifier(optimizer=keras.optimizers.Adam(3.0)), epochs=20)
+    one = finding(result, "no-learning")
+    assert one["confidence"] == "likely"
+    assert "guessing among" in one["summary"]
+    assert warned(result) == ["no-learning"]
+
+
+def test_a_loss_that_is_the_same_in_every_digit_has_frozen_weights(tmp_path):
+    model = classifier()
+    for layer in model.layers:
+        layer.trainable = False
+    model.compile("adam", "sparse_categorical_crossentropy")
+    one = finding(trained(tmp_path, model, epochs=12, shuffle=False), "no-learning")
+    assert one["causes"][0]["id"] == "frozen"
+    assert one["confidence"] == "likely"
+
+
+def test_guessing_is_not_claimed_of_a_regression(tmp_path):
+    curve(tmp_path, "train/loss", 4.69 + np.random.default_rng(0).normal(0, 0.01, 30))
+    one = finding(review_of(tmp_path), "no-learning")
+    assert "classes" not in one["summary"], "ln(109) is 4.69, but who has 109 classes?"
+
+
+def test_a_metric_is_the_loss_of_a_log_that_names_none(tmp_path):
+    (tmp_path / "fine").mkdir()
+    healthy = linear_regression(tmp_path / "fine", 0.05)
+    assert healthy.signals["training loss"]["tag"] == healthy.signals["validation loss"]["tag"] == "mse"
+    assert warned(healthy) == []
+    one = finding(linear_regression(tmp_path / "bad", 0.4), "divergence")
+    assert (one["severity"], one["confidence"]) == ("error", "certain")
+    assert one["causes"][0]["id"] == "learning-rate"
+
+
+def test_a_metric_is_no_loss_where_there_is_one(tmp_path):
+    curve(tmp_path, "val/loss", [3, 2, 1])
+    curve(tmp_path, "train/mse", [3, 2, 1])
+    assert review_of(tmp_path).signals.keys() == {"validation loss", "training mse"}
+
+
+def test_the_rate_dropped_while_each_epoch_still_brought_much(tmp_path):
+    model = classifier(optimizer=keras.optimizers.SGD(0.05))
+    rates = {epoch: 0.05 if epoch < 4 else 5e-5 for epoch in range(30)}
+    curve(tmp_path / "train", "epoch_learning_rate", list(rates.values()))
+    one = finding(trained(tmp_path, model, epochs=30, callbacks=[Rates(rates)]), "learning-rate-schedule")
+    assert one["causes"][0]["id"] == "early-drop"
+    assert "epoch 5" in one["title"]
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "steps", "late"])
+def test_usual_schedules_pass(schedule, tmp_path):
+    epochs = np.arange(40)
+    rates = {
+        "cosine": 0.05 * (1 + np.cos(np.pi * epochs / 40)) + 1e-6,
+        "steps": 0.1 * 0.1 ** (epochs // 14),
+        "late": np.where(epochs < 25, 0.1, 1e-3),
+    }[schedule]
+    curve(tmp_path / "train", "epoch_learning_rate", rates)
+    model = classifier(optimizer=keras.optimizers.SGD(0.1))
+    result = trained(tmp_path, model, epochs=40, callbacks=[Rates(dict(enumerate(rates.tolist())))])
+    assert "learning-rate-schedule" in result.passed
+
+
+def test_a_spike_after_which_the_loss_never_came_back_is_a_warning(tmp_path):
+    trained(tmp_path / "fine", classifier(), epochs=20)
+    values = read(tmp_path / "fine")["train"]["epoch_loss"].values
+    curve(tmp_path / "again", "train/loss", [*values, values[0] * 4, *(values[19] * np.linspace(1.5, 1.2, 15))])
+    one = finding(review_of(tmp_path / "again"), "loss-spike")
+    assert one["severity"] == "warning"
+    assert "has not come below" in one["summary"]
+
+
+def test_single_losses_that_are_nan_are_about_their_batches(tmp_path):
+    values = np.linspace(2, 1, 200)
+    values[[20, 90, 150]] = np.nan
+    curve(tmp_path, "train/loss", values)
+    one = finding(review_of(tmp_path), "nonfinite-loss")
+    assert one["causes"][0]["id"] == "custom-loss"
+    assert "3 of 200 values are not finite" in one["summary"]
+
+
+def test_another_training_in_the_same_directory_is_told_from_a_resumed_one(tmp_path):
+    trained(tmp_path / "rerun", classifier(), epochs=8)
+    keras.utils.set_random_seed(5)
+    fresh = keras.models.clone_model(classifier())
+    fresh.compile("adam", "sparse_categorical_crossentropy")
+    one = finding(trained(tmp_path / "rerun", fresh, epochs=8), "step-rewind")
+    assert one["causes"][0]["id"] == "rerun"
+    assert "begins anew" in one["causes"][0]["for"]
+    model = classifier()
+    trained(tmp_path / "resumed", model, epochs=8)
+    one = finding(trained(tmp_path / "resumed", model, epochs=12, initial_epoch=5), "step-rewind")
+    assert one["causes"][0]["id"] == "resumed"
+
+
+def test_metrics_that_fail_together_are_one_finding(tmp_path):
+    for tag in ("eval/f1", "eval/precision"):
+        curve(tmp_path, tag, [np.nan] * 4)
+    curve(tmp_path, "train/loss", np.linspace(2, 1, 20))
+    (one,) = [f for f in review_of(tmp_path).findings if f["heuristic"] == "nonfinite-metric"]
+    assert one["title"] == "Validation f1 and precision are NaN throughout"
+
+
+def test_an_infinite_validation_loss_is_the_logarithm_of_a_zero(tmp_path):
+    curve(tmp_path, "val/loss", [np.inf] * 8)
+    curve(tmp_path, "train/loss", np.linspace(2, 1, 8))
+    assert finding(review_of(tmp_path), "nonfinite-metric")["causes"][0]["id"] == "overflow"
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_loss_that_was_always_zero_is_one_warning(tmp_path):
+    model = keras.Sequential([keras.Input((8, 8)), layers.Flatten(), layers.Dense(1, "softmax")])
+    model.compile("adam", "categorical_crossentropy")
+    result = trained(
+        tmp_path, model, y=LABELS[:600, None] % 2, validation=(IMAGES[600:900], LABELS[600:900, None] % 2), epochs=60
+    )
+    assert warned(result) == ["zero-loss"]
+
+
+def test_a_validation_that_was_logged_by_batches_only_is_not_missing(tmp_path):
+    curve(tmp_path / "train", "batch_loss", np.linspace(2, 1, 30))
+    write(tmp_path / "validation" / "events.out.tfevents.1.host.v2", [])
+    result = review_of(tmp_path)
+    assert "missing-validation" not in found(result)
+    assert "missing-validation" in [entry["heuristic"] for entry in result.inconclusive]
+
+
+def test_the_results_of_hyperparameters_are_no_training_of_their_own(tmp_path):
+    for name, tag in (("lr=0.1/hp", "hparam/loss"), ("lr=0.1/1700000000.25", "loss")):
+        curve(tmp_path / name, tag, [0.3])
+    curve(tmp_path / "lr=0.1", "train/loss", np.linspace(2, 1, 12))
+    assert [run.name for run in training_runs(read(tmp_path))] == ["lr=0.1"]
+
+
+def test_headlines_say_how_much_was_judged(tmp_path):
+    curve(tmp_path / "ppo", "charts/episodic_return", np.arange(30))
+    curve(tmp_path / "ppo", "losses/td_loss", np.linspace(0, 5, 30))
+    curve(tmp_path / "alone", "train/loss", np.linspace(2, 1, 40) ** 2)
+    curve(tmp_path / "short", "train/loss", [2, 1])
+    ppo, alone, short = (review_of(tmp_path / name).headline() for name in ("ppo", "alone", "short"))
+    assert ppo["text"].startswith("Little could be judged: the losses of reinforcement learning")
+    assert alone == {"kind": "info", "text": "No trouble found. Worth knowing: There is no validation."}
+    assert short["text"].startswith("Too few points to tell: it needs at least")
