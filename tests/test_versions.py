@@ -11,7 +11,8 @@ import pytest
 
 from tests.paths import ROOT
 
-PARTS = ["tests/logs", "tests/test_plugin.py", "tests/test_cli.py"]
+READING = ["tests/logs", "tests/test_plugin.py", "tests/test_cli.py"]
+TAB = ["tests/browser", "-k", "not live_training"]  # that test trains: no TensorFlow of today goes with this TensorBoard
 
 
 def environment(path, *packages):
@@ -37,12 +38,16 @@ def run_tests(python, *arguments):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="TensorBoard 2.14 needs Python 3.11 or older")
 def test_the_oldest_tensorboard(tmp_path):
-    python = environment(tmp_path, "tensorboard==2.14.0", "numpy<2", "setuptools<80")
-    run_tests(python, *PARTS)
+    # the others are what it needs and does not ask for, or asks for without an upper bound
+    python = environment(tmp_path, "tensorboard==2.14.0", "numpy<2", "protobuf<5", "setuptools<80", "six")
+    run_tests(python, *READING)
+    run_tests(python, *TAB)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.version_info >= (3, 13), reason="TensorFlow 2.16 needs Python 3.12 or older")
-def test_the_oldest_keras_3(tmp_path):
-    python = environment(tmp_path, "tensorflow==2.16.1", "keras==3.0.5")
+@pytest.mark.parametrize(("tensorflow", "keras"), [("2.16.1", "3.0.5"), ("2.18.0", "3.6.0")])
+def test_older_keras(tensorflow, keras, tmp_path):
+    """The first Keras 3, and the last before train functions were made as they are today (3.7)."""
+    python = environment(tmp_path, f"tensorflow=={tensorflow}", f"keras=={keras}")
     run_tests(python, "tests/training", "tests/heuristics/test_unnormalized_inputs.py")

@@ -86,7 +86,7 @@ def _one_layout(
     fixed = np.frombuffer(form.fixed(length).ljust(rows.shape[1], b"\0"), np.uint64)
     forms, heads, group = [form], rows[:1], np.zeros(1, np.int64)
     same = np.ones(len(records), bool)
-    differ = _differences(rows, heads)
+    differ = _differences(rows, heads)  # from the first record
     telling = np.flatnonzero(np.bitwise_or.reduce(differ, axis=1) & fixed)
     if len(telling):  # not all of one layout and one tag
         members, group = _groups(differ[telling] & fixed[telling, None])
@@ -96,8 +96,12 @@ def _one_layout(
         group = place[group]
         same = group >= 0
         forms, heads = [f for f in forms if f.shape == form.shape], rows[members[alike]]
-        records, rows, group = records[same], rows[same], group[same]
-        differ = _differences(rows, heads[group])
+        if not same.all():
+            records, rows, group, differ = records[same], rows[same], group[same], differ.compress(same, axis=1)
+        # until here the differences are from the first of all, from here on from the first of each group
+        for word, others in zip(differ, _differences(heads, heads[:1]), strict=True):
+            if others.any():
+                word ^= others.take(group)
     crcs = np.array([google_crc32c.value(head[:length].tobytes()) for head in heads], np.uint32)
     sound = _checksums(differ, crcs[group], length) == _column(rows, length, "<u4")
     if not sound.all():
@@ -108,7 +112,8 @@ def _one_layout(
         order = np.argsort(group, kind="stable")
         tags = list(np.split(order, np.flatnonzero(np.diff(group[order])) + 1))
     for slot, (_, at, kind) in enumerate(form.slots):
-        values = _column(rows, at, kind).astype("f8")
+        with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one, as everywhere; no reason to warn
+            values = _column(rows, at, kind).astype("f8")
         for chosen in tags:
             tag = forms[group[chosen][0]].slots[slot][0]
             yield Points(tag, records[chosen], steps[chosen], wall_times[chosen], values[chosen])

@@ -8,9 +8,11 @@ import { FindingCard } from "./FindingCard";
 
 const HEADLINE_SIGN: Record<Headline["kind"], string> = { trouble: "!", info: "ℹ", early: "○", fine: "✓", unknown: "○" };
 
+/** A check that passed says so; one that could not be made must not sound like what it looks for. */
 function titleOf(id: string, passed: boolean): string {
   const page = heuristics.value.find((entry) => entry.id === id);
-  return page ? (passed ? page.title_passed : page.title) : id;
+  const name = id.replaceAll("-", " ");
+  return passed && page ? page.title_passed : name.charAt(0).toUpperCase() + name.slice(1);
 }
 
 function Link({ id, passed }: { id: string; passed: boolean }): VNode {
