@@ -79,7 +79,6 @@ EXPLAINS: dict[str, frozenset[str]] = {
     "no-learning": frozenset(
         {
             "learning-rate-schedule",
-            "oscillating-loss",
             "plateau",
             "overfitting",
             "noisy-validation",

@@ -27,6 +27,7 @@ VALIDATION = ("validation", "val", "valid", "dev", "eval", "evaluation", "holdou
 ROLES = {**dict.fromkeys(TRAINING, "training"), **dict.fromkeys(VALIDATION, "validation"), "scram": "scram"}
 
 LOSS = _set("loss losses nll cost objective xent ce crossentropy bce")
+PLAIN_LOSS = _set("loss losses")
 # Words that change nothing about what a loss or metric is.
 FILLERS = _set(
     "epoch epochs avg average mean total overall all per stats on set data dataset value values running "
@@ -174,7 +175,8 @@ def _by_words(role: str, tag: str) -> Meaning | None:
         batches = bool(have & OF_BATCHES) and not have & {"epoch", "epochs"} and side == "training"
         if rest:
             return Meaning(f"{side} loss part", len(rest))
-        doubt = 0 if "total" in have or have & {"epoch", "epochs"} else 1
+        kind = 2 * bool(have & LOSS - PLAIN_LOSS and have & PLAIN_LOSS)  # train/ce_loss is a part of it where train/loss is too
+        doubt = kind if "total" in have or have & {"epoch", "epochs"} else kind + 1
         order = VALIDATION.index(known[0]) if side == "validation" and known else 0
         repeated = 5 * (len(known) > 1 and len(set(known)) == 1)  # train/train_loss is a summary in some frameworks
         return Meaning("batch loss" if batches else f"{side} loss", 10 * order + doubt + repeated + 2 * (not known))

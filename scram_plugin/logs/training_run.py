@@ -26,7 +26,7 @@ MOST_TAGS = 20_000
 class TrainingRun:
     """One training as its user sees it.
 
-    `parts` maps each TensorBoard run of it to its role ("training", "validation", "scram" or "" for all).
+    `parts` maps each TensorBoard run of it to its role ("training", "validation", "scram", "hyperparameters" or "" for all).
     """
 
     def __init__(
@@ -61,6 +61,8 @@ class TrainingRun:
         """signal -> its sources (order, TensorBoard run, tag, meaning), the best one first."""
         found: dict[str, list[tuple[tuple, str, str, Meaning]]] = {}
         for name in self.tensorboard_runs:
+            if self.parts[name] == "hyperparameters":  # its values are the results of the others again
+                continue
             directory = name.rpartition("/")[2].lower()
             place = VALIDATION.index(directory) if directory in VALIDATION else 0
             for tag in _first(self._logs[name], MOST_TAGS):
@@ -77,6 +79,12 @@ class TrainingRun:
     def signals(self) -> list[str]:
         """The names of the signals that were logged."""
         return sorted({*self._meanings, *(s for s in FALLBACKS if self.signal(s) is not None)} - {""})
+
+    def unknown_tags(self, most: int) -> list[str]:
+        """The first tags whose meaning no convention knows."""
+        known = {tag for sources in self._meanings.values() for _, _, tag, _ in sources}
+        tags = dict.fromkeys(tag for name in self.tensorboard_runs for tag in _first(self._logs[name], MOST_TAGS))
+        return list(_first((tag for tag in tags if tag not in known), most))
 
     @property
     def framework(self) -> str | None:

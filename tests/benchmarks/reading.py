@@ -24,7 +24,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import google_crc32c
+from tests.event_files import record
 
 SIZES = {"S": (24, 2_000), "M": (24, 50_000)}  # runs, steps of each of the five tags
 TAGS = (
@@ -35,11 +35,6 @@ TAGS = (
     "time/seconds_per_step",
 )
 ENCODINGS = ("tensors", "simple_value")
-
-
-def masked(data: bytes) -> bytes:
-    crc = google_crc32c.value(data)
-    return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
 
 
 def field(number: int, data: bytes) -> bytes:
@@ -53,11 +48,6 @@ def varint(value: int) -> bytes:
         out.append(value & 0x7F | 0x80)
         value >>= 7
     return bytes([*out, value])
-
-
-def record(payload: bytes) -> bytes:
-    length = struct.pack("<Q", len(payload))
-    return length + masked(length) + payload + masked(payload)
 
 
 def scalar(tag: str, step: int, wall_time: float, value: float, encoding: str) -> bytes:
@@ -142,10 +132,10 @@ def refresh_and_memory(logdir: Path, encoding: str) -> None:
     code = (
         "import resource, sys, time, scram_plugin\n"
         "from pathlib import Path\n"
-        "from tests.benchmarks.reading import scalar\n"
         "logs = scram_plugin.read(sys.argv[1])\n"
         "count = sum(len(run[tag]) for run in logs.values() for tag in run)\n"
         "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        "from tests.benchmarks.reading import scalar\n"
         "took = []\n"
         "for i in range(9):\n"
         "    path = sorted(Path(sys.argv[1]).rglob('*tfevents*'))[i]\n"

@@ -3,12 +3,15 @@
 Curves that are written out were logged by real trainings: of movie reviews (`BUMPY`), and of a loss with an empty mean.
 """
 
+import graphlib
+
 import keras
 import numpy as np
 import pytest
 from keras import layers
 from sklearn.datasets import load_diabetes
 
+from scram_plugin.heuristics.catalogue import EXPLAINS
 from scram_plugin.logs.logdir import read
 from scram_plugin.logs.pairing import training_runs
 from tests.event_files import curve, event, write
@@ -124,7 +127,7 @@ def test_a_metric_is_no_loss_where_there_is_one(tmp_path):
 
 def test_the_rate_dropped_while_each_epoch_still_brought_much(tmp_path):
     model = classifier(optimizer=keras.optimizers.SGD(0.05))
-    rates = {epoch: 0.05 if epoch < 4 else 5e-5 for epoch in range(30)}
+    rates = {epoch: 0.05 if epoch < 4 else 2e-4 for epoch in range(30)}
     curve(tmp_path / "train", "epoch_learning_rate", list(rates.values()))
     one = finding(trained(tmp_path, model, epochs=30, callbacks=[Rates(rates)]), "learning-rate-schedule")
     assert one["causes"][0]["id"] == "early-drop"
@@ -152,6 +155,61 @@ def test_a_spike_after_which_the_loss_never_came_back_is_a_warning(tmp_path):
     one = finding(review_of(tmp_path / "again"), "loss-spike")
     assert one["severity"] == "warning"
     assert "has not come below" in one["summary"]
+
+
+def test_a_jump_onto_a_swinging_level_is_divergence(tmp_path):
+    """The rate was multiplied by twenty after the eighth epoch of a regression; its losses as they were logged."""
+    losses = [175, 44.3, 20.5, 19.2, 18.3, 17.4, 16.6, 15.9, 7590, 20057, 23995, 8946, 13124, 17076, 11830, 18795, 8859, 15796,
+              26339, 20065, 35568, 22945, 10423, 12523, 16585]  # fmt: skip
+    curve(tmp_path / "a", "train/loss", losses)
+    assert warned(review_of(tmp_path / "a")) == ["divergence"]
+    broken = [1.018, 0.653, 0.536, 0.504, 0.465, 0.465, 0.417, 0.418, 0.394, 8.553] + [2.304] * 8
+    curve(tmp_path / "b", "train/loss", broken)
+    one = finding(review_of(tmp_path / "b"), "divergence")
+    assert (one["evidence"]["best_loss"], one["explained_by"]) == (pytest.approx(0.394), None)
+
+
+def test_no_two_findings_explain_each_other():
+    graphlib.TopologicalSorter(EXPLAINS).prepare()  # raises CycleError
+
+
+def test_the_tail_of_single_samples_is_no_accident(tmp_path):
+    """Batches of one: most losses are near zero, some are not, and none of them is a jump of the model."""
+    result = softmax_regression(tmp_path, 0.05, 1, 3000)
+    assert "loss-spike" not in found(result)
+
+
+def test_validations_that_are_rare_are_no_few_epochs(tmp_path):
+    events = [
+        event(step, 1e9 + step, **{"val/loss": loss}) for step, loss in ((4, 0.547), (9, 0.487), (14, 0.461), (19, 0.435))
+    ]
+    write(tmp_path / "events.out.tfevents.1.host", events)
+    curve(tmp_path, "epoch", np.arange(20))
+    curve(tmp_path, "train/loss", np.linspace(0.9, 0.4, 20))
+    assert "undertrained" not in found(review_of(tmp_path))
+
+
+def test_a_log_without_a_known_loss_says_what_it_has(tmp_path):
+    curve(tmp_path, "recon/train", [3, 2, 1])
+    result = review_of(tmp_path)
+    assert "(it has recon/train)" in result.headline()["text"]
+    assert '"training loss" = "recon/train"' in next(e["how"] for e in result.not_checked if e["heuristic"] == "divergence")
+
+
+def test_a_total_is_preferred_to_its_part(tmp_path):
+    for tag in ("train/ce_loss", "train/loss"):
+        curve(tmp_path, tag, [3, 2, 1])
+    assert review_of(tmp_path).signals["training loss"]["tag"] == "train/loss"
+
+
+def test_a_rate_of_next_to_nothing_is_told(tmp_path):
+    """A step schedule that counts batches where epochs were meant."""
+    rates = 0.05 * 0.1 ** (np.arange(40) // 2.0)
+    curve(tmp_path / "train", "epoch_learning_rate", rates)
+    model = classifier(optimizer=keras.optimizers.SGD(0.05))
+    result = trained(tmp_path, model, epochs=40, callbacks=[Rates(dict(enumerate(rates.tolist())))])
+    one = finding(result, "learning-rate-schedule")
+    assert "below a thousandth" in one["summary"] or "divided by" in one["summary"]
 
 
 def test_single_losses_that_are_nan_are_about_their_batches(tmp_path):

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.curves.judged import highest_rate, last_value, loss, lowest_point, rate_as_cause
-from scram_plugin.heuristics.curves.noise import median
-from scram_plugin.heuristics.curves.shape import SURE, shape_of
+from scram_plugin.heuristics.curves.noise import median, noise
+from scram_plugin.heuristics.curves.shape import SURE, Shape, shape_of
 from scram_plugin.heuristics.edits import set_learning_rate
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
 from scram_plugin.heuristics.page import Page
@@ -22,6 +22,7 @@ OPTIONS = (
         "lost", 0.5, "part of what had been learned that must be lost again; half, so that a drift is not called divergence"
     ),
 )
+EARLIER = 6  # points before the rise that tell their noise
 EXPLODED = 100.0  # times the loss of the start: no training recovers from that, and none that works passes through it
 USUAL = 1e-3  # a learning rate that is safe for most adaptive optimisers (Kingma & Ba, 2015)
 
@@ -32,12 +33,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     after = len(values) - 1 - form.best
     end = min(form.end, median(values[-3:]))
     rise = end - form.lowest
-    if after < options["patience"] or form.strength < SURE or rise <= 6 * form.noise:
+    if after < options["patience"] or form.strength < SURE or rise <= 6 * _noise(values, form):
         return
     if rise < options["lost"] * form.gain or rise < 0.1 * max(abs(form.lowest), abs(form.start)):
         return
     tail = form.fitted[form.positions > form.best]
-    if _recovers(values[form.best :], form.lowest, end):
+    if end < form.start and _recovers(values[form.best :], form.lowest, end):
         return
     exploded = end > EXPLODED * max(abs(form.start), 1e-6)
     exact = lowest_point(curve, form)
@@ -69,11 +70,21 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     )
 
 
+def _noise(values: np.ndarray, form: Shape) -> float:
+    """The noise before the rise, where after it the loss stays high but swings too much for its own noise to tell."""
+    before, after = values[: form.best + 1], values[form.best + 2 :]
+    if len(before) >= EARLIER and np.quantile(after, 0.1) > form.lowest + 0.1 * (median(after) - form.lowest):
+        return min(form.noise, noise(before))
+    return form.noise
+
+
 def _recovers(values: np.ndarray, lowest: float, end: float) -> bool:
     """Whether the loss is coming back: it stood twice as high above the lowest as it does at the end, and falls."""
     if len(values) < 8:
         return False
     quarter = len(values) // 4
+    if median(values[-quarter:]) >= end + 0.95 * (median(values[-2 * quarter : -quarter]) - end):
+        return False  # it falls no more
     middle = max(median(part) for part in np.array_split(values[quarter:-quarter], 4) if len(part))
     return middle - lowest > 2 * (end - lowest)
 

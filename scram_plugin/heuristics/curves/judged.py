@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -36,7 +37,14 @@ def loss(run: TrainingRun, side: str = "training", least: int = 0) -> Curve:
         raise Inconclusive(WHY_NOT[run.kind])
     curve = run.signal(f"{side} loss")
     if curve is None:
-        raise NotChecked(f"no {side} loss was logged", LOG_VALIDATION if side == "validation" else LOG_LOSS)
+        if side == "validation":
+            raise NotChecked("no validation loss was logged", LOG_VALIDATION)
+        tags = [tag for tag in run.unknown_tags(4) if tag.isprintable()]
+        known = f" under a name that is known (it has {', '.join(tags[:3])}{', …' * (len(tags) > 3)})" if tags else ""
+        name_it = (
+            f'\n# or say in scram.toml which it is:\n# [signals]\n# "training loss" = {json.dumps(tags[0])}' if tags else ""
+        )
+        raise NotChecked(f"no training loss was logged{known}", LOG_LOSS + name_it)
     if len(curve.finite) < least <= len(curve):
         raise Inconclusive(f"only {len(curve.finite)} of {len(curve)} values of the {side} loss are finite")
     return enough(curve.finite, least, f"{side} loss")

@@ -16,12 +16,14 @@ from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option("least", 20, "points of the training loss that are needed to compare it before and after a drop"),
+    Option("least", 10, "points of the training loss that are needed to compare it before and after a drop"),
     Option("drop", 5.0, "how many times lower the rate must become at once to be a drop; step schedules divide by 10 or 5"),
 )
 STRETCHES = 50  # the loss and the rate are compared over means of so many parts
 STEEP = 0.03  # of the loss, gained from one part to the next before a drop: there it was still learning fast
 AFTER = 8  # parts that must follow a drop, to tell that nothing more was gained
+SPENT = 1e-3  # of the highest rate: with less nothing is learned
+MOST = 0.6  # of the training, at its end, with such a rate: no usual schedule does that
 LEARNED = 0.98  # an accuracy from which on nothing was left to learn
 BLOW_UP = 2.0  # times the first loss, in the first tenth of the training
 
@@ -39,7 +41,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     rate = enough(rate.finite, 3, "learning rate")
     # the rate at each point of the loss
     rates = rate.values[np.clip(np.searchsorted(rate.steps, curve.steps, side="right") - 1, 0, len(rate) - 1)]
-    for found in (_no_warm_up(curve, rates), _too_early(curve, rates, options["drop"]), _never(curve, rates)):
+    too_early = (_too_early(curve, rates, options["drop"]), _spent(rates))
+    for found in (_no_warm_up(curve, rates), *too_early, _never(curve, rates)):
         for kind, at, evidence in found:
             yield _finding(curve, rate, kind, at, evidence)
             return
@@ -58,6 +61,14 @@ def _no_warm_up(curve: Curve, rates: np.ndarray) -> Found:
         and rates[0] >= 0.99 * rates.max()
     ):
         yield "no-warm-up", high, {"blow_up": float(curve.values[high]), "first_loss": float(curve.values[0])}
+
+
+def _spent(rates: np.ndarray) -> Found:
+    """For most of the training the rate was next to nothing."""
+    spent = rates < SPENT * rates.max()
+    first = len(rates) - int(np.argmin(spent[::-1])) if not spent.all() else 0
+    if 0 < first <= (1 - MOST) * len(rates):
+        yield "spent", first, {"spent_percent": 100 * (1 - first / len(rates))}
 
 
 def _too_early(curve: Curve, rates: np.ndarray, drop: float) -> Found:
@@ -93,6 +104,7 @@ def _never(curve: Curve, rates: np.ndarray) -> Found:
 
 _TITLES = {
     "no-warm-up": "The loss blew up at the full learning rate",
+    "spent": "The learning rate was next to nothing for most of the training",
     "early-drop": "The learning rate dropped while the loss was falling fast",
     "no-drop": "The loss is level and noisy at a constant learning rate",
 }
@@ -100,17 +112,16 @@ _TITLES = {
 
 def _finding(curve: Curve, rate: Curve, kind: str, at: int, evidence: dict[str, Any]) -> Finding:
     step = int(curve.steps[at])
-    others = [Cause(other) for other in _TITLES if other != kind]
     return Finding(
         severity="info",
-        confidence="possible",
-        title=f"{_TITLES[kind]} ({place(curve.axis, step)})" if kind != "no-drop" else _TITLES[kind],
+        confidence="likely" if kind == "spent" else "possible",
+        title=_TITLES[kind] + (f" ({place(curve.axis, step)})" if kind in ("no-warm-up", "early-drop") else ""),
         evidence={"at_place": place(curve.axis, step), "rate_text": number(float(rate.values.max())), **evidence},
         first_step=step,
         last_step=int(curve.steps[-1]),
         axis=curve.axis,
         curves=[curve.source(), rate.source()],
-        causes=[Cause(kind, "The curves show just this."), *others][:1],
+        causes=[Cause("early-drop" if kind == "spent" else kind, "The curves show just this.")],
         bad_step=step,
     )
 

@@ -23,6 +23,8 @@ OPTIONS = (
 )
 START = 0.1  # of the curve: what happens there is warming up
 LOST = 0.05  # of the loss before a spike: if it never comes nearer to that again, the spike did harm
+TAIL = 5  # single jumps from which on they are no accidents
+APART = 2.0  # times the highest point that is not called a spike
 RETURN = 5  # points after the last spike in which the loss may come back
 LONG = 0.02  # of the curve: a spike that lasts longer has cost training time, and is a warning
 
@@ -42,10 +44,16 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     spikes = edges.reshape(-1, 2)
     longest = int(np.max(spikes[:, 1] - spikes[:, 0]))
     highest = int(np.argmax(np.where(high, height, -np.inf)))
+    begins = int(spikes[np.searchsorted(spikes[:, 0], highest, side="right") - 1, 0])
+    level_before = median(values[max(begins - 9, 0) : begins])
     unit = curve.axis
     lasting = longest >= max(3, LONG * len(values))
     before, best_after = _level_before_and_after(values, spikes)
     lost = best_after is not None and best_after - before > max(3 * sigma, LOST * abs(before))
+    others = height[~np.convolve(high, np.ones(7), "same").astype(bool)]  # not beside a spike either
+    beside = APART * np.max(others[int(START * len(others)) :], initial=0.0)
+    if not lasting and not lost and (len(spikes) > TAIL or height[highest] < beside):
+        return  # others come near it: it is of the tail of this loss's distribution, of small batches, for example
     certain = height[highest] > 2 * options["noise_factor"] * sigma and height[highest] > 2 * abs(around[highest])
     yield Finding(
         severity="warning" if lasting or lost else "info",
@@ -56,8 +64,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "count": len(spikes) if len(spikes) > 1 else None,
             "highest_place": place(unit, int(steps[highest])),
             "highest": float(values[highest]),
-            "around": float(around[highest]),
-            "times": float(values[highest] / around[highest]) if around[highest] > 0 else None,
+            "around": level_before,
+            "times": float(values[highest] / level_before) if level_before > 0 else None,
             "longest": longest if longest > 1 else None,
             "lost": f"Before it the loss was {number(before)}; since then it has not come below {number(best_after)}."
             if lost and best_after is not None

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
+from scram_plugin.heuristics.curves.judged import USUAL
 from scram_plugin.heuristics.edits import set_learning_rate
 from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, NotChecked
 from scram_plugin.heuristics.page import Page
@@ -174,6 +175,11 @@ def _learning_rate(run: TrainingRun, step: int | None, evidence: dict[str, Any])
     against = ""
     if rate is not None and usual is not None and not said and usual / 100 <= rate and not optimizer.get("schedule"):
         against = f"The learning rate, {number(rate)}, is in the usual range of {name}."
+    elif rate is not None and usual is None and not said and USUAL[0] <= rate <= USUAL[1]:
+        weight, against = (
+            -0.5,
+            f"The highest learning rate was {number(rate)}, which is usual, and the loss did not grow before.",
+        )
     return weight, Cause("learning-rate", " ".join(said), against, edit)
 
 

@@ -24,6 +24,7 @@ NOTHING = 0.01  # of the loss: less than that, gained in so long a time, is noth
 CONVERGES = 0.8  # of the late points are below the one before, as of no curve that is level with noise
 LITTLE = 0.1  # of the loss: the noise must be low enough to exclude that much, at two standard errors, to speak of a level
 MANY = 50  # points that a level curve must have that never was better
+QUIET = 0.005  # noise, as a fraction of the level: with less, and no accuracy to tell a bad level, it has simply converged
 GOOD = 0.8  # an accuracy from which on a level is where a training may end
 DECAYED = 0.1  # of the highest learning rate: below that the schedule has ended the learning, as it should
 
@@ -50,7 +51,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         or early - end + 2 * error > LITTLE * abs(end)  # for all that the noise lets one see, it may still fall
         or end < options["high"] * form.start
         or form.start - end < 6 * form.noise * np.sqrt(2 / len(late))
-        or (reached is not None and reached >= GOOD)
+        or (form.noise < QUIET * abs(end) if reached is None else reached >= GOOD)
         or _decayed(run)
     ):
         return
@@ -66,7 +67,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         confidence="likely" if was_better and form.strength > 2 * SURE else "possible",
         title=f"The training loss is stuck since {place(unit, first)}",
         evidence={
-            "start_loss": form.start,
+            "start_loss": float(values[0]),
             "first_place": place(unit, first),
             "last_place": place(unit, last),
             "last_loss": end,

@@ -22,7 +22,7 @@ OUTLIER = 2.0  # noises from the running median of five to which a point is pull
 # rise of several standard errors and points that follow the best; `make bench-verdicts` prints what comes of it.
 CHANCE, PER_LOG = 1.0, 3.3
 SURE = 1.0  # `strength` from which on a rise is real; from twice that on it is likely whatever the noise is like
-AROUND = 5  # points from the lowest on that tell its level; those before it may lie on a slope
+AROUND = 5  # points that tell the lowest level: those from there on, or those up to there where a jump follows
 BUMP = 3.0  # noises above the end from which on a point between the best and the end is a bump (the three-sigma rule)
 NEAR = 10  # points at least whose noise is estimated
 PRIOR = 6  # points that the robust estimate of the noise counts as, beside the squared residuals
@@ -97,7 +97,7 @@ def shape(values: np.ndarray) -> Shape:
     return Shape(
         best=int(positions[best]),
         start=float(fitted[0]),
-        lowest=median(points[best : best + AROUND]),
+        lowest=min(median(points[best : best + AROUND]), median(points[max(best + 1 - AROUND, 0) : best + 1])),
         end=median(fitted[-3:]),
         noise=max(sigma, robust) * float(np.sqrt(block)),
         strength=float(strength),

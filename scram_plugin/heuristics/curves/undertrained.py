@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from scram_plugin.heuristics.curves.judged import loss, reached
 from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option, TooEarly
@@ -34,7 +36,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         return
     falls = 1 - values[1:] / values[:-1]  # of each point, as a fraction of the one before
     last = falls[-3:]
-    speed = median(last)
+    gap = median(np.diff(curve.steps)) if curve.axis == "epoch" else 1.0  # epochs from one validation to the next
+    speed = 1 - (1 - median(last)) ** (1 / max(gap, 1.0))
     if speed < options["fast"] or (last <= 0).any() or values[-3] - values[-1] < 3 * noise(values):
         return
     if curve.axis != "epoch" and len(curve) < 10:
@@ -47,6 +50,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         title=f"It was still learning fast when it ended at {place(unit, end)}",
         evidence={
             "speed_percent": 100 * speed,
+            "each": "an epoch" if unit == "epoch" else "from one point to the next",
             "last_loss": float(values[-1]),
             "before_loss": float(values[-4]),
             "before_place": place(unit, first),
@@ -58,7 +62,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         last_step=end,
         axis=unit,
         curves=[curve.source()],
-        causes=[Cause("few-epochs", f"There were {len(curve)} of them." if unit == "epoch" else ""), Cause("learning-rate")],
+        causes=[Cause("few-epochs", f"There were {end + 1} of them." if unit == "epoch" else ""), Cause("learning-rate")],
     )
 
 
