@@ -12,7 +12,7 @@ import threading
 import time
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -176,7 +176,7 @@ class SCRAM(keras.callbacks.Callback):
         assert self._writer is not None
         self._session.epochs = self._epoch + 1
         if self._own_scalars:
-            logs = {name: float(value) for name, value in (logs or {}).items() if np.ndim(value) == 0}
+            logs = dict(_numbers(logs or {}))
             training = {f"epoch_{name}": value for name, value in logs.items() if not name.startswith("val_")}
             rate = getattr(getattr(self.model, "optimizer", None), "learning_rate", None)
             if rate is not None:
@@ -330,3 +330,12 @@ class SCRAM(keras.callbacks.Callback):
         """Print what is waiting; called where no progress bar is half-drawn."""
         if self._reporter is not None:
             self._reporter.show()
+
+
+def _numbers(logs: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """The scalars of Keras's logs; a metric that is itself several numbers (as some versions give them) by its parts."""
+    for name, value in logs.items():
+        if isinstance(value, Mapping):
+            yield from _numbers(value)
+        elif np.ndim(value) == 0:
+            yield name, float(value)
