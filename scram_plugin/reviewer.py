@@ -162,7 +162,7 @@ class NewFindings:
         # only what the callback writes: other trainings may have their logs below the same directory
         own = [(name, os.path.join(log_dir, name)) for name in ("train", "validation", schema.RUN)]
         self._logs, self._catalogue = Logdir(own), catalogue
-        self._known: set[tuple[str, str]] = set()
+        self._known: set[tuple[str, str, str]] = set()
 
     def look(self) -> list[dict[str, Any]]:
         """The findings that are new since the last look; those that another finding explains are left out."""
@@ -172,7 +172,7 @@ class NewFindings:
             if run.name != ".":
                 continue
             for finding in review(run, self._catalogue).findings:
-                key = (finding["heuristic"], finding["curves"][0]["tag"])
+                key = (finding["heuristic"], finding["severity"], finding["curves"][0]["tag"])
                 if finding["explained_by"] is None and key not in self._known:
                     self._known.add(key)
                     new.append(finding)

@@ -61,7 +61,7 @@ class SCRAM(keras.callbacks.Callback):
         every: measure inputs, targets and outputs in detail in every n-th batch. The loss and the extremes of every batch
             are recorded in any case.
         source: record the lines of the program that define, compile and fit the model, so that fixes can be shown in them.
-        print_findings: print new findings at the end of an epoch, and at once for an error.
+        print_findings: print new errors and warnings at the end of an epoch, errors at once; infos are in the tab.
         stop_on: "error" ends the training after a new finding of that severity; None never does.
         on_finding: called with each new finding, a dictionary as in ``scram check --format json``.
 

@@ -35,7 +35,7 @@ class Reporter:
             if self._findings is None:
                 self._findings = NewFindings(self._log_dir, configured())
             new = self._findings.look()
-            self._unprinted += new
+            self._unprinted += [finding for finding in new if finding["severity"] != "info"]
             for finding in new:
                 if self._on_finding is not None:
                     self._on_finding(finding)

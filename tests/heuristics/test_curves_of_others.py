@@ -228,7 +228,7 @@ def test_another_training_in_the_same_directory_is_told_from_a_resumed_one(tmp_p
     fresh.compile("adam", "sparse_categorical_crossentropy")
     one = finding(trained(tmp_path / "rerun", fresh, epochs=8), "step-rewind")
     assert one["causes"][0]["id"] == "rerun"
-    assert "begins anew" in one["causes"][0]["for"]
+    assert "begins anew, too" in one["causes"][0]["for"]
     model = classifier()
     trained(tmp_path / "resumed", model, epochs=8)
     one = finding(trained(tmp_path / "resumed", model, epochs=12, initial_epoch=5), "step-rewind")

@@ -12,6 +12,7 @@ from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, place
+from scram_plugin.logs.series import Series
 from scram_plugin.logs.training_run import TrainingRun
 
 SIGNALS = ("training loss", "validation loss", "adversarial loss", "policy loss", "return")
@@ -28,7 +29,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     back = np.flatnonzero(np.diff(series.steps) < 0)
     before, after = int(series.steps[back[-1]]), int(series.steps[back[-1] + 1])
     alternating = _alternate(series.wall_times, back)
-    anew = _begins_anew(series.values, int(back[-1]))
+    anew = _begins_anew(series, int(back[-1]))
     unit = curve.axis
     yield Finding(
         severity="info",
@@ -59,12 +60,16 @@ def _alternate(wall_times: np.ndarray, back: np.ndarray) -> bool:
     return any(wall_times[i + 1] < wall_times[: i + 1].max() for i in back)
 
 
-def _begins_anew(values: np.ndarray, end: int) -> str:
-    """Evidence that after point `end` another training began: the loss there is nearer to its first value than to its last."""
-    first, last, after = median(values[:3]), median(values[max(end - 2, 0) : end + 1]), median(values[end + 1 : end + 4])
-    if not np.isfinite((first, last, after)).all() or abs(after - first) >= abs(after - last):
+def _begins_anew(series: Series, end: int) -> str:
+    """Evidence that after point `end` another training began: from the first step, or with what had been learned lost."""
+    steps, values = series.steps, series.values
+    if steps[end + 1] > steps[0]:
         return ""
-    return f"The loss begins anew: it was {number(last)} before, is {number(after)} after, and was {number(first)} at first."
+    first, last, after = median(values[:3]), median(values[max(end - 2, 0) : end + 1]), median(values[end + 1 : end + 4])
+    if np.isfinite((first, last, after)).all() and last < first and after > (first + last) / 2:
+        told = f"it was {number(last)} before, is {number(after)} after, and was {number(first)} at first."
+        return f"The loss begins anew, too: {told}"
+    return "The steps begin at the first one again."
 
 
 HEURISTIC = Heuristic(
