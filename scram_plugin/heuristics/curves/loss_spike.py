@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.curves.judged import loss, rate_as_cause
-from scram_plugin.heuristics.curves.noise import median, noise
+from scram_plugin.heuristics.curves.noise import median, noise, reflected, sliding_medians
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, place
@@ -87,14 +87,14 @@ def _level_before_and_after(values: np.ndarray, spikes: np.ndarray) -> tuple[flo
     before = median(values[max(first - 5, 0) : first])
     if len(values) - last < RETURN:
         return before, None
-    return before, float(np.median(np.lib.stride_tricks.sliding_window_view(values[last:], 3), axis=1).min())
+    return before, float(sliding_medians(values[last:], 3).min())
 
 
 def _level(values: np.ndarray) -> np.ndarray:
     """The median of a tenth of the curve around each point, at least 9 and at most 201 points."""
     half = min(max(4, len(values) // 20), 100)
-    padded = np.pad(values, half, mode="reflect") if len(values) > half else np.pad(values, half, mode="edge")
-    return np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1), axis=1)
+    padded = reflected(values, half)
+    return sliding_medians(padded, 2 * half + 1)
 
 
 HEURISTIC = Heuristic(

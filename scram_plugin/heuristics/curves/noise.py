@@ -20,6 +20,17 @@ def median(values: np.ndarray) -> float:
     return float(ordered[(count - 1) // 2] + ordered[count // 2]) / 2
 
 
+def reflected(values: np.ndarray, count: int) -> np.ndarray:
+    """`values` with their mirror image for `count` points beyond both ends (fewer than there are values)."""
+    return np.concatenate([values[count:0:-1], values, values[-2 : -count - 2 : -1]])
+
+
+def sliding_medians(values: np.ndarray, count: int) -> np.ndarray:
+    """The median of each `count` neighbouring values, shape (len(values) - count + 1,)."""
+    ordered = np.sort(np.lib.stride_tricks.sliding_window_view(values, count), axis=1)
+    return (ordered[:, (count - 1) // 2] + ordered[:, count // 2]) / 2
+
+
 def noise(values: np.ndarray) -> float:
     """Standard deviation of the noise of a curve, robust to outliers and trends; 0.0 for fewer than four points."""
     if len(values) < 4:

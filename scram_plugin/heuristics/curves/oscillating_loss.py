@@ -26,26 +26,29 @@ OPTIONS = (
 )
 STRETCHES = 50  # means over so many parts: the noise of single batches is natural and averages out
 BATCHES = 10  # at least so many to a mean, where the points are losses of batches
+TURNS = 0.4  # of the points at which the direction changes: of white noise two thirds, of a slow wave hardly any
 STEADY = 0.1  # noise of the validation loss, as a fraction of it: the model that is measured there does not swing
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = loss(run, least=int(options["least"]))
+    values, steps = stretches(curve, STRETCHES)
+    if (values <= 0).any():
+        raise Inconclusive("the loss is not above zero everywhere, so there is no measure for its swings")
+    if not _swings(values, options["max_noise"]):
+        return
     shaken = _validation(run)
     if shaken is not None and shaken < STEADY:
         return  # the model does not swing, what its batches show is their own noise
     # Epochs swing only if the model does, and so do the losses of batches if the validation swings with them.
-    alone = curve.axis == "epoch" or (shaken is not None and shaken > options["max_noise"] / 2)
-    values, steps = stretches(curve, STRETCHES, 1 if alone else BATCHES)
-    if len(values) < options["least"]:
-        raise TooEarly(f"it needs {options['least'] * BATCHES:,} losses of batches, there are {len(curve)}")
-    if (values <= 0).any():
-        raise Inconclusive("the loss is not above zero everywhere, so there is no measure for its swings")
+    if curve.axis != "epoch" and (shaken is None or shaken <= options["max_noise"] / 2):
+        values, steps = stretches(curve, STRETCHES, BATCHES)
+        if len(values) < options["least"]:
+            raise TooEarly(f"it needs {options['least'] * BATCHES:,} losses of batches, there are {len(curve)}")
+        if not _swings(values, options["max_noise"]):
+            return
     half = values[len(values) // 2 :]
-    swing = max(min(noise(part) / median(part) for part in (values, half)), _swing(half))
-    turns = float(np.mean(np.diff(np.sign(np.diff(half))) != 0)) if len(half) > 3 else 0.0
-    if swing <= options["max_noise"] or turns < 0.4:
-        return
+    swing, turns = max(_zigzag(values), _spread(half)), _turns(half)
     rate = run.signal("learning rate")
     if rate is not None and np.count_nonzero(np.diff(rate.finite.values) > 0.2 * np.max(rate.finite.values, initial=0)) > 2:
         raise Inconclusive("the learning rate itself goes up and down, and the loss may follow it as intended")
@@ -70,22 +73,41 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     )
 
 
+def _swings(values: np.ndarray, most: float) -> bool:
+    half = values[len(values) // 2 :]
+    return _turns(half) >= TURNS and (_zigzag(values) > most or _spread(half) > most)
+
+
+def _zigzag(values: np.ndarray) -> float:
+    """The noise as a fraction of the level, of the whole and of its later half, whichever is less."""
+    return min(noise(part) / median(part) for part in (values, values[len(values) // 2 :]))
+
+
+def _spread(values: np.ndarray) -> float:
+    """The standard deviation around the nearest falling curve as a fraction of the level: of slower swings than a zigzag.
+
+    By the quantiles of 10 % and 90 %, which are 2.563 standard deviations apart, so that spikes do not count.
+    """
+    around = np.sort(values - falling(values))
+    last = len(around) - 1
+    return float(around[round(0.9 * last)] - around[round(0.1 * last)]) / 2.563 / median(values)
+
+
+def _turns(values: np.ndarray) -> float:
+    """How often the curve changes its direction, as a fraction of its points."""
+    if len(values) <= 3:
+        return 0.0
+    up = values[1:] > values[:-1]
+    return float(np.count_nonzero(up[1:] != up[:-1])) / (len(up) - 1)
+
+
 def _validation(run: TrainingRun) -> float | None:
     """How much the later half of the validation loss swings, as a fraction of it; None where that cannot be told."""
     curve = run.signal("validation loss")
     if curve is None or len(curve.finite) < 8:
         return None
     late = curve.finite.values[len(curve.finite) // 2 :]
-    return max(noise(late) / median(late), _swing(late)) if (late > 0).all() else None
-
-
-def _swing(values: np.ndarray) -> float:
-    """The standard deviation around the nearest falling curve as a fraction of the level: of slower swings than `noise` sees.
-
-    By the quantiles of 10 % and 90 %, which are 2.563 standard deviations apart, so that spikes do not count.
-    """
-    low, high = np.quantile(values - falling(values), (0.1, 0.9))
-    return float(high - low) / 2.563 / median(values)
+    return max(noise(late) / median(late), _spread(late)) if (late > 0).all() else None
 
 
 def _batch_size(run: TrainingRun) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.curves.judged import at, enough, final_accuracies, last_value, loss, lowest_point
-from scram_plugin.heuristics.curves.noise import median
+from scram_plugin.heuristics.curves.noise import median, sliding_medians
 from scram_plugin.heuristics.curves.shape import SURE, shape_of
 from scram_plugin.heuristics.edits import add_callback, add_dropout
 from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, NotChecked, Option, TooEarly
@@ -53,7 +53,7 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
     # Levels are medians of several points: of a third of those after the best, so that one out of line raises nothing.
     count = max(patience, min(after // 3, LONGEST))
     around = values[max(form.best - count + 1, 0) : form.best + count]
-    lowest = float(np.median(np.lib.stride_tricks.sliding_window_view(around, count), axis=1).min())
+    lowest = float(sliding_medians(around, count).min())
     rise = median(values[-count:]) - lowest
     worth = SMALLEST * abs(lowest)
     floor = max(options["min_rise"] * abs(lowest), GAINED * abs(form.gain))

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.noise import median, noise
+from scram_plugin.heuristics.curves.noise import median, noise, reflected, sliding_medians
 from scram_plugin.logs.curve import Curve
 
 MOST = 400  # points that are fitted; longer curves are condensed to means of as many blocks
@@ -84,7 +84,8 @@ def shape(values: np.ndarray) -> Shape:
     # Noise is often a fraction of the level, and higher at the start: it is that of the points from shortly before the best on.
     near = max(min(at - (len(points) - at) // 4, len(points) - NEAR), 0)
     residuals = (points - fitted)[near:]
-    free = len(residuals) - len(np.unique(fitted[near:]))  # each level of the fit takes one
+    levels = fitted[near:]
+    free = len(residuals) - 1 - np.count_nonzero(levels[1:] != levels[:-1])  # each level of the fit takes one
     robust = max(noise(points[near:]), noise(points[len(points) // 2 :]), CLOSE * float(np.abs(points).max()))
     sigma = float(np.sqrt((np.dot(residuals, residuals) + PRIOR * robust**2) / (free + PRIOR)))
     ratio = (down[-1] - both[at]) / (sigma**2 * _redundancy(residuals)) if sigma > 0 else 0.0
@@ -110,8 +111,7 @@ def shape(values: np.ndarray) -> Shape:
 def _without_outliers(values: np.ndarray) -> np.ndarray:
     if len(values) < 7:
         return values
-    windows = np.lib.stride_tricks.sliding_window_view(np.pad(values, 2, mode="reflect"), 5)
-    level = np.sort(windows, axis=1)[:, 2]
+    level = sliding_medians(reflected(values, 2), 5)
     reach = OUTLIER * max(noise(values), CLOSE * float(np.abs(values).max()))
     calm = np.clip(values, level - reach, level + reach)
     if calm[-1] != values[-1]:
