@@ -238,3 +238,16 @@ def test_a_remote_log_directory(tmp_path, capsys):
     assert run["name"] == "exp"
     assert main(["check", "memory://nothing-here"]) == 2
     assert "no such directory" in capsys.readouterr().err
+
+
+def test_what_another_finding_explains_is_told_in_a_line(tmp_path):
+    curve(tmp_path, "val/loss", [2.0, 1.0, 0.8, *np.linspace(0.82, 1.6, 20)])
+    curve(tmp_path, "train/loss", np.geomspace(2, 0.1, 23))
+    curve(tmp_path, "val/accuracy", np.linspace(0.5, 0.9, 23))
+    out = scram("check", tmp_path).stdout
+    assert "warning: Overfitting since" in out
+    told = " ".join(out.split())
+    assert (
+        "Probably because of this: The validation loss rises, but val/accuracy still improves (metric-loss-disagreement)"
+        in told
+    )

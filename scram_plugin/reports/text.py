@@ -58,6 +58,9 @@ def _print_run(console: Console, review: Review, told: Sequence[tuple[str, str]]
     for finding in review.findings:
         if finding["explained_by"] is None:
             print_finding(console, finding, indent=2)
+            for other in review.findings:
+                if other["explained_by"] == finding["heuristic"]:
+                    _paragraph(console, 4, f"Probably because of this: {_clean(other['title'])} ({other['heuristic']})", "dim")
     for note in review.notes:
         _paragraph(console, 2, f"note: {_clean(note)}", "dim")
     early = [entry["heuristic"] for entry in review.inconclusive if entry["early"]]
