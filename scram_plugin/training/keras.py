@@ -154,7 +154,9 @@ class SCRAM(keras.callbacks.Callback):
         if self._broken:
             return
         several = self.model.steps_per_execution
-        if batch == self._first and batch % several == 0:  # Keras before 3.7 ends an execution with its first batch
+        if (
+            several > 1 and batch == self._first and batch % several == 0
+        ):  # Keras before 3.7 ends an execution with its first batch
             batch = min(batch + several, self.params.get("steps") or math.inf) - 1
         now, done = time.time(), self._base + batch + 1
         self._times.extend([now] * (done - self._session.batches))

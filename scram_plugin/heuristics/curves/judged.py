@@ -20,6 +20,7 @@ LOG_LOSS = 'writer.add_scalar("train/loss", loss, step)  # or, in Keras: model.f
 LOG_VALIDATION = "model.fit(..., validation_data=(x_val, y_val))  # or validation_split=0.1; else log it as val/loss"
 # Learning rates that most trainings use, from fine-tuning to SGD: of them nobody can tell by the number whether they fit.
 USUAL = (1e-5, 0.02)
+ALL_LEARNED = 0.98  # an accuracy from which on little is left to learn
 SPENT = 0.01  # of the highest learning rate: below that for half of a training, hardly anything is learned
 WHY_NOT = {
     "adversarial": "the losses of a generator and its opponent push against each other, so their level does not tell whether "
@@ -80,6 +81,7 @@ def lowest_point(curve: Curve, form: Shape) -> int:
 def last_value(curve: Curve, form: Shape) -> float:
     """The last value as logged, or the median of the last three where it is out of line."""
     usual, last = median(curve.values[-3:]), float(curve.values[-1])
+    # in line: near the other two, or further on the way on which they are
     return last if abs(last - usual) <= 3 * form.noise or np.ptp(curve.values[-3:]) == abs(last - curve.values[-3]) else usual
 
 
@@ -97,6 +99,12 @@ def reached(run: TrainingRun) -> tuple[float, float] | None:
         return None
     end = level(curve.finite.values, 0.2, end=True)
     return end, end - float(curve.finite.values[0])
+
+
+def all_learned(run: TrainingRun) -> bool:
+    """Whether an accuracy is so high that little is left to learn."""
+    known = reached(run)
+    return known is not None and ALL_LEARNED <= known[0] <= 1.0
 
 
 def stretches(curve: Curve, most: int, least: int = 1) -> tuple[np.ndarray, np.ndarray]:

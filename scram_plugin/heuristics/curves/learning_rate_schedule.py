@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.judged import enough, level, loss, reached, stretches
+from scram_plugin.heuristics.curves.judged import all_learned, enough, level, loss, stretches
 from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
 from scram_plugin.heuristics.page import Page
@@ -24,7 +24,6 @@ STEEP = 0.03  # of the loss, gained from one part to the next before a drop: the
 AFTER = 8  # parts that must follow a drop, to tell that nothing more was gained
 SPENT = 1e-3  # of the highest rate: with less nothing is learned
 MOST = 0.6  # of the training, at its end, with such a rate: no usual schedule does that
-LEARNED = 0.98  # an accuracy from which on nothing was left to learn
 BLOW_UP = 2.0  # times the first loss, in the first tenth of the training
 
 
@@ -35,8 +34,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "no learning rate was logged", 'writer.add_scalar("learning_rate", optimizer.param_groups[0]["lr"], step)'
         )
     curve = loss(run, least=int(options["least"]))
-    known = reached(run)
-    if known is not None and LEARNED <= known[0] <= 1.0:
+    if all_learned(run):
         return
     rate = enough(rate.finite, 3, "learning rate")
     # the rate at each point of the loss
@@ -73,9 +71,9 @@ def _spent(rates: np.ndarray) -> Found:
 
 def _too_early(curve: Curve, rates: np.ndarray, drop: float) -> Found:
     """The rate fell while the loss fell fast, and all that was gained since is less than one part brought before."""
-    values, _ = stretches(curve, STRETCHES)
-    block = len(curve) // len(values)
-    rates = rates[-block * len(values) :: block]
+    values, steps = stretches(curve, STRETCHES)
+    begins = np.searchsorted(curve.steps, steps)
+    rates = rates[begins]
     peak = np.flatnonzero(rates >= 0.99 * rates.max())[-1]
     low = peak + int(np.argmax(rates[peak:] <= rates[peak] / drop))
     if low == peak or low >= len(values) / 2 or len(values) - low < AFTER or (values <= 0).any():
@@ -84,10 +82,10 @@ def _too_early(curve: Curve, rates: np.ndarray, drop: float) -> Found:
     pace = float(np.min(-np.diff(np.log(values[max(before - 2, 0) : before + 1]))))  # of the last parts before the drop
     gained = float(np.log(values[before] / level(values, 0.2, end=True)))
     if pace > max(STEEP, 3 * noise(np.log(values[low:]))) and gained < pace:
-        at = len(curve) - block * (len(values) - low)
-        evidence = {"pace_percent": 100 * -np.expm1(-pace), "later_percent": 100 * -np.expm1(-gained)}
+        evidence: dict[str, Any] = {"pace_percent": 100 * -np.expm1(-pace), "later_percent": 100 * -np.expm1(-gained)}
         evidence["times_text"] = number(float(rates[peak] / rates[low])) if rates[low] > 0 else None
-        yield "early-drop", at, {**evidence, "unit": "epoch" if block == 1 and curve.axis == "epoch" else "part of the curve"}
+        evidence["unit"] = "epoch" if len(values) == len(curve) and curve.axis == "epoch" else "part of the curve"
+        yield "early-drop", int(begins[low]), evidence
 
 
 def _never(curve: Curve, rates: np.ndarray) -> Found:

@@ -53,6 +53,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     accuracy = known[0] if known is not None else None
     classes = _classes(tail, accuracy)
     constant = float(np.ptp(values[1:])) <= CONSTANT * abs(tail)
+    watched = run.signal("training accuracy") or run.signal("validation accuracy")
     unit, first, last = curve.axis, int(curve.steps[0]), int(curve.steps[-1])
     yield Finding(
         severity="warning",
@@ -71,7 +72,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         first_step=first,
         last_step=last,
         axis=unit,
-        curves=[curve.source(), *([watched.source()] if (watched := run.signal("training accuracy")) else [])],
+        curves=[curve.source(), *([watched.source()] if watched is not None else [])],
         causes=_causes(run, tail, accuracy, classes, constant),
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.judged import loss, reached
+from scram_plugin.heuristics.curves.judged import all_learned, loss
 from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option, TooEarly
 from scram_plugin.heuristics.page import Page
@@ -20,7 +20,6 @@ OPTIONS = (
     Option("few", 30, "points up to which a training is short; a long one that still falls has been given its time"),
 )
 DONE = 0.01  # of the first loss: less than that is left only where everything was learned
-LEARNED = 0.98  # an accuracy from which on little is left to learn
 VERY_FEW, VERY_FAST = 5, 0.15  # epochs, and fall an epoch, from which on it is a warning: another epoch would pay at once
 
 
@@ -31,8 +30,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise TooEarly("the training goes on")
     if len(curve) > options["few"]:
         return
-    values, known = curve.values, reached(run)
-    if (values <= 0).any() or values[-1] < DONE * values[0] or (known is not None and LEARNED <= known[0] <= 1.0):
+    values = curve.values
+    if (values <= 0).any() or values[-1] < DONE * values[0] or all_learned(run):
         return
     falls = 1 - values[1:] / values[:-1]  # of each point, as a fraction of the one before
     last = falls[-3:]
