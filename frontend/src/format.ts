@@ -16,7 +16,8 @@ export function formatNumber(value: number | null | undefined): string {
   const size = Math.abs(value);
   if (Number.isInteger(value) && size < 1e7) return value.toLocaleString("en");
   const digits = size !== 0 && (size < 1e-3 || size >= 1e5) ? 3 : 4;
-  return String(Number(value.toPrecision(digits))).replace("e+", "e");
+  const rounded = Number(value.toPrecision(digits));
+  return (size >= 1e7 ? rounded.toExponential() : String(rounded)).replace("e+", "e");
 }
 
 export function plural(count: number, word: string): string {
