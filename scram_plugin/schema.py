@@ -9,11 +9,32 @@ SCRAM writes into the TensorBoard run ``<log_dir>/scram``, with plugin name ``sc
 * *facts*, one JSON object as a scalar string tensor ``scram/facts``, written once a fit.
 * *end*, the scalar string tensor ``scram/end``: how the fit ended ("finished", "stopped" or the name of an exception).
 
-Table ``batches`` has a row for every batch (``epoch``, ``loss``, ``mean`` of each tensor, ``min`` and ``max`` of targets);
-table ``statistics`` a row for every sampled one (``min``, ``max``, ``mean``, ``std``, ``zero`` (a fraction), ``nonfinite``
-(a count), channels, label counts). Columns are named
-``<tensor>/<statistic>``: tensors are ``x0``, ``x1`` (inputs in the order of the structure), ``y0`` (targets) and
-``y_pred0`` (outputs); a statistic of one channel is ``<tensor>/<statistic>/<channel>``.
+Tables and their columns (what a training cannot know is left out). Tensors are ``x0``, ``x1`` (inputs in the order of
+the structure), ``y0`` (targets) and ``y_pred0`` (outputs); paths of layers and variables are those within the model:
+
+``batches``, a row for every batch: ``epoch``; ``loss``; ``<tensor>/mean``; ``<target>/min`` and ``/max``; ``weights/probe``,
+a sum that is not finite from the batch on that made a weight so.
+
+``statistics``, a row for sampled batches, thinned as the training grows (``training/sampling.py``):
+
+* ``<tensor>/min``, ``max``, ``mean``, ``std``, ``zero`` (a fraction), ``nonfinite`` (a count); where the last axis has at
+  most 64 entries also ``min``, ``max``, ``mean`` and ``std`` of each: ``<tensor>/<statistic>/<channel>``.
+* ``y0/count/<class>`` and ``y_pred0/count/<class>``: how many examples of the batch are labelled, and how many are predicted,
+  as that class; ``count/other``: as none.
+* ``layer/<path>/mean``, ``std``, ``nonfinite`` (a count) of a layer's output, after its activation; of ReLU ``zero``
+  (fraction of zeros) and ``dead`` (fraction of units that were active in none of the last measured batches, at most 8); of
+  tanh and sigmoid ``saturated`` (fraction within 3 % of a bound). Of large outputs the first examples of the batch are taken.
+* ``gradient/<variable>/norm``, ``weight/<variable>/norm`` (after the step), ``update/<variable>/norm`` (Euclidean); of
+  gradients and weights ``nonfinite`` (a count). ``learning_rate``.
+
+``origin``, one row for the first batch whose loss or weights were not finite: ``<thing>/nan`` and ``<thing>/infinite``
+(counts) of ``x0``, ``y0``, ``layer/<path>``, ``y_pred0``, ``loss``, ``gradient/<variable>`` and ``weight/<variable>`` (after
+the step), in the order in which data flow.
+
+``process``, a row now and then: ``step_seconds`` and ``wait_seconds`` (medians since the last row, of a step and of the time
+for which the training waited for its next batch), ``memory``, ``device_memory``, ``device_peak`` (MiB).
+
+``validation``, rows for parts of the validation data, once a fit: as ``statistics``, of inputs and targets alone.
 """
 
 PLUGIN_NAME = "scram"
@@ -22,6 +43,9 @@ VERSION = 1
 RUN = "scram"
 BATCHES = "batches"
 STATISTICS = "statistics"
+ORIGIN = "origin"
+PROCESS = "process"
+VALIDATION = "validation"
 FACTS_TAG = "scram/facts"
 END_TAG = "scram/end"
 

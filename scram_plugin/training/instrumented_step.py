@@ -2,19 +2,22 @@
 
 Two of them stand in for the model's train function. The *recording* one runs for most batches: beside the step it puts one
 short row (loss, means of inputs, targets and outputs, range of targets) into a ring in the device's memory, which the host
-reads in blocks, so that no batch is missed even where several steps run in one call. The *measuring* one runs for every
-n-th batch and also returns a vector of detailed statistics.
+reads in blocks, so that no batch is missed even where several steps run in one call. The *measuring* one runs for sampled
+batches and also returns a vector of detailed statistics.
 
-While a function is traced (and only then) `model.compute_loss` is shadowed in the instance's `__dict__`, where Keras looks
-it up; nothing is subclassed and nothing stays behind. The statistics only read what the step computes, so the step's own
-results are the same.
+Both have a tripwire: a branch that runs once, in the first batch whose loss or weights are not finite, and counts in each
+tensor of that very step what is not finite. So the origin of a NaN is known at any sampling, and no step is repeated.
+
+The step itself is compiled as Keras would compile it, with XLA or without; statistics are taken outside of it, by TensorFlow's
+own operations, which need no compiling. They only read what the step computes, so the step's own results are the same.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -22,31 +25,20 @@ import numpy as np
 import tensorflow as tf
 
 from scram_plugin.training import statistics
+from scram_plugin.training.recording import Seen, Watched, shadowed, slots
 from scram_plugin.training.structures import leaves
 
 KEY = "__scram__"  # the extra entry of the measuring function's logs
 RING_ROWS = 256
-
-
-@contextlib.contextmanager
-def shadowed(instance: Any, name: str, replacement: Any) -> Iterator[None]:
-    """Set an entry in an instance's `__dict__`, past `__setattr__` (which Keras tracks); put back what was there."""
-    namespace = instance.__dict__
-    before = [namespace[name]] if name in namespace else []
-    namespace[name] = replacement
-    try:
-        yield
-    finally:
-        namespace.pop(name, None)
-        for value in before:
-            namespace[name] = value
+SEEN_IN = 8.0  # measured batches, at most, in which a unit must have been active once
 
 
 class InstrumentedStep:
     """The two train functions of one model.
 
     `record(iterator)` and `measure(iterator)` do what the model's train function does; `take()` gives the rows recorded since
-    the last call. `on_error` is told once if the statistics could not be computed; the step itself is never affected.
+    the last call, `origin()` what the tripwire kept. `on_error` is told once if the statistics could not be computed; the
+    step itself is never affected.
     """
 
     def __init__(self, model: keras.Model, on_error: Callable[[Exception], None]) -> None:
@@ -54,34 +46,50 @@ class InstrumentedStep:
         self.plain = model.train_function
         self.columns: tuple[str, ...] = ()  # of the recorded rows
         self.measured_columns: tuple[str, ...] = ()
-        self._ring: tf.Variable | None = None
+        self._ring: Any = None
+        self._flaws: tuple[int, tuple[str, ...], np.ndarray] | None = None
+        self._ages: Any = None  # of each unit with a ReLU: measured batches since it was active
         self._count = tf.Variable(0, dtype=tf.int64, trainable=False, name="scram_count")
+        self._measured = tf.Variable(0.0, trainable=False, name="scram_measured")
         self._taken = 0
+        self._by_batch: Any = None
         self.rows = max(RING_ROWS, 2 * model.steps_per_execution)
         self.record, self.measure = self._build(False), self._build(True)
 
+    def measure_batch(self, batch: Any, spec: Any) -> Any:
+        """As `measure`, for a batch that was taken from an iterator with this `element_spec`.
+
+        It is traced with the iterator's shapes, not with those of the batch: convolutions of fixed shapes differ in the last
+        bits.
+        """
+        if self.model.run_eagerly:
+            return self.measure(iter([batch]))
+        if self._by_batch is None:
+            measure = self.measure
+            self._by_batch = tf.function(lambda data: measure(iter([data])), input_signature=[spec], autograph=False)
+        return self._by_batch(batch)
+
     def _build(self, measuring: bool) -> Callable[[Any], Any]:
-        model, train_step = self.model, self.model.train_step
+        model = self.model
+        watched = Watched(model, model.train_step, gradients=measuring)
 
         def instrumented(data: Any) -> Any:  # Python runs this only while tracing, or at each step with run_eagerly
-            seen: list[tuple[Any, Any]] = []  # (loss, y_pred)
-
-            def compute_loss(method: Any, *args: Any, **kwargs: Any) -> Any:
-                loss = method(*args, **kwargs)
-                y_pred = kwargs.get("y_pred", args[2] if len(args) > 2 else None)
-                seen.append((loss, y_pred))
-                return loss
-
-            with shadowed(model, "compute_loss", functools.partial(compute_loss, model.compute_loss)):
-                logs = train_step(data)
+            before = [tf.identity(v) for v in watched.variables() or model.trainable_variables] if measuring else []
+            logs, seen = watched(data)
             try:
-                return self._observe(measuring, data, logs, seen)
+                return self._observe(measuring, data, logs, seen, watched, before)
             except Exception as error:  # whatever cannot be measured must not cost the step
                 self.on_error(error)
                 return logs
 
+        @contextlib.contextmanager
+        def instead() -> Any:
+            # the step is compiled within `watched`; what is around it needs no XLA
+            with shadowed(model, "train_step", instrumented), shadowed(model, "_jit_compile", False):
+                yield
+
         try:
-            with shadowed(model, "train_step", instrumented):
+            with instead():
                 model.make_train_function(force=True)
             built = model.train_function
         finally:
@@ -90,50 +98,101 @@ class InstrumentedStep:
             return built
 
         def looked_up(iterator: Any) -> Any:  # older ones look it up whenever they trace
-            with shadowed(model, "train_step", instrumented):
+            with instead():
                 return built(iterator)
 
         return looked_up
 
-    def _observe(self, measuring: bool, data: Any, logs: Any, seen: list[tuple[Any, Any]]) -> Any:
-        here = tf.compat.v1.get_default_graph()
-
-        def mine(tensor: Any) -> bool:  # tensors of an inner graph (a cell, a branch) cannot leave it
-            return tensor is not None and (tf.executing_eagerly() or getattr(tensor, "graph", here) is here)
-
+    def _observe(self, measuring: bool, data: Any, logs: Any, seen: Seen, watched: Watched, before: list[Any]) -> Any:
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
-        losses = [loss for loss, _ in seen if mine(loss)]
-        y_pred = next((pred for _, pred in seen if all(map(mine, leaves(pred)))), None)
-        tensors = {"x": _numbers("x", x), "y": _numbers("y", y), "y_pred": _numbers("y_pred", y_pred)}
-        # logs["loss"] is the mean since the epoch began; the batch's own loss is what compute_loss gave
-        loss = losses[0] if losses else logs.get("loss") if isinstance(logs, dict) else None
-        row: statistics.Named = [("loss", tf.cast(loss, tf.float32))] if loss is not None else []
+        tensors = {"x": _numbers("x", x), "y": _numbers("y", y), "y_pred": _numbers("y_pred", seen.y_pred)}
+        if seen.loss is None and isinstance(logs, dict) and "loss" in logs:
+            seen.loss = tf.cast(logs["loss"], tf.float32)  # the mean since the epoch began stands in for it
+        row: statistics.Named = [("loss", seen.loss)] if seen.loss is not None else []
         for name, tensor in tensors["x"] + tensors["y"] + tensors["y_pred"]:
-            row += statistics.mean(name, tensor)
+            row.append((f"{name}/mean", keras.ops.mean(tensor)))
         for name, tensor in tensors["y"]:
             row += statistics.bounds(name, tensor)
-        self._put(row)
+        variables = watched.variables()
+        if variables:
+            row.append(("weights/probe", statistics.probe([tf.convert_to_tensor(v) for v in variables])))
+        number = tf.identity(self._count)
+        judged = [value for name, value in row if name in ("loss", "weights/probe")]
+        with tf.control_dependencies(self._tripwire(judged, number, tensors, seen, watched)):
+            self._put(row, number)
         if measuring and isinstance(logs, dict):
-            self.measured_columns, vector = statistics.flatten(self._detail(tensors))
+            detail = statistics.tensors(tensors["x"], tensors["y"], tensors["y_pred"]) + self._layers(seen, watched)
+            for variable, old in zip(variables, before, strict=False):
+                name, new = watched.path(variable), tf.cast(tf.convert_to_tensor(variable), tf.float32)
+                detail += statistics.change(name, seen.gradients.get(name), tf.cast(old, tf.float32), new)
+            rate = getattr(self.model.optimizer, "learning_rate", None)
+            if rate is not None:
+                detail.append(("learning_rate", rate))
+            self.measured_columns, vector = statistics.flatten(detail)
             logs = {**logs, KEY: vector}
         return logs
 
-    def _detail(self, tensors: dict[str, list[tuple[str, Any]]]) -> statistics.Named:
+    def _layers(self, seen: Seen, watched: Watched) -> statistics.Named:
+        """The statistics of each layer's output, of its first call."""
+        outputs = {path: tf.cast(statistics.first_examples(calls[0]), tf.float32) for path, calls in seen.layers.items()}
         detail: statistics.Named = []
-        for part in tensors.values():
-            for name, tensor in part:
-                detail += statistics.summary(name, tensor)
-        for (name, labels), (_, outputs) in zip(tensors["y"], tensors["y_pred"], strict=False):
-            classes = outputs.shape[-1] if len(outputs.shape) > 1 else None
-            one_each = len(labels.shape) == 1 or labels.shape[-1] == 1
-            if classes is not None and 1 < classes <= statistics.MAX_CHANNELS and one_each and len(outputs.shape) == 2:
-                detail += statistics.label_counts(name, labels, classes)
-        rate = getattr(self.model.optimizer, "learning_rate", None)
-        if rate is not None:
-            detail.append(("learning_rate", rate))
+        for path, output in outputs.items():
+            detail += statistics.activation(f"layer/{path}", output, watched.activations[path])
+        rectified = {path: output for path, output in outputs.items() if watched.activations[path] in ("relu", "relu6")}
+        active = {p: statistics.active_units(o) for p, o in rectified.items() if len(o.shape) > 1 and o.shape[-1] is not None}
+        if active:
+            detail += self._dead(active)
         return detail
 
-    def _put(self, row: statistics.Named) -> None:
+    def _dead(self, active: dict[str, Any]) -> statistics.Named:
+        """The fraction of a layer's units that were active in none of the last measured batches, at most `SEEN_IN`."""
+        sizes = [int(units.shape[0]) for units in active.values()]
+        if self._ages is None:
+            with tf.init_scope():
+                self._ages = tf.Variable(np.zeros(sum(sizes), np.float32), trainable=False, name="scram_ages")
+        ages = tf.where(tf.concat(list(active.values()), 0), tf.zeros_like(self._ages), self._ages + 1.0)
+        measured = self._measured + 1.0
+        self._ages.assign(ages)
+        self._measured.assign(measured)
+        never = tf.split(tf.cast(ages >= tf.minimum(measured, SEEN_IN), tf.float32), sizes)
+        return [(f"layer/{path}/dead", tf.reduce_mean(part)) for path, part in zip(active, never, strict=True)]
+
+    def _tripwire(self, values: list[Any], number: Any, tensors: dict[str, Any], seen: Seen, watched: Watched) -> list[Any]:
+        """What to wait for, so that the tripwire is not taken out of the graph as something that nobody needs."""
+        if not values:
+            return []
+        flow = [*tensors["x"], *tensors["y"]]
+        flow += [(f"layer/{path}", output) for path, calls in seen.layers.items() for output in calls]
+        flow += tensors["y_pred"]
+        flow += [("loss", seen.loss)] if seen.loss is not None else []
+        names = [name for name, _ in flow]
+
+        def keep() -> Any:
+            # TensorFlow keeps the function for good, but shall not keep the model
+            function = functools.partial(_keep, weakref.ref(self), weakref.ref(watched), names)
+            return tf.numpy_function(function, [number, *(tensor for _, tensor in flow)], tf.bool)
+
+        finite = tf.math.is_finite(tf.add_n([tf.reshape(tf.cast(value, tf.float32), ()) for value in values]))
+        if not tf.executing_eagerly():
+            return [tf.cond(finite, lambda: tf.constant(False), keep)]
+        if not finite:
+            keep()
+        return []
+
+    def keep(self, watched: Watched, number: int, flow: list[tuple[str, np.ndarray]]) -> None:
+        """Called from within a step that is not finite, after the weights were changed. The first one is kept."""
+        if self._flaws is not None:
+            return
+        try:
+            for optimizer, variables in watched.applied.values():
+                for variable, slot in zip(variables, slots(optimizer, variables), strict=False):
+                    flow.append((f"gradient/{watched.path(variable)}", keras.ops.convert_to_numpy(slot)))
+            flow += [(f"weight/{watched.path(v)}", keras.ops.convert_to_numpy(v)) for v in watched.variables()]
+            self._flaws = number, *statistics.flaws(flow)
+        except Exception as error:
+            self.on_error(error)
+
+    def _put(self, row: statistics.Named, number: Any) -> None:
         names = tuple(str(name) for name, _ in row)
         if self._ring is None:
             self.columns = names
@@ -146,9 +205,13 @@ class InstrumentedStep:
         values = tf.stack([tf.cast(value, tf.float32) for _, value in row])
         # Not before there is a batch: where the data end, a graph would still run what does not depend on them.
         with tf.control_dependencies([values]):
-            slot = self._count % self.rows
-            self._ring.scatter_nd_update([[slot]], [values])
+            self._ring.scatter_update(tf.IndexedSlices(values, number % self.rows))
             self._count.assign_add(1)
+
+    def begin(self) -> None:
+        """A fit begins: rows and findings of an earlier one are nothing of it."""
+        self.take()
+        self._flaws = None
 
     def take(self, most: int | None = None) -> np.ndarray:
         """The next rows recorded, shape (batches, columns): all, or `most` of them; what the ring has lost is left out."""
@@ -159,6 +222,22 @@ class InstrumentedStep:
             return np.zeros((0, len(self.columns)), np.float32)
         first, self._taken = self._taken, end
         return self._ring.numpy()[np.arange(first, end) % self.rows]
+
+    def origin(self) -> tuple[int, tuple[str, ...], np.ndarray] | None:
+        """What the tripwire kept: how many rows before the next one to `take` it was, columns and their values."""
+        if self._flaws is None:
+            return None
+        number, columns, values = self._flaws
+        return self._taken - number, columns, values
+
+
+def _keep(
+    step: weakref.ref[InstrumentedStep], watched: weakref.ref[Watched], names: list[str], number: np.ndarray, *flow: np.ndarray
+) -> np.bool_:
+    of_step, of_watched = step(), watched()
+    if of_step is not None and of_watched is not None:
+        of_step.keep(of_watched, int(number), list(zip(names, flow, strict=True)))
+    return np.bool_(True)
 
 
 def _numbers(prefix: str, structure: Any) -> list[tuple[str, Any]]:

@@ -21,6 +21,8 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.training import call_site
 from scram_plugin.training.model_facts import facts, fit_facts
+from scram_plugin.training.process import memory
+from scram_plugin.training.sampling import Thinning, due
 from scram_plugin.training.session import Session, instrumented, session
 from scram_plugin.training.summary_writer import SummaryWriter
 
@@ -28,6 +30,7 @@ BLOCK = 128  # batches in a block, at most
 SECONDS = 5.0  # and seconds between two blocks, at most
 # The default sampling: every 50th batch costs less than the noise of timing (see `make bench`).
 EVERY = 50
+LOOKS = 50  # times as long as a review took, the training goes on before the next one
 
 
 def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -96,6 +99,11 @@ class SCRAM(keras.callbacks.Callback):
         self._epoch = 0
         self._times: list[float] = []  # of the batches that are not written yet
         self._measured: list[tuple[int, float, Any]] = []
+        self._waits: list[float] = []  # seconds for which measured batches were waited for
+        self._thinning = Thinning()
+        self._last = math.nan  # when the last batch that is written ended
+        self._next_look = 0.0  # monotonic time
+        self._traced = False  # whether the origin of what is not finite was written
         self._flushed = 0.0
         self._nonfinite = False  # seen in this fit already
         self._expected = False  # Keras has announced a batch to this callback
@@ -126,8 +134,9 @@ class SCRAM(keras.callbacks.Callback):
         self._writer = SummaryWriter(self.log_dir, self._flush_if_idle, self._fail)
         atexit.register(self._interrupted, SystemExit())
         self._offset: int | None = None
-        self._nonfinite, self._flushed, self._expected = False, time.monotonic(), False
-        self._times, self._measured = [], []
+        self._nonfinite, self._flushed, self._expected, self._next_look = False, time.monotonic(), False, 0.0
+        self._times, self._measured, self._waits = [], [], []
+        self._thinning, self._last, self._traced = Thinning(), math.nan, False
         source = call_site.source(user) if self.source and user is not None else None
         built = facts(self.model, fit_facts(fit, self.params, self.every), source)
         built["session"], built["resumed"] = self._session.id, call_site.initial_epoch(fit) > 0
@@ -192,6 +201,8 @@ class SCRAM(keras.callbacks.Callback):
 
     @_guarded
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._next_look = 0.0
+        self._look()
         self._end("stopped" if self.model.stop_training else "finished")
         self._show()
 
@@ -205,7 +216,7 @@ class SCRAM(keras.callbacks.Callback):
         if stale is not None:  # left by a fit that was interrupted
             self.model.train_function = stale
         self._step = instrumented(self.model, self._fail)
-        self._step.take()
+        self._step.begin()
         callback: Any = weakref.proxy(self)
         step, model = self._step, self.model
 
@@ -231,7 +242,13 @@ class SCRAM(keras.callbacks.Callback):
                 return step.record(iterator)
             from scram_plugin.training.instrumented_step import KEY
 
-            logs = step.measure(iterator)
+            if self.model.steps_per_execution == 1 and hasattr(iterator, "element_spec"):
+                begin = time.perf_counter()
+                batch = next(iterator)
+                self._waits.append(time.perf_counter() - begin)
+                logs = step.measure_batch(batch, iterator.element_spec)
+            else:
+                logs = step.measure(iterator)
             if isinstance(logs, dict) and KEY in logs:
                 logs = dict(logs)
                 self._row = logs.pop(KEY)
@@ -242,12 +259,13 @@ class SCRAM(keras.callbacks.Callback):
             raise
 
     def _due(self) -> bool:
-        """The second batch (the first should not wait for a second compilation), then every n-th; never a short last one."""
+        """Whether the next execution is to be measured; never a short last batch, for which all would be compiled again."""
         at, steps, several = self._session.batches, self.params.get("steps"), self.model.steps_per_execution
         if steps is not None and steps > several and at - self._base + several >= steps:
             return False
-        first = 1 if steps is None or steps > 2 else 0
-        return (at - first) % self.every < several and at + several > first
+        if steps is not None and steps <= 2:  # then the first one it is
+            return at % self.every < several
+        return any(due(batch, self.every) for batch in range(at, at + several))
 
     # ---- writing
 
@@ -263,6 +281,7 @@ class SCRAM(keras.callbacks.Callback):
             if self._writer is None:
                 return
             measured, self._measured = self._measured, []
+            times: list[float] = []
             if self._step is not None and self._step.columns and (self._times or whole):
                 rows = self._step.take(None if whole else len(self._times))
                 unannounced = max(len(rows) - len(self._times), 0)
@@ -277,16 +296,41 @@ class SCRAM(keras.callbacks.Callback):
                     values = np.concatenate([np.full((len(rows), 1), self._epoch, np.float32), rows], axis=1)
                     steps = np.arange(first, first + len(rows))
                     self._writer.rows(schema.BATCHES, ("epoch", *self._step.columns), steps, np.array(times), values)
+                    if not self._traced and not np.isfinite(rows).all():
+                        self._write_origin(first + len(rows), times[-1])
             elif self._step is None:
-                self._times = []
+                times, self._times = self._times, []
             if measured:
                 at, when, vectors = zip(*measured, strict=True)
                 columns = self._step.measured_columns
-                self._writer.rows(schema.STATISTICS, columns, np.array(at), np.array(when), list(vectors))
+                self._writer.rows(schema.STATISTICS, columns, np.array(at), np.array(when), list(vectors), self._thinning)
+                self._write_process(at[-1], when[-1], times)
+
+    def _write_origin(self, batches: int, when: float) -> None:
+        """What the tripwire kept; `batches` is the number of batches that were taken from the ring."""
+        origin = self._step.origin()
+        if origin is not None and self._writer is not None:
+            self._traced = True
+            before, columns, flaws = origin
+            self._writer.rows(schema.ORIGIN, columns, np.array([batches - before]), np.array([when]), flaws[None])
+
+    def _write_process(self, step: int, when: float, times: list[float]) -> None:
+        row = memory()
+        between = np.diff([self._last, *times])
+        if np.isfinite(between).any():
+            row["step_seconds"] = float(np.nanmedian(between))
+        if self._waits:
+            row["wait_seconds"] = float(np.median(self._waits))
+            self._waits = []
+        if times:
+            self._last = times[-1]
+        if row and self._writer is not None:
+            self._writer.rows(schema.PROCESS, tuple(row), np.array([step]), np.array([when]), np.array([list(row.values())]))
 
     @_guarded
     def _flush_and_look(self) -> None:
         self._flush()
+        self._next_look = 0.0
         self._look(within_progress=True)
 
     def _flush_if_idle(self) -> None:
@@ -319,10 +363,13 @@ class SCRAM(keras.callbacks.Callback):
 
     def _look(self, within_progress: bool = False) -> None:
         """Review what is on disk, and end the training where that was asked for."""
-        if self._reporter is None or self._writer is None:
+        begin = time.monotonic()
+        if self._reporter is None or self._writer is None or begin < self._next_look:
             return
         self._writer.flush()
         new = self._reporter.look()
+        # epochs may be shorter than a review: it is given a fiftieth of the time at most
+        self._next_look = time.monotonic() + LOOKS * (time.monotonic() - begin)
         if self.stop_on is not None and any(finding["severity"] == self.stop_on for finding in new):
             self.model.stop_training = True
         if within_progress:

@@ -18,6 +18,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from tensorboard.util import tensor_util
 
 from scram_plugin import schema
+from scram_plugin.training.sampling import Thinning
 
 IDLE_SECONDS = 5.0  # after this long without anything written, `on_idle` is called and files are flushed
 
@@ -49,11 +50,20 @@ class SummaryWriter:
         self._put(run, event_pb2.Event(wall_time=time.time(), step=step, summary=summary))
 
     def rows(
-        self, table: str, columns: Sequence[str], steps: np.ndarray, wall_times: np.ndarray, values: np.ndarray | list[Any]
+        self,
+        table: str,
+        columns: Sequence[str],
+        steps: np.ndarray,
+        wall_times: np.ndarray,
+        values: np.ndarray | list[Any],
+        thinning: Thinning | None = None,
     ) -> None:
-        """A block of rows of one of SCRAM's tables; `values` may still lie on the device (a list of vectors)."""
+        """A block of rows of one of SCRAM's tables; `values` may still lie on the device (a list of vectors).
+
+        `thinning` decides, in the writer's thread, which of them are written.
+        """
         if len(steps):
-            self._queue.put((table, tuple(columns), np.asarray(steps), np.asarray(wall_times), values))
+            self._queue.put((table, tuple(columns), np.asarray(steps), np.asarray(wall_times), values, thinning))
 
     def text(self, tag: str, text: str) -> None:
         """One of SCRAM's texts: the facts as JSON, or how the fit ended."""
@@ -120,7 +130,19 @@ class SummaryWriter:
             self._files[run] = EventFileWriter(os.path.join(self.log_dir, run), filename_suffix=".scram")
         return self._files[run]
 
-    def _write_rows(self, table: str, columns: tuple[str, ...], steps: np.ndarray, wall_times: np.ndarray, values: Any) -> None:
+    def _write_rows(
+        self,
+        table: str,
+        columns: tuple[str, ...],
+        steps: np.ndarray,
+        wall_times: np.ndarray,
+        values: Any,
+        thinning: Thinning | None,
+    ) -> None:
+        if thinning is not None:
+            steps, wall_times, values = thinning.merge(columns, steps, wall_times, values)
+        if not len(steps):
+            return
         matrix = np.stack([np.asarray(v, np.float32) for v in values]) if isinstance(values, list) else values
         # names once per layout, not once per block
         content = {"version": schema.VERSION}

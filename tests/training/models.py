@@ -131,9 +131,38 @@ def functional_residual(**how):
     )
 
 
+def residual_batch_norm(**how):
+    inputs = keras.Input((8, 8, 1))
+    x = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(8, 3, padding="same", use_bias=False)(inputs)))
+    y = layers.BatchNormalization()(layers.Conv2D(8, 3, padding="same", use_bias=False)(x))
+    x = layers.ReLU()(layers.Add()([x, y]))
+    outputs = layers.Dense(10, "softmax")(layers.GlobalAveragePooling2D()(x))
+    return compiled(keras.Model(inputs, outputs), **how), (IMAGES[..., None], LABELS)
+
+
+def transformer(**how):
+    inputs = keras.Input((8, 8))
+    x = layers.Dense(16)(inputs)
+    x = layers.LayerNormalization()(layers.Add()([x, layers.MultiHeadAttention(2, 8)(x, x)]))
+    x = layers.LayerNormalization()(layers.Add()([x, layers.Dense(16)(layers.Dense(32, "gelu")(x))]))
+    outputs = layers.Dense(10, "softmax")(layers.Dropout(0.2)(layers.GlobalAveragePooling1D()(x)))
+    return compiled(keras.Model(inputs, outputs), **how), (IMAGES, LABELS)
+
+
+def tanh_momentum(**how):
+    hidden = [layers.Dense(16, "tanh", kernel_regularizer="l2") for _ in range(2)]
+    model = keras.Sequential([keras.Input((8, 8)), layers.Flatten(), *hidden, layers.Dense(10)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.05, momentum=0.9, clipnorm=1.0), loss, metrics=["accuracy"], **how)
+    return model, (IMAGES, LABELS)
+
+
 KINDS = {
     f.__name__: f
     for f in (
+        residual_batch_norm,
+        transformer,
+        tanh_momentum,
         dense,
         convolution,
         dropout_batch_norm,

@@ -48,7 +48,7 @@ def test_every_batch_is_recorded_for_every_kind_of_model(kind, tmp_path):
     epochs = scram_plugin.read(tmp_path)["scram"]["scram/batches/epoch"].values
     assert epochs.tolist() == [0] * batches + [1] * batches
     measured = scram_plugin.read(tmp_path)["scram"]["scram/statistics/x0/mean"]
-    assert 2 * batches / 5 - 3 <= len(measured) <= 2 * batches / 5 + 3
+    assert 2 * batches / 5 - 3 <= len(measured) <= 2 * batches / 5 + 4
 
 
 def test_the_loss_is_that_of_each_batch_and_statistics_are_right(tmp_path):
@@ -60,7 +60,7 @@ def test_the_loss_is_that_of_each_batch_and_statistics_are_right(tmp_path):
     run = scram_plugin.read(tmp_path)["scram"]
     for statistic, function in {"min": np.min, "max": np.max, "mean": np.mean, "std": np.std}.items():
         series = run[f"scram/statistics/x0/{statistic}"]
-        assert series.steps.tolist() == [1, 11, 21, 31, 41, 51]
+        assert series.steps.tolist() == [1, 3, 7, 11, 21, 31, 41, 51], "the first ones are measured more often"
         expected = [function(x[32 * step : 32 * step + 32]) for step in series.steps]
         np.testing.assert_allclose(series.values, expected, rtol=1e-5)
     batch = y[32:64]

@@ -1,0 +1,170 @@
+"""What one train step computes, taken out of it: outputs of layers, the loss, gradients.
+
+While a step is traced (and only then) methods are shadowed in the instances' `__dict__`, where Keras looks them up: `call` of
+each layer, `compute_loss` of the model, `apply` of its optimizers. Nothing is subclassed and nothing stays behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from scram_plugin.training.structures import leaves
+
+# Not looked at: most only pass on what they get, and what there is to say of it is said of the layer before.
+_UNSEEN = tuple(
+    getattr(keras.layers, name)
+    for name in (
+        *("InputLayer", "Flatten", "Reshape", "Permute", "RepeatVector", "Identity", "Dropout"),
+        # TensorFlow computes it together with a ReLU behind it, unless somebody looks in between: other last bits
+        "BatchNormalization",
+        *(
+            f"{kind}{n}D"
+            for kind in ("ZeroPadding", "Cropping", "UpSampling", "SpatialDropout", "MaxPooling")
+            for n in (1, 2, 3)
+        ),
+    )
+    if hasattr(keras.layers, name)
+)
+
+
+@contextlib.contextmanager
+def shadowed(instance: Any, name: str, replacement: Any) -> Iterator[None]:
+    """Set an entry in an instance's `__dict__`, past `__setattr__` (which Keras tracks); put back what was there."""
+    namespace = instance.__dict__
+    before = [namespace[name]] if name in namespace else []
+    namespace[name] = replacement
+    try:
+        yield
+    finally:
+        namespace.pop(name, None)
+        for value in before:
+            namespace[name] = value
+
+
+@dataclass
+class Seen:
+    """The tensors that one step computed, in the order data flows. Paths are those within the model."""
+
+    loss: Any = None
+    y_pred: Any = None
+    layers: dict[str, list[Any]] = field(default_factory=dict)  # path -> the output of each call
+    gradients: dict[str, Any] = field(default_factory=dict)  # variable's path -> magnitudes of its gradient, dense, unscaled
+
+
+class Watched:
+    """The train step of a model, as a function of the data that gives its logs and a `Seen`.
+
+    `gradients`: take these too. It is compiled as the model's own step is. `activations` and `applied` (variables by their
+    optimizers) are known after the first call.
+    """
+
+    def __init__(self, model: keras.Model, train_step: Callable[[Any], Any], gradients: bool) -> None:
+        self._model, self._train_step, self._gradients = model, train_step, gradients
+        self.activations: dict[str, str | None] = {}  # path of a layer -> name of its activation
+        self.applied: dict[int, tuple[Any, list[Any]]] = {}  # id of an optimizer -> (optimizer, the variables that it changes)
+        self._graph: Any = None
+        self._seen = Seen()
+        compiled: Any = self._step
+        if model.jit_compile and not model.run_eagerly:  # else it is a part of the function around it
+            compiled = tf.function(self._step, reduce_retracing=True, jit_compile=True, autograph=False)
+        self._compiled = compiled
+
+    def __call__(self, data: Any) -> tuple[Any, Seen]:
+        logs, seen = self._compiled(data)
+        return logs, Seen(**seen)
+
+    def variables(self) -> list[Any]:
+        """The variables that the step changes by gradients."""
+        return [variable for _, variables in self.applied.values() for variable in variables]
+
+    def path(self, thing: Any) -> str:
+        """The path of a layer or variable within the model."""
+        return (getattr(thing, "path", None) or thing.name).removeprefix(f"{self._model.name}/")
+
+    def _step(self, data: Any) -> tuple[Any, dict[str, Any]]:
+        self._graph, self._seen = tf.compat.v1.get_default_graph(), Seen()
+        with self._watching():
+            logs = self._train_step(data)
+        return logs, vars(self._seen)
+
+    @contextlib.contextmanager
+    def _watching(self) -> Iterator[None]:
+        model = self._model
+        with contextlib.ExitStack() as stack:
+
+            def shadow(instance: Any, name: str, wrapper: Callable[..., Any], *given: Any) -> None:
+                stack.enter_context(shadowed(instance, name, functools.partial(wrapper, getattr(instance, name), *given)))
+
+            shadow(model, "compute_loss", self._compute_loss)
+            for layer in {id(layer): layer for layer in model._flatten_layers(include_self=False)}.values():
+                if not isinstance(layer, (keras.Model, *_UNSEEN)):
+                    shadow(layer, "call", self._call, layer)
+            for optimizer in {id(o): o for o in vars(model).values() if isinstance(o, keras.optimizers.Optimizer)}.values():
+                shadow(optimizer, "apply", self._apply, optimizer)
+            yield
+
+    def _compute_loss(self, method: Any, *args: Any, **kwargs: Any) -> Any:
+        loss = method(*args, **kwargs)
+        y_pred = kwargs.get("y_pred", args[2] if len(args) > 2 else None)
+        if self._seen.loss is None and self._mine(loss):
+            self._seen.loss = tf.cast(loss, tf.float32)
+        if self._seen.y_pred is None and all(map(self._mine, leaves(y_pred))):
+            self._seen.y_pred = y_pred
+        return loss
+
+    def _call(self, method: Any, layer: Any, *args: Any, **kwargs: Any) -> Any:
+        output = method(*args, **kwargs)
+        found = next((t for t in leaves(output) if tf.is_tensor(t)), None)
+        if self._mine(found) and getattr(found, "dtype", tf.int32).is_floating:
+            path, activation = self.path(layer), _activation(layer)
+            self._seen.layers.setdefault(path, []).append(found)
+            self.activations[path] = activation
+        return output
+
+    def _apply(self, method: Any, optimizer: Any, grads: Any, trainable_variables: Any = None, **kwargs: Any) -> Any:
+        grads = list(grads)
+        variables = list(optimizer._trainable_variables if trainable_variables is None else trainable_variables)
+        result = method(grads, trainable_variables, **kwargs)
+        changed = [(v, g) for v, g in zip(variables, grads, strict=True) if g is not None and "float" in str(v.dtype)]
+        if not all(self._mine(gradient) for _, gradient in changed):
+            return result
+        self.applied[id(optimizer)] = optimizer, [variable for variable, _ in changed]
+        if self._gradients:
+            dynamic = getattr(optimizer, "dynamic_scale", None)  # a variable: it has no truth value while tracing
+            scale = dynamic if dynamic is not None else getattr(optimizer, "loss_scale_factor", None)
+            for variable, gradient in changed:
+                # the gradient of an embedding names rows several times: they are summed
+                dense = tf.cast(tf.convert_to_tensor(gradient), tf.float32)
+                dense = dense if scale is None else dense / tf.cast(scale, tf.float32)
+                # Magnitudes: XLA fuses an elementwise operation with a copy of what it needs. The gradient itself would be
+                # forced into memory, the optimizer's step around it compiled otherwise, and its last bits would differ (its
+                # square too: optimizers have one, and XLA would take the two for the same).
+                self._seen.gradients[self.path(variable)] = tf.abs(dense)
+        return result
+
+    def _mine(self, tensor: Any) -> bool:
+        """Not so of tensors of an inner graph (the cell of a recurrent layer, a branch): they cannot leave it."""
+        if isinstance(tensor, tf.IndexedSlices):
+            tensor = tensor.values
+        return tensor is not None and (tf.executing_eagerly() or getattr(tensor, "graph", self._graph) is self._graph)
+
+
+def slots(optimizer: Any, variables: list[Any]) -> list[Any]:
+    """For each variable what the optimizer keeps of its gradients: it is not finite from a gradient on that was not."""
+    base = getattr(optimizer, "inner_optimizer", None) or optimizer
+    names = ("_momentums", "momentums", "_velocities", "_accumulators", "_m")
+    kept: list[Any] = next((found for name in names if (found := getattr(base, name, None))), [])
+    return kept if len(kept) == len(variables) else []
+
+
+def _activation(layer: Any) -> str | None:
+    if isinstance(layer, keras.layers.ReLU):
+        return "relu" if layer.negative_slope == 0 and layer.threshold == 0 else None
+    return getattr(getattr(layer, "activation", None), "__name__", None)
