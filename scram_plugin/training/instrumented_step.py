@@ -122,9 +122,7 @@ class InstrumentedStep:
             self._put(row, number)
         if measuring and isinstance(logs, dict):
             detail = statistics.tensors(tensors["x"], tensors["y"], tensors["y_pred"]) + self._layers(seen, watched)
-            for variable, old in zip(variables, before, strict=False):
-                name, new = watched.path(variable), tf.cast(tf.convert_to_tensor(variable), tf.float32)
-                detail += statistics.change(name, seen.gradients.get(name), tf.cast(old, tf.float32), new)
+            detail += self._changes(seen, watched, before)
             rate = getattr(self.model.optimizer, "learning_rate", None)
             if rate is not None:
                 detail.append(("learning_rate", rate))
@@ -132,17 +130,25 @@ class InstrumentedStep:
             logs = {**logs, KEY: vector}
         return logs
 
+    def _changes(self, seen: Seen, watched: Watched, before: list[Any]) -> statistics.Named:
+        """The statistics of each trained variable, and of its gradient."""
+        changed = []
+        for variable, old in zip(watched.variables(), before, strict=False):
+            name, new = watched.path(variable), tf.cast(tf.convert_to_tensor(variable), tf.float32)
+            if name in seen.gradients:
+                changed.append((name, seen.gradients[name], tf.cast(old, tf.float32), new))
+        looked_at = [(f"gradient/{n}/nonfinite", g) for n, g, _, _ in changed]
+        looked_at += [(f"weight/{n}/nonfinite", new) for n, _, _, new in changed]
+        return [*(found := statistics.changes(changed)), *_counts(looked_at, found)]
+
     def _layers(self, seen: Seen, watched: Watched) -> statistics.Named:
         """The statistics of each layer's output, of its first call."""
         outputs = {path: tf.cast(statistics.first_examples(calls[0]), tf.float32) for path, calls in seen.layers.items()}
-        detail: statistics.Named = []
-        for path, output in outputs.items():
-            detail += statistics.activation(f"layer/{path}", output, watched.activations[path])
+        detail = statistics.activations(list(outputs.items()), watched.activations)
+        detail += _counts([(f"layer/{path}/nonfinite", output) for path, output in outputs.items()], detail)
         rectified = {path: output for path, output in outputs.items() if watched.activations[path] in ("relu", "relu6")}
         active = {p: statistics.active_units(o) for p, o in rectified.items() if len(o.shape) > 1 and o.shape[-1] is not None}
-        if active:
-            detail += self._dead(active)
-        return detail
+        return [*detail, *self._dead(active)] if active else detail
 
     def _dead(self, active: dict[str, Any]) -> statistics.Named:
         """The fraction of a layer's units that were active in none of the last measured batches, at most `SEEN_IN`."""
@@ -229,6 +235,18 @@ class InstrumentedStep:
             return None
         number, columns, values = self._flaws
         return self._taken - number, columns, values
+
+
+def _counts(named: list[tuple[str, Any]], totals: statistics.Named) -> statistics.Named:
+    """How many values of each tensor are not finite: counted only if one of the totals over them is not."""
+    if not named:
+        return []
+
+    def count() -> Any:
+        return tf.stack([statistics.nonfinite(tensor) for _, tensor in named])
+
+    finite = tf.math.is_finite(tf.reduce_sum(statistics.flatten(totals)[1]))
+    return [([name for name, _ in named], tf.cond(finite, lambda: tf.zeros(len(named)), count))]
 
 
 def _keep(

@@ -22,6 +22,7 @@ _UNSEEN = tuple(
     getattr(keras.layers, name)
     for name in (
         *("InputLayer", "Flatten", "Reshape", "Permute", "RepeatVector", "Identity", "Dropout"),
+        *("Add", "Subtract", "Average", "Maximum", "Minimum", "Concatenate"),
         # TensorFlow computes it together with a ReLU behind it, unless somebody looks in between: other last bits
         "BatchNormalization",
         *(

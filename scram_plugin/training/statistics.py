@@ -5,7 +5,7 @@ Of each entry, `values` is a scalar where `names` is a text, and a vector of the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,29 +40,13 @@ def count(where: Any) -> Any:
     return ops.sum(ops.cast(where, "float32"))
 
 
-def moments(tensor: Any) -> tuple[Any, Any]:
-    """Mean and standard deviation, of the differences to the first value, so that a large mean takes no digits away.
-
-    Neither is finite if any value is not.
-    """
-    flat = ops.reshape(tensor, (-1,))
-    shifted = flat - flat[0]
-    mean = ops.mean(shifted)
-    return flat[0] + mean, ops.sqrt(ops.maximum(ops.mean(ops.square(shifted)) - ops.square(mean), 0.0))
-
-
-def norm(tensor: Any) -> Any:
-    """The Euclidean norm; infinite where its square is beyond float32."""
-    return ops.sqrt(ops.sum(ops.square(tensor)))
+def bounds(name: str, tensor: Any) -> Named:
+    """Smallest and largest value; of targets in every batch, since a single label out of range ruins a loss."""
+    return [(f"{name}/min", ops.min(tensor)), (f"{name}/max", ops.max(tensor))]
 
 
 def nonfinite(tensor: Any) -> Any:
     return count(ops.logical_not(ops.isfinite(tensor)))
-
-
-def bounds(name: str, tensor: Any) -> Named:
-    """Smallest and largest value; of targets in every batch, since a single label out of range ruins a loss."""
-    return [(f"{name}/min", ops.min(tensor)), (f"{name}/max", ops.max(tensor))]
 
 
 def summary(name: str, tensor: Any) -> Named:
@@ -70,20 +54,24 @@ def summary(name: str, tensor: Any) -> Named:
 
     Where the last of at least two axes has at most 64 entries, also min, max, mean and std of each of them (channels).
     """
-    mean, std = moments(tensor)
-    everything = [
-        *bounds(name, tensor),
-        (f"{name}/mean", mean),
-        (f"{name}/std", std),
-        (f"{name}/zero", count(ops.equal(tensor, 0.0)) / ops.cast(ops.size(tensor), "float32")),
+    channels = tensor.shape[-1] if len(tensor.shape) > 1 else None
+    apart = channels if channels is not None and 1 < channels <= MAX_CHANNELS else 0
+    rows = ops.reshape(tensor, (-1, apart or 1))
+    low, high, mean = ops.min(rows, axis=0), ops.max(rows, axis=0), ops.mean(rows, axis=0)
+    variance = ops.mean(ops.square(rows - mean), axis=0)
+    overall = ops.mean(mean)
+    size = ops.cast(ops.size(tensor), "float32")
+    everything: Named = [
+        (f"{name}/min", ops.min(low)),
+        (f"{name}/max", ops.max(high)),
+        (f"{name}/mean", overall),
+        (f"{name}/std", ops.sqrt(ops.mean(variance + ops.square(mean - overall)))),
+        (f"{name}/zero", count(ops.equal(tensor, 0.0)) / size),
         (f"{name}/nonfinite", nonfinite(tensor)),
     ]
-    channels = tensor.shape[-1] if len(tensor.shape) > 1 else None
-    if channels is None or not 1 < channels <= MAX_CHANNELS:
-        return everything
-    axes = tuple(range(len(tensor.shape) - 1))
-    for statistic, function in (("min", ops.min), ("max", ops.max), ("mean", ops.mean), ("std", ops.std)):
-        everything.append(([f"{name}/{statistic}/{channel}" for channel in range(channels)], function(tensor, axis=axes)))
+    if apart:
+        for statistic, values in (("min", low), ("max", high), ("mean", mean), ("std", ops.sqrt(variance))):
+            everything.append(([f"{name}/{statistic}/{channel}" for channel in range(apart)], values))
     return everything
 
 
@@ -106,19 +94,25 @@ def first_examples(tensor: Any) -> Any:
     return tensor[: max(MAX_VALUES // max(size, 1), 1)]
 
 
-def activation(name: str, output: Any, kind: str | None) -> Named:
-    """mean, std and fraction of zeros of a layer's output; of a bounded activation ("tanh", "sigmoid") also how much of it
-    is `saturated`: within 3 % of a bound."""
-    size = ops.cast(ops.size(output), "float32")
-    mean, std = moments(output)
-    statistics: Named = [(f"{name}/mean", mean), (f"{name}/std", std), (f"{name}/nonfinite", nonfinite(output))]
-    if kind in ("relu", "relu6"):
-        statistics.append((f"{name}/zero", count(ops.equal(output, 0.0)) / size))
-    elif kind == "tanh":
-        statistics.append((f"{name}/saturated", count(ops.greater(ops.abs(output), SATURATED)) / size))
-    elif kind in ("sigmoid", "hard_sigmoid"):
-        statistics.append((f"{name}/saturated", count(ops.greater(ops.abs(output - 0.5), SATURATED / 2)) / size))
-    return statistics
+def activations(named: Tensors, kinds: Mapping[str, str | None]) -> Named:
+    """Of each layer's output mean and standard deviation; by the kind of its activation ("relu", "tanh", "sigmoid") also the
+    fraction of zeros, or how much of it is `saturated`: within 3 % of a bound."""
+    if not named:
+        return []
+    names = [name for name, _ in named]
+    means = ops.stack([ops.mean(output) for _, output in named])
+    squares = ops.stack([ops.mean(ops.square(output)) for _, output in named])
+    deviations = ops.sqrt(ops.maximum(squares - ops.square(means), 0.0))
+    found: Named = [([f"layer/{name}/mean" for name in names], means), ([f"layer/{name}/std" for name in names], deviations)]
+    for name, output in named:
+        kind, size = kinds.get(name), ops.cast(ops.size(output), "float32")
+        if kind in ("relu", "relu6"):
+            found.append((f"layer/{name}/zero", count(ops.equal(output, 0.0)) / size))
+        elif kind == "tanh":
+            found.append((f"layer/{name}/saturated", count(ops.greater(ops.abs(output), SATURATED)) / size))
+        elif kind in ("sigmoid", "hard_sigmoid"):
+            found.append((f"layer/{name}/saturated", count(ops.greater(ops.abs(output - 0.5), SATURATED / 2)) / size))
+    return found
 
 
 def active_units(output: Any) -> Any:
@@ -143,13 +137,14 @@ def tensors(x: Tensors, y: Tensors, y_pred: Tensors) -> Named:
     return found
 
 
-def change(name: str, gradient: Any | None, old: Any, new: Any) -> Named:
-    """Of one variable in one step: norm of its gradient (or of its magnitudes), of itself after the step, and of the change."""
-    found: Named = []
-    if gradient is not None:
-        found += [(f"gradient/{name}/norm", norm(gradient)), (f"gradient/{name}/nonfinite", nonfinite(gradient))]
-    found += [(f"weight/{name}/norm", norm(new)), (f"weight/{name}/nonfinite", nonfinite(new))]
-    return [*found, (f"update/{name}/norm", norm(new - old))]
+def changes(named: list[tuple[str, Any, Any, Any]]) -> Named:
+    """Of each (name, gradient or its magnitudes, variable before the step, and after): the norms of the gradient, of the
+    variable after the step, and of the change; infinite where the square of one is beyond float32."""
+    if not named:
+        return []
+    squares = [ops.sum(ops.square(t)) for _, gradient, old, new in named for t in (gradient, new, new - old)]
+    kinds = ("gradient", "weight", "update")
+    return [([f"{kind}/{name}/norm" for name, _, _, _ in named for kind in kinds], ops.sqrt(ops.stack(squares)))]
 
 
 def flaws(named: Sequence[tuple[str, np.ndarray]]) -> tuple[tuple[str, ...], np.ndarray]:
