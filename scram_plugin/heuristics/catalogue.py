@@ -28,12 +28,15 @@ from scram_plugin.heuristics.curves import (
     validation_better_than_training,
     zero_loss,
 )
-from scram_plugin.heuristics.data import unnormalized_inputs
+from scram_plugin.heuristics.data import nonfinite_inputs, unnormalized_inputs
 from scram_plugin.heuristics.heuristic import Heuristic
+from scram_plugin.heuristics.layers import nonfinite_origin
 
 HEURISTICS = (
+    nonfinite_inputs.HEURISTIC,
     unnormalized_inputs.HEURISTIC,
     nonfinite_loss.HEURISTIC,
+    nonfinite_origin.HEURISTIC,
     nonfinite_metric.HEURISTIC,
     divergence.HEURISTIC,
     no_learning.HEURISTIC,
@@ -59,7 +62,10 @@ _AFTER_NAN = frozenset(h.id for h in HEURISTICS if h.group == "curves") - {
 }
 # cause -> the findings that it brings about: they are kept, folded under it. Causes that come first explain first.
 EXPLAINS: dict[str, frozenset[str]] = {
-    "nonfinite-loss": _AFTER_NAN,
+    "nonfinite-inputs": _AFTER_NAN | {"nonfinite-loss", "nonfinite-origin", "unnormalized-inputs"},
+    # where it began is told by the finding of the loss, too; alone it stands where the loss stays finite
+    "nonfinite-loss": _AFTER_NAN | {"nonfinite-origin"},
+    "nonfinite-origin": _AFTER_NAN,
     "unnormalized-inputs": frozenset(
         {"no-learning", "plateau", "oscillating-loss", "loss-spike", "divergence", "noisy-validation"}
     ),

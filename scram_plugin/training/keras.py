@@ -20,6 +20,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.training import call_site
+from scram_plugin.training.data_facts import data_facts, validation_rows
 from scram_plugin.training.model_facts import facts, fit_facts
 from scram_plugin.training.process import memory
 from scram_plugin.training.sampling import Thinning, due
@@ -139,8 +140,10 @@ class SCRAM(keras.callbacks.Callback):
         self._thinning, self._last, self._traced = Thinning(), math.nan, False
         source = call_site.source(user) if self.source and user is not None else None
         built = facts(self.model, fit_facts(fit, self.params, self.every), source)
+        built["data"] = data_facts(fit)
         built["session"], built["resumed"] = self._session.id, call_site.initial_epoch(fit) > 0
         self._writer.text(schema.FACTS_TAG, json.dumps(built, default=str))
+        self._write_validation(fit)
         self._install()
         if self._reporter is None and (self.print_findings or self.stop_on or self.on_finding):
             from scram_plugin.training.printing import Reporter
@@ -313,6 +316,15 @@ class SCRAM(keras.callbacks.Callback):
             self._traced = True
             before, columns, flaws = origin
             self._writer.rows(schema.ORIGIN, columns, np.array([batches - before]), np.array([when]), flaws[None])
+
+    def _write_validation(self, fit: Any) -> None:
+        rows = validation_rows(fit)
+        if rows is not None and self._writer is not None:
+            columns, values = rows
+            at = np.full(len(values), self._session.batches)
+            self._writer.rows(
+                schema.VALIDATION, columns, at + np.arange(len(values)), np.full(len(values), time.time()), values
+            )
 
     def _write_process(self, step: int, when: float, times: list[float]) -> None:
         row = memory()

@@ -76,8 +76,31 @@ def _model(model: keras.Model) -> dict[str, Any]:
         "paths": _paths(model),
         "outputs": outputs,
         "output_units": last,
-        "layers": [_layer(layer) for layer in _operations(model)[:MOST_LAYERS]],
+        "layers": _layers(model, ""),
     }
+
+
+def _layers(model: Any, prefix: str) -> list[dict[str, Any]]:
+    operations = _operations(model)[:MOST_LAYERS]
+    sources = _sources(model)
+    return [{**_layer(operation, prefix), "from": sources.get(operation.name)} for operation in operations]
+
+
+def _sources(model: Any) -> dict[str, list[str]]:
+    """name of an operation -> names of those whose outputs it takes; empty for a subclass."""
+    if isinstance(model, keras.Sequential):
+        names = [layer.name for layer in model.layers]
+        return {name: names[i : i + 1] for i, name in enumerate(names[1:])}
+    try:
+        makers = {id(t): operation.name for operation in _operations(model) for t in leaves(operation.output)}
+        return {
+            operation.name: list(
+                dict.fromkeys(n for node in operation._inbound_nodes for t in node.input_tensors if (n := makers.get(id(t))))
+            )
+            for operation in _operations(model)
+        }
+    except (AttributeError, ValueError, TypeError):  # the graph is not Keras's public interface
+        return {}
 
 
 def _operations(model: Any) -> list[Any]:
@@ -87,10 +110,11 @@ def _operations(model: Any) -> list[Any]:
     return list(getattr(model, "operations", None) or model.layers)
 
 
-def _layer(layer: Any) -> dict[str, Any]:
+def _layer(layer: Any, prefix: str) -> dict[str, Any]:
     settings = {name: getattr(layer, name) for name in _SETTINGS if isinstance(getattr(layer, name, None), int | float | tuple)}
     entry: dict[str, Any] = {
         "name": layer.name,
+        "path": f"{prefix}{layer.name}",  # as the statistics name it
         "class": type(layer).__name__,
         "custom": not type(layer).__module__.startswith("keras."),
         "settings": {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()},
@@ -99,12 +123,23 @@ def _layer(layer: Any) -> dict[str, Any]:
         entry["activation"] = getattr(getattr(layer, "activation", None), "__name__", None)
         entry["parameters"] = _parameters(layer.weights)
         entry["trainable"] = bool(layer.trainable)
+        entry["initializer"] = _initializer(getattr(layer, "kernel_initializer", None))
+        kernel = getattr(layer, "_kernel", None) if hasattr(layer, "_kernel") else getattr(layer, "kernel", None)
+        entry["kernel"] = list(kernel.shape) if kernel is not None else None
         entry["regularized"] = any(getattr(w, "regularizer", None) is not None for w in layer.trainable_weights)
     if isinstance(layer, keras.Model):
         entry["custom"] = not isinstance(layer, keras.Sequential) and not _tensors(layer, "inputs")
-        entry["layers"] = [_layer(inner) for inner in _operations(layer)[:MOST_LAYERS]]
+        entry["layers"] = _layers(layer, f"{prefix}{layer.name}/")
         entry["paths"] = _paths(layer)
     return entry
+
+
+def _initializer(initializer: Any) -> dict[str, Any] | None:
+    """The class of an initialiser, and its settings that are numbers or names."""
+    if initializer is None or not hasattr(initializer, "get_config"):
+        return None
+    settings = {k: v for k, v in initializer.get_config().items() if isinstance(v, int | float | str)}
+    return {"class": type(initializer).__name__, **settings}
 
 
 def _paths(model: Any) -> list[list[str]]:

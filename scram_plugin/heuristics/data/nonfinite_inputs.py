@@ -1,0 +1,100 @@
+"""NaN or infinite values in the inputs or targets of any batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin import schema
+from scram_plugin.heuristics.edits import Edit, keras_name
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
+from scram_plugin.heuristics.layer_edits import wrap_in_fit
+from scram_plugin.heuristics.measured import HOW, listed
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.words import place
+from scram_plugin.logs.curve import Curve
+from scram_plugin.logs.training_run import TrainingRun
+
+ALWAYS = 0.9  # of the measured batches in which a feature is not finite: then it is so by its computation, not by a value
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    means = {
+        column.partition("/")[0]: curve
+        for column in run.columns(schema.BATCHES)
+        if column.startswith(("x", "y")) and not column.startswith("y_pred") and column.endswith("/mean")
+        if (curve := run.statistic(schema.BATCHES, column)) is not None
+    }
+    if not means:
+        raise NotChecked("the means of the batches' inputs were not logged", HOW)
+    for name, curve in means.items():
+        bad = ~np.isfinite(curve.values)
+        if bad.any():
+            yield _finding(run, name, curve, bad)
+
+
+def _finding(run: TrainingRun, name: str, curve: Curve, bad: np.ndarray) -> Finding:
+    inputs = name.startswith("x")
+    first, last = int(curve.steps[np.argmax(bad)]), int(curve.steps[np.flatnonzero(bad)[-1]])
+    features, always = _features(run, name)
+    counts = run.statistic(schema.STATISTICS, f"{name}/nonfinite")
+    counted = counts.values[counts.values > 0] if counts is not None else np.zeros(0)
+    origin = run.statistic(schema.ORIGIN, f"{name}/nan")
+    count = int(counted[0]) if len(counted) else int(origin.values[0]) if origin is not None else None
+    what = "inputs" if inputs else "targets"
+    return Finding(
+        severity="error",
+        confidence="certain",
+        title=f"NaN or infinite values in the {what} of {place('batch', first)}",
+        evidence={
+            "what": what.capitalize(),
+            "batch": place("batch", first),
+            "batches": int(bad.sum()),
+            "total": len(curve),
+            "count": count,
+            "features": listed([str(feature) for feature in features]) if features else None,
+        },
+        first_step=first,
+        last_step=last,
+        axis="batch",
+        curves=[curve.source()],
+        causes=_causes(run, inputs, features, always),
+        bad_step=first,
+    )
+
+
+def _features(run: TrainingRun, name: str) -> tuple[list[int], bool]:
+    """The features (channels) that were not finite in a measured batch, and whether one of them is never finite."""
+    found, always = [], False
+    for column in run.columns(schema.STATISTICS):
+        prefix, _, channel = column.rpartition("/")
+        if prefix == f"{name}/mean" and channel.isdigit():
+            curve = run.statistic(schema.STATISTICS, column)
+            share = float(np.mean(~np.isfinite(curve.values))) if curve is not None else 0.0
+            if share:
+                found.append(int(channel))
+                always |= share >= ALWAYS
+    return found, always
+
+
+def _causes(run: TrainingRun, inputs: bool, features: list[int], always: bool) -> list[Cause]:
+    if not inputs:
+        return [Cause("targets", "It is the targets that are not finite.")]
+    keras = keras_name(run.facts)
+    edit: Edit | None = wrap_in_fit(run.facts, "x", f"{keras}.ops.nan_to_num({{}})") if keras else None
+    seldom = f"It is feature {listed([str(f) for f in features])} that has them." if features and not always else ""
+    constant = "A feature is not finite in every measured batch: it is computed so." if always else ""
+    causes = [Cause("missing-values", seldom, edit=edit), Cause("computed", constant, edit=edit)]
+    return causes[::-1] if always else causes
+
+
+HEURISTIC = Heuristic(
+    id="nonfinite-inputs",
+    group="data",
+    title_passed="All inputs and targets are finite",
+    check=check,
+    page=Page.beside(__file__),
+    needs=("SCRAM's record of every batch",),
+)

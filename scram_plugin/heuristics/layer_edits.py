@@ -1,0 +1,129 @@
+"""Fixes of single layers, of the loss and of the data, as edits of the user's own lines (see `edits.py`)."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scram_plugin.heuristics.edits import Edit, Statement, called, calls, statements
+
+# Where a setting stands if it is given by its place: class -> names in order.
+_PLACES = {
+    "Dense": ("units", "activation"),
+    "Dropout": ("rate",),
+    "SpatialDropout1D": ("rate",),
+    "SpatialDropout2D": ("rate",),
+    "Activation": ("activation",),
+}
+
+
+def layer_call(facts: Mapping[str, Any], path: str) -> tuple[Statement, ast.Call] | None:
+    """The call in the program that made a layer; None where that is not certain (a loop, a function called twice).
+
+    It has the layer's name, or is the n-th of as many calls of its class as there are layers of it.
+    """
+    layers = facts.get("model", {}).get("layers", [])
+    kind = next((str(layer["class"]) for layer in layers if layer.get("path") == path), None)
+    if kind is None:
+        return None
+    found = [(statement, call) for statement in statements(facts, "model") for call in calls(statement, kind)]
+    found.sort(key=lambda entry: (entry[0].line, entry[1].lineno, entry[1].col_offset))
+    for statement, call in found:
+        given = next((k.value for k in call.keywords if k.arg == "name"), None)
+        if isinstance(given, ast.Constant) and given.value == path:
+            return statement, call
+    of_kind = [layer["path"] for layer in layers if layer["class"] == kind]
+    return found[of_kind.index(path)] if len(found) == len(of_kind) else None
+
+
+def set_in_layers(facts: Mapping[str, Any], paths: Sequence[str], name: str, value: str | None) -> Edit | None:
+    """Set an argument of these layers to `value` (as code; None takes it out), if all are made in one statement."""
+    found = [layer_call(facts, path) for path in paths]
+    if not found or any(entry is None for entry in found):
+        return None
+    whole = [entry for entry in found if entry is not None]
+    statement = whole[0][0]
+    if any(other.line != statement.line for other, _ in whole):
+        whole = whole[:1]  # an edit changes one place: the first of them
+    changes = [change for _, call in whole for change in _set(statement, call, name, value)]
+    return statement.edit(changes) if changes else None
+
+
+def _set(statement: Statement, call: ast.Call, name: str, value: str | None) -> list[tuple[int, int, str]]:
+    keyword = next((k for k in call.keywords if k.arg == name), None)
+    places = _PLACES.get(called(call), ())
+    by_place = places.index(name) if name in places and places.index(name) < len(call.args) else None
+    if keyword is not None:
+        start, end = statement.span(keyword)
+        if value is not None:
+            return [(start, end, f"{name}={value}")]
+        return [_without(statement, call, start, end)]
+    if by_place is not None:
+        start, end = statement.span(call.args[by_place])
+        return [(start, end, value)] if value is not None else [_without(statement, call, start, end)]
+    if value is None:
+        return []
+    arguments: list[ast.expr | ast.keyword] = [*call.args, *call.keywords]
+    if not arguments:
+        _, end = statement.span(call)
+        return [(end - 1, end - 1, f"{name}={value}")]
+    end = max(statement.span(argument)[1] for argument in arguments)
+    return [(end, end, f", {name}={value}")]
+
+
+def _without(statement: Statement, call: ast.Call, start: int, end: int) -> tuple[int, int, str]:
+    """The change that takes out an argument, with the comma before it, or behind it if it is the first."""
+    others: list[ast.expr | ast.keyword] = [*call.args, *call.keywords]
+    before = [e for argument in others if (e := statement.span(argument)[1]) <= start]
+    if before:
+        return max(before), end, ""
+    after = [s for argument in others if (s := statement.span(argument)[0]) >= end]
+    return (start, min(after), "") if after else (start, end, "")
+
+
+def set_loss(facts: Mapping[str, Any], loss: str) -> Edit | None:
+    """Give `compile` another loss, named as text."""
+    return _set_in_call(facts, "compile", "loss", 1, json.dumps(loss))
+
+
+def set_from_logits(facts: Mapping[str, Any], value: bool) -> Edit | None:
+    """Set the flag where the loss is made, if there is one place."""
+    loss = str(facts.get("loss", {}).get("class"))
+    found = [(s, c) for role in ("compile", "model", "optimizer") for s in statements(facts, role) for c in calls(s, loss)]
+    if len(found) != 1:
+        return None
+    statement, call = found[0]
+    return statement.edit(_set(statement, call, "from_logits", str(value)))
+
+
+def set_in_fit(facts: Mapping[str, Any], name: str, value: str | None) -> Edit | None:
+    """Set an argument of `fit` (``shuffle``); None takes it out."""
+    for statement in statements(facts, "fit"):
+        for call in calls(statement, "fit"):
+            changes = _set(statement, call, name, value)
+            return statement.edit(changes) if changes else None
+    return None
+
+
+def wrap_in_fit(facts: Mapping[str, Any], name: str, template: str) -> Edit | None:
+    """Replace the inputs ("x") or targets ("y") given to `fit` by ``template.format(them)``."""
+    place = {"x": 0, "y": 1}[name]
+    for statement in statements(facts, "fit"):
+        for call in calls(statement, "fit"):
+            given = next((k.value for k in call.keywords if k.arg == name), None)
+            if given is None and len(call.args) > place and not any(isinstance(a, ast.Starred) for a in call.args):
+                given = call.args[place]
+            if given is not None:
+                return statement.edit([(*statement.span(given), template.format(statement.source(given)))])
+    return None
+
+
+def _set_in_call(facts: Mapping[str, Any], role: str, name: str, place: int, value: str) -> Edit | None:
+    for statement in statements(facts, role):
+        for call in calls(statement, role):
+            if len(call.args) > place:
+                return statement.edit([(*statement.span(call.args[place]), value)])
+            return statement.edit(_set(statement, call, name, value))
+    return None

@@ -1,0 +1,189 @@
+"""Where the first NaN or infinite value of a training was born: the step, and the layer or variable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin import schema
+from scram_plugin.heuristics.curves.judged import USUAL
+from scram_plugin.heuristics.curves.nonfinite_loss import HIGH, USUAL_RATES
+from scram_plugin.heuristics.edits import set_learning_rate
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
+from scram_plugin.heuristics.measured import HOW, PASSING, Layer, layers, listed
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.words import number, place
+from scram_plugin.logs.training_run import TrainingRun
+
+RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM2D")
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    probe = run.statistic(schema.BATCHES, "weights/probe")
+    if probe is None:
+        raise NotChecked("no record of whether weights are finite was logged", HOW)
+    counts = _counts(run)
+    if not counts:
+        return
+    step = next(int(c.steps[0]) for c in [run.statistic(schema.ORIGIN, run.columns(schema.ORIGIN)[0])] if c is not None)
+    bad = [thing for thing, (nan, infinite) in counts.items() if nan or infinite]
+    bad = [thing for thing in bad if not _usual(run, thing)] or bad
+    if not bad:
+        return
+    loss = run.statistic(schema.BATCHES, "loss")
+    hidden = loss is not None and bool(np.isfinite(loss.values[loss.steps >= step]).all())
+    kind, names = _origin(run, counts, bad)
+    nan, infinite = counts[bad[0]]
+    value = "NaN" if nan else "infinite"
+    where = {
+        "data": f"in the {'inputs' if bad[0].startswith('x') else 'targets'}",
+        "layer": f"in {names}",
+        "loss": "in the loss",
+        "backward": f"on the way back, at {names}",
+        "weights": f"in the step that changed {names}",
+    }[kind]
+    yield Finding(
+        severity="error",
+        confidence="certain",
+        title=f"The first {value} value came up {where}, in {place('batch', step)}",
+        evidence={
+            "value": value,
+            "where": where,
+            "place": place("batch", step),
+            "count": int(nan + infinite),
+            "forward": "Everything before it in that step was finite." if kind in ("layer", "loss") else None,
+            "backward": "The step's outputs and its loss were finite; the gradients were not." if kind == "backward" else None,
+            "update": "Outputs and loss were finite; the step itself was too large." if kind == "weights" else None,
+            "hidden": "The loss does not show it: it stays finite, but what reads these weights is dead." if hidden else None,
+        },
+        first_step=step,
+        last_step=int(probe.steps[-1]),
+        axis="batch",
+        curves=[(loss if loss is not None and not hidden else probe).source()],
+        causes=_causes(run, kind, bad[0], names, step),
+        bad_step=step,
+    )
+
+
+def _counts(run: TrainingRun) -> dict[str, tuple[float, float]]:
+    """thing -> (NaN values, infinite values) in the first step that was not finite, in the order in which data flow."""
+    found: dict[str, list[float]] = {}
+    for column in run.columns(schema.ORIGIN):
+        thing, _, kind = column.rpartition("/")
+        curve = run.statistic(schema.ORIGIN, column)
+        if curve is not None and len(curve):
+            found.setdefault(thing, [0.0, 0.0])[kind == "infinite"] = float(curve.values[0])
+    return {thing: (nan, infinite) for thing, (nan, infinite) in found.items()}
+
+
+def _usual(run: TrainingRun, thing: str) -> bool:
+    """Whether a layer's output holds infinities in sound steps too, as a mask of minus infinity does."""
+    curve = run.statistic(schema.STATISTICS, f"{thing}/nonfinite")
+    origin = run.statistic(schema.ORIGIN, f"{thing}/nan")
+    if curve is None or origin is None:
+        return False
+    before = curve.values[curve.steps < origin.steps[0]]
+    return bool(len(before) and (before > 0).all())
+
+
+def _origin(run: TrainingRun, counts: Mapping[str, tuple[float, float]], bad: list[str]) -> tuple[str, str]:
+    """The kind of place ("data", "layer", "loss", "backward", "weights"), and the names of the layers or variable."""
+    first = bad[0]
+    if first.startswith("layer/"):
+        return "layer", _with_unseen(run, first.removeprefix("layer/"), counts)
+    if first.startswith("y_pred"):
+        known = layers(run)
+        last = [layer for layer in known if layer.kind not in PASSING]
+        return "layer", last[-1].name if last else "the output"
+    if first == "loss":
+        return "loss", "the loss"
+    variables = [thing.partition("/")[2] for thing in counts if thing.startswith("weight/")]
+    broken = [v for v in variables if any(f"{kind}/{v}" in bad for kind in ("gradient", "weight"))]
+    if not first.startswith(("gradient/", "weight/")) or not broken:
+        return "data", ""
+    only_infinite = not any(counts.get(f"{kind}/{v}", (0, 0))[0] for v in broken for kind in ("gradient", "weight"))
+    if first.startswith("weight/") and (only_infinite or any(thing.startswith("gradient/") for thing in counts)):
+        return "weights", f"`{broken[0]}`"
+    return "backward", _backward(run, variables, broken)
+
+
+def _with_unseen(run: TrainingRun, path: str, counts: Mapping[str, Any]) -> str:
+    """The layer, and those just before it whose outputs are not looked at (a batch normalisation, for one)."""
+    known = {layer.path: layer for layer in layers(run)} if run.facts.get("model") else {}
+    names, at = [f"`{path}`"], known.get(path)
+    while at is not None and len(names) < 4:
+        sources = at.facts.get("from") or []
+        before = known.get(path.rpartition("/")[0] + "/" * ("/" in path) + sources[0]) if len(sources) == 1 else None
+        if before is None or f"layer/{before.path}" in counts or before.kind in ("InputLayer",):
+            break
+        if before.kind not in PASSING:
+            names.insert(0, before.name)
+        at = before
+    return names[0] if len(names) == 1 else f"{' or '.join(names)}"
+
+
+def _backward(run: TrainingRun, variables: list[str], broken: list[str]) -> str:
+    """NaN flows back to all that is before it: it was born behind the last variable that has one, before the next sound one."""
+    last = max(variables.index(v) for v in broken)
+    owner = variables[last].rpartition("/")[0]
+    known = layers(run) if run.facts.get("model") else []
+    paths = [layer.path for layer in known]
+    if owner not in paths:
+        return f"`{owner or variables[last]}`"
+    sound = next((v.rpartition("/")[0] for v in variables[last + 1 :] if v.rpartition("/")[0] in paths), None)
+    behind = known[paths.index(owner) + 1 : paths.index(sound) if sound else None]
+    suspects = [layer for layer in behind if layer.kind not in PASSING and _own(layer)]
+    if suspects:
+        return listed([layer.name for layer in suspects])
+    return f"`{owner}`" if sound or not run.facts.get("loss", {}).get("custom") else "the loss"
+
+
+def _own(layer: Layer) -> bool:
+    return bool(layer.facts.get("custom")) or layer.kind == "Lambda" or not layer.kind[:1].isupper()
+
+
+def _causes(run: TrainingRun, kind: str, first: str, names: str, step: int) -> list[Cause]:
+    optimizer = run.facts.get("optimizer", {})
+    rate, name = optimizer.get("learning_rate"), str(optimizer.get("class", ""))
+    usual = USUAL_RATES.get(name)
+    too_high = usual is not None and isinstance(rate, int | float) and rate >= HIGH * usual
+    speed = Cause("learning-rate")
+    if too_high and usual is not None:
+        said = f"The learning rate is {number(rate)}; {name} usually works with about {number(usual)}."
+        speed = Cause("learning-rate", said, "", set_learning_rate(run.facts, name, rate, usual))
+    elif isinstance(rate, int | float) and USUAL[0] <= rate <= USUAL[1]:
+        speed = Cause("learning-rate", "", f"The learning rate was {number(rate)}, which is usual.")
+    data = Cause("data", f"It came in with the {'inputs' if first.startswith('x') else 'targets'}." if kind == "data" else "")
+    place_said = {"layer": f"It came up in {names}.", "loss": "It came up in the loss."}.get(kind, "")
+    operation, slope = (
+        Cause("operation", place_said),
+        Cause("slope", "The gradients were the first." if kind == "backward" else ""),
+    )
+    half = "float16" in str(run.facts.get("dtype_policy", "")) and "bfloat16" not in str(run.facts.get("dtype_policy", ""))
+    narrow = Cause("float16", f"The model computes in {run.facts.get('dtype_policy')}." if half else "")
+    recurrent = any(layer.kind in RECURRENT for layer in (layers(run) if run.facts.get("model") else []))
+    growth = Cause(
+        "explosion", "The model is recurrent: small growth in each step of the sequence multiplies." if recurrent else ""
+    )
+    order = {
+        "data": [data, operation],
+        "layer": [*([narrow] if half else []), *([growth] if recurrent else []), operation, speed],
+        "loss": [operation, *([narrow] if half else []), speed],
+        "backward": [slope, *([growth] if recurrent else []), speed],
+        "weights": [speed, growth],
+    }[kind]
+    if too_high and kind != "data":
+        order = [speed, *(cause for cause in order if cause is not speed)]
+    return order
+
+
+HEURISTIC = Heuristic(
+    id="nonfinite-origin",
+    group="layers",
+    title_passed="Weights and loss stayed finite",
+    check=check,
+    page=Page.beside(__file__),
+    needs=("SCRAM's record of every batch",),
+)

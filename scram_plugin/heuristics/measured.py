@@ -1,0 +1,118 @@
+"""What SCRAM's own statistics and facts say of layers: shared by the heuristics that judge them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scram_plugin import schema
+from scram_plugin.heuristics.heuristic import NotChecked, TooEarly
+from scram_plugin.logs.curve import Curve
+from scram_plugin.logs.training_run import TrainingRun
+
+HOW = 'model.fit(..., callbacks=[SCRAM(log_dir="logs/exp1")])'
+LINEAR = (None, "linear")
+# Layers that change no value in a way that matters for what stands before or behind them.
+PASSING = frozenset(
+    (
+        *("Flatten", "Reshape", "Permute", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "InputLayer", "Identity"),
+        *("Masking", "ZeroPadding2D", "Cropping2D", "GaussianNoise", "ActivityRegularization", "RepeatVector"),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of the model, as the facts tell it."""
+
+    path: str
+    kind: str
+    activation: str | None
+    facts: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return f"`{self.path}`"
+
+
+def layers(run: TrainingRun) -> list[Layer]:
+    """All layers, nested models opened, in the order in which data flow. Raises NotChecked without facts of a model."""
+    model = run.facts.get("model")
+    if not model or not model.get("layers"):
+        raise NotChecked("nothing is known of the model's layers", HOW)
+    return list(_flat(model["layers"]))
+
+
+def _flat(entries: list[Mapping[str, Any]]) -> Iterator[Layer]:
+    for entry in entries:
+        if entry.get("layers"):
+            yield from _flat(entry["layers"])
+        else:
+            path = str(entry.get("path") or entry.get("name"))
+            activation = entry.get("activation")
+            if entry.get("class") == "ReLU":
+                activation = "relu"
+            elif entry.get("class") in ("Softmax", "LeakyReLU", "PReLU", "ELU"):
+                activation = str(entry["class"]).lower()
+            yield Layer(path, str(entry.get("class")), activation, entry)
+
+
+def output(run: TrainingRun) -> tuple[Layer, str | None]:
+    """The layer that makes the model's output, and the activation that it has at last.
+
+    Raises NotChecked where that cannot be told: several outputs, a class of the user's own, a custom last layer.
+    """
+    known = layers(run)
+    model = run.facts["model"]
+    if len(model.get("outputs") or []) > 1 or model.get("kind") == "subclass":
+        raise NotChecked(
+            "which layer makes the output cannot be told for a model of this kind", "a Sequential or functional model"
+        )
+    last = [layer for layer in known if layer.kind not in PASSING]
+    if not last or last[-1].facts.get("custom") or last[-1].kind == "Lambda":
+        raise NotChecked("the last layer is of your own, so that its activation is not known", "a layer of Keras at the end")
+    if last[-1].kind in ("Activation", "Softmax", "ReLU") and len(last) > 1:
+        return last[-1], last[-1].activation
+    return last[-1], last[-1].activation
+
+
+def columns(run: TrainingRun, kind: str, statistic: str) -> dict[str, Curve]:
+    """``layer``, ``gradient``, ``weight`` or ``update``: path -> the curve of one statistic, in the order of the columns.
+
+    Raises NotChecked if nothing of the kind was logged.
+    """
+    found = {}
+    for column in run.columns(schema.STATISTICS):
+        if column.startswith(f"{kind}/") and column.endswith(f"/{statistic}"):
+            curve = run.statistic(schema.STATISTICS, column)
+            if curve is not None:
+                found[column.removeprefix(f"{kind}/").removesuffix(f"/{statistic}")] = curve
+    if not found:
+        what = "of layers" if kind == "layer" else "of gradients and weights"
+        raise NotChecked(f"no statistics {what} were logged", HOW)
+    return found
+
+
+def enough_rows(curves: Mapping[str, Curve], least: int) -> None:
+    """Raises TooEarly if fewer than `least` batches were measured."""
+    rows = max((len(curve) for curve in curves.values()), default=0)
+    if rows < least:
+        raise TooEarly(f"it needs {least} measured batches, there are {rows}")
+
+
+def late(curve: Curve, part: float = 0.5) -> float:
+    """The median of the finite values in the last `part` of a curve; NaN if there is none."""
+    values = curve.values[-max(int(np.ceil(len(curve) * part)), 1) :]
+    values = values[np.isfinite(values)]
+    return float(np.median(values)) if len(values) else float("nan")
+
+
+def listed(names: list[str], most: int = 3) -> str:
+    """Names as people write a list of them, the first ones if there are many."""
+    shown, more = names[:most], len(names) - most
+    if more > 0:
+        return f"{', '.join(shown)} and {more} more"
+    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))

@@ -1,0 +1,97 @@
+"""What the data are like as a whole, where they were given to `fit` as arrays: read once a fit, judged elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import FrameType
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from scram_plugin.training import statistics
+from scram_plugin.training.structures import leaves
+
+MOST_CLASSES = 1_000
+MOST_BYTES = 1 << 30  # larger targets are not gone through
+PARTS, PART = 8, 64  # of the validation data: so many stretches of so many examples, spread evenly, are measured
+
+
+def data_facts(fit: FrameType | None) -> dict[str, Any]:
+    """``{"training": ..., "validation": ...}`` of the arrays that `fit` was given; without what cannot be known.
+
+    Of each ``samples``; of targets that are one class each, ``counts`` (list, of each class) and ``changes`` (how often two
+    neighbours differ: seldom, if the data are sorted).
+    """
+    found = {}
+    for name, (x, y) in _given(fit).items():
+        first = next((leaf for leaf in leaves(x) if _array(leaf) is not None), None)
+        if first is not None:
+            found[name] = {"samples": len(first), **_labels(y)}
+    return found
+
+
+def validation_rows(fit: FrameType | None) -> tuple[tuple[str, ...], np.ndarray] | None:
+    """Statistics of parts of the validation data: columns, and a row for each part; None where they are no arrays."""
+    x, y = _given(fit).get("validation", (None, None))
+    given = {"x": leaves(x), "y": leaves(y)}
+    tensors = {kind: [a for leaf in found if (a := _array(leaf)) is not None] for kind, found in given.items()}
+    if not tensors["x"] or any(len(tensors[kind]) != len(found) for kind, found in given.items()):
+        return None
+    size = min(len(array) for found in tensors.values() for array in found)
+    columns: tuple[str, ...] = ()
+    rows = []
+    for start in sorted({round(at) for at in np.linspace(0, max(size - PART, 0), PARTS)}):
+        named = {
+            kind: [
+                (f"{kind}{i}", numbers)
+                for i, array in enumerate(found[: statistics.MAX_TENSORS])
+                if (numbers := statistics.as_numbers(ops.convert_to_tensor(array[start : start + PART]))) is not None
+            ]
+            for kind, found in tensors.items()
+        }
+        columns, row = statistics.flatten(statistics.tensors(named["x"], named["y"], []))
+        rows.append(ops.convert_to_numpy(row))
+    return columns, np.stack(rows)
+
+
+def _given(fit: FrameType | None) -> Mapping[str, tuple[Any, Any]]:
+    """ "training" and "validation" -> (inputs, targets) as Keras's `fit` has them, after a `validation_split`."""
+    if fit is None:
+        return {}
+    found = {}
+    if fit.f_locals.get("y") is not None:
+        found["training"] = fit.f_locals.get("x"), fit.f_locals.get("y")
+    validation = fit.f_locals.get("validation_data")
+    if isinstance(validation, tuple) and len(validation) >= 2:
+        found["validation"] = validation[0], validation[1]
+    return found
+
+
+def _array(leaf: Any) -> Any | None:
+    """An array or eager tensor with a first axis; None for whatever has to be iterated to be known."""
+    shape = getattr(leaf, "shape", None)
+    if shape is None or not hasattr(leaf, "__getitem__") or hasattr(leaf, "element_spec"):
+        return None
+    return leaf if len(shape) and shape[0] and not getattr(getattr(leaf, "dtype", None), "hasobject", False) else None
+
+
+def _labels(y: Any) -> dict[str, Any]:
+    targets = leaves(y)
+    if len(targets) != 1 or _array(targets[0]) is None:
+        return {}
+    labels = np.asarray(targets[0])
+    if labels.nbytes > MOST_BYTES or labels.dtype.kind not in "iufb" or labels.ndim > 2:
+        return {}
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        one_hot = labels.shape[1] <= MOST_CLASSES and bool(
+            ((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all()
+        )
+        if not one_hot:
+            return {}
+        labels = labels.argmax(axis=1)
+    labels = labels.reshape(-1)
+    changes = int(np.count_nonzero(labels[1:] != labels[:-1]))
+    if not np.isfinite(labels).all() or labels.min() < 0 or labels.max() >= MOST_CLASSES or (labels != np.round(labels)).any():
+        return {}
+    return {"counts": np.bincount(labels.astype(np.int64)).tolist(), "changes": changes}
