@@ -103,11 +103,14 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
             result.findings += findings
             if not findings:
                 result.passed.append(heuristic.id)
-    ids = {finding["heuristic"] for finding in result.findings}
+    worst: dict[str, int] = {}  # heuristic -> its gravest severity
     for finding in result.findings:
-        finding["explained_by"] = next(
-            (c for c, brings in EXPLAINS.items() if c in ids and finding["heuristic"] in brings), None
-        )
+        rank = SEVERITIES.index(finding["severity"])
+        worst[finding["heuristic"]] = min(rank, worst.get(finding["heuristic"], rank))
+    for finding in result.findings:
+        rank = SEVERITIES.index(finding["severity"])
+        causes = (c for c, brings in EXPLAINS.items() if c in worst and finding["heuristic"] in brings and worst[c] <= rank)
+        finding["explained_by"] = next(causes, None)
     result.findings.sort(
         key=lambda f: (f["explained_by"] is not None, SEVERITIES.index(f["severity"]), f["steps"]["first"], f["heuristic"])
     )

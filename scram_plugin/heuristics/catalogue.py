@@ -28,13 +28,53 @@ from scram_plugin.heuristics.curves import (
     validation_better_than_training,
     zero_loss,
 )
-from scram_plugin.heuristics.data import nonfinite_inputs, unnormalized_inputs
+from scram_plugin.heuristics.data import (
+    class_imbalance,
+    constant_inputs,
+    input_distribution_shift,
+    label_range,
+    nonfinite_inputs,
+    output_collapse,
+    slow_input,
+    unnormalized_inputs,
+    unshuffled_data,
+)
 from scram_plugin.heuristics.heuristic import Heuristic
-from scram_plugin.heuristics.layers import nonfinite_origin
+from scram_plugin.heuristics.layers import (
+    dead_relu,
+    exploding_gradients,
+    nonfinite_origin,
+    saturated_activations,
+    update_ratio,
+    vanishing_gradients,
+)
+from scram_plugin.heuristics.model import (
+    frozen_weights,
+    high_dropout,
+    initial_loss,
+    missing_activation,
+    output_activation_mismatch,
+    poor_initialization,
+    unconventional_learning_rate,
+)
 
+# In the order in which an expert would ask: the data, what was built, what the curves say, and what goes on in the layers.
 HEURISTICS = (
     nonfinite_inputs.HEURISTIC,
+    label_range.HEURISTIC,
     unnormalized_inputs.HEURISTIC,
+    constant_inputs.HEURISTIC,
+    input_distribution_shift.HEURISTIC,
+    unshuffled_data.HEURISTIC,
+    class_imbalance.HEURISTIC,
+    slow_input.HEURISTIC,
+    output_activation_mismatch.HEURISTIC,
+    missing_activation.HEURISTIC,
+    poor_initialization.HEURISTIC,
+    frozen_weights.HEURISTIC,
+    unconventional_learning_rate.HEURISTIC,
+    high_dropout.HEURISTIC,
+    initial_loss.HEURISTIC,
     nonfinite_loss.HEURISTIC,
     nonfinite_origin.HEURISTIC,
     nonfinite_metric.HEURISTIC,
@@ -52,6 +92,12 @@ HEURISTICS = (
     learning_rate_schedule.HEURISTIC,
     missing_validation.HEURISTIC,
     step_rewind.HEURISTIC,
+    output_collapse.HEURISTIC,
+    dead_relu.HEURISTIC,
+    saturated_activations.HEURISTIC,
+    vanishing_gradients.HEURISTIC,
+    exploding_gradients.HEURISTIC,
+    update_ratio.HEURISTIC,
 )
 
 # What a loss that is NaN brings about: everything that is judged by curves, but for how they were logged.
@@ -60,15 +106,38 @@ _AFTER_NAN = frozenset(h.id for h in HEURISTICS if h.group == "curves") - {
     "missing-validation",
     "step-rewind",
 }
-# cause -> the findings that it brings about: they are kept, folded under it. Causes that come first explain first.
+_STANDSTILL = frozenset({"no-learning", "plateau", "output-collapse"})
+_UNREST = frozenset({"divergence", "oscillating-loss", "loss-spike", "noisy-validation"})
+_LAYERS = frozenset({"dead-relu", "saturated-activations", "vanishing-gradients", "exploding-gradients", "update-ratio"})
+_NAN = frozenset({"nonfinite-loss", "nonfinite-origin"})
+# cause -> the findings that it brings about: they are kept, folded under it, unless they are worse than it. Causes that come
+# first explain first.
 EXPLAINS: dict[str, frozenset[str]] = {
-    "nonfinite-inputs": _AFTER_NAN | {"nonfinite-loss", "nonfinite-origin", "unnormalized-inputs"},
-    # where it began is told by the finding of the loss, too; alone it stands where the loss stays finite
-    "nonfinite-loss": _AFTER_NAN | {"nonfinite-origin"},
-    "nonfinite-origin": _AFTER_NAN,
-    "unnormalized-inputs": frozenset(
-        {"no-learning", "plateau", "oscillating-loss", "loss-spike", "divergence", "noisy-validation"}
+    "nonfinite-inputs": _AFTER_NAN | _NAN | _LAYERS | {"unnormalized-inputs", "output-collapse", "initial-loss"},
+    "label-range": _NAN
+    | _STANDSTILL
+    | _UNREST
+    | {"initial-loss", "zero-loss", "output-activation-mismatch", "class-imbalance"},
+    "output-activation-mismatch": _NAN | _STANDSTILL | _UNREST | _LAYERS | {"initial-loss", "zero-loss"},
+    # where it began, and the rate that is a cause, are told by the finding of the loss, too
+    "nonfinite-loss": _AFTER_NAN | _LAYERS | {"nonfinite-origin", "unconventional-learning-rate", "output-collapse"},
+    "nonfinite-origin": _AFTER_NAN | _LAYERS | {"output-collapse"},
+    "frozen-weights": _STANDSTILL | {"undertrained"},
+    "poor-initialization": _STANDSTILL | _UNREST | _LAYERS | {"initial-loss"},
+    "unnormalized-inputs": _STANDSTILL | _UNREST | _LAYERS | {"initial-loss"},
+    "unconventional-learning-rate": _STANDSTILL | _UNREST | _LAYERS | {"undertrained"},
+    "high-dropout": _STANDSTILL | {"validation-better-than-training", "undertrained", "oscillating-loss", "dead-relu"},
+    "missing-activation": _STANDSTILL,
+    "unshuffled-data": _STANDSTILL | _UNREST | {"metric-loss-disagreement", "overfitting", "validation-better-than-training"},
+    "input-distribution-shift": frozenset(
+        {"overfitting", "noisy-validation", "metric-loss-disagreement", "validation-better-than-training"}
     ),
+    "exploding-gradients": _UNREST | {"update-ratio", "dead-relu", "output-collapse"},
+    "saturated-activations": _STANDSTILL | {"vanishing-gradients"},
+    "vanishing-gradients": _STANDSTILL,
+    "dead-relu": _STANDSTILL,
+    "update-ratio": _STANDSTILL | _UNREST,
+    "class-imbalance": frozenset({"output-collapse"}),
     "divergence": frozenset(
         {
             "oscillating-loss",
@@ -83,17 +152,12 @@ EXPLAINS: dict[str, frozenset[str]] = {
     ),
     "zero-loss": frozenset({"divergence", "no-learning", "plateau", "overfitting", "validation-better-than-training"}),
     "no-learning": frozenset(
-        {
-            "learning-rate-schedule",
-            "plateau",
-            "overfitting",
-            "noisy-validation",
-            "validation-better-than-training",
-        }
+        {"learning-rate-schedule", "plateau", "overfitting", "noisy-validation", "validation-better-than-training"}
+        | {"output-collapse"}
     ),
     "overfitting": frozenset({"metric-loss-disagreement", "noisy-validation"}),
     "oscillating-loss": frozenset({"no-learning", "loss-spike", "noisy-validation", "plateau", "learning-rate-schedule"}),
-    "plateau": frozenset({"learning-rate-schedule", "undertrained"}),
+    "plateau": frozenset({"learning-rate-schedule", "undertrained", "output-collapse"}),
 }
 
 

@@ -120,6 +120,27 @@ def wrap_in_fit(facts: Mapping[str, Any], name: str, template: str) -> Edit | No
     return None
 
 
+def set_trainable(facts: Mapping[str, Any]) -> Edit | None:
+    """Set to True what one statement alone sets to False: ``layer.trainable = False``."""
+    found = [s for s in statements(facts, "trainable") if isinstance(s.tree, ast.Assign)]
+    if len(found) != 1:
+        return None
+    value = found[0].tree.value if isinstance(found[0].tree, ast.Assign) else None
+    if not isinstance(value, ast.Constant) or value.value is not False:
+        return None
+    return found[0].edit([(*found[0].span(value), "True")])
+
+
+def wrap_validation(facts: Mapping[str, Any], template: str) -> Edit | None:
+    """Replace the inputs in ``validation_data=(x, y)`` of `fit` by ``template.format(them)``."""
+    for statement in statements(facts, "fit"):
+        for call in calls(statement, "fit"):
+            given = next((k.value for k in call.keywords if k.arg == "validation_data"), None)
+            if isinstance(given, ast.Tuple) and len(given.elts) >= 2:
+                return statement.edit([(*statement.span(given.elts[0]), template.format(statement.source(given.elts[0])))])
+    return None
+
+
 def _set_in_call(facts: Mapping[str, Any], role: str, name: str, place: int, value: str) -> Edit | None:
     for statement in statements(facts, role):
         for call in calls(statement, role):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ PASSING = frozenset(
     )
 )
 
+KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel", "recurrent_kernel")
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -36,6 +39,26 @@ class Layer:
     @property
     def name(self) -> str:
         return f"`{self.path}`"
+
+    @property
+    def initial_scale(self) -> float | None:
+        """How large the initial weights are, as a multiple of what Glorot's initialiser makes them; None if not known.
+
+        Those that scale with the layer by themselves (Glorot, He, LeCun, orthogonal) are near 1 and count as that.
+        """
+        initializer, kernel = self.facts.get("initializer") or {}, self.facts.get("kernel") or []
+        kind = initializer.get("class")
+        if len(kernel) < 2 or kind is None:
+            return None
+        given = {"Zeros": 0.0, "Ones": 1.0, "Constant": abs(initializer.get("value") or 0.0)}.get(kind)
+        if kind in ("RandomNormal", "TruncatedNormal"):
+            given = initializer.get("stddev")
+        elif kind == "RandomUniform":
+            given = max(abs(initializer.get("maxval", 0.0)), abs(initializer.get("minval", 0.0))) / math.sqrt(3.0)
+        if given is None:
+            return 1.0
+        area = math.prod(kernel[:-2])
+        return float(given) / math.sqrt(2.0 / (area * (kernel[-2] + kernel[-1])))
 
 
 def layers(run: TrainingRun) -> list[Layer]:
@@ -94,6 +117,41 @@ def columns(run: TrainingRun, kind: str, statistic: str) -> dict[str, Curve]:
         what = "of layers" if kind == "layer" else "of gradients and weights"
         raise NotChecked(f"no statistics {what} were logged", HOW)
     return found
+
+
+def step_ratios(run: TrainingRun) -> dict[str, Curve]:
+    """Path of a kernel -> by which part of its norm each measured step changed it; the curve names the step's norm.
+
+    Embeddings are left out: of their rows a step changes only those that the batch has.
+    """
+    updates, weights = columns(run, "update", "norm"), columns(run, "weight", "norm")
+    found = {}
+    for path, update in updates.items():
+        weight = weights.get(path)
+        if path.rpartition("/")[2] in KERNELS and weight is not None and len(weight) == len(update):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                found[path] = replace(update, values=update.values / weight.values)
+    return found
+
+
+def steps_of_kernels(run: TrainingRun) -> Curve | None:
+    """The median over all kernels of the part by which a step changes them; named after the first of them."""
+    ratios = list(step_ratios(run).values())
+    if not ratios:
+        return None
+    length = min(map(len, ratios))
+    values = np.stack([np.nan_to_num(curve.values[:length], nan=np.inf) for curve in ratios])
+    first = ratios[0]
+    return replace(first, steps=first.steps[:length], wall_times=first.wall_times[:length], values=np.median(values, axis=0))
+
+
+def class_counts(run: TrainingRun, tensor: str, part: float = 1.0) -> np.ndarray | None:
+    """How many examples are labelled ("y0") or predicted ("y_pred0") as each class, in the last `part` of the measured batches."""
+    counts: list[float] = []
+    while (curve := run.statistic(schema.STATISTICS, f"{tensor}/count/{len(counts)}")) is not None:
+        values = np.nan_to_num(curve.values)
+        counts.append(float(values[-max(int(np.ceil(len(values) * part)), 1) :].sum()))
+    return np.array(counts) if counts else None
 
 
 def enough_rows(curves: Mapping[str, Curve], least: int) -> None:

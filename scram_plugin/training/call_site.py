@@ -57,7 +57,8 @@ def user_frame(start: FrameType | None) -> FrameType | None:
 def source(frame: FrameType) -> dict[str, Any] | None:
     """``{"file", "line", "statements": [{"role", "line", "text"}]}`` of the program that called `fit` in `frame`.
 
-    Roles: ``import`` (of Keras or TensorFlow), ``model``, ``compile``, ``fit``. Only whole simple statements are taken.
+    Roles: ``import`` (of Keras or TensorFlow), ``model``, ``trainable`` (freezes layers), ``optimizer``, ``compile``, ``fit``.
+    Only whole simple statements are taken.
     """
     file, line = frame.f_code.co_filename, frame.f_lineno
     lines = linecache.getlines(file, frame.f_globals)
@@ -103,6 +104,8 @@ def _roles(tree: ast.Module, line: int) -> list[tuple[ast.stmt, str]]:
             _calls(node, "Sequential") or _calls(node, "Model") or _calls(node, "Input") or _calls(node, "add") or _layer(node)
         ):
             found.append((node, "model"))
+        elif isinstance(node, ast.Assign) and any(getattr(target, "attr", "") == "trainable" for target in node.targets):
+            found.append((node, "trainable"))
         elif "optimizers" in ast.unparse(node) or any(_calls(node, name) for name in ("Adam", "AdamW", "SGD", "RMSprop")):
             found.append((node, "optimizer"))
     return sorted(found, key=lambda entry: entry[0].lineno)

@@ -124,6 +124,8 @@ def _layer(layer: Any, prefix: str) -> dict[str, Any]:
         entry["parameters"] = _parameters(layer.weights)
         entry["trainable"] = bool(layer.trainable)
         entry["initializer"] = _initializer(getattr(layer, "kernel_initializer", None))
+        bias = _initializer(getattr(layer, "bias_initializer", None)) if getattr(layer, "use_bias", False) else None
+        entry["bias"] = {"Zeros": 0.0, "Ones": 1.0}.get(bias["class"], bias.get("value")) if bias else None  # where it starts
         kernel = getattr(layer, "_kernel", None) if hasattr(layer, "_kernel") else getattr(layer, "kernel", None)
         entry["kernel"] = list(kernel.shape) if kernel is not None else None
         entry["regularized"] = any(getattr(w, "regularizer", None) is not None for w in layer.trainable_weights)

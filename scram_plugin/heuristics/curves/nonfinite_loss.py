@@ -15,26 +15,11 @@ from scram_plugin.heuristics.curves.judged import USUAL
 from scram_plugin.heuristics.edits import set_learning_rate
 from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, NotChecked
 from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.rates import HIGH, USUAL_RATES
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
-# Keras's own defaults, which are those of the papers that introduced the optimisers (Adam: Kingma & Ba, 2015).
-USUAL_RATES = {
-    "SGD": 1e-2,
-    "Adam": 1e-3,
-    "AdamW": 1e-3,
-    "Nadam": 1e-3,
-    "Adamax": 1e-3,
-    "RMSprop": 1e-3,
-    "Adagrad": 1e-3,
-    "Adadelta": 1.0,
-    "Ftrl": 1e-3,
-    "Lion": 1e-4,
-    "Adafactor": 1e-3,
-    "Lamb": 1e-3,
-}
-HIGH = 10.0  # times the usual rate: outside the grids that people search (Bengio, 2012, section 3.1: within 10x of the best)
 HUGE_INPUT = 1e4  # beyond this a first layer of ordinary weights overflows float16 and saturates everything in float32
 OTHERS = ("training loss part", "adversarial loss", "policy loss")  # a NaN is one whatever the level of a loss means
 GROWTH = 100.0  # times the lowest loss so far: growth that a healthy training never shows just before a NaN

@@ -8,13 +8,11 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.curves.judged import USUAL
-from scram_plugin.heuristics.curves.nonfinite_loss import HIGH, USUAL_RATES
-from scram_plugin.heuristics.edits import set_learning_rate
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
 from scram_plugin.heuristics.measured import HOW, PASSING, Layer, layers, listed
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.words import number, place
+from scram_plugin.heuristics.rates import speed, too_high
+from scram_plugin.heuristics.words import place
 from scram_plugin.logs.training_run import TrainingRun
 
 RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM2D")
@@ -145,16 +143,7 @@ def _own(layer: Layer) -> bool:
 
 
 def _causes(run: TrainingRun, kind: str, first: str, names: str, step: int) -> list[Cause]:
-    optimizer = run.facts.get("optimizer", {})
-    rate, name = optimizer.get("learning_rate"), str(optimizer.get("class", ""))
-    usual = USUAL_RATES.get(name)
-    too_high = usual is not None and isinstance(rate, int | float) and rate >= HIGH * usual
-    speed = Cause("learning-rate")
-    if too_high and usual is not None:
-        said = f"The learning rate is {number(rate)}; {name} usually works with about {number(usual)}."
-        speed = Cause("learning-rate", said, "", set_learning_rate(run.facts, name, rate, usual))
-    elif isinstance(rate, int | float) and USUAL[0] <= rate <= USUAL[1]:
-        speed = Cause("learning-rate", "", f"The learning rate was {number(rate)}, which is usual.")
+    high, rate = too_high(run), speed(run)
     data = Cause("data", f"It came in with the {'inputs' if first.startswith('x') else 'targets'}." if kind == "data" else "")
     place_said = {"layer": f"It came up in {names}.", "loss": "It came up in the loss."}.get(kind, "")
     operation, slope = (
@@ -169,13 +158,13 @@ def _causes(run: TrainingRun, kind: str, first: str, names: str, step: int) -> l
     )
     order = {
         "data": [data, operation],
-        "layer": [*([narrow] if half else []), *([growth] if recurrent else []), operation, speed],
-        "loss": [operation, *([narrow] if half else []), speed],
-        "backward": [slope, *([growth] if recurrent else []), speed],
-        "weights": [speed, growth],
+        "layer": [*([narrow] if half else []), *([growth] if recurrent else []), operation, rate],
+        "loss": [operation, *([narrow] if half else []), rate],
+        "backward": [slope, *([growth] if recurrent else []), rate],
+        "weights": [rate, growth],
     }[kind]
-    if too_high and kind != "data":
-        order = [speed, *(cause for cause in order if cause is not speed)]
+    if high is not None and kind != "data":
+        order = [high, *(cause for cause in order if cause.id != "learning-rate")]
     return order
 
 

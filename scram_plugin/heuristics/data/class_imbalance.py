@@ -1,0 +1,81 @@
+"""Some classes are much rarer than others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, TooEarly
+from scram_plugin.heuristics.layer_edits import set_in_fit
+from scram_plugin.heuristics.measured import HOW, class_counts
+from scram_plugin.heuristics.page import Page
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (
+    Option(
+        "ratio",
+        10.0,
+        "between the commonest and the rarest class, from which on it is told (He & Garcia, 2009, call 10:1 moderate)",
+    ),
+    Option(
+        "neglect", 0.25, "of its share of the labels, below which a rare class is predicted too seldom, and it is a warning"
+    ),
+    Option("least", 200, "labels that must have been seen"),
+)
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    known = run.facts.get("data", {}).get("training", {}).get("counts")
+    counts = np.array(known, float) if known else class_counts(run, "y0")
+    if counts is None or len(counts) < 2:
+        raise NotChecked("the labels' classes were not counted", HOW)
+    if counts.sum() < options["least"]:
+        raise TooEarly(f"it needs {int(options['least'])} labels")
+    present = counts[counts > 0]
+    if len(present) < 2 or present.max() < options["ratio"] * present.min():
+        return
+    rare, common = int(np.argmin(np.where(counts > 0, counts, np.inf))), int(np.argmax(counts))
+    share = counts[rare] / counts.sum()
+    predicted = class_counts(run, "y_pred0", part=0.3)
+    said = None
+    if predicted is not None and predicted.sum() >= options["least"] / 2 and rare < len(predicted):
+        given = predicted[rare] / predicted.sum()
+        # only where enough of them were due to tell
+        if share * predicted.sum() >= 10 and given < options["neglect"] * share:
+            said = f"The model says class {rare} in {given:.2%} of the cases; {share:.2%} of the labels are of that class."
+    curve = run.signal("training loss") or run.signal("batch loss")
+    if curve is None:
+        raise NotChecked("no training loss was logged", HOW)
+    weights = {int(i): round(float(counts.sum() / (len(present) * n)), 3) for i, n in enumerate(counts) if n}
+    edit = set_in_fit(run.facts, "class_weight", str(weights)) if len(weights) <= 20 else None
+    yield Finding(
+        severity="warning" if said else "info",
+        confidence="likely" if said else "certain",
+        title=f"Classes are out of balance: {counts[common] / counts[rare]:,.0f} of class {common} to one of class {rare}",
+        evidence={
+            "common": common,
+            "rare": rare,
+            "common_count": int(counts[common]),
+            "rare_count": int(counts[rare]),
+            "share": counts[common] / counts.sum(),
+            "neglected": said,
+        },
+        first_step=int(curve.steps[0]),
+        last_step=int(curve.steps[-1]),
+        axis=curve.axis,
+        curves=[curve.source()],
+        causes=[Cause("rare", f"{int(counts[rare]):,} of {int(counts.sum()):,} labels are of class {rare}.", "", edit)],
+    )
+
+
+HEURISTIC = Heuristic(
+    id="class-imbalance",
+    group="data",
+    title_passed="Classes are in balance",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("SCRAM's counts of the labels",),
+)

@@ -1,0 +1,86 @@
+"""Inputs, or features of them, that never change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin import schema
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.measured import HOW, enough_rows, listed
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.words import number
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (Option("least", 3, "measured batches that are needed"),)
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    names = sorted({c.partition("/")[0] for c in run.columns(schema.STATISTICS) if c.startswith("x")})
+    if not names:
+        raise NotChecked("no statistics of the inputs were logged", HOW)
+    for name in names:
+        yield from _judge(run, name, int(options["least"]))
+
+
+def _judge(run: TrainingRun, name: str, least: int) -> Iterable[Finding]:
+    spread, mean = (run.statistic(schema.STATISTICS, f"{name}/{which}") for which in ("std", "mean"))
+    if spread is None or mean is None:
+        return
+    enough_rows({"": spread}, least)
+    every = run.statistic(schema.BATCHES, f"{name}/mean")
+    features = {}
+    for column in run.columns(schema.STATISTICS):
+        if column.startswith(f"{name}/std/"):
+            curve, level = (
+                run.statistic(schema.STATISTICS, column),
+                run.statistic(schema.STATISTICS, column.replace("/std/", "/mean/")),
+            )
+            if curve is not None and level is not None:
+                still = bool((curve.values == 0).all() and np.ptp(level.values) == 0)
+                features[int(column.rpartition("/")[2])] = still
+    constant = [feature for feature, still in features.items() if still]
+    whole = bool((spread.values == 0).all() and np.ptp(mean.values) == 0)
+    # the same batch again and again: its mean is the same in every digit, though its values differ
+    repeated = every is not None and len(every) >= 10 and np.ptp(every.finite.values) == 0 and bool((spread.values > 0).any())
+    if whole or repeated:
+        cause, severity = ("constant", "error") if whole else ("repeated", "warning")
+        title = f"The inputs are always {number(float(mean.values[0]))}" if whole else "Every batch is the same"
+    elif constant and len(features) > 1:
+        cause, severity = "features", "info"
+        title = f"Features that never change: {listed([str(f) for f in constant])}"
+    else:
+        return
+    yield Finding(
+        severity=severity,
+        confidence="certain" if cause != "repeated" else "likely",
+        title=title,
+        evidence={
+            "rows": len(spread),
+            "whole": f"All values are {number(float(mean.values[0]))}." if whole else None,
+            "features": listed([str(f) for f in constant], 5) if cause == "features" else None,
+            "count": len(constant) if cause == "features" else None,
+            "total": len(features) or None,
+            "repeated": f"The mean of all {len(every)} batches is the same, in every digit."
+            if repeated and every is not None
+            else None,
+        },
+        first_step=int(spread.steps[0]),
+        last_step=int(spread.steps[-1]),
+        axis="batch",
+        curves=[(every if repeated and every is not None else spread).source()],
+        causes=[Cause(cause)],
+    )
+
+
+HEURISTIC = Heuristic(
+    id="constant-inputs",
+    group="data",
+    title_passed="All inputs vary",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("SCRAM's statistics of the inputs",),
+)

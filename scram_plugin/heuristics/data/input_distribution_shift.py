@@ -1,0 +1,112 @@
+"""Validation inputs that are not like the training inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin import schema
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.layer_edits import wrap_validation
+from scram_plugin.heuristics.measured import HOW
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.words import number
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (
+    Option(
+        "shift",
+        1.0,
+        "standard deviations by which the means of all inputs, or of one feature, may differ (Cohen, 1988: 0.8 is large)",
+    ),
+    Option("scale", 3.0, "times by which their spreads may differ"),
+    Option("factor", 10.0, "times by which their sizes differ where one of the two was scaled and the other not"),
+)
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    columns = [c for c in run.columns(schema.VALIDATION) if c.startswith("x") and "/mean" in c]
+    if not columns:
+        raise NotChecked("no statistics of the validation inputs were logged", HOW + "  # with validation data as arrays")
+    worst = None
+    for column in columns:
+        found = _compare(run, column)
+        if found is None:
+            continue
+        (mean, spread, low, high), (mean_v, spread_v, low_v, high_v) = found
+        pooled = max(spread, spread_v, 1e-12)
+        shift = abs(mean - mean_v) / pooled
+        size, size_v = (float(np.hypot(m, s)) for m, s in ((mean, spread), (mean_v, spread_v)))
+        factor = max(size, size_v) / max(min(size, size_v), 1e-12)
+        wide = max(spread, spread_v) / max(min(spread, spread_v), 1e-12)
+        apart = low_v > high or high_v < low
+        scaled = factor > options["factor"] and wide > options["factor"]
+        if (
+            scaled
+            or (shift > options["shift"] and (apart or shift > 2 * options["shift"]))
+            or (wide > options["scale"] and shift > 0.5)
+        ):
+            rank = (scaled, max(shift, np.log(wide)))
+            if worst is None or rank > worst[0]:
+                worst = rank, column, found, factor, scaled
+    if worst is None:
+        return
+    _, column, ((mean, spread, low, high), (mean_v, spread_v, low_v, high_v)), factor, scaled = worst
+    curve = run.statistic(schema.STATISTICS, column)
+    assert curve is not None
+    feature = column.rpartition("/")[2] if column.count("/") == 2 else None
+    larger = "validation" if np.hypot(mean_v, spread_v) > np.hypot(mean, spread) else "training"
+    edit = None
+    if scaled and feature is None and larger == "validation" and 200 < factor < 300 and 100 < high_v <= 255:
+        edit = wrap_validation(run.facts, "{} / 255")
+    yield Finding(
+        severity="warning",
+        confidence="likely",
+        title="Validation inputs are on another scale than training inputs"
+        if scaled
+        else "Validation inputs are not like training inputs",
+        evidence={
+            "feature": f"Feature {feature}" if feature else "The inputs",
+            "training": f"{number(mean)} ± {number(spread)}, from {number(low)} to {number(high)}",
+            "validation": f"{number(mean_v)} ± {number(spread_v)}, from {number(low_v)} to {number(high_v)}",
+            "factor": f"The {larger} inputs are about {number(factor)} times larger." if scaled else None,
+        },
+        first_step=int(curve.steps[0]),
+        last_step=int(curve.steps[-1]),
+        axis="batch",
+        curves=[curve.source(), *([loss.source()] if (loss := run.signal("validation loss")) is not None else [])],
+        causes=[
+            Cause("preprocessing", f"The {larger} inputs are about {number(factor)} times larger." if scaled else "", "", edit),
+            Cause("split"),
+        ][:: 1 if scaled else -1],
+    )
+
+
+Level = tuple[float, float, float, float]  # mean, standard deviation, smallest and largest value
+
+
+def _compare(run: TrainingRun, column: str) -> tuple[Level, Level] | None:
+    """The levels of one column of means in the training and in the validation data."""
+    found = []
+    for table in (schema.STATISTICS, schema.VALIDATION):
+        curves = [run.statistic(table, column.replace("/mean", f"/{which}")) for which in ("mean", "std", "min", "max")]
+        if any(curve is None or not len(curve.finite) for curve in curves):
+            return None
+        mean, spread, low, high = (curve.finite.values for curve in curves if curve is not None)
+        # of all together: within the parts, and between them
+        deviation = float(np.sqrt(np.mean(np.square(spread)) + np.var(mean)))
+        found.append((float(np.mean(mean)), deviation, float(low.min()), float(high.max())))
+    return found[0], found[1]
+
+
+HEURISTIC = Heuristic(
+    id="input-distribution-shift",
+    group="data",
+    title_passed="Validation inputs are like training inputs",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("SCRAM's statistics of the validation inputs",),
+)

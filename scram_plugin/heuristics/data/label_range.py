@@ -1,0 +1,118 @@
+"""Labels that the outputs and the loss cannot mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin import schema
+from scram_plugin.heuristics.edits import Edit
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
+from scram_plugin.heuristics.layer_edits import set_loss, wrap_in_fit
+from scram_plugin.heuristics.measured import HOW
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.words import place
+from scram_plugin.logs.curve import Curve
+from scram_plugin.logs.training_run import TrainingRun
+
+DISTANCES = ("MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh")
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    low, high = (run.statistic(schema.BATCHES, f"y0/{which}") for which in ("min", "max"))
+    if low is None or high is None:
+        raise NotChecked("the range of the targets was not logged", HOW)
+    if not len(low.finite) or not len(high.finite):
+        return
+    if run.statistic(schema.BATCHES, "y1/min") is not None:
+        raise NotChecked("there are several targets", "a model with one target")
+    loss, units = str(run.facts.get("loss", {}).get("class")), run.facts.get("model", {}).get("output_units")
+    least, most = float(low.finite.values.min()), float(high.finite.values.max())
+    judged = _judge(run, loss, units, least, most)
+    if judged is None:
+        return
+    cause, edit, said, expected = judged
+    bad = _first_bad(cause, low, high, units)
+    yield Finding(
+        severity="warning" if cause in ("one-value", "class-numbers") else "error",
+        confidence="likely" if cause == "class-numbers" else "certain",
+        title=f"The labels do not fit the loss: {least:g} to {most:g}" if cause != "one-value" else f"All labels are {least:g}",
+        evidence={
+            "least": least,
+            "most": most,
+            "loss": loss,
+            "units": units if isinstance(units, int) else None,
+            "expected": expected,
+            "batch": place("batch", bad) if bad is not None else None,
+        },
+        first_step=bad if bad is not None else int(low.steps[0]),
+        last_step=int(low.steps[-1]),
+        axis="batch",
+        curves=[high.source(), low.source()],
+        causes=[Cause(cause, said, "", edit)],
+        bad_step=bad,
+    )
+
+
+def _judge(run: TrainingRun, loss: str, units: Any, least: float, most: float) -> tuple[str, Edit | None, str, str] | None:
+    """(cause, edit, what speaks for it, what the loss expects), or None if the labels fit."""
+    if least == most:
+        return "one-value", None, f"Every label of every batch is {least:g}.", "It expects labels of several kinds."
+    facts = run.facts
+    if loss == "SparseCategoricalCrossentropy" and isinstance(units, int) and units > 1:
+        expected = f"It expects class numbers from 0 to {units - 1}."
+        if least == 1 and most == units:
+            return "from-one", wrap_in_fit(facts, "y", "{} - 1"), f"They go from 1 to {most:g}: counted from 1.", expected
+        if least < 0 or most >= units:
+            said = f"The model has {units} outputs, and the labels go from {least:g} to {most:g}."
+            return "outside", None, said, expected
+    if "Binary" in loss:
+        expected = "It expects labels between 0 and 1."
+        if least == -1 and most == 1:
+            return "minus-one", wrap_in_fit(facts, "y", "({} + 1) / 2"), "They are -1 and 1.", expected
+        if least == 1 and most == 2:
+            return "from-one", wrap_in_fit(facts, "y", "{} - 1"), "They are 1 and 2: counted from 1.", expected
+        if least < 0 or most > 1:
+            said = f"They go from {least:g} to {most:g}."
+            return (
+                "outside",
+                wrap_in_fit(facts, "y", f"{{}} / {most:g}") if least == 0 and most == 255 else None,
+                said,
+                expected,
+            )
+    if loss in DISTANCES and isinstance(units, int) and units > 1 and _class_numbers(run, units, least, most):
+        said = f"They are whole numbers from {least:g} to {most:g}, one for each example, and there are {units} outputs."
+        return (
+            "class-numbers",
+            set_loss(facts, "sparse_categorical_crossentropy"),
+            said,
+            "It compares each output with each label.",
+        )
+    return None
+
+
+def _class_numbers(run: TrainingRun, units: int, least: float, most: float) -> bool:
+    """One number an example, as many kinds as outputs, against a loss that wants a number for each output."""
+    counts = run.facts.get("data", {}).get("training", {}).get("counts")
+    several = run.statistic(schema.STATISTICS, "y0/mean/0") is not None  # targets of several numbers each
+    return bool(counts) and not several and least >= 0 and most < units and most > 1
+
+
+def _first_bad(cause: str, low: Curve, high: Curve, units: Any) -> int | None:
+    if cause != "outside":
+        return None
+    top = units - 1 if isinstance(units, int) and units > 1 else 1
+    bad = (low.values < 0) | (high.values > top)
+    return int(low.steps[np.argmax(bad)]) if bad.any() else None
+
+
+HEURISTIC = Heuristic(
+    id="label-range",
+    group="data",
+    title_passed="The labels fit the loss",
+    check=check,
+    page=Page.beside(__file__),
+    needs=("SCRAM's record of every batch",),
+)

@@ -1,0 +1,74 @@
+"""The model gives the same answer to everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin import schema
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, TooEarly
+from scram_plugin.heuristics.measured import HOW, class_counts, enough_rows
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.rates import speed
+from scram_plugin.heuristics.words import number
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (
+    Option("least", 4, "measured batches that are needed"),
+    Option("share", 0.995, "of the answers that are one class, from which on it is everything"),
+    Option("spread", 0.01, "of the targets' standard deviation, below which outputs do not differ"),
+    Option("batches", 100, "that the training must have had: in its first steps a model may well say one thing"),
+)
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    spread = run.statistic(schema.STATISTICS, "y_pred0/std")
+    targets = run.statistic(schema.STATISTICS, "y0/std")
+    if spread is None or targets is None:
+        raise NotChecked("no statistics of the outputs were logged", HOW)
+    enough_rows({"": spread}, int(options["least"]))
+    if spread.steps[-1] < options["batches"]:
+        raise TooEarly(f"it needs {int(options['batches'])} batches")
+    labels, answers = class_counts(run, "y0", 0.5), class_counts(run, "y_pred0", 0.3)
+    if labels is not None and answers is not None and answers.sum():
+        common, most = int(np.argmax(answers)), float(labels.max() / max(labels.sum(), 1.0))
+        share = float(answers.max() / answers.sum())
+        # where nearly all labels are one class, nearly all answers may be
+        if share < options["share"] or most > 0.9:
+            return
+        said, title = (
+            f"All answers are class {common}; {most:.0%} of the labels are of the commonest class.",
+            f"Every answer is class {common}",
+        )
+    else:
+        late = spread.values[-max(len(spread) // 3, 2) :]
+        usual = float(np.median(targets.values[np.isfinite(targets.values)])) if np.isfinite(targets.values).any() else 0.0
+        if not usual or not np.isfinite(late).all() or float(np.median(late)) > options["spread"] * usual:
+            return
+        differ = number(float(np.median(late)))
+        said = f"The outputs of a batch differ by {differ}, its targets by {number(usual)} (standard deviations)."
+        title = "The outputs are the same for all examples"
+    yield Finding(
+        severity="warning",
+        confidence="likely",
+        title=title,
+        evidence={"said": said, "batches": int(spread.steps[-1]) + 1},
+        first_step=int(spread.steps[-max(len(spread) // 3, 2)]),
+        last_step=int(spread.steps[-1]),
+        axis="batch",
+        curves=[spread.source()],
+        causes=[speed(run), Cause("signal")],
+    )
+
+
+HEURISTIC = Heuristic(
+    id="output-collapse",
+    group="data",
+    title_passed="Outputs differ from example to example",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("SCRAM's statistics of the outputs",),
+)

@@ -1,0 +1,55 @@
+"""The training waits for its data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin import schema
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.measured import HOW
+from scram_plugin.heuristics.page import Page
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (
+    Option(
+        "share",
+        0.4,
+        "of the time of a step that may be spent waiting for the next batch; a prefetched pipeline waits next to nothing",
+    ),
+    Option("seconds", 0.005, "that a wait must take to matter: shorter ones are the cost of handing a batch over"),
+)
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    wait, step = (run.statistic(schema.PROCESS, which) for which in ("wait_seconds", "step_seconds"))
+    if wait is None or step is None or not len(wait.finite) or not len(step.finite):
+        raise NotChecked("the time spent waiting for data was not logged", HOW)
+    waited, whole = float(np.median(wait.finite.values)), float(np.median(step.finite.values))
+    if waited < options["seconds"] or waited < options["share"] * whole:
+        return
+    share = min(waited / whole, 1.0)
+    yield Finding(
+        severity="warning",
+        confidence="likely",
+        title=f"The training waits for its data: {share:.0%} of each step",
+        evidence={"wait": 1000 * waited, "step": 1000 * whole, "share": share, "times": 1 / max(1 - share, 0.05)},
+        first_step=int(wait.steps[0]),
+        last_step=int(wait.steps[-1]),
+        axis="batch",
+        curves=[wait.source(), step.source()],
+        causes=[Cause("pipeline")],
+    )
+
+
+HEURISTIC = Heuristic(
+    id="slow-input",
+    group="data",
+    title_passed="Data come in time",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("SCRAM's times of steps",),
+)

@@ -1,0 +1,82 @@
+"""Units with ReLU that are never active: they give 0 for all examples, and get no gradient to come back with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.layer_edits import set_in_layers
+from scram_plugin.heuristics.measured import columns, enough_rows, late, layers, listed
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.rates import speed
+from scram_plugin.heuristics.words import number
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (
+    Option(
+        "least",
+        3,
+        "measured batches that are needed; a unit counts as dead if it was active in none of them, at most the last 8",
+    ),
+    Option(
+        "max_dead",
+        0.8,
+        "fraction of a layer's units that may be dead; healthy nets of the tests reach 0.45 in wide layers, and up to 0.4 was "
+        "reported as usual (Lu et al., 2019, count only layers that are dead as a whole)",
+    ),
+)
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    dead = columns(run, "layer", "dead")
+    enough_rows(dead, int(options["least"]))
+    values = {path: late(curve, 0.3) for path, curve in dead.items()}
+    found = [path for path, value in values.items() if value >= options["max_dead"]]
+    if not found:
+        return
+    whole = [path for path in found if values[path] >= 1.0]
+    worst = max(found, key=lambda path: values[path])
+    names = listed([f"`{path}`" for path in found])
+    curve = dead[worst]
+    yield Finding(
+        severity="error" if whole else "warning",
+        confidence="certain" if whole else "likely",
+        title=f"Dead units: {values[worst]:.0%} of `{worst}` are never active",
+        evidence={
+            "layer": f"`{worst}`",
+            "dead": values[worst],
+            "layers": names if len(found) > 1 else None,
+            "others": len(found) - 1 if len(found) > 1 else None,
+            "whole": "Nothing passes that layer any more: the output does not depend on the inputs." if whole else None,
+        },
+        first_step=int(curve.steps[0]),
+        last_step=int(curve.steps[-1]),
+        axis="batch",
+        curves=[curve.source()],
+        causes=_causes(run, found, values[worst], curve.values[0]),
+    )
+
+
+def _causes(run: TrainingRun, found: list[str], now: float, first: float) -> list[Cause]:
+    known = {layer.path: layer for layer in (layers(run) if run.facts.get("model") else [])}
+    bias = [path for path in found if path in known and (known[path].facts.get("bias") or 0.0) < -0.5]
+    start = Cause("start")
+    if bias:
+        said = f"The biases of {listed([f'`{path}`' for path in bias])} start at {number(known[bias[0]].facts['bias'])}."
+        start = Cause("start", said, "", set_in_layers(run.facts, bias, "bias_initializer", None))
+    elif first > 0.9 * now:
+        start = Cause("start", f"{first:.0%} were dead in the first batch that was measured.")
+    rate = speed(run)
+    return [start, rate] if start.for_ and rate.edit is None else [rate, start]
+
+
+HEURISTIC = Heuristic(
+    id="dead-relu",
+    group="layers",
+    title_passed="The units of the layers with ReLU are alive",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("SCRAM's statistics of layers",),
+)

@@ -1,0 +1,80 @@
+"""Gradients that grow beyond all proportion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.layers.nonfinite_origin import RECURRENT
+from scram_plugin.heuristics.measured import columns, enough_rows, layers
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.rates import speed
+from scram_plugin.heuristics.words import number, place
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (
+    Option("least", 4, "measured batches that are needed"),
+    Option(
+        "growth",
+        1000.0,
+        "times the median of the first measured batches that the norm of all gradients may reach; Pascanu et al. (2013) clip "
+        "at half to ten times the average norm, healthy nets of the tests stay below 30",
+    ),
+)
+FIRST = 3  # measured batches whose median is the norm that gradients had at first
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    norms = columns(run, "gradient", "norm")
+    enough_rows(norms, int(options["least"]))
+    curves = list(norms.values())
+    length = min(map(len, curves))
+    with np.errstate(over="ignore"):
+        together = np.sqrt(sum(np.square(curve.values[:length]) for curve in curves))
+    finite = together[np.isfinite(together)]
+    start = float(np.median(finite[:FIRST])) if len(finite) >= FIRST else float("nan")
+    beyond = np.isinf(together) | (together > options["growth"] * start)
+    if not np.isfinite(start) or not start or not beyond[FIRST:].any():
+        return
+    at = FIRST + int(np.argmax(beyond[FIRST:]))
+    largest = max(norms, key=lambda path: np.nan_to_num(norms[path].values[at], posinf=np.finfo(float).max))
+    step = int(curves[0].steps[at])
+    yield Finding(
+        severity="warning",
+        confidence="likely",
+        title=f"Exploding gradients, in {place('batch', step)}",
+        evidence={
+            "place": place("batch", step),
+            "norm": number(float(together[at])),
+            "start": number(start),
+            "times": number(float(together[at]) / start),
+            "largest": f"`{largest}`",
+        },
+        first_step=step,
+        last_step=int(curves[0].steps[length - 1]),
+        axis="batch",
+        curves=[norms[largest].source()],
+        causes=_causes(run),
+        bad_step=step,
+    )
+
+
+def _causes(run: TrainingRun) -> list[Cause]:
+    recurrent = [layer.name for layer in (layers(run) if run.facts.get("model") else []) if layer.kind in RECURRENT]
+    clip = Cause("unclipped", f"{recurrent[0]} multiplies by the same weights at each step of a sequence." if recurrent else "")
+    rate = speed(run)
+    return [clip, rate] if clip.for_ and rate.edit is None else [rate, clip]
+
+
+HEURISTIC = Heuristic(
+    id="exploding-gradients",
+    group="layers",
+    title_passed="Gradients keep their size",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("SCRAM's statistics of gradients",),
+)

@@ -1,0 +1,83 @@
+"""Units with tanh or sigmoid that sit at their bounds, where their slope is next to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin import schema
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.layer_edits import set_in_layers
+from scram_plugin.heuristics.measured import columns, enough_rows, late, layers, listed
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.rates import speed
+from scram_plugin.heuristics.words import number
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (
+    Option("least", 3, "measured batches that are needed"),
+    Option(
+        "max_saturated",
+        0.7,
+        "fraction of a layer's outputs within 3 % of a bound, above which it hardly learns (Glorot & Bengio, 2010, figures 2 "
+        "and 3: saturated layers are those at which the training stalls)",
+    ),
+)
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    saturated = columns(run, "layer", "saturated")
+    last = [layer.path for layer in layers(run)][-2:] if run.facts.get("model") else []
+    hidden = {path: curve for path, curve in saturated.items() if path not in last}  # an output is meant to be sure
+    enough_rows(hidden, int(options["least"]))
+    values = {path: late(curve) for path, curve in hidden.items()}
+    found = [path for path, value in values.items() if value >= options["max_saturated"]]
+    if not found:
+        return
+    worst = max(found, key=lambda path: values[path])
+    curve, names = hidden[worst], listed([f"`{path}`" for path in found])
+    yield Finding(
+        severity="warning",
+        confidence="likely",
+        title=f"Saturated: {values[worst]:.0%} of the outputs of `{worst}` are at their bounds",
+        evidence={
+            "layer": f"`{worst}`",
+            "saturated": values[worst],
+            "first": float(curve.values[0]),
+            "layers": names if len(found) > 1 else None,
+        },
+        first_step=int(curve.steps[0]),
+        last_step=int(curve.steps[-1]),
+        axis="batch",
+        curves=[hidden[path].source() for path in found[:3]],
+        causes=_causes(run, found, float(curve.values[0]), values[worst]),
+    )
+
+
+def _causes(run: TrainingRun, found: list[str], first: float, now: float) -> list[Cause]:
+    at_start = f"{first:.0%} were so in the first batch that was measured." if first > 0.8 * now else ""
+    known = {layer.path: layer for layer in (layers(run) if run.facts.get("model") else [])}
+    given = [p for p in found if p in known and (known[p].initial_scale or 0.0) > 3.0]
+    weights = Cause("weights")
+    if given:
+        said = f"{listed([f'`{path}`' for path in given])} started with weights far from the usual size. {at_start}".strip()
+        weights = Cause("weights", said, "", set_in_layers(run.facts, given, "kernel_initializer", None))
+    deviation = run.statistic(schema.STATISTICS, "x0/std")
+    mean = run.statistic(schema.STATISTICS, "x0/mean")
+    scale = float(np.hypot(late(deviation, 1.0), late(mean, 1.0))) if deviation is not None and mean is not None else 0.0
+    inputs = Cause("inputs", f"The inputs are about {number(scale)} in size. {at_start}" if scale > 5.0 else "")
+    ordered = [weights, inputs, speed(run)]
+    return sorted(ordered, key=lambda cause: not cause.for_)
+
+
+HEURISTIC = Heuristic(
+    id="saturated-activations",
+    group="layers",
+    title_passed="The units of the layers with tanh or sigmoid are not saturated",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("SCRAM's statistics of layers with tanh or sigmoid",),
+)

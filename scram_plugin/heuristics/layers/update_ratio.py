@@ -1,0 +1,60 @@
+"""Steps that are out of proportion for the weights that they change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option, TooEarly
+from scram_plugin.heuristics.measured import late, step_ratios
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.rates import speed
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (
+    Option("least", 4, "measured batches that are needed"),
+    Option(
+        "max_ratio",
+        0.1,
+        "part of a layer's norm by which a step may change it for long; about 0.001 is usual (Karpathy, 2019), a tenth writes "
+        "the layer anew every ten steps; healthy nets of the tests stay below 0.03",
+    ),
+)
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    ratios = step_ratios(run)
+    if max((len(curve) for curve in ratios.values()), default=0) < options["least"]:
+        raise TooEarly(f"it needs {int(options['least'])} measured batches")
+    values = {path: late(curve, 0.7) for path, curve in ratios.items()}
+    found = [path for path, value in values.items() if value > options["max_ratio"]]
+    if not found:
+        return
+    worst = max(found, key=lambda path: values[path])
+    curve = ratios[worst]
+    yield Finding(
+        severity="warning",
+        confidence="likely",
+        title=f"Each step changes `{worst}` by {values[worst]:.0%} of its size",
+        evidence={
+            "variable": f"`{worst}`",
+            "percent": 100 * values[worst],
+            "others": len(found) - 1 if len(found) > 1 else None,
+        },
+        first_step=int(curve.steps[0]),
+        last_step=int(curve.steps[-1]),
+        axis="batch",
+        curves=[{"tensorboard_run": curve.tensorboard_run, "tag": curve.tag}],
+        causes=[speed(run), Cause("small-weights")],
+    )
+
+
+HEURISTIC = Heuristic(
+    id="update-ratio",
+    group="layers",
+    title_passed="Steps are in proportion to the weights",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("SCRAM's statistics of weights",),
+)

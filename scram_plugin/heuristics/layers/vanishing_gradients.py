@@ -1,0 +1,115 @@
+"""Gradients that shrink on their way back to the first layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
+from scram_plugin.heuristics.layer_edits import set_in_layers
+from scram_plugin.heuristics.measured import KERNELS, columns, enough_rows, layers
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.words import number
+from scram_plugin.logs.curve import Curve
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (
+    Option("least", 3, "measured batches that are needed"),
+    Option("depth", 4, "layers with weights that are needed: in fewer, gradients have no way on which to vanish"),
+    Option(
+        "min_ratio",
+        1e-3,
+        "smallest ratio between the gradient of an early layer and the largest one; each saturating layer takes a factor of 4 "
+        "or more (Hochreiter, 1991; Glorot & Bengio, 2010), healthy nets of the tests stay above 0.02",
+    ),
+)
+SQUASHING = ("sigmoid", "tanh", "softsign", "hard_sigmoid")
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    norms = {path: curve for path, curve in columns(run, "gradient", "norm").items() if path.rpartition("/")[2] in KERNELS}
+    enough_rows(norms, int(options["least"]))
+    if len(norms) < options["depth"]:
+        return
+    levels = {path: _early(curve) for path, curve in norms.items()}
+    known = {path: level for path, level in levels.items() if np.isfinite(level)}
+    if len(known) < options["depth"]:
+        raise Inconclusive("the gradients of too many layers are not finite")
+    order = list(known)
+    largest = max(order, key=lambda path: known[path])
+    # those before the largest one, at the side of the inputs
+    small = [p for p in order[: order.index(largest)] if known[p] < options["min_ratio"] * known[largest]]
+    if not small or order[0] not in small or not known[largest]:
+        return
+    first = order[0]
+    ratio = known[first] / known[largest]
+    curve = norms[first]
+    yield Finding(
+        severity="warning",
+        confidence="likely",
+        title=f"Vanishing gradients: next to nothing reaches `{_layer(first)}`",
+        evidence={
+            "first": f"`{_layer(first)}`",
+            "largest": f"`{_layer(largest)}`",
+            "first_norm": number(known[first]),
+            "largest_norm": number(known[largest]),
+            "times": number(1 / ratio) if ratio else None,
+            "none": f"The gradient of `{_layer(first)}` is exactly 0." if not ratio else None,
+            "layers": len(small),
+        },
+        first_step=int(curve.steps[0]),
+        last_step=int(curve.steps[-1]),
+        axis="batch",
+        curves=[norms[first].source(), norms[largest].source()],
+        causes=_causes(run),
+    )
+
+
+def _early(curve: Curve) -> float:
+    """The median over the first measured batches: later, a model that has learned may have small gradients anywhere."""
+    values = curve.values[: max(8, len(curve) // 4)]
+    values = values[np.isfinite(values)]
+    return float(np.median(values)) if len(values) else float("nan")
+
+
+def _layer(variable: str) -> str:
+    return variable.rpartition("/")[0]
+
+
+def _causes(run: TrainingRun) -> list[Cause]:
+    known = layers(run) if run.facts.get("model") else []
+    squashing = [layer for layer in known[:-1] if layer.activation in SQUASHING]
+    plain = [layer for layer in squashing if layer.kind in ("Dense", "Conv1D", "Conv2D", "Conv3D", "Activation")]
+    normalised = any("Normalization" in layer.kind for layer in known)
+    activation = Cause("activation")
+    if squashing:
+        said = f"{len(squashing)} hidden layers have {squashing[0].activation}, whose slope is at most {_slope(squashing)}."
+        activation = Cause(
+            "activation", said, "", set_in_layers(run.facts, [layer.path for layer in plain], "activation", '"relu"')
+        )
+    small = [layer for layer in known if layer.initial_scale is not None and layer.initial_scale < 1 / 3]
+    weights = Cause("weights")
+    if small:
+        said = f"`{small[0].path}` started with weights far below the usual size."
+        weights = Cause(
+            "weights", said, "", set_in_layers(run.facts, [layer.path for layer in small], "kernel_initializer", None)
+        )
+    depth = Cause("depth", "", "There are normalisation layers already." if normalised else "")
+    return sorted([weights, activation, depth], key=lambda cause: not cause.for_)
+
+
+def _slope(squashing: list[Any]) -> str:
+    return "0.25" if "sigmoid" in str(squashing[0].activation) else "1, and much less away from 0"
+
+
+HEURISTIC = Heuristic(
+    id="vanishing-gradients",
+    group="layers",
+    title_passed="Gradients reach the first layers",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("SCRAM's statistics of gradients",),
+)

@@ -1,0 +1,78 @@
+"""Dropout that leaves hardly anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.layer_edits import set_in_layers
+from scram_plugin.heuristics.measured import HOW, layers, listed
+from scram_plugin.heuristics.page import Page
+from scram_plugin.logs.training_run import TrainingRun
+
+KINDS = ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "AlphaDropout", "GaussianDropout")
+OPTIONS = (
+    Option(
+        "max_rate",
+        0.7,
+        "highest part of the units that may be dropped; 0.2 to 0.5 is usual (Srivastava et al., 2014, 0.5 in hidden layers)",
+    ),
+)
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    found = [
+        (layer, rate) for layer in layers(run) if layer.kind in KINDS for rate in [layer.facts.get("settings", {}).get("rate")]
+    ]
+    found = [(layer, float(rate)) for layer, rate in found if isinstance(rate, int | float) and rate >= options["max_rate"]]
+    if not found:
+        return
+    curve = run.signal("training loss") or run.signal("batch loss")
+    if curve is None:
+        raise NotChecked("no training loss was logged", HOW)
+    worst = max(found, key=lambda entry: entry[1])
+    names = listed([layer.name for layer, _ in found])
+    validation, training = run.signal("validation loss"), run.signal("training loss")
+    better = None
+    if validation is not None and training is not None and len(validation.finite) and len(training.finite):
+        without, dropped = validation.finite.values[-1], training.finite.values[-1]
+        if without < 0.8 * dropped:
+            better = (
+                f"Without dropout, on the validation data, the loss is {without:.3g}; with it, in the training, {dropped:.3g}."
+            )
+    yield Finding(
+        severity="warning",
+        confidence="likely" if better else "possible",
+        title=f"Dropout of {worst[1]:.0%} in {worst[0].name}",
+        evidence={
+            "layers": names,
+            "rate": worst[1],
+            "left": 1 - worst[1],
+            "times": 1 / max(1 - worst[1], 1e-9),
+            "better": better,
+        },
+        first_step=int(curve.steps[0]),
+        last_step=int(curve.steps[-1]),
+        axis=curve.axis,
+        curves=[curve.source(), *([validation.source()] if better and validation is not None else [])],
+        causes=[
+            Cause(
+                "rate",
+                f"The rate of {worst[0].name} is {worst[1]:g}.",
+                "",
+                set_in_layers(run.facts, [layer.path for layer, _ in found], "rate", "0.3"),
+            )
+        ],
+    )
+
+
+HEURISTIC = Heuristic(
+    id="high-dropout",
+    group="model",
+    title_passed="Dropout is moderate",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("SCRAM's facts of the model",),
+)

@@ -1,0 +1,74 @@
+"""A first loss far above that of guessing: the model starts out sure, and wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin import schema
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.measured import HOW, layers
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.words import number
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (
+    Option(
+        "times",
+        4.0,
+        "times the loss of guessing, ln(classes), that the first batch may have; it should be about 1 (Karpathy, 2019), and is "
+        "up to 2.5 in sound deep nets without normalisation",
+    ),
+)
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    loss = run.statistic(schema.BATCHES, "loss")
+    if loss is None:
+        raise NotChecked("the loss of the first batch was not logged", HOW)
+    kind, units = str(run.facts.get("loss", {}).get("class")), run.facts.get("model", {}).get("output_units")
+    if kind in ("SparseCategoricalCrossentropy", "CategoricalCrossentropy") and isinstance(units, int) and units > 1:
+        classes = units
+    elif kind == "BinaryCrossentropy":
+        classes = 2
+    else:
+        raise NotChecked("only the loss of guessing classes is known", "a cross-entropy of classes")
+    first = float(loss.values[0])
+    guessing = math.log(classes)
+    if not math.isfinite(first) or first <= options["times"] * guessing:
+        return
+    yield Finding(
+        severity="info",
+        confidence="likely",
+        title=f"The first loss, {number(first)}, is far above that of guessing",
+        evidence={"first": number(first), "guessing": number(guessing), "classes": classes, "times": number(first / guessing)},
+        first_step=int(loss.steps[0]),
+        last_step=int(loss.steps[min(len(loss) - 1, 20)]),
+        axis="batch",
+        curves=[loss.source()],
+        causes=_causes(run),
+        bad_step=int(loss.steps[0]),
+    )
+
+
+def _causes(run: TrainingRun) -> list[Cause]:
+    mean, deviation = run.statistic(schema.STATISTICS, "x0/mean"), run.statistic(schema.STATISTICS, "x0/std")
+    size = float(np.hypot(mean.values[0], deviation.values[0])) if mean is not None and deviation is not None else 0.0
+    large = [layer for layer in (layers(run) if run.facts.get("model") else []) if (layer.initial_scale or 0.0) > 3.0]
+    inputs = Cause("inputs", f"The inputs are about {number(size)} in size." if size > 3.0 else "")
+    weights = Cause("weights", f"{large[0].name} started with large weights." if large else "")
+    return sorted([weights, inputs, Cause("outputs")], key=lambda cause: not cause.for_)
+
+
+HEURISTIC = Heuristic(
+    id="initial-loss",
+    group="model",
+    title_passed="The first loss is about that of guessing",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("SCRAM's record of every batch", "a cross-entropy of classes"),
+)

@@ -1,0 +1,103 @@
+"""Two layers with weights and nothing between them that is not linear: together they are one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
+from scram_plugin.heuristics.layer_edits import set_in_layers
+from scram_plugin.heuristics.measured import HOW, LINEAR, PASSING, Layer, layers, listed
+from scram_plugin.heuristics.page import Page
+from scram_plugin.logs.training_run import TrainingRun
+
+WEIGHTED = ("Dense", "Conv1D", "Conv2D", "Conv3D")
+# What keeps a chain of layers linear, beside layers that only pass on.
+BETWEEN = PASSING | {"BatchNormalization", "AveragePooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "Rescaling"}
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    known = layers(run)
+    model = run.facts["model"]
+    if model.get("kind") == "subclass":
+        raise NotChecked("in a subclass of Model the order of the layers is not known", "a Sequential or functional model")
+    pairs = _pairs(known)
+    if not pairs:
+        return
+    first = [pair[0] for pair in pairs]
+    curve = run.signal("batch loss") or run.signal("training loss")
+    if curve is None:
+        raise NotChecked("no training loss was logged", HOW)
+    used = [
+        layer.activation
+        for layer in known
+        if layer.kind in WEIGHTED and layer.activation not in (*LINEAR, "softmax", "sigmoid")
+    ]
+    usual = used[0] if used else "relu"
+    hidden = [layer for layer in known if layer.kind in WEIGHTED][:-1]
+    everything = not used and len(first) == len(hidden)
+    names = listed([layer.name for layer in first])
+    said = f"{names} {'has' if len(first) == 1 else 'have'} no activation, and what follows is linear again."
+    yield Finding(
+        severity="warning",
+        confidence="likely",
+        title=f"No activation between layers: {names}",
+        evidence={
+            "layers": names,
+            "next": pairs[0][1].name,
+            "first": pairs[0][0].name,
+            "everything": "No hidden layer has one: the whole model is a linear one." if everything else None,
+        },
+        first_step=int(curve.steps[0]),
+        last_step=int(curve.steps[-1]),
+        axis=curve.axis,
+        curves=[curve.source()],
+        causes=[
+            Cause("forgotten", said, "", set_in_layers(run.facts, [layer.path for layer in first], "activation", f'"{usual}"'))
+        ],
+    )
+
+
+def _pairs(known: list[Layer]) -> list[tuple[Layer, Layer]]:
+    """Layers without activation, with the next layer with weights, where data flow from one to the other alone."""
+    by_path = {layer.path: layer for layer in known}
+    readers: dict[str, list[Layer]] = {}
+    for layer in known:
+        prefix = layer.path.rpartition("/")[0]
+        for source in layer.facts.get("from") or []:
+            readers.setdefault(f"{prefix}/{source}" if prefix else source, []).append(layer)
+    pairs = []
+    for layer in known:
+        if layer.kind not in WEIGHTED or layer.activation not in LINEAR or layer.facts.get("custom"):
+            continue
+        at, found = layer, None
+        while found is None:
+            following = readers.get(at.path, [])
+            if len(following) != 1 or len(following[0].facts.get("from") or []) != 1 or following[0].path not in by_path:
+                break
+            at = following[0]
+            if at.kind in WEIGHTED and not at.facts.get("custom"):
+                found = at
+            elif at.kind not in BETWEEN:
+                break
+        if found is not None and not _bottleneck(layer, found):
+            pairs.append((layer, found))
+    return pairs
+
+
+def _bottleneck(layer: Layer, following: Layer) -> bool:
+    """A narrow layer between wide ones is linear on purpose: it saves weights (a factorised matrix, MobileNetV2's blocks)."""
+    before, after = layer.facts.get("kernel"), following.facts.get("kernel")
+    if not before or not after:
+        return False
+    return before[-1] < before[-2] and before[-1] < after[-1]
+
+
+HEURISTIC = Heuristic(
+    id="missing-activation",
+    group="model",
+    title_passed="There is an activation between all layers",
+    check=check,
+    page=Page.beside(__file__),
+    needs=("SCRAM's facts of the model",),
+)

@@ -1,0 +1,140 @@
+"""An output layer that does not go with the loss, or with the targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin import schema
+from scram_plugin.heuristics.edits import Edit
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
+from scram_plugin.heuristics.layer_edits import set_from_logits, set_in_layers, set_loss
+from scram_plugin.heuristics.measured import HOW, Layer, output
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.words import number
+from scram_plugin.logs.training_run import TrainingRun
+
+CATEGORICAL = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
+DISTANCES = ("MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh", "MeanSquaredLogarithmicError")
+# activation -> the values that it can give
+RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, np.inf), "relu6": (0.0, 6.0)}
+BEYOND = 0.05  # of the spread of the targets, by which they lie outside of what the output can give
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    layer, activation = output(run)
+    loss = run.facts.get("loss", {})
+    if not loss.get("class") or loss.get("custom"):
+        raise NotChecked("the loss is of your own, or there are several", "a loss of Keras in compile")
+    units = run.facts["model"].get("output_units")
+    judged = _judge(run, layer, activation, str(loss["class"]), bool(loss.get("from_logits")), units)
+    if judged is None:
+        return
+    cause, severity, evidence, edit = judged
+    curve = run.signal("batch loss") or run.signal("training loss")
+    if curve is None:
+        raise NotChecked("no training loss was logged", HOW)
+    yield Finding(
+        severity=severity,
+        confidence="certain" if severity == "error" else "likely",
+        title=TITLES[cause].format(**evidence),
+        evidence=evidence,
+        first_step=int(curve.steps[0]),
+        last_step=int(curve.steps[-1]),
+        axis=curve.axis,
+        curves=[curve.source()],
+        causes=[Cause(cause, WHY[cause].format(**evidence), "", edit)],
+    )
+
+
+TITLES = {
+    "one-unit-softmax": "Softmax over a single unit is always 1",
+    "missing-softmax": "{loss} is given outputs that are no probabilities",
+    "missing-sigmoid": "{loss} is given outputs that are no probabilities",
+    "twice": "{activation} is applied twice: in the model and in the loss",
+    "sigmoid-for-classes": "Sigmoid outputs for classes that exclude one another",
+    "one-class": "{loss} of a single output is always 0",
+    "range": "The output cannot reach the targets: {activation} gives {low} to {high}",
+}
+WHY = {
+    "one-unit-softmax": "The output layer {layer} has one unit and softmax.",
+    "missing-softmax": "{layer} has no softmax, and from_logits is not set.",
+    "missing-sigmoid": "{layer} has {activation_name}, and from_logits is not set.",
+    "twice": "{layer} has {activation}, and the loss is told from_logits=True.",
+    "sigmoid-for-classes": "{layer} has {units} sigmoid units, and the loss is {loss}.",
+    "one-class": "{layer} has one unit; {loss} compares several.",
+    "range": "Targets go from {least} to {most}.",
+}
+
+
+def _judge(
+    run: TrainingRun, layer: Layer, activation: str | None, loss: str, logits: bool, units: Any
+) -> tuple[str, str, dict[str, Any], Edit | None] | None:
+    """(cause, severity, evidence, edit) of what does not fit; None if it does."""
+    evidence: dict[str, Any] = {
+        "layer": layer.name,
+        "activation": activation,
+        "activation_name": activation or "no activation",
+        "loss": loss,
+        "units": units,
+    }
+    own = layer.kind not in ("Activation", "Softmax", "ReLU")  # its activation is an argument
+
+    def activate(value: str | None) -> Edit | None:
+        text = None if value is None else f'"{value}"'
+        return set_in_layers(run.facts, [layer.path], "activation", text) if own else None
+
+    if activation == "softmax" and units == 1:
+        return "one-unit-softmax", "error", evidence, activate("sigmoid")
+    if loss in CATEGORICAL:
+        if units == 1:
+            return "one-class", "error", evidence, set_loss(run.facts, "binary_crossentropy")
+        if logits and activation in ("softmax", "sigmoid"):
+            return "twice", "warning", evidence, set_from_logits(run.facts, False)
+        if not logits and activation == "sigmoid":
+            return "sigmoid-for-classes", "warning", evidence, activate("softmax")
+        if not logits and activation != "softmax" and not _probabilities(run):
+            return "missing-softmax", "error", evidence, activate("softmax")
+    elif loss in ("BinaryCrossentropy", "BinaryFocalCrossentropy"):
+        if logits and activation in ("sigmoid", "softmax"):
+            return "twice", "warning", evidence, set_from_logits(run.facts, False)
+        if not logits and activation not in ("sigmoid", "softmax", "hard_sigmoid") and not _probabilities(run):
+            return "missing-sigmoid", "error", evidence, activate("sigmoid")
+    elif loss in DISTANCES and activation in RANGES:
+        return _reach(run, activation, evidence, activate(None))
+    return None
+
+
+def _probabilities(run: TrainingRun) -> bool:
+    """Whether all outputs that were measured lie between 0 and 1, whatever makes them so."""
+    low, high = (run.statistic(schema.STATISTICS, f"y_pred0/{which}") for which in ("min", "max"))
+    if low is None or high is None or len(low.finite) < 3 or not len(high.finite):
+        return False
+    return bool(low.finite.values.min() >= 0 and high.finite.values.max() <= 1)
+
+
+def _reach(
+    run: TrainingRun, activation: str, evidence: dict[str, Any], edit: Edit | None
+) -> tuple[str, str, dict[str, Any], Edit | None] | None:
+    """Targets outside of what the output can give: these errors can never become small."""
+    low, high = (run.statistic(schema.BATCHES, f"y0/{which}") for which in ("min", "max"))
+    if low is None or high is None or not len(low.finite) or not len(high.finite):
+        return None
+    least, most = float(low.finite.values.min()), float(high.finite.values.max())
+    margin, (lowest, highest) = BEYOND * (most - least), RANGES[activation]
+    if least >= lowest - margin and most <= highest + margin:
+        return None
+    reach = {"low": number(lowest), "high": number(highest), "least": number(least), "most": number(most)}
+    return "range", "error", {**evidence, **reach}, edit
+
+
+HEURISTIC = Heuristic(
+    id="output-activation-mismatch",
+    group="model",
+    title_passed="Output, loss and targets go together",
+    check=check,
+    page=Page.beside(__file__),
+    needs=("SCRAM's facts of the model",),
+)

@@ -1,0 +1,91 @@
+"""Initial weights that are all the same, or of a size at which the signal explodes or dies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.layer_edits import set_in_layers
+from scram_plugin.heuristics.measured import HOW, Layer, layers, listed
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.words import number
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (
+    Option(
+        "large",
+        5.0,
+        "times the size that Glorot's initialiser gives (Glorot & Bengio, 2010), above which weights are too large",
+    ),
+    Option("small", 0.05, "times that size, below which weights are too small"),
+)
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    known = [layer for layer in layers(run) if layer.initial_scale is not None and layer.facts.get("trainable", True)]
+    if not any((layer.facts.get("initializer") or {}) for layer in known):
+        raise NotChecked("how the weights were initialised is not known", HOW)
+    curve = run.signal("batch loss") or run.signal("training loss")
+    if curve is None:
+        raise NotChecked("no training loss was logged", HOW)
+    same = [layer for layer in known if _same(layer)]
+    large = [layer for layer in known if layer not in same and (layer.initial_scale or 0.0) > options["large"]]
+    small = [layer for layer in known if layer not in same and (layer.initial_scale or 0.0) < options["small"]]
+    for cause, found in (("same", same), ("large", large), ("small", small)):
+        if not found:
+            continue
+        names = listed([layer.name for layer in found])
+        first = found[0]
+        scale = first.initial_scale or 0.0
+        yield Finding(
+            severity="warning",
+            confidence="likely",
+            title={
+                "same": f"All initial weights of {names} are the same",
+                "large": f"The initial weights of {names} are {number(scale)} times the usual size",
+                "small": f"The initial weights of {names} are {number(1 / scale) if scale else 'far'} times smaller than usual",
+            }[cause],
+            evidence={
+                "layers": names,
+                "initializer": str((first.facts.get("initializer") or {}).get("class")),
+                "scale": number(scale) if cause != "same" else None,
+            },
+            first_step=int(curve.steps[0]),
+            last_step=int(curve.steps[-1]),
+            axis=curve.axis,
+            curves=[curve.source()],
+            causes=[
+                Cause(
+                    cause,
+                    f"The initialiser of {first.name} is {_told(first)}.",
+                    "",
+                    set_in_layers(run.facts, [layer.path for layer in found], "kernel_initializer", None),
+                )
+            ],
+        )
+
+
+def _same(layer: Layer) -> bool:
+    """Zeros, ones or a constant in a layer of several units."""
+    kind = (layer.facts.get("initializer") or {}).get("class")
+    kernel = layer.facts.get("kernel") or [1]
+    return kind in ("Zeros", "Ones", "Constant") and kernel[-1] > 1
+
+
+def _told(layer: Layer) -> str:
+    initializer = dict(layer.facts.get("initializer") or {})
+    kind = initializer.pop("class", "unknown")
+    settings = ", ".join(f"{k}={v}" for k, v in initializer.items() if k in ("stddev", "minval", "maxval", "value"))
+    return f"{kind}({settings})"
+
+
+HEURISTIC = Heuristic(
+    id="poor-initialization",
+    group="model",
+    title_passed="Initial weights are random and of a usual size",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("SCRAM's facts of the model",),
+)

@@ -1,0 +1,92 @@
+"""A learning rate out of proportion for its optimiser, where the steps show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin.heuristics.edits import set_learning_rate
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option, TooEarly
+from scram_plugin.heuristics.measured import HOW, steps_of_kernels
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.rates import known_rate
+from scram_plugin.heuristics.words import number
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (
+    Option("high", 10.0, "times the optimiser's usual rate from which on it may be too high (Bengio, 2012, section 3.1)"),
+    Option("low", 0.02, "times the optimiser's usual rate below which it may be too low"),
+    Option(
+        "max_step",
+        0.03,
+        "a step that changes weights by more than this part of their norm is too long; about 0.001 is usual (Karpathy, 2019; "
+        "Bottou, 2012), and healthy nets of the tests stay below 0.02",
+    ),
+    Option("min_step", 3e-4, "and a step that changes them by less is short"),
+)
+LEARNED = 0.9  # of the first loss: a loss below that has begun to be learned, whatever the rate
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    known = known_rate(run)
+    if known is None:
+        raise NotChecked("the optimiser and its learning rate are not known", HOW)
+    name, rate, usual = known
+    if options["low"] * usual < rate < options["high"] * usual:
+        return
+    steps = steps_of_kernels(run)
+    if steps is None or len(steps) < 2:
+        raise TooEarly("it needs two measured batches with the steps of the weights")
+    size = float(np.median(steps.values[:8]))
+    high = rate >= options["high"] * usual
+    if high and not size > options["max_step"]:
+        return
+    if not high:
+        if size > options["min_step"] or run.facts.get("optimizer", {}).get("schedule"):
+            return
+        _still(run)
+    cause = "too-high" if high else "too-low"
+    times = number(rate / usual if high else usual / rate)
+    said = f"{name} usually works with about {number(usual)}, {times} times {'less' if high else 'more'}."
+    yield Finding(
+        severity="warning",
+        confidence="likely",
+        title=f"The learning rate {number(rate)} is {'high' if high else 'low'} for {name}",
+        evidence={
+            "rate": number(rate),
+            "optimizer": name,
+            "usual": number(usual),
+            "times": times,
+            "than": "more" if high else "less",
+            "step": f"{100 * size:.3g}",
+        },
+        first_step=int(steps.steps[0]),
+        last_step=int(steps.steps[-1]),
+        axis="batch",
+        curves=[*([loss.source()] if (loss := run.signal("batch loss")) is not None else []), steps.source()],
+        causes=[Cause(cause, said, "", set_learning_rate(run.facts, name, rate, usual))],
+    )
+
+
+def _still(run: TrainingRun) -> None:
+    """Raises where the loss says that a low rate is right: it falls, or it was low from the start, as in fine-tuning."""
+    loss = run.signal("batch loss") or run.signal("training loss")
+    if loss is None or len(loss.finite) < 20:
+        raise TooEarly("it needs the loss of 20 batches")
+    values = loss.finite.values
+    tenth = max(len(values) // 10, 5)
+    if np.median(values[-tenth:]) < LEARNED * np.median(values[:tenth]):
+        raise Inconclusive("the learning rate is low, but the loss falls")
+
+
+HEURISTIC = Heuristic(
+    id="unconventional-learning-rate",
+    group="model",
+    title_passed="The learning rate is in proportion",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("SCRAM's facts of the model", "SCRAM's statistics of weights"),
+)

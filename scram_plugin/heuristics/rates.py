@@ -1,0 +1,51 @@
+"""Learning rates: which are usual, and the cause "learning-rate" as what is known of this run speaks for or against it."""
+
+from __future__ import annotations
+
+from scram_plugin.heuristics.curves.judged import rate_as_cause
+from scram_plugin.heuristics.edits import set_learning_rate
+from scram_plugin.heuristics.heuristic import Cause
+from scram_plugin.heuristics.words import number
+from scram_plugin.logs.training_run import TrainingRun
+
+# Keras's own defaults, which are those of the papers that introduced the optimisers (Adam: Kingma & Ba, 2015).
+USUAL_RATES = {
+    "SGD": 1e-2,
+    "Adam": 1e-3,
+    "AdamW": 1e-3,
+    "Nadam": 1e-3,
+    "Adamax": 1e-3,
+    "RMSprop": 1e-3,
+    "Adagrad": 1e-3,
+    "Adadelta": 1.0,
+    "Ftrl": 1e-3,
+    "Lion": 1e-4,
+    "Adafactor": 1e-3,
+    "Lamb": 1e-3,
+}
+HIGH = 10.0  # times the usual rate: outside the grids that people search (Bengio, 2012, section 3.1: within 10x of the best)
+
+
+def known_rate(run: TrainingRun) -> tuple[str, float, float] | None:
+    """(optimiser, its learning rate, the usual one) as the optimiser was made; None where one of them is not known."""
+    optimizer = run.facts.get("optimizer", {})
+    name, rate = str(optimizer.get("class", "")), optimizer.get("learning_rate")
+    usual = USUAL_RATES.get(name)
+    return (name, float(rate), usual) if usual is not None and isinstance(rate, int | float) else None
+
+
+def too_high(run: TrainingRun) -> Cause | None:
+    """The cause "learning-rate", with its fix, if the rate is out of all proportion for its optimiser."""
+    known = known_rate(run)
+    if known is None or known[1] < HIGH * known[2]:
+        return None
+    name, rate, usual = known
+    usually = f"{name} usually works with about {number(usual)}, {number(rate / usual)} times less."
+    return Cause(
+        "learning-rate", f"The learning rate is {number(rate)}; {usually}", "", set_learning_rate(run.facts, name, rate, usual)
+    )
+
+
+def speed(run: TrainingRun) -> Cause:
+    """The cause "learning-rate", with what is known for or against it."""
+    return too_high(run) or rate_as_cause(run)
