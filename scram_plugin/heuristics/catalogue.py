@@ -114,6 +114,7 @@ _NAN = frozenset({"nonfinite-loss", "nonfinite-origin"})
 # first explain first.
 EXPLAINS: dict[str, frozenset[str]] = {
     "nonfinite-inputs": _AFTER_NAN | _NAN | _LAYERS | {"unnormalized-inputs", "output-collapse", "initial-loss"},
+    "constant-inputs": _STANDSTILL | _LAYERS,
     "label-range": _NAN
     | _STANDSTILL
     | _UNREST

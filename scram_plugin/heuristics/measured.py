@@ -146,7 +146,7 @@ def steps_of_kernels(run: TrainingRun) -> Curve | None:
 
 
 def class_counts(run: TrainingRun, tensor: str, part: float = 1.0) -> np.ndarray | None:
-    """How many examples are labelled ("y0") or predicted ("y_pred0") as each class, in the last `part` of the measured batches."""
+    """How many examples are labelled ("y0") or predicted ("y_pred0") as each class, in the last `part` of what was measured."""
     counts: list[float] = []
     while (curve := run.statistic(schema.STATISTICS, f"{tensor}/count/{len(counts)}")) is not None:
         values = np.nan_to_num(curve.values)

@@ -3,10 +3,10 @@
     python -m tests.benchmarks.overhead [--rounds 7] [--workloads dense convolutional text residual]
 
 Everything is compiled first. Then each round times one epoch of every configuration, in a shuffled order; ratios are taken
-within a round, so that slow drifts of a shared machine cancel, and the median over the rounds is printed: of wall time,
-and of processor time over all threads, which other programs disturb less. "plain again" is a second plain run: the noise.
-The first batch is timed apart, in fresh models, from the call of fit to the end of the first batch (and of the second, at
-which SCRAM compiles its measuring step).
+within a round, so that slow drifts of a shared machine cancel, and the median over the rounds is printed: of processor time
+over all threads, which other programs disturb least, with its extremes, and of wall time. "plain again" is a second plain
+run: the noise. The first batch is timed apart, in fresh models, from the beginning of the training to the end of the first
+batch, and of the second, at which SCRAM compiles its measuring step.
 """
 
 from __future__ import annotations

@@ -26,8 +26,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _judge(run: TrainingRun, name: str, least: int) -> Iterable[Finding]:
-    spread, mean = (run.statistic(schema.STATISTICS, f"{name}/{which}") for which in ("std", "mean"))
-    if spread is None or mean is None:
+    spread, mean, low, high = (run.statistic(schema.STATISTICS, f"{name}/{which}") for which in ("std", "mean", "min", "max"))
+    if spread is None or mean is None or low is None or high is None:
         return
     enough_rows({"": spread}, least)
     every = run.statistic(schema.BATCHES, f"{name}/mean")
@@ -39,7 +39,9 @@ def _judge(run: TrainingRun, name: str, least: int) -> Iterable[Finding]:
                 run.statistic(schema.STATISTICS, column.replace("/std/", "/mean/")),
             )
             if curve is not None and level is not None:
-                still = bool((curve.values == 0).all() and np.ptp(level.values) == 0)
+                # the lowest or highest of all values is a background, as in the corners of images
+                edge = level.values[0] in (np.min(low.values), np.max(high.values))
+                still = bool((curve.values == 0).all() and np.ptp(level.values) == 0 and not edge)
                 features[int(column.rpartition("/")[2])] = still
     constant = [feature for feature, still in features.items() if still]
     whole = bool((spread.values == 0).all() and np.ptp(mean.values) == 0)

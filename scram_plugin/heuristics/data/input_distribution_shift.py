@@ -22,6 +22,9 @@ OPTIONS = (
         "standard deviations by which the means of all inputs, or of one feature, may differ (Cohen, 1988: 0.8 is large)",
     ),
     Option("scale", 3.0, "times by which their spreads may differ"),
+    Option(
+        "errors", 8.0, "standard errors by which means must differ; of a rare feature a few examples may hold all that there is"
+    ),
     Option("factor", 10.0, "times by which their sizes differ where one of the two was scaled and the other not"),
 )
 
@@ -36,18 +39,17 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         if found is None:
             continue
         (mean, spread, low, high), (mean_v, spread_v, low_v, high_v) = found
-        pooled = max(spread, spread_v, 1e-12)
-        shift = abs(mean - mean_v) / pooled
+        seen = run.facts.get("data", {}).get("validation", {}).get("samples", 1)
+        error = float(np.hypot(spread / np.sqrt(_examples(run)), spread_v / np.sqrt(seen)))
+        significant = abs(mean - mean_v) > options["errors"] * error
+        shift = abs(mean - mean_v) / max(spread, spread_v, 1e-12)
         size, size_v = (float(np.hypot(m, s)) for m, s in ((mean, spread), (mean_v, spread_v)))
         factor = max(size, size_v) / max(min(size, size_v), 1e-12)
         wide = max(spread, spread_v) / max(min(spread, spread_v), 1e-12)
         apart = low_v > high or high_v < low
-        scaled = factor > options["factor"] and wide > options["factor"]
-        if (
-            scaled
-            or (shift > options["shift"] and (apart or shift > 2 * options["shift"]))
-            or (wide > options["scale"] and shift > 0.5)
-        ):
+        scaled = min(factor, wide) > options["factor"] and (significant or column.count("/") == 1)
+        moved = shift > options["shift"] and (apart or shift > 2 * options["shift"])
+        if scaled or (significant and (moved or (wide > options["scale"] and shift > 0.5))):
             rank = (scaled, max(shift, np.log(wide)))
             if worst is None or rank > worst[0]:
                 worst = rank, column, found, factor, scaled
@@ -82,6 +84,13 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             Cause("split"),
         ][:: 1 if scaled else -1],
     )
+
+
+def _examples(run: TrainingRun) -> int:
+    """How many training examples were measured."""
+    size = run.facts.get("fit", {}).get("batch_size")
+    rows = run.statistic(schema.STATISTICS, "x0/mean")
+    return max((size if isinstance(size, int) else 1) * (len(rows) if rows is not None else 1), 1)
 
 
 Level = tuple[float, float, float, float]  # mean, standard deviation, smallest and largest value

@@ -34,14 +34,13 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     labels, answers = class_counts(run, "y0", 0.5), class_counts(run, "y_pred0", 0.3)
     if labels is not None and answers is not None and answers.sum():
         common, most = int(np.argmax(answers)), float(labels.max() / max(labels.sum(), 1.0))
-        share = float(answers.max() / answers.sum())
+        share = _share(run, len(answers))
         # where nearly all labels are one class, nearly all answers may be
         if share < options["share"] or most > 0.9:
             return
-        said, title = (
-            f"All answers are class {common}; {most:.0%} of the labels are of the commonest class.",
-            f"Every answer is class {common}",
-        )
+        whole = answers.max() >= options["share"] * answers.sum()
+        title = f"Every answer is class {common}" if whole else "Every answer in a batch is the same class"
+        said = f"{title}; {most:.0%} of the labels are of the commonest class."
     else:
         late = spread.values[-max(len(spread) // 3, 2) :]
         usual = float(np.median(targets.values[np.isfinite(targets.values)])) if np.isfinite(targets.values).any() else 0.0
@@ -61,6 +60,14 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         curves=[spread.source()],
         causes=[speed(run), Cause("signal")],
     )
+
+
+def _share(run: TrainingRun, classes: int) -> float:
+    """Of the answers in a batch the part that is its commonest one: the median over the last third of the measured batches."""
+    curves = [run.statistic(schema.STATISTICS, f"y_pred0/count/{i}") for i in range(classes)]
+    counts = np.stack([np.nan_to_num(curve.values) for curve in curves if curve is not None])
+    counts = counts[:, -max(counts.shape[1] // 3, 2) :]
+    return float(np.median(counts.max(axis=0) / np.maximum(counts.sum(axis=0), 1.0)))
 
 
 HEURISTIC = Heuristic(

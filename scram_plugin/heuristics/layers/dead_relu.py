@@ -22,8 +22,8 @@ OPTIONS = (
     Option(
         "max_dead",
         0.8,
-        "fraction of a layer's units that may be dead; healthy nets of the tests reach 0.45 in wide layers, and up to 0.4 was "
-        "reported as usual (Lu et al., 2019, count only layers that are dead as a whole)",
+        "fraction of a layer's units that may be dead: healthy nets of the tests stay below 0.2; a layer that is dead as a "
+        "whole ends all learning before it (Lu et al., 2019)",
     ),
 )
 

@@ -21,7 +21,7 @@ OPTIONS = (
         "growth",
         1000.0,
         "times the median of the first measured batches that the norm of all gradients may reach; Pascanu et al. (2013) clip "
-        "at half to ten times the average norm, healthy nets of the tests stay below 30",
+        "at half to ten times the average norm, healthy nets of the tests stay below 20",
     ),
 )
 FIRST = 3  # measured batches whose median is the norm that gradients had at first

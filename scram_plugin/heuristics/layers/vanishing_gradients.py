@@ -22,7 +22,7 @@ OPTIONS = (
         "min_ratio",
         1e-3,
         "smallest ratio between the gradient of an early layer and the largest one; each saturating layer takes a factor of 4 "
-        "or more (Hochreiter, 1991; Glorot & Bengio, 2010), healthy nets of the tests stay above 0.02",
+        "or more (Hochreiter, 1991; Glorot & Bengio, 2010), healthy nets of the tests stay above 0.015",
     ),
 )
 SQUASHING = ("sigmoid", "tanh", "softsign", "hard_sigmoid")

@@ -1,0 +1,269 @@
+"""One fault in a real training, and its healthy twin: the fault is found and named, the twin raises nothing."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from tests.heuristics.trainings import BYTES, IMAGES, LABELS, finding, reviewed
+
+FLAT = IMAGES.reshape(len(IMAGES), -1)
+ORDER = np.random.default_rng(0).permutation(len(LABELS))
+X, Y = FLAT[ORDER], LABELS[ORDER]
+SPARSE = "sparse_categorical_crossentropy"
+
+
+def model(*hidden, out=None, inputs=64, first=()):
+    keras.utils.set_random_seed(4)
+    out = layers.Dense(10, "softmax") if out is None else out
+    return keras.Sequential([keras.Input((inputs,)), *first, *(hidden or (layers.Dense(32, "relu"),)), out])
+
+
+def fit(tmp_path, net, x=X, y=Y, loss=SPARSE, optimizer="adam", epochs=4, **how):
+    net.compile(optimizer, loss)
+    return reviewed(tmp_path, net, x, y, epochs=epochs, **how)
+
+
+def binary(y=None):
+    return (LABELS[ORDER] % 2 if y is None else y).astype("float32")
+
+
+def sigmoid():
+    return layers.Dense(1, "sigmoid")
+
+
+BINARY = "binary_crossentropy"
+
+
+def logits(kind):
+    return getattr(keras.losses, kind)(from_logits=True)
+
+
+def deep(activation, **how):
+    return [layers.Dense(32, activation, **how) for _ in range(8)]
+
+
+def slowly(x, y, seconds):
+    def batches():
+        import time
+
+        for i in range(0, len(x) - 31, 32):
+            time.sleep(seconds)
+            yield x[i : i + 32], y[i : i + 32]
+
+    spec = (tf.TensorSpec((None, 64), tf.float32), tf.TensorSpec((None,), tf.int32))
+    return tf.data.Dataset.from_generator(batches, output_signature=spec)
+
+
+RARE = np.flatnonzero((Y == 0) | ((Y == 1) & (np.arange(len(Y)) % 30 == 0)))
+SORTED = np.argsort(Y, kind="stable")
+CONSTANT = np.concatenate([X[:, 20:28], np.full((len(X), 2), 0.3, "float32")], axis=1)
+
+
+def frozen(where):
+    net = model(layers.Dense(32, "relu", name="a"), layers.Dense(32, "relu", name="b"))
+    for name in where:
+        net.get_layer(name).trainable = False
+    return net
+
+
+FAULTS = {
+    # id: (heuristic, first cause, faulty, twin)
+    "labels -1 and 1": (
+        "label-range",
+        "minus-one",
+        lambda p: fit(p, model(out=sigmoid()), y=2 * binary() - 1, loss=BINARY),
+        lambda p: fit(p, model(out=sigmoid()), y=binary(), loss=BINARY),
+    ),
+    "one label": (
+        "label-range",
+        "one-value",
+        lambda p: fit(p, model(out=sigmoid()), y=0 * binary(), loss=BINARY),
+        lambda p: fit(p, model(out=sigmoid()), y=binary(), loss=BINARY),
+    ),
+    "softmax over one unit": (
+        "output-activation-mismatch",
+        "one-unit-softmax",
+        lambda p: fit(p, model(out=layers.Dense(1, "softmax")), y=binary(), loss=BINARY),
+        lambda p: fit(p, model(out=sigmoid()), y=binary(), loss=BINARY),
+    ),
+    "no softmax": (
+        "output-activation-mismatch",
+        "missing-softmax",
+        lambda p: fit(p, model(out=layers.Dense(10))),
+        lambda p: fit(p, model(out=layers.Dense(10)), loss=logits("SparseCategoricalCrossentropy")),
+    ),
+    "no sigmoid": (
+        "output-activation-mismatch",
+        "missing-sigmoid",
+        lambda p: fit(p, model(out=layers.Dense(1)), y=binary(), loss=BINARY),
+        lambda p: fit(p, model(out=layers.Dense(1)), y=binary(), loss=logits("BinaryCrossentropy")),
+    ),
+    "softmax twice": (
+        "output-activation-mismatch",
+        "twice",
+        lambda p: fit(p, model(), loss=logits("SparseCategoricalCrossentropy")),
+        lambda p: fit(p, model(layers.Dense(32, "relu"), layers.Dense(10), out=layers.Activation("softmax"))),
+    ),
+    "sigmoid for classes": (
+        "output-activation-mismatch",
+        "sigmoid-for-classes",
+        lambda p: fit(p, model(out=layers.Dense(10, "sigmoid"))),
+        lambda p: fit(p, model(out=layers.Dense(10, "sigmoid")), y=np.eye(10)[Y], loss=BINARY),
+    ),
+    "categorical loss of one output": (
+        "output-activation-mismatch",
+        "one-class",
+        lambda p: fit(p, model(out=sigmoid()), y=binary()[:, None], loss="categorical_crossentropy"),
+        lambda p: fit(p, model(), y=np.eye(10)[Y], loss="categorical_crossentropy"),
+    ),
+    "targets out of reach": (
+        "output-activation-mismatch",
+        "range",
+        lambda p: fit(p, model(out=sigmoid()), y=Y.astype("float32"), loss="mse"),
+        lambda p: fit(p, model(out=sigmoid()), y=Y / 9.0, loss="mse"),
+    ),
+    "no activation": (
+        "missing-activation",
+        "forgotten",
+        lambda p: fit(p, model(layers.Dense(32), layers.Dropout(0.1), layers.Dense(32))),
+        lambda p: fit(
+            p, model(layers.Dense(32), layers.BatchNormalization(), layers.ReLU(), layers.Dense(8), layers.Dense(16, "relu"))
+        ),
+    ),
+    "constant weights": (
+        "poor-initialization",
+        "same",
+        lambda p: fit(p, model(layers.Dense(32, "relu", kernel_initializer="ones"))),
+        lambda p: fit(p, model(layers.Dense(32, "relu", kernel_initializer="he_normal"))),
+    ),
+    "large weights": (
+        "poor-initialization",
+        "large",
+        lambda p: fit(p, model(layers.Dense(32, "relu", kernel_initializer=keras.initializers.RandomNormal(stddev=2.0)))),
+        lambda p: fit(p, model(layers.Dense(32, "relu", kernel_initializer=keras.initializers.RandomNormal(stddev=0.05)))),
+    ),
+    "all frozen": (
+        "frozen-weights",
+        "trainable",
+        lambda p: fit(p, _all_frozen()),
+        lambda p: fit(p, frozen(["a"])),
+    ),
+    "frozen in the middle": ("frozen-weights", "trainable", lambda p: fit(p, frozen(["b"])), lambda p: fit(p, frozen([]))),
+    "rate too high": (
+        "unconventional-learning-rate",
+        "too-high",
+        lambda p: fit(p, model(), optimizer=keras.optimizers.Adam(0.1)),
+        lambda p: fit(p, model(), optimizer=keras.optimizers.Adam(0.003)),
+    ),
+    "rate too low": (
+        "unconventional-learning-rate",
+        "too-low",
+        lambda p: fit(p, model(), optimizer=keras.optimizers.Adam(1e-6)),
+        lambda p: fit(p, model(), optimizer=keras.optimizers.Adam(3e-4)),
+    ),
+    "dropout of 0.9": (
+        "high-dropout",
+        "rate",
+        lambda p: fit(p, model(layers.Dense(32, "relu"), layers.Dropout(0.9))),
+        lambda p: fit(p, model(layers.Dense(32, "relu"), layers.Dropout(0.4))),
+    ),
+    "biases of -10": (
+        "dead-relu",
+        "start",
+        lambda p: fit(p, model(layers.Dense(32, "relu", bias_initializer=keras.initializers.Constant(-10.0)))),
+        lambda p: fit(p, model(layers.Dense(256, "relu"))),
+    ),
+    "eight layers of sigmoid": (
+        "vanishing-gradients",
+        "activation",
+        lambda p: fit(p, model(*deep("sigmoid"))),
+        lambda p: fit(p, model(*deep("relu")), epochs=8),
+    ),
+    "saturated tanh": (
+        "saturated-activations",
+        "inputs",
+        lambda p: fit(
+            p, model(layers.Dense(32, "tanh", kernel_initializer="he_normal"), layers.Dense(16, "relu")), x=X * 400 - 200
+        ),
+        lambda p: fit(p, model(layers.Dense(32, "tanh"), layers.Dense(16, "relu"))),
+    ),
+    "sorted": (
+        "unshuffled-data",
+        "off",
+        lambda p: fit(p, model(), x=X[SORTED], y=Y[SORTED], shuffle=False, validation_split=0.0),
+        lambda p: fit(p, model(), x=X[SORTED], y=Y[SORTED], validation_split=0.0),
+    ),
+    "a constant image": (
+        "constant-inputs",
+        "constant",
+        lambda p: fit(p, model(), x=np.zeros_like(X)),
+        lambda p: fit(p, model()),
+    ),
+    "constant features": (
+        "constant-inputs",
+        "features",
+        lambda p: fit(p, model(inputs=10), x=CONSTANT),
+        lambda p: fit(p, model(inputs=8), x=X[:, 18:26]),
+    ),
+    "validation not divided": (
+        "input-distribution-shift",
+        "preprocessing",
+        lambda p: fit(p, model(), validation_split=0.0, validation_data=(X[:300] * 255, Y[:300])),
+        lambda p: fit(p, model(), validation_split=0.0, validation_data=(X[:300], Y[:300])),
+    ),
+    "a rare class": (
+        "class-imbalance",
+        "rare",
+        lambda p: fit(p, model(), x=np.tile(X[RARE], (3, 1)), y=np.tile(Y[RARE], 3)),
+        lambda p: fit(p, model()),
+    ),
+    "a rate that kills": (
+        "output-collapse",
+        "learning-rate",
+        lambda p: fit(p, model(*deep("relu")[:2]), optimizer=keras.optimizers.Adam(0.5), epochs=6),
+        lambda p: fit(p, model(), epochs=6),
+    ),
+    "a slow generator": (
+        "slow-input",
+        "pipeline",
+        lambda p: fit(p, model(), x=slowly(X, Y, 0.02), y=None, validation_split=0.0, batch_size=None, epochs=3),
+        lambda p: fit(p, model(), x=slowly(X, Y, 0.0), y=None, validation_split=0.0, batch_size=None, epochs=3),
+    ),
+    "raw bytes and large weights": (
+        "initial-loss",
+        "inputs",
+        lambda p: fit(p, model(), x=BYTES.reshape(len(BYTES), -1)[ORDER]),
+        lambda p: fit(p, model()),
+    ),
+}
+
+
+def _all_frozen():
+    net = model()
+    net.trainable = False
+    return net
+
+
+@pytest.mark.parametrize("case", FAULTS)
+def test_the_fault_is_found(case, tmp_path):
+    heuristic, cause, faulty, _ = FAULTS[case]
+    result = faulty(tmp_path)
+    print(case, [(f["heuristic"], f["explained_by"], f["title"]) for f in result.findings])
+    one = finding(result, heuristic)
+    print(one["summary"])
+    assert one["causes"][0]["id"] == cause
+    assert one["causes"][0]["for"] or cause in ("pipeline", "constant", "features", "learning-rate"), (
+        "something of this run speaks for it"
+    )
+
+
+@pytest.mark.parametrize("case", FAULTS)
+def test_its_healthy_twin_is_not(case, tmp_path):
+    heuristic, _, _, twin = FAULTS[case]
+    result = twin(tmp_path)
+    print(case, [(f["heuristic"], f["explained_by"], f["title"]) for f in result.findings])
+    assert heuristic in result.passed
+    others = [f["heuristic"] for f in result.findings if f["severity"] != "info" and f["explained_by"] is None]
+    assert set(others) <= {"undertrained"}, "four epochs are few"
