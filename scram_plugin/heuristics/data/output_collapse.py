@@ -19,7 +19,7 @@ OPTIONS = (
     Option("least", 4, "measured batches that are needed"),
     Option("share", 0.995, "of the answers that are one class, from which on it is everything"),
     Option("spread", 0.01, "of the targets' standard deviation, below which outputs do not differ"),
-    Option("batches", 100, "that the training must have had: in its first steps a model may well say one thing"),
+    Option("batches", 200, "that the training must have had: in its first steps a model may well say one thing"),
 )
 
 
