@@ -4,7 +4,7 @@ PORT ?= 6006
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo demo-train demo-record test test-all check bench bench-overhead bench-reading bench-verdicts bench-scale clean
+.PHONY: install demo demo-train demo-record test test-all check bench bench-overhead bench-faults bench-reading bench-verdicts bench-scale clean
 
 # The package (editable) with the built tab; enough for `make demo`.
 install: $(VENV)/installed
@@ -57,6 +57,10 @@ check: install $(VENV)/tested
 # What watching costs the training, beside a plain run and what else people use.
 bench bench-overhead: install $(VENV)/tested
 	$(BIN)/python -m tests.benchmarks.overhead
+
+# Faults inoculated into healthy programs: found, named, repaired?
+bench-faults: install $(VENV)/tested
+	$(BIN)/python -m tests.benchmarks.faults
 
 # Reading event files beside TensorBoard's readers, tbparse and cat; how often findings are right; two thousand runs at once.
 bench-reading: install $(VENV)/tested

@@ -31,22 +31,26 @@ def _judge(run: TrainingRun, name: str, least: int) -> Iterable[Finding]:
         return
     enough_rows({"": spread}, least)
     every = run.statistic(schema.BATCHES, f"{name}/mean")
+    lowest, highest = float(low.values.min()), float(high.values.max())
     features = {}
     for column in run.columns(schema.STATISTICS):
-        if column.startswith(f"{name}/std/"):
-            curve, level = (
-                run.statistic(schema.STATISTICS, column),
-                run.statistic(schema.STATISTICS, column.replace("/std/", "/mean/")),
-            )
-            if curve is not None and level is not None:
+        if column.startswith(f"{name}/min/"):
+            floor, top = (run.statistic(schema.STATISTICS, column.replace("/min/", f"/{which}/")) for which in ("min", "max"))
+            if floor is not None and top is not None:
+                value, still = float(floor.values[0]), floor.values.min() == top.values.max()
                 # the lowest or highest of all values is a background, as in the corners of images
-                edge = level.values[0] in (np.min(low.values), np.max(high.values))
-                still = bool((curve.values == 0).all() and np.ptp(level.values) == 0 and not edge)
-                features[int(column.rpartition("/")[2])] = still
+                features[int(column.rpartition("/")[2])] = bool(still and value not in (lowest, highest))
     constant = [feature for feature, still in features.items() if still]
-    whole = bool((spread.values == 0).all() and np.ptp(mean.values) == 0)
+    whole = lowest == highest
     # the same batch again and again: its mean is the same in every digit, though its values differ
-    repeated = every is not None and len(every) >= 10 and np.ptp(every.finite.values) == 0 and bool((spread.values > 0).any())
+    several = (run.facts.get("fit", {}).get("steps") or 2) > 1  # else a batch is all of the data
+    repeated = (
+        several
+        and every is not None
+        and len(every) >= 10
+        and np.ptp(every.finite.values) == 0
+        and bool((spread.values > 0).any())
+    )
     if whole or repeated:
         cause, severity = ("constant", "error") if whole else ("repeated", "warning")
         title = f"The inputs are always {number(float(mean.values[0]))}" if whole else "Every batch is the same"

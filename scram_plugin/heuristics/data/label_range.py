@@ -21,7 +21,9 @@ DISTANCES = ("MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh")
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    low, high = (run.statistic(schema.BATCHES, f"y0/{which}") for which in ("min", "max"))
+    # where a label is so wrong that the first step fails, the validation data and the counts of all labels are there
+    tables = (schema.BATCHES, schema.VALIDATION)
+    low, high = (next((c for t in tables if (c := run.statistic(t, f"y0/{w}")) is not None), None) for w in ("min", "max"))
     if low is None or high is None:
         raise NotChecked("the range of the targets was not logged", HOW)
     if not len(low.finite) or not len(high.finite):
@@ -30,6 +32,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise NotChecked("there are several targets", "a model with one target")
     loss, units = str(run.facts.get("loss", {}).get("class")), run.facts.get("model", {}).get("output_units")
     least, most = float(low.finite.values.min()), float(high.finite.values.max())
+    counts = run.facts.get("data", {}).get("training", {}).get("counts")
+    if counts:  # of all labels, not only of those that were come by
+        classes = np.flatnonzero(counts)
+        least, most = min(least, float(classes[0])), max(most, float(classes[-1]))
     judged = _judge(run, loss, units, least, most)
     if judged is None:
         return

@@ -1,0 +1,257 @@
+"""Faults inoculated into healthy programs: are they found, rightly named, and repaired by the first fix alone?
+
+    python -m tests.benchmarks.faults [--seeds 101 102] [--kinds "no softmax" ...] [--programs dense ...] [--json FILE]
+
+Every program of `tests/faults/programs.py` is trained as it is (the control), and with each kind of fault that it has a place
+for (`tests/faults/kinds.py`); settings, place and strength are drawn from the seeds. Printed for each kind:
+
+* detected: the review has an error or a warning;
+* rightly diagnosed: the first finding is the right one for the kind;
+* epoch: in which the right finding was there first (median), by reviewing what had been logged up to then;
+* repaired: the `edit` of the first fix, applied with `patch` and nothing else, trained again: no error or warning is left, and
+  the validation is as good as the control's (accuracy 0.04 less, or a loss a fifth higher, at most).
+
+False alarms are controls with an error or a warning. The state of the repository is printed with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import difflib
+import io
+import json
+import os
+import runpy
+import statistics
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+import keras
+import numpy as np
+
+from scram_plugin.heuristics.catalogue import catalogue
+from scram_plugin.logs.logdir import read
+from scram_plugin.logs.pairing import training_runs
+from scram_plugin.logs.run import Run
+from scram_plugin.logs.series import Series
+from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.review import Review, review
+from tests.faults.kinds import KINDS, Kind
+from tests.faults.programs import PROGRAMS, Program
+from tests.paths import ROOT
+
+ROLES = {"scram": "scram", "train": "training", "validation": "validation"}
+ACCURACY, LOSS = 0.04, 1.2  # how much worse than the control still counts as good as it
+
+
+class Early(dict[str, Any]):
+    """The TensorBoard runs of a training as they were at a wall time."""
+
+    def __init__(self, logs: Any, until: float) -> None:
+        super().__init__({name: EarlyRun(logs[name], until) for name in ("scram", "train", "validation") if name in logs})
+
+
+class EarlyRun(Mapping[str, Series]):
+    def __init__(self, run: Run, until: float) -> None:
+        self._run, self._until, self.ended = run, until, None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._run, name)
+
+    def __getitem__(self, tag: str) -> Series:
+        series = self._run[tag]
+        keep = series.wall_times <= self._until
+        if not keep.any():
+            raise KeyError(tag)
+        return Series(series.steps[keep], series.wall_times[keep], series.values[keep])
+
+    def find(self, tag: str) -> Series | None:
+        return self.get(tag)
+
+    def __iter__(self) -> Iterator[str]:
+        return (tag for tag in self._run if (self._run[tag].wall_times <= self._until).any())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+@contextlib.contextmanager
+def inside(folder: Path) -> Iterator[None]:
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def train(folder: Path, on_epoch: Any = None) -> Review | None:
+    """Run `program.py` in a folder of its own; the review of what it logged."""
+    keras.backend.clear_session()
+    with inside(folder), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with contextlib.suppress(Exception):  # a fault may well end the program
+            runpy.run_path("program.py", run_name="__main__")
+    runs = training_runs(read(folder / "logs"))
+    return review(runs[0], catalogue()) if runs else None
+
+
+def best(folder: Path, program: Program) -> float | None:
+    """The best value of the program's measure on its validation data."""
+    logs = read(folder / "logs")
+    series = logs["validation"].get(program.metric) if "validation" in logs else None
+    if series is None or not np.isfinite(series.values).any():
+        return None
+    return float((np.nanmax if program.higher else np.nanmin)(series.values[np.isfinite(series.values)]))
+
+
+def troubles(result: Review | None) -> list[dict[str, Any]]:
+    found = result.findings if result is not None else []
+    return [f for f in found if f["explained_by"] is None and f["severity"] != "info"]
+
+
+def is_right(finding: dict[str, Any], kind: Kind) -> bool:
+    cause = finding["causes"][0]["id"] if finding["causes"] else ""
+    names = {finding["heuristic"], f"{finding['heuristic']}/{cause}", f"*/{cause}"}
+    return bool(names & set(kind.right))
+
+
+def epoch_of(folder: Path, kind: Kind) -> float | None:
+    """In which epoch (from 1) the right finding was there first: reviews of what had been logged up to a time."""
+    logs = read(folder / "logs")
+    batches = logs["scram"].get("scram/batches/epoch") if "scram" in logs else None
+    if batches is None:
+        return None
+    for epoch in range(1, int(batches.values.max()) + 2):
+        until = float(batches.wall_times[batches.values < epoch][-1]) + 1e-3
+        early = TrainingRun(".", {name: role for name, role in ROLES.items() if name in logs}, Early(logs, until))
+        if any(is_right(f, kind) for f in troubles(review(early, catalogue()))):
+            return float(epoch)
+    return None
+
+
+def patched(folder: Path, finding: dict[str, Any]) -> bool:
+    """Apply the first fix's edit with `patch`, and nothing else. Whether that could be done."""
+    edit = finding["fixes"][0]["edit"] if finding["fixes"] else None
+    if edit is None:
+        return False
+    program = folder / "program.py"
+    before = program.read_text().splitlines(keepends=True)
+    old = [f"{line}\n" for line in edit["before"].splitlines()]
+    at = edit["line"] - 1
+    if before[at : at + len(old)] != old:
+        return False
+    after = before[:at] + [f"{line}\n" for line in edit["after"].splitlines()] + before[at + len(old) :]
+    difference = "".join(difflib.unified_diff(before, after, "program.py", "program.py"))
+    return subprocess.run(["patch", "-p0", "-s"], input=difference, text=True, cwd=folder, check=False).returncode == 0
+
+
+def good(value: float | None, control: float | None, program: Program) -> bool:
+    if value is None or control is None:
+        return False
+    return value >= control - ACCURACY if program.higher else value <= control * LOSS
+
+
+def judge(kind: Kind, program: Program, seed: int, source: str, control: float | None) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "program.py").write_text(source)
+        result = train(folder)
+        found = troubles(result)
+        entry: dict[str, Any] = {
+            "kind": kind.name,
+            "program": program.name,
+            "seed": seed,
+            "detected": bool(found),
+            "right": bool(found) and is_right(found[0], kind),
+            "first": f"{found[0]['heuristic']}/{found[0]['causes'][0]['id']}" if found else None,
+            "all": [f["heuristic"] for f in found],
+            "epoch": epoch_of(folder, kind),
+            "value": best(folder, program),
+            "control": control,
+        }
+        entry["edited"] = bool(found) and patched(folder, found[0])
+        entry["repaired"] = False
+        if entry["edited"]:
+            subprocess.run(["rm", "-rf", str(folder / "logs")], check=True)
+            left = troubles(train(folder))
+            entry["after"] = best(folder, program)
+            entry["left"] = [f["heuristic"] for f in left]
+            entry["repaired"] = not left and good(entry["after"], control, program)
+        return entry
+
+
+def controls(program: Program, seed: int) -> tuple[float | None, list[str]]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "program.py").write_text(program.source(seed))
+        result = train(folder)
+        return best(folder, program), [f"{f['heuristic']}: {f['title']}" for f in troubles(result)]
+
+
+def share(entries: list[dict[str, Any]], key: str) -> str:
+    return f"{sum(bool(e[key]) for e in entries) / max(len(entries), 1):.2f}"
+
+
+def report(entries: list[dict[str, Any]], alarms: list[str], count: int) -> None:
+    print(f"\n{'kind':36}{'runs':>5}{'detected':>10}{'right':>8}{'epoch':>7}{'repaired':>10}")
+    for kind in KINDS:
+        of_kind = [e for e in entries if e["kind"] == kind.name]
+        if of_kind:
+            epochs = [e["epoch"] for e in of_kind if e["epoch"]]
+            epoch = f"{statistics.median(epochs):g}" if epochs else "-"
+            numbers = f"{share(of_kind, 'detected'):>10}{share(of_kind, 'right'):>8}{epoch:>7}{share(of_kind, 'repaired'):>10}"
+            print(f"{kind.name:36}{len(of_kind):5}{numbers}")
+    epochs = [e["epoch"] for e in entries if e["epoch"]]
+    print(
+        f"{'all':36}{len(entries):5}{share(entries, 'detected'):>10}{share(entries, 'right'):>8}"
+        f"{statistics.median(epochs) if epochs else float('nan'):7g}{share(entries, 'repaired'):>10}"
+    )
+    print(
+        f"controls with an error or a warning: {len(alarms)} of {count} ({len(alarms) / max(count, 1):.1%})",
+        *alarms,
+        sep="\n  ",
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[101, 102])
+    parser.add_argument("--kinds", nargs="+", choices=[k.name for k in KINDS], default=[k.name for k in KINDS])
+    parser.add_argument("--programs", nargs="+", choices=[p.name for p in PROGRAMS], default=[p.name for p in PROGRAMS])
+    parser.add_argument("--json", type=Path, help="write every single result here")
+    arguments = parser.parse_args()
+    state = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False)
+    print(f"state {state.stdout.strip()}, seeds {arguments.seeds}", flush=True)
+    entries: list[dict[str, Any]] = []
+    alarms: list[str] = []
+    count = 0
+    for seed in arguments.seeds:
+        for program in PROGRAMS:
+            if program.name not in arguments.programs:
+                continue
+            control, alarmed = controls(program, seed)
+            count += 1
+            alarms += [f"{program.name} {seed}: {alarm}" for alarm in alarmed[:1]]
+            for number, kind in enumerate(KINDS):
+                if program.name in kind.programs and kind.name in arguments.kinds:
+                    source = kind.apply(np.random.default_rng([seed, number]), program.source(seed))
+                    if source is not None and source != program.source(seed):
+                        entries.append(judge(kind, program, seed, source, control))
+                        first, epoch, repaired = (entries[-1][key] for key in ("first", "epoch", "repaired"))
+                        print(
+                            f"{program.name:12} {seed} {kind.name:34} {first}, epoch {epoch}, repaired: {repaired}", flush=True
+                        )
+                        if arguments.json:
+                            arguments.json.write_text(json.dumps(entries, indent=1))
+    report(entries, alarms, count)
+
+
+if __name__ == "__main__":
+    main()
