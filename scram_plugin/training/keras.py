@@ -19,10 +19,10 @@ import keras
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.training import call_site
+from scram_plugin.training import blocks, call_site
 from scram_plugin.training.data_facts import data_facts, validation_rows
 from scram_plugin.training.model_facts import facts, fit_facts
-from scram_plugin.training.process import memory
+from scram_plugin.training.process import Clock
 from scram_plugin.training.sampling import Thinning, due
 from scram_plugin.training.session import Session, instrumented, session
 from scram_plugin.training.summary_writer import SummaryWriter
@@ -100,9 +100,8 @@ class SCRAM(keras.callbacks.Callback):
         self._epoch = 0
         self._times: list[float] = []  # of the batches that are not written yet
         self._measured: list[tuple[int, float, Any]] = []
-        self._waits: list[float] = []  # seconds for which measured batches were waited for
+        self._clock = Clock()
         self._thinning = Thinning()
-        self._last = math.nan  # when the last batch that is written ended
         self._next_look = 0.0  # monotonic time
         self._traced = False  # whether the origin of what is not finite was written
         self._flushed = 0.0
@@ -136,14 +135,14 @@ class SCRAM(keras.callbacks.Callback):
         atexit.register(self._interrupted, SystemExit())
         self._offset: int | None = None
         self._nonfinite, self._flushed, self._expected, self._next_look = False, time.monotonic(), False, 0.0
-        self._times, self._measured, self._waits = [], [], []
-        self._thinning, self._last, self._traced = Thinning(), math.nan, False
+        self._times, self._measured = [], []
+        self._clock, self._thinning, self._traced = Clock(), Thinning(), False
         source = call_site.source(user) if self.source and user is not None else None
         built = facts(self.model, fit_facts(fit, self.params, self.every), source)
         built["data"] = data_facts(fit)
         built["session"], built["resumed"] = self._session.id, call_site.initial_epoch(fit) > 0
         self._writer.text(schema.FACTS_TAG, json.dumps(built, default=str))
-        self._write_validation(fit)
+        blocks.write_validation(self._writer, validation_rows(fit), self._session.batches)
         self._install()
         if self._reporter is None and (self.print_findings or self.stop_on or self.on_finding):
             from scram_plugin.training.printing import Reporter
@@ -248,7 +247,7 @@ class SCRAM(keras.callbacks.Callback):
             if self.model.steps_per_execution == 1 and hasattr(iterator, "element_spec"):
                 begin = time.perf_counter()
                 batch = next(iterator)
-                self._waits.append(time.perf_counter() - begin)
+                self._clock.waits.append(time.perf_counter() - begin)
                 logs = step.measure_batch(batch, iterator.element_spec)
             else:
                 logs = step.measure(iterator)
@@ -300,44 +299,14 @@ class SCRAM(keras.callbacks.Callback):
                     steps = np.arange(first, first + len(rows))
                     self._writer.rows(schema.BATCHES, ("epoch", *self._step.columns), steps, np.array(times), values)
                     if not self._traced and not np.isfinite(rows).all():
-                        self._write_origin(first + len(rows), times[-1])
+                        self._traced = blocks.write_origin(self._writer, self._step, first + len(rows), times[-1])
             elif self._step is None:
                 times, self._times = self._times, []
             if measured:
                 at, when, vectors = zip(*measured, strict=True)
                 columns = self._step.measured_columns
                 self._writer.rows(schema.STATISTICS, columns, np.array(at), np.array(when), list(vectors), self._thinning)
-                self._write_process(at[-1], when[-1], times)
-
-    def _write_origin(self, batches: int, when: float) -> None:
-        """What the tripwire kept; `batches` is the number of batches that were taken from the ring."""
-        origin = self._step.origin()
-        if origin is not None and self._writer is not None:
-            self._traced = True
-            before, columns, flaws = origin
-            self._writer.rows(schema.ORIGIN, columns, np.array([batches - before]), np.array([when]), flaws[None])
-
-    def _write_validation(self, fit: Any) -> None:
-        rows = validation_rows(fit)
-        if rows is not None and self._writer is not None:
-            columns, values = rows
-            at = np.full(len(values), self._session.batches)
-            self._writer.rows(
-                schema.VALIDATION, columns, at + np.arange(len(values)), np.full(len(values), time.time()), values
-            )
-
-    def _write_process(self, step: int, when: float, times: list[float]) -> None:
-        row = memory()
-        between = np.diff([self._last, *times])
-        if np.isfinite(between).any():
-            row["step_seconds"] = float(np.nanmedian(between))
-        if self._waits:
-            row["wait_seconds"] = float(np.median(self._waits))
-            self._waits = []
-        if times:
-            self._last = times[-1]
-        if row and self._writer is not None:
-            self._writer.rows(schema.PROCESS, tuple(row), np.array([step]), np.array([when]), np.array([list(row.values())]))
+                blocks.write_process(self._writer, self._clock.row(times), at[-1], when[-1])
 
     @_guarded
     def _flush_and_look(self) -> None:

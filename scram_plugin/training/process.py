@@ -1,11 +1,35 @@
-"""What the training takes of the machine: memory of the process, and of an accelerator where it can be read."""
+"""What the training takes of the machine: time, memory of the process, and of an accelerator where it can be read."""
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any
 
+import numpy as np
+
 MIB = 1 << 20
+
+
+class Clock:
+    """Times of steps, and of waiting for data."""
+
+    def __init__(self) -> None:
+        self.waits: list[float] = []  # seconds for which measured batches were waited for
+        self._last = math.nan  # when the last batch that is written ended
+
+    def row(self, times: list[float]) -> dict[str, float]:
+        """A row of the table ``process`` for batches that ended at these times (seconds since 1970)."""
+        row = memory()
+        between = np.diff([self._last, *times])
+        if np.isfinite(between).any():
+            row["step_seconds"] = float(np.nanmedian(between))
+        if self.waits:
+            row["wait_seconds"] = float(np.median(self.waits))
+            self.waits = []
+        if times:
+            self._last = times[-1]
+        return row
 
 
 def memory() -> dict[str, float]:

@@ -1,0 +1,35 @@
+"""Blocks of the smaller tables: the origin of what is not finite, the process, the validation data."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scram_plugin import schema
+from scram_plugin.training.summary_writer import SummaryWriter
+
+if TYPE_CHECKING:
+    from scram_plugin.training.instrumented_step import InstrumentedStep
+
+
+def write_origin(writer: SummaryWriter, step: InstrumentedStep, batches: int, when: float) -> bool:
+    """What the tripwire kept, and whether it did; `batches` is the number of batches that were taken from the ring."""
+    origin = step.origin()
+    if origin is not None:
+        before, columns, flaws = origin
+        writer.rows(schema.ORIGIN, columns, np.array([batches - before]), np.array([when]), flaws[None])
+    return origin is not None
+
+
+def write_process(writer: SummaryWriter, row: dict[str, float], step: int, when: float) -> None:
+    if row:
+        writer.rows(schema.PROCESS, tuple(row), np.array([step]), np.array([when]), np.array([list(row.values())]))
+
+
+def write_validation(writer: SummaryWriter, rows: tuple[tuple[str, ...], np.ndarray] | None, step: int) -> None:
+    if rows is not None:
+        columns, values = rows
+        steps = step + np.arange(len(values))
+        writer.rows(schema.VALIDATION, columns, steps, np.full(len(values), time.time()), values)
