@@ -33,7 +33,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     loss, units = str(run.facts.get("loss", {}).get("class")), run.facts.get("model", {}).get("output_units")
     least, most = float(low.finite.values.min()), float(high.finite.values.max())
     counts = run.facts.get("data", {}).get("training", {}).get("counts")
-    if counts:  # of all labels, not only of those that were come by
+    if counts and not _several(run):  # of all labels, not only of those that were come by
         classes = np.flatnonzero(counts)
         least, most = min(least, float(classes[0])), max(most, float(classes[-1]))
     judged = _judge(run, loss, units, least, most)
@@ -99,11 +99,15 @@ def _judge(run: TrainingRun, loss: str, units: Any, least: float, most: float) -
     return None
 
 
+def _several(run: TrainingRun) -> bool:
+    """Whether a target is several numbers, as one for each class."""
+    return any(run.statistic(table, "y0/mean/0") is not None for table in (schema.STATISTICS, schema.VALIDATION))
+
+
 def _class_numbers(run: TrainingRun, units: int, least: float, most: float) -> bool:
     """One number an example, as many kinds as outputs, against a loss that wants a number for each output."""
     counts = run.facts.get("data", {}).get("training", {}).get("counts")
-    several = run.statistic(schema.STATISTICS, "y0/mean/0") is not None  # targets of several numbers each
-    return bool(counts) and not several and least >= 0 and most < units and most > 1
+    return bool(counts) and not _several(run) and least >= 0 and most < units and most > 1
 
 
 def _first_bad(cause: str, low: Curve, high: Curve, units: Any) -> int | None:
