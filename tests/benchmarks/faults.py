@@ -98,12 +98,14 @@ def train(folder: Path, on_epoch: Any = None) -> Review | None:
         warnings.simplefilter("ignore")
         with contextlib.suppress(Exception):  # a fault may well end the program
             runpy.run_path("program.py", run_name="__main__")
-    runs = training_runs(read(folder / "logs"))
+    runs = training_runs(read(folder / "logs")) if (folder / "logs").is_dir() else []
     return review(runs[0], catalogue()) if runs else None
 
 
 def best(folder: Path, program: Program) -> float | None:
     """The best value of the program's measure on its validation data."""
+    if not (folder / "logs").is_dir():
+        return None
     logs = read(folder / "logs")
     series = logs["validation"].get(program.metric) if "validation" in logs else None
     if series is None or not np.isfinite(series.values).any():
@@ -124,6 +126,8 @@ def is_right(finding: dict[str, Any], kind: Kind) -> bool:
 
 def epoch_of(folder: Path, kind: Kind) -> float | None:
     """In which epoch (from 1) the right finding was there first: reviews of what had been logged up to a time."""
+    if not (folder / "logs").is_dir():
+        return None
     logs = read(folder / "logs")
     batches = logs["scram"].get("scram/batches/epoch") if "scram" in logs else None
     if batches is None:

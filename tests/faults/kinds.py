@@ -37,7 +37,7 @@ def _rate(low: float, high: float) -> Callable[[np.random.Generator, str], str |
 
     def apply(rng: np.random.Generator, source: str) -> str:
         times = 10 ** rng.uniform(low, high)
-        return RATE.sub(lambda m: f"learning_rate={float(f'{float(m[1]) * times:.1g}'):g}", source)
+        return RATE.sub(lambda m: f"learning_rate={float(f'{float(m[1]) * times:.1g}')!r}", source)
 
     return apply
 
