@@ -85,7 +85,7 @@ def _without(statement: Statement, call: ast.Call, start: int, end: int) -> tupl
 
 def set_loss(facts: Mapping[str, Any], loss: str) -> Edit | None:
     """Give `compile` another loss, named as text."""
-    return _set_in_call(facts, "compile", "loss", 1, json.dumps(loss))
+    return _set_in_call(facts, "compile", "loss", json.dumps(loss), place=1)
 
 
 def set_from_logits(facts: Mapping[str, Any], value: bool) -> Edit | None:
@@ -100,11 +100,7 @@ def set_from_logits(facts: Mapping[str, Any], value: bool) -> Edit | None:
 
 def set_in_fit(facts: Mapping[str, Any], name: str, value: str | None) -> Edit | None:
     """Set an argument of `fit` (``shuffle``); None takes it out."""
-    for statement in statements(facts, "fit"):
-        for call in calls(statement, "fit"):
-            changes = _set(statement, call, name, value)
-            return statement.edit(changes) if changes else None
-    return None
+    return _set_in_call(facts, "fit", name, value)
 
 
 def wrap_in_fit(facts: Mapping[str, Any], name: str, template: str) -> Edit | None:
@@ -122,13 +118,13 @@ def wrap_in_fit(facts: Mapping[str, Any], name: str, template: str) -> Edit | No
 
 def set_trainable(facts: Mapping[str, Any]) -> Edit | None:
     """Set to True what one statement alone sets to False: ``layer.trainable = False``."""
-    found = [s for s in statements(facts, "trainable") if isinstance(s.tree, ast.Assign)]
+    found = [(s, s.tree) for s in statements(facts, "trainable") if isinstance(s.tree, ast.Assign)]
     if len(found) != 1:
         return None
-    value = found[0].tree.value if isinstance(found[0].tree, ast.Assign) else None
-    if not isinstance(value, ast.Constant) or value.value is not False:
+    statement, tree = found[0]
+    if not isinstance(tree.value, ast.Constant) or tree.value.value is not False:
         return None
-    return found[0].edit([(*found[0].span(value), "True")])
+    return statement.edit([(*statement.span(tree.value), "True")])
 
 
 def wrap_validation(facts: Mapping[str, Any], template: str) -> Edit | None:
@@ -141,10 +137,12 @@ def wrap_validation(facts: Mapping[str, Any], template: str) -> Edit | None:
     return None
 
 
-def _set_in_call(facts: Mapping[str, Any], role: str, name: str, place: int, value: str) -> Edit | None:
+def _set_in_call(facts: Mapping[str, Any], role: str, name: str, value: str | None, place: int | None = None) -> Edit | None:
+    """Set (or with None take out) an argument of `compile` or `fit`; `place` is where it stands if it has no name."""
     for statement in statements(facts, role):
         for call in calls(statement, role):
-            if len(call.args) > place:
+            if place is not None and value is not None and len(call.args) > place:
                 return statement.edit([(*statement.span(call.args[place]), value)])
-            return statement.edit(_set(statement, call, name, value))
+            changes = _set(statement, call, name, value)
+            return statement.edit(changes) if changes else None
     return None

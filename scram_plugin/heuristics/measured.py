@@ -83,8 +83,21 @@ def _flat(entries: list[Mapping[str, Any]]) -> Iterator[Layer]:
             yield Layer(path, str(entry.get("class")), activation, entry)
 
 
-def output(run: TrainingRun) -> tuple[Layer, str | None]:
-    """The layer that makes the model's output, and the activation that it has at last.
+def known_layers(run: TrainingRun) -> list[Layer]:
+    """As `layers`; none where nothing is known of a model."""
+    return layers(run) if (run.facts.get("model") or {}).get("layers") else []
+
+
+def shown_loss(run: TrainingRun) -> Curve:
+    """The loss to show beside what is said of the model: of batches, or else of epochs. Raises NotChecked without one."""
+    curve = run.signal("batch loss") or run.signal("training loss")
+    if curve is None:
+        raise NotChecked("no training loss was logged", HOW)
+    return curve
+
+
+def output(run: TrainingRun) -> Layer:
+    """The layer that gives the model's output its activation.
 
     Raises NotChecked where that cannot be told: several outputs, a class of the user's own, a custom last layer.
     """
@@ -97,9 +110,7 @@ def output(run: TrainingRun) -> tuple[Layer, str | None]:
     last = [layer for layer in known if layer.kind not in PASSING]
     if not last or last[-1].facts.get("custom") or last[-1].kind == "Lambda":
         raise NotChecked("the last layer is of your own, so that its activation is not known", "a layer of Keras at the end")
-    if last[-1].kind in ("Activation", "Softmax", "ReLU") and len(last) > 1:
-        return last[-1], last[-1].activation
-    return last[-1], last[-1].activation
+    return last[-1]
 
 
 def columns(run: TrainingRun, kind: str, statistic: str) -> dict[str, Curve]:
@@ -163,7 +174,11 @@ def enough_rows(curves: Mapping[str, Curve], least: int) -> None:
 
 def late(curve: Curve, part: float = 0.5) -> float:
     """The median of the finite values in the last `part` of a curve; NaN if there is none."""
-    values = curve.values[-max(int(np.ceil(len(curve) * part)), 1) :]
+    return finite_median(curve.values[-max(int(np.ceil(len(curve) * part)), 1) :])
+
+
+def finite_median(values: np.ndarray) -> float:
+    """The median of those that are finite; NaN if none is."""
     values = values[np.isfinite(values)]
     return float(np.median(values)) if len(values) else float("nan")
 

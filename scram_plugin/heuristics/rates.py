@@ -46,6 +46,12 @@ def too_high(run: TrainingRun) -> Cause | None:
     )
 
 
+def beside_speed(run: TrainingRun, other: Cause) -> list[Cause]:
+    """The learning rate and another cause: that one first if something speaks for it, and the rate is not out of proportion."""
+    rate = speed(run)
+    return [other, rate] if other.for_ and rate.edit is None else [rate, other]
+
+
 def speed(run: TrainingRun) -> Cause:
     """The cause "learning-rate", with what is known for or against it."""
     return too_high(run) or rate_as_cause(run)

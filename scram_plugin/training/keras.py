@@ -103,6 +103,7 @@ class SCRAM(keras.callbacks.Callback):
         self._clock = Clock()
         self._thinning = Thinning()
         self._next_look = 0.0  # monotonic time
+        self._put_off = False  # whether a look was due before that time
         self._traced = False  # whether the origin of what is not finite was written
         self._flushed = 0.0
         self._nonfinite = False  # seen in this fit already
@@ -203,8 +204,9 @@ class SCRAM(keras.callbacks.Callback):
 
     @_guarded
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        self._next_look = 0.0
-        self._look()
+        if self._put_off:
+            self._next_look = 0.0
+            self._look()
         self._end("stopped" if self.model.stop_training else "finished")
         self._show()
 
@@ -301,7 +303,7 @@ class SCRAM(keras.callbacks.Callback):
                     if not self._traced and not np.isfinite(rows).all():
                         self._traced = blocks.write_origin(self._writer, self._step, first + len(rows), times[-1])
             elif self._step is None:
-                times, self._times = self._times, []
+                self._times = []
             if measured:
                 at, when, vectors = zip(*measured, strict=True)
                 columns = self._step.measured_columns
@@ -345,7 +347,8 @@ class SCRAM(keras.callbacks.Callback):
     def _look(self, within_progress: bool = False) -> None:
         """Review what is on disk, and end the training where that was asked for."""
         begin = time.monotonic()
-        if self._reporter is None or self._writer is None or begin < self._next_look:
+        self._put_off = begin < self._next_look
+        if self._reporter is None or self._writer is None or self._put_off:
             return
         self._writer.flush()
         new = self._reporter.look()

@@ -5,6 +5,7 @@ Of each entry, `values` is a scalar where `names` is a text, and a vector of the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -88,10 +89,7 @@ def first_examples(tensor: Any) -> Any:
     shape = tensor.shape[1:]
     if len(tensor.shape) < 2 or any(size is None for size in shape):
         return tensor
-    size = 1
-    for length in shape:
-        size *= int(length)
-    return tensor[: max(MAX_VALUES // max(size, 1), 1)]
+    return tensor[: max(MAX_VALUES // max(math.prod(shape), 1), 1)]
 
 
 def activations(named: Tensors, kinds: Mapping[str, str | None]) -> Named:
@@ -165,16 +163,9 @@ def probe(variables: list[Any]) -> Any:
     """
     parts = []
     for variable in variables:
-        whole = len(variable.shape) < 2 or _size(variable) <= MAX_PROBED
+        whole = len(variable.shape) < 2 or math.prod(variable.shape) <= MAX_PROBED
         parts += [ops.sum(part) for part in ([variable] if whole else [variable[..., 0, :], variable[..., 0]])]
     return ops.sum(ops.stack([ops.cast(part, "float32") for part in parts]))
-
-
-def _size(tensor: Any) -> int:
-    size = 1
-    for length in tensor.shape:
-        size *= int(length)
-    return size
 
 
 def flatten(statistics: Named) -> tuple[tuple[str, ...], Any]:

@@ -10,6 +10,7 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import insert_first_layer
 from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, Inconclusive, NotChecked, Option
+from scram_plugin.heuristics.measured import HOW
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -62,7 +63,6 @@ _EXPECTED = {
     "densenet169": (-2.2, 2.7),
     "densenet201": (-2.2, 2.7),
 }
-HOW = 'model.fit(..., callbacks=[SCRAM(log_dir="logs/exp1")])'
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:

@@ -7,9 +7,9 @@ from typing import Any
 
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
 from scram_plugin.heuristics.layer_edits import set_in_layers
-from scram_plugin.heuristics.measured import columns, enough_rows, late, layers, listed
+from scram_plugin.heuristics.measured import columns, enough_rows, known_layers, late, listed
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.rates import speed
+from scram_plugin.heuristics.rates import beside_speed
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -59,7 +59,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _causes(run: TrainingRun, found: list[str], now: float, first: float) -> list[Cause]:
-    known = {layer.path: layer for layer in (layers(run) if run.facts.get("model") else [])}
+    known = {layer.path: layer for layer in known_layers(run)}
     bias = [path for path in found if path in known and (known[path].facts.get("bias") or 0.0) < -0.5]
     start = Cause("start")
     if bias:
@@ -67,8 +67,7 @@ def _causes(run: TrainingRun, found: list[str], now: float, first: float) -> lis
         start = Cause("start", said, "", set_in_layers(run.facts, bias, "bias_initializer", None))
     elif first > 0.9 * now:
         start = Cause("start", f"{first:.0%} were dead in the first batch that was measured.")
-    rate = speed(run)
-    return [start, rate] if start.for_ and rate.edit is None else [rate, start]
+    return beside_speed(run, start)
 
 
 HEURISTIC = Heuristic(

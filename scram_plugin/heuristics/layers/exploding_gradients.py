@@ -9,9 +9,9 @@ import numpy as np
 
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
 from scram_plugin.heuristics.layers.nonfinite_origin import RECURRENT
-from scram_plugin.heuristics.measured import columns, enough_rows, layers
+from scram_plugin.heuristics.measured import columns, enough_rows, known_layers
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.rates import speed
+from scram_plugin.heuristics.rates import beside_speed
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -63,10 +63,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _causes(run: TrainingRun) -> list[Cause]:
-    recurrent = [layer.name for layer in (layers(run) if run.facts.get("model") else []) if layer.kind in RECURRENT]
+    recurrent = [layer.name for layer in known_layers(run) if layer.kind in RECURRENT]
     clip = Cause("unclipped", f"{recurrent[0]} multiplies by the same weights at each step of a sequence." if recurrent else "")
-    rate = speed(run)
-    return [clip, rate] if clip.for_ and rate.edit is None else [rate, clip]
+    return beside_speed(run, clip)
 
 
 HEURISTIC = Heuristic(

@@ -9,7 +9,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
-from scram_plugin.heuristics.measured import HOW, PASSING, Layer, layers, listed
+from scram_plugin.heuristics.measured import HOW, PASSING, Layer, known_layers, layers, listed
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import speed, too_high
 from scram_plugin.heuristics.words import place
@@ -60,7 +60,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         last_step=int(probe.steps[-1]),
         axis="batch",
         curves=[(loss if loss is not None and not hidden else probe).source()],
-        causes=_causes(run, kind, bad[0], names, step),
+        causes=_causes(run, kind, bad[0], names),
         bad_step=step,
     )
 
@@ -109,7 +109,7 @@ def _origin(run: TrainingRun, counts: Mapping[str, tuple[float, float]], bad: li
 
 def _with_unseen(run: TrainingRun, path: str, counts: Mapping[str, Any]) -> str:
     """The layer, and those just before it whose outputs are not looked at (a batch normalisation, for one)."""
-    known = {layer.path: layer for layer in layers(run)} if run.facts.get("model") else {}
+    known = {layer.path: layer for layer in known_layers(run)}
     names, at = [f"`{path}`"], known.get(path)
     while at is not None and len(names) < 4:
         sources = at.facts.get("from") or []
@@ -119,14 +119,14 @@ def _with_unseen(run: TrainingRun, path: str, counts: Mapping[str, Any]) -> str:
         if before.kind not in PASSING:
             names.insert(0, before.name)
         at = before
-    return names[0] if len(names) == 1 else f"{' or '.join(names)}"
+    return " or ".join(names)
 
 
 def _backward(run: TrainingRun, variables: list[str], broken: list[str]) -> str:
     """NaN flows back to all that is before it: it was born behind the last variable that has one, before the next sound one."""
     last = max(variables.index(v) for v in broken)
     owner = variables[last].rpartition("/")[0]
-    known = layers(run) if run.facts.get("model") else []
+    known = known_layers(run)
     paths = [layer.path for layer in known]
     if owner not in paths:
         return f"`{owner or variables[last]}`"
@@ -142,17 +142,16 @@ def _own(layer: Layer) -> bool:
     return bool(layer.facts.get("custom")) or layer.kind == "Lambda" or not layer.kind[:1].isupper()
 
 
-def _causes(run: TrainingRun, kind: str, first: str, names: str, step: int) -> list[Cause]:
+def _causes(run: TrainingRun, kind: str, first: str, names: str) -> list[Cause]:
     high, rate = too_high(run), speed(run)
     data = Cause("data", f"It came in with the {'inputs' if first.startswith('x') else 'targets'}." if kind == "data" else "")
     place_said = {"layer": f"It came up in {names}.", "loss": "It came up in the loss."}.get(kind, "")
-    operation, slope = (
-        Cause("operation", place_said),
-        Cause("slope", "The gradients were the first." if kind == "backward" else ""),
-    )
-    half = "float16" in str(run.facts.get("dtype_policy", "")) and "bfloat16" not in str(run.facts.get("dtype_policy", ""))
-    narrow = Cause("float16", f"The model computes in {run.facts.get('dtype_policy')}." if half else "")
-    recurrent = any(layer.kind in RECURRENT for layer in (layers(run) if run.facts.get("model") else []))
+    operation = Cause("operation", place_said)
+    slope = Cause("slope", "The gradients were the first." if kind == "backward" else "")
+    policy = str(run.facts.get("dtype_policy", ""))
+    half = "float16" in policy and "bfloat16" not in policy
+    narrow = Cause("float16", f"The model computes in {policy}." if half else "")
+    recurrent = any(layer.kind in RECURRENT for layer in known_layers(run))
     growth = Cause(
         "explosion", "The model is recurrent: small growth in each step of the sequence multiplies." if recurrent else ""
     )

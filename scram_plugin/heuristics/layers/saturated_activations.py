@@ -10,7 +10,7 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
 from scram_plugin.heuristics.layer_edits import set_in_layers
-from scram_plugin.heuristics.measured import columns, enough_rows, late, layers, listed
+from scram_plugin.heuristics.measured import columns, enough_rows, known_layers, late, listed
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import speed
 from scram_plugin.heuristics.words import number
@@ -29,7 +29,7 @@ OPTIONS = (
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     saturated = columns(run, "layer", "saturated")
-    last = [layer.path for layer in layers(run)][-2:] if run.facts.get("model") else []
+    last = [layer.path for layer in known_layers(run)][-2:]
     hidden = {path: curve for path, curve in saturated.items() if path not in last}  # an output is meant to be sure
     enough_rows(hidden, int(options["least"]))
     values = {path: late(curve) for path, curve in hidden.items()}
@@ -58,7 +58,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 def _causes(run: TrainingRun, found: list[str], first: float, now: float) -> list[Cause]:
     at_start = f"{first:.0%} were so in the first batch that was measured." if first > 0.8 * now else ""
-    known = {layer.path: layer for layer in (layers(run) if run.facts.get("model") else [])}
+    known = {layer.path: layer for layer in known_layers(run)}
     given = [p for p in found if p in known and (known[p].initial_scale or 0.0) > 3.0]
     weights = Cause("weights")
     if given:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option, TooEarly
-from scram_plugin.heuristics.measured import late, step_ratios
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.measured import enough_rows, late, step_ratios
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import speed
 from scram_plugin.logs.training_run import TrainingRun
@@ -24,8 +24,7 @@ OPTIONS = (
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     ratios = step_ratios(run)
-    if max((len(curve) for curve in ratios.values()), default=0) < options["least"]:
-        raise TooEarly(f"it needs {int(options['least'])} measured batches")
+    enough_rows(ratios, int(options["least"]))
     values = {path: late(curve, 0.7) for path, curve in ratios.items()}
     found = [path for path, value in values.items() if value > options["max_ratio"]]
     if not found:
@@ -44,7 +43,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         first_step=int(curve.steps[0]),
         last_step=int(curve.steps[-1]),
         axis="batch",
-        curves=[{"tensorboard_run": curve.tensorboard_run, "tag": curve.tag}],
+        curves=[curve.source()],
         causes=[speed(run), Cause("small-weights")],
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
 from scram_plugin.heuristics.layer_edits import set_in_layers
-from scram_plugin.heuristics.measured import KERNELS, columns, enough_rows, layers
+from scram_plugin.heuristics.measured import KERNELS, columns, enough_rows, finite_median, known_layers
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.curve import Curve
@@ -69,9 +69,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 def _early(curve: Curve) -> float:
     """The median over the first measured batches: later, a model that has learned may have small gradients anywhere."""
-    values = curve.values[: max(8, len(curve) // 4)]
-    values = values[np.isfinite(values)]
-    return float(np.median(values)) if len(values) else float("nan")
+    return finite_median(curve.values[: max(8, len(curve) // 4)])
 
 
 def _layer(variable: str) -> str:
@@ -79,7 +77,7 @@ def _layer(variable: str) -> str:
 
 
 def _causes(run: TrainingRun) -> list[Cause]:
-    known = layers(run) if run.facts.get("model") else []
+    known = known_layers(run)
     squashing = [layer for layer in known[:-1] if layer.activation in SQUASHING]
     plain = [layer for layer in squashing if layer.kind in ("Dense", "Conv1D", "Conv2D", "Conv3D", "Activation")]
     normalised = any("Normalization" in layer.kind for layer in known)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic
 from scram_plugin.heuristics.layer_edits import set_in_layers, set_trainable
-from scram_plugin.heuristics.measured import HOW, Layer, layers, listed
+from scram_plugin.heuristics.measured import Layer, layers, listed, shown_loss
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -15,9 +15,7 @@ from scram_plugin.logs.training_run import TrainingRun
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     known = layers(run)
     model = run.facts["model"]
-    curve = run.signal("batch loss") or run.signal("training loss")
-    if curve is None:
-        raise NotChecked("no training loss was logged", HOW)
+    curve = shown_loss(run)
     weighted = [layer for layer in known if layer.facts.get("kernel")]
     frozen = [layer for layer in weighted if layer.facts.get("trainable") is False]
     nothing = model.get("trainable_parameters") == 0 and model.get("parameters", 0) > 0
@@ -51,7 +49,7 @@ def _odd(weighted: list[Layer]) -> list[Layer]:
     trained = [i for i, layer in enumerate(weighted) if layer.facts.get("trainable", True)]
     if not trained:
         return []
-    return [layer for i, layer in enumerate(weighted) if layer.facts.get("trainable") is False and (i > trained[0])]
+    return [layer for i, layer in enumerate(weighted) if layer.facts.get("trainable") is False and i > trained[0]]
 
 
 HEURISTIC = Heuristic(

@@ -10,7 +10,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
-from scram_plugin.heuristics.measured import HOW, layers
+from scram_plugin.heuristics.measured import HOW, known_layers
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -57,7 +57,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 def _causes(run: TrainingRun) -> list[Cause]:
     mean, deviation = run.statistic(schema.STATISTICS, "x0/mean"), run.statistic(schema.STATISTICS, "x0/std")
     size = float(np.hypot(mean.values[0], deviation.values[0])) if mean is not None and deviation is not None else 0.0
-    large = [layer for layer in (layers(run) if run.facts.get("model") else []) if (layer.initial_scale or 0.0) > 3.0]
+    large = [layer for layer in known_layers(run) if (layer.initial_scale or 0.0) > 3.0]
     inputs = Cause("inputs", f"The inputs are about {number(size)} in size." if size > 3.0 else "")
     weights = Cause("weights", f"{large[0].name} started with large weights." if large else "")
     return sorted([weights, inputs, Cause("outputs")], key=lambda cause: not cause.for_)

@@ -7,7 +7,7 @@ from typing import Any
 
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
 from scram_plugin.heuristics.layer_edits import set_in_layers
-from scram_plugin.heuristics.measured import HOW, LINEAR, PASSING, Layer, layers, listed
+from scram_plugin.heuristics.measured import LINEAR, PASSING, Layer, layers, listed, shown_loss
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -25,9 +25,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if not pairs:
         return
     first = [pair[0] for pair in pairs]
-    curve = run.signal("batch loss") or run.signal("training loss")
-    if curve is None:
-        raise NotChecked("no training loss was logged", HOW)
+    curve = shown_loss(run)
     used = [
         layer.activation
         for layer in known

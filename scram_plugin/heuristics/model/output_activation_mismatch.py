@@ -11,7 +11,7 @@ from scram_plugin import schema
 from scram_plugin.heuristics.edits import Edit
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
 from scram_plugin.heuristics.layer_edits import set_from_logits, set_in_layers, set_loss
-from scram_plugin.heuristics.measured import HOW, Layer, output
+from scram_plugin.heuristics.measured import Layer, output, shown_loss
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -24,18 +24,16 @@ BEYOND = 0.05  # of the spread of the targets, by which they lie outside of what
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    layer, activation = output(run)
+    layer = output(run)
     loss = run.facts.get("loss", {})
     if not loss.get("class") or loss.get("custom"):
         raise NotChecked("the loss is of your own, or there are several", "a loss of Keras in compile")
     units = run.facts["model"].get("output_units")
-    judged = _judge(run, layer, activation, str(loss["class"]), bool(loss.get("from_logits")), units)
+    judged = _judge(run, layer, str(loss["class"]), bool(loss.get("from_logits")), units)
     if judged is None:
         return
     cause, severity, evidence, edit = judged
-    curve = run.signal("batch loss") or run.signal("training loss")
-    if curve is None:
-        raise NotChecked("no training loss was logged", HOW)
+    curve = shown_loss(run)
     yield Finding(
         severity=severity,
         confidence="certain" if severity == "error" else "likely",
@@ -70,9 +68,10 @@ WHY = {
 
 
 def _judge(
-    run: TrainingRun, layer: Layer, activation: str | None, loss: str, logits: bool, units: Any
+    run: TrainingRun, layer: Layer, loss: str, logits: bool, units: Any
 ) -> tuple[str, str, dict[str, Any], Edit | None] | None:
     """(cause, severity, evidence, edit) of what does not fit; None if it does."""
+    activation = layer.activation
     evidence: dict[str, Any] = {
         "layer": layer.name,
         "activation": activation,

@@ -7,7 +7,7 @@ from typing import Any
 
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
 from scram_plugin.heuristics.layer_edits import set_in_layers
-from scram_plugin.heuristics.measured import HOW, Layer, layers, listed
+from scram_plugin.heuristics.measured import HOW, Layer, layers, listed, shown_loss
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -26,9 +26,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     known = [layer for layer in layers(run) if layer.initial_scale is not None and layer.facts.get("trainable", True)]
     if not any((layer.facts.get("initializer") or {}) for layer in known):
         raise NotChecked("how the weights were initialised is not known", HOW)
-    curve = run.signal("batch loss") or run.signal("training loss")
-    if curve is None:
-        raise NotChecked("no training loss was logged", HOW)
+    curve = shown_loss(run)
     same = [layer for layer in known if _same(layer)]
     large = [layer for layer in known if layer not in same and (layer.initial_scale or 0.0) > options["large"]]
     small = [layer for layer in known if layer not in same and (layer.initial_scale or 0.0) < options["small"]]
