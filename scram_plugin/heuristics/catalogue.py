@@ -55,6 +55,7 @@ from scram_plugin.heuristics.model import (
     missing_activation,
     output_activation_mismatch,
     poor_initialization,
+    too_many_parameters,
     unconventional_learning_rate,
 )
 
@@ -74,6 +75,7 @@ HEURISTICS = (
     frozen_weights.HEURISTIC,
     unconventional_learning_rate.HEURISTIC,
     high_dropout.HEURISTIC,
+    too_many_parameters.HEURISTIC,
     initial_loss.HEURISTIC,
     nonfinite_loss.HEURISTIC,
     nonfinite_origin.HEURISTIC,
@@ -135,7 +137,7 @@ EXPLAINS: dict[str, frozenset[str]] = {
     ),
     "exploding-gradients": _UNREST | {"update-ratio", "dead-relu", "output-collapse"},
     "saturated-activations": _STANDSTILL | {"vanishing-gradients"},
-    "vanishing-gradients": _STANDSTILL,
+    "vanishing-gradients": _STANDSTILL | {"dead-relu"},
     "dead-relu": _STANDSTILL,
     "update-ratio": _STANDSTILL | _UNREST,
     "class-imbalance": frozenset({"output-collapse"}),
@@ -156,7 +158,7 @@ EXPLAINS: dict[str, frozenset[str]] = {
         {"learning-rate-schedule", "plateau", "overfitting", "noisy-validation", "validation-better-than-training"}
         | {"output-collapse"}
     ),
-    "overfitting": frozenset({"metric-loss-disagreement", "noisy-validation"}),
+    "overfitting": frozenset({"metric-loss-disagreement", "noisy-validation", "too-many-parameters"}),
     "oscillating-loss": frozenset({"no-learning", "loss-spike", "noisy-validation", "plateau", "learning-rate-schedule"}),
     "plateau": frozenset({"learning-rate-schedule", "undertrained", "output-collapse"}),
 }

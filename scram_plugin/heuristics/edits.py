@@ -1,7 +1,8 @@
 """Fixes as edits of the user's own lines, made from the statements that the training side recorded.
 
 `facts["source"]` is ``{"file": str, "statements": [{"role", "line", "text"}, ...]}``; roles are ``import``, ``model``
-(defines or extends the model), ``compile`` and ``fit``. Nothing here runs or imports the user's code: it is parsed.
+(defines or extends the model), ``compile``, ``fit`` and others (see `training/call_site.py`). Nothing here runs or imports the
+user's code: it is parsed.
 Every function returns None where it does not know how to edit that program safely.
 """
 
@@ -37,14 +38,16 @@ class Statement:
     def edit(self, changes: list[tuple[int, int, str]]) -> Edit | None:
         """The edit that makes `changes` (start, end, new text; offsets in `text`), narrowed to the lines that change.
 
-        None if the result would not be Python.
+        None if the result would not be Python, or is what is there already.
         """
         after = self.text
         for start, end, new in sorted(changes, reverse=True):
             after = after[:start] + new + after[end:]
         try:
-            ast.parse(after.lstrip(" \t"))
+            ast.parse(f"if True:\n{after}" if after[0] in " \t" else after)
         except SyntaxError:
+            return None
+        if after == self.text:
             return None
         old, new_lines = self.text.splitlines(), after.splitlines()
         head = 0
@@ -144,6 +147,15 @@ def keras_name(facts: Mapping[str, Any]) -> str | None:
     return found
 
 
+def numpy_name(facts: Mapping[str, Any]) -> str | None:
+    """How the program names NumPy, by its imports; None if it does not import it as a whole."""
+    for statement in statements(facts, "import"):
+        for alias in statement.tree.names if isinstance(statement.tree, ast.Import) else ():
+            if alias.name == "numpy":
+                return alias.asname or "numpy"
+    return None
+
+
 def _layers_prefix(facts: Mapping[str, Any], statement: Statement, nodes: list[ast.expr]) -> str | None:
     """What to write in front of a layer's class: as the user does (``layers.``), else by the imports."""
     for node in nodes:
@@ -190,11 +202,36 @@ def _insert_before(statement: Statement, element: ast.expr, new: str) -> tuple[i
     return (start, start, f"{new},\n{lead}" if line_start and not lead.strip() else f"{new}, ")
 
 
+def insert_normalization(facts: Mapping[str, Any]) -> Edit | None:
+    """Put a Normalization that has seen the inputs in front of all other layers.
+
+    Only where the inputs are a variable that has its last value before the statement that begins the model.
+    """
+    keras, place = keras_name(facts), _first_layer(facts, "normalization", None)
+    fits = [call for statement in statements(facts, "fit") for call in calls(statement, "fit")]
+    given = next((k.value for call in fits for k in call.keywords if k.arg == "x"), None)
+    given = given or (fits[0].args[0] if fits and fits[0].args else None)
+    if keras is None or place is None or not isinstance(given, ast.Name):
+        return None
+    statement, change = place
+    if not (lines := [s.line for s in statements(facts, "data")]) or max(lines) > statement.line:
+        return None
+    indent = statement.text[: len(statement.text) - len(statement.text.lstrip(" \t"))]
+    made = f"{indent}normalization = {keras}.layers.Normalization()\n{indent}normalization.adapt({given.id})\n"
+    return statement.edit([(0, 0, made), change])
+
+
 def insert_first_layer(facts: Mapping[str, Any], layer: str, input_name: str | None = None) -> Edit | None:
     """Put a layer (``Rescaling(1.0 / 255)``) in front of all others: in a Sequential's list, or behind the Input.
 
     `input_name` says which of several inputs is meant.
     """
+    place = _first_layer(facts, layer, input_name)
+    return place[0].edit([place[1]]) if place is not None else None
+
+
+def _first_layer(facts: Mapping[str, Any], layer: str, input_name: str | None) -> tuple[Statement, tuple[int, int, str]] | None:
+    """The statement and its change that put a layer in front; a name in small letters is a layer that is there already."""
     found = _sequential(facts)
     if found is not None and input_name is None:
         statement, elements = found
@@ -204,11 +241,13 @@ def insert_first_layer(facts: Mapping[str, Any], layer: str, input_name: str | N
         shaped = isinstance(layers[0], ast.Call) and any(k.arg == "input_shape" for k in layers[0].keywords) if layers else True
         if prefix is None or shaped:
             return None
-        return statement.edit([_insert_before(statement, layers[0], f"{prefix}{layer}")])
+        return statement, _insert_before(statement, layers[0], layer if layer.islower() else f"{prefix}{layer}")
     return _behind_input(facts, layer, input_name)
 
 
-def _behind_input(facts: Mapping[str, Any], layer: str, input_name: str | None) -> Edit | None:
+def _behind_input(
+    facts: Mapping[str, Any], layer: str, input_name: str | None
+) -> tuple[Statement, tuple[int, int, str]] | None:
     variables = []
     for statement in statements(facts, "model"):
         tree = statement.tree
@@ -223,7 +262,8 @@ def _behind_input(facts: Mapping[str, Any], layer: str, input_name: str | None) 
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Call) and len(node.args) == 1:
                 argument, prefix = node.args[0], _layers_prefix(facts, statement, [node.func])
                 if isinstance(argument, ast.Name) and argument.id == variables[0] and prefix:
-                    return statement.edit([(*statement.span(argument), f"{prefix}{layer}({argument.id})")])
+                    new = layer if layer.islower() else f"{prefix}{layer}"
+                    return statement, (*statement.span(argument), f"{new}({argument.id})")
     return None
 
 

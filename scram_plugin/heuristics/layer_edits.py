@@ -17,6 +17,7 @@ _PLACES = {
     "SpatialDropout2D": ("rate",),
     "Activation": ("activation",),
 }
+_DATA = ("x", "y")  # the places of the data in `fit`, and in its `validation_data`
 
 
 def layer_call(facts: Mapping[str, Any], path: str) -> tuple[Statement, ast.Call] | None:
@@ -104,16 +105,48 @@ def set_in_fit(facts: Mapping[str, Any], name: str, value: str | None) -> Edit |
 
 
 def wrap_in_fit(facts: Mapping[str, Any], name: str, template: str) -> Edit | None:
-    """Replace the inputs ("x") or targets ("y") given to `fit` by ``template.format(them)``."""
-    place = {"x": 0, "y": 1}[name]
+    """Replace the inputs ("x") or targets ("y") given to `fit` by ``template.format(them)``.
+
+    Those in its `validation_data` as well: what is done to the ones must be done to the others.
+    """
     for statement in statements(facts, "fit"):
         for call in calls(statement, "fit"):
-            given = next((k.value for k in call.keywords if k.arg == name), None)
-            if given is None and len(call.args) > place and not any(isinstance(a, ast.Starred) for a in call.args):
-                given = call.args[place]
+            given = _given(call, name)
             if given is not None:
-                return statement.edit([(*statement.span(given), template.format(statement.source(given)))])
+                others = [elements[_DATA.index(name)]] if (elements := _validation(call)) else []
+                return statement.edit(
+                    [(*statement.span(node), template.format(statement.source(node))) for node in (given, *others)]
+                )
     return None
+
+
+def keep_rows(facts: Mapping[str, Any], condition: str) -> Edit | None:
+    """Keep of the inputs and targets given to `fit` the rows for which ``condition.format(targets)`` holds.
+
+    Only where both are plain variables.
+    """
+    for statement in statements(facts, "fit"):
+        for call in calls(statement, "fit"):
+            x, y = _given(call, "x"), _given(call, "y")
+            if isinstance(x, ast.Name) and isinstance(y, ast.Name):
+                kept = condition.format(y.id)
+                return statement.edit([(*statement.span(node), f"{node.id}[{kept}]") for node in (x, y)])
+    return None
+
+
+def _given(call: ast.Call, name: str) -> ast.expr | None:
+    """The inputs ("x") or targets ("y") in a call of `fit`."""
+    given = next((k.value for k in call.keywords if k.arg == name), None)
+    place = _DATA.index(name)
+    if given is None and len(call.args) > place and not any(isinstance(a, ast.Starred) for a in call.args):
+        given = call.args[place]
+    return given
+
+
+def _validation(call: ast.Call) -> list[ast.expr] | None:
+    """What stands in ``validation_data=(x, y)`` of a call of `fit`."""
+    given = next((k.value for k in call.keywords if k.arg == "validation_data"), None)
+    return given.elts if isinstance(given, ast.Tuple) and len(given.elts) >= 2 else None
 
 
 def set_trainable(facts: Mapping[str, Any]) -> Edit | None:
@@ -131,9 +164,8 @@ def wrap_validation(facts: Mapping[str, Any], template: str) -> Edit | None:
     """Replace the inputs in ``validation_data=(x, y)`` of `fit` by ``template.format(them)``."""
     for statement in statements(facts, "fit"):
         for call in calls(statement, "fit"):
-            given = next((k.value for k in call.keywords if k.arg == "validation_data"), None)
-            if isinstance(given, ast.Tuple) and len(given.elts) >= 2:
-                return statement.edit([(*statement.span(given.elts[0]), template.format(statement.source(given.elts[0])))])
+            if elements := _validation(call):
+                return statement.edit([(*statement.span(elements[0]), template.format(statement.source(elements[0])))])
     return None
 
 

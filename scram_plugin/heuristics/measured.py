@@ -24,6 +24,8 @@ PASSING = frozenset(
     )
 )
 
+DEAD_ROWS = 3  # measured batches in which a unit must not have been active to count as dead
+
 KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel", "recurrent_kernel")
 
 
@@ -156,13 +158,35 @@ def steps_of_kernels(run: TrainingRun) -> Curve | None:
     return replace(first, steps=first.steps[:length], wall_times=first.wall_times[:length], values=np.median(values, axis=0))
 
 
+def chooses_class(run: TrainingRun) -> bool:
+    """Whether the outputs choose one of several classes, by the loss: not where each is a number or a question of its own."""
+    loss, units = str(run.facts.get("loss", {}).get("class")), run.facts.get("model", {}).get("output_units")
+    return "Categorical" in loss or (units == 1 and ("Crossentropy" in loss or "Hinge" in loss))
+
+
 def class_counts(run: TrainingRun, tensor: str, part: float = 1.0) -> np.ndarray | None:
-    """How many examples are labelled ("y0") or predicted ("y_pred0") as each class, in the last `part` of what was measured."""
+    """How many examples are labelled ("y0") or predicted ("y_pred0") as each class, in the last `part` of what was measured.
+
+    None where they were not counted, or the model does not choose a class.
+    """
+    if not chooses_class(run):
+        return None
     counts: list[float] = []
     while (curve := run.statistic(schema.STATISTICS, f"{tensor}/count/{len(counts)}")) is not None:
         values = np.nan_to_num(curve.values)
         counts.append(float(values[-max(int(np.ceil(len(values) * part)), 1) :].sum()))
     return np.array(counts) if counts else None
+
+
+def dead_units(run: TrainingRun) -> dict[str, float]:
+    """Path of a layer with ReLU -> which part of its units was never active in the last measured batches.
+
+    Empty where that was not measured, or in too few batches.
+    """
+    try:
+        return {path: late(curve, 0.3) for path, curve in columns(run, "layer", "dead").items() if len(curve) >= DEAD_ROWS}
+    except NotChecked:
+        return {}
 
 
 def enough_rows(curves: Mapping[str, Curve], least: int) -> None:

@@ -57,10 +57,12 @@ def user_frame(start: FrameType | None) -> FrameType | None:
 def source(frame: FrameType) -> dict[str, Any] | None:
     """``{"file", "line", "statements": [{"role", "line", "text"}]}`` of the program that called `fit` in `frame`.
 
-    Roles: ``import`` (of Keras or TensorFlow), ``model``, ``trainable`` (freezes layers), ``optimizer``, ``compile``, ``fit``.
+    Roles: ``import`` (of Keras, TensorFlow or NumPy), ``model``, ``trainable`` (freezes layers), ``optimizer``, ``compile``,
+    ``fit``, ``data`` (assigns the variable that `fit` is given as inputs).
     Only whole simple statements are taken.
     """
     file, line = frame.f_code.co_filename, frame.f_lineno
+    linecache.checkcache(file)  # a console may have run an earlier version of the file
     lines = linecache.getlines(file, frame.f_globals)
     if not lines:
         return None
@@ -93,8 +95,9 @@ def _roles(tree: ast.Module, line: int) -> list[tuple[ast.stmt, str]]:
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     fit = next((n for n in simple if n.lineno <= line <= (n.end_lineno or n.lineno) and _calls(n, "fit")), None)
     found: list[tuple[ast.stmt, str]] = [
-        (node, "import") for node in imports if re.search("keras|tensorflow", ast.unparse(node))
+        (node, "import") for node in imports if re.search("keras|tensorflow|numpy", ast.unparse(node))
     ]
+    inputs = _inputs(fit)
     for node in simple:
         if node is fit:
             found.append((node, "fit"))
@@ -106,6 +109,8 @@ def _roles(tree: ast.Module, line: int) -> list[tuple[ast.stmt, str]]:
             found.append((node, "model"))
         elif isinstance(node, ast.Assign) and any(getattr(target, "attr", "") == "trainable" for target in node.targets):
             found.append((node, "trainable"))
+        elif inputs and isinstance(node, ast.Assign) and inputs in _assigned(node):
+            found.append((node, "data"))
         elif "optimizers" in ast.unparse(node) or any(_calls(node, name) for name in ("Adam", "AdamW", "SGD", "RMSprop")):
             found.append((node, "optimizer"))
     return sorted(found, key=lambda entry: entry[0].lineno)
@@ -148,6 +153,19 @@ def _calls(node: ast.AST, name: str) -> bool:
         isinstance(n, ast.Call) and (n.func.attr if isinstance(n.func, ast.Attribute) else getattr(n.func, "id", "")) == name
         for n in ast.walk(node)
     )
+
+
+def _inputs(fit: ast.stmt | None) -> str:
+    """The variable that `fit` is given as inputs; "" if it is no plain variable."""
+    for node in ast.walk(fit) if fit is not None else ():
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "fit":
+            given = next((k.value for k in node.keywords if k.arg == "x"), node.args[0] if node.args else None)
+            return given.id if isinstance(given, ast.Name) else ""
+    return ""
+
+
+def _assigned(node: ast.Assign) -> set[str]:
+    return {n.id for target in node.targets for n in ast.walk(target) if isinstance(n, ast.Name)}
 
 
 def _layer(node: ast.stmt) -> bool:

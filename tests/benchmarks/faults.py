@@ -19,20 +19,20 @@ from __future__ import annotations
 import argparse
 import contextlib
 import difflib
-import io
 import json
+import multiprocessing
 import os
 import runpy
 import statistics
 import subprocess
+import sys
 import tempfile
-import warnings
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-import keras
 import numpy as np
 
 from scram_plugin.heuristics.catalogue import catalogue
@@ -46,6 +46,8 @@ from tests.faults.kinds import KINDS, Kind
 from tests.faults.programs import PROGRAMS, Program
 from tests.paths import ROOT
 
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["keras", "tensorflow", "sklearn.datasets", "scram_plugin", "scram_plugin.training.keras"])
 ROLES = {"scram": "scram", "train": "training", "validation": "validation"}
 ACCURACY, LOSS = 0.04, 1.2  # how much worse than the control still counts as good as it
 
@@ -81,23 +83,19 @@ class EarlyRun(Mapping[str, Series]):
         return sum(1 for _ in self)
 
 
-@contextlib.contextmanager
-def inside(folder: Path) -> Iterator[None]:
-    before = os.getcwd()
+def run_program(folder: Path) -> None:
+    """Run `program.py` in its folder, as the main program of this process."""
     os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
+    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115  - this process ends with the program
+    with contextlib.suppress(Exception):  # a fault may well end the program
+        runpy.run_path("program.py", run_name="__main__")
 
 
-def train(folder: Path, on_epoch: Any = None) -> Review | None:
-    """Run `program.py` in a folder of its own; the review of what it logged."""
-    keras.backend.clear_session()
-    with inside(folder), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with contextlib.suppress(Exception):  # a fault may well end the program
-            runpy.run_path("program.py", run_name="__main__")
+def train(folder: Path) -> Review | None:
+    """Run `program.py` in a process of its own; the review of what it logged."""
+    process = PROCESSES.Process(target=run_program, args=(folder,))
+    process.start()
+    process.join()
     runs = training_runs(read(folder / "logs")) if (folder / "logs").is_dir() else []
     return review(runs[0], catalogue()) if runs else None
 
@@ -124,14 +122,14 @@ def is_right(finding: dict[str, Any], kind: Kind) -> bool:
     return bool(names & set(kind.right))
 
 
-def epoch_of(folder: Path, kind: Kind) -> float | None:
+def epoch_of(folder: Path, kind: Kind, ended_right: bool) -> float | None:
     """In which epoch (from 1) the right finding was there first: reviews of what had been logged up to a time."""
     if not (folder / "logs").is_dir():
         return None
     logs = read(folder / "logs")
     batches = logs["scram"].get("scram/batches/epoch") if "scram" in logs else None
-    if batches is None:
-        return None
+    if batches is None:  # it ended in its first step
+        return 1.0 if ended_right else None
     for epoch in range(1, int(batches.values.max()) + 2):
         until = float(batches.wall_times[batches.values < epoch][-1]) + 1e-3
         early = TrainingRun(".", {name: role for name, role in ROLES.items() if name in logs}, Early(logs, until))
@@ -176,7 +174,7 @@ def judge(kind: Kind, program: Program, seed: int, source: str, control: float |
             "right": bool(found) and is_right(found[0], kind),
             "first": f"{found[0]['heuristic']}/{found[0]['causes'][0]['id']}" if found else None,
             "all": [f["heuristic"] for f in found],
-            "epoch": epoch_of(folder, kind),
+            "epoch": epoch_of(folder, kind, any(is_right(f, kind) for f in found)),
             "value": best(folder, program),
             "control": control,
         }
@@ -235,26 +233,25 @@ def main() -> None:
     print(f"state {state.stdout.strip()}, seeds {arguments.seeds}", flush=True)
     entries: list[dict[str, Any]] = []
     alarms: list[str] = []
-    count = 0
-    for seed in arguments.seeds:
-        for program in PROGRAMS:
-            if program.name not in arguments.programs:
-                continue
-            control, alarmed = controls(program, seed)
-            count += 1
+    programs = [(seed, program) for seed in arguments.seeds for program in PROGRAMS if program.name in arguments.programs]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # each waits for one training process at a time
+        waiting: list[Future[dict[str, Any]]] = []
+        for (seed, program), (control, alarmed) in zip(
+            programs, pool.map(lambda p: controls(p[1], p[0]), programs), strict=True
+        ):
             alarms += [f"{program.name} {seed}: {alarm}" for alarm in alarmed[:1]]
             for number, kind in enumerate(KINDS):
                 if program.name in kind.programs and kind.name in arguments.kinds:
                     source = kind.apply(np.random.default_rng([seed, number]), program.source(seed))
                     if source is not None and source != program.source(seed):
-                        entries.append(judge(kind, program, seed, source, control))
-                        first, epoch, repaired = (entries[-1][key] for key in ("first", "epoch", "repaired"))
-                        print(
-                            f"{program.name:12} {seed} {kind.name:34} {first}, epoch {epoch}, repaired: {repaired}", flush=True
-                        )
-                        if arguments.json:
-                            arguments.json.write_text(json.dumps(entries, indent=1))
-    report(entries, alarms, count)
+                        waiting.append(pool.submit(judge, kind, program, seed, source, control))
+        for number, future in enumerate(as_completed(waiting), 1):
+            entries.append(entry := future.result())
+            said = f"{entry['first']}, epoch {entry['epoch']}, repaired: {entry['repaired']}"
+            print(f"{number}/{len(waiting)} {entry['program']:12} {entry['seed']} {entry['kind']:30} {said}", flush=True)
+            if arguments.json:
+                arguments.json.write_text(json.dumps(entries, indent=1))
+    report(entries, alarms, len(programs))
 
 
 if __name__ == "__main__":

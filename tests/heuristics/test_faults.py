@@ -169,6 +169,18 @@ FAULTS = {
         lambda p: fit(p, model(layers.Dense(32, "relu"), layers.Dropout(0.9))),
         lambda p: fit(p, model(layers.Dense(32, "relu"), layers.Dropout(0.4))),
     ),
+    "eighty thousand weights to an example": (
+        "too-many-parameters",
+        "size",
+        lambda p: fit(p, model(layers.Dense(2000, "relu"), layers.Dense(2000, "relu")), x=X[:60], y=Y[:60], epochs=12),
+        lambda p: fit(p, model(layers.Dense(32, "relu")), x=X[:60], y=Y[:60], epochs=12),
+    ),
+    "zeros in front of a ReLU": (
+        "poor-initialization",
+        "same",
+        lambda p: fit(p, model(layers.Dense(32, "relu", kernel_initializer="zeros"))),
+        lambda p: fit(p, model(out=layers.Dense(10, "softmax", kernel_initializer="zeros"))),
+    ),
     "biases of -10": (
         "dead-relu",
         "start",

@@ -23,6 +23,12 @@ OPTIONS = (
         "largest standard deviation around the trend, as a fraction of the loss, of means over a fiftieth of the training; "
         "those of healthy trainings stay below a tenth",
     ),
+    Option(
+        "min_part",
+        0.03,
+        "of what the loss has fallen, from its first point, that the swings must be: at the end of a training a few examples "
+        "move what is left of the loss by a large part of itself",
+    ),
 )
 STRETCHES = 50  # means over so many parts: the noise of single batches is natural and averages out
 BATCHES = 10  # at least so many to a mean, where the points are losses of batches
@@ -49,6 +55,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             return
     half = values[len(values) // 2 :]
     swing, turns = max(_zigzag(values), _spread(half)), _turns(half)
+    if swing * median(half) < options["min_part"] * (values[0] - median(half)):
+        return
     rate = run.signal("learning rate")
     if rate is not None and np.count_nonzero(np.diff(rate.finite.values) > 0.2 * np.max(rate.finite.values, initial=0)) > 2:
         raise Inconclusive("the learning rate itself goes up and down, and the loss may follow it as intended")

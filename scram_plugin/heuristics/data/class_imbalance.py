@@ -9,7 +9,7 @@ import numpy as np
 
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.layer_edits import set_in_fit
-from scram_plugin.heuristics.measured import HOW, class_counts
+from scram_plugin.heuristics.measured import HOW, chooses_class, class_counts
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -28,9 +28,9 @@ OPTIONS = (
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     known = run.facts.get("data", {}).get("training", {}).get("counts")
-    counts = np.array(known, float) if known else class_counts(run, "y0")
+    counts = np.array(known, float) if known and chooses_class(run) else class_counts(run, "y0")
     if counts is None or len(counts) < 2:
-        raise NotChecked("the labels' classes were not counted", HOW)
+        raise NotChecked("the labels' classes were not counted, or are no classes by the loss", HOW)
     if counts.sum() < options["least"]:
         raise TooEarly(f"it needs {int(options['least'])} labels")
     present = counts[counts > 0]

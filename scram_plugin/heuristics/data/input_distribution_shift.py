@@ -50,7 +50,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         scaled = min(factor, wide) > options["factor"] and (significant or column.count("/") == 1)
         moved = shift > options["shift"] and (apart or shift > 2 * options["shift"])
         if scaled or (significant and (moved or (wide > options["scale"] and shift > 0.5))):
-            rank = (scaled, max(shift, np.log(wide)))
+            # all inputs on another scale tell more than one of them
+            rank = (scaled, scaled and column.count("/") == 1, max(shift, np.log(wide)))
             if worst is None or rank > worst[0]:
                 worst = rank, column, found, factor, scaled
     if worst is None:

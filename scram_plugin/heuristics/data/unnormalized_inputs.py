@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.edits import insert_first_layer
+from scram_plugin.heuristics.edits import insert_first_layer, insert_normalization
 from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, Inconclusive, NotChecked, Option
 from scram_plugin.heuristics.measured import HOW
 from scram_plugin.heuristics.page import Page
@@ -120,7 +120,9 @@ def _judge(run: TrainingRun, name: str, index: int, options: Mapping[str, Any]) 
     scale = "1.0 / 255" if bytes_like else f"1.0 / {max(abs(low), abs(high)):.3g}"
     layer = f"Rescaling({scale})" if not expected or expected[1] != (-1.0, 1.0) else "Rescaling(1.0 / 127.5, offset=-1)"
     others = detail.get("ratio") is not None
-    edit = None if others or kind == "strict" else insert_first_layer(run.facts, layer, label)
+    edit = None if kind == "strict" else insert_first_layer(run.facts, layer, label)
+    if others:
+        edit = insert_normalization(run.facts) if label is None else None
     first = "features" if others else "raw-pixels" if bytes_like else "scale"
     order = [first] + [c for c in ("raw-pixels", "features", "scale") if c != first]
     said = {

@@ -7,18 +7,13 @@ from typing import Any
 
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
 from scram_plugin.heuristics.layer_edits import set_in_layers
-from scram_plugin.heuristics.measured import columns, enough_rows, known_layers, late, listed
+from scram_plugin.heuristics.measured import DEAD_ROWS, columns, dead_units, enough_rows, known_layers, listed
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import beside_speed
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option(
-        "least",
-        3,
-        "measured batches that are needed; a unit counts as dead if it was active in none of them, at most the last 8",
-    ),
     Option(
         "max_dead",
         0.8,
@@ -30,8 +25,8 @@ OPTIONS = (
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     dead = columns(run, "layer", "dead")
-    enough_rows(dead, int(options["least"]))
-    values = {path: late(curve, 0.3) for path, curve in dead.items()}
+    enough_rows(dead, DEAD_ROWS)
+    values = dead_units(run)
     found = [path for path, value in values.items() if value >= options["max_dead"]]
     if not found:
         return

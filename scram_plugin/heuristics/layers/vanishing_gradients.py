@@ -25,6 +25,7 @@ OPTIONS = (
         "or more (Hochreiter, 1991; Glorot & Bengio, 2010), healthy nets of the tests stay above 0.015",
     ),
 )
+STILL_BATCHES, STILL = 40, 0.97  # batches, and the part of the first quarter's loss at which the last one still is
 SQUASHING = ("sigmoid", "tanh", "softsign", "hard_sigmoid")
 
 
@@ -46,8 +47,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     first = order[0]
     ratio = known[first] / known[largest]
     curve = norms[first]
+    causes = _causes(run)
     yield Finding(
-        severity="warning",
+        severity="error" if causes[0].for_ and _still(run) else "warning",
         confidence="likely",
         title=f"Vanishing gradients: next to nothing reaches `{_layer(first)}`",
         evidence={
@@ -63,13 +65,23 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         last_step=int(curve.steps[-1]),
         axis="batch",
         curves=[norms[first].source(), norms[largest].source()],
-        causes=_causes(run),
+        causes=causes,
     )
 
 
 def _early(curve: Curve) -> float:
     """The median over the first measured batches: later, a model that has learned may have small gradients anywhere."""
     return finite_median(curve.values[: max(8, len(curve) // 4)])
+
+
+def _still(run: TrainingRun) -> bool:
+    """Whether the loss has not begun to fall: with an optimiser that scales steps, small gradients may do."""
+    loss = run.signal("batch loss")
+    if loss is None or len(loss.finite) < STILL_BATCHES:
+        return False
+    values = loss.finite.values
+    quarter = len(values) // 4
+    return bool(np.median(values[-quarter:]) > STILL * np.median(values[:quarter]))
 
 
 def _layer(variable: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
 from scram_plugin.heuristics.layer_edits import set_in_layers
-from scram_plugin.heuristics.measured import HOW, Layer, layers, listed, shown_loss
+from scram_plugin.heuristics.measured import HOW, LINEAR, Layer, dead_units, layers, listed, shown_loss
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -27,27 +27,29 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if not any((layer.facts.get("initializer") or {}) for layer in known):
         raise NotChecked("how the weights were initialised is not known", HOW)
     curve = shown_loss(run)
-    same = [layer for layer in known if _same(layer)]
+    same = [layer for layer in known if _same(layer, known)]
     large = [layer for layer in known if layer not in same and (layer.initial_scale or 0.0) > options["large"]]
-    small = [layer for layer in known if layer not in same and (layer.initial_scale or 0.0) < options["small"]]
+    small = [layer for layer in known if layer not in same and 0.0 < (layer.initial_scale or 0.0) < options["small"]]
     for cause, found in (("same", same), ("large", large), ("small", small)):
         if not found:
             continue
         names = listed([layer.name for layer in found])
         first = found[0]
         scale = first.initial_scale or 0.0
+        dead = [layer.name for layer in found if dead_units(run).get(layer.path, 0.0) >= 1.0]
         yield Finding(
-            severity="warning",
+            severity="error" if dead else "warning",
             confidence="likely",
             title={
                 "same": f"All initial weights of {names} are the same",
                 "large": f"The initial weights of {names} are {number(scale)} times the usual size",
-                "small": f"The initial weights of {names} are {number(1 / scale) if scale else 'far'} times smaller than usual",
+                "small": f"The initial weights of {names} are {number(1 / scale) if scale else ''} times smaller than usual",
             }[cause],
             evidence={
                 "layers": names,
                 "initializer": str((first.facts.get("initializer") or {}).get("class")),
                 "scale": number(scale) if cause != "same" else None,
+                "dead": listed(dead) if dead else None,
             },
             first_step=int(curve.steps[0]),
             last_step=int(curve.steps[-1]),
@@ -64,10 +66,16 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         )
 
 
-def _same(layer: Layer) -> bool:
-    """Zeros, ones or a constant in a layer of several units."""
+def _same(layer: Layer, known: list[Layer]) -> bool:
+    """Zeros, ones or a constant in a layer of several units.
+
+    Zeros are meant so at the end of a model or of a residual branch (Goyal et al., 2017): its first outputs are then all
+    alike, and the gradients of its units are not.
+    """
     kind = (layer.facts.get("initializer") or {}).get("class")
     kernel = layer.facts.get("kernel") or [1]
+    if kind == "Zeros" and (layer is known[-1] or layer.activation in LINEAR):
+        return False
     return kind in ("Zeros", "Ones", "Constant") and kernel[-1] > 1
 
 

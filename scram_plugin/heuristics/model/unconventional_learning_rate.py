@@ -26,6 +26,8 @@ OPTIONS = (
     ),
     Option("min_step", 3e-4, "and a step that changes them by less is short"),
 )
+FIRST = 20  # batches
+WORSE = 1.05  # times the loss of the first batch: single batches differ by more, the median of twenty hardly
 LEARNED = 0.9  # of the first loss: a loss below that has begun to be learned, whatever the rate
 
 
@@ -41,7 +43,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise TooEarly("it needs two measured batches with the steps of the weights")
     size = float(np.median(steps.values[:8]))
     high = rate >= options["high"] * usual
-    if high and not size > options["max_step"]:
+    if high and not size > options["max_step"] and not _worse(run):
         return
     if not high:
         if size > options["min_step"] or run.facts.get("optimizer", {}).get("schedule"):
@@ -68,6 +70,18 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         curves=[*([loss.source()] if (loss := run.signal("batch loss")) is not None else []), steps.source()],
         causes=[Cause(cause, said, "", set_learning_rate(run.facts, name, rate, usual))],
     )
+
+
+def _worse(run: TrainingRun) -> bool:
+    """Whether the loss of the first batches lies above that before the first step: its steps did harm.
+
+    Layers that such steps have killed change no more, so that their later steps look small.
+    """
+    loss = run.signal("batch loss")
+    if loss is None or len(loss.finite) < FIRST:
+        return False
+    values = loss.finite.values[:FIRST]
+    return bool(np.median(values[1:]) > WORSE * values[0])
 
 
 def _still(run: TrainingRun) -> None:

@@ -1,0 +1,83 @@
+"""Many more weights than examples, where validation stays behind training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin.heuristics.curves.judged import loss
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.measured import HOW, Layer, layers
+from scram_plugin.heuristics.page import Page
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (
+    Option(
+        "ratio",
+        100.0,
+        "weights to an example, from which on it is told; large nets generalise well with 10 and more (Zhang et al., 2017)",
+    ),
+    Option("gap", 2.0, "times the training loss that the validation loss is at its best, or else the size does no harm"),
+    Option("least", 5, "epochs of both losses that are needed"),
+)
+PART = 0.1  # of the first loss, that the gap must be as well: next to 0 every ratio is large
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    known = layers(run)
+    weights, samples = run.facts["model"].get("trainable_parameters"), _samples(run)
+    if not isinstance(weights, int) or samples is None:
+        raise NotChecked("the number of weights or of examples is not known", HOW)
+    if weights < options["ratio"] * samples:
+        return
+    training, validation = (loss(run, side, least=int(options["least"])) for side in ("training", "validation"))
+    if len(training.finite) > 2 * len(validation.finite):  # a loss of batches has no epoch to compare with
+        return
+    best = int(np.argmin(validation.finite.values))
+    reached, beside = float(validation.finite.values[best]), float(training.finite.values[min(best, len(training.finite) - 1)])
+    if reached < options["gap"] * beside or reached - beside < PART * float(training.finite.values[0]):
+        return
+    largest = max(known, key=_size)
+    yield Finding(
+        severity="info",
+        confidence="possible",
+        title=f"{weights / samples:,.0f} weights to each training example",
+        evidence={
+            "weights": weights,
+            "samples": samples,
+            "ratio": weights / samples,
+            "validation": reached,
+            "training": beside,
+            "largest": largest.name,
+            "part": _size(largest) / weights,
+        },
+        first_step=int(validation.steps[0]),
+        last_step=int(validation.steps[-1]),
+        axis=validation.axis,
+        curves=[validation.source(), training.source()],
+        causes=[Cause("size", f"{largest.name} alone has {_size(largest):,} of them.")],
+    )
+
+
+def _samples(run: TrainingRun) -> int | None:
+    for given in (run.facts.get("data", {}).get("training", {}).get("samples"), run.facts.get("fit", {}).get("samples")):
+        if isinstance(given, int) and given > 0:
+            return given
+    return None
+
+
+def _size(layer: Layer) -> int:
+    return int(layer.facts.get("parameters") or 0)
+
+
+HEURISTIC = Heuristic(
+    id="too-many-parameters",
+    group="model",
+    title_passed="The size of the model does no harm",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("SCRAM's facts of the model", "training and validation loss"),
+)
