@@ -339,9 +339,11 @@ class SCRAM(keras.callbacks.Callback):
             self._broken = True
             if self._writer is not None:
                 self._writer.stop()
+            # a full disk is nobody's bug
+            outside = isinstance(error, OSError) or type(error).__module__.startswith("tensorflow")
+            report = "" if outside else "; please report this"
             warnings.warn(
-                f"SCRAM stopped recording: {type(error).__name__}: {error}. The training goes on; please report this.",
-                stacklevel=2,
+                f"SCRAM stopped recording: {type(error).__name__}: {error}. The training goes on{report}.", stacklevel=2
             )
 
     def _look(self, within_progress: bool = False) -> None:

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 from tensorboard.compat.proto import event_pb2, summary_pb2
-from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from tensorboard.util import tensor_util
 
 from scram_plugin import schema
+from scram_plugin.training.event_file import EventFile
 from scram_plugin.training.sampling import Thinning
 
 IDLE_SECONDS = 5.0  # after this long without anything written, `on_idle` is called and files are flushed
@@ -32,7 +32,7 @@ class SummaryWriter:
 
     def __init__(self, log_dir: str, on_idle: Callable[[], None], on_error: Callable[[Exception], None]) -> None:
         self.log_dir, self._on_idle, self._on_error = log_dir, on_idle, on_error
-        self._files: dict[str, EventFileWriter] = {}
+        self._files: dict[str, EventFile] = {}
         self._columns: dict[str, Sequence[str]] = {}
         self._queue: queue.Queue[Any] = queue.Queue()
         self._broken = False
@@ -123,11 +123,11 @@ class SummaryWriter:
             self._on_error(error)
 
     def _write_event(self, run: str, event: event_pb2.Event) -> None:
-        self._file(run).add_event(event)
+        self._file(run).add(event)
 
-    def _file(self, run: str) -> EventFileWriter:
+    def _file(self, run: str) -> EventFile:
         if run not in self._files:
-            self._files[run] = EventFileWriter(os.path.join(self.log_dir, run), filename_suffix=".scram")
+            self._files[run] = EventFile(os.path.join(self.log_dir, run))
         return self._files[run]
 
     def _write_rows(
@@ -160,7 +160,7 @@ class SummaryWriter:
                 tag=tag, tensor=tensor_util.make_tensor_proto(array), metadata=_metadata(json.dumps(own).encode())
             )
         file = self._file(schema.RUN)
-        file.add_event(event)
+        file.add(event)
         file.flush()
 
     def _flush_files(self) -> None:

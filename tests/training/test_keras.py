@@ -196,24 +196,6 @@ def test_an_interrupted_fit_is_on_disk_and_the_next_one_works(error, tmp_path):
     assert len(loss_of_batches(tmp_path / "next")) == 57
 
 
-def test_a_killed_process_loses_at_most_the_last_block(tmp_path):
-    program = f"""
-import os, sys
-from scram_plugin import SCRAM
-from scram_plugin.logs.pairing import training_runs
-from tests.training.models import dense
-import keras
-class Kill(keras.callbacks.Callback):
-    def on_train_batch_end(self, batch, logs=None):
-        if batch == 700: os.kill(os.getpid(), 9)
-model, (x, y) = dense()
-model.fit(x, y, batch_size=2, verbose=0, callbacks=[SCRAM({str(tmp_path)!r}), Kill()])
-"""
-    done = subprocess.run([sys.executable, "-c", program], env=environment())
-    assert done.returncode == -9
-    assert len(loss_of_batches(tmp_path)) >= 701 - 2 * 128
-
-
 def test_an_exception_inside_becomes_one_warning_and_the_training_goes_on(tmp_path, monkeypatch):
     def fail(*_):
         raise RuntimeError("a bug of SCRAM's")

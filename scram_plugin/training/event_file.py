@@ -1,0 +1,50 @@
+"""One event file to write: records in TensorFlow's framing, on any file system that TensorBoard can write to."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+import struct
+import time
+
+import google_crc32c
+from tensorboard.compat import tf
+from tensorboard.compat.proto import event_pb2
+
+_number = itertools.count()
+
+
+class EventFile:
+    """A new event file in `directory`. Raises what the file system raises: OSError, or an error of TensorFlow's.
+
+    Not with `tensorboard.summary.writer`, which has a thread of its own to fail in, and a checksum in plain Python.
+    """
+
+    def __init__(self, directory: str) -> None:
+        tf.io.gfile.makedirs(directory)
+        name = f"events.out.tfevents.{time.time():010.0f}.{socket.gethostname()}.{os.getpid()}.{next(_number)}.scram"
+        self.path = os.path.join(directory, name)
+        self._file = tf.io.gfile.GFile(self.path, "wb")
+        self.add(event_pb2.Event(wall_time=time.time(), file_version="brain.Event:2"))
+        self.flush()
+
+    def add(self, event: event_pb2.Event) -> None:
+        data = event.SerializeToString()
+        length = struct.pack("<Q", len(data))
+        self._file.write(b"".join((length, _checksum(length), data, _checksum(data))))
+
+    def flush(self) -> None:
+        self._file.flush()
+        # an open file can be written to after it was removed, and nobody would ever see that
+        if "://" not in self.path and not os.path.exists(self.path):
+            raise FileNotFoundError(f"{self.path} was removed while it was written")
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _checksum(data: bytes) -> bytes:
+    """CRC-32C, masked as TensorFlow does it (`tensorflow/tsl/lib/hash/crc32c.h`)."""
+    crc = google_crc32c.value(data)
+    return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)

@@ -1,0 +1,84 @@
+"""What kills the process or the disk costs SCRAM's files a block at most, and the training nothing."""
+
+import shutil
+import subprocess
+import sys
+import warnings
+
+import keras
+import numpy as np
+import pytest
+
+import scram_plugin
+from scram_plugin.training.keras import BLOCK
+from tests.paths import environment
+from tests.training.models import dense
+from tests.training.test_keras import loss_of_batches, watch
+
+ENDLESS = """
+import resource, signal, sys
+from scram_plugin import SCRAM
+from tests.training.models import dense
+import keras
+
+class Say(keras.callbacks.Callback):
+    batches = 0
+    def on_train_batch_end(self, batch, logs=None):
+        self.batches += 1
+        print(self.batches, flush=True)
+
+model, (x, y) = dense()
+{before}
+model.fit(x, y, batch_size=2, verbose=0, epochs={epochs}, callbacks=[SCRAM({path!r}, every=5, print_findings=False), Say()])
+"""
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_process_killed_at_any_time_loses_at_most_the_last_block(seed, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", ENDLESS.format(before="", epochs=1000, path=str(tmp_path))],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    least = int(np.random.default_rng(seed).integers(1, 2000))
+    seen = 0
+    while seen < least:
+        seen = int(process.stdout.readline())
+    process.kill()
+    seen = max([seen, *map(int, process.stdout.read().split())])
+    logs = scram_plugin.read(tmp_path)
+    problems = [problem.sentence for problem in logs.problems]
+    written = len(loss_of_batches(tmp_path)) if "scram" in logs and "scram/batches/loss" in logs["scram"] else 0
+    print(f"killed after batch {seen}, {written} are on the disk", problems)
+    assert written >= seen - 2 * BLOCK, "one block waits to be full, and one to be written"
+    assert all("record" in problem for problem in problems), "a last record that is cut off, at most"
+
+
+def test_a_full_disk_costs_one_warning_and_no_step(tmp_path):
+    # the limit of a file's size is what a test can fill without a disk of its own
+    before = "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))"
+    program = ENDLESS.format(before=before, epochs=3, path=str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", program], env=environment(), capture_output=True, text=True)
+    print(done.stderr[-3000:])
+    assert done.returncode == 0
+    assert int(done.stdout.split()[-1]) == 3 * 899, "every step was made"
+    assert done.stderr.count("SCRAM stopped recording") == 1
+    assert "Traceback" not in done.stderr
+    assert len(loss_of_batches(tmp_path)) >= BLOCK, "what was written before can be read"
+
+
+def test_a_removed_log_directory_costs_one_warning_and_no_step(tmp_path):
+    class Remove(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                shutil.rmtree(tmp_path / "logs")
+
+    model, (x, y) = dense()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        history = model.fit(x, y, epochs=4, verbose=0, callbacks=[watch(tmp_path / "logs"), Remove()])
+    ours = [str(w.message) for w in caught if "SCRAM" in str(w.message)]
+    assert len(ours) == 1
+    assert "was removed" in ours[0]
+    assert len(history.history["loss"]) == 4
