@@ -37,6 +37,7 @@ from scram_plugin.heuristics.data import (
     output_collapse,
     slow_input,
     unnormalized_inputs,
+    unnormalized_targets,
     unshuffled_data,
 )
 from scram_plugin.heuristics.heuristic import Heuristic
@@ -64,6 +65,7 @@ HEURISTICS = (
     nonfinite_inputs.HEURISTIC,
     label_range.HEURISTIC,
     unnormalized_inputs.HEURISTIC,
+    unnormalized_targets.HEURISTIC,
     constant_inputs.HEURISTIC,
     input_distribution_shift.HEURISTIC,
     unshuffled_data.HEURISTIC,
@@ -127,6 +129,12 @@ EXPLAINS: dict[str, frozenset[str]] = {
     "nonfinite-origin": _AFTER_NAN | _LAYERS | {"output-collapse"},
     "frozen-weights": _STANDSTILL | {"undertrained"},
     "poor-initialization": _STANDSTILL | _UNREST | _LAYERS | {"initial-loss"},
+    "unnormalized-targets": _AFTER_NAN
+    | _NAN
+    | _STANDSTILL
+    | _UNREST
+    | _LAYERS
+    | {"initial-loss", "unconventional-learning-rate"},
     "unnormalized-inputs": _STANDSTILL | _UNREST | _LAYERS | {"initial-loss"},
     "unconventional-learning-rate": _STANDSTILL | _UNREST | _LAYERS | {"undertrained"},
     "high-dropout": _STANDSTILL | {"validation-better-than-training", "undertrained", "oscillating-loss", "dead-relu"},
@@ -140,7 +148,7 @@ EXPLAINS: dict[str, frozenset[str]] = {
     "vanishing-gradients": _STANDSTILL | {"dead-relu"},
     "dead-relu": _STANDSTILL,
     "update-ratio": _STANDSTILL | _UNREST,
-    "class-imbalance": frozenset({"output-collapse"}),
+    "class-imbalance": frozenset({"output-collapse", "no-learning"}),
     "divergence": frozenset(
         {
             "oscillating-loss",

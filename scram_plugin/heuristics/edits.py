@@ -242,7 +242,25 @@ def _first_layer(facts: Mapping[str, Any], layer: str, input_name: str | None) -
         if prefix is None or shaped:
             return None
         return statement, _insert_before(statement, layers[0], layer if layer.islower() else f"{prefix}{layer}")
-    return _behind_input(facts, layer, input_name)
+    return _before_first_added(facts, layer) or _behind_input(facts, layer, input_name)
+
+
+def _before_first_added(facts: Mapping[str, Any], layer: str) -> tuple[Statement, tuple[int, int, str]] | None:
+    """Behind the Input of a Sequential to which layers are added: `model.add(keras.Input(...))`, `model.add(...)`."""
+    behind = None
+    for statement in statements(facts, "model"):
+        call = statement.tree.value if isinstance(statement.tree, ast.Expr) else None
+        if called(call or statement.tree) != "add" or not isinstance(call, ast.Call) or len(call.args) != 1:
+            continue
+        owner = ast.unparse(call.func.value) if isinstance(call.func, ast.Attribute) else ""
+        if called(call.args[0]) in ("Input", "InputLayer"):
+            behind = owner if behind is None else ""
+        elif behind == owner:
+            prefix = _layers_prefix(facts, statement, [call.args[0]])
+            indent = statement.text[: len(statement.text) - len(statement.text.lstrip(" \t"))]
+            new = layer if layer.islower() else f"{prefix}{layer}"
+            return (statement, (0, 0, f"{indent}{owner}.add({new})\n")) if prefix is not None else None
+    return None
 
 
 def _behind_input(

@@ -39,17 +39,54 @@ def layer_call(facts: Mapping[str, Any], path: str) -> tuple[Statement, ast.Call
     return found[of_kind.index(path)] if len(found) == len(of_kind) else None
 
 
-def set_in_layers(facts: Mapping[str, Any], paths: Sequence[str], name: str, value: str | None) -> Edit | None:
-    """Set an argument of these layers to `value` (as code; None takes it out), if all are made in one statement."""
+def set_in_layers(facts: Mapping[str, Any], paths: Sequence[str], name: str, value: str | None, **others: str) -> Edit | None:
+    """Set an argument of these layers to `value` (as code; None takes it out), and `others` as well.
+
+    Of all of them where their statements follow one another, else of the first: an edit changes one place.
+    """
     found = [layer_call(facts, path) for path in paths]
     if not found or any(entry is None for entry in found):
         return None
     whole = [entry for entry in found if entry is not None]
-    statement = whole[0][0]
-    if any(other.line != statement.line for other, _ in whole):
-        whole = whole[:1]  # an edit changes one place: the first of them
-    changes = [change for _, call in whole for change in _set(statement, call, name, value)]
-    return statement.edit(changes) if changes else None
+    settings = {name: value, **others}
+    lines = [statement.line for statement, _ in whole]
+    together, starts = _together(facts, min(lines), max(lines))
+    if together is None:
+        whole, together, starts = whole[:1], whole[0][0], {lines[0]: 0}
+    changes = [
+        (start + starts[statement.line], end + starts[statement.line], new)
+        for statement, call in whole
+        for key, to in settings.items()
+        for start, end, new in _set(statement, call, key, to)
+    ]
+    return together.edit(changes) if changes else None
+
+
+def _together(facts: Mapping[str, Any], first: int, last: int) -> tuple[Statement | None, dict[int, int]]:
+    """The statements of a model from line `first` to `last` as one, with where each begins; None if a line is not known."""
+    text, starts, file, at = "", {}, "", first
+    for statement in sorted(statements(facts, "model"), key=lambda s: s.line):
+        if first <= statement.line <= last:
+            if statement.line != at:
+                return None, {}
+            starts[statement.line], file = len(text), statement.file
+            text += statement.text + "\n"
+            at += statement.text.count("\n") + 1
+    return (Statement(file, "model", first, text, ast.Pass()), starts) if starts else (None, {})
+
+
+def remove_layer(facts: Mapping[str, Any], path: str) -> Edit | None:
+    """Take a layer that is not the first out of the list of a Sequential."""
+    found = layer_call(facts, path)
+    if found is None:
+        return None
+    statement, call = found
+    for whole in calls(statement, "Sequential"):
+        for argument in whole.args:
+            if isinstance(argument, ast.List) and call in argument.elts[1:]:
+                before = argument.elts[argument.elts.index(call) - 1]
+                return statement.edit([(statement.span(before)[1], statement.span(call)[1], "")])
+    return None
 
 
 def _set(statement: Statement, call: ast.Call, name: str, value: str | None) -> list[tuple[int, int, str]]:
@@ -99,13 +136,20 @@ def set_from_logits(facts: Mapping[str, Any], value: bool) -> Edit | None:
     return statement.edit(_set(statement, call, "from_logits", str(value)))
 
 
+def set_in_optimizer(facts: Mapping[str, Any], optimizer: str, name: str, value: str) -> Edit | None:
+    """Set an argument of the optimiser where it is made, if there is one place."""
+    roles = ("compile", "model", "optimizer", "fit")
+    found = [(s, c) for role in roles for s in statements(facts, role) for c in calls(s, optimizer)]
+    return found[0][0].edit(_set(*found[0], name, value)) if len(found) == 1 else None
+
+
 def set_in_fit(facts: Mapping[str, Any], name: str, value: str | None) -> Edit | None:
     """Set an argument of `fit` (``shuffle``); None takes it out."""
     return _set_in_call(facts, "fit", name, value)
 
 
 def wrap_in_fit(facts: Mapping[str, Any], name: str, template: str) -> Edit | None:
-    """Replace the inputs ("x") or targets ("y") given to `fit` by ``template.format(them)``.
+    """Replace the inputs ("x") or targets ("y") given to `fit` by ``template.format(they, those of the training)``.
 
     Those in its `validation_data` as well: what is done to the ones must be done to the others.
     """
@@ -114,8 +158,9 @@ def wrap_in_fit(facts: Mapping[str, Any], name: str, template: str) -> Edit | No
             given = _given(call, name)
             if given is not None:
                 others = [elements[_DATA.index(name)]] if (elements := _validation(call)) else []
+                own = statement.source(given)
                 return statement.edit(
-                    [(*statement.span(node), template.format(statement.source(node))) for node in (given, *others)]
+                    [(*statement.span(node), template.format(statement.source(node), own)) for node in (given, *others)]
                 )
     return None
 

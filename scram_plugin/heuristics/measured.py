@@ -24,6 +24,7 @@ PASSING = frozenset(
     )
 )
 
+RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM2D")
 DEAD_ROWS = 3  # measured batches in which a unit must not have been active to count as dead
 
 KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel", "recurrent_kernel")

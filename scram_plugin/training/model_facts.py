@@ -123,11 +123,12 @@ def _layer(layer: Any, prefix: str) -> dict[str, Any]:
         entry["activation"] = getattr(getattr(layer, "activation", None), "__name__", None)
         entry["parameters"] = _parameters(layer.weights)
         entry["trainable"] = bool(layer.trainable)
-        entry["initializer"] = _initializer(getattr(layer, "kernel_initializer", None))
-        bias = _initializer(getattr(layer, "bias_initializer", None)) if getattr(layer, "use_bias", False) else None
+        entry["initializer"] = _made(getattr(layer, "kernel_initializer", None))
+        bias = _made(getattr(layer, "bias_initializer", None)) if getattr(layer, "use_bias", False) else None
         entry["bias"] = {"Zeros": 0.0, "Ones": 1.0}.get(bias["class"], bias.get("value")) if bias else None  # where it starts
         kernel = getattr(layer, "_kernel", None) if hasattr(layer, "_kernel") else getattr(layer, "kernel", None)
         entry["kernel"] = list(kernel.shape) if kernel is not None else None
+        entry["regularizer"] = _made(getattr(layer, "kernel_regularizer", None))
         entry["regularized"] = any(getattr(w, "regularizer", None) is not None for w in layer.trainable_weights)
     if isinstance(layer, keras.Model):
         entry["custom"] = not isinstance(layer, keras.Sequential) and not _tensors(layer, "inputs")
@@ -136,12 +137,12 @@ def _layer(layer: Any, prefix: str) -> dict[str, Any]:
     return entry
 
 
-def _initializer(initializer: Any) -> dict[str, Any] | None:
-    """The class of an initialiser, and its settings that are numbers or names."""
-    if initializer is None or not hasattr(initializer, "get_config"):
+def _made(by: Any) -> dict[str, Any] | None:
+    """The class of an initialiser or a regulariser, and its settings that are numbers or names."""
+    if by is None or not hasattr(by, "get_config"):
         return None
-    settings = {k: v for k, v in initializer.get_config().items() if isinstance(v, int | float | str)}
-    return {"class": type(initializer).__name__, **settings}
+    settings = {k: v for k, v in by.get_config().items() if isinstance(v, int | float | str)}
+    return {"class": type(by).__name__, **settings}
 
 
 def _paths(model: Any) -> list[list[str]]:

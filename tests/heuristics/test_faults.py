@@ -61,6 +61,22 @@ SORTED = np.argsort(Y, kind="stable")
 CONSTANT = np.concatenate([X[:, 20:28], np.full((len(X), 2), 0.3, "float32")], axis=1)
 
 
+PRICES = np.round((IMAGES[ORDER].mean(axis=(1, 2)) - IMAGES.mean()) / IMAGES.mean(axis=(1, 2)).std(), 3)
+MANY = np.tile(np.arange(len(Y)), 2)
+SELDOM = (np.random.default_rng(2).random(len(MANY)) < 0.04).astype("float32")
+SEQUENCES = np.random.default_rng(3).normal(size=(800, 60, 4)).astype("float32")
+
+
+def penalised(rate):
+    return [layers.Dense(64, "relu", kernel_regularizer=keras.regularizers.L2(rate)) for _ in range(2)]
+
+
+def recurrent(activation):
+    keras.utils.set_random_seed(4)
+    first = layers.SimpleRNN(64, activation, recurrent_initializer="identity", return_sequences=True)
+    return keras.Sequential([keras.Input((60, 4)), first, layers.SimpleRNN(64, activation), layers.Dense(1)])
+
+
 def frozen(where):
     net = model(layers.Dense(32, "relu", name="a"), layers.Dense(32, "relu", name="b"))
     for name in where:
@@ -154,7 +170,7 @@ FAULTS = {
     "rate too high": (
         "unconventional-learning-rate",
         "too-high",
-        lambda p: fit(p, model(), optimizer=keras.optimizers.Adam(0.1)),
+        lambda p: fit(p, model(), optimizer=keras.optimizers.Adam(0.5)),
         lambda p: fit(p, model(), optimizer=keras.optimizers.Adam(0.003)),
     ),
     "rate too low": (
@@ -174,6 +190,50 @@ FAULTS = {
         "size",
         lambda p: fit(p, model(layers.Dense(2000, "relu"), layers.Dense(2000, "relu")), x=X[:60], y=Y[:60], epochs=12),
         lambda p: fit(p, model(layers.Dense(32, "relu")), x=X[:60], y=Y[:60], epochs=12),
+    ),
+    "prices in dollars": (
+        "unnormalized-targets",
+        "scale",
+        lambda p: fit(p, model(out=layers.Dense(1)), y=PRICES * 163_000 + 451_000, loss="mse"),
+        lambda p: fit(p, model(out=layers.Dense(1)), y=PRICES, loss="mse"),
+    ),
+    "the end of sorted data": (
+        "unshuffled-data",
+        "split",
+        lambda p: fit(p, model(), x=X[SORTED], y=Y[SORTED]),
+        lambda p: fit(p, model()),
+    ),
+    "dropout behind the output": (
+        "high-dropout",
+        "output",
+        lambda p: fit(p, model(layers.Dense(32, "relu"), layers.Dense(10, "softmax"), out=layers.Dropout(0.2))),
+        lambda p: fit(p, model(layers.Dense(32, "relu"), layers.Dropout(0.2))),
+    ),
+    "labels of others": (
+        "no-learning",
+        "shuffled-apart",
+        lambda p: fit(p, model(layers.Dense(256, "relu")), y=Y[np.random.default_rng(1).permutation(len(Y))], epochs=12),
+        lambda p: fit(p, model(layers.Dense(256, "relu")), epochs=12),
+    ),
+    "a penalty of 1": (
+        "no-learning",
+        "regularization",
+        lambda p: fit(p, model(*penalised(1.0)), epochs=12),
+        lambda p: fit(p, model(*penalised(1e-4)), epochs=12),
+    ),
+    "a rare class that is never said": (
+        "class-imbalance",
+        "rare",
+        lambda p: fit(
+            p, model(out=sigmoid()), x=X[MANY], y=SELDOM, loss=BINARY, optimizer=keras.optimizers.SGD(0.01), epochs=9
+        ),
+        lambda p: fit(p, model(out=sigmoid()), y=binary(), loss=BINARY, epochs=9),
+    ),
+    "a recurrent net that explodes": (
+        "nonfinite-loss",
+        "recurrent",
+        lambda p: fit(p, recurrent("relu"), x=SEQUENCES, y=SEQUENCES[:, -1, 0], loss="mse", optimizer="sgd"),
+        lambda p: fit(p, recurrent("tanh"), x=SEQUENCES, y=SEQUENCES[:, -1, 0], loss="mse", optimizer="sgd", epochs=8),
     ),
     "zeros in front of a ReLU": (
         "poor-initialization",

@@ -11,7 +11,10 @@ import numpy as np
 from scram_plugin.heuristics.curves.judged import chance_level, level, loss, rate_as_cause, reached
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.curves.shape import SURE, shape_of
+from scram_plugin.heuristics.edits import keras_name
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
+from scram_plugin.heuristics.layer_edits import set_in_layers
+from scram_plugin.heuristics.measured import chooses_class, known_layers
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.training_run import TrainingRun
@@ -20,10 +23,12 @@ OPTIONS = (
     Option("least", 10, "points of the training loss that are needed; a warm-up or a slow start takes a few"),
     Option("min_gain", 0.02, "smallest improvement that counts as learning, as a fraction of the first loss"),
 )
+BETTER = 0.97  # of the loss of guessing, or of the first: above it nothing was learned
 LEARNED = 0.05  # improvement of the training accuracy that shows learning, whatever the loss does
 GOOD = 0.9  # an accuracy from which on there is little left to learn
 GUESSED = (0.95, 1.1)  # times ln(1 / accuracy), the loss of guessing among so many classes, between which it is just that
 BLOWN_UP = 3.0  # times the loss of guessing from which on the outputs are not merely uninformed but far too large
+STRONG = 0.1  # a factor of an L1 or L2 penalty: Keras's default, 0.01, is strong already
 CONSTANT = 1e-6  # of the loss: less than that is rounding in float32
 
 
@@ -35,6 +40,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     known = reached(run)
     if abs(tail) <= 1e-6:
         return  # nothing is left to learn
+    if (by_heart := _by_heart(run, options)) is not None:
+        yield by_heart
+        return
     if not _guesses(tail, known):
         error = form.noise * np.sqrt(2 / max(3, round(0.2 * len(values))))  # of a difference of two such levels
         if gain > max(3 * error, options["min_gain"] * abs(head)) or tail - head > 6 * error:
@@ -77,6 +85,40 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     )
 
 
+def _by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
+    """A validation loss that was never better than guessing by the classes' frequencies, while the training loss falls."""
+    validation, training = run.signal("validation loss"), run.signal("training loss")
+    counts = np.array(run.facts.get("data", {}).get("training", {}).get("counts") or [], float)
+    if validation is None or training is None or len(validation.finite) < options["least"] or not chooses_class(run):
+        return None
+    if "Crossentropy" not in str(run.facts.get("loss", {}).get("class")) or np.count_nonzero(counts) < 2:
+        return None
+    share = counts[counts > 0] / counts.sum()
+    guess = float(-(share * np.log(share)).sum())
+    best, first, last = (float(v) for v in (validation.finite.values.min(), training.values[0], training.values[-1]))
+    if best < BETTER * guess or not last < BETTER * first:
+        return None
+    said = (
+        f"No validation loss was below {best:.4g}; guessing by the frequencies of the {len(share)} classes costs {guess:.4g}."
+    )
+    return Finding(
+        severity="warning",
+        confidence="likely",
+        title="Nothing was learned that holds for the validation data",
+        evidence={"by_heart": said, "last_loss": last, "first_training": first},
+        first_step=int(validation.steps[0]),
+        last_step=int(validation.steps[-1]),
+        axis=validation.axis,
+        curves=[validation.source(), training.source()],
+        causes=[
+            *([strong] if (strong := _regularization(run)) is not None else []),
+            Cause("shuffled-apart", said),
+            Cause("inputs"),
+            Cause("learning-rate", "", rate_as_cause(run).against),
+        ],
+    )
+
+
 def _guesses(tail: float, known: tuple[float, float] | None) -> bool:
     """Whether loss and accuracy are both those of guessing and the accuracy stayed so; the loss may have fallen to that."""
     if known is None:
@@ -108,10 +150,32 @@ def _causes(run: TrainingRun, tail: float, accuracy: float | None, classes: int 
             depth,
             labels,
         ]
+    if (strong := _regularization(run)) is not None:
+        return [strong, speed, inputs, depth]
     others = [inputs, depth, labels, frozen]
     if speed.against:
         return [*others[:3], speed, frozen]
     return [speed, *others] if speed.for_ or not classes else [inputs, speed, *others[1:]]
+
+
+def _regularization(run: TrainingRun) -> Cause | None:
+    """A penalty on weights that is far above the usual, as the cause."""
+    found = [
+        (layer, rate)
+        for layer in known_layers(run)
+        for rate in [
+            max((float(v) for k, v in (layer.facts.get("regularizer") or {}).items() if k in ("l1", "l2")), default=0.0)
+        ]
+        if rate >= STRONG
+    ]
+    if not found:
+        return None
+    layer, rate = found[0]
+    keras = keras_name(run.facts)
+    paths = [other.path for other, _ in found]
+    edit = set_in_layers(run.facts, paths, "kernel_regularizer", f"{keras}.regularizers.L2(0.0001)") if keras else None
+    said = f"The weights of {layer.name} are penalised with {number(rate)}; 0.01 is strong, 0.0001 usual."
+    return Cause("regularization", said, "", edit)
 
 
 HEURISTIC = Heuristic(

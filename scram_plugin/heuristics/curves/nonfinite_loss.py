@@ -14,6 +14,8 @@ from scram_plugin import schema
 from scram_plugin.heuristics.curves.judged import USUAL
 from scram_plugin.heuristics.edits import set_learning_rate
 from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, NotChecked
+from scram_plugin.heuristics.layer_edits import set_in_optimizer
+from scram_plugin.heuristics.measured import RECURRENT, known_layers
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import HIGH, USUAL_RATES
 from scram_plugin.heuristics.words import number, place
@@ -113,13 +115,16 @@ def _causes(run: TrainingRun, curve: Curve, at: int, evidence: dict[str, Any]) -
         _labels(run, step),
         _custom_loss(run),
         _float16(run),
+        _recurrent(run),
     ]
     causes = [cause for _, cause in sorted(weighed, key=lambda entry: -entry[0])]
     rate, strongest = weighed[0][1], max(weight for weight, _ in weighed)
     if at + 1 < len(curve) and math.isfinite(curve.values[at + 1]) and strongest < 2.0 and not rate.for_:
         # weights that had become NaN would have stayed so: what is bad is in single batches, or in how their loss is computed
         why = "The value after it is finite, so the weights are sound: it is something in these batches."
-        causes.sort(key=lambda cause: ["custom-loss", "inputs", "labels", "learning-rate", "float16"].index(cause.id))
+        causes.sort(
+            key=lambda cause: ["custom-loss", "inputs", "labels", "learning-rate", "float16", "recurrent"].index(cause.id)
+        )
         causes[0] = replace(causes[0], for_=" ".join(filter(None, (causes[0].for_, why))))
     return causes
 
@@ -229,6 +234,19 @@ def _custom_loss(run: TrainingRun) -> tuple[float, Cause]:
     if found:
         return 5.0, Cause("custom-loss", f"The loss {loss.get('name')} is your own and uses {', '.join(found)}.")
     return 1.0, Cause("custom-loss", f"The loss {loss.get('name')} is your own.")
+
+
+def _recurrent(run: TrainingRun) -> tuple[float, Cause]:
+    """A recurrent layer in which the first value that is not finite came up."""
+    born = next(
+        (c for c in run.columns(schema.ORIGIN) if (v := run.statistic(schema.ORIGIN, c)) is not None and v.values.any()), ""
+    )
+    names = [layer for layer in known_layers(run) if layer.kind in RECURRENT and born.startswith(f"layer/{layer.path}/")]
+    if not names:
+        return -0.5, Cause("recurrent")
+    said = f"{names[0].name} multiplies by the same weights at each step of a sequence, so that small growth becomes large."
+    optimizer = str(run.facts.get("optimizer", {}).get("class"))
+    return 1.5, Cause("recurrent", said, edit=set_in_optimizer(run.facts, optimizer, "clipnorm", "1.0"))
 
 
 def _float16(run: TrainingRun) -> tuple[float, Cause]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.layer_edits import set_in_fit
 from scram_plugin.heuristics.measured import HOW, chooses_class, class_counts
@@ -38,7 +39,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         return
     rare, common = int(np.argmin(np.where(counts > 0, counts, np.inf))), int(np.argmax(counts))
     share = counts[rare] / counts.sum()
-    predicted = class_counts(run, "y_pred0", part=0.3)
+    predicted = class_counts(run, "y_pred0", part=0.5)
+    if predicted is None and len(counts) == 2:
+        predicted = _one_sided(run)
     said = None
     if predicted is not None and predicted.sum() >= options["least"] / 2 and rare < len(predicted):
         given = predicted[rare] / predicted.sum()
@@ -68,6 +71,18 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         curves=[curve.source()],
         causes=[Cause("rare", f"{int(counts[rare]):,} of {int(counts.sum()):,} labels are of class {rare}.", "", edit)],
     )
+
+
+def _one_sided(run: TrainingRun) -> np.ndarray | None:
+    """How often each of two classes was predicted in the later half of the measured batches, if it was always the same one."""
+    low, high = (run.statistic(schema.STATISTICS, f"y_pred0/{which}") for which in ("min", "max"))
+    size, units = run.facts.get("fit", {}).get("batch_size"), run.facts.get("model", {}).get("output_units")
+    logits = bool(run.facts.get("loss", {}).get("from_logits"))
+    if low is None or high is None or not isinstance(size, int) or units != 1:
+        return None
+    border, half = 0.0 if logits else 0.5, (len(low) + 1) // 2
+    never, always = bool((high.values[-half:] < border).all()), bool((low.values[-half:] > border).all())
+    return np.array([half * size * never, half * size * always], float) if never or always else None
 
 
 HEURISTIC = Heuristic(

@@ -10,7 +10,7 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.layer_edits import set_in_fit
-from scram_plugin.heuristics.measured import HOW
+from scram_plugin.heuristics.measured import HOW, chooses_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -24,10 +24,20 @@ OPTIONS = (
         "ten batches or more chance stays below 4 in all but one of 10,000 shuffled epochs",
     ),
     Option("part", 0.3, "and this part of what fully sorted labels would give"),
+    Option(
+        "apart",
+        0.5,
+        "part of the validation labels that would have to be of other classes to be spread like the training labels (total "
+        "variation distance); of 30 labels drawn at random from ten classes less than 0.4",
+    ),
 )
+LEAST_LABELS = 30  # in the validation data
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    if (apart := _apart(run, options)) is not None:
+        yield apart
+        return
     means, spread = run.statistic(schema.BATCHES, "y0/mean"), run.statistic(schema.STATISTICS, "y0/std")
     size = run.facts.get("fit", {}).get("batch_size")
     if means is None or spread is None or not len(spread.finite) or not isinstance(size, int):
@@ -63,6 +73,33 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         axis="batch",
         curves=[means.source(), *([loss.source()] if (loss := run.signal("batch loss")) is not None else [])],
         causes=_causes(run),
+    )
+
+
+def _apart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
+    """Classes in the validation data that the training data hardly have: what is cut off the end of sorted data."""
+    data = run.facts.get("data", {})
+    counts = [np.array(data.get(name, {}).get("counts") or [], float) for name in ("training", "validation")]
+    loss = run.signal("validation loss") or run.signal("training loss") or run.signal("batch loss")
+    if loss is None or not chooses_class(run) or not len(counts[0]) or counts[1].sum() < LEAST_LABELS:
+        return None
+    size = max(map(len, counts))
+    training, validation = (np.pad(c, (0, size - len(c))) / c.sum() for c in counts)
+    distance = float(np.abs(training - validation).sum() / 2)
+    if distance < options["apart"]:
+        return None
+    at = int(np.argmax(validation - training))
+    said = f"{validation[at]:.0%} of the validation labels are of class {at}, and {training[at]:.0%} of the training labels."
+    return Finding(
+        severity="warning",
+        confidence="certain",
+        title=f"Validation has other classes than training: {validation[at]:.0%} are of class {at}",
+        evidence={"apart": said},
+        first_step=int(loss.steps[0]),
+        last_step=int(loss.steps[-1]),
+        axis=loss.axis,
+        curves=[loss.source()],
+        causes=[Cause("split", said)],
     )
 
 

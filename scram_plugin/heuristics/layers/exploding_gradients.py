@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
-from scram_plugin.heuristics.layers.nonfinite_origin import RECURRENT
-from scram_plugin.heuristics.measured import columns, enough_rows, known_layers
+from scram_plugin.heuristics.measured import RECURRENT, columns, enough_rows, known_layers
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import beside_speed
 from scram_plugin.heuristics.words import number, place

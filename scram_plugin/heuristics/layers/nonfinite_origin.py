@@ -9,13 +9,11 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
-from scram_plugin.heuristics.measured import HOW, PASSING, Layer, known_layers, layers, listed
+from scram_plugin.heuristics.measured import HOW, PASSING, RECURRENT, Layer, known_layers, layers, listed
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import speed, too_high
 from scram_plugin.heuristics.words import place
 from scram_plugin.logs.training_run import TrainingRun
-
-RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM2D")
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:

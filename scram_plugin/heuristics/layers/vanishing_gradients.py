@@ -9,7 +9,7 @@ import numpy as np
 
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
 from scram_plugin.heuristics.layer_edits import set_in_layers
-from scram_plugin.heuristics.measured import KERNELS, columns, enough_rows, finite_median, known_layers
+from scram_plugin.heuristics.measured import KERNELS, Layer, columns, enough_rows, finite_median, known_layers
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.curve import Curve
@@ -25,7 +25,8 @@ OPTIONS = (
         "or more (Hochreiter, 1991; Glorot & Bengio, 2010), healthy nets of the tests stay above 0.015",
     ),
 )
-STILL_BATCHES, STILL = 40, 0.97  # batches, and the part of the first quarter's loss at which the last one still is
+STILL_BATCHES = 40
+STILL, FALLS = 0.97, 0.5  # of the median loss of the first quarter of batches, in the last: it stands, and it falls
 SQUASHING = ("sigmoid", "tanh", "softsign", "hard_sigmoid")
 
 
@@ -49,7 +50,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = norms[first]
     causes = _causes(run)
     yield Finding(
-        severity="error" if causes[0].for_ and _still(run) else "warning",
+        severity=_severity(run, causes[0]),
         confidence="likely",
         title=f"Vanishing gradients: next to nothing reaches `{_layer(first)}`",
         evidence={
@@ -74,14 +75,15 @@ def _early(curve: Curve) -> float:
     return finite_median(curve.values[: max(8, len(curve) // 4)])
 
 
-def _still(run: TrainingRun) -> bool:
-    """Whether the loss has not begun to fall: with an optimiser that scales steps, small gradients may do."""
+def _severity(run: TrainingRun, cause: Cause) -> str:
+    """By what the loss does: with an optimiser that scales steps, small gradients may well do."""
     loss = run.signal("batch loss")
     if loss is None or len(loss.finite) < STILL_BATCHES:
-        return False
+        return "warning"
     values = loss.finite.values
     quarter = len(values) // 4
-    return bool(np.median(values[-quarter:]) > STILL * np.median(values[:quarter]))
+    left = float(np.median(values[-quarter:]) / np.median(values[:quarter]))
+    return "info" if left < FALLS else "error" if cause.for_ and left > STILL else "warning"
 
 
 def _layer(variable: str) -> str:
@@ -97,7 +99,10 @@ def _causes(run: TrainingRun) -> list[Cause]:
     if squashing:
         said = f"{len(squashing)} hidden layers have {squashing[0].activation}, whose slope is at most {_slope(squashing)}."
         activation = Cause(
-            "activation", said, "", set_in_layers(run.facts, [layer.path for layer in plain], "activation", '"relu"')
+            "activation",
+            said,
+            "",
+            set_in_layers(run.facts, [layer.path for layer in plain], "activation", '"relu"', **he(plain)),
         )
     small = [layer for layer in known if layer.initial_scale is not None and layer.initial_scale < 1 / 3]
     weights = Cause("weights")
@@ -108,6 +113,11 @@ def _causes(run: TrainingRun) -> list[Cause]:
         )
     depth = Cause("depth", "", "There are normalisation layers already." if normalised else "")
     return sorted([weights, activation, depth], key=lambda cause: not cause.for_)
+
+
+def he(plain: list[Layer]) -> dict[str, str]:
+    """He's initialiser beside ReLU, where the layers have weights: Glorot's lets a deep net's signal die (He et al., 2015)."""
+    return {"kernel_initializer": '"he_normal"'} if plain and all(layer.kind != "Activation" for layer in plain) else {}
 
 
 def _slope(squashing: list[Any]) -> str:

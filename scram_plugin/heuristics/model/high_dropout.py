@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
-from scram_plugin.heuristics.layer_edits import set_in_layers
-from scram_plugin.heuristics.measured import HOW, layers, listed
+from scram_plugin.heuristics.layer_edits import remove_layer, set_in_layers
+from scram_plugin.heuristics.measured import HOW, Layer, layers, listed
 from scram_plugin.heuristics.page import Page
+from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
 KINDS = ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "AlphaDropout", "GaussianDropout")
@@ -25,12 +26,16 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     found = [
         (layer, rate) for layer in layers(run) if layer.kind in KINDS for rate in [layer.facts.get("settings", {}).get("rate")]
     ]
+    behind = _behind_output(run)
     found = [(layer, float(rate)) for layer, rate in found if isinstance(rate, int | float) and rate >= options["max_rate"]]
-    if not found:
+    if not found and behind is None:
         return
     curve = run.signal("training loss") or run.signal("batch loss")
     if curve is None:
         raise NotChecked("no training loss was logged", HOW)
+    if behind is not None:
+        yield _finding_behind(run, curve, behind)
+        return
     worst = max(found, key=lambda entry: entry[1])
     names = listed([layer.name for layer, _ in found])
     validation, training = run.signal("validation loss"), run.signal("training loss")
@@ -64,6 +69,29 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
                 set_in_layers(run.facts, [layer.path for layer, _ in found], "rate", "0.3"),
             )
         ],
+    )
+
+
+def _behind_output(run: TrainingRun) -> tuple[Layer, float] | None:
+    """A dropout that is the last layer of all, so that it takes away answers; with its rate."""
+    known = layers(run)
+    rate = known[-1].facts.get("settings", {}).get("rate") if known and known[-1].kind in KINDS else None
+    single = run.facts["model"].get("kind") == "sequential" or len(run.facts["model"].get("outputs") or []) == 1
+    return (known[-1], float(rate)) if single and isinstance(rate, int | float) and rate > 0 else None
+
+
+def _finding_behind(run: TrainingRun, curve: Curve, behind: tuple[Layer, float]) -> Finding:
+    layer, rate = behind
+    return Finding(
+        severity="warning",
+        confidence="certain",
+        title=f"Dropout behind the output: {rate:.0%} of the answers are set to 0",
+        evidence={"behind": layer.name, "rate": rate, "left": 1 - rate, "times": 1 / max(1 - rate, 1e-9)},
+        first_step=int(curve.steps[0]),
+        last_step=int(curve.steps[-1]),
+        axis=curve.axis,
+        curves=[curve.source()],
+        causes=[Cause("output", f"{layer.name} is the last layer of the model.", "", remove_layer(run.facts, layer.path))],
     )
 
 

@@ -102,7 +102,9 @@ def _judge(
         if not logits and activation not in ("sigmoid", "softmax", "hard_sigmoid") and not _probabilities(run):
             return "missing-sigmoid", "error", evidence, activate("sigmoid")
     elif loss in DISTANCES and activation in RANGES:
-        return _reach(run, activation, evidence, activate(None))
+        numbers = isinstance(units, int) and units > 1 and run.statistic(schema.STATISTICS, "y0/mean/0") is None
+        # one number an example for several outputs: that is for label-range to tell
+        return None if numbers else _reach(run, activation, evidence, activate(None))
     return None
 
 

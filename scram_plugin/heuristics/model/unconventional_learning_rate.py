@@ -28,6 +28,7 @@ OPTIONS = (
 )
 FIRST = 20  # batches
 WORSE = 1.05  # times the loss of the first batch: single batches differ by more, the median of twenty hardly
+FALLEN = 0.2  # of the first loss: what has fallen below that with a high rate may keep it
 LEARNED = 0.9  # of the first loss: a loss below that has begun to be learned, whatever the rate
 
 
@@ -43,7 +44,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise TooEarly("it needs two measured batches with the steps of the weights")
     size = float(np.median(steps.values[:8]))
     high = rate >= options["high"] * usual
-    if high and not size > options["max_step"] and not _worse(run):
+    if high and not _harmful(run, size > options["max_step"]):
         return
     if not high:
         if size > options["min_step"] or run.facts.get("optimizer", {}).get("schedule"):
@@ -72,16 +73,17 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     )
 
 
-def _worse(run: TrainingRun) -> bool:
-    """Whether the loss of the first batches lies above that before the first step: its steps did harm.
+def _harmful(run: TrainingRun, long: bool) -> bool:
+    """Whether a high rate does harm: the first steps made the loss worse, or they are `long` and it has not fallen far since.
 
     Layers that such steps have killed change no more, so that their later steps look small.
     """
     loss = run.signal("batch loss")
     if loss is None or len(loss.finite) < FIRST:
-        return False
-    values = loss.finite.values[:FIRST]
-    return bool(np.median(values[1:]) > WORSE * values[0])
+        raise TooEarly(f"it needs the loss of {FIRST} batches")
+    values = loss.finite.values
+    worse = float(np.median(values[1:FIRST])) > WORSE * values[0]
+    return worse or (long and float(np.median(values[-max(len(values) // 10, 5) :])) > FALLEN * values[0])
 
 
 def _still(run: TrainingRun) -> None:

@@ -1,0 +1,82 @@
+"""Targets of a regression that are so large that the model does not get there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin import schema
+from scram_plugin.heuristics.data.label_range import DISTANCES
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, TooEarly
+from scram_plugin.heuristics.layer_edits import wrap_in_fit
+from scram_plugin.heuristics.measured import HOW, dead_units, shown_loss
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.words import number
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (
+    Option(
+        "large",
+        100.0,
+        "size of the targets (mean or standard deviation) from which on they are large for weights that start near 0 and "
+        "change by about the learning rate in a step; LeCun et al. (1998) scale them to about 1",
+    ),
+    Option("batches", 100, "that the training must have had: it may get there"),
+    Option("part", 0.9, "of the error of always saying the mean, above which nothing was learned yet"),
+)
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    found = [run.statistic(schema.STATISTICS, f"y0/{which}") for which in ("mean", "std")]
+    loss = str(run.facts.get("loss", {}).get("class"))
+    if any(curve is None or not len(curve.finite) for curve in found):
+        raise NotChecked("no statistics of the targets were logged", HOW)
+    mean, spread = (float(np.median(curve.finite.values)) for curve in found if curve is not None)
+    if loss not in DISTANCES or max(abs(mean), spread) < options["large"]:
+        return
+    curve = shown_loss(run)
+    nonfinite = not np.isfinite(curve.values).all()
+    batches = run.signal("batch loss")
+    if not nonfinite and (batches is None or len(batches) < options["batches"]):
+        raise TooEarly(f"it needs {int(options['batches'])} batches")
+    late = float(np.median(curve.values[-max(len(curve) // 10, 1) :]))
+    error = float(np.sqrt(late)) if loss == "MeanSquaredError" and late >= 0 else late
+    if not nonfinite and error < options["part"] * spread:
+        return
+    dead = any(part >= 1.0 for part in dead_units(run).values())
+    yield Finding(
+        severity="error" if nonfinite or dead else "warning",
+        confidence="likely",
+        title=f"The targets are not normalised: {number(mean)} ± {number(spread)}",
+        evidence={
+            "mean": number(mean),
+            "spread": number(spread),
+            "error": number(error) if np.isfinite(error) else None,
+            "nonfinite": "The loss overflowed on the way." if nonfinite else None,
+        },
+        first_step=int(curve.steps[0]),
+        last_step=int(curve.steps[-1]),
+        axis=curve.axis,
+        curves=[curve.source()],
+        causes=[
+            Cause(
+                "scale",
+                f"The targets are about {number(max(abs(mean), spread))} large; a fresh model answers with numbers near 0.",
+                "",
+                wrap_in_fit(run.facts, "y", "({0} - {1}.mean()) / {1}.std()"),
+            )
+        ],
+    )
+
+
+HEURISTIC = Heuristic(
+    id="unnormalized-targets",
+    group="data",
+    title_passed="The targets have a size that can be learned",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("SCRAM's statistics of the targets", "training loss"),
+)
