@@ -56,6 +56,7 @@ from scram_plugin.heuristics.model import (
     missing_activation,
     output_activation_mismatch,
     poor_initialization,
+    strong_regularization,
     too_many_parameters,
     unconventional_learning_rate,
 )
@@ -77,6 +78,7 @@ HEURISTICS = (
     frozen_weights.HEURISTIC,
     unconventional_learning_rate.HEURISTIC,
     high_dropout.HEURISTIC,
+    strong_regularization.HEURISTIC,
     too_many_parameters.HEURISTIC,
     initial_loss.HEURISTIC,
     nonfinite_loss.HEURISTIC,
@@ -138,10 +140,11 @@ EXPLAINS: dict[str, frozenset[str]] = {
     "unnormalized-inputs": _STANDSTILL | _UNREST | _LAYERS | {"initial-loss"},
     "unconventional-learning-rate": _STANDSTILL | _UNREST | _LAYERS | {"undertrained"},
     "high-dropout": _STANDSTILL | {"validation-better-than-training", "undertrained", "oscillating-loss", "dead-relu"},
+    "strong-regularization": _STANDSTILL | _LAYERS | {"initial-loss", "undertrained"},
     "missing-activation": _STANDSTILL,
     "unshuffled-data": _STANDSTILL | _UNREST | {"metric-loss-disagreement", "overfitting", "validation-better-than-training"},
     "input-distribution-shift": frozenset(
-        {"overfitting", "noisy-validation", "metric-loss-disagreement", "validation-better-than-training"}
+        {"overfitting", "noisy-validation", "metric-loss-disagreement", "validation-better-than-training", "no-learning"}
     ),
     "exploding-gradients": _UNREST | {"update-ratio", "dead-relu", "output-collapse"},
     "saturated-activations": _STANDSTILL | {"vanishing-gradients"},

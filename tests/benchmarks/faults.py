@@ -11,7 +11,8 @@ for (`tests/faults/kinds.py`); settings, place and strength are drawn from the s
 * repaired: the `edit` of the first fix, applied with `patch` and nothing else, trained again: no error or warning is left, and
   the validation is as good as the control's (accuracy 0.04 less, or a loss a fifth higher, at most).
 
-False alarms are controls with an error or a warning. The state of the repository is printed with it.
+False alarms are controls with an error or a warning, at the end or at any time on the way (looked at twice an epoch). The
+state of the repository is printed with it. `--kinds` without a name trains controls only.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ import json
 import multiprocessing
 import os
 import runpy
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -42,6 +42,7 @@ from scram_plugin.logs.run import Run
 from scram_plugin.logs.series import Series
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.review import Review, review
+from tests.benchmarks import faults_report
 from tests.faults.kinds import KINDS, Kind
 from tests.faults.programs import PROGRAMS, Program
 from tests.paths import ROOT
@@ -122,20 +123,25 @@ def is_right(finding: dict[str, Any], kind: Kind) -> bool:
     return bool(names & set(kind.right))
 
 
-def epoch_of(folder: Path, kind: Kind, ended_right: bool) -> float | None:
-    """In which epoch (from 1) the right finding was there first: reviews of what had been logged up to a time."""
-    if not (folder / "logs").is_dir():
-        return None
-    logs = read(folder / "logs")
+def while_it_trained(folder: Path) -> Iterator[tuple[int, Review]]:
+    """The number of each epoch (from 1) twice, with the review of what had been logged in its middle and at its end."""
+    logs = read(folder / "logs") if (folder / "logs").is_dir() else {}
     batches = logs["scram"].get("scram/batches/epoch") if "scram" in logs else None
-    if batches is None:  # it ended in its first step
-        return 1.0 if ended_right else None
-    for epoch in range(1, int(batches.values.max()) + 2):
-        until = float(batches.wall_times[batches.values < epoch][-1]) + 1e-3
-        early = TrainingRun(".", {name: role for name, role in ROLES.items() if name in logs}, Early(logs, until))
-        if any(is_right(f, kind) for f in troubles(review(early, catalogue()))):
-            return float(epoch)
-    return None
+    for epoch in range(int(batches.values.max()) + 1) if batches is not None else ():
+        times = batches.wall_times[batches.values == epoch]
+        following = batches.wall_times[batches.values == epoch + 1]
+        for until in (times[len(times) // 2], following[0] - 1e-4 if len(following) else np.inf):
+            early = TrainingRun(".", {name: role for name, role in ROLES.items() if name in logs}, Early(logs, until))
+            yield epoch + 1, review(early, catalogue())
+
+
+def epoch_of(folder: Path, kind: Kind, ended_right: bool) -> float | None:
+    """In which epoch the right finding was there first."""
+    epochs = 0
+    for epochs, result in while_it_trained(folder):
+        if any(is_right(f, kind) for f in troubles(result)):
+            return float(epochs)
+    return 1.0 if ended_right and not epochs else None  # it ended in its first step
 
 
 def patched(folder: Path, finding: dict[str, Any]) -> bool:
@@ -189,57 +195,40 @@ def judge(kind: Kind, program: Program, seed: int, source: str, control: float |
         return entry
 
 
-def controls(program: Program, seed: int) -> tuple[float | None, list[str]]:
+def controls(program: Program, seed: int) -> tuple[float | None, list[str], list[str]]:
+    """How good it becomes, and its alarms: at the end, and those that were there at some time on the way."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "program.py").write_text(program.source(seed))
         result = train(folder)
-        return best(folder, program), [f"{f['heuristic']}: {f['title']}" for f in troubles(result)]
+        passing = [f"epoch {epoch}, {told(f)}" for epoch, early in while_it_trained(folder) for f in troubles(early)]
+        return best(folder, program), [told(f) for f in troubles(result)], passing
 
 
-def share(entries: list[dict[str, Any]], key: str) -> str:
-    return f"{sum(bool(e[key]) for e in entries) / max(len(entries), 1):.2f}"
-
-
-def report(entries: list[dict[str, Any]], alarms: list[str], count: int) -> None:
-    print(f"\n{'kind':36}{'runs':>5}{'detected':>10}{'right':>8}{'epoch':>7}{'repaired':>10}")
-    for kind in KINDS:
-        of_kind = [e for e in entries if e["kind"] == kind.name]
-        if of_kind:
-            epochs = [e["epoch"] for e in of_kind if e["epoch"]]
-            epoch = f"{statistics.median(epochs):g}" if epochs else "-"
-            numbers = f"{share(of_kind, 'detected'):>10}{share(of_kind, 'right'):>8}{epoch:>7}{share(of_kind, 'repaired'):>10}"
-            print(f"{kind.name:36}{len(of_kind):5}{numbers}")
-    epochs = [e["epoch"] for e in entries if e["epoch"]]
-    print(
-        f"{'all':36}{len(entries):5}{share(entries, 'detected'):>10}{share(entries, 'right'):>8}"
-        f"{statistics.median(epochs) if epochs else float('nan'):7g}{share(entries, 'repaired'):>10}"
-    )
-    print(
-        f"controls with an error or a warning: {len(alarms)} of {count} ({len(alarms) / max(count, 1):.1%})",
-        *alarms,
-        sep="\n  ",
-    )
+def told(finding: dict[str, Any]) -> str:
+    return f"{finding['heuristic']}: {finding['title']}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", nargs="+", type=int, default=[101, 102])
-    parser.add_argument("--kinds", nargs="+", choices=[k.name for k in KINDS], default=[k.name for k in KINDS])
+    parser.add_argument("--kinds", nargs="*", choices=[k.name for k in KINDS], default=[k.name for k in KINDS])
     parser.add_argument("--programs", nargs="+", choices=[p.name for p in PROGRAMS], default=[p.name for p in PROGRAMS])
     parser.add_argument("--json", type=Path, help="write every single result here")
+    parser.add_argument("--picture", type=Path, help="draw them here, as SVG")
     arguments = parser.parse_args()
     state = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False)
     print(f"state {state.stdout.strip()}, seeds {arguments.seeds}", flush=True)
     entries: list[dict[str, Any]] = []
     alarms: list[str] = []
+    passing: list[str] = []
     programs = [(seed, program) for seed in arguments.seeds for program in PROGRAMS if program.name in arguments.programs]
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # each waits for one training process at a time
         waiting: list[Future[dict[str, Any]]] = []
-        for (seed, program), (control, alarmed) in zip(
-            programs, pool.map(lambda p: controls(p[1], p[0]), programs), strict=True
-        ):
+        outcomes = pool.map(lambda p: controls(p[1], p[0]), programs)
+        for (seed, program), (control, alarmed, passed) in zip(programs, outcomes, strict=True):
             alarms += [f"{program.name} {seed}: {alarm}" for alarm in alarmed[:1]]
+            passing += [f"{program.name} {seed}: {alarm}" for alarm in passed[:1]]
             for number, kind in enumerate(KINDS):
                 if program.name in kind.programs and kind.name in arguments.kinds:
                     source = kind.apply(np.random.default_rng([seed, number]), program.source(seed))
@@ -251,7 +240,9 @@ def main() -> None:
             print(f"{number}/{len(waiting)} {entry['program']:12} {entry['seed']} {entry['kind']:30} {said}", flush=True)
             if arguments.json:
                 arguments.json.write_text(json.dumps(entries, indent=1))
-    report(entries, alarms, len(programs))
+    print(faults_report.table(entries, len(programs), alarms, passing))
+    if arguments.picture:
+        arguments.picture.write_text(faults_report.picture(entries))
 
 
 if __name__ == "__main__":

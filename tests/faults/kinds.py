@@ -106,6 +106,11 @@ def _frozen(rng: np.random.Generator, source: str) -> str | None:
     return source.replace("model.compile(", "model.trainable = False\nmodel.compile(", 1)
 
 
+def _penalty(rng: np.random.Generator, source: str) -> str | None:
+    factor = rng.uniform(0.5, 3)
+    return HIDDEN.sub(lambda m: _with(m, f"kernel_regularizer=keras.regularizers.L2({factor:.1f})"), source)
+
+
 KINDS = (
     Kind("learning rate too high", ALL, _rate(2.2, 4.0), ("unconventional-learning-rate", "*/learning-rate")),
     Kind("learning rate far too high", ALL, _rate(8.0, 14.0), ("unconventional-learning-rate", "*/learning-rate")),
@@ -226,6 +231,25 @@ KINDS = (
         CLASSES,
         _replace("x_train, x_val = x[:1400], x[1400:]", "x_train, x_val = x[:1400], x[1400:] * 255"),
         ("input-distribution-shift",),
+    ),
+    Kind(
+        "targets in their unit",
+        ("regression",),
+        lambda rng, s: s.replace("(data.target[order] - 152.0) / 77.0", f"data.target[order] * {rng.uniform(30, 3000):.0f}"),
+        ("unnormalized-targets",),
+    ),
+    Kind("penalty far too strong", ALL, _penalty, ("strong-regularization",)),
+    Kind(
+        "dropout behind the output",
+        ("dense", "convolution", "recurrent", "binary"),
+        lambda rng, s: LAST.sub(lambda m: f"{m[0]},\n    keras.layers.Dropout({rng.uniform(0.1, 0.5):.1f})", s),
+        ("high-dropout/output",),
+    ),
+    Kind(
+        "labels of other inputs",
+        (*CLASSES, "binary"),
+        _replace("\ny_train, y_val =", "\ny = np.random.default_rng(1).permutation(y)\ny_train, y_val ="),
+        ("no-learning/shuffled-apart",),
     ),
     Kind("inputs lost", ALL, _replace("\nx_train, x_val =", "\nx = x * 0\nx_train, x_val ="), ("constant-inputs/constant",)),
 )

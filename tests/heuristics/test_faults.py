@@ -216,8 +216,8 @@ FAULTS = {
         lambda p: fit(p, model(layers.Dense(256, "relu")), epochs=12),
     ),
     "a penalty of 1": (
-        "no-learning",
-        "regularization",
+        "strong-regularization",
+        "factor",
         lambda p: fit(p, model(*penalised(1.0)), epochs=12),
         lambda p: fit(p, model(*penalised(1e-4)), epochs=12),
     ),

@@ -8,19 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.judged import chance_level, level, loss, rate_as_cause, reached
+from scram_plugin.heuristics.curves.judged import chance_level, enough, level, loss, rate_as_cause, reached
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.curves.shape import SURE, shape_of
-from scram_plugin.heuristics.edits import keras_name
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
-from scram_plugin.heuristics.layer_edits import set_in_layers
-from scram_plugin.heuristics.measured import chooses_class, known_layers
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option
+from scram_plugin.heuristics.measured import chooses_class, dead_units, late, steps_of_kernels
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
     Option("least", 10, "points of the training loss that are needed; a warm-up or a slow start takes a few"),
+    Option(
+        "batches",
+        200,
+        "losses of batches that are needed where every batch is recorded: in the first epoch single batches swing by more than "
+        "is learned",
+    ),
     Option("min_gain", 0.02, "smallest improvement that counts as learning, as a fraction of the first loss"),
 )
 BETTER = 0.97  # of the loss of guessing, or of the first: above it nothing was learned
@@ -28,12 +32,14 @@ LEARNED = 0.05  # improvement of the training accuracy that shows learning, what
 GOOD = 0.9  # an accuracy from which on there is little left to learn
 GUESSED = (0.95, 1.1)  # times ln(1 / accuracy), the loss of guessing among so many classes, between which it is just that
 BLOWN_UP = 3.0  # times the loss of guessing from which on the outputs are not merely uninformed but far too large
-STRONG = 0.1  # a factor of an L1 or L2 penalty: Keras's default, 0.01, is strong already
+MOVING = (1e-4, 0.03)  # parts of their norm by which steps change weights that learn (Bottou, 2012: about 0.001)
 CONSTANT = 1e-6  # of the loss: less than that is rounding in float32
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = loss(run, least=int(options["least"]))
+    if run.facts and curve.axis == "batch":
+        enough(curve, int(options["batches"]), "training loss")
     form, values = shape_of(curve), curve.values
     head, tail = level(values, 0.2), level(values, 0.2, end=True)
     gain = head - tail
@@ -111,7 +117,6 @@ def _by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
         axis=validation.axis,
         curves=[validation.source(), training.source()],
         causes=[
-            *([strong] if (strong := _regularization(run)) is not None else []),
             Cause("shuffled-apart", said),
             Cause("inputs"),
             Cause("learning-rate", "", rate_as_cause(run).against),
@@ -150,32 +155,23 @@ def _causes(run: TrainingRun, tail: float, accuracy: float | None, classes: int 
             depth,
             labels,
         ]
-    if (strong := _regularization(run)) is not None:
-        return [strong, speed, inputs, depth]
+    if classes and speed.against and _all_sound(run):
+        said = "Rate, inputs, gradients and steps are as usual: what is left is that inputs and labels do not belong together."
+        return [Cause("shuffled-apart", said), inputs, labels, depth]
     others = [inputs, depth, labels, frozen]
     if speed.against:
         return [*others[:3], speed, frozen]
     return [speed, *others] if speed.for_ or not classes else [inputs, speed, *others[1:]]
 
 
-def _regularization(run: TrainingRun) -> Cause | None:
-    """A penalty on weights that is far above the usual, as the cause."""
-    found = [
-        (layer, rate)
-        for layer in known_layers(run)
-        for rate in [
-            max((float(v) for k, v in (layer.facts.get("regularizer") or {}).items() if k in ("l1", "l2")), default=0.0)
-        ]
-        if rate >= STRONG
-    ]
-    if not found:
-        return None
-    layer, rate = found[0]
-    keras = keras_name(run.facts)
-    paths = [other.path for other, _ in found]
-    edit = set_in_layers(run.facts, paths, "kernel_regularizer", f"{keras}.regularizers.L2(0.0001)") if keras else None
-    said = f"The weights of {layer.name} are penalised with {number(rate)}; 0.01 is strong, 0.0001 usual."
-    return Cause("regularization", said, "", edit)
+def _all_sound(run: TrainingRun) -> bool:
+    """Whether by SCRAM's statistics the weights change as in a training that learns, and no layer is dead."""
+    try:
+        steps = steps_of_kernels(run)
+    except NotChecked:
+        return False
+    alive = all(part < 0.5 for part in dead_units(run).values())
+    return steps is not None and alive and MOVING[0] < late(steps) < MOVING[1]
 
 
 HEURISTIC = Heuristic(

@@ -1,0 +1,75 @@
+"""A penalty on the weights that pulls them to 0, whatever the data say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin.heuristics.edits import keras_name
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.layer_edits import set_in_layers
+from scram_plugin.heuristics.measured import Layer, columns, enough_rows, layers, listed, shown_loss
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.words import number
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (
+    Option("strong", 0.1, "factor of an L1 or L2 penalty from which on it may be too strong; Keras's own default is 0.01"),
+    Option(
+        "shrunk",
+        0.3,
+        "of the norm that the penalised weights had at first, below which they were pulled to 0; without a penalty norms grow",
+    ),
+    Option("least", 3, "measured batches that are needed"),
+)
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    found = [(layer, factor) for layer in layers(run) if (factor := _factor(layer)) >= options["strong"]]
+    if not found:
+        return
+    norms = columns(run, "weight", "norm")
+    enough_rows(norms, int(options["least"]))
+    left = {}
+    for layer, _ in found:
+        curve = norms.get(f"{layer.path}/kernel")
+        if curve is not None and len(curve.finite) > 1 and curve.finite.values[0] > 0:
+            left[layer.path] = float(curve.finite.values[-1] / curve.finite.values[0])
+    if not left or float(np.median(list(left.values()))) > options["shrunk"]:
+        return
+    least = min(left, key=lambda path: left[path])
+    layer, factor = max(found, key=lambda entry: entry[1])
+    names = listed([layer.name for layer, _ in found])
+    curve, keras = shown_loss(run), keras_name(run.facts)
+    paths = [layer.path for layer, _ in found]
+    edit = set_in_layers(run.facts, paths, "kernel_regularizer", f"{keras}.regularizers.L2(0.0001)") if keras else None
+    yield Finding(
+        severity="warning",
+        confidence="likely",
+        title=f"The penalty on weights is too strong: {number(factor)} in {names}",
+        evidence={"layers": names, "factor": number(factor), "least": f"`{least}`", "left": left[least]},
+        first_step=int(curve.steps[0]),
+        last_step=int(curve.steps[-1]),
+        axis=curve.axis,
+        curves=[norms[f"{least}/kernel"].source(), curve.source()],
+        causes=[Cause("factor", f"The factor of {layer.name} is {number(factor)}.", "", edit)],
+    )
+
+
+def _factor(layer: Layer) -> float:
+    """The larger factor of an L1 and L2 penalty on the kernel; 0 without one."""
+    settings = layer.facts.get("regularizer") or {}
+    return max((float(settings[kind]) for kind in ("l1", "l2") if isinstance(settings.get(kind), int | float)), default=0.0)
+
+
+HEURISTIC = Heuristic(
+    id="strong-regularization",
+    group="model",
+    title_passed="Penalties leave the weights room to learn",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("SCRAM's facts of the model", "SCRAM's statistics of weights"),
+)
