@@ -122,6 +122,7 @@ EXPLAINS: dict[str, frozenset[str]] = {
     "nonfinite-inputs": _AFTER_NAN | _NAN | _LAYERS | {"unnormalized-inputs", "output-collapse", "initial-loss"},
     "constant-inputs": _STANDSTILL | _LAYERS,
     "label-range": _NAN
+    | _LAYERS
     | _STANDSTILL
     | _UNREST
     | {"initial-loss", "zero-loss", "output-activation-mismatch", "class-imbalance"},

@@ -61,6 +61,20 @@ SORTED = np.argsort(Y, kind="stable")
 CONSTANT = np.concatenate([X[:, 20:28], np.full((len(X), 2), 0.3, "float32")], axis=1)
 
 
+class Own(keras.Model):
+    def __init__(self, activation):
+        super().__init__()
+        keras.utils.set_random_seed(4)
+        self.hidden, self.out = layers.Dense(32, "relu"), layers.Dense(1, activation)
+
+    def call(self, x):
+        return self.out(self.hidden(x))
+
+
+def stream(x, y):
+    return tf.data.Dataset.from_tensor_slices((x, y)).batch(32)
+
+
 PRICES = np.round((IMAGES[ORDER].mean(axis=(1, 2)) - IMAGES.mean()) / IMAGES.mean(axis=(1, 2)).std(), 3)
 MANY = np.tile(np.arange(len(Y)), 2)
 SELDOM = (np.random.default_rng(2).random(len(MANY)) < 0.04).astype("float32")
@@ -235,6 +249,30 @@ FAULTS = {
         lambda p: fit(p, recurrent("relu"), x=SEQUENCES, y=SEQUENCES[:, -1, 0], loss="mse", optimizer="sgd"),
         lambda p: fit(p, recurrent("tanh"), x=SEQUENCES, y=SEQUENCES[:, -1, 0], loss="mse", optimizer="sgd", epochs=8),
     ),
+    "softmax in two layers": (
+        "output-activation-mismatch",
+        "twice-layers",
+        lambda p: fit(p, model(layers.Dense(32, "relu"), layers.Dense(10, "softmax"), out=layers.Softmax())),
+        lambda p: fit(p, model(layers.Dense(32, "relu"), layers.Dense(10), out=layers.Softmax())),
+    ),
+    "a squared error of probabilities": (
+        "output-activation-mismatch",
+        "squared-error",
+        lambda p: fit(p, model(), y=np.eye(10)[Y], loss="mse", optimizer=keras.optimizers.SGD(0.01)),
+        lambda p: fit(p, model(), y=np.eye(10)[Y], loss="mse", optimizer="adam"),
+    ),
+    "several classes at once": (
+        "label-range",
+        "several",
+        lambda p: fit(p, model(), y=np.eye(10)[Y] + np.eye(10)[(Y + 3) % 10], loss="categorical_crossentropy"),
+        lambda p: fit(p, model(), y=np.eye(10)[Y], loss="categorical_crossentropy"),
+    ),
+    "a sorted stream": (
+        "unshuffled-data",
+        "stream",
+        lambda p: fit(p, model(), x=stream(X[SORTED], Y[SORTED]), y=None, validation_split=0.0, batch_size=None),
+        lambda p: fit(p, model(), x=stream(X, Y), y=None, validation_split=0.0, batch_size=None),
+    ),
     "zeros in front of a ReLU": (
         "poor-initialization",
         "same",
@@ -339,3 +377,10 @@ def test_its_healthy_twin_is_not(case, tmp_path):
     assert heuristic in result.passed
     others = [f["heuristic"] for f in result.findings if f["severity"] != "info" and f["explained_by"] is None]
     assert set(others) <= {"undertrained"}, "four epochs are few"
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_of_a_subclass_outputs_that_are_always_1_are_told(activation, tmp_path):
+    result = fit(tmp_path, Own(activation), y=binary(), loss=BINARY)
+    causes = [f["causes"][0]["id"] for f in result.findings if f["heuristic"] == "output-activation-mismatch"]
+    assert causes == (["one-unit-softmax"] if activation == "softmax" else [])

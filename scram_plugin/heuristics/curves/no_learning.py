@@ -27,7 +27,7 @@ OPTIONS = (
     ),
     Option("min_gain", 0.02, "smallest improvement that counts as learning, as a fraction of the first loss"),
 )
-BETTER = 0.97  # of the loss of guessing, or of the first: above it nothing was learned
+BETTER = 0.97  # of the loss of guessing: above it nothing was learned
 LEARNED = 0.05  # improvement of the training accuracy that shows learning, whatever the loss does
 GOOD = 0.9  # an accuracy from which on there is little left to learn
 GUESSED = (0.95, 1.1)  # times ln(1 / accuracy), the loss of guessing among so many classes, between which it is just that
@@ -102,7 +102,7 @@ def _by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
     share = counts[counts > 0] / counts.sum()
     guess = float(-(share * np.log(share)).sum())
     best, first, last = (float(v) for v in (validation.finite.values.min(), training.values[0], training.values[-1]))
-    if best < BETTER * guess or not last < BETTER * first:
+    if best < BETTER * guess or not last < (1 - options["min_gain"]) * first:
         return None
     said = (
         f"No validation loss was below {best:.4g}; guessing by the frequencies of the {len(share)} classes costs {guess:.4g}."

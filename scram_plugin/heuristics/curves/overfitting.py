@@ -70,7 +70,9 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
     train_best, train_end = at(training, first), at(training, last)
     if train_end - train_best > max(3 * shape_of(training).noise, 0.05 * abs(train_best)):
         return  # both rise: that is divergence, not overfitting
-    grave = rise > floor
+    # the losses of examples differ by about as much as they are large, so that few of them tell a mean no better than this
+    seen = run.facts.get("data", {}).get("validation", {}).get("samples")
+    grave = rise > max(floor, abs(lowest) / np.sqrt(seen) if seen else 0.0)
     unit = validation.axis
     evidence: dict[str, Any] = {
         "best_place": place(unit, first),

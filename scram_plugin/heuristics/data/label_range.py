@@ -36,7 +36,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if counts and not _several(run):  # of all labels, not only of those that were come by
         classes = np.flatnonzero(counts)
         least, most = min(least, float(classes[0])), max(most, float(classes[-1]))
-    judged = _judge(run, loss, units, least, most)
+    judged = _judge(run, loss, units, least, most) or _several_at_once(run, loss)
     if judged is None:
         return
     cause, edit, said, expected = judged
@@ -44,7 +44,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     yield Finding(
         severity="warning" if cause in ("one-value", "class-numbers") else "error",
         confidence="likely" if cause == "class-numbers" else "certain",
-        title=f"The labels do not fit the loss: {least:g} to {most:g}" if cause != "one-value" else f"All labels are {least:g}",
+        title={
+            "one-value": f"All labels are {least:g}",
+            "several": "The labels do not fit the loss: several classes at once",
+        }.get(cause, f"The labels do not fit the loss: {least:g} to {most:g}"),
         evidence={
             "least": least,
             "most": most,
@@ -97,6 +100,19 @@ def _judge(run: TrainingRun, loss: str, units: Any, least: float, most: float) -
             "It compares each output with each label.",
         )
     return None
+
+
+def _several_at_once(run: TrainingRun, loss: str) -> tuple[str, Edit | None, str, str] | None:
+    """Targets of 0 and 1 of which an example has none or several, with a loss for one class each."""
+    means = [run.statistic(schema.STATISTICS, c) for c in run.columns(schema.STATISTICS) if c.startswith("y0/mean/")]
+    outputs = run.facts.get("model", {}).get("outputs") or []
+    if loss != "CategoricalCrossentropy" or not means or len(outputs) != 1 or len(outputs[0].get("shape") or []) != 2:
+        return None  # where each step of a sequence has a class, padding may have none
+    ones = float(np.median(np.sum([curve.values for curve in means if curve is not None], axis=0)))
+    if abs(ones - 1) < 0.1:
+        return None
+    said = f"An example's targets sum to {ones:.3g} on average; of one class each they would sum to 1."
+    return "several", None, said, "It expects one class, or probabilities that sum to 1, for each example."
 
 
 def _several(run: TrainingRun) -> bool:

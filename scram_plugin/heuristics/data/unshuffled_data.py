@@ -39,8 +39,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         yield apart
         return
     means, spread = run.statistic(schema.BATCHES, "y0/mean"), run.statistic(schema.STATISTICS, "y0/std")
-    size = run.facts.get("fit", {}).get("batch_size")
-    if means is None or spread is None or not len(spread.finite) or not isinstance(size, int):
+    size = _batch_size(run)
+    if means is None or spread is None or not len(spread.finite) or size is None:
         raise NotChecked("the targets' means, or the batch size, were not logged", HOW)
     if run.statistic(schema.STATISTICS, "y0/mean/0") is not None:
         raise NotChecked("the targets are several numbers each, which have no order", "targets of one number each")
@@ -76,6 +76,15 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     )
 
 
+def _batch_size(run: TrainingRun) -> int | None:
+    """As `fit` was told, or else as many as labels were counted in a measured batch (of a stream only that is known)."""
+    size = run.facts.get("fit", {}).get("batch_size")
+    if isinstance(size, int):
+        return size
+    counts = [run.statistic(schema.STATISTICS, c) for c in run.columns(schema.STATISTICS) if c.startswith("y0/count/")]
+    return int(sum(curve.values[0] for curve in counts if curve is not None)) or None
+
+
 def _apart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
     """Classes in the validation data that the training data hardly have: what is cut off the end of sorted data."""
     data = run.facts.get("data", {})
@@ -108,7 +117,9 @@ def _causes(run: TrainingRun) -> list[Cause]:
     switched = Cause(
         "off", "fit was told shuffle=False." if off else "", "", set_in_fit(run.facts, "shuffle", None) if off else None
     )
-    return [switched, Cause("stream")] if off else [Cause("stream"), switched]
+    told = isinstance(run.facts.get("fit", {}).get("batch_size"), int)
+    stream = Cause("stream", "" if told else "fit was given a stream of batches, which it does not shuffle.")
+    return [switched, stream] if off else [stream, switched]
 
 
 HEURISTIC = Heuristic(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option, TooEarly
 from scram_plugin.heuristics.layer_edits import set_in_layers
 from scram_plugin.heuristics.measured import KERNELS, Layer, columns, enough_rows, finite_median, known_layers
 from scram_plugin.heuristics.page import Page
@@ -25,13 +25,15 @@ OPTIONS = (
         "or more (Hochreiter, 1991; Glorot & Bengio, 2010), healthy nets of the tests stay above 0.015",
     ),
 )
-STILL_BATCHES = 40
+BATCHES = 40
 STILL, FALLS = 0.97, 0.5  # of the median loss of the first quarter of batches, in the last: it stands, and it falls
 SQUASHING = ("sigmoid", "tanh", "softsign", "hard_sigmoid")
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     norms = {path: curve for path, curve in columns(run, "gradient", "norm").items() if path.rpartition("/")[2] in KERNELS}
+    # at the start attention looks everywhere alike, so that what it asks hardly matters
+    norms = {path: curve for path, curve in norms.items() if not {"query", "key"} & set(path.split("/"))}
     enough_rows(norms, int(options["least"]))
     if len(norms) < options["depth"]:
         return
@@ -48,9 +50,11 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     first = order[0]
     ratio = known[first] / known[largest]
     curve = norms[first]
-    causes = _causes(run)
+    causes, left = _causes(run), _left(run)
+    if left < FALLS:
+        return  # with an optimiser that scales steps, small gradients may well do
     yield Finding(
-        severity=_severity(run, causes[0]),
+        severity="error" if causes[0].for_ and left > STILL else "warning",
         confidence="likely",
         title=f"Vanishing gradients: next to nothing reaches `{_layer(first)}`",
         evidence={
@@ -75,15 +79,13 @@ def _early(curve: Curve) -> float:
     return finite_median(curve.values[: max(8, len(curve) // 4)])
 
 
-def _severity(run: TrainingRun, cause: Cause) -> str:
-    """By what the loss does: with an optimiser that scales steps, small gradients may well do."""
+def _left(run: TrainingRun) -> float:
+    """The median loss of the last quarter of batches, as a part of the first's. Raises TooEarly while there are few."""
     loss = run.signal("batch loss")
-    if loss is None or len(loss.finite) < STILL_BATCHES:
-        return "warning"
-    values = loss.finite.values
-    quarter = len(values) // 4
-    left = float(np.median(values[-quarter:]) / np.median(values[:quarter]))
-    return "info" if left < FALLS else "error" if cause.for_ and left > STILL else "warning"
+    if loss is None or len(loss.finite) < BATCHES:
+        raise TooEarly(f"it needs the loss of {BATCHES} batches")
+    values, quarter = loss.finite.values, len(loss.finite) // 4
+    return float(np.median(values[-quarter:]) / np.median(values[:quarter]))
 
 
 def _layer(variable: str) -> str:

@@ -11,7 +11,7 @@ from scram_plugin import schema
 from scram_plugin.heuristics.edits import Edit
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
 from scram_plugin.heuristics.layer_edits import set_from_logits, set_in_layers, set_loss
-from scram_plugin.heuristics.measured import Layer, output, shown_loss
+from scram_plugin.heuristics.measured import Layer, layers, output, shown_loss
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -24,7 +24,13 @@ BEYOND = 0.05  # of the spread of the targets, by which they lie outside of what
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    layer = output(run)
+    try:
+        layer = output(run)
+    except NotChecked:
+        if _always_one(run):
+            yield _finding(run, "one-unit-softmax", "error", {"layer": "of the model"}, None)
+            return
+        raise
     loss = run.facts.get("loss", {})
     if not loss.get("class") or loss.get("custom"):
         raise NotChecked("the loss is of your own, or there are several", "a loss of Keras in compile")
@@ -32,9 +38,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     judged = _judge(run, layer, str(loss["class"]), bool(loss.get("from_logits")), units)
     if judged is None:
         return
-    cause, severity, evidence, edit = judged
+    yield _finding(run, *judged)
+
+
+def _finding(run: TrainingRun, cause: str, severity: str, evidence: dict[str, Any], edit: Edit | None) -> Finding:
     curve = shown_loss(run)
-    yield Finding(
+    return Finding(
         severity=severity,
         confidence="certain" if severity == "error" else "likely",
         title=TITLES[cause].format(**evidence),
@@ -51,6 +60,8 @@ TITLES = {
     "one-unit-softmax": "Softmax over a single unit is always 1",
     "missing-softmax": "{loss} is given outputs that are no probabilities",
     "missing-sigmoid": "{loss} is given outputs that are no probabilities",
+    "twice-layers": "{activation} is applied twice, by {before} and by {layer}",
+    "squared-error": "{loss} of probabilities teaches next to nothing",
     "twice": "{activation} is applied twice: in the model and in the loss",
     "sigmoid-for-classes": "Sigmoid outputs for classes that exclude one another",
     "one-class": "{loss} of a single output is always 0",
@@ -60,6 +71,8 @@ WHY = {
     "one-unit-softmax": "The output layer {layer} has one unit and softmax.",
     "missing-softmax": "{layer} has no softmax, and from_logits is not set.",
     "missing-sigmoid": "{layer} has {activation_name}, and from_logits is not set.",
+    "twice-layers": "{before} has {activation}, and {layer} applies it again.",
+    "squared-error": "{layer} has softmax, the targets are one class each, and the loss has hardly fallen.",
     "twice": "{layer} has {activation}, and the loss is told from_logits=True.",
     "sigmoid-for-classes": "{layer} has {units} sigmoid units, and the loss is {loss}.",
     "one-class": "{layer} has one unit; {loss} compares several.",
@@ -85,6 +98,10 @@ def _judge(
         text = None if value is None else f'"{value}"'
         return set_in_layers(run.facts, [layer.path], "activation", text) if own else None
 
+    before = _before(run, layer)
+    if before is not None and activation in ("softmax", "sigmoid") and before.activation == activation:
+        twice = {**evidence, "before": before.name}
+        return "twice-layers", "warning", twice, set_in_layers(run.facts, [before.path], "activation", None)
     if activation == "softmax" and units == 1:
         return "one-unit-softmax", "error", evidence, activate("sigmoid")
     if loss in CATEGORICAL:
@@ -101,11 +118,46 @@ def _judge(
             return "twice", "warning", evidence, set_from_logits(run.facts, False)
         if not logits and activation not in ("sigmoid", "softmax", "hard_sigmoid") and not _probabilities(run):
             return "missing-sigmoid", "error", evidence, activate("sigmoid")
+    elif loss in DISTANCES and activation == "softmax" and _one_class_each(run) and _still(run):
+        return "squared-error", "warning", evidence, set_loss(run.facts, "categorical_crossentropy")
     elif loss in DISTANCES and activation in RANGES:
         numbers = isinstance(units, int) and units > 1 and run.statistic(schema.STATISTICS, "y0/mean/0") is None
         # one number an example for several outputs: that is for label-range to tell
         return None if numbers else _reach(run, activation, evidence, activate(None))
     return None
+
+
+def _before(run: TrainingRun, layer: Layer) -> Layer | None:
+    """The layer whose output this one alone reads."""
+    sources = layer.facts.get("from") or []
+    return next((other for other in layers(run) if sources == [other.path.rpartition("/")[2]]), None)
+
+
+def _always_one(run: TrainingRun) -> bool:
+    """Whether every measured output was exactly 1 with a binary loss: what softmax over one unit gives."""
+    low = run.statistic(schema.STATISTICS, "y_pred0/min")
+    several = run.statistic(schema.STATISTICS, "y_pred0/mean/0") is not None
+    binary = "Binary" in str(run.facts.get("loss", {}).get("class"))
+    high = run.statistic(schema.STATISTICS, "y_pred0/max")
+    if low is None or high is None or len(low) < 3 or several or not binary:
+        return False
+    return bool((low.values == 1).all() and (high.values == 1).all())
+
+
+def _one_class_each(run: TrainingRun) -> bool:
+    """Whether the targets of an example sum to 1, as those of one class do."""
+    means = [run.statistic(schema.STATISTICS, c) for c in run.columns(schema.STATISTICS) if c.startswith("y0/mean/")]
+    sums = np.sum([curve.values for curve in means if curve is not None], axis=0) if means else np.zeros(1)
+    return bool(np.allclose(sums, 1, atol=0.01))
+
+
+def _still(run: TrainingRun) -> bool:
+    """Whether the loss is, after 100 batches at least, where it began."""
+    loss = run.signal("batch loss")
+    if loss is None or len(loss.finite) < 100:
+        return False
+    tenth = len(loss.finite) // 10
+    return bool(np.median(loss.finite.values[-tenth:]) > 0.9 * np.median(loss.finite.values[:tenth]))
 
 
 def _probabilities(run: TrainingRun) -> bool:

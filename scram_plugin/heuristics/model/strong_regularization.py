@@ -36,7 +36,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     for layer, _ in found:
         curve = norms.get(f"{layer.path}/kernel")
         if curve is not None and len(curve.finite) > 1 and curve.finite.values[0] > 0:
-            left[layer.path] = float(curve.finite.values[-1] / curve.finite.values[0])
+            left[layer.path] = float(curve.finite.values.min() / curve.finite.values[0])
     if not left or float(np.median(list(left.values()))) > options["shrunk"]:
         return
     least = min(left, key=lambda path: left[path])
