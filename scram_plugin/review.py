@@ -103,18 +103,29 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
             result.findings += findings
             if not findings:
                 result.passed.append(heuristic.id)
-    worst: dict[str, int] = {}  # heuristic -> its gravest severity
-    for finding in result.findings:
-        rank = SEVERITIES.index(finding["severity"])
-        worst[finding["heuristic"]] = min(rank, worst.get(finding["heuristic"], rank))
-    for finding in result.findings:
-        rank = SEVERITIES.index(finding["severity"])
-        causes = (c for c, brings in EXPLAINS.items() if c in worst and finding["heuristic"] in brings and worst[c] <= rank)
-        finding["explained_by"] = next(causes, None)
+    _explain(result.findings)
     result.findings.sort(
         key=lambda f: (f["explained_by"] is not None, SEVERITIES.index(f["severity"]), f["steps"]["first"], f["heuristic"])
     )
     return result
+
+
+def _explain(findings: list[dict[str, Any]]) -> None:
+    """Fold findings under those that bring them about. What has an error as its consequence is an error itself.
+
+    An info explains nothing graver: it is no more than a remark.
+    """
+    reported = {f["heuristic"] for f in findings if f["severity"] != "info"}
+    remarks = {f["heuristic"] for f in findings}
+    for finding in findings:
+        able = remarks if finding["severity"] == "info" else reported
+        finding["explained_by"] = next(
+            (cause for cause, brings in EXPLAINS.items() if cause in able and finding["heuristic"] in brings), None
+        )
+    for finding in findings:
+        for cause in findings:
+            if cause["heuristic"] == finding["explained_by"] and cause["severity"] != "info":
+                cause["severity"] = min(cause["severity"], finding["severity"], key=SEVERITIES.index)
 
 
 def _finding(heuristic: Heuristic, finding: Finding, languages: Sequence[str]) -> dict[str, Any]:

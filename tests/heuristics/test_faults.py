@@ -384,3 +384,11 @@ def test_of_a_subclass_outputs_that_are_always_1_are_told(activation, tmp_path):
     result = fit(tmp_path, Own(activation), y=binary(), loss=BINARY)
     causes = [f["causes"][0]["id"] for f in result.findings if f["heuristic"] == "output-activation-mismatch"]
     assert causes == (["one-unit-softmax"] if activation == "softmax" else [])
+
+
+def test_a_warning_that_explains_an_error_is_an_error(tmp_path):
+    result = fit(tmp_path, model(layers.Dense(32, "relu", kernel_initializer="zeros")))
+    dead, poor = finding(result, "dead-relu"), finding(result, "poor-initialization")
+    assert (dead["severity"], dead["explained_by"]) == ("error", "poor-initialization")
+    assert (poor["severity"], poor["explained_by"]) == ("error", None)
+    assert result.findings[0] is poor

@@ -11,7 +11,7 @@ from scram_plugin import schema
 from scram_plugin.heuristics.data.label_range import DISTANCES
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.layer_edits import wrap_in_fit
-from scram_plugin.heuristics.measured import HOW, dead_units, shown_loss
+from scram_plugin.heuristics.measured import HOW, shown_loss
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -45,9 +45,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     error = float(np.sqrt(late)) if loss == "MeanSquaredError" and late >= 0 else late
     if not nonfinite and error < options["part"] * spread:
         return
-    dead = any(part >= 1.0 for part in dead_units(run).values())
     yield Finding(
-        severity="error" if nonfinite or dead else "warning",
+        severity="warning",
         confidence="likely",
         title=f"The targets are not normalised: {number(mean)} ± {number(spread)}",
         evidence={

@@ -9,7 +9,7 @@ import numpy as np
 
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option, TooEarly
 from scram_plugin.heuristics.layer_edits import set_in_layers
-from scram_plugin.heuristics.measured import KERNELS, Layer, columns, enough_rows, finite_median, known_layers
+from scram_plugin.heuristics.measured import KERNELS, Layer, columns, dead_units, enough_rows, finite_median, known_layers
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.curve import Curve
@@ -26,7 +26,7 @@ OPTIONS = (
     ),
 )
 BATCHES = 40
-STILL, FALLS = 0.97, 0.5  # of the median loss of the first quarter of batches, in the last: it stands, and it falls
+FALLS = 0.5  # of the median loss of the first quarter of batches, below which that of the last has fallen well
 SQUASHING = ("sigmoid", "tanh", "softsign", "hard_sigmoid")
 
 
@@ -50,11 +50,13 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     first = order[0]
     ratio = known[first] / known[largest]
     curve = norms[first]
-    causes, left = _causes(run), _left(run)
-    if left < FALLS:
+    if _left(run) < FALLS:
         return  # with an optimiser that scales steps, small gradients may well do
+    causes = _causes(run)
+    if not causes[0].for_ and any(part >= 1.0 for part in dead_units(run).values()):
+        return  # a layer that is dead lets no gradient through, and is told as such
     yield Finding(
-        severity="error" if causes[0].for_ and left > STILL else "warning",
+        severity="warning",
         confidence="likely",
         title=f"Vanishing gradients: next to nothing reaches `{_layer(first)}`",
         evidence={

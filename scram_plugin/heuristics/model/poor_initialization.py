@@ -38,7 +38,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         scale = first.initial_scale or 0.0
         dead = [layer.name for layer in found if dead_units(run).get(layer.path, 0.0) >= 1.0]
         yield Finding(
-            severity="error" if dead else "warning",
+            severity="warning",
             confidence="likely",
             title={
                 "same": f"All initial weights of {names} are the same",
