@@ -104,8 +104,9 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
             if not findings:
                 result.passed.append(heuristic.id)
     _explain(result.findings)
+    order = [heuristic.id for heuristic in catalogue.heuristics]
     result.findings.sort(
-        key=lambda f: (f["explained_by"] is not None, SEVERITIES.index(f["severity"]), f["steps"]["first"], f["heuristic"])
+        key=lambda f: (f["explained_by"] is not None, SEVERITIES.index(f["severity"]), order.index(f["heuristic"]))
     )
     return result
 

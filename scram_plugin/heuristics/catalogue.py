@@ -54,6 +54,7 @@ from scram_plugin.heuristics.model import (
     high_dropout,
     initial_loss,
     missing_activation,
+    normalization_lag,
     output_activation_mismatch,
     poor_initialization,
     strong_regularization,
@@ -79,6 +80,7 @@ HEURISTICS = (
     unconventional_learning_rate.HEURISTIC,
     high_dropout.HEURISTIC,
     strong_regularization.HEURISTIC,
+    normalization_lag.HEURISTIC,
     too_many_parameters.HEURISTIC,
     initial_loss.HEURISTIC,
     nonfinite_loss.HEURISTIC,
@@ -142,6 +144,7 @@ EXPLAINS: dict[str, frozenset[str]] = {
     "unconventional-learning-rate": _STANDSTILL | _UNREST | _LAYERS | {"undertrained"},
     "high-dropout": _STANDSTILL | {"validation-better-than-training", "undertrained", "oscillating-loss", "dead-relu"},
     "strong-regularization": _STANDSTILL | _LAYERS | {"initial-loss", "undertrained"},
+    "normalization-lag": frozenset({"overfitting", "noisy-validation", "no-learning", "metric-loss-disagreement"}),
     "missing-activation": _STANDSTILL,
     "unshuffled-data": _STANDSTILL | _UNREST | {"metric-loss-disagreement", "overfitting", "validation-better-than-training"},
     "input-distribution-shift": frozenset(

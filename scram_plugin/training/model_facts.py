@@ -18,7 +18,20 @@ from scram_plugin.training.structures import leaves
 
 MOST_LAYERS = 2_000
 PATH = 12
-_SETTINGS = ("rate", "units", "filters", "kernel_size", "strides", "scale", "offset", "input_dim", "output_dim", "stddev")
+_SETTINGS = (
+    "rate",
+    "units",
+    "filters",
+    "kernel_size",
+    "strides",
+    "scale",
+    "offset",
+    "input_dim",
+    "output_dim",
+    "stddev",
+    "momentum",
+    "mask_zero",
+)
 
 
 def facts(model: keras.Model, fit: Mapping[str, Any], source: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -20,8 +20,8 @@ def model(*hidden, out=None, inputs=64, first=()):
     return keras.Sequential([keras.Input((inputs,)), *first, *(hidden or (layers.Dense(32, "relu"),)), out])
 
 
-def fit(tmp_path, net, x=X, y=Y, loss=SPARSE, optimizer="adam", epochs=4, **how):
-    net.compile(optimizer, loss)
+def fit(tmp_path, net, x=X, y=Y, loss=SPARSE, optimizer="adam", epochs=4, metrics=None, **how):
+    net.compile(optimizer, loss, metrics=metrics)
     return reviewed(tmp_path, net, x, y, epochs=epochs, **how)
 
 
@@ -79,6 +79,20 @@ PRICES = np.round((IMAGES[ORDER].mean(axis=(1, 2)) - IMAGES.mean()) / IMAGES.mea
 MANY = np.tile(np.arange(len(Y)), 2)
 SELDOM = (np.random.default_rng(2).random(len(MANY)) < 0.04).astype("float32")
 SEQUENCES = np.random.default_rng(3).normal(size=(800, 60, 4)).astype("float32")
+
+
+TEXTS = np.where(np.arange(100) < 4, np.random.default_rng(5).integers(1, 200, (800, 100)), 0)
+
+
+def lagging(momentum):
+    kinds = (lambda: layers.Dense(64), lambda: layers.BatchNormalization(momentum=momentum), layers.ReLU)
+    return [make() for _ in range(2) for make in kinds]
+
+
+def reader(mask):
+    keras.utils.set_random_seed(4)
+    read = layers.Embedding(200, 16, mask_zero=mask)
+    return keras.Sequential([keras.Input((100,)), read, layers.LSTM(16), layers.Dense(1, "sigmoid")])
 
 
 def penalised(rate):
@@ -272,6 +286,24 @@ FAULTS = {
         "stream",
         lambda p: fit(p, model(), x=stream(X[SORTED], Y[SORTED]), y=None, validation_split=0.0, batch_size=None),
         lambda p: fit(p, model(), x=stream(X, Y), y=None, validation_split=0.0, batch_size=None),
+    ),
+    "a momentum of 0.999": (
+        "normalization-lag",
+        "momentum",
+        lambda p: fit(p, model(*lagging(0.999)), x=X * 16, optimizer=keras.optimizers.Adam(0.003)),
+        lambda p: fit(p, model(*lagging(0.9)), x=X * 16, optimizer=keras.optimizers.Adam(0.003)),
+    ),
+    "a text of padding": (
+        "no-learning",
+        "padding",
+        lambda p: fit(p, reader(mask=False), x=TEXTS, y=TEXTS[:, 0] % 2, loss=BINARY, metrics=["accuracy"], epochs=12),
+        lambda p: fit(p, reader(mask=True), x=TEXTS, y=TEXTS[:, 0] % 2, loss=BINARY, metrics=["accuracy"], epochs=12),
+    ),
+    "a ReLU instead of softmax": (
+        "output-activation-mismatch",
+        "missing-softmax",
+        lambda p: fit(p, model(out=layers.Dense(10, "relu")), y=np.eye(10)[Y], loss="categorical_crossentropy"),
+        lambda p: fit(p, model(), y=np.eye(10)[Y], loss="categorical_crossentropy"),
     ),
     "zeros in front of a ReLU": (
         "poor-initialization",

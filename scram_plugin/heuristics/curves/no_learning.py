@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from scram_plugin import schema
 from scram_plugin.heuristics.curves.judged import chance_level, enough, level, loss, rate_as_cause, reached
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.curves.shape import SURE, shape_of
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option
-from scram_plugin.heuristics.measured import chooses_class, dead_units, late, steps_of_kernels
+from scram_plugin.heuristics.layer_edits import set_in_layers
+from scram_plugin.heuristics.measured import RECURRENT, chooses_class, dead_units, known_layers, late, steps_of_kernels
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.training_run import TrainingRun
@@ -33,6 +35,7 @@ GOOD = 0.9  # an accuracy from which on there is little left to learn
 GUESSED = (0.95, 1.1)  # times ln(1 / accuracy), the loss of guessing among so many classes, between which it is just that
 BLOWN_UP = 3.0  # times the loss of guessing from which on the outputs are not merely uninformed but far too large
 MOVING = (1e-4, 0.03)  # parts of their norm by which steps change weights that learn (Bottou, 2012: about 0.001)
+PADDED = 0.5  # part of the inputs that are 0, from which on they are padding more than text
 CONSTANT = 1e-6  # of the loss: less than that is rounding in float32
 
 
@@ -104,6 +107,11 @@ def _by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
     best, first, last = (float(v) for v in (validation.finite.values.min(), training.values[0], training.values[-1]))
     if best < BETTER * guess or not last < (1 - options["min_gain"]) * first:
         return None
+    accuracy, seen = run.signal("validation accuracy"), run.facts["data"].get("validation", {}).get("samples")
+    if accuracy is not None and seen:
+        chance = float(share.max())
+        if float(np.mean(accuracy.finite.values)) > chance + 1.5 * math.sqrt(chance * (1 - chance) / seen):
+            return None  # its answers are better than chance: it is only far too sure of them
     said = (
         f"No validation loss was below {best:.4g}; guessing by the frequencies of the {len(share)} classes costs {guess:.4g}."
     )
@@ -155,6 +163,8 @@ def _causes(run: TrainingRun, tail: float, accuracy: float | None, classes: int 
             depth,
             labels,
         ]
+    if classes and (padding := _padding(run)) is not None:
+        return [padding, inputs, labels, speed]
     if classes and speed.against and _all_sound(run):
         said = "Rate, inputs, gradients and steps are as usual: what is left is that inputs and labels do not belong together."
         return [Cause("shuffled-apart", said), inputs, labels, depth]
@@ -172,6 +182,20 @@ def _all_sound(run: TrainingRun) -> bool:
         return False
     alive = all(part < 0.5 for part in dead_units(run).values())
     return steps is not None and alive and MOVING[0] < late(steps) < MOVING[1]
+
+
+def _padding(run: TrainingRun) -> Cause | None:
+    """Sequences that are mostly zeros, and a recurrent layer that reads them all to the end."""
+    zeros = run.statistic(schema.STATISTICS, "x0/zero")
+    known = known_layers(run)
+    recurrent = [layer for layer in known if layer.kind in RECURRENT]
+    embeddings = [
+        layer for layer in known if layer.kind == "Embedding" and not layer.facts.get("settings", {}).get("mask_zero")
+    ]
+    if zeros is None or not embeddings or not recurrent or np.median(zeros.values) < PADDED:
+        return None
+    said = f"{np.median(zeros.values):.0%} of the inputs are 0, and {recurrent[0].name} reads them like words."
+    return Cause("padding", said, "", set_in_layers(run.facts, [embeddings[0].path], "mask_zero", "True"))
 
 
 HEURISTIC = Heuristic(

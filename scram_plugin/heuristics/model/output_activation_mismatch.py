@@ -161,11 +161,14 @@ def _still(run: TrainingRun) -> bool:
 
 
 def _probabilities(run: TrainingRun) -> bool:
-    """Whether all outputs that were measured lie between 0 and 1, whatever makes them so."""
+    """Whether all outputs that were measured lie between 0 and 1, and of several sum to 1, whatever makes them so."""
     low, high = (run.statistic(schema.STATISTICS, f"y_pred0/{which}") for which in ("min", "max"))
     if low is None or high is None or len(low.finite) < 3 or not len(high.finite):
         return False
-    return bool(low.finite.values.min() >= 0 and high.finite.values.max() <= 1)
+    means = [run.statistic(schema.STATISTICS, c) for c in run.columns(schema.STATISTICS) if c.startswith("y_pred0/mean/")]
+    sums = np.sum([curve.values for curve in means if curve is not None], axis=0) if means else np.ones(1)
+    within = low.finite.values.min() >= 0 and high.finite.values.max() <= 1
+    return bool(within and np.allclose(sums[np.isfinite(sums)], 1, atol=0.01))
 
 
 def _reach(
