@@ -22,7 +22,7 @@ OPTIONS = (
         "part of the running statistics that is still where they started, 0 and 1: momentum to the power of the batches so far "
         "(Ioffe & Szegedy, 2015); with Keras's 0.99 that is after 70 batches, with 0.999 after 700",
     ),
-    Option("gap", 1.5, "times the training loss that the validation loss is, in every epoch"),
+    Option("gap", 1.5, "times the training loss that the validation loss is, in every epoch after the first"),
     Option("least", 3, "epochs of both losses that are needed"),
 )
 
@@ -45,7 +45,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     seen = int(batches.steps[-1]) + 1
     left = momentum**seen
     length = min(len(training), len(validation))
-    ratio = validation.values[:length] / np.maximum(training.values[:length], 1e-12)
+    # the training loss of the first epoch is that of a model that knew nothing yet
+    ratio = validation.values[1:length] / np.maximum(training.values[1:length], 1e-12)
     if left < options["left"] or not (ratio > options["gap"]).all():
         return
     slow = [other for other, m in found if m**seen >= options["left"]]
