@@ -1,12 +1,13 @@
 """What watching costs: the time of a training step with a callback, over that of the same step without.
 
-    python -m tests.benchmarks.overhead [--rounds 7] [--workloads dense convolutional text residual]
+    python -m tests.benchmarks.overhead [--rounds N] [--workloads dense convolutional text residual]
 
-Everything is compiled first. Then each round times one epoch of every configuration, in a shuffled order; ratios are taken
-within a round, so that slow drifts of a shared machine cancel, and the median over the rounds is printed: of processor time
-over all threads, which other programs disturb least, with its extremes, and of wall time. "plain again" is a second plain
-run: the noise. The first batch is timed apart, in fresh models, from the beginning of the training to the end of the first
-batch, and of the second, at which SCRAM compiles its measuring step.
+Every configuration trains in a thread of its own, but only one at a time: each in its turn makes a stretch of steps (hundreds
+of milliseconds) and hands over, in an order shuffled anew in every round. So all of them see the same quiet and the same busy
+moments of a shared machine. Ratios to the plain run are taken within a round, after everything is compiled, and the median
+over the rounds is printed: of processor time over all threads, which other programs disturb least, with its quartiles, and of
+wall time. "plain again" is a second plain run: the noise. The first batch is timed apart, in fresh models, from the beginning
+of the training to the end of the first batch, and of the second, at which SCRAM compiles its measuring step.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import os
 import random
 import statistics
 import tempfile
+import threading
 import time
+from functools import partial
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
@@ -26,7 +29,7 @@ from keras import layers
 
 from scram_plugin import SCRAM
 
-WARM = 5  # batches of an epoch that are not timed
+WARM = 300  # steps before anything is timed: from then on every 50th is measured, as in the rest of a training
 
 
 def dense_net():
@@ -62,13 +65,15 @@ def residual_net():
     return keras.Model(inputs, layers.Dense(10, "softmax")(layers.GlobalAveragePooling2D()(x)))
 
 
-# make, shape of an example, batch size, timed steps of a round (epochs are long in real trainings: hundreds of steps)
+# make, shape of an example, batch size, steps of a stretch, rounds
 WORKLOADS = {
-    "dense": (dense_net, (28, 28), 32, 1000),
-    "convolutional": (convolutional_net, (32, 32, 3), 64, 100),
-    "text": (text_model, (200,), 32, 50),
-    "residual": (residual_net, (32, 32, 3), 64, 50),
+    "dense": (dense_net, (28, 28), 32, 250, 40),
+    "convolutional": (convolutional_net, (32, 32, 3), 64, 100, 20),
+    "text": (text_model, (200,), 32, 50, 20),
+    "residual": (residual_net, (32, 32, 3), 64, 50, 15),
 }
+EPOCH = 1000  # steps; epochs are long in real trainings
+BY_HAND = "by hand: predict and get_weights"
 CALLBACKS = {
     "plain": lambda d, x: [],
     "plain again": lambda d, x: [],
@@ -76,9 +81,9 @@ CALLBACKS = {
     "SCRAM(print_findings=False)": lambda d, x: [SCRAM(d, print_findings=False)],
     "SCRAM(every=1)": lambda d, x: [SCRAM(d, every=1)],
     "TensorBoard(histogram_freq=1)": lambda d, x: [keras.callbacks.TensorBoard(d, histogram_freq=1)],
-    "by hand: predict and get_weights": lambda d, x: [ByHand(d, x)],
+    BY_HAND: lambda d, x: [ByHand(d, x)],
 }
-SLOW = 10  # times fewer steps for what is written by hand
+SLOW, FEW = 10, 7  # times fewer steps, and rounds, for what is written by hand
 
 
 class ByHand(keras.callbacks.Callback):
@@ -98,25 +103,59 @@ class ByHand(keras.callbacks.Callback):
                 tf.summary.scalar(f"{variable.path}/norm", np.linalg.norm(array))
 
 
-class Timer(keras.callbacks.Callback):
-    """(wall, processor) seconds a step from the sixth batch to the end of the epoch; all other callbacks included."""
+class Baton:
+    """Whose turn it is: first each warms up, then rounds in shuffled orders."""
 
-    def on_train_begin(self, logs=None):
-        self.ends = []
-        self.begin = time.perf_counter()
+    def __init__(self, names, rounds):
+        orders = [random.sample(names, len(names)) for _ in range(rounds)]
+        self.turns = [*names, *(name for r, order in enumerate(orders) for name in order if name != BY_HAND or r < FEW)]
+        self.changed = threading.Condition()
+
+    def take(self, name):
+        """Wait for a turn; False if there is none any more."""
+        with self.changed:
+            self.changed.wait_for(lambda: name not in self.turns or self.turns[0] == name)
+            return name in self.turns
+
+    def hand_over(self):
+        with self.changed:
+            self.turns.pop(0)
+            self.changed.notify_all()
+
+
+class Turns(keras.callbacks.Callback):
+    """(wall, processor) seconds a step of each stretch. It stands first: the others' work is done when it hands over."""
+
+    def __init__(self, name, baton, steps):
+        super().__init__()
+        self.name, self.baton, self.steps = name, baton, steps
+        self.stretches, self.left, self.warm = [], None, False
 
     def on_train_batch_begin(self, batch, logs=None):
-        if batch == WARM:
-            self.start = np.array([time.perf_counter(), time.process_time()])
+        if self.left == 0:
+            if self.warm:
+                self.stretches.append((self.now() - self.start) / self.steps)
+            self.warm = True
+            self.baton.hand_over()
+        if not self.left:
+            self.model.stop_training = not self.baton.take(self.name)
+            self.left = self.steps if self.warm else WARM if self.name != BY_HAND else self.steps
+            self.start = self.now()
+        self.left -= 1
+
+    def now(self):
+        return np.array([time.perf_counter(), time.process_time()])
+
+
+class Timer(keras.callbacks.Callback):
+    """Seconds from the beginning of the training to the ends of its first and second batch."""
+
+    def on_train_begin(self, logs=None):
+        self.ends, self.begin = [], time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):
-        self.batches = batch + 1
         if len(self.ends) < 2:
             self.ends.append(time.perf_counter() - self.begin)
-
-    def on_epoch_end(self, epoch, logs=None):
-        if self.batches > WARM:
-            self.seconds = (np.array([time.perf_counter(), time.process_time()]) - self.start) / (self.batches - WARM)
 
 
 def compiled(make):
@@ -127,7 +166,7 @@ def compiled(make):
 
 
 def data_of(name, steps):
-    _, shape, batch, _ = WORKLOADS[name]
+    _, shape, batch, _, _ = WORKLOADS[name]
     rng = np.random.default_rng(0)
     size = (steps * batch, *shape)
     x = rng.integers(0, 5000, size).astype("int32") if name == "text" else rng.random(size, "float32")
@@ -138,31 +177,30 @@ def data_of(name, steps):
 
 
 def steady(name, rounds, configurations):
-    make, _, _, steps = WORKLOADS[name]
-    x, y, batch = data_of(name, steps)
-    runs, seconds = {}, {config: [] for config in configurations}
+    make, _, _, steps, usual = WORKLOADS[name]
+    x, y, batch = data_of(name, EPOCH)
+    baton, turns, threads = Baton(configurations, rounds or usual), {}, []
     for config in configurations:
-        model, timer = compiled(make), Timer()
-        given = [*CALLBACKS[config](tempfile.mkdtemp(), x[:batch]), timer]
-        model.fit(x[: 8 * batch], y[: 8 * batch], batch_size=batch, verbose=0, callbacks=given)
-        runs[config] = model, given, timer
-    for _ in range(rounds):
-        for config in random.sample(list(runs), len(runs)):
-            model, given, timer = runs[config]
-            fewer = max(steps // SLOW, WARM + 2) * batch if config.startswith("by hand") else len(x)
-            model.fit(x[:fewer], y[:fewer], batch_size=batch, verbose=0, callbacks=given)
-            seconds[config].append(timer.seconds)
-    plain = np.array(seconds["plain"])
-    print(f"\n{name} net, batch {batch}: {1e3 * np.median(plain[:, 0]):.2f} ms a step, {steps} steps a round, {rounds} rounds")
+        turns[config] = Turns(config, baton, max(steps // SLOW, 2) if config == BY_HAND else steps)
+        callbacks = [turns[config], *CALLBACKS[config](tempfile.mkdtemp(), x[:batch])]
+        fit = partial(compiled(make).fit, x, y, batch_size=batch, epochs=10_000, verbose=0, callbacks=callbacks)
+        threads.append(threading.Thread(target=fit))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    plain = np.array(turns["plain"].stretches)
+    print(f"\n{name} net, batch {batch}: {1e3 * np.median(plain[:, 0]):.2f} ms a step, {len(plain)} stretches of {steps} steps")
     print(f"  {'':34}{'processor time':>22}{'wall time':>18}")
-    for config, values in seconds.items():
-        ratio = np.array(values) / plain
-        low, middle, high = (f(ratio[:, 1]) for f in (np.min, np.median, np.max))
+    for config, turn in turns.items():
+        seconds = np.array(turn.stretches)
+        ratio = seconds / plain[: len(seconds)]
+        low, middle, high = np.quantile(ratio[:, 1], (0.25, 0.5, 0.75))
         print(f"  {config:34}{middle:8.3f} ({low:.2f}-{high:.2f}){np.median(ratio[:, 0]):18.3f}", flush=True)
 
 
 def start(name, rounds):
-    make, _, _, _ = WORKLOADS[name]
+    make, _, _, _, _ = WORKLOADS[name]
     x, y, batch = data_of(name, 4)
     ends = {config: [] for config in ("plain", "SCRAM")}
     for _ in range(rounds):
@@ -179,7 +217,7 @@ def start(name, rounds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, help="of stretches; by default as many as that takes some minutes")
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
     parser.add_argument("--configurations", nargs="+", choices=CALLBACKS, default=list(CALLBACKS))
     arguments = parser.parse_args()
