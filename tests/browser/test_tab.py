@@ -44,13 +44,13 @@ def tab(browser, demo_server):
 
 
 def test_the_worst_run_is_open_without_a_link(tab):
-    assert tab.scram.inner_text("main h2") == "movie_reviews/lr_1e10"
-    assert shown(tab) == ["nonfinite-loss"]
-    assert "Probably a consequence of this: Validation loss is NaN" in tab.scram.inner_text("details.explained summary")
+    assert tab.scram.inner_text("main h2") == "cifar10/unnormalized"
+    assert shown(tab) == ["unnormalized-inputs"]
+    assert "Probably a consequence of this: Dead units" in tab.scram.inner_text("details.explained summary")
     assert "Trouble: 1 error" in tab.scram.inner_text(".headline")
     assert tab.scram.evaluate("document.documentElement.lang") == "en"
     assert tab.scram.title() == "SCRAM"
-    assert "p.scram.run=movie_reviews%2Flr_1e10" in tab.url
+    assert "p.scram.run=cifar10%2Funnormalized" in tab.url
 
 
 def test_every_run_shows_what_the_command_line_says(tab, demo_server):
@@ -117,11 +117,11 @@ def test_the_link_to_time_series_leads_to_this_curve(browser, demo_server):
 
 def test_errors_and_warnings_differ_without_colour(tab):
     signs = {}
-    for run in ("movie_reviews/lr_1e10", "cifar10/unnormalized"):
+    for run in ("movie_reviews/lr_1e10", "fashion_mnist/overfit"):
         tab.scram.click(f"[data-run='{run}']")
         tab.scram.wait_for_selector(f"main[aria-label='Review of {run}']")
         signs[run] = tab.scram.inner_text("article h3").partition(":")[0]
-    assert signs == {"movie_reviews/lr_1e10": "● Error", "cifar10/unnormalized": "▲ Warning"}
+    assert signs == {"movie_reviews/lr_1e10": "● Error", "fashion_mnist/overfit": "▲ Warning"}
 
 
 def test_keyboard_alone(tab):
