@@ -12,9 +12,10 @@ from typing import BinaryIO
 import google_crc32c
 import numpy as np
 
+from scram_plugin import schema
 from scram_plugin.logs import bulk, frames
 from scram_plugin.logs.layout import BFLOAT16, layout
-from scram_plugin.logs.parsed import Own, Unreadable
+from scram_plugin.logs.parsed import Block, Own, Unreadable
 
 CHUNK = 4 << 20  # bytes read at once; bounds the memory of one look beside the columns themselves
 
@@ -35,26 +36,62 @@ _NUMBER = {kind: struct.Struct(form).unpack_from for kind, form in _FORMATS.item
 _DOUBLE, _CHECKSUM = _NUMBER["<f8"], _NUMBER["<u4"]
 
 
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]  # steps, wall times, values
+
+
+class Table:
+    """Blocks of one of SCRAM's tables that have the same columns and follow one another.
+
+    They stay whole: a deep net has thousands of columns, and a review looks at few of them.
+    """
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names, self.rows = names, 0
+        self._blocks: list[Block] = []
+        self._whole: Arrays | None = None
+
+    def extend(self, block: Block) -> None:
+        self._blocks.append(block)
+        self._whole, self.rows = None, self.rows + len(block.steps)
+
+    def column(self, at: int) -> Arrays:
+        if self._whole is None:
+            steps = np.concatenate([block.steps for block in self._blocks])
+            wall_times = np.concatenate([block.wall_times for block in self._blocks])
+            values = np.concatenate([block.values for block in self._blocks])
+            self._blocks = [self._blocks[-1]._replace(steps=steps, wall_times=wall_times, values=values)]
+            self._whole = steps, wall_times, np.ascontiguousarray(values.T)
+        steps, wall_times, values = self._whole
+        return steps, wall_times, values[at].astype(np.float64)
+
+
 class Column:
     """The growing points of one tag: steps (int64), wall times (seconds) and values (float64), in file order."""
 
     __slots__ = ("_parts",)
 
     def __init__(self) -> None:
-        self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self._parts: list[Arrays | tuple[Table, int]] = []
 
     def extend(self, steps: np.ndarray, wall_times: np.ndarray, values: np.ndarray) -> None:
         self._parts.append((steps, wall_times, values))
 
-    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def follow(self, table: Table, at: int) -> None:
+        """Take the points of a column of a table, also those that it gets later."""
+        self._parts.append((table, at))
+
+    def arrays(self) -> Arrays:
         """Steps, wall times and values; not to be written to."""
-        if len(self._parts) > 1:
-            steps, wall_times, values = (np.concatenate(parts) for parts in zip(*self._parts, strict=True))
-            self._parts = [(steps, wall_times, values)]
-        return self._parts[0]
+        parts = [part[0].column(part[1]) if isinstance(part[0], Table) else part for part in self._parts]
+        if len(parts) > 1:
+            steps, wall_times, values = (np.concatenate([part[i] for part in parts]) for i in range(3))
+            parts = [(steps, wall_times, values)]
+            if not any(isinstance(part[0], Table) for part in self._parts):
+                self._parts = list(parts)
+        return parts[0]
 
     def __len__(self) -> int:
-        return sum(len(steps) for steps, _, _ in self._parts)
+        return sum(part[0].rows if isinstance(part[0], Table) else len(part[0]) for part in self._parts)
 
 
 class EventFile:
@@ -62,12 +99,21 @@ class EventFile:
 
     def __init__(self) -> None:
         self.scalars: dict[str, Column] = {}
+        self._tables: dict[str, Table] = {}  # SCRAM's own, the last one of each name
         self.own = Own()  # what SCRAM's training side wrote beside scalars
         self.offset = 0  # the first byte not yet understood
         self.size = 0  # of the file at the last look
         self.last_wall_time = 0.0
         self.problem: str | None = None  # why reading stopped at `offset` for good
         self.unreadable: str | None = None  # why the last look could not open the file; the next one tries again
+
+    def forget(self) -> None:
+        """Let the points go."""
+        self.scalars, self._tables = {}, {}
+
+    def take(self, again: EventFile) -> None:
+        """Have the points of the same file that was read again."""
+        self.scalars, self._tables = again.scalars, again._tables
 
     def read(self, stream: BinaryIO, size: int) -> bool:
         """Read on from `offset` to `size`; returns whether anything new was understood.
@@ -98,21 +144,23 @@ class EventFile:
             stop, trouble = len(found.starts), None
             if taken.wrong is not None:
                 stop, trouble = taken.wrong, "the checksum of a record is wrong"
-            points, ended = self._one_by_one(data, found, [i for i in taken.left if i < stop])
+            points, blocks, ended = self._one_by_one(data, found, [i for i in taken.left if i < stop])
             if ended is not None:
                 stop, trouble = ended
             if trouble is not None:
                 self.problem, used = trouble, int(found.starts[stop]) - frames.HEADER
             self._add([*taken.points, *points], stop)
+            for block in blocks:  # none is of a record from `stop` on
+                self._add_block(block)
         self.offset += used
         return 0 if used else found.needed
 
     def _one_by_one(
         self, data: bytearray, found: frames.Frames, records: list[int]
-    ) -> tuple[list[bulk.Points], tuple[int, str] | None]:
-        """The points of these records; and at which of them reading must end, and why, if it must."""
+    ) -> tuple[list[bulk.Points], list[Block], tuple[int, str] | None]:
+        """The points and blocks of these records; and at which of them reading must end, and why, if it must."""
         tables: dict[str, tuple[list[int], list[int], list[float], list[float]]] = {}
-        blocks: list[bulk.Points] = []
+        blocks: list[Block] = []
         ended = None
         for record in records:
             start, length = int(found.starts[record]), int(found.lengths[record])
@@ -124,11 +172,11 @@ class EventFile:
             form = layout(payload, 0, length)
             if form.parse:
                 try:
-                    step, wall_time, numbers, rows = self.own.parse(payload)
+                    step, wall_time, numbers, found_blocks = self.own.parse(payload)
                 except Unreadable as reason:
                     ended = record, str(reason)
                     break
-                blocks += [bulk.Points(tag, np.full(len(arrays[0]), record), *arrays) for tag, *arrays in rows]
+                blocks += found_blocks
             else:
                 wall_time = _DOUBLE(payload, form.wall_time)[0] if form.wall_time >= 0 else 0.0
                 step = _step(payload, form.step, form.step_bytes)
@@ -147,7 +195,18 @@ class EventFile:
             bulk.Points(tag, np.array(r), np.array(s, np.int64), np.array(w, np.float64), np.array(v, np.float64))
             for tag, (r, s, w, v) in tables.items()
         ]
-        return points + blocks, ended
+        return points, blocks, ended
+
+    def _add_block(self, block: Block) -> None:
+        if not len(block.steps):
+            return
+        self.last_wall_time = max(self.last_wall_time, float(np.fmax.reduce(block.wall_times)))
+        table = self._tables.get(block.table)
+        if table is None or table.names != block.names:
+            table = self._tables[block.table] = Table(block.names)
+            for at, name in enumerate(block.names):
+                self.scalars.setdefault(schema.column_tag(block.table, name), Column()).follow(table, at)
+        table.extend(block)
 
     def _add(self, points: list[bulk.Points], stop: int) -> None:
         """Append points to their columns, in the order of the records, up to the record `stop`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,7 +41,15 @@ _FIELD_OF = {
 }
 _BITS = (_HALF, _BFLOAT16)  # their repeated field holds the bits of the number
 
-Rows = list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]  # (tag, steps, wall times, values)
+
+class Block(NamedTuple):
+    """Rows of one of SCRAM's tables: `values` has a row for each step and a column for each name."""
+
+    table: str
+    names: tuple[str, ...]
+    steps: np.ndarray
+    wall_times: np.ndarray
+    values: np.ndarray
 
 
 class Unreadable(ValueError):
@@ -64,10 +72,10 @@ class Own:
         self.facts: list[tuple[float, dict]] = []  # (wall time, facts of one fit)
         self.ends: list[tuple[float, str]] = []  # (wall time, how the fit ended)
         self.remarks: list[str] = []  # what was passed over, without stopping
-        self._columns: dict[str, list[str]] = {}  # table -> names, from the last metadata
+        self._columns: dict[str, tuple[str, ...]] = {}  # table -> names, from the last metadata
 
-    def parse(self, payload: bytes) -> tuple[int, float, list[tuple[str, float]], Rows]:
-        """Step, wall time, scalars (tag, value) and rows of SCRAM's tables of one record. Raises Unreadable."""
+    def parse(self, payload: bytes) -> tuple[int, float, list[tuple[str, float]], list[Block]]:
+        """Step, wall time, scalars (tag, value) and blocks of SCRAM's tables of one record. Raises Unreadable."""
         event_class, decode_error = _protobuf()
         try:
             event = event_class.FromString(payload)
@@ -78,7 +86,7 @@ class Own:
         except (ValueError, TypeError, OverflowError, MemoryError) as error:
             raise Unreadable(f"a record could not be understood ({type(error).__name__}: {str(error)[:100]})") from None
 
-    def _values(self, event) -> tuple[list[tuple[str, float]], Rows]:
+    def _values(self, event) -> tuple[list[tuple[str, float]], list[Block]]:
         scalars: list[tuple[str, float]] = []
         own: dict[str, np.ndarray] = {}
         for value in event.summary.value:
@@ -92,7 +100,7 @@ class Own:
                     number = _array(value.tensor)
                     if number is not None and number.size == 1:
                         scalars.append((value.tag, float(number[0])))
-        return scalars, self._rows(own)
+        return scalars, self._blocks(own)
 
     def _own(self, value, wall_time: float, own: dict[str, np.ndarray]) -> None:
         """Keep one of SCRAM's own values; whatever is not as `schema` says becomes a remark."""
@@ -115,7 +123,7 @@ class Own:
                 self._columns.pop(value.tag, None)
                 return
             if columns is not None:
-                self._columns[value.tag] = columns
+                self._columns[value.tag] = tuple(columns)
         if value.tag in (schema.FACTS_TAG, schema.END_TAG):
             text = value.tensor.string_val[0] if value.tensor.string_val else b""
             try:
@@ -135,8 +143,8 @@ class Own:
             if all(size >= 0 for size in shape) and math.prod(shape) == numbers.size:
                 own[value.tag] = numbers.reshape(shape)
 
-    def _rows(self, own: dict[str, np.ndarray]) -> Rows:
-        rows: Rows = []
+    def _blocks(self, own: dict[str, np.ndarray]) -> list[Block]:
+        blocks: list[Block] = []
         for tag, values in own.items():
             table = tag.removeprefix("scram/").removesuffix("/values")
             if tag != schema.values_tag(table):
@@ -153,9 +161,8 @@ class Own:
             ):
                 self._remark(f"a block of {tag[:80]!r} does not fit its columns; it is passed over")
                 continue
-            steps, times = steps.astype("i8"), times.astype("f8")
-            rows += [(schema.column_tag(table, name), steps, times, values[:, i].astype("f8")) for i, name in enumerate(names)]
-        return rows
+            blocks.append(Block(table, names, steps.astype("i8"), times.astype("f8"), values))
+        return blocks
 
     def _remark(self, sentence: str) -> None:
         if sentence not in self.remarks and len(self.remarks) < 20:

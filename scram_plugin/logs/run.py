@@ -95,7 +95,7 @@ class Run(Mapping[str, Series]):
         with self.lock:
             self._series.clear()
             for file in self.files.values():
-                file.scalars = {}
+                file.forget()
             self.held = False
 
     def _restore(self) -> None:
@@ -107,7 +107,7 @@ class Run(Mapping[str, Series]):
                     again.read(stream, known.offset)
             except OSError as error:
                 known.unreadable = f"it could not be opened again ({error.strerror or error})"
-            known.scalars = again.scalars
+            known.take(again)
         self.held = True
 
     def __getitem__(self, tag: str) -> Series:
