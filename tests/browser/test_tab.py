@@ -233,7 +233,7 @@ def test_other_ways_to_start_tensorboard(flags, browser):
         server.reviewed(6)
         page = open_tab(browser, server)
         settle(page)
-        assert shown(page) == ["nonfinite-loss"]
+        assert shown(page) == ["unnormalized-inputs"]
         page.scram.click("text=Open in Time Series")
         page.wait_for_selector("text=epoch_loss", timeout=15_000)
         assert page.url.startswith(server.url), "links keep the path prefix"
