@@ -231,9 +231,9 @@ def test_names_are_shown_as_text(browser, tmp_path):
 def test_other_ways_to_start_tensorboard(flags, browser):
     with tensorboard("--logdir", str(DEMO_LOGS), *flags) as server:
         server.reviewed(6)
-        page = open_tab(browser, server)
+        page = open_tab(browser, server, link=link("movie_reviews/lr_1e10"))
         settle(page)
-        assert shown(page) == ["unnormalized-inputs"]
+        assert shown(page) == ["nonfinite-loss"]
         page.scram.click("text=Open in Time Series")
         page.wait_for_selector("text=epoch_loss", timeout=15_000)
         assert page.url.startswith(server.url), "links keep the path prefix"
