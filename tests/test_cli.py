@@ -65,7 +65,7 @@ def test_text_names_run_finding_cause_and_fix():
         "error: Loss became NaN at batch 4 of epoch 1",
         "The learning rate is 1e10",
         "movie_reviews.py:19",
-        "6 training runs: 1 error, 2 warnings",
+        "6 training runs: 2 errors, 1 warning",
     ):
         assert part in done.stdout
     assert "\x1b" not in done.stdout, "no colours where nobody sees them"
@@ -80,7 +80,7 @@ def test_text_names_run_finding_cause_and_fix():
         (["--run", "regularized"], 0),
         (["--run", "overfit"], 0),
         (["--run", "overfit", "--fail-on", "warning"], 1),
-        (["--run", "lr_1e10", "--ignore", "nonfinite-loss"], 0),
+        (["--run", "lr_1e10", "--ignore", "nonfinite-loss,nonfinite-origin,dead-relu"], 0),
         (["--select", "overfitting,unnormalized-inputs"], 0),
         (["--select", "overfitting", "--fail-on", "warning"], 1),
     ],
