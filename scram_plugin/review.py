@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.catalogue import EXPLAINS, Catalogue
+from scram_plugin.heuristics.catalogue import EXPLAINS, HEURISTICS, Catalogue
 from scram_plugin.heuristics.heuristic import SEVERITIES, Finding, Heuristic, Inconclusive, NotChecked, TooEarly
 from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.pairing import training_runs
@@ -19,6 +19,7 @@ from scram_plugin.logs.training_run import TrainingRun
 
 LIVE_SECONDS = 120.0  # a run is live if its last event is younger than this, or than three of its usual intervals
 FEW = 4  # checks that passed, where most could not tell: too few to call a training fine
+CURVES = frozenset(heuristic.id for heuristic in HEURISTICS if heuristic.group == "curves")
 LONGEST_NOTE = 20  # problems of files told one by one; the rest are counted
 
 
@@ -56,9 +57,13 @@ class Review:
         early = [entry["reason"] for entry in self.inconclusive if entry["early"]]
         if len(early) > len(self.passed):
             return {"kind": "early", "text": f"Too {'early' if self.live else 'few points'} to tell: {early[0]}."}
-        reasons = Counter(entry["reason"] for entry in [*self.inconclusive, *self.not_checked])
-        if len(self.passed) < min(FEW, reasons.total()):
+        silent = [*self.inconclusive, *self.not_checked]
+        if len(self.passed) < min(FEW, len(silent)):
             what = "Little" if self.passed else "Nothing"
+            # any training has a loss: why nothing is known of that tells more than that SCRAM's own statistics are missing
+            reasons = Counter(entry["reason"] for entry in silent if entry["heuristic"] in CURVES) or Counter(
+                entry["reason"] for entry in silent
+            )
             return {"kind": "unknown", "text": f"{what} could be judged: {reasons.most_common(1)[0][0]}."}
         done = f"{len(self.passed)} check{'s' * (len(self.passed) != 1)} passed"
         unsure = f", {len(self.inconclusive)} could not tell" if self.inconclusive else ""

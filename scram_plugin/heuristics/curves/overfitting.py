@@ -32,6 +32,9 @@ GAINED = 0.01  # part of what was gained: the floor of a warning near zero, wher
 LONGEST = 100  # points for a level
 SLIGHT = 1.5 * SURE  # strength of a rise too small for a warning: it must be surer to be worth a word
 SMALLEST = 0.002  # of the best loss: a smaller rise is not worth a word, however sure
+# Losses of examples differ by about as much as they are large, so that this is, over the root of their number, the standard
+# error of their mean; half of it, since it is the same examples that are measured each time.
+SAMPLED = 0.5
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -70,9 +73,8 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
     train_best, train_end = at(training, first), at(training, last)
     if train_end - train_best > max(3 * shape_of(training).noise, 0.05 * abs(train_best)):
         return  # both rise: that is divergence, not overfitting
-    # the losses of examples differ by about as much as they are large, so that few of them tell a mean no better than this
     seen = run.facts.get("data", {}).get("validation", {}).get("samples")
-    grave = rise > max(floor, abs(lowest) / np.sqrt(seen) if seen else 0.0)
+    grave = rise > max(floor, SAMPLED * abs(lowest) / np.sqrt(seen) if seen else 0.0)
     unit = validation.axis
     evidence: dict[str, Any] = {
         "best_place": place(unit, first),
