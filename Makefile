@@ -4,7 +4,7 @@ PORT ?= 6006
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo demo-train demo-record test test-all check bench bench-overhead bench-faults bench-reading bench-verdicts bench-scale clean
+.PHONY: install demo demo-train demo-record test test-all check bench bench-overhead bench-faults bench-long bench-reading bench-verdicts bench-scale clean
 
 # The package (editable) with the built tab; enough for `make demo`.
 install: $(VENV)/installed
@@ -61,6 +61,10 @@ bench bench-overhead: install $(VENV)/tested
 # Faults inoculated into healthy programs: found, named, repaired?
 bench-faults: install $(VENV)/tested
 	$(BIN)/python -m tests.benchmarks.faults
+
+# A net of 200 layers, 100,000 steps: what its files take on the disk, and how long their review takes.
+bench-long: install $(VENV)/tested
+	$(BIN)/python -m tests.benchmarks.long_run
 
 # Reading event files beside TensorBoard's readers, tbparse and cat; how often findings are right; two thousand runs at once.
 bench-reading: install $(VENV)/tested

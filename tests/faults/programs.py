@@ -92,6 +92,7 @@ RECURRENT = """model = keras.Sequential([
 
 BINARY = """model = keras.Sequential([
     keras.Input(shape=(30,)),
+    keras.layers.GaussianNoise(0.5),
     keras.layers.Dense({narrow}, activation="relu"),
     keras.layers.Dropout(0.2),
     keras.layers.Dense({narrow}, activation="relu"),
@@ -155,6 +156,6 @@ PROGRAMS = (
     Program("convolution", DIGITS.replace("{channel}", "[..., None]") + CONVOLUTION + CLASSES, "load_digits", 12),
     Program("residual", DIGITS.replace("{channel}", "[..., None]") + RESIDUAL + CLASSES, "load_digits", 12),
     Program("recurrent", DIGITS.replace("{channel}", "") + RECURRENT + CLASSES, "load_digits", 16),
-    Program("binary", CANCER + BINARY, "load_breast_cancer", 16),
+    Program("binary", CANCER + BINARY, "load_breast_cancer", 10),
     Program("regression", DIABETES + REGRESSION, "load_diabetes", 20, "epoch_loss", False),
 )
