@@ -77,7 +77,7 @@ def test_damaged_event_files(part, originals, tmp_path):
         target.mkdir(parents=True)
         (target / source.name).write_bytes(data)
 
-        start = time.process_time()  # of this process: a machine may stand still for seconds
+        start = time.monotonic()
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             status = main(["check", str(run), "--format", "json"])
@@ -92,7 +92,7 @@ def test_damaged_event_files(part, originals, tmp_path):
         for answer in answers:
             assert answer.status_code == 200, (number, answer.text)
         assert answers[1].json["findings"] == document["runs"][0]["findings"]
-        assert time.process_time() - start < 5, number
+        assert time.monotonic() - start < 5, number
 
         left = points(run)
         lost = {tag: n for tag, n in originals[source].items() if left.get(tag, 0) < n}

@@ -59,10 +59,14 @@ class Statement:
         before, changed = old[head : len(old) - tail], new_lines[head : len(new_lines) - tail]
         return Edit(self.file, self.line + head, "\n".join(before), "\n".join(changed))
 
+    @property
+    def indent(self) -> str:
+        return self.text[: len(self.text) - len(self.text.lstrip(" \t"))]
+
     def offset(self, line: int, column: int) -> int:
         """The offset in `text` of a position of the tree (lines from 1, columns in UTF-8 bytes)."""
         lines = self.text.splitlines(keepends=True)
-        indent = len(self.text) - len(self.text.lstrip(" \t")) if line == 1 else 0  # the tree's first line has none
+        indent = len(self.indent) if line == 1 else 0  # the tree's first line has none
         return sum(map(len, lines[: line - 1])) + indent + _characters(lines[line - 1][indent:], column)
 
     def span(self, node: ast.expr | ast.keyword) -> tuple[int, int]:
@@ -216,7 +220,7 @@ def insert_normalization(facts: Mapping[str, Any]) -> Edit | None:
     statement, change = place
     if not (lines := [s.line for s in statements(facts, "data")]) or max(lines) > statement.line:
         return None
-    indent = statement.text[: len(statement.text) - len(statement.text.lstrip(" \t"))]
+    indent = statement.indent
     made = f"{indent}normalization = {keras}.layers.Normalization()\n{indent}normalization.adapt({given.id})\n"
     return statement.edit([(0, 0, made), change])
 
@@ -231,7 +235,7 @@ def insert_first_layer(facts: Mapping[str, Any], layer: str, input_name: str | N
 
 
 def _first_layer(facts: Mapping[str, Any], layer: str, input_name: str | None) -> tuple[Statement, tuple[int, int, str]] | None:
-    """The statement and its change that put a layer in front; a name in small letters is a layer that is there already."""
+    """The statement and its change that put a layer in front (see `_named`)."""
     found = _sequential(facts)
     if found is not None and input_name is None:
         statement, elements = found
@@ -241,8 +245,13 @@ def _first_layer(facts: Mapping[str, Any], layer: str, input_name: str | None) -
         shaped = isinstance(layers[0], ast.Call) and any(k.arg == "input_shape" for k in layers[0].keywords) if layers else True
         if prefix is None or shaped:
             return None
-        return statement, _insert_before(statement, layers[0], layer if layer.islower() else f"{prefix}{layer}")
+        return statement, _insert_before(statement, layers[0], _named(prefix, layer))
     return _before_first_added(facts, layer) or _behind_input(facts, layer, input_name)
+
+
+def _named(prefix: str, layer: str) -> str:
+    """A layer as it is written in the program; a name in small letters is a variable that holds one."""
+    return layer if layer.islower() else f"{prefix}{layer}"
 
 
 def _before_first_added(facts: Mapping[str, Any], layer: str) -> tuple[Statement, tuple[int, int, str]] | None:
@@ -257,9 +266,8 @@ def _before_first_added(facts: Mapping[str, Any], layer: str) -> tuple[Statement
             behind = owner if behind is None else ""
         elif behind == owner:
             prefix = _layers_prefix(facts, statement, [call.args[0]])
-            indent = statement.text[: len(statement.text) - len(statement.text.lstrip(" \t"))]
-            new = layer if layer.islower() else f"{prefix}{layer}"
-            return (statement, (0, 0, f"{indent}{owner}.add({new})\n")) if prefix is not None else None
+            added = f"{statement.indent}{owner}.add({_named(prefix, layer)})\n" if prefix is not None else ""
+            return (statement, (0, 0, added)) if added else None
     return None
 
 
@@ -280,8 +288,7 @@ def _behind_input(
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Call) and len(node.args) == 1:
                 argument, prefix = node.args[0], _layers_prefix(facts, statement, [node.func])
                 if isinstance(argument, ast.Name) and argument.id == variables[0] and prefix:
-                    new = layer if layer.islower() else f"{prefix}{layer}"
-                    return statement, (*statement.span(argument), f"{new}({argument.id})")
+                    return statement, (*statement.span(argument), f"{_named(prefix, layer)}({argument.id})")
     return None
 
 

@@ -179,6 +179,16 @@ def class_counts(run: TrainingRun, tensor: str, part: float = 1.0) -> np.ndarray
     return np.array(counts) if counts else None
 
 
+def sums(run: TrainingRun, tensor: str) -> np.ndarray | None:
+    """What the targets ("y0") or outputs ("y_pred0") of an example sum to, on average in each measured batch.
+
+    None where they are single numbers, or too many to be told apart.
+    """
+    columns_ = [c for c in run.columns(schema.STATISTICS) if c.startswith(f"{tensor}/mean/")]
+    means = [curve.values for c in columns_ if (curve := run.statistic(schema.STATISTICS, c)) is not None]
+    return np.sum(means, axis=0) if means else None
+
+
 def dead_units(run: TrainingRun) -> dict[str, float]:
     """Path of a layer with ReLU -> which part of its units was never active in the last measured batches.
 

@@ -139,7 +139,7 @@ class Turns(keras.callbacks.Callback):
             self.baton.hand_over()
         if not self.left:
             self.model.stop_training = not self.baton.take(self.name)
-            self.left = self.steps if self.warm else WARM if self.name != BY_HAND else self.steps
+            self.left = self.steps if self.warm or self.name == BY_HAND else WARM
             self.start = self.now()
         self.left -= 1
 

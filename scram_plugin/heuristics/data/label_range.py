@@ -11,7 +11,7 @@ from scram_plugin import schema
 from scram_plugin.heuristics.edits import Edit
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
 from scram_plugin.heuristics.layer_edits import set_loss, wrap_in_fit
-from scram_plugin.heuristics.measured import HOW
+from scram_plugin.heuristics.measured import HOW, sums
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
 from scram_plugin.logs.curve import Curve
@@ -104,11 +104,11 @@ def _judge(run: TrainingRun, loss: str, units: Any, least: float, most: float) -
 
 def _several_at_once(run: TrainingRun, loss: str) -> tuple[str, Edit | None, str, str] | None:
     """Targets of 0 and 1 of which an example has none or several, with a loss for one class each."""
-    means = [run.statistic(schema.STATISTICS, c) for c in run.columns(schema.STATISTICS) if c.startswith("y0/mean/")]
+    targets = sums(run, "y0")
     outputs = run.facts.get("model", {}).get("outputs") or []
-    if loss != "CategoricalCrossentropy" or not means or len(outputs) != 1 or len(outputs[0].get("shape") or []) != 2:
+    if loss != "CategoricalCrossentropy" or targets is None or len(outputs) != 1 or len(outputs[0].get("shape") or []) != 2:
         return None  # where each step of a sequence has a class, padding may have none
-    ones = float(np.median(np.sum([curve.values for curve in means if curve is not None], axis=0)))
+    ones = float(np.median(targets))
     if abs(ones - 1) < 0.1:
         return None
     said = f"An example's targets sum to {ones:.3g} on average; of one class each they would sum to 1."

@@ -11,7 +11,7 @@ from scram_plugin import schema
 from scram_plugin.heuristics.edits import Edit
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
 from scram_plugin.heuristics.layer_edits import set_from_logits, set_in_layers, set_loss
-from scram_plugin.heuristics.measured import Layer, layers, output, shown_loss
+from scram_plugin.heuristics.measured import Layer, layers, output, shown_loss, sums
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -146,9 +146,8 @@ def _always_one(run: TrainingRun) -> bool:
 
 def _one_class_each(run: TrainingRun) -> bool:
     """Whether the targets of an example sum to 1, as those of one class do."""
-    means = [run.statistic(schema.STATISTICS, c) for c in run.columns(schema.STATISTICS) if c.startswith("y0/mean/")]
-    sums = np.sum([curve.values for curve in means if curve is not None], axis=0) if means else np.zeros(1)
-    return bool(np.allclose(sums, 1, atol=0.01))
+    targets = sums(run, "y0")
+    return targets is not None and bool(np.allclose(targets, 1, atol=0.01))
 
 
 def _still(run: TrainingRun) -> bool:
@@ -165,10 +164,9 @@ def _probabilities(run: TrainingRun) -> bool:
     low, high = (run.statistic(schema.STATISTICS, f"y_pred0/{which}") for which in ("min", "max"))
     if low is None or high is None or len(low.finite) < 3 or not len(high.finite):
         return False
-    means = [run.statistic(schema.STATISTICS, c) for c in run.columns(schema.STATISTICS) if c.startswith("y_pred0/mean/")]
-    sums = np.sum([curve.values for curve in means if curve is not None], axis=0) if means else np.ones(1)
+    outputs = sums(run, "y_pred0")
     within = low.finite.values.min() >= 0 and high.finite.values.max() <= 1
-    return bool(within and np.allclose(sums[np.isfinite(sums)], 1, atol=0.01))
+    return bool(within and (outputs is None or np.allclose(outputs[np.isfinite(outputs)], 1, atol=0.01)))
 
 
 def _reach(

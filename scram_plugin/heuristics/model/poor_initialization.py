@@ -30,13 +30,14 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     same = [layer for layer in known if _same(layer, known)]
     large = [layer for layer in known if layer not in same and (layer.initial_scale or 0.0) > options["large"]]
     small = [layer for layer in known if layer not in same and 0.0 < (layer.initial_scale or 0.0) < options["small"]]
+    units = dead_units(run)
     for cause, found in (("same", same), ("large", large), ("small", small)):
         if not found:
             continue
         names = listed([layer.name for layer in found])
         first = found[0]
         scale = first.initial_scale or 0.0
-        dead = [layer.name for layer in found if dead_units(run).get(layer.path, 0.0) >= 1.0]
+        dead = [layer.name for layer in found if units.get(layer.path, 0.0) >= 1.0]
         yield Finding(
             severity="warning",
             confidence="likely",
