@@ -24,8 +24,9 @@ a sum that is not finite from the batch on that made a weight so.
 * ``layer/<path>/mean``, ``std``, ``nonfinite`` (a count) of a layer's output, after its activation; of ReLU ``zero``
   (fraction of zeros) and ``dead`` (fraction of units that were active in none of the last measured batches, at most 8); of
   tanh and sigmoid ``saturated`` (fraction within 3 % of a bound). Of large outputs the first examples of the batch are taken.
-* ``gradient/<variable>/norm``, ``weight/<variable>/norm`` (after the step), ``update/<variable>/norm`` (Euclidean); of
-  gradients and weights ``nonfinite`` (a count). ``learning_rate``.
+* ``gradient/<variable>/norm``, ``weight/<variable>/norm`` (after the step), ``update/<variable>/norm`` (Euclidean; that
+  of the change of a large variable is estimated from 16,384 of its values); of gradients and weights ``nonfinite`` (a count).
+  ``learning_rate``.
 
 ``origin``, one row for the first batch whose loss or weights were not finite: ``<thing>/nan`` and ``<thing>/infinite``
 (counts) of ``x0``, ``y0``, ``layer/<path>``, ``y_pred0``, ``loss``, ``gradient/<variable>`` and ``weight/<variable>`` (after

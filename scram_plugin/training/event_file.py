@@ -23,7 +23,9 @@ class EventFile:
 
     def __init__(self, directory: str) -> None:
         tf.io.gfile.makedirs(directory)
-        name = f"events.out.tfevents.{time.time():010.0f}.{socket.gethostname()}.{os.getpid()}.{next(_number)}.scram"
+        # readers take the files of a directory in the order of their names: that of their making
+        number = f"{os.getpid()}.{next(_number):06}"
+        name = f"events.out.tfevents.{int(time.time()):010}.{socket.gethostname()}.{number}.scram"
         self.path = os.path.join(directory, name)
         self._file = tf.io.gfile.GFile(self.path, "wb")
         self.add(event_pb2.Event(wall_time=time.time(), file_version="brain.Event:2"))

@@ -28,7 +28,6 @@ from scram_plugin.training import statistics
 from scram_plugin.training.recording import Seen, Watched, shadowed, slots
 from scram_plugin.training.structures import leaves
 
-KEY = "__scram__"  # the extra entry of the measuring function's logs
 RING_ROWS = 256
 SEEN_IN = 8.0  # measured batches, at most, in which a unit must have been active once
 
@@ -36,10 +35,12 @@ SEEN_IN = 8.0  # measured batches, at most, in which a unit must have been activ
 class InstrumentedStep:
     """The two train functions of one model.
 
-    `record(iterator)` and `measure(iterator)` do what the model's train function does; `take()` gives the rows recorded since
-    the last call, `origin()` what the tripwire kept. `on_error` is told once if the statistics could not be computed; the
-    step itself is never affected.
+    `record(iterator)` and `measure(iterator)` do what the model's train function does, `of_batch` the same for a batch;
+    `take()` gives the rows recorded since the last call, `origin()` what the tripwire kept. `on_error` is told once if the
+    statistics could not be computed; the step itself is never affected.
     """
+
+    key = "__scram__"  # the extra entry of the measuring function's logs
 
     def __init__(self, model: keras.Model, on_error: Callable[[Exception], None]) -> None:
         self.model, self.on_error = model, on_error
@@ -52,29 +53,35 @@ class InstrumentedStep:
         self._count = tf.Variable(0, dtype=tf.int64, trainable=False, name="scram_count")
         self._measured = tf.Variable(0.0, trainable=False, name="scram_measured")
         self._taken = 0
-        self._by_batch: Any = None
+        self._of_batch: dict[bool, tuple[Any, Any]] = {}  # by `measuring`: what batches look like, and the function for these
         self.rows = max(RING_ROWS, 2 * model.steps_per_execution)
         self.record, self.measure = self._build(False), self._build(True)
 
-    def measure_batch(self, batch: Any, spec: Any) -> Any:
-        """As `measure`, for a batch that was taken from an iterator with this `element_spec`.
+    def of_batch(self, batch: Any, spec: Any, measuring: bool) -> Any:
+        """As `record` or `measure`, for a batch that was taken from an iterator with this `element_spec`.
 
-        It is traced with the iterator's shapes, not with those of the batch: convolutions of fixed shapes differ in the last
-        bits.
+        Where the iterator is a part of the graph, as in Keras's own function, its operation runs in another thread, and the
+        step waits for that to wake up: small steps take a quarter longer so. It is traced with the iterator's shapes, not with
+        those of the batch: convolutions of fixed shapes differ in the last bits.
         """
+        step = self.measure if measuring else self.record
         if self.model.run_eagerly:
-            return self.measure(iter([batch]))
-        if self._by_batch is None:
-            measure = self.measure
-            self._by_batch = tf.function(lambda data: measure(iter([data])), input_signature=[spec], autograph=False)
-        return self._by_batch(batch)
+            return step(iter([batch]))
+        known, function = self._of_batch.get(measuring, (None, None))
+        if known is not spec and known != spec:  # the first fit, or one with other data
+            by_batch = tf.function(lambda data: step(iter([data])), autograph=False)
+            # asked for, it is not counted by TensorFlow, which warns of a function that is traced for one model after another
+            function = by_batch.get_concrete_function(spec)
+            self._of_batch[measuring] = spec, function
+        return function(batch)
 
     def _build(self, measuring: bool) -> Callable[[Any], Any]:
         model = self.model
         watched = Watched(model, model.train_step, gradients=measuring)
 
         def instrumented(data: Any) -> Any:  # Python runs this only while tracing, or at each step with run_eagerly
-            before = [tf.identity(v) for v in watched.variables() or model.trainable_variables] if measuring else []
+            variables = watched.variables() or model.trainable_variables
+            before = [tf.identity(statistics.sampled(tf.convert_to_tensor(v))) for v in variables] if measuring else []
             logs, seen = watched(data)
             try:
                 return self._observe(measuring, data, logs, seen, watched, before)
@@ -118,34 +125,32 @@ class InstrumentedStep:
             row.append(("weights/probe", statistics.probe([tf.convert_to_tensor(v) for v in variables])))
         number = tf.identity(self._count)
         judged = [value for name, value in row if name in ("loss", "weights/probe")]
-        with tf.control_dependencies(self._tripwire(judged, number, tensors, seen, watched)):
-            self._put(row, number)
+        self._tripwire(judged, number, tensors, seen, watched)
+        self._put(row, number)
         if measuring and isinstance(logs, dict):
-            detail = statistics.tensors(tensors["x"], tensors["y"], tensors["y_pred"]) + self._layers(seen, watched)
-            detail += self._changes(seen, watched, before)
+            detail = statistics.tensors(tensors["x"], tensors["y"], tensors["y_pred"])
+            detail += self._in_depth(seen, watched, before)
             rate = getattr(self.model.optimizer, "learning_rate", None)
             if rate is not None:
                 detail.append(("learning_rate", rate))
             self.measured_columns, vector = statistics.flatten(detail)
-            logs = {**logs, KEY: vector}
+            logs = {**logs, self.key: vector}
         return logs
 
-    def _changes(self, seen: Seen, watched: Watched, before: list[Any]) -> statistics.Named:
-        """The statistics of each trained variable, and of its gradient."""
-        changed = []
-        for variable, old in zip(watched.variables(), before, strict=False):
-            name, new = watched.path(variable), tf.cast(tf.convert_to_tensor(variable), tf.float32)
-            if name in seen.gradients:
-                changed.append((name, seen.gradients[name], tf.cast(old, tf.float32), new))
-        looked_at = [(f"gradient/{n}/nonfinite", g) for n, g, _, _ in changed]
-        looked_at += [(f"weight/{n}/nonfinite", new) for n, _, _, new in changed]
-        return [*(found := statistics.changes(changed)), *_counts(looked_at, found)]
-
-    def _layers(self, seen: Seen, watched: Watched) -> statistics.Named:
-        """The statistics of each layer's output, of its first call."""
+    def _in_depth(self, seen: Seen, watched: Watched, before: list[Any]) -> statistics.Named:
+        """The statistics of each layer's output (of its first call), of each trained variable, and of its gradient."""
         outputs = {path: tf.cast(statistics.first_examples(calls[0]), tf.float32) for path, calls in seen.layers.items()}
         detail = statistics.activations(list(outputs.items()), watched.activations)
-        detail += _counts([(f"layer/{path}/nonfinite", output) for path, output in outputs.items()], detail)
+        changed = [
+            (watched.path(v), seen.gradients[watched.path(v)], old, tf.cast(tf.convert_to_tensor(v), tf.float32))
+            for v, old in zip(watched.variables(), before, strict=False)
+            if watched.path(v) in seen.gradients
+        ]
+        detail += statistics.changes(changed)
+        looked_at = [(f"layer/{path}/nonfinite", output) for path, output in outputs.items()]
+        looked_at += [(f"gradient/{n}/nonfinite", g) for n, g, _, _ in changed]
+        looked_at += [(f"weight/{n}/nonfinite", new) for n, _, _, new in changed]
+        detail += _counts(looked_at, detail)
         rectified = {path: output for path, output in outputs.items() if watched.activations[path] in ("relu", "relu6")}
         active = {p: statistics.active_units(o) for p, o in rectified.items() if len(o.shape) > 1 and o.shape[-1] is not None}
         return [*detail, *self._dead(active)] if active else detail
@@ -163,10 +168,10 @@ class InstrumentedStep:
         never = tf.split(tf.cast(ages >= tf.minimum(measured, SEEN_IN), tf.float32), sizes)
         return [(f"layer/{path}/dead", tf.reduce_mean(part)) for path, part in zip(active, never, strict=True)]
 
-    def _tripwire(self, values: list[Any], number: Any, tensors: dict[str, Any], seen: Seen, watched: Watched) -> list[Any]:
-        """What to wait for, so that the tripwire is not taken out of the graph as something that nobody needs."""
+    def _tripwire(self, values: list[Any], number: Any, tensors: dict[str, Any], seen: Seen, watched: Watched) -> None:
+        """Let `keep` be called if the values are not finite. Nothing waits for it but the end of the step."""
         if not values:
-            return []
+            return
         flow = [*tensors["x"], *tensors["y"]]
         flow += [(f"layer/{path}", output) for path, calls in seen.layers.items() for output in calls]
         flow += tensors["y_pred"]
@@ -180,10 +185,9 @@ class InstrumentedStep:
 
         finite = tf.math.is_finite(tf.add_n([tf.reshape(tf.cast(value, tf.float32), ()) for value in values]))
         if not tf.executing_eagerly():
-            return [tf.cond(finite, lambda: tf.constant(False), keep)]
-        if not finite:
+            tf.cond(finite, lambda: tf.constant(False), keep)
+        elif not finite:
             keep()
-        return []
 
     def keep(self, watched: Watched, number: int, flow: list[tuple[str, np.ndarray]]) -> None:
         """Called from within a step that is not finite, after the weights were changed. The first one is kept."""

@@ -31,7 +31,7 @@ BLOCK = 128  # batches in a block, at most
 SECONDS = 5.0  # and seconds between two blocks, at most
 # The default sampling: every 50th batch costs less than the noise of timing (see `make bench`).
 EVERY = 50
-LOOKS = 50  # times as long as a review took, the training goes on before the next one
+LOOKS = 200  # times as long as a review took, the training goes on before the next one
 
 
 def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -242,20 +242,17 @@ class SCRAM(keras.callbacks.Callback):
         """One call of the train function: measured or only recorded."""
         step = self._step
         try:
-            if not self._due():
-                return step.record(iterator)
-            from scram_plugin.training.instrumented_step import KEY
-
+            measuring = self._due()
             if self.model.steps_per_execution == 1 and hasattr(iterator, "element_spec"):
                 begin = time.perf_counter()
                 batch = next(iterator)
                 self._clock.waits.append(time.perf_counter() - begin)
-                logs = step.measure_batch(batch, iterator.element_spec)
+                logs = step.of_batch(batch, iterator.element_spec, measuring)
             else:
-                logs = step.measure(iterator)
-            if isinstance(logs, dict) and KEY in logs:
+                logs = (step.measure if measuring else step.record)(iterator)
+            if measuring and isinstance(logs, dict) and step.key in logs:
                 logs = dict(logs)
-                self._row = logs.pop(KEY)
+                self._row = logs.pop(step.key)
             return logs
         except (KeyboardInterrupt, Exception) as error:
             if not isinstance(error, StopIteration) and type(error).__name__ != "OutOfRangeError":
@@ -354,7 +351,7 @@ class SCRAM(keras.callbacks.Callback):
             return
         self._writer.flush()
         new = self._reporter.look()
-        # epochs may be shorter than a review: it is given a fiftieth of the time at most
+        # epochs may be shorter than a review: it is given a two-hundredth of the time at most
         self._next_look = time.monotonic() + LOOKS * (time.monotonic() - begin)
         if self.stop_on is not None and any(finding["severity"] == self.stop_on for finding in new):
             self.model.stop_training = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ class Clock:
     """Times of steps, and of waiting for data."""
 
     def __init__(self) -> None:
-        self.waits: list[float] = []  # seconds for which measured batches were waited for
+        self.waits: deque[float] = deque(maxlen=1024)  # seconds for which batches were waited for
         self._last = math.nan  # when the last batch that is written ended
 
     def row(self, times: list[float]) -> dict[str, float]:
@@ -26,7 +27,7 @@ class Clock:
             row["step_seconds"] = float(np.nanmedian(between))
         if self.waits:
             row["wait_seconds"] = float(np.median(self.waits))
-            self.waits = []
+            self.waits.clear()
         if times:
             self._last = times[-1]
         return row

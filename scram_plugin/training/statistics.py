@@ -21,6 +21,9 @@ MAX_TENSORS = 8  # inputs, targets or outputs of one model that are measured; fu
 # Of a layer's output at most about so many values are measured, those of the first examples of the batch: a mean over so many
 # is exact to a percent, and a convolution's output can hold millions.
 MAX_VALUES = 1 << 16
+# The change of a variable is measured on at most so many of its values, drawn once: it needs a copy from before the step, and
+# the norm of so many is exact to a percent.
+MAX_SAMPLED = 1 << 14
 MAX_PROBED = 1 << 16  # variables up to this size are looked at as a whole after every batch, larger ones by a row and a column
 SATURATED = 0.97  # of the way to a bound: there the slope of tanh is 6 % of its greatest (1 - 0.97 squared)
 
@@ -47,7 +50,7 @@ def bounds(name: str, tensor: Any) -> Named:
 
 
 def nonfinite(tensor: Any) -> Any:
-    return count(ops.logical_not(ops.isfinite(tensor)))
+    return ops.cast(ops.size(tensor), "float32") - count(ops.isfinite(tensor))
 
 
 def summary(name: str, tensor: Any) -> Named:
@@ -135,12 +138,26 @@ def tensors(x: Tensors, y: Tensors, y_pred: Tensors) -> Named:
     return found
 
 
+def sampled(variable: Any) -> Any:
+    """The values of a variable, or `MAX_SAMPLED` of a larger one, always the same, drawn at random."""
+    size = math.prod(variable.shape)
+    if size <= MAX_SAMPLED:
+        return variable
+    drawn = np.random.default_rng(0).choice(size, MAX_SAMPLED, replace=False)
+    return ops.take(ops.reshape(variable, (-1,)), np.sort(drawn).astype("int32"))
+
+
 def changes(named: list[tuple[str, Any, Any, Any]]) -> Named:
-    """Of each (name, gradient or its magnitudes, variable before the step, and after): the norms of the gradient, of the
-    variable after the step, and of the change; infinite where the square of one is beyond float32."""
+    """Of each (name, gradient or its magnitudes, `sampled` variable before the step, and the variable after): the norms of the
+    gradient, of the variable after the step, and of the change; infinite where the square of one is beyond float32."""
     if not named:
         return []
-    squares = [ops.sum(ops.square(t)) for _, gradient, old, new in named for t in (gradient, new, new - old)]
+    squares = []
+    for _, gradient, old, new in named:
+        some = sampled(new)
+        share = math.prod(some.shape) / max(math.prod(new.shape), 1)
+        squares += [ops.sum(ops.square(gradient)), ops.sum(ops.square(new))]
+        squares.append(ops.sum(ops.square(some - ops.cast(old, "float32"))) / share)
     kinds = ("gradient", "weight", "update")
     return [([f"{kind}/{name}/norm" for name, _, _, _ in named for kind in kinds], ops.sqrt(ops.stack(squares)))]
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import scram_plugin
+from scram_plugin.training.event_file import EventFile
 from scram_plugin.training.keras import BLOCK
 from tests.paths import environment
 from tests.training.models import dense
@@ -82,3 +83,11 @@ def test_a_removed_log_directory_costs_one_warning_and_no_step(tmp_path):
     assert len(ours) == 1
     assert "was removed" in ours[0]
     assert len(history.history["loss"]) == 4
+
+
+def test_files_are_named_in_the_order_of_their_making(tmp_path):
+    """Readers take them by name: fits that follow one another within a second would look like one that was set back."""
+    made = [EventFile(str(tmp_path)) for _ in range(12)]
+    for file in made:
+        file.close()
+    assert sorted(file.path for file in made) == [file.path for file in made]
