@@ -109,8 +109,9 @@ class ScramPlugin(base_plugin.TBPlugin):
         return base_plugin.FrontendMetadata(es_module_path="/index.js", tab_name="SCRAM")
 
     def _runs(self, request: wrappers.Request) -> dict[str, Any]:
-        """`runs`: all training runs that were reviewed so far, with counts, state and fingerprint."""
-        return {**self._reviewer.runs(patience=0.25), "logdir": self._logdir, "version": __version__, "notes": self._notes}
+        """`runs?since=`: all training runs reviewed so far (counts, outcomes, state, fingerprint), or what changed since."""
+        known = self._reviewer.runs(patience=0.25, since=request.args.get("since", ""))
+        return {**known, "logdir": self._logdir, "version": __version__, "notes": self._notes}
 
     def _review(self, request: wrappers.Request) -> dict[str, Any]:
         """`review?run=NAME`: the complete review of one training run."""

@@ -69,6 +69,17 @@ class Review:
         unsure = f", {len(self.inconclusive)} could not tell" if self.inconclusive else ""
         return {"kind": "fine", "text": f"Nothing wrong found: {done}{unsure}."}
 
+    def outcomes(self, order: Sequence[str]) -> str:
+        """A letter for each heuristic of `order`: E, W or I for its gravest finding (small, where another finding explains it),
+        "+" passed, "?" inconclusive, "-" not checked."""
+        letters = dict.fromkeys(self.passed, "+")
+        letters |= {entry["heuristic"]: "?" for entry in self.inconclusive}
+        letters |= {entry["heuristic"]: "-" for entry in self.not_checked}
+        for finding in reversed(self.findings):  # the gravest last
+            letter = finding["severity"][0]
+            letters[finding["heuristic"]] = letter.upper() if finding["explained_by"] is None else letter
+        return "".join(letters.get(heuristic, "-") for heuristic in order)
+
     def as_dict(self) -> dict[str, Any]:
         """The object of one run in the JSON contract. Non-finite numbers are strings."""
         return plain(

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import os
+import re
 import threading
 import time
+import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from scram_plugin import schema
@@ -23,6 +27,15 @@ SHORTEST_INTERVAL = 1.0  # seconds between two looks at the directory, however m
 logger = logging.getLogger("scram")
 
 
+@dataclass(frozen=True)
+class Listed:
+    """What the list shows of a training run, until when it is live (seconds since 1970), and the change that put it there."""
+
+    shown: dict[str, Any]
+    live_until: float
+    change: int
+
+
 class Reviewer:
     """Reads and reviews when asked, one run at a time; `runs` and `review` answer from what is known.
 
@@ -32,8 +45,12 @@ class Reviewer:
     def __init__(self, roots: str | Sequence[tuple[str, str]], catalogue: Catalogue) -> None:
         self.logs = Logdir(roots)
         self.catalogue = catalogue
+        self._order = [heuristic.id for heuristic in catalogue.heuristics]
         self._reviews: dict[str, Review] = {}
-        self._listed: dict[str, tuple[dict[str, Any], float]] = {}  # what the list shows of a run; until when it is live
+        self._listed: dict[str, Listed] = {}
+        self._gone: dict[str, int] = {}  # names that were listed once, and the change that removed them
+        self._changes = 0  # of the list so far
+        self._id = uuid.uuid4().hex[:8]  # cursors of another process mean nothing here
         self._known: dict[str, TrainingRun] = {}
         self._pending: dict[str, TrainingRun] = {}
         self._first: list[str] = []  # runs that somebody waits for
@@ -44,10 +61,12 @@ class Reviewer:
         self._news = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def runs(self, patience: float = 0.0) -> dict[str, Any]:
+    def runs(self, patience: float = 0.0, since: str = "") -> dict[str, Any]:
         """What the list of training runs shows, from what has been reviewed so far.
 
-        Asks for a fresh look, and waits for it for `patience` seconds, so that one question is usually enough for news.
+        Asks for a fresh look, and waits for it for `patience` seconds, so that one question is usually enough for news. `since`
+        is the `cursor` of an earlier answer: then only what changed after that is in `runs`, and `removed` names what is gone.
+        Where it is none of this process, all runs are in the answer, and `removed` is None.
         """
         with self._news:
             looks = self._looks
@@ -55,20 +74,25 @@ class Reviewer:
         with self._news:
             self._news.wait_for(lambda: self._looks > looks and not self._pending, patience)
             now = time.time()
+            known = re.fullmatch(rf"{self._id}-(\d+)-(\d+\.\d+)", since)
+            change, then = (int(known[1]), float(known[2])) if known else (-1, -math.inf)
+            listed = ((name, of) for name, of in sorted(self._listed.items()) if name in self._known)
             runs = [
-                {**shown, "state": "live" if now < live else "finished"}
-                for name, (shown, live) in sorted(self._listed.items())
-                if name in self._known
+                {**of.shown, "state": "live" if now < of.live_until else "finished"}
+                for _, of in listed
+                if of.change > change or then < of.live_until <= now
             ]
             total = len(self._known)
-            done, of = self._read
+            done, of_all = self._read
             return {
                 "runs": runs,
+                "removed": sorted(name for name, at in self._gone.items() if at > change) if known else None,
+                "cursor": f"{self._id}-{self._changes}-{now:.3f}",
                 "progress": {
                     "done": total - len(self._pending),
                     "total": total,
                     "looked": self._looked,
-                    "read": {"done": done, "total": of},
+                    "read": {"done": done, "total": of_all},
                 },
             }
 
@@ -132,7 +156,9 @@ class Reviewer:
             for name in self._known.keys() - known.keys():
                 self._pending.pop(name, None)
                 self._reviews.pop(name, None)
-                self._listed.pop(name, None)
+                if self._listed.pop(name, None) is not None:
+                    self._changes += 1
+                    self._gone[name] = self._changes
             self._known = known
             self._looked = True
             self._looks += 1
@@ -145,10 +171,18 @@ class Reviewer:
                 run = self._pending[name]
             done = review(run, self.catalogue, file_notes(run, self.logs))
             fingerprint = hashlib.sha1(repr(done).encode(errors="replace")).hexdigest()[:16]
-            listed = {"name": name, "counts": done.counts(), "headline": done.headline(), "fingerprint": fingerprint}
+            shown = {
+                "name": name,
+                "counts": done.counts(),
+                "headline": done.headline(),
+                "outcomes": done.outcomes(self._order),
+                "fingerprint": fingerprint,
+            }
             with self._news:
                 self._reviews[name] = done
-                self._listed[name] = listed, live_until(run)
+                self._changes += 1
+                self._listed[name] = Listed(shown, live_until(run), self._changes)
+                self._gone.pop(name, None)
                 self._pending.pop(name, None)
                 if name in self._first:
                     self._first.remove(name)

@@ -10,7 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.plugin import _roots, decimate
+from scram_plugin.review import LIVE_SECONDS
+from scram_plugin.reviewer import Reviewer
 from tests.event_files import curve, event, write
 from tests.paths import DEMO_LOGS
 from tests.servers import tensorboard
@@ -151,10 +154,57 @@ def test_growth_appearance_and_disappearance_are_followed(tmp_path):
             assert time.monotonic() < end
             time.sleep(0.2)
         assert server.get("runs")[1]["runs"][0]["fingerprint"] != first["fingerprint"]
+        cursor = server.get("runs")[1]["cursor"]
         next((tmp_path / "logs" / "a").iterdir()).unlink()
         server.get("runs")
         time.sleep(1.5)
         assert server.reviewed(0)["runs"] == []
+        assert server.get("runs", since=cursor)[1]["removed"] == ["a"]
+
+
+def test_since_a_cursor_only_what_changed_is_sent(tmp_path):
+    for name in ("a", "b", "c"):
+        curve(tmp_path / name, "loss", [1.0, 0.9], wall_time=1.0)
+    with tensorboard("--logdir", str(tmp_path)) as server:
+        everything = server.reviewed(3)
+        assert everything["removed"] is None
+        cursor = everything["cursor"]
+        _, nothing = server.get("runs", since=cursor)
+        assert (nothing["runs"], nothing["removed"]) == ([], [])
+        curve(tmp_path / "b", "loss", [0.8, float("nan")], first_step=2, wall_time=1.0)
+        end = time.monotonic() + 10
+        while not (news := server.get("runs", since=cursor)[1])["runs"]:
+            assert time.monotonic() < end
+            time.sleep(0.2)
+        assert [run["name"] for run in news["runs"]] == ["b"]
+        assert news["progress"]["total"] == 3
+        for unknown in ("", "x", "0-0-0", cursor.replace("-", "0-", 1)):
+            assert len(server.get("runs", since=unknown)[1]["runs"]) == 3, "a cursor of another process: all of them"
+
+
+def test_a_live_run_that_falls_silent_is_news(tmp_path):
+    curve(tmp_path / "a", "loss", [1.0, 0.9], wall_time=time.time() - LIVE_SECONDS + 2.0)
+    reviewer = Reviewer(str(tmp_path), catalogue())
+    answer = reviewer.runs(patience=2.5)
+    assert [run["state"] for run in answer["runs"]] == ["live"]
+    time.sleep(3.5)
+    news = reviewer.runs(since=answer["cursor"])
+    assert [run["state"] for run in news["runs"]] == ["finished"]
+
+
+def test_outcomes_are_those_of_the_review(demo_server):
+    order = [heuristic["id"] for heuristic in demo_server.get("heuristics")[1]["heuristics"]]
+    for run in demo_server.reviewed(6)["runs"]:
+        _, review = demo_server.get("review", run=run["name"])
+        outcomes = dict(zip(order, run["outcomes"], strict=True))
+        for letter, ids in (
+            ("+", review["passed"]),
+            ("?", [entry["heuristic"] for entry in review["inconclusive"]]),
+            ("-", [entry["heuristic"] for entry in review["not_checked"]]),
+            ("E", [f["heuristic"] for f in review["findings"] if f["severity"] == "error" and not f["explained_by"]]),
+            ("w", [f["heuristic"] for f in review["findings"] if f["severity"] == "warning" and f["explained_by"]]),
+        ):
+            assert [heuristic for heuristic in order if outcomes[heuristic] == letter] == sorted(ids, key=order.index)
 
 
 def test_damaged_and_foreign_files_cost_a_note_and_nothing_else(tmp_path):
