@@ -13,11 +13,17 @@ export interface RunEntry {
   counts: Record<Severity, number>;
   headline: Headline;
   state: "live" | "finished";
+  /** A letter for each heuristic, in the order of the catalogue: see `matrix.ts`. */
+  outcomes: string;
   fingerprint: string;
 }
 
 export interface Runs {
+  /** All runs, or those that changed since the cursor that was sent. */
   runs: RunEntry[];
+  /** Names of runs that are gone since then; null where `runs` are all. */
+  removed: string[] | null;
+  cursor: string;
   progress: { done: number; total: number; looked: boolean; read: { done: number; total: number } };
   logdir: string;
   version: string;
@@ -129,7 +135,7 @@ async function get<T>(route: string, parameters: Record<string, string | number>
   return (await response.json()) as T;
 }
 
-export const fetchRuns = () => get<Runs>("runs");
+export const fetchRuns = (since: string) => get<Runs>("runs", since ? { since } : {});
 export const fetchReview = (run: string) => get<Review>("review", { run });
 export const fetchHeuristics = () => get<{ heuristics: HeuristicPage[] }>("heuristics");
 export const fetchCurve = (run: string, curve: CurveName, points: number) =>

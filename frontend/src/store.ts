@@ -1,10 +1,12 @@
 /** The one store: what is known, what is selected, and how both are kept current. */
 
-import { computed, effect, signal } from "@preact/signals";
-import { fetchHeuristics, fetchReview, fetchRuns, ServerError, type HeuristicPage, type Review, type RunEntry, type Runs } from "./api";
+import { batch, computed, effect, signal } from "@preact/signals";
+import { fetchHeuristics, fetchReview, fetchRuns, ServerError, type HeuristicPage, type Review, type Runs } from "./api";
 import { onLinkChange, onReload, readLink, writeLink } from "./parentPage";
+import { countAll, filtered, merged, worstFirst } from "./runs";
 
-export type View = "findings" | "catalogue";
+export const VIEWS = ["findings", "checks", "catalogue"] as const;
+export type View = (typeof VIEWS)[number];
 
 export const runs = signal<Runs | null>(null);
 export const review = signal<Review | null>(null);
@@ -14,37 +16,15 @@ export const filter = signal("");
 export const view = signal<View>("findings");
 export const selected = signal("");
 export const heuristicId = signal("");
+/** Of runs x checks: "worst", "name", or the id of a check; and whether checks without any finding are shown. */
+export const sortedBy = signal("worst");
+export const allChecks = signal(false);
 
 const POLL_LIVE = 5_000;
 const POLL_FINISHED = 30_000;
 
-const RANK = { trouble: 0, info: 1, early: 2, unknown: 3, fine: 4 } as const;
-
-/** Worst first: by kind of headline, then by number of errors and warnings, then by name. */
-export function worstFirst(a: RunEntry, b: RunEntry): number {
-  return (
-    RANK[a.headline.kind] - RANK[b.headline.kind] ||
-    b.counts.error - a.counts.error ||
-    b.counts.warning - a.counts.warning ||
-    (a.name < b.name ? -1 : 1)
-  );
-}
-
-export const shownRuns = computed(() => {
-  const wanted = filter.value.trim().toLowerCase();
-  return (runs.value?.runs ?? []).filter((run) => run.name.toLowerCase().includes(wanted));
-});
-
-export const totals = computed(() => {
-  const sum = { error: 0, warning: 0, info: 0 };
-  for (const run of runs.value?.runs ?? []) {
-    sum.error += run.counts.error;
-    sum.warning += run.counts.warning;
-    sum.info += run.counts.info;
-  }
-  return sum;
-});
-
+export const shownRuns = computed(() => filtered(runs.value?.runs ?? [], filter.value));
+export const totals = computed(() => countAll(runs.value?.runs ?? []));
 export const selectedEntry = computed(() => runs.value?.runs.find((run) => run.name === selected.value));
 
 let shownFingerprint = "";
@@ -73,9 +53,15 @@ export async function refresh(): Promise<void> {
   if (loading) return;
   loading = true;
   try {
-    const answer = await fetchRuns();
-    runs.value = answer;
-    if (heuristics.value.length === 0) heuristics.value = (await fetchHeuristics()).heuristics;
+    const [news, catalogue] = await Promise.all([
+      fetchRuns(runs.value?.cursor ?? ""),
+      heuristics.value.length === 0 ? fetchHeuristics() : null,
+    ]);
+    const answer = merged(runs.value, news);
+    batch(() => {
+      if (catalogue) heuristics.value = catalogue.heuristics;
+      runs.value = answer;
+    });
     problem.value = null;
     const done = answer.progress.looked && answer.progress.done === answer.progress.total;
     const gone = !answer.runs.some((run) => run.name === selected.value);
@@ -91,22 +77,31 @@ export async function refresh(): Promise<void> {
   }
 }
 
-export function select(run: string): void {
-  selected.value = run;
+/** Open a run, at what is said of one heuristic if that is given. */
+export function select(run: string, heuristic = ""): void {
+  batch(() => {
+    selected.value = run;
+    heuristicId.value = heuristic;
+    view.value = "findings";
+  });
   chosen = true;
-  view.value = "findings";
   void loadReview();
 }
 
 export function openHeuristic(id: string): void {
-  heuristicId.value = id;
-  view.value = "catalogue";
+  batch(() => {
+    heuristicId.value = id;
+    view.value = "catalogue";
+  });
 }
 
 function followLink(): void {
   const link = readLink();
-  view.value = link["view"] === "catalogue" ? "catalogue" : "findings";
+  view.value = VIEWS.find((name) => name === link["view"]) ?? "findings";
   heuristicId.value = link["heuristic"] ?? "";
+  filter.value = link["filter"] ?? "";
+  sortedBy.value = link["sort"] || "worst";
+  allChecks.value = link["all"] === "1";
   if (link["run"]) {
     selected.value = link["run"];
     chosen = true;
@@ -132,7 +127,10 @@ export function start(): void {
     writeLink({
       run: selected.value,
       view: view.value === "findings" ? "" : view.value,
-      heuristic: view.value === "catalogue" ? heuristicId.value : "",
+      heuristic: view.value === "checks" ? "" : heuristicId.value,
+      filter: filter.value,
+      sort: view.value === "checks" && sortedBy.value !== "worst" ? sortedBy.value : "",
+      all: view.value === "checks" && allChecks.value ? "1" : "",
     });
   });
   const poll = async (): Promise<void> => {

@@ -2,9 +2,8 @@ import { describe, expect, it } from "vitest";
 import type { Finding } from "../src/api";
 import { align, decades, firstView, toPoints, wantsLog } from "../src/chart";
 import { diffLines } from "../src/diff";
-import { formatNumber, groupOf, placeOf, toNumber } from "../src/format";
+import { formatNumber, placeOf, toNumber } from "../src/format";
 import { makeFragment, parseFragment, timeSeriesLink } from "../src/parentPage";
-import { worstFirst } from "../src/store";
 
 describe("links", () => {
   it("come back as they went, whatever the name of a run is", () => {
@@ -71,22 +70,5 @@ describe("diffs", () => {
       ["same", "a"],
       ["added", "y"],
     ]);
-  });
-});
-
-describe("runs", () => {
-  it("are grouped by directory", () => {
-    expect([groupOf("a/b/c"), groupOf("c")]).toEqual(["a/b", ""]);
-  });
-  it("come worst first", () => {
-    const run = (name: string, kind: "trouble" | "fine", error: number) => ({
-      name,
-      counts: { error, warning: 0, info: 0 },
-      headline: { kind, text: "" },
-      state: "finished" as const,
-      fingerprint: "",
-    });
-    const sorted = [run("c", "fine", 0), run("b", "trouble", 1), run("a", "trouble", 1), run("d", "trouble", 2)].sort(worstFirst);
-    expect(sorted.map((entry) => entry.name)).toEqual(["d", "a", "b", "c"]);
   });
 });

@@ -187,7 +187,7 @@ def test_dark_mode_follows_the_switch_of_tensorboard(tab):
 
 
 def test_the_reload_of_tensorboard_is_followed(tab):
-    with tab.expect_request("**/data/plugin/scram/runs", timeout=4_000):  # sooner than the next poll
+    with tab.expect_request("**/data/plugin/scram/runs*", timeout=4_000):  # sooner than the next poll
         tab.click("button.reload-button")
 
 

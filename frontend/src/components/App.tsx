@@ -2,16 +2,14 @@
 
 import type { VNode } from "preact";
 import { plural, SIGN } from "../format";
-import { problem, review, runs, selected, totals, view, type View } from "../store";
+import { problem, review, runs, selected, totals, view, VIEWS, type View } from "../store";
 import { Catalogue } from "./Catalogue";
 import { Empty } from "./Empty";
+import { Matrix } from "./Matrix";
 import { ReviewPane } from "./ReviewPane";
 import { RunList } from "./RunList";
 
-const VIEWS: [View, string][] = [
-  ["findings", "Findings"],
-  ["catalogue", "Catalogue"],
-];
+const LABELS: Record<View, string> = { findings: "Findings", checks: "Runs × checks", catalogue: "Catalogue" };
 
 function Bar(): VNode {
   const known = runs.value;
@@ -41,9 +39,9 @@ function Bar(): VNode {
         </label>
       )}
       <div class="views" role="group" aria-label="View">
-        {VIEWS.map(([name, label]) => (
+        {VIEWS.map((name) => (
           <button type="button" aria-pressed={view.value === name} onClick={() => (view.value = name)}>
-            {label}
+            {LABELS[name]}
           </button>
         ))}
       </div>
@@ -66,6 +64,8 @@ export function App(): VNode {
           <Catalogue />
         ) : empty ? (
           <Empty />
+        ) : view.value === "checks" ? (
+          <Matrix />
         ) : (
           <>
             <RunList />

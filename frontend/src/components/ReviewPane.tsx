@@ -1,8 +1,9 @@
 /** The review of one training run: a headline in words, findings worst first, and the outcomes of all other checks. */
 
 import type { VNode } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import type { Headline, Review } from "../api";
-import { heuristics, openHeuristic, problem, review, selected, selectedEntry } from "../store";
+import { heuristicId, heuristics, openHeuristic, problem, review, selected, selectedEntry } from "../store";
 import { Code } from "./Code";
 import { FindingCard } from "./FindingCard";
 
@@ -17,7 +18,7 @@ function titleOf(id: string, passed: boolean): string {
 
 function Link({ id, passed }: { id: string; passed: boolean }): VNode {
   return (
-    <button type="button" class="link" onClick={() => openHeuristic(id)}>
+    <button type="button" class="link" data-check={id} onClick={() => openHeuristic(id)}>
       {titleOf(id, passed)}
     </button>
   );
@@ -126,11 +127,28 @@ function Outcomes({ review }: { review: Review }): VNode {
   );
 }
 
+/** Bring what is said of one check into sight: its finding, or its place among the other outcomes. */
+function goTo(pane: HTMLElement, id: string): void {
+  const place = pane.querySelector<HTMLElement>(`[data-finding="${CSS.escape(id)}"], [data-check="${CSS.escape(id)}"]`);
+  for (let fold = place?.closest("details"); fold; fold = fold.parentElement?.closest("details")) fold.open = true;
+  if (!place) return;
+  if (!place.matches("button")) place.tabIndex = -1;
+  place.focus({ preventScroll: true });
+  place.scrollIntoView({ block: place.matches("button") ? "center" : "start" });
+}
+
 export function ReviewPane(): VNode {
   const shown = review.value;
+  const pane = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const element = pane.current;
+    if (!element || shown?.name !== selected.value) return;
+    element.scrollTop = 0;
+    if (heuristicId.value) goTo(element, heuristicId.value);
+  }, [shown?.name, selected.value, heuristicId.value]);
   if (!shown || shown.name !== selected.value) {
     return (
-      <main class="review" tabIndex={-1}>
+      <main class="review" tabIndex={-1} ref={pane}>
         <p class="note" role="status">{problem.value ?? "Reading and judging this run …"}</p>
       </main>
     );
@@ -138,7 +156,7 @@ export function ReviewPane(): VNode {
   const own = shown.findings.filter((finding) => finding.explained_by === null);
   const live = selectedEntry.value?.state === "live";
   return (
-    <main class="review" tabIndex={-1} aria-label={`Review of ${shown.name}`}>
+    <main class="review" tabIndex={-1} ref={pane} aria-label={`Review of ${shown.name}`}>
       <div class="run-head">
         <h2>{shown.name === "." ? "this directory" : shown.name}</h2>
         {live && <span class="live">live</span>}

@@ -1,9 +1,13 @@
-/** The list of training runs, grouped by directory, with what was found in each. */
+/** The list of training runs, grouped by directory, with what was found in each. Only the rows in sight are in the page. */
 
-import type { VNode } from "preact";
+import type { JSX, VNode } from "preact";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { RunEntry } from "../api";
 import { groupOf, plural, SIGN } from "../format";
 import { filter, runs, select, selected, shownRuns } from "../store";
+import { scrollFor, useRowsInSight } from "../visible";
+
+const ROW = 34;
 
 function Counts({ run }: { run: RunEntry }): VNode {
   const { error, warning, info } = run.counts;
@@ -32,45 +36,94 @@ function Counts({ run }: { run: RunEntry }): VNode {
   );
 }
 
-export function RunList(): VNode {
+/** Headings of groups and runs, in the order in which they stand. */
+function rowsOf(entries: RunEntry[]): (string | RunEntry)[] {
   const groups = new Map<string, RunEntry[]>();
-  for (const run of shownRuns.value) {
+  for (const run of entries) {
     const group = groupOf(run.name);
-    groups.set(group, [...(groups.get(group) ?? []), run]);
+    const members = groups.get(group);
+    if (members) members.push(run);
+    else groups.set(group, [run]);
   }
+  return [...groups].flatMap(([group, members]) => (group ? [group, ...members] : members));
+}
+
+function Run({ run }: { run: RunEntry }): VNode {
+  const chosen = run.name === selected.value;
+  const group = groupOf(run.name);
+  return (
+    <button
+      type="button"
+      data-run={run.name}
+      class={chosen ? "run selected" : "run"}
+      aria-current={chosen ? "true" : undefined}
+      onClick={() => select(run.name)}
+      title={`${run.name}\n${run.headline.text}`}
+    >
+      <span class="name">{group ? run.name.slice(group.length + 1) : run.name}</span>
+      {run.state === "live" && <span class="live">live</span>}
+      <Counts run={run} />
+    </button>
+  );
+}
+
+export function RunFilter(): VNode {
+  return (
+    <input
+      type="search"
+      placeholder="Filter runs"
+      aria-label="Filter runs"
+      value={filter.value}
+      onInput={(event) => (filter.value = event.currentTarget.value)}
+    />
+  );
+}
+
+export function RunList(): VNode {
+  const scroller = useRef<HTMLDivElement>(null);
+  const rows = useMemo(() => rowsOf(shownRuns.value), [shownRuns.value]);
+  const [first, last] = useRowsInSight(scroller, ROW, rows.length);
+  const place = rows.findIndex((row) => typeof row !== "string" && row.name === selected.value);
+  useEffect(() => {
+    const element = scroller.current;
+    const to = element && place >= 0 ? scrollFor(place, element.scrollTop, element.clientHeight, ROW, 0) : null;
+    if (element && to !== null) element.scrollTop = to;
+  }, [selected.value]);
+  const move = (event: JSX.TargetedKeyboardEvent<HTMLDivElement>): void => {
+    const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    const element = scroller.current;
+    const from = document.activeElement?.getAttribute("data-run");
+    if (!by || !element || !from) return;
+    event.preventDefault();
+    let to = rows.findIndex((row) => typeof row !== "string" && row.name === from) + by;
+    if (typeof rows[to] === "string") to += by;
+    const row = rows[to];
+    if (row === undefined || typeof row === "string") return;
+    const scroll = scrollFor(to, element.scrollTop, element.clientHeight, ROW, 0);
+    if (scroll !== null) element.scrollTop = scroll;
+    requestAnimationFrame(() => element.querySelector<HTMLElement>(`[data-run="${CSS.escape(row.name)}"]`)?.focus());
+  };
   return (
     <nav class="runs" aria-label="Training runs">
-      <input
-        type="search"
-        placeholder="Filter runs"
-        aria-label="Filter runs"
-        value={filter.value}
-        onInput={(event) => (filter.value = event.currentTarget.value)}
-      />
-      {[...groups].map(([group, members]) => (
-        <div class="group">
-          {group && <h2>{group}</h2>}
-          <ul>
-            {members.map((run) => (
-              <li>
-                <button
-                  type="button"
-                  data-run={run.name}
-                  class={run.name === selected.value ? "run selected" : "run"}
-                  aria-current={run.name === selected.value ? "true" : undefined}
-                  onClick={() => select(run.name)}
-                  title={run.headline.text}
-                >
-                  <span class="name">{group ? run.name.slice(group.length + 1) : run.name}</span>
-                  {run.state === "live" && <span class="live">live</span>}
-                  <Counts run={run} />
-                </button>
-              </li>
-            ))}
-          </ul>
-        </div>
-      ))}
-      {shownRuns.value.length === 0 && (runs.value?.runs.length ?? 0) > 0 && <p class="note">No run has “{filter.value}” in its name.</p>}
+      <button type="button" class="skip" onClick={() => document.querySelector("main")?.focus()}>
+        Skip the list of runs
+      </button>
+      <RunFilter />
+      <div class="scroller" ref={scroller} onKeyDown={move}>
+        <ul style={{ height: `${rows.length * ROW}px` }}>
+          {rows.slice(first, last).map((row, i) => (
+            <li
+              key={typeof row === "string" ? `${row}/` : row.name}
+              style={{ top: `${(first + i) * ROW}px` }}
+              aria-setsize={rows.length}
+              aria-posinset={first + i + 1}
+            >
+              {typeof row === "string" ? <h2 title={row}>{row}</h2> : <Run run={row} />}
+            </li>
+          ))}
+        </ul>
+      </div>
+      {rows.length === 0 && (runs.value?.runs.length ?? 0) > 0 && <p class="note">No run has “{filter.value}” in its name.</p>}
     </nav>
   );
 }
