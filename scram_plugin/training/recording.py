@@ -123,11 +123,16 @@ class Watched:
     def _call(self, method: Any, layer: Any, *args: Any, **kwargs: Any) -> Any:
         output = method(*args, **kwargs)
         found = next((t for t in leaves(output) if tf.is_tensor(t)), None)
-        if self._mine(found) and getattr(found, "dtype", tf.int32).is_floating:
+        if self._mine(found) and getattr(found, "dtype", tf.int32).is_floating and not self._summed(found):
             path, activation = self.path(layer), _activation(layer)
             self._seen.layers.setdefault(path, []).append(found)
             self.activations[path] = activation
         return output
+
+    def _summed(self, output: Any) -> bool:
+        """Whether it is a sum, which TensorFlow makes one with a sum behind it, unless somebody looks in between: other last
+        bits. So it is with the biases of older Keras, and with layers of one's own. XLA sees the step as it is."""
+        return not tf.executing_eagerly() and not self._model.jit_compile and output.op.type in ("Add", "AddV2", "AddN")
 
     def _apply(self, method: Any, optimizer: Any, grads: Any, trainable_variables: Any = None, **kwargs: Any) -> Any:
         grads = list(grads)
