@@ -1,6 +1,6 @@
 """Faults inoculated into healthy programs: are they found, rightly named, and repaired by the first fix alone?
 
-    python -m tests.benchmarks.faults [--seeds 101 102] [--kinds "no softmax" ...] [--programs dense ...] [--json FILE]
+    python -m tests.benchmarks.faults [--seeds 201 202] [--kinds "no softmax" ...] [--programs dense ...] [--json FILE]
 
 Every program of `tests/faults/programs.py` is trained as it is (the control), and with each kind of fault that it has a place
 for (`tests/faults/kinds.py`); settings, place and strength are drawn from the seeds. Printed for each kind:
@@ -211,7 +211,7 @@ def told(finding: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", nargs="+", type=int, default=[101, 102])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[201, 202])
     parser.add_argument("--kinds", nargs="*", choices=[k.name for k in KINDS], default=[k.name for k in KINDS])
     parser.add_argument("--programs", nargs="+", choices=[p.name for p in PROGRAMS], default=[p.name for p in PROGRAMS])
     parser.add_argument("--json", type=Path, help="write every single result here")

@@ -65,7 +65,7 @@ def picture(entries: list[dict[str, Any]]) -> str:
             parts.append(f'<rect x="{x}" y="{top}" {size} rx="3" fill="{colour}">{title}</rect>')
     bottom = TOP + CELL * len(kinds) + 14
     for i, (colour, said) in enumerate(OUTCOMES.values()):
-        x, y = 20 + (right - 20) // 2 * (i % 2), bottom + 22 * (i // 2)
+        x, y = 20 + 330 * (i % 2), bottom + 22 * (i // 2)
         parts += [f'<rect x="{x}" y="{y}" width="14" height="14" rx="3" fill="{colour}"/>', text(x + 20, y + 12, said)]
     size = f'width="{right + 40}" height="{bottom + 56}" viewBox="0 0 {right + 40} {bottom + 56}"'
     font = 'font-family="sans-serif" font-size="13" fill="#808080"'  # the grey can be read on white and on black
