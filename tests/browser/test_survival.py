@@ -19,8 +19,8 @@ BREAKS = {
         '        raise RuntimeError("broken")\n        routes: dict[str, Any] = {',
     ),
     "in a route": (
-        "        return {**self._reviewer.runs(",
-        '        raise RuntimeError("broken")\n        return {**self._reviewer.runs(',
+        "        known = self._reviewer.runs(patience",
+        '        raise RuntimeError("broken")\n        known = self._reviewer.runs(patience',
     ),
     "in is_active": ('            known = self._reviewer.runs()["progress"]', '            raise RuntimeError("broken")'),
 }
