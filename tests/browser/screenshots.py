@@ -57,9 +57,10 @@ def main():
                 page = open_tab(browser, server, width, 1000, theme, f"#scram&p.scram.run={run.replace('/', '%2F')}")
                 settle(page)
                 page.screenshot(path=out / f"{name}.png")
-            page = open_tab(browser, server, link="#scram&p.scram.view=catalogue")
-            settle(page)
-            page.screenshot(path=out / "catalogue-light.png")
+            for view in ("catalogue", "checks"):
+                page = open_tab(browser, server, link=f"#scram&p.scram.view={view}")
+                settle(page)
+                page.screenshot(path=out / f"{view}-light.png")
         with tempfile.TemporaryDirectory() as empty, tensorboard("--logdir", empty) as server:
             server.reviewed(0)
             page = open_tab(browser, server)
