@@ -76,14 +76,13 @@ class Reviewer:
             now = time.time()
             known = re.fullmatch(rf"{self._id}-(\d+)-(\d+\.\d+)", since)
             change, then = (int(known[1]), float(known[2])) if known else (-1, -math.inf)
-            listed = ((name, of) for name, of in sorted(self._listed.items()) if name in self._known)
             runs = [
-                {**of.shown, "state": "live" if now < of.live_until else "finished"}
-                for _, of in listed
-                if of.change > change or then < of.live_until <= now
+                {**listed.shown, "state": "live" if now < listed.live_until else "finished"}
+                for name, listed in sorted(self._listed.items())
+                if name in self._known and (listed.change > change or then < listed.live_until <= now)
             ]
             total = len(self._known)
-            done, of_all = self._read
+            done, of = self._read
             return {
                 "runs": runs,
                 "removed": sorted(name for name, at in self._gone.items() if at > change) if known else None,
@@ -92,7 +91,7 @@ class Reviewer:
                     "done": total - len(self._pending),
                     "total": total,
                     "looked": self._looked,
-                    "read": {"done": done, "total": of_all},
+                    "read": {"done": done, "total": of},
                 },
             }
 

@@ -18,6 +18,13 @@ export function scrollFor(index: number, top: number, height: number, row: numbe
   return null;
 }
 
+/** Scroll so that a row is in sight, and focus on what a selector finds there, once it is in the page. */
+export function bringIntoSight(scroller: HTMLElement, index: number, row: number, head: number, selector = ""): void {
+  const to = scrollFor(index, scroller.scrollTop, scroller.clientHeight, row, head);
+  if (to !== null) scroller.scrollTop = to;
+  if (selector) requestAnimationFrame(() => scroller.querySelector<HTMLElement>(selector)?.focus());
+}
+
 /** The rows of `scroller` in sight, followed while it is scrolled and resized. */
 export function useRowsInSight(scroller: RefObject<HTMLElement>, row: number, count: number): [number, number] {
   const [place, setPlace] = useState<[number, number]>([0, 900]);

@@ -141,10 +141,11 @@ class InstrumentedStep:
         """The statistics of each layer's output (of its first call), of each trained variable, and of its gradient."""
         outputs = {path: tf.cast(statistics.first_examples(calls[0]), tf.float32) for path, calls in seen.layers.items()}
         detail = statistics.activations(list(outputs.items()), watched.activations)
+        named = [(watched.path(v), old, v) for v, old in zip(watched.variables(), before, strict=False)]
         changed = [
-            (watched.path(v), seen.gradients[watched.path(v)], old, tf.cast(tf.convert_to_tensor(v), tf.float32))
-            for v, old in zip(watched.variables(), before, strict=False)
-            if watched.path(v) in seen.gradients
+            (name, seen.gradients[name], old, tf.cast(tf.convert_to_tensor(new), tf.float32))
+            for name, old, new in named
+            if name in seen.gradients
         ]
         detail += statistics.changes(changed)
         looked_at = [(f"layer/{path}/nonfinite", output) for path, output in outputs.items()]

@@ -152,7 +152,7 @@ class Watched:
                 # Magnitudes: XLA fuses an elementwise operation with a copy of what it needs. The gradient itself would be
                 # forced into memory, the optimizer's step around it compiled otherwise, and its last bits would differ (its
                 # square too: optimizers have one, and XLA would take the two for the same).
-                self._seen.gradients[self.path(variable)] = tf.abs(dense) if self._compiled is not self._step else dense
+                self._seen.gradients[self.path(variable)] = tf.abs(dense)
         return result
 
     def _mine(self, tensor: Any) -> bool:

@@ -5,6 +5,7 @@ Of each entry, `values` is a scalar where `names` is a text, and a vector of the
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -143,8 +144,12 @@ def sampled(variable: Any) -> Any:
     size = math.prod(variable.shape)
     if size <= MAX_SAMPLED:
         return variable
-    drawn = np.random.default_rng(0).choice(size, MAX_SAMPLED, replace=False)
-    return ops.take(ops.reshape(variable, (-1,)), np.sort(drawn).astype("int32"))
+    return ops.take(ops.reshape(variable, (-1,)), _drawn(size))
+
+
+@functools.lru_cache(maxsize=64)
+def _drawn(size: int) -> np.ndarray:
+    return np.sort(np.random.default_rng(0).choice(size, MAX_SAMPLED, replace=False)).astype("int32")
 
 
 def changes(named: list[tuple[str, Any, Any, Any]]) -> Named:

@@ -25,7 +25,7 @@ PICTURES = {
 
 def settle(page):
     """Until curves are drawn: a canvas for each finding."""
-    page.scram.wait_for_selector("main.review .headline, main.empty, article.page", timeout=30_000)
+    page.scram.wait_for_selector("main.review .headline, main.empty, article.page, .matrix .check", timeout=30_000)
     page.scram.wait_for_function(
         "[...document.querySelectorAll('.finding:not(.folded) .chart')].every(c => c.querySelector('canvas'))"
     )

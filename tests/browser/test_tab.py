@@ -145,7 +145,7 @@ def test_the_filter(tab):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize(
-    "where", ["movie_reviews/lr_1e10", "fashion_mnist/overfit", "cifar10/normalized", "catalogue", "empty"]
+    "where", ["movie_reviews/lr_1e10", "fashion_mnist/overfit", "cifar10/normalized", "catalogue", "checks", "empty"]
 )
 def test_axe_finds_nothing(where, theme, browser, demo_server, tmp_path):
     def check(page):
@@ -161,8 +161,8 @@ def test_axe_finds_nothing(where, theme, browser, demo_server, tmp_path):
         with tensorboard("--logdir", str(tmp_path)) as server:
             server.reviewed(0)
             check(open_tab(browser, server, theme=theme))
-    elif where == "catalogue":
-        check(open_tab(browser, demo_server, theme=theme, link="#scram&p.scram.view=catalogue"))
+    elif where in ("catalogue", "checks"):
+        check(open_tab(browser, demo_server, theme=theme, link=f"#scram&p.scram.view={where}&p.scram.all=1"))
     else:
         check(open_tab(browser, demo_server, theme=theme, link=link(where)))
 

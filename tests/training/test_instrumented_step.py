@@ -9,12 +9,8 @@ import pytest
 from keras import layers
 
 import scram_plugin
-from scram_plugin import SCRAM
 from tests.training.models import IMAGES, LABELS
-
-
-def watch(tmp_path, **options):
-    return SCRAM(tmp_path, print_findings=False, **options)
+from tests.training.test_keras import watch
 
 
 def small(units=8):

@@ -6,16 +6,11 @@ import type { RunEntry } from "../api";
 import { plural } from "../format";
 import { columns, outcomeOf, sorted } from "../matrix";
 import { allChecks, heuristics, openHeuristic, runs, select, shownRuns, sortedBy } from "../store";
-import { scrollFor, useRowsInSight } from "../visible";
+import { bringIntoSight, useRowsInSight } from "../visible";
 import { RunFilter } from "./RunList";
 
 const ROW = 30;
 const HEAD = 150; // pixels: names of checks stand upright
-
-/** The element at a place of the grid; row 0 is the head, column 0 holds the names. */
-function focusOn(grid: HTMLElement, row: number, column: number): void {
-  grid.querySelector<HTMLElement>(`[data-at="${row}/${column}"]`)?.focus();
-}
 
 const MOVES: Record<string, [number, number]> = {
   ArrowUp: [-1, 0],
@@ -54,7 +49,7 @@ function Head({ shown, active }: { shown: number[]; active: (row: number, column
 
 export function Matrix(): VNode {
   const scroller = useRef<HTMLDivElement>(null);
-  const [at, setAt] = useState<[number, number]>([1, 1]);
+  const [at, setAt] = useState<[number, number]>([1, 1]); // the cell of the keyboard; row 0 is the head, column 0 holds the names
   const pages = heuristics.value;
   const shown = useMemo(() => columns(shownRuns.value, pages.length, allChecks.value), [shownRuns.value, pages, allChecks.value]);
   const rows = useMemo(() => {
@@ -78,10 +73,9 @@ export function Matrix(): VNode {
       Math.min(Math.max(row + by[0], 0), rows.length),
       Math.min(Math.max(column + by[1], 0), shown.length),
     ];
-    const scroll = to[0] > 0 ? scrollFor(to[0] - 1, element.scrollTop, element.clientHeight, ROW, HEAD) : null;
-    if (scroll !== null) element.scrollTop = scroll;
     setAt(to);
-    requestAnimationFrame(() => focusOn(element, ...to));
+    // the head is always in sight
+    bringIntoSight(element, Math.max(to[0] - 1, 0), ROW, HEAD, `[data-at="${to[0]}/${to[1]}"]`);
   };
   const cells = (run: RunEntry, r: number): VNode[] =>
     shown.map((place, i) => {
@@ -122,9 +116,10 @@ export function Matrix(): VNode {
         aria-rowcount={rows.length + 1}
         aria-colcount={shown.length + 1}
         onKeyDown={move}
+        style={{ "--row": `${ROW}px`, "--head": `${HEAD}px`, "--columns": shown.length }}
       >
         <Head shown={shown} active={active} />
-        <div class="matrix-body" role="rowgroup" style={{ height: `${rows.length * ROW}px`, "--columns": shown.length }}>
+        <div class="matrix-body" role="rowgroup" style={{ height: `${rows.length * ROW}px` }}>
           {rows.slice(first, last).map((run, i) => {
             const r = first + i + 1;
             return (

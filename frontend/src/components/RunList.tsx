@@ -5,7 +5,7 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { RunEntry } from "../api";
 import { groupOf, plural, SIGN } from "../format";
 import { filter, runs, select, selected, shownRuns } from "../store";
-import { scrollFor, useRowsInSight } from "../visible";
+import { bringIntoSight, useRowsInSight } from "../visible";
 
 const ROW = 34;
 
@@ -85,10 +85,8 @@ export function RunList(): VNode {
   const [first, last] = useRowsInSight(scroller, ROW, rows.length);
   const place = rows.findIndex((row) => typeof row !== "string" && row.name === selected.value);
   useEffect(() => {
-    const element = scroller.current;
-    const to = element && place >= 0 ? scrollFor(place, element.scrollTop, element.clientHeight, ROW, 0) : null;
-    if (element && to !== null) element.scrollTop = to;
-  }, [selected.value]);
+    if (scroller.current && place >= 0) bringIntoSight(scroller.current, place, ROW, 0);
+  }, [selected.value, place >= 0]);
   const move = (event: JSX.TargetedKeyboardEvent<HTMLDivElement>): void => {
     const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     const element = scroller.current;
@@ -99,9 +97,7 @@ export function RunList(): VNode {
     if (typeof rows[to] === "string") to += by;
     const row = rows[to];
     if (row === undefined || typeof row === "string") return;
-    const scroll = scrollFor(to, element.scrollTop, element.clientHeight, ROW, 0);
-    if (scroll !== null) element.scrollTop = scroll;
-    requestAnimationFrame(() => element.querySelector<HTMLElement>(`[data-run="${CSS.escape(row.name)}"]`)?.focus());
+    bringIntoSight(element, to, ROW, 0, `[data-run="${CSS.escape(row.name)}"]`);
   };
   return (
     <nav class="runs" aria-label="Training runs">
@@ -109,7 +105,7 @@ export function RunList(): VNode {
         Skip the list of runs
       </button>
       <RunFilter />
-      <div class="scroller" ref={scroller} onKeyDown={move}>
+      <div class="scroller" ref={scroller} onKeyDown={move} style={{ "--row": `${ROW}px` }}>
         <ul style={{ height: `${rows.length * ROW}px` }}>
           {rows.slice(first, last).map((row, i) => (
             <li
