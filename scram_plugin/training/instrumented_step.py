@@ -6,7 +6,9 @@ reads in blocks, so that no batch is missed even where several steps run in one 
 batches and also returns a vector of detailed statistics.
 
 Both have a tripwire: a branch that runs once, in the first batch whose loss or weights are not finite, and counts in each
-tensor of that very step what is not finite. So the origin of a NaN is known at any sampling, and no step is repeated.
+tensor of that very step what is not finite. So the origin of a NaN is known at any sampling, and no step is repeated. It has
+two parts, since a tensor that is to be looked at when the weights have been changed stays in memory until then: outputs of
+layers are judged with the loss, before the way back.
 
 The step itself is compiled as Keras would compile it, with XLA or without; statistics are taken outside of it, by TensorFlow's
 own operations, which need no compiling. They only read what the step computes, so the step's own results are the same.
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -29,6 +32,7 @@ from scram_plugin.training.recording import Seen, Watched, shadowed, slots
 from scram_plugin.training.structures import leaves
 
 RING_ROWS = 256
+MAX_HELD = 1 << 12  # values of one example: up to so many, a layer's output is held in memory until the end of the step
 SEEN_IN = 8.0  # measured batches, at most, in which a unit must have been active once
 
 
@@ -48,6 +52,7 @@ class InstrumentedStep:
         self.columns: tuple[str, ...] = ()  # of the recorded rows
         self.measured_columns: tuple[str, ...] = ()
         self._ring: Any = None
+        self._forward: tuple[int, tuple[str, ...], np.ndarray] | None = None  # of a step whose loss was not finite
         self._flaws: tuple[int, tuple[str, ...], np.ndarray] | None = None
         self._ages: Any = None  # of each unit with a ReLU: measured batches since it was active
         self._count = tf.Variable(0, dtype=tf.int64, trainable=False, name="scram_count")
@@ -121,11 +126,10 @@ class InstrumentedStep:
         for name, tensor in tensors["y"]:
             row += statistics.bounds(name, tensor)
         variables = watched.variables()
-        if variables:
-            row.append(("weights/probe", statistics.probe([tf.convert_to_tensor(v) for v in variables])))
+        probe = statistics.probe([tf.convert_to_tensor(v) for v in variables]) if variables else None
+        row += [("weights/probe", probe)] if variables else []
         number = tf.identity(self._count)
-        judged = [value for name, value in row if name in ("loss", "weights/probe")]
-        self._tripwire(judged, number, tensors, seen, watched)
+        self._tripwire(probe, number, tensors, seen, watched)
         self._put(row, number)
         if measuring and isinstance(logs, dict):
             detail = statistics.tensors(tensors["x"], tensors["y"], tensors["y_pred"])
@@ -169,37 +173,52 @@ class InstrumentedStep:
         never = tf.split(tf.cast(ages >= tf.minimum(measured, SEEN_IN), tf.float32), sizes)
         return [(f"layer/{path}/dead", tf.reduce_mean(part)) for path, part in zip(active, never, strict=True)]
 
-    def _tripwire(self, values: list[Any], number: Any, tensors: dict[str, Any], seen: Seen, watched: Watched) -> None:
-        """Let `keep` be called if the values are not finite. Nothing waits for it but the end of the step."""
-        if not values:
-            return
-        flow = [*tensors["x"], *tensors["y"]]
-        flow += [(f"layer/{path}", output) for path, calls in seen.layers.items() for output in calls]
-        flow += tensors["y_pred"]
-        flow += [("loss", seen.loss)] if seen.loss is not None else []
-        names = [name for name, _ in flow]
+    def _tripwire(self, probe: Any, number: Any, tensors: dict[str, Any], seen: Seen, watched: Watched) -> None:
+        """Let `keep` be called if the loss or the probe of the weights is not finite. Only the end of the step waits for it."""
+        outputs = [(path, output) for path, calls in seen.layers.items() for output in calls]
+        # A ReLU makes 0 of NaN, and the loss stays finite. Layers of Keras make no NaN of finite numbers; another's outputs,
+        # and small ones, are at hand until the weights have been looked at.
+        late = [(p, output) for p, output in outputs if seen.loss is None or p in watched.others or _small(output)]
+        loss = [] if seen.loss is None else [tf.cast(tf.reshape(seen.loss, ()), tf.float32)]
+        probes = [] if probe is None else [probe]
 
-        def keep() -> Any:
-            # TensorFlow keeps the function for good, but shall not keep the model
-            function = functools.partial(_keep, weakref.ref(self), weakref.ref(watched), names)
-            return tf.numpy_function(function, [number, *(tensor for _, tensor in flow)], tf.bool)
+        def flow(layers: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+            before = [*tensors["x"], *tensors["y"], *((f"layer/{path}", output) for path, output in layers)]
+            return [*before, *tensors["y_pred"], *(("loss", value) for value in loss)]
 
-        finite = tf.math.is_finite(tf.add_n([tf.reshape(tf.cast(value, tf.float32), ()) for value in values]))
-        if not tf.executing_eagerly():
-            tf.cond(finite, lambda: tf.constant(False), keep)
-        elif not finite:
-            keep()
+        def unless_finite(values: list[Any], kept: list[tuple[str, Any]], changed: bool) -> list[Any]:
+            def keep() -> Any:
+                # TensorFlow keeps the function for good, but shall not keep the model
+                here = functools.partial(_keep, weakref.ref(self), weakref.ref(watched), changed, [name for name, _ in kept])
+                return tf.numpy_function(here, [number, *(tensor for _, tensor in kept)], tf.bool)
 
-    def keep(self, watched: Watched, number: int, flow: list[tuple[str, np.ndarray]]) -> None:
-        """Called from within a step that is not finite, after the weights were changed. The first one is kept."""
+            finite = tf.math.is_finite(tf.add_n(values)) if values else True
+            if not tf.executing_eagerly():
+                return [tf.cond(finite, lambda: tf.constant(False), keep)] if values else []
+            return [] if finite else [keep()]
+
+        judged = unless_finite(loss, flow(outputs), changed=False)
+        with tf.control_dependencies(judged):
+            unless_finite([*loss, *probes], flow(late), changed=True)
+
+    def keep(self, watched: Watched, changed: bool, number: int, flow: list[tuple[str, np.ndarray]]) -> None:
+        """Called from within a step that is not finite, before its weights are `changed` and after. The first one is kept."""
         if self._flaws is not None:
             return
         try:
+            found = statistics.flaws(flow)
+            if not changed:
+                self._forward = number, *found
+                return
+            if self._forward is not None and self._forward[0] == number:
+                found = self._forward[1:]
+            after: list[tuple[str, np.ndarray]] = []
             for optimizer, variables in watched.applied.values():
                 for variable, slot in zip(variables, slots(optimizer, variables), strict=False):
-                    flow.append((f"gradient/{watched.path(variable)}", keras.ops.convert_to_numpy(slot)))
-            flow += [(f"weight/{watched.path(v)}", keras.ops.convert_to_numpy(v)) for v in watched.variables()]
-            self._flaws = number, *statistics.flaws(flow)
+                    after.append((f"gradient/{watched.path(variable)}", keras.ops.convert_to_numpy(slot)))
+            after += [(f"weight/{watched.path(v)}", keras.ops.convert_to_numpy(v)) for v in watched.variables()]
+            columns, values = statistics.flaws(after)
+            self._flaws = number, (*found[0], *columns), np.concatenate([found[1], values])
         except Exception as error:
             self.on_error(error)
 
@@ -222,7 +241,7 @@ class InstrumentedStep:
     def begin(self) -> None:
         """A fit begins: rows and findings of an earlier one are nothing of it."""
         self.take()
-        self._flaws = None
+        self._forward = self._flaws = None
 
     def take(self, most: int | None = None) -> np.ndarray:
         """The next rows recorded, shape (batches, columns): all, or `most` of them; what the ring has lost is left out."""
@@ -255,12 +274,22 @@ def _counts(named: list[tuple[str, Any]], totals: statistics.Named) -> statistic
 
 
 def _keep(
-    step: weakref.ref[InstrumentedStep], watched: weakref.ref[Watched], names: list[str], number: np.ndarray, *flow: np.ndarray
+    step: weakref.ref[InstrumentedStep],
+    watched: weakref.ref[Watched],
+    changed: bool,
+    names: list[str],
+    number: np.ndarray,
+    *flow: np.ndarray,
 ) -> np.bool_:
     of_step, of_watched = step(), watched()
     if of_step is not None and of_watched is not None:
-        of_step.keep(of_watched, int(number), list(zip(names, flow, strict=True)))
+        of_step.keep(of_watched, changed, int(number), list(zip(names, flow, strict=True)))
     return np.bool_(True)
+
+
+def _small(output: Any) -> bool:
+    sizes = output.shape[1:]
+    return None not in sizes and math.prod(sizes) <= MAX_HELD
 
 
 def _numbers(prefix: str, structure: Any) -> list[tuple[str, Any]]:

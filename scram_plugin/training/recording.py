@@ -62,13 +62,14 @@ class Seen:
 class Watched:
     """The train step of a model, as a function of the data that gives its logs and a `Seen`.
 
-    `gradients`: take these too. It is compiled as the model's own step is. `activations` and `applied` (variables by their
-    optimizers) are known after the first call.
+    `gradients`: take these too. It is compiled as the model's own step is. `activations`, `others` and `applied` (variables by
+    their optimizers) are known after the first call.
     """
 
     def __init__(self, model: keras.Model, train_step: Callable[[Any], Any], gradients: bool) -> None:
         self._model, self._train_step, self._gradients = model, train_step, gradients
         self.activations: dict[str, str | None] = {}  # path of a layer -> name of its activation
+        self.others: set[str] = set()  # paths of layers that are not of Keras, or hold somebody's own function
         self.applied: dict[int, tuple[Any, list[Any]]] = {}  # id of an optimizer -> (optimizer, the variables that it changes)
         self._graph: Any = None
         self._seen = Seen()
@@ -127,6 +128,8 @@ class Watched:
             path, activation = self.path(layer), _activation(layer)
             self._seen.layers.setdefault(path, []).append(found)
             self.activations[path] = activation
+            if not _of_keras(layer):
+                self.others.add(path)
         return output
 
     def _summed(self, output: Any) -> bool:
@@ -160,6 +163,13 @@ class Watched:
         if isinstance(tensor, tf.IndexedSlices):
             tensor = tensor.values
         return tensor is not None and (tf.executing_eagerly() or getattr(tensor, "graph", self._graph) is self._graph)
+
+
+def _of_keras(layer: Any) -> bool:
+    """Whether all that a layer computes was written by Keras."""
+    activation = getattr(layer, "activation", None)
+    modules = [type(layer).__module__, *([] if activation is None else [activation.__module__])]
+    return not isinstance(layer, keras.layers.Lambda) and all(module.startswith("keras.") for module in modules)
 
 
 def slots(optimizer: Any, variables: list[Any]) -> list[Any]:

@@ -178,3 +178,19 @@ def test_nan_that_a_relu_hides_leaves_dead_weights(tmp_path):
     assert "nonfinite-loss" in result.passed
     assert found(result) == ["nonfinite-inputs"]
     assert "The loss does not show it" in finding(result, ID)["summary"]
+
+
+def test_a_large_output_whose_nan_is_hidden(tmp_path):
+    """Large outputs are not held in memory until the end of the step, but those of somebody's own layers are."""
+    wide = [layers.RepeatVector(80), Ratio(name="ratio"), layers.Flatten(), layers.Dense(16, "relu")]
+    result = trained(tmp_path, sequential(*wide), ZEROED)
+    one = finding(result, ID)
+    assert "nonfinite-loss" in result.passed
+    assert (one["bad_step"], "ratio" in one["title"]) == (BAD, True)
+
+
+def test_a_large_output_of_a_layer_of_keras(tmp_path):
+    x = np.where(np.arange(len(FLAT))[:, None] == 32 * BAD + 3, np.float32(3e38), FLAT)
+    wide = [layers.RepeatVector(80), layers.Conv1D(4, 3, name="wide"), layers.Flatten()]
+    one = finding(trained(tmp_path, sequential(*wide), x), ID)
+    assert (one["bad_step"], "wide" in one["title"]) == (BAD, True)
