@@ -32,7 +32,7 @@ from scram_plugin.training.recording import Seen, Watched, shadowed, slots
 from scram_plugin.training.structures import leaves
 
 RING_ROWS = 256
-MAX_HELD = 1 << 12  # values of one example: up to so many, a layer's output is held in memory until the end of the step
+MAX_HELD = 1 << 10  # values of one example: up to so many, a layer's output is held in memory until the end of the step
 SEEN_IN = 8.0  # measured batches, at most, in which a unit must have been active once
 
 
