@@ -20,6 +20,7 @@ from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
 from scram_plugin import __version__
+from scram_plugin.comparison import Judged, compare
 from scram_plugin.configuration import configured
 from scram_plugin.heuristics.catalogue import BadOption, Catalogue, catalogue
 from scram_plugin.logs.curve import Curve
@@ -91,6 +92,7 @@ class ScramPlugin(base_plugin.TBPlugin):
         routes: dict[str, Any] = {
             "/runs": _route(self._runs),
             "/review": _route(self._review),
+            "/compare": _route(self._compare),
             "/curve": _route(self._curve),
             "/heuristics": _route(self._heuristics),
         }
@@ -115,11 +117,17 @@ class ScramPlugin(base_plugin.TBPlugin):
 
     def _review(self, request: wrappers.Request) -> dict[str, Any]:
         """`review?run=NAME`: the complete review of one training run."""
-        name = _argument(request, "run")
-        review = self._reviewer.review(name)
-        if review is None:
+        return self._judged(_argument(request, "run")).review.as_dict()
+
+    def _compare(self, request: wrappers.Request) -> dict[str, Any]:
+        """`compare?run=NAME&with=NAME`: what became of the first run's findings in the second, and what differs."""
+        return compare(self._judged(_argument(request, "run")), self._judged(_argument(request, "with")))
+
+    def _judged(self, name: str) -> Judged:
+        found = self._reviewer.judged(name)
+        if found is None:
             raise NotFound(f"There is no training run {name!r} in this log directory.")
-        return review.as_dict()
+        return found
 
     def _curve(self, request: wrappers.Request) -> dict[str, Any]:
         """`curve?run=&tb_run=&tag=&from=&to=&points=`: one curve, decimated so that no spike and no NaN is lost."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scram_plugin import schema
+from scram_plugin.comparison import Judged
 from scram_plugin.heuristics.catalogue import Catalogue
 from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.pairing import training_runs
@@ -109,6 +110,13 @@ class Reviewer:
                 if not self._news.wait(max(end - time.monotonic(), 0.0)):
                     raise TimeoutError
             return self._reviews.get(name)
+
+    def judged(self, name: str) -> Judged | None:
+        """A training run with its review, made first if need be; None for an unknown run. Raises TimeoutError as `review`."""
+        done = self.review(name)
+        with self._news:
+            run = self._known.get(name)
+        return Judged(run, done) if run is not None and done is not None else None
 
     def series(self, tensorboard_run: str, tag: str) -> Series | None:
         """The exact points of one tag (or of a sum of tags, as a curve names it), or None where there is no such run or tag."""

@@ -53,6 +53,8 @@ def test_with_strict_flags(tmp_path):
         ("review", {}, 400),
         ("review", {"run": "no such"}, 404),
         ("review", {"run": "../x"}, 404),
+        ("compare", {"run": "cifar10/normalized"}, 400),
+        ("compare", {"run": "cifar10/normalized", "with": "no such"}, 404),
         ("curve", {"run": "x"}, 400),
         ("curve", {"tb_run": "x", "tag": "y"}, 404),
         ("curve", {"tb_run": "fashion_mnist/overfit/train", "tag": "epoch_loss", "points": "many"}, 400),

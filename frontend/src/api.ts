@@ -88,6 +88,35 @@ export interface Review {
   not_checked: { heuristic: string; reason: string; how: string }[];
 }
 
+export interface ShortFinding {
+  severity: Severity;
+  confidence: Confidence;
+  title: string;
+  explained_by: string | null;
+}
+
+export type Change = "gone" | "came" | "stayed" | "unsure";
+
+export interface CurveEnd extends CurveName {
+  last: WireNumber;
+  last_step: number;
+  best: WireNumber | null;
+  best_step: number | null;
+}
+
+/** What became of one training run's findings in another, and what differs. */
+export interface Comparison {
+  before: string;
+  after: string;
+  verdict: { kind: "fixed" | "better" | "worse" | "mixed" | "unsure" | "same"; text: string };
+  findings: { heuristic: string; change: Change; before: ShortFinding | null; after: ShortFinding | null; reason: string }[];
+  curves: { signal: string; axis: string; before: CurveEnd; after: CurveEnd }[];
+  facts: { name: string; before: string | null; after: string | null }[];
+  facts_missing: string[];
+  layers: { before: string; after: string } | null;
+  code: { before: string; after: string } | null;
+}
+
 /** Non-finite numbers travel as strings. */
 export type WireNumber = number | "NaN" | "Infinity" | "-Infinity";
 
@@ -137,6 +166,7 @@ async function get<T>(route: string, parameters: Record<string, string | number>
 
 export const fetchRuns = (since: string) => get<Runs>("runs", since ? { since } : {});
 export const fetchReview = (run: string) => get<Review>("review", { run });
+export const fetchComparison = (run: string, other: string) => get<Comparison>("compare", { run, with: other });
 export const fetchHeuristics = () => get<{ heuristics: HeuristicPage[] }>("heuristics");
-export const fetchCurve = (run: string, curve: CurveName, points: number) =>
-  get<Curve>("curve", { run, tb_run: curve.tensorboard_run, tag: curve.tag, points });
+export const fetchCurve = (run: string, curve: CurveName, points: number, part: { from?: number; to?: number }) =>
+  get<Curve>("curve", { run, tb_run: curve.tensorboard_run, tag: curve.tag, points, ...part });

@@ -38,13 +38,18 @@ export function readLink(): Record<string, string> {
   return parseFragment(parentWindow().location.hash);
 }
 
-/** Put the selection into the address, so that it can be sent to a colleague. */
-export function writeLink(values: Record<string, string>): void {
+/** Put the selection into the address, so that it can be sent to a colleague; as a new `entry`, the back button leads here. */
+export function writeLink(values: Record<string, string>, entry: boolean): void {
   const target = parentWindow();
   const fragment = makeFragment(values);
-  if (target.location.hash !== fragment && target.location.hash.replace(/^#/, "").startsWith("scram")) {
-    target.history.replaceState(target.history.state, "", fragment);
-  }
+  if (target.location.hash === fragment || !target.location.hash.replace(/^#/, "").startsWith("scram")) return;
+  if (entry) target.history.pushState(target.history.state, "", fragment);
+  else target.history.replaceState(target.history.state, "", fragment);
+}
+
+/** The whole address of a place in the tab. */
+export function linkTo(values: Record<string, string>): string {
+  return parentWindow().location.href.replace(/#.*$/, "") + makeFragment(values);
 }
 
 export function onLinkChange(listener: () => void): void {

@@ -2,10 +2,11 @@
 
 import { batch, computed, effect, signal } from "@preact/signals";
 import { fetchHeuristics, fetchReview, fetchRuns, ServerError, type HeuristicPage, type Review, type Runs } from "./api";
+import { parseSpan } from "./plot/points";
 import { onLinkChange, onReload, readLink, writeLink } from "./parentPage";
 import { countAll, filtered, merged, worstFirst } from "./runs";
 
-export const VIEWS = ["findings", "checks", "catalogue"] as const;
+export const VIEWS = ["findings", "checks", "compare", "catalogue"] as const;
 export type View = (typeof VIEWS)[number];
 
 export const runs = signal<Runs | null>(null);
@@ -16,6 +17,10 @@ export const filter = signal("");
 export const view = signal<View>("findings");
 export const selected = signal("");
 export const heuristicId = signal("");
+/** The run that `selected` is compared with. */
+export const other = signal("");
+/** Of the curve of `heuristicId`, the part that a link asks for. */
+export const zoomed = signal<[number, number] | null>(null);
 /** Of runs x checks: "worst", "name", or the id of a check; and whether checks without any finding are shown. */
 export const sortedBy = signal("worst");
 export const allChecks = signal(false);
@@ -82,6 +87,7 @@ export function select(run: string, heuristic = ""): void {
   batch(() => {
     selected.value = run;
     heuristicId.value = heuristic;
+    zoomed.value = null;
     view.value = "findings";
   });
   chosen = true;
@@ -99,6 +105,8 @@ function followLink(): void {
   const link = readLink();
   view.value = VIEWS.find((name) => name === link["view"]) ?? "findings";
   heuristicId.value = link["heuristic"] ?? "";
+  other.value = link["with"] ?? "";
+  zoomed.value = parseSpan(link["zoom"] ?? "");
   filter.value = link["filter"] ?? "";
   sortedBy.value = link["sort"] || "worst";
   allChecks.value = link["all"] === "1";
@@ -123,15 +131,24 @@ export function start(): void {
   followLink();
   onLinkChange(followLink);
   onReload(() => void refresh());
+  let place = "";
   effect(() => {
-    writeLink({
+    const [matrix, comparing] = [view.value === "checks", view.value === "compare"];
+    const to = {
       run: selected.value,
       view: view.value === "findings" ? "" : view.value,
-      heuristic: view.value === "checks" ? "" : heuristicId.value,
+      heuristic: matrix || comparing ? "" : heuristicId.value,
+      with: comparing ? other.value : "",
+    };
+    const looks = {
       filter: filter.value,
-      sort: view.value === "checks" && sortedBy.value !== "worst" ? sortedBy.value : "",
-      all: view.value === "checks" && allChecks.value ? "1" : "",
-    });
+      sort: matrix && sortedBy.value !== "worst" ? sortedBy.value : "",
+      all: matrix && allChecks.value ? "1" : "",
+      zoom: view.value === "findings" ? (zoomed.value?.join("-") ?? "") : "",
+    };
+    const before = place;
+    place = JSON.stringify(to);
+    writeLink({ ...to, ...looks }, before !== place && selected.value !== "" && !before.startsWith('{"run":""'));
   });
   const poll = async (): Promise<void> => {
     if (visible()) await refresh();

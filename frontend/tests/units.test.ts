@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
-import type { Finding } from "../src/api";
-import { align, decades, firstView, toPoints, wantsLog } from "../src/chart";
 import { diffLines } from "../src/diff";
 import { formatNumber, placeOf, toNumber } from "../src/format";
 import { makeFragment, parseFragment, timeSeriesLink } from "../src/parentPage";
+import { align, decades, firstView, parseSpan, smoothed, toPoints, wantsLog } from "../src/plot/points";
+
+const curve = (steps: number[], values: number[]) => ({ steps, values, decimated: false });
 
 describe("links", () => {
   it("come back as they went, whatever the name of a run is", () => {
@@ -35,26 +36,35 @@ describe("numbers", () => {
 describe("charts", () => {
   const points = toPoints({ steps: [0, 1, 2], values: [1, "NaN", 3], wall_times: [0, 1, 2], total: 3, decimated: false });
   it("keep gaps where a curve is not finite, and join others over the union of steps", () => {
-    expect(align([points, { steps: [1, 5], values: [7, 8] }])).toEqual([
+    expect(align([points, curve([1, 5], [7, 8])])).toEqual([
       [0, 1, 2, 5],
       [1, null, 3, undefined],
       [undefined, 7, undefined, 8],
     ]);
   });
   it("are logarithmic only over more than three decades of positive values", () => {
-    expect(wantsLog([{ steps: [0, 1], values: [1, 2000] }])).toBe(true);
-    expect(wantsLog([{ steps: [0, 1], values: [-1, 2000] }])).toBe(false);
-    expect(wantsLog([{ steps: [0], values: [NaN] }])).toBe(false);
+    expect(wantsLog([curve([0, 1], [1, 2000])])).toBe(true);
+    expect(wantsLog([curve([0, 1], [-1, 2000])])).toBe(false);
+    expect(wantsLog([curve([0], [NaN])])).toBe(false);
   });
   it("have few ticks over many decades", () => {
     expect(decades(1, 1e33).length).toBeLessThanOrEqual(7);
     expect(decades(0.5, 200)).toEqual([1, 10, 100]);
   });
   it("show a bad point near the start instead of losing it at the edge", () => {
-    const curve = { steps: Array.from({ length: 630 }, (_, i) => i), values: new Array<number>(630).fill(1) };
-    const finding = { bad_step: 3 } as Finding;
-    expect(firstView(curve, finding)).toEqual([0, 15]);
-    expect(firstView(curve, { bad_step: 300 } as Finding)).toEqual([0, 629]);
+    const long = curve(Array.from({ length: 630 }, (_, i) => i), new Array<number>(630).fill(1));
+    expect(firstView(long, 3)).toEqual([0, 15]);
+    expect(firstView(long, 300)).toEqual([0, 629]);
+  });
+  it("on a log scale leave out what has no place there", () => {
+    expect(align([curve([0, 1, 2], [1, 0, -3])], true)).toEqual([[0, 1, 2], [1, null, null]]);
+  });
+  it("are smoothed without a bias towards 0, and over gaps", () => {
+    expect(smoothed(curve([0, 1, 2], [4, 4, 4]), 0.9).values.map((value) => value.toFixed(6))).toEqual(Array(3).fill("4.000000"));
+    expect(smoothed(curve([0, 1, 2], [0, NaN, 3]), 0.5).values).toEqual([0, NaN, 2]);
+  });
+  it("take a part only from a link that names one", () => {
+    expect([parseSpan("12-40"), parseSpan("40-12"), parseSpan("x"), parseSpan("")]).toEqual([[12, 40], null, null, null]);
   });
 });
 

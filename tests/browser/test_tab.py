@@ -81,7 +81,7 @@ def test_a_link_opens_its_run_and_its_page(browser, demo_server):
 def test_the_curve_shows_the_bad_span_and_reads_values(browser, demo_server):
     page = open_tab(browser, demo_server, link=link("fashion_mnist/overfit"))
     settle(page)
-    label = page.scram.get_attribute(".chart", "aria-label")
+    label = page.scram.get_attribute(".chart [role=img]", "aria-label")
     assert "The marked span is epoch 3 to epoch 25" in label
     red = page.scram.evaluate(
         """() => { const c = document.querySelector('.chart canvas'); const x = c.getContext('2d');
@@ -145,7 +145,7 @@ def test_the_filter(tab):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize(
-    "where", ["movie_reviews/lr_1e10", "fashion_mnist/overfit", "cifar10/normalized", "catalogue", "checks", "empty"]
+    "where", ["movie_reviews/lr_1e10", "fashion_mnist/overfit", "cifar10/normalized", "catalogue", "checks", "compare", "empty"]
 )
 def test_axe_finds_nothing(where, theme, browser, demo_server, tmp_path):
     def check(page):
@@ -161,7 +161,7 @@ def test_axe_finds_nothing(where, theme, browser, demo_server, tmp_path):
         with tensorboard("--logdir", str(tmp_path)) as server:
             server.reviewed(0)
             check(open_tab(browser, server, theme=theme))
-    elif where in ("catalogue", "checks"):
+    elif where in ("catalogue", "checks", "compare"):
         check(open_tab(browser, demo_server, theme=theme, link=f"#scram&p.scram.view={where}&p.scram.all=1"))
     else:
         check(open_tab(browser, demo_server, theme=theme, link=link(where)))

@@ -4,12 +4,13 @@ import type { VNode } from "preact";
 import { plural, SIGN } from "../format";
 import { problem, review, runs, selected, totals, view, VIEWS, type View } from "../store";
 import { Catalogue } from "./Catalogue";
+import { Compare } from "./Compare";
 import { Empty } from "./Empty";
 import { Matrix } from "./Matrix";
 import { ReviewPane } from "./ReviewPane";
 import { RunList } from "./RunList";
 
-const LABELS: Record<View, string> = { findings: "Findings", checks: "Runs × checks", catalogue: "Catalogue" };
+const LABELS: Record<View, string> = { findings: "Findings", checks: "Runs × checks", compare: "Compare", catalogue: "Catalogue" };
 
 function Bar(): VNode {
   const known = runs.value;
@@ -66,6 +67,8 @@ export function App(): VNode {
           <Empty />
         ) : view.value === "checks" ? (
           <Matrix />
+        ) : view.value === "compare" ? (
+          <Compare />
         ) : (
           <>
             <RunList />

@@ -36,7 +36,7 @@ async function copyText(text: string): Promise<boolean> {
   }
 }
 
-export function CopyButton({ text, what }: { text: string; what: string }): VNode {
+export function CopyButton({ text, what, label = "Copy" }: { text: string; what: string; label?: string }): VNode {
   const [said, say] = useState("");
   const copy = async (): Promise<void> => {
     say((await copyText(text)) ? "Copied" : "Select and copy by hand");
@@ -44,7 +44,7 @@ export function CopyButton({ text, what }: { text: string; what: string }): VNod
   };
   return (
     <button type="button" class="copy" onClick={() => void copy()} aria-label={`Copy ${what}`}>
-      <span aria-live="polite">{said || "Copy"}</span>
+      <span aria-live="polite">{said || label}</span>
     </button>
   );
 }
@@ -64,16 +64,34 @@ export function Code({ text, label }: { text: string; label: string }): VNode {
 }
 
 export function Diff({ edit }: { edit: Edit }): VNode {
-  const lines = diffLines(edit.before.split("\n"), edit.after.split("\n"));
+  return (
+    <TextDiff
+      before={edit.before}
+      after={edit.after}
+      label={`Your code: ${edit.file}, line ${edit.line}`}
+      what="Change of your code"
+      copy={<CopyButton text={edit.after} what="the changed lines" />}
+    />
+  );
+}
+
+interface TextDiffProps {
+  before: string;
+  after: string;
+  label: string;
+  what: string;
+  copy?: VNode;
+}
+
+export function TextDiff({ before, after, label, what, copy }: TextDiffProps): VNode {
+  const lines = diffLines(before.split("\n"), after.split("\n"));
   return (
     <figure class="code diff">
       <figcaption>
-        <span>
-          Your code: {edit.file}, line {edit.line}
-        </span>
-        <CopyButton text={edit.after} what="the changed lines" />
+        <span>{label}</span>
+        {copy}
       </figcaption>
-      <pre tabIndex={0} aria-label="Change of your code">
+      <pre tabIndex={0} aria-label={what}>
         {lines.map((line) => (
           <div class={line.kind}>
             <span class="sign">{SIGNS[line.kind]} </span>

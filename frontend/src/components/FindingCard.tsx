@@ -5,7 +5,6 @@ import type { Finding } from "../api";
 import { CONFIDENCE_HELP, SIGN } from "../format";
 import { timeSeriesLink } from "../parentPage";
 import { heuristics, openHeuristic } from "../store";
-import { theme } from "../theme";
 import { Code, Diff } from "./Code";
 import { CurveChart } from "./CurveChart";
 import { SafeHtml } from "./SafeHtml";
@@ -87,7 +86,7 @@ export function FindingCard({ run, finding, level }: { run: string; finding: Fin
         </span>
       </header>
       <p class="summary">{finding.summary}</p>
-      {finding.curves.length > 0 && <CurveChart run={run} finding={finding} theme={theme.value} />}
+      {finding.curves.length > 0 && <CurveChart run={run} finding={finding} />}
       <Causes finding={finding} />
       <Fixes finding={finding} />
       {page && (

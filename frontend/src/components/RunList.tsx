@@ -48,8 +48,7 @@ function rowsOf(entries: RunEntry[]): (string | RunEntry)[] {
   return [...groups].flatMap(([group, members]) => (group ? [group, ...members] : members));
 }
 
-function Run({ run }: { run: RunEntry }): VNode {
-  const chosen = run.name === selected.value;
+function Run({ run, chosen, pick }: { run: RunEntry; chosen: boolean; pick: (name: string) => void }): VNode {
   const group = groupOf(run.name);
   return (
     <button
@@ -57,7 +56,7 @@ function Run({ run }: { run: RunEntry }): VNode {
       data-run={run.name}
       class={chosen ? "run selected" : "run"}
       aria-current={chosen ? "true" : undefined}
-      onClick={() => select(run.name)}
+      onClick={() => pick(run.name)}
       title={`${run.name}\n${run.headline.text}`}
     >
       <span class="name">{group ? run.name.slice(group.length + 1) : run.name}</span>
@@ -79,14 +78,15 @@ export function RunFilter(): VNode {
   );
 }
 
-export function RunList(): VNode {
+/** `chosen` is marked, a click picks another. */
+export function RunList({ chosen = selected.value, pick = select }: { chosen?: string; pick?: (name: string) => void }): VNode {
   const scroller = useRef<HTMLDivElement>(null);
   const rows = useMemo(() => rowsOf(shownRuns.value), [shownRuns.value]);
   const [first, last] = useRowsInSight(scroller, ROW, rows.length);
-  const place = rows.findIndex((row) => typeof row !== "string" && row.name === selected.value);
+  const place = rows.findIndex((row) => typeof row !== "string" && row.name === chosen);
   useEffect(() => {
     if (scroller.current && place >= 0) bringIntoSight(scroller.current, place, ROW, 0);
-  }, [selected.value, place >= 0]);
+  }, [chosen, place >= 0]);
   const move = (event: JSX.TargetedKeyboardEvent<HTMLDivElement>): void => {
     const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     const element = scroller.current;
@@ -114,7 +114,7 @@ export function RunList(): VNode {
               aria-setsize={rows.length}
               aria-posinset={first + i + 1}
             >
-              {typeof row === "string" ? <h2 title={row}>{row}</h2> : <Run run={row} />}
+              {typeof row === "string" ? <h2 title={row}>{row}</h2> : <Run run={row} chosen={row.name === chosen} pick={pick} />}
             </li>
           ))}
         </ul>

@@ -1,0 +1,214 @@
+/** Two training runs side by side: what became of the findings, the curves of both, and what differs in what was built. */
+
+import type { VNode } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { fetchComparison, type Change, type Comparison, type CurveEnd, type ShortFinding } from "../api";
+import { formatNumber, groupOf, placeOf, SIGN, toNumber } from "../format";
+import { openHeuristic, other, runs, select, selected } from "../store";
+import { TextDiff } from "./Code";
+import { Plot } from "./Plot";
+import { RunList } from "./RunList";
+
+/** Worst first. */
+const CHANGES: Record<Change, { sign: string; word: string }> = {
+  came: { sign: "+", word: "new" },
+  stayed: { sign: "=", word: "still there" },
+  unsure: { sign: "?", word: "not known" },
+  gone: { sign: "✓", word: "gone" },
+};
+const LOOKS = { fixed: "fine", better: "info", worse: "trouble", mixed: "trouble", unsure: "unknown", same: "unknown" };
+
+/** What is compared first when nobody has said with what: a neighbour in the same directory. */
+function neighbour(name: string): string {
+  const others = (runs.value?.runs ?? []).filter((run) => run.name !== name);
+  return (others.find((run) => groupOf(run.name) === groupOf(name)) ?? others[0])?.name ?? "";
+}
+
+function Table({ first, shown, last, children }: { first: string; shown: Comparison; last?: string; children: VNode[] }): VNode {
+  return (
+    <table class="compared">
+      <thead>
+        <tr>
+          {[first, shown.before, shown.after, ...(last ? [last] : [])].map((head) => (
+            <th scope="col">{head}</th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>{children}</tbody>
+    </table>
+  );
+}
+
+function Said({ finding, absent }: { finding: ShortFinding | null; absent: string }): VNode {
+  if (!finding) return <span class="hint">{absent}</span>;
+  return (
+    <>
+      <span class={`sign ${finding.severity}`} role="img" aria-label={finding.severity}>
+        {SIGN[finding.severity]}
+      </span>{" "}
+      {finding.title}
+    </>
+  );
+}
+
+function Findings({ shown }: { shown: Comparison }): VNode | null {
+  const entries = Object.keys(CHANGES).flatMap((change) => shown.findings.filter((entry) => entry.change === change));
+  if (entries.length === 0) return null;
+  return (
+    <section>
+      <h3>Findings</h3>
+      <Table first="check" shown={shown} last="now">
+        {entries.map(({ heuristic, change, before, after, reason }) => (
+          <tr data-change={change}>
+            <th scope="row">
+              <button type="button" class="link" onClick={() => openHeuristic(heuristic)}>
+                {heuristic}
+              </button>
+            </th>
+            <td>
+              <Said finding={before} absent="not found" />
+            </td>
+            <td>
+              <Said finding={after} absent={change === "unsure" ? `could not tell: ${reason}` : "passed"} />
+            </td>
+            <td class={`change ${change}`}>
+              <span aria-hidden="true">{CHANGES[change].sign}</span> {CHANGES[change].word}
+            </td>
+          </tr>
+        ))}
+      </Table>
+    </section>
+  );
+}
+
+function End({ axis, end }: { axis: string; end: CurveEnd }): VNode {
+  return (
+    <td>
+      {formatNumber(toNumber(end.last))}
+      {end.best !== null && end.best_step !== null && end.best_step !== end.last_step && (
+        <span class="hint">
+          , best {formatNumber(toNumber(end.best))} in {placeOf(axis, end.best_step)}
+        </span>
+      )}
+    </td>
+  );
+}
+
+function Curves({ shown }: { shown: Comparison }): VNode | null {
+  const [signal, choose] = useState("validation loss");
+  const curve = shown.curves.find((entry) => entry.signal === signal) ?? shown.curves[0];
+  if (!curve) return null;
+  const line = (label: string, { tensorboard_run, tag }: CurveEnd) => ({ run: label, curve: { tensorboard_run, tag }, label });
+  return (
+    <section>
+      <h3>Curves</h3>
+      <Table first="at the end" shown={shown}>
+        {shown.curves.map((entry) => (
+          <tr>
+            <th scope="row">
+              <button type="button" class="link" aria-pressed={entry === curve} onClick={() => choose(entry.signal)}>
+                {entry.signal}
+              </button>
+            </th>
+            <End axis={entry.axis} end={entry.before} />
+            <End axis={entry.axis} end={entry.after} />
+          </tr>
+        ))}
+      </Table>
+      <h4>The {curve.signal} of both</h4>
+      <Plot key={curve.signal} axis={curve.axis} lines={[line(shown.before, curve.before), line(shown.after, curve.after)]} />
+    </section>
+  );
+}
+
+function Built({ shown }: { shown: Comparison }): VNode {
+  const { facts, layers, code, facts_missing: missing } = shown;
+  const same = missing.length === 0 && facts.length === 0 && !layers && !code;
+  const value = (text: string | null) => <td>{text ?? <span class="hint">none</span>}</td>;
+  return (
+    <section>
+      <h3>What was built</h3>
+      {missing.length > 0 && (
+        <p class="note">Of {missing.join(" and ")} it is not known what was built: SCRAM's callback, which logs that, did not run.</p>
+      )}
+      {same && <p class="note">No difference that SCRAM knows of: settings, layers and code are the same.</p>}
+      {facts.length > 0 && (
+        <Table first="setting" shown={shown}>
+          {facts.map(({ name, before, after }) => (
+            <tr>
+              <th scope="row">{name}</th>
+              {value(before)}
+              {value(after)}
+            </tr>
+          ))}
+        </Table>
+      )}
+      {layers && <TextDiff before={layers.before} after={layers.after} label="Layers" what="Change of the layers" />}
+      {code && <TextDiff before={code.before} after={code.after} label="Code" what="Change of the code" />}
+    </section>
+  );
+}
+
+export function Compare(): VNode {
+  const [shown, show] = useState<Comparison | null>(null);
+  const [failure, fail] = useState("");
+  const [before, after] = [selected.value, other.value || neighbour(selected.value)];
+  const version = [before, after].map((name) => runs.value?.runs.find((run) => run.name === name)?.fingerprint).join();
+  useEffect(() => {
+    let wanted = before !== "" && after !== "";
+    if (!wanted) return;
+    fetchComparison(before, after).then(
+      (answer) => {
+        if (!wanted) return;
+        show(answer);
+        fail("");
+      },
+      (error: unknown) => wanted && fail(error instanceof Error ? error.message : String(error)),
+    );
+    return () => {
+      wanted = false;
+    };
+  }, [before, after, version]);
+  const swap = (): void => {
+    selected.value = after;
+    other.value = before;
+  };
+  const current = shown?.before === before && shown.after === after ? shown : null;
+  return (
+    <>
+      <RunList chosen={after} pick={(name) => (other.value = name)} />
+      <main class="review comparison" tabIndex={-1} aria-label={`${before} compared with ${after}`}>
+        <div class="run-head">
+          <h2>
+            <button type="button" class="link" onClick={() => select(before)}>
+              {before}
+            </button>{" "}
+            <span aria-hidden="true">→</span>
+            <span class="hidden-text">compared with</span>{" "}
+            <button type="button" class="link" onClick={() => select(after)}>
+              {after}
+            </button>
+          </h2>
+          <button type="button" onClick={swap}>
+            Swap
+          </button>
+        </div>
+        <p class="note">Choose in the list of runs what to compare with.</p>
+        {failure && <p class="note problem">{failure}</p>}
+        {after === "" && <p class="note">There is only one training run in this log directory: nothing to compare with.</p>}
+        {current ? (
+          <>
+            <p class={`headline ${LOOKS[current.verdict.kind]}`} role="status">
+              {current.verdict.text}
+            </p>
+            <Findings shown={current} />
+            <Curves shown={current} />
+            <Built shown={current} />
+          </>
+        ) : (
+          !failure && after !== "" && <p class="note" role="status">Comparing …</p>
+        )}
+      </main>
+    </>
+  );
+}

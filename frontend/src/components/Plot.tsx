@@ -1,0 +1,150 @@
+/** Curves over one axis: zoomed by dragging, with exact values from the server; logarithmic or smoothed when asked. */
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { VNode } from "preact";
+import uPlot from "uplot";
+import { fetchCurve, type CurveName } from "../api";
+import { formatNumber, placeOf } from "../format";
+import type { Marks } from "../plot/marks";
+import { HEIGHT, options } from "../plot/options";
+import { align, firstView, smoothed, toPoints, wantsLog, type Points } from "../plot/points";
+import { theme } from "../theme";
+import { CopyButton } from "./Code";
+
+const POINTS = 1_200;
+
+export interface Line {
+  run: string;
+  curve: CurveName;
+  label: string;
+}
+
+interface Props {
+  lines: Line[];
+  axis: string;
+  marks?: Marks | null;
+  /** The part to show at first. */
+  zoom?: [number, number] | null;
+  /** The address of this chart with the part that is shown. */
+  link?: (zoom: [number, number] | null) => string;
+}
+
+/** What the picture shows, for those who cannot see it. */
+function description(lines: Line[], points: Points[], axis: string, marks: Marks | null): string {
+  const parts = lines.map(({ label }, i) => {
+    const values = points[i]?.values ?? [];
+    return `${label} goes from ${formatNumber(values[0])} to ${formatNumber(values[values.length - 1])}`;
+  });
+  const marked = marks ? ` The marked span is ${placeOf(axis, marks.first)} to ${placeOf(axis, marks.last)}.` : "";
+  return `Curves over ${axis}: ${parts.join("; ")}.${marked}`;
+}
+
+export function Plot({ lines, axis, marks = null, zoom: asked = null, link }: Props): VNode {
+  const holder = useRef<HTMLDivElement>(null);
+  const shown = useRef<Points[]>([]); // what the plugins draw upon: all of the curves, or the exact points of a part
+  const [points, setPoints] = useState<Points[] | null>(null);
+  const [zoom, setZoom] = useState<[number, number] | null>(asked);
+  const [exact, setExact] = useState<Points[] | null>(null);
+  const [log, setLog] = useState<boolean | null>(null);
+  const [weight, setWeight] = useState(0);
+  const [failure, fail] = useState<string | null>(null);
+  const key = JSON.stringify([lines, marks?.last]);
+  const fetchAll = (part: { from?: number; to?: number }) =>
+    Promise.all(lines.map((line) => fetchCurve(line.run, line.curve, POINTS, part))).then((curves) => curves.map(toPoints));
+
+  useEffect(() => {
+    let wanted = true;
+    fetchAll({}).then(
+      (curves) => {
+        if (!wanted) return;
+        fail(null);
+        setPoints(curves);
+      },
+      (error: unknown) => wanted && fail(error instanceof Error ? error.message : String(error)),
+    );
+    return () => {
+      wanted = false;
+    };
+  }, [key]);
+
+  useEffect(() => {
+    setExact(null);
+    if (!zoom || !points?.some((curve) => curve.decimated)) return;
+    let wanted = true;
+    fetchAll({ from: zoom[0], to: zoom[1] }).then(
+      (curves) => wanted && setExact(curves),
+      () => undefined, // what is drawn already stays
+    );
+    return () => {
+      wanted = false;
+    };
+  }, [points, zoom?.[0], zoom?.[1]]);
+
+  const drawn = exact ?? points;
+  const logarithmic = log ?? (points !== null && wantsLog(points));
+  const hidden = logarithmic && (drawn?.some((curve) => curve.values.some((value) => value <= 0)) ?? false);
+  useEffect(() => {
+    const place = holder.current;
+    if (!place || !drawn || drawn.every((curve) => curve.steps.length === 0)) return;
+    shown.current = drawn;
+    const smooth = weight > 0 ? drawn.map((curve) => smoothed(curve, weight)) : [];
+    const view = zoom ?? (points?.[0] ? firstView(points[0], marks?.bad ?? null) : null);
+    let plot: uPlot | null = null;
+    const draw = (): void => {
+      const width = place.clientWidth;
+      if (width === 0) return; // hidden: TensorBoard gives the frame no size
+      if (plot) return plot.setSize({ width, height: HEIGHT });
+      const labels = lines.map((line) => line.label);
+      const onZoom = (from: number, to: number) => setZoom([Math.max(from, 0), to]);
+      const look = { axis, labels, marks, log: logarithmic, smooth: weight > 0, width, onZoom };
+      plot = new uPlot(options(look, () => shown.current), align([...drawn, ...smooth], logarithmic) as uPlot.AlignedData, place);
+      if (view) plot.setScale("x", { min: view[0], max: view[1] });
+    };
+    const observer = new ResizeObserver(draw);
+    observer.observe(place);
+    draw();
+    return () => {
+      observer.disconnect();
+      plot?.destroy();
+    };
+  }, [drawn, theme.value, logarithmic, weight, zoom?.[0], zoom?.[1]]);
+
+  if (failure) return <p class="note">The curve could not be loaded. {failure}</p>;
+  return (
+    <figure class="chart">
+      <div
+        role="img"
+        aria-label={points ? description(lines, points, axis, marks) : "Loading the curve"}
+        data-points={drawn?.map((curve) => curve.steps.length).join(" ")}
+        ref={holder}
+        style={{ minHeight: `${HEIGHT}px` }}
+        onDblClick={() => setZoom(null)}
+      />
+      <figcaption class="tools">
+        <button type="button" aria-pressed={logarithmic} onClick={() => setLog(!logarithmic)}>
+          Log scale
+        </button>
+        <label>
+          Smoothing{" "}
+          <input
+            type="range"
+            min="0"
+            max="0.95"
+            step="0.05"
+            value={weight}
+            onInput={(event) => setWeight(Number(event.currentTarget.value))}
+          />
+        </label>
+        {zoom ? (
+          <button type="button" onClick={() => setZoom(null)}>
+            Whole curve
+          </button>
+        ) : (
+          <span class="hint">Drag to zoom.</span>
+        )}
+        {link && <CopyButton text={link(zoom)} what="link to this curve" label="Copy link" />}
+        {hidden && <span class="hint">Values of 0 and below have no place on a log scale.</span>}
+      </figcaption>
+    </figure>
+  );
+}

@@ -1,0 +1,95 @@
+/** How uPlot is asked to draw the lines of one chart. */
+
+import uPlot from "uplot";
+import { countsFromOne, formatNumber } from "../format";
+import { colour, crosses, span, type Marks } from "./marks";
+import { decades, type Points } from "./points";
+
+export const HEIGHT = 240;
+const FONT = "12px system-ui, sans-serif";
+const DASHES = [undefined, [6, 3], [2, 3]];
+const FEW = 60; // points, up to which each is drawn as a dot
+
+export interface Look {
+  axis: string;
+  labels: string[];
+  marks: Marks | null;
+  log: boolean;
+  smooth: boolean;
+  width: number;
+  onZoom: (from: number, to: number) => void;
+}
+
+export function options(look: Look, points: () => Points[]): uPlot.Options {
+  const shift = countsFromOne(look.axis) ? 1 : 0;
+  const axis = { stroke: colour("muted"), grid: { stroke: colour("line"), width: 1 }, ticks: { stroke: colour("line") }, font: FONT };
+  const steps = points()[0]?.steps ?? [];
+  const last = steps[steps.length - 1] ?? look.marks?.last ?? 0;
+  const exact = (i: number) => (u: uPlot, value: number | null, _: number, index: number | null): string => {
+    if (index === null) return "–";
+    const curve = points()[i];
+    const at = curve ? curve.steps.indexOf(Number(u.data[0][index])) : -1;
+    return at >= 0 ? formatNumber(curve?.values[at]) : formatNumber(value);
+  };
+  const raw = look.labels.map((label, i) => ({
+    label,
+    stroke: colour(`series-${i}`),
+    width: look.smooth ? 1 : 2,
+    alpha: look.smooth ? 0.45 : 1,
+    dash: DASHES[i],
+    points: { show: steps.length <= FEW, size: 5 },
+    value: exact(i),
+  }));
+  const smooth = look.labels.map((label, i) => ({
+    label: `${label}, smoothed`,
+    stroke: colour(`series-${i}`),
+    width: 2.5,
+    dash: DASHES[i],
+    points: { show: false },
+    value: (_: uPlot, value: number | null) => formatNumber(value),
+  }));
+  const logarithmic = {
+    splits: (_: uPlot, __: number, low: number, high: number) => decades(low, high),
+    filter: (_: uPlot, ticks: number[]) => ticks,
+    incrs: [1e300],
+  };
+  return {
+    width: look.width,
+    height: HEIGHT,
+    scales: { x: { time: false }, y: { distr: look.log ? 3 : 1 } },
+    axes: [
+      {
+        ...axis,
+        label: look.axis,
+        labelFont: FONT,
+        labelSize: 18,
+        values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? formatNumber(tick + shift) : "")),
+      },
+      {
+        ...axis,
+        size: 64,
+        values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : formatNumber(tick))),
+        ...(look.log ? logarithmic : {}),
+      },
+    ],
+    // charts over the same axis read the same step
+    cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 7 }, sync: { key: look.axis, scales: ["x", null] } },
+    legend: { live: true },
+    plugins: [...(look.marks ? [span(look.marks, last)] : []), crosses(points)],
+    hooks: {
+      setSelect: [
+        (u) => {
+          if (u.select.width < 4) return;
+          const [from, to] = [u.posToVal(u.select.left, "x"), u.posToVal(u.select.left + u.select.width, "x")];
+          u.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+          look.onZoom(Math.floor(from), Math.ceil(to));
+        },
+      ],
+    },
+    series: [
+      { label: look.axis, value: (_, value: number | null) => (value === null ? "–" : formatNumber(value + shift)) },
+      ...raw,
+      ...(look.smooth ? smooth : []),
+    ],
+  } as uPlot.Options;
+}

@@ -1,0 +1,81 @@
+/** From the server's curves to what uPlot draws. Pure functions. */
+
+import type { Curve } from "../api";
+import { toNumber } from "../format";
+
+export interface Points {
+  steps: number[];
+  values: number[];
+  /** Whether the server has more points between these. */
+  decimated: boolean;
+}
+
+export function toPoints(curve: Curve): Points {
+  return { steps: curve.steps, values: curve.values.map(toNumber), decimated: curve.decimated };
+}
+
+/** All curves over the union of their steps; where a curve has no point, undefined; where it cannot be drawn, null. */
+export function align(curves: Points[], log = false): [number[], ...(number | null | undefined)[][]] {
+  const steps = [...new Set(curves.flatMap((curve) => curve.steps))].sort((a, b) => a - b);
+  const rows = curves.map((curve) => {
+    const at = new Map(curve.steps.map((step, i) => [step, curve.values[i]]));
+    return steps.map((step) => {
+      const value = at.get(step);
+      return value === undefined ? undefined : Number.isFinite(value) && !(log && value <= 0) ? value : null;
+    });
+  });
+  return [steps, ...rows];
+}
+
+/** An exponential moving average without bias towards 0, as in TensorBoard's Time Series; `weight` from 0 (none) to below 1. */
+export function smoothed(curve: Points, weight: number): Points {
+  let sum = 0;
+  let seen = 0;
+  const values = curve.values.map((value) => {
+    if (!Number.isFinite(value)) return NaN;
+    sum = weight * sum + (1 - weight) * value;
+    seen += 1;
+    return sum / (1 - weight ** seen);
+  });
+  return { ...curve, values };
+}
+
+/** Whether a logarithmic axis shows more: all values positive and spread over more than three decades. */
+export function wantsLog(curves: Points[]): boolean {
+  let low = Infinity;
+  let high = -Infinity;
+  for (const curve of curves) {
+    for (const value of curve.values) {
+      if (!Number.isFinite(value)) continue;
+      low = Math.min(low, value);
+      high = Math.max(high, value);
+    }
+  }
+  return low > 0 && high > 0 && high / low > 1000;
+}
+
+/** The steps to show first: all of them, but the surroundings of a bad point that would be lost at the edge. */
+export function firstView(curve: Points, bad: number | null): [number, number] | null {
+  const first = curve.steps[0];
+  const last = curve.steps[curve.steps.length - 1];
+  if (first === undefined || last === undefined || last <= first) return null;
+  if (bad === null || bad - first > (last - first) * 0.05) return [first, last];
+  return [first, Math.min(last, bad + Math.max(2 * (bad - first), 12))];
+}
+
+/** At most about six powers of ten between two positive bounds. */
+export function decades(low: number, high: number): number[] {
+  const from = Math.ceil(Math.log10(low));
+  const to = Math.floor(Math.log10(high));
+  const every = Math.max(1, Math.ceil((to - from) / 5));
+  const ticks: number[] = [];
+  for (let power = from; power <= to; power += every) ticks.push(10 ** power);
+  return ticks;
+}
+
+/** "120-480" as in a link; null if it is no span. */
+export function parseSpan(text: string): [number, number] | null {
+  const match = /^(\d+)-(\d+)$/.exec(text);
+  const [from, to] = [Number(match?.[1]), Number(match?.[2])];
+  return match && from < to ? [from, to] : null;
+}

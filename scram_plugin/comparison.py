@@ -1,0 +1,202 @@
+"""Two training runs side by side: which findings vanished and which came, how curves end, what differs in what was built.
+
+A finding has vanished only where its check passed in the other run: what could not be checked there is not known to be mended.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scram_plugin.heuristics.words import number
+from scram_plugin.logs.curve import Curve
+from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.review import Review, plain
+
+FIRST = ("training loss", "validation loss")  # of the signals that both runs have, these are shown first
+LESS_IS_BETTER, MORE_IS_BETTER = ("loss", "perplexity", "mae", "mse", "rmse", "error"), ("accuracy", "auc", "f1")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A training run and its review."""
+
+    run: TrainingRun
+    review: Review
+
+
+def compare(before: Judged, after: Judged) -> dict[str, Any]:
+    """What became of `before` in `after`, as values that travel as JSON.
+
+    `findings`, each with a `change`: "gone", "came", "stayed", or "unsure" where `after` could not tell (`reason` says why);
+    `verdict` in a sentence; `curves` of the signals that both have; `facts` that differ; layers and code of both as text, None
+    where they are the same or not known of both.
+    """
+    findings = _findings(before.review, after.review)
+    facts = before.run.facts, after.run.facts
+    return plain(
+        {
+            "before": before.review.name,
+            "after": after.review.name,
+            "verdict": _verdict(findings),
+            "findings": findings,
+            "curves": _curves(before.run, after.run),
+            "facts": _differences(*map(described, facts)),
+            "facts_missing": [judged.review.name for judged in (before, after) if not judged.run.facts],
+            "layers": _texts(*map(_layers, facts)),
+            "code": _texts(*map(_code, facts)),
+        }
+    )
+
+
+def _findings(before: Review, after: Review) -> list[dict[str, Any]]:
+    old, new = ({f["heuristic"]: f for f in reversed(review.findings)} for review in (before, after))
+    silent = {entry["heuristic"]: entry["reason"] for entry in [*after.inconclusive, *after.not_checked]}
+    found = []
+    for heuristic in dict.fromkeys([f["heuristic"] for f in [*before.findings, *after.findings]]):
+        if heuristic in old and heuristic in new:
+            change = "stayed"
+        elif heuristic in new:
+            change = "came"
+        else:
+            change = "gone" if heuristic in after.passed else "unsure"
+        found.append(
+            {
+                "heuristic": heuristic,
+                "change": change,
+                "before": _short(old.get(heuristic)),
+                "after": _short(new.get(heuristic)),
+                "reason": silent.get(heuristic, "") if change == "unsure" else "",
+            }
+        )
+    return found
+
+
+def _short(finding: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    keys = ("severity", "confidence", "title", "explained_by")
+    return None if finding is None else {key: finding[key] for key in keys}
+
+
+def _verdict(findings: list[dict[str, Any]]) -> dict[str, str]:
+    """Kind "fixed", "better", "worse", "mixed", "unsure" or "same", and a sentence; of errors and warnings that stand alone."""
+
+    def troubles(change: str) -> int:
+        of = [entry["after"] or entry["before"] for entry in findings if entry["change"] == change]
+        return sum(finding["severity"] != "info" and finding["explained_by"] is None for finding in of)
+
+    gone, came, stayed, unsure = map(troubles, ("gone", "came", "stayed", "unsure"))
+    parts = [f"{gone} gone"] if gone else []
+    parts += [f"{stayed} still there"] if stayed else []
+    parts += [f"{unsure} that could not be checked again"] if unsure else []
+    parts += [f"{came} new"] if came else []
+    said = f"Of errors and warnings: {', '.join(parts)}."
+    if gone and not (came or stayed or unsure):
+        what = "what was wrong is gone" if gone == 1 else f"all {gone} things that were wrong are gone"
+        return {"kind": "fixed", "text": f"Fixed: {what}, and nothing new came up."}
+    if gone and came:
+        return {"kind": "mixed", "text": f"Mixed. {said}"}
+    if came:
+        return {"kind": "worse", "text": f"Worse. {said}"}
+    if gone:
+        return {"kind": "better", "text": f"Better, not done. {said}"}
+    if unsure:
+        return {"kind": "unsure", "text": f"Not known to be fixed. {said}"}
+    return {"kind": "same", "text": f"No difference. {said}" if stayed else "No error and no warning in either."}
+
+
+def _curves(before: TrainingRun, after: TrainingRun) -> list[dict[str, Any]]:
+    shared = sorted(set(before.signals) & set(after.signals) - {"epoch"}, key=lambda name: (name not in FIRST, name))
+    found = []
+    for signal in shared:
+        pair = before.signal(signal), after.signal(signal)
+        if pair[0] is not None and pair[1] is not None and pair[0].axis == pair[1].axis:
+            ends = [_end(signal, curve) for curve in pair if curve is not None]
+            found.append({"signal": signal, "axis": pair[0].axis, "before": ends[0], "after": ends[1]})
+    return found
+
+
+def _end(signal: str, curve: Curve) -> dict[str, Any]:
+    """Where a curve ends, and its best point where it is known what is better."""
+    words = signal.lower().split()
+    end = {
+        **curve.source(),
+        "last": float(curve.values[-1]),
+        "last_step": int(curve.steps[-1]),
+        "best": None,
+        "best_step": None,
+    }
+    sign = 1 if any(w in LESS_IS_BETTER for w in words) else -1 if any(w in MORE_IS_BETTER for w in words) else 0
+    if sign and len(curve.finite) and curve.axis != "batch":  # the best of all batches is chance
+        best = int(np.argmin(sign * curve.finite.values))
+        end |= {"best": float(curve.finite.values[best]), "best_step": int(curve.finite.steps[best])}
+    return end
+
+
+def described(facts: Mapping[str, Any]) -> dict[str, str]:
+    """What was built and how it was trained, apart from the layers, as (name: value) texts in a fixed order."""
+    if not facts:
+        return {}
+    model, optimizer, loss = (facts.get(key) or {} for key in ("model", "optimizer", "loss"))
+    fit, versions = (facts.get(key) or {} for key in ("fit", "versions"))
+    settings = {key: value for key, value in (optimizer.get("settings") or {}).items() if key != "name"}
+    named: dict[str, Any] = {
+        "optimizer": optimizer.get("class"),
+        "learning rate": optimizer.get("learning_rate"),
+        "learning rate schedule": optimizer.get("schedule"),
+        **{f"optimizer: {key.replace('_', ' ')}": value for key, value in settings.items()},
+        "loss": loss.get("name"),
+        "loss expects logits": loss.get("from_logits"),
+        **{key.replace("_", " "): fit.get(key) for key in ("batch_size", "epochs", "steps", "samples", "shuffle")},
+        "validation data": fit.get("validation"),
+        "parameters": model.get("parameters"),
+        "trainable parameters": model.get("trainable_parameters"),
+        "precision": facts.get("dtype_policy"),
+        "XLA": facts.get("jit_compile"),
+        **{f"version of {key}": value for key, value in versions.items()},
+    }
+    return {name: _said(value) for name, value in named.items() if value is not None}
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return f"{value:,}" if isinstance(value, int) else number(value)
+    return " × ".join(map(_said, value)) if isinstance(value, list) else str(value)
+
+
+def _differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[dict[str, str | None]]:
+    if not before or not after:
+        return []
+    names = dict.fromkeys([*before, *after])
+    return [{"name": n, "before": before.get(n), "after": after.get(n)} for n in names if before.get(n) != after.get(n)]
+
+
+def _layers(facts: Mapping[str, Any]) -> str:
+    """A line for each layer: its class, its name where somebody gave it one, settings, activation and size."""
+    return "\n".join(_layer(layer) for layer in (facts.get("model") or {}).get("layers") or [])
+
+
+def _layer(layer: Mapping[str, Any]) -> str:
+    kind, name = str(layer.get("class")), str(layer.get("name"))
+    snake = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", kind).lower()
+    automatic = re.fullmatch(rf"{re.escape(snake)}(_\d+)?|{re.escape(snake.replace('_', ''))}(_\d+)?", name)
+    given = [f"{key.replace('_', ' ')} {_said(value)}" for key, value in (layer.get("settings") or {}).items()]
+    given += [str(layer["activation"])] if layer.get("activation") else []
+    given += [f"{layer['parameters']:,} parameters"] if layer.get("parameters") else []
+    given += ["regularized"] if layer.get("regularized") else []
+    given += ["frozen"] if layer.get("trainable") is False else []
+    return f"{kind}{'' if automatic else f' “{name}”'}{': ' if given else ''}{', '.join(given)}"
+
+
+def _code(facts: Mapping[str, Any]) -> str:
+    statements = (facts.get("source") or {}).get("statements") or []
+    return "\n".join(str(s.get("text")) for s in sorted(statements, key=lambda s: s.get("line") or 0))
+
+
+def _texts(before: str, after: str) -> dict[str, str] | None:
+    return {"before": before, "after": after} if before and after and before != after else None

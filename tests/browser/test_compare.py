@@ -1,0 +1,125 @@
+"""Comparing two runs, and the tools of a curve, in a real Chromium."""
+
+import pytest
+
+from tests.browser.screenshots import settle
+from tests.browser.test_tab import link, ours
+from tests.event_files import curve
+from tests.servers import open_tab, tensorboard
+
+COMPARE = "&p.scram.view=compare&p.scram.with="
+
+
+@pytest.fixture
+def tab(browser, demo_server):
+    pages = []
+
+    def at(where):
+        pages.append(open_tab(browser, demo_server, link=where))
+        return pages[-1]
+
+    yield at
+    for page in pages:
+        assert ours(page) == []
+        page.context.close()
+
+
+def verdict(page):
+    return page.scram.inner_text("main .headline")
+
+
+def test_three_clicks_confirm_a_fix(tab):
+    page = tab(link("cifar10/unnormalized"))
+    page.scram.click("[data-run='fashion_mnist/overfit']")
+    page.scram.click("text=Compare")
+    page.scram.click("[data-run='fashion_mnist/regularized']")
+    page.scram.wait_for_selector("main[aria-label='fashion_mnist/overfit compared with fashion_mnist/regularized'] .headline")
+    assert verdict(page).startswith("Fixed")
+    assert page.scram.inner_text("tr[data-change=gone] .change").endswith("gone")
+    page.scram.wait_for_selector(".comparison .u-over")
+    assert "p.scram.with=fashion_mnist%2Fregularized" in page.url
+    page.scram.click("text=Swap")
+    page.scram.wait_for_selector("tr[data-change=came]")
+    assert verdict(page).startswith("Worse")
+
+
+def test_another_signal_is_drawn_when_asked(tab):
+    page = tab(link("movie_reviews/lr_1e10") + COMPARE + "movie_reviews%2Flr_default")
+    page.scram.click(".comparison button:has-text('training accuracy')")
+    page.scram.wait_for_selector("[role=img][aria-label*='movie_reviews/lr_default goes from']")
+    assert "0.942" in page.scram.get_attribute(".comparison .chart [role=img]", "aria-label")
+
+
+def test_a_run_that_is_not_there_is_a_sentence(tab):
+    page = tab(link("cifar10/normalized") + COMPARE + "no%20such")
+    page.scram.wait_for_selector("main .problem")
+    assert "no training run 'no such'" in page.scram.inner_text("main .problem")
+    page.said.clear()  # the browser itself tells of the 404
+
+
+def test_back_and_forward_lead_through_what_was_looked_at(tab):
+    page = tab(link("cifar10/unnormalized"))
+    page.scram.click("[data-run='fashion_mnist/overfit']")
+    page.scram.wait_for_selector("main[aria-label='Review of fashion_mnist/overfit']")
+    page.scram.click("text=Catalogue")
+    page.scram.wait_for_selector("main[aria-label=Catalogue]")
+    page.go_back()
+    page.scram.wait_for_selector("main[aria-label='Review of fashion_mnist/overfit']")
+    page.go_back()
+    page.scram.wait_for_selector("main[aria-label='Review of cifar10/unnormalized']")
+    page.go_forward()
+    page.scram.wait_for_selector("main[aria-label='Review of fashion_mnist/overfit']")
+    settle(page)
+    assert "fashion_mnist%2Foverfit" in page.url
+
+
+def drag(page, chart, start, end):
+    box = page.scram.locator(f"{chart} .u-over").first.bounding_box()
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + start * box["width"], y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + end * box["width"], y, steps=5)
+    page.mouse.up()
+
+
+def test_zooming_brings_every_point_and_a_link_leads_there(browser, tmp_path):
+    values = [1.0 / (1 + i) for i in range(30_000)]
+    values[20_000] = float("nan")
+    curve(tmp_path / "long", "loss", values)
+    with tensorboard("--logdir", str(tmp_path)) as server:
+        server.reviewed(1)
+        page = open_tab(browser, server, link=link("long"))
+        chart = "article .chart"
+        page.scram.wait_for_selector(f"{chart} .u-over")
+        shown = f"{chart} [role=img]"
+        coarse = page.scram.get_attribute(shown, "data-points")
+        assert int(coarse) < 2_000
+        drag(page, chart, 0.66, 0.68)
+        page.scram.wait_for_selector("text=Whole curve")
+        page.scram.wait_for_function(f"document.querySelector('{shown}').dataset.points !== '{coarse}'")
+        points = int(page.scram.get_attribute(shown, "data-points"))
+        assert 450 < points < 750, "each point of the part, none between left out"
+        page.scram.evaluate("navigator.clipboard.writeText = (text) => { window.copied = text; return Promise.resolve(); }")
+        page.scram.click(f"{chart} .copy")
+        copied = page.scram.evaluate("window.copied")
+        assert "p.scram.zoom=" in copied
+        again = open_tab(browser, server, link=copied[copied.index("#") :])
+        again.scram.wait_for_selector("text=Whole curve")
+        again.scram.wait_for_function(f"document.querySelector('{shown}')?.dataset.points === '{points}'")
+        again.scram.click("text=Whole curve")
+        again.scram.wait_for_selector("text=Drag to zoom")
+        assert ours(page) == ours(again) == []
+
+
+def test_log_scale_and_smoothing_keep_the_raw_points(tab):
+    page = tab(link("fashion_mnist/overfit"))
+    chart = page.scram.locator("article .chart").first
+    chart.locator(".u-over").wait_for()
+    button = chart.locator("button", has_text="Log scale")
+    assert button.get_attribute("aria-pressed") == "false"
+    button.click()
+    assert button.get_attribute("aria-pressed") == "true"
+    lines = chart.locator(".u-legend .u-series").count()
+    chart.locator("input[type=range]").fill("0.6")
+    chart.locator(".u-legend .u-label", has_text="smoothed").first.wait_for()
+    assert chart.locator(".u-legend .u-series").count() == 2 * lines - 1, "each curve twice, and the axis"
