@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.words import number
+from scram_plugin.logs.conventions import HIGHER_IS_BETTER, LOSS, LOWER_IS_BETTER
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.review import Review, plain
 
 FIRST = ("training loss", "validation loss")  # of the signals that both runs have, these are shown first
-LESS_IS_BETTER, MORE_IS_BETTER = ("loss", "perplexity", "mae", "mse", "rmse", "error"), ("accuracy", "auc", "f1")
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _curves(before: TrainingRun, after: TrainingRun) -> list[dict[str, Any]]:
 
 def _end(signal: str, curve: Curve) -> dict[str, Any]:
     """Where a curve ends, and its best point where it is known what is better."""
-    words = signal.lower().split()
+    words = set(signal.lower().split())
     end = {
         **curve.source(),
         "last": float(curve.values[-1]),
@@ -129,7 +129,7 @@ def _end(signal: str, curve: Curve) -> dict[str, Any]:
         "best": None,
         "best_step": None,
     }
-    sign = 1 if any(w in LESS_IS_BETTER for w in words) else -1 if any(w in MORE_IS_BETTER for w in words) else 0
+    sign = 1 if words & (LOSS | LOWER_IS_BETTER) else -1 if words & HIGHER_IS_BETTER else 0
     if sign and len(curve.finite) and curve.axis != "batch":  # the best of all batches is chance
         best = int(np.argmin(sign * curve.finite.values))
         end |= {"best": float(curve.finite.values[best]), "best_step": int(curve.finite.steps[best])}

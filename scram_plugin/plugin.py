@@ -26,6 +26,7 @@ from scram_plugin.heuristics.catalogue import BadOption, Catalogue, catalogue
 from scram_plugin.logs.curve import Curve
 from scram_plugin.review import plain
 from scram_plugin.reviewer import Reviewer
+from scram_plugin.why.questions import questions
 
 logger = logging.getLogger("scram")
 
@@ -95,6 +96,7 @@ class ScramPlugin(base_plugin.TBPlugin):
             "/compare": _route(self._compare),
             "/curve": _route(self._curve),
             "/heuristics": _route(self._heuristics),
+            "/why": _route(self._why),
         }
         for name in ASSETS:
             routes[name] = _route(functools.partial(self._asset, name))
@@ -122,6 +124,11 @@ class ScramPlugin(base_plugin.TBPlugin):
     def _compare(self, request: wrappers.Request) -> dict[str, Any]:
         """`compare?run=NAME&with=NAME`: what became of the first run's findings in the second, and what differs."""
         return compare(self._judged(_argument(request, "run")), self._judged(_argument(request, "with")))
+
+    def _why(self, request: wrappers.Request) -> dict[str, Any]:
+        """`why?run=NAME`: the questions that a training run raises, with their answers."""
+        judged = self._judged(_argument(request, "run"))
+        return {"questions": [answer.as_dict() for answer in questions(judged.run, judged.review, self._catalogue)]}
 
     def _judged(self, name: str) -> Judged:
         found = self._reviewer.judged(name)

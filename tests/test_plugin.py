@@ -55,6 +55,8 @@ def test_with_strict_flags(tmp_path):
         ("review", {"run": "../x"}, 404),
         ("compare", {"run": "cifar10/normalized"}, 400),
         ("compare", {"run": "cifar10/normalized", "with": "no such"}, 404),
+        ("why", {}, 400),
+        ("why", {"run": "no such"}, 404),
         ("curve", {"run": "x"}, 400),
         ("curve", {"tb_run": "x", "tag": "y"}, 404),
         ("curve", {"tb_run": "fashion_mnist/overfit/train", "tag": "epoch_loss", "points": "many"}, 400),

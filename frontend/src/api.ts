@@ -117,6 +117,25 @@ export interface Comparison {
   code: { before: string; after: string } | null;
 }
 
+export interface AnswerStep {
+  text: string;
+  curve: CurveName | null;
+  axis: string;
+  span: [number, number] | null;
+  at: number | null;
+  code: { file: string; line: number; text: string } | null;
+}
+
+export interface Answer {
+  id: string;
+  question: string;
+  steps: AnswerStep[];
+  kind: "cause" | "open" | "fine";
+  conclusion: string;
+  heuristic: string | null;
+  how: string;
+}
+
 /** Non-finite numbers travel as strings. */
 export type WireNumber = number | "NaN" | "Infinity" | "-Infinity";
 
@@ -167,6 +186,7 @@ async function get<T>(route: string, parameters: Record<string, string | number>
 export const fetchRuns = (since: string) => get<Runs>("runs", since ? { since } : {});
 export const fetchReview = (run: string) => get<Review>("review", { run });
 export const fetchComparison = (run: string, other: string) => get<Comparison>("compare", { run, with: other });
+export const fetchAnswers = (run: string) => get<{ questions: Answer[] }>("why", { run });
 export const fetchHeuristics = () => get<{ heuristics: HeuristicPage[] }>("heuristics");
 export const fetchCurve = (run: string, curve: CurveName, points: number, part: { from?: number; to?: number }) =>
   get<Curve>("curve", { run, tb_run: curve.tensorboard_run, tag: curve.tag, points, ...part });

@@ -21,6 +21,8 @@ export const heuristicId = signal("");
 export const other = signal("");
 /** Of the curve of `heuristicId`, the part that a link asks for. */
 export const zoomed = signal<[number, number] | null>(null);
+/** The id of the question whose answer is open. */
+export const asked = signal("");
 /** Of runs x checks: "worst", "name", or the id of a check; and whether checks without any finding are shown. */
 export const sortedBy = signal("worst");
 export const allChecks = signal(false);
@@ -88,6 +90,7 @@ export function select(run: string, heuristic = ""): void {
     selected.value = run;
     heuristicId.value = heuristic;
     zoomed.value = null;
+    asked.value = "";
     view.value = "findings";
   });
   chosen = true;
@@ -106,6 +109,7 @@ function followLink(): void {
   view.value = VIEWS.find((name) => name === link["view"]) ?? "findings";
   heuristicId.value = link["heuristic"] ?? "";
   other.value = link["with"] ?? "";
+  asked.value = link["why"] ?? "";
   zoomed.value = parseSpan(link["zoom"] ?? "");
   filter.value = link["filter"] ?? "";
   sortedBy.value = link["sort"] || "worst";
@@ -144,6 +148,7 @@ export function start(): void {
       filter: filter.value,
       sort: matrix && sortedBy.value !== "worst" ? sortedBy.value : "",
       all: matrix && allChecks.value ? "1" : "",
+      why: view.value === "findings" ? asked.value : "",
       zoom: view.value === "findings" ? (zoomed.value?.join("-") ?? "") : "",
     };
     const before = place;

@@ -8,6 +8,7 @@ import { openHeuristic, other, runs, select, selected } from "../store";
 import { TextDiff } from "./Code";
 import { Plot } from "./Plot";
 import { RunList } from "./RunList";
+import { Text } from "./Text";
 
 /** Worst first. */
 const CHANGES: Record<Change, { sign: string; word: string }> = {
@@ -46,7 +47,7 @@ function Said({ finding, absent }: { finding: ShortFinding | null; absent: strin
       <span class={`sign ${finding.severity}`} role="img" aria-label={finding.severity}>
         {SIGN[finding.severity]}
       </span>{" "}
-      {finding.title}
+      <Text>{finding.title}</Text>
     </>
   );
 }

@@ -4,10 +4,11 @@ import type { VNode } from "preact";
 import type { Finding } from "../api";
 import { CONFIDENCE_HELP, SIGN } from "../format";
 import { timeSeriesLink } from "../parentPage";
-import { heuristics, openHeuristic } from "../store";
+import { asked, heuristics, openHeuristic } from "../store";
 import { Code, Diff } from "./Code";
 import { CurveChart } from "./CurveChart";
 import { SafeHtml } from "./SafeHtml";
+import { Text } from "./Text";
 
 function Causes({ finding }: { finding: Finding }): VNode {
   const supported = finding.causes.filter((cause) => cause.for);
@@ -19,7 +20,12 @@ function Causes({ finding }: { finding: Finding }): VNode {
       <ol>
         {shown.map((cause) => (
           <li>
-            <strong>{cause.title}.</strong> {cause.for} {cause.against && <span class="against">{cause.against}</span>}
+            <strong>{cause.title}.</strong> <Text>{cause.for}</Text>{" "}
+            {cause.against && (
+              <span class="against">
+                <Text>{cause.against}</Text>
+              </span>
+            )}
           </li>
         ))}
       </ol>
@@ -79,13 +85,15 @@ export function FindingCard({ run, finding, level }: { run: string; finding: Fin
           <span class={`sign ${finding.severity}`} aria-hidden="true">
             {SIGN[finding.severity]}{" "}
           </span>
-          <span class="severity">{finding.severity}:</span> {finding.title}
+          <span class="severity">{finding.severity}:</span> <Text>{finding.title}</Text>
         </h3>
         <span class={`confidence ${finding.confidence}`} title={CONFIDENCE_HELP[finding.confidence]}>
           {finding.confidence}
         </span>
       </header>
-      <p class="summary">{finding.summary}</p>
+      <p class="summary">
+        <Text>{finding.summary}</Text>
+      </p>
       {finding.curves.length > 0 && <CurveChart run={run} finding={finding} />}
       <Causes finding={finding} />
       <Fixes finding={finding} />
@@ -103,6 +111,9 @@ export function FindingCard({ run, finding, level }: { run: string; finding: Fin
                 Open in Time Series
               </a>
             )}
+            <button type="button" class="link" onClick={() => (asked.value = `finding-${finding.heuristic}`)}>
+              Why this?
+            </button>
             <button type="button" class="link" onClick={() => openHeuristic(finding.heuristic)}>
               All about {finding.heuristic}
             </button>

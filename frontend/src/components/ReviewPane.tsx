@@ -6,6 +6,8 @@ import type { Headline, Review } from "../api";
 import { heuristicId, heuristics, openHeuristic, problem, review, selected, selectedEntry } from "../store";
 import { Code } from "./Code";
 import { FindingCard } from "./FindingCard";
+import { Text } from "./Text";
+import { Why } from "./Why";
 
 const HEADLINE_SIGN: Record<Headline["kind"], string> = { trouble: "!", info: "ℹ", early: "○", fine: "✓", unknown: "○" };
 
@@ -164,7 +166,9 @@ export function ReviewPane(): VNode {
       </div>
       <p class={`headline ${shown.headline.kind} ${own[0]?.severity ?? ""}`} role="status">
         <span aria-hidden="true" class="headline-sign">{HEADLINE_SIGN[shown.headline.kind]}</span>
-        {shown.headline.text}
+        <span>
+          <Text>{shown.headline.text}</Text>
+        </span>
       </p>
       {shown.notes.map((note) => (
         <p class="note">{note}</p>
@@ -176,12 +180,15 @@ export function ReviewPane(): VNode {
             .filter((other) => other.explained_by === finding.heuristic)
             .map((other) => (
               <details class="explained">
-                <summary>Probably a consequence of this: {other.title}</summary>
+                <summary>
+                  Probably a consequence of this: <Text>{other.title}</Text>
+                </summary>
                 <FindingCard run={shown.name} finding={other} level="folded" />
               </details>
             ))}
         </div>
       ))}
+      <Why key={shown.name} run={shown.name} />
       <Outcomes review={shown} />
     </main>
   );

@@ -1,0 +1,107 @@
+/** "Why?": the questions that this run raises. Each answer is a chain of evidence, every step with its curve or line of code. */
+
+import type { VNode } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { fetchAnswers, type Answer, type AnswerStep } from "../api";
+import { asked, select, selectedEntry } from "../store";
+import { Code } from "./Code";
+import { Plot } from "./Plot";
+import { Text } from "./Text";
+
+const ENDS = { cause: "So the likeliest cause:", open: "What is not known:", fine: "So:" };
+
+function Step({ run, step }: { run: string; step: AnswerStep }): VNode {
+  const [open, show] = useState(false);
+  const { curve, span, at, axis, code } = step;
+  const marks = span ? { axis, first: span[0], last: span[1], bad: at, best: null } : null;
+  return (
+    <li>
+      <Text>{step.text}</Text>{" "}
+      {(curve || code) && (
+        <button type="button" class="link" aria-expanded={open} onClick={() => show(!open)}>
+          {open ? "Hide" : "Show"} {curve ? "the curve" : `line ${code!.line}`}
+        </button>
+      )}
+      {open && curve && <Plot axis={axis} marks={marks} lines={[{ run, curve, label: curve.tag.replace(/^scram\/\w+\//, "") }]} />}
+      {open && code && <Code text={code.text} label={`${code.file}, line ${code.line}`} />}
+    </li>
+  );
+}
+
+function Question({ run, answer }: { run: string; answer: Answer }): VNode {
+  const open = asked.value === answer.id;
+  return (
+    <details
+      class="question"
+      data-question={answer.id}
+      open={open}
+      onToggle={(event) => {
+        if (event.currentTarget.open) asked.value = answer.id;
+        else if (asked.value === answer.id) asked.value = "";
+      }}
+    >
+      <summary>
+        <Text>{answer.question}</Text>
+      </summary>
+      <ol>
+        {answer.steps.map((step) => (
+          <Step run={run} step={step} />
+        ))}
+      </ol>
+      <p class="conclusion">
+        <strong>{ENDS[answer.kind]}</strong> <Text>{answer.conclusion}</Text>{" "}
+        {answer.heuristic && (
+          <button type="button" class="link" onClick={() => select(run, answer.heuristic ?? "")}>
+            {answer.kind === "cause" ? "To the fix" : "To the finding"}
+          </button>
+        )}
+      </p>
+      {answer.how && <Code text={answer.how} label="to know more" />}
+    </details>
+  );
+}
+
+export function Why({ run }: { run: string }): VNode {
+  const [answers, setAnswers] = useState<Answer[] | null>(null);
+  const [failure, fail] = useState("");
+  const [open, setOpen] = useState(asked.peek() !== "");
+  const fingerprint = selectedEntry.value?.fingerprint;
+  useEffect(() => {
+    if (asked.value) setOpen(true);
+  }, [asked.value]);
+  useEffect(() => {
+    if (!open) return;
+    let wanted = true;
+    fetchAnswers(run).then(
+      ({ questions }) => {
+        if (!wanted) return;
+        setAnswers(questions);
+        fail("");
+      },
+      (error: unknown) => wanted && fail(error instanceof Error ? error.message : String(error)),
+    );
+    return () => {
+      wanted = false;
+    };
+  }, [run, open, fingerprint]);
+  const ready = answers !== null;
+  useEffect(() => {
+    if (!ready || !asked.value) return;
+    const place = document.querySelector<HTMLElement>(`[data-question="${CSS.escape(asked.value)}"] summary`);
+    if (!place || place === document.activeElement) return; // opened by a click on itself
+    place.focus({ preventScroll: true });
+    place.scrollIntoView({ block: "start" });
+  }, [ready, asked.value]);
+  return (
+    <details class="why" open={open} onToggle={(event) => event.target === event.currentTarget && setOpen(event.currentTarget.open)}>
+      <summary>
+        <h3>Why?</h3> <span class="hint">questions that this run raises, with their answers</span>
+      </summary>
+      {failure && <p class="note">The answers could not be loaded. {failure}</p>}
+      {!ready && !failure && <p class="note" role="status">Looking for evidence …</p>}
+      {answers?.map((answer) => (
+        <Question key={answer.id} run={run} answer={answer} />
+      ))}
+    </details>
+  );
+}

@@ -1,0 +1,74 @@
+"""What an answer is made of: steps, each with a value of this run and the curve or line of code it stands in, and an end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from scram_plugin.heuristics.words import number, place
+from scram_plugin.logs.curve import Curve
+from scram_plugin.logs.training_run import TrainingRun
+
+
+@dataclass(frozen=True)
+class Step:
+    """One piece of evidence. `span` is the part of the curve that it speaks of (first and last step), `at` the point in it."""
+
+    text: str
+    curve: dict[str, str] | None = None
+    axis: str = ""
+    span: tuple[int, int] | None = None
+    at: int | None = None
+    code: dict[str, Any] | None = None  # file, line and text of a statement of the user's
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`kind` of the end: "cause" (`heuristic` is the finding with the fix), "open" (`how` says what to log), or "fine"."""
+
+    id: str
+    question: str
+    steps: list[Step]
+    kind: str
+    conclusion: str
+    heuristic: str | None = None
+    how: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def on(curve: Curve, text: str, first: int | None = None, last: int | None = None, at: int | None = None) -> Step:
+    """A step that rests on a curve, on all of it or on the part from `first` to `last`."""
+    ends = int(curve.steps[0]), int(curve.steps[-1])
+    span = (ends[0] if first is None else first, ends[1] if last is None else last)
+    return Step(text, curve.source(), curve.axis, span, at)
+
+
+def from_to(curve: Curve, what: str) -> str:
+    """ "the training loss went from 2.3 (epoch 1) to 0.4 (epoch 9)"; of its finite values."""
+    values, steps = curve.finite.values, curve.finite.steps
+    if len(values) == 0:
+        return f"{what} has no finite value"
+    if len(values) == 1:
+        return f"{what} is {number(values[0])} ({place(curve.axis, int(steps[0]))})"
+    first, last = (f"{number(values[i])} ({place(curve.axis, int(steps[i]))})" for i in (0, -1))
+    return f"{what} went from {first} to {last}"
+
+
+def in_code(run: TrainingRun, role: str, text: str) -> Step | None:
+    """A step that rests on a statement of the user's program ("model", "compile", "fit", "data"), where it is known."""
+    source: Mapping[str, Any] = run.facts.get("source") or {}
+    found = next((s for s in source.get("statements") or [] if s.get("role") == role), None)
+    if found is None:
+        return None
+    return Step(text, code={"file": source.get("file"), "line": found.get("line"), "text": found.get("text")})
+
+
+def value_at(curve: Curve, step: int) -> float | None:
+    """The value at the last point up to a step; None before the first."""
+    i = int(np.searchsorted(curve.steps, step, side="right")) - 1
+    return float(curve.values[i]) if i >= 0 else None

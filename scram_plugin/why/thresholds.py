@@ -1,0 +1,86 @@
+"""How far a training run is from the thresholds of a check: found by moving them until the check says otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scram_plugin.heuristics.heuristic import Finding, Heuristic, Inconclusive, NotChecked
+from scram_plugin.logs.training_run import TrainingRun
+
+REACH = 4.0  # thresholds are moved up to this factor, up and down
+STRIDE = 1.25  # by which factor at a time; then the place is narrowed down
+NARROW = 0.01  # to a hundredth
+
+
+@dataclass(frozen=True)
+class Margin:
+    """An option, as it is set, and the nearest value at which the outcome would be another; `finding`: what is said then, or
+    None where nothing would be."""
+
+    option: str
+    value: float
+    turns_at: float
+    finding: Finding | None
+
+    @property
+    def factor(self) -> float:
+        """By which factor the option would have to be moved."""
+        return max(self.turns_at / self.value, self.value / self.turns_at)
+
+
+def margins(run: TrainingRun, heuristic: Heuristic, options: Mapping[str, Any]) -> list[Margin]:
+    """For each threshold of a check the value, if one is within reach, at which a finding would come or go; the nearest first.
+
+    Whole numbers say how much evidence is asked for, they are no thresholds. What is set at 1 or below is a fraction.
+    """
+    now = _found(run, heuristic, options)
+    if now is _SILENT:
+        return []
+    turns = []
+    for option in heuristic.options:
+        value = options[option.name]
+        if not isinstance(value, float) or value <= 0:
+            continue
+        nearest = [m for m in (_turn(run, heuristic, options, option.name, up, now) for up in (True, False)) if m is not None]
+        turns += [m for m in sorted(nearest, key=lambda m: m.factor)[:1] if value > 1 or m.turns_at <= 1]
+    return sorted(turns, key=lambda m: m.factor)
+
+
+_SILENT = object()  # could not judge
+
+
+def _found(run: TrainingRun, heuristic: Heuristic, options: Mapping[str, Any]) -> Any:
+    try:
+        return next(iter(heuristic.check(run, options)), None)
+    except (Inconclusive, NotChecked):
+        return _SILENT
+    except Exception:  # a check that fails with other options is no evidence
+        return _SILENT
+
+
+def _turn(run: TrainingRun, heuristic: Heuristic, options: Mapping[str, Any], name: str, up: bool, now: Any) -> Margin | None:
+    value = options[name]
+
+    def at(factor: float) -> tuple[float, Any]:
+        moved = value * factor
+        return moved, _found(run, heuristic, {**options, name: moved})
+
+    same, factor = 1.0, 1.0
+    while factor < REACH:
+        factor *= STRIDE
+        moved, found = at(factor if up else 1 / factor)
+        if found is not _SILENT and (found is None) != (now is None):
+            break
+        same = factor
+    else:
+        return None
+    while factor / same > 1 + NARROW:
+        middle = (same * factor) ** 0.5
+        tried, outcome = at(middle if up else 1 / middle)
+        if outcome is not _SILENT and (outcome is None) != (now is None):
+            factor, moved, found = middle, tried, outcome
+        else:
+            same = middle
+    return Margin(name, float(value), float(moved), found)

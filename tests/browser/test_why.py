@@ -1,0 +1,55 @@
+"""Why-questions in a real Chromium: asked with a click, answered with this run's curves and lines of code."""
+
+import pytest
+
+from tests.browser.screenshots import settle
+from tests.browser.test_tab import AXE, link, ours
+from tests.servers import open_tab
+
+
+@pytest.fixture
+def tab(browser, demo_server):
+    pages = []
+
+    def at(where, **how):
+        pages.append(open_tab(browser, demo_server, link=where, **how))
+        return pages[-1]
+
+    yield at
+    for page in pages:
+        assert ours(page) == []
+        page.context.close()
+
+
+def test_the_chain_leads_to_curves_code_and_the_fix(tab):
+    page = tab(link("movie_reviews/lr_1e10"))
+    page.scram.click("text=questions that this run raises")
+    page.scram.click("text=Why is the loss NaN from batch 4 on?")
+    question = page.scram.locator("[data-question=loss-not-finite]")
+    question.locator("text=Show the curve").first.click()
+    question.locator(".chart .u-over").wait_for()
+    question.locator("text=Show line 18").click()
+    assert "1e10" in question.locator("pre").inner_text()
+    assert "p.scram.why=loss-not-finite" in page.url
+    question.locator("text=To the fix").click()
+    settle(page)
+    assert page.scram.evaluate("document.activeElement.dataset.finding") == "nonfinite-loss"
+
+
+def test_each_finding_is_asked_why(tab):
+    page = tab(link("fashion_mnist/overfit"))
+    page.scram.click("article[data-finding=overfitting] >> text=Why this?")
+    question = page.scram.locator("[data-question=finding-overfitting][open]")
+    question.wait_for()
+    assert "It would not be said with" in question.inner_text()
+    assert page.scram.evaluate("document.activeElement.closest('[data-question]').dataset.question") == "finding-overfitting"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_and_a_link_to_an_answer(theme, tab):
+    page = tab(link("fashion_mnist/regularized") + "&p.scram.why=not-flagged", theme=theme)
+    page.scram.wait_for_selector("[data-question=not-flagged][open] .conclusion")
+    page.scram.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    page.scram.evaluate(AXE())
+    found = page.scram.evaluate("axe.run(document).then(r => r.violations.map(v => [v.id, v.nodes.map(n => n.html)]))")
+    assert found == []
