@@ -2,11 +2,12 @@
 
     python -m tests.benchmarks.overhead [--rounds N] [--workloads dense convolutional text residual]
 
-Every configuration trains in a thread of its own, but only one at a time: each in its turn makes a stretch of steps (hundreds
-of milliseconds) and hands over, in an order shuffled anew in every round. So all of them see the same quiet and the same busy
-moments of a shared machine. Ratios to the plain run are taken within a round, after everything is compiled, and the median
-over the rounds is printed: of processor time over all threads, which other programs disturb least, with its quartiles, and of
-wall time. "plain again" is a second plain run: the noise. The first batch is timed apart, in fresh models, from the beginning
+Every configuration trains in a thread of its own, but only one at a time: each in its turn makes a short stretch of steps (a
+tenth of a second to half a second) and hands over, in an order shuffled anew each time. So all of them see the same quiet and
+the same busy moments of a shared machine. Five stretches are a round, long enough for a sampled batch. Ratios to the mean of
+the two plain runs are taken within a round, after everything is compiled, and the median over the rounds is printed: of
+processor time over all threads, which other programs disturb least, with its quartiles, and of wall time. How far "plain" and
+"plain again" are from 1 is the noise. The first batch is timed apart, in fresh models, from the beginning
 of the training to the end of the first batch, and of the second, at which SCRAM compiles its measuring step.
 """
 
@@ -65,12 +66,13 @@ def residual_net():
     return keras.Model(inputs, layers.Dense(10, "softmax")(layers.GlobalAveragePooling2D()(x)))
 
 
+STRETCHES = 5  # of a round
 # make, shape of an example, batch size, steps of a stretch, rounds
 WORKLOADS = {
-    "dense": (dense_net, (28, 28), 32, 250, 40),
-    "convolutional": (convolutional_net, (32, 32, 3), 64, 100, 20),
-    "text": (text_model, (200,), 32, 50, 20),
-    "residual": (residual_net, (32, 32, 3), 64, 50, 15),
+    "dense": (dense_net, (28, 28), 32, 50, 40),
+    "convolutional": (convolutional_net, (32, 32, 3), 64, 20, 20),
+    "text": (text_model, (200,), 32, 10, 20),
+    "residual": (residual_net, (32, 32, 3), 64, 10, 15),
 }
 EPOCH = 1000  # steps; epochs are long in real trainings
 BY_HAND = "by hand: predict and get_weights"
@@ -107,8 +109,9 @@ class Baton:
     """Whose turn it is: first each warms up, then rounds in shuffled orders."""
 
     def __init__(self, names, rounds):
-        orders = [random.sample(names, len(names)) for _ in range(rounds)]
-        self.turns = [*names, *(name for r, order in enumerate(orders) for name in order if name != BY_HAND or r < FEW)]
+        orders = [random.sample(names, len(names)) for _ in range(rounds * STRETCHES)]
+        few = FEW * STRETCHES
+        self.turns = [*names, *(name for i, order in enumerate(orders) for name in order if name != BY_HAND or i < few)]
         self.changed = threading.Condition()
 
     def take(self, name):
@@ -189,11 +192,12 @@ def steady(name, rounds, configurations):
         thread.start()
     for thread in threads:
         thread.join()
-    plain = np.array(turns["plain"].stretches)
-    print(f"\n{name} net, batch {batch}: {1e3 * np.median(plain[:, 0]):.2f} ms a step, {len(plain)} stretches of {steps} steps")
+    of_rounds = {config: np.array(turn.stretches).reshape(-1, STRETCHES, 2).mean(axis=1) for config, turn in turns.items()}
+    plain = np.mean([of_rounds[config] for config in ("plain", "plain again") if config in of_rounds], axis=0)
+    size = f"{len(plain)} rounds of {STRETCHES * steps} steps"
+    print(f"\n{name} net, batch {batch}: {1e3 * np.median(plain[:, 0]):.2f} ms a step, {size}")
     print(f"  {'':34}{'processor time':>22}{'wall time':>18}")
-    for config, turn in turns.items():
-        seconds = np.array(turn.stretches)
+    for config, seconds in of_rounds.items():
         ratio = seconds / plain[: len(seconds)]
         low, middle, high = np.quantile(ratio[:, 1], (0.25, 0.5, 0.75))
         print(f"  {config:34}{middle:8.3f} ({low:.2f}-{high:.2f}){np.median(ratio[:, 0]):18.3f}", flush=True)
