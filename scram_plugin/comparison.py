@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,17 +15,9 @@ from scram_plugin.heuristics.words import number
 from scram_plugin.logs.conventions import HIGHER_IS_BETTER, LOSS, LOWER_IS_BETTER
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.review import Review, plain
+from scram_plugin.review import Judged, Review, plain
 
 FIRST = ("training loss", "validation loss")  # of the signals that both runs have, these are shown first
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A training run and its review."""
-
-    run: TrainingRun
-    review: Review
 
 
 def compare(before: Judged, after: Judged) -> dict[str, Any]:

@@ -20,11 +20,11 @@ from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
 from scram_plugin import __version__
-from scram_plugin.comparison import Judged, compare
+from scram_plugin.comparison import compare
 from scram_plugin.configuration import configured
 from scram_plugin.heuristics.catalogue import BadOption, Catalogue, catalogue
 from scram_plugin.logs.curve import Curve
-from scram_plugin.review import plain
+from scram_plugin.review import Judged, plain
 from scram_plugin.reviewer import Reviewer
 from scram_plugin.why.questions import questions
 

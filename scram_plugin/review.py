@@ -98,6 +98,14 @@ class Review:
         )
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A training run and its review."""
+
+    run: TrainingRun
+    review: Review
+
+
 def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) -> Review:
     """Apply every heuristic to one training run. A heuristic that raises becomes an inconclusive outcome."""
     result = Review(run.name, run.tensorboard_runs, run.framework, [*run.notes(), *notes, *catalogue.notes])

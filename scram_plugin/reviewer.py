@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from scram_plugin import schema
-from scram_plugin.comparison import Judged
 from scram_plugin.heuristics.catalogue import Catalogue
 from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.series import Series
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.review import Review, file_notes, live_until, review
+from scram_plugin.review import Judged, Review, file_notes, live_until, review
 
 SHORTEST_INTERVAL = 1.0  # seconds between two looks at the directory, however many clients ask
 

@@ -97,6 +97,16 @@ export function select(run: string, heuristic = ""): void {
   void loadReview();
 }
 
+/** Choose what is compared with what. */
+export function compare(before: string, after: string): void {
+  batch(() => {
+    selected.value = before;
+    other.value = after;
+  });
+  chosen = true;
+  void loadReview();
+}
+
 export function openHeuristic(id: string): void {
   batch(() => {
     heuristicId.value = id;
@@ -135,7 +145,7 @@ export function start(): void {
   followLink();
   onLinkChange(followLink);
   onReload(() => void refresh());
-  let place = "";
+  let [place, placed] = ["", false]; // what the address says, and whether it names a run yet
   effect(() => {
     const [matrix, comparing] = [view.value === "checks", view.value === "compare"];
     const to = {
@@ -151,9 +161,9 @@ export function start(): void {
       why: view.value === "findings" ? asked.value : "",
       zoom: view.value === "findings" ? (zoomed.value?.join("-") ?? "") : "",
     };
-    const before = place;
-    place = JSON.stringify(to);
-    writeLink({ ...to, ...looks }, before !== place && selected.value !== "" && !before.startsWith('{"run":""'));
+    const moved = JSON.stringify(to) !== place;
+    writeLink({ ...to, ...looks }, moved && placed);
+    [place, placed] = [JSON.stringify(to), to.run !== ""];
   });
   const poll = async (): Promise<void> => {
     if (visible()) await refresh();

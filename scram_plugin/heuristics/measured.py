@@ -119,15 +119,18 @@ def output(run: TrainingRun) -> Layer:
 def columns(run: TrainingRun, kind: str, statistic: str) -> dict[str, Curve]:
     """``layer``, ``gradient``, ``weight`` or ``update``: path -> the curve of one statistic, in the order of the columns.
 
-    Raises NotChecked if nothing of the kind was logged.
+    Empty where no layer has it (as `dead` without a ReLU). Raises NotChecked if nothing of the kind was logged.
     """
-    found = {}
+    found, logged = {}, False
     for column in run.columns(schema.STATISTICS):
-        if column.startswith(f"{kind}/") and column.endswith(f"/{statistic}"):
+        if not column.startswith(f"{kind}/"):
+            continue
+        logged = True
+        if column.endswith(f"/{statistic}"):
             curve = run.statistic(schema.STATISTICS, column)
             if curve is not None:
                 found[column.removeprefix(f"{kind}/").removesuffix(f"/{statistic}")] = curve
-    if not found:
+    if not logged:
         what = "of layers" if kind == "layer" else "of gradients and weights"
         raise NotChecked(f"no statistics {what} were logged", HOW)
     return found

@@ -187,15 +187,18 @@ class InstrumentedStep:
             return [*before, *tensors["y_pred"], *(("loss", value) for value in loss)]
 
         def unless_finite(values: list[Any], kept: list[tuple[str, Any]], changed: bool) -> list[Any]:
+            if not values:
+                return []
+
             def keep() -> Any:
                 # TensorFlow keeps the function for good, but shall not keep the model
                 here = functools.partial(_keep, weakref.ref(self), weakref.ref(watched), changed, [name for name, _ in kept])
                 return tf.numpy_function(here, [number, *(tensor for _, tensor in kept)], tf.bool)
 
-            finite = tf.math.is_finite(tf.add_n(values)) if values else True
-            if not tf.executing_eagerly():
-                return [tf.cond(finite, lambda: tf.constant(False), keep)] if values else []
-            return [] if finite else [keep()]
+            finite = tf.math.is_finite(tf.add_n(values))
+            if tf.executing_eagerly():
+                return [] if finite else [keep()]
+            return [tf.cond(finite, lambda: tf.constant(False), keep)]
 
         judged = unless_finite(loss, flow(outputs), changed=False)
         with tf.control_dependencies(judged):

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from scram_plugin import __version__
-from scram_plugin.training.structures import leaves
+from scram_plugin.training.structures import leaves, of_keras
 
 MOST_LAYERS = 2_000
 PATH = 12
@@ -129,7 +129,7 @@ def _layer(layer: Any, prefix: str) -> dict[str, Any]:
         "name": layer.name,
         "path": f"{prefix}{layer.name}",  # as the statistics name it
         "class": type(layer).__name__,
-        "custom": not type(layer).__module__.startswith("keras."),
+        "custom": not of_keras(layer),
         "settings": {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()},
     }
     if isinstance(layer, keras.layers.Layer):
@@ -204,7 +204,7 @@ def _loss(loss: Any, with_source: bool) -> dict[str, Any]:
             return {**unknown, "name": str(loss)}
     single = loss if callable(loss) else None
     kind = single if inspect.isclass(single) or inspect.isfunction(single) else type(single)
-    custom = single is not None and not getattr(kind, "__module__", "").startswith("keras")
+    custom = single is not None and not of_keras(kind)
     name = getattr(single, "__name__", None) or getattr(single, "name", None) or type(loss).__name__
     if inspect.isfunction(single):  # keras.losses.get("mse") gives the function; its class has the telling name
         classes = {f: c.__name__ for c in vars(keras.losses).values() if inspect.isclass(c) for f in [_function_of(c)] if f}

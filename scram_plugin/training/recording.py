@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from scram_plugin.training.structures import leaves
+from scram_plugin.training.structures import leaves, of_keras
 
 # Not looked at: most only pass on what they get, and what there is to say of it is said of the layer before.
 _UNSEEN = tuple(
@@ -128,7 +128,7 @@ class Watched:
             path, activation = self.path(layer), _activation(layer)
             self._seen.layers.setdefault(path, []).append(found)
             self.activations[path] = activation
-            if not _of_keras(layer):
+            if not _all_of_keras(layer):
                 self.others.add(path)
         return output
 
@@ -165,11 +165,10 @@ class Watched:
         return tensor is not None and (tf.executing_eagerly() or getattr(tensor, "graph", self._graph) is self._graph)
 
 
-def _of_keras(layer: Any) -> bool:
+def _all_of_keras(layer: Any) -> bool:
     """Whether all that a layer computes was written by Keras."""
     activation = getattr(layer, "activation", None)
-    modules = [type(layer).__module__, *([] if activation is None else [activation.__module__])]
-    return not isinstance(layer, keras.layers.Lambda) and all(module.startswith("keras.") for module in modules)
+    return of_keras(layer) and (activation is None or of_keras(activation)) and not isinstance(layer, keras.layers.Lambda)
 
 
 def slots(optimizer: Any, variables: list[Any]) -> list[Any]:

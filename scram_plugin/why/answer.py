@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from scram_plugin.heuristics.measured import listed
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
@@ -46,6 +47,22 @@ def on(curve: Curve, text: str, first: int | None = None, last: int | None = Non
     ends = int(curve.steps[0]), int(curve.steps[-1])
     span = (ends[0] if first is None else first, ends[1] if last is None else last)
     return Step(text, curve.source(), curve.axis, span, at)
+
+
+def beside(finding: Mapping[str, Any], text: str, pointed: bool = False) -> Step:
+    """A step that rests on the curve of a finding, in its span; `pointed`: at the bad step, or else the best one."""
+    steps = finding["steps"]
+    point = finding["bad_step"] if finding["bad_step"] is not None else finding["best_step"]
+    return Step(text, finding["curves"][0], steps["axis"], (steps["first"], steps["last"]), point if pointed else None)
+
+
+def likeliest(finding: Mapping[str, Any]) -> str | None:
+    """The first cause that this run's evidence speaks for; None where none has any."""
+    return next((f"{cause['title']}. {cause['for']}" for cause in finding["causes"] if cause["for"]), None)
+
+
+def usual(finding: Mapping[str, Any]) -> str:
+    return listed([cause["title"] for cause in finding["causes"]])
 
 
 def from_to(curve: Curve, what: str) -> str:

@@ -10,7 +10,7 @@ from scram_plugin.heuristics.measured import listed
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.review import Review
-from scram_plugin.why.answer import Answer, Step, from_to, on
+from scram_plugin.why.answer import Answer, Step, beside, from_to, likeliest, on, usual
 from scram_plugin.why.thresholds import margins
 
 NEAREST = 3  # thresholds that are told of a run in which nothing was found,
@@ -20,26 +20,17 @@ SHOWN = 3  # signals that are named as what there is
 
 def found(run: TrainingRun, review: Review, catalogue: Catalogue, finding: Mapping[str, Any]) -> Answer:
     """Why this finding: its numbers, what speaks for each cause and against it, and how far from the threshold it is."""
-    source, steps_ = finding["curves"][0], finding["steps"]
-    span = (steps_["first"], steps_["last"])
-    steps = [Step(finding["summary"], source, steps_["axis"], span, finding["bad_step"] or finding["best_step"])]
+    steps = [beside(finding, finding["summary"], pointed=True)]
     before = next((f for f in review.findings if f["heuristic"] == finding["explained_by"]), None)
     if before is not None:
-        text = f"It is probably a consequence of “{before['title']}”."
-        at = before["bad_step"] if before["bad_step"] is not None else before["best_step"]
-        span_before = (before["steps"]["first"], before["steps"]["last"])
-        steps.append(Step(text, before["curves"][0], before["steps"]["axis"], span_before, at))
-    steps += [
-        Step(f"Against “{c['title']}”: {c['against']}", source, steps_["axis"], span) for c in finding["causes"] if c["against"]
-    ]
+        steps.append(beside(before, f"It is probably a consequence of “{before['title']}”.", pointed=True))
+    steps += [beside(finding, f"Against “{c['title']}”: {c['against']}") for c in finding["causes"] if c["against"]]
     heuristic = next(h for h in catalogue.heuristics if h.id == finding["heuristic"])
     for margin in margins(run, heuristic, catalogue.options_of(heuristic))[:1]:
         text = f"It would not be said with `{margin.option}` at {number(margin.turns_at)}; it is {number(margin.value)}."
-        steps.append(Step(text, source, steps_["axis"], span))
-    supported = [cause for cause in finding["causes"] if cause["for"]]
-    titles = listed([cause["title"] for cause in finding["causes"]])
-    end = f"{supported[0]['title']}. {supported[0]['for']}" if supported else f"The usual causes, likeliest first: {titles}."
-    kind = "cause" if supported else "open"
+        steps.append(beside(finding, text))
+    cause = likeliest(finding)
+    kind, end = ("cause", cause) if cause else ("open", f"The usual causes, likeliest first: {usual(finding)}.")
     return Answer(f"finding-{heuristic.id}", f"Why “{finding['title']}”?", steps, kind, end, heuristic.id)
 
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import NotChecked
-from scram_plugin.heuristics.measured import class_counts, columns, dead_units, finite_median, late, listed, step_ratios
+from scram_plugin.heuristics.measured import HOW, class_counts, columns, dead_units, finite_median, late, step_ratios
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.conventions import HIGHER_IS_BETTER
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.why.answer import Answer, Step, from_to, in_code, on, value_at
+from scram_plugin.why.answer import Answer, Step, from_to, in_code, likeliest, on, usual, value_at
 
 Findings = Mapping[str, dict[str, Any]]  # heuristic -> its finding
-HOW = 'model.fit(..., callbacks=[SCRAM(log_dir="logs/exp1")])'
 STUCK = 0.02  # a metric between 0 and 1 that moved less than this, over all epochs, stays where it is
 # What can hold a training back, the cause before its consequence.
 HOLDS_BACK = (
@@ -56,14 +55,13 @@ def nonfinite(run: TrainingRun, findings: Findings) -> Iterator[Answer]:
     steps += _gradients_before(run, at)
     steps += _inputs(run, at)
     steps += _rate(run)
-    chosen = origin if origin is not None and origin["causes"] and not finding["causes"] else finding
-    yield _ending("loss-not-finite", f"Why is the loss {value} from {place(loss.axis, at)} on?", steps, chosen)
+    yield _ending("loss-not-finite", f"Why is the loss {value} from {place(loss.axis, at)} on?", steps, finding)
 
 
 def _gradients_before(run: TrainingRun, step: int) -> list[Step]:
     """The largest gradient of the last batch that was measured before."""
     found = []
-    for path, curve in _columns(run, "gradient").items():
+    for path, curve in _logged(columns, run, "gradient", "norm").items():
         value = value_at(curve, step - 1)
         if value is not None and math.isfinite(value):
             found.append((value, path, curve))
@@ -137,13 +135,13 @@ def _predictions(run: TrainingRun) -> list[Step]:
 def _moves(run: TrainingRun) -> list[Step]:
     """How far a step moves the weights, and whether anything flows back to the first of them."""
     steps = []
-    ratios = {path: (late(curve, 1.0), curve) for path, curve in _ratios(run).items()}
+    ratios = {path: (late(curve, 1.0), curve) for path, curve in _logged(step_ratios, run).items()}
     known = {path: entry for path, entry in ratios.items() if math.isfinite(entry[0])}
     if known:
         path = min(known, key=lambda p: known[p][0])
         value, curve = known[path]
         steps.append(on(curve, f"A step changes `{path}` by {number(value)} of its size, the least of all kernels (median)."))
-    gradients = _columns(run, "gradient")
+    gradients = _logged(columns, run, "gradient", "norm")
     if len(gradients) > 1:
         (first, at_first), *_, (last, at_last) = gradients.items()
         sizes = finite_median(at_first.values), finite_median(at_last.values)
@@ -196,24 +194,15 @@ def _ending(id_: str, question: str, steps: list[Step], finding: Mapping[str, An
     if finding is None:
         missing = "No check found a cause in what was logged; statistics of layers and gradients may tell more."
         return Answer(id_, question, steps, "open", missing, how=HOW)
-    supported = [cause for cause in finding["causes"] if cause["for"]]
-    if supported:
-        text = f"{supported[0]['title']}. {supported[0]['for']}"
-        return Answer(id_, question, steps, "cause", text, finding["heuristic"])
-    usual = listed([cause["title"] for cause in finding["causes"]])
-    text = f"{finding['title']}. What was logged does not decide between the usual causes: {usual}."
+    cause = likeliest(finding)
+    if cause is not None:
+        return Answer(id_, question, steps, "cause", cause, finding["heuristic"])
+    text = f"{finding['title']}. What was logged does not decide between the usual causes: {usual(finding)}."
     return Answer(id_, question, steps, "open", text, finding["heuristic"], HOW)
 
 
-def _columns(run: TrainingRun, kind: str) -> dict[str, Curve]:
+def _logged(measure: Callable[..., dict[str, Curve]], *what: Any) -> dict[str, Curve]:
     try:
-        return columns(run, kind, "norm")
-    except NotChecked:
-        return {}
-
-
-def _ratios(run: TrainingRun) -> dict[str, Curve]:
-    try:
-        return step_ratios(run)
+        return measure(*what)
     except NotChecked:
         return {}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scram_plugin.heuristics.heuristic import Finding, Heuristic, Inconclusive, NotChecked
+from scram_plugin.heuristics.heuristic import Finding, Heuristic
 from scram_plugin.logs.training_run import TrainingRun
 
 REACH = 4.0  # thresholds are moved up to this factor, up and down
@@ -54,9 +54,7 @@ _SILENT = object()  # could not judge
 def _found(run: TrainingRun, heuristic: Heuristic, options: Mapping[str, Any]) -> Any:
     try:
         return next(iter(heuristic.check(run, options)), None)
-    except (Inconclusive, NotChecked):
-        return _SILENT
-    except Exception:  # a check that fails with other options is no evidence
+    except Exception:  # it cannot tell, or fails with other options: no evidence
         return _SILENT
 
 

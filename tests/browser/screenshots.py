@@ -57,7 +57,7 @@ def main():
                 page = open_tab(browser, server, width, 1000, theme, f"#scram&p.scram.run={run.replace('/', '%2F')}")
                 settle(page)
                 page.screenshot(path=out / f"{name}.png")
-            for view in ("catalogue", "checks"):
+            for view in ("catalogue", "checks", "compare"):
                 page = open_tab(browser, server, link=f"#scram&p.scram.view={view}")
                 settle(page)
                 page.screenshot(path=out / f"{view}-light.png")

@@ -1,7 +1,5 @@
 """Comparing two runs, and the tools of a curve, in a real Chromium."""
 
-import pytest
-
 from tests.browser.screenshots import settle
 from tests.browser.test_tab import link, ours
 from tests.event_files import curve
@@ -10,26 +8,12 @@ from tests.servers import open_tab, tensorboard
 COMPARE = "&p.scram.view=compare&p.scram.with="
 
 
-@pytest.fixture
-def tab(browser, demo_server):
-    pages = []
-
-    def at(where):
-        pages.append(open_tab(browser, demo_server, link=where))
-        return pages[-1]
-
-    yield at
-    for page in pages:
-        assert ours(page) == []
-        page.context.close()
-
-
 def verdict(page):
     return page.scram.inner_text("main .headline")
 
 
-def test_three_clicks_confirm_a_fix(tab):
-    page = tab(link("cifar10/unnormalized"))
+def test_three_clicks_confirm_a_fix(tab_at):
+    page = tab_at(link("cifar10/unnormalized"))
     page.scram.click("[data-run='fashion_mnist/overfit']")
     page.scram.click("text=Compare")
     page.scram.click("[data-run='fashion_mnist/regularized']")
@@ -43,22 +27,22 @@ def test_three_clicks_confirm_a_fix(tab):
     assert verdict(page).startswith("Worse")
 
 
-def test_another_signal_is_drawn_when_asked(tab):
-    page = tab(link("movie_reviews/lr_1e10") + COMPARE + "movie_reviews%2Flr_default")
+def test_another_signal_is_drawn_when_asked(tab_at):
+    page = tab_at(link("movie_reviews/lr_1e10") + COMPARE + "movie_reviews%2Flr_default")
     page.scram.click(".comparison button:has-text('training accuracy')")
     page.scram.wait_for_selector("[role=img][aria-label*='movie_reviews/lr_default goes from']")
     assert "0.942" in page.scram.get_attribute(".comparison .chart [role=img]", "aria-label")
 
 
-def test_a_run_that_is_not_there_is_a_sentence(tab):
-    page = tab(link("cifar10/normalized") + COMPARE + "no%20such")
+def test_a_run_that_is_not_there_is_a_sentence(tab_at):
+    page = tab_at(link("cifar10/normalized") + COMPARE + "no%20such")
     page.scram.wait_for_selector("main .problem")
     assert "no training run 'no such'" in page.scram.inner_text("main .problem")
     page.said.clear()  # the browser itself tells of the 404
 
 
-def test_back_and_forward_lead_through_what_was_looked_at(tab):
-    page = tab(link("cifar10/unnormalized"))
+def test_back_and_forward_lead_through_what_was_looked_at(tab_at):
+    page = tab_at(link("cifar10/unnormalized"))
     page.scram.click("[data-run='fashion_mnist/overfit']")
     page.scram.wait_for_selector("main[aria-label='Review of fashion_mnist/overfit']")
     page.scram.click("text=Catalogue")
@@ -111,8 +95,8 @@ def test_zooming_brings_every_point_and_a_link_leads_there(browser, tmp_path):
         assert ours(page) == ours(again) == []
 
 
-def test_log_scale_and_smoothing_keep_the_raw_points(tab):
-    page = tab(link("fashion_mnist/overfit"))
+def test_log_scale_and_smoothing_keep_the_raw_points(tab_at):
+    page = tab_at(link("fashion_mnist/overfit"))
     chart = page.scram.locator("article .chart").first
     chart.locator(".u-over").wait_for()
     button = chart.locator("button", has_text="Log scale")

@@ -29,6 +29,13 @@ def link(run, **more):
     return "&".join(["#scram", *parts])
 
 
+def violations(page):
+    """What axe-core finds with all that folds opened."""
+    page.scram.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    page.scram.evaluate(AXE())
+    return page.scram.evaluate("axe.run(document).then(r => r.violations.map(v => [v.id, v.nodes.map(n => n.html)]))")
+
+
 def shown(page):
     """The findings that stand for themselves; consequences are folded under their cause."""
     return page.scram.eval_on_selector_all("main article[data-finding]:not(.folded)", "all => all.map(a => a.dataset.finding)")
@@ -150,10 +157,7 @@ def test_the_filter(tab):
 def test_axe_finds_nothing(where, theme, browser, demo_server, tmp_path):
     def check(page):
         settle(page)
-        page.scram.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-        page.scram.evaluate(AXE())
-        found = page.scram.evaluate("axe.run(document).then(r => r.violations.map(v => [v.id, v.nodes.map(n => n.html)]))")
-        assert found == []
+        assert violations(page) == []
         assert page.scram.evaluate("document.documentElement.dataset.theme") == theme
         page.context.close()
 

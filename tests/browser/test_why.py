@@ -3,26 +3,11 @@
 import pytest
 
 from tests.browser.screenshots import settle
-from tests.browser.test_tab import AXE, link, ours
-from tests.servers import open_tab
+from tests.browser.test_tab import link, violations
 
 
-@pytest.fixture
-def tab(browser, demo_server):
-    pages = []
-
-    def at(where, **how):
-        pages.append(open_tab(browser, demo_server, link=where, **how))
-        return pages[-1]
-
-    yield at
-    for page in pages:
-        assert ours(page) == []
-        page.context.close()
-
-
-def test_the_chain_leads_to_curves_code_and_the_fix(tab):
-    page = tab(link("movie_reviews/lr_1e10"))
+def test_the_chain_leads_to_curves_code_and_the_fix(tab_at):
+    page = tab_at(link("movie_reviews/lr_1e10"))
     page.scram.click("text=questions that this run raises")
     page.scram.click("text=Why is the loss NaN from batch 4 on?")
     question = page.scram.locator("[data-question=loss-not-finite]")
@@ -36,8 +21,8 @@ def test_the_chain_leads_to_curves_code_and_the_fix(tab):
     assert page.scram.evaluate("document.activeElement.dataset.finding") == "nonfinite-loss"
 
 
-def test_each_finding_is_asked_why(tab):
-    page = tab(link("fashion_mnist/overfit"))
+def test_each_finding_is_asked_why(tab_at):
+    page = tab_at(link("fashion_mnist/overfit"))
     page.scram.click("article[data-finding=overfitting] >> text=Why this?")
     question = page.scram.locator("[data-question=finding-overfitting][open]")
     question.wait_for()
@@ -46,10 +31,7 @@ def test_each_finding_is_asked_why(tab):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_and_a_link_to_an_answer(theme, tab):
-    page = tab(link("fashion_mnist/regularized") + "&p.scram.why=not-flagged", theme=theme)
+def test_axe_and_a_link_to_an_answer(theme, tab_at):
+    page = tab_at(link("fashion_mnist/regularized") + "&p.scram.why=not-flagged", theme=theme)
     page.scram.wait_for_selector("[data-question=not-flagged][open] .conclusion")
-    page.scram.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-    page.scram.evaluate(AXE())
-    found = page.scram.evaluate("axe.run(document).then(r => r.violations.map(v => [v.id, v.nodes.map(n => n.html)]))")
-    assert found == []
+    assert violations(page) == []

@@ -1,10 +1,11 @@
 /** Two training runs side by side: what became of the findings, the curves of both, and what differs in what was built. */
 
 import type { VNode } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { fetchComparison, type Change, type Comparison, type CurveEnd, type ShortFinding } from "../api";
+import { useFetched } from "../fetched";
 import { formatNumber, groupOf, placeOf, SIGN, toNumber } from "../format";
-import { openHeuristic, other, runs, select, selected } from "../store";
+import { compare, openHeuristic, other, runs, select, selected } from "../store";
 import { TextDiff } from "./Code";
 import { Plot } from "./Plot";
 import { RunList } from "./RunList";
@@ -151,33 +152,13 @@ function Built({ shown }: { shown: Comparison }): VNode {
 }
 
 export function Compare(): VNode {
-  const [shown, show] = useState<Comparison | null>(null);
-  const [failure, fail] = useState("");
   const [before, after] = [selected.value, other.value || neighbour(selected.value)];
   const version = [before, after].map((name) => runs.value?.runs.find((run) => run.name === name)?.fingerprint).join();
-  useEffect(() => {
-    let wanted = before !== "" && after !== "";
-    if (!wanted) return;
-    fetchComparison(before, after).then(
-      (answer) => {
-        if (!wanted) return;
-        show(answer);
-        fail("");
-      },
-      (error: unknown) => wanted && fail(error instanceof Error ? error.message : String(error)),
-    );
-    return () => {
-      wanted = false;
-    };
-  }, [before, after, version]);
-  const swap = (): void => {
-    selected.value = after;
-    other.value = before;
-  };
+  const { answer: shown, failure } = useFetched(before && after ? () => fetchComparison(before, after) : null, [before, after, version]);
   const current = shown?.before === before && shown.after === after ? shown : null;
   return (
     <>
-      <RunList chosen={after} pick={(name) => (other.value = name)} />
+      <RunList chosen={after} pick={(name) => compare(before, name)} />
       <main class="review comparison" tabIndex={-1} aria-label={`${before} compared with ${after}`}>
         <div class="run-head">
           <h2>
@@ -190,7 +171,7 @@ export function Compare(): VNode {
               {after}
             </button>
           </h2>
-          <button type="button" onClick={swap}>
+          <button type="button" onClick={() => compare(after, before)}>
             Swap
           </button>
         </div>

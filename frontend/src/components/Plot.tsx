@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { VNode } from "preact";
 import uPlot from "uplot";
 import { fetchCurve, type CurveName } from "../api";
+import { useFetched } from "../fetched";
 import { formatNumber, placeOf } from "../format";
 import type { Marks } from "../plot/marks";
 import { HEIGHT, options } from "../plot/options";
@@ -41,52 +42,23 @@ function description(lines: Line[], points: Points[], axis: string, marks: Marks
 
 export function Plot({ lines, axis, marks = null, zoom: asked = null, link }: Props): VNode {
   const holder = useRef<HTMLDivElement>(null);
-  const shown = useRef<Points[]>([]); // what the plugins draw upon: all of the curves, or the exact points of a part
-  const [points, setPoints] = useState<Points[] | null>(null);
   const [zoom, setZoom] = useState<[number, number] | null>(asked);
-  const [exact, setExact] = useState<Points[] | null>(null);
   const [log, setLog] = useState<boolean | null>(null);
   const [weight, setWeight] = useState(0);
-  const [failure, fail] = useState<string | null>(null);
   const key = JSON.stringify([lines, marks?.last]);
   const fetchAll = (part: { from?: number; to?: number }) =>
     Promise.all(lines.map((line) => fetchCurve(line.run, line.curve, POINTS, part))).then((curves) => curves.map(toPoints));
 
-  useEffect(() => {
-    let wanted = true;
-    fetchAll({}).then(
-      (curves) => {
-        if (!wanted) return;
-        fail(null);
-        setPoints(curves);
-      },
-      (error: unknown) => wanted && fail(error instanceof Error ? error.message : String(error)),
-    );
-    return () => {
-      wanted = false;
-    };
-  }, [key]);
-
-  useEffect(() => {
-    setExact(null);
-    if (!zoom || !points?.some((curve) => curve.decimated)) return;
-    let wanted = true;
-    fetchAll({ from: zoom[0], to: zoom[1] }).then(
-      (curves) => wanted && setExact(curves),
-      () => undefined, // what is drawn already stays
-    );
-    return () => {
-      wanted = false;
-    };
-  }, [points, zoom?.[0], zoom?.[1]]);
-
+  const { answer: points, failure } = useFetched(() => fetchAll({}), [key]);
+  const part = zoom && points?.some((curve) => curve.decimated) ? { from: zoom[0], to: zoom[1] } : null;
+  // where this fails, what is drawn already stays
+  const { answer: exact } = useFetched(part && (() => fetchAll(part)), [points, part?.from, part?.to]);
   const drawn = exact ?? points;
   const logarithmic = log ?? (points !== null && wantsLog(points));
   const hidden = logarithmic && (drawn?.some((curve) => curve.values.some((value) => value <= 0)) ?? false);
   useEffect(() => {
     const place = holder.current;
     if (!place || !drawn || drawn.every((curve) => curve.steps.length === 0)) return;
-    shown.current = drawn;
     const smooth = weight > 0 ? drawn.map((curve) => smoothed(curve, weight)) : [];
     const view = zoom ?? (points?.[0] ? firstView(points[0], marks?.bad ?? null) : null);
     let plot: uPlot | null = null;
@@ -97,7 +69,7 @@ export function Plot({ lines, axis, marks = null, zoom: asked = null, link }: Pr
       const labels = lines.map((line) => line.label);
       const onZoom = (from: number, to: number) => setZoom([Math.max(from, 0), to]);
       const look = { axis, labels, marks, log: logarithmic, smooth: weight > 0, width, onZoom };
-      plot = new uPlot(options(look, () => shown.current), align([...drawn, ...smooth], logarithmic) as uPlot.AlignedData, place);
+      plot = new uPlot(options(look, drawn), align([...drawn, ...smooth], logarithmic) as uPlot.AlignedData, place);
       if (view) plot.setScale("x", { min: view[0], max: view[1] });
     };
     const observer = new ResizeObserver(draw);

@@ -3,6 +3,8 @@
 import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { fetchAnswers, type Answer, type AnswerStep } from "../api";
+import { useFetched } from "../fetched";
+import { labels } from "../plot/labels";
 import { asked, select, selectedEntry } from "../store";
 import { Code } from "./Code";
 import { Plot } from "./Plot";
@@ -22,7 +24,7 @@ function Step({ run, step }: { run: string; step: AnswerStep }): VNode {
           {open ? "Hide" : "Show"} {curve ? "the curve" : `line ${code!.line}`}
         </button>
       )}
-      {open && curve && <Plot axis={axis} marks={marks} lines={[{ run, curve, label: curve.tag.replace(/^scram\/\w+\//, "") }]} />}
+      {open && curve && <Plot axis={axis} marks={marks} lines={[{ run, curve, label: labels([curve])[0]! }]} />}
       {open && code && <Code text={code.text} label={`${code.file}, line ${code.line}`} />}
     </li>
   );
@@ -62,29 +64,14 @@ function Question({ run, answer }: { run: string; answer: Answer }): VNode {
 }
 
 export function Why({ run }: { run: string }): VNode {
-  const [answers, setAnswers] = useState<Answer[] | null>(null);
-  const [failure, fail] = useState("");
   const [open, setOpen] = useState(asked.peek() !== "");
   const fingerprint = selectedEntry.value?.fingerprint;
   useEffect(() => {
     if (asked.value) setOpen(true);
   }, [asked.value]);
-  useEffect(() => {
-    if (!open) return;
-    let wanted = true;
-    fetchAnswers(run).then(
-      ({ questions }) => {
-        if (!wanted) return;
-        setAnswers(questions);
-        fail("");
-      },
-      (error: unknown) => wanted && fail(error instanceof Error ? error.message : String(error)),
-    );
-    return () => {
-      wanted = false;
-    };
-  }, [run, open, fingerprint]);
-  const ready = answers !== null;
+  const { answer, failure } = useFetched(open ? () => fetchAnswers(run) : null, [run, open, fingerprint]);
+  const answers = answer?.questions;
+  const ready = answers !== undefined;
   useEffect(() => {
     if (!ready || !asked.value) return;
     const place = document.querySelector<HTMLElement>(`[data-question="${CSS.escape(asked.value)}"] summary`);

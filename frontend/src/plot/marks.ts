@@ -51,7 +51,7 @@ export function span(marks: Marks, last: number): uPlot.Plugin {
 }
 
 /** Where a curve is not finite there is nothing to draw a line to: crosses along the upper edge say so. */
-export function crosses(curves: () => Points[]): uPlot.Plugin {
+export function crosses(curves: Points[]): uPlot.Plugin {
   const draw = (u: uPlot): void => {
     const { left, top, width } = u.bbox;
     u.ctx.save();
@@ -59,7 +59,7 @@ export function crosses(curves: () => Points[]): uPlot.Plugin {
     u.ctx.lineWidth = 1.5 * devicePixelRatio;
     const size = 3 * devicePixelRatio;
     let previous = -Infinity;
-    for (const curve of curves()) {
+    for (const curve of curves) {
       for (const [i, step] of curve.steps.entries()) {
         if (Number.isFinite(curve.values[i])) continue;
         const x = u.valToPos(step, "x", true);

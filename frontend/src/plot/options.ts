@@ -20,14 +20,14 @@ export interface Look {
   onZoom: (from: number, to: number) => void;
 }
 
-export function options(look: Look, points: () => Points[]): uPlot.Options {
+export function options(look: Look, points: Points[]): uPlot.Options {
   const shift = countsFromOne(look.axis) ? 1 : 0;
   const axis = { stroke: colour("muted"), grid: { stroke: colour("line"), width: 1 }, ticks: { stroke: colour("line") }, font: FONT };
-  const steps = points()[0]?.steps ?? [];
+  const steps = points[0]?.steps ?? [];
   const last = steps[steps.length - 1] ?? look.marks?.last ?? 0;
   const exact = (i: number) => (u: uPlot, value: number | null, _: number, index: number | null): string => {
     if (index === null) return "–";
-    const curve = points()[i];
+    const curve = points[i];
     const at = curve ? curve.steps.indexOf(Number(u.data[0][index])) : -1;
     return at >= 0 ? formatNumber(curve?.values[at]) : formatNumber(value);
   };

@@ -25,6 +25,8 @@ OPTIONS = (
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     dead = columns(run, "layer", "dead")
+    if not dead:
+        return
     enough_rows(dead, DEAD_ROWS)
     values = dead_units(run)
     found = [path for path, value in values.items() if value >= options["max_dead"]]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
 from scram_plugin.heuristics.layer_edits import set_in_layers
 from scram_plugin.heuristics.measured import columns, enough_rows, known_layers, late, listed
 from scram_plugin.heuristics.page import Page
@@ -28,11 +28,7 @@ OPTIONS = (
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    columns(run, "layer", "mean")  # logged of every layer; `saturated` of those with tanh or sigmoid alone
-    try:
-        saturated = columns(run, "layer", "saturated")
-    except NotChecked:
-        return
+    saturated = columns(run, "layer", "saturated")
     last = [layer.path for layer in known_layers(run)][-2:]
     hidden = {path: curve for path, curve in saturated.items() if path not in last}  # an output is meant to be sure
     if not hidden:
