@@ -1,6 +1,6 @@
 """Pictures of the tab in a real Chromium: `python -m tests.browser.screenshots [DIR]`; the first is the README's.
 
-Light and dark, 1280 and 480 wide, an empty log directory, the catalogue, and a training that is live.
+Light and dark, 1280 and 480 wide, the other views, an empty log directory, and a training that is live.
 """
 
 import shutil
