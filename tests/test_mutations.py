@@ -77,7 +77,7 @@ def test_damaged_event_files(part, originals, tmp_path):
         target.mkdir(parents=True)
         (target / source.name).write_bytes(data)
 
-        start = time.monotonic()
+        start = time.process_time()  # of this process: a pause of the machine is no hang
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             status = main(["check", str(run), "--format", "json"])
@@ -92,7 +92,7 @@ def test_damaged_event_files(part, originals, tmp_path):
         for answer in answers:
             assert answer.status_code == 200, (number, answer.text)
         assert answers[1].json["findings"] == document["runs"][0]["findings"]
-        assert time.monotonic() - start < 5, number
+        assert time.process_time() - start < 5, number
 
         left = points(run)
         lost = {tag: n for tag, n in originals[source].items() if left.get(tag, 0) < n}
@@ -129,11 +129,11 @@ def test_ten_thousand_in_one_process(kinds, tmp_path):
         target = tmp_path / "logs" / source.parent.name / "x.tfevents.1"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
-        start = time.monotonic()
+        start = time.process_time()  # of this process: a pause of the machine is no hang
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             status = main(["check", str(tmp_path / "logs"), "--format", "json"])
-        assert time.monotonic() - start < 5, number
+        assert time.process_time() - start < 5, number
         assert status in (0, 1), (number, err.getvalue())
         told = [note for run in json.loads(out.getvalue())["runs"] for note in run["notes"]]
         assert "the check itself failed" not in out.getvalue(), number

@@ -76,9 +76,9 @@ def test_one_last_point_out_of_line_raises_nothing(tmp_path):
 
 
 def test_a_million_points_are_judged_in_time(tmp_path):
-    start = time.monotonic()
+    start = time.process_time()
     form = shape(np.concatenate([np.linspace(1, 0.1, 500_000), np.linspace(0.1, 0.5, 500_000)]))
-    assert time.monotonic() - start < 2
+    assert time.process_time() - start < 2
     assert form.best == pytest.approx(500_000, abs=form.block)
     assert form.rise == pytest.approx(0.4, abs=0.01)
 
