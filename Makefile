@@ -4,7 +4,7 @@ PORT ?= 6006
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo demo-train demo-record test test-all check bench bench-overhead bench-faults bench-long bench-reading bench-verdicts bench-scale clean
+.PHONY: install demo demo-train demo-record examples test test-all check bench bench-overhead bench-faults bench-long bench-reading bench-verdicts bench-scale bench-tab bench-crowd clean
 
 # The package (editable) with the built tab; enough for `make demo`.
 install: $(VENV)/installed
@@ -37,6 +37,10 @@ demo-train: install $(VENV)/tested
 # Records demo_logs/ again, from real trainings.
 demo-record: install $(VENV)/tested
 	$(BIN)/python demo_logs/record.py
+
+# Records the curves of the catalogue again, from real trainings.
+examples: install $(VENV)/tested
+	$(BIN)/python -m tests.heuristics.record_examples
 
 test: install $(VENV)/tested
 	@$(BIN)/python tests/find_browser.py --install
@@ -76,6 +80,13 @@ bench-verdicts: install $(VENV)/tested
 
 bench-scale: install $(VENV)/tested
 	$(BIN)/python -m tests.benchmarks.scale
+
+# The tab with two thousand training runs, beside an empty plugin and Time Series; and with a hundred people at once.
+bench-tab: install $(VENV)/tested
+	$(BIN)/python -m tests.benchmarks.tab
+
+bench-crowd: install $(VENV)/tested
+	$(BIN)/python -m tests.benchmarks.crowd
 
 clean:
 	rm -rf $(VENV) scram_plugin/static frontend/node_modules dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -1,4 +1,4 @@
-"""The terminal's door: `scram check`, `scram list`, `scram explain`."""
+"""The terminal's door: `scram check`, `scram watch`, `scram list`, `scram explain`."""
 
 from __future__ import annotations
 
@@ -21,8 +21,11 @@ from scram_plugin.heuristics.heuristic import SEVERITIES
 from scram_plugin.logs.logdir import Logdir, Progress, read
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.reports import json as json_report
+from scram_plugin.reports import markdown as markdown_report
 from scram_plugin.reports import text as text_report
 from scram_plugin.review import Review, file_notes, review
+from scram_plugin.reviewer import Reviewer
+from scram_plugin.watch import Watch, follow
 
 EXAMPLES = """\
 examples:
@@ -30,9 +33,24 @@ examples:
   scram check logs --run 'exp7$' --format json      one run, for a program to read
   scram check logs --fail-on warning                for CI: exit status 1 on any warning
   scram check logs --set overfitting.patience=10    with another threshold
+  scram check logs --format markdown                for an issue or a report
+  scram watch logs --exec 'notify-send "$SCRAM_RUN" "$SCRAM_TITLE"'
   scram explain overfitting                         what it means and what to do
 
 exit status: 0 nothing at or above --fail-on, 1 something, 2 it could not judge
+"""
+WATCHING = """\
+Follow a log directory while trainings write to it, and tell what is new: findings, and that a training has ended.
+
+A command given with --exec is run for each piece of news. It finds SCRAM_RUN, SCRAM_SEVERITY (error, warning, info
+or end), SCRAM_TITLE and SCRAM_SUMMARY in its environment, and all of it as JSON on its standard input.
+"""
+WATCH_EXAMPLES = """\
+examples:
+  scram watch logs                                                 lines in this terminal
+  scram watch logs --exec 'mail -s "$SCRAM_RUN: $SCRAM_TITLE" me@example.org'
+  scram watch logs --on error --exec 'curl -d "$SCRAM_RUN: $SCRAM_TITLE" https://chat.example.org/hook'
+  scram watch logs --until-finished && shutdown -h now             wait until all trainings have ended
 """
 
 
@@ -70,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"scram {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="check | list | explain")
+    commands = parser.add_subparsers(required=True, metavar="check | watch | list | explain")
     check = commands.add_parser(
         "check",
         help="judge the training runs of a log directory",
@@ -79,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     check.add_argument("logdir", nargs="+", metavar="LOGDIR", help="a directory with event files, at any depth")
-    check.add_argument("--format", choices=("text", "json"), default="text", help="what to print (default: text)")
+    check.add_argument("--format", choices=("text", "json", "markdown"), default="text", help="what to print (default: text)")
     check.add_argument("--output", metavar="FILE", help="write the answer to FILE instead of standard output")
     check.add_argument(
         "--fail-on",
@@ -90,6 +108,21 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--run", metavar="REGEX", help="only training runs in whose name REGEX is found")
     _choices(check)
     check.set_defaults(command=_check)
+    watch = commands.add_parser(
+        "watch",
+        help="follow trainings and tell what is new, also to a command of yours",
+        description=WATCHING,
+        epilog=WATCH_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    watch.add_argument("logdir", metavar="LOGDIR", help="a directory with event files, or where some will come")
+    watch.add_argument("--exec", metavar="COMMAND", dest="command_line", help="run by the shell for each piece of news")
+    watch.add_argument("--on", choices=SEVERITIES, default="warning", help="the least severity to tell (default: warning)")
+    watch.add_argument("--every", type=float, default=10.0, metavar="SECONDS", help="how often to look (default: 10)")
+    watch.add_argument("--until-finished", action="store_true", help="end when no training is live any more")
+    watch.add_argument("--run", metavar="REGEX", help="only training runs in whose name REGEX is found")
+    _choices(watch)
+    watch.set_defaults(command=_watch)
     listing = commands.add_parser("list", help="name all heuristics and their options")
     _choices(listing)
     listing.set_defaults(command=_list)
@@ -117,11 +150,7 @@ def _catalogue(options: argparse.Namespace) -> Catalogue:
 
 
 def _check(options: argparse.Namespace) -> int:
-    catalogue = _catalogue(options)
-    try:
-        pattern = re.compile(options.run or "")
-    except re.error as error:
-        raise Failure(f"--run: {options.run!r} is not a regular expression ({error})") from None
+    catalogue, pattern = _catalogue(options), _pattern(options)
     reviews: list[Review] = []
     progress = Console(stderr=True)
     with progress.status("reading ...") if progress.is_terminal else _Silent() as status:
@@ -139,6 +168,25 @@ def _check(options: argparse.Namespace) -> int:
     _write(options, reviews)
     level = SEVERITIES.index(options.fail_on) if options.fail_on in SEVERITIES else -1
     return int(any(r.counts()[severity] for r in reviews for severity in SEVERITIES[: level + 1]))
+
+
+def _pattern(options: argparse.Namespace) -> re.Pattern[str]:
+    try:
+        return re.compile(options.run or "")
+    except re.error as error:
+        raise Failure(f"--run: {options.run!r} is not a regular expression ({error})") from None
+
+
+def _watch(options: argparse.Namespace) -> int:
+    if not Path(options.logdir).is_dir() and "://" not in options.logdir:
+        raise Failure(f"{options.logdir}: there is no such directory; make it, or name the one that you train into")
+    if not 0.1 <= options.every <= 86_400:
+        raise Failure("--every takes seconds, from 0.1 to 86400")
+    watch = Watch(Reviewer(options.logdir, _catalogue(options)), options.on, _pattern(options))
+    console = Console(highlight=False, soft_wrap=True)
+    print(f"scram: watching {options.logdir}; Ctrl-C ends it", file=sys.stderr)
+    follow(watch, options.every, options.command_line, options.until_finished, lambda line: console.print(line, markup=False))
+    return 0
 
 
 class _Silent:
@@ -169,7 +217,9 @@ def _read(logdir: str, progress: Progress) -> Logdir:
 
 
 def _write(options: argparse.Namespace, reviews: list[Review]) -> None:
-    if options.format == "json":
+    if options.format == "markdown":
+        text = markdown_report.report(reviews)
+    elif options.format == "json":
         text = json_report.report(reviews, ", ".join(options.logdir))
     elif options.output or not sys.stdout.isatty():
         text = text_report.plain_report(reviews)

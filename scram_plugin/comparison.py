@@ -5,13 +5,12 @@ A finding has vanished only where its check passed in the other run: what could 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.words import number
+from scram_plugin.described import described, layer_in_words
 from scram_plugin.logs.conventions import HIGHER_IS_BETTER, LOSS, LOWER_IS_BETTER
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
@@ -47,6 +46,7 @@ def compare(before: Judged, after: Judged) -> dict[str, Any]:
 def _findings(before: Review, after: Review) -> list[dict[str, Any]]:
     old, new = ({f["heuristic"]: f for f in reversed(review.findings)} for review in (before, after))
     silent = {entry["heuristic"]: entry["reason"] for entry in [*after.inconclusive, *after.not_checked]}
+    silent |= {entry["finding"]["heuristic"]: "it is there, accepted as no problem" for entry in after.accepted}
     found = []
     for heuristic in dict.fromkeys([f["heuristic"] for f in [*before.findings, *after.findings]]):
         if heuristic in old and heuristic in new:
@@ -127,39 +127,6 @@ def _end(signal: str, curve: Curve) -> dict[str, Any]:
     return end
 
 
-def described(facts: Mapping[str, Any]) -> dict[str, str]:
-    """What was built and how it was trained, apart from the layers, as (name: value) texts in a fixed order."""
-    if not facts:
-        return {}
-    model, optimizer, loss = (facts.get(key) or {} for key in ("model", "optimizer", "loss"))
-    fit, versions = (facts.get(key) or {} for key in ("fit", "versions"))
-    settings = {key: value for key, value in (optimizer.get("settings") or {}).items() if key != "name"}
-    named: dict[str, Any] = {
-        "optimizer": optimizer.get("class"),
-        "learning rate": optimizer.get("learning_rate"),
-        "learning rate schedule": optimizer.get("schedule"),
-        **{f"optimizer: {key.replace('_', ' ')}": value for key, value in settings.items()},
-        "loss": loss.get("name"),
-        "loss expects logits": loss.get("from_logits"),
-        **{key.replace("_", " "): fit.get(key) for key in ("batch_size", "epochs", "steps", "samples", "shuffle")},
-        "validation data": fit.get("validation"),
-        "parameters": model.get("parameters"),
-        "trainable parameters": model.get("trainable_parameters"),
-        "precision": facts.get("dtype_policy"),
-        "XLA": facts.get("jit_compile"),
-        **{f"version of {key}": value for key, value in versions.items()},
-    }
-    return {name: _said(value) for name, value in named.items() if value is not None}
-
-
-def _said(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int | float):
-        return f"{value:,}" if isinstance(value, int) else number(value)
-    return " × ".join(map(_said, value)) if isinstance(value, list) else str(value)
-
-
 def _differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[dict[str, str | None]]:
     if not before or not after:
         return []
@@ -169,19 +136,7 @@ def _differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[di
 
 def _layers(facts: Mapping[str, Any]) -> str:
     """A line for each layer: its class, its name where somebody gave it one, settings, activation and size."""
-    return "\n".join(_layer(layer) for layer in (facts.get("model") or {}).get("layers") or [])
-
-
-def _layer(layer: Mapping[str, Any]) -> str:
-    kind, name = str(layer.get("class")), str(layer.get("name"))
-    snake = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", kind).lower()
-    automatic = re.fullmatch(rf"{re.escape(snake)}(_\d+)?|{re.escape(snake.replace('_', ''))}(_\d+)?", name)
-    given = [f"{key.replace('_', ' ')} {_said(value)}" for key, value in (layer.get("settings") or {}).items()]
-    given += [str(layer["activation"])] if layer.get("activation") else []
-    given += [f"{layer['parameters']:,} parameters"] if layer.get("parameters") else []
-    given += ["regularized"] if layer.get("regularized") else []
-    given += ["frozen"] if layer.get("trainable") is False else []
-    return f"{kind}{'' if automatic else f' “{name}”'}{': ' if given else ''}{', '.join(given)}"
+    return "\n".join(layer_in_words(layer) for layer in (facts.get("model") or {}).get("layers") or [])
 
 
 def _code(facts: Mapping[str, Any]) -> str:

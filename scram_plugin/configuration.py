@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from scram_plugin.heuristics.catalogue import BadOption, Catalogue, catalogue
+from scram_plugin.heuristics.catalogue import Accepted, BadOption, Catalogue, catalogue
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -39,12 +39,13 @@ def configured(
         table.pop("select", None)
         signals = _signals(table.pop("signals", {}))
         modules = _modules(table.pop("heuristics", []), Path(where).parent)
+        accepted = _accepted(table.pop("accept", []))
         options: dict[str, dict[str, Any]] = {}
         for id_, given in table.items():
             if not isinstance(given, dict):
                 raise BadOption(f"{id_!r} is not a table of options; write [{id_}] and its options below")
             options[id_] = dict(given)
-        of_file = catalogue(chosen, ignored, options, modules, signals)
+        of_file = catalogue(chosen, ignored, options, modules, signals, accepted)
     except BadOption as error:
         raise BadOption(f"{where}: {error}") from None
     settings = list(settings)
@@ -56,7 +57,7 @@ def configured(
         if not (equals and dot and id_ and option):
             raise BadOption(f"{setting!r} is not of the form ID.OPTION=VALUE, for example overfitting.strict=true")
         options.setdefault(id_, {})[option] = value.strip()
-    return catalogue(chosen, [*ignored, *(_ids(ignore) or [])], options, modules, signals)
+    return catalogue(chosen, [*ignored, *(_ids(ignore) or [])], options, modules, signals, accepted)
 
 
 def _ids(value: Any) -> list[str] | None:
@@ -84,6 +85,19 @@ def _signals(table: Any) -> dict[str, str]:
                 raise BadOption(f"[signals]: {signal!r} takes a tag, or a list of tags")
             signals[tag] = signal
     return signals
+
+
+def _accepted(entries: Any) -> list[Accepted]:
+    """``[[accept]]``: findings that are no problem here, each with a heuristic, and perhaps runs (a pattern) and a reason."""
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise BadOption("accept is a list of tables; write [[accept]] with double brackets")
+    found = []
+    for entry in entries:
+        unknown = sorted(entry.keys() - {"heuristic", "runs", "reason"})
+        if unknown or "heuristic" not in entry or not all(isinstance(value, str) for value in entry.values()):
+            raise BadOption('[[accept]] takes heuristic = "ID", and perhaps runs = "PATTERN" and reason = "TEXT"')
+        found.append(Accepted(**entry))
+    return found
 
 
 def _modules(paths: Any, folder: Path) -> list[Path]:

@@ -23,10 +23,13 @@ from scram_plugin import __version__
 from scram_plugin.comparison import compare
 from scram_plugin.configuration import configured
 from scram_plugin.heuristics.catalogue import BadOption, Catalogue, catalogue
+from scram_plugin.inside import inside, layer_map
 from scram_plugin.logs.curve import Curve
+from scram_plugin.reports import markdown
 from scram_plugin.review import Judged, plain
 from scram_plugin.reviewer import Reviewer
 from scram_plugin.why.questions import questions
+from scram_plugin.why.thresholds import margins
 
 logger = logging.getLogger("scram")
 
@@ -96,6 +99,11 @@ class ScramPlugin(base_plugin.TBPlugin):
             "/compare": _route(self._compare),
             "/curve": _route(self._curve),
             "/heuristics": _route(self._heuristics),
+            "/example": _route(self._example),
+            "/inside": _route(self._inside),
+            "/layer_map": _route(self._layer_map),
+            "/report": _route(self._report),
+            "/thresholds": _route(self._thresholds),
             "/why": _route(self._why),
         }
         for name in ASSETS:
@@ -129,6 +137,32 @@ class ScramPlugin(base_plugin.TBPlugin):
         """`why?run=NAME`: the questions that a training run raises, with their answers."""
         judged = self._judged(_argument(request, "run"))
         return {"questions": [answer.as_dict() for answer in questions(judged.run, judged.review, self._catalogue)]}
+
+    def _inside(self, request: wrappers.Request) -> dict[str, Any]:
+        """`inside?run=NAME`: the layers of the model, which maps of them there are, and the data in numbers."""
+        return inside(self._judged(_argument(request, "run")))
+
+    def _layer_map(self, request: wrappers.Request) -> dict[str, Any]:
+        """`layer_map?run=NAME&quantity=ID`: one statistic of all layers over the steps."""
+        quantity = _argument(request, "quantity")
+        found = layer_map(self._judged(_argument(request, "run")), quantity)
+        if found is None:
+            raise NotFound(f"There is no quantity {quantity!r}.")
+        return found
+
+    def _report(self, request: wrappers.Request) -> dict[str, str]:
+        """`report?run=NAME`: the review as Markdown, for an issue or a report."""
+        return {"markdown": markdown.report([self._judged(_argument(request, "run")).review])}
+
+    def _thresholds(self, request: wrappers.Request) -> dict[str, Any]:
+        """`thresholds?run=NAME&heuristic=ID`: at which value of each threshold the outcome of a check would be another."""
+        judged, id_ = self._judged(_argument(request, "run")), _argument(request, "heuristic")
+        try:
+            heuristic = self._catalogue[id_]
+        except KeyError:
+            raise NotFound(f"There is no heuristic {id_!r}.") from None
+        found = margins(judged.run, heuristic, self._catalogue.options_of(heuristic))
+        return {"thresholds": [{"option": m.option, "value": m.value, "turns_at": m.turns_at} for m in found]}
 
     def _judged(self, name: str) -> Judged:
         found = self._reviewer.judged(name)
@@ -195,6 +229,14 @@ class ScramPlugin(base_plugin.TBPlugin):
             ]
         }
 
+    def _example(self, request: wrappers.Request) -> dict[str, Any]:
+        """`example?heuristic=ID`: curves of a training with the fault and of its healthy twin."""
+        id_ = _argument(request, "heuristic")
+        found = _examples().get(id_)
+        if found is None:
+            raise NotFound(f"There is no example of {id_!r}.")
+        return found
+
     def _asset(self, name: str, request: wrappers.Request) -> wrappers.Response:
         """The built tab, from a fixed table of names."""
         try:
@@ -252,6 +294,12 @@ def _roots(context: base_plugin.TBContext) -> str | list[tuple[str, str]]:
         name, path = part.split(":", 1) if named else ("", part)
         roots.append((name, os.path.expanduser(path)))
     return roots
+
+
+@functools.cache
+def _examples() -> dict[str, dict[str, Any]]:
+    """Recorded by tests/heuristics/record_examples.py."""
+    return json.loads((Path(__file__).parent / "heuristics" / "examples.json").read_text())
 
 
 def _catalogue(flags: Any) -> tuple[Catalogue, list[str]]:

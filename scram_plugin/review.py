@@ -32,6 +32,7 @@ class Review:
     framework: str | None
     notes: list[str]
     findings: list[dict[str, Any]] = field(default_factory=list)
+    accepted: list[dict[str, Any]] = field(default_factory=list)  # findings that the user's configuration calls no problem
     passed: list[str] = field(default_factory=list)
     inconclusive: list[dict[str, Any]] = field(default_factory=list)
     not_checked: list[dict[str, str]] = field(default_factory=list)
@@ -67,12 +68,15 @@ class Review:
             return {"kind": "unknown", "text": f"{what} could be judged: {reasons.most_common(1)[0][0]}."}
         done = f"{len(self.passed)} check{'s' * (len(self.passed) != 1)} passed"
         unsure = f", {len(self.inconclusive)} could not tell" if self.inconclusive else ""
-        return {"kind": "fine", "text": f"Nothing wrong found: {done}{unsure}."}
+        known = len({entry["finding"]["heuristic"] for entry in self.accepted})
+        known_ = f", {known} accepted as no problem here" if known else ""
+        return {"kind": "fine", "text": f"Nothing wrong found: {done}{unsure}{known_}."}
 
     def outcomes(self, order: Sequence[str]) -> str:
         """A letter for each heuristic of `order`: E, W or I for its gravest finding (small, where another finding explains it),
-        "+" passed, "?" inconclusive, "-" not checked."""
+        "+" passed, "a" accepted, "?" inconclusive, "-" not checked."""
         letters = dict.fromkeys(self.passed, "+")
+        letters |= {entry["finding"]["heuristic"]: "a" for entry in self.accepted}
         letters |= {entry["heuristic"]: "?" for entry in self.inconclusive}
         letters |= {entry["heuristic"]: "-" for entry in self.not_checked}
         for finding in reversed(self.findings):  # the gravest last
@@ -91,6 +95,7 @@ class Review:
                 "signals": self.signals,
                 "headline": self.headline(),
                 "findings": self.findings,
+                "accepted": self.accepted,
                 "passed": self.passed,
                 "inconclusive": self.inconclusive,
                 "not_checked": self.not_checked,
@@ -132,7 +137,20 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
     result.findings.sort(
         key=lambda f: (f["explained_by"] is not None, SEVERITIES.index(f["severity"]), order.index(f["heuristic"]))
     )
+    _accept(result, catalogue)
     return result
+
+
+def _accept(result: Review, catalogue: Catalogue) -> None:
+    """Put aside what the user calls no problem, with what it brings about."""
+    reasons = {a.heuristic: a.reason for a in reversed(catalogue.accepted) if a.covers(result.name)}
+    findings, result.findings = result.findings, []
+    for finding in findings:
+        known = next((h for h in (finding["heuristic"], finding["explained_by"]) if h in reasons), None)
+        if known is None:
+            result.findings.append(finding)
+        else:
+            result.accepted.append({"finding": finding, "reason": reasons[known]})
 
 
 def _explain(findings: list[dict[str, Any]]) -> None:

@@ -23,6 +23,7 @@ from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.review import Judged, Review, file_notes, live_until, review
 
 SHORTEST_INTERVAL = 1.0  # seconds between two looks at the directory, however many clients ask
+FIRST_SLICE = 0.3  # seconds of reading before the first reviews; the next slice is twice as long, so that few are needed
 
 logger = logging.getLogger("scram")
 
@@ -86,6 +87,7 @@ class Reviewer:
             return {
                 "runs": runs,
                 "removed": sorted(name for name, at in self._gone.items() if at > change) if known else None,
+                "now": now,
                 "cursor": f"{self._id}-{self._changes}-{now:.3f}",
                 "progress": {
                     "done": total - len(self._pending),
@@ -103,7 +105,7 @@ class Reviewer:
         self._ask()
         end = time.monotonic() + timeout
         with self._news:
-            while not self._looked or name in self._pending:
+            while name in self._pending or (not self._looked and name not in self._reviews):
                 if name not in self._first:
                     self._first.append(name)
                 if not self._news.wait(max(end - time.monotonic(), 0.0)):
@@ -141,24 +143,42 @@ class Reviewer:
                 logger.exception("SCRAM could not look at the log directory; it tries again with the next question")
             ended = time.monotonic()
 
-    def _progress(self, done: int, total: int) -> None:
-        self._read = done, total
-
     def _look(self) -> None:
-        changed = self.logs.refresh(self._progress)
-        if not changed and self._looked and not self._pending:  # nothing new; a look that finds nothing is cheap
-            with self._news:
-                self._looks += 1
-                self._news.notify_all()
-            return
-        known = {run.name: run for run in training_runs(self.logs, self.catalogue.signals)}
+        """Reads and reviews in slices: the first findings are there while the rest of a large directory is still read."""
+        before = 0
+
+        def progress(done: int, total: int) -> None:
+            self._read = before + done, before + total
+
+        seconds, changed = FIRST_SLICE, self.logs.refresh(progress, FIRST_SLICE)
+        while not self.logs.complete:
+            before = self._read[0]
+            self._take(changed)
+            self._review_pending()
+            seconds *= 2
+            changed = self.logs.refresh(progress, seconds)
+        if changed or self._pending or not self._looked:  # else nothing is new; a look that finds nothing is cheap
+            self._take(changed)
         with self._news:
-            for name, run in known.items():
-                old = self._known.get(name)
-                if old is None or old.parts != run.parts or changed & set(run.parts) or name in self._pending:
-                    self._pending[name] = run
-                else:
-                    known[name] = old
+            self._looked = True
+            self._looks += 1
+            self._news.notify_all()
+        self._review_pending()
+
+    def _take(self, changed: set[str]) -> None:
+        """The training runs as they are now, of which all parts were read; those that are new or have changed are pending."""
+        unread = self.logs.unread
+        current = training_runs(self.logs, self.catalogue.signals)
+        known = {}
+        with self._news:
+            for run in current:
+                old = self._known.get(run.name)
+                whole = not unread & set(run.parts)
+                news = whole and (old is None or old.parts != run.parts or bool(changed & set(run.parts)))
+                if news or (whole and run.name in self._pending):
+                    known[run.name] = self._pending[run.name] = run
+                elif old is not None:
+                    known[run.name] = old
             for name in self._known.keys() - known.keys():
                 self._pending.pop(name, None)
                 self._reviews.pop(name, None)
@@ -166,9 +186,9 @@ class Reviewer:
                     self._changes += 1
                     self._gone[name] = self._changes
             self._known = known
-            self._looked = True
-            self._looks += 1
             self._news.notify_all()
+
+    def _review_pending(self) -> None:
         while True:
             with self._news:
                 if not self._pending:
@@ -182,6 +202,7 @@ class Reviewer:
                 "counts": done.counts(),
                 "headline": done.headline(),
                 "outcomes": done.outcomes(self._order),
+                "last_event": run.last_wall_time if math.isfinite(run.last_wall_time) else None,
                 "fingerprint": fingerprint,
             }
             with self._news:

@@ -15,6 +15,7 @@ ALLOWED_SKIPS = {
     "needs the data sets of ../shared": "a clone without ../shared has no image and review data; digits stand in elsewhere",
     "needs the real runs of ../shared": "a clone without ../shared has no logs of other people's trainings",
     "root may read every file": "permissions cannot keep the superuser out",
+    "needs a Firefox that is no snap": "Ubuntu has no other, and cannot install Debian's; a Debian machine runs it",
     "needs torch, lightning and transformers": "several gigabytes; their tags and real logs are tested elsewhere",
     "TensorBoard 2.14 needs Python 3.11 or older": "as its pkg_resources do; a machine with an older Python runs it",
     "TensorFlow 2.16 needs Python 3.12 or older": "there is no wheel for others; a machine with an older Python runs it",

@@ -1,4 +1,7 @@
-"""Finds a Chromium for the browser tests, or installs one: `python tests/find_browser.py [--install]` prints its path."""
+"""Finds a Chromium and a Firefox for the browser tests, or installs them.
+
+`python tests/find_browser.py [--install]` prints their paths.
+"""
 
 import os
 import shutil
@@ -6,18 +9,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FIREFOX = ("firefox-esr", "firefox")
 
 
 def find() -> str | None:
     """The path of a Chromium: $CHROMIUM, one on the PATH, or Playwright's own."""
-    given = os.environ.get("CHROMIUM")
-    if given and os.access(given, os.X_OK):
-        return given
-    for name in NAMES:
-        path = shutil.which(name)
-        if path and "snap" not in str(Path(path).resolve()):
-            return path
+    path = _on_path("CHROMIUM", CHROMIUM)
+    if path is not None:
+        return path
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -25,11 +25,36 @@ def find() -> str | None:
         return path if os.path.exists(path) else None
 
 
+def find_firefox() -> str | None:
+    """The path of a Firefox: $FIREFOX, or one on the PATH. One in a snap cannot be driven from outside of it."""
+    return _on_path("FIREFOX", FIREFOX)
+
+
+def _on_path(variable: str, names: tuple[str, ...]) -> str | None:
+    given = os.environ.get(variable)
+    if given and os.access(given, os.X_OK):
+        return given
+    paths = filter(None, map(shutil.which, names))
+    return next((path for path in paths if not _of_snap(Path(path))), None)
+
+
+def _of_snap(path: Path) -> bool:
+    """Whether a program is a snap, or (Ubuntu's Firefox) a script that starts one."""
+    if "snap" in str(path.resolve()):
+        return True
+    with path.open("rb") as file:
+        head = file.read(4096)
+    return head.startswith(b"#!") and b"/snap/" in head
+
+
 def main() -> int:
+    script = Path(__file__).with_name("install_debian.sh")
+    if find_firefox() is None and "--install" in sys.argv:
+        print("SCRAM: installing a Firefox for the browser tests ...", file=sys.stderr)
+        subprocess.run(["sh", str(script), "firefox-esr"])
     path = find()
     if path is None and "--install" in sys.argv:
         print("SCRAM: installing a Chromium for the browser tests ...", file=sys.stderr)
-        script = Path(__file__).with_name("install_debian.sh")
         if subprocess.run(["sh", str(script), "chromium"]).returncode != 0:
             subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"])
         path = find()
@@ -40,7 +65,7 @@ def main() -> int:
             file=sys.stderr,
         )
         return 0
-    print(path)
+    print(path, find_firefox() or "", sep="\n")
     return 0
 
 

@@ -22,9 +22,11 @@ DARK = "localStorage.setItem('_tb_global_settings', JSON.stringify({theme: '%s'}
 class TensorBoard:
     """Starts `tensorboard` and waits for its address; `get` asks SCRAM's routes."""
 
+    command = (sys.executable, "-m", "tensorboard.main")
+
     def __init__(self, *arguments: str, prefix: str = "", env: dict[str, str] | None = None, cwd: Path | None = None) -> None:
         self.log = tempfile.NamedTemporaryFile("w+", suffix=".log", delete=False)  # noqa: SIM115
-        command = [sys.executable, "-m", "tensorboard.main", "--host", "127.0.0.1", "--port", "0", *arguments]
+        command = [*self.command, "--host", "127.0.0.1", "--port", "0", *arguments]
         if prefix:
             command += ["--path_prefix", prefix]
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, env=env or os.environ, cwd=cwd)

@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from scram_plugin.comparison import compare, described
+from scram_plugin.comparison import compare
+from scram_plugin.described import described
 from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.reviewer import Reviewer
 from tests.event_files import curve

@@ -5,6 +5,7 @@ import "uplot/dist/uPlot.min.css";
 import "./style.css";
 import { App } from "./components/App";
 import { followTheme } from "./parentPage";
+import { openForPrint } from "./print";
 import { start } from "./store";
 import { watchTheme } from "./theme";
 
@@ -22,5 +23,6 @@ export async function render(): Promise<void> {
   watchTheme();
   await styled; // no flash of a page without style, and charts read their colours from it
   mount(<App />, document.body);
+  openForPrint();
   start();
 }

@@ -20,9 +20,10 @@ const OUTCOMES: Record<string, Outcome> = {
   w: { sign: "△", word: "warning that another finding explains", kind: "warning", rank: 3 },
   I: { sign: "ℹ", word: "info", kind: "info", rank: 4 },
   i: { sign: "ℹ", word: "info that another finding explains", kind: "info", rank: 5 },
-  "?": { sign: "?", word: "inconclusive", kind: "unknown", rank: 6 },
-  "-": { sign: "·", word: "not checked", kind: "unknown", rank: 7 },
-  "+": { sign: "✓", word: "passed", kind: "passed", rank: 8 },
+  a: { sign: "✓", word: "found, and no problem here", kind: "unknown", rank: 6 },
+  "?": { sign: "?", word: "inconclusive", kind: "unknown", rank: 7 },
+  "-": { sign: "·", word: "not checked", kind: "unknown", rank: 8 },
+  "+": { sign: "✓", word: "passed", kind: "passed", rank: 9 },
 };
 
 export function outcomeOf(letter: string | undefined): Outcome {

@@ -52,6 +52,33 @@ export function linkTo(values: Record<string, string>): string {
   return parentWindow().location.href.replace(/#.*$/, "") + makeFragment(values);
 }
 
+/** Whether somebody can see the tab: the page is in front, and TensorBoard shows this frame. */
+export function visible(): boolean {
+  return document.visibilityState === "visible" && window.innerHeight > 0;
+}
+
+/** Desktop notifications, as far as the browser has them for this page. */
+export function parentNotification(): typeof Notification | undefined {
+  return (parentWindow() as Window & { Notification?: typeof Notification }).Notification;
+}
+
+const BADGE = `data:image/svg+xml,${encodeURIComponent(
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="7" fill="#b3261e"/></svg>',
+)}`;
+
+/** Mark the browser's tab with the number of unseen news: in its title and its icon. */
+export function mark(news: number): void {
+  const page = parentWindow().document;
+  const title = page.title.replace(/^\(\d+\) /, "");
+  const marked = news > 0 ? `(${news}) ${title}` : title;
+  if (page.title !== marked) page.title = marked;
+  const icon = page.querySelector<HTMLLinkElement>("link[rel~=icon]");
+  if (!icon) return;
+  icon.dataset["own"] ??= icon.href;
+  const href = news > 0 ? BADGE : icon.dataset["own"];
+  if (icon.href !== href) icon.href = href;
+}
+
 export function onLinkChange(listener: () => void): void {
   parentWindow().addEventListener("hashchange", listener);
 }

@@ -3,7 +3,10 @@
 import { batch, computed, effect, signal } from "@preact/signals";
 import { fetchHeuristics, fetchReview, fetchRuns, ServerError, type HeuristicPage, type Review, type Runs } from "./api";
 import { parseSpan } from "./plot/points";
-import { onLinkChange, onReload, readLink, writeLink } from "./parentPage";
+import { hidden, loadHidden, withoutHidden } from "./hidden";
+import { newsOf } from "./news";
+import { announce, notifying, watchNotices } from "./notices";
+import { onLinkChange, onReload, readLink, visible, writeLink } from "./parentPage";
 import { countAll, filtered, merged, worstFirst } from "./runs";
 
 export const VIEWS = ["findings", "checks", "compare", "catalogue"] as const;
@@ -23,15 +26,25 @@ export const other = signal("");
 export const zoomed = signal<[number, number] | null>(null);
 /** The id of the question whose answer is open. */
 export const asked = signal("");
+/** The statistic of "Inside the model" that is shown; empty where that is closed. */
+export const inside = signal("");
 /** Of runs x checks: "worst", "name", or the id of a check; and whether checks without any finding are shown. */
 export const sortedBy = signal("worst");
 export const allChecks = signal(false);
 
 const POLL_LIVE = 5_000;
 const POLL_FINISHED = 30_000;
+const PATIENCE = 1_000; // then the worst run so far is shown, though not all are judged
 
-export const shownRuns = computed(() => filtered(runs.value?.runs ?? [], filter.value));
-export const totals = computed(() => countAll(runs.value?.runs ?? []));
+/** All runs, without what is hidden in this browser. */
+export const allRuns = computed(() => {
+  const all = runs.value?.runs ?? [];
+  if (hidden.value.length === 0) return all;
+  const order = heuristics.value.map((page) => page.id);
+  return all.map((run) => withoutHidden(run, hidden.value, order));
+});
+export const shownRuns = computed(() => filtered(allRuns.value, filter.value));
+export const totals = computed(() => countAll(allRuns.value));
 export const selectedEntry = computed(() => runs.value?.runs.find((run) => run.name === selected.value));
 
 let shownFingerprint = "";
@@ -55,6 +68,7 @@ async function loadReview(): Promise<void> {
 }
 
 let loading = false;
+let begun = 0; // when the page was opened, by its own clock
 
 export async function refresh(): Promise<void> {
   if (loading) return;
@@ -64,15 +78,18 @@ export async function refresh(): Promise<void> {
       fetchRuns(runs.value?.cursor ?? ""),
       heuristics.value.length === 0 ? fetchHeuristics() : null,
     ]);
-    const answer = merged(runs.value, news);
+    const before = runs.value;
+    const answer = merged(before, news);
+    loadHidden(answer.logdir);
     batch(() => {
       if (catalogue) heuristics.value = catalogue.heuristics;
       runs.value = answer;
     });
+    if (before && news.removed !== null) announce(newsOf(before.runs, news.runs), select);
     problem.value = null;
     const done = answer.progress.looked && answer.progress.done === answer.progress.total;
     const gone = !answer.runs.some((run) => run.name === selected.value);
-    if (done && (!selected.value || (gone && !chosen))) {
+    if ((done || performance.now() - begun > PATIENCE) && (!selected.value || (gone && done && !chosen))) {
       const worst = [...answer.runs].sort(worstFirst)[0];
       if (worst) selected.value = worst.name;
     }
@@ -120,6 +137,7 @@ function followLink(): void {
   heuristicId.value = link["heuristic"] ?? "";
   other.value = link["with"] ?? "";
   asked.value = link["why"] ?? "";
+  inside.value = link["inside"] ?? "";
   zoomed.value = parseSpan(link["zoom"] ?? "");
   filter.value = link["filter"] ?? "";
   sortedBy.value = link["sort"] || "worst";
@@ -131,10 +149,6 @@ function followLink(): void {
   }
 }
 
-function visible(): boolean {
-  return document.visibilityState === "visible" && window.innerHeight > 0;
-}
-
 function pollInterval(): number {
   const known = runs.value;
   const quiet = known !== null && known.runs.length > 0 && known.runs.every((run) => run.state === "finished");
@@ -142,7 +156,9 @@ function pollInterval(): number {
 }
 
 export function start(): void {
+  begun = performance.now();
   followLink();
+  watchNotices();
   onLinkChange(followLink);
   onReload(() => void refresh());
   let [place, placed] = ["", false]; // what the address says, and whether it names a run yet
@@ -159,6 +175,7 @@ export function start(): void {
       sort: matrix && sortedBy.value !== "worst" ? sortedBy.value : "",
       all: matrix && allChecks.value ? "1" : "",
       why: view.value === "findings" ? asked.value : "",
+      inside: view.value === "findings" ? inside.value : "",
       zoom: view.value === "findings" ? (zoomed.value?.join("-") ?? "") : "",
     };
     const moved = JSON.stringify(to) !== place;
@@ -166,7 +183,7 @@ export function start(): void {
     [place, placed] = [JSON.stringify(to), to.run !== ""];
   });
   const poll = async (): Promise<void> => {
-    if (visible()) await refresh();
+    if (visible() || notifying.value) await refresh();
     const first = runs.value === null || !runs.value.progress.looked || runs.value.progress.done < runs.value.progress.total;
     setTimeout(() => void poll(), first ? 500 : pollInterval());
   };

@@ -6,12 +6,12 @@ import { countAll, filtered, merged, worstFirst } from "../src/runs";
 import { rowsInSight, scrollFor } from "../src/visible";
 
 function run(name: string, kind: "trouble" | "fine" = "fine", error = 0, outcomes = "++"): RunEntry {
-  return { name, counts: { error, warning: 0, info: 0 }, headline: { kind, text: "" }, state: "finished", outcomes, fingerprint: name };
+  return { name, counts: { error, warning: 0, info: 0 }, headline: { kind, text: "" }, state: "finished", outcomes, last_event: null, fingerprint: name };
 }
 
 function answer(runs: RunEntry[], removed: string[] | null): Runs {
   const progress = { done: 0, total: 0, looked: true, read: { done: 0, total: 0 } };
-  return { runs, removed, cursor: "c", progress, logdir: "", version: "", notes: [] };
+  return { runs, removed, cursor: "c", now: 0, progress, logdir: "", version: "", notes: [] };
 }
 
 const names = (runs: RunEntry[]): string[] => runs.map((entry) => entry.name);

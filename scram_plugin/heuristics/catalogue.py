@@ -6,6 +6,7 @@ import importlib.metadata
 import importlib.util
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -184,16 +185,30 @@ class BadOption(ValueError):
 
 
 @dataclass(frozen=True)
+class Accepted:
+    """What the user knows of and finds no fault with: a heuristic, in the training runs whose names match a pattern (`*`, `?`
+    and `[...]` as in file names)."""
+
+    heuristic: str
+    runs: str = "*"
+    reason: str = ""
+
+    def covers(self, run: str) -> bool:
+        return fnmatchcase(run, self.runs)
+
+
+@dataclass(frozen=True)
 class Catalogue:
     """The heuristics to apply, with the options to apply them with. `notes` tells what could not be loaded.
 
-    `signals` says what tags mean that no convention knows: tag -> signal.
+    `signals` says what tags mean that no convention knows: tag -> signal. `accepted`: findings that are no problem here.
     """
 
     heuristics: tuple[Heuristic, ...]
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     signals: Mapping[str, str] = field(default_factory=dict)
+    accepted: tuple[Accepted, ...] = ()
 
     def options_of(self, heuristic: Heuristic) -> dict[str, Any]:
         return {**heuristic.defaults, **self.options.get(heuristic.id, {})}
@@ -211,6 +226,7 @@ def catalogue(
     options: Mapping[str, Mapping[str, Any]] | None = None,
     modules: Iterable[Path] = (),
     signals: Mapping[str, str] | None = None,
+    accepted: Iterable[Accepted] = (),
 ) -> Catalogue:
     """The catalogue after the user's choices; `modules` are files of heuristics of the user's own.
 
@@ -219,7 +235,8 @@ def catalogue(
     heuristics, notes = _all(modules)
     known = {heuristic.id: heuristic for heuristic in heuristics}
     chosen = set(known) if select is None else set(select)
-    for id_ in [*(select or ()), *ignore, *(options or {})]:
+    accepted = tuple(accepted)
+    for id_ in [*(select or ()), *ignore, *(options or {}), *(a.heuristic for a in accepted)]:
         if id_ not in known:
             raise BadOption(f"there is no heuristic {id_!r}; `scram list` names them: {', '.join(known)}")
     checked = {
@@ -228,7 +245,7 @@ def catalogue(
     kept = tuple(h for h in heuristics if h.id in chosen - set(ignore))
     if not kept:
         raise BadOption("no heuristic is left to apply; change select or ignore")
-    return Catalogue(kept, checked, tuple(notes), dict(signals or {}))
+    return Catalogue(kept, checked, tuple(notes), dict(signals or {}), accepted)
 
 
 def _all(modules: Iterable[Path]) -> tuple[list[Heuristic], list[str]]:

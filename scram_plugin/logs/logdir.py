@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
@@ -11,6 +14,7 @@ from scram_plugin.logs.storage import Listed, Local, Problem, Remote, is_remote,
 
 BYTES_OF_A_POINT = 24  # step, wall time and value
 MEMORY = 1 << 30  # bytes of points held at once; beyond it the runs asked for least recently are let go, and read again
+AT_ONCE = 64  # TensorBoard runs that are read before it is looked at the clock
 WORTH_THREADS = 64 << 20  # bytes to read from which several threads are quicker than one; NumPy works outside Python's lock
 
 Progress = Callable[[int, int], None]  # called with (TensorBoard runs read, all of them)
@@ -33,6 +37,8 @@ class Logdir(Mapping[str, Run]):
         self.roots = [("", os.fspath(roots))] if isinstance(roots, str | os.PathLike) else list(roots)
         self.memory = memory
         self.problems: list[Problem] = []
+        self.complete = True  # whether the last look had the time to read all that it found
+        self.unread: set[str] = set()  # TensorBoard runs of which nothing was read yet, for want of time
         self._runs: dict[str, Run] = {}
         self._storages: dict[str, Local | Remote] = {}
         self._asked = 0
@@ -55,8 +61,12 @@ class Logdir(Mapping[str, Run]):
     def __contains__(self, name: object) -> bool:
         return name in self._runs
 
-    def refresh(self, progress: Progress | None = None) -> set[str]:
-        """Read what was added since the last look; returns the TensorBoard runs that changed, came or went."""
+    def refresh(self, progress: Progress | None = None, seconds: float = math.inf) -> set[str]:
+        """Read what was added since the last look; returns the TensorBoard runs that changed, came or went.
+
+        Stops after about `seconds`; `complete` says whether that was enough, and the next look goes on where it was not.
+        """
+        end = time.monotonic() + seconds
         problems: list[Problem] = []
         listed: dict[str, list[Listed]] = {}
         changed: set[str] = set()
@@ -68,12 +78,14 @@ class Logdir(Mapping[str, Run]):
                 name = os.path.normpath(os.path.join(prefix, directory)).replace(os.sep, "/") if prefix else directory
                 if name not in self._runs:
                     self._runs[name] = Run(name, where)
+                    self.unread.add(name)
                     changed.add(name)
                 listed.setdefault(name, []).extend(files)
         for name in self._runs.keys() - listed.keys():
             del self._runs[name]
+            self.unread.discard(name)
             changed.add(name)
-        changed |= self._read(listed, progress)
+        changed |= self._read(listed, progress, end)
         self.problems = problems + self._file_problems()
         return changed
 
@@ -86,8 +98,8 @@ class Logdir(Mapping[str, Run]):
                 return None
         return self._storages[root]
 
-    def _read(self, listed: dict[str, list[Listed]], progress: Progress | None) -> set[str]:
-        """Reads all runs in which there may be something new; returns those that changed."""
+    def _read(self, listed: dict[str, list[Listed]], progress: Progress | None, end: float) -> set[str]:
+        """Reads all runs in which there may be something new, until the time has come; returns those that changed."""
         todo, size = [], 0
         for name, files in listed.items():
             run = self._runs[name]
@@ -103,21 +115,26 @@ class Logdir(Mapping[str, Run]):
             if self._unbounded > self.memory // 8:  # not after every small one
                 self._unbounded = 0
                 self._bound(run)
+            self.unread.discard(name)
             return name if grown else None
 
         changed = set()
         workers = min(os.cpu_count() or 1, 4, len(todo)) if size > WORTH_THREADS else 1
         with ExitStack() as stack:
-            results: Iterable[str | None] = map(read, todo)
+            each: Callable[[Iterable[str]], Iterable[str | None]] = functools.partial(map, read)
             if workers > 1:
                 from concurrent.futures import ThreadPoolExecutor  # imported late: small log directories do without
 
-                results = stack.enter_context(ThreadPoolExecutor(workers)).map(read, todo)
-            for done, grown in enumerate(results, 1):
-                if grown is not None:
-                    changed.add(grown)
-                if progress is not None:
-                    progress(done, len(todo))
+                each = functools.partial(stack.enter_context(ThreadPoolExecutor(workers)).map, read)
+            done = 0
+            while done < len(todo) and (done == 0 or time.monotonic() < end):
+                for grown in each(todo[done : done + AT_ONCE]):
+                    done += 1
+                    if grown is not None:
+                        changed.add(grown)
+                    if progress is not None:
+                        progress(done, len(todo))
+            self.complete = done == len(todo)
         return changed
 
     def _bound(self, latest: Run) -> None:

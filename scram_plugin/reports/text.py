@@ -61,6 +61,9 @@ def _print_run(console: Console, review: Review, told: Sequence[tuple[str, str]]
             for other in review.findings:
                 if other["explained_by"] == finding["heuristic"]:
                     _paragraph(console, 4, f"Probably because of this: {_clean(other['title'])} ({other['heuristic']})", "dim")
+    for entry in review.accepted:
+        reason = f" ({_clean(entry['reason'])})" if entry["reason"] else ""
+        _paragraph(console, 2, f"accepted as no problem here: {_clean(entry['finding']['title'])}{reason}", "dim")
     for note in review.notes:
         _paragraph(console, 2, f"note: {_clean(note)}", "dim")
     early = [entry["heuristic"] for entry in review.inconclusive if entry["early"]]

@@ -7,6 +7,7 @@ import { Catalogue } from "./Catalogue";
 import { Compare } from "./Compare";
 import { Empty } from "./Empty";
 import { Matrix } from "./Matrix";
+import { NotifySwitch, Toasts } from "./Notices";
 import { ReviewPane } from "./ReviewPane";
 import { RunList } from "./RunList";
 
@@ -39,6 +40,7 @@ function Bar(): VNode {
           <progress max={total} value={done} aria-label="Reviewing" /> {done} of {total} reviewed
         </label>
       )}
+      {known?.runs.some((run) => run.state === "live") && <NotifySwitch />}
       <div class="views" role="group" aria-label="View">
         {VIEWS.map((name) => (
           <button type="button" aria-pressed={view.value === name} onClick={() => (view.value = name)}>
@@ -76,6 +78,7 @@ export function App(): VNode {
           </>
         )}
       </div>
+      <Toasts />
     </div>
   );
 }

@@ -1,9 +1,12 @@
 /** Every heuristic with its page and its options as they are set. */
 
 import type { VNode } from "preact";
-import type { HeuristicPage } from "../api";
+import { fetchExample, type Example, type HeuristicPage } from "../api";
+import { useFetched } from "../fetched";
+import { toNumber } from "../format";
 import { heuristicId, heuristics } from "../store";
 import { Code } from "./Code";
+import { Plot } from "./Plot";
 import { SafeHtml } from "./SafeHtml";
 
 function Section({ page, heading }: { page: HeuristicPage; heading: string }): VNode {
@@ -11,6 +14,33 @@ function Section({ page, heading }: { page: HeuristicPage; heading: string }): V
     <section>
       <h3>{heading}</h3>
       <SafeHtml html={page.sections[heading] ?? ""} />
+    </section>
+  );
+}
+
+function Recorded({ example, kind }: { example: Example; kind: "faulty" | "healthy" }): VNode {
+  const curves = example[kind];
+  const points = curves.map(({ steps, values }) => ({ steps, values: values.map(toNumber), decimated: false }));
+  const { axis, span, bad_step, best_step } = example;
+  const lines = curves.map(({ label }) => ({ run: kind, curve: { tensorboard_run: kind, tag: label }, label }));
+  const marks = kind === "faulty" ? { axis, first: span[0], last: span[1], bad: bad_step, best: best_step } : null;
+  return (
+    <div>
+      <h4>{kind === "faulty" ? example.title : "Its healthy twin"}</h4>
+      <Plot axis={axis} lines={lines} marks={marks} load={() => Promise.resolve(points)} />
+    </div>
+  );
+}
+
+/** Curves of a training with the fault, and of one without it. */
+function Examples({ id }: { id: string }): VNode | null {
+  const { answer, failure } = useFetched(() => fetchExample(id), [id]);
+  if (failure) return null; // a heuristic of the user's own has no example
+  return (
+    <section class="examples">
+      <h3>What it looks like</h3>
+      {answer && <Recorded key={`${id} faulty`} example={answer} kind="faulty" />}
+      {answer && <Recorded key={`${id} healthy`} example={answer} kind="healthy" />}
     </section>
   );
 }
@@ -44,6 +74,7 @@ export function Catalogue(): VNode {
               <code>{shown.id}</code> needs {shown.needs.join("; ")}.
             </p>
             <Section page={shown} heading="Why it matters" />
+            <Examples id={shown.id} />
             <section>
               <h3>Likely causes and how to fix them</h3>
               {shown.causes.map((cause) => (

@@ -36,10 +36,18 @@ async function copyText(text: string): Promise<boolean> {
   }
 }
 
-export function CopyButton({ text, what, label = "Copy" }: { text: string; what: string; label?: string }): VNode {
+interface CopyProps {
+  /** What is copied, or how to get it. */
+  text: string | (() => Promise<string>);
+  what: string;
+  label?: string;
+}
+
+export function CopyButton({ text, what, label = "Copy" }: CopyProps): VNode {
   const [said, say] = useState("");
   const copy = async (): Promise<void> => {
-    say((await copyText(text)) ? "Copied" : "Select and copy by hand");
+    const got = typeof text === "string" ? text : await text().catch(() => null);
+    say(got === null ? "TensorBoard does not answer" : (await copyText(got)) ? "Copied" : "Select and copy by hand");
     setTimeout(() => say(""), 2_000);
   };
   return (

@@ -1,14 +1,17 @@
 /** One finding: what happened, the curve, causes in order, the fix, and the help that teaches. */
 
 import type { VNode } from "preact";
-import type { Finding } from "../api";
+import { useState } from "preact/hooks";
+import type { Finding, HeuristicPage } from "../api";
 import { CONFIDENCE_HELP, SIGN } from "../format";
+import { hide } from "../hidden";
 import { timeSeriesLink } from "../parentPage";
 import { asked, heuristics, openHeuristic } from "../store";
 import { Code, Diff } from "./Code";
 import { CurveChart } from "./CurveChart";
 import { SafeHtml } from "./SafeHtml";
 import { Text } from "./Text";
+import { Thresholds } from "./Thresholds";
 
 function Causes({ finding }: { finding: Finding }): VNode {
   const supported = finding.causes.filter((cause) => cause.for);
@@ -74,6 +77,19 @@ function Fixes({ finding }: { finding: Finding }): VNode | null {
   );
 }
 
+const HELP = ["Why it matters", "How sure is SCRAM", "When it is not a problem", "Learn more"];
+
+function Help({ run, page, heading }: { run: string; page: HeuristicPage; heading: string }): VNode {
+  const [open, show] = useState(false);
+  return (
+    <details onToggle={(event) => show(event.currentTarget.open)}>
+      <summary>{heading}</summary>
+      <SafeHtml html={page.sections[heading] ?? ""} />
+      {open && heading === "How sure is SCRAM" && <Thresholds run={run} page={page} />}
+    </details>
+  );
+}
+
 export function FindingCard({ run, finding, level }: { run: string; finding: Finding; level?: "folded" }): VNode {
   const page = heuristics.value.find((entry) => entry.id === finding.heuristic);
   const ordinary = finding.curves.find((curve) => !curve.tag.startsWith("scram/"));
@@ -99,11 +115,8 @@ export function FindingCard({ run, finding, level }: { run: string; finding: Fin
       <Fixes finding={finding} />
       {page && (
         <footer>
-          {["Why it matters", "How sure is SCRAM", "When it is not a problem", "Learn more"].map((heading) => (
-            <details>
-              <summary>{heading}</summary>
-              <SafeHtml html={page.sections[heading] ?? ""} />
-            </details>
+          {HELP.map((heading) => (
+            <Help run={run} page={page} heading={heading} />
           ))}
           <p class="links">
             {ordinary && (
@@ -117,6 +130,11 @@ export function FindingCard({ run, finding, level }: { run: string; finding: Fin
             <button type="button" class="link" onClick={() => openHeuristic(finding.heuristic)}>
               All about {finding.heuristic}
             </button>
+            {level !== "folded" && (
+              <button type="button" class="link" onClick={() => hide({ run, heuristic: finding.heuristic })}>
+                Not a problem here
+              </button>
+            )}
           </p>
         </footer>
       )}

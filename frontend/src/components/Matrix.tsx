@@ -8,6 +8,7 @@ import { columns, outcomeOf, sorted } from "../matrix";
 import { allChecks, heuristics, openHeuristic, runs, select, shownRuns, sortedBy } from "../store";
 import { bringIntoSight, useRowsInSight } from "../visible";
 import { RunFilter } from "./RunList";
+import { Text } from "./Text";
 
 const ROW = 30;
 const HEAD = 150; // pixels: names of checks stand upright
@@ -43,6 +44,9 @@ function Head({ shown, active }: { shown: number[]; active: (row: number, column
           </div>
         );
       })}
+      <div role="columnheader" class="said">
+        In a sentence
+      </div>
     </div>
   );
 }
@@ -114,7 +118,7 @@ export function Matrix(): VNode {
         role="grid"
         aria-label="Outcome of every check in every run"
         aria-rowcount={rows.length + 1}
-        aria-colcount={shown.length + 1}
+        aria-colcount={shown.length + 2}
         onKeyDown={move}
         style={{ "--row": `${ROW}px`, "--head": `${HEAD}px`, "--columns": shown.length }}
       >
@@ -130,6 +134,9 @@ export function Matrix(): VNode {
                   </button>
                 </div>
                 {cells(run, r)}
+                <div role="gridcell" class="said">
+                  <Text>{run.headline.text}</Text>
+                </div>
               </div>
             );
           })}

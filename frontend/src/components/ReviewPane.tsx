@@ -2,10 +2,14 @@
 
 import type { VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import type { Headline, Review } from "../api";
-import { heuristicId, heuristics, openHeuristic, problem, review, selected, selectedEntry } from "../store";
-import { Code } from "./Code";
+import { fetchReport, type Finding, type Headline, type Review } from "../api";
+import { SIGN } from "../format";
+import { asToml, headlineOf, hidden, show } from "../hidden";
+import { age } from "../news";
+import { heuristicId, heuristics, openHeuristic, problem, review, runs, selected, selectedEntry } from "../store";
+import { Code, CopyButton } from "./Code";
 import { FindingCard } from "./FindingCard";
+import { Inside } from "./Inside";
 import { Text } from "./Text";
 import { Why } from "./Why";
 
@@ -129,6 +133,38 @@ function Outcomes({ review }: { review: Review }): VNode {
   );
 }
 
+/** What is no problem here: by the configuration, and in this browser alone. */
+function NoProblem({ review, gone }: { review: Review; gone: Finding[] }): VNode | null {
+  if (gone.length + review.accepted.length === 0) return null;
+  return (
+    <section class="outcomes" aria-label="No problem here">
+      {review.accepted.map(({ finding, reason }) => (
+        <details class="explained">
+          <summary>
+            Accepted in scram.toml: <Text>{finding.title}</Text>
+            {reason && ` (${reason})`}
+          </summary>
+          <FindingCard run={review.name} finding={finding} level="folded" />
+        </details>
+      ))}
+      {gone.map((finding) => (
+        <p class="note" data-hidden={finding.heuristic}>
+          <span aria-hidden="true">{SIGN[finding.severity]}</span> Hidden in this browser: <Text>{finding.title}</Text>.{" "}
+          <button type="button" class="link" onClick={() => show({ run: review.name, heuristic: finding.heuristic })}>
+            Show again
+          </button>
+        </p>
+      ))}
+      {gone.length > 0 && (
+        <Code
+          text={asToml(gone.map(({ heuristic }) => ({ run: review.name, heuristic })))}
+          label="scram.toml, for everybody and for scram check"
+        />
+      )}
+    </section>
+  );
+}
+
 /** Bring what is said of one check into sight: its finding, or its place among the other outcomes. */
 function goTo(pane: HTMLElement, id: string): void {
   const place = pane.querySelector<HTMLElement>(`[data-finding="${CSS.escape(id)}"], [data-check="${CSS.escape(id)}"]`);
@@ -155,19 +191,32 @@ export function ReviewPane(): VNode {
       </main>
     );
   }
-  const own = shown.findings.filter((finding) => finding.explained_by === null);
-  const live = selectedEntry.value?.state === "live";
+  const alone = shown.findings.filter((finding) => finding.explained_by === null);
+  const ids = new Set(hidden.value.filter((entry) => entry.run === shown.name).map((entry) => entry.heuristic));
+  const [own, gone] = [alone.filter((f) => !ids.has(f.heuristic)), alone.filter((f) => ids.has(f.heuristic))];
+  const headline = headlineOf(shown, own, gone);
+  const entry = selectedEntry.value;
   return (
     <main class="review" tabIndex={-1} ref={pane} aria-label={`Review of ${shown.name}`}>
       <div class="run-head">
         <h2>{shown.name === "." ? "this directory" : shown.name}</h2>
-        {live && <span class="live">live</span>}
+        {entry?.state === "live" && (
+          <span class="live">
+            live
+            {entry.last_event !== null && `, last value ${age((runs.value?.now ?? 0) - entry.last_event)} ago`}
+          </span>
+        )}
         {shown.framework && <span class="framework">{shown.framework}</span>}
+        <CopyButton
+          text={() => fetchReport(shown.name).then((answer) => answer.markdown)}
+          what="this review as Markdown"
+          label="Copy as Markdown"
+        />
       </div>
-      <p class={`headline ${shown.headline.kind} ${own[0]?.severity ?? ""}`} role="status">
-        <span aria-hidden="true" class="headline-sign">{HEADLINE_SIGN[shown.headline.kind]}</span>
+      <p class={`headline ${headline.kind} ${own[0]?.severity ?? ""}`} role="status">
+        <span aria-hidden="true" class="headline-sign">{HEADLINE_SIGN[headline.kind]}</span>
         <span>
-          <Text>{shown.headline.text}</Text>
+          <Text>{headline.text}</Text>
         </span>
       </p>
       {shown.notes.map((note) => (
@@ -188,6 +237,8 @@ export function ReviewPane(): VNode {
             ))}
         </div>
       ))}
+      <NoProblem review={shown} gone={gone} />
+      <Inside key={`inside ${shown.name}`} run={shown.name} />
       <Why key={shown.name} run={shown.name} />
       <Outcomes review={shown} />
     </main>

@@ -1,0 +1,55 @@
+"""What was built and how it was trained, in words: from the facts that the training side wrote."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from scram_plugin.heuristics.words import number
+
+
+def described(facts: Mapping[str, Any]) -> dict[str, str]:
+    """What was built and how it was trained, apart from the layers, as (name: value) texts in a fixed order."""
+    if not facts:
+        return {}
+    model, optimizer, loss = (facts.get(key) or {} for key in ("model", "optimizer", "loss"))
+    fit, versions = (facts.get(key) or {} for key in ("fit", "versions"))
+    settings = {key: value for key, value in (optimizer.get("settings") or {}).items() if key != "name"}
+    named: dict[str, Any] = {
+        "optimizer": optimizer.get("class"),
+        "learning rate": optimizer.get("learning_rate"),
+        "learning rate schedule": optimizer.get("schedule"),
+        **{f"optimizer: {key.replace('_', ' ')}": value for key, value in settings.items()},
+        "loss": loss.get("name"),
+        "loss expects logits": loss.get("from_logits"),
+        **{key.replace("_", " "): fit.get(key) for key in ("batch_size", "epochs", "steps", "samples", "shuffle")},
+        "validation data": fit.get("validation"),
+        "parameters": model.get("parameters"),
+        "trainable parameters": model.get("trainable_parameters"),
+        "precision": facts.get("dtype_policy"),
+        "XLA": facts.get("jit_compile"),
+        **{f"version of {key}": value for key, value in versions.items()},
+    }
+    return {name: _said(value) for name, value in named.items() if value is not None}
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return f"{value:,}" if isinstance(value, int) else number(value)
+    return " × ".join(map(_said, value)) if isinstance(value, list) else str(value)
+
+
+def layer_in_words(layer: Mapping[str, Any]) -> str:
+    """Its class, its name where somebody gave it one, settings, activation and size."""
+    kind, name = str(layer.get("class")), str(layer.get("name"))
+    snake = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", kind).lower()
+    automatic = re.fullmatch(rf"{re.escape(snake)}(_\d+)?|{re.escape(snake.replace('_', ''))}(_\d+)?", name)
+    given = [f"{key.replace('_', ' ')} {_said(value)}" for key, value in (layer.get("settings") or {}).items()]
+    given += [str(layer["activation"])] if layer.get("activation") else []
+    given += [f"{layer['parameters']:,} parameters"] if layer.get("parameters") else []
+    given += ["regularized"] if layer.get("regularized") else []
+    given += ["frozen"] if layer.get("trainable") is False else []
+    return f"{kind}{'' if automatic else f' “{name}”'}{': ' if given else ''}{', '.join(given)}"

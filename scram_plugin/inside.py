@@ -1,0 +1,192 @@
+"""What goes on inside a model while it trains: its layers, statistics of them as layers x steps, and the data in numbers."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scram_plugin import schema
+from scram_plugin.described import layer_in_words
+from scram_plugin.heuristics.heuristic import NotChecked
+from scram_plugin.heuristics.measured import class_counts, columns, known_layers, step_ratios
+from scram_plugin.logs.curve import Curve
+from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.review import Judged, plain
+
+MOST_COLUMNS = 120  # stretches of steps in a map: about as many as can be told apart on a screen
+MOST_ROWS = 400  # layers or variables in a map
+LATE = 0.3  # the last part of the measured batches, from which classes are counted: as the heuristics do
+MOST_CLASSES = 100
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One statistic of all layers (or of their variables). `scale` is "log" for sizes, "part" for fractions of units."""
+
+    id: str
+    title: str
+    help: str
+    scale: str
+    curves: Callable[[TrainingRun], Mapping[str, Curve]]
+
+
+def _column(kind: str, statistic: str) -> Callable[[TrainingRun], Mapping[str, Curve]]:
+    return lambda run: columns(run, kind, statistic)
+
+
+QUANTITIES = (
+    Quantity(
+        "gradients",
+        "Gradients",
+        "The norm of each variable's gradient. Rows that fade towards the input: the signal vanishes on its way back.",
+        "log",
+        _column("gradient", "norm"),
+    ),
+    Quantity(
+        "steps",
+        "Steps",
+        "By which part of its norm a step changes each kernel. About 0.001 is usual; far above it a training is unsteady, far "
+        "below it hardly moves.",
+        "log",
+        step_ratios,
+    ),
+    Quantity(
+        "dead",
+        "Dead units",
+        "The part of a layer's ReLU units that were active for no example of the last measured batches: they learn no more.",
+        "part",
+        _column("layer", "dead"),
+    ),
+    Quantity(
+        "saturated",
+        "Saturation",
+        "The part of the outputs of tanh and sigmoid that are within 3 % of a bound, where the slope is nearly 0.",
+        "part",
+        _column("layer", "saturated"),
+    ),
+    Quantity(
+        "spread",
+        "Spread of outputs",
+        "The standard deviation of each layer's outputs. It should neither fade nor explode from layer to layer.",
+        "log",
+        _column("layer", "std"),
+    ),
+    Quantity("weights", "Weights", "The norm of each variable.", "log", _column("weight", "norm")),
+)
+TENSORS = {"x": "input", "y": "target", "y_pred": "output"}
+SHOWN = ("max", "mean", "min")  # of a tensor, from the top of a chart to its bottom
+
+
+def inside(judged: Judged) -> dict[str, Any]:
+    """The layers of the model with the findings that name each; which maps there are (see `layer_map`); curves of inputs,
+    targets and outputs; how often each class is labelled and predicted, in the last measured batches."""
+    run, findings = judged.run, judged.review.findings
+    return plain(
+        {
+            "layers": [
+                {
+                    "path": layer.path,
+                    "text": layer_in_words(layer.facts),
+                    "findings": [f["heuristic"] for f in findings if _names(f, layer.path)],
+                }
+                for layer in known_layers(run)
+            ],
+            "quantities": [
+                {"id": q.id, "title": q.title, "help": q.help, "scale": q.scale} for q in QUANTITIES if _curves(run, q)
+            ],
+            "tensors": list(_tensors(run)),
+            "classes": _classes(run),
+        }
+    )
+
+
+def layer_map(judged: Judged, quantity: str) -> dict[str, Any] | None:
+    """One statistic of all layers over the steps; None for an unknown quantity.
+
+    `steps` holds the first step of each column; a value is the largest of its stretch, or NaN where one was not finite, so that
+    nothing that stands out is lost.
+    """
+    wanted = next((q for q in QUANTITIES if q.id == quantity), None)
+    if wanted is None:
+        return None
+    curves = _curves(judged.run, wanted)
+    steps = max((curve.steps for curve in curves.values()), key=len, default=np.zeros(0, np.int64))
+    edges = np.unique(np.linspace(0, len(steps), min(len(steps), MOST_COLUMNS) + 1).astype(int))
+    starts = steps[edges[:-1]]
+    rows = []
+    for name, curve in list(curves.items())[:MOST_ROWS]:
+        rows.append(
+            {
+                "name": name,
+                "values": [_short(value) for value in _largest(curve, starts)],
+                "curves": _behind(curve),
+                "findings": [f["heuristic"] for f in judged.review.findings if _names(f, name)],
+            }
+        )
+    return plain({"steps": starts.tolist(), "rows": rows, "left_out": max(len(curves) - MOST_ROWS, 0)})
+
+
+def _curves(run: TrainingRun, quantity: Quantity) -> Mapping[str, Curve]:
+    try:
+        return quantity.curves(run)
+    except NotChecked:
+        return {}
+
+
+def _largest(curve: Curve, starts: np.ndarray) -> Iterable[float | None]:
+    """The largest value from each start to before the next; None where there is none."""
+    at = [*np.searchsorted(curve.steps, starts), len(curve)]
+    for first, last in itertools.pairwise(at):
+        yield float(np.max(curve.values[first:last])) if last > first else None  # of numbers and NaN: NaN
+
+
+def _short(value: float | None) -> float | None:
+    """Three digits are more than colours can show; a map of 400 rows shall not be megabytes."""
+    return None if value is None else float(f"{value:.3g}")
+
+
+def _behind(curve: Curve) -> list[dict[str, str]]:
+    """The logged curves that the row was made of."""
+    update = re.fullmatch(r"(.*/)update/(.+)", curve.tag)
+    of_ratio = [{**curve.source(), "tag": f"{update[1]}weight/{update[2]}"}] if update else []
+    return [curve.source(), *of_ratio]
+
+
+def _names(finding: Mapping[str, Any], path: str) -> bool:
+    """Whether a finding speaks of this layer or variable, in its words or by its curves."""
+    texts = [finding["title"], *(str(value) for value in finding["evidence"].values())]
+    named = {name for text in texts for name in re.findall(r"`([^`]+)`", text)}
+    for curve in finding["curves"]:
+        column = re.fullmatch(r"scram/\w+/(?:layer|gradient|weight|update)/(.+)/[^/]+", curve["tag"])
+        named |= {column[1]} if column else set()
+    return any(name == path or name.startswith(f"{path}/") for name in named)
+
+
+def _tensors(run: TrainingRun) -> Iterable[dict[str, Any]]:
+    names = [c.partition("/")[0] for c in run.columns(schema.STATISTICS) if re.fullmatch(r"(x|y|y_pred)\d+/mean", c)]
+    for name in dict.fromkeys(names):
+        kind, index = re.fullmatch(r"(x|y|y_pred)(\d+)", name).groups()  # type: ignore[union-attr]
+        curves = [run.statistic(schema.STATISTICS, f"{name}/{statistic}") for statistic in SHOWN]
+        yield {
+            "id": name,
+            "name": TENSORS[kind] if index == "0" else f"{TENSORS[kind]} {int(index) + 1}",
+            "curves": [
+                {**curve.source(), "label": statistic}
+                for statistic, curve in zip(SHOWN, curves, strict=True)
+                if curve is not None
+            ],
+        }
+
+
+def _classes(run: TrainingRun) -> dict[str, Any] | None:
+    """{"labelled": [...], "predicted": [...]}: fractions of the examples; None where classes were not counted, or are many."""
+    counts = class_counts(run, "y0", LATE), class_counts(run, "y_pred0", LATE)
+    if any(count is None or count.sum() == 0 or len(count) > MOST_CLASSES for count in counts):
+        return None
+    labelled, predicted = (count / count.sum() for count in counts if count is not None)
+    return {"labelled": labelled.tolist(), "predicted": predicted.tolist()}

@@ -1,0 +1,118 @@
+"""Reviews as Markdown, for an issue, a pull request or a lab notebook."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from scram_plugin.heuristics.words import place
+from scram_plugin.review import Review
+
+SIGNS = {"error": "🔴", "warning": "🟡", "info": "🔵"}
+FENCES = {"keras": "python", "torch": "python"}
+
+
+def report(reviews: Sequence[Review]) -> str:
+    """A document with a section for each training run; several runs are listed in a table first."""
+    parts = [_table(reviews)] if len(reviews) > 1 else []
+    parts += ["\n".join(_run(review)) for review in reviews]
+    return "\n\n".join(parts).rstrip() + "\n"
+
+
+def _table(reviews: Sequence[Review]) -> str:
+    lines = ["| training run | found | first |", "| --- | --- | --- |"]
+    for review in reviews:
+        counts = review.counts()
+        found = " ".join(f"{SIGNS[severity]} {n}" for severity, n in counts.items() if n) or "✓"
+        lines.append(f"| {_text(review.name)} | {found} | {_text(review.headline()['text'])} |")
+    return "\n".join(lines)
+
+
+def _run(review: Review) -> Iterator[str]:
+    yield f"## {_text(review.name)}"
+    yield ""
+    yield f"**{_text(review.headline()['text'])}**"
+    yield ""
+    for note in review.notes:
+        yield from (_text(note), "")
+    for finding in review.findings:
+        if finding["explained_by"] is None:
+            consequences = [f for f in review.findings if f["explained_by"] == finding["heuristic"]]
+            yield from _finding(finding, consequences)
+    for entry in review.accepted:
+        reason = f": {_text(entry['reason'])}" if entry["reason"] else ""
+        yield from (f"Accepted as no problem here: {_text(entry['finding']['title'])}{reason}.", "")
+    silent = f"{len(review.inconclusive)} could not tell, {len(review.not_checked)} were not made"
+    yield from (f"{len(review.passed)} checks passed, {silent}.", "")
+
+
+def _finding(finding: Mapping[str, Any], consequences: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    severity = finding["severity"]
+    yield f"### {SIGNS[severity]} {severity.capitalize()}: {_text(finding['title'])}"
+    yield ""
+    yield _text(finding["summary"])
+    yield ""
+    steps, curve = finding["steps"], next(iter(finding["curves"]), None)
+    where = f" in {_code(curve['tag'])} of {_code(curve['tensorboard_run'])}" if curve else ""
+    first, last = place(steps["axis"], steps["first"]), place(steps["axis"], steps["last"])
+    yield f"{_code(finding['heuristic'])}, {finding['confidence']}; {first} to {last}{where}."
+    yield ""
+    supported = [cause for cause in finding["causes"] if cause["for"]]
+    if supported:
+        yield "Likely causes:"
+        yield ""
+        for i, cause in enumerate(supported, 1):
+            yield f"{i}. **{_text(cause['title'])}.** {_text(cause['for'])}"
+        yield ""
+    yield from _fix(finding["fixes"])
+    for other in consequences:
+        yield from (f"Probably a consequence of this: {_text(other['title'])} ({_code(other['heuristic'])}).", "")
+
+
+def _fix(fixes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    if not fixes:
+        return
+    fix = fixes[0]
+    yield f"**Fix: {_text(fix['title'])}.** {_text(fix['text'])}"
+    yield ""
+    edit = fix["edit"]
+    if edit:
+        yield f"{_code(edit['file'])}, line {edit['line']}:"
+        yield ""
+        changed = [line for line in difflib.ndiff(edit["before"].splitlines(), edit["after"].splitlines()) if line[0] != "?"]
+        yield from _fenced("diff", "\n".join(changed))
+    else:
+        yield from _fenced(FENCES.get(fix["framework"], ""), fix["code"].rstrip())
+
+
+def _fenced(language: str, text: str) -> Iterator[str]:
+    """A block of code; its fence is longer than any run of backticks in it."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    yield from (f"{fence}{language}", text, fence, "")
+
+
+def _code(text: str) -> str:
+    """Untrusted text as code within a line."""
+    text = _line(text).replace("|", "¦")  # a table would end its cell there
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    gap = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{gap}{text}{gap}{fence}"
+
+
+def _text(text: str) -> str:
+    """Untrusted text that no part of can become markup, but what stands between backticks as names of code."""
+    parts = _line(text).split("`")
+    if len(parts) % 2 == 0:
+        return _escaped(_line(text))
+    return "".join(_code(part) if i % 2 else _escaped(part) for i, part in enumerate(parts))
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([\\`*_{}\[\]<>#|~!&@])", r"\\\1", text)
+
+
+def _line(text: str) -> str:
+    """One line without control characters."""
+    return "".join(c if c.isprintable() else " " for c in text)

@@ -1,0 +1,127 @@
+"""`scram watch`: follows a log directory and tells what is new, to the terminal and to a command of the user's."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from scram_plugin.heuristics.heuristic import SEVERITIES
+from scram_plugin.review import plain
+from scram_plugin.reviewer import Reviewer
+
+LONGEST = 2_000  # characters of a text in the environment of a command
+COMMAND_SECONDS = 60.0  # that a command may take before it is given up
+
+
+@dataclass(frozen=True)
+class News:
+    """A new finding of a training run, or (`finding` is None) the end of a live one."""
+
+    run: str
+    severity: str  # "error", "warning", "info" or "end"
+    title: str
+    summary: str = ""
+    finding: dict[str, Any] | None = None
+
+
+class Watch:
+    """Tells what is new in a log directory since the last look.
+
+    What was found before the first look was over is known already, in trainings that had ended by then: of live ones everything
+    is told.
+    """
+
+    def __init__(self, reviewer: Reviewer, least: str, pattern: re.Pattern[str]) -> None:
+        self._reviewer = reviewer
+        self._wanted = SEVERITIES[: SEVERITIES.index(least) + 1]
+        self._pattern = pattern
+        self._cursor = ""
+        self._told: set[tuple[str, str, str]] = set()
+        self._live: set[str] = set()
+        self.runs = 0
+
+    def look(self) -> Iterator[News]:
+        """What is new since the last look; the first one waits until everything has been reviewed."""
+        first = not self._cursor
+        while True:
+            answer = self._reviewer.runs(patience=1.0, since="" if first else self._cursor)
+            progress = answer["progress"]
+            if not first or (progress["looked"] and progress["done"] == progress["total"]):
+                break
+        self._cursor, self.runs = answer["cursor"], progress["total"]
+        for shown in answer["runs"]:
+            name, live = shown["name"], shown["state"] == "live"
+            if not self._pattern.search(name):
+                continue
+            for finding in self._new(name):
+                if live or not first:
+                    yield News(name, finding["severity"], finding["title"], finding["summary"], finding)
+            if live:
+                self._live.add(name)
+            elif name in self._live:
+                self._live.discard(name)
+                yield News(name, "end", f"The training ended. {shown['headline']['text']}")
+
+    @property
+    def live(self) -> bool:
+        return bool(self._live)
+
+    def _new(self, name: str) -> list[dict[str, Any]]:
+        review = self._reviewer.review(name)
+        new = []
+        for finding in review.findings if review is not None else []:
+            key = (name, finding["heuristic"], finding["severity"])
+            if finding["severity"] in self._wanted and finding["explained_by"] is None and key not in self._told:
+                self._told.add(key)
+                new.append(finding)
+        return new
+
+
+def follow(watch: Watch, every: float, command: str | None, until_finished: bool, say: Callable[[str], None]) -> None:
+    """Look every few seconds until interrupted, or until no training is live; `say` takes a line for each piece of news."""
+    seen_live = False
+    while True:
+        for news in watch.look():
+            say(f"{time.strftime('%H:%M:%S')}  {news.run}  {news.severity}: {news.title}")
+            if command:
+                run_command(command, news, say)
+        seen_live |= watch.live
+        if until_finished and not watch.live and (seen_live or watch.runs):
+            return
+        time.sleep(every)
+
+
+def run_command(command: str, news: News, say: Callable[[str], None]) -> None:
+    """Give the news to a command of the user's: in variables SCRAM_..., and as JSON on its standard input.
+
+    Names in a log are untrusted: they are never a part of the command itself.
+    """
+    texts = {"RUN": news.run, "SEVERITY": news.severity, "TITLE": news.title, "SUMMARY": news.summary}
+    environment = {f"SCRAM_{key}": _safe(text) for key, text in texts.items()}
+    message = json.dumps(plain({"run": news.run, "severity": news.severity, "title": news.title, "finding": news.finding}))
+    try:
+        done = subprocess.run(
+            command,
+            shell=True,
+            env={**os.environ, **environment},
+            input=message,
+            text=True,
+            stdout=sys.stderr,
+            timeout=COMMAND_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        say(f"the command failed: {error}")
+        return
+    if done.returncode:
+        say(f"the command ended with exit status {done.returncode}")
+
+
+def _safe(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)[:LONGEST].encode(errors="replace").decode()

@@ -1,0 +1,79 @@
+"""The inside of a model in a real Chromium: layers, heat maps, data."""
+
+import pytest
+
+from tests.browser.test_tab import link, violations
+
+
+def opened(tab_at, run, **how):
+    page = tab_at(link(run), **how)
+    page.scram.click("text=its layers over the steps")
+    page.scram.wait_for_selector(".map-row .strip")
+    return page
+
+
+def test_the_troubled_layers_are_marked_and_lead_to_the_finding(tab_at):
+    page = opened(tab_at, "cifar10/unnormalized")
+    marked = page.scram.eval_on_selector_all(".layers .troubled", "all => all.map(li => li.dataset.layer)")
+    named = page.scram.inner_text("article[data-finding=dead-relu] h3")
+    assert any(f"{layer}" in named for layer in marked), (marked, named)
+    page.scram.click(".layers .troubled >> button >> nth=0")
+    assert page.scram.evaluate("document.activeElement.dataset.finding") is not None
+
+
+def test_another_statistic_its_values_and_its_curve(tab_at):
+    page = opened(tab_at, "cifar10/unnormalized")
+    page.scram.click(".inside button:has-text('Dead units')")
+    page.scram.wait_for_selector("figure[aria-label='Dead units'] .strip")
+    strip = page.scram.locator("figure[aria-label='Dead units'] .strip").first
+    box = strip.bounding_box()
+    page.mouse.move(box["x"] + box["width"] - 3, box["y"] + 5)
+    assert "%" in page.scram.inner_text(".reading")
+    assert "from batch" in page.scram.inner_text(".reading")
+    page.scram.click("figure[aria-label='Dead units'] .map-row >> nth=0 >> button >> nth=0")
+    page.scram.wait_for_selector(".map-row .u-over")
+    assert "p.scram.inside=dead" in page.url
+
+
+def test_colours_tell_the_values(tab_at):
+    """Of the run whose layers died the strip ends in another colour than it began."""
+    page = opened(tab_at, "cifar10/unnormalized")
+    page.scram.click(".inside button:has-text('Dead units')")
+    page.scram.wait_for_selector("figure[aria-label='Dead units'] .strip")
+    strips = page.scram.eval_on_selector_all(".strip", "all => all.map(s => s.style.background)")
+    assert any(strip.count("rgb") > 4 for strip in strips)
+
+
+def test_a_gradient_that_is_not_finite_is_red_and_said(tab_at):
+    page = opened(tab_at, "movie_reviews/lr_1e10")
+    assert page.scram.locator(".map-row .last:has-text('NaN')").count() > 0
+    assert "var(--error)" in "".join(page.scram.eval_on_selector_all(".strip", "all => all.map(s => s.getAttribute('style'))"))
+
+
+def test_data_and_classes(tab_at):
+    page = opened(tab_at, "fashion_mnist/overfit")
+    page.scram.click("summary:has-text('The input of each measured batch')")
+    page.scram.wait_for_selector(".inside .u-over")
+    page.scram.click("summary:has-text('Classes:')")
+    assert page.scram.locator(".classes tbody tr").count() == 10
+
+
+def test_a_link_opens_it(tab_at):
+    page = tab_at(link("cifar10/unnormalized", inside="spread"))
+    page.scram.wait_for_selector("figure[aria-label='Spread of outputs'] .strip")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe(theme, tab_at):
+    page = opened(tab_at, "cifar10/unnormalized", theme=theme)
+    page.scram.click(".map-row >> nth=0 >> button >> nth=0")
+    page.scram.wait_for_selector(".map-row .u-over")
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("width", [360, 420, 800, 2560])
+def test_it_does_not_scroll_sideways(width, tab_at):
+    page = opened(tab_at, "cifar10/unnormalized", width=width)
+    page.scram.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    page.scram.wait_for_timeout(500)
+    assert page.scram.evaluate("document.documentElement.scrollWidth <= innerWidth")

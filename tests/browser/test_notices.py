@@ -1,0 +1,127 @@
+"""What the tab tells by itself: news of live trainings; and what a person says of a finding."""
+
+import json
+import time
+
+from tests.browser.screenshots import settle
+from tests.browser.test_tab import link, ours, shown, violations
+from tests.event_files import curve
+from tests.servers import open_tab, tensorboard
+from tests.test_cli import scram
+
+NAN = float("nan")
+AWAY = "Object.defineProperty(document, 'visibilityState', {get: () => %r, configurable: true});"
+NOTICES = """
+window.told = [];
+window.Notification = class { constructor(title, more) { window.told.push([title, more.body]); }
+  static requestPermission() { return Promise.resolve('granted'); } close() {} };
+"""
+
+
+def test_news_of_a_live_training(browser, tmp_path):
+    """A toast that takes no focus, a mark in the browser's tab, a desktop notification when asked for; until it is seen."""
+    curve(tmp_path / "healthy", "loss", [1.0, 0.9], wall_time=time.time())
+    curve(tmp_path / "live", "loss", [1.0, 0.9], wall_time=time.time())
+    with tensorboard("--logdir", str(tmp_path)) as server:
+        server.reviewed(2)
+        page = open_tab(browser, server, link=link("healthy"))
+        settle(page)
+        page.evaluate(NOTICES)
+        assert "live" in page.scram.inner_text("[data-run=live] .live")
+        assert "last value" in page.scram.inner_text(".run-head .live")
+        page.scram.click("text=Notify me")
+        page.scram.wait_for_selector(".notify [aria-pressed=true]")
+        page.scram.focus("input[type=search]")
+        icon = page.get_attribute("link[rel~=icon]", "href") if page.query_selector("link[rel~=icon]") else None
+
+        page.scram.evaluate(AWAY % "hidden")
+        curve(tmp_path / "live", "loss", [0.8, NAN], first_step=2, wall_time=time.time())
+        page.scram.wait_for_selector(".toast.error", timeout=20_000)
+        assert page.scram.inner_text(".toast strong") == "live"
+        assert page.scram.evaluate("document.activeElement.type") == "search", "the focus stays where it was"
+        assert page.title() == "(1) TensorBoard"
+        if icon:
+            assert page.get_attribute("link[rel~=icon]", "href") != icon
+        ((title, text),) = page.evaluate("window.told")
+        assert title == "SCRAM: live"
+        assert "NaN" in text
+
+        page.scram.evaluate(AWAY % "visible")
+        page.scram.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        assert page.title() == "TensorBoard"
+        if icon:
+            assert page.query_selector("link[rel~=icon]").evaluate("icon => icon.href").endswith(icon.lstrip("./"))
+        assert violations(page) == []
+        page.scram.click(".toast >> text=Open")
+        page.scram.wait_for_selector("article[data-finding=nonfinite-loss]")
+        assert page.scram.locator(".toast").count() == 0
+        assert ours(page) == []
+        page.context.close()
+
+
+def test_nothing_is_news_when_the_tab_is_opened(tab_at):
+    page = tab_at("#scram")
+    settle(page)
+    assert page.scram.locator(".toast").count() == 0
+    assert page.title() == "TensorBoard"
+    assert page.scram.locator(".notify").count() == 0, "no training is live: nothing to be told of"
+
+
+def test_not_a_problem_here(tab_at, tmp_path):
+    page = tab_at(link("fashion_mnist/overfit"))
+    settle(page)
+    page.scram.click("text=Not a problem here")
+    page.scram.wait_for_selector("[data-hidden=overfitting]")
+    assert shown(page) == []
+    assert page.scram.inner_text(".headline").strip().startswith("✓")
+    assert page.scram.locator("[data-run='fashion_mnist/overfit'] .count.passed").count() == 1
+    assert violations(page) == []
+
+    # the text that is offered says the same to everybody
+    text = page.scram.inner_text("section[aria-label='No problem here'] pre")
+    (tmp_path / "scram.toml").write_text(text)
+    from tests.paths import DEMO_LOGS
+
+    done = scram("check", DEMO_LOGS, "--format", "json", "--config", tmp_path / "scram.toml")
+    runs = {run["name"]: run for run in json.loads(done.stdout)["runs"]}
+    assert [entry["finding"]["heuristic"] for entry in runs["fashion_mnist/overfit"]["accepted"]] == ["overfitting"]
+
+    # it lasts in this browser, and can be taken back
+    page.reload()
+    element = page.wait_for_selector("iframe[src*='plugin_entry.html?name=scram']", state="attached")
+    page.scram = element.content_frame()
+    page.scram.wait_for_selector("[data-hidden=overfitting]")
+    page.scram.click("text=Show again")
+    page.scram.wait_for_selector("article[data-finding=overfitting]")
+    assert page.scram.locator("[data-run='fashion_mnist/overfit'] .count.warning").count() == 1
+
+
+def test_the_thresholds_of_a_finding(tab_at, demo_server):
+    page = tab_at(link("fashion_mnist/overfit"))
+    page.scram.click("summary >> text=How sure is SCRAM")
+    page.scram.wait_for_selector(".thresholds")
+    _, answer = demo_server.get("thresholds", run="fashion_mnist/overfit", heuristic="overfitting")
+    assert page.scram.locator(".thresholds tbody tr").count() == len(answer["thresholds"]) > 0
+    assert answer["thresholds"][0]["option"] in page.scram.inner_text(".thresholds tbody")
+
+
+def test_copy_as_markdown(tab_at, demo_server):
+    page = tab_at(link("movie_reviews/lr_1e10"))
+    settle(page)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.scram.click("text=Copy as Markdown")
+    page.scram.wait_for_selector("text=Copied")
+    _, answer = demo_server.get("report", run="movie_reviews/lr_1e10")
+    assert page.scram.evaluate("navigator.clipboard.readText()") == answer["markdown"]
+
+
+def test_what_is_folded_is_printed(tab_at):
+    page = tab_at(link("fashion_mnist/overfit"))
+    settle(page)
+    closed = "[...document.querySelectorAll('main details:not(.why)')].filter(d => !d.open).length"
+    before = page.scram.evaluate(closed)
+    assert before > 0
+    page.scram.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.scram.evaluate(closed) == 0
+    page.scram.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.scram.evaluate(closed) == before

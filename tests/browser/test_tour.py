@@ -1,0 +1,130 @@
+"""Six things that a person comes for, each done with at most three clicks: `SCRAM_TOUR=DIR` keeps a picture of each."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.browser.screenshots import settle
+from tests.browser.test_tab import ours
+from tests.paths import DEMO_LOGS
+from tests.servers import open_tab, tensorboard
+
+MOST_CLICKS = 3
+OVERFIT = {2, 5, 6, 9, 11}  # of the twelve runs of the sweep
+
+
+class Person:
+    """Clicks in the tab, and counts. What is typed into a field after a click is part of it."""
+
+    def __init__(self, page):
+        self.page, self.clicks = page, 0
+
+    def click(self, selector):
+        self.page.scram.locator(selector).first.click()
+        self.clicks += 1
+        settle(self.page)
+
+    def sees(self, text):
+        """The text that is in the window: no scrolling is needed to read it, only to get there."""
+        return text in self.page.scram.inner_text("body")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The demo, and a sweep of twelve: copies of its real trainings, some of which overfit."""
+    logs = tmp_path_factory.mktemp("tour")
+    shutil.copytree(DEMO_LOGS, logs, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.py", "scenarios", "__pycache__"))
+    for i in range(12):
+        shutil.copytree(
+            DEMO_LOGS / "fashion_mnist" / ("overfit" if i in OVERFIT else "regularized"), logs / "sweep" / f"run{i:02}"
+        )
+    with tensorboard("--logdir", str(logs)) as running:
+        running.reviewed(18)
+        yield running
+
+
+@pytest.fixture
+def person(browser, server, request):
+    page = open_tab(browser, server, height=1000)
+    settle(page)
+    someone = Person(page)
+    yield someone
+    folder = os.environ.get("SCRAM_TOUR")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=Path(folder) / f"{request.node.name.removeprefix('test_')}.png")
+    print(f"{request.node.name.removeprefix('test_').replace('_', ' ')}: {someone.clicks} clicks")
+    assert someone.clicks <= MOST_CLICKS
+    assert ours(page) == []
+    page.context.close()
+
+
+def test_find_the_run_with_nan_and_its_layer(person, server):
+    person.click("[data-run='movie_reviews/lr_1e10']")
+    assert "NaN" in person.page.scram.inner_text(".headline")
+    person.click("details.explained summary:has-text('The first')")
+    layers = [layer["path"] for layer in server.get("inside", run="movie_reviews/lr_1e10")[1]["layers"]]
+    said = person.page.scram.inner_text("article[data-finding=nonfinite-origin]")
+    assert any(layer in said for layer in layers)
+
+
+def test_say_which_of_twelve_overfit_and_since_when(person):
+    person.click("text=Runs × checks")
+    person.click("input[type=search]")
+    person.page.keyboard.type("sweep")
+    person.page.scram.wait_for_function("document.querySelectorAll('.matrix-row').length === 12")
+    rows = person.page.scram.eval_on_selector_all(
+        ".matrix-row", "all => all.map(r => [r.querySelector('[data-run]').dataset.run, r.innerText])"
+    )
+    overfit = {
+        int(name[-2:]): re.search(r"since epoch (\d+)|from epoch (\d+)|after epoch (\d+)", text)
+        for name, text in rows
+        if "▲" in text
+    }
+    assert set(overfit) == OVERFIT
+    assert all(overfit.values()), rows
+
+
+def test_confirm_a_fix_by_comparing(person):
+    person.click("[data-run='fashion_mnist/overfit']")
+    person.click("text=Compare")
+    person.click("[data-run='fashion_mnist/regularized']")
+    person.page.scram.wait_for_selector("tr[data-change=gone]")
+    assert person.page.scram.inner_text("main .headline").startswith("Fixed")
+
+
+def test_learn_what_dead_units_are(person):
+    person.click("details.explained summary:has-text('Dead units')")
+    person.click("article[data-finding=dead-relu] >> text=All about dead-relu")
+    assert person.page.scram.inner_text("main h2") == "Dead units"
+    assert "gradient" in person.page.scram.inner_text("main")
+
+
+def test_find_out_why_a_check_was_not_made(person):
+    person.click("[data-run='movie_reviews/lr_default']")
+    person.click("summary:has-text('Not checked')")
+    assert re.search(r": .+\.", person.page.scram.inner_text(".outcomes"))
+    assert person.page.scram.locator(".outcomes .code pre").count() > 0, "what to log"
+
+
+def test_send_a_colleague_a_link_to_exactly_this_curve(person, browser, server):
+    person.click("[data-run='fashion_mnist/overfit']")
+    person.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    box = person.page.scram.query_selector("article .u-over").bounding_box()
+    middle = box["y"] + box["height"] / 2
+    person.page.mouse.move(box["x"] + box["width"] * 0.3, middle)
+    person.page.mouse.down()
+    person.page.mouse.move(box["x"] + box["width"] * 0.6, middle, steps=5)
+    person.page.mouse.up()
+    person.clicks += 1
+    person.page.scram.wait_for_selector("text=Whole curve")
+    person.click("article[data-finding=overfitting] button:has-text('Copy link')")
+    address = person.page.scram.evaluate("navigator.clipboard.readText()")
+    theirs = open_tab(browser, server, link=address[address.index("#") :])
+    settle(theirs)
+    theirs.scram.wait_for_selector("article[data-finding=overfitting] >> text=Whole curve")
+    assert "fashion_mnist/overfit" in theirs.scram.inner_text("main h2")
+    theirs.context.close()

@@ -1,0 +1,123 @@
+"""Records the examples of the catalogue: for every heuristic one training with the fault and its healthy twin.
+
+    python -m tests.heuristics.record_examples          writes scram_plugin/heuristics/examples.json
+
+They are the trainings of the tests, and the demo's where those are the test. Curves are decimated as the tab's are.
+"""
+
+import json
+import math
+import tempfile
+from pathlib import Path
+
+from scram_plugin.heuristics.catalogue import HEURISTICS, catalogue
+from scram_plugin.logs.curve import Curve
+from scram_plugin.logs.logdir import read
+from scram_plugin.logs.pairing import training_runs
+from scram_plugin.plugin import decimate
+from scram_plugin.review import plain, review
+from tests.heuristics import test_curves, test_faults
+from tests.paths import DEMO_LOGS, ROOT
+
+OUT = ROOT / "scram_plugin" / "heuristics" / "examples.json"
+POINTS = 90
+MOST_CURVES = 2
+DEMO = {
+    "overfitting": ("fashion_mnist/overfit", "fashion_mnist/regularized"),
+    "nonfinite-loss": ("movie_reviews/lr_1e10", "movie_reviews/lr_default"),
+    "nonfinite-origin": ("movie_reviews/lr_1e10", "movie_reviews/lr_default"),
+    "unnormalized-inputs": ("cifar10/unnormalized", "cifar10/normalized"),
+}
+
+
+def pair(heuristic):
+    """(with the fault, healthy twin): training runs."""
+    if heuristic in DEMO:
+        runs = {run.name: run for run in training_runs(read(DEMO_LOGS))}
+        return tuple(runs[name] for name in DEMO[heuristic])
+    made = []
+    for bad in (True, False):
+        folder = Path(tempfile.mkdtemp())
+        if heuristic in test_curves.CURVES:
+            getattr(test_curves, heuristic.replace("-", "_"))(folder, bad)
+        else:
+            _, _, faulty, twin = next(case for case in test_faults.FAULTS.values() if case[0] == heuristic)
+            (faulty if bad else twin)(folder)
+        (run,) = training_runs(read(folder))
+        made.append(run)
+    return tuple(made)
+
+
+def curve_like(run, source):
+    """The curve of a twin that is of the same kind as one of the faulty training; its loss where it has none."""
+    name = source["tensorboard_run"].rpartition("/")[2]
+    for tensorboard_run, role in run.parts.items():
+        logged = run._logs[tensorboard_run]
+        if tensorboard_run.rpartition("/")[2] == name or role == name:
+            for tag in [source["tag"], *_relatives(source["tag"], logged)]:
+                if tag in logged:
+                    return Curve.of(logged.find(tag).since(run.session_start), tensorboard_run, tag, "")
+    return run.signal("training loss") or run.signal("batch loss")
+
+
+def _relatives(tag, logged):
+    """Tags of the same statistic of other layers."""
+    parts = tag.split("/")
+    if not tag.startswith("scram/statistics/") or len(parts) < 5:
+        return []
+    return [other for other in logged if other.split("/")[:3] == parts[:3] and other.endswith(f"/{parts[-1]}")]
+
+
+def points(curve, label):
+    kept = decimate(curve.values, POINTS)
+    values = [float(f"{v:.4g}") if math.isfinite(v) else float(v) for v in curve.values[kept]]
+    return {"label": label, "steps": curve.steps[kept].tolist(), "values": values}
+
+
+def label(source):
+    run, tag = source["tensorboard_run"].rpartition("/")[2], source["tag"].removeprefix("scram/statistics/")
+    return (
+        f"{run}: {tag.removeprefix('scram/batches/')}"
+        if run and run not in (".", "scram")
+        else tag.removeprefix("scram/batches/")
+    )
+
+
+def example(heuristic):
+    faulty, twin = pair(heuristic)
+    own = catalogue(select=[heuristic])
+    found = review(faulty, own).findings[0]
+    assert not review(twin, own).findings, heuristic
+    axis, sources = found["steps"]["axis"], found["curves"][:1]
+    for source in found["curves"][1:MOST_CURVES]:  # only curves over the same axis share a chart
+        if source["tag"].startswith("scram/") == sources[0]["tag"].startswith("scram/"):
+            sources.append(source)
+    bad = [
+        (Curve.of(faulty._logs[s["tensorboard_run"]].find(s["tag"]).since(faulty.session_start), "", "", ""), label(s))
+        for s in sources
+    ]
+    good = {
+        c.tag + c.tensorboard_run: (c, label(c.source())) for s in sources if (c := curve_like(twin, s)) is not None and len(c)
+    }
+    return {
+        "title": found["title"],
+        "axis": axis,
+        "span": [found["steps"]["first"], found["steps"]["last"]],
+        "bad_step": found["bad_step"],
+        "best_step": found["best_step"],
+        "faulty": [points(*entry) for entry in bad],
+        "healthy": [points(*entry) for entry in good.values()],
+    }
+
+
+def main():
+    made = {}
+    for heuristic in HEURISTICS:
+        made[heuristic.id] = plain(example(heuristic.id))
+        print(heuristic.id, made[heuristic.id]["title"], flush=True)
+    lines = [f"{json.dumps(key)}: {json.dumps(value, separators=(',', ':'))}" for key, value in made.items()]
+    OUT.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+if __name__ == "__main__":
+    main()

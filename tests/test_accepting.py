@@ -1,0 +1,84 @@
+"""Findings that the user calls no problem: kept and shown as such, counted nowhere."""
+
+import json
+
+import pytest
+
+from scram_plugin.configuration import configured
+from scram_plugin.heuristics.catalogue import BadOption
+from tests.paths import DEMO_LOGS
+from tests.servers import tensorboard
+from tests.test_cli import EXPECTED, scram
+
+ACCEPT = '[[accept]]\nheuristic = "overfitting"\nruns = "fashion_mnist/*"\nreason = "it is a lesson"\n'
+
+
+def reviews(folder, text, logdir=DEMO_LOGS, name="scram.toml"):
+    (folder / name).write_text(text)
+    done = scram("check", logdir, "--format", "json", "--config", folder / name)
+    return {run["name"]: run for run in json.loads(done.stdout)["runs"]}
+
+
+def test_an_accepted_finding_counts_no_more_and_is_not_lost(tmp_path):
+    before = reviews(tmp_path, "")["fashion_mnist/overfit"]
+    run = reviews(tmp_path, ACCEPT)["fashion_mnist/overfit"]
+    assert run["findings"] == []
+    (entry,) = run["accepted"]
+    assert entry == {"finding": before["findings"][0], "reason": "it is a lesson"}
+    assert "overfitting" not in run["passed"], "it did not pass"
+    assert run["headline"]["kind"] == "fine"
+    assert "1 accepted as no problem here" in run["headline"]["text"]
+
+
+def test_only_the_runs_that_are_named_are_meant(tmp_path):
+    found = reviews(tmp_path, ACCEPT.replace("fashion_mnist/*", "cifar10/*"))
+    assert [f["heuristic"] for f in found["fashion_mnist/overfit"]["findings"]] == ["overfitting"]
+    without_runs = ACCEPT.replace('runs = "fashion_mnist/*"\n', "")
+    assert reviews(tmp_path, without_runs)["fashion_mnist/overfit"]["accepted"]
+
+
+def test_what_an_accepted_finding_brings_about_is_accepted_with_it(tmp_path):
+    run = reviews(tmp_path, '[[accept]]\nheuristic = "unnormalized-inputs"\n')["cifar10/unnormalized"]
+    assert run["findings"] == []
+    assert "dead-relu" in [entry["finding"]["heuristic"] for entry in run["accepted"]]
+
+
+def test_in_pyproject_and_in_the_terminal(tmp_path):
+    text = ACCEPT.replace("[[accept]]", "[[tool.scram.accept]]")
+    assert reviews(tmp_path, text, name="pyproject.toml")["fashion_mnist/overfit"]["accepted"]
+    (tmp_path / "scram.toml").write_text(ACCEPT)
+    done = scram("check", DEMO_LOGS / "fashion_mnist", "--config", tmp_path / "scram.toml", "--fail-on", "warning")
+    assert done.returncode == 1, "the names of this log directory's runs are others"
+    (tmp_path / "scram.toml").write_text(ACCEPT.replace("fashion_mnist/*", "overfit"))
+    done = scram("check", DEMO_LOGS / "fashion_mnist", "--config", tmp_path / "scram.toml", "--fail-on", "warning")
+    assert done.returncode == 0
+    assert "accepted as no problem here: " in done.stdout
+    assert "(it is a lesson)" in done.stdout
+
+
+def test_in_tensorboard(tmp_path):
+    (tmp_path / "scram.toml").write_text(ACCEPT)
+    with tensorboard("--logdir", str(DEMO_LOGS), "--scram_config", str(tmp_path / "scram.toml")) as server:
+        shown = {run["name"]: run for run in server.reviewed(len(EXPECTED))["runs"]}
+        run = shown["fashion_mnist/overfit"]
+        assert run["counts"] == {"error": 0, "warning": 0, "info": 0}
+        assert "a" in run["outcomes"]
+        _, answer = server.get("compare", run="fashion_mnist/regularized", **{"with": "fashion_mnist/overfit"})
+        assert all(entry["change"] != "gone" for entry in answer["findings"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "accept = 3",
+        '[accept]\nheuristic = "overfitting"',
+        "[[accept]]\nruns = '*'",
+        "[[accept]]\nheuristic = 3",
+        '[[accept]]\nheuristic = "overfitting"\nrun = "x"',
+        '[[accept]]\nheuristic = "no-such"',
+    ],
+)
+def test_what_makes_no_sense_is_a_sentence(text, tmp_path):
+    (tmp_path / "scram.toml").write_text(text)
+    with pytest.raises(BadOption, match=r"accept|no heuristic 'no-such'"):
+        configured(str(tmp_path / "scram.toml"))

@@ -1,0 +1,128 @@
+"""`scram watch`: what is new in live trainings, told to the terminal and to a command of the user's."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from scram_plugin.heuristics.catalogue import catalogue
+from scram_plugin.reviewer import Reviewer
+from scram_plugin.watch import News, Watch, run_command
+from tests.event_files import curve
+from tests.test_cli import scram
+
+NAN = float("nan")
+
+
+def watch(logdir, least="warning", pattern=""):
+    return Watch(Reviewer(str(logdir), catalogue()), least, re.compile(pattern))
+
+
+def until_news(watching, seconds=15):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        news = list(watching.look())
+        if news:
+            return news
+        time.sleep(0.3)
+    raise AssertionError("no news")
+
+
+def test_of_old_trainings_nothing_is_told_of_live_ones_everything(tmp_path):
+    curve(tmp_path / "old", "loss", [1.0, NAN], wall_time=1.0)
+    curve(tmp_path / "live", "loss", [1.0, NAN], wall_time=time.time())
+    (news,) = watch(tmp_path).look()
+    assert (news.run, news.severity) == ("live", "error")
+    assert "NaN" in news.title
+
+
+def test_news_are_told_once(tmp_path):
+    curve(tmp_path / "a", "loss", [1.0, 0.9], wall_time=time.time())
+    watching = watch(tmp_path)
+    assert list(watching.look()) == []
+    assert watching.live
+    curve(tmp_path / "a", "loss", [0.8, NAN], first_step=2, wall_time=time.time())
+    assert [n.severity for n in until_news(watching)] == ["error"]
+    time.sleep(1.2)
+    assert list(watching.look()) == []
+
+
+def test_a_training_that_ends_is_news(tmp_path):
+    from scram_plugin.review import LIVE_SECONDS
+
+    curve(tmp_path / "a", "loss", [1.0, 0.9], wall_time=time.time() - LIVE_SECONDS + 2)
+    watching = watch(tmp_path)
+    assert list(watching.look()) == []
+    (news,) = until_news(watching)
+    assert (news.run, news.severity) == ("a", "end")
+    assert not watching.live
+
+
+def test_runs_and_severities_that_nobody_asked_for_are_left_out(tmp_path):
+    curve(tmp_path / "a", "loss", [1.0, NAN], wall_time=time.time())
+    curve(tmp_path / "b", "loss", [1.0, NAN], wall_time=time.time())
+    assert [news.run for news in watch(tmp_path, pattern="^b$").look()] == ["b"]
+
+
+def test_the_command_is_given_the_news_as_data(tmp_path):
+    """A name that would do harm in a shell is a value of a variable, and stays one."""
+    name = "x; touch $(echo harm) `touch harm2` \"' \0"
+    out = tmp_path / "out.json"
+    program = (
+        "import os, sys; print(repr(os.environ['SCRAM_RUN']), os.environ['SCRAM_SEVERITY']); "
+        f"open({str(out)!r}, 'w').write(sys.stdin.read())"
+    )
+    (tmp_path / "program.py").write_text(program)
+    said = []
+    run_command(f"cd {tmp_path} && {sys.executable} program.py", News(name, "error", "Loss became NaN", "s"), said.append)
+    assert said == []
+    assert json.loads(out.read_text())["run"] == name
+    assert not list(tmp_path.glob("harm*"))
+
+
+def test_a_command_that_fails_is_told_and_no_more(tmp_path):
+    said = []
+    run_command("exit 3", News("a", "error", "t"), said.append)
+    assert said == ["the command ended with exit status 3"]
+
+
+def test_the_command_line(tmp_path):
+    curve(tmp_path / "a", "loss", [1.0, NAN], wall_time=time.time())
+    out = tmp_path / "told"
+    command = [sys.executable, "-m", "scram_plugin", "watch", str(tmp_path), "--every", "0.5"]
+    process = subprocess.Popen(
+        [*command, "--exec", f'echo "$SCRAM_RUN: $SCRAM_TITLE" >> {out}'],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        line = process.stdout.readline()
+        assert re.search(r"^\d\d:\d\d:\d\d  a  error: .*NaN", line), line
+        end = time.monotonic() + 10
+        while not out.exists() or not out.read_text():
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        assert out.read_text().startswith("a: ")
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 2
+    assert "Traceback" not in said
+
+
+def test_until_finished(tmp_path):
+    curve(tmp_path / "a", "loss", [1.0, 0.9], wall_time=1.0)
+    done = scram("watch", tmp_path, "--until-finished")
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("arguments", [["no-such-dir"], [".", "--every", "0"], [".", "--run", "("]])
+def test_bad_arguments_are_a_sentence(arguments):
+    done = scram("watch", *arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("scram: ")
