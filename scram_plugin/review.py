@@ -68,7 +68,7 @@ class Review:
             return {"kind": "unknown", "text": f"{what} could be judged: {reasons.most_common(1)[0][0]}."}
         done = f"{len(self.passed)} check{'s' * (len(self.passed) != 1)} passed"
         unsure = f", {len(self.inconclusive)} could not tell" if self.inconclusive else ""
-        known = len({entry["finding"]["heuristic"] for entry in self.accepted})
+        known = sum(entry["finding"]["explained_by"] is None for entry in self.accepted)
         known_ = f", {known} accepted as no problem here" if known else ""
         return {"kind": "fine", "text": f"Nothing wrong found: {done}{unsure}{known_}."}
 

@@ -112,9 +112,8 @@ def loading(browser, server: TensorBoard, rounds: int) -> None:
         series.append(other.painted("card-view, .card-group, mat-card") - base)
         other.context.close()
     said = ", ".join
-    print(
-        f"first paint {statistics.median(first):+.2f} s, first finding {statistics.median(finding):+.2f} s after an empty plugin's"
-    )
+    later = f"first paint {statistics.median(first):+.2f} s, first finding {statistics.median(finding):+.2f} s"
+    print(f"{later} after an empty plugin's first paint")
     print(f"  (rounds: {said(f'{a:+.2f}/{b:+.2f}' for a, b in zip(first, finding, strict=True))})")
     print(f"  first card of Time Series {statistics.median(series):+.2f} s after it")
     print(f"heap {statistics.median(heap):+.1f} MB above the empty plugin's")
@@ -242,7 +241,7 @@ def long_curve(browser, points: int, environment: dict[str, str]) -> None:
             )
             part = time.perf_counter() - begin
             print(
-                f"{points:,} points: read and reviewed in {read:.1f} s; page with its curve {shown:.2f} s after the navigation; ",
+                f"{points:,} points: reviewed in {read:.1f} s; its curve {shown:.2f} s after the navigation; ",
                 end="",
             )
             print(f"a zoom answered in {1000 * part:.0f} ms with {len(body['values'])} exact points")

@@ -1,4 +1,7 @@
-"""TensorBoard within another page, as Jupyter and Colab show it: in a frame of another origin."""
+"""TensorBoard within another page, as Jupyter and Colab show it: in a frame of another origin (another port of the machine).
+
+A frame of another *site* gets no storage from Chromium, and TensorBoard itself does not start there.
+"""
 
 import contextlib
 import http.server
@@ -28,7 +31,7 @@ def notebook(address):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://localhost:{server.server_port}/"  # not 127.0.0.1: another site, too
+        yield f"http://127.0.0.1:{server.server_port}/"
     finally:
         server.shutdown()
 

@@ -15,10 +15,10 @@ def opened(tab_at, run, **how):
 def test_the_troubled_layers_are_marked_and_lead_to_the_finding(tab_at):
     page = opened(tab_at, "cifar10/unnormalized")
     marked = page.scram.eval_on_selector_all(".layers .troubled", "all => all.map(li => li.dataset.layer)")
-    named = page.scram.inner_text("article[data-finding=dead-relu] h3")
+    named = page.scram.text_content("article[data-finding=dead-relu] h3")
     assert any(f"{layer}" in named for layer in marked), (marked, named)
-    page.scram.click(".layers .troubled >> button >> nth=0")
-    assert page.scram.evaluate("document.activeElement.dataset.finding") is not None
+    page.scram.locator(".layers .troubled button").first.click()
+    page.scram.wait_for_function("document.activeElement.dataset.finding")
 
 
 def test_another_statistic_its_values_and_its_curve(tab_at):

@@ -41,8 +41,10 @@ def server(tmp_path_factory):
         shutil.copytree(
             DEMO_LOGS / "fashion_mnist" / ("overfit" if i in OVERFIT else "regularized"), logs / "sweep" / f"run{i:02}"
         )
+    for part in ("train", "validation"):  # a training that was logged without SCRAM's callback
+        shutil.copytree(DEMO_LOGS / "fashion_mnist" / "overfit" / part, logs / "last_year" / part)
     with tensorboard("--logdir", str(logs)) as running:
-        running.reviewed(18)
+        running.reviewed(19)
         yield running
 
 
@@ -104,7 +106,7 @@ def test_learn_what_dead_units_are(person):
 
 
 def test_find_out_why_a_check_was_not_made(person):
-    person.click("[data-run='movie_reviews/lr_default']")
+    person.click("[data-run='last_year']")
     person.click("summary:has-text('Not checked')")
     assert re.search(r": .+\.", person.page.scram.inner_text(".outcomes"))
     assert person.page.scram.locator(".outcomes .code pre").count() > 0, "what to log"

@@ -105,6 +105,17 @@ def recurrent(activation):
     return keras.Sequential([keras.Input((60, 4)), first, layers.SimpleRNN(64, activation), layers.Dense(1)])
 
 
+def linear():
+    keras.utils.set_random_seed(4)
+    return keras.Sequential([keras.Input((64,)), layers.Dense(1)])
+
+
+def broken(x):
+    x = x.copy()
+    x[300, 5] = np.nan
+    return x
+
+
 def frozen(where):
     net = model(layers.Dense(32, "relu", name="a"), layers.Dense(32, "relu", name="b"))
     for name in where:
@@ -372,6 +383,24 @@ FAULTS = {
         "pipeline",
         lambda p: fit(p, model(), x=slowly(X, Y, 0.02), y=None, validation_split=0.0, batch_size=None, epochs=3),
         lambda p: fit(p, model(), x=slowly(X, Y, 0.0), y=None, validation_split=0.0, batch_size=None, epochs=3),
+    ),
+    "a NaN in one image": (
+        "nonfinite-inputs",
+        "missing-values",
+        lambda p: fit(p, model(layers.Dense(32, "tanh")), x=broken(X)),
+        lambda p: fit(p, model(layers.Dense(32, "tanh"))),
+    ),
+    "a linear model that runs away": (
+        "exploding-gradients",
+        "learning-rate",
+        lambda p: fit(p, linear(), y=PRICES, loss="mse", optimizer=keras.optimizers.SGD(0.1)),
+        lambda p: fit(p, linear(), y=PRICES, loss="mse", optimizer=keras.optimizers.SGD(0.01)),
+    ),
+    "steps that write the weights anew": (
+        "update-ratio",
+        "learning-rate",
+        lambda p: fit(p, linear(), y=PRICES, loss="mse", optimizer=keras.optimizers.SGD(0.08)),
+        lambda p: fit(p, linear(), y=PRICES, loss="mse", optimizer=keras.optimizers.SGD(0.01)),
     ),
     "raw bytes and large weights": (
         "initial-loss",

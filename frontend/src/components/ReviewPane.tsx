@@ -209,7 +209,7 @@ export function ReviewPane(): VNode {
         {shown.framework && <span class="framework">{shown.framework}</span>}
         <CopyButton
           text={() => fetchReport(shown.name).then((answer) => answer.markdown)}
-          what="this review as Markdown"
+          what="as Markdown"
           label="Copy as Markdown"
         />
       </div>
