@@ -63,6 +63,10 @@ describe("heat maps", () => {
       `linear-gradient(to right, ${colourAt(0)} 0.00% 25.00%, transparent 25.00% 50.00%, var(--error) 50.00% 75.00%, ${colourAt(1)} 75.00% 100%)`,
     );
   });
+  it("show a gradient that is exactly 0 as such", () => {
+    expect(strip([0, 1], { low: 0.1, high: 1 }, "log")).toContain("var(--zero) 0.00% 50.00%");
+    expect(strip([0, 1], { low: 0, high: 1 }, "part")).not.toContain("zero");
+  });
   it("have a scale where all is 0", () => {
     expect(rangeOf([{ name: "a", values: [0, "NaN"], curves: [], findings: [] }], "log")).toEqual({ low: 1, high: 1 });
   });

@@ -10,6 +10,8 @@ import math
 import tempfile
 from pathlib import Path
 
+import keras
+
 from scram_plugin.heuristics.catalogue import HEURISTICS, catalogue
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.logdir import read
@@ -38,6 +40,7 @@ def pair(heuristic):
     made = []
     for bad in (True, False):
         folder = Path(tempfile.mkdtemp())
+        keras.backend.clear_session()  # names of layers begin anew
         if heuristic in test_curves.CURVES:
             getattr(test_curves, heuristic.replace("-", "_"))(folder, bad)
         else:

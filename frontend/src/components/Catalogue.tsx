@@ -8,6 +8,7 @@ import { heuristicId, heuristics } from "../store";
 import { Code } from "./Code";
 import { Plot } from "./Plot";
 import { SafeHtml } from "./SafeHtml";
+import { Text } from "./Text";
 
 function Section({ page, heading }: { page: HeuristicPage; heading: string }): VNode {
   return (
@@ -26,7 +27,9 @@ function Recorded({ example, kind }: { example: Example; kind: "faulty" | "healt
   const marks = kind === "faulty" ? { axis, first: span[0], last: span[1], bad: bad_step, best: best_step } : null;
   return (
     <div>
-      <h4>{kind === "faulty" ? example.title : "Its healthy twin"}</h4>
+      <h4>
+        <Text>{kind === "faulty" ? example.title : "Its healthy twin"}</Text>
+      </h4>
       <Plot axis={axis} lines={lines} marks={marks} load={() => Promise.resolve(points)} />
     </div>
   );

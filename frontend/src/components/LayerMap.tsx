@@ -72,6 +72,11 @@ function Legend({ quantity, range, map }: { quantity: Quantity; range: Range; ma
       <span>
         left {placeOf("batch", first)}, right {placeOf("batch", map.steps[map.steps.length - 1] ?? first)}
       </span>
+      {quantity.scale === "log" && (
+        <span>
+          <span class="ramp zero" aria-hidden="true" /> exactly 0
+        </span>
+      )}
       <span>
         <span class="ramp not-finite" aria-hidden="true" /> not finite
       </span>

@@ -17,6 +17,8 @@ const RAMP: [number, number, number][] = [
   [246, 227, 90],
 ];
 export const NOT_FINITE = "var(--error)";
+/** Has no place on a logarithmic scale, and means something of its own: no gradient at all, say. */
+export const ZERO = "var(--zero)";
 
 /** The least and the largest of the values that have a place on the scale. */
 export function rangeOf(rows: MapRow[], scale: "log" | "part"): Range {
@@ -41,6 +43,11 @@ export function share(value: number, range: Range, scale: "log" | "part"): numbe
   return range.high > range.low ? Math.min(Math.log(value / range.low) / Math.log(range.high / range.low), 1) : 1;
 }
 
+function colourOf(value: number, range: Range, scale: "log" | "part"): string {
+  if (!Number.isFinite(value)) return NOT_FINITE;
+  return value === 0 && scale === "log" ? ZERO : colourAt(share(value, range, scale));
+}
+
 export function colourAt(at: number): string {
   const place = at * (RAMP.length - 1);
   const i = Math.min(Math.floor(place), RAMP.length - 2);
@@ -55,7 +62,7 @@ export function strip(values: (WireNumber | null)[], range: Range, scale: "log" 
   let [colour, from] = ["", 0];
   values.forEach((wire, i) => {
     const value = wire === null ? null : toNumber(wire);
-    const here = value === null ? "transparent" : Number.isFinite(value) ? colourAt(share(value, range, scale)) : NOT_FINITE;
+    const here = value === null ? "transparent" : colourOf(value, range, scale);
     if (here === colour) return;
     if (i > 0) stops.push(`${colour} ${(from * width).toFixed(2)}% ${(i * width).toFixed(2)}%`);
     [colour, from] = [here, i];
