@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-// TensorBoard imports one ES module and calls its `render`; the server serves a fixed table of two files.
+// TensorBoard imports one ES module, which holds the style too, and calls its `render`.
 export default defineConfig({
   esbuild: { jsx: "automatic", jsxImportSource: "preact" },
   define: { "process.env.NODE_ENV": JSON.stringify("production") },
@@ -8,8 +8,7 @@ export default defineConfig({
     outDir: "../scram_plugin/static",
     emptyOutDir: true,
     target: "es2022",
-    cssCodeSplit: false,
-    lib: { entry: "src/index.tsx", formats: ["es"], fileName: () => "index.js", cssFileName: "index" },
+    lib: { entry: "src/index.tsx", formats: ["es"], fileName: () => "index.js" },
   },
   test: { environment: "jsdom" },
 });

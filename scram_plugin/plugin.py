@@ -34,7 +34,7 @@ from scram_plugin.why.thresholds import margins
 logger = logging.getLogger("scram")
 
 STATIC = Path(__file__).parent / "static"
-ASSETS = {"/index.js": "text/javascript; charset=utf-8", "/index.css": "text/css; charset=utf-8"}
+ASSETS = {"/index.js": "text/javascript; charset=utf-8"}
 SHOWN_SECTIONS = ("Why it matters", "How sure is SCRAM", "When it is not a problem", "Learn more")
 MOST_POINTS = 4_000
 DEFAULT_POINTS = 800
