@@ -23,6 +23,7 @@ from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.review import Judged, Review, file_notes, live_until, review
 
 SHORTEST_INTERVAL = 1.0  # seconds between two looks at the directory, however many clients ask
+FRESH = 2.0  # seconds for which a look is new enough: who asks then waits for no other
 FIRST_SLICE = 0.3  # seconds of reading before the first reviews; the next slice is twice as long, so that few are needed
 
 logger = logging.getLogger("scram")
@@ -57,6 +58,7 @@ class Reviewer:
         self._first: list[str] = []  # runs that somebody waits for
         self._looked = False
         self._looks = 0
+        self._ended = -math.inf  # when the last look ended, by the monotonic clock
         self._read = (0, 0)  # TensorBoard runs read in this look, of those in which there may be something new
         self._asked = threading.Event()
         self._news = threading.Condition()
@@ -65,15 +67,17 @@ class Reviewer:
     def runs(self, patience: float = 0.0, since: str = "") -> dict[str, Any]:
         """What the list of training runs shows, from what has been reviewed so far.
 
-        Asks for a fresh look, and waits for it for `patience` seconds, so that one question is usually enough for news. `since`
-        is the `cursor` of an earlier answer: then only what changed after that is in `runs`, and `removed` names what is gone.
-        Where it is none of this process, all runs are in the answer, and `removed` is None.
+        Asks for a fresh look, and waits for it for `patience` seconds, so that one question is usually enough for news; where
+        many ask there was a look a moment ago, and nobody waits. `since` is the `cursor` of an earlier answer: then only what
+        changed after that is in `runs`, and `removed` names what is gone. Where it is none of this process, all runs are in the
+        answer, and `removed` is None.
         """
         with self._news:
             looks = self._looks
         self._ask()
         with self._news:
-            self._news.wait_for(lambda: self._looks > looks and not self._pending, patience)
+            if time.monotonic() - self._ended > FRESH:
+                self._news.wait_for(lambda: self._looks > looks and not self._pending, patience)
             now = time.time()
             known = re.fullmatch(rf"{self._id}-(\d+)-(\d+\.\d+)", since)
             change, then = (int(known[1]), float(known[2])) if known else (-1, -math.inf)
@@ -132,16 +136,15 @@ class Reviewer:
                 self._thread.start()
 
     def _work(self) -> None:
-        ended = -SHORTEST_INTERVAL
         while True:
             self._asked.wait()
-            time.sleep(max(SHORTEST_INTERVAL - (time.monotonic() - ended), 0.0))
+            time.sleep(max(SHORTEST_INTERVAL - (time.monotonic() - self._ended), 0.0))
             self._asked.clear()
             try:
                 self._look()
             except Exception:
                 logger.exception("SCRAM could not look at the log directory; it tries again with the next question")
-            ended = time.monotonic()
+            self._ended = time.monotonic()
 
     def _look(self) -> None:
         """Reads and reviews in slices: the first findings are there while the rest of a large directory is still read."""
