@@ -34,7 +34,7 @@ examples:
   scram check logs --fail-on warning                for CI: exit status 1 on any warning
   scram check logs --set overfitting.patience=10    with another threshold
   scram check logs --format markdown                for an issue or a report
-  scram watch logs --exec 'notify-send "$SCRAM_RUN" "$SCRAM_TITLE"'
+  scram watch logs --exec 'notify-send -- "$SCRAM_RUN" "$SCRAM_TITLE"'
   scram explain overfitting                         what it means and what to do
 
 exit status: 0 nothing at or above --fail-on, 1 something, 2 it could not judge
@@ -49,7 +49,7 @@ WATCH_EXAMPLES = """\
 examples:
   scram watch logs                                                 lines in this terminal
   scram watch logs --exec 'mail -s "$SCRAM_RUN: $SCRAM_TITLE" me@example.org'
-  scram watch logs --on error --exec 'curl -d "$SCRAM_RUN: $SCRAM_TITLE" https://chat.example.org/hook'
+  scram watch logs --on error --exec 'curl --data-raw "$SCRAM_RUN: $SCRAM_TITLE" https://chat.example.org/hook'
   scram watch logs --until-finished && shutdown -h now             wait until all trainings have ended
 """
 

@@ -22,9 +22,9 @@ FIRST = ("training loss", "validation loss")  # of the signals that both runs ha
 def compare(before: Judged, after: Judged) -> dict[str, Any]:
     """What became of `before` in `after`, as values that travel as JSON.
 
-    `findings`, each with a `change`: "gone", "came", "stayed", or "unsure" where `after` could not tell (`reason` says why);
-    `verdict` in a sentence; `curves` of the signals that both have; `facts` that differ; layers and code of both as text, None
-    where they are the same or not known of both.
+    `findings`, each with whether it is `accepted` as no problem, and a `change`: "gone", "came", "stayed", or "unsure" where
+    `after` could not tell (`reason` says why); `verdict` in a sentence; `curves` of the signals that both have;
+    `facts` that differ; layers and code of both as text, None where they are the same or not known of both.
     """
     findings = _findings(before.review, after.review)
     facts = before.run.facts, after.run.facts
@@ -44,11 +44,12 @@ def compare(before: Judged, after: Judged) -> dict[str, Any]:
 
 
 def _findings(before: Review, after: Review) -> list[dict[str, Any]]:
-    old, new = ({f["heuristic"]: f for f in reversed(review.findings)} for review in (before, after))
+    of = [[*(entry["finding"] for entry in review.accepted), *reversed(review.findings)] for review in (before, after)]
+    old, new = ({f["heuristic"]: f for f in found} for found in of)
+    accepted = [{entry["finding"]["heuristic"] for entry in review.accepted} for review in (before, after)]
     silent = {entry["heuristic"]: entry["reason"] for entry in [*after.inconclusive, *after.not_checked]}
-    silent |= {entry["finding"]["heuristic"]: "it is there, accepted as no problem" for entry in after.accepted}
     found = []
-    for heuristic in dict.fromkeys([f["heuristic"] for f in [*before.findings, *after.findings]]):
+    for heuristic in dict.fromkeys([*(f["heuristic"] for f in [*before.findings, *after.findings]), *old, *new]):
         if heuristic in old and heuristic in new:
             change = "stayed"
         elif heuristic in new:
@@ -62,6 +63,7 @@ def _findings(before: Review, after: Review) -> list[dict[str, Any]]:
                 "before": _short(old.get(heuristic)),
                 "after": _short(new.get(heuristic)),
                 "reason": silent.get(heuristic, "") if change == "unsure" else "",
+                "accepted": heuristic in accepted[heuristic in new],
             }
         )
     return found
@@ -76,7 +78,7 @@ def _verdict(findings: list[dict[str, Any]]) -> dict[str, str]:
     """Kind "fixed", "better", "worse", "mixed", "unsure" or "same", and a sentence; of errors and warnings that stand alone."""
 
     def troubles(change: str) -> int:
-        of = [entry["after"] or entry["before"] for entry in findings if entry["change"] == change]
+        of = [entry["after"] or entry["before"] for entry in findings if entry["change"] == change and not entry["accepted"]]
         return sum(finding["severity"] != "info" and finding["explained_by"] is None for finding in of)
 
     gone, came, stayed, unsure = map(troubles, ("gone", "came", "stayed", "unsure"))

@@ -115,11 +115,12 @@ def layer_map(judged: Judged, quantity: str) -> dict[str, Any] | None:
     if wanted is None:
         return None
     curves = _curves(judged.run, wanted)
-    steps = max((curve.steps for curve in curves.values()), key=len, default=np.zeros(0, np.int64))
+    shown = dict(itertools.islice(curves.items(), MOST_ROWS))
+    steps = np.unique(np.concatenate([np.zeros(0, np.int64), *(curve.steps for curve in shown.values())]))
     edges = np.unique(np.linspace(0, len(steps), min(len(steps), MOST_COLUMNS) + 1).astype(int))
     starts = steps[edges[:-1]]
     rows = []
-    for name, curve in list(curves.items())[:MOST_ROWS]:
+    for name, curve in shown.items():
         rows.append(
             {
                 "name": name,
@@ -152,9 +153,9 @@ def _short(value: float | None) -> float | None:
 
 def _behind(curve: Curve) -> list[dict[str, str]]:
     """The logged curves that the row was made of."""
-    update = re.fullmatch(r"(.*/)update/(.+)", curve.tag)
-    of_ratio = [{**curve.source(), "tag": f"{update[1]}weight/{update[2]}"}] if update else []
-    return [curve.source(), *of_ratio]
+    updates, weights = (schema.column_tag(schema.STATISTICS, f"{kind}/") for kind in ("update", "weight"))
+    of_ratio = curve.tag.startswith(updates)
+    return [curve.source(), *([{**curve.source(), "tag": weights + curve.tag.removeprefix(updates)}] if of_ratio else [])]
 
 
 def _names(finding: Mapping[str, Any], path: str) -> bool:
@@ -168,7 +169,7 @@ def _names(finding: Mapping[str, Any], path: str) -> bool:
 
 
 def _tensors(run: TrainingRun) -> Iterable[dict[str, Any]]:
-    names = [c.partition("/")[0] for c in run.columns(schema.STATISTICS) if re.fullmatch(r"(x|y|y_pred)\d+/mean", c)]
+    names = [c.partition("/")[0] for c in run.columns(schema.STATISTICS) if re.fullmatch(r"(x|y|y_pred)\d{1,4}/mean", c)]
     for name in dict.fromkeys(names):
         kind, index = re.fullmatch(r"(x|y|y_pred)(\d+)", name).groups()  # type: ignore[union-attr]
         curves = [run.statistic(schema.STATISTICS, f"{name}/{statistic}") for statistic in SHOWN]

@@ -111,8 +111,11 @@ class Judged:
     review: Review
 
 
-def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) -> Review:
-    """Apply every heuristic to one training run. A heuristic that raises becomes an inconclusive outcome."""
+def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = (), names: Iterable[str] = ()) -> Review:
+    """Apply every heuristic to one training run. A heuristic that raises becomes an inconclusive outcome.
+
+    `names` are others that the user may know the run by, for what is accepted in some runs.
+    """
     result = Review(run.name, run.tensorboard_runs, run.framework, [*run.notes(), *notes, *catalogue.notes])
     result.live = bool(run.facts) and run.ended is None
     result.signals = {name: {**c.source(), "axis": c.axis} for name in run.signals if (c := run.signal(name)) is not None}
@@ -137,13 +140,13 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
     result.findings.sort(
         key=lambda f: (f["explained_by"] is not None, SEVERITIES.index(f["severity"]), order.index(f["heuristic"]))
     )
-    _accept(result, catalogue)
+    _accept(result, catalogue, [result.name, *names])
     return result
 
 
-def _accept(result: Review, catalogue: Catalogue) -> None:
+def _accept(result: Review, catalogue: Catalogue, names: Sequence[str]) -> None:
     """Put aside what the user calls no problem, with what it brings about."""
-    reasons = {a.heuristic: a.reason for a in reversed(catalogue.accepted) if a.covers(result.name)}
+    reasons = {a.heuristic: a.reason for a in reversed(catalogue.accepted) if any(map(a.covers, names))}
     findings, result.findings = result.findings, []
     for finding in findings:
         known = next((h for h in (finding["heuristic"], finding["explained_by"]) if h in reasons), None)
@@ -165,6 +168,18 @@ def _explain(findings: list[dict[str, Any]]) -> None:
         finding["explained_by"] = next(
             (cause for cause, brings in EXPLAINS.items() if cause in able and finding["heuristic"] in brings), None
         )
+    _escalate(findings)
+    by = {f["heuristic"]: f["explained_by"] for f in findings if f["explained_by"] is not None}
+    alone = {f["heuristic"] for f in findings if f["explained_by"] is None}
+    for finding in findings:  # what a consequence brings about stands under the beginning of the chain
+        seen = {finding["heuristic"]}
+        while (cause := finding["explained_by"]) not in alone and cause in by and by[cause] not in seen:
+            seen.add(cause)
+            finding["explained_by"] = by[cause]
+    _escalate(findings)
+
+
+def _escalate(findings: list[dict[str, Any]]) -> None:
     for finding in findings:
         for cause in findings:
             if cause["heuristic"] == finding["explained_by"] and cause["severity"] != "info":

@@ -23,7 +23,9 @@ from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.review import Judged, Review, file_notes, live_until, review
 
 SHORTEST_INTERVAL = 1.0  # seconds between two looks at the directory, however many clients ask
-FRESH = 2.0  # seconds for which a look is new enough: who asks then waits for no other
+FRESH = 1.0  # seconds beyond the pause between two looks for which a look is new enough: who asks then waits for no other
+SHARE = 4.0  # times as long as a look takes is the pause after it, so that watching many live trainings leaves time for others
+LONGEST_PAUSE = 4.0  # seconds
 FIRST_SLICE = 0.3  # seconds of reading before the first reviews; the next slice is twice as long, so that few are needed
 
 logger = logging.getLogger("scram")
@@ -59,6 +61,7 @@ class Reviewer:
         self._looked = False
         self._looks = 0
         self._ended = -math.inf  # when the last look ended, by the monotonic clock
+        self._pause = SHORTEST_INTERVAL  # until the next
         self._read = (0, 0)  # TensorBoard runs read in this look, of those in which there may be something new
         self._asked = threading.Event()
         self._news = threading.Condition()
@@ -76,10 +79,10 @@ class Reviewer:
             looks = self._looks
         self._ask()
         with self._news:
-            if time.monotonic() - self._ended > FRESH:
+            if time.monotonic() - self._ended > self._pause + FRESH:
                 self._news.wait_for(lambda: self._looks > looks and not self._pending, patience)
             now = time.time()
-            known = re.fullmatch(rf"{self._id}-(\d+)-(\d+\.\d+)", since)
+            known = re.fullmatch(rf"{self._id}-(\d{{1,15}})-(\d{{1,15}}\.\d{{1,9}})", since)
             change, then = (int(known[1]), float(known[2])) if known else (-1, -math.inf)
             runs = [
                 {**listed.shown, "state": "live" if now < listed.live_until else "finished"}
@@ -101,8 +104,13 @@ class Reviewer:
                 },
             }
 
-    def review(self, name: str, timeout: float = 60.0) -> Review | None:
-        """The complete review of one training run, made first if need be; None for an unknown run.
+    def review(self, name: str) -> Review | None:
+        """The complete review of one training run, made first if need be; None for an unknown run. Raises as `judged`."""
+        found = self.judged(name)
+        return found.review if found is not None else None
+
+    def judged(self, name: str, timeout: float = 60.0) -> Judged | None:
+        """A training run with its review, made first if need be; None for an unknown run.
 
         Raises TimeoutError if it takes longer than `timeout` seconds.
         """
@@ -114,14 +122,8 @@ class Reviewer:
                     self._first.append(name)
                 if not self._news.wait(max(end - time.monotonic(), 0.0)):
                     raise TimeoutError
-            return self._reviews.get(name)
-
-    def judged(self, name: str) -> Judged | None:
-        """A training run with its review, made first if need be; None for an unknown run. Raises TimeoutError as `review`."""
-        done = self.review(name)
-        with self._news:
-            run = self._known.get(name)
-        return Judged(run, done) if run is not None and done is not None else None
+            done = self._reviews.get(name)
+            return Judged(self._known[name], done) if done is not None and name in self._known else None
 
     def series(self, tensorboard_run: str, tag: str) -> Series | None:
         """The exact points of one tag (or of a sum of tags, as a curve names it), or None where there is no such run or tag."""
@@ -138,13 +140,15 @@ class Reviewer:
     def _work(self) -> None:
         while True:
             self._asked.wait()
-            time.sleep(max(SHORTEST_INTERVAL - (time.monotonic() - self._ended), 0.0))
+            time.sleep(max(self._pause - (time.monotonic() - self._ended), 0.0))
             self._asked.clear()
+            began = time.monotonic()
             try:
                 self._look()
             except Exception:
                 logger.exception("SCRAM could not look at the log directory; it tries again with the next question")
             self._ended = time.monotonic()
+            self._pause = min(max(SHORTEST_INTERVAL, SHARE * (self._ended - began)), LONGEST_PAUSE)
 
     def _look(self) -> None:
         """Reads and reviews in slices: the first findings are there while the rest of a large directory is still read."""
@@ -225,6 +229,8 @@ class NewFindings:
     def __init__(self, log_dir: str, catalogue: Catalogue) -> None:
         # only what the callback writes: other trainings may have their logs below the same directory
         own = [(name, os.path.join(log_dir, name)) for name in ("train", "validation", schema.RUN)]
+        parts = os.path.abspath(log_dir).split(os.sep)
+        self._names = ["/".join(parts[i:]) for i in range(1, len(parts))]  # as it may be called from any directory above
         self._logs, self._catalogue = Logdir(own), catalogue
         self._known: set[tuple[str, str, str]] = set()
 
@@ -235,7 +241,7 @@ class NewFindings:
         for run in training_runs(self._logs, self._catalogue.signals):
             if run.name != ".":
                 continue
-            for finding in review(run, self._catalogue).findings:
+            for finding in review(run, self._catalogue, names=self._names).findings:
                 key = (finding["heuristic"], finding["severity"], finding["curves"][0]["tag"])
                 if finding["explained_by"] is None and key not in self._known:
                     self._known.add(key)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -43,9 +45,9 @@ class Watch:
         self._wanted = SEVERITIES[: SEVERITIES.index(least) + 1]
         self._pattern = pattern
         self._cursor = ""
-        self._told: set[tuple[str, str, str]] = set()
+        self._told: set[tuple[str, str, str, str]] = set()
         self._live: set[str] = set()
-        self.runs = 0
+        self._seen: set[str] = set()
 
     def look(self) -> Iterator[News]:
         """What is new since the last look; the first one waits until everything has been reviewed."""
@@ -55,11 +57,16 @@ class Watch:
             progress = answer["progress"]
             if not first or (progress["looked"] and progress["done"] == progress["total"]):
                 break
-        self._cursor, self.runs = answer["cursor"], progress["total"]
+            time.sleep(0.1)
+        self._cursor = answer["cursor"]
+        gone = set(answer["removed"] or ())
+        self._live -= gone
+        self._seen -= gone
         for shown in answer["runs"]:
             name, live = shown["name"], shown["state"] == "live"
             if not self._pattern.search(name):
                 continue
+            self._seen.add(name)
             for finding in self._new(name):
                 if live or not first:
                     yield News(name, finding["severity"], finding["title"], finding["summary"], finding)
@@ -73,11 +80,17 @@ class Watch:
     def live(self) -> bool:
         return bool(self._live)
 
+    @property
+    def finished(self) -> bool:
+        """Whether there are trainings, and all of them have ended."""
+        return bool(self._seen) and not self._live
+
     def _new(self, name: str) -> list[dict[str, Any]]:
         review = self._reviewer.review(name)
         new = []
         for finding in review.findings if review is not None else []:
-            key = (name, finding["heuristic"], finding["severity"])
+            curve = finding["curves"][0]["tag"] if finding["curves"] else ""
+            key = (name, finding["heuristic"], finding["severity"], curve)
             if finding["severity"] in self._wanted and finding["explained_by"] is None and key not in self._told:
                 self._told.add(key)
                 new.append(finding)
@@ -86,19 +99,17 @@ class Watch:
 
 def follow(watch: Watch, every: float, command: str | None, until_finished: bool, say: Callable[[str], None]) -> None:
     """Look every few seconds until interrupted, or until no training is live; `say` takes a line for each piece of news."""
-    seen_live = False
     while True:
         for news in watch.look():
-            say(f"{time.strftime('%H:%M:%S')}  {news.run}  {news.severity}: {news.title}")
+            say(f"{time.strftime('%H:%M:%S')}  {_safe(news.run)}  {news.severity}: {_safe(news.title)}")
             if command:
                 run_command(command, news, say)
-        seen_live |= watch.live
-        if until_finished and not watch.live and (seen_live or watch.runs):
+        if until_finished and watch.finished:
             return
         time.sleep(every)
 
 
-def run_command(command: str, news: News, say: Callable[[str], None]) -> None:
+def run_command(command: str, news: News, say: Callable[[str], None], seconds: float = COMMAND_SECONDS) -> None:
     """Give the news to a command of the user's: in variables SCRAM_..., and as JSON on its standard input.
 
     Names in a log are untrusted: they are never a part of the command itself.
@@ -107,20 +118,28 @@ def run_command(command: str, news: News, say: Callable[[str], None]) -> None:
     environment = {f"SCRAM_{key}": _safe(text) for key, text in texts.items()}
     message = json.dumps(plain({"run": news.run, "severity": news.severity, "title": news.title, "finding": news.finding}))
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             command,
             shell=True,
             env={**os.environ, **environment},
-            input=message,
-            text=True,
+            stdin=subprocess.PIPE,
             stdout=sys.stderr,
-            timeout=COMMAND_SECONDS,
+            text=True,
+            start_new_session=True,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except OSError as error:
         say(f"the command failed: {error}")
         return
-    if done.returncode:
-        say(f"the command ended with exit status {done.returncode}")
+    try:
+        process.communicate(message, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)  # with all that it has started
+        process.communicate()
+        say(f"the command took longer than {seconds:.0f} s and was stopped")
+        return
+    if process.returncode:
+        say(f"the command ended with exit status {process.returncode}")
 
 
 def _safe(text: str) -> str:

@@ -1,11 +1,15 @@
 """Findings that the user calls no problem: kept and shown as such, counted nowhere."""
 
 import json
+import shutil
 
 import pytest
 
+from scram_plugin.comparison import compare
 from scram_plugin.configuration import configured
 from scram_plugin.heuristics.catalogue import BadOption
+from scram_plugin.reviewer import NewFindings, Reviewer
+from scram_plugin.why.questions import questions
 from tests.paths import DEMO_LOGS
 from tests.servers import tensorboard
 from tests.test_cli import EXPECTED, scram
@@ -64,6 +68,39 @@ def test_in_tensorboard(tmp_path):
         assert "a" in run["outcomes"]
         _, answer = server.get("compare", run="fashion_mnist/regularized", **{"with": "fashion_mnist/overfit"})
         assert all(entry["change"] != "gone" for entry in answer["findings"])
+
+
+def test_compared_an_accepted_finding_is_neither_new_nor_gone(tmp_path):
+    shutil.copytree(DEMO_LOGS / "fashion_mnist" / "overfit", tmp_path / "logs" / "base")
+    shutil.copytree(DEMO_LOGS / "fashion_mnist" / "overfit", tmp_path / "logs" / "exp")
+    (tmp_path / "scram.toml").write_text(ACCEPT.replace("fashion_mnist/*", "base"))
+    reviewer = Reviewer(str(tmp_path / "logs"), configured(str(tmp_path / "scram.toml")))
+    base, exp = (reviewer.judged(name) for name in ("base", "exp"))
+    for one, other, kind in ((base, exp, "same"), (exp, base, "same")):
+        answer = compare(one, other)
+        assert answer["findings"][0]["change"] == "stayed"
+        assert answer["verdict"]["kind"] == kind
+    (entry, *_) = compare(exp, base)["findings"]
+    assert entry["accepted"]
+
+
+def test_why_nothing_is_flagged_names_it(tmp_path):
+    (tmp_path / "scram.toml").write_text(ACCEPT)
+    chosen = configured(str(tmp_path / "scram.toml"))
+    judged = Reviewer(str(DEMO_LOGS), chosen).judged("fashion_mnist/overfit")
+    answer = next(a for a in questions(judged.run, judged.review, chosen) if a.id == "not-flagged")
+    assert "accepted as no problem (it is a lesson)" in " ".join(step.text for step in answer.steps)
+    assert answer.conclusion == "What was found is accepted as no problem here."
+
+
+def test_while_training_the_run_goes_by_any_of_its_names(tmp_path):
+    """The callback knows a directory; the pattern is of the name that a run has from the log directory above it."""
+    log_dir = tmp_path / "logs" / "fashion_mnist" / "overfit"
+    shutil.copytree(DEMO_LOGS / "fashion_mnist" / "overfit", log_dir)
+    (tmp_path / "scram.toml").write_text(ACCEPT)
+    assert NewFindings(str(log_dir), configured(str(tmp_path / "scram.toml"))).look() == []
+    (tmp_path / "scram.toml").write_text(ACCEPT.replace("fashion_mnist/*", "other/*"))
+    assert NewFindings(str(log_dir), configured(str(tmp_path / "scram.toml"))).look()
 
 
 @pytest.mark.parametrize(

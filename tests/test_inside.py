@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from keras import layers
 
-from scram_plugin import SCRAM
+from scram_plugin import SCRAM, schema
 from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.inside import MOST_COLUMNS, inside, layer_map
 from scram_plugin.reviewer import Reviewer
+from scram_plugin.training.summary_writer import SummaryWriter
 from tests.heuristics.trainings import IMAGES, LABELS
 from tests.paths import DEMO_LOGS
 
@@ -89,6 +90,19 @@ def test_steps_are_those_of_the_ratio_and_lead_to_both_curves(dead):
     assert [curve["tag"].split("/")[2] for curve in row["curves"]] == ["update", "weight"]
     ratios = update.values / weight.values
     assert max(row["values"]) == pytest.approx(float(ratios.max()), rel=0.005)
+
+
+def test_rows_that_were_logged_at_other_steps_keep_their_values(tmp_path):
+    """A column begins wherever any of the curves has a value: a NaN of a short curve is in the map."""
+    series = {"top": ([1.0, float("nan"), 1.0], [0, 1, 2]), "base": ([2.0] * 30, list(range(10, 40)))}
+    written = SummaryWriter(str(tmp_path), on_idle=lambda: None, on_error=lambda error: None)
+    for name, (values, steps) in series.items():
+        block = np.array(values, "float32")[:, None]
+        written.rows(schema.STATISTICS, [f"gradient/{name}/norm"], np.array(steps), np.array(steps, float), block)
+    written.close()
+    answer = layer_map(Reviewer(str(tmp_path), catalogue()).judged("."), "gradients")
+    top = next(row for row in answer["rows"] if row["name"] == "top")
+    assert "NaN" in top["values"]
 
 
 def test_saturation_of_a_net_with_tanh(tmp_path):

@@ -1,6 +1,7 @@
 """Reviews as Markdown: for an issue or a report, with nothing in it that a name or message could turn into markup."""
 
 import json
+import re
 
 from markdown_it import MarkdownIt
 
@@ -40,6 +41,7 @@ def test_the_route_gives_the_same(demo_server):
 
 def test_names_are_text(tmp_path):
     names = ["<img src=x onerror=alert(1)>", "[x](javascript:alert(1))", "a|b", "*x*_y_`z`", "# head", "``` fence", "x @org #1"]
+    names += ["````<img src=x onerror=alert(1)>`", "- [ ] task", "1. x", "+ x", "http:∕∕x.org www.x.org", "`a``b`"]
     for name in names:
         curve(tmp_path / name.replace("/", "∕"), f"loss{name}"[:4] + "", [1.0, float("nan")])
     reviewer = Reviewer(str(tmp_path), catalogue())
@@ -49,5 +51,9 @@ def test_names_are_text(tmp_path):
     assert "<img" not in html
     assert "<a " not in html
     assert "<em>" not in html
+    assert "<li>" not in html.replace("<li><strong>", "")
+    outside = re.sub("<code>.*?</code>", "", html)  # within code nobody is called
+    assert "@org" not in outside
+    assert "#1" not in outside
     assert html.count("<h2>") == len(names)
     assert html.count("<tr>") == 1 + len(names)

@@ -2,16 +2,18 @@
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 import time
+import urllib.parse
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from scram_plugin.heuristics.catalogue import catalogue
-from scram_plugin.plugin import _roots, decimate
+from scram_plugin.plugin import ScramPlugin, _roots, decimate
 from scram_plugin.review import LIVE_SECONDS
 from scram_plugin.reviewer import Reviewer
 from tests.event_files import curve, event, write
@@ -70,9 +72,32 @@ def test_bad_requests_are_sentences(route, parameters, status, demo_server):
     assert answer["error"].endswith(".")
 
 
+RUN = "run=movie_reviews%2Flr_1e10"
+ROUTES = (
+    "runs",
+    f"review?{RUN}",
+    f"compare?{RUN}&with=cifar10%2Fnormalized",
+    f"why?{RUN}",
+    f"inside?{RUN}",
+    f"layer_map?{RUN}&quantity=gradients",
+    f"report?{RUN}",
+    f"thresholds?{RUN}&heuristic=overfitting",
+    "curve?tb_run=movie_reviews%2Flr_1e10%2Fscram&tag=scram%2Fbatches%2Floss",
+    "heuristics",
+    "example?heuristic=plateau",
+    "index.js",
+)
+
+
+def test_these_are_all_routes():
+    plugin = ScramPlugin(SimpleNamespace(logdir=str(DEMO_LOGS), flags=None))
+    assert {f"/{route.partition('?')[0]}" for route in ROUTES} == set(plugin.get_plugin_apps())
+
+
+@pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
-def test_only_get_is_answered(method, demo_server):
-    assert demo_server.raw("data/plugin/scram/runs", method)[0] == 405
+def test_only_get_is_answered(method, route, demo_server):
+    assert demo_server.raw(f"data/plugin/scram/{route}", method)[0] == 405
 
 
 @pytest.mark.parametrize("path", ["../schema.py", "..%2f..%2fcli.py", "index.html", "static/index.js", "nothing"])
@@ -82,7 +107,7 @@ def test_only_the_table_of_assets_is_served(path, demo_server):
 
 
 def test_answers_carry_an_etag_and_honour_it(demo_server):
-    for path in ("review?run=cifar10%2Fnormalized", "heuristics", "index.js", "example?heuristic=plateau"):
+    for path in ROUTES[1:]:  # the list of runs has the time in it
         status, headers, _ = demo_server.raw(f"data/plugin/scram/{path}")
         assert status == 200
         again, _, empty = demo_server.raw(f"data/plugin/scram/{path}", headers={"If-None-Match": headers["ETag"]})
@@ -209,6 +234,35 @@ def test_outcomes_are_those_of_the_review(demo_server):
             ("w", [f["heuristic"] for f in review["findings"] if f["severity"] == "warning" and f["explained_by"]]),
         ):
             assert [heuristic for heuristic in order if outcomes[heuristic] == letter] == sorted(ids, key=order.index)
+
+
+def test_a_file_that_is_no_event_file_reveals_nothing(tmp_path):
+    """A link to a secret with the name of an event file, and a pickle that would leave a trace: neither is shown nor run."""
+    secret, trace = tmp_path / "secret.txt", tmp_path / "trace"
+    secret.write_text("root:x:0:0:the password is swordfish\n" * 50)
+
+    class Evil:
+        def __reduce__(self):
+            return os.system, (f"touch {trace}",)
+
+    logs = tmp_path / "logs"
+    curve(logs / "a", "loss", [1.0, 0.9])
+    (logs / "b").mkdir()
+    (logs / "b" / "events.out.tfevents.1.host").symlink_to(secret)
+    (logs / "c").mkdir()
+    (logs / "c" / "events.out.tfevents.1.host").write_bytes(pickle.dumps(Evil()))
+    (logs / "loop").symlink_to(logs)
+    with tensorboard("--logdir", str(logs)) as server:
+        names = [run["name"] for run in server.reviewed()["runs"]]
+        answers = [server.raw("data/plugin/scram/runs")[2]]
+        for name in [*names, "b", "c", "loop", "loop/loop/a"]:
+            for route in ("review", "why", "inside", "report"):
+                answers.append(server.raw(f"data/plugin/scram/{route}?run={urllib.parse.quote(name, safe='')}")[2])
+            answers.append(server.raw(f"data/plugin/scram/curve?tb_run={urllib.parse.quote(name, safe='')}&tag=loss")[2])
+        assert b"swordfish" not in b"".join(answers)
+        assert "swordfish" not in server.output()
+        assert not trace.exists()
+        assert len([name for name in names if name.endswith("a")]) <= 2, names
 
 
 def test_damaged_and_foreign_files_cost_a_note_and_nothing_else(tmp_path):

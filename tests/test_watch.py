@@ -84,6 +84,56 @@ def test_the_command_is_given_the_news_as_data(tmp_path):
     assert not list(tmp_path.glob("harm*"))
 
 
+def test_a_command_that_takes_too_long_is_stopped_with_all_that_it_started(tmp_path):
+    said = []
+    run_command(f"(sleep 5; touch {tmp_path / 'late'}) | cat", News("a", "error", "t"), said.append, seconds=0.5)
+    assert said == ["the command took longer than 0 s and was stopped"]
+    time.sleep(5)
+    assert not (tmp_path / "late").exists()
+
+
+def test_names_do_not_rewrite_the_terminal(tmp_path):
+    curve(tmp_path / "esc\x1b]0;pwned\x07\nFAKE", "loss", [1.0, NAN], wall_time=time.time())
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scram_plugin", "watch", str(tmp_path), "--every", "1"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        line = process.stdout.readline()
+    finally:
+        process.kill()
+        process.communicate()
+    assert "NaN" in line
+    assert "\x1b" not in line
+
+
+def test_two_findings_of_one_check_are_both_told(tmp_path):
+    for tag in ("auc", "recall"):
+        curve(tmp_path / "a", f"epoch_{tag}", [0.5, NAN, 0.5], wall_time=time.time())
+    curve(tmp_path / "a", "epoch_loss", [1.0, 0.9, 0.8], wall_time=time.time())
+    told = [news.title for news in watch(tmp_path, least="info").look() if news.finding["heuristic"] == "nonfinite-metric"]
+    review = Reviewer(str(tmp_path), catalogue()).review("a")
+    assert len(told) == len([f for f in review.findings if f["heuristic"] == "nonfinite-metric"]) > 0
+
+
+def test_a_run_that_is_gone_is_waited_for_no_more(tmp_path):
+    import shutil
+
+    curve(tmp_path / "a", "loss", [1.0, 0.9], wall_time=time.time())
+    curve(tmp_path / "b", "loss", [1.0, 0.9], wall_time=1.0)
+    watching = watch(tmp_path)
+    list(watching.look())
+    assert watching.live
+    shutil.rmtree(tmp_path / "a")
+    end = time.monotonic() + 10
+    while watching.live and time.monotonic() < end:
+        list(watching.look())
+        time.sleep(0.2)
+    assert watching.finished
+    only = watch(tmp_path, pattern="^new")
+    list(only.look())
+    assert not only.finished, "none of those that are asked for is there"
+
+
 def test_a_command_that_fails_is_told_and_no_more(tmp_path):
     said = []
     run_command("exit 3", News("a", "error", "t"), said.append)

@@ -1,14 +1,20 @@
 /** Findings that somebody calls no problem: hidden in this browser, until scram.toml says it for everybody. */
 
 import { signal } from "@preact/signals";
-import type { Finding, Headline, Review, RunEntry } from "./api";
+import { plural } from "./format";
+import type { Finding, Headline, Review, RunEntry, Severity } from "./api";
 
 export interface Hidden {
   run: string;
   heuristic: string;
 }
 
-export const hidden = signal<Hidden[]>([]);
+/** With how many findings of each severity it stood for when it was hidden. */
+interface Kept extends Hidden {
+  counts: Partial<Record<Severity, number>>;
+}
+
+export const hidden = signal<Kept[]>([]);
 
 const same = (a: Hidden, b: Hidden): boolean => a.run === b.run && a.heuristic === b.heuristic;
 let place = "";
@@ -25,12 +31,18 @@ export function loadHidden(logdir: string): void {
   }
 }
 
-function isHidden(entry: unknown): entry is Hidden {
-  const { run, heuristic } = (entry ?? {}) as Partial<Record<keyof Hidden, unknown>>;
-  return typeof run === "string" && typeof heuristic === "string";
+function isHidden(entry: unknown): entry is Kept {
+  const { run, heuristic, counts } = (entry ?? {}) as Partial<Record<keyof Kept, unknown>>;
+  return typeof run === "string" && typeof heuristic === "string" && typeof counts === "object" && counts !== null;
 }
 
-export function hide(entry: Hidden): void {
+/** Hide what a check found in a run. */
+export function hide(review: Review, heuristic: string): void {
+  const entry: Kept = { run: review.name, heuristic, counts: {} };
+  for (const finding of review.findings) {
+    if (finding.heuristic !== heuristic || finding.explained_by !== null) continue;
+    entry.counts[finding.severity] = (entry.counts[finding.severity] ?? 0) + 1;
+  }
   keep([...hidden.value.filter((other) => !same(other, entry)), entry]);
 }
 
@@ -38,7 +50,7 @@ export function show(entry: Hidden): void {
   keep(hidden.value.filter((other) => !same(other, entry)));
 }
 
-function keep(entries: Hidden[]): void {
+function keep(entries: Kept[]): void {
   hidden.value = entries;
   try {
     localStorage.setItem(place, JSON.stringify(entries));
@@ -48,20 +60,24 @@ function keep(entries: Hidden[]): void {
 }
 
 /** An entry of the list without its hidden findings; `order` are the ids of the letters in `outcomes`. */
-export function withoutHidden(run: RunEntry, entries: Hidden[], order: string[]): RunEntry {
-  const ids = entries.filter((entry) => entry.run === run.name).map((entry) => entry.heuristic);
-  if (ids.length === 0) return run;
+export function withoutHidden(run: RunEntry, entries: Kept[], order: string[]): RunEntry {
   const counts = { ...run.counts };
   let outcomes = run.outcomes;
-  for (const [i, id] of order.entries()) {
-    const severity = ({ E: "error", W: "warning", I: "info" } as const)[outcomes[i] ?? ""];
-    if (!severity || !ids.includes(id)) continue;
-    counts[severity] = Math.max(counts[severity] - 1, 0);
+  const gone: string[] = [];
+  for (const { heuristic, counts: were } of entries.filter((entry) => entry.run === run.name)) {
+    const i = order.indexOf(heuristic);
+    if (!"EWI".includes(outcomes[i] ?? "-")) continue; // it is not found there any more
     outcomes = `${outcomes.slice(0, i)}a${outcomes.slice(i + 1)}`;
+    for (const severity of ["error", "warning", "info"] as const) {
+      counts[severity] = Math.max(counts[severity] - (were[severity] ?? 0), 0);
+    }
+    gone.push(heuristic);
   }
-  const trouble = counts.error + counts.warning > 0;
-  const kind = trouble || run.headline.kind !== "trouble" ? run.headline.kind : counts.info > 0 ? "info" : "fine";
-  return { ...run, counts, outcomes, headline: { ...run.headline, kind } };
+  if (gone.length === 0) return run;
+  const kind = counts.error + counts.warning > 0 ? "trouble" : counts.info > 0 ? "info" : "fine";
+  const left = (["error", "warning", "info"] as const).filter((s) => counts[s] > 0).map((s) => plural(counts[s], s));
+  const text = `${left.length > 0 ? `${left.join(", ")} left` : "Nothing else found"}. Hidden here as no problem: ${gone.join(", ")}.`;
+  return { ...run, counts, outcomes, headline: { kind, text } };
 }
 
 /** The headline of a review of which some findings are hidden. */

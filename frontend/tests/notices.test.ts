@@ -29,10 +29,14 @@ describe("news", () => {
 });
 
 describe("what is hidden", () => {
-  const entries = [{ run: "a", heuristic: "x" }];
+  const entries = [{ run: "a", heuristic: "x", counts: { error: 2 } }];
   it("counts no more in its run alone", () => {
-    const left = withoutHidden(run("a", 1, "finished"), entries, ["x", "y"]);
+    const left = withoutHidden(run("a", 2, "finished"), entries, ["x", "y"]);
     expect([left.counts.error, left.outcomes, left.headline.kind]).toEqual([0, "a+", "fine"]);
+    expect(left.headline.text).toBe("Nothing else found. Hidden here as no problem: x.");
+    expect(withoutHidden(run("a", 3, "finished"), entries, ["x", "y"]).headline.text).toMatch(/^1 error left/);
+    const healed = run("a", 0, "finished", "++");
+    expect(withoutHidden(healed, entries, ["x", "y"])).toBe(healed);
     const other = run("b", 1, "finished");
     expect(withoutHidden(other, entries, ["x", "y"])).toBe(other);
   });

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scram_plugin import schema
+from scram_plugin.logs.facts import clean
 
 # TensorFlow's types.proto: numbers of data types -> NumPy; bfloat16 is widened by hand (the upper half of a float32).
 _FLOAT, _DOUBLE, _INT64, _BOOL, _BFLOAT16, _HALF, _UINT32, _UINT64 = 1, 2, 9, 10, 14, 19, 22, 23
@@ -133,6 +134,9 @@ class Own:
                     facts = json.loads(text)
                     if not isinstance(facts, dict):
                         raise ValueError
+                    facts, lost = clean(facts)
+                    if lost:
+                        self._remark(f"some of what {value.tag!r} tells is not as SCRAM writes it; that is passed over")
                     self.facts.append((wall_time, facts))
             except (ValueError, RecursionError):
                 self._remark(f"{value.tag!r} holds no text that SCRAM writes; it is passed over")

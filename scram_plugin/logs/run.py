@@ -84,10 +84,11 @@ class Run(Mapping[str, Series]):
 
     def index(self) -> None:
         self._series.clear()
-        self._tags = {}
+        tags: dict[str, list[str]] = {}
         for path in sorted(self.files):
             for tag in self.files[path].scalars:
-                self._tags.setdefault(tag, []).append(path)
+                tags.setdefault(tag, []).append(path)
+        self._tags = tags  # whole: others may be going through the tags meanwhile
         self.points = sum(len(column) for file in self.files.values() for column in file.scalars.values())
 
     def forget(self) -> None:

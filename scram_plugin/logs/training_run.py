@@ -112,7 +112,6 @@ class TrainingRun:
         Where no total of a loss was logged, it is that of every batch, or the sum of its parts.
         """
         if name not in self._curves:
-            self._curves[name] = None  # for a fallback that asks for itself
             candidates = [self._best(name), *(self.signal(other) for other in FALLBACKS.get(name, ()))]
             found = next((curve for curve in candidates if curve is not None), None)
             self._curves[name] = found or (self._measure(name) if name in FALLBACKS else None)

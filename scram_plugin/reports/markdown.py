@@ -95,7 +95,7 @@ def _fenced(language: str, text: str) -> Iterator[str]:
 
 def _code(text: str) -> str:
     """Untrusted text as code within a line."""
-    text = _line(text).replace("|", "¦")  # a table would end its cell there
+    text = _line(text).replace("|", "¦") or "(no name)"  # a bar would end the cell of a table
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     gap = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{fence}{gap}{text}{gap}{fence}"
@@ -103,14 +103,27 @@ def _code(text: str) -> str:
 
 def _text(text: str) -> str:
     """Untrusted text that no part of can become markup, but what stands between backticks as names of code."""
-    parts = _line(text).split("`")
-    if len(parts) % 2 == 0:
-        return _escaped(_line(text))
-    return "".join(_code(part) if i % 2 else _escaped(part) for i, part in enumerate(parts))
+    text = _line(text).strip()
+    parts = text.split("`")
+    if len(parts) % 2 == 0 or not all(parts[1:-1]):  # no pairs, or two of them side by side: no names of code
+        return _escaped(text)
+    said = "".join(_code(part) if i % 2 else _inline(part) for i, part in enumerate(parts))
+    return said if parts[0] == "" else _not_a_list(said)
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"([\\`*_{}\[\]<>#|~!&@])", r"\\\1", text)
+    return _not_a_list(_inline(text))
+
+
+def _inline(text: str) -> str:
+    text = re.sub(r"([\\`*_{}\[\]<>|~!&])", r"\\\1", text)
+    # an empty comment: nobody is called, no issue is linked, and no address becomes a link
+    return re.sub(r"(@|#|\bwww(?=\.)|:(?=//))", r"\1<!-- -->", text)
+
+
+def _not_a_list(text: str) -> str:
+    """What would begin a list, a heading or a rule at the start of a line is a sign like others."""
+    return re.sub(r"^([-+=]|\d+(?=[.)]))", lambda m: f"\\{m[1]}" if not m[1].isdigit() else f"{m[1]}<!-- -->", text)
 
 
 def _line(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from scram_plugin.review import Review
 from scram_plugin.why.answer import Answer, Step, beside, from_to, likeliest, on, usual
 from scram_plugin.why.thresholds import margins
 
+SECONDS = 3.0  # after which no more thresholds are tried: a run of a million steps is not judged in no time
 NEAREST = 3  # thresholds that are told of a run in which nothing was found,
 NEAR = 2.5  # if they would have to be moved by less than this factor
 SHOWN = 3  # signals that are named as what there is
@@ -26,7 +28,7 @@ def found(run: TrainingRun, review: Review, catalogue: Catalogue, finding: Mappi
         steps.append(beside(before, f"It is probably a consequence of “{before['title']}”.", pointed=True))
     steps += [beside(finding, f"Against “{c['title']}”: {c['against']}") for c in finding["causes"] if c["against"]]
     heuristic = next(h for h in catalogue.heuristics if h.id == finding["heuristic"])
-    for margin in margins(run, heuristic, catalogue.options_of(heuristic))[:1]:
+    for margin in margins(run, heuristic, catalogue.options_of(heuristic), SECONDS)[:1]:
         text = f"It would not be said with `{margin.option}` at {number(margin.turns_at)}; it is {number(margin.value)}."
         steps.append(beside(finding, text))
     cause = likeliest(finding)
@@ -74,10 +76,10 @@ def nothing(run: TrainingRun, review: Review, catalogue: Catalogue) -> Iterator[
     counts = review.counts()
     if counts["error"] or counts["warning"] or not review.passed:
         return
-    near = []
+    near, end_of_search = [], time.monotonic() + SECONDS
     for heuristic in catalogue.heuristics:
         if heuristic.id in review.passed:
-            nearest = margins(run, heuristic, catalogue.options_of(heuristic))[:1]
+            nearest = margins(run, heuristic, catalogue.options_of(heuristic), end_of_search - time.monotonic())[:1]
             near += [(margin.factor, heuristic.id, margin) for margin in nearest if margin.factor < NEAR]
     steps = [
         Step(f"{len(review.passed)} checks passed; {len(review.inconclusive) + len(review.not_checked)} could not be made.")
@@ -89,7 +91,11 @@ def nothing(run: TrainingRun, review: Review, catalogue: Catalogue) -> Iterator[
             span = (said.first_step, said.last_step)
             at = said.bad_step if said.bad_step is not None else said.best_step
             steps.append(Step(f"{text}; it is {number(margin.value)}.", said.curves[0], said.axis, span, at))
+    for entry in review.accepted:
+        reason = f" ({entry['reason']})" if entry["reason"] else ""
+        steps.append(beside(entry["finding"], f"“{entry['finding']['title']}” is there, accepted as no problem{reason}."))
     steps += _there(run)
     none = f"No check was within a factor of {NEAR} of saying something."
     end = "The checks that came nearest are listed; none reached its threshold." if near else none
+    end = "What was found is accepted as no problem here." if review.accepted else end
     yield Answer("not-flagged", "Why is nothing flagged in this run?", steps, "fine", end)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,11 +31,15 @@ class Margin:
         return max(self.turns_at / self.value, self.value / self.turns_at)
 
 
-def margins(run: TrainingRun, heuristic: Heuristic, options: Mapping[str, Any]) -> list[Margin]:
+def margins(run: TrainingRun, heuristic: Heuristic, options: Mapping[str, Any], seconds: float = 5.0) -> list[Margin]:
     """For each threshold of a check the value, if one is within reach, at which a finding would come or go; the nearest first.
 
-    Whole numbers say how much evidence is asked for, they are no thresholds. What is set at 1 or below is a fraction.
+    What is not found after `seconds` is left out. Whole numbers say how much evidence is asked for, they are no thresholds.
+    What is set at 1 or below is a fraction.
     """
+    if seconds <= 0:
+        return []
+    end = time.monotonic() + seconds
     now = _found(run, heuristic, options)
     if now is _SILENT:
         return []
@@ -43,7 +48,8 @@ def margins(run: TrainingRun, heuristic: Heuristic, options: Mapping[str, Any]) 
         value = options[option.name]
         if not isinstance(value, float) or value <= 0:
             continue
-        nearest = [m for m in (_turn(run, heuristic, options, option.name, up, now) for up in (True, False)) if m is not None]
+        both = (_turn(run, heuristic, options, option.name, up, now, end) for up in (True, False))
+        nearest = [margin for margin in both if margin is not None]
         turns += [m for m in sorted(nearest, key=lambda m: m.factor)[:1] if value > 1 or m.turns_at <= 1]
     return sorted(turns, key=lambda m: m.factor)
 
@@ -58,7 +64,9 @@ def _found(run: TrainingRun, heuristic: Heuristic, options: Mapping[str, Any]) -
         return _SILENT
 
 
-def _turn(run: TrainingRun, heuristic: Heuristic, options: Mapping[str, Any], name: str, up: bool, now: Any) -> Margin | None:
+def _turn(
+    run: TrainingRun, heuristic: Heuristic, options: Mapping[str, Any], name: str, up: bool, now: Any, end: float
+) -> Margin | None:
     value = options[name]
 
     def at(factor: float) -> tuple[float, Any]:
@@ -67,6 +75,8 @@ def _turn(run: TrainingRun, heuristic: Heuristic, options: Mapping[str, Any], na
 
     same, factor = 1.0, 1.0
     while factor < REACH:
+        if time.monotonic() > end:
+            return None
         factor *= STRIDE
         moved, found = at(factor if up else 1 / factor)
         if found is not _SILENT and (found is None) != (now is None):
@@ -74,7 +84,7 @@ def _turn(run: TrainingRun, heuristic: Heuristic, options: Mapping[str, Any], na
         same = factor
     else:
         return None
-    while factor / same > 1 + NARROW:
+    while factor / same > 1 + NARROW and time.monotonic() < end:
         middle = (same * factor) ** 0.5
         tried, outcome = at(middle if up else 1 / middle)
         if outcome is not _SILENT and (outcome is None) != (now is None):

@@ -77,7 +77,7 @@ export function Catalogue(): VNode {
               <code>{shown.id}</code> needs {shown.needs.join("; ")}.
             </p>
             <Section page={shown} heading="Why it matters" />
-            <Examples id={shown.id} />
+            <Examples key={shown.id} id={shown.id} />
             <section>
               <h3>Likely causes and how to fix them</h3>
               {shown.causes.map((cause) => (

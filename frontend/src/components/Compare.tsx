@@ -60,7 +60,7 @@ function Findings({ shown }: { shown: Comparison }): VNode | null {
     <section>
       <h3>Findings</h3>
       <Table first="check" shown={shown} last="now">
-        {entries.map(({ heuristic, change, before, after, reason }) => (
+        {entries.map(({ heuristic, change, before, after, reason, accepted }) => (
           <tr data-change={change}>
             <th scope="row">
               <button type="button" class="link" onClick={() => openHeuristic(heuristic)}>
@@ -75,6 +75,7 @@ function Findings({ shown }: { shown: Comparison }): VNode | null {
             </td>
             <td class={`change ${change}`}>
               <span aria-hidden="true">{CHANGES[change].sign}</span> {CHANGES[change].word}
+              {accepted && <span class="hint">, accepted</span>}
             </td>
           </tr>
         ))}

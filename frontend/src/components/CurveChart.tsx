@@ -22,6 +22,9 @@ export function CurveChart({ run, finding }: { run: string; finding: Finding }):
       axis={axis}
       marks={{ axis, first, last, bad: finding.bad_step, best: finding.best_step }}
       zoom={heuristicId.peek() === finding.heuristic ? zoomed.peek() : null}
+      onWhole={() => {
+        if (heuristicId.peek() === finding.heuristic) zoomed.value = null; // the address says it no longer
+      }}
       link={(zoom) => linkTo({ run, heuristic: finding.heuristic, zoom: zoom?.join("-") ?? "" })}
     />
   );

@@ -6,7 +6,7 @@ import type { Finding, HeuristicPage } from "../api";
 import { CONFIDENCE_HELP, SIGN } from "../format";
 import { hide } from "../hidden";
 import { timeSeriesLink } from "../parentPage";
-import { asked, heuristics, openHeuristic } from "../store";
+import { asked, heuristics, openHeuristic, review } from "../store";
 import { Code, Diff } from "./Code";
 import { CurveChart } from "./CurveChart";
 import { SafeHtml } from "./SafeHtml";
@@ -131,7 +131,7 @@ export function FindingCard({ run, finding, level }: { run: string; finding: Fin
               All about {finding.heuristic}
             </button>
             {level !== "folded" && (
-              <button type="button" class="link" onClick={() => hide({ run, heuristic: finding.heuristic })}>
+              <button type="button" class="link" onClick={() => review.value && hide(review.value, finding.heuristic)}>
                 Not a problem here
               </button>
             )}

@@ -94,7 +94,7 @@ function Classes({ classes }: { classes: NonNullable<Answer["classes"]> }): VNod
 
 export function Inside({ run }: { run: string }): VNode {
   const open = inside.value !== "";
-  const version = selectedEntry.value?.fingerprint ?? "";
+  const version = `${selectedEntry.value?.fingerprint} ${selectedEntry.value?.last_event}`;
   const { answer, failure } = useFetched(open ? () => fetchInside(run) : null, [run, open, version]);
   const empty = answer && answer.layers.length + answer.quantities.length + answer.tensors.length === 0;
   return (

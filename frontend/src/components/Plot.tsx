@@ -9,6 +9,7 @@ import { formatNumber, placeOf } from "../format";
 import type { Marks } from "../plot/marks";
 import { HEIGHT, options } from "../plot/options";
 import { align, firstView, smoothed, toPoints, wantsLog, type Points } from "../plot/points";
+import { selectedEntry } from "../store";
 import { theme } from "../theme";
 import { CopyButton } from "./Code";
 
@@ -28,6 +29,8 @@ interface Props {
   zoom?: [number, number] | null;
   /** The address of this chart with the part that is shown. */
   link?: (zoom: [number, number] | null) => string;
+  /** Called when the whole curve is shown again. */
+  onWhole?: () => void;
   /** Where the points come from, if not from the server's curves. */
   load?: () => Promise<Points[]>;
 }
@@ -42,12 +45,12 @@ function description(lines: Line[], points: Points[], axis: string, marks: Marks
   return `Curves over ${axis}: ${parts.join("; ")}.${marked}`;
 }
 
-export function Plot({ lines, axis, marks = null, zoom: asked = null, link, load }: Props): VNode {
+export function Plot({ lines, axis, marks = null, zoom: asked = null, link, onWhole, load }: Props): VNode {
   const holder = useRef<HTMLDivElement>(null);
   const [zoom, setZoom] = useState<[number, number] | null>(asked);
   const [log, setLog] = useState<boolean | null>(null);
   const [weight, setWeight] = useState(0);
-  const key = JSON.stringify([lines, marks?.last]);
+  const key = JSON.stringify([lines, marks?.last, selectedEntry.value?.last_event]); // of a live run there is more each time
   const fetchAll = (part: { from?: number; to?: number }) =>
     load?.() ??
     Promise.all(lines.map((line) => fetchCurve(line.run, line.curve, POINTS, part))).then((curves) => curves.map(toPoints));
@@ -84,6 +87,10 @@ export function Plot({ lines, axis, marks = null, zoom: asked = null, link, load
     };
   }, [drawn, theme.value, logarithmic, weight, zoom?.[0], zoom?.[1]]);
 
+  const whole = (): void => {
+    setZoom(null);
+    onWhole?.();
+  };
   if (failure) return <p class="note">The curve could not be loaded. {failure}</p>;
   return (
     <figure class="chart">
@@ -93,7 +100,7 @@ export function Plot({ lines, axis, marks = null, zoom: asked = null, link, load
         data-points={drawn?.map((curve) => curve.steps.length).join(" ")}
         ref={holder}
         style={{ minHeight: `${HEIGHT}px` }}
-        onDblClick={() => setZoom(null)}
+        onDblClick={whole}
       />
       <figcaption class="tools">
         <button type="button" aria-pressed={logarithmic} onClick={() => setLog(!logarithmic)}>
@@ -111,7 +118,7 @@ export function Plot({ lines, axis, marks = null, zoom: asked = null, link, load
           />
         </label>
         {zoom ? (
-          <button type="button" onClick={() => setZoom(null)}>
+          <button type="button" onClick={whole}>
             Whole curve
           </button>
         ) : (

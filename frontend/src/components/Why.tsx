@@ -65,11 +65,12 @@ function Question({ run, answer }: { run: string; answer: Answer }): VNode {
 
 export function Why({ run }: { run: string }): VNode {
   const [open, setOpen] = useState(asked.peek() !== "");
-  const fingerprint = selectedEntry.value?.fingerprint;
+  const minute = Math.floor((selectedEntry.value?.last_event ?? 0) / 60); // of a live run they are asked again once a minute
+  const version = `${selectedEntry.value?.fingerprint} ${minute}`;
   useEffect(() => {
     if (asked.value) setOpen(true);
   }, [asked.value]);
-  const { answer, failure } = useFetched(open ? () => fetchAnswers(run) : null, [run, open, fingerprint]);
+  const { answer, failure } = useFetched(open ? () => fetchAnswers(run) : null, [run, open, version]);
   const answers = answer?.questions;
   const ready = answers !== undefined;
   useEffect(() => {

@@ -1,0 +1,109 @@
+"""The facts of a fit are data of a stranger: whatever has another form than `training/model_facts.py` gives it is left out.
+
+So who reads them need not ask each time what they are; keys that are not known here are passed on as they are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+NUMBER, TEXT = (int, float), (str,)
+DROPPED = object()
+DEEPEST = 20  # models within models
+
+_MADE = {"class": TEXT}
+_TENSORS = [{"name": TEXT, "shape": [(int, type(None))], "dtype": TEXT}]
+_LAYER: dict[str, Any] = {
+    "name": TEXT,
+    "path": TEXT,
+    "class": TEXT,
+    "custom": (bool,),
+    "settings": {},
+    "activation": TEXT,
+    "parameters": (int,),
+    "trainable": (bool,),
+    "initializer": _MADE,
+    "bias": NUMBER,
+    "kernel": [(int,)],
+    "regularizer": _MADE,
+    "regularized": (bool,),
+    "from": [TEXT],
+    "paths": [[TEXT]],
+}
+_LAYER["layers"] = [_LAYER]
+_DATA = {"samples": (int,), "counts": [NUMBER], "changes": (int,)}
+SHAPE: dict[str, Any] = {
+    "framework": TEXT,
+    "versions": {},
+    "model": {
+        "name": TEXT,
+        "class": TEXT,
+        "kind": TEXT,
+        "parameters": (int,),
+        "trainable_parameters": (int,),
+        "inputs": _TENSORS,
+        "outputs": _TENSORS,
+        "output_units": (int,),
+        "paths": [[TEXT]],
+        "layers": [_LAYER],
+    },
+    "loss": {"name": TEXT, "class": TEXT, "from_logits": (bool,), "custom": (bool,), "source": TEXT},
+    "optimizer": {"class": TEXT, "learning_rate": NUMBER, "schedule": (bool,), "settings": {}},
+    "dtype_policy": TEXT,
+    "fit": {
+        "epochs": (int,),
+        "steps": (int,),
+        "every": (int,),
+        "batch_size": (int,),
+        "samples": (int,),
+        "validation_samples": (int,),
+        "shuffle": (bool,),
+    },
+    "source": {
+        "file": TEXT,
+        "line": (int,),
+        "statements": [{"role": TEXT, "line": (int,), "text": TEXT}],
+    },
+    "data": {"training": _DATA, "validation": _DATA},
+}
+# What makes no sense without: an entry of a list that lacks one of these is left out.
+_NEEDED = ({"role", "line", "text"}, {"name", "shape"}, {"name", "class"})
+
+
+def clean(facts: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+    """The facts as far as they have the form that is known, and whether something was left out."""
+    lost: list[str] = []
+    kept = _cleaned(facts, SHAPE, lost, DEEPEST)
+    return kept if isinstance(kept, dict) else {}, bool(lost)
+
+
+def _cleaned(value: Any, shape: Any, lost: list[str], depth: int) -> Any:
+    if isinstance(shape, dict):
+        if not isinstance(value, Mapping) or depth == 0:
+            return _drop(value, lost)
+        found = {k: _cleaned(v, shape[k], lost, depth - 1) if k in shape else v for k, v in value.items()}
+        return {k: v for k, v in found.items() if v is not DROPPED}
+    if isinstance(shape, list):
+        if not isinstance(value, list):
+            return _drop(value, lost)
+        items = [_cleaned(item, shape[0], lost, depth - 1) for item in value]
+        of_dicts = isinstance(shape[0], dict)
+        needed = next((keys for keys in _NEEDED if of_dicts and keys <= shape[0].keys()), ())
+        whole = [item for item in items if item is not DROPPED and all(item.get(key) is not None for key in needed)]
+        if len(whole) < len(items):
+            lost.append("entry")
+        return whole
+    if value is None:
+        return None  # "not known", as the writer says it
+    right = isinstance(value, shape) and (bool in shape or not isinstance(value, bool))
+    if right and isinstance(value, float) and not math.isfinite(value):
+        right = False
+    return value if right else _drop(value, lost)
+
+
+def _drop(value: Any, lost: list[str]) -> Any:
+    if value is not None:
+        lost.append("value")
+    return DROPPED
