@@ -1,11 +1,14 @@
 """Overfitting is found where the validation loss rises, and nowhere else."""
 
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
 from keras import layers
 
+from scram_plugin.heuristics.curves import loss_spike
+from scram_plugin.heuristics.curves import noise as noise_module
 from scram_plugin.heuristics.curves.shape import shape
 from tests.event_files import curve
 from tests.heuristics.trainings import IMAGES, classifier, finding, found, noisy_labels, review_of, reviewed
@@ -73,6 +76,29 @@ def test_one_last_point_out_of_line_raises_nothing(tmp_path):
     flat = np.full(24, 0.5) + np.random.default_rng(0).normal(0, 0.004, 24)
     flat[-1] *= 1.25
     assert ID in run(tmp_path, falling(24), flat).passed
+
+
+def test_medians_of_parts_are_those_of_the_whole(monkeypatch):
+    values = np.random.default_rng(0).normal(size=5_000)
+    windows = np.lib.stride_tricks.sliding_window_view(values, 21)
+    monkeypatch.setattr(noise_module, "_AT_ONCE", 1_000)
+    assert np.array_equal(noise_module.sliding_medians(values, 21), np.median(windows, axis=1))
+    assert np.array_equal(noise_module.sliding_medians(values, 21, 7), np.median(windows, axis=1)[::7])
+
+
+def test_a_spike_in_two_million_points_is_found_in_little_memory(tmp_path):
+    values = 1.0 + np.random.default_rng(0).normal(0, 0.01, 2_000_000)
+    values[1_234_567] = 9.0
+    wave = values + np.linspace(2, 0, len(values))
+    start = time.process_time()
+    tracemalloc.start()
+    level = loss_spike._level(wave)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 400e6, "all windows at once would be 3 GB"
+    assert time.process_time() - start < 3
+    assert np.abs(level - np.linspace(3, 1, len(values))).max() < 0.01
+    assert int(np.argmax(wave - level)) == 1_234_567
 
 
 def test_a_million_points_are_judged_in_time(tmp_path):

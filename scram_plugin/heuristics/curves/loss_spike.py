@@ -25,6 +25,7 @@ START = 0.1  # of the curve: what happens there is warming up
 LOST = 0.05  # of the loss before a spike: if it never comes nearer to that again, the spike did harm
 TAIL = 5  # single jumps from which on they are no accidents
 APART = 2.0  # times the highest point that is not called a spike
+VERY_LONG = 100_000  # points from which on the level is taken at some points and drawn through between them
 RETURN = 5  # points after the last spike in which the loss may come back
 LONG = 0.02  # of the curve: a spike that lasts longer has cost training time, and is a warning
 
@@ -94,7 +95,11 @@ def _level(values: np.ndarray) -> np.ndarray:
     """The median of a tenth of the curve around each point, at least 9 and at most 201 points."""
     half = min(max(4, len(values) // 20), 100)
     padded = reflected(values, half)
-    return sliding_medians(padded, 2 * half + 1)
+    if len(values) <= VERY_LONG:
+        return sliding_medians(padded, 2 * half + 1)
+    every = half // 5  # neighbouring medians share nearly all of their values
+    known = sliding_medians(padded, 2 * half + 1, every)
+    return np.interp(np.arange(len(values)), np.arange(0, len(values), every), known)
 
 
 HEURISTIC = Heuristic(

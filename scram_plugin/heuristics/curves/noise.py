@@ -8,6 +8,7 @@ import numpy as np
 # absolute deviation of a normal variable is s / 1.4826 (Hampel, JASA 69, 1974). Second differences take out any trend that
 # is close to straight over three points.
 _SCALE = float(1.4826 / np.sqrt(6.0))
+_AT_ONCE = 1 << 20  # values that are sorted at once: all windows of ten million points would be gigabytes
 _SHORT = 2000  # values up to which sorting is quicker than what NumPy's median does before it looks at a value
 
 
@@ -25,10 +26,15 @@ def reflected(values: np.ndarray, count: int) -> np.ndarray:
     return np.concatenate([values[count:0:-1], values, values[-2 : -count - 2 : -1]])
 
 
-def sliding_medians(values: np.ndarray, count: int) -> np.ndarray:
-    """The median of each `count` neighbouring values, shape (len(values) - count + 1,)."""
-    ordered = np.sort(np.lib.stride_tricks.sliding_window_view(values, count), axis=1)
-    return (ordered[:, (count - 1) // 2] + ordered[:, count // 2]) / 2
+def sliding_medians(values: np.ndarray, count: int, every: int = 1) -> np.ndarray:
+    """The median of each `count` neighbouring values, shape (len(values) - count + 1,); with `every` of every n-th of them."""
+    windows = np.lib.stride_tricks.sliding_window_view(values, count)[::every]
+    found = np.empty(len(windows))
+    at_once = max(_AT_ONCE // count, 1)
+    for start in range(0, len(windows), at_once):
+        ordered = np.sort(windows[start : start + at_once], axis=1)
+        found[start : start + at_once] = (ordered[:, (count - 1) // 2] + ordered[:, count // 2]) / 2
+    return found
 
 
 def noise(values: np.ndarray) -> float:
