@@ -26,7 +26,7 @@ SHORTEST_INTERVAL = 1.0  # seconds between two looks at the directory, however m
 FRESH = 1.0  # seconds beyond the pause between two looks for which a look is new enough: who asks then waits for no other
 SHARE = 4.0  # times as long as a look takes is the pause after it, so that watching many live trainings leaves time for others
 LONGEST_PAUSE = 4.0  # seconds
-FIRST_SLICE = 0.3  # seconds of reading before the first reviews; the next slice is twice as long, so that few are needed
+FIRST_SLICE = 0.3  # seconds of reading before the first reviews; the next slice is four times as long, so that few are needed
 
 logger = logging.getLogger("scram")
 
@@ -162,7 +162,7 @@ class Reviewer:
             before = self._read[0]
             self._take(changed)
             self._review_pending()
-            seconds *= 2
+            seconds *= 4
             changed = self.logs.refresh(progress, seconds)
         if changed or self._pending or not self._looked:  # else nothing is new; a look that finds nothing is cheap
             self._take(changed)

@@ -37,8 +37,9 @@ class Logdir(Mapping[str, Run]):
         self.roots = [("", os.fspath(roots))] if isinstance(roots, str | os.PathLike) else list(roots)
         self.memory = memory
         self.problems: list[Problem] = []
-        self.complete = True  # whether the last look had the time to read all that it found
         self.unread: set[str] = set()  # TensorBoard runs of which nothing was read yet, for want of time
+        self._left: dict[str, list[Listed]] = {}  # what the last look has found, and had no time to read
+        self._left_problems: list[Problem] = []
         self._runs: dict[str, Run] = {}
         self._storages: dict[str, Local | Remote] = {}
         self._asked = 0
@@ -67,9 +68,22 @@ class Logdir(Mapping[str, Run]):
         Stops after about `seconds`; `complete` says whether that was enough, and the next look goes on where it was not.
         """
         end = time.monotonic() + seconds
-        problems: list[Problem] = []
-        listed: dict[str, list[Listed]] = {}
         changed: set[str] = set()
+        if not self._left:
+            self._left_problems = []
+            self._left = self._list(changed, self._left_problems)
+        changed |= self._read(progress, end)
+        self.problems = self._left_problems + self._file_problems()
+        return changed
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last look had the time to read all that it found."""
+        return not self._left
+
+    def _list(self, changed: set[str], problems: list[Problem]) -> dict[str, list[Listed]]:
+        """The files of each TensorBoard run as they lie there now; runs that came and went are added to `changed`."""
+        listed: dict[str, list[Listed]] = {}
         for prefix, root in self.roots:
             where = self._storage(root, problems)
             if where is None:
@@ -85,9 +99,7 @@ class Logdir(Mapping[str, Run]):
             del self._runs[name]
             self.unread.discard(name)
             changed.add(name)
-        changed |= self._read(listed, progress, end)
-        self.problems = problems + self._file_problems()
-        return changed
+        return listed
 
     def _storage(self, root: str, problems: list[Problem]) -> Local | Remote | None:
         if root not in self._storages:
@@ -98,9 +110,9 @@ class Logdir(Mapping[str, Run]):
                 return None
         return self._storages[root]
 
-    def _read(self, listed: dict[str, list[Listed]], progress: Progress | None, end: float) -> set[str]:
-        """Reads all runs in which there may be something new, until the time has come; returns those that changed."""
-        todo, size = [], 0
+    def _read(self, progress: Progress | None, end: float) -> set[str]:
+        """Reads what is left, where there may be something new, until the time has come; returns the runs that changed."""
+        listed, todo, size = self._left, [], 0
         for name, files in listed.items():
             run = self._runs[name]
             unread = run.unread(files)
@@ -134,7 +146,7 @@ class Logdir(Mapping[str, Run]):
                         changed.add(grown)
                     if progress is not None:
                         progress(done, len(todo))
-            self.complete = done == len(todo)
+            self._left = {name: listed[name] for name in todo[done:]}
         return changed
 
     def _bound(self, latest: Run) -> None:
