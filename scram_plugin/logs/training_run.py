@@ -75,7 +75,7 @@ class TrainingRun:
                 found[signal] = sorted(sources, key=lambda s: (len(self._logs[s[1]][s[2]]) < 2, s[0]))
         return found
 
-    @property
+    @cached_property
     def signals(self) -> list[str]:
         """The names of the signals that were logged."""
         return sorted({*self._meanings, *(s for s in FALLBACKS if self.signal(s) is not None)} - {""})

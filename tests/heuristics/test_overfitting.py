@@ -81,6 +81,10 @@ def test_one_last_point_out_of_line_raises_nothing(tmp_path):
 def test_medians_of_parts_are_those_of_the_whole(monkeypatch):
     values = np.random.default_rng(0).normal(size=5_000)
     windows = np.lib.stride_tricks.sliding_window_view(values, 21)
+    for count, every in ((3, 1), (4, 1), (5, 3), (9, 2)):
+        few = values[:100]
+        expected = np.median(np.lib.stride_tricks.sliding_window_view(few, count), axis=1)[::every]
+        assert np.array_equal(noise_module.sliding_medians(few, count, every), expected)
     monkeypatch.setattr(noise_module, "_AT_ONCE", 1_000)
     assert np.array_equal(noise_module.sliding_medians(values, 21), np.median(windows, axis=1))
     assert np.array_equal(noise_module.sliding_medians(values, 21, 7), np.median(windows, axis=1)[::7])

@@ -8,6 +8,7 @@ import numpy as np
 # absolute deviation of a normal variable is s / 1.4826 (Hampel, JASA 69, 1974). Second differences take out any trend that
 # is close to straight over three points.
 _SCALE = float(1.4826 / np.sqrt(6.0))
+_NARROW = 9  # values of a window up to which copies of a short curve are quicker than NumPy's windows
 _AT_ONCE = 1 << 20  # values that are sorted at once: all windows of ten million points would be gigabytes
 _SHORT = 2000  # values up to which sorting is quicker than what NumPy's median does before it looks at a value
 
@@ -28,6 +29,10 @@ def reflected(values: np.ndarray, count: int) -> np.ndarray:
 
 def sliding_medians(values: np.ndarray, count: int, every: int = 1) -> np.ndarray:
     """The median of each `count` neighbouring values, shape (len(values) - count + 1,); with `every` of every n-th of them."""
+    if count <= _NARROW and len(values) <= _SHORT:
+        shifted = [values[i : len(values) - count + 1 + i : every] for i in range(count)]
+        ordered = np.sort(np.array(shifted), axis=0)
+        return (ordered[(count - 1) // 2] + ordered[count // 2]) / 2
     windows = np.lib.stride_tricks.sliding_window_view(values, count)[::every]
     found = np.empty(len(windows))
     at_once = max(_AT_ONCE // count, 1)
