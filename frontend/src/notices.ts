@@ -12,7 +12,9 @@ export const notifying = signal(false);
 export const refused = signal("");
 const unseen = signal(0);
 
-export function announce(news: News[], open: (run: string) => void): void {
+/** `read` is the run that stands open: of that nobody who looks at the page needs to be told. */
+export function announce(all: News[], read: string, open: (run: string) => void): void {
+  const news = visible() ? all.filter(({ run }) => run !== read) : all;
   if (news.length === 0) return;
   toasts.value = [...toasts.value, ...news].slice(-MOST_TOASTS);
   if (visible()) return;

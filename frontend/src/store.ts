@@ -85,13 +85,15 @@ export async function refresh(): Promise<void> {
       if (catalogue) heuristics.value = catalogue.heuristics;
       runs.value = answer;
     });
-    if (before && news.removed !== null) announce(newsOf(before.runs, news.runs), select);
     problem.value = null;
     const done = answer.progress.looked && answer.progress.done === answer.progress.total;
     const gone = !answer.runs.some((run) => run.name === selected.value);
     if ((done || performance.now() - begun > PATIENCE) && (!selected.value || (gone && done && !chosen))) {
       const worst = [...answer.runs].sort(worstFirst)[0];
       if (worst) selected.value = worst.name;
+    }
+    if (before && news.removed !== null) {
+      announce(newsOf(before.runs, news.runs), view.value === "findings" ? selected.value : "", select);
     }
     await loadReview();
   } catch (error) {

@@ -59,6 +59,30 @@ def test_news_of_a_live_training(browser, tmp_path):
         page.context.close()
 
 
+def test_of_the_run_that_stands_open_nobody_is_told(browser, tmp_path):
+    curve(tmp_path / "live", "loss", [1.0, 0.9], wall_time=time.time())
+    with tensorboard("--logdir", str(tmp_path)) as server:
+        server.reviewed(1)
+        page = open_tab(browser, server)
+        settle(page)
+        curve(tmp_path / "live", "loss", [0.8, NAN], first_step=2, wall_time=time.time())
+        page.scram.wait_for_selector("article[data-finding=nonfinite-loss]", timeout=20_000)
+        assert page.scram.locator(".toast").count() == 0
+        page.context.close()
+
+
+def test_runs_without_a_group_come_first(browser, tmp_path):
+    for name in ("a/one", "b", "c/two"):
+        curve(tmp_path / name, "loss", [1.0, 0.9], wall_time=1.0)
+    with tensorboard("--logdir", str(tmp_path)) as server:
+        server.reviewed(3)
+        page = open_tab(browser, server)
+        settle(page)
+        rows = page.scram.eval_on_selector_all("nav.runs li", "all => all.map(li => li.innerText.split('\\n')[0])")
+        assert rows == ["b", "a", "one", "c", "two"]
+        page.context.close()
+
+
 def test_nothing_is_news_when_the_tab_is_opened(tab_at):
     page = tab_at("#scram")
     settle(page)

@@ -75,6 +75,13 @@ def test_float16(tmp_path):
     assert one["causes"][0]["id"] == "float16"
 
 
+def test_one_curve_is_shown_once(tmp_path):
+    """In the first epoch there is the loss of batches alone, which stands in for that of epochs."""
+    curve(tmp_path, "batch_loss", [1.0, float("nan")])
+    one = finding(review_of(tmp_path), ID)
+    assert len(one["curves"]) == 1
+
+
 def test_a_plain_log_knows_the_step_and_no_more(tmp_path):
     curve(tmp_path, "loss", [1.0, 0.8, 0.7, np.nan, np.nan])
     one = finding(review_of(tmp_path), ID)

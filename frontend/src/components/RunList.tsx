@@ -51,7 +51,9 @@ function rowsOf(entries: RunEntry[]): (string | RunEntry)[] {
     if (members) members.push(run);
     else groups.set(group, [run]);
   }
-  return [...groups].flatMap(([group, members]) => (group ? [group, ...members] : members));
+  const alone = groups.get("") ?? []; // first: without a heading they would seem to belong to the group before
+  groups.delete("");
+  return [...alone, ...[...groups].flatMap(([group, members]) => [group, ...members])];
 }
 
 function Run({ run, chosen, pick }: { run: RunEntry; chosen: boolean; pick: (name: string) => void }): VNode {

@@ -57,6 +57,7 @@ export function crosses(curves: Points[]): uPlot.Plugin {
     u.ctx.save();
     u.ctx.strokeStyle = colour("error");
     u.ctx.lineWidth = 1.5 * devicePixelRatio;
+    u.ctx.setLineDash([]); // the last curve may have been a dashed one
     const size = 3 * devicePixelRatio;
     let previous = -Infinity;
     for (const curve of curves) {

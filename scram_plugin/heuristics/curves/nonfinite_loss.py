@@ -32,7 +32,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curves += [c for signal in OTHERS for c in run.every(signal)]
     if not curves:
         raise NotChecked("no training loss was logged", 'model.fit(..., callbacks=[SCRAM(log_dir="logs/exp1")])')
-    bad_curves = [c for c in curves if _bad(c, options["strict"]).any()]
+    # before the first epoch ends the batch loss stands in for the training loss: one curve
+    bad_curves = [c for c in dict.fromkeys(curves) if _bad(c, options["strict"]).any()]
     if not bad_curves:
         return
     curve = bad_curves[0]
