@@ -6,7 +6,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -14,14 +14,17 @@ from rich.markdown import Markdown
 from rich.markup import escape
 from rich.table import Table
 
-from scram_plugin import __version__
+from scram_plugin import __version__, baseline
 from scram_plugin.configuration import configured
 from scram_plugin.heuristics.catalogue import BadOption, Catalogue
 from scram_plugin.heuristics.heuristic import SEVERITIES
 from scram_plugin.logs.logdir import Logdir, Progress, read
 from scram_plugin.logs.pairing import training_runs
+from scram_plugin.reports import github as github_report
 from scram_plugin.reports import json as json_report
+from scram_plugin.reports import junit as junit_report
 from scram_plugin.reports import markdown as markdown_report
+from scram_plugin.reports import sarif as sarif_report
 from scram_plugin.reports import text as text_report
 from scram_plugin.review import Review, file_notes, review
 from scram_plugin.reviewer import Reviewer
@@ -32,6 +35,8 @@ examples:
   scram check logs                                  judge every training run below logs/
   scram check logs --run 'exp7$' --format json      one run, for a program to read
   scram check logs --fail-on warning                for CI: exit status 1 on any warning
+  scram check logs --format json --output known.json; scram check logs --baseline known.json
+                                                    for CI: exit status 1 on what is new
   scram check logs --set overfitting.patience=10    with another threshold
   scram check logs --format markdown                for an issue or a report
   scram watch logs --exec 'notify-send -- "$SCRAM_RUN" "$SCRAM_TITLE"'
@@ -39,6 +44,7 @@ examples:
 
 exit status: 0 nothing at or above --fail-on, 1 something, 2 it could not judge
 """
+FORMATS = ("text", "json", "sarif", "junit", "markdown", "github")
 WATCHING = """\
 Follow a log directory while trainings write to it, and tell what is new: findings, and that a training has ended.
 
@@ -97,13 +103,16 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     check.add_argument("logdir", nargs="+", metavar="LOGDIR", help="a directory with event files, at any depth")
-    check.add_argument("--format", choices=("text", "json", "markdown"), default="text", help="what to print (default: text)")
+    check.add_argument("--format", choices=FORMATS, default="text", help="what to print (default: text)")
     check.add_argument("--output", metavar="FILE", help="write the answer to FILE instead of standard output")
     check.add_argument(
         "--fail-on",
         choices=(*SEVERITIES, "never"),
         default="error",
         help="the least severity that makes the exit status 1 (default: error)",
+    )
+    check.add_argument(
+        "--baseline", metavar="FILE", help="an earlier report (--format json): what it has is known, and counts no more"
     )
     check.add_argument("--run", metavar="REGEX", help="only training runs in whose name REGEX is found")
     _choices(check)
@@ -151,6 +160,7 @@ def _catalogue(options: argparse.Namespace) -> Catalogue:
 
 def _check(options: argparse.Namespace) -> int:
     catalogue, pattern = _catalogue(options), _pattern(options)
+    known = baseline.load(Path(options.baseline)) if options.baseline else {}
     reviews: list[Review] = []
     progress = Console(stderr=True)
     with progress.status("reading ...") if progress.is_terminal else _Silent() as status:
@@ -165,7 +175,8 @@ def _check(options: argparse.Namespace) -> int:
                     print(f"scram: {problem.path}: {problem.sentence}", file=sys.stderr)
     if not reviews:
         raise Failure(f"no training run has a name that matches {options.run!r}; without --run all are judged")
-    _write(options, reviews)
+    baseline.apply(reviews, known, options.baseline or "")
+    _write(options, reviews, catalogue)
     level = SEVERITIES.index(options.fail_on) if options.fail_on in SEVERITIES else -1
     return int(any(r.counts()[severity] for r in reviews for severity in SEVERITIES[: level + 1]))
 
@@ -216,11 +227,17 @@ def _read(logdir: str, progress: Progress) -> Logdir:
     return logs
 
 
-def _write(options: argparse.Namespace, reviews: list[Review]) -> None:
-    if options.format == "markdown":
-        text = markdown_report.report(reviews)
-    elif options.format == "json":
-        text = json_report.report(reviews, ", ".join(options.logdir))
+def _write(options: argparse.Namespace, reviews: list[Review], catalogue: Catalogue) -> None:
+    logdir = ", ".join(options.logdir)
+    reports: dict[str, Callable[[], str]] = {
+        "json": lambda: json_report.report(reviews, logdir),
+        "sarif": lambda: sarif_report.report(reviews, catalogue.heuristics, options.logdir[0]),
+        "junit": lambda: junit_report.report(reviews, catalogue.heuristics, options.fail_on),
+        "markdown": lambda: markdown_report.report(reviews),
+        "github": lambda: github_report.report(reviews),
+    }
+    if options.format in reports:
+        text = reports[options.format]()
     elif options.output or not sys.stdout.isatty():
         text = text_report.plain_report(reviews)
     else:

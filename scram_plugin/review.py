@@ -140,13 +140,13 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = (), na
     result.findings.sort(
         key=lambda f: (f["explained_by"] is not None, SEVERITIES.index(f["severity"]), order.index(f["heuristic"]))
     )
-    _accept(result, catalogue, [result.name, *names])
+    known_as = [result.name, *names]
+    put_aside(result, {a.heuristic: a.reason for a in reversed(catalogue.accepted) if any(map(a.covers, known_as))})
     return result
 
 
-def _accept(result: Review, catalogue: Catalogue, names: Sequence[str]) -> None:
-    """Put aside what the user calls no problem, with what it brings about."""
-    reasons = {a.heuristic: a.reason for a in reversed(catalogue.accepted) if any(map(a.covers, names))}
+def put_aside(result: Review, reasons: Mapping[str, str]) -> None:
+    """What was found is accepted, with what it brings about; `reasons` by heuristic."""
     findings, result.findings = result.findings, []
     for finding in findings:
         known = next((h for h in (finding["heuristic"], finding["explained_by"]) if h in reasons), None)

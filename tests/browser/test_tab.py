@@ -171,9 +171,11 @@ def test_axe_finds_nothing(where, theme, browser, demo_server, tmp_path):
         check(open_tab(browser, demo_server, theme=theme, link=link(where)))
 
 
-@pytest.mark.parametrize("width", [420, 480, 800, 1280])
+@pytest.mark.parametrize("width", [360, 480, 800, 1280, 2560])
 @pytest.mark.parametrize(
-    "where", [link(run) for run in ("fashion_mnist/overfit", "movie_reviews/lr_1e10")] + ["#scram&p.scram.view=catalogue"]
+    "where",
+    [link(run) for run in ("fashion_mnist/overfit", "movie_reviews/lr_1e10")]
+    + [f"#scram&p.scram.view={view}" for view in ("catalogue", "checks", "compare")],
 )
 def test_nothing_scrolls_sideways(where, width, browser, demo_server):
     page = open_tab(browser, demo_server, width=width, link=where)

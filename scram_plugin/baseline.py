@@ -1,0 +1,43 @@
+"""A baseline: the findings that were there already, so that CI fails on new ones only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from scram_plugin.heuristics.catalogue import BadOption
+from scram_plugin.heuristics.heuristic import SEVERITIES
+from scram_plugin.review import Review, put_aside
+
+Known = dict[tuple[str, str], str]  # (training run, heuristic) -> the gravest severity that is known
+
+
+def load(path: Path) -> Known:
+    """The findings in a report of ``scram check --format json``. Raises BadOption, with a sentence, for anything else."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        known: Known = {}
+        for run in document["runs"]:
+            for finding in [*run["findings"], *(entry["finding"] for entry in run.get("accepted", ()))]:
+                key, severity = (run["name"], finding["heuristic"]), finding["severity"]
+                known[key] = min(known.get(key, severity), severity, key=SEVERITIES.index)
+        return known
+    except OSError as error:
+        raise BadOption(
+            f"--baseline: {path} could not be read ({error.strerror}); write it with --format json --output"
+        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise BadOption(f"--baseline: {path} is not a report of `scram check --format json`") from None
+
+
+def apply(reviews: Sequence[Review], known: Known, name: str) -> None:
+    """Put aside what is known; a finding that became graver is a new one."""
+    for review in reviews:
+        graver = {
+            finding["heuristic"]
+            for finding in review.findings
+            if SEVERITIES.index(finding["severity"]) < SEVERITIES.index(known.get((review.name, finding["heuristic"]), "error"))
+        }
+        reasons = {heuristic: f"known: in {name}" for run, heuristic in known if run == review.name and heuristic not in graver}
+        put_aside(review, reasons)

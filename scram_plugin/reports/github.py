@@ -1,0 +1,39 @@
+"""Findings as annotations of a GitHub workflow: a line each, at the user's line of code where that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scram_plugin.review import Review
+
+COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
+
+
+def report(reviews: Sequence[Review]) -> str:
+    """The workflow commands; consequences of another finding are left out."""
+    lines = [
+        _annotation(review.name, finding)
+        for review in reviews
+        for finding in review.findings
+        if finding["explained_by"] is None
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _annotation(run: str, finding: Mapping[str, Any]) -> str:
+    edit = next((fix["edit"] for fix in finding["fixes"] if fix["edit"]), None)
+    where = {"file": edit["file"], "line": str(edit["line"])} if edit else {}
+    properties = {**where, "title": f"{run}: {finding['title']}"}
+    named = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
+    fix = f"\nFix: {finding['fixes'][0]['title']}" if finding["fixes"] else ""
+    return f"::{COMMANDS[finding['severity']]} {named}::{_data(finding['summary'] + fix)}"
+
+
+def _data(text: str) -> str:
+    """As GitHub's toolkit escapes a message: nothing in a log can begin a command of its own."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,68 @@
+"""Reviews as JUnit XML: a suite for each training run, a case for each check; what every CI server can show."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from xml.etree import ElementTree
+
+from scram_plugin.heuristics.heuristic import SEVERITIES, Heuristic
+from scram_plugin.review import Review
+
+
+def report(reviews: Sequence[Review], heuristics: Iterable[Heuristic], least: str) -> str:
+    """A failure for each finding of severity `least` ("never": of none) or worse; what was not checked or could not tell is
+    skipped, with the reason."""
+    failing = SEVERITIES[: SEVERITIES.index(least) + 1] if least in SEVERITIES else ()
+    ids = [heuristic.id for heuristic in heuristics]
+    root = ElementTree.Element("testsuites", name="SCRAM")
+    for review in reviews:
+        _suite(root, review, ids, failing)
+    for element in (root, *root):
+        cases = element.findall(".//testcase")
+        element.set("tests", str(len(cases)))
+        element.set("failures", str(sum(case.find("failure") is not None for case in cases)))
+        element.set("errors", "0")
+    for suite in root:
+        suite.set("skipped", str(sum(case.find("skipped") is not None for case in suite)))
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, "unicode") + "\n"
+
+
+def _suite(root: ElementTree.Element, review: Review, ids: Sequence[str], failing: Sequence[str]) -> None:
+    suite = ElementTree.SubElement(root, "testsuite", name=_text(review.name))
+    silent = {entry["heuristic"]: entry["reason"] for entry in [*review.inconclusive, *review.not_checked]}
+    accepted = {entry["finding"]["heuristic"]: entry for entry in review.accepted}
+    for id_ in ids:
+        case = ElementTree.SubElement(suite, "testcase", classname=_text(review.name), name=id_)
+        alone = [f for f in review.findings if f["heuristic"] == id_ and f["explained_by"] is None]
+        bad = [f for f in alone if f["severity"] in failing]
+        if bad:
+            failure = ElementTree.SubElement(case, "failure", type=bad[0]["severity"], message=_text(bad[0]["title"]))
+            failure.text = _text("\n\n".join(map(_said, bad)))
+        elif id_ in accepted:
+            reason = accepted[id_]["reason"] or "no reason was given"
+            ElementTree.SubElement(case, "skipped", message=_text(f"accepted as no problem here: {reason}"))
+        elif id_ in silent:
+            ElementTree.SubElement(case, "skipped", message=_text(silent[id_]))
+        others = [f for f in review.findings if f["heuristic"] == id_ and f not in bad]
+        if others:
+            ElementTree.SubElement(case, "system-out").text = _text("\n\n".join(map(_said, others)))
+
+
+def _said(finding: Mapping[str, Any]) -> str:
+    lines = [f"{finding['severity']}: {finding['title']}", finding["summary"]]
+    if finding["explained_by"]:
+        lines.append(f"Probably because of {finding['explained_by']}.")
+    lines += [f"Likely cause: {cause['title']}. {cause['for']}" for cause in finding["causes"] if cause["for"]]
+    for fix in finding["fixes"][:1]:
+        edit = fix["edit"]
+        lines.append(f"Fix: {fix['title']}." + (f" {edit['file']}:{edit['line']}" if edit else ""))
+        lines.append(edit["after"] if edit else fix["code"])
+    return "\n".join(lines)
+
+
+def _text(text: str) -> str:
+    """Text without what XML 1.0 cannot carry."""
+    return re.sub(r"[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)

@@ -1,0 +1,104 @@
+"""Reviews as SARIF 2.1.0, for code scanning: a finding stands at the user's line where that is known."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+from urllib.parse import quote
+
+from scram_plugin import __version__
+from scram_plugin.heuristics.heuristic import Heuristic
+from scram_plugin.review import Review
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+LEVELS = {"error": "error", "warning": "warning", "info": "note"}
+
+
+def report(reviews: Sequence[Review], heuristics: Iterable[Heuristic], logdir: str) -> str:
+    """One SARIF log, the same bytes for the same reviews. Consequences of another finding are left out; what the user's
+    configuration accepts is there, suppressed."""
+    rules = list(heuristics)
+    places = {heuristic.id: i for i, heuristic in enumerate(rules)}
+    results = []
+    for review in reviews:
+        for finding in review.findings:
+            if finding["explained_by"] is None:
+                results.append(_result(review, finding, places, logdir))
+        for entry in review.accepted:
+            if entry["finding"]["explained_by"] is None:
+                reason = {"justification": entry["reason"]} if entry["reason"] else {}
+                suppressed = {"suppressions": [{"kind": "external", **reason}]}
+                results.append({**_result(review, entry["finding"], places, logdir), **suppressed})
+    driver = {
+        "name": "SCRAM",
+        "version": __version__,
+        "rules": [
+            {
+                "id": heuristic.id,
+                "shortDescription": {"text": heuristic.page.title},
+                "help": {"text": heuristic.page.text, "markdown": heuristic.page.text},
+            }
+            for heuristic in rules
+        ],
+    }
+    log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}
+    return json.dumps(log, indent=2, ensure_ascii=True) + "\n"
+
+
+def _result(review: Review, finding: Mapping[str, Any], places: Mapping[str, int], logdir: str) -> dict[str, Any]:
+    curve = finding["curves"][0] if finding["curves"] else {"tensorboard_run": review.name, "tag": ""}
+    edit = next((fix["edit"] for fix in finding["fixes"] if fix["edit"]), None)
+    name = "\0".join((review.name, finding["heuristic"], curve["tag"]))
+    result = {
+        "ruleId": finding["heuristic"],
+        "ruleIndex": places[finding["heuristic"]],
+        "level": LEVELS[finding["severity"]],
+        "message": {"text": "".join(_message(review, finding))},
+        "locations": [
+            {
+                "physicalLocation": _place(edit, curve, logdir),
+                "logicalLocations": [{"name": review.name, "fullyQualifiedName": f"{review.name}: {curve['tag']}"}],
+            }
+        ],
+        "partialFingerprints": {"finding/v1": hashlib.sha256(name.encode(errors="replace")).hexdigest()[:32]},
+    }
+    return {**result, "fixes": [_fix(finding, edit)]} if edit else result
+
+
+def _message(review: Review, finding: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{review.name}: {finding['title']}. {finding['summary']}"
+    cause = next((cause for cause in finding["causes"] if cause["for"]), None)
+    if cause:
+        yield f" Likely cause: {cause['title']}. {cause['for']}"
+    if finding["fixes"]:
+        yield f" Fix: {finding['fixes'][0]['title']}."
+
+
+def _place(edit: Mapping[str, Any] | None, curve: Mapping[str, str], logdir: str) -> dict[str, Any]:
+    """The user's line, or else the directory of the event files that show it."""
+    if edit:
+        lines = len(edit["before"].splitlines()) or 1
+        region = {"startLine": edit["line"], "endLine": edit["line"] + lines - 1}
+        return {"artifactLocation": {"uri": _uri(edit["file"])}, "region": region}
+    run = curve["tensorboard_run"]
+    return {
+        "artifactLocation": {"uri": _uri(logdir if run == "." else f"{logdir.rstrip('/')}/{run}")},
+        "region": {"startLine": 1},
+    }
+
+
+def _fix(finding: Mapping[str, Any], edit: Mapping[str, Any]) -> dict[str, Any]:
+    title = next(fix["title"] for fix in finding["fixes"] if fix["edit"] is edit)
+    place = _place(edit, {}, "")
+    replacement = {"deletedRegion": place["region"], "insertedContent": {"text": edit["after"].rstrip("\n") + "\n"}}
+    return {
+        "description": {"text": title},
+        "artifactChanges": [{"artifactLocation": place["artifactLocation"], "replacements": [replacement]}],
+    }
+
+
+def _uri(path: str) -> str:
+    return quote(PurePath(path).as_posix().encode(errors="replace"), safe="/:@~")
