@@ -1,12 +1,13 @@
 """Records the examples of the catalogue: for every heuristic one training with the fault and its healthy twin.
 
-    python -m tests.heuristics.record_examples          writes scram_plugin/heuristics/examples.json
+    python -m tests.heuristics.record_examples [ID ...]     writes scram_plugin/heuristics/examples.json
 
 They are the trainings of the tests, and the demo's where those are the test. Curves are decimated as the tab's are.
 """
 
 import json
 import math
+import sys
 import tempfile
 from pathlib import Path
 
@@ -114,8 +115,12 @@ def example(heuristic):
 
 
 def main():
-    made = {}
+    wanted = sys.argv[1:]
+    known = json.loads(OUT.read_text()) if wanted else {}
+    made = {heuristic.id: known.get(heuristic.id) for heuristic in HEURISTICS}
     for heuristic in HEURISTICS:
+        if wanted and heuristic.id not in wanted:
+            continue
         made[heuristic.id] = plain(example(heuristic.id))
         print(heuristic.id, made[heuristic.id]["title"], flush=True)
     lines = [f"{json.dumps(key)}: {json.dumps(value, separators=(',', ':'))}" for key, value in made.items()]
