@@ -83,7 +83,10 @@ def _cleaned(value: Any, shape: Any, lost: list[str], depth: int) -> Any:
     if isinstance(shape, dict):
         if not isinstance(value, Mapping) or depth == 0:
             return _drop(value, lost)
-        found = {k: _cleaned(v, shape[k], lost, depth - 1) if k in shape else v for k, v in value.items()}
+        found = {
+            k: _cleaned(v, shape[k], lost, depth - 1) if k in shape and not (v is None and k == "source") else v
+            for k, v in value.items()
+        }  # no source is None, as the writer says it
         return {k: v for k, v in found.items() if v is not DROPPED}
     if isinstance(shape, list):
         if not isinstance(value, list):
