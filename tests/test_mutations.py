@@ -7,6 +7,7 @@ No traceback, no hang over five seconds, and every loss of data is told.
 """
 
 import contextlib
+import gc
 import io
 import json
 import random
@@ -62,7 +63,10 @@ def points(directory):
 
 @pytest.fixture(scope="module")
 def originals():
-    return {path: points(path.parent) for path in FILES}
+    gc.collect()  # what the trainings of other tests left behind takes seconds, once: not within a file's five
+    gc.freeze()
+    yield {path: points(path.parent) for path in FILES}
+    gc.unfreeze()
 
 
 @pytest.mark.parametrize("part", range(10))
@@ -77,7 +81,7 @@ def test_damaged_event_files(part, originals, tmp_path):
         target.mkdir(parents=True)
         (target / source.name).write_bytes(data)
 
-        start = time.process_time()  # of this process: a pause of the machine is no hang
+        start = time.thread_time()  # of this thread: a pause of the machine, or what others do, is no hang
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             status = main(["check", str(run), "--format", "json"])
@@ -92,7 +96,7 @@ def test_damaged_event_files(part, originals, tmp_path):
         for answer in answers:
             assert answer.status_code == 200, (number, answer.text)
         assert answers[1].json["findings"] == document["runs"][0]["findings"]
-        assert time.process_time() - start < 5, number
+        assert time.thread_time() - start < 5, number
 
         left = points(run)
         lost = {tag: n for tag, n in originals[source].items() if left.get(tag, 0) < n}
@@ -129,11 +133,11 @@ def test_ten_thousand_in_one_process(kinds, tmp_path):
         target = tmp_path / "logs" / source.parent.name / "x.tfevents.1"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
-        start = time.process_time()  # of this process: a pause of the machine is no hang
+        start = time.thread_time()  # of this thread: a pause of the machine, or what others do, is no hang
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             status = main(["check", str(tmp_path / "logs"), "--format", "json"])
-        assert time.process_time() - start < 5, number
+        assert time.thread_time() - start < 5, number
         assert status in (0, 1), (number, err.getvalue())
         told = [note for run in json.loads(out.getvalue())["runs"] for note in run["notes"]]
         assert "the check itself failed" not in out.getvalue(), number
