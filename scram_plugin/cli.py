@@ -17,7 +17,7 @@ from rich.table import Table
 from scram_plugin import __version__, baseline
 from scram_plugin.configuration import configured
 from scram_plugin.heuristics.catalogue import BadOption, Catalogue
-from scram_plugin.heuristics.heuristic import SEVERITIES
+from scram_plugin.heuristics.heuristic import SEVERITIES, down_to
 from scram_plugin.logs.logdir import Logdir, Progress, read
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.reports import github as github_report
@@ -177,8 +177,7 @@ def _check(options: argparse.Namespace) -> int:
         raise Failure(f"no training run has a name that matches {options.run!r}; without --run all are judged")
     baseline.apply(reviews, known, options.baseline or "")
     _write(options, reviews, catalogue)
-    level = SEVERITIES.index(options.fail_on) if options.fail_on in SEVERITIES else -1
-    return int(any(r.counts()[severity] for r in reviews for severity in SEVERITIES[: level + 1]))
+    return int(any(r.counts()[severity] for r in reviews for severity in down_to(options.fail_on)))
 
 
 def _pattern(options: argparse.Namespace) -> re.Pattern[str]:

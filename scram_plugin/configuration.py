@@ -93,7 +93,7 @@ def _accepted(entries: Any) -> list[Accepted]:
         raise BadOption("accept is a list of tables; write [[accept]] with double brackets")
     found = []
     for entry in entries:
-        unknown = sorted(entry.keys() - {"heuristic", "runs", "reason"})
+        unknown = entry.keys() - {"heuristic", "runs", "reason"}
         if unknown or "heuristic" not in entry or not all(isinstance(value, str) for value in entry.values()):
             raise BadOption('[[accept]] takes heuristic = "ID", and perhaps runs = "PATTERN" and reason = "TEXT"')
         found.append(Accepted(**entry))

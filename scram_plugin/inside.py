@@ -85,14 +85,14 @@ SHOWN = ("max", "mean", "min")  # of a tensor, from the top of a chart to its bo
 def inside(judged: Judged) -> dict[str, Any]:
     """The layers of the model with the findings that name each; which maps there are (see `layer_map`); curves of inputs,
     targets and outputs; how often each class is labelled and predicted, in the last measured batches."""
-    run, findings = judged.run, judged.review.findings
+    run, named = judged.run, _named(judged)
     return plain(
         {
             "layers": [
                 {
                     "path": layer.path,
                     "text": layer_in_words(layer.facts),
-                    "findings": [f["heuristic"] for f in findings if _names(f, layer.path)],
+                    "findings": _about(layer.path, named),
                 }
                 for layer in known_layers(run)
             ],
@@ -119,14 +119,14 @@ def layer_map(judged: Judged, quantity: str) -> dict[str, Any] | None:
     steps = np.unique(np.concatenate([np.zeros(0, np.int64), *(curve.steps for curve in shown.values())]))
     edges = np.unique(np.linspace(0, len(steps), min(len(steps), MOST_COLUMNS) + 1).astype(int))
     starts = steps[edges[:-1]]
-    rows = []
+    rows, named = [], _named(judged)
     for name, curve in shown.items():
         rows.append(
             {
                 "name": name,
                 "values": [_short(value) for value in _largest(curve, starts)],
                 "curves": _behind(curve),
-                "findings": [f["heuristic"] for f in judged.review.findings if _names(f, name)],
+                "findings": _about(name, named),
             }
         )
     return plain({"steps": starts.tolist(), "rows": rows, "left_out": max(len(curves) - MOST_ROWS, 0)})
@@ -158,14 +158,22 @@ def _behind(curve: Curve) -> list[dict[str, str]]:
     return [curve.source(), *([{**curve.source(), "tag": weights + curve.tag.removeprefix(updates)}] if of_ratio else [])]
 
 
-def _names(finding: Mapping[str, Any], path: str) -> bool:
-    """Whether a finding speaks of this layer or variable, in its words or by its curves."""
-    texts = [finding["title"], *(str(value) for value in finding["evidence"].values())]
-    named = {name for text in texts for name in re.findall(r"`([^`]+)`", text)}
-    for curve in finding["curves"]:
-        column = re.fullmatch(r"scram/\w+/(?:layer|gradient|weight|update)/(.+)/[^/]+", curve["tag"])
-        named |= {column[1]} if column else set()
-    return any(name == path or name.startswith(f"{path}/") for name in named)
+def _named(judged: Judged) -> list[tuple[str, set[str]]]:
+    """Of each finding its heuristic, and the layers and variables of which it speaks, in its words or by its curves."""
+    found = []
+    for finding in judged.review.findings:
+        texts = [finding["title"], *(str(value) for value in finding["evidence"].values())]
+        names = {name for text in texts for name in re.findall(r"`([^`]+)`", text)}
+        for curve in finding["curves"]:
+            column = re.fullmatch(r"scram/\w+/(?:layer|gradient|weight|update)/(.+)/[^/]+", curve["tag"])
+            names |= {column[1]} if column else set()
+        found.append((finding["heuristic"], names))
+    return found
+
+
+def _about(path: str, named: Iterable[tuple[str, set[str]]]) -> list[str]:
+    """The heuristics of the findings that speak of a layer or variable."""
+    return [id_ for id_, names in named if any(name == path or name.startswith(f"{path}/") for name in names)]
 
 
 def _tensors(run: TrainingRun) -> Iterable[dict[str, Any]]:

@@ -39,9 +39,14 @@ class Review:
     signals: dict[str, dict[str, str]] = field(default_factory=dict)  # which curve was taken for which signal
     live: bool = False  # the training said that it began, and not that it has ended
 
+    @property
+    def alone(self) -> list[dict[str, Any]]:
+        """The findings that no other one explains."""
+        return [finding for finding in self.findings if finding["explained_by"] is None]
+
     def counts(self) -> dict[str, int]:
         """Findings of each severity; those that another finding explains do not count."""
-        own = [f["severity"] for f in self.findings if f["explained_by"] is None]
+        own = [finding["severity"] for finding in self.alone]
         return {severity: own.count(severity) for severity in SEVERITIES}
 
     def headline(self) -> dict[str, str]:
@@ -49,12 +54,10 @@ class Review:
         counts = self.counts()
         if counts["error"] or counts["warning"]:
             words = [f"{n} {word}{'s' * (n > 1)}" for word in ("error", "warning") if (n := counts[word])]
-            first = next(f for f in self.findings if f["explained_by"] is None)
-            return {"kind": "trouble", "text": f"Trouble: {' and '.join(words)}. {first['title']}."}
+            return {"kind": "trouble", "text": f"Trouble: {' and '.join(words)}. {self.alone[0]['title']}."}
         if counts["info"]:
             more = f" and {counts['info'] - 1} more" if counts["info"] > 1 else ""
-            first = next(f for f in self.findings if f["explained_by"] is None)
-            return {"kind": "info", "text": f"No trouble found. Worth knowing: {first['title']}{more}."}
+            return {"kind": "info", "text": f"No trouble found. Worth knowing: {self.alone[0]['title']}{more}."}
         early = [entry["reason"] for entry in self.inconclusive if entry["early"]]
         if len(early) > len(self.passed):
             return {"kind": "early", "text": f"Too {'early' if self.live else 'few points'} to tell: {early[0]}."}
@@ -101,6 +104,12 @@ class Review:
                 "not_checked": self.not_checked,
             }
         )
+
+
+def identity(finding: Mapping[str, Any]) -> tuple[str, str, str]:
+    """What makes a finding the same one in two reviews of a training run: heuristic, severity, and the first curve's tag."""
+    curves = finding["curves"]
+    return finding["heuristic"], finding["severity"], curves[0]["tag"] if curves else ""
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from scram_plugin.heuristics.heuristic import SEVERITIES
-from scram_plugin.review import plain
+from scram_plugin.heuristics.heuristic import down_to
+from scram_plugin.heuristics.words import one_line
+from scram_plugin.review import identity, plain
 from scram_plugin.reviewer import Reviewer
 
 LONGEST = 2_000  # characters of a text in the environment of a command
@@ -42,7 +43,7 @@ class Watch:
 
     def __init__(self, reviewer: Reviewer, least: str, pattern: re.Pattern[str]) -> None:
         self._reviewer = reviewer
-        self._wanted = SEVERITIES[: SEVERITIES.index(least) + 1]
+        self._wanted = down_to(least)
         self._pattern = pattern
         self._cursor = ""
         self._told: set[tuple[str, str, str, str]] = set()
@@ -88,10 +89,9 @@ class Watch:
     def _new(self, name: str) -> list[dict[str, Any]]:
         review = self._reviewer.review(name)
         new = []
-        for finding in review.findings if review is not None else []:
-            curve = finding["curves"][0]["tag"] if finding["curves"] else ""
-            key = (name, finding["heuristic"], finding["severity"], curve)
-            if finding["severity"] in self._wanted and finding["explained_by"] is None and key not in self._told:
+        for finding in review.alone if review is not None else []:
+            key = (name, *identity(finding))
+            if finding["severity"] in self._wanted and key not in self._told:
                 self._told.add(key)
                 new.append(finding)
         return new
@@ -101,7 +101,7 @@ def follow(watch: Watch, every: float, command: str | None, until_finished: bool
     """Look every few seconds until interrupted, or until no training is live; `say` takes a line for each piece of news."""
     while True:
         for news in watch.look():
-            say(f"{time.strftime('%H:%M:%S')}  {_safe(news.run)}  {news.severity}: {_safe(news.title)}")
+            say(f"{time.strftime('%H:%M:%S')}  {one_line(news.run)}  {news.severity}: {one_line(news.title)}")
             if command:
                 run_command(command, news, say)
         if until_finished and watch.finished:
@@ -143,4 +143,5 @@ def run_command(command: str, news: News, say: Callable[[str], None], seconds: f
 
 
 def _safe(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)[:LONGEST].encode(errors="replace").decode()
+    """As a variable of an environment can carry it."""
+    return one_line(text)[:LONGEST].encode(errors="replace").decode()

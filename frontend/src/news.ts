@@ -22,6 +22,11 @@ export function newsOf(before: RunEntry[], changed: RunEntry[]): News[] {
   });
 }
 
+/** The age of the last value of a run, by the server's clock; empty where it is not known. */
+export function ageOf(run: RunEntry, now: number | undefined): string {
+  return run.last_event === null || now === undefined ? "" : age(now - run.last_event);
+}
+
 /** "12 s", "3 min", "5 h", "2 d": how long ago something was. */
 export function age(seconds: number): string {
   if (seconds < 100) return `${Math.max(Math.round(seconds), 0)} s`;

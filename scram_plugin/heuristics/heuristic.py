@@ -14,6 +14,11 @@ SEVERITIES = ("error", "warning", "info")  # worst first
 CONFIDENCES = ("certain", "likely", "possible")  # surest first
 
 
+def down_to(least: str) -> tuple[str, ...]:
+    """The severities from the worst to `least`; of any other word, as "never", none."""
+    return SEVERITIES[: SEVERITIES.index(least) + 1] if least in SEVERITIES else ()
+
+
 @dataclass(frozen=True)
 class Option:
     """A threshold or switch. `help` says what it does, its unit, and where the default comes from."""

@@ -17,6 +17,11 @@ def number(value: float) -> str:
     return f"{mantissa}e{int(exponent)}"
 
 
+def one_line(text: str) -> str:
+    """Untrusted text without control characters and breaks of lines."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 def place(axis: str, step: int) -> str:
     """A point of an axis. Keras counts epochs and batches from 1 on the screen, from 0 in its logs: the former is given."""
     return f"{axis} {step + 1 if axis in ('epoch', 'batch') else step:,}"

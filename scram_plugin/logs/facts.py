@@ -76,17 +76,16 @@ def clean(facts: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
     """The facts as far as they have the form that is known, and whether something was left out."""
     lost: list[str] = []
     kept = _cleaned(facts, SHAPE, lost, DEEPEST)
-    return kept if isinstance(kept, dict) else {}, bool(lost)
+    if "source" in facts:
+        kept.setdefault("source", None)  # "no source": so the writer says it, and so it is said of one that is none
+    return kept, bool(lost)
 
 
 def _cleaned(value: Any, shape: Any, lost: list[str], depth: int) -> Any:
     if isinstance(shape, dict):
         if not isinstance(value, Mapping) or depth == 0:
             return _drop(value, lost)
-        found = {
-            k: _cleaned(v, shape[k], lost, depth - 1) if k in shape and not (v is None and k == "source") else v
-            for k, v in value.items()
-        }  # no source is None, as the writer says it
+        found = {k: _cleaned(v, shape[k], lost, depth - 1) if k in shape else v for k, v in value.items()}
         return {k: v for k, v in found.items() if v is not DROPPED}
     if isinstance(shape, list):
         if not isinstance(value, list):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from scram_plugin.reports.edits import first_edit
 from scram_plugin.review import Review
 
 COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
@@ -12,17 +13,12 @@ COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
 
 def report(reviews: Sequence[Review]) -> str:
     """The workflow commands; consequences of another finding are left out."""
-    lines = [
-        _annotation(review.name, finding)
-        for review in reviews
-        for finding in review.findings
-        if finding["explained_by"] is None
-    ]
+    lines = [_annotation(review.name, finding) for review in reviews for finding in review.alone]
     return "".join(f"{line}\n" for line in lines)
 
 
 def _annotation(run: str, finding: Mapping[str, Any]) -> str:
-    edit = next((fix["edit"] for fix in finding["fixes"] if fix["edit"]), None)
+    edit = first_edit(finding)
     where = {"file": edit["file"], "line": str(edit["line"])} if edit else {}
     properties = {**where, "title": f"{run}: {finding['title']}"}
     named = ",".join(f"{key}={_property(value)}" for key, value in properties.items())

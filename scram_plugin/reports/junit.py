@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
-from scram_plugin.heuristics.heuristic import SEVERITIES, Heuristic
+from scram_plugin.heuristics.heuristic import Heuristic, down_to
 from scram_plugin.review import Review
 
 
 def report(reviews: Sequence[Review], heuristics: Iterable[Heuristic], least: str) -> str:
     """A failure for each finding of severity `least` ("never": of none) or worse; what was not checked or could not tell is
     skipped, with the reason."""
-    failing = SEVERITIES[: SEVERITIES.index(least) + 1] if least in SEVERITIES else ()
+    failing = down_to(least)
     ids = [heuristic.id for heuristic in heuristics]
     root = ElementTree.Element("testsuites", name="SCRAM")
     for review in reviews:
@@ -36,8 +36,7 @@ def _suite(root: ElementTree.Element, review: Review, ids: Sequence[str], failin
     accepted = {entry["finding"]["heuristic"]: entry for entry in review.accepted}
     for id_ in ids:
         case = ElementTree.SubElement(suite, "testcase", classname=_text(review.name), name=id_)
-        alone = [f for f in review.findings if f["heuristic"] == id_ and f["explained_by"] is None]
-        bad = [f for f in alone if f["severity"] in failing]
+        bad = [f for f in review.alone if f["heuristic"] == id_ and f["severity"] in failing]
         if bad:
             failure = ElementTree.SubElement(case, "failure", type=bad[0]["severity"], message=_text(bad[0]["title"]))
             failure.text = _text("\n\n".join(map(_said, bad)))

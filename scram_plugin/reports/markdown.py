@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from scram_plugin.heuristics.words import place
+from scram_plugin.heuristics.words import one_line, place
+from scram_plugin.reports.edits import changed_lines
 from scram_plugin.review import Review
 
 SIGNS = {"error": "🔴", "warning": "🟡", "info": "🔵"}
-FENCES = {"keras": "python", "torch": "python"}
 
 
 def report(reviews: Sequence[Review]) -> str:
@@ -37,10 +36,9 @@ def _run(review: Review) -> Iterator[str]:
     yield ""
     for note in review.notes:
         yield from (_text(note), "")
-    for finding in review.findings:
-        if finding["explained_by"] is None:
-            consequences = [f for f in review.findings if f["explained_by"] == finding["heuristic"]]
-            yield from _finding(finding, consequences)
+    for finding in review.alone:
+        consequences = [f for f in review.findings if f["explained_by"] == finding["heuristic"]]
+        yield from _finding(finding, consequences)
     for entry in review.accepted:
         reason = f": {_text(entry['reason'])}" if entry["reason"] else ""
         yield from (f"Accepted as no problem here: {_text(entry['finding']['title'])}{reason}.", "")
@@ -81,10 +79,9 @@ def _fix(fixes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     if edit:
         yield f"{_code(edit['file'])}, line {edit['line']}:"
         yield ""
-        changed = [line for line in difflib.ndiff(edit["before"].splitlines(), edit["after"].splitlines()) if line[0] != "?"]
-        yield from _fenced("diff", "\n".join(changed))
+        yield from _fenced("diff", "\n".join(changed_lines(edit)))
     else:
-        yield from _fenced(FENCES.get(fix["framework"], ""), fix["code"].rstrip())
+        yield from _fenced("python", fix["code"].rstrip())
 
 
 def _fenced(language: str, text: str) -> Iterator[str]:
@@ -95,7 +92,7 @@ def _fenced(language: str, text: str) -> Iterator[str]:
 
 def _code(text: str) -> str:
     """Untrusted text as code within a line."""
-    text = _line(text).replace("|", "¦") or "(no name)"  # a bar would end the cell of a table
+    text = one_line(text).replace("|", "¦") or "(no name)"  # a bar would end the cell of a table
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     gap = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{fence}{gap}{text}{gap}{fence}"
@@ -103,7 +100,7 @@ def _code(text: str) -> str:
 
 def _text(text: str) -> str:
     """Untrusted text that no part of can become markup, but what stands between backticks as names of code."""
-    text = _line(text).strip()
+    text = one_line(text).strip()
     parts = text.split("`")
     if len(parts) % 2 == 0 or not all(parts[1:-1]):  # no pairs, or two of them side by side: no names of code
         return _escaped(text)
@@ -124,8 +121,3 @@ def _inline(text: str) -> str:
 def _not_a_list(text: str) -> str:
     """What would begin a list, a heading or a rule at the start of a line is a sign like others."""
     return re.sub(r"^([-+=]|\d+(?=[.)]))", lambda m: f"\\{m[1]}" if not m[1].isdigit() else f"{m[1]}<!-- -->", text)
-
-
-def _line(text: str) -> str:
-    """One line without control characters."""
-    return "".join(c if c.isprintable() else " " for c in text)

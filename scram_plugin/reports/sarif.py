@@ -11,7 +11,9 @@ from urllib.parse import quote
 
 from scram_plugin import __version__
 from scram_plugin.heuristics.heuristic import Heuristic
+from scram_plugin.reports.edits import first_edit
 from scram_plugin.review import Review
+from scram_plugin.why.answer import likeliest
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 LEVELS = {"error": "error", "warning": "warning", "info": "note"}
@@ -24,9 +26,7 @@ def report(reviews: Sequence[Review], heuristics: Iterable[Heuristic], logdir: s
     places = {heuristic.id: i for i, heuristic in enumerate(rules)}
     results = []
     for review in reviews:
-        for finding in review.findings:
-            if finding["explained_by"] is None:
-                results.append(_result(review, finding, places, logdir))
+        results += [_result(review, finding, places, logdir) for finding in review.alone]
         for entry in review.accepted:
             if entry["finding"]["explained_by"] is None:
                 reason = {"justification": entry["reason"]} if entry["reason"] else {}
@@ -50,7 +50,7 @@ def report(reviews: Sequence[Review], heuristics: Iterable[Heuristic], logdir: s
 
 def _result(review: Review, finding: Mapping[str, Any], places: Mapping[str, int], logdir: str) -> dict[str, Any]:
     curve = finding["curves"][0] if finding["curves"] else {"tensorboard_run": review.name, "tag": ""}
-    edit = next((fix["edit"] for fix in finding["fixes"] if fix["edit"]), None)
+    edit = first_edit(finding)
     name = "\0".join((review.name, finding["heuristic"], curve["tag"]))
     result = {
         "ruleId": finding["heuristic"],
@@ -70,9 +70,9 @@ def _result(review: Review, finding: Mapping[str, Any], places: Mapping[str, int
 
 def _message(review: Review, finding: Mapping[str, Any]) -> Iterator[str]:
     yield f"{review.name}: {finding['title']}. {finding['summary']}"
-    cause = next((cause for cause in finding["causes"] if cause["for"]), None)
+    cause = likeliest(finding)
     if cause:
-        yield f" Likely cause: {cause['title']}. {cause['for']}"
+        yield f" Likely cause: {cause}"
     if finding["fixes"]:
         yield f" Fix: {finding['fixes'][0]['title']}."
 

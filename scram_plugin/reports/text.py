@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import io
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from rich.padding import Padding
 from rich.syntax import Syntax
 from rich.text import Text
 
+from scram_plugin.reports.edits import changed_lines
 from scram_plugin.review import Review
 
 SIGNS = {"error": ("●", "bold red"), "warning": ("▲", "yellow"), "info": ("ℹ", "cyan")}
@@ -55,12 +55,11 @@ def _print_run(console: Console, review: Review, told: Sequence[tuple[str, str]]
         head.append(f"  {sign[0]} ", style=sign[1])
         head.append(_clean(review.headline()["text"]), style="default not bold")
     console.print(head)
-    for finding in review.findings:
-        if finding["explained_by"] is None:
-            print_finding(console, finding, indent=2)
-            for other in review.findings:
-                if other["explained_by"] == finding["heuristic"]:
-                    _paragraph(console, 4, f"Probably because of this: {_clean(other['title'])} ({other['heuristic']})", "dim")
+    for finding in review.alone:
+        print_finding(console, finding, indent=2)
+        for other in review.findings:
+            if other["explained_by"] == finding["heuristic"]:
+                _paragraph(console, 4, f"Probably because of this: {_clean(other['title'])} ({other['heuristic']})", "dim")
     for entry in review.accepted:
         reason = f" ({_clean(entry['reason'])})" if entry["reason"] else ""
         _paragraph(console, 2, f"accepted as no problem here: {_clean(entry['finding']['title'])}{reason}", "dim")
@@ -119,9 +118,8 @@ def print_finding(console: Console, finding: dict[str, Any], indent: int = 0, co
     _paragraph(console, indent, f"Fix: {fix['title']}{where}", "green")
     if edit:
         styles = {"- ": "red", "+ ": "green", "  ": ""}
-        for changed in difflib.ndiff(edit["before"].splitlines(), edit["after"].splitlines()):
-            if changed[:2] in styles:
-                _code(console, indent + 2, Text(_clean(changed), style=styles[changed[:2]]))
+        for changed in changed_lines(edit):
+            _code(console, indent + 2, Text(_clean(changed), style=styles[changed[:2]]))
     elif code:
         syntax = Syntax("", "python", theme="ansi_dark", background_color="default")
         for line in syntax.highlight(fix["code"].rstrip()).split("\n"):

@@ -4,8 +4,9 @@ import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import { fetchInside, type Inside as Answer } from "../api";
 import { useFetched } from "../fetched";
-import { inside, select, selectedEntry } from "../store";
+import { inside, selectedEntry } from "../store";
 import { LayerMap } from "./LayerMap";
+import { Named } from "./Named";
 import { Plot } from "./Plot";
 
 function Layers({ run, layers }: { run: string; layers: Answer["layers"] }): VNode {
@@ -16,14 +17,7 @@ function Layers({ run, layers }: { run: string; layers: Answer["layers"] }): VNo
         {layers.map((layer) => (
           <li class={layer.findings.length > 0 ? "troubled" : ""} data-layer={layer.path}>
             {layer.text}{" "}
-            {layer.findings.map((id) => (
-              <span class="named">
-                <span aria-hidden="true">▲</span>{" "}
-                <button type="button" class="link" onClick={() => select(run, id)}>
-                  {id}
-                </button>
-              </span>
-            ))}
+            <Named run={run} ids={layer.findings} />
           </li>
         ))}
       </ol>

@@ -7,7 +7,7 @@ import { useFetched } from "../fetched";
 import { formatNumber, placeOf, toNumber } from "../format";
 import { labels } from "../plot/labels";
 import { ramp, rangeOf, strip, type Range } from "../plot/heat";
-import { select } from "../store";
+import { Named } from "./Named";
 import { Plot } from "./Plot";
 
 type Quantity = Inside["quantities"][number];
@@ -48,13 +48,8 @@ function Row({ run, row, quantity, range, point }: {
       />
       <span class="last">{said(quantity, last)}</span>
       {row.findings.length > 0 && (
-        <p class="named">
-          <span aria-hidden="true">▲</span>{" "}
-          {row.findings.map((id) => (
-            <button type="button" class="link" onClick={() => select(run, id)}>
-              {id}
-            </button>
-          ))}
+        <p>
+          <Named run={run} ids={row.findings} />
         </p>
       )}
       {open && <Plot axis="batch" lines={row.curves.map((curve, i) => ({ run, curve, label: names[i]! }))} />}

@@ -5,7 +5,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { fetchReport, type Finding, type Headline, type Review } from "../api";
 import { SIGN } from "../format";
 import { asToml, headlineOf, hidden, show } from "../hidden";
-import { age } from "../news";
+import { ageOf } from "../news";
 import { heuristicId, heuristics, openHeuristic, problem, review, runs, selected, selectedEntry } from "../store";
 import { Code, CopyButton } from "./Code";
 import { FindingCard } from "./FindingCard";
@@ -203,7 +203,7 @@ export function ReviewPane(): VNode {
         {entry?.state === "live" && (
           <span class="live">
             live
-            {entry.last_event !== null && `, last value ${age((runs.value?.now ?? 0) - entry.last_event)} ago`}
+            {entry.last_event !== null && `, last value ${ageOf(entry, runs.value?.now)} ago`}
           </span>
         )}
         {shown.framework && <span class="framework">{shown.framework}</span>}

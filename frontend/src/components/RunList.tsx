@@ -4,7 +4,7 @@ import type { JSX, VNode } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { RunEntry } from "../api";
 import { groupOf, plural, SIGN } from "../format";
-import { age } from "../news";
+import { ageOf } from "../news";
 import { filter, runs, select, selected, shownRuns } from "../store";
 import { bringIntoSight, useRowsInSight } from "../visible";
 
@@ -37,11 +37,6 @@ function Counts({ run }: { run: RunEntry }): VNode {
   );
 }
 
-/** How long ago a live run wrote its last value. */
-function ageOf(run: RunEntry): string {
-  return run.last_event === null || !runs.value ? "" : ` ${age(runs.value.now - run.last_event)}`;
-}
-
 /** Headings of groups and runs, in the order in which they stand. */
 function rowsOf(entries: RunEntry[]): (string | RunEntry)[] {
   const groups = new Map<string, RunEntry[]>();
@@ -68,7 +63,7 @@ function Run({ run, chosen, pick }: { run: RunEntry; chosen: boolean; pick: (nam
       title={`${run.name}\n${run.headline.text}`}
     >
       <span class="name">{group ? run.name.slice(group.length + 1) : run.name}</span>
-      {run.state === "live" && <span class="live">live{ageOf(run)}</span>}
+      {run.state === "live" && <span class="live">live {ageOf(run, runs.value?.now)}</span>}
       <Counts run={run} />
     </button>
   );
