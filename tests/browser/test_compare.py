@@ -1,5 +1,7 @@
 """Comparing two runs, and the tools of a curve, in a real Chromium."""
 
+import time
+
 from tests.browser.screenshots import settle
 from tests.browser.test_tab import link, ours
 from tests.event_files import curve
@@ -57,11 +59,12 @@ def test_back_and_forward_lead_through_what_was_looked_at(tab_at):
     assert "fashion_mnist%2Foverfit" in page.url
 
 
-def drag(page, chart, start, end):
+def drag(page, chart, start, end, meanwhile=lambda: None):
     box = page.scram.locator(f"{chart} .u-over").first.bounding_box()
     y = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + start * box["width"], y)
     page.mouse.down()
+    meanwhile()
     page.mouse.move(box["x"] + end * box["width"], y, steps=5)
     page.mouse.up()
 
@@ -78,6 +81,7 @@ def test_zooming_brings_every_point_and_a_link_leads_there(browser, tmp_path):
         shown = f"{chart} [role=img]"
         coarse = page.scram.get_attribute(shown, "data-points")
         assert int(coarse) < 2_000
+        settle(page)
         drag(page, chart, 0.66, 0.68)
         page.scram.wait_for_selector("text=Whole curve")
         page.scram.wait_for_function(f"document.querySelector('{shown}').dataset.points !== '{coarse}'")
@@ -93,6 +97,31 @@ def test_zooming_brings_every_point_and_a_link_leads_there(browser, tmp_path):
         again.scram.click("text=Whole curve")
         again.scram.wait_for_selector("text=Drag to zoom")
         assert ours(page) == ours(again) == []
+
+
+def test_news_of_a_live_run_do_not_take_the_curve_from_under_the_hand(browser, tmp_path):
+    values = [0.1 + 1 / (1 + i) for i in range(200)]
+    values[100] = float("nan")
+    curve(tmp_path / "live", "loss", values, wall_time=time.time() - 200)
+    with tensorboard("--logdir", str(tmp_path)) as server:
+        server.reviewed(1)
+        page = open_tab(browser, server, link=link("live"))
+        chart = "article .chart"
+        page.scram.wait_for_selector(f"{chart} .u-over")
+        shown = f"{chart} [role=img]"
+        page.scram.wait_for_function(f"document.querySelector('{shown}').dataset.points === '200'")
+        settle(page)
+
+        def more():
+            curve(tmp_path / "live", "loss", [0.1] * 50, first_step=200, wall_time=time.time())
+            with page.expect_response(lambda answer: "/data/plugin/scram/curve" in answer.url, timeout=30_000):
+                pass
+            page.wait_for_timeout(300)
+
+        drag(page, chart, 0.2, 0.4, more)
+        page.scram.wait_for_selector("text=Whole curve", timeout=5_000)
+        page.scram.wait_for_function(f"document.querySelector('{shown}').dataset.points === '250'")
+        assert ours(page) == []
 
 
 def test_log_scale_and_smoothing_keep_the_raw_points(tab_at):

@@ -59,7 +59,12 @@ export function Plot({ lines, axis, marks = null, zoom: asked = null, link, onWh
   const part = zoom && points?.some((curve) => curve.decimated) ? { from: zoom[0], to: zoom[1] } : null;
   // where this fails, what is drawn already stays
   const { answer: exact } = useFetched(part && (() => fetchAll(part)), [points, part?.from, part?.to]);
-  const drawn = exact ?? points;
+  const newest = exact ?? points;
+  // while a part is being dragged out, what is drawn stays under the hand, whatever a live run brings
+  const [held, hold] = useState(false);
+  const last = useRef(newest);
+  if (!held) last.current = newest;
+  const drawn = last.current;
   const logarithmic = log ?? (points !== null && wantsLog(points));
   const hidden = logarithmic && (drawn?.some((curve) => curve.values.some((value) => value <= 0)) ?? false);
   useEffect(() => {
@@ -87,6 +92,10 @@ export function Plot({ lines, axis, marks = null, zoom: asked = null, link, onWh
     };
   }, [drawn, theme.value, logarithmic, weight, zoom?.[0], zoom?.[1]]);
 
+  const grab = (): void => {
+    hold(true);
+    window.addEventListener("mouseup", () => hold(false), { once: true });
+  };
   const whole = (): void => {
     setZoom(null);
     onWhole?.();
@@ -100,6 +109,7 @@ export function Plot({ lines, axis, marks = null, zoom: asked = null, link, onWh
         data-points={drawn?.map((curve) => curve.steps.length).join(" ")}
         ref={holder}
         style={{ minHeight: `${HEIGHT}px` }}
+        onMouseDown={grab}
         onDblClick={whole}
       />
       <figcaption class="tools">
