@@ -24,7 +24,7 @@ from scram_plugin.review import Judged, Review, file_notes, identity, live_until
 
 SHORTEST_INTERVAL = 1.0  # seconds between two looks at the directory, however many clients ask
 FRESH = 1.0  # seconds beyond the pause between two looks for which a look is new enough: who asks then waits for no other
-SHARE = 4.0  # times as long as a look takes is the pause after it, so that watching many live trainings leaves time for others
+SHARE = 20.0  # times as long as a look takes is the pause after it: watching many live trainings costs a twentieth of a core
 LONGEST_PAUSE = 4.0  # seconds
 FIRST_SLICE = 0.3  # seconds of reading before the first reviews; the next slice is four times as long, so that few are needed
 

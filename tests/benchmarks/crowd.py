@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.crowd [--clients 100] [--runs 500] [--seconds 60]
 
-Twenty trainings write all the time. Printed are errors and times of SCRAM's answers, the times of another tab's answers beside
-a TensorBoard without SCRAM that has the same crowd asking for its own routes, and the memory over a thousand refreshes.
+Twenty trainings write all the time. Printed are errors and times of SCRAM's answers, the times of the other tabs' answers beside
+those of a TensorBoard without SCRAM (and so without its crowd), and the memory over a thousand refreshes.
 """
 
 from __future__ import annotations
