@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -18,6 +19,7 @@ from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.training_run import TrainingRun
 
 LIVE_SECONDS = 120.0  # a run is live if its last event is younger than this, or than three of its usual intervals
+LONGEST_INTERVAL = 3600.0  # seconds; longer ones do not count
 FEW = 4  # checks that passed, where most could not tell: too few to call a training fine
 CURVES = frozenset(heuristic.id for heuristic in HEURISTICS if heuristic.group == "curves")
 LONGEST_NOTE = 20  # problems of files told one by one; the rest are counted
@@ -247,12 +249,15 @@ def file_notes(run: TrainingRun, logs: Logdir) -> list[str]:
 
 def live_until(run: TrainingRun) -> float:
     """Until when (seconds since 1970) a training seems to go on: it did not say that it ended, and its last event is recent."""
-    if run.ended is not None or not math.isfinite(run.last_wall_time):
+    last = run.last_wall_time
+    if run.ended is not None or not math.isfinite(last):
         return -math.inf
+    if last + 3 * LONGEST_INTERVAL < time.time():
+        return last + 3 * LONGEST_INTERVAL  # whatever its intervals were
     curve = run.signal("training loss")
     gaps = np.diff(curve.wall_times[-20:]) if curve is not None and len(curve) > 2 else np.zeros(1)
     usual = float(np.median(gaps)) if np.isfinite(gaps).all() else 0.0
-    return run.last_wall_time + max(LIVE_SECONDS, 3 * min(usual, 3600.0))
+    return last + max(LIVE_SECONDS, 3 * min(usual, LONGEST_INTERVAL))
 
 
 def plain(value: Any) -> Any:
