@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.crowd [--clients 100] [--runs 500] [--seconds 60]
 
-Twenty trainings write all the time. Printed are errors and times of SCRAM's answers, the times of the other tabs' answers beside
+Twenty trainings write all the time. Printed are errors and times of SCRAM's answers, times of the other tabs' answers beside
 those of a TensorBoard without SCRAM (and so without its crowd), and the memory over a thousand refreshes.
 """
 
