@@ -8,7 +8,7 @@ from pathlib import Path
 
 from scram_plugin.heuristics.catalogue import BadOption
 from scram_plugin.heuristics.heuristic import SEVERITIES
-from scram_plugin.review import Review, put_aside
+from scram_plugin.reviews import Review, put_aside
 
 Known = dict[tuple[str, str], str]  # (training run, heuristic) -> the gravest severity that is known
 

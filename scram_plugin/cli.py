@@ -26,8 +26,8 @@ from scram_plugin.reports import junit as junit_report
 from scram_plugin.reports import markdown as markdown_report
 from scram_plugin.reports import sarif as sarif_report
 from scram_plugin.reports import text as text_report
-from scram_plugin.review import Review, file_notes, review
 from scram_plugin.reviewer import Reviewer
+from scram_plugin.reviews import Review, file_notes, review
 from scram_plugin.watch import Watch, follow
 
 EXAMPLES = """\

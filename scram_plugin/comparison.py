@@ -14,7 +14,7 @@ from scram_plugin.described import described, layer_in_words
 from scram_plugin.logs.conventions import HIGHER_IS_BETTER, LOSS, LOWER_IS_BETTER
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.review import Judged, Review, plain
+from scram_plugin.reviews import Judged, Review, plain
 
 FIRST = ("training loss", "validation loss")  # of the signals that both runs have, these are shown first
 

@@ -16,7 +16,7 @@ from scram_plugin.heuristics.heuristic import NotChecked
 from scram_plugin.heuristics.measured import class_counts, columns, known_layers, step_ratios
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.review import Judged, plain
+from scram_plugin.reviews import Judged, plain
 
 MOST_COLUMNS = 120  # stretches of steps in a map: about as many as can be told apart on a screen
 MOST_ROWS = 400  # layers or variables in a map

@@ -26,8 +26,8 @@ from scram_plugin.heuristics.catalogue import BadOption, Catalogue, catalogue
 from scram_plugin.inside import inside, layer_map
 from scram_plugin.logs.curve import Curve
 from scram_plugin.reports import markdown
-from scram_plugin.review import Judged, plain
 from scram_plugin.reviewer import Reviewer
+from scram_plugin.reviews import Judged, plain
 from scram_plugin.why.questions import questions
 from scram_plugin.why.thresholds import margins
 

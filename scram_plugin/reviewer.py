@@ -20,7 +20,7 @@ from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.series import Series
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.review import Judged, Review, file_notes, identity, live_until, review
+from scram_plugin.reviews import Judged, Review, file_notes, identity, live_until, review
 
 SHORTEST_INTERVAL = 1.0  # seconds between two looks at the directory, however many clients ask
 FRESH = 1.0  # seconds beyond the pause between two looks for which a look is new enough: who asks then waits for no other

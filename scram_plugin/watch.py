@@ -16,8 +16,8 @@ from typing import Any
 
 from scram_plugin.heuristics.heuristic import down_to
 from scram_plugin.heuristics.words import one_line
-from scram_plugin.review import identity, plain
 from scram_plugin.reviewer import Reviewer
+from scram_plugin.reviews import identity, plain
 
 LONGEST = 2_000  # characters of a text in the environment of a command
 COMMAND_SECONDS = 60.0  # that a command may take before it is given up

@@ -10,7 +10,7 @@ import scram_plugin
 from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.logs.logdir import read
 from scram_plugin.logs.pairing import training_runs
-from scram_plugin.review import review
+from scram_plugin.reviews import review
 from tests.paths import DATA, DEMO_LOGS, SCENARIOS, environment
 
 CASES = {

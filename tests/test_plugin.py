@@ -14,8 +14,8 @@ import pytest
 
 from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.plugin import ScramPlugin, _roots, decimate
-from scram_plugin.review import LIVE_SECONDS
 from scram_plugin.reviewer import Reviewer
+from scram_plugin.reviews import LIVE_SECONDS
 from tests.event_files import curve, event, write
 from tests.paths import DEMO_LOGS
 from tests.servers import tensorboard

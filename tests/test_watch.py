@@ -52,7 +52,7 @@ def test_news_are_told_once(tmp_path):
 
 
 def test_a_training_that_ends_is_news(tmp_path):
-    from scram_plugin.review import LIVE_SECONDS
+    from scram_plugin.reviews import LIVE_SECONDS
 
     curve(tmp_path / "a", "loss", [1.0, 0.9], wall_time=time.time() - LIVE_SECONDS + 2)
     watching = watch(tmp_path)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scram_plugin.reports.edits import first_edit
-from scram_plugin.review import Review
+from scram_plugin.reviews import Review
 
 COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
 

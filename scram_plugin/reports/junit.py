@@ -8,7 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from scram_plugin.heuristics.heuristic import Heuristic, down_to
-from scram_plugin.review import Review
+from scram_plugin.reviews import Review
 
 
 def report(reviews: Sequence[Review], heuristics: Iterable[Heuristic], least: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from scram_plugin.heuristics.words import one_line, place
 from scram_plugin.reports.edits import changed_lines
-from scram_plugin.review import Review
+from scram_plugin.reviews import Review
 
 SIGNS = {"error": "🔴", "warning": "🟡", "info": "🔵"}
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from scram_plugin import __version__
 from scram_plugin.heuristics.heuristic import Heuristic
 from scram_plugin.reports.edits import first_edit
-from scram_plugin.review import Review
+from scram_plugin.reviews import Review
 from scram_plugin.why.answer import likeliest
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

@@ -12,7 +12,7 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from scram_plugin.reports.edits import changed_lines
-from scram_plugin.review import Review
+from scram_plugin.reviews import Review
 
 SIGNS = {"error": ("●", "bold red"), "warning": ("▲", "yellow"), "info": ("ℹ", "cyan")}
 # Of the signals; all are in the JSON.

@@ -10,7 +10,7 @@ from scram_plugin.heuristics.catalogue import Catalogue
 from scram_plugin.heuristics.measured import listed
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.review import Review
+from scram_plugin.reviews import Review
 from scram_plugin.why.answer import Answer, Step, beside, from_to, likeliest, on, usual
 from scram_plugin.why.thresholds import margins
 

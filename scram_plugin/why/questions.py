@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scram_plugin.heuristics.catalogue import Catalogue
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.review import Review
+from scram_plugin.reviews import Review
 from scram_plugin.why import checks, losses
 from scram_plugin.why.answer import Answer
 

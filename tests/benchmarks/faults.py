@@ -41,7 +41,7 @@ from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.run import Run
 from scram_plugin.logs.series import Series
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.review import Review, review
+from scram_plugin.reviews import Review, review
 from tests.benchmarks import faults_report
 from tests.faults.kinds import KINDS, Kind
 from tests.faults.programs import PROGRAMS, Program

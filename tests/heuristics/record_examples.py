@@ -18,7 +18,7 @@ from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.logdir import read
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.plugin import decimate
-from scram_plugin.review import plain, review
+from scram_plugin.reviews import plain, review
 from tests.heuristics import test_curves, test_faults
 from tests.paths import DEMO_LOGS, ROOT
 

@@ -9,7 +9,7 @@ from scram_plugin import SCRAM
 from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.logs.logdir import read
 from scram_plugin.logs.pairing import training_runs
-from scram_plugin.review import review
+from scram_plugin.reviews import review
 
 DIGITS = load_digits()
 BYTES, LABELS = (DIGITS.images * 255 / 16).round().astype("float32"), DIGITS.target.astype("int32")
