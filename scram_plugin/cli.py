@@ -6,29 +6,17 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.markdown import Markdown
-from rich.markup import escape
 from rich.table import Table
 
-from scram_plugin import __version__, baseline
+from scram_plugin import __version__
+from scram_plugin.check import FORMATS, check, usable_cores
 from scram_plugin.configuration import configured
 from scram_plugin.heuristics.catalogue import BadOption, Catalogue
-from scram_plugin.heuristics.heuristic import SEVERITIES, down_to
-from scram_plugin.logs.logdir import Logdir, Progress, read
-from scram_plugin.logs.pairing import training_runs
-from scram_plugin.reports import github as github_report
-from scram_plugin.reports import json as json_report
-from scram_plugin.reports import junit as junit_report
-from scram_plugin.reports import markdown as markdown_report
-from scram_plugin.reports import sarif as sarif_report
-from scram_plugin.reports import text as text_report
-from scram_plugin.reviewer import Reviewer
-from scram_plugin.reviews import Review, file_notes, review
-from scram_plugin.watch import Watch, follow
+from scram_plugin.heuristics.heuristic import SEVERITIES
 
 EXAMPLES = """\
 examples:
@@ -39,12 +27,12 @@ examples:
                                                     for CI: exit status 1 on what is new
   scram check logs --set overfitting.patience=10    with another threshold
   scram check logs --format markdown                for an issue or a report
+  scram check logs --format html --output scram.html   one file to mail or hand in, with curves
   scram watch logs --exec 'notify-send -- "$SCRAM_RUN" "$SCRAM_TITLE"'
   scram explain overfitting                         what it means and what to do
 
 exit status: 0 nothing at or above --fail-on, 1 something, 2 it could not judge
 """
-FORMATS = ("text", "json", "sarif", "junit", "markdown", "github")
 WATCHING = """\
 Follow a log directory while trainings write to it, and tell what is new: findings, and that a training has ended.
 
@@ -60,10 +48,6 @@ examples:
 """
 
 
-class Failure(Exception):
-    """SCRAM cannot judge; the text is a sentence that says why and what to do. Exit status 2."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a pipe or terminal that has no sign for what is in a name or a message
@@ -72,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         return options.command(options)
-    except (Failure, BadOption) as error:
+    except BadOption as error:
         print(f"scram: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -95,28 +79,36 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"scram {__version__}")
     commands = parser.add_subparsers(required=True, metavar="check | watch | list | explain")
-    check = commands.add_parser(
+    checking = commands.add_parser(
         "check",
         help="judge the training runs of a log directory",
         description="Judge every training run below one or more log directories.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    check.add_argument("logdir", nargs="+", metavar="LOGDIR", help="a directory with event files, at any depth")
-    check.add_argument("--format", choices=FORMATS, default="text", help="what to print (default: text)")
-    check.add_argument("--output", metavar="FILE", help="write the answer to FILE instead of standard output")
-    check.add_argument(
+    checking.add_argument("logdir", nargs="+", metavar="LOGDIR", help="a directory with event files, at any depth")
+    checking.add_argument("--format", choices=FORMATS, default="text", help="what to print (default: text)")
+    checking.add_argument("--output", metavar="FILE", help="write the answer to FILE instead of standard output")
+    checking.add_argument(
         "--fail-on",
         choices=(*SEVERITIES, "never"),
         default="error",
         help="the least severity that makes the exit status 1 (default: error)",
     )
-    check.add_argument(
+    checking.add_argument(
         "--baseline", metavar="FILE", help="an earlier report (--format json): what it has is known, and counts no more"
     )
-    check.add_argument("--run", metavar="REGEX", help="only training runs in whose name REGEX is found")
-    _choices(check)
-    check.set_defaults(command=_check)
+    checking.add_argument("--run", metavar="REGEX", help="only training runs in whose name REGEX is found")
+    checking.add_argument("-v", "--verbose", action="store_true", help="also what was not checked, and why, of every run")
+    checking.add_argument(
+        "--jobs", type=int, default=usable_cores(), metavar="N", help="processes for many runs (default: one for each core)"
+    )
+    checking.add_argument(
+        "--dask", metavar="ADDRESS", help="let the workers of a Dask scheduler do it, for example tcp://host:8786"
+    )
+    checking.add_argument("--no-cache", dest="cache", action="store_false", help="read everything anew, and keep nothing")
+    _choices(checking)
+    checking.set_defaults(command=_check)
     watch = commands.add_parser(
         "watch",
         help="follow trainings and tell what is new, also to a command of yours",
@@ -159,97 +151,30 @@ def _catalogue(options: argparse.Namespace) -> Catalogue:
 
 
 def _check(options: argparse.Namespace) -> int:
-    catalogue, pattern = _catalogue(options), _pattern(options)
-    known = baseline.load(Path(options.baseline)) if options.baseline else {}
-    reviews: list[Review] = []
-    progress = Console(stderr=True)
-    with progress.status("reading ...") if progress.is_terminal else _Silent() as status:
-        for logdir in options.logdir:
-            logs = _read(logdir, lambda done, total: status.update(f"reading: {done:,} of {total:,} directories"))
-            runs = [run for run in training_runs(logs, catalogue.signals) if pattern.search(run.name)]
-            for i, run in enumerate(runs):
-                status.update(escape(f"reviewing {i + 1} of {len(runs)}: {run.name!r}"))
-                reviews.append(review(run, catalogue, file_notes(run, logs)))
-            for problem in logs.problems:
-                if problem.byte is None and not any(problem.path in r.files for r in logs.values()):
-                    print(f"scram: {problem.path}: {problem.sentence}", file=sys.stderr)
-    if not reviews:
-        raise Failure(f"no training run has a name that matches {options.run!r}; without --run all are judged")
-    baseline.apply(reviews, known, options.baseline or "")
-    _write(options, reviews, catalogue)
-    return int(any(r.counts()[severity] for r in reviews for severity in down_to(options.fail_on)))
+    return check(options, _catalogue(options), _pattern(options))
 
 
 def _pattern(options: argparse.Namespace) -> re.Pattern[str]:
     try:
         return re.compile(options.run or "")
     except re.error as error:
-        raise Failure(f"--run: {options.run!r} is not a regular expression ({error})") from None
+        raise BadOption(f"--run: {options.run!r} is not a regular expression ({error})") from None
 
 
 def _watch(options: argparse.Namespace) -> int:
+
     if not Path(options.logdir).is_dir() and "://" not in options.logdir:
-        raise Failure(f"{options.logdir}: there is no such directory; make it, or name the one that you train into")
+        raise BadOption(f"{options.logdir}: there is no such directory; make it, or name the one that you train into")
     if not 0.1 <= options.every <= 86_400:
-        raise Failure("--every takes seconds, from 0.1 to 86400")
+        raise BadOption("--every takes seconds, from 0.1 to 86400")
+    from scram_plugin.reviewer import Reviewer
+    from scram_plugin.watch import Watch, follow
+
     watch = Watch(Reviewer(options.logdir, _catalogue(options)), options.on, _pattern(options))
     console = Console(highlight=False, soft_wrap=True)
     print(f"scram: watching {options.logdir}; Ctrl-C ends it", file=sys.stderr)
     follow(watch, options.every, options.command_line, options.until_finished, lambda line: console.print(line, markup=False))
     return 0
-
-
-class _Silent:
-    """Progress for nobody: standard error is not a terminal."""
-
-    def __enter__(self) -> _Silent:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def update(self, _: str) -> None:
-        pass
-
-
-def _read(logdir: str, progress: Progress) -> Logdir:
-    try:
-        logs = read(logdir, progress)
-    except (OSError, ValueError) as error:
-        raise Failure(f"{error}") from None
-    if not logs:
-        told = "".join(f"\n  {p.path}: {p.sentence}" for p in logs.problems[:5])
-        raise Failure(
-            f"{logdir}: no event files here or below (their names contain 'tfevents'). Is it the directory that you give "
-            f"to `tensorboard --logdir`?{told}"
-        )
-    return logs
-
-
-def _write(options: argparse.Namespace, reviews: list[Review], catalogue: Catalogue) -> None:
-    logdir = ", ".join(options.logdir)
-    reports: dict[str, Callable[[], str]] = {
-        "json": lambda: json_report.report(reviews, logdir),
-        "sarif": lambda: sarif_report.report(reviews, catalogue.heuristics, options.logdir[0]),
-        "junit": lambda: junit_report.report(reviews, catalogue.heuristics, options.fail_on),
-        "markdown": lambda: markdown_report.report(reviews),
-        "github": lambda: github_report.report(reviews),
-    }
-    if options.format in reports:
-        text = reports[options.format]()
-    elif options.output or not sys.stdout.isatty():
-        text = text_report.plain_report(reviews)
-    else:
-        text_report.report(reviews, Console(highlight=False))
-        return
-    if options.output:
-        try:
-            Path(options.output).write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise Failure(f"--output: {options.output} could not be written ({error.strerror})") from None
-    else:
-        sys.stdout.write(text)
-        sys.stdout.flush()
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -271,10 +196,12 @@ def _explain(options: argparse.Namespace) -> int:
         heuristic = _catalogue(options)[options.id]
     except KeyError:
         known = ", ".join(h.id for h in _catalogue(options).heuristics)
-        raise Failure(f"there is no heuristic {options.id!r}; there are: {known}") from None
+        raise BadOption(f"there is no heuristic {options.id!r}; there are: {known}") from None
     # the message is a template that each finding fills
     page = re.sub(r"^## What happened$.*?(?=^## )", "", heuristic.page.text, flags=re.M | re.S)
     if sys.stdout.isatty():
+        from rich.markdown import Markdown
+
         Console().print(Markdown(page))
         for option in heuristic.options:
             print(f"{heuristic.id}.{option.name} (default {_toml(option.default)}): {option.help}")

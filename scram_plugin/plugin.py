@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import itertools
 import json
 import logging
 import os
@@ -24,7 +23,7 @@ from scram_plugin.comparison import compare
 from scram_plugin.configuration import configured
 from scram_plugin.heuristics.catalogue import BadOption, Catalogue, catalogue
 from scram_plugin.inside import inside, layer_map
-from scram_plugin.logs.curve import Curve
+from scram_plugin.logs.curve import Curve, decimate
 from scram_plugin.reports import markdown
 from scram_plugin.reviewer import Reviewer
 from scram_plugin.reviews import Judged, plain
@@ -244,25 +243,6 @@ class ScramPlugin(base_plugin.TBPlugin):
         except OSError:
             raise NotFound("The tab was not built. In a clone: make install.") from None
         return _respond(request, content, 200, ASSETS[name])
-
-
-def decimate(values: np.ndarray, points: int) -> np.ndarray:
-    """Indices of at most about `points` values that keep the picture: of each stretch the least and the largest finite
-    value and the first non-finite one; the first and last of all."""
-    count = len(values)
-    if count <= points:
-        return np.arange(count)
-    edges = np.linspace(0, count, max(points // 3, 1) + 1).astype(int)
-    kept = {0, count - 1}
-    finite = np.isfinite(values)
-    for start, stop in itertools.pairwise(edges):
-        part, good = values[start:stop], finite[start:stop]
-        if good.any():
-            kept.add(start + int(np.argmin(np.where(good, part, np.inf))))
-            kept.add(start + int(np.argmax(np.where(good, part, -np.inf))))
-        if not good.all():
-            kept.add(start + int(np.argmin(good)))
-    return np.array(sorted(kept))
 
 
 def _argument(request: wrappers.Request, name: str) -> str:

@@ -39,6 +39,7 @@ class Review:
     inconclusive: list[dict[str, Any]] = field(default_factory=list)
     not_checked: list[dict[str, str]] = field(default_factory=list)
     signals: dict[str, dict[str, str]] = field(default_factory=dict)  # which curve was taken for which signal
+    sketches: list[dict[str, Any]] = field(default_factory=list)  # the curves of findings in few points, to draw small
     live: bool = False  # the training said that it began, and not that it has ended
 
     @property

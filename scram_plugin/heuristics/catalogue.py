@@ -202,6 +202,7 @@ class Catalogue:
     """The heuristics to apply, with the options to apply them with. `notes` tells what could not be loaded.
 
     `signals` says what tags mean that no convention knows: tag -> signal. `accepted`: findings that are no problem here.
+    `modules`: the files that heuristics of the user's own come from.
     """
 
     heuristics: tuple[Heuristic, ...]
@@ -209,6 +210,12 @@ class Catalogue:
     notes: tuple[str, ...] = ()
     signals: Mapping[str, str] = field(default_factory=dict)
     accepted: tuple[Accepted, ...] = ()
+    modules: tuple[Path, ...] = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To another process travel names and choices; heuristics are code, and found again there."""
+        ids = tuple(heuristic.id for heuristic in self.heuristics)
+        return catalogue, (ids, (), self.options, self.modules, self.signals, self.accepted)
 
     def options_of(self, heuristic: Heuristic) -> dict[str, Any]:
         return {**heuristic.defaults, **self.options.get(heuristic.id, {})}
@@ -232,10 +239,10 @@ def catalogue(
 
     Raises BadOption for an unknown id or option, or a value of another type.
     """
+    accepted, modules = tuple(accepted), tuple(modules)
     heuristics, notes = _all(modules)
     known = {heuristic.id: heuristic for heuristic in heuristics}
     chosen = set(known) if select is None else set(select)
-    accepted = tuple(accepted)
     for id_ in [*(select or ()), *ignore, *(options or {}), *(a.heuristic for a in accepted)]:
         if id_ not in known:
             raise BadOption(f"there is no heuristic {id_!r}; `scram list` names them: {', '.join(known)}")
@@ -245,14 +252,14 @@ def catalogue(
     kept = tuple(h for h in heuristics if h.id in chosen - set(ignore))
     if not kept:
         raise BadOption("no heuristic is left to apply; change select or ignore")
-    return Catalogue(kept, checked, tuple(notes), dict(signals or {}), accepted)
+    return Catalogue(kept, checked, tuple(notes), dict(signals or {}), accepted, modules)
 
 
 def _all(modules: Iterable[Path]) -> tuple[list[Heuristic], list[str]]:
     """SCRAM's own heuristics, those of installed packages, then those in files. One that cannot be loaded costs a note."""
     heuristics, notes = list(HEURISTICS), []
     found: list[tuple[str, Callable[[], Any]]] = [
-        (f"The heuristic {entry.name!r} of another package", entry.load) for entry in _installed()
+        (f"The heuristic {entry.name!r} of another package", entry.load) for entry in installed()
     ]
     found += [(f"The heuristic in {path}", partial(_from_file, path)) for path in modules]
     for name, load in found:
@@ -269,7 +276,7 @@ def _all(modules: Iterable[Path]) -> tuple[list[Heuristic], list[str]]:
 
 
 @cache
-def _installed() -> tuple[importlib.metadata.EntryPoint, ...]:
+def installed() -> tuple[importlib.metadata.EntryPoint, ...]:
     """The heuristics that installed packages offer; to look through all packages takes longer than a review."""
     return tuple(importlib.metadata.entry_points(group="scram.heuristics"))
 

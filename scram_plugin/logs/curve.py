@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -62,6 +63,25 @@ class Curve:
 
     def source(self) -> dict[str, str]:
         return {"tensorboard_run": self.tensorboard_run, "tag": self.tag}
+
+
+def decimate(values: np.ndarray, points: int) -> np.ndarray:
+    """Indices of at most about `points` values that keep the picture: of each stretch the least and the largest finite
+    value and the first non-finite one; the first and last of all."""
+    count = len(values)
+    if count <= points:
+        return np.arange(count)
+    edges = np.linspace(0, count, max(points // 3, 1) + 1).astype(int)
+    kept = {0, count - 1}
+    finite = np.isfinite(values)
+    for start, stop in itertools.pairwise(edges):
+        part, good = values[start:stop], finite[start:stop]
+        if good.any():
+            kept.add(start + int(np.argmin(np.where(good, part, np.inf))))
+            kept.add(start + int(np.argmax(np.where(good, part, -np.inf))))
+        if not good.all():
+            kept.add(start + int(np.argmin(good)))
+    return np.array(sorted(kept))
 
 
 def _not_superseded(steps: np.ndarray) -> np.ndarray:

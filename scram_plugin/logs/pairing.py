@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from scram_plugin.logs.conventions import Meaning, names_a_part, role_of
 from scram_plugin.logs.logdir import Logdir
@@ -13,16 +13,17 @@ from scram_plugin.logs.training_run import TrainingRun
 MOST_LOOKED_AT = 200  # tags of a run, to tell what it holds
 
 
-def training_runs(logs: Logdir, named: Mapping[str, str] | None = None) -> list[TrainingRun]:
+def training_runs(logs: Logdir, named: Mapping[str, str] | None = None, elsewhere: Collection[str] = ()) -> list[TrainingRun]:
     """All training runs of a log directory, in the order of their names.
 
     ``exp/train`` and ``exp/validation`` make the training run ``exp``, together with ``exp`` itself where that holds event
     files; so do ``exp_train`` and ``exp_val``, and the sub-runs ``exp/Loss_train``, ``exp/Loss_val`` that PyTorch's
     `add_scalars` makes. A directory with such a name and no sibling stays a run of its own, unless its tags are those that
-    Keras writes into ``train/``. `named` says what tags mean that no convention knows: tag -> signal.
+    Keras writes into ``train/``. `named` says what tags mean that no convention knows: tag -> signal; `elsewhere` names
+    TensorBoard runs of the same log directory that are not in `logs`, which is a part of it.
     """
     meanings = {tag: Meaning(signal, -1) for tag, signal in (named or {}).items()}
-    places = {name: _place(name, logs) for name in logs}
+    places = {name: _place(name, logs, elsewhere) for name in logs}
     siblings: dict[str, set[str]] = {}  # training run -> parts of it that there are
     for key, role in places.values():
         siblings.setdefault(key, set()).add(role)
@@ -41,12 +42,62 @@ def training_runs(logs: Logdir, named: Mapping[str, str] | None = None) -> list[
     return [TrainingRun(name, parts[name], logs, meanings) for name in sorted(parts)]
 
 
-def _place(name: str, logs: Logdir) -> tuple[str, str]:
+def units(names: Iterable[str], known: Mapping[str, str] | None = None) -> list[list[str]]:
+    """TensorBoard runs in groups, so that those whose names say that they make one training run are in the same one.
+
+    What was logged may say that two groups are one (`astray`; give it as `known`); else each is reviewed without the others.
+    """
+    tree: dict[str, str] = {}  # a forest: the groups are its trees
+
+    def top(name: str) -> str:
+        while (parent := tree.setdefault(name, name)) != name:
+            tree[name] = tree[parent]
+            name = parent
+        return name
+
+    names = list(names)
+    for name in names:
+        tree[top(name)] = top(likely_key(name))
+    for name, key in (known or {}).items():
+        tree[top(name)] = top(key)
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(top(name), []).append(name)
+    return list(groups.values())
+
+
+def astray(logs: Logdir, elsewhere: Collection[str]) -> dict[str, str]:
+    """TensorBoard runs that are a part of another training run than their names tell, and which: that of another group."""
+    keys = {name: _place(name, logs, elsewhere)[0] for name in logs}
+    return {name: key for name, key in keys.items() if key not in (name, likely_key(name))}
+
+
+def above(name: str) -> str:
+    """The directory that a TensorBoard run lies in."""
+    return name.rpartition("/")[0] or "."
+
+
+def likely_key(name: str) -> str:
+    """The training run that a TensorBoard run is a part of, as far as its name tells."""
+    if name == ".":
+        return name
+    role, rest = role_of(name)
+    if role and rest:
+        return rest if above(name) == "." else f"{above(name)}/{rest}"
+    return above(name) if role or _timed(name) else name
+
+
+def _timed(name: str) -> bool:
+    """Whether it is called after the time, as the sub-runs of PyTorch's `add_hparams` are."""
+    return bool(re.fullmatch(r"\d{9,}\.\d+", name.rpartition("/")[2]))
+
+
+def _place(name: str, logs: Logdir, elsewhere: Collection[str]) -> tuple[str, str]:
     """(name of the training run that this TensorBoard run may be a part of, which part it would be)."""
     if name == ".":
         return name, ""
-    parent = name.rpartition("/")[0] or "."
-    if parent in logs and _of_add_hparams(name, logs[name]):
+    parent = above(name)
+    if (parent in logs or parent in elsewhere) and _of_add_hparams(name, logs[name]):
         return parent, "hyperparameters"
     role, rest = role_of(name)
     if not role:
@@ -65,8 +116,8 @@ def _of_add_scalars(name: str, run: Run) -> bool:
 def _of_add_hparams(name: str, run: Run) -> bool:
     """Whether this is a sub-run of PyTorch's `add_hparams`: called after the time, or with all tags below ``hparam/``."""
     tags = _tags(run)
-    timed = re.fullmatch(r"\d{9,}\.\d+", name.rpartition("/")[2]) and all(len(run[tag]) < 2 for tag in tags)
-    return bool(timed) or (bool(tags) and all(tag.startswith("hparam/") for tag in tags))
+    timed = _timed(name) and all(len(run[tag]) < 2 for tag in tags)
+    return timed or (bool(tags) and all(tag.startswith("hparam/") for tag in tags))
 
 
 def _tags(run: Run) -> list[str]:

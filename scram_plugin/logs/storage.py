@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
+STAMPS = ("ETag", "etag", "generation", "md5Hash", "content_md5")  # what stores call that which changes with the content
 WHAT_TO_INSTALL = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
 
 
@@ -18,11 +19,15 @@ class Problem(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """An event file as a directory lists it. `identity` changes when another file takes its name (0: not known)."""
+    """An event file as a directory lists it.
+
+    `identity` changes when another file takes its name (0: not known), `stamp` whenever anything is written ("": not known).
+    """
 
     path: str
     size: int
     identity: int
+    stamp: str = ""
 
 
 Directories = Iterator[tuple[str, list[Listed]]]  # (directory relative to the root, with slashes; its event files by name)
@@ -70,7 +75,8 @@ class Local:
                                     below.append((entry.path, entry.name if name == "." else f"{name}/{entry.name}"))
                             elif is_event_file(entry.name):
                                 status = entry.stat()
-                                files.append(Listed(entry.path, status.st_size, status.st_ino))
+                                stamp = f"{status.st_mtime_ns} {status.st_ctime_ns}"
+                                files.append(Listed(entry.path, status.st_size, status.st_ino, stamp))
                         except OSError as error:
                             problems.append(Problem(entry.path, None, f"it could not be opened ({error.strerror})"))
             except OSError as error:
@@ -129,7 +135,8 @@ class Remote:
             if is_event_file(name):
                 relative = above[len(top) :].strip("/") or "."
                 # no identity: an object in a store is replaced as a whole whenever it grows
-                by_directory.setdefault(relative, []).append(Listed(path, int(info.get("size") or 0), 0))
+                stamp = next((str(info[key]) for key in STAMPS if info.get(key)), "")
+                by_directory.setdefault(relative, []).append(Listed(path, int(info.get("size") or 0), 0, stamp))
         for relative in sorted(by_directory):
             yield relative, sorted(by_directory[relative], key=lambda file: file.path)
 

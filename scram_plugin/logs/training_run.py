@@ -192,6 +192,11 @@ class TrainingRun:
         starts = (self._logs[n].session_start for n, role in self.parts.items() if role == "scram")
         return max(starts, default=-math.inf)
 
+    def curve(self, tensorboard_run: str, tag: str) -> Curve | None:
+        """A curve by the names of its source, as `Curve.source` gives them; of the training that was recorded last."""
+        series = self._logs[tensorboard_run].find(tag) if tensorboard_run in self.parts else None
+        return None if series is None else Curve.of(series.since(self.session_start), tensorboard_run, tag, "")
+
     def columns(self, table: str) -> list[str]:
         """The names of the columns of one of SCRAM's own tables."""
         prefix = schema.column_tag(table, "")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -11,30 +12,61 @@ from rich.padding import Padding
 from rich.syntax import Syntax
 from rich.text import Text
 
+from scram_plugin.heuristics.words import number, place
+from scram_plugin.reports.drawing import Line, bars, lines, part_shown
 from scram_plugin.reports.edits import changed_lines
 from scram_plugin.reviews import Review
 
 SIGNS = {"error": ("●", "bold red"), "warning": ("▲", "yellow"), "info": ("ℹ", "cyan")}
 # Of the signals; all are in the JSON.
 SHOWN = ("training loss", "validation loss", "training accuracy", "validation accuracy", "learning rate", "return")
+MOST_CURVES = 2  # of a finding; its others are in the tab and in the HTML
+LONGEST_LABEL = 24  # characters
+ROOM_FOR_NUMBERS = 20  # characters to the right of a curve
+WIDEST = 60  # blocks
 RANK = {"trouble": 0, "info": 1, "early": 2, "unknown": 3, "fine": 4}
 
 
-def report(reviews: Sequence[Review], console: Console) -> None:
-    """Print the reviews: runs with trouble first, each with its findings, then a summary in one line."""
+FEW = 20  # training runs in which nothing is wrong that are named; more are counted
+
+
+def report(reviews: Sequence[Review], console: Console, verbose: bool = False) -> None:
+    """Print the reviews: runs with trouble first, each with its findings, then a summary in one line.
+
+    What was not checked, and why, is told of a single run, or when `verbose`.
+    """
     ordered = sorted(reviews, key=lambda r: (RANK[r.headline()["kind"]], -r.counts()["error"], -r.counts()["warning"], r.name))
+    whole = verbose or len(reviews) == 1
+    quiet = [review for review in ordered if not (whole or review.alone or review.notes or review.accepted)]
     everywhere = _in_all(reviews)
     for review in ordered:
-        _print_run(console, review, everywhere)
-    for reason, names in _by_reason(everywhere).items():
-        _paragraph(console, 0, f"not checked in any of them: {', '.join(names)}, because {_clean(reason)}", "dim")
+        if review not in quiet:
+            _print_run(console, review, whole, everywhere)
+            console.print()
+    for review in quiet[:FEW]:
+        _print_run(console, review, whole)
+    if len(quiet) > FEW:
+        fine = sum(review.headline()["kind"] == "fine" for review in quiet[FEW:])
+        unsure = len(quiet) - FEW - fine
+        told = [f"{fine:,} with nothing wrong"] * bool(fine) + [f"{unsure:,} too short or too poor in data to tell"] * bool(
+            unsure
+        )
+        _paragraph(console, 0, f"and {len(quiet) - FEW:,} more: {', '.join(told)} (-v names them)", "dim")
+    if quiet:
+        console.print()
+    if whole:
+        for reason, names in _by_reason(everywhere).items():
+            _paragraph(console, 0, f"not checked in any of them: {', '.join(names)}, because {_clean(reason)}", "dim")
+    elif everywhere:
+        checks = f"{len(everywhere)} check{'s' * (len(everywhere) > 1)} could be made in none of them"
+        _paragraph(console, 0, f"{checks}, for want of what was not logged; -v says what, and SCRAM's callback logs it", "dim")
     console.print(_summary(reviews))
 
 
-def plain_report(reviews: Sequence[Review], width: int = 100) -> str:
+def plain_report(reviews: Sequence[Review], width: int = 100, verbose: bool = False) -> str:
     """The report as text without colours, for files and pipes."""
     console = Console(file=io.StringIO(), width=width, highlight=False, color_system=None)
-    report(reviews, console)
+    report(reviews, console, verbose)
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
@@ -47,7 +79,7 @@ def _in_all(reviews: Sequence[Review]) -> list[tuple[str, str]]:
     return [entry for entry in each[0] if all(entry in others for others in each[1:])]
 
 
-def _print_run(console: Console, review: Review, told: Sequence[tuple[str, str]] = ()) -> None:
+def _print_run(console: Console, review: Review, whole: bool, told: Sequence[tuple[str, str]] = ()) -> None:
     head = Text(_clean(review.name), style="bold")
     kind = review.headline()["kind"]
     if kind != "trouble":
@@ -56,7 +88,7 @@ def _print_run(console: Console, review: Review, told: Sequence[tuple[str, str]]
         head.append(_clean(review.headline()["text"]), style="default not bold")
     console.print(head)
     for finding in review.alone:
-        print_finding(console, finding, indent=2)
+        print_finding(console, finding, indent=2, drawn=lines(review, finding, MOST_CURVES))
         for other in review.findings:
             if other["explained_by"] == finding["heuristic"]:
                 _paragraph(console, 4, f"Probably because of this: {_clean(other['title'])} ({other['heuristic']})", "dim")
@@ -65,6 +97,12 @@ def _print_run(console: Console, review: Review, told: Sequence[tuple[str, str]]
         _paragraph(console, 2, f"accepted as no problem here: {_clean(entry['finding']['title'])}{reason}", "dim")
     for note in review.notes:
         _paragraph(console, 2, f"note: {_clean(note)}", "dim")
+    if whole:
+        _print_silent(console, review, told)
+
+
+def _print_silent(console: Console, review: Review, told: Sequence[tuple[str, str]]) -> None:
+    """What could not tell and what was not checked, each with the reason; and which curves were taken for what."""
     early = [entry["heuristic"] for entry in review.inconclusive if entry["early"]]
     if early:
         _paragraph(console, 2, f"too few points for: {', '.join(early)}", "dim")
@@ -76,7 +114,40 @@ def _print_run(console: Console, review: Review, told: Sequence[tuple[str, str]]
     read_as = [f"{name} = {_source(review, name)}" for name in SHOWN if name in review.signals]
     if read_as:
         _paragraph(console, 2, f"read as: {'; '.join(read_as)}", "dim")
-    console.print()
+
+
+def _picture(finding: dict[str, Any], drawn: Sequence[Line], width: int) -> Iterator[Text]:
+    """The curves as blocks, the bad span in colour and bracketed below."""
+    drawn = [line for line in drawn if len(line.values) > 2 and len(set(map(str, line.values))) > 1]
+    if not drawn:
+        return
+    steps, style = finding["steps"], SIGNS[finding["severity"]][1].removeprefix("bold ")
+    label = min(max(len(line.label) for line in drawn), LONGEST_LABEL)
+    room = min(max(width - label - 2 - ROOM_FOR_NUMBERS, 8), WIDEST)
+    shown = part_shown(drawn, finding)
+    rows, ends = bars(drawn, room, shown)
+    first = min(bisect.bisect_left(ends, steps["first"]), len(ends) - 1)
+    last = min(bisect.bisect_left(ends, steps["last"]), len(ends) - 1)
+    for line, blocks in zip(drawn, rows, strict=True):
+        said = Text(f"{_clean(line.label)[:label]:{label}}  ", style="dim")
+        said.append(blocks[:first], style="default not dim")
+        said.append(blocks[first : last + 1], style=f"{style} not dim")
+        said.append(blocks[last + 1 :], style="default not dim")
+        more = "… " if shown[1] < line.steps[-1] else ""
+        said.append(f"  {more}{number(line.values[0])} → {number(line.values[-1])}")
+        yield said
+    bracket = "╰" + "─" * (last - first - 1) + "╯" if last > first else "↑"
+    axis = steps["axis"]
+    where = place(axis, steps["first"])
+    if steps["last"] > steps["first"]:
+        where += f" to {place(axis, steps['last']).removeprefix(f'{axis} ')}"
+    before = label + 2 + first
+    if before + len(bracket) + 1 + len(where) < width:
+        yield Text(f"{' ' * before}{bracket} {where}", style=style)
+    elif len(where) + 1 <= before:
+        yield Text(f"{' ' * (before - len(where) - 1)}{where} {bracket}", style=style)
+    else:
+        yield Text(f"{' ' * before}{bracket}", style=style)
 
 
 def _source(review: Review, name: str) -> str:
@@ -94,8 +165,10 @@ def _by_reason(entries: list[tuple[str, str]]) -> dict[str, list[str]]:
     return grouped
 
 
-def print_finding(console: Console, finding: dict[str, Any], indent: int = 0, code: bool = True) -> None:
-    """One finding: what happened, the likeliest cause, and the fix as a change of the user's lines or as code."""
+def print_finding(
+    console: Console, finding: dict[str, Any], indent: int = 0, code: bool = True, drawn: Sequence[Line] = ()
+) -> None:
+    """One finding: what happened, its curves, the likeliest cause, and the fix as a change of the user's lines or as code."""
     sign, style = SIGNS[finding["severity"]]
     title = Text(f"{sign} {finding['severity']}: ", style=style)
     title.append(_clean(finding["title"]), style="bold")
@@ -103,6 +176,8 @@ def print_finding(console: Console, finding: dict[str, Any], indent: int = 0, co
     console.print(Padding(title, (0, 0, 0, indent)))
     indent += 2
     _paragraph(console, indent, _clean(finding["summary"]))
+    for line in _picture(finding, drawn, console.width - indent) if finding["severity"] != "info" else ():
+        _code(console, indent, line)
     if finding["causes"]:
         cause = finding["causes"][0]
         word = "Likely cause" if cause["for"] else "Most often"
@@ -122,8 +197,8 @@ def print_finding(console: Console, finding: dict[str, Any], indent: int = 0, co
             _code(console, indent + 2, Text(_clean(changed), style=styles[changed[:2]]))
     elif code:
         syntax = Syntax("", "python", theme="ansi_dark", background_color="default")
-        for line in syntax.highlight(fix["code"].rstrip()).split("\n"):
-            _code(console, indent + 2, line)
+        for highlighted in syntax.highlight(fix["code"].rstrip()).split("\n"):
+            _code(console, indent + 2, highlighted)
     supported = {cause["id"] for cause in finding["causes"] if cause["for"]} - {fix["cause"]}
     others = dict.fromkeys(f["title"] for f in finding["fixes"] if f["cause"] in supported)
     if others and code:

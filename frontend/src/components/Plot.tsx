@@ -71,7 +71,7 @@ export function Plot({ lines, axis, marks = null, zoom: asked = null, link, onWh
     const place = holder.current;
     if (!place || !drawn || drawn.every((curve) => curve.steps.length === 0)) return;
     const smooth = weight > 0 ? drawn.map((curve) => smoothed(curve, weight)) : [];
-    const view = zoom ?? (points?.[0] ? firstView(points[0], marks?.bad ?? null) : null);
+    const view = zoom ?? (points?.[0] ? firstView(points[0], marks?.best === null ? marks.bad : null) : null);
     let plot: uPlot | null = null;
     const draw = (): void => {
       const width = place.clientWidth;

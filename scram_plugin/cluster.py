@@ -1,0 +1,47 @@
+"""A cluster of Dask workers as an executor, for log directories that one machine takes too long for."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import Executor
+
+from scram_plugin import __version__
+from scram_plugin.heuristics.catalogue import BadOption
+
+SECONDS = 10  # to reach the scheduler
+RETRIES = 3  # of a task whose worker was lost
+
+
+@contextlib.contextmanager
+def cluster(address: str) -> Iterator[Executor]:
+    """An executor over the workers of the Dask scheduler at `address` (``tcp://host:8786``).
+
+    Raises BadOption, with a sentence, where it cannot be used; all workers must have the same SCRAM as this process.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise BadOption("--dask needs Dask: pip install 'tensorboard-plugin-scram[dask]'") from None
+    try:
+        client = Client(address, timeout=SECONDS, set_as_default=False)
+    except (OSError, ValueError, TypeError, ImportError) as error:
+        raise BadOption(f"--dask: no scheduler answers at {address} ({str(error)[:200]})") from None
+    with client:
+        try:
+            versions = client.run(_version)
+        except Exception as error:
+            raise BadOption(f"--dask: the workers cannot use SCRAM ({str(error)[:200]}); install it there, too") from None
+        if not versions:
+            raise BadOption(f"--dask: the scheduler at {address} has no workers; start some with: dask worker {address}")
+        for worker, version in versions.items():
+            if version != __version__:
+                raise BadOption(f"--dask: the worker {worker} has SCRAM {version}, and this is {__version__}; use the same one")
+        with client.get_executor(pure=False, retries=RETRIES) as executor:
+            yield executor
+
+
+def _version() -> str:
+    from scram_plugin import __version__ as version
+
+    return version

@@ -1,0 +1,235 @@
+"""Reviews of a whole log directory: in this process, in several, or wherever an executor runs them; the same either way."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import re
+import signal
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from scram_plugin.cache import Cache, key_of, settings_of
+from scram_plugin.heuristics.catalogue import BadOption, Catalogue
+from scram_plugin.logs.logdir import MEMORY, Logdir
+from scram_plugin.logs.pairing import above, astray, likely_key, training_runs, units
+from scram_plugin.logs.storage import Listed
+from scram_plugin.reviews import Review, file_notes, review
+from scram_plugin.sketches import sketches
+
+# What a file costs beside its bytes (opening it, its share of a review), as bytes that are read in the same time.
+COST_OF_A_FILE = 50_000
+ONE_TASK = 8_000_000  # of cost: so much that handing it over does not matter, so little that the last ones end together
+WORTH_PROCESSES = 64_000_000  # of cost: less is done before other processes have started
+TRIES = 3  # pools of processes that may break before the rest is done in this one
+
+Progress = Callable[[int, int], None]  # called with (TensorBoard runs reviewed, all of them)
+
+logger = logging.getLogger("scram")
+
+
+@dataclass(frozen=True)
+class Group:
+    """TensorBoard runs that are reviewed without the others.
+
+    `known` says of which training run some of them are a part, where their names do not tell.
+    """
+
+    files: Mapping[str, Sequence[Listed]]
+    known: Mapping[str, str]
+
+    @property
+    def cost(self) -> int:
+        return sum(file.size + COST_OF_A_FILE for files in self.files.values() for file in files)
+
+
+@dataclass
+class Outcome:
+    """What came of a group: its reviews; or none, where some of its runs are parts of training runs in another group."""
+
+    reviews: list[Review] = field(default_factory=list)
+    astray: dict[str, str] = field(default_factory=dict)  # TensorBoard run -> training run
+
+
+@dataclass(frozen=True)
+class Task:
+    """Some groups to review. Travels to other processes and machines."""
+
+    root: str
+    groups: Sequence[Group]
+    elsewhere: Collection[str]  # directories above them that are TensorBoard runs, too
+    catalogue: Catalogue
+    memory: int
+
+
+def work(task: Task) -> list[Outcome]:
+    """Read and review the groups of a task; an outcome for each."""
+    listed = {name: list(files) for group in task.groups for name, files in group.files.items()}
+    logs = Logdir.of(task.root, listed, task.memory)
+    logs.refresh()
+    strays = astray(logs, task.elsewhere)
+    outcomes, outcome_of = [], {}
+    for group in task.groups:
+        away = {name: strays[name] for name in group.files if strays.get(name) not in (None, group.known.get(name))}
+        outcomes.append(Outcome([], away))
+        outcome_of.update(dict.fromkeys(group.files, outcomes[-1]))
+    for run in training_runs(logs, task.catalogue.signals, task.elsewhere):
+        outcome = outcome_of[run.tensorboard_runs[0]]
+        if not outcome.astray:
+            done = review(run, task.catalogue, file_notes(run, logs))
+            done.sketches = sketches(run, done)
+            outcome.reviews.append(done)
+    return outcomes
+
+
+def review_logdir(
+    logs: Logdir,
+    listed: Mapping[str, Sequence[Listed]],
+    catalogue: Catalogue,
+    pattern: str = "",
+    jobs: int = 1,
+    executor: Executor | None = None,
+    cache: Cache | None = None,
+    progress: Progress = lambda done, total: None,
+) -> list[Review]:
+    """The reviews of the training runs of `logs` in whose names `pattern` is found, by name; `listed` is its `listing`.
+
+    With `jobs` > 1, and enough to do, in so many processes; or by an `executor`. `cache` knows reviews of earlier times.
+    Raises OSError for a store that cannot be reached.
+    """
+    wanted = re.compile(pattern)
+    engine = _Engine(logs.roots[0][1], listed.keys(), catalogue, jobs, executor, cache)
+    outcomes: dict[tuple[str, ...], Outcome] = {}
+    known: dict[str, str] = {}
+    while True:
+        groups = {}
+        for names in units(listed, known):
+            told = {name: known[name] for name in names if name in known}
+            if any(map(wanted.search, {*names, *told.values(), *map(likely_key, names), *map(above, names)})):
+                groups[(*names, *told)] = Group({name: listed[name] for name in names}, told)
+        todo = [key for key in groups if key not in outcomes]
+        if not todo:
+            break
+        done, total = 0, sum(len(groups[key].files) for key in todo)
+        for i, outcome in engine.run([groups[key] for key in todo]):
+            outcomes[todo[i]] = outcome
+            known |= outcome.astray
+            done += len(groups[todo[i]].files)
+            progress(done, total)
+    found = [review for key in groups for review in outcomes[key].reviews if wanted.search(review.name)]
+    return sorted(found, key=lambda review: review.name)
+
+
+@dataclass
+class _Engine:
+    """How groups of one log directory become outcomes."""
+
+    root: str
+    names: Collection[str]  # all TensorBoard runs of the log directory
+    catalogue: Catalogue
+    jobs: int
+    executor: Executor | None
+    cache: Cache | None
+
+    def run(self, groups: Sequence[Group]) -> Iterator[tuple[int, Outcome]]:
+        """(position, outcome) of each group, as they are done."""
+        left = set(range(len(groups)))
+        keys: dict[int, str] = {}
+        fresh: dict[str, list] = {}
+        if self.cache is not None:
+            settings = settings_of(self.catalogue)
+            keys = {i: key for i, group in enumerate(groups) if (key := self._key(settings, group))}
+            known = self.cache.get(keys.values())
+            for i, key in keys.items():
+                if (outcome := _unpacked(known.get(key))) is not None:
+                    left.discard(i)
+                    yield i, outcome
+        try:
+            for numbers, outcomes in self._tasks(groups, sorted(left)):
+                for i, outcome in zip(numbers, outcomes, strict=True):
+                    if i in keys:
+                        fresh[keys[i]] = [[vars(review) for review in outcome.reviews], outcome.astray]
+                    yield i, outcome
+        finally:
+            if self.cache is not None:
+                self.cache.put(fresh)
+
+    def _key(self, settings: str, group: Group) -> str:
+        return key_of(settings, self.root, group.files, [group.known, sorted(self._elsewhere([group]))])
+
+    def _elsewhere(self, groups: Iterable[Group]) -> frozenset[str]:
+        return frozenset(parent for group in groups for name in group.files if (parent := above(name)) in self.names)
+
+    def _tasks(self, groups: Sequence[Group], numbers: Sequence[int]) -> Iterator[tuple[list[int], list[Outcome]]]:
+        total = sum(groups[i].cost for i in numbers)
+        processes = self.jobs if self.executor is None and total > WORTH_PROCESSES else 1
+        tasks: list[tuple[list[int], Task]] = []
+        batch: list[int] = []
+        cost = 0
+        for i in numbers:
+            batch.append(i)
+            cost += groups[i].cost
+            if cost >= ONE_TASK or i == numbers[-1]:
+                chosen = [groups[j] for j in batch]
+                task = Task(self.root, chosen, self._elsewhere(chosen), self.catalogue, MEMORY // processes)
+                tasks.append((batch, task))
+                batch, cost = [], 0
+        if self.executor is not None:
+            yield from _by(self.executor, tasks)
+        elif processes > 1:
+            yield from _by_processes(min(processes, len(tasks)), tasks)
+        else:
+            yield from ((batch, work(task)) for batch, task in tasks)
+
+
+def _by_processes(count: int, tasks: list[tuple[list[int], Task]]) -> Iterator[tuple[list[int], list[Outcome]]]:
+    """A process that is killed takes its pool with it: what is left then goes to another pool, and at last is done here."""
+    # not by fork: threads of this process (those of a progress bar, say) may hold locks
+    how = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(how)
+    if how == "forkserver":
+        context.set_forkserver_preload([__name__])
+    left = {numbers[0]: (numbers, task) for numbers, task in tasks}
+    for _ in range(TRIES):
+        with ProcessPoolExecutor(count, context, partial(signal.signal, signal.SIGINT, signal.SIG_IGN)) as pool:
+            try:
+                for numbers, outcomes in _by(pool, list(left.values()), (BrokenExecutor, BadOption, OSError)):
+                    del left[numbers[0]]
+                    yield numbers, outcomes
+            except BrokenExecutor:
+                continue
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return
+    logger.warning("processes that review were killed again and again; the rest is done in this one")
+    yield from ((numbers, work(task)) for numbers, task in left.values())
+
+
+def _by(
+    executor: Executor, tasks: Sequence[tuple[list[int], Task]], fatal: tuple[type[Exception], ...] = (BadOption, OSError)
+) -> Iterator[tuple[list[int], list[Outcome]]]:
+    """What cannot be done there is done here, but for exceptions of the kinds `fatal`, which are raised."""
+    futures = {executor.submit(work, task): (numbers, task) for numbers, task in tasks}
+    for future in as_completed(futures):
+        numbers, task = futures.pop(future)
+        try:
+            outcomes = future.result()
+        except fatal:
+            raise
+        except Exception as error:
+            logger.warning("a worker failed (%s: %s); its part is done here", type(error).__name__, error)
+            outcomes = work(task)
+        yield numbers, outcomes
+
+
+def _unpacked(value: Any) -> Outcome | None:
+    """An outcome as it was kept; None for anything else."""
+    try:
+        kept, away = value
+        return Outcome([Review(**fields) for fields in kept], dict(away))
+    except (TypeError, ValueError):
+        return None

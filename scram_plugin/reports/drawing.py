@@ -1,0 +1,195 @@
+"""The curves of a finding as pictures without a server: blocks of text, and SVG."""
+
+from __future__ import annotations
+
+import bisect
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from scram_plugin.heuristics.words import number, one_line, place
+from scram_plugin.reviews import Review
+from scram_plugin.sketches import edge
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+NOT_FINITE = "×"
+TENSORS = {"x": "input", "y": "target", "y_pred": "output"}
+WIDE_RANGE_OF_BLOCKS = 20.0  # there are but eight of them
+WIDE_RANGE = 1000.0  # largest over smallest value from which on the axis is logarithmic, as in the tab
+WIDTH, HEIGHT = 640, 200  # of the SVG, in its own units
+LEFT, RIGHT, TOP, BOTTOM = 64, 8, 22, 24  # what is left around the curves
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve in few points, with the name that people know it by."""
+
+    label: str
+    steps: Sequence[int]
+    values: Sequence[float]
+
+
+def lines(review: Review, finding: Mapping[str, Any], most: int) -> list[Line]:
+    """The first curves of a finding that share an axis, as they were sketched when it was reviewed."""
+    drawn = {(sketch["tensorboard_run"], sketch["tag"]): sketch for sketch in review.sketches}
+    names = {(source["tensorboard_run"], source["tag"]): name for name, source in review.signals.items()}
+    found: list[Line] = []
+    for curve in finding["curves"]:
+        key = curve["tensorboard_run"], curve["tag"]
+        same_axis = curve["tag"].startswith("scram/") == finding["curves"][0]["tag"].startswith("scram/")
+        if key in drawn and same_axis and len(found) < most:
+            found.append(Line(names.get(key) or _readable(curve["tag"]), drawn[key]["steps"], drawn[key]["values"]))
+    return found
+
+
+def _readable(tag: str) -> str:
+    """As the tab's legend names it."""
+    tag = re.sub(r"^scram/(batches|statistics)/", "", tag)
+    found = re.match(r"(x|y_pred|y)(\d+)/", tag)
+    if found:
+        which = "" if found[2] == "0" else f" {int(found[2]) + 1}"
+        tag = f"{TENSORS[found[1]]}{which} {tag[found.end() :]}"
+    return one_line(tag)
+
+
+def part_shown(drawn: Sequence[Line], finding: Mapping[str, Any]) -> tuple[int, int]:
+    """The steps to show: all, but the surroundings of a first bad point that would be lost at the edge."""
+    first, last = min(line.steps[0] for line in drawn), max(line.steps[-1] for line in drawn)
+    return first, last if (near := edge(first, last, finding)) is None else near
+
+
+def bars(drawn: Sequence[Line], width: int, shown: tuple[int, int]) -> tuple[list[str], list[int]]:
+    """Each curve as blocks over the same columns, and the last step that each column stands for.
+
+    A column is a point, or a stretch of steps where there are more points than `width`. A value that is not finite is a cross,
+    wherever it is.
+    """
+    steps = sorted({step for line in drawn for step in line.steps if shown[0] <= step <= shown[1]})
+    if len(steps) > width:
+        low, high = shown
+        steps = [low + (high - low) * (i + 1) // width for i in range(width)]
+    return [_bars(line, steps) for line in drawn], steps
+
+
+def _bars(line: Line, ends: Sequence[int]) -> str:
+    columns: list[list[float]] = [[] for _ in ends]
+    for step, value in zip(line.steps, line.values, strict=True):
+        if step <= ends[-1]:
+            columns[bisect.bisect_left(ends, step)].append(value)
+    height = _scale([value for column in columns for value in column if math.isfinite(value)], WIDE_RANGE_OF_BLOCKS)
+    text, before = "", " "
+    for column in columns:
+        finite = [value for value in column if math.isfinite(value)]
+        if len(finite) < len(column):
+            before = NOT_FINITE
+        elif finite:
+            before = BLOCKS[min(int(height(sum(finite) / len(finite)) * len(BLOCKS)), len(BLOCKS) - 1)]
+        text += before  # a stretch without a point is like the one before it
+    return text
+
+
+def _scale(values: Sequence[float], wide: float = WIDE_RANGE) -> Callable[[float], float]:
+    """From a value to its height, 0 to 1."""
+    low, high = (min(values), max(values)) if values else (0.0, 0.0)
+    if low > 0 and high > wide * low:
+        return lambda value: (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
+    return lambda value: (value / 2 - low / 2) / (high / 2 - low / 2) if high > low else 0.0
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round numbers from `low` to `high`, about four of them."""
+    if low > 0 and high > WIDE_RANGE * low:
+        powers = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
+        return [10.0**power for power in powers][:: max(1, -(-len(powers) // 4))]
+    size = 10.0 ** math.floor(math.log10((high - low) / 4))
+    every = next(size * step for step in (1, 2, 5, 10) if (high - low) / (size * step) <= 5)
+    first = math.ceil(low / every)
+    return [i * every for i in range(first, first + 7) if i * every <= high]
+
+
+def svg(drawn: Sequence[Line], finding: Mapping[str, Any]) -> str:
+    """The curves with the bad span shaded and the first bad point, or the best one, marked."""
+    start, end = part_shown(drawn, finding)
+    end = max(end, start + 1)
+    whole, drawn = drawn, [_between(line, start, end) for line in drawn]
+    values = [value for line in drawn for value in line.values if math.isfinite(value)]
+    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    if not high > low:
+        low, high = low - 0.5 * abs(low or 1), high + 0.5 * abs(high or 1)
+    height = _scale([low, high])
+    inner_width, inner_height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+
+    def x(step: float) -> float:
+        return round(LEFT + (min(max(step, start), end) - start) / (end - start) * inner_width, 1)
+
+    def y(value: float) -> float:
+        return round(TOP + (1 - height(value)) * inner_height, 1)
+
+    span, axis = finding["steps"], finding["steps"]["axis"]
+    parts = [
+        f'<rect class="span" x="{x(span["first"])}" y="{TOP}" width="{max(x(span["last"]) - x(span["first"]), 3):.1f}" '
+        f'height="{inner_height}"/>'
+    ]
+    for tick in _ticks(low, high):
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(tick)}" y2="{y(tick)}"/>')
+        parts.append(f'<text class="tick" text-anchor="end" x="{LEFT - 6}" y="{y(tick) + 4}">{number(tick)}</text>')
+    for step, anchor in ((start, "start"), (end, "end")):
+        parts.append(f'<text class="tick" text-anchor="{anchor}" x="{x(step)}" y="{HEIGHT - 8}">{place(axis, step)}</text>')
+    best, bad = finding["best_step"], finding["bad_step"]
+    mark, word, kind = (best, "best", "best") if best is not None else (bad, "first bad", "bad")
+    if mark is not None:
+        right = x(mark) > WIDTH * 0.7
+        parts.append(f'<line class="mark {kind}" x1="{x(mark)}" x2="{x(mark)}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>')
+        parts.append(
+            f'<text class="marked {kind}" text-anchor="{"end" if right else "start"}" x="{x(mark) + (-5 if right else 5)}" '
+            f'y="{TOP + 12}">{word}: {place(axis, mark)}</text>'
+        )
+    left = LEFT
+    for i, line in enumerate(drawn):
+        parts += _strokes(line, x, y, i)
+        parts.append(f'<line class="curve c{i}" x1="{left}" x2="{left + 20}" y1="10" y2="10"/>')
+        parts.append(f'<text class="tick" x="{left + 25}" y="14">{escape(_short(line.label))}</text>')
+        left += 45 + 7 * len(_short(line.label))
+    said = escape(description(whole, finding))
+    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{said}">{"".join(parts)}</svg>'
+
+
+def _between(line: Line, start: int, end: int) -> Line:
+    kept = [i for i, step in enumerate(line.steps) if start <= step <= end]
+    return Line(line.label, [line.steps[i] for i in kept], [line.values[i] for i in kept])
+
+
+def _strokes(line: Line, x, y, number_: int) -> list[str]:
+    """The curve, interrupted where it is not finite: crosses say so."""
+    runs: list[list[str]] = [[]]
+    crosses: list[float] = []
+    for step, value in zip(line.steps, line.values, strict=True):
+        if math.isfinite(value):
+            runs[-1].append(f"{x(step)},{y(value)}")
+            continue
+        runs.append([])
+        if not crosses or x(step) - crosses[-1] >= 12:
+            crosses.append(x(step))
+    parts = [f'<polyline class="curve c{number_}" points="{" ".join(run)}"/>' for run in runs if len(run) > 1]
+    parts += [
+        f'<circle class="point c{number_}" cx="{at}" cy="{up}" r="2.5"/>'
+        for run in runs
+        if len(run) == 1
+        for at, _, up in [run[0].partition(",")]
+    ]
+    top = TOP + 28
+    return parts + [f'<path class="cross" d="M{at - 3:.1f} {top - 3}l6 6m0 -6l-6 6"/>' for at in crosses]
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= 34 else f"{label[:33]}…"
+
+
+def description(drawn: Sequence[Line], finding: Mapping[str, Any]) -> str:
+    """What the picture shows, for those who cannot see it."""
+    axis, first, last = (finding["steps"][key] for key in ("axis", "first", "last"))
+    said = "; ".join(f"{line.label} goes from {number(line.values[0])} to {number(line.values[-1])}" for line in drawn)
+    return f"Curves over {axis}: {said}. The marked span is {place(axis, first)} to {place(axis, last)}."

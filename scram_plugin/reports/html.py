@@ -1,0 +1,144 @@
+"""Reviews as one HTML file with everything in it, to mail or to hand in; and as a part of a page, for a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from scram_plugin import __version__
+from scram_plugin.heuristics.words import one_line
+from scram_plugin.reports.drawing import lines, svg
+from scram_plugin.reports.edits import changed_lines
+from scram_plugin.reviews import Review
+
+SIGNS = {"error": "●", "warning": "▲", "info": "ℹ"}
+RANK = {"trouble": 0, "info": 1, "early": 2, "unknown": 3, "fine": 4}
+MOST_CURVES = 3  # in a picture: as many as have colours
+FEW = 50  # training runs in which nothing is wrong that are named; more are counted
+PAGE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>{title}</title>
+<style>body {{ margin: 0; padding: 24px; background: #fff; }}
+@media (prefers-color-scheme: dark) {{ body {{ background: #1f2227; }} }}</style>
+</head>
+<body>
+{content}
+</body>
+</html>
+"""
+STYLE = Path(__file__).with_name("report.css")
+
+
+def report(reviews: Sequence[Review], logdir: str) -> str:
+    """The whole file. It loads nothing and runs nothing, and follows the reader's choice of light or dark."""
+    return PAGE.format(title=f"SCRAM: {_text(logdir)}", content=part(reviews, logdir))
+
+
+def part(reviews: Sequence[Review], logdir: str = "") -> str:
+    """What stands in the file's body; in a notebook, alone."""
+    style = STYLE.read_text(encoding="utf-8")
+    return f'<style>\n{style}</style>\n<div class="scram">\n{"".join(_parts(reviews, logdir))}</div>'
+
+
+def _parts(reviews: Sequence[Review], logdir: str) -> Iterator[str]:
+    ordered = sorted(reviews, key=lambda r: (RANK[r.headline()["kind"]], -r.counts()["error"], -r.counts()["warning"], r.name))
+    told = [review for review in ordered if review.alone or review.notes or review.accepted]
+    quiet = [review for review in ordered if review not in told]
+    counts = {severity: sum(review.counts()[severity] for review in reviews) for severity in SIGNS}
+    found = ", ".join(f"{n} {word}{'s' * (n != 1 and word != 'info')}" for word, n in counts.items() if n) or "nothing found"
+    runs = f"{len(reviews):,} training run{'s' * (len(reviews) != 1)}"
+    yield f"<h2>SCRAM{': ' * bool(logdir)}{_text(logdir)}</h2>\n"
+    yield f'<p class="muted">{runs}: {found}. SCRAM {__version__}.</p>\n'
+    if len(told) > 1:
+        yield "<table><tr><th>training run</th><th>what was found</th></tr>\n"
+        for i, review in enumerate(told):
+            yield f'<tr><td><a href="#run-{i}">{_text(review.name)}</a></td><td>{_said(review.headline()["text"])}</td></tr>\n'
+        yield "</table>\n"
+    for i, review in enumerate(told):
+        yield f'<section id="run-{i}">\n<h3>{_text(review.name)}</h3>\n'
+        yield from _run(review)
+        yield "</section>\n"
+    if quiet:
+        yield "<h3>Nothing found</h3>\n<table>\n"
+        for review in quiet[:FEW]:
+            sign = '<span class="passed">✓</span>' if review.headline()["kind"] == "fine" else "○"
+            yield f"<tr><td>{sign} {_text(review.name)}</td><td>{_said(review.headline()['text'])}</td></tr>\n"
+        yield "</table>\n"
+    if len(quiet) > FEW:
+        yield f'<p class="muted">And {len(quiet) - FEW:,} more training runs.</p>\n'
+
+
+def _run(review: Review) -> Iterator[str]:
+    for note in review.notes:
+        yield f'<p class="muted">{_text(note)}</p>\n'
+    if not review.alone:
+        yield f"<p>{_said(review.headline()['text'])}</p>\n"
+    for finding in review.alone:
+        yield f'<article class="{finding["severity"]}">\n'
+        yield from _finding(review, finding)
+        for other in review.findings:
+            if other["explained_by"] == finding["heuristic"]:
+                yield f'<p class="muted">Probably because of this: {_said(other["title"])} ({_text(other["heuristic"])})</p>\n'
+        yield "</article>\n"
+    for entry in review.accepted:
+        reason = f": {_text(entry['reason'])}" if entry["reason"] else ""
+        yield f'<p class="muted">Accepted as no problem here: {_said(entry["finding"]["title"])}{reason}.</p>\n'
+
+
+def _finding(review: Review, finding: Mapping[str, Any]) -> Iterator[str]:
+    severity = finding["severity"]
+    yield f'<p class="sure">{_text(finding["heuristic"])}, {finding["confidence"]}</p>\n'
+    yield f'<h4><span class="sign">{SIGNS[severity]}</span> {severity}: {_said(finding["title"])}</h4>\n'
+    yield f"<p>{_said(finding['summary'])}</p>\n"
+    drawn = lines(review, finding, MOST_CURVES)
+    if any(len(line.steps) > 1 for line in drawn):
+        yield svg(drawn, finding) + "\n"
+    supported = [cause for cause in finding["causes"] if cause["for"]]
+    shown = supported or finding["causes"]
+    if shown:
+        yield f"<p><b>{'Likely causes' if supported else 'What usually causes this'}</b></p>\n<ol>\n"
+        for cause in shown:
+            against = f' <span class="muted">{_said(cause["against"])}</span>' if cause["against"] else ""
+            yield f"<li><b>{_text(cause['title'])}.</b> {_said(cause['for'])}{against}</li>\n"
+        yield "</ol>\n"
+    for i, fix in enumerate(finding["fixes"]):
+        if i and fix["cause"] != finding["fixes"][0]["cause"]:
+            break  # the first cause's, in each framework that may be the run's
+        yield from _fix(fix, first=i == 0)
+
+
+def _fix(fix: Mapping[str, Any], first: bool) -> Iterator[str]:
+    if first:
+        yield f"<p><b>Fix: {_text(fix['title'])}.</b> {_said(fix['text'])}</p>\n"
+    edit = fix["edit"]
+    if edit:
+        yield f'<p class="muted">{_text(edit["file"])}, line {edit["line"]}</p>\n'
+        tags = {"- ": "del", "+ ": "ins", "  ": "span"}
+        changed = [f"<{tags[c[:2]]}>{escape(_line(c))}</{tags[c[:2]]}>" for c in changed_lines(edit)]
+        yield f"<pre>{chr(10).join(changed)}</pre>\n"
+    else:
+        yield f'<p class="muted">{_text(fix["framework"])}</p>\n<pre>{escape(fix["code"].rstrip())}</pre>\n'
+
+
+def _line(text: str) -> str:
+    return "".join(c if c.isprintable() or c == "\t" else " " for c in text)
+
+
+def _text(text: str) -> str:
+    """Untrusted text, shown as it is."""
+    return escape(one_line(text)).encode(errors="replace").decode()
+
+
+def _said(text: str) -> str:
+    """A sentence: what stands between backticks is a name of code."""
+    parts = _text(text).split("`")
+    if len(parts) % 2 == 0:
+        return "`".join(parts)
+    return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))

@@ -1,0 +1,41 @@
+"""The curves of findings in few points, for pictures without a server: in the terminal, in a file, in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin.logs.curve import decimate
+from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.reviews import Review
+
+POINTS = 240  # of a curve: some more than a small picture can show, with every spike and NaN
+MOST_CURVES = 4  # of a finding; more cannot be told apart in a small picture
+
+
+def sketches(run: TrainingRun, review: Review) -> list[dict[str, Any]]:
+    """The curves that findings of a review name, each once: tensorboard_run, tag, steps and values to five digits."""
+    drawn: dict[tuple[str, str], dict[str, Any]] = {}
+    for finding in [*review.findings, *(entry["finding"] for entry in review.accepted)]:
+        for name in finding["curves"][:MOST_CURVES]:
+            key = name["tensorboard_run"], name["tag"]
+            curve = run.curve(*key) if key not in drawn else None
+            if curve is not None and len(curve):
+                kept = decimate(curve.values, POINTS)
+                near = edge(int(curve.steps[0]), int(curve.steps[-1]), finding)
+                if near is not None:
+                    early = int(np.searchsorted(curve.steps, near, "right"))
+                    kept = np.union1d(kept, decimate(curve.values[:early], POINTS))
+                values = [float(f"{value:.5g}") for value in curve.values[kept].tolist()]
+                drawn[key] = {**curve.source(), "steps": curve.steps[kept].tolist(), "values": values}
+    return list(drawn.values())
+
+
+def edge(first: int, last: int, finding: Mapping[str, Any]) -> int | None:
+    """The step up to which a curve is shown, where its first bad point would be lost at the edge of the whole; else None."""
+    bad = finding["bad_step"]
+    if bad is None or finding["best_step"] is not None or bad - first > (last - first) * 0.05:
+        return None
+    return min(last, bad + max(2 * (bad - first), 12))
