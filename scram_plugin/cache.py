@@ -15,6 +15,7 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ def settings_of(catalogue: Catalogue) -> str:
     others = [[entry.name, entry.value, entry.dist.version if entry.dist else ""] for entry in installed()]
     accepted = [vars(entry) for entry in catalogue.accepted]
     chosen = [[h.id for h in catalogue.heuristics], catalogue.options, catalogue.signals, accepted, catalogue.notes]
-    return json.dumps([__version__, _code(), sys.version, np.__version__, own, others, chosen], default=str, sort_keys=True)
+    computed_by = [__version__, _code(), sys.version, np.__version__, metadata.version("rich")]
+    return json.dumps([computed_by, own, others, chosen], default=str, sort_keys=True)
 
 
 def _text(path: Path) -> list[str]:

@@ -45,7 +45,8 @@ def check(options: argparse.Namespace, catalogue: Catalogue, pattern: re.Pattern
 
     cache = Cache() if options.cache else None
     look = screen and [screen.width, screen.color_system, screen.no_color, screen.encoding]
-    asked = [options.logdir, options.format, options.fail_on, options.run, options.verbose, look, sorted(known.items())]
+    asked = [options.logdir, options.format, options.fail_on, options.run, options.verbose, look]
+    asked += [options.baseline, sorted(known.items())]
     key = "" if problems or cache is None else _key(logdirs, catalogue, asked)
     answer = cache.get([key]).get(key) if cache is not None and key else None
     if answer is None:

@@ -10,6 +10,7 @@ from scram_plugin import __version__
 from scram_plugin.heuristics.catalogue import BadOption
 
 SECONDS = 10  # to reach the scheduler
+SCHEMES = ("tcp", "tls", "ws", "wss", "ucx")
 RETRIES = 3  # of a task whose worker was lost
 
 
@@ -19,6 +20,8 @@ def cluster(address: str) -> Iterator[Executor]:
 
     Raises BadOption, with a sentence, where it cannot be used; all workers must have the same SCRAM as this process.
     """
+    if "://" in address and address.partition("://")[0] not in SCHEMES:
+        raise BadOption(f"--dask takes the address of a scheduler, for example tcp://host:8786, not {address!r}")
     try:
         from distributed import Client
     except ImportError:

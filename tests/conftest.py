@@ -1,9 +1,11 @@
 """Settings of all tests; and in CI a skipped test is a failure unless it stands in `ALLOWED_SKIPS`."""
 
 import os
+import tempfile
 
 import pytest
 
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="scram-cache-")  # not that of the person who runs the tests
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from scram_plugin import __version__
 from scram_plugin.heuristics.heuristic import Heuristic
+from scram_plugin.logs.storage import is_remote
 from scram_plugin.reports.edits import first_edit
 from scram_plugin.reviews import Review
 from scram_plugin.why.answer import likeliest
@@ -101,4 +102,5 @@ def _fix(finding: Mapping[str, Any], edit: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _uri(path: str) -> str:
-    return quote(PurePath(path).as_posix().encode(errors="replace"), safe="/:@~")
+    plain = path if is_remote(path) else PurePath(path).as_posix()
+    return quote(plain.encode(errors="replace"), safe="/:@~")
