@@ -40,13 +40,16 @@ def notebook(name):
             new_code_cell(imports),
             new_code_cell(program),
             new_markdown_cell("The same judgement afterwards, for these logs or for anybody's:"),
-            new_code_cell(f"!scram check {log_dir} --fail-on never"),
-            new_markdown_cell(
-                "And with the curves, in TensorBoard: `%load_ext tensorboard`, then `%tensorboard --logdir logs`, tab SCRAM."
-            ),
+            new_code_cell(f'import scram_plugin\n\nscram_plugin.review("{log_dir}")'),
+            new_markdown_cell("Live in TensorBoard: `%load_ext tensorboard`, then `%tensorboard --logdir logs`, tab SCRAM."),
         ],
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
     )
+
+
+def _shown(output):
+    """Whether this is more than the text of an object that nobody asked to see."""
+    return "text/html" in output.get("data", {})
 
 
 def run(name, data):
@@ -60,7 +63,7 @@ def run(name, data):
     for cell in made.cells:
         cell.metadata.pop("execution", None)  # times of this machine
         if cell.cell_type == "code":  # libraries say things on standard error that are of no use to a reader
-            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr" and o.output_type != "execute_result"]
+            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr" and (o.output_type == "stream" or _shown(o))]
     made.metadata.pop("language_info", None)
     return made
 

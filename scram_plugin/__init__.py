@@ -3,6 +3,7 @@
 Public names, imported when first used:
 
 * `SCRAM`: the Keras callback (needs TensorFlow)
+* `review`: the reviews of a log directory, which a notebook shows with their curves
 * `read`: a log directory as a mapping of exact series
 """
 
@@ -10,9 +11,9 @@ from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["SCRAM", "read"]
+__all__ = ["SCRAM", "read", "review"]
 
-_HOME = {"SCRAM": "scram_plugin.training.keras", "read": "scram_plugin.logs.logdir"}
+_HOME = {"SCRAM": "scram_plugin.training.keras", "read": "scram_plugin.logs.logdir", "review": "scram_plugin.notebook"}
 
 
 def __getattr__(name: str) -> Any:

@@ -28,8 +28,10 @@ PAGE = """\
 <style>body {{ margin: 0; padding: 24px; background: #fff; }}
 @media (prefers-color-scheme: dark) {{ body {{ background: #1f2227; }} }}</style>
 </head>
-<body>
+<body class="page">
+<main>
 {content}
+</main>
 </body>
 </html>
 """
@@ -38,23 +40,29 @@ STYLE = Path(__file__).with_name("report.css")
 
 def report(reviews: Sequence[Review], logdir: str) -> str:
     """The whole file. It loads nothing and runs nothing, and follows the reader's choice of light or dark."""
-    return PAGE.format(title=f"SCRAM: {_text(logdir)}", content=part(reviews, logdir))
+    return PAGE.format(title=f"SCRAM: {_text(logdir)}", content=_content(reviews, logdir, 1))
 
 
 def part(reviews: Sequence[Review], logdir: str = "") -> str:
-    """What stands in the file's body; in a notebook, alone."""
+    """What stands in the file's body; in a notebook, below what its author wrote."""
+    return _content(reviews, logdir, 2)
+
+
+def _content(reviews: Sequence[Review], logdir: str, level: int) -> str:
+    """`level` of its heading, from 1; those of runs and findings are below it."""
     style = STYLE.read_text(encoding="utf-8")
-    return f'<style>\n{style}</style>\n<div class="scram">\n{"".join(_parts(reviews, logdir))}</div>'
+    return f'<style>\n{style}</style>\n<div class="scram">\n{"".join(_parts(reviews, logdir, level))}</div>'
 
 
-def _parts(reviews: Sequence[Review], logdir: str) -> Iterator[str]:
+def _parts(reviews: Sequence[Review], logdir: str, level: int) -> Iterator[str]:
     ordered = sorted(reviews, key=lambda r: (RANK[r.headline()["kind"]], -r.counts()["error"], -r.counts()["warning"], r.name))
     told = [review for review in ordered if review.alone or review.notes or review.accepted]
     quiet = [review for review in ordered if review not in told]
     counts = {severity: sum(review.counts()[severity] for review in reviews) for severity in SIGNS}
     found = ", ".join(f"{n} {word}{'s' * (n != 1 and word != 'info')}" for word, n in counts.items() if n) or "nothing found"
     runs = f"{len(reviews):,} training run{'s' * (len(reviews) != 1)}"
-    yield f"<h2>SCRAM{': ' * bool(logdir)}{_text(logdir)}</h2>\n"
+    title, run, finding = (f"h{level + below}" for below in range(3))
+    yield f'<{title} class="title">SCRAM{": " * bool(logdir)}{_text(logdir)}</{title}>\n'
     yield f'<p class="muted">{runs}: {found}. SCRAM {__version__}.</p>\n'
     if len(told) > 1:
         yield "<table><tr><th>training run</th><th>what was found</th></tr>\n"
@@ -62,11 +70,13 @@ def _parts(reviews: Sequence[Review], logdir: str) -> Iterator[str]:
             yield f'<tr><td><a href="#run-{i}">{_text(review.name)}</a></td><td>{_said(review.headline()["text"])}</td></tr>\n'
         yield "</table>\n"
     for i, review in enumerate(told):
-        yield f'<section id="run-{i}">\n<h3>{_text(review.name)}</h3>\n'
-        yield from _run(review)
+        yield f'<section id="run-{i}">\n'
+        if len(reviews) > 1 or review.name != ".":
+            yield f'<{run} class="run">{_text(review.name)}</{run}>\n'
+        yield from _run(review, finding)
         yield "</section>\n"
     if quiet:
-        yield "<h3>Nothing found</h3>\n<table>\n"
+        yield f'<{run} class="run">Nothing found</{run}>\n<table>\n'
         for review in quiet[:FEW]:
             sign = '<span class="passed">✓</span>' if review.headline()["kind"] == "fine" else "○"
             yield f"<tr><td>{sign} {_text(review.name)}</td><td>{_said(review.headline()['text'])}</td></tr>\n"
@@ -75,14 +85,14 @@ def _parts(reviews: Sequence[Review], logdir: str) -> Iterator[str]:
         yield f'<p class="muted">And {len(quiet) - FEW:,} more training runs.</p>\n'
 
 
-def _run(review: Review) -> Iterator[str]:
+def _run(review: Review, heading: str) -> Iterator[str]:
     for note in review.notes:
         yield f'<p class="muted">{_text(note)}</p>\n'
     if not review.alone:
         yield f"<p>{_said(review.headline()['text'])}</p>\n"
     for finding in review.alone:
         yield f'<article class="{finding["severity"]}">\n'
-        yield from _finding(review, finding)
+        yield from _finding(review, finding, heading)
         for other in review.findings:
             if other["explained_by"] == finding["heuristic"]:
                 yield f'<p class="muted">Probably because of this: {_said(other["title"])} ({_text(other["heuristic"])})</p>\n'
@@ -92,10 +102,11 @@ def _run(review: Review) -> Iterator[str]:
         yield f'<p class="muted">Accepted as no problem here: {_said(entry["finding"]["title"])}{reason}.</p>\n'
 
 
-def _finding(review: Review, finding: Mapping[str, Any]) -> Iterator[str]:
+def _finding(review: Review, finding: Mapping[str, Any], heading: str) -> Iterator[str]:
     severity = finding["severity"]
     yield f'<p class="sure">{_text(finding["heuristic"])}, {finding["confidence"]}</p>\n'
-    yield f'<h4><span class="sign">{SIGNS[severity]}</span> {severity}: {_said(finding["title"])}</h4>\n'
+    yield f'<{heading} class="finding"><span class="sign">{SIGNS[severity]}</span> {severity}: '
+    yield f"{_said(finding['title'])}</{heading}>\n"
     yield f"<p>{_said(finding['summary'])}</p>\n"
     drawn = lines(review, finding, MOST_CURVES)
     if any(len(line.steps) > 1 for line in drawn):
@@ -122,9 +133,9 @@ def _fix(fix: Mapping[str, Any], first: bool) -> Iterator[str]:
         yield f'<p class="muted">{_text(edit["file"])}, line {edit["line"]}</p>\n'
         tags = {"- ": "del", "+ ": "ins", "  ": "span"}
         changed = [f"<{tags[c[:2]]}>{escape(_line(c))}</{tags[c[:2]]}>" for c in changed_lines(edit)]
-        yield f"<pre>{chr(10).join(changed)}</pre>\n"
+        yield f'<pre tabindex="0">{chr(10).join(changed)}</pre>\n'
     else:
-        yield f'<p class="muted">{_text(fix["framework"])}</p>\n<pre>{escape(fix["code"].rstrip())}</pre>\n'
+        yield f'<p class="muted">{_text(fix["framework"])}</p>\n<pre tabindex="0">{escape(fix["code"].rstrip())}</pre>\n'
 
 
 def _line(text: str) -> str:

@@ -65,7 +65,8 @@ def report(reviews: Sequence[Review], console: Console, verbose: bool = False) -
 
 def plain_report(reviews: Sequence[Review], width: int = 100, verbose: bool = False) -> str:
     """The report as text without colours, for files and pipes."""
-    console = Console(file=io.StringIO(), width=width, highlight=False, color_system=None)
+    # in a notebook rich would show it there at once
+    console = Console(file=io.StringIO(), width=width, highlight=False, color_system=None, force_jupyter=False)
     report(reviews, console, verbose)
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     return "".join(f"{line.rstrip()}\n" for line in lines)

@@ -1,0 +1,83 @@
+"""Reviews in Python and in a notebook: `scram_plugin.review(logdir)`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+from scram_plugin.cache import Cache
+from scram_plugin.configuration import configured
+from scram_plugin.logs.logdir import unread
+from scram_plugin.parallel import review_logdir
+from scram_plugin.reports import html, text
+from scram_plugin.reviews import Review
+
+
+class Reviews(Sequence[Review]):
+    """The reviews of the training runs of a log directory, by number or by name; a notebook shows them with their curves.
+
+    Example::
+
+        reviews = scram_plugin.review("logs")
+        reviews  # in a notebook: findings, curves, causes and fixes; print(reviews) has them as text
+        [finding["title"] for finding in reviews["exp7"].findings]
+    """
+
+    def __init__(self, reviews: Sequence[Review], logdir: str) -> None:
+        self._reviews, self._logdir = tuple(reviews), logdir
+
+    def __len__(self) -> int:
+        return len(self._reviews)
+
+    def __iter__(self) -> Iterator[Review]:
+        return iter(self._reviews)
+
+    @overload
+    def __getitem__(self, key: int | str) -> Review: ...
+    @overload
+    def __getitem__(self, key: slice) -> Reviews: ...
+    def __getitem__(self, key: int | str | slice) -> Review | Reviews:
+        if isinstance(key, slice):
+            return Reviews(self._reviews[key], self._logdir)
+        if isinstance(key, str):
+            for review in self._reviews:
+                if review.name == key:
+                    return review
+            raise KeyError(f"there is no training run {key!r} in {self._logdir}")
+        return self._reviews[key]
+
+    def __repr__(self) -> str:
+        return text.plain_report(self._reviews).rstrip()
+
+    def _repr_html_(self) -> str:
+        return html.part(self._reviews, self._logdir)
+
+
+def review(
+    logdir: str | os.PathLike[str],
+    run: str = "",
+    *,
+    select: Sequence[str] | None = None,
+    ignore: Sequence[str] | None = None,
+    config: str | None = None,
+    options: Sequence[str] = (),
+    jobs: int = 1,
+    cache: bool = True,
+) -> Reviews:
+    """Review the training runs below `logdir` in whose names the regular expression `run` is found, as `scram check` does.
+
+    `select` and `ignore` are ids of heuristics, `options` texts ``ID.OPTION=VALUE``; `config` names a configuration file, by
+    default the nearest ``scram.toml`` upwards. With `jobs` > 1 many runs are reviewed in so many processes (a script then
+    needs ``if __name__ == "__main__":``). `cache` keeps reviews for the next time. Raises FileNotFoundError or
+    NotADirectoryError for a `logdir` that is none, OSError for a store that cannot be reached, and ValueError, with a
+    sentence, for choices that cannot be used.
+    """
+    chosen, left = (None if ids is None else ",".join(ids) for ids in (select, ignore))
+    catalogue = configured(config, options, chosen, left)
+    logs = unread(logdir)
+    listed = logs.listing()
+    if not listed:
+        raise FileNotFoundError(f"{os.fspath(logdir)}: no event files here or below (their names contain 'tfevents')")
+    found = review_logdir(logs, listed, catalogue, run, jobs, cache=Cache() if cache else None)
+    return Reviews(found, os.fspath(logdir))

@@ -1,0 +1,111 @@
+"""`scram_plugin.review` in Python and in notebooks, and the HTML that it shows there and that `--format html` writes."""
+
+import importlib.util
+import re
+
+import pytest
+
+import scram_plugin
+from scram_plugin.reports import html
+from tests.browser.test_tab import AXE
+from tests.event_files import curve
+from tests.paths import DATA, DEMO_LOGS
+from tests.test_cli import EXPECTED, scram
+
+NAN = float("nan")
+EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>&\u202e'
+FOUND = {"movie_reviews": "Loss became NaN", "fashion_mnist": "Overfitting since", "cifar10": "Inputs are not normalised"}
+
+
+def test_reviews_by_number_name_and_part():
+    reviews = scram_plugin.review(DEMO_LOGS)
+    assert [review.name for review in reviews] == list(EXPECTED)
+    assert len(reviews) == len(EXPECTED)
+    assert reviews[-1].name == list(EXPECTED)[-1]
+    assert [review.name for review in reviews[:2]] == list(EXPECTED)[:2]
+    assert reviews["movie_reviews/lr_1e10"].counts()["error"] == 1
+    with pytest.raises(KeyError, match="no training run 'nothing'"):
+        reviews["nothing"]
+
+
+def test_the_text_is_that_of_the_command():
+    assert repr(scram_plugin.review(DEMO_LOGS)) == scram("check", DEMO_LOGS).stdout.rstrip()
+
+
+def test_choices_are_those_of_the_command(tmp_path):
+    curve(tmp_path / "a", "loss", [1.0, NAN])
+    assert scram_plugin.review(tmp_path)["a"].counts()["error"] == 1
+    assert scram_plugin.review(tmp_path, ignore=["nonfinite-loss"])["a"].counts()["error"] == 0
+    assert scram_plugin.review(tmp_path, select=["plateau"])["a"].findings == []
+    assert len(scram_plugin.review(tmp_path, "nothing")) == 0
+    assert repr(scram_plugin.review(tmp_path, "nothing")).startswith("0 training runs")
+    with pytest.raises(ValueError, match="no option"):
+        scram_plugin.review(tmp_path, options=["plateau.x=1"])
+
+
+@pytest.mark.parametrize(
+    ("where", "kind"), [("nowhere", FileNotFoundError), ("file", NotADirectoryError), ("", FileNotFoundError)]
+)
+def test_a_log_directory_that_is_none(where, kind, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(kind):
+        scram_plugin.review(tmp_path / where)
+
+
+def test_the_file_holds_everything_and_names_each_finding():
+    text = scram("check", DEMO_LOGS, "--format", "html").stdout
+    assert text.startswith("<!doctype html>")
+    assert not re.findall(r"<script|<link|<img|@import|url\(|https?://(?!www\.w3\.org)", text), "it loads nothing"
+    for name in EXPECTED:
+        assert name in text
+    for title in FOUND.values():
+        assert title in text
+    assert text.count("<svg") == 3
+    assert "movie_reviews.py, line 19" in text
+    assert "<ins>+     optimizer=keras.optimizers.Adam(learning_rate=0.001),</ins>" in text
+
+
+def test_untrusted_names_are_text(tmp_path):
+    curve(tmp_path / "a", f"{EVIL}/loss", [1.0, 0.9, NAN])
+    curve(tmp_path / "b" / EVIL.replace("/", "_"), "loss", [1.0, 0.9, NAN])
+    reviews = scram_plugin.review(tmp_path)
+    assert len(reviews) == 2
+    text = html.report(list(reviews), EVIL)
+    assert "<script" not in text
+    assert "<img" not in text
+    assert "\u202e" not in text, "nothing turns the direction of what follows"
+    assert text.count("&lt;script") >= 3
+
+
+def test_a_page_in_the_browser_says_nothing_and_needs_no_network(browser, tmp_path):
+    scram("check", DEMO_LOGS, "--format", "html", "--output", tmp_path / "report.html")
+    for scheme, background in (("light", "rgb(255, 255, 255)"), ("dark", "rgb(31, 34, 39)")):
+        page = browser.new_context(color_scheme=scheme, viewport={"width": 400, "height": 900}, offline=True).new_page()
+        said = []
+        page.on("console", lambda message, said=said: said.append(message.text))
+        page.goto((tmp_path / "report.html").as_uri())
+        assert page.evaluate("getComputedStyle(document.querySelector('.scram')).backgroundColor") == background
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400, "nothing scrolls sideways"
+        assert page.locator("svg polyline").count() >= 5
+        page.evaluate(AXE())
+        found = page.evaluate("axe.run(document).then(r => r.violations.map(v => [v.id, v.nodes.map(n => n.html)]))")
+        assert found == []
+        page.click("text=fashion_mnist/overfit")
+        assert page.url.endswith("#run-2")
+        assert said == []
+        page.context.close()
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="needs the data sets of ../shared")
+@pytest.mark.parametrize(
+    "name", ["movie_reviews", *(pytest.param(name, marks=pytest.mark.slow) for name in ("fashion_mnist", "cifar10"))]
+)
+def test_the_notebooks_run_and_show_findings_with_curves(name):
+    spec = importlib.util.spec_from_file_location("notebooks", DEMO_LOGS / "notebooks.py")
+    notebooks = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(notebooks)
+    made = notebooks.run(name, DATA.resolve())
+    (shown,) = [o["data"] for cell in made.cells for o in cell.get("outputs", []) if o.output_type == "execute_result"]
+    assert FOUND[name] in shown["text/html"]
+    assert "<polyline" in shown["text/html"]
+    assert FOUND[name] in shown["text/plain"]
