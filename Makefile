@@ -44,11 +44,13 @@ examples: install $(VENV)/tested
 
 test: install $(VENV)/tested
 	@$(BIN)/python tests/find_browser.py --install
+	@$(BIN)/python tests/fetch_schemas.py
 	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
 
 # The slow sets too: ten thousand damaged files, other versions of TensorBoard and Keras.
 test-all: install $(VENV)/tested
 	@$(BIN)/python tests/find_browser.py --install
+	@$(BIN)/python tests/fetch_schemas.py
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: install $(VENV)/tested

@@ -3,13 +3,16 @@
 import json
 from xml.etree import ElementTree
 
+import jsonschema
 import pytest
+import xmlschema
 
-from scram_plugin.heuristics.catalogue import HEURISTICS, catalogue
+from scram_plugin.heuristics.catalogue import HEURISTICS, Accepted, catalogue
 from scram_plugin.reports import github, junit, sarif
 from scram_plugin.reviewer import Reviewer
+from tests import fetch_schemas
 from tests.event_files import curve
-from tests.paths import DEMO_LOGS
+from tests.paths import DEMO_LOGS, REAL_RUNS
 from tests.test_cli import EXPECTED, scram
 
 NAN = float("nan")
@@ -45,6 +48,41 @@ def test_sarif_names_the_users_line():
     assert "learning_rate=0.001" in change["replacements"][0]["insertedContent"]["text"]
     assert len({r["partialFingerprints"]["finding/v1"] for r in results}) == len(results)
     assert scram("check", DEMO_LOGS, "--format", "sarif").stdout == done.stdout
+
+
+@pytest.fixture(scope="module")
+def everywhere(reviews, tmp_path_factory):
+    """Reviews of the demo, of an odd name, of a log with notes, and of real runs where they are there; some are accepted."""
+    top = tmp_path_factory.mktemp("logs")
+    path = curve(top / "damaged", "loss", [1.0, NAN])
+    path.write_bytes(path.read_bytes()[:-3])
+    curve(top / "a b%é", "x/loss", [1.0, 0.5, NAN])
+    found = [*reviews, renamed(reviews[1], ODD)]
+    for logdir in (top, *([REAL_RUNS] if REAL_RUNS.is_dir() else [])):
+        reviewer = Reviewer(str(logdir), catalogue(accepted=[Accepted("overfitting", reason="a lesson")]))
+        while (answer := reviewer.runs(1.0))["progress"]["done"] < answer["progress"]["total"] or not answer["runs"]:
+            pass
+        found += [reviewer.review(run["name"]) for run in answer["runs"]]
+    return found
+
+
+def test_sarif_is_valid_by_its_schema(everywhere):
+    schema = json.loads(fetch_schemas.SARIF.read_text(encoding="utf-8-sig"))
+    check = jsonschema.validators.validator_for(schema)(schema, format_checker=jsonschema.FormatChecker())
+    written = json.loads(sarif.report(everywhere, HEURISTICS, "some logs"))
+    assert [error.message for error in check.iter_errors(written)] == []
+    assert len(written["runs"][0]["results"]) >= len(FAULTY) + 3
+    written["runs"][0]["results"][0]["levels"] = "error"
+    assert not check.is_valid(written), "the schema does forbid something"
+
+
+@pytest.mark.parametrize("least", ["error", "info", "never"])
+def test_junit_is_valid_by_the_schema_of_jenkins(everywhere, least):
+    schema = xmlschema.XMLSchema(fetch_schemas.JUNIT)
+    root = ElementTree.fromstring(junit.report(everywhere, HEURISTICS, least).encode(errors="replace"))
+    assert [error.reason for error in schema.iter_errors(root)] == []
+    del root[0].attrib["name"]
+    assert not schema.is_valid(root)
 
 
 def test_sarif_of_a_log_without_code_names_the_directory(tmp_path):
