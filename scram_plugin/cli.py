@@ -43,7 +43,7 @@ WATCH_EXAMPLES = """\
 examples:
   scram watch logs                                                 lines in this terminal
   scram watch logs --exec 'mail -s "$SCRAM_RUN: $SCRAM_TITLE" me@example.org'
-  scram watch logs --on error --exec 'curl --data-raw "$SCRAM_RUN: $SCRAM_TITLE" https://chat.example.org/hook'
+  scram watch logs --on error --webhook https://chat.example.org/hooks/abc
   scram watch logs --until-finished && shutdown -h now             wait until all trainings have ended
 """
 
@@ -118,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     watch.add_argument("logdir", metavar="LOGDIR", help="a directory with event files, or where some will come")
     watch.add_argument("--exec", metavar="COMMAND", dest="command_line", help="run by the shell for each piece of news")
+    watch.add_argument("--webhook", metavar="URL", help="gets each piece of news as JSON, with a line for a chat in `text`")
     watch.add_argument("--on", choices=SEVERITIES, default="warning", help="the least severity to tell (default: warning)")
     watch.add_argument("--every", type=float, default=10.0, metavar="SECONDS", help="how often to look (default: 10)")
     watch.add_argument("--until-finished", action="store_true", help="end when no training is live any more")
@@ -167,13 +168,22 @@ def _watch(options: argparse.Namespace) -> int:
         raise BadOption(f"{options.logdir}: there is no such directory; make it, or name the one that you train into")
     if not 0.1 <= options.every <= 86_400:
         raise BadOption("--every takes seconds, from 0.1 to 86400")
+    if options.webhook and not re.match(r"https?://[^/\s]", options.webhook):
+        raise BadOption(f"--webhook takes an address that begins with https:// or http://, not {options.webhook!r}")
     from scram_plugin.reviewer import Reviewer
     from scram_plugin.watch import Watch, follow
 
     watch = Watch(Reviewer(options.logdir, _catalogue(options)), options.on, _pattern(options))
     console = Console(highlight=False, soft_wrap=True)
     print(f"scram: watching {options.logdir}; Ctrl-C ends it", file=sys.stderr)
-    follow(watch, options.every, options.command_line, options.until_finished, lambda line: console.print(line, markup=False))
+    follow(
+        watch,
+        options.every,
+        options.command_line,
+        options.webhook,
+        options.until_finished,
+        lambda line: console.print(line, markup=False),
+    )
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +22,7 @@ from scram_plugin.reviewer import Reviewer
 from scram_plugin.reviews import identity, plain
 
 LONGEST = 2_000  # characters of a text in the environment of a command
+POST_SECONDS = 10.0  # that a web address may take to answer
 COMMAND_SECONDS = 60.0  # that a command may take before it is given up
 
 
@@ -97,16 +100,37 @@ class Watch:
         return new
 
 
-def follow(watch: Watch, every: float, command: str | None, until_finished: bool, say: Callable[[str], None]) -> None:
+def follow(
+    watch: Watch, every: float, command: str | None, webhook: str | None, until_finished: bool, say: Callable[[str], None]
+) -> None:
     """Look every few seconds until interrupted, or until no training is live; `say` takes a line for each piece of news."""
     while True:
         for news in watch.look():
             say(f"{time.strftime('%H:%M:%S')}  {one_line(news.run)}  {news.severity}: {one_line(news.title)}")
             if command:
                 run_command(command, news, say)
+            if webhook:
+                post(webhook, news, say)
         if until_finished and watch.finished:
             return
         time.sleep(every)
+
+
+def post(address: str, news: News, say: Callable[[str], None], seconds: float = POST_SECONDS) -> None:
+    """Give the news to a web address as JSON: that of `message`, and `text`, a line that chat servers show."""
+    content = {**message(news), "text": one_line(f"{news.run}: {news.severity}: {news.title}")}
+    body = json.dumps(content).encode()
+    request = urllib.request.Request(address, body, {"Content-Type": "application/json", "User-Agent": "SCRAM"})
+    try:
+        with urllib.request.urlopen(request, timeout=seconds):
+            pass
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        say(f"the webhook failed: {one_line(str(error))}")
+
+
+def message(news: News) -> dict[str, Any]:
+    """A piece of news as it travels: run, severity, title, summary, and the finding as in `scram check --format json`."""
+    return plain(vars(news))
 
 
 def run_command(command: str, news: News, say: Callable[[str], None], seconds: float = COMMAND_SECONDS) -> None:
@@ -116,7 +140,6 @@ def run_command(command: str, news: News, say: Callable[[str], None], seconds: f
     """
     texts = {"RUN": news.run, "SEVERITY": news.severity, "TITLE": news.title, "SUMMARY": news.summary}
     environment = {f"SCRAM_{key}": _safe(text) for key, text in texts.items()}
-    message = json.dumps(plain({"run": news.run, "severity": news.severity, "title": news.title, "finding": news.finding}))
     try:
         process = subprocess.Popen(
             command,
@@ -131,7 +154,7 @@ def run_command(command: str, news: News, say: Callable[[str], None], seconds: f
         say(f"the command failed: {error}")
         return
     try:
-        process.communicate(message, timeout=seconds)
+        process.communicate(json.dumps(message(news)), timeout=seconds)
     except subprocess.TimeoutExpired:
         with contextlib.suppress(OSError):
             os.killpg(process.pid, signal.SIGKILL)  # with all that it has started

@@ -1,17 +1,20 @@
 """`scram watch`: what is new in live trainings, told to the terminal and to a command of the user's."""
 
+import contextlib
 import json
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.reviewer import Reviewer
-from scram_plugin.watch import News, Watch, run_command
+from scram_plugin.watch import News, Watch, post, run_command
 from tests.event_files import curve
 from tests.test_cli import scram
 
@@ -138,6 +141,65 @@ def test_a_command_that_fails_is_told_and_no_more(tmp_path):
     said = []
     run_command("exit 3", News("a", "error", "t"), said.append)
     assert said == ["the command ended with exit status 3"]
+
+
+@contextlib.contextmanager
+def chat_server(status=200):
+    """A web server as a chat has it; yields its address and what came in."""
+    came = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self):
+            came.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hook)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/hook", came
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_webhook_gets_each_piece_of_news(tmp_path):
+    curve(tmp_path / "a\nb", "loss", [1.0, NAN], wall_time=time.time())
+    with chat_server() as (address, came):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "scram_plugin", "watch", str(tmp_path), "--every", "0.5", "--webhook", address],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            process.stdout.readline()
+            end = time.monotonic() + 10
+            while not came and time.monotonic() < end:
+                time.sleep(0.1)
+            time.sleep(1.2)  # two more looks
+        finally:
+            process.kill()
+            process.communicate()
+    (told,) = came
+    assert (told["run"], told["severity"]) == ("a\nb", "error")
+    assert told["text"].startswith("a b: error: Loss became NaN")
+    assert told["finding"]["heuristic"] == "nonfinite-loss"
+
+
+def test_a_webhook_that_fails_is_told_and_no_more():
+    said, news = [], News("a", "error", "t")
+    with chat_server(status=500) as (address, _):
+        post(address, news, said.append)
+    post(address, news, said.append)
+    post("http://127.0.0.1:9", news, said.append, seconds=1)
+    assert len(said) == 3
+    assert all(line.startswith("the webhook failed: ") for line in said)
+    done = scram("watch", ".", "--webhook", "file:///etc/passwd")
+    assert done.returncode == 2
+    assert "begins with https://" in done.stderr
 
 
 def test_the_command_line(tmp_path):
