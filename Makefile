@@ -4,7 +4,7 @@ PORT ?= 6006
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo demo-train demo-record examples test test-all check bench bench-overhead bench-faults bench-long bench-reading bench-verdicts bench-scale bench-tab bench-crowd clean
+.PHONY: install demo demo-train demo-record examples test test-all check bench bench-overhead bench-faults bench-long bench-reading bench-verdicts bench-scale bench-tab bench-crowd bench-many clean
 
 # The package (editable) with the built tab; enough for `make demo`.
 install: $(VENV)/installed
@@ -89,6 +89,10 @@ bench-tab: install $(VENV)/tested
 
 bench-crowd: install $(VENV)/tested
 	$(BIN)/python -m tests.benchmarks.crowd
+
+# scram check of two thousand training runs: one process, two, what was kept; and Dask with one worker and two.
+bench-many: install $(VENV)/tested
+	$(BIN)/python -m tests.benchmarks.many
 
 clean:
 	rm -rf $(VENV) scram_plugin/static frontend/node_modules dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from scram_plugin.heuristics.catalogue import BadOption
-from scram_plugin.heuristics.heuristic import SEVERITIES
+from scram_plugin.errors import BadOption
 from scram_plugin.reviews import Review, put_aside
+from scram_plugin.severity import SEVERITIES
 
 Known = dict[tuple[str, str], str]  # (training run, heuristic) -> the gravest severity that is known
 

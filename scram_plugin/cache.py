@@ -17,14 +17,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import platformdirs
 
 from scram_plugin import __version__
-from scram_plugin.heuristics.catalogue import Catalogue, installed
+from scram_plugin.heuristics.installed import installed
 from scram_plugin.logs.storage import Listed, is_remote
+
+if TYPE_CHECKING:
+    from scram_plugin.heuristics.catalogue import Catalogue
 
 MOST = 256 << 20  # bytes of the file; beyond it what was not asked for longest is dropped
 SETTLED = 10  # seconds after which whatever is written gets another time; the coarsest file systems have steps of two
@@ -44,14 +46,18 @@ def key_of(settings: str, root: str, files: Mapping[str, Sequence[Listed]], more
     return hashlib.sha256(told.encode(errors="surrogatepass")).hexdigest()
 
 
-def settings_of(catalogue: Catalogue) -> str:
-    """What reviews depend on beside the files: SCRAM, the choices of the user, heuristics of others, and what computes."""
-    own = [[str(path), *_text(path), *_text(path.with_suffix(".md"))] for path in catalogue.modules]
+def versions() -> str:
+    """SCRAM's own code, and everything else that computes or prints."""
     others = [[entry.name, entry.value, entry.dist.version if entry.dist else ""] for entry in installed()]
+    return json.dumps([__version__, _code(), sys.version, metadata.version("numpy"), metadata.version("rich"), others])
+
+
+def settings_of(catalogue: Catalogue) -> str:
+    """What reviews depend on beside the files: what computes, and the choices of the user."""
+    own = [[str(path), *_text(path), *_text(path.with_suffix(".md"))] for path in catalogue.modules]
     accepted = [vars(entry) for entry in catalogue.accepted]
     chosen = [[h.id for h in catalogue.heuristics], catalogue.options, catalogue.signals, accepted, catalogue.notes]
-    computed_by = [__version__, _code(), sys.version, np.__version__, metadata.version("rich")]
-    return json.dumps([computed_by, own, others, chosen], default=str, sort_keys=True)
+    return json.dumps([versions(), own, chosen], default=str, sort_keys=True)
 
 
 def _text(path: Path) -> list[str]:
@@ -122,7 +128,6 @@ class Cache:
             pass
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} has no place in JSON")
+def _plain(value: Any) -> Any:
+    """A number of NumPy's as one of Python's."""
+    return value.item()

@@ -8,15 +8,15 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING
 
 from scram_plugin import __version__
 from scram_plugin.check import FORMATS, check, usable_cores
-from scram_plugin.configuration import configured
-from scram_plugin.heuristics.catalogue import BadOption, Catalogue
-from scram_plugin.heuristics.heuristic import SEVERITIES
+from scram_plugin.errors import BadOption
+
+if TYPE_CHECKING:
+    from scram_plugin.heuristics.catalogue import Catalogue
+from scram_plugin.severity import SEVERITIES
 
 EXAMPLES = """\
 examples:
@@ -148,11 +148,14 @@ def _choices(parser: argparse.ArgumentParser) -> None:
 
 
 def _catalogue(options: argparse.Namespace) -> Catalogue:
+    from scram_plugin.configuration import configured
+
     return configured(options.config, options.set, options.select, options.ignore)
 
 
 def _check(options: argparse.Namespace) -> int:
-    return check(options, _catalogue(options), _pattern(options))
+    _pattern(options)
+    return check(options)
 
 
 def _pattern(options: argparse.Namespace) -> re.Pattern[str]:
@@ -170,6 +173,8 @@ def _watch(options: argparse.Namespace) -> int:
         raise BadOption("--every takes seconds, from 0.1 to 86400")
     if options.webhook and not re.match(r"https?://[^/\s]", options.webhook):
         raise BadOption(f"--webhook takes an address that begins with https:// or http://, not {options.webhook!r}")
+    from rich.console import Console
+
     from scram_plugin.reviewer import Reviewer
     from scram_plugin.watch import Watch, follow
 
@@ -188,6 +193,9 @@ def _watch(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
     catalogue = _catalogue(options)
     table = Table("heuristic", "needs", "options (now)", box=None, pad_edge=False)
     for heuristic in catalogue.heuristics:
@@ -210,6 +218,7 @@ def _explain(options: argparse.Namespace) -> int:
     # the message is a template that each finding fills
     page = re.sub(r"^## What happened$.*?(?=^## )", "", heuristic.page.text, flags=re.M | re.S)
     if sys.stdout.isatty():
+        from rich.console import Console
         from rich.markdown import Markdown
 
         Console().print(Markdown(page))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 
 from scram_plugin import __version__
-from scram_plugin.heuristics.catalogue import BadOption
+from scram_plugin.errors import BadOption
 
 SECONDS = 10  # to reach the scheduler
 SCHEMES = ("tcp", "tls", "ws", "wss", "ucx")

@@ -6,9 +6,12 @@ import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from scram_plugin.heuristics.catalogue import Accepted, BadOption, Catalogue, catalogue
+from scram_plugin.errors import BadOption
+
+if TYPE_CHECKING:
+    from scram_plugin.heuristics.catalogue import Accepted, Catalogue
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -32,6 +35,8 @@ def configured(
     `start` (default: the working directory) upwards. `settings` are texts ``ID.OPTION=VALUE``; `select` and `ignore` are
     ids separated by commas. Raises BadOption, with a sentence, for whatever is wrong.
     """
+    from scram_plugin.heuristics.catalogue import catalogue  # late: `sources` does without, and takes no time
+
     table, where = _read(Path(config)) if config else _find(start or Path.cwd())
     try:
         chosen = _ids(table.pop("select", None)) if select is None else _ids(select)
@@ -58,6 +63,19 @@ def configured(
             raise BadOption(f"{setting!r} is not of the form ID.OPTION=VALUE, for example overfitting.strict=true")
         options.setdefault(id_, {})[option] = value.strip()
     return catalogue(chosen, [*ignored, *(_ids(ignore) or [])], options, modules, signals, accepted)
+
+
+def sources(config: str | None = None, start: Path | None = None) -> list[tuple[str, str]]:
+    """The files that choices are read from, each with its text: the configuration, and the heuristics that it names.
+
+    Raises BadOption as `configured`.
+    """
+    table, where = _read(Path(config)) if config else _find(start or Path.cwd())
+    if not Path(where).is_file():
+        return []
+    modules = _modules(table.get("heuristics", []), Path(where).parent)
+    files = [Path(where), *modules, *(module.with_suffix(".md") for module in modules)]
+    return [(str(path), path.read_text(encoding="utf-8", errors="replace")) for path in files if path.is_file()]
 
 
 def _ids(value: Any) -> list[str] | None:
@@ -91,6 +109,8 @@ def _accepted(entries: Any) -> list[Accepted]:
     """``[[accept]]``: findings that are no problem here, each with a heuristic, and perhaps runs (a pattern) and a reason."""
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise BadOption("accept is a list of tables; write [[accept]] with double brackets")
+    from scram_plugin.heuristics.catalogue import Accepted
+
     found = []
     for entry in entries:
         unknown = entry.keys() - {"heuristic", "runs", "reason"}

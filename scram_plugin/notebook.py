@@ -8,7 +8,7 @@ from typing import overload
 
 from scram_plugin.cache import Cache
 from scram_plugin.configuration import configured
-from scram_plugin.logs.logdir import unread
+from scram_plugin.logs.storage import listing
 from scram_plugin.parallel import review_logdir
 from scram_plugin.reports import html, text
 from scram_plugin.reviews import Review
@@ -68,16 +68,11 @@ def review(
     """Review the training runs below `logdir` in whose names the regular expression `run` is found, as `scram check` does.
 
     `select` and `ignore` are ids of heuristics, `options` texts ``ID.OPTION=VALUE``; `config` names a configuration file, by
-    default the nearest ``scram.toml`` upwards. With `jobs` > 1 many runs are reviewed in so many processes (a script then
-    needs ``if __name__ == "__main__":``). `cache` keeps reviews for the next time. Raises FileNotFoundError or
-    NotADirectoryError for a `logdir` that is none, OSError for a store that cannot be reached, and ValueError, with a
-    sentence, for choices that cannot be used.
+    default the nearest ``scram.toml`` upwards. With `jobs` > 1 many runs are reviewed in so many processes. `cache` keeps
+    reviews for the next time. Raises FileNotFoundError or NotADirectoryError for a `logdir` that is none, OSError for a store
+    that cannot be reached, and ValueError, with a sentence, for choices that cannot be used.
     """
     chosen, left = (None if ids is None else ",".join(ids) for ids in (select, ignore))
     catalogue = configured(config, options, chosen, left)
-    logs = unread(logdir)
-    listed = logs.listing()
-    if not listed:
-        raise FileNotFoundError(f"{os.fspath(logdir)}: no event files here or below (their names contain 'tfevents')")
-    found = review_logdir(logs, listed, catalogue, run, jobs, cache=Cache() if cache else None)
-    return Reviews(found, os.fspath(logdir))
+    root, files, _ = listing(logdir)
+    return Reviews(review_logdir(root, files, catalogue, run, jobs, cache=Cache() if cache else None), root)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import multiprocessing
 import re
 import signal
+import sys
+import types
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -13,7 +16,8 @@ from functools import partial
 from typing import Any
 
 from scram_plugin.cache import Cache, key_of, settings_of
-from scram_plugin.heuristics.catalogue import BadOption, Catalogue
+from scram_plugin.errors import BadOption
+from scram_plugin.heuristics.catalogue import Catalogue
 from scram_plugin.logs.logdir import MEMORY, Logdir
 from scram_plugin.logs.pairing import above, astray, likely_key, training_runs, units
 from scram_plugin.logs.storage import Listed
@@ -86,7 +90,7 @@ def work(task: Task) -> list[Outcome]:
 
 
 def review_logdir(
-    logs: Logdir,
+    root: str,
     listed: Mapping[str, Sequence[Listed]],
     catalogue: Catalogue,
     pattern: str = "",
@@ -95,13 +99,13 @@ def review_logdir(
     cache: Cache | None = None,
     progress: Progress = lambda done, total: None,
 ) -> list[Review]:
-    """The reviews of the training runs of `logs` in whose names `pattern` is found, by name; `listed` is its `listing`.
+    """The reviews of the training runs below `root` in whose names `pattern` is found, by name; `listed` are its files.
 
     With `jobs` > 1, and enough to do, in so many processes; or by an `executor`. `cache` knows reviews of earlier times.
     Raises OSError for a store that cannot be reached.
     """
     wanted = re.compile(pattern)
-    engine = _Engine(logs.roots[0][1], listed.keys(), catalogue, jobs, executor, cache)
+    engine = _Engine(root, listed.keys(), catalogue, jobs, executor, cache)
     outcomes: dict[tuple[str, ...], Outcome] = {}
     known: dict[str, str] = {}
     while True:
@@ -209,11 +213,23 @@ def _by_processes(count: int, tasks: list[tuple[list[int], Task]]) -> Iterator[t
     yield from ((numbers, work(task)) for numbers, task in left.values())
 
 
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Processes that start meanwhile do not run the user's program again, as they would to find what it defines."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
 def _by(
     executor: Executor, tasks: Sequence[tuple[list[int], Task]], fatal: tuple[type[Exception], ...] = (BadOption, OSError)
 ) -> Iterator[tuple[list[int], list[Outcome]]]:
     """What cannot be done there is done here, but for exceptions of the kinds `fatal`, which are raised."""
-    futures = {executor.submit(work, task): (numbers, task) for numbers, task in tasks}
+    with _without_main():
+        futures = {executor.submit(work, task): (numbers, task) for numbers, task in tasks}
     for future in as_completed(futures):
         numbers, task = futures.pop(future)
         try:

@@ -21,7 +21,8 @@ from werkzeug import wrappers
 from scram_plugin import __version__
 from scram_plugin.comparison import compare
 from scram_plugin.configuration import configured
-from scram_plugin.heuristics.catalogue import BadOption, Catalogue, catalogue
+from scram_plugin.errors import BadOption
+from scram_plugin.heuristics.catalogue import Catalogue, catalogue
 from scram_plugin.inside import inside, layer_map
 from scram_plugin.logs.curve import Curve, decimate
 from scram_plugin.reports import markdown

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.catalogue import EXPLAINS, HEURISTICS, Catalogue
-from scram_plugin.heuristics.heuristic import SEVERITIES, Finding, Heuristic, Inconclusive, NotChecked, TooEarly
+from scram_plugin.heuristics.heuristic import Finding, Heuristic, Inconclusive, NotChecked, TooEarly
 from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.severity import SEVERITIES
 
 LIVE_SECONDS = 120.0  # a run is live if its last event is younger than this, or than three of its usual intervals
 LONGEST_INTERVAL = 3600.0  # seconds; longer ones do not count
@@ -107,6 +108,19 @@ class Review:
                 "not_checked": self.not_checked,
             }
         )
+
+
+RANK = {"trouble": 0, "info": 1, "early": 2, "unknown": 3, "fine": 4}  # of the kinds of headlines
+
+
+def worst_first(reviews: Iterable[Review]) -> list[Review]:
+    """As reports list them: those with trouble first, then those with remarks; by name among equals."""
+
+    def place(review: Review) -> tuple[int, int, int, str]:
+        counts = review.counts()
+        return RANK[review.headline()["kind"]], -counts["error"], -counts["warning"], review.name
+
+    return sorted(reviews, key=place)
 
 
 def identity(finding: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from scram_plugin.heuristics.heuristic import down_to
 from scram_plugin.heuristics.words import one_line
 from scram_plugin.reviewer import Reviewer
 from scram_plugin.reviews import identity, plain
+from scram_plugin.severity import down_to
 
 LONGEST = 2_000  # characters of a text in the environment of a command
 POST_SECONDS = 10.0  # that a web address may take to answer

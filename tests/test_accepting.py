@@ -7,7 +7,7 @@ import pytest
 
 from scram_plugin.comparison import compare
 from scram_plugin.configuration import configured
-from scram_plugin.heuristics.catalogue import BadOption
+from scram_plugin.errors import BadOption
 from scram_plugin.reviewer import NewFindings, Reviewer
 from scram_plugin.why.questions import questions
 from tests.paths import DEMO_LOGS

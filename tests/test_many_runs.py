@@ -20,7 +20,8 @@ from scram_plugin import parallel
 from scram_plugin.cache import Cache
 from scram_plugin.check import FORMATS
 from scram_plugin.heuristics.catalogue import Accepted, catalogue
-from scram_plugin.logs.logdir import read, unread
+from scram_plugin.logs.logdir import read
+from scram_plugin.logs.storage import listing
 from scram_plugin.parallel import review_logdir
 from scram_plugin.reviews import review_all
 from tests.clusters import dask_cluster, s3_server, upload
@@ -40,8 +41,8 @@ def small_tasks(monkeypatch):
 
 
 def reviewed(logdir, rules=None, **how):
-    logs = unread(logdir)
-    return review_logdir(logs, logs.listing(), rules or catalogue(), **how)
+    root, files, _ = listing(logdir)
+    return review_logdir(root, files, rules or catalogue(), **how)
 
 
 def as_text(reviews):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.curves import (
     divergence,
     learning_rate_schedule,
@@ -42,6 +42,7 @@ from scram_plugin.heuristics.data import (
     unshuffled_data,
 )
 from scram_plugin.heuristics.heuristic import Heuristic
+from scram_plugin.heuristics.installed import installed
 from scram_plugin.heuristics.layers import (
     dead_relu,
     exploding_gradients,
@@ -180,10 +181,6 @@ EXPLAINS: dict[str, frozenset[str]] = {
 }
 
 
-class BadOption(ValueError):
-    """A configuration that cannot be used; the text is a sentence for the user."""
-
-
 @dataclass(frozen=True)
 class Accepted:
     """What the user knows of and finds no fault with: a heuristic, in the training runs whose names match a pattern (`*`, `?`
@@ -273,12 +270,6 @@ def _all(modules: Iterable[Path]) -> tuple[list[Heuristic], list[str]]:
         except Exception as error:
             notes.append(f"{name} could not be loaded: {error}")
     return heuristics, notes
-
-
-@cache
-def installed() -> tuple[importlib.metadata.EntryPoint, ...]:
-    """The heuristics that installed packages offer; to look through all packages takes longer than a review."""
-    return tuple(importlib.metadata.entry_points(group="scram.heuristics"))
 
 
 def _from_file(path: Path) -> Any:

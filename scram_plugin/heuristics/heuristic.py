@@ -10,13 +10,7 @@ from scram_plugin.heuristics.edits import Edit
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
 
-SEVERITIES = ("error", "warning", "info")  # worst first
 CONFIDENCES = ("certain", "likely", "possible")  # surest first
-
-
-def down_to(least: str) -> tuple[str, ...]:
-    """The severities from the worst to `least`; of any other word, as "never", none."""
-    return SEVERITIES[: SEVERITIES.index(least) + 1] if least in SEVERITIES else ()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
 from scram_plugin.logs.run import Run
-from scram_plugin.logs.storage import Listed, Local, Problem, Remote, is_remote, storage
+from scram_plugin.logs.storage import Listed, Local, Problem, Remote, opened, storage
 
 BYTES_OF_A_POINT = 24  # step, wall time and value
 MEMORY = 1 << 30  # bytes of points held at once; beyond it the runs asked for least recently are let go, and read again
@@ -76,16 +76,9 @@ class Logdir(Mapping[str, Run]):
         self.problems = self._left_problems + self._file_problems()
         return changed
 
-    def listing(self) -> dict[str, list[Listed]]:
-        """TensorBoard run -> its event files, as they lie there now; the next `refresh` reads them."""
-        self._left_problems = []
-        self._left = self._list(set(), self._left_problems)
-        self.problems = list(self._left_problems)
-        return dict(self._left)
-
     @classmethod
     def of(cls, root: str, listed: Mapping[str, list[Listed]], memory: int = MEMORY) -> Logdir:
-        """A part of a log directory whose `listing` was made before, perhaps on another machine; `refresh` reads it."""
+        """A part of a log directory, as `directories` of its storage listed it before; `refresh` reads it."""
         logs = cls(root, memory)
         where = storage(root)
         logs._runs = {name: Run(name, where) for name in listed}
@@ -204,17 +197,6 @@ def read(logdir: str | os.PathLike[str], progress: Progress | None = None, memor
     and `refresh` reads on. Holds at most `memory` bytes of points (24 bytes each, 1 GiB by default) beside one run; what is
     let go is read again when asked for. Raises FileNotFoundError, NotADirectoryError or OSError for a bad `logdir`.
     """
-    logs = unread(logdir, memory)
+    logs = Logdir(opened(logdir)[0], memory)
     logs.refresh(progress)
     return logs
-
-
-def unread(logdir: str | os.PathLike[str], memory: int = MEMORY) -> Logdir:
-    """A log directory of which nothing has been read yet. Raises as `read`."""
-    root = os.fspath(logdir)
-    where = storage(root)
-    if not where.exists(root):
-        raise FileNotFoundError(f"{root}: there is no such directory")
-    if not where.is_directory(root):
-        raise NotADirectoryError(f"{root} is a file; name the directory that holds it")
-    return Logdir(root if is_remote(root) else os.path.normpath(root), memory)

@@ -47,6 +47,42 @@ def storage(root: str) -> Local | Remote:
     return Remote(root) if is_remote(root) else Local()
 
 
+def opened(logdir: str | os.PathLike[str]) -> tuple[str, Local | Remote]:
+    """A log directory as it is called from here on, and its storage.
+
+    Raises FileNotFoundError, NotADirectoryError or OSError, with a sentence, for one that is none.
+    """
+    root = os.fspath(logdir)
+    where = storage(root)
+    if not where.exists(root):
+        raise FileNotFoundError(f"{root}: there is no such directory")
+    if not where.is_directory(root):
+        raise NotADirectoryError(f"{root} is a file; name the directory that holds it")
+    return (root if is_remote(root) else os.path.normpath(root)), where
+
+
+class Listing(NamedTuple):
+    """A log directory, and its TensorBoard runs with their event files as they lie there now."""
+
+    root: str
+    files: dict[str, list[Listed]]
+    problems: list[Problem]
+
+
+def listing(logdir: str | os.PathLike[str]) -> Listing:
+    """What lies in a log directory, unread. Raises as `opened`, and FileNotFoundError where there is no event file."""
+    root, where = opened(logdir)
+    problems: list[Problem] = []
+    files = dict(where.directories(root, problems))
+    if not files:
+        told = "".join(f"\n  {p.path}: {p.sentence}" for p in problems[:5])
+        raise FileNotFoundError(
+            f"{os.fspath(logdir)}: no event files here or below (their names contain 'tfevents'). Is it the directory that you "
+            f"give to `tensorboard --logdir`?{told}"
+        )
+    return Listing(root, files, problems)
+
+
 class Local:
     def open(self, path: str) -> BinaryIO:
         return open(path, "rb", buffering=0)

@@ -11,10 +11,9 @@ from scram_plugin import __version__
 from scram_plugin.heuristics.words import one_line
 from scram_plugin.reports.drawing import lines, svg
 from scram_plugin.reports.edits import changed_lines
-from scram_plugin.reviews import Review
+from scram_plugin.reviews import Review, worst_first
 
 SIGNS = {"error": "●", "warning": "▲", "info": "ℹ"}
-RANK = {"trouble": 0, "info": 1, "early": 2, "unknown": 3, "fine": 4}
 MOST_CURVES = 3  # in a picture: as many as have colours
 FEW = 50  # training runs in which nothing is wrong that are named; more are counted
 PAGE = """\
@@ -55,9 +54,10 @@ def _content(reviews: Sequence[Review], logdir: str, level: int) -> str:
 
 
 def _parts(reviews: Sequence[Review], logdir: str, level: int) -> Iterator[str]:
-    ordered = sorted(reviews, key=lambda r: (RANK[r.headline()["kind"]], -r.counts()["error"], -r.counts()["warning"], r.name))
-    told = [review for review in ordered if review.alone or review.notes or review.accepted]
-    quiet = [review for review in ordered if review not in told]
+    told: list[Review] = []
+    quiet: list[Review] = []
+    for review in worst_first(reviews):
+        (told if review.alone or review.notes or review.accepted else quiet).append(review)
     counts = {severity: sum(review.counts()[severity] for review in reviews) for severity in SIGNS}
     found = ", ".join(f"{n} {word}{'s' * (n != 1 and word != 'info')}" for word, n in counts.items() if n) or "nothing found"
     runs = f"{len(reviews):,} training run{'s' * (len(reviews) != 1)}"

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
-from scram_plugin.heuristics.heuristic import Heuristic, down_to
+from scram_plugin.heuristics.heuristic import Heuristic
 from scram_plugin.reviews import Review
+from scram_plugin.severity import down_to
 
 
 def report(reviews: Sequence[Review], heuristics: Iterable[Heuristic], least: str) -> str:

@@ -15,7 +15,7 @@ from rich.text import Text
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.reports.drawing import Line, bars, lines, part_shown
 from scram_plugin.reports.edits import changed_lines
-from scram_plugin.reviews import Review
+from scram_plugin.reviews import Review, worst_first
 
 SIGNS = {"error": ("●", "bold red"), "warning": ("▲", "yellow"), "info": ("ℹ", "cyan")}
 # Of the signals; all are in the JSON.
@@ -24,7 +24,6 @@ MOST_CURVES = 2  # of a finding; its others are in the tab and in the HTML
 LONGEST_LABEL = 24  # characters
 ROOM_FOR_NUMBERS = 20  # characters to the right of a curve
 WIDEST = 60  # blocks
-RANK = {"trouble": 0, "info": 1, "early": 2, "unknown": 3, "fine": 4}
 
 
 FEW = 20  # training runs in which nothing is wrong that are named; more are counted
@@ -35,23 +34,23 @@ def report(reviews: Sequence[Review], console: Console, verbose: bool = False) -
 
     What was not checked, and why, is told of a single run, or when `verbose`.
     """
-    ordered = sorted(reviews, key=lambda r: (RANK[r.headline()["kind"]], -r.counts()["error"], -r.counts()["warning"], r.name))
     whole = verbose or len(reviews) == 1
-    quiet = [review for review in ordered if not (whole or review.alone or review.notes or review.accepted)]
+    told: list[Review] = []
+    quiet: list[Review] = []
+    for review in worst_first(reviews):
+        (told if whole or review.alone or review.notes or review.accepted else quiet).append(review)
     everywhere = _in_all(reviews)
-    for review in ordered:
-        if review not in quiet:
-            _print_run(console, review, whole, everywhere)
-            console.print()
+    for review in told:
+        _print_run(console, review, whole, everywhere)
+        console.print()
     for review in quiet[:FEW]:
         _print_run(console, review, whole)
     if len(quiet) > FEW:
         fine = sum(review.headline()["kind"] == "fine" for review in quiet[FEW:])
         unsure = len(quiet) - FEW - fine
-        told = [f"{fine:,} with nothing wrong"] * bool(fine) + [f"{unsure:,} too short or too poor in data to tell"] * bool(
-            unsure
-        )
-        _paragraph(console, 0, f"and {len(quiet) - FEW:,} more: {', '.join(told)} (-v names them)", "dim")
+        counted = [(fine, "with nothing wrong"), (unsure, "too short or too poor in data to tell")]
+        which = ", ".join(f"{count:,} {what}" for count, what in counted if count)
+        _paragraph(console, 0, f"and {len(quiet) - FEW:,} more: {which} (-v names them)", "dim")
     if quiet:
         console.print()
     if whole:
@@ -76,7 +75,7 @@ def _in_all(reviews: Sequence[Review]) -> list[tuple[str, str]]:
     """(heuristic, reason) of what was not checked in any of several runs: said once."""
     if len(reviews) < 2:
         return []
-    each = [[(entry["heuristic"], entry["reason"]) for entry in review.not_checked] for review in reviews]
+    each = [dict.fromkeys((entry["heuristic"], entry["reason"]) for entry in review.not_checked) for review in reviews]
     return [entry for entry in each[0] if all(entry in others for others in each[1:])]
 
 

@@ -1,0 +1,10 @@
+"""Heuristics that other packages offer."""
+
+import importlib.metadata
+from functools import cache
+
+
+@cache
+def installed() -> tuple[importlib.metadata.EntryPoint, ...]:
+    """The entry points of the group `scram.heuristics`; to look through all packages takes longer than a review."""
+    return tuple(importlib.metadata.entry_points(group="scram.heuristics"))

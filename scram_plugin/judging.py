@@ -1,0 +1,86 @@
+"""The reviews of log directories, and the report that the command line asks for."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from scram_plugin import baseline
+from scram_plugin.cache import Cache
+from scram_plugin.cluster import cluster
+from scram_plugin.configuration import configured
+from scram_plugin.errors import BadOption
+from scram_plugin.heuristics.catalogue import Catalogue
+from scram_plugin.logs.storage import Listing
+from scram_plugin.parallel import review_logdir
+from scram_plugin.reviews import Review
+from scram_plugin.severity import down_to
+
+
+def judged(
+    options: argparse.Namespace, logdirs: Sequence[Listing], cache: Cache | None, screen: Console | None
+) -> tuple[str, int]:
+    """The report on log directories and the exit status. Raises BadOption where it cannot judge."""
+    catalogue = configured(options.config, options.set, options.select, options.ignore)
+    known = baseline.load(Path(options.baseline)) if options.baseline else {}
+    reviews: list[Review] = []
+    with _progress() as tell, cluster(options.dask) if options.dask else contextlib.nullcontext() as executor:
+        for root, files, _ in logdirs:
+            try:
+                reviews += review_logdir(root, files, catalogue, options.run or "", options.jobs, executor, cache, tell)
+            except OSError as error:  # a store that cannot be reached any more
+                raise BadOption(f"{error}") from None
+    if not reviews:
+        raise BadOption(f"no training run has a name that matches {options.run!r}; without --run all are judged")
+    baseline.apply(reviews, known, options.baseline or "")
+    status = int(any(r.counts()[severity] for r in reviews for severity in down_to(options.fail_on)))
+    return _report(options, reviews, catalogue, screen), status
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    screen = Console(stderr=True)
+    if not screen.is_terminal:
+        yield lambda done, total: None
+        return
+    with screen.status("reviewing ...") as status:
+        yield lambda done, total: status.update(f"reviewing: {done:,} of {total:,} directories")
+
+
+def _report(options: argparse.Namespace, reviews: list[Review], catalogue: Catalogue, screen: Console | None) -> str:
+    # imported when asked for: each brings libraries of its own
+    if options.format == "json":
+        from scram_plugin.reports import json as json_report
+
+        return json_report.report(reviews, ", ".join(options.logdir))
+    if options.format == "sarif":
+        from scram_plugin.reports import sarif
+
+        return sarif.report(reviews, catalogue.heuristics, options.logdir[0])
+    if options.format == "junit":
+        from scram_plugin.reports import junit
+
+        return junit.report(reviews, catalogue.heuristics, options.fail_on)
+    if options.format == "markdown":
+        from scram_plugin.reports import markdown
+
+        return markdown.report(reviews)
+    if options.format == "html":
+        from scram_plugin.reports import html
+
+        return html.report(reviews, ", ".join(options.logdir))
+    if options.format == "github":
+        from scram_plugin.reports import github
+
+        return github.report(reviews)
+    from scram_plugin.reports import text
+
+    if screen is None:
+        return text.plain_report(reviews, verbose=options.verbose)
+    with screen.capture() as captured:
+        text.report(reviews, screen, verbose=options.verbose)
+    return captured.get()
