@@ -36,23 +36,27 @@ REVIEW = (
 )
 
 
-def check(logdir: str, *how: str, environment: dict[str, str]) -> tuple[float, float, str]:
-    """Seconds of the whole command, seconds of the reviewing in it, and what it printed."""
+Took = tuple[float, float, str]  # seconds of the whole command, seconds of the reviewing in it (0: not taken), its output
+
+
+def check(logdir: str, *how: str, environment: dict[str, str], timed: bool = True) -> Took:
+    command = [sys.executable, *(["-c", REVIEW] if timed else ["-m", "scram_plugin"]), "check", logdir, "--fail-on", "never"]
     start = time.perf_counter()
-    command = [sys.executable, "-c", REVIEW, "check", logdir, "--fail-on", "never", *how]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    done = subprocess.run([*command, *how], env=environment, capture_output=True, text=True)
     took = time.perf_counter() - start
     if done.returncode:
         sys.exit(done.stderr)
-    return took, float(done.stderr.split()[-1]), done.stdout
+    return took, float(done.stderr.split()[-1]) if timed else 0.0, done.stdout
 
 
-def compare(names: tuple[str, str], once: list[tuple[float, float, str]], other: list[tuple[float, float, str]]) -> None:
+def compare(names: tuple[str, str], once: list[Took], other: list[Took]) -> None:
     slow, fast = (tuple(statistics.median(entry[i] for entry in entries) for i in (0, 1)) for entries in (once, other))
     same = "the same bytes" if len({entry[2] for entry in [*once, *other]}) == 1 else "OTHER BYTES"
-    ratios = f"{slow[0] / fast[0]:.2f} times" + (f" ({slow[1] / fast[1]:.2f})" if fast[1] else "")
+    within = [f" ({took:.2f})" if took else "" for took in (slow[1], fast[1])]
+    ratio = f" ({slow[1] / fast[1]:.2f})" if fast[1] else ""
     print(
-        f"  {names[0]} {slow[0]:.2f} s ({slow[1]:.2f}), {names[1]} {fast[0]:.2f} s ({fast[1]:.2f}): {ratios} as fast, {same}",
+        f"  {names[0]} {slow[0]:.2f} s{within[0]}, {names[1]} {fast[0]:.2f} s{within[1]}: {slow[0] / fast[0]:.2f}{ratio} times "
+        f"as fast, {same}",
         flush=True,
     )
 
@@ -76,8 +80,8 @@ def main() -> None:
             one.append(check(str(logdir), "--no-cache", "--jobs", "1", environment=plain))
             two.append(check(str(logdir), "--no-cache", "--jobs", "2", environment=plain))
             fresh = {**plain, "XDG_CACHE_HOME": str(Path(scratch, f"cache{i}"))}
-            first.append(check(str(logdir), environment=fresh))
-            second.append(check(str(logdir), environment=fresh))
+            first.append(check(str(logdir), environment=fresh, timed=False))
+            second.append(check(str(logdir), environment=fresh, timed=False))
         compare(("one process", "two"), one, two)
         compare(("the first check", "the second"), first, second)
         alone, together = [], []
