@@ -9,7 +9,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.padding import Padding
-from rich.syntax import Syntax
 from rich.text import Text
 
 from scram_plugin.heuristics.words import number, place
@@ -23,6 +22,7 @@ SHOWN = ("training loss", "validation loss", "training accuracy", "validation ac
 MOST_CURVES = 2  # of a finding; its others are in the tab and in the HTML
 LONGEST_LABEL = 24  # characters
 ROOM_FOR_NUMBERS = 20  # characters to the right of a curve
+LONGEST_LINE = 120  # characters of a sentence; longer ones are hard to follow from line to line
 WIDEST = 60  # blocks
 
 
@@ -39,12 +39,12 @@ def report(reviews: Sequence[Review], console: Console, verbose: bool = False) -
     quiet: list[Review] = []
     for review in worst_first(reviews):
         (told if whole or review.alone or review.notes or review.accepted else quiet).append(review)
-    everywhere = _in_all(reviews)
+    everywhere, above = _in_all(reviews), set[str]()
     for review in told:
-        _print_run(console, review, whole, everywhere)
+        _print_run(console, review, whole, above, everywhere)
         console.print()
     for review in quiet[:FEW]:
-        _print_run(console, review, whole)
+        _print_run(console, review, whole, above)
     if len(quiet) > FEW:
         fine = sum(review.headline()["kind"] == "fine" for review in quiet[FEW:])
         unsure = len(quiet) - FEW - fine
@@ -79,7 +79,7 @@ def _in_all(reviews: Sequence[Review]) -> list[tuple[str, str]]:
     return [entry for entry in each[0] if all(entry in others for others in each[1:])]
 
 
-def _print_run(console: Console, review: Review, whole: bool, told: Sequence[tuple[str, str]] = ()) -> None:
+def _print_run(console: Console, review: Review, whole: bool, above: set[str], told: Sequence[tuple[str, str]] = ()) -> None:
     head = Text(_clean(review.name), style="bold")
     kind = review.headline()["kind"]
     if kind != "trouble":
@@ -88,7 +88,7 @@ def _print_run(console: Console, review: Review, whole: bool, told: Sequence[tup
         head.append(_clean(review.headline()["text"]), style="default not bold")
     console.print(head)
     for finding in review.alone:
-        print_finding(console, finding, indent=2, drawn=lines(review, finding, MOST_CURVES))
+        print_finding(console, finding, indent=2, drawn=lines(review, finding, MOST_CURVES), above=above)
         for other in review.findings:
             if other["explained_by"] == finding["heuristic"]:
                 _paragraph(console, 4, f"Probably because of this: {_clean(other['title'])} ({other['heuristic']})", "dim")
@@ -166,9 +166,18 @@ def _by_reason(entries: list[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 def print_finding(
-    console: Console, finding: dict[str, Any], indent: int = 0, code: bool = True, drawn: Sequence[Line] = ()
+    console: Console,
+    finding: dict[str, Any],
+    indent: int = 0,
+    code: bool = True,
+    drawn: Sequence[Line] = (),
+    above: set[str] | None = None,
 ) -> None:
-    """One finding: what happened, its curves, the likeliest cause, and the fix as a change of the user's lines or as code."""
+    """One finding: what happened, its curves, the likeliest cause, and the fix as a change of the user's lines or as code.
+
+    `above` holds the code of fixes that were printed before; what is printed here is added.
+    """
+    above = set() if above is None else above
     sign, style = SIGNS[finding["severity"]]
     title = Text(f"{sign} {finding['severity']}: ", style=style)
     title.append(_clean(finding["title"]), style="bold")
@@ -190,15 +199,18 @@ def print_finding(
     where = f" ({_clean(edit['file'])}:{edit['line']})" if edit else ""
     if not code and not edit:
         where = f" (scram explain {finding['heuristic']})"
+    elif not edit and fix["code"] in above:
+        code, where = False, " (its code stands above)"
+    above.add(fix["code"])
     _paragraph(console, indent, f"Fix: {fix['title']}{where}", "green")
     if edit:
         styles = {"- ": "red", "+ ": "green", "  ": ""}
         for changed in changed_lines(edit):
             _code(console, indent + 2, Text(_clean(changed), style=styles[changed[:2]]))
     elif code:
-        syntax = Syntax("", "python", theme="ansi_dark", background_color="default")
-        for highlighted in syntax.highlight(fix["code"].rstrip()).split("\n"):
-            _code(console, indent + 2, highlighted)
+        # without colours: none can be read on dark and on light alike
+        for part in _clean(fix["code"].rstrip()).split("\n"):
+            _code(console, indent + 2, Text(part))
     supported = {cause["id"] for cause in finding["causes"] if cause["for"]} - {fix["cause"]}
     others = dict.fromkeys(f["title"] for f in finding["fixes"] if f["cause"] in supported)
     if others and code:
@@ -206,7 +218,7 @@ def print_finding(
 
 
 def _paragraph(console: Console, indent: int, text: str, style: str = "") -> None:
-    console.print(Padding(Text(text, style=style), (0, 0, 0, indent)))
+    console.print(Padding(Text(text, style=style), (0, 0, 0, indent)), width=min(console.width, LONGEST_LINE))
 
 
 def _code(console: Console, indent: int, line: Text) -> None:
@@ -218,9 +230,11 @@ def _summary(reviews: Sequence[Review]) -> Text:
     counts = {severity: sum(r.counts()[severity] for r in reviews) for severity in SIGNS}
     passed, unchecked = sum(len(r.passed) for r in reviews), sum(len(r.not_checked) for r in reviews)
     unsure = sum(len(r.inconclusive) for r in reviews)
-    runs = f"{len(reviews)} training run{'s' * (len(reviews) != 1)}"
-    found = ", ".join(f"{n} {severity}{'s' * (n != 1 and severity != 'info')}" for severity, n in counts.items() if n)
-    return Text(f"{runs}: {found or 'nothing found'}; {passed} checks passed, {unsure} inconclusive, {unchecked} not checked")
+    runs = f"{len(reviews):,} training run{'s' * (len(reviews) != 1)}"
+    found = ", ".join(f"{n:,} {severity}{'s' * (n != 1 and severity != 'info')}" for severity, n in counts.items() if n)
+    return Text(
+        f"{runs}: {found or 'nothing found'}; {passed:,} checks passed, {unsure:,} inconclusive, {unchecked:,} not checked"
+    )
 
 
 def _clean(text: str) -> str:
