@@ -43,14 +43,15 @@ def report(reviews: Sequence[Review], console: Console, verbose: bool = False) -
     for review in told:
         _print_run(console, review, whole, above, everywhere)
         console.print()
-    for review in quiet[:FEW]:
+    named = len(quiet) if len(quiet) <= FEW + 5 else FEW
+    for review in quiet[:named]:
         _print_run(console, review, whole, above)
-    if len(quiet) > FEW:
-        fine = sum(review.headline()["kind"] == "fine" for review in quiet[FEW:])
-        unsure = len(quiet) - FEW - fine
+    if len(quiet) > named:
+        fine = sum(review.headline()["kind"] == "fine" for review in quiet[named:])
+        unsure = len(quiet) - named - fine
         counted = [(fine, "with nothing wrong"), (unsure, "too short or too poor in data to tell")]
         which = ", ".join(f"{count:,} {what}" for count, what in counted if count)
-        _paragraph(console, 0, f"and {len(quiet) - FEW:,} more: {which} (-v names them)", "dim")
+        _paragraph(console, 0, f"and {len(quiet) - named:,} more: {which} (-v names them)", "dim")
     if quiet:
         console.print()
     if whole:
@@ -82,8 +83,8 @@ def _in_all(reviews: Sequence[Review]) -> list[tuple[str, str]]:
 def _print_run(console: Console, review: Review, whole: bool, above: set[str], told: Sequence[tuple[str, str]] = ()) -> None:
     head = Text(_clean(review.name), style="bold")
     kind = review.headline()["kind"]
-    if kind != "trouble":
-        sign = {"fine": ("✓", "green"), "info": ("ℹ", "cyan")}.get(kind, ("○", "dim"))
+    if kind not in ("trouble", "info"):  # what was found follows
+        sign = ("✓", "green") if kind == "fine" else ("○", "dim")
         head.append(f"  {sign[0]} ", style=sign[1])
         head.append(_clean(review.headline()["text"]), style="default not bold")
     console.print(head)
@@ -232,9 +233,8 @@ def _summary(reviews: Sequence[Review]) -> Text:
     unsure = sum(len(r.inconclusive) for r in reviews)
     runs = f"{len(reviews):,} training run{'s' * (len(reviews) != 1)}"
     found = ", ".join(f"{n:,} {severity}{'s' * (n != 1 and severity != 'info')}" for severity, n in counts.items() if n)
-    return Text(
-        f"{runs}: {found or 'nothing found'}; {passed:,} checks passed, {unsure:,} inconclusive, {unchecked:,} not checked"
-    )
+    checks = f"{passed:,} checks passed, {unsure:,} inconclusive, {unchecked:,} not checked"
+    return Text(f"{runs}: {found or 'nothing found'}; {checks}")
 
 
 def _clean(text: str) -> str:
