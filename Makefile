@@ -47,8 +47,9 @@ test: install $(VENV)/tested
 	@$(BIN)/python tests/fetch_schemas.py
 	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
 
-# The slow sets too: ten thousand damaged files, other versions of TensorBoard and Keras.
+# The slow sets too: ten thousand damaged files, other versions of TensorBoard and Keras, logs of PyTorch, Lightning and YOLO.
 test-all: install $(VENV)/tested
+	$(BIN)/python -m pip install --quiet --editable '.[frameworks]'
 	@$(BIN)/python tests/find_browser.py --install
 	@$(BIN)/python tests/fetch_schemas.py
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -3,6 +3,10 @@
 Without them the names of their tags are tested (`test_conventions.py`), and the logs of ../shared.
 """
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from scram_plugin.logs.logdir import read
@@ -107,3 +111,49 @@ def test_transformers(tmp_path):
     (tags,) = tags_of(tmp_path).values()
     wanted = {"training loss": "train/loss", "validation loss": "eval/loss", "learning rate": "train/learning_rate"}
     assert {signal: tags[signal] for signal in wanted} == wanted
+
+
+YOLO = """\
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from ultralytics import YOLO, settings
+
+settings.update({"tensorboard": True})
+top = Path(sys.argv[1])
+rng = np.random.default_rng(0)
+for part in ("train", "val"):
+    (top / part / "images").mkdir(parents=True)
+    (top / part / "labels").mkdir()
+    for i in range(8):
+        picture = np.zeros((64, 64, 3), np.uint8)
+        x, y = rng.integers(8, 40, 2)
+        picture[y : y + 16, x : x + 16] = 255
+        Image.fromarray(picture).save(top / part / "images" / f"{i}.png")
+        where = f"0 {(x + 8) / 64} {(y + 8) / 64} 0.25 0.25\\n"
+        (top / part / "labels" / f"{i}.txt").write_text(where)
+(top / "data.yaml").write_text(f"path: {top}\\ntrain: train/images\\nval: val/images\\nnames: [square]\\n")
+how = dict(epochs=4, imgsz=64, batch=4, device="cpu", workers=0, plots=False, amp=False, exist_ok=True)
+YOLO("yolo11n.yaml").train(data=str(top / "data.yaml"), project=str(top / "runs"), name="squares", **how)
+"""
+
+
+def test_yolo(tmp_path):
+    pytest.importorskip("ultralytics", reason=REASON)
+    (tmp_path / "program.py").write_text(YOLO)
+    # while pytest runs it writes no logs
+    environment = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
+    environment |= {"YOLO_CONFIG_DIR": str(tmp_path), "YOLO_OFFLINE": "true"}
+    command = [sys.executable, "program.py", str(tmp_path / "logs")]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (run,) = training_runs(read(tmp_path / "logs"))
+    assert run.framework == "yolo"
+    assert run.languages == ("torch",)
+    (tags,) = tags_of(tmp_path / "logs").values()
+    assert tags["training loss"].startswith("train/box_loss")
+    assert tags["validation loss"].startswith("val/box_loss")
+    assert tags["learning rate"] == "lr/pg0"
+    assert any(signal.startswith("validation map") for signal in tags)
