@@ -84,10 +84,14 @@ class Reviewer:
             now = time.time()
             known = re.fullmatch(rf"{self._id}-(\d{{1,15}})-(\d{{1,15}}\.\d{{1,9}})", since)
             change, then = (int(known[1]), float(known[2])) if known else (-1, -math.inf)
+            news = [
+                (name, listed)
+                for name, listed in self._listed.items()
+                if (listed.change > change or then < listed.live_until <= now) and name in self._known
+            ]
             runs = [
                 {**listed.shown, "state": "live" if now < listed.live_until else "finished"}
-                for name, listed in sorted(self._listed.items())
-                if name in self._known and (listed.change > change or then < listed.live_until <= now)
+                for _, listed in sorted(news, key=lambda entry: entry[0])
             ]
             total = len(self._known)
             done, of = self._read

@@ -115,9 +115,13 @@ def _of_add_scalars(name: str, run: Run) -> bool:
 
 def _of_add_hparams(name: str, run: Run) -> bool:
     """Whether this is a sub-run of PyTorch's `add_hparams`: called after the time, or with all tags below ``hparam/``."""
-    tags = _tags(run)
-    timed = _timed(name) and all(len(run[tag]) < 2 for tag in tags)
-    return timed or (bool(tags) and all(tag.startswith("hparam/") for tag in tags))
+    if next(iter(run), "").startswith("hparam/"):
+        return all(tag.startswith("hparam/") for tag in _tags(run)) or _timed_results(name, run)
+    return _timed_results(name, run)
+
+
+def _timed_results(name: str, run: Run) -> bool:
+    return _timed(name) and all(len(run[tag]) < 2 for tag in _tags(run))
 
 
 def _tags(run: Run) -> list[str]:
