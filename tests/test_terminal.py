@@ -1,0 +1,104 @@
+"""What a person sees in a terminal: colours, unless NO_COLOR is set; lines that fit; curves with the bad part marked."""
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+
+import pytest
+
+from tests.event_files import curve
+from tests.paths import DEMO_LOGS
+
+NAN = float("nan")
+
+
+def in_terminal(*arguments, columns=80, **environment):
+    """What `scram` writes to a terminal of so many columns."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    known = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "FORCE_COLOR")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scram_plugin", *map(str, arguments)],
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        env={**known, "TERM": "xterm-256color", **environment},
+    )
+    os.close(theirs)
+    written = b""
+    while True:
+        try:
+            piece = os.read(ours, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not piece:
+            break
+        written += piece
+    os.close(ours)
+    assert process.stderr is not None
+    said = process.stderr.read()
+    process.wait(30)
+    assert said == b""
+    return written.decode().replace("\r\n", "\n")
+
+
+def plain(text):
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 160])
+def test_lines_fit_and_only_code_is_longer(columns):
+    lines = plain(in_terminal("check", DEMO_LOGS, "--no-cache", columns=columns)).splitlines()
+    long = [line for line in lines if len(line) > columns]
+    assert not [line for line in long if not re.match(r"\s+[-+ ] ", line)], "a line of code is never broken"
+    assert max(len(line) for line in lines) <= max(columns, 80)
+    assert any("validation loss" in line and "█" in line for line in lines)
+    assert any("╰" in line and "╯" in line for line in lines)
+
+
+def test_colours_and_none():
+    coloured = in_terminal("check", DEMO_LOGS, "--no-cache")
+    assert "\x1b[1;31m" in coloured
+    without = in_terminal("check", DEMO_LOGS, "--no-cache", NO_COLOR="1")
+    assert not re.findall(r"\x1b\[(?:\d+;)*(?:3|4|9|10)\d", without)
+    assert plain(coloured) == plain(without)
+
+
+def test_what_was_kept_is_for_the_same_terminal(tmp_path):
+    how = {"XDG_CACHE_HOME": str(tmp_path)}
+    wide = in_terminal("check", DEMO_LOGS, columns=160, **how)
+    assert in_terminal("check", DEMO_LOGS, columns=160, **how) == wide
+    narrow = in_terminal("check", DEMO_LOGS, columns=60, **how)
+    assert narrow == in_terminal("check", DEMO_LOGS, "--no-cache", columns=60)
+    assert in_terminal("check", DEMO_LOGS, columns=60, NO_COLOR="1", **how) != narrow
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1.0, NAN],
+        [NAN, NAN, NAN],
+        [1e308, -1e308, 1e308, NAN],
+        [1e-320, 5e-324, 1e-300, NAN],
+        [1.0, float("inf"), float("-inf"), NAN],
+        [0.0, 0.0, 0.0, NAN],
+        [-1.0, 1e30, 3.0, 1e-30, NAN],
+        [1.0] * 500 + [NAN],
+        [NAN] + [1.0 / (i + 1) for i in range(500)],
+    ],
+)
+def test_odd_curves_are_drawn(values, tmp_path):
+    curve(tmp_path / "a", "loss", values)
+    for first_step in (-5, 2**60):
+        curve(tmp_path / f"b{first_step}", "loss", values, first_step=first_step)
+    for form in ("text", "html"):
+        for columns in (40, 120):
+            text = in_terminal("check", tmp_path, "--format", form, "--no-cache", columns=columns)
+            assert "Traceback" not in text
+            assert "the check itself failed" not in text
+            assert "NaN" in text
+            assert not re.search(r'"nan|nan"|[ ,]nan[ ,"]|inf[ ,"]', text), "no number that a browser cannot draw"
