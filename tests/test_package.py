@@ -50,7 +50,7 @@ def test_a_notebook_is_executed_and_shows_its_finding(name):
     code = [cell for cell in made.cells if cell.cell_type == "code"]
     assert all(cell.execution_count for cell in code)
     text = "".join(o.get("text", "") for cell in code for o in cell.outputs)
-    assert text.count(found[name]) == 1, "by the callback, while it trains"
+    assert found[name] in text, "by the callback, while it trains"
     (shown,) = [o["data"]["text/html"] for cell in code for o in cell.outputs if "data" in o]
     assert found[name] in shown
     assert "<polyline" in shown
