@@ -31,13 +31,15 @@ if TYPE_CHECKING:
 MOST = 256 << 20  # bytes of the file; beyond it what was not asked for longest is dropped
 SETTLED = 10  # seconds after which whatever is written gets another time; the coarsest file systems have steps of two
 DAY = 86_400
-WAIT = 5.0  # seconds for another process that is writing
+WAIT = 1.0  # seconds for another process that is writing
 TABLE = "create table if not exists answers (key text primary key, day integer, value blob) without rowid"
 AT_ONCE = 500  # keys in one question
 
 
 def key_of(settings: str, root: str, files: Mapping[str, Sequence[Listed]], more: Any) -> str:
     """A key for what is found in these files of a log directory; empty where it cannot be told whether they have changed."""
+    if not settings:
+        return ""
     remote, latest = is_remote(root), (time.time() - SETTLED) * 1e9
     for file in (file for listed in files.values() for file in listed):
         if not file.stamp or (not remote and max(map(int, file.stamp.split())) > latest):
@@ -48,20 +50,17 @@ def key_of(settings: str, root: str, files: Mapping[str, Sequence[Listed]], more
 
 def versions() -> str:
     """SCRAM's own code, and everything else that computes or prints."""
-    others = [[entry.name, entry.value, entry.dist.version if entry.dist else ""] for entry in installed()]
-    return json.dumps([__version__, _code(), sys.version, metadata.version("numpy"), metadata.version("rich"), others])
+    return json.dumps([__version__, _code(), sys.version, metadata.version("numpy"), metadata.version("rich")])
 
 
 def settings_of(catalogue: Catalogue) -> str:
-    """What reviews depend on beside the files: what computes, and the choices of the user."""
-    own = [[str(path), *_text(path), *_text(path.with_suffix(".md"))] for path in catalogue.modules]
+    """What reviews depend on beside the files: what computes, and the choices of the user. Empty where that cannot be told:
+    heuristics of others may depend on anything."""
+    if catalogue.modules or installed():
+        return ""
     accepted = [vars(entry) for entry in catalogue.accepted]
-    chosen = [[h.id for h in catalogue.heuristics], catalogue.options, catalogue.signals, accepted, catalogue.notes]
-    return json.dumps([versions(), own, chosen], default=str, sort_keys=True)
-
-
-def _text(path: Path) -> list[str]:
-    return [path.read_text(encoding="utf-8", errors="replace")] if path.is_file() else []
+    chosen = [[h.id for h in catalogue.heuristics], catalogue.options, catalogue.signals, accepted]
+    return json.dumps([versions(), chosen], default=str, sort_keys=True)
 
 
 @lru_cache(maxsize=1)
@@ -87,7 +86,7 @@ class Cache:
                 some = wanted[start : start + AT_ONCE]
                 marks = ",".join("?" * len(some))
                 for key, day, value in database.execute(f"select key, day, value from answers where key in ({marks})", some):
-                    with contextlib.suppress(zlib.error, ValueError):
+                    with contextlib.suppress(zlib.error, ValueError, TypeError):
                         found[key] = json.loads(zlib.decompress(value))
                     if day != today:
                         used.append((today, key))
@@ -99,7 +98,10 @@ class Cache:
     def put(self, values: Mapping[str, Any]) -> None:
         """Keep values, for as long as there is room."""
         today = int(time.time()) // DAY
-        rows = [(key, today, zlib.compress(json.dumps(value, default=_plain).encode(), 1)) for key, value in values.items()]
+        rows = []
+        for key, value in values.items():
+            with contextlib.suppress(TypeError, ValueError, AttributeError):  # what has no place in JSON is not kept
+                rows.append((key, today, zlib.compress(json.dumps(value, default=_plain).encode(), 1)))
         with self._safely(), self._open() as database:
             with database:
                 database.executemany("insert or replace into answers values (?, ?, ?)", rows)

@@ -16,6 +16,8 @@ from typing import Any
 from scram_plugin.cache import Cache, key_of, versions
 from scram_plugin.configuration import sources
 from scram_plugin.errors import BadOption
+from scram_plugin.heuristics.installed import installed
+from scram_plugin.heuristics.words import one_line
 from scram_plugin.logs.storage import Listing, listing
 
 FORMATS = ("text", "json", "sarif", "junit", "markdown", "html", "github")
@@ -39,18 +41,19 @@ def check(options: argparse.Namespace) -> int:
     logdirs = [_listing(logdir) for logdir in options.logdir]
     problems = [problem for logdir in logdirs for problem in logdir.problems]
     for problem in problems:
-        print(f"scram: {problem.path}: {problem.sentence}", file=sys.stderr)
+        print(f"scram: {one_line(problem.path)}: {one_line(problem.sentence)}", file=sys.stderr)
     cache = Cache() if options.cache else None
     look = screen and [screen.width, screen.color_system, screen.no_color, screen.encoding]
     key = _key(options, logdirs, look) if cache is not None and not problems else ""
     answer = cache.get([key]).get(key) if cache is not None and key else None
-    if answer is None:
+    if not (isinstance(answer, list) and [type(part) for part in answer] == [str, int]):
         from scram_plugin.judging import judged
 
-        answer = judged(options, logdirs, cache, screen)
-        if cache is not None and key:
-            cache.put({key: answer})
-    text, status = answer
+        text, status, lasting = judged(options, logdirs, cache, screen)
+        if cache is not None and key and lasting:
+            cache.put({key: [text, status]})
+    else:
+        text, status = answer
     _write(options, text)
     return status
 
@@ -64,10 +67,14 @@ def _listing(logdir: str) -> Listing:
 
 def _key(options: argparse.Namespace, logdirs: Sequence[Listing], look: Any) -> str:
     """Of everything that the report depends on; empty where that cannot be told."""
-    baseline = Path(options.baseline) if options.baseline else None
-    known = [options.baseline, baseline.read_text(errors="replace") if baseline and baseline.is_file() else None]
+    if installed() or not all(Path(path).is_file() for path in (options.config, options.baseline) if path):
+        return ""  # a pipe, say, that can be read but once
+    read_from = sources(options.config)
+    if len(read_from) > 1:
+        return ""  # heuristics of the user's own may depend on anything
+    known = [options.baseline, Path(options.baseline).read_text(errors="replace") if options.baseline else None]
     asked = [options.logdir, options.format, options.fail_on, options.run, options.verbose, look, known]
-    chosen = [options.set, options.select, options.ignore, sources(options.config)]
+    chosen = [options.set, options.select, options.ignore, read_from]
     parts = [key_of(versions(), logdir.root, logdir.files, [asked, chosen]) for logdir in logdirs]
     return hashlib.sha256("".join(parts).encode()).hexdigest() if all(parts) else ""
 
@@ -75,7 +82,7 @@ def _key(options: argparse.Namespace, logdirs: Sequence[Listing], look: Any) -> 
 def _write(options: argparse.Namespace, text: str) -> None:
     if options.output:
         try:
-            Path(options.output).write_text(text, encoding="utf-8")
+            Path(options.output).write_text(text, encoding="utf-8", errors="replace")
         except (OSError, ValueError) as error:
             raise BadOption(f"--output: {options.output} could not be written ({getattr(error, 'strerror', error)})") from None
     else:

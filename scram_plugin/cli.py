@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 import sys
+import urllib.parse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,6 +50,8 @@ examples:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    if sys.stdout is None:  # closed by who started us
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a pipe or terminal that has no sign for what is in a name or a message
             stream.reconfigure(errors="replace")
@@ -171,7 +174,7 @@ def _watch(options: argparse.Namespace) -> int:
         raise BadOption(f"{options.logdir}: there is no such directory; make it, or name the one that you train into")
     if not 0.1 <= options.every <= 86_400:
         raise BadOption("--every takes seconds, from 0.1 to 86400")
-    if options.webhook and not re.match(r"https?://[^/\s]", options.webhook):
+    if options.webhook and not _is_address(options.webhook):
         raise BadOption(f"--webhook takes an address that begins with https:// or http://, not {options.webhook!r}")
     from rich.console import Console
 
@@ -190,6 +193,14 @@ def _watch(options: argparse.Namespace) -> int:
         lambda line: console.print(line, markup=False),
     )
     return 0
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
 
 
 def _list(options: argparse.Namespace) -> int:

@@ -73,7 +73,10 @@ def sources(config: str | None = None, start: Path | None = None) -> list[tuple[
     table, where = _read(Path(config)) if config else _find(start or Path.cwd())
     if not Path(where).is_file():
         return []
-    modules = _modules(table.get("heuristics", []), Path(where).parent)
+    try:
+        modules = _modules(table.get("heuristics", []), Path(where).parent)
+    except BadOption as error:
+        raise BadOption(f"{where}: {error}") from None
     files = [Path(where), *modules, *(module.with_suffix(".md") for module in modules)]
     return [(str(path), path.read_text(encoding="utf-8", errors="replace")) for path in files if path.is_file()]
 

@@ -23,8 +23,11 @@ from scram_plugin.severity import down_to
 
 def judged(
     options: argparse.Namespace, logdirs: Sequence[Listing], cache: Cache | None, screen: Console | None
-) -> tuple[str, int]:
-    """The report on log directories and the exit status. Raises BadOption where it cannot judge."""
+) -> tuple[str, int, bool]:
+    """The report on log directories, the exit status, and whether both stay as they are while the files do.
+
+    Raises BadOption where it cannot judge.
+    """
     catalogue = configured(options.config, options.set, options.select, options.ignore)
     known = baseline.load(Path(options.baseline)) if options.baseline else {}
     reviews: list[Review] = []
@@ -38,7 +41,7 @@ def judged(
         raise BadOption(f"no training run has a name that matches {options.run!r}; without --run all are judged")
     baseline.apply(reviews, known, options.baseline or "")
     status = int(any(r.counts()[severity] for r in reviews for severity in down_to(options.fail_on)))
-    return _report(options, reviews, catalogue, screen), status
+    return _report(options, reviews, catalogue, screen), status, all(review.complete for review in reviews)
 
 
 @contextlib.contextmanager

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import overload
 
 from scram_plugin.cache import Cache
+from scram_plugin.check import MOST_JOBS
 from scram_plugin.configuration import configured
+from scram_plugin.errors import BadOption
 from scram_plugin.logs.storage import listing
 from scram_plugin.parallel import review_logdir
 from scram_plugin.reports import html, text
@@ -73,6 +77,14 @@ def review(
     that cannot be reached, and ValueError, with a sentence, for choices that cannot be used.
     """
     chosen, left = (None if ids is None else ",".join(ids) for ids in (select, ignore))
+    try:
+        re.compile(run)
+    except re.error as error:
+        raise BadOption(f"run={run!r} is not a regular expression ({error})") from None
+    if not 1 <= jobs <= MOST_JOBS:
+        raise BadOption(f"jobs={jobs!r}: it takes a number of processes, from 1 to {MOST_JOBS}")
     catalogue = configured(config, options, chosen, left)
-    root, files, _ = listing(logdir)
+    root, files, problems = listing(logdir)
+    for problem in problems:
+        warnings.warn(f"{problem.path!r}: {problem.sentence}", stacklevel=2)
     return Reviews(review_logdir(root, files, catalogue, run, jobs, cache=Cache() if cache else None), root)

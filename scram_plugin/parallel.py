@@ -8,6 +8,7 @@ import multiprocessing
 import re
 import signal
 import sys
+import threading
 import types
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, as_completed
@@ -33,6 +34,7 @@ TRIES = 3  # pools of processes that may break before the rest is done in this o
 Progress = Callable[[int, int], None]  # called with (TensorBoard runs reviewed, all of them)
 
 logger = logging.getLogger("scram")
+_one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Outcome:
 
     reviews: list[Review] = field(default_factory=list)
     astray: dict[str, str] = field(default_factory=dict)  # TensorBoard run -> training run
+    lasting: bool = True  # whether it is the same as long as the files are
 
 
 @dataclass(frozen=True)
@@ -75,17 +78,22 @@ def work(task: Task) -> list[Outcome]:
     logs = Logdir.of(task.root, listed, task.memory)
     logs.refresh()
     strays = astray(logs, task.elsewhere)
-    outcomes, outcome_of = [], {}
+    outcomes: list[Outcome] = []
+    outcome_of: dict[str, Outcome] = {}
+    without: set[str] = set()
     for group in task.groups:
         away = {name: strays[name] for name in group.files if strays.get(name) not in (None, group.known.get(name))}
         outcomes.append(Outcome([], away))
         outcome_of.update(dict.fromkeys(group.files, outcomes[-1]))
-    for run in training_runs(logs, task.catalogue.signals, task.elsewhere):
+        without |= away.keys()  # they may belong to a group that only happens to lie in the same task
+    for run in training_runs(logs, task.catalogue.signals, task.elsewhere, without):
         outcome = outcome_of[run.tensorboard_runs[0]]
         if not outcome.astray:
             done = review(run, task.catalogue, file_notes(run, logs))
             done.sketches = sketches(run, done)
+            done.complete = not any(file.unreadable for name in run.parts for file in logs[name].files.values())
             outcome.reviews.append(done)
+            outcome.lasting &= done.complete
     return outcomes
 
 
@@ -154,7 +162,7 @@ class _Engine:
         try:
             for numbers, outcomes in self._tasks(groups, sorted(left)):
                 for i, outcome in zip(numbers, outcomes, strict=True):
-                    if i in keys:
+                    if i in keys and outcome.lasting:
                         fresh[keys[i]] = [[vars(review) for review in outcome.reviews], outcome.astray]
                     yield i, outcome
         finally:
@@ -200,12 +208,14 @@ def _by_processes(count: int, tasks: list[tuple[list[int], Task]]) -> Iterator[t
     for _ in range(TRIES):
         with ProcessPoolExecutor(count, context, partial(signal.signal, signal.SIGINT, signal.SIG_IGN)) as pool:
             try:
-                for numbers, outcomes in _by(pool, list(left.values()), (BrokenExecutor, BadOption, OSError)):
+                for numbers, outcomes in _by(pool, list(left.values()), (BrokenExecutor, BadOption, OSError), _without_main):
                     del left[numbers[0]]
                     yield numbers, outcomes
             except BrokenExecutor:
                 continue
-            except BaseException:
+            except BaseException:  # Ctrl-C, say: what they are at is not waited for
+                for process in list((pool._processes or {}).values()):
+                    process.terminate()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         return
@@ -216,19 +226,23 @@ def _by_processes(count: int, tasks: list[tuple[list[int], Task]]) -> Iterator[t
 @contextlib.contextmanager
 def _without_main() -> Iterator[None]:
     """Processes that start meanwhile do not run the user's program again, as they would to find what it defines."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
+    with _one_at_a_time:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
 
 
 def _by(
-    executor: Executor, tasks: Sequence[tuple[list[int], Task]], fatal: tuple[type[Exception], ...] = (BadOption, OSError)
+    executor: Executor,
+    tasks: Sequence[tuple[list[int], Task]],
+    fatal: tuple[type[Exception], ...] = (BadOption, OSError),
+    starting: Callable[[], contextlib.AbstractContextManager] = contextlib.nullcontext,
 ) -> Iterator[tuple[list[int], list[Outcome]]]:
     """What cannot be done there is done here, but for exceptions of the kinds `fatal`, which are raised."""
-    with _without_main():
+    with starting():
         futures = {executor.submit(work, task): (numbers, task) for numbers, task in tasks}
     for future in as_completed(futures):
         numbers, task = futures.pop(future)

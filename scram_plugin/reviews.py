@@ -41,6 +41,7 @@ class Review:
     not_checked: list[dict[str, str]] = field(default_factory=list)
     signals: dict[str, dict[str, str]] = field(default_factory=dict)  # which curve was taken for which signal
     sketches: list[dict[str, Any]] = field(default_factory=list)  # the curves of findings in few points, to draw small
+    complete: bool = True  # every file of it could be opened; else another look may find more
     live: bool = False  # the training said that it began, and not that it has ended
 
     @property
@@ -148,7 +149,8 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = (), na
     for heuristic in catalogue.heuristics:
         try:
             options = catalogue.options_of(heuristic)
-            findings = [_finding(heuristic, finding, run.languages) for finding in heuristic.check(run, options)]
+            with np.errstate(all="ignore"):  # values of a log may be as large as can be; to say so is no help
+                findings = [_finding(heuristic, finding, run.languages) for finding in heuristic.check(run, options)]
         except Inconclusive as reason:
             early = isinstance(reason, TooEarly)
             result.inconclusive.append({"heuristic": heuristic.id, "reason": str(reason), "early": early})
@@ -285,4 +287,4 @@ def plain(value: Any) -> Any:
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value
+    return value if isinstance(value, str | int | float | None) else str(value)

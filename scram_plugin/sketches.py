@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,9 +29,14 @@ def sketches(run: TrainingRun, review: Review) -> list[dict[str, Any]]:
                 if near is not None:
                     early = int(np.searchsorted(curve.steps, near, "right"))
                     kept = np.union1d(kept, decimate(curve.values[:early], POINTS))
-                values = [float(f"{value:.5g}") for value in curve.values[kept].tolist()]
+                values = [_short(value) for value in curve.values[kept].tolist()]
                 drawn[key] = {**curve.source(), "steps": curve.steps[kept].tolist(), "values": values}
     return list(drawn.values())
+
+
+def _short(value: float) -> float:
+    short = float(f"{value:.5g}")
+    return short if math.isfinite(short) else value  # the largest numbers do not stay finite
 
 
 def edge(first: int, last: int, finding: Mapping[str, Any]) -> int | None:

@@ -120,8 +120,8 @@ def post(address: str, news: News, say: Callable[[str], None], seconds: float = 
     """Give the news to a web address as JSON: that of `message`, and `text`, a line that chat servers show."""
     content = {**message(news), "text": one_line(f"{news.run}: {news.severity}: {news.title}")}
     body = json.dumps(content).encode()
-    request = urllib.request.Request(address, body, {"Content-Type": "application/json", "User-Agent": "SCRAM"})
     try:
+        request = urllib.request.Request(address, body, {"Content-Type": "application/json", "User-Agent": "SCRAM"})
         with urllib.request.urlopen(request, timeout=seconds):
             pass
     except (OSError, ValueError, http.client.HTTPException) as error:

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -233,6 +234,85 @@ def test_only_what_has_changed_is_read_again(tmp_path, settled, monkeypatch):
     assert read_again(monkeypatch, logs, cache=kept)[1] == ["b/train", "b/validation"]
 
 
+def test_what_lay_in_the_same_task_is_not_kept_with_it(tmp_path, settled):
+    """A sub-run that only its tag makes a part of another is gone: so is what it brought."""
+    kept, logs = Cache(tmp_path / "kept"), tmp_path / "logs"
+    curve(logs / "A", "other", [1.0, 0.5, 0.4])
+    curve(logs / "A" / "Loss_train", "Loss", [1.0, 0.5, NAN])
+    (both,) = reviewed(logs, cache=kept)
+    assert (both.tensorboard_runs, both.counts()["error"]) == (["A", "A/Loss_train"], 1)
+    (logs / "A" / "Loss_train").rename(tmp_path / "away")
+    (alone,) = reviewed(logs, cache=kept)
+    assert (alone.tensorboard_runs, alone.counts()["error"]) == (["A"], 0)
+
+
+def test_a_file_that_could_not_be_opened_is_tried_again(tmp_path, settled, monkeypatch):
+    kept = Cache(tmp_path / "kept")
+    curve(tmp_path / "logs" / "a", "loss", [1.0, NAN])
+    with monkeypatch.context() as patched:
+
+        def refuse(self, path):
+            raise OSError(5, "Input/output error")
+
+        patched.setattr("scram_plugin.logs.storage.Local.open", refuse)
+        (unread,) = reviewed(tmp_path / "logs", cache=kept)
+    assert not unread.complete
+    assert "Input/output error" in unread.notes[0]
+    (again,) = reviewed(tmp_path / "logs", cache=kept)
+    assert again.counts()["error"] == 1
+
+
+def test_choices_from_a_pipe_are_read_each_time():
+    check = f"{sys.executable} -m scram_plugin check {DEMO_LOGS} --format json --fail-on never"
+    shell = ["bash", "-c", f"{check} --config <(echo 'ignore = [\"nonfinite-loss\"]')"]
+    ignored = subprocess.run(shell, capture_output=True, text=True, timeout=60)
+    assert "nonfinite-loss" not in {f["heuristic"] for run in json.loads(ignored.stdout)["runs"] for f in run["findings"]}
+    one, other = (
+        subprocess.run(["bash", "-c", f"{check} --baseline <({known})"], capture_output=True, text=True, timeout=60)
+        for known in (check, "echo '{\"runs\": []}'")
+    )
+    assert not any(run["findings"] for run in json.loads(one.stdout)["runs"])
+    assert any(run["findings"] for run in json.loads(other.stdout)["runs"])
+
+
+def test_ctrl_c_waits_for_no_process(tmp_path):
+    for i in range(1400):
+        curve(tmp_path / "logs" / f"a{i}", "loss", [1.0, 0.5])
+    code = "import time\nfrom scram_plugin.heuristics.heuristic import *\nfrom scram_plugin.heuristics.curves import plateau\n"
+    code += "from dataclasses import replace\ndef check(run, options):\n    time.sleep(0.1)\n    return []\n"
+    code += "HEURISTIC = replace(plateau.HEURISTIC, id='slow', check=check)\n"
+    (tmp_path / "slow.py").write_text(code)
+    (tmp_path / "scram.toml").write_text('heuristics = ["slow.py"]\n')
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scram_plugin", "check", "logs", "--no-cache", "--jobs", "2"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        start_new_session=True,
+    )
+    time.sleep(5)
+    assert process.poll() is None, "it is still at it"
+    start = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert time.monotonic() - start < 5
+    assert (process.returncode, said) == (2, "scram: interrupted\n")
+
+
+def test_the_users_module_is_back_whoever_reviews_beside(mixed, small_tasks):
+    main = sys.modules["__main__"]
+    right, found = as_text(reviewed(mixed)), []
+    threads = [threading.Thread(target=lambda: found.append(as_text(reviewed(mixed, jobs=2)))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [right] * 3
+    assert sys.modules["__main__"] is main
+
+
 def test_other_choices_are_other_reviews(tmp_path, settled, monkeypatch):
     kept = Cache(tmp_path / "kept")
     curve(tmp_path / "logs" / "a", "loss", [1.0, NAN])
@@ -250,10 +330,10 @@ def test_other_choices_are_other_reviews(tmp_path, settled, monkeypatch):
         there, read_ = read_again(monkeypatch, tmp_path / "logs", chosen, cache=kept)
         assert read_ == ["a"], name
         assert as_text(there) == as_text(reviewed(tmp_path / "logs", chosen)), name
+    own = rules.pop("one that cannot be loaded")  # what it depends on nobody knows
     for chosen in rules.values():
         assert read_again(monkeypatch, tmp_path / "logs", chosen, cache=kept)[1] == []
-    module.write_text("another = 1")
-    assert read_again(monkeypatch, tmp_path / "logs", rules["one that cannot be loaded"], cache=kept)[1] == ["a"]
+    assert read_again(monkeypatch, tmp_path / "logs", own, cache=kept)[1] == ["a"]
 
 
 def test_what_was_just_written_is_not_kept(tmp_path, monkeypatch):
@@ -264,7 +344,9 @@ def test_what_was_just_written_is_not_kept(tmp_path, monkeypatch):
         assert read_again(monkeypatch, tmp_path / "logs", cache=kept)[1] == ["a"]
 
 
-@pytest.mark.parametrize("harm", ["no database", "damaged", "other values", "a directory", "read only"])
+@pytest.mark.parametrize(
+    "harm", ["no database", "damaged", "other values", "values of another shape", "text", "a directory", "read only"]
+)
 def test_a_cache_that_is_broken_costs_nothing_but_time(harm, mixed, settled, tmp_path):
     path = tmp_path / "below" / "kept"
     kept = Cache(path)
@@ -278,6 +360,12 @@ def test_a_cache_that_is_broken_costs_nothing_but_time(harm, mixed, settled, tmp
     elif harm == "other values":
         with sqlite3.connect(path) as database:
             database.execute("update answers set value = x'789c030000000001'")
+    elif harm == "values of another shape":
+        with sqlite3.connect(path) as database:
+            database.execute("update answers set value = ?", (zlib.compress(b"[1]"),))
+    elif harm == "text":
+        with sqlite3.connect(path) as database:
+            database.execute("update answers set value = 'text'")
     elif harm == "a directory":
         path.unlink()
         path.mkdir()

@@ -39,6 +39,12 @@ def test_choices_are_those_of_the_command(tmp_path):
     assert scram_plugin.review(tmp_path, select=["plateau"])["a"].findings == []
     assert len(scram_plugin.review(tmp_path, "nothing")) == 0
     assert repr(scram_plugin.review(tmp_path, "nothing")).startswith("0 training runs")
+    for bad in ({"run": "("}, {"jobs": 0}):
+        with pytest.raises(ValueError, match=r"regular expression|number of processes"):
+            scram_plugin.review(tmp_path, **bad)
+    (tmp_path / "gone.tfevents").symlink_to("/nonexistent")
+    with pytest.warns(UserWarning, match=r"gone\.tfevents"):
+        scram_plugin.review(tmp_path)
     with pytest.raises(ValueError, match="no option"):
         scram_plugin.review(tmp_path, options=["plateau.x=1"])
 
@@ -63,6 +69,13 @@ def test_the_file_holds_everything_and_names_each_finding():
     assert text.count("<svg") == 3
     assert "movie_reviews.py, line 19" in text
     assert "<ins>+     optimizer=keras.optimizers.Adam(learning_rate=0.001),</ins>" in text
+
+
+def test_two_in_one_notebook_have_anchors_of_their_own():
+    one, other = (scram_plugin.review(DEMO_LOGS, pattern)._repr_html_() for pattern in ("", "cifar|movie"))
+    anchors = [set(re.findall(r'id="(.+?)"', text)) for text in (one, other)]
+    assert all(anchors)
+    assert not anchors[0] & anchors[1]
 
 
 def test_untrusted_names_are_text(tmp_path):

@@ -11,7 +11,8 @@ import termios
 
 import pytest
 
-from tests.event_files import curve
+from scram_plugin.check import FORMATS
+from tests.event_files import curve, scalar_tensor, tensor_event, write
 from tests.paths import DEMO_LOGS
 
 NAN = float("nan")
@@ -87,12 +88,19 @@ def test_what_was_kept_is_for_the_same_terminal(tmp_path):
         [1.0, float("inf"), float("-inf"), NAN],
         [0.0, 0.0, 0.0, NAN],
         [-1.0, 1e30, 3.0, 1e-30, NAN],
+        [1.7e308, -1.7e308] * 20 + [NAN],
+        [5e-324, 1e-323] * 20 + [NAN],
+        [0.0, 5e-324] * 20 + [NAN],
+        [1.0] * 100 + [1.7e308] * 100 + [NAN],
+        [5e-324, 1.7976931348623157e308] * 20 + [NAN],
         [1.0] * 500 + [NAN],
         [NAN] + [1.0 / (i + 1) for i in range(500)],
     ],
 )
 def test_odd_curves_are_drawn(values, tmp_path):
     curve(tmp_path / "a", "loss", values)
+    doubles = [tensor_event(i, "loss", scalar_tensor("double content", value), 1.0 + i) for i, value in enumerate(values)]
+    write(tmp_path / "double" / "events.out.tfevents.1.host", doubles)
     for first_step in (-5, 2**60):
         curve(tmp_path / f"b{first_step}", "loss", values, first_step=first_step)
     for form in ("text", "html"):
@@ -102,3 +110,33 @@ def test_odd_curves_are_drawn(values, tmp_path):
             assert "the check itself failed" not in text
             assert "NaN" in text
             assert not re.search(r'"nan|nan"|[ ,]nan[ ,"]|inf[ ,"]', text), "no number that a browser cannot draw"
+
+
+def test_names_forge_no_lines_and_write_no_escapes(tmp_path):
+    curve(tmp_path / "new\nline ● error: fake", "loss", [1.0, 0.5, NAN])
+    os.symlink("/nonexistent", tmp_path / "\x1b]0;pwned\x07tfevents")
+    command = [sys.executable, "-m", "scram_plugin", "check", str(tmp_path), "--no-cache"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert not [line for line in done.stdout.splitlines() if line.startswith("line")]
+    assert "tfevents" in done.stderr
+    assert "\x1b" not in done.stderr + done.stdout
+
+
+def test_an_output_that_is_closed_is_no_traceback():
+    for form in ("text", "json"):
+        command = f"{sys.executable} -m scram_plugin check {DEMO_LOGS} --format {form} >&-"
+        done = subprocess.run(["bash", "-c", command], stderr=subprocess.PIPE, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_name_that_is_not_utf_8_goes_to_a_file_in_every_form(tmp_path):
+    place = os.fsencode(tmp_path) + b"/logs/sur\xff"
+    curve(tmp_path / "plain", "loss", [1.0, NAN])
+    os.makedirs(os.path.dirname(place))
+    os.rename(tmp_path / "plain", place)
+    for form in FORMATS:
+        arguments = ["check", str(tmp_path / "logs"), "--format", form, "--output", str(tmp_path / form), "--no-cache"]
+        done = subprocess.run([sys.executable, "-m", "scram_plugin", *arguments], capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (1, ""), form
+        assert (tmp_path / form).stat().st_size

@@ -197,9 +197,12 @@ def test_a_webhook_that_fails_is_told_and_no_more():
     post("http://127.0.0.1:9", news, said.append, seconds=1)
     assert len(said) == 3
     assert all(line.startswith("the webhook failed: ") for line in said)
-    done = scram("watch", ".", "--webhook", "file:///etc/passwd")
-    assert done.returncode == 2
-    assert "begins with https://" in done.stderr
+    post("http://[::1", news, said.append)
+    assert said[-1].startswith("the webhook failed: ")
+    for address in ("file:///etc/passwd", "http://[", "https://", "http://a:99999/"):
+        done = scram("watch", ".", "--webhook", address)
+        assert done.returncode == 2
+        assert "begins with https://" in done.stderr
 
 
 def test_the_command_line(tmp_path):

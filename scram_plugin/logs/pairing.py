@@ -13,17 +13,19 @@ from scram_plugin.logs.training_run import TrainingRun
 MOST_LOOKED_AT = 200  # tags of a run, to tell what it holds
 
 
-def training_runs(logs: Logdir, named: Mapping[str, str] | None = None, elsewhere: Collection[str] = ()) -> list[TrainingRun]:
+def training_runs(
+    logs: Logdir, named: Mapping[str, str] | None = None, elsewhere: Collection[str] = (), without: Collection[str] = ()
+) -> list[TrainingRun]:
     """All training runs of a log directory, in the order of their names.
 
     ``exp/train`` and ``exp/validation`` make the training run ``exp``, together with ``exp`` itself where that holds event
     files; so do ``exp_train`` and ``exp_val``, and the sub-runs ``exp/Loss_train``, ``exp/Loss_val`` that PyTorch's
     `add_scalars` makes. A directory with such a name and no sibling stays a run of its own, unless its tags are those that
     Keras writes into ``train/``. `named` says what tags mean that no convention knows: tag -> signal; `elsewhere` names
-    TensorBoard runs of the same log directory that are not in `logs`, which is a part of it.
+    TensorBoard runs of the same log directory that are not in `logs`, which is a part of it; those of `without` are left out.
     """
     meanings = {tag: Meaning(signal, -1) for tag, signal in (named or {}).items()}
-    places = {name: _place(name, logs, elsewhere) for name in logs}
+    places = {name: _place(name, logs, elsewhere) for name in logs if name not in without}
     siblings: dict[str, set[str]] = {}  # training run -> parts of it that there are
     for key, role in places.values():
         siblings.setdefault(key, set()).add(role)

@@ -75,7 +75,7 @@ def listing(logdir: str | os.PathLike[str]) -> Listing:
     problems: list[Problem] = []
     files = dict(where.directories(root, problems))
     if not files:
-        told = "".join(f"\n  {p.path}: {p.sentence}" for p in problems[:5])
+        told = "".join(f"\n  {p.path!r}: {p.sentence}" for p in problems[:5])
         raise FileNotFoundError(
             f"{os.fspath(logdir)}: no event files here or below (their names contain 'tfevents'). Is it the directory that you "
             f"give to `tensorboard --logdir`?{told}"

@@ -41,7 +41,7 @@ def lines(review: Review, finding: Mapping[str, Any], most: int) -> list[Line]:
         key = curve["tensorboard_run"], curve["tag"]
         same_axis = curve["tag"].startswith("scram/") == finding["curves"][0]["tag"].startswith("scram/")
         if key in drawn and same_axis and len(found) < most:
-            found.append(Line(names.get(key) or _readable(curve["tag"]), drawn[key]["steps"], drawn[key]["values"]))
+            found.append(Line(one_line(names.get(key) or _readable(curve["tag"])), drawn[key]["steps"], drawn[key]["values"]))
     return found
 
 
@@ -51,8 +51,8 @@ def _readable(tag: str) -> str:
     found = re.match(r"(x|y_pred|y)(\d+)/", tag)
     if found:
         which = "" if found[2] == "0" else f" {int(found[2]) + 1}"
-        tag = f"{TENSORS[found[1]]}{which} {tag[found.end() :]}"
-    return one_line(tag)
+        return f"{TENSORS[found[1]]}{which} {tag[found.end() :]}"
+    return tag
 
 
 def part_shown(drawn: Sequence[Line], finding: Mapping[str, Any]) -> tuple[int, int]:
@@ -86,7 +86,8 @@ def _bars(line: Line, ends: Sequence[int]) -> str:
         if len(finite) < len(column):
             before = NOT_FINITE
         elif finite:
-            before = BLOCKS[min(int(height(sum(finite) / len(finite)) * len(BLOCKS)), len(BLOCKS) - 1)]
+            mean = sum(value / len(finite) for value in finite)  # their sum may be too large for a number
+            before = BLOCKS[min(int(height(mean) * len(BLOCKS)), len(BLOCKS) - 1)]
         text += before  # a stretch without a point is like the one before it
     return text
 
@@ -95,8 +96,13 @@ def _scale(values: Sequence[float], wide: float = WIDE_RANGE) -> Callable[[float
     """From a value to its height, 0 to 1."""
     low, high = (min(values), max(values)) if values else (0.0, 0.0)
     if low > 0 and high > wide * low:
-        return lambda value: (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
-    return lambda value: (value / 2 - low / 2) / (high / 2 - low / 2) if high > low else 0.0
+        return lambda value: _part((math.log(max(value, low)) - math.log(low)) / (math.log(high) - math.log(low)))
+    span = high / 2 - low / 2
+    return lambda value: _part((value / 2 - low / 2) / span) if span > 0 else 0.0
+
+
+def _part(value: float) -> float:
+    return min(max(value, 0.0), 1.0)
 
 
 def _ticks(low: float, high: float) -> list[float]:
@@ -104,6 +110,8 @@ def _ticks(low: float, high: float) -> list[float]:
     if low > 0 and high > WIDE_RANGE * low:
         powers = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
         return [10.0**power for power in powers][:: max(1, -(-len(powers) // 4))]
+    if not 1e-300 < high / 2 - low / 2 < 1e300:
+        return [low, high]
     size = 10.0 ** math.floor(math.log10((high - low) / 4))
     every = next(size * step for step in (1, 2, 5, 10) if (high - low) / (size * step) <= 5)
     first = math.ceil(low / every)

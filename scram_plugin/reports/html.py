@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -39,21 +40,22 @@ STYLE = Path(__file__).with_name("report.css")
 
 def report(reviews: Sequence[Review], logdir: str) -> str:
     """The whole file. It loads nothing and runs nothing, and follows the reader's choice of light or dark."""
-    return PAGE.format(title=f"SCRAM: {_text(logdir)}", content=_content(reviews, logdir, 1))
+    return PAGE.format(title=f"SCRAM: {_text(logdir)}", content=_content(reviews, logdir, 1, "run"))
 
 
 def part(reviews: Sequence[Review], logdir: str = "") -> str:
     """What stands in the file's body; in a notebook, below what its author wrote."""
-    return _content(reviews, logdir, 2)
+    names = "\0".join([logdir, *(review.name for review in reviews)])
+    return _content(reviews, logdir, 2, f"run-{zlib.crc32(names.encode(errors='replace')):x}")  # a notebook may show several
 
 
-def _content(reviews: Sequence[Review], logdir: str, level: int) -> str:
-    """`level` of its heading, from 1; those of runs and findings are below it."""
+def _content(reviews: Sequence[Review], logdir: str, level: int, anchor: str) -> str:
+    """`level` of its heading, from 1; those of runs and findings are below it. `anchor`: how ids of runs begin."""
     style = STYLE.read_text(encoding="utf-8")
-    return f'<style>\n{style}</style>\n<div class="scram">\n{"".join(_parts(reviews, logdir, level))}</div>'
+    return f'<style>\n{style}</style>\n<div class="scram">\n{"".join(_parts(reviews, logdir, level, anchor))}</div>'
 
 
-def _parts(reviews: Sequence[Review], logdir: str, level: int) -> Iterator[str]:
+def _parts(reviews: Sequence[Review], logdir: str, level: int, anchor: str) -> Iterator[str]:
     told: list[Review] = []
     quiet: list[Review] = []
     for review in worst_first(reviews):
@@ -67,10 +69,11 @@ def _parts(reviews: Sequence[Review], logdir: str, level: int) -> Iterator[str]:
     if len(told) > 1:
         yield "<table><tr><th>training run</th><th>what was found</th></tr>\n"
         for i, review in enumerate(told):
-            yield f'<tr><td><a href="#run-{i}">{_text(review.name)}</a></td><td>{_said(review.headline()["text"])}</td></tr>\n'
+            said = _said(review.headline()["text"])
+            yield f'<tr><td><a href="#{anchor}-{i}">{_text(review.name)}</a></td><td>{said}</td></tr>\n'
         yield "</table>\n"
     for i, review in enumerate(told):
-        yield f'<section id="run-{i}">\n'
+        yield f'<section id="{anchor}-{i}">\n'
         if len(reviews) > 1 or review.name != ".":
             yield f'<{run} class="run">{_text(review.name)}</{run}>\n'
         yield from _run(review, finding)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from scram_plugin.heuristics.words import number, place
+from scram_plugin.heuristics.words import number, one_line, place
 from scram_plugin.reports.drawing import Line, bars, lines, part_shown
 from scram_plugin.reports.edits import changed_lines
 from scram_plugin.reviews import Review, worst_first
@@ -81,7 +81,7 @@ def _in_all(reviews: Sequence[Review]) -> list[tuple[str, str]]:
 
 
 def _print_run(console: Console, review: Review, whole: bool, above: set[str], told: Sequence[tuple[str, str]] = ()) -> None:
-    head = Text(_clean(review.name), style="bold")
+    head = Text(one_line(review.name), style="bold")
     kind = review.headline()["kind"]
     if kind not in ("trouble", "info"):  # what was found follows
         sign = ("✓", "green") if kind == "fine" else ("○", "dim")
@@ -130,7 +130,7 @@ def _picture(finding: dict[str, Any], drawn: Sequence[Line], width: int) -> Iter
     first = min(bisect.bisect_left(ends, steps["first"]), len(ends) - 1)
     last = min(bisect.bisect_left(ends, steps["last"]), len(ends) - 1)
     for line, blocks in zip(drawn, rows, strict=True):
-        said = Text(f"{_clean(line.label)[:label]:{label}}  ", style="dim")
+        said = Text(f"{line.label[:label]:{label}}  ", style="dim")
         said.append(blocks[:first], style="default not dim")
         said.append(blocks[first : last + 1], style=f"{style} not dim")
         said.append(blocks[last + 1 :], style="default not dim")
