@@ -123,8 +123,8 @@ def test_a_process_that_is_killed_loses_nothing(mixed, small_tasks, monkeypatch)
 
     def kill(done, total):
         if not killed:  # one that belongs to the pool; whatever it was doing is lost
-            pids = [int(line) for line in _children(os.getpid())]
-            workers = [child for pid in pids for child in map(int, _children(pid))]
+            servers = [pid for pid in _children(os.getpid()) if b"forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+            workers = [int(child) for pid in servers for child in _children(pid)]
             if workers:
                 killed.append(workers[0])
                 os.kill(workers[0], signal.SIGKILL)

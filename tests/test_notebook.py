@@ -7,7 +7,6 @@ import pytest
 
 import scram_plugin
 from scram_plugin.reports import html
-from tests.browser.test_tab import AXE
 from tests.event_files import curve
 from tests.paths import DATA, DEMO_LOGS
 from tests.test_cli import EXPECTED, scram
@@ -88,25 +87,6 @@ def test_untrusted_names_are_text(tmp_path):
     assert "<img" not in text
     assert "\u202e" not in text, "nothing turns the direction of what follows"
     assert text.count("&lt;script") >= 3
-
-
-def test_a_page_in_the_browser_says_nothing_and_needs_no_network(browser, tmp_path):
-    scram("check", DEMO_LOGS, "--format", "html", "--output", tmp_path / "report.html")
-    for scheme, background in (("light", "rgb(255, 255, 255)"), ("dark", "rgb(31, 34, 39)")):
-        page = browser.new_context(color_scheme=scheme, viewport={"width": 400, "height": 900}, offline=True).new_page()
-        said = []
-        page.on("console", lambda message, said=said: said.append(message.text))
-        page.goto((tmp_path / "report.html").as_uri())
-        assert page.evaluate("getComputedStyle(document.querySelector('.scram')).backgroundColor") == background
-        assert page.evaluate("document.documentElement.scrollWidth") <= 400, "nothing scrolls sideways"
-        assert page.locator("svg polyline").count() >= 5
-        page.evaluate(AXE())
-        found = page.evaluate("axe.run(document).then(r => r.violations.map(v => [v.id, v.nodes.map(n => n.html)]))")
-        assert found == []
-        page.click("text=fashion_mnist/overfit")
-        assert page.url.endswith("#run-2")
-        assert said == []
-        page.context.close()
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs the data sets of ../shared")
