@@ -6,6 +6,7 @@ import hashlib
 import logging
 import math
 import os
+import pickle
 import re
 import threading
 import time
@@ -26,7 +27,7 @@ SHORTEST_INTERVAL = 1.0  # seconds between two looks at the directory, however m
 FRESH = 1.0  # seconds beyond the pause between two looks for which a look is new enough: who asks then waits for no other
 SHARE = 20.0  # times as long as a look takes is the pause after it: watching many live trainings costs a twentieth of a core
 LONGEST_PAUSE = 4.0  # seconds
-FIRST_SLICE = 0.3  # seconds of reading before the first reviews; the next slice is four times as long, so that few are needed
+FIRST_SLICE = 0.3  # seconds of reading before the first reviews; the next slice is eight times as long, so that few are needed
 
 logger = logging.getLogger("scram")
 
@@ -166,7 +167,7 @@ class Reviewer:
             before = self._read[0]
             self._take(changed)
             self._review_pending()
-            seconds *= 4
+            seconds *= 8
             changed = self.logs.refresh(progress, seconds)
         if changed or self._pending or not self._looked:  # else nothing is new; a look that finds nothing is cheap
             self._take(changed)
@@ -207,7 +208,8 @@ class Reviewer:
                 name = next((n for n in self._first if n in self._pending), next(iter(self._pending)))
                 run = self._pending[name]
             done = review(run, self.catalogue, file_notes(run, self.logs))
-            fingerprint = hashlib.sha1(repr(done).encode(errors="replace")).hexdigest()[:16]
+            # nobody reads it again: to write it so is the quickest way to tell two reviews apart
+            fingerprint = hashlib.sha1(pickle.dumps(vars(done), -1)).hexdigest()[:16]
             shown = {
                 "name": name,
                 "counts": done.counts(),
