@@ -80,6 +80,8 @@ class Cache:
         """The values that are known."""
         wanted, today = list(keys), int(time.time()) // DAY
         found: dict[str, Any] = {}
+        if not wanted:
+            return found
         with self._safely(), self._open() as database:
             used = []
             for start in range(0, len(wanted), AT_ONCE):
@@ -102,6 +104,8 @@ class Cache:
         for key, value in values.items():
             with contextlib.suppress(TypeError, ValueError, AttributeError):  # what has no place in JSON is not kept
                 rows.append((key, today, zlib.compress(json.dumps(value, default=_plain).encode(), 1)))
+        if not rows:
+            return
         with self._safely(), self._open() as database:
             with database:
                 database.executemany("insert or replace into answers values (?, ?, ?)", rows)

@@ -75,7 +75,8 @@ def _key(options: argparse.Namespace, logdirs: Sequence[Listing], look: Any) -> 
     known = [options.baseline, Path(options.baseline).read_text(errors="replace") if options.baseline else None]
     asked = [options.logdir, options.format, options.fail_on, options.run, options.verbose, look, known]
     chosen = [options.set, options.select, options.ignore, read_from]
-    parts = [key_of(versions(), logdir.root, logdir.files, [asked, chosen]) for logdir in logdirs]
+    settings = versions()
+    parts = [key_of(settings, logdir.root, logdir.files, [asked, chosen]) for logdir in logdirs]
     return hashlib.sha256("".join(parts).encode()).hexdigest() if all(parts) else ""
 
 

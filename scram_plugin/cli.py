@@ -169,7 +169,6 @@ def _pattern(options: argparse.Namespace) -> re.Pattern[str]:
 
 
 def _watch(options: argparse.Namespace) -> int:
-
     if not Path(options.logdir).is_dir() and "://" not in options.logdir:
         raise BadOption(f"{options.logdir}: there is no such directory; make it, or name the one that you train into")
     if not 0.1 <= options.every <= 86_400:

@@ -49,6 +49,11 @@ class Review:
         """The findings that no other one explains."""
         return [finding for finding in self.findings if finding["explained_by"] is None]
 
+    @property
+    def quiet(self) -> bool:
+        """Whether its headline is all that there is to tell of it."""
+        return not (self.alone or self.notes or self.accepted)
+
     def counts(self) -> dict[str, int]:
         """Findings of each severity; those that another finding explains do not count."""
         own = [finding["severity"] for finding in self.alone]
@@ -122,6 +127,14 @@ def worst_first(reviews: Iterable[Review]) -> list[Review]:
         return RANK[review.headline()["kind"]], -counts["error"], -counts["warning"], review.name
 
     return sorted(reviews, key=place)
+
+
+def totals(reviews: Sequence[Review]) -> str:
+    """How many training runs, and what was found in them: "6 training runs: 2 errors, 1 warning"."""
+    each = [review.counts() for review in reviews]
+    counts = {severity: sum(counted[severity] for counted in each) for severity in SEVERITIES}
+    found = ", ".join(f"{n:,} {severity}{'s' * (n != 1 and severity != 'info')}" for severity, n in counts.items() if n)
+    return f"{len(reviews):,} training run{'s' * (len(reviews) != 1)}: {found or 'nothing found'}"
 
 
 def identity(finding: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -12,7 +12,7 @@ from scram_plugin import __version__
 from scram_plugin.heuristics.words import one_line
 from scram_plugin.reports.drawing import lines, svg
 from scram_plugin.reports.edits import changed_lines
-from scram_plugin.reviews import Review, worst_first
+from scram_plugin.reviews import Review, totals, worst_first
 
 SIGNS = {"error": "●", "warning": "▲", "info": "ℹ"}
 MOST_CURVES = 3  # in a picture: as many as have colours
@@ -56,16 +56,12 @@ def _content(reviews: Sequence[Review], logdir: str, level: int, anchor: str) ->
 
 
 def _parts(reviews: Sequence[Review], logdir: str, level: int, anchor: str) -> Iterator[str]:
-    told: list[Review] = []
-    quiet: list[Review] = []
-    for review in worst_first(reviews):
-        (told if review.alone or review.notes or review.accepted else quiet).append(review)
-    counts = {severity: sum(review.counts()[severity] for review in reviews) for severity in SIGNS}
-    found = ", ".join(f"{n} {word}{'s' * (n != 1 and word != 'info')}" for word, n in counts.items() if n) or "nothing found"
-    runs = f"{len(reviews):,} training run{'s' * (len(reviews) != 1)}"
+    ordered = worst_first(reviews)
+    told = [review for review in ordered if not review.quiet]
+    quiet = [review for review in ordered if review.quiet]
     title, run, finding = (f"h{level + below}" for below in range(3))
     yield f'<{title} class="title">SCRAM{": " * bool(logdir)}{_text(logdir)}</{title}>\n'
-    yield f'<p class="muted">{runs}: {found}. SCRAM {__version__}.</p>\n'
+    yield f'<p class="muted">{totals(reviews)}. SCRAM {__version__}.</p>\n'
     if len(told) > 1:
         yield "<table><tr><th>training run</th><th>what was found</th></tr>\n"
         for i, review in enumerate(told):

@@ -14,7 +14,7 @@ from rich.text import Text
 from scram_plugin.heuristics.words import number, one_line, place
 from scram_plugin.reports.drawing import Line, bars, lines, part_shown
 from scram_plugin.reports.edits import changed_lines
-from scram_plugin.reviews import Review, worst_first
+from scram_plugin.reviews import Review, totals, worst_first
 
 SIGNS = {"error": ("●", "bold red"), "warning": ("▲", "yellow"), "info": ("ℹ", "cyan")}
 # Of the signals; all are in the JSON.
@@ -24,8 +24,6 @@ LONGEST_LABEL = 24  # characters
 ROOM_FOR_NUMBERS = 20  # characters to the right of a curve
 LONGEST_LINE = 120  # characters of a sentence; longer ones are hard to follow from line to line
 WIDEST = 60  # blocks
-
-
 FEW = 20  # training runs in which nothing is wrong that are named; more are counted
 
 
@@ -35,10 +33,9 @@ def report(reviews: Sequence[Review], console: Console, verbose: bool = False) -
     What was not checked, and why, is told of a single run, or when `verbose`.
     """
     whole = verbose or len(reviews) == 1
-    told: list[Review] = []
-    quiet: list[Review] = []
-    for review in worst_first(reviews):
-        (told if whole or review.alone or review.notes or review.accepted else quiet).append(review)
+    ordered = worst_first(reviews)
+    told = [review for review in ordered if whole or not review.quiet]
+    quiet = [review for review in ordered if not whole and review.quiet]
     everywhere, above = _in_all(reviews), set[str]()
     for review in told:
         _print_run(console, review, whole, above, everywhere)
@@ -228,13 +225,9 @@ def _code(console: Console, indent: int, line: Text) -> None:
 
 
 def _summary(reviews: Sequence[Review]) -> Text:
-    counts = {severity: sum(r.counts()[severity] for r in reviews) for severity in SIGNS}
     passed, unchecked = sum(len(r.passed) for r in reviews), sum(len(r.not_checked) for r in reviews)
     unsure = sum(len(r.inconclusive) for r in reviews)
-    runs = f"{len(reviews):,} training run{'s' * (len(reviews) != 1)}"
-    found = ", ".join(f"{n:,} {severity}{'s' * (n != 1 and severity != 'info')}" for severity, n in counts.items() if n)
-    checks = f"{passed:,} checks passed, {unsure:,} inconclusive, {unchecked:,} not checked"
-    return Text(f"{runs}: {found or 'nothing found'}; {checks}")
+    return Text(f"{totals(reviews)}; {passed:,} checks passed, {unsure:,} inconclusive, {unchecked:,} not checked")
 
 
 def _clean(text: str) -> str:

@@ -1,5 +1,6 @@
 """Comparing two runs, and the tools of a curve, in a real Chromium."""
 
+import contextlib
 import time
 
 from tests.browser.screenshots import settle
@@ -69,31 +70,40 @@ def drag(page, chart, start, end, meanwhile=lambda: None):
     page.mouse.up()
 
 
+CHART = "article .chart"
+SHOWN = f"{CHART} [role=img]"
+
+
+@contextlib.contextmanager
+def one_curve(browser, logdir, run):
+    """A server and its tab, with the curve of the one finding of the one run."""
+    with tensorboard("--logdir", str(logdir)) as server:
+        server.reviewed(1)
+        page = open_tab(browser, server, link=link(run))
+        page.scram.wait_for_selector(f"{CHART} .u-over")
+        yield server, page
+
+
 def test_zooming_brings_every_point_and_a_link_leads_there(browser, tmp_path):
     values = [1.0 / (1 + i) for i in range(30_000)]
     values[20_000] = float("nan")
     curve(tmp_path / "long", "loss", values)
-    with tensorboard("--logdir", str(tmp_path)) as server:
-        server.reviewed(1)
-        page = open_tab(browser, server, link=link("long"))
-        chart = "article .chart"
-        page.scram.wait_for_selector(f"{chart} .u-over")
-        shown = f"{chart} [role=img]"
-        coarse = page.scram.get_attribute(shown, "data-points")
+    with one_curve(browser, tmp_path, "long") as (server, page):
+        coarse = page.scram.get_attribute(SHOWN, "data-points")
         assert int(coarse) < 2_000
         settle(page)
-        drag(page, chart, 0.66, 0.68)
+        drag(page, CHART, 0.66, 0.68)
         page.scram.wait_for_selector("text=Whole curve")
-        page.scram.wait_for_function(f"document.querySelector('{shown}').dataset.points !== '{coarse}'")
-        points = int(page.scram.get_attribute(shown, "data-points"))
+        page.scram.wait_for_function(f"document.querySelector('{SHOWN}').dataset.points !== '{coarse}'")
+        points = int(page.scram.get_attribute(SHOWN, "data-points"))
         assert 450 < points < 750, "each point of the part, none between left out"
         page.scram.evaluate("navigator.clipboard.writeText = (text) => { window.copied = text; return Promise.resolve(); }")
-        page.scram.click(f"{chart} .copy")
+        page.scram.click(f"{CHART} .copy")
         copied = page.scram.evaluate("window.copied")
         assert "p.scram.zoom=" in copied
         again = open_tab(browser, server, link=copied[copied.index("#") :])
         again.scram.wait_for_selector("text=Whole curve")
-        again.scram.wait_for_function(f"document.querySelector('{shown}')?.dataset.points === '{points}'")
+        again.scram.wait_for_function(f"document.querySelector('{SHOWN}')?.dataset.points === '{points}'")
         again.scram.click("text=Whole curve")
         again.scram.wait_for_selector("text=Drag to zoom")
         assert ours(page) == ours(again) == []
@@ -103,13 +113,8 @@ def test_news_of_a_live_run_do_not_take_the_curve_from_under_the_hand(browser, t
     values = [0.1 + 1 / (1 + i) for i in range(200)]
     values[100] = float("nan")
     curve(tmp_path / "live", "loss", values, wall_time=time.time() - 200)
-    with tensorboard("--logdir", str(tmp_path)) as server:
-        server.reviewed(1)
-        page = open_tab(browser, server, link=link("live"))
-        chart = "article .chart"
-        page.scram.wait_for_selector(f"{chart} .u-over")
-        shown = f"{chart} [role=img]"
-        page.scram.wait_for_function(f"document.querySelector('{shown}').dataset.points === '200'")
+    with one_curve(browser, tmp_path, "live") as (_, page):
+        page.scram.wait_for_function(f"document.querySelector('{SHOWN}').dataset.points === '200'")
         settle(page)
 
         def more():
@@ -118,9 +123,9 @@ def test_news_of_a_live_run_do_not_take_the_curve_from_under_the_hand(browser, t
                 pass
             page.wait_for_timeout(300)
 
-        drag(page, chart, 0.2, 0.4, more)
+        drag(page, CHART, 0.2, 0.4, more)
         page.scram.wait_for_selector("text=Whole curve", timeout=5_000)
-        page.scram.wait_for_function(f"document.querySelector('{shown}').dataset.points === '250'")
+        page.scram.wait_for_function(f"document.querySelector('{SHOWN}').dataset.points === '250'")
         assert ours(page) == []
 
 
