@@ -178,7 +178,7 @@ def _watch(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from scram_plugin.reviewer import Reviewer
-    from scram_plugin.watch import Watch, follow
+    from scram_plugin.watching import Watch, follow
 
     watch = Watch(Reviewer(options.logdir, _catalogue(options)), options.on, _pattern(options))
     console = Console(highlight=False, soft_wrap=True)

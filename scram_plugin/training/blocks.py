@@ -11,7 +11,7 @@ from scram_plugin import schema
 from scram_plugin.training.summary_writer import SummaryWriter
 
 if TYPE_CHECKING:
-    from scram_plugin.training.instrumented_step import InstrumentedStep
+    from scram_plugin.training.keras.instrumented_step import InstrumentedStep
 
 
 def write_origin(writer: SummaryWriter, step: InstrumentedStep, batches: int, when: float) -> bool:

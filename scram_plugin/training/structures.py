@@ -12,8 +12,3 @@ def leaves(structure: Any) -> list[Any]:
     if isinstance(structure, (list, tuple)):
         return [leaf for part in structure for leaf in leaves(part)]
     return [structure]
-
-
-def of_keras(thing: Any) -> bool:
-    """Whether a class, a function, or the class of an object was written by Keras."""
-    return str(getattr(thing, "__module__", "")).startswith("keras.")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scram_plugin import SCRAM
-from tests.training.models import KINDS, train
+from tests.training.keras.models import KINDS, train
 
 
 @pytest.mark.parametrize("jit", [False, True], ids=["graph", "xla"])

@@ -17,7 +17,7 @@ import scram_plugin
 from scram_plugin import SCRAM
 from scram_plugin.logs.pairing import training_runs
 from tests.paths import environment
-from tests.training.models import IMAGES, KINDS, LABELS, dense, two_inputs
+from tests.training.keras.models import IMAGES, KINDS, LABELS, dense, two_inputs
 
 
 def watch(tmp_path, **options):
@@ -200,7 +200,7 @@ def test_an_exception_inside_becomes_one_warning_and_the_training_goes_on(tmp_pa
     def fail(*_):
         raise RuntimeError("a bug of SCRAM's")
 
-    monkeypatch.setattr("scram_plugin.training.statistics.bounds", fail)
+    monkeypatch.setattr("scram_plugin.training.keras.statistics.bounds", fail)
     model, (x, y) = dense()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -325,8 +325,8 @@ def test_what_an_exception_left_is_written_at_exit(tmp_path):
     program = f"""
 from scram_plugin import SCRAM
 from scram_plugin.logs.pairing import training_runs
-from tests.training.models import dense
-from tests.training.test_keras import Broken
+from tests.training.keras.models import dense
+from tests.training.keras.test_callback import Broken
 model, (x, y) = dense()
 model.fit(x, y, batch_size=32, verbose=0, callbacks=[SCRAM({str(tmp_path)!r}), Broken(30, RuntimeError("mine"))])
 """

@@ -13,13 +13,13 @@ import scram_plugin
 from scram_plugin.training.event_file import EventFile
 from scram_plugin.training.keras import BLOCK
 from tests.paths import environment
-from tests.training.models import dense
-from tests.training.test_keras import loss_of_batches, watch
+from tests.training.keras.models import dense
+from tests.training.keras.test_callback import loss_of_batches, watch
 
 ENDLESS = """
 import resource, signal, sys
 from scram_plugin import SCRAM
-from tests.training.models import dense
+from tests.training.keras.models import dense
 import keras
 
 class Say(keras.callbacks.Callback):

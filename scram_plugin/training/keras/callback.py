@@ -20,11 +20,12 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.training import blocks, call_site
-from scram_plugin.training.data_facts import data_facts, validation_rows
-from scram_plugin.training.model_facts import facts, fit_facts
+from scram_plugin.training.keras import fit as keras_fit
+from scram_plugin.training.keras.data_facts import data_facts, validation_rows
+from scram_plugin.training.keras.model_facts import facts, fit_facts
 from scram_plugin.training.process import Clock
 from scram_plugin.training.sampling import Thinning, due
-from scram_plugin.training.session import Session, instrumented, session
+from scram_plugin.training.session import Session, session
 from scram_plugin.training.summary_writer import SummaryWriter
 
 BLOCK = 128  # batches in a block, at most
@@ -124,13 +125,13 @@ class SCRAM(keras.callbacks.Callback):
         if self._writer is not None:  # the fit before was interrupted where Keras tells nobody
             self._end("interrupted")
         here = sys._getframe()
-        fit, user = call_site.fit_frame(here), call_site.user_frame(here)
-        others = [c for c in call_site.callbacks(fit) if isinstance(c, SCRAM)]
+        fit, user = keras_fit.fit_frame(here), call_site.user_frame(here)
+        others = [c for c in keras_fit.callbacks(fit) if isinstance(c, SCRAM)]
         if others and others[0] is not self:
             self._broken = self._second = True
             warnings.warn("Two SCRAM callbacks in one fit: only the first one records.", stacklevel=2)
             return
-        self._own_scalars = not call_site.tensorboard_writes_to(fit, self.log_dir)
+        self._own_scalars = not keras_fit.tensorboard_writes_to(fit, self.log_dir)
         self._session = session(self.model, self.log_dir)
         self._writer = SummaryWriter(self.log_dir, self._flush_if_idle, self._fail)
         atexit.register(self._interrupted, SystemExit())
@@ -138,10 +139,10 @@ class SCRAM(keras.callbacks.Callback):
         self._nonfinite, self._flushed, self._expected, self._next_look = False, time.monotonic(), False, 0.0
         self._times, self._measured = [], []
         self._clock, self._thinning, self._traced = Clock(), Thinning(), False
-        source = call_site.source(user) if self.source and user is not None else None
+        source = call_site.source(user, keras_fit.roles) if self.source and user is not None else None
         built = facts(self.model, fit_facts(fit, self.params, self.every), source)
         built["data"] = data_facts(fit)
-        built["session"], built["resumed"] = self._session.id, call_site.initial_epoch(fit) > 0
+        built["session"], built["resumed"] = self._session.id, keras_fit.initial_epoch(fit) > 0
         self._writer.text(schema.FACTS_TAG, json.dumps(built, default=str))
         blocks.write_validation(self._writer, validation_rows(fit), self._session.batches)
         self._install()
@@ -219,6 +220,8 @@ class SCRAM(keras.callbacks.Callback):
         stale = getattr(self.model.train_function, "scram_plain", None)
         if stale is not None:  # left by a fit that was interrupted
             self.model.train_function = stale
+        from scram_plugin.training.keras.instrumented_step import instrumented
+
         self._step = instrumented(self.model, self._fail)
         self._step.begin()
         callback: Any = weakref.proxy(self)

@@ -14,7 +14,7 @@ import pytest
 
 from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.reviewer import Reviewer
-from scram_plugin.watch import News, Watch, post, run_command
+from scram_plugin.watching import News, Watch, post, run_command
 from tests.event_files import curve
 from tests.test_cli import scram
 

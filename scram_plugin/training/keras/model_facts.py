@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from scram_plugin import __version__
-from scram_plugin.training.structures import leaves, of_keras
+from scram_plugin.training.structures import leaves
 
 MOST_LAYERS = 2_000
 PATH = 12
@@ -251,3 +251,8 @@ def _optimizer(optimizer: Any) -> dict[str, Any]:
         "settings": settings,
         "loss_scale": bool(inner is not None or getattr(base, "loss_scale_factor", None)),
     }
+
+
+def of_keras(thing: Any) -> bool:
+    """Whether a class, a function, or the class of an object was written by Keras."""
+    return str(getattr(thing, "__module__", "")).startswith("keras.")

@@ -27,8 +27,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from scram_plugin.training import statistics
-from scram_plugin.training.recording import Seen, Watched, shadowed, slots
+from scram_plugin.training.keras import statistics
+from scram_plugin.training.keras.recording import Seen, Watched, shadowed, slots
 from scram_plugin.training.structures import leaves
 
 RING_ROWS = 256
@@ -262,6 +262,18 @@ class InstrumentedStep:
             return None
         number, columns, values = self._flaws
         return self._taken - number, columns, values
+
+
+def instrumented(model: keras.Model, on_error: Callable[[Exception], None]) -> InstrumentedStep:
+    """The instrumented step of a model; that of an earlier fit, if the model was not compiled again since.
+
+    It is kept in the model's own `__dict__` (past Keras's tracking), so that it goes when the model goes.
+    """
+    step = model.__dict__.get("_scram_step")
+    if step is None or step.plain is not model.train_function:
+        step = model.__dict__["_scram_step"] = InstrumentedStep(model, on_error)
+    step.on_error = on_error
+    return step
 
 
 def _counts(named: list[tuple[str, Any]], totals: statistics.Named) -> statistics.Named:

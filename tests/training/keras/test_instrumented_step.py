@@ -9,8 +9,8 @@ import pytest
 from keras import layers
 
 import scram_plugin
-from tests.training.models import IMAGES, LABELS
-from tests.training.test_keras import watch
+from tests.training.keras.models import IMAGES, LABELS
+from tests.training.keras.test_callback import watch
 
 
 def small(units=8):

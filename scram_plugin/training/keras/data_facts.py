@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from scram_plugin.training import statistics
+from scram_plugin.training.keras import statistics
 from scram_plugin.training.structures import leaves
 
 MOST_CLASSES = 1_000

@@ -15,7 +15,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from scram_plugin.training.structures import leaves, of_keras
+from scram_plugin.training.keras.model_facts import of_keras
+from scram_plugin.training.structures import leaves
 
 # Not looked at: most only pass on what they get, and what there is to say of it is said of the layer before.
 _UNSEEN = tuple(

@@ -1,0 +1,5 @@
+"""Watches what Keras trains: the callback `SCRAM`."""
+
+from scram_plugin.training.keras.callback import SCRAM
+
+__all__ = ["SCRAM"]
