@@ -2,7 +2,8 @@
 
 Public names, imported when first used:
 
-* `SCRAM`: the Keras callback (needs TensorFlow)
+* `SCRAM`: the Keras callback
+* `watch`: the same for a training with PyTorch
 * `review`: the reviews of a log directory, which a notebook shows with their curves
 * `read`: a log directory as a mapping of exact series
 """
@@ -11,9 +12,14 @@ from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["SCRAM", "read", "review"]
+__all__ = ["SCRAM", "read", "review", "watch"]
 
-_HOME = {"SCRAM": "scram_plugin.training.keras", "read": "scram_plugin.logs.logdir", "review": "scram_plugin.notebook"}
+_HOME = {
+    "SCRAM": "scram_plugin.training.keras",
+    "watch": "scram_plugin.training.torch",
+    "read": "scram_plugin.logs.logdir",
+    "review": "scram_plugin.notebook",
+}
 
 
 def __getattr__(name: str) -> Any:

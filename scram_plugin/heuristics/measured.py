@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import NotChecked, TooEarly
+from scram_plugin.heuristics.names import activation_of, layer_kind, loss_class
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -28,6 +30,7 @@ RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM2D")
 DEAD_ROWS = 3  # measured batches in which a unit must not have been active to count as dead
 
 KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel", "recurrent_kernel")
+_OF_TORCH = re.compile(r"(weight|weight_[ih]h_l\d+(_reverse)?|in_proj_weight)$")
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Layer:
         if len(kernel) < 2 or kind is None:
             return None
         given = {"Zeros": 0.0, "Ones": 1.0, "Constant": abs(initializer.get("value") or 0.0)}.get(kind)
-        if kind in ("RandomNormal", "TruncatedNormal"):
+        if kind in ("RandomNormal", "TruncatedNormal", "Measured"):
             given = initializer.get("stddev")
         elif kind == "RandomUniform":
             given = max(abs(initializer.get("maxval", 0.0)), abs(initializer.get("minval", 0.0))) / math.sqrt(3.0)
@@ -78,12 +81,7 @@ def _flat(entries: list[Mapping[str, Any]]) -> Iterator[Layer]:
             yield from _flat(entry["layers"])
         else:
             path = str(entry.get("path") or entry.get("name"))
-            activation = entry.get("activation")
-            if entry.get("class") == "ReLU":
-                activation = "relu"
-            elif entry.get("class") in ("Softmax", "LeakyReLU", "PReLU", "ELU"):
-                activation = str(entry["class"]).lower()
-            yield Layer(path, str(entry.get("class")), activation, entry)
+            yield Layer(path, layer_kind(entry.get("class")), activation_of(entry), entry)
 
 
 def known_layers(run: TrainingRun) -> list[Layer]:
@@ -136,6 +134,20 @@ def columns(run: TrainingRun, kind: str, statistic: str) -> dict[str, Curve]:
     return found
 
 
+def is_kernel(run: TrainingRun, path: str) -> bool:
+    """Whether a variable is what inputs are multiplied with: no bias, no scale of a normalisation, no embedding."""
+    owner, _, name = path.rpartition("/")
+    if run.framework_of_facts != "torch":
+        return name in KERNELS
+    layer = next((layer for layer in known_layers(run) if layer.path == owner), None)
+    return bool(_OF_TORCH.match(name)) and (layer is None or bool(layer.facts.get("kernel")) or layer.kind in RECURRENT)
+
+
+def kernel_of(run: TrainingRun, layer: Layer) -> str:
+    """The path of the variable that a layer multiplies its inputs with."""
+    return f"{layer.path}/{'weight' if run.framework_of_facts == 'torch' else 'kernel'}"
+
+
 def step_ratios(run: TrainingRun) -> dict[str, Curve]:
     """Path of a kernel -> by which part of its norm each measured step changed it; the curve names the step's norm.
 
@@ -145,7 +157,7 @@ def step_ratios(run: TrainingRun) -> dict[str, Curve]:
     found = {}
     for path, update in updates.items():
         weight = weights.get(path)
-        if path.rpartition("/")[2] in KERNELS and weight is not None and len(weight) == len(update):
+        if is_kernel(run, path) and weight is not None and len(weight) == len(update):
             with np.errstate(divide="ignore", invalid="ignore"):
                 found[path] = replace(update, values=update.values / weight.values)
     return found
@@ -164,7 +176,7 @@ def steps_of_kernels(run: TrainingRun) -> Curve | None:
 
 def chooses_class(run: TrainingRun) -> bool:
     """Whether the outputs choose one of several classes, by the loss: not where each is a number or a question of its own."""
-    loss, units = str(run.facts.get("loss", {}).get("class")), run.facts.get("model", {}).get("output_units")
+    loss, units = loss_class(run), run.facts.get("model", {}).get("output_units")
     return "Categorical" in loss or (units == 1 and ("Crossentropy" in loss or "Hinge" in loss))
 
 

@@ -1,4 +1,5 @@
-"""The facts of a fit are data of a stranger: whatever has another form than `training/model_facts.py` gives it is left out.
+"""The facts of a fit are data of a stranger: whatever has another form than the writers give it is left out
+(`training/keras/model_facts.py`).
 
 So who reads them need not ask each time what they are; keys that are not known here are passed on as they are.
 """

@@ -44,7 +44,7 @@ class TrainingRun:
 
     @cached_property
     def facts(self) -> dict:
-        """What SCRAM's training side wrote of the last fit (see `training/model_facts.py`); empty without it."""
+        """What SCRAM's training side wrote of the last fit (see `training/keras/model_facts.py`); empty without it."""
         return next((f for f in (self._logs[n].facts for n, r in self.parts.items() if r == "scram") if f), {})
 
     @cached_property
@@ -93,6 +93,11 @@ class TrainingRun:
             return str(self.facts["framework"])
         named = [m.framework for sources in self._meanings.values() for _, _, _, m in sources if m.framework]
         return max(sorted(set(named)), key=named.count) if named else None
+
+    @property
+    def framework_of_facts(self) -> str:
+        """Who wrote SCRAM's own record: "keras", "torch", or "" without one."""
+        return str(self.facts.get("framework") or "")
 
     @property
     def languages(self) -> tuple[str, ...]:

@@ -7,9 +7,9 @@ import os
 import socket
 import struct
 import time
+from typing import Any
 
 import google_crc32c
-from tensorboard.compat import tf
 from tensorboard.compat.proto import event_pb2
 
 _number = itertools.count()
@@ -22,12 +22,18 @@ class EventFile:
     """
 
     def __init__(self, directory: str) -> None:
-        tf.io.gfile.makedirs(directory)
+        remote = "://" in directory
+        if remote:  # TensorFlow takes seconds to be imported, where it is there
+            from tensorboard.compat import tf
+
+            tf.io.gfile.makedirs(directory)
+        else:
+            os.makedirs(directory, exist_ok=True)
         # readers take the files of a directory in the order of their names: that of their making
         number = f"{os.getpid()}.{next(_number):06}"
         name = f"events.out.tfevents.{int(time.time()):010}.{socket.gethostname()}.{number}.scram"
         self.path = os.path.join(directory, name)
-        self._file = tf.io.gfile.GFile(self.path, "wb")
+        self._file: Any = tf.io.gfile.GFile(self.path, "wb") if remote else open(self.path, "wb")  # noqa: SIM115
         self.add(event_pb2.Event(wall_time=time.time(), file_version="brain.Event:2"))
         self.flush()
 

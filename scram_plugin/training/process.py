@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import sys
 from collections import deque
 from typing import Any
 
@@ -44,12 +46,11 @@ def memory() -> dict[str, float]:
             found["memory"] = int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / MIB
     except (OSError, ValueError, IndexError, AttributeError):
         pass
-    try:
-        import tensorflow as tf
-
-        if tf.config.list_logical_devices("GPU"):
+    with contextlib.suppress(Exception):  # a device that does not tell
+        if (tf := sys.modules.get("tensorflow")) is not None and tf.config.list_logical_devices("GPU"):
             info: dict[str, Any] = tf.config.experimental.get_memory_info("GPU:0")
             found["device_memory"], found["device_peak"] = info["current"] / MIB, info["peak"] / MIB
-    except Exception:  # a device that does not tell
-        pass
+        elif (torch := sys.modules.get("torch")) is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+            found["device_memory"] = torch.cuda.memory_allocated() / MIB
+            found["device_peak"] = torch.cuda.max_memory_allocated() / MIB
     return found

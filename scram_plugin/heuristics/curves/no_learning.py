@@ -15,6 +15,7 @@ from scram_plugin.heuristics.curves.shape import SURE, shape_of
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option
 from scram_plugin.heuristics.layer_edits import set_in_layers
 from scram_plugin.heuristics.measured import RECURRENT, chooses_class, dead_units, known_layers, late, steps_of_kernels
+from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.training_run import TrainingRun
@@ -100,7 +101,7 @@ def _by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
     counts = np.array(run.facts.get("data", {}).get("training", {}).get("counts") or [], float)
     if validation is None or training is None or len(validation.finite) < options["least"] or not chooses_class(run):
         return None
-    if "Crossentropy" not in str(run.facts.get("loss", {}).get("class")) or np.count_nonzero(counts) < 2:
+    if "Crossentropy" not in loss_class(run) or np.count_nonzero(counts) < 2:
         return None
     share = counts[counts > 0] / counts.sum()
     guess = float(-(share * np.log(share)).sum())

@@ -16,6 +16,7 @@ from scram_plugin.heuristics.edits import set_learning_rate
 from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, NotChecked
 from scram_plugin.heuristics.layer_edits import set_in_optimizer
 from scram_plugin.heuristics.measured import RECURRENT, known_layers
+from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import HIGH, USUAL_RATES
 from scram_plugin.heuristics.words import number, place
@@ -208,7 +209,7 @@ def _labels(run: TrainingRun, step: int | None) -> tuple[float, Cause]:
     bad, _ = _first_nonfinite(run, "y", step)
     if bad is not None:
         return 20.0, Cause("labels", f"Batch {bad[0] + 1} held {bad[1]}NaN or infinite targets.")
-    loss = str(run.facts.get("loss", {}).get("class", ""))
+    loss = loss_class(run)
     low, high = run.statistic(schema.BATCHES, "y0/min"), run.statistic(schema.BATCHES, "y0/max")
     if low is None or high is None or step is None or not (low.steps <= step).any():
         return 0.0, Cause("labels")

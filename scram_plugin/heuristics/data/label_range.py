@@ -12,6 +12,7 @@ from scram_plugin.heuristics.edits import Edit
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
 from scram_plugin.heuristics.layer_edits import set_loss, wrap_in_fit
 from scram_plugin.heuristics.measured import HOW, sums
+from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
 from scram_plugin.logs.curve import Curve
@@ -30,7 +31,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         return
     if run.statistic(schema.BATCHES, "y1/min") is not None:
         raise NotChecked("there are several targets", "a model with one target")
-    loss, units = str(run.facts.get("loss", {}).get("class")), run.facts.get("model", {}).get("output_units")
+    loss, units = loss_class(run), run.facts.get("model", {}).get("output_units")
     least, most = float(low.finite.values.min()), float(high.finite.values.max())
     counts = run.facts.get("data", {}).get("training", {}).get("counts")
     if counts and not _several(run):  # of all labels, not only of those that were come by

@@ -12,6 +12,7 @@ from scram_plugin.heuristics.data.label_range import DISTANCES
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.layer_edits import wrap_in_fit
 from scram_plugin.heuristics.measured import HOW, shown_loss
+from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -30,7 +31,7 @@ OPTIONS = (
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     found = [run.statistic(schema.STATISTICS, f"y0/{which}") for which in ("mean", "std")]
-    loss = str(run.facts.get("loss", {}).get("class"))
+    loss = loss_class(run)
     if any(curve is None or not len(curve.finite) for curve in found):
         raise NotChecked("no statistics of the targets were logged", HOW)
     mean, spread = (float(np.median(curve.finite.values)) for curve in found if curve is not None)

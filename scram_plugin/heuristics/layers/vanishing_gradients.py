@@ -9,7 +9,7 @@ import numpy as np
 
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option, TooEarly
 from scram_plugin.heuristics.layer_edits import set_in_layers
-from scram_plugin.heuristics.measured import KERNELS, Layer, columns, dead_units, enough_rows, finite_median, known_layers
+from scram_plugin.heuristics.measured import Layer, columns, dead_units, enough_rows, finite_median, is_kernel, known_layers
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.curve import Curve
@@ -31,7 +31,7 @@ SQUASHING = ("sigmoid", "tanh", "softsign", "hard_sigmoid")
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    norms = {path: curve for path, curve in columns(run, "gradient", "norm").items() if path.rpartition("/")[2] in KERNELS}
+    norms = {path: curve for path, curve in columns(run, "gradient", "norm").items() if is_kernel(run, path)}
     # at the start attention looks everywhere alike, so that what it asks hardly matters
     norms = {path: curve for path, curve in norms.items() if not {"query", "key"} & set(path.split("/"))}
     enough_rows(norms, int(options["least"]))

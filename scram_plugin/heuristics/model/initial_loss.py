@@ -11,6 +11,7 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
 from scram_plugin.heuristics.measured import HOW, known_layers
+from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -29,7 +30,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     loss = run.statistic(schema.BATCHES, "loss")
     if loss is None:
         raise NotChecked("the loss of the first batch was not logged", HOW)
-    kind, units = str(run.facts.get("loss", {}).get("class")), run.facts.get("model", {}).get("output_units")
+    kind, units = loss_class(run), run.facts.get("model", {}).get("output_units")
     if kind in ("SparseCategoricalCrossentropy", "CategoricalCrossentropy") and isinstance(units, int) and units > 1:
         classes = units
     elif kind == "BinaryCrossentropy":

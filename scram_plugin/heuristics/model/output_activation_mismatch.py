@@ -12,6 +12,7 @@ from scram_plugin.heuristics.edits import Edit
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
 from scram_plugin.heuristics.layer_edits import set_from_logits, set_in_layers, set_loss
 from scram_plugin.heuristics.measured import Layer, layers, output, shown_loss, sums
+from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -137,7 +138,7 @@ def _always_one(run: TrainingRun) -> bool:
     """Whether every measured output was exactly 1 with a binary loss: what softmax over one unit gives."""
     low = run.statistic(schema.STATISTICS, "y_pred0/min")
     several = run.statistic(schema.STATISTICS, "y_pred0/mean/0") is not None
-    binary = "Binary" in str(run.facts.get("loss", {}).get("class"))
+    binary = "Binary" in loss_class(run)
     high = run.statistic(schema.STATISTICS, "y_pred0/max")
     if low is None or high is None or len(low) < 3 or several or not binary:
         return False

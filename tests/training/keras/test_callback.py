@@ -302,7 +302,7 @@ def test_other_callbacks_do_not_end_the_recording(other, tmp_path):
 
 @pytest.mark.parametrize("steps_per_execution", [1, 10])
 def test_slow_batches_are_flushed_in_between_and_none_is_lost_or_misnumbered(steps_per_execution, tmp_path, monkeypatch):
-    monkeypatch.setattr("scram_plugin.training.keras.SECONDS", 0.05)
+    monkeypatch.setattr("scram_plugin.training.keras.callback.SECONDS", 0.05)
     monkeypatch.setattr("scram_plugin.training.summary_writer.IDLE_SECONDS", 0.02)
 
     def slowly():

@@ -11,7 +11,7 @@ import pytest
 
 import scram_plugin
 from scram_plugin.training.event_file import EventFile
-from scram_plugin.training.keras import BLOCK
+from scram_plugin.training.keras.callback import BLOCK
 from tests.paths import environment
 from tests.training.keras.models import dense
 from tests.training.keras.test_callback import loss_of_batches, watch

@@ -1,0 +1,73 @@
+"""What different frameworks call the same thing: heuristics speak of layers, activations and losses by Keras's names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scram_plugin.logs.training_run import TrainingRun
+
+# class of `torch.nn` -> class of `keras.layers` that computes the same
+_LAYERS = {
+    "Linear": "Dense",
+    "LazyLinear": "Dense",
+    **{f"{lazy}Conv{n}d": f"Conv{n}D" for n in (1, 2, 3) for lazy in ("", "Lazy")},
+    **{f"{lazy}ConvTranspose{n}d": f"Conv{n}DTranspose" for n in (1, 2, 3) for lazy in ("", "Lazy")},
+    **{f"{lazy}BatchNorm{n}d": "BatchNormalization" for n in (1, 2, 3) for lazy in ("", "Lazy")},
+    "SyncBatchNorm": "BatchNormalization",
+    "LayerNorm": "LayerNormalization",
+    "GroupNorm": "GroupNormalization",
+    **{f"InstanceNorm{n}d": "GroupNormalization" for n in (1, 2, 3)},
+    **{f"Dropout{n}d": f"SpatialDropout{n}D" for n in (1, 2, 3)},
+    "FeatureAlphaDropout": "AlphaDropout",
+    **{f"MaxPool{n}d": f"MaxPooling{n}D" for n in (1, 2, 3)},
+    **{f"AvgPool{n}d": f"AveragePooling{n}D" for n in (1, 2, 3)},
+    **{f"AdaptiveAvgPool{n}d": f"GlobalAveragePooling{n}D" for n in (1, 2, 3)},
+    "RNN": "SimpleRNN",
+    "EmbeddingBag": "Embedding",
+    "MultiheadAttention": "MultiHeadAttention",
+    "Unflatten": "Reshape",
+    "ZeroPad2d": "ZeroPadding2D",
+    "LogSoftmax": "Softmax",
+    "Sigmoid": "Activation",
+    "Tanh": "Activation",
+}
+# class of `torch.nn` -> (class of `keras.losses`, whether it takes logits)
+_LOSSES: dict[str, tuple[str, bool]] = {
+    "CrossEntropyLoss": ("SparseCategoricalCrossentropy", True),
+    "NLLLoss": ("SparseCategoricalCrossentropy", False),
+    "BCELoss": ("BinaryCrossentropy", False),
+    "BCEWithLogitsLoss": ("BinaryCrossentropy", True),
+    "MSELoss": ("MeanSquaredError", False),
+    "L1Loss": ("MeanAbsoluteError", False),
+    "SmoothL1Loss": ("Huber", False),
+    "HuberLoss": ("Huber", False),
+    "KLDivLoss": ("KLDivergence", False),
+}
+_ACTIVATING = ("ReLU", "Softmax", "LogSoftmax", "LeakyReLU", "PReLU", "ELU", "Sigmoid", "Tanh", "GELU", "SiLU", "ReLU6")
+
+
+def layer_kind(name: Any) -> str:
+    """The class of a layer, by Keras's name."""
+    return _LAYERS.get(str(name), str(name))
+
+
+def activation_of(entry: Any) -> str | None:
+    """The activation of a layer, or of one that does nothing else."""
+    kind, given = str(entry.get("class")), entry.get("activation")
+    if given is None and kind in _ACTIVATING:
+        given = {"LogSoftmax": "log_softmax"}.get(kind, kind.lower())
+    return given
+
+
+def loss_class(run: TrainingRun) -> str:
+    """The class of the loss, by Keras's name; "None" where it is not known."""
+    name = str((run.facts.get("loss") or {}).get("class"))
+    return _LOSSES[name][0] if run.framework_of_facts == "torch" and name in _LOSSES else name
+
+
+def takes_logits(run: TrainingRun) -> bool:
+    """Whether the loss applies the softmax or sigmoid itself."""
+    loss = run.facts.get("loss") or {}
+    if run.framework_of_facts == "torch":
+        return _LOSSES.get(str(loss.get("class")), ("", False))[1]
+    return bool(loss.get("from_logits"))

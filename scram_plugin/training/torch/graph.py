@@ -1,0 +1,235 @@
+"""What the autograd graph of one step tells: which loss it is, and how data flow from layer to layer.
+
+The graph is what was computed, however the program is written: `nn.ReLU()` or `F.relu(x)`, a criterion or a function. Nodes
+have the names of operations (``AddmmBackward0``); what an operation saved for its gradient (``_saved_target``) can be read
+until the way back has used it up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from scram_plugin.training.structures import leaves
+
+# operation at the end of a loss -> the class of `torch.nn` that computes it, and whether it takes logits
+LOSSES = {
+    "NllLoss": ("NLLLoss", False),
+    "NllLoss2D": ("NLLLoss", False),
+    "MseLoss": ("MSELoss", None),
+    "L1Loss": ("L1Loss", None),
+    "SmoothL1Loss": ("SmoothL1Loss", None),
+    "HuberLoss": ("HuberLoss", None),
+    "BinaryCrossEntropy": ("BCELoss", False),
+    "BinaryCrossEntropyWithLogits": ("BCEWithLogitsLoss", True),
+    "KlDiv": ("KLDivLoss", False),
+    "SoftMarginLoss": ("SoftMarginLoss", True),
+    "MultiMarginLoss": ("MultiMarginLoss", True),
+    "CtcLoss": ("CTCLoss", False),
+}
+NEAR = 24  # nodes, from the loss on, among which its operation is looked for
+FAR = 400  # nodes between two layers, at most
+ACTIVATIONS = {
+    "Relu": "relu",
+    "Threshold": "relu",
+    "Hardtanh": "relu6",
+    "Tanh": "tanh",
+    "Sigmoid": "sigmoid",
+    "Softmax": "softmax",
+    "LogSoftmax": "log_softmax",
+    "Gelu": "gelu",
+    "Silu": "silu",
+    "Elu": "elu",
+    "LeakyRelu": "leaky_relu",
+    "Softplus": "softplus",
+    "Hardswish": "hardswish",
+    "Hardsigmoid": "hard_sigmoid",
+    "Mish": "mish",
+    "LogSigmoid": "log_sigmoid",
+    "PreluKernel": "prelu",
+}
+# operations that change no value
+PASSING = re.compile(
+    r"(View|UnsafeView|Reshape(Alias)?|Permute|Transpose|T|Unsqueeze|Squeeze|Expand|Clone|Select|Slice|ToCopy|Alias|Contiguous"
+    r"|Split|Unbind|SplitWithSizes|Detach|MovedIm|Dropout|NativeDropout|FusedDropout|_DDPSink|Flatten)$"
+)
+
+
+def operation(node: Any) -> str:
+    """``Relu`` for a node named ``ReluBackward0``."""
+    return re.sub(r"Backward\w*$", "", node.name())
+
+
+@dataclass
+class Loss:
+    """What the last operation of a loss tells: the class that computes it, and the tensors it compared (None if not saved)."""
+
+    name: str
+    logits: bool | None
+    node: Any
+    target: torch.Tensor | None = None
+    prediction: torch.Tensor | None = None
+
+
+def loss_of(loss: torch.Tensor) -> list[Loss]:
+    """The losses whose sum, mean or multiple `loss` is; empty where no operation of `LOSSES` is near."""
+    found, waiting, seen = [], deque([loss.grad_fn]), 0
+    while waiting and seen < NEAR:
+        node = waiting.popleft()
+        if node is None:
+            continue
+        seen += 1
+        known = LOSSES.get(operation(node))
+        if known is None:
+            waiting.extend(following for following, _ in node.next_functions)
+        else:
+            found.append(Loss(*known, node, _saved(node, "target"), _saved(node, "self")))
+    return found
+
+
+def named(losses: list[Loss], outputs: list[Any]) -> list[Loss]:
+    """With the softmax where the program has it: `NLLLoss` of a softmax that is none of the model's outputs is a
+    `CrossEntropyLoss`."""
+    for loss in losses:
+        before = loss.node.next_functions[0][0] if loss.name == "NLLLoss" else None
+        if before is not None and operation(before) == "LogSoftmax" and before not in outputs:
+            loss.name, loss.logits = "CrossEntropyLoss", True
+    return losses
+
+
+def unscaled(loss: torch.Tensor) -> torch.Tensor:
+    """The loss without the factor of a `GradScaler`, which is a tensor of float32; a number that the program multiplies it
+    with is its own affair."""
+    node = loss.grad_fn
+    if node is None or operation(node) != "Mul":
+        return loss.detach()
+    scale = getattr(node, "_saved_other", None)
+    if isinstance(scale, torch.Tensor) and scale.dim() == 0 and scale.dtype == torch.float32 and not scale.requires_grad:
+        return loss.detach() / scale
+    return loss.detach()
+
+
+def _saved(node: Any, name: str) -> torch.Tensor | None:
+    try:
+        value = getattr(node, f"_saved_{name}", None)
+    except RuntimeError:  # freed: a second way back
+        return None
+    return value.detach() if isinstance(value, torch.Tensor) else None
+
+
+@dataclass
+class Call:
+    """One call of a layer: its path, and the graph's nodes of what came in and of what came out."""
+
+    path: str
+    module: torch.nn.Module
+    sources: list[Any]
+    made: list[Any] = field(default_factory=list)
+
+
+@dataclass
+class Place:
+    """A layer, or what is computed between layers, in the flow of data. `sources` are the paths of places before it."""
+
+    path: str
+    module: torch.nn.Module | None
+    kind: str  # class of the layer, or names of operations
+    sources: list[str] = field(default_factory=list)
+    activation: str | None = None
+    activated_by: str | None = None  # the path of the layer that computes the activation, where that is one of its own
+
+
+class Calls:
+    """Records the calls of layers during one forward pass: `begin` and `end` are a pre-hook and a hook of each of them."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self._kept: list[Any] = []  # so that what is told apart by identity lives as long as this
+
+    def begin(self, path: str, module: torch.nn.Module, inputs: Any) -> None:
+        self.calls.append(Call(path, module, self.nodes(inputs)))
+
+    def end(self, path: str, module: torch.nn.Module, output: Any) -> None:
+        for call in reversed(self.calls):
+            if call.module is module and not call.made:
+                call.made = self.nodes(output)
+                return
+
+    def nodes(self, structure: Any) -> list[Any]:
+        """For each tensor its node of the graph; the tensor's identity where it has none."""
+        found = [t for t in leaves(structure) if isinstance(t, torch.Tensor)]
+        self._kept.append(found)
+        return [t.grad_fn if t.grad_fn is not None else id(t) for t in found]
+
+    def places(self, outputs: list[Any]) -> tuple[list[Place], list[str]]:
+        """All places in the order of their computation, and the paths of those whose values are the model's outputs."""
+        makers: dict[Any, Place] = {}
+        found: dict[str, Place] = {}
+        for call in self.calls:
+            sources = self._sources(found, call.path, call.sources, makers, set(call.made))
+            place = found.setdefault(call.path, Place(call.path, call.module, type(call.module).__name__))
+            place.sources = list(dict.fromkeys([*place.sources, *(s for s in sources if s != call.path)]))
+            makers.update(dict.fromkeys(call.made, place))
+        return list(found.values()), self._sources(found, "output", outputs, makers, set())
+
+    @staticmethod
+    def _sources(found: dict[str, Place], path: str, start: list[Any], makers: dict[Any, Place], own: set[Any]) -> list[str]:
+        """From nodes back to those that a layer made: the paths of these. What is computed in between is a place of its own,
+        unless it is an activation of what a layer made, which is then told as a part of that layer."""
+        sources: dict[str, None] = {}
+        operations: list[str] = []
+        waiting, seen = deque(start), set(own)
+        while waiting and len(seen) < FAR:
+            node = waiting.popleft()
+            if node is None or node in seen:
+                continue
+            seen.add(node)
+            if node in makers:
+                sources[makers[node].path] = None
+                continue
+            if isinstance(node, int):  # of a tensor that needs no gradient
+                continue
+            name, following = operation(node), [n for n, _ in node.next_functions if n is not None]
+            maker = makers.get(_behind(following[0])) if name in ACTIVATIONS and following else None
+            if maker is not None and maker.module is not None and maker.activation in (None, ACTIVATIONS[name]):
+                maker.activation = ACTIVATIONS[name]
+            elif name == "torch::autograd::AccumulateGrad":
+                operations.append("Parameter")
+            elif not PASSING.match(name):
+                operations.append(name)
+            waiting.extend(following)
+        if not operations:
+            return list(sources)
+        name = f"{path}:{'+'.join(dict.fromkeys(o.lower() for o in operations[:4]))}"
+        single = ACTIVATIONS.get(operations[0]) if len(operations) == 1 else None
+        found[name] = Place(name, None, operations[0] if len(operations) == 1 else "operations", list(sources), single)
+        return [name]
+
+
+def _behind(node: Any) -> Any:
+    """The first node, from this one on, that changes a value."""
+    while PASSING.match(operation(node)) and len(node.next_functions) == 1 and node.next_functions[0][0] is not None:
+        node = node.next_functions[0][0]
+    return node
+
+
+def layers(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
+    """Path and module of all that computes by itself: what has no parts, and those of PyTorch whose parts are not called."""
+    seen: set[int] = set()
+    waiting = [("", model)]
+    while waiting:
+        path, module = waiting.pop(0)
+        if id(module) in seen:
+            continue
+        seen.add(id(module))
+        children = list(module.named_children())
+        whole = isinstance(module, torch.nn.MultiheadAttention | torch.nn.RNNBase)
+        if whole or not children:
+            yield path or "model", module
+        else:
+            waiting = [(f"{path}.{name}" if path else name, child) for name, child in children] + waiting

@@ -1,0 +1,118 @@
+"""A sampled step in depth: what comes out of each layer, and how far each variable is moved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from scram_plugin.training.structures import leaves
+from scram_plugin.training.torch import statistics
+from scram_plugin.training.torch.graph import layers
+
+SEEN_IN = 8.0  # measured batches, at most, in which a unit must have been active once
+# Not looked at: they pass on what they get, and what there is to say of it is said of the layer before.
+UNSEEN = ("Flatten", "Unflatten", "Identity", "Dropout", "Pad", "MaxPool", "Upsample", "PixelShuffle", "ChannelShuffle", "Fold")
+
+
+class InDepth:
+    """Collects the statistics of one step after another; `told` says what is known of the layers' activations."""
+
+    def __init__(self, model: torch.nn.Module, parameters: list[torch.nn.Parameter]) -> None:
+        self._model = model
+        names = {id(p): variable(name) for name, p in model.named_parameters()}
+        self._variables = [(names.get(id(p), f"parameter {i}"), p) for i, p in enumerate(parameters)]
+        self._looked: dict[str, tuple[str, str | None, bool]] = {}
+        self._ages: dict[str, torch.Tensor] = {}
+        self._steps = 0.0
+        self._open: Any = None
+        self.found: statistics.Named = []
+        self._before: tuple[list[int], torch.Tensor, torch.Tensor, list[torch.Tensor]] | None = None
+
+    def told(self, entries: list[dict[str, Any]]) -> None:
+        """What was built, as `model_facts` tells it: a layer's activation may be computed by another one, or by a function."""
+        kinds = {path: type(module).__name__ for path, module in layers(self._model)}
+        within = {entry["path"]: entry for entry in entries}
+        for path, kind in kinds.items():
+            if not any(word in kind for word in UNSEEN):
+                entry = within.get(path, {})
+                if entry.get("activated_by") is None:
+                    applied = entry.get("activation") in statistics.ACTIVATED and kind.lower() != entry.get("activation")
+                    self._looked[path] = path, entry.get("activation"), applied
+        for entry in entries:
+            if entry.get("activated_by") is not None:
+                self._looked[entry["activated_by"]] = entry["path"], entry["activation"], False
+
+    def begin(self, tensors: statistics.Tensors) -> None:
+        """A measured step begins: these are its inputs."""
+        self.found = statistics.tensors(tensors, [], [])
+        self._before = None
+        self._seen: set[str] = set()
+
+    def look(self, path: str, module: torch.nn.Module, output: Any) -> None:
+        """A layer gave `output`; its first call counts."""
+        known = self._looked.get(path)
+        tensor = next((t for t in leaves(output) if isinstance(t, torch.Tensor)), None)
+        if known is None or known[0] in self._seen or tensor is None or not tensor.is_floating_point() or tensor.dim() < 2:
+            return
+        name, kind, apply = known
+        self._seen.add(name)
+        values = statistics.first_examples(tensor.detach()).float()
+        if apply and kind is not None:
+            values = statistics.ACTIVATED[kind](values)
+        self.found += statistics.activation(name, values, kind)
+        if kind in ("relu", "relu6"):
+            active = statistics.active_units(values)
+            age = self._ages.get(name)
+            if age is None or age.shape != active.shape:
+                age = torch.zeros_like(active, dtype=torch.float32)
+            self._ages[name] = age = torch.where(active, torch.zeros_like(age), age + 1.0)
+            never = (age >= min(self._steps + 1.0, SEEN_IN)).float().mean()
+            self.found.append((f"layer/{name}/dead", never))
+
+    def before_step(self) -> None:
+        """The gradients are there, and the weights are about to be changed."""
+        moved, gradients = [], []
+        for i, (_, parameter) in enumerate(self._variables):
+            gradient = parameter.grad
+            if gradient is not None and parameter.is_floating_point():
+                moved.append(i)
+                gradients.append(gradient.coalesce().values() if gradient.is_sparse else gradient.detach())
+        if not moved:
+            return
+        norms = statistics.norms(gradients)
+        counts = torch.zeros(len(moved)) if bool(torch.isfinite(norms).all()) else _counts(gradients)
+        self._before = moved, norms, counts, [statistics.sampled(self._variables[i][1]) for i in moved]
+
+    def after_step(self) -> statistics.Named:
+        """All that was found in this step."""
+        self._steps += 1.0
+        if self._before is not None:
+            moved, norms, counts, before = self._before
+            names = [self._variables[i][0] for i in moved]
+            variables = [self._variables[i][1].detach() for i in moved]
+            self.found += statistics.changes(names, norms, variables, before)
+            weights = self.found[-2][1]
+            flawed = torch.zeros(len(moved)) if bool(torch.isfinite(weights).all()) else _counts(variables)
+            self.found.append(([f"gradient/{name}/nonfinite" for name in names], counts))
+            self.found.append(([f"weight/{name}/nonfinite" for name in names], flawed))
+        self._before = None
+        return self.found
+
+    def variables(self) -> list[tuple[str, torch.Tensor]]:
+        return [(name, p.detach()) for name, p in self._variables]
+
+    def probe(self) -> torch.Tensor:
+        """Not finite if one of the weights is not."""
+        norms = statistics.norms([p for _, p in self._variables]) if self._variables else torch.zeros(1)
+        return norms.sum()
+
+
+def _counts(tensors: list[torch.Tensor]) -> torch.Tensor:
+    return torch.stack([statistics.nonfinite(t).cpu() for t in tensors])
+
+
+def variable(name: str) -> str:
+    """``features.0/weight`` for PyTorch's ``features.0.weight``: the layer's path, and the variable in it."""
+    owner, _, last = name.rpartition(".")
+    return f"{owner or 'model'}/{last}"

@@ -1,0 +1,213 @@
+"""What was built in PyTorch and how it is trained, as plain values: read once, judged elsewhere."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from scram_plugin import __version__
+from scram_plugin.training.structures import leaves
+from scram_plugin.training.torch.graph import ACTIVATIONS, Loss, Place
+
+MOST_LAYERS = 2_000
+_SETTINGS = {
+    "p": "rate",
+    "in_features": "in_features",
+    "out_features": "units",
+    "out_channels": "filters",
+    "kernel_size": "kernel_size",
+    "stride": "strides",
+    "num_embeddings": "input_dim",
+    "embedding_dim": "output_dim",
+    "momentum": "momentum",
+    "dim": "dim",
+    "hidden_size": "units",
+}
+# class of a layer that only activates -> the name of its activation
+ACTIVATING = {
+    **{name.replace("_", "").lower(): name for name in ACTIVATIONS.values()},
+    "relu6": "relu6",
+    "hardsigmoid": "hard_sigmoid",
+}
+WEIGHTED = (
+    torch.nn.Linear,
+    torch.nn.Bilinear,
+    torch.nn.modules.conv._ConvNd,
+)
+
+
+def facts(
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer | None,
+    flow: tuple[list[Place], list[str]] | None,
+    losses: list[Loss],
+    tensors: Mapping[str, Any],
+    fit: Mapping[str, Any],
+    source: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """All facts of one training, with the keys of `training/keras/model_facts.py`.
+
+    `flow` is how data went through the layers in the first step, where that was seen; `tensors` are the ``inputs`` and
+    ``outputs`` of that step.
+    """
+    device = next((p.device.type for p in model.parameters()), "cpu")
+    return {
+        "framework": "torch",
+        "versions": {"torch": torch.__version__, "python": platform.python_version(), "scram": __version__},
+        "backend": device,
+        "time": time.time(),
+        "model": _model(model, flow, tensors),
+        "loss": _loss(losses, flow),
+        "optimizer": _optimizer(optimizer),
+        "dtype_policy": _policy(model, device),
+        "jit_compile": hasattr(model, "_orig_mod"),
+        "fit": dict(fit),
+        "source": source,
+    }
+
+
+def _policy(model: torch.nn.Module, device: str) -> str:
+    kind = autocast(device)
+    if kind is not None:
+        return f"mixed_{str(kind).removeprefix('torch.')}"
+    return next((str(p.dtype).removeprefix("torch.") for p in model.parameters()), "float32")
+
+
+def autocast(device: str) -> torch.dtype | None:
+    """What operations on a device are cast to by themselves here; None if they are not."""
+    try:
+        return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+    except (TypeError, AttributeError):  # before PyTorch 2.4
+        enabled = torch.is_autocast_enabled() if device == "cuda" else torch.is_autocast_cpu_enabled()
+        return (torch.get_autocast_gpu_dtype() if device == "cuda" else torch.get_autocast_cpu_dtype()) if enabled else None
+
+
+def _model(model: torch.nn.Module, flow: tuple[list[Place], list[str]] | None, tensors: Mapping[str, Any]) -> dict[str, Any]:
+    inputs, outputs = (_tensors(tensors.get(which)) for which in ("inputs", "outputs"))
+    parameters = list(model.parameters())
+    places = flow[0] if flow is not None else []
+    return {
+        "name": type(model).__name__,
+        "class": type(model).__name__,
+        "kind": "subclass" if flow is None else "sequential" if isinstance(model, torch.nn.Sequential) else "functional",
+        "parameters": sum(p.numel() for p in parameters) + sum(b.numel() for b in model.buffers()),
+        "trainable_parameters": sum(p.numel() for p in parameters if p.requires_grad),
+        "inputs": inputs,
+        "paths": _paths(places, len(inputs)),
+        "outputs": outputs,
+        "output_units": outputs[0]["shape"][-1] if outputs and len(outputs[0]["shape"]) > 1 else 1 if outputs else None,
+        "layers": merged(places)[:MOST_LAYERS],
+    }
+
+
+def merged(places: list[Place]) -> list[dict[str, Any]]:
+    """The entries of all places; an activation that one layer alone feeds is told as a part of that layer."""
+    readers: dict[str, int] = {}
+    for place in places:
+        for source in place.sources:
+            readers[source] = readers.get(source, 0) + 1
+    by_path = {place.path: place for place in places}
+    instead: dict[str, str] = {}
+    kept = []
+    for place in places:
+        kind = ACTIVATING.get(place.kind.lower()) if place.module is not None else None
+        place.activation = place.activation or kind
+        before = by_path.get(instead.get(place.sources[0], place.sources[0])) if len(place.sources) == 1 else None
+        mine = before is not None and isinstance(before.module, WEIGHTED) and before.activation is None
+        if kind is not None and before is not None and mine and readers[place.sources[0]] == 1:
+            before.activation, before.activated_by = kind, place.path
+            instead[place.path] = before.path
+        else:
+            kept.append(place)
+    return [_layer(place, [instead.get(source, source) for source in place.sources]) for place in kept]
+
+
+def _layer(place: Place, sources: list[str]) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "name": place.path,
+        "path": place.path,
+        "class": place.kind,
+        "custom": place.module is not None and not type(place.module).__module__.startswith("torch.nn."),
+        "activation": place.activation,
+        "from": sources,
+        "settings": {},
+    }
+    module = place.module
+    if module is None:
+        return entry
+    for attribute, name in _SETTINGS.items():
+        value = getattr(module, attribute, None)
+        if isinstance(value, tuple) and all(isinstance(v, int) for v in value):
+            entry["settings"][name] = list(value)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            entry["settings"][name] = value
+    parameters = list(module.parameters())
+    entry["parameters"] = sum(p.numel() for p in parameters)
+    entry["trainable"] = any(p.requires_grad for p in parameters) if parameters else True
+    weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
+    if isinstance(module, WEIGHTED) and isinstance(weight, torch.Tensor):
+        entry["kernel"] = [*weight.shape[2:], weight.shape[1], weight.shape[0]]  # as Keras has it: inputs, then outputs
+        entry["initializer"] = _start(weight.detach())
+        entry["bias"] = float(bias.detach().float().mean()) if isinstance(bias, torch.Tensor) else None
+    return entry
+
+
+def _start(weight: torch.Tensor) -> dict[str, Any]:
+    """What the weights started as: their spread, or the one value of all of them."""
+    low, high = (float(value) for value in torch.aminmax(weight.float()))
+    if low == high:
+        return {"class": "Zeros" if low == 0 else "Ones" if low == 1 else "Constant", "value": low}
+    deviation, mean = torch.std_mean(weight.float())
+    return {"class": "Measured", "stddev": float(torch.hypot(deviation, mean))}
+
+
+def _paths(places: list[Place], inputs: int) -> list[list[str]]:
+    """For a model of one input the paths of the layers that its values go through, as far as there is one way only."""
+    if inputs != 1 or not places:
+        return []
+    readers: dict[str, list[str]] = {}
+    for place in places:
+        for source in place.sources or [""]:
+            readers.setdefault(source, []).append(place.path)
+    path: list[str] = []
+    at = ""
+    while len(path) < 12 and len(readers.get(at, [])) == 1:
+        at = readers[at][0]
+        path.append(at)
+    return [path or readers.get("", [])]
+
+
+def _tensors(structure: Any) -> list[dict[str, Any]]:
+    found = [t for t in leaves(structure) if isinstance(t, torch.Tensor)]
+    return [
+        {"name": str(i), "shape": [None, *t.shape[1:]], "dtype": str(t.dtype).removeprefix("torch.")}
+        for i, t in enumerate(found)
+    ]
+
+
+def _loss(losses: list[Loss], flow: tuple[list[Place], list[str]] | None) -> dict[str, Any]:
+    unknown: dict[str, Any] = {"name": None, "class": None, "from_logits": None, "custom": None, "source": None}
+    if len(losses) != 1:
+        return unknown
+    name, logits = losses[0].name, losses[0].logits
+    return {**unknown, "name": name, "class": name, "from_logits": logits, "custom": False}
+
+
+def _optimizer(optimizer: torch.optim.Optimizer | None) -> dict[str, Any]:
+    if optimizer is None or not optimizer.param_groups:
+        return {}
+    group = optimizer.param_groups[0]
+    settings = {k: v for k, v in group.items() if isinstance(v, bool | int | float | str) and k not in ("lr", "initial_lr")}
+    rate = group.get("lr")
+    return {
+        "class": type(optimizer).__name__,
+        "learning_rate": float(rate) if isinstance(rate, int | float | torch.Tensor) else None,
+        "schedule": "initial_lr" in group,  # so every scheduler of PyTorch leaves it
+        "settings": settings,
+        "groups": len(optimizer.param_groups),
+        "loss_scale": False,
+    }

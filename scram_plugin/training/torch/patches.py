@@ -1,0 +1,85 @@
+"""Functions of PyTorch that are watched while a training is: where a way back begins, and who waits for data.
+
+While nobody watches, they are PyTorch's own. A watcher's exception is its own affair: it never reaches the program.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from typing import Any, Protocol
+
+import torch
+from torch.utils.data import DataLoader, dataloader
+
+
+class Watcher(Protocol):
+    """Told of what happens anywhere in the program; none of the methods may raise."""
+
+    def before_backward(self, tensors: Any) -> None: ...
+
+    def after_backward(self) -> None: ...
+
+    def iterated(self, loader: DataLoader[Any]) -> None: ...
+
+    def waited(self, seconds: float) -> None: ...
+
+
+_watchers: list[Watcher] = []
+_originals: dict[tuple[Any, str], Any] = {}
+
+
+def add(watcher: Watcher) -> None:
+    if not _watchers:
+        _replace(torch.autograd, "backward", _backward)
+        _replace(DataLoader, "__iter__", _iter)
+        _replace(dataloader._BaseDataLoaderIter, "__next__", _next)
+    _watchers.append(watcher)
+
+
+def remove(watcher: Watcher) -> None:
+    if watcher in _watchers:
+        _watchers.remove(watcher)
+    if not _watchers:
+        for (owner, name), original in list(_originals.items()):
+            # somebody else may have replaced ours since, and calls it: then it stays, and does nothing
+            if getattr(getattr(owner, name), "scram", False):
+                setattr(owner, name, original)
+                del _originals[owner, name]
+
+
+def _replace(owner: Any, name: str, wrapper: Any) -> None:
+    if (owner, name) in _originals or not hasattr(owner, name):
+        return
+    original = _originals[owner, name] = getattr(owner, name)
+
+    @functools.wraps(original)
+    def instead(*args: Any, **kwargs: Any) -> Any:
+        return wrapper(original, *args, **kwargs)
+
+    instead.scram = True  # type: ignore[attr-defined]
+    setattr(owner, name, instead)
+
+
+def _backward(original: Any, tensors: Any, *args: Any, **kwargs: Any) -> Any:
+    for watcher in _watchers:
+        watcher.before_backward(tensors)
+    result = original(tensors, *args, **kwargs)
+    for watcher in _watchers:
+        watcher.after_backward()
+    return result
+
+
+def _iter(original: Any, loader: DataLoader[Any]) -> Any:
+    for watcher in _watchers:
+        watcher.iterated(loader)
+    return original(loader)
+
+
+def _next(original: Any, iterator: Any) -> Any:
+    begin = time.perf_counter()
+    try:
+        return original(iterator)
+    finally:
+        for watcher in _watchers:
+            watcher.waited(time.perf_counter() - begin)

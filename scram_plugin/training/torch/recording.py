@@ -1,0 +1,285 @@
+"""What the steps of a PyTorch training compute, taken out of them by hooks.
+
+Of every step the loss is kept, with means of what goes in and comes out. Sampled steps are measured in depth; only during these
+are there hooks on layers. Nothing is computed in another way because of it, and no random number is drawn.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from scram_plugin.training.sampling import due
+from scram_plugin.training.structures import leaves
+from scram_plugin.training.torch import patches, statistics
+from scram_plugin.training.torch.graph import Calls, Loss, Place, loss_of, named, unscaled
+from scram_plugin.training.torch.in_depth import InDepth
+from scram_plugin.training.torch.rows import Rows, Step, inputs_now
+from scram_plugin.training.torch.second_pass import first, hooked, untouched
+
+EXAMPLES = 32  # of a batch, for a second pass
+
+Flow = tuple[list[Place], list[str]]
+
+
+class Owner(Protocol):
+    """Who is told of the steps. What it raises ends the recording, not the training."""
+
+    broken: bool
+
+    def built(self, inputs: Any, outputs: Any, losses: list[Loss], flow: Flow | None) -> None:
+        """The first step has come to its loss."""
+
+    def stepped(self) -> None:
+        """A step has ended."""
+
+    def measured(self, batch: int, statistics: statistics.Named) -> None: ...
+
+    def nonfinite(self, batch: int, columns: tuple[str, ...], counts: np.ndarray) -> None:
+        """Where the first value that is not finite came up."""
+
+    def evaluated(self, inputs: Any) -> None:
+        """A forward pass that is none of the training."""
+
+    def iterated(self, loader: DataLoader[Any]) -> None: ...
+
+    def waited(self, seconds: float) -> None: ...
+
+    def fail(self, error: Exception) -> None: ...
+
+
+class Recorder:
+    """Hooks of one model and its optimisers; a step ends when the last of these has made one."""
+
+    def __init__(self, model: torch.nn.Module, optimizers: list[torch.optim.Optimizer], every: int, owner: Owner) -> None:
+        self.model, self.every, self.owner = model, every, owner
+        self.inner: torch.nn.Module = getattr(model, "_orig_mod", model)
+        self.inner = getattr(self.inner, "module", self.inner) if _parallel(self.inner) else self.inner
+        self.compiled = hasattr(model, "_orig_mod") or getattr(model, "_compiled_call_impl", None) is not None
+        parameters = [p for o in optimizers for g in o.param_groups for p in g["params"]] or list(model.parameters())
+        self.parameters = parameters
+        self.depth = InDepth(self.inner, parameters)
+        self.rows = Rows(self.depth.probe)
+        self.batch = 0  # steps so far
+        self._cpu = all(p.device.type == "cpu" for p in parameters)
+        self._traced = self._told = False
+        self._optimizers = optimizers
+        self._layer_hooks: contextlib.ExitStack = contextlib.ExitStack()
+        self._calls: Calls | None = None
+        self._losses: list[torch.Tensor] = []
+        self._inputs: Any = None
+        self._outputs: Any = None
+        self._seen: list[Loss] = []
+        self._loss: torch.Tensor | None = None
+        self._reached = self._measuring = self._enabled = False
+        before, after = self._guard(self._before_forward), self._guard(self._after_forward)
+        if getattr(model, "_compiled_call_impl", None) is not None:
+            self._handles: list[Any] = [_AroundCompiled(model, before, after)]
+        else:
+            pre = model.register_forward_pre_hook(before, with_kwargs=True)
+            self._handles = [pre, model.register_forward_hook(after)]
+        for optimizer in optimizers:
+            self._handles.append(optimizer.register_step_pre_hook(self._guard(self._before_step)))
+        if optimizers:
+            self._handles.append(optimizers[-1].register_step_post_hook(self._guard(self._after_step)))
+        self.before_backward = self._guard(self._before_backward)
+        self.after_backward = self._guard(self._after_backward)
+        self.iterated, self.waited = self._guard(owner.iterated), self._guard(owner.waited)
+        patches.add(self)
+
+    def close(self) -> None:
+        patches.remove(self)
+        self._layer_hooks.close()
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+
+    def _guard(self, method: Callable[..., Any]) -> Callable[..., None]:
+        """`method` so that it never raises, is no part of what is compiled, and leaves no trace in the graph."""
+
+        @functools.wraps(method)
+        def guarded(*args: Any, **kwargs: Any) -> None:
+            if self.owner.broken:
+                return
+            self._enabled = torch.is_grad_enabled()
+            try:
+                with torch.no_grad():
+                    method(*args, **kwargs)
+            except Exception as error:
+                self._layer_hooks.close()
+                self.owner.fail(error)
+
+        return torch.compiler.disable(guarded)
+
+    # ---- one step, in the order of its events
+
+    def _before_forward(self, module: torch.nn.Module, args: Any, kwargs: Any) -> None:
+        if not (module.training and self._enabled):
+            self._inputs = None
+            self.owner.evaluated((args, kwargs))
+            return
+        if self._losses and next((p.grad for p in self.parameters if p.requires_grad), None) is None:
+            self._losses = []  # their gradients were thrown away: a step that a scaler has skipped
+        self._inputs, self._reached = (args, kwargs), False
+        self._measuring = due(self.batch, self.every)
+        self._x = statistics.numbers("x", self._inputs)
+        self._versions = [t._version for _, t in self._x]
+        self._values = {} if self.rows.hold else inputs_now(self._x)
+        if self._measuring:
+            self.depth.begin(self._x)
+        if self.compiled and (self._measuring or not self._told):
+            self._second_pass()
+        if not self.compiled and not self._told:
+            calls = self._calls = Calls()
+            self._layer_hooks.enter_context(hooked(self.inner, self._guard(calls.begin), self._guard(calls.end)))
+        elif not self.compiled and self._measuring:
+            self._layer_hooks.enter_context(hooked(self.inner, None, self._guard(self.depth.look)))
+
+    def _after_forward(self, module: torch.nn.Module, args: Any, output: Any) -> None:
+        self._layer_hooks.close()
+        if self._inputs is None:
+            return
+        self._outputs = output
+        leaf = next((t for t in leaves(output) if isinstance(t, torch.Tensor) and t.requires_grad), None)
+        if leaf is not None:
+            leaf.register_hook(self._reach)  # whether a way back comes through this model
+
+    def _reach(self, gradient: Any) -> None:
+        self._reached = True
+
+    def _before_backward(self, tensors: Any) -> None:
+        loss = tensors if isinstance(tensors, torch.Tensor) else next(iter(tensors), None)
+        self._loss = None
+        if self._inputs is None or not isinstance(loss, torch.Tensor) or loss.numel() != 1:
+            return
+        self._seen = loss_of(loss)
+        self._loss = unscaled(loss)
+        if not self._told:
+            self._told = True
+            nodes = Calls().nodes(self._outputs) if self._calls is None else self._calls.nodes(self._outputs)
+            flow = self._calls.places(nodes) if self._calls is not None else None
+            self._calls = None
+            self.owner.built(self._inputs, self._outputs, named(self._seen, nodes), flow)
+        if self._cpu and not self._traced and not _finite(self._loss):
+            self._trace()
+
+    def _after_backward(self) -> None:
+        if self._reached and self._loss is not None:
+            self._losses.append(self._loss)
+            self._reached = False
+            if not self._optimizers:
+                self._after_step()
+
+    def _before_step(self, *_: Any) -> None:
+        if self._measuring and self._losses:
+            self.depth.before_step()
+
+    def _after_step(self, *_: Any) -> None:
+        if not self._losses or self._inputs is None:
+            return
+        losses, self._losses = self._losses, []
+        y = [(f"y{i}", s.target) for i, s in enumerate(self._seen) if s.target is not None and s.target.numel()]
+        y_pred = statistics.numbers("y_pred", self._outputs)
+        loss = losses[0] if len(losses) == 1 else torch.stack([each.reshape(()) for each in losses]).sum()
+        tensors = [*self._x, *y, *y_pred]
+        if self._values:
+            tensors = tensors[len(self._x) :]
+        versions = ([] if self._values else self._versions) + [t._version for _, t in (*y, *y_pred)]
+        self.rows.add(Step(time.time(), loss, tensors, versions, self._values))
+        number, self.batch = self.batch, self.batch + 1
+        if self._measuring:
+            found = self.depth.after_step()
+            found += statistics.tensors([], y, y_pred)
+            if self._optimizers:
+                rate = self._optimizers[0].param_groups[0]["lr"]
+                found.append(("learning_rate", torch.as_tensor(rate, dtype=torch.float32)))
+            self.owner.measured(number, found)
+        self._inputs = self._outputs = None
+        self._seen = []
+        self.owner.stepped()
+
+    # ---- looking twice
+
+    def _second_pass(self) -> None:
+        """The layers of a model that is compiled cannot be looked at: some examples go through its parts once more."""
+        args, kwargs = first(self._inputs, EXAMPLES)
+        if not self._told:
+            calls = Calls()
+            with untouched(self.inner), hooked(self.inner, calls.begin, calls.end), torch.enable_grad():
+                outputs = self.inner._call_impl(*args, **kwargs)
+            self.flow_of_second_pass = calls.places(calls.nodes(outputs))
+            return
+        with untouched(self.inner), hooked(self.inner, None, self.depth.look):
+            self.inner._call_impl(*args, **kwargs)
+
+    def _trace(self) -> None:
+        """Where the first value that is not finite came up: in the step before, if weights are not; else in this one."""
+        self._traced = True
+        weights = [(f"weight/{name}", p) for name, p in self.depth.variables()]
+        columns, counts = statistics.flaws(weights)
+        if counts.any():
+            gradients = [
+                (f"gradient/{name}", self._slot(p))
+                for name, p in zip((n for n, _ in self.depth.variables()), self.parameters, strict=True)
+            ]
+            found = statistics.flaws([(name, slot) for name, slot in gradients if slot is not None])
+            self.owner.nonfinite(max(self.batch - 1, 0), (*found[0], *columns), np.concatenate([found[1], counts]))
+            return
+        flow: list[tuple[str, torch.Tensor]] = [*self._x]
+        flow += [(f"y{i}", s.target) for i, s in enumerate(self._seen) if s.target is not None]
+
+        def look(path: str, module: torch.nn.Module, output: Any) -> None:
+            flow.extend((f"layer/{path}", t.detach()) for t in leaves(output) if isinstance(t, torch.Tensor))
+
+        args, kwargs = self._inputs
+        with untouched(self.inner), hooked(self.inner, None, look):
+            self.inner._call_impl(*args, **kwargs)
+        flow += statistics.numbers("y_pred", self._outputs)
+        if self._loss is not None:
+            flow.append(("loss", self._loss))
+        self.owner.nonfinite(self.batch, *statistics.flaws([*flow, *weights]))
+
+    def _slot(self, parameter: torch.nn.Parameter) -> torch.Tensor | None:
+        """What an optimiser keeps of a parameter's gradients: not finite from the first gradient on that was not."""
+        for optimizer in self._optimizers:
+            state = optimizer.state.get(parameter, {})
+            for name in ("exp_avg", "momentum_buffer", "square_avg", "sum"):
+                if isinstance(state.get(name), torch.Tensor):
+                    return state[name]
+        return None
+
+
+class _AroundCompiled:
+    """Hooks around a model that was compiled in place: its own hooks would become a part of what is compiled."""
+
+    def __init__(self, model: torch.nn.Module, before: Callable[..., None], after: Callable[..., None]) -> None:
+        self._model, self._original = model, model._compiled_call_impl
+        original = self._original
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            before(model, args, kwargs)
+            output = original(*args, **kwargs)  # type: ignore[misc]
+            after(model, args, output)
+            return output
+
+        model._compiled_call_impl = self._call = call
+
+    def remove(self) -> None:
+        if self._model._compiled_call_impl is self._call:
+            self._model._compiled_call_impl = self._original
+
+
+def _parallel(model: torch.nn.Module) -> bool:
+    return isinstance(model, torch.nn.DataParallel | torch.nn.parallel.DistributedDataParallel)
+
+
+def _finite(loss: torch.Tensor | None) -> bool:
+    value = 0.0 if loss is None else loss.item()
+    return value - value == 0.0

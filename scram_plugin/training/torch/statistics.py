@@ -1,0 +1,188 @@
+"""Raw statistics of PyTorch tensors: pairs of names and 0-dimensional tensors (or vectors) that stay on their device.
+
+The columns are those of `training/keras/statistics.py`; what each means stands in `schema.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from scram_plugin.schema import MAX_CHANNELS
+from scram_plugin.training.structures import leaves
+
+Named = list[tuple[str | list[str], torch.Tensor]]
+Tensors = list[tuple[str, torch.Tensor]]
+
+MAX_TENSORS = 8  # inputs, targets or outputs of one model that are measured; further ones are left out
+MAX_VALUES = 1 << 16  # of a layer's output: the first examples that hold so many; a mean over them is exact to a percent
+MAX_SAMPLED = 1 << 14  # of a large variable: so many values, drawn once, tell how far a step moved it, to a percent
+SATURATED = 0.97  # of the way to a bound: there the slope of tanh is 6 % of its greatest
+
+
+def numbers(prefix: str, structure: Any) -> Tensors:
+    """The dense tensors of a structure that hold numbers, detached, named ``x0``, ``x1``, ..."""
+    found = []
+    for i, leaf in enumerate(leaves(structure)[:MAX_TENSORS]):
+        if isinstance(leaf, torch.Tensor) and leaf.layout is torch.strided and leaf.dim() and leaf.numel() and _plain(leaf):
+            found.append((f"{prefix}{i}", leaf.detach()))
+    return found
+
+
+def _plain(tensor: torch.Tensor) -> bool:
+    return not (tensor.is_complex() or tensor.is_quantized or tensor.is_nested or tensor.device.type == "meta")
+
+
+def mean(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.mean(dtype=torch.float32)
+
+
+def nonfinite(tensor: torch.Tensor) -> torch.Tensor:
+    """How many values are NaN or infinite."""
+    return (tensor.numel() - torch.isfinite(tensor).sum()).float()
+
+
+def summary(name: str, tensor: torch.Tensor) -> Named:
+    """min, max, mean, std, fraction of zeros and number of non-finite values over all of a tensor, shape (batch, ...).
+
+    Also min, max, mean and std of each channel where there are at most 64: the last axis of two or three, else, as PyTorch
+    lays out images, the second.
+    """
+    values = tensor.float()
+    axis = 1 if tensor.dim() >= 4 else -1
+    channels = tensor.shape[axis] if tensor.dim() > 1 else 1
+    apart = channels if 1 < channels <= MAX_CHANNELS else 0
+    rows = values.movedim(axis, -1).reshape(-1, apart) if apart else values.reshape(-1, 1)
+    low, high = torch.aminmax(rows, dim=0)
+    variance, means = torch.var_mean(rows, dim=0, correction=0)
+    overall = means.mean()
+    everything: Named = [
+        (f"{name}/min", low.min()),
+        (f"{name}/max", high.max()),
+        (f"{name}/mean", overall),
+        (f"{name}/std", (variance + (means - overall).square()).mean().sqrt()),
+        (f"{name}/zero", (values == 0).float().mean()),
+        (f"{name}/nonfinite", nonfinite(values)),
+    ]
+    if apart:
+        for statistic, found in (("min", low), ("max", high), ("mean", means), ("std", variance.sqrt())):
+            everything.append(([f"{name}/{statistic}/{channel}" for channel in range(apart)], found))
+    return everything
+
+
+def label_counts(name: str, labels: torch.Tensor, classes: int) -> Named:
+    """How many labels of a batch belong to each class, and how many to none."""
+    flat = labels.reshape(-1, 1).float()
+    each = (flat == torch.arange(classes, device=flat.device)).sum(dim=0).float()
+    return [
+        ([f"{name}/count/{label}" for label in range(classes)], each),
+        (f"{name}/count/other", flat.shape[0] - each.sum()),
+    ]
+
+
+def tensors(x: Tensors, y: Tensors, y_pred: Tensors) -> Named:
+    """Summaries of inputs, targets and outputs, and how many examples are labelled, and predicted, as each class."""
+    found: Named = []
+    for name, tensor in [*x, *y, *y_pred]:
+        found += summary(name, tensor)
+    for (name, labels), (prediction, outputs) in zip(y, y_pred, strict=False):
+        classes = outputs.shape[-1] if outputs.dim() == 2 else 0
+        if not 1 < classes <= MAX_CHANNELS:
+            continue
+        if labels.dim() == 1 or labels.shape[-1] == 1:
+            found += label_counts(name, labels, classes)
+        elif labels.shape[-1] == classes:
+            found += label_counts(name, labels.argmax(dim=-1), classes)
+        found += label_counts(prediction, outputs.argmax(dim=-1), classes)
+    return found
+
+
+def first_examples(tensor: torch.Tensor) -> torch.Tensor:
+    """The first examples of a layer's output, shape (batch, ...): `MAX_VALUES` values of it, and at least one example."""
+    each = tensor.numel() // max(tensor.shape[0], 1)
+    return tensor[: max(MAX_VALUES // max(each, 1), 1)]
+
+
+ACTIVATED = {"relu": torch.relu, "relu6": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
+
+
+def activation(path: str, output: torch.Tensor, kind: str | None) -> Named:
+    """Of one layer's output (after its activation) mean, standard deviation and number of non-finite values; of ReLU also
+    the fraction of zeros, of tanh and sigmoid how much of it is `saturated`: within 3 % of a bound."""
+    deviation, middle = torch.std_mean(output, correction=0)
+    found: Named = [
+        (f"layer/{path}/mean", middle),
+        (f"layer/{path}/std", deviation),
+        (f"layer/{path}/nonfinite", nonfinite(output)),
+    ]
+    if kind in ("relu", "relu6"):
+        found.append((f"layer/{path}/zero", (output == 0).float().mean()))
+    elif kind == "tanh":
+        found.append((f"layer/{path}/saturated", (output.abs() > SATURATED).float().mean()))
+    elif kind == "sigmoid":
+        found.append((f"layer/{path}/saturated", ((output - 0.5).abs() > SATURATED / 2).float().mean()))
+    return found
+
+
+def active_units(output: torch.Tensor) -> torch.Tensor:
+    """Of each unit (entry of the last axis, or of the second of images), whether it is not 0 for any example or place."""
+    axis = 1 if output.dim() >= 4 else output.dim() - 1
+    return (output != 0).movedim(axis, -1).reshape(-1, output.shape[axis]).any(dim=0)
+
+
+def sampled(variable: torch.Tensor) -> torch.Tensor:
+    """A copy of the values of a variable, or of `MAX_SAMPLED` of a larger one, always the same, drawn at random."""
+    flat = variable.detach().reshape(-1)
+    if flat.numel() <= MAX_SAMPLED:
+        return flat.float() if flat.dtype != torch.float32 else flat.clone()
+    return flat[_drawn(flat.numel(), str(flat.device))].float()
+
+
+@functools.lru_cache(maxsize=64)
+def _drawn(size: int, device: str) -> torch.Tensor:
+    return torch.from_numpy(np.sort(np.random.default_rng(0).choice(size, MAX_SAMPLED, replace=False))).to(device)
+
+
+def changes(
+    names: Sequence[str], gradients: torch.Tensor, variables: Sequence[torch.Tensor], before: Sequence[torch.Tensor]
+) -> Named:
+    """The norms of gradients (given: one for each variable), of the variables after the step, and of the change."""
+    if not names:
+        return []
+    weights = norms(variables)
+    moved = [sampled(v) - old for v, old in zip(variables, before, strict=True)]
+    shares = torch.tensor([old.numel() / max(v.numel(), 1) for v, old in zip(variables, before, strict=True)])
+    updates = norms(moved) / shares.sqrt().to(weights.device)
+    kinds = (("gradient", gradients), ("weight", weights), ("update", updates))
+    return [([f"{kind}/{name}/norm" for name in names], values) for kind, values in kinds]
+
+
+def norms(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The Euclidean norm of each tensor, shape (tensors,), on the device of the first."""
+    whole = [t.detach() if t.dtype == torch.float32 else t.detach().float() for t in tensors]
+    found = torch._foreach_norm(whole, 2.0)
+    return torch.stack([norm.to(found[0].device) for norm in found])
+
+
+def flaws(named: Sequence[tuple[str, torch.Tensor]]) -> tuple[tuple[str, ...], np.ndarray]:
+    """How many values of each tensor are NaN, and how many infinite; tensors of the same name are taken together."""
+    found: dict[str, float] = {}
+    for name, value in named:
+        for kind, which in (("nan", torch.isnan), ("infinite", torch.isinf)):
+            key = f"{name}/{kind}"
+            found[key] = found.get(key, 0.0) + float(which(value).sum())
+    return tuple(found), np.array(list(found.values()), np.float32)
+
+
+def flatten(statistics: Named) -> tuple[tuple[str, ...], torch.Tensor]:
+    """All names, and all values as one float32 vector."""
+    names: list[str] = []
+    for name, _ in statistics:
+        names += [name] if isinstance(name, str) else name
+    parts = [values.reshape(-1).float() for _, values in statistics]
+    device = parts[0].device if parts else torch.device("cpu")
+    return tuple(names), torch.cat([part.to(device) for part in parts]) if parts else torch.zeros(0)

@@ -1,0 +1,334 @@
+"""`watch`: what a PyTorch training does, logged for SCRAM."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import itertools
+import json
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from scram_plugin import schema
+from scram_plugin.training import blocks, call_site
+from scram_plugin.training.process import Clock
+from scram_plugin.training.sampling import Thinning
+from scram_plugin.training.session import session
+from scram_plugin.training.summary_writer import SummaryWriter
+from scram_plugin.training.torch import loop, statistics
+from scram_plugin.training.torch.data_facts import data_facts, loader_facts
+from scram_plugin.training.torch.graph import Loss
+from scram_plugin.training.torch.model_facts import facts
+from scram_plugin.training.torch.recording import Flow, Recorder
+
+BLOCK = 128  # steps in a block, at most
+SECONDS = 5.0  # and seconds between two blocks, at most
+EVERY = 50  # the default sampling
+LOOKS = 200  # times as long as a review took, the training goes on before the next one
+PARTS = 8  # batches of validation data that are measured
+
+
+def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
+    """An exception inside SCRAM becomes one warning; after it nothing more is recorded."""
+
+    @functools.wraps(method)
+    def wrapper(self: Watch, *args: Any, **kwargs: Any) -> Any:
+        if self.broken:
+            return None
+        try:
+            with torch.no_grad():
+                return method(self, *args, **kwargs)
+        except Exception as error:
+            self.fail(error)
+            return None
+
+    return wrapper
+
+
+class Watch:
+    """A training that is watched, until `close` or the end of the ``with`` block.
+
+    Example::
+
+        with scram_plugin.watch(model, optimizer, log_dir="logs/exp1") as scram:
+            for epoch in range(10):
+                for x, y in loader:
+                    optimizer.zero_grad()
+                    loss = loss_function(model(x), y)
+                    loss.backward()
+                    optimizer.step()
+                scram.log(val_loss=validate(model))
+
+    Args:
+        model: the module that is called in each step. It may be compiled, or wrapped for several devices.
+        optimizer: the optimiser, or several; a step ends when the last one has stepped. Without it, with the way back.
+        log_dir: where to write. What `log` is given goes to ``train/`` and ``validation/`` below it, SCRAM's own to ``scram/``.
+        every: measure layers, gradients, inputs and outputs in detail in every n-th step. The loss of every step is recorded.
+        source: record the lines of the program that make the model and train it, so that fixes can be shown in them.
+        print_findings: print new errors and warnings when `log` is called and at the end, errors at once.
+        stop_on: "error" sets `should_stop` after a new finding of that severity; None never does.
+        on_finding: called with each new finding, a dictionary as in ``scram check --format json``.
+
+    Raises TypeError or ValueError for arguments that make no sense. While it is open, nothing of the training is changed: on
+    the CPU losses and weights are bit for bit those without it. An exception inside it becomes one warning.
+    """
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        optimizer: torch.optim.Optimizer | list[torch.optim.Optimizer] | tuple[torch.optim.Optimizer, ...] | None = None,
+        log_dir: str | os.PathLike[str] = "logs",
+        every: int = EVERY,
+        source: bool = True,
+        print_findings: bool = True,
+        stop_on: str | None = None,
+        on_finding: Callable[[dict[str, Any]], None] | None = None,
+    ) -> None:
+        optimizers = list(optimizer) if isinstance(optimizer, list | tuple) else [optimizer] if optimizer is not None else []
+        if not isinstance(model, torch.nn.Module):
+            raise TypeError(f"model is a {type(model).__name__}: give the torch.nn.Module that is trained")
+        if wrong := [o for o in optimizers if not isinstance(o, torch.optim.Optimizer)]:
+            raise TypeError(f"optimizer is a {type(wrong[0]).__name__}: give a torch.optim.Optimizer, or a list of them")
+        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+            raise ValueError(f"every={every!r}: give a whole number of batches, at least 1")
+        if stop_on not in (None, "error"):
+            raise ValueError(f'stop_on={stop_on!r}: give "error" or None')
+        self.log_dir, self.every, self.stop_on = os.fspath(log_dir), every, stop_on
+        self.model, self.optimizers = model, optimizers
+        self.broken = self.should_stop = False
+        self._session = session(model, self.log_dir)
+        self._first = self._session.batches  # steps that were made before this watch
+        self._times: list[float] = []
+        self._means: list[tuple[np.ndarray, np.ndarray]] = []  # losses of the epoch
+        self._measured: list[tuple[tuple[str, ...], int, float, np.ndarray]] = []
+        self._clock = Clock()
+        # by columns: a part of the model that is not called in each step has no statistics in the others
+        self._thinnings: dict[tuple[str, ...], Thinning] = {}
+        self._flushed, self._next_look = time.monotonic(), 0.0
+        self._resumed = self._session.batches > 0
+        self._epoch, self._logged = self._session.epochs, False
+        self._loaders: list[DataLoader[Any]] = []  # those that were iterated, the last one last
+        self._training_loader: DataLoader[Any] | None = None
+        self._again = False  # the training's loader was started anew
+        self._validation: list[statistics.Named] = []
+        self._facts: dict[str, Any] = {}
+        frame = call_site.user_frame(sys._getframe())
+        self._source = call_site.source(frame, loop.roles) if source and frame is not None else None
+        self._reporter: Any = None
+        if print_findings or stop_on or on_finding:
+            from scram_plugin.training.printing import Reporter
+
+            self._reporter = Reporter(self.log_dir, print_findings, on_finding)
+        self._writer: SummaryWriter | None = SummaryWriter(self.log_dir, lambda: None, self.fail)
+        self._recorder: Recorder | None = None
+        try:
+            self._recorder = Recorder(model, optimizers, every, self)
+        except Exception as error:
+            self.fail(error)
+        atexit.register(self._exit)
+
+    # ---- what the program calls
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._end(kind.__name__ if kind is not None else "finished")
+
+    def close(self) -> None:
+        """The training has ended: write what is left, and leave the model and its optimiser as they were."""
+        self._end("finished")
+
+    @_guarded
+    def log(self, epoch: int | None = None, **metrics: Any) -> None:
+        """An epoch has ended; `metrics` of the validation begin with ``val_``: ``log(accuracy=0.9, val_loss=0.3)``.
+
+        `epoch` counts from 0 and goes on by itself if it is not given; so the training loss, the mean over the epoch's steps.
+        """
+        if self._writer is None:
+            return
+        if epoch is not None:
+            self._epoch = int(epoch)
+        self._flush()
+        values = {name: float(value) for name, value in metrics.items()}
+        steps = [loss for loss, _ in self._means]
+        if steps and "loss" not in values:
+            values["loss"] = float(np.mean(np.concatenate(steps)))
+        training = {f"epoch_{name}": value for name, value in values.items() if not name.startswith("val_")}
+        if self.optimizers:
+            training["epoch_learning_rate"] = float(self.optimizers[0].param_groups[0]["lr"])
+        self._writer.scalars("train", self._epoch, training)
+        validation = {f"epoch_{name[4:]}": value for name, value in values.items() if name.startswith("val_")}
+        if validation:
+            self._writer.scalars("validation", self._epoch, validation)
+        self._epoch, self._logged, self._means = self._epoch + 1, True, []
+        self._session.epochs = self._epoch
+        self._look()
+        if self._reporter is not None:
+            self._reporter.show()
+
+    # ---- what the recorder tells
+
+    def built(self, inputs: Any, outputs: Any, losses: list[Loss], flow: Flow | None) -> None:
+        assert self._recorder is not None
+        flow = flow or getattr(self._recorder, "flow_of_second_pass", None)
+        self._training_loader = self._loaders[-1] if self._loaders else None
+        fit: dict[str, Any] = {"every": self.every}
+        if self._training_loader is not None:
+            fit |= loader_facts(self._training_loader)
+        x = statistics.numbers("x", inputs)
+        if not fit.get("batch_size") and x:
+            fit["batch_size"] = len(x[0][1])
+        tensors = {"inputs": [t for _, t in x], "outputs": outputs}
+        optimizer = self.optimizers[0] if self.optimizers else None
+        built = facts(self._recorder.inner, optimizer, flow, losses, tensors, fit, self._source)
+        built["jit_compile"] = self._recorder.compiled
+        if self._training_loader is not None:
+            built["data"] = {"training": data_facts(self._training_loader)}
+        built["session"], built["resumed"] = self._session.id, self._resumed
+        self._facts = built
+        self._recorder.depth.told(built["model"]["layers"])
+        if self._writer is not None:
+            self._writer.text(schema.FACTS_TAG, json.dumps(built, default=str))
+
+    def stepped(self) -> None:
+        assert self._recorder is not None
+        self._session.batches = self._first + self._recorder.batch
+        if len(self._recorder.rows) >= BLOCK or time.monotonic() - self._flushed > SECONDS:
+            self._flush()
+
+    def measured(self, batch: int, found: statistics.Named) -> None:
+        columns, vector = statistics.flatten(found)
+        self._measured.append((columns, self._first + batch, time.time(), vector.cpu().numpy()))
+
+    def nonfinite(self, batch: int, columns: tuple[str, ...], counts: np.ndarray) -> None:
+        if self._writer is not None:
+            self._writer.rows(schema.ORIGIN, columns, np.array([self._first + batch]), np.array([time.time()]), counts[None])
+        self._flush_and_look()
+
+    def evaluated(self, inputs: Any) -> None:
+        if len(self._validation) >= PARTS or self._recorder is None or not self._recorder.batch:
+            return
+        x = statistics.numbers("x", inputs)
+        if x and not self._validation and self._loaders and self._loaders[-1] is not self._training_loader:
+            self._told_of_validation(self._loaders[-1])
+        if x:
+            self._validation.append(statistics.tensors(x, [], []))
+            if len(self._validation) == PARTS:
+                self._write_validation()
+
+    def iterated(self, loader: DataLoader[Any]) -> None:
+        if loader is self._training_loader and self._recorder is not None:
+            self._again = True
+            if not self._logged:  # nobody tells of epochs
+                self._flush()
+                self._epoch += 1
+                self._session.epochs = self._epoch
+        self._loaders = [known for known in self._loaders[-3:] if known is not loader] + [loader]
+
+    def waited(self, seconds: float) -> None:
+        self._clock.waits.append(seconds)
+
+    def fail(self, error: Exception) -> None:
+        if self.broken:
+            return
+        self.broken = True
+        if self._recorder is not None:
+            self._recorder.close()
+        if self._writer is not None:
+            self._writer.stop()
+        report = "" if isinstance(error, OSError) else "; please report this"
+        warnings.warn(f"SCRAM stopped recording: {type(error).__name__}: {error}. The training goes on{report}.", stacklevel=2)
+
+    # ---- writing
+
+    def _told_of_validation(self, loader: DataLoader[Any]) -> None:
+        self._facts.setdefault("data", {})["validation"] = data_facts(loader)
+        self._facts["fit"]["validation"] = True
+        if self._writer is not None:
+            self._writer.text(schema.FACTS_TAG, json.dumps(self._facts, default=str))
+
+    def _write_validation(self) -> None:
+        if self._writer is None or not self._validation:
+            return
+        rows = [statistics.flatten(part) for part in self._validation]
+        same = [values.cpu().numpy() for columns, values in rows if columns == rows[0][0]]
+        blocks.write_validation(self._writer, (rows[0][0], np.stack(same)), self._session.batches)
+        self._validation += [[]] * (PARTS - len(self._validation))  # once a training
+
+    def _flush(self) -> None:
+        self._flushed = time.monotonic()
+        if self._recorder is None or self._writer is None:
+            return
+        taken = self._recorder.rows.take()
+        at = self._first + self._recorder.batch - sum(len(times) for _, _, times in taken)
+        times: list[float] = []
+        for columns, matrix, ended in taken:
+            values = np.concatenate([np.full((len(matrix), 1), self._epoch, np.float32), matrix], axis=1)
+            self._writer.rows(schema.BATCHES, ("epoch", *columns), np.arange(at, at + len(ended)), np.array(ended), values)
+            self._means.append((matrix[:, 0], matrix[:, 0]))
+            at += len(ended)
+            times += ended
+        measured, self._measured = self._measured, []
+        for columns, group in itertools.groupby(measured, key=lambda entry: entry[0]):
+            _, steps, when, vectors = zip(*group, strict=True)
+            thinning = self._thinnings.setdefault(columns, Thinning())
+            self._writer.rows(schema.STATISTICS, columns, np.array(steps), np.array(when), list(vectors), thinning)
+        if measured:
+            blocks.write_process(self._writer, self._clock.row(times), measured[-1][1], measured[-1][2])
+
+    def _flush_and_look(self) -> None:
+        """Something is lost already: tell it at once."""
+        self._flush()
+        self._next_look = 0.0
+        self._look()
+        if self._reporter is not None:
+            self._reporter.show()
+
+    def _look(self) -> None:
+        """Review what is on disk."""
+        begin = time.monotonic()
+        if self._reporter is None or self._writer is None or begin < self._next_look:
+            return
+        self._writer.flush()
+        new = self._reporter.look()
+        # epochs may be shorter than a review: it is given a two-hundredth of the time at most
+        self._next_look = time.monotonic() + LOOKS * (time.monotonic() - begin)
+        if self.stop_on is not None and any(finding["severity"] == self.stop_on for finding in new):
+            self.should_stop = True
+
+    def _exit(self) -> None:
+        self._end("SystemExit")
+
+    def _end(self, how: str) -> None:
+        if self._recorder is not None:
+            self._recorder.close()
+        if self._writer is None:
+            return
+        atexit.unregister(self._exit)
+        if not self.broken:
+            self._finish(how)
+        writer, self._writer = self._writer, None
+        writer.close()
+
+    @_guarded
+    def _finish(self, how: str) -> None:
+        assert self._writer is not None
+        self._flush()
+        if any(self._validation):
+            self._validation = [part for part in self._validation if part]
+            self._write_validation()
+        self._writer.text(schema.END_TAG, how)
+        self._next_look = 0.0
+        self._look()
+        if self._reporter is not None:
+            self._reporter.show()
