@@ -26,7 +26,7 @@ a sum that is not finite from the batch on that made a weight so.
   tanh and sigmoid ``saturated`` (fraction within 3 % of a bound). Of large outputs the first examples of the batch are taken.
 * ``gradient/<variable>/norm``, ``weight/<variable>/norm`` (after the step), ``update/<variable>/norm`` (Euclidean; that
   of the change of a large variable is estimated from 16,384 of its values); of gradients and weights ``nonfinite`` (a count).
-  ``learning_rate``.
+  ``learning_rate``. ``gradient/kept``: 1 if the gradients of the step before were still there when this one's way back began.
 
 ``origin``, one row for the first batch whose loss or weights were not finite: ``<thing>/nan`` and ``<thing>/infinite``
 (counts) of ``x0``, ``y0``, ``layer/<path>``, ``y_pred0``, ``loss``, ``gradient/<variable>`` and ``weight/<variable>`` (after

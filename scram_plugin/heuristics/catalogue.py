@@ -46,6 +46,7 @@ from scram_plugin.heuristics.installed import installed
 from scram_plugin.heuristics.layers import (
     dead_relu,
     exploding_gradients,
+    kept_gradients,
     nonfinite_origin,
     saturated_activations,
     update_ratio,
@@ -107,6 +108,7 @@ HEURISTICS = (
     saturated_activations.HEURISTIC,
     vanishing_gradients.HEURISTIC,
     exploding_gradients.HEURISTIC,
+    kept_gradients.HEURISTIC,
     update_ratio.HEURISTIC,
 )
 
@@ -152,6 +154,7 @@ EXPLAINS: dict[str, frozenset[str]] = {
     "input-distribution-shift": frozenset(
         {"overfitting", "noisy-validation", "metric-loss-disagreement", "validation-better-than-training", "no-learning"}
     ),
+    "kept-gradients": _STANDSTILL | _UNREST | _NAN | (_LAYERS - {"saturated-activations"}),
     "exploding-gradients": _UNREST | {"update-ratio", "dead-relu", "output-collapse"},
     "saturated-activations": _STANDSTILL | {"vanishing-gradients"},
     "vanishing-gradients": _STANDSTILL | {"dead-relu"},

@@ -33,6 +33,7 @@ _LAYER: dict[str, Any] = {
     "from": [TEXT],
     "paths": [[TEXT]],
 }
+_SHAPES = {"output": [(int,)], "compared": [(int,)], "target": [(int,)]}
 _LAYER["layers"] = [_LAYER]
 _DATA = {"samples": (int,), "counts": [NUMBER], "changes": (int,)}
 SHAPE: dict[str, Any] = {
@@ -50,7 +51,7 @@ SHAPE: dict[str, Any] = {
         "paths": [[TEXT]],
         "layers": [_LAYER],
     },
-    "loss": {"name": TEXT, "class": TEXT, "from_logits": (bool,), "custom": (bool,), "source": TEXT},
+    "loss": {"name": TEXT, "class": TEXT, "from_logits": (bool,), "custom": (bool,), "source": TEXT, "shapes": _SHAPES},
     "optimizer": {"class": TEXT, "learning_rate": NUMBER, "schedule": (bool,), "settings": {}},
     "dtype_policy": TEXT,
     "fit": {

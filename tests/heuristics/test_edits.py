@@ -4,7 +4,8 @@ import ast
 
 import pytest
 
-from scram_plugin.heuristics.edits import add_callback, add_dropout, insert_first_layer, set_learning_rate
+from scram_plugin.heuristics.edits import add_callback, add_dropout, set_learning_rate
+from scram_plugin.heuristics.edits.keras import insert_first_layer
 
 
 def facts(*statements, file="train.py", imports="import keras"):

@@ -12,8 +12,8 @@ from scram_plugin import schema
 from scram_plugin.heuristics.curves.judged import chance_level, enough, level, loss, rate_as_cause, reached
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.curves.shape import SURE, shape_of
+from scram_plugin.heuristics.edits import set_in_layers
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option
-from scram_plugin.heuristics.layer_edits import set_in_layers
 from scram_plugin.heuristics.measured import RECURRENT, chooses_class, dead_units, known_layers, late, steps_of_kernels
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page

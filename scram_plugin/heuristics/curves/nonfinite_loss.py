@@ -12,9 +12,8 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.curves.judged import USUAL
-from scram_plugin.heuristics.edits import set_learning_rate
+from scram_plugin.heuristics.edits import clip_gradients, set_learning_rate
 from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, NotChecked
-from scram_plugin.heuristics.layer_edits import set_in_optimizer
 from scram_plugin.heuristics.measured import RECURRENT, known_layers
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
@@ -231,7 +230,7 @@ def _custom_loss(run: TrainingRun) -> tuple[float, Cause]:
     loss = run.facts.get("loss", {})
     source = str(loss.get("source") or "")
     if not loss.get("custom"):
-        return -1.0, Cause("custom-loss", "", "The loss is Keras's own." if loss.get("custom") is False else "")
+        return -1.0, Cause("custom-loss", "", "The loss is the framework's own." if loss.get("custom") is False else "")
     found = sorted(set(re.findall(r"\b(log|sqrt|exp|divide|pow|norm)\b(?=\()", source)) | ({"/"} if "/" in source else set()))
     if found:
         return 5.0, Cause("custom-loss", f"The loss {loss.get('name')} is your own and uses {', '.join(found)}.")
@@ -247,8 +246,7 @@ def _recurrent(run: TrainingRun) -> tuple[float, Cause]:
     if not names:
         return -0.5, Cause("recurrent")
     said = f"{names[0].name} multiplies by the same weights at each step of a sequence, so that small growth becomes large."
-    optimizer = str(run.facts.get("optimizer", {}).get("class"))
-    return 1.5, Cause("recurrent", said, edit=set_in_optimizer(run.facts, optimizer, "clipnorm", "1.0"))
+    return 1.5, Cause("recurrent", said, edit=clip_gradients(run.facts))
 
 
 def _float16(run: TrainingRun) -> tuple[float, Cause]:

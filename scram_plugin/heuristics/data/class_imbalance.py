@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
+from scram_plugin.heuristics.edits import weigh_classes
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, TooEarly
-from scram_plugin.heuristics.layer_edits import set_in_fit
 from scram_plugin.heuristics.measured import HOW, chooses_class, class_counts
 from scram_plugin.heuristics.names import takes_logits
 from scram_plugin.heuristics.page import Page
@@ -53,7 +53,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if curve is None:
         raise NotChecked("no training loss was logged", HOW)
     weights = {int(i): round(float(counts.sum() / (len(present) * n)), 3) for i, n in enumerate(counts) if n}
-    edit = set_in_fit(run.facts, "class_weight", str(weights)) if len(weights) <= 20 else None
+    edit = weigh_classes(run.facts, weights) if len(weights) <= 20 else None
     yield Finding(
         severity="warning" if said else "info",
         confidence="likely" if said else "certain",

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
+from scram_plugin.heuristics.edits import change_validation
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
-from scram_plugin.heuristics.layer_edits import wrap_validation
 from scram_plugin.heuristics.measured import HOW
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
@@ -63,7 +63,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     larger = "validation" if np.hypot(mean_v, spread_v) > np.hypot(mean, spread) else "training"
     edit = None
     if scaled and feature is None and larger == "validation" and 200 < factor < 300 and 100 < high_v <= 255:
-        edit = wrap_validation(run.facts, "{} / 255")
+        edit = change_validation(run.facts, "{} / 255")
     yield Finding(
         severity="warning",
         confidence="likely",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.edits import Edit
+from scram_plugin.heuristics.edits import Edit, change_targets, set_loss
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
-from scram_plugin.heuristics.layer_edits import set_loss, wrap_in_fit
 from scram_plugin.heuristics.measured import HOW, sums
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
@@ -37,7 +37,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if counts and not _several(run):  # of all labels, not only of those that were come by
         classes = np.flatnonzero(counts)
         least, most = min(least, float(classes[0])), max(most, float(classes[-1]))
-    judged = _judge(run, loss, units, least, most) or _several_at_once(run, loss)
+    judged = _broadcast(run) or _judge(run, loss, units, least, most) or _several_at_once(run, loss)
     if judged is None:
         return
     cause, edit, said, expected = judged
@@ -47,6 +47,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         confidence="likely" if cause == "class-numbers" else "certain",
         title={
             "one-value": f"All labels are {least:g}",
+            "broadcast": "Each output is compared with the target of every example",
             "several": "The labels do not fit the loss: several classes at once",
         }.get(cause, f"The labels do not fit the loss: {least:g} to {most:g}"),
         evidence={
@@ -74,21 +75,21 @@ def _judge(run: TrainingRun, loss: str, units: Any, least: float, most: float) -
     if loss == "SparseCategoricalCrossentropy" and isinstance(units, int) and units > 1:
         expected = f"It expects class numbers from 0 to {units - 1}."
         if least == 1 and most == units:
-            return "from-one", wrap_in_fit(facts, "y", "{} - 1"), f"They go from 1 to {most:g}: counted from 1.", expected
+            return "from-one", change_targets(facts, "{0} - 1"), f"They go from 1 to {most:g}: counted from 1.", expected
         if least < 0 or most >= units:
             said = f"The model has {units} outputs, and the labels go from {least:g} to {most:g}."
             return "outside", None, said, expected
     if "Binary" in loss:
         expected = "It expects labels between 0 and 1."
         if least == -1 and most == 1:
-            return "minus-one", wrap_in_fit(facts, "y", "({} + 1) / 2"), "They are -1 and 1.", expected
+            return "minus-one", change_targets(facts, "({0} + 1) / 2"), "They are -1 and 1.", expected
         if least == 1 and most == 2:
-            return "from-one", wrap_in_fit(facts, "y", "{} - 1"), "They are 1 and 2: counted from 1.", expected
+            return "from-one", change_targets(facts, "{0} - 1"), "They are 1 and 2: counted from 1.", expected
         if least < 0 or most > 1:
             said = f"They go from {least:g} to {most:g}."
             return (
                 "outside",
-                wrap_in_fit(facts, "y", f"{{}} / {most:g}") if least == 0 and most == 255 else None,
+                change_targets(facts, f"{{0}} / {most:g}") if least == 0 and most == 255 else None,
                 said,
                 expected,
             )
@@ -101,6 +102,16 @@ def _judge(run: TrainingRun, loss: str, units: Any, least: float, most: float) -
             "It compares each output with each label.",
         )
     return None
+
+
+def _broadcast(run: TrainingRun) -> tuple[str, Edit | None, str, str] | None:
+    """Outputs of shape (batch, 1) against targets of shape (batch,): PyTorch's distances compare all with all."""
+    shapes = run.facts.get("loss", {}).get("shapes") or {}
+    output, compared, target = (shapes.get(which) for which in ("output", "compared", "target"))
+    if not output or not compared or not target or math.prod(compared) == math.prod(output) or math.prod(output) < 2:
+        return None
+    said = f"The outputs have shape {tuple(output)}, the targets {tuple(target)}; compared were {tuple(compared)} pairs."
+    return "broadcast", change_targets(run.facts, "{0}.unsqueeze(1)"), said, "It compares each output with one target."
 
 
 def _several_at_once(run: TrainingRun, loss: str) -> tuple[str, Edit | None, str, str] | None:

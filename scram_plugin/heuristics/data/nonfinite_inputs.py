@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.edits import Edit, keras_name, numpy_name
+from scram_plugin.heuristics.edits import Edit, keep_finite_targets, replace_missing_inputs
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
-from scram_plugin.heuristics.layer_edits import keep_rows, wrap_in_fit
 from scram_plugin.heuristics.measured import HOW, listed
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
@@ -81,12 +80,10 @@ def _features(run: TrainingRun, name: str) -> tuple[list[int], bool]:
 
 def _causes(run: TrainingRun, inputs: bool, features: list[int], always: bool) -> list[Cause]:
     if not inputs:
-        numpy = numpy_name(run.facts)
         single = run.statistic(schema.STATISTICS, "y0/mean/0") is None  # one number for each example
-        drop = keep_rows(run.facts, f"{numpy}.isfinite({{}})") if numpy and single else None
+        drop = keep_finite_targets(run.facts) if single else None
         return [Cause("targets", "It is the targets that are not finite.", edit=drop)]
-    keras = keras_name(run.facts)
-    edit: Edit | None = wrap_in_fit(run.facts, "x", f"{keras}.ops.nan_to_num({{}})") if keras else None
+    edit: Edit | None = replace_missing_inputs(run.facts)
     seldom = f"It is feature {listed([str(f) for f in features])} that has them." if features and not always else ""
     constant = "A feature is not finite in every measured batch: it is computed so." if always else ""
     causes = [Cause("missing-values", seldom, edit=edit), Cause("computed", constant, edit=edit)]

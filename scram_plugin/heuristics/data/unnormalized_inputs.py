@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.edits import insert_first_layer, insert_normalization
+from scram_plugin.heuristics.edits import normalize_features, rescale_inputs
 from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, Inconclusive, NotChecked, Option
 from scram_plugin.heuristics.measured import HOW
+from scram_plugin.heuristics.names import layer_kind
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -117,12 +118,12 @@ def _judge(run: TrainingRun, name: str, index: int, options: Mapping[str, Any]) 
         else None,
         **detail,
     }
-    scale = "1.0 / 255" if bytes_like else f"1.0 / {max(abs(low), abs(high)):.3g}"
-    layer = f"Rescaling({scale})" if not expected or expected[1] != (-1.0, 1.0) else "Rescaling(1.0 / 127.5, offset=-1)"
+    centred = expected is not None and expected[1] == (-1.0, 1.0)
+    divisor = "127.5" if centred else "255" if bytes_like else f"{max(abs(low), abs(high)):.3g}"
     others = detail.get("ratio") is not None
-    edit = None if kind == "strict" else insert_first_layer(run.facts, layer, label)
+    edit = None if kind == "strict" else rescale_inputs(run.facts, divisor, centred, label)
     if others:
-        edit = insert_normalization(run.facts) if label is None else None
+        edit = normalize_features(run.facts) if label is None else None
     first = "features" if others else "raw-pixels" if bytes_like else "scale"
     order = [first] + [c for c in ("raw-pixels", "features", "scale") if c != first]
     said = {
@@ -192,9 +193,9 @@ def _meets(run: TrainingRun, index: int, low: float, high: float, kind: str | No
     if not model:
         return True
     first = _first(model, index)
-    if first is None or first.get("custom") or first["class"] == "Lambda":
+    if first is None or first.get("custom") or layer_kind(first["class"]) == "Lambda":
         return None
-    if first["class"] in _NORMALISES or first["class"] in _TOKENS:
+    if layer_kind(first["class"]) in (*_NORMALISES, *_TOKENS):
         return False
     expected = _expected(run)
     if expected is not None:
@@ -220,7 +221,7 @@ def _first(model: Mapping[str, Any], index: int = 0) -> Mapping[str, Any] | None
         layer = by_name.get(name)
         if layer is None:
             return None
-        if layer["class"] in _TRANSPARENT or str(layer["class"]).startswith("Random"):
+        if layer_kind(layer["class"]) in _TRANSPARENT or str(layer["class"]).startswith("Random"):
             continue
         return _first(layer) if layer.get("layers") and not layer.get("custom") else layer
     return None

@@ -9,8 +9,8 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.data.label_range import DISTANCES
+from scram_plugin.heuristics.edits import change_targets
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, TooEarly
-from scram_plugin.heuristics.layer_edits import wrap_in_fit
 from scram_plugin.heuristics.measured import HOW, shown_loss
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
@@ -65,7 +65,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
                 "scale",
                 f"The targets are about {number(max(abs(mean), spread))} large; a fresh model answers with numbers near 0.",
                 "",
-                wrap_in_fit(run.facts, "y", "({0} - {1}.mean()) / {1}.std()"),
+                change_targets(run.facts, "({0} - {1}.mean()) / {1}.std()"),
             )
         ],
     )

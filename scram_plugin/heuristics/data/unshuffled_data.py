@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
+from scram_plugin.heuristics.edits import shuffle
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, TooEarly
-from scram_plugin.heuristics.layer_edits import set_in_fit
 from scram_plugin.heuristics.measured import HOW, chooses_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
@@ -114,9 +114,7 @@ def _apart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
 
 def _causes(run: TrainingRun) -> list[Cause]:
     off = run.facts.get("fit", {}).get("shuffle") is False
-    switched = Cause(
-        "off", "fit was told shuffle=False." if off else "", "", set_in_fit(run.facts, "shuffle", None) if off else None
-    )
+    switched = Cause("off", "fit was told shuffle=False." if off else "", "", shuffle(run.facts) if off else None)
     told = isinstance(run.facts.get("fit", {}).get("batch_size"), int)
     stream = Cause("stream", "" if told else "fit was given a stream of batches, which it does not shuffle.")
     return [switched, stream] if off else [stream, switched]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from scram_plugin.heuristics.edits import set_in_layers
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
-from scram_plugin.heuristics.layer_edits import set_in_layers
 from scram_plugin.heuristics.measured import DEAD_ROWS, columns, dead_units, enough_rows, known_layers, listed
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import beside_speed

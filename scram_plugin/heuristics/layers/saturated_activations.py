@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
+from scram_plugin.heuristics.edits import set_in_layers
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
-from scram_plugin.heuristics.layer_edits import set_in_layers
 from scram_plugin.heuristics.measured import columns, enough_rows, known_layers, late, listed
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import speed

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from scram_plugin.heuristics.edits import set_in_layers
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option, TooEarly
-from scram_plugin.heuristics.layer_edits import set_in_layers
 from scram_plugin.heuristics.measured import Layer, columns, dead_units, enough_rows, finite_median, is_kernel, known_layers
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from scram_plugin.heuristics.edits import train_layers
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic
-from scram_plugin.heuristics.layer_edits import set_in_layers, set_trainable
 from scram_plugin.heuristics.measured import Layer, layers, listed, shown_loss
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
@@ -23,7 +23,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if not odd and not nothing:
         return
     names = listed([layer.name for layer in odd]) if odd else "any layer"
-    edit = set_trainable(run.facts) or set_in_layers(run.facts, [layer.path for layer in odd], "trainable", None)
+    edit = train_layers(run.facts, [layer.path for layer in odd])
     yield Finding(
         severity="error" if nothing else "warning",
         confidence="certain" if nothing else "likely",

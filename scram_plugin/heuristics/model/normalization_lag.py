@@ -9,8 +9,8 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.curves.judged import loss
+from scram_plugin.heuristics.edits import set_in_layers
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
-from scram_plugin.heuristics.layer_edits import set_in_layers
 from scram_plugin.heuristics.measured import HOW, layers, listed
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun

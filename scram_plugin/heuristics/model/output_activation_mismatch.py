@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.edits import Edit
+from scram_plugin.heuristics.edits import Edit, set_in_layers, set_loss, take_probabilities
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
-from scram_plugin.heuristics.layer_edits import set_from_logits, set_in_layers, set_loss
 from scram_plugin.heuristics.measured import Layer, layers, output, shown_loss, sums
-from scram_plugin.heuristics.names import loss_class
+from scram_plugin.heuristics.names import loss_class, takes_logits
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -36,7 +35,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if not loss.get("class") or loss.get("custom"):
         raise NotChecked("the loss is of your own, or there are several", "a loss of Keras in compile")
     units = run.facts["model"].get("output_units")
-    judged = _judge(run, layer, str(loss["class"]), bool(loss.get("from_logits")), units)
+    judged = _judge(run, layer, loss_class(run), takes_logits(run), units)
     if judged is None:
         return
     yield _finding(run, *judged)
@@ -62,6 +61,7 @@ TITLES = {
     "missing-softmax": "{loss} is given outputs that are no probabilities",
     "missing-sigmoid": "{loss} is given outputs that are no probabilities",
     "twice-layers": "{activation} is applied twice, by {before} and by {layer}",
+    "no-logarithm": "{loss} is given probabilities, not their logarithms",
     "squared-error": "{loss} of probabilities teaches next to nothing",
     "twice": "{activation} is applied twice: in the model and in the loss",
     "sigmoid-for-classes": "Sigmoid outputs for classes that exclude one another",
@@ -70,11 +70,12 @@ TITLES = {
 }
 WHY = {
     "one-unit-softmax": "The output layer {layer} has one unit and softmax.",
-    "missing-softmax": "{layer} has no softmax, and from_logits is not set.",
-    "missing-sigmoid": "{layer} has {activation_name}, and from_logits is not set.",
+    "missing-softmax": "{layer} has no softmax, and {loss} does not apply it.",
+    "missing-sigmoid": "{layer} has {activation_name}, and {loss} does not apply a sigmoid.",
     "twice-layers": "{before} has {activation}, and {layer} applies it again.",
+    "no-logarithm": "{layer} has {activation}; {loss} takes the logarithms of probabilities.",
     "squared-error": "{layer} has softmax, the targets are one class each, and the loss has hardly fallen.",
-    "twice": "{layer} has {activation}, and the loss is told from_logits=True.",
+    "twice": "{layer} has {activation}, and {loss} applies it again: it takes logits.",
     "sigmoid-for-classes": "{layer} has {units} sigmoid units, and the loss is {loss}.",
     "one-class": "{layer} has one unit; {loss} compares several.",
     "range": "Targets go from {least} to {most}.",
@@ -90,10 +91,11 @@ def _judge(
         "layer": layer.name,
         "activation": activation,
         "activation_name": activation or "no activation",
-        "loss": loss,
+        "loss": run.facts["loss"]["class"],
         "units": units,
     }
-    own = layer.kind not in ("Activation", "Softmax", "ReLU")  # its activation is an argument
+    torch = run.framework_of_facts == "torch"
+    own = torch or layer.kind not in ("Activation", "Softmax", "ReLU")  # its activation is an argument
 
     def activate(value: str | None) -> Edit | None:
         text = None if value is None else f'"{value}"'
@@ -107,16 +109,20 @@ def _judge(
         return "one-unit-softmax", "error", evidence, activate("sigmoid")
     if loss in CATEGORICAL:
         if units == 1:
-            return "one-class", "error", evidence, set_loss(run.facts, "binary_crossentropy")
+            return "one-class", "error", evidence, set_loss(run.facts, "binary_crossentropy", torch and activation != "sigmoid")
+        if evidence["loss"] == "NLLLoss":
+            return _of_logarithms(run, activation, evidence, activate)
+        if torch and logits and activation == "sigmoid":
+            return "sigmoid-for-classes", "warning", evidence, activate(None)
         if logits and activation in ("softmax", "sigmoid"):
-            return "twice", "warning", evidence, set_from_logits(run.facts, False)
+            return "twice", "warning", evidence, take_probabilities(run.facts, layer.path)
         if not logits and activation == "sigmoid":
             return "sigmoid-for-classes", "warning", evidence, activate("softmax")
         if not logits and activation != "softmax" and not _probabilities(run):
             return "missing-softmax", "error", evidence, activate("softmax")
     elif loss in ("BinaryCrossentropy", "BinaryFocalCrossentropy"):
         if logits and activation in ("sigmoid", "softmax"):
-            return "twice", "warning", evidence, set_from_logits(run.facts, False)
+            return "twice", "warning", evidence, take_probabilities(run.facts, layer.path)
         if not logits and activation not in ("sigmoid", "softmax", "hard_sigmoid") and not _probabilities(run):
             return "missing-sigmoid", "error", evidence, activate("sigmoid")
     elif loss in DISTANCES and activation == "softmax" and _one_class_each(run) and _still(run):
@@ -126,6 +132,18 @@ def _judge(
         # one number an example for several outputs: that is for label-range to tell
         return None if numbers else _reach(run, activation, evidence, activate(None))
     return None
+
+
+def _of_logarithms(
+    run: TrainingRun, activation: str | None, evidence: dict[str, Any], activate: Callable[[str | None], Edit | None]
+) -> tuple[str, str, dict[str, Any], Edit | None] | None:
+    """What does not fit a loss that takes logarithms of probabilities, and these are measured to be none."""
+    high = run.statistic(schema.STATISTICS, "y_pred0/max")
+    if activation == "log_softmax" or high is None or not len(high.finite) or float(high.finite.values.max()) <= 0:
+        return None
+    if activation == "softmax":
+        return "no-logarithm", "error", evidence, activate("log_softmax")
+    return "missing-softmax", "error", evidence, set_loss(run.facts, "sparse_categorical_crossentropy")
 
 
 def _before(run: TrainingRun, layer: Layer) -> Layer | None:

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.edits import keras_name
+from scram_plugin.heuristics.edits import weaken_penalty
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
-from scram_plugin.heuristics.layer_edits import set_in_layers
-from scram_plugin.heuristics.measured import Layer, columns, enough_rows, layers, listed, shown_loss
+from scram_plugin.heuristics.measured import Layer, columns, enough_rows, kernel_of, layers, listed, shown_loss
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -34,26 +33,26 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     enough_rows(norms, int(options["least"]))
     left = {}
     for layer, _ in found:
-        curve = norms.get(f"{layer.path}/kernel")
+        curve = norms.get(kernel_of(run, layer))
         if curve is not None and len(curve.finite) > 1 and curve.finite.values[0] > 0:
-            left[layer.path] = float(curve.finite.values.min() / curve.finite.values[0])
+            left[kernel_of(run, layer)] = float(curve.finite.values.min() / curve.finite.values[0])
     if not left or float(np.median(list(left.values()))) > options["shrunk"]:
         return
     least = min(left, key=lambda path: left[path])
     layer, factor = max(found, key=lambda entry: entry[1])
     names = listed([layer.name for layer, _ in found])
-    curve, keras = shown_loss(run), keras_name(run.facts)
+    curve = shown_loss(run)
     paths = [layer.path for layer, _ in found]
-    edit = set_in_layers(run.facts, paths, "kernel_regularizer", f"{keras}.regularizers.L2(0.0001)") if keras else None
+    edit = weaken_penalty(run.facts, paths)
     yield Finding(
         severity="warning",
         confidence="likely",
         title=f"The penalty on weights is too strong: {number(factor)} in {names}",
-        evidence={"layers": names, "factor": number(factor), "least": f"`{least}`", "left": left[least]},
+        evidence={"layers": names, "factor": number(factor), "least": f"`{least.rpartition('/')[0]}`", "left": left[least]},
         first_step=int(curve.steps[0]),
         last_step=int(curve.steps[-1]),
         axis=curve.axis,
-        curves=[norms[f"{least}/kernel"].source(), curve.source()],
+        curves=[norms[least].source(), curve.source()],
         causes=[Cause("factor", f"The factor of {layer.name} is {number(factor)}.", "", edit)],
     )
 

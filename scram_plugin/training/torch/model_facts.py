@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -33,6 +34,8 @@ ACTIVATING = {
     "relu6": "relu6",
     "hardsigmoid": "hard_sigmoid",
 }
+# losses that compare number by number
+ELEMENTWISE = ("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss")
 WEIGHTED = (
     torch.nn.Linear,
     torch.nn.Bilinear,
@@ -51,8 +54,8 @@ def facts(
 ) -> dict[str, Any]:
     """All facts of one training, with the keys of `training/keras/model_facts.py`.
 
-    `flow` is how data went through the layers in the first step, where that was seen; `tensors` are the ``inputs`` and
-    ``outputs`` of that step.
+    `flow` is how data went through the layers in the first step, where that was seen; `tensors` are the ``inputs``,
+    ``outputs`` and ``targets`` of that step.
     """
     device = next((p.device.type for p in model.parameters()), "cpu")
     return {
@@ -61,7 +64,7 @@ def facts(
         "backend": device,
         "time": time.time(),
         "model": _model(model, flow, tensors),
-        "loss": _loss(losses, flow),
+        "loss": _loss(losses, tensors.get("outputs"), tensors.get("targets"), source),
         "optimizer": _optimizer(optimizer),
         "dtype_policy": _policy(model, device),
         "jit_compile": hasattr(model, "_orig_mod"),
@@ -189,12 +192,22 @@ def _tensors(structure: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _loss(losses: list[Loss], flow: tuple[list[Place], list[str]] | None) -> dict[str, Any]:
+def _loss(losses: list[Loss], outputs: Any, targets: torch.Tensor | None, source: Mapping[str, Any] | None) -> dict[str, Any]:
     unknown: dict[str, Any] = {"name": None, "class": None, "from_logits": None, "custom": None, "source": None}
-    if len(losses) != 1:
-        return unknown
-    name, logits = losses[0].name, losses[0].logits
-    return {**unknown, "name": name, "class": name, "from_logits": logits, "custom": False}
+    if len(losses) == 1:
+        loss = losses[0]
+        found = {**unknown, "name": loss.name, "class": loss.name, "from_logits": loss.logits, "custom": False}
+        output = next((t for t in leaves(outputs) if isinstance(t, torch.Tensor)), None)
+        if loss.name in ELEMENTWISE and loss.prediction is not None and output is not None and targets is not None:
+            shapes = {"output": output.shape, "compared": loss.prediction.shape, "target": targets.shape}
+            found["shapes"] = {which: list(shape) for which, shape in shapes.items()}
+        return found
+    # a loss whose operation is not known, or that failed: as the program names it, if it names one
+    texts = [str(s.get("text")) for s in (source or {}).get("statements", ()) if s.get("role") == "loss"]
+    names = {name for text in texts for name in re.findall(r"\b([A-Z]\w*Loss)\(", text)}
+    if not losses and len(names) == 1 and hasattr(torch.nn, name := names.pop()):
+        return {**unknown, "name": name, "class": name, "custom": False}
+    return unknown
 
 
 def _optimizer(optimizer: torch.optim.Optimizer | None) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class Watcher(Protocol):
 
     def iterated(self, loader: DataLoader[Any]) -> None: ...
 
-    def waited(self, seconds: float) -> None: ...
+    def fetched(self, batch: Any, seconds: float) -> None: ...
 
 
 _watchers: list[Watcher] = []
@@ -78,8 +78,7 @@ def _iter(original: Any, loader: DataLoader[Any]) -> Any:
 
 def _next(original: Any, iterator: Any) -> Any:
     begin = time.perf_counter()
-    try:
-        return original(iterator)
-    finally:
-        for watcher in _watchers:
-            watcher.waited(time.perf_counter() - begin)
+    batch = original(iterator)
+    for watcher in _watchers:
+        watcher.fetched(batch, time.perf_counter() - begin)
+    return batch

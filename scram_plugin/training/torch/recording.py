@@ -21,7 +21,7 @@ from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import patches, statistics
 from scram_plugin.training.torch.graph import Calls, Loss, Place, loss_of, named, unscaled
 from scram_plugin.training.torch.in_depth import InDepth
-from scram_plugin.training.torch.rows import Rows, Step, inputs_now
+from scram_plugin.training.torch.rows import Rows, Step, inputs_now, values
 from scram_plugin.training.torch.second_pass import first, hooked, untouched
 
 EXAMPLES = 32  # of a batch, for a second pass
@@ -34,7 +34,7 @@ class Owner(Protocol):
 
     broken: bool
 
-    def built(self, inputs: Any, outputs: Any, losses: list[Loss], flow: Flow | None) -> None:
+    def built(self, inputs: Any, outputs: Any, targets: statistics.Tensors, losses: list[Loss], flow: Flow | None) -> None:
         """The first step has come to its loss."""
 
     def stepped(self) -> None:
@@ -50,7 +50,7 @@ class Owner(Protocol):
 
     def iterated(self, loader: DataLoader[Any]) -> None: ...
 
-    def waited(self, seconds: float) -> None: ...
+    def fetched(self, seconds: float) -> None: ...
 
     def fail(self, error: Exception) -> None: ...
 
@@ -79,6 +79,9 @@ class Recorder:
         self._seen: list[Loss] = []
         self._loss: torch.Tensor | None = None
         self._reached = self._measuring = self._enabled = False
+        self._fresh = False  # a step was made, and no way back since
+        self._kept: torch.Tensor | None = None  # whether the gradients of the step before were still there
+        self._batch: Any = None  # what a loader gave last
         before, after = self._guard(self._before_forward), self._guard(self._after_forward)
         if getattr(model, "_compiled_call_impl", None) is not None:
             self._handles: list[Any] = [_AroundCompiled(model, before, after)]
@@ -91,7 +94,7 @@ class Recorder:
             self._handles.append(optimizers[-1].register_step_post_hook(self._guard(self._after_step)))
         self.before_backward = self._guard(self._before_backward)
         self.after_backward = self._guard(self._after_backward)
-        self.iterated, self.waited = self._guard(owner.iterated), self._guard(owner.waited)
+        self.iterated, self.fetched = self._guard(owner.iterated), self._guard(self._fetched)
         patches.add(self)
 
     def close(self) -> None:
@@ -127,7 +130,7 @@ class Recorder:
             return
         if self._losses and next((p.grad for p in self.parameters if p.requires_grad), None) is None:
             self._losses = []  # their gradients were thrown away: a step that a scaler has skipped
-        self._inputs, self._reached = (args, kwargs), False
+        self._inputs, self._outputs, self._loss, self._reached = (args, kwargs), None, None, False
         self._measuring = due(self.batch, self.every)
         self._x = statistics.numbers("x", self._inputs)
         self._versions = [t._version for _, t in self._x]
@@ -166,7 +169,11 @@ class Recorder:
             nodes = Calls().nodes(self._outputs) if self._calls is None else self._calls.nodes(self._outputs)
             flow = self._calls.places(nodes) if self._calls is not None else None
             self._calls = None
-            self.owner.built(self._inputs, self._outputs, named(self._seen, nodes), flow)
+            self.owner.built(self._inputs, self._outputs, self._targets(), named(self._seen, nodes), flow)
+        if self._measuring and self._fresh:
+            gradients = [p.grad for p in self.parameters if p.grad is not None]
+            self._kept = statistics.norms(gradients).sum() != 0 if gradients else torch.tensor(False)
+        self._fresh = False
         if self._cpu and not self._traced and not _finite(self._loss):
             self._trace()
 
@@ -185,7 +192,7 @@ class Recorder:
         if not self._losses or self._inputs is None:
             return
         losses, self._losses = self._losses, []
-        y = [(f"y{i}", s.target) for i, s in enumerate(self._seen) if s.target is not None and s.target.numel()]
+        y = self._targets()
         y_pred = statistics.numbers("y_pred", self._outputs)
         loss = losses[0] if len(losses) == 1 else torch.stack([each.reshape(()) for each in losses]).sum()
         tensors = [*self._x, *y, *y_pred]
@@ -197,13 +204,47 @@ class Recorder:
         if self._measuring:
             found = self.depth.after_step()
             found += statistics.tensors([], y, y_pred)
+            if self._kept is not None:
+                found.append(("gradient/kept", self._kept.float()))
+            self._kept = None
             if self._optimizers:
                 rate = self._optimizers[0].param_groups[0]["lr"]
                 found.append(("learning_rate", torch.as_tensor(rate, dtype=torch.float32)))
             self.owner.measured(number, found)
         self._inputs = self._outputs = None
         self._seen = []
+        self._fresh = True
         self.owner.stepped()
+
+    def _targets(self) -> statistics.Tensors:
+        """What the loss compared the outputs with; else what the loader gave beside the inputs."""
+        y = [s.target for s in self._seen if s.target is not None and s.target.numel()]
+        if not y and self._x and isinstance(self._batch, list | tuple) and len(self._batch) == 2:
+            given = self._batch[1]
+            y = [given] if isinstance(given, torch.Tensor) and given.dim() and len(given) == len(self._x[0][1]) else []
+        return [(f"y{i}", target) for i, target in enumerate(y)]
+
+    def given_targets(self) -> torch.Tensor | None:
+        """The targets that a loader gave, or else that the loss saw."""
+        if isinstance(self._batch, list | tuple) and len(self._batch) == 2 and isinstance(self._batch[1], torch.Tensor):
+            return self._batch[1]
+        return next((target for _, target in self._targets()), None)
+
+    def last_words(self) -> tuple[tuple[str, ...], np.ndarray] | None:
+        """The row of a step that failed before its loss was known, without a loss; None if there is none."""
+        if self._inputs is None or self._outputs is None or self._loss is not None:
+            return None
+        if not self._told:
+            self._told = True
+            calls = self._calls
+            flow = calls.places(calls.nodes(self._outputs)) if calls is not None else None
+            self.owner.built(self._inputs, self._outputs, self._targets(), [], flow)
+        row = values([[*self._x, *self._targets(), *statistics.numbers("y_pred", self._outputs)]])
+        return tuple(row), np.array([[float(value[0]) for value in row.values()]], np.float32)
+
+    def _fetched(self, batch: Any, seconds: float) -> None:
+        self._batch = batch
+        self.owner.fetched(seconds)
 
     # ---- looking twice
 

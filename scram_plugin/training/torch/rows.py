@@ -49,7 +49,7 @@ class Rows:
             self.hold = len(self._places) < 2 or not self._places[0] & self._places[1]
         size = sum(t.numel() * t.element_size() for _, t in step.tensors)
         if not self.hold or size > MOST:
-            step.values |= {name: value[0] for name, value in _values([step.tensors]).items()}
+            step.values |= {name: value[0] for name, value in values([step.tensors]).items()}
             step.tensors, step.versions = [], []
         if len(self._steps) >= HELD:
             self.sum_up()
@@ -66,19 +66,19 @@ class Rows:
 
     def _summed(self, steps: list[Step], probe: torch.Tensor | None) -> Block:
         changed = [any(t._version != v for (_, t), v in zip(s.tensors, s.versions, strict=True)) for s in steps]
-        values: dict[str, torch.Tensor] = {"loss": torch.stack([s.loss.reshape(()).float() for s in steps])}
+        found: dict[str, torch.Tensor] = {"loss": torch.stack([s.loss.reshape(()).float() for s in steps])}
         if steps[0].values:
-            values |= {name: torch.stack([s.values[name] for s in steps]) for name in steps[0].values}
+            found |= {name: torch.stack([s.values[name] for s in steps]) for name in steps[0].values}
         elif steps[0].tensors:
-            values |= _values([s.tensors for s in steps])
-        matrix = torch.stack(list(values.values()), dim=1).float().cpu().numpy()
+            found |= values([s.tensors for s in steps])
+        matrix = torch.stack(list(found.values()), dim=1).float().cpu().numpy()
         if any(changed):
             self.hold = False
             sound = [i for i, bad in enumerate(changed) if not bad]
             for i, bad in enumerate(changed):
                 if bad:  # the nearest step whose values are known stands in
                     matrix[i, 1:] = matrix[min(sound, key=lambda j: abs(i - j)), 1:] if sound else 0.0
-        columns = tuple(values)
+        columns = tuple(found)
         if probe is not None:
             matrix = np.concatenate([matrix, np.zeros((len(steps), 1), np.float32)], axis=1)
             columns = (*columns, "weights/probe")
@@ -107,7 +107,7 @@ def _layout(step: Step) -> list[object]:
     return [*((name, t.shape, t.dtype) for name, t in step.tensors), *step.values]
 
 
-def _values(steps: list[Tensors]) -> dict[str, torch.Tensor]:
+def values(steps: list[Tensors]) -> dict[str, torch.Tensor]:
     """Of tensors of the same names and shapes the statistics of each step, vectors of shape (steps,)."""
     found = {}
     for i, (name, tensor) in enumerate(steps[0]):

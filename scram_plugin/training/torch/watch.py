@@ -178,7 +178,7 @@ class Watch:
 
     # ---- what the recorder tells
 
-    def built(self, inputs: Any, outputs: Any, losses: list[Loss], flow: Flow | None) -> None:
+    def built(self, inputs: Any, outputs: Any, targets: statistics.Tensors, losses: list[Loss], flow: Flow | None) -> None:
         assert self._recorder is not None
         flow = flow or getattr(self._recorder, "flow_of_second_pass", None)
         self._training_loader = self._loaders[-1] if self._loaders else None
@@ -188,7 +188,9 @@ class Watch:
         x = statistics.numbers("x", inputs)
         if not fit.get("batch_size") and x:
             fit["batch_size"] = len(x[0][1])
-        tensors = {"inputs": [t for _, t in x], "outputs": outputs}
+        # the loss may have stretched the targets: those of the loader are as the program made them
+        given = self._recorder.given_targets()
+        tensors = {"inputs": [t for _, t in x], "outputs": outputs, "targets": given}
         optimizer = self.optimizers[0] if self.optimizers else None
         built = facts(self._recorder.inner, optimizer, flow, losses, tensors, fit, self._source)
         built["jit_compile"] = self._recorder.compiled
@@ -235,7 +237,7 @@ class Watch:
                 self._session.epochs = self._epoch
         self._loaders = [known for known in self._loaders[-3:] if known is not loader] + [loader]
 
-    def waited(self, seconds: float) -> None:
+    def fetched(self, seconds: float) -> None:
         self._clock.waits.append(seconds)
 
     def fail(self, error: Exception) -> None:
@@ -324,6 +326,11 @@ class Watch:
     def _finish(self, how: str) -> None:
         assert self._writer is not None
         self._flush()
+        if how != "finished" and self._recorder is not None and (row := self._recorder.last_words()) is not None:
+            columns, values = row
+            values = np.concatenate([np.full((1, 1), self._epoch, np.float32), values], axis=1)
+            at = np.array([self._first + self._recorder.batch])
+            self._writer.rows(schema.BATCHES, ("epoch", *columns), at, np.array([time.time()]), values)
         if any(self._validation):
             self._validation = [part for part in self._validation if part]
             self._write_validation()

@@ -1,4 +1,4 @@
-"""Fixes of single layers, of the loss and of the data, as edits of the user's own lines (see `edits.py`)."""
+"""Fixes of single layers, of the loss and of the data, as edits of the user's own lines (see `statement.py`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scram_plugin.heuristics.edits import Edit, Statement, called, calls, statements
+from scram_plugin.heuristics.edits.statement import Edit, Statement, called, calls, statements
 
 # Where a setting stands if it is given by its place: class -> names in order.
 _PLACES = {

@@ -1,0 +1,166 @@
+"""Fixes as edits of the user's own lines, whatever the framework: what to change, said once.
+
+The statements of the program were recorded by the training side (`statement.py`). Every function returns None where it does not
+know how to edit that program safely.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scram_plugin.heuristics.edits import keras, keras_layers, torch_loop, torch_modules
+from scram_plugin.heuristics.edits.statement import Edit, calls, statements
+
+Facts = Mapping[str, Any]
+
+
+def _torch(facts: Facts) -> bool:
+    return facts.get("framework") == "torch"
+
+
+def set_learning_rate(facts: Mapping[str, Any], optimizer: str, now: float, value: float) -> Edit | None:
+    """Set the learning rate where the optimiser is made: where its literal is `now`, else where there is one place only."""
+    places = []
+    for role in ("compile", "model", "optimizer", "fit"):
+        for statement in statements(facts, role):
+            for call in calls(statement, optimizer):
+                rate = next((k.value for k in call.keywords if k.arg in ("learning_rate", "lr")), None)
+                place = 1 if _torch(facts) else 0
+                rate = rate or (call.args[place] if len(call.args) > place and not _starred(call) else None)
+                if rate is not None:
+                    places.append((statement, rate))
+    exact = [(s, r) for s, r in places if isinstance(r, ast.Constant) and _same(r.value, now)]
+    if not exact and (len(places) != 1 or isinstance(places[0][1], ast.Constant)):
+        return None
+    statement, rate = (exact or places)[0]
+    return statement.edit([(*statement.span(rate), f"{value:g}")])
+
+
+def _starred(call: ast.Call) -> bool:
+    return any(isinstance(argument, ast.Starred) for argument in call.args)
+
+
+def _same(literal: Any, value: float) -> bool:
+    """Equal as float32, which is what an optimiser keeps."""
+    return isinstance(literal, int | float) and abs(literal - value) <= 1e-6 * abs(value)
+
+
+def clip_gradients(facts: Facts) -> Edit | None:
+    """Limit the norm of the gradients to 1."""
+    if _torch(facts):
+        return torch_loop.clip_gradients(facts, "1.0")
+    return keras_layers.set_in_optimizer(facts, str(facts.get("optimizer", {}).get("class")), "clipnorm", "1.0")
+
+
+def clear_gradients(facts: Facts) -> Edit | None:
+    """Clear the gradients before each way back; what Keras does by itself."""
+    return torch_loop.clear_gradients(facts) if _torch(facts) else None
+
+
+def rescale_inputs(facts: Facts, divisor: str, minus_one: bool, input_name: str | None) -> Edit | None:
+    """Divide the inputs (then take 1 away), of training and validation alike; `input_name` is one of several."""
+    if _torch(facts):
+        return torch_loop.change_data(facts, "x", f"{{0}} / {divisor}{' - 1' if minus_one else ''}") if not input_name else None
+    layer = f"Rescaling(1.0 / {divisor}{', offset=-1' if minus_one else ''})"
+    return keras.insert_first_layer(facts, layer, input_name)
+
+
+def normalize_features(facts: Facts) -> Edit | None:
+    """Bring each feature to mean 0 and spread 1, by the training data."""
+    return torch_loop.normalize_features(facts) if _torch(facts) else keras.insert_normalization(facts)
+
+
+def replace_missing_inputs(facts: Facts) -> Edit | None:
+    """Put 0 where inputs are not finite."""
+    if _torch(facts):
+        return torch_loop.change_data(facts, "x", "torch.nan_to_num({0})")
+    name = keras.keras_name(facts)
+    return keras_layers.wrap_in_fit(facts, "x", f"{name}.ops.nan_to_num({{}})") if name else None
+
+
+def keep_finite_targets(facts: Facts) -> Edit | None:
+    """Leave out the examples whose target, a single number, is not finite."""
+    if _torch(facts):
+        return torch_loop.keep_finite_targets(facts)
+    name = keras.numpy_name(facts)
+    return keras_layers.keep_rows(facts, f"{name}.isfinite({{}})") if name else None
+
+
+def change_targets(facts: Facts, template: str) -> Edit | None:
+    """Replace the targets, of training and validation, by ``template.format(they, those of the training)``."""
+    if _torch(facts):
+        return torch_loop.change_data(facts, "y", template)
+    return keras_layers.wrap_in_fit(facts, "y", template)
+
+
+def change_validation(facts: Facts, template: str) -> Edit | None:
+    """Replace the inputs of the validation by ``template.format(them)``."""
+    return torch_loop.change_validation(facts, template) if _torch(facts) else keras_layers.wrap_validation(facts, template)
+
+
+def shuffle(facts: Facts) -> Edit | None:
+    """Shuffle the training data."""
+    return torch_loop.shuffle(facts) if _torch(facts) else keras_layers.set_in_fit(facts, "shuffle", None)
+
+
+def weigh_classes(facts: Facts, weights: Mapping[int, float]) -> Edit | None:
+    """Give each class its weight in the loss."""
+    if _torch(facts):
+        whole = sorted(weights) == list(range(len(weights)))
+        return torch_loop.set_class_weight(facts, [weights[i] for i in sorted(weights)]) if whole else None
+    return keras_layers.set_in_fit(facts, "class_weight", str(dict(weights)))
+
+
+def set_loss(facts: Facts, loss: str, logits: bool = False) -> Edit | None:
+    """Another loss, by Keras's name (``binary_crossentropy``); `logits`: of outputs without sigmoid, where that makes another
+    class of it."""
+    if _torch(facts):
+        return torch_loop.set_loss(facts, f"{loss}_with_logits" if logits else loss)
+    return keras_layers.set_loss(facts, loss)
+
+
+def take_probabilities(facts: Facts, path: str) -> Edit | None:
+    """The loss shall not apply a softmax or sigmoid that layer `path` has applied already."""
+    if not _torch(facts):
+        return keras_layers.set_from_logits(facts, False)
+    if facts.get("loss", {}).get("class") == "BCEWithLogitsLoss":
+        return torch_loop.set_loss(facts, "binary_crossentropy")
+    return torch_modules.set_in_layers(facts, [path], "activation", None)
+
+
+def set_in_layers(facts: Facts, paths: Sequence[str], name: str, value: str | None, **others: str) -> Edit | None:
+    """Set an argument of these layers, named as Keras names it, to `value` (as code; None is what is usual)."""
+    if _torch(facts):
+        return torch_modules.set_in_layers(facts, paths, name, value)
+    return keras_layers.set_in_layers(facts, paths, name, value, **others)
+
+
+def weaken_penalty(facts: Facts, paths: Sequence[str]) -> Edit | None:
+    """A penalty on weights of 0.0001."""
+    if _torch(facts):
+        return torch_loop.set_in_optimizer(facts, "weight_decay", "0.0001")
+    name = keras.keras_name(facts)
+    penalty = f"{name}.regularizers.L2(0.0001)"
+    return keras_layers.set_in_layers(facts, paths, "kernel_regularizer", penalty) if name else None
+
+
+def train_layers(facts: Facts, paths: Sequence[str]) -> Edit | None:
+    """Let layers learn that were frozen."""
+    if _torch(facts):
+        return torch_modules.set_trainable(facts)
+    return keras_layers.set_trainable(facts) or keras_layers.set_in_layers(facts, paths, "trainable", None)
+
+
+def remove_layer(facts: Facts, path: str) -> Edit | None:
+    return torch_modules.remove_layer(facts, path) if _torch(facts) else keras_layers.remove_layer(facts, path)
+
+
+def add_dropout(facts: Facts, rate: float) -> Edit | None:
+    return torch_modules.add_dropout(facts, rate) if _torch(facts) else keras.add_dropout(facts, rate)
+
+
+def add_callback(facts: Facts, callback: str) -> Edit | None:
+    """A callback of Keras; a loop of one's own has none."""
+    return None if _torch(facts) else keras.add_callback(facts, callback)

@@ -1,0 +1,50 @@
+"""Gradients that are not cleared between steps, so that each step follows the sum of all before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from scram_plugin import schema
+from scram_plugin.heuristics.edits import clear_gradients
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, TooEarly
+from scram_plugin.heuristics.page import Page
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (Option("least", 3, "measured batches that are needed"),)
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    kept = run.statistic(schema.STATISTICS, "gradient/kept")
+    if kept is None:
+        raise NotChecked("whether gradients are cleared was not recorded", "scram_plugin.watch(model, optimizer)")
+    if len(kept) < options["least"]:
+        raise TooEarly(f"it needs {int(options['least'])} measured batches")
+    times = int(kept.values.sum())
+    if times < len(kept):  # now and then is somebody's own plan
+        return
+    loss = run.signal("batch loss")
+    yield Finding(
+        severity="warning",
+        confidence="likely",
+        title="Gradients are not cleared between steps",
+        evidence={"times": times},
+        first_step=int(kept.steps[0]),
+        last_step=int(kept.steps[-1]),
+        axis="batch",
+        curves=[*([loss.source()] if loss is not None else []), kept.source()],
+        causes=[
+            Cause("forgotten", "Nothing cleared them between a step and the next way back.", "", clear_gradients(run.facts))
+        ],
+    )
+
+
+HEURISTIC = Heuristic(
+    id="kept-gradients",
+    group="layers",
+    title_passed="Gradients are cleared between steps",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("SCRAM's record of a training with PyTorch",),
+)
