@@ -154,7 +154,7 @@ EXPLAINS: dict[str, frozenset[str]] = {
     "input-distribution-shift": frozenset(
         {"overfitting", "noisy-validation", "metric-loss-disagreement", "validation-better-than-training", "no-learning"}
     ),
-    "kept-gradients": _STANDSTILL | _UNREST | _NAN | (_LAYERS - {"saturated-activations"}),
+    "kept-gradients": _STANDSTILL | _UNREST | _NAN | _LAYERS | {"overfitting", "metric-loss-disagreement", "undertrained"},
     "exploding-gradients": _UNREST | {"update-ratio", "dead-relu", "output-collapse"},
     "saturated-activations": _STANDSTILL | {"vanishing-gradients"},
     "vanishing-gradients": _STANDSTILL | {"dead-relu"},

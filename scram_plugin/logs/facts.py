@@ -23,6 +23,7 @@ _LAYER: dict[str, Any] = {
     "custom": (bool,),
     "settings": {},
     "activation": TEXT,
+    "activated_by": TEXT,
     "parameters": (int,),
     "trainable": (bool,),
     "initializer": _MADE,

@@ -1,9 +1,10 @@
 """Faults inoculated into healthy programs: are they found, rightly named, and repaired by the first fix alone?
 
-    python -m tests.benchmarks.faults [--seeds 201 202] [--kinds "no softmax" ...] [--programs dense ...] [--json FILE]
+    python -m tests.benchmarks.faults [--frameworks keras torch] [--seeds 201 202] [--kinds "no softmax" ...] [--json FILE]
 
-Every program of `tests/faults/programs.py` is trained as it is (the control), and with each kind of fault that it has a place
-for (`tests/faults/kinds.py`); settings, place and strength are drawn from the seeds. Printed for each kind:
+Every program (`tests/faults/programs.py`, `torch_programs.py`) is trained as it is (the control), and with each kind of fault
+that it has a place for (`kinds.py`, `torch_kinds.py`); settings, place and strength are drawn from the seeds.
+Printed for each kind:
 
 * detected: the review has an error or a warning;
 * rightly diagnosed: the first finding is the right one for the kind;
@@ -12,7 +13,7 @@ for (`tests/faults/kinds.py`); settings, place and strength are drawn from the s
   the validation is as good as the control's (accuracy 0.04 less, or a loss a fifth higher, at most).
 
 False alarms are controls with an error or a warning, at the end or at any time on the way (looked at twice an epoch). The
-state of the repository is printed with it. `--kinds` without a name trains controls only.
+state of the repository is printed with it.
 """
 
 from __future__ import annotations
@@ -43,12 +44,16 @@ from scram_plugin.logs.series import Series
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.reviews import Review, review
 from tests.benchmarks import faults_report
-from tests.faults.kinds import KINDS, Kind
-from tests.faults.programs import PROGRAMS, Program
+from tests.faults import kinds, programs, torch_kinds, torch_programs
+from tests.faults.kinds import Kind
+from tests.faults.programs import Program
 from tests.paths import ROOT
 
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["keras", "tensorflow", "sklearn.datasets", "scram_plugin", "scram_plugin.training.keras"])
+PROCESSES.set_forkserver_preload(
+    ["keras", "tensorflow", "torch", "sklearn.datasets", "scram_plugin.training.keras", "scram_plugin.training.torch"]
+)
+SETS = {"keras": (programs.PROGRAMS, kinds.KINDS), "torch": (torch_programs.PROGRAMS, torch_kinds.KINDS)}
 ROLES = {"scram": "scram", "train": "training", "validation": "validation"}
 ACCURACY, LOSS = 0.04, 1.2  # how much worse than the control still counts as good as it
 
@@ -209,40 +214,52 @@ def told(finding: dict[str, Any]) -> str:
     return f"{finding['heuristic']}: {finding['title']}"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", nargs="+", type=int, default=[201, 202])
-    parser.add_argument("--kinds", nargs="*", choices=[k.name for k in KINDS], default=[k.name for k in KINDS])
-    parser.add_argument("--programs", nargs="+", choices=[p.name for p in PROGRAMS], default=[p.name for p in PROGRAMS])
-    parser.add_argument("--json", type=Path, help="write every single result here")
-    parser.add_argument("--picture", type=Path, help="draw them here, as SVG")
-    arguments = parser.parse_args()
-    state = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False)
-    print(f"state {state.stdout.strip()}, seeds {arguments.seeds}", flush=True)
+def of_framework(name: str, arguments: argparse.Namespace, pool: ThreadPoolExecutor) -> None:
+    """All trainings with one framework; prints their table."""
     entries: list[dict[str, Any]] = []
     alarms: list[str] = []
     passing: list[str] = []
-    programs = [(seed, program) for seed in arguments.seeds for program in PROGRAMS if program.name in arguments.programs]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # each waits for one training process at a time
-        waiting: list[Future[dict[str, Any]]] = []
-        outcomes = pool.map(lambda p: controls(p[1], p[0]), programs)
-        for (seed, program), (control, alarmed, passed) in zip(programs, outcomes, strict=True):
-            alarms += [f"{program.name} {seed}: {alarm}" for alarm in alarmed[:1]]
-            passing += [f"{program.name} {seed}: {alarm}" for alarm in passed[:1]]
-            for number, kind in enumerate(KINDS):
-                if program.name in kind.programs and kind.name in arguments.kinds:
-                    source = kind.apply(np.random.default_rng([seed, number]), program.source(seed))
-                    if source is not None and source != program.source(seed):
-                        waiting.append(pool.submit(judge, kind, program, seed, source, control))
-        for number, future in enumerate(as_completed(waiting), 1):
-            entries.append(entry := future.result())
-            said = f"{entry['first']}, epoch {entry['epoch']}, repaired: {entry['repaired']}"
-            print(f"{number}/{len(waiting)} {entry['program']:12} {entry['seed']} {entry['kind']:30} {said}", flush=True)
-            if arguments.json:
-                arguments.json.write_text(json.dumps(entries, indent=1))
-    print(faults_report.table(entries, len(programs), alarms, passing))
+    known_programs, known_kinds = SETS[name]
+    chosen = [p for p in known_programs if p.name in arguments.programs]
+    trained = [(seed, program) for seed in arguments.seeds for program in chosen]
+    waiting: list[Future[dict[str, Any]]] = []
+    outcomes = pool.map(lambda p: controls(p[1], p[0]), trained)
+    for (seed, program), (control, alarmed, passed) in zip(trained, outcomes, strict=True):
+        alarms += [f"{program.name} {seed}: {alarm}" for alarm in alarmed[:1]]
+        passing += [f"{program.name} {seed}: {alarm}" for alarm in passed[:1]]
+        for number, kind in enumerate(known_kinds):
+            if program.name in kind.programs and (arguments.kinds is None or kind.name in arguments.kinds):
+                source = kind.apply(np.random.default_rng([seed, number]), program.source(seed))
+                if source is not None and source != program.source(seed):
+                    waiting.append(pool.submit(judge, kind, program, seed, source, control))
+    for number, future in enumerate(as_completed(waiting), 1):
+        entries.append(entry := {"framework": name, **future.result()})
+        said = f"{entry['first']}, epoch {entry['epoch']}, repaired: {entry['repaired']}"
+        print(f"{number}/{len(waiting)} {entry['program']:12} {entry['seed']} {entry['kind']:30} {said}", flush=True)
+        if arguments.json:
+            arguments.json.with_suffix(f".{name}.json").write_text(json.dumps(entries, indent=1))
+    print(f"\n{name}:\n" + faults_report.table(entries, known_kinds, len(trained), alarms, passing), flush=True)
     if arguments.picture:
-        arguments.picture.write_text(faults_report.picture(entries))
+        picture = faults_report.picture(entries, known_kinds, chosen)
+        arguments.picture.with_suffix(f".{name}.svg").write_text(picture)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    names = sorted({kind.name for _, known_kinds in SETS.values() for kind in known_kinds})
+    parser.add_argument("--frameworks", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[201, 202])
+    parser.add_argument("--kinds", nargs="*", choices=names, help="without a name: controls only")
+    parser.add_argument("--programs", nargs="+", choices=[p.name for p in programs.PROGRAMS])
+    parser.add_argument("--json", type=Path, help="write every single result here, to NAME.<framework>.json")
+    parser.add_argument("--picture", type=Path, help="draw them here, to NAME.<framework>.svg")
+    arguments = parser.parse_args()
+    arguments.programs = arguments.programs or [p.name for p in programs.PROGRAMS]
+    state = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False)
+    print(f"state {state.stdout.strip()}, seeds {arguments.seeds}", flush=True)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # each waits for one training process at a time
+        for name in arguments.frameworks:
+            of_framework(name, arguments, pool)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from tests.faults.kinds import KINDS
-from tests.faults.programs import PROGRAMS
+from tests.faults.kinds import Kind
+from tests.faults.programs import Program
 
 # how far a fault was followed -> (colour, what it says); the colours can be told apart by people who see no red or no green
 OUTCOMES = {
@@ -25,10 +26,10 @@ def outcome(entry: dict[str, Any]) -> str:
     return "detected" if entry["detected"] else "missed"
 
 
-def table(entries: list[dict[str, Any]], controls: int, alarms: list[str], passing: list[str]) -> str:
+def table(entries: list[dict[str, Any]], kinds: Sequence[Kind], controls: int, alarms: list[str], passing: list[str]) -> str:
     """A row for each kind, and one for all."""
     lines = ["| kind of fault | runs | detected | right first | epoch | repaired |", "|---|--:|--:|--:|--:|--:|"]
-    for kind in [*(kind.name for kind in KINDS), None]:
+    for kind in [*(kind.name for kind in kinds), None]:
         chosen = [e for e in entries if kind in (None, e["kind"])]
         if chosen:
             epochs = [e["epoch"] for e in chosen if e["epoch"]]
@@ -44,18 +45,18 @@ def table(entries: list[dict[str, Any]], controls: int, alarms: list[str], passi
     return "\n".join(lines)
 
 
-def picture(entries: list[dict[str, Any]]) -> str:
+def picture(entries: list[dict[str, Any]], kinds: Sequence[Kind], programs: Sequence[Program]) -> str:
     """A row for each kind, a column for each program, a cell for each training."""
-    kinds = [kind.name for kind in KINDS if any(e["kind"] == kind.name for e in entries)]
+    names = [kind.name for kind in kinds if any(e["kind"] == kind.name for e in entries)]
     seeds = sorted({e["seed"] for e in entries})
     width = CELL * len(seeds) + 10
-    right = LEFT + width * len(PROGRAMS)
-    parts = [text(LEFT + width * i + 2, TOP - 8, program.name, -30) for i, program in enumerate(PROGRAMS)]
-    for row, kind in enumerate(kinds):
+    right = LEFT + width * len(programs)
+    parts = [text(LEFT + width * i + 2, TOP - 8, program.name, -30) for i, program in enumerate(programs)]
+    for row, kind in enumerate(names):
         top = TOP + CELL * row
         parts.append(text(LEFT - 10, top + CELL * 0.65, kind, anchor="end"))
         for entry in (e for e in entries if e["kind"] == kind):
-            column = next(i for i, program in enumerate(PROGRAMS) if program.name == entry["program"])
+            column = next(i for i, program in enumerate(programs) if program.name == entry["program"])
             x = LEFT + width * column + CELL * seeds.index(entry["seed"])
             colour, said = OUTCOMES[outcome(entry)]
             title, size = (
@@ -63,7 +64,7 @@ def picture(entries: list[dict[str, Any]]) -> str:
                 f'width="{CELL - 3}" height="{CELL - 3}"',
             )
             parts.append(f'<rect x="{x}" y="{top}" {size} rx="3" fill="{colour}">{title}</rect>')
-    bottom = TOP + CELL * len(kinds) + 14
+    bottom = TOP + CELL * len(names) + 14
     for i, (colour, said) in enumerate(OUTCOMES.values()):
         x, y = 20 + 330 * (i % 2), bottom + 22 * (i // 2)
         parts += [f'<rect x="{x}" y="{y}" width="14" height="14" rx="3" fill="{colour}"/>', text(x + 20, y + 12, said)]

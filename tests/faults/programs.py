@@ -132,6 +132,8 @@ class Program:
     epochs: int
     metric: str = "epoch_accuracy"
     higher: bool = True
+    head: str = HEAD
+    foot: str = FIT
 
     def source(self, seed: int) -> str:
         """The program with the settings that this seed draws: widths, optimiser, learning rate, batch size."""
@@ -148,7 +150,7 @@ class Program:
             "batch": int(rng.choice([16, 32])),
             "epochs": self.epochs,
         }
-        return (HEAD + self.text + FIT).format(**settings)
+        return (self.head + self.text + self.foot).format(**settings)
 
 
 PROGRAMS = (

@@ -75,7 +75,7 @@ def normalize_features(facts: Facts) -> Edit | None:
 def replace_missing_inputs(facts: Facts) -> Edit | None:
     """Put 0 where inputs are not finite."""
     if _torch(facts):
-        return torch_loop.change_data(facts, "x", "torch.nan_to_num({0})")
+        return torch_loop.change_training(facts, "torch.nan_to_num({})")
     name = keras.keras_name(facts)
     return keras_layers.wrap_in_fit(facts, "x", f"{name}.ops.nan_to_num({{}})") if name else None
 
@@ -133,7 +133,7 @@ def take_probabilities(facts: Facts, path: str) -> Edit | None:
 def set_in_layers(facts: Facts, paths: Sequence[str], name: str, value: str | None, **others: str) -> Edit | None:
     """Set an argument of these layers, named as Keras names it, to `value` (as code; None is what is usual)."""
     if _torch(facts):
-        return torch_modules.set_in_layers(facts, paths, name, value)
+        return torch_modules.set_in_layers(facts, paths, name, value, normalized=bool(others))
     return keras_layers.set_in_layers(facts, paths, name, value, **others)
 
 

@@ -197,8 +197,16 @@ def keep_finite_targets(facts: Mapping[str, Any]) -> Edit | None:
     return statement.edit([(*statement.span(node), f"{node.id}[{kept}]") for node in (x, y)])
 
 
+def change_training(facts: Mapping[str, Any], template: str) -> Edit | None:
+    """Replace the inputs of the training alone."""
+    return _change_inputs(_tensors(facts, training=True), template)
+
+
 def change_validation(facts: Mapping[str, Any], template: str) -> Edit | None:
-    tensors = _tensors(facts, training=False)
+    return _change_inputs(_tensors(facts, training=False), template)
+
+
+def _change_inputs(tensors: list[tuple[Statement, ast.expr]], template: str) -> Edit | None:
     if not tensors:
         return None
     statement, node = tensors[0]

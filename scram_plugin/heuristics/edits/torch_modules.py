@@ -61,10 +61,12 @@ def _attribute(node: ast.Assign) -> str | None:
     return target.attr if isinstance(target, ast.Attribute) and len(node.targets) == 1 else None
 
 
-def set_in_layers(facts: Mapping[str, Any], paths: Sequence[str], name: str, value: str | None) -> Edit | None:
-    """A setting of layers as `layer_edits.set_in_layers` names it."""
+def set_in_layers(
+    facts: Mapping[str, Any], paths: Sequence[str], name: str, value: str | None, normalized: bool = False
+) -> Edit | None:
+    """A setting of layers as Keras names it; `normalized`: with a batch normalisation before an activation, for deep nets."""
     if name == "activation":
-        return _set_activation(facts, paths, None if value is None else value.strip('"'))
+        return _set_activation(facts, paths, None if value is None else value.strip('"'), normalized)
     if name in WEIGHTS:
         return _start_as_usual(facts, paths, WEIGHTS[name])
     if name == "trainable":
@@ -76,20 +78,25 @@ def set_in_layers(facts: Mapping[str, Any], paths: Sequence[str], name: str, val
     return None
 
 
-def _set_activation(facts: Mapping[str, Any], paths: Sequence[str], value: str | None) -> Edit | None:
+def _set_activation(facts: Mapping[str, Any], paths: Sequence[str], value: str | None, normalized: bool) -> Edit | None:
     entries = {str(layer.get("path")): layer for layer in facts.get("model", {}).get("layers", [])}
-    changes = [_activate(facts, entries.get(path, {}), path, value) for path in paths]
+    changes = [_activate(facts, entries.get(path, {}), path, value, normalized) for path in paths]
     return changed(changes)
 
 
-def _activate(facts: Mapping[str, Any], entry: Mapping[str, Any], path: str, value: str | None) -> Change | None:
+def _activate(
+    facts: Mapping[str, Any], entry: Mapping[str, Any], path: str, value: str | None, normalized: bool
+) -> Change | None:
     now = str(entry.get("activation"))
     by = entry.get("activated_by") or (path if str(entry.get("class")) in sum(CLASSES.values(), ()) else None)
     made = module_call(facts, str(by)) if by else None
     if made is not None:  # another module in its place, or none
         statement, call = made
         if value is not None:
-            return statement, (*statement.span(call), prefix(statement, call) + ACTIVATIONS[value])
+            owner, kernel = prefix(statement, call), entry.get("kernel") or []
+            norm = {2: "BatchNorm1d", 3: "BatchNorm1d", 4: "BatchNorm2d"}.get(len(kernel)) if normalized else None
+            before = f"{owner}{norm}({kernel[-1]}), " if norm else ""
+            return statement, (*statement.span(call), f"{before}{owner}{ACTIVATIONS[value]}")
         return _removed(facts, statement, call)
     if by is None and now == "None" and value is not None:
         made = module_call(facts, path)
@@ -153,6 +160,8 @@ def _unwrapped(facts: Mapping[str, Any], path: str, now: str, value: str | None)
     outer = next((n for n in reversed(around) if isinstance(n, ast.Call) and called(n) == now), None)
     if outer is None or not outer.args or not _same(outer.args[0], call):
         return None
+    if value == "log_softmax" and isinstance(outer.func, ast.Attribute | ast.Name):  # it takes what softmax takes
+        return statement, (*statement.span(outer.func), re.sub(r"\w+$", value, statement.source(outer.func)))
     inner = statement.source(call)
     return statement, (*statement.span(outer), f"{FUNCTIONS[value]}({inner})" if value in FUNCTIONS else inner)
 

@@ -10,6 +10,7 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import set_in_layers
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.layers.vanishing_gradients import vanishing
 from scram_plugin.heuristics.measured import columns, enough_rows, known_layers, late, listed
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import speed
@@ -36,7 +37,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     enough_rows(hidden, int(options["least"]))
     values = {path: late(curve) for path, curve in hidden.items()}
     found = [path for path, value in values.items() if value >= options["max_saturated"]]
-    if not found:
+    # of gradients that vanish on their way back, later layers learn to shout before the early ones learn at all
+    late_only = all(hidden[path].values[0] < 0.1 for path in found)
+    if not found or (late_only and vanishing(run)):
         return
     worst = max(found, key=lambda path: values[path])
     curve, names = hidden[worst], listed([f"`{path}`" for path in found])

@@ -30,10 +30,24 @@ FALLS = 0.5  # of the median loss of the first quarter of batches, below which t
 SQUASHING = ("sigmoid", "tanh", "softsign", "hard_sigmoid")
 
 
-def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+def kernel_norms(run: TrainingRun) -> dict[str, Curve]:
+    """Path of a kernel -> the norm of its gradient, in the order of the layers.
+
+    At the start attention looks everywhere alike, so that what it asks hardly matters: that is left out.
+    """
     norms = {path: curve for path, curve in columns(run, "gradient", "norm").items() if is_kernel(run, path)}
-    # at the start attention looks everywhere alike, so that what it asks hardly matters
-    norms = {path: curve for path, curve in norms.items() if not {"query", "key"} & set(path.split("/"))}
+    return {path: curve for path, curve in norms.items() if not {"query", "key"} & set(path.split("/"))}
+
+
+def vanishing(run: TrainingRun) -> bool:
+    """Whether next to nothing of the gradient reached the first layer, in the first measured batches."""
+    levels = [level for curve in kernel_norms(run).values() if np.isfinite(level := _early(curve))]
+    smallest = next(option.default for option in OPTIONS if option.name == "min_ratio")
+    return len(levels) >= 4 and levels[0] < float(smallest) * max(levels)
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    norms = kernel_norms(run)
     enough_rows(norms, int(options["least"]))
     if len(norms) < options["depth"]:
         return
@@ -108,7 +122,9 @@ def _causes(run: TrainingRun) -> list[Cause]:
             "",
             set_in_layers(run.facts, [layer.path for layer in plain], "activation", '"relu"', **he(plain)),
         )
-    small = [layer for layer in known if layer.initial_scale is not None and layer.initial_scale < 1 / 3]
+    # PyTorch's own initialiser gives 0.4 to 0.6 times the size of Glorot's, and few weights may be less by chance
+    usual = 1 / 5 if run.framework_of_facts == "torch" else 1 / 3
+    small = [layer for layer in known if layer.initial_scale is not None and layer.initial_scale < usual]
     weights = Cause("weights")
     if small:
         said = f"`{small[0].path}` started with weights far below the usual size."

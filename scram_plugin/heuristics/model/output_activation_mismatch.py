@@ -10,7 +10,7 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import Edit, set_in_layers, set_loss, take_probabilities
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
-from scram_plugin.heuristics.measured import Layer, layers, output, shown_loss, sums
+from scram_plugin.heuristics.measured import LINEAR, Layer, layers, output, shown_loss, sums
 from scram_plugin.heuristics.names import loss_class, takes_logits
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
@@ -20,6 +20,7 @@ CATEGORICAL = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
 DISTANCES = ("MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh", "MeanSquaredLogarithmicError")
 # activation -> the values that it can give
 RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, np.inf), "relu6": (0.0, 6.0)}
+PROBABLE = ("softmax", "sigmoid")
 BEYOND = 0.05  # of the spread of the targets, by which they lie outside of what the output can give
 
 
@@ -102,7 +103,7 @@ def _judge(
         return set_in_layers(run.facts, [layer.path], "activation", text) if own else None
 
     before = _before(run, layer)
-    if before is not None and activation in ("softmax", "sigmoid") and before.activation == activation:
+    if before is not None and not layer.facts.get("kernel") and activation in PROBABLE and before.activation == activation:
         twice = {**evidence, "before": before.name}
         return "twice-layers", "warning", twice, set_in_layers(run.facts, [before.path], "activation", None)
     if activation == "softmax" and units == 1:
@@ -118,12 +119,12 @@ def _judge(
             return "twice", "warning", evidence, take_probabilities(run.facts, layer.path)
         if not logits and activation == "sigmoid":
             return "sigmoid-for-classes", "warning", evidence, activate("softmax")
-        if not logits and activation != "softmax" and not _probabilities(run):
+        if not logits and activation != "softmax" and not _probabilities(run, layer):
             return "missing-softmax", "error", evidence, activate("softmax")
     elif loss in ("BinaryCrossentropy", "BinaryFocalCrossentropy"):
         if logits and activation in ("sigmoid", "softmax"):
             return "twice", "warning", evidence, take_probabilities(run.facts, layer.path)
-        if not logits and activation not in ("sigmoid", "softmax", "hard_sigmoid") and not _probabilities(run):
+        if not logits and activation not in ("sigmoid", "softmax", "hard_sigmoid") and not _probabilities(run, layer):
             return "missing-sigmoid", "error", evidence, activate("sigmoid")
     elif loss in DISTANCES and activation == "softmax" and _one_class_each(run) and _still(run):
         return "squared-error", "warning", evidence, set_loss(run.facts, "categorical_crossentropy")
@@ -178,8 +179,11 @@ def _still(run: TrainingRun) -> bool:
     return bool(np.median(loss.finite.values[-tenth:]) > 0.9 * np.median(loss.finite.values[:tenth]))
 
 
-def _probabilities(run: TrainingRun) -> bool:
-    """Whether all outputs that were measured lie between 0 and 1, and of several sum to 1, whatever makes them so."""
+def _probabilities(run: TrainingRun, layer: Layer) -> bool:
+    """Whether all outputs that were measured lie between 0 and 1, and of several sum to 1, whatever makes them so: not a
+    layer that only multiplies and adds, whose outputs do so by chance."""
+    if layer.kind == "Dense" and layer.activation in LINEAR:
+        return False
     low, high = (run.statistic(schema.STATISTICS, f"y_pred0/{which}") for which in ("min", "max"))
     if low is None or high is None or len(low.finite) < 3 or not len(high.finite):
         return False

@@ -26,7 +26,7 @@ OPTIONS = (
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    found = [(layer, factor) for layer in layers(run) if (factor := _factor(layer)) >= options["strong"]]
+    found = [(layer, factor) for layer in layers(run) if (factor := _factor(run, layer)) >= options["strong"]]
     if not found:
         return
     norms = columns(run, "weight", "norm")
@@ -57,8 +57,14 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     )
 
 
-def _factor(layer: Layer) -> float:
-    """The larger factor of an L1 and L2 penalty on the kernel; 0 without one."""
+def _factor(run: TrainingRun, layer: Layer) -> float:
+    """The larger factor of an L1 and L2 penalty on the kernel; 0 without one.
+
+    PyTorch's weight decay is of all layers, and twice the factor of the square.
+    """
+    decay = (run.facts.get("optimizer", {}).get("settings") or {}).get("weight_decay")
+    if run.framework_of_facts == "torch":
+        return float(decay) / 2 if layer.facts.get("kernel") and isinstance(decay, int | float) else 0.0
     settings = layer.facts.get("regularizer") or {}
     return max((float(settings[kind]) for kind in ("l1", "l2") if isinstance(settings.get(kind), int | float)), default=0.0)
 

@@ -136,6 +136,7 @@ def _layer(place: Place, sources: list[str]) -> dict[str, Any]:
         "class": place.kind,
         "custom": place.module is not None and not type(place.module).__module__.startswith("torch.nn."),
         "activation": place.activation,
+        "activated_by": place.activated_by,
         "from": sources,
         "settings": {},
     }
