@@ -18,10 +18,12 @@ _number = itertools.count()
 class EventFile:
     """A new event file in `directory`. Raises what the file system raises: OSError, or an error of TensorFlow's.
 
+    `began`: the wall time of its first event, where that was made before the file.
+
     Not with `tensorboard.summary.writer`, which has a thread of its own to fail in, and a checksum in plain Python.
     """
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, began: float | None = None) -> None:
         remote = "://" in directory
         if remote:  # TensorFlow takes seconds to be imported, where it is there
             from tensorboard.compat import tf
@@ -34,7 +36,7 @@ class EventFile:
         name = f"events.out.tfevents.{int(time.time()):010}.{socket.gethostname()}.{number}.scram"
         self.path = os.path.join(directory, name)
         self._file: Any = tf.io.gfile.GFile(self.path, "wb") if remote else open(self.path, "wb")  # noqa: SIM115
-        self.add(event_pb2.Event(wall_time=time.time(), file_version="brain.Event:2"))
+        self.add(event_pb2.Event(wall_time=began or time.time(), file_version="brain.Event:2"))
         self.flush()
 
     def add(self, event: event_pb2.Event) -> None:

@@ -123,11 +123,11 @@ class SummaryWriter:
             self._on_error(error)
 
     def _write_event(self, run: str, event: event_pb2.Event) -> None:
-        self._file(run).add(event)
+        self._file(run, event.wall_time).add(event)
 
-    def _file(self, run: str) -> EventFile:
+    def _file(self, run: str, began: float) -> EventFile:
         if run not in self._files:
-            self._files[run] = EventFile(os.path.join(self.log_dir, run))
+            self._files[run] = EventFile(os.path.join(self.log_dir, run), began)
         return self._files[run]
 
     def _write_rows(
@@ -159,7 +159,7 @@ class SummaryWriter:
             event.summary.value.add(
                 tag=tag, tensor=tensor_util.make_tensor_proto(array), metadata=_metadata(json.dumps(own).encode())
             )
-        file = self._file(schema.RUN)
+        file = self._file(schema.RUN, event.wall_time)
         file.add(event)
         file.flush()
 

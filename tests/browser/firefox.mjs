@@ -32,7 +32,8 @@ try {
   seen.views.inside = await fits();
   seen.strip = await tab.$eval(".strip", (found) => getComputedStyle(found).backgroundImage.startsWith("linear-gradient"));
 
-  await tab.$eval("[data-run='fashion_mnist/overfit']", (button) => button.click());
+  const other = await tab.waitForSelector("[data-run='fashion_mnist/overfit']"); // the list may still be filling
+  await other.evaluate((button) => button.click());
   await tab.waitForSelector("article[data-finding=overfitting] canvas");
   for (const [label, selector] of [
     ["Runs × checks", ".matrix .check"],

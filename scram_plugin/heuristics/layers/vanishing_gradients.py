@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -26,6 +27,7 @@ OPTIONS = (
     ),
 )
 BATCHES = 40
+_ASKING = {"query", "key", "q_proj", "k_proj"}
 FALLS = 0.5  # of the median loss of the first quarter of batches, below which that of the last has fallen well
 SQUASHING = ("sigmoid", "tanh", "softsign", "hard_sigmoid")
 
@@ -36,7 +38,7 @@ def kernel_norms(run: TrainingRun) -> dict[str, Curve]:
     At the start attention looks everywhere alike, so that what it asks hardly matters: that is left out.
     """
     norms = {path: curve for path, curve in columns(run, "gradient", "norm").items() if is_kernel(run, path)}
-    return {path: curve for path, curve in norms.items() if not {"query", "key"} & set(path.split("/"))}
+    return {path: curve for path, curve in norms.items() if not _ASKING & set(re.split("[/.]", path))}
 
 
 def vanishing(run: TrainingRun) -> bool:

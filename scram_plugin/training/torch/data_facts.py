@@ -1,4 +1,4 @@
-"""What a `DataLoader` tells of the data as a whole."""
+"""What the iterator of a `DataLoader` tells of the data as a whole."""
 
 from __future__ import annotations
 
@@ -6,45 +6,56 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, RandomSampler, SequentialSampler, Subset, TensorDataset, WeightedRandomSampler
+from torch.utils.data import RandomSampler, SequentialSampler, Subset, TensorDataset, WeightedRandomSampler
 
 MOST_CLASSES = 1_000
 MOST_LABELS = 50_000_000
 
 
-def loader_facts(loader: DataLoader[Any]) -> dict[str, Any]:
-    """``batch_size``, ``steps``, ``samples`` and ``shuffle`` of one pass, without what cannot be known."""
-    found: dict[str, Any] = {"batch_size": getattr(loader, "batch_size", None)}
-    for key, thing in (("steps", loader), ("samples", loader.dataset)):
-        try:
-            found[key] = len(thing)  # type: ignore[arg-type]
-        except (TypeError, NotImplementedError):  # a stream
-            found[key] = None
-    sampler: Any = getattr(loader, "sampler", None)
-    if isinstance(sampler, RandomSampler | WeightedRandomSampler):
-        found["shuffle"] = True
-    elif isinstance(sampler, SequentialSampler):
-        found["shuffle"] = False
-    elif hasattr(sampler, "shuffle"):  # a DistributedSampler
-        found["shuffle"] = bool(sampler.shuffle)
-    return {key: value for key, value in found.items() if value is not None}
+class Source:
+    """Where batches come from, as the iterator of a `DataLoader` knows it: the data, and how they are drawn."""
 
+    def __init__(self, iterator: Any) -> None:
+        self.dataset = getattr(iterator, "_dataset", None)
+        self.batches = getattr(iterator, "_index_sampler", None)
+        self.begins = getattr(iterator, "_num_yielded", 0) == 1  # it has just given the first batch of a pass
 
-def data_facts(loader: DataLoader[Any]) -> dict[str, Any]:
-    """``samples``, and of labels that lie in memory ``counts`` (of each class) and ``changes`` (between neighbours)."""
-    try:
-        found: dict[str, Any] = {"samples": len(loader.dataset)}  # type: ignore[arg-type]
-    except (TypeError, NotImplementedError):
-        return {}
-    labels = _labels(loader.dataset)
-    if labels is None or labels.size == 0 or labels.size > MOST_LABELS or labels.dtype.kind not in "iufb":
+    def same(self, other: Source | None) -> bool:
+        return other is not None and self.batches is not None and self.batches is other.batches
+
+    def facts(self) -> dict[str, Any]:
+        """``batch_size``, ``steps``, ``samples`` and ``shuffle`` of one pass, without what cannot be known."""
+        found: dict[str, Any] = {"batch_size": getattr(self.batches, "batch_size", None)}
+        found["steps"], found["samples"] = _length(self.batches), _length(self.dataset)
+        sampler: Any = getattr(self.batches, "sampler", self.batches)
+        if isinstance(sampler, RandomSampler | WeightedRandomSampler):
+            found["shuffle"] = True
+        elif isinstance(sampler, SequentialSampler):
+            found["shuffle"] = False
+        elif hasattr(sampler, "shuffle"):  # a DistributedSampler
+            found["shuffle"] = bool(sampler.shuffle)
+        return {key: value for key, value in found.items() if value is not None}
+
+    def data(self) -> dict[str, Any]:
+        """``samples``, and of labels that lie in memory ``counts`` (of each class) and ``changes`` (between neighbours)."""
+        samples = _length(self.dataset)
+        found: dict[str, Any] = {} if samples is None else {"samples": samples}
+        labels = _labels(self.dataset)
+        if labels is None or labels.size == 0 or labels.size > MOST_LABELS or labels.dtype.kind not in "iufb":
+            return found
+        labels = labels.reshape(-1) if labels.ndim == 1 or labels.shape[1:] == (1,) else np.zeros(0)
+        whole = bool(labels.size and np.isfinite(labels).all() and (labels == np.round(labels)).all())
+        if whole and labels.min() >= 0 and labels.max() < MOST_CLASSES:
+            found["counts"] = np.bincount(labels.astype(np.int64)).tolist()
+            found["changes"] = int(np.count_nonzero(labels[1:] != labels[:-1]))
         return found
-    labels = labels.reshape(-1) if labels.ndim == 1 or labels.shape[1:] == (1,) else np.zeros(0)
-    whole = bool(labels.size and np.isfinite(labels).all() and (labels == np.round(labels)).all())
-    if whole and labels.min() >= 0 and labels.max() < MOST_CLASSES:
-        found["counts"] = np.bincount(labels.astype(np.int64)).tolist()
-        found["changes"] = int(np.count_nonzero(labels[1:] != labels[:-1]))
-    return found
+
+
+def _length(thing: Any) -> int | None:
+    try:
+        return len(thing)
+    except (TypeError, NotImplementedError):  # a stream
+        return None
 
 
 def _labels(dataset: Any) -> np.ndarray | None:

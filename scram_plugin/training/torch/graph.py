@@ -11,6 +11,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Any
 
 import torch
@@ -112,6 +113,29 @@ def unscaled(loss: torch.Tensor) -> torch.Tensor:
     if isinstance(scale, torch.Tensor) and scale.dim() == 0 and scale.dtype == torch.float32 and not scale.requires_grad:
         return loss.detach() / scale
     return loss.detach()
+
+
+FUNCTIONS = {
+    "cross_entropy": ("CrossEntropyLoss", True),
+    "nll_loss": ("NLLLoss", False),
+    "binary_cross_entropy": ("BCELoss", False),
+    "binary_cross_entropy_with_logits": ("BCEWithLogitsLoss", True),
+    "mse_loss": ("MSELoss", None),
+    "l1_loss": ("L1Loss", None),
+    "smooth_l1_loss": ("SmoothL1Loss", None),
+    "huber_loss": ("HuberLoss", None),
+}
+
+
+def failed_loss(trace: TracebackType | None) -> list[Loss]:
+    """The loss in which a program failed, by the last function of PyTorch's that is one."""
+    found: list[Loss] = []
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if code.co_name in FUNCTIONS and code.co_filename.endswith("functional.py"):
+            found = [Loss(*FUNCTIONS[code.co_name], None)]
+        trace = trace.tb_next
+    return found
 
 
 def _saved(node: Any, name: str) -> torch.Tensor | None:

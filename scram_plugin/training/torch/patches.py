@@ -10,7 +10,7 @@ import time
 from typing import Any, Protocol
 
 import torch
-from torch.utils.data import DataLoader, dataloader
+from torch.utils.data import dataloader
 
 
 class Watcher(Protocol):
@@ -20,9 +20,7 @@ class Watcher(Protocol):
 
     def after_backward(self) -> None: ...
 
-    def iterated(self, loader: DataLoader[Any]) -> None: ...
-
-    def fetched(self, batch: Any, seconds: float) -> None: ...
+    def fetched(self, iterator: Any, batch: Any, seconds: float) -> None: ...
 
 
 _watchers: list[Watcher] = []
@@ -32,7 +30,6 @@ _originals: dict[tuple[Any, str], Any] = {}
 def add(watcher: Watcher) -> None:
     if not _watchers:
         _replace(torch.autograd, "backward", _backward)
-        _replace(DataLoader, "__iter__", _iter)
         _replace(dataloader._BaseDataLoaderIter, "__next__", _next)
     _watchers.append(watcher)
 
@@ -70,15 +67,9 @@ def _backward(original: Any, tensors: Any, *args: Any, **kwargs: Any) -> Any:
     return result
 
 
-def _iter(original: Any, loader: DataLoader[Any]) -> Any:
-    for watcher in _watchers:
-        watcher.iterated(loader)
-    return original(loader)
-
-
 def _next(original: Any, iterator: Any) -> Any:
     begin = time.perf_counter()
     batch = original(iterator)
     for watcher in _watchers:
-        watcher.fetched(batch, time.perf_counter() - begin)
+        watcher.fetched(iterator, batch, time.perf_counter() - begin)
     return batch

@@ -9,17 +9,17 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from types import TracebackType
 from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
 
 from scram_plugin.training.sampling import due
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import patches, statistics
-from scram_plugin.training.torch.graph import Calls, Loss, Place, loss_of, named, unscaled
+from scram_plugin.training.torch.graph import Calls, Loss, Place, failed_loss, loss_of, named, unscaled
 from scram_plugin.training.torch.in_depth import InDepth
 from scram_plugin.training.torch.rows import Rows, Step, inputs_now, values
 from scram_plugin.training.torch.second_pass import first, hooked, untouched
@@ -48,17 +48,27 @@ class Owner(Protocol):
     def evaluated(self, inputs: Any) -> None:
         """A forward pass that is none of the training."""
 
-    def iterated(self, loader: DataLoader[Any]) -> None: ...
-
-    def fetched(self, seconds: float) -> None: ...
+    def fetched(self, iterator: Any, seconds: float) -> None:
+        """An iterator of a `DataLoader` has given a batch."""
 
     def fail(self, error: Exception) -> None: ...
 
 
 class Recorder:
-    """Hooks of one model and its optimisers; a step ends when the last of these has made one."""
+    """Hooks of one model and its optimisers; a step ends when the last of these has made one.
 
-    def __init__(self, model: torch.nn.Module, optimizers: list[torch.optim.Optimizer], every: int, owner: Owner) -> None:
+    `parts`: parts of the model that may be called in its place; what goes into the first call of a step, and what comes out of
+    the last, is what goes into the model and comes out of it.
+    """
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        optimizers: list[torch.optim.Optimizer],
+        every: int,
+        owner: Owner,
+        parts: Sequence[torch.nn.Module] = (),
+    ) -> None:
         self.model, self.every, self.owner = model, every, owner
         self.inner: torch.nn.Module = getattr(model, "_orig_mod", model)
         self.inner = getattr(self.inner, "module", self.inner) if _parallel(self.inner) else self.inner
@@ -78,7 +88,9 @@ class Recorder:
         self._outputs: Any = None
         self._seen: list[Loss] = []
         self._loss: torch.Tensor | None = None
-        self._reached = self._measuring = self._enabled = False
+        self._reached = self._measuring = self._enabled = self._stepping = False
+        self._within: list[torch.nn.Module] = []  # of the model and its parts, those that are being called
+        self._first: torch.nn.Module | None = None  # which of them was called first in this step
         self._fresh = False  # a step was made, and no way back since
         self._kept: torch.Tensor | None = None  # whether the gradients of the step before were still there
         self._batch: Any = None  # what a loader gave last
@@ -86,15 +98,17 @@ class Recorder:
         if getattr(model, "_compiled_call_impl", None) is not None:
             self._handles: list[Any] = [_AroundCompiled(model, before, after)]
         else:
-            pre = model.register_forward_pre_hook(before, with_kwargs=True)
-            self._handles = [pre, model.register_forward_hook(after)]
+            self._handles = []
+            for root in (model, *parts):
+                self._handles.append(root.register_forward_pre_hook(before, with_kwargs=True))
+                self._handles.append(root.register_forward_hook(after))
         for optimizer in optimizers:
             self._handles.append(optimizer.register_step_pre_hook(self._guard(self._before_step)))
         if optimizers:
             self._handles.append(optimizers[-1].register_step_post_hook(self._guard(self._after_step)))
         self.before_backward = self._guard(self._before_backward)
         self.after_backward = self._guard(self._after_backward)
-        self.iterated, self.fetched = self._guard(owner.iterated), self._guard(self._fetched)
+        self.fetched = self._guard(self._fetched)
         patches.add(self)
 
     def close(self) -> None:
@@ -124,10 +138,16 @@ class Recorder:
     # ---- one step, in the order of its events
 
     def _before_forward(self, module: torch.nn.Module, args: Any, kwargs: Any) -> None:
+        self._within.append(module)
+        if len(self._within) > 1:
+            return
         if not (module.training and self._enabled):
             self._inputs = None
             self.owner.evaluated((args, kwargs))
             return
+        if self._inputs is not None and self._first is not None and self._first is not module:
+            return  # another part of the same step
+        self._first = module
         if self._losses and next((p.grad for p in self.parameters if p.requires_grad), None) is None:
             self._losses = []  # their gradients were thrown away: a step that a scaler has skipped
         self._inputs, self._outputs, self._loss, self._reached = (args, kwargs), None, None, False
@@ -146,6 +166,10 @@ class Recorder:
             self._layer_hooks.enter_context(hooked(self.inner, None, self._guard(self.depth.look)))
 
     def _after_forward(self, module: torch.nn.Module, args: Any, output: Any) -> None:
+        if module in self._within:
+            del self._within[self._within.index(module) :]
+        if self._within:
+            return
         self._layer_hooks.close()
         if self._inputs is None:
             return
@@ -158,6 +182,7 @@ class Recorder:
         self._reached = True
 
     def _before_backward(self, tensors: Any) -> None:
+        self._within = []  # a forward pass that failed has not come to its end
         loss = tensors if isinstance(tensors, torch.Tensor) else next(iter(tensors), None)
         self._loss = None
         if self._inputs is None or not isinstance(loss, torch.Tensor) or loss.numel() != 1:
@@ -183,12 +208,16 @@ class Recorder:
             self._reached = False
             if not self._optimizers:
                 self._after_step()
+            elif self._stepping and self._measuring:  # within `step(closure)`
+                self.depth.before_step()
 
     def _before_step(self, *_: Any) -> None:
+        self._stepping = True
         if self._measuring and self._losses:
             self.depth.before_step()
 
     def _after_step(self, *_: Any) -> None:
+        self._stepping = False
         if not self._losses or self._inputs is None:
             return
         losses, self._losses = self._losses, []
@@ -211,7 +240,7 @@ class Recorder:
                 rate = self._optimizers[0].param_groups[0]["lr"]
                 found.append(("learning_rate", torch.as_tensor(rate, dtype=torch.float32)))
             self.owner.measured(number, found)
-        self._inputs = self._outputs = None
+        self._inputs = self._outputs = self._first = None
         self._seen = []
         self._fresh = True
         self.owner.stepped()
@@ -230,7 +259,7 @@ class Recorder:
             return self._batch[1]
         return next((target for _, target in self._targets()), None)
 
-    def last_words(self) -> tuple[tuple[str, ...], np.ndarray] | None:
+    def last_words(self, trace: TracebackType | None) -> tuple[tuple[str, ...], np.ndarray] | None:
         """The row of a step that failed before its loss was known, without a loss; None if there is none."""
         if self._inputs is None or self._outputs is None or self._loss is not None:
             return None
@@ -238,13 +267,13 @@ class Recorder:
             self._told = True
             calls = self._calls
             flow = calls.places(calls.nodes(self._outputs)) if calls is not None else None
-            self.owner.built(self._inputs, self._outputs, self._targets(), [], flow)
+            self.owner.built(self._inputs, self._outputs, self._targets(), failed_loss(trace), flow)
         row = values([[*self._x, *self._targets(), *statistics.numbers("y_pred", self._outputs)]])
         return tuple(row), np.array([[float(value[0]) for value in row.values()]], np.float32)
 
-    def _fetched(self, batch: Any, seconds: float) -> None:
+    def _fetched(self, iterator: Any, batch: Any, seconds: float) -> None:
         self._batch = batch
-        self.owner.fetched(seconds)
+        self.owner.fetched(iterator, seconds)
 
     # ---- looking twice
 

@@ -44,11 +44,12 @@ class Rows:
 
     def add(self, step: Step) -> None:
         self._steps.append(step)
-        if self.hold and len(self._places) < 2:  # one buffer for all batches is filled anew each time
+        known = len(self._places) == 2
+        if self.hold and not known:  # one buffer for all batches is filled anew each time
             self._places.append({t.data_ptr() for name, t in step.tensors if not name.startswith("y_pred")})
             self.hold = len(self._places) < 2 or not self._places[0] & self._places[1]
         size = sum(t.numel() * t.element_size() for _, t in step.tensors)
-        if not self.hold or size > MOST:
+        if not self.hold or not known or size > MOST:
             step.values |= {name: value[0] for name, value in values([step.tensors]).items()}
             step.tensors, step.versions = [], []
         if len(self._steps) >= HELD:

@@ -10,13 +10,12 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
 
 from scram_plugin import schema
 from scram_plugin.training import blocks, call_site
@@ -25,7 +24,7 @@ from scram_plugin.training.sampling import Thinning
 from scram_plugin.training.session import session
 from scram_plugin.training.summary_writer import SummaryWriter
 from scram_plugin.training.torch import loop, statistics
-from scram_plugin.training.torch.data_facts import data_facts, loader_facts
+from scram_plugin.training.torch.data_facts import Source
 from scram_plugin.training.torch.graph import Loss
 from scram_plugin.training.torch.model_facts import facts
 from scram_plugin.training.torch.recording import Flow, Recorder
@@ -77,6 +76,7 @@ class Watch:
         print_findings: print new errors and warnings when `log` is called and at the end, errors at once.
         stop_on: "error" sets `should_stop` after a new finding of that severity; None never does.
         on_finding: called with each new finding, a dictionary as in ``scram check --format json``.
+        parts: parts of the model that the program calls by themselves, instead of the model.
 
     Raises TypeError or ValueError for arguments that make no sense. While it is open, nothing of the training is changed: on
     the CPU losses and weights are bit for bit those without it. An exception inside it becomes one warning.
@@ -92,6 +92,7 @@ class Watch:
         print_findings: bool = True,
         stop_on: str | None = None,
         on_finding: Callable[[dict[str, Any]], None] | None = None,
+        parts: Sequence[torch.nn.Module] = (),
     ) -> None:
         optimizers = list(optimizer) if isinstance(optimizer, list | tuple) else [optimizer] if optimizer is not None else []
         if not isinstance(model, torch.nn.Module):
@@ -116,9 +117,8 @@ class Watch:
         self._flushed, self._next_look = time.monotonic(), 0.0
         self._resumed = self._session.batches > 0
         self._epoch, self._logged = self._session.epochs, False
-        self._loaders: list[DataLoader[Any]] = []  # those that were iterated, the last one last
-        self._training_loader: DataLoader[Any] | None = None
-        self._again = False  # the training's loader was started anew
+        self._source_of_data: Source | None = None  # of the last batch
+        self._training: Source | None = None
         self._validation: list[statistics.Named] = []
         self._facts: dict[str, Any] = {}
         frame = call_site.user_frame(sys._getframe())
@@ -131,7 +131,7 @@ class Watch:
         self._writer: SummaryWriter | None = SummaryWriter(self.log_dir, lambda: None, self.fail)
         self._recorder: Recorder | None = None
         try:
-            self._recorder = Recorder(model, optimizers, every, self)
+            self._recorder = Recorder(model, optimizers, every, self, parts)
         except Exception as error:
             self.fail(error)
         atexit.register(self._exit)
@@ -142,7 +142,7 @@ class Watch:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._end(kind.__name__ if kind is not None else "finished")
+        self._end(kind.__name__ if kind is not None else "finished", trace)
 
     def close(self) -> None:
         """The training has ended: write what is left, and leave the model and its optimiser as they were."""
@@ -181,10 +181,10 @@ class Watch:
     def built(self, inputs: Any, outputs: Any, targets: statistics.Tensors, losses: list[Loss], flow: Flow | None) -> None:
         assert self._recorder is not None
         flow = flow or getattr(self._recorder, "flow_of_second_pass", None)
-        self._training_loader = self._loaders[-1] if self._loaders else None
+        self._training = self._source_of_data
         fit: dict[str, Any] = {"every": self.every}
-        if self._training_loader is not None:
-            fit |= loader_facts(self._training_loader)
+        if self._training is not None:
+            fit |= self._training.facts()
         x = statistics.numbers("x", inputs)
         if not fit.get("batch_size") and x:
             fit["batch_size"] = len(x[0][1])
@@ -194,8 +194,8 @@ class Watch:
         optimizer = self.optimizers[0] if self.optimizers else None
         built = facts(self._recorder.inner, optimizer, flow, losses, tensors, fit, self._source)
         built["jit_compile"] = self._recorder.compiled
-        if self._training_loader is not None:
-            built["data"] = {"training": data_facts(self._training_loader)}
+        if self._training is not None:
+            built["data"] = {"training": self._training.data()}
         built["session"], built["resumed"] = self._session.id, self._resumed
         self._facts = built
         self._recorder.depth.told(built["model"]["layers"])
@@ -221,24 +221,22 @@ class Watch:
         if len(self._validation) >= PARTS or self._recorder is None or not self._recorder.batch:
             return
         x = statistics.numbers("x", inputs)
-        if x and not self._validation and self._loaders and self._loaders[-1] is not self._training_loader:
-            self._told_of_validation(self._loaders[-1])
+        source = self._source_of_data
+        if x and not self._validation and source is not None and not source.same(self._training):
+            self._told_of_validation(source)
         if x:
             self._validation.append(statistics.tensors(x, [], []))
             if len(self._validation) == PARTS:
                 self._write_validation()
 
-    def iterated(self, loader: DataLoader[Any]) -> None:
-        if loader is self._training_loader and self._recorder is not None:
-            self._again = True
-            if not self._logged:  # nobody tells of epochs
-                self._flush()
-                self._epoch += 1
-                self._session.epochs = self._epoch
-        self._loaders = [known for known in self._loaders[-3:] if known is not loader] + [loader]
-
-    def fetched(self, seconds: float) -> None:
+    def fetched(self, iterator: Any, seconds: float) -> None:
         self._clock.waits.append(seconds)
+        source = Source(iterator)
+        if source.begins and source.same(self._training) and not self._logged:  # nobody else tells of epochs
+            self._flush()
+            self._epoch += 1
+            self._session.epochs = self._epoch
+        self._source_of_data = source
 
     def fail(self, error: Exception) -> None:
         if self.broken:
@@ -253,8 +251,8 @@ class Watch:
 
     # ---- writing
 
-    def _told_of_validation(self, loader: DataLoader[Any]) -> None:
-        self._facts.setdefault("data", {})["validation"] = data_facts(loader)
+    def _told_of_validation(self, source: Source) -> None:
+        self._facts.setdefault("data", {})["validation"] = source.data()
         self._facts["fit"]["validation"] = True
         if self._writer is not None:
             self._writer.text(schema.FACTS_TAG, json.dumps(self._facts, default=str))
@@ -311,22 +309,22 @@ class Watch:
     def _exit(self) -> None:
         self._end("SystemExit")
 
-    def _end(self, how: str) -> None:
+    def _end(self, how: str, trace: TracebackType | None = None) -> None:
         if self._recorder is not None:
             self._recorder.close()
         if self._writer is None:
             return
         atexit.unregister(self._exit)
         if not self.broken:
-            self._finish(how)
+            self._finish(how, trace)
         writer, self._writer = self._writer, None
         writer.close()
 
     @_guarded
-    def _finish(self, how: str) -> None:
+    def _finish(self, how: str, trace: TracebackType | None) -> None:
         assert self._writer is not None
         self._flush()
-        if how != "finished" and self._recorder is not None and (row := self._recorder.last_words()) is not None:
+        if how != "finished" and self._recorder is not None and (row := self._recorder.last_words(trace)) is not None:
             columns, values = row
             values = np.concatenate([np.full((1, 1), self._epoch, np.float32), values], axis=1)
             at = np.array([self._first + self._recorder.batch])

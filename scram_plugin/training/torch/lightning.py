@@ -1,0 +1,58 @@
+"""Lightning: `Trainer(callbacks=[LightningSCRAM()])`."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+try:
+    from lightning.pytorch import Callback, LightningModule, Trainer
+except ImportError:  # the package of before 2.0 goes on under its name
+    from pytorch_lightning import Callback, LightningModule, Trainer
+
+from scram_plugin.training.torch.watch import Watch
+
+_OF_VALIDATION = re.compile(r"^(val|valid|validation|eval)[_/]")
+
+
+class LightningSCRAM(Callback):
+    """Watches a training with Lightning as `scram_plugin.watch` does.
+
+    Args:
+        log_dir: where to write; by default where the trainer's logger does.
+        options: as for `scram_plugin.watch`: every, source, print_findings, stop_on, on_finding.
+
+    What the module logs for the validation (``val_loss``) is taken over; the loss of every batch is recorded in any case.
+    """
+
+    def __init__(self, log_dir: str | os.PathLike[str] | None = None, **options: Any) -> None:
+        super().__init__()
+        self.log_dir, self.options = log_dir, options
+        self._watch: Watch | None = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        log_dir = self.log_dir or trainer.log_dir or "logs"
+        # a `training_step` may call the module, or one of its parts
+        parts = [part for part in pl_module.children() if any(p.requires_grad for p in part.parameters())]
+        self._watch = Watch(pl_module, list(trainer.optimizers), log_dir=log_dir, parts=parts, **self.options)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._watch is None:
+            return
+        metrics = {
+            f"val_{_OF_VALIDATION.sub('', name)}": float(value)
+            for name, value in trainer.callback_metrics.items()
+            if _OF_VALIDATION.match(name)
+        }
+        self._watch.log(trainer.current_epoch, **metrics)
+        if self._watch.should_stop:
+            trainer.should_stop = True
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._watch is not None:
+            self._watch.close()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        if self._watch is not None:
+            self._watch.__exit__(type(exception), exception, exception.__traceback__)

@@ -1,0 +1,163 @@
+"""Real trainings with Lightning's and Hugging Face's trainers, watched by their callbacks."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import scram_plugin
+from scram_plugin.heuristics.catalogue import catalogue
+from scram_plugin.logs.pairing import training_runs
+from scram_plugin.reviews import review
+from tests.training.torch.models import IMAGES, LABELS, seed
+
+lightning = pytest.importorskip("lightning")
+transformers = pytest.importorskip("transformers")
+
+
+class Classifier(lightning.LightningModule):
+    """As people write it: the step calls a part of the module."""
+
+    def __init__(self, rate=1e-3):
+        super().__init__()
+        self.rate, self.losses = rate, []
+        self.net = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Dropout(0.2), nn.Linear(32, 10))
+
+    def training_step(self, batch, index):
+        loss = F.cross_entropy(self.net(batch[0]), batch[1])
+        self.losses.append(loss.item())
+        return loss
+
+    def validation_step(self, batch, index):
+        self.log("val/loss", F.cross_entropy(self.net(batch[0]), batch[1]))
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters(), self.rate)
+
+
+class Forward(Classifier):
+    """The other way that people write it: the step calls the module itself."""
+
+    def forward(self, x):
+        return self.net(x)
+
+    def training_step(self, batch, index):
+        loss = nn.functional.cross_entropy(self(batch[0]), batch[1])
+        self.losses.append(loss.item())
+        return loss
+
+
+def loaders():
+    return (
+        DataLoader(TensorDataset(IMAGES[:320], LABELS[:320]), 32, shuffle=True),
+        DataLoader(TensorDataset(IMAGES[320:480], LABELS[320:480]), 32),
+    )
+
+
+def fit(path, model, epochs=2, **how):
+    trainer = lightning.Trainer(
+        max_epochs=epochs,
+        accelerator="cpu",
+        default_root_dir=path,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        log_every_n_steps=5,
+        **how,
+    )
+    trainer.fit(model, *loaders())
+    return trainer
+
+
+def only_run(path):
+    (run,) = training_runs(scram_plugin.read(path))
+    return run
+
+
+@pytest.mark.filterwarnings("error:SCRAM")
+@pytest.mark.parametrize("kind", [Classifier, Forward])
+def test_lightning_is_watched_and_not_changed(kind, tmp_path):
+    seed(4)
+    plain = kind()
+    fit(tmp_path / "plain", plain)
+    seed(4)
+    model = kind()
+    callback = scram_plugin.LightningSCRAM(tmp_path / "logs", every=3, print_findings=False)
+    fit(tmp_path / "watched", model, callbacks=[callback])
+    assert model.losses == plain.losses
+    for name, value in plain.state_dict().items():
+        assert torch.equal(value, model.state_dict()[name]), name
+    run = only_run(tmp_path / "logs")
+    np.testing.assert_array_equal(run.signal("batch loss").values, np.array(model.losses, np.float32))
+    assert len(run.signal("validation loss")) == 2
+    assert run.facts["loss"]["class"] == "CrossEntropyLoss"
+    assert run.facts["fit"]["shuffle"] is True
+    columns = run.columns("statistics")
+    assert {"layer/net.1/dead", "gradient/net.1/weight/norm", "y0/count/3"} <= set(columns)
+    assert run.ended == "finished"
+
+
+def test_a_rate_that_is_too_high_is_found_in_lightning(tmp_path):
+    callback = scram_plugin.LightningSCRAM(tmp_path, print_findings=False)
+    seed(4)
+    fit(tmp_path, Classifier(rate=3.0), epochs=3, logger=False, callbacks=[callback])
+    found = review(only_run(tmp_path), catalogue()).findings
+    assert found[0]["heuristic"] == "unconventional-learning-rate"
+
+
+def test_lightning_writes_beside_the_trainers_logs(tmp_path):
+    seed(4)
+    trainer = fit(tmp_path, Classifier(), callbacks=[scram_plugin.LightningSCRAM(print_findings=False)])
+    assert "scram" in scram_plugin.read(trainer.log_dir)
+
+
+def tiny(seed_number):
+    seed(seed_number)
+    config = transformers.BertConfig(
+        vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, num_labels=3
+    )
+    return transformers.BertForSequenceClassification(config)
+
+
+def sentences(count, start):
+    rng = np.random.default_rng(start)
+    kinds = rng.integers(0, 3, count)
+    return [{"input_ids": torch.tensor(rng.integers(6 * k, 6 * k + 8, 12)), "labels": int(k)} for k in kinds]
+
+
+def trained(path, model, *callbacks):
+    arguments = transformers.TrainingArguments(
+        output_dir=str(path),
+        num_train_epochs=2,
+        per_device_train_batch_size=16,
+        learning_rate=1e-3,
+        logging_steps=5,
+        eval_strategy="epoch",
+        save_strategy="no",
+        report_to="none",
+        use_cpu=True,
+        disable_tqdm=True,
+        seed=3,
+    )
+    data = {"train_dataset": sentences(320, 0), "eval_dataset": sentences(96, 1)}
+    transformers.Trainer(model=model, args=arguments, callbacks=list(callbacks), **data).train()
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+@pytest.mark.filterwarnings("error:SCRAM")
+def test_hugging_face_is_watched_and_not_changed(tmp_path):
+    plain = trained(tmp_path / "plain", tiny(5))
+    callback = scram_plugin.TransformersSCRAM(every=4, print_findings=False)
+    watched = trained(tmp_path / "watched", tiny(5), callback)
+    for name, value in plain.items():
+        assert torch.equal(value, watched[name]), name
+    run = only_run(tmp_path / "watched" / "scram")
+    assert len(run.signal("batch loss")) == 40
+    assert len(run.signal("validation loss")) == 2
+    assert run.facts["loss"]["class"] == "CrossEntropyLoss"
+    assert run.facts["optimizer"]["schedule"] is True
+    assert run.ended == "finished"
+    troubles = [f for f in review(run, catalogue()).findings if f["severity"] != "info"]
+    assert troubles == []

@@ -1,0 +1,338 @@
+"""What `watch` logs of a training with PyTorch, and that it leaves nothing behind."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset, dataloader
+
+import scram_plugin
+from scram_plugin.heuristics.catalogue import catalogue
+from scram_plugin.logs.pairing import training_runs
+from scram_plugin.reviews import review
+from tests.training.torch.models import IMAGES, LABELS, SCALER, Residual, seed
+
+
+def loader(count=320, batch=32, **how):
+    return DataLoader(TensorDataset(IMAGES[:count], LABELS[:count]), batch, **how)
+
+
+def dense(*last):
+    seed(3)
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10), *last)
+
+
+def watch(model, optimizer, path, **how):
+    return scram_plugin.watch(model, optimizer, log_dir=path, **{"print_findings": False, "every": 5, **how})
+
+
+def train(path, model, loss_function=F.cross_entropy, data=None, epochs=1, rate=1e-3, **how):
+    """The loss of each step of a training that is watched."""
+    optimizer = torch.optim.Adam(model.parameters(), rate)
+    losses, data = [], data or loader()
+    with watch(model, optimizer, path, **how):
+        for _ in range(epochs):
+            for x, y in data:
+                optimizer.zero_grad()
+                loss = loss_function(model(x), y)
+                loss.backward()
+                optimizer.step()
+                losses.append(loss.item())
+    return losses
+
+
+def logged(path):
+    return scram_plugin.read(path)["scram"]
+
+
+def facts(path):
+    (run,) = training_runs(scram_plugin.read(path))
+    return run.facts
+
+
+def reviewed(path):
+    (run,) = training_runs(scram_plugin.read(path))
+    return review(run, catalogue())
+
+
+def test_every_loss_is_there_and_means_are_exact(tmp_path):
+    losses = train(tmp_path, dense(), epochs=3)
+    run = logged(tmp_path)
+    np.testing.assert_array_equal(run["scram/batches/loss"].values, np.array(losses, np.float32))
+    batches = [IMAGES[i : i + 32] for _ in range(3) for i in range(0, 320, 32)]
+    np.testing.assert_allclose(run["scram/batches/x0/mean"].values, [b.mean() for b in batches], rtol=1e-5)
+    labels = [LABELS[i : i + 32] for _ in range(3) for i in range(0, 320, 32)]
+    np.testing.assert_allclose(run["scram/batches/y0/mean"].values, [b.float().mean() for b in labels], rtol=1e-5)
+    np.testing.assert_array_equal(run["scram/batches/y0/max"].values, [b.max() for b in labels])
+    np.testing.assert_array_equal(run["scram/batches/epoch"].values, np.repeat([0, 1, 2], 10))
+
+
+def test_a_measured_step_is_as_computed_by_hand(tmp_path):
+    model = dense()
+    twin = dense()
+    twin.load_state_dict(model.state_dict())
+    train(tmp_path, model, data=loader(64), every=1)  # steps 0 and 1; the second is measured
+    optimizer = torch.optim.Adam(twin.parameters(), 1e-3)
+    for x, y in loader(64):
+        before = [p.detach().clone() for p in twin.parameters()]
+        optimizer.zero_grad()
+        hidden = torch.relu(twin[1](x.flatten(1)))
+        outputs = twin[3](hidden)
+        F.cross_entropy(outputs, y).backward()
+        gradients = [p.grad.norm().item() for p in twin.parameters()]
+        optimizer.step()
+    run = logged(tmp_path)
+
+    def last(column):
+        return run[f"scram/statistics/{column}"].values[-1]
+
+    names = ["1/weight", "1/bias", "3/weight", "3/bias"]
+    np.testing.assert_allclose([last(f"gradient/{n}/norm") for n in names], gradients, rtol=1e-4)
+    moved = [(p - b).norm().item() for p, b in zip(twin.parameters(), before, strict=True)]
+    np.testing.assert_allclose([last(f"update/{n}/norm") for n in names], moved, rtol=1e-3)
+    np.testing.assert_allclose(last("layer/1/mean"), hidden.mean().item(), rtol=1e-4)
+    np.testing.assert_allclose(last("layer/1/zero"), (hidden == 0).float().mean().item(), rtol=1e-5)
+    np.testing.assert_allclose(last("y_pred0/std"), outputs.std(correction=0).item(), rtol=1e-4)
+    counts = [last(f"y0/count/{i}") for i in range(10)]
+    np.testing.assert_array_equal(counts, torch.bincount(y, minlength=10))
+
+
+@pytest.mark.parametrize(
+    ("loss", "last", "expected"),
+    [
+        (nn.CrossEntropyLoss(), (), ("CrossEntropyLoss", True)),
+        (lambda o, y: F.cross_entropy(o, y, label_smoothing=0.0) * 0.5, (), ("CrossEntropyLoss", True)),
+        (nn.NLLLoss(), (nn.LogSoftmax(dim=1),), ("NLLLoss", False)),
+        (nn.NLLLoss(), (), ("NLLLoss", False)),
+        (lambda o, y: F.nll_loss(F.log_softmax(o, dim=1), y), (), ("CrossEntropyLoss", True)),
+        (lambda o, y: F.mse_loss(o, F.one_hot(y, 10).float()), (), ("MSELoss", None)),
+        (lambda o, y: F.binary_cross_entropy_with_logits(o, F.one_hot(y, 10).float()), (), ("BCEWithLogitsLoss", True)),
+        (lambda o, y: F.binary_cross_entropy(o, F.one_hot(y, 10).float()), (nn.Sigmoid(),), ("BCELoss", False)),
+        (lambda o, y: (o.sum() - y.sum()) ** 2, (), (None, None)),
+    ],
+)
+def test_the_loss_is_known_by_what_it_computes(loss, last, expected, tmp_path):
+    train(tmp_path, dense(*last), loss)
+    assert (facts(tmp_path)["loss"]["class"], facts(tmp_path)["loss"]["from_logits"]) == expected
+
+
+def test_functions_are_activations_as_modules_are(tmp_path):
+    seed(1)
+    train(tmp_path, Residual())
+    layers = {layer["path"]: layer for layer in facts(tmp_path)["model"]["layers"]}
+    assert layers["first"]["activation"] == "relu"
+    assert layers["out"]["activation"] is None
+    assert "scram/statistics/layer/first/dead" in logged(tmp_path)
+
+
+def test_a_module_behind_a_layer_is_its_activation(tmp_path):
+    train(tmp_path, dense(nn.Softmax(dim=1)))
+    layers = {layer["path"]: layer for layer in facts(tmp_path)["model"]["layers"]}
+    assert {path: layer["activation"] for path, layer in layers.items()} == {"0": None, "1": "relu", "3": "softmax"}
+    assert layers["3"]["from"] == ["1"]
+    assert layers["1"]["kernel"] == [64, 32]
+
+
+def test_what_a_loader_tells(tmp_path):
+    train(tmp_path, dense(), data=loader(shuffle=True))
+    fit, data = facts(tmp_path)["fit"], facts(tmp_path)["data"]["training"]
+    assert (fit["batch_size"], fit["steps"], fit["samples"], fit["shuffle"]) == (32, 10, 320, True)
+    assert data["counts"] == torch.bincount(LABELS[:320]).tolist()
+
+
+def test_epochs_and_validation_as_they_are_logged(tmp_path):
+    model = dense()
+    optimizer = torch.optim.Adam(model.parameters())
+    with watch(model, optimizer, tmp_path) as scram:
+        means = []
+        for epoch in range(3):
+            losses = []
+            for x, y in loader():
+                optimizer.zero_grad()
+                loss = F.cross_entropy(model(x), y)
+                loss.backward()
+                optimizer.step()
+                losses.append(loss.item())
+            means.append(np.mean(losses))
+            model.eval()
+            with torch.no_grad():
+                for x, _ in loader(64):
+                    model(x * 3)
+            model.train()
+            scram.log(accuracy=torch.tensor(0.5), val_loss=1.0 / (epoch + 1))
+    logs = scram_plugin.read(tmp_path)
+    np.testing.assert_allclose(logs["train"]["epoch_loss"].values, means, rtol=1e-5)
+    np.testing.assert_array_equal(logs["train"]["epoch_accuracy"].values, [0.5] * 3)
+    np.testing.assert_allclose(logs["validation"]["epoch_loss"].values, [1, 1 / 2, 1 / 3])
+    np.testing.assert_array_equal(logs["scram"]["scram/batches/epoch"].values, np.repeat([0, 1, 2], 10))
+    assert len(logs["scram"]["scram/validation/x0/mean"]) == 6  # two batches each time
+    assert "input-distribution-shift" in [f["heuristic"] for f in reviewed(tmp_path).findings]
+
+
+def test_a_loss_that_a_scaler_multiplies_is_logged_as_it_is(tmp_path):
+    model = dense()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    losses = []
+    with watch(model, optimizer, tmp_path):
+        for x, y in loader():
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            SCALER.scale(loss).backward()
+            SCALER.step(optimizer)
+            SCALER.update()
+            losses.append(loss.item())
+    np.testing.assert_allclose(logged(tmp_path)["scram/batches/loss"].values, losses, rtol=1e-6)
+
+
+def test_parts_of_a_batch_make_one_step(tmp_path):
+    model = dense()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    losses = []
+    with watch(model, optimizer, tmp_path):
+        for number, (x, y) in enumerate(loader()):
+            loss = F.cross_entropy(model(x), y) / 2
+            loss.backward()
+            losses.append(loss.item())
+            if number % 2:
+                optimizer.step()
+                optimizer.zero_grad()
+    np.testing.assert_allclose(
+        logged(tmp_path)["scram/batches/loss"].values, np.reshape(losses, (-1, 2)).sum(axis=1), rtol=1e-6
+    )
+
+
+def test_two_models_that_train_against_each_other(tmp_path):
+    seed(1)
+    one, other = nn.Linear(4, 64), nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 1))
+    optimizers = [torch.optim.Adam(m.parameters(), 1e-3) for m in (one, other)]
+    wanted = {"one": [], "other": []}
+    with watch(one, optimizers[0], tmp_path / "one"), watch(other, optimizers[1], tmp_path / "other"):
+        for x, _ in loader():
+            fake = one(torch.randn(32, 4))
+            optimizers[1].zero_grad()
+            judged = other(torch.cat([x.flatten(1), fake.detach()]))
+            loss = F.binary_cross_entropy_with_logits(judged, torch.cat([torch.ones(32, 1), torch.zeros(32, 1)]))
+            loss.backward()
+            optimizers[1].step()
+            wanted["other"].append(loss.item())
+            optimizers[0].zero_grad()
+            loss = F.binary_cross_entropy_with_logits(other(fake), torch.ones(32, 1))
+            loss.backward()
+            optimizers[0].step()
+            wanted["one"].append(loss.item())
+    for name, losses in wanted.items():
+        np.testing.assert_allclose(logged(tmp_path / name)["scram/batches/loss"].values, losses, rtol=1e-5)
+
+
+def test_a_buffer_that_is_filled_anew_each_time(tmp_path):
+    model = dense()
+    optimizer = torch.optim.Adam(model.parameters())
+    buffer, means = torch.empty(32, 8, 8), []
+    with watch(model, optimizer, tmp_path):
+        for x, y in loader(1600):
+            buffer.copy_(x)
+            means.append(x.mean().item())
+            optimizer.zero_grad()
+            F.cross_entropy(model(buffer), y).backward()
+            optimizer.step()
+    np.testing.assert_allclose(logged(tmp_path)["scram/batches/x0/mean"].values, means, rtol=1e-5)
+
+
+class Poison(nn.Module):
+    """Gives NaN from a call on."""
+
+    def __init__(self, call):
+        super().__init__()
+        self.call, self.calls = call, 0
+
+    def forward(self, x):
+        self.calls += 1
+        return x * float("nan") if self.calls > self.call else x
+
+
+def test_the_layer_where_nan_is_born_is_named(tmp_path):
+    model = dense()
+    model.insert(3, Poison(7))
+    train(tmp_path, model)
+    found = [f for f in reviewed(tmp_path).findings if f["heuristic"] == "nonfinite-origin"]
+    assert [f["bad_step"] for f in found] == [7]
+    assert "in `3`" in found[0]["title"]
+
+
+def test_a_gradient_that_is_nan_is_told_of_its_own_step(tmp_path):
+    class Root(nn.Module):
+        def forward(self, x):
+            return torch.sqrt(x * 0)  # of finite value, and infinite slope
+
+    model = dense()
+    model.append(Root())
+    train(tmp_path, model)
+    (found,) = [f for f in reviewed(tmp_path).findings if f["heuristic"] == "nonfinite-origin"]
+    assert found["bad_step"] == 0
+    assert "on the way back" in found["title"]
+
+
+def test_a_step_that_fails_leaves_its_labels(tmp_path):
+    model = dense()
+    data = DataLoader(TensorDataset(IMAGES[:320], LABELS[:320] + 1), 32)
+    with pytest.raises(IndexError):
+        train(tmp_path, model, data=data)
+    (found,) = [f for f in reviewed(tmp_path).findings if f["heuristic"] == "label-range"]
+    assert found["causes"][0]["id"] == "from-one"
+    assert training_runs(scram_plugin.read(tmp_path))[0].ended == "IndexError"
+
+
+def test_nothing_is_left_behind(tmp_path):
+    model = dense()
+    before = torch.autograd.backward, dataloader._BaseDataLoaderIter.__next__
+    train(tmp_path, model)
+    assert (torch.autograd.backward, dataloader._BaseDataLoaderIter.__next__) == before
+    assert all(not m._forward_hooks and not m._forward_pre_hooks for m in model.modules())
+
+
+def test_an_error_inside_costs_one_warning(tmp_path, monkeypatch):
+    wanted = train(tmp_path / "sound", dense())
+
+    def fail(*args):
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr("scram_plugin.training.torch.statistics.activation", fail)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert train(tmp_path / "broken", dense()) == wanted
+    assert [str(w.message).partition(":")[0] for w in caught if "SCRAM" in str(w.message)] == ["SCRAM stopped recording"]
+
+
+def test_findings_are_told_while_it_trains(tmp_path, capsys):
+    told = []
+    model = dense(nn.Softmax(dim=1))
+    optimizer = torch.optim.Adam(model.parameters())
+    scram = scram_plugin.watch(model, optimizer, log_dir=tmp_path, on_finding=told.append, stop_on="error")
+    for x, y in loader():
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), y).backward()
+        optimizer.step()
+    scram.log()
+    assert "output-activation-mismatch" in [f["heuristic"] for f in told]
+    assert not scram.should_stop
+    scram.close()
+    assert "applied twice" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"model": 3}, "give the torch.nn.Module"),
+        ({"optimizer": "adam"}, "give a torch.optim.Optimizer"),
+        ({"every": 0}, "at least 1"),
+        ({"stop_on": "warning"}, 'give "error" or None'),
+    ],
+)
+def test_arguments_that_make_no_sense(arguments, said, tmp_path):
+    model = dense()
+    given = {"model": model, "optimizer": torch.optim.Adam(model.parameters()), "log_dir": tmp_path, **arguments}
+    with pytest.raises((TypeError, ValueError), match=said):
+        scram_plugin.watch(**given)
