@@ -1,0 +1,157 @@
+"""Real trainings with PyTorch that have a fault, and their healthy twins."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from sklearn.datasets import load_diabetes
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import scram_plugin
+from tests.heuristics.trainings import IMAGES, LABELS, finding, review_of
+
+X, Y = torch.tensor(IMAGES), torch.tensor(LABELS).long()
+PATIENTS = load_diabetes()
+VALUES = torch.tensor(PATIENTS.data / PATIENTS.data.std(), dtype=torch.float32)
+TARGETS = torch.tensor((PATIENTS.target - PATIENTS.target.mean()) / PATIENTS.target.std(), dtype=torch.float32)
+
+
+def digits(*last, hidden=32):
+    torch.manual_seed(5)
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, hidden), nn.ReLU(), nn.Linear(hidden, 10), *last)
+
+
+def regression():
+    torch.manual_seed(5)
+    return nn.Sequential(nn.Linear(10, 16), nn.ReLU(), nn.Linear(16, 1))
+
+
+def fit(path, model, x=X, y=Y, loss=F.cross_entropy, optimizer=None, epochs=4, clear=True, shuffle=True):
+    """The review of a training of 4 epochs; validation on the last fifth."""
+    optimizer = optimizer or torch.optim.Adam(model.parameters(), 1e-3)
+    split = len(x) * 4 // 5
+    training = DataLoader(TensorDataset(x[:split], y[:split]), 32, shuffle=shuffle)
+    with scram_plugin.watch(model, optimizer, log_dir=path, every=10, print_findings=False) as scram:
+        for _ in range(epochs):
+            model.train()
+            for inputs, targets in training:
+                if clear:
+                    optimizer.zero_grad()
+                loss(model(inputs), targets).backward()
+                optimizer.step()
+            model.eval()
+            with torch.no_grad():
+                scram.log(val_loss=loss(model(x[split:]), y[split:]))
+    return review_of(path)
+
+
+def set_weights(model, function):
+    function(model[1].weight)
+    return model
+
+
+def frozen():
+    model = digits()
+    model[3].requires_grad_(False)
+    return model
+
+
+class Functional(nn.Module):
+    """The same net with functions in place of modules."""
+
+    def __init__(self, activate):
+        super().__init__()
+        torch.manual_seed(5)
+        self.first, self.second, self.out = nn.Linear(64, 32), nn.Linear(32, 32), nn.Linear(32, 10)
+        self.activate = activate
+
+    def forward(self, x):
+        return self.out(self.activate(self.second(self.activate(self.first(x.flatten(1))))))
+
+
+def decayed(decay):
+    model = digits()
+    return model, torch.optim.Adam(model.parameters(), 1e-3, weight_decay=decay)
+
+
+def with_decay(path, decay):
+    model, optimizer = decayed(decay)
+    return fit(path, model, optimizer=optimizer, epochs=12)
+
+
+# name -> (heuristic, cause, training with the fault, healthy twin)
+FAULTS = {
+    "gradients kept": ("kept-gradients", "forgotten", lambda p: fit(p, digits(), clear=False), lambda p: fit(p, digits())),
+    "targets stretched": (
+        "label-range",
+        "broadcast",
+        lambda p: fit(p, regression(), VALUES, TARGETS, F.mse_loss),
+        lambda p: fit(p, regression(), VALUES, TARGETS.unsqueeze(1), F.mse_loss),
+    ),
+    "probabilities without logarithms": (
+        "output-activation-mismatch",
+        "no-logarithm",
+        lambda p: fit(p, digits(nn.Softmax(dim=1)), loss=F.nll_loss),
+        lambda p: fit(p, digits(nn.LogSoftmax(dim=1)), loss=F.nll_loss),
+    ),
+    "outputs as they are into NLLLoss": (
+        "output-activation-mismatch",
+        "missing-softmax",
+        lambda p: fit(p, digits(), loss=F.nll_loss),
+        lambda p: fit(p, digits(), loss=lambda o, t: F.nll_loss(F.log_softmax(o, dim=1), t)),
+    ),
+    "softmax twice": (
+        "output-activation-mismatch",
+        "twice",
+        lambda p: fit(p, digits(nn.Softmax(dim=1))),
+        lambda p: fit(p, digits()),
+    ),
+    "large weights": (
+        "poor-initialization",
+        "large",
+        lambda p: fit(p, set_weights(digits(), lambda w: nn.init.normal_(w, std=4.0))),
+        lambda p: fit(p, set_weights(digits(), lambda w: nn.init.kaiming_normal_(w))),
+    ),
+    "no activations": (
+        "missing-activation",
+        "forgotten",
+        lambda p: fit(p, Functional(lambda x: x)),
+        lambda p: fit(p, Functional(F.gelu)),
+    ),
+    "the last layer frozen": ("frozen-weights", "trainable", lambda p: fit(p, frozen()), lambda p: fit(p, digits())),
+    "a strong weight decay": (
+        "strong-regularization",
+        "factor",
+        lambda p: with_decay(p, 2.0),
+        lambda p: with_decay(p, 1e-4),
+    ),
+    "sorted data": (
+        "unshuffled-data",
+        "off",
+        lambda p: fit(p, digits(), X[torch.argsort(Y)], Y[torch.argsort(Y)], shuffle=False, epochs=1),
+        lambda p: fit(p, digits(), shuffle=False, epochs=1),
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Using a target size")
+@pytest.mark.parametrize("case", FAULTS)
+def test_the_fault_is_found(case, tmp_path):
+    heuristic, cause, faulty, _ = FAULTS[case]
+    result = faulty(tmp_path)
+    print(case, [(f["heuristic"], f["explained_by"], f["title"]) for f in result.findings])
+    one = finding(result, heuristic)
+    print(one["summary"])
+    assert one["causes"][0]["id"] == cause
+    assert one["causes"][0]["for"]
+    assert one["fixes"][0]["framework"] == "torch"
+
+
+@pytest.mark.parametrize("case", FAULTS)
+def test_its_healthy_twin_is_not(case, tmp_path):
+    heuristic, _, _, twin = FAULTS[case]
+    result = twin(tmp_path)
+    print(case, [(f["heuristic"], f["explained_by"], f["title"]) for f in result.findings])
+    assert heuristic in result.passed
+    others = [f["heuristic"] for f in result.findings if f["severity"] != "info" and f["explained_by"] is None]
+    assert set(others) <= {"undertrained"}, "four epochs are few"
