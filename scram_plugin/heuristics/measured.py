@@ -16,7 +16,10 @@ from scram_plugin.heuristics.names import activation_of, layer_kind, loss_class
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
-HOW = 'model.fit(..., callbacks=[SCRAM(log_dir="logs/exp1")])'
+HOW = (
+    'model.fit(..., callbacks=[SCRAM(log_dir="logs/exp1")])  # Keras\n'
+    'scram_plugin.watch(model, optimizer, log_dir="logs/exp1")  # PyTorch'
+)
 LINEAR = (None, "linear")
 # Layers that change no value in a way that matters for what stands before or behind them.
 PASSING = frozenset(

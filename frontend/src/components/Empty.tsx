@@ -11,10 +11,11 @@ export function Empty(): VNode {
     <main class="review empty" tabIndex={-1}>
       <h2>Nothing to judge yet</h2>
       <p>
-        There are no event files{logdir ? <> in <code>{logdir}</code></> : ""}. Add one line to a Keras program and train; this page
+        There are no event files{logdir ? <> in <code>{logdir}</code></> : ""}. Add one line to your program and train; this page
         follows by itself.
       </p>
       <Code text={`from scram_plugin import SCRAM\n\nmodel.fit(..., callbacks=[SCRAM(log_dir=${quoted})])`} label="Keras" />
+      <Code text={`import scram_plugin\n\nwith scram_plugin.watch(model, optimizer, log_dir=${quoted}):\n    ...  # the loop, as it is`} label="PyTorch" />
       <p>
         Have you logs already, from Keras's own TensorBoard callback or PyTorch's <code>SummaryWriter</code>? Point{" "}
         <code>tensorboard --logdir</code> at them: SCRAM judges those curves too.

@@ -14,7 +14,7 @@ from scram_plugin import schema
 from scram_plugin.heuristics.curves.judged import USUAL
 from scram_plugin.heuristics.edits import clip_gradients, set_learning_rate
 from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, NotChecked
-from scram_plugin.heuristics.measured import RECURRENT, known_layers
+from scram_plugin.heuristics.measured import HOW, RECURRENT, known_layers
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import HIGH, USUAL_RATES
@@ -31,7 +31,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curves = [c for c in (run.signal("batch loss"), run.signal("training loss")) if c is not None]
     curves += [c for signal in OTHERS for c in run.every(signal)]
     if not curves:
-        raise NotChecked("no training loss was logged", 'model.fit(..., callbacks=[SCRAM(log_dir="logs/exp1")])')
+        raise NotChecked("no training loss was logged", HOW)
     # before the first epoch ends the batch loss stands in for the training loss: one curve
     bad_curves = [c for c in dict.fromkeys(curves) if _bad(c, options["strict"]).any()]
     if not bad_curves:
