@@ -32,7 +32,8 @@ OPTIONS = (
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     columns = [c for c in run.columns(schema.VALIDATION) if c.startswith("x") and "/mean" in c]
     if not columns:
-        raise NotChecked("no statistics of the validation inputs were logged", HOW + "\n# with validation data, in Keras as arrays")
+        how = HOW + "\n# with validation data, in Keras as arrays"
+        raise NotChecked("no statistics of the validation inputs were logged", how)
     worst = None
     for column in columns:
         found = _compare(run, column)

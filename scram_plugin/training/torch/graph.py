@@ -7,6 +7,7 @@ until the way back has used it up.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -63,7 +64,12 @@ PASSING = re.compile(
 
 def operation(node: Any) -> str:
     """``Relu`` for a node named ``ReluBackward0``."""
-    return re.sub(r"Backward\w*$", "", node.name())
+    return _without_number(node.name())
+
+
+@functools.cache
+def _without_number(name: str) -> str:
+    return re.sub(r"Backward\w*$", "", name)
 
 
 @dataclass

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -91,6 +91,7 @@ class Recorder:
         self._reached = self._measuring = self._enabled = self._stepping = False
         self._within: list[torch.nn.Module] = []  # of the model and its parts, those that are being called
         self._first: torch.nn.Module | None = None  # which of them was called first in this step
+        self._looking = False  # a second pass is going on
         self._fresh = False  # a step was made, and no way back since
         self._kept: torch.Tensor | None = None  # whether the gradients of the step before were still there
         self._batch: Any = None  # what a loader gave last
@@ -123,17 +124,19 @@ class Recorder:
 
         @functools.wraps(method)
         def guarded(*args: Any, **kwargs: Any) -> None:
-            if self.owner.broken:
+            if torch.compiler.is_compiling() or self.owner.broken or self._looking:
                 return
-            self._enabled = torch.is_grad_enabled()
+            self._enabled = before = torch.is_grad_enabled()
+            torch._C._set_grad_enabled(False)  # as `torch.no_grad`, which takes longer than what is done here
             try:
-                with torch.no_grad():
-                    method(*args, **kwargs)
+                method(*args, **kwargs)
             except Exception as error:
                 self._layer_hooks.close()
                 self.owner.fail(error)
+            finally:
+                torch._C._set_grad_enabled(before)
 
-        return torch.compiler.disable(guarded)
+        return guarded
 
     # ---- one step, in the order of its events
 
@@ -282,12 +285,22 @@ class Recorder:
         args, kwargs = first(self._inputs, EXAMPLES)
         if not self._told:
             calls = Calls()
-            with untouched(self.inner), hooked(self.inner, calls.begin, calls.end), torch.enable_grad():
+            with self._apart(), hooked(self.inner, calls.begin, calls.end), torch.enable_grad():
                 outputs = self.inner._call_impl(*args, **kwargs)
             self.flow_of_second_pass = calls.places(calls.nodes(outputs))
             return
-        with untouched(self.inner), hooked(self.inner, None, self.depth.look):
+        with self._apart(), hooked(self.inner, None, self.depth.look):
             self.inner._call_impl(*args, **kwargs)
+
+    @contextlib.contextmanager
+    def _apart(self) -> Iterator[None]:
+        """A pass that is no part of the training."""
+        self._looking = True
+        try:
+            with untouched(self.inner):
+                yield
+        finally:
+            self._looking = False
 
     def _trace(self) -> None:
         """Where the first value that is not finite came up: in the step before, if weights are not; else in this one."""
@@ -309,7 +322,7 @@ class Recorder:
             flow.extend((f"layer/{path}", t.detach()) for t in leaves(output) if isinstance(t, torch.Tensor))
 
         args, kwargs = self._inputs
-        with untouched(self.inner), hooked(self.inner, None, look):
+        with self._apart(), hooked(self.inner, None, look):
             self.inner._call_impl(*args, **kwargs)
         flow += statistics.numbers("y_pred", self._outputs)
         if self._loss is not None:

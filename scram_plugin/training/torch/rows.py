@@ -15,6 +15,7 @@ from scram_plugin.training.torch import statistics
 from scram_plugin.training.torch.statistics import Tensors
 
 HELD = 16  # steps that are summed up together
+FIRST = 3  # steps that are not held, while it is seen whether their tensors are used again
 MOST = 1 << 18  # bytes of the tensors of one step, up to which they are held
 
 Block = tuple[tuple[str, ...], np.ndarray, list[float]]  # columns, rows, and when the steps ended
@@ -37,23 +38,28 @@ class Rows:
         self._probe = probe
         self._steps: list[Step] = []
         self._done: list[Block] = []
-        self._places: list[set[int]] = []
+        self._first: list[tuple[Tensors, dict[str, torch.Tensor]]] = []  # tensors of the first steps, and what was said of them
 
     def __len__(self) -> int:
         return len(self._steps) + sum(len(block[2]) for block in self._done)
 
     def add(self, step: Step) -> None:
         self._steps.append(step)
-        known = len(self._places) == 2
-        if self.hold and not known:  # one buffer for all batches is filled anew each time
-            self._places.append({t.data_ptr() for name, t in step.tensors if not name.startswith("y_pred")})
-            self.hold = len(self._places) < 2 or not self._places[0] & self._places[1]
         size = sum(t.numel() * t.element_size() for _, t in step.tensors)
-        if not self.hold or not known or size > MOST:
-            step.values |= {name: value[0] for name, value in values([step.tensors]).items()}
+        if len(self._first) <= FIRST or not self.hold or size > MOST:
+            now = values([step.tensors])
+            self._seen(step, now)
+            step.values |= {name: value[0] for name, value in now.items()}
             step.tensors, step.versions = [], []
         if len(self._steps) >= HELD:
             self.sum_up()
+
+    def _seen(self, step: Step, now: dict[str, torch.Tensor]) -> None:
+        if len(self._first) < FIRST:
+            self._first.append((step.tensors, now))
+        elif len(self._first) == FIRST:
+            self.hold = self.hold and not any(_refilled(*first) for first in self._first)
+            self._first = [([], {})] * (FIRST + 1)
 
     def sum_up(self) -> None:
         """Turn the steps that are held into rows."""
@@ -102,6 +108,11 @@ class Rows:
             else:
                 joined.append((columns, matrix, times))
         return joined
+
+
+def _refilled(tensors: Tensors, before: dict[str, torch.Tensor]) -> bool:
+    """Whether the tensors of a step hold other values by now: one buffer is filled anew for each batch."""
+    return any(not torch.equal(value.nan_to_num(), before[name].nan_to_num()) for name, value in values([tensors]).items())
 
 
 def _layout(step: Step) -> list[object]:
