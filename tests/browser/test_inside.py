@@ -27,8 +27,8 @@ def test_another_statistic_its_values_and_its_curve(tab_at):
     page.scram.wait_for_selector("figure[aria-label='Dead units'] .strip")
     strip = page.scram.locator("figure[aria-label='Dead units'] .strip").first
     box = strip.bounding_box()
-    page.mouse.move(box["x"] + box["width"] - 3, box["y"] + 5)
-    assert "%" in page.scram.inner_text(".reading")
+    strip.hover(position={"x": box["width"] - 3, "y": 5})  # which waits until nothing moves any more
+    page.scram.wait_for_selector(".reading:has-text('%')")
     assert "from batch" in page.scram.inner_text(".reading")
     page.scram.click("figure[aria-label='Dead units'] .map-row >> nth=0 >> button >> nth=0")
     page.scram.wait_for_selector(".map-row .u-over")
