@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,12 @@ class Source:
     def __init__(self, iterator: Any) -> None:
         self.dataset = getattr(iterator, "_dataset", None)
         self.batches = getattr(iterator, "_index_sampler", None)
-        self.begins = getattr(iterator, "_num_yielded", 0) == 1  # it has just given the first batch of a pass
+        self.iterator = weakref.ref(iterator)
+
+    @staticmethod
+    def begins(iterator: Any) -> bool:
+        """Whether it has just given the first batch of a pass."""
+        return getattr(iterator, "_num_yielded", 0) == 1
 
     def same(self, other: Source | None) -> bool:
         return other is not None and self.batches is not None and self.batches is other.batches

@@ -104,8 +104,10 @@ class InDepth:
 
     def probe(self) -> torch.Tensor:
         """Not finite if one of the weights is not."""
-        norms = statistics.norms([p for _, p in self._variables]) if self._variables else torch.zeros(1)
-        return norms.sum()
+        if not self._variables:
+            return torch.zeros(())
+        largest = torch._foreach_norm([p.detach() for _, p in self._variables], float("inf"))  # squares could overflow
+        return torch.stack([norm.float().to(largest[0].device) for norm in largest]).sum()
 
 
 def _counts(tensors: list[torch.Tensor]) -> torch.Tensor:

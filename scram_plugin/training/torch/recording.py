@@ -16,11 +16,11 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from scram_plugin.training.sampling import due
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import patches, statistics
 from scram_plugin.training.torch.graph import Calls, Loss, Place, failed_loss, loss_of, named, unscaled
 from scram_plugin.training.torch.in_depth import InDepth
+from scram_plugin.training.torch.pace import Pace
 from scram_plugin.training.torch.rows import Rows, Step, inputs_now, values
 from scram_plugin.training.torch.second_pass import first, hooked, untouched
 
@@ -48,8 +48,8 @@ class Owner(Protocol):
     def evaluated(self, inputs: Any) -> None:
         """A forward pass that is none of the training."""
 
-    def fetched(self, iterator: Any, seconds: float) -> None:
-        """An iterator of a `DataLoader` has given a batch."""
+    def fetched(self, iterator: Any, seconds: float) -> bool:
+        """An iterator of a `DataLoader` has given a batch; whether what follows is to be seen, though it is no training."""
 
     def fail(self, error: Exception) -> None: ...
 
@@ -65,11 +65,12 @@ class Recorder:
         self,
         model: torch.nn.Module,
         optimizers: list[torch.optim.Optimizer],
-        every: int,
+        every: int | None,
         owner: Owner,
         parts: Sequence[torch.nn.Module] = (),
     ) -> None:
-        self.model, self.every, self.owner = model, every, owner
+        self.model, self.owner = model, owner
+        self._pace = Pace(every)
         self.inner: torch.nn.Module = getattr(model, "_orig_mod", model)
         self.inner = getattr(self.inner, "module", self.inner) if _parallel(self.inner) else self.inner
         self.compiled = hasattr(model, "_orig_mod") or getattr(model, "_compiled_call_impl", None) is not None
@@ -95,18 +96,15 @@ class Recorder:
         self._fresh = False  # a step was made, and no way back since
         self._kept: torch.Tensor | None = None  # whether the gradients of the step before were still there
         self._batch: Any = None  # what a loader gave last
-        before, after = self._guard(self._before_forward), self._guard(self._after_forward)
-        if getattr(model, "_compiled_call_impl", None) is not None:
-            self._handles: list[Any] = [_AroundCompiled(model, before, after)]
-        else:
-            self._handles = []
-            for root in (model, *parts):
-                self._handles.append(root.register_forward_pre_hook(before, with_kwargs=True))
-                self._handles.append(root.register_forward_hook(after))
-        for optimizer in optimizers:
-            self._handles.append(optimizer.register_step_pre_hook(self._guard(self._before_step)))
+        self._mine: list[bool] = []  # of the ways back of the last step in full, which came through this model
+        self._ways = 0  # back, since the last step
+        self._parts = (model, *parts)
+        self._handles: list[Any] = []  # of steps in full
+        self._of_steps: list[Any] = []  # of all steps
+        self._hooks = [self._guard(m) for m in (self._before_forward, self._after_forward, self._before_step)]
+        self._attach()
         if optimizers:
-            self._handles.append(optimizers[-1].register_step_post_hook(self._guard(self._after_step)))
+            self._of_steps = [optimizers[-1].register_step_post_hook(self._guard(self._after_step))]
         self.before_backward = self._guard(self._before_backward)
         self.after_backward = self._guard(self._after_backward)
         self.fetched = self._guard(self._fetched)
@@ -115,9 +113,27 @@ class Recorder:
     def close(self) -> None:
         patches.remove(self)
         self._layer_hooks.close()
+        self._detach()
+        for handle in self._of_steps:
+            handle.remove()
+
+    def _attach(self) -> None:
+        """Put the hooks that a step in full needs on the model and its optimisers, if they are not there."""
+        if self._handles:
+            return
+        before, after, before_step = self._hooks
+        if getattr(self.model, "_compiled_call_impl", None) is not None:
+            self._handles = [_AroundCompiled(self.model, before, after)]
+        else:
+            for root in self._parts:
+                self._handles.append(root.register_forward_pre_hook(before, with_kwargs=True))
+                self._handles.append(root.register_forward_hook(after))
+        self._handles += [optimizer.register_step_pre_hook(before_step) for optimizer in self._optimizers]
+
+    def _detach(self) -> None:
         for handle in self._handles:
             handle.remove()
-        self._handles = []
+        self._handles, self._within = [], []
 
     def _guard(self, method: Callable[..., Any]) -> Callable[..., None]:
         """`method` so that it never raises, is no part of what is compiled, and leaves no trace in the graph."""
@@ -127,6 +143,7 @@ class Recorder:
             if torch.compiler.is_compiling() or self.owner.broken or self._looking:
                 return
             self._enabled = before = torch.is_grad_enabled()
+            begin = time.perf_counter()
             torch._C._set_grad_enabled(False)  # as `torch.no_grad`, which takes longer than what is done here
             try:
                 method(*args, **kwargs)
@@ -135,6 +152,7 @@ class Recorder:
                 self.owner.fail(error)
             finally:
                 torch._C._set_grad_enabled(before)
+                self._pace.spent(time.perf_counter() - begin)
 
         return guarded
 
@@ -154,7 +172,7 @@ class Recorder:
         if self._losses and next((p.grad for p in self.parameters if p.requires_grad), None) is None:
             self._losses = []  # their gradients were thrown away: a step that a scaler has skipped
         self._inputs, self._outputs, self._loss, self._reached = (args, kwargs), None, None, False
-        self._measuring = due(self.batch, self.every)
+        self._measuring = self._pace.measuring
         self._x = statistics.numbers("x", self._inputs)
         self._versions = [t._version for _, t in self._x]
         self._values = {} if self.rows.hold else inputs_now(self._x)
@@ -188,7 +206,12 @@ class Recorder:
         self._within = []  # a forward pass that failed has not come to its end
         loss = tensors if isinstance(tensors, torch.Tensor) else next(iter(tensors), None)
         self._loss = None
-        if self._inputs is None or not isinstance(loss, torch.Tensor) or loss.numel() != 1:
+        if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
+            return
+        if not self._pace.full:
+            self._only_loss(loss)
+            return
+        if self._inputs is None:
             return
         self._seen = loss_of(loss)
         self._loss = unscaled(loss)
@@ -205,7 +228,20 @@ class Recorder:
         if self._cpu and not self._traced and not _finite(self._loss):
             self._trace()
 
+    def _only_loss(self, loss: torch.Tensor) -> None:
+        """A way back in a step of which the loss alone is recorded: if it is like one that came through this model."""
+        if self._ways < len(self._mine) and not self._mine[self._ways]:
+            return
+        loss = unscaled(loss)
+        self._losses.append(loss)
+        if self._cpu and not self._traced and not _finite(loss):
+            self._trace()
+
     def _after_backward(self) -> None:
+        self._ways += 1
+        if not self._pace.full:
+            return
+        self._mine[self._ways - 1 :] = [self._reached]
         if self._reached and self._loss is not None:
             self._losses.append(self._loss)
             self._reached = False
@@ -220,19 +256,34 @@ class Recorder:
             self.depth.before_step()
 
     def _after_step(self, *_: Any) -> None:
-        self._stepping = False
-        if not self._losses or self._inputs is None:
+        self._stepping, self._ways = False, 0
+        if not self._losses or (self._inputs is None and self._pace.full):
             return
         losses, self._losses = self._losses, []
+        loss = losses[0] if len(losses) == 1 else torch.stack([each.reshape(()) for each in losses]).sum()
+        if self._pace.full:
+            self._in_full(loss)
+        else:
+            self.rows.add(Step(self.batch, time.time(), loss, [], []))
+        self.batch += 1
+        self._inputs = self._outputs = self._first = None
+        self._seen = []
+        self._fresh = True
+        self._pace.step(self.batch)
+        if self._pace.full:
+            self._attach()
+        elif self._handles:
+            self._detach()
+        self.owner.stepped()
+
+    def _in_full(self, loss: torch.Tensor) -> None:
         y = self._targets()
         y_pred = statistics.numbers("y_pred", self._outputs)
-        loss = losses[0] if len(losses) == 1 else torch.stack([each.reshape(()) for each in losses]).sum()
         tensors = [*self._x, *y, *y_pred]
         if self._values:
             tensors = tensors[len(self._x) :]
         versions = ([] if self._values else self._versions) + [t._version for _, t in (*y, *y_pred)]
-        self.rows.add(Step(time.time(), loss, tensors, versions, self._values))
-        number, self.batch = self.batch, self.batch + 1
+        self.rows.add(Step(self.batch, time.time(), loss, tensors, versions, self._values))
         if self._measuring:
             found = self.depth.after_step()
             found += statistics.tensors([], y, y_pred)
@@ -242,11 +293,7 @@ class Recorder:
             if self._optimizers:
                 rate = self._optimizers[0].param_groups[0]["lr"]
                 found.append(("learning_rate", torch.as_tensor(rate, dtype=torch.float32)))
-            self.owner.measured(number, found)
-        self._inputs = self._outputs = self._first = None
-        self._seen = []
-        self._fresh = True
-        self.owner.stepped()
+            self.owner.measured(self.batch, found)
 
     def _targets(self) -> statistics.Tensors:
         """What the loss compared the outputs with; else what the loader gave beside the inputs."""
@@ -276,7 +323,8 @@ class Recorder:
 
     def _fetched(self, iterator: Any, batch: Any, seconds: float) -> None:
         self._batch = batch
-        self.owner.fetched(iterator, seconds)
+        if self.owner.fetched(iterator, seconds):
+            self._attach()
 
     # ---- looking twice
 
@@ -315,6 +363,11 @@ class Recorder:
             found = statistics.flaws([(name, slot) for name, slot in gradients if slot is not None])
             self.owner.nonfinite(max(self.batch - 1, 0), (*found[0], *columns), np.concatenate([found[1], counts]))
             return
+        if self._inputs is None:  # a step of which the loss alone is recorded: what the loader gave went in
+            given = self._batch[0] if isinstance(self._batch, list | tuple) and self._batch else None
+            if not isinstance(given, torch.Tensor):
+                return
+            self._inputs, self._x = ((given,), {}), statistics.numbers("x", given)
         flow: list[tuple[str, torch.Tensor]] = [*self._x]
         flow += [(f"y{i}", s.target) for i, s in enumerate(self._seen) if s.target is not None]
 

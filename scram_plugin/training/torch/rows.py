@@ -18,11 +18,20 @@ HELD = 16  # steps that are summed up together
 FIRST = 3  # steps that are not held, while it is seen whether their tensors are used again
 MOST = 1 << 18  # bytes of the tensors of one step, up to which they are held
 
-Block = tuple[tuple[str, ...], np.ndarray, list[float]]  # columns, rows, and when the steps ended
+
+@dataclass
+class Block:
+    """Rows of some steps: columns, values of shape (steps, columns), the steps' numbers, and when they ended."""
+
+    columns: tuple[str, ...]
+    values: np.ndarray
+    steps: np.ndarray
+    times: np.ndarray
 
 
 @dataclass
 class Step:
+    number: int
     time: float
     loss: torch.Tensor
     tensors: Tensors
@@ -37,16 +46,20 @@ class Rows:
         self.hold = True
         self._probe = probe
         self._steps: list[Step] = []
-        self._done: list[Block] = []
+        self._losses: list[np.ndarray] = []  # columns: loss, probe of the weights
+        self._numbers: list[tuple[int, float]] = []
+        self._details: list[Block] = []
+        self._count = 0
         self._first: list[tuple[Tensors, dict[str, torch.Tensor]]] = []  # tensors of the first steps, and what was said of them
 
     def __len__(self) -> int:
-        return len(self._steps) + sum(len(block[2]) for block in self._done)
+        return self._count
 
     def add(self, step: Step) -> None:
         self._steps.append(step)
+        self._count += 1
         size = sum(t.numel() * t.element_size() for _, t in step.tensors)
-        if len(self._first) <= FIRST or not self.hold or size > MOST:
+        if step.tensors and (len(self._first) <= FIRST or not self.hold or size > MOST):
             now = values([step.tensors])
             self._seen(step, now)
             step.values |= {name: value[0] for name, value in now.items()}
@@ -64,50 +77,68 @@ class Rows:
     def sum_up(self) -> None:
         """Turn the steps that are held into rows."""
         steps, self._steps = self._steps, []
-        probe = self._probe() if steps else None  # type: ignore[operator]
-        while steps:
-            layout = _layout(steps[0])
-            together = next((i for i, step in enumerate(steps) if _layout(step) != layout), len(steps))
-            block, steps = steps[:together], steps[together:]
-            self._done.append(self._summed(block, probe))
+        if not steps:
+            return
+        losses = torch.stack([s.loss.reshape(()).float() for s in steps]).cpu().numpy()
+        # weights that are finite now always were; others have been so at the latest since this step
+        probes = np.zeros(len(steps), np.float32)
+        probes[-1] = float(self._probe())  # type: ignore[operator]
+        bad_loss = np.flatnonzero(~np.isfinite(losses))
+        if not np.isfinite(probes[-1]) and len(bad_loss):
+            probes[bad_loss[0] :] = probes[-1]
+        self._losses.append(np.stack([losses, probes], axis=1))
+        self._numbers += [(s.number, s.time) for s in steps]
+        full = [s for s in steps if s.tensors or s.values]
+        while full:
+            layout = _layout(full[0])
+            together = next((i for i, step in enumerate(full) if _layout(step) != layout), len(full))
+            block, full = full[:together], full[together:]
+            self._details.append(self._summed(block))
 
-    def _summed(self, steps: list[Step], probe: torch.Tensor | None) -> Block:
+    def _summed(self, steps: list[Step]) -> Block:
         changed = [any(t._version != v for (_, t), v in zip(s.tensors, s.versions, strict=True)) for s in steps]
-        found: dict[str, torch.Tensor] = {"loss": torch.stack([s.loss.reshape(()).float() for s in steps])}
         if steps[0].values:
-            found |= {name: torch.stack([s.values[name] for s in steps]) for name in steps[0].values}
-        elif steps[0].tensors:
-            found |= values([s.tensors for s in steps])
-        matrix = torch.stack(list(found.values()), dim=1).float().cpu().numpy()
+            found = {name: torch.stack([s.values[name] for s in steps]) for name in steps[0].values}
+            # what was computed at once is of the inputs alone, where the rest is small
+            found |= values([s.tensors for s in steps]) if steps[0].tensors else {}
+        else:
+            found = values([s.tensors for s in steps])
+        matrix = torch.stack([value.float() for value in found.values()], dim=1).cpu().numpy()
         if any(changed):
             self.hold = False
             sound = [i for i, bad in enumerate(changed) if not bad]
             for i, bad in enumerate(changed):
                 if bad:  # the nearest step whose values are known stands in
-                    matrix[i, 1:] = matrix[min(sound, key=lambda j: abs(i - j)), 1:] if sound else 0.0
-        columns = tuple(found)
-        if probe is not None:
-            matrix = np.concatenate([matrix, np.zeros((len(steps), 1), np.float32)], axis=1)
-            columns = (*columns, "weights/probe")
-            # weights that are finite now always were; others have been so at the latest since this step
-            matrix[-1, -1] = float(probe)
-            bad_loss = np.flatnonzero(~np.isfinite(matrix[:, 0]))
-            if not np.isfinite(matrix[-1, -1]) and len(bad_loss):
-                matrix[bad_loss[0] :, -1] = matrix[-1, -1]
-        return columns, matrix, [s.time for s in steps]
+                    matrix[i] = matrix[min(sound, key=lambda j: abs(i - j))] if sound else 0.0
+        return Block(tuple(found), matrix, np.array([s.number for s in steps]), np.array([s.time for s in steps]))
 
     def take(self) -> list[Block]:
-        """All rows so far; blocks of different columns where the structure of the data changed."""
+        """All rows so far: losses of all steps, and details; in one block where details of each step are there."""
         self.sum_up()
-        blocks, self._done = self._done, []
-        joined: list[Block] = []
-        for columns, matrix, times in blocks:
-            if joined and joined[-1][0] == columns:
-                before = joined[-1]
-                joined[-1] = columns, np.concatenate([before[1], matrix]), before[2] + times
-            else:
-                joined.append((columns, matrix, times))
-        return joined
+        if not self._losses:
+            return []
+        numbers, times = (np.array(column) for column in zip(*self._numbers, strict=True))
+        losses = Block(("loss", "weights/probe"), np.concatenate(self._losses), numbers, times)
+        details = _joined(self._details)
+        self._losses, self._numbers, self._details, self._count = [], [], [], 0
+        if len(details) == 1 and np.array_equal(details[0].steps, numbers):
+            (only,) = details
+            columns = ("loss", *only.columns, "weights/probe")
+            whole = np.concatenate([losses.values[:, :1], only.values, losses.values[:, 1:]], axis=1)
+            return [Block(columns, whole, numbers, times)]
+        return [losses, *details]
+
+
+def _joined(blocks: list[Block]) -> list[Block]:
+    """Blocks that follow one another and have the same columns as one."""
+    found: list[Block] = []
+    for block in blocks:
+        if found and found[-1].columns == block.columns:
+            before = found.pop()
+            parts = ((getattr(b, name) for b in (before, block)) for name in ("values", "steps", "times"))
+            block = Block(block.columns, *(np.concatenate(list(part)) for part in parts))
+        found.append(block)
+    return found
 
 
 def _refilled(tensors: Tensors, before: dict[str, torch.Tensor]) -> bool:

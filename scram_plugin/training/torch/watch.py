@@ -27,11 +27,11 @@ from scram_plugin.training.torch import loop, statistics
 from scram_plugin.training.torch.data_facts import Source
 from scram_plugin.training.torch.graph import Loss
 from scram_plugin.training.torch.model_facts import facts
+from scram_plugin.training.torch.pace import EVERY
 from scram_plugin.training.torch.recording import Flow, Recorder
 
 BLOCK = 128  # steps in a block, at most
 SECONDS = 5.0  # and seconds between two blocks, at most
-EVERY = 50  # the default sampling
 LOOKS = 200  # times as long as a review took, the training goes on before the next one
 PARTS = 8  # batches of validation data that are measured
 
@@ -71,7 +71,8 @@ class Watch:
         model: the module that is called in each step. It may be compiled, or wrapped for several devices.
         optimizer: the optimiser, or several; a step ends when the last one has stepped. Without it, with the way back.
         log_dir: where to write. What `log` is given goes to ``train/`` and ``validation/`` below it, SCRAM's own to ``scram/``.
-        every: measure layers, gradients, inputs and outputs in detail in every n-th step. The loss of every step is recorded.
+        every: measure layers, gradients, inputs and outputs in detail in every n-th step; by default in every 50th, or in fewer
+            where steps are so short that it would take more than a hundredth of the time. The loss of every step is recorded.
         source: record the lines of the program that make the model and train it, so that fixes can be shown in them.
         print_findings: print new errors and warnings when `log` is called and at the end, errors at once.
         stop_on: "error" sets `should_stop` after a new finding of that severity; None never does.
@@ -87,7 +88,7 @@ class Watch:
         model: torch.nn.Module,
         optimizer: torch.optim.Optimizer | list[torch.optim.Optimizer] | tuple[torch.optim.Optimizer, ...] | None = None,
         log_dir: str | os.PathLike[str] = "logs",
-        every: int = EVERY,
+        every: int | None = None,
         source: bool = True,
         print_findings: bool = True,
         stop_on: str | None = None,
@@ -99,7 +100,7 @@ class Watch:
             raise TypeError(f"model is a {type(model).__name__}: give the torch.nn.Module that is trained")
         if wrong := [o for o in optimizers if not isinstance(o, torch.optim.Optimizer)]:
             raise TypeError(f"optimizer is a {type(wrong[0]).__name__}: give a torch.optim.Optimizer, or a list of them")
-        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+        if every is not None and (isinstance(every, bool) or not isinstance(every, int) or every < 1):
             raise ValueError(f"every={every!r}: give a whole number of batches, at least 1")
         if stop_on not in (None, "error"):
             raise ValueError(f'stop_on={stop_on!r}: give "error" or None')
@@ -109,7 +110,7 @@ class Watch:
         self._session = session(model, self.log_dir)
         self._first = self._session.batches  # steps that were made before this watch
         self._times: list[float] = []
-        self._means: list[tuple[np.ndarray, np.ndarray]] = []  # losses of the epoch
+        self._means: list[np.ndarray] = []  # losses of the epoch
         self._measured: list[tuple[tuple[str, ...], int, float, np.ndarray]] = []
         self._clock = Clock()
         # by columns: a part of the model that is not called in each step has no statistics in the others
@@ -160,9 +161,8 @@ class Watch:
             self._epoch = int(epoch)
         self._flush()
         values = {name: float(value) for name, value in metrics.items()}
-        steps = [loss for loss, _ in self._means]
-        if steps and "loss" not in values:
-            values["loss"] = float(np.mean(np.concatenate(steps)))
+        if self._means and "loss" not in values:
+            values["loss"] = float(np.mean(np.concatenate(self._means)))
         training = {f"epoch_{name}": value for name, value in values.items() if not name.startswith("val_")}
         if self.optimizers:
             training["epoch_learning_rate"] = float(self.optimizers[0].param_groups[0]["lr"])
@@ -182,7 +182,7 @@ class Watch:
         assert self._recorder is not None
         flow = flow or getattr(self._recorder, "flow_of_second_pass", None)
         self._training = self._source_of_data
-        fit: dict[str, Any] = {"every": self.every}
+        fit: dict[str, Any] = {"every": self.every or EVERY}
         if self._training is not None:
             fit |= self._training.facts()
         x = statistics.numbers("x", inputs)
@@ -229,14 +229,19 @@ class Watch:
             if len(self._validation) == PARTS:
                 self._write_validation()
 
-    def fetched(self, iterator: Any, seconds: float) -> None:
+    def fetched(self, iterator: Any, seconds: float) -> bool:
         self._clock.waits.append(seconds)
-        source = Source(iterator)
-        if source.begins and source.same(self._training) and not self._logged:  # nobody else tells of epochs
+        known = self._source_of_data
+        if known is not None and known.iterator() is iterator and not Source.begins(iterator):
+            return False
+        self._source_of_data = source = Source(iterator)
+        if not source.same(self._training):
+            return self._training is not None and len(self._validation) < PARTS
+        if Source.begins(iterator) and not self._logged:  # nobody else tells of epochs
             self._flush()
             self._epoch += 1
             self._session.epochs = self._epoch
-        self._source_of_data = source
+        return False
 
     def fail(self, error: Exception) -> None:
         if self.broken:
@@ -269,15 +274,16 @@ class Watch:
         self._flushed = time.monotonic()
         if self._recorder is None or self._writer is None:
             return
-        taken = self._recorder.rows.take()
-        at = self._first + self._recorder.batch - sum(len(times) for _, _, times in taken)
         times: list[float] = []
-        for columns, matrix, ended in taken:
-            values = np.concatenate([np.full((len(matrix), 1), self._epoch, np.float32), matrix], axis=1)
-            self._writer.rows(schema.BATCHES, ("epoch", *columns), np.arange(at, at + len(ended)), np.array(ended), values)
-            self._means.append((matrix[:, 0], matrix[:, 0]))
-            at += len(ended)
-            times += ended
+        for i, block in enumerate(self._recorder.rows.take()):
+            columns, values = block.columns, block.values
+            if i == 0:  # of all steps; what follows is of some
+                epochs = np.full((len(values), 1), self._epoch, np.float32)
+                columns, values = ("epoch", *columns), np.concatenate([epochs, values], axis=1)
+            self._writer.rows(schema.BATCHES, columns, self._first + block.steps, block.times, values)
+            if i == 0:
+                self._means.append(block.values[:, 0])
+                times = block.times.tolist()
         measured, self._measured = self._measured, []
         for columns, group in itertools.groupby(measured, key=lambda entry: entry[0]):
             _, steps, when, vectors = zip(*group, strict=True)

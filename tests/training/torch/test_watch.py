@@ -336,3 +336,49 @@ def test_arguments_that_make_no_sense(arguments, said, tmp_path):
     given = {"model": model, "optimizer": torch.optim.Adam(model.parameters()), "log_dir": tmp_path, **arguments}
     with pytest.raises((TypeError, ValueError), match=said):
         scram_plugin.watch(**given)
+
+
+@pytest.fixture
+def short_steps(monkeypatch):
+    """As if steps were so short that what is recorded of them is felt."""
+    monkeypatch.setattr("scram_plugin.training.torch.pace.SHARE", 1e-9)
+
+
+def test_of_short_steps_every_loss_is_recorded_and_the_rest_now_and_then(short_steps, tmp_path):
+    losses = train(tmp_path, dense(), epochs=60, every=None)
+    run = logged(tmp_path)
+    np.testing.assert_array_equal(run["scram/batches/loss"].values, np.array(losses, np.float32))
+    np.testing.assert_array_equal(run["scram/batches/loss"].steps, np.arange(600))
+    np.testing.assert_array_equal(run["scram/batches/epoch"].values, np.repeat(np.arange(60), 10))
+    some = run["scram/batches/x0/mean"]
+    assert 64 < len(some) < 300
+    batches = [IMAGES[32 * (i % 10) :][:32] for i in some.steps]
+    np.testing.assert_allclose(some.values, [b.mean() for b in batches], rtol=1e-5)
+    assert [f["heuristic"] for f in reviewed(tmp_path).findings if f["severity"] == "error"] == []
+
+
+def test_of_short_steps_the_layer_where_nan_is_born_is_named_too(short_steps, tmp_path):
+    model = dense()
+    model.insert(3, Poison(201))
+    train(tmp_path, model, epochs=30, every=None)
+    (found,) = [f for f in reviewed(tmp_path).findings if f["heuristic"] == "nonfinite-origin"]
+    assert found["bad_step"] == 201
+    assert "in `3`" in found["title"]
+
+
+def test_the_way_back_of_another_model_is_none_of_this_one_in_short_steps_either(short_steps, tmp_path):
+    seed(1)
+    model, other = dense(), nn.Linear(64, 1)
+    optimizers = [torch.optim.Adam(m.parameters(), 1e-3) for m in (model, other)]
+    losses = []
+    with watch(model, optimizers[0], tmp_path, every=None):
+        for x, y in loader(1600, batch=4):
+            optimizers[1].zero_grad()
+            other(x.flatten(1)).square().mean().backward()
+            optimizers[1].step()
+            optimizers[0].zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            optimizers[0].step()
+            losses.append(loss.item())
+    np.testing.assert_array_equal(logged(tmp_path)["scram/batches/loss"].values, np.array(losses, np.float32))

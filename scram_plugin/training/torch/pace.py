@@ -1,0 +1,54 @@
+"""How much is recorded of each step, so that recording takes a small part of the time only."""
+
+from __future__ import annotations
+
+import time
+
+from scram_plugin.training.sampling import due
+
+EVERY = 50  # the usual sampling
+SHARE = 0.01  # of the time, that rows may take; and as much again that measured steps may take
+FIRST = 64  # steps that are recorded in full at any price: a training that goes wrong does so early
+LONGEST = 64  # steps between two that are recorded in full, at most
+UNSEEN = 1.5  # times what is seen of the cost: calling a hook takes its time, too
+
+
+class Pace:
+    """Which steps are recorded in full (with inputs, targets and outputs), and which are measured in depth.
+
+    Where `every` is given, every n-th is measured and all are recorded in full. Else steps that are so short that this would
+    be felt are recorded with their loss alone, but for every n-th, and measured less often.
+    """
+
+    def __init__(self, every: int | None) -> None:
+        self._every = every
+        self._period = 1
+        self._cost = self._measuring_cost = 0.0
+        self._since = time.perf_counter()
+        self._next = 0.0  # when a step may be measured again
+        self.full, self.measuring = True, due(0, every or EVERY)
+
+    def spent(self, seconds: float) -> None:
+        """Time that was taken of the present step."""
+        if self.measuring:
+            self._measuring_cost += seconds
+        else:
+            self._cost += seconds
+
+    def step(self, number: int) -> None:
+        """Decide of the step with this number, from 0."""
+        if self._every is not None:
+            self.measuring = due(number, self._every)
+            return
+        now = time.perf_counter()
+        if self.measuring:
+            self._next, self._measuring_cost = now + self._measuring_cost * UNSEEN / SHARE, 0.0
+        self.measuring = due(number, EVERY) and (number < FIRST or now >= self._next)
+        if number % FIRST == 0 and number:
+            share = self._cost * UNSEEN / max(now - self._since, 1e-9)
+            if share > SHARE and self._period < LONGEST:
+                self._period *= 2
+            elif share < SHARE / 4 and self._period > 1:
+                self._period //= 2
+            self._cost, self._since = 0.0, now
+        self.full = self.measuring or number < FIRST or number % self._period == 0
