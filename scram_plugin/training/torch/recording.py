@@ -11,47 +11,22 @@ import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import patches, statistics
-from scram_plugin.training.torch.graph import Calls, Loss, Place, failed_loss, loss_of, named, unscaled
+from scram_plugin.training.torch.compiled import AroundCompiled
+from scram_plugin.training.torch.graph import Calls, Loss, failed_loss, loss_of, named, unscaled
 from scram_plugin.training.torch.in_depth import InDepth
+from scram_plugin.training.torch.owner import Owner
 from scram_plugin.training.torch.pace import Pace
 from scram_plugin.training.torch.rows import Rows, Step, inputs_now, values
 from scram_plugin.training.torch.second_pass import first, hooked, untouched
 
 EXAMPLES = 32  # of a batch, for a second pass
-
-Flow = tuple[list[Place], list[str]]
-
-
-class Owner(Protocol):
-    """Who is told of the steps. What it raises ends the recording, not the training."""
-
-    broken: bool
-
-    def built(self, inputs: Any, outputs: Any, targets: statistics.Tensors, losses: list[Loss], flow: Flow | None) -> None:
-        """The first step has come to its loss."""
-
-    def stepped(self) -> None:
-        """A step has ended."""
-
-    def measured(self, batch: int, statistics: statistics.Named) -> None: ...
-
-    def nonfinite(self, batch: int, columns: tuple[str, ...], counts: np.ndarray) -> None:
-        """Where the first value that is not finite came up."""
-
-    def evaluated(self, inputs: Any) -> None:
-        """A forward pass that is none of the training."""
-
-    def fetched(self, iterator: Any, seconds: float) -> bool:
-        """An iterator of a `DataLoader` has given a batch; whether what follows is to be seen, though it is no training."""
-
-    def fail(self, error: Exception) -> None: ...
 
 
 class Recorder:
@@ -123,7 +98,7 @@ class Recorder:
             return
         before, after, before_step = self._hooks
         if getattr(self.model, "_compiled_call_impl", None) is not None:
-            self._handles = [_AroundCompiled(self.model, before, after)]
+            self._handles = [AroundCompiled(self.model, before, after)]
         else:
             for root in self._parts:
                 self._handles.append(root.register_forward_pre_hook(before, with_kwargs=True))
@@ -390,26 +365,6 @@ class Recorder:
                 if isinstance(state.get(name), torch.Tensor):
                     return state[name]
         return None
-
-
-class _AroundCompiled:
-    """Hooks around a model that was compiled in place: its own hooks would become a part of what is compiled."""
-
-    def __init__(self, model: torch.nn.Module, before: Callable[..., None], after: Callable[..., None]) -> None:
-        self._model, self._original = model, model._compiled_call_impl
-        original = self._original
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            before(model, args, kwargs)
-            output = original(*args, **kwargs)  # type: ignore[misc]
-            after(model, args, output)
-            return output
-
-        model._compiled_call_impl = self._call = call
-
-    def remove(self) -> None:
-        if self._model._compiled_call_impl is self._call:
-            self._model._compiled_call_impl = self._original
 
 
 def _parallel(model: torch.nn.Module) -> bool:

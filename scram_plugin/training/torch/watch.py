@@ -27,8 +27,9 @@ from scram_plugin.training.torch import loop, statistics
 from scram_plugin.training.torch.data_facts import Source
 from scram_plugin.training.torch.graph import Loss
 from scram_plugin.training.torch.model_facts import facts
+from scram_plugin.training.torch.owner import Flow
 from scram_plugin.training.torch.pace import EVERY
-from scram_plugin.training.torch.recording import Flow, Recorder
+from scram_plugin.training.torch.recording import Recorder
 
 BLOCK = 128  # steps in a block, at most
 SECONDS = 5.0  # and seconds between two blocks, at most

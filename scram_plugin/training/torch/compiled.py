@@ -1,0 +1,28 @@
+"""Watching a model that `model.compile()` has compiled in place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+
+class AroundCompiled:
+    """Hooks around a model that was compiled in place: its own hooks would become a part of what is compiled."""
+
+    def __init__(self, model: torch.nn.Module, before: Callable[..., None], after: Callable[..., None]) -> None:
+        self._model, self._original = model, model._compiled_call_impl
+        original = self._original
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            before(model, args, kwargs)
+            output = original(*args, **kwargs)  # type: ignore[misc]
+            after(model, args, output)
+            return output
+
+        model._compiled_call_impl = self._call = call
+
+    def remove(self) -> None:
+        if self._model._compiled_call_impl is self._call:
+            self._model._compiled_call_impl = self._original

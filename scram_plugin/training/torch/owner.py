@@ -1,0 +1,37 @@
+"""Who is told of the steps of a training, and of what was built."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from scram_plugin.training.torch import statistics
+from scram_plugin.training.torch.graph import Loss, Place
+
+Flow = tuple[list[Place], list[str]]
+
+
+class Owner(Protocol):
+    """Who is told of the steps. What it raises ends the recording, not the training."""
+
+    broken: bool
+
+    def built(self, inputs: Any, outputs: Any, targets: statistics.Tensors, losses: list[Loss], flow: Flow | None) -> None:
+        """The first step has come to its loss."""
+
+    def stepped(self) -> None:
+        """A step has ended."""
+
+    def measured(self, batch: int, statistics: statistics.Named) -> None: ...
+
+    def nonfinite(self, batch: int, columns: tuple[str, ...], counts: np.ndarray) -> None:
+        """Where the first value that is not finite came up."""
+
+    def evaluated(self, inputs: Any) -> None:
+        """A forward pass that is none of the training."""
+
+    def fetched(self, iterator: Any, seconds: float) -> bool:
+        """An iterator of a `DataLoader` has given a batch; whether what follows is to be seen, though it is no training."""
+
+    def fail(self, error: Exception) -> None: ...
