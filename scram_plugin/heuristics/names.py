@@ -31,17 +31,17 @@ _LAYERS = {
     "Sigmoid": "Activation",
     "Tanh": "Activation",
 }
-# class of `torch.nn` -> (class of `keras.losses`, whether it takes logits)
-_LOSSES: dict[str, tuple[str, bool]] = {
-    "CrossEntropyLoss": ("SparseCategoricalCrossentropy", True),
-    "NLLLoss": ("SparseCategoricalCrossentropy", False),
-    "BCELoss": ("BinaryCrossentropy", False),
-    "BCEWithLogitsLoss": ("BinaryCrossentropy", True),
-    "MSELoss": ("MeanSquaredError", False),
-    "L1Loss": ("MeanAbsoluteError", False),
-    "SmoothL1Loss": ("Huber", False),
-    "HuberLoss": ("Huber", False),
-    "KLDivLoss": ("KLDivergence", False),
+# class of `torch.nn` -> class of `keras.losses`
+_LOSSES = {
+    "CrossEntropyLoss": "SparseCategoricalCrossentropy",
+    "NLLLoss": "SparseCategoricalCrossentropy",
+    "BCELoss": "BinaryCrossentropy",
+    "BCEWithLogitsLoss": "BinaryCrossentropy",
+    "MSELoss": "MeanSquaredError",
+    "L1Loss": "MeanAbsoluteError",
+    "SmoothL1Loss": "Huber",
+    "HuberLoss": "Huber",
+    "KLDivLoss": "KLDivergence",
 }
 _ACTIVATING = ("ReLU", "Softmax", "LogSoftmax", "LeakyReLU", "PReLU", "ELU", "Sigmoid", "Tanh", "GELU", "SiLU", "ReLU6")
 
@@ -62,12 +62,4 @@ def activation_of(entry: Any) -> str | None:
 def loss_class(run: TrainingRun) -> str:
     """The class of the loss, by Keras's name; "None" where it is not known."""
     name = str((run.facts.get("loss") or {}).get("class"))
-    return _LOSSES[name][0] if run.framework_of_facts == "torch" and name in _LOSSES else name
-
-
-def takes_logits(run: TrainingRun) -> bool:
-    """Whether the loss applies the softmax or sigmoid itself."""
-    loss = run.facts.get("loss") or {}
-    if run.framework_of_facts == "torch":
-        return _LOSSES.get(str(loss.get("class")), ("", False))[1]
-    return bool(loss.get("from_logits"))
+    return _LOSSES.get(name, name)

@@ -11,7 +11,6 @@ from scram_plugin import schema
 from scram_plugin.heuristics.edits import weigh_classes
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.measured import HOW, chooses_class, class_counts
-from scram_plugin.heuristics.names import takes_logits
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -78,7 +77,7 @@ def _one_sided(run: TrainingRun) -> np.ndarray | None:
     """How often each of two classes was predicted in the later half of the measured batches, if it was always the same one."""
     low, high = (run.statistic(schema.STATISTICS, f"y_pred0/{which}") for which in ("min", "max"))
     size, units = run.facts.get("fit", {}).get("batch_size"), run.facts.get("model", {}).get("output_units")
-    logits = takes_logits(run)
+    logits = bool(run.facts.get("loss", {}).get("from_logits"))
     if low is None or high is None or not isinstance(size, int) or units != 1:
         return None
     border, half = 0.0 if logits else 0.5, (len(low) + 1) // 2

@@ -11,7 +11,7 @@ from scram_plugin import schema
 from scram_plugin.heuristics.edits import Edit, set_in_layers, set_loss, take_probabilities
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
 from scram_plugin.heuristics.measured import LINEAR, Layer, layers, output, shown_loss, sums
-from scram_plugin.heuristics.names import loss_class, takes_logits
+from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -36,7 +36,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if not loss.get("class") or loss.get("custom"):
         raise NotChecked("the loss is of your own, or there are several", "a loss of Keras in compile")
     units = run.facts["model"].get("output_units")
-    judged = _judge(run, layer, loss_class(run), takes_logits(run), units)
+    judged = _judge(run, layer, loss_class(run), bool(loss.get("from_logits")), units)
     if judged is None:
         return
     yield _finding(run, *judged)

@@ -19,20 +19,42 @@ import torch
 
 from scram_plugin.training.structures import leaves
 
-# operation at the end of a loss -> the class of `torch.nn` that computes it, and whether it takes logits
-LOSSES = {
-    "NllLoss": ("NLLLoss", False),
-    "NllLoss2D": ("NLLLoss", False),
-    "MseLoss": ("MSELoss", None),
-    "L1Loss": ("L1Loss", None),
-    "SmoothL1Loss": ("SmoothL1Loss", None),
-    "HuberLoss": ("HuberLoss", None),
-    "BinaryCrossEntropy": ("BCELoss", False),
-    "BinaryCrossEntropyWithLogits": ("BCEWithLogitsLoss", True),
-    "KlDiv": ("KLDivLoss", False),
-    "SoftMarginLoss": ("SoftMarginLoss", True),
-    "MultiMarginLoss": ("MultiMarginLoss", True),
-    "CtcLoss": ("CTCLoss", False),
+# class of `torch.nn` -> whether it applies the softmax or sigmoid itself; None where it wants no probabilities
+LOGITS = {
+    "CrossEntropyLoss": True,
+    "NLLLoss": False,
+    "BCELoss": False,
+    "BCEWithLogitsLoss": True,
+    "KLDivLoss": False,
+    "SoftMarginLoss": True,
+    "MultiMarginLoss": True,
+    "CTCLoss": False,
+    "MSELoss": None,
+    "L1Loss": None,
+    "SmoothL1Loss": None,
+    "HuberLoss": None,
+}
+# operation at the end of a loss -> the class that computes it
+OPERATIONS = {
+    "NllLoss": "NLLLoss",
+    "NllLoss2D": "NLLLoss",
+    "MseLoss": "MSELoss",
+    "BinaryCrossEntropy": "BCELoss",
+    "BinaryCrossEntropyWithLogits": "BCEWithLogitsLoss",
+    "KlDiv": "KLDivLoss",
+    "CtcLoss": "CTCLoss",
+    **{name: name for name in ("L1Loss", "SmoothL1Loss", "HuberLoss", "SoftMarginLoss", "MultiMarginLoss")},
+}
+# function of `torch.nn.functional` -> the class that computes it
+FUNCTIONS = {
+    "cross_entropy": "CrossEntropyLoss",
+    "nll_loss": "NLLLoss",
+    "binary_cross_entropy": "BCELoss",
+    "binary_cross_entropy_with_logits": "BCEWithLogitsLoss",
+    "mse_loss": "MSELoss",
+    "l1_loss": "L1Loss",
+    "smooth_l1_loss": "SmoothL1Loss",
+    "huber_loss": "HuberLoss",
 }
 NEAR = 24  # nodes, from the loss on, among which its operation is looked for
 FAR = 400  # nodes between two layers, at most
@@ -77,25 +99,24 @@ class Loss:
     """What the last operation of a loss tells: the class that computes it, and the tensors it compared (None if not saved)."""
 
     name: str
-    logits: bool | None
-    node: Any
+    node: Any = None
     target: torch.Tensor | None = None
     prediction: torch.Tensor | None = None
 
 
 def loss_of(loss: torch.Tensor) -> list[Loss]:
-    """The losses whose sum, mean or multiple `loss` is; empty where no operation of `LOSSES` is near."""
+    """The losses whose sum, mean or multiple `loss` is; empty where no operation of `OPERATIONS` is near."""
     found, waiting, seen = [], deque([loss.grad_fn]), 0
     while waiting and seen < NEAR:
         node = waiting.popleft()
         if node is None:
             continue
         seen += 1
-        known = LOSSES.get(operation(node))
+        known = OPERATIONS.get(operation(node))
         if known is None:
             waiting.extend(following for following, _ in node.next_functions)
         else:
-            found.append(Loss(*known, node, _saved(node, "target"), _saved(node, "self")))
+            found.append(Loss(known, node, _saved(node, "target"), _saved(node, "self")))
     return found
 
 
@@ -103,9 +124,9 @@ def named(losses: list[Loss], outputs: list[Any]) -> list[Loss]:
     """With the softmax where the program has it: `NLLLoss` of a softmax that is none of the model's outputs is a
     `CrossEntropyLoss`."""
     for loss in losses:
-        before = loss.node.next_functions[0][0] if loss.name == "NLLLoss" else None
+        before = loss.node.next_functions[0][0] if loss.name == "NLLLoss" and loss.node is not None else None
         if before is not None and operation(before) == "LogSoftmax" and before not in outputs:
-            loss.name, loss.logits = "CrossEntropyLoss", True
+            loss.name = "CrossEntropyLoss"
     return losses
 
 
@@ -121,25 +142,13 @@ def unscaled(loss: torch.Tensor) -> torch.Tensor:
     return loss.detach()
 
 
-FUNCTIONS = {
-    "cross_entropy": ("CrossEntropyLoss", True),
-    "nll_loss": ("NLLLoss", False),
-    "binary_cross_entropy": ("BCELoss", False),
-    "binary_cross_entropy_with_logits": ("BCEWithLogitsLoss", True),
-    "mse_loss": ("MSELoss", None),
-    "l1_loss": ("L1Loss", None),
-    "smooth_l1_loss": ("SmoothL1Loss", None),
-    "huber_loss": ("HuberLoss", None),
-}
-
-
 def failed_loss(trace: TracebackType | None) -> list[Loss]:
     """The loss in which a program failed, by the last function of PyTorch's that is one."""
     found: list[Loss] = []
     while trace is not None:
         code = trace.tb_frame.f_code
         if code.co_name in FUNCTIONS and code.co_filename.endswith("functional.py"):
-            found = [Loss(*FUNCTIONS[code.co_name], None)]
+            found = [Loss(FUNCTIONS[code.co_name])]
         trace = trace.tb_next
     return found
 

@@ -25,7 +25,6 @@ class InDepth:
         self._looked: dict[str, tuple[str, str | None, bool]] = {}
         self._ages: dict[str, torch.Tensor] = {}
         self._steps = 0.0
-        self._open: Any = None
         self.found: statistics.Named = []
         self._before: tuple[list[int], torch.Tensor, torch.Tensor, list[torch.Tensor]] | None = None
 
@@ -106,8 +105,7 @@ class InDepth:
         """Not finite if one of the weights is not."""
         if not self._variables:
             return torch.zeros(())
-        largest = torch._foreach_norm([p.detach() for _, p in self._variables], float("inf"))  # squares could overflow
-        return torch.stack([norm.float().to(largest[0].device) for norm in largest]).sum()
+        return statistics.norms([p for _, p in self._variables], float("inf")).sum()  # squares could overflow
 
 
 def _counts(tensors: list[torch.Tensor]) -> torch.Tensor:

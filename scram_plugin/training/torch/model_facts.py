@@ -12,7 +12,7 @@ import torch
 
 from scram_plugin import __version__
 from scram_plugin.training.structures import leaves
-from scram_plugin.training.torch.graph import ACTIVATIONS, Loss, Place
+from scram_plugin.training.torch.graph import ACTIVATIONS, LOGITS, Loss, Place
 
 MOST_LAYERS = 2_000
 _SETTINGS = {
@@ -49,13 +49,14 @@ def facts(
     flow: tuple[list[Place], list[str]] | None,
     losses: list[Loss],
     tensors: Mapping[str, Any],
+    policy: str,
     fit: Mapping[str, Any],
     source: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """All facts of one training, with the keys of `training/keras/model_facts.py`.
 
     `flow` is how data went through the layers in the first step, where that was seen; `tensors` are the ``inputs``,
-    ``outputs`` and ``targets`` of that step.
+    ``outputs`` and ``targets`` of that step; `policy`: see `precision`.
     """
     device = next((p.device.type for p in model.parameters()), "cpu")
     return {
@@ -66,21 +67,26 @@ def facts(
         "model": _model(model, flow, tensors),
         "loss": _loss(losses, tensors.get("outputs"), tensors.get("targets"), source),
         "optimizer": _optimizer(optimizer),
-        "dtype_policy": _policy(model, device),
-        "jit_compile": hasattr(model, "_orig_mod"),
+        "dtype_policy": policy,
         "fit": dict(fit),
         "source": source,
     }
 
 
-def _policy(model: torch.nn.Module, device: str) -> str:
-    kind = autocast(device)
-    if kind is not None:
-        return f"mixed_{str(kind).removeprefix('torch.')}"
-    return next((str(p.dtype).removeprefix("torch.") for p in model.parameters()), "float32")
+def precision(model: torch.nn.Module) -> str:
+    """In what a model computes where this is called: ``float32``, or ``mixed_bfloat16`` within an autocast."""
+    first = next(model.parameters(), None)
+    if first is None:
+        return "float32"
+    kind = _autocast(first.device.type)
+    return f"mixed_{_name(kind)}" if kind is not None else _name(first.dtype)
 
 
-def autocast(device: str) -> torch.dtype | None:
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _autocast(device: str) -> torch.dtype | None:
     """What operations on a device are cast to by themselves here; None if they are not."""
     try:
         return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
@@ -187,17 +193,14 @@ def _paths(places: list[Place], inputs: int) -> list[list[str]]:
 
 def _tensors(structure: Any) -> list[dict[str, Any]]:
     found = [t for t in leaves(structure) if isinstance(t, torch.Tensor)]
-    return [
-        {"name": str(i), "shape": [None, *t.shape[1:]], "dtype": str(t.dtype).removeprefix("torch.")}
-        for i, t in enumerate(found)
-    ]
+    return [{"name": str(i), "shape": [None, *t.shape[1:]], "dtype": _name(t.dtype)} for i, t in enumerate(found)]
 
 
 def _loss(losses: list[Loss], outputs: Any, targets: torch.Tensor | None, source: Mapping[str, Any] | None) -> dict[str, Any]:
     unknown: dict[str, Any] = {"name": None, "class": None, "from_logits": None, "custom": None, "source": None}
     if len(losses) == 1:
         loss = losses[0]
-        found = {**unknown, "name": loss.name, "class": loss.name, "from_logits": loss.logits, "custom": False}
+        found = {**unknown, "name": loss.name, "class": loss.name, "from_logits": LOGITS.get(loss.name), "custom": False}
         output = next((t for t in leaves(outputs) if isinstance(t, torch.Tensor)), None)
         if loss.name in ELEMENTWISE and loss.prediction is not None and output is not None and targets is not None:
             shapes = {"output": output.shape, "compared": loss.prediction.shape, "target": targets.shape}
@@ -207,7 +210,7 @@ def _loss(losses: list[Loss], outputs: Any, targets: torch.Tensor | None, source
     texts = [str(s.get("text")) for s in (source or {}).get("statements", ()) if s.get("role") == "loss"]
     names = {name for text in texts for name in re.findall(r"\b([A-Z]\w*Loss)\(", text)}
     if not losses and len(names) == 1 and hasattr(torch.nn, name := names.pop()):
-        return {**unknown, "name": name, "class": name, "custom": False}
+        return {**unknown, "name": name, "class": name, "from_logits": LOGITS.get(name), "custom": False}
     return unknown
 
 

@@ -59,10 +59,11 @@ def _replace(owner: Any, name: str, wrapper: Any) -> None:
 
 
 def _backward(original: Any, tensors: Any, *args: Any, **kwargs: Any) -> Any:
-    for watcher in _watchers:
+    watchers = tuple(_watchers)  # one that fails leaves
+    for watcher in watchers:
         watcher.before_backward(tensors)
     result = original(tensors, *args, **kwargs)
-    for watcher in _watchers:
+    for watcher in watchers:
         watcher.after_backward()
     return result
 
@@ -70,6 +71,6 @@ def _backward(original: Any, tensors: Any, *args: Any, **kwargs: Any) -> Any:
 def _next(original: Any, iterator: Any) -> Any:
     begin = time.perf_counter()
     batch = original(iterator)
-    for watcher in _watchers:
+    for watcher in tuple(_watchers):
         watcher.fetched(iterator, batch, time.perf_counter() - begin)
     return batch

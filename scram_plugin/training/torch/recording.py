@@ -21,9 +21,10 @@ from scram_plugin.training.torch import patches, statistics
 from scram_plugin.training.torch.compiled import AroundCompiled
 from scram_plugin.training.torch.graph import Calls, Loss, failed_loss, loss_of, named, unscaled
 from scram_plugin.training.torch.in_depth import InDepth
-from scram_plugin.training.torch.owner import Owner
+from scram_plugin.training.torch.model_facts import precision
+from scram_plugin.training.torch.owner import Flow, Owner
 from scram_plugin.training.torch.pace import Pace
-from scram_plugin.training.torch.rows import Rows, Step, inputs_now, values
+from scram_plugin.training.torch.rows import Rows, Step, at_once
 from scram_plugin.training.torch.second_pass import first, hooked, untouched
 
 EXAMPLES = 32  # of a batch, for a second pass
@@ -59,6 +60,8 @@ class Recorder:
         self._optimizers = optimizers
         self._layer_hooks: contextlib.ExitStack = contextlib.ExitStack()
         self._calls: Calls | None = None
+        self._flow: Flow | None = None  # of a model that is compiled, from a second pass
+        self.precision = ""  # of the first step
         self._losses: list[torch.Tensor] = []
         self._inputs: Any = None
         self._outputs: Any = None
@@ -150,9 +153,11 @@ class Recorder:
         self._measuring = self._pace.measuring
         self._x = statistics.numbers("x", self._inputs)
         self._versions = [t._version for _, t in self._x]
-        self._values = {} if self.rows.hold else inputs_now(self._x)
+        self._values = {} if self.rows.hold else at_once(self._x)
         if self._measuring:
             self.depth.begin(self._x)
+        if not self._told:
+            self.precision = precision(self.inner)  # here, since an autocast ends before the way back
         if self.compiled and (self._measuring or not self._told):
             self._second_pass()
         if not self.compiled and not self._told:
@@ -183,40 +188,38 @@ class Recorder:
         self._loss = None
         if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
             return
-        if not self._pace.full:
-            self._only_loss(loss)
+        if not self._pace.full:  # a way back is taken to be like that of the last step in full
+            self._reached = self._ways >= len(self._mine) or self._mine[self._ways]
+        elif self._inputs is not None:
+            self._look_back(loss)
+        else:
             return
-        if self._inputs is None:
-            return
-        self._seen = loss_of(loss)
         self._loss = unscaled(loss)
+        if self._cpu and not self._traced and not _finite(self._loss):
+            self._trace()
+
+    def _look_back(self, loss: torch.Tensor) -> None:
+        """The way back of a step that is recorded in full begins."""
+        self._seen = loss_of(loss)
         if not self._told:
-            self._told = True
-            nodes = Calls().nodes(self._outputs) if self._calls is None else self._calls.nodes(self._outputs)
-            flow = self._calls.places(nodes) if self._calls is not None else None
-            self._calls = None
-            self.owner.built(self._inputs, self._outputs, self._targets(), named(self._seen, nodes), flow)
+            self._tell(self._seen)
         if self._measuring and self._fresh:
             gradients = [p.grad for p in self.parameters if p.grad is not None]
             self._kept = statistics.norms(gradients).sum() != 0 if gradients else torch.tensor(False)
         self._fresh = False
-        if self._cpu and not self._traced and not _finite(self._loss):
-            self._trace()
 
-    def _only_loss(self, loss: torch.Tensor) -> None:
-        """A way back in a step of which the loss alone is recorded: if it is like one that came through this model."""
-        if self._ways < len(self._mine) and not self._mine[self._ways]:
-            return
-        loss = unscaled(loss)
-        self._losses.append(loss)
-        if self._cpu and not self._traced and not _finite(loss):
-            self._trace()
+    def _tell(self, losses: list[Loss]) -> None:
+        """What was built is known: the first step has come to its loss."""
+        self._told = True
+        calls, self._calls = self._calls or Calls(), None
+        nodes = calls.nodes(self._outputs)
+        flow = self._flow or calls.places(nodes)
+        self.owner.built(self._inputs, self._outputs, self._given_targets(), named(losses, nodes), flow)
 
     def _after_backward(self) -> None:
         self._ways += 1
-        if not self._pace.full:
-            return
-        self._mine[self._ways - 1 :] = [self._reached]
+        if self._pace.full:
+            self._mine[self._ways - 1 :] = [self._reached]
         if self._reached and self._loss is not None:
             self._losses.append(self._loss)
             self._reached = False
@@ -254,11 +257,9 @@ class Recorder:
     def _in_full(self, loss: torch.Tensor) -> None:
         y = self._targets()
         y_pred = statistics.numbers("y_pred", self._outputs)
-        tensors = [*self._x, *y, *y_pred]
-        if self._values:
-            tensors = tensors[len(self._x) :]
-        versions = ([] if self._values else self._versions) + [t._version for _, t in (*y, *y_pred)]
-        self.rows.add(Step(self.batch, time.time(), loss, tensors, versions, self._values))
+        x = [] if self._values else self._x  # what may change is said already
+        versions = [*self._versions[: len(x)], *(t._version for _, t in (*y, *y_pred))]
+        self.rows.add(Step(self.batch, time.time(), loss, [*x, *y, *y_pred], versions, self._values))
         if self._measuring:
             found = self.depth.after_step()
             found += statistics.tensors([], y, y_pred)
@@ -278,7 +279,7 @@ class Recorder:
             y = [given] if isinstance(given, torch.Tensor) and given.dim() and len(given) == len(self._x[0][1]) else []
         return [(f"y{i}", target) for i, target in enumerate(y)]
 
-    def given_targets(self) -> torch.Tensor | None:
+    def _given_targets(self) -> torch.Tensor | None:
         """The targets that a loader gave, or else that the loss saw."""
         if isinstance(self._batch, list | tuple) and len(self._batch) == 2 and isinstance(self._batch[1], torch.Tensor):
             return self._batch[1]
@@ -289,12 +290,9 @@ class Recorder:
         if self._inputs is None or self._outputs is None or self._loss is not None:
             return None
         if not self._told:
-            self._told = True
-            calls = self._calls
-            flow = calls.places(calls.nodes(self._outputs)) if calls is not None else None
-            self.owner.built(self._inputs, self._outputs, self._targets(), failed_loss(trace), flow)
-        row = values([[*self._x, *self._targets(), *statistics.numbers("y_pred", self._outputs)]])
-        return tuple(row), np.array([[float(value[0]) for value in row.values()]], np.float32)
+            self._tell(failed_loss(trace))
+        row = at_once([*self._x, *self._targets(), *statistics.numbers("y_pred", self._outputs)])
+        return tuple(row), np.array([[float(value) for value in row.values()]], np.float32)
 
     def _fetched(self, iterator: Any, batch: Any, seconds: float) -> None:
         self._batch = batch
@@ -310,7 +308,7 @@ class Recorder:
             calls = Calls()
             with self._apart(), hooked(self.inner, calls.begin, calls.end), torch.enable_grad():
                 outputs = self.inner._call_impl(*args, **kwargs)
-            self.flow_of_second_pass = calls.places(calls.nodes(outputs))
+            self._flow = calls.places(calls.nodes(outputs))
             return
         with self._apart(), hooked(self.inner, None, self.depth.look):
             self.inner._call_impl(*args, **kwargs)

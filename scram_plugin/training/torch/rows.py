@@ -6,12 +6,12 @@ up together. Whatever the program changes in place meanwhile is not trusted: fro
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
-from scram_plugin.training.torch import statistics
 from scram_plugin.training.torch.statistics import Tensors
 
 HELD = 16  # steps that are summed up together
@@ -42,7 +42,7 @@ class Step:
 class Rows:
     """Steps that have ended, until they are written. `probe()` is a number that is not finite if a weight is not."""
 
-    def __init__(self, probe: object) -> None:
+    def __init__(self, probe: Callable[[], torch.Tensor]) -> None:
         self.hold = True
         self._probe = probe
         self._steps: list[Step] = []
@@ -50,7 +50,8 @@ class Rows:
         self._numbers: list[tuple[int, float]] = []
         self._details: list[Block] = []
         self._count = 0
-        self._first: list[tuple[Tensors, dict[str, torch.Tensor]]] = []  # tensors of the first steps, and what was said of them
+        # tensors of the first steps, and what was said of them; None once it is known whether they are used again
+        self._first: list[tuple[Tensors, dict[str, torch.Tensor]]] | None = []
 
     def __len__(self) -> int:
         return self._count
@@ -59,20 +60,26 @@ class Rows:
         self._steps.append(step)
         self._count += 1
         size = sum(t.numel() * t.element_size() for _, t in step.tensors)
-        if step.tensors and (len(self._first) <= FIRST or not self.hold or size > MOST):
-            now = values([step.tensors])
-            self._seen(step, now)
-            step.values |= {name: value[0] for name, value in now.items()}
+        if step.tensors and (self._first is not None or not self.hold or size > MOST):
+            now = at_once(step.tensors)
+            if self._first is not None:
+                self._try(step.tensors, now)
+            step.values |= now
             step.tensors, step.versions = [], []
         if len(self._steps) >= HELD:
             self.sum_up()
 
-    def _seen(self, step: Step, now: dict[str, torch.Tensor]) -> None:
+    def _try(self, tensors: Tensors, now: dict[str, torch.Tensor]) -> None:
+        """Whether one buffer is filled anew for each batch: then those of the first steps hold other values by now."""
+        assert self._first is not None
         if len(self._first) < FIRST:
-            self._first.append((step.tensors, now))
-        elif len(self._first) == FIRST:
-            self.hold = self.hold and not any(_refilled(*first) for first in self._first)
-            self._first = [([], {})] * (FIRST + 1)
+            self._first.append((tensors, now))
+            return
+        for held, before in self._first:
+            self.hold &= all(
+                torch.equal(value.nan_to_num(), before[name].nan_to_num()) for name, value in at_once(held).items()
+            )
+        self._first = None
 
     def sum_up(self) -> None:
         """Turn the steps that are held into rows."""
@@ -82,7 +89,7 @@ class Rows:
         losses = torch.stack([s.loss.reshape(()).float() for s in steps]).cpu().numpy()
         # weights that are finite now always were; others have been so at the latest since this step
         probes = np.zeros(len(steps), np.float32)
-        probes[-1] = float(self._probe())  # type: ignore[operator]
+        probes[-1] = float(self._probe())
         bad_loss = np.flatnonzero(~np.isfinite(losses))
         if not np.isfinite(probes[-1]) and len(bad_loss):
             probes[bad_loss[0] :] = probes[-1]
@@ -99,8 +106,6 @@ class Rows:
         changed = [any(t._version != v for (_, t), v in zip(s.tensors, s.versions, strict=True)) for s in steps]
         if steps[0].values:
             found = {name: torch.stack([s.values[name] for s in steps]) for name in steps[0].values}
-            # what was computed at once is of the inputs alone, where the rest is small
-            found |= values([s.tensors for s in steps]) if steps[0].tensors else {}
         else:
             found = values([s.tensors for s in steps])
         matrix = torch.stack([value.float() for value in found.values()], dim=1).cpu().numpy()
@@ -141,11 +146,6 @@ def _joined(blocks: list[Block]) -> list[Block]:
     return found
 
 
-def _refilled(tensors: Tensors, before: dict[str, torch.Tensor]) -> bool:
-    """Whether the tensors of a step hold other values by now: one buffer is filled anew for each batch."""
-    return any(not torch.equal(value.nan_to_num(), before[name].nan_to_num()) for name, value in values([tensors]).items())
-
-
 def _layout(step: Step) -> list[object]:
     return [*((name, t.shape, t.dtype) for name, t in step.tensors), *step.values]
 
@@ -163,6 +163,6 @@ def values(steps: list[Tensors]) -> dict[str, torch.Tensor]:
     return found
 
 
-def inputs_now(tensors: Tensors) -> dict[str, torch.Tensor]:
-    """What is said of inputs in each row, computed at once."""
-    return {f"{name}/mean": statistics.mean(tensor) for name, tensor in tensors}
+def at_once(tensors: Tensors) -> dict[str, torch.Tensor]:
+    """The statistics of a single step."""
+    return {name: value[0] for name, value in values([tensors]).items()}

@@ -37,10 +37,6 @@ def _plain(tensor: torch.Tensor) -> bool:
     return not (tensor.is_complex() or tensor.is_quantized or tensor.is_nested or tensor.device.type == "meta")
 
 
-def mean(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.mean(dtype=torch.float32)
-
-
 def nonfinite(tensor: torch.Tensor) -> torch.Tensor:
     """How many values are NaN or infinite."""
     return (tensor.numel() - torch.isfinite(tensor).sum()).float()
@@ -161,10 +157,10 @@ def changes(
     return [([f"{kind}/{name}/norm" for name in names], values) for kind, values in kinds]
 
 
-def norms(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
-    """The Euclidean norm of each tensor, shape (tensors,), on the device of the first."""
+def norms(tensors: Sequence[torch.Tensor], order: float = 2.0) -> torch.Tensor:
+    """The norm of each tensor, Euclidean or of another order, shape (tensors,), on the device of the first."""
     whole = [t.detach() if t.dtype == torch.float32 else t.detach().float() for t in tensors]
-    found = torch._foreach_norm(whole, 2.0)
+    found = torch._foreach_norm(whole, order)
     return torch.stack([norm.to(found[0].device) for norm in found])
 
 

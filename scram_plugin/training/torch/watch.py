@@ -110,7 +110,6 @@ class Watch:
         self.broken = self.should_stop = False
         self._session = session(model, self.log_dir)
         self._first = self._session.batches  # steps that were made before this watch
-        self._times: list[float] = []
         self._means: list[np.ndarray] = []  # losses of the epoch
         self._measured: list[tuple[tuple[str, ...], int, float, np.ndarray]] = []
         self._clock = Clock()
@@ -121,7 +120,7 @@ class Watch:
         self._epoch, self._logged = self._session.epochs, False
         self._source_of_data: Source | None = None  # of the last batch
         self._training: Source | None = None
-        self._validation: list[statistics.Named] = []
+        self._validation: list[statistics.Named] | None = []  # None once it is written
         self._facts: dict[str, Any] = {}
         frame = call_site.user_frame(sys._getframe())
         self._source = call_site.source(frame, loop.roles) if source and frame is not None else None
@@ -179,9 +178,8 @@ class Watch:
 
     # ---- what the recorder tells
 
-    def built(self, inputs: Any, outputs: Any, targets: statistics.Tensors, losses: list[Loss], flow: Flow | None) -> None:
+    def built(self, inputs: Any, outputs: Any, target: torch.Tensor | None, losses: list[Loss], flow: Flow) -> None:
         assert self._recorder is not None
-        flow = flow or getattr(self._recorder, "flow_of_second_pass", None)
         self._training = self._source_of_data
         fit: dict[str, Any] = {"every": self.every or EVERY}
         if self._training is not None:
@@ -189,11 +187,9 @@ class Watch:
         x = statistics.numbers("x", inputs)
         if not fit.get("batch_size") and x:
             fit["batch_size"] = len(x[0][1])
-        # the loss may have stretched the targets: those of the loader are as the program made them
-        given = self._recorder.given_targets()
-        tensors = {"inputs": [t for _, t in x], "outputs": outputs, "targets": given}
+        tensors = {"inputs": [t for _, t in x], "outputs": outputs, "targets": target}
         optimizer = self.optimizers[0] if self.optimizers else None
-        built = facts(self._recorder.inner, optimizer, flow, losses, tensors, fit, self._source)
+        built = facts(self._recorder.inner, optimizer, flow, losses, tensors, self._recorder.precision, fit, self._source)
         built["jit_compile"] = self._recorder.compiled
         if self._training is not None:
             built["data"] = {"training": self._training.data()}
@@ -219,7 +215,7 @@ class Watch:
         self._flush_and_look()
 
     def evaluated(self, inputs: Any) -> None:
-        if len(self._validation) >= PARTS or self._recorder is None or not self._recorder.batch:
+        if self._validation is None or self._recorder is None or not self._recorder.batch:
             return
         x = statistics.numbers("x", inputs)
         source = self._source_of_data
@@ -237,7 +233,7 @@ class Watch:
             return False
         self._source_of_data = source = Source(iterator)
         if not source.same(self._training):
-            return self._training is not None and len(self._validation) < PARTS
+            return self._training is not None and self._validation is not None
         if Source.begins(iterator) and not self._logged:  # nobody else tells of epochs
             self._flush()
             self._epoch += 1
@@ -269,7 +265,7 @@ class Watch:
         rows = [statistics.flatten(part) for part in self._validation]
         same = [values.cpu().numpy() for columns, values in rows if columns == rows[0][0]]
         blocks.write_validation(self._writer, (rows[0][0], np.stack(same)), self._session.batches)
-        self._validation += [[]] * (PARTS - len(self._validation))  # once a training
+        self._validation = None
 
     def _flush(self) -> None:
         self._flushed = time.monotonic()
@@ -336,9 +332,7 @@ class Watch:
             values = np.concatenate([np.full((1, 1), self._epoch, np.float32), values], axis=1)
             at = np.array([self._first + self._recorder.batch])
             self._writer.rows(schema.BATCHES, ("epoch", *columns), at, np.array([time.time()]), values)
-        if any(self._validation):
-            self._validation = [part for part in self._validation if part]
-            self._write_validation()
+        self._write_validation()
         self._writer.text(schema.END_TAG, how)
         self._next_look = 0.0
         self._look()
