@@ -46,7 +46,7 @@ WEIGHTED = (
 def facts(
     model: torch.nn.Module,
     optimizer: torch.optim.Optimizer | None,
-    flow: tuple[list[Place], list[str]] | None,
+    flow: tuple[list[Place], list[str]],
     losses: list[Loss],
     tensors: Mapping[str, Any],
     policy: str,
@@ -55,7 +55,7 @@ def facts(
 ) -> dict[str, Any]:
     """All facts of one training, with the keys of `training/keras/model_facts.py`.
 
-    `flow` is how data went through the layers in the first step, where that was seen; `tensors` are the ``inputs``,
+    `flow` is how data went through the layers in the first step; `tensors` are the ``inputs``,
     ``outputs`` and ``targets`` of that step; `policy`: see `precision`.
     """
     device = next((p.device.type for p in model.parameters()), "cpu")
@@ -95,14 +95,14 @@ def _autocast(device: str) -> torch.dtype | None:
         return (torch.get_autocast_gpu_dtype() if device == "cuda" else torch.get_autocast_cpu_dtype()) if enabled else None
 
 
-def _model(model: torch.nn.Module, flow: tuple[list[Place], list[str]] | None, tensors: Mapping[str, Any]) -> dict[str, Any]:
+def _model(model: torch.nn.Module, flow: tuple[list[Place], list[str]], tensors: Mapping[str, Any]) -> dict[str, Any]:
     inputs, outputs = (_tensors(tensors.get(which)) for which in ("inputs", "outputs"))
     parameters = list(model.parameters())
-    places = flow[0] if flow is not None else []
+    places, _ = flow
     return {
         "name": type(model).__name__,
         "class": type(model).__name__,
-        "kind": "subclass" if flow is None else "sequential" if isinstance(model, torch.nn.Sequential) else "functional",
+        "kind": "subclass" if not places else "sequential" if isinstance(model, torch.nn.Sequential) else "functional",
         "parameters": sum(p.numel() for p in parameters) + sum(b.numel() for b in model.buffers()),
         "trainable_parameters": sum(p.numel() for p in parameters if p.requires_grad),
         "inputs": inputs,

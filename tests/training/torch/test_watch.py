@@ -382,3 +382,45 @@ def test_the_way_back_of_another_model_is_none_of_this_one_in_short_steps_either
             optimizers[0].step()
             losses.append(loss.item())
     np.testing.assert_array_equal(logged(tmp_path)["scram/batches/loss"].values, np.array(losses, np.float32))
+
+
+def test_a_loss_that_makes_nan_of_sound_outputs_is_named_in_short_steps_too(short_steps, tmp_path):
+    calls = iter(range(1000))
+
+    def loss(outputs, targets):
+        return F.cross_entropy(outputs, targets) * (float("nan") if next(calls) == 201 else 1.0)
+
+    train(tmp_path, dense(), loss, epochs=30, every=None)
+    (found,) = [f for f in reviewed(tmp_path).findings if f["heuristic"] == "nonfinite-origin"]
+    assert found["bad_step"] == 201
+    assert "in the loss" in found["title"]
+
+
+def test_the_precision_is_that_of_the_forward_pass(tmp_path):
+    model = dense()
+    optimizer = torch.optim.Adam(model.parameters())
+    with watch(model, optimizer, tmp_path):
+        for x, y in loader():
+            optimizer.zero_grad()
+            with torch.autocast("cpu", torch.bfloat16):
+                loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+    assert facts(tmp_path)["dtype_policy"] == "mixed_bfloat16"
+
+
+def test_validation_data_are_measured_once(tmp_path):
+    model = dense()
+    optimizer = torch.optim.Adam(model.parameters())
+    with watch(model, optimizer, tmp_path):
+        for _ in range(2):
+            model.train()
+            for x, y in loader():
+                optimizer.zero_grad()
+                F.cross_entropy(model(x), y).backward()
+                optimizer.step()
+            model.eval()
+            with torch.no_grad():
+                for x, _ in loader(480):
+                    model(x)
+    assert len(logged(tmp_path)["scram/validation/x0/mean"]) == 8
