@@ -137,13 +137,13 @@ def columns(run: TrainingRun, kind: str, statistic: str) -> dict[str, Curve]:
     return found
 
 
-def is_kernel(run: TrainingRun, path: str) -> bool:
-    """Whether a variable is what inputs are multiplied with: no bias, no scale of a normalisation, no embedding."""
-    owner, _, name = path.rpartition("/")
+def of_kernels(run: TrainingRun, curves: Mapping[str, Curve]) -> dict[str, Curve]:
+    """Of curves by variable those of what inputs are multiplied with: no bias, no scale of a normalisation, no embedding."""
     if run.framework_of_facts != "torch":
-        return name in KERNELS
-    layer = next((layer for layer in known_layers(run) if layer.path == owner), None)
-    return bool(_OF_TORCH.match(name)) and (layer is None or bool(layer.facts.get("kernel")) or layer.kind in RECURRENT)
+        return {path: curve for path, curve in curves.items() if path.rpartition("/")[2] in KERNELS}
+    others = {layer.path for layer in known_layers(run) if not layer.facts.get("kernel") and layer.kind not in RECURRENT}
+    parts = ((path, *path.rpartition("/")[::2]) for path in curves)
+    return {path: curves[path] for path, owner, name in parts if _OF_TORCH.match(name) and owner not in others}
 
 
 def kernel_of(run: TrainingRun, layer: Layer) -> str:
@@ -156,11 +156,11 @@ def step_ratios(run: TrainingRun) -> dict[str, Curve]:
 
     Embeddings are left out: of their rows a step changes only those that the batch has.
     """
-    updates, weights = columns(run, "update", "norm"), columns(run, "weight", "norm")
+    updates, weights = of_kernels(run, columns(run, "update", "norm")), columns(run, "weight", "norm")
     found = {}
     for path, update in updates.items():
         weight = weights.get(path)
-        if is_kernel(run, path) and weight is not None and len(weight) == len(update):
+        if weight is not None and len(weight) == len(update):
             with np.errstate(divide="ignore", invalid="ignore"):
                 found[path] = replace(update, values=update.values / weight.values)
     return found

@@ -16,6 +16,7 @@ LOSSES = {
     "sparse_categorical_crossentropy": ("CrossEntropyLoss", "cross_entropy"),
     "categorical_crossentropy": ("CrossEntropyLoss", "cross_entropy"),
 }
+FUNCTIONS = {function for _, function in LOSSES.values()} | {"nll_loss", "mse_loss", "l1_loss"}
 Change = tuple[Statement, tuple[int, int, str]]
 
 
@@ -28,15 +29,13 @@ def changed(changes: Sequence[Change | None]) -> Edit | None:
     return statement.edit([change for of, change in whole if of.line == statement.line])
 
 
-def argument(found: tuple[Statement, ast.Call], name: str, place: int, value: str | None) -> Change | None:
-    """Set an argument of a call, by its name or its place."""
+def argument(found: tuple[Statement, ast.Call], name: str, value: str, place: int | None = None) -> Change:
+    """Set an argument of a call, by its name, or by its place if it can have one."""
     statement, call = found
     keyword = next((k for k in call.keywords if k.arg == name), None)
-    if value is None:
-        return None
     if keyword is not None:
         return statement, (*statement.span(keyword.value), value)
-    if place < len(call.args):
+    if place is not None and place < len(call.args):
         return statement, (*statement.span(call.args[place]), value)
     arguments: list[ast.expr | ast.keyword] = [*call.args, *call.keywords]
     end = max((statement.span(a)[1] for a in arguments), default=statement.span(call)[1] - 1)
@@ -49,12 +48,10 @@ def prefix(statement: Statement, call: ast.Call) -> str:
 
 
 def set_in_optimizer(facts: Mapping[str, Any], name: str, value: str) -> Edit | None:
-    if name == "clipnorm":
-        return clip_gradients(facts, value)
+    """Set an argument of the optimiser where it is made, if there is one place."""
     kind = str(facts.get("optimizer", {}).get("class"))
     found = [(s, c) for s in statements(facts, "optimizer") for c in calls(s, kind)]
-    change = argument(found[0], name, 99, value) if len(found) == 1 else None
-    return changed([change]) if change else None
+    return changed([argument(found[0], name, value)]) if len(found) == 1 else None
 
 
 def clip_gradients(facts: Mapping[str, Any], norm: str) -> Edit | None:
@@ -89,7 +86,7 @@ def set_loss(facts: Mapping[str, Any], loss: str) -> Edit | None:
     found = []
     for statement in statements(facts, "loss"):
         for node in ast.walk(statement.tree):
-            if isinstance(node, ast.Call) and (re.fullmatch(r"\w*Loss", called(node)) or called(node) in _functions()):
+            if isinstance(node, ast.Call) and (re.fullmatch(r"\w*Loss", called(node)) or called(node) in FUNCTIONS):
                 found.append((statement, node))
     if len(found) != 1:
         return None
@@ -100,14 +97,9 @@ def set_loss(facts: Mapping[str, Any], loss: str) -> Edit | None:
     return statement.edit([(start, end, f"{prefix(statement, call)}{function}")]) if function else None
 
 
-def _functions() -> set[str]:
-    return {"cross_entropy", "nll_loss", "mse_loss", "l1_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits"}
-
-
 def set_class_weight(facts: Mapping[str, Any], weights: Sequence[float]) -> Edit | None:
     found = [(s, c) for s in statements(facts, "loss") for c in calls(s, "CrossEntropyLoss")]
-    change = argument(found[0], "weight", 0, f"torch.tensor({list(weights)})") if len(found) == 1 else None
-    return changed([change]) if change else None
+    return changed([argument(found[0], "weight", f"torch.tensor({list(weights)})", 0)]) if len(found) == 1 else None
 
 
 def _loader_of(facts: Mapping[str, Any], training: bool) -> tuple[Statement, ast.Call] | None:
@@ -122,8 +114,7 @@ def _loader_of(facts: Mapping[str, Any], training: bool) -> tuple[Statement, ast
 
 def shuffle(facts: Mapping[str, Any]) -> Edit | None:
     found = _loader_of(facts, training=True)
-    change = argument(found, "shuffle", 2, "True") if found else None
-    return changed([change]) if change else None
+    return changed([argument(found, "shuffle", "True", 2)]) if found else None
 
 
 def _tensors(facts: Mapping[str, Any], training: bool) -> list[tuple[Statement, ast.expr]]:

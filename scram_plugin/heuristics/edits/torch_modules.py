@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from scram_plugin.heuristics.edits.statement import Edit, Statement, called, calls, statements
-from scram_plugin.heuristics.edits.torch_loop import Change, argument, changed, prefix, set_in_optimizer
+from scram_plugin.heuristics.edits.torch_loop import Change, argument, changed, prefix
 
 ACTIVATIONS = {
     "relu": "ReLU()",
@@ -21,13 +21,7 @@ ACTIVATIONS = {
     "log_softmax": "LogSoftmax(dim=-1)",
 }
 FUNCTIONS = {"relu": "torch.relu", "sigmoid": "torch.sigmoid", "tanh": "torch.tanh"}
-CLASSES = {
-    "relu": ("ReLU",),
-    "sigmoid": ("Sigmoid",),
-    "tanh": ("Tanh",),
-    "softmax": ("Softmax",),
-    "log_softmax": ("LogSoftmax",),
-}
+CLASSES = {module.partition("(")[0] for module in ACTIVATIONS.values()}
 WEIGHTS = {"kernel_initializer": "weight", "bias_initializer": "bias"}
 
 
@@ -69,12 +63,8 @@ def set_in_layers(
         return _set_activation(facts, paths, None if value is None else value.strip('"'), normalized)
     if name in WEIGHTS:
         return _start_as_usual(facts, paths, WEIGHTS[name])
-    if name == "trainable":
-        return set_trainable(facts)
-    if name == "kernel_regularizer":
-        return set_in_optimizer(facts, "weight_decay", "0.0001")
-    if name == "rate":
-        return changed([argument(found, "p", 0, value) for path in paths if (found := module_call(facts, path))])
+    if name == "rate" and value is not None:
+        return changed([argument(found, "p", value, 0) for path in paths if (found := module_call(facts, path))])
     return None
 
 
@@ -88,7 +78,7 @@ def _activate(
     facts: Mapping[str, Any], entry: Mapping[str, Any], path: str, value: str | None, normalized: bool
 ) -> Change | None:
     now = str(entry.get("activation"))
-    by = entry.get("activated_by") or (path if str(entry.get("class")) in sum(CLASSES.values(), ()) else None)
+    by = entry.get("activated_by") or (path if str(entry.get("class")) in CLASSES else None)
     made = module_call(facts, str(by)) if by else None
     if made is not None:  # another module in its place, or none
         statement, call = made
@@ -168,10 +158,7 @@ def _unwrapped(facts: Mapping[str, Any], path: str, now: str, value: str | None)
 
 def remove_layer(facts: Mapping[str, Any], path: str) -> Edit | None:
     made = module_call(facts, path)
-    if made is None:
-        return None
-    removed = _removed(facts, *made)
-    return changed([removed]) if removed else None
+    return changed([_removed(facts, *made)]) if made is not None else None
 
 
 def add_dropout(facts: Mapping[str, Any], rate: float) -> Edit | None:

@@ -10,18 +10,19 @@ import numpy as np
 
 from scram_plugin.heuristics.edits import set_in_layers
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option, TooEarly
-from scram_plugin.heuristics.measured import Layer, columns, dead_units, enough_rows, finite_median, is_kernel, known_layers
+from scram_plugin.heuristics.measured import Layer, columns, dead_units, enough_rows, finite_median, known_layers, of_kernels
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
+DEPTH, MIN_RATIO = 4, 1e-3
 OPTIONS = (
     Option("least", 3, "measured batches that are needed"),
-    Option("depth", 4, "layers with weights that are needed: in fewer, gradients have no way on which to vanish"),
+    Option("depth", DEPTH, "layers with weights that are needed: in fewer, gradients have no way on which to vanish"),
     Option(
         "min_ratio",
-        1e-3,
+        MIN_RATIO,
         "smallest ratio between the gradient of an early layer and the largest one; each saturating layer takes a factor of 4 "
         "or more (Hochreiter, 1991; Glorot & Bengio, 2010), healthy nets of the tests stay above 0.015",
     ),
@@ -37,15 +38,14 @@ def kernel_norms(run: TrainingRun) -> dict[str, Curve]:
 
     At the start attention looks everywhere alike, so that what it asks hardly matters: that is left out.
     """
-    norms = {path: curve for path, curve in columns(run, "gradient", "norm").items() if is_kernel(run, path)}
+    norms = of_kernels(run, columns(run, "gradient", "norm"))
     return {path: curve for path, curve in norms.items() if not _ASKING & set(re.split("[/.]", path))}
 
 
 def vanishing(run: TrainingRun) -> bool:
     """Whether next to nothing of the gradient reached the first layer, in the first measured batches."""
     levels = [level for curve in kernel_norms(run).values() if np.isfinite(level := _early(curve))]
-    smallest = next(option.default for option in OPTIONS if option.name == "min_ratio")
-    return len(levels) >= 4 and levels[0] < float(smallest) * max(levels)
+    return len(levels) >= DEPTH and levels[0] < MIN_RATIO * max(levels)
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
