@@ -10,6 +10,9 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.training.summary_writer import SummaryWriter
 
+BLOCK = 128  # batches in a block, at most
+SECONDS = 5.0  # and seconds between two blocks, at most
+
 if TYPE_CHECKING:
     from scram_plugin.training.keras.instrumented_step import InstrumentedStep
 

@@ -7,7 +7,14 @@ from typing import Any
 
 import numpy as np
 
+EVERY = 50  # the usual sampling: every 50th batch costs less than the noise of timing (see `make bench`)
 ROWS = 256  # written before they are thinned, and then before they are thinned by twice as much
+
+
+def check_every(every: int) -> None:
+    """Raises ValueError unless it is a whole number of batches."""
+    if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+        raise ValueError(f"every={every!r}: give a whole number of batches, at least 1")
 
 
 def due(batch: int, every: int) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import functools
 import json
 import math
 import os
@@ -20,35 +19,16 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.training import blocks, call_site
+from scram_plugin.training.blocks import BLOCK, SECONDS
+from scram_plugin.training.guarded import guarded, warn
 from scram_plugin.training.keras import fit as keras_fit
 from scram_plugin.training.keras.data_facts import data_facts, validation_rows
 from scram_plugin.training.keras.model_facts import facts, fit_facts
+from scram_plugin.training.looks import Looks
 from scram_plugin.training.process import Clock
-from scram_plugin.training.sampling import Thinning, due
+from scram_plugin.training.sampling import EVERY, Thinning, check_every, due
 from scram_plugin.training.session import Session, session
 from scram_plugin.training.summary_writer import SummaryWriter
-
-BLOCK = 128  # batches in a block, at most
-SECONDS = 5.0  # and seconds between two blocks, at most
-# The default sampling: every 50th batch costs less than the noise of timing (see `make bench`).
-EVERY = 50
-LOOKS = 200  # times as long as a review took, the training goes on before the next one
-
-
-def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
-    """An exception inside SCRAM becomes one warning; after it the callback does nothing more."""
-
-    @functools.wraps(method)
-    def wrapper(self: SCRAM, *args: Any, **kwargs: Any) -> Any:
-        if self._broken:
-            return None
-        try:
-            return method(self, *args, **kwargs)
-        except Exception as error:
-            self._fail(error)
-            return None
-
-    return wrapper
 
 
 class SCRAM(keras.callbacks.Callback):
@@ -84,17 +64,14 @@ class SCRAM(keras.callbacks.Callback):
         on_finding: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         super().__init__()
-        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
-            raise ValueError(f"every={every!r}: give a whole number of batches, at least 1")
-        if stop_on not in (None, "error"):
-            raise ValueError(f'stop_on={stop_on!r}: give "error" or None')
+        check_every(every)
         self.log_dir = os.fspath(log_dir)
         self.every, self.source, self.print_findings, self.stop_on = every, source, print_findings, stop_on
         self.on_finding = on_finding
-        self._broken = False
+        self.broken = False
         self._writer: SummaryWriter | None = None
         self._step: Any = None  # InstrumentedStep, on a backend that has one
-        self._reporter: Any = None  # a Reporter, where findings are asked for
+        self._looks = Looks(self.log_dir, print_findings, stop_on, on_finding)
         self._lock = threading.Lock()  # the writer's thread may flush while the training waits for something
         self._session = Session()
         self._base = 0  # batches before this epoch
@@ -103,8 +80,6 @@ class SCRAM(keras.callbacks.Callback):
         self._measured: list[tuple[int, float, Any]] = []
         self._clock = Clock()
         self._thinning = Thinning()
-        self._next_look = 0.0  # monotonic time
-        self._put_off = False  # whether a look was due before that time
         self._traced = False  # whether the origin of what is not finite was written
         self._flushed = 0.0
         self._nonfinite = False  # seen in this fit already
@@ -117,10 +92,10 @@ class SCRAM(keras.callbacks.Callback):
 
     def set_model(self, model: keras.Model) -> None:
         if self._second:  # that was another fit
-            self._broken = self._second = False
+            self.broken = self._second = False
         super().set_model(model)
 
-    @_guarded
+    @guarded
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         if self._writer is not None:  # the fit before was interrupted where Keras tells nobody
             self._end("interrupted")
@@ -128,15 +103,15 @@ class SCRAM(keras.callbacks.Callback):
         fit, user = keras_fit.fit_frame(here), call_site.user_frame(here)
         others = [c for c in keras_fit.callbacks(fit) if isinstance(c, SCRAM)]
         if others and others[0] is not self:
-            self._broken = self._second = True
+            self.broken = self._second = True
             warnings.warn("Two SCRAM callbacks in one fit: only the first one records.", stacklevel=2)
             return
         self._own_scalars = not keras_fit.tensorboard_writes_to(fit, self.log_dir)
         self._session = session(self.model, self.log_dir)
-        self._writer = SummaryWriter(self.log_dir, self._flush_if_idle, self._fail)
+        self._writer = SummaryWriter(self.log_dir, self._flush_if_idle, self.fail)
         atexit.register(self._interrupted, SystemExit())
         self._offset: int | None = None
-        self._nonfinite, self._flushed, self._expected, self._next_look = False, time.monotonic(), False, 0.0
+        self._nonfinite, self._flushed, self._expected = False, time.monotonic(), False
         self._times, self._measured = [], []
         self._clock, self._thinning, self._traced = Clock(), Thinning(), False
         source = call_site.source(user, keras_fit.roles) if self.source and user is not None else None
@@ -146,25 +121,22 @@ class SCRAM(keras.callbacks.Callback):
         self._writer.text(schema.FACTS_TAG, json.dumps(built, default=str))
         blocks.write_validation(self._writer, validation_rows(fit), self._session.batches)
         self._install()
-        if self._reporter is None and (self.print_findings or self.stop_on or self.on_finding):
-            from scram_plugin.training.printing import Reporter
+        self._looks.begin()
 
-            self._reporter = Reporter(self.log_dir, self.print_findings, self.on_finding)
-
-    @_guarded
+    @guarded
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self._offset is None:  # a second fit goes on where the first one ended
             self._offset = max(self._session.epochs - epoch, 0)
         self._epoch, self._base = epoch + self._offset, self._session.batches
         if self._step is not None and not hasattr(self.model.train_function, "scram_plain"):
             self._install()  # somebody has made the train function anew, to unfreeze layers perhaps
-        self._show()
+        self._looks.show()  # where no progress bar is half-drawn
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._expected, self._first = True, batch
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if self._broken:
+        if self.broken:
             return
         several = self.model.steps_per_execution
         if (
@@ -186,7 +158,7 @@ class SCRAM(keras.callbacks.Callback):
         elif len(self._times) >= BLOCK or time.monotonic() - self._flushed > SECONDS:
             self._flush()
 
-    @_guarded
+    @guarded
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         assert self._writer is not None
         self._session.epochs = self._epoch + 1
@@ -203,13 +175,12 @@ class SCRAM(keras.callbacks.Callback):
         self._flush(whole=True)
         self._look()
 
-    @_guarded
+    @guarded
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        if self._put_off:
-            self._next_look = 0.0
-            self._look()
+        if self._looks.put_off:
+            self._look(at_once=True)
         self._end("stopped" if self.model.stop_training else "finished")
-        self._show()
+        self._looks.show()  # where no progress bar is half-drawn
 
     # ---- the instrumented step
 
@@ -222,14 +193,14 @@ class SCRAM(keras.callbacks.Callback):
             self.model.train_function = stale
         from scram_plugin.training.keras.instrumented_step import instrumented
 
-        self._step = instrumented(self.model, self._fail)
+        self._step = instrumented(self.model, self.fail)
         self._step.begin()
         callback: Any = weakref.proxy(self)
         step, model = self._step, self.model
 
         def dispatch(iterator: Any) -> Any:
             try:
-                expected, callback._expected = callback._expected and not callback._broken, False
+                expected, callback._expected = callback._expected and not callback.broken, False
             except ReferenceError:
                 expected = False
             if expected:
@@ -273,7 +244,7 @@ class SCRAM(keras.callbacks.Callback):
 
     # ---- writing
 
-    @_guarded
+    @guarded
     def _flush(self, whole: bool = False) -> None:
         """Hand the rows of the batches that have ended to the writer.
 
@@ -310,11 +281,11 @@ class SCRAM(keras.callbacks.Callback):
                 self._writer.rows(schema.STATISTICS, columns, np.array(at), np.array(when), list(vectors), self._thinning)
                 blocks.write_process(self._writer, self._clock.row(times), at[-1], when[-1])
 
-    @_guarded
+    @guarded
     def _flush_and_look(self) -> None:
         self._flush()
-        self._next_look = 0.0
-        self._look(within_progress=True)
+        self._look(at_once=True)
+        self._looks.show(within_progress=True)
 
     def _flush_if_idle(self) -> None:
         if self._times and time.monotonic() - self._flushed > SECONDS:
@@ -334,37 +305,17 @@ class SCRAM(keras.callbacks.Callback):
         if self._step is not None and getattr(self.model.train_function, "scram_plain", None) is self._step.plain:
             self.model.train_function = self._step.plain
 
-    def _fail(self, error: Exception) -> None:
-        if not self._broken:
-            self._broken = True
+    def fail(self, error: Exception) -> None:
+        if not self.broken:
+            self.broken = True
             if self._writer is not None:
                 self._writer.stop()
-            # a full disk is nobody's bug
-            outside = isinstance(error, OSError) or type(error).__module__.startswith("tensorflow")
-            report = "" if outside else "; please report this"
-            warnings.warn(
-                f"SCRAM stopped recording: {type(error).__name__}: {error}. The training goes on{report}.", stacklevel=2
-            )
+            warn(error)
 
-    def _look(self, within_progress: bool = False) -> None:
+    def _look(self, at_once: bool = False) -> None:
         """Review what is on disk, and end the training where that was asked for."""
-        begin = time.monotonic()
-        self._put_off = begin < self._next_look
-        if self._reporter is None or self._writer is None or self._put_off:
-            return
-        self._writer.flush()
-        new = self._reporter.look()
-        # epochs may be shorter than a review: it is given a two-hundredth of the time at most
-        self._next_look = time.monotonic() + LOOKS * (time.monotonic() - begin)
-        if self.stop_on is not None and any(finding["severity"] == self.stop_on for finding in new):
+        if self._looks.look(self._writer, at_once):
             self.model.stop_training = True
-        if within_progress:
-            self._reporter.show(within_progress)
-
-    def _show(self) -> None:
-        """Print what is waiting; called where no progress bar is half-drawn."""
-        if self._reporter is not None:
-            self._reporter.show()
 
 
 def _numbers(logs: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

@@ -10,9 +10,9 @@ import numpy as np
 from keras import ops
 
 from scram_plugin.training.keras import statistics
+from scram_plugin.training.labels import MOST_CLASSES, class_counts
 from scram_plugin.training.structures import leaves
 
-MOST_CLASSES = 1_000
 MOST_BYTES = 1 << 30  # larger targets are not gone through
 PARTS, PART = 8, 64  # of the validation data: so many stretches of so many examples, spread evenly, are measured
 
@@ -90,8 +90,4 @@ def _labels(y: Any) -> dict[str, Any]:
         if not one_hot:
             return {}
         labels = labels.argmax(axis=1)
-    labels = labels.reshape(-1)
-    changes = int(np.count_nonzero(labels[1:] != labels[:-1]))
-    if not np.isfinite(labels).all() or labels.min() < 0 or labels.max() >= MOST_CLASSES or (labels != np.round(labels)).any():
-        return {}
-    return {"counts": np.bincount(labels.astype(np.int64)).tolist(), "changes": changes}
+    return class_counts(labels.reshape(-1))

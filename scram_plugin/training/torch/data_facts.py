@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch.utils.data import RandomSampler, SequentialSampler, Subset, TensorDataset, WeightedRandomSampler
 
-MOST_CLASSES = 1_000
+from scram_plugin.training.labels import class_counts
+
 MOST_LABELS = 50_000_000
 
 
@@ -49,12 +50,8 @@ class Source:
         labels = _labels(self.dataset)
         if labels is None or labels.size == 0 or labels.size > MOST_LABELS or labels.dtype.kind not in "iufb":
             return found
-        labels = labels.reshape(-1) if labels.ndim == 1 or labels.shape[1:] == (1,) else np.zeros(0)
-        whole = bool(labels.size and np.isfinite(labels).all() and (labels == np.round(labels)).all())
-        if whole and labels.min() >= 0 and labels.max() < MOST_CLASSES:
-            found["counts"] = np.bincount(labels.astype(np.int64)).tolist()
-            found["changes"] = int(np.count_nonzero(labels[1:] != labels[:-1]))
-        return found
+        single = labels.ndim == 1 or labels.shape[1:] == (1,)
+        return {**found, **class_counts(labels.reshape(-1))} if single else found
 
 
 def _length(thing: Any) -> int | None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 
-from scram_plugin.training.sampling import due
+from scram_plugin.training.sampling import EVERY, due
 
-EVERY = 50  # the usual sampling
 SHARE = 0.01  # of the time, that rows may take; and as much again that measured steps may take
 FIRST = 64  # steps that are recorded in full at any price: a training that goes wrong does so early
 LONGEST = 64  # steps between two that are recorded in full, at most

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import atexit
-import functools
 import itertools
 import json
 import os
 import sys
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
@@ -19,8 +17,11 @@ import torch
 
 from scram_plugin import schema
 from scram_plugin.training import blocks, call_site
+from scram_plugin.training.blocks import BLOCK, SECONDS
+from scram_plugin.training.guarded import guarded, warn
+from scram_plugin.training.looks import Looks
 from scram_plugin.training.process import Clock
-from scram_plugin.training.sampling import Thinning
+from scram_plugin.training.sampling import EVERY, Thinning, check_every
 from scram_plugin.training.session import session
 from scram_plugin.training.summary_writer import SummaryWriter
 from scram_plugin.training.torch import loop, statistics
@@ -28,30 +29,9 @@ from scram_plugin.training.torch.data_facts import Source
 from scram_plugin.training.torch.graph import Loss
 from scram_plugin.training.torch.model_facts import facts
 from scram_plugin.training.torch.owner import Flow
-from scram_plugin.training.torch.pace import EVERY
 from scram_plugin.training.torch.recording import Recorder
 
-BLOCK = 128  # steps in a block, at most
-SECONDS = 5.0  # and seconds between two blocks, at most
-LOOKS = 200  # times as long as a review took, the training goes on before the next one
 PARTS = 8  # batches of validation data that are measured
-
-
-def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
-    """An exception inside SCRAM becomes one warning; after it nothing more is recorded."""
-
-    @functools.wraps(method)
-    def wrapper(self: Watch, *args: Any, **kwargs: Any) -> Any:
-        if self.broken:
-            return None
-        try:
-            with torch.no_grad():
-                return method(self, *args, **kwargs)
-        except Exception as error:
-            self.fail(error)
-            return None
-
-    return wrapper
 
 
 class Watch:
@@ -101,12 +81,11 @@ class Watch:
             raise TypeError(f"model is a {type(model).__name__}: give the torch.nn.Module that is trained")
         if wrong := [o for o in optimizers if not isinstance(o, torch.optim.Optimizer)]:
             raise TypeError(f"optimizer is a {type(wrong[0]).__name__}: give a torch.optim.Optimizer, or a list of them")
-        if every is not None and (isinstance(every, bool) or not isinstance(every, int) or every < 1):
-            raise ValueError(f"every={every!r}: give a whole number of batches, at least 1")
-        if stop_on not in (None, "error"):
-            raise ValueError(f'stop_on={stop_on!r}: give "error" or None')
-        self.log_dir, self.every, self.stop_on = os.fspath(log_dir), every, stop_on
-        self.model, self.optimizers = model, optimizers
+        if every is not None:
+            check_every(every)
+        self.log_dir, self.every, self.optimizers = os.fspath(log_dir), every, optimizers
+        self._looks = Looks(self.log_dir, print_findings, stop_on, on_finding)
+        self._looks.begin()
         self.broken = self.should_stop = False
         self._session = session(model, self.log_dir)
         self._first = self._session.batches  # steps that were made before this watch
@@ -115,7 +94,7 @@ class Watch:
         self._clock = Clock()
         # by columns: a part of the model that is not called in each step has no statistics in the others
         self._thinnings: dict[tuple[str, ...], Thinning] = {}
-        self._flushed, self._next_look = time.monotonic(), 0.0
+        self._flushed = time.monotonic()
         self._resumed = self._session.batches > 0
         self._epoch, self._logged = self._session.epochs, False
         self._source_of_data: Source | None = None  # of the last batch
@@ -124,11 +103,6 @@ class Watch:
         self._facts: dict[str, Any] = {}
         frame = call_site.user_frame(sys._getframe())
         self._source = call_site.source(frame, loop.roles) if source and frame is not None else None
-        self._reporter: Any = None
-        if print_findings or stop_on or on_finding:
-            from scram_plugin.training.printing import Reporter
-
-            self._reporter = Reporter(self.log_dir, print_findings, on_finding)
         self._writer: SummaryWriter | None = SummaryWriter(self.log_dir, lambda: None, self.fail)
         self._recorder: Recorder | None = None
         try:
@@ -149,7 +123,8 @@ class Watch:
         """The training has ended: write what is left, and leave the model and its optimiser as they were."""
         self._end("finished")
 
-    @_guarded
+    @guarded
+    @torch.no_grad()
     def log(self, epoch: int | None = None, **metrics: Any) -> None:
         """An epoch has ended; `metrics` of the validation begin with ``val_``: ``log(accuracy=0.9, val_loss=0.3)``.
 
@@ -173,8 +148,6 @@ class Watch:
         self._epoch, self._logged, self._means = self._epoch + 1, True, []
         self._session.epochs = self._epoch
         self._look()
-        if self._reporter is not None:
-            self._reporter.show()
 
     # ---- what the recorder tells
 
@@ -212,7 +185,8 @@ class Watch:
     def nonfinite(self, batch: int, columns: tuple[str, ...], counts: np.ndarray) -> None:
         if self._writer is not None:
             self._writer.rows(schema.ORIGIN, columns, np.array([self._first + batch]), np.array([time.time()]), counts[None])
-        self._flush_and_look()
+        self._flush()
+        self._look(at_once=True)  # something is lost already
 
     def evaluated(self, inputs: Any) -> None:
         if self._validation is None or self._recorder is None or not self._recorder.batch:
@@ -248,8 +222,7 @@ class Watch:
             self._recorder.close()
         if self._writer is not None:
             self._writer.stop()
-        report = "" if isinstance(error, OSError) else "; please report this"
-        warnings.warn(f"SCRAM stopped recording: {type(error).__name__}: {error}. The training goes on{report}.", stacklevel=2)
+        warn(error)
 
     # ---- writing
 
@@ -289,25 +262,10 @@ class Watch:
         if measured:
             blocks.write_process(self._writer, self._clock.row(times), measured[-1][1], measured[-1][2])
 
-    def _flush_and_look(self) -> None:
-        """Something is lost already: tell it at once."""
-        self._flush()
-        self._next_look = 0.0
-        self._look()
-        if self._reporter is not None:
-            self._reporter.show()
-
-    def _look(self) -> None:
-        """Review what is on disk."""
-        begin = time.monotonic()
-        if self._reporter is None or self._writer is None or begin < self._next_look:
-            return
-        self._writer.flush()
-        new = self._reporter.look()
-        # epochs may be shorter than a review: it is given a two-hundredth of the time at most
-        self._next_look = time.monotonic() + LOOKS * (time.monotonic() - begin)
-        if self.stop_on is not None and any(finding["severity"] == self.stop_on for finding in new):
-            self.should_stop = True
+    def _look(self, at_once: bool = False) -> None:
+        """Review what is on disk, and print what is new."""
+        self.should_stop |= self._looks.look(self._writer, at_once)
+        self._looks.show()
 
     def _exit(self) -> None:
         self._end("SystemExit")
@@ -323,7 +281,8 @@ class Watch:
         writer, self._writer = self._writer, None
         writer.close()
 
-    @_guarded
+    @guarded
+    @torch.no_grad()
     def _finish(self, how: str, trace: TracebackType | None) -> None:
         assert self._writer is not None
         self._flush()
@@ -334,7 +293,4 @@ class Watch:
             self._writer.rows(schema.BATCHES, ("epoch", *columns), at, np.array([time.time()]), values)
         self._write_validation()
         self._writer.text(schema.END_TAG, how)
-        self._next_look = 0.0
-        self._look()
-        if self._reporter is not None:
-            self._reporter.show()
+        self._look(at_once=True)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import scram_plugin
+from scram_plugin.training.blocks import BLOCK
 from scram_plugin.training.event_file import EventFile
-from scram_plugin.training.keras.callback import BLOCK
 from tests.paths import environment
 from tests.training.keras.models import dense
 from tests.training.keras.test_callback import loss_of_batches, watch
