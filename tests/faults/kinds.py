@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-RATE = re.compile(r"learning_rate=([0-9.e-]+)")
 HIDDEN = re.compile(r'(Dense|Conv2D)\((\d+)(, 3)?(, padding="same")?, activation="relu"\)')
 LAST = re.compile(r'Dense\((\d+), activation="(softmax|sigmoid)"\)')
 CLASSES = ("dense", "convolution", "residual", "recurrent")
@@ -28,18 +27,29 @@ class Kind:
     right: tuple[str, ...]
 
 
-def _replace(old: str, new: str) -> Callable[[np.random.Generator, str], str | None]:
+def replaced(old: str, new: str) -> Callable[[np.random.Generator, str], str | None]:
     return lambda rng, source: source.replace(old, new, 1) if old in source else None
 
 
-def _rate(low: float, high: float) -> Callable[[np.random.Generator, str], str | None]:
-    """Times 10 to a power between `low` and `high`."""
+def _rate(argument: str, low: float, high: float) -> Callable[[np.random.Generator, str], str | None]:
+    """The learning rate, which is given as this argument, times 10 to a power between `low` and `high`."""
 
     def apply(rng: np.random.Generator, source: str) -> str:
         times = 10 ** rng.uniform(low, high)
-        return RATE.sub(lambda m: f"learning_rate={float(f'{float(m[1]) * times:.1g}')!r}", source)
+        given = re.compile(rf"\b{argument}=([0-9.e-]+)")
+        return given.sub(lambda m: f"{argument}={float(f'{float(m[1]) * times:.1g}')!r}", source)
 
     return apply
+
+
+def learning_rates(argument: str) -> tuple[Kind, ...]:
+    """Learning rates out of proportion, in programs that give it as this argument."""
+    high = ("unconventional-learning-rate", "*/learning-rate")
+    return (
+        Kind("learning rate too high", ALL, _rate(argument, 2.2, 4.0), high),
+        Kind("learning rate far too high", ALL, _rate(argument, 8.0, 14.0), high),
+        Kind("learning rate too low", ALL, _rate(argument, -5.0, -3.0), ("unconventional-learning-rate",)),
+    )
 
 
 def _one_hidden(
@@ -111,15 +121,35 @@ def _penalty(rng: np.random.Generator, source: str) -> str | None:
     return HIDDEN.sub(lambda m: _with(m, f"kernel_regularizer=keras.regularizers.L2({factor:.1f})"), source)
 
 
+# the same change of the same text, whatever the framework
+BYTES = Kind("inputs as bytes", CLASSES, replaced(" / 16.0", " * 15.9375"), ("unnormalized-inputs",))
+DROPOUT = Kind(
+    "dropout of nearly everything",
+    ALL,
+    lambda rng, s: s.replace("Dropout(0.2)", f"Dropout({rng.uniform(0.85, 0.97):.2f})"),
+    ("high-dropout",),
+)
+UNSCALED_VALIDATION = Kind(
+    "validation not scaled",
+    CLASSES,
+    replaced("x_train, x_val = x[:1400], x[1400:]", "x_train, x_val = x[:1400], x[1400:] * 255"),
+    ("input-distribution-shift",),
+)
+LARGE_TARGETS = Kind(
+    "targets in their unit",
+    ("regression",),
+    lambda rng, s: s.replace("(data.target[order] - 152.0) / 77.0", f"data.target[order] * {rng.uniform(30, 3000):.0f}"),
+    ("unnormalized-targets",),
+)
+LOST = Kind("inputs lost", ALL, replaced("\nx_train, x_val =", "\nx = x * 0\nx_train, x_val ="), ("constant-inputs/constant",))
+
 KINDS = (
-    Kind("learning rate too high", ALL, _rate(2.2, 4.0), ("unconventional-learning-rate", "*/learning-rate")),
-    Kind("learning rate far too high", ALL, _rate(8.0, 14.0), ("unconventional-learning-rate", "*/learning-rate")),
-    Kind("learning rate too low", ALL, _rate(-5.0, -3.0), ("unconventional-learning-rate",)),
-    Kind("inputs as bytes", CLASSES, _replace(" / 16.0", " * 15.9375"), ("unnormalized-inputs",)),
+    *learning_rates("learning_rate"),
+    BYTES,
     Kind(
         "features in their units",
         ("binary",),
-        _replace("x = (x - x.mean(axis=0)) / x.std(axis=0)\n", ""),
+        replaced("x = (x - x.mean(axis=0)) / x.std(axis=0)\n", ""),
         ("unnormalized-inputs",),
     ),
     Kind("values missing in the inputs", ALL, _nan("x_train"), ("nonfinite-inputs/missing-values", "nonfinite-inputs")),
@@ -127,58 +157,58 @@ KINDS = (
     Kind(
         "classes counted from 1",
         CLASSES,
-        _replace("y = data.target[order]", "y = data.target[order] + 1"),
+        replaced("y = data.target[order]", "y = data.target[order] + 1"),
         ("label-range/from-one",),
     ),
     Kind(
-        "labels -1 and 1", ("binary",), _replace('astype("float32")', 'astype("float32") * 2 - 1'), ("label-range/minus-one",)
+        "labels -1 and 1", ("binary",), replaced('astype("float32")', 'astype("float32") * 2 - 1'), ("label-range/minus-one",)
     ),
     Kind(
         "softmax over one unit",
         ("binary",),
-        _replace('activation="sigmoid"', 'activation="softmax"'),
+        replaced('activation="sigmoid"', 'activation="softmax"'),
         ("output-activation-mismatch/one-unit-softmax",),
     ),
     Kind(
         "no softmax",
         CLASSES,
-        _replace('Dense(10, activation="softmax")', "Dense(10)"),
+        replaced('Dense(10, activation="softmax")', "Dense(10)"),
         ("output-activation-mismatch/missing-softmax",),
     ),
     Kind(
         "no sigmoid",
         ("binary",),
-        _replace('Dense(1, activation="sigmoid")', "Dense(1)"),
+        replaced('Dense(1, activation="sigmoid")', "Dense(1)"),
         ("output-activation-mismatch/missing-sigmoid",),
     ),
     Kind(
         "softmax twice",
         CLASSES,
-        _replace('loss="sparse_categorical_crossentropy"', "loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)"),
+        replaced('loss="sparse_categorical_crossentropy"', "loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)"),
         ("output-activation-mismatch/twice",),
     ),
     Kind(
         "sigmoid for classes",
         CLASSES,
-        _replace('activation="softmax"', 'activation="sigmoid"'),
+        replaced('activation="softmax"', 'activation="sigmoid"'),
         ("output-activation-mismatch/sigmoid-for-classes",),
     ),
     Kind(
         "categorical loss of one output",
         ("binary",),
-        _replace("binary_crossentropy", "categorical_crossentropy"),
+        replaced("binary_crossentropy", "categorical_crossentropy"),
         ("output-activation-mismatch/one-class",),
     ),
     Kind(
         "output cut off",
         ("regression",),
-        _replace("Dense(1)", 'Dense(1, activation="sigmoid")'),
+        replaced("Dense(1)", 'Dense(1, activation="sigmoid")'),
         ("output-activation-mismatch/range",),
     ),
     Kind(
         "squared error of class numbers",
         CLASSES,
-        _replace("sparse_categorical_crossentropy", "mse"),
+        replaced("sparse_categorical_crossentropy", "mse"),
         ("label-range/class-numbers",),
     ),
     Kind("no activations", ("dense", "convolution", "binary", "regression"), _no_activation, ("missing-activation",)),
@@ -219,25 +249,10 @@ KINDS = (
         ("dead-relu/start",),
     ),
     Kind("all weights frozen", ALL, _frozen, ("frozen-weights",)),
-    Kind(
-        "dropout of nearly everything",
-        ALL,
-        lambda rng, s: s.replace("Dropout(0.2)", f"Dropout({rng.uniform(0.85, 0.97):.2f})"),
-        ("high-dropout",),
-    ),
+    DROPOUT,
     Kind("sorted and not shuffled", (*CLASSES, "binary"), _shape, ("unshuffled-data/off",)),
-    Kind(
-        "validation not scaled",
-        CLASSES,
-        _replace("x_train, x_val = x[:1400], x[1400:]", "x_train, x_val = x[:1400], x[1400:] * 255"),
-        ("input-distribution-shift",),
-    ),
-    Kind(
-        "targets in their unit",
-        ("regression",),
-        lambda rng, s: s.replace("(data.target[order] - 152.0) / 77.0", f"data.target[order] * {rng.uniform(30, 3000):.0f}"),
-        ("unnormalized-targets",),
-    ),
+    UNSCALED_VALIDATION,
+    LARGE_TARGETS,
     Kind("penalty far too strong", ALL, _penalty, ("strong-regularization",)),
     Kind(
         "dropout behind the output",
@@ -248,8 +263,8 @@ KINDS = (
     Kind(
         "labels of other inputs",
         (*CLASSES, "binary"),
-        _replace("\ny_train, y_val =", "\ny = np.random.default_rng(1).permutation(y)\ny_train, y_val ="),
+        replaced("\ny_train, y_val =", "\ny = np.random.default_rng(1).permutation(y)\ny_train, y_val ="),
         ("no-learning/shuffled-apart",),
     ),
-    Kind("inputs lost", ALL, _replace("\nx_train, x_val =", "\nx = x * 0\nx_train, x_val ="), ("constant-inputs/constant",)),
+    LOST,
 )

@@ -11,19 +11,22 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tests.faults.kinds import ALL, CLASSES, Kind, _replace
+from tests.faults.kinds import (
+    ALL,
+    BYTES,
+    CLASSES,
+    DROPOUT,
+    LARGE_TARGETS,
+    LOST,
+    UNSCALED_VALIDATION,
+    Kind,
+    learning_rates,
+    replaced,
+)
 
 RATE = re.compile(r"lr=([0-9.e-]+)")
 Apply = Callable[[np.random.Generator, str], str | None]
 SEQUENTIAL = ("dense", "convolution", "binary", "regression")
-
-
-def _rate(low: float, high: float) -> Apply:
-    def apply(rng: np.random.Generator, source: str) -> str:
-        times = 10 ** rng.uniform(low, high)
-        return RATE.sub(lambda m: f"lr={float(f'{float(m[1]) * times:.1g}')!r}", source)
-
-    return apply
 
 
 def _behind_model(line: Callable[[np.random.Generator, str], str]) -> Apply:
@@ -105,16 +108,14 @@ def _sorted(rng: np.random.Generator, source: str) -> str:
     return re.sub(r"(\ny_train, y_val = [^\n]*)", rf"\1{sort}", source, count=1).replace(", shuffle=True", "")
 
 
-NLL = _replace("nn.CrossEntropyLoss()", "nn.NLLLoss()")
+NLL = replaced("nn.CrossEntropyLoss()", "nn.NLLLoss()")
 KINDS = (
-    Kind("learning rate too high", ALL, _rate(2.2, 4.0), ("unconventional-learning-rate", "*/learning-rate")),
-    Kind("learning rate far too high", ALL, _rate(8.0, 14.0), ("unconventional-learning-rate", "*/learning-rate")),
-    Kind("learning rate too low", ALL, _rate(-5.0, -3.0), ("unconventional-learning-rate",)),
-    Kind("inputs as bytes", CLASSES, _replace(" / 16.0", " * 15.9375"), ("unnormalized-inputs",)),
+    *learning_rates("lr"),
+    BYTES,
     Kind(
         "features in their units",
         ("binary",),
-        _replace("x = (x - x.mean(dim=0)) / x.std(dim=0)\n", ""),
+        replaced("x = (x - x.mean(dim=0)) / x.std(dim=0)\n", ""),
         ("unnormalized-inputs",),
     ),
     Kind("values missing in the inputs", ALL, _nan("x_train"), ("nonfinite-inputs/missing-values", "nonfinite-inputs")),
@@ -122,26 +123,26 @@ KINDS = (
     Kind(
         "classes counted from 1",
         CLASSES,
-        _replace("torch.tensor(data.target[order])", "torch.tensor(data.target[order] + 1)"),
+        replaced("torch.tensor(data.target[order])", "torch.tensor(data.target[order] + 1)"),
         ("label-range/from-one",),
     ),
     Kind(
         "labels -1 and 1",
         ("binary",),
-        _replace("torch.tensor(data.target[order],", "torch.tensor(data.target[order] * 2 - 1,"),
+        replaced("torch.tensor(data.target[order],", "torch.tensor(data.target[order] * 2 - 1,"),
         ("label-range/minus-one",),
     ),
     Kind(
         "softmax over one unit",
         ("binary",),
-        _replace("nn.Sigmoid()", "nn.Softmax(dim=1)"),
+        replaced("nn.Sigmoid()", "nn.Softmax(dim=1)"),
         ("output-activation-mismatch/one-unit-softmax",),
     ),
     Kind("no log-softmax", CLASSES, NLL, ("output-activation-mismatch/missing-softmax",)),
     Kind(
         "no sigmoid",
         ("binary",),
-        _replace("    nn.Sigmoid(),\n", ""),
+        replaced("    nn.Sigmoid(),\n", ""),
         ("output-activation-mismatch/missing-sigmoid",),
     ),
     Kind("softmax twice", CLASSES, _output("Softmax(dim=1)"), ("output-activation-mismatch/twice",)),
@@ -155,17 +156,17 @@ KINDS = (
     Kind(
         "sigmoid twice",
         ("binary",),
-        _replace("nn.BCELoss()", "nn.BCEWithLogitsLoss()"),
+        replaced("nn.BCELoss()", "nn.BCEWithLogitsLoss()"),
         ("output-activation-mismatch/twice",),
     ),
     Kind(
         "categorical loss of one output",
         ("binary",),
-        _replace("nn.BCELoss()", "nn.CrossEntropyLoss()"),
+        replaced("nn.BCELoss()", "nn.CrossEntropyLoss()"),
         ("output-activation-mismatch/one-class",),
     ),
     Kind("output cut off", ("regression",), _output("Sigmoid()"), ("output-activation-mismatch/range",)),
-    Kind("targets stretched", ("regression",), _replace(".unsqueeze(1)", ""), ("label-range/broadcast",)),
+    Kind("targets stretched", ("regression",), replaced(".unsqueeze(1)", ""), ("label-range/broadcast",)),
     Kind("no activations", SEQUENTIAL, _no_activation, ("missing-activation",)),
     Kind("deep with sigmoid", ("dense", "binary"), _deep, ("vanishing-gradients/activation",)),
     Kind(
@@ -198,25 +199,10 @@ KINDS = (
         _behind_model(lambda rng, source: f"{_last(source)}.requires_grad_(False)"),
         ("frozen-weights",),
     ),
-    Kind(
-        "dropout of nearly everything",
-        ALL,
-        lambda rng, s: s.replace("Dropout(0.2)", f"Dropout({rng.uniform(0.85, 0.97):.2f})"),
-        ("high-dropout",),
-    ),
+    DROPOUT,
     Kind("sorted and not shuffled", (*CLASSES, "binary"), _sorted, ("unshuffled-data/off",)),
-    Kind(
-        "validation not scaled",
-        CLASSES,
-        _replace("x_train, x_val = x[:1400], x[1400:]", "x_train, x_val = x[:1400], x[1400:] * 255"),
-        ("input-distribution-shift",),
-    ),
-    Kind(
-        "targets in their unit",
-        ("regression",),
-        lambda rng, s: s.replace("(data.target[order] - 152.0) / 77.0", f"data.target[order] * {rng.uniform(30, 3000):.0f}"),
-        ("unnormalized-targets",),
-    ),
+    UNSCALED_VALIDATION,
+    LARGE_TARGETS,
     Kind(
         "penalty far too strong",
         ALL,
@@ -229,12 +215,12 @@ KINDS = (
         lambda rng, s: re.sub(r"(\n    nn\.[^\n]*\),)\n\)\n", rf"\1\n    nn.Dropout({rng.uniform(0.1, 0.5):.1f}),\n)\n", s),
         ("high-dropout/output",),
     ),
-    Kind("gradients kept", ALL, _replace("            optimizer.zero_grad()\n", ""), ("kept-gradients",)),
+    Kind("gradients kept", ALL, replaced("            optimizer.zero_grad()\n", ""), ("kept-gradients",)),
     Kind(
         "labels of other inputs",
         (*CLASSES, "binary"),
-        _replace("\ny_train, y_val =", "\ny = y[torch.randperm(len(y))]\ny_train, y_val ="),
+        replaced("\ny_train, y_val =", "\ny = y[torch.randperm(len(y))]\ny_train, y_val ="),
         ("no-learning/shuffled-apart",),
     ),
-    Kind("inputs lost", ALL, _replace("\nx_train, x_val =", "\nx = x * 0\nx_train, x_val ="), ("constant-inputs/constant",)),
+    LOST,
 )

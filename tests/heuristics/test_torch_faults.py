@@ -8,7 +8,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import scram_plugin
-from tests.heuristics.trainings import IMAGES, LABELS, finding, review_of
+from tests.heuristics.trainings import IMAGES, LABELS, found_as, is_sound, review_of
 
 X, Y = torch.tensor(IMAGES), torch.tensor(LABELS).long()
 PATIENTS = load_diabetes()
@@ -137,21 +137,11 @@ FAULTS = {
 @pytest.mark.filterwarnings("ignore:Using a target size")
 @pytest.mark.parametrize("case", FAULTS)
 def test_the_fault_is_found(case, tmp_path):
-    heuristic, cause, faulty, _ = FAULTS[case]
-    result = faulty(tmp_path)
-    print(case, [(f["heuristic"], f["explained_by"], f["title"]) for f in result.findings])
-    one = finding(result, heuristic)
-    print(one["summary"])
-    assert one["causes"][0]["id"] == cause
+    one = found_as(FAULTS[case], tmp_path)
     assert one["causes"][0]["for"]
     assert one["fixes"][0]["framework"] == "torch"
 
 
 @pytest.mark.parametrize("case", FAULTS)
 def test_its_healthy_twin_is_not(case, tmp_path):
-    heuristic, _, _, twin = FAULTS[case]
-    result = twin(tmp_path)
-    print(case, [(f["heuristic"], f["explained_by"], f["title"]) for f in result.findings])
-    assert heuristic in result.passed
-    others = [f["heuristic"] for f in result.findings if f["severity"] != "info" and f["explained_by"] is None]
-    assert set(others) <= {"undertrained"}, "four epochs are few"
+    is_sound(FAULTS[case], tmp_path)

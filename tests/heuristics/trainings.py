@@ -38,6 +38,27 @@ def finding(result, heuristic):
     return one
 
 
+def found_as(case, path):
+    """The finding of a training that has a fault; `case` is (heuristic, first cause, the training, its healthy twin)."""
+    heuristic, cause, faulty, _ = case
+    result = faulty(path)
+    print([(f["heuristic"], f["explained_by"], f["title"]) for f in result.findings])
+    one = finding(result, heuristic)
+    print(one["summary"])
+    assert one["causes"][0]["id"] == cause
+    return one
+
+
+def is_sound(case, path):
+    """Nothing is found in the healthy twin of such a training."""
+    heuristic, _, _, twin = case
+    result = twin(path)
+    print([(f["heuristic"], f["explained_by"], f["title"]) for f in result.findings])
+    assert heuristic in result.passed
+    others = [f["heuristic"] for f in result.findings if f["severity"] != "info" and f["explained_by"] is None]
+    assert set(others) <= {"undertrained"}, "four epochs are few"
+
+
 def classifier(*first, shape=(8, 8), hidden=32, optimizer="adam", loss="sparse_categorical_crossentropy", units=10, rest=()):
     keras.utils.set_random_seed(11)
     model = keras.Sequential(
