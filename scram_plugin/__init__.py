@@ -5,6 +5,7 @@ Public names, imported when first used:
 * `SCRAM`: the Keras callback
 * `watch`: the same for a training with PyTorch
 * `LightningSCRAM`, `TransformersSCRAM`: callbacks for Lightning's and Hugging Face's trainers
+* `preflight`: tests of a model before it is trained
 * `review`: the reviews of a log directory, which a notebook shows with their curves
 * `read`: a log directory as a mapping of exact series
 """
@@ -13,13 +14,14 @@ from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["SCRAM", "LightningSCRAM", "TransformersSCRAM", "read", "review", "watch"]
+__all__ = ["SCRAM", "LightningSCRAM", "TransformersSCRAM", "preflight", "read", "review", "watch"]
 
 _HOME = {
     "SCRAM": "scram_plugin.training.keras",
     "watch": "scram_plugin.training.torch",
     "LightningSCRAM": "scram_plugin.training.torch.lightning",
     "TransformersSCRAM": "scram_plugin.training.torch.transformers",
+    "preflight": "scram_plugin.preflighting",
     "read": "scram_plugin.logs.logdir",
     "review": "scram_plugin.notebook",
 }

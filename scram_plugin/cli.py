@@ -1,4 +1,4 @@
-"""The terminal's door: `scram check`, `scram watch`, `scram list`, `scram explain`."""
+"""The terminal's door: `scram check`, `scram preflight`, `scram watch`, `scram list`, `scram explain`."""
 
 from __future__ import annotations
 
@@ -29,10 +29,25 @@ examples:
   scram check logs --set overfitting.patience=10    with another threshold
   scram check logs --format markdown                for an issue or a report
   scram check logs --format html --output scram.html   one file to mail or hand in, with curves
+  scram preflight train.py                          before the training: run it up to there, and test the model
   scram watch logs --exec 'notify-send -- "$SCRAM_RUN" "$SCRAM_TITLE"'
   scram explain overfitting                         what it means and what to do
 
 exit status: 0 nothing at or above --fail-on, 1 something, 2 it could not judge
+"""
+FLYING = """\
+Run a program of yours up to where its training begins, and test there what it has built: a short training that is watched,
+one batch to be learned by heart, the range of learning rates, what gets gradients, what the outputs depend on, memory.
+
+This command runs your program. It is ended after the tests; nothing of its training is done, and its own logs stay as they are.
+Options for SCRAM stand before SCRIPT.py, what your program is to be given stands behind it.
+"""
+FLIGHT_EXAMPLES = """\
+examples:
+  scram preflight train.py                              with what it is usually given
+  scram preflight --memory 8G train.py --batch-size 256 will that fit?
+  scram preflight --tests my_tests.py train.py          with tests of your own
+  scram preflight --fail-on warning train.py            for CI: exit status 1 on any warning
 """
 WATCHING = """\
 Follow a log directory while trainings write to it, and tell what is new: findings, and that a training has ended.
@@ -81,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"scram {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="check | watch | list | explain")
+    commands = parser.add_subparsers(required=True, metavar="check | preflight | watch | list | explain")
     checking = commands.add_parser(
         "check",
         help="judge the training runs of a log directory",
@@ -90,19 +105,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     checking.add_argument("logdir", nargs="+", metavar="LOGDIR", help="a directory with event files, at any depth")
-    checking.add_argument("--format", choices=FORMATS, default="text", help="what to print (default: text)")
-    checking.add_argument("--output", metavar="FILE", help="write the answer to FILE instead of standard output")
-    checking.add_argument(
-        "--fail-on",
-        choices=(*SEVERITIES, "never"),
-        default="error",
-        help="the least severity that makes the exit status 1 (default: error)",
-    )
-    checking.add_argument(
-        "--baseline", metavar="FILE", help="an earlier report (--format json): what it has is known, and counts no more"
-    )
+    _reporting(checking)
     checking.add_argument("--run", metavar="REGEX", help="only training runs in whose name REGEX is found")
-    checking.add_argument("-v", "--verbose", action="store_true", help="also what was not checked, and why, of every run")
     checking.add_argument(
         "--jobs", type=int, default=usable_cores(), metavar="N", help="processes for many runs (default: one for each core)"
     )
@@ -112,6 +116,28 @@ def _parser() -> argparse.ArgumentParser:
     checking.add_argument("--no-cache", dest="cache", action="store_false", help="read everything anew, and keep nothing")
     _choices(checking)
     checking.set_defaults(command=_check)
+    flying = commands.add_parser(
+        "preflight",
+        help="run a program up to where its training begins, and test the model there",
+        description=FLYING,
+        epilog=FLIGHT_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    flying.add_argument("script", metavar="SCRIPT.py", help="the program that trains, with Keras or PyTorch")
+    flying.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="what the program is given")
+    flying.add_argument(
+        "--log-dir", default="logs/preflight", metavar="DIR", help="where the results are logged (default: logs/preflight)"
+    )
+    flying.add_argument(
+        "--seconds", type=float, default=20.0, metavar="N", help="how long the tests may take, about (default: 20)"
+    )
+    flying.add_argument("--memory", metavar="SIZE", help="what the training may take, as 8G; by default what there is")
+    flying.add_argument(
+        "--tests", metavar="FILE", help="tests of your own: functions test_... of model, batch, optimizer, loss"
+    )
+    _reporting(flying)
+    _choices(flying)
+    flying.set_defaults(command=_preflight, run=None, jobs=1, dask=None, cache=False)
     watch = commands.add_parser(
         "watch",
         help="follow trainings and tell what is new, also to a command of yours",
@@ -137,6 +163,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _reporting(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=FORMATS, default="text", help="what to print (default: text)")
+    parser.add_argument("--output", metavar="FILE", help="write the answer to FILE instead of standard output")
+    parser.add_argument(
+        "--fail-on",
+        choices=(*SEVERITIES, "never"),
+        default="error",
+        help="the least severity that makes the exit status 1 (default: error)",
+    )
+    parser.add_argument(
+        "--baseline", metavar="FILE", help="an earlier report (--format json): what it has is known, and counts no more"
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="also what was not checked, and why, of every run")
+
+
 def _choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--select", metavar="IDS", help="apply only these heuristics (ids, separated by commas)")
     parser.add_argument("--ignore", metavar="IDS", help="leave these heuristics out")
@@ -158,6 +199,21 @@ def _catalogue(options: argparse.Namespace) -> Catalogue:
 
 def _check(options: argparse.Namespace) -> int:
     _pattern(options)
+    return check(options)
+
+
+def _preflight(options: argparse.Namespace) -> int:
+    if not 1.0 <= options.seconds <= 3600.0:
+        raise BadOption("--seconds takes a number from 1 to 3600")
+    _catalogue(options)  # a mistake in it is told before the program runs
+    from scram_plugin.preflighting import rehearse
+
+    arguments = options.arguments[1:] if options.arguments[:1] == ["--"] else options.arguments
+    print(f"scram: running {options.script} up to where its training begins", file=sys.stderr)
+    trouble = rehearse(options.script, arguments, options.log_dir, options.seconds, options.memory, options.tests)
+    if trouble:
+        raise BadOption(trouble)
+    options.logdir = [options.log_dir]
     return check(options)
 
 

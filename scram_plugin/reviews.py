@@ -23,6 +23,8 @@ LIVE_SECONDS = 120.0  # a run is live if its last event is younger than this, or
 LONGEST_INTERVAL = 3600.0  # seconds; longer ones do not count
 FEW = 4  # checks that passed, where most could not tell: too few to call a training fine
 CURVES = frozenset(heuristic.id for heuristic in HEURISTICS if heuristic.group == "curves")
+# of these a preflight is too short to tell
+WHOLE = CURVES - {"nonfinite-loss", "nonfinite-metric", "zero-loss", "divergence"}
 LONGEST_NOTE = 20  # problems of files told one by one; the rest are counted
 
 
@@ -162,6 +164,8 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = (), na
     for heuristic in catalogue.heuristics:
         try:
             options = catalogue.options_of(heuristic)
+            if heuristic.id in WHOLE and run.facts.get("preflight"):
+                raise NotChecked("a preflight is no whole training", "the training itself")
             with np.errstate(all="ignore"):  # values of a log may be as large as can be; to say so is no help
                 findings = [_finding(heuristic, finding, run.languages) for finding in heuristic.check(run, options)]
         except Inconclusive as reason:

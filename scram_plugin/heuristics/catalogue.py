@@ -64,6 +64,17 @@ from scram_plugin.heuristics.model import (
     too_many_parameters,
     unconventional_learning_rate,
 )
+from scram_plugin.heuristics.preflight import (
+    batch_size_memory,
+    half_precision,
+    ignored_input,
+    learning_rate_range,
+    mixed_samples,
+    no_gradient,
+    one_batch,
+    own_tests,
+    validation_overlap,
+)
 
 # In the order in which an expert would ask: the data, what was built, what the curves say, and what goes on in the layers.
 HEURISTICS = (
@@ -110,6 +121,15 @@ HEURISTICS = (
     exploding_gradients.HEURISTIC,
     kept_gradients.HEURISTIC,
     update_ratio.HEURISTIC,
+    own_tests.HEURISTIC,
+    batch_size_memory.HEURISTIC,
+    mixed_samples.HEURISTIC,
+    ignored_input.HEURISTIC,
+    no_gradient.HEURISTIC,
+    validation_overlap.HEURISTIC,
+    learning_rate_range.HEURISTIC,
+    one_batch.HEURISTIC,
+    half_precision.HEURISTIC,
 )
 
 # What a loss that is NaN brings about: everything that is judged by curves, but for how they were logged.
@@ -122,44 +142,52 @@ _STANDSTILL = frozenset({"no-learning", "plateau", "output-collapse"})
 _UNREST = frozenset({"divergence", "oscillating-loss", "loss-spike", "noisy-validation"})
 _LAYERS = frozenset({"dead-relu", "saturated-activations", "vanishing-gradients", "exploding-gradients", "update-ratio"})
 _NAN = frozenset({"nonfinite-loss", "nonfinite-origin"})
+_TESTED = frozenset({"one-batch", "ignored-input", "no-gradient", "learning-rate-range", "half-precision"})
 # cause -> the findings that it brings about: they are kept, folded under it, unless they are worse than it. Causes that come
 # first explain first.
 EXPLAINS: dict[str, frozenset[str]] = {
-    "nonfinite-inputs": _AFTER_NAN | _NAN | _LAYERS | {"unnormalized-inputs", "output-collapse", "initial-loss"},
-    "constant-inputs": _STANDSTILL | _LAYERS,
-    "label-range": _NAN
+    "nonfinite-inputs": _TESTED | _AFTER_NAN | _NAN | _LAYERS | {"unnormalized-inputs", "output-collapse", "initial-loss"},
+    "constant-inputs": _TESTED | _STANDSTILL | _LAYERS,
+    "label-range": _TESTED
+    | _NAN
     | _LAYERS
     | _STANDSTILL
     | _UNREST
     | {"initial-loss", "zero-loss", "output-activation-mismatch", "class-imbalance"},
-    "output-activation-mismatch": _NAN | _STANDSTILL | _UNREST | _LAYERS | {"initial-loss", "zero-loss"},
+    "output-activation-mismatch": _TESTED | _NAN | _STANDSTILL | _UNREST | _LAYERS | {"initial-loss", "zero-loss"},
     # where it began, and the rate that is a cause, are told by the finding of the loss, too
-    "nonfinite-loss": _AFTER_NAN | _LAYERS | {"nonfinite-origin", "unconventional-learning-rate", "output-collapse"},
-    "nonfinite-origin": _AFTER_NAN | _LAYERS | {"output-collapse"},
-    "frozen-weights": _STANDSTILL | {"undertrained"},
-    "poor-initialization": _STANDSTILL | _UNREST | _LAYERS | {"initial-loss"},
-    "unnormalized-targets": _AFTER_NAN
+    "nonfinite-loss": _TESTED | _AFTER_NAN | _LAYERS | {"nonfinite-origin", "unconventional-learning-rate", "output-collapse"},
+    "nonfinite-origin": _TESTED | _AFTER_NAN | _LAYERS | {"output-collapse"},
+    "frozen-weights": _TESTED | _STANDSTILL | {"undertrained"},
+    "poor-initialization": _TESTED | _STANDSTILL | _UNREST | _LAYERS | {"initial-loss"},
+    "unnormalized-targets": _TESTED
+    | _AFTER_NAN
     | _NAN
     | _STANDSTILL
     | _UNREST
     | _LAYERS
     | {"initial-loss", "unconventional-learning-rate"},
-    "unnormalized-inputs": _STANDSTILL | _UNREST | _LAYERS | {"initial-loss"},
-    "unconventional-learning-rate": _STANDSTILL | _UNREST | _LAYERS | {"undertrained"},
-    "high-dropout": _STANDSTILL | {"validation-better-than-training", "undertrained", "oscillating-loss", "dead-relu"},
-    "strong-regularization": _STANDSTILL | _LAYERS | {"initial-loss", "undertrained"},
+    "unnormalized-inputs": _TESTED | _STANDSTILL | _UNREST | _LAYERS | {"initial-loss"},
+    "unconventional-learning-rate": _TESTED | _STANDSTILL | _UNREST | _LAYERS | {"undertrained"},
+    "high-dropout": _TESTED
+    | _STANDSTILL
+    | {"validation-better-than-training", "undertrained", "oscillating-loss", "dead-relu"},
+    "strong-regularization": _TESTED | _STANDSTILL | _LAYERS | {"initial-loss", "undertrained"},
     "normalization-lag": frozenset({"overfitting", "noisy-validation", "no-learning", "metric-loss-disagreement"}),
-    "missing-activation": _STANDSTILL,
+    "missing-activation": _TESTED | _STANDSTILL,
     "unshuffled-data": _STANDSTILL | _UNREST | {"metric-loss-disagreement", "overfitting", "validation-better-than-training"},
     "input-distribution-shift": frozenset(
         {"overfitting", "noisy-validation", "metric-loss-disagreement", "validation-better-than-training", "no-learning"}
     ),
     "kept-gradients": _STANDSTILL | _UNREST | _NAN | _LAYERS | {"overfitting", "metric-loss-disagreement", "undertrained"},
-    "exploding-gradients": _UNREST | {"update-ratio", "dead-relu", "output-collapse"},
-    "saturated-activations": _STANDSTILL | {"vanishing-gradients"},
-    "vanishing-gradients": _STANDSTILL | {"dead-relu"},
-    "dead-relu": _STANDSTILL,
+    "exploding-gradients": _TESTED | _UNREST | {"update-ratio", "dead-relu", "output-collapse"},
+    "saturated-activations": _TESTED | _STANDSTILL | {"vanishing-gradients"},
+    "vanishing-gradients": _TESTED | _STANDSTILL | {"dead-relu"},
+    "dead-relu": _TESTED | _STANDSTILL,
     "update-ratio": _STANDSTILL | _UNREST,
+    "mixed-samples": frozenset({"one-batch"}),
+    "no-gradient": frozenset({"one-batch", "ignored-input"}),
+    "ignored-input": frozenset({"one-batch"}),
     "class-imbalance": frozenset({"output-collapse", "no-learning"}),
     "divergence": frozenset(
         {

@@ -74,7 +74,7 @@ class Heuristic:
     """One check. `check(run, options)` is pure: it sees the training run and its options, no file and no clock."""
 
     id: str
-    group: str  # "curves", "data", "model" or "layers": the evidence it needs
+    group: str  # "curves", "data", "model", "layers" or "preflight": the evidence it needs
     title_passed: str
     check: Callable[[TrainingRun, Mapping[str, Any]], Iterable[Finding]]
     page: Page

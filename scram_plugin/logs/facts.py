@@ -37,6 +37,26 @@ _LAYER: dict[str, Any] = {
 _SHAPES = {"output": [(int,)], "compared": [(int,)], "target": [(int,)]}
 _LAYER["layers"] = [_LAYER]
 _DATA = {"samples": (int,), "counts": [NUMBER], "changes": (int,)}
+_COURSE = {"first": NUMBER, "last": NUMBER, "steps": (int,)}
+_TESTED = {"reason": TEXT, "seconds": NUMBER}
+_PREFLIGHT = {
+    "training": _TESTED,
+    "gradients": {**_TESTED, "still": [TEXT], "count": (int,), "variables": (int,)},
+    "precision": {**_TESTED, "nonfinite": TEXT},
+    "one_batch": {**_TESTED, **_COURSE, "examples": (int,), "own": _COURSE, "adam": _COURSE},
+    "inputs": {**_TESTED, "inputs": (int,), "ignored": [(int,)]},
+    "samples": {**_TESTED, "alone": NUMBER, "order": NUMBER},
+    "rates": {**_TESTED, **dict.fromkeys(("given", "tried", "blown", "steepest", "lowest"), NUMBER)},
+    "overlap": {**_TESTED, **dict.fromkeys(("training", "validation", "both"), (int,))},
+    "memory": {
+        **_TESTED,
+        **dict.fromkeys(("fixed", "per_example", "peak", "available"), NUMBER),
+        **dict.fromkeys(("batch_size", "largest"), (int,)),
+        "of": TEXT,
+        "measured": [[NUMBER]],
+    },
+    "own": {**_TESTED, "file": TEXT, "tests": [{"name": TEXT, "line": (int,), "passed": (bool,), "message": TEXT}]},
+}
 SHAPE: dict[str, Any] = {
     "framework": TEXT,
     "versions": {},
@@ -70,9 +90,10 @@ SHAPE: dict[str, Any] = {
         "statements": [{"role": TEXT, "line": (int,), "text": TEXT}],
     },
     "data": {"training": _DATA, "validation": _DATA},
+    "preflight": _PREFLIGHT,
 }
 # What makes no sense without: an entry of a list that lacks one of these is left out.
-_NEEDED = ({"role", "line", "text"}, {"name", "shape"}, {"name", "class"})
+_NEEDED = ({"role", "line", "text"}, {"name", "shape"}, {"name", "class"}, {"name", "passed"})
 
 
 def clean(facts: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:

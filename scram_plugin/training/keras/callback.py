@@ -69,6 +69,7 @@ class SCRAM(keras.callbacks.Callback):
         self.every, self.source, self.print_findings, self.stop_on = every, source, print_findings, stop_on
         self.on_finding = on_finding
         self.broken = False
+        self.facts: dict[str, Any] = {}  # of what was built; empty until a fit begins
         self._writer: SummaryWriter | None = None
         self._step: Any = None  # InstrumentedStep, on a backend that has one
         self._looks = Looks(self.log_dir, print_findings, stop_on, on_finding)
@@ -118,6 +119,7 @@ class SCRAM(keras.callbacks.Callback):
         built = facts(self.model, fit_facts(fit, self.params, self.every), source)
         built["data"] = data_facts(fit)
         built["session"], built["resumed"] = self._session.id, keras_fit.initial_epoch(fit) > 0
+        self.facts = built
         self._writer.text(schema.FACTS_TAG, json.dumps(built, default=str))
         blocks.write_validation(self._writer, validation_rows(fit), self._session.batches)
         self._install()

@@ -100,7 +100,7 @@ class Watch:
         self._source_of_data: Source | None = None  # of the last batch
         self._training: Source | None = None
         self._validation: list[statistics.Named] | None = []  # None once it is written
-        self._facts: dict[str, Any] = {}
+        self.facts: dict[str, Any] = {}  # of what was built; empty until the first step
         frame = call_site.user_frame(sys._getframe())
         self._source = call_site.source(frame, loop.roles) if source and frame is not None else None
         self._writer: SummaryWriter | None = SummaryWriter(self.log_dir, lambda: None, self.fail)
@@ -167,7 +167,7 @@ class Watch:
         if self._training is not None:
             built["data"] = {"training": self._training.data()}
         built["session"], built["resumed"] = self._session.id, self._resumed
-        self._facts = built
+        self.facts = built
         self._recorder.depth.told(built["model"]["layers"])
         if self._writer is not None:
             self._writer.text(schema.FACTS_TAG, json.dumps(built, default=str))
@@ -227,10 +227,10 @@ class Watch:
     # ---- writing
 
     def _told_of_validation(self, source: Source) -> None:
-        self._facts.setdefault("data", {})["validation"] = source.data()
-        self._facts["fit"]["validation"] = True
+        self.facts.setdefault("data", {})["validation"] = source.data()
+        self.facts["fit"]["validation"] = True
         if self._writer is not None:
-            self._writer.text(schema.FACTS_TAG, json.dumps(self._facts, default=str))
+            self._writer.text(schema.FACTS_TAG, json.dumps(self.facts, default=str))
 
     def _write_validation(self) -> None:
         if self._writer is None or not self._validation:

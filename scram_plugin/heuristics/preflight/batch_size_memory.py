@@ -1,0 +1,67 @@
+"""A batch that will not fit into the memory that there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
+from scram_plugin.heuristics.measured import shown_loss
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.preflight.tested import tested
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (
+    Option(
+        "part",
+        0.9,
+        "part of the memory that may be taken; the prediction is within a tenth to a third of what is measured",
+    ),
+)
+OF = {"budget": "you allow", "device": "the device has left", "machine": "this machine has left"}
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    found = tested(run, "memory")
+    peak, available, size = found.get("peak"), found.get("available"), found.get("batch_size")
+    if peak is None or not available or not size:
+        raise Inconclusive("how much memory there is could not be told")
+    if peak <= options["part"] * available:
+        return
+    curve = shown_loss(run)
+    slope, fixed = found.get("per_example") or 0.0, found.get("fixed") or 0.0
+    fits = int((options["part"] * available - fixed) / slope) if slope > 0.0 else 0
+    fits = 2 ** (fits.bit_length() - 1) if fits > 0 else 0  # a power of two, as people choose them
+    yield Finding(
+        severity="error",
+        confidence="likely",
+        title=f"A batch of {size} will not fit: it takes about {_size(peak)}",
+        evidence={
+            "size": size,
+            "peak": _size(peak),
+            "available": _size(available),
+            "of": OF.get(str(found.get("of")), "there is"),
+            "each": _size(slope),
+            "fits": fits if 0 < fits < size else None,
+        },
+        first_step=int(curve.steps[0]),
+        last_step=int(curve.steps[-1]),
+        axis="batch",
+        curves=[curve.source()],
+        causes=[Cause("batch", f"A batch of {fits} would fit.")] if 0 < fits < size else [Cause("model")],
+    )
+
+
+def _size(mebibytes: float) -> str:
+    return f"{mebibytes / 1024:.1f} GiB" if mebibytes >= 1024 else f"{mebibytes:.3g} MiB"
+
+
+HEURISTIC = Heuristic(
+    id="batch-size-memory",
+    group="preflight",
+    title_passed="A batch fits into memory",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("a preflight",),
+)

@@ -1,0 +1,50 @@
+"""Numbers that are too large for half precision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin import schema
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic
+from scram_plugin.heuristics.measured import shown_loss
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.preflight.tested import tested
+from scram_plugin.heuristics.words import number
+from scram_plugin.logs.training_run import TrainingRun
+
+LARGEST = 65504.0  # of float16 (IEEE 754)
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    where = tested(run, "precision").get("nonfinite")
+    if not where:
+        return
+    curve = shown_loss(run)
+    used = "float16" in str(run.facts.get("dtype_policy"))
+    extremes = [run.statistic(schema.STATISTICS, f"x0/{end}") for end in ("min", "max")]
+    size = max((float(np.nanmax(np.abs(c.values))) for c in extremes if c is not None and len(c)), default=0.0)
+    inputs = Cause("inputs", f"The inputs come to {number(size)}." if size > 100.0 else "")
+    yield Finding(
+        severity="error" if used else "info",
+        confidence="certain" if used else "likely",
+        title=f"The {where} {'are' if where == 'outputs' else 'is'} not finite in half precision",
+        evidence={"where": where, "used": "The training uses it." if used else "The training does not use it so far."},
+        first_step=int(curve.steps[0]),
+        last_step=int(curve.steps[-1]),
+        axis="batch",
+        curves=[curve.source()],
+        causes=sorted([Cause("inside"), inputs], key=lambda cause: not cause.for_),
+    )
+
+
+HEURISTIC = Heuristic(
+    id="half-precision",
+    group="preflight",
+    title_passed="Half precision would do",
+    check=check,
+    page=Page.beside(__file__),
+    needs=("a preflight",),
+)

@@ -1,0 +1,46 @@
+"""Outputs that do not depend on what goes in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive
+from scram_plugin.heuristics.measured import listed, shown_loss
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.preflight.tested import tested
+from scram_plugin.logs.training_run import TrainingRun
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    found = tested(run, "inputs")
+    tried, ignored = found.get("inputs") or 0, found.get("ignored") or []
+    if not tried:
+        raise Inconclusive("all examples of the batch had the same inputs")
+    if not ignored:
+        return
+    curve = shown_loss(run)
+    known = [entry["name"] for entry in run.facts.get("model", {}).get("inputs") or ()]
+    names = [f"`{known[i]}`" if i < len(known) and len(known) > 1 else f"input {i + 1}" for i in ignored]
+    whole = len(ignored) == tried
+    yield Finding(
+        severity="error" if whole else "warning",
+        confidence="likely",
+        title="The outputs do not depend on the inputs" if whole else f"The outputs do not depend on {listed(names)}",
+        evidence={"names": "the inputs" if whole else listed(names), "tried": tried},
+        first_step=int(curve.steps[0]),
+        last_step=int(curve.steps[-1]),
+        axis="batch",
+        curves=[curve.source()],
+        causes=[Cause("dead"), Cause("unused"), Cause("scale")] if whole else [Cause("unused"), Cause("dead"), Cause("scale")],
+    )
+
+
+HEURISTIC = Heuristic(
+    id="ignored-input",
+    group="preflight",
+    title_passed="The outputs depend on the inputs",
+    check=check,
+    page=Page.beside(__file__),
+    needs=("a preflight",),
+)

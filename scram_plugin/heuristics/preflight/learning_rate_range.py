@@ -1,0 +1,67 @@
+"""A learning rate outside the range in which this model learns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
+from scram_plugin.heuristics.measured import shown_loss
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.preflight.tested import tested
+from scram_plugin.heuristics.words import number
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (
+    Option(
+        "below",
+        1000.0,
+        "times smaller than where the loss fell fastest in the range test; usual rates are 3 to 100 times smaller, since "
+        "the test is short (Smith, 2017)",
+    ),
+)
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    found = tested(run, "rates")
+    given, steepest, blown = found.get("given"), found.get("steepest"), found.get("blown")
+    if given is None:
+        raise Inconclusive("the learning rate is not one number")
+    high = blown is not None and given >= blown
+    low = steepest is not None and given * options["below"] < steepest
+    if not high and not low:
+        if steepest is None and blown is None:
+            raise Inconclusive("the loss neither fell nor blew up at any rate")
+        return
+    curve = run.statistic("rates", "loss") or shown_loss(run)
+    rates = run.statistic("rates", "rate")
+    # the step of the test that had this rate, or the nearest
+    place = int((abs(rates.values - given)).argmin()) if rates is not None and len(rates) == len(curve) else 0
+    yield Finding(
+        severity="warning",
+        confidence="likely",
+        title=f"The learning rate, {number(given)}, is {'above' if high else 'far below'} where this model learns",
+        evidence={
+            "given": number(given),
+            "blown": number(blown) if high and blown is not None else None,
+            "steepest": number(steepest) if steepest is not None else None,
+            "proposal": number(steepest / 10) if steepest is not None else None,
+        },
+        first_step=int(curve.steps[0]),
+        last_step=int(curve.steps[-1]),
+        axis="batch",
+        curves=[curve.source()],
+        causes=[Cause("high" if high else "low")],
+        bad_step=int(curve.steps[place]),
+    )
+
+
+HEURISTIC = Heuristic(
+    id="learning-rate-range",
+    group="preflight",
+    title_passed="The learning rate is in the range in which this model learns",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("a preflight", "a learning rate that is one number"),
+)

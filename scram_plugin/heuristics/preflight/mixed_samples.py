@@ -1,0 +1,59 @@
+"""Outputs of one example that depend on the others of its batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.measured import RECURRENT, known_layers, shown_loss
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.preflight.tested import tested
+from scram_plugin.heuristics.words import number
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (
+    Option(
+        "apart",
+        0.02,
+        "part of the outputs' spread by which the others of a batch may move those of an example; sound nets come to 0, and "
+        "with half precision to 0.005",
+    ),
+)
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    found = tested(run, "samples")
+    alone, order = found.get("alone") or 0.0, found.get("order") or 0.0
+    worst = max(alone, order)
+    if worst <= options["apart"]:
+        return
+    curve = shown_loss(run)
+    layers = known_layers(run)
+    of_torch = run.framework_of_facts == "torch"
+    sequence = [
+        x.path for x in layers if of_torch and (x.kind in RECURRENT or "Attention" in x.kind or "Transformer" in x.kind)
+    ]
+    first = Cause("batch-first", f"`{sequence[0]}` takes time first, unless it is told otherwise." if sequence else "")
+    yield Finding(
+        severity="error",
+        confidence="likely",
+        title="The outputs of an example depend on the others of its batch",
+        evidence={"alone": number(alone) if alone else None, "order": number(order) if order else None},
+        first_step=int(curve.steps[0]),
+        last_step=int(curve.steps[-1]),
+        axis="batch",
+        curves=[curve.source()],
+        causes=sorted([Cause("reshape"), Cause("axis"), first], key=lambda cause: not cause.for_),
+    )
+
+
+HEURISTIC = Heuristic(
+    id="mixed-samples",
+    group="preflight",
+    title_passed="The outputs of an example depend on it alone",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("a preflight",),
+)

@@ -1,0 +1,62 @@
+"""Examples of the validation that are among those of the training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
+from scram_plugin.heuristics.measured import shown_loss
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.preflight.tested import tested
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (
+    Option(
+        "part",
+        0.02,
+        "part of the validation that may be in the training data as well; CIFAR-100 has 10 % that are nearly the same, but "
+        "less than 1 % that are so byte for byte (Barz and Denzler, 2020)",
+    ),
+)
+FEWEST = 3  # examples in both
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    found = tested(run, "overlap")
+    both, validation = found.get("both") or 0, found.get("validation") or 0
+    if not validation:
+        raise Inconclusive("there were no examples of a validation to look at")
+    if both < FEWEST or both <= options["part"] * validation:
+        return
+    curve = shown_loss(run)
+    whole = both == validation
+    yield Finding(
+        severity="warning",
+        confidence="certain" if whole else "likely",
+        title="The validation data are training data"
+        if whole
+        else f"{both / validation:.0%} of the validation data are training data",
+        evidence={
+            "both": both,
+            "validation": validation,
+            "part": f"{both / validation:.1%}",
+            "training": found.get("training"),
+        },
+        first_step=int(curve.steps[0]),
+        last_step=int(curve.steps[-1]),
+        axis="batch",
+        curves=[curve.source()],
+        causes=[Cause("same"), Cause("doubles")] if whole else [Cause("doubles"), Cause("same")],
+    )
+
+
+HEURISTIC = Heuristic(
+    id="validation-overlap",
+    group="preflight",
+    title_passed="Training and validation have different examples",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("a preflight", "validation data"),
+)

@@ -1,0 +1,76 @@
+"""A whole preflight: a short training that is watched, the active tests, and what they found written beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from scram_plugin import schema
+from scram_plugin.training.preflight import memory, own_tests, probes
+from scram_plugin.training.preflight.subject import Batch, Subject
+from scram_plugin.training.summary_writer import SummaryWriter
+
+STEPS = 64  # of the short training, at most
+Tests = list[tuple[str, int, Callable[..., Any]]]
+
+
+def fly(
+    subject: Subject,
+    log_dir: str,
+    seconds: float,
+    budget: float | None,
+    tests: tuple[str, Tests] | None,
+    watched: Callable[[], dict[str, Any]],
+) -> None:
+    """Make all tests and write what they found. `watched` makes the short training, and gives the facts that it recorded;
+    `budget` is in MiB; `tests` are the user's own, with the name of their file."""
+    results = probes.Results()
+    begin = time.monotonic()
+    with subject.apart():
+        facts: dict[str, Any] = {}
+        try:
+            facts = watched()
+        except Exception as error:
+            results.tests["training"] = {"reason": f"{type(error).__name__}: {error}"[:300]}
+        left = max(seconds - (time.monotonic() - begin), seconds / 2)
+        probes.make_all(subject, results, left)
+        if subject.batches:
+            batch = max(subject.batches, key=len)
+            results.make("memory", lambda: memory.probe(subject.step, batch, len(batch), budget))
+        if tests is not None and subject.batches:
+            file, functions = tests
+            results.make("own", lambda: {"file": file, "tests": [_own(subject, *test) for test in functions]})
+    _write(log_dir, facts, results)
+
+
+def _own(subject: Subject, name: str, line: int, function: Callable[..., Any]) -> dict[str, Any]:
+    subject.reset(True)
+    batch = subject.batches[0]
+
+    def loss(given: Any = None) -> float:
+        return subject.step(Batch(*given) if given is not None else batch)
+
+    given = {"model": subject.model, "batch": (batch.x, batch.y), "optimizer": subject.optimizer, "loss": loss}
+    return own_tests.run(name, line, function, given)
+
+
+def _write(log_dir: str, facts: dict[str, Any], results: probes.Results) -> None:
+    errors: list[Exception] = []
+    writer = SummaryWriter(log_dir, lambda: None, errors.append)
+    whole = {"session": uuid.uuid4().hex[:12], "framework": None, **facts, "preflight": results.tests}
+    writer.text(schema.FACTS_TAG, json.dumps(whole, default=str))
+    for name, rows in results.tables.items():
+        if rows:
+            values = np.array([list(row.values()) for row in rows], np.float32)
+            steps = np.arange(len(rows))
+            writer.rows(name, tuple(rows[0]), steps, np.full(len(rows), time.time()), values)
+    writer.text(schema.END_TAG, "finished")
+    writer.close()
+    if errors:
+        raise OSError(f"{os.fspath(log_dir)}: what was found could not be written: {errors[0]}") from errors[0]

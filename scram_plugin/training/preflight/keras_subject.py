@@ -1,0 +1,206 @@
+"""A compiled Keras model under test: in its place, and put back afterwards. On any backend, by Keras's own steps alone."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras.src.backend.common import global_state
+
+from scram_plugin.training.keras.model_facts import of_keras
+from scram_plugin.training.preflight.keras_data import Source
+from scram_plugin.training.preflight.subject import Batch, same_chance
+from scram_plugin.training.structures import leaves
+
+FIRST = 16  # batches that are kept
+# what `fit` and its relatives leave in a model
+TRACES = ("optimizer", "train_function", "test_function", "predict_function", "history", "stop_training")
+NOISES = {
+    "Dropout": "rate",
+    "SpatialDropout": "rate",
+    "GaussianDropout": "rate",
+    "AlphaDropout": "rate",
+    "GaussianNoise": "stddev",
+}
+
+
+class KerasSubject:
+    """See `Subject`. Raises ValueError for a model that is not compiled."""
+
+    def __init__(self, model: keras.Model, training: Source, validation: Source | None) -> None:
+        if not getattr(model, "compiled", False) or getattr(model, "optimizer", None) is None:
+            raise ValueError(
+                "the model is not compiled: call model.compile(...) first, so that its loss and optimiser are known"
+            )
+        self.model, self.source = model, training
+        self.training: Source = training
+        self.validation: Source | None = validation
+        self.batches: Sequence[Batch] = list(itertools.islice(training, FIRST))
+        rate = model.optimizer._learning_rate
+        schedule = isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
+        self.rate: float | None = None if schedule else float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+        self._start: list[tuple[Any, np.ndarray]] = []
+        self._optimizer: Any = None
+
+    @contextlib.contextmanager
+    def apart(self) -> Iterator[None]:
+        model = self.model
+        if self.batches and not model.built:  # as `fit` would; what it draws for the weights, it draws now
+            model._symbolic_build(data_batch=(self.batches[0].x, self.batches[0].y, self.batches[0].weights))
+        with same_chance(), _chance_of_keras():
+            before = {name: model.__dict__.get(name) for name in TRACES}
+            self._optimizer = before["optimizer"]
+            self._start = [(v, np.array(keras.ops.convert_to_numpy(v))) for v in _variables(model)]
+            try:
+                self.reset(True)
+                yield
+            finally:
+                for variable, value in self._start:
+                    variable.assign(value)
+                for name, value in before.items():
+                    if name in model.__dict__ or value is not None:
+                        setattr(model, name, value)
+                model.reset_metrics()
+
+    def reset(self, own: bool) -> None:
+        """The weights as they were, and an optimiser that has made no step yet."""
+        for variable, value in self._start:
+            variable.assign(value)
+        self.model.optimizer = _fresh(self._optimizer) if own else keras.optimizers.Adam(1e-3)
+        self.model.train_function = None
+
+    def course(self, batches: Iterable[Batch], rates: Iterable[float] | None, own: bool, calm: bool) -> Iterator[float]:
+        self.reset(own)
+        with _calm(self.model) if calm else contextlib.nullcontext():
+            for batch, rate in zip(batches, rates if rates is not None else itertools.repeat(None), strict=False):
+                if rate is not None:
+                    self.model.optimizer.learning_rate = rate
+                yield self.step(batch)
+            self.model.train_function = None
+
+    @property
+    def optimizer(self) -> Any:
+        return self.model.optimizer
+
+    def step(self, batch: Batch) -> float:
+        logs = self.model.train_on_batch(batch.x, batch.y, sample_weight=batch.weights, return_dict=True)
+        return float(logs["loss"])
+
+    def predict(self, x: Any) -> list[np.ndarray]:
+        outputs = self.model(keras.tree.map_structure(keras.ops.convert_to_tensor, x), training=False)
+        return [keras.ops.convert_to_numpy(leaf) for leaf in leaves(outputs)]
+
+    def still(self, batch: Batch) -> tuple[list[str], int]:
+        # A step of plain gradient descent moves whatever has a gradient: so they are seen on every backend.
+        self.model.optimizer = keras.optimizers.SGD(1.0)
+        self.model.train_function = None
+        variables = list(self.model.trainable_variables)
+        before = [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
+        with _calm(self.model):
+            self.step(batch)
+        after = [keras.ops.convert_to_numpy(v) for v in variables]
+        paths = [v.path for v, old, new in zip(variables, before, after, strict=True) if np.array_equal(old, new)]
+        self.reset(True)
+        return [path.removeprefix(f"{self.model.name}/") for path in paths], len(variables)
+
+    def half(self, batch: Batch) -> str | None:
+        self.reset(True)
+        layers = [layer for layer in self.model._flatten_layers() if of_keras(layer)]
+        policies = [layer.dtype_policy for layer in layers]
+        try:
+            for layer in layers:
+                if layer.dtype_policy.name == "float32":
+                    layer.dtype_policy = "mixed_float16"
+            x = keras.tree.map_structure(keras.ops.convert_to_tensor, batch.x)
+            outputs = self.model(x, training=False)
+            if not all(
+                np.isfinite(keras.ops.convert_to_numpy(keras.ops.cast(leaf, "float32"))).all() for leaf in leaves(outputs)
+            ):
+                return "outputs"
+            loss = self.model.compute_loss(x=x, y=batch.y, y_pred=outputs, sample_weight=batch.weights, training=False)
+            return None if np.isfinite(float(keras.ops.convert_to_numpy(loss))) else "loss"
+        finally:
+            for layer, policy in zip(layers, policies, strict=True):
+                if layer.dtype_policy is not policy:
+                    layer.dtype_policy = policy
+
+    def watched(self, log_dir: str, steps: int, source: bool) -> dict[str, Any]:
+        """Train for some steps with the callback, from the start; the facts."""
+        from scram_plugin.training.keras import SCRAM
+
+        self.reset(True)
+        steps = min(steps, max(self.source.steps or steps, 1))
+        callback = SCRAM(log_dir, every=8, source=source, print_findings=False)
+        self.source.fit(self.model, steps, self.validation, [callback])
+        return callback.facts
+
+
+def _variables(model: keras.Model) -> list[Any]:
+    """All that a step may change but for the optimiser, which is another one meanwhile; each once."""
+    found = {id(v): v for v in [*model.variables, *model.metrics_variables]}
+    return list(found.values())
+
+
+def _fresh(optimizer: Any) -> Any:
+    inner = getattr(optimizer, "inner_optimizer", None)
+    if inner is not None:  # scales the loss for float16
+        return keras.optimizers.LossScaleOptimizer(_fresh(inner))
+    return type(optimizer).from_config(copy.deepcopy(optimizer.get_config()))
+
+
+@contextlib.contextmanager
+def _calm(model: keras.Model) -> Iterator[None]:
+    """Without dropout and noise: what is learned by heart stays the same from step to step."""
+    changed = []
+    for layer in model._flatten_layers():
+        name = next((NOISES[kind] for kind in NOISES if type(layer).__name__.startswith(kind)), None)
+        if name is not None and of_keras(layer):
+            changed.append((layer, name, getattr(layer, name)))
+    try:
+        for layer, name, _ in changed:
+            setattr(layer, name, 0.0)
+        yield
+    finally:
+        for layer, name, value in changed:
+            setattr(layer, name, value)
+
+
+@contextlib.contextmanager
+def _chance_of_keras() -> Iterator[None]:
+    """The random numbers of layers that have no seed of their own, and of the backend."""
+    name = "global_seed_generator"
+    generator = global_state.get_global_attribute(name)
+    before = np.array(keras.ops.convert_to_numpy(generator.state)) if generator is not None else None
+    restore = _backends_chance()
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute(name, generator)  # none, where there was none
+        if generator is not None:
+            generator.state.assign(before)
+        restore()
+
+
+def _backends_chance() -> Callable[[], None]:
+    """A function that puts the backend's random state back to what it is now."""
+    backend = keras.backend.backend()
+    if backend == "torch":
+        import torch
+
+        state = torch.get_rng_state()
+        return lambda: torch.set_rng_state(state)
+    if backend == "tensorflow":
+        from tensorflow.python.eager import context
+
+        try:  # which seeds operations get that have none of their own
+            rng = context.context()._rng
+            state = rng.getstate()
+            return lambda: rng.setstate(state)
+        except AttributeError:  # nobody has set a seed: nothing can be repeated
+            return lambda: None
+    return lambda: None

@@ -1,0 +1,210 @@
+"""The active tests. Each gives the numbers that a heuristic of the group ``preflight`` judges; none judges by itself."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from scram_plugin.training.preflight.subject import Batch, Subject, rows
+from scram_plugin.training.structures import leaves
+
+EXAMPLES = 16  # of one batch, that have to be learned by heart
+STEPS = 240  # in which that has to be done
+SMALLEST, LARGEST, RATES = 1e-7, 10.0, 72  # learning rates of the range test, and how many
+SOME = 4  # steps, after which all that is to be trained has moved
+ENTIRELY = 1e6  # a difference that cannot be measured: other shapes
+BLOWN = 4.0  # times the least loss so far: from there on the rates are too high (Smith, 2017)
+
+Row = dict[str, float]
+
+
+class Results:
+    """What was found: `tests` name -> plain values, or ``{"reason": ...}`` where one could not be made; `tables` of curves."""
+
+    def __init__(self) -> None:
+        self.tests: dict[str, dict[str, Any]] = {}
+        self.tables: dict[str, list[Row]] = {}
+
+    def make(self, name: str, test: Callable[[], dict[str, Any]]) -> None:
+        """Make a test; an exception in it costs this test and no other."""
+        begin = time.monotonic()
+        try:
+            found = test()
+        except Exception as error:
+            found = {"reason": f"{type(error).__name__}: {error}"[:300]}
+        self.tests[name] = {**found, "seconds": round(time.monotonic() - begin, 3)}
+
+
+def make_all(subject: Subject, results: Results, seconds: float) -> None:
+    """All tests that need nothing but the subject, in about so many seconds."""
+    if not subject.batches:
+        return
+    batch = max(subject.batches, key=len)
+    small = batch.at(np.arange(min(len(batch), EXAMPLES)))
+    results.make("gradients", lambda: gradients(subject, batch))
+    results.make("precision", lambda: {"nonfinite": subject.half(batch)})
+    results.make("one_batch", lambda: one_batch(subject, small, results, seconds * 0.5))
+    results.make("inputs", lambda: inputs(subject, batch))
+    results.make("samples", lambda: samples(subject, batch))
+    results.make("rates", lambda: rates(subject, results, seconds * 0.4))
+    validation = subject.validation
+    if validation is not None:
+        results.make("overlap", lambda: overlap(subject.training, validation, seconds * 0.1))
+
+
+def gradients(subject: Subject, batch: Batch) -> dict[str, Any]:
+    """After some steps: weights that start at 0 on purpose let no gradient through at first."""
+    for _ in subject.course(itertools.repeat(batch, SOME), None, own=False, calm=True):
+        pass
+    still, variables = subject.still(batch)
+    return {"still": still[:20], "count": len(still), "variables": variables}
+
+
+def one_batch(subject: Subject, batch: Batch, results: Results, seconds: float) -> dict[str, Any]:
+    """A few examples again and again: whoever cannot learn these by heart cannot learn (Karpathy, 2019).
+
+    With the optimiser that the training has; where it moves too little in so few steps, with Adam as well, so that the model
+    and its loss are tested and not the patience.
+    """
+    found: dict[str, Any] = {"examples": len(batch)}
+    best: list[float] = []
+    for own in (True, False):
+        losses: list[float] = []
+        until = time.monotonic() + seconds / 2
+        for loss in subject.course(itertools.repeat(batch, STEPS), None, own, calm=True):
+            losses.append(loss)
+            if time.monotonic() > until or not math.isfinite(loss) or loss < 1e-3 * abs(losses[0]):
+                break
+        found["own" if own else "adam"] = {"first": losses[0], "last": _low(losses), "steps": len(losses)}
+        if not best or _low(losses) / abs(losses[0]) < _low(best) / abs(best[0]):
+            best = losses
+        if _low(losses) < 0.1 * losses[0]:
+            break
+    results.tables["one_batch"] = [{"loss": loss} for loss in best]
+    return {**found, "first": best[0], "last": _low(best), "steps": len(best)}
+
+
+def _low(losses: list[float]) -> float:
+    """How low it came, and stayed: the median of the lowest five."""
+    finite = sorted(loss for loss in losses if math.isfinite(loss))
+    return float(np.median(finite[:5])) if finite else math.inf
+
+
+def inputs(subject: Subject, batch: Batch) -> dict[str, Any]:
+    """Which inputs the outputs do not depend on: each in turn is taken from the example before."""
+    before = subject.predict(batch.x)
+    given = leaves(batch.x)
+    length, ignored, tested = len(batch), [], 0
+    for i, leaf in enumerate(given):
+        other = rows(leaf, length, np.roll(np.arange(length), 1))
+        if other is leaf or np.array_equal(np.asarray(other), np.asarray(leaf), equal_nan=True):
+            continue  # all examples have the same
+        tested += 1
+        numbers = itertools.count()
+        mixed = _mapped(batch.x, lambda old, n=numbers, i=i, other=other: other if next(n) == i else old)  # type: ignore[misc]
+        if _difference(subject.predict(mixed), before) == 0.0:
+            ignored.append(i)
+    return {"inputs": tested, "ignored": ignored}
+
+
+def samples(subject: Subject, batch: Batch) -> dict[str, Any]:
+    """How far the outputs of an example depend on the others of its batch, and on its place: parts of their spread."""
+    whole = subject.predict(batch.x)
+    length = len(batch)
+    if length < 4 or any(not len(o.shape) or o.shape[0] != length for o in whole):
+        return {"reason": "the outputs have no row for each example"}
+    half = np.arange(length // 2)
+    order = np.random.default_rng(0).permutation(length)
+    alone = subject.predict(batch.at(half).x)
+    mixed = subject.predict(batch.at(order).x)
+    return {
+        "alone": _difference(alone, [o[half] for o in whole]),
+        "order": _difference(mixed, [o[order] for o in whole]),
+    }
+
+
+def _difference(found: list[np.ndarray], expected: list[np.ndarray]) -> float:
+    """The largest difference, as a part of how far outputs lie apart; 0 within what rounding makes of it."""
+    worst = 0.0
+    for a, b in zip(found, expected, strict=True):
+        if a.shape != b.shape:
+            return ENTIRELY
+        if not a.size or a.dtype.kind not in "fiub":
+            continue
+        a, b = a.astype(float), b.astype(float)
+        scale = float(np.std(b)) + 1e-3 * float(np.mean(np.abs(b)))
+        apart = float(np.max(np.abs(a - b), initial=0.0))
+        if apart > 1e-4 * scale + 1e-7:
+            worst = max(worst, apart / max(scale, 1e-12))
+    return worst
+
+
+def rates(subject: Subject, results: Results, seconds: float) -> dict[str, Any]:
+    """The learning-rate range test (Smith, 2017): the rate grows from step to step until the loss blows up."""
+    if subject.rate is None:
+        return {"reason": "the learning rate is not one number"}
+    tried = np.geomspace(SMALLEST, LARGEST, RATES)
+    losses: list[float] = []
+    until = time.monotonic() + seconds
+    for loss in subject.course(itertools.cycle(subject.batches), tried.tolist(), own=True, calm=True):
+        losses.append(loss)
+        if time.monotonic() > until or not math.isfinite(loss) or loss > BLOWN * 4 * max(min(losses), 1e-12):
+            break
+    table = [{"rate": float(rate), "loss": loss} for rate, loss in zip(tried, losses, strict=False)]
+    results.tables["rates"] = table
+    smooth = _smoothed(losses)
+    found: dict[str, Any] = {"given": subject.rate, "tried": float(tried[len(losses) - 1])}
+    low = int(np.argmin(smooth))
+    above = [i for i in range(low, len(smooth)) if not smooth[i] <= BLOWN * abs(smooth[low])]
+    if above:
+        found["blown"] = float(tried[above[0]])
+    begin = float(np.median(smooth[:12]))
+    if smooth[low] < 0.9 * begin and low > 0:
+        # where it fell fastest, in a step of the same factor each
+        found["steepest"] = float(tried[int(np.argmin(np.diff(smooth[: low + 1])))])
+        found["lowest"] = float(tried[low])
+    return found
+
+
+def _smoothed(losses: list[float]) -> np.ndarray:
+    """Each loss averaged with its neighbours; infinite from the first one on that is not finite."""
+    values = np.array(losses, float)
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        values[bad[0] :] = np.inf
+    return np.array([np.mean(values[max(i - 2, 0) : i + 3]) for i in range(len(values))])
+
+
+def overlap(training: Iterable[Batch], validation: Iterable[Batch], seconds: float) -> dict[str, Any]:
+    """How many of the validation's examples are among those of the training too."""
+    until = time.monotonic() + seconds
+    known = set(_keys(training, until))
+    seen = set(_keys(validation, until + seconds / 2))  # a validation may have been gone through several times
+    return {"training": len(known), "validation": len(seen), "both": len(known & seen)}
+
+
+def _keys(batches: Iterable[Batch], until: float) -> Iterator[bytes]:
+    """A hash of each example's inputs, until a time."""
+    for batch in batches:
+        arrays = [np.asarray(leaf) for leaf in leaves(batch.x) if getattr(leaf, "shape", ())]
+        arrays = [array for array in arrays if len(array) == len(batch)]
+        for i in range(len(batch)):
+            yield blake2b(b"|".join(array[i].tobytes() for array in arrays), digest_size=12).digest()
+        if time.monotonic() > until:
+            return
+
+
+def _mapped(structure: Any, function: Callable[[Any], Any]) -> Any:
+    """`function` of every leaf, in the order of `leaves`."""
+    if isinstance(structure, dict):
+        made = {key: _mapped(structure[key], function) for key in sorted(structure, key=str)}
+        return {key: made[key] for key in structure}
+    if isinstance(structure, (list, tuple)):
+        return type(structure)(_mapped(part, function) for part in structure)
+    return function(structure)

@@ -1,0 +1,124 @@
+"""A program of the user's, run up to where its training begins, and tested there."""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import inspect
+import os
+import runpy
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from scram_plugin.training.preflight.flight import STEPS, Tests, fly
+
+
+class Done(SystemExit):
+    """The training has been tested: the program ends here."""
+
+
+class Flight:
+    """What is to be done where a training begins."""
+
+    def __init__(self, log_dir: str, seconds: float, budget: float | None, tests: tuple[str, Tests] | None) -> None:
+        self.log_dir, self.seconds, self.budget, self.tests = log_dir, seconds, budget, tests
+        self.made = False  # whether a training began
+
+    def fly(self, subject: Any, watched: Callable[[], dict[str, Any]]) -> None:
+        self.made = True
+        fly(subject, self.log_dir, self.seconds, self.budget, self.tests, watched)
+
+
+def rehearse(script: str, arguments: Sequence[str], flight: Flight) -> str:
+    """Run a program until its training was tested; how it ended: "" or a sentence for the user."""
+    from scram_plugin.training.preflight import torch_program
+
+    loops: list[torch_program.Loop] = []
+
+    def torch_is_there() -> None:
+        loops.append(torch_program.Loop(flight))
+
+    hooks = _WhenImported({"keras": lambda: _keras(flight), "torch": torch_is_there})
+    argv, path = sys.argv, list(sys.path)
+    sys.argv, sys.path[0] = [script, *arguments], os.path.dirname(os.path.abspath(script))
+    told = ""
+    try:
+        with hooks:
+            runpy.run_path(script, run_name="__main__")
+    except Done:
+        pass
+    except SystemExit as error:
+        told = f"{script} ended ({error.code}) before it trained a model"
+    except Exception as error:
+        traceback.print_exc()
+        told = f"{script} failed: {type(error).__name__}: {error}"
+        for loop in loops:
+            loop.failed(error)
+    finally:
+        sys.argv, sys.path[:] = argv, path
+        for loop in loops:
+            loop.close()
+    for loop in loops:
+        loop.land()
+    if flight.made:
+        return ""
+    return told or f"{script} came to its end and trained no model that is known: `fit` of Keras, or a loop of PyTorch"
+
+
+def _keras(flight: Flight) -> None:
+    """From now on the first `fit` is tested, and is the end."""
+    import keras
+
+    from scram_plugin.training.preflight.keras_data import Source, split
+    from scram_plugin.training.preflight.keras_subject import KerasSubject
+
+    original = keras.Model.fit
+
+    def fit(model: Any, *args: Any, **kwargs: Any) -> Any:
+        if flight.made:  # of a part of the test
+            return original(model, *args, **kwargs)
+        given = inspect.signature(original).bind(model, *args, **kwargs)
+        given.apply_defaults()
+        known: Mapping[str, Any] = given.arguments
+        x, y, weights, validation = (known[name] for name in ("x", "y", "sample_weight", "validation_data"))
+        if known["validation_split"] and y is not None and validation is None:
+            (x, y, weights), validation = split(x, y, weights, known["validation_split"])
+        training = Source(x, y, weights, known["batch_size"], bool(known["shuffle"]))
+        subject = KerasSubject(model, training, Source(validation) if validation is not None else None)
+        flight.fly(subject, lambda: subject.watched(flight.log_dir, STEPS, True))
+        raise Done
+
+    keras.Model.fit = fit
+
+
+class _WhenImported(importlib.abc.MetaPathFinder):
+    """Within it, `actions` are taken as soon as modules of these names have been imported; at once if they have been."""
+
+    def __init__(self, actions: Mapping[str, Callable[[], None]]) -> None:
+        self._actions = dict(actions)
+
+    def __enter__(self) -> None:
+        for name in [name for name in self._actions if name in sys.modules]:
+            self._actions.pop(name)()
+        sys.meta_path.insert(0, self)
+
+    def __exit__(self, *_: object) -> None:
+        sys.meta_path.remove(self)
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
+        action = self._actions.pop(fullname, None)
+        spec = importlib.util.find_spec(fullname) if action is not None else None
+        if action is None or spec is None or spec.loader is None:
+            return None
+        loader = spec.loader
+        execute = loader.exec_module
+
+        def exec_module(module: Any) -> None:
+            execute(module)
+            action()
+
+        loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec

@@ -1,0 +1,89 @@
+"""What is tested before a training: a model with its loss, its optimiser and some batches, whatever the framework."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from scram_plugin.training.structures import leaves
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Inputs and targets as the model and its loss take them: tensors, or structures of them; `weights` of the examples."""
+
+    x: Any
+    y: Any
+    weights: Any = None
+
+    def __len__(self) -> int:
+        return next((len(t) for t in leaves(self.x) if getattr(t, "shape", ())), 0)
+
+    def at(self, places: np.ndarray) -> Batch:
+        """The examples with these numbers."""
+        return Batch(*(rows(part, len(self), places) for part in (self.x, self.y, self.weights)))
+
+
+class Subject(Protocol):
+    """A model under test. All methods work on a copy, or on what is put back afterwards (`apart`)."""
+
+    model: Any  # as it is now, between the methods
+    optimizer: Any
+    batches: Sequence[Batch]  # the first ones of the training data, as a step would get them
+    training: Iterable[Batch]  # all of them; can be gone through again
+    validation: Iterable[Batch] | None  # all of the validation, where there is one
+    rate: float | None  # the learning rate; None if there is no optimiser, or a schedule
+
+    def apart(self) -> contextlib.AbstractContextManager[None]:
+        """Within it the methods below may be called; after it everything is bit for bit as before."""
+
+    def reset(self, own: bool) -> None:
+        """Weights and random numbers as before, and an optimiser that has made no step: the user's, or Adam."""
+
+    def step(self, batch: Batch) -> float:
+        """One step of a training, with what is there now: its loss."""
+
+    def course(self, batches: Iterable[Batch], rates: Iterable[float] | None, own: bool, calm: bool) -> Iterator[float]:
+        """Train from the start with these batches (and learning rates); yields the loss of each step, before it was made.
+
+        `own`: with the user's optimiser, else with Adam at its default. `calm`: without dropout and noise.
+        """
+
+    def predict(self, x: Any) -> list[np.ndarray]:
+        """The outputs for inputs, as in a validation, with the weights that the last `course` has left."""
+
+    def still(self, batch: Batch) -> tuple[list[str], int]:
+        """Paths of the variables that should be trained, but get no gradient from a batch with the weights that the last
+        `course` has left; and how many there are in all."""
+
+    def half(self, batch: Batch) -> str | None:
+        """What is not finite when it is computed with half precision (float16): "outputs" or "loss"."""
+
+
+def rows(structure: Any, length: int, places: np.ndarray) -> Any:
+    """`structure` with only these of its rows, where a tensor has one for each example."""
+    if isinstance(structure, dict):
+        return {key: rows(part, length, places) for key, part in structure.items()}
+    if isinstance(structure, (list, tuple)):
+        return type(structure)(rows(part, length, places) for part in structure)
+    if not getattr(structure, "shape", ()) or structure.shape[0] != length:
+        return structure
+    if hasattr(structure, "numpy") and not hasattr(structure, "index_select"):  # TensorFlow takes no lists of numbers
+        return structure.numpy()[places]
+    return structure[places]
+
+
+@contextlib.contextmanager
+def same_chance() -> Iterator[None]:
+    """Python's and NumPy's random numbers go on afterwards as if nothing had been drawn."""
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)

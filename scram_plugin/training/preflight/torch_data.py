@@ -1,0 +1,64 @@
+"""The data of a training with PyTorch, gone through without leaving a trace in them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+
+from scram_plugin.training.preflight.subject import Batch
+
+USED_UP = "the data are an iterator, which would be used up: give a DataLoader, a pair of tensors or a list of batches"
+
+
+def copied(loader: DataLoader) -> DataLoader:
+    """A loader of the same data in this process: it starts no workers, and has nothing to do with the other's."""
+    if isinstance(loader.dataset, IterableDataset):
+        return DataLoader(
+            loader.dataset, batch_size=loader.batch_size, collate_fn=loader.collate_fn, drop_last=loader.drop_last
+        )
+    if loader.batch_sampler is not None:
+        return DataLoader(loader.dataset, batch_sampler=loader.batch_sampler, collate_fn=loader.collate_fn)
+    return DataLoader(loader.dataset, batch_size=None, sampler=loader.sampler, collate_fn=loader.collate_fn)
+
+
+@contextlib.contextmanager
+def same_order(*sources: Any) -> Iterator[None]:
+    """The order in which loaders give their data goes on afterwards as if nobody had asked."""
+    loaders = [source for source in sources if isinstance(source, DataLoader)]
+    holders = [h for loader in loaders for h in (loader, loader.sampler, loader.batch_sampler)]
+    generators = [g for h in holders if isinstance(g := getattr(h, "generator", None), torch.Generator)]
+    states = [g.get_state() for g in generators]
+    try:
+        yield
+    finally:
+        for generator, state in zip(generators, states, strict=True):
+            generator.set_state(state)
+
+
+class Source:
+    """Batches of a training, again and again. Raises ValueError for an iterator, which could be gone through only once."""
+
+    def __init__(self, data: Any, batch_size: int | None = None) -> None:
+        if isinstance(data, Iterator):
+            raise ValueError(USED_UP)
+        if isinstance(data, tuple) and len(data) == 2 and all(hasattr(part, "shape") for part in data):
+            x, y = (torch.as_tensor(part) for part in data)
+            data = DataLoader(TensorDataset(x, y), batch_size or 32, shuffle=True)
+        elif not hasattr(data, "__iter__"):
+            raise ValueError(f"the data are a {type(data).__name__}: {USED_UP.partition(': ')[2]}")
+        self.given = data
+        self.loader: Any = copied(data) if isinstance(data, DataLoader) else data
+
+    def __iter__(self) -> Iterator[Batch]:
+        yield from (parts(batch) for batch in self.loader)
+
+
+def parts(batch: Any) -> Batch:
+    """Inputs and targets of what a loader gave: a pair, or something whole that the model makes its own loss of."""
+    if isinstance(batch, tuple | list) and len(batch) >= 2:
+        return Batch(batch[0] if len(batch) == 2 else list(batch[:-1]), batch[-1])
+    return Batch(dict(batch) if isinstance(batch, Mapping) else batch, None)

@@ -1,0 +1,198 @@
+"""The loop of a program that trains with PyTorch: watched for some steps, with what goes into them kept for the tests.
+
+Nothing of the program is known before: the model is what is called first, in training, and has parameters of an optimiser.
+"""
+
+from __future__ import annotations
+
+import copy
+import gc
+import inspect
+import time
+from typing import Any
+
+import torch
+
+from scram_plugin.training.preflight.flight import STEPS
+from scram_plugin.training.preflight.subject import Batch
+from scram_plugin.training.preflight.torch_subject import TorchSubject
+from scram_plugin.training.torch import patches
+from scram_plugin.training.torch.data_facts import Source
+from scram_plugin.training.torch.graph import loss_of, named
+
+
+class Loop:
+    """Watches what modules are called and where ways back begin, from the import of PyTorch on."""
+
+    def __init__(self, flight: Any) -> None:
+        self._flight = flight
+        self._original = torch.nn.Module.__call__
+        self._depth = 0
+        self._model: torch.nn.Module | None = None
+        self._subject: TorchSubject | None = None
+        self._watch: Any = None
+        self._loss: Any = None  # (outputs, targets) -> loss
+        self._called: tuple[torch.nn.Module, Any, Any] | None = None  # the last module without parameters: a loss, perhaps
+        self._x: Any = None  # of this step
+        self._outputs: Any = None
+        self.batches: list[Batch] = []
+        self._evaluated: list[Batch] = []
+        self._begin = time.monotonic()
+        self._passes: Any = None
+        self._second = False  # a second pass through the data has begun
+
+        def call(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
+            return self._call(module, args, kwargs)
+
+        torch.nn.Module.__call__ = call  # type: ignore[method-assign]
+        _mute()
+
+    def close(self) -> None:
+        torch.nn.Module.__call__ = self._original  # type: ignore[method-assign]
+        patches.remove(self)
+        if self._watch is not None:
+            self._watch.close()
+
+    def failed(self, error: Exception) -> None:
+        """The program has ended with an exception."""
+        if self._watch is not None:
+            self._watch.__exit__(type(error), error, error.__traceback__)
+
+    def land(self) -> None:
+        """The program has ended: make the tests with what was seen."""
+        if self._subject is None:
+            return
+        subject, watch = self._subject, self._watch
+        subject._loss = self._loss or _unknown
+        subject.batches, subject.training = self.batches[:16], self.batches
+        subject.validation = self._evaluated or None
+        self._flight.fly(subject, lambda: watch.facts)
+
+    def _call(self, module: torch.nn.Module, args: Any, kwargs: Any) -> Any:
+        outermost = self._depth == 0 and not torch.compiler.is_compiling()
+        training = outermost and module.training and torch.is_grad_enabled()
+        if training and self._model is None and (optimizers := _optimizers(module)):
+            self._take_off(module, optimizers)
+        if training and module is self._model:
+            if len(self.batches) >= STEPS or self._second or time.monotonic() - self._begin > self._flight.seconds / 2:
+                from scram_plugin.training.preflight.program import Done
+
+                raise Done
+            self._x, self._called = _kept(_as_one(module, args, kwargs)), None
+        elif outermost and module is self._model and len(self._evaluated) < STEPS:
+            self._evaluated.append(Batch(_kept(_as_one(module, args, kwargs)), None))
+        self._depth += 1
+        try:
+            result = self._original(module, *args, **kwargs)
+        finally:
+            self._depth -= 1
+        if training and module is self._model:
+            self._outputs = result
+        elif outermost and self._x is not None and len(args) >= 2 and next(module.parameters(), None) is None:
+            self._called = module, args, result
+        return result
+
+    def _take_off(self, model: torch.nn.Module, optimizers: list[torch.optim.Optimizer]) -> None:
+        from scram_plugin.training.torch.watch import Watch
+
+        self._model, self._begin = model, time.monotonic()
+        self._subject = TorchSubject(model, optimizers[0], None, [])
+        self._watch = Watch(model, optimizers, self._flight.log_dir, every=8, print_findings=False)
+        patches.add(self)
+
+    # ---- as a watcher of PyTorch
+
+    def before_backward(self, tensors: Any) -> None:
+        x, outputs, called = self._x, self._outputs, self._called
+        self._x = self._outputs = self._called = None
+        if x is None or outputs is None or not isinstance(tensors, torch.Tensor):
+            return
+        try:
+            found = _loss(tensors, outputs, called)
+        except Exception:  # a loss that cannot be told
+            found = None
+        if found is None:
+            self.batches.append(Batch(x, None))
+            return
+        self._loss, target = found
+        self.batches.append(Batch(x, target))
+
+    def after_backward(self) -> None:
+        pass
+
+    def fetched(self, iterator: Any, batch: Any, seconds: float) -> None:
+        source = Source(iterator)
+        if self._passes is None and Source.begins(iterator):
+            self._passes = source
+        elif self.batches and Source.begins(iterator) and source.same(self._passes):
+            self._second = True
+
+
+def _loss(loss: torch.Tensor, outputs: Any, called: tuple[Any, Any, Any] | None) -> tuple[Any, Any] | None:
+    """How a loss is computed from outputs and targets, and the targets of this step; None where that cannot be told."""
+    if called is not None and called[2] is loss and called[1][0] is outputs and len(called[1]) == 2:
+        return copy.deepcopy(called[0]), _kept(called[1][1])
+    if isinstance(outputs, torch.Tensor) and outputs.dim():
+        for known in named(loss_of(loss), []) if loss.grad_fn is not None else []:
+            function: Any = getattr(torch.nn, known.name)()
+            if known.target is not None and torch.allclose(function(outputs.detach(), known.target), loss.detach(), rtol=1e-4):
+                return function, known.target.clone()
+        return None
+    own = outputs if isinstance(outputs, torch.Tensor) else getattr(outputs, "loss", None)
+    return (_of_model, None) if own is loss else None
+
+
+def _of_model(outputs: Any, targets: Any) -> torch.Tensor:
+    return outputs if isinstance(outputs, torch.Tensor) else outputs.loss
+
+
+def _unknown(outputs: Any, targets: Any) -> torch.Tensor:
+    raise ValueError("how the program computes its loss could not be told")
+
+
+def _optimizers(model: torch.nn.Module) -> list[torch.optim.Optimizer]:
+    """All optimisers in this process that have a parameter of the model."""
+    parameters = {id(p) for p in model.parameters()}
+    if not parameters:
+        return []
+    known = [thing for thing in gc.get_objects() if issubclass(type(thing), torch.optim.Optimizer)]
+    return [o for o in known if any(id(p) in parameters for g in o.param_groups for p in g["params"])]
+
+
+def _as_one(model: torch.nn.Module, args: Any, kwargs: Any) -> Any:
+    """The arguments of a call as a `Batch` has them."""
+    if not kwargs:
+        return args[0] if len(args) == 1 else list(args)
+    return dict(inspect.signature(model.forward).bind(*args, **kwargs).arguments)
+
+
+def _kept(structure: Any) -> Any:
+    """A copy, since a program may use its buffers again."""
+    if isinstance(structure, torch.Tensor):
+        return structure.detach().clone()
+    if isinstance(structure, dict):
+        return {key: _kept(part) for key, part in structure.items()}
+    return [_kept(part) for part in structure] if isinstance(structure, list | tuple) else structure
+
+
+class _Mute:
+    """Stands in for the program's own watch: what is tried out is no part of its logs."""
+
+    should_stop = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+
+    def __enter__(self) -> _Mute:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def log(self, *args: Any, **kwargs: Any) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def _mute() -> None:
+    from scram_plugin.training import torch as ours
+
+    ours.watch = _Mute  # type: ignore[assignment, misc]

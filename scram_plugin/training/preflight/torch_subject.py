@@ -1,0 +1,194 @@
+"""A PyTorch model under test: a copy of it, of its optimiser and of the random states."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from scram_plugin.training.preflight.subject import Batch, same_chance
+from scram_plugin.training.preflight.torch_data import Source, same_order
+from scram_plugin.training.structures import leaves
+
+FIRST = 16  # batches that are kept
+Loss = Callable[[Any, Any], torch.Tensor]
+
+
+class TorchSubject:
+    """See `Subject`. `loss(outputs, targets)`; without it the model's outputs are, or have, their loss.
+
+    Raises ValueError for a model that cannot be copied.
+    """
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        optimizer: torch.optim.Optimizer | None,
+        loss: Loss | None,
+        training: Source | Sequence[Batch],
+        validation: Source | None = None,
+    ) -> None:
+        inner = getattr(model, "_orig_mod", model)
+        inner = getattr(inner, "module", inner) if _parallel(inner) else inner
+        self._loss = loss
+        self.source = training
+        self.training: Iterable[Batch] = training
+        self.validation: Iterable[Batch] | None = validation
+        self.rate: float | None = None
+        if optimizer is not None and len({float(g["lr"]) for g in optimizer.param_groups}) == 1:
+            self.rate = float(optimizer.param_groups[0]["lr"])
+        try:
+            self._start = copy.deepcopy((inner, optimizer))
+        except Exception as error:
+            raise ValueError(
+                f"the model cannot be copied ({type(error).__name__}: {error}); it is tested on a copy only"
+            ) from None
+        self._device = next((p.device for p in inner.parameters()), torch.device("cpu"))
+        self._sources = [s.given for s in (training, validation) if isinstance(s, Source)]
+        with same_chance(), _chance(), same_order(*self._sources):
+            self.batches: Sequence[Batch] = [self._there(batch) for batch in itertools.islice(training, FIRST)]
+        self.reset(True)
+
+    @contextlib.contextmanager
+    def apart(self) -> Iterator[None]:
+        with same_chance(), _chance(), same_order(*self._sources), torch.enable_grad():
+            yield
+
+    def reset(self, own: bool) -> None:
+        """A new copy, with an optimiser that has made no step yet."""
+        self.model, optimizer = copy.deepcopy(self._start)
+        if optimizer is None or not own:
+            optimizer = torch.optim.Adam([p for p in self.model.parameters() if p.requires_grad], 1e-3)
+        optimizer.state.clear()
+        self.optimizer: torch.optim.Optimizer = optimizer
+
+    def course(self, batches: Iterable[Batch], rates: Iterable[float] | None, own: bool, calm: bool) -> Iterator[float]:
+        self.reset(own)
+        self.model.train()
+        if calm:
+            _calm(self.model)
+        for batch, rate in zip(batches, rates if rates is not None else itertools.repeat(None), strict=False):
+            for group in self.optimizer.param_groups if rate is not None else ():
+                group["lr"] = rate
+            yield self.step(batch)
+
+    def step(self, batch: Batch) -> float:
+        self.optimizer.zero_grad()
+        loss = self.loss_of(batch)
+        loss.backward()
+        if isinstance(self.optimizer, torch.optim.LBFGS):
+            self.optimizer.step(loss.detach)
+        else:
+            self.optimizer.step()
+        return float(loss.detach())
+
+    def loss_of(self, batch: Batch) -> torch.Tensor:
+        outputs = _called(self.model, batch.x)
+        if self._loss is not None:
+            return self._loss(outputs, batch.y)
+        found = outputs if isinstance(outputs, torch.Tensor) and not outputs.dim() else getattr(outputs, "loss", None)
+        if found is None and isinstance(outputs, Mapping):
+            found = outputs.get("loss")
+        if not isinstance(found, torch.Tensor):
+            raise ValueError("the model gives no loss of its own: give preflight(..., loss=function of outputs and targets)")
+        return found
+
+    @torch.no_grad()
+    def predict(self, x: Any) -> list[np.ndarray]:
+        self.model.eval()
+        tensors = [leaf for leaf in _tensors(_called(self.model, x)) if leaf.dim()]
+        self.model.train()
+        return [(t.float() if t.is_floating_point() else t).cpu().numpy() for t in tensors]
+
+    def still(self, batch: Batch) -> tuple[list[str], int]:
+        self.model.train()
+        _calm(self.model)
+        self.model.zero_grad(set_to_none=True)
+        self.loss_of(batch).backward()
+        named = [(name, p) for name, p in self.model.named_parameters() if p.requires_grad]
+        return [name for name, p in named if p.grad is None or not bool(p.grad.count_nonzero())], len(named)
+
+    @torch.no_grad()
+    def half(self, batch: Batch) -> str | None:
+        self.reset(True)
+        self.model.eval()
+        with torch.autocast(self._device.type, dtype=torch.float16):
+            outputs = _called(self.model, batch.x)
+            if not all(bool(torch.isfinite(t).all()) for t in _tensors(outputs) if t.is_floating_point()):
+                return "outputs"
+            loss = self.loss_of(batch)
+        return None if bool(torch.isfinite(loss)) else "loss"
+
+    def watched(self, log_dir: str, steps: int, seconds: float, source: bool) -> dict[str, Any]:
+        """Train for some steps, watched, from the start, and look at some of the validation; the facts."""
+        from scram_plugin.training.torch.watch import Watch
+
+        self.reset(True)
+        self.model.train()
+        until = time.monotonic() + seconds
+        with Watch(self.model, self.optimizer, log_dir, every=8, source=source, print_findings=False) as watch:
+            for batch in itertools.islice(self.training, steps):
+                self.optimizer.zero_grad()
+                self.loss_of(self._there(batch)).backward()
+                self.optimizer.step()
+                if time.monotonic() > until:
+                    break
+            if self.validation is not None:
+                self.model.eval()
+                with torch.no_grad():
+                    for batch in itertools.islice(self.validation, 8):
+                        _called(self.model, self._there(batch).x)
+        return watch.facts
+
+    def _there(self, batch: Batch) -> Batch:
+        """On the device of the model."""
+        if self._device.type == "cpu":
+            return batch
+        return Batch(*(_moved(part, self._device) for part in (batch.x, batch.y, batch.weights)))
+
+
+def _called(model: torch.nn.Module, x: Any) -> Any:
+    if isinstance(x, Mapping):
+        return model(**x)
+    return model(*x) if isinstance(x, list | tuple) else model(x)
+
+
+def _moved(structure: Any, device: torch.device) -> Any:
+    if isinstance(structure, torch.Tensor):
+        return structure.to(device)
+    if isinstance(structure, Mapping):
+        return {key: _moved(part, device) for key, part in structure.items()}
+    if isinstance(structure, list | tuple):
+        return [_moved(part, device) for part in structure]
+    return structure
+
+
+def _tensors(structure: Any) -> list[torch.Tensor]:
+    if not isinstance(structure, torch.Tensor | Mapping | list | tuple) and hasattr(structure, "to_tuple"):
+        structure = structure.to_tuple()
+    return [t for t in leaves(dict(structure) if isinstance(structure, Mapping) else structure) if isinstance(t, torch.Tensor)]
+
+
+def _parallel(model: torch.nn.Module) -> bool:
+    return isinstance(model, torch.nn.DataParallel | torch.nn.parallel.DistributedDataParallel)
+
+
+def _calm(model: torch.nn.Module) -> None:
+    """Without dropout: what is learned by heart stays the same from step to step."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.modules.dropout._DropoutNd):
+            module.eval()
+
+
+@contextlib.contextmanager
+def _chance() -> Iterator[None]:
+    """PyTorch's random numbers go on afterwards as if nothing had been drawn."""
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_available() and torch.cuda.is_initialized() else ()
+    with torch.random.fork_rng(devices=devices):
+        yield
