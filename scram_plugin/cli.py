@@ -39,7 +39,8 @@ FLYING = """\
 Run a program of yours up to where its training begins, and test there what it has built: a short training that is watched,
 one batch to be learned by heart, the range of learning rates, what gets gradients, what the outputs depend on, memory.
 
-This command runs your program. It is ended after the tests; nothing of its training is done, and its own logs stay as they are.
+This command runs your program: with Keras up to its first `fit`, a loop of PyTorch for 64 steps or one epoch. Then it is tested
+and ended. What the program logs with SCRAM stays as it is.
 Options for SCRAM stand before SCRIPT.py, what your program is to be given stands behind it.
 """
 FLIGHT_EXAMPLES = """\

@@ -33,7 +33,17 @@ def flown(source: str) -> tuple[list[dict[str, Any]], float]:
     """The errors and warnings of a preflight of a program, and the seconds that it took."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "program.py").write_text(source)
-        command = [sys.executable, "-m", "scram_plugin", "preflight", "--format", "json", "--output", "found.json", "program.py"]
+        command = [
+            sys.executable,
+            "-m",
+            "scram_plugin",
+            "preflight",
+            "--format",
+            "json",
+            "--output",
+            "found.json",
+            "program.py",
+        ]
         begin = time.monotonic()
         done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
         seconds = time.monotonic() - begin

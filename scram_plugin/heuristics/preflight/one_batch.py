@@ -30,6 +30,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise Inconclusive("the loss of one batch is not a positive number")
     if last <= options["falls"] * first:
         return
+    if found.get("cut"):
+        raise Inconclusive(f"there was time for {found.get('steps')} steps only; give it more `seconds`")
     curve = run.statistic("one_batch", "loss") or shown_loss(run)
     still = (run.facts["preflight"].get("gradients") or {}).get("still") or []
     gradient = Cause("gradient", f"`{still[0]}` gets no gradient." if still else "")

@@ -86,7 +86,8 @@ class InstrumentedStep:
 
         def instrumented(data: Any) -> Any:  # Python runs this only while tracing, or at each step with run_eagerly
             variables = watched.variables() or model.trainable_variables
-            before = [tf.identity(statistics.sampled(tf.convert_to_tensor(v))) for v in variables] if measuring else []
+            measured = variables if measuring else ()
+            before = {id(v): tf.identity(statistics.sampled(tf.convert_to_tensor(v))) for v in measured}
             logs, seen = watched(data)
             try:
                 return self._observe(measuring, data, logs, seen, watched, before)
@@ -115,7 +116,7 @@ class InstrumentedStep:
 
         return looked_up
 
-    def _observe(self, measuring: bool, data: Any, logs: Any, seen: Seen, watched: Watched, before: list[Any]) -> Any:
+    def _observe(self, measuring: bool, data: Any, logs: Any, seen: Seen, watched: Watched, before: dict[int, Any]) -> Any:
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
         tensors = {"x": _numbers("x", x), "y": _numbers("y", y), "y_pred": _numbers("y_pred", seen.y_pred)}
         if seen.loss is None and isinstance(logs, dict) and "loss" in logs:
@@ -141,11 +142,12 @@ class InstrumentedStep:
             logs = {**logs, self.key: vector}
         return logs
 
-    def _in_depth(self, seen: Seen, watched: Watched, before: list[Any]) -> statistics.Named:
+    def _in_depth(self, seen: Seen, watched: Watched, before: dict[int, Any]) -> statistics.Named:
         """The statistics of each layer's output (of its first call), of each trained variable, and of its gradient."""
         outputs = {path: tf.cast(statistics.first_examples(calls[0]), tf.float32) for path, calls in seen.layers.items()}
         detail = statistics.activations(list(outputs.items()), watched.activations)
-        named = [(watched.path(v), old, v) for v, old in zip(watched.variables(), before, strict=False)]
+        # those without a gradient are none of them
+        named = [(watched.path(v), before[id(v)], v) for v in watched.variables() if id(v) in before]
         changed = [
             (name, seen.gradients[name], old, tf.cast(tf.convert_to_tensor(new), tf.float32))
             for name, old, new in named

@@ -26,27 +26,27 @@ def fly(
     seconds: float,
     budget: float | None,
     tests: tuple[str, Tests] | None,
-    watched: Callable[[], dict[str, Any]],
+    watched: Callable[[], None],
 ) -> None:
-    """Make all tests and write what they found. `watched` makes the short training, and gives the facts that it recorded;
-    `budget` is in MiB; `tests` are the user's own, with the name of their file."""
+    """Make all tests and write what they found. `watched` makes the short training; `budget` is in MiB; `tests` are the user's
+    own, with the name of their file."""
     results = probes.Results()
     begin = time.monotonic()
     with subject.apart():
-        facts: dict[str, Any] = {}
+        if subject.batches:  # first of all, before anything larger was computed
+            batch = max(subject.batches, key=len)
+            subject.reset(True)
+            results.make("memory", lambda: memory.probe(subject.step, subject.held, batch, len(batch), budget))
         try:
-            facts = watched()
+            watched()
         except Exception as error:
             results.tests["training"] = {"reason": f"{type(error).__name__}: {error}"[:300]}
         left = max(seconds - (time.monotonic() - begin), seconds / 2)
         probes.make_all(subject, results, left)
-        if subject.batches:
-            batch = max(subject.batches, key=len)
-            results.make("memory", lambda: memory.probe(subject.step, batch, len(batch), budget))
         if tests is not None and subject.batches:
             file, functions = tests
             results.make("own", lambda: {"file": file, "tests": [_own(subject, *test) for test in functions]})
-    _write(log_dir, facts, results)
+    _write(log_dir, {"framework": subject.framework, **subject.facts}, results)
 
 
 def _own(subject: Subject, name: str, line: int, function: Callable[..., Any]) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def _own(subject: Subject, name: str, line: int, function: Callable[..., Any]) -
 def _write(log_dir: str, facts: dict[str, Any], results: probes.Results) -> None:
     errors: list[Exception] = []
     writer = SummaryWriter(log_dir, lambda: None, errors.append)
-    whole = {"session": uuid.uuid4().hex[:12], "framework": None, **facts, "preflight": results.tests}
+    whole = {"session": uuid.uuid4().hex[:12], **facts, "preflight": results.tests}
     writer.text(schema.FACTS_TAG, json.dumps(whole, default=str))
     for name, rows in results.tables.items():
         if rows:

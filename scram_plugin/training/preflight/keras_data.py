@@ -28,7 +28,7 @@ class Source:
     def __init__(self, x: Any, y: Any = None, weights: Any = None, batch_size: int | None = None, shuffle: bool = True) -> None:
         if isinstance(x, tuple) and y is None and 2 <= len(x) <= 3 and all(_array(leaf) for leaf in leaves(x)):
             x, y, weights = (*x, None)[:3]
-        self.x, self.y, self.weights, self.shuffle = x, y, weights, shuffle
+        self.given, self.x, self.y, self.weights, self.shuffle = x, x, y, weights, shuffle
         self.arrays = y is not None or all(_array(leaf) for leaf in leaves(x))
         if self.arrays:
             self.batch_size = batch_size or 32

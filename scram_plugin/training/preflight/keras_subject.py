@@ -14,7 +14,7 @@ from keras.src.backend.common import global_state
 
 from scram_plugin.training.keras.model_facts import of_keras
 from scram_plugin.training.preflight.keras_data import Source
-from scram_plugin.training.preflight.subject import Batch, same_chance
+from scram_plugin.training.preflight.subject import Batch, same_chance, same_order
 from scram_plugin.training.structures import leaves
 
 FIRST = 16  # batches that are kept
@@ -32,6 +32,8 @@ NOISES = {
 class KerasSubject:
     """See `Subject`. Raises ValueError for a model that is not compiled."""
 
+    framework = "keras"
+
     def __init__(self, model: keras.Model, training: Source, validation: Source | None) -> None:
         if not getattr(model, "compiled", False) or getattr(model, "optimizer", None) is None:
             raise ValueError(
@@ -40,19 +42,22 @@ class KerasSubject:
         self.model, self.source = model, training
         self.training: Source = training
         self.validation: Source | None = validation
-        self.batches: Sequence[Batch] = list(itertools.islice(training, FIRST))
+        self._given = [source.given for source in (training, validation) if source is not None]
+        with same_chance(), same_order(*self._given):
+            self.batches: Sequence[Batch] = list(itertools.islice(training, FIRST))
         rate = model.optimizer._learning_rate
         schedule = isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
         self.rate: float | None = None if schedule else float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
         self._start: list[tuple[Any, np.ndarray]] = []
         self._optimizer: Any = None
+        self.facts: dict[str, Any] = {}
 
     @contextlib.contextmanager
     def apart(self) -> Iterator[None]:
         model = self.model
         if self.batches and not model.built:  # as `fit` would; what it draws for the weights, it draws now
             model._symbolic_build(data_batch=(self.batches[0].x, self.batches[0].y, self.batches[0].weights))
-        with same_chance(), _chance_of_keras():
+        with same_chance(), same_order(*self._given), _chance_of_keras():
             before = {name: model.__dict__.get(name) for name in TRACES}
             self._optimizer = before["optimizer"]
             self._start = [(v, np.array(keras.ops.convert_to_numpy(v))) for v in _variables(model)]
@@ -90,6 +95,10 @@ class KerasSubject:
     def step(self, batch: Batch) -> float:
         logs = self.model.train_on_batch(batch.x, batch.y, sample_weight=batch.weights, return_dict=True)
         return float(logs["loss"])
+
+    def held(self) -> int:
+        kept = [*self.model.variables, *self.model.optimizer.variables]
+        return sum(int(np.prod(v.shape)) * np.dtype(keras.backend.standardize_dtype(v.dtype)).itemsize for v in kept)
 
     def predict(self, x: Any) -> list[np.ndarray]:
         outputs = self.model(keras.tree.map_structure(keras.ops.convert_to_tensor, x), training=False)
@@ -129,15 +138,17 @@ class KerasSubject:
                 if layer.dtype_policy is not policy:
                     layer.dtype_policy = policy
 
-    def watched(self, log_dir: str, steps: int, source: bool) -> dict[str, Any]:
-        """Train for some steps with the callback, from the start; the facts."""
+    def watched(self, log_dir: str, steps: int, source: bool) -> None:
+        """Train for some steps with the callback, from the start."""
         from scram_plugin.training.keras import SCRAM
 
         self.reset(True)
         steps = min(steps, max(self.source.steps or steps, 1))
         callback = SCRAM(log_dir, every=8, source=source, print_findings=False)
-        self.source.fit(self.model, steps, self.validation, [callback])
-        return callback.facts
+        try:
+            self.source.fit(self.model, steps, self.validation, [callback])
+        finally:
+            self.facts = callback.facts
 
 
 def _variables(model: keras.Model) -> list[Any]:
@@ -188,13 +199,7 @@ def _chance_of_keras() -> Iterator[None]:
 
 def _backends_chance() -> Callable[[], None]:
     """A function that puts the backend's random state back to what it is now."""
-    backend = keras.backend.backend()
-    if backend == "torch":
-        import torch
-
-        state = torch.get_rng_state()
-        return lambda: torch.set_rng_state(state)
-    if backend == "tensorflow":
+    if keras.backend.backend() == "tensorflow":
         from tensorflow.python.eager import context
 
         try:  # which seeds operations get that have none of their own
@@ -202,5 +207,5 @@ def _backends_chance() -> Callable[[], None]:
             state = rng.getstate()
             return lambda: rng.setstate(state)
         except AttributeError:  # nobody has set a seed: nothing can be repeated
-            return lambda: None
+            pass
     return lambda: None

@@ -6,7 +6,7 @@ import contextlib
 import ctypes
 import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,23 +14,30 @@ import numpy as np
 from scram_plugin.training.preflight.subject import Batch
 
 MIB = 1 << 20
-ROUNDS = 3  # steps of each size that are measured
+WARM = 2  # examples of the first step, in which much is made once
+ROUNDS = 2  # steps of each size
 
 
-def probe(step: Callable[[Batch], Any], batch: Batch, size: int, budget: float | None) -> dict[str, Any]:
+def probe(
+    step: Callable[[Batch], Any], held: Callable[[], int], batch: Batch, size: int, budget: float | None = None
+) -> dict[str, Any]:
     """The peak (MiB) of a training with batches of `size`, as a line through what smaller ones take.
 
-    `step` makes one step of a training. `budget` is in MiB; None for what the device, or this machine, has. Raises OSError
-    where memory cannot be read.
+    `step` makes one step of a training; `held` gives the bytes of weights and of what the optimiser keeps. `budget` is in MiB;
+    None for what the device, or this machine, has. To be called before anything larger was computed, since an allocator may
+    keep what it once had. Raises OSError where memory cannot be read.
     """
     small, larger = max(size // 4, 1), max(size // 2, 2)
-    measured = {n: growth(lambda n=n: step(_of(batch, n))) for n in (small, larger)}  # type: ignore[misc]
+    measured = peaks(step, held, batch, (small, larger))
     slope = max((measured[larger] - measured[small]) / (larger - small), 0.0)
     fixed = max(measured[larger] - slope * larger, 0.0)
     available, what = (budget, "budget") if budget is not None else _available()
+    if available is not None and budget is None:
+        available += held() / MIB  # which is there already
     found: dict[str, Any] = {
         "batch_size": size,
         "measured": [[n, round(value, 1)] for n, value in measured.items()],
+        "held": round(held() / MIB, 1),
         "fixed": round(fixed, 1),
         "per_example": slope,
         "peak": round(fixed + slope * size, 1),
@@ -42,29 +49,24 @@ def probe(step: Callable[[Batch], Any], batch: Batch, size: int, budget: float |
     return found
 
 
+def peaks(step: Callable[[Batch], Any], held: Callable[[], int], batch: Batch, sizes: Sequence[int]) -> dict[int, float]:
+    """Number of examples, growing -> the most (MiB) that a training with such batches has in memory: weights, what the
+    optimiser keeps, and by how much more a step takes at its peak than there was after the first one."""
+    for _ in range(ROUNDS):
+        step(_of(batch, WARM))
+    gc.collect()
+    level = _Level()
+    found = {}
+    for size in sizes:
+        for _ in range(ROUNDS):
+            step(_of(batch, size))
+        found[size] = held() / MIB + level.peak()
+    return found
+
+
 def _of(batch: Batch, size: int) -> Batch:
     """A batch of so many examples, each as often as it takes."""
     return batch.at(np.resize(np.arange(len(batch)), size))
-
-
-def growth(step: Callable[[], Any]) -> float:
-    """By how much (MiB) the memory in use is larger, at its peak within a step, than before the step."""
-    step()  # what is made once
-    device = _cuda()
-    peaks = []
-    for _ in range(ROUNDS):
-        gc.collect()
-        if device is not None:
-            device.reset_peak_memory_stats()
-            before = device.memory_allocated()
-            step()
-            peaks.append((device.max_memory_allocated() - before) / MIB)
-        else:
-            _trim()
-            with _Highest() as highest:
-                step()
-            peaks.append(highest.growth)
-    return float(np.median(peaks))
 
 
 def _cuda() -> Any:
@@ -72,24 +74,24 @@ def _cuda() -> Any:
     return torch.cuda if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized() else None
 
 
-def _trim() -> None:
-    """Give back what the C library keeps for later, so that a step has to ask for it again."""
-    with contextlib.suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL(None).malloc_trim(0)
+class _Level:
+    """The level of the memory in use as it is now, and the most above it since."""
 
-
-class _Highest:
-    """The most that the process had in memory within a block, beyond what it had before (MiB)."""
-
-    def __enter__(self) -> _Highest:
-        self.growth = 0.0
+    def __init__(self) -> None:
+        self._device = _cuda()
+        if self._device is not None:
+            self._device.reset_peak_memory_stats()
+            self._before = self._device.memory_allocated() / MIB
+            return
+        with contextlib.suppress(OSError, AttributeError):  # another C library
+            ctypes.CDLL(None).malloc_trim(0)  # what it keeps for later is not in use
         self._before = _status("VmRSS")
         with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
             file.write("5")  # the high-water mark begins anew
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.growth = max(_status("VmHWM") - self._before, 0.0)
+    def peak(self) -> float:
+        now = self._device.max_memory_allocated() / MIB if self._device is not None else _status("VmHWM")
+        return max(now - self._before, 0.0)
 
 
 def _status(name: str) -> float:

@@ -76,10 +76,12 @@ def one_batch(subject: Subject, batch: Batch, results: Results, seconds: float) 
     best: list[float] = []
     for own in (True, False):
         losses: list[float] = []
-        until = time.monotonic() + seconds / 2
+        until = math.inf
         for loss in subject.course(itertools.repeat(batch, STEPS), None, own, calm=True):
             losses.append(loss)
-            if time.monotonic() > until or not math.isfinite(loss) or loss < 1e-3 * abs(losses[0]):
+            until = min(until, time.monotonic() + seconds / 2)  # from the first step on, in which much is made once
+            found["cut"] = time.monotonic() > until
+            if found["cut"] or not math.isfinite(loss) or loss < 1e-3 * abs(losses[0]):
                 break
         found["own" if own else "adam"] = {"first": losses[0], "last": _low(losses), "steps": len(losses)}
         if not best or _low(losses) / abs(losses[0]) < _low(best) / abs(best[0]):
@@ -151,9 +153,10 @@ def rates(subject: Subject, results: Results, seconds: float) -> dict[str, Any]:
         return {"reason": "the learning rate is not one number"}
     tried = np.geomspace(SMALLEST, LARGEST, RATES)
     losses: list[float] = []
-    until = time.monotonic() + seconds
+    until = math.inf
     for loss in subject.course(itertools.cycle(subject.batches), tried.tolist(), own=True, calm=True):
         losses.append(loss)
+        until = min(until, time.monotonic() + seconds)
         if time.monotonic() > until or not math.isfinite(loss) or loss > BLOWN * 4 * max(min(losses), 1e-12):
             break
     table = [{"rate": float(rate), "loss": loss} for rate, loss in zip(tried, losses, strict=False)]

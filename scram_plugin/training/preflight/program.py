@@ -27,7 +27,7 @@ class Flight:
         self.log_dir, self.seconds, self.budget, self.tests = log_dir, seconds, budget, tests
         self.made = False  # whether a training began
 
-    def fly(self, subject: Any, watched: Callable[[], dict[str, Any]]) -> None:
+    def fly(self, subject: Any, watched: Callable[[], None]) -> None:
         self.made = True
         fly(subject, self.log_dir, self.seconds, self.budget, self.tests, watched)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -32,6 +33,8 @@ class Batch:
 class Subject(Protocol):
     """A model under test. All methods work on a copy, or on what is put back afterwards (`apart`)."""
 
+    framework: str  # "keras" or "torch"
+    facts: dict[str, Any]  # of what was built, once it was watched
     model: Any  # as it is now, between the methods
     optimizer: Any
     batches: Sequence[Batch]  # the first ones of the training data, as a step would get them
@@ -47,6 +50,9 @@ class Subject(Protocol):
 
     def step(self, batch: Batch) -> float:
         """One step of a training, with what is there now: its loss."""
+
+    def held(self) -> int:
+        """Bytes of the weights, and of what the optimiser keeps."""
 
     def course(self, batches: Iterable[Batch], rates: Iterable[float] | None, own: bool, calm: bool) -> Iterator[float]:
         """Train from the start with these batches (and learning rates); yields the loss of each step, before it was made.
@@ -80,10 +86,29 @@ def rows(structure: Any, length: int, places: np.ndarray) -> Any:
 
 @contextlib.contextmanager
 def same_chance() -> Iterator[None]:
-    """Python's and NumPy's random numbers go on afterwards as if nothing had been drawn."""
+    """Random numbers of Python, NumPy and PyTorch go on afterwards as if none had been drawn."""
     python, numpy = random.getstate(), np.random.get_state()
+    torch = sys.modules.get("torch")
     try:
-        yield
+        if torch is None:
+            yield
+        else:
+            begun = torch.cuda.is_available() and torch.cuda.is_initialized()
+            with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if begun else ()):
+                yield
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
+
+
+@contextlib.contextmanager
+def same_order(*sources: Any) -> Iterator[None]:
+    """The order in which loaders of PyTorch give their data goes on afterwards as if nobody had asked."""
+    holders = [h for source in sources for h in (source, *(getattr(source, n, None) for n in ("sampler", "batch_sampler")))]
+    generators: list[Any] = [g for h in holders if hasattr(g := getattr(h, "generator", None), "get_state")]
+    states = [g.get_state() for g in generators]
+    try:
+        yield
+    finally:
+        for generator, state in zip(generators, states, strict=True):
+            generator.set_state(state)

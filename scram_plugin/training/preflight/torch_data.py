@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -23,20 +22,6 @@ def copied(loader: DataLoader) -> DataLoader:
     if loader.batch_sampler is not None:
         return DataLoader(loader.dataset, batch_sampler=loader.batch_sampler, collate_fn=loader.collate_fn)
     return DataLoader(loader.dataset, batch_size=None, sampler=loader.sampler, collate_fn=loader.collate_fn)
-
-
-@contextlib.contextmanager
-def same_order(*sources: Any) -> Iterator[None]:
-    """The order in which loaders give their data goes on afterwards as if nobody had asked."""
-    loaders = [source for source in sources if isinstance(source, DataLoader)]
-    holders = [h for loader in loaders for h in (loader, loader.sampler, loader.batch_sampler)]
-    generators = [g for h in holders if isinstance(g := getattr(h, "generator", None), torch.Generator)]
-    states = [g.get_state() for g in generators]
-    try:
-        yield
-    finally:
-        for generator, state in zip(generators, states, strict=True):
-            generator.set_state(state)
 
 
 class Source:

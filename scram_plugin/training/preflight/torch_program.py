@@ -38,13 +38,15 @@ class Loop:
         self.batches: list[Batch] = []
         self._evaluated: list[Batch] = []
         self._begin = time.monotonic()
-        self._passes: Any = None
+        self._last: Any = None  # what a loader gave last: its iterator, the batch, and the seconds
+        self._passes: Any = None  # the data of the training
         self._second = False  # a second pass through the data has begun
 
         def call(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
             return self._call(module, args, kwargs)
 
         torch.nn.Module.__call__ = call  # type: ignore[method-assign]
+        patches.add(self)
         _mute()
 
     def close(self) -> None:
@@ -66,7 +68,8 @@ class Loop:
         subject._loss = self._loss or _unknown
         subject.batches, subject.training = self.batches[:16], self.batches
         subject.validation = self._evaluated or None
-        self._flight.fly(subject, lambda: watch.facts)
+        subject.facts = watch.facts
+        self._flight.fly(subject, lambda: None)
 
     def _call(self, module: torch.nn.Module, args: Any, kwargs: Any) -> Any:
         outermost = self._depth == 0 and not torch.compiler.is_compiling()
@@ -98,7 +101,9 @@ class Loop:
         self._model, self._begin = model, time.monotonic()
         self._subject = TorchSubject(model, optimizers[0], None, [])
         self._watch = Watch(model, optimizers, self._flight.log_dir, every=8, print_findings=False)
-        patches.add(self)
+        if self._last is not None:  # which the watch has not seen
+            self._passes = Source(self._last[0])
+            self._watch.recorder.fetched(*self._last)
 
     # ---- as a watcher of PyTorch
 
@@ -121,10 +126,8 @@ class Loop:
         pass
 
     def fetched(self, iterator: Any, batch: Any, seconds: float) -> None:
-        source = Source(iterator)
-        if self._passes is None and Source.begins(iterator):
-            self._passes = source
-        elif self.batches and Source.begins(iterator) and source.same(self._passes):
+        self._last = iterator, batch, seconds
+        if self.batches and Source.begins(iterator) and Source(iterator).same(self._passes):
             self._second = True
 
 

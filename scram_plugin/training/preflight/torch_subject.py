@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from scram_plugin.training.preflight.subject import Batch, same_chance
-from scram_plugin.training.preflight.torch_data import Source, same_order
+from scram_plugin.training.preflight.subject import Batch, same_chance, same_order
+from scram_plugin.training.preflight.torch_data import Source
 from scram_plugin.training.structures import leaves
 
 FIRST = 16  # batches that are kept
@@ -25,6 +25,8 @@ class TorchSubject:
 
     Raises ValueError for a model that cannot be copied.
     """
+
+    framework = "torch"
 
     def __init__(
         self,
@@ -40,6 +42,7 @@ class TorchSubject:
         self.source = training
         self.training: Iterable[Batch] = training
         self.validation: Iterable[Batch] | None = validation
+        self.facts: dict[str, Any] = {}
         self.rate: float | None = None
         if optimizer is not None and len({float(g["lr"]) for g in optimizer.param_groups}) == 1:
             self.rate = float(optimizer.param_groups[0]["lr"])
@@ -51,13 +54,13 @@ class TorchSubject:
             ) from None
         self._device = next((p.device for p in inner.parameters()), torch.device("cpu"))
         self._sources = [s.given for s in (training, validation) if isinstance(s, Source)]
-        with same_chance(), _chance(), same_order(*self._sources):
+        with same_chance(), same_order(*self._sources):
             self.batches: Sequence[Batch] = [self._there(batch) for batch in itertools.islice(training, FIRST)]
         self.reset(True)
 
     @contextlib.contextmanager
     def apart(self) -> Iterator[None]:
-        with same_chance(), _chance(), same_order(*self._sources), torch.enable_grad():
+        with same_chance(), same_order(*self._sources), torch.enable_grad():
             yield
 
     def reset(self, own: bool) -> None:
@@ -87,6 +90,10 @@ class TorchSubject:
         else:
             self.optimizer.step()
         return float(loss.detach())
+
+    def held(self) -> int:
+        kept = [v for state in self.optimizer.state.values() for v in state.values() if isinstance(v, torch.Tensor)]
+        return sum(t.numel() * t.element_size() for t in (*self.model.parameters(), *self.model.buffers(), *kept))
 
     def loss_of(self, batch: Batch) -> torch.Tensor:
         outputs = _called(self.model, batch.x)
@@ -125,26 +132,29 @@ class TorchSubject:
             loss = self.loss_of(batch)
         return None if bool(torch.isfinite(loss)) else "loss"
 
-    def watched(self, log_dir: str, steps: int, seconds: float, source: bool) -> dict[str, Any]:
-        """Train for some steps, watched, from the start, and look at some of the validation; the facts."""
+    def watched(self, log_dir: str, steps: int, seconds: float, source: bool) -> None:
+        """Train for some steps, watched, from the start, and look at some of the validation."""
         from scram_plugin.training.torch.watch import Watch
 
         self.reset(True)
         self.model.train()
         until = time.monotonic() + seconds
-        with Watch(self.model, self.optimizer, log_dir, every=8, source=source, print_findings=False) as watch:
-            for batch in itertools.islice(self.training, steps):
-                self.optimizer.zero_grad()
-                self.loss_of(self._there(batch)).backward()
-                self.optimizer.step()
-                if time.monotonic() > until:
-                    break
-            if self.validation is not None:
-                self.model.eval()
-                with torch.no_grad():
-                    for batch in itertools.islice(self.validation, 8):
-                        _called(self.model, self._there(batch).x)
-        return watch.facts
+        watch = Watch(self.model, self.optimizer, log_dir, every=8, source=source, print_findings=False)
+        try:
+            with watch:
+                for batch in itertools.islice(self.training, steps):
+                    self.optimizer.zero_grad()
+                    self.loss_of(self._there(batch)).backward()
+                    self.optimizer.step()
+                    if time.monotonic() > until:
+                        break
+                if self.validation is not None:
+                    self.model.eval()
+                    with torch.no_grad():
+                        for batch in itertools.islice(self.validation, 8):
+                            _called(self.model, self._there(batch).x)
+        finally:
+            self.facts = watch.facts
 
     def _there(self, batch: Batch) -> Batch:
         """On the device of the model."""
@@ -184,11 +194,3 @@ def _calm(model: torch.nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, torch.nn.modules.dropout._DropoutNd):
             module.eval()
-
-
-@contextlib.contextmanager
-def _chance() -> Iterator[None]:
-    """PyTorch's random numbers go on afterwards as if nothing had been drawn."""
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_available() and torch.cuda.is_initialized() else ()
-    with torch.random.fork_rng(devices=devices):
-        yield

@@ -104,9 +104,9 @@ class Watch:
         frame = call_site.user_frame(sys._getframe())
         self._source = call_site.source(frame, loop.roles) if source and frame is not None else None
         self._writer: SummaryWriter | None = SummaryWriter(self.log_dir, lambda: None, self.fail)
-        self._recorder: Recorder | None = None
+        self.recorder: Recorder | None = None
         try:
-            self._recorder = Recorder(model, optimizers, every, self, parts)
+            self.recorder = Recorder(model, optimizers, every, self, parts)
         except Exception as error:
             self.fail(error)
         atexit.register(self._exit)
@@ -152,7 +152,7 @@ class Watch:
     # ---- what the recorder tells
 
     def built(self, inputs: Any, outputs: Any, target: torch.Tensor | None, losses: list[Loss], flow: Flow) -> None:
-        assert self._recorder is not None
+        assert self.recorder is not None
         self._training = self._source_of_data
         fit: dict[str, Any] = {"every": self.every or EVERY}
         if self._training is not None:
@@ -162,20 +162,20 @@ class Watch:
             fit["batch_size"] = len(x[0][1])
         tensors = {"inputs": [t for _, t in x], "outputs": outputs, "targets": target}
         optimizer = self.optimizers[0] if self.optimizers else None
-        built = facts(self._recorder.inner, optimizer, flow, losses, tensors, self._recorder.precision, fit, self._source)
-        built["jit_compile"] = self._recorder.compiled
+        built = facts(self.recorder.inner, optimizer, flow, losses, tensors, self.recorder.precision, fit, self._source)
+        built["jit_compile"] = self.recorder.compiled
         if self._training is not None:
             built["data"] = {"training": self._training.data()}
         built["session"], built["resumed"] = self._session.id, self._resumed
         self.facts = built
-        self._recorder.depth.told(built["model"]["layers"])
+        self.recorder.depth.told(built["model"]["layers"])
         if self._writer is not None:
             self._writer.text(schema.FACTS_TAG, json.dumps(built, default=str))
 
     def stepped(self) -> None:
-        assert self._recorder is not None
-        self._session.batches = self._first + self._recorder.batch
-        if len(self._recorder.rows) >= BLOCK or time.monotonic() - self._flushed > SECONDS:
+        assert self.recorder is not None
+        self._session.batches = self._first + self.recorder.batch
+        if len(self.recorder.rows) >= BLOCK or time.monotonic() - self._flushed > SECONDS:
             self._flush()
 
     def measured(self, batch: int, found: statistics.Named) -> None:
@@ -189,7 +189,7 @@ class Watch:
         self._look(at_once=True)  # something is lost already
 
     def evaluated(self, inputs: Any) -> None:
-        if self._validation is None or self._recorder is None or not self._recorder.batch:
+        if self._validation is None or self.recorder is None or not self.recorder.batch:
             return
         x = statistics.numbers("x", inputs)
         source = self._source_of_data
@@ -218,8 +218,8 @@ class Watch:
         if self.broken:
             return
         self.broken = True
-        if self._recorder is not None:
-            self._recorder.close()
+        if self.recorder is not None:
+            self.recorder.close()
         if self._writer is not None:
             self._writer.stop()
         warn(error)
@@ -242,10 +242,10 @@ class Watch:
 
     def _flush(self) -> None:
         self._flushed = time.monotonic()
-        if self._recorder is None or self._writer is None:
+        if self.recorder is None or self._writer is None:
             return
         times: list[float] = []
-        for i, block in enumerate(self._recorder.rows.take()):
+        for i, block in enumerate(self.recorder.rows.take()):
             columns, values = block.columns, block.values
             if i == 0:  # of all steps; what follows is of some
                 epochs = np.full((len(values), 1), self._epoch, np.float32)
@@ -271,8 +271,8 @@ class Watch:
         self._end("SystemExit")
 
     def _end(self, how: str, trace: TracebackType | None = None) -> None:
-        if self._recorder is not None:
-            self._recorder.close()
+        if self.recorder is not None:
+            self.recorder.close()
         if self._writer is None:
             return
         atexit.unregister(self._exit)
@@ -286,10 +286,10 @@ class Watch:
     def _finish(self, how: str, trace: TracebackType | None) -> None:
         assert self._writer is not None
         self._flush()
-        if how != "finished" and self._recorder is not None and (row := self._recorder.last_words(trace)) is not None:
+        if how != "finished" and self.recorder is not None and (row := self.recorder.last_words(trace)) is not None:
             columns, values = row
             values = np.concatenate([np.full((1, 1), self._epoch, np.float32), values], axis=1)
-            at = np.array([self._first + self._recorder.batch])
+            at = np.array([self._first + self.recorder.batch])
             self._writer.rows(schema.BATCHES, ("epoch", *columns), at, np.array([time.time()]), values)
         self._write_validation()
         self._writer.text(schema.END_TAG, how)

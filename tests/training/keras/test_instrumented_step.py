@@ -67,3 +67,19 @@ def test_one_model_after_another_makes_tensorflow_warn_of_nothing_of_ours(tmp_pa
     finally:
         logger.removeHandler(caplog.handler)
     assert not [record for record in caplog.messages if "of_batch" in record or "InstrumentedStep" in record]
+
+
+def test_variables_without_a_gradient_are_none_of_those_that_are_measured(tmp_path):
+    """The first layer is cut off: what is measured of the others is still theirs."""
+    inputs = keras.Input((64,))
+    cut = keras.ops.stop_gradient(layers.Dense(20, "relu", name="cut")(inputs))
+    model = keras.Model(inputs, layers.Dense(10, "softmax", name="out")(layers.Dense(16, "relu", name="kept")(cut)))
+    model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="SCRAM")
+        model.fit(IMAGES[:320].reshape(320, -1), LABELS[:320], verbose=0, callbacks=[watch(tmp_path, every=1)])
+    logged = scram_plugin.read(tmp_path)["scram"]
+    for path in ("kept/kernel", "out/kernel"):
+        moved, gradient = (logged[f"scram/statistics/{kind}/{path}/norm"].values for kind in ("update", "gradient"))
+        np.testing.assert_allclose(moved, 0.1 * gradient, rtol=1e-3)
+    assert "scram/statistics/update/cut/kernel/norm" not in logged

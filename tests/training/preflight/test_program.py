@@ -1,0 +1,163 @@
+"""`scram preflight`: real programs, run up to where their training begins."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import scram_plugin
+from tests.faults import programs, torch_programs
+from tests.paths import environment
+
+KERAS = next(p for p in programs.PROGRAMS if p.name == "dense").source(11)
+TORCH = next(p for p in torch_programs.PROGRAMS if p.name == "residual").source(11)
+FUNCTIONS = """
+import sys
+import torch
+import torch.nn.functional as F
+
+torch.manual_seed(3)
+model = torch.nn.Sequential(torch.nn.Linear(6, 16), torch.nn.ReLU(), torch.nn.Linear(16, int(sys.argv[1])))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+x, y = torch.randn(320, 6), torch.arange(320) % 3
+for epoch in range(30):
+    for i in range(0, 320, 32):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x[i : i + 32]), y[i : i + 32])
+        loss.backward()
+        optimizer.step()
+open("trained.txt", "w").close()
+"""
+TESTS = """
+def test_ten_outputs(model, batch):
+    assert len(model(batch[0])[0]) == 10
+
+def test_one_output(model, batch):
+    assert len(model(batch[0])[0]) == 1, "there are more"
+"""
+
+
+def flown(folder, program, *options, arguments=(), status=0):
+    """What the command printed, and its findings' heuristics with their first causes."""
+    (folder / "program.py").write_text(program)
+    command = [sys.executable, "-m", "scram_plugin", "preflight", "--format", "json", "--output", "found.json", *options]
+    done = subprocess.run(
+        [*command, "program.py", *arguments], cwd=folder, env=environment(), capture_output=True, text=True, check=False
+    )
+    print(done.stderr[-2000:])
+    assert done.returncode == status
+    if status == 2:
+        return done.stderr, []
+    (run,) = json.loads((folder / "found.json").read_text())["runs"]
+    alone = [f for f in run["findings"] if f["explained_by"] is None and f["severity"] != "info"]
+    return done.stderr, [(f["heuristic"], f["causes"][0]["id"], f) for f in alone]
+
+
+def results_of(folder):
+    return scram_plugin.read(folder / "logs" / "preflight")["scram"].facts["preflight"]
+
+
+@pytest.mark.parametrize("program", [KERAS, TORCH], ids=["keras", "torch"])
+def test_a_sound_program(program, tmp_path):
+    _, found = flown(tmp_path, program)
+    assert found == []
+    made = results_of(tmp_path)
+    assert {name for name, result in made.items() if not result.get("reason")} >= {
+        *("gradients", "one_batch", "inputs", "samples", "rates", "memory")
+    }
+    assert made["one_batch"]["last"] < 0.1 * made["one_batch"]["first"]
+    # the program's own log is not written to
+    assert sorted(p.name for p in (tmp_path / "logs").iterdir()) == ["preflight"]
+
+
+def test_a_fault_is_named_with_the_line_that_mends_it(tmp_path):
+    _, found = flown(tmp_path, KERAS.replace('Dense(10, activation="softmax")', "Dense(10)"), status=1)
+    heuristic, cause, finding = found[0]
+    assert (heuristic, cause) == ("output-activation-mismatch", "missing-softmax")
+    edit = finding["fixes"][0]["edit"]
+    assert edit["file"] == "program.py"
+    assert 'activation="softmax"' in edit["after"] or "from_logits=True" in edit["after"]
+
+
+def test_a_loop_with_functions_and_without_a_loader(tmp_path):
+    _, found = flown(tmp_path, FUNCTIONS, "--tests", str(own(tmp_path)), arguments=["10"], status=1)
+    assert [(heuristic, finding["title"]) for heuristic, _, finding in found] == [
+        ("own-tests", "Your test test_one_output failed")
+    ]
+    assert "there are more" in found[0][2]["summary"]
+    assert "line 6" in found[0][2]["summary"]
+    assert results_of(tmp_path)["one_batch"]["examples"] == 16
+    assert not (tmp_path / "trained.txt").exists(), "the training itself is not made"
+
+
+def own(folder):
+    path = folder / "mine.py"
+    path.write_text(TESTS)
+    return path
+
+
+def test_a_program_that_dies_in_its_first_step_is_judged_by_what_was_seen(tmp_path):
+    program = TORCH.replace("torch.tensor(data.target[order])", "torch.tensor(data.target[order] + 1)")
+    said, found = flown(tmp_path, program, status=1)
+    assert "IndexError" in said
+    assert found[0][:2] == ("label-range", "from-one")
+
+
+@pytest.mark.parametrize(
+    ("program", "options", "said"),
+    [
+        ("print('hello')\n", (), "trained no model"),
+        ("raise SystemExit(3)\n", (), "ended (3) before it trained a model"),
+        ("import missing_module_of_nobody\n", (), "No module named"),
+        ("this is no program\n", (), "SyntaxError"),
+        (FUNCTIONS, ("--seconds", "0"), "--seconds takes a number"),
+        (FUNCTIONS, ("--memory", "much"), "512M, 8G"),
+        (FUNCTIONS, ("--tests", "nowhere.py"), "no such file of tests"),
+        (FUNCTIONS, ("--select", "nonsense"), "there is no heuristic 'nonsense'"),
+    ],
+)
+def test_what_cannot_be_tested_is_said(program, options, said, tmp_path):
+    printed, _ = flown(tmp_path, program, *options, status=2)
+    assert said in printed
+
+
+def test_a_program_that_is_not_there(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "scram_plugin", "preflight", "nowhere.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "scram: nowhere.py: there is no such program"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x = 1\n", "has no function whose name begins with test_"),
+        ("def test_it(tokenizer): ...\n", "asks for 'tokenizer'"),
+        ("1 / 0\n", "cannot be imported: ZeroDivisionError"),
+    ],
+)
+def test_a_file_of_tests_that_cannot_be_used(text, said, tmp_path):
+    (tmp_path / "mine.py").write_text(text)
+    with pytest.raises(ValueError, match=said):
+        scram_plugin.preflight(object(), [], tests=tmp_path / "mine.py")
+
+
+def test_what_is_no_model_or_no_data(tmp_path):
+    import keras
+    import torch
+
+    with pytest.raises(TypeError, match="model is a str"):
+        scram_plugin.preflight("model", [])
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    with pytest.raises(ValueError, match="not compiled"):
+        scram_plugin.preflight(model, ([[1.0] * 4], [1.0]), log_dir=tmp_path)
+    with pytest.raises(ValueError, match="used up"):
+        scram_plugin.preflight(torch.nn.Linear(4, 1), iter([]), log_dir=tmp_path)
+    with pytest.raises(ValueError, match="8G"):
+        scram_plugin.preflight(torch.nn.Linear(4, 1), [], memory="lots")
