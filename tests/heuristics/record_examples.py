@@ -19,7 +19,7 @@ from scram_plugin.logs.logdir import read
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.plugin import decimate
 from scram_plugin.reviews import plain, review
-from tests.heuristics import test_curves, test_faults, test_torch_faults
+from tests.heuristics import test_curves, test_faults, test_preflight_faults, test_torch_faults
 from tests.paths import DEMO_LOGS, ROOT
 
 OUT = ROOT / "scram_plugin" / "heuristics" / "examples.json"
@@ -45,7 +45,8 @@ def pair(heuristic):
         if heuristic in test_curves.CURVES:
             getattr(test_curves, heuristic.replace("-", "_"))(folder, bad)
         else:
-            cases = [*test_faults.FAULTS.values(), *test_torch_faults.FAULTS.values()]
+            sets = (test_faults, test_torch_faults, test_preflight_faults)
+            cases = [case for cases in sets for case in cases.FAULTS.values()]
             _, _, faulty, twin = next(case for case in cases if case[0] == heuristic)
             (faulty if bad else twin)(folder)
         (run,) = training_runs(read(folder))

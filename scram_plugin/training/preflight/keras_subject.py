@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import itertools
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -57,7 +58,7 @@ class KerasSubject:
         model = self.model
         if self.batches and not model.built:  # as `fit` would; what it draws for the weights, it draws now
             model._symbolic_build(data_batch=(self.batches[0].x, self.batches[0].y, self.batches[0].weights))
-        with same_chance(), same_order(*self._given), _chance_of_keras():
+        with same_chance(), same_order(*self._given), _chance_of_keras(), _quiet():
             before = {name: model.__dict__.get(name) for name in TRACES}
             self._optimizer = before["optimizer"]
             self._start = [(v, np.array(keras.ops.convert_to_numpy(v))) for v in _variables(model)]
@@ -162,6 +163,21 @@ def _fresh(optimizer: Any) -> Any:
     if inner is not None:  # scales the loss for float16
         return keras.optimizers.LossScaleOptimizer(_fresh(inner))
     return type(optimizer).from_config(copy.deepcopy(optimizer.get_config()))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """TensorFlow warns of functions that are made anew for each batch size; here that is meant."""
+
+    def others(record: logging.LogRecord) -> bool:
+        return "retracing" not in record.getMessage()
+
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(others)
+    try:
+        yield
+    finally:
+        logger.removeFilter(others)
 
 
 @contextlib.contextmanager
