@@ -168,7 +168,11 @@ EXPLAINS: dict[str, frozenset[str]] = {
     | _LAYERS
     | {"initial-loss", "unconventional-learning-rate"},
     "unnormalized-inputs": _TESTED | _STANDSTILL | _UNREST | _LAYERS | {"initial-loss"},
-    "unconventional-learning-rate": _TESTED | _STANDSTILL | _UNREST | _LAYERS | {"undertrained"},
+    "unconventional-learning-rate": frozenset({"learning-rate-range", "one-batch"})
+    | _STANDSTILL
+    | _UNREST
+    | _LAYERS
+    | {"undertrained"},
     "high-dropout": _TESTED
     | _STANDSTILL
     | {"validation-better-than-training", "undertrained", "oscillating-loss", "dead-relu"},

@@ -23,7 +23,9 @@ from scram_plugin.training.blocks import BLOCK, SECONDS
 from scram_plugin.training.guarded import guarded, warn
 from scram_plugin.training.keras import fit as keras_fit
 from scram_plugin.training.keras.data_facts import data_facts, validation_rows
+from scram_plugin.training.keras.host_rows import HostRows
 from scram_plugin.training.keras.model_facts import facts, fit_facts
+from scram_plugin.training.keras.steps import step_of
 from scram_plugin.training.looks import Looks
 from scram_plugin.training.process import Clock
 from scram_plugin.training.sampling import EVERY, Thinning, check_every, due
@@ -140,7 +142,7 @@ class SCRAM(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if self.broken:
             return
-        several = self.model.steps_per_execution
+        several = self._model.steps_per_execution  # not `model`: on JAX that brings all weights up to date
         if (
             several > 1 and batch == self._first and batch % several == 0
         ):  # Keras before 3.7 ends an execution with its first batch
@@ -188,38 +190,41 @@ class SCRAM(keras.callbacks.Callback):
 
     def _install(self) -> None:
         """Put the dispatcher in the place of the model's train function, where that is possible."""
-        if keras.backend.backend() != "tensorflow" or self.model.distribute_strategy.num_replicas_in_sync > 1:
-            return
         stale = getattr(self.model.train_function, "scram_plain", None)
         if stale is not None:  # left by a fit that was interrupted
             self.model.train_function = stale
-        from scram_plugin.training.keras.instrumented_step import instrumented
-
-        self._step = instrumented(self.model, self.fail)
+        self._step = step_of(self.model, self.fail)
+        if self._step is None:
+            return
         self._step.begin()
         callback: Any = weakref.proxy(self)
         step, model = self._step, self.model
 
-        def dispatch(iterator: Any) -> Any:
+        def dispatch(*given: Any) -> Any:  # the iterator; on JAX the state before it
+            iterator = given[-1]
             try:
                 expected, callback._expected = callback._expected and not callback.broken, False
             except ReferenceError:
                 expected = False
             if expected:
-                return callback._run(iterator)
+                return callback._run(*given)
             if type(iterator).__module__.startswith("tensorflow"):  # a fit without this callback: leave the model as it was
                 model.train_function = step.plain
-            return step.plain(iterator)  # else `train_on_batch` of another callback
+            return step.plain(*given)  # else `train_on_batch` of another callback
 
         dispatch.scram_plain = self._step.plain  # type: ignore[attr-defined]
         self.model.train_function = dispatch
 
-    def _run(self, iterator: Any) -> Any:
+    def _run(self, *given: Any) -> Any:
         """One call of the train function: measured or only recorded."""
-        step = self._step
+        step, iterator = self._step, given[-1]
         try:
             measuring = self._due()
-            if self.model.steps_per_execution == 1 and hasattr(iterator, "element_spec"):
+            if isinstance(step, HostRows):
+                logs = step.run(measuring, *given)
+                self._row = step.row
+                return logs
+            if self._model.steps_per_execution == 1 and hasattr(iterator, "element_spec"):
                 begin = time.perf_counter()
                 batch = next(iterator)
                 self._clock.waits.append(time.perf_counter() - begin)
@@ -237,7 +242,7 @@ class SCRAM(keras.callbacks.Callback):
 
     def _due(self) -> bool:
         """Whether the next execution is to be measured; never a short last batch, for which all would be compiled again."""
-        at, steps, several = self._session.batches, self.params.get("steps"), self.model.steps_per_execution
+        at, steps, several = self._session.batches, self.params.get("steps"), self._model.steps_per_execution
         if steps is not None and steps > several and at - self._base + several >= steps:
             return False
         if steps is not None and steps <= 2:  # then the first one it is

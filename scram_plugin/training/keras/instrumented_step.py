@@ -28,8 +28,8 @@ import numpy as np
 import tensorflow as tf
 
 from scram_plugin.training.keras import statistics
-from scram_plugin.training.keras.recording import Seen, Watched, shadowed, slots
-from scram_plugin.training.structures import leaves
+from scram_plugin.training.keras.recording import Seen, Watched
+from scram_plugin.training.keras.shadow import shadowed, slots
 
 RING_ROWS = 256
 MAX_HELD = 1 << 10  # values of one example: up to so many, a layer's output is held in memory until the end of the step
@@ -118,17 +118,13 @@ class InstrumentedStep:
 
     def _observe(self, measuring: bool, data: Any, logs: Any, seen: Seen, watched: Watched, before: dict[int, Any]) -> Any:
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
-        tensors = {"x": _numbers("x", x), "y": _numbers("y", y), "y_pred": _numbers("y_pred", seen.y_pred)}
+        given = {"x": x, "y": y, "y_pred": seen.y_pred}
+        tensors = {name: statistics.numbers(name, structure) for name, structure in given.items()}
         if seen.loss is None and isinstance(logs, dict) and "loss" in logs:
             seen.loss = tf.cast(logs["loss"], tf.float32)  # the mean since the epoch began stands in for it
-        row: statistics.Named = [("loss", seen.loss)] if seen.loss is not None else []
-        for name, tensor in tensors["x"] + tensors["y"] + tensors["y_pred"]:
-            row.append((f"{name}/mean", keras.ops.mean(tensor)))
-        for name, tensor in tensors["y"]:
-            row += statistics.bounds(name, tensor)
-        variables = watched.variables()
-        probe = statistics.probe([tf.convert_to_tensor(v) for v in variables]) if variables else None
-        row += [("weights/probe", probe)] if variables else []
+        variables = [tf.convert_to_tensor(v) for v in watched.variables()]
+        row = statistics.row(seen.loss, tensors["x"], tensors["y"], tensors["y_pred"], variables)
+        probe = row[-1][1] if variables else None
         number = tf.identity(self._count)
         self._tripwire(probe, number, tensors, seen, watched)
         self._put(row, number)
@@ -145,7 +141,6 @@ class InstrumentedStep:
     def _in_depth(self, seen: Seen, watched: Watched, before: dict[int, Any]) -> statistics.Named:
         """The statistics of each layer's output (of its first call), of each trained variable, and of its gradient."""
         outputs = {path: tf.cast(statistics.first_examples(calls[0]), tf.float32) for path, calls in seen.layers.items()}
-        detail = statistics.activations(list(outputs.items()), watched.activations)
         # those without a gradient are none of them
         named = [(watched.path(v), before[id(v)], v) for v in watched.variables() if id(v) in before]
         changed = [
@@ -153,13 +148,7 @@ class InstrumentedStep:
             for name, old, new in named
             if name in seen.gradients
         ]
-        detail += statistics.changes(changed)
-        looked_at = [(f"layer/{path}/nonfinite", output) for path, output in outputs.items()]
-        looked_at += [(f"gradient/{n}/nonfinite", g) for n, g, _, _ in changed]
-        looked_at += [(f"weight/{n}/nonfinite", new) for n, _, _, new in changed]
-        detail += _counts(looked_at, detail)
-        rectified = {path: output for path, output in outputs.items() if watched.activations[path] in ("relu", "relu6")}
-        active = {p: statistics.active_units(o) for p, o in rectified.items() if len(o.shape) > 1 and o.shape[-1] is not None}
+        detail, active = statistics.in_depth(outputs, watched.activations, changed, _counts)
         return [*detail, *self._dead(active)] if active else detail
 
     def _dead(self, active: dict[str, Any]) -> statistics.Named:
@@ -307,9 +296,3 @@ def _keep(
 def _small(output: Any) -> bool:
     sizes = output.shape[1:]
     return None not in sizes and math.prod(sizes) <= MAX_HELD
-
-
-def _numbers(prefix: str, structure: Any) -> list[tuple[str, Any]]:
-    flat = leaves(structure)[: statistics.MAX_TENSORS] if structure is not None else []
-    numbers = ((f"{prefix}{i}", statistics.as_numbers(tensor)) for i, tensor in enumerate(flat))
-    return [(name, tensor) for name, tensor in numbers if tensor is not None]

@@ -16,38 +16,8 @@ import keras
 import tensorflow as tf
 
 from scram_plugin.training.keras.model_facts import of_keras
+from scram_plugin.training.keras.shadow import UNSEEN, activation_of, path_in, shadowed
 from scram_plugin.training.structures import leaves
-
-# Not looked at: most only pass on what they get, and what there is to say of it is said of the layer before.
-_UNSEEN = tuple(
-    getattr(keras.layers, name)
-    for name in (
-        *("InputLayer", "Flatten", "Reshape", "Permute", "RepeatVector", "Identity", "Dropout"),
-        *("Add", "Subtract", "Average", "Maximum", "Minimum", "Concatenate"),
-        # TensorFlow computes it together with a ReLU behind it, unless somebody looks in between: other last bits
-        "BatchNormalization",
-        *(
-            f"{kind}{n}D"
-            for kind in ("ZeroPadding", "Cropping", "UpSampling", "SpatialDropout", "MaxPooling")
-            for n in (1, 2, 3)
-        ),
-    )
-    if hasattr(keras.layers, name)
-)
-
-
-@contextlib.contextmanager
-def shadowed(instance: Any, name: str, replacement: Any) -> Iterator[None]:
-    """Set an entry in an instance's `__dict__`, past `__setattr__` (which Keras tracks); put back what was there."""
-    namespace = instance.__dict__
-    before = [namespace[name]] if name in namespace else []
-    namespace[name] = replacement
-    try:
-        yield
-    finally:
-        namespace.pop(name, None)
-        for value in before:
-            namespace[name] = value
 
 
 @dataclass
@@ -89,7 +59,7 @@ class Watched:
 
     def path(self, thing: Any) -> str:
         """The path of a layer or variable within the model."""
-        return (getattr(thing, "path", None) or thing.name).removeprefix(f"{self._model.name}/")
+        return path_in(self._model, thing)
 
     def _step(self, data: Any) -> tuple[Any, dict[str, Any]]:
         self._graph, self._seen = tf.compat.v1.get_default_graph(), Seen()
@@ -107,7 +77,7 @@ class Watched:
 
             shadow(model, "compute_loss", self._compute_loss)
             for layer in {id(layer): layer for layer in model._flatten_layers(include_self=False)}.values():
-                if not isinstance(layer, (keras.Model, *_UNSEEN)):
+                if not isinstance(layer, (keras.Model, *UNSEEN)):
                     shadow(layer, "call", self._call, layer)
             for optimizer in {id(o): o for o in vars(model).values() if isinstance(o, keras.optimizers.Optimizer)}.values():
                 shadow(optimizer, "apply", self._apply, optimizer)
@@ -126,7 +96,7 @@ class Watched:
         output = method(*args, **kwargs)
         found = next((t for t in leaves(output) if tf.is_tensor(t)), None)
         if self._mine(found) and getattr(found, "dtype", tf.int32).is_floating and not self._summed(found):
-            path, activation = self.path(layer), _activation(layer)
+            path, activation = self.path(layer), activation_of(layer)
             self._seen.layers.setdefault(path, []).append(found)
             self.activations[path] = activation
             if not _all_of_keras(layer):
@@ -170,17 +140,3 @@ def _all_of_keras(layer: Any) -> bool:
     """Whether all that a layer computes was written by Keras."""
     activation = getattr(layer, "activation", None)
     return of_keras(layer) and (activation is None or of_keras(activation)) and not isinstance(layer, keras.layers.Lambda)
-
-
-def slots(optimizer: Any, variables: list[Any]) -> list[Any]:
-    """For each variable what the optimizer keeps of its gradients: it is not finite from a gradient on that was not."""
-    base = getattr(optimizer, "inner_optimizer", None) or optimizer
-    names = ("_momentums", "momentums", "_velocities", "_accumulators", "_m")
-    kept: list[Any] = next((found for name in names if (found := getattr(base, name, None))), [])
-    return kept if len(kept) == len(variables) else []
-
-
-def _activation(layer: Any) -> str | None:
-    if isinstance(layer, keras.layers.ReLU):
-        return "relu" if layer.negative_slope == 0 and layer.threshold == 0 else None
-    return getattr(getattr(layer, "activation", None), "__name__", None)

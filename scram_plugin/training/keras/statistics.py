@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from keras import ops
 
 from scram_plugin.schema import MAX_CHANNELS
+from scram_plugin.training.structures import leaves
 
 Named = list[tuple[str | list[str], Any]]
 Tensors = list[tuple[str, Any]]  # (name, array of numbers)
@@ -117,9 +118,44 @@ def activations(named: Tensors, kinds: Mapping[str, str | None]) -> Named:
     return found
 
 
+def in_depth(
+    outputs: Mapping[str, Any],
+    kinds: Mapping[str, str | None],
+    changed: list[tuple[str, Any, Any, Any]],
+    counts: Callable[[Tensors, Named], Named],
+) -> tuple[Named, dict[str, Any]]:
+    """The statistics of each layer's output and of each trained variable (see `activations`, `changes`), and which units of
+    layers with ReLU were active. `counts(tensors, totals)` gives how many values of each tensor are not finite."""
+    detail = activations(list(outputs.items()), kinds) + changes(changed)
+    looked_at = [(f"layer/{path}/nonfinite", output) for path, output in outputs.items()]
+    looked_at += [(f"gradient/{name}/nonfinite", gradient) for name, gradient, _, _ in changed]
+    looked_at += [(f"weight/{name}/nonfinite", new) for name, _, _, new in changed]
+    detail += counts(looked_at, detail)
+    rectified = {path: output for path, output in outputs.items() if kinds.get(path) in ("relu", "relu6")}
+    active = {p: active_units(o) for p, o in rectified.items() if len(o.shape) > 1 and o.shape[-1] is not None}
+    return detail, active
+
+
 def active_units(output: Any) -> Any:
     """Of each unit (entry of the last axis), whether its output is not 0 for any example or place; shape (units,)."""
     return ops.any(ops.not_equal(output, 0.0), axis=tuple(range(len(output.shape) - 1)))
+
+
+def numbers(prefix: str, structure: Any) -> Tensors:
+    """The tensors of numbers in a structure, with their names: ``x0``, ``x1``."""
+    flat = leaves(structure)[:MAX_TENSORS] if structure is not None else []
+    found = ((f"{prefix}{i}", as_numbers(tensor)) for i, tensor in enumerate(flat))
+    return [(name, tensor) for name, tensor in found if tensor is not None]
+
+
+def row(loss: Any, x: Tensors, y: Tensors, y_pred: Tensors, variables: list[Any]) -> Named:
+    """What is recorded of every step: the loss, means, bounds of the targets, and the probe of the weights after it."""
+    found: Named = [("loss", loss)] if loss is not None else []
+    for name, tensor in (*x, *y, *y_pred):
+        found.append((f"{name}/mean", ops.mean(tensor)))
+    for name, tensor in y:
+        found += bounds(name, tensor)
+    return [*found, ("weights/probe", probe(variables))] if variables else found
 
 
 def tensors(x: Tensors, y: Tensors, y_pred: Tensors) -> Named:

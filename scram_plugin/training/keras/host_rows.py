@@ -1,0 +1,66 @@
+"""Rows that come out of each step, kept until a block of them is written: for backends that hold no ring of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from scram_plugin.training.keras import statistics
+
+SEEN_IN = 8.0  # measured batches, at most, in which a unit must have been active once
+
+
+class HostRows:
+    """What `InstrumentedStep` gives on TensorFlow: `columns`, `take`, `origin`; and the `row` of the step measured last."""
+
+    run: Callable[..., Any]  # one step, measured or not, and what the train function is given
+
+    def __init__(self) -> None:
+        self.columns: tuple[str, ...] = ()  # of the recorded rows
+        self.measured_columns: tuple[str, ...] = ()
+        self.row: Any = None
+        self._rows: list[Any] = []
+        self._taken = 0  # rows, since the fit began
+        self._flaws: tuple[int, tuple[str, ...], np.ndarray] | None = None
+        self._ages: dict[str, np.ndarray] = {}  # of each unit with a ReLU: measured batches since it was active
+        self._measured = 0.0
+
+    def begin(self) -> None:
+        """A fit begins: rows and findings of an earlier one are nothing of it."""
+        self._rows, self._taken, self._flaws, self.row = [], 0, None, None
+
+    def add(self, columns: tuple[str, ...], values: Any) -> None:
+        """The row of the next step; `values` may still be computed."""
+        if self.columns and columns != self.columns:
+            raise ValueError("the structure of the data changed between batches")
+        self.columns = columns
+        self._rows.append(values)
+
+    def take(self, most: int | None = None) -> np.ndarray:
+        """The next rows recorded, shape (batches, columns): all, or `most` of them."""
+        rows, self._rows = self._rows[:most], self._rows[most:] if most is not None else []
+        self._taken += len(rows)
+        if not rows:
+            return np.zeros((0, len(self.columns)), np.float32)
+        return np.stack([np.asarray(keras.ops.convert_to_numpy(row), np.float32) for row in rows])
+
+    def origin(self) -> tuple[int, tuple[str, ...], np.ndarray] | None:
+        """Where the first value that is not finite came up: how many rows before the next one to `take`, columns, values."""
+        if self._flaws is None:
+            return None
+        number, columns, values = self._flaws
+        return self._taken - number, columns, values
+
+    def dead(self, active: dict[str, Any]) -> statistics.Named:
+        """The fraction of a layer's units that were active in none of the last measured batches, at most `SEEN_IN`."""
+        self._measured += 1.0
+        found: statistics.Named = []
+        for path, units in active.items():
+            now = np.asarray(keras.ops.convert_to_numpy(units))
+            before = self._ages.get(path, np.zeros(len(now), np.float32))
+            self._ages[path] = ages = np.where(now, 0.0, before + 1.0).astype(np.float32)
+            found.append((f"layer/{path}/dead", float((ages >= min(self._measured, SEEN_IN)).mean())))
+        return found

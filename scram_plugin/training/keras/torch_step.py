@@ -1,0 +1,172 @@
+"""Steps of a Keras model on PyTorch: plain Python, of which methods are shadowed while a step runs."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import torch
+
+from scram_plugin.training.keras import statistics
+from scram_plugin.training.keras.host_rows import HostRows
+from scram_plugin.training.keras.shadow import UNSEEN, activation_of, path_in, shadowed, slots
+from scram_plugin.training.structures import leaves
+
+
+class TorchStep(HostRows):
+    """Runs a model's own train function, and takes out of it what is recorded. The step itself is computed as without it."""
+
+    def __init__(self, model: keras.Model, on_error: Callable[[Exception], None]) -> None:
+        super().__init__()
+        self.model, self.on_error = model, on_error
+        self.plain = model.train_function
+        self._number = 0
+        self._x: Any = None
+        self._forward: statistics.Tensors | None = None  # what went through a step whose loss is not finite
+        self._loss: torch.Tensor | None = None
+        self._y_pred: Any = None
+        self._layers: dict[str, torch.Tensor] = {}
+        self._kinds: dict[str, str | None] = {}
+        self._changed: list[tuple[Any, torch.Tensor, torch.Tensor]] = []  # variable, its gradient, its values before
+        self._applied: list[tuple[Any, list[Any]]] = []
+
+    def run(self, measuring: bool, data: Any) -> Any:
+        """One step; what the model's own train function gives."""
+        self._loss = self._y_pred = self.row = None
+        self._layers, self._changed, self._applied = {}, [], []
+        batch = data[0] if isinstance(data, list | tuple) else data
+        self._x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
+        with self._watching(measuring):
+            logs = self.plain(data)
+        try:
+            with torch.no_grad():
+                self._observe(measuring, y)
+        except Exception as error:  # whatever cannot be measured must not cost the step
+            self.on_error(error)
+        return logs
+
+    @contextlib.contextmanager
+    def _watching(self, measuring: bool) -> Iterator[None]:
+        model = self.model
+        with contextlib.ExitStack() as stack:
+
+            def shadow(instance: Any, name: str, wrapper: Callable[..., Any], *given: Any) -> None:
+                stack.enter_context(shadowed(instance, name, functools.partial(wrapper, getattr(instance, name), *given)))
+
+            shadow(model, "compute_loss", self._compute_loss)
+            shadow(model.optimizer, "apply", self._apply, model.optimizer, measuring)
+            if measuring:
+                for layer in self._seen_layers():
+                    shadow(layer, "call", self._call, layer)
+            yield
+
+    def _seen_layers(self) -> list[Any]:
+        layers = {id(layer): layer for layer in self.model._flatten_layers(include_self=False)}
+        return [layer for layer in layers.values() if not isinstance(layer, (keras.Model, *UNSEEN))]
+
+    def _compute_loss(self, method: Any, *args: Any, **kwargs: Any) -> Any:
+        loss = method(*args, **kwargs)
+        if self._loss is None and isinstance(loss, torch.Tensor):
+            self._loss = loss.detach()
+        self._y_pred = kwargs.get("y_pred", args[2] if len(args) > 2 else None)
+        return loss
+
+    def _call(self, method: Any, layer: Any, *args: Any, **kwargs: Any) -> Any:
+        output = method(*args, **kwargs)
+        found = next((t for t in leaves(output) if isinstance(t, torch.Tensor)), None)
+        path = path_in(self.model, layer)
+        if found is not None and found.is_floating_point() and path not in self._layers:
+            # a layer behind this one may change it in its place
+            self._layers[path] = statistics.first_examples(found.detach()).float().clone()
+            self._kinds[path] = activation_of(layer)
+        return output
+
+    def _apply(
+        self, method: Any, optimizer: Any, measuring: bool, grads: Any, trainable_variables: Any = None, **kw: Any
+    ) -> Any:
+        grads = list(grads)
+        variables = list(optimizer._trainable_variables if trainable_variables is None else trainable_variables)
+        both = [(v, g) for v, g in zip(variables, grads, strict=True) if g is not None and "float" in str(v.dtype)]
+        self._applied.append((optimizer, [v for v, _ in both]))
+        try:
+            if self._flaws is None and self._forward is None and not _finite(self._loss):
+                self._look_through()  # before the weights are lost, too
+        except Exception as error:
+            self.on_error(error)
+        if measuring:
+            scale = getattr(optimizer, "dynamic_scale", None)
+            factor = float(scale.value) if scale is not None else float(getattr(optimizer, "loss_scale_factor", None) or 1.0)
+            for variable, gradient in both:
+                dense = gradient.to_dense() if gradient.is_sparse else gradient
+                before = statistics.sampled(variable.value.detach()).clone()
+                self._changed.append((variable, dense.detach().float() / factor, before))
+        return method(grads, trainable_variables, **kw)
+
+    def _observe(self, measuring: bool, y: Any) -> None:
+        given = {"x": self._x, "y": y, "y_pred": self._y_pred}
+        tensors = {
+            name: statistics.numbers(name, keras.tree.map_structure(_detached, structure)) for name, structure in given.items()
+        }
+        variables = [v.value.detach() for _, applied in self._applied for v in applied]
+        columns, values = statistics.flatten(
+            statistics.row(self._loss, tensors["x"], tensors["y"], tensors["y_pred"], variables)
+        )
+        self.add(columns, values)
+        if self._flaws is None and values.device.type == "cpu" and not bool(torch.isfinite(values[[0, -1]]).all()):
+            self._trace(tensors)
+        self._number += 1
+        if measuring:
+            detail = statistics.tensors(tensors["x"], tensors["y"], tensors["y_pred"])
+            changed = [(path_in(self.model, v), g, old, v.value.detach().float()) for v, g, old in self._changed]
+            found, active = statistics.in_depth(self._layers, self._kinds, changed, _counts)
+            detail += [*found, *self.dead(active)]
+            detail.append(("learning_rate", keras.ops.convert_to_tensor(self.model.optimizer.learning_rate)))
+            self.measured_columns, self.row = statistics.flatten(detail)
+
+    def _look_through(self) -> None:
+        """The layers are asked once more, as in a validation, so that nothing of the training is changed."""
+        measured, kinds = self._layers, dict(self._kinds)
+        self._layers = {}
+        with contextlib.ExitStack() as stack, torch.no_grad():
+            for layer in self._seen_layers():
+                stack.enter_context(shadowed(layer, "call", functools.partial(self._call, layer.call, layer)))
+            self.model(self._x, training=False)
+        self._forward = [(f"layer/{path}", output) for path, output in self._layers.items()]
+        self._layers, self._kinds = measured, kinds
+
+    def _trace(self, tensors: dict[str, statistics.Tensors]) -> None:
+        """Where the first value that is not finite came up."""
+        named = [*tensors["x"], *tensors["y"]]
+        if self._forward is not None:
+            named += [*self._forward, *tensors["y_pred"], ("loss", self._loss)]
+        for optimizer, variables in self._applied:
+            for variable, slot in zip(variables, slots(optimizer, variables), strict=False):
+                named.append((f"gradient/{path_in(self.model, variable)}", slot.value))
+            named += [(f"weight/{path_in(self.model, v)}", v.value) for v in variables]
+        arrays = [(name, np.asarray(keras.ops.convert_to_numpy(tensor))) for name, tensor in named]
+        self._flaws, self._forward = (self._number, *statistics.flaws(arrays)), None
+
+    def begin(self) -> None:
+        super().begin()
+        self._number, self._forward = 0, None
+
+
+def _finite(loss: torch.Tensor | None) -> bool:
+    """Whether it is; of another device it is not asked, since that would wait for it."""
+    return loss is None or loss.device.type != "cpu" or bool(torch.isfinite(loss).all())
+
+
+def _detached(leaf: Any) -> Any:
+    return leaf.detach() if isinstance(leaf, torch.Tensor) else leaf
+
+
+def _counts(named: statistics.Tensors, totals: statistics.Named) -> statistics.Named:
+    """How many values of each tensor are not finite: counted only if one of the totals over them is not."""
+    if not named:
+        return []
+    finite = bool(torch.isfinite(statistics.flatten(totals)[1]).all())
+    return [(name, 0.0 if finite else statistics.nonfinite(tensor)) for name, tensor in named]
