@@ -29,8 +29,7 @@ class TransformersSCRAM(TrainerCallback):
         optimizer = kwargs.get("optimizer")
         optimizer = getattr(optimizer, "optimizer", optimizer)  # what accelerate wraps
         log_dir = self.log_dir or os.path.join(args.output_dir or ".", "scram")
-        if state.is_world_process_zero:
-            self._watch = Watch(kwargs["model"], optimizer, log_dir=log_dir, **self.options)
+        self._watch = Watch(kwargs["model"], optimizer, log_dir=log_dir, **self.options)
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         metrics = kwargs.get("metrics") or {}

@@ -30,6 +30,7 @@ from scram_plugin.training.torch.graph import Loss
 from scram_plugin.training.torch.model_facts import facts
 from scram_plugin.training.torch.owner import Flow
 from scram_plugin.training.torch.recording import Recorder
+from scram_plugin.training.torch.replicas import first, replicas, writer
 
 PARTS = 8  # batches of validation data that are measured
 
@@ -84,7 +85,9 @@ class Watch:
         if every is not None:
             check_every(every)
         self.log_dir, self.every, self.optimizers = os.fspath(log_dir), every, optimizers
-        self._looks = Looks(self.log_dir, print_findings, stop_on, on_finding)
+        # where several processes train together, one of them tells
+        telling = (print_findings, stop_on, on_finding) if first() else (False, None, None)
+        self._looks = Looks(self.log_dir, *telling)
         self._looks.begin()
         self.broken = self.should_stop = False
         self._session = session(model, self.log_dir)
@@ -103,10 +106,11 @@ class Watch:
         self.facts: dict[str, Any] = {}  # of what was built; empty until the first step
         frame = call_site.user_frame(sys._getframe())
         self._source = call_site.source(frame, loop.roles) if source and frame is not None else None
-        self._writer: SummaryWriter | None = SummaryWriter(self.log_dir, lambda: None, self.fail)
+        self._writer: SummaryWriter | None = writer(self.log_dir, self.fail)
         self.recorder: Recorder | None = None
         try:
-            self.recorder = Recorder(model, optimizers, every, self, parts)
+            # in several processes the same steps have to be measured
+            self.recorder = Recorder(model, optimizers, every or (EVERY if replicas() > 1 else None), self, parts)
         except Exception as error:
             self.fail(error)
         atexit.register(self._exit)
@@ -157,6 +161,8 @@ class Watch:
         fit: dict[str, Any] = {"every": self.every or EVERY}
         if self._training is not None:
             fit |= self._training.facts()
+        if replicas() > 1:
+            fit["replicas"] = replicas()
         x = statistics.numbers("x", inputs)
         if not fit.get("batch_size") and x:
             fit["batch_size"] = len(x[0][1])
