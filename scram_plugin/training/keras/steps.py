@@ -13,7 +13,11 @@ def step_of(model: keras.Model, on_error: Callable[[Exception], None]) -> Any:
     backend = keras.backend.backend()
     if backend == "tensorflow":
         if model.distribute_strategy.num_replicas_in_sync > 1:
-            return None
+            if model.steps_per_execution > 1 or not hasattr(model, "_make_function"):  # Keras before 3.7
+                return None
+            from scram_plugin.training.keras.mirrored_step import MirroredStep
+
+            return MirroredStep(model, on_error)
         from scram_plugin.training.keras.instrumented_step import instrumented
 
         return instrumented(model, on_error)

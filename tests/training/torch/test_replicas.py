@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import scram_plugin
-from scram_plugin.training.torch.replicas import merge
+from scram_plugin.training.merging import merge
 from tests.paths import ROOT, environment
 
 PROGRAM = """

@@ -1,0 +1,173 @@
+"""Steps of a Keras model that several replicas make together (`tf.distribute.MirroredStrategy`): one row of all of them.
+
+Each replica's step is traced in a thread of its own. While that happens, methods of the model are shadowed, and what they see
+is kept by its thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from scram_plugin.training.keras import statistics
+from scram_plugin.training.keras.host_rows import HostRows
+from scram_plugin.training.keras.shadow import UNSEEN, activation_of, path_in, shadowed
+from scram_plugin.training.merging import merge
+from scram_plugin.training.structures import leaves
+
+
+class Seen:
+    """What one replica's step computes."""
+
+    def __init__(self) -> None:
+        self.loss: Any = None
+        self.y_pred: Any = None
+        self.layers: dict[str, Any] = {}
+        self.gradients: dict[str, Any] = {}
+
+
+class MirroredStep(HostRows):
+    """Runs train functions that Keras builds from the model's own `train_step`, with what is recorded as a further log."""
+
+    key = "__scram__"
+
+    def __init__(self, model: keras.Model, on_error: Callable[[Exception], None]) -> None:
+        super().__init__()
+        self.model, self.on_error = model, on_error
+        self.plain = model.train_function
+        self._functions: dict[bool, Any] = {}
+        self._seen: dict[Any, Seen] = defaultdict(Seen)
+        self._kinds: dict[str, str | None] = {}
+        self._names: dict[bool, tuple[str, ...]] = {}
+        self._details: tuple[str, ...] = ()
+
+    def run(self, measuring: bool, iterator: Any) -> Any:
+        """One step; what the model's own train function gives."""
+        self.row = None
+        if measuring not in self._functions:
+            self._functions[measuring] = self._built(measuring)
+        with self._watching(measuring):
+            logs = self._functions[measuring](iterator)
+        if isinstance(logs, dict) and self.key in logs:
+            logs = dict(logs)
+            try:
+                mean = np.asarray(logs.pop(self.key))
+                self._take_in(measuring, mean * np.float32(len(mean)))
+            except Exception as error:  # whatever cannot be recorded must not cost the step
+                self.on_error(error)
+        return logs
+
+    def _take_in(self, measuring: bool, gathered: np.ndarray) -> None:
+        names = self._names[measuring]
+        self.add(names, merge(names, gathered[:, : len(names)]))
+        if measuring:
+            self.measured_columns = self._details
+            self.row = merge(self._details, gathered[:, len(names) :])
+
+    def _built(self, measuring: bool) -> Any:
+        model = self.model
+        now, step = model.train_function, functools.partial(self._train_step, model.train_step, measuring)
+        with shadowed(model, "train_step", step):
+            try:
+                model.make_train_function(force=True)
+                return model.train_function
+            finally:
+                model.train_function = now
+
+    def _train_step(self, train_step: Any, measuring: bool, data: Any) -> Any:
+        """Python runs this only while it is traced, once for each replica."""
+        context = tf.distribute.get_replica_context()
+        trained = [v for v in self.model.trainable_variables if "float" in str(v.dtype)]
+        before = [tf.identity(statistics.sampled(tf.convert_to_tensor(v))) for v in trained] if measuring else []
+        self._seen.pop(threading.get_ident(), None)
+        logs = train_step(data)
+        seen = self._seen[threading.get_ident()]
+        try:
+            x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
+            given = {"x": x, "y": y, "y_pred": seen.y_pred}
+            tensors = {name: statistics.numbers(name, structure) for name, structure in given.items()}
+            row = statistics.row(
+                seen.loss, tensors["x"], tensors["y"], tensors["y_pred"], [tf.convert_to_tensor(v) for v in trained]
+            )
+            self._names[measuring], values = statistics.flatten(row)
+            if measuring:
+                detail = statistics.tensors(tensors["x"], tensors["y"], tensors["y_pred"])
+                detail += self._in_depth(seen, trained, before)
+                self._details, more = statistics.flatten([*detail, ("learning_rate", self.model.optimizer.learning_rate)])
+                values = tf.concat([values, more], 0)
+            # A row for each replica, of which this one fills its own: Keras makes the mean of what replicas give, and no
+            # communication is needed that the training has not got.
+            shape = [context.num_replicas_in_sync, values.shape[0]]
+            return {**logs, self.key: tf.scatter_nd([[context.replica_id_in_sync_group]], values[None], shape)}
+        except Exception as error:
+            self.on_error(error)
+            return logs
+
+    def _in_depth(self, seen: Seen, trained: list[Any], before: list[Any]) -> statistics.Named:
+        """Of layers and variables; gradients are those of the replica, before they are brought together."""
+        outputs = {path: tf.cast(statistics.first_examples(t), tf.float32) for path, t in seen.layers.items()}
+        paths = [path_in(self.model, v) for v in trained]
+        changed = [
+            (path, seen.gradients[path], old, tf.cast(tf.convert_to_tensor(v), tf.float32))
+            for path, old, v in zip(paths, before, trained, strict=True)
+            if path in seen.gradients
+        ]
+        found, _ = statistics.in_depth(outputs, self._kinds, changed, _counts)
+        return found
+
+    # ---- what is shadowed while a step is traced
+
+    @contextlib.contextmanager
+    def _watching(self, measuring: bool) -> Iterator[None]:
+        model = self.model
+        with contextlib.ExitStack() as stack:
+
+            def shadow(instance: Any, name: str, wrapper: Callable[..., Any], *given: Any) -> None:
+                stack.enter_context(shadowed(instance, name, functools.partial(wrapper, getattr(instance, name), *given)))
+
+            shadow(model, "compute_loss", self._compute_loss)
+            if measuring:
+                shadow(model.optimizer, "apply", self._apply, model.optimizer)
+                for layer in {id(layer): layer for layer in model._flatten_layers(include_self=False)}.values():
+                    if not isinstance(layer, (keras.Model, *UNSEEN)):
+                        shadow(layer, "call", self._call, layer)
+            yield
+
+    def _compute_loss(self, method: Any, *args: Any, **kwargs: Any) -> Any:
+        loss = method(*args, **kwargs)
+        seen = self._seen[threading.get_ident()]
+        if seen.loss is None:
+            seen.loss, seen.y_pred = tf.cast(loss, tf.float32), kwargs.get("y_pred", args[2] if len(args) > 2 else None)
+        return loss
+
+    def _call(self, method: Any, layer: Any, *args: Any, **kwargs: Any) -> Any:
+        output = method(*args, **kwargs)
+        found = next((t for t in leaves(output) if tf.is_tensor(t)), None)
+        # a sum is made one with a sum behind it, unless somebody looks in between
+        if found is not None and found.dtype.is_floating and found.op.type not in ("Add", "AddV2", "AddN"):
+            path = path_in(self.model, layer)
+            self._seen[threading.get_ident()].layers.setdefault(path, found)
+            self._kinds[path] = activation_of(layer)
+        return output
+
+    def _apply(self, method: Any, optimizer: Any, grads: Any, trainable_variables: Any = None, **kwargs: Any) -> Any:
+        grads = list(grads)
+        variables = list(optimizer._trainable_variables if trainable_variables is None else trainable_variables)
+        for variable, gradient in zip(variables, grads, strict=True):
+            if gradient is not None and "float" in str(variable.dtype):
+                dense = tf.cast(tf.convert_to_tensor(gradient), tf.float32)
+                self._seen[threading.get_ident()].gradients[path_in(self.model, variable)] = dense
+        return method(grads, trainable_variables, **kwargs)
+
+
+def _counts(named: statistics.Tensors, totals: statistics.Named) -> statistics.Named:
+    """How many values of each tensor are not finite."""
+    return [(name, statistics.nonfinite(tensor)) for name, tensor in named]
