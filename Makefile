@@ -64,6 +64,7 @@ check: install $(VENV)/tested
 # What watching costs the training, beside a plain run and what else people use.
 bench bench-overhead: install $(VENV)/tested
 	$(BIN)/python -m tests.benchmarks.overhead
+	$(BIN)/python -m tests.benchmarks.overhead_torch
 
 # Faults inoculated into healthy programs: found, named, repaired?
 bench-faults: install $(VENV)/tested
