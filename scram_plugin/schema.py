@@ -35,6 +35,9 @@ the step), in the order in which data flow.
 ``process``, a row now and then: ``step_seconds`` and ``wait_seconds`` (medians since the last row, of a step and of the time
 for which the training waited for its next batch), ``memory``, ``device_memory``, ``device_peak`` (MiB).
 
+``one_batch`` and ``rates``, of a preflight: ``loss`` of each step in which one batch was to be learned by heart; ``rate`` and
+``loss`` of each step of the learning-rate range test. What the other tests found stands in the facts, under ``preflight``.
+
 ``validation``, rows for parts of the validation data, once a fit: as ``statistics``, of inputs and targets alone.
 """
 

@@ -211,6 +211,8 @@ class TrainingRun:
     def notes(self) -> list[str]:
         """What the reader of a review should know of how this run was read."""
         notes = []
+        if self.facts.get("preflight"):
+            notes.append("A preflight: a short training, and tests of the model, made before the training itself.")
         if self.ended not in (None, "finished", "stopped"):
             notes.append(f"The last training did not end by itself: {self.ended}.")
         crowded = [name for name in self.tensorboard_runs if len(self._logs[name]) > MOST_TAGS]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,6 +15,7 @@ import numpy as np
 from keras.src.backend.common import global_state
 
 from scram_plugin.training.keras.model_facts import of_keras
+from scram_plugin.training.keras.shadow import shadowed
 from scram_plugin.training.preflight.keras_data import Source
 from scram_plugin.training.preflight.subject import Batch, same_chance, same_order
 from scram_plugin.training.structures import leaves
@@ -46,7 +48,8 @@ class KerasSubject:
         self._given = [source.given for source in (training, validation) if source is not None]
         with same_chance(), same_order(*self._given):
             self.batches: Sequence[Batch] = list(itertools.islice(training, FIRST))
-        rate = model.optimizer._learning_rate
+        inner = getattr(model.optimizer, "inner_optimizer", None) or model.optimizer  # where it scales the loss
+        rate = inner._learning_rate
         schedule = isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
         self.rate: float | None = None if schedule else float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
         self._start: list[tuple[Any, np.ndarray]] = []
@@ -63,8 +66,9 @@ class KerasSubject:
             self._optimizer = before["optimizer"]
             self._start = [(v, np.array(keras.ops.convert_to_numpy(v))) for v in _variables(model)]
             try:
-                self.reset(True)
-                yield
+                with shadowed(model, "train_step", functools.partial(_as_fit_does, model.train_step)):
+                    self.reset(True)
+                    yield
             finally:
                 for variable, value in self._start:
                     variable.assign(value)
@@ -150,6 +154,12 @@ class KerasSubject:
             self.source.fit(self.model, steps, self.validation, [callback])
         finally:
             self.facts = callback.facts
+
+
+def _as_fit_does(train_step: Callable[..., Any], *given: Any) -> Any:
+    """A train step of the user's own may expect two parts, where `train_on_batch` gives three."""
+    *state, data = given
+    return train_step(*state, keras.utils.pack_x_y_sample_weight(*keras.utils.unpack_x_y_sample_weight(data)))
 
 
 def _variables(model: keras.Model) -> list[Any]:

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import scram_plugin
 from tests.heuristics.trainings import IMAGES, LABELS
+from tests.training.keras.models import OwnStep
 
 X, Y = IMAGES[:480], LABELS[:480]
 
@@ -90,7 +91,7 @@ def keras_training(make, data, path):
 
 
 @pytest.mark.parametrize("data", [arrays, dataset, numbered, loaded])
-@pytest.mark.parametrize("make", [functional, Subclassed])
+@pytest.mark.parametrize("make", [functional, Subclassed, OwnStep])
 def test_keras(make, data, tmp_path):
     plain, flown = keras_training(make, data, None), keras_training(make, data, tmp_path)
     assert plain[0] == flown[0]
