@@ -22,10 +22,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if not names:
         raise NotChecked("no statistics of the inputs were logged", HOW)
     for name in names:
-        yield from _judge(run, name, int(options["least"]))
+        yield from _judge(run, name, int(options["least"]), len(names) > 1)
 
 
-def _judge(run: TrainingRun, name: str, least: int) -> Iterable[Finding]:
+def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iterable[Finding]:
     spread, mean, low, high = (run.statistic(schema.STATISTICS, f"{name}/{which}") for which in ("std", "mean", "min", "max"))
     if spread is None or mean is None or low is None or high is None:
         return
@@ -42,6 +42,8 @@ def _judge(run: TrainingRun, name: str, least: int) -> Iterable[Finding]:
                 features[int(column.rpartition("/")[2])] = bool(still and value not in (lowest, highest))
     constant = [feature for feature, still in features.items() if still]
     whole = lowest == highest
+    if whole and beside_others and lowest in (0.0, 1.0):
+        return  # a mask, or the number of a segment: the same wherever all texts are of one length
     # the same batch again and again: its mean is the same in every digit, though its values differ
     several = (run.facts.get("fit", {}).get("steps") or 2) > 1  # else a batch is all of the data
     repeated = (

@@ -18,6 +18,7 @@ from scram_plugin.heuristics.words import place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
+IGNORED = -100.0  # the label that PyTorch's cross-entropy leaves out, unless it is told another (`ignore_index`)
 DISTANCES = ("MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh")
 
 
@@ -37,6 +38,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if counts and not _several(run):  # of all labels, not only of those that were come by
         classes = np.flatnonzero(counts)
         least, most = min(least, float(classes[0])), max(most, float(classes[-1]))
+    if run.framework_of_facts == "torch" and "Categorical" in loss and least == IGNORED and most >= 0:
+        least = 0.0  # what the others begin with is not known
     judged = _broadcast(run) or _judge(run, loss, units, least, most) or _several_at_once(run, loss)
     if judged is None:
         return
