@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from scram_plugin.errors import BadOption
@@ -59,16 +60,13 @@ def preflight(
     own = _own(tests)
     from scram_plugin.training.preflight.flight import STEPS, fly
 
-    watched: Callable[[], None]
     if keras is not None and isinstance(model, keras.Model):
         from scram_plugin.training.preflight import keras_data
         from scram_plugin.training.preflight.keras_subject import KerasSubject
 
         training = keras_data.Source(data, batch_size=batch_size)
         subject: Any = KerasSubject(model, training, None if validation is None else keras_data.Source(validation))
-
-        def watched() -> None:
-            subject.watched(log_dir, STEPS, source)
+        watched = partial(subject.watched, log_dir, STEPS, source)
     elif torch is not None and isinstance(model, torch.nn.Module):
         from scram_plugin.training.preflight import torch_data
         from scram_plugin.training.preflight.torch_subject import TorchSubject
@@ -77,9 +75,7 @@ def preflight(
         subject = TorchSubject(
             model, optimizer, loss, batches, None if validation is None else torch_data.Source(validation, batch_size)
         )
-
-        def watched() -> None:
-            subject.watched(log_dir, STEPS, seconds / 2, source)
+        watched = partial(subject.watched, log_dir, STEPS, seconds / 2, source)
     else:
         raise TypeError(f"model is a {type(model).__name__}: give a compiled keras.Model or a torch.nn.Module")
     fly(subject, log_dir, seconds, budget, own, watched)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 EVERY = 50  # the usual sampling: every 50th batch costs less than the noise of timing (see `make bench`)
+SEEN_IN = 8.0  # measured batches, at most, in which a unit must have been active once
 ROWS = 256  # written before they are thinned, and then before they are thinned by twice as much
 
 

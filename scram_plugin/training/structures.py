@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
@@ -12,3 +13,14 @@ def leaves(structure: Any) -> list[Any]:
     if isinstance(structure, (list, tuple)):
         return [leaf for part in structure for leaf in leaves(part)]
     return [structure]
+
+
+def mapped(structure: Any, function: Callable[[Any], Any]) -> Any:
+    """The same structure of what `function` makes of each leaf, which are taken in the order of `leaves`."""
+    if isinstance(structure, Mapping):
+        made = {key: mapped(structure[key], function) for key in sorted(structure, key=str)}
+        return {key: made[key] for key in structure}
+    if isinstance(structure, (list, tuple)):
+        parts = [mapped(part, function) for part in structure]
+        return tuple(parts) if type(structure) is tuple else parts
+    return function(structure)

@@ -227,11 +227,8 @@ def of_framework(name: str, arguments: argparse.Namespace, pool: ThreadPoolExecu
     for (seed, program), (control, alarmed, passed) in zip(trained, outcomes, strict=True):
         alarms += [f"{program.name} {seed}: {alarm}" for alarm in alarmed[:1]]
         passing += [f"{program.name} {seed}: {alarm}" for alarm in passed[:1]]
-        for number, kind in enumerate(known_kinds):
-            if program.name in kind.programs and (arguments.kinds is None or kind.name in arguments.kinds):
-                source = kind.apply(np.random.default_rng([seed, number]), program.source(seed))
-                if source is not None and source != program.source(seed):
-                    waiting.append(pool.submit(judge, kind, program, seed, source, control))
+        for kind, source in kinds.inoculated(known_kinds, program, seed, arguments.kinds):
+            waiting.append(pool.submit(judge, kind, program, seed, source, control))
     for number, future in enumerate(as_completed(waiting), 1):
         entries.append(entry := {"framework": name, **future.result()})
         said = f"{entry['first']}, epoch {entry['epoch']}, repaired: {entry['repaired']}"

@@ -21,6 +21,8 @@ import time
 
 import numpy as np
 
+from tests.benchmarks import ratios
+
 WARM = 400  # steps before anything is timed: from then on SCRAM's pace is that of the rest of a training
 STRETCHES = 5  # of a round
 # shape of an example, batch size, steps of a stretch, rounds
@@ -128,15 +130,7 @@ def steady(name, rounds):
         pipes[configuration].send(0)
     for process in processes:
         process.join(30)
-    of_rounds = {c: np.array(s).reshape(-1, STRETCHES, 2).mean(axis=1) for c, s in found.items()}
-    plain = (of_rounds["plain"] + of_rounds["plain again"]) / 2
-    size = f"{len(plain)} rounds of {STRETCHES * steps} steps"
-    print(f"\n{name} net, batch {batch}: {1e3 * np.median(plain[:, 0]):.2f} ms a step, {size}")
-    print(f"  {'':34}{'processor time':>22}{'wall time':>18}")
-    for configuration, seconds in of_rounds.items():
-        ratio = seconds / plain
-        low, middle, high = np.quantile(ratio[:, 1], (0.25, 0.5, 0.75))
-        print(f"  {configuration:34}{middle:8.3f} ({low:.2f}-{high:.2f}){np.median(ratio[:, 0]):18.3f}", flush=True)
+    ratios.of_turns(name, batch, steps, STRETCHES, found)
 
 
 def main():

@@ -21,10 +21,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tests.benchmarks.faults import SETS, is_right
-from tests.faults.kinds import Kind
+from tests.faults.kinds import Kind, inoculated
 from tests.faults.programs import Program
 from tests.paths import ROOT, environment
 
@@ -74,13 +72,9 @@ def of_framework(name: str, arguments: argparse.Namespace, pool: ThreadPoolExecu
         for program in programs:
             if arguments.programs and program.name not in arguments.programs:
                 continue
-            healthy = program.source(seed)
-            waiting.append(pool.submit(judge, None, program, seed, healthy))
-            for number, kind in enumerate(kinds):
-                if program.name in kind.programs and (arguments.kinds is None or kind.name in arguments.kinds):
-                    source = kind.apply(np.random.default_rng([seed, number]), healthy)
-                    if source is not None and source != healthy:
-                        waiting.append(pool.submit(judge, kind, program, seed, source))
+            waiting.append(pool.submit(judge, None, program, seed, program.source(seed)))
+            for kind, source in inoculated(kinds, program, seed, arguments.kinds):
+                waiting.append(pool.submit(judge, kind, program, seed, source))
     entries = []
     for number, future in enumerate(waiting, 1):
         entries.append(entry := future.result())

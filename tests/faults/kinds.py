@@ -6,10 +6,12 @@ A fault's `right` names the findings that are the right diagnosis: a heuristic, 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from tests.faults.programs import Program
 
 HIDDEN = re.compile(r'(Dense|Conv2D)\((\d+)(, 3)?(, padding="same")?, activation="relu"\)')
 LAST = re.compile(r'Dense\((\d+), activation="(softmax|sigmoid)"\)')
@@ -119,6 +121,16 @@ def _frozen(rng: np.random.Generator, source: str) -> str | None:
 def _penalty(rng: np.random.Generator, source: str) -> str | None:
     factor = rng.uniform(0.5, 3)
     return HIDDEN.sub(lambda m: _with(m, f"kernel_regularizer=keras.regularizers.L2({factor:.1f})"), source)
+
+
+def inoculated(kinds: Sequence[Kind], program: Program, seed: int, chosen: Sequence[str] | None) -> Iterator[tuple[Kind, str]]:
+    """Each kind of fault that a program has a place for, and the program with it; `chosen` names some, None means all."""
+    healthy = program.source(seed)
+    for number, kind in enumerate(kinds):
+        if program.name in kind.programs and (chosen is None or kind.name in chosen):
+            source = kind.apply(np.random.default_rng([seed, number]), healthy)
+            if source is not None and source != healthy:
+                yield kind, source
 
 
 # the same change of the same text, whatever the framework

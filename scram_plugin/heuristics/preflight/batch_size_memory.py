@@ -8,7 +8,7 @@ from typing import Any
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
 from scram_plugin.heuristics.measured import shown_loss
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.preflight.tested import tested
+from scram_plugin.heuristics.preflight.tested import tested, whole_of
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
@@ -44,10 +44,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "each": _size(slope),
             "fits": fits if 0 < fits < size else None,
         },
-        first_step=int(curve.steps[0]),
-        last_step=int(curve.steps[-1]),
-        axis="batch",
-        curves=[curve.source()],
+        **whole_of(curve),
         causes=[Cause("batch", f"A batch of {fits} would fit.")] if 0 < fits < size else [Cause("model")],
     )
 

@@ -11,7 +11,7 @@ from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic
 from scram_plugin.heuristics.measured import shown_loss
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.preflight.tested import tested
+from scram_plugin.heuristics.preflight.tested import tested, whole_of
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -32,10 +32,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         confidence="certain" if used else "likely",
         title=f"The {where} {'are' if where == 'outputs' else 'is'} not finite in half precision",
         evidence={"where": where, "used": "The training uses it." if used else "The training does not use it so far."},
-        first_step=int(curve.steps[0]),
-        last_step=int(curve.steps[-1]),
-        axis="batch",
-        curves=[curve.source()],
+        **whole_of(curve),
         causes=sorted([Cause("inside"), inputs], key=lambda cause: not cause.for_),
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive
 from scram_plugin.heuristics.measured import listed, shown_loss
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.preflight.tested import tested
+from scram_plugin.heuristics.preflight.tested import tested, whole_of
 from scram_plugin.logs.training_run import TrainingRun
 
 LEARNED = 0.5  # part of its first loss: who learns different answers for 16 examples looks at them
@@ -35,10 +35,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         confidence="likely",
         title="The outputs do not depend on the inputs" if whole else f"The outputs do not depend on {listed(names)}",
         evidence={"names": "the inputs" if whole else listed(names), "tried": tried},
-        first_step=int(curve.steps[0]),
-        last_step=int(curve.steps[-1]),
-        axis="batch",
-        curves=[curve.source()],
+        **whole_of(curve),
         causes=[Cause("dead"), Cause("unused"), Cause("scale")] if whole else [Cause("unused"), Cause("dead"), Cause("scale")],
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
 from scram_plugin.heuristics.measured import RECURRENT, known_layers, shown_loss
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.preflight.tested import tested
+from scram_plugin.heuristics.preflight.tested import tested, whole_of
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -40,10 +40,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         confidence="likely",
         title="The outputs of an example depend on the others of its batch",
         evidence={"alone": number(alone) if alone else None, "order": number(order) if order else None},
-        first_step=int(curve.steps[0]),
-        last_step=int(curve.steps[-1]),
-        axis="batch",
-        curves=[curve.source()],
+        **whole_of(curve),
         causes=sorted([Cause("reshape"), Cause("axis"), first], key=lambda cause: not cause.for_),
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic
 from scram_plugin.heuristics.measured import listed, shown_loss
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.preflight.tested import tested
+from scram_plugin.heuristics.preflight.tested import tested, whole_of
 from scram_plugin.logs.training_run import TrainingRun
 
 
@@ -23,10 +23,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         confidence="likely",
         title=f"{count} of {found.get('variables')} variables get no gradient",
         evidence={"count": count, "variables": found.get("variables"), "names": listed([f"`{path}`" for path in still])},
-        first_step=int(curve.steps[0]),
-        last_step=int(curve.steps[-1]),
-        axis="batch",
-        curves=[curve.source()],
+        **whole_of(curve),
         causes=[Cause("unused"), Cause("cut"), Cause("dead")],
     )
 

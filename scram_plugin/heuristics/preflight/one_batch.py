@@ -9,7 +9,7 @@ from typing import Any
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
 from scram_plugin.heuristics.measured import shown_loss
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.preflight.tested import tested
+from scram_plugin.heuristics.preflight.tested import tested, whole_of
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -46,10 +46,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "last": number(last),
             "part": f"{last / first:.0%}",
         },
-        first_step=int(curve.steps[0]),
-        last_step=int(curve.steps[-1]),
-        axis="batch",
-        curves=[curve.source()],
+        **whole_of(curve),
         causes=sorted([Cause("loss"), gradient, Cause("start")], key=lambda cause: not cause.for_),
     )
 

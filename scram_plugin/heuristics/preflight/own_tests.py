@@ -8,7 +8,7 @@ from typing import Any
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic
 from scram_plugin.heuristics.measured import shown_loss
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.preflight.tested import tested
+from scram_plugin.heuristics.preflight.tested import tested, whole_of
 from scram_plugin.heuristics.words import one_line
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -31,10 +31,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
                 "failed": len(failed),
                 "tests": len(tests),
             },
-            first_step=int(curve.steps[0]),
-            last_step=int(curve.steps[-1]),
-            axis="batch",
-            curves=[curve.source()],
+            **whole_of(curve),
             causes=[Cause("model"), Cause("test")],
         )
 

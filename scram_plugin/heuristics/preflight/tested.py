@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scram_plugin.heuristics.heuristic import Inconclusive, NotChecked
+from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
 HOW = (
@@ -23,3 +24,13 @@ def tested(run: TrainingRun, name: str) -> Mapping[str, Any]:
     if found.get("reason"):
         raise Inconclusive(str(found["reason"]))
     return found
+
+
+def whole_of(curve: Curve) -> dict[str, Any]:
+    """Where a finding stands that is of the whole test: the fields of a `Finding`."""
+    return {
+        "first_step": int(curve.steps[0]),
+        "last_step": int(curve.steps[-1]),
+        "axis": "batch",
+        "curves": [curve.source()],
+    }

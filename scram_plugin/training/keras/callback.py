@@ -73,7 +73,7 @@ class SCRAM(keras.callbacks.Callback):
         self.broken = False
         self.facts: dict[str, Any] = {}  # of what was built; empty until a fit begins
         self._writer: SummaryWriter | None = None
-        self._step: Any = None  # InstrumentedStep, on a backend that has one
+        self._step: Any = None  # see `step_of`
         self._looks = Looks(self.log_dir, print_findings, stop_on, on_finding)
         self._lock = threading.Lock()  # the writer's thread may flush while the training waits for something
         self._session = Session()

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 
 from scram_plugin.training.keras import statistics
-
-SEEN_IN = 8.0  # measured batches, at most, in which a unit must have been active once
+from scram_plugin.training.keras.shadow import shadowed
+from scram_plugin.training.sampling import SEEN_IN
 
 
 class HostRows:
@@ -53,6 +53,16 @@ class HostRows:
             return None
         number, columns, values = self._flaws
         return self._taken - number, columns, values
+
+    def built(self, model: keras.Model, train_step: Callable[..., Any]) -> Any:
+        """Keras's own train function around another train step; that of the model stays."""
+        now = model.train_function
+        with shadowed(model, "train_step", train_step):
+            try:
+                model.make_train_function(force=True)
+                return model.train_function
+            finally:
+                model.train_function = now
 
     def dead(self, active: dict[str, Any]) -> statistics.Named:
         """The fraction of a layer's units that were active in none of the last measured batches, at most `SEEN_IN`."""

@@ -30,10 +30,10 @@ import tensorflow as tf
 from scram_plugin.training.keras import statistics
 from scram_plugin.training.keras.recording import Seen, Watched
 from scram_plugin.training.keras.shadow import shadowed, slots
+from scram_plugin.training.sampling import SEEN_IN
 
 RING_ROWS = 256
 MAX_HELD = 1 << 10  # values of one example: up to so many, a layer's output is held in memory until the end of the step
-SEEN_IN = 8.0  # measured batches, at most, in which a unit must have been active once
 
 
 class InstrumentedStep:
@@ -118,18 +118,17 @@ class InstrumentedStep:
 
     def _observe(self, measuring: bool, data: Any, logs: Any, seen: Seen, watched: Watched, before: dict[int, Any]) -> Any:
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
-        given = {"x": x, "y": y, "y_pred": seen.y_pred}
-        tensors = {name: statistics.numbers(name, structure) for name, structure in given.items()}
+        tensors = statistics.of_step(x, y, seen.y_pred)
         if seen.loss is None and isinstance(logs, dict) and "loss" in logs:
             seen.loss = tf.cast(logs["loss"], tf.float32)  # the mean since the epoch began stands in for it
         variables = [tf.convert_to_tensor(v) for v in watched.variables()]
-        row = statistics.row(seen.loss, tensors["x"], tensors["y"], tensors["y_pred"], variables)
+        row = statistics.row(seen.loss, tensors, variables)
         probe = row[-1][1] if variables else None
         number = tf.identity(self._count)
         self._tripwire(probe, number, tensors, seen, watched)
         self._put(row, number)
         if measuring and isinstance(logs, dict):
-            detail = statistics.tensors(tensors["x"], tensors["y"], tensors["y_pred"])
+            detail = statistics.tensors(*tensors.values())
             detail += self._in_depth(seen, watched, before)
             rate = getattr(self.model.optimizer, "learning_rate", None)
             if rate is not None:

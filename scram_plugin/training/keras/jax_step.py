@@ -16,7 +16,7 @@ import keras
 
 from scram_plugin.training.keras import statistics
 from scram_plugin.training.keras.host_rows import HostRows
-from scram_plugin.training.keras.shadow import UNSEEN, activation_of, path_in, shadowed
+from scram_plugin.training.keras.shadow import activation_of, calls, path_in, wrapped
 from scram_plugin.training.structures import leaves
 
 State = tuple[Any, Any, Any, Any]  # trainable, non-trainable, optimizer's and metrics' variables
@@ -36,7 +36,7 @@ class JaxStep(HostRows):
         self._paths = [path_in(model, v) for v in model.trainable_variables]
         self._detail: tuple[str, ...] = ()
         self._active: list[str] = []
-        self._recording = self._built()
+        self._recording = self.built(model, functools.partial(self._train_step, model.train_step))
         self._before = jax.jit(self._of_state)
         self._after = jax.jit(self._of_change)
 
@@ -64,16 +64,6 @@ class JaxStep(HostRows):
         except Exception as error:  # whatever cannot be measured must not cost the step
             self.on_error(error)
 
-    def _built(self) -> Any:
-        """Keras's own train function around a train step that gives the row, too."""
-        model, train_step = self.model, self.model.train_step
-        with shadowed(model, "train_step", functools.partial(self._train_step, train_step)):
-            try:
-                model.make_train_function(force=True)
-                return model.train_function
-            finally:
-                model.train_function = self.plain
-
     def _train_step(self, train_step: Any, state: State, data: Any) -> tuple[Any, State]:
         """Python runs this only while it is traced."""
         seen: dict[str, Any] = {}
@@ -86,20 +76,15 @@ class JaxStep(HostRows):
             seen.setdefault("y_pred", y_pred)
             return method(x, y, y_pred, *args, **kwargs)
 
-        model = self.model
-        tracker = model._loss_tracker
-        with (
-            shadowed(tracker, "update_state", functools.partial(update_state, tracker.update_state)),
-            shadowed(model, "compute_metrics", functools.partial(compute_metrics, model.compute_metrics)),
-        ):
+        model, tracker = self.model, self.model._loss_tracker
+        with wrapped([(tracker, "update_state", update_state), (model, "compute_metrics", compute_metrics)]):
             logs, after = train_step(state, data)
         if not isinstance(logs, dict) or "loss" not in seen:
             return logs, after
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
-        given = {"x": x, "y": y, "y_pred": seen.get("y_pred")}
-        tensors = {name: statistics.numbers(name, structure) for name, structure in given.items()}
+        tensors = statistics.of_step(x, y, seen.get("y_pred"))
         variables = [v for v in after[0] if "float" in str(v.dtype)]
-        row = statistics.row(seen["loss"], tensors["x"], tensors["y"], tensors["y_pred"], variables)
+        row = statistics.row(seen["loss"], tensors, variables)
         self._names, values = statistics.flatten(row)
         return {**logs, self.key: values}, after
 
@@ -120,11 +105,9 @@ class JaxStep(HostRows):
             return value, (value / aux[0], aux[1], outputs)
 
         gradients, (scale, y_pred, outputs) = jax.grad(loss, has_aux=True)(trainable)
-        given = {"x": x, "y": y, "y_pred": y_pred}
-        tensors = {name: statistics.numbers(name, structure) for name, structure in given.items()}
-        detail = statistics.tensors(tensors["x"], tensors["y"], tensors["y_pred"])
+        detail = statistics.tensors(*statistics.of_step(x, y, y_pred).values())
         some = {path: keras.ops.cast(statistics.first_examples(t), "float32") for path, t in outputs.items()}
-        found, active = statistics.in_depth(some, self._kinds, [], _counts)
+        found, active = statistics.in_depth(some, self._kinds, [], statistics.flawed)
         self._detail, values = statistics.flatten([*detail, *found])
         self._active = list(active)
         scaled = [keras.ops.cast(g, "float32") / keras.ops.cast(scale, "float32") for g in gradients]
@@ -136,7 +119,7 @@ class JaxStep(HostRows):
             (path, gradient, old, keras.ops.cast(new, "float32"))
             for path, gradient, old, new in zip(self._paths, gradients, before, trainable, strict=True)
         ]
-        found, _ = statistics.in_depth({}, {}, named, _counts)
+        found, _ = statistics.in_depth({}, {}, named, statistics.flawed)
         self._change, values = statistics.flatten(found)
         return values
 
@@ -169,23 +152,12 @@ class JaxStep(HostRows):
                 outputs[path], self._kinds[path] = found, activation_of(layer)
             return output
 
-        with contextlib.ExitStack() as stack:
-            for layer in _seen(self.model):
-                stack.enter_context(shadowed(layer, "call", functools.partial(call, layer.call, layer)))
+        inner = _within_loops(self.model)
+        with wrapped([entry for entry in calls(self.model, call) if id(entry[0]) not in inner]):
             yield
 
 
-def _seen(model: keras.Model) -> list[Any]:
-    """The layers that are looked at; not those within a loop over time, whose values cannot leave it."""
-    within: set[int] = set()
-    layers = list(model._flatten_layers(include_self=False))
-    for layer in layers:
-        if isinstance(layer, keras.layers.RNN | keras.layers.Wrapper):
-            within |= {id(part) for part in layer._flatten_layers(include_self=False)}
-    once = {id(layer): layer for layer in layers if id(layer) not in within}
-    return [layer for layer in once.values() if not isinstance(layer, (keras.Model, *UNSEEN))]
-
-
-def _counts(named: statistics.Tensors, totals: statistics.Named) -> statistics.Named:
-    """How many values of each tensor are not finite."""
-    return [(name, statistics.nonfinite(tensor)) for name, tensor in named]
+def _within_loops(model: keras.Model) -> set[int]:
+    """The identities of layers within a loop over time, whose values cannot leave it."""
+    loops = [x for x in model._flatten_layers(include_self=False) if isinstance(x, keras.layers.RNN | keras.layers.Wrapper)]
+    return {id(part) for loop in loops for part in loop._flatten_layers(include_self=False)}

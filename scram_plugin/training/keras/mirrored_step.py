@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from scram_plugin.training.keras import statistics
 from scram_plugin.training.keras.host_rows import HostRows
-from scram_plugin.training.keras.shadow import UNSEEN, activation_of, path_in, shadowed
+from scram_plugin.training.keras.shadow import activation_of, calls, outputs_of, path_in, with_gradients, wrapped
 from scram_plugin.training.merging import merge
 from scram_plugin.training.structures import leaves
 
@@ -53,7 +53,8 @@ class MirroredStep(HostRows):
         """One step; what the model's own train function gives."""
         self.row = None
         if measuring not in self._functions:
-            self._functions[measuring] = self._built(measuring)
+            step = functools.partial(self._train_step, self.model.train_step, measuring)
+            self._functions[measuring] = self.built(self.model, step)
         with self._watching(measuring):
             logs = self._functions[measuring](iterator)
         if isinstance(logs, dict) and self.key in logs:
@@ -72,16 +73,6 @@ class MirroredStep(HostRows):
             self.measured_columns = self._details
             self.row = merge(self._details, gathered[:, len(names) :])
 
-    def _built(self, measuring: bool) -> Any:
-        model = self.model
-        now, step = model.train_function, functools.partial(self._train_step, model.train_step, measuring)
-        with shadowed(model, "train_step", step):
-            try:
-                model.make_train_function(force=True)
-                return model.train_function
-            finally:
-                model.train_function = now
-
     def _train_step(self, train_step: Any, measuring: bool, data: Any) -> Any:
         """Python runs this only while it is traced, once for each replica."""
         context = tf.distribute.get_replica_context()
@@ -92,14 +83,11 @@ class MirroredStep(HostRows):
         seen = self._seen[threading.get_ident()]
         try:
             x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
-            given = {"x": x, "y": y, "y_pred": seen.y_pred}
-            tensors = {name: statistics.numbers(name, structure) for name, structure in given.items()}
-            row = statistics.row(
-                seen.loss, tensors["x"], tensors["y"], tensors["y_pred"], [tf.convert_to_tensor(v) for v in trained]
-            )
+            tensors = statistics.of_step(x, y, seen.y_pred)
+            row = statistics.row(seen.loss, tensors, [tf.convert_to_tensor(v) for v in trained])
             self._names[measuring], values = statistics.flatten(row)
             if measuring:
-                detail = statistics.tensors(tensors["x"], tensors["y"], tensors["y_pred"])
+                detail = statistics.tensors(*tensors.values())
                 detail += self._in_depth(seen, trained, before)
                 self._details, more = statistics.flatten([*detail, ("learning_rate", self.model.optimizer.learning_rate)])
                 values = tf.concat([values, more], 0)
@@ -120,7 +108,7 @@ class MirroredStep(HostRows):
             for path, old, v in zip(paths, before, trained, strict=True)
             if path in seen.gradients
         ]
-        found, _ = statistics.in_depth(outputs, self._kinds, changed, _counts)
+        found, _ = statistics.in_depth(outputs, self._kinds, changed, statistics.flawed)
         return found
 
     # ---- what is shadowed while a step is traced
@@ -128,24 +116,18 @@ class MirroredStep(HostRows):
     @contextlib.contextmanager
     def _watching(self, measuring: bool) -> Iterator[None]:
         model = self.model
-        with contextlib.ExitStack() as stack:
-
-            def shadow(instance: Any, name: str, wrapper: Callable[..., Any], *given: Any) -> None:
-                stack.enter_context(shadowed(instance, name, functools.partial(wrapper, getattr(instance, name), *given)))
-
-            shadow(model, "compute_loss", self._compute_loss)
-            if measuring:
-                shadow(model.optimizer, "apply", self._apply, model.optimizer)
-                for layer in {id(layer): layer for layer in model._flatten_layers(include_self=False)}.values():
-                    if not isinstance(layer, (keras.Model, *UNSEEN)):
-                        shadow(layer, "call", self._call, layer)
+        methods: list[tuple[Any, str, Callable[..., Any]]] = [(model, "compute_loss", self._compute_loss)]
+        if measuring:
+            methods.append((model.optimizer, "apply", functools.partial(self._apply, model.optimizer)))
+            methods += calls(model, self._call)
+        with wrapped(methods):
             yield
 
     def _compute_loss(self, method: Any, *args: Any, **kwargs: Any) -> Any:
         loss = method(*args, **kwargs)
         seen = self._seen[threading.get_ident()]
         if seen.loss is None:
-            seen.loss, seen.y_pred = tf.cast(loss, tf.float32), kwargs.get("y_pred", args[2] if len(args) > 2 else None)
+            seen.loss, seen.y_pred = tf.cast(loss, tf.float32), outputs_of(args, kwargs)
         return loss
 
     def _call(self, method: Any, layer: Any, *args: Any, **kwargs: Any) -> Any:
@@ -158,16 +140,9 @@ class MirroredStep(HostRows):
             self._kinds[path] = activation_of(layer)
         return output
 
-    def _apply(self, method: Any, optimizer: Any, grads: Any, trainable_variables: Any = None, **kwargs: Any) -> Any:
+    def _apply(self, optimizer: Any, method: Any, grads: Any, trainable_variables: Any = None, **kwargs: Any) -> Any:
         grads = list(grads)
-        variables = list(optimizer._trainable_variables if trainable_variables is None else trainable_variables)
-        for variable, gradient in zip(variables, grads, strict=True):
-            if gradient is not None and "float" in str(variable.dtype):
-                dense = tf.cast(tf.convert_to_tensor(gradient), tf.float32)
-                self._seen[threading.get_ident()].gradients[path_in(self.model, variable)] = dense
+        for variable, gradient in with_gradients(optimizer, grads, trainable_variables):
+            dense = tf.cast(tf.convert_to_tensor(gradient), tf.float32)
+            self._seen[threading.get_ident()].gradients[path_in(self.model, variable)] = dense
         return method(grads, trainable_variables, **kwargs)
-
-
-def _counts(named: statistics.Tensors, totals: statistics.Named) -> statistics.Named:
-    """How many values of each tensor are not finite."""
-    return [(name, statistics.nonfinite(tensor)) for name, tensor in named]

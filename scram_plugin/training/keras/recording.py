@@ -16,7 +16,7 @@ import keras
 import tensorflow as tf
 
 from scram_plugin.training.keras.model_facts import of_keras
-from scram_plugin.training.keras.shadow import UNSEEN, activation_of, path_in, shadowed
+from scram_plugin.training.keras.shadow import activation_of, calls, outputs_of, path_in, with_gradients, wrapped
 from scram_plugin.training.structures import leaves
 
 
@@ -69,23 +69,14 @@ class Watched:
 
     @contextlib.contextmanager
     def _watching(self) -> Iterator[None]:
-        model = self._model
-        with contextlib.ExitStack() as stack:
-
-            def shadow(instance: Any, name: str, wrapper: Callable[..., Any], *given: Any) -> None:
-                stack.enter_context(shadowed(instance, name, functools.partial(wrapper, getattr(instance, name), *given)))
-
-            shadow(model, "compute_loss", self._compute_loss)
-            for layer in {id(layer): layer for layer in model._flatten_layers(include_self=False)}.values():
-                if not isinstance(layer, (keras.Model, *UNSEEN)):
-                    shadow(layer, "call", self._call, layer)
-            for optimizer in {id(o): o for o in vars(model).values() if isinstance(o, keras.optimizers.Optimizer)}.values():
-                shadow(optimizer, "apply", self._apply, optimizer)
+        optimizers = {id(o): o for o in vars(self._model).values() if isinstance(o, keras.optimizers.Optimizer)}.values()
+        applied = [(o, "apply", functools.partial(self._apply, o)) for o in optimizers]
+        with wrapped([(self._model, "compute_loss", self._compute_loss), *calls(self._model, self._call), *applied]):
             yield
 
     def _compute_loss(self, method: Any, *args: Any, **kwargs: Any) -> Any:
         loss = method(*args, **kwargs)
-        y_pred = kwargs.get("y_pred", args[2] if len(args) > 2 else None)
+        y_pred = outputs_of(args, kwargs)
         if self._seen.loss is None and self._mine(loss):
             self._seen.loss = tf.cast(loss, tf.float32)
         if self._seen.y_pred is None and all(map(self._mine, leaves(y_pred))):
@@ -108,11 +99,10 @@ class Watched:
         bits. So it is with the biases of older Keras, and with layers of one's own. XLA sees the step as it is."""
         return not tf.executing_eagerly() and not self._model.jit_compile and output.op.type in ("Add", "AddV2", "AddN")
 
-    def _apply(self, method: Any, optimizer: Any, grads: Any, trainable_variables: Any = None, **kwargs: Any) -> Any:
+    def _apply(self, optimizer: Any, method: Any, grads: Any, trainable_variables: Any = None, **kwargs: Any) -> Any:
         grads = list(grads)
-        variables = list(optimizer._trainable_variables if trainable_variables is None else trainable_variables)
+        changed = with_gradients(optimizer, grads, trainable_variables)
         result = method(grads, trainable_variables, **kwargs)
-        changed = [(v, g) for v, g in zip(variables, grads, strict=True) if g is not None and "float" in str(v.dtype)]
         if not all(self._mine(gradient) for _, gradient in changed):
             return result
         self.applied[id(optimizer)] = optimizer, [variable for variable, _ in changed]

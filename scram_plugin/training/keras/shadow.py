@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -38,6 +39,41 @@ def shadowed(instance: Any, name: str, replacement: Any) -> Iterator[None]:
         namespace.pop(name, None)
         for value in before:
             namespace[name] = value
+
+
+@contextlib.contextmanager
+def wrapped(wrappers: list[tuple[Any, str, Callable[..., Any]]]) -> Iterator[None]:
+    """Within it each wrapper stands in for a method, (instance, name, wrapper), and is given that first when it is called."""
+    with contextlib.ExitStack() as stack:
+        for instance, name, wrapper in wrappers:
+            stack.enter_context(shadowed(instance, name, functools.partial(wrapper, getattr(instance, name))))
+        yield
+
+
+def calls(model: keras.Model, wrapper: Callable[..., Any]) -> list[tuple[Any, str, Callable[..., Any]]]:
+    """For `wrapped`: `wrapper(layer, method, ...)` of the `call` of each layer that is looked at."""
+    return [(layer, "call", functools.partial(_of_layer, wrapper, layer)) for layer in looked_at(model)]
+
+
+def _of_layer(wrapper: Callable[..., Any], layer: Any, method: Any, *args: Any, **kwargs: Any) -> Any:
+    return wrapper(method, layer, *args, **kwargs)
+
+
+def looked_at(model: keras.Model) -> list[Any]:
+    """The layers that are looked at, nested models opened; each once."""
+    layers = {id(layer): layer for layer in model._flatten_layers(include_self=False)}
+    return [layer for layer in layers.values() if not isinstance(layer, (keras.Model, *UNSEEN))]
+
+
+def outputs_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """`y_pred`, of the arguments that `compute_loss` is called with."""
+    return kwargs.get("y_pred", args[2] if len(args) > 2 else None)
+
+
+def with_gradients(optimizer: Any, grads: list[Any], trainable_variables: Any) -> list[tuple[Any, Any]]:
+    """Variable and gradient, of the arguments that an optimizer's `apply` is called with; without those that have none."""
+    variables = list(optimizer._trainable_variables if trainable_variables is None else trainable_variables)
+    return [(v, g) for v, g in zip(variables, grads, strict=True) if g is not None and "float" in str(v.dtype)]
 
 
 def path_in(model: keras.Model, thing: Any) -> str:

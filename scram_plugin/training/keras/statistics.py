@@ -46,6 +46,11 @@ def count(where: Any) -> Any:
     return ops.sum(ops.cast(where, "float32"))
 
 
+def flawed(named: Tensors, totals: Named) -> Named:
+    """How many values of each tensor are not finite; see `in_depth`."""
+    return [(name, nonfinite(tensor)) for name, tensor in named]
+
+
 def bounds(name: str, tensor: Any) -> Named:
     """Smallest and largest value; of targets in every batch, since a single label out of range ruins a loss."""
     return [(f"{name}/min", ops.min(tensor)), (f"{name}/max", ops.max(tensor))]
@@ -148,12 +153,17 @@ def numbers(prefix: str, structure: Any) -> Tensors:
     return [(name, tensor) for name, tensor in found if tensor is not None]
 
 
-def row(loss: Any, x: Tensors, y: Tensors, y_pred: Tensors, variables: list[Any]) -> Named:
-    """What is recorded of every step: the loss, means, bounds of the targets, and the probe of the weights after it."""
+def of_step(x: Any, y: Any, y_pred: Any) -> dict[str, Tensors]:
+    """The tensors of numbers that go into a step and come out of it, by ``x``, ``y`` and ``y_pred``."""
+    return {name: numbers(name, structure) for name, structure in (("x", x), ("y", y), ("y_pred", y_pred))}
+
+
+def row(loss: Any, step: Mapping[str, Tensors], variables: list[Any]) -> Named:
+    """What is recorded of every step (`of_step`): the loss, means, bounds of the targets, the probe of the weights after it."""
     found: Named = [("loss", loss)] if loss is not None else []
-    for name, tensor in (*x, *y, *y_pred):
+    for name, tensor in (*step["x"], *step["y"], *step["y_pred"]):
         found.append((f"{name}/mean", ops.mean(tensor)))
-    for name, tensor in y:
+    for name, tensor in step["y"]:
         found += bounds(name, tensor)
     return [*found, ("weights/probe", probe(variables))] if variables else found
 

@@ -13,8 +13,8 @@ import torch
 
 from scram_plugin.training.keras import statistics
 from scram_plugin.training.keras.host_rows import HostRows
-from scram_plugin.training.keras.shadow import UNSEEN, activation_of, path_in, shadowed, slots
-from scram_plugin.training.structures import leaves
+from scram_plugin.training.keras.shadow import activation_of, calls, outputs_of, path_in, slots, with_gradients, wrapped
+from scram_plugin.training.structures import leaves, mapped
 
 
 class TorchStep(HostRows):
@@ -52,27 +52,16 @@ class TorchStep(HostRows):
     @contextlib.contextmanager
     def _watching(self, measuring: bool) -> Iterator[None]:
         model = self.model
-        with contextlib.ExitStack() as stack:
-
-            def shadow(instance: Any, name: str, wrapper: Callable[..., Any], *given: Any) -> None:
-                stack.enter_context(shadowed(instance, name, functools.partial(wrapper, getattr(instance, name), *given)))
-
-            shadow(model, "compute_loss", self._compute_loss)
-            shadow(model.optimizer, "apply", self._apply, model.optimizer, measuring)
-            if measuring:
-                for layer in self._seen_layers():
-                    shadow(layer, "call", self._call, layer)
+        applied = functools.partial(self._apply, model.optimizer, measuring)
+        within = calls(model, self._call) if measuring else []
+        with wrapped([(model, "compute_loss", self._compute_loss), (model.optimizer, "apply", applied), *within]):
             yield
-
-    def _seen_layers(self) -> list[Any]:
-        layers = {id(layer): layer for layer in self.model._flatten_layers(include_self=False)}
-        return [layer for layer in layers.values() if not isinstance(layer, (keras.Model, *UNSEEN))]
 
     def _compute_loss(self, method: Any, *args: Any, **kwargs: Any) -> Any:
         loss = method(*args, **kwargs)
         if self._loss is None and isinstance(loss, torch.Tensor):
             self._loss = loss.detach()
-        self._y_pred = kwargs.get("y_pred", args[2] if len(args) > 2 else None)
+        self._y_pred = outputs_of(args, kwargs)
         return loss
 
     def _call(self, method: Any, layer: Any, *args: Any, **kwargs: Any) -> Any:
@@ -86,11 +75,10 @@ class TorchStep(HostRows):
         return output
 
     def _apply(
-        self, method: Any, optimizer: Any, measuring: bool, grads: Any, trainable_variables: Any = None, **kw: Any
+        self, optimizer: Any, measuring: bool, method: Any, grads: Any, trainable_variables: Any = None, **kwargs: Any
     ) -> Any:
         grads = list(grads)
-        variables = list(optimizer._trainable_variables if trainable_variables is None else trainable_variables)
-        both = [(v, g) for v, g in zip(variables, grads, strict=True) if g is not None and "float" in str(v.dtype)]
+        both = with_gradients(optimizer, grads, trainable_variables)
         self._applied.append((optimizer, [v for v, _ in both]))
         try:
             if self._flaws is None and self._forward is None and not _finite(self._loss):
@@ -104,23 +92,18 @@ class TorchStep(HostRows):
                 dense = gradient.to_dense() if gradient.is_sparse else gradient
                 before = statistics.sampled(variable.value.detach()).clone()
                 self._changed.append((variable, dense.detach().float() / factor, before))
-        return method(grads, trainable_variables, **kw)
+        return method(grads, trainable_variables, **kwargs)
 
     def _observe(self, measuring: bool, y: Any) -> None:
-        given = {"x": self._x, "y": y, "y_pred": self._y_pred}
-        tensors = {
-            name: statistics.numbers(name, keras.tree.map_structure(_detached, structure)) for name, structure in given.items()
-        }
+        tensors = statistics.of_step(*(mapped(part, _detached) for part in (self._x, y, self._y_pred)))
         variables = [v.value.detach() for _, applied in self._applied for v in applied]
-        columns, values = statistics.flatten(
-            statistics.row(self._loss, tensors["x"], tensors["y"], tensors["y_pred"], variables)
-        )
+        columns, values = statistics.flatten(statistics.row(self._loss, tensors, variables))
         self.add(columns, values)
         if self._flaws is None and values.device.type == "cpu" and not bool(torch.isfinite(values[[0, -1]]).all()):
             self._trace(tensors)
         self._number += 1
         if measuring:
-            detail = statistics.tensors(tensors["x"], tensors["y"], tensors["y_pred"])
+            detail = statistics.tensors(*tensors.values())
             changed = [(path_in(self.model, v), g, old, v.value.detach().float()) for v, g, old in self._changed]
             found, active = statistics.in_depth(self._layers, self._kinds, changed, _counts)
             detail += [*found, *self.dead(active)]
@@ -131,9 +114,7 @@ class TorchStep(HostRows):
         """The layers are asked once more, as in a validation, so that nothing of the training is changed."""
         measured, kinds = self._layers, dict(self._kinds)
         self._layers = {}
-        with contextlib.ExitStack() as stack, torch.no_grad():
-            for layer in self._seen_layers():
-                stack.enter_context(shadowed(layer, "call", functools.partial(self._call, layer.call, layer)))
+        with wrapped(calls(self.model, self._call)), torch.no_grad():
             self.model(self._x, training=False)
         self._forward = [(f"layer/{path}", output) for path, output in self._layers.items()]
         self._layers, self._kinds = measured, kinds

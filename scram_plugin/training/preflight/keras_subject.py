@@ -15,12 +15,11 @@ import numpy as np
 from keras.src.backend.common import global_state
 
 from scram_plugin.training.keras.model_facts import of_keras
-from scram_plugin.training.keras.shadow import shadowed
+from scram_plugin.training.keras.shadow import path_in, shadowed
 from scram_plugin.training.preflight.keras_data import Source
-from scram_plugin.training.preflight.subject import Batch, same_chance, same_order
+from scram_plugin.training.preflight.subject import FIRST, Batch, same_chance, same_order
 from scram_plugin.training.structures import leaves
 
-FIRST = 16  # batches that are kept
 # what `fit` and its relatives leave in a model
 TRACES = ("optimizer", "train_function", "test_function", "predict_function", "history", "stop_training")
 NOISES = {
@@ -118,9 +117,8 @@ class KerasSubject:
         with _calm(self.model):
             self.step(batch)
         after = [keras.ops.convert_to_numpy(v) for v in variables]
-        paths = [v.path for v, old, new in zip(variables, before, after, strict=True) if np.array_equal(old, new)]
-        self.reset(True)
-        return [path.removeprefix(f"{self.model.name}/") for path in paths], len(variables)
+        unmoved = [v for v, old, new in zip(variables, before, after, strict=True) if np.array_equal(old, new)]
+        return [path_in(self.model, v) for v in unmoved], len(variables)
 
     def half(self, batch: Batch) -> str | None:
         self.reset(True)

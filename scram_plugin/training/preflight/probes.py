@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.training.preflight.subject import Batch, Subject, rows
-from scram_plugin.training.structures import leaves
+from scram_plugin.training.structures import leaves, mapped
 
 EXAMPLES = 16  # of one batch, that have to be learned by heart
 STEPS = 240  # in which that has to be done
@@ -123,7 +123,7 @@ def inputs(subject: Subject, batch: Batch) -> dict[str, Any]:
             continue  # all examples have the same
         tested += 1
         numbers = itertools.count()
-        mixed = _mapped(batch.x, lambda old, n=numbers, i=i, other=other: other if next(n) == i else old)  # type: ignore[misc]
+        mixed = mapped(batch.x, lambda old, n=numbers, i=i, other=other: other if next(n) == i else old)  # type: ignore[misc]
         if _difference(subject.predict(mixed), before) == 0.0:
             ignored.append(i)
     return {"inputs": tested, "ignored": ignored}
@@ -215,13 +215,3 @@ def _keys(batches: Iterable[Batch], until: float) -> Iterator[bytes]:
             yield blake2b(b"|".join(array[i].tobytes() for array in arrays), digest_size=12).digest()
         if time.monotonic() > until:
             return
-
-
-def _mapped(structure: Any, function: Callable[[Any], Any]) -> Any:
-    """`function` of every leaf, in the order of `leaves`."""
-    if isinstance(structure, dict):
-        made = {key: _mapped(structure[key], function) for key in sorted(structure, key=str)}
-        return {key: made[key] for key in structure}
-    if isinstance(structure, (list, tuple)):
-        return type(structure)(_mapped(part, function) for part in structure)
-    return function(structure)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import random
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from scram_plugin.training.structures import leaves
+from scram_plugin.training.structures import leaves, mapped
+
+FIRST = 16  # batches of the training data that the tests work with
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,10 @@ class Batch:
     def at(self, places: np.ndarray) -> Batch:
         """The examples with these numbers."""
         return Batch(*(rows(part, len(self), places) for part in (self.x, self.y, self.weights)))
+
+    def mapped(self, function: Callable[[Any], Any]) -> Batch:
+        """What `function` makes of each tensor."""
+        return Batch(*(mapped(part, function) for part in (self.x, self.y, self.weights)))
 
 
 class Subject(Protocol):
@@ -73,15 +79,15 @@ class Subject(Protocol):
 
 def rows(structure: Any, length: int, places: np.ndarray) -> Any:
     """`structure` with only these of its rows, where a tensor has one for each example."""
-    if isinstance(structure, dict):
-        return {key: rows(part, length, places) for key, part in structure.items()}
-    if isinstance(structure, (list, tuple)):
-        return type(structure)(rows(part, length, places) for part in structure)
-    if not getattr(structure, "shape", ()) or structure.shape[0] != length:
-        return structure
-    if hasattr(structure, "numpy") and not hasattr(structure, "index_select"):  # TensorFlow takes no lists of numbers
-        return structure.numpy()[places]
-    return structure[places]
+
+    def taken(leaf: Any) -> Any:
+        if not getattr(leaf, "shape", ()) or leaf.shape[0] != length:
+            return leaf
+        if hasattr(leaf, "numpy") and not hasattr(leaf, "index_select"):  # TensorFlow takes no lists of numbers
+            return leaf.numpy()[places]
+        return leaf[places]
+
+    return mapped(structure, taken)
 
 
 @contextlib.contextmanager

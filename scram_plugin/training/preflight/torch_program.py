@@ -14,8 +14,9 @@ from typing import Any
 import torch
 
 from scram_plugin.training.preflight.flight import STEPS
-from scram_plugin.training.preflight.subject import Batch
+from scram_plugin.training.preflight.subject import FIRST, Batch
 from scram_plugin.training.preflight.torch_subject import TorchSubject
+from scram_plugin.training.structures import mapped
 from scram_plugin.training.torch import patches
 from scram_plugin.training.torch.data_facts import Source
 from scram_plugin.training.torch.graph import loss_of, named
@@ -65,8 +66,8 @@ class Loop:
         if self._subject is None:
             return
         subject, watch = self._subject, self._watch
-        subject._loss = self._loss or _unknown
-        subject.batches, subject.training = self.batches[:16], self.batches
+        subject.loss = self._loss or _unknown
+        subject.batches, subject.training = self.batches[:FIRST], self.batches
         subject.validation = self._evaluated or None
         subject.facts = watch.facts
         self._flight.fly(subject, lambda: None)
@@ -171,11 +172,7 @@ def _as_one(model: torch.nn.Module, args: Any, kwargs: Any) -> Any:
 
 def _kept(structure: Any) -> Any:
     """A copy, since a program may use its buffers again."""
-    if isinstance(structure, torch.Tensor):
-        return structure.detach().clone()
-    if isinstance(structure, dict):
-        return {key: _kept(part) for key, part in structure.items()}
-    return [_kept(part) for part in structure] if isinstance(structure, list | tuple) else structure
+    return mapped(structure, lambda leaf: leaf.detach().clone() if isinstance(leaf, torch.Tensor) else leaf)
 
 
 class _Mute:

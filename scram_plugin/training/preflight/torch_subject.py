@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from scram_plugin.training.preflight.subject import Batch, same_chance, same_order
+from scram_plugin.training.preflight.subject import FIRST, Batch, same_chance, same_order
 from scram_plugin.training.preflight.torch_data import Source
 from scram_plugin.training.structures import leaves
+from scram_plugin.training.torch.compiled import unwrapped
 
-FIRST = 16  # batches that are kept
 Loss = Callable[[Any, Any], torch.Tensor]
 
 
@@ -36,10 +36,8 @@ class TorchSubject:
         training: Source | Sequence[Batch],
         validation: Source | None = None,
     ) -> None:
-        inner = getattr(model, "_orig_mod", model)
-        inner = getattr(inner, "module", inner) if _parallel(inner) else inner
-        self._loss = loss
-        self.source = training
+        inner = unwrapped(model)
+        self.loss = loss
         self.training: Iterable[Batch] = training
         self.validation: Iterable[Batch] | None = validation
         self.facts: dict[str, Any] = {}
@@ -97,8 +95,8 @@ class TorchSubject:
 
     def loss_of(self, batch: Batch) -> torch.Tensor:
         outputs = _called(self.model, batch.x)
-        if self._loss is not None:
-            return self._loss(outputs, batch.y)
+        if self.loss is not None:
+            return self.loss(outputs, batch.y)
         found = outputs if isinstance(outputs, torch.Tensor) and not outputs.dim() else getattr(outputs, "loss", None)
         if found is None and isinstance(outputs, Mapping):
             found = outputs.get("loss")
@@ -143,9 +141,7 @@ class TorchSubject:
         try:
             with watch:
                 for batch in itertools.islice(self.training, steps):
-                    self.optimizer.zero_grad()
-                    self.loss_of(self._there(batch)).backward()
-                    self.optimizer.step()
+                    self.step(self._there(batch))
                     if time.monotonic() > until:
                         break
                 if self.validation is not None:
@@ -160,7 +156,11 @@ class TorchSubject:
         """On the device of the model."""
         if self._device.type == "cpu":
             return batch
-        return Batch(*(_moved(part, self._device) for part in (batch.x, batch.y, batch.weights)))
+
+        def moved(leaf: Any) -> Any:
+            return leaf.to(self._device) if isinstance(leaf, torch.Tensor) else leaf
+
+        return batch.mapped(moved)
 
 
 def _called(model: torch.nn.Module, x: Any) -> Any:
@@ -169,24 +169,10 @@ def _called(model: torch.nn.Module, x: Any) -> Any:
     return model(*x) if isinstance(x, list | tuple) else model(x)
 
 
-def _moved(structure: Any, device: torch.device) -> Any:
-    if isinstance(structure, torch.Tensor):
-        return structure.to(device)
-    if isinstance(structure, Mapping):
-        return {key: _moved(part, device) for key, part in structure.items()}
-    if isinstance(structure, list | tuple):
-        return [_moved(part, device) for part in structure]
-    return structure
-
-
 def _tensors(structure: Any) -> list[torch.Tensor]:
     if not isinstance(structure, torch.Tensor | Mapping | list | tuple) and hasattr(structure, "to_tuple"):
         structure = structure.to_tuple()
     return [t for t in leaves(dict(structure) if isinstance(structure, Mapping) else structure) if isinstance(t, torch.Tensor)]
-
-
-def _parallel(model: torch.nn.Module) -> bool:
-    return isinstance(model, torch.nn.DataParallel | torch.nn.parallel.DistributedDataParallel)
 
 
 def _calm(model: torch.nn.Module) -> None:

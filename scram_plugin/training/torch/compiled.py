@@ -1,4 +1,4 @@
-"""Watching a model that `model.compile()` has compiled in place."""
+"""Models within what compiles them, or spreads them over devices."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+
+
+def unwrapped(model: torch.nn.Module) -> torch.nn.Module:
+    """The module itself, of one that `torch.compile` gave or that is wrapped for several devices."""
+    inner: torch.nn.Module = getattr(model, "_orig_mod", model)
+    if isinstance(inner, torch.nn.DataParallel | torch.nn.parallel.DistributedDataParallel):
+        inner = inner.module
+    return inner
 
 
 class AroundCompiled:

@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 
+from scram_plugin.training.sampling import SEEN_IN
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import statistics
 from scram_plugin.training.torch.graph import layers
 
-SEEN_IN = 8.0  # measured batches, at most, in which a unit must have been active once
 # Not looked at: they pass on what they get, and what there is to say of it is said of the layer before.
 UNSEEN = ("Flatten", "Unflatten", "Identity", "Dropout", "Pad", "MaxPool", "Upsample", "PixelShuffle", "ChannelShuffle", "Fold")
 

@@ -18,7 +18,7 @@ import torch
 
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import patches, statistics
-from scram_plugin.training.torch.compiled import AroundCompiled
+from scram_plugin.training.torch.compiled import AroundCompiled, unwrapped
 from scram_plugin.training.torch.graph import Calls, Loss, failed_loss, loss_of, named, unscaled
 from scram_plugin.training.torch.in_depth import InDepth
 from scram_plugin.training.torch.model_facts import precision
@@ -47,8 +47,7 @@ class Recorder:
     ) -> None:
         self.model, self.owner = model, owner
         self._pace = Pace(every)
-        self.inner: torch.nn.Module = getattr(model, "_orig_mod", model)
-        self.inner = getattr(self.inner, "module", self.inner) if _parallel(self.inner) else self.inner
+        self.inner = unwrapped(model)
         self.compiled = hasattr(model, "_orig_mod") or getattr(model, "_compiled_call_impl", None) is not None
         parameters = [p for o in optimizers for g in o.param_groups for p in g["params"]] or list(model.parameters())
         self.parameters = parameters
@@ -363,10 +362,6 @@ class Recorder:
                 if isinstance(state.get(name), torch.Tensor):
                     return state[name]
         return None
-
-
-def _parallel(model: torch.nn.Module) -> bool:
-    return isinstance(model, torch.nn.DataParallel | torch.nn.parallel.DistributedDataParallel)
 
 
 def _finite(loss: torch.Tensor | None) -> bool:
