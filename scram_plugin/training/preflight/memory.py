@@ -6,7 +6,7 @@ import contextlib
 import ctypes
 import gc
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,8 @@ from scram_plugin.training.preflight.subject import Batch
 
 MIB = 1 << 20
 WARM = 2  # examples of the first step, in which much is made once
-ROUNDS = 2  # steps of each size
+ROUNDS = 4  # steps of each size; in the first ones a framework may not have all that it keeps
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 
 def probe(
@@ -29,15 +30,19 @@ def probe(
     """
     small, larger = max(size // 4, 1), max(size // 2, 2)
     measured = peaks(step, held, batch, (small, larger))
+    least = held() / MIB
     slope = max((measured[larger] - measured[small]) / (larger - small), 0.0)
-    fixed = max(measured[larger] - slope * larger, 0.0)
+    fixed = measured[larger] - slope * larger
+    if fixed < least:  # what happened at random is no memory that grows with the batch
+        sizes = np.array(list(measured), float)
+        fixed, slope = least, float(sizes @ (np.array(list(measured.values())) - least) / (sizes @ sizes))
     available, what = (budget, "budget") if budget is not None else _available()
     if available is not None and budget is None:
-        available += held() / MIB  # which is there already
+        available += least  # which is there already
     found: dict[str, Any] = {
         "batch_size": size,
         "measured": [[n, round(value, 1)] for n, value in measured.items()],
-        "held": round(held() / MIB, 1),
+        "held": round(least, 1),
         "fixed": round(fixed, 1),
         "per_example": slope,
         "peak": round(fixed + slope * size, 1),
@@ -52,21 +57,41 @@ def probe(
 def peaks(step: Callable[[Batch], Any], held: Callable[[], int], batch: Batch, sizes: Sequence[int]) -> dict[int, float]:
     """Number of examples, growing -> the most (MiB) that a training with such batches has in memory: weights, what the
     optimiser keeps, and by how much more a step takes at its peak than there was after the first one."""
-    for _ in range(ROUNDS):
-        step(_of(batch, WARM))
-    gc.collect()
-    level = _Level()
-    found = {}
-    for size in sizes:
+    with _returned_at_once():
         for _ in range(ROUNDS):
-            step(_of(batch, size))
-        found[size] = held() / MIB + level.peak()
-    return found
+            step(_of(batch, WARM))
+        gc.collect()
+        level = _Level()
+        found = {}
+        for size in sizes:
+            for _ in range(ROUNDS):
+                step(_of(batch, size))
+            found[size] = held() / MIB + level.peak()
+        return found
 
 
 def _of(batch: Batch, size: int) -> Batch:
     """A batch of so many examples, each as often as it takes."""
     return batch.at(np.resize(np.arange(len(batch)), size))
+
+
+@contextlib.contextmanager
+def _returned_at_once() -> Iterator[None]:
+    """Whatever is larger than 128 KiB comes from the system, and goes back to it as soon as it is free.
+
+    glibc's allocator raises its threshold for that with use, up to 32 MiB. Tensors below it then share a heap with holes, whose
+    size is that of the memory in use and, from run to run, up to a third more.
+    """
+    libc = ctypes.CDLL(None)
+    if _cuda() is not None or not hasattr(libc, "mallopt"):
+        yield
+        return
+    try:
+        libc.mallopt(M_MMAP_THRESHOLD, 128 << 10)
+        yield
+    finally:  # where the threshold, and twice of it, would end by themselves
+        libc.mallopt(M_MMAP_THRESHOLD, 32 << 20)
+        libc.mallopt(M_TRIM_THRESHOLD, 64 << 20)
 
 
 def _cuda() -> Any:
