@@ -50,7 +50,7 @@ def memory() -> dict[str, float]:
         if (tf := sys.modules.get("tensorflow")) is not None and tf.config.list_logical_devices("GPU"):
             info: dict[str, Any] = tf.config.experimental.get_memory_info("GPU:0")
             found["device_memory"], found["device_peak"] = info["current"] / MIB, info["peak"] / MIB
-        elif (torch := sys.modules.get("torch")) is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        elif (torch := sys.modules.get("torch")) is not None and torch.cuda.is_initialized():
             found["device_memory"] = torch.cuda.memory_allocated() / MIB
             found["device_peak"] = torch.cuda.max_memory_allocated() / MIB
     return found

@@ -157,6 +157,11 @@ def remove_layer(facts: Facts, path: str) -> Edit | None:
     return torch_modules.remove_layer(facts, path) if _torch(facts) else keras_layers.remove_layer(facts, path)
 
 
+def put_batch_first(facts: Facts, path: str) -> Edit | None:
+    """Let a layer of sequences take the batch for its first axis; those of Keras always do."""
+    return torch_modules.put_batch_first(facts, path) if _torch(facts) else None
+
+
 def add_dropout(facts: Facts, rate: float) -> Edit | None:
     return torch_modules.add_dropout(facts, rate) if _torch(facts) else keras.add_dropout(facts, rate)
 

@@ -161,6 +161,11 @@ def remove_layer(facts: Mapping[str, Any], path: str) -> Edit | None:
     return changed([_removed(facts, *made)]) if made is not None else None
 
 
+def put_batch_first(facts: Mapping[str, Any], path: str) -> Edit | None:
+    made = module_call(facts, path)
+    return changed([argument(made, "batch_first", "True")]) if made is not None else None
+
+
 def add_dropout(facts: Mapping[str, Any], rate: float) -> Edit | None:
     """A Dropout behind each hidden activation of a `Sequential` that follows a linear layer."""
     wholes = _sequentials(facts)

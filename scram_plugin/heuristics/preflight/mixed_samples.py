@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from scram_plugin.heuristics.edits import put_batch_first
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
 from scram_plugin.heuristics.measured import RECURRENT, known_layers, shown_loss
 from scram_plugin.heuristics.page import Page
@@ -34,7 +35,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     sequence = [
         x.path for x in layers if of_torch and (x.kind in RECURRENT or "Attention" in x.kind or "Transformer" in x.kind)
     ]
-    first = Cause("batch-first", f"`{sequence[0]}` takes time first, unless it is told otherwise." if sequence else "")
+    first = Cause("batch-first")
+    if sequence:
+        said = f"`{sequence[0]}` takes time first, unless it is told otherwise."
+        first = Cause("batch-first", said, "", put_batch_first(run.facts, sequence[0]))
     yield Finding(
         severity="error",
         confidence="likely",

@@ -8,6 +8,7 @@ import functools
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -53,6 +54,7 @@ class KerasSubject:
         self.rate: float | None = None if schedule else float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
         self._start: list[tuple[Any, np.ndarray]] = []
         self._optimizer: Any = None
+        self._made: dict[tuple[bool, bool], _Made] = {}
         self.facts: dict[str, Any] = {}
 
     @contextlib.contextmanager
@@ -63,7 +65,7 @@ class KerasSubject:
         with same_chance(), same_order(*self._given), _chance_of_keras(), _quiet():
             before = {name: model.__dict__.get(name) for name in TRACES}
             self._optimizer = before["optimizer"]
-            self._start = [(v, np.array(keras.ops.convert_to_numpy(v))) for v in _variables(model)]
+            self._start = _values(_variables(model))
             try:
                 with shadowed(model, "train_step", functools.partial(_as_fit_does, model.train_step)):
                     self.reset(True)
@@ -76,27 +78,38 @@ class KerasSubject:
                         setattr(model, name, value)
                 model.reset_metrics()
 
-    def reset(self, own: bool) -> None:
+    def reset(self, own: bool, calm: bool = False) -> None:
         """The weights as they were, and an optimiser that has made no step yet."""
-        for variable, value in self._start:
+        key = own, calm and bool(_noises(self.model))
+        if key not in self._made:
+            self._made[key] = self._make(own)
+        made = self._made[key]
+        for variable, value in (*self._start, *made.start):
             variable.assign(value)
-        self.model.optimizer = _fresh(self._optimizer) if own else keras.optimizers.Adam(1e-3)
-        self.model.train_function = None
+        self.model.optimizer, self.model.train_function = made.optimizer, made.function
+
+    def _make(self, own: bool) -> _Made:
+        model = self.model
+        model.optimizer = _fresh(self._optimizer) if own else keras.optimizers.Adam(1e-3)
+        model.optimizer.build(model.trainable_variables)
+        model.train_function = None
+        model.make_train_function()
+        return _Made(model.optimizer, model.train_function, _values(model.optimizer.variables))
 
     def course(self, batches: Iterable[Batch], rates: Iterable[float] | None, own: bool, calm: bool) -> Iterator[float]:
-        self.reset(own)
+        self.reset(own, calm)
         with _calm(self.model) if calm else contextlib.nullcontext():
             for batch, rate in zip(batches, rates if rates is not None else itertools.repeat(None), strict=False):
                 if rate is not None:
                     self.model.optimizer.learning_rate = rate
                 yield self.step(batch)
-            self.model.train_function = None
 
     @property
     def optimizer(self) -> Any:
         return self.model.optimizer
 
     def step(self, batch: Batch) -> float:
+        self.model.reset_metrics()  # the loss is that of this batch, which older versions of Keras would average
         logs = self.model.train_on_batch(batch.x, batch.y, sample_weight=batch.weights, return_dict=True)
         return float(logs["loss"])
 
@@ -109,15 +122,10 @@ class KerasSubject:
         return [keras.ops.convert_to_numpy(leaf) for leaf in leaves(outputs)]
 
     def still(self, batch: Batch) -> tuple[list[str], int]:
-        # A step of plain gradient descent moves whatever has a gradient: so they are seen on every backend.
-        self.model.optimizer = keras.optimizers.SGD(1.0)
-        self.model.train_function = None
+        # whatever has a gradient was moved by Adam: so they are seen on every backend
+        start = {id(variable): value for variable, value in self._start}
         variables = list(self.model.trainable_variables)
-        before = [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
-        with _calm(self.model):
-            self.step(batch)
-        after = [keras.ops.convert_to_numpy(v) for v in variables]
-        unmoved = [v for v, old, new in zip(variables, before, after, strict=True) if np.array_equal(old, new)]
+        unmoved = [v for v in variables if np.array_equal(keras.ops.convert_to_numpy(v), start[id(v)])]
         return [path_in(self.model, v) for v in unmoved], len(variables)
 
     def half(self, batch: Batch) -> str | None:
@@ -146,12 +154,29 @@ class KerasSubject:
         from scram_plugin.training.keras import SCRAM
 
         self.reset(True)
+        self.model.train_function = None  # `fit` makes its own
         steps = min(steps, max(self.source.steps or steps, 1))
         callback = SCRAM(log_dir, every=8, source=source, print_findings=False)
         try:
             self.source.fit(self.model, steps, self.validation, [callback])
         finally:
             self.facts = callback.facts
+
+
+@dataclass(frozen=True)
+class _Made:
+    """An optimiser, the compiled step with it, and the values of its variables before it made one.
+
+    Kept from test to test: with a large net to compile a step takes longer than all the steps of a test.
+    """
+
+    optimizer: Any
+    function: Any
+    start: list[tuple[Any, np.ndarray]]
+
+
+def _values(variables: Iterable[Any]) -> list[tuple[Any, np.ndarray]]:
+    return [(v, np.array(keras.ops.convert_to_numpy(v))) for v in variables]
 
 
 def _as_fit_does(train_step: Callable[..., Any], *given: Any) -> Any:
@@ -188,14 +213,19 @@ def _quiet() -> Iterator[None]:
         logger.removeFilter(others)
 
 
+def _noises(model: keras.Model) -> list[tuple[Any, str]]:
+    """Layers of dropout and noise, and the name of what says how much."""
+    names = [
+        (layer, next((NOISES[k] for k in NOISES if type(layer).__name__.startswith(k)), ""))
+        for layer in model._flatten_layers()
+    ]
+    return [(layer, name) for layer, name in names if name and of_keras(layer)]
+
+
 @contextlib.contextmanager
 def _calm(model: keras.Model) -> Iterator[None]:
     """Without dropout and noise: what is learned by heart stays the same from step to step."""
-    changed = []
-    for layer in model._flatten_layers():
-        name = next((NOISES[kind] for kind in NOISES if type(layer).__name__.startswith(kind)), None)
-        if name is not None and of_keras(layer):
-            changed.append((layer, name, getattr(layer, name)))
+    changed = [(layer, name, getattr(layer, name)) for layer, name in _noises(model)]
     try:
         for layer, name, _ in changed:
             setattr(layer, name, 0.0)

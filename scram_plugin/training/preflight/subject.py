@@ -70,8 +70,8 @@ class Subject(Protocol):
         """The outputs for inputs, as in a validation, with the weights that the last `course` has left."""
 
     def still(self, batch: Batch) -> tuple[list[str], int]:
-        """Paths of the variables that should be trained, but get no gradient from a batch with the weights that the last
-        `course` has left; and how many there are in all."""
+        """Paths of the variables that should be trained, but get no gradient from a batch that the last `course`, with Adam,
+        was made of; and how many there are in all."""
 
     def half(self, batch: Batch) -> str | None:
         """What is not finite when it is computed with half precision (float16): "outputs" or "loss"."""

@@ -10,6 +10,7 @@ SHARE = 0.01  # of the time, that rows may take; and as much again that measured
 FIRST = 64  # steps that are recorded in full at any price: a training that goes wrong does so early
 LONGEST = 64  # steps between two that are recorded in full, at most
 UNSEEN = 1.5  # times what is seen of the cost: calling a hook takes its time, too
+PAUSE = 4  # times as long as usual: what is above it is a pause, for a validation or a checkpoint, and no time of steps
 
 
 class Pace:
@@ -23,7 +24,9 @@ class Pace:
         self._every = every
         self._period = 1
         self._cost = self._measuring_cost = 0.0
-        self._since = time.perf_counter()
+        self._last = time.perf_counter()
+        self._usual = 0.0  # time of a step
+        self._time = self._since = 0.0  # that steps took, without pauses: now, and when the cost was last looked at
         self._next = 0.0  # when a step may be measured again
         self.full, self.measuring = True, due(0, every or EVERY)
 
@@ -40,14 +43,18 @@ class Pace:
             self.measuring = due(number, self._every)
             return
         now = time.perf_counter()
+        taken, self._last = now - self._last, now
+        taken = min(taken, PAUSE * (self._usual or taken))
+        self._usual += 0.1 * (taken - self._usual) if self._usual else taken
+        self._time += taken
         if self.measuring:
-            self._next, self._measuring_cost = now + self._measuring_cost * UNSEEN / SHARE, 0.0
-        self.measuring = due(number, EVERY) and (number < FIRST or now >= self._next)
+            self._next, self._measuring_cost = self._time + self._measuring_cost * UNSEEN / SHARE, 0.0
+        self.measuring = due(number, EVERY) and (number < FIRST or self._time >= self._next)
         if number % FIRST == 0 and number:
-            share = self._cost * UNSEEN / max(now - self._since, 1e-9)
+            share = self._cost * UNSEEN / max(self._time - self._since, 1e-9)
             if share > SHARE and self._period < LONGEST:
                 self._period *= 2
             elif share < SHARE / 4 and self._period > 1:
                 self._period //= 2
-            self._cost, self._since = 0.0, now
+            self._cost, self._since = 0.0, self._time
         self.full = self.measuring or number < FIRST or number % self._period == 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
@@ -23,20 +24,21 @@ class Watcher(Protocol):
     def fetched(self, iterator: Any, batch: Any, seconds: float) -> None: ...
 
 
-_watchers: list[Watcher] = []
+_watchers: tuple[Watcher, ...] = ()
 _originals: dict[tuple[Any, str], Any] = {}
 
 
 def add(watcher: Watcher) -> None:
+    global _watchers
     if not _watchers:
         _replace(torch.autograd, "backward", _backward)
         _replace(dataloader._BaseDataLoaderIter, "__next__", _next)
-    _watchers.append(watcher)
+    _watchers = (*_watchers, watcher)
 
 
 def remove(watcher: Watcher) -> None:
-    if watcher in _watchers:
-        _watchers.remove(watcher)
+    global _watchers
+    _watchers = tuple(w for w in _watchers if w is not watcher)
     if not _watchers:
         for (owner, name), original in list(_originals.items()):
             # somebody else may have replaced ours since, and calls it: then it stays, and does nothing
@@ -45,32 +47,34 @@ def remove(watcher: Watcher) -> None:
                 del _originals[owner, name]
 
 
-def _replace(owner: Any, name: str, wrapper: Any) -> None:
+def _replace(owner: Any, name: str, around: Callable[[Any], Any]) -> None:
     if (owner, name) in _originals or not hasattr(owner, name):
         return
     original = _originals[owner, name] = getattr(owner, name)
-
-    @functools.wraps(original)
-    def instead(*args: Any, **kwargs: Any) -> Any:
-        return wrapper(original, *args, **kwargs)
-
-    instead.scram = True  # type: ignore[attr-defined]
+    instead: Any = functools.wraps(original)(around(original))
+    instead.scram = True
     setattr(owner, name, instead)
 
 
-def _backward(original: Any, tensors: Any, *args: Any, **kwargs: Any) -> Any:
-    watchers = tuple(_watchers)  # one that fails leaves
-    for watcher in watchers:
-        watcher.before_backward(tensors)
-    result = original(tensors, *args, **kwargs)
-    for watcher in watchers:
-        watcher.after_backward()
-    return result
+def _backward(original: Any) -> Any:
+    def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+        watchers = _watchers  # one that fails leaves
+        for watcher in watchers:
+            watcher.before_backward(tensors)
+        result = original(tensors, *args, **kwargs)
+        for watcher in watchers:
+            watcher.after_backward()
+        return result
+
+    return backward
 
 
-def _next(original: Any, iterator: Any) -> Any:
-    begin = time.perf_counter()
-    batch = original(iterator)
-    for watcher in tuple(_watchers):
-        watcher.fetched(iterator, batch, time.perf_counter() - begin)
-    return batch
+def _next(original: Any) -> Any:
+    def following(iterator: Any) -> Any:
+        begin = time.perf_counter()
+        batch = original(iterator)
+        for watcher in _watchers:
+            watcher.fetched(iterator, batch, time.perf_counter() - begin)
+        return batch
+
+    return following

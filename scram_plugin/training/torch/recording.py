@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
+import operator
 import time
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
@@ -61,11 +63,11 @@ class Recorder:
         self._calls: Calls | None = None
         self._flow: Flow | None = None  # of a model that is compiled, from a second pass
         self.precision = ""  # of the first step
-        self._losses: list[torch.Tensor] = []
+        self._losses: list[torch.Tensor | float] = []  # numbers on the CPU; elsewhere to ask for one would wait for the device
         self._inputs: Any = None
         self._outputs: Any = None
         self._seen: list[Loss] = []
-        self._loss: torch.Tensor | None = None
+        self._loss: torch.Tensor | float | None = None
         self._reached = self._measuring = self._enabled = self._stepping = False
         self._within: list[torch.nn.Module] = []  # of the model and its parts, those that are being called
         self._first: torch.nn.Module | None = None  # which of them was called first in this step
@@ -81,10 +83,10 @@ class Recorder:
         self._hooks = [self._guard(m) for m in (self._before_forward, self._after_forward, self._before_step)]
         self._attach()
         if optimizers:
-            self._of_steps = [optimizers[-1].register_step_post_hook(self._guard(self._after_step))]
-        self.before_backward = self._guard(self._before_backward)
-        self.after_backward = self._guard(self._after_backward)
-        self.fetched = self._guard(self._fetched)
+            self._of_steps = [optimizers[-1].register_step_post_hook(self._guard(self._after_step, True))]
+        self.before_backward = self._guard(self._before_backward, True)
+        self.after_backward = self._guard(self._after_backward, True)
+        self.fetched = self._guard(self._fetched, True)
         patches.add(self)
 
     def close(self) -> None:
@@ -112,12 +114,22 @@ class Recorder:
             handle.remove()
         self._handles, self._within = [], []
 
-    def _guard(self, method: Callable[..., Any]) -> Callable[..., None]:
-        """`method` so that it never raises, is no part of what is compiled, and leaves no trace in the graph."""
+    def _guard(self, method: Callable[..., Any], brief: bool = False) -> Callable[..., None]:
+        """`method` so that it never raises, is no part of what is compiled, and leaves no trace in the graph.
+
+        `brief`: it computes nothing, and is not timed, in a step of which the loss alone is recorded.
+        """
+        owner, pace = self.owner, self._pace
 
         @functools.wraps(method)
         def guarded(*args: Any, **kwargs: Any) -> None:
-            if torch.compiler.is_compiling() or self.owner.broken or self._looking:
+            if torch.compiler.is_compiling() or owner.broken or self._looking:
+                return
+            if brief and not pace.full:
+                try:
+                    method(*args, **kwargs)
+                except Exception as error:
+                    owner.fail(error)
                 return
             self._enabled = before = torch.is_grad_enabled()
             begin = time.perf_counter()
@@ -126,10 +138,10 @@ class Recorder:
                 method(*args, **kwargs)
             except Exception as error:
                 self._layer_hooks.close()
-                self.owner.fail(error)
+                owner.fail(error)
             finally:
                 torch._C._set_grad_enabled(before)
-                self._pace.spent(time.perf_counter() - begin)
+                pace.spent(time.perf_counter() - begin)
 
         return guarded
 
@@ -193,8 +205,11 @@ class Recorder:
             self._look_back(loss)
         else:
             return
-        self._loss = unscaled(loss)
-        if self._cpu and not self._traced and not _finite(self._loss):
+        if not self._cpu:
+            self._loss = unscaled(loss)
+            return
+        self._loss = value = unscaled(loss, False).item()
+        if not self._traced and not math.isfinite(value):
             self._trace()
 
     def _look_back(self, loss: torch.Tensor) -> None:
@@ -237,11 +252,11 @@ class Recorder:
         if not self._losses or (self._inputs is None and self._pace.full):
             return
         losses, self._losses = self._losses, []
-        loss = losses[0] if len(losses) == 1 else torch.stack([each.reshape(()) for each in losses]).sum()
+        loss = losses[0] if len(losses) == 1 else functools.reduce(operator.add, losses)
         if self._pace.full:
             self._in_full(loss)
         else:
-            self.rows.add(Step(self.batch, time.time(), loss, [], []))
+            self.rows.add(Step(self.batch, time.time(), loss))
         self.batch += 1
         self._inputs = self._outputs = self._first = None
         self._seen = []
@@ -253,7 +268,7 @@ class Recorder:
             self._detach()
         self.owner.stepped()
 
-    def _in_full(self, loss: torch.Tensor) -> None:
+    def _in_full(self, loss: torch.Tensor | float) -> None:
         y = self._targets()
         y_pred = statistics.numbers("y_pred", self._outputs)
         x = [] if self._values else self._x  # what may change is said already
@@ -351,7 +366,7 @@ class Recorder:
             self.inner._call_impl(*args, **kwargs)
         flow += statistics.numbers("y_pred", self._outputs)
         if self._loss is not None:
-            flow.append(("loss", self._loss))
+            flow.append(("loss", torch.as_tensor(self._loss)))
         self.owner.nonfinite(self.batch, *statistics.flaws([*flow, *weights]))
 
     def _slot(self, parameter: torch.nn.Parameter) -> torch.Tensor | None:
@@ -362,8 +377,3 @@ class Recorder:
                 if isinstance(state.get(name), torch.Tensor):
                     return state[name]
         return None
-
-
-def _finite(loss: torch.Tensor | None) -> bool:
-    value = 0.0 if loss is None else loss.item()
-    return value - value == 0.0

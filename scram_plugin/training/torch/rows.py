@@ -14,7 +14,8 @@ import torch
 
 from scram_plugin.training.torch.statistics import Tensors
 
-HELD = 16  # steps that are summed up together
+HELD = 16  # steps with tensors that are summed up together
+MORE = 64  # steps, with tensors or without
 FIRST = 3  # steps that are not held, while it is seen whether their tensors are used again
 MOST = 1 << 18  # bytes of the tensors of one step, up to which they are held
 
@@ -29,13 +30,13 @@ class Block:
     times: np.ndarray
 
 
-@dataclass
+@dataclass(slots=True)
 class Step:
     number: int
     time: float
-    loss: torch.Tensor
-    tensors: Tensors
-    versions: list[int]
+    loss: torch.Tensor | float
+    tensors: Tensors = field(default_factory=list)
+    versions: list[int] = field(default_factory=list)
     values: dict[str, torch.Tensor] = field(default_factory=dict)  # what was computed at once
 
 
@@ -49,7 +50,7 @@ class Rows:
         self._losses: list[np.ndarray] = []  # columns: loss, probe of the weights
         self._numbers: list[tuple[int, float]] = []
         self._details: list[Block] = []
-        self._count = 0
+        self._count = self._held = 0
         # tensors of the first steps, and what was said of them; None once it is known whether they are used again
         self._first: list[tuple[Tensors, dict[str, torch.Tensor]]] | None = []
 
@@ -59,14 +60,16 @@ class Rows:
     def add(self, step: Step) -> None:
         self._steps.append(step)
         self._count += 1
-        size = sum(t.numel() * t.element_size() for _, t in step.tensors)
-        if step.tensors and (self._first is not None or not self.hold or size > MOST):
-            now = at_once(step.tensors)
-            if self._first is not None:
-                self._try(step.tensors, now)
-            step.values |= now
-            step.tensors, step.versions = [], []
-        if len(self._steps) >= HELD:
+        if step.tensors:
+            size = sum(t.numel() * t.element_size() for _, t in step.tensors)
+            if self._first is not None or not self.hold or size > MOST:
+                now = at_once(step.tensors)
+                if self._first is not None:
+                    self._try(step.tensors, now)
+                step.values |= now
+                step.tensors, step.versions = [], []
+        self._held += bool(step.values or step.tensors)
+        if self._held >= HELD or len(self._steps) >= MORE:
             self.sum_up()
 
     def _try(self, tensors: Tensors, now: dict[str, torch.Tensor]) -> None:
@@ -83,10 +86,10 @@ class Rows:
 
     def sum_up(self) -> None:
         """Turn the steps that are held into rows."""
-        steps, self._steps = self._steps, []
+        steps, self._steps, self._held = self._steps, [], 0
         if not steps:
             return
-        losses = torch.stack([s.loss.reshape(()).float() for s in steps]).cpu().numpy()
+        losses = _numbers([s.loss for s in steps])
         # weights that are finite now always were; others have been so at the latest since this step
         probes = np.zeros(len(steps), np.float32)
         probes[-1] = float(self._probe())
@@ -132,6 +135,12 @@ class Rows:
             whole = np.concatenate([losses.values[:, :1], only.values, losses.values[:, 1:]], axis=1)
             return [Block(columns, whole, numbers, times)]
         return [losses, *details]
+
+
+def _numbers(losses: list[torch.Tensor | float]) -> np.ndarray:
+    if all(isinstance(loss, float) for loss in losses):
+        return np.array(losses, np.float32)
+    return torch.stack([torch.as_tensor(loss).reshape(()).float() for loss in losses]).cpu().numpy()
 
 
 def _joined(blocks: list[Block]) -> list[Block]:

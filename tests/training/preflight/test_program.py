@@ -29,6 +29,33 @@ for epoch in range(30):
         optimizer.step()
 open("trained.txt", "w").close()
 """
+RECURRENT = """
+import torch
+from torch import nn
+
+class Reader(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.reader = nn.GRU(3, 16)
+        self.head = nn.Linear(16, 2)
+
+    def forward(self, x):
+        states, _ = self.reader(x)
+        return self.head(states[:, -1])
+
+torch.manual_seed(3)
+model = Reader()
+optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+loss_function = nn.CrossEntropyLoss()
+x = torch.randn(640, 12, 3)
+y = (x[:, -3:, 0].sum(dim=1) > 0).long()
+for epoch in range(20):
+    for i in range(0, 640, 32):
+        optimizer.zero_grad()
+        loss = loss_function(model(x[i : i + 32]), y[i : i + 32])
+        loss.backward()
+        optimizer.step()
+"""
 TESTS = """
 def test_ten_outputs(model, batch):
     assert len(model(batch[0])[0]) == 10
@@ -89,6 +116,17 @@ def test_a_loop_with_functions_and_without_a_loader(tmp_path):
     assert "line 6" in found[0][2]["summary"]
     assert results_of(tmp_path)["one_batch"]["examples"] == 16
     assert not (tmp_path / "trained.txt").exists(), "the training itself is not made"
+
+
+def test_time_and_batch_that_are_confused_are_put_right_by_the_edit(tmp_path):
+    _, found = flown(tmp_path, RECURRENT, status=1)
+    (mixed,) = [f for heuristic, cause, f in found if (heuristic, cause) == ("mixed-samples", "batch-first")]
+    edit = mixed["fixes"][0]["edit"]
+    assert edit["before"].strip() == "self.reader = nn.GRU(3, 16)"
+    assert edit["after"].strip() == "self.reader = nn.GRU(3, 16, batch_first=True)"
+    mended = RECURRENT.replace(edit["before"], edit["after"])
+    (tmp_path / "mended").mkdir()
+    assert "mixed-samples" not in [heuristic for heuristic, _, _ in flown(tmp_path / "mended", mended)[1]]
 
 
 def own(folder):
