@@ -130,16 +130,16 @@ def named(losses: list[Loss], outputs: list[Any]) -> list[Loss]:
     return losses
 
 
-def unscaled(loss: torch.Tensor, detached: bool = True) -> torch.Tensor:
+def unscaled(loss: torch.Tensor) -> torch.Tensor:
     """The loss without the factor of a `GradScaler`, which is a tensor of float32; a number that the program multiplies it
     with is its own affair."""
     node = loss.grad_fn
     if node is None or operation(node) != "Mul":
-        return loss.detach() if detached else loss
+        return loss
     scale = getattr(node, "_saved_other", None)
     if isinstance(scale, torch.Tensor) and scale.dim() == 0 and scale.dtype == torch.float32 and not scale.requires_grad:
         return loss.detach() / scale
-    return loss.detach()
+    return loss
 
 
 def failed_loss(trace: TracebackType | None) -> list[Loss]:

@@ -117,7 +117,7 @@ class Recorder:
     def _guard(self, method: Callable[..., Any], brief: bool = False) -> Callable[..., None]:
         """`method` so that it never raises, is no part of what is compiled, and leaves no trace in the graph.
 
-        `brief`: it computes nothing, and is not timed, in a step of which the loss alone is recorded.
+        `brief`: in a step of which the loss alone is recorded it is not timed, and what computes switches gradients off itself.
         """
         owner, pace = self.owner, self._pace
 
@@ -206,9 +206,9 @@ class Recorder:
         else:
             return
         if not self._cpu:
-            self._loss = unscaled(loss)
+            self._loss = unscaled(loss).detach()
             return
-        self._loss = value = unscaled(loss, False).item()
+        self._loss = value = unscaled(loss).item()
         if not self._traced and not math.isfinite(value):
             self._trace()
 
@@ -252,7 +252,7 @@ class Recorder:
         if not self._losses or (self._inputs is None and self._pace.full):
             return
         losses, self._losses = self._losses, []
-        loss = losses[0] if len(losses) == 1 else functools.reduce(operator.add, losses)
+        loss = functools.reduce(operator.add, losses)
         if self._pace.full:
             self._in_full(loss)
         else:
@@ -337,6 +337,7 @@ class Recorder:
         finally:
             self._looking = False
 
+    @torch.no_grad()
     def _trace(self) -> None:
         """Where the first value that is not finite came up: in the step before, if weights are not; else in this one."""
         self._traced = True

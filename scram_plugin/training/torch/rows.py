@@ -84,6 +84,7 @@ class Rows:
             )
         self._first = None
 
+    @torch.no_grad()
     def sum_up(self) -> None:
         """Turn the steps that are held into rows."""
         steps, self._steps, self._held = self._steps, [], 0

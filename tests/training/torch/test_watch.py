@@ -384,6 +384,15 @@ def test_the_way_back_of_another_model_is_none_of_this_one_in_short_steps_either
     np.testing.assert_array_equal(logged(tmp_path)["scram/batches/loss"].values, np.array(losses, np.float32))
 
 
+def test_targets_that_are_learned_too_are_measured_in_short_steps(short_steps, tmp_path):
+    targets = torch.randn(320, 10, requires_grad=True)
+    data = DataLoader(TensorDataset(IMAGES[:320], targets), 32)
+    losses = train(tmp_path, dense(), lambda outputs, y: (outputs - y).abs().pow(1.5).mean(), data, epochs=60, every=None)
+    run = logged(tmp_path)
+    np.testing.assert_array_equal(run["scram/batches/loss"].values, np.array(losses, np.float32))
+    assert run["scram/batches/y0/mean"].steps[-1] > 400
+
+
 def test_a_loss_that_makes_nan_of_sound_outputs_is_named_in_short_steps_too(short_steps, tmp_path):
     calls = iter(range(1000))
 
