@@ -29,7 +29,6 @@ import tensorflow as tf
 from keras import layers
 
 from scram_plugin import SCRAM
-from tests.benchmarks import ratios
 
 WARM = 300  # steps before anything is timed: from then on every 50th is measured, as in the rest of a training
 
@@ -180,6 +179,19 @@ def data_of(name, steps):
     return x, y, batch
 
 
+def of_turns(name, batch, steps, found):
+    """Prints a table. `found`: configuration -> (wall, processor) seconds a step of each stretch, which had so many `steps`."""
+    of_rounds = {config: np.array(turns).reshape(-1, STRETCHES, 2).mean(axis=1) for config, turns in found.items()}
+    plain = np.mean([of_rounds[config] for config in ("plain", "plain again") if config in of_rounds], axis=0)
+    size = f"{len(plain)} rounds of {STRETCHES * steps} steps"
+    print(f"\n{name} net, batch {batch}: {1e3 * np.median(plain[:, 0]):.2f} ms a step, {size}")
+    print(f"  {'':34}{'processor time':>22}{'wall time':>18}")
+    for config, seconds in of_rounds.items():
+        ratio = seconds / plain[: len(seconds)]
+        low, middle, high = np.quantile(ratio[:, 1], (0.25, 0.5, 0.75))
+        print(f"  {config:34}{middle:8.3f} ({low:.2f}-{high:.2f}){np.median(ratio[:, 0]):18.3f}", flush=True)
+
+
 def steady(name, rounds, configurations):
     make, _, _, steps, usual = WORKLOADS[name]
     x, y, batch = data_of(name, EPOCH)
@@ -193,7 +205,7 @@ def steady(name, rounds, configurations):
         thread.start()
     for thread in threads:
         thread.join()
-    ratios.of_turns(name, batch, steps, STRETCHES, {config: turn.stretches for config, turn in turns.items()})
+    of_turns(name, batch, steps, {config: turn.stretches for config, turn in turns.items()})
 
 
 def start(name, rounds):

@@ -2,10 +2,12 @@
 
     python -m tests.benchmarks.overhead_torch [--rounds N] [--workloads dense convolutional attention]
 
-Every configuration trains in a process of its own, but only one at a time: each in its turn makes a short stretch of steps and
-hands over, in an order shuffled anew each time, so that all see the same quiet and the same busy moments of a shared machine.
-Five stretches are a round. Ratios to the mean of the two plain trainings are taken within a round; their median over the rounds
-is printed, of processor time with its quartiles, and of wall time. How far "plain" and "plain again" are from 1 is the noise.
+One training goes on and on: a stretch of steps without anything, a stretch that is watched, one without, and so on, in an
+order shuffled anew in each round. A ratio is that of a stretch to the mean of the plain ones before and after it: so it is of
+the same second on a shared machine, and of the same tensors in the same places, which make all steps of a process faster or
+slower by some hundredths. Before a watched stretch is timed, so many steps are made that SCRAM's pace is that of the rest of a
+training. Medians over the rounds are printed, of processor time over all threads with its quartiles, and of wall time. How far
+"plain" is from 1 is the noise.
 
 Beside SCRAM stand hooks as W&B's `watch(model, log="gradients")` sets them: one for each parameter's gradient, which makes a
 histogram of 64 bins at every 1000th step (its default), and at every 100th.
@@ -14,29 +16,28 @@ histogram of 64 bins at every 1000th step (its default), and at every 100th.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import random
 import tempfile
 import time
 
 import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
-from tests.benchmarks import ratios
+import scram_plugin
 
-WARM = 400  # steps before anything is timed: from then on SCRAM's pace is that of the rest of a training
-STRETCHES = 5  # of a round
+WARM = 600  # steps before a stretch is timed
+EPOCH = 1000  # steps
 # shape of an example, batch size, steps of a stretch, rounds
 WORKLOADS = {
-    "dense": ((28, 28), 32, 100, 40),
-    "convolutional": ((3, 32, 32), 64, 10, 20),
-    "attention": ((64, 32), 32, 10, 20),
+    "dense": ((28, 28), 32, 1000, 20),
+    "convolutional": ((3, 32, 32), 64, 400, 10),
+    "attention": ((64, 32), 32, 400, 10),
 }
-CONFIGURATIONS = ("plain", "plain again", "watch", "watch(every=1)", "hooks, every 1000th", "hooks, every 100th")
 
 
 def net(name):
-    from torch import nn
-
     if name == "dense":
         layers = [nn.Flatten(), nn.Linear(784, 128), nn.ReLU(), nn.Dropout(0.2), nn.Linear(128, 10)]
     elif name == "convolutional":
@@ -48,18 +49,53 @@ def net(name):
     return nn.Sequential(*layers)
 
 
-def hooks(model, every):
-    """A histogram of each gradient, now and then."""
-    import torch
+class Training:
+    """One that goes on; `steps` makes some more, and tells the (wall, processor) seconds that each took."""
 
-    kept = {}
+    def __init__(self, name):
+        shape, batch, _, _ = WORKLOADS[name]
+        torch.manual_seed(0)
+        examples = min(EPOCH * batch, 32_000)
+        x = torch.rand(examples, *shape)
+        y = (x.flatten(1) @ torch.randn(x[0].numel(), 10)).argmax(dim=1)
+        self.model = net(name)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), 1e-3)
+        self.loader = DataLoader(TensorDataset(x, y), batch, shuffle=True)
+        self.loss_function = nn.CrossEntropyLoss()
+        self.batches = iter(())
+
+    def steps(self, number):
+        begin = np.array([time.perf_counter(), time.process_time()])
+        left = number
+        while left:
+            for inputs, targets in self.batches:
+                self.optimizer.zero_grad()
+                loss = self.loss_function(self.model(inputs), targets)
+                loss.backward()
+                self.optimizer.step()
+                left -= 1
+                if not left:
+                    break
+            else:
+                self.batches = iter(self.loader)
+        return (np.array([time.perf_counter(), time.process_time()]) - begin) / number
+
+
+def watched(training, every=None):
+    """Watch the training; what is given back ends it."""
+    scram = scram_plugin.watch(
+        training.model, training.optimizer, log_dir=tempfile.mkdtemp(), every=every, print_findings=False
+    )
+    return scram.close
+
+
+def hooked(training, every):
+    """A histogram of each gradient, now and then."""
+    kept, counts = {}, hooked.__dict__.setdefault(every, {})  # the count goes on from stretch to stretch
 
     def hook_of(name):
-        steps = 0
-
         def hook(gradient):
-            nonlocal steps
-            steps += 1
+            counts[name] = steps = counts.get(name, 0) + 1
             if steps % every == 0:
                 flat = gradient.detach().flatten()
                 low, high = flat.min().item(), flat.max().item()
@@ -67,75 +103,52 @@ def hooks(model, every):
 
         return hook
 
-    for name, parameter in model.named_parameters():
-        parameter.register_hook(hook_of(name))
+    handles = [p.register_hook(hook_of(name)) for name, p in training.model.named_parameters()]
+
+    def end():
+        for handle in handles:
+            handle.remove()
+
+    return end
 
 
-def train(name, configuration, pipe):
-    """Answers each number of steps with the (wall, processor) seconds that they took."""
-    import torch
-    from torch.utils.data import DataLoader, TensorDataset
-
-    import scram_plugin
-
-    shape, batch, _, _ = WORKLOADS[name]
-    torch.manual_seed(0)
-    x = torch.rand(200 * batch, *shape)
-    y = (x.flatten(1) @ torch.randn(x[0].numel(), 10)).argmax(dim=1)
-    model = net(name)
-    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
-    loader = DataLoader(TensorDataset(x, y), batch, shuffle=True)
-    if configuration.startswith("watch"):
-        every = 1 if "every=1" in configuration else None
-        scram_plugin.watch(model, optimizer, log_dir=tempfile.mkdtemp(), every=every, print_findings=False)
-    if configuration.startswith("hooks"):
-        hooks(model, 1000 if "1000" in configuration else 100)
-    loss_function, left, begin = torch.nn.CrossEntropyLoss(), 0, None
-    while True:
-        for inputs, targets in loader:
-            if left == 0:
-                if begin is not None:
-                    pipe.send((time.perf_counter() - begin[0], time.process_time() - begin[1]))
-                left = pipe.recv()
-                if left == 0:
-                    return
-                begin = time.perf_counter(), time.process_time()
-            left -= 1
-            optimizer.zero_grad()
-            loss = loss_function(model(inputs), targets)
-            loss.backward()
-            optimizer.step()
+CONFIGURATIONS = {
+    "plain": lambda training: lambda: None,
+    "watch": watched,
+    "watch(every=1)": lambda training: watched(training, 1),
+    "hooks, every 1000th": lambda training: hooked(training, 1000),
+    "hooks, every 100th": lambda training: hooked(training, 100),
+}
 
 
 def steady(name, rounds):
     _, batch, steps, usual = WORKLOADS[name]
-    context = multiprocessing.get_context("spawn")
-    pipes, processes = {}, []
-    for configuration in CONFIGURATIONS:
-        pipes[configuration], other = context.Pipe()
-        processes.append(context.Process(target=train, args=(name, configuration, other), daemon=True))
-        processes[-1].start()
-
-    def stretch(configuration, number):
-        pipes[configuration].send(number)
-        return np.array(pipes[configuration].recv()) / number
-
-    for configuration in CONFIGURATIONS:
-        stretch(configuration, WARM)
-    found = {configuration: [] for configuration in CONFIGURATIONS}
-    for _ in range((rounds or usual) * STRETCHES):
-        for configuration in random.sample(CONFIGURATIONS, len(CONFIGURATIONS)):
-            found[configuration].append(stretch(configuration, steps))
-    for configuration in CONFIGURATIONS:
-        pipes[configuration].send(0)
-    for process in processes:
-        process.join(30)
-    ratios.of_turns(name, batch, steps, STRETCHES, found)
+    training = Training(name)
+    training.steps(WARM)
+    ratios = {configuration: [] for configuration in CONFIGURATIONS}
+    plain = [training.steps(steps)]
+    for _ in range(rounds or usual):
+        for configuration in random.sample(list(CONFIGURATIONS), len(CONFIGURATIONS)):
+            end = CONFIGURATIONS[configuration](training)
+            if end.__qualname__.startswith("Watch"):
+                training.steps(WARM)
+            seconds = training.steps(steps)
+            end()
+            training.steps(20)  # what is left to do at the end is no part of the plain stretch
+            plain.append(training.steps(steps))
+            ratios[configuration].append(seconds / np.mean(plain[-2:], axis=0))
+    usually = 1e3 * np.median(plain, axis=0)[0]
+    print(f"\n{name} net, batch {batch}: {usually:.2f} ms a step, {rounds or usual} rounds of {steps} steps")
+    print(f"  {'':24}{'processor time':>22}{'wall time':>14}")
+    for configuration, found in ratios.items():
+        wall, processor = np.array(found).T
+        low, middle, high = np.quantile(processor, (0.25, 0.5, 0.75))
+        print(f"  {configuration:24}{middle:8.3f} ({low:.2f}-{high:.2f}){np.median(wall):14.3f}", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, help="of stretches; by default as many as that takes some minutes")
+    parser.add_argument("--rounds", type=int, help="by default as many as that takes some minutes")
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
     arguments = parser.parse_args()
     for name in arguments.workloads:

@@ -123,8 +123,8 @@ class Loop:
         self._loss, target = found
         self.batches.append(Batch(x, target))
 
-    def after_backward(self) -> None:
-        pass
+    after_backward = None
+    each_batch = True
 
     def fetched(self, iterator: Any, batch: Any, seconds: float) -> None:
         self._last = iterator, batch, seconds

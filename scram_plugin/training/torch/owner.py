@@ -22,7 +22,7 @@ class Owner(Protocol):
         """The first step has come to its loss; `target` is as the program made it, before a loss may have stretched it."""
 
     def stepped(self) -> None:
-        """A step has ended."""
+        """A step has ended, or some have."""
 
     def measured(self, batch: int, statistics: statistics.Named) -> None: ...
 
@@ -32,7 +32,8 @@ class Owner(Protocol):
     def evaluated(self, inputs: Any) -> None:
         """A forward pass that is none of the training."""
 
-    def fetched(self, iterator: Any, seconds: float) -> bool:
-        """An iterator of a `DataLoader` has given a batch; whether what follows is to be seen, though it is no training."""
+    def fetched(self, iterator: Any, seconds: float | None) -> bool:
+        """An iterator of a `DataLoader` has given a batch, after so long; whether what follows is to be seen, though it is no
+        training."""
 
     def fail(self, error: Exception) -> None: ...

@@ -20,13 +20,14 @@ import torch
 
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import patches, statistics
+from scram_plugin.training.torch.brief import Brief, Number
 from scram_plugin.training.torch.compiled import AroundCompiled, unwrapped
 from scram_plugin.training.torch.graph import Calls, Loss, failed_loss, loss_of, named, unscaled
 from scram_plugin.training.torch.in_depth import InDepth
 from scram_plugin.training.torch.model_facts import precision
 from scram_plugin.training.torch.owner import Flow, Owner
 from scram_plugin.training.torch.pace import Pace
-from scram_plugin.training.torch.rows import Rows, Step, at_once
+from scram_plugin.training.torch.rows import Rows, at_once
 from scram_plugin.training.torch.second_pass import first, hooked, untouched
 
 EXAMPLES = 32  # of a batch, for a second pass
@@ -63,30 +64,31 @@ class Recorder:
         self._calls: Calls | None = None
         self._flow: Flow | None = None  # of a model that is compiled, from a second pass
         self.precision = ""  # of the first step
-        self._losses: list[torch.Tensor | float] = []  # numbers on the CPU; elsewhere to ask for one would wait for the device
+        self._losses: list[Number] = []
         self._inputs: Any = None
         self._outputs: Any = None
         self._seen: list[Loss] = []
-        self._loss: torch.Tensor | float | None = None
+        self._loss: Number | None = None
+        self._scaled = False  # a `GradScaler` multiplies the losses
         self._reached = self._measuring = self._enabled = self._stepping = False
         self._within: list[torch.nn.Module] = []  # of the model and its parts, those that are being called
         self._first: torch.nn.Module | None = None  # which of them was called first in this step
         self._looking = False  # a second pass is going on
         self._fresh = False  # a step was made, and no way back since
         self._kept: torch.Tensor | None = None  # whether the gradients of the step before were still there
-        self._batch: Any = None  # what a loader gave last
         self._mine: list[bool] = []  # of the ways back of the last step in full, which came through this model
         self._ways = 0  # back, since the last step
         self._parts = (model, *parts)
         self._handles: list[Any] = []  # of steps in full
-        self._of_steps: list[Any] = []  # of all steps
         self._hooks = [self._guard(m) for m in (self._before_forward, self._after_forward, self._before_step)]
-        self._attach()
-        if optimizers:
-            self._of_steps = [optimizers[-1].register_step_post_hook(self._guard(self._after_step, True))]
-        self.before_backward = self._guard(self._before_backward, True)
-        self.after_backward = self._guard(self._after_backward, True)
-        self.fetched = self._guard(self._fetched, True)
+        self._back = self._guard(self._before_backward), self._guard(self._after_backward)
+        self.brief = Brief(self._cpu, self._guard(self._odd), self._guard(self._ended))
+        self._of_steps = [optimizers[-1].register_step_post_hook(self.brief.end)] if optimizers else []
+        self.before_backward: Callable[[Any], None]
+        self.after_backward: Callable[[], None] | None
+        self.each_batch: bool
+        self.fetched = self._guard(self._fetched)
+        self._in_full()
         patches.add(self)
 
     def close(self) -> None:
@@ -96,10 +98,14 @@ class Recorder:
         for handle in self._of_steps:
             handle.remove()
 
-    def _attach(self) -> None:
+    def _in_full(self) -> None:
         """Put the hooks that a step in full needs on the model and its optimisers, if they are not there."""
         if self._handles:
             return
+        self.before_backward, self.after_backward = self._back
+        self.each_batch = True
+        patches.changed()
+        self.brief.begin(1, False)
         before, after, before_step = self._hooks
         if getattr(self.model, "_compiled_call_impl", None) is not None:
             self._handles = [AroundCompiled(self.model, before, after)]
@@ -109,30 +115,31 @@ class Recorder:
                 self._handles.append(root.register_forward_hook(after))
         self._handles += [optimizer.register_step_pre_hook(before_step) for optimizer in self._optimizers]
 
+    def _in_brief(self) -> None:
+        """Record nothing but the losses of the steps that follow, until the pace may want more."""
+        if self._handles:
+            self._detach()
+            self.before_backward = self.brief.before_backward
+            self.after_backward = None if self._optimizers else self.brief.end
+            self.each_batch = False
+            patches.changed()
+        self.brief.begin(self._pace.alike(self.batch), self._scaled)
+
     def _detach(self) -> None:
         for handle in self._handles:
             handle.remove()
         self._handles, self._within = [], []
 
-    def _guard(self, method: Callable[..., Any], brief: bool = False) -> Callable[..., None]:
-        """`method` so that it never raises, is no part of what is compiled, and leaves no trace in the graph.
-
-        `brief`: in a step of which the loss alone is recorded it is not timed, and what computes switches gradients off itself.
-        """
+    def _guard(self, method: Callable[..., Any]) -> Callable[..., None]:
+        """`method` so that it never raises, is no part of what is compiled, and leaves no trace in the graph."""
         owner, pace = self.owner, self._pace
 
         @functools.wraps(method)
         def guarded(*args: Any, **kwargs: Any) -> None:
             if torch.compiler.is_compiling() or owner.broken or self._looking:
                 return
-            if brief and not pace.full:
-                try:
-                    method(*args, **kwargs)
-                except Exception as error:
-                    owner.fail(error)
-                return
             self._enabled = before = torch.is_grad_enabled()
-            begin = time.perf_counter()
+            begin, measuring = time.perf_counter(), pace.measuring
             torch._C._set_grad_enabled(False)  # as `torch.no_grad`, which takes longer than what is done here
             try:
                 method(*args, **kwargs)
@@ -141,7 +148,7 @@ class Recorder:
                 owner.fail(error)
             finally:
                 torch._C._set_grad_enabled(before)
-                pace.spent(time.perf_counter() - begin)
+                pace.spent(time.perf_counter() - begin, measuring)
 
         return guarded
 
@@ -159,7 +166,7 @@ class Recorder:
             return  # another part of the same step
         self._first = module
         if self._losses and next((p.grad for p in self.parameters if p.requires_grad), None) is None:
-            self._losses = []  # their gradients were thrown away: a step that a scaler has skipped
+            self._losses, self._ways = [], 0  # their gradients were thrown away: a step that a scaler has skipped
         self._inputs, self._outputs, self._loss, self._reached = (args, kwargs), None, None, False
         self._measuring = self._pace.measuring
         self._x = statistics.numbers("x", self._inputs)
@@ -197,24 +204,17 @@ class Recorder:
         self._within = []  # a forward pass that failed has not come to its end
         loss = tensors if isinstance(tensors, torch.Tensor) else next(iter(tensors), None)
         self._loss = None
-        if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
+        if not isinstance(loss, torch.Tensor) or loss.numel() != 1 or self._inputs is None:
             return
-        if not self._pace.full:  # a way back is taken to be like that of the last step in full
-            self._reached = self._ways >= len(self._mine) or self._mine[self._ways]
-        elif self._inputs is not None:
-            self._look_back(loss)
-        else:
-            return
-        if not self._cpu:
-            self._loss = unscaled(loss).detach()
-            return
-        self._loss = value = unscaled(loss).item()
-        if not self._traced and not math.isfinite(value):
+        self._look_back(loss)
+        own = unscaled(loss).detach()
+        self._loss = value = own.item() if self._cpu else own
+        if isinstance(value, float) and not self._traced and not math.isfinite(value):
             self._trace()
 
     def _look_back(self, loss: torch.Tensor) -> None:
         """The way back of a step that is recorded in full begins."""
-        self._seen = loss_of(loss)
+        self._seen, self._scaled = loss_of(loss), unscaled(loss) is not loss
         if not self._told:
             self._tell(self._seen)
         if self._measuring and self._fresh:
@@ -232,13 +232,12 @@ class Recorder:
 
     def _after_backward(self) -> None:
         self._ways += 1
-        if self._pace.full:
-            self._mine[self._ways - 1 :] = [self._reached]
+        self._mine[self._ways - 1 :] = [self._reached]
         if self._reached and self._loss is not None:
             self._losses.append(self._loss)
             self._reached = False
             if not self._optimizers:
-                self._after_step()
+                self.brief.end()
             elif self._stepping and self._measuring:  # within `step(closure)`
                 self.depth.before_step()
 
@@ -247,33 +246,62 @@ class Recorder:
         if self._measuring and self._losses:
             self.depth.before_step()
 
-    def _after_step(self, *_: Any) -> None:
-        self._stepping, self._ways = False, 0
-        if not self._losses or (self._inputs is None and self._pace.full):
-            return
-        losses, self._losses = self._losses, []
-        loss = functools.reduce(operator.add, losses)
+    def _ended(self) -> None:
+        """A step in full has ended, or as many in brief as there were to be."""
+        self.catch_up()
+        self._stepping = False
+        if self._handles:
+            self._ways = 0
+            if not self._losses or self._inputs is None:
+                return
+            losses, self._losses = self._losses, []
+            self._add([time.time()], [functools.reduce(operator.add, losses)])
+            self._detail()
+            self._inputs = self._outputs = self._first = None
+            self._seen, self._fresh = [], True
         if self._pace.full:
-            self._in_full(loss)
+            self._in_full()
         else:
-            self.rows.add(Step(self.batch, time.time(), loss))
-        self.batch += 1
-        self._inputs = self._outputs = self._first = None
-        self._seen = []
-        self._fresh = True
-        self._pace.step(self.batch)
-        if self._pace.full:
-            self._attach()
-        elif self._handles:
-            self._detach()
+            self._in_brief()
         self.owner.stepped()
 
-    def _in_full(self, loss: torch.Tensor | float) -> None:
+    def catch_up(self) -> None:
+        """Turn the steps in brief that have ended into rows."""
+        times, losses = [], []
+        for when, ways in self.brief.take():
+            if own := self._own(ways):
+                times.append(when)
+                losses.append(functools.reduce(operator.add, own))
+        if times:
+            self._add(times, losses)
+
+    def _own(self, ways: list[Number | None]) -> list[Number]:
+        """The losses of the ways back that came through this model: these are taken to be as in the last step in full."""
+        if self._scaled:
+            ways = ways[-len(self._mine) :]  # those before are of a step that a scaler has skipped
+        return [loss for i, loss in enumerate(ways) if loss is not None and (i >= len(self._mine) or self._mine[i])]
+
+    def _add(self, times: list[float], losses: list[Number]) -> None:
+        self.rows.add(times, losses)
+        self.batch += len(times)
+        self._pace.step(self.batch, times)
+
+    def _odd(self) -> None:
+        """The loss of the present step, one in brief, is not finite."""
+        if self._traced:
+            return
+        self.catch_up()
+        self._loss = self.brief.last()
+        self._trace()
+        self._inputs = None
+
+    def _detail(self) -> None:
+        """What is recorded of a step in full beside its loss."""
         y = self._targets()
         y_pred = statistics.numbers("y_pred", self._outputs)
         x = [] if self._values else self._x  # what may change is said already
         versions = [*self._versions[: len(x)], *(t._version for _, t in (*y, *y_pred))]
-        self.rows.add(Step(self.batch, time.time(), loss, [*x, *y, *y_pred], versions, self._values))
+        self.rows.detail([*x, *y, *y_pred], versions, self._values)
         if self._measuring:
             found = self.depth.after_step()
             found += statistics.tensors([], y, y_pred)
@@ -283,20 +311,22 @@ class Recorder:
             if self._optimizers:
                 rate = self._optimizers[0].param_groups[0]["lr"]
                 found.append(("learning_rate", torch.as_tensor(rate, dtype=torch.float32)))
-            self.owner.measured(self.batch, found)
+            self.owner.measured(self.batch - 1, found)
 
     def _targets(self) -> statistics.Tensors:
         """What the loss compared the outputs with; else what the loader gave beside the inputs."""
         y = [s.target for s in self._seen if s.target is not None and s.target.numel()]
-        if not y and self._x and isinstance(self._batch, list | tuple) and len(self._batch) == 2:
-            given = self._batch[1]
+        batch = patches.last_batch()
+        if not y and self._x and isinstance(batch, list | tuple) and len(batch) == 2:
+            given = batch[1]
             y = [given] if isinstance(given, torch.Tensor) and given.dim() and len(given) == len(self._x[0][1]) else []
         return [(f"y{i}", target) for i, target in enumerate(y)]
 
     def _given_targets(self) -> torch.Tensor | None:
         """The targets that a loader gave, or else that the loss saw."""
-        if isinstance(self._batch, list | tuple) and len(self._batch) == 2 and isinstance(self._batch[1], torch.Tensor):
-            return self._batch[1]
+        batch = patches.last_batch()
+        if isinstance(batch, list | tuple) and len(batch) == 2 and isinstance(batch[1], torch.Tensor):
+            return batch[1]
         return next((target for _, target in self._targets()), None)
 
     def last_words(self, trace: TracebackType | None) -> tuple[tuple[str, ...], np.ndarray] | None:
@@ -309,9 +339,13 @@ class Recorder:
         return tuple(row), np.array([[float(value) for value in row.values()]], np.float32)
 
     def _fetched(self, iterator: Any, batch: Any, seconds: float) -> None:
-        self._batch = batch
-        if self.owner.fetched(iterator, seconds):
-            self._attach()
+        # in brief steps it is told of the first batch of a pass only, for which one waits longer
+        if self.owner.fetched(iterator, seconds if self._handles else None) and not self._handles:
+            self.catch_up()
+            pending = self.brief.pending()
+            self._losses, self._ways = self._own(pending), len(pending)
+            self._pace.full = True
+            self._in_full()
 
     # ---- looking twice
 
@@ -352,7 +386,8 @@ class Recorder:
             self.owner.nonfinite(max(self.batch - 1, 0), (*found[0], *columns), np.concatenate([found[1], counts]))
             return
         if self._inputs is None:  # a step of which the loss alone is recorded: what the loader gave went in
-            given = self._batch[0] if isinstance(self._batch, list | tuple) and self._batch else None
+            batch = patches.last_batch()
+            given = batch[0] if isinstance(batch, list | tuple) and batch else None
             if not isinstance(given, torch.Tensor):
                 return
             self._inputs, self._x = ((given,), {}), statistics.numbers("x", given)

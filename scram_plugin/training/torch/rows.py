@@ -7,7 +7,7 @@ up together. Whatever the program changes in place meanwhile is not trusted: fro
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,7 +15,6 @@ import torch
 from scram_plugin.training.torch.statistics import Tensors
 
 HELD = 16  # steps with tensors that are summed up together
-MORE = 64  # steps, with tensors or without
 FIRST = 3  # steps that are not held, while it is seen whether their tensors are used again
 MOST = 1 << 18  # bytes of the tensors of one step, up to which they are held
 
@@ -34,10 +33,9 @@ class Block:
 class Step:
     number: int
     time: float
-    loss: torch.Tensor | float
-    tensors: Tensors = field(default_factory=list)
-    versions: list[int] = field(default_factory=list)
-    values: dict[str, torch.Tensor] = field(default_factory=dict)  # what was computed at once
+    tensors: Tensors
+    versions: list[int]
+    values: dict[str, torch.Tensor]  # what was computed at once
 
 
 class Rows:
@@ -46,31 +44,33 @@ class Rows:
     def __init__(self, probe: Callable[[], torch.Tensor]) -> None:
         self.hold = True
         self._probe = probe
+        self._losses: list[torch.Tensor | float] = []
+        self._times: list[float] = []
         self._steps: list[Step] = []
-        self._losses: list[np.ndarray] = []  # columns: loss, probe of the weights
-        self._numbers: list[tuple[int, float]] = []
         self._details: list[Block] = []
-        self._count = self._held = 0
+        self._begin = 0  # the number of the first step that is not written
         # tensors of the first steps, and what was said of them; None once it is known whether they are used again
         self._first: list[tuple[Tensors, dict[str, torch.Tensor]]] | None = []
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._times)
 
-    def add(self, step: Step) -> None:
-        self._steps.append(step)
-        self._count += 1
-        if step.tensors:
-            size = sum(t.numel() * t.element_size() for _, t in step.tensors)
-            if self._first is not None or not self.hold or size > MOST:
-                now = at_once(step.tensors)
-                if self._first is not None:
-                    self._try(step.tensors, now)
-                step.values |= now
-                step.tensors, step.versions = [], []
-        self._held += bool(step.values or step.tensors)
-        if self._held >= HELD or len(self._steps) >= MORE:
-            self.sum_up()
+    def add(self, times: list[float], losses: list[torch.Tensor | float]) -> None:
+        """Steps that follow one another."""
+        self._times += times
+        self._losses += losses
+
+    def detail(self, tensors: Tensors, versions: list[int], known: dict[str, torch.Tensor]) -> None:
+        """Of the step that was added last its tensors, and their versions when they were used; or what is `known` of them."""
+        size = sum(t.numel() * t.element_size() for _, t in tensors)
+        if self._first is not None or not self.hold or size > MOST:
+            now = at_once(tensors)
+            if self._first is not None:
+                self._try(tensors, now)
+            tensors, versions, known = [], [], known | now
+        self._steps.append(Step(self._begin + len(self) - 1, self._times[-1], tensors, versions, known))
+        if len(self._steps) >= HELD:
+            self._sum_up()
 
     def _try(self, tensors: Tensors, now: dict[str, torch.Tensor]) -> None:
         """Whether one buffer is filled anew for each batch: then those of the first steps hold other values by now."""
@@ -84,27 +84,15 @@ class Rows:
             )
         self._first = None
 
-    @torch.no_grad()
-    def sum_up(self) -> None:
-        """Turn the steps that are held into rows."""
-        steps, self._steps, self._held = self._steps, [], 0
-        if not steps:
-            return
-        losses = _numbers([s.loss for s in steps])
-        # weights that are finite now always were; others have been so at the latest since this step
-        probes = np.zeros(len(steps), np.float32)
-        probes[-1] = float(self._probe())
-        bad_loss = np.flatnonzero(~np.isfinite(losses))
-        if not np.isfinite(probes[-1]) and len(bad_loss):
-            probes[bad_loss[0] :] = probes[-1]
-        self._losses.append(np.stack([losses, probes], axis=1))
-        self._numbers += [(s.number, s.time) for s in steps]
-        full = [s for s in steps if s.tensors or s.values]
-        while full:
-            layout = _layout(full[0])
-            together = next((i for i, step in enumerate(full) if _layout(step) != layout), len(full))
-            block, full = full[:together], full[together:]
-            self._details.append(self._summed(block))
+    def _sum_up(self) -> None:
+        """Turn the tensors that are held into rows."""
+        steps, self._steps = self._steps, []
+        while steps:
+            layout = _layout(steps[0])
+            together = next((i for i, step in enumerate(steps) if _layout(step) != layout), len(steps))
+            block, steps = steps[:together], steps[together:]
+            if layout:
+                self._details.append(self._summed(block))
 
     def _summed(self, steps: list[Step]) -> Block:
         changed = [any(t._version != v for (_, t), v in zip(s.tensors, s.versions, strict=True)) for s in steps]
@@ -121,21 +109,29 @@ class Rows:
                     matrix[i] = matrix[min(sound, key=lambda j: abs(i - j))] if sound else 0.0
         return Block(tuple(found), matrix, np.array([s.number for s in steps]), np.array([s.time for s in steps]))
 
+    @torch.no_grad()
     def take(self) -> list[Block]:
         """All rows so far: losses of all steps, and details; in one block where details of each step are there."""
-        self.sum_up()
-        if not self._losses:
+        self._sum_up()
+        if not self._times:
             return []
-        numbers, times = (np.array(column) for column in zip(*self._numbers, strict=True))
-        losses = Block(("loss", "weights/probe"), np.concatenate(self._losses), numbers, times)
+        values = np.zeros((len(self), 2), np.float32)
+        losses, probes = values.T
+        losses[:] = _numbers(self._losses)
+        # weights that are finite now always were; others have been so at the latest since this step
+        probes[-1] = float(self._probe())
+        bad_loss = np.flatnonzero(~np.isfinite(losses))
+        if not np.isfinite(probes[-1]) and len(bad_loss):
+            probes[bad_loss[0] :] = probes[-1]
+        numbers, times = self._begin + np.arange(len(self)), np.array(self._times)
         details = _joined(self._details)
-        self._losses, self._numbers, self._details, self._count = [], [], [], 0
+        self._begin += len(self)
+        self._losses, self._times, self._details = [], [], []
         if len(details) == 1 and np.array_equal(details[0].steps, numbers):
             (only,) = details
             columns = ("loss", *only.columns, "weights/probe")
-            whole = np.concatenate([losses.values[:, :1], only.values, losses.values[:, 1:]], axis=1)
-            return [Block(columns, whole, numbers, times)]
-        return [losses, *details]
+            return [Block(columns, np.column_stack([losses, only.values, probes]), numbers, times)]
+        return [Block(("loss", "weights/probe"), values, numbers, times), *details]
 
 
 def _numbers(losses: list[torch.Tensor | float]) -> np.ndarray:

@@ -17,7 +17,7 @@ import torch
 
 from scram_plugin import schema
 from scram_plugin.training import blocks, call_site
-from scram_plugin.training.blocks import BLOCK, SECONDS
+from scram_plugin.training.blocks import SECONDS
 from scram_plugin.training.guarded import guarded, warn
 from scram_plugin.training.looks import Looks
 from scram_plugin.training.process import Clock
@@ -33,6 +33,7 @@ from scram_plugin.training.torch.recording import Recorder
 from scram_plugin.training.torch.replicas import first, replicas, writer
 
 PARTS = 8  # batches of validation data that are measured
+BLOCK = 1024  # steps that are written together, at most
 
 
 class Watch:
@@ -100,6 +101,7 @@ class Watch:
         self._flushed = time.monotonic()
         self._resumed = self._session.batches > 0
         self._epoch, self._logged = self._session.epochs, False
+        self._epochs = [(0, self._epoch)]  # of the steps that are not written: the first one of each epoch
         self._source_of_data: Source | None = None  # of the last batch
         self._training: Source | None = None
         self._validation: list[statistics.Named] | None = []  # None once it is written
@@ -138,6 +140,7 @@ class Watch:
             return
         if epoch is not None:
             self._epoch = int(epoch)
+            self._epochs[-1] = self._epochs[-1][0], self._epoch
         self._flush()
         values = {name: float(value) for name, value in metrics.items()}
         if self._means and "loss" not in values:
@@ -149,8 +152,8 @@ class Watch:
         validation = {f"epoch_{name[4:]}": value for name, value in values.items() if name.startswith("val_")}
         if validation:
             self._writer.scalars("validation", self._epoch, validation)
-        self._epoch, self._logged, self._means = self._epoch + 1, True, []
-        self._session.epochs = self._epoch
+        self._logged, self._means = True, []
+        self._next_epoch()
         self._look()
 
     # ---- what the recorder tells
@@ -206,8 +209,9 @@ class Watch:
             if len(self._validation) == PARTS:
                 self._write_validation()
 
-    def fetched(self, iterator: Any, seconds: float) -> bool:
-        self._clock.waits.append(seconds)
+    def fetched(self, iterator: Any, seconds: float | None) -> bool:
+        if seconds is not None:
+            self._clock.waits.append(seconds)
         known = self._source_of_data
         if known is not None and known.iterator() is iterator and not Source.begins(iterator):
             return False
@@ -215,9 +219,7 @@ class Watch:
         if not source.same(self._training):
             return self._training is not None and self._validation is not None
         if Source.begins(iterator) and not self._logged:  # nobody else tells of epochs
-            self._flush()
-            self._epoch += 1
-            self._session.epochs = self._epoch
+            self._next_epoch()
         return False
 
     def fail(self, error: Exception) -> None:
@@ -231,6 +233,13 @@ class Watch:
         warn(error)
 
     # ---- writing
+
+    def _next_epoch(self) -> None:
+        self._epoch += 1
+        self._session.epochs = self._epoch
+        if self.recorder is not None:
+            self.recorder.catch_up()
+            self._epochs.append((self.recorder.batch, self._epoch))
 
     def _told_of_validation(self, source: Source) -> None:
         self.facts.setdefault("data", {})["validation"] = source.data()
@@ -251,11 +260,15 @@ class Watch:
         if self.recorder is None or self._writer is None:
             return
         times: list[float] = []
+        self.recorder.catch_up()
+        begins, epochs = zip(*self._epochs, strict=True)
+        self._epochs = self._epochs[-1:]
+        self._session.batches = self._first + self.recorder.batch
         for i, block in enumerate(self.recorder.rows.take()):
             columns, values = block.columns, block.values
             if i == 0:  # of all steps; what follows is of some
-                epochs = np.full((len(values), 1), self._epoch, np.float32)
-                columns, values = ("epoch", *columns), np.concatenate([epochs, values], axis=1)
+                of_steps = np.array(epochs, np.float32)[np.searchsorted(begins, block.steps, "right") - 1]
+                columns, values = ("epoch", *columns), np.concatenate([of_steps[:, None], values], axis=1)
             self._writer.rows(schema.BATCHES, columns, self._first + block.steps, block.times, values)
             if i == 0:
                 self._means.append(block.values[:, 0])
@@ -277,13 +290,15 @@ class Watch:
         self._end("SystemExit")
 
     def _end(self, how: str, trace: TracebackType | None = None) -> None:
-        if self.recorder is not None:
-            self.recorder.close()
+        try:
+            if self._writer is not None and not self.broken:
+                self._finish(how, trace)
+        finally:
+            if self.recorder is not None:
+                self.recorder.close()
         if self._writer is None:
             return
         atexit.unregister(self._exit)
-        if not self.broken:
-            self._finish(how, trace)
         writer, self._writer = self._writer, None
         writer.close()
 

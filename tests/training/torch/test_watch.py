@@ -342,6 +342,7 @@ def test_arguments_that_make_no_sense(arguments, said, tmp_path):
 def short_steps(monkeypatch):
     """As if steps were so short that what is recorded of them is felt."""
     monkeypatch.setattr("scram_plugin.training.torch.pace.SHARE", 1e-9)
+    monkeypatch.setattr("scram_plugin.training.torch.pace.MEASURING", 1e-9)
 
 
 def test_of_short_steps_every_loss_is_recorded_and_the_rest_now_and_then(short_steps, tmp_path):
