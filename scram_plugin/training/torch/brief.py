@@ -6,8 +6,10 @@ calls only, which keep what they see; what it means is found out later, for all 
 
 from __future__ import annotations
 
+import functools
+import operator
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -53,21 +55,32 @@ class Brief:
         if len(self._ends) >= self._steps:
             self._ended()
 
-    def take(self) -> list[tuple[float, list[Number | None]]]:
-        """The steps that have ended since: when, and the loss of each of their ways back."""
-        found, start = [], 0
+    def take(self, mine: Sequence[bool]) -> tuple[list[float], list[Number]]:
+        """When the steps since have ended, and their losses; without those that had none.
+
+        `mine`: of the ways back of a step, which are of the loss. The last one is the last one of each step.
+        """
+        times, losses, start = [], [], 0
         for when, stop in self._ends:
-            found.append((when, self._ways[start:stop]))
+            if own := self._own(self._ways[start:stop], mine):
+                times.append(when)
+                losses.append(functools.reduce(operator.add, own))
             start = stop
+        self._steps = max(self._steps - len(self._ends), 1)
         self._ends, self._ways = [], self._ways[start:]
-        self._steps = max(self._steps - len(found), 1)
-        return found
+        return times, losses
+
+    def pending(self, mine: Sequence[bool]) -> tuple[list[Number], int]:
+        """The losses of a step that has not ended, and how many ways back there were. They are not told again."""
+        ways, self._ways = self._ways, []
+        return self._own(ways, mine), len(ways)
 
     def last(self) -> Number | None:
         """The loss of the last way back."""
         return self._ways[-1]
 
-    def pending(self) -> list[Number | None]:
-        """The ways back of a step that has not ended; they are not told again."""
-        found, self._ways = self._ways, []
-        return found
+    def _own(self, ways: list[Number | None], mine: Sequence[bool]) -> list[Number]:
+        # where a scaler has skipped a step, its ways come first; else a step may have more ways than another
+        more = [not self._scaled] * (len(ways) - len(mine))
+        which = [*more, *mine[max(len(mine) - len(ways), 0) :]]
+        return [loss for loss, own in zip(ways, which, strict=True) if own and loss is not None]

@@ -25,6 +25,7 @@ from scram_plugin.training.torch.compiled import AroundCompiled, unwrapped
 from scram_plugin.training.torch.graph import Calls, Loss, failed_loss, loss_of, named, unscaled
 from scram_plugin.training.torch.in_depth import InDepth
 from scram_plugin.training.torch.model_facts import precision
+from scram_plugin.training.torch.origin import flawed_weights
 from scram_plugin.training.torch.owner import Flow, Owner
 from scram_plugin.training.torch.pace import Pace
 from scram_plugin.training.torch.rows import Rows, at_once
@@ -76,8 +77,9 @@ class Recorder:
         self._looking = False  # a second pass is going on
         self._fresh = False  # a step was made, and no way back since
         self._kept: torch.Tensor | None = None  # whether the gradients of the step before were still there
-        self._mine: list[bool] = []  # of the ways back of the last step in full, which came through this model
+        self._mine: list[bool] = []  # of the ways back of the last step in full, which were of this model's loss
         self._ways = 0  # back, since the last step
+        self._alone = True  # no way back has been another model's
         self._parts = (model, *parts)
         self._handles: list[Any] = []  # of steps in full
         self._hooks = [self._guard(m) for m in (self._before_forward, self._after_forward, self._before_step)]
@@ -166,7 +168,8 @@ class Recorder:
             return  # another part of the same step
         self._first = module
         if self._losses and next((p.grad for p in self.parameters if p.requires_grad), None) is None:
-            self._losses, self._ways = [], 0  # their gradients were thrown away: a step that a scaler has skipped
+            # their gradients were thrown away: a step that a scaler has skipped, or another model's way back through this one
+            self._losses, self._mine[: self._ways] = [], [False] * self._ways
         self._inputs, self._outputs, self._loss, self._reached = (args, kwargs), None, None, False
         self._measuring = self._pace.measuring
         self._x = statistics.numbers("x", self._inputs)
@@ -232,6 +235,7 @@ class Recorder:
 
     def _after_backward(self) -> None:
         self._ways += 1
+        self._alone &= self._reached
         self._mine[self._ways - 1 :] = [self._reached]
         if self._reached and self._loss is not None:
             self._losses.append(self._loss)
@@ -252,14 +256,16 @@ class Recorder:
         self._stepping = False
         if self._handles:
             self._ways = 0
-            if not self._losses or self._inputs is None:
+            if not self._losses:
                 return
             losses, self._losses = self._losses, []
             self._add([time.time()], [functools.reduce(operator.add, losses)])
-            self._detail()
+            if self._inputs is not None:  # something else went through the model since
+                self._detail()
             self._inputs = self._outputs = self._first = None
             self._seen, self._fresh = [], True
-        if self._pace.full:
+        # without an optimiser a step ends with a way back, and in brief nobody looks whose that is
+        if self._pace.full or not (self._optimizers or self._alone):
             self._in_full()
         else:
             self._in_brief()
@@ -267,19 +273,9 @@ class Recorder:
 
     def catch_up(self) -> None:
         """Turn the steps in brief that have ended into rows."""
-        times, losses = [], []
-        for when, ways in self.brief.take():
-            if own := self._own(ways):
-                times.append(when)
-                losses.append(functools.reduce(operator.add, own))
+        times, losses = self.brief.take(self._mine)
         if times:
             self._add(times, losses)
-
-    def _own(self, ways: list[Number | None]) -> list[Number]:
-        """The losses of the ways back that came through this model: these are taken to be as in the last step in full."""
-        if self._scaled:
-            ways = ways[-len(self._mine) :]  # those before are of a step that a scaler has skipped
-        return [loss for i, loss in enumerate(ways) if loss is not None and (i >= len(self._mine) or self._mine[i])]
 
     def _add(self, times: list[float], losses: list[Number]) -> None:
         self.rows.add(times, losses)
@@ -342,8 +338,7 @@ class Recorder:
         # in brief steps it is told of the first batch of a pass only, for which one waits longer
         if self.owner.fetched(iterator, seconds if self._handles else None) and not self._handles:
             self.catch_up()
-            pending = self.brief.pending()
-            self._losses, self._ways = self._own(pending), len(pending)
+            self._losses, self._ways = self.brief.pending(self._mine)
             self._pace.full = True
             self._in_full()
 
@@ -376,14 +371,8 @@ class Recorder:
         """Where the first value that is not finite came up: in the step before, if weights are not; else in this one."""
         self._traced = True
         weights = [(f"weight/{name}", p) for name, p in self.depth.variables()]
-        columns, counts = statistics.flaws(weights)
-        if counts.any():
-            gradients = [
-                (f"gradient/{name}", self._slot(p))
-                for name, p in zip((n for n, _ in self.depth.variables()), self.parameters, strict=True)
-            ]
-            found = statistics.flaws([(name, slot) for name, slot in gradients if slot is not None])
-            self.owner.nonfinite(max(self.batch - 1, 0), (*found[0], *columns), np.concatenate([found[1], counts]))
+        if (found := flawed_weights(weights, self.parameters, self._optimizers)) is not None:
+            self.owner.nonfinite(max(self.batch - 1, 0), *found)
             return
         if self._inputs is None:  # a step of which the loss alone is recorded: what the loader gave went in
             batch = patches.last_batch()
@@ -404,12 +393,3 @@ class Recorder:
         if self._loss is not None:
             flow.append(("loss", torch.as_tensor(self._loss)))
         self.owner.nonfinite(self.batch, *statistics.flaws([*flow, *weights]))
-
-    def _slot(self, parameter: torch.nn.Parameter) -> torch.Tensor | None:
-        """What an optimiser keeps of a parameter's gradients: not finite from the first gradient on that was not."""
-        for optimizer in self._optimizers:
-            state = optimizer.state.get(parameter, {})
-            for name in ("exp_avg", "momentum_buffer", "square_avg", "sum"):
-                if isinstance(state.get(name), torch.Tensor):
-                    return state[name]
-        return None

@@ -204,13 +204,13 @@ def test_parts_of_a_batch_make_one_step(tmp_path):
     )
 
 
-def test_two_models_that_train_against_each_other(tmp_path):
+def against_each_other(path, epochs, **how):
     seed(1)
     one, other = nn.Linear(4, 64), nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 1))
     optimizers = [torch.optim.Adam(m.parameters(), 1e-3) for m in (one, other)]
     wanted = {"one": [], "other": []}
-    with watch(one, optimizers[0], tmp_path / "one"), watch(other, optimizers[1], tmp_path / "other"):
-        for x, _ in loader():
+    with watch(one, optimizers[0], path / "one", **how), watch(other, optimizers[1], path / "other", **how):
+        for x, _ in (batch for _ in range(epochs) for batch in loader()):
             fake = one(torch.randn(32, 4))
             optimizers[1].zero_grad()
             judged = other(torch.cat([x.flatten(1), fake.detach()]))
@@ -224,7 +224,11 @@ def test_two_models_that_train_against_each_other(tmp_path):
             optimizers[0].step()
             wanted["one"].append(loss.item())
     for name, losses in wanted.items():
-        np.testing.assert_allclose(logged(tmp_path / name)["scram/batches/loss"].values, losses, rtol=1e-5)
+        np.testing.assert_allclose(logged(path / name)["scram/batches/loss"].values, losses, rtol=1e-5)
+
+
+def test_two_models_that_train_against_each_other(tmp_path):
+    against_each_other(tmp_path, 1)
 
 
 def test_a_buffer_that_is_filled_anew_each_time(tmp_path):
@@ -365,6 +369,76 @@ def test_of_short_steps_the_layer_where_nan_is_born_is_named_too(short_steps, tm
     (found,) = [f for f in reviewed(tmp_path).findings if f["heuristic"] == "nonfinite-origin"]
     assert found["bad_step"] == 201
     assert "in `3`" in found["title"]
+
+
+def test_losses_of_two_models_that_train_against_each_other_in_short_steps(short_steps, tmp_path):
+    against_each_other(tmp_path, 30, every=None)
+
+
+def test_a_step_that_a_scaler_skips_has_no_loss_in_short_steps_either(short_steps, tmp_path):
+    model = dense()
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10)
+    losses, skipped = [], 0
+    with watch(model, optimizer, tmp_path, every=None):
+        for step, (x, y) in enumerate(batch for _ in range(30) for batch in loader()):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            scaler.scale(loss).backward()
+            if step in (70, 111, 112, 250):
+                next(model.parameters()).grad.fill_(float("inf"))
+            before = scaler.get_scale()
+            scaler.step(optimizer)
+            scaler.update()
+            if scaler.get_scale() < before:
+                skipped += 1
+            else:
+                losses.append(loss.item())
+    assert skipped == 4
+    np.testing.assert_allclose(logged(tmp_path)["scram/batches/loss"].values, losses, rtol=1e-6)
+
+
+def test_parts_of_a_batch_make_one_step_in_short_steps_too(short_steps, tmp_path):
+    """Also those of a step in the middle of which the data begin anew, and validation data are looked at."""
+    model = dense()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    losses = []
+    with watch(model, optimizer, tmp_path, every=None):
+        for epoch in range(60):
+            model.train()
+            for x, y in loader():
+                loss = F.cross_entropy(model(x), y) / 4
+                loss.backward()
+                losses.append(loss.item())
+                if len(losses) % 4 == 0:
+                    optimizer.step()
+                    optimizer.zero_grad()
+            if epoch > 30:
+                model.eval()
+                with torch.no_grad():
+                    for x, _ in loader(64):
+                        model(x)
+    run = logged(tmp_path)
+    np.testing.assert_allclose(run["scram/batches/loss"].values, np.reshape(losses, (-1, 4)).sum(axis=1), rtol=1e-6)
+    assert len(run["scram/validation/x0/mean"]) == 8
+
+
+@pytest.mark.parametrize("other_first", [True, False])
+def test_without_an_optimizer_a_step_in_brief_ends_with_the_way_back(other_first, short_steps, tmp_path):
+    seed(1)
+    model, other = dense(), nn.Linear(64, 1)
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    losses = []
+    with watch(model, None, tmp_path, every=None):
+        for step, (x, y) in enumerate(batch for _ in range(30) for batch in loader()):
+            if other_first and step % 2:
+                other(x.flatten(1)).square().mean().backward()
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+    np.testing.assert_array_equal(logged(tmp_path)["scram/batches/loss"].values, np.array(losses, np.float32))
 
 
 def test_the_way_back_of_another_model_is_none_of_this_one_in_short_steps_either(short_steps, tmp_path):
