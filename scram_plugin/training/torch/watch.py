@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
@@ -34,6 +35,10 @@ from scram_plugin.training.torch.replicas import first, replicas, writer
 
 PARTS = 8  # batches of validation data that are measured
 BLOCK = 1024  # steps that are written together, at most
+NO_STEPS = (
+    "SCRAM has seen no training step. It sees those of the model and the optimizer that watch() was given: does the program"
+    " call others? If a function that makes the whole step is compiled, compile the model instead."
+)
 
 
 class Watch:
@@ -307,6 +312,8 @@ class Watch:
     def _finish(self, how: str, trace: TracebackType | None) -> None:
         assert self._writer is not None
         self._flush()
+        if how == "finished" and self.recorder is not None and not self.recorder.batch:
+            warnings.warn(NO_STEPS, stacklevel=6)
         if how != "finished" and self.recorder is not None and (row := self.recorder.last_words(trace)) is not None:
             columns, values = row
             values = np.concatenate([np.full((1, 1), self._epoch, np.float32), values], axis=1)

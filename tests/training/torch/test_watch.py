@@ -289,6 +289,19 @@ def test_a_step_that_fails_leaves_its_labels(tmp_path):
     assert training_runs(scram_plugin.read(tmp_path))[0].ended == "IndexError"
 
 
+def test_who_watches_what_is_not_trained_is_told(tmp_path):
+    model, other = dense(), dense()
+    optimizer = torch.optim.Adam(other.parameters())
+    scram = watch(model, optimizer, tmp_path)
+    for x, y in loader():
+        optimizer.zero_grad()
+        F.cross_entropy(other(x), y).backward()
+        optimizer.step()
+    with pytest.warns(UserWarning, match="seen no training step") as told:
+        scram.close()
+    assert told[0].filename == __file__
+
+
 def test_nothing_is_left_behind(tmp_path):
     model = dense()
     before = torch.autograd.backward, dataloader._BaseDataLoaderIter.__next__
