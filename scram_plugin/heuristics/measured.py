@@ -183,6 +183,15 @@ def chooses_class(run: TrainingRun) -> bool:
     return "Categorical" in loss or (units == 1 and ("Crossentropy" in loss or "Hinge" in loss))
 
 
+def guessing(run: TrainingRun) -> float | None:
+    """The loss of guessing by the frequencies of the classes; None where it chooses none, or their labels were not counted."""
+    counts = np.array(run.facts.get("data", {}).get("training", {}).get("counts") or [], float)
+    if not chooses_class(run) or "Crossentropy" not in loss_class(run) or np.count_nonzero(counts) < 2:
+        return None
+    share = counts[counts > 0] / counts.sum()
+    return float(-(share * np.log(share)).sum())
+
+
 def class_counts(run: TrainingRun, tensor: str, part: float = 1.0) -> np.ndarray | None:
     """How many examples are labelled ("y0") or predicted ("y_pred0") as each class, in the last `part` of what was measured.
 

@@ -26,9 +26,9 @@ def regression():
     return nn.Sequential(nn.Linear(10, 16), nn.ReLU(), nn.Linear(16, 1))
 
 
-def fit(path, model, x=X, y=Y, loss=F.cross_entropy, optimizer=None, epochs=4, clear=True, shuffle=True):
+def fit(path, model, x=X, y=Y, loss=F.cross_entropy, optimizer=None, rate=1e-3, epochs=4, clear=True, shuffle=True):
     """The review of a training of 4 epochs; validation on the last fifth."""
-    optimizer = optimizer or torch.optim.Adam(model.parameters(), 1e-3)
+    optimizer = optimizer or torch.optim.Adam(model.parameters(), rate)
     split = len(x) * 4 // 5
     training = DataLoader(TensorDataset(x[:split], y[:split]), 32, shuffle=shuffle)
     with scram_plugin.watch(model, optimizer, log_dir=path, every=10, print_findings=False) as scram:
@@ -99,6 +99,12 @@ FAULTS = {
         "missing-softmax",
         lambda p: fit(p, digits(), loss=F.nll_loss),
         lambda p: fit(p, digits(), loss=lambda o, t: F.nll_loss(F.log_softmax(o, dim=1), t)),
+    ),
+    "a rate with which it falls to guessing": (
+        "unconventional-learning-rate",
+        "too-high",
+        lambda p: fit(p, digits(), 100 * X, rate=0.3, epochs=12),
+        lambda p: fit(p, digits(), epochs=12),
     ),
     "softmax twice": (
         "output-activation-mismatch",

@@ -14,8 +14,7 @@ from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.curves.shape import SURE, shape_of
 from scram_plugin.heuristics.edits import set_in_layers
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option
-from scram_plugin.heuristics.measured import RECURRENT, chooses_class, dead_units, known_layers, late, steps_of_kernels
-from scram_plugin.heuristics.names import loss_class
+from scram_plugin.heuristics.measured import RECURRENT, dead_units, guessing, known_layers, late, steps_of_kernels
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.training_run import TrainingRun
@@ -37,6 +36,7 @@ GUESSED = (0.95, 1.1)  # times ln(1 / accuracy), the loss of guessing among so m
 BLOWN_UP = 3.0  # times the loss of guessing from which on the outputs are not merely uninformed but far too large
 MOVING = (1e-4, 0.03)  # parts of their norm by which steps change weights that learn (Bottou, 2012: about 0.001)
 PADDED = 0.5  # part of the inputs that are 0, from which on they are padding more than text
+FALLEN = 1.1  # times the last loss: a first one above that was worse than guessing
 CONSTANT = 1e-6  # of the loss: less than that is rounding in float32
 
 
@@ -72,13 +72,15 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     classes = _classes(tail, accuracy)
     constant = float(np.ptp(values[1:])) <= CONSTANT * abs(tail)
     watched = run.signal("training accuracy") or run.signal("validation accuracy")
+    fallen = values[0] > FALLEN * tail
     unit, first, last = curve.axis, int(curve.steps[0]), int(curve.steps[-1])
     yield Finding(
         severity="warning",
         confidence="likely" if classes or constant or (accuracy is not None and accuracy < 0.5) else "possible",
         title=f"Nothing was learned up to {place(unit, last)}",
         evidence={
-            "first_loss": float(values[0]),
+            "first_loss": float(values[0]) if not fallen else None,
+            "fallen_from": float(values[0]) if fallen else None,
             "last_loss": tail,
             "last_place": place(unit, last),
             "points": len(values),
@@ -98,24 +100,20 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 def _by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
     """A validation loss that was never better than guessing by the classes' frequencies, while the training loss falls."""
     validation, training = run.signal("validation loss"), run.signal("training loss")
-    counts = np.array(run.facts.get("data", {}).get("training", {}).get("counts") or [], float)
-    if validation is None or training is None or len(validation.finite) < options["least"] or not chooses_class(run):
+    guess = guessing(run)
+    if validation is None or training is None or len(validation.finite) < options["least"] or guess is None:
         return None
-    if "Crossentropy" not in loss_class(run) or np.count_nonzero(counts) < 2:
-        return None
-    share = counts[counts > 0] / counts.sum()
-    guess = float(-(share * np.log(share)).sum())
     best, first, last = (float(v) for v in (validation.finite.values.min(), training.values[0], training.values[-1]))
-    if best < BETTER * guess or not last < (1 - options["min_gain"]) * first:
-        return None
+    if best < BETTER * guess or not last < min((1 - options["min_gain"]) * first, BETTER * guess):
+        return None  # it holds for both, or for neither
+    counts = np.array(run.facts["data"]["training"]["counts"], float)
     accuracy, seen = run.signal("validation accuracy"), run.facts["data"].get("validation", {}).get("samples")
     if accuracy is not None and seen:
-        chance = float(share.max())
+        chance = float(counts.max() / counts.sum())
         if float(np.mean(accuracy.finite.values)) > chance + 1.5 * math.sqrt(chance * (1 - chance) / seen):
             return None  # its answers are better than chance: it is only far too sure of them
-    said = (
-        f"No validation loss was below {best:.4g}; guessing by the frequencies of the {len(share)} classes costs {guess:.4g}."
-    )
+    classes = np.count_nonzero(counts)
+    said = f"No validation loss was below {best:.4g}; guessing by the frequencies of the {classes} classes costs {guess:.4g}."
     return Finding(
         severity="warning",
         confidence="likely",

@@ -9,7 +9,7 @@ import numpy as np
 
 from scram_plugin.heuristics.edits import set_learning_rate
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option, TooEarly
-from scram_plugin.heuristics.measured import HOW, steps_of_kernels
+from scram_plugin.heuristics.measured import HOW, guessing, steps_of_kernels
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import known_rate
 from scram_plugin.heuristics.words import number
@@ -29,6 +29,8 @@ OPTIONS = (
 FIRST = 20  # batches
 WORSE = 1.05  # times the loss of the first batch: single batches differ by more, the median of twenty hardly
 FALLEN = 0.2  # of the first loss: what has fallen below that with a high rate may keep it
+BETTER = 0.97  # of the loss of guessing: what has not fallen below that has learned nothing
+SINCE = 200  # batches: in fewer a loss may not have begun to fall
 LEARNED = 0.9  # of the first loss: a loss below that has begun to be learned, whatever the rate
 
 
@@ -42,9 +44,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     steps = steps_of_kernels(run)
     if steps is None or len(steps) < 2:
         raise TooEarly("it needs two measured batches with the steps of the weights")
-    size = float(np.median(steps.values[:8]))
+    size, first = (float(np.median(steps.values[:number])) for number in (8, 4))
     high = rate >= options["high"] * usual
-    if high and not _harmful(run, size > options["max_step"]):
+    if high and not _harmful(run, size > options["max_step"], first > options["max_step"]):
         return
     if not high:
         if size > options["min_step"] or run.facts.get("optimizer", {}).get("schedule"):
@@ -63,7 +65,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "usual": number(usual),
             "times": times,
             "than": "more" if high else "less",
-            "step": f"{100 * size:.3g}",
+            "step": f"{100 * (max(size, first) if high else size):.3g}",
         },
         first_step=int(steps.steps[0]),
         last_step=int(steps.steps[-1]),
@@ -73,17 +75,21 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     )
 
 
-def _harmful(run: TrainingRun, long: bool) -> bool:
+def _harmful(run: TrainingRun, long: bool, long_at_first: bool) -> bool:
     """Whether a high rate does harm: the first steps made the loss worse, or they are `long` and it has not fallen far since.
 
-    Layers that such steps have killed change no more, so that their later steps look small.
+    Layers that such steps have killed change no more, so that their later steps look small: where nothing was learned for long,
+    the very first steps tell.
     """
     loss = run.signal("batch loss")
     if loss is None or len(loss.finite) < FIRST:
         raise TooEarly(f"it needs the loss of {FIRST} batches")
     values = loss.finite.values
     worse = float(np.median(values[1:FIRST])) > WORSE * values[0]
-    return worse or (long and float(np.median(values[-max(len(values) // 10, 5) :])) > FALLEN * values[0])
+    late, guess = float(np.median(values[-max(len(values) // 10, 5) :])), guessing(run)
+    fallen = late <= FALLEN * values[0] and (guess is None or late < BETTER * guess)
+    lost = len(values) >= SINCE and guess is not None and late >= BETTER * guess
+    return worse or (long and not fallen) or (long_at_first and lost)
 
 
 def _still(run: TrainingRun) -> None:
