@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # as many trainings as cores: their threads would wait for one another
 import numpy as np
 
 from scram_plugin.heuristics.catalogue import catalogue

@@ -6,8 +6,8 @@ One training goes on and on: a stretch of steps without anything, a stretch that
 order shuffled anew in each round. A ratio is that of a stretch to the mean of the plain ones before and after it: so it is of
 the same second on a shared machine, and of the same tensors in the same places, which make all steps of a process faster or
 slower by some hundredths. Before a watched stretch is timed, so many steps are made that SCRAM's pace is that of the rest of a
-training. Medians over the rounds are printed, of processor time over all threads with its quartiles, and of wall time. How far
-"plain" is from 1 is the noise.
+training. PyTorch has one thread: on shared cores a second one is waited for as often as it helps. Medians over the rounds are
+printed, of processor time over all threads with its quartiles, and of wall time. How far "plain" is from 1 is the noise.
 
 Beside SCRAM stand hooks as W&B's `watch(model, log="gradients")` sets them: one for each parameter's gradient, which makes a
 histogram of 64 bins at every 1000th step (its default), and at every 100th.
@@ -151,6 +151,7 @@ def main():
     parser.add_argument("--rounds", type=int, help="by default as many as that takes some minutes")
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
     arguments = parser.parse_args()
+    torch.set_num_threads(1)
     for name in arguments.workloads:
         steady(name, arguments.rounds)
 

@@ -129,6 +129,18 @@ def test_news_of_a_live_run_do_not_take_the_curve_from_under_the_hand(browser, t
         assert ours(page) == []
 
 
+def test_a_peak_does_not_press_the_rest_of_a_curve_flat(browser, tmp_path):
+    losses = [2.3 * 0.97**i + 0.4 for i in range(100)]
+    losses[60] = 300.0
+    curve(tmp_path / "peak", "loss", losses)
+    with tensorboard("--logdir", str(tmp_path)) as server:
+        page = open_tab(browser, server, link=link("peak"))
+        page.scram.wait_for_selector("article[data-finding='loss-spike'] .u-over")
+        button = page.scram.locator("article[data-finding='loss-spike'] button", has_text="Log scale")
+        assert button.get_attribute("aria-pressed") == "true"
+        page.context.close()
+
+
 def test_log_scale_and_smoothing_keep_the_raw_points(tab_at):
     page = tab_at(link("fashion_mnist/overfit"))
     chart = page.scram.locator("article .chart").first

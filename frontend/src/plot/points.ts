@@ -40,18 +40,17 @@ export function smoothed(curve: Points, weight: number): Points {
   return { ...curve, values };
 }
 
-/** Whether a logarithmic axis shows more: all values positive and spread over more than three decades. */
+/**
+ * Whether a logarithmic axis shows more: all values are positive and spread over more than three decades; or those of the first
+ * curve are, or a peak of it would press the rest of it flat.
+ */
 export function wantsLog(curves: Points[]): boolean {
-  let low = Infinity;
-  let high = -Infinity;
-  for (const curve of curves) {
-    for (const value of curve.values) {
-      if (!Number.isFinite(value)) continue;
-      low = Math.min(low, value);
-      high = Math.max(high, value);
-    }
-  }
-  return low > 0 && high > 0 && high / low > 1000;
+  const [first, ...others] = curves.map((curve) => curve.values.filter(Number.isFinite).sort((a, b) => a - b));
+  if (!first?.length) return false;
+  const wide = (values: number[]): boolean => (values[0] ?? 0) > 0 && (values[values.length - 1] ?? 0) > 1000 * (values[0] ?? 0);
+  const middle = first[Math.floor(first.length / 2)] ?? 0;
+  const peaked = (first[0] ?? 0) > 0 && (first[first.length - 1] ?? 0) > 100 * middle;
+  return wide(first) || peaked || wide([first, ...others].flat().sort((a, b) => a - b));
 }
 
 /** The steps to show first: all of them, but the surroundings of a bad point that would be lost at the edge. */
