@@ -93,8 +93,11 @@ def known_layers(run: TrainingRun) -> list[Layer]:
 
 
 def shown_loss(run: TrainingRun) -> Curve:
-    """The loss to show beside what is said of the model: of batches, or else of epochs. Raises NotChecked without one."""
-    curve = run.signal("batch loss") or run.signal("training loss")
+    """The loss to show beside what is said of the model: of batches, or else of epochs. Raises NotChecked without one.
+
+    A program that failed in its loss has none: then what was to go into it is shown.
+    """
+    curve = run.signal("batch loss") or run.signal("training loss") or run.statistic(schema.BATCHES, "y_pred0/mean")
     if curve is None:
         raise NotChecked("no training loss was logged", HOW)
     return curve

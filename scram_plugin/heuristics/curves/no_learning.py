@@ -104,7 +104,7 @@ def _by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
     if validation is None or training is None or len(validation.finite) < options["least"] or guess is None:
         return None
     best, first, last = (float(v) for v in (validation.finite.values.min(), training.values[0], training.values[-1]))
-    if best < BETTER * guess or not last < min((1 - options["min_gain"]) * first, BETTER * guess):
+    if best < BETTER * guess or not last < min((1 - options["min_gain"]) * first, guess):
         return None  # it holds for both, or for neither
     counts = np.array(run.facts["data"]["training"]["counts"], float)
     accuracy, seen = run.signal("validation accuracy"), run.facts["data"].get("validation", {}).get("samples")

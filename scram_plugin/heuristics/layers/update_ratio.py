@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option, TooEarly
 from scram_plugin.heuristics.measured import enough_rows, late, step_ratios
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import speed
@@ -13,6 +13,7 @@ from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
     Option("least", 4, "measured batches that are needed"),
+    Option("batches", 48, "that must lie between the first and the last of them: the first steps of Adam and RMSprop are long"),
     Option(
         "max_ratio",
         0.1,
@@ -25,6 +26,9 @@ OPTIONS = (
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     ratios = step_ratios(run)
     enough_rows(ratios, int(options["least"]))
+    first, last = (next(iter(ratios.values())).steps[at] for at in (0, -1))
+    if last - first < options["batches"]:
+        raise TooEarly(f"it needs measured batches over {options['batches']:,} batches, these are of {last - first:,}")
     values = {path: late(curve, 0.7) for path, curve in ratios.items()}
     found = [path for path, value in values.items() if value > options["max_ratio"]]
     if not found:
