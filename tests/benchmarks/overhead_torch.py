@@ -27,13 +27,12 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import scram_plugin
 
-WARM = 600  # steps before a stretch is timed
 EPOCH = 1000  # steps
-# shape of an example, batch size, steps of a stretch, rounds
+# shape of an example, batch size, steps before a watched stretch is timed, steps of a stretch, rounds
 WORKLOADS = {
-    "dense": ((28, 28), 32, 1000, 20),
-    "convolutional": ((3, 32, 32), 64, 400, 10),
-    "attention": ((64, 32), 32, 400, 10),
+    "dense": ((28, 28), 32, 600, 1000, 20),
+    "convolutional": ((3, 32, 32), 64, 200, 200, 10),
+    "attention": ((64, 32), 32, 200, 200, 10),
 }
 
 
@@ -53,7 +52,7 @@ class Training:
     """One that goes on; `steps` makes some more, and tells the (wall, processor) seconds that each took."""
 
     def __init__(self, name):
-        shape, batch, _, _ = WORKLOADS[name]
+        shape, batch, _, _, _ = WORKLOADS[name]
         torch.manual_seed(0)
         examples = min(EPOCH * batch, 32_000)
         x = torch.rand(examples, *shape)
@@ -122,16 +121,16 @@ CONFIGURATIONS = {
 
 
 def steady(name, rounds):
-    _, batch, steps, usual = WORKLOADS[name]
+    _, batch, warm, steps, usual = WORKLOADS[name]
     training = Training(name)
-    training.steps(WARM)
+    training.steps(warm)
     ratios = {configuration: [] for configuration in CONFIGURATIONS}
     plain = [training.steps(steps)]
     for _ in range(rounds or usual):
         for configuration in random.sample(list(CONFIGURATIONS), len(CONFIGURATIONS)):
             end = CONFIGURATIONS[configuration](training)
             if end.__qualname__.startswith("Watch"):
-                training.steps(WARM)
+                training.steps(warm)
             seconds = training.steps(steps)
             end()
             training.steps(20)  # what is left to do at the end is no part of the plain stretch
