@@ -31,8 +31,8 @@ EPOCH = 1000  # steps
 # shape of an example, batch size, steps before a watched stretch is timed, steps of a stretch, rounds
 WORKLOADS = {
     "dense": ((28, 28), 32, 600, 1000, 20),
-    "convolutional": ((3, 32, 32), 64, 200, 200, 10),
-    "attention": ((64, 32), 32, 200, 200, 10),
+    "convolutional": ((3, 32, 32), 64, 60, 50, 6),
+    "attention": ((64, 32), 32, 60, 50, 6),
 }
 
 
