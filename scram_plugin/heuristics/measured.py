@@ -21,6 +21,7 @@ HOW = (
     'scram_plugin.watch(model, optimizer, log_dir="logs/exp1")  # PyTorch'
 )
 LINEAR = (None, "linear")
+BETTER = 0.97  # of the loss of guessing: above it nothing was learned
 # Layers that change no value in a way that matters for what stands before or behind them.
 PASSING = frozenset(
     (
@@ -186,13 +187,25 @@ def chooses_class(run: TrainingRun) -> bool:
     return "Categorical" in loss or (units == 1 and ("Crossentropy" in loss or "Hinge" in loss))
 
 
-def guessing(run: TrainingRun) -> float | None:
-    """The loss of guessing by the frequencies of the classes; None where it chooses none, or their labels were not counted."""
+@dataclass(frozen=True)
+class Guess:
+    """Guessing by how often each class is there: the `loss` of that, the parts of all labels that each class has, and whether
+    a loss is one of a model that has learned more."""
+
+    loss: float
+    shares: np.ndarray
+
+    def is_beaten_by(self, loss: float) -> bool:
+        return loss < BETTER * self.loss
+
+
+def guessing(run: TrainingRun) -> Guess | None:
+    """None where the model chooses no class by a cross-entropy, or the labels were not counted."""
     counts = np.array(run.facts.get("data", {}).get("training", {}).get("counts") or [], float)
     if not chooses_class(run) or "Crossentropy" not in loss_class(run) or np.count_nonzero(counts) < 2:
         return None
-    share = counts[counts > 0] / counts.sum()
-    return float(-(share * np.log(share)).sum())
+    shares = counts[counts > 0] / counts.sum()
+    return Guess(float(-(shares * np.log(shares)).sum()), shares)
 
 
 def class_counts(run: TrainingRun, tensor: str, part: float = 1.0) -> np.ndarray | None:
@@ -230,11 +243,14 @@ def dead_units(run: TrainingRun) -> dict[str, float]:
         return {}
 
 
-def enough_rows(curves: Mapping[str, Curve], least: int) -> None:
-    """Raises TooEarly if fewer than `least` batches were measured."""
+def enough_rows(curves: Mapping[str, Curve], least: int, batches: int = 0) -> None:
+    """Raises TooEarly if fewer than `least` batches were measured, or all of them within fewer than so many `batches`."""
     rows = max((len(curve) for curve in curves.values()), default=0)
     if rows < least:
         raise TooEarly(f"it needs {least} measured batches, there are {rows}")
+    span = max(int(curve.steps[-1] - curve.steps[0]) for curve in curves.values() if len(curve))
+    if span < batches:
+        raise TooEarly(f"it needs measured batches over {batches:,} batches, these are of {span:,}")
 
 
 def late(curve: Curve, part: float = 0.5) -> float:

@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import scram_plugin
 
-EPOCH = 1000  # steps
+EXAMPLES = 32_000
 # shape of an example, batch size, steps before a watched stretch is timed, steps of a stretch, rounds
 WORKLOADS = {
     "dense": ((28, 28), 32, 600, 1000, 20),
@@ -54,14 +54,14 @@ class Training:
     def __init__(self, name):
         shape, batch, _, _, _ = WORKLOADS[name]
         torch.manual_seed(0)
-        examples = min(EPOCH * batch, 32_000)
-        x = torch.rand(examples, *shape)
+        x = torch.rand(EXAMPLES, *shape)
         y = (x.flatten(1) @ torch.randn(x[0].numel(), 10)).argmax(dim=1)
         self.model = net(name)
         self.optimizer = torch.optim.Adam(self.model.parameters(), 1e-3)
         self.loader = DataLoader(TensorDataset(x, y), batch, shuffle=True)
         self.loss_function = nn.CrossEntropyLoss()
         self.batches = iter(())
+        self.hooked: dict[tuple[int, str], int] = {}  # how often a hook has been called, in all stretches together
 
     def steps(self, number):
         begin = np.array([time.perf_counter(), time.process_time()])
@@ -90,11 +90,11 @@ def watched(training, every=None):
 
 def hooked(training, every):
     """A histogram of each gradient, now and then."""
-    kept, counts = {}, hooked.__dict__.setdefault(every, {})  # the count goes on from stretch to stretch
+    kept, calls = {}, training.hooked
 
     def hook_of(name):
         def hook(gradient):
-            counts[name] = steps = counts.get(name, 0) + 1
+            calls[every, name] = steps = calls.get((every, name), 0) + 1
             if steps % every == 0:
                 flat = gradient.detach().flatten()
                 low, high = flat.min().item(), flat.max().item()
@@ -129,7 +129,7 @@ def steady(name, rounds):
     for _ in range(rounds or usual):
         for configuration in random.sample(list(CONFIGURATIONS), len(CONFIGURATIONS)):
             end = CONFIGURATIONS[configuration](training)
-            if end.__qualname__.startswith("Watch"):
+            if configuration.startswith("watch"):
                 training.steps(warm)
             seconds = training.steps(steps)
             end()

@@ -11,14 +11,15 @@ import scram_plugin
 from tests.heuristics.trainings import IMAGES, LABELS, found_as, is_sound, review_of
 
 X, Y = torch.tensor(IMAGES), torch.tensor(LABELS).long()
+EVEN = (Y % 2 == 0).float().unsqueeze(1)
 PATIENTS = load_diabetes()
 VALUES = torch.tensor(PATIENTS.data / PATIENTS.data.std(), dtype=torch.float32)
 TARGETS = torch.tensor((PATIENTS.target - PATIENTS.target.mean()) / PATIENTS.target.std(), dtype=torch.float32)
 
 
-def digits(*last, hidden=32):
+def digits(*last, hidden=32, classes=10):
     torch.manual_seed(5)
-    return nn.Sequential(nn.Flatten(), nn.Linear(64, hidden), nn.ReLU(), nn.Linear(hidden, 10), *last)
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, hidden), nn.ReLU(), nn.Linear(hidden, classes), *last)
 
 
 def regression():
@@ -26,12 +27,12 @@ def regression():
     return nn.Sequential(nn.Linear(10, 16), nn.ReLU(), nn.Linear(16, 1))
 
 
-def fit(path, model, x=X, y=Y, loss=F.cross_entropy, optimizer=None, rate=1e-3, epochs=4, clear=True, shuffle=True):
+def fit(path, model, x=X, y=Y, loss=F.cross_entropy, optimizer=None, rate=1e-3, epochs=4, clear=True, shuffle=True, every=10):
     """The review of a training of 4 epochs; validation on the last fifth."""
     optimizer = optimizer or torch.optim.Adam(model.parameters(), rate)
     split = len(x) * 4 // 5
     training = DataLoader(TensorDataset(x[:split], y[:split]), 32, shuffle=shuffle)
-    with scram_plugin.watch(model, optimizer, log_dir=path, every=10, print_findings=False) as scram:
+    with scram_plugin.watch(model, optimizer, log_dir=path, every=every, print_findings=False) as scram:
         for _ in range(epochs):
             model.train()
             for inputs, targets in training:
@@ -42,6 +43,12 @@ def fit(path, model, x=X, y=Y, loss=F.cross_entropy, optimizer=None, rate=1e-3, 
             model.eval()
             with torch.no_grad():
                 scram.log(val_loss=loss(model(x[split:]), y[split:]))
+    return review_of(path)
+
+
+def failed(path, model):
+    with pytest.raises(RuntimeError):
+        fit(path, model, y=EVEN, loss=F.binary_cross_entropy)
     return review_of(path)
 
 
@@ -100,11 +107,17 @@ FAULTS = {
         lambda p: fit(p, digits(), loss=F.nll_loss),
         lambda p: fit(p, digits(), loss=lambda o, t: F.nll_loss(F.log_softmax(o, dim=1), t)),
     ),
+    "a program that fails in its loss": (
+        "output-activation-mismatch",
+        "missing-sigmoid",
+        lambda p: failed(p, digits(classes=1)),
+        lambda p: fit(p, digits(nn.Sigmoid(), classes=1), y=EVEN, loss=F.binary_cross_entropy),
+    ),
     "a rate with which it falls to guessing": (
         "unconventional-learning-rate",
         "too-high",
-        lambda p: fit(p, digits(), 100 * X, rate=0.3, epochs=12),
-        lambda p: fit(p, digits(), epochs=12),
+        lambda p: fit(p, digits(), 16 * X, rate=0.3, epochs=12, every=50),
+        lambda p: fit(p, digits(), epochs=12, every=50),
     ),
     "softmax twice": (
         "output-activation-mismatch",
@@ -151,3 +164,9 @@ def test_the_fault_is_found(case, tmp_path):
 @pytest.mark.parametrize("case", FAULTS)
 def test_its_healthy_twin_is_not(case, tmp_path):
     is_sound(FAULTS[case], tmp_path)
+
+
+def test_the_first_steps_of_rmsprop_are_long(tmp_path):
+    model = digits()
+    result = fit(tmp_path, model, optimizer=torch.optim.RMSprop(model.parameters(), 0.008), epochs=1, every=50)
+    assert [f["heuristic"] for f in result.findings] == []

@@ -45,12 +45,22 @@ export function smoothed(curve: Points, weight: number): Points {
  * curve are, or a peak of it would press the rest of it flat.
  */
 export function wantsLog(curves: Points[]): boolean {
-  const [first, ...others] = curves.map((curve) => curve.values.filter(Number.isFinite).sort((a, b) => a - b));
-  if (!first?.length) return false;
-  const wide = (values: number[]): boolean => (values[0] ?? 0) > 0 && (values[values.length - 1] ?? 0) > 1000 * (values[0] ?? 0);
-  const middle = first[Math.floor(first.length / 2)] ?? 0;
-  const peaked = (first[0] ?? 0) > 0 && (first[first.length - 1] ?? 0) > 100 * middle;
-  return wide(first) || peaked || wide([first, ...others].flat().sort((a, b) => a - b));
+  const all = extent(curves);
+  const first = extent(curves.slice(0, 1));
+  const wide = ({ low, high }: Extent): boolean => low > 0 && high > 1000 * low;
+  return wide(all) || wide(first) || (first.low > 0 && first.high > 100 * first.middle);
+}
+
+interface Extent {
+  low: number;
+  middle: number;
+  high: number;
+}
+
+function extent(curves: Points[]): Extent {
+  const values = curves.flatMap((curve) => curve.values.filter(Number.isFinite)).sort((a, b) => a - b);
+  const at = (index: number): number => values[index] ?? 0;
+  return { low: at(0), middle: at(Math.floor(values.length / 2)), high: at(values.length - 1) };
 }
 
 /** The steps to show first: all of them, but the surroundings of a bad point that would be lost at the edge. */

@@ -29,7 +29,6 @@ OPTIONS = (
     ),
     Option("min_gain", 0.02, "smallest improvement that counts as learning, as a fraction of the first loss"),
 )
-BETTER = 0.97  # of the loss of guessing: above it nothing was learned
 LEARNED = 0.05  # improvement of the training accuracy that shows learning, whatever the loss does
 GOOD = 0.9  # an accuracy from which on there is little left to learn
 GUESSED = (0.95, 1.1)  # times ln(1 / accuracy), the loss of guessing among so many classes, between which it is just that
@@ -104,16 +103,15 @@ def _by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
     if validation is None or training is None or len(validation.finite) < options["least"] or guess is None:
         return None
     best, first, last = (float(v) for v in (validation.finite.values.min(), training.values[0], training.values[-1]))
-    if best < BETTER * guess or not last < min((1 - options["min_gain"]) * first, guess):
+    if guess.is_beaten_by(best) or not last < min((1 - options["min_gain"]) * first, guess.loss):
         return None  # it holds for both, or for neither
-    counts = np.array(run.facts["data"]["training"]["counts"], float)
     accuracy, seen = run.signal("validation accuracy"), run.facts["data"].get("validation", {}).get("samples")
     if accuracy is not None and seen:
-        chance = float(counts.max() / counts.sum())
+        chance = float(guess.shares.max())
         if float(np.mean(accuracy.finite.values)) > chance + 1.5 * math.sqrt(chance * (1 - chance) / seen):
             return None  # its answers are better than chance: it is only far too sure of them
-    classes = np.count_nonzero(counts)
-    said = f"No validation loss was below {best:.4g}; guessing by the frequencies of the {classes} classes costs {guess:.4g}."
+    guessed = f"guessing by the frequencies of the {len(guess.shares)} classes costs {guess.loss:.4g}"
+    said = f"No validation loss was below {best:.4g}; {guessed}."
     return Finding(
         severity="warning",
         confidence="likely",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option, TooEarly
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
 from scram_plugin.heuristics.measured import enough_rows, late, step_ratios
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import speed
@@ -25,10 +25,7 @@ OPTIONS = (
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     ratios = step_ratios(run)
-    enough_rows(ratios, int(options["least"]))
-    first, last = (next(iter(ratios.values())).steps[at] for at in (0, -1))
-    if last - first < options["batches"]:
-        raise TooEarly(f"it needs measured batches over {options['batches']:,} batches, these are of {last - first:,}")
+    enough_rows(ratios, int(options["least"]), int(options["batches"]))
     values = {path: late(curve, 0.7) for path, curve in ratios.items()}
     found = [path for path, value in values.items() if value > options["max_ratio"]]
     if not found:

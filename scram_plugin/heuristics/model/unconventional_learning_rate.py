@@ -29,7 +29,6 @@ OPTIONS = (
 FIRST = 20  # batches
 WORSE = 1.05  # times the loss of the first batch: single batches differ by more, the median of twenty hardly
 FALLEN = 0.2  # of the first loss: what has fallen below that with a high rate may keep it
-BETTER = 0.97  # of the loss of guessing: what has not fallen below that has learned nothing
 SINCE = 200  # batches: in fewer a loss may not have begun to fall
 LEARNED = 0.9  # of the first loss: a loss below that has begun to be learned, whatever the rate
 
@@ -87,9 +86,9 @@ def _harmful(run: TrainingRun, long: bool, long_at_first: bool) -> bool:
     values = loss.finite.values
     worse = float(np.median(values[1:FIRST])) > WORSE * values[0]
     late, guess = float(np.median(values[-max(len(values) // 10, 5) :])), guessing(run)
-    fallen = late <= FALLEN * values[0] and (guess is None or late < BETTER * guess)
-    lost = len(values) >= SINCE and guess is not None and late >= BETTER * guess
-    return worse or (long and not fallen) or (long_at_first and lost)
+    guessed = guess is not None and not guess.is_beaten_by(late)
+    fallen = late <= FALLEN * values[0] and not guessed
+    return worse or (long and not fallen) or (long_at_first and guessed and len(values) >= SINCE)
 
 
 def _still(run: TrainingRun) -> None:

@@ -12,21 +12,18 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
-
 from scram_plugin.training.torch.graph import unscaled
-
-Number = torch.Tensor | float
+from scram_plugin.training.torch.rows import Number
 
 
 class Brief:
     """The ends of steps, and in steps in brief the ways back.
 
-    `on_cpu`: elsewhere to ask for a number would wait for the device. `odd()` is called when a loss is not finite, `ended()`
+    `on_cpu`: elsewhere to ask for a number would wait for the device. `odd(loss)` is told of one that is not finite, `ended()`
     when as many steps have ended as `begin` was told. None of these may raise.
     """
 
-    def __init__(self, on_cpu: bool, odd: Callable[[], None], ended: Callable[[], None]) -> None:
+    def __init__(self, on_cpu: bool, odd: Callable[[float], None], ended: Callable[[], None]) -> None:
         self._on_cpu, self._odd, self._ended = on_cpu, odd, ended
         self._ways: list[Number | None] = []  # the loss of each; None if it was no single number
         self._ends: list[tuple[float, int]] = []  # of steps: when, and after how many ways
@@ -47,7 +44,7 @@ class Brief:
             return
         self._ways.append(value)
         if self._on_cpu and value - value != 0.0:
-            self._odd()
+            self._odd(value)
 
     def end(self, *_: Any) -> None:
         """A step has ended."""
@@ -74,10 +71,6 @@ class Brief:
         """The losses of a step that has not ended, and how many ways back there were. They are not told again."""
         ways, self._ways = self._ways, []
         return self._own(ways, mine), len(ways)
-
-    def last(self) -> Number | None:
-        """The loss of the last way back."""
-        return self._ways[-1]
 
     def _own(self, ways: list[Number | None], mine: Sequence[bool]) -> list[Number]:
         # where a scaler has skipped a step, its ways come first; else a step may have more ways than another

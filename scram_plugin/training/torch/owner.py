@@ -33,7 +33,9 @@ class Owner(Protocol):
         """A forward pass that is none of the training."""
 
     def fetched(self, iterator: Any, seconds: float | None) -> bool:
-        """An iterator of a `DataLoader` has given a batch, after so long; whether what follows is to be seen, though it is no
-        training."""
+        """An iterator of a `DataLoader` has given a batch, after so long (None: that is not to be counted).
+
+        Whether what follows is to be seen, though it is no training.
+        """
 
     def fail(self, error: Exception) -> None: ...

@@ -20,7 +20,7 @@ import torch
 
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import patches, statistics
-from scram_plugin.training.torch.brief import Brief, Number
+from scram_plugin.training.torch.brief import Brief
 from scram_plugin.training.torch.compiled import AroundCompiled, unwrapped
 from scram_plugin.training.torch.graph import Calls, Loss, failed_loss, loss_of, named, unscaled
 from scram_plugin.training.torch.in_depth import InDepth
@@ -28,7 +28,7 @@ from scram_plugin.training.torch.model_facts import precision
 from scram_plugin.training.torch.origin import flawed_weights
 from scram_plugin.training.torch.owner import Flow, Owner
 from scram_plugin.training.torch.pace import Pace
-from scram_plugin.training.torch.rows import Rows, at_once
+from scram_plugin.training.torch.rows import Number, Rows, at_once
 from scram_plugin.training.torch.second_pass import first, hooked, untouched
 
 EXAMPLES = 32  # of a batch, for a second pass
@@ -210,14 +210,15 @@ class Recorder:
         if not isinstance(loss, torch.Tensor) or loss.numel() != 1 or self._inputs is None:
             return
         self._look_back(loss)
-        own = unscaled(loss).detach()
-        self._loss = value = own.item() if self._cpu else own
+        own = unscaled(loss)
+        self._scaled = own is not loss
+        self._loss = value = own.item() if self._cpu else own.detach()
         if isinstance(value, float) and not self._traced and not math.isfinite(value):
             self._trace()
 
     def _look_back(self, loss: torch.Tensor) -> None:
         """The way back of a step that is recorded in full begins."""
-        self._seen, self._scaled = loss_of(loss), unscaled(loss) is not loss
+        self._seen = loss_of(loss)
         if not self._told:
             self._tell(self._seen)
         if self._measuring and self._fresh:
@@ -282,12 +283,12 @@ class Recorder:
         self.batch += len(times)
         self._pace.step(self.batch, times)
 
-    def _odd(self) -> None:
+    def _odd(self, loss: float) -> None:
         """The loss of the present step, one in brief, is not finite."""
         if self._traced:
             return
         self.catch_up()
-        self._loss = self.brief.last()
+        self._loss = loss
         self._trace()
         self._inputs = None
 

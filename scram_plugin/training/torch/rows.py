@@ -14,6 +14,7 @@ import torch
 
 from scram_plugin.training.torch.statistics import Tensors
 
+Number = torch.Tensor | float  # a loss: elsewhere than on the CPU it stays a tensor, so that nobody waits for the device
 HELD = 16  # steps with tensors that are summed up together
 FIRST = 3  # steps that are not held, while it is seen whether their tensors are used again
 MOST = 1 << 18  # bytes of the tensors of one step, up to which they are held
@@ -44,7 +45,7 @@ class Rows:
     def __init__(self, probe: Callable[[], torch.Tensor]) -> None:
         self.hold = True
         self._probe = probe
-        self._losses: list[torch.Tensor | float] = []
+        self._losses: list[Number] = []
         self._times: list[float] = []
         self._steps: list[Step] = []
         self._details: list[Block] = []
@@ -55,7 +56,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self._times)
 
-    def add(self, times: list[float], losses: list[torch.Tensor | float]) -> None:
+    def add(self, times: list[float], losses: list[Number]) -> None:
         """Steps that follow one another."""
         self._times += times
         self._losses += losses
@@ -134,7 +135,7 @@ class Rows:
         return [Block(("loss", "weights/probe"), values, numbers, times), *details]
 
 
-def _numbers(losses: list[torch.Tensor | float]) -> np.ndarray:
+def _numbers(losses: list[Number]) -> np.ndarray:
     if all(isinstance(loss, float) for loss in losses):
         return np.array(losses, np.float32)
     return torch.stack([torch.as_tensor(loss).reshape(()).float() for loss in losses]).cpu().numpy()

@@ -34,7 +34,7 @@ from scram_plugin.training.torch.recording import Recorder
 from scram_plugin.training.torch.replicas import first, replicas, writer
 
 PARTS = 8  # batches of validation data that are measured
-BLOCK = 1024  # steps that are written together, at most
+BLOCK = 1024  # steps that are written together, at most: where there are many in a second, to write takes time of them
 NO_STEPS = (
     "SCRAM has seen no training step. It sees those of the model and the optimizer that watch() was given: does the program"
     " call others? If a function that makes the whole step is compiled, compile the model instead."
@@ -60,7 +60,7 @@ class Watch:
         optimizer: the optimiser, or several; a step ends when the last one has stepped. Without it, with the way back.
         log_dir: where to write. What `log` is given goes to ``train/`` and ``validation/`` below it, SCRAM's own to ``scram/``.
         every: measure layers, gradients, inputs and outputs in detail in every n-th step; by default in every 50th, or in fewer
-            where steps are so short that it would take more than a hundredth of the time. The loss of every step is recorded.
+            where steps are so short that it would take more than a two-hundredth of the time. Every step's loss is recorded.
         source: record the lines of the program that make the model and train it, so that fixes can be shown in them.
         print_findings: print new errors and warnings when `log` is called and at the end, errors at once.
         stop_on: "error" sets `should_stop` after a new finding of that severity; None never does.
@@ -188,7 +188,7 @@ class Watch:
 
     def stepped(self) -> None:
         assert self.recorder is not None
-        self._session.batches = self._first + self.recorder.batch
+        self._catch_up()
         if len(self.recorder.rows) >= BLOCK or time.monotonic() - self._flushed > SECONDS:
             self._flush()
 
@@ -242,9 +242,15 @@ class Watch:
     def _next_epoch(self) -> None:
         self._epoch += 1
         self._session.epochs = self._epoch
+        self._catch_up()
+        if self.recorder is not None:
+            self._epochs.append((self.recorder.batch, self._epoch))
+
+    def _catch_up(self) -> None:
+        """Count the steps that have ended."""
         if self.recorder is not None:
             self.recorder.catch_up()
-            self._epochs.append((self.recorder.batch, self._epoch))
+            self._session.batches = self._first + self.recorder.batch
 
     def _told_of_validation(self, source: Source) -> None:
         self.facts.setdefault("data", {})["validation"] = source.data()
@@ -255,6 +261,7 @@ class Watch:
     def _write_validation(self) -> None:
         if self._writer is None or not self._validation:
             return
+        self._catch_up()
         rows = [statistics.flatten(part) for part in self._validation]
         same = [values.cpu().numpy() for columns, values in rows if columns == rows[0][0]]
         blocks.write_validation(self._writer, (rows[0][0], np.stack(same)), self._session.batches)
@@ -265,10 +272,9 @@ class Watch:
         if self.recorder is None or self._writer is None:
             return
         times: list[float] = []
-        self.recorder.catch_up()
+        self._catch_up()
         begins, epochs = zip(*self._epochs, strict=True)
         self._epochs = self._epochs[-1:]
-        self._session.batches = self._first + self.recorder.batch
         for i, block in enumerate(self.recorder.rows.take()):
             columns, values = block.columns, block.values
             if i == 0:  # of all steps; what follows is of some
