@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.catalogue import EXPLAINS, HEURISTICS, Catalogue
+from scram_plugin.heuristics.catalogue import EXPLAINS, HEURISTICS, UNEXPLAINED, Catalogue
 from scram_plugin.heuristics.heuristic import Finding, Heuristic, Inconclusive, NotChecked, TooEarly
 from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.pairing import training_runs
@@ -209,6 +209,8 @@ def _explain(findings: list[dict[str, Any]]) -> None:
     reported = {f["heuristic"] for f in findings if f["severity"] != "info"}
     remarks = {f["heuristic"] for f in findings}
     for finding in findings:
+        if finding["causes"] and f"{finding['heuristic']}/{finding['causes'][0]['id']}" in UNEXPLAINED:
+            continue
         able = remarks if finding["severity"] == "info" else reported
         finding["explained_by"] = next(
             (cause for cause, brings in EXPLAINS.items() if cause in able and finding["heuristic"] in brings), None

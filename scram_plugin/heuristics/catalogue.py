@@ -143,6 +143,8 @@ _UNREST = frozenset({"divergence", "oscillating-loss", "loss-spike", "noisy-vali
 _LAYERS = frozenset({"dead-relu", "saturated-activations", "vanishing-gradients", "exploding-gradients", "update-ratio"})
 _NAN = frozenset({"nonfinite-loss", "nonfinite-origin"})
 _TESTED = frozenset({"one-batch", "ignored-input", "no-gradient", "learning-rate-range", "half-precision"})
+# heuristic/first cause of findings that nothing else brings about: what is not used stays unused, whatever else is wrong
+UNEXPLAINED = frozenset({"no-gradient/unused"})
 # cause -> the findings that it brings about: they are kept, folded under it, unless they are worse than it. Causes that come
 # first explain first.
 EXPLAINS: dict[str, frozenset[str]] = {

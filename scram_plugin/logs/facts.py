@@ -41,7 +41,7 @@ _COURSE = {"first": NUMBER, "last": NUMBER, "steps": (int,)}
 _TESTED = {"reason": TEXT, "seconds": NUMBER}
 _PREFLIGHT = {
     "training": _TESTED,
-    "gradients": {**_TESTED, "still": [TEXT], "count": (int,), "variables": (int,)},
+    "gradients": {**_TESTED, "still": [TEXT], "apart": [TEXT], **dict.fromkeys(("count", "count_apart", "variables"), (int,))},
     "precision": {**_TESTED, "nonfinite": TEXT},
     "one_batch": {**_TESTED, **_COURSE, "cut": (bool,), "examples": (int,), "own": _COURSE, "adam": _COURSE},
     "inputs": {**_TESTED, "inputs": (int,), "ignored": [(int,)]},

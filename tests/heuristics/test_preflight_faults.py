@@ -112,7 +112,7 @@ LARGE = keras.initializers.Constant(40.0)
 FAULTS = {
     "cut off": (
         "no-gradient",
-        "unused",
+        "cut",
         lambda p: flown(p, net(layers.Dense(32, "relu"), Detached())),
         lambda p: flown(p, net()),
     ),
@@ -195,3 +195,19 @@ def test_a_fault_is_found(name, tmp_path):
 @pytest.mark.parametrize("name", FAULTS)
 def test_its_healthy_twin_is_not(name, tmp_path):
     is_sound(FAULTS[name], tmp_path)
+
+
+def test_what_is_not_used_is_told_whatever_else_is_wrong(tmp_path):
+    review = torch_flown(tmp_path, nn.Sequential(Unused(False), nn.Softmax(dim=1)))
+    found = {f["heuristic"]: f for f in review.alone}
+    assert found["output-activation-mismatch"]["causes"][0]["id"] == "twice"
+    assert "`0.second`" in found["no-gradient"]["summary"]
+
+
+def test_a_model_that_learns_slowly_has_a_range_too(tmp_path):
+    torch.manual_seed(4)
+    convolutions = (nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 16, 3, padding=1), nn.ReLU())
+    model = nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(1024, 10))
+    sgd = torch.optim.SGD(model.parameters(), 0.05)
+    review = torch_flown(tmp_path, model, channels=True, optimizer=sgd)
+    assert "learning-rate-range" in review.passed

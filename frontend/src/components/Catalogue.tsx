@@ -89,7 +89,9 @@ export function Catalogue(): VNode {
                     .map((fix) => (
                       <details>
                         <summary>Fix: {fix.title}</summary>
-                        <p>{fix.text}</p>
+                        <p>
+                          <Text>{fix.text}</Text>
+                        </p>
                         {fix.snippets.map((snippet) => (
                           <Code text={snippet.code} label={snippet.framework} />
                         ))}

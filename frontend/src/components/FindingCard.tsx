@@ -38,7 +38,12 @@ function Causes({ finding }: { finding: Finding }): VNode {
           <ul>
             {others.map((cause) => (
               <li>
-                {cause.title}. {cause.against && <span class="against">{cause.against}</span>}
+                {cause.title}.{" "}
+                {cause.against && (
+                  <span class="against">
+                    <Text>{cause.against}</Text>
+                  </span>
+                )}
               </li>
             ))}
           </ul>
@@ -56,7 +61,9 @@ function Fixes({ finding }: { finding: Finding }): VNode | null {
   return (
     <section>
       <h4>Fix: {first.title}</h4>
-      <p>{first.text}</p>
+      <p>
+        <Text>{first.text}</Text>
+      </p>
       {first.edit ? <Diff edit={first.edit} /> : <Code text={first.code} label={first.framework} />}
       {same.map((fix) => (
         <Code text={fix.code} label={fix.framework} />
@@ -67,7 +74,9 @@ function Fixes({ finding }: { finding: Finding }): VNode | null {
           {others.map((fix) => (
             <div>
               <h5>{fix.title}</h5>
-              <p>{fix.text}</p>
+              <p>
+                <Text>{fix.text}</Text>
+              </p>
               {fix.edit ? <Diff edit={fix.edit} /> : <Code text={fix.code} label={fix.framework} />}
             </div>
           ))}

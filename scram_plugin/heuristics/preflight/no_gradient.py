@@ -14,17 +14,27 @@ from scram_plugin.logs.training_run import TrainingRun
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     found = tested(run, "gradients")
-    still, count = found.get("still") or [], found.get("count") or 0
-    if not count or not still:
+    # `apart` is known of PyTorch alone: what the loss does not depend on. All else that is still got zeros.
+    apart = found.get("apart")
+    names = apart or found.get("still") or []
+    count = found.get("count_apart") or found.get("count") or 0
+    if not count or not names:
         return
+    told = listed([f"`{path}`" for path in names])
+    causes = ["cut", "unused", "dead"] if apart is None else ["unused", "cut"] if apart else ["dead"]
     curve = shown_loss(run)
     yield Finding(
         severity="warning",
         confidence="likely",
         title=f"{count} of {found.get('variables')} variables get no gradient",
-        evidence={"count": count, "variables": found.get("variables"), "names": listed([f"`{path}`" for path in still])},
+        evidence={
+            "count": count,
+            "variables": found.get("variables"),
+            "names": None if apart else told,
+            "apart": told if apart else None,
+        },
         **whole_of(curve),
-        causes=[Cause("unused"), Cause("cut"), Cause("dead")],
+        causes=[Cause(cause) for cause in causes],
     )
 
 

@@ -121,12 +121,12 @@ class KerasSubject:
         outputs = self.model(keras.tree.map_structure(keras.ops.convert_to_tensor, x), training=False)
         return [keras.ops.convert_to_numpy(leaf) for leaf in leaves(outputs)]
 
-    def still(self, batch: Batch) -> tuple[list[str], int]:
+    def still(self, batch: Batch) -> dict[str, Any]:
         # whatever has a gradient was moved by Adam: so they are seen on every backend
         start = {id(variable): value for variable, value in self._start}
         variables = list(self.model.trainable_variables)
         unmoved = [v for v in variables if np.array_equal(keras.ops.convert_to_numpy(v), start[id(v)])]
-        return [path_in(self.model, v) for v in unmoved], len(variables)
+        return {"still": [path_in(self.model, v) for v in unmoved], "count": len(unmoved), "variables": len(variables)}
 
     def half(self, batch: Batch) -> str | None:
         self.reset(True)

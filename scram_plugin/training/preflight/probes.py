@@ -17,7 +17,8 @@ from scram_plugin.training.structures import leaves, mapped
 
 EXAMPLES = 16  # of one batch, that have to be learned by heart
 STEPS = 240  # in which that has to be done
-SMALLEST, LARGEST, RATES = 1e-7, 10.0, 72  # learning rates of the range test, and how many
+SMALLEST, LARGEST = 1e-7, 10.0  # learning rates of the range test
+RATES = (72, 288)  # how many of them; more where fewer say nothing: then the loss has more time to fall
 SOME = 4  # steps, after which all that is to be trained has moved
 ENTIRELY = 1e6  # a difference that cannot be measured: other shapes
 BLOWN = 4.0  # times the least loss so far: from there on the rates are too high (Smith, 2017)
@@ -65,8 +66,7 @@ def gradients(subject: Subject, batch: Batch) -> dict[str, Any]:
     """After some steps: weights that start at 0 on purpose let no gradient through at first."""
     for _ in subject.course(itertools.repeat(batch, SOME), None, own=False, calm=True):
         pass
-    still, variables = subject.still(batch)
-    return {"still": still[:20], "count": len(still), "variables": variables}
+    return {name: value[:20] if isinstance(value, list) else value for name, value in subject.still(batch).items()}
 
 
 def precision(subject: Subject, batch: Batch) -> dict[str, Any]:
@@ -165,7 +165,18 @@ def rates(subject: Subject, results: Results, seconds: float) -> dict[str, Any]:
     """The learning-rate range test (Smith, 2017): the rate grows from step to step until the loss blows up."""
     if subject.rate is None:
         return {"reason": "the learning rate is not one number"}
-    tried = np.geomspace(SMALLEST, LARGEST, RATES)
+    found: dict[str, Any] = {}
+    for count in RATES:
+        begin = time.monotonic()
+        found = _range(subject, results, seconds, count)
+        seconds -= (took := time.monotonic() - begin)
+        if "lowest" in found or "blown" in found or took * max(RATES) / min(RATES) > seconds:
+            break
+    return found
+
+
+def _range(subject: Subject, results: Results, seconds: float, count: int) -> dict[str, Any]:
+    tried = np.geomspace(SMALLEST, LARGEST, count)
     losses: list[float] = []
     until = math.inf
     for loss in subject.course(itertools.cycle(subject.batches), tried.tolist(), own=True, calm=True):

@@ -111,13 +111,22 @@ class TorchSubject:
         self.model.train()
         return [(t.float() if t.is_floating_point() else t).cpu().numpy() for t in tensors]
 
-    def still(self, batch: Batch) -> tuple[list[str], int]:
+    def still(self, batch: Batch) -> dict[str, Any]:
         self.model.train()
         _calm(self.model)
         self.model.zero_grad(set_to_none=True)
         self.loss_of(batch).backward()
-        named = [(name, p) for name, p in self.model.named_parameters() if p.requires_grad]
-        return [name for name, p in named if p.grad is None or not bool(p.grad.count_nonzero())], len(named)
+        named = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        apart = {name for name, p in named.items() if p.grad is None}
+        still = [name for name, p in named.items() if p.grad is None or not bool(p.grad.count_nonzero())]
+        told = {"still": still, "count": len(still), "count_apart": len(apart), "variables": len(named)}
+        layers = []
+        for path, layer in self.model.named_modules():  # from the outside in: a layer is named, and not all that is in it
+            within = {f"{path}.{name}" for name, p in layer.named_parameters() if p.requires_grad}
+            if within and within <= apart:
+                layers.append(path)
+                apart -= within
+        return {**told, "apart": layers + [name for name in named if name in apart]}
 
     @torch.no_grad()
     def half(self, batch: Batch) -> str | None:
