@@ -88,6 +88,19 @@ def _flat(entries: list[Mapping[str, Any]]) -> Iterator[Layer]:
             yield Layer(path, layer_kind(entry.get("class")), activation_of(entry), entry)
 
 
+def heads(known: list[Layer]) -> set[str]:
+    """Paths of the layers with weights behind which there is no other such layer: what comes out is made of theirs."""
+    by_path = {layer.path: layer for layer in known}
+    weighted = [layer.path for layer in known if layer.facts.get("kernel")]
+    before: set[str] = set()
+    waiting = [source for path in weighted for source in by_path[path].facts.get("from") or []]
+    while waiting:
+        if (path := waiting.pop()) not in before:
+            before.add(path)
+            waiting += by_path[path].facts.get("from") or [] if path in by_path else []
+    return set(weighted) - before if before else set(weighted[-1:])
+
+
 def known_layers(run: TrainingRun) -> list[Layer]:
     """As `layers`; none where nothing is known of a model."""
     return layers(run) if (run.facts.get("model") or {}).get("layers") else []
@@ -187,6 +200,11 @@ def chooses_class(run: TrainingRun) -> bool:
     return "Categorical" in loss or (units == 1 and ("Crossentropy" in loss or "Hinge" in loss))
 
 
+def is_mean(run: TrainingRun) -> bool:
+    """Whether the loss is the mean over the examples, and nothing beside: else its size tells nothing by itself."""
+    return (run.facts.get("loss") or {}).get("mean") is not False
+
+
 @dataclass(frozen=True)
 class Guess:
     """Guessing by how often each class is there: the `loss` of that, the parts of all labels that each class has, and whether
@@ -200,9 +218,9 @@ class Guess:
 
 
 def guessing(run: TrainingRun) -> Guess | None:
-    """None where the model chooses no class by a cross-entropy, or the labels were not counted."""
+    """None where the model chooses no class by a cross-entropy alone, or the labels were not counted."""
     counts = np.array(run.facts.get("data", {}).get("training", {}).get("counts") or [], float)
-    if not chooses_class(run) or "Crossentropy" not in loss_class(run) or np.count_nonzero(counts) < 2:
+    if not (chooses_class(run) and is_mean(run) and "Crossentropy" in loss_class(run)) or np.count_nonzero(counts) < 2:
         return None
     shares = counts[counts > 0] / counts.sum()
     return Guess(float(-(shares * np.log(shares)).sum()), shares)

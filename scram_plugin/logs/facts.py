@@ -72,7 +72,11 @@ SHAPE: dict[str, Any] = {
         "paths": [[TEXT]],
         "layers": [_LAYER],
     },
-    "loss": {"name": TEXT, "class": TEXT, "from_logits": (bool,), "custom": (bool,), "source": TEXT, "shapes": _SHAPES},
+    "loss": {
+        **dict.fromkeys(("name", "class", "source"), TEXT),
+        **dict.fromkeys(("from_logits", "custom", "mean"), (bool,)),
+        "shapes": _SHAPES,
+    },
     "optimizer": {"class": TEXT, "learning_rate": NUMBER, "schedule": (bool,), "settings": {}},
     "dtype_policy": TEXT,
     "fit": {

@@ -111,7 +111,9 @@ def _broadcast(run: TrainingRun) -> tuple[str, Edit | None, str, str] | None:
     """Outputs of shape (batch, 1) against targets of shape (batch,): PyTorch's distances compare all with all."""
     shapes = run.facts.get("loss", {}).get("shapes") or {}
     output, compared, target = (shapes.get(which) for which in ("output", "compared", "target"))
-    if not output or not compared or not target or math.prod(compared) == math.prod(output) or math.prod(output) < 2:
+    if not output or not compared or not target or math.prod(output) < 2:
+        return None
+    if math.prod(compared) <= max(math.prod(output), math.prod(target)):
         return None
     said = f"The outputs have shape {tuple(output)}, the targets {tuple(target)}; compared were {tuple(compared)} pairs."
     return "broadcast", change_targets(run.facts, "{0}.unsqueeze(1)"), said, "It compares each output with one target."

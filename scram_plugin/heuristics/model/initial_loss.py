@@ -10,7 +10,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
-from scram_plugin.heuristics.measured import HOW, known_layers
+from scram_plugin.heuristics.measured import HOW, is_mean, known_layers
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
@@ -37,6 +37,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         classes = 2
     else:
         raise NotChecked("only the loss of guessing classes is known", "a cross-entropy of classes")
+    if not is_mean(run):
+        raise NotChecked("the loss is a sum over what is in an example, or has other parts", "a cross-entropy of classes alone")
     first = float(loss.values[0])
     guessing = math.log(classes)
     if not math.isfinite(first) or first <= options["times"] * guessing:

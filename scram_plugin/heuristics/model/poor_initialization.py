@@ -7,7 +7,7 @@ from typing import Any
 
 from scram_plugin.heuristics.edits import set_in_layers
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
-from scram_plugin.heuristics.measured import HOW, LINEAR, Layer, dead_units, layers, listed, shown_loss
+from scram_plugin.heuristics.measured import HOW, LINEAR, Layer, dead_units, heads, layers, listed, shown_loss
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -18,7 +18,12 @@ OPTIONS = (
         5.0,
         "times the size that Glorot's initialiser gives (Glorot & Bengio, 2010), above which weights are too large",
     ),
-    Option("small", 0.05, "times that size, below which weights are too small"),
+    Option(
+        "small",
+        0.05,
+        "times that size, below which weights are too small, except in a last layer, where small ones let a model begin "
+        "without an opinion (Andrychowicz et al., 2020)",
+    ),
 )
 
 
@@ -27,9 +32,14 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if not any((layer.facts.get("initializer") or {}) for layer in known):
         raise NotChecked("how the weights were initialised is not known", HOW)
     curve = shown_loss(run)
-    same = [layer for layer in known if _same(layer, known)]
+    last = heads(layers(run))
+    same = [layer for layer in known if _same(layer, last)]
     large = [layer for layer in known if layer not in same and (layer.initial_scale or 0.0) > options["large"]]
-    small = [layer for layer in known if layer not in same and 0.0 < (layer.initial_scale or 0.0) < options["small"]]
+    small = [
+        layer
+        for layer in known
+        if layer not in same and layer.path not in last and 0.0 < (layer.initial_scale or 0.0) < options["small"]
+    ]
     units = dead_units(run)
     for cause, found in (("same", same), ("large", large), ("small", small)):
         if not found:
@@ -67,7 +77,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         )
 
 
-def _same(layer: Layer, known: list[Layer]) -> bool:
+def _same(layer: Layer, last: set[str]) -> bool:
     """Zeros, ones or a constant in a layer of several units.
 
     Zeros are meant so at the end of a model or of a residual branch (Goyal et al., 2017): its first outputs are then all
@@ -75,7 +85,7 @@ def _same(layer: Layer, known: list[Layer]) -> bool:
     """
     kind = (layer.facts.get("initializer") or {}).get("class")
     kernel = layer.facts.get("kernel") or [1]
-    if kind == "Zeros" and (layer is known[-1] or layer.activation in LINEAR):
+    if kind == "Zeros" and (layer.path in last or layer.activation in LINEAR):
         return False
     return kind in ("Zeros", "Ones", "Constant") and kernel[-1] > 1
 

@@ -131,18 +131,25 @@ def inputs(subject: Subject, batch: Batch) -> dict[str, Any]:
 
 def samples(subject: Subject, batch: Batch) -> dict[str, Any]:
     """How far the outputs of an example depend on the others of its batch, and on its place: parts of their spread."""
-    whole = subject.predict(batch.x)
+    whole = _by_example(subject.predict(batch.x))
     length = len(batch)
-    if length < 4 or any(not len(o.shape) or o.shape[0] != length for o in whole):
+    if length < 4 or not whole or any(o.shape[0] != length for o in whole):
         return {"reason": "the outputs have no row for each example"}
+    if _difference(_by_example(subject.predict(batch.x)), whole):
+        return {"reason": "the outputs of the same batch are others each time: the model draws them at random"}
     half = np.arange(length // 2, length)  # where time and batch are confused, the first ones see no others
     order = np.random.default_rng(0).permutation(length)
-    alone = subject.predict(batch.at(half).x)
-    mixed = subject.predict(batch.at(order).x)
+    alone = _by_example(subject.predict(batch.at(half).x))
+    mixed = _by_example(subject.predict(batch.at(order).x))
     return {
         "alone": _difference(alone, [o[half] for o in whole]),
         "order": _difference(mixed, [o[order] for o in whole]),
     }
+
+
+def _by_example(outputs: list[np.ndarray]) -> list[np.ndarray]:
+    """Without single numbers, such as a loss."""
+    return [output for output in outputs if output.ndim]
 
 
 def _difference(found: list[np.ndarray], expected: list[np.ndarray]) -> float:
@@ -212,17 +219,19 @@ def _smoothed(losses: list[float]) -> np.ndarray:
 def overlap(training: Iterable[Batch], validation: Iterable[Batch], seconds: float) -> dict[str, Any]:
     """How many of the validation's examples are among those of the training too."""
     until = time.monotonic() + seconds
-    known = set(_keys(training, until))
-    seen = set(_keys(validation, until + seconds / 2))  # a validation may have been gone through several times
+    known = set[bytes]().union(*_keys(training, until))
+    batches = list(_keys(validation, until + seconds / 2))
+    # whoever looks at an accuracy of the training data beside that of the validation has batches of nothing else
+    seen = set[bytes]().union(*([batch for batch in batches if not batch <= known] or batches))
     return {"training": len(known), "validation": len(seen), "both": len(known & seen)}
 
 
-def _keys(batches: Iterable[Batch], until: float) -> Iterator[bytes]:
-    """A hash of each example's inputs, until a time."""
+def _keys(batches: Iterable[Batch], until: float) -> Iterator[set[bytes]]:
+    """Hashes of the inputs of each batch's examples, until a time."""
     for batch in batches:
         arrays = [np.asarray(leaf) for leaf in leaves(batch.x) if getattr(leaf, "shape", ())]
         arrays = [array for array in arrays if len(array) == len(batch)]
-        for i in range(len(batch)):
-            yield blake2b(b"|".join(array[i].tobytes() for array in arrays), digest_size=12).digest()
+        rows_ = (b"|".join(array[i].tobytes() for array in arrays) for i in range(len(batch)))
+        yield {blake2b(row, digest_size=12).digest() for row in rows_}
         if time.monotonic() > until:
             return

@@ -15,7 +15,7 @@ import torch
 
 from scram_plugin.training.preflight.flight import STEPS
 from scram_plugin.training.preflight.subject import FIRST, Batch
-from scram_plugin.training.preflight.torch_subject import TorchSubject
+from scram_plugin.training.preflight.torch_subject import TorchSubject, own_loss
 from scram_plugin.training.structures import mapped
 from scram_plugin.training.torch import patches
 from scram_plugin.training.torch.data_facts import Source
@@ -83,7 +83,7 @@ class Loop:
 
                 raise Done
             self._x, self._called = _kept(_as_one(module, args, kwargs)), None
-        elif outermost and module is self._model and len(self._evaluated) < STEPS:
+        elif outermost and module is self._model and self._validates() and len(self._evaluated) < STEPS:
             self._evaluated.append(Batch(_kept(_as_one(module, args, kwargs)), None))
         self._depth += 1
         try:
@@ -105,6 +105,14 @@ class Loop:
         if self._last is not None:  # which the watch has not seen
             self._passes = Source(self._last[0])
             self._watch.recorder.fetched(*self._last)
+
+    def _validates(self) -> bool:
+        """Whether what goes through the model now is validation data: no pass through those of the training, and nothing that
+        a model in training is asked for, as where it plays."""
+        if self._model is None or self._model.training:
+            return False
+        source = Source(self._last[0]) if self._last is not None else None
+        return source is None or source.dataset is None or self._passes is None or source.dataset is not self._passes.dataset
 
     # ---- as a watcher of PyTorch
 
@@ -142,12 +150,11 @@ def _loss(loss: torch.Tensor, outputs: Any, called: tuple[Any, Any, Any] | None)
             if known.target is not None and torch.allclose(function(outputs.detach(), known.target), loss.detach(), rtol=1e-4):
                 return function, known.target.clone()
         return None
-    own = outputs if isinstance(outputs, torch.Tensor) else getattr(outputs, "loss", None)
-    return (_of_model, None) if own is loss else None
+    return (_of_model, None) if own_loss(outputs) is loss else None
 
 
-def _of_model(outputs: Any, targets: Any) -> torch.Tensor:
-    return outputs if isinstance(outputs, torch.Tensor) else outputs.loss
+def _of_model(outputs: Any, targets: Any) -> Any:
+    return own_loss(outputs)
 
 
 def _unknown(outputs: Any, targets: Any) -> torch.Tensor:

@@ -97,17 +97,15 @@ class TorchSubject:
         outputs = _called(self.model, batch.x)
         if self.loss is not None:
             return self.loss(outputs, batch.y)
-        found = outputs if isinstance(outputs, torch.Tensor) and not outputs.dim() else getattr(outputs, "loss", None)
-        if found is None and isinstance(outputs, Mapping):
-            found = outputs.get("loss")
-        if not isinstance(found, torch.Tensor):
+        found = own_loss(outputs)
+        if found is None:
             raise ValueError("the model gives no loss of its own: give preflight(..., loss=function of outputs and targets)")
         return found
 
     @torch.no_grad()
     def predict(self, x: Any) -> list[np.ndarray]:
         self.model.eval()
-        tensors = [leaf for leaf in _tensors(_called(self.model, x)) if leaf.dim()]
+        tensors = _tensors(_called(self.model, x))
         self.model.train()
         return [(t.float() if t.is_floating_point() else t).cpu().numpy() for t in tensors]
 
@@ -170,6 +168,17 @@ class TorchSubject:
             return leaf.to(self._device) if isinstance(leaf, torch.Tensor) else leaf
 
         return batch.mapped(moved)
+
+
+def own_loss(outputs: Any) -> torch.Tensor | None:
+    """The loss that a model computes itself: its only output, or named so, or the only single number of several."""
+    if isinstance(outputs, torch.Tensor):
+        return None if outputs.dim() else outputs
+    found = outputs.get("loss") if isinstance(outputs, Mapping) else getattr(outputs, "loss", None)
+    if isinstance(found, torch.Tensor):
+        return found
+    single = [t for t in _tensors(outputs) if not t.dim() and t.is_floating_point()]
+    return single[0] if len(single) == 1 else None
 
 
 def _called(model: torch.nn.Module, x: Any) -> Any:

@@ -56,6 +56,7 @@ FUNCTIONS = {
     "smooth_l1_loss": "SmoothL1Loss",
     "huber_loss": "HuberLoss",
 }
+MEAN = 1  # the reduction of a loss, as its node keeps it (0: none, 2: the sum)
 NEAR = 24  # nodes, from the loss on, among which its operation is looked for
 FAR = 400  # nodes between two layers, at most
 ACTIVATIONS = {
@@ -77,6 +78,7 @@ ACTIVATIONS = {
     "LogSigmoid": "log_sigmoid",
     "PreluKernel": "prelu",
 }
+SCALING = ("Mul", "Div", "Neg", "Add", "Sub", "Rsub")  # of values by numbers, or by what is not learned
 # operations that change no value
 PASSING = re.compile(
     r"(View|UnsafeView|Reshape(Alias)?|Permute|Transpose|T|Unsqueeze|Squeeze|Expand|Clone|Select|Slice|ToCopy|Alias|Contiguous"
@@ -96,12 +98,18 @@ def _without_number(name: str) -> str:
 
 @dataclass
 class Loss:
-    """What the last operation of a loss tells: the class that computes it, and the tensors it compared (None if not saved)."""
+    """What the last operation of a loss tells: the class that computes it, and the tensors it compared (None if not saved).
+
+    `of_outputs`: whether these are outputs of the model, and nothing that the program computes of them. `mean`: whether the
+    program's loss is the mean of this one over the examples, and nothing beside.
+    """
 
     name: str
     node: Any = None
     target: torch.Tensor | None = None
     prediction: torch.Tensor | None = None
+    of_outputs: bool = True
+    mean: bool = True
 
 
 def loss_of(loss: torch.Tensor) -> list[Loss]:
@@ -128,6 +136,33 @@ def named(losses: list[Loss], outputs: list[Any]) -> list[Loss]:
         if before is not None and operation(before) == "LogSoftmax" and before not in outputs:
             loss.name = "CrossEntropyLoss"
     return losses
+
+
+def placed(losses: list[Loss], loss: torch.Tensor, outputs: list[Any]) -> list[Loss]:
+    """With what is between the model's outputs and each of `losses`, and between that and the program's `loss`."""
+    for known in losses:
+        at, among = known.node.next_functions[0][0], {id(node) for node in outputs}
+        if known.name == "CrossEntropyLoss" and at is not None and operation(at) == "LogSoftmax":
+            at = at.next_functions[0][0]
+        known.of_outputs = any(id(node) in among for node in _along(at, (*SCALING, "Index", "IndexSelect")))
+        averaged, weighted = getattr(known.node, "_saved_reduction", MEAN) == MEAN, _saved(known.node, "pos_weight")
+        *between, last = _along(loss.grad_fn, (*SCALING, "Mean"))
+        averaged |= any(operation(node) == "Mean" for node in between)
+        known.mean = last is known.node and averaged and weighted is None
+    return losses
+
+
+def _along(node: Any, also: tuple[str, ...]) -> Iterator[Any]:
+    """From a node on those before it, through what changes no value, and `also` such operations of one learned tensor."""
+    for _ in range(NEAR):
+        if node is None:
+            return
+        yield node
+        name, before = operation(node), [n for n, _ in node.next_functions if n is not None]
+        several = name == "Index" and len([i for i in getattr(node, "_saved_indices", ()) if i is not None]) > 1
+        if len(before) != 1 or several or not (name in also or PASSING.match(name)):
+            return
+        node = before[0]
 
 
 def unscaled(loss: torch.Tensor) -> torch.Tensor:

@@ -200,7 +200,10 @@ def _loss(losses: list[Loss], outputs: Any, targets: torch.Tensor | None, source
     unknown: dict[str, Any] = {"name": None, "class": None, "from_logits": None, "custom": None, "source": None}
     if len(losses) == 1:
         loss = losses[0]
+        if not loss.of_outputs:  # but of something that the program computes of them: its shape and scale tell nothing
+            return unknown
         found = {**unknown, "name": loss.name, "class": loss.name, "from_logits": LOGITS.get(loss.name), "custom": False}
+        found["mean"] = loss.mean
         output = next((t for t in leaves(outputs) if isinstance(t, torch.Tensor)), None)
         if loss.name in ELEMENTWISE and loss.prediction is not None and output is not None and targets is not None:
             shapes = {"output": output.shape, "compared": loss.prediction.shape, "target": targets.shape}

@@ -22,7 +22,7 @@ from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import patches, statistics
 from scram_plugin.training.torch.brief import Brief
 from scram_plugin.training.torch.compiled import AroundCompiled, unwrapped
-from scram_plugin.training.torch.graph import Calls, Loss, failed_loss, loss_of, named, unscaled
+from scram_plugin.training.torch.graph import Calls, Loss, failed_loss, loss_of, named, placed, unscaled
 from scram_plugin.training.torch.in_depth import InDepth
 from scram_plugin.training.torch.model_facts import precision
 from scram_plugin.training.torch.origin import flawed_weights
@@ -75,8 +75,8 @@ class Recorder:
         self._within: list[torch.nn.Module] = []  # of the model and its parts, those that are being called
         self._first: torch.nn.Module | None = None  # which of them was called first in this step
         self._looking = False  # a second pass is going on
-        self._fresh = False  # a step was made, and no way back since
-        self._kept: torch.Tensor | None = None  # whether the gradients of the step before were still there
+        self._fresh = False  # a step was made in full
+        self._kept: torch.Tensor | None = None  # whether the gradients of the step before were there at each way back since
         self._mine: list[bool] = []  # of the ways back of the last step in full, which were of this model's loss
         self._ways = 0  # back, since the last step
         self._alone = True  # no way back has been another model's
@@ -220,19 +220,23 @@ class Recorder:
         """The way back of a step that is recorded in full begins."""
         self._seen = loss_of(loss)
         if not self._told:
-            self._tell(self._seen)
+            self._tell(self._seen, loss)
         if self._measuring and self._fresh:
             gradients = [p.grad for p in self.parameters if p.grad is not None]
-            self._kept = statistics.norms(gradients).sum() != 0 if gradients else torch.tensor(False)
-        self._fresh = False
+            kept = statistics.norms(gradients).sum() != 0 if gradients else torch.tensor(False)
+            # they may be there for another model's way back, and be cleared before this one's
+            self._kept = kept if self._kept is None else self._kept & kept
 
-    def _tell(self, losses: list[Loss]) -> None:
-        """What was built is known: the first step has come to its loss."""
+    def _tell(self, losses: list[Loss], loss: torch.Tensor | None = None) -> None:
+        """What was built is known: the first step has come to its loss (None: it has failed there)."""
         self._told = True
         calls, self._calls = self._calls or Calls(), None
         nodes = calls.nodes(self._outputs)
         flow = self._flow or calls.places(nodes)
-        self.owner.built(self._inputs, self._outputs, self._given_targets(), named(losses, nodes), flow)
+        losses = named(losses, nodes)
+        if loss is not None:
+            losses = placed(losses, loss, nodes)
+        self.owner.built(self._inputs, self._outputs, self._given_targets(), losses, flow)
 
     def _after_backward(self) -> None:
         self._ways += 1
