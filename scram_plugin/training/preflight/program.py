@@ -99,6 +99,7 @@ class _WhenImported(importlib.abc.MetaPathFinder):
 
     def __init__(self, actions: Mapping[str, Callable[[], None]]) -> None:
         self._actions = dict(actions)
+        self._looking = False
 
     def __enter__(self) -> None:
         for name in [name for name in self._actions if name in sys.modules]:
@@ -109,16 +110,23 @@ class _WhenImported(importlib.abc.MetaPathFinder):
         sys.meta_path.remove(self)
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        action = self._actions.pop(fullname, None)
-        spec = importlib.util.find_spec(fullname) if action is not None else None
-        if action is None or spec is None or spec.loader is None:
+        if fullname not in self._actions or self._looking:
+            return None
+        self._looking = True
+        try:
+            spec = importlib.util.find_spec(fullname)
+        finally:
+            self._looking = False
+        if spec is None or spec.loader is None:
             return None
         loader = spec.loader
         execute = loader.exec_module
 
         def exec_module(module: Any) -> None:
             execute(module)
-            action()
+            # here, and not before: TensorFlow asks for Keras's place, and imports it later
+            if (action := self._actions.pop(fullname, None)) is not None:
+                action()
 
         loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec

@@ -145,10 +145,11 @@ def placed(losses: list[Loss], loss: torch.Tensor, outputs: list[Any]) -> list[L
         if known.name == "CrossEntropyLoss" and at is not None and operation(at) == "LogSoftmax":
             at = at.next_functions[0][0]
         known.of_outputs = any(id(node) in among for node in _along(at, (*SCALING, "Index", "IndexSelect")))
-        averaged, weighted = getattr(known.node, "_saved_reduction", MEAN) == MEAN, _saved(known.node, "pos_weight")
         *between, last = _along(loss.grad_fn, (*SCALING, "Mean"))
-        averaged |= any(operation(node) == "Mean" for node in between)
-        known.mean = last is known.node and averaged and weighted is None
+        averaged = getattr(known.node, "_saved_reduction", MEAN) == MEAN or any(operation(n) == "Mean" for n in between)
+        factors = [_saved(node, name) for node in between for name in ("self", "other")]
+        weighted = _saved(known.node, "pos_weight") is not None or any(f is not None and f.dim() for f in factors)
+        known.mean = last is known.node and averaged and not weighted
     return losses
 
 

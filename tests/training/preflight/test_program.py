@@ -11,6 +11,7 @@ from tests.faults import programs, torch_programs
 from tests.paths import environment
 
 KERAS = next(p for p in programs.PROGRAMS if p.name == "dense").source(11)
+OF_TENSORFLOW = KERAS.replace("import keras\n", "from tensorflow import keras\n")
 TORCH = next(p for p in torch_programs.PROGRAMS if p.name == "residual").source(11)
 FUNCTIONS = """
 import sys
@@ -85,7 +86,7 @@ def results_of(folder):
     return scram_plugin.read(folder / "logs" / "preflight")["scram"].facts["preflight"]
 
 
-@pytest.mark.parametrize("program", [KERAS, TORCH], ids=["keras", "torch"])
+@pytest.mark.parametrize("program", [KERAS, OF_TENSORFLOW, TORCH], ids=["keras", "tensorflow", "torch"])
 def test_a_sound_program(program, tmp_path):
     _, found = flown(tmp_path, program)
     assert found == []
