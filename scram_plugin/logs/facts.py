@@ -59,6 +59,7 @@ _PREFLIGHT = {
 }
 SHAPE: dict[str, Any] = {
     "framework": TEXT,
+    "beside": (bool,),
     "versions": {},
     "model": {
         "name": TEXT,

@@ -156,9 +156,12 @@ class TrainingRun:
 
     @property
     def kind(self) -> str | None:
-        """Why a loss is no measure of progress: "adversarial" or "reinforcement"; None for the usual training."""
+        """Why a loss is no measure of progress: "adversarial", "reinforcement", or another model is trained "beside" this one;
+        None for the usual training."""
         if "adversarial loss" in self._meanings:
             return "adversarial"
+        if self.facts.get("beside"):
+            return "beside"
         return "reinforcement" if {"policy loss", "return"} & set(self._meanings) else None
 
     def statistic(self, table: str, column: str) -> Curve | None:

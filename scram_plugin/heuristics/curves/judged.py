@@ -25,6 +25,8 @@ SPENT = 0.01  # of the highest learning rate: below that for half of a training,
 WHY_NOT = {
     "adversarial": "the losses of a generator and its opponent push against each other, so their level does not tell whether "
     "the training goes well",
+    "beside": "another model is trained beside this one with a loss of its own, as a generator and its opponent are; neither "
+    "loss tells by its level whether the training goes well",
     "reinforcement": "the losses of reinforcement learning do not tell how good the policy is; the return does",
 }
 

@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import RandomSampler, SequentialSampler, Subset, TensorDataset, WeightedRandomSampler
 
 from scram_plugin.training.labels import class_counts
+from scram_plugin.training.torch.graph import Loss
 
 MOST_LABELS = 50_000_000
 
@@ -43,15 +44,26 @@ class Source:
             found["shuffle"] = bool(sampler.shuffle)
         return {key: value for key, value in found.items() if value is not None}
 
-    def data(self) -> dict[str, Any]:
+    def data(self, labelled: bool) -> dict[str, Any]:
         """``samples``, and of labels that lie in memory ``counts`` (of each class) and ``changes`` (between neighbours)."""
         samples = _length(self.dataset)
         found: dict[str, Any] = {} if samples is None else {"samples": samples}
-        labels = _labels(self.dataset)
+        labels = _labels(self.dataset) if labelled else None
         if labels is None or labels.size == 0 or labels.size > MOST_LABELS or labels.dtype.kind not in "iufb":
             return found
         single = labels.ndim == 1 or labels.shape[1:] == (1,)
         return {**found, **class_counts(labels.reshape(-1))} if single else found
+
+
+def are_labels(given: torch.Tensor | None, losses: list[Loss]) -> bool:
+    """Whether what a loader gave beside the inputs is what the loss compares the outputs with, as far as that can be told; one
+    number for each class may stand for a label."""
+    seen = losses[0].target if len(losses) == 1 else None
+    if given is None or seen is None:
+        return True
+    if seen.numel() == given.numel():
+        return torch.equal(seen.flatten().double().cpu(), given.flatten().double().cpu())
+    return seen.dim() > 1 and seen.shape[0] == len(given)
 
 
 def _length(thing: Any) -> int | None:

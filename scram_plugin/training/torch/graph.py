@@ -138,8 +138,10 @@ def named(losses: list[Loss], outputs: list[Any]) -> list[Loss]:
     return losses
 
 
-def placed(losses: list[Loss], loss: torch.Tensor, outputs: list[Any]) -> list[Loss]:
+def placed(losses: list[Loss], loss: torch.Tensor | None, outputs: list[Any]) -> list[Loss]:
     """With what is between the model's outputs and each of `losses`, and between that and the program's `loss`."""
+    if loss is None:  # the program failed there
+        return losses
     for known in losses:
         at, among = known.node.next_functions[0][0], {id(node) for node in outputs}
         if known.name == "CrossEntropyLoss" and at is not None and operation(at) == "LogSoftmax":

@@ -1,13 +1,17 @@
-"""Where the first value that is not finite came up, if it was in the step before: in its gradients."""
+"""What is looked at to find where the first value that is not finite came up: in the gradients of the step before, or in a
+layer of this one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
+from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import statistics
+from scram_plugin.training.torch.second_pass import hooked
 
 Flaws = tuple[tuple[str, ...], np.ndarray]
 # what an optimiser keeps of a parameter's gradients: not finite from the first gradient on that was not
@@ -36,3 +40,16 @@ def _slot(parameter: torch.nn.Parameter, optimizers: Sequence[torch.optim.Optimi
             if isinstance(state.get(name), torch.Tensor):
                 return state[name]
     return None
+
+
+def outputs_of_layers(model: torch.nn.Module, inputs: tuple[Any, Any]) -> statistics.Tensors:
+    """What each layer makes of the inputs, in the order of their computation, called once more."""
+    found: statistics.Tensors = []
+
+    def look(path: str, module: torch.nn.Module, output: Any) -> None:
+        found.extend((f"layer/{path}", t.detach()) for t in leaves(output) if isinstance(t, torch.Tensor))
+
+    args, kwargs = inputs
+    with hooked(model, None, look):
+        model._call_impl(*args, **kwargs)
+    return found

@@ -21,11 +21,12 @@ import torch
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import patches, statistics
 from scram_plugin.training.torch.brief import Brief
+from scram_plugin.training.torch.company import Company
 from scram_plugin.training.torch.compiled import AroundCompiled, unwrapped
 from scram_plugin.training.torch.graph import Calls, Loss, failed_loss, loss_of, named, placed, unscaled
 from scram_plugin.training.torch.in_depth import InDepth
 from scram_plugin.training.torch.model_facts import precision
-from scram_plugin.training.torch.origin import flawed_weights
+from scram_plugin.training.torch.origin import flawed_weights, outputs_of_layers
 from scram_plugin.training.torch.owner import Flow, Owner
 from scram_plugin.training.torch.pace import Pace
 from scram_plugin.training.torch.rows import Number, Rows, at_once
@@ -80,6 +81,7 @@ class Recorder:
         self._mine: list[bool] = []  # of the ways back of the last step in full, which were of this model's loss
         self._ways = 0  # back, since the last step
         self._alone = True  # no way back has been another model's
+        self.company = Company()
         self._parts = (model, *parts)
         self._handles: list[Any] = []  # of steps in full
         self._hooks = [self._guard(m) for m in (self._before_forward, self._after_forward, self._before_step)]
@@ -170,6 +172,8 @@ class Recorder:
         if self._losses and next((p.grad for p in self.parameters if p.requires_grad), None) is None:
             # their gradients were thrown away: a step that a scaler has skipped, or another model's way back through this one
             self._losses, self._mine[: self._ways] = [], [False] * self._ways
+            if not self._scaled:
+                self.company.other()
         self._inputs, self._outputs, self._loss, self._reached = (args, kwargs), None, None, False
         self._measuring = self._pace.measuring
         self._x = statistics.numbers("x", self._inputs)
@@ -233,14 +237,14 @@ class Recorder:
         calls, self._calls = self._calls or Calls(), None
         nodes = calls.nodes(self._outputs)
         flow = self._flow or calls.places(nodes)
-        losses = named(losses, nodes)
-        if loss is not None:
-            losses = placed(losses, loss, nodes)
+        losses = placed(named(losses, nodes), loss, nodes)
         self.owner.built(self._inputs, self._outputs, self._given_targets(), losses, flow)
 
     def _after_backward(self) -> None:
         self._ways += 1
         self._alone &= self._reached
+        if not self._reached:
+            self.company.other()
         self._mine[self._ways - 1 :] = [self._reached]
         if self._reached and self._loss is not None:
             self._losses.append(self._loss)
@@ -263,6 +267,7 @@ class Recorder:
             self._ways = 0
             if not self._losses:
                 return
+            self.company.step()
             losses, self._losses = self._losses, []
             self._add([time.time()], [functools.reduce(operator.add, losses)])
             if self._inputs is not None:  # something else went through the model since
@@ -385,15 +390,9 @@ class Recorder:
             if not isinstance(given, torch.Tensor):
                 return
             self._inputs, self._x = ((given,), {}), statistics.numbers("x", given)
-        flow: list[tuple[str, torch.Tensor]] = [*self._x]
-        flow += [(f"y{i}", s.target) for i, s in enumerate(self._seen) if s.target is not None]
-
-        def look(path: str, module: torch.nn.Module, output: Any) -> None:
-            flow.extend((f"layer/{path}", t.detach()) for t in leaves(output) if isinstance(t, torch.Tensor))
-
-        args, kwargs = self._inputs
-        with self._apart(), hooked(self.inner, None, look):
-            self.inner._call_impl(*args, **kwargs)
+        targets = [(f"y{i}", s.target) for i, s in enumerate(self._seen) if s.target is not None]
+        with self._apart():
+            flow = [*self._x, *targets, *outputs_of_layers(self.inner, self._inputs)]
         flow += statistics.numbers("y_pred", self._outputs)
         if self._loss is not None:
             flow.append(("loss", torch.as_tensor(self._loss)))

@@ -26,7 +26,7 @@ from scram_plugin.training.sampling import EVERY, Thinning, check_every
 from scram_plugin.training.session import session
 from scram_plugin.training.summary_writer import SummaryWriter
 from scram_plugin.training.torch import loop, statistics
-from scram_plugin.training.torch.data_facts import Source
+from scram_plugin.training.torch.data_facts import Source, are_labels
 from scram_plugin.training.torch.graph import Loss
 from scram_plugin.training.torch.model_facts import facts
 from scram_plugin.training.torch.owner import Flow
@@ -109,6 +109,7 @@ class Watch:
         self._epochs = [(0, self._epoch)]  # of the steps that are not written: the first one of each epoch
         self._source_of_data: Source | None = None  # of the last batch
         self._training: Source | None = None
+        self._labelled = True  # what the data give beside the inputs is what the loss compares
         self._validation: list[statistics.Named] | None = []  # None once it is written
         self.facts: dict[str, Any] = {}  # of what was built; empty until the first step
         frame = call_site.user_frame(sys._getframe())
@@ -179,16 +180,19 @@ class Watch:
         built = facts(self.recorder.inner, optimizer, flow, losses, tensors, self.recorder.precision, fit, self._source)
         built["jit_compile"] = self.recorder.compiled
         if self._training is not None:
-            built["data"] = {"training": self._training.data()}
+            self._labelled = are_labels(target, losses)
+            built["data"] = {"training": self._training.data(self._labelled)}
         built["session"], built["resumed"] = self._session.id, self._resumed
         self.facts = built
         self.recorder.depth.told(built["model"]["layers"])
-        if self._writer is not None:
-            self._writer.text(schema.FACTS_TAG, json.dumps(built, default=str))
+        self._tell()
 
     def stepped(self) -> None:
         assert self.recorder is not None
         self._catch_up()
+        if self.recorder.company.found and not self.facts.get("beside"):
+            self.facts["beside"] = True
+            self._tell()
         if len(self.recorder.rows) >= BLOCK or time.monotonic() - self._flushed > SECONDS:
             self._flush()
 
@@ -253,8 +257,12 @@ class Watch:
             self._session.batches = self._first + self.recorder.batch
 
     def _told_of_validation(self, source: Source) -> None:
-        self.facts.setdefault("data", {})["validation"] = source.data()
+        self.facts.setdefault("data", {})["validation"] = source.data(self._labelled)
         self.facts["fit"]["validation"] = True
+        self._tell()
+
+    def _tell(self) -> None:
+        """Log what is known of the training, in place of what was known before."""
         if self._writer is not None:
             self._writer.text(schema.FACTS_TAG, json.dumps(self.facts, default=str))
 

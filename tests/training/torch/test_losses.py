@@ -1,4 +1,4 @@
-"""What is known of a loss by the graph: whether it compares the model's outputs, and whether it is a mean, and nothing beside."""
+"""What the graph tells of a loss: whether it compares the outputs of the model, and whether it is a mean and nothing beside."""
 
 import pytest
 import torch

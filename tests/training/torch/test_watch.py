@@ -229,6 +229,25 @@ def against_each_other(path, epochs, **how):
 
 def test_two_models_that_train_against_each_other(tmp_path):
     against_each_other(tmp_path, 1)
+    for name in ("one", "other"):
+        assert facts(tmp_path / name)["beside"]
+        review = reviewed(tmp_path / name)
+        assert review.alone == []  # neither that all labels of one are 1, nor that the other's gradients are still there
+        assert any("another model is trained beside" in entry["reason"] for entry in review.inconclusive)
+
+
+def test_a_model_that_is_trained_before_another_is_alone(tmp_path):
+    """And whose watch nobody has closed."""
+    teacher, student = dense(), dense()
+    optimizers = [torch.optim.Adam(m.parameters(), 1e-3) for m in (teacher, student)]
+    watching = watch(teacher, optimizers[0], tmp_path)
+    for model, optimizer in zip((teacher, student), optimizers, strict=True):
+        for x, y in loader():
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()
+    watching.close()
+    assert "beside" not in facts(tmp_path)
 
 
 def test_a_buffer_that_is_filled_anew_each_time(tmp_path):
