@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.heuristic import NotChecked, TooEarly
+from scram_plugin.heuristics.heuristic import Inconclusive, NotChecked, TooEarly
 from scram_plugin.heuristics.names import activation_of, layer_kind, loss_class
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
@@ -104,6 +104,12 @@ def heads(known: list[Layer]) -> set[str]:
 def known_layers(run: TrainingRun) -> list[Layer]:
     """As `layers`; none where nothing is known of a model."""
     return layers(run) if (run.facts.get("model") or {}).get("layers") else []
+
+
+def called_once(run: TrainingRun) -> None:
+    """Raises Inconclusive where a step calls the model several times: only what goes into the last call is recorded."""
+    if ((run.facts.get("model") or {}).get("calls") or 1) > 1:
+        raise Inconclusive("a step calls the model several times, and the inputs of one call only are recorded")
 
 
 def shown_loss(run: TrainingRun) -> Curve:

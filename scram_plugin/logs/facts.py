@@ -70,6 +70,7 @@ SHAPE: dict[str, Any] = {
         "inputs": _TENSORS,
         "outputs": _TENSORS,
         "output_units": (int,),
+        "calls": (int,),
         "paths": [[TEXT]],
         "layers": [_LAYER],
     },

@@ -197,6 +197,24 @@ def test_its_healthy_twin_is_not(name, tmp_path):
     is_sound(FAULTS[name], tmp_path)
 
 
+class Apart(keras.layers.Layer):
+    """The distance of two embeddings, in which their biases cancel."""
+
+    def call(self, both):
+        return keras.ops.sum(keras.ops.square(both[0] - both[1]), axis=1, keepdims=True)
+
+
+def test_a_bias_that_cancels_is_no_variable_that_is_cut_off(tmp_path):
+    keras.utils.set_random_seed(4)
+    embed = keras.Sequential([keras.Input((8, 8)), layers.Flatten(), layers.Dense(32, "relu"), layers.Dense(8)])
+    pair = [keras.Input((8, 8)), keras.Input((8, 8))]
+    model = keras.Model(pair, Apart()([embed(x) for x in pair]))
+    model.compile("adam", "mse")
+    other = np.roll(np.arange(len(X)), 7)
+    review = flown(tmp_path, model, [X, X[other]], (Y[other] != Y).astype("float32"), None)
+    assert "no-gradient" in review.passed
+
+
 def test_what_is_not_used_is_told_whatever_else_is_wrong(tmp_path):
     review = torch_flown(tmp_path, nn.Sequential(Unused(False), nn.Softmax(dim=1)))
     found = {f["heuristic"]: f for f in review.alone}

@@ -10,7 +10,7 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import change_validation
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
-from scram_plugin.heuristics.measured import HOW
+from scram_plugin.heuristics.measured import HOW, called_once
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -34,6 +34,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if not columns:
         how = HOW + "\n# with validation data, in Keras as arrays"
         raise NotChecked("no statistics of the validation inputs were logged", how)
+    called_once(run)
     worst = None
     for column in columns:
         found = _compare(run, column)

@@ -42,6 +42,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         title = f"Every answer is class {common}" if whole else "Every answer in a batch is the same class"
         said = f"{title}; {most:.0%} of the labels are of the commonest class."
     else:
+        if run.framework_of_facts == "torch" and not (run.facts.get("loss") or {}).get("class"):
+            raise NotChecked("the loss compares no outputs of the model, but what is computed of them", "a loss of the outputs")
         late = spread.values[-max(len(spread) // 3, 2) :]
         usual = float(np.median(targets.values[np.isfinite(targets.values)])) if np.isfinite(targets.values).any() else 0.0
         if not usual or not np.isfinite(late).all() or float(np.median(late)) > options["spread"] * usual:

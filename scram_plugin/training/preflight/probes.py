@@ -25,6 +25,8 @@ BLOWN = 4.0  # times the least loss so far: from there on the rates are too high
 
 TARGET = re.compile(r"label|target|(start|end)_positions")  # the name of an input that is none
 
+BIASES = ("bias", "beta")
+
 Row = dict[str, float]
 
 
@@ -66,7 +68,18 @@ def gradients(subject: Subject, batch: Batch) -> dict[str, Any]:
     """After some steps: weights that start at 0 on purpose let no gradient through at first."""
     for _ in subject.course(itertools.repeat(batch, SOME), None, own=False, calm=True):
         pass
-    return {name: value[:20] if isinstance(value, list) else value for name, value in subject.still(batch).items()}
+    found = subject.still(batch)
+    still = _without_biases(found["still"])
+    found |= {"still": still, "count": len(still)}
+    return {name: value[:20] if isinstance(value, list) else value for name, value in found.items()}
+
+
+def _without_biases(still: list[str]) -> list[str]:
+    """Paths without the biases of layers whose other variables learn: where what follows takes a mean away, or differences,
+    biases change nothing."""
+    layers = {path: re.split(r"[./](?=[^./]*$)", path) for path in still}
+    others = {layer for layer, *name in layers.values() if name and name[0] not in BIASES}
+    return [path for path, (layer, *name) in layers.items() if not name or name[0] not in BIASES or layer in others]
 
 
 def precision(subject: Subject, batch: Batch) -> dict[str, Any]:

@@ -20,16 +20,22 @@ class Done(SystemExit):
     """The training has been tested: the program ends here."""
 
 
+class Unfit(Exception):
+    """A training that cannot be tested; a sentence that says why."""
+
+
 class Flight:
     """What is to be done where a training begins."""
 
     def __init__(self, log_dir: str, seconds: float, budget: float | None, tests: tuple[str, Tests] | None) -> None:
         self.log_dir, self.seconds, self.budget, self.tests = log_dir, seconds, budget, tests
         self.made = False  # whether a training began
+        self.landed = False  # and was tested
 
     def fly(self, subject: Any, watched: Callable[[], None]) -> None:
         self.made = True
         fly(subject, self.log_dir, self.seconds, self.budget, self.tests, watched)
+        self.landed = True
 
 
 def rehearse(script: str, arguments: Sequence[str], flight: Flight) -> str:
@@ -52,6 +58,8 @@ def rehearse(script: str, arguments: Sequence[str], flight: Flight) -> str:
         pass
     except SystemExit as error:
         told = f"{script} ended ({error.code}) before it trained a model"
+    except Unfit as error:
+        told = f"{script}: {error}"
     except Exception as error:
         traceback.print_exc()
         told = f"{script} failed: {type(error).__name__}: {error}"
@@ -63,7 +71,7 @@ def rehearse(script: str, arguments: Sequence[str], flight: Flight) -> str:
             loop.close()
     for loop in loops:
         loop.land()
-    if flight.made:
+    if flight.landed:
         return ""
     return told or f"{script} came to its end and trained no model that is known: `fit` of Keras, or a loop of PyTorch"
 
@@ -71,6 +79,7 @@ def rehearse(script: str, arguments: Sequence[str], flight: Flight) -> str:
 def _keras(flight: Flight) -> None:
     """From now on the first `fit` is tested, and is the end."""
     import keras
+    from keras.src.trainers.data_adapters.data_adapter_utils import class_weight_to_sample_weights
 
     from scram_plugin.training.preflight.keras_data import Source, split
     from scram_plugin.training.preflight.keras_subject import KerasSubject
@@ -80,12 +89,17 @@ def _keras(flight: Flight) -> None:
     def fit(model: Any, *args: Any, **kwargs: Any) -> Any:
         if flight.made:  # of a part of the test
             return original(model, *args, **kwargs)
+        if type(model).call in (keras.Model.call, keras.layers.Layer.call):
+            name = type(model).__name__
+            raise Unfit(f"{name} has no `call`, so that nothing can be put through it alone; watch its training with SCRAM()")
         given = inspect.signature(original).bind(model, *args, **kwargs)
         given.apply_defaults()
         known: Mapping[str, Any] = given.arguments
         x, y, weights, validation = (known[name] for name in ("x", "y", "sample_weight", "validation_data"))
         if known["validation_split"] and y is not None and validation is None:
             (x, y, weights), validation = split(x, y, weights, known["validation_split"])
+        if known["class_weight"] and weights is None and y is not None:
+            weights = class_weight_to_sample_weights(y, known["class_weight"])
         training = Source(x, y, weights, known["batch_size"], bool(known["shuffle"]))
         subject = KerasSubject(model, training, Source(validation) if validation is not None else None)
         flight.fly(subject, lambda: subject.watched(flight.log_dir, STEPS, True))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 
 from scram_plugin.training.torch import statistics
 from scram_plugin.training.torch.graph import Loss, Place
@@ -18,8 +17,8 @@ class Owner(Protocol):
 
     broken: bool
 
-    def built(self, inputs: Any, outputs: Any, target: torch.Tensor | None, losses: list[Loss], flow: Flow) -> None:
-        """The first step has come to its loss; `target` is as the program made it, before a loss may have stretched it."""
+    def built(self, inputs: Any, outputs: Any, calls: int, losses: list[Loss], flow: Flow) -> None:
+        """The first step has come to its loss, for which the model was called so many times."""
 
     def stepped(self) -> None:
         """A step has ended, or some have."""

@@ -80,6 +80,7 @@ class Recorder:
         self._kept: torch.Tensor | None = None  # whether the gradients of the step before were there at each way back since
         self._mine: list[bool] = []  # of the ways back of the last step in full, which were of this model's loss
         self._ways = 0  # back, since the last step
+        self._called = 0  # times, for the way back that follows
         self._alone = True  # no way back has been another model's
         self.company = Company()
         self._parts = (model, *parts)
@@ -169,6 +170,7 @@ class Recorder:
         if self._inputs is not None and self._first is not None and self._first is not module:
             return  # another part of the same step
         self._first = module
+        self._called += 1
         if self._losses and next((p.grad for p in self.parameters if p.requires_grad), None) is None:
             # their gradients were thrown away: a step that a scaler has skipped, or another model's way back through this one
             self._losses, self._mine[: self._ways] = [], [False] * self._ways
@@ -238,10 +240,11 @@ class Recorder:
         nodes = calls.nodes(self._outputs)
         flow = self._flow or calls.places(nodes)
         losses = placed(named(losses, nodes), loss, nodes)
-        self.owner.built(self._inputs, self._outputs, self._given_targets(), losses, flow)
+        self.owner.built(self._inputs, self._outputs, self._called, losses, flow)
 
     def _after_backward(self) -> None:
         self._ways += 1
+        self._called = 0
         self._alone &= self._reached
         if not self._reached:
             self.company.other()
@@ -327,13 +330,6 @@ class Recorder:
             given = batch[1]
             y = [given] if isinstance(given, torch.Tensor) and given.dim() and len(given) == len(self._x[0][1]) else []
         return [(f"y{i}", target) for i, target in enumerate(y)]
-
-    def _given_targets(self) -> torch.Tensor | None:
-        """The targets that a loader gave, or else that the loss saw."""
-        batch = patches.last_batch()
-        if isinstance(batch, list | tuple) and len(batch) == 2 and isinstance(batch[1], torch.Tensor):
-            return batch[1]
-        return next((target for _, target in self._targets()), None)
 
     def last_words(self, trace: TracebackType | None) -> tuple[tuple[str, ...], np.ndarray] | None:
         """The row of a step that failed before its loss was known, without a loss; None if there is none."""

@@ -25,8 +25,8 @@ from scram_plugin.training.process import Clock
 from scram_plugin.training.sampling import EVERY, Thinning, check_every
 from scram_plugin.training.session import session
 from scram_plugin.training.summary_writer import SummaryWriter
-from scram_plugin.training.torch import loop, statistics
-from scram_plugin.training.torch.data_facts import Source, are_labels
+from scram_plugin.training.torch import loop, patches, statistics
+from scram_plugin.training.torch.data_facts import Source, are_labels, given_labels
 from scram_plugin.training.torch.graph import Loss
 from scram_plugin.training.torch.model_facts import facts
 from scram_plugin.training.torch.owner import Flow
@@ -164,8 +164,10 @@ class Watch:
 
     # ---- what the recorder tells
 
-    def built(self, inputs: Any, outputs: Any, target: torch.Tensor | None, losses: list[Loss], flow: Flow) -> None:
+    def built(self, inputs: Any, outputs: Any, calls: int, losses: list[Loss], flow: Flow) -> None:
         assert self.recorder is not None
+        given = given_labels(patches.last_batch())
+        target = given if given is not None else next((s.target for s in losses if s.target is not None), None)
         self._training = self._source_of_data
         fit: dict[str, Any] = {"every": self.every or EVERY}
         if self._training is not None:
@@ -179,8 +181,9 @@ class Watch:
         optimizer = self.optimizers[0] if self.optimizers else None
         built = facts(self.recorder.inner, optimizer, flow, losses, tensors, self.recorder.precision, fit, self._source)
         built["jit_compile"] = self.recorder.compiled
+        built["model"]["calls"] = calls
         if self._training is not None:
-            self._labelled = are_labels(target, losses)
+            self._labelled = are_labels(given, losses)
             built["data"] = {"training": self._training.data(self._labelled)}
         built["session"], built["resumed"] = self._session.id, self._resumed
         self.facts = built

@@ -161,6 +161,24 @@ def test_what_cannot_be_tested_is_said(program, options, said, tmp_path):
     assert said in printed
 
 
+def test_a_model_that_nothing_can_be_put_through(tmp_path):
+    program = """
+import keras
+import numpy as np
+
+class Game(keras.Model):
+    def train_step(self, data):
+        return {"loss": 0.0}
+
+game = Game()
+game.compile("adam")
+game.fit(np.zeros((64, 4)), epochs=1)
+"""
+    said, _ = flown(tmp_path, program, status=2)
+    assert "Game has no `call`" in said
+    assert "Traceback" not in said
+
+
 def test_a_program_that_is_not_there(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "scram_plugin", "preflight", "nowhere.py"],

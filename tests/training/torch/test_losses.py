@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tests.training.torch.models import IMAGES
+from tests.training.torch.models import IMAGES, LABELS
 from tests.training.torch.test_watch import dense, facts, reviewed, train
 
 
@@ -66,3 +66,18 @@ def test_the_first_loss_of_a_sum_is_not_that_of_guessing(tmp_path):
     train(tmp_path, model, lambda o, y: F.binary_cross_entropy_with_logits(o, y, reduction="sum") / len(y), data)
     review = reviewed(tmp_path)
     assert "initial-loss" in [entry["heuristic"] for entry in review.not_checked]
+
+
+def test_a_step_that_calls_the_model_several_times_is_not_judged_by_the_last_call(tmp_path):
+    """As a net that is fitted to an equation, at its edges and within; here all data are one batch, too."""
+    inside, edge = IMAGES[:64], IMAGES[:64] * 0
+    model = dense()
+    train(tmp_path, model, lambda o, y: (o - model(edge).detach()).square().mean(), [(inside, None)] * 30)
+    assert facts(tmp_path)["model"]["calls"] == 2
+    review = reviewed(tmp_path)
+    assert [f["heuristic"] for f in review.alone if f["severity"] != "info"] == []
+
+
+def test_all_data_in_one_batch_are_no_batch_given_again_and_again(tmp_path):
+    train(tmp_path, dense(), data=[(IMAGES[:300], LABELS[:300])] * 60)
+    assert [f["heuristic"] for f in reviewed(tmp_path).alone if f["severity"] != "info"] == []
