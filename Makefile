@@ -4,7 +4,7 @@ PORT ?= 6006
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo demo-train demo-record examples test test-all check bench bench-overhead bench-faults bench-preflight bench-long bench-reading bench-verdicts bench-scale bench-tab bench-crowd bench-many clean
+.PHONY: install demo demo-train demo-record examples test test-all check bench bench-overhead bench-faults bench-preflight bench-controls bench-long bench-reading bench-verdicts bench-scale bench-tab bench-crowd bench-many clean
 
 # The package (editable) with the built tab; enough for `make demo`.
 install: $(VENV)/installed
@@ -73,6 +73,10 @@ bench-faults: install $(VENV)/tested
 # The same faults before the first epoch, by `scram preflight`.
 bench-preflight: install $(VENV)/tested
 	$(BIN)/python -m tests.benchmarks.preflight
+
+# Sound trainings of many kinds in full: none of them with an alarm?
+bench-controls: install $(VENV)/tested
+	$(BIN)/python -m tests.benchmarks.controls
 
 # A net of 200 layers, 100,000 steps: what its files take on the disk, and how long their review takes.
 bench-long: install $(VENV)/tested
