@@ -1,4 +1,4 @@
-"""Advantage actor-critic on CartPole, with sixteen carts side by side and a plain GradientTape loop."""
+"""Advantage actor-critic on CartPole, with sixteen carts side by side and plain GradientTape loops."""
 import numpy as np
 import tensorflow as tf
 import keras
@@ -9,10 +9,11 @@ keras.utils.set_random_seed(SEED)
 rng = np.random.default_rng(SEED)
 
 N_ENVS = 16
-ROLLOUT = 16
-UPDATES = 2000
+ROLLOUT = 128
+UPDATES = 250
+CRITIC_STEPS = 10
 GAMMA = 0.99
-LAMBDA = 0.95
+LAMBDA = 0.97
 ENTROPY = 0.002
 MAX_STEPS = 500
 
@@ -48,36 +49,55 @@ class VectorCartPole:
 SCALE = np.array([2.4, 3.0, 0.21, 3.0])  # brings each coordinate to about [-1, 1]
 observe = lambda state: (state / SCALE).astype("float32")
 
-inputs = keras.Input((4,))
-actor_hidden = layers.Dense(64, activation="tanh")(inputs)
-critic_hidden = layers.Dense(64, activation="tanh")(inputs)
-logits = layers.Dense(2, kernel_initializer=keras.initializers.RandomNormal(stddev=0.01))(actor_hidden)
-value = layers.Dense(1)(critic_hidden)
-model = keras.Model(inputs, [logits, value])
-schedule = keras.optimizers.schedules.PolynomialDecay(1e-3, UPDATES, end_learning_rate=1e-5)
-optimizer = keras.optimizers.Adam(schedule, clipnorm=0.5)
+actor = keras.Sequential(
+    [
+        keras.Input((4,)),
+        layers.Dense(64, activation="tanh"),
+        layers.Dense(2, kernel_initializer=keras.initializers.RandomNormal(stddev=0.01)),
+    ],
+    name="actor",
+)
+critic = keras.Sequential(
+    [
+        keras.Input((4,)),
+        layers.Dense(64, activation="tanh"),
+        layers.Dense(64, activation="tanh"),
+        layers.Dense(1),
+    ],
+    name="critic",
+)
+actor_optimizer = keras.optimizers.Adam(
+    keras.optimizers.schedules.PolynomialDecay(5e-3, UPDATES, end_learning_rate=5e-4)
+)
+critic_optimizer = keras.optimizers.Adam(2e-3)
 huber = keras.losses.Huber()
 
 
 @tf.function
 def act(obs):
-    logits, value = model(obs, training=False)
-    return tf.random.categorical(logits, 1)[:, 0], value[:, 0]
+    return tf.random.categorical(actor(obs, training=False), 1)[:, 0], critic(obs, training=False)[:, 0]
 
 
 @tf.function
-def train_step(obs, actions, advantages, returns):
+def train_actor(obs, actions, advantages):
     with tf.GradientTape() as tape:
-        logits, value = model(obs, training=True)
-        log_probs = tf.nn.log_softmax(logits)
+        log_probs = tf.nn.log_softmax(actor(obs, training=True))
         chosen = tf.gather(log_probs, actions, batch_dims=1)
-        actor_loss = -tf.reduce_mean(chosen * advantages)
         entropy = -tf.reduce_mean(tf.reduce_sum(tf.exp(log_probs) * log_probs, axis=1))
-        critic_loss = huber(returns[:, None], value)
-        loss = actor_loss + 0.5 * critic_loss - ENTROPY * entropy
-    grads = tape.gradient(loss, model.trainable_variables)
-    optimizer.apply_gradients(zip(grads, model.trainable_variables))
-    return actor_loss, critic_loss, entropy
+        policy_loss = -tf.reduce_mean(chosen * advantages)
+        loss = policy_loss - ENTROPY * entropy
+    grads = tape.gradient(loss, actor.trainable_variables)
+    actor_optimizer.apply_gradients(zip(grads, actor.trainable_variables))
+    return policy_loss, entropy
+
+
+@tf.function
+def train_critic(obs, returns):
+    with tf.GradientTape() as tape:
+        loss = huber(returns[:, None], critic(obs, training=True))
+    grads = tape.gradient(loss, critic.trainable_variables)
+    critic_optimizer.apply_gradients(zip(grads, critic.trainable_variables))
+    return loss
 
 
 env = VectorCartPole(N_ENVS)
@@ -111,9 +131,14 @@ for update in range(1, UPDATES + 1):
         advantages[t] = running
     returns = (advantages + values).ravel().astype("float32")
     adv = advantages.ravel().astype("float32")
-    a_loss, c_loss, ent = train_step(np.concatenate(buf_obs), np.concatenate(buf_act), adv, returns)
+    adv = (adv - adv.mean()) / (adv.std() + 1e-8)
+    all_obs = np.concatenate(buf_obs)
+    a_loss, ent = train_actor(all_obs, np.concatenate(buf_act), adv)
+    for _ in range(CRITIC_STEPS):
+        pick = rng.integers(0, len(all_obs), 512)
+        c_loss = train_critic(all_obs[pick], returns[pick])
 
-    if update % 100 == 0:
+    if update % 25 == 0:
         recent = np.mean(finished[-50:])
         first_mean = first_mean or np.mean(finished[:50])
         print(f"update {update:4d}  episodes {len(finished):5d}  mean length of the last 50: {recent:6.1f}  "

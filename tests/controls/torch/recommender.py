@@ -55,8 +55,8 @@ vu, vi, vr = u[val], i[val], r[val]
 print(f"{len(tu)} training ratings, {len(vu)} validation, {len(tu) / USERS:.0f} per user")
 
 model = BiasedMF(USERS, ITEMS, k=6, mean=tr.mean().item())
-opt = torch.optim.SparseAdam(list(model.parameters()), lr=2e-3)
-BATCH, EPOCHS, LAMBDA = 512, 13, 0.02
+opt = torch.optim.SparseAdam(list(model.parameters()), lr=1.5e-3)
+BATCH, EPOCHS, LAMBDA = 256, 13, 0.02
 
 
 def rmse(uu, ii, rr):

@@ -1,6 +1,5 @@
-import os
-
 import argparse
+import os
 
 import numpy as np
 import torch
