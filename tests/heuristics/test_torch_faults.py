@@ -170,3 +170,11 @@ def test_the_first_steps_of_rmsprop_are_long(tmp_path):
     model = digits()
     result = fit(tmp_path, model, optimizer=torch.optim.RMSprop(model.parameters(), 0.008), epochs=1, every=50)
     assert [f["heuristic"] for f in result.findings] == []
+
+
+def test_a_low_rate_is_right_for_what_has_been_trained_before(tmp_path):
+    model = digits(hidden=64)
+    fit(tmp_path / "first", model, epochs=10, rate=3e-3)
+    review = fit(tmp_path / "then", model, rate=1e-6)
+    assert review.alone == []
+    assert "fine-tuning" in {e["heuristic"]: e["reason"] for e in review.inconclusive}["unconventional-learning-rate"]

@@ -98,6 +98,9 @@ def _still(run: TrainingRun) -> None:
         raise TooEarly("it needs the loss of 20 batches")
     values = loss.finite.values
     tenth = max(len(values) // 10, 5)
+    guess = guessing(run)
+    if guess is not None and guess.is_beaten_by(float(np.median(values[:tenth]))):
+        raise Inconclusive("the learning rate is low, but the model had been trained before, as in fine-tuning")
     if np.median(values[-tenth:]) < LEARNED * np.median(values[:tenth]):
         raise Inconclusive("the learning rate is low, but the loss falls")
 
