@@ -12,7 +12,7 @@ keras.utils.set_random_seed(7)
 
 BATCH_SIZE = 64
 LATENT_DIM = 64
-EPOCHS = 6
+EPOCHS = 5
 
 images = np.load(os.environ["SCRAM_DATA"] + "/fashion_mnist.npz")["x_train"]
 images = (images.astype("float32") - 127.5) / 127.5  # to [-1, 1], the range of tanh

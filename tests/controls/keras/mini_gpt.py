@@ -13,7 +13,7 @@ CONTEXT = 64
 BATCH = 32
 STEPS_PER_EPOCH = 100
 EPOCHS = 6
-D_MODEL, N_HEADS, N_LAYERS = 96, 4, 2
+D_MODEL, N_HEADS, N_LAYERS = 80, 4, 2
 
 # ---------------------------------------------------------------- data
 stdlib = pathlib.Path(sysconfig.get_paths()["stdlib"])

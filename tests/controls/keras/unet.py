@@ -74,7 +74,7 @@ model.fit(
     x_train,
     y_train,
     batch_size=32,
-    epochs=9,
+    epochs=8,
     validation_data=(x_val, y_val),
     callbacks=[keras.callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.5, patience=2)],
     verbose=2,
