@@ -9,6 +9,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import scram_plugin
+from scram_plugin.training.preflight.probes import overlap
+from scram_plugin.training.preflight.subject import Batch
 from tests.heuristics.trainings import IMAGES, LABELS, found_as, is_sound, review_of
 
 X, Y = IMAGES[:1400], LABELS[:1400]
@@ -220,6 +222,17 @@ def test_what_is_not_used_is_told_whatever_else_is_wrong(tmp_path):
     found = {f["heuristic"]: f for f in review.alone}
     assert found["output-activation-mismatch"]["causes"][0]["id"] == "twice"
     assert "`0.second`" in found["no-gradient"]["summary"]
+
+
+def test_an_accuracy_of_the_training_data_is_no_validation_that_leaked():
+    def batches(*parts):
+        return [Batch(np.arange(first, last, dtype="float32"), None) for first, last in parts]
+
+    training = batches((0, 32), (32, 64), (64, 96))
+    assert overlap(training, batches((0, 96), (96, 128)), 5.0) == {"training": 96, "validation": 32, "both": 0}
+    # but a part of them that stands together is
+    assert overlap(training, batches((64, 96), (96, 128)), 5.0) == {"training": 96, "validation": 64, "both": 32}
+    assert overlap(training, batches((0, 96)), 5.0) == {"training": 96, "validation": 96, "both": 96}
 
 
 def test_a_model_that_learns_slowly_has_a_range_too(tmp_path):

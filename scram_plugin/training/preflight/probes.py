@@ -234,8 +234,11 @@ def overlap(training: Iterable[Batch], validation: Iterable[Batch], seconds: flo
     until = time.monotonic() + seconds
     known = set[bytes]().union(*_keys(training, until))
     batches = list(_keys(validation, until + seconds / 2))
-    # whoever looks at an accuracy of the training data beside that of the validation has batches of nothing else
-    seen = set[bytes]().union(*([batch for batch in batches if not batch <= known] or batches))
+    seen = set[bytes]().union(*batches)
+    others = [batch for batch in batches if not batch <= known]
+    # a pass through the training data, for an accuracy of these beside that of the validation
+    if others and len(seen - set[bytes]().union(*others)) > len(known) / 2:
+        seen = set[bytes]().union(*others)
     return {"training": len(known), "validation": len(seen), "both": len(known & seen)}
 
 
