@@ -23,8 +23,7 @@ LIVE_SECONDS = 120.0  # a run is live if its last event is younger than this, or
 LONGEST_INTERVAL = 3600.0  # seconds; longer ones do not count
 FEW = 4  # checks that passed, where most could not tell: too few to call a training fine
 CURVES = frozenset(heuristic.id for heuristic in HEURISTICS if heuristic.group == "curves")
-# of these a preflight is too short to tell
-# checks that the few batches of a preflight tell nothing of; a pipeline fills its buffers in these
+# a preflight is too short to tell of these; and a pipeline fills its buffers in it
 WHOLE = CURVES - {"nonfinite-loss", "nonfinite-metric", "zero-loss", "divergence"} | {"slow-input"}
 LONGEST_NOTE = 20  # problems of files told one by one; the rest are counted
 

@@ -106,6 +106,11 @@ def known_layers(run: TrainingRun) -> list[Layer]:
     return layers(run) if (run.facts.get("model") or {}).get("layers") else []
 
 
+def without_loader(run: TrainingRun) -> bool:
+    """Whether a program of PyTorch makes its batches itself: whether one holds all of the data is not known then."""
+    return run.framework_of_facts == "torch" and "steps" not in run.facts.get("fit", {})
+
+
 def called_once(run: TrainingRun) -> None:
     """Raises Inconclusive where a step calls the model several times: only what goes into the last call is recorded."""
     if ((run.facts.get("model") or {}).get("calls") or 1) > 1:

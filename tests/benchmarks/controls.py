@@ -1,4 +1,4 @@
-"""Sound trainings of many kinds in full, watched: how many of them have an alarm, and what they cost it.
+"""Sound trainings of many kinds in full, watched: how many of them have an alarm?
 
     python -m tests.benchmarks.controls [--frameworks keras torch] [--programs gan vae ...]
 

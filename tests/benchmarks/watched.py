@@ -1,9 +1,9 @@
 """``watched.py PROGRAM LOGS``: runs a program with all that it trains watched, as if it had been written so."""
 
 import gc
-import importlib.util
 import runpy
 import sys
+from pathlib import Path
 
 
 def watch_keras(logs):
@@ -20,6 +20,7 @@ def watch_keras(logs):
         return original(self, *args, **options)
 
     keras.Model.fit = fit
+    return []  # a callback ends with its training
 
 
 def watch_torch(logs):
@@ -53,11 +54,7 @@ def watch_torch(logs):
 
 def main():
     program, logs = sys.argv[1:]
-    with open(program) as text:
-        of_keras = "keras" in text.read()
-    watching = [] if of_keras or importlib.util.find_spec("torch") is None else watch_torch(logs)
-    if of_keras:
-        watch_keras(logs)
+    watching = {"keras": watch_keras, "torch": watch_torch}[Path(program).parent.name](logs)
     sys.argv = [program]
     runpy.run_path(program, run_name="__main__")
     for one in watching:

@@ -9,7 +9,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
-from scram_plugin.heuristics.measured import HOW, called_once, enough_rows, listed
+from scram_plugin.heuristics.measured import HOW, called_once, enough_rows, listed, without_loader
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -46,8 +46,8 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
     if whole and beside_others and lowest in (0.0, 1.0):
         return  # a mask, or the number of a segment: the same wherever all texts are of one length
     # the same batch again and again: its mean is the same in every digit, though its values differ
-    # else a batch is all of the data, as in a loop of PyTorch without a loader
-    several = (run.facts.get("fit", {}).get("steps") or (1 if run.framework_of_facts == "torch" else 2)) > 1
+    # else a batch is all of the data
+    several = not without_loader(run) and (run.facts.get("fit", {}).get("steps") or 2) > 1
     repeated = (
         several
         and every is not None

@@ -10,7 +10,7 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import shuffle
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option, TooEarly
-from scram_plugin.heuristics.measured import HOW, chooses_class
+from scram_plugin.heuristics.measured import HOW, chooses_class, without_loader
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -44,7 +44,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise NotChecked("the targets' means, or the batch size, were not logged", HOW)
     if run.statistic(schema.STATISTICS, "y0/mean/0") is not None:
         raise NotChecked("the targets are several numbers each, which have no order", "targets of one number each")
-    if run.framework_of_facts == "torch" and "steps" not in run.facts.get("fit", {}) and not chooses_class(run):
+    if without_loader(run) and not chooses_class(run):
         raise Inconclusive("no loader gave the data: the program may make the targets itself, as in reinforcement learning")
     values = means.finite.values
     if len(values) < options["least"]:

@@ -28,11 +28,12 @@ OPTIONS = (
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    known = [layer for layer in layers(run) if layer.initial_scale is not None and layer.facts.get("trainable", True)]
+    present = layers(run)
+    known = [layer for layer in present if layer.initial_scale is not None and layer.facts.get("trainable", True)]
     if not any((layer.facts.get("initializer") or {}) for layer in known):
         raise NotChecked("how the weights were initialised is not known", HOW)
     curve = shown_loss(run)
-    last = heads(layers(run))
+    last = heads(present)
     same = [layer for layer in known if _same(layer, last)]
     large = [layer for layer in known if layer not in same and (layer.initial_scale or 0.0) > options["large"]]
     small = [

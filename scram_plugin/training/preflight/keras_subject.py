@@ -126,7 +126,7 @@ class KerasSubject:
         start = {id(variable): value for variable, value in self._start}
         variables = list(self.model.trainable_variables)
         unmoved = [v for v in variables if np.array_equal(keras.ops.convert_to_numpy(v), start[id(v)])]
-        return {"still": [path_in(self.model, v) for v in unmoved], "count": len(unmoved), "variables": len(variables)}
+        return {"still": [path_in(self.model, v) for v in unmoved], "variables": len(variables)}
 
     def half(self, batch: Batch) -> str | None:
         self.reset(True)

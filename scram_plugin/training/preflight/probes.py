@@ -144,25 +144,23 @@ def inputs(subject: Subject, batch: Batch) -> dict[str, Any]:
 
 def samples(subject: Subject, batch: Batch) -> dict[str, Any]:
     """How far the outputs of an example depend on the others of its batch, and on its place: parts of their spread."""
-    whole = _by_example(subject.predict(batch.x))
-    length = len(batch)
+
+    def predict(x: Any) -> list[np.ndarray]:
+        return [output for output in subject.predict(x) if output.ndim]  # without single numbers, such as a loss
+
+    whole, length = predict(batch.x), len(batch)
     if length < 4 or not whole or any(o.shape[0] != length for o in whole):
         return {"reason": "the outputs have no row for each example"}
-    if _difference(_by_example(subject.predict(batch.x)), whole):
+    if _difference(predict(batch.x), whole):
         return {"reason": "the outputs of the same batch are others each time: the model draws them at random"}
     half = np.arange(length // 2, length)  # where time and batch are confused, the first ones see no others
     order = np.random.default_rng(0).permutation(length)
-    alone = _by_example(subject.predict(batch.at(half).x))
-    mixed = _by_example(subject.predict(batch.at(order).x))
+    alone = predict(batch.at(half).x)
+    mixed = predict(batch.at(order).x)
     return {
         "alone": _difference(alone, [o[half] for o in whole]),
         "order": _difference(mixed, [o[order] for o in whole]),
     }
-
-
-def _by_example(outputs: list[np.ndarray]) -> list[np.ndarray]:
-    """Without single numbers, such as a loss."""
-    return [output for output in outputs if output.ndim]
 
 
 def _difference(found: list[np.ndarray], expected: list[np.ndarray]) -> float:
@@ -196,6 +194,7 @@ def rates(subject: Subject, results: Results, seconds: float) -> dict[str, Any]:
 
 
 def _range(subject: Subject, results: Results, seconds: float, count: int) -> dict[str, Any]:
+    """The same with so many rates."""
     tried = np.geomspace(SMALLEST, LARGEST, count)
     losses: list[float] = []
     until = math.inf
@@ -237,8 +236,9 @@ def overlap(training: Iterable[Batch], validation: Iterable[Batch], seconds: flo
     seen = set[bytes]().union(*batches)
     others = [batch for batch in batches if not batch <= known]
     # a pass through the training data, for an accuracy of these beside that of the validation
-    if others and len(seen - set[bytes]().union(*others)) > len(known) / 2:
-        seen = set[bytes]().union(*others)
+    rest = set[bytes]().union(*others)
+    if rest and len(seen - rest) > len(known) / 2:
+        seen = rest
     return {"training": len(known), "validation": len(seen), "both": len(known & seen)}
 
 

@@ -79,7 +79,6 @@ def rehearse(script: str, arguments: Sequence[str], flight: Flight) -> str:
 def _keras(flight: Flight) -> None:
     """From now on the first `fit` is tested, and is the end."""
     import keras
-    from keras.src.trainers.data_adapters.data_adapter_utils import class_weight_to_sample_weights
 
     from scram_plugin.training.preflight.keras_data import Source, split
     from scram_plugin.training.preflight.keras_subject import KerasSubject
@@ -99,6 +98,8 @@ def _keras(flight: Flight) -> None:
         if known["validation_split"] and y is not None and validation is None:
             (x, y, weights), validation = split(x, y, weights, known["validation_split"])
         if known["class_weight"] and weights is None and y is not None:
+            from keras.src.trainers.data_adapters.data_adapter_utils import class_weight_to_sample_weights
+
             weights = class_weight_to_sample_weights(y, known["class_weight"])
         training = Source(x, y, weights, known["batch_size"], bool(known["shuffle"]))
         subject = KerasSubject(model, training, Source(validation) if validation is not None else None)

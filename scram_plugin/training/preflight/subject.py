@@ -71,8 +71,8 @@ class Subject(Protocol):
 
     def still(self, batch: Batch) -> dict[str, Any]:
         """Which variables should be trained, but get no gradient from a batch that the last `course`, with Adam, was made of:
-        `still`, their paths, and their `count`; of how many `variables`. Where it is known, `apart`: paths of the layers or
-        variables that the loss does not depend on, and `count_apart`, how many variables these are."""
+        `still`, their paths; of how many `variables`. Where it is known, `apart`: paths of the layers or variables that the
+        loss does not depend on, and `count_apart`, how many variables these are."""
 
     def half(self, batch: Batch) -> str | None:
         """What is not finite when it is computed with half precision (float16): "outputs" or "loss"."""

@@ -83,7 +83,9 @@ class Loop:
 
                 raise Done
             self._x, self._called = _kept(_as_one(module, args, kwargs)), None
-        elif outermost and module is self._model and self._validates() and len(self._evaluated) < STEPS:
+        elif (
+            outermost and module is self._model and not module.training and len(self._evaluated) < STEPS and not self._repeats()
+        ):
             self._evaluated.append(Batch(_kept(_as_one(module, args, kwargs)), None))
         self._depth += 1
         try:
@@ -106,13 +108,10 @@ class Loop:
             self._passes = Source(self._last[0])
             self._watch.recorder.fetched(*self._last)
 
-    def _validates(self) -> bool:
-        """Whether what goes through the model now is validation data: no pass through those of the training, and nothing that
-        a model in training is asked for, as where it plays."""
-        if self._model is None or self._model.training:
-            return False
-        source = Source(self._last[0]) if self._last is not None else None
-        return source is None or source.dataset is None or self._passes is None or source.dataset is not self._passes.dataset
+    def _repeats(self) -> bool:
+        """Whether a loader gives the data of the training, once more."""
+        dataset = Source(self._last[0]).dataset if self._last is not None else None
+        return dataset is not None and self._passes is not None and dataset is self._passes.dataset
 
     # ---- as a watcher of PyTorch
 

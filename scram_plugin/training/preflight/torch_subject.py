@@ -117,7 +117,7 @@ class TorchSubject:
         named = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         apart = {name for name, p in named.items() if p.grad is None}
         still = [name for name, p in named.items() if p.grad is None or not bool(p.grad.count_nonzero())]
-        told = {"still": still, "count": len(still), "count_apart": len(apart), "variables": len(named)}
+        told = {"still": still, "count_apart": len(apart), "variables": len(named)}
         layers = []
         for path, layer in self.model.named_modules():  # from the outside in: a layer is named, and not all that is in it
             within = {f"{path}.{name}" for name, p in layer.named_parameters() if p.requires_grad}

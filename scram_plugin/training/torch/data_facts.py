@@ -55,12 +55,6 @@ class Source:
         return {**found, **class_counts(labels.reshape(-1))} if single else found
 
 
-def given_labels(batch: Any) -> torch.Tensor | None:
-    """What a loader gave beside the inputs."""
-    pair = isinstance(batch, list | tuple) and len(batch) == 2
-    return batch[1] if pair and isinstance(batch[1], torch.Tensor) else None
-
-
 def are_labels(given: torch.Tensor | None, losses: list[Loss]) -> bool:
     """Whether what a loader gave beside the inputs is what the loss compares the outputs with, as far as that can be told; one
     number for each class may stand for a label."""

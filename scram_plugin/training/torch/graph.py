@@ -142,16 +142,19 @@ def placed(losses: list[Loss], loss: torch.Tensor | None, outputs: list[Any]) ->
     """With what is between the model's outputs and each of `losses`, and between that and the program's `loss`."""
     if loss is None:  # the program failed there
         return losses
+    among = {id(node) for node in outputs}
+    way = list(_along(loss.grad_fn, (*SCALING, "Mean")))
+    between = way[:-1]
+    factors = [_saved(node, name) for node in between for name in ("self", "other")]
+    weighted = any(factor is not None and factor.dim() for factor in factors)
+    averaged = any(operation(node) == "Mean" for node in between)
     for known in losses:
-        at, among = known.node.next_functions[0][0], {id(node) for node in outputs}
+        at = known.node.next_functions[0][0]
         if known.name == "CrossEntropyLoss" and at is not None and operation(at) == "LogSoftmax":
             at = at.next_functions[0][0]
         known.of_outputs = any(id(node) in among for node in _along(at, (*SCALING, "Index", "IndexSelect")))
-        *between, last = _along(loss.grad_fn, (*SCALING, "Mean"))
-        averaged = getattr(known.node, "_saved_reduction", MEAN) == MEAN or any(operation(n) == "Mean" for n in between)
-        factors = [_saved(node, name) for node in between for name in ("self", "other")]
-        weighted = _saved(known.node, "pos_weight") is not None or any(f is not None and f.dim() for f in factors)
-        known.mean = last is known.node and averaged and not weighted
+        mean = averaged or getattr(known.node, "_saved_reduction", MEAN) == MEAN
+        known.mean = way[-1] is known.node and mean and not weighted and _saved(known.node, "pos_weight") is None
     return losses
 
 

@@ -58,6 +58,12 @@ def changed() -> None:
     _each_batch = any(w.each_batch for w in _watchers)
 
 
+def last_labels() -> torch.Tensor | None:
+    """What a loader gave beside the inputs in its last batch."""
+    pair = isinstance(_batch, list | tuple) and len(_batch) == 2
+    return _batch[1] if pair and isinstance(_batch[1], torch.Tensor) else None
+
+
 def last_batch() -> Any:
     """What a loader gave last, while somebody watched."""
     return _batch

@@ -325,10 +325,9 @@ class Recorder:
     def _targets(self) -> statistics.Tensors:
         """What the loss compared the outputs with; else what the loader gave beside the inputs."""
         y = [s.target for s in self._seen if s.target is not None and s.target.numel()]
-        batch = patches.last_batch()
-        if not y and self._x and isinstance(batch, list | tuple) and len(batch) == 2:
-            given = batch[1]
-            y = [given] if isinstance(given, torch.Tensor) and given.dim() and len(given) == len(self._x[0][1]) else []
+        given = patches.last_labels()
+        if not y and self._x and given is not None and given.dim() and len(given) == len(self._x[0][1]):
+            y = [given]
         return [(f"y{i}", target) for i, target in enumerate(y)]
 
     def last_words(self, trace: TracebackType | None) -> tuple[tuple[str, ...], np.ndarray] | None:

@@ -26,7 +26,7 @@ from scram_plugin.training.sampling import EVERY, Thinning, check_every
 from scram_plugin.training.session import session
 from scram_plugin.training.summary_writer import SummaryWriter
 from scram_plugin.training.torch import loop, patches, statistics
-from scram_plugin.training.torch.data_facts import Source, are_labels, given_labels
+from scram_plugin.training.torch.data_facts import Source, are_labels
 from scram_plugin.training.torch.graph import Loss
 from scram_plugin.training.torch.model_facts import facts
 from scram_plugin.training.torch.owner import Flow
@@ -166,7 +166,7 @@ class Watch:
 
     def built(self, inputs: Any, outputs: Any, calls: int, losses: list[Loss], flow: Flow) -> None:
         assert self.recorder is not None
-        given = given_labels(patches.last_batch())
+        given = patches.last_labels()
         target = given if given is not None else next((s.target for s in losses if s.target is not None), None)
         self._training = self._source_of_data
         fit: dict[str, Any] = {"every": self.every or EVERY}
