@@ -2,6 +2,7 @@
 
 import functools
 import os
+import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -11,6 +12,12 @@ SHARED = ROOT.parent / "shared"
 DATA = SHARED / "data"
 REAL_RUNS = SHARED / "real_runs"
 BIN = ROOT / ".venv" / "bin"
+
+
+def state() -> str:
+    """The commit that is looked at, as a benchmark prints it."""
+    described = ["git", "describe", "--always", "--dirty"]
+    return subprocess.run(described, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
 
 
 @functools.cache

@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 from tests import controls
-from tests.paths import ROOT, environment
+from tests.paths import ROOT, environment, state
 
 RUNNER = Path(__file__).with_name("watched.py")
 
@@ -43,8 +43,7 @@ def main() -> None:
     parser.add_argument("--frameworks", nargs="+", default=["keras", "torch"])
     parser.add_argument("--programs", nargs="+")
     arguments = parser.parse_args()
-    state = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False)
-    print(f"state {state.stdout.strip()}", flush=True)
+    print(f"state {state()}", flush=True)
     programs = trainings = alarmed = 0
     for program in controls.PROGRAMS:
         if program.parent.name not in arguments.frameworks or program.stem not in (arguments.programs or [program.stem]):

@@ -48,7 +48,7 @@ from tests.benchmarks import faults_report
 from tests.faults import kinds, programs, torch_kinds, torch_programs
 from tests.faults.kinds import Kind
 from tests.faults.programs import Program
-from tests.paths import ROOT
+from tests.paths import state
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
@@ -253,8 +253,7 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, help="draw them here, to NAME.<framework>.svg")
     arguments = parser.parse_args()
     arguments.programs = arguments.programs or [p.name for p in programs.PROGRAMS]
-    state = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False)
-    print(f"state {state.stdout.strip()}, seeds {arguments.seeds}", flush=True)
+    print(f"state {state()}, seeds {arguments.seeds}", flush=True)
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # each waits for one training process at a time
         for name in arguments.frameworks:
             of_framework(name, arguments, pool)

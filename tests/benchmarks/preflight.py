@@ -24,7 +24,7 @@ from typing import Any
 from tests.benchmarks.faults import SETS, is_right
 from tests.faults.kinds import Kind, inoculated
 from tests.faults.programs import Program
-from tests.paths import ROOT, environment
+from tests.paths import environment, state
 
 
 def flown(source: str) -> tuple[list[dict[str, Any]], float]:
@@ -102,8 +102,7 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="*", help="without a name: healthy programs only")
     parser.add_argument("--programs", nargs="+")
     arguments = parser.parse_args()
-    state = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False)
-    print(f"state {state.stdout.strip()}, seeds {arguments.seeds}", flush=True)
+    print(f"state {state()}, seeds {arguments.seeds}", flush=True)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for name in arguments.frameworks:
             of_framework(name, arguments, pool)
