@@ -34,7 +34,9 @@ def check(options: argparse.Namespace) -> int:
     if not 1 <= options.jobs <= MOST_JOBS:
         raise BadOption(f"--jobs takes a number of processes, from 1 to {MOST_JOBS}")
     screen = None
-    if options.format == "text" and not options.output and sys.stdout.isatty():
+    # many CI services show colours, and say so with FORCE_COLOR (https://force-color.org)
+    coloured = sys.stdout.isatty() or os.environ.get("FORCE_COLOR")
+    if options.format == "text" and not options.output and coloured:
         from rich.console import Console
 
         screen = Console(highlight=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -46,11 +47,10 @@ def judged(
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Callable[[int, int], None]]:
-    screen = Console(stderr=True)
-    if not screen.is_terminal:
+    if not sys.stderr.isatty():  # rich's own answer is yes for FORCE_COLOR, too
         yield lambda done, total: None
         return
-    with screen.status("reviewing ...") as status:
+    with Console(stderr=True).status("reviewing ...") as status:
         yield lambda done, total: status.update(f"reviewing: {done:,} of {total:,} directories")
 
 

@@ -69,6 +69,25 @@ def test_colours_and_none():
     assert plain(coloured) == plain(without)
 
 
+def test_colours_where_a_pipe_shows_them_and_no_progress_in_it():
+    how = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": "80", "TERM": "xterm-256color"}
+    how.pop("NO_COLOR", None)
+    command = [sys.executable, "-m", "scram_plugin", "check", DEMO_LOGS, "--no-cache"]
+    done = subprocess.run(command, env=how, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == (in_terminal("check", DEMO_LOGS, "--no-cache"), "")
+    without = subprocess.run(command, env={**how, "FORCE_COLOR": ""}, capture_output=True, text=True)
+    assert "\x1b" not in without.stdout
+
+
+def test_what_is_said_of_a_run_stands_whole_below_a_long_name(tmp_path):
+    name = "an/experiment/with/a/name/that/leaves/little/room"
+    for run in (name, "other"):
+        curve(tmp_path / run, "loss", [1.0, 0.5])
+    lines = plain(in_terminal("check", tmp_path, "--no-cache", columns=60)).splitlines()
+    said = lines[lines.index(name) + 1]
+    assert said.startswith("  ○ Too few points to tell")
+
+
 def test_what_was_kept_is_for_the_same_terminal(tmp_path):
     how = {"XDG_CACHE_HOME": str(tmp_path)}
     wide = in_terminal("check", DEMO_LOGS, columns=160, **how)

@@ -80,11 +80,16 @@ def _in_all(reviews: Sequence[Review]) -> list[tuple[str, str]]:
 def _print_run(console: Console, review: Review, whole: bool, above: set[str], told: Sequence[tuple[str, str]] = ()) -> None:
     head = Text(one_line(review.name), style="bold")
     kind = review.headline()["kind"]
-    if kind not in ("trouble", "info"):  # what was found follows
-        sign = ("✓", "green") if kind == "fine" else ("○", "dim")
-        head.append(f"  {sign[0]} ", style=sign[1])
-        head.append(_clean(review.headline()["text"]), style="default not bold")
-    console.print(head)
+    if kind in ("trouble", "info"):  # what was found follows
+        console.print(head)
+    else:
+        sign = ("✓ ", "green") if kind == "fine" else ("○ ", "dim")
+        said = Text.assemble(sign, _clean(review.headline()["text"]))
+        if head.cell_len + 2 + said.cell_len <= console.width:
+            console.print(Text.assemble(head, "  ", said))
+        else:
+            console.print(head)
+            console.print(Padding(said, (0, 0, 0, 2)))
     for finding in review.alone:
         print_finding(console, finding, indent=2, drawn=lines(review, finding, MOST_CURVES), above=above)
         for other in review.findings:
