@@ -14,6 +14,7 @@ import numpy as np
 
 from scram_plugin.heuristics.catalogue import EXPLAINS, HEURISTICS, UNEXPLAINED, Catalogue
 from scram_plugin.heuristics.heuristic import Finding, Heuristic, Inconclusive, NotChecked, TooEarly
+from scram_plugin.heuristics.words import counted
 from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.training_run import TrainingRun
@@ -65,7 +66,7 @@ class Review:
         """What to know first: kind "trouble", "info", "early", "fine" or "unknown", and a sentence."""
         counts = self.counts()
         if counts["error"] or counts["warning"]:
-            words = [f"{n} {word}{'s' * (n > 1)}" for word in ("error", "warning") if (n := counts[word])]
+            words = [counted(n, word) for word in ("error", "warning") if (n := counts[word])]
             return {"kind": "trouble", "text": f"Trouble: {' and '.join(words)}. {self.alone[0]['title']}."}
         if counts["info"]:
             more = f" and {counts['info'] - 1} more" if counts["info"] > 1 else ""
@@ -81,7 +82,7 @@ class Review:
                 entry["reason"] for entry in silent
             )
             return {"kind": "unknown", "text": f"{what} could be judged: {reasons.most_common(1)[0][0]}."}
-        done = f"{len(self.passed)} check{'s' * (len(self.passed) != 1)} passed"
+        done = f"{counted(len(self.passed), 'check')} passed"
         unsure = f", {len(self.inconclusive)} could not tell" if self.inconclusive else ""
         known = sum(entry["finding"]["explained_by"] is None for entry in self.accepted)
         known_ = f", {known} accepted as no problem here" if known else ""
@@ -134,9 +135,9 @@ def worst_first(reviews: Iterable[Review]) -> list[Review]:
 def totals(reviews: Sequence[Review]) -> str:
     """How many training runs, and what was found in them: "6 training runs: 2 errors, 1 warning"."""
     each = [review.counts() for review in reviews]
-    counts = {severity: sum(counted[severity] for counted in each) for severity in SEVERITIES}
-    found = ", ".join(f"{n:,} {severity}{'s' * (n != 1 and severity != 'info')}" for severity, n in counts.items() if n)
-    return f"{len(reviews):,} training run{'s' * (len(reviews) != 1)}: {found or 'nothing found'}"
+    counts = {severity: sum(of_run[severity] for of_run in each) for severity in SEVERITIES}
+    found = ", ".join(f"{n:,} info" if severity == "info" else counted(n, severity) for severity, n in counts.items() if n)
+    return f"{counted(len(reviews), 'training run')}: {found or 'nothing found'}"
 
 
 def identity(finding: Mapping[str, Any]) -> tuple[str, str, str]:

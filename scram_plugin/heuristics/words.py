@@ -22,6 +22,11 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
+def counted(count: int, noun: str) -> str:
+    """1 check, 2 checks, 1,000 checks."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def place(axis: str, step: int) -> str:
     """A point of an axis. Keras counts epochs and batches from 1 on the screen, from 0 in its logs: the former is given."""
     return f"{axis} {step + 1 if axis in ('epoch', 'batch') else step:,}"

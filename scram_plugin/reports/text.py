@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from scram_plugin.heuristics.words import number, one_line, place
+from scram_plugin.heuristics.words import counted, number, one_line, place
 from scram_plugin.reports.drawing import Line, bars, lines, part_shown
 from scram_plugin.reports.edits import changed_lines
 from scram_plugin.reviews import Review, totals, worst_first
@@ -46,8 +46,8 @@ def report(reviews: Sequence[Review], console: Console, verbose: bool = False) -
     if len(quiet) > named:
         fine = sum(review.headline()["kind"] == "fine" for review in quiet[named:])
         unsure = len(quiet) - named - fine
-        counted = [(fine, "with nothing wrong"), (unsure, "too short or too poor in data to tell")]
-        which = ", ".join(f"{count:,} {what}" for count, what in counted if count)
+        kinds = [(fine, "with nothing wrong"), (unsure, "too short or too poor in data to tell")]
+        which = ", ".join(f"{count:,} {what}" for count, what in kinds if count)
         _paragraph(console, 0, f"and {len(quiet) - named:,} more: {which} (-v names them)", "dim")
     if quiet:
         console.print()
@@ -55,7 +55,7 @@ def report(reviews: Sequence[Review], console: Console, verbose: bool = False) -
         for reason, names in _by_reason(everywhere).items():
             _paragraph(console, 0, f"not checked in any of them: {', '.join(names)}, because {_clean(reason)}", "dim")
     elif everywhere:
-        checks = f"{len(everywhere)} check{'s' * (len(everywhere) > 1)} could be made in none of them"
+        checks = f"{counted(len(everywhere), 'check')} could be made in none of them"
         _paragraph(console, 0, f"{checks}, for want of what was not logged; -v says what, and SCRAM's callback logs it", "dim")
     console.print(_summary(reviews))
 

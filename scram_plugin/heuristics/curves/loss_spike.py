@@ -11,7 +11,7 @@ from scram_plugin.heuristics.curves.judged import loss, rate_as_cause
 from scram_plugin.heuristics.curves.noise import median, noise, reflected, sliding_medians
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.words import number, place
+from scram_plugin.heuristics.words import counted, number, place
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
@@ -60,7 +60,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         severity="warning" if lasting or lost else "info",
         confidence="likely" if lasting or certain else "possible",
         title=f"The training loss jumped at {place(unit, int(steps[highest]))}"
-        + (f" and {len(spikes) - 1} more time{'s' * (len(spikes) > 2)}" if len(spikes) > 1 else ""),
+        + (f" and {counted(len(spikes) - 1, 'more time')}" if len(spikes) > 1 else ""),
         evidence={
             "count": len(spikes) if len(spikes) > 1 else None,
             "highest_place": place(unit, int(steps[highest])),

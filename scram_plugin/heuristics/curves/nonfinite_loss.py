@@ -18,7 +18,7 @@ from scram_plugin.heuristics.measured import HOW, RECURRENT, known_layers
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import HIGH, USUAL_RATES
-from scram_plugin.heuristics.words import number, place
+from scram_plugin.heuristics.words import counted, number, place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -216,9 +216,9 @@ def _labels(run: TrainingRun, step: int | None) -> tuple[float, Cause]:
     units = run.facts.get("model", {}).get("output_units")
     if "SparseCategorical" in loss and isinstance(units, int):
         if least < 0 or most >= units:
-            said = f"Labels go from {least:g} to {most:g}, but the model has {units} outputs (0 to {units - 1})."
+            said = f"Labels go from {least:g} to {most:g}, but the model has {counted(units, 'output')} (0 to {units - 1})."
             return 15.0, Cause("labels", said)
-        return 0.0, Cause("labels", "", f"The labels, {least:g} to {most:g}, fit the {units} outputs.")
+        return 0.0, Cause("labels", "", f"The labels, {least:g} to {most:g}, fit the {counted(units, 'output')}.")
     if "Binary" in loss:
         if least < 0 or most > 1:
             return 6.0, Cause("labels", f"Labels go from {least:g} to {most:g}; {loss} needs them between 0 and 1.")

@@ -13,7 +13,7 @@ from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChec
 from scram_plugin.heuristics.measured import LINEAR, Layer, layers, output, shown_loss, sums
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.words import number
+from scram_plugin.heuristics.words import counted, number
 from scram_plugin.logs.training_run import TrainingRun
 
 CATEGORICAL = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
@@ -77,7 +77,7 @@ WHY = {
     "no-logarithm": "{layer} has {activation}; {loss} takes the logarithms of probabilities.",
     "squared-error": "{layer} has softmax, the targets are one class each, and the loss has hardly fallen.",
     "twice": "{layer} has {activation}, and {loss} applies it again: it takes logits.",
-    "sigmoid-for-classes": "{layer} has {units} sigmoid units, and the loss is {loss}.",
+    "sigmoid-for-classes": "{layer} applies a sigmoid to each of its units, and the loss is {loss}.",
     "one-class": "{layer} has one unit; {loss} compares several.",
     "range": "Targets go from {least} to {most}.",
 }
@@ -94,6 +94,7 @@ def _judge(
         "activation_name": activation or "no activation",
         "loss": run.facts["loss"]["class"],
         "units": units,
+        "size": counted(units, "unit") if isinstance(units, int) else None,
     }
     torch = run.framework_of_facts == "torch"
     own = torch or layer.kind not in ("Activation", "Softmax", "ReLU")  # its activation is an argument
