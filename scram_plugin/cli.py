@@ -176,7 +176,9 @@ def _reporting(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--baseline", metavar="FILE", help="an earlier report (--format json): what it has is known, and counts no more"
     )
-    parser.add_argument("-v", "--verbose", action="store_true", help="also what was not checked, and why, of every run")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="also what was not checked, why, and what would change that"
+    )
 
 
 def _choices(parser: argparse.ArgumentParser) -> None:

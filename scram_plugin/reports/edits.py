@@ -1,10 +1,18 @@
-"""A fix as a change of the user's own lines, as several reports show it."""
+"""A fix as a change of the user's own lines or as code, as several reports show it."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+FRAMEWORKS = {"keras": "Keras", "torch": "PyTorch"}  # as their users write them
+
+
+def first_fix(finding: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The likeliest cause's fix: once in the run's framework, or in each that may be the run's."""
+    fixes = finding["fixes"]
+    return [fix for fix in fixes if fix["cause"] == fixes[0]["cause"]]
 
 
 def first_edit(finding: Mapping[str, Any]) -> Mapping[str, Any] | None:

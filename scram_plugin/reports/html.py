@@ -11,7 +11,7 @@ from typing import Any
 from scram_plugin import __version__
 from scram_plugin.heuristics.words import one_line
 from scram_plugin.reports.drawing import lines, svg
-from scram_plugin.reports.edits import changed_lines
+from scram_plugin.reports.edits import FRAMEWORKS, changed_lines, first_fix
 from scram_plugin.reviews import Review, totals, worst_first
 
 SIGNS = {"error": "●", "warning": "▲", "info": "ℹ"}
@@ -118,9 +118,7 @@ def _finding(review: Review, finding: Mapping[str, Any], heading: str) -> Iterat
             against = f' <span class="muted">{_said(cause["against"])}</span>' if cause["against"] else ""
             yield f"<li><b>{_text(cause['title'])}.</b> {_said(cause['for'])}{against}</li>\n"
         yield "</ol>\n"
-    for i, fix in enumerate(finding["fixes"]):
-        if i and fix["cause"] != finding["fixes"][0]["cause"]:
-            break  # the first cause's, in each framework that may be the run's
+    for i, fix in enumerate(first_fix(finding)):
         yield from _fix(fix, first=i == 0)
 
 
@@ -134,7 +132,7 @@ def _fix(fix: Mapping[str, Any], first: bool) -> Iterator[str]:
         changed = [f"<{tags[c[:2]]}>{escape(_line(c))}</{tags[c[:2]]}>" for c in changed_lines(edit)]
         yield f'<pre tabindex="0">{chr(10).join(changed)}</pre>\n'
     else:
-        yield f'<p class="muted">{_text(fix["framework"])}</p>\n<pre tabindex="0">{escape(fix["code"].rstrip())}</pre>\n'
+        yield f'<p class="muted">{FRAMEWORKS[fix["framework"]]}</p>\n<pre tabindex="0">{escape(fix["code"].rstrip())}</pre>\n'
 
 
 def _line(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from scram_plugin.heuristics.words import one_line, place
-from scram_plugin.reports.edits import changed_lines
+from scram_plugin.reports.edits import FRAMEWORKS, changed_lines, first_fix
 from scram_plugin.reviews import Review
 
 SIGNS = {"error": "🔴", "warning": "🟡", "info": "🔵"}
@@ -64,7 +64,7 @@ def _finding(finding: Mapping[str, Any], consequences: Iterable[Mapping[str, Any
         for i, cause in enumerate(supported, 1):
             yield f"{i}. **{_text(cause['title'])}.** {_text(cause['for'])}"
         yield ""
-    yield from _fix(finding["fixes"])
+    yield from _fix(first_fix(finding))
     for other in consequences:
         yield from (f"Probably a consequence of this: {_text(other['title'])} ({_code(other['heuristic'])}).", "")
 
@@ -80,8 +80,10 @@ def _fix(fixes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield f"{_code(edit['file'])}, line {edit['line']}:"
         yield ""
         yield from _fenced("diff", "\n".join(changed_lines(edit)))
-    else:
-        yield from _fenced("python", fix["code"].rstrip())
+    for other in fixes if not edit else ():
+        if len(fixes) > 1:
+            yield from (f"{FRAMEWORKS[other['framework']]}:", "")
+        yield from _fenced("python", other["code"].rstrip())
 
 
 def _fenced(language: str, text: str) -> Iterator[str]:

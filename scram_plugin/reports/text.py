@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import bisect
 import io
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.padding import Padding
@@ -13,8 +13,10 @@ from rich.text import Text
 
 from scram_plugin.heuristics.words import counted, number, one_line, place
 from scram_plugin.reports.drawing import Line, bars, lines, part_shown
-from scram_plugin.reports.edits import changed_lines
+from scram_plugin.reports.edits import FRAMEWORKS, changed_lines, first_fix
 from scram_plugin.reviews import Review, totals, worst_first
+
+Entry = TypeVar("Entry")
 
 SIGNS = {"error": ("●", "bold red"), "warning": ("▲", "yellow"), "info": ("ℹ", "cyan")}
 # Of the signals; all are in the JSON.
@@ -24,25 +26,30 @@ LONGEST_LABEL = 24  # characters
 ROOM_FOR_NUMBERS = 20  # characters to the right of a curve
 LONGEST_LINE = 120  # characters of a sentence; longer ones are hard to follow from line to line
 WIDEST = 60  # blocks
+WIDTH = 100  # characters of a line in files and pipes
 FEW = 20  # training runs in which nothing is wrong that are named; more are counted
 
 
 def report(reviews: Sequence[Review], console: Console, verbose: bool = False) -> None:
     """Print the reviews: runs with trouble first, each with its findings, then a summary in one line.
 
-    What was not checked, and why, is told of a single run, or when `verbose`.
+    When `verbose`, also what was not checked in each, why, and how to have it checked.
     """
-    whole = verbose or len(reviews) == 1
+    single = len(reviews) == 1
     ordered = worst_first(reviews)
-    told = [review for review in ordered if whole or not review.quiet]
-    quiet = [review for review in ordered if not whole and review.quiet]
-    everywhere, above = _in_all(reviews), set[str]()
+    told = [review for review in ordered if verbose or single or not review.quiet]
+    quiet = [review for review in ordered if review not in told]
+    unchecked, above = _in_all(reviews), set[str]()
     for review in told:
-        _print_run(console, review, whole, above, everywhere)
+        _print_run(console, review, above)
+        if verbose:
+            _print_silent(console, review, [] if single else unchecked, above)
+        if verbose or single:
+            _print_read_as(console, review)
         console.print()
     named = len(quiet) if len(quiet) <= FEW + 5 else FEW
     for review in quiet[:named]:
-        _print_run(console, review, whole, above)
+        _print_run(console, review, above)
     if len(quiet) > named:
         fine = sum(review.headline()["kind"] == "fine" for review in quiet[named:])
         unsure = len(quiet) - named - fine
@@ -51,33 +58,34 @@ def report(reviews: Sequence[Review], console: Console, verbose: bool = False) -
         _paragraph(console, 0, f"and {len(quiet) - named:,} more: {which} (-v names them)", "dim")
     if quiet:
         console.print()
-    if whole:
-        for reason, names in _by_reason(everywhere).items():
-            _paragraph(console, 0, f"not checked in any of them: {', '.join(names)}, because {_clean(reason)}", "dim")
-    elif everywhere:
-        checks = f"{counted(len(everywhere), 'check')} could be made in none of them"
-        _paragraph(console, 0, f"{checks}, for want of what was not logged; -v says what, and SCRAM's callback logs it", "dim")
+    if verbose and not single:
+        _print_unchecked(console, 0, "not checked in any of them", unchecked, above)
+    elif unchecked and not verbose:
+        checks = f"{counted(len(unchecked), 'check')} could {'not be made' if single else 'be made in none of them'}"
+        _paragraph(console, 0, f"{checks}; -v says why, and what would change that", "dim")
     console.print(_summary(reviews))
 
 
-def plain_report(reviews: Sequence[Review], width: int = 100, verbose: bool = False) -> str:
+def plain_report(reviews: Sequence[Review], verbose: bool = False) -> str:
     """The report as text without colours, for files and pipes."""
     # in a notebook rich would show it there at once
-    console = Console(file=io.StringIO(), width=width, highlight=False, color_system=None, force_jupyter=False)
+    console = Console(file=io.StringIO(), width=WIDTH, highlight=False, color_system=None, force_jupyter=False)
     report(reviews, console, verbose)
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
-def _in_all(reviews: Sequence[Review]) -> list[tuple[str, str]]:
-    """(heuristic, reason) of what was not checked in any of several runs: said once."""
-    if len(reviews) < 2:
-        return []
-    each = [dict.fromkeys((entry["heuristic"], entry["reason"]) for entry in review.not_checked) for review in reviews]
+def _in_all(reviews: Sequence[Review]) -> list[tuple[str, str, str]]:
+    """(heuristic, reason, how to have it checked) of what was not checked in any of the runs: said once."""
+    each = [dict.fromkeys(_unchecked(review)) for review in reviews]
     return [entry for entry in each[0] if all(entry in others for others in each[1:])]
 
 
-def _print_run(console: Console, review: Review, whole: bool, above: set[str], told: Sequence[tuple[str, str]] = ()) -> None:
+def _unchecked(review: Review) -> list[tuple[str, str, str]]:
+    return [(entry["heuristic"], entry["reason"], entry["how"]) for entry in review.not_checked]
+
+
+def _print_run(console: Console, review: Review, above: set[str]) -> None:
     head = Text(one_line(review.name), style="bold")
     kind = review.headline()["kind"]
     if kind in ("trouble", "info"):  # what was found follows
@@ -100,20 +108,34 @@ def _print_run(console: Console, review: Review, whole: bool, above: set[str], t
         _paragraph(console, 2, f"accepted as no problem here: {_clean(entry['finding']['title'])}{reason}", "dim")
     for note in review.notes:
         _paragraph(console, 2, f"note: {_clean(note)}", "dim")
-    if whole:
-        _print_silent(console, review, told)
 
 
-def _print_silent(console: Console, review: Review, told: Sequence[tuple[str, str]]) -> None:
-    """What could not tell and what was not checked, each with the reason; and which curves were taken for what."""
+def _print_silent(console: Console, review: Review, told: Sequence[tuple[str, str, str]], above: set[str]) -> None:
+    """What could not tell and what was not checked, each with the reason."""
     early = [entry["heuristic"] for entry in review.inconclusive if entry["early"]]
     if early:
         _paragraph(console, 2, f"too few points for: {', '.join(early)}", "dim")
-    unclear = [(entry["heuristic"], entry["reason"]) for entry in review.inconclusive if not entry["early"]]
-    unchecked = [(entry["heuristic"], entry["reason"]) for entry in review.not_checked]
-    for word, entries in (("inconclusive", unclear), ("not checked", [entry for entry in unchecked if entry not in told])):
-        for reason, names in _by_reason(entries).items():
-            _paragraph(console, 2, f"{word}: {', '.join(names)}, because {_clean(reason)}", "dim")
+    for reason, unclear in _grouped((e["reason"], e["heuristic"]) for e in review.inconclusive if not e["early"]).items():
+        _paragraph(console, 2, f"inconclusive: {', '.join(unclear)}, because {_clean(reason)}", "dim")
+    _print_unchecked(console, 2, "not checked", [entry for entry in _unchecked(review) if entry not in told], above)
+
+
+def _print_unchecked(
+    console: Console, indent: int, words: str, entries: Sequence[tuple[str, str, str]], above: set[str]
+) -> None:
+    """Each reason once, and below the last of them that it helps with what to do; `above` holds what was told before."""
+    for how, reasons in _grouped((how, (reason, name)) for name, reason, how in entries).items():
+        for reason, names in _grouped(reasons).items():
+            _paragraph(console, indent, f"{words}: {', '.join(names)}, because {_clean(reason)}", "dim")
+        if how and how not in above:
+            above.add(how)
+            _paragraph(console, indent + 2, "to have it checked:" if len(reasons) == 1 else "to have them checked:", "dim")
+            for line in _clean(how).split("\n"):
+                _code(console, indent + 4, Text(line))
+
+
+def _print_read_as(console: Console, review: Review) -> None:
+    """Which curves were taken for what."""
     read_as = [f"{name} = {_source(review, name)}" for name in SHOWN if name in review.signals]
     if read_as:
         _paragraph(console, 2, f"read as: {'; '.join(read_as)}", "dim")
@@ -161,10 +183,10 @@ def _source(review: Review, name: str) -> str:
     return _clean(f"{tag} in {part}" if len(same) > 1 and part not in ("", ".") else tag)
 
 
-def _by_reason(entries: list[tuple[str, str]]) -> dict[str, list[str]]:
-    grouped: dict[str, list[str]] = {}
-    for heuristic, reason in entries:
-        grouped.setdefault(reason, []).append(heuristic)
+def _grouped(entries: Iterable[tuple[str, Entry]]) -> dict[str, list[Entry]]:
+    grouped: dict[str, list[Entry]] = {}
+    for key, entry in entries:
+        grouped.setdefault(key, []).append(entry)
     return grouped
 
 
@@ -194,10 +216,10 @@ def print_finding(
         cause = finding["causes"][0]
         word = "Likely cause" if cause["for"] else "Most often"
         _paragraph(console, indent, f"{word}: {cause['title']}. {_clean(cause['for'])}".rstrip())
-    fix = finding["fixes"][0] if finding["fixes"] else None
-    if fix is None:
+    fixes = first_fix(finding)
+    if not fixes:
         return
-    edit = fix["edit"]
+    fix, edit = fixes[0], fixes[0]["edit"]
     code = code and (finding["severity"] != "info" or edit is not None)  # what is only worth knowing is told in brief
     where = f" ({_clean(edit['file'])}:{edit['line']})" if edit else ""
     if not code and not edit:
@@ -210,9 +232,11 @@ def print_finding(
         styles = {"- ": "red", "+ ": "green", "  ": ""}
         for changed in changed_lines(edit):
             _code(console, indent + 2, Text(_clean(changed), style=styles[changed[:2]]))
-    elif code:
+    for other in fixes if code and not edit else ():
+        if len(fixes) > 1:
+            _paragraph(console, indent + 2, f"{FRAMEWORKS[other['framework']]}:", "dim")
         # without colours: none can be read on dark and on light alike
-        for part in _clean(fix["code"].rstrip()).split("\n"):
+        for part in _clean(other["code"].rstrip()).split("\n"):
             _code(console, indent + 2, Text(part))
     supported = {cause["id"] for cause in finding["causes"] if cause["for"]} - {fix["cause"]}
     others = dict.fromkeys(f["title"] for f in finding["fixes"] if f["cause"] in supported)

@@ -5,7 +5,7 @@ import { fetchExample, type Example, type HeuristicPage } from "../api";
 import { useFetched } from "../fetched";
 import { toNumber } from "../format";
 import { heuristicId, heuristics } from "../store";
-import { Code } from "./Code";
+import { Code, frameworkName } from "./Code";
 import { Plot } from "./Plot";
 import { SafeHtml } from "./SafeHtml";
 import { Text } from "./Text";
@@ -93,7 +93,7 @@ export function Catalogue(): VNode {
                           <Text>{fix.text}</Text>
                         </p>
                         {fix.snippets.map((snippet) => (
-                          <Code text={snippet.code} label={snippet.framework} />
+                          <Code text={snippet.code} label={frameworkName(snippet.framework)} />
                         ))}
                       </details>
                     ))}

@@ -57,6 +57,9 @@ export function CopyButton({ text, what, label = "Copy" }: CopyProps): VNode {
   );
 }
 
+/** A framework as its users write it. */
+export const frameworkName = (framework: string): string => (framework === "torch" ? "PyTorch" : "Keras");
+
 export function Code({ text, label }: { text: string; label: string }): VNode {
   return (
     <figure class="code">

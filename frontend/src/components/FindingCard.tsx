@@ -7,7 +7,7 @@ import { CONFIDENCE_HELP, SIGN } from "../format";
 import { hide } from "../hidden";
 import { timeSeriesLink } from "../parentPage";
 import { asked, heuristics, openHeuristic, review } from "../store";
-import { Code, Diff } from "./Code";
+import { Code, Diff, frameworkName } from "./Code";
 import { CurveChart } from "./CurveChart";
 import { SafeHtml } from "./SafeHtml";
 import { Text } from "./Text";
@@ -64,9 +64,9 @@ function Fixes({ finding }: { finding: Finding }): VNode | null {
       <p>
         <Text>{first.text}</Text>
       </p>
-      {first.edit ? <Diff edit={first.edit} /> : <Code text={first.code} label={first.framework} />}
+      {first.edit ? <Diff edit={first.edit} /> : <Code text={first.code} label={frameworkName(first.framework)} />}
       {same.map((fix) => (
-        <Code text={fix.code} label={fix.framework} />
+        <Code text={fix.code} label={frameworkName(fix.framework)} />
       ))}
       {others.length > 0 && (
         <details>
@@ -77,7 +77,7 @@ function Fixes({ finding }: { finding: Finding }): VNode | null {
               <p>
                 <Text>{fix.text}</Text>
               </p>
-              {fix.edit ? <Diff edit={fix.edit} /> : <Code text={fix.code} label={fix.framework} />}
+              {fix.edit ? <Diff edit={fix.edit} /> : <Code text={fix.code} label={frameworkName(fix.framework)} />}
             </div>
           ))}
         </details>
