@@ -49,16 +49,16 @@ class Curve:
     @cached_property
     def finite(self) -> Curve:
         """The curve without its NaN and infinite points."""
-        keep = np.isfinite(self.values)
-        return (
-            self
-            if keep.all()
-            else replace(self, steps=self.steps[keep], wall_times=self.wall_times[keep], values=self.values[keep])
-        )
+        return self.where(np.isfinite(self.values))
 
     def upto(self, step: int) -> Curve:
         """The curve as it was when this step had been written."""
-        keep = self.steps <= step
+        return self.where(self.steps <= step)
+
+    def where(self, keep: np.ndarray) -> Curve:
+        """The curve with these points only; bool[points]."""
+        if keep.all():
+            return self
         return replace(self, steps=self.steps[keep], wall_times=self.wall_times[keep], values=self.values[keep])
 
     def source(self) -> dict[str, str]:

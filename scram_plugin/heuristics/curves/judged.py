@@ -73,8 +73,36 @@ def at(curve: Curve, step: int) -> float:
     return median(curve.values[nearest])
 
 
+def as_told(curve: Curve, first: int, last: int) -> tuple[float, float, str]:
+    """The values of a curve at two steps as logged, which the reader finds in it, and no word.
+
+    Where single points would tell of it the other way round, or of half as much: the levels around them, and "about ".
+    """
+    near = [int(np.argmin(np.abs(curve.steps - step))) for step in (first, last)]
+    then, now = (float(curve.values[i]) for i in near)
+    levels = at(curve, first), at(curve, last)
+    went = levels[1] - levels[0]
+    return (then, now, "") if (now - then) * went >= went * went / 2 else (*levels, "about ")
+
+
+def together(validation: Curve, training: Curve) -> Curve:
+    """`validation` as far as the training curve goes, by steps or by time, and the longest gap in either beyond it.
+
+    One file may lag behind while a training runs, and may be cut off.
+    """
+    known = np.zeros(len(validation), bool)
+    for ours, theirs in ((validation.steps, training.steps), (validation.wall_times, training.wall_times)):
+        gap = max(np.diff(times).max(initial=1) for times in (ours, theirs))
+        known |= ours <= theirs[-1] + gap
+    return validation.where(known)
+
+
 def lowest_point(curve: Curve, form: Shape) -> int:
-    """The position of the best point itself, near the best level of the shape: what the reader finds in the curve."""
+    """The position of the lowest point, which the reader finds in the curve; of those near the best level of the shape,
+    if that one stands alone in the later half of what comes after."""
+    lowest = int(np.argmin(curve.values))
+    if lowest <= (form.best + len(curve)) // 2:
+        return lowest
     half = max(form.block, len(curve) // 40, 2)
     low = max(form.best - half, 0)
     return low + int(np.argmin(curve.values[low : form.best + half + 1]))
@@ -88,10 +116,14 @@ def last_value(curve: Curve, form: Shape) -> float:
 
 
 def final_accuracies(run: TrainingRun) -> dict[str, Any]:
-    """`train_accuracy` and `val_accuracy` at the end, where both were logged."""
-    curves = [run.signal(f"{side} accuracy") for side in ("training", "validation")]
-    values = [c.finite.values[-1] for c in curves if c is not None and len(c.finite)]
-    return dict(zip(("train_accuracy", "val_accuracy"), map(float, values), strict=True)) if len(values) == 2 else {}
+    """`train_accuracy` and `val_accuracy` at the end, as far as both were logged."""
+    training, validation = (run.signal(f"{side} accuracy") for side in ("training", "validation"))
+    if training is None or validation is None or not len(training.finite) or not len(validation.finite):
+        return {}
+    shared = together(validation.finite, training.finite)
+    if not len(shared):
+        return {}
+    return {"train_accuracy": float(training.finite.values[-1]), "val_accuracy": float(shared.values[-1])}
 
 
 def reached(run: TrainingRun) -> tuple[float, float] | None:

@@ -68,6 +68,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "around": level_before,
             "times": float(values[highest] / level_before) if level_before > 0 else None,
             "longest": longest if longest > 1 else None,
+            "lasts": "It took" if len(spikes) == 1 else "The longest one took",
             "lost": f"Before it the loss was {number(before)}; since then it has not come below {number(best_after)}."
             if lost and best_after is not None
             else None,

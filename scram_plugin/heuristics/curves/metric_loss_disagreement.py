@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.curves.judged import at, enough, last_value, loss, lowest_point
+from scram_plugin.heuristics.curves.judged import as_told, at, enough, last_value, loss, lowest_point
 from scram_plugin.heuristics.curves.shape import SURE, shape, shape_of
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option
 from scram_plugin.heuristics.page import Page
@@ -42,13 +42,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         confidence="likely",
         title=f"The validation loss rises, but {metric.tag} still improves",
         evidence={
+            **dict(zip(("metric_then", "metric_now", "about"), as_told(metric, first, last), strict=True)),
             "best_place": place(unit, first),
             "last_place": place(unit, last),
             "best_loss": float(validation.values[best]),
             "last_loss": last_value(validation, form),
             "metric": metric.tag,
-            "metric_then": then,
-            "metric_now": now,
         },
         first_step=first,
         last_step=last,

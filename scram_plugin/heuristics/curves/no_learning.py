@@ -85,7 +85,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "points": len(values),
             "classes": classes,
             "accuracy": accuracy,
-            "accuracy_is_of": "It says the same: no better than guessing." if classes and accuracy is not None else None,
+            "accuracy_is_of": "That is the accuracy of guessing, too." if classes and accuracy is not None else None,
             "noise": form.noise,
         },
         first_step=first,

@@ -7,7 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.judged import at, enough, final_accuracies, last_value, loss, lowest_point
+from scram_plugin.heuristics.curves.judged import (
+    as_told,
+    at,
+    enough,
+    final_accuracies,
+    last_value,
+    loss,
+    lowest_point,
+    together,
+)
 from scram_plugin.heuristics.curves.noise import median, sliding_medians
 from scram_plugin.heuristics.curves.shape import SURE, shape_of
 from scram_plugin.heuristics.edits import add_callback, add_dropout
@@ -45,7 +54,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     validation, training = loss(run, "validation"), loss(run)
     enough(validation, patience + 2, "validation loss")
     enough(training, 2, "training loss")
-    yield from of_curves(run, training, validation, options)
+    shared = enough(together(validation, training), patience + 2, "validation loss beside one of the training loss")
+    yield from of_curves(run, training, shared, options)
 
 
 def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -70,7 +80,7 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
     exact = lowest_point(validation, form)
     end = max(last_value(validation, form), lowest)
     first, last = int(steps[exact]), int(steps[-1])
-    train_best, train_end = at(training, first), at(training, last)
+    train_best, train_end = at(training, first), at(training, last)  # levels: single points are noisy
     if train_end - train_best > max(3 * shape_of(training).noise, 0.05 * abs(train_best)):
         return  # both rise: that is divergence, not overfitting
     seen = run.facts.get("data", {}).get("validation", {}).get("samples")
@@ -84,8 +94,7 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
         "best_loss": float(values[exact]),
         "last_loss": end,
         "rise_percent": 100 * (end - values[exact]) / abs(values[exact]) if values[exact] else None,
-        "train_best": train_best,
-        "train_last": train_end,
+        **dict(zip(("train_best", "train_last", "about"), as_told(training, first, last), strict=True)),
         "noise": form.noise,
         "times_noise": rise / form.noise if rise < 1000 * form.noise else None,  # beyond that there is no noise to speak of
         "mild": None if grave else "So far the rise is small.",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.judged import final_accuracies, loss
+from scram_plugin.heuristics.curves.judged import enough, final_accuracies, loss, together
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
 from scram_plugin.heuristics.page import Page
@@ -24,7 +24,9 @@ NEARLY_ALL = 0.9  # of the points of the later half
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    validation, training = loss(run, "validation", least=int(options["least"])), loss(run, least=2)
+    least = int(options["least"])
+    validation, training = loss(run, "validation", least=least), loss(run, least=2)
+    validation = enough(together(validation, training), least, "validation loss beside one of the training loss")
     late = slice(len(validation) // 2, None)
     steps, theirs = validation.steps[late], validation.values[late]
     ours = _means_before(training.steps, training.values, validation.steps)[late]
