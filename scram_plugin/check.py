@@ -18,10 +18,15 @@ from scram_plugin.configuration import sources
 from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.installed import installed
 from scram_plugin.heuristics.words import one_line
-from scram_plugin.logs.storage import Listing, listing
+from scram_plugin.logs.storage import Listing, is_remote, listing
 
 FORMATS = ("text", "json", "sarif", "junit", "markdown", "html", "github")
 MOST_JOBS = 256
+
+
+def shows_colours() -> bool:
+    """Whether the output is a terminal, or a CI service that says so (https://force-color.org)."""
+    return sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))
 
 
 def usable_cores() -> int:
@@ -34,13 +39,12 @@ def check(options: argparse.Namespace) -> int:
     if not 1 <= options.jobs <= MOST_JOBS:
         raise BadOption(f"--jobs takes a number of processes, from 1 to {MOST_JOBS}")
     screen = None
-    # many CI services show colours, and say so with FORCE_COLOR (https://force-color.org)
-    coloured = sys.stdout.isatty() or os.environ.get("FORCE_COLOR")
-    if options.format == "text" and not options.output and coloured:
+    if options.format == "text" and options.output in (None, "-") and shows_colours():
         from rich.console import Console
 
         screen = Console(highlight=False)
     logdirs = [_listing(logdir) for logdir in options.logdir]
+    _apart(logdirs)
     problems = [problem for logdir in logdirs for problem in logdir.problems]
     for problem in problems:
         print(f"scram: {one_line(problem.path)}: {one_line(problem.sentence)}", file=sys.stderr)
@@ -48,16 +52,26 @@ def check(options: argparse.Namespace) -> int:
     look = screen and [screen.width, screen.color_system, screen.no_color, screen.encoding]
     key = _key(options, logdirs, look) if cache is not None and not problems else ""
     answer = cache.get([key]).get(key) if cache is not None and key else None
-    if not (isinstance(answer, list) and [type(part) for part in answer] == [str, int]):
+    if not (isinstance(answer, list) and [type(part) for part in answer] == [str, int, list]):
         from scram_plugin.judging import judged
 
-        text, status, lasting = judged(options, logdirs, cache, screen)
+        answer, lasting = judged(options, logdirs, cache, screen)
         if cache is not None and key and lasting:
-            cache.put({key: [text, status]})
-    else:
-        text, status = answer
+            cache.put({key: answer})
+    text, status, remarks = answer
+    for remark in remarks:
+        print(f"scram: {one_line(remark)}", file=sys.stderr)
     _write(options, text)
     return status
+
+
+def _apart(logdirs: Sequence[Listing]) -> None:
+    """Raises BadOption where one log directory is another, or lies in it: its training runs would count twice."""
+    places = [logdir.root.rstrip("/") if is_remote(logdir.root) else os.path.realpath(logdir.root) for logdir in logdirs]
+    for i, inner in enumerate(places):
+        for outer in places[:i] + places[i + 1 :]:
+            if f"{inner}/".startswith(f"{outer.rstrip('/')}/"):
+                raise BadOption(f"{inner} is given twice, or lies within {outer}: its training runs would count twice")
 
 
 def _listing(logdir: str) -> Listing:
@@ -83,11 +97,26 @@ def _key(options: argparse.Namespace, logdirs: Sequence[Listing], look: Any) -> 
 
 
 def _write(options: argparse.Namespace, text: str) -> None:
-    if options.output:
+    if options.output not in (None, "-"):
         try:
-            Path(options.output).write_text(text, encoding="utf-8", errors="replace")
+            _replace(Path(options.output), text.encode(errors="replace"))
         except (OSError, ValueError) as error:
             raise BadOption(f"--output: {options.output} could not be written ({getattr(error, 'strerror', error)})") from None
     else:
         sys.stdout.write(text)
         sys.stdout.flush()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """All of it or nothing: where the disk is full, the report of the time before stays."""
+    path = path.resolve()
+    if path.exists() and not path.is_file():  # a pipe or a device
+        path.write_bytes(content)
+        return
+    new = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        new.write_bytes(content)
+        os.replace(new, path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scram_plugin import __version__
-from scram_plugin.check import FORMATS, check, usable_cores
+from scram_plugin.check import FORMATS, check, shows_colours, usable_cores
 from scram_plugin.errors import BadOption
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ examples:
   scram watch logs --exec 'notify-send -- "$SCRAM_RUN" "$SCRAM_TITLE"'
   scram explain overfitting                         what it means and what to do
 
+(certain), (likely) and (possible) behind a finding say how sure SCRAM is of it
 exit status: 0 nothing at or above --fail-on, 1 something, 2 it could not judge
 """
 FLYING = """\
@@ -84,8 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
-    except OSError as error:  # the working directory was deleted, for one
-        print(f"scram: {error}", file=sys.stderr)
+    except OSError as error:  # the working directory was deleted, or the disk of the standard output is full, for two
+        print(f"scram: {error.filename or 'standard output or the working directory'}: {error.strerror}", file=sys.stderr)
         return 2
 
 
@@ -151,7 +152,11 @@ def _parser() -> argparse.ArgumentParser:
     watch.add_argument("--webhook", metavar="URL", help="gets each piece of news as JSON, with a line for a chat in `text`")
     watch.add_argument("--on", choices=SEVERITIES, default="warning", help="the least severity to tell (default: warning)")
     watch.add_argument("--every", type=float, default=10.0, metavar="SECONDS", help="how often to look (default: 10)")
-    watch.add_argument("--until-finished", action="store_true", help="end when no training is live any more")
+    watch.add_argument(
+        "--until-finished",
+        action="store_true",
+        help="end when none is live any more (status 1: none was in two minutes)",
+    )
     watch.add_argument("--run", metavar="REGEX", help="only training runs in whose name REGEX is found")
     _choices(watch)
     watch.set_defaults(command=_watch)
@@ -195,9 +200,9 @@ def _choices(parser: argparse.ArgumentParser) -> None:
 
 
 def _catalogue(options: argparse.Namespace) -> Catalogue:
-    from scram_plugin.configuration import configured
+    from scram_plugin.configuration import chosen
 
-    return configured(options.config, options.set, options.select, options.ignore)
+    return chosen(options)
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -242,7 +247,7 @@ def _watch(options: argparse.Namespace) -> int:
     watch = Watch(Reviewer(options.logdir, _catalogue(options)), options.on, _pattern(options))
     console = Console(highlight=False, soft_wrap=True)
     print(f"scram: watching {options.logdir}; Ctrl-C ends it", file=sys.stderr)
-    follow(
+    ended = follow(
         watch,
         options.every,
         options.command_line,
@@ -250,7 +255,9 @@ def _watch(options: argparse.Namespace) -> int:
         options.until_finished,
         lambda line: console.print(line, markup=False),
     )
-    return 0
+    if not ended:
+        print("scram: no training was running, and none began", file=sys.stderr)
+    return 0 if ended else 1
 
 
 def _is_address(text: str) -> bool:
@@ -266,11 +273,16 @@ def _list(options: argparse.Namespace) -> int:
     from rich.table import Table
 
     catalogue = _catalogue(options)
-    table = Table("heuristic", "needs", "options (now)", box=None, pad_edge=False)
+    table = Table("heuristic", "what it finds", "needs", "options, as they are set", box=None, pad_edge=False)
     for heuristic in catalogue.heuristics:
         values = catalogue.options_of(heuristic)
-        table.add_row(heuristic.id, "; ".join(heuristic.needs), ", ".join(f"{k}={_toml(v)}" for k, v in values.items()))
-    Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(table)
+        table.add_row(
+            heuristic.id,
+            heuristic.page.title,
+            "; ".join(heuristic.needs),
+            ", ".join(f"{k}={_toml(v)}" for k, v in values.items()),
+        )
+    Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
     return 0
 
 
@@ -282,11 +294,11 @@ def _explain(options: argparse.Namespace) -> int:
     try:
         heuristic = _catalogue(options)[options.id]
     except KeyError:
-        known = ", ".join(h.id for h in _catalogue(options).heuristics)
-        raise BadOption(f"there is no heuristic {options.id!r}; there are: {known}") from None
-    # the message is a template that each finding fills
-    page = re.sub(r"^## What happened$.*?(?=^## )", "", heuristic.page.text, flags=re.M | re.S)
-    if sys.stdout.isatty():
+        from scram_plugin.heuristics.catalogue import no_heuristic
+
+        raise BadOption(no_heuristic(options.id, [h.id for h in _catalogue(options).heuristics])) from None
+    page = heuristic.page.for_any_run
+    if shows_colours():
         from rich.console import Console
         from rich.markdown import Markdown
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from concurrent.futures import Executor
 
@@ -20,7 +21,8 @@ def cluster(address: str) -> Iterator[Executor]:
 
     Raises BadOption, with a sentence, where it cannot be used; all workers must have the same SCRAM as this process.
     """
-    if "://" in address and address.partition("://")[0] not in SCHEMES:
+    scheme, _, place = address.rpartition("://")
+    if (scheme and scheme not in SCHEMES) or not re.fullmatch(r"\S+:\d+", place):
         raise BadOption(f"--dask takes the address of a scheduler, for example tcp://host:8786, not {address!r}")
     try:
         from distributed import Client

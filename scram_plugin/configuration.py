@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 from collections.abc import Iterable
@@ -63,6 +64,15 @@ def configured(
             raise BadOption(f"{setting!r} is not of the form ID.OPTION=VALUE, for example overfitting.strict=true")
         options.setdefault(id_, {})[option] = value.strip()
     return catalogue(chosen, [*ignored, *(_ids(ignore) or [])], options, modules, signals, accepted)
+
+
+def chosen(options: argparse.Namespace) -> Catalogue:
+    """The catalogue that the flags of a command ask for. Raises BadOption, also where a heuristic of the user's own does not
+    load: in the terminal nobody would look for a note."""
+    catalogue = configured(options.config, options.set, options.select, options.ignore)
+    if catalogue.notes:
+        raise BadOption(" ".join(catalogue.notes))
+    return catalogue
 
 
 def sources(config: str | None = None, start: Path | None = None) -> list[tuple[str, str]]:

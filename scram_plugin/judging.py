@@ -13,7 +13,7 @@ from rich.console import Console
 from scram_plugin import baseline
 from scram_plugin.cache import Cache
 from scram_plugin.cluster import cluster
-from scram_plugin.configuration import configured
+from scram_plugin.configuration import chosen
 from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.catalogue import Catalogue
 from scram_plugin.logs.storage import Listing
@@ -24,25 +24,38 @@ from scram_plugin.severity import down_to
 
 def judged(
     options: argparse.Namespace, logdirs: Sequence[Listing], cache: Cache | None, screen: Console | None
-) -> tuple[str, int, bool]:
-    """The report on log directories, the exit status, and whether both stay as they are while the files do.
+) -> tuple[list, bool]:
+    """The report on log directories, the exit status and remarks; and whether they stay as they are while the files do.
 
     Raises BadOption where it cannot judge.
     """
-    catalogue = configured(options.config, options.set, options.select, options.ignore)
+    catalogue = chosen(options)
     known = baseline.load(Path(options.baseline)) if options.baseline else {}
     reviews: list[Review] = []
     with _progress() as tell, cluster(options.dask) if options.dask else contextlib.nullcontext() as executor:
         for root, files, _ in logdirs:
             try:
-                reviews += review_logdir(root, files, catalogue, options.run or "", options.jobs, executor, cache, tell)
+                found = review_logdir(root, files, catalogue, options.run or "", options.jobs, executor, cache, tell)
             except OSError as error:  # a store that cannot be reached any more
                 raise BadOption(f"{error}") from None
+            reviews += [review.within(root) for review in found] if len(logdirs) > 1 else found
     if not reviews:
         raise BadOption(f"no training run has a name that matches {options.run!r}; without --run all are judged")
     baseline.apply(reviews, known, options.baseline or "")
     status = int(any(r.counts()[severity] for r in reviews for severity in down_to(options.fail_on)))
-    return _report(options, reviews, catalogue, screen), status, all(review.complete for review in reviews)
+    remarks = list(_unheard(reviews, catalogue))
+    if not any(review.judged for review in reviews):
+        status = 2
+        remarks.append(f"no training run could be judged. {reviews[0].name}: {reviews[0].headline()['text']}")
+    return [_report(options, reviews, catalogue, screen), status, remarks], all(review.complete for review in reviews)
+
+
+def _unheard(reviews: Sequence[Review], catalogue: Catalogue) -> Iterator[str]:
+    """What the configuration says of curves that are in no training run."""
+    for signal in dict.fromkeys(catalogue.signals.values()):
+        tags = [tag for tag, meant in catalogue.signals.items() if meant == signal]
+        if not any(review.signals.get(signal, {}).get("tag") in tags for review in reviews):
+            yield f"[signals]: no training run has a curve {' or '.join(map(repr, tags))} to be the {signal}"
 
 
 @contextlib.contextmanager
@@ -63,7 +76,7 @@ def _report(options: argparse.Namespace, reviews: list[Review], catalogue: Catal
     if options.format == "sarif":
         from scram_plugin.reports import sarif
 
-        return sarif.report(reviews, catalogue.heuristics, options.logdir[0])
+        return sarif.report(reviews, catalogue.heuristics, options.logdir[0] if len(options.logdir) == 1 else "")
     if options.format == "junit":
         from scram_plugin.reports import junit
 

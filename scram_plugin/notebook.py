@@ -18,6 +18,16 @@ from scram_plugin.reports import html, text
 from scram_plugin.reviews import Review
 
 
+class RunReview(Review):
+    """The review of one training run, which a notebook shows with its curves."""
+
+    def __repr__(self) -> str:
+        return text.plain_report([self]).rstrip()
+
+    def _repr_html_(self) -> str:
+        return html.part([self], self.name)
+
+
 class Reviews(Sequence[Review]):
     """The reviews of the training runs of a log directory, by number or by name; a notebook shows them with their curves.
 
@@ -29,7 +39,15 @@ class Reviews(Sequence[Review]):
     """
 
     def __init__(self, reviews: Sequence[Review], logdir: str) -> None:
-        self._reviews, self._logdir = tuple(reviews), logdir
+        self._reviews, self._logdir = tuple(RunReview(**vars(review)) for review in reviews), logdir
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the training runs."""
+        return [review.name for review in self._reviews]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._reviews or key in self.names
 
     def __len__(self) -> int:
         return len(self._reviews)
@@ -62,29 +80,31 @@ def review(
     logdir: str | os.PathLike[str],
     run: str = "",
     *,
-    select: Sequence[str] | None = None,
-    ignore: Sequence[str] | None = None,
+    select: str | Sequence[str] | None = None,
+    ignore: str | Sequence[str] | None = None,
     config: str | None = None,
-    options: Sequence[str] = (),
+    options: str | Sequence[str] = (),
     jobs: int = 1,
     cache: bool = True,
 ) -> Reviews:
     """Review the training runs below `logdir` in whose names the regular expression `run` is found, as `scram check` does.
 
-    `select` and `ignore` are ids of heuristics, `options` texts ``ID.OPTION=VALUE``; `config` names a configuration file, by
-    default the nearest ``scram.toml`` upwards. With `jobs` > 1 many runs are reviewed in so many processes. `cache` keeps
-    reviews for the next time. Raises FileNotFoundError or NotADirectoryError for a `logdir` that is none, OSError for a store
-    that cannot be reached, and ValueError, with a sentence, for choices that cannot be used.
+    `select` and `ignore` are ids of heuristics, in a list or a text with commas; `options` are texts ``ID.OPTION=VALUE``;
+    `config` names a configuration file, by default the nearest ``scram.toml`` upwards. With `jobs` > 1 many runs are reviewed
+    in so many processes. `cache` keeps reviews for the next time. Raises FileNotFoundError or NotADirectoryError for a `logdir`
+    that is none, OSError for a store that cannot be reached, and ValueError, with a sentence, for choices that cannot be used.
     """
-    chosen, left = (None if ids is None else ",".join(ids) for ids in (select, ignore))
+    chosen, left = (ids if ids is None or isinstance(ids, str) else ",".join(ids) for ids in (select, ignore))
+    settings = [options] if isinstance(options, str) else options
     try:
         re.compile(run)
     except re.error as error:
         raise BadOption(f"run={run!r} is not a regular expression ({error})") from None
     if not 1 <= jobs <= MOST_JOBS:
         raise BadOption(f"jobs={jobs!r}: it takes a number of processes, from 1 to {MOST_JOBS}")
-    catalogue = configured(config, options, chosen, left)
+    catalogue = configured(config, settings, chosen, left)
     root, files, problems = listing(logdir)
     for problem in problems:
         warnings.warn(f"{problem.path!r}: {problem.sentence}", stacklevel=2)
-    return Reviews(review_logdir(root, files, catalogue, run, jobs, cache=Cache() if cache else None), root)
+    reviews = review_logdir(root, files, catalogue, run, jobs, cache=Cache() if cache else None)
+    return Reviews(reviews, root)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -53,6 +54,11 @@ class Review:
         return [finding for finding in self.findings if finding["explained_by"] is None]
 
     @property
+    def judged(self) -> bool:
+        """Whether any check could be made."""
+        return bool(self.findings or self.accepted or self.passed or self.inconclusive)
+
+    @property
     def quiet(self) -> bool:
         """Whether its headline is all that there is to tell of it."""
         return not (self.alone or self.notes or self.accepted)
@@ -77,6 +83,8 @@ class Review:
         silent = [*self.inconclusive, *self.not_checked]
         if len(self.passed) < min(FEW, len(silent)):
             what = "Little" if self.passed else "Nothing"
+            if not self.signals and self.notes:  # of files that cannot be read, as a rule
+                return {"kind": "unknown", "text": f"{what} could be judged: {self.notes[0]}"}
             # any training has a loss: why nothing is known of that tells more than that SCRAM's own statistics are missing
             reasons = Counter(entry["reason"] for entry in silent if entry["heuristic"] in CURVES) or Counter(
                 entry["reason"] for entry in silent
@@ -84,9 +92,9 @@ class Review:
             return {"kind": "unknown", "text": f"{what} could be judged: {reasons.most_common(1)[0][0]}."}
         done = f"{counted(len(self.passed), 'check')} passed"
         unsure = f", {len(self.inconclusive)} could not tell" if self.inconclusive else ""
-        known = sum(entry["finding"]["explained_by"] is None for entry in self.accepted)
-        known_ = f", {known} accepted as no problem here" if known else ""
-        return {"kind": "fine", "text": f"Nothing wrong found: {done}{unsure}{known_}."}
+        told = Counter(aside(entry)[0] for entry in self.accepted if entry["finding"]["explained_by"] is None)
+        apart = "".join(f", {n} {why}" for why, n in told.items())
+        return {"kind": "fine", "text": f"Nothing {'new' if KNOWN in told else 'wrong'} found: {done}{unsure}{apart}."}
 
     def outcomes(self, order: Sequence[str]) -> str:
         """A letter for each heuristic of `order`: E, W or I for its gravest finding (small, where another finding explains it),
@@ -99,6 +107,20 @@ class Review:
             letter = finding["severity"][0]
             letters[finding["heuristic"]] = letter.upper() if finding["explained_by"] is None else letter
         return "".join(letters.get(heuristic, "-") for heuristic in order)
+
+    def within(self, logdir: str) -> Review:
+        """The review with names that begin with the log directory's, to tell apart those of several."""
+
+        def named(name: str) -> str:
+            return logdir if name == "." else f"{logdir.rstrip('/')}/{name}"
+
+        def moved(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {key: named(part) if key == "tensorboard_run" else moved(part) for key, part in value.items()}
+            return [moved(part) for part in value] if isinstance(value, list) else value
+
+        names = {"name": named(self.name), "tensorboard_runs": [named(name) for name in self.tensorboard_runs]}
+        return Review(**{**moved(vars(self)), **names})
 
     def as_dict(self) -> dict[str, Any]:
         """The object of one run in the JSON contract. Non-finite numbers are strings."""
@@ -119,6 +141,16 @@ class Review:
         )
 
 
+KNOWN = "known before"
+
+
+def aside(entry: Mapping[str, Any]) -> tuple[str, str]:
+    """Why a finding that was put aside does not count, and the reason that was given ("" for none)."""
+    reason = entry["reason"]
+    known = reason.startswith("known: ")
+    return (KNOWN, reason.removeprefix("known: ")) if known else ("accepted as no problem here", reason)
+
+
 RANK = {"trouble": 0, "info": 1, "early": 2, "unknown": 3, "fine": 4}  # of the kinds of headlines
 
 
@@ -137,7 +169,10 @@ def totals(reviews: Sequence[Review]) -> str:
     each = [review.counts() for review in reviews]
     counts = {severity: sum(of_run[severity] for of_run in each) for severity in SEVERITIES}
     found = ", ".join(f"{n:,} info" if severity == "info" else counted(n, severity) for severity, n in counts.items() if n)
-    return f"{counted(len(reviews), 'training run')}: {found or 'nothing found'}"
+    nothing = "nothing found" if any(review.judged for review in reviews) else "nothing could be judged"
+    entries = [entry for review in reviews for entry in review.accepted if not entry["finding"]["explained_by"]]
+    words = "".join(f", {n:,} {why}" for why, n in Counter(aside(entry)[0] for entry in entries).items())
+    return f"{counted(len(reviews), 'training run')}: {found or nothing}{words}"
 
 
 def identity(finding: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -174,8 +209,11 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = (), na
             result.inconclusive.append({"heuristic": heuristic.id, "reason": str(reason), "early": early})
         except NotChecked as missing:
             result.not_checked.append({"heuristic": heuristic.id, "reason": str(missing), "how": missing.how})
-        except Exception as error:
-            reason_ = f"the check itself failed ({type(error).__name__}: {error}); please report this"
+        except (Exception, SystemExit) as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{os.path.basename(place.filename)}, line {place.lineno}"
+            reason_ = f"the check itself failed ({type(error).__name__}: {error}; {where})"
+            result.notes.append(f"{heuristic.id} could not be judged: {reason_}. Please report this to those who wrote it.")
             result.inconclusive.append({"heuristic": heuristic.id, "reason": reason_, "early": False})
         else:
             result.findings += findings

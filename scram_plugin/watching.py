@@ -23,6 +23,7 @@ from scram_plugin.severity import down_to
 
 LONGEST = 2_000  # characters of a text in the environment of a command
 POST_SECONDS = 10.0  # that a web address may take to answer
+PATIENCE = 120.0  # seconds for a training to begin: a program that imports its libraries, and its data, takes some
 COMMAND_SECONDS = 60.0  # that a command may take before it is given up
 
 
@@ -51,7 +52,8 @@ class Watch:
         self._cursor = ""
         self._told: set[tuple[str, str, str, str]] = set()
         self._live: set[str] = set()
-        self._seen: set[str] = set()
+        self._begun = False
+        self._unread: set[tuple[str, str]] = set()
 
     def look(self) -> Iterator[News]:
         """What is new since the last look; the first one waits until everything has been reviewed."""
@@ -65,16 +67,15 @@ class Watch:
         self._cursor = answer["cursor"]
         gone = set(answer["removed"] or ())
         self._live -= gone
-        self._seen -= gone
         for shown in answer["runs"]:
             name, live = shown["name"], shown["state"] == "live"
             if not self._pattern.search(name):
                 continue
-            self._seen.add(name)
             for finding in self._new(name):
                 if live or not first:
                     yield News(name, finding["severity"], finding["title"], finding["summary"], finding)
             if live:
+                self._begun = True
                 self._live.add(name)
             elif name in self._live:
                 self._live.discard(name)
@@ -85,9 +86,17 @@ class Watch:
         return bool(self._live)
 
     @property
-    def finished(self) -> bool:
-        """Whether there are trainings, and all of them have ended."""
-        return bool(self._seen) and not self._live
+    def begun(self) -> bool:
+        """Whether a training was live at some time."""
+        return self._begun
+
+    def unreadable(self) -> Iterator[str]:
+        """What could not be opened or reached, each once."""
+        for problem in list(self._reviewer.logs.problems):
+            known = (problem.path, problem.sentence)
+            if problem.byte is None and known not in self._unread:
+                self._unread.add(known)
+                yield f"{problem.path}: {problem.sentence}"
 
     def _new(self, name: str) -> list[dict[str, Any]]:
         review = self._reviewer.review(name)
@@ -101,9 +110,19 @@ class Watch:
 
 
 def follow(
-    watch: Watch, every: float, command: str | None, webhook: str | None, until_finished: bool, say: Callable[[str], None]
-) -> None:
-    """Look every few seconds until interrupted, or until no training is live; `say` takes a line for each piece of news."""
+    watch: Watch,
+    every: float,
+    command: str | None,
+    webhook: str | None,
+    until_finished: bool,
+    say: Callable[[str], None],
+    patience: float = PATIENCE,
+) -> bool:
+    """Look every few seconds until interrupted; `say` takes a line for each piece of news.
+
+    `until_finished`: until no training is live any more, which is True; or False if none began within `patience` seconds.
+    """
+    ends = time.monotonic() + patience
     while True:
         for news in watch.look():
             say(f"{time.strftime('%H:%M:%S')}  {one_line(news.run)}  {news.severity}: {one_line(news.title)}")
@@ -111,8 +130,10 @@ def follow(
                 run_command(command, news, say)
             if webhook:
                 post(webhook, news, say)
-        if until_finished and watch.finished:
-            return
+        for sentence in watch.unreadable():
+            print(f"scram: {one_line(sentence)}", file=sys.stderr)
+        if until_finished and not watch.live and (watch.begun or time.monotonic() > ends):
+            return watch.begun
         time.sleep(every)
 
 

@@ -160,13 +160,6 @@ def test_names_in_a_log_cannot_write_to_the_terminal(tmp_path):
     assert "\x1b" not in scram("check", tmp_path).stdout
 
 
-def test_several_log_directories(tmp_path):
-    curve(tmp_path / "a", "loss", [1, 2])
-    curve(tmp_path / "b", "loss", [1, 2])
-    document = json.loads(scram("check", tmp_path / "a", tmp_path / "b", "--format", "json").stdout)
-    assert [run["name"] for run in document["runs"]] == [".", "."]
-
-
 def test_a_million_tags(tmp_path):
     from tests.event_files import event, write
 
@@ -175,7 +168,7 @@ def test_a_million_tags(tmp_path):
         [event(0, 0.0, **{f"t{i}": 1.0 for i in range(j, j + 50_000)}) for j in range(0, 1_000_000, 50_000)],
     )
     done = scram("check", tmp_path, "--format", "json")
-    assert done.returncode == 0
+    assert done.returncode == 2, "none of those that were looked at is a loss"
     assert "more than 20,000 tags" in json.loads(done.stdout)["runs"][0]["notes"][0]
 
 
@@ -248,6 +241,76 @@ def test_what_another_finding_explains_is_told_in_a_line(tmp_path):
     assert "warning: Overfitting since" in out
     told = " ".join(out.split())
     assert (
-        "Probably because of this: The validation loss rises, but val/accuracy still improves (metric-loss-disagreement)"
-        in told
+        "Probably a consequence: The validation loss rises, but val/accuracy still improves (metric-loss-disagreement)" in told
     )
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>404</html>", os.urandom(5000), b"\x18\0\0\0\0\0\0"])
+@pytest.mark.parametrize("format_", ["text", "github"])
+def test_a_log_that_nothing_can_be_judged_of_is_no_success(content, format_, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "events.out.tfevents.1.x").write_bytes(content)
+    for _ in range(2):  # the second answer is the one that was kept
+        done = scram("check", tmp_path, "--format", format_)
+        assert done.returncode == 2
+        assert done.stderr.startswith("scram: no training run could be judged. run: Nothing could be judged: events.out")
+    curve(tmp_path / "other", "loss", [1.0, 0.9])
+    assert scram("check", tmp_path, "--format", format_).returncode == 0, "of the other there is something to judge"
+
+
+def test_runs_of_several_log_directories_are_told_apart(tmp_path):
+    for name, values in (("a", [1.0, 0.9, float("nan")]), ("b", [1.0, 0.9, 0.8])):
+        curve(tmp_path / name / "run", "loss", values)
+    curve(tmp_path / "c", "loss", [1.0, 0.9])
+    done = scram("check", "a", "b", "--format", "json", cwd=tmp_path)
+    runs = {run["name"]: run for run in json.loads(done.stdout)["runs"]}
+    assert {name: len(run["findings"]) > 0 for name, run in runs.items()} == {"a/run": True, "b/run": False}
+    assert runs["a/run"]["findings"][0]["curves"] == [{"tensorboard_run": "a/run", "tag": "loss"}]
+    assert runs["b/run"]["tensorboard_runs"] == ["b/run"]
+    assert "c" in findings(json.loads(scram("check", "b", "c", "--format", "json", cwd=tmp_path).stdout)), "the run at c itself"
+    log = json.loads(scram("check", "b", "a", "--format", "sarif", cwd=tmp_path).stdout)
+    (place,) = log["runs"][0]["results"][0]["locations"]
+    assert place["physicalLocation"]["artifactLocation"]["uri"] == "a/run"
+    for twice in (["a", "a"], ["a", "a/run"], ["a", "./b/../a"]):
+        done = scram("check", *twice, cwd=tmp_path)
+        assert done.returncode == 2
+        assert "would count twice" in done.stderr
+
+
+def test_a_curve_that_the_configuration_names_and_nobody_logged_is_told(tmp_path):
+    curve(tmp_path / "logs", "loss", [1.0, 0.9])
+    (tmp_path / "scram.toml").write_text('[signals]\n"validation loss" = ["my/odd tag", "other"]\n"training loss" = "loss"\n')
+    done = scram("check", "logs", cwd=tmp_path)
+    assert done.stderr == "scram: [signals]: no training run has a curve 'my/odd tag' or 'other' to be the validation loss\n"
+
+
+def test_a_mistyped_id_is_told_what_is_near():
+    for arguments in (["explain", "overfiting"], ["check", DEMO_LOGS, "--select", "OVERFITTING"]):
+        done = scram(*arguments)
+        assert done.returncode == 2
+        assert "did you mean overfitting" in done.stderr
+        assert len(done.stderr) < 200
+
+
+def test_the_output_is_written_whole_or_not_at_all(tmp_path):
+    file = tmp_path / "known.json"
+    curve(tmp_path / "logs", "loss", [1.0, 0.9])
+    assert scram("check", tmp_path / "logs", "--format", "json", "--output", file).returncode == 0
+    assert json.loads(file.read_text())["runs"]
+    assert {path.name for path in tmp_path.iterdir()} == {"logs", "known.json"}
+    link = tmp_path / "link.json"
+    link.symlink_to(file)
+    assert scram("check", tmp_path / "logs", "--output", link).returncode == 0
+    assert link.is_symlink()
+    assert "Too few points to tell" in file.read_text()
+    done = scram("check", tmp_path / "logs", "--output", "-", cwd=tmp_path)
+    assert done.stdout == file.read_text()
+    assert not (tmp_path / "-").exists()
+
+
+def test_a_pipe_among_the_event_files_is_passed_over(tmp_path):
+    curve(tmp_path, "loss", [1.0, 0.9])
+    os.mkfifo(tmp_path / "events.out.tfevents.2.pipe")
+    done = scram("check", tmp_path)
+    assert done.returncode == 0
+    assert "events.out.tfevents.2.pipe: it is no file" in done.stderr

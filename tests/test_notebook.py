@@ -27,6 +27,18 @@ def test_reviews_by_number_name_and_part():
         reviews["nothing"]
 
 
+def test_a_review_is_shown_as_short_as_the_report_is():
+    reviews = scram_plugin.review(DEMO_LOGS, select="overfitting, nonfinite-loss", options="overfitting.patience=6")
+    assert reviews.names == list(EXPECTED)
+    assert "cifar10/normalized" in reviews
+    assert "nothing" not in reviews
+    one = reviews["fashion_mnist/overfit"]
+    assert one in reviews
+    assert "warning: Overfitting since epoch 3" in repr(one)
+    assert len(repr(one)) < 3000
+    assert "<svg" in one._repr_html_()
+
+
 def test_the_text_is_that_of_the_command():
     assert repr(scram_plugin.review(DEMO_LOGS)) == scram("check", DEMO_LOGS).stdout.rstrip()
 

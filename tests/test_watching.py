@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +16,7 @@ import pytest
 
 from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.reviewer import Reviewer
-from scram_plugin.watching import News, Watch, post, run_command
+from scram_plugin.watching import News, Watch, follow, post, run_command
 from tests.event_files import curve
 from tests.test_cli import scram
 
@@ -119,8 +121,6 @@ def test_two_findings_of_one_check_are_both_told(tmp_path):
 
 
 def test_a_run_that_is_gone_is_waited_for_no_more(tmp_path):
-    import shutil
-
     curve(tmp_path / "a", "loss", [1.0, 0.9], wall_time=time.time())
     curve(tmp_path / "b", "loss", [1.0, 0.9], wall_time=1.0)
     watching = watch(tmp_path)
@@ -131,10 +131,11 @@ def test_a_run_that_is_gone_is_waited_for_no_more(tmp_path):
     while watching.live and time.monotonic() < end:
         list(watching.look())
         time.sleep(0.2)
-    assert watching.finished
+    assert watching.begun
+    assert not watching.live
     only = watch(tmp_path, pattern="^new")
     list(only.look())
-    assert not only.finished, "none of those that are asked for is there"
+    assert not only.begun, "none of those that are asked for is there"
 
 
 def test_a_command_that_fails_is_told_and_no_more(tmp_path):
@@ -232,10 +233,24 @@ def test_the_command_line(tmp_path):
     assert "Traceback" not in said
 
 
-def test_until_finished(tmp_path):
-    curve(tmp_path / "a", "loss", [1.0, 0.9], wall_time=1.0)
-    done = scram("watch", tmp_path, "--until-finished")
-    assert (done.returncode, done.stdout) == (0, "")
+def test_until_finished_waits_for_a_training_to_begin_and_to_end(tmp_path):
+    curve(tmp_path / "old", "loss", [1.0, 0.9], wall_time=1.0)
+    told: list[str] = []
+    assert not follow(watch(tmp_path), 0.1, None, None, True, told.append, patience=1.0), "none began"
+    new = threading.Timer(1.0, lambda: curve(tmp_path / "new", "loss", [1.0, 0.9], wall_time=time.time()))
+    gone = threading.Timer(4.0, lambda: shutil.rmtree(tmp_path / "new"))
+    new.start()
+    gone.start()
+    assert follow(watch(tmp_path), 0.1, None, None, True, told.append)
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_cannot_be_read_is_told_once(tmp_path, capsys):
+    (tmp_path / "a").mkdir()
+    os.mkfifo(tmp_path / "a" / "events.out.tfevents.1.x")
+    assert not follow(watch(tmp_path), 0.1, None, None, True, lambda line: None, patience=2.0)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "events.out.tfevents.1.x: it is no file" in line
 
 
 @pytest.mark.parametrize("arguments", [["no-such-dir"], [".", "--every", "0"], [".", "--run", "("]])

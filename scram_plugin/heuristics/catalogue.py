@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -279,7 +280,7 @@ def catalogue(
     chosen = set(known) if select is None else set(select)
     for id_ in [*(select or ()), *ignore, *(options or {}), *(a.heuristic for a in accepted)]:
         if id_ not in known:
-            raise BadOption(f"there is no heuristic {id_!r}; `scram list` names them: {', '.join(known)}")
+            raise BadOption(no_heuristic(id_, known))
     checked = {
         id_: {name: _value(known[id_], name, value) for name, value in given.items()} for id_, given in (options or {}).items()
     }
@@ -300,12 +301,12 @@ def _all(modules: Iterable[Path]) -> tuple[list[Heuristic], list[str]]:
         try:
             loaded = load()
             if not isinstance(loaded, Heuristic):
-                raise TypeError(f"it is a {type(loaded).__name__}, not a Heuristic")
+                raise TypeError(f"HEURISTIC is of the type {type(loaded).__name__}, and not Heuristic")
             if any(loaded.id == h.id for h in heuristics):
                 raise ValueError(f"there is a heuristic {loaded.id!r} already")
             heuristics.append(loaded)
-        except Exception as error:
-            notes.append(f"{name} could not be loaded: {error}")
+        except (Exception, SystemExit) as error:
+            notes.append(f"{name} could not be loaded ({type(error).__name__}: {error}).")
     return heuristics, notes
 
 
@@ -317,6 +318,13 @@ def _from_file(path: Path) -> Any:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.HEURISTIC
+
+
+def no_heuristic(id_: str, known: Iterable[str]) -> str:
+    """A sentence for an id that there is none of."""
+    near = difflib.get_close_matches(id_.lower(), known, n=3)
+    mean = f"did you mean {' or '.join(near)}? " if near else ""
+    return f"there is no heuristic {id_!r}; {mean}`scram list` names them all"
 
 
 def _value(heuristic: Heuristic, name: str, value: Any) -> Any:

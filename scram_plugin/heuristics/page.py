@@ -57,6 +57,11 @@ class Page:
         parts = re.split(r"^## (.+)$", self.text, flags=re.M)[1:]
         return {heading.strip(): body.strip() for heading, body in zip(parts[::2], parts[1::2], strict=True)}
 
+    @property
+    def for_any_run(self) -> str:
+        """The page without what happened in a run: that is a template which each finding fills."""
+        return re.sub(r"^## What happened$.*?(?=^## )", "", self.text, flags=re.M | re.S)
+
     def _entries(self, heading: str) -> dict[str, tuple[str, str]]:
         """`### id: title` entries of a section: id -> (title, body)."""
         parts = re.split(r"^### ([a-z0-9-]+): (.+)$", self.sections[heading], flags=re.M)[1:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
@@ -111,6 +112,9 @@ class Local:
                                     below.append((entry.path, entry.name if name == "." else f"{name}/{entry.name}"))
                             elif is_event_file(entry.name):
                                 status = entry.stat()
+                                if not stat.S_ISREG(status.st_mode):  # reading a pipe might never end
+                                    problems.append(Problem(entry.path, None, "it is no file"))
+                                    continue
                                 stamp = f"{status.st_mtime_ns} {status.st_ctime_ns}"
                                 files.append(Listed(entry.path, status.st_size, status.st_ino, stamp))
                         except OSError as error:
@@ -143,7 +147,9 @@ class Remote:
             self._files, _ = fsspec.core.url_to_fs(root)
         except ImportError as error:
             package = WHAT_TO_INSTALL.get(scheme)
-            raise OSError(f"pip install {package}" if package else str(error)) from None
+            raise OSError(
+                f"reading {scheme}:// needs {package}; install it with: pip install {package}" if package else str(error)
+            ) from None
         except Exception as error:
             raise OSError(f"{type(error).__name__}: {str(error)[:200]}") from None
 

@@ -81,7 +81,8 @@ def _bars(line: Line, ends: Sequence[int]) -> str:
             columns[bisect.bisect_left(ends, step)].append(value)
     height = _scale([value for column in columns for value in column if math.isfinite(value)], WIDE_RANGE_OF_BLOCKS)
     text, before = "", " "
-    for column in columns:
+    end = bisect.bisect_left(ends, min(line.steps[-1], ends[-1]))
+    for column in columns[: end + 1]:
         finite = [value for value in column if math.isfinite(value)]
         if len(finite) < len(column):
             before = NOT_FINITE
@@ -89,7 +90,7 @@ def _bars(line: Line, ends: Sequence[int]) -> str:
             mean = sum(value / len(finite) for value in finite)  # their sum may be too large for a number
             before = BLOCKS[min(int(height(mean) * len(BLOCKS)), len(BLOCKS) - 1)]
         text += before  # a stretch without a point is like the one before it
-    return text
+    return text.ljust(len(ends))
 
 
 def _scale(values: Sequence[float], wide: float = WIDE_RANGE) -> Callable[[float], float]:

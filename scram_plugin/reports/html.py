@@ -12,7 +12,7 @@ from scram_plugin import __version__
 from scram_plugin.heuristics.words import one_line
 from scram_plugin.reports.drawing import lines, svg
 from scram_plugin.reports.edits import FRAMEWORKS, changed_lines, first_fix
-from scram_plugin.reviews import Review, totals, worst_first
+from scram_plugin.reviews import Review, aside, totals, worst_first
 
 SIGNS = {"error": "●", "warning": "▲", "info": "ℹ"}
 MOST_CURVES = 3  # in a picture: as many as have colours
@@ -94,11 +94,13 @@ def _run(review: Review, heading: str) -> Iterator[str]:
         yield from _finding(review, finding, heading)
         for other in review.findings:
             if other["explained_by"] == finding["heuristic"]:
-                yield f'<p class="muted">Probably because of this: {_said(other["title"])} ({_text(other["heuristic"])})</p>\n'
+                yield f'<p class="muted">Probably a consequence: {_said(other["title"])} ({_text(other["heuristic"])})</p>\n'
         yield "</article>\n"
     for entry in review.accepted:
-        reason = f": {_text(entry['reason'])}" if entry["reason"] else ""
-        yield f'<p class="muted">Accepted as no problem here: {_said(entry["finding"]["title"])}{reason}.</p>\n'
+        if entry["finding"]["explained_by"] is None:
+            why, reason = aside(entry)
+            given = f" ({_text(reason)})" if reason else ""
+            yield f'<p class="muted">{why.capitalize()}: {_said(entry["finding"]["title"])}{given}</p>\n'
 
 
 def _finding(review: Review, finding: Mapping[str, Any], heading: str) -> Iterator[str]:

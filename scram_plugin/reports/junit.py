@@ -8,7 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from scram_plugin.heuristics.heuristic import Heuristic
-from scram_plugin.reviews import Review
+from scram_plugin.reviews import Review, aside
 from scram_plugin.severity import down_to
 
 
@@ -42,8 +42,8 @@ def _suite(root: ElementTree.Element, review: Review, ids: Sequence[str], failin
             failure = ElementTree.SubElement(case, "failure", type=bad[0]["severity"], message=_text(bad[0]["title"]))
             failure.text = _text("\n\n".join(map(_said, bad)))
         elif id_ in accepted:
-            reason = accepted[id_]["reason"] or "no reason was given"
-            ElementTree.SubElement(case, "skipped", message=_text(f"accepted as no problem here: {reason}"))
+            why, reason = aside(accepted[id_])
+            ElementTree.SubElement(case, "skipped", message=_text(f"{why}: {reason or 'no reason was given'}"))
         elif id_ in silent:
             ElementTree.SubElement(case, "skipped", message=_text(silent[id_]))
         others = [f for f in review.findings if f["heuristic"] == id_ and f not in bad]

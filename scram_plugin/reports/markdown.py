@@ -8,7 +8,7 @@ from typing import Any
 
 from scram_plugin.heuristics.words import one_line, place
 from scram_plugin.reports.edits import FRAMEWORKS, changed_lines, first_fix
-from scram_plugin.reviews import Review
+from scram_plugin.reviews import Review, aside
 
 SIGNS = {"error": "🔴", "warning": "🟡", "info": "🔵"}
 
@@ -21,7 +21,7 @@ def report(reviews: Sequence[Review]) -> str:
 
 
 def _table(reviews: Sequence[Review]) -> str:
-    lines = ["| training run | found | first |", "| --- | --- | --- |"]
+    lines = ["| training run | found | what it says |", "| --- | --- | --- |"]
     for review in reviews:
         counts = review.counts()
         found = " ".join(f"{SIGNS[severity]} {n}" for severity, n in counts.items() if n) or "✓"
@@ -40,8 +40,10 @@ def _run(review: Review) -> Iterator[str]:
         consequences = [f for f in review.findings if f["explained_by"] == finding["heuristic"]]
         yield from _finding(finding, consequences)
     for entry in review.accepted:
-        reason = f": {_text(entry['reason'])}" if entry["reason"] else ""
-        yield from (f"Accepted as no problem here: {_text(entry['finding']['title'])}{reason}.", "")
+        if entry["finding"]["explained_by"] is None:
+            why, reason = aside(entry)
+            given = f" ({_text(reason)})" if reason else ""
+            yield from (f"{why.capitalize()}: {_text(entry['finding']['title'])}{given}.", "")
     silent = f"{len(review.inconclusive)} could not tell, {len(review.not_checked)} were not made"
     yield from (f"{len(review.passed)} checks passed, {silent}.", "")
 
@@ -66,7 +68,7 @@ def _finding(finding: Mapping[str, Any], consequences: Iterable[Mapping[str, Any
         yield ""
     yield from _fix(first_fix(finding))
     for other in consequences:
-        yield from (f"Probably a consequence of this: {_text(other['title'])} ({_code(other['heuristic'])}).", "")
+        yield from (f"Probably a consequence: {_text(other['title'])} ({_code(other['heuristic'])}).", "")
 
 
 def _fix(fixes: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -40,7 +40,7 @@ def report(reviews: Sequence[Review], heuristics: Iterable[Heuristic], logdir: s
             {
                 "id": heuristic.id,
                 "shortDescription": {"text": heuristic.page.title},
-                "help": {"text": heuristic.page.text, "markdown": heuristic.page.text},
+                "help": {"text": heuristic.page.for_any_run, "markdown": heuristic.page.for_any_run},
             }
             for heuristic in rules
         ],
@@ -86,7 +86,7 @@ def _place(edit: Mapping[str, Any] | None, curve: Mapping[str, str], logdir: str
         return {"artifactLocation": {"uri": _uri(edit["file"])}, "region": region}
     run = curve["tensorboard_run"]
     return {
-        "artifactLocation": {"uri": _uri(logdir if run == "." else f"{logdir.rstrip('/')}/{run}")},
+        "artifactLocation": {"uri": _uri(logdir if run == "." else f"{logdir.rstrip('/')}/{run}" if logdir else run)},
         "region": {"startLine": 1},
     }
 

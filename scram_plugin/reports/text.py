@@ -14,13 +14,16 @@ from rich.text import Text
 from scram_plugin.heuristics.words import counted, number, one_line, place
 from scram_plugin.reports.drawing import Line, bars, lines, part_shown
 from scram_plugin.reports.edits import FRAMEWORKS, changed_lines, first_fix
-from scram_plugin.reviews import Review, totals, worst_first
+from scram_plugin.reviews import Review, aside, totals, worst_first
 
 Entry = TypeVar("Entry")
 
 SIGNS = {"error": ("●", "bold red"), "warning": ("▲", "yellow"), "info": ("ℹ", "cyan")}
 # Of the signals; all are in the JSON.
-SHOWN = ("training loss", "validation loss", "training accuracy", "validation accuracy", "learning rate", "return")
+SHOWN = (
+    "training loss", "validation loss", "training accuracy", "validation accuracy", "learning rate", "return",
+    "adversarial loss",
+)  # fmt: skip
 MOST_CURVES = 2  # of a finding; its others are in the tab and in the HTML
 LONGEST_LABEL = 24  # characters
 ROOM_FOR_NUMBERS = 20  # characters to the right of a curve
@@ -78,7 +81,7 @@ def plain_report(reviews: Sequence[Review], verbose: bool = False) -> str:
 def _in_all(reviews: Sequence[Review]) -> list[tuple[str, str, str]]:
     """(heuristic, reason, how to have it checked) of what was not checked in any of the runs: said once."""
     each = [dict.fromkeys(_unchecked(review)) for review in reviews]
-    return [entry for entry in each[0] if all(entry in others for others in each[1:])]
+    return [entry for entry in (each[0] if each else ()) if all(entry in others for others in each[1:])]
 
 
 def _unchecked(review: Review) -> list[tuple[str, str, str]]:
@@ -102,10 +105,12 @@ def _print_run(console: Console, review: Review, above: set[str]) -> None:
         print_finding(console, finding, indent=2, drawn=lines(review, finding, MOST_CURVES), above=above)
         for other in review.findings:
             if other["explained_by"] == finding["heuristic"]:
-                _paragraph(console, 4, f"Probably because of this: {_clean(other['title'])} ({other['heuristic']})", "dim")
+                _paragraph(console, 4, f"Probably a consequence: {_clean(other['title'])} ({other['heuristic']})", "dim")
     for entry in review.accepted:
-        reason = f" ({_clean(entry['reason'])})" if entry["reason"] else ""
-        _paragraph(console, 2, f"accepted as no problem here: {_clean(entry['finding']['title'])}{reason}", "dim")
+        if entry["finding"]["explained_by"] is None:
+            why, reason = aside(entry)
+            given = f" ({_clean(reason)})" if reason else ""
+            _paragraph(console, 2, f"{why}: {_clean(entry['finding']['title'])}{given}", "dim")
     for note in review.notes:
         _paragraph(console, 2, f"note: {_clean(note)}", "dim")
 

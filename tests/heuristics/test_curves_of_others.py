@@ -79,6 +79,45 @@ def test_a_bump_of_the_validation_loss_hides_no_overfitting(tmp_path):
     assert one["evidence"]["last_loss"] == pytest.approx(0.85, rel=1e-5), "the last value as logged"
 
 
+def test_where_the_training_curve_ends_early_nothing_is_said_of_what_comes_after(tmp_path):
+    """A file that was cut off, or one that lags behind while the training runs."""
+    for part, tag, values in (("train", "epoch_loss", BUMPY_TRAINING[:9]), ("validation", "epoch_loss", BUMPY)):
+        curve(tmp_path / part, tag, values)
+    one = finding(review_of(tmp_path), "overfitting")
+    assert one["steps"]["last"] <= 9
+    assert f"from {BUMPY_TRAINING[2]:.4g} to {BUMPY_TRAINING[8]:.4g}" in one["summary"]
+    # falling so fast that the last training loss that is known is soon far above the validation loss
+    falls = [2.0 * 0.8**i for i in range(40)]
+    curve(tmp_path / "b" / "train", "epoch_loss", falls[:12])
+    curve(tmp_path / "b" / "validation", "epoch_loss", [1.1 * value for value in falls])
+    lagging = review_of(tmp_path / "b")
+    assert [f["heuristic"] for f in lagging.findings if f["heuristic"] != "undertrained"] == []
+
+
+def test_numbers_of_a_sentence_stand_in_the_curve(tmp_path):
+    training = [0.9 - 0.02 * i + (0.05 if i % 2 else -0.05) for i in range(30)]
+    curve(tmp_path / "train", "epoch_loss", training)
+    curve(tmp_path / "validation", "epoch_loss", BUMPY)
+    result = finding(review_of(tmp_path), "overfitting")
+    best = int(np.argmin(BUMPY))
+    assert f"lowest at epoch {best + 1} ({BUMPY[best]:.4g})" in result["summary"]
+    assert f"from {training[best]:.4g} to {training[-1]:.4g}" in result["summary"]
+    # single points would tell that it rose
+    training[best], training[-1] = 0.4, 0.6
+    curve(tmp_path / "b" / "train", "epoch_loss", training)
+    curve(tmp_path / "b" / "validation", "epoch_loss", BUMPY)
+    assert "went from about " in finding(review_of(tmp_path / "b"), "overfitting")["summary"]
+
+
+def test_few_steps_of_an_optimiser_are_no_training(tmp_path):
+    """Lightning's steps are those of the optimiser: 30 of them may be too few to learn anything."""
+    for steps, told in ((30, False), (400, True)):
+        directory = tmp_path / str(steps)
+        curve(directory, "train_loss", [0.6931 + 0.001 * (-1) ** i for i in range(steps)])
+        curve(directory, "lr-Adam", [0.001] * steps)
+        assert ("no-learning" in found(review_of(directory))) is told
+
+
 def test_the_noise_of_batches_is_no_swing_and_no_plateau(tmp_path):
     assert warned(softmax_regression(tmp_path / "a", 0.5, 32, 161, every=20)) == []
     assert warned(softmax_regression(tmp_path / "b", 0.05, 8, 700, every=50)) == []

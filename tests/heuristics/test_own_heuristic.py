@@ -54,11 +54,25 @@ def test_in_the_tab(project):
         assert "slow-start" in [h["id"] for h in server.get("heuristics")[1]["heuristics"]]
 
 
-def test_a_broken_one_costs_a_note(project, capsys):
-    (project / "checks" / "slow_start.py").write_text("raise RuntimeError('oh')")
+@pytest.mark.parametrize("error", ["RuntimeError('oh')", "SystemExit('oh')"])
+def test_one_that_does_not_load_is_told(error, project, capsys):
+    (project / "checks" / "slow_start.py").write_text(f"raise {error}")
     (project / "scram.toml").write_text('heuristics = ["checks/slow_start.py"]\n')
+    for command in (["check", "logs"], ["list"], ["explain", "slow-start"]):
+        assert main(command) == 2
+        assert f"slow_start.py could not be loaded ({error[:10]}" in capsys.readouterr().err
+    with tensorboard("--logdir", "logs", "--scram_config", str(project / "scram.toml")) as server:
+        server.reviewed(1)
+        assert any("could not be loaded" in note for note in server.get("review", run="exp")[1]["notes"])
+
+
+def test_one_that_fails_is_told_with_its_line(project, capsys):
+    module = project / "checks" / "slow_start.py"
+    module.write_text(module.read_text().replace("def check(run, options):", "def check(run, options):\n    1 / 0"))
     assert main(["check", "logs"]) == 0
-    assert "could not be loaded: oh" in capsys.readouterr().out.replace("\n  ", " ")
+    out = " ".join(capsys.readouterr().out.split())
+    assert "note: slow-start could not be judged: the check itself failed (ZeroDivisionError: division by zero;" in out
+    assert "slow_start.py, line" in out
 
 
 def test_one_that_is_not_there_is_told(project, capsys):

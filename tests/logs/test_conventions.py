@@ -155,6 +155,14 @@ def test_usual_names(training, validation, tmp_path):
     assert (run.signal("training loss").tag, run.signal("validation loss").tag) == (training, validation)
 
 
+def test_the_entropy_of_a_policy_is_not_its_loss(tmp_path):
+    """As Stable-Baselines3 names them."""
+    for tag in ("rollout/ep_rew_mean", "train/entropy_loss", "train/loss", "train/value_loss"):
+        curve(tmp_path, tag, [3, 2, 1])
+    (run,) = training_runs(read(tmp_path))
+    assert run.signal("training loss").tag == "train/loss"
+
+
 def test_a_validation_set_is_preferred_to_a_test_set(tmp_path):
     for tag in ("test/loss", "val/loss", "train/loss"):
         curve(tmp_path, tag, DOWN)

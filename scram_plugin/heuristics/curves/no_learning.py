@@ -13,7 +13,7 @@ from scram_plugin.heuristics.curves.judged import chance_level, enough, level, l
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.curves.shape import SURE, shape_of
 from scram_plugin.heuristics.edits import set_in_layers
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.measured import RECURRENT, dead_units, guessing, known_layers, late, steps_of_kernels
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, place
@@ -35,14 +35,18 @@ GUESSED = (0.95, 1.1)  # times ln(1 / accuracy), the loss of guessing among so m
 BLOWN_UP = 3.0  # times the loss of guessing from which on the outputs are not merely uninformed but far too large
 MOVING = (1e-4, 0.03)  # parts of their norm by which steps change weights that learn (Bottou, 2012: about 0.001)
 PADDED = 0.5  # part of the inputs that are 0, from which on they are padding more than text
+BY_STEPS = ("lightning", "hugging face")  # frameworks whose steps in a log are those of the optimiser
 FALLEN = 1.1  # times the last loss: a first one above that was worse than guessing
 CONSTANT = 1e-6  # of the loss: less than that is rounding in float32
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = loss(run, least=int(options["least"]))
+    batches = int(options["batches"])
     if run.facts and curve.axis == "batch":
-        enough(curve, int(options["batches"]), "training loss")
+        enough(curve, batches, "training loss")
+    if run.framework in BY_STEPS and curve.axis == "step" and curve.steps[-1] + 1 < batches:
+        raise TooEarly(f"it needs at least {batches} steps of the optimiser, there are {curve.steps[-1] + 1}")
     form, values = shape_of(curve), curve.values
     head, tail = level(values, 0.2), level(values, 0.2, end=True)
     gain = head - tail

@@ -62,7 +62,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         "last_finite_text": number(float(before[-1])) if len(before) else None,
         "lowest_text": number(float(before.min())) if len(before) else None,
         "first_finite": float(before[0]) if len(before) > 1 else None,
-        "from_start": "It was so from the first recorded value on." if at == 0 else None,
+        "began": f"The training loss was {name} at {spot}, in the first value that was recorded."
+        if at == 0
+        else f"The training loss became {name} at {spot}.",
         "stayed": f"It stayed so to the end of the record ({len(where):,} of {len(curve):,} values)."
         if not recovered
         else None,

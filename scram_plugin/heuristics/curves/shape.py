@@ -138,7 +138,8 @@ def _pools(values: np.ndarray) -> tuple[list[list[float]], np.ndarray]:
         while pools and pools[-1][0] * count >= total * pools[-1][1]:
             below, number = pools.pop()
             # two pools of means a and b and sizes m and n join: the error grows by mn/(m+n) (a-b)^2
-            error += number * count / (number + count) * (below / number - total / count) ** 2
+            apart = below / number - total / count
+            error += number * count / (number + count) * apart * apart  # a power would raise where this is infinite
             total, count = total + below, count + number
         pools.append([total, count])
         errors[i] = error

@@ -38,6 +38,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         evidence={
             "from_place": place(unit, before),
             "to_place": place(unit, after),
+            "last_time": f"{curve.restarts} times, the last time " if curve.restarts > 1 else "",
             "superseded": curve.superseded,
             "kept": len(curve),
             "alternating": "The times of the points overlap: two programs wrote here at once." if alternating else None,
