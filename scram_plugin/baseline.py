@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scram_plugin.errors import BadOption
-from scram_plugin.reviews import Review, put_aside
+from scram_plugin.reviews import Review, named_within, put_aside
 from scram_plugin.severity import SEVERITIES
 
 Known = dict[tuple[str, str], str]  # (training run, heuristic) -> the gravest severity that is known
@@ -19,9 +19,12 @@ def load(path: Path) -> Known:
         document = json.loads(path.read_text(encoding="utf-8"))
         known: Known = {}
         for run in document["runs"]:
+            # the name that the run has where its log directory is given beside others
+            longer = named_within(document["logdir"], run["name"])
             for finding in [*run["findings"], *(entry["finding"] for entry in run.get("accepted", ()))]:
-                key, severity = (run["name"], finding["heuristic"]), finding["severity"]
-                known[key] = min(known.get(key, severity), severity, key=SEVERITIES.index)
+                for name in (run["name"], longer):
+                    key, severity = (name, finding["heuristic"]), finding["severity"]
+                    known[key] = min(known.get(key, severity), severity, key=SEVERITIES.index)
         return known
     except OSError as error:
         raise BadOption(
@@ -40,4 +43,4 @@ def apply(reviews: Sequence[Review], known: Known, name: str) -> None:
             if SEVERITIES.index(finding["severity"]) < SEVERITIES.index(known.get((review.name, finding["heuristic"]), "error"))
         }
         reasons = {heuristic: f"known: in {name}" for run, heuristic in known if run == review.name and heuristic not in graver}
-        put_aside(review, reasons)
+        put_aside(review, reasons, known=True)

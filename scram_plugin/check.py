@@ -6,8 +6,10 @@ So nothing is imported here that takes long: no NumPy, no heuristics.
 from __future__ import annotations
 
 import argparse
+import errno
 import hashlib
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,8 +45,7 @@ def check(options: argparse.Namespace) -> int:
         from rich.console import Console
 
         screen = Console(highlight=False)
-    logdirs = [_listing(logdir) for logdir in options.logdir]
-    _apart(logdirs)
+    logdirs = _apart([_listing(logdir) for logdir in options.logdir])
     problems = [problem for logdir in logdirs for problem in logdir.problems]
     for problem in problems:
         print(f"scram: {one_line(problem.path)}: {one_line(problem.sentence)}", file=sys.stderr)
@@ -65,13 +66,20 @@ def check(options: argparse.Namespace) -> int:
     return status
 
 
-def _apart(logdirs: Sequence[Listing]) -> None:
-    """Raises BadOption where one log directory is another, or lies in it: its training runs would count twice."""
-    places = [logdir.root.rstrip("/") if is_remote(logdir.root) else os.path.realpath(logdir.root) for logdir in logdirs]
-    for i, inner in enumerate(places):
-        for outer in places[:i] + places[i + 1 :]:
-            if f"{inner}/".startswith(f"{outer.rstrip('/')}/"):
-                raise BadOption(f"{inner} is given twice, or lies within {outer}: its training runs would count twice")
+def _apart(logdirs: Sequence[Listing]) -> list[Listing]:
+    """Each log directory once. Raises BadOption where one lies in another: its training runs would count twice."""
+    places: dict[str, Listing] = {}
+    for logdir in logdirs:
+        place = logdir.root.rstrip("/") if is_remote(logdir.root) else os.path.realpath(logdir.root)
+        places.setdefault(place, logdir)
+    for place, logdir in places.items():
+        above = place
+        while "/" in above and (above := above.rpartition("/")[0]) != "":
+            if above in places:
+                raise BadOption(
+                    f"{logdir.root} lies within {places[above].root}: its training runs would count twice; give one of them"
+                )
+    return list(places.values())
 
 
 def _listing(logdir: str) -> Listing:
@@ -109,14 +117,18 @@ def _write(options: argparse.Namespace, text: str) -> None:
 
 def _replace(path: Path, content: bytes) -> None:
     """All of it or nothing: where the disk is full, the report of the time before stays."""
-    path = path.resolve()
     if path.exists() and not path.is_file():  # a pipe or a device
         path.write_bytes(content)
         return
-    new = path.with_name(f"{path.name}.{os.getpid()}")
+    path = path.resolve()
+    new = path.with_name(f".scram-{os.getpid()}")
     try:
         new.write_bytes(content)
+        if path.exists():
+            shutil.copymode(path, new)
         os.replace(new, path)
-    except OSError:
+    except OSError as error:
         new.unlink(missing_ok=True)
-        raise
+        if error.errno == errno.ENOSPC:
+            raise
+        path.write_bytes(content)  # it is mounted by itself, say, or nothing can be made beside it

@@ -155,7 +155,7 @@ def _parser() -> argparse.ArgumentParser:
     watch.add_argument(
         "--until-finished",
         action="store_true",
-        help="end when none is live any more (status 1: none was in two minutes)",
+        help="end when no training runs any more (status 1 if none begins in 2 min)",
     )
     watch.add_argument("--run", metavar="REGEX", help="only training runs in whose name REGEX is found")
     _choices(watch)

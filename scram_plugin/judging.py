@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.catalogue import Catalogue
 from scram_plugin.logs.storage import Listing
 from scram_plugin.parallel import review_logdir
-from scram_plugin.reviews import Review
+from scram_plugin.reviews import Review, accept
 from scram_plugin.severity import down_to
 
 
@@ -33,17 +34,25 @@ def judged(
     known = baseline.load(Path(options.baseline)) if options.baseline else {}
     reviews: list[Review] = []
     with _progress() as tell, cluster(options.dask) if options.dask else contextlib.nullcontext() as executor:
+        wanted, several = re.compile(options.run or ""), len(logdirs) > 1
         for root, files, _ in logdirs:
+            pattern = "" if several else wanted.pattern  # of several it may be for the longer names
             try:
-                found = review_logdir(root, files, catalogue, options.run or "", options.jobs, executor, cache, tell)
+                found = review_logdir(root, files, catalogue, pattern, options.jobs, executor, cache, tell)
             except OSError as error:  # a store that cannot be reached any more
                 raise BadOption(f"{error}") from None
-            reviews += [review.within(root) for review in found] if len(logdirs) > 1 else found
+            if not several:
+                reviews = found
+            for review in found if several else ():
+                longer = review.within(root)
+                accept(longer, catalogue, [longer.name])
+                if wanted.search(review.name) or wanted.search(longer.name):
+                    reviews.append(longer)
     if not reviews:
         raise BadOption(f"no training run has a name that matches {options.run!r}; without --run all are judged")
     baseline.apply(reviews, known, options.baseline or "")
     status = int(any(r.counts()[severity] for r in reviews for severity in down_to(options.fail_on)))
-    remarks = list(_unheard(reviews, catalogue))
+    remarks = [] if options.run else list(_unheard(reviews, catalogue))
     if not any(review.judged for review in reviews):
         status = 2
         remarks.append(f"no training run could be judged. {reviews[0].name}: {reviews[0].headline()['text']}")
@@ -55,12 +64,12 @@ def _unheard(reviews: Sequence[Review], catalogue: Catalogue) -> Iterator[str]:
     for signal in dict.fromkeys(catalogue.signals.values()):
         tags = [tag for tag, meant in catalogue.signals.items() if meant == signal]
         if not any(review.signals.get(signal, {}).get("tag") in tags for review in reviews):
-            yield f"[signals]: no training run has a curve {' or '.join(map(repr, tags))} to be the {signal}"
+            yield f"no training run has a curve {' or '.join(map(repr, tags))}, which [signals] names for the {signal}"
 
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Callable[[int, int], None]]:
-    if not sys.stderr.isatty():  # rich's own answer is yes for FORCE_COLOR, too
+    if sys.stderr is None or not sys.stderr.isatty():  # rich's own answer is yes for FORCE_COLOR, too
         yield lambda done, total: None
         return
     with Console(stderr=True).status("reviewing ...") as status:

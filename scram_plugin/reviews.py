@@ -27,6 +27,7 @@ FEW = 4  # checks that passed, where most could not tell: too few to call a trai
 CURVES = frozenset(heuristic.id for heuristic in HEURISTICS if heuristic.group == "curves")
 # a preflight is too short to tell of these; and a pipeline fills its buffers in it
 WHOLE = CURVES - {"nonfinite-loss", "nonfinite-metric", "zero-loss", "divergence"} | {"slow-input"}
+FAILED = "the check itself failed"
 LONGEST_NOTE = 20  # problems of files told one by one; the rest are counted
 
 
@@ -56,7 +57,8 @@ class Review:
     @property
     def judged(self) -> bool:
         """Whether any check could be made."""
-        return bool(self.findings or self.accepted or self.passed or self.inconclusive)
+        told = [entry for entry in self.inconclusive if not entry["reason"].startswith(FAILED)]
+        return bool(self.findings or self.accepted or self.passed or told)
 
     @property
     def quiet(self) -> bool:
@@ -112,7 +114,7 @@ class Review:
         """The review with names that begin with the log directory's, to tell apart those of several."""
 
         def named(name: str) -> str:
-            return logdir if name == "." else f"{logdir.rstrip('/')}/{name}"
+            return named_within(logdir, name)
 
         def moved(value: Any) -> Any:
             if isinstance(value, dict):
@@ -141,14 +143,18 @@ class Review:
         )
 
 
+def named_within(logdir: str, name: str) -> str:
+    """The name of a run beside those of other log directories."""
+    return logdir if name == "." else f"{logdir.rstrip('/')}/{name}"
+
+
 KNOWN = "known before"
 
 
 def aside(entry: Mapping[str, Any]) -> tuple[str, str]:
     """Why a finding that was put aside does not count, and the reason that was given ("" for none)."""
     reason = entry["reason"]
-    known = reason.startswith("known: ")
-    return (KNOWN, reason.removeprefix("known: ")) if known else ("accepted as no problem here", reason)
+    return (KNOWN, reason.removeprefix("known: ")) if entry.get("known") else ("accepted as no problem here", reason)
 
 
 RANK = {"trouble": 0, "info": 1, "early": 2, "unknown": 3, "fine": 4}  # of the kinds of headlines
@@ -212,7 +218,7 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = (), na
         except (Exception, SystemExit) as error:
             place = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{os.path.basename(place.filename)}, line {place.lineno}"
-            reason_ = f"the check itself failed ({type(error).__name__}: {error}; {where})"
+            reason_ = f"{FAILED} ({type(error).__name__}: {error}; {where})"
             result.notes.append(f"{heuristic.id} could not be judged: {reason_}. Please report this to those who wrote it.")
             result.inconclusive.append({"heuristic": heuristic.id, "reason": reason_, "early": False})
         else:
@@ -224,20 +230,26 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = (), na
     result.findings.sort(
         key=lambda f: (f["explained_by"] is not None, SEVERITIES.index(f["severity"]), order.index(f["heuristic"]))
     )
-    known_as = [result.name, *names]
-    put_aside(result, {a.heuristic: a.reason for a in reversed(catalogue.accepted) if any(map(a.covers, known_as))})
+    accept(result, catalogue, [result.name, *names])
     return result
 
 
-def put_aside(result: Review, reasons: Mapping[str, str]) -> None:
-    """What was found is accepted, with what it brings about; `reasons` by heuristic."""
+def accept(result: Review, catalogue: Catalogue, names: Iterable[str]) -> None:
+    """Put aside what the user's configuration accepts in a run that has one of these names."""
+    known_as = list(names)
+    put_aside(result, {a.heuristic: a.reason for a in reversed(catalogue.accepted) if any(map(a.covers, known_as))})
+
+
+def put_aside(result: Review, reasons: Mapping[str, str], known: bool = False) -> None:
+    """What was found is accepted, or `known` before, with what it brings about; `reasons` by heuristic."""
     findings, result.findings = result.findings, []
     for finding in findings:
-        known = next((h for h in (finding["heuristic"], finding["explained_by"]) if h in reasons), None)
-        if known is None:
+        for_it = next((h for h in (finding["heuristic"], finding["explained_by"]) if h in reasons), None)
+        if for_it is None:
             result.findings.append(finding)
         else:
-            result.accepted.append({"finding": finding, "reason": reasons[known]})
+            mark = {"known": True} if known else {}
+            result.accepted.append({"finding": finding, "reason": reasons[for_it], **mark})
 
 
 def _explain(findings: list[dict[str, Any]]) -> None:

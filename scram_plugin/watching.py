@@ -53,6 +53,7 @@ class Watch:
         self._told: set[tuple[str, str, str, str]] = set()
         self._live: set[str] = set()
         self._begun = False
+        self._seen: set[str] = set()
         self._unread: set[tuple[str, str]] = set()
 
     def look(self) -> Iterator[News]:
@@ -74,8 +75,9 @@ class Watch:
             for finding in self._new(name):
                 if live or not first:
                     yield News(name, finding["severity"], finding["title"], finding["summary"], finding)
+            self._begun |= live or not (first or name in self._seen)  # it may have begun and ended between two looks
+            self._seen.add(name)
             if live:
-                self._begun = True
                 self._live.add(name)
             elif name in self._live:
                 self._live.discard(name)
@@ -87,7 +89,7 @@ class Watch:
 
     @property
     def begun(self) -> bool:
-        """Whether a training was live at some time."""
+        """Whether a training was live, or came up, since the first look."""
         return self._begun
 
     def unreadable(self) -> Iterator[str]:

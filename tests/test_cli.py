@@ -247,13 +247,16 @@ def test_what_another_finding_explains_is_told_in_a_line(tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"<html>404</html>", os.urandom(5000), b"\x18\0\0\0\0\0\0"])
 @pytest.mark.parametrize("format_", ["text", "github"])
-def test_a_log_that_nothing_can_be_judged_of_is_no_success(content, format_, tmp_path):
+def test_a_log_that_nothing_can_be_judged_of_is_no_success(content, format_, tmp_path, capsys, monkeypatch):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "events.out.tfevents.1.x").write_bytes(content)
+    monkeypatch.setattr("scram_plugin.cache.SETTLED", -60.0)
     for _ in range(2):  # the second answer is the one that was kept
-        done = scram("check", tmp_path, "--format", format_)
-        assert done.returncode == 2
-        assert done.stderr.startswith("scram: no training run could be judged. run: Nothing could be judged: events.out")
+        assert main(["check", str(tmp_path), "--format", format_]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith("scram: no training run could be judged. run: Nothing could be judged: events.out")
+        monkeypatch.setattr("scram_plugin.judging.judged", None)
+    monkeypatch.undo()
     curve(tmp_path / "other", "loss", [1.0, 0.9])
     assert scram("check", tmp_path, "--format", format_).returncode == 0, "of the other there is something to judge"
 
@@ -271,17 +274,33 @@ def test_runs_of_several_log_directories_are_told_apart(tmp_path):
     log = json.loads(scram("check", "b", "a", "--format", "sarif", cwd=tmp_path).stdout)
     (place,) = log["runs"][0]["results"][0]["locations"]
     assert place["physicalLocation"]["artifactLocation"]["uri"] == "a/run"
-    for twice in (["a", "a"], ["a", "a/run"], ["a", "./b/../a"]):
-        done = scram("check", *twice, cwd=tmp_path)
-        assert done.returncode == 2
-        assert "would count twice" in done.stderr
+    known = tmp_path / "known.json"
+    assert scram("check", "a", "--format", "json", "--output", known, cwd=tmp_path).returncode == 1
+    assert scram("check", "a", "b", "--baseline", known, cwd=tmp_path).returncode == 0, "names are those of a alone"
+    for pattern in ("^a/run$", "^run$"):
+        assert scram("check", "a", "c", "--run", pattern, cwd=tmp_path).stdout.startswith("a/run\n")
+    (tmp_path / "scram.toml").write_text('[[accept]]\nheuristic = "nonfinite-loss"\nruns = "a/*"\nreason = "known: a test"\n')
+    done = scram("check", "a", "b", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "accepted as no problem here: Loss became NaN" in done.stdout
+    (tmp_path / "scram.toml").unlink()
+    (tmp_path / "latest").symlink_to("a")
+    for once in (["a", "a"], ["a", "latest"], ["a", "./b/../a"]):
+        done = scram("check", *once, cwd=tmp_path)
+        assert done.stdout.startswith("run\n")
+        assert "1 training run:" in done.stdout
+    done = scram("check", "a/run", "a", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "a/run lies within a: its training runs would count twice" in done.stderr
 
 
 def test_a_curve_that_the_configuration_names_and_nobody_logged_is_told(tmp_path):
     curve(tmp_path / "logs", "loss", [1.0, 0.9])
     (tmp_path / "scram.toml").write_text('[signals]\n"validation loss" = ["my/odd tag", "other"]\n"training loss" = "loss"\n')
     done = scram("check", "logs", cwd=tmp_path)
-    assert done.stderr == "scram: [signals]: no training run has a curve 'my/odd tag' or 'other' to be the validation loss\n"
+    assert done.stderr == (
+        "scram: no training run has a curve 'my/odd tag' or 'other', which [signals] names for the validation loss\n"
+    )
 
 
 def test_a_mistyped_id_is_told_what_is_near():
@@ -303,6 +322,11 @@ def test_the_output_is_written_whole_or_not_at_all(tmp_path):
     assert scram("check", tmp_path / "logs", "--output", link).returncode == 0
     assert link.is_symlink()
     assert "Too few points to tell" in file.read_text()
+    os.chmod(file, 0o600)
+    assert scram("check", tmp_path / "logs", "--output", file).returncode == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert scram("check", tmp_path / "logs", "--output", "/dev/stdout").stdout == file.read_text()
+    assert {path.name for path in tmp_path.iterdir()} == {"logs", "known.json", "link.json"}
     done = scram("check", tmp_path / "logs", "--output", "-", cwd=tmp_path)
     assert done.stdout == file.read_text()
     assert not (tmp_path / "-").exists()

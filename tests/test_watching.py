@@ -237,12 +237,28 @@ def test_until_finished_waits_for_a_training_to_begin_and_to_end(tmp_path):
     curve(tmp_path / "old", "loss", [1.0, 0.9], wall_time=1.0)
     told: list[str] = []
     assert not follow(watch(tmp_path), 0.1, None, None, True, told.append, patience=1.0), "none began"
-    new = threading.Timer(1.0, lambda: curve(tmp_path / "new", "loss", [1.0, 0.9], wall_time=time.time()))
-    gone = threading.Timer(4.0, lambda: shutil.rmtree(tmp_path / "new"))
-    new.start()
-    gone.start()
-    assert follow(watch(tmp_path), 0.1, None, None, True, told.append)
+    watching = watch(tmp_path)
+
+    def train():
+        time.sleep(1.0)
+        curve(tmp_path / "new", "loss", [1.0, 0.9], wall_time=time.time())
+        while not watching.live:
+            time.sleep(0.1)
+        shutil.rmtree(tmp_path / "new")
+
+    threading.Thread(target=train, daemon=True).start()
+    assert follow(watching, 0.1, None, None, True, told.append, patience=30.0)
     assert not (tmp_path / "new").exists()
+
+
+def test_a_training_that_begins_and_ends_between_two_looks_has_ended(tmp_path):
+    curve(tmp_path / "old", "loss", [1.0, 0.9], wall_time=1.0)
+    watching = watch(tmp_path)
+    list(watching.look())
+    curve(tmp_path / "new", "loss", [1.0, NAN], wall_time=1.0)
+    assert until_news(watching)
+    assert watching.begun
+    assert not watching.live
 
 
 def test_what_cannot_be_read_is_told_once(tmp_path, capsys):

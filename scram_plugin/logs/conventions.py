@@ -164,12 +164,12 @@ def _by_words(role: str, tag: str) -> Meaning | None:
     part = part or role
     is_loss = bool(have & LOSS) or {"cross", "entropy"} <= have
     if is_loss:
-        rest = [w for w in rest if not ("cross" in have and w in ("cross", "entropy"))]  # alone it is that of a policy
+        rest = [w for w in rest if not ("cross" in have and w in ("cross", "entropy"))]
         if set(rest) & {"gan", "adv", "adversarial", "generator", "discriminator", "gen", "disc"} or (
             rest and set(rest) <= ADVERSARIAL | {"real", "fake", "a", "b"}
         ):
             return Meaning("adversarial loss", 1)
-        if set(rest) & POLICY - {"entropy", "q", "clip", "td", "temperature"} or rest == ["entropy"]:
+        if set(rest) & POLICY - {"entropy", "q", "clip", "td", "temperature"}:
             return Meaning("policy loss", 1)
         side = "validation" if part == "validation" else "training"
         batches = bool(have & OF_BATCHES) and not have & {"epoch", "epochs"} and side == "training"

@@ -6,7 +6,10 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-FRAMEWORKS = {"keras": "Keras", "torch": "PyTorch"}  # as their users write them
+
+def named(framework: str) -> str:
+    """A framework as its users write it; of others that a page of the user's own may have code for, as it is."""
+    return {"keras": "Keras", "torch": "PyTorch"}.get(framework, framework)
 
 
 def first_fix(finding: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

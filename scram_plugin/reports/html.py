@@ -11,7 +11,7 @@ from typing import Any
 from scram_plugin import __version__
 from scram_plugin.heuristics.words import one_line
 from scram_plugin.reports.drawing import lines, svg
-from scram_plugin.reports.edits import FRAMEWORKS, changed_lines, first_fix
+from scram_plugin.reports.edits import changed_lines, first_fix, named
 from scram_plugin.reviews import Review, aside, totals, worst_first
 
 SIGNS = {"error": "●", "warning": "▲", "info": "ℹ"}
@@ -134,7 +134,7 @@ def _fix(fix: Mapping[str, Any], first: bool) -> Iterator[str]:
         changed = [f"<{tags[c[:2]]}>{escape(_line(c))}</{tags[c[:2]]}>" for c in changed_lines(edit)]
         yield f'<pre tabindex="0">{chr(10).join(changed)}</pre>\n'
     else:
-        yield f'<p class="muted">{FRAMEWORKS[fix["framework"]]}</p>\n<pre tabindex="0">{escape(fix["code"].rstrip())}</pre>\n'
+        yield f'<p class="muted">{_text(named(fix["framework"]))}</p>\n<pre tabindex="0">{escape(fix["code"].rstrip())}</pre>\n'
 
 
 def _line(text: str) -> str:

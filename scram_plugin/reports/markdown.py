@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from scram_plugin.heuristics.words import one_line, place
-from scram_plugin.reports.edits import FRAMEWORKS, changed_lines, first_fix
+from scram_plugin.reports.edits import changed_lines, first_fix, named
 from scram_plugin.reviews import Review, aside
 
 SIGNS = {"error": "🔴", "warning": "🟡", "info": "🔵"}
@@ -84,7 +84,7 @@ def _fix(fixes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield from _fenced("diff", "\n".join(changed_lines(edit)))
     for other in fixes if not edit else ():
         if len(fixes) > 1:
-            yield from (f"{FRAMEWORKS[other['framework']]}:", "")
+            yield from (f"{_text(named(other['framework']))}:", "")
         yield from _fenced("python", other["code"].rstrip())
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from scram_plugin.heuristics.words import counted, number, one_line, place
 from scram_plugin.reports.drawing import Line, bars, lines, part_shown
-from scram_plugin.reports.edits import FRAMEWORKS, changed_lines, first_fix
+from scram_plugin.reports.edits import changed_lines, first_fix, named
 from scram_plugin.reviews import Review, aside, totals, worst_first
 
 Entry = TypeVar("Entry")
@@ -41,7 +41,7 @@ def report(reviews: Sequence[Review], console: Console, verbose: bool = False) -
     single = len(reviews) == 1
     ordered = worst_first(reviews)
     told = [review for review in ordered if verbose or single or not review.quiet]
-    quiet = [review for review in ordered if review not in told]
+    quiet = [review for review in ordered if not (verbose or single) and review.quiet]
     unchecked, above = _in_all(reviews), set[str]()
     for review in told:
         _print_run(console, review, above)
@@ -65,7 +65,7 @@ def report(reviews: Sequence[Review], console: Console, verbose: bool = False) -
         _print_unchecked(console, 0, "not checked in any of them", unchecked, above)
     elif unchecked and not verbose:
         checks = f"{counted(len(unchecked), 'check')} could {'not be made' if single else 'be made in none of them'}"
-        _paragraph(console, 0, f"{checks}; -v says why, and what would change that", "dim")
+        _paragraph(console, 0, f"{checks}; `scram check -v` says why, and what would change that", "dim")
     console.print(_summary(reviews))
 
 
@@ -239,7 +239,7 @@ def print_finding(
             _code(console, indent + 2, Text(_clean(changed), style=styles[changed[:2]]))
     for other in fixes if code and not edit else ():
         if len(fixes) > 1:
-            _paragraph(console, indent + 2, f"{FRAMEWORKS[other['framework']]}:", "dim")
+            _paragraph(console, indent + 2, f"{named(other['framework'])}:", "dim")
         # without colours: none can be read on dark and on light alike
         for part in _clean(other["code"].rstrip()).split("\n"):
             _code(console, indent + 2, Text(part))
@@ -261,7 +261,7 @@ def _code(console: Console, indent: int, line: Text) -> None:
 def _summary(reviews: Sequence[Review]) -> Text:
     passed, unchecked = sum(len(r.passed) for r in reviews), sum(len(r.not_checked) for r in reviews)
     unsure = sum(len(r.inconclusive) for r in reviews)
-    return Text(f"{totals(reviews)}; {passed:,} checks passed, {unsure:,} inconclusive, {unchecked:,} not checked")
+    return Text(f"{totals(reviews)}; {counted(passed, 'check')} passed, {unsure:,} inconclusive, {unchecked:,} not checked")
 
 
 def _clean(text: str) -> str:

@@ -86,12 +86,37 @@ def test_where_the_training_curve_ends_early_nothing_is_said_of_what_comes_after
     one = finding(review_of(tmp_path), "overfitting")
     assert one["steps"]["last"] <= 9
     assert f"from {BUMPY_TRAINING[2]:.4g} to {BUMPY_TRAINING[8]:.4g}" in one["summary"]
-    # falling so fast that the last training loss that is known is soon far above the validation loss
-    falls = [2.0 * 0.8**i for i in range(40)]
-    curve(tmp_path / "b" / "train", "epoch_loss", falls[:12])
-    curve(tmp_path / "b" / "validation", "epoch_loss", [1.1 * value for value in falls])
-    lagging = review_of(tmp_path / "b")
-    assert [f["heuristic"] for f in lagging.findings if f["heuristic"] != "undertrained"] == []
+    # the last training loss that is known is soon far above the validation loss; a pause, or quick epochs, change nothing
+    falls = [2.0 * 0.95**i for i in range(40)]
+    for name, seconds in (("even", [1.0] * 40), ("pause", [1.0] * 3 + [36_000.0] + [1.0] * 36), ("quick", [0.02] * 40)):
+        times = 1.6e9 + np.cumsum(seconds)
+        for part, values in (("train", falls[:12]), ("validation", [1.1 * value for value in falls])):
+            events = [event(i, time, epoch_loss=value) for i, (time, value) in enumerate(zip(times, values, strict=False))]
+            write(tmp_path / name / part / "events.out.tfevents.1.host", events)
+        lagging = review_of(tmp_path / name)
+        assert [f["heuristic"] for f in lagging.findings if f["heuristic"] != "undertrained"] == [], name
+
+
+def test_one_early_point_out_of_line_is_not_where_overfitting_begins(tmp_path):
+    validation = [*np.geomspace(2, 0.64, 30), *np.linspace(0.66, 1.2, 30)]
+    validation[1] = 0.55
+    curve(tmp_path / "train", "epoch_loss", np.geomspace(2, 0.03, 60))
+    curve(tmp_path / "validation", "epoch_loss", validation)
+    assert finding(review_of(tmp_path), "overfitting")["steps"]["first"] == 29
+
+
+def test_a_jump_of_one_training_point_is_not_told_as_what_the_curve_did(tmp_path):
+    training = [*np.geomspace(2, 0.09, 20), *[0.09] * 19, 0.8]
+    curve(tmp_path / "train", "epoch_loss", training)
+    curve(tmp_path / "validation", "epoch_loss", [*np.geomspace(2, 0.5, 20), *np.linspace(0.53, 1.2, 20)])
+    assert "training loss went from about 0.09" in finding(review_of(tmp_path), "overfitting")["summary"]
+
+
+def test_an_entropy_beside_the_loss_makes_no_reinforcement_learning(tmp_path):
+    curve(tmp_path, "train/loss", np.geomspace(2, 0.03, 60))
+    curve(tmp_path, "train/entropy_loss", np.linspace(0.5, 0.4, 60))
+    curve(tmp_path, "val/loss", [*np.geomspace(2, 0.64, 30), *np.linspace(0.66, 1.2, 30)])
+    assert "overfitting" in found(review_of(tmp_path))
 
 
 def test_numbers_of_a_sentence_stand_in_the_curve(tmp_path):

@@ -75,6 +75,16 @@ def test_one_that_fails_is_told_with_its_line(project, capsys):
     assert "slow_start.py, line" in out
 
 
+@pytest.mark.parametrize("format_", ["text", "markdown", "html"])
+def test_its_code_may_be_for_another_framework(format_, project, capsys):
+    page = project / "checks" / "slow_start.md"
+    page.write_text(page.read_text().replace("```python keras", "```python jax"))
+    assert main(["check", "logs", "--format", format_, "--set", "slow-start.points=4"]) == 0
+    out = capsys.readouterr().out
+    assert "It starts slowly" in out or "points the loss is" in out
+    assert format_ == "text" or "warmup_steps = 200" in out, "of what is only worth knowing the text has no code"
+
+
 def test_one_that_is_not_there_is_told(project, capsys):
     (project / "scram.toml").write_text('heuristics = ["checks/none.py"]\n')
     assert main(["check", "logs"]) == 2

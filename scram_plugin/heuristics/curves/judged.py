@@ -21,6 +21,7 @@ LOG_VALIDATION = "model.fit(..., validation_data=(x_val, y_val))  # or validatio
 # Learning rates that most trainings use, from fine-tuning to SGD: of them nobody can tell by the number whether they fit.
 USUAL = (1e-5, 0.02)
 ALL_LEARNED = 0.98  # an accuracy from which on little is left to learn
+OUT_OF_LINE = 3.0  # times the noise of a curve by which a point is apart from its neighbours (the three-sigma rule)
 SPENT = 0.01  # of the highest learning rate: below that for half of a training, hardly anything is learned
 WHY_NOT = {
     "adversarial": "the losses of a generator and its opponent push against each other, so their level does not tell whether "
@@ -76,32 +77,40 @@ def at(curve: Curve, step: int) -> float:
 def as_told(curve: Curve, first: int, last: int) -> tuple[float, float, str]:
     """The values of a curve at two steps as logged, which the reader finds in it, and no word.
 
-    Where single points would tell of it the other way round, or of half as much: the levels around them, and "about ".
+    Where single points would tell the other way round, or of less than half or more than twice as much: the levels around them,
+    and "about ".
     """
     near = [int(np.argmin(np.abs(curve.steps - step))) for step in (first, last)]
     then, now = (float(curve.values[i]) for i in near)
     levels = at(curve, first), at(curve, last)
     went = levels[1] - levels[0]
-    return (then, now, "") if (now - then) * went >= went * went / 2 else (*levels, "about ")
+    alike = went * went / 2 <= (now - then) * went <= 2 * went * went and (went != 0 or now == then)
+    return (then, now, "") if alike else (*levels, "about ")
 
 
 def together(validation: Curve, training: Curve) -> Curve:
-    """`validation` as far as the training curve goes, by steps or by time, and the longest gap in either beyond it.
+    """`validation` as far as the training curve goes, by steps or by time, and a usual gap in either beyond it.
 
     One file may lag behind while a training runs, and may be cut off.
     """
     known = np.zeros(len(validation), bool)
     for ours, theirs in ((validation.steps, training.steps), (validation.wall_times, training.wall_times)):
-        gap = max(np.diff(times).max(initial=1) for times in (ours, theirs))
+        # most gaps, for there may be a pause in one
+        gap = max(np.quantile(np.diff(times), 0.9) if len(times) > 1 else 0.0 for times in (ours, theirs))
         known |= ours <= theirs[-1] + gap
     return validation.where(known)
 
 
 def lowest_point(curve: Curve, form: Shape) -> int:
-    """The position of the lowest point, which the reader finds in the curve; of those near the best level of the shape,
-    if that one stands alone in the later half of what comes after."""
+    """The position of the lowest point, which the reader finds in the curve, if the level around it is the best, too.
+
+    Else, since that one is out of line, of the lowest near the best level of the shape.
+    """
     lowest = int(np.argmin(curve.values))
-    if lowest <= (form.best + len(curve)) // 2:
+    if (
+        lowest <= (form.best + len(curve)) // 2
+        and at(curve, int(curve.steps[lowest])) <= form.lowest + OUT_OF_LINE * form.noise
+    ):
         return lowest
     half = max(form.block, len(curve) // 40, 2)
     low = max(form.best - half, 0)
@@ -112,7 +121,8 @@ def last_value(curve: Curve, form: Shape) -> float:
     """The last value as logged, or the median of the last three where it is out of line."""
     usual, last = median(curve.values[-3:]), float(curve.values[-1])
     # in line: near the other two, or further on the way on which they are
-    return last if abs(last - usual) <= 3 * form.noise or np.ptp(curve.values[-3:]) == abs(last - curve.values[-3]) else usual
+    near = abs(last - usual) <= OUT_OF_LINE * form.noise
+    return last if near or np.ptp(curve.values[-3:]) == abs(last - curve.values[-3]) else usual
 
 
 def final_accuracies(run: TrainingRun) -> dict[str, Any]:

@@ -24,8 +24,8 @@ OPTIONS = (
     Option(
         "batches",
         200,
-        "losses of batches that are needed where every batch is recorded: in the first epoch single batches swing by more than "
-        "is learned",
+        "losses of batches, or steps of the optimiser, that are needed where the log counts those: at first single batches "
+        "swing by more than is learned",
     ),
     Option("min_gain", 0.02, "smallest improvement that counts as learning, as a fraction of the first loss"),
 )

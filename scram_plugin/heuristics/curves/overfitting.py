@@ -54,7 +54,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     validation, training = loss(run, "validation"), loss(run)
     enough(validation, patience + 2, "validation loss")
     enough(training, 2, "training loss")
-    shared = enough(together(validation, training), patience + 2, "validation loss beside one of the training loss")
+    shared = enough(together(validation, training), patience + 2, "validation loss up to the end of the training loss")
     yield from of_curves(run, training, shared, options)
 
 

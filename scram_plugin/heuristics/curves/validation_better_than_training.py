@@ -26,7 +26,7 @@ NEARLY_ALL = 0.9  # of the points of the later half
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     least = int(options["least"])
     validation, training = loss(run, "validation", least=least), loss(run, least=2)
-    validation = enough(together(validation, training), least, "validation loss beside one of the training loss")
+    validation = enough(together(validation, training), least, "validation loss up to the end of the training loss")
     late = slice(len(validation) // 2, None)
     steps, theirs = validation.steps[late], validation.values[late]
     ours = _means_before(training.steps, training.values, validation.steps)[late]

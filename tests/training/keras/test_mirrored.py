@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import keras
 import numpy as np
 
 import scram_plugin
@@ -50,6 +51,9 @@ def test_one_set_of_logs_with_the_statistics_of_all_replicas(tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     assert json.loads(done.stdout.splitlines()[-1]) == [True, True], "the same bits"
     logged = scram_plugin.read(tmp_path)["scram"]
+    if not hasattr(keras.Model, "_make_function"):  # before Keras 3.7 epochs only, as the README says
+        assert "scram/batches/loss" not in logged
+        return
     assert logged["scram/batches/loss"].steps.tolist() == list(range(40))
     x, y = IMAGES[:640].reshape(20, 32, 64), LABELS[:640].reshape(20, 32)
 
