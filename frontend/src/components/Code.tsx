@@ -57,8 +57,10 @@ export function CopyButton({ text, what, label = "Copy" }: CopyProps): VNode {
   );
 }
 
-/** A framework as its users write it. */
-export const frameworkName = (framework: string): string => (framework === "torch" ? "PyTorch" : "Keras");
+const FRAMEWORKS: Record<string, string> = { keras: "Keras", torch: "PyTorch" };
+
+/** A framework as its users write it; of others that a page of the user's own may have code for, as it is. */
+export const frameworkName = (framework: string): string => FRAMEWORKS[framework] ?? framework;
 
 export function Code({ text, label }: { text: string; label: string }): VNode {
   return (
