@@ -72,7 +72,8 @@ def test_one_model_after_another_makes_tensorflow_warn_of_nothing_of_ours(tmp_pa
 def test_variables_without_a_gradient_are_none_of_those_that_are_measured(tmp_path):
     """The first layer is cut off: what is measured of the others is still theirs."""
     inputs = keras.Input((64,))
-    cut = keras.ops.stop_gradient(layers.Dense(20, "relu", name="cut")(inputs))
+    # before Keras 3.1 a function of keras.ops is no part of a functional model by itself
+    cut = layers.Lambda(keras.ops.stop_gradient)(layers.Dense(20, "relu", name="cut")(inputs))
     model = keras.Model(inputs, layers.Dense(10, "softmax", name="out")(layers.Dense(16, "relu", name="kept")(cut)))
     model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
     with warnings.catch_warnings():
