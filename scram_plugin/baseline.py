@@ -20,7 +20,7 @@ def load(path: Path) -> Known:
         known: Known = {}
         for run in document["runs"]:
             # the name that the run has where its log directory is given beside others
-            longer = named_within(document["logdir"], run["name"])
+            longer = named_within(str(document.get("logdir", ".")), run["name"])
             for finding in [*run["findings"], *(entry["finding"] for entry in run.get("accepted", ()))]:
                 for name in (run["name"], longer):
                     key, severity = (name, finding["heuristic"]), finding["severity"]

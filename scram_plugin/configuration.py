@@ -159,8 +159,8 @@ def _find(directory: Path) -> tuple[dict[str, Any], str]:
 def _read(path: Path) -> tuple[dict[str, Any], str]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadOption(f"{path} could not be read ({error.strerror})") from None
+    except (OSError, UnicodeEncodeError) as error:  # the latter of a name that no file can have
+        raise BadOption(f"{path} could not be read ({getattr(error, 'strerror', error)})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadOption(f"{path} is not valid TOML: {error}") from None
     if path.name == "pyproject.toml":
