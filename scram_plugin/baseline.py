@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scram_plugin.errors import BadOption
+from scram_plugin.logs.storage import called
 from scram_plugin.reviews import Review, named_within, put_aside
 from scram_plugin.severity import SEVERITIES
 
@@ -20,7 +21,7 @@ def load(path: Path) -> Known:
         known: Known = {}
         for run in document["runs"]:
             # the name that the run has where its log directory is given beside others
-            longer = named_within(str(document.get("logdir", ".")), run["name"])
+            longer = named_within(called(str(document.get("logdir", "."))), run["name"])
             for finding in [*run["findings"], *(entry["finding"] for entry in run.get("accepted", ()))]:
                 for name in (run["name"], longer):
                     key, severity = (name, finding["heuristic"]), finding["severity"]

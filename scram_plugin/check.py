@@ -56,7 +56,7 @@ def check(options: argparse.Namespace) -> int:
     if not (isinstance(answer, list) and [type(part) for part in answer] == [str, int, list]):
         from scram_plugin.judging import judged
 
-        answer, lasting = judged(options, logdirs, cache, screen)
+        *answer, lasting = judged(options, logdirs, cache, screen)
         if cache is not None and key and lasting:
             cache.put({key: answer})
     text, status, remarks = answer

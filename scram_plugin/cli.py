@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import re
 import sys
@@ -85,8 +86,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
-    except OSError as error:  # the working directory was deleted, or the disk of the standard output is full, for two
-        print(f"scram: {error.filename or 'standard output or the working directory'}: {error.strerror}", file=sys.stderr)
+    except OSError as error:  # the working directory was deleted, for one
+        where = error.filename or ("standard output" if error.errno == errno.ENOSPC else "")
+        print(f"scram: {where}{': ' if where else ''}{error.strerror or error}", file=sys.stderr)
         return 2
 
 
@@ -291,12 +293,13 @@ def _toml(value: object) -> str:
 
 
 def _explain(options: argparse.Namespace) -> int:
+    catalogue = _catalogue(options)
     try:
-        heuristic = _catalogue(options)[options.id]
+        heuristic = catalogue[options.id]
     except KeyError:
         from scram_plugin.heuristics.catalogue import no_heuristic
 
-        raise BadOption(no_heuristic(options.id, [h.id for h in _catalogue(options).heuristics])) from None
+        raise BadOption(no_heuristic(options.id, [h.id for h in catalogue.heuristics])) from None
     page = heuristic.page.for_any_run
     if shows_colours():
         from rich.console import Console

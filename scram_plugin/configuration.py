@@ -67,11 +67,11 @@ def configured(
 
 
 def chosen(options: argparse.Namespace) -> Catalogue:
-    """The catalogue that the flags of a command ask for. Raises BadOption, also where a heuristic of the user's own does not
-    load: in the terminal nobody would look for a note."""
+    """The catalogue that the flags of a command ask for. Raises BadOption, also where a heuristic in a file that the
+    configuration names does not load: in the terminal nobody would look for a note."""
     catalogue = configured(options.config, options.set, options.select, options.ignore)
-    if catalogue.notes:
-        raise BadOption(" ".join(catalogue.notes))
+    if catalogue.broken:
+        raise BadOption(" ".join(catalogue.broken))
     return catalogue
 
 

@@ -25,8 +25,8 @@ from scram_plugin.severity import down_to
 
 def judged(
     options: argparse.Namespace, logdirs: Sequence[Listing], cache: Cache | None, screen: Console | None
-) -> tuple[list, bool]:
-    """The report on log directories, the exit status and remarks; and whether they stay as they are while the files do.
+) -> tuple[str, int, list[str], bool]:
+    """The report on log directories, the exit status, remarks, and whether all that stays as it is while the files do.
 
     Raises BadOption where it cannot judge.
     """
@@ -34,20 +34,13 @@ def judged(
     known = baseline.load(Path(options.baseline)) if options.baseline else {}
     reviews: list[Review] = []
     with _progress() as tell, cluster(options.dask) if options.dask else contextlib.nullcontext() as executor:
-        wanted, several = re.compile(options.run or ""), len(logdirs) > 1
+        pattern, several = options.run or "", len(logdirs) > 1
         for root, files, _ in logdirs:
-            pattern = "" if several else wanted.pattern  # of several it may be for the longer names
             try:
-                found = review_logdir(root, files, catalogue, pattern, options.jobs, executor, cache, tell)
+                found = review_logdir(root, files, catalogue, "" if several else pattern, options.jobs, executor, cache, tell)
             except OSError as error:  # a store that cannot be reached any more
                 raise BadOption(f"{error}") from None
-            if not several:
-                reviews = found
-            for review in found if several else ():
-                longer = review.within(root)
-                accept(longer, catalogue, [longer.name])
-                if wanted.search(review.name) or wanted.search(longer.name):
-                    reviews.append(longer)
+            reviews += _told_apart(found, root, catalogue, pattern) if several else found
     if not reviews:
         raise BadOption(f"no training run has a name that matches {options.run!r}; without --run all are judged")
     baseline.apply(reviews, known, options.baseline or "")
@@ -56,7 +49,17 @@ def judged(
     if not any(review.judged for review in reviews):
         status = 2
         remarks.append(f"no training run could be judged. {reviews[0].name}: {reviews[0].headline()['text']}")
-    return [_report(options, reviews, catalogue, screen), status, remarks], all(review.complete for review in reviews)
+    text = _report(options, reviews, catalogue, screen, "" if several else options.logdir[0])
+    return text, status, remarks, all(review.complete for review in reviews)
+
+
+def _told_apart(found: Sequence[Review], root: str, catalogue: Catalogue, pattern: str) -> Iterator[Review]:
+    """Reviews of one of several log directories, named by it; what the user says of runs may be of either name."""
+    for review in found:
+        longer = review.within(root)
+        accept(longer, catalogue, [longer.name])
+        if re.search(pattern, review.name) or re.search(pattern, longer.name):
+            yield longer
 
 
 def _unheard(reviews: Sequence[Review], catalogue: Catalogue) -> Iterator[str]:
@@ -76,7 +79,10 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: status.update(f"reviewing: {done:,} of {total:,} directories")
 
 
-def _report(options: argparse.Namespace, reviews: list[Review], catalogue: Catalogue, screen: Console | None) -> str:
+def _report(
+    options: argparse.Namespace, reviews: list[Review], catalogue: Catalogue, screen: Console | None, above: str
+) -> str:
+    """`above`: the log directory, where the reviews' names do not begin with it."""
     # imported when asked for: each brings libraries of its own
     if options.format == "json":
         from scram_plugin.reports import json as json_report
@@ -85,7 +91,7 @@ def _report(options: argparse.Namespace, reviews: list[Review], catalogue: Catal
     if options.format == "sarif":
         from scram_plugin.reports import sarif
 
-        return sarif.report(reviews, catalogue.heuristics, options.logdir[0] if len(options.logdir) == 1 else "")
+        return sarif.report(reviews, catalogue.heuristics, above)
     if options.format == "junit":
         from scram_plugin.reports import junit
 

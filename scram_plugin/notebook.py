@@ -106,5 +106,4 @@ def review(
     root, files, problems = listing(logdir)
     for problem in problems:
         warnings.warn(f"{problem.path!r}: {problem.sentence}", stacklevel=2)
-    reviews = review_logdir(root, files, catalogue, run, jobs, cache=Cache() if cache else None)
-    return Reviews(reviews, root)
+    return Reviews(review_logdir(root, files, catalogue, run, jobs, cache=Cache() if cache else None), root)

@@ -55,6 +55,11 @@ class Review:
         return [finding for finding in self.findings if finding["explained_by"] is None]
 
     @property
+    def accepted_alone(self) -> list[dict[str, Any]]:
+        """What was put aside, without what those findings bring about."""
+        return [entry for entry in self.accepted if entry["finding"]["explained_by"] is None]
+
+    @property
     def judged(self) -> bool:
         """Whether any check could be made."""
         told = [entry for entry in self.inconclusive if not entry["reason"].startswith(FAILED)]
@@ -94,7 +99,7 @@ class Review:
             return {"kind": "unknown", "text": f"{what} could be judged: {reasons.most_common(1)[0][0]}."}
         done = f"{counted(len(self.passed), 'check')} passed"
         unsure = f", {len(self.inconclusive)} could not tell" if self.inconclusive else ""
-        told = Counter(aside(entry)[0] for entry in self.accepted if entry["finding"]["explained_by"] is None)
+        told = Counter(aside(entry)[0] for entry in self.accepted_alone)
         apart = "".join(f", {n} {why}" for why, n in told.items())
         return {"kind": "fine", "text": f"Nothing {'new' if KNOWN in told else 'wrong'} found: {done}{unsure}{apart}."}
 
@@ -176,8 +181,8 @@ def totals(reviews: Sequence[Review]) -> str:
     counts = {severity: sum(of_run[severity] for of_run in each) for severity in SEVERITIES}
     found = ", ".join(f"{n:,} info" if severity == "info" else counted(n, severity) for severity, n in counts.items() if n)
     nothing = "nothing found" if any(review.judged for review in reviews) else "nothing could be judged"
-    entries = [entry for review in reviews for entry in review.accepted if not entry["finding"]["explained_by"]]
-    words = "".join(f", {n:,} {why}" for why, n in Counter(aside(entry)[0] for entry in entries).items())
+    apart = Counter(aside(entry)[0] for review in reviews for entry in review.accepted_alone)
+    words = "".join(f", {n:,} {why}" for why, n in apart.items())
     return f"{counted(len(reviews), 'training run')}: {found or nothing}{words}"
 
 

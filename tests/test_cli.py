@@ -289,6 +289,9 @@ def test_runs_of_several_log_directories_are_told_apart(tmp_path):
         done = scram("check", *once, cwd=tmp_path)
         assert done.stdout.startswith("run\n")
         assert "1 training run:" in done.stdout
+        assert '"uri": "a/run"' in scram("check", *once, "--format", "sarif", cwd=tmp_path).stdout
+    assert scram("check", "./a/", "--format", "json", "--output", known, cwd=tmp_path).returncode == 1
+    assert scram("check", "a", "b", "--baseline", known, cwd=tmp_path).returncode == 0, "the same directory, written otherwise"
     done = scram("check", "a/run", "a", cwd=tmp_path)
     assert done.returncode == 2
     assert "a/run lies within a: its training runs would count twice" in done.stderr

@@ -237,7 +237,7 @@ class Catalogue:
     """The heuristics to apply, with the options to apply them with. `notes` tells what could not be loaded.
 
     `signals` says what tags mean that no convention knows: tag -> signal. `accepted`: findings that are no problem here.
-    `modules`: the files that heuristics of the user's own come from.
+    `modules`: the files that heuristics of the user's own come from; `broken`: the notes about these.
     """
 
     heuristics: tuple[Heuristic, ...]
@@ -246,6 +246,7 @@ class Catalogue:
     signals: Mapping[str, str] = field(default_factory=dict)
     accepted: tuple[Accepted, ...] = ()
     modules: tuple[Path, ...] = ()
+    broken: tuple[str, ...] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """To another process travel names and choices; heuristics are code, and found again there."""
@@ -275,7 +276,8 @@ def catalogue(
     Raises BadOption for an unknown id or option, or a value of another type.
     """
     accepted, modules = tuple(accepted), tuple(modules)
-    heuristics, notes = _all(modules)
+    heuristics, notes = _with([*HEURISTICS], [(f"The heuristic {e.name!r} of another package", e.load) for e in installed()])
+    heuristics, broken = _with(heuristics, [(f"The heuristic in {path}", partial(_from_file, path)) for path in modules])
     known = {heuristic.id: heuristic for heuristic in heuristics}
     chosen = set(known) if select is None else set(select)
     for id_ in [*(select or ()), *ignore, *(options or {}), *(a.heuristic for a in accepted)]:
@@ -287,16 +289,12 @@ def catalogue(
     kept = tuple(h for h in heuristics if h.id in chosen - set(ignore))
     if not kept:
         raise BadOption("no heuristic is left to apply; change select or ignore")
-    return Catalogue(kept, checked, tuple(notes), dict(signals or {}), accepted, modules)
+    return Catalogue(kept, checked, (*notes, *broken), dict(signals or {}), accepted, modules, tuple(broken))
 
 
-def _all(modules: Iterable[Path]) -> tuple[list[Heuristic], list[str]]:
-    """SCRAM's own heuristics, those of installed packages, then those in files. One that cannot be loaded costs a note."""
-    heuristics, notes = list(HEURISTICS), []
-    found: list[tuple[str, Callable[[], Any]]] = [
-        (f"The heuristic {entry.name!r} of another package", entry.load) for entry in installed()
-    ]
-    found += [(f"The heuristic in {path}", partial(_from_file, path)) for path in modules]
+def _with(heuristics: list[Heuristic], found: Iterable[tuple[str, Callable[[], Any]]]) -> tuple[list[Heuristic], list[str]]:
+    """These heuristics and those `found` (what it is called, and how it is loaded); and a note of each that does not load."""
+    heuristics, notes = list(heuristics), []
     for name, load in found:
         try:
             loaded = load()

@@ -164,7 +164,8 @@ def _by_words(role: str, tag: str) -> Meaning | None:
     part = part or role
     is_loss = bool(have & LOSS) or {"cross", "entropy"} <= have
     if is_loss:
-        rest = [w for w in rest if not ("cross" in have and w in ("cross", "entropy"))]
+        if "cross" in have:
+            rest = [w for w in rest if w not in ("cross", "entropy")]
         if set(rest) & {"gan", "adv", "adversarial", "generator", "discriminator", "gen", "disc"} or (
             rest and set(rest) <= ADVERSARIAL | {"real", "fake", "a", "b"}
         ):

@@ -48,6 +48,11 @@ def storage(root: str) -> Local | Remote:
     return Remote(root) if is_remote(root) else Local()
 
 
+def called(root: str) -> str:
+    """A log directory as it is called from here on."""
+    return root if is_remote(root) else os.path.normpath(root)
+
+
 def opened(logdir: str | os.PathLike[str]) -> tuple[str, Local | Remote]:
     """A log directory as it is called from here on, and its storage.
 
@@ -59,7 +64,7 @@ def opened(logdir: str | os.PathLike[str]) -> tuple[str, Local | Remote]:
         raise FileNotFoundError(f"{root}: there is no such directory")
     if not where.is_directory(root):
         raise NotADirectoryError(f"{root} is a file; name the directory that holds it")
-    return (root if is_remote(root) else os.path.normpath(root)), where
+    return called(root), where
 
 
 class Listing(NamedTuple):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def named(framework: str) -> str:
+def framework_name(framework: str) -> str:
     """A framework as its users write it; of others that a page of the user's own may have code for, as it is."""
     return {"keras": "Keras", "torch": "PyTorch"}.get(framework, framework)
 

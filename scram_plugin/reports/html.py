@@ -11,7 +11,7 @@ from typing import Any
 from scram_plugin import __version__
 from scram_plugin.heuristics.words import one_line
 from scram_plugin.reports.drawing import lines, svg
-from scram_plugin.reports.edits import changed_lines, first_fix, named
+from scram_plugin.reports.edits import changed_lines, first_fix, framework_name
 from scram_plugin.reviews import Review, aside, totals, worst_first
 
 SIGNS = {"error": "●", "warning": "▲", "info": "ℹ"}
@@ -96,11 +96,10 @@ def _run(review: Review, heading: str) -> Iterator[str]:
             if other["explained_by"] == finding["heuristic"]:
                 yield f'<p class="muted">Probably a consequence: {_said(other["title"])} ({_text(other["heuristic"])})</p>\n'
         yield "</article>\n"
-    for entry in review.accepted:
-        if entry["finding"]["explained_by"] is None:
-            why, reason = aside(entry)
-            given = f" ({_text(reason)})" if reason else ""
-            yield f'<p class="muted">{why.capitalize()}: {_said(entry["finding"]["title"])}{given}</p>\n'
+    for entry in review.accepted_alone:
+        why, reason = aside(entry)
+        given = f" ({_text(reason)})" if reason else ""
+        yield f'<p class="muted">{why.capitalize()}: {_said(entry["finding"]["title"])}{given}</p>\n'
 
 
 def _finding(review: Review, finding: Mapping[str, Any], heading: str) -> Iterator[str]:
@@ -134,7 +133,8 @@ def _fix(fix: Mapping[str, Any], first: bool) -> Iterator[str]:
         changed = [f"<{tags[c[:2]]}>{escape(_line(c))}</{tags[c[:2]]}>" for c in changed_lines(edit)]
         yield f'<pre tabindex="0">{chr(10).join(changed)}</pre>\n'
     else:
-        yield f'<p class="muted">{_text(named(fix["framework"]))}</p>\n<pre tabindex="0">{escape(fix["code"].rstrip())}</pre>\n'
+        yield f'<p class="muted">{_text(framework_name(fix["framework"]))}</p>\n'
+        yield f'<pre tabindex="0">{escape(fix["code"].rstrip())}</pre>\n'
 
 
 def _line(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from scram_plugin.heuristics.words import one_line, place
-from scram_plugin.reports.edits import changed_lines, first_fix, named
+from scram_plugin.reports.edits import changed_lines, first_fix, framework_name
 from scram_plugin.reviews import Review, aside
 
 SIGNS = {"error": "🔴", "warning": "🟡", "info": "🔵"}
@@ -39,11 +39,10 @@ def _run(review: Review) -> Iterator[str]:
     for finding in review.alone:
         consequences = [f for f in review.findings if f["explained_by"] == finding["heuristic"]]
         yield from _finding(finding, consequences)
-    for entry in review.accepted:
-        if entry["finding"]["explained_by"] is None:
-            why, reason = aside(entry)
-            given = f" ({_text(reason)})" if reason else ""
-            yield from (f"{why.capitalize()}: {_text(entry['finding']['title'])}{given}.", "")
+    for entry in review.accepted_alone:
+        why, reason = aside(entry)
+        given = f" ({_text(reason)})" if reason else ""
+        yield from (f"{why.capitalize()}: {_text(entry['finding']['title'])}{given}.", "")
     silent = f"{len(review.inconclusive)} could not tell, {len(review.not_checked)} were not made"
     yield from (f"{len(review.passed)} checks passed, {silent}.", "")
 
@@ -84,7 +83,7 @@ def _fix(fixes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield from _fenced("diff", "\n".join(changed_lines(edit)))
     for other in fixes if not edit else ():
         if len(fixes) > 1:
-            yield from (f"{_text(named(other['framework']))}:", "")
+            yield from (f"{_text(framework_name(other['framework']))}:", "")
         yield from _fenced("python", other["code"].rstrip())
 
 

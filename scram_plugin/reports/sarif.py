@@ -13,7 +13,7 @@ from scram_plugin import __version__
 from scram_plugin.heuristics.heuristic import Heuristic
 from scram_plugin.logs.storage import is_remote
 from scram_plugin.reports.edits import first_edit
-from scram_plugin.reviews import Review
+from scram_plugin.reviews import Review, named_within
 from scram_plugin.why.answer import likeliest
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -21,18 +21,20 @@ LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 
 
 def report(reviews: Sequence[Review], heuristics: Iterable[Heuristic], logdir: str) -> str:
-    """One SARIF log, the same bytes for the same reviews. Consequences of another finding are left out; what the user's
-    configuration accepts is there, suppressed."""
+    """One SARIF log, the same bytes for the same reviews.
+
+    Consequences of another finding are left out; what the user's configuration accepts is there, suppressed. `logdir` is
+    empty where the names of the reviews begin with it.
+    """
     rules = list(heuristics)
     places = {heuristic.id: i for i, heuristic in enumerate(rules)}
     results = []
     for review in reviews:
         results += [_result(review, finding, places, logdir) for finding in review.alone]
-        for entry in review.accepted:
-            if entry["finding"]["explained_by"] is None:
-                reason = {"justification": entry["reason"]} if entry["reason"] else {}
-                suppressed = {"suppressions": [{"kind": "external", **reason}]}
-                results.append({**_result(review, entry["finding"], places, logdir), **suppressed})
+        for entry in review.accepted_alone:
+            reason = {"justification": entry["reason"]} if entry["reason"] else {}
+            suppressed = {"suppressions": [{"kind": "external", **reason}]}
+            results.append({**_result(review, entry["finding"], places, logdir), **suppressed})
     driver = {
         "name": "SCRAM",
         "version": __version__,
@@ -86,7 +88,7 @@ def _place(edit: Mapping[str, Any] | None, curve: Mapping[str, str], logdir: str
         return {"artifactLocation": {"uri": _uri(edit["file"])}, "region": region}
     run = curve["tensorboard_run"]
     return {
-        "artifactLocation": {"uri": _uri(logdir if run == "." else f"{logdir.rstrip('/')}/{run}" if logdir else run)},
+        "artifactLocation": {"uri": _uri(named_within(logdir, run) if logdir else run)},
         "region": {"startLine": 1},
     }
 

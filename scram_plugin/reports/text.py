@@ -13,7 +13,7 @@ from rich.text import Text
 
 from scram_plugin.heuristics.words import counted, number, one_line, place
 from scram_plugin.reports.drawing import Line, bars, lines, part_shown
-from scram_plugin.reports.edits import changed_lines, first_fix, named
+from scram_plugin.reports.edits import changed_lines, first_fix, framework_name
 from scram_plugin.reviews import Review, aside, totals, worst_first
 
 Entry = TypeVar("Entry")
@@ -106,11 +106,10 @@ def _print_run(console: Console, review: Review, above: set[str]) -> None:
         for other in review.findings:
             if other["explained_by"] == finding["heuristic"]:
                 _paragraph(console, 4, f"Probably a consequence: {_clean(other['title'])} ({other['heuristic']})", "dim")
-    for entry in review.accepted:
-        if entry["finding"]["explained_by"] is None:
-            why, reason = aside(entry)
-            given = f" ({_clean(reason)})" if reason else ""
-            _paragraph(console, 2, f"{why}: {_clean(entry['finding']['title'])}{given}", "dim")
+    for entry in review.accepted_alone:
+        why, reason = aside(entry)
+        given = f" ({_clean(reason)})" if reason else ""
+        _paragraph(console, 2, f"{why}: {_clean(entry['finding']['title'])}{given}", "dim")
     for note in review.notes:
         _paragraph(console, 2, f"note: {_clean(note)}", "dim")
 
@@ -239,7 +238,7 @@ def print_finding(
             _code(console, indent + 2, Text(_clean(changed), style=styles[changed[:2]]))
     for other in fixes if code and not edit else ():
         if len(fixes) > 1:
-            _paragraph(console, indent + 2, f"{named(other['framework'])}:", "dim")
+            _paragraph(console, indent + 2, f"{framework_name(other['framework'])}:", "dim")
         # without colours: none can be read on dark and on light alike
         for part in _clean(other["code"].rstrip()).split("\n"):
             _code(console, indent + 2, Text(part))

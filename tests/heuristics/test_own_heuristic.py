@@ -100,6 +100,12 @@ def test_by_entry_point(project, tmp_path):
     (site / "own_checks.py").write_text((project / "checks" / "slow_start.py").read_text())
     (site / "own_checks.md").write_text((project / "checks" / "slow_start.md").read_text())
     (project / "scram.toml").unlink()
-    code = f"import sys; sys.path.insert(0, {str(site)!r}); from scram_plugin.cli import main; main(['list'])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    code = f"import sys; sys.path.insert(0, {str(site)!r}); from scram_plugin.cli import main; sys.exit(main(%s))"
+    done = subprocess.run([sys.executable, "-c", code % ["list"]], capture_output=True, text=True, check=True)
     assert "slow-start" in done.stdout
+    # a package that does not load is not for the user to mend: it costs a note
+    (site / "own_checks.py").write_text("raise RuntimeError('oh')")
+    done = subprocess.run([sys.executable, "-c", code % ["check", "logs"]], capture_output=True, text=True, check=True)
+    assert "note: The heuristic 'slow' of another package could not be loaded (RuntimeError: oh)." in " ".join(
+        done.stdout.split()
+    )

@@ -91,8 +91,10 @@ def as_told(curve: Curve, first: int, last: int) -> tuple[float, float, str]:
 def together(validation: Curve, training: Curve) -> Curve:
     """`validation` as far as the training curve goes, by steps or by time, and a usual gap in either beyond it.
 
-    One file may lag behind while a training runs, and may be cut off.
+    Neither is empty. One file may lag behind while a training runs, and may be cut off.
     """
+    if validation.steps[-1] <= training.steps[-1]:
+        return validation  # as a rule; of millions of points the gaps take time
     known = np.zeros(len(validation), bool)
     for ours, theirs in ((validation.steps, training.steps), (validation.wall_times, training.wall_times)):
         # most gaps, for there may be a pause in one

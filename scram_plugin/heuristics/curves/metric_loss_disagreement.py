@@ -36,18 +36,21 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     noise = shape(-metric.values if better else metric.values).noise
     if gain < max(3 * noise, options["min_gain"] * abs(then)):
         return
+    told_then, told_now, about = as_told(metric, first, last)
     unit = validation.axis
     yield Finding(
         severity="info",
         confidence="likely",
         title=f"The validation loss rises, but {metric.tag} still improves",
         evidence={
-            **dict(zip(("metric_then", "metric_now", "about"), as_told(metric, first, last), strict=True)),
             "best_place": place(unit, first),
             "last_place": place(unit, last),
             "best_loss": float(validation.values[best]),
             "last_loss": last_value(validation, form),
             "metric": metric.tag,
+            "metric_then": told_then,
+            "metric_now": told_now,
+            "about": about,
         },
         first_step=first,
         last_step=last,

@@ -85,6 +85,7 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
         return  # both rise: that is divergence, not overfitting
     seen = run.facts.get("data", {}).get("validation", {}).get("samples")
     grave = rise > max(floor, SAMPLED * abs(lowest) / np.sqrt(seen) if seen else 0.0)
+    told_best, told_end, about = as_told(training, first, last)
     unit = validation.axis
     evidence: dict[str, Any] = {
         "best_place": place(unit, first),
@@ -94,7 +95,9 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
         "best_loss": float(values[exact]),
         "last_loss": end,
         "rise_percent": 100 * (end - values[exact]) / abs(values[exact]) if values[exact] else None,
-        **dict(zip(("train_best", "train_last", "about"), as_told(training, first, last), strict=True)),
+        "train_best": told_best,
+        "train_last": told_end,
+        "about": about,
         "noise": form.noise,
         "times_noise": rise / form.noise if rise < 1000 * form.noise else None,  # beyond that there is no noise to speak of
         "mild": None if grave else "So far the rise is small.",
