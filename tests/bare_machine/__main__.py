@@ -1,0 +1,160 @@
+"""Makes a minimal Debian, clones SCRAM into it, and runs `make demo` and `make test` there, each a second time.
+
+    python -m tests.bare_machine [--demo] [--directory DIR]
+
+Needs root and debootstrap (which is installed where apt-get is there). ``--demo`` leaves `make test` out, which takes a PyTorch
+with CUDA from the package index, as a stranger's pip does: several gigabytes. What was proved is written to ``proof.json``, with a
+hash of the files that a build depends on: CI asks for a new proof when one of them has changed (`--needed` tells).
+"""
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.paths import ROOT
+
+PACKAGES = "ca-certificates,git,make,python3"
+PROOF = Path(__file__).parent / "proof.json"
+# What decides whether the set-up works: the build, and what the environments are made of.
+BUILD = ("Makefile", "pyproject.toml", "build_frontend.py", "frontend/package.json", "frontend/types.mjs", "tests/*.sh")
+RUNS = 6  # of the demo
+PORT = 6061
+PATIENCE = 900  # seconds for a first `make demo`
+
+
+def state() -> str:
+    """A hash of the files that the set-up depends on."""
+    files = sorted(path for pattern in BUILD for path in ROOT.glob(pattern))
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def needed() -> bool:
+    return not PROOF.is_file() or json.loads(PROOF.read_text())["state"] != state()
+
+
+def debian(root: Path) -> None:
+    """A minimal Debian with the four packages, from the mirror that this machine uses."""
+    if not shutil.which("debootstrap"):
+        subprocess.run(["sh", str(ROOT / "tests" / "install_debian.sh"), "debootstrap"], check=True)
+    command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "stable", str(root), *_mirror()]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    # how this machine reaches the network is how the bare one does: its resolver, hosts and certificates
+    for file in ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt"):
+        if Path(file).is_file():
+            shutil.copy(file, root / file.lstrip("/"))
+
+
+def _mirror() -> list[str]:
+    """The address of the mirror of Debian in this machine's own sources; none for debootstrap's default."""
+    for file in [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]:
+        with contextlib.suppress(OSError):
+            for word in file.read_text().split():
+                if word.startswith(("http://", "https://")) and word.rstrip("/").endswith("/debian"):
+                    return [word]
+    return []
+
+
+@contextlib.contextmanager
+def mounted(root: Path) -> Iterator[None]:
+    """With the file systems of the kernel in it, as on a machine that has booted."""
+    targets = [root / "proc", root / "sys", root / "dev", root / "dev" / "shm"]
+    kinds = [("-t", "proc", "proc"), ("-t", "sysfs", "sys"), ("--bind", "/dev"), ("-t", "tmpfs", "shm")]
+    try:
+        for target, how in zip(targets, kinds, strict=True):
+            subprocess.run(["mount", *how, str(target)], check=True)
+        yield
+    finally:
+        for target in reversed(targets):
+            subprocess.run(["umount", "--lazy", str(target)], check=False, stderr=subprocess.DEVNULL)
+
+
+def environment() -> dict[str, str]:
+    """What a login gives, and what this machine's network asks for."""
+    kept = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy") or "CERT" in name or "CA_" in name}
+    plain = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    return {**kept, "PATH": plain, "HOME": "/root", "LANG": "C.UTF-8"}
+
+
+def inside(root: Path, command: str) -> list[str]:
+    return ["chroot", str(root), "sh", "-c", f"cd /root/scram && {command}"]
+
+
+def demo(root: Path) -> float:
+    """The seconds that `make demo` takes until its runs are reviewed. Raises RuntimeError where they are not."""
+    start = time.monotonic()
+    command = inside(root, f"exec make demo PORT={PORT}")
+    process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        while time.monotonic() - start < PATIENCE and process.poll() is None:
+            with contextlib.suppress(OSError, ValueError):
+                with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/data/plugin/scram/runs", timeout=5) as answer:
+                    progress = json.load(answer)["progress"]
+                if progress["done"] == progress["total"] == RUNS:
+                    return time.monotonic() - start
+            time.sleep(0.5)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, 15)
+        said = process.communicate(timeout=60)[0].decode(errors="replace")
+    raise RuntimeError(f"make demo reviewed no {RUNS} runs:\n{said[-4000:]}")
+
+
+def test(root: Path) -> float:
+    """The seconds that `make test` takes. Raises CalledProcessError where a test fails."""
+    start = time.monotonic()
+    subprocess.run(inside(root, "make test"), env=environment(), check=True)
+    return time.monotonic() - start
+
+
+def prove(root: Path, with_tests: bool) -> dict[str, float]:
+    """Makes the machine, and runs the commands twice each: seconds by what was done."""
+    start = time.monotonic()
+    debian(root)
+    subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(root / "root" / "scram")], check=True)
+    seconds = {"machine": time.monotonic() - start}
+    with mounted(root):
+        for name, act in (("demo", demo), *((("test", test),) if with_tests else ())):
+            for time_ in ("first", "second"):
+                seconds[f"make {name}, {time_} time"] = act(root)
+                print(f"make {name}, {time_} time: {seconds[f'make {name}, {time_} time']:.1f} s", flush=True)
+    return seconds
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--demo", action="store_true", help="leave `make test` out")
+    parser.add_argument("--directory", type=Path, help="where the machine is made, and left; by default a temporary one")
+    parser.add_argument("--needed", action="store_true", help="exit status 0 if what was proved is no longer so")
+    given = parser.parse_args()
+    if given.needed:
+        return 0 if needed() else 1
+    if os.geteuid() != 0:
+        print("SCRAM: a bare machine can only be made by root; nothing was tested", file=sys.stderr)
+        return 0
+    root = given.directory or Path(tempfile.mkdtemp(prefix="scram-bare-"))
+    try:
+        seconds = prove(root, not given.demo)
+    finally:
+        if given.directory is None:
+            shutil.rmtree(root, ignore_errors=True)
+    rounded = {what: round(taken, 1) for what, taken in seconds.items()}
+    PROOF.write_text(json.dumps({"state": state(), "seconds": rounded}, indent=2) + "\n")
+    print(json.dumps(rounded))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
