@@ -17,6 +17,7 @@ from tensorboard import plugin_util
 from tensorboard.backend import http_util
 from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
+from werkzeug.datastructures import Headers
 
 from scram_plugin import __version__
 from scram_plugin.comparison import compare
@@ -78,7 +79,18 @@ def _respond(request: wrappers.Request, content: Any, code: int = 200, kind: str
         response.set_etag(hashlib.sha1(body).hexdigest()[:20])
         response.headers["Cache-Control"] = "no-cache"
         response.make_conditional(request.environ)
+        if response.status_code == 304:
+            return _NotModified(status=304, headers=response.headers)
     return response
+
+
+class _NotModified(wrappers.Response):
+    """A 304 that keeps its Content-Type, which Werkzeug takes away: TensorBoard warns of every answer that has none."""
+
+    def get_wsgi_headers(self, environ: Any) -> Headers:
+        headers = super().get_wsgi_headers(environ)
+        headers["Content-Type"] = self.headers["Content-Type"]
+        return headers
 
 
 class ScramPlugin(base_plugin.TBPlugin):

@@ -15,6 +15,7 @@ import numpy as np
 
 from scram_plugin.heuristics.catalogue import EXPLAINS, HEURISTICS, UNEXPLAINED, Catalogue
 from scram_plugin.heuristics.heuristic import Finding, Heuristic, Inconclusive, NotChecked, TooEarly
+from scram_plugin.heuristics.page import PageError
 from scram_plugin.heuristics.words import counted
 from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.pairing import training_runs
@@ -209,27 +210,7 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = (), na
     result.live = bool(run.facts) and run.ended is None
     result.signals = {name: {**c.source(), "axis": c.axis} for name in run.signals if (c := run.signal(name)) is not None}
     for heuristic in catalogue.heuristics:
-        try:
-            options = catalogue.options_of(heuristic)
-            if heuristic.id in WHOLE and run.facts.get("preflight"):
-                raise NotChecked("a preflight is no whole training", "the training itself")
-            with np.errstate(all="ignore"):  # values of a log may be as large as can be; to say so is no help
-                findings = [_finding(heuristic, finding, run.languages) for finding in heuristic.check(run, options)]
-        except Inconclusive as reason:
-            early = isinstance(reason, TooEarly)
-            result.inconclusive.append({"heuristic": heuristic.id, "reason": str(reason), "early": early})
-        except NotChecked as missing:
-            result.not_checked.append({"heuristic": heuristic.id, "reason": str(missing), "how": missing.how})
-        except (Exception, SystemExit) as error:
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{os.path.basename(place.filename)}, line {place.lineno}"
-            reason_ = f"{FAILED} ({type(error).__name__}: {error}; {where})"
-            result.notes.append(f"{heuristic.id} could not be judged: {reason_}. Please report this to those who wrote it.")
-            result.inconclusive.append({"heuristic": heuristic.id, "reason": reason_, "early": False})
-        else:
-            result.findings += findings
-            if not findings:
-                result.passed.append(heuristic.id)
+        _apply(heuristic, catalogue.options_of(heuristic), run, result)
     _explain(result.findings)
     order = [heuristic.id for heuristic in catalogue.heuristics]
     result.findings.sort(
@@ -237,6 +218,49 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = (), na
     )
     accept(result, catalogue, [result.name, *names])
     return result
+
+
+def _apply(heuristic: Heuristic, options: Mapping[str, Any], run: TrainingRun, result: Review) -> None:
+    """Adds the outcome of one heuristic. Whatever is wrong with the heuristic costs this one outcome, and a note."""
+    try:
+        if heuristic.id in WHOLE and run.facts.get("preflight"):
+            raise NotChecked("a preflight is no whole training", "the training itself")
+        with np.errstate(all="ignore"):  # values of a log may be as large as can be; to say so is no help
+            findings = [_finding(heuristic, finding, run.languages) for finding in _checked(heuristic, run, options)]
+    except Inconclusive as reason:
+        early = isinstance(reason, TooEarly)
+        result.inconclusive.append({"heuristic": heuristic.id, "reason": str(reason), "early": early})
+    except NotChecked as missing:
+        result.not_checked.append({"heuristic": heuristic.id, "reason": str(missing), "how": str(missing.how)})
+    except (Exception, SystemExit) as error:
+        reason_ = f"{FAILED} ({_where(heuristic, error)})"
+        result.notes.append(f"{heuristic.id} could not be judged: {reason_}. Please report this to those who wrote it.")
+        result.inconclusive.append({"heuristic": heuristic.id, "reason": reason_, "early": False})
+    else:
+        result.findings += findings
+        if not findings:
+            result.passed.append(heuristic.id)
+
+
+def _checked(heuristic: Heuristic, run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    """What the check finds. Raises TypeError where that is no finding."""
+    found = heuristic.check(run, options)
+    if not isinstance(found, Iterable):
+        raise TypeError(f"check returns {found!r}: yield findings, or return a list of them, which may be empty")
+    for finding in found:
+        if not isinstance(finding, Finding):
+            raise TypeError(f"check gives {finding!r}, which is no Finding(...)")
+        yield finding
+
+
+def _where(heuristic: Heuristic, error: BaseException) -> str:
+    """What went wrong, and in which line: of the heuristic's own file where that is on the way, or of its page."""
+    if isinstance(error, PageError):
+        return str(error)
+    own = getattr(getattr(heuristic.check, "__code__", None), "co_filename", None)
+    frames = traceback.extract_tb(error.__traceback__)
+    place = next((frame for frame in reversed(frames) if frame.filename == own), frames[-1])
+    return f"{type(error).__name__}: {error}; {os.path.basename(place.filename)}, line {place.lineno}"
 
 
 def accept(result: Review, catalogue: Catalogue, names: Iterable[str]) -> None:
@@ -293,6 +317,9 @@ def _finding(heuristic: Heuristic, finding: Finding, languages: Sequence[str]) -
     page = heuristic.page
     causes, fixes = [], []
     for cause in finding.causes:
+        if cause.id not in page.causes:
+            known = ", ".join(page.causes)
+            raise ValueError(f"there is no cause {cause.id!r} on the page {page.file}; its causes are {known}")
         causes.append({"id": cause.id, "title": page.causes[cause.id][0], "for": cause.for_, "against": cause.against})
         title, text, snippets = page.fixes[cause.id]
         wanted = [s for language in languages for s in snippets if s.framework == language] or snippets

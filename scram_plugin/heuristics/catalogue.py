@@ -302,6 +302,8 @@ def _with(heuristics: list[Heuristic], found: Iterable[tuple[str, Callable[[], A
                 raise TypeError(f"HEURISTIC is of the type {type(loaded).__name__}, and not Heuristic")
             if any(loaded.id == h.id for h in heuristics):
                 raise ValueError(f"there is a heuristic {loaded.id!r} already")
+            for problem in loaded.page.problems():
+                raise problem
             heuristics.append(loaded)
         except (Exception, SystemExit) as error:
             notes.append(f"{name} could not be loaded ({type(error).__name__}: {error}).")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 from scram_plugin.heuristics.edits import Edit
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.severity import SEVERITIES
 
 CONFIDENCES = ("certain", "likely", "possible")  # surest first
+CURVE = {"tensorboard_run", "tag"}  # what names a curve
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,39 @@ class Finding:
     bad_step: int | None = None  # the point to mark, on the axis of the first curve
     best_step: int | None = None
 
+    def __post_init__(self) -> None:
+        """Raises ValueError, with what would be right, for a finding that cannot be shown."""
+        _one_of("severity", self.severity, SEVERITIES)
+        _one_of("confidence", self.confidence, CONFIDENCES)
+        for name in ("title", "axis"):
+            if not isinstance(getattr(self, name), str) or not getattr(self, name):
+                raise ValueError(f"{name} is text that is not empty, not {getattr(self, name)!r}")
+        if not isinstance(self.evidence, Mapping) or not all(isinstance(name, str) for name in self.evidence):
+            raise ValueError("evidence is a dictionary: the names that the page's template uses, and their values")
+        for name in ("first_step", "last_step", "bad_step", "best_step"):
+            step = getattr(self, name)
+            if not isinstance(step, Integral) and not (step is None and name in ("bad_step", "best_step")):
+                raise ValueError(f"{name} is a whole number, not {step!r}")
+        if self.first_step > self.last_step:
+            raise ValueError(f"first_step ({self.first_step}) comes after last_step ({self.last_step})")
+        if not isinstance(self.curves, list) or not self.curves:
+            raise ValueError("curves is a list with at least one curve that shows the problem; curve.source() names one")
+        for curve in self.curves:
+            if not isinstance(curve, Mapping) or not set(curve) >= CURVE:
+                raise ValueError(f"a curve is named by tensorboard_run and tag, as curve.source() gives it, not by {curve!r}")
+        if not isinstance(self.causes, list) or not all(isinstance(cause, Cause) for cause in self.causes):
+            raise ValueError("causes is a list of Cause(...)")
+
+
+def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} is one of {', '.join(allowed)}, not {value!r}")
+
+
+def absent(*names: str) -> dict[str, None]:
+    """Evidence that this kind of finding does not have: lines of the page's template that ask for it are left out."""
+    return dict.fromkeys(names)
+
 
 class Inconclusive(Exception):
     """Raised by a check that has its signals but cannot judge them; the text is the reason, a sentence."""
@@ -83,6 +120,19 @@ class Heuristic:
     defaults: Mapping[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
+        """Raises ValueError, with what would be right, for a heuristic that cannot be applied."""
+        if not isinstance(self.id, str) or not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.id):
+            raise ValueError(f"id is words of small letters with hyphens between, like slow-start, not {self.id!r}")
+        for name in ("group", "title_passed"):
+            if not isinstance(getattr(self, name), str) or not getattr(self, name):
+                raise ValueError(f"{name} is text that is not empty, not {getattr(self, name)!r}")
+        if not callable(self.check):
+            raise ValueError(f"check is a function of a training run and options, not {self.check!r}")
+        if not isinstance(self.page, Page):
+            raise ValueError(f"page is Page.beside(__file__), not {self.page!r}")
+        for name, kind in (("options", Option), ("needs", str)):
+            if not isinstance(getattr(self, name), tuple) or not all(isinstance(e, kind) for e in getattr(self, name)):
+                raise ValueError(f"{name} is a tuple of {kind.__name__}, not {getattr(self, name)!r}; one alone needs a comma")
         object.__setattr__(self, "defaults", {option.name: option.default for option in self.options})
 
 
