@@ -1,13 +1,13 @@
-"""SCRAM: an expert's eye on the training of neural networks, in TensorBoard, the terminal and CI.
+"""SCRAM finds what goes wrong in the training of neural networks: in TensorBoard, the terminal and CI.
 
 Public names, imported when first used:
 
 * `SCRAM`: the Keras callback
-* `watch`: the same for a training with PyTorch
+* `watch`: the same for PyTorch
 * `LightningSCRAM`, `TransformersSCRAM`: callbacks for Lightning's and Hugging Face's trainers
-* `preflight`: tests of a model before it is trained
-* `review`: the reviews of a log directory, which a notebook shows with their curves
-* `read`: a log directory as a mapping of exact series
+* `preflight`: tests a model before its training
+* `review`: reviews a log directory; a notebook shows the reviews with their curves
+* `read`: reads a log directory as a mapping of exact series
 """
 
 from importlib import import_module

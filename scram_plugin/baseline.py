@@ -1,4 +1,4 @@
-"""A baseline: the findings that were there already, so that CI fails on new ones only."""
+"""A baseline: known findings, so that CI fails only on new ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scram_plugin.logs.storage import called
 from scram_plugin.reviews import Review, named_within, put_aside
 from scram_plugin.severity import SEVERITIES
 
-Known = dict[tuple[str, str], str]  # (training run, heuristic) -> the gravest severity that is known
+Known = dict[tuple[str, str], str]  # (training run, heuristic) -> the worst known severity
 
 
 def load(path: Path) -> Known:
@@ -20,7 +20,7 @@ def load(path: Path) -> Known:
         document = json.loads(path.read_text(encoding="utf-8"))
         known: Known = {}
         for run in document["runs"]:
-            # the name that the run has where its log directory is given beside others
+            # the name of the run when several log directories are given
             longer = named_within(called(str(document.get("logdir", "."))), run["name"])
             for finding in [*run["findings"], *(entry["finding"] for entry in run.get("accepted", ()))]:
                 for name in (run["name"], longer):
@@ -29,14 +29,14 @@ def load(path: Path) -> Known:
         return known
     except OSError as error:
         raise BadOption(
-            f"--baseline: {path} could not be read ({error.strerror}); write it with --format json --output"
+            f"--baseline: {path} could not be read ({error.strerror}); create it with --format json --output"
         ) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise BadOption(f"--baseline: {path} is not a report of `scram check --format json`") from None
 
 
 def apply(reviews: Sequence[Review], known: Known, name: str) -> None:
-    """Put aside what is known; a finding that became graver is a new one."""
+    """Put aside known findings; a finding whose severity got worse counts as new."""
     for review in reviews:
         graver = {
             finding["heuristic"]

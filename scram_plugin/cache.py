@@ -1,7 +1,7 @@
-"""What was found earlier, kept on the disk: a second look at a large log directory is immediate.
+"""A cache of earlier reviews on disk: reviewing an unchanged log directory again is immediate.
 
-A key says everything that an answer depends on: each file as its file system tells of it, SCRAM's own code, the choices of the
-user, and what else computes. Where a file was just written, or its store does not say whether it has changed, there is no key.
+A key covers everything that an answer depends on: each file (name, size, time stamp), SCRAM's own code, the user's choices and
+the versions of libraries. There is no key if a file was just written, or if its storage does not say whether it has changed.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from scram_plugin.logs.storage import Listed, is_remote
 if TYPE_CHECKING:
     from scram_plugin.heuristics.catalogue import Catalogue
 
-MOST = 256 << 20  # bytes of the file; beyond it what was not asked for longest is dropped
-SETTLED = 10  # seconds after which whatever is written gets another time; the coarsest file systems have steps of two
+MOST = 256 << 20  # bytes of the file; beyond that, the least recently used answers are dropped
+SETTLED = 10  # seconds after which a new write gets a new time stamp; the coarsest file systems have a resolution of two
 DAY = 86_400
-WAIT = 1.0  # seconds for another process that is writing
+WAIT = 1.0  # seconds to wait for another process that is writing
 TABLE = "create table if not exists answers (key text primary key, day integer, value blob) without rowid"
-AT_ONCE = 500  # keys in one question
+AT_ONCE = 500  # keys in one query
 
 
 def key_of(settings: str, root: str, files: Mapping[str, Sequence[Listed]], more: Any) -> str:
-    """A key for what is found in these files of a log directory; empty where it cannot be told whether they have changed."""
+    """A key for what is found in these files of a log directory; empty if it is unknown whether they have changed."""
     if not settings:
         return ""
     remote, latest = is_remote(root), (time.time() - SETTLED) * 1e9
@@ -49,13 +49,13 @@ def key_of(settings: str, root: str, files: Mapping[str, Sequence[Listed]], more
 
 
 def versions() -> str:
-    """SCRAM's own code, and everything else that computes or prints."""
+    """The versions of SCRAM's own code and of everything else that computes or prints."""
     return json.dumps([__version__, _code(), sys.version, metadata.version("numpy"), metadata.version("rich")])
 
 
 def settings_of(catalogue: Catalogue) -> str:
-    """What reviews depend on beside the files: what computes, and the choices of the user. Empty where that cannot be told:
-    heuristics of others may depend on anything."""
+    """What reviews depend on in addition to the files: the code and the user's choices. Empty if that is unknown: heuristics
+    of other packages may depend on anything."""
     if catalogue.modules or installed():
         return ""
     accepted = [vars(entry) for entry in catalogue.accepted]
@@ -65,19 +65,19 @@ def settings_of(catalogue: Catalogue) -> str:
 
 @lru_cache(maxsize=1)
 def _code() -> str:
-    """Another one whenever a file of SCRAM's changes, as it does where SCRAM is developed."""
+    """A hash of SCRAM's own files, so that an edited checkout never reuses old answers."""
     files = sorted(path for path in Path(__file__).parent.rglob("*") if path.suffix in (".py", ".md", ".css"))
     return hashlib.sha256(repr([(path.name, (s := path.stat()).st_size, s.st_mtime_ns) for path in files]).encode()).hexdigest()
 
 
 class Cache:
-    """Values of JSON by their keys, in one file. Whatever is wrong with the file: nothing is known then, and nothing raised."""
+    """JSON values by key, in one file. If anything is wrong with the file, nothing is found in it and nothing is raised."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or Path(platformdirs.user_cache_dir("scram", appauthor=False)) / "reviews.sqlite"
 
     def get(self, keys: Iterable[str]) -> dict[str, Any]:
-        """The values that are known."""
+        """The values of the keys that are in the cache."""
         wanted, today = list(keys), int(time.time()) // DAY
         found: dict[str, Any] = {}
         if not wanted:
@@ -98,11 +98,11 @@ class Cache:
         return found
 
     def put(self, values: Mapping[str, Any]) -> None:
-        """Keep values, for as long as there is room."""
+        """Store values; the least recently used are dropped when the file grows too large."""
         today = int(time.time()) // DAY
         rows = []
         for key, value in values.items():
-            with contextlib.suppress(TypeError, ValueError, AttributeError):  # what has no place in JSON is not kept
+            with contextlib.suppress(TypeError, ValueError, AttributeError):  # what JSON cannot hold is not stored
                 rows.append((key, today, zlib.compress(json.dumps(value, default=_plain).encode(), 1)))
         if not rows:
             return
@@ -126,8 +126,8 @@ class Cache:
         try:
             yield
         except sqlite3.OperationalError:
-            pass  # locked, no room, not to be written
-        except sqlite3.DatabaseError:  # it is damaged, or something else
+            pass  # locked, disk full, or read-only
+        except sqlite3.DatabaseError:  # damaged, or not a database
             with contextlib.suppress(OSError):
                 self.path.unlink()
         except OSError:
@@ -135,5 +135,5 @@ class Cache:
 
 
 def _plain(value: Any) -> Any:
-    """A number of NumPy's as one of Python's."""
+    """A NumPy number as a Python number."""
     return value.item()

@@ -1,6 +1,6 @@
-"""`scram check`: the report on log directories. What was reported before and has not changed is at hand at once.
+"""`scram check`: the report on log directories. If nothing has changed since an earlier report, it is printed at once.
 
-So nothing is imported here that takes long: no NumPy, no heuristics.
+Therefore this module imports nothing slow: no NumPy, no heuristics.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ MOST_JOBS = 256
 
 
 def shows_colours() -> bool:
-    """Whether the output is a terminal, or a CI service that says so (https://force-color.org)."""
+    """Whether to print colours: the output is a terminal, or FORCE_COLOR is set (https://force-color.org)."""
     return sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))
 
 
 def usable_cores() -> int:
-    """Those that this process may use, as a container or a batch system says."""
+    """The number of cores that this process may use, as limited by a container or a batch system."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def check(options: argparse.Namespace) -> int:
-    """Write the report that `options` ask for; returns the exit status. Raises BadOption where it cannot judge."""
+    """Write the report that `options` ask for; returns the exit status. Raises BadOption if nothing can be checked."""
     if not 1 <= options.jobs <= MOST_JOBS:
-        raise BadOption(f"--jobs takes a number of processes, from 1 to {MOST_JOBS}")
+        raise BadOption(f"--jobs takes the number of processes, from 1 to {MOST_JOBS}")
     screen = None
     if options.format == "text" and options.output in (None, "-") and shows_colours():
         from rich.console import Console
@@ -67,7 +67,7 @@ def check(options: argparse.Namespace) -> int:
 
 
 def _apart(logdirs: Sequence[Listing]) -> list[Listing]:
-    """Each log directory once. Raises BadOption where one lies in another: its training runs would count twice."""
+    """Each log directory once. Raises BadOption if one lies inside another: its training runs would count twice."""
     places: dict[str, Listing] = {}
     for logdir in logdirs:
         place = logdir.root.rstrip("/") if is_remote(logdir.root) else os.path.realpath(logdir.root)
@@ -77,7 +77,7 @@ def _apart(logdirs: Sequence[Listing]) -> list[Listing]:
         while "/" in above and (above := above.rpartition("/")[0]) != "":
             if above in places:
                 raise BadOption(
-                    f"{logdir.root} lies within {places[above].root}: its training runs would count twice; give one of them"
+                    f"{logdir.root} is inside {places[above].root}: its training runs would count twice; give only one of them"
                 )
     return list(places.values())
 
@@ -90,12 +90,12 @@ def _listing(logdir: str) -> Listing:
 
 
 def _key(options: argparse.Namespace, logdirs: Sequence[Listing], look: Any) -> str:
-    """Of everything that the report depends on; empty where that cannot be told."""
+    """The key of everything that the report depends on; empty if that is unknown."""
     if installed() or not all(Path(path).is_file() for path in (options.config, options.baseline) if path):
-        return ""  # a pipe, say, that can be read but once
+        return ""  # for example a pipe, which can be read only once
     read_from = sources(options.config)
     if len(read_from) > 1:
-        return ""  # heuristics of the user's own may depend on anything
+        return ""  # the user's own heuristics may depend on anything
     known = [options.baseline, Path(options.baseline).read_text(errors="replace") if options.baseline else None]
     asked = [options.logdir, options.format, options.fail_on, options.run, options.verbose, look, known]
     chosen = [options.set, options.select, options.ignore, read_from]
@@ -116,7 +116,7 @@ def _write(options: argparse.Namespace, text: str) -> None:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """All of it or nothing: where the disk is full, the report of the time before stays."""
+    """Write the whole file or nothing: if the disk is full, the previous report stays."""
     if path.exists() and not path.is_file():  # a pipe or a device
         path.write_bytes(content)
         return
@@ -131,4 +131,4 @@ def _replace(path: Path, content: bytes) -> None:
         new.unlink(missing_ok=True)
         if error.errno == errno.ENOSPC:
             raise
-        path.write_bytes(content)  # it is mounted by itself, say, or nothing can be made beside it
+        path.write_bytes(content)  # for example a mounted file, or a directory in which no file can be created

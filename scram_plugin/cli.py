@@ -1,4 +1,4 @@
-"""The terminal's door: `scram check`, `scram preflight`, `scram watch`, `scram list`, `scram explain`."""
+"""The command line: `scram check`, `scram preflight`, `scram watch`, `scram list`, `scram explain`."""
 
 from __future__ import annotations
 
@@ -22,41 +22,41 @@ from scram_plugin.severity import SEVERITIES
 
 EXAMPLES = """\
 examples:
-  scram check logs                                  judge every training run below logs/
-  scram check logs --run 'exp7$' --format json      one run, for a program to read
+  scram check logs                                  review every training run below logs/
+  scram check logs --run 'exp7$' --format json      one run, as JSON for a program
   scram check logs --fail-on warning                for CI: exit status 1 on any warning
   scram check logs --format json --output known.json; scram check logs --baseline known.json
-                                                    for CI: exit status 1 on what is new
-  scram check logs --set overfitting.patience=10    with another threshold
+                                                    for CI: exit status 1 on new errors only
+  scram check logs --set overfitting.patience=10    with a different threshold
   scram check logs --format markdown                for an issue or a report
-  scram check logs --format html --output scram.html   one file to mail or hand in, with curves
-  scram preflight train.py                          before the training: run it up to there, and test the model
+  scram check logs --format html --output scram.html   one file with curves, to send by mail
+  scram preflight train.py                          run it up to its training, then test the model
   scram watch logs --exec 'notify-send -- "$SCRAM_RUN" "$SCRAM_TITLE"'
   scram explain overfitting                         what it means and what to do
 
-(certain), (likely) and (possible) behind a finding say how sure SCRAM is of it
-exit status: 0 nothing at or above --fail-on, 1 something, 2 it could not judge
+(certain), (likely) and (possible) after a finding say how sure SCRAM is
+exit status: 0 no finding at or above --fail-on, 1 at least one, 2 nothing could be checked (the reason is printed)
 """
 FLYING = """\
-Run a program of yours up to where its training begins, and test there what it has built: a short training that is watched,
-one batch to be learned by heart, the range of learning rates, what gets gradients, what the outputs depend on, memory.
+Run your program up to the start of its training, then test its model: a short recorded training, overfitting one batch, a
+learning-rate range test, which variables get gradients, what the outputs depend on, and memory.
 
-This command runs your program: with Keras up to its first `fit`, a loop of PyTorch for 64 steps or one epoch. Then it is tested
-and ended. What the program logs with SCRAM stays as it is.
-Options for SCRAM stand before SCRIPT.py, what your program is to be given stands behind it.
+This command runs your program: with Keras up to its first `fit`, with PyTorch for 64 steps or one epoch of its loop. Then it
+tests the model and ends the program. Logs that the program itself writes with SCRAM stay as they are.
+Put SCRAM's options before SCRIPT.py and your program's arguments after it.
 """
 FLIGHT_EXAMPLES = """\
 examples:
-  scram preflight train.py                              with what it is usually given
-  scram preflight --memory 8G train.py --batch-size 256 will that fit?
-  scram preflight --tests my_tests.py train.py          with tests of your own
+  scram preflight train.py                              with its usual arguments
+  scram preflight --memory 8G train.py --batch-size 256 will it fit into 8 GiB?
+  scram preflight --tests my_tests.py train.py          with your own tests
   scram preflight --fail-on warning train.py            for CI: exit status 1 on any warning
 """
 WATCHING = """\
-Follow a log directory while trainings write to it, and tell what is new: findings, and that a training has ended.
+Follow a log directory while trainings write to it. Report each new finding and the end of each training.
 
-A command given with --exec is run for each piece of news. It finds SCRAM_RUN, SCRAM_SEVERITY (error, warning, info
-or end), SCRAM_TITLE and SCRAM_SUMMARY in its environment, and all of it as JSON on its standard input.
+A command given with --exec runs for each message. It gets SCRAM_RUN, SCRAM_SEVERITY (error, warning, info or end),
+SCRAM_TITLE and SCRAM_SUMMARY as environment variables, and everything as JSON on its standard input.
 """
 WATCH_EXAMPLES = """\
 examples:
@@ -68,10 +68,10 @@ examples:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    if sys.stdout is None:  # closed by who started us
+    if sys.stdout is None:  # closed by the parent process
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a pipe or terminal that has no sign for what is in a name or a message
+        if hasattr(stream, "reconfigure"):  # a pipe or terminal whose encoding lacks a character of a name or message
             stream.reconfigure(errors="replace")
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -83,10 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("scram: interrupted", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # the reader of our output has gone
+    except BrokenPipeError:  # the reader has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
-    except OSError as error:  # the working directory was deleted, for one
+    except OSError as error:  # for example, the working directory was deleted
         where = error.filename or ("standard output" if error.errno == errno.ENOSPC else "")
         print(f"scram: {where}{': ' if where else ''}{error.strerror or error}", file=sys.stderr)
         return 2
@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scram",
-        description="Finds what went wrong in trainings of neural networks, from their TensorBoard logs.",
+        description="Find out what went wrong in neural-network trainings, from their TensorBoard logs.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -103,95 +103,93 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="check | preflight | watch | list | explain")
     checking = commands.add_parser(
         "check",
-        help="judge the training runs of a log directory",
-        description="Judge every training run below one or more log directories.",
+        help="review the training runs of a log directory",
+        description="Review every training run below one or more log directories.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     checking.add_argument("logdir", nargs="+", metavar="LOGDIR", help="a directory with event files, at any depth")
     _reporting(checking)
-    checking.add_argument("--run", metavar="REGEX", help="only training runs in whose name REGEX is found")
+    checking.add_argument("--run", metavar="REGEX", help="only training runs whose name matches REGEX")
     checking.add_argument(
-        "--jobs", type=int, default=usable_cores(), metavar="N", help="processes for many runs (default: one for each core)"
+        "--jobs", type=int, default=usable_cores(), metavar="N", help="processes for many runs (default: one per core)"
     )
-    checking.add_argument(
-        "--dask", metavar="ADDRESS", help="let the workers of a Dask scheduler do it, for example tcp://host:8786"
-    )
-    checking.add_argument("--no-cache", dest="cache", action="store_false", help="read everything anew, and keep nothing")
+    checking.add_argument("--dask", metavar="ADDRESS", help="use the workers of a Dask scheduler, for example tcp://host:8786")
+    checking.add_argument("--no-cache", dest="cache", action="store_false", help="do not use the cache of earlier reviews")
     _choices(checking)
     checking.set_defaults(command=_check)
     flying = commands.add_parser(
         "preflight",
-        help="run a program up to where its training begins, and test the model there",
+        help="run a program up to the start of its training, then test the model",
         description=FLYING,
         epilog=FLIGHT_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    flying.add_argument("script", metavar="SCRIPT.py", help="the program that trains, with Keras or PyTorch")
-    flying.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="what the program is given")
+    flying.add_argument("script", metavar="SCRIPT.py", help="the training program, with Keras or PyTorch")
+    flying.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="arguments for the program")
     flying.add_argument(
         "--log-dir", default="logs/preflight", metavar="DIR", help="where the results are logged (default: logs/preflight)"
     )
     flying.add_argument(
-        "--seconds", type=float, default=20.0, metavar="N", help="how long the tests may take, about (default: 20)"
+        "--seconds", type=float, default=20.0, metavar="N", help="approximate time limit for the tests (default: 20)"
     )
-    flying.add_argument("--memory", metavar="SIZE", help="what the training may take, as 8G; by default what there is")
+    flying.add_argument("--memory", metavar="SIZE", help="memory the training may use, for example 8G (default: all there is)")
     flying.add_argument(
-        "--tests", metavar="FILE", help="tests of your own: functions test_... of model, batch, optimizer, loss"
+        "--tests", metavar="FILE", help="your own tests: functions test_... that take model, batch, optimizer, loss"
     )
     _reporting(flying)
     _choices(flying)
     flying.set_defaults(command=_preflight, run=None, jobs=1, dask=None, cache=False)
     watch = commands.add_parser(
         "watch",
-        help="follow trainings and tell what is new, also to a command of yours",
+        help="follow trainings and report what is new, also to your own command",
         description=WATCHING,
         epilog=WATCH_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    watch.add_argument("logdir", metavar="LOGDIR", help="a directory with event files, or where some will come")
-    watch.add_argument("--exec", metavar="COMMAND", dest="command_line", help="run by the shell for each piece of news")
-    watch.add_argument("--webhook", metavar="URL", help="gets each piece of news as JSON, with a line for a chat in `text`")
-    watch.add_argument("--on", choices=SEVERITIES, default="warning", help="the least severity to tell (default: warning)")
-    watch.add_argument("--every", type=float, default=10.0, metavar="SECONDS", help="how often to look (default: 10)")
+    watch.add_argument("logdir", metavar="LOGDIR", help="a directory that holds event files, or will hold some")
+    watch.add_argument("--exec", metavar="COMMAND", dest="command_line", help="shell command to run for each message")
+    watch.add_argument("--webhook", metavar="URL", help="gets each message as JSON, with a line for a chat in `text`")
+    watch.add_argument("--on", choices=SEVERITIES, default="warning", help="the lowest severity to report (default: warning)")
+    watch.add_argument("--every", type=float, default=10.0, metavar="SECONDS", help="how often to read the logs (default: 10)")
     watch.add_argument(
         "--until-finished",
         action="store_true",
-        help="end when no training runs any more (status 1 if none begins in 2 min)",
+        help="end when no training is running (status 1 if none starts within 2 min)",
     )
-    watch.add_argument("--run", metavar="REGEX", help="only training runs in whose name REGEX is found")
+    watch.add_argument("--run", metavar="REGEX", help="only training runs whose name matches REGEX")
     _choices(watch)
     watch.set_defaults(command=_watch)
-    listing = commands.add_parser("list", help="name all heuristics and their options")
+    listing = commands.add_parser("list", help="list all checks and their options")
     _choices(listing)
     listing.set_defaults(command=_list)
-    explain = commands.add_parser("explain", help="show the page of a heuristic: why it matters and how to fix it")
-    explain.add_argument("id", metavar="ID", help="for example nonfinite-loss; `scram list` names them all")
+    explain = commands.add_parser("explain", help="show the page of a check: why it matters and how to fix it")
+    explain.add_argument("id", metavar="ID", help="for example nonfinite-loss; `scram list` shows them all")
     explain.set_defaults(command=_explain, config=None, set=[], select=None, ignore=None)
     return parser
 
 
 def _reporting(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", choices=FORMATS, default="text", help="what to print (default: text)")
-    parser.add_argument("--output", metavar="FILE", help="write the answer to FILE instead of standard output")
+    parser.add_argument("--format", choices=FORMATS, default="text", help="format of the report (default: text)")
+    parser.add_argument("--output", metavar="FILE", help="write the report to FILE instead of standard output")
     parser.add_argument(
         "--fail-on",
         choices=(*SEVERITIES, "never"),
         default="error",
-        help="the least severity that makes the exit status 1 (default: error)",
+        help="the lowest severity that gives exit status 1 (default: error)",
     )
     parser.add_argument(
-        "--baseline", metavar="FILE", help="an earlier report (--format json): what it has is known, and counts no more"
+        "--baseline", metavar="FILE", help="an earlier report (--format json): its findings are known and do not count"
     )
     parser.add_argument(
-        "-v", "--verbose", action="store_true", help="also what was not checked, why, and what would change that"
+        "-v", "--verbose", action="store_true", help="also show what was not checked, why, and what to log for it"
     )
 
 
 def _choices(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--select", metavar="IDS", help="apply only these heuristics (ids, separated by commas)")
-    parser.add_argument("--ignore", metavar="IDS", help="leave these heuristics out")
-    parser.add_argument("--config", metavar="FILE", help="a scram.toml or pyproject.toml; by default the nearest one upwards")
+    parser.add_argument("--select", metavar="IDS", help="make only these checks (ids, separated by commas)")
+    parser.add_argument("--ignore", metavar="IDS", help="leave out these checks")
+    parser.add_argument("--config", metavar="FILE", help="scram.toml or pyproject.toml (default: the nearest, here or above)")
     parser.add_argument(
         "--set",
         metavar="ID.OPTION=VALUE",
@@ -215,11 +213,11 @@ def _check(options: argparse.Namespace) -> int:
 def _preflight(options: argparse.Namespace) -> int:
     if not 1.0 <= options.seconds <= 3600.0:
         raise BadOption("--seconds takes a number from 1 to 3600")
-    _catalogue(options)  # a mistake in it is told before the program runs
+    _catalogue(options)  # so that mistakes in it are reported before the program runs
     from scram_plugin.preflighting import rehearse
 
     arguments = options.arguments[1:] if options.arguments[:1] == ["--"] else options.arguments
-    print(f"scram: running {options.script} up to where its training begins", file=sys.stderr)
+    print(f"scram: running {options.script} up to the start of its training", file=sys.stderr)
     trouble = rehearse(options.script, arguments, options.log_dir, options.seconds, options.memory, options.tests)
     if trouble:
         raise BadOption(trouble)
@@ -236,7 +234,7 @@ def _pattern(options: argparse.Namespace) -> re.Pattern[str]:
 
 def _watch(options: argparse.Namespace) -> int:
     if not Path(options.logdir).is_dir() and "://" not in options.logdir:
-        raise BadOption(f"{options.logdir}: there is no such directory; make it, or name the one that you train into")
+        raise BadOption(f"{options.logdir}: there is no such directory; create it, or give the one that your training logs to")
     if not 0.1 <= options.every <= 86_400:
         raise BadOption("--every takes seconds, from 0.1 to 86400")
     if options.webhook and not _is_address(options.webhook):
@@ -248,7 +246,7 @@ def _watch(options: argparse.Namespace) -> int:
 
     watch = Watch(Reviewer(options.logdir, _catalogue(options)), options.on, _pattern(options))
     console = Console(highlight=False, soft_wrap=True)
-    print(f"scram: watching {options.logdir}; Ctrl-C ends it", file=sys.stderr)
+    print(f"scram: watching {options.logdir}; press Ctrl-C to stop", file=sys.stderr)
     ended = follow(
         watch,
         options.every,
@@ -258,7 +256,7 @@ def _watch(options: argparse.Namespace) -> int:
         lambda line: console.print(line, markup=False),
     )
     if not ended:
-        print("scram: no training was running, and none began", file=sys.stderr)
+        print("scram: no training was running, and none started", file=sys.stderr)
     return 0 if ended else 1
 
 
@@ -275,7 +273,7 @@ def _list(options: argparse.Namespace) -> int:
     from rich.table import Table
 
     catalogue = _catalogue(options)
-    table = Table("heuristic", "what it finds", "needs", "options, as they are set", box=None, pad_edge=False)
+    table = Table("check", "what it finds", "needs", "options and their values", box=None, pad_edge=False)
     for heuristic in catalogue.heuristics:
         values = catalogue.options_of(heuristic)
         table.add_row(

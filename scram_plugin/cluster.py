@@ -1,4 +1,4 @@
-"""A cluster of Dask workers as an executor, for log directories that one machine takes too long for."""
+"""Dask workers as an executor, for log directories that take one machine too long."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from scram_plugin.errors import BadOption
 
 SECONDS = 10  # to reach the scheduler
 SCHEMES = ("tcp", "tls", "ws", "wss", "ucx")
-RETRIES = 3  # of a task whose worker was lost
+RETRIES = 3  # retries of a task whose worker was lost
 
 
 @contextlib.contextmanager
 def cluster(address: str) -> Iterator[Executor]:
     """An executor over the workers of the Dask scheduler at `address` (``tcp://host:8786``).
 
-    Raises BadOption, with a sentence, where it cannot be used; all workers must have the same SCRAM as this process.
+    Raises BadOption, with a sentence, if it cannot be used. All workers must have the same version of SCRAM as this process.
     """
     scheme, _, place = address.rpartition("://")
     if (scheme and scheme not in SCHEMES) or not re.fullmatch(r"\S+:\d+", place):
@@ -36,12 +36,12 @@ def cluster(address: str) -> Iterator[Executor]:
         try:
             versions = client.run(_version)
         except Exception as error:
-            raise BadOption(f"--dask: the workers cannot use SCRAM ({str(error)[:200]}); install it there, too") from None
+            raise BadOption(f"--dask: the workers cannot use SCRAM ({str(error)[:200]}); install it on each") from None
         if not versions:
             raise BadOption(f"--dask: the scheduler at {address} has no workers; start some with: dask worker {address}")
         for worker, version in versions.items():
             if version != __version__:
-                raise BadOption(f"--dask: the worker {worker} has SCRAM {version}, and this is {__version__}; use the same one")
+                raise BadOption(f"--dask: the worker {worker} has SCRAM {version}, not {__version__}; use the same version")
         with client.get_executor(pure=False, retries=RETRIES) as executor:
             yield executor
 

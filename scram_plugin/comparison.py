@@ -1,6 +1,6 @@
-"""Two training runs side by side: which findings vanished and which came, how curves end, what differs in what was built.
+"""Two training runs compared: which findings are gone or new, where the curves end, how models and settings differ.
 
-A finding has vanished only where its check passed in the other run: what could not be checked there is not known to be mended.
+A finding is gone only if its check passed in the other run: what could not be checked there may still be wrong.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ FIRST = ("training loss", "validation loss")  # of the signals that both runs ha
 
 
 def compare(before: Judged, after: Judged) -> dict[str, Any]:
-    """What became of `before` in `after`, as values that travel as JSON.
+    """What changed from `before` to `after`, as values for JSON.
 
-    `findings`, each with whether it is `accepted` as no problem, and a `change`: "gone", "came", "stayed", or "unsure" where
-    `after` could not tell (`reason` says why); `verdict` in a sentence; `curves` of the signals that both have;
-    `facts` that differ; layers and code of both as text, None where they are the same or not known of both.
+    `findings`, each with whether it is `accepted` as no problem, and a `change`: "gone", "came", "stayed", or "unsure" if it
+    could not be checked in `after` (`reason` says why); `verdict`, a sentence; `curves` of the signals that both have;
+    `facts` that differ; `layers` and `code` of both as text, None if they are the same or not known for both.
     """
     findings = _findings(before.review, after.review)
     facts = before.run.facts, after.run.facts
@@ -75,7 +75,7 @@ def _short(finding: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _verdict(findings: list[dict[str, Any]]) -> dict[str, str]:
-    """Kind "fixed", "better", "worse", "mixed", "unsure" or "same", and a sentence; of errors and warnings that stand alone."""
+    """Kind "fixed", "better", "worse", "mixed", "unsure" or "same", and a sentence; consequences and infos do not count."""
 
     def troubles(change: str) -> int:
         of = [entry["after"] or entry["before"] for entry in findings if entry["change"] == change and not entry["accepted"]]
@@ -84,21 +84,21 @@ def _verdict(findings: list[dict[str, Any]]) -> dict[str, str]:
     gone, came, stayed, unsure = map(troubles, ("gone", "came", "stayed", "unsure"))
     parts = [f"{gone} gone"] if gone else []
     parts += [f"{stayed} still there"] if stayed else []
-    parts += [f"{unsure} that could not be checked again"] if unsure else []
+    parts += [f"{unsure} could not be checked again"] if unsure else []
     parts += [f"{came} new"] if came else []
-    said = f"Of errors and warnings: {', '.join(parts)}."
+    said = f"Errors and warnings: {', '.join(parts)}."
     if gone and not (came or stayed or unsure):
-        what = "what was wrong is gone" if gone == 1 else f"all {gone} things that were wrong are gone"
-        return {"kind": "fixed", "text": f"Fixed: {what}, and nothing new came up."}
+        what = "the problem is gone" if gone == 1 else f"all {gone} problems are gone"
+        return {"kind": "fixed", "text": f"Fixed: {what}, and there is no new one."}
     if gone and came:
         return {"kind": "mixed", "text": f"Mixed. {said}"}
     if came:
         return {"kind": "worse", "text": f"Worse. {said}"}
     if gone:
-        return {"kind": "better", "text": f"Better, not done. {said}"}
+        return {"kind": "better", "text": f"Better, but not fixed. {said}"}
     if unsure:
-        return {"kind": "unsure", "text": f"Not known to be fixed. {said}"}
-    return {"kind": "same", "text": f"No difference. {said}" if stayed else "No error and no warning in either."}
+        return {"kind": "unsure", "text": f"It is not clear whether this is fixed. {said}"}
+    return {"kind": "same", "text": f"No difference. {said}" if stayed else "No errors and no warnings in either run."}
 
 
 def _curves(before: TrainingRun, after: TrainingRun) -> list[dict[str, Any]]:
@@ -113,7 +113,7 @@ def _curves(before: TrainingRun, after: TrainingRun) -> list[dict[str, Any]]:
 
 
 def _end(signal: str, curve: Curve) -> dict[str, Any]:
-    """Where a curve ends, and its best point where it is known what is better."""
+    """The end of a curve, and its best point if it is known which direction is better."""
     words = set(signal.lower().split())
     end = {
         **curve.source(),
@@ -123,7 +123,7 @@ def _end(signal: str, curve: Curve) -> dict[str, Any]:
         "best_step": None,
     }
     sign = 1 if words & (LOSS | LOWER_IS_BETTER) else -1 if words & HIGHER_IS_BETTER else 0
-    if sign and len(curve.finite) and curve.axis != "batch":  # the best of all batches is chance
+    if sign and len(curve.finite) and curve.axis != "batch":  # the best batch is mostly chance
         best = int(np.argmin(sign * curve.finite.values))
         end |= {"best": float(curve.finite.values[best]), "best_step": int(curve.finite.steps[best])}
     return end
@@ -137,7 +137,7 @@ def _differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[di
 
 
 def _layers(facts: Mapping[str, Any]) -> str:
-    """A line for each layer: its class, its name where somebody gave it one, settings, activation and size."""
+    """A line for each layer: its class, its name if the user gave it one, settings, activation and size."""
     return "\n".join(layer_in_words(layer) for layer in (facts.get("model") or {}).get("layers") or [])
 
 

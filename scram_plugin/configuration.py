@@ -30,13 +30,13 @@ def configured(
     ignore: str | None = None,
     start: Path | None = None,
 ) -> Catalogue:
-    """The catalogue after the configuration file and then the flags.
+    """The catalogue as the configuration file and then the flags set it.
 
     `config` names a file; without it the nearest `scram.toml`, or `pyproject.toml` with a table ``[tool.scram]``, from
     `start` (default: the working directory) upwards. `settings` are texts ``ID.OPTION=VALUE``; `select` and `ignore` are
-    ids separated by commas. Raises BadOption, with a sentence, for whatever is wrong.
+    ids separated by commas. Raises BadOption, with a sentence, for any mistake.
     """
-    from scram_plugin.heuristics.catalogue import catalogue  # late: `sources` does without, and takes no time
+    from scram_plugin.heuristics.catalogue import catalogue  # imported late: `sources` does not need it and must be fast
 
     table, where = _read(Path(config)) if config else _find(start or Path.cwd())
     try:
@@ -49,7 +49,7 @@ def configured(
         options: dict[str, dict[str, Any]] = {}
         for id_, given in table.items():
             if not isinstance(given, dict):
-                raise BadOption(f"{id_!r} is not a table of options; write [{id_}] and its options below")
+                raise BadOption(f"{id_!r} is not a table of options; write [{id_}] with its options below it")
             options[id_] = dict(given)
         of_file = catalogue(chosen, ignored, options, modules, signals, accepted)
     except BadOption as error:
@@ -67,8 +67,8 @@ def configured(
 
 
 def chosen(options: argparse.Namespace) -> Catalogue:
-    """The catalogue that the flags of a command ask for. Raises BadOption, also where a heuristic in a file that the
-    configuration names does not load: in the terminal nobody would look for a note."""
+    """The catalogue that the flags of a command ask for. Raises BadOption, also if a heuristic of the user does not
+    load: in the terminal a note would be overlooked."""
     catalogue = configured(options.config, options.set, options.select, options.ignore)
     if catalogue.broken:
         raise BadOption(" ".join(catalogue.broken))
@@ -76,9 +76,9 @@ def chosen(options: argparse.Namespace) -> Catalogue:
 
 
 def sources(config: str | None = None, start: Path | None = None) -> list[tuple[str, str]]:
-    """The files that choices are read from, each with its text: the configuration, and the heuristics that it names.
+    """The files that the choices come from, each with its text: the configuration, and the heuristics that it names.
 
-    Raises BadOption as `configured`.
+    Raises BadOption like `configured`.
     """
     table, where = _read(Path(config)) if config else _find(start or Path.cwd())
     if not Path(where).is_file():
@@ -108,8 +108,8 @@ def _signals(table: Any) -> dict[str, str]:
     for signal, tags in table.items():
         if not (signal in SIGNALS or re.fullmatch(r"(?:training|validation) \S.*", signal)):
             raise BadOption(
-                f"[signals]: there is no signal {signal!r}; there are {', '.join(SIGNALS)}, and training or validation with "
-                "the name of a metric"
+                f"[signals]: there is no signal {signal!r}; the signals are {', '.join(SIGNALS)}, and training or validation "
+                "followed by the name of a metric"
             )
         for tag in [tags] if isinstance(tags, str) else tags if isinstance(tags, list) else [None]:
             if not isinstance(tag, str):
@@ -119,7 +119,7 @@ def _signals(table: Any) -> dict[str, str]:
 
 
 def _accepted(entries: Any) -> list[Accepted]:
-    """``[[accept]]``: findings that are no problem here, each with a heuristic, and perhaps runs (a pattern) and a reason."""
+    """``[[accept]]``: findings that are no problem here: each a heuristic, and optionally runs (a pattern) and a reason."""
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise BadOption("accept is a list of tables; write [[accept]] with double brackets")
     from scram_plugin.heuristics.catalogue import Accepted
@@ -128,7 +128,7 @@ def _accepted(entries: Any) -> list[Accepted]:
     for entry in entries:
         unknown = entry.keys() - {"heuristic", "runs", "reason"}
         if unknown or "heuristic" not in entry or not all(isinstance(value, str) for value in entry.values()):
-            raise BadOption('[[accept]] takes heuristic = "ID", and perhaps runs = "PATTERN" and reason = "TEXT"')
+            raise BadOption('[[accept]] takes heuristic = "ID", and optionally runs = "PATTERN" and reason = "TEXT"')
         found.append(Accepted(**entry))
     return found
 
@@ -159,7 +159,7 @@ def _find(directory: Path) -> tuple[dict[str, Any], str]:
 def _read(path: Path) -> tuple[dict[str, Any], str]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeEncodeError) as error:  # the latter of a name that no file can have
+    except (OSError, UnicodeEncodeError) as error:  # the latter for a name that no file can have
         raise BadOption(f"{path} could not be read ({getattr(error, 'strerror', error)})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadOption(f"{path} is not valid TOML: {error}") from None

@@ -1,4 +1,4 @@
-"""What was built and how it was trained, in words: from the facts that the training side wrote."""
+"""The model and the settings of its training in words, from the facts that the recorder wrote."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scram_plugin.heuristics.words import number
 
 
 def described(facts: Mapping[str, Any]) -> dict[str, str]:
-    """What was built and how it was trained, apart from the layers, as (name: value) texts in a fixed order."""
+    """The model (without its layers) and the settings of its training, as (name: value) texts in a fixed order."""
     if not facts:
         return {}
     model, optimizer, loss = (facts.get(key) or {} for key in ("model", "optimizer", "loss"))
@@ -23,7 +23,9 @@ def described(facts: Mapping[str, Any]) -> dict[str, str]:
         **{f"optimizer: {key.replace('_', ' ')}": value for key, value in settings.items()},
         "loss": loss.get("name"),
         "loss expects logits": loss.get("from_logits"),
-        **{key.replace("_", " "): fit.get(key) for key in ("batch_size", "epochs", "steps", "samples", "shuffle")},
+        **{key.replace("_", " "): fit.get(key) for key in ("batch_size", "epochs", "steps")},
+        "examples": fit.get("samples"),
+        "shuffle": fit.get("shuffle"),
         "validation data": fit.get("validation"),
         "parameters": model.get("parameters"),
         "trainable parameters": model.get("trainable_parameters"),
@@ -43,13 +45,13 @@ def _said(value: Any) -> str:
 
 
 def layer_in_words(layer: Mapping[str, Any]) -> str:
-    """Its class, its name where somebody gave it one, settings, activation and size."""
+    """Its class, its name if the user gave it one, settings, activation and size."""
     kind, name = str(layer.get("class")), str(layer.get("name"))
     snake = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", kind).lower()
     automatic = re.fullmatch(rf"{re.escape(snake)}(_\d+)?|{re.escape(snake.replace('_', ''))}(_\d+)?", name)
     given = [f"{key.replace('_', ' ')} {_said(value)}" for key, value in (layer.get("settings") or {}).items()]
     given += [str(layer["activation"])] if layer.get("activation") else []
     given += [f"{layer['parameters']:,} parameters"] if layer.get("parameters") else []
-    given += ["regularized"] if layer.get("regularized") else []
+    given += ["regularised"] if layer.get("regularized") else []
     given += ["frozen"] if layer.get("trainable") is False else []
     return f"{kind}{'' if automatic else f' “{name}”'}{': ' if given else ''}{', '.join(given)}"

@@ -1,5 +1,5 @@
-"""Errors that are for the user."""
+"""Errors that are shown to the user."""
 
 
 class BadOption(ValueError):
-    """Something asked for that cannot be done; the text is a sentence for the user. Exit status 2 on the command line."""
+    """A request that cannot be fulfilled; the text is a sentence for the user. Exit status 2 on the command line."""

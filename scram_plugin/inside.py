@@ -1,4 +1,4 @@
-"""What goes on inside a model while it trains: its layers, statistics of them as layers x steps, and the data in numbers."""
+"""The inside of a model during its training: its layers, their statistics as layers x steps, and the data in numbers."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.reviews import Judged, plain
 
-MOST_COLUMNS = 120  # stretches of steps in a map: about as many as can be told apart on a screen
+MOST_COLUMNS = 120  # columns of a map, each a span of steps: about as many as a screen can show
 MOST_ROWS = 400  # layers or variables in a map
-LATE = 0.3  # the last part of the measured batches, from which classes are counted: as the heuristics do
+LATE = 0.3  # classes are counted in this last share of the measured batches, as in the heuristics
 MOST_CLASSES = 100
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """One statistic of all layers (or of their variables). `scale` is "log" for sizes, "part" for fractions of units."""
+    """One statistic of all layers (or of their variables). `scale` is "log" for sizes, "part" for shares of units."""
 
     id: str
     title: str
@@ -43,48 +43,48 @@ QUANTITIES = (
     Quantity(
         "gradients",
         "Gradients",
-        "The norm of each variable's gradient. Rows that fade towards the input: the signal vanishes on its way back.",
+        "The gradient norm of each variable. Where rows fade towards the input, gradients vanish in the backward pass.",
         "log",
         _column("gradient", "norm"),
     ),
     Quantity(
         "steps",
-        "Steps",
-        "By which part of its norm a step changes each kernel. About 0.001 is usual; far above it a training is unsteady, far "
-        "below it hardly moves.",
+        "Updates",
+        "The update norm of each kernel divided by its weight norm. About 0.001 is usual. Far above that, the training is "
+        "unstable; far below, the weights hardly change.",
         "log",
         step_ratios,
     ),
     Quantity(
         "dead",
         "Dead units",
-        "The part of a layer's ReLU units that were active for no example of the last measured batches: they learn no more.",
+        "The share of a layer's ReLU units that were active for no example of the last measured batches. They no longer learn.",
         "part",
         _column("layer", "dead"),
     ),
     Quantity(
         "saturated",
         "Saturation",
-        "The part of the outputs of tanh and sigmoid that are within 3 % of a bound, where the slope is nearly 0.",
+        "The share of tanh and sigmoid outputs that are within 3 % of a bound, where the slope is nearly 0.",
         "part",
         _column("layer", "saturated"),
     ),
     Quantity(
         "spread",
         "Spread of outputs",
-        "The standard deviation of each layer's outputs. It should neither fade nor explode from layer to layer.",
+        "The standard deviation of each layer's outputs. It should neither vanish nor explode from layer to layer.",
         "log",
         _column("layer", "std"),
     ),
-    Quantity("weights", "Weights", "The norm of each variable.", "log", _column("weight", "norm")),
+    Quantity("weights", "Weights", "The weight norm of each variable.", "log", _column("weight", "norm")),
 )
 TENSORS = {"x": "input", "y": "target", "y_pred": "output"}
 SHOWN = ("max", "mean", "min")  # of a tensor, from the top of a chart to its bottom
 
 
 def inside(judged: Judged) -> dict[str, Any]:
-    """The layers of the model with the findings that name each; which maps there are (see `layer_map`); curves of inputs,
-    targets and outputs; how often each class is labelled and predicted, in the last measured batches."""
+    """The layers of the model, each with the findings that name it; the available maps (see `layer_map`); curves of inputs,
+    targets and outputs; how often each class is labelled and predicted in the last measured batches."""
     run, named = judged.run, _named(judged)
     return plain(
         {
@@ -108,8 +108,8 @@ def inside(judged: Judged) -> dict[str, Any]:
 def layer_map(judged: Judged, quantity: str) -> dict[str, Any] | None:
     """One statistic of all layers over the steps; None for an unknown quantity.
 
-    `steps` holds the first step of each column; a value is the largest of its stretch, or NaN where one was not finite, so that
-    nothing that stands out is lost.
+    `steps` holds the first step of each column; a value is the largest of its column, or NaN if one was not finite, so that no
+    outlier is lost.
     """
     wanted = next((q for q in QUANTITIES if q.id == quantity), None)
     if wanted is None:
@@ -140,26 +140,26 @@ def _curves(run: TrainingRun, quantity: Quantity) -> Mapping[str, Curve]:
 
 
 def _largest(curve: Curve, starts: np.ndarray) -> Iterable[float | None]:
-    """The largest value from each start to before the next; None where there is none."""
+    """The largest value from each start up to the next; None if there is none."""
     at = [*np.searchsorted(curve.steps, starts), len(curve)]
     for first, last in itertools.pairwise(at):
         yield float(np.max(curve.values[first:last])) if last > first else None  # of numbers and NaN: NaN
 
 
 def _short(value: float | None) -> float | None:
-    """Three digits are more than colours can show; a map of 400 rows shall not be megabytes."""
+    """Three digits are more than colours can show, and keep a map of 400 rows small."""
     return None if value is None else float(f"{value:.3g}")
 
 
 def _behind(curve: Curve) -> list[dict[str, str]]:
-    """The logged curves that the row was made of."""
+    """The logged curves that the row is computed from."""
     updates, weights = (schema.column_tag(schema.STATISTICS, f"{kind}/") for kind in ("update", "weight"))
     of_ratio = curve.tag.startswith(updates)
     return [curve.source(), *([{**curve.source(), "tag": weights + curve.tag.removeprefix(updates)}] if of_ratio else [])]
 
 
 def _named(judged: Judged) -> list[tuple[str, set[str]]]:
-    """Of each finding its heuristic, and the layers and variables of which it speaks, in its words or by its curves."""
+    """The heuristic of each finding, with the layers and variables that its text or its curves name."""
     found = []
     for finding in judged.review.findings:
         texts = [finding["title"], *(str(value) for value in finding["evidence"].values())]
@@ -172,7 +172,7 @@ def _named(judged: Judged) -> list[tuple[str, set[str]]]:
 
 
 def _about(path: str, named: Iterable[tuple[str, set[str]]]) -> list[str]:
-    """The heuristics of the findings that speak of a layer or variable."""
+    """The heuristics of the findings that name a layer or variable."""
     return [id_ for id_, names in named if any(name == path or name.startswith(f"{path}/") for name in names)]
 
 
@@ -193,7 +193,7 @@ def _tensors(run: TrainingRun) -> Iterable[dict[str, Any]]:
 
 
 def _classes(run: TrainingRun) -> dict[str, Any] | None:
-    """{"labelled": [...], "predicted": [...]}: fractions of the examples; None where classes were not counted, or are many."""
+    """{"labelled": [...], "predicted": [...]}: shares of the examples; None if classes were not counted or are too many."""
     counts = class_counts(run, "y0", LATE), class_counts(run, "y_pred0", LATE)
     if any(count is None or count.sum() == 0 or len(count) > MOST_CLASSES for count in counts):
         return None

@@ -26,9 +26,9 @@ from scram_plugin.severity import down_to
 def judged(
     options: argparse.Namespace, logdirs: Sequence[Listing], cache: Cache | None, screen: Console | None
 ) -> tuple[str, int, list[str], bool]:
-    """The report on log directories, the exit status, remarks, and whether all that stays as it is while the files do.
+    """The report on log directories, the exit status, remarks, and whether all this holds while the files do not change.
 
-    Raises BadOption where it cannot judge.
+    Raises BadOption if nothing can be checked.
     """
     catalogue = chosen(options)
     known = baseline.load(Path(options.baseline)) if options.baseline else {}
@@ -38,23 +38,23 @@ def judged(
         for root, files, _ in logdirs:
             try:
                 found = review_logdir(root, files, catalogue, "" if several else pattern, options.jobs, executor, cache, tell)
-            except OSError as error:  # a store that cannot be reached any more
+            except OSError as error:  # storage that can no longer be reached
                 raise BadOption(f"{error}") from None
             reviews += _told_apart(found, root, catalogue, pattern) if several else found
     if not reviews:
-        raise BadOption(f"no training run has a name that matches {options.run!r}; without --run all are judged")
+        raise BadOption(f"no training run has a name that matches {options.run!r}; without --run all are reviewed")
     baseline.apply(reviews, known, options.baseline or "")
     status = int(any(r.counts()[severity] for r in reviews for severity in down_to(options.fail_on)))
     remarks = [] if options.run else list(_unheard(reviews, catalogue))
     if not any(review.judged for review in reviews):
         status = 2
-        remarks.append(f"no training run could be judged. {reviews[0].name}: {reviews[0].headline()['text']}")
+        remarks.append(f"no training run could be checked. {reviews[0].name}: {reviews[0].headline()['text']}")
     text = _report(options, reviews, catalogue, screen, "" if several else options.logdir[0])
     return text, status, remarks, all(review.complete for review in reviews)
 
 
 def _told_apart(found: Sequence[Review], root: str, catalogue: Catalogue, pattern: str) -> Iterator[Review]:
-    """Reviews of one of several log directories, named by it; what the user says of runs may be of either name."""
+    """Reviews of one of several log directories, renamed to begin with it. The user's patterns may match either name."""
     for review in found:
         longer = review.within(root)
         accept(longer, catalogue, [longer.name])
@@ -63,16 +63,16 @@ def _told_apart(found: Sequence[Review], root: str, catalogue: Catalogue, patter
 
 
 def _unheard(reviews: Sequence[Review], catalogue: Catalogue) -> Iterator[str]:
-    """What the configuration says of curves that are in no training run."""
+    """Warnings about tags that the configuration names and no training run has."""
     for signal in dict.fromkeys(catalogue.signals.values()):
         tags = [tag for tag, meant in catalogue.signals.items() if meant == signal]
         if not any(review.signals.get(signal, {}).get("tag") in tags for review in reviews):
-            yield f"no training run has a curve {' or '.join(map(repr, tags))}, which [signals] names for the {signal}"
+            yield f"no training run has a tag {' or '.join(map(repr, tags))}, which [signals] gives as the {signal}"
 
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Callable[[int, int], None]]:
-    if sys.stderr is None or not sys.stderr.isatty():  # rich's own answer is yes for FORCE_COLOR, too
+    if sys.stderr is None or not sys.stderr.isatty():  # rich itself would say yes for FORCE_COLOR
         yield lambda done, total: None
         return
     with Console(stderr=True).status("reviewing ...") as status:
@@ -82,8 +82,8 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
 def _report(
     options: argparse.Namespace, reviews: list[Review], catalogue: Catalogue, screen: Console | None, above: str
 ) -> str:
-    """`above`: the log directory, where the reviews' names do not begin with it."""
-    # imported when asked for: each brings libraries of its own
+    """`above`: the log directory, if the names of the reviews do not begin with it."""
+    # imported when needed: each imports libraries of its own
     if options.format == "json":
         from scram_plugin.reports import json as json_report
 

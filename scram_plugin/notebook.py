@@ -19,7 +19,7 @@ from scram_plugin.reviews import Review
 
 
 class RunReview(Review):
-    """The review of one training run, which a notebook shows with its curves."""
+    """The review of one training run; a notebook shows it with its curves."""
 
     def __repr__(self) -> str:
         return text.plain_report([self]).rstrip()
@@ -34,7 +34,7 @@ class Reviews(Sequence[Review]):
     Example::
 
         reviews = scram_plugin.review("logs")
-        reviews  # in a notebook: findings, curves, causes and fixes; print(reviews) has them as text
+        reviews  # in a notebook: findings, curves, causes and fixes; print(reviews) prints text
         [finding["title"] for finding in reviews["exp7"].findings]
     """
 
@@ -87,12 +87,12 @@ def review(
     jobs: int = 1,
     cache: bool = True,
 ) -> Reviews:
-    """Review the training runs below `logdir` in whose names the regular expression `run` is found, as `scram check` does.
+    """Review the training runs below `logdir` whose names match the regular expression `run`, as `scram check` does.
 
-    `select` and `ignore` are ids of heuristics, in a list or a text with commas; `options` are texts ``ID.OPTION=VALUE``;
-    `config` names a configuration file, by default the nearest ``scram.toml`` upwards. With `jobs` > 1 many runs are reviewed
-    in so many processes. `cache` keeps reviews for the next time. Raises FileNotFoundError or NotADirectoryError for a `logdir`
-    that is none, OSError for a store that cannot be reached, and ValueError, with a sentence, for choices that cannot be used.
+    `select` and `ignore` are ids of heuristics, as a list or as text with commas. `options` are texts ``ID.OPTION=VALUE``.
+    `config` names a configuration file, by default the nearest ``scram.toml`` upwards. `jobs` is the number of processes for
+    many runs. `cache` stores reviews for the next call. Raises FileNotFoundError or NotADirectoryError if `logdir` is not a
+    directory, OSError if its storage cannot be reached, and ValueError, with a sentence, for invalid arguments.
     """
     chosen, left = (ids if ids is None or isinstance(ids, str) else ",".join(ids) for ids in (select, ignore))
     settings = [options] if isinstance(options, str) else options
@@ -101,7 +101,7 @@ def review(
     except re.error as error:
         raise BadOption(f"run={run!r} is not a regular expression ({error})") from None
     if not 1 <= jobs <= MOST_JOBS:
-        raise BadOption(f"jobs={jobs!r}: it takes a number of processes, from 1 to {MOST_JOBS}")
+        raise BadOption(f"jobs={jobs!r}: give the number of processes, from 1 to {MOST_JOBS}")
     catalogue = configured(config, settings, chosen, left)
     root, files, problems = listing(logdir)
     for problem in problems:

@@ -1,4 +1,4 @@
-"""Reviews of a whole log directory: in this process, in several, or wherever an executor runs them; the same either way."""
+"""Reviews of a whole log directory: in this process, in several, or by an executor; the results are the same."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from scram_plugin.logs.storage import Listed
 from scram_plugin.reviews import Review, file_notes, review
 from scram_plugin.sketches import sketches
 
-# What a file costs beside its bytes (opening it, its share of a review), as bytes that are read in the same time.
+# The cost of a file in addition to its bytes (opening it, its share of a review), in bytes that are read in the same time.
 COST_OF_A_FILE = 50_000
-ONE_TASK = 8_000_000  # of cost: so much that handing it over does not matter, so little that the last ones end together
-WORTH_PROCESSES = 64_000_000  # of cost: less is done before other processes have started
-TRIES = 3  # pools of processes that may break before the rest is done in this one
+ONE_TASK = 8_000_000  # cost of a task: large enough that sending it is cheap, small enough that workers finish together
+WORTH_PROCESSES = 64_000_000  # cost: less than this is done before other processes have started
+TRIES = 3  # process pools that may break before this process does the rest
 
-Progress = Callable[[int, int], None]  # called with (TensorBoard runs reviewed, all of them)
+Progress = Callable[[int, int], None]  # called with (TensorBoard runs reviewed, their total)
 
 logger = logging.getLogger("scram")
 _one_at_a_time = threading.Lock()
@@ -39,9 +39,9 @@ _one_at_a_time = threading.Lock()
 
 @dataclass(frozen=True)
 class Group:
-    """TensorBoard runs that are reviewed without the others.
+    """TensorBoard runs that are reviewed independently of the others.
 
-    `known` says of which training run some of them are a part, where their names do not tell.
+    `known` gives the training run of those whose names do not show it.
     """
 
     files: Mapping[str, Sequence[Listed]]
@@ -54,26 +54,26 @@ class Group:
 
 @dataclass
 class Outcome:
-    """What came of a group: its reviews; or none, where some of its runs are parts of training runs in another group."""
+    """The result for a group: its reviews, or none if some of its runs belong to training runs of another group."""
 
     reviews: list[Review] = field(default_factory=list)
     astray: dict[str, str] = field(default_factory=dict)  # TensorBoard run -> training run
-    lasting: bool = True  # whether it is the same as long as the files are
+    lasting: bool = True  # whether it holds as long as the files do not change
 
 
 @dataclass(frozen=True)
 class Task:
-    """Some groups to review. Travels to other processes and machines."""
+    """Groups to review. It is sent to other processes and machines."""
 
     root: str
     groups: Sequence[Group]
-    elsewhere: Collection[str]  # directories above them that are TensorBoard runs, too
+    elsewhere: Collection[str]  # directories above them that are TensorBoard runs themselves
     catalogue: Catalogue
     memory: int
 
 
 def work(task: Task) -> list[Outcome]:
-    """Read and review the groups of a task; an outcome for each."""
+    """Read and review the groups of a task; one outcome for each."""
     listed = {name: list(files) for group in task.groups for name, files in group.files.items()}
     logs = Logdir.of(task.root, listed, task.memory)
     logs.refresh()
@@ -85,7 +85,7 @@ def work(task: Task) -> list[Outcome]:
         away = {name: strays[name] for name in group.files if strays.get(name) not in (None, group.known.get(name))}
         outcomes.append(Outcome([], away))
         outcome_of.update(dict.fromkeys(group.files, outcomes[-1]))
-        without |= away.keys()  # they may belong to a group that only happens to lie in the same task
+        without |= away.keys()  # they may belong to a group that happens to be in the same task
     for run in training_runs(logs, task.catalogue.signals, task.elsewhere, without):
         outcome = outcome_of[run.tensorboard_runs[0]]
         if not outcome.astray:
@@ -107,10 +107,10 @@ def review_logdir(
     cache: Cache | None = None,
     progress: Progress = lambda done, total: None,
 ) -> list[Review]:
-    """The reviews of the training runs below `root` in whose names `pattern` is found, by name; `listed` are its files.
+    """The reviews of the training runs below `root` whose names match `pattern`, sorted by name; `listed` are its files.
 
-    With `jobs` > 1, and enough to do, in so many processes; or by an `executor`. `cache` knows reviews of earlier times.
-    Raises OSError for a store that cannot be reached.
+    If there is enough work, `jobs` processes or an `executor` do it. `cache` holds earlier reviews. Raises OSError if the
+    storage cannot be reached.
     """
     wanted = re.compile(pattern)
     engine = _Engine(root, listed.keys(), catalogue, jobs, executor, cache)
@@ -137,7 +137,7 @@ def review_logdir(
 
 @dataclass
 class _Engine:
-    """How groups of one log directory become outcomes."""
+    """Turns groups of one log directory into outcomes."""
 
     root: str
     names: Collection[str]  # all TensorBoard runs of the log directory
@@ -147,7 +147,7 @@ class _Engine:
     cache: Cache | None
 
     def run(self, groups: Sequence[Group]) -> Iterator[tuple[int, Outcome]]:
-        """(position, outcome) of each group, as they are done."""
+        """(position, outcome) of each group, in the order in which they are completed."""
         left = set(range(len(groups)))
         keys: dict[int, str] = {}
         fresh: dict[str, list] = {}
@@ -198,8 +198,8 @@ class _Engine:
 
 
 def _by_processes(count: int, tasks: list[tuple[list[int], Task]]) -> Iterator[tuple[list[int], list[Outcome]]]:
-    """A process that is killed takes its pool with it: what is left then goes to another pool, and at last is done here."""
-    # not by fork: threads of this process (those of a progress bar, say) may hold locks
+    """A killed process breaks its pool: the remaining tasks go to another pool, and in the end are done in this process."""
+    # not by fork: threads of this process (for example of a progress bar) may hold locks
     how = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(how)
     if how == "forkserver":
@@ -213,19 +213,19 @@ def _by_processes(count: int, tasks: list[tuple[list[int], Task]]) -> Iterator[t
                     yield numbers, outcomes
             except BrokenExecutor:
                 continue
-            except BaseException:  # Ctrl-C, say: what they are at is not waited for
+            except BaseException:  # for example Ctrl-C: running tasks are not waited for
                 for process in list((pool._processes or {}).values()):
                     process.terminate()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         return
-    logger.warning("processes that review were killed again and again; the rest is done in this one")
+    logger.warning("worker processes were killed repeatedly; this process does the rest")
     yield from ((numbers, work(task)) for numbers, task in left.values())
 
 
 @contextlib.contextmanager
 def _without_main() -> Iterator[None]:
-    """Processes that start meanwhile do not run the user's program again, as they would to find what it defines."""
+    """Processes that start in this context do not run the user's program again to find what it defines."""
     with _one_at_a_time:
         main = sys.modules["__main__"]
         sys.modules["__main__"] = types.ModuleType("__main__")
@@ -241,7 +241,7 @@ def _by(
     fatal: tuple[type[Exception], ...] = (BadOption, OSError),
     starting: Callable[[], contextlib.AbstractContextManager] = contextlib.nullcontext,
 ) -> Iterator[tuple[list[int], list[Outcome]]]:
-    """What cannot be done there is done here, but for exceptions of the kinds `fatal`, which are raised."""
+    """Run tasks on an executor. A task that fails there is done here; exceptions of the kinds `fatal` are raised."""
     with starting():
         futures = {executor.submit(work, task): (numbers, task) for numbers, task in tasks}
     for future in as_completed(futures):
@@ -251,13 +251,13 @@ def _by(
         except fatal:
             raise
         except Exception as error:
-            logger.warning("a worker failed (%s: %s); its part is done here", type(error).__name__, error)
+            logger.warning("a worker failed (%s: %s); its task is done in this process", type(error).__name__, error)
             outcomes = work(task)
         yield numbers, outcomes
 
 
 def _unpacked(value: Any) -> Outcome | None:
-    """An outcome as it was kept; None for anything else."""
+    """An outcome from the cache; None for anything else."""
     try:
         kept, away = value
         return Outcome([Review(**fields) for fields in kept], dict(away))

@@ -30,7 +30,7 @@ def preflight(
     batch_size: int | None = None,
     source: bool = True,
 ) -> Reviews:
-    """Test a model before it is trained: a short training that is watched, and active tests. Returns what was found.
+    """Test a model before its training: a short recorded training, and active tests. Returns the reviews.
 
     Example::
 
@@ -39,20 +39,20 @@ def preflight(
 
     Args:
         model: a compiled Keras model, or a `torch.nn.Module`.
-        data: what it is to be trained with: arrays ``(x, y)``, a `tf.data.Dataset`, a `PyDataset`, a `DataLoader`, or a list
+        data: the training data: arrays ``(x, y)``, a `tf.data.Dataset`, a `PyDataset`, a `DataLoader`, or a list
             of batches. An iterator would be used up and is refused.
-        loss: with PyTorch, a function of outputs and targets; None for a model that gives its loss itself.
-        optimizer: with PyTorch, that of the training.
-        validation: the data of the validation, as `data`.
+        loss: with PyTorch, a function of outputs and targets; None for a model that returns its loss.
+        optimizer: with PyTorch, the optimizer of the training.
+        validation: the validation data, in the same forms as `data`.
         log_dir: where the results are logged; the tab shows them as a training run.
-        seconds: how long it may take, about.
-        memory: what the training may take, in MiB or as "8G"; by default what the device or the machine has.
-        tests: a file with tests of your own: functions ``test_...`` of ``model``, ``batch``, ``optimizer``, ``loss``.
-        batch_size: of arrays, 32 by default.
+        seconds: approximate time limit.
+        memory: the memory that the training may use, in MiB or as "8G"; by default all that the device or machine has.
+        tests: a file with your own tests: functions ``test_...`` that take ``model``, ``batch``, ``optimizer``, ``loss``.
+        batch_size: the batch size for arrays, 32 by default.
         source: record the lines of the program, so that fixes can be shown in them.
 
-    Weights, optimiser, random states and the order of the data are bit for bit as before, afterwards. Raises TypeError or
-    ValueError, with a sentence, for what cannot be tested.
+    Afterwards weights, optimizer state, random states and the order of the data are restored bit for bit. Raises TypeError
+    or ValueError, with a sentence, for what cannot be tested.
     """
     budget = mebibytes(memory)
     log_dir = os.fspath(log_dir)
@@ -83,9 +83,9 @@ def preflight(
 
 
 def rehearse(script: str, arguments: Sequence[str], log_dir: str, seconds: float, memory: str | None, tests: str | None) -> str:
-    """Run a program up to its training, and test that; a sentence if there was none. Raises BadOption if it is no program."""
+    """Run a program up to its training, and test that; a sentence if there was none. Raises BadOption if it is no file."""
     if not os.path.isfile(script):
-        raise BadOption(f"{script}: there is no such program")
+        raise BadOption(f"{script}: there is no such file")
     from scram_plugin.training.preflight.program import Flight
     from scram_plugin.training.preflight.program import rehearse as run
 
@@ -116,5 +116,5 @@ def mebibytes(given: str | float | None) -> float | None:
     except ValueError:
         value = 0.0
     if not value > 0.0:
-        raise BadOption(f"memory={given!r}: give a number of MiB, or 512M, 8G")
+        raise BadOption(f"memory={given!r}: give a number of MiB, or a size such as 512M or 8G")
     return value

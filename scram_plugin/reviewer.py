@@ -1,4 +1,4 @@
-"""Keeps the reviews of a log directory current, in a background thread, for those who ask while a training runs."""
+"""Keeps the reviews of a log directory current, in a background thread, while trainings run."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.reviews import Judged, Review, file_notes, identity, live_until, review
 
 SHORTEST_INTERVAL = 1.0  # seconds between two looks at the directory, however many clients ask
-FRESH = 1.0  # seconds beyond the pause between two looks for which a look is new enough: who asks then waits for no other
-SHARE = 20.0  # times as long as a look takes is the pause after it: watching many live trainings costs a twentieth of a core
+FRESH = 1.0  # seconds after the pause during which the last look still counts as new: a request then does not wait
+SHARE = 20.0  # a look is followed by a pause of this many times its duration: watching live trainings costs 1/20 of a core
 LONGEST_PAUSE = 4.0  # seconds
 FIRST_SLICE = 0.3  # seconds of reading before the first reviews; the next slice is eight times as long, so that few are needed
 
@@ -34,7 +34,7 @@ logger = logging.getLogger("scram")
 
 @dataclass(frozen=True)
 class Listed:
-    """What the list shows of a training run, until when it is live (seconds since 1970), and the change that put it there."""
+    """A training run as the list shows it, until when it is live (seconds since 1970), and the number of its last change."""
 
     shown: dict[str, Any]
     live_until: float
@@ -42,9 +42,9 @@ class Listed:
 
 
 class Reviewer:
-    """Reads and reviews when asked, one run at a time; `runs` and `review` answer from what is known.
+    """Reads and reviews on request, one run at a time; `runs` and `review` answer from what is known.
 
-    The thread starts with the first question and sleeps while nobody asks.
+    The thread starts with the first request and sleeps while there are none.
     """
 
     def __init__(self, roots: str | Sequence[tuple[str, str]], catalogue: Catalogue) -> None:
@@ -53,28 +53,28 @@ class Reviewer:
         self._order = [heuristic.id for heuristic in catalogue.heuristics]
         self._reviews: dict[str, Review] = {}
         self._listed: dict[str, Listed] = {}
-        self._gone: dict[str, int] = {}  # names that were listed once, and the change that removed them
+        self._gone: dict[str, int] = {}  # names that are no longer listed, and the number of the change that removed them
         self._changes = 0  # of the list so far
         self._id = uuid.uuid4().hex[:8]  # cursors of another process mean nothing here
         self._known: dict[str, TrainingRun] = {}
         self._pending: dict[str, TrainingRun] = {}
-        self._first: list[str] = []  # runs that somebody waits for
+        self._first: list[str] = []  # runs that a request waits for
         self._looked = False
         self._looks = 0
         self._ended = -math.inf  # when the last look ended, by the monotonic clock
-        self._pause = SHORTEST_INTERVAL  # until the next
-        self._read = (0, 0)  # TensorBoard runs read in this look, of those in which there may be something new
+        self._pause = SHORTEST_INTERVAL  # seconds until the next
+        self._read = (0, 0)  # TensorBoard runs read in this look, and the number of those that may have something new
         self._asked = threading.Event()
         self._news = threading.Condition()
         self._thread: threading.Thread | None = None
 
     def runs(self, patience: float = 0.0, since: str = "") -> dict[str, Any]:
-        """What the list of training runs shows, from what has been reviewed so far.
+        """The list of training runs, from what has been reviewed so far.
 
-        Asks for a fresh look, and waits for it for `patience` seconds, so that one question is usually enough for news; where
-        many ask there was a look a moment ago, and nobody waits. `since` is the `cursor` of an earlier answer: then only what
-        changed after that is in `runs`, and `removed` names what is gone. Where it is none of this process, all runs are in the
-        answer, and `removed` is None.
+        Requests a new look and waits up to `patience` seconds for it, so that one request usually brings the news. With many
+        requests the last look is recent, and none of them waits. `since` is the `cursor` of an earlier answer: then `runs` has
+        only what changed after it, and `removed` names what is gone. If the cursor is from another process, `runs` has all
+        runs, and `removed` is None.
         """
         with self._news:
             looks = self._looks
@@ -110,12 +110,12 @@ class Reviewer:
             }
 
     def review(self, name: str) -> Review | None:
-        """The complete review of one training run, made first if need be; None for an unknown run. Raises as `judged`."""
+        """The complete review of one training run, made first if necessary; None for an unknown run. Raises like `judged`."""
         found = self.judged(name)
         return found.review if found is not None else None
 
     def judged(self, name: str, timeout: float = 60.0) -> Judged | None:
-        """A training run with its review, made first if need be; None for an unknown run.
+        """A training run with its review, made first if necessary; None for an unknown run.
 
         Raises TimeoutError if it takes longer than `timeout` seconds.
         """
@@ -131,7 +131,7 @@ class Reviewer:
             return Judged(self._known[name], done) if done is not None and name in self._known else None
 
     def series(self, tensorboard_run: str, tag: str) -> Series | None:
-        """The exact points of one tag (or of a sum of tags, as a curve names it), or None where there is no such run or tag."""
+        """The exact points of one tag (or of a sum of tags, as a curve names it), or None if there is no such run or tag."""
         run = self.logs.get(tensorboard_run)
         return run.find(tag) if run is not None else None
 
@@ -151,12 +151,12 @@ class Reviewer:
             try:
                 self._look()
             except Exception:
-                logger.exception("SCRAM could not look at the log directory; it tries again with the next question")
+                logger.exception("SCRAM could not read the log directory; it tries again at the next request")
             self._ended = time.monotonic()
             self._pause = min(max(SHORTEST_INTERVAL, SHARE * (self._ended - began)), LONGEST_PAUSE)
 
     def _look(self) -> None:
-        """Reads and reviews in slices: the first findings are there while the rest of a large directory is still read."""
+        """Reads and reviews in slices: the first findings appear while the rest of a large directory is still being read."""
         before = 0
 
         def progress(done: int, total: int) -> None:
@@ -178,7 +178,7 @@ class Reviewer:
         self._review_pending()
 
     def _take(self, changed: set[str]) -> None:
-        """The training runs as they are now, of which all parts were read; those that are new or have changed are pending."""
+        """Update the training runs whose parts have all been read; new and changed ones become pending."""
         unread = self.logs.unread
         current = training_runs(self.logs, self.catalogue.signals)
         known = {}
@@ -208,7 +208,7 @@ class Reviewer:
                 name = next((n for n in self._first if n in self._pending), next(iter(self._pending)))
                 run = self._pending[name]
             done = review(run, self.catalogue, file_notes(run, self.logs))
-            # nobody reads it again: to write it so is the quickest way to tell two reviews apart
+            # never loaded: pickling is the fastest way to see whether two reviews differ
             fingerprint = hashlib.sha1(pickle.dumps(vars(done), -1)).hexdigest()[:16]
             shown = {
                 "name": name,
@@ -230,13 +230,13 @@ class Reviewer:
 
 
 class NewFindings:
-    """Reviews the one training run at a log directory again and again, and tells what was not there before."""
+    """Reviews the one training run in a log directory repeatedly, and returns what is new."""
 
     def __init__(self, log_dir: str, catalogue: Catalogue) -> None:
         # only what the callback writes: other trainings may have their logs below the same directory
         own = [(name, os.path.join(log_dir, name)) for name in ("train", "validation", schema.RUN)]
         parts = os.path.abspath(log_dir).split(os.sep)
-        self._names = ["/".join(parts[i:]) for i in range(1, len(parts))]  # as it may be called from any directory above
+        self._names = ["/".join(parts[i:]) for i in range(1, len(parts))]  # its names as seen from the directories above
         self._logs, self._catalogue = Logdir(own), catalogue
         self._known: set[tuple[str, str, str]] = set()
 

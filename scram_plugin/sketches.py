@@ -1,4 +1,4 @@
-"""The curves of findings in few points, for pictures without a server: in the terminal, in a file, in a notebook."""
+"""The curves of findings, reduced to few points, for pictures without a server: in the terminal, a file or a notebook."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from scram_plugin.logs.curve import decimate
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.reviews import Review
 
-POINTS = 240  # of a curve: some more than a small picture can show, with every spike and NaN
-MOST_CURVES = 4  # of a finding; more cannot be told apart in a small picture
+POINTS = 240  # points of a curve: slightly more than a small picture can show, with every spike and NaN
+MOST_CURVES = 4  # curves of a finding; more cannot be told apart in a small picture
 
 
 def sketches(run: TrainingRun, review: Review) -> list[dict[str, Any]]:
@@ -36,11 +36,11 @@ def sketches(run: TrainingRun, review: Review) -> list[dict[str, Any]]:
 
 def _short(value: float) -> float:
     short = float(f"{value:.5g}")
-    return short if math.isfinite(short) else value  # the largest numbers do not stay finite
+    return short if math.isfinite(short) else value  # rounding makes the largest numbers infinite
 
 
 def edge(first: int, last: int, finding: Mapping[str, Any]) -> int | None:
-    """The step up to which a curve is shown, where its first bad point would be lost at the edge of the whole; else None."""
+    """The last step to show, if the first bad point would be lost at the edge of the whole curve; else None."""
     bad = finding["bad_step"]
     if bad is None or finding["best_step"] is not None or bad - first > (last - first) * 0.05:
         return None

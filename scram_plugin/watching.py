@@ -1,4 +1,4 @@
-"""`scram watch`: follows a log directory and tells what is new, to the terminal and to a command of the user's."""
+"""`scram watch`: follows a log directory and reports what is new, in the terminal and to a command of the user."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from scram_plugin.reviews import identity, plain
 from scram_plugin.severity import down_to
 
 LONGEST = 2_000  # characters of a text in the environment of a command
-POST_SECONDS = 10.0  # that a web address may take to answer
-PATIENCE = 120.0  # seconds for a training to begin: a program that imports its libraries, and its data, takes some
-COMMAND_SECONDS = 60.0  # that a command may take before it is given up
+POST_SECONDS = 10.0  # after which a webhook is given up
+PATIENCE = 120.0  # seconds to wait for a training to begin: importing libraries and loading data takes time
+COMMAND_SECONDS = 60.0  # after which a command is stopped
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class News:
 
 
 class Watch:
-    """Tells what is new in a log directory since the last look.
+    """Reports what is new in a log directory since the last look.
 
-    What was found before the first look was over is known already, in trainings that had ended by then: of live ones everything
-    is told.
+    Findings of trainings that had ended before the end of the first look count as known. Of live trainings everything is
+    reported.
     """
 
     def __init__(self, reviewer: Reviewer, least: str, pattern: re.Pattern[str]) -> None:
@@ -89,7 +89,7 @@ class Watch:
 
     @property
     def begun(self) -> bool:
-        """Whether a training was live, or came up, since the first look."""
+        """Whether a training was live, or appeared, since the first look."""
         return self._begun
 
     def unreadable(self) -> Iterator[str]:
@@ -120,9 +120,9 @@ def follow(
     say: Callable[[str], None],
     patience: float = PATIENCE,
 ) -> bool:
-    """Look every few seconds until interrupted; `say` takes a line for each piece of news.
+    """Look every few seconds until interrupted; `say` gets a line for each message.
 
-    `until_finished`: until no training is live any more, which is True; or False if none began within `patience` seconds.
+    With `until_finished`, return True when no training is live any more, or False if none began within `patience` seconds.
     """
     ends = time.monotonic() + patience
     while True:
@@ -140,7 +140,7 @@ def follow(
 
 
 def post(address: str, news: News, say: Callable[[str], None], seconds: float = POST_SECONDS) -> None:
-    """Give the news to a web address as JSON: that of `message`, and `text`, a line that chat servers show."""
+    """Send a message to a web address as JSON: the fields of `message`, and `text`, a line that chat servers show."""
     content = {**message(news), "text": one_line(f"{news.run}: {news.severity}: {news.title}")}
     body = json.dumps(content).encode()
     try:
@@ -152,12 +152,12 @@ def post(address: str, news: News, say: Callable[[str], None], seconds: float = 
 
 
 def message(news: News) -> dict[str, Any]:
-    """A piece of news as it travels: run, severity, title, summary, and the finding as in `scram check --format json`."""
+    """A message as values for JSON: run, severity, title, summary, and the finding as in `scram check --format json`."""
     return plain(vars(news))
 
 
 def run_command(command: str, news: News, say: Callable[[str], None], seconds: float = COMMAND_SECONDS) -> None:
-    """Give the news to a command of the user's: in variables SCRAM_..., and as JSON on its standard input.
+    """Run a command of the user. It gets the message in variables SCRAM_..., and as JSON on its standard input.
 
     Names in a log are untrusted: they are never a part of the command itself.
     """
@@ -180,7 +180,7 @@ def run_command(command: str, news: News, say: Callable[[str], None], seconds: f
         process.communicate(json.dumps(message(news)), timeout=seconds)
     except subprocess.TimeoutExpired:
         with contextlib.suppress(OSError):
-            os.killpg(process.pid, signal.SIGKILL)  # with all that it has started
+            os.killpg(process.pid, signal.SIGKILL)  # with all processes that it has started
         process.communicate()
         say(f"the command took longer than {seconds:.0f} s and was stopped")
         return
@@ -189,5 +189,5 @@ def run_command(command: str, news: News, say: Callable[[str], None], seconds: f
 
 
 def _safe(text: str) -> str:
-    """As a variable of an environment can carry it."""
+    """A text that an environment variable can hold."""
     return one_line(text)[:LONGEST].encode(errors="replace").decode()

@@ -1,4 +1,4 @@
-/** The server's answers. Their types are made from `api.schema.json`, which the tests of the server share. */
+/** The server's answers. Their types are generated from `api.schema.json`, which the tests of the server use too. */
 
 import type {
   Answers,
@@ -37,7 +37,7 @@ async function get<T>(route: string, parameters: Record<string, string | number>
       (body: Failure) => body.error,
       () => undefined,
     );
-    throw new ServerError(response.status, sentence ?? `TensorBoard answered ${response.status}.`);
+    throw new ServerError(response.status, sentence ?? `TensorBoard answered with status ${response.status}.`);
   }
   return (await response.json()) as T;
 }

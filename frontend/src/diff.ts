@@ -3,12 +3,12 @@
 export interface DiffLine {
   kind: "same" | "removed" | "added";
   text: string;
-  /** The changed part of a line that has a counterpart; empty (from = to) where all of it is new or gone. */
+  /** The changed part of a line that has a counterpart; empty (from = to) if the whole line is new or gone. */
   from: number;
   to: number;
 }
 
-/** The longest common lines stay; of a single line that became another one, the changed part is marked. */
+/** Common lines stay. If one line replaces one other, the part that changed is marked. */
 export function diffLines(before: string[], after: string[]): DiffLine[] {
   const common: number[][] = Array.from({ length: before.length + 1 }, () => new Array<number>(after.length + 1).fill(0));
   const at = (i: number, j: number): number => common[i]?.[j] ?? 0;

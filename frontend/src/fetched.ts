@@ -1,4 +1,4 @@
-/** What the server answers to a question, asked again whenever one of `keys` changes; the answer before stands until then. */
+/** The server's answer to a request, which is repeated whenever one of `keys` changes; until then the previous answer stays. */
 
 import { useEffect, useState } from "preact/hooks";
 

@@ -27,7 +27,7 @@ export function plural(count: number, word: string): string {
 export const CONFIDENCE_HELP: Record<Confidence, string> = {
   certain: "A fact: it was read from the log.",
   likely: "SCRAM is right about this in most cases; look at the curve.",
-  possible: "Worth a look; the evidence is thin.",
+  possible: "Worth a look; the evidence is weak.",
 };
 
 /** The group under which a run is listed: everything before the last slash. */

@@ -1,4 +1,4 @@
-/** Findings that somebody calls no problem: hidden in this browser, until scram.toml says it for everybody. */
+/** Findings that the user marked as no problem: hidden in this browser only. Lines in scram.toml accept them for everybody. */
 
 import { signal } from "@preact/signals";
 import { plural } from "./format";
@@ -9,7 +9,7 @@ export interface Hidden {
   heuristic: string;
 }
 
-/** With how many findings of each severity it stood for when it was hidden. */
+/** With the number of findings of each severity when it was hidden. */
 interface Kept extends Hidden {
   counts: Partial<Record<Severity, number>>;
 }
@@ -19,7 +19,7 @@ export const hidden = signal<Kept[]>([]);
 const same = (a: Hidden, b: Hidden): boolean => a.run === b.run && a.heuristic === b.heuristic;
 let place = "";
 
-/** What was hidden of a log directory; forgotten where the browser keeps nothing (a frame of another origin). */
+/** Load what is hidden for a log directory; nothing if the browser stores nothing (a frame of another origin). */
 export function loadHidden(logdir: string): void {
   if (place === `scram.hidden:${logdir}`) return;
   place = `scram.hidden:${logdir}`;
@@ -55,12 +55,12 @@ function keep(entries: Kept[]): void {
   try {
     localStorage.setItem(place, JSON.stringify(entries));
   } catch {
-    // for this page only, then
+    // then it lasts until the page is closed
   }
 }
 
-/** An entry of the list without its hidden findings; `order` are the ids of the letters in `outcomes`. */
-export function withoutHidden(run: RunEntry, entries: Kept[], order: string[]): RunEntry {
+/** An entry of the list without its hidden findings; `order` holds the heuristic of each letter in `outcomes`. */
+export function withoutHidden(run: RunEntry, entries: Kept[], order: string[], titleOf = (id: string) => id): RunEntry {
   const counts = { ...run.counts };
   let outcomes = run.outcomes;
   const gone: string[] = [];
@@ -71,30 +71,30 @@ export function withoutHidden(run: RunEntry, entries: Kept[], order: string[]): 
     for (const severity of ["error", "warning", "info"] as const) {
       counts[severity] = Math.max(counts[severity] - (were[severity] ?? 0), 0);
     }
-    gone.push(heuristic);
+    gone.push(`“${titleOf(heuristic)}”`);
   }
   if (gone.length === 0) return run;
   const kind = counts.error + counts.warning > 0 ? "trouble" : counts.info > 0 ? "info" : "fine";
   const left = (["error", "warning", "info"] as const).filter((s) => counts[s] > 0).map((s) => plural(counts[s], s));
-  const text = `${left.length > 0 ? `${left.join(", ")} left` : "Nothing else found"}. Hidden here as no problem: ${gone.join(", ")}.`;
+  const text = `${left.length > 0 ? `${left.join(", ")} left` : "Nothing else found"}. Hidden in this browser: ${gone.join(", ")}.`;
   return { ...run, counts, outcomes, headline: { kind, text } };
 }
 
-/** The headline of a review of which some findings are hidden. */
+/** The headline of a review with some findings hidden. */
 export function headlineOf(review: Review, left: Finding[], gone: Finding[]): Headline {
   if (gone.length === 0) return review.headline;
   const names = gone.map((finding) => `“${finding.title}”`).join(", ");
   const first = left[0];
-  if (!first) return { kind: "fine", text: `Nothing else found. Hidden here as no problem: ${names}.` };
-  return { kind: first.severity === "info" ? "info" : "trouble", text: `${first.title}. Hidden here as no problem: ${names}.` };
+  if (!first) return { kind: "fine", text: `Nothing else found. Hidden in this browser: ${names}.` };
+  return { kind: first.severity === "info" ? "info" : "trouble", text: `${first.title}. Hidden in this browser: ${names}.` };
 }
 
-/** A text of TOML: what JSON escapes is escaped there in the same way, and DEL too. */
+/** A TOML string: escaped as in JSON, and DEL too. */
 function quoted(text: string): string {
   return JSON.stringify(text).replace(/\u007f/g, "\\u007F");
 }
 
-/** The lines for scram.toml that make it last; names are taken as they are, not as patterns. */
+/** The lines for scram.toml that accept the findings; names are taken literally, not as patterns. */
 export function asToml(entries: Hidden[]): string {
   return entries
     .map(({ run, heuristic }) => {

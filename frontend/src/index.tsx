@@ -12,7 +12,7 @@ import { watchTheme } from "./theme";
 export async function render(): Promise<void> {
   document.documentElement.lang = "en";
   document.title = "SCRAM";
-  // a part of the module: no second question before the first paint
+  // a part of the module: no second request before the first paint
   const style = document.createElement("style");
   style.textContent = uPlotStyle + ownStyle;
   document.head.append(style);

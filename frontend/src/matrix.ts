@@ -1,4 +1,4 @@
-/** Runs x checks: what a letter means, which columns there are, in which order the rows stand. Pure functions. */
+/** Runs x checks: the meaning of a letter, the columns, and the order of the rows. Pure functions. */
 
 import type { RunEntry } from "./api";
 import { worstFirst } from "./runs";
@@ -9,7 +9,7 @@ export interface Outcome {
   word: string;
   /** The class of its colour. */
   kind: "error" | "warning" | "info" | "passed" | "unknown";
-  /** Gravest first. */
+  /** Worst first. */
   rank: number;
 }
 
@@ -20,7 +20,7 @@ const OUTCOMES: Record<string, Outcome> = {
   w: { sign: "△", word: "warning that another finding explains", kind: "warning", rank: 3 },
   I: { sign: "ℹ", word: "info", kind: "info", rank: 4 },
   i: { sign: "ℹ", word: "info that another finding explains", kind: "info", rank: 5 },
-  a: { sign: "✓", word: "found, and no problem here", kind: "unknown", rank: 6 },
+  a: { sign: "✓", word: "found, accepted as no problem here", kind: "unknown", rank: 6 },
   "?": { sign: "?", word: "inconclusive", kind: "unknown", rank: 7 },
   "-": { sign: "·", word: "not checked", kind: "unknown", rank: 8 },
   "+": { sign: "✓", word: "passed", kind: "passed", rank: 9 },
@@ -30,7 +30,7 @@ export function outcomeOf(letter: string | undefined): Outcome {
   return OUTCOMES[letter ?? "-"] ?? OUTCOMES["-"]!;
 }
 
-/** Columns of checks in which some run has a finding, or all of them; as places in the order of the catalogue. */
+/** Columns of the checks that have a finding in some run, or all of them; as places in the order of the catalogue. */
 export function columns(runs: RunEntry[], checks: number, all: boolean): number[] {
   const places = Array.from({ length: checks }, (_, i) => i);
   if (all) return places;

@@ -1,4 +1,4 @@
-/** Tells news: as toasts in the page, in the title and icon of the browser's tab, and as desktop notifications when asked for. */
+/** Shows news: as toasts in the page, in the title and icon of the browser's tab, and as desktop notifications on request. */
 
 import { effect, signal } from "@preact/signals";
 import type { News } from "./news";
@@ -7,12 +7,12 @@ import { mark, parentNotification, visible } from "./parentPage";
 const MOST_TOASTS = 3;
 
 export const toasts = signal<News[]>([]);
-/** Whether desktop notifications were asked for, and are allowed. */
+/** Whether desktop notifications were requested and are allowed. */
 export const notifying = signal(false);
 export const refused = signal("");
 const unseen = signal(0);
 
-/** `read` is the run that stands open: of that nobody who looks at the page needs to be told. */
+/** `read` is the run that is open: whoever looks at the page needs no news of it. */
 export function announce(all: News[], read: string, open: (run: string) => void): void {
   const news = visible() ? all.filter(({ run }) => run !== read) : all;
   if (news.length === 0) return;
@@ -35,7 +35,7 @@ export function dismiss(news: News): void {
   toasts.value = toasts.value.filter((other) => other !== news);
 }
 
-/** Asked for by a click, as browsers demand. */
+/** Called by a click, as browsers require. */
 export async function askToNotify(): Promise<void> {
   if (notifying.value) {
     notifying.value = false;
@@ -43,12 +43,12 @@ export async function askToNotify(): Promise<void> {
   }
   const Notice = parentNotification();
   if (!Notice) {
-    refused.value = "This browser notifies on https and localhost only.";
+    refused.value = "This browser allows notifications only on https and localhost.";
     return;
   }
   const answer = await Notice.requestPermission();
   notifying.value = answer === "granted";
-  refused.value = answer === "granted" ? "" : "The browser does not allow notifications from this page; its settings for the site do.";
+  refused.value = answer === "granted" ? "" : "The browser blocks notifications from this page. You can allow them in its settings for this site.";
 }
 
 export function watchNotices(): void {

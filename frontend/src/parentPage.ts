@@ -1,4 +1,4 @@
-/** What the tab needs of the TensorBoard page around it: its address, its dark mode, its reload. */
+/** What the tab needs from the TensorBoard page around it: its address, its dark mode, its reload. */
 
 const PREFIX = "p.scram.";
 
@@ -21,7 +21,7 @@ export function parseFragment(fragment: string): Record<string, string> {
       try {
         values[part.slice(PREFIX.length, at)] = decodeURIComponent(part.slice(at + 1));
       } catch {
-        // not an encoded value: nobody's link, so nothing is selected
+        // not an encoded value, so not a link of ours: nothing is selected
       }
     }
   }
@@ -57,7 +57,7 @@ export function visible(): boolean {
   return document.visibilityState === "visible" && window.innerHeight > 0;
 }
 
-/** Desktop notifications, as far as the browser has them for this page. */
+/** Desktop notifications, if the browser has them for this page. */
 export function parentNotification(): typeof Notification | undefined {
   return (parentWindow() as Window & { Notification?: typeof Notification }).Notification;
 }

@@ -1,4 +1,4 @@
-/** On paper nothing can be opened: what is folded is printed open, and folded again afterwards. */
+/** Nothing can be opened on paper: folded parts are opened for printing, and folded again afterwards. */
 
 export function openForPrint(): void {
   let opened: HTMLDetailsElement[] = [];

@@ -16,7 +16,7 @@ export function worstFirst(a: RunEntry, b: RunEntry): number {
   );
 }
 
-/** An answer of the server together with what was known before: all runs, by name. */
+/** An answer of the server merged with the runs that were known before: all runs, by name. */
 export function merged(known: Runs | null, answer: Runs): Runs {
   if (known === null || answer.removed === null) return answer;
   if (answer.runs.length === 0 && answer.removed.length === 0) return { ...answer, runs: known.runs };

@@ -15,6 +15,8 @@ export type View = (typeof VIEWS)[number];
 export const runs = signal<Runs | null>(null);
 export const review = signal<Review | null>(null);
 export const heuristics = signal<HeuristicPage[]>([]);
+/** The title of a check; its id if the catalogue is not loaded. */
+export const titleOf = (id: string): string => heuristics.value.find((page) => page.id === id)?.title ?? id;
 export const problem = signal<string | null>(null);
 export const filter = signal("");
 export const view = signal<View>("findings");
@@ -22,26 +24,26 @@ export const selected = signal("");
 export const heuristicId = signal("");
 /** The run that `selected` is compared with. */
 export const other = signal("");
-/** Of the curve of `heuristicId`, the part that a link asks for. */
+/** The part of the curve of `heuristicId` that a link asks for. */
 export const zoomed = signal<[number, number] | null>(null);
 /** The id of the question whose answer is open. */
 export const asked = signal("");
-/** The statistic of "Inside the model" that is shown; empty where that is closed. */
+/** The statistic of "Inside the model" that is shown; empty if that is closed. */
 export const inside = signal("");
-/** Of runs x checks: "worst", "name", or the id of a check; and whether checks without any finding are shown. */
+/** The order of runs x checks: "worst", "name", or the id of a check; and whether checks without any finding are shown. */
 export const sortedBy = signal("worst");
 export const allChecks = signal(false);
 
 const POLL_LIVE = 5_000;
 const POLL_FINISHED = 30_000;
-const PATIENCE = 1_000; // then the worst run so far is shown, though not all are judged
+const PATIENCE = 1_000; // then the worst run so far is shown, even if not all are reviewed
 
 /** All runs, without what is hidden in this browser. */
 export const allRuns = computed(() => {
   const all = runs.value?.runs ?? [];
   if (hidden.value.length === 0) return all;
   const order = heuristics.value.map((page) => page.id);
-  return all.map((run) => withoutHidden(run, hidden.value, order));
+  return all.map((run) => withoutHidden(run, hidden.value, order, titleOf));
 });
 export const shownRuns = computed(() => filtered(allRuns.value, filter.value));
 export const totals = computed(() => countAll(allRuns.value));
@@ -103,7 +105,7 @@ export async function refresh(): Promise<void> {
   }
 }
 
-/** Open a run, at what is said of one heuristic if that is given. */
+/** Open a run, at the outcome of one check if that is given. */
 export function select(run: string, heuristic = ""): void {
   batch(() => {
     selected.value = run;
@@ -116,7 +118,7 @@ export function select(run: string, heuristic = ""): void {
   void loadReview();
 }
 
-/** Choose what is compared with what. */
+/** Choose the two runs to compare. */
 export function compare(before: string, after: string): void {
   batch(() => {
     selected.value = before;

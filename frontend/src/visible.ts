@@ -18,7 +18,7 @@ export function scrollFor(index: number, top: number, height: number, row: numbe
   return null;
 }
 
-/** Scroll so that a row is in sight, and focus on what a selector finds there, once it is in the page. */
+/** Scroll so that a row is in sight, and focus what a selector finds there once it is in the page. */
 export function bringIntoSight(scroller: HTMLElement, index: number, row: number, head: number, selector = ""): void {
   const to = scrollFor(index, scroller.scrollTop, scroller.clientHeight, row, head);
   if (to !== null) scroller.scrollTop = to;

@@ -33,7 +33,7 @@ describe("what is hidden", () => {
   it("counts no more in its run alone", () => {
     const left = withoutHidden(run("a", 2, "finished"), entries, ["x", "y"]);
     expect([left.counts.error, left.outcomes, left.headline.kind]).toEqual([0, "a+", "fine"]);
-    expect(left.headline.text).toBe("Nothing else found. Hidden here as no problem: x.");
+    expect(left.headline.text).toBe("Nothing else found. Hidden in this browser: “x”.");
     expect(withoutHidden(run("a", 3, "finished"), entries, ["x", "y"]).headline.text).toMatch(/^1 error left/);
     const healed = run("a", 0, "finished", "++");
     expect(withoutHidden(healed, entries, ["x", "y"])).toBe(healed);
@@ -44,7 +44,7 @@ describe("what is hidden", () => {
     const [gone, left] = [{ title: "X", severity: "error" }, { title: "Y", severity: "warning" }] as Finding[];
     const review = { headline: { kind: "trouble", text: "all" } } as Review;
     expect(headlineOf(review, [left!], [])).toEqual(review.headline);
-    expect(headlineOf(review, [left!], [gone!]).text).toBe("Y. Hidden here as no problem: “X”.");
+    expect(headlineOf(review, [left!], [gone!]).text).toBe("Y. Hidden in this browser: “X”.");
     expect(headlineOf(review, [], [gone!]).kind).toBe("fine");
   });
   it("is TOML with names as they are", () => {

@@ -1,1 +1,1 @@
-"""What SCRAM knows. Each heuristic is a module with a pure check, and beside it a page in Markdown with its message."""
+"""SCRAM's heuristics. Each is a module with a pure check, next to a page in Markdown that explains the problem."""

@@ -1,4 +1,4 @@
-"""What SCRAM's own statistics and facts say of layers: shared by the heuristics that judge them."""
+"""SCRAM's own statistics and facts about layers and data: shared by the heuristics that check them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ HOW = (
     'scram_plugin.watch(model, optimizer, log_dir="logs/exp1")  # PyTorch'
 )
 LINEAR = (None, "linear")
-BETTER = 0.97  # of the loss of guessing: above it nothing was learned
-# Layers that change no value in a way that matters for what stands before or behind them.
+BETTER = 0.97  # share of the loss of guessing; above it nothing was learned
+# Layers that do not matter for checks of the layers before and after them.
 PASSING = frozenset(
     (
         *("Flatten", "Reshape", "Permute", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "InputLayer", "Identity"),
@@ -31,7 +31,7 @@ PASSING = frozenset(
 )
 
 RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM2D")
-DEAD_ROWS = 3  # measured batches in which a unit must not have been active to count as dead
+DEAD_ROWS = 3  # measured batches without activity after which a unit counts as dead
 
 KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel", "recurrent_kernel")
 _OF_TORCH = re.compile(r"(weight|weight_[ih]h_l\d+(_reverse)?|in_proj_weight)$")
@@ -39,7 +39,7 @@ _OF_TORCH = re.compile(r"(weight|weight_[ih]h_l\d+(_reverse)?|in_proj_weight)$")
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of the model, as the facts tell it."""
+    """One layer of the model, from the facts."""
 
     path: str
     kind: str
@@ -52,9 +52,9 @@ class Layer:
 
     @property
     def initial_scale(self) -> float | None:
-        """How large the initial weights are, as a multiple of what Glorot's initialiser makes them; None if not known.
+        """The spread of the initial weights as a multiple of that of Glorot's initialiser; None if unknown.
 
-        Those that scale with the layer by themselves (Glorot, He, LeCun, orthogonal) are near 1 and count as that.
+        Initialisers that scale with the size of the layer (Glorot, He, LeCun, orthogonal) are near 1 and count as 1.
         """
         initializer, kernel = self.facts.get("initializer") or {}, self.facts.get("kernel") or []
         kind = initializer.get("class")
@@ -72,10 +72,10 @@ class Layer:
 
 
 def layers(run: TrainingRun) -> list[Layer]:
-    """All layers, nested models opened, in the order in which data flow. Raises NotChecked without facts of a model."""
+    """All layers, also those of nested models, in the order in which data flow. Raises NotChecked if no model is known."""
     model = run.facts.get("model")
     if not model or not model.get("layers"):
-        raise NotChecked("nothing is known of the model's layers", HOW)
+        raise NotChecked("the layers of the model are not known", HOW)
     return list(_flat(model["layers"]))
 
 
@@ -89,7 +89,7 @@ def _flat(entries: list[Mapping[str, Any]]) -> Iterator[Layer]:
 
 
 def heads(known: list[Layer]) -> set[str]:
-    """Paths of the layers with weights behind which there is no other such layer: what comes out is made of theirs."""
+    """Paths of the last layers with weights: no other layer with weights comes after them."""
     by_path = {layer.path: layer for layer in known}
     weighted = [layer.path for layer in known if layer.facts.get("kernel")]
     before: set[str] = set()
@@ -102,25 +102,25 @@ def heads(known: list[Layer]) -> set[str]:
 
 
 def known_layers(run: TrainingRun) -> list[Layer]:
-    """As `layers`; none where nothing is known of a model."""
+    """Like `layers`, but an empty list if no model is known."""
     return layers(run) if (run.facts.get("model") or {}).get("layers") else []
 
 
 def without_loader(run: TrainingRun) -> bool:
-    """Whether a program of PyTorch makes its batches itself: whether one holds all of the data is not known then."""
+    """Whether a PyTorch program makes its own batches: then it is unknown whether one of them holds all the data."""
     return run.framework_of_facts == "torch" and "steps" not in run.facts.get("fit", {})
 
 
 def called_once(run: TrainingRun) -> None:
-    """Raises Inconclusive where a step calls the model several times: only what goes into the last call is recorded."""
+    """Raises Inconclusive if a step calls the model several times: only the inputs of the last call are recorded."""
     if ((run.facts.get("model") or {}).get("calls") or 1) > 1:
-        raise Inconclusive("a step calls the model several times, and the inputs of one call only are recorded")
+        raise Inconclusive("a step calls the model several times, and only the inputs of one call are recorded")
 
 
 def shown_loss(run: TrainingRun) -> Curve:
-    """The loss to show beside what is said of the model: of batches, or else of epochs. Raises NotChecked without one.
+    """The loss to show with a finding about the model: of batches, or else of epochs. Raises NotChecked without one.
 
-    A program that failed in its loss has none: then what was to go into it is shown.
+    A program that failed in its loss function has none: then the outputs are shown.
     """
     curve = run.signal("batch loss") or run.signal("training loss") or run.statistic(schema.BATCHES, "y_pred0/mean")
     if curve is None:
@@ -131,24 +131,22 @@ def shown_loss(run: TrainingRun) -> Curve:
 def output(run: TrainingRun) -> Layer:
     """The layer that gives the model's output its activation.
 
-    Raises NotChecked where that cannot be told: several outputs, a class of the user's own, a custom last layer.
+    Raises NotChecked if it is unknown: several outputs, a subclassed model, a custom last layer.
     """
     known = layers(run)
     model = run.facts["model"]
     if len(model.get("outputs") or []) > 1 or model.get("kind") == "subclass":
-        raise NotChecked(
-            "which layer makes the output cannot be told for a model of this kind", "a Sequential or functional model"
-        )
+        raise NotChecked("the output layer of a model of this kind is not known", "a Sequential or functional model")
     last = [layer for layer in known if layer.kind not in PASSING]
     if not last or last[-1].facts.get("custom") or last[-1].kind == "Lambda":
-        raise NotChecked("the last layer is of your own, so that its activation is not known", "a layer of Keras at the end")
+        raise NotChecked("the last layer is a custom one, so its activation is not known", "a Keras layer as the last one")
     return last[-1]
 
 
 def columns(run: TrainingRun, kind: str, statistic: str) -> dict[str, Curve]:
     """``layer``, ``gradient``, ``weight`` or ``update``: path -> the curve of one statistic, in the order of the columns.
 
-    Empty where no layer has it (as `dead` without a ReLU). Raises NotChecked if nothing of the kind was logged.
+    Empty if no layer has it (for example `dead` without a ReLU). Raises NotChecked if nothing of the kind was logged.
     """
     found, logged = {}, False
     for column in run.columns(schema.STATISTICS):
@@ -166,7 +164,7 @@ def columns(run: TrainingRun, kind: str, statistic: str) -> dict[str, Curve]:
 
 
 def of_kernels(run: TrainingRun, curves: Mapping[str, Curve]) -> dict[str, Curve]:
-    """Of curves by variable those of what inputs are multiplied with: no bias, no scale of a normalisation, no embedding."""
+    """Of curves by variable those of kernels, which multiply inputs: no bias, no scale of a normalisation, no embedding."""
     if run.framework_of_facts != "torch":
         return {path: curve for path, curve in curves.items() if path.rpartition("/")[2] in KERNELS}
     others = {layer.path for layer in known_layers(run) if not layer.facts.get("kernel") and layer.kind not in RECURRENT}
@@ -180,9 +178,9 @@ def kernel_of(run: TrainingRun, layer: Layer) -> str:
 
 
 def step_ratios(run: TrainingRun) -> dict[str, Curve]:
-    """Path of a kernel -> by which part of its norm each measured step changed it; the curve names the step's norm.
+    """Path of a kernel -> its update norm divided by its weight norm, in each measured step; named after the update norm.
 
-    Embeddings are left out: of their rows a step changes only those that the batch has.
+    Embeddings are left out: a step changes only those of their rows that the batch uses.
     """
     updates, weights = of_kernels(run, columns(run, "update", "norm")), columns(run, "weight", "norm")
     found = {}
@@ -195,7 +193,7 @@ def step_ratios(run: TrainingRun) -> dict[str, Curve]:
 
 
 def steps_of_kernels(run: TrainingRun) -> Curve | None:
-    """The median over all kernels of the part by which a step changes them; named after the first of them."""
+    """The median over all kernels of update norm divided by weight norm; named after the first kernel."""
     ratios = list(step_ratios(run).values())
     if not ratios:
         return None
@@ -206,20 +204,20 @@ def steps_of_kernels(run: TrainingRun) -> Curve | None:
 
 
 def chooses_class(run: TrainingRun) -> bool:
-    """Whether the outputs choose one of several classes, by the loss: not where each is a number or a question of its own."""
+    """Whether the outputs choose one of several classes, by the loss: not if each is a number or a label of its own."""
     loss, units = loss_class(run), run.facts.get("model", {}).get("output_units")
     return "Categorical" in loss or (units == 1 and ("Crossentropy" in loss or "Hinge" in loss))
 
 
 def is_mean(run: TrainingRun) -> bool:
-    """Whether the loss is the mean over the examples, and nothing beside: else its size tells nothing by itself."""
+    """Whether the loss is the mean over the examples and nothing else: otherwise its size alone means nothing."""
     return (run.facts.get("loss") or {}).get("mean") is not False
 
 
 @dataclass(frozen=True)
 class Guess:
-    """Guessing by how often each class is there: the `loss` of that, the parts of all labels that each class has, and whether
-    a loss is one of a model that has learned more."""
+    """Guessing by class frequencies: its `loss`, the share of each class in the labels, and whether the loss of a model is
+    better."""
 
     loss: float
     shares: np.ndarray
@@ -229,7 +227,7 @@ class Guess:
 
 
 def guessing(run: TrainingRun) -> Guess | None:
-    """None where the model chooses no class by a cross-entropy alone, or the labels were not counted."""
+    """None if the loss is not the cross-entropy of classes alone, or the labels were not counted."""
     counts = np.array(run.facts.get("data", {}).get("training", {}).get("counts") or [], float)
     if not (chooses_class(run) and is_mean(run) and "Crossentropy" in loss_class(run)) or np.count_nonzero(counts) < 2:
         return None
@@ -238,9 +236,9 @@ def guessing(run: TrainingRun) -> Guess | None:
 
 
 def class_counts(run: TrainingRun, tensor: str, part: float = 1.0) -> np.ndarray | None:
-    """How many examples are labelled ("y0") or predicted ("y_pred0") as each class, in the last `part` of what was measured.
+    """How many examples are labelled ("y0") or predicted ("y_pred0") as each class, in the last `part` of the measured batches.
 
-    None where they were not counted, or the model does not choose a class.
+    None if they were not counted, or the model does not choose a class.
     """
     if not chooses_class(run):
         return None
@@ -252,9 +250,9 @@ def class_counts(run: TrainingRun, tensor: str, part: float = 1.0) -> np.ndarray
 
 
 def sums(run: TrainingRun, tensor: str) -> np.ndarray | None:
-    """What the targets ("y0") or outputs ("y_pred0") of an example sum to, on average in each measured batch.
+    """The sum of the targets ("y0") or outputs ("y_pred0") of an example, averaged over each measured batch.
 
-    None where they are single numbers, or too many to be told apart.
+    None if they are single numbers, or too many to be recorded one by one.
     """
     columns_ = [c for c in run.columns(schema.STATISTICS) if c.startswith(f"{tensor}/mean/")]
     means = [curve.values for c in columns_ if (curve := run.statistic(schema.STATISTICS, c)) is not None]
@@ -262,9 +260,9 @@ def sums(run: TrainingRun, tensor: str) -> np.ndarray | None:
 
 
 def dead_units(run: TrainingRun) -> dict[str, float]:
-    """Path of a layer with ReLU -> which part of its units was never active in the last measured batches.
+    """Path of a layer with ReLU -> the share of its units that were never active in the last measured batches.
 
-    Empty where that was not measured, or in too few batches.
+    Empty if that was not measured, or in too few batches.
     """
     try:
         return {path: late(curve, 0.3) for path, curve in columns(run, "layer", "dead").items() if len(curve) >= DEAD_ROWS}
@@ -273,13 +271,13 @@ def dead_units(run: TrainingRun) -> dict[str, float]:
 
 
 def enough_rows(curves: Mapping[str, Curve], least: int, batches: int = 0) -> None:
-    """Raises TooEarly if fewer than `least` batches were measured, or all of them within fewer than so many `batches`."""
+    """Raises TooEarly if fewer than `least` batches were measured, or if they span fewer than `batches` batches."""
     rows = max((len(curve) for curve in curves.values()), default=0)
     if rows < least:
         raise TooEarly(f"it needs {least} measured batches, there are {rows}")
     span = max(int(curve.steps[-1] - curve.steps[0]) for curve in curves.values() if len(curve))
     if span < batches:
-        raise TooEarly(f"it needs measured batches over {batches:,} batches, these are of {span:,}")
+        raise TooEarly(f"it needs measured batches that span {batches:,} batches, these span {span:,}")
 
 
 def late(curve: Curve, part: float = 0.5) -> float:
@@ -294,7 +292,7 @@ def finite_median(values: np.ndarray) -> float:
 
 
 def listed(names: list[str], most: int = 3) -> str:
-    """Names as people write a list of them, the first ones if there are many."""
+    """Names as a list in a sentence; only the first ones if there are many."""
     shown, more = names[:most], len(names) - most
     if more > 0:
         return f"{', '.join(shown)} and {more} more"

@@ -1,4 +1,4 @@
-"""What different frameworks call the same thing: heuristics speak of layers, activations and losses by Keras's names."""
+"""The same thing under its names in different frameworks: heuristics use Keras's names of layers, activations and losses."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def layer_kind(name: Any) -> str:
 
 
 def activation_of(entry: Any) -> str | None:
-    """The activation of a layer, or of one that does nothing else."""
+    """The activation of a layer, or the activation that the layer itself is."""
     kind, given = str(entry.get("class")), entry.get("activation")
     if given is None and kind in _ACTIVATING:
         given = {"LogSoftmax": "log_softmax"}.get(kind, kind.lower())
@@ -60,6 +60,6 @@ def activation_of(entry: Any) -> str | None:
 
 
 def loss_class(run: TrainingRun) -> str:
-    """The class of the loss, by Keras's name; "None" where it is not known."""
+    """The class of the loss, by Keras's name; "None" if it is not known."""
     name = str((run.facts.get("loss") or {}).get("class"))
     return _LOSSES.get(name, name)

@@ -1,4 +1,4 @@
-"""Learning rates: which are usual, and the cause "learning-rate" as what is known of this run speaks for or against it."""
+"""Usual learning rates, and the cause "learning-rate" with the evidence of a run for or against it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scram_plugin.heuristics.heuristic import Cause
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 
-# Keras's own defaults, which are those of the papers that introduced the optimisers (Adam: Kingma & Ba, 2015).
+# Keras's own defaults, which are those of the papers that introduced the optimizers (Adam: Kingma & Ba, 2015).
 USUAL_RATES = {
     "SGD": 1e-2,
     "Adam": 1e-3,
@@ -27,7 +27,7 @@ HIGH = 10.0  # times the usual rate: outside the grids that people search (Bengi
 
 
 def known_rate(run: TrainingRun) -> tuple[str, float, float] | None:
-    """(optimiser, its learning rate, the usual one) as the optimiser was made; None where one of them is not known."""
+    """(optimizer, its initial learning rate, the usual one); None if one of them is not known."""
     optimizer = run.facts.get("optimizer", {})
     name, rate = str(optimizer.get("class", "")), optimizer.get("learning_rate")
     usual = USUAL_RATES.get(name)
@@ -35,7 +35,7 @@ def known_rate(run: TrainingRun) -> tuple[str, float, float] | None:
 
 
 def too_high(run: TrainingRun) -> Cause | None:
-    """The cause "learning-rate", with its fix, if the rate is out of all proportion for its optimiser."""
+    """The cause "learning-rate", with its fix, if the rate is far too high for its optimizer."""
     known = known_rate(run)
     if known is None or known[1] < HIGH * known[2]:
         return None
@@ -47,11 +47,11 @@ def too_high(run: TrainingRun) -> Cause | None:
 
 
 def beside_speed(run: TrainingRun, other: Cause) -> list[Cause]:
-    """The learning rate and another cause: that one first if something speaks for it, and the rate is not out of proportion."""
+    """The learning rate and another cause: that one first if there is evidence for it and the rate is not far too high."""
     rate = speed(run)
     return [other, rate] if other.for_ and rate.edit is None else [rate, other]
 
 
 def speed(run: TrainingRun) -> Cause:
-    """The cause "learning-rate", with what is known for or against it."""
+    """The cause "learning-rate", with the evidence for or against it."""
     return too_high(run) or rate_as_cause(run)

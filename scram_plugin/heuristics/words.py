@@ -18,7 +18,7 @@ def number(value: float) -> str:
 
 
 def one_line(text: str) -> str:
-    """Untrusted text without control characters and breaks of lines."""
+    """Untrusted text without control characters and line breaks."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
@@ -28,5 +28,5 @@ def counted(count: int, noun: str) -> str:
 
 
 def place(axis: str, step: int) -> str:
-    """A point of an axis. Keras counts epochs and batches from 1 on the screen, from 0 in its logs: the former is given."""
+    """A point of an axis. Keras counts epochs and batches from 0 in its logs, but from 1 on the screen, as this does."""
     return f"{axis} {step + 1 if axis in ('epoch', 'batch') else step:,}"

@@ -1,1 +1,1 @@
-"""Event files to training runs. Knows no heuristic."""
+"""Reads event files and groups them into training runs. It does not depend on the heuristics."""

@@ -1,4 +1,4 @@
-"""The scalars of many records at once: records of one layout, whatever their tags, are copied out by NumPy."""
+"""Reads the scalars of many records at once: NumPy copies the values of all records of one layout, whatever their tags."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 from scram_plugin.logs.frames import FOOTER, crc_table, windows
 from scram_plugin.logs.layout import BFLOAT16, Layout, layout, size_of
 
-FEWEST = 6  # records; fewer of one length are quicker one by one
-_ROUNDS = 12  # layouts looked for among records of one length; what is left after them is read one by one
-_ROWS = 16384  # records in one piece of work, so that it stays in the processor's cache
-PADDING = 16  # bytes that must follow the piece of a file that is given, for rows of whole words
+FEWEST = 6  # records; fewer of one length are read faster one by one
+_ROUNDS = 12  # layouts that are tried for records of one length; the remaining records are read one by one
+_ROWS = 16384  # records that are processed together, so that they stay in the processor's cache
+PADDING = 16  # bytes that must follow the given piece of a file, so that rows consist of whole words
 
 
 class Points(NamedTuple):
-    """Points of one tag; `records` are their positions in the file (for the order), ascending."""
+    """Points of one tag, arrays of shape (points,); `records` are the numbers of their records, ascending."""
 
     tag: str
     records: np.ndarray
@@ -34,7 +34,7 @@ class Taken(NamedTuple):
 
 
 def take(data: bytearray, starts: np.ndarray, lengths: np.ndarray) -> Taken:
-    """All records of a piece of a file that can be taken in bulk, with their checksums verified."""
+    """Read all records of a piece of a file that can be read in bulk, and verify their checksums."""
     buffer = np.frombuffer(data, np.uint8)
     points: list[Points] = []
     left: list[int] = []
@@ -57,9 +57,9 @@ def take(data: bytearray, starts: np.ndarray, lengths: np.ndarray) -> Taken:
 
 
 def _one_length(
-    data, buffer: np.ndarray, starts: np.ndarray, records: np.ndarray, length: int
+    data: bytearray, buffer: np.ndarray, starts: np.ndarray, records: np.ndarray, length: int
 ) -> Iterator[Points | int | np.ndarray]:
-    """Points; the number of a record with a wrong checksum; or the records that must be read one by one."""
+    """Yields points, the number of a record with a wrong checksum, or the records that must be read one by one."""
     width = -(-(length + FOOTER) // 8) * 8
     rows = windows(buffer, width)[starts[records]]
     for _ in range(_ROUNDS):
@@ -82,23 +82,23 @@ def _one_length(
 def _one_layout(
     data: bytearray, starts: np.ndarray, records: np.ndarray, rows: np.ndarray, length: int, form: Layout
 ) -> Generator[Points | int, None, np.ndarray]:
-    """Takes the records of one layout, whatever their tags; returns which of them these were (bool, one a record)."""
+    """Reads the records of one layout, whatever their tags. Returns which records these were, bool, shape (records,)."""
     fixed = np.frombuffer(form.fixed(length).ljust(rows.shape[1], b"\0"), np.uint64)
     forms, heads, group = [form], rows[:1], np.zeros(1, np.int64)
     same = np.ones(len(records), bool)
-    differ = _differences(rows, heads)  # from the first record
+    differ = _differences(rows, heads)  # to the first record
     telling = np.flatnonzero(np.bitwise_or.reduce(differ, axis=1) & fixed)
     if len(telling):  # not all of one layout and one tag
         members, group = _groups(differ[telling] & fixed[telling, None])
         forms = [layout(data, int(starts[records[i]]), int(starts[records[i]]) + length) for i in members]
         alike = np.array([f.shape == form.shape for f in forms])
-        place = np.append(np.where(alike, np.cumsum(alike) - 1, -1), -1)  # the last for records of no group
+        place = np.append(np.where(alike, np.cumsum(alike) - 1, -1), -1)  # the last entry is for records without a group
         group = place[group]
         same = group >= 0
         forms, heads = [f for f in forms if f.shape == form.shape], rows[members[alike]]
         if not same.all():
             records, rows, group, differ = records[same], rows[same], group[same], differ.compress(same, axis=1)
-        # until here the differences are from the first of all, from here on from the first of each group
+        # so far these are differences to the first record; from here on to the first record of each group
         for word, others in zip(differ, _differences(heads, heads[:1]), strict=True):
             if others.any():
                 word ^= others.take(group)
@@ -112,7 +112,7 @@ def _one_layout(
         order = np.argsort(group, kind="stable")
         tags = list(np.split(order, np.flatnonzero(np.diff(group[order])) + 1))
     for slot, (_, at, kind) in enumerate(form.slots):
-        with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one, as everywhere; no reason to warn
+        with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one; that needs no warning
             values = _column(rows, at, kind).astype("f8")
         for chosen in tags:
             tag = forms[group[chosen][0]].slots[slot][0]
@@ -121,15 +121,15 @@ def _one_layout(
 
 
 def _groups(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(the first record of each group of records with equal words; each record's group, -1 for none); words x records.
+    """Groups of records with equal `words`, shape (words, records): the first record of each, and each record's group or -1.
 
-    Under the mask of another layout records look all different: but for the first, groups of hardly any members are left
-    out, and so are records whose short hash is that of another group. Both are for a later round.
+    Under the mask of another layout, records look all different. So groups with very few members are left out, except the first
+    group, and so are records whose short hash is that of another group. A later round reads these.
     """
     key = np.zeros(words.shape[1], np.uint64)
     for word in words:
         key = (key ^ word ^ (word >> np.uint64(29))) * np.uint64(0x9E3779B97F4A7C15)
-    # sixteen bits, because those are sorted by radix
+    # 16 bits, because NumPy sorts them by radix
     _, first, group = np.unique((key >> np.uint64(48)).astype(np.uint16), return_index=True, return_inverse=True)
     common = np.bincount(group) >= FEWEST // 2
     common[group[0]] = True
@@ -139,7 +139,7 @@ def _groups(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _differences(rows: np.ndarray, heads: np.ndarray) -> np.ndarray:
-    """The bits in which each row differs from its head; uint64, shape (words, rows): long vectors are quick."""
+    """The bits in which each row differs from its head; uint64, shape (words, rows), since long vectors are fast."""
     words, theirs = rows.view(np.uint64).T.copy(), heads.view(np.uint64).T
     words ^= theirs
     return words
@@ -150,7 +150,7 @@ def _checksums(differ: np.ndarray, crcs: np.ndarray, length: int) -> np.ndarray:
     live = np.bitwise_or.reduce(differ, axis=1).view(np.uint8)[:length]
     octets = differ.view(np.uint8).reshape(len(differ), -1, 8)
     result = np.zeros(differ.shape[1], np.uint32)
-    result ^= crcs  # one, or one a row
+    result ^= crcs  # one value, or one per row
     for at in np.flatnonzero(live).tolist():
         result ^= crc_table(length - 1 - at).take(octets[at >> 3, :, at & 7])
     return ((result >> np.uint32(15)) | (result << np.uint32(17))) + np.uint32(0xA282EAD8)
@@ -164,7 +164,7 @@ def _steps(rows: np.ndarray, form: Layout) -> np.ndarray:
 
 
 def _column(rows: np.ndarray, at: int, kind: str) -> np.ndarray:
-    """The numbers at one place of every row; zeros where the record has no such field (`at` -1)."""
+    """The numbers at byte `at` of every row; zeros if the records have no such field (`at` is -1)."""
     if at < 0:
         return np.zeros(len(rows), kind)
     if kind == BFLOAT16:

@@ -1,11 +1,11 @@
-"""How frameworks name what they log: tables from (part of the training run, tag) to the signal that it means.
+"""How frameworks name what they log: tables from (role of a TensorBoard run, tag) to the signal that the tag means.
 
 A signal is ``training`` or ``validation`` followed by a quantity (``loss``, ``accuracy``, or the metric's own words), or one
 of ``batch loss``, ``learning rate``, ``epoch``, ``return``, ``adversarial loss``, ``policy loss``. ``training loss part`` is a
 summand of a loss whose total was not logged (``train/box_loss``).
 
-`CONVENTIONS` are names that one framework alone uses. All others are read by their words: ``Loss/train``, ``train_loss_epoch``
-and ``Avg Training Loss`` say the same.
+`CONVENTIONS` are names that only one framework uses. All others are read by their words: ``Loss/train``, ``train_loss_epoch``
+and ``Avg Training Loss`` mean the same.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ def _set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Words for a part of a training run, in a tag or as the name of a directory. Of validation sets the one that is watched
-# while training counts before a test set.
+# Words for a part of a training run, in a tag or as the name of a directory. They are in order of preference: a validation set
+# that is used during the training comes before a test set.
 TRAINING = ("train", "training", "trn")
 VALIDATION = ("validation", "val", "valid", "dev", "eval", "evaluation", "holdout", "test", "testing")
 ROLES = {**dict.fromkeys(TRAINING, "training"), **dict.fromkeys(VALIDATION, "validation"), "scram": "scram"}
 
 LOSS = _set("loss losses nll cost objective xent ce crossentropy bce")
 PLAIN_LOSS = _set("loss losses")
-# Words that change nothing about what a loss or metric is.
+# Words that do not change what a loss or metric means.
 FILLERS = _set(
     "epoch epochs avg average mean total overall all per stats on set data dataset value values running "
     "global scalar scalars log logs curve history phase main the of and smoothed metric metrics step steps "
@@ -45,7 +45,7 @@ HIGHER_IS_BETTER = _set(
     "specificity sensitivity"
 )
 LOWER_IS_BETTER = _set("error err mae mse rmse wer cer perplexity ppl fid lpips mape rmsle eer")
-# A rate of learning is not any of these, whatever else its tag says.
+# A tag with one of these words is not a learning rate, whatever else it says.
 NOT_A_RATE = _set("decay multiplier scale factor loss")
 _PLAIN_RATE = _set("lr learning rate train training params param optimizer optim current 0 1")
 _OF_EPISODES = _set("ep episode episodes episodic mean avg average cumulative eval rollout test train total")
@@ -58,7 +58,7 @@ class Convention(NamedTuple):
     framework: str
     role: str
     tag: str  # a regular expression for the whole tag; the group `metric`, where present, names the quantity
-    signal: str  # may contain {metric}; empty: the tag only tells which framework wrote it, its words say the rest
+    signal: str  # may contain {metric}; "-": no signal, the tag only shows which framework wrote it
     axis: str = "step"
 
 
@@ -98,14 +98,14 @@ CONVENTIONS = (
     Convention("estimator", "*", r"global_step/sec", "-"),
 )
 
-# The language of the code that helps, where it is not named like the framework.
+# The framework of code examples, for logs of tools that are built on that framework.
 CODE_OF = dict.fromkeys(
     ("lightning", "hugging face", "yolo", "detectron2", "coqui", "stable-baselines3", "rllib", "basicsr", "cs285"), "torch"
 ) | {"object detection api": "keras", "estimator": "keras"}
 
 
 class Meaning(NamedTuple):
-    """What a tag means: the signal, how good a source it is for it (less is better), the axis, and who names it so."""
+    """What a tag means: the signal, its rank as a source of it (lower is better), the axis, and the framework."""
 
     signal: str
     rank: int
@@ -120,7 +120,7 @@ def words(tag: str) -> list[str]:
 
 
 def role_of(name: str) -> tuple[str, str]:
-    """(part, the rest) of the name of a directory: ``exp7_val`` is the validation part of ``exp7``; ("", name) if of none."""
+    """(role, rest) of a directory's name: ``exp7_val`` is the validation part of ``exp7``; ("", name) without a role."""
     last = name.rpartition("/")[2]
     if last.lower() in ROLES:
         return ROLES[last.lower()], ""
@@ -134,7 +134,7 @@ def role_of(name: str) -> tuple[str, str]:
 
 @lru_cache(65536)
 def meaning(role: str, tag: str) -> Meaning | None:
-    """What `tag` means in a TensorBoard run that holds this part of a training run; None if nothing that is known."""
+    """What `tag` means in a TensorBoard run with this role; None if that is not known."""
     for row in CONVENTIONS:
         if row.role not in ("*", role):
             continue
@@ -176,7 +176,7 @@ def _by_words(role: str, tag: str) -> Meaning | None:
         batches = bool(have & OF_BATCHES) and not have & {"epoch", "epochs"} and side == "training"
         if rest:
             return Meaning(f"{side} loss part", len(rest))
-        kind = 2 * bool(have & LOSS - PLAIN_LOSS and have & PLAIN_LOSS)  # train/ce_loss is a part of it where train/loss is too
+        kind = 2 * bool(have & LOSS - PLAIN_LOSS and have & PLAIN_LOSS)  # train/ce_loss is only a part if train/loss exists
         doubt = kind if "total" in have or have & {"epoch", "epochs"} else kind + 1
         order = VALIDATION.index(known[0]) if side == "validation" and known else 0
         repeated = 5 * (len(known) > 1 and len(set(known)) == 1)  # train/train_loss is a summary in some frameworks
@@ -190,14 +190,14 @@ def _by_words(role: str, tag: str) -> Meaning | None:
 
 
 def _part(said: list[str]) -> tuple[str, list[str]]:
-    """(the part that the words of a tag name, those words); a tag that names both parts names none."""
+    """(the role that the words of a tag name, those words). A tag that names two roles counts as naming none."""
     known = [w for w in said if w in TRAINING or w in VALIDATION]
     parts = {ROLES[w] for w in known}
     return (parts.pop() if len(parts) == 1 else ""), known
 
 
 def names_a_part(tag: str) -> bool:
-    """Whether the tag itself says that it is of the training or of the validation data."""
+    """Whether the tag itself says that it belongs to the training or the validation data."""
     return bool(_part(words(tag))[0])
 
 
@@ -209,7 +209,7 @@ def quantity(said: list[str]) -> str:
 
 
 def higher_is_better(metric: str) -> bool | None:
-    """Whether more of a metric is better, by its words; None if that is not known."""
+    """Whether higher values of a metric are better, according to its words; None if that is not known."""
     said = set(metric.split())
     if said & LOWER_IS_BETTER or said & LOSS:
         return False

@@ -1,4 +1,4 @@
-"""Curve: the points of one tag, cleaned for judging."""
+"""Curve: the points of one tag, cleaned for the heuristics."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from scram_plugin.logs.series import Series
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """A series as one training went: steps strictly increase; NaN and Inf are kept.
+    """The series of one training: steps strictly increase; NaN and infinite values are kept.
 
-    Where steps go back (a restart), the later points win: earlier points at or after the step of the restart are history
-    and are not in the curve (as TensorBoard does with orphaned points). Of repeated steps the last one counts.
+    Where steps decrease (a restart), later points replace earlier ones: earlier points at or after the step of the restart are
+    not in the curve, as with TensorBoard's orphaned points. Of repeated steps the last one counts. `steps`, `wall_times`
+    (seconds since 1970) and `values` have shape (points,).
     """
 
     tensorboard_run: str
@@ -33,6 +34,7 @@ class Curve:
 
     @staticmethod
     def of(series: Series, tensorboard_run: str, tag: str, axis: str) -> Curve:
+        """The curve of a series."""
         keep = _not_superseded(series.steps)
         restarts = int(np.count_nonzero(np.diff(series.steps) < 0))
         return Curve(
@@ -52,11 +54,11 @@ class Curve:
         return self.where(np.isfinite(self.values))
 
     def upto(self, step: int) -> Curve:
-        """The curve as it was when this step had been written."""
+        """The curve up to this step, including it."""
         return self.where(self.steps <= step)
 
     def where(self, keep: np.ndarray) -> Curve:
-        """The curve with these points only; bool[points]."""
+        """The curve with only the points where `keep` is true, bool, shape (points,)."""
         if keep.all():
             return self
         return replace(self, steps=self.steps[keep], wall_times=self.wall_times[keep], values=self.values[keep])
@@ -66,8 +68,11 @@ class Curve:
 
 
 def decimate(values: np.ndarray, points: int) -> np.ndarray:
-    """Indices of at most about `points` values that keep the picture: of each stretch the least and the largest finite
-    value and the first non-finite one; the first and last of all."""
+    """Ascending indices of about `points` values at most, which preserve the shape of a plot.
+
+    They are the first and the last value and, of each section, the smallest and largest finite value and the first non-finite
+    one.
+    """
     count = len(values)
     if count <= points:
         return np.arange(count)
@@ -85,7 +90,7 @@ def decimate(values: np.ndarray, points: int) -> np.ndarray:
 
 
 def _not_superseded(steps: np.ndarray) -> np.ndarray:
-    """Indices of the points before which no later point of an equal or smaller step follows."""
+    """Indices of the points that no later point with an equal or smaller step follows."""
     if not len(steps):
         return np.arange(0)
     lowest_after = np.minimum.accumulate(steps[::-1])[::-1]

@@ -1,7 +1,7 @@
-"""The bytes of one event file to columns: every point, in file order, checked, resumable at a byte offset.
+"""Reads one event file into columns: every point, in file order, with its checksum verified. It can resume at any record.
 
 An event file is a sequence of TFRecord frames (`frames.py`); each payload is an ``Event`` protocol buffer. Scalars are read
-in bulk (`bulk.py`) or by hand (`layout.py`); what has an unusual form goes through the protobuf parser (`parsed.py`).
+in bulk (`bulk.py`) or one by one (`layout.py`). Records of an unusual form go through the protobuf parser (`parsed.py`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scram_plugin.logs import bulk, frames
 from scram_plugin.logs.layout import BFLOAT16, layout
 from scram_plugin.logs.parsed import Block, Own, Unreadable
 
-CHUNK = 4 << 20  # bytes read at once; bounds the memory of one look beside the columns themselves
+CHUNK = 4 << 20  # bytes read at once; bounds the memory that reading needs in addition to the columns
 
 _FORMATS = {
     "<f4": "<f",
@@ -40,9 +40,9 @@ Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]  # steps, wall times, values
 
 
 class Table:
-    """Blocks of one of SCRAM's tables that have the same columns and follow one another.
+    """Consecutive blocks of one of SCRAM's tables that have the same columns.
 
-    They stay whole: a deep net has thousands of columns, and a review looks at few of them.
+    They are not split into columns at once: a deep network has thousands of columns, and a review needs few of them.
     """
 
     def __init__(self, names: tuple[str, ...]) -> None:
@@ -55,6 +55,7 @@ class Table:
         self._whole, self.rows = None, self.rows + len(block.steps)
 
     def column(self, at: int) -> Arrays:
+        """Steps, wall times (seconds since 1970) and values of the column with this index."""
         if self._whole is None:
             steps = np.concatenate([block.steps for block in self._blocks])
             wall_times = np.concatenate([block.wall_times for block in self._blocks])
@@ -77,11 +78,11 @@ class Column:
         self._parts.append((steps, wall_times, values))
 
     def follow(self, table: Table, at: int) -> None:
-        """Take the points of a column of a table, also those that it gets later."""
+        """Append the points of a table's column, also those that the table gets later."""
         self._parts.append((table, at))
 
     def arrays(self) -> Arrays:
-        """Steps, wall times and values; not to be written to."""
+        """Steps, wall times and values. The caller must not modify them."""
         parts = [part[0].column(part[1]) if isinstance(part[0], Table) else part for part in self._parts]
         if len(parts) > 1:
             steps, wall_times, values = (np.concatenate([part[i] for part in parts]) for i in range(3))
@@ -95,31 +96,31 @@ class Column:
 
 
 class EventFile:
-    """What is known of one event file so far. `read` goes on where the last look ended."""
+    """What was read of one event file so far. `read` continues where the last call ended."""
 
     def __init__(self) -> None:
         self.scalars: dict[str, Column] = {}
-        self._tables: dict[str, Table] = {}  # SCRAM's own, the last one of each name
-        self.own = Own()  # what SCRAM's training side wrote beside scalars
-        self.offset = 0  # the first byte not yet understood
-        self.size = 0  # of the file at the last look
+        self._tables: dict[str, Table] = {}  # SCRAM's own tables, the latest of each name
+        self.own = Own()  # what SCRAM's recorder wrote in addition to scalars
+        self.offset = 0  # the first byte that is not decoded yet
+        self.size = 0  # of the file when it was last read, bytes
         self.last_wall_time = 0.0
-        self.problem: str | None = None  # why reading stopped at `offset` for good
-        self.unreadable: str | None = None  # why the last look could not open the file; the next one tries again
+        self.problem: str | None = None  # why reading ended at `offset` for good
+        self.unreadable: str | None = None  # why the file could not be opened last time; the next call tries again
 
     def forget(self) -> None:
-        """Let the points go."""
+        """Free the points."""
         self.scalars, self._tables = {}, {}
 
     def take(self, again: EventFile) -> None:
-        """Have the points of the same file that was read again."""
+        """Take over the points of the same file, which was read again."""
         self.scalars, self._tables = again.scalars, again._tables
 
     def read(self, stream: BinaryIO, size: int) -> bool:
-        """Read on from `offset` to `size`; returns whether anything new was understood.
+        """Read from `offset` to `size` (bytes). Returns whether anything new was decoded.
 
-        A half-written last record is left for the next look. A wrong checksum or a garbled record ends the file there:
-        nothing after it can be trusted, since frames are found only from their predecessor.
+        A half-written last record is left for the next call. Reading ends for good at a wrong checksum or a corrupt record:
+        nothing after it can be trusted, since a frame can only be found from the one before it.
         """
         before, want, self.size = self.offset, CHUNK, size
         while self.problem is None and self.offset < size:
@@ -134,7 +135,7 @@ class EventFile:
         return self.offset > before
 
     def _take(self, data: bytearray, end: int) -> int:
-        """Understand the whole records of ``data[:end]``; returns 0, or how many bytes it takes to go on if nothing was."""
+        """Decode the whole records of ``data[:end]``. Returns 0; or, if there was none, how many bytes the next one needs."""
         found = frames.find(data, end)
         if found.problem is not None:
             self.problem = found.problem if self.offset + found.used else "this is not an event file"
@@ -158,7 +159,7 @@ class EventFile:
     def _one_by_one(
         self, data: bytearray, found: frames.Frames, records: list[int]
     ) -> tuple[list[bulk.Points], list[Block], tuple[int, str] | None]:
-        """The points and blocks of these records; and at which of them reading must end, and why, if it must."""
+        """The points and blocks of these records, and, if reading must end at one of them, that record and the reason."""
         tables: dict[str, tuple[list[int], list[int], list[float], list[float]]] = {}
         blocks: list[Block] = []
         ended = None

@@ -1,7 +1,7 @@
-"""The facts of a fit are data of a stranger: whatever has another form than the writers give it is left out
-(`training/keras/model_facts.py`).
+"""Checks the facts of a fit. The file may come from anybody, so values of another type than the recorder writes are left out.
 
-So who reads them need not ask each time what they are; keys that are not known here are passed on as they are.
+So code that reads the facts (see `training/keras/model_facts.py`) need not check their types. Unknown keys are passed on
+unchanged.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 NUMBER, TEXT = (int, float), (str,)
 DROPPED = object()
-DEEPEST = 20  # models within models
+DEEPEST = 20  # levels of nested models
 
 _MADE = {"class": TEXT}
 _TENSORS = [{"name": TEXT, "shape": [(int, type(None))], "dtype": TEXT}]
@@ -98,16 +98,16 @@ SHAPE: dict[str, Any] = {
     "data": {"training": _DATA, "validation": _DATA},
     "preflight": _PREFLIGHT,
 }
-# What makes no sense without: an entry of a list that lacks one of these is left out.
+# Required keys: an entry of a list that lacks one of them is left out.
 _NEEDED = ({"role", "line", "text"}, {"name", "shape"}, {"name", "class"}, {"name", "passed"})
 
 
 def clean(facts: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
-    """The facts as far as they have the form that is known, and whether something was left out."""
+    """The facts without values of a wrong type, and whether something was left out."""
     lost: list[str] = []
     kept = _cleaned(facts, SHAPE, lost, DEEPEST)
     if "source" in facts:
-        kept.setdefault("source", None)  # "no source": so the writer says it, and so it is said of one that is none
+        kept.setdefault("source", None)  # None means "no source" to the recorder; an invalid source counts as none
     return kept, bool(lost)
 
 
@@ -128,7 +128,7 @@ def _cleaned(value: Any, shape: Any, lost: list[str], depth: int) -> Any:
             lost.append("entry")
         return whole
     if value is None:
-        return None  # "not known", as the writer says it
+        return None  # the recorder writes None for "not known"
     right = isinstance(value, shape) and (bool in shape or not isinstance(value, bool))
     if right and isinstance(value, float) and not math.isfinite(value):
         right = False

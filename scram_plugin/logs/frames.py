@@ -13,21 +13,21 @@ import google_crc32c
 import numpy as np
 
 HEADER, FOOTER = 12, 4  # bytes around a payload
-LARGEST_RECORD = 1 << 30  # protobuf refuses messages of 2 GiB; no writer makes records of half of that
+LARGEST_RECORD = 1 << 30  # protobuf refuses messages of 2 GiB; no writer makes records half as large
 
 _LENGTH = struct.Struct("<Q").unpack_from
 _CHECKSUM = struct.Struct("<I").unpack_from
-# Frames walked one by one before a repeating pattern is looked for, at first and at most; the patterns are half as long.
+# Frames read one by one before the search for a repeating pattern, at first and at most. Patterns are at most half as long.
 _STRETCH, _LONGEST_STRETCH = 16, 1024
 
 
 class Frames(NamedTuple):
-    """The whole frames at the start of a piece: where their payloads begin, and how long these are (int64, shape (n,))."""
+    """The whole frames at the start of a piece: first bytes and lengths of their payloads (int64, shape (frames,))."""
 
     starts: np.ndarray
     lengths: np.ndarray
-    used: int  # bytes of the piece that whole, sound frames take
-    needed: int  # bytes that the frame after them takes, as far as its header is there
+    used: int  # bytes of the piece that whole, valid frames take
+    needed: int  # bytes of the next frame; of its header only, if that is incomplete
     problem: str | None = None  # why no frame can follow
 
 
@@ -37,6 +37,7 @@ def masked(crc: int) -> int:
 
 
 def masked_crc(data: bytes) -> int:
+    """The masked CRC-32C of `data`."""
     return masked(google_crc32c.value(data))
 
 
@@ -46,10 +47,10 @@ def _length_crc(length: int) -> int:
 
 
 def find(data: bytes | bytearray, end: int) -> Frames:
-    """The frames of ``data[:end]``, whose headers are checked here; the payloads are not.
+    """The frames of ``data[:end]``. Their headers are checked here, their payloads are not.
 
-    A frame can only be found from the one before it. Where the lengths repeat in a pattern (tags written in turn), the
-    pattern is followed in bulk for as long as it holds.
+    A frame can only be found from the one before it. If the lengths repeat in a pattern (tags written in turn), all frames that
+    follow the pattern are found at once.
     """
     buffer = np.frombuffer(data, np.uint8)
     starts: list[np.ndarray] = []
@@ -88,7 +89,7 @@ def _period(sizes: list[int]) -> int:
 
 
 def _repeats(buffer: np.ndarray, at: int, end: int, pattern: np.ndarray) -> int:
-    """How often a pattern of payload lengths is repeated from `at` on."""
+    """How often a pattern of payload lengths repeats from byte `at` on."""
     whole = int(pattern.sum()) + len(pattern) * (HEADER + FOOTER)
     count, inner = (end - at) // whole, at
     for size in pattern:
@@ -102,18 +103,18 @@ def _repeats(buffer: np.ndarray, at: int, end: int, pattern: np.ndarray) -> int:
 
 
 def windows(buffer: np.ndarray, width: int) -> np.ndarray:
-    """The `width` bytes from each byte of a buffer on, as rows; a view."""
+    """The `width` bytes from each byte of a buffer on, as rows, shape (bytes - width + 1, width); a view."""
     return np.ndarray((max(len(buffer) - width + 1, 0), width), np.uint8, buffer, 0, (1, 1))
 
 
 def different_values(lengths: np.ndarray) -> np.ndarray:
-    """The different lengths, ascending; quick where none is large."""
+    """The different lengths, ascending; fast if none is large."""
     if len(lengths) and lengths.max() < 1 << 16:
         return np.flatnonzero(np.bincount(lengths))
     return np.unique(lengths)
 
 
-def _checked(data, buffer: np.ndarray, starts: np.ndarray, lengths: np.ndarray, at: int, end: int) -> Frames:
+def _checked(data: bytes | bytearray, buffer: np.ndarray, starts: np.ndarray, lengths: np.ndarray, at: int, end: int) -> Frames:
     """The frames up to the first whose header is wrong."""
     stored = windows(buffer, 4)[starts + 8].view("<u4")[:, 0]
     different = different_values(lengths)
@@ -125,7 +126,7 @@ def _checked(data, buffer: np.ndarray, starts: np.ndarray, lengths: np.ndarray, 
         starts, lengths = starts[:first], lengths[:first]
         return Frames(starts + HEADER, lengths, at, 0, "the checksum of a record's length is wrong")
     needed, problem = HEADER, None
-    if at + HEADER <= end:  # the frame that does not fit: is its header sound?
+    if at + HEADER <= end:  # the frame that is not complete: is its header valid?
         (size,) = _LENGTH(data, at)
         if _CHECKSUM(data, at + 8)[0] != masked_crc(bytes(data[at : at + 8])):
             problem = "the checksum of a record's length is wrong"
@@ -137,9 +138,9 @@ def _checked(data, buffer: np.ndarray, starts: np.ndarray, lengths: np.ndarray, 
 
 @lru_cache(4096)
 def crc_table(behind: int) -> np.ndarray:
-    """What each value of a byte with `behind` bytes after it adds (XOR) to a CRC-32C; uint32, shape (256,).
+    """What each value of a byte, followed by `behind` bytes, adds (XOR) to a CRC-32C; uint32, shape (256,).
 
-    A CRC is affine: of two messages of equal length, crc(a) ^ crc(b) depends on a ^ b alone, byte by byte.
+    A CRC is affine: for two messages of equal length, crc(a) ^ crc(b) depends only on a ^ b, byte by byte.
     """
     zeros = bytes(behind)
     none = google_crc32c.value(b"\0" + zeros)

@@ -1,15 +1,17 @@
-"""Where the numbers lie in one record of scalars, found by hand and not by the protobuf parser.
+"""Finds where the numbers are in one record of scalars, without the protobuf parser.
 
-A training writes long stretches of records that are equal but for wall time, step and value. The layout of one is that of
-all of them, so they can be taken in bulk (`bulk.py`).
+A training writes long series of records that differ only in wall time, step and value. They all have the same layout, so they
+can be read in bulk (`bulk.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+Data = bytes | bytearray | memoryview
+
 BFLOAT16 = "bf16"  # the upper half of a float32; NumPy has no name for it
-# Data types of TensorFlow's types.proto whose scalars are one run of bytes: in tensor_content, or in the named field.
+# Data types of TensorFlow's types.proto whose scalars are consecutive bytes: in tensor_content, or in the field of the type.
 CONTENT = {
     1: "<f4",
     2: "<f8",
@@ -27,22 +29,22 @@ CONTENT = {
 _SIMPLE, _TEXT = "<f4", 7
 OWN = "scram/"  # how SCRAM's own tags begin (schema.py); their blocks are parsed
 
-_ONE_OF = 0b1_0111_1100  # the fields of a Summary.Value of which there is one at most
+_ONE_OF = 0b1_0111_1100  # the fields of a Summary.Value of which at most one may be there
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 class Layout:
-    """Of one payload: the byte of the wall time, of the step and its length (-1: absent, so 0), and of each value."""
+    """The layout of one payload: first bytes of wall time, step (and its length) and values; -1: absent, so its value is 0."""
 
     __slots__ = ("parse", "slots", "step", "step_bytes", "wall_time")
 
     def __init__(self, parse: bool = False) -> None:
         self.wall_time, self.step, self.step_bytes = -1, -1, 0
         self.slots: list[tuple[str, int, str]] = []  # (tag, byte of the value, its type)
-        self.parse = parse  # it must go through the protobuf parser
+        self.parse = parse  # the record must go through the protobuf parser
 
     def fixed(self, length: int) -> bytearray:
-        """Which bits are the same in all records of this layout and these tags: all but wall time, step and values."""
+        """A mask of the bits that all records of this layout and these tags share: all but wall time, step and values."""
         mask = bytearray(b"\xff" * length)
         if self.wall_time >= 0:
             mask[self.wall_time : self.wall_time + 8] = bytes(8)
@@ -53,7 +55,7 @@ class Layout:
 
     @property
     def shape(self) -> tuple:
-        """What two layouts with different tags have in common, if their records can be taken together."""
+        """What is equal in two layouts with different tags if their records can be read together."""
         return self.wall_time, self.step, self.step_bytes, self.parse, [(at, kind) for _, at, kind in self.slots]
 
 
@@ -62,20 +64,20 @@ def size_of(kind: str) -> int:
     return 2 if kind == BFLOAT16 else int(kind[2])
 
 
-# Length -> (fixed bits, what they are, layout): nearly all records of all runs have one of few layouts, and to look it up is
-# ten times quicker than to find it. Tags without end are not kept.
+# Length -> (mask of the fixed bits, their values, layout). Nearly all records of all runs have one of a few layouts, and
+# looking it up is ten times faster than finding it. The number of entries is limited, since there may be any number of tags.
 _known: dict[int, Sequence[tuple[int, int, Layout]]] = {}
 _MOST_KNOWN, _MOST_LENGTHS = 32, 512
 
 
 class _Unusual(Exception):
-    """The record is not of a form that is read by hand: the protobuf parser decides."""
+    """This module cannot read the form of the record: the protobuf parser must do it."""
 
 
-def layout(data: bytes | bytearray | memoryview, start: int, end: int) -> Layout:
-    """The layout of the payload ``data[start:end]``; offsets count from `start`.
+def layout(data: Data, start: int, end: int) -> Layout:
+    """The layout of the payload ``data[start:end]``; offsets are bytes from `start`.
 
-    Values that are no scalars (images, histograms, texts, tensors with dimensions) have no slot: they are passed over.
+    Values that are not scalars (images, histograms, texts, tensors with dimensions) have no slot and are skipped.
     """
     payload = int.from_bytes(memoryview(data)[start:end], "little")
     known = _known.get(end - start, ())
@@ -93,7 +95,7 @@ def layout(data: bytes | bytearray | memoryview, start: int, end: int) -> Layout
     return form
 
 
-def _event(data, start: int, end: int, result: Layout) -> None:
+def _event(data: Data, start: int, end: int, result: Layout) -> None:
     at, what = start, 0
     while at < end:
         key, at = _small(data, at)
@@ -123,7 +125,7 @@ def _event(data, start: int, end: int, result: Layout) -> None:
         raise _Unusual
 
 
-def _summary(data, at: int, end: int, start: int, result: Layout) -> None:
+def _summary(data: Data, at: int, end: int, start: int, result: Layout) -> None:
     while at < end:
         if data[at] != 0x0A:
             raise _Unusual
@@ -134,7 +136,7 @@ def _summary(data, at: int, end: int, start: int, result: Layout) -> None:
         at += size
 
 
-def _value(data, at: int, end: int, start: int, result: Layout) -> None:
+def _value(data: Data, at: int, end: int, start: int, result: Layout) -> None:
     """One Summary.Value: node_name 7, tag 1, metadata 9, and one of simple_value 2, image 4, histo 5, audio 6, tensor 8."""
     tag = b""
     found: tuple[int, str] | None = None
@@ -171,8 +173,8 @@ def _value(data, at: int, end: int, start: int, result: Layout) -> None:
         result.slots.append((name, *found))
 
 
-def _tensor(data, at: int, end: int, start: int) -> tuple[int, str] | None:
-    """(byte, type) of the number in a tensor without dimensions; None for a tensor that is no number."""
+def _tensor(data: Data, at: int, end: int, start: int) -> tuple[int, str] | None:
+    """(byte, type) of the number in a tensor without dimensions; None for a tensor that is not a number."""
     dtype, content, number_of, shaped = 0, None, 0, False
     last = 0
     while at < end:
@@ -212,15 +214,15 @@ def _tensor(data, at: int, end: int, start: int) -> tuple[int, str] | None:
     return content[0], form
 
 
-def _small(data, at: int) -> tuple[int, int]:
-    """The key of a field; all that are known take one byte, or two from field 16 on."""
+def _small(data: Data, at: int) -> tuple[int, int]:
+    """The key of a field, and the byte after it. All known keys take one byte, or two from field 16 on."""
     key = data[at]
     if key < 0x80:
         return key, at + 1
     return (key & 0x7F) | data[at + 1] << 7, at + 2
 
 
-def _varint(data, at: int) -> tuple[int, int]:
+def _varint(data: Data, at: int) -> tuple[int, int]:
     value = shift = 0
     while True:
         byte = data[at]

@@ -13,11 +13,11 @@ from scram_plugin.logs.run import Run
 from scram_plugin.logs.storage import Listed, Local, Problem, Remote, opened, storage
 
 BYTES_OF_A_POINT = 24  # step, wall time and value
-MEMORY = 1 << 30  # bytes of points held at once; beyond it the runs asked for least recently are let go, and read again
-AT_ONCE = 64  # TensorBoard runs that are read before it is looked at the clock
-WORTH_THREADS = 64 << 20  # bytes to read from which several threads are quicker than one; NumPy works outside Python's lock
+MEMORY = 1 << 30  # bytes of points held at once; beyond it the least recently used runs are freed, and read again when needed
+AT_ONCE = 64  # TensorBoard runs that are read between two checks of the time
+WORTH_THREADS = 64 << 20  # bytes to read, from which on several threads are faster; NumPy works outside Python's lock
 
-Progress = Callable[[int, int], None]  # called with (TensorBoard runs read, all of them)
+Progress = Callable[[int, int], None]  # called with (number of TensorBoard runs read, number of all)
 
 
 class Logdir(Mapping[str, Run]):
@@ -28,22 +28,22 @@ class Logdir(Mapping[str, Run]):
         logs = scram_plugin.read("logs")
         logs["exp1/train"]["epoch_loss"].values
 
-    `roots` is one directory, or pairs of a prefix of run names and a directory (TensorBoard's ``--logdir_spec``); remote
-    ones are addresses for fsspec. Raises nothing for what lies there: whatever could not be read is told in `problems`.
-    At most `memory` bytes of points are held, beside one run at least.
+    `roots` is one directory, or pairs of a prefix of run names and a directory (TensorBoard's ``--logdir_spec``). Remote
+    directories are addresses for fsspec. Files that cannot be read raise nothing; `problems` reports them. At most `memory`
+    bytes of points are held, but at least those of one run.
     """
 
     def __init__(self, roots: str | os.PathLike[str] | Sequence[tuple[str, str]], memory: int = MEMORY) -> None:
         self.roots = [("", os.fspath(roots))] if isinstance(roots, str | os.PathLike) else list(roots)
         self.memory = memory
         self.problems: list[Problem] = []
-        self.unread: set[str] = set()  # TensorBoard runs of which nothing was read yet, for want of time
-        self._left: dict[str, list[Listed]] = {}  # what the last look has found, and had no time to read
+        self.unread: set[str] = set()  # TensorBoard runs of which nothing was read yet, for lack of time
+        self._left: dict[str, list[Listed]] = {}  # what the last `refresh` found, but had no time to read
         self._left_problems: list[Problem] = []
         self._runs: dict[str, Run] = {}
         self._storages: dict[str, Local | Remote] = {}
         self._asked = 0
-        self._unbounded = 0  # bytes of points read since it was last looked whether they fit
+        self._unbounded = 0  # bytes of points read since the last check whether they fit
 
     def __getitem__(self, name: str) -> Run:
         run = self._runs[name]
@@ -63,9 +63,9 @@ class Logdir(Mapping[str, Run]):
         return name in self._runs
 
     def refresh(self, progress: Progress | None = None, seconds: float = math.inf) -> set[str]:
-        """Read what was added since the last look; returns the TensorBoard runs that changed, came or went.
+        """Read what was added since the last call. Returns the TensorBoard runs that changed, appeared or disappeared.
 
-        Stops after about `seconds`; `complete` says whether that was enough, and the next look goes on where it was not.
+        Stops after about `seconds`. `complete` says whether that was enough; if not, the next call continues.
         """
         end = time.monotonic() + seconds
         changed: set[str] = set()
@@ -78,7 +78,7 @@ class Logdir(Mapping[str, Run]):
 
     @classmethod
     def of(cls, root: str, listed: Mapping[str, list[Listed]], memory: int = MEMORY) -> Logdir:
-        """A part of a log directory, as `directories` of its storage listed it before; `refresh` reads it."""
+        """A part of a log directory, as `directories` of its storage has listed it; `refresh` reads it."""
         logs = cls(root, memory)
         where = storage(root)
         logs._runs = {name: Run(name, where) for name in listed}
@@ -88,11 +88,11 @@ class Logdir(Mapping[str, Run]):
 
     @property
     def complete(self) -> bool:
-        """Whether the last look had the time to read all that it found."""
+        """Whether the last `refresh` had the time to read all that it found."""
         return not self._left
 
     def _list(self, changed: set[str], problems: list[Problem]) -> dict[str, list[Listed]]:
-        """The files of each TensorBoard run as they lie there now; runs that came and went are added to `changed`."""
+        """The present files of each TensorBoard run. Runs that appeared or disappeared are added to `changed`."""
         listed: dict[str, list[Listed]] = {}
         for prefix, root in self.roots:
             where = self._storage(root, problems)
@@ -121,7 +121,7 @@ class Logdir(Mapping[str, Run]):
         return self._storages[root]
 
     def _read(self, progress: Progress | None, end: float) -> set[str]:
-        """Reads what is left, where there may be something new, until the time has come; returns the runs that changed."""
+        """Read what is left and may contain something new, until the time `end`. Returns the runs that changed."""
         listed, todo, size = self._left, [], 0
         for name, files in listed.items():
             run = self._runs[name]
@@ -134,7 +134,7 @@ class Logdir(Mapping[str, Run]):
             run = self._runs[name]
             grown = run.read(listed[name])
             self._unbounded += run.points * BYTES_OF_A_POINT
-            if self._unbounded > self.memory // 8:  # not after every small one
+            if self._unbounded > self.memory // 8:  # not after every small run
                 self._unbounded = 0
                 self._bound(run)
             self.unread.discard(name)
@@ -145,7 +145,7 @@ class Logdir(Mapping[str, Run]):
         with ExitStack() as stack:
             each: Callable[[Iterable[str]], Iterable[str | None]] = functools.partial(map, read)
             if workers > 1:
-                from concurrent.futures import ThreadPoolExecutor  # imported late: small log directories do without
+                from concurrent.futures import ThreadPoolExecutor  # imported late: small log directories do not need it
 
                 each = functools.partial(stack.enter_context(ThreadPoolExecutor(workers)).map, read)
             done = 0
@@ -160,7 +160,7 @@ class Logdir(Mapping[str, Run]):
         return changed
 
     def _bound(self, latest: Run) -> None:
-        """Let runs go, the one asked for least recently first, until the points that are held fit into `memory`."""
+        """Free runs, the least recently used one first, until the points that are held fit into `memory`."""
         runs = list(self._runs.values())
         held = sum(run.points for run in runs if run.held or run is latest) * BYTES_OF_A_POINT
         if held <= self.memory:
@@ -184,7 +184,7 @@ class Logdir(Mapping[str, Run]):
                 elif size == 0:
                     problems.append(Problem(path, 0, "the file is empty: its writer has not written anything yet"))
                 elif file.offset < size:
-                    sentence = f"read up to byte {file.offset:,} of {size:,}; the last record is not written to its end"
+                    sentence = f"read up to byte {file.offset:,} of {size:,}; the last record is incomplete"
                     problems.append(Problem(path, file.offset, sentence))
                 problems += [Problem(path, None, remark) for remark in file.own.remarks]
         return problems
@@ -193,9 +193,11 @@ class Logdir(Mapping[str, Run]):
 def read(logdir: str | os.PathLike[str], progress: Progress | None = None, memory: int = MEMORY) -> Logdir:
     """Read every event file below `logdir` exactly; `logdir` may be an address for fsspec (``s3://bucket/logs``).
 
-    Returns a mapping from TensorBoard run to a mapping from tag to `Series`; `problems` of it holds what could not be read,
-    and `refresh` reads on. Holds at most `memory` bytes of points (24 bytes each, 1 GiB by default) beside one run; what is
-    let go is read again when asked for. Raises FileNotFoundError, NotADirectoryError or OSError for a bad `logdir`.
+    Returns a mapping from TensorBoard run to a mapping from tag to `Series`. Its `problems` list what could not be read, and
+    its `refresh` reads what was added since. It holds at most `memory` bytes of points (24 bytes each, 1 GiB by default), but
+    at least one run; freed points are read again when needed.
+
+    Raises FileNotFoundError, NotADirectoryError or OSError for a bad `logdir`.
     """
     logs = Logdir(opened(logdir)[0], memory)
     logs.refresh(progress)

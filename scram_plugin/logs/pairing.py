@@ -1,4 +1,4 @@
-"""Which TensorBoard runs make one training run, by the names of their directories."""
+"""Groups TensorBoard runs into training runs, by the names of their directories."""
 
 from __future__ import annotations
 
@@ -10,23 +10,25 @@ from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.run import Run
 from scram_plugin.logs.training_run import TrainingRun
 
-MOST_LOOKED_AT = 200  # tags of a run, to tell what it holds
+MOST_LOOKED_AT = 200  # tags of a TensorBoard run that are checked to find out what it holds
 
 
 def training_runs(
     logs: Logdir, named: Mapping[str, str] | None = None, elsewhere: Collection[str] = (), without: Collection[str] = ()
 ) -> list[TrainingRun]:
-    """All training runs of a log directory, in the order of their names.
+    """All training runs of a log directory, sorted by name.
 
-    ``exp/train`` and ``exp/validation`` make the training run ``exp``, together with ``exp`` itself where that holds event
-    files; so do ``exp_train`` and ``exp_val``, and the sub-runs ``exp/Loss_train``, ``exp/Loss_val`` that PyTorch's
-    `add_scalars` makes. A directory with such a name and no sibling stays a run of its own, unless its tags are those that
-    Keras writes into ``train/``. `named` says what tags mean that no convention knows: tag -> signal; `elsewhere` names
-    TensorBoard runs of the same log directory that are not in `logs`, which is a part of it; those of `without` are left out.
+    ``exp/train`` and ``exp/validation`` form the training run ``exp``, together with ``exp`` itself if that holds event files.
+    So do ``exp_train`` and ``exp_val``, and the sub-runs ``exp/Loss_train`` and ``exp/Loss_val`` that PyTorch's `add_scalars`
+    writes. A directory with such a name but without a sibling stays a training run of its own, unless its tags are those that
+    Keras writes into ``train/``.
+
+    `named`: tag -> signal, for tags that no convention knows. `elsewhere`: TensorBoard runs of the same log directory that are
+    not in `logs`, if `logs` is only a part of it. `without`: TensorBoard runs to leave out.
     """
     meanings = {tag: Meaning(signal, -1) for tag, signal in (named or {}).items()}
     places = {name: _place(name, logs, elsewhere) for name in logs if name not in without}
-    siblings: dict[str, set[str]] = {}  # training run -> parts of it that there are
+    siblings: dict[str, set[str]] = {}  # training run -> roles of its TensorBoard runs
     for key, role in places.values():
         siblings.setdefault(key, set()).add(role)
     parts: dict[str, dict[str, str]] = {}
@@ -39,15 +41,16 @@ def training_runs(
             or _of_add_scalars(name, logs[name])
         )
         if role and not paired and any(names_a_part(tag) for tag in _tags(logs[name])):
-            role = ""  # the whole of a run that is called "train" or "test"
+            role = ""  # a whole training run that is called "train" or "test"
         parts.setdefault(key if paired else name, {})[name] = role
     return [TrainingRun(name, parts[name], logs, meanings) for name in sorted(parts)]
 
 
 def units(names: Iterable[str], known: Mapping[str, str] | None = None) -> list[list[str]]:
-    """TensorBoard runs in groups, so that those whose names say that they make one training run are in the same one.
+    """Groups of TensorBoard runs: those whose names say that they form one training run are in the same group.
 
-    What was logged may say that two groups are one (`astray`; give it as `known`); else each is reviewed without the others.
+    The logged data may show that two groups belong together: pass the result of `astray` as `known`. Otherwise each group can
+    be reviewed without the others.
     """
     tree: dict[str, str] = {}  # a forest: the groups are its trees
 
@@ -69,18 +72,18 @@ def units(names: Iterable[str], known: Mapping[str, str] | None = None) -> list[
 
 
 def astray(logs: Logdir, elsewhere: Collection[str]) -> dict[str, str]:
-    """TensorBoard runs that are a part of another training run than their names tell, and which: that of another group."""
+    """TensorBoard run -> training run, for those that belong to another training run than their names say."""
     keys = {name: _place(name, logs, elsewhere)[0] for name in logs}
     return {name: key for name, key in keys.items() if key not in (name, likely_key(name))}
 
 
 def above(name: str) -> str:
-    """The directory that a TensorBoard run lies in."""
+    """The directory that contains a TensorBoard run."""
     return name.rpartition("/")[0] or "."
 
 
 def likely_key(name: str) -> str:
-    """The training run that a TensorBoard run is a part of, as far as its name tells."""
+    """The training run that a TensorBoard run belongs to, according to its name."""
     if name == ".":
         return name
     role, rest = role_of(name)
@@ -90,12 +93,12 @@ def likely_key(name: str) -> str:
 
 
 def _timed(name: str) -> bool:
-    """Whether it is called after the time, as the sub-runs of PyTorch's `add_hparams` are."""
+    """Whether the run is named after a time, as the sub-runs of PyTorch's `add_hparams` are."""
     return bool(re.fullmatch(r"\d{9,}\.\d+", name.rpartition("/")[2]))
 
 
 def _place(name: str, logs: Logdir, elsewhere: Collection[str]) -> tuple[str, str]:
-    """(name of the training run that this TensorBoard run may be a part of, which part it would be)."""
+    """(name of the training run that this TensorBoard run may belong to, the role that it would have there)."""
     if name == ".":
         return name, ""
     parent = above(name)
@@ -110,13 +113,13 @@ def _place(name: str, logs: Logdir, elsewhere: Collection[str]) -> tuple[str, st
 
 
 def _of_add_scalars(name: str, run: Run) -> bool:
-    """Whether this is a sub-run of PyTorch's `add_scalars`: it has one tag, after which it is called."""
+    """Whether this is a sub-run of PyTorch's `add_scalars`, which is named after its tag."""
     role, rest = role_of(name)
     return bool(role and rest) and any(re.sub(r"[/ ]", "_", tag) == rest for tag in _tags(run))
 
 
 def _of_add_hparams(name: str, run: Run) -> bool:
-    """Whether this is a sub-run of PyTorch's `add_hparams`: called after the time, or with all tags below ``hparam/``."""
+    """Whether this is a sub-run of PyTorch's `add_hparams`: named after a time, or all tags begin with ``hparam/``."""
     if next(iter(run), "").startswith("hparam/"):
         return all(tag.startswith("hparam/") for tag in _tags(run)) or _timed_results(name, run)
     return _timed_results(name, run)

@@ -12,7 +12,7 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.logs.facts import clean
 
-# TensorFlow's types.proto: numbers of data types -> NumPy; bfloat16 is widened by hand (the upper half of a float32).
+# Data types of TensorFlow's types.proto -> NumPy. A bfloat16 is the upper half of a float32, and is widened by hand.
 _FLOAT, _DOUBLE, _INT64, _BOOL, _BFLOAT16, _HALF, _UINT32, _UINT64 = 1, 2, 9, 10, 14, 19, 22, 23
 _NUMPY_OF: dict[int, np.dtype[Any]] = {
     number: np.dtype(kind)
@@ -44,7 +44,7 @@ _BITS = (_HALF, _BFLOAT16)  # their repeated field holds the bits of the number
 
 
 class Block(NamedTuple):
-    """Rows of one of SCRAM's tables: `values` has a row for each step and a column for each name."""
+    """Rows of one of SCRAM's tables: steps (rows,), wall times (rows,) in seconds since 1970, values (rows, names)."""
 
     table: str
     names: tuple[str, ...]
@@ -54,12 +54,12 @@ class Block(NamedTuple):
 
 
 class Unreadable(ValueError):
-    """A record that ends the file; the text says why."""
+    """Reading must end at this record; the message says why."""
 
 
 @cache
 def _protobuf() -> tuple[Any, type[Exception]]:
-    """The class Event and the error of its parser; imported late, since most files need no parser and this takes its time."""
+    """The class Event and the error of its parser; imported late, since most files need no parser and the import is slow."""
     from google.protobuf.message import DecodeError
     from tensorboard.compat.proto import event_pb2
 
@@ -67,16 +67,16 @@ def _protobuf() -> tuple[Any, type[Exception]]:
 
 
 class Own:
-    """What SCRAM's training side wrote into one file beside its columns, and what was passed over there."""
+    """What SCRAM's recorder wrote into one file in addition to its tables, and remarks on what was ignored there."""
 
     def __init__(self) -> None:
         self.facts: list[tuple[float, dict]] = []  # (wall time, facts of one fit)
         self.ends: list[tuple[float, str]] = []  # (wall time, how the fit ended)
-        self.remarks: list[str] = []  # what was passed over, without stopping
+        self.remarks: list[str] = []  # sentences on what was ignored
         self._columns: dict[str, tuple[str, ...]] = {}  # table -> names, from the last metadata
 
     def parse(self, payload: bytes) -> tuple[int, float, list[tuple[str, float]], list[Block]]:
-        """Step, wall time, scalars (tag, value) and blocks of SCRAM's tables of one record. Raises Unreadable."""
+        """Step, wall time (seconds), scalars (tag, value) and blocks of SCRAM's tables of one record. Raises Unreadable."""
         event_class, decode_error = _protobuf()
         try:
             event = event_class.FromString(payload)
@@ -85,9 +85,9 @@ class Own:
         try:
             return event.step, event.wall_time, *self._values(event)
         except (ValueError, TypeError, OverflowError, MemoryError) as error:
-            raise Unreadable(f"a record could not be understood ({type(error).__name__}: {str(error)[:100]})") from None
+            raise Unreadable(f"a record could not be decoded ({type(error).__name__}: {str(error)[:100]})") from None
 
-    def _values(self, event) -> tuple[list[tuple[str, float]], list[Block]]:
+    def _values(self, event: Any) -> tuple[list[tuple[str, float]], list[Block]]:
         scalars: list[tuple[str, float]] = []
         own: dict[str, np.ndarray] = {}
         for value in event.summary.value:
@@ -103,8 +103,8 @@ class Own:
                         scalars.append((value.tag, float(number[0])))
         return scalars, self._blocks(own)
 
-    def _own(self, value, wall_time: float, own: dict[str, np.ndarray]) -> None:
-        """Keep one of SCRAM's own values; whatever is not as `schema` says becomes a remark."""
+    def _own(self, value: Any, wall_time: float, own: dict[str, np.ndarray]) -> None:
+        """Keep one of SCRAM's own values; a value that does not follow `schema` becomes a remark."""
         metadata = value.metadata
         if metadata.HasField("plugin_data") and metadata.plugin_data.content:
             try:
@@ -113,13 +113,13 @@ class Own:
                 if not isinstance(version, int) or not (columns is None or all(isinstance(c, str) for c in columns)):
                     raise TypeError
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-                self._remark(f"the plugin data of {value.tag[:80]!r} is not what SCRAM writes; its values are passed over")
+                self._remark(f"the plugin data of {value.tag[:80]!r} are not in SCRAM's format; its values are ignored")
                 self._columns.pop(value.tag, None)
                 return
             if version > schema.VERSION:
                 self._remark(
-                    f"{value.tag[:80]!r} was written by a later SCRAM (schema {version}, this one reads up to "
-                    f"{schema.VERSION}); its values are passed over. Update with: pip install -U tensorboard-plugin-scram"
+                    f"{value.tag[:80]!r} was written by a newer SCRAM (schema {version}; this one reads up to "
+                    f"{schema.VERSION}); its values are ignored. Update with: pip install -U tensorboard-plugin-scram"
                 )
                 self._columns.pop(value.tag, None)
                 return
@@ -136,10 +136,10 @@ class Own:
                         raise ValueError
                     facts, lost = clean(facts)
                     if lost:
-                        self._remark(f"some of what {value.tag!r} tells is not as SCRAM writes it; that is passed over")
+                        self._remark(f"parts of {value.tag!r} are not in SCRAM's format; they are ignored")
                     self.facts.append((wall_time, facts))
             except (ValueError, RecursionError):
-                self._remark(f"{value.tag!r} holds no text that SCRAM writes; it is passed over")
+                self._remark(f"{value.tag!r} is not in SCRAM's format; it is ignored")
             return
         numbers = _array(value.tensor)
         if numbers is not None:
@@ -163,7 +163,7 @@ class Own:
                 or values.shape != (len(steps), len(names))
                 or not steps.shape == times.shape == values.shape[:1]
             ):
-                self._remark(f"a block of {tag[:80]!r} does not fit its columns; it is passed over")
+                self._remark(f"a block of {tag[:80]!r} does not match its columns; it is ignored")
                 continue
             blocks.append(Block(table, names, steps.astype("i8"), times.astype("f8"), values))
         return blocks
@@ -173,7 +173,7 @@ class Own:
             self.remarks.append(sentence)
 
 
-def _array(tensor) -> np.ndarray | None:
+def _array(tensor: Any) -> np.ndarray | None:
     """The numbers of a TensorProto as a flat array; None if it holds none (strings, resources, garbage)."""
     dtype = _NUMPY_OF.get(tensor.dtype)
     if dtype is None:

@@ -16,25 +16,25 @@ PLUS = " + "
 
 
 class Run(Mapping[str, Series]):
-    """Tag to `Series`. Several files are taken in the order of their names.
+    """Tag -> `Series`. Several files are concatenated in the order of their names.
 
-    Its points may be let go to bound memory (`forget`); they are read again, up to the same byte, when one is asked for.
+    Its points may be freed to limit memory (`forget`). They are read again, up to the same byte, when a series is needed.
     """
 
     def __init__(self, name: str, storage: Local | Remote) -> None:
         self.name = name
         self.files: dict[str, EventFile] = {}
-        self.lock = threading.RLock()  # held while it is read; its own methods take it
+        self.lock = threading.RLock()  # held while files are read; the methods acquire it themselves
         self.held = True  # whether the points are in memory
         self.points = 0
-        self.asked = 0  # grows with every question to any run: which was asked last
+        self.asked = 0  # the number of the last access to this run, counted over all runs
         self._storage = storage
         self._identities: dict[str, int] = {}
         self._series: dict[str, Series] = {}
         self._tags: dict[str, list[str]] = {}  # tag -> paths of the files that have it
 
     def unread(self, listed: list[Listed]) -> list[Listed]:
-        """Of the files that its directory lists now, those in which there may be something new."""
+        """The files, of those that the directory lists now, that may contain something new."""
         return [file for file in listed if not self._settled(file)]
 
     def _settled(self, listed: Listed) -> bool:
@@ -48,7 +48,7 @@ class Run(Mapping[str, Series]):
         )
 
     def read(self, listed: list[Listed]) -> bool:
-        """Read what was added; `listed` is all that the directory has now. Returns whether anything changed."""
+        """Read what was added; `listed` are all files that the directory has now. Returns whether anything changed."""
         with self.lock:
             grown = False
             for path in self.files.keys() - {file.path for file in listed}:
@@ -70,7 +70,7 @@ class Run(Mapping[str, Series]):
             with self._storage.open(path) as stream:
                 size = stream.seek(0, 2)
                 same = self._identities.get(path) == listed.identity
-                if file is None or size < file.offset or not same:  # new, or replaced: read it afresh
+                if file is None or size < file.offset or not same:  # new or replaced: read it from the start
                     file = self.files[path] = EventFile()
                     self._identities[path] = listed.identity
                     grown = True
@@ -83,16 +83,17 @@ class Run(Mapping[str, Series]):
         return grown
 
     def index(self) -> None:
+        """Collect the tags and count the points of all files again."""
         self._series.clear()
         tags: dict[str, list[str]] = {}
         for path in sorted(self.files):
             for tag in self.files[path].scalars:
                 tags.setdefault(tag, []).append(path)
-        self._tags = tags  # whole: others may be going through the tags meanwhile
+        self._tags = tags  # replaced as a whole, since other threads may be iterating over the tags
         self.points = sum(len(column) for file in self.files.values() for column in file.scalars.values())
 
     def forget(self) -> None:
-        """Let the points go."""
+        """Free the points."""
         with self.lock:
             self._series.clear()
             for file in self.files.values():
@@ -100,7 +101,7 @@ class Run(Mapping[str, Series]):
             self.held = False
 
     def _restore(self) -> None:
-        """Read the points again that were let go: each file up to the byte that was understood."""
+        """Read the freed points again: each file up to the byte that was decoded before."""
         for path, known in self.files.items():
             again = EventFile()
             try:
@@ -123,7 +124,7 @@ class Run(Mapping[str, Series]):
             return series
 
     def find(self, tag: str) -> Series | None:
-        """The series of a tag, or of a sum of tags (`PLUS` between them), step by step; None where there is none."""
+        """The series of a tag, or the sum of several (`PLUS` between them) with equal steps; None if there is none."""
         if tag in self:
             return self[tag]
         parts = [self.get(part) for part in tag.split(PLUS)]
@@ -149,7 +150,9 @@ class Run(Mapping[str, Series]):
 
     @property
     def session_start(self) -> float:
-        """The wall time of the first fit of the last session (one model, trained by one or several fits).
+        """The wall time of the first fit of the last session (one model, trained by one or more fits).
+
+        It is in seconds since 1970; minus infinity if no session was recorded.
 
         A session that was resumed from an epoch (`initial_epoch`) belongs to the one before it.
         """
@@ -170,4 +173,5 @@ class Run(Mapping[str, Series]):
 
     @property
     def last_wall_time(self) -> float:
+        """When the last point was written, seconds since 1970; 0 without points."""
         return max((file.last_wall_time for file in self.files.values()), default=0.0)

@@ -20,7 +20,7 @@ class Series:
         return len(self.steps)
 
     def since(self, wall_time: float) -> Series:
-        """The points written at or after `wall_time`."""
+        """The points written at or after `wall_time` (seconds since 1970)."""
         if wall_time == -np.inf or not len(self) or self.wall_times.min() >= wall_time:
             return self
         keep = ~(self.wall_times < wall_time)
@@ -28,8 +28,9 @@ class Series:
 
     @staticmethod
     def concatenate(parts: list[Series]) -> Series:
+        """The points of all parts, one part after the other."""
         if len(parts) == 1:
             return parts[0]
-        if not parts:  # its file has gone since it was listed
+        if not parts:  # its file was removed since it was listed
             return Series(np.zeros(0, "i8"), np.zeros(0), np.zeros(0))
         return Series(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("steps", "wall_times", "values")))

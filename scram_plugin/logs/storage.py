@@ -1,18 +1,20 @@
-"""Where event files lie: local directories, or remote ones through fsspec (``s3://``, ``gs://``, ``memory://`` ...)."""
+"""Access to event files: in local directories, or in remote ones through fsspec (``s3://``, ``gs://``, ``memory://`` ...)."""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
-from typing import Any, BinaryIO, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
-STAMPS = ("ETag", "etag", "generation", "md5Hash", "content_md5")  # what stores call that which changes with the content
+T = TypeVar("T")
+
+STAMPS = ("ETag", "etag", "generation", "md5Hash", "content_md5")  # names of values that change with the content
 WHAT_TO_INSTALL = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
 
 
 class Problem(NamedTuple):
-    """Something that could not be read: which file, from which byte on, and a sentence for people."""
+    """Something that could not be read: which file, from which byte on, and a sentence for the user."""
 
     path: str
     byte: int | None
@@ -20,9 +22,10 @@ class Problem(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """An event file as a directory lists it.
+    """An event file as a directory lists it; `size` is in bytes.
 
-    `identity` changes when another file takes its name (0: not known), `stamp` whenever anything is written ("": not known).
+    `identity` changes when another file takes its name (0: not known). `stamp` changes with everything that is written ("": not
+    known).
     """
 
     path: str
@@ -44,31 +47,31 @@ def is_remote(root: str) -> bool:
 
 
 def storage(root: str) -> Local | Remote:
-    """The storage that a directory lies in. Raises OSError, with a sentence, for a remote one that cannot be reached."""
+    """The storage that contains a directory. Raises OSError, with a sentence, if a remote one cannot be reached."""
     return Remote(root) if is_remote(root) else Local()
 
 
 def called(root: str) -> str:
-    """A log directory as it is called from here on."""
+    """The name of a log directory that is used from here on."""
     return root if is_remote(root) else os.path.normpath(root)
 
 
 def opened(logdir: str | os.PathLike[str]) -> tuple[str, Local | Remote]:
-    """A log directory as it is called from here on, and its storage.
+    """The name of a log directory that is used from here on, and its storage.
 
-    Raises FileNotFoundError, NotADirectoryError or OSError, with a sentence, for one that is none.
+    Raises FileNotFoundError, NotADirectoryError or OSError, with a sentence for the user, if it is not a directory.
     """
     root = os.fspath(logdir)
     where = storage(root)
     if not where.exists(root):
         raise FileNotFoundError(f"{root}: there is no such directory")
     if not where.is_directory(root):
-        raise NotADirectoryError(f"{root} is a file; name the directory that holds it")
+        raise NotADirectoryError(f"{root} is a file; give the directory that contains it")
     return called(root), where
 
 
 class Listing(NamedTuple):
-    """A log directory, and its TensorBoard runs with their event files as they lie there now."""
+    """A log directory, and the event files that each of its TensorBoard runs has now."""
 
     root: str
     files: dict[str, list[Listed]]
@@ -76,15 +79,15 @@ class Listing(NamedTuple):
 
 
 def listing(logdir: str | os.PathLike[str]) -> Listing:
-    """What lies in a log directory, unread. Raises as `opened`, and FileNotFoundError where there is no event file."""
+    """Lists the event files of a log directory. Raises as `opened`, and FileNotFoundError if there are none."""
     root, where = opened(logdir)
     problems: list[Problem] = []
     files = dict(where.directories(root, problems))
     if not files:
         told = "".join(f"\n  {p.path!r}: {p.sentence}" for p in problems[:5])
         raise FileNotFoundError(
-            f"{os.fspath(logdir)}: no event files here or below (their names contain 'tfevents'). Is it the directory that you "
-            f"give to `tensorboard --logdir`?{told}"
+            f"{os.fspath(logdir)}: no event files in or below this directory (their names contain 'tfevents'). Is it the "
+            f"directory that you pass to `tensorboard --logdir`?{told}"
         )
     return Listing(root, files, problems)
 
@@ -102,7 +105,7 @@ class Local:
     def directories(self, root: str, problems: list[Problem]) -> Directories:
         """Every directory at or below `root` that holds event files, in the order of their names.
 
-        Links are followed, as TensorBoard does; one that leads back to a directory above it is not.
+        Links are followed, as in TensorBoard, except those that lead back to a directory above them.
         """
         todo = [(root, ".")]
         while todo:
@@ -118,7 +121,7 @@ class Local:
                             elif is_event_file(entry.name):
                                 status = entry.stat()
                                 if not stat.S_ISREG(status.st_mode):  # reading a pipe might never end
-                                    problems.append(Problem(entry.path, None, "it is no file"))
+                                    problems.append(Problem(entry.path, None, "it is not a regular file"))
                                     continue
                                 stamp = f"{status.st_mtime_ns} {status.st_ctime_ns}"
                                 files.append(Listed(entry.path, status.st_size, status.st_ino, stamp))
@@ -139,7 +142,7 @@ def _leads_up(link: str, directory: str) -> bool:
 
 
 class Remote:
-    """A file system of fsspec. Every look lists it afresh."""
+    """A file system of fsspec. Each listing reads it again, without a cache."""
 
     def __init__(self, root: str) -> None:
         scheme = root.partition("://")[0]
@@ -188,8 +191,8 @@ class Remote:
             yield relative, sorted(by_directory[relative], key=lambda file: file.path)
 
 
-def _remotely(call):
-    """The result of a call of fsspec; whatever goes wrong there is an OSError with a sentence."""
+def _remotely(call: Callable[[], T]) -> T:
+    """The result of a call of fsspec. Every exception there becomes an OSError with a sentence."""
     try:
         return call()
     except OSError:

@@ -14,12 +14,12 @@ from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.run import PLUS, Run
 from scram_plugin.logs.series import Series
 
-# signal -> what stands in for it where it was not logged
+# signal -> the signals that replace it if it was not logged
 FALLBACKS = {"training loss": ("batch loss", "training loss part"), "validation loss": ("validation loss part",)}
-# Metrics that are losses themselves: those of a log that names no loss at all.
+# Metrics that can replace the loss, in a log that names no loss at all.
 MEASURES = ("mse", "mae", "rmse", "perplexity", "ppl")
 
-# A log with more tags than this (a tag for every parameter, say) is searched for signals only up to here.
+# If a log has more tags than this (for example one per parameter), only the first ones are searched for signals.
 MOST_TAGS = 20_000
 
 
@@ -44,16 +44,18 @@ class TrainingRun:
 
     @cached_property
     def facts(self) -> dict:
-        """What SCRAM's training side wrote of the last fit (see `training/keras/model_facts.py`); empty without it."""
+        """The facts of the last fit that SCRAM's recorder wrote (see `training/keras/model_facts.py`); else empty."""
         return next((f for f in (self._logs[n].facts for n, r in self.parts.items() if r == "scram") if f), {})
 
     @cached_property
     def ended(self) -> str | None:
+        """How the last fit ended, if SCRAM's recorder wrote that (see `Run.ended`)."""
         ends = [self._logs[n].ended for n, role in self.parts.items() if role == "scram"]
         return next((end for end in ends if end), None)
 
     @property
     def last_wall_time(self) -> float:
+        """When the last point was written, seconds since 1970."""
         return max(self._logs[name].last_wall_time for name in self.parts)
 
     @cached_property
@@ -61,7 +63,7 @@ class TrainingRun:
         """signal -> its sources (order, TensorBoard run, tag, meaning), the best one first."""
         found: dict[str, list[tuple[tuple, str, str, Meaning]]] = {}
         for name in self.tensorboard_runs:
-            if self.parts[name] == "hyperparameters":  # its values are the results of the others again
+            if self.parts[name] == "hyperparameters":  # its values repeat the results of the other TensorBoard runs
                 continue
             directory = name.rpartition("/")[2].lower()
             place = VALIDATION.index(directory) if directory in VALIDATION else 0
@@ -71,7 +73,7 @@ class TrainingRun:
                     found.setdefault(meant.signal, []).append(((meant.rank, place, name, tag), name, tag, meant))
         for signal, sources in found.items():
             if signal and len(sources) > 1:
-                # a curve of one point is a summary: it counts only where there is no other
+                # a curve of one point is a summary: it is used only if there is no other
                 found[signal] = sorted(sources, key=lambda s: (len(self._logs[s[1]][s[2]]) < 2, s[0]))
         return found
 
@@ -88,7 +90,7 @@ class TrainingRun:
 
     @property
     def framework(self) -> str | None:
-        """Who wrote the log, as far as its tags tell ("keras", "lightning", ...)."""
+        """The framework that wrote the log, by its facts or tags ("keras", "lightning", ...); None if it is not known."""
         if self.facts.get("framework"):
             return str(self.facts["framework"])
         named = [m.framework for sources in self._meanings.values() for _, _, _, m in sources if m.framework]
@@ -96,12 +98,12 @@ class TrainingRun:
 
     @property
     def framework_of_facts(self) -> str:
-        """Who wrote SCRAM's own record: "keras", "torch", or "" without one."""
+        """The framework in which SCRAM's recorder ran: "keras", "torch", or "" without the recorder."""
         return str(self.facts.get("framework") or "")
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """The languages of code that helps, "keras" and "torch": one where the framework is known, else the likelier first.
+        """The frameworks for code examples, "keras" and "torch": one if the framework is known, else the likelier one first.
 
         TensorFlow 2 ends the names of its event files with ".v2"; the writer of PyTorch, and all others, do not.
         """
@@ -112,9 +114,9 @@ class TrainingRun:
         return ("keras", "torch") if v2 else ("torch", "keras")
 
     def signal(self, name: str) -> Curve | None:
-        """The cleaned curve of one signal, for example "validation loss"; None where it was not logged.
+        """The cleaned curve of one signal, for example "validation loss"; None if it was not logged.
 
-        Where no total of a loss was logged, it is that of every batch, or the sum of its parts.
+        If no total of a loss was logged, it is the loss of every batch, or the sum of its parts.
         """
         if name not in self._curves:
             candidates = [self._best(name), *(self.signal(other) for other in FALLBACKS.get(name, ()))]
@@ -123,7 +125,7 @@ class TrainingRun:
         return self._curves[name]
 
     def _measure(self, loss: str) -> Curve | None:
-        """A metric for a loss: the same one for training and validation, so that the two can be compared."""
+        """A metric in place of a loss: the same one for training and validation, so that the two can be compared."""
         if any(name in self._meanings for total, parts in FALLBACKS.items() for name in (total, *parts)):
             return None
         for measure in MEASURES:
@@ -138,13 +140,13 @@ class TrainingRun:
         _, run, tag, meant = sources[0]
         if signal.endswith(" part"):
             tag = PLUS.join(sorted(t for _, r, t, m in sources if r == run and m.rank == meant.rank))
-            if self._logs[run].find(tag) is None:  # parts of different steps are no sum
+            if self._logs[run].find(tag) is None:  # parts with different steps cannot be added up
                 return None
         curve = self._curve(run, tag, meant.axis)
         return curve if len(curve) else None
 
     def series(self, curve: Curve) -> Series:
-        """The raw points that a curve of this run was made from, with the history that a restart replaced."""
+        """The raw points of a curve of this run, including those that a restart replaced."""
         series = self._logs[curve.tensorboard_run].find(curve.tag)
         assert series is not None
         return series.since(self.session_start)
@@ -156,8 +158,10 @@ class TrainingRun:
 
     @property
     def kind(self) -> str | None:
-        """Why a loss is no measure of progress: "adversarial", "reinforcement", or another model is trained "beside" this one;
-        None for the usual training."""
+        """Why the loss does not measure progress: "adversarial", "reinforcement" or "beside"; None for an ordinary training.
+
+        "beside": another model is trained in the same loop.
+        """
         if "adversarial loss" in self._meanings:
             return "adversarial"
         if self.facts.get("beside"):
@@ -165,8 +169,8 @@ class TrainingRun:
         return "reinforcement" if {"policy loss", "return"} & set(self._meanings) else None
 
     def statistic(self, table: str, column: str) -> Curve | None:
-        """One column of a table of SCRAM's own, as a curve over batches."""
-        tag = schema.column_tag(table, column)  # begins with scram/, as no signal does
+        """One column of one of SCRAM's own tables, as a curve over batches; None if it was not recorded."""
+        tag = schema.column_tag(table, column)  # begins with scram/, unlike the name of any signal
         if tag not in self._curves:
             runs = [n for n, role in self.parts.items() if role == "scram" and tag in self._logs[n]]
             curve = self._curve(runs[0], tag, "batch") if runs else None
@@ -174,7 +178,7 @@ class TrainingRun:
         return self._curves[tag]
 
     def _curve(self, run: str, tag: str, axis: str) -> Curve:
-        """The cleaned curve of one tag, of the present session alone where SCRAM's facts say when that began."""
+        """The cleaned curve of one tag; of the last session only, if SCRAM's facts say when that began."""
         series = self._logs[run].find(tag)
         assert series is not None
         steps = series.steps
@@ -184,7 +188,7 @@ class TrainingRun:
 
     @cached_property
     def _by_epochs(self) -> bool:
-        """Whether a validation loss was logged at 0, 1, 2, ...: its steps are epochs then, as nobody validates each batch."""
+        """Whether a validation loss was logged at 0, 1, 2, ...: these are epochs, since few programs validate every batch."""
         for _, run, tag, _ in self._meanings.get("validation loss", ())[:1]:
             steps = self._logs[run][tag].steps
             return len(steps) > 2 and steps[0] == 0 and bool((np.diff(steps) == 1).all())
@@ -192,16 +196,16 @@ class TrainingRun:
 
     @cached_property
     def session_start(self) -> float:
-        """When the training that was recorded last began; minus infinity where nobody says.
+        """When the last recorded training began (seconds since 1970); minus infinity if that is not known.
 
-        A program that is run again with the same log directory is another training: what an earlier one wrote (a
-        validation curve that this one does not have, say) is not evidence for it.
+        A program that runs again with the same log directory starts another training. What an earlier one wrote (for example a
+        validation curve that this one does not have) is not evidence for it.
         """
         starts = (self._logs[n].session_start for n, role in self.parts.items() if role == "scram")
         return max(starts, default=-math.inf)
 
     def curve(self, tensorboard_run: str, tag: str) -> Curve | None:
-        """A curve by the names of its source, as `Curve.source` gives them; of the training that was recorded last."""
+        """The curve with this source (see `Curve.source`), of the last recorded training; None if there is none."""
         series = self._logs[tensorboard_run].find(tag) if tensorboard_run in self.parts else None
         return None if series is None else Curve.of(series.since(self.session_start), tensorboard_run, tag, "")
 
@@ -212,15 +216,15 @@ class TrainingRun:
         return [tag.removeprefix(prefix) for n in runs for tag in self._logs[n] if tag.startswith(prefix)]
 
     def notes(self) -> list[str]:
-        """What the reader of a review should know of how this run was read."""
+        """Sentences for the reader of a review on how this run was read."""
         notes = []
         if self.facts.get("preflight"):
-            notes.append("A preflight: a short training, and tests of the model, made before the training itself.")
+            notes.append("This is a preflight: a short training and tests of the model, run before the training itself.")
         if self.ended not in (None, "finished", "stopped"):
-            notes.append(f"The last training did not end by itself: {self.ended}.")
+            notes.append(f"The last training did not run to its end: {self.ended}.")
         crowded = [name for name in self.tensorboard_runs if len(self._logs[name]) > MOST_TAGS]
         if crowded:
-            notes.append(f"{crowded[0]} has more than {MOST_TAGS:,} tags; signals were looked for in the first {MOST_TAGS:,}.")
+            notes.append(f"{crowded[0]} has more than {MOST_TAGS:,} tags; SCRAM searched the first {MOST_TAGS:,} for signals.")
         return notes
 
 

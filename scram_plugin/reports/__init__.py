@@ -1,1 +1,1 @@
-"""Reviews to text and JSON."""
+"""Reviews as text, HTML, Markdown, JSON and other formats."""

@@ -1,4 +1,4 @@
-"""The curves of a finding as pictures without a server: blocks of text, and SVG."""
+"""The curves of a finding as pictures without a server: block characters, and SVG."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from scram_plugin.sketches import edge
 BLOCKS = "▁▂▃▄▅▆▇█"
 NOT_FINITE = "×"
 TENSORS = {"x": "input", "y": "target", "y_pred": "output"}
-WIDE_RANGE_OF_BLOCKS = 20.0  # there are but eight of them
+WIDE_RANGE_OF_BLOCKS = 20.0  # there are only eight of them
 WIDE_RANGE = 1000.0  # largest over smallest value from which on the axis is logarithmic, as in the tab
 WIDTH, HEIGHT = 640, 200  # of the SVG, in its own units
-LEFT, RIGHT, TOP, BOTTOM = 64, 8, 22, 24  # what is left around the curves
+LEFT, RIGHT, TOP, BOTTOM = 64, 8, 22, 24  # margins around the curves
 
 
 @dataclass(frozen=True)
 class Line:
-    """One curve in few points, with the name that people know it by."""
+    """One curve in few points, with its name for readers."""
 
     label: str
     steps: Sequence[int]
@@ -33,7 +33,7 @@ class Line:
 
 
 def lines(review: Review, finding: Mapping[str, Any], most: int) -> list[Line]:
-    """The first curves of a finding that share an axis, as they were sketched when it was reviewed."""
+    """The first curves of a finding that share an axis, from the sketches of its review."""
     drawn = {(sketch["tensorboard_run"], sketch["tag"]): sketch for sketch in review.sketches}
     names = {(source["tensorboard_run"], source["tag"]): name for name, source in review.signals.items()}
     found: list[Line] = []
@@ -46,7 +46,7 @@ def lines(review: Review, finding: Mapping[str, Any], most: int) -> list[Line]:
 
 
 def _readable(tag: str) -> str:
-    """As the tab's legend names it."""
+    """The name of a tag, as in the tab's legend."""
     tag = re.sub(r"^scram/(batches|statistics)/", "", tag)
     found = re.match(r"(x|y_pred|y)(\d+)/", tag)
     if found:
@@ -56,16 +56,16 @@ def _readable(tag: str) -> str:
 
 
 def part_shown(drawn: Sequence[Line], finding: Mapping[str, Any]) -> tuple[int, int]:
-    """The steps to show: all, but the surroundings of a first bad point that would be lost at the edge."""
+    """The steps to show: all, or only the start if the first bad point would be lost at the edge."""
     first, last = min(line.steps[0] for line in drawn), max(line.steps[-1] for line in drawn)
     return first, last if (near := edge(first, last, finding)) is None else near
 
 
 def bars(drawn: Sequence[Line], width: int, shown: tuple[int, int]) -> tuple[list[str], list[int]]:
-    """Each curve as blocks over the same columns, and the last step that each column stands for.
+    """Each curve as blocks over the same columns, and the last step of each column.
 
-    A column is a point, or a stretch of steps where there are more points than `width`. A value that is not finite is a cross,
-    wherever it is.
+    A column is a point, or a span of steps if there are more points than `width`. A column with a value that is not finite is
+    a cross.
     """
     steps = sorted({step for line in drawn for step in line.steps if shown[0] <= step <= shown[1]})
     if len(steps) > width:
@@ -87,9 +87,9 @@ def _bars(line: Line, ends: Sequence[int]) -> str:
         if len(finite) < len(column):
             before = NOT_FINITE
         elif finite:
-            mean = sum(value / len(finite) for value in finite)  # their sum may be too large for a number
+            mean = sum(value / len(finite) for value in finite)  # their sum may overflow
             before = BLOCKS[min(int(height(mean) * len(BLOCKS)), len(BLOCKS) - 1)]
-        text += before  # a stretch without a point is like the one before it
+        text += before  # a column without a point repeats the one before it
     return text.ljust(len(ends))
 
 
@@ -171,8 +171,8 @@ def _between(line: Line, start: int, end: int) -> Line:
     return Line(line.label, [line.steps[i] for i in kept], [line.values[i] for i in kept])
 
 
-def _strokes(line: Line, x, y, number_: int) -> list[str]:
-    """The curve, interrupted where it is not finite: crosses say so."""
+def _strokes(line: Line, x: Callable[[float], float], y: Callable[[float], float], number_: int) -> list[str]:
+    """The curve, interrupted where it is not finite; crosses mark those points."""
     runs: list[list[str]] = [[]]
     crosses: list[float] = []
     for step, value in zip(line.steps, line.values, strict=True):

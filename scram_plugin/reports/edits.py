@@ -1,4 +1,4 @@
-"""A fix as a change of the user's own lines or as code, as several reports show it."""
+"""A fix as a change of the user's own lines or as code, for several reports."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 
 def framework_name(framework: str) -> str:
-    """A framework as its users write it; of others that a page of the user's own may have code for, as it is."""
+    """The usual spelling of a framework's name. Other names, from pages of the user's own heuristics, stay as they are."""
     return {"keras": "Keras", "torch": "PyTorch"}.get(framework, framework)
 
 
 def first_fix(finding: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """The likeliest cause's fix: once in the run's framework, or in each that may be the run's."""
+    """The fix of the likeliest cause: for the run's framework, or for each framework that it may be."""
     fixes = finding["fixes"]
     return [fix for fix in fixes if fix["cause"] == fixes[0]["cause"]]
 
@@ -24,6 +24,6 @@ def first_edit(finding: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def changed_lines(edit: Mapping[str, Any]) -> list[str]:
-    """The lines before and after, each behind "- ", "+ " or, where it stays, two spaces."""
+    """The lines before and after, each after "- ", "+ " or, if it is unchanged, two spaces."""
     lines = difflib.ndiff(edit["before"].splitlines(), edit["after"].splitlines())
     return [line for line in lines if not line.startswith("?")]

@@ -1,4 +1,4 @@
-"""Findings as annotations of a GitHub workflow: a line each, at the user's line of code where that is known."""
+"""Findings as annotations of a GitHub workflow: one line each, at the user's line of code if that is known."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _annotation(run: str, finding: Mapping[str, Any]) -> str:
 
 
 def _data(text: str) -> str:
-    """As GitHub's toolkit escapes a message: nothing in a log can begin a command of its own."""
+    """Escaped as GitHub's toolkit escapes a message: nothing in a log can begin a command of its own."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

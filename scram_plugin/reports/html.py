@@ -1,4 +1,4 @@
-"""Reviews as one HTML file with everything in it, to mail or to hand in; and as a part of a page, for a notebook."""
+"""Reviews as one self-contained HTML file, to send by mail; and as a part of a page, for a notebook."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from scram_plugin.reports.edits import changed_lines, first_fix, framework_name
 from scram_plugin.reviews import Review, aside, totals, worst_first
 
 SIGNS = {"error": "●", "warning": "▲", "info": "ℹ"}
-MOST_CURVES = 3  # in a picture: as many as have colours
-FEW = 50  # training runs in which nothing is wrong that are named; more are counted
+MOST_CURVES = 3  # curves in a picture: as many as there are colours
+FEW = 50  # training runs without findings that are listed; the others are counted
 PAGE = """\
 <!doctype html>
 <html lang="en">
@@ -44,13 +44,13 @@ def report(reviews: Sequence[Review], logdir: str) -> str:
 
 
 def part(reviews: Sequence[Review], logdir: str = "") -> str:
-    """What stands in the file's body; in a notebook, below what its author wrote."""
+    """The body of the file; also the output of a cell in a notebook."""
     names = "\0".join([logdir, *(review.name for review in reviews)])
     return _content(reviews, logdir, 2, f"run-{zlib.crc32(names.encode(errors='replace')):x}")  # a notebook may show several
 
 
 def _content(reviews: Sequence[Review], logdir: str, level: int, anchor: str) -> str:
-    """`level` of its heading, from 1; those of runs and findings are below it. `anchor`: how ids of runs begin."""
+    """`level`: of its heading, from 1; headings of runs and findings are below it. `anchor`: prefix of the ids of runs."""
     style = STYLE.read_text(encoding="utf-8")
     return f'<style>\n{style}</style>\n<div class="scram">\n{"".join(_parts(reviews, logdir, level, anchor))}</div>'
 
@@ -142,12 +142,12 @@ def _line(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    """Untrusted text, shown as it is."""
+    """Untrusted text, escaped."""
     return escape(one_line(text)).encode(errors="replace").decode()
 
 
 def _said(text: str) -> str:
-    """A sentence: what stands between backticks is a name of code."""
+    """A sentence in which names of code are between backticks."""
     parts = _text(text).split("`")
     if len(parts) % 2 == 0:
         return "`".join(parts)

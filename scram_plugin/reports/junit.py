@@ -1,4 +1,4 @@
-"""Reviews as JUnit XML: a suite for each training run, a case for each check; what every CI server can show."""
+"""Reviews as JUnit XML: a suite for each training run, a case for each check. Most CI servers can show it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scram_plugin.severity import down_to
 
 
 def report(reviews: Sequence[Review], heuristics: Iterable[Heuristic], least: str) -> str:
-    """A failure for each finding of severity `least` ("never": of none) or worse; what was not checked or could not tell is
+    """A failure for each finding of severity `least` ("never": of none) or worse; what was not checked or is inconclusive is
     skipped, with the reason."""
     failing = down_to(least)
     ids = [heuristic.id for heuristic in heuristics]
@@ -40,7 +40,7 @@ def _suite(root: ElementTree.Element, review: Review, ids: Sequence[str], failin
         bad = [f for f in review.alone if f["heuristic"] == id_ and f["severity"] in failing]
         if bad:
             failure = ElementTree.SubElement(case, "failure", type=bad[0]["severity"], message=_text(bad[0]["title"]))
-            failure.text = _text("\n\n".join(map(_said, bad)))
+            failure.text = _text("\n\n".join(_said(f, review) for f in bad))
         elif id_ in accepted:
             why, reason = aside(accepted[id_])
             ElementTree.SubElement(case, "skipped", message=_text(f"{why}: {reason or 'no reason was given'}"))
@@ -48,13 +48,14 @@ def _suite(root: ElementTree.Element, review: Review, ids: Sequence[str], failin
             ElementTree.SubElement(case, "skipped", message=_text(silent[id_]))
         others = [f for f in review.findings if f["heuristic"] == id_ and f not in bad]
         if others:
-            ElementTree.SubElement(case, "system-out").text = _text("\n\n".join(map(_said, others)))
+            ElementTree.SubElement(case, "system-out").text = _text("\n\n".join(_said(f, review) for f in others))
 
 
-def _said(finding: Mapping[str, Any]) -> str:
+def _said(finding: Mapping[str, Any], review: Review) -> str:
     lines = [f"{finding['severity']}: {finding['title']}", finding["summary"]]
     if finding["explained_by"]:
-        lines.append(f"Probably because of {finding['explained_by']}.")
+        titles = [f["title"] for f in review.findings if f["heuristic"] == finding["explained_by"]]
+        lines.append(f"Probably a consequence of: {(titles or [finding['explained_by']])[0]}.")
     lines += [f"Likely cause: {cause['title']}. {cause['for']}" for cause in finding["causes"] if cause["for"]]
     for fix in finding["fixes"][:1]:
         edit = fix["edit"]
@@ -64,5 +65,5 @@ def _said(finding: Mapping[str, Any]) -> str:
 
 
 def _text(text: str) -> str:
-    """Text without what XML 1.0 cannot carry."""
+    """Text without the characters that XML 1.0 forbids."""
     return re.sub(r"[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)

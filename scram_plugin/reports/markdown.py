@@ -21,7 +21,7 @@ def report(reviews: Sequence[Review]) -> str:
 
 
 def _table(reviews: Sequence[Review]) -> str:
-    lines = ["| training run | found | what it says |", "| --- | --- | --- |"]
+    lines = ["| training run | found | summary |", "| --- | --- | --- |"]
     for review in reviews:
         counts = review.counts()
         found = " ".join(f"{SIGNS[severity]} {n}" for severity, n in counts.items() if n) or "✓"
@@ -43,7 +43,7 @@ def _run(review: Review) -> Iterator[str]:
         why, reason = aside(entry)
         given = f" ({_text(reason)})" if reason else ""
         yield from (f"{why.capitalize()}: {_text(entry['finding']['title'])}{given}.", "")
-    silent = f"{len(review.inconclusive)} could not tell, {len(review.not_checked)} were not made"
+    silent = f"{len(review.inconclusive)} inconclusive, {len(review.not_checked)} not checked"
     yield from (f"{len(review.passed)} checks passed, {silent}.", "")
 
 
@@ -102,10 +102,10 @@ def _code(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    """Untrusted text that no part of can become markup, but what stands between backticks as names of code."""
+    """Untrusted text in which nothing can become markup, except names of code between backticks."""
     text = one_line(text).strip()
     parts = text.split("`")
-    if len(parts) % 2 == 0 or not all(parts[1:-1]):  # no pairs, or two of them side by side: no names of code
+    if len(parts) % 2 == 0 or not all(parts[1:-1]):  # no pairs, or two adjacent ones: no names of code
         return _escaped(text)
     said = "".join(_code(part) if i % 2 else _inline(part) for i, part in enumerate(parts))
     return said if parts[0] == "" else _not_a_list(said)
@@ -117,10 +117,10 @@ def _escaped(text: str) -> str:
 
 def _inline(text: str) -> str:
     text = re.sub(r"([\\`*_{}\[\]<>|~!&])", r"\\\1", text)
-    # an empty comment: nobody is called, no issue is linked, and no address becomes a link
+    # an empty comment, so that nobody is mentioned, no issue is linked, and no address becomes a link
     return re.sub(r"(@|#|\bwww(?=\.)|:(?=//))", r"\1<!-- -->", text)
 
 
 def _not_a_list(text: str) -> str:
-    """What would begin a list, a heading or a rule at the start of a line is a sign like others."""
+    """Escape what would begin a list, a heading or a rule at the start of a line."""
     return re.sub(r"^([-+=]|\d+(?=[.)]))", lambda m: f"\\{m[1]}" if not m[1].isdigit() else f"{m[1]}<!-- -->", text)

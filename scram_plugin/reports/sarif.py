@@ -1,4 +1,4 @@
-"""Reviews as SARIF 2.1.0, for code scanning: a finding stands at the user's line where that is known."""
+"""Reviews as SARIF 2.1.0, for code scanning: a finding is placed at the user's line if that is known."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 def report(reviews: Sequence[Review], heuristics: Iterable[Heuristic], logdir: str) -> str:
     """One SARIF log, the same bytes for the same reviews.
 
-    Consequences of another finding are left out; what the user's configuration accepts is there, suppressed. `logdir` is
-    empty where the names of the reviews begin with it.
+    Consequences of another finding are left out; what the user's configuration accepts is included, suppressed. `logdir`
+    is empty if the names of the reviews begin with it.
     """
     rules = list(heuristics)
     places = {heuristic.id: i for i, heuristic in enumerate(rules)}
@@ -81,7 +81,7 @@ def _message(review: Review, finding: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _place(edit: Mapping[str, Any] | None, curve: Mapping[str, str], logdir: str) -> dict[str, Any]:
-    """The user's line, or else the directory of the event files that show it."""
+    """The user's line, or else the directory of the event files that show the finding."""
     if edit:
         lines = len(edit["before"].splitlines()) or 1
         region = {"startLine": edit["line"], "endLine": edit["line"] + lines - 1}

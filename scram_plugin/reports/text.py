@@ -1,4 +1,4 @@
-"""Reviews for people at a terminal."""
+"""Reviews as text, for the terminal."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from scram_plugin.reviews import Review, aside, totals, worst_first
 Entry = TypeVar("Entry")
 
 SIGNS = {"error": ("●", "bold red"), "warning": ("▲", "yellow"), "info": ("ℹ", "cyan")}
-# Of the signals; all are in the JSON.
+# The signals that are listed; the JSON has all.
 SHOWN = (
     "training loss", "validation loss", "training accuracy", "validation accuracy", "learning rate", "return",
     "adversarial loss",
 )  # fmt: skip
-MOST_CURVES = 2  # of a finding; its others are in the tab and in the HTML
+MOST_CURVES = 2  # curves of a finding; the others are in the tab and in the HTML
 LONGEST_LABEL = 24  # characters
 ROOM_FOR_NUMBERS = 20  # characters to the right of a curve
 LONGEST_LINE = 120  # characters of a sentence; longer ones are hard to follow from line to line
 WIDEST = 60  # blocks
 WIDTH = 100  # characters of a line in files and pipes
-FEW = 20  # training runs in which nothing is wrong that are named; more are counted
+FEW = 20  # training runs without findings that are listed; the others are counted
 
 
 def report(reviews: Sequence[Review], console: Console, verbose: bool = False) -> None:
     """Print the reviews: runs with trouble first, each with its findings, then a summary in one line.
 
-    When `verbose`, also what was not checked in each, why, and how to have it checked.
+    When `verbose`, also what was not checked in each, why, and what to log for it.
     """
     single = len(reviews) == 1
     ordered = worst_first(reviews)
@@ -56,22 +56,22 @@ def report(reviews: Sequence[Review], console: Console, verbose: bool = False) -
     if len(quiet) > named:
         fine = sum(review.headline()["kind"] == "fine" for review in quiet[named:])
         unsure = len(quiet) - named - fine
-        kinds = [(fine, "with nothing wrong"), (unsure, "too short or too poor in data to tell")]
+        kinds = [(fine, "with nothing wrong"), (unsure, "with too little data to check")]
         which = ", ".join(f"{count:,} {what}" for count, what in kinds if count)
-        _paragraph(console, 0, f"and {len(quiet) - named:,} more: {which} (-v names them)", "dim")
+        _paragraph(console, 0, f"and {len(quiet) - named:,} more: {which} (-v lists them)", "dim")
     if quiet:
         console.print()
     if verbose and not single:
-        _print_unchecked(console, 0, "not checked in any of them", unchecked, above)
+        _print_unchecked(console, 0, "not checked in any run", unchecked, above)
     elif unchecked and not verbose:
-        checks = f"{counted(len(unchecked), 'check')} could {'not be made' if single else 'be made in none of them'}"
-        _paragraph(console, 0, f"{checks}; `scram check -v` says why, and what would change that", "dim")
+        checks = f"{counted(len(unchecked), 'check')} could not be made{'' if single else ' in any run'}"
+        _paragraph(console, 0, f"{checks}; `scram check -v` says why, and what to log", "dim")
     console.print(_summary(reviews))
 
 
 def plain_report(reviews: Sequence[Review], verbose: bool = False) -> str:
     """The report as text without colours, for files and pipes."""
-    # in a notebook rich would show it there at once
+    # in a notebook, rich would otherwise show it at once
     console = Console(file=io.StringIO(), width=WIDTH, highlight=False, color_system=None, force_jupyter=False)
     report(reviews, console, verbose)
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
@@ -79,7 +79,7 @@ def plain_report(reviews: Sequence[Review], verbose: bool = False) -> str:
 
 
 def _in_all(reviews: Sequence[Review]) -> list[tuple[str, str, str]]:
-    """(heuristic, reason, how to have it checked) of what was not checked in any of the runs: said once."""
+    """(heuristic, reason, how to have it checked) of what was not checked in any of the runs, to be printed once."""
     each = [dict.fromkeys(_unchecked(review)) for review in reviews]
     return [entry for entry in (each[0] if each else ()) if all(entry in others for others in each[1:])]
 
@@ -115,7 +115,7 @@ def _print_run(console: Console, review: Review, above: set[str]) -> None:
 
 
 def _print_silent(console: Console, review: Review, told: Sequence[tuple[str, str, str]], above: set[str]) -> None:
-    """What could not tell and what was not checked, each with the reason."""
+    """Print what is inconclusive and what was not checked, each with the reason."""
     early = [entry["heuristic"] for entry in review.inconclusive if entry["early"]]
     if early:
         _paragraph(console, 2, f"too few points for: {', '.join(early)}", "dim")
@@ -127,19 +127,19 @@ def _print_silent(console: Console, review: Review, told: Sequence[tuple[str, st
 def _print_unchecked(
     console: Console, indent: int, words: str, entries: Sequence[tuple[str, str, str]], above: set[str]
 ) -> None:
-    """Each reason once, and below the last of them that it helps with what to do; `above` holds what was told before."""
+    """Print each reason once, and after all reasons with the same remedy what to log; `above`: what was printed before."""
     for how, reasons in _grouped((how, (reason, name)) for name, reason, how in entries).items():
         for reason, names in _grouped(reasons).items():
             _paragraph(console, indent, f"{words}: {', '.join(names)}, because {_clean(reason)}", "dim")
         if how and how not in above:
             above.add(how)
-            _paragraph(console, indent + 2, "to have it checked:" if len(reasons) == 1 else "to have them checked:", "dim")
+            _paragraph(console, indent + 2, "what is needed:", "dim")
             for line in _clean(how).split("\n"):
                 _code(console, indent + 4, Text(line))
 
 
 def _print_read_as(console: Console, review: Review) -> None:
-    """Which curves were taken for what."""
+    """Print which tag was read as which signal."""
     read_as = [f"{name} = {_source(review, name)}" for name in SHOWN if name in review.signals]
     if read_as:
         _paragraph(console, 2, f"read as: {'; '.join(read_as)}", "dim")
@@ -180,7 +180,7 @@ def _picture(finding: dict[str, Any], drawn: Sequence[Line], width: int) -> Iter
 
 
 def _source(review: Review, name: str) -> str:
-    """The tag of a signal, with the directory that it is in, where two signals have the same tag."""
+    """The tag of a signal, with its directory if two signals have the same tag."""
     run, tag = review.signals[name]["tensorboard_run"], review.signals[name]["tag"]
     same = [name for name in SHOWN if name in review.signals and review.signals[name]["tag"] == tag]
     part = run.removeprefix(review.name).lstrip("/") if review.name != "." else run
@@ -218,18 +218,18 @@ def print_finding(
         _code(console, indent, line)
     if finding["causes"]:
         cause = finding["causes"][0]
-        word = "Likely cause" if cause["for"] else "Most often"
+        word = "Likely cause" if cause["for"] else "Usual cause"
         _paragraph(console, indent, f"{word}: {cause['title']}. {_clean(cause['for'])}".rstrip())
     fixes = first_fix(finding)
     if not fixes:
         return
     fix, edit = fixes[0], fixes[0]["edit"]
-    code = code and (finding["severity"] != "info" or edit is not None)  # what is only worth knowing is told in brief
+    code = code and (finding["severity"] != "info" or edit is not None)  # an info is printed in brief
     where = f" ({_clean(edit['file'])}:{edit['line']})" if edit else ""
     if not code and not edit:
         where = f" (scram explain {finding['heuristic']})"
     elif not edit and fix["code"] in above:
-        code, where = False, " (its code stands above)"
+        code, where = False, " (code: see above)"
     above.add(fix["code"])
     _paragraph(console, indent, f"Fix: {fix['title']}{where}", "green")
     if edit:
@@ -239,13 +239,13 @@ def print_finding(
     for other in fixes if code and not edit else ():
         if len(fixes) > 1:
             _paragraph(console, indent + 2, f"{framework_name(other['framework'])}:", "dim")
-        # without colours: none can be read on dark and on light alike
+        # without colours: none is readable on both dark and light backgrounds
         for part in _clean(other["code"].rstrip()).split("\n"):
             _code(console, indent + 2, Text(part))
     supported = {cause["id"] for cause in finding["causes"] if cause["for"]} - {fix["cause"]}
     others = dict.fromkeys(f["title"] for f in finding["fixes"] if f["cause"] in supported)
     if others and code:
-        _paragraph(console, indent, f"Or: {'; '.join(others)} (scram explain {finding['heuristic']})", "dim")
+        _paragraph(console, indent, f"Other fixes: {'; '.join(others)} (scram explain {finding['heuristic']})", "dim")
 
 
 def _paragraph(console: Console, indent: int, text: str, style: str = "") -> None:
@@ -253,7 +253,7 @@ def _paragraph(console: Console, indent: int, text: str, style: str = "") -> Non
 
 
 def _code(console: Console, indent: int, line: Text) -> None:
-    """A line of code is never broken or cut: it is there to be copied."""
+    """A line of code is never wrapped or cut, so that it can be copied."""
     console.print(Text.assemble(" " * indent, line), soft_wrap=True)
 
 

@@ -1,1 +1,1 @@
-"""The training side: raw statistics of a training, written as summaries. It judges nothing."""
+"""The recorder: it measures raw statistics of a training and writes them as summaries. The heuristics evaluate them later."""

@@ -1,4 +1,4 @@
-"""Blocks of the smaller tables: the origin of what is not finite, the process, the validation data."""
+"""Writes the smaller tables: ``origin`` (of the first non-finite value), ``process`` and ``validation``."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from scram_plugin import schema
 from scram_plugin.training.summary_writer import SummaryWriter
 
 BLOCK = 128  # batches in a block, at most
-SECONDS = 5.0  # and seconds between two blocks, at most
+SECONDS = 5.0  # seconds between two blocks, at most
 
 if TYPE_CHECKING:
     from scram_plugin.training.keras.instrumented_step import InstrumentedStep
 
 
 def write_origin(writer: SummaryWriter, step: InstrumentedStep, batches: int, when: float) -> bool:
-    """What the tripwire kept, and whether it did; `batches` is the number of batches that were taken from the ring."""
+    """Write what the tripwire recorded of the first non-finite value. Returns whether it had recorded anything.
+
+    `batches` is the number of batches that were taken from the ring; `when` is in seconds since 1970.
+    """
     origin = step.origin()
     if origin is not None:
         before, columns, flaws = origin
@@ -27,11 +30,13 @@ def write_origin(writer: SummaryWriter, step: InstrumentedStep, batches: int, wh
 
 
 def write_process(writer: SummaryWriter, row: dict[str, float], step: int, when: float) -> None:
+    """Write one row (column -> value) of the table ``process``, unless it is empty; `when` is in seconds since 1970."""
     if row:
         writer.rows(schema.PROCESS, tuple(row), np.array([step]), np.array([when]), np.array([list(row.values())]))
 
 
 def write_validation(writer: SummaryWriter, rows: tuple[tuple[str, ...], np.ndarray] | None, step: int) -> None:
+    """Write the table ``validation``: columns, and values of shape (parts, columns). `step` is the step of the first row."""
     if rows is not None:
         columns, values = rows
         steps = step + np.arange(len(values))

@@ -1,4 +1,4 @@
-"""One event file to write: records in TensorFlow's framing, on any file system that TensorBoard can write to."""
+"""Writes one event file: TFRecord frames, on any file system that TensorBoard can write to."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ _number = itertools.count()
 
 
 class EventFile:
-    """A new event file in `directory`. Raises what the file system raises: OSError, or an error of TensorFlow's.
+    """A new event file in `directory`, which is created if it does not exist.
 
-    `began`: the wall time of its first event, where that was made before the file.
+    `began` is the wall time of the first event (seconds since 1970), if the event is older than the file. Raises OSError, or
+    an error of TensorFlow for a remote file system.
 
-    Not with `tensorboard.summary.writer`, which has a thread of its own to fail in, and a checksum in plain Python.
+    `tensorboard.summary.writer` is not used: its errors occur in a thread of its own, and its checksums are slow Python code.
     """
 
     def __init__(self, directory: str, began: float | None = None) -> None:
         remote = "://" in directory
-        if remote:  # TensorFlow takes seconds to be imported, where it is there
+        if remote:  # imported only when needed: importing TensorFlow takes seconds
             from tensorboard.compat import tf
 
             tf.io.gfile.makedirs(directory)
         else:
             os.makedirs(directory, exist_ok=True)
-        # readers take the files of a directory in the order of their names: that of their making
+        # readers sort the files of a directory by name, so the names must sort in the order of creation
         number = f"{os.getpid()}.{next(_number):06}"
         name = f"events.out.tfevents.{int(time.time()):010}.{socket.gethostname()}.{number}.scram"
         self.path = os.path.join(directory, name)
@@ -45,16 +46,17 @@ class EventFile:
         self._file.write(b"".join((length, _checksum(length), data, _checksum(data))))
 
     def flush(self) -> None:
+        """Write what is buffered. Raises FileNotFoundError if the file was removed."""
         self._file.flush()
-        # an open file can be written to after it was removed, and nobody would ever see that
+        # writing to an open file succeeds even after it was removed, so the data would be lost silently
         if "://" not in self.path and not os.path.exists(self.path):
-            raise FileNotFoundError(f"{self.path} was removed while it was written")
+            raise FileNotFoundError(f"{self.path} was removed while SCRAM was writing to it")
 
     def close(self) -> None:
         self._file.close()
 
 
 def _checksum(data: bytes) -> bytes:
-    """CRC-32C, masked as TensorFlow does it (`tensorflow/tsl/lib/hash/crc32c.h`)."""
+    """CRC-32C of `data`, masked as in TensorFlow (`tensorflow/tsl/lib/hash/crc32c.h`)."""
     crc = google_crc32c.value(data)
     return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)

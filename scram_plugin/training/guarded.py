@@ -1,4 +1,4 @@
-"""What SCRAM does within somebody's training must never be felt there."""
+"""Keeps exceptions in SCRAM from reaching the training that it records."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any
 
 
 def guarded(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A method that never raises: its object is told by `fail(error)`, and once it is `broken` does nothing more."""
+    """Make a method that never raises: an exception is passed to the `fail(error)` of its object, and the result is None.
+
+    Once the object is `broken`, the method does nothing.
+    """
 
     @functools.wraps(method)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -25,8 +28,8 @@ def guarded(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def warn(error: Exception) -> None:
-    """The one warning that an exception costs."""
-    # a full disk is nobody's bug
+    """Warn that SCRAM stopped recording because of `error`."""
+    # errors of the file system, such as a full disk, are not bugs of SCRAM
     outside = isinstance(error, OSError) or type(error).__module__.startswith("tensorflow")
     report = "" if outside else "; please report this"
-    warnings.warn(f"SCRAM stopped recording: {type(error).__name__}: {error}. The training goes on{report}.", stacklevel=3)
+    warnings.warn(f"SCRAM stopped recording: {type(error).__name__}: {error}. The training continues{report}.", stacklevel=3)

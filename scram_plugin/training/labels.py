@@ -1,4 +1,4 @@
-"""What the labels of a whole data set are like, where they are one class each."""
+"""Statistics of the labels of a whole data set, if each label is one class number."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ MOST_CLASSES = 1_000
 
 
 def class_counts(labels: np.ndarray) -> dict[str, Any]:
-    """``counts`` (list, of each class) and ``changes`` (how often two neighbours differ: seldom, if the data are sorted) of a
-    vector of labels; nothing where they are no class numbers."""
+    """``counts`` and ``changes`` of labels, shape (examples,); empty if they are not class numbers below `MOST_CLASSES`.
+
+    ``counts`` is a list of the number of examples of each class. ``changes`` is how often two neighbours differ: rarely if the
+    data are sorted.
+    """
     whole = bool(labels.size and np.isfinite(labels).all() and (labels == np.round(labels)).all())
     if not whole or labels.min() < 0 or labels.max() >= MOST_CLASSES:
         return {}

@@ -1,4 +1,4 @@
-"""Looking for findings while a training goes on."""
+"""Reviews a training while it runs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 from scram_plugin.training.summary_writer import SummaryWriter
 
-LOOKS = 200  # times as long as a review took, the training goes on before the next one
+LOOKS = 200  # after a review the training runs at least so many times as long as the review took
 
 
 class Looks:
-    """Looks for new findings, prints them and gives them to `on_finding`; without any of that it does nothing.
+    """Looks for new findings, prints them and passes them to `on_finding`. If none of this is wanted, it does nothing.
 
-    `stop_on` is "error" or None, else ValueError is raised.
+    `stop_on` is "error" or None. Raises ValueError for anything else.
     """
 
     def __init__(
@@ -27,10 +27,10 @@ class Looks:
         self._asked = printing or stop_on is not None or on_finding is not None
         self._reporter: Any = None
         self._next = 0.0  # monotonic time
-        self.put_off = False  # whether a look was due before that time
+        self.put_off = False  # whether a review was asked for before that time
 
     def begin(self) -> None:
-        """A training begins; what looking needs is imported now, not in its midst."""
+        """A training begins. The reviewer is imported now, so that the import does not interrupt the training later."""
         self._next = 0.0
         if self._asked and self._reporter is None:
             from scram_plugin.training.printing import Reporter
@@ -38,18 +38,21 @@ class Looks:
             self._reporter = Reporter(*self._how)
 
     def look(self, writer: SummaryWriter | None, at_once: bool = False) -> bool:
-        """Review what is on disk, unless the last time was too short ago; whether the training is to be stopped."""
+        """Review what is on disk, and return whether to stop the training.
+
+        Unless `at_once`, it does nothing if the last review was too recent.
+        """
         begin = time.monotonic()
         self.put_off = begin < self._next and not at_once
         if self._reporter is None or writer is None or self.put_off:
             return False
         writer.flush()
         new = self._reporter.look()
-        # epochs may be shorter than a review: it is given a two-hundredth of the time at most
+        # an epoch may be shorter than a review: reviews take at most 1/200 of the time
         self._next = time.monotonic() + LOOKS * (time.monotonic() - begin)
         return any(finding["severity"] == self._stop_on for finding in new)
 
     def show(self, within_progress: bool = False) -> None:
-        """Print what is waiting; `within_progress`: leave a progress bar that is half-drawn as it is."""
+        """Print the waiting findings; `within_progress`: on a new line, to leave a half-drawn progress bar as it is."""
         if self._reporter is not None:
             self._reporter.show(within_progress)

@@ -1,4 +1,4 @@
-"""Statistics of several replicas as those of all, by the names of their columns."""
+"""Merges the statistics of several replicas. The name of a column says how it is merged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import numpy as np
 
 
 def merge(columns: Sequence[str], rows: np.ndarray) -> np.ndarray:
-    """One row of the rows of all processes, shape (processes, columns); each has seen a part of the batch of the same size."""
+    """Merge the rows of all replicas, shape (replicas, columns), into one row, shape (columns,).
+
+    All replicas must have seen parts of the batch of the same size.
+    """
     places = {column: i for i, column in enumerate(columns)}
     merged = np.mean(rows, axis=0)
     for i, column in enumerate(columns):
@@ -19,7 +22,7 @@ def merge(columns: Sequence[str], rows: np.ndarray) -> np.ndarray:
             merged[i] = rows[:, i].max()
         elif "count" in parts[1:] or (parts[-1] == "nonfinite" and parts[0] not in ("weight", "gradient")):
             merged[i] = rows[:, i].sum()
-        elif parts[-1] == "dead":  # a unit that is dead for all is so for each
+        elif parts[-1] == "dead":  # a unit counts as dead only if it is dead in every replica, so this is an upper bound
             merged[i] = rows[:, i].min()
         elif "std" in parts[1:]:
             mean = places.get(column.replace("/std", "/mean"))

@@ -1,4 +1,4 @@
-"""New findings of the training that is running, told where Keras prints its progress."""
+"""Prints new findings of a running training, in the stream where Keras prints its progress."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from scram_plugin.reviewer import NewFindings
 
 
 class Reporter:
-    """Reviews what one callback has written, prints what is new and gives it to `on_finding`.
+    """Reviews what one recorder has written, prints new findings and passes them to `on_finding`.
 
-    Whatever goes wrong here (a configuration file with a mistake, an exception in `on_finding`, a terminal that cannot show a
-    sign) costs one warning and the further findings, never the recording.
+    Any error here (a mistake in a configuration file, an exception in `on_finding`, a terminal that cannot show a character)
+    causes one warning and ends the output of findings. The recording continues.
     """
 
     def __init__(self, log_dir: str, printing: bool, on_finding: Callable[[dict[str, Any]], None] | None) -> None:
@@ -28,7 +28,7 @@ class Reporter:
         self._silent = False
 
     def look(self) -> list[dict[str, Any]]:
-        """The findings that are new since the last look, given to `on_finding` and kept for `show`."""
+        """The findings that are new since the last call. Each is passed to `on_finding`; `show` prints errors and warnings."""
         if self._silent:
             return []
         try:
@@ -45,12 +45,12 @@ class Reporter:
             return []
 
     def show(self, within_progress: bool = False) -> None:
-        """Print what is waiting; `within_progress`: leave a progress bar that is half-drawn as it is."""
+        """Print the waiting findings; `within_progress`: on a new line, to leave a half-drawn progress bar as it is."""
         findings, self._unprinted = self._unprinted, []
         if not findings or not self._printing or self._silent:
             return
         try:
-            # in a notebook too as text, in the stream in which Keras prints its progress
+            # as text also in a notebook, in the stream in which Keras prints its progress
             width = None if sys.stdout.isatty() else 100
             console = Console(file=sys.stdout, highlight=False, width=width, force_jupyter=False)
             if within_progress:
@@ -63,4 +63,4 @@ class Reporter:
 
     def _silence(self, error: Exception) -> None:
         self._silent = True
-        warnings.warn(f"SCRAM records, but tells no more findings: {type(error).__name__}: {error}", stacklevel=2)
+        warnings.warn(f"SCRAM still records, but prints no more findings: {type(error).__name__}: {error}", stacklevel=2)

@@ -1,4 +1,4 @@
-"""What the training takes of the machine: time, memory of the process, and of an accelerator where it can be read."""
+"""Measures what the training uses: time, memory of the process, and memory of an accelerator where it can be read."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ MIB = 1 << 20
 
 
 class Clock:
-    """Times of steps, and of waiting for data."""
+    """Durations of steps, and of waits for data, in seconds."""
 
     def __init__(self) -> None:
-        self.waits: deque[float] = deque(maxlen=1024)  # seconds for which batches were waited for
-        self._last = math.nan  # when the last batch that is written ended
+        self.waits: deque[float] = deque(maxlen=1024)  # seconds that the training waited for each batch
+        self._last = math.nan  # end of the last batch that was written, seconds since 1970
 
     def row(self, times: list[float]) -> dict[str, float]:
-        """A row of the table ``process`` for batches that ended at these times (seconds since 1970)."""
+        """A row of the table ``process``, column -> value, for batches that ended at these times (seconds since 1970)."""
         row = memory()
         between = np.diff([self._last, *times])
         if np.isfinite(between).any():
@@ -46,7 +46,7 @@ def memory() -> dict[str, float]:
             found["memory"] = int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / MIB
     except (OSError, ValueError, IndexError, AttributeError):
         pass
-    with contextlib.suppress(Exception):  # a device that does not tell
+    with contextlib.suppress(Exception):  # a device that does not report its memory
         if (tf := sys.modules.get("tensorflow")) is not None and tf.config.list_logical_devices("GPU"):
             info: dict[str, Any] = tf.config.experimental.get_memory_info("GPU:0")
             found["device_memory"], found["device_peak"] = info["current"] / MIB, info["peak"] / MIB

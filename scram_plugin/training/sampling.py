@@ -1,4 +1,4 @@
-"""Which batches are measured, and which of the measured rows are written."""
+"""Decides which batches are measured, and which of the measured rows are written."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from typing import Any
 
 import numpy as np
 
-EVERY = 50  # the usual sampling: every 50th batch costs less than the noise of timing (see `make bench`)
-SEEN_IN = 8.0  # measured batches, at most, in which a unit must have been active once
-ROWS = 256  # written before they are thinned, and then before they are thinned by twice as much
+EVERY = 50  # default; measuring every 50th batch costs less than the noise of timings (see `make bench`)
+SEEN_IN = 8.0  # a unit that was active in none of so many measured batches counts as dead
+ROWS = 256  # after so many written rows, each written row stands for twice as many measured rows
 
 
 def check_every(every: int) -> None:
-    """Raises ValueError unless it is a whole number of batches."""
+    """Raise ValueError unless `every` is a whole number of batches, at least 1."""
     if isinstance(every, bool) or not isinstance(every, int) or every < 1:
         raise ValueError(f"every={every!r}: give a whole number of batches, at least 1")
 
 
 def due(batch: int, every: int) -> bool:
-    """Whether to measure a batch of a training (from 0): the 2nd, 4th, 8th, ... at first, then every n-th after the 2nd.
+    """Whether to measure batch number `batch` (from 0): the 2nd, 4th, 8th, ... at first, then every n-th after the 2nd.
 
-    Not the first one, which should not wait for a second compilation. A training that goes wrong does so early, and its
-    first epoch may have few batches.
+    The first batch is not measured, since it should not wait for a second compilation. Early batches are measured more often,
+    since most faults show early, and the first epoch may have few batches.
     """
     return batch >= 1 and ((batch - 1) % every == 0 or (batch < every and batch & (batch + 1) == 0))
 
 
 class Thinning:
-    """Fewer rows as a training grows: 256 as measured, then 256 that stand for two each, then for four, ...
+    """Writes fewer rows as a training grows: 256 as measured, then 256 that stand for two each, then 256 for four each, ...
 
-    A row that stands for several keeps their extremes: the least of each ``min``, the greatest of each ``max``, norm, count of
-    non-finite values, dead and saturated fraction; else the values of the last of them. NaN stays.
+    A row that stands for several keeps their extremes: the smallest ``min``, and the largest ``max``, norm, count of non-finite
+    values, dead share and saturated share. Other columns have the value of the last row. NaN is kept.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,10 @@ class Thinning:
     def merge(
         self, columns: Sequence[str], steps: np.ndarray, wall_times: np.ndarray, rows: Sequence[Any]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Steps, wall times and values of the rows to write, of which the last stands for the others of its group."""
+        """Steps (rows,), wall times (rows,) and values (rows, columns) of the rows to write.
+
+        The last row of each group stands for the whole group.
+        """
         if tuple(columns) != self._columns:
             self._columns, self._group = tuple(columns), []
             kinds = [column.split("/") for column in columns]

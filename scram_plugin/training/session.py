@@ -1,4 +1,4 @@
-"""What outlives one fit: where the next fit of the same model into the same log directory goes on."""
+"""State that outlives one fit: where the next fit of the same model into the same log directory continues."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Session:
-    """One model that is trained into one log directory, by one or several fits, and how far it is."""
+    """One model that is trained into one log directory, by one or more fits, with its batches and epochs so far."""
 
     def __init__(self) -> None:
         self.id = uuid.uuid4().hex[:12]
@@ -20,5 +20,5 @@ _sessions: weakref.WeakKeyDictionary[Any, dict[str, Session]] = weakref.WeakKeyD
 
 
 def session(model: Any, log_dir: str) -> Session:
-    """The session of a model and a log directory; a new callback for the same two goes on with it."""
+    """The session of a model and a log directory. A new callback for the same two continues it."""
     return _sessions.setdefault(model, {}).setdefault(os.path.abspath(log_dir), Session())

@@ -1,4 +1,4 @@
-"""Nested structures of tensors, as models take and give them."""
+"""Nested structures of tensors, as models take and return them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def leaves(structure: Any) -> list[Any]:
-    """Whatever is in nested dicts, lists and tuples, in the order of `keras.tree.flatten` (which Keras 3.0 has not yet)."""
+    """The leaves of nested dicts, lists and tuples, in the order of `keras.tree.flatten` (which Keras 3.0 does not have)."""
     if isinstance(structure, dict):
         return [leaf for key in sorted(structure, key=str) for leaf in leaves(structure[key])]
     if isinstance(structure, (list, tuple)):
@@ -16,7 +16,7 @@ def leaves(structure: Any) -> list[Any]:
 
 
 def mapped(structure: Any, function: Callable[[Any], Any]) -> Any:
-    """The same structure of what `function` makes of each leaf, which are taken in the order of `leaves`."""
+    """The same structure with `function` applied to each leaf, in the order of `leaves`."""
     if isinstance(structure, Mapping):
         made = {key: mapped(structure[key], function) for key in sorted(structure, key=str)}
         return {key: made[key] for key in structure}

@@ -1,4 +1,4 @@
-"""Statistics to event files, from a background thread: nothing here blocks the training or raises into it."""
+"""Writes statistics to event files in a background thread, so that it never blocks the training or raises into it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from scram_plugin import schema
 from scram_plugin.training.event_file import EventFile
 from scram_plugin.training.sampling import Thinning
 
-IDLE_SECONDS = 5.0  # after this long without anything written, `on_idle` is called and files are flushed
+IDLE_SECONDS = 5.0  # after so long without new data, `on_idle` is called and files are flushed
 
 
 class SummaryWriter:
-    """Writes into TensorBoard runs below `log_dir`. All methods return at once, but for `flush` and `close`.
+    """Writes into TensorBoard runs below `log_dir`. All methods except `flush` and `close` return at once.
 
-    `on_idle` is called in the writer's thread every few seconds; `on_error` once, with the first exception, after which
-    nothing more is written.
+    `on_idle` is called in the writer's thread after `IDLE_SECONDS` without new data. `on_error` is called once, with the first
+    exception; after it nothing more is written.
     """
 
     def __init__(self, log_dir: str, on_idle: Callable[[], None], on_error: Callable[[Exception], None]) -> None:
@@ -41,7 +41,7 @@ class SummaryWriter:
         atexit.register(self.close)
 
     def scalars(self, run: str, step: int, values: Mapping[str, float]) -> None:
-        """Ordinary scalars in the form of TensorFlow 2, for the other tabs too."""
+        """Write ordinary scalars in the form of TensorFlow 2, so that other tabs show them too."""
         summary = summary_pb2.Summary()
         for tag, value in values.items():
             metadata = summary_pb2.SummaryMetadata(data_class=summary_pb2.DATA_CLASS_SCALAR)
@@ -58,15 +58,16 @@ class SummaryWriter:
         values: np.ndarray | list[Any],
         thinning: Thinning | None = None,
     ) -> None:
-        """A block of rows of one of SCRAM's tables; `values` may still lie on the device (a list of vectors).
+        """Write a block of rows of one of SCRAM's tables. Wall times are in seconds since 1970.
 
-        `thinning` decides, in the writer's thread, which of them are written.
+        `values` has shape (rows, columns), or is a list of vectors that may still be on the device. `thinning` decides, in the
+        writer's thread, which rows are written.
         """
         if len(steps):
             self._queue.put((table, tuple(columns), np.asarray(steps), np.asarray(wall_times), values, thinning))
 
     def text(self, tag: str, text: str) -> None:
-        """One of SCRAM's texts: the facts as JSON, or how the fit ended."""
+        """Write one of SCRAM's texts: the facts as JSON, or how the fit ended."""
         content = json.dumps({"version": schema.VERSION}).encode()
         summary = summary_pb2.Summary()
         tensor = tensor_util.make_tensor_proto(text.encode())
@@ -74,17 +75,18 @@ class SummaryWriter:
         self._put(schema.RUN, event_pb2.Event(wall_time=time.time(), summary=summary))
 
     def flush(self, timeout: float = 10.0) -> None:
-        """Wait until all that was given is on disk, `timeout` seconds at most."""
+        """Wait until everything so far is on disk, for `timeout` seconds at most."""
         done = threading.Event()
         self._queue.put(done)
         if self._thread.is_alive():
             done.wait(timeout)
 
     def stop(self) -> None:
-        """Write what was given and end, without waiting for it (also from the writer's own thread)."""
+        """Let the writer write the rest and end, without waiting for it. It may be called from the writer's own thread."""
         self._queue.put(None)
 
     def close(self) -> None:
+        """Write the rest and end; waits for that, for 10 seconds at most."""
         atexit.unregister(self.close)
         if self._thread.is_alive():
             self._queue.put(None)
@@ -144,7 +146,7 @@ class SummaryWriter:
         if not len(steps):
             return
         matrix = np.stack([np.asarray(v, np.float32) for v in values]) if isinstance(values, list) else values
-        # names once per layout, not once per block
+        # column names are written only when they change, not with every block
         content = {"version": schema.VERSION}
         if self._columns.get(table) != columns:
             content["columns"] = columns  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""What an answer is made of: steps, each with a value of this run and the curve or line of code it stands in, and an end."""
+"""An answer: steps of evidence, each with a value of this run and its curve or line of code, and a conclusion."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scram_plugin.logs.training_run import TrainingRun
 
 @dataclass(frozen=True)
 class Step:
-    """One piece of evidence. `span` is the part of the curve that it speaks of (first and last step), `at` the point in it."""
+    """One piece of evidence. `span` is the part of the curve that it refers to (first and last step), `at` the point in it."""
 
     text: str
     curve: dict[str, str] | None = None
@@ -28,7 +28,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Answer:
-    """`kind` of the end: "cause" (`heuristic` is the finding with the fix), "open" (`how` says what to log), or "fine"."""
+    """`kind` of the conclusion: "cause" (`heuristic` is the finding with the fix), "open" (`how`: what to log), or "fine"."""
 
     id: str
     question: str
@@ -43,26 +43,26 @@ class Answer:
 
 
 def on(curve: Curve, text: str, first: int | None = None, last: int | None = None, at: int | None = None) -> Step:
-    """A step that rests on a curve, on all of it or on the part from `first` to `last`."""
+    """A step based on a curve: on all of it, or on the part from `first` to `last`."""
     ends = int(curve.steps[0]), int(curve.steps[-1])
     span = (ends[0] if first is None else first, ends[1] if last is None else last)
     return Step(text, curve.source(), curve.axis, span, at)
 
 
 def beside(finding: Mapping[str, Any], text: str, pointed: bool = False) -> Step:
-    """A step that rests on the curve of a finding, in its span; `pointed`: at the bad step, or else the best one."""
+    """A step based on the curve of a finding, in its span; `pointed`: at the bad step, or else at the best one."""
     steps = finding["steps"]
     point = finding["bad_step"] if finding["bad_step"] is not None else finding["best_step"]
     return Step(text, finding["curves"][0], steps["axis"], (steps["first"], steps["last"]), point if pointed else None)
 
 
 def likeliest(finding: Mapping[str, Any]) -> str | None:
-    """The first cause that this run's evidence speaks for; None where none has any."""
+    """The first cause that this run's evidence supports; None if it supports none."""
     return next((f"{cause['title']}. {cause['for']}" for cause in finding["causes"] if cause["for"]), None)
 
 
 def usual(finding: Mapping[str, Any]) -> str:
-    return listed([cause["title"] for cause in finding["causes"]])
+    return listed([f"“{cause['title']}”" for cause in finding["causes"]])
 
 
 def from_to(curve: Curve, what: str) -> str:
@@ -77,7 +77,7 @@ def from_to(curve: Curve, what: str) -> str:
 
 
 def in_code(run: TrainingRun, role: str, text: str) -> Step | None:
-    """A step that rests on a statement of the user's program ("model", "compile", "fit", "data"), where it is known."""
+    """A step based on a statement of the user's program ("model", "compile", "fit", "data"), if it is known."""
     source: Mapping[str, Any] = run.facts.get("source") or {}
     found = next((s for s in source.get("statements") or [] if s.get("role") == role), None)
     if found is None:

@@ -1,4 +1,4 @@
-"""Why is the loss NaN, why does it not fall, why did the validation loss rise: chains through what was recorded."""
+"""Why the loss is NaN, why a metric is stuck, why the validation loss rose: chains of evidence from the log."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.why.answer import Answer, Step, from_to, in_code, likeliest, on, usual, value_at
 
 Findings = Mapping[str, dict[str, Any]]  # heuristic -> its finding
-STUCK = 0.02  # a metric between 0 and 1 that moved less than this, over all epochs, stays where it is
-# What can hold a training back, the cause before its consequence.
+STUCK = 0.02  # a metric between 0 and 1 that changes by less than this over all epochs is stuck
+# What can keep a model from learning, causes before their consequences.
 HOLDS_BACK = (
     *("nonfinite-loss", "nonfinite-origin", "nonfinite-inputs", "label-range", "output-activation-mismatch", "frozen-weights"),
     *("poor-initialization", "unconventional-learning-rate", "unnormalized-inputs", "constant-inputs", "dead-relu"),
@@ -31,7 +31,7 @@ RAISES_VALIDATION = ("nonfinite-loss", "divergence", "input-distribution-shift",
 
 
 def nonfinite(run: TrainingRun, findings: Findings) -> Iterator[Answer]:
-    """Back from the first loss that is not finite to where that began."""
+    """From the first loss that is not finite back to its origin."""
     finding = findings.get("nonfinite-loss")
     loss = run.signal("batch loss") or run.signal("training loss")
     if finding is None or loss is None or finding["bad_step"] is None:
@@ -46,7 +46,7 @@ def nonfinite(run: TrainingRun, findings: Findings) -> Iterator[Answer]:
         before = loss.values[: bad[0]]
         last = int(loss.steps[bad[0] - 1])
         lowest = float(before.min())
-        grew = f" The lowest before was {number(lowest)}." if before[-1] > 2 * lowest else ""
+        grew = f" Its lowest value before was {number(lowest)}." if before[-1] > 2 * lowest else ""
         text = f"Just before, in {place(loss.axis, last)}, it was {number(float(before[-1]))}.{grew}"
         steps.append(on(loss, text, int(loss.steps[0]), last, last))
     origin, probe = findings.get("nonfinite-origin"), run.statistic(schema.BATCHES, "weights/probe")
@@ -59,7 +59,7 @@ def nonfinite(run: TrainingRun, findings: Findings) -> Iterator[Answer]:
 
 
 def _gradients_before(run: TrainingRun, step: int) -> list[Step]:
-    """The largest gradient of the last batch that was measured before."""
+    """The largest gradient of the last batch that was measured before a step."""
     found = []
     for path, curve in _logged(columns, run, "gradient", "norm").items():
         value = value_at(curve, step - 1)
@@ -69,9 +69,7 @@ def _gradients_before(run: TrainingRun, step: int) -> list[Step]:
         return []
     value, path, curve = max(found, key=lambda entry: entry[0])
     where = int(curve.steps[curve.steps < step][-1])
-    text = (
-        f"In {place('batch', where)}, the last one measured before, the largest gradient was that of `{path}`: {number(value)}."
-    )
+    text = f"In {place('batch', where)}, the last one measured before, `{path}` had the largest gradient norm: {number(value)}."
     return [on(curve, text, last=where, at=where)]
 
 
@@ -83,11 +81,12 @@ def _inputs(run: TrainingRun, step: int) -> list[Step]:
     upto = high.steps <= step
     if mean is not None and not np.isfinite(mean.values[mean.steps <= step]).all():
         first = int(mean.steps[~np.isfinite(mean.values)][0])
-        return [on(mean, f"The inputs themselves are not finite: first in {place('batch', first)}.", first, at=first)]
+        text = f"The inputs themselves are not finite, for the first time in {place('batch', first)}."
+        return [on(mean, text, first, at=first)]
     if not upto.any():
         return []
     least, most = float(low.values[upto].min()), float(high.values[upto].max())
-    return [on(high, f"The inputs up to there were finite: those measured lie between {number(least)} and {number(most)}.")]
+    return [on(high, f"The inputs measured up to there are finite: between {number(least)} and {number(most)}.")]
 
 
 def _rate(run: TrainingRun) -> list[Step]:
@@ -101,7 +100,7 @@ def _rate(run: TrainingRun) -> list[Step]:
 
 
 def stuck(run: TrainingRun, findings: Findings) -> Iterator[Answer]:
-    """A metric that stays where it was: what comes out, what flows back, how far the weights move."""
+    """A metric that is stuck: the predictions, the gradients, and the sizes of the updates."""
     for name in run.signals:
         curve = run.signal(name)
         if curve is None or not name.startswith("training ") or not set(name.split()) & HIGHER_IS_BETTER or len(curve) < 2:
@@ -111,7 +110,7 @@ def stuck(run: TrainingRun, findings: Findings) -> Iterator[Answer]:
             continue
         metric = name.removeprefix("training ")
         middle = number(float(np.median(values)))
-        steps = [on(curve, f"{from_to(curve, f'The {name}')}: it moved by {number(float(np.ptp(values)))} in all.")]
+        steps = [on(curve, f"{from_to(curve, f'The {name}')}, within a range of {number(float(np.ptp(values)))}.")]
         steps += [*_predictions(run), *_moves(run), *_dead(run), *_rate(run)]
         yield _ending(
             f"stuck-{metric.replace(' ', '-')}",
@@ -127,26 +126,26 @@ def _predictions(run: TrainingRun) -> list[Step]:
         return []
     top, most = int(predicted.argmax()), int(labelled.argmax())
     column = run.statistic(schema.STATISTICS, f"y_pred0/count/{top}")
-    text = f"Of the last predictions that were measured, {predicted[top] / predicted.sum():.0%} are class {top}"
+    text = f"Of the last measured predictions, {predicted[top] / predicted.sum():.0%} are class {top}"
     text += f"; the most frequent label, class {most}, makes up {labelled[most] / labelled.sum():.0%} of the data."
     return [on(column, text)] if column is not None else []
 
 
 def _moves(run: TrainingRun) -> list[Step]:
-    """How far a step moves the weights, and whether anything flows back to the first of them."""
+    """The sizes of the updates, and whether gradients reach the first weights."""
     steps = []
     ratios = {path: (late(curve, 1.0), curve) for path, curve in _logged(step_ratios, run).items()}
     known = {path: entry for path, entry in ratios.items() if math.isfinite(entry[0])}
     if known:
         path = min(known, key=lambda p: known[p][0])
         value, curve = known[path]
-        steps.append(on(curve, f"A step changes `{path}` by {number(value)} of its size, the least of all kernels (median)."))
+        steps.append(on(curve, f"Of all kernels, `{path}` has the smallest updates: {number(value)} of its norm (median)."))
     gradients = _logged(columns, run, "gradient", "norm")
     if len(gradients) > 1:
         (first, at_first), *_, (last, at_last) = gradients.items()
         sizes = finite_median(at_first.values), finite_median(at_last.values)
         if all(map(math.isfinite, sizes)):
-            text = f"The gradient of `{first}` is {number(sizes[0])}, that of `{last}` {number(sizes[1])} (medians)."
+            text = f"The gradient norm of `{first}` is {number(sizes[0])}, that of `{last}` is {number(sizes[1])} (medians)."
             steps.append(on(at_first, text))
     return steps
 
@@ -159,7 +158,7 @@ def _dead(run: TrainingRun) -> list[Step]:
 
 
 def validation_rises(run: TrainingRun, findings: Findings) -> Iterator[Answer]:
-    """The validation loss ends above its best: what the training loss does meanwhile, and how large the model is."""
+    """The validation loss ends above its minimum: what the training loss does meanwhile, and how large the model is."""
     validation, training = run.signal("validation loss"), run.signal("training loss")
     if validation is None or len(validation.finite) < 3:
         return
@@ -175,7 +174,7 @@ def validation_rises(run: TrainingRun, findings: Findings) -> Iterator[Answer]:
     steps = [on(validation, f"It was lowest in {where}: {number(float(values[best]))}. It ended at {end}{rise}.", at, at=at)]
     if training is not None and training.axis == validation.axis and (then := value_at(training, at)) is not None:
         now = float(training.values[-1])
-        does = "fell on" if now < then else "rose too"
+        does = "kept falling" if now < then else "rose too"
         steps.append(on(training, f"Meanwhile the training loss {does}, from {number(then)} to {number(now)}.", at))
     accuracies = [run.signal(f"{part} accuracy") for part in ("training", "validation")]
     if accuracies[0] is not None and accuracies[1] is not None:
@@ -184,20 +183,20 @@ def validation_rises(run: TrainingRun, findings: Findings) -> Iterator[Answer]:
         steps.append(on(accuracies[1], text, at))
     parameters, samples = (run.facts.get(a, {}).get(b) for a, b in (("model", "parameters"), ("fit", "samples")))
     if parameters and samples:
-        size = in_code(run, "model", f"The model has {parameters:,} weights and learned from {samples:,} samples.")
+        size = in_code(run, "model", f"The model has {parameters:,} weights and learned from {samples:,} examples.")
         steps += [size] if size is not None else []
     yield _ending("validation-rises", f"Why did the validation loss rise after {where}?", steps, finding)
 
 
 def _ending(id_: str, question: str, steps: list[Step], finding: Mapping[str, Any] | None) -> Answer:
-    """The likeliest cause that the finding has evidence for; or what is not known."""
+    """The likeliest cause that the evidence of the finding supports; or what is not known."""
     if finding is None:
-        missing = "No check found a cause in what was logged; statistics of layers and gradients may tell more."
+        missing = "No check found a cause in the log. Statistics of layers and gradients may show more."
         return Answer(id_, question, steps, "open", missing, how=HOW)
     cause = likeliest(finding)
     if cause is not None:
         return Answer(id_, question, steps, "cause", cause, finding["heuristic"])
-    text = f"{finding['title']}. What was logged does not decide between the usual causes: {usual(finding)}."
+    text = f"{finding['title']}. The log does not decide between the usual causes: {usual(finding)}."
     return Answer(id_, question, steps, "open", text, finding["heuristic"], HOW)
 
 

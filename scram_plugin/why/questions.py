@@ -10,7 +10,7 @@ from scram_plugin.why.answer import Answer
 
 
 def questions(run: TrainingRun, review: Review, catalogue: Catalogue) -> list[Answer]:
-    """What a person would ask first: of the curves, then of each finding, then of what was not found or not checked."""
+    """Questions about the curves, then about each finding, then about what was not found or not checked."""
     findings = {finding["heuristic"]: finding for finding in reversed(review.findings)}
     answers = [
         *losses.nonfinite(run, findings),
@@ -18,6 +18,6 @@ def questions(run: TrainingRun, review: Review, catalogue: Catalogue) -> list[An
         *losses.validation_rises(run, findings),
         *(checks.found(run, review, catalogue, finding) for finding in review.findings),
         *checks.nothing(run, review, catalogue),
-        *checks.silent(run, review),
+        *checks.silent(run, review, catalogue),
     ]
     return list({answer.id: answer for answer in reversed(answers)}.values())[::-1]

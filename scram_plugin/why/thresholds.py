@@ -1,4 +1,4 @@
-"""How far a training run is from the thresholds of a check: found by moving them until the check says otherwise."""
+"""How far a training run is from the thresholds of a check: found by moving them until the outcome changes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from scram_plugin.heuristics.heuristic import Finding, Heuristic
 from scram_plugin.logs.training_run import TrainingRun
 
 REACH = 4.0  # thresholds are moved up to this factor, up and down
-STRIDE = 1.25  # by which factor at a time; then the place is narrowed down
-NARROW = 0.01  # to a hundredth
+STRIDE = 1.25  # the factor of each move; then the turning point is narrowed down
+NARROW = 0.01  # to this relative precision
 
 
 @dataclass(frozen=True)
 class Margin:
-    """An option, as it is set, and the nearest value at which the outcome would be another; `finding`: what is said then, or
-    None where nothing would be."""
+    """An option, its value, and the nearest value that would change the outcome; `finding`: what would be found then, or
+    None if nothing would be."""
 
     option: str
     value: float
@@ -27,15 +27,15 @@ class Margin:
 
     @property
     def factor(self) -> float:
-        """By which factor the option would have to be moved."""
+        """The factor by which the option would have to be moved."""
         return max(self.turns_at / self.value, self.value / self.turns_at)
 
 
 def margins(run: TrainingRun, heuristic: Heuristic, options: Mapping[str, Any], seconds: float = 5.0) -> list[Margin]:
-    """For each threshold of a check the value, if one is within reach, at which a finding would come or go; the nearest first.
+    """For each threshold of a check the nearest value, within reach, at which a finding would appear or disappear.
 
-    What is not found after `seconds` is left out. Whole numbers say how much evidence is asked for, they are no thresholds.
-    What is set at 1 or below is a fraction.
+    The nearest threshold is first. What is not found within `seconds` is left out. Whole numbers say how much evidence is
+    required; they are not thresholds. A value of 1 or below is a fraction.
     """
     if seconds <= 0:
         return []
@@ -54,13 +54,13 @@ def margins(run: TrainingRun, heuristic: Heuristic, options: Mapping[str, Any], 
     return sorted(turns, key=lambda m: m.factor)
 
 
-_SILENT = object()  # could not judge
+_SILENT = object()  # the check cannot decide
 
 
 def _found(run: TrainingRun, heuristic: Heuristic, options: Mapping[str, Any]) -> Any:
     try:
         return next(iter(heuristic.check(run, options)), None)
-    except Exception:  # it cannot tell, or fails with other options: no evidence
+    except Exception:  # it cannot decide, or fails with these options: no evidence
         return _SILENT
 
 

@@ -1,4 +1,4 @@
-/** Every heuristic with its page and its options as they are set. */
+/** Every check with its page and the values of its options. */
 
 import type { VNode } from "preact";
 import { fetchExample, type Example, type HeuristicPage } from "../api";
@@ -38,7 +38,7 @@ function Recorded({ example, kind }: { example: Example; kind: "faulty" | "healt
 /** Curves of a training with the fault, and of one without it. */
 function Examples({ id }: { id: string }): VNode | null {
   const { answer, failure } = useFetched(() => fetchExample(id), [id]);
-  if (failure) return null; // a heuristic of the user's own has no example
+  if (failure) return null; // the user's own heuristics have no example
   return (
     <section class="examples">
       <h3>What it looks like</h3>
@@ -53,7 +53,7 @@ export function Catalogue(): VNode {
   const shown = pages.find((page) => page.id === heuristicId.value) ?? pages[0];
   return (
     <>
-      <nav class="runs" aria-label="Heuristics">
+      <nav class="runs" aria-label="Checks">
         <ul>
           {pages.map((page) => (
             <li>
@@ -62,8 +62,9 @@ export function Catalogue(): VNode {
                 class={page === shown ? "run selected" : "run"}
                 aria-current={page === shown ? "true" : undefined}
                 onClick={() => (heuristicId.value = page.id)}
+                title={`${page.title} (${page.id})`}
               >
-                <span class="name">{page.id}</span>
+                <span class="name">{page.title}</span>
               </button>
             </li>
           ))}

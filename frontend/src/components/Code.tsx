@@ -20,7 +20,7 @@ function convert(node: HastNode): ComponentChild {
   return h("span", { class: Array.isArray(classes) ? classes.join(" ") : "" }, node.children.map((child) => convert(child as HastNode)));
 }
 
-/** Copy where the clipboard may be used, else through a selected text field (plain http beyond localhost). */
+/** Copy to the clipboard; where that is not allowed (http, not localhost), through a selected text field. */
 async function copyText(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
@@ -59,7 +59,7 @@ export function CopyButton({ text, what, label = "Copy" }: CopyProps): VNode {
 
 const FRAMEWORKS: Record<string, string> = { keras: "Keras", torch: "PyTorch" };
 
-/** A framework as its users write it; of others that a page of the user's own may have code for, as it is. */
+/** The usual spelling of a framework's name. Other names, from pages of the user's own heuristics, stay as they are. */
 export const frameworkName = (framework: string): string => FRAMEWORKS[framework] ?? framework;
 
 export function Code({ text, label }: { text: string; label: string }): VNode {
@@ -82,7 +82,7 @@ export function Diff({ edit }: { edit: Edit }): VNode {
       before={edit.before}
       after={edit.after}
       label={`Your code: ${edit.file}, line ${edit.line}`}
-      what="Change of your code"
+      what="Change to your code"
       copy={<CopyButton text={edit.after} what="the changed lines" />}
     />
   );

@@ -1,11 +1,11 @@
-/** Two training runs side by side: what became of the findings, the curves of both, and what differs in what was built. */
+/** Two training runs compared: what changed in the findings, the curves of both, and how models and settings differ. */
 
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import { fetchComparison, type Change, type Comparison, type CurveEnd, type ShortFinding } from "../api";
 import { useFetched } from "../fetched";
 import { formatNumber, groupOf, placeOf, SIGN, toNumber } from "../format";
-import { compare, openHeuristic, other, runs, select, selected } from "../store";
+import { compare, openHeuristic, other, runs, select, selected, titleOf } from "../store";
 import { TextDiff } from "./Code";
 import { Plot } from "./Plot";
 import { RunList } from "./RunList";
@@ -15,12 +15,12 @@ import { Text } from "./Text";
 const CHANGES: Record<Change, { sign: string; word: string }> = {
   came: { sign: "+", word: "new" },
   stayed: { sign: "=", word: "still there" },
-  unsure: { sign: "?", word: "not known" },
+  unsure: { sign: "?", word: "not clear" },
   gone: { sign: "✓", word: "gone" },
 };
 const LOOKS = { fixed: "fine", better: "info", worse: "trouble", mixed: "trouble", unsure: "unknown", same: "unknown" };
 
-/** What is compared first when nobody has said with what: a neighbour in the same directory. */
+/** The run to compare with before the user has chosen one: a neighbour in the same directory. */
 function neighbour(name: string): string {
   const others = (runs.value?.runs ?? []).filter((run) => run.name !== name);
   return (others.find((run) => groupOf(run.name) === groupOf(name)) ?? others[0])?.name ?? "";
@@ -59,19 +59,19 @@ function Findings({ shown }: { shown: Comparison }): VNode | null {
   return (
     <section>
       <h3>Findings</h3>
-      <Table first="check" shown={shown} last="now">
+      <Table first="check" shown={shown} last="change">
         {entries.map(({ heuristic, change, before, after, reason, accepted }) => (
           <tr data-change={change}>
             <th scope="row">
               <button type="button" class="link" onClick={() => openHeuristic(heuristic)}>
-                {heuristic}
+                {titleOf(heuristic)}
               </button>
             </th>
             <td>
               <Said finding={before} absent="not found" />
             </td>
             <td>
-              <Said finding={after} absent={change === "unsure" ? `could not tell: ${reason}` : "passed"} />
+              <Said finding={after} absent={change === "unsure" ? `could not be checked: ${reason}` : "passed"} />
             </td>
             <td class={`change ${change}`}>
               <span aria-hidden="true">{CHANGES[change].sign}</span> {CHANGES[change].word}
@@ -118,7 +118,7 @@ function Curves({ shown }: { shown: Comparison }): VNode | null {
           </tr>
         ))}
       </Table>
-      <h4>The {curve.signal} of both</h4>
+      <h4>The {curve.signal} of both runs</h4>
       <Plot key={curve.signal} axis={curve.axis} lines={[line(shown.before, curve.before), line(shown.after, curve.after)]} />
     </section>
   );
@@ -130,11 +130,14 @@ function Built({ shown }: { shown: Comparison }): VNode {
   const value = (text: string | null) => <td>{text ?? <span class="hint">none</span>}</td>;
   return (
     <section>
-      <h3>What was built</h3>
+      <h3>Model and settings</h3>
       {missing.length > 0 && (
-        <p class="note">Of {missing.join(" and ")} it is not known what was built: SCRAM's callback, which logs that, did not run.</p>
+        <p class="note">
+          The model and settings of {missing.join(" and ")} are not known: SCRAM's recorder (Keras callback or watch), which logs them, did
+          not run.
+        </p>
       )}
-      {same && <p class="note">No difference that SCRAM knows of: settings, layers and code are the same.</p>}
+      {same && <p class="note">SCRAM knows of no difference: settings, layers and code are the same.</p>}
       {facts.length > 0 && (
         <Table first="setting" shown={shown}>
           {facts.map(({ name, before, after }) => (
@@ -146,8 +149,8 @@ function Built({ shown }: { shown: Comparison }): VNode {
           ))}
         </Table>
       )}
-      {layers && <TextDiff before={layers.before} after={layers.after} label="Layers" what="Change of the layers" />}
-      {code && <TextDiff before={code.before} after={code.after} label="Code" what="Change of the code" />}
+      {layers && <TextDiff before={layers.before} after={layers.after} label="Layers" what="Changes to the layers" />}
+      {code && <TextDiff before={code.before} after={code.after} label="Code" what="Changes to the code" />}
     </section>
   );
 }
@@ -176,7 +179,7 @@ export function Compare(): VNode {
             Swap
           </button>
         </div>
-        <p class="note">Choose in the list of runs what to compare with.</p>
+        <p class="note">Choose the run to compare with in the list.</p>
         {failure && <p class="note problem">{failure}</p>}
         {after === "" && <p class="note">There is only one training run in this log directory: nothing to compare with.</p>}
         {current ? (

@@ -23,7 +23,7 @@ export function CurveChart({ run, finding }: { run: string; finding: Finding }):
       marks={{ axis, first, last, bad: finding.bad_step, best: finding.best_step }}
       zoom={heuristicId.peek() === finding.heuristic ? zoomed.peek() : null}
       onWhole={() => {
-        if (heuristicId.peek() === finding.heuristic) zoomed.value = null; // the address says it no longer
+        if (heuristicId.peek() === finding.heuristic) zoomed.value = null; // and removes it from the address
       }}
       link={(zoom) => linkTo({ run, heuristic: finding.heuristic, zoom: zoom?.join("-") ?? "" })}
     />

@@ -9,16 +9,16 @@ export function Empty(): VNode {
   const quoted = JSON.stringify(logdir ? `${logdir.replace(/\/+$/, "")}/exp1` : "logs/exp1");
   return (
     <main class="review empty" tabIndex={-1}>
-      <h2>Nothing to judge yet</h2>
+      <h2>Nothing to check yet</h2>
       <p>
         There are no event files{logdir ? <> in <code>{logdir}</code></> : ""}. Add one line to your program and train; this page
-        follows by itself.
+        updates by itself.
       </p>
       <Code text={`from scram_plugin import SCRAM\n\nmodel.fit(..., callbacks=[SCRAM(log_dir=${quoted})])`} label="Keras" />
       <Code text={`import scram_plugin\n\nwith scram_plugin.watch(model, optimizer, log_dir=${quoted}):\n    ...  # the loop, as it is`} label="PyTorch" />
       <p>
-        Have you logs already, from Keras's own TensorBoard callback or PyTorch's <code>SummaryWriter</code>? Point{" "}
-        <code>tensorboard --logdir</code> at them: SCRAM judges those curves too.
+        Do you already have logs, from Keras's own TensorBoard callback or PyTorch's <code>SummaryWriter</code>? Point{" "}
+        <code>tensorboard --logdir</code> at them: SCRAM checks those curves too.
       </p>
     </main>
   );

@@ -1,4 +1,4 @@
-/** One finding: what happened, the curve, causes in order, the fix, and the help that teaches. */
+/** One finding: what happened, the curve, causes in order, the fix, and explanations. */
 
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
@@ -137,7 +137,7 @@ export function FindingCard({ run, finding, level }: { run: string; finding: Fin
               Why this?
             </button>
             <button type="button" class="link" onClick={() => openHeuristic(finding.heuristic)}>
-              All about {finding.heuristic}
+              All about “{page.title}”
             </button>
             {level !== "folded" && (
               <button type="button" class="link" onClick={() => review.value && hide(review.value, finding.heuristic)}>

@@ -1,4 +1,4 @@
-/** What goes on inside the model: its layers, statistics of them as heat maps, and the data in numbers. */
+/** The inside of the model: its layers, their statistics as heat maps, and the data in numbers. */
 
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
@@ -30,7 +30,7 @@ function Maps({ run, quantities, version }: { run: string; quantities: Answer["q
   return (
     <section>
       <h4>Layer by layer</h4>
-      <div class="tools" role="group" aria-label="What is shown">
+      <div class="tools" role="group" aria-label="Statistic">
         {quantities.map((quantity) => (
           <button type="button" aria-pressed={quantity === shown} onClick={() => (inside.value = quantity.id)}>
             {quantity.title}
@@ -46,7 +46,7 @@ function Tensor({ run, tensor }: { run: string; tensor: Answer["tensors"][number
   const [open, show] = useState(false);
   return (
     <details onToggle={(event) => show(event.currentTarget.open)}>
-      <summary>The {tensor.name} of each measured batch: largest, mean and least value</summary>
+      <summary>The {tensor.name} of each measured batch: largest, mean and smallest value</summary>
       {open && <Plot axis="batch" lines={tensor.curves.map(({ label, ...curve }) => ({ run, curve, label: `${tensor.name} ${label}` }))} />}
     </details>
   );
@@ -63,7 +63,7 @@ function Classes({ classes }: { classes: NonNullable<Answer["classes"]> }): VNod
   );
   return (
     <details>
-      <summary>Classes: how often each is labelled, and how often predicted, in the last measured batches</summary>
+      <summary>Classes: how often each is labelled and predicted in the last measured batches</summary>
       <table class="classes">
         <thead>
           <tr>
@@ -103,9 +103,11 @@ export function Inside({ run }: { run: string }): VNode {
       <summary>
         <h3>Inside the model</h3> <span class="hint">its layers over the steps, inputs, outputs and classes</span>
       </summary>
-      {failure && <p class="note">It could not be loaded. {failure}</p>}
+      {failure && <p class="note">The statistics could not be loaded. {failure}</p>}
       {open && !answer && !failure && <p class="note" role="status">Reading the layers …</p>}
-      {empty && <p class="note">Nothing is known of the inside of this model: SCRAM's callback, which measures it, did not run.</p>}
+      {empty && <p class="note">
+          Nothing is known about the inside of this model: SCRAM's recorder (Keras callback or watch), which measures it, did not run.
+        </p>}
       {answer && answer.layers.length > 0 && <Layers run={run} layers={answer.layers} />}
       {answer && answer.quantities.length > 0 && <Maps run={run} quantities={answer.quantities} version={version} />}
       {answer && answer.tensors.length > 0 && (

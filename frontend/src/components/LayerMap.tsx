@@ -13,7 +13,7 @@ import { Plot } from "./Plot";
 type Quantity = Inside["quantities"][number];
 
 const said = (quantity: Quantity, value: MapRow["values"][number]): string =>
-  value === null ? "nothing" : quantity.scale === "part" ? `${Math.round(toNumber(value) * 100)} %` : formatNumber(toNumber(value));
+  value === null ? "no value" : quantity.scale === "part" ? `${Math.round(toNumber(value) * 100)} %` : formatNumber(toNumber(value));
 
 function Row({ run, row, quantity, range, point }: {
   run: string;
@@ -31,7 +31,7 @@ function Row({ run, row, quantity, range, point }: {
         type="button"
         class="link"
         aria-expanded={open}
-        aria-label={`${row.name}: from ${said(quantity, row.values[0] ?? null)} to ${said(quantity, last)}. The curve`}
+        aria-label={`${row.name}: from ${said(quantity, row.values[0] ?? null)} to ${said(quantity, last)}. Show the curve`}
         title={row.name}
         onClick={() => show(!open)}
       >
@@ -65,7 +65,7 @@ function Legend({ quantity, range, map }: { quantity: Quantity; range: Range; ma
         {said(quantity, range.low)} <span class="ramp" aria-hidden="true" style={{ background: ramp() }} /> {said(quantity, range.high)}
       </span>
       <span>
-        left {placeOf("batch", first)}, right {placeOf("batch", map.steps[map.steps.length - 1] ?? first)}
+        {placeOf("batch", first)} (left) to {placeOf("batch", map.steps[map.steps.length - 1] ?? first)} (right)
       </span>
       {quantity.scale === "log" && (
         <span>
@@ -97,8 +97,8 @@ export function LayerMap({ run, quantity, version }: { run: string; quantity: Qu
       </ul>
       <figcaption>
         <Legend quantity={quantity} range={range} map={map} />
-        <p class="reading">{reading || "Point at a row to read it; click its name for the curve."}</p>
-        {map.left_out > 0 && <p class="note">{map.left_out} more rows are left out.</p>}
+        <p class="reading">{reading || "Point at a row to read its values; click its name to see the curve."}</p>
+        {map.left_out > 0 && <p class="note">{map.left_out} more rows are not shown.</p>}
       </figcaption>
     </figure>
   );

@@ -1,4 +1,4 @@
-/** Runs x checks: what came of every check in every run, for those who train many. A click opens the run at that check. */
+/** Runs x checks: the outcome of every check in every run. A click opens the run at that check. */
 
 import type { JSX, VNode } from "preact";
 import { useMemo, useRef, useState } from "preact/hooks";
@@ -11,7 +11,7 @@ import { RunFilter } from "./RunList";
 import { Text } from "./Text";
 
 const ROW = 30;
-const HEAD = 150; // pixels: names of checks stand upright
+const HEAD = 210; // pixels: titles of checks are vertical
 
 const MOVES: Record<string, [number, number]> = {
   ArrowUp: [-1, 0],
@@ -39,13 +39,13 @@ function Head({ shown, active }: { shown: number[]; active: (row: number, column
       {shown.map((place, i) => {
         const { id, title } = heuristics.value[place]!;
         return (
-          <div role="columnheader" class="check" aria-sort={direction(id)} title={title}>
-            {sortButton(id, id, i + 1)}
+          <div role="columnheader" class="check" aria-sort={direction(id)} title={`${title} (${id})`}>
+            {sortButton(id, title, i + 1)}
           </div>
         );
       })}
       <div role="columnheader" class="said">
-        In a sentence
+        Summary
       </div>
     </div>
   );
@@ -53,7 +53,7 @@ function Head({ shown, active }: { shown: number[]; active: (row: number, column
 
 export function Matrix(): VNode {
   const scroller = useRef<HTMLDivElement>(null);
-  const [at, setAt] = useState<[number, number]>([1, 1]); // the cell of the keyboard; row 0 is the head, column 0 holds the names
+  const [at, setAt] = useState<[number, number]>([1, 1]); // the cell with the keyboard focus; row 0 is the head, column 0 holds the names
   const pages = heuristics.value;
   const shown = useMemo(() => columns(shownRuns.value, pages.length, allChecks.value), [shownRuns.value, pages, allChecks.value]);
   const rows = useMemo(() => {
@@ -83,14 +83,14 @@ export function Matrix(): VNode {
   };
   const cells = (run: RunEntry, r: number): VNode[] =>
     shown.map((place, i) => {
-      const { id } = pages[place]!;
+      const { id, title } = pages[place]!;
       const outcome = outcomeOf(run.outcomes[place]);
       return (
         <div role="gridcell">
           <button
             type="button"
             class={`outcome ${outcome.kind}`}
-            aria-label={`${id}: ${outcome.word}`}
+            aria-label={`${title}: ${outcome.word}`}
             onClick={() => select(run.name, id)}
             {...active(r, i + 1)}
           >
@@ -107,8 +107,8 @@ export function Matrix(): VNode {
           {plural(rows.length, "run")}, {shown.length} of {plural(pages.length, "check")}
         </span>
         <label>
-          <input type="checkbox" checked={allChecks.value} onChange={(event) => (allChecks.value = event.currentTarget.checked)} /> checks
-          without a finding too
+          <input type="checkbox" checked={allChecks.value} onChange={(event) => (allChecks.value = event.currentTarget.checked)} /> also
+          checks without a finding
         </label>
         <Legend />
       </div>

@@ -1,7 +1,7 @@
-/** The checks whose findings speak of something, as links to what they say of a run. */
+/** The checks whose findings name a layer or variable, as links to these findings. */
 
 import type { VNode } from "preact";
-import { select } from "../store";
+import { select, titleOf } from "../store";
 
 export function Named({ run, ids }: { run: string; ids: string[] }): VNode {
   return (
@@ -10,7 +10,7 @@ export function Named({ run, ids }: { run: string; ids: string[] }): VNode {
         <span class="named">
           <span aria-hidden="true">▲</span>{" "}
           <button type="button" class="link" onClick={() => select(run, id)}>
-            {id}
+            {titleOf(id)}
           </button>
         </span>
       ))}

@@ -1,4 +1,4 @@
-/** News of live trainings: toasts that take no focus and stay until they are read, and the switch of desktop notifications. */
+/** News of live trainings: toasts that take no focus and stay until they are read, and the switch for desktop notifications. */
 
 import type { VNode } from "preact";
 import { askToNotify, dismiss, notifying, refused, toasts } from "../notices";
@@ -38,10 +38,10 @@ export function NotifySwitch(): VNode {
       <button
         type="button"
         aria-pressed={notifying.value}
-        title="Tell me on the desktop when a live training gets an error or ends, while this page is in the background"
+        title="Show a desktop notification when a live training gets an error or ends while this page is in the background"
         onClick={() => void askToNotify()}
       >
-        {notifying.value ? "Notifying" : "Notify me"}
+        {notifying.value ? "Notifications on" : "Notify me"}
       </button>
       {refused.value && (
         <span class="hint" role="status">

@@ -31,7 +31,7 @@ interface Props {
   link?: (zoom: [number, number] | null) => string;
   /** Called when the whole curve is shown again. */
   onWhole?: () => void;
-  /** Where the points come from, if not from the server's curves. */
+  /** Loads the points, if they are not the server's curves. */
   load?: () => Promise<Points[]>;
 }
 
@@ -50,17 +50,17 @@ export function Plot({ lines, axis, marks = null, zoom: asked = null, link, onWh
   const [zoom, setZoom] = useState<[number, number] | null>(asked);
   const [log, setLog] = useState<boolean | null>(null);
   const [weight, setWeight] = useState(0);
-  const key = JSON.stringify([lines, marks?.last, selectedEntry.value?.last_event]); // of a live run there is more each time
+  const key = JSON.stringify([lines, marks?.last, selectedEntry.value?.last_event]); // a live run has more points each time
   const fetchAll = (part: { from?: number; to?: number }) =>
     load?.() ??
     Promise.all(lines.map((line) => fetchCurve(line.run, line.curve, POINTS, part))).then((curves) => curves.map(toPoints));
 
   const { answer: points, failure } = useFetched(() => fetchAll({}), [key]);
   const part = zoom && points?.some((curve) => curve.decimated) ? { from: zoom[0], to: zoom[1] } : null;
-  // where this fails, what is drawn already stays
+  // if this fails, the current drawing stays
   const { answer: exact } = useFetched(part && (() => fetchAll(part)), [points, part?.from, part?.to]);
   const newest = exact ?? points;
-  // while a part is being dragged out, what is drawn stays under the hand, whatever a live run brings
+  // while the user drags to zoom, the drawing does not change, even if a live run has new points
   const [held, hold] = useState(false);
   const last = useRef(newest);
   if (!held) last.current = newest;
@@ -135,7 +135,7 @@ export function Plot({ lines, axis, marks = null, zoom: asked = null, link, onWh
           <span class="hint">Drag to zoom.</span>
         )}
         {link && <CopyButton text={link(zoom)} what="link to this curve" label="Copy link" />}
-        {hidden && <span class="hint">Values of 0 and below have no place on a log scale.</span>}
+        {hidden && <span class="hint">A log scale cannot show values of 0 and below.</span>}
       </figcaption>
     </figure>
   );

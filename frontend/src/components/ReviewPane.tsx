@@ -6,7 +6,7 @@ import { fetchReport, type Finding, type Headline, type Review } from "../api";
 import { SIGN } from "../format";
 import { asToml, headlineOf, hidden, show } from "../hidden";
 import { ageOf } from "../news";
-import { heuristicId, heuristics, openHeuristic, problem, review, runs, selected, selectedEntry } from "../store";
+import { heuristicId, heuristics, openHeuristic, problem, review, runs, selected, selectedEntry, titleOf } from "../store";
 import { Code, CopyButton } from "./Code";
 import { FindingCard } from "./FindingCard";
 import { Inside } from "./Inside";
@@ -15,17 +15,15 @@ import { Why } from "./Why";
 
 const HEADLINE_SIGN: Record<Headline["kind"], string> = { trouble: "!", info: "ℹ", early: "○", fine: "✓", unknown: "○" };
 
-/** A check that passed says so; one that could not be made must not sound like what it looks for. */
-function titleOf(id: string, passed: boolean): string {
-  const page = heuristics.value.find((entry) => entry.id === id);
-  const name = id.replaceAll("-", " ");
-  return passed && page ? page.title_passed : name.charAt(0).toUpperCase() + name.slice(1);
+/** What a check says when it passed, or else its title. */
+function nameOf(id: string, passed: boolean): string {
+  return (passed && heuristics.value.find((entry) => entry.id === id)?.title_passed) || titleOf(id);
 }
 
 function Link({ id, passed }: { id: string; passed: boolean }): VNode {
   return (
     <button type="button" class="link" data-check={id} onClick={() => openHeuristic(id)}>
-      {titleOf(id, passed)}
+      {nameOf(id, passed)}
     </button>
   );
 }
@@ -35,29 +33,28 @@ function Links({ ids }: { ids: string[] }): VNode {
     <>
       {ids.map((id, i) => (
         <>
-          {i > 0 && "; "}
-          <Link id={id} passed={false} />
+          {i > 0 && ", "}“<Link id={id} passed={false} />”
         </>
       ))}
     </>
   );
 }
 
-/** The checks that could not be made for the same reason, together. */
+/** Checks that were not made for the same reason, grouped. */
 function byReason(entries: { heuristic: string; reason: string }[]): [string, string[]][] {
   const grouped = new Map<string, string[]>();
   for (const { heuristic, reason } of entries) grouped.set(reason, [...(grouped.get(reason) ?? []), heuristic]);
   return [...grouped];
 }
 
-/** What the review rests on, so that a wrong guess is seen and can be set right. */
+/** Which tag was read as which signal, so that a wrong guess can be seen and corrected. */
 function Signals({ review }: { review: Review }): VNode | null {
   const named = Object.entries(review.signals);
   if (named.length === 0) return null;
   return (
     <details>
       <summary>
-        <span aria-hidden="true">≡</span> Read as ({named.length})
+        <span aria-hidden="true">≡</span> Signals and their tags ({named.length})
       </summary>
       <table class="signals">
         <thead>
@@ -77,7 +74,7 @@ function Signals({ review }: { review: Review }): VNode | null {
           ))}
         </tbody>
       </table>
-      <p class="hint">Wrong? Name the right tag under [signals] in scram.toml.</p>
+      <p class="hint">Is one wrong? Give the right tag under [signals] in scram.toml.</p>
     </details>
   );
 }
@@ -122,7 +119,7 @@ function Outcomes({ review }: { review: Review }): VNode {
             {byReason(review.not_checked).map(([reason, ids]) => (
               <li>
                 <Links ids={ids} />: {reason}.
-                <Code text={review.not_checked.find((entry) => entry.reason === reason)!.how} label="to have it checked" />
+                <Code text={review.not_checked.find((entry) => entry.reason === reason)!.how} label="what is needed" />
               </li>
             ))}
           </ul>
@@ -133,7 +130,7 @@ function Outcomes({ review }: { review: Review }): VNode {
   );
 }
 
-/** What is no problem here: by the configuration, and in this browser alone. */
+/** Findings that are no problem here: accepted by the configuration, or hidden in this browser. */
 function NoProblem({ review, gone }: { review: Review; gone: Finding[] }): VNode | null {
   if (gone.length + review.accepted.length === 0) return null;
   return (
@@ -165,7 +162,7 @@ function NoProblem({ review, gone }: { review: Review; gone: Finding[] }): VNode
   );
 }
 
-/** Bring what is said of one check into sight: its finding, or its place among the other outcomes. */
+/** Scroll to one check: to its finding, or to its place among the other outcomes. */
 function goTo(pane: HTMLElement, id: string): void {
   const place = pane.querySelector<HTMLElement>(`[data-finding="${CSS.escape(id)}"], [data-check="${CSS.escape(id)}"]`);
   for (let fold = place?.closest("details"); fold; fold = fold.parentElement?.closest("details")) fold.open = true;
@@ -187,7 +184,7 @@ export function ReviewPane(): VNode {
   if (!shown || shown.name !== selected.value) {
     return (
       <main class="review" tabIndex={-1} ref={pane}>
-        <p class="note" role="status">{problem.value ?? "Reading and judging this run …"}</p>
+        <p class="note" role="status">{problem.value ?? "Reading and checking this run …"}</p>
       </main>
     );
   }

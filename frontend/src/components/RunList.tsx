@@ -1,4 +1,4 @@
-/** The list of training runs, grouped by directory, with what was found in each. Only the rows in sight are in the page. */
+/** The list of training runs, grouped by directory, with the findings of each. Only the rows in sight are in the page. */
 
 import type { JSX, VNode } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
@@ -17,7 +17,7 @@ function Counts({ run }: { run: RunEntry }): VNode {
     return (
       <span class={`count ${fine ? "passed" : "unknown"}`}>
         <span aria-hidden="true">{fine ? "✓" : "○"}</span>
-        <span class="hidden-text">{fine ? "nothing wrong found" : "not judged yet"}</span>
+        <span class="hidden-text">{fine ? "nothing wrong found" : "too little data to check"}</span>
       </span>
     );
   }
@@ -37,7 +37,7 @@ function Counts({ run }: { run: RunEntry }): VNode {
   );
 }
 
-/** Headings of groups and runs, in the order in which they stand. */
+/** Headings of groups and runs, in the order in which they are shown. */
 function rowsOf(entries: RunEntry[]): (string | RunEntry)[] {
   const groups = new Map<string, RunEntry[]>();
   for (const run of entries) {
@@ -46,7 +46,7 @@ function rowsOf(entries: RunEntry[]): (string | RunEntry)[] {
     if (members) members.push(run);
     else groups.set(group, [run]);
   }
-  const alone = groups.get("") ?? []; // first: without a heading they would seem to belong to the group before
+  const alone = groups.get("") ?? []; // first: after a group they would seem to belong to it
   groups.delete("");
   return [...alone, ...[...groups].flatMap(([group, members]) => [group, ...members])];
 }

@@ -1,4 +1,4 @@
-/** HTML that the server made safe from Markdown, as elements: only known tags are made, nothing is ever set as text of HTML. */
+/** The server's safe HTML, made from Markdown, as elements: only known tags are created, and innerHTML is never set. */
 
 import { h, type ComponentChild, type VNode } from "preact";
 

@@ -1,4 +1,4 @@
-/** A sentence of the server's, in which names of code stand between backticks. */
+/** A sentence of the server, with names of code between backticks. */
 
 import type { VNode } from "preact";
 

@@ -10,7 +10,7 @@ import { Code } from "./Code";
 import { Plot } from "./Plot";
 import { Text } from "./Text";
 
-const ENDS = { cause: "So the likeliest cause:", open: "What is not known:", fine: "So:" };
+const ENDS = { cause: "Likeliest cause:", open: "Conclusion:", fine: "Conclusion:" };
 
 function Step({ run, step }: { run: string; step: AnswerStep }): VNode {
   const [open, show] = useState(false);
@@ -54,7 +54,7 @@ function Question({ run, answer }: { run: string; answer: Answer }): VNode {
         <strong>{ENDS[answer.kind]}</strong> <Text>{answer.conclusion}</Text>{" "}
         {answer.heuristic && (
           <button type="button" class="link" onClick={() => select(run, answer.heuristic ?? "")}>
-            {answer.kind === "cause" ? "To the fix" : "To the finding"}
+            {answer.kind === "cause" ? "Go to the fix" : "Go to the finding"}
           </button>
         )}
       </p>
@@ -65,7 +65,7 @@ function Question({ run, answer }: { run: string; answer: Answer }): VNode {
 
 export function Why({ run }: { run: string }): VNode {
   const [open, setOpen] = useState(asked.peek() !== "");
-  const minute = Math.floor((selectedEntry.value?.last_event ?? 0) / 60); // of a live run they are asked again once a minute
+  const minute = Math.floor((selectedEntry.value?.last_event ?? 0) / 60); // the answers of a live run are loaded again once a minute
   const version = `${selectedEntry.value?.fingerprint} ${minute}`;
   useEffect(() => {
     if (asked.value) setOpen(true);
@@ -83,7 +83,7 @@ export function Why({ run }: { run: string }): VNode {
   return (
     <details class="why" open={open} onToggle={(event) => event.target === event.currentTarget && setOpen(event.currentTarget.open)}>
       <summary>
-        <h3>Why?</h3> <span class="hint">questions that this run raises, with their answers</span>
+        <h3>Why?</h3> <span class="hint">questions about this run, with answers</span>
       </summary>
       {failure && <p class="note">The answers could not be loaded. {failure}</p>}
       {!ready && !failure && <p class="note" role="status">Looking for evidence …</p>}

@@ -8,7 +8,7 @@ export interface Range {
   high: number;
 }
 
-/** Dark to light, told apart without seeing hues (as Matplotlib's viridis does it); the same in light and dark mode. */
+/** Dark to light, readable without colour vision (like Matplotlib's viridis); the same in light and dark mode. */
 const RAMP: [number, number, number][] = [
   [43, 30, 94],
   [45, 84, 134],
@@ -17,7 +17,7 @@ const RAMP: [number, number, number][] = [
   [246, 227, 90],
 ];
 export const NOT_FINITE = "var(--error)";
-/** Has no place on a logarithmic scale, and means something of its own: no gradient at all, say. */
+/** Zero has no place on a logarithmic scale, and a meaning of its own, for example no gradient at all. */
 export const ZERO = "var(--zero)";
 
 /** The least and the largest of the values that have a place on the scale. */

@@ -1,4 +1,4 @@
-/** Curves as a legend names them. */
+/** The names of curves in a legend. */
 
 import type { CurveName } from "../api";
 
@@ -9,7 +9,7 @@ function tensorName(_: string, kind: string, index: string): string {
   return `${TENSORS[kind] ?? kind}${index === "0" ? "" : ` ${Number(index) + 1}`} `;
 }
 
-/** "validation: epoch_loss", or the tag alone where all curves are of one TensorBoard run. */
+/** "validation: epoch_loss", or only the tag if all curves are of one TensorBoard run. */
 export function labels(curves: CurveName[]): string[] {
   const several = new Set(curves.map((curve) => curve.tensorboard_run)).size > 1;
   return curves.map((curve) => {

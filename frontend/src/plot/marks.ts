@@ -1,4 +1,4 @@
-/** What is drawn upon a curve: the bad span, the first bad point and the best one, and where values are not finite. */
+/** Marks on a curve: the bad span, the first bad point and the best one, and where values are not finite. */
 
 import uPlot from "uplot";
 import { placeOf } from "../format";
@@ -43,14 +43,14 @@ export function span(marks: Marks, last: number): uPlot.Plugin {
       u.ctx.textAlign = right ? "left" : "right";
       u.ctx.fillText(label, x + (right ? 6 : -6) * devicePixelRatio, top + 4 * devicePixelRatio);
     };
-    if (marks.best !== null) mark(marks.best, "best", [4, 4], `best, ${placeOf(marks.axis, marks.best)}`);
-    else if (marks.bad !== null) mark(marks.bad, "error", [], `first bad ${placeOf(marks.axis, marks.bad)}`);
+    if (marks.best !== null) mark(marks.best, "best", [4, 4], `best: ${placeOf(marks.axis, marks.best)}`);
+    else if (marks.bad !== null) mark(marks.bad, "error", [], `first bad: ${placeOf(marks.axis, marks.bad)}`);
     u.ctx.restore();
   };
   return { hooks: { drawClear: draw } };
 }
 
-/** Where a curve is not finite there is nothing to draw a line to: crosses along the upper edge say so. */
+/** No line can be drawn where a curve is not finite: crosses along the upper edge mark these points. */
 export function crosses(curves: Points[]): uPlot.Plugin {
   const draw = (u: uPlot): void => {
     const { left, top, width } = u.bbox;

@@ -1,4 +1,4 @@
-/** How uPlot is asked to draw the lines of one chart. */
+/** uPlot's options for one chart. */
 
 import uPlot from "uplot";
 import { countsFromOne, formatNumber } from "../format";
@@ -8,7 +8,7 @@ import { decades, type Points } from "./points";
 export const HEIGHT = 240;
 const FONT = "12px system-ui, sans-serif";
 const DASHES = [undefined, [6, 3], [2, 3]];
-const FEW = 60; // points, up to which each is drawn as a dot
+const FEW = 60; // up to this number of points each is drawn as a dot
 
 export interface Look {
   axis: string;
@@ -72,7 +72,7 @@ export function options(look: Look, points: Points[]): uPlot.Options {
         ...(look.log ? logarithmic : {}),
       },
     ],
-    // charts over the same axis read the same step
+    // charts over the same axis show the values of the same step
     cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 7 }, sync: { key: look.axis, scales: ["x", null] } },
     legend: { live: true },
     plugins: [...(look.marks ? [span(look.marks, last)] : []), crosses(points)],

@@ -14,7 +14,7 @@ export function toPoints(curve: Curve): Points {
   return { steps: curve.steps, values: curve.values.map(toNumber), decimated: curve.decimated };
 }
 
-/** All curves over the union of their steps; where a curve has no point, undefined; where it cannot be drawn, null. */
+/** All curves over the union of their steps; undefined if a curve has no point there, null if it cannot be drawn. */
 export function align(curves: Points[], log = false): [number[], ...(number | null | undefined)[][]] {
   const steps = [...new Set(curves.flatMap((curve) => curve.steps))].sort((a, b) => a - b);
   const rows = curves.map((curve) => {
@@ -41,8 +41,8 @@ export function smoothed(curve: Points, weight: number): Points {
 }
 
 /**
- * Whether a logarithmic axis shows more: all values are positive and spread over more than three decades; or those of the first
- * curve are, or a peak of it would press the rest of it flat.
+ * Whether a logarithmic axis shows more: all values are positive and span more than three decades; or those of the first curve
+ * do, or a peak of it would flatten the rest.
  */
 export function wantsLog(curves: Points[]): boolean {
   const all = extent(curves);
@@ -63,7 +63,7 @@ function extent(curves: Points[]): Extent {
   return { low: at(0), middle: at(Math.floor(values.length / 2)), high: at(values.length - 1) };
 }
 
-/** The steps to show first: all of them, but the surroundings of a bad point that would be lost at the edge. */
+/** The steps to show first: all of them, or only the start if a bad point would be lost at the edge. */
 export function firstView(curve: Points, bad: number | null): [number, number] | null {
   const first = curve.steps[0];
   const last = curve.steps[curve.steps.length - 1];

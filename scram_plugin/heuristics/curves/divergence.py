@@ -18,13 +18,11 @@ from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
     Option("patience", 5, "points that must follow the lowest one; the strip length of Prechelt (1998)"),
-    Option(
-        "lost", 0.5, "part of what had been learned that must be lost again; half, so that a drift is not called divergence"
-    ),
+    Option("lost", 0.5, "share of the earlier improvement that must be lost; half, so that a slow drift is not reported"),
 )
-EARLIER = 6  # points before the rise that tell their noise
-EXPLODED = 100.0  # times the loss of the start: no training recovers from that, and none that works passes through it
-USUAL = 1e-3  # a learning rate that is safe for most adaptive optimisers (Kingma & Ba, 2015)
+EARLIER = 6  # points before the rise that are needed to estimate their noise
+EXPLODED = 100.0  # times the loss at the start: no training recovers from that, and no working one reaches it
+USUAL = 1e-3  # a learning rate that is safe for most adaptive optimizers (Kingma & Ba, 2015)
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -58,7 +56,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     yield Finding(
         severity="error" if exploded else "warning",
         confidence="certain" if exploded else "likely" if form.strength > 2 * SURE else "possible",
-        title=f"Training loss {'exploded' if exploded else 'diverges'} from {place(unit, first)} on",
+        title=f"Training loss {'explodes' if exploded else 'diverges'} from {place(unit, first)} on",
         evidence=evidence,
         first_step=first,
         last_step=last,
@@ -71,7 +69,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _noise(values: np.ndarray, form: Shape) -> float:
-    """The noise before the rise, where after it the loss stays high but swings too much for its own noise to tell."""
+    """The noise before the rise, if after it the loss stays high but varies too much to estimate the noise there."""
     before, after = values[: form.best + 1], values[form.best + 2 :]
     if len(before) >= EARLIER and np.quantile(after, 0.1) > form.lowest + 0.1 * (median(after) - form.lowest):
         return min(form.noise, noise(before))
@@ -79,12 +77,12 @@ def _noise(values: np.ndarray, form: Shape) -> float:
 
 
 def _recovers(values: np.ndarray, lowest: float, end: float) -> bool:
-    """Whether the loss is coming back: it stood twice as high above the lowest as it does at the end, and falls."""
+    """Whether the loss is recovering: it was twice as far above the lowest value as it is at the end, and it falls."""
     if len(values) < 8:
         return False
     quarter = len(values) // 4
     if median(values[-quarter:]) >= end + 0.95 * (median(values[-2 * quarter : -quarter]) - end):
-        return False  # it falls no more
+        return False  # it no longer falls
     middle = max(median(part) for part in np.array_split(values[quarter:-quarter], 4) if len(part))
     return middle - lowest > 2 * (end - lowest)
 

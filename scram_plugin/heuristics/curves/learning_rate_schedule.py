@@ -9,7 +9,7 @@ import numpy as np
 
 from scram_plugin.heuristics.curves.judged import all_learned, enough, level, loss, stretches
 from scram_plugin.heuristics.curves.noise import median, noise
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, absent
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.curve import Curve
@@ -17,13 +17,13 @@ from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
     Option("least", 10, "points of the training loss that are needed to compare it before and after a drop"),
-    Option("drop", 5.0, "how many times lower the rate must become at once to be a drop; step schedules divide by 10 or 5"),
+    Option("drop", 5.0, "how many times lower than its highest value the rate must become; step schedules divide by 10 or 5"),
 )
-STRETCHES = 50  # the loss and the rate are compared over means of so many parts
-STEEP = 0.03  # of the loss, gained from one part to the next before a drop: there it was still learning fast
-AFTER = 8  # parts that must follow a drop, to tell that nothing more was gained
-SPENT = 1e-3  # of the highest rate: with less nothing is learned
-MOST = 0.6  # of the training, at its end, with such a rate: no usual schedule does that
+STRETCHES = 50  # parts of the curve, over whose means the loss and the rate are compared
+STEEP = 0.03  # fall of the loss from one part to the next before a drop that counts as fast, as a fraction
+AFTER = 8  # parts that must follow a drop, to be sure that the loss fell no further
+SPENT = 1e-3  # of the highest rate: a lower rate changes almost nothing
+MOST = 0.6  # share of the training, at its end, with such a rate: no common schedule does that
 BLOW_UP = 2.0  # times the first loss, in the first tenth of the training
 
 
@@ -50,7 +50,7 @@ Found = Iterator[tuple[str, int, dict[str, Any]]]
 
 
 def _no_warm_up(curve: Curve, rates: np.ndarray) -> Found:
-    """The loss blew up at the start, at the full rate."""
+    """The loss rose sharply at the start, at the full rate."""
     tenth = max(3, len(curve) // 10)
     high = int(np.argmax(curve.values[:tenth]))
     if (
@@ -62,7 +62,7 @@ def _no_warm_up(curve: Curve, rates: np.ndarray) -> Found:
 
 
 def _spent(rates: np.ndarray) -> Found:
-    """For most of the training the rate was next to nothing."""
+    """The rate was almost zero for most of the training."""
     spent = rates < SPENT * rates.max()
     first = len(rates) - int(np.argmin(spent[::-1])) if not spent.all() else 0
     if 0 < first <= (1 - MOST) * len(rates):
@@ -70,7 +70,7 @@ def _spent(rates: np.ndarray) -> Found:
 
 
 def _too_early(curve: Curve, rates: np.ndarray, drop: float) -> Found:
-    """The rate fell while the loss fell fast, and all that was gained since is less than one part brought before."""
+    """The rate dropped while the loss fell fast, and since then the loss fell by less than in one part before the drop."""
     values, steps = stretches(curve, STRETCHES)
     begins = np.searchsorted(curve.steps, steps)
     rates = rates[begins]
@@ -89,7 +89,7 @@ def _too_early(curve: Curve, rates: np.ndarray, drop: float) -> Found:
 
 
 def _never(curve: Curve, rates: np.ndarray) -> Found:
-    """The rate is constant, and the loss has been level, with noise, for the later half of a long training."""
+    """The rate is constant, and the loss is flat and noisy in the later half of a long training."""
     if rates.min() <= 0 or rates.max() > 1.01 * rates.min() or len(curve) < 50:
         return
     late = curve.values[len(curve) // 2 :]
@@ -101,11 +101,16 @@ def _never(curve: Curve, rates: np.ndarray) -> Found:
 
 
 _TITLES = {
-    "no-warm-up": "The loss blew up at the full learning rate",
-    "spent": "The learning rate was next to nothing for most of the training",
+    "no-warm-up": "The loss rose sharply at the full learning rate",
+    "spent": "The learning rate was almost zero for most of the training",
     "early-drop": "The learning rate dropped while the loss was falling fast",
-    "no-drop": "The loss is level and noisy at a constant learning rate",
+    "no-drop": "The loss is flat and noisy at a constant learning rate",
 }
+
+
+_ABSENT = absent(
+    *("blow_up", "first_loss", "spent_percent", "pace_percent", "later_percent", "times_text", "unit", "level_noise_percent")
+)
 
 
 def _finding(curve: Curve, rate: Curve, kind: str, at: int, evidence: dict[str, Any]) -> Finding:
@@ -114,12 +119,12 @@ def _finding(curve: Curve, rate: Curve, kind: str, at: int, evidence: dict[str, 
         severity="info",
         confidence="likely" if kind == "spent" else "possible",
         title=_TITLES[kind] + (f" ({place(curve.axis, step)})" if kind in ("no-warm-up", "early-drop") else ""),
-        evidence={"at_place": place(curve.axis, step), "rate_text": number(float(rate.values.max())), **evidence},
+        evidence={**_ABSENT, "at_place": place(curve.axis, step), "rate_text": number(float(rate.values.max())), **evidence},
         first_step=step,
         last_step=int(curve.steps[-1]),
         axis=curve.axis,
         curves=[curve.source(), rate.source()],
-        causes=[Cause("early-drop" if kind == "spent" else kind, "The curves show just this.")],
+        causes=[Cause("early-drop" if kind == "spent" else kind, "The curves of the loss and the learning rate show this.")],
         bad_step=step,
     )
 
@@ -127,7 +132,7 @@ def _finding(curve: Curve, rate: Curve, kind: str, at: int, evidence: dict[str, 
 HEURISTIC = Heuristic(
     id="learning-rate-schedule",
     group="curves",
-    title_passed="The learning rate fits the loss",
+    title_passed="The learning rate schedule suits the training",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

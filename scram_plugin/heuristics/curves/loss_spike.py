@@ -1,4 +1,4 @@
-"""Spikes: the training loss jumps far above its level and comes back."""
+"""Spikes: the training loss jumps far above its level and recovers."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from scram_plugin.heuristics.words import counted, number, place
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option("least", 20, "points of the training loss that are needed for a level to jump from"),
+    Option("least", 20, "points of the training loss that are needed to know the level around a spike"),
     Option(
         "height", 1.0, "smallest height of a spike above the level around it, as a fraction of that level (1: twice the level)"
     ),
-    Option("noise_factor", 10.0, "smallest height in standard deviations of the curve's noise"),
+    Option("noise_factor", 10.0, "smallest height of a spike above that level, in standard deviations of the curve's noise"),
 )
-START = 0.1  # of the curve: what happens there is warming up
-LOST = 0.05  # of the loss before a spike: if it never comes nearer to that again, the spike did harm
-TAIL = 5  # single jumps from which on they are no accidents
-APART = 2.0  # times the highest point that is not called a spike
-VERY_LONG = 100_000  # points from which on the level is taken at some points and drawn through between them
-RETURN = 5  # points after the last spike in which the loss may come back
-LONG = 0.02  # of the curve: a spike that lasts longer has cost training time, and is a warning
+START = 0.1  # share of the curve, at its start, in which spikes are part of the warm-up
+LOST = 0.05  # of the loss before a spike: if the loss never comes that close again, the spike did harm
+TAIL = 5  # short spikes: more than that are not single accidents
+APART = 2.0  # times the highest point that is not a spike: smaller spikes are part of the noise
+VERY_LONG = 100_000  # points: in longer curves the level is computed at some of them and interpolated in between
+RETURN = 5  # points after the last spike in which the loss may recover
+LONG = 0.02  # share of the curve: a spike that lasts longer has cost training time, and is a warning
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -38,7 +38,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     sigma = noise(values)
     high = (height > options["noise_factor"] * sigma) & (height > options["height"] * np.abs(around))
     high[: max(2, int(START * len(values)))] = False
-    high[-2:] = False  # whether it comes back is not known yet
+    high[-2:] = False  # it is not known yet whether the loss recovers
     if not high.any():
         return
     edges = np.flatnonzero(np.diff(np.concatenate([[0], high.astype(int), [0]])))
@@ -51,15 +51,15 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     lasting = longest >= max(3, LONG * len(values))
     before, best_after = _level_before_and_after(values, spikes)
     lost = best_after is not None and best_after - before > max(3 * sigma, LOST * abs(before))
-    others = height[~np.convolve(high, np.ones(7), "same").astype(bool)]  # not beside a spike either
+    others = height[~np.convolve(high, np.ones(7), "same").astype(bool)]  # nor next to a spike
     beside = APART * np.max(others[int(START * len(others)) :], initial=0.0)
     if not lasting and not lost and (len(spikes) > TAIL or height[highest] < beside):
-        return  # others come near it: it is of the tail of this loss's distribution, of small batches, for example
+        return  # many points are nearly as high: the loss itself is that noisy, because of small batches, for example
     certain = height[highest] > 2 * options["noise_factor"] * sigma and height[highest] > 2 * abs(around[highest])
     yield Finding(
         severity="warning" if lasting or lost else "info",
         confidence="likely" if lasting or certain else "possible",
-        title=f"The training loss jumped at {place(unit, int(steps[highest]))}"
+        title=f"The training loss spiked at {place(unit, int(steps[highest]))}"
         + (f" and {counted(len(spikes) - 1, 'more time')}" if len(spikes) > 1 else ""),
         evidence={
             "count": len(spikes) if len(spikes) > 1 else None,
@@ -68,8 +68,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "around": level_before,
             "times": float(values[highest] / level_before) if level_before > 0 else None,
             "longest": longest if longest > 1 else None,
-            "lasts": "It took" if len(spikes) == 1 else "The longest one took",
-            "lost": f"Before it the loss was {number(before)}; since then it has not come below {number(best_after)}."
+            "lasts": "It lasted" if len(spikes) == 1 else "The longest one lasted",
+            "lost": f"Before the spike{'s' * (len(spikes) > 1)} the loss was {number(before)}; since then it has "
+            f"not fallen below {number(best_after)}."
             if lost and best_after is not None
             else None,
             "noise": sigma,
@@ -84,7 +85,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _level_before_and_after(values: np.ndarray, spikes: np.ndarray) -> tuple[float, float | None]:
-    """(level before the first spike, the best level of three points after the last); None where too few follow."""
+    """(level before the first spike, lowest level of three points after the last one, or None if too few points follow)."""
     first, last = int(spikes[0, 0]), int(spikes[-1, 1])
     before = median(values[max(first - 5, 0) : first])
     if len(values) - last < RETURN:

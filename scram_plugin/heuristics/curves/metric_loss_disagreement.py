@@ -15,9 +15,9 @@ from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option("least", 8, "validation points that are needed of both"),
-    Option("min_rise", 0.05, "smallest rise of the validation loss, as a fraction of its best; as for overfitting"),
-    Option("min_gain", 0.005, "smallest improvement of the metric since the loss was best, as a fraction of its value"),
+    Option("least", 8, "validation points that are needed of the loss and of the metric"),
+    Option("min_rise", 0.05, "smallest rise of the validation loss, as a fraction of its lowest value; as for overfitting"),
+    Option("min_gain", 0.005, "smallest improvement of the metric since the loss was lowest, as a fraction of the metric"),
 )
 
 
@@ -62,21 +62,21 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _metric(run: TrainingRun) -> tuple[str, Curve, bool]:
-    """(words of the metric, its curve, whether more is better) of the first validation metric whose direction is known."""
+    """(name, curve, whether higher is better) of the first validation metric for which the better direction is known."""
     names = [s.removeprefix("validation ") for s in run.signals if s.startswith("validation ") and "loss" not in s]
     for name in sorted(names, key=lambda name: (name != "accuracy", name)):
         better, curve = higher_is_better(name), run.signal(f"validation {name}")
         if better is not None and curve is not None:
             return name, curve.finite, better
     if names:
-        raise Inconclusive(f"it is not known whether more or less of {names[0]} is better")
+        raise Inconclusive(f"it is not known whether a higher or a lower {names[0]} is better")
     raise NotChecked("no validation metric was logged", 'model.compile(..., metrics=["accuracy"])')
 
 
 HEURISTIC = Heuristic(
     id="metric-loss-disagreement",
     group="curves",
-    title_passed="Loss and metric agree",
+    title_passed="Validation loss and metric agree",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

@@ -1,4 +1,4 @@
-"""No validation: nothing in the log tells how the model does on data that it was not trained on."""
+"""No validation: nothing in the log shows how good the model is on data that it was not trained on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
 from scram_plugin.logs.training_run import TrainingRun
 
-OPTIONS = (Option("least", 5, "points of the training loss from which on a validation could be expected"),)
+OPTIONS = (Option("least", 5, "points of the training loss from which on a validation should have been logged"),)
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -19,12 +19,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if any(signal.startswith("validation ") for signal in run.signals):
         return
     if "validation" in run.parts.values():
-        raise Inconclusive("there is a directory of a validation, but no scalar in it has a name that is known")
+        raise Inconclusive("there is a validation directory, but SCRAM knows none of the scalar names in it")
     unit, first, last = curve.axis, int(curve.steps[0]), int(curve.steps[-1])
     yield Finding(
         severity="info",
         confidence="certain",
-        title="There is no validation",
+        title="No validation loss or metric was logged",
         evidence={
             "points": len(curve),
             "last_loss": float(curve.values[-1]),
@@ -42,7 +42,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 HEURISTIC = Heuristic(
     id="missing-validation",
     group="curves",
-    title_passed="There is a validation",
+    title_passed="A validation loss or metric was logged",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

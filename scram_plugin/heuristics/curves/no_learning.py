@@ -1,4 +1,4 @@
-"""No learning: the training loss is at the end what it was at the start."""
+"""No learning: the training loss is the same at the end as at the start."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from scram_plugin.heuristics.curves.judged import chance_level, enough, level, l
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.curves.shape import SURE, shape_of
 from scram_plugin.heuristics.edits import set_in_layers
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option, TooEarly
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option, TooEarly, absent
 from scram_plugin.heuristics.measured import RECURRENT, dead_units, guessing, known_layers, late, steps_of_kernels
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option("least", 10, "points of the training loss that are needed; a warm-up or a slow start takes a few"),
+    Option("least", 10, "points of the training loss that are needed; a warm-up or a slow start takes a few of them"),
     Option(
         "batches",
         200,
-        "losses of batches, or steps of the optimiser, that are needed where the log counts those: at first single batches "
-        "swing by more than is learned",
+        "batch losses, or optimizer steps, that are needed if the log counts those: in the first ones the noise of single "
+        "batches is larger than what is learned",
     ),
     Option("min_gain", 0.02, "smallest improvement that counts as learning, as a fraction of the first loss"),
 )
-LEARNED = 0.05  # improvement of the training accuracy that shows learning, whatever the loss does
+LEARNED = 0.05  # rise of the training accuracy that shows learning, whatever the loss does
 GOOD = 0.9  # an accuracy from which on there is little left to learn
-GUESSED = (0.95, 1.1)  # times ln(1 / accuracy), the loss of guessing among so many classes, between which it is just that
-BLOWN_UP = 3.0  # times the loss of guessing from which on the outputs are not merely uninformed but far too large
-MOVING = (1e-4, 0.03)  # parts of their norm by which steps change weights that learn (Bottou, 2012: about 0.001)
-PADDED = 0.5  # part of the inputs that are 0, from which on they are padding more than text
-BY_STEPS = ("lightning", "hugging face")  # frameworks whose steps in a log are those of the optimiser
-FALLEN = 1.1  # times the last loss: a first one above that was worse than guessing
-CONSTANT = 1e-6  # of the loss: less than that is rounding in float32
+GUESSED = (0.95, 1.1)  # times ln(1 / accuracy), the loss of guessing at this accuracy: in between it counts as guessing
+BLOWN_UP = 3.0  # times the loss of guessing: above that the outputs are not only uninformed but far too large
+MOVING = (1e-4, 0.03)  # updates of weights that learn, as a fraction of their norm (Bottou, 2012: about 0.001)
+PADDED = 0.5  # share of zeros in the inputs: above that they are more padding than text
+BY_STEPS = ("lightning", "hugging face")  # frameworks that log optimizer steps
+FALLEN = 1.1  # times the last loss: a higher first loss was worse than guessing
+CONSTANT = 1e-6  # of the loss: a smaller change is rounding in float32
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -46,7 +46,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if run.facts and curve.axis == "batch":
         enough(curve, batches, "training loss")
     if run.framework in BY_STEPS and curve.axis == "step" and curve.steps[-1] + 1 < batches:
-        raise TooEarly(f"it needs at least {batches} steps of the optimiser, there are {curve.steps[-1] + 1}")
+        raise TooEarly(f"it needs at least {batches} optimizer steps, there are {curve.steps[-1] + 1}")
     form, values = shape_of(curve), curve.values
     head, tail = level(values, 0.2), level(values, 0.2, end=True)
     gain = head - tail
@@ -57,7 +57,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         yield by_heart
         return
     if not _guesses(tail, known):
-        error = form.noise * np.sqrt(2 / max(3, round(0.2 * len(values))))  # of a difference of two such levels
+        error = form.noise * np.sqrt(2 / max(3, round(0.2 * len(values))))  # of the difference of two such levels
         if gain > max(3 * error, options["min_gain"] * abs(head)) or tail - head > 6 * error:
             return  # it learned, or it got worse: that is divergence
         if values[0] - tail > max(6 * form.noise, 0.05 * abs(tail)):
@@ -69,7 +69,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     gap = median(np.diff(curve.steps))
     if curve.steps[0] > 3 * gap + 1:
         raise Inconclusive(
-            f"the loss is level, but the record begins at {curve.axis} {curve.steps[0]:,}: it may have been learned before that"
+            f"the loss is flat, but the log begins at {curve.axis} {curve.steps[0]:,}: the model may have learned before that"
         )
     accuracy = known[0] if known is not None else None
     classes = _classes(tail, accuracy)
@@ -89,8 +89,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "points": len(values),
             "classes": classes,
             "accuracy": accuracy,
-            "accuracy_is_of": "That is the accuracy of guessing, too." if classes and accuracy is not None else None,
+            "accuracy_is_of": "Guessing gives this accuracy, too." if classes and accuracy is not None else None,
             "noise": form.noise,
+            **absent("by_heart", "first_training"),
         },
         first_step=first,
         last_step=last,
@@ -101,26 +102,31 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
-    """A validation loss that was never better than guessing by the classes' frequencies, while the training loss falls."""
+    """A validation loss never clearly better than guessing by the class frequencies, while the training loss falls."""
     validation, training = run.signal("validation loss"), run.signal("training loss")
     guess = guessing(run)
     if validation is None or training is None or len(validation.finite) < options["least"] or guess is None:
         return None
     best, first, last = (float(v) for v in (validation.finite.values.min(), training.values[0], training.values[-1]))
     if guess.is_beaten_by(best) or not last < min((1 - options["min_gain"]) * first, guess.loss):
-        return None  # it holds for both, or for neither
+        return None  # both losses are better than guessing, or neither is
     accuracy, seen = run.signal("validation accuracy"), run.facts["data"].get("validation", {}).get("samples")
     if accuracy is not None and seen:
         chance = float(guess.shares.max())
         if float(np.mean(accuracy.finite.values)) > chance + 1.5 * math.sqrt(chance * (1 - chance) / seen):
-            return None  # its answers are better than chance: it is only far too sure of them
-    guessed = f"guessing by the frequencies of the {len(guess.shares)} classes costs {guess.loss:.4g}"
-    said = f"No validation loss was below {best:.4g}; {guessed}."
+            return None  # its predictions are better than chance, only far too confident
+    guessed = f"guessing by the frequencies of the {len(guess.shares)} classes gives {guess.loss:.4g}"
+    said = f"No validation loss was clearly better than guessing: the lowest was {best:.4g}, and {guessed}."
     return Finding(
         severity="warning",
         confidence="likely",
-        title="Nothing was learned that holds for the validation data",
-        evidence={"by_heart": said, "last_loss": last, "first_training": first},
+        title="Nothing was learned that generalises to the validation data",
+        evidence={
+            "by_heart": said,
+            "last_loss": last,
+            "first_training": first,
+            **absent("points", "last_place", "first_loss", "fallen_from", "classes", "accuracy", "accuracy_is_of"),
+        },
         first_step=int(validation.steps[0]),
         last_step=int(validation.steps[-1]),
         axis=validation.axis,
@@ -134,7 +140,7 @@ def _by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
 
 
 def _guesses(tail: float, known: tuple[float, float] | None) -> bool:
-    """Whether loss and accuracy are both those of guessing and the accuracy stayed so; the loss may have fallen to that."""
+    """Whether loss and accuracy are those of guessing, and the accuracy always was; the loss may have fallen to that level."""
     if known is None:
         return False
     accuracy, rise = known
@@ -144,7 +150,7 @@ def _guesses(tail: float, known: tuple[float, float] | None) -> bool:
 
 
 def _classes(tail: float, accuracy: float | None) -> int | None:
-    """Among how many classes a model guesses that has this loss: not against the accuracy; without one, usual numbers only."""
+    """Among how many classes guessing has this loss, if the accuracy agrees; without an accuracy, common numbers only."""
     classes = chance_level(tail)
     if accuracy is None:
         return classes if classes in (2, 10, 100, 1000) else None
@@ -153,21 +159,21 @@ def _classes(tail: float, accuracy: float | None) -> int | None:
 
 def _causes(run: TrainingRun, tail: float, accuracy: float | None, classes: int | None, constant: bool) -> list[Cause]:
     speed = rate_as_cause(run)
-    guessing = f"{classes} classes give ln({classes}) when they are guessed; the loss is just that." if classes else ""
+    guessing = f"The loss is ln({classes}): that of guessing among {classes} classes." if classes else ""
     inputs, frozen, labels, depth = Cause("inputs", guessing), Cause("frozen"), Cause("labels"), Cause("depth")
     if accuracy is not None and 0 < accuracy < 0.9 and tail > BLOWN_UP * max(-math.log(accuracy), 0.7):
-        guess = f"Guessing with this accuracy costs about {number(-math.log(accuracy))}; the outputs are far too large."
+        guess = f"Guessing at this accuracy costs about {number(-math.log(accuracy))}; the outputs are far too large."
         return [Cause("learning-rate", f"{speed.for_} {guess}".strip()), inputs, labels]
     if constant:
         return [
-            Cause("frozen", "The loss is the same in every digit, so that nothing that is trained has an effect on it."),
+            Cause("frozen", "The loss stays the same to the last digit, so no weight that it depends on changes."),
             depth,
             labels,
         ]
     if classes and (padding := _padding(run)) is not None:
         return [padding, inputs, labels, speed]
     if classes and speed.against and _all_sound(run):
-        said = "Rate, inputs, gradients and steps are as usual: what is left is that inputs and labels do not belong together."
+        said = "Learning rate and updates are usual, and no layer is dead. What remains: inputs paired with the wrong labels."
         return [Cause("shuffled-apart", said), inputs, labels, depth]
     others = [inputs, depth, labels, frozen]
     if speed.against:
@@ -176,7 +182,7 @@ def _causes(run: TrainingRun, tail: float, accuracy: float | None, classes: int 
 
 
 def _all_sound(run: TrainingRun) -> bool:
-    """Whether by SCRAM's statistics the weights change as in a training that learns, and no layer is dead."""
+    """Whether, by SCRAM's statistics, the weights change as in a training that learns, and no layer is dead."""
     try:
         steps = steps_of_kernels(run)
     except NotChecked:
@@ -186,7 +192,7 @@ def _all_sound(run: TrainingRun) -> bool:
 
 
 def _padding(run: TrainingRun) -> Cause | None:
-    """Sequences that are mostly zeros, and a recurrent layer that reads them all to the end."""
+    """Sequences that are mostly zeros, and a recurrent layer that reads all of them."""
     zeros = run.statistic(schema.STATISTICS, "x0/zero")
     known = known_layers(run)
     recurrent = [layer for layer in known if layer.kind in RECURRENT]
@@ -202,7 +208,7 @@ def _padding(run: TrainingRun) -> Cause | None:
 HEURISTIC = Heuristic(
     id="no-learning",
     group="curves",
-    title_passed="It learned",
+    title_passed="The model learned",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

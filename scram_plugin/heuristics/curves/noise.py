@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 # The second difference of white noise of standard deviation s has standard deviation sqrt(1 + 4 + 1) * s, and the median
-# absolute deviation of a normal variable is s / 1.4826 (Hampel, JASA 69, 1974). Second differences take out any trend that
-# is close to straight over three points.
+# absolute deviation of a normal variable is s / 1.4826 (Hampel, JASA 69, 1974). Second differences remove any trend that is
+# nearly linear over three points.
 _SCALE = float(1.4826 / np.sqrt(6.0))
-_NARROW = 9  # values of a window up to which copies of a short curve are quicker than NumPy's windows
-_AT_ONCE = 1 << 20  # values that are sorted at once: all windows of ten million points would be gigabytes
-_SHORT = 2000  # values up to which sorting is quicker than what NumPy's median does before it looks at a value
+_NARROW = 9  # largest window for which copies of a short curve are quicker than NumPy's windows
+_AT_ONCE = 1 << 20  # values sorted at once: all windows of ten million points would need gigabytes
+_SHORT = 2000  # values: below that, sorting is quicker than NumPy's median, which has a large fixed cost
 
 
 def median(values: np.ndarray) -> float:
-    """The median of finite values; as NumPy's, and ten times quicker for short curves, of which there are thousands."""
+    """The median of finite values, as NumPy's, but ten times quicker for short curves, of which there are thousands."""
     count = len(values)
     if not 0 < count <= _SHORT:
         return float(np.median(values))
@@ -23,12 +23,12 @@ def median(values: np.ndarray) -> float:
 
 
 def reflected(values: np.ndarray, count: int) -> np.ndarray:
-    """`values` with their mirror image for `count` points beyond both ends (fewer than there are values)."""
+    """`values`, continued by their mirror image for `count` points beyond both ends (`count` is less than their number)."""
     return np.concatenate([values[count:0:-1], values, values[-2 : -count - 2 : -1]])
 
 
 def sliding_medians(values: np.ndarray, count: int, every: int = 1) -> np.ndarray:
-    """The median of each `count` neighbouring values, shape (len(values) - count + 1,); with `every` of every n-th of them."""
+    """The median of each `count` neighbouring values, shape (len(values) - count + 1,); `every`: of every n-th window only."""
     if count <= _NARROW and len(values) <= _SHORT:
         shifted = [values[i : len(values) - count + 1 + i : every] for i in range(count)]
         ordered = np.sort(np.array(shifted), axis=0)

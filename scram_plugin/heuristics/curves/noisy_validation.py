@@ -1,4 +1,4 @@
-"""Noisy validation: the validation loss jumps so much from one point to the next that it cannot be read."""
+"""Noisy validation: the validation loss varies so much from point to point that no decision can rest on it."""
 
 from __future__ import annotations
 
@@ -11,24 +11,22 @@ from scram_plugin.heuristics.curves.judged import loss
 from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.words import place
+from scram_plugin.heuristics.words import counted, place
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
     Option("least", 12, "validation points that are needed to estimate their noise"),
-    Option("max_noise", 0.25, "largest noise of the validation loss, as a fraction of its level"),
-    Option(
-        "ratio", 3.0, "how many times noisier than the training loss it must be, so that it is not the training that swings"
-    ),
+    Option("max_noise", 0.25, "largest noise of the validation loss that is accepted, as a fraction of its level"),
+    Option("ratio", 3.0, "how many times noisier than the training loss it must be; otherwise the training itself oscillates"),
 )
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = loss(run, "validation", least=int(options["least"]))
-    values = curve.values[len(curve) // 4 :]  # after the start, which is steep
+    values = curve.values[len(curve) // 4 :]  # without the start, which is steep
     middle = median(values)
     if middle <= 0:
-        raise Inconclusive("the validation loss is not above zero, so there is no measure for its noise")
+        raise Inconclusive("the validation loss is not above zero, so its noise cannot be compared with its level")
     wobble = min(noise(part) / median(part) for part in (values, *np.array_split(values, 2)))
     training = run.signal("training loss")
     quiet = None
@@ -56,7 +54,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         axis=unit,
         curves=[curve.source(), *([training.source()] if training is not None else [])],
         causes=[
-            Cause("small-set", f"It is measured on {samples:,} samples." if samples else ""),
+            Cause("small-set", f"It is measured on {counted(samples, 'example')}." if samples else ""),
             Cause("batch-normalization"),
             Cause("learning-rate"),
         ],
@@ -66,7 +64,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 HEURISTIC = Heuristic(
     id="noisy-validation",
     group="curves",
-    title_passed="The validation loss can be read",
+    title_passed="The validation loss is not too noisy to read",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

@@ -22,9 +22,9 @@ from scram_plugin.heuristics.words import counted, number, place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
-HUGE_INPUT = 1e4  # beyond this a first layer of ordinary weights overflows float16 and saturates everything in float32
-OTHERS = ("training loss part", "adversarial loss", "policy loss")  # a NaN is one whatever the level of a loss means
-GROWTH = 100.0  # times the lowest loss so far: growth that a healthy training never shows just before a NaN
+HUGE_INPUT = 1e4  # larger inputs make a first layer with usual weights overflow in float16 and saturate in float32
+OTHERS = ("training loss part", "adversarial loss", "policy loss")  # NaN is a fault, even if the level means nothing
+GROWTH = 100.0  # times the lowest loss so far: a healthy loss never grows that much
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -32,7 +32,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curves += [c for signal in OTHERS for c in run.every(signal)]
     if not curves:
         raise NotChecked("no training loss was logged", HOW)
-    # before the first epoch ends the batch loss stands in for the training loss: one curve
+    # before the first epoch ends, the batch loss is also used as the training loss: one curve
     bad_curves = [c for c in dict.fromkeys(curves) if _bad(c, options["strict"]).any()]
     if not bad_curves:
         return
@@ -62,10 +62,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         "last_finite_text": number(float(before[-1])) if len(before) else None,
         "lowest_text": number(float(before.min())) if len(before) else None,
         "first_finite": float(before[0]) if len(before) > 1 else None,
-        "began": f"The training loss was {name} at {spot}, in the first value that was recorded."
+        "began": f"The training loss was {name} at {spot}, the first recorded value."
         if at == 0
         else f"The training loss became {name} at {spot}.",
-        "stayed": f"It stayed so to the end of the record ({len(where):,} of {len(curve):,} values)."
+        "stayed": f"It is not finite at the end of the log, either ({len(where):,} of {len(curve):,} values are not)."
         if not recovered
         else None,
         "recovered": _recovered(curve, bad) if recovered else None,
@@ -88,7 +88,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 def _recovered(curve: Curve, bad: np.ndarray) -> str:
     where = np.flatnonzero(bad)
     if len(where) > 1 and not (bad[1:] & bad[:-1]).any():
-        return f"{len(where):,} of {len(curve):,} values are not finite, and each time the next one is finite again."
+        return f"{len(where):,} of {len(curve):,} values are not finite; after each of them the next value is finite again."
     return f"It was finite again from {place(curve.axis, int(curve.steps[where[-1] + 1]))} on."
 
 
@@ -110,7 +110,7 @@ def _first_batch(run: TrainingRun, epoch: int) -> int:
 
 
 def _causes(run: TrainingRun, curve: Curve, at: int, evidence: dict[str, Any]) -> list[Cause]:
-    """All causes, those for which this run has the strongest evidence first (a weight of 0 means: nothing known)."""
+    """All causes, those with the strongest evidence in this run first (a weight of 0 means that nothing is known)."""
     step = int(curve.steps[at]) if curve.axis == "batch" else None
     weighed = [
         _learning_rate(run, step, evidence),
@@ -123,8 +123,8 @@ def _causes(run: TrainingRun, curve: Curve, at: int, evidence: dict[str, Any]) -
     causes = [cause for _, cause in sorted(weighed, key=lambda entry: -entry[0])]
     rate, strongest = weighed[0][1], max(weight for weight, _ in weighed)
     if at + 1 < len(curve) and math.isfinite(curve.values[at + 1]) and strongest < 2.0 and not rate.for_:
-        # weights that had become NaN would have stayed so: what is bad is in single batches, or in how their loss is computed
-        why = "The value after it is finite, so the weights are sound: it is something in these batches."
+        # NaN weights would have stayed NaN: the fault is in single batches, or in how their loss is computed
+        why = "The next value is finite, so the weights are sound: the fault is in single batches, or in their loss."
         causes.sort(
             key=lambda cause: ["custom-loss", "inputs", "labels", "learning-rate", "float16", "recurrent"].index(cause.id)
         )
@@ -133,7 +133,7 @@ def _causes(run: TrainingRun, curve: Curve, at: int, evidence: dict[str, Any]) -
 
 
 def _rate(run: TrainingRun, step: int | None) -> float | None:
-    """The largest learning rate known up to the bad step: measured, as compiled, or as logged."""
+    """The highest known learning rate up to the bad step: measured, as compiled, or as logged."""
     rates = []
     measured = run.statistic(schema.STATISTICS, "learning_rate")
     if measured is not None:
@@ -160,18 +160,18 @@ def _learning_rate(run: TrainingRun, step: int | None, evidence: dict[str, Any])
             edit = set_learning_rate(run.facts, name, rate, usual)
     elif rate is not None and rate >= 1.0 and not name:
         weight = 2.0
-        said.append(f"The learning rate is {number(rate)}; most optimisers work with 0.1 or less.")
+        said.append(f"The learning rate is {number(rate)}; most optimizers work with 0.1 or less.")
     first, last, lowest = (evidence[key] for key in ("first_finite", "last_finite", "lowest_before"))
     if first is not None and lowest is not None and last > GROWTH * max(abs(lowest), 1e-3):
         weight += 2.0
-        said.append(f"The loss grew from {number(lowest)} to {number(last)} just before: the steps were too large.")
+        said.append(f"The loss grew from {number(lowest)} to {number(last)} just before that: the steps were too large.")
     against = ""
     if rate is not None and usual is not None and not said and usual / 100 <= rate and not optimizer.get("schedule"):
-        against = f"The learning rate, {number(rate)}, is in the usual range of {name}."
+        against = f"The learning rate, {number(rate)}, is in the usual range for {name}."
     elif rate is not None and usual is None and not said and USUAL[0] <= rate <= USUAL[1]:
         weight, against = (
             -0.5,
-            f"The highest learning rate was {number(rate)}, which is usual, and the loss did not grow before.",
+            f"The highest learning rate was {number(rate)}, which is usual, and the loss did not grow before that.",
         )
     return weight, Cause("learning-rate", " ".join(said), against, edit)
 
@@ -180,14 +180,14 @@ def _inputs(run: TrainingRun, step: int | None) -> tuple[float, Cause]:
     """Non-finite or huge inputs in any batch up to the first bad loss."""
     bad, largest = _first_nonfinite(run, "x", step)
     if bad is not None:
-        return 20.0, Cause("inputs", f"Batch {bad[0] + 1} held {bad[1]}NaN or infinite input values.")
+        return 20.0, Cause("inputs", f"Batch {bad[0] + 1} held {bad[1]}NaN or infinite input value{_plural(bad)}.")
     if largest > HUGE_INPUT:
         return 3.0, Cause("inputs", f"Input values are as large as {number(largest)}.")
-    return 0.0, Cause("inputs", "", f"All inputs were finite; those measured reach {number(largest)}." if largest else "")
+    return 0.0, Cause("inputs", "", f"All inputs were finite; those measured are at most {number(largest)}." if largest else "")
 
 
 def _first_nonfinite(run: TrainingRun, kind: str, step: int | None) -> tuple[tuple[int, str] | None, float]:
-    """(the first batch up to `step` whose "x" or "y" is not finite, how many values where known), and the largest measured."""
+    """(first batch up to `step` with a non-finite "x" or "y", number of such values if known), and the largest value."""
     largest = 0.0
     for table, column in [(t, c) for t in (schema.BATCHES, schema.STATISTICS) for c in run.columns(t)]:
         tensor, _, statistic = column.partition("/")
@@ -206,10 +206,14 @@ def _first_nonfinite(run: TrainingRun, kind: str, step: int | None) -> tuple[tup
     return None, largest
 
 
+def _plural(bad: tuple[int, str]) -> str:
+    return "" if bad[1] == "1 " else "s"
+
+
 def _labels(run: TrainingRun, step: int | None) -> tuple[float, Cause]:
     bad, _ = _first_nonfinite(run, "y", step)
     if bad is not None:
-        return 20.0, Cause("labels", f"Batch {bad[0] + 1} held {bad[1]}NaN or infinite targets.")
+        return 20.0, Cause("labels", f"Batch {bad[0] + 1} held {bad[1]}NaN or infinite target{_plural(bad)}.")
     loss = loss_class(run)
     low, high = run.statistic(schema.BATCHES, "y0/min"), run.statistic(schema.BATCHES, "y0/max")
     if low is None or high is None or step is None or not (low.steps <= step).any():
@@ -240,14 +244,14 @@ def _custom_loss(run: TrainingRun) -> tuple[float, Cause]:
 
 
 def _recurrent(run: TrainingRun) -> tuple[float, Cause]:
-    """A recurrent layer in which the first value that is not finite came up."""
+    """A recurrent layer in which the first non-finite value appeared."""
     born = next(
         (c for c in run.columns(schema.ORIGIN) if (v := run.statistic(schema.ORIGIN, c)) is not None and v.values.any()), ""
     )
     names = [layer for layer in known_layers(run) if layer.kind in RECURRENT and born.startswith(f"layer/{layer.path}/")]
     if not names:
         return -0.5, Cause("recurrent")
-    said = f"{names[0].name} multiplies by the same weights at each step of a sequence, so that small growth becomes large."
+    said = f"The first non-finite value appeared in {names[0].name}, which applies the same weights at each position."
     return 1.5, Cause("recurrent", said, edit=clip_gradients(run.facts))
 
 

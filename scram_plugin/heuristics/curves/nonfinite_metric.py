@@ -23,7 +23,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curves = {name: curve for name in names if (curve := run.signal(name)) is not None}
     if not curves:
         raise NotChecked("no metric was logged", 'model.compile(..., metrics=["accuracy"])')
-    alike: dict[tuple[str, bytes, bytes], list[str]] = {}  # metrics of one part that are bad at the same points: one finding
+    alike: dict[tuple[str, bytes, bytes], list[str]] = {}  # one finding for metrics with the same bad points
     for name, curve in curves.items():
         bad = ~np.isfinite(curve.values)
         if bad.any():
@@ -55,8 +55,8 @@ def _finding(run: TrainingRun, names: list[str], curves: Mapping[str, Curve]) ->
             "first_place": place(unit, first),
             "bad_points": len(where),
             "points": len(curve),
-            "stayed": "It stayed so to the end." if lost else None,
-            "recovered": "It was finite again later." if not bad[-1] else None,
+            "stayed": "The last point is not finite, either." if lost else None,
+            "recovered": "The last point is finite again." if not bad[-1] else None,
         },
         first_step=first,
         last_step=last,
@@ -70,15 +70,15 @@ def _finding(run: TrainingRun, names: list[str], curves: Mapping[str, Curve]) ->
 def _causes(run: TrainingRun, name: str, log_of_zero: bool, never: bool, lost: bool) -> list[Cause]:
     undefined, overflow, weights = Cause("undefined"), Cause("overflow"), Cause("weights")
     if log_of_zero:
-        return [Cause("overflow", "A loss is infinite where it takes the logarithm of a zero."), weights, undefined]
+        return [Cause("overflow", "A loss becomes infinite if it takes the logarithm of zero."), weights, undefined]
     if lost:
         return [weights, overflow, undefined]
     if never and "loss" not in name:
         side, metric = name.split(" ", 1)
         other = run.signal(f"{'validation' if side == 'training' else 'training'} {metric}")
-        why = "It never had another value."
+        why = "It was never finite."
         if other is not None and np.isfinite(other.values).any():
-            why = "For the other data it is finite, so single batches may lack what it needs: a positive case, for example."
+            why = "On the other data it is finite. Some batches may lack what it needs, for example a positive example."
         return [Cause("undefined", why), overflow, weights]
     return [undefined, overflow, weights]
 
@@ -86,7 +86,7 @@ def _causes(run: TrainingRun, name: str, log_of_zero: bool, never: bool, lost: b
 HEURISTIC = Heuristic(
     id="nonfinite-metric",
     group="curves",
-    title_passed="Metrics stayed finite",
+    title_passed="Metrics and validation loss stayed finite",
     check=check,
     page=Page.beside(__file__),
     needs=("a metric, or validation loss",),

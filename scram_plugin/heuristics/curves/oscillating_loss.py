@@ -1,4 +1,4 @@
-"""Oscillation: the training loss goes up and down by a large part of itself, from epoch to epoch."""
+"""Oscillation: the training loss goes up and down by a large share of its value, from epoch to epoch."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ from scram_plugin.heuristics.words import place
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option("least", 10, "points of the training loss that are needed to tell an oscillation from an accident"),
+    Option("least", 10, "points of the training loss that are needed to tell an oscillation from chance"),
     Option(
         "max_noise",
         0.25,
-        "largest standard deviation around the trend, as a fraction of the loss, of means over a fiftieth of the training; "
-        "those of healthy trainings stay below a tenth",
+        "largest standard deviation around the trend that is accepted, as a fraction of the loss, of means over fiftieths of "
+        "the training; healthy trainings stay below 0.1",
     ),
     Option(
         "min_part",
         0.03,
-        "of what the loss has fallen, from its first point, that the swings must be: at the end of a training a few examples "
-        "move what is left of the loss by a large part of itself",
+        "smallest oscillation, as a fraction of the fall of the loss since its first point: late in a training a few examples "
+        "can change a small loss by a large share",
     ),
 )
-STRETCHES = 50  # means over so many parts: the noise of single batches is natural and averages out
-BATCHES = 10  # at least so many to a mean, where the points are losses of batches
-TURNS = 0.4  # of the points at which the direction changes: of white noise two thirds, of a slow wave hardly any
-STEADY = 0.1  # noise of the validation loss, as a fraction of it: the model that is measured there does not swing
+STRETCHES = 50  # parts of the curve: in their means the natural noise of single batches averages out
+BATCHES = 10  # points in each part, at least, if they are losses of batches
+TURNS = 0.4  # share of the points where the direction changes: two thirds for white noise, near 0 for a slow wave
+STEADY = 0.1  # noise of the validation loss, as a fraction of it: below that the model itself is steady
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = loss(run, least=int(options["least"]))
     values, steps = stretches(curve, STRETCHES)
     if (values <= 0).any():
-        raise Inconclusive("the loss is not above zero everywhere, so there is no measure for its swings")
+        raise Inconclusive("the loss is not above zero everywhere, so its oscillation cannot be compared with its level")
     if not _swings(values, options["max_noise"]):
         return
     shaken = _validation(run)
     if shaken is not None and shaken < STEADY:
-        return  # the model does not swing, what its batches show is their own noise
-    # Epochs swing only if the model does, and so do the losses of batches if the validation swings with them.
+        return  # the model does not oscillate: the batches differ
+    # Means over epochs oscillate only if the model does. So do batch losses, if the validation loss oscillates with them.
     if curve.axis != "epoch" and (shaken is None or shaken <= options["max_noise"] / 2):
         values, steps = stretches(curve, STRETCHES, BATCHES)
         if len(values) < options["least"]:
-            raise TooEarly(f"it needs {options['least'] * BATCHES:,} losses of batches, there are {len(curve)}")
+            raise TooEarly(f"it needs {options['least'] * BATCHES:,} batch losses, there are {len(curve)}")
         if not _swings(values, options["max_noise"]):
             return
     half = values[len(values) // 2 :]
@@ -64,7 +64,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     yield Finding(
         severity="warning",
         confidence="likely" if swing > 1.5 * options["max_noise"] and len(values) >= 20 else "possible",
-        title="The training loss swings up and down",
+        title="The training loss oscillates",
         evidence={
             "swing_percent": 100 * swing,
             "low": float(np.quantile(half, 0.1)),
@@ -87,14 +87,14 @@ def _swings(values: np.ndarray, most: float) -> bool:
 
 
 def _zigzag(values: np.ndarray) -> float:
-    """The noise as a fraction of the level, of the whole and of its later half, whichever is less."""
+    """The noise as a fraction of the level: of the whole curve or of its later half, whichever is smaller."""
     return min(noise(part) / median(part) for part in (values, values[len(values) // 2 :]))
 
 
 def _spread(values: np.ndarray) -> float:
-    """The standard deviation around the nearest falling curve as a fraction of the level: of slower swings than a zigzag.
+    """The standard deviation around the nearest falling curve, as a fraction of the level; it also sees slow oscillations.
 
-    By the quantiles of 10 % and 90 %, which are 2.563 standard deviations apart, so that spikes do not count.
+    Estimated from the 10 % and 90 % quantiles, which are 2.563 standard deviations apart, so that spikes do not count.
     """
     around = np.sort(values - falling(values))
     last = len(around) - 1
@@ -110,7 +110,7 @@ def _turns(values: np.ndarray) -> float:
 
 
 def _validation(run: TrainingRun) -> float | None:
-    """How much the later half of the validation loss swings, as a fraction of it; None where that cannot be told."""
+    """How much the later half of the validation loss oscillates, as a fraction of it; None if that is not known."""
     curve = run.signal("validation loss")
     if curve is None or len(curve.finite) < 8:
         return None
@@ -120,13 +120,13 @@ def _validation(run: TrainingRun) -> float | None:
 
 def _batch_size(run: TrainingRun) -> str:
     size = run.facts.get("fit", {}).get("batch_size")
-    return f"A batch has {size} samples." if size else ""
+    return f"A batch has {size} example{'s' * (size != 1)}." if size else ""
 
 
 HEURISTIC = Heuristic(
     id="oscillating-loss",
     group="curves",
-    title_passed="The training loss is steady",
+    title_passed="The training loss does not oscillate",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

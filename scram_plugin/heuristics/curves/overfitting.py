@@ -20,9 +20,9 @@ from scram_plugin.heuristics.curves.judged import (
 from scram_plugin.heuristics.curves.noise import median, sliding_medians
 from scram_plugin.heuristics.curves.shape import SURE, shape_of
 from scram_plugin.heuristics.edits import add_callback, add_dropout
-from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, NotChecked, Option, TooEarly
+from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, NotChecked, Option, TooEarly, absent
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.words import place
+from scram_plugin.heuristics.words import counted, place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -31,18 +31,18 @@ OPTIONS = (
     Option("patience", 5, "validation points that must follow the best one; the strip length of Prechelt (1998)"),
     Option(
         "min_rise", 0.05, "smallest rise for a warning, as a fraction of the best validation loss; GL_5 of Prechelt (1998). "
-        "A smaller one that is certain is told as info"
+        "A smaller rise with strong evidence is an info"
     ),
     Option(
-        "noise_factor", 3.0, "smallest rise that counts, in standard errors by the curve's own noise (the three-sigma rule)"
+        "noise_factor", 3.0, "smallest rise that counts, in standard errors from the curve's own noise (the three-sigma rule)"
     ),
 )  # fmt: skip
-GAINED = 0.01  # part of what was gained: the floor of a warning near zero, where a fraction of the best loss is nothing
-LONGEST = 100  # points for a level
-SLIGHT = 1.5 * SURE  # strength of a rise too small for a warning: it must be surer to be worth a word
-SMALLEST = 0.002  # of the best loss: a smaller rise is not worth a word, however sure
-# Losses of examples differ by about as much as they are large, so that this is, over the root of their number, the standard
-# error of their mean; half of it, since it is the same examples that are measured each time.
+GAINED = 0.01  # of the earlier improvement: smallest rise for a warning if the best loss is near zero
+LONGEST = 100  # points, at most, of which a level is the median
+SLIGHT = 1.5 * SURE  # strength that a rise too small for a warning needs to be reported
+SMALLEST = 0.002  # of the best loss: a smaller rise is not reported, however strong the evidence
+# The losses of single examples have a standard deviation of about their mean, so the standard error of the validation loss is
+# about the loss over the root of the number of examples; half of it, since the same examples are measured each time.
 SAMPLED = 0.5
 
 
@@ -63,14 +63,14 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
     form, values, steps = shape_of(validation), validation.values, validation.steps
     patience = int(options["patience"])
     after = len(values) - 1 - form.best
-    # Levels are medians of several points: of a third of those after the best, so that one out of line raises nothing.
+    # Levels are medians of several points, a third of those after the best, so that one outlier has no effect.
     count = max(patience, min(after // 3, LONGEST))
     around = values[max(form.best - count + 1, 0) : form.best + count]
     lowest = float(sliding_medians(around, count).min())
     rise = median(values[-count:]) - lowest
     worth = SMALLEST * abs(lowest)
     floor = max(options["min_rise"] * abs(lowest), GAINED * abs(form.gain))
-    noise = form.noise * np.sqrt(1.5 / count)  # of the difference of two such levels
+    noise = form.noise * np.sqrt(1.5 / count)  # standard error of the difference of two such levels
     if (
         after < patience
         or form.strength < (SURE if rise > floor else SLIGHT)
@@ -99,16 +99,17 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
         "train_last": told_end,
         "about": about,
         "noise": form.noise,
-        "times_noise": rise / form.noise if rise < 1000 * form.noise else None,  # beyond that there is no noise to speak of
+        "times_noise": rise / form.noise if rise < 1000 * form.noise else None,  # beyond that there is practically no noise
         "mild": None if grave else "So far the rise is small.",
         **final_accuracies(run),
+        **absent("strict_first", "strict_last", "val_from", "val_to", "train_from", "train_to"),
     }
     yield Finding(
         severity="warning" if grave else "info",
         confidence="likely" if form.strength > 2 * SURE and after >= 2 * patience else "possible",
         title=f"Overfitting since {place(unit, first)}"
         if grave
-        else f"Validation loss rises slightly since {place(unit, first)}",
+        else f"Validation loss has risen slightly since {place(unit, first)}",
         evidence=evidence,
         first_step=first,
         last_step=last,
@@ -121,12 +122,12 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
 
 
 def _causes(run: TrainingRun, best: str) -> list[Cause]:
-    """Too large a model first, where it is large for the data and nothing regularises it; else too long a training."""
+    """First a model that can memorise the data, if nothing regularises it; otherwise a training that went on too long."""
     model, fit = run.facts.get("model", {}), run.facts.get("fit", {})
     parameters, samples = model.get("trainable_parameters"), fit.get("samples")
     stop = Cause(
         "too-long",
-        f"The validation loss was lowest at {best}, long before the end.",
+        f"The validation loss was lowest at {best} and has not been lower since.",
         edit=add_callback(run.facts, _EARLY_STOPPING),
     )
     classes = [str(layer.get("class")) for layer in model.get("layers", ())]
@@ -134,17 +135,17 @@ def _causes(run: TrainingRun, best: str) -> list[Cause]:
         c for c in classes if c in ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "BatchNormalization")
     ]
     regularised += [layer["name"] for layer in model.get("layers", ()) if layer.get("regularized")]
-    data = Cause("too-little-data", f"It learned from {samples:,} samples." if samples else "")
+    data = Cause("too-little-data", f"The training set has {counted(samples, 'example')}." if samples else "")
     if not classes:
         return [stop, Cause("no-regularization"), data]
     if regularised:
-        against = f"It has {', '.join(sorted(set(regularised)))} already; that was not enough."
+        against = f"It already has {', '.join(sorted(set(regularised)))}; that was not enough."
         return [stop, Cause("no-regularization", "", against), data]
-    ratio = f" {parameters:,} weights learned from {samples:,} samples." if parameters and samples else ""
+    ratio = f" It has {parameters:,} weights for {counted(samples, 'training example')}." if parameters and samples else ""
     return [
         Cause(
             "no-regularization",
-            f"None of the {len(classes)} layers regularises (no dropout, no penalty on the weights).{ratio}",
+            f"The model has {counted(len(classes), 'layer')} and no regularisation (no dropout, no weight penalty).{ratio}",
             edit=add_dropout(run.facts, 0.5),
         ),
         stop,
@@ -181,6 +182,8 @@ def _strict(run: TrainingRun) -> Iterable[Finding]:
             "val_to": float(val[at + 2]),
             "train_from": float(train[at]),
             "train_to": float(train[at + 2]),
+            **absent("best_place", "last_place", "best_loss", "last_loss", "rise_percent", "train_best", "train_last", "about"),
+            **absent("mild", "times_noise", "train_accuracy", "val_accuracy"),
         },
         first_step=first,
         last_step=last,

@@ -1,4 +1,4 @@
-"""Plateau: learning stopped early, above a level that had been reached before or with an accuracy that is low."""
+"""Plateau: learning stopped early, above a level that was reached before, or at a high loss with a low accuracy."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
     Option("least", 20, "points of the training loss that are needed: fewer show no plateau"),
-    Option("flat", 0.6, "part of the training, at its end, in which nothing may have been gained"),
+    Option("flat", 0.6, "share of the training, at its end, in which the loss must not improve"),
     Option("min_rise", 0.05, "how far above its best the loss must stay, as a fraction of the best; as for overfitting"),
-    Option("high", 0.25, "level, as a fraction of that of the start, that counts as high where nothing better was reached"),
+    Option("high", 0.25, "final level, as a fraction of that at the start, that counts as high if the loss was never lower"),
 )
-NOTHING = 0.01  # of the loss: less than that, gained in so long a time, is nothing
-CONVERGES = 0.8  # of the late points are below the one before, as of no curve that is level with noise
-LITTLE = 0.1  # of the loss: the noise must be low enough to exclude that much, at two standard errors, to speak of a level
-MANY = 50  # points that a level curve must have that never was better
-QUIET = 0.005  # noise, as a fraction of the level: with less, and no accuracy to tell a bad level, it has simply converged
-GOOD = 0.8  # an accuracy from which on a level is where a training may end
-DECAYED = 0.1  # of the highest learning rate: below that the schedule has ended the learning, as it should
+NOTHING = 0.01  # of the loss: a smaller improvement over so long a time does not count
+CONVERGES = 0.8  # share of the late points below the one before: more than a flat, noisy curve ever has
+LITTLE = 0.1  # of the loss: the noise must exclude such a fall, at two standard errors, for the curve to count as flat
+MANY = 50  # points that a flat curve needs if the loss was never lower
+QUIET = 0.005  # noise, as a fraction of the level: with less, and no accuracy that says otherwise, it has converged
+GOOD = 0.8  # accuracy: above that a training may end on this level
+DECAYED = 0.1  # of the highest learning rate: below that the schedule has ended the learning, as intended
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -36,7 +36,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     early, end = (level(part, 1.0) for part in np.array_split(late, 2))
     error = 1.25 * form.noise * np.sqrt(4 / len(late))  # of the difference of two medians
     if early - end > max(error, NOTHING * abs(end)) or np.mean(np.diff(late) < 0) > CONVERGES:
-        return  # it still falls, if only by less and less: it has converged
+        return  # it still falls, even if more and more slowly: it converges
     rise = end - form.lowest
     was_better = (
         form.strength > SURE
@@ -48,14 +48,14 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     reached = _accuracy(run)
     if not was_better and (
         len(values) < MANY
-        or early - end + 2 * error > LITTLE * abs(end)  # for all that the noise lets one see, it may still fall
+        or early - end + 2 * error > LITTLE * abs(end)  # it may still fall, hidden by the noise
         or end < options["high"] * form.start
         or form.start - end < 6 * form.noise * np.sqrt(2 / len(late))
         or (form.noise < QUIET * abs(end) if reached is None else reached >= GOOD)
         or _decayed(run)
     ):
         return
-    # where the level of the end was reached for the first time
+    # where the final level was reached for the first time
     since = (
         form.best
         if was_better
@@ -65,7 +65,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     yield Finding(
         severity="warning",
         confidence="likely" if was_better and form.strength > 2 * SURE else "possible",
-        title=f"The training loss is stuck since {place(unit, first)}",
+        title=f"The training loss has been stuck since {place(unit, first)}",
         evidence={
             "start_loss": float(values[0]),
             "first_place": place(unit, first),
@@ -87,7 +87,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _accuracy(run: TrainingRun) -> float | None:
-    """The best accuracy that was reached, of whatever data."""
+    """The best accuracy that was reached, on training or validation data."""
     curves = [run.signal(f"{side} accuracy") for side in ("training", "validation")]
     return max((float(c.finite.values.max()) for c in curves if c is not None and len(c.finite)), default=None)
 
@@ -100,7 +100,7 @@ def _decayed(run: TrainingRun) -> bool:
 HEURISTIC = Heuristic(
     id="plateau",
     group="curves",
-    title_passed="No plateau far from the best",
+    title_passed="The training loss is not stuck",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

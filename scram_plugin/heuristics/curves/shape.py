@@ -1,8 +1,8 @@
-"""The shape of a curve: falling, or falling and then rising, and how sure that is against the curve's own noise.
+"""The shape of a curve: falling, or falling and then rising, and how strong the evidence is against the curve's own noise.
 
 Both shapes are fitted without any formula for the curve: isotonic regression (Barlow et al., *Statistical Inference under
-Order Restrictions*, 1972) finds the monotone curve nearest to the points, and two of them back to back the nearest one that
-falls to a lowest point and rises after it. Steps of a schedule, exponentials and power laws all fit.
+Order Restrictions*, 1972) finds the monotone curve nearest to the points. Two of them, one after the other, give the nearest
+curve that falls to a lowest point and rises after it. Steps of a schedule, exponentials and power laws all fit.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ import numpy as np
 from scram_plugin.heuristics.curves.noise import median, noise, reflected, sliding_medians
 from scram_plugin.logs.curve import Curve
 
-MOST = 400  # points that are fitted; longer curves are condensed to means of as many blocks
-OUTLIER = 2.0  # noises from the running median of five to which a point is pulled back (between Huber's 1.345 and three)
+MOST = 400  # points that are fitted; longer curves are reduced to the means of so many blocks
+OUTLIER = 2.0  # noises from the running median of five: points further away are clipped (between Huber's 1.345 and three)
 # Chance alone drives the likelihood ratio (in squared noises) of a curve of n points that falls and then stays level beyond
-# CHANCE + PER_LOG ln(n) in about one of 20 cases (simulated with 10 to 300 points). Every heuristic asks for more besides, a
-# rise of several standard errors and points that follow the best; `make bench-verdicts` prints what comes of it.
+# CHANCE + PER_LOG ln(n) in about one of 20 cases (simulated with 10 to 300 points). Every heuristic also requires a rise of
+# several standard errors, and points that follow the best; `make bench-verdicts` prints the resulting error rates.
 CHANCE, PER_LOG = 1.0, 3.3
-SURE = 1.0  # `strength` from which on a rise is real; from twice that on it is likely whatever the noise is like
-AROUND = 5  # points that tell the lowest level: those from there on, or those up to there where a jump follows
-BUMP = 3.0  # noises above the end from which on a point between the best and the end is a bump (the three-sigma rule)
-NEAR = 10  # points at least whose noise is estimated
-PRIOR = 6  # points that the robust estimate of the noise counts as, beside the squared residuals
-CLOSE = 1e-9  # of the largest value: smaller differences are rounding
+SURE = 1.0  # `strength` from which on a rise is real; from twice that on it is likely for any kind of noise
+AROUND = 5  # points of which the lowest level is the median: those from the best on, or up to it if a jump follows
+BUMP = 3.0  # noises above the end: a higher point between the best and the end is a bump (the three-sigma rule)
+NEAR = 10  # smallest number of points of which the noise is estimated
+PRIOR = 6  # weight, in points, of the robust estimate of the noise next to the squared residuals
+CLOSE = 1e-9  # share of the largest value; smaller differences are rounding errors
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A curve that falls to `best` and rises to its end, as far as the points say so.
+    """A curve that falls to `best` and rises to its end, as far as the points show it.
 
-    Positions count points of the curve (0 is the first); levels are in its own unit.
+    Positions count points of the curve (0 is the first); levels are in the unit of the curve.
     """
 
     best: int  # position of the lowest level
@@ -44,7 +44,7 @@ class Shape:
     strength: float  # how much better falling and rising fits than falling alone; 1 (`SURE`) is beyond chance
     fitted: np.ndarray  # levels at `positions`
     positions: np.ndarray
-    block: int  # points of the curve for each of them
+    block: int  # points of the curve for each position
 
     @property
     def rise(self) -> float:
@@ -59,7 +59,7 @@ _known: WeakKeyDictionary[Curve, Shape] = WeakKeyDictionary()
 
 
 def shape_of(curve: Curve) -> Shape:
-    """The shape of a curve without NaN, fitted once however many heuristics ask."""
+    """The shape of a curve without NaN, fitted only once for all heuristics."""
     if curve not in _known:
         _known[curve] = shape(curve.values)
     return _known[curve]
@@ -71,21 +71,21 @@ def shape(values: np.ndarray) -> Shape:
     calm = _without_outliers(values)
     block = -(-len(values) // MOST)
     whole = len(values) // block * block
-    points = calm[len(values) - whole :].reshape(-1, block).mean(axis=1)  # the rest is at the start, where it matters least
+    points = calm[len(values) - whole :].reshape(-1, block).mean(axis=1)  # dropped at the start, where it matters least
     positions = np.arange(len(points)) * block + (len(values) - whole) + block // 2
     down, both = _both(points)
     at = int(np.argmin(both))
     top = median(points[-3:]) + BUMP * max(noise(points[len(points) // 2 :]), CLOSE * float(np.abs(points).max()))
-    if (points[at + 1 :] > top).any():  # a bump between the best and the end is no part of the rise
+    if (points[at + 1 :] > top).any():  # a bump between the best and the end does not count as part of the rise
         points = np.append(points[: at + 1], np.minimum(points[at + 1 :], top))
         down, both = _both(points)
         at = int(np.argmin(both))
     fitted = np.concatenate([falling(points[: at + 1]), _isotonic(points[at + 1 :])])
-    # Noise is often a fraction of the level, and higher at the start: it is that of the points from shortly before the best on.
+    # Noise is often proportional to the level, so higher at the start: it is estimated from shortly before the best on.
     near = max(min(at - (len(points) - at) // 4, len(points) - NEAR), 0)
     residuals = (points - fitted)[near:]
     levels = fitted[near:]
-    free = len(residuals) - 1 - np.count_nonzero(levels[1:] != levels[:-1])  # each level of the fit takes one
+    free = len(residuals) - 1 - np.count_nonzero(levels[1:] != levels[:-1])  # each level of the fit uses one degree of freedom
     robust = max(noise(points[near:]), noise(points[len(points) // 2 :]), CLOSE * float(np.abs(points).max()))
     sigma = float(np.sqrt((np.dot(residuals, residuals) + PRIOR * robust**2) / (free + PRIOR)))
     ratio = (down[-1] - both[at]) / (sigma**2 * _redundancy(residuals)) if sigma > 0 else 0.0
@@ -94,7 +94,7 @@ def shape(values: np.ndarray) -> Shape:
     while best + 1 < len(points) and fitted[best + 1] <= fitted[best]:
         best += 1
     best = min(best, at)
-    # The lowest point of a fit may be one point, low by chance, and so may the last: levels are those of a few together.
+    # The lowest point of a fit may be a single point, low by chance, and so may the last: levels are medians of several.
     return Shape(
         best=int(positions[best]),
         start=float(fitted[0]),
@@ -115,16 +115,16 @@ def _without_outliers(values: np.ndarray) -> np.ndarray:
     reach = OUTLIER * max(noise(values), CLOSE * float(np.abs(values).max()))
     calm = np.clip(values, level - reach, level + reach)
     if calm[-1] != values[-1]:
-        calm[-1] = median(values[-5:-1])  # a last point out of line says nothing until others confirm it
+        calm[-1] = median(values[-5:-1])  # a last point that is an outlier does not count until others confirm it
     return calm
 
 
 def _redundancy(residuals: np.ndarray) -> float:
-    """How many neighbouring points say what one would: (1 + r) / (1 - r) for a correlation r of neighbours, at least 1."""
+    """How many neighbouring points carry the information of one: (1 + r) / (1 - r) for their correlation r, at least 1."""
     power = float(np.dot(residuals, residuals))
     r = float(np.dot(residuals[1:], residuals[:-1])) / power if power > 0 else 0.0
     if len(residuals) < 20 or r < 2 / np.sqrt(len(residuals)):
-        return 1.0  # what looks like correlation may be chance
+        return 1.0  # the correlation may be chance
     return (1 + min(r, 0.9)) / (1 - min(r, 0.9))
 
 
@@ -139,7 +139,7 @@ def _pools(values: np.ndarray) -> tuple[list[list[float]], np.ndarray]:
             below, number = pools.pop()
             # two pools of means a and b and sizes m and n join: the error grows by mn/(m+n) (a-b)^2
             apart = below / number - total / count
-            error += number * count / (number + count) * apart * apart  # a power would raise where this is infinite
+            error += number * count / (number + count) * apart * apart  # `**` would raise an error if this is infinite
             total, count = total + below, count + number
         pools.append([total, count])
         errors[i] = error

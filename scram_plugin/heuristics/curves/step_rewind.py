@@ -1,4 +1,4 @@
-"""Steps that go back: a restart, a resumed training, or two writers in one directory."""
+"""Step numbers that jump back: a restart, a resumed training, or two writers in one directory."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     yield Finding(
         severity="info",
         confidence="certain",
-        title="The steps go back" + (f" {curve.restarts} times" if curve.restarts > 1 else ""),
+        title="Step numbers jump back" + (f" {curve.restarts} times" if curve.restarts > 1 else ""),
         evidence={
             "from_place": place(unit, before),
             "to_place": place(unit, after),
             "last_time": f"{curve.restarts} times, the last time " if curve.restarts > 1 else "",
             "superseded": curve.superseded,
             "kept": len(curve),
-            "alternating": "The times of the points overlap: two programs wrote here at once." if alternating else None,
+            "alternating": "The wall times of the points overlap: two programs wrote at once." if alternating else None,
         },
         first_step=after,
         last_step=max(before, after),
@@ -57,26 +57,26 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _alternate(wall_times: np.ndarray, back: np.ndarray) -> bool:
-    """Whether points after the steps went back are older than points before: files of two writers, one behind the other."""
+    """Whether points after a jump back are older than points before it, as in the files of two writers."""
     return any(wall_times[i + 1] < wall_times[: i + 1].max() for i in back)
 
 
 def _begins_anew(series: Series, end: int) -> str:
-    """Evidence that after point `end` another training began: from the first step, or with what had been learned lost."""
+    """Evidence that after point `end` another training began: at the first step, or with a loss as high as at the start."""
     steps, values = series.steps, series.values
     if steps[end + 1] > steps[0]:
         return ""
     first, last, after = median(values[:3]), median(values[max(end - 2, 0) : end + 1]), median(values[end + 1 : end + 4])
     if np.isfinite((first, last, after)).all() and last < first and after > (first + last) / 2:
-        told = f"it was {number(last)} before, is {number(after)} after, and was {number(first)} at first."
-        return f"The loss begins anew, too: {told}"
-    return "The steps begin at the first one again."
+        told = f"it was {number(last)} before the jump, {number(after)} after it, and {number(first)} at the very start."
+        return f"The loss starts again, too: {told}"
+    return "The step numbers start again at the first one."
 
 
 HEURISTIC = Heuristic(
     id="step-rewind",
     group="curves",
-    title_passed="The steps only go forward",
+    title_passed="Step numbers do not jump back",
     check=check,
     page=Page.beside(__file__),
     needs=("training loss",),

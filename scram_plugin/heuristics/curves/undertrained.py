@@ -11,45 +11,45 @@ from scram_plugin.heuristics.curves.judged import all_learned, loss
 from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option, TooEarly
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.words import place
+from scram_plugin.heuristics.words import counted, place
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option("least", 4, "points that are needed to see a fall that lasts"),
-    Option("fast", 0.05, "fall from one point to the next, as a fraction of the loss, that is fast for the end of a training"),
-    Option("few", 30, "points up to which a training is short; a long one that still falls has been given its time"),
+    Option("least", 4, "points that are needed to see that the loss keeps falling"),
+    Option("fast", 0.05, "fall of the loss per epoch or point, as a fraction, that is fast for the end of a training"),
+    Option("few", 30, "points that a training may have; a longer one has had its time and is not reported"),
 )
-DONE = 0.01  # of the first loss: less than that is left only where everything was learned
-VERY_FEW, VERY_FAST = 5, 0.15  # epochs, and fall an epoch, from which on it is a warning: another epoch would pay at once
+DONE = 0.01  # of the first loss: below that there is little left to learn
+VERY_FEW, VERY_FAST = 5, 0.15  # epochs at most, and fall per epoch: then it is a warning, as one more epoch would help
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     validation = run.signal("validation loss")
     curve = loss(run, "training" if validation is None else "validation", least=int(options["least"]))
     if run.facts and run.ended is None:
-        raise TooEarly("the training goes on")
+        raise TooEarly("the training is still running")
     if len(curve) > options["few"]:
         return
     values = curve.values
     if (values <= 0).any() or values[-1] < DONE * values[0] or all_learned(run):
         return
-    falls = 1 - values[1:] / values[:-1]  # of each point, as a fraction of the one before
+    falls = 1 - values[1:] / values[:-1]  # at each point, as a fraction of the one before
     last = falls[-3:]
     gap = median(np.diff(curve.steps)) if curve.axis == "epoch" else 1.0  # epochs from one validation to the next
     speed = 1 - (1 - median(last)) ** (1 / max(gap, 1.0))
     if speed < options["fast"] or (last <= 0).any() or values[-3] - values[-1] < 3 * noise(values):
         return
     if curve.axis != "epoch" and len(curve) < 10:
-        raise TooEarly("it needs 10 points where the steps are not epochs")
+        raise TooEarly("it needs 10 points if the steps are not epochs")
     urgent = curve.axis == "epoch" and len(curve) <= VERY_FEW and speed > VERY_FAST
     unit, first, end = curve.axis, int(curve.steps[-4]), int(curve.steps[-1])
     yield Finding(
         severity="warning" if urgent else "info",
         confidence="likely" if urgent else "possible",
-        title=f"It was still learning fast when it ended at {place(unit, end)}",
+        title=f"The loss was still falling fast when the training ended at {place(unit, end)}",
         evidence={
             "speed_percent": 100 * speed,
-            "each": "an epoch" if unit == "epoch" else "from one point to the next",
+            "each": "per epoch" if unit == "epoch" else "from one point to the next",
             "last_loss": float(values[-1]),
             "before_loss": float(values[-4]),
             "before_place": place(unit, first),
@@ -61,14 +61,17 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         last_step=end,
         axis=unit,
         curves=[curve.source()],
-        causes=[Cause("few-epochs", f"There were {end + 1} of them." if unit == "epoch" else ""), Cause("learning-rate")],
+        causes=[
+            Cause("few-epochs", f"The training had {counted(end + 1, 'epoch')}." if unit == "epoch" else ""),
+            Cause("learning-rate"),
+        ],
     )
 
 
 HEURISTIC = Heuristic(
     id="undertrained",
     group="curves",
-    title_passed="It was trained to the end",
+    title_passed="The loss was not falling fast when the training ended",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

@@ -1,4 +1,4 @@
-"""Validation better than training: often harmless, sometimes a leak."""
+"""Validation much better than training: often harmless, sometimes a leak."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from scram_plugin.heuristics.words import place
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option("least", 6, "validation points that are needed; early on the training loss, a mean of the epoch, lags behind"),
-    Option("gap", 0.2, "how far below the training loss the validation loss must stay, as a fraction of the former"),
-    Option("scale", 5.0, "ratio of the two from which on they are probably measured on different scales"),
+    Option("least", 6, "validation points that are needed; early on the training loss, a mean over the epoch, lags behind"),
+    Option("gap", 0.2, "how far below the training loss the validation loss must stay, as a fraction of the training loss"),
+    Option("scale", 5.0, "ratio of training to validation loss above which they are probably on different scales"),
 )
-AHEAD = 0.02  # by how much the validation accuracy must be higher too, where both were logged
-NEARLY_ALL = 0.9  # of the points of the later half
+AHEAD = 0.02  # how much higher the validation accuracy must be, where both were logged
+NEARLY_ALL = 0.9  # share of the points in the later half that must lie below
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -31,7 +31,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     steps, theirs = validation.steps[late], validation.values[late]
     ours = _means_before(training.steps, training.values, validation.steps)[late]
     if (theirs <= 0).any() or (ours <= 0).any():
-        raise Inconclusive("the losses are not above zero, so they cannot be compared")
+        raise Inconclusive("some losses are zero or negative, so they cannot be compared")
     ratio = median(ours / theirs)
     if ratio > options["scale"]:
         raise Inconclusive(
@@ -40,16 +40,16 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if np.mean(theirs < (1 - options["gap"]) * ours) < NEARLY_ALL:
         return
     accuracies = final_accuracies(run)
-    if accuracies and accuracies["val_accuracy"] - accuracies["train_accuracy"] < AHEAD:
+    if accuracies["val_accuracy"] is not None and accuracies["val_accuracy"] - accuracies["train_accuracy"] < AHEAD:
         return
     layers = run.facts.get("model", {}).get("layers", ())
     dropout = sorted({str(layer.get("class")) for layer in layers if "Dropout" in str(layer.get("class"))})
-    active = f"The model has {', '.join(dropout)}, which is active in training only." if dropout else ""
+    active = f"Active in training only: {', '.join(dropout)}." if dropout else ""
     unit, first, last = validation.axis, int(steps[0]), int(steps[-1])
     yield Finding(
         severity="info",
         confidence="likely",
-        title="Validation is better than training",
+        title="Validation is much better than training",
         evidence={
             "first_place": place(unit, first),
             "last_place": place(unit, last),
@@ -67,7 +67,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _means_before(steps: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """The mean of the training losses since the validation point before, for each validation point."""
+    """For each validation point, the mean training loss since the previous validation point."""
     ends = np.searchsorted(steps, at, side="right")
     starts = np.concatenate([[0], ends[:-1]])
     sums = np.concatenate([[0.0], np.cumsum(values)])
@@ -79,7 +79,7 @@ def _means_before(steps: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.n
 HEURISTIC = Heuristic(
     id="validation-better-than-training",
     group="curves",
-    title_passed="Validation is not suspiciously good",
+    title_passed="Validation is not much better than training",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

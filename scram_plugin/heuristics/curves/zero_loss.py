@@ -1,4 +1,4 @@
-"""A training loss that is exactly zero: nothing is left to learn from, or the loss is not what it should be."""
+"""A training loss of zero: nothing is left to learn, or the loss does not measure what it should."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
 from scram_plugin.logs.training_run import TrainingRun
 
-OPTIONS = (Option("least", 3, "values of zero in a row, up to the end, that are needed: one may be a rounding"),)
-ZERO = 1e-12  # below this a float32 loss of ordinary outputs is a zero with rounding
+OPTIONS = (Option("least", 3, "zeros in a row at the end of the curve that are needed; a single one may be due to rounding"),)
+ZERO = 1e-12  # up to this, a float32 loss of ordinary outputs is zero but for rounding
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -29,7 +29,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     yield Finding(
         severity="warning" if since == 0 else "info",
         confidence="certain",
-        title=f"The training loss is zero since {place(unit, first)}",
+        title=f"The training loss is zero from {place(unit, first)} on",
         evidence={
             "first_place": place(unit, first),
             "count": count,
@@ -42,7 +42,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         last_step=last,
         axis=unit,
         curves=[curve.source()],
-        causes=[Cause("wrong-loss", "It never was anything else." if since == 0 else ""), Cause("leak"), Cause("memorised")],
+        causes=[Cause("wrong-loss", "It was always zero." if since == 0 else ""), Cause("leak"), Cause("memorised")],
         bad_step=first,
     )
 

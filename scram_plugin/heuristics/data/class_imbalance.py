@@ -18,12 +18,14 @@ OPTIONS = (
     Option(
         "ratio",
         10.0,
-        "between the commonest and the rarest class, from which on it is told (He & Garcia, 2009, call 10:1 moderate)",
+        "ratio of the most common to the rarest class from which on it is reported (He & Garcia, 2009, call 10:1 moderate)",
     ),
     Option(
-        "neglect", 0.25, "of its share of the labels, below which a rare class is predicted too seldom, and it is a warning"
+        "neglect",
+        0.25,
+        "fraction of its share of the labels below which a rare class is predicted too rarely; that is a warning",
     ),
-    Option("least", 200, "labels that must have been seen"),
+    Option("least", 200, "labels that must have been counted"),
 )
 
 
@@ -31,7 +33,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     known = run.facts.get("data", {}).get("training", {}).get("counts")
     counts = np.array(known, float) if known and chooses_class(run) else class_counts(run, "y0")
     if counts is None or len(counts) < 2:
-        raise NotChecked("the labels' classes were not counted, or are no classes by the loss", HOW)
+        raise NotChecked("the classes of the labels were not counted, or the loss is not one for classes", HOW)
     if counts.sum() < options["least"]:
         raise TooEarly(f"it needs {int(options['least'])} labels")
     present = counts[counts > 0]
@@ -43,12 +45,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if predicted is None and len(counts) == 2:
         predicted = _one_sided(run)
     said = None
-    trained = "preflight" not in run.facts  # the first batches teach the common classes
+    trained = "preflight" not in run.facts  # a model learns the common classes first
     if trained and predicted is not None and predicted.sum() >= options["least"] / 2 and rare < len(predicted):
         given = predicted[rare] / predicted.sum()
-        # only where enough of them were due to tell
+        # with fewer of them expected, none at all may be chance
         if share * predicted.sum() >= 10 and given < options["neglect"] * share:
-            said = f"The model says class {rare} in {given:.2%} of the cases; {share:.2%} of the labels are of that class."
+            said = f"The model predicts class {rare} for {given:.2%} of the examples; its share of the labels is {share:.2%}."
     curve = run.signal("training loss") or run.signal("batch loss")
     if curve is None:
         raise NotChecked("no training loss was logged", HOW)
@@ -57,7 +59,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     yield Finding(
         severity="warning" if said else "info",
         confidence="likely" if said else "certain",
-        title=f"Classes are out of balance: {counts[common] / counts[rare]:,.0f} of class {common} to one of class {rare}",
+        title=f"Classes are imbalanced: {counts[common] / counts[rare]:,.0f} labels of class {common} for one of class {rare}",
         evidence={
             "common": common,
             "rare": rare,
@@ -70,12 +72,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         last_step=int(curve.steps[-1]),
         axis=curve.axis,
         curves=[curve.source()],
-        causes=[Cause("rare", f"{int(counts[rare]):,} of {int(counts.sum()):,} labels are of class {rare}.", "", edit)],
+        causes=[Cause("rare", f"Labels of class {rare}: {int(counts[rare]):,} of {int(counts.sum()):,}.", "", edit)],
     )
 
 
 def _one_sided(run: TrainingRun) -> np.ndarray | None:
-    """How often each of two classes was predicted in the later half of the measured batches, if it was always the same one."""
+    """How often each of two classes was predicted in the later half of the measured batches; None unless it was always one."""
     low, high = (run.statistic(schema.STATISTICS, f"y_pred0/{which}") for which in ("min", "max"))
     size, units = run.facts.get("fit", {}).get("batch_size"), run.facts.get("model", {}).get("output_units")
     logits = bool(run.facts.get("loss", {}).get("from_logits"))
@@ -89,7 +91,7 @@ def _one_sided(run: TrainingRun) -> np.ndarray | None:
 HEURISTIC = Heuristic(
     id="class-imbalance",
     group="data",
-    title_passed="Classes are in balance",
+    title_passed="Classes are not imbalanced",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

@@ -1,4 +1,4 @@
-"""Inputs, or features of them, that never change."""
+"""Inputs, or features of inputs, that never change."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
             floor, top = (run.statistic(schema.STATISTICS, column.replace("/min/", f"/{which}/")) for which in ("min", "max"))
             if floor is not None and top is not None:
                 value, still = float(floor.values[0]), floor.values.min() == top.values.max()
-                # the lowest or highest of all values is a background, as in the corners of images
+                # the lowest or highest of all values is probably background, as in the corners of images
                 features[int(column.rpartition("/")[2])] = bool(still and value not in (lowest, highest))
     constant = [feature for feature, still in features.items() if still]
     whole = lowest == highest
     if whole and beside_others and lowest in (0.0, 1.0):
-        return  # a mask, or the number of a segment: the same wherever all texts are of one length
-    # the same batch again and again: its mean is the same in every digit, though its values differ
-    # else a batch is all of the data
+        return  # a mask or segment ids, which are constant if all texts have the same length
+    # where one batch holds all of the data, equal means are normal
     several = not without_loader(run) and (run.facts.get("fit", {}).get("steps") or 2) > 1
+    # equal means to the last digit, although the values within a batch differ
     repeated = (
         several
         and every is not None
@@ -57,10 +57,13 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
     )
     if whole or repeated:
         cause, severity = ("constant", "error") if whole else ("repeated", "warning")
-        title = f"The inputs are always {number(float(mean.values[0]))}" if whole else "Every batch is the same"
+        always = f"all values are {number(float(mean.values[0]))}" if whole else "every batch is the same"
+        title = f"Constant inputs: {always}"
     elif constant and len(features) > 1:
         cause, severity = "features", "info"
-        title = f"Features that never change: {listed([str(f) for f in constant])}"
+        names = listed([str(f) for f in constant])
+        one = len(constant) == 1
+        title = f"Constant inputs: feature {names} never changes" if one else f"Constant inputs: features {names} never change"
     else:
         return
     yield Finding(
@@ -73,7 +76,7 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
             "features": listed([str(f) for f in constant], 5) if cause == "features" else None,
             "count": len(constant) if cause == "features" else None,
             "total": len(features) or None,
-            "repeated": f"The mean of all {len(every)} batches is the same, in every digit."
+            "repeated": f"All {len(every)} batches have the same mean, to the last digit."
             if repeated and every is not None
             else None,
         },
@@ -88,7 +91,7 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
 HEURISTIC = Heuristic(
     id="constant-inputs",
     group="data",
-    title_passed="All inputs vary",
+    title_passed="No constant inputs",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

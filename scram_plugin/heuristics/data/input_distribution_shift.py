@@ -19,20 +19,19 @@ OPTIONS = (
     Option(
         "shift",
         1.0,
-        "standard deviations by which the means of all inputs, or of one feature, may differ (Cohen, 1988: 0.8 is large)",
+        "standard deviations by which means may differ if the ranges do not overlap, twice as many if they do (Cohen, "
+        "1988: 0.8 is large)",
     ),
-    Option("scale", 3.0, "times by which their spreads may differ"),
-    Option(
-        "errors", 8.0, "standard errors by which means must differ; of a rare feature a few examples may hold all that there is"
-    ),
-    Option("factor", 10.0, "times by which their sizes differ where one of the two was scaled and the other not"),
+    Option("scale", 3.0, "factor by which spreads may differ, where means differ by more than half a standard deviation"),
+    Option("errors", 8.0, "standard errors by which means must differ; a rare feature may be non-zero in a few examples only"),
+    Option("factor", 10.0, "factor between the scales of the two above which probably only one of them was scaled"),
 )
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     columns = [c for c in run.columns(schema.VALIDATION) if c.startswith("x") and "/mean" in c]
     if not columns:
-        how = HOW + "\n# with validation data, in Keras as arrays"
+        how = HOW + "\n# and with validation data (in Keras: arrays)"
         raise NotChecked("no statistics of the validation inputs were logged", how)
     called_once(run)
     worst = None
@@ -52,7 +51,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         scaled = min(factor, wide) > options["factor"] and (significant or column.count("/") == 1)
         moved = shift > options["shift"] and (apart or shift > 2 * options["shift"])
         if scaled or (significant and (moved or (wide > options["scale"] and shift > 0.5))):
-            # all inputs on another scale tell more than one of them
+            # a different scale of all inputs says more than one of a single feature
             rank = (scaled, scaled and column.count("/") == 1, max(shift, np.log(wide)))
             if worst is None or rank > worst[0]:
                 worst = rank, column, found, factor, scaled
@@ -69,21 +68,21 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     yield Finding(
         severity="warning",
         confidence="likely",
-        title="Validation inputs are on another scale than training inputs"
+        title="Validation inputs are not like training inputs: the scale differs"
         if scaled
         else "Validation inputs are not like training inputs",
         evidence={
-            "feature": f"Feature {feature}" if feature else "The inputs",
+            "feature": f"Feature {feature} (counted from 0)" if feature else "The inputs",
             "training": f"{number(mean)} ± {number(spread)}, from {number(low)} to {number(high)}",
             "validation": f"{number(mean_v)} ± {number(spread_v)}, from {number(low_v)} to {number(high_v)}",
-            "factor": f"The {larger} inputs are about {number(factor)} times larger." if scaled else None,
+            "factor": f"The {larger} inputs are about {number(factor)} times as large." if scaled else None,
         },
         first_step=int(curve.steps[0]),
         last_step=int(curve.steps[-1]),
         axis="batch",
         curves=[curve.source(), *([loss.source()] if (loss := run.signal("validation loss")) is not None else [])],
         causes=[
-            Cause("preprocessing", f"The {larger} inputs are about {number(factor)} times larger." if scaled else "", "", edit),
+            Cause("preprocessing", f"The {larger} inputs are {number(factor)} times as large." if scaled else "", "", edit),
             Cause("split"),
         ][:: 1 if scaled else -1],
     )
@@ -100,14 +99,14 @@ Level = tuple[float, float, float, float]  # mean, standard deviation, smallest 
 
 
 def _compare(run: TrainingRun, column: str) -> tuple[Level, Level] | None:
-    """The levels of one column of means in the training and in the validation data."""
+    """The level of one column in the training and in the validation data; None where one was not measured."""
     found = []
     for table in (schema.STATISTICS, schema.VALIDATION):
         curves = [run.statistic(table, column.replace("/mean", f"/{which}")) for which in ("mean", "std", "min", "max")]
         if any(curve is None or not len(curve.finite) for curve in curves):
             return None
         mean, spread, low, high = (curve.finite.values for curve in curves if curve is not None)
-        # of all together: within the parts, and between them
+        # over all parts: the variance within them and between them
         deviation = float(np.sqrt(np.mean(np.square(spread)) + np.var(mean)))
         found.append((float(np.mean(mean)), deviation, float(low.min()), float(high.max())))
     return found[0], found[1]

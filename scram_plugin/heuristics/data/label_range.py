@@ -1,4 +1,4 @@
-"""Labels that the outputs and the loss cannot mean."""
+"""Labels that do not fit the loss and the outputs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from scram_plugin.heuristics.words import place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
-IGNORED = -100.0  # the label that PyTorch's cross-entropy leaves out, unless it is told another (`ignore_index`)
+IGNORED = -100.0  # PyTorch's cross-entropy ignores this label, unless `ignore_index` names another one
 DISTANCES = ("MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh")
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    # where a label is so wrong that the first step fails, the validation data and the counts of all labels are there
+    # if a label makes the first step fail, there are only the validation data and the counts of all labels
     tables = (schema.BATCHES, schema.VALIDATION)
     low, high = (next((c for t in tables if (c := run.statistic(t, f"y0/{w}")) is not None), None) for w in ("min", "max"))
     if low is None or high is None:
@@ -35,11 +35,11 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     loss, units = loss_class(run), run.facts.get("model", {}).get("output_units")
     least, most = float(low.finite.values.min()), float(high.finite.values.max())
     counts = run.facts.get("data", {}).get("training", {}).get("counts")
-    if counts and not _several(run):  # of all labels, not only of those that were come by
+    if counts and not _several(run):  # over all labels, not only those of the batches so far
         classes = np.flatnonzero(counts)
         least, most = min(least, float(classes[0])), max(most, float(classes[-1]))
     if run.framework_of_facts == "torch" and "Categorical" in loss and least == IGNORED and most >= 0:
-        least = 0.0  # what the others begin with is not known
+        least = 0.0  # the smallest of the other labels is not known
     judged = _broadcast(run) or _judge(run, loss, units, least, most) or _several_at_once(run, loss)
     if judged is None:
         return
@@ -49,14 +49,14 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         severity="warning" if cause in ("one-value", "class-numbers") else "error",
         confidence="likely" if cause == "class-numbers" else "certain",
         title={
-            "one-value": f"All labels are {least:g}",
-            "broadcast": "Each output is compared with the target of every example",
-            "several": "The labels do not fit the loss: several classes at once",
+            "one-value": f"The labels do not fit the loss: all are {least:g}",
+            "broadcast": "The labels do not fit the loss: outputs and targets differ in shape",
+            "several": "The labels do not fit the loss: an example has several classes or none",
         }.get(cause, f"The labels do not fit the loss: {least:g} to {most:g}"),
         evidence={
             "least": least,
             "most": most,
-            "loss": loss,
+            "loss": loss if loss != "None" else None,
             "units": units if isinstance(units, int) else None,
             "expected": expected,
             "batch": place("batch", bad) if bad is not None else None,
@@ -71,25 +71,25 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _judge(run: TrainingRun, loss: str, units: Any, least: float, most: float) -> tuple[str, Edit | None, str, str] | None:
-    """(cause, edit, what speaks for it, what the loss expects), or None if the labels fit."""
-    if least == most and run.kind is None:  # a generator's opponent is to call all of its examples real
-        return "one-value", None, f"Every label of every batch is {least:g}.", "It expects labels of several kinds."
+    """(cause, edit, evidence, what the loss expects), or None if the labels fit."""
+    if least == most and run.kind is None:  # in a GAN, for example, all labels of a batch may be meant to be equal
+        return "one-value", None, f"Every label of every batch is {least:g}.", "Nothing can be learned from a single label."
     facts = run.facts
     if loss == "SparseCategoricalCrossentropy" and isinstance(units, int) and units > 1:
-        expected = f"It expects class numbers from 0 to {units - 1}."
+        expected = f"The loss expects class numbers from 0 to {units - 1}."
         if least == 1 and most == units:
-            return "from-one", change_targets(facts, "{0} - 1"), f"They go from 1 to {most:g}: counted from 1.", expected
+            return "from-one", change_targets(facts, "{0} - 1"), f"The labels go from 1 to {most:g}.", expected
         if least < 0 or most >= units:
             said = f"The model has {units} outputs, and the labels go from {least:g} to {most:g}."
             return "outside", None, said, expected
     if "Binary" in loss:
-        expected = "It expects labels between 0 and 1."
+        expected = "The loss expects labels between 0 and 1."
         if least == -1 and most == 1:
-            return "minus-one", change_targets(facts, "({0} + 1) / 2"), "They are -1 and 1.", expected
+            return "minus-one", change_targets(facts, "({0} + 1) / 2"), "The smallest label is -1, the largest is 1.", expected
         if least == 1 and most == 2:
-            return "from-one", change_targets(facts, "{0} - 1"), "They are 1 and 2: counted from 1.", expected
+            return "from-one", change_targets(facts, "{0} - 1"), "The smallest label is 1, the largest is 2.", expected
         if least < 0 or most > 1:
-            said = f"They go from {least:g} to {most:g}."
+            said = f"The labels go from {least:g} to {most:g}."
             return (
                 "outside",
                 change_targets(facts, f"{{0}} / {most:g}") if least == 0 and most == 255 else None,
@@ -97,48 +97,48 @@ def _judge(run: TrainingRun, loss: str, units: Any, least: float, most: float) -
                 expected,
             )
     if loss in DISTANCES and isinstance(units, int) and units > 1 and _class_numbers(run, units, least, most):
-        said = f"They are whole numbers from {least:g} to {most:g}, one for each example, and there are {units} outputs."
+        said = f"Each example has one whole number from {least:g} to {most:g} as its label; there are {units} outputs."
         return (
             "class-numbers",
             set_loss(facts, "sparse_categorical_crossentropy"),
             said,
-            "It compares each output with each label.",
+            "The loss compares every output with the class number.",
         )
     return None
 
 
 def _broadcast(run: TrainingRun) -> tuple[str, Edit | None, str, str] | None:
-    """Outputs of shape (batch, 1) against targets of shape (batch,): PyTorch's distances compare all with all."""
+    """Outputs of shape (batch, 1) and targets of shape (batch,): PyTorch's regression losses compare all pairs."""
     shapes = run.facts.get("loss", {}).get("shapes") or {}
     output, compared, target = (shapes.get(which) for which in ("output", "compared", "target"))
     if not output or not compared or not target or math.prod(output) < 2:
         return None
     if math.prod(compared) <= max(math.prod(output), math.prod(target)):
         return None
-    said = f"The outputs have shape {tuple(output)}, the targets {tuple(target)}; compared were {tuple(compared)} pairs."
-    return "broadcast", change_targets(run.facts, "{0}.unsqueeze(1)"), said, "It compares each output with one target."
+    said = f"The outputs have shape {tuple(output)}, the targets {tuple(target)}, the loss {tuple(compared)}."
+    return "broadcast", change_targets(run.facts, "{0}.unsqueeze(1)"), said, "The loss expects one target for each output."
 
 
 def _several_at_once(run: TrainingRun, loss: str) -> tuple[str, Edit | None, str, str] | None:
-    """Targets of 0 and 1 of which an example has none or several, with a loss for one class each."""
+    """Examples with several classes or none, and a loss for exactly one class each."""
     targets = sums(run, "y0")
     outputs = run.facts.get("model", {}).get("outputs") or []
     if loss != "CategoricalCrossentropy" or targets is None or len(outputs) != 1 or len(outputs[0].get("shape") or []) != 2:
-        return None  # where each step of a sequence has a class, padding may have none
+        return None  # in a sequence each step has a class, but padding may have none
     ones = float(np.median(targets))
     if abs(ones - 1) < 0.1:
         return None
-    said = f"An example's targets sum to {ones:.3g} on average; of one class each they would sum to 1."
-    return "several", None, said, "It expects one class, or probabilities that sum to 1, for each example."
+    said = f"The targets of an example sum to {ones:.3g} on average; with one class for each example they would sum to 1."
+    return "several", None, said, "The loss expects one class, or probabilities that sum to 1, for each example."
 
 
 def _several(run: TrainingRun) -> bool:
-    """Whether a target is several numbers, as one for each class."""
+    """Whether a target is several numbers, for example one for each class."""
     return any(run.statistic(table, "y0/mean/0") is not None for table in (schema.STATISTICS, schema.VALIDATION))
 
 
 def _class_numbers(run: TrainingRun, units: int, least: float, most: float) -> bool:
-    """One number an example, as many kinds as outputs, against a loss that wants a number for each output."""
+    """One class number for each example, although the loss compares a number for each output."""
     counts = run.facts.get("data", {}).get("training", {}).get("counts")
     return bool(counts) and not _several(run) and least >= 0 and most < units and most > 1
 

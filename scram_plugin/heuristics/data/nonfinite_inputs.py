@@ -16,7 +16,7 @@ from scram_plugin.heuristics.words import place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
-ALWAYS = 0.9  # of the measured batches in which a feature is not finite: then it is so by its computation, not by a value
+ALWAYS = 0.9  # share of the measured batches in which a feature is not finite: from here on, its computation is the cause
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -65,7 +65,7 @@ def _finding(run: TrainingRun, name: str, curve: Curve, bad: np.ndarray) -> Find
 
 
 def _features(run: TrainingRun, name: str) -> tuple[list[int], bool]:
-    """The features (channels) that were not finite in a measured batch, and whether one of them is never finite."""
+    """The features (channels) that were not finite in a measured batch, and whether one of them hardly ever is."""
     found, always = [], False
     for column in run.columns(schema.STATISTICS):
         prefix, _, channel = column.rpartition("/")
@@ -82,10 +82,13 @@ def _causes(run: TrainingRun, inputs: bool, features: list[int], always: bool) -
     if not inputs:
         single = run.statistic(schema.STATISTICS, "y0/mean/0") is None  # one number for each example
         drop = keep_finite_targets(run.facts) if single else None
-        return [Cause("targets", "It is the targets that are not finite.", edit=drop)]
+        return [Cause("targets", "The values are in the targets.", edit=drop)]
     edit: Edit | None = replace_missing_inputs(run.facts)
-    seldom = f"It is feature {listed([str(f) for f in features])} that has them." if features and not always else ""
-    constant = "A feature is not finite in every measured batch: it is computed so." if always else ""
+    seldom = ""
+    if features and not always:
+        names = listed([str(f) for f in features])
+        seldom = f"Only feature {names} is affected." if len(features) == 1 else f"Only features {names} are affected."
+    constant = "A feature is affected in nearly every measured batch." if always else ""
     causes = [Cause("missing-values", seldom, edit=edit), Cause("computed", constant, edit=edit)]
     return causes[::-1] if always else causes
 
@@ -93,7 +96,7 @@ def _causes(run: TrainingRun, inputs: bool, features: list[int], always: bool) -
 HEURISTIC = Heuristic(
     id="nonfinite-inputs",
     group="data",
-    title_passed="All inputs and targets are finite",
+    title_passed="No NaN or infinite values in the inputs or targets",
     check=check,
     page=Page.beside(__file__),
     needs=("SCRAM's record of every batch",),

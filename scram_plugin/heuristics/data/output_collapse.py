@@ -1,4 +1,4 @@
-"""The model gives the same answer to everything."""
+"""The outputs of the model are the same for all examples."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
     Option("least", 4, "measured batches that are needed"),
-    Option("share", 0.995, "of the answers that are one class, from which on it is everything"),
-    Option("spread", 0.01, "of the targets' standard deviation, below which outputs do not differ"),
-    Option("batches", 200, "that the training must have had: in its first steps a model may well say one thing"),
+    Option("share", 0.995, "share of the predictions in one class from which on the outputs count as the same"),
+    Option("spread", 0.01, "fraction of the targets' standard deviation up to which outputs count as the same"),
+    Option("batches", 200, "batches of training that are needed first; in its first steps a model may well predict one thing"),
 )
 
 
@@ -35,21 +35,23 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if labels is not None and answers is not None and answers.sum():
         common, most = int(np.argmax(answers)), float(labels.max() / max(labels.sum(), 1.0))
         share = _share(run, len(answers))
-        # where nearly all labels are one class, nearly all answers may be
+        # where nearly all labels are one class, nearly all predictions may be
         if share < options["share"] or most > 0.9:
             return
         whole = answers.max() >= options["share"] * answers.sum()
-        title = f"Every answer is class {common}" if whole else "Every answer in a batch is the same class"
-        said = f"{title}; {most:.0%} of the labels are of the commonest class."
+        where = f": class {common}" if whole else " of a batch"
+        title = f"The outputs are the same for all examples{where}"
+        which = f"class {common}" if whole else "the same class within each batch"
+        said = f"Nearly all predictions are {which}; {most:.0%} of the labels are of the most common class."
     else:
         if run.framework_of_facts == "torch" and not (run.facts.get("loss") or {}).get("class"):
-            raise NotChecked("the loss compares no outputs of the model, but what is computed of them", "a loss of the outputs")
+            raise NotChecked("the loss does not compare the outputs, but what is computed from them", "a loss of the outputs")
         late = spread.values[-max(len(spread) // 3, 2) :]
         usual = float(np.median(targets.values[np.isfinite(targets.values)])) if np.isfinite(targets.values).any() else 0.0
         if not usual or not np.isfinite(late).all() or float(np.median(late)) > options["spread"] * usual:
             return
         differ = number(float(np.median(late)))
-        said = f"The outputs of a batch differ by {differ}, its targets by {number(usual)} (standard deviations)."
+        said = f"Within a batch the outputs have a standard deviation of {differ}, the targets one of {number(usual)}."
         title = "The outputs are the same for all examples"
     yield Finding(
         severity="warning",
@@ -65,7 +67,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _share(run: TrainingRun, classes: int) -> float:
-    """Of the answers in a batch the part that is its commonest one: the median over the last third of the measured batches."""
+    """The share of a batch's predictions in its most common class: the median over the last third of the measured batches."""
     curves = [run.statistic(schema.STATISTICS, f"y_pred0/count/{i}") for i in range(classes)]
     counts = np.stack([np.nan_to_num(curve.values) for curve in curves if curve is not None])
     counts = counts[:, -max(counts.shape[1] // 3, 2) :]
@@ -75,7 +77,7 @@ def _share(run: TrainingRun, classes: int) -> float:
 HEURISTIC = Heuristic(
     id="output-collapse",
     group="data",
-    title_passed="Outputs differ from example to example",
+    title_passed="The outputs are not the same for all examples",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

@@ -17,9 +17,9 @@ OPTIONS = (
     Option(
         "share",
         0.4,
-        "of the time of a step that may be spent waiting for the next batch; a prefetched pipeline waits next to nothing",
+        "share of a step's time that may be spent waiting for the next batch; with prefetching there is hardly a wait",
     ),
-    Option("seconds", 0.005, "that a wait must take to matter: shorter ones are the cost of handing a batch over"),
+    Option("seconds", 0.005, "seconds from which on a wait matters; handing a batch over may take less"),
 )
 
 
@@ -47,7 +47,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 HEURISTIC = Heuristic(
     id="slow-input",
     group="data",
-    title_passed="Data come in time",
+    title_passed="The training does not wait for its data",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

@@ -1,4 +1,4 @@
-"""Inputs on a scale that the first layer cannot work with: raw bytes, or features of very different sizes."""
+"""Inputs on a scale that the first layer cannot work with: raw bytes, or features of very different scales."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import normalize_features, rescale_inputs
-from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, Inconclusive, NotChecked, Option
+from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, Inconclusive, NotChecked, Option, absent
 from scram_plugin.heuristics.measured import HOW
 from scram_plugin.heuristics.names import layer_kind
 from scram_plugin.heuristics.page import Page
@@ -20,29 +20,29 @@ OPTIONS = (
     Option(
         "max_scale",
         10.0,
-        "largest root mean square of an input, or of one of its channels; ten times the 1.0 of standardised data, "
+        "largest root mean square of an input, or of its widest channel; ten times the 1.0 of standardised data, "
         "the scale that initialisers assume (LeCun et al., 1998, section 4.3; Glorot & Bengio, 2010)",
     ),
     Option(
         "max_ratio",
         100.0,
-        "largest ratio between the spreads of two channels; the condition number of the loss grows with its square",
+        "largest ratio of the standard deviations of two channels; the condition number of the loss grows with its square",
     ),
 )
 
-# Layers that say nothing of the scale, or that only move values around; looked through to find the first real one.
+# Layers that do not depend on the scale or only move values; they are skipped to find the first layer that counts.
 _TRANSPARENT = {
     *("InputLayer", "Reshape", "Flatten", "Permute", "Resizing", "CenterCrop", "ZeroPadding2D", "Cropping2D", "Masking"),
     *("Cast", "Identity"),
 }
 _NORMALISES = {
     *("Rescaling", "Normalization", "BatchNormalization", "LayerNormalization", "GroupNormalization", "UnitNormalization"),
-    # arithmetic on the inputs inside a functional model: a division, or a `preprocess_input`
+    # arithmetic on the inputs in a functional model: a division, or a `preprocess_input`
     *("TrueDivide", "Divide", "Subtract", "Multiply", "Add", "GetItem", "Stack", "Flip"),
 }
 _TOKENS = {"Embedding", "StringLookup", "IntegerLookup", "TextVectorization", "CategoryEncoding", "Hashing", "Discretization"}
 
-# What the pretrained networks of keras.applications expect where they do not rescale by themselves (their docstrings).
+# What the pretrained networks of keras.applications expect if they do not rescale themselves (from their docstrings).
 _EXPECTED = {
     "resnet50": (-151.1, 151.1),
     "resnet101": (-151.1, 151.1),
@@ -99,7 +99,7 @@ def _judge(run: TrainingRun, name: str, index: int, options: Mapping[str, Any]) 
             return None
         if met is None:
             return Inconclusive(
-                f"the inputs go from {low:g} to {high:g}, and code of your own meets them first: SCRAM cannot see whether it "
+                f"the inputs go from {low:g} to {high:g} and first pass through code of your own: SCRAM cannot see whether it "
                 "normalises them"
             )
     expected = _expected(run)
@@ -112,10 +112,11 @@ def _judge(run: TrainingRun, name: str, index: int, options: Mapping[str, Any]) 
         "high": high,
         "mean": mean,
         "std": std,
-        "bytes": "That is the scale of raw bytes, 0 to 255." if bytes_like else None,
+        "bytes": "This is the scale of raw bytes, 0 to 255." if bytes_like else None,
         "expected": f"{expected[0]} was trained on values between {expected[1][0]:g} and {expected[1][1]:g}."
         if expected
         else None,
+        **absent("ratio", "wide", "wide_std", "narrow", "narrow_std"),
         **detail,
     }
     centred = expected is not None and expected[1] == (-1.0, 1.0)
@@ -128,8 +129,8 @@ def _judge(run: TrainingRun, name: str, index: int, options: Mapping[str, Any]) 
     order = [first] + [c for c in ("raw-pixels", "features", "scale") if c != first]
     said = {
         "raw-pixels": f"Values from {low:g} to {high:g}, mean {mean:.3g}." if bytes_like else "",
-        "features": "The spreads of the features differ widely." if others else "",
-        "scale": f"Values reach {max(abs(low), abs(high)):.3g}." if kind == "large" else "",
+        "features": "The standard deviations of the features differ widely." if others else "",
+        "scale": f"The largest absolute value is {max(abs(low), abs(high)):.3g}." if kind == "large" else "",
     }
     curve = curves["max"]
     return Finding(
@@ -145,12 +146,14 @@ def _judge(run: TrainingRun, name: str, index: int, options: Mapping[str, Any]) 
     )
 
 
-def _kind(run, name, index, low, high, mean, std, options) -> tuple[str | None, dict[str, Any]]:
-    """What is wrong with the scale: "raw-bytes", "features", "large", or None; and what to say of single channels."""
+def _kind(
+    run: TrainingRun, name: str, index: int, low: float, high: float, mean: float, std: float, options: Mapping[str, Any]
+) -> tuple[str | None, dict[str, Any]]:
+    """What is wrong with the scale: "raw-bytes", "features", "large" or None; and the evidence about single channels."""
     spreads = _channels(run, name, "std")
     means = _channels(run, name, "mean")
     scale = float(np.hypot(mean, std))
-    # photographs use most of the range of a byte; a mask or a count that ends below 100 is "large" at most
+    # photographs use most of the range of a byte; a mask or a count below 100 is at most "large"
     if low >= 0 and 100 <= high <= 255 and scale > options["max_scale"] and _is_image(run, index):
         return "raw-bytes", {}
     if len(spreads) > 1:
@@ -181,14 +184,14 @@ def _channels(run: TrainingRun, name: str, statistic: str) -> dict[int, float]:
 
 
 def _is_image(run: TrainingRun, index: int) -> bool:
-    """Rows and columns, or at least 64 numbers side by side; a table of seven measurements is no image."""
+    """Whether an input has rows and columns, or at least 64 features; a table of seven measurements is no image."""
     inputs = run.facts.get("model", {}).get("inputs", [])
     shape = inputs[index].get("shape", []) if index < len(inputs) else []
     return len(shape) >= 3 or (len(shape) == 2 and isinstance(shape[1], int) and shape[1] >= 64)
 
 
 def _meets(run: TrainingRun, index: int, low: float, high: float, kind: str | None) -> bool | None:
-    """Whether the values arrive as they are at a layer that minds their scale; None where that cannot be seen."""
+    """Whether the raw values reach a layer that depends on their scale; None where that cannot be seen."""
     model = run.facts.get("model", {})
     if not model:
         return True
@@ -201,21 +204,21 @@ def _meets(run: TrainingRun, index: int, low: float, high: float, kind: str | No
     if expected is not None:
         margin = 0.1 * (expected[1][1] - expected[1][0])
         return low < expected[1][0] - margin or high > expected[1][1] + margin
-    # what ResNet's preprocess_input makes of pixels: bytes minus the mean colour, into the layers of such a network
+    # ResNet's preprocess_input subtracts the mean colour from bytes: a deep network may expect such values
     centred = kind == "large" and -152 <= low < -90 and 90 < high <= 152 and _is_image(run, index)
     return not (centred and len(model.get("layers", [])) > 10)
 
 
 def _first(model: Mapping[str, Any], index: int = 0) -> Mapping[str, Any] | None:
-    """The first layer that does something to the values of one input; a nested model is looked into. None if unknown."""
+    """The first layer that changes the values of one input, also inside nested models. None if unknown."""
     layers = model.get("layers") or []
     by_name = {str(layer.get("name")): layer for layer in layers}
     paths = model.get("paths") or []
     if index < len(paths):
         names = paths[index]
-    elif "sequential" in (model.get("kind"), str(model.get("class")).lower()):  # one that was not built before `fit`
+    elif "sequential" in (model.get("kind"), str(model.get("class")).lower()):  # a model that was not built before `fit`
         names = list(by_name)
-    else:  # a subclass: its layers are known, their order is not
+    else:  # a subclass: its layers are known, but not their order
         return next((layer for layer in layers if layer.get("class") in ("Rescaling", "Normalization")), None)
     for name in names:
         layer = by_name.get(name)
@@ -241,7 +244,7 @@ def _expected(run: TrainingRun) -> tuple[str, tuple[float, float]] | None:
 HEURISTIC = Heuristic(
     id="unnormalized-inputs",
     group="data",
-    title_passed="Inputs are on a usable scale",
+    title_passed="Inputs are normalised, or need not be",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

@@ -1,4 +1,4 @@
-"""Targets of a regression that are so large that the model does not get there."""
+"""Regression targets that are so large that the model does not reach them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ OPTIONS = (
     Option(
         "large",
         100.0,
-        "size of the targets (mean or standard deviation) from which on they are large for weights that start near 0 and "
-        "change by about the learning rate in a step; LeCun et al. (1998) scale them to about 1",
+        "mean or standard deviation from which on targets are large for weights that start near 0 and "
+        "change by about the learning rate in a step; LeCun et al. (1998) scale targets to about 1",
     ),
-    Option("batches", 100, "that the training must have had: it may get there"),
-    Option("part", 0.9, "of the error of always saying the mean, above which nothing was learned yet"),
+    Option("batches", 100, "batches of training that are needed first; the model may still reach the targets"),
+    Option("part", 0.9, "fraction of the error of always predicting the mean from which on nothing counts as learned"),
 )
 
 
@@ -54,7 +54,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "mean": number(mean),
             "spread": number(spread),
             "error": number(error) if np.isfinite(error) else None,
-            "nonfinite": "The loss overflowed on the way." if nonfinite else None,
+            "nonfinite": "The loss became NaN or infinite during the training." if nonfinite else None,
         },
         first_step=int(curve.steps[0]),
         last_step=int(curve.steps[-1]),
@@ -63,7 +63,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         causes=[
             Cause(
                 "scale",
-                f"The targets are about {number(max(abs(mean), spread))} large; a fresh model answers with numbers near 0.",
+                f"The targets are of size {number(max(abs(mean), spread))}; a new model predicts numbers near 0.",
                 "",
                 change_targets(run.facts, "({0} - {1}.mean()) / {1}.std()"),
             )
@@ -74,7 +74,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 HEURISTIC = Heuristic(
     id="unnormalized-targets",
     group="data",
-    title_passed="The targets have a size that can be learned",
+    title_passed="The targets are normalised, or need not be",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

@@ -1,4 +1,4 @@
-"""Batches that are not drawn at random: the labels come in order."""
+"""Data that are not shuffled: the labels come in order, or the end of sorted data became the validation data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import shuffle
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option, TooEarly
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option, TooEarly, absent
 from scram_plugin.heuristics.measured import HOW, chooses_class, without_loader
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
@@ -20,15 +20,15 @@ OPTIONS = (
     Option(
         "max_excess",
         5.0,
-        "times the variance between the means of batches that chance gives (the F ratio of an analysis of variance); with "
-        "ten batches or more chance stays below 4 in all but one of 10,000 shuffled epochs",
+        "largest variance of the batch means, as a multiple of what chance gives (F ratio of an analysis of variance); with "
+        "ten batches or more, chance stays below 4 in all but one of 10,000 shuffled epochs",
     ),
-    Option("part", 0.3, "and this part of what fully sorted labels would give"),
+    Option("part", 0.3, "share of the targets' variance that must be between batches as well; fully sorted labels reach 1"),
     Option(
         "apart",
         0.5,
-        "part of the validation labels that would have to be of other classes to be spread like the training labels (total "
-        "variation distance); of 30 labels drawn at random from ten classes less than 0.4",
+        "share of the validation labels that would need another class to be distributed like the training labels (total "
+        "variation distance); 30 labels drawn at random from ten classes stay below 0.4",
     ),
 )
 LEAST_LABELS = 30  # in the validation data
@@ -43,15 +43,15 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if means is None or spread is None or not len(spread.finite) or size is None:
         raise NotChecked("the targets' means, or the batch size, were not logged", HOW)
     if run.statistic(schema.STATISTICS, "y0/mean/0") is not None:
-        raise NotChecked("the targets are several numbers each, which have no order", "targets of one number each")
+        raise NotChecked("each target is several numbers, which have no order", "targets of one number each")
     if without_loader(run) and not chooses_class(run):
-        raise Inconclusive("no loader gave the data: the program may make the targets itself, as in reinforcement learning")
+        raise Inconclusive("there was no data loader: the program may compute the targets itself, as in reinforcement learning")
     values = means.finite.values
     if len(values) < options["least"]:
         raise TooEarly(f"it needs {int(options['least'])} batches")
     between = float(np.var(values))
     within = float(np.mean(np.square(spread.finite.values)))
-    # of shuffled data both estimate the variance of the targets
+    # for shuffled data both estimate the variance of the targets
     total = between + within
     if total <= 0:
         return
@@ -62,13 +62,14 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     yield Finding(
         severity="warning",
         confidence="likely",
-        title="The batches are not shuffled",
+        title="The data are not shuffled",
         evidence={
             "excess": number(excess),
             "share": shares,
             "lowest": number(float(values.min())),
             "highest": number(float(values.max())),
-            "all": "Hardly any label in a batch differs from the others." if shares > 0.9 else None,
+            "all": "Within a batch the labels hardly differ." if shares > 0.9 else None,
+            **absent("apart"),
         },
         first_step=int(means.steps[0]),
         last_step=int(means.steps[-1]),
@@ -79,7 +80,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _batch_size(run: TrainingRun) -> int | None:
-    """As `fit` was told, or else as many as labels were counted in a measured batch (of a stream only that is known)."""
+    """The batch size given to `fit`, or else the number of labels in a measured batch (all that is known of a stream)."""
     size = run.facts.get("fit", {}).get("batch_size")
     if isinstance(size, int):
         return size
@@ -88,7 +89,7 @@ def _batch_size(run: TrainingRun) -> int | None:
 
 
 def _apart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
-    """Classes in the validation data that the training data hardly have: what is cut off the end of sorted data."""
+    """Classes in the validation data that the training data hardly have: the end of sorted data was cut off."""
     data = run.facts.get("data", {})
     counts = [np.array(data.get(name, {}).get("counts") or [], float) for name in ("training", "validation")]
     loss = run.signal("validation loss") or run.signal("training loss") or run.signal("batch loss")
@@ -100,12 +101,12 @@ def _apart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
     if distance < options["apart"]:
         return None
     at = int(np.argmax(validation - training))
-    said = f"{validation[at]:.0%} of the validation labels are of class {at}, and {training[at]:.0%} of the training labels."
+    said = f"{validation[at]:.0%} of the validation labels are of class {at}, but {training[at]:.0%} of the training labels."
     return Finding(
         severity="warning",
         confidence="certain",
-        title=f"Validation has other classes than training: {validation[at]:.0%} are of class {at}",
-        evidence={"apart": said},
+        title=f"The data are not shuffled: {validation[at]:.0%} of the validation labels are of class {at}",
+        evidence={"apart": said, **absent("excess", "share", "lowest", "highest", "all")},
         first_step=int(loss.steps[0]),
         last_step=int(loss.steps[-1]),
         axis=loss.axis,
@@ -116,16 +117,16 @@ def _apart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
 
 def _causes(run: TrainingRun) -> list[Cause]:
     off = run.facts.get("fit", {}).get("shuffle") is False
-    switched = Cause("off", "fit was told shuffle=False." if off else "", "", shuffle(run.facts) if off else None)
+    switched = Cause("off", "The training uses `shuffle=False`." if off else "", "", shuffle(run.facts) if off else None)
     told = isinstance(run.facts.get("fit", {}).get("batch_size"), int)
-    stream = Cause("stream", "" if told else "fit was given a stream of batches, which it does not shuffle.")
+    stream = Cause("stream", "" if told else "The batches came from a stream, which the training does not shuffle.")
     return [switched, stream] if off else [stream, switched]
 
 
 HEURISTIC = Heuristic(
     id="unshuffled-data",
     group="data",
-    title_passed="Batches are mixed",
+    title_passed="The data are shuffled",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

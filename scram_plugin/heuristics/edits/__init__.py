@@ -1,7 +1,7 @@
-"""Fixes as edits of the user's own lines, whatever the framework: what to change, said once.
+"""Fixes as edits of the user's own lines: one function for each fix, for all frameworks.
 
-The statements of the program were recorded by the training side (`statement.py`). Every function returns None where it does not
-know how to edit that program safely.
+The recorder has stored the statements of the program (`statement.py`). Every function returns None if it does not know how to
+edit that program safely.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def _torch(facts: Facts) -> bool:
 
 
 def set_learning_rate(facts: Mapping[str, Any], optimizer: str, now: float, value: float) -> Edit | None:
-    """Set the learning rate where the optimiser is made: where its literal is `now`, else where there is one place only."""
+    """Set the learning rate where the optimizer is created: where the literal is `now`, or else in the only such place."""
     places = []
     for role in ("compile", "model", "optimizer", "fit"):
         for statement in statements(facts, role):
@@ -43,7 +43,7 @@ def _starred(call: ast.Call) -> bool:
 
 
 def _same(literal: Any, value: float) -> bool:
-    """Equal as float32, which is what an optimiser keeps."""
+    """Equal as float32, which is what an optimizer stores."""
     return isinstance(literal, int | float) and abs(literal - value) <= 1e-6 * abs(value)
 
 
@@ -55,12 +55,12 @@ def clip_gradients(facts: Facts) -> Edit | None:
 
 
 def clear_gradients(facts: Facts) -> Edit | None:
-    """Clear the gradients before each way back; what Keras does by itself."""
+    """Clear the gradients before each backward pass; Keras does so by itself."""
     return torch_loop.clear_gradients(facts) if _torch(facts) else None
 
 
 def rescale_inputs(facts: Facts, divisor: str, minus_one: bool, input_name: str | None) -> Edit | None:
-    """Divide the inputs (then take 1 away), of training and validation alike; `input_name` is one of several."""
+    """Divide the inputs of training and validation (then subtract 1); `input_name` names one of several."""
     if _torch(facts):
         return torch_loop.change_data(facts, "x", f"{{0}} / {divisor}{' - 1' if minus_one else ''}") if not input_name else None
     layer = f"Rescaling(1.0 / {divisor}{', offset=-1' if minus_one else ''})"
@@ -68,12 +68,12 @@ def rescale_inputs(facts: Facts, divisor: str, minus_one: bool, input_name: str 
 
 
 def normalize_features(facts: Facts) -> Edit | None:
-    """Bring each feature to mean 0 and spread 1, by the training data."""
+    """Scale each feature to mean 0 and standard deviation 1, by the training data."""
     return torch_loop.normalize_features(facts) if _torch(facts) else keras.insert_normalization(facts)
 
 
 def replace_missing_inputs(facts: Facts) -> Edit | None:
-    """Put 0 where inputs are not finite."""
+    """Replace inputs that are not finite by 0."""
     if _torch(facts):
         return torch_loop.change_training(facts, "torch.nan_to_num({})")
     name = keras.keras_name(facts)
@@ -89,14 +89,14 @@ def keep_finite_targets(facts: Facts) -> Edit | None:
 
 
 def change_targets(facts: Facts, template: str) -> Edit | None:
-    """Replace the targets, of training and validation, by ``template.format(they, those of the training)``."""
+    """Replace the targets, of training and validation, by ``template.format(targets, training targets)``."""
     if _torch(facts):
         return torch_loop.change_data(facts, "y", template)
     return keras_layers.wrap_in_fit(facts, "y", template)
 
 
 def change_validation(facts: Facts, template: str) -> Edit | None:
-    """Replace the inputs of the validation by ``template.format(them)``."""
+    """Replace the validation inputs by ``template.format(inputs)``."""
     return torch_loop.change_validation(facts, template) if _torch(facts) else keras_layers.wrap_validation(facts, template)
 
 
@@ -114,15 +114,15 @@ def weigh_classes(facts: Facts, weights: Mapping[int, float]) -> Edit | None:
 
 
 def set_loss(facts: Facts, loss: str, logits: bool = False) -> Edit | None:
-    """Another loss, by Keras's name (``binary_crossentropy``); `logits`: of outputs without sigmoid, where that makes another
-    class of it."""
+    """Set another loss, by Keras's name (``binary_crossentropy``); `logits`: for outputs without a sigmoid, where that is
+    another class."""
     if _torch(facts):
         return torch_loop.set_loss(facts, f"{loss}_with_logits" if logits else loss)
     return keras_layers.set_loss(facts, loss)
 
 
 def take_probabilities(facts: Facts, path: str) -> Edit | None:
-    """The loss shall not apply a softmax or sigmoid that layer `path` has applied already."""
+    """Keep the loss from applying a softmax or sigmoid that layer `path` has already applied."""
     if not _torch(facts):
         return keras_layers.set_from_logits(facts, False)
     if facts.get("loss", {}).get("class") == "BCEWithLogitsLoss":
@@ -131,14 +131,14 @@ def take_probabilities(facts: Facts, path: str) -> Edit | None:
 
 
 def set_in_layers(facts: Facts, paths: Sequence[str], name: str, value: str | None, **others: str) -> Edit | None:
-    """Set an argument of these layers, named as Keras names it, to `value` (as code; None is what is usual)."""
+    """Set an argument of these layers, named as Keras names it, to `value` (as code; None restores the default)."""
     if _torch(facts):
         return torch_modules.set_in_layers(facts, paths, name, value, normalized=bool(others))
     return keras_layers.set_in_layers(facts, paths, name, value, **others)
 
 
 def weaken_penalty(facts: Facts, paths: Sequence[str]) -> Edit | None:
-    """A penalty on weights of 0.0001."""
+    """Set the penalty on the weights to 0.0001."""
     if _torch(facts):
         return torch_loop.set_in_optimizer(facts, "weight_decay", "0.0001")
     name = keras.keras_name(facts)
@@ -147,7 +147,7 @@ def weaken_penalty(facts: Facts, paths: Sequence[str]) -> Edit | None:
 
 
 def train_layers(facts: Facts, paths: Sequence[str]) -> Edit | None:
-    """Let layers learn that were frozen."""
+    """Unfreeze layers."""
     if _torch(facts):
         return torch_modules.set_trainable(facts)
     return keras_layers.set_trainable(facts) or keras_layers.set_in_layers(facts, paths, "trainable", None)
@@ -158,7 +158,7 @@ def remove_layer(facts: Facts, path: str) -> Edit | None:
 
 
 def put_batch_first(facts: Facts, path: str) -> Edit | None:
-    """Let a layer of sequences take the batch for its first axis; those of Keras always do."""
+    """Make a sequence layer take the batch as its first axis, as Keras's layers always do."""
     return torch_modules.put_batch_first(facts, path) if _torch(facts) else None
 
 
@@ -167,5 +167,5 @@ def add_dropout(facts: Facts, rate: float) -> Edit | None:
 
 
 def add_callback(facts: Facts, callback: str) -> Edit | None:
-    """A callback of Keras; a loop of one's own has none."""
+    """Add a Keras callback; a custom training loop has none."""
     return None if _torch(facts) else keras.add_callback(facts, callback)

@@ -1,4 +1,4 @@
-"""Fixes of programs that use Keras, as edits of the user's own lines: the optimiser, the inputs, callbacks."""
+"""Fixes of Keras programs, as edits of the user's own lines: the inputs, dropout, callbacks."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _insert_before(statement: Statement, element: ast.expr, new: str) -> tuple[i
 def insert_normalization(facts: Mapping[str, Any]) -> Edit | None:
     """Put a Normalization that has seen the inputs in front of all other layers.
 
-    Only where the inputs are a variable that has its last value before the statement that begins the model.
+    Only if the inputs are a variable that gets its last value before the statement that begins the model.
     """
     keras, place = keras_name(facts), _first_layer(facts, "normalization", None)
     fits = [call for statement in statements(facts, "fit") for call in calls(statement, "fit")]
@@ -102,7 +102,7 @@ def insert_normalization(facts: Mapping[str, Any]) -> Edit | None:
 
 
 def insert_first_layer(facts: Mapping[str, Any], layer: str, input_name: str | None = None) -> Edit | None:
-    """Put a layer (``Rescaling(1.0 / 255)``) in front of all others: in a Sequential's list, or behind the Input.
+    """Put a layer (``Rescaling(1.0 / 255)``) in front of all others: in a Sequential's list, or after the Input.
 
     `input_name` says which of several inputs is meant.
     """
@@ -126,12 +126,12 @@ def _first_layer(facts: Mapping[str, Any], layer: str, input_name: str | None) -
 
 
 def _named(prefix: str, layer: str) -> str:
-    """A layer as it is written in the program; a name in small letters is a variable that holds one."""
+    """A layer as it is written in the program; a lower-case name is a variable that holds a layer."""
     return layer if layer.islower() else f"{prefix}{layer}"
 
 
 def _before_first_added(facts: Mapping[str, Any], layer: str) -> tuple[Statement, tuple[int, int, str]] | None:
-    """Behind the Input of a Sequential to which layers are added: `model.add(keras.Input(...))`, `model.add(...)`."""
+    """After the Input of a Sequential to which layers are added: `model.add(keras.Input(...))`, `model.add(...)`."""
     behind = None
     for statement in statements(facts, "model"):
         call = statement.tree.value if isinstance(statement.tree, ast.Expr) else None
@@ -169,7 +169,7 @@ def _behind_input(
 
 
 def add_dropout(facts: Mapping[str, Any], rate: float) -> Edit | None:
-    """Put a Dropout behind each hidden Dense layer of a Sequential's list."""
+    """Put a Dropout after each hidden Dense layer of a Sequential's list."""
     found = _sequential(facts)
     if found is None:
         return None
@@ -183,7 +183,7 @@ def add_dropout(facts: Mapping[str, Any], rate: float) -> Edit | None:
 
 
 def add_callback(facts: Mapping[str, Any], callback: str) -> Edit | None:
-    """Add a callback of Keras (``EarlyStopping(...)``) to the call of fit."""
+    """Add a Keras callback (``EarlyStopping(...)``) to the call of fit."""
     name = keras_name(facts)
     for statement in statements(facts, "fit"):
         for call in calls(statement, "fit"):

@@ -9,7 +9,7 @@ from typing import Any
 
 from scram_plugin.heuristics.edits.statement import Edit, Statement, called, calls, statements
 
-# Where a setting stands if it is given by its place: class -> names in order.
+# Positional arguments of layers: class -> names in order.
 _PLACES = {
     "Dense": ("units", "activation"),
     "Dropout": ("rate",),
@@ -17,13 +17,13 @@ _PLACES = {
     "SpatialDropout2D": ("rate",),
     "Activation": ("activation",),
 }
-_DATA = ("x", "y")  # the places of the data in `fit`, and in its `validation_data`
+_DATA = ("x", "y")  # the positions of the data in `fit`, and in its `validation_data`
 
 
 def layer_call(facts: Mapping[str, Any], path: str) -> tuple[Statement, ast.Call] | None:
     """The call in the program that made a layer; None where that is not certain (a loop, a function called twice).
 
-    It has the layer's name, or is the n-th of as many calls of its class as there are layers of it.
+    The call has the layer's name, or is the n-th of exactly as many calls of its class as there are such layers.
     """
     layers = facts.get("model", {}).get("layers", [])
     kind = next((str(layer["class"]) for layer in layers if layer.get("path") == path), None)
@@ -40,9 +40,9 @@ def layer_call(facts: Mapping[str, Any], path: str) -> tuple[Statement, ast.Call
 
 
 def set_in_layers(facts: Mapping[str, Any], paths: Sequence[str], name: str, value: str | None, **others: str) -> Edit | None:
-    """Set an argument of these layers to `value` (as code; None takes it out), and `others` as well.
+    """Set an argument of these layers to `value` (as code; None removes it), and `others` as well.
 
-    Of all of them where their statements follow one another, else of the first: an edit changes one place.
+    All of them if their statements follow one another, else only the first: an edit changes one place.
     """
     found = [layer_call(facts, path) for path in paths]
     if not found or any(entry is None for entry in found):
@@ -76,7 +76,7 @@ def _together(facts: Mapping[str, Any], first: int, last: int) -> tuple[Statemen
 
 
 def remove_layer(facts: Mapping[str, Any], path: str) -> Edit | None:
-    """Take a layer that is not the first out of the list of a Sequential."""
+    """Remove a layer that is not the first from the list of a Sequential."""
     found = layer_call(facts, path)
     if found is None:
         return None
@@ -112,7 +112,7 @@ def _set(statement: Statement, call: ast.Call, name: str, value: str | None) -> 
 
 
 def _without(statement: Statement, call: ast.Call, start: int, end: int) -> tuple[int, int, str]:
-    """The change that takes out an argument, with the comma before it, or behind it if it is the first."""
+    """The change that removes an argument, with the comma before it, or after it if it is the first."""
     others: list[ast.expr | ast.keyword] = [*call.args, *call.keywords]
     before = [e for argument in others if (e := statement.span(argument)[1]) <= start]
     if before:
@@ -127,7 +127,7 @@ def set_loss(facts: Mapping[str, Any], loss: str) -> Edit | None:
 
 
 def set_from_logits(facts: Mapping[str, Any], value: bool) -> Edit | None:
-    """Set the flag where the loss is made, if there is one place."""
+    """Set the flag where the loss is created, if there is one such place."""
     loss = str(facts.get("loss", {}).get("class"))
     found = [(s, c) for role in ("compile", "model", "optimizer") for s in statements(facts, role) for c in calls(s, loss)]
     if len(found) != 1:
@@ -137,21 +137,21 @@ def set_from_logits(facts: Mapping[str, Any], value: bool) -> Edit | None:
 
 
 def set_in_optimizer(facts: Mapping[str, Any], optimizer: str, name: str, value: str) -> Edit | None:
-    """Set an argument of the optimiser where it is made, if there is one place."""
+    """Set an argument of the optimizer where it is created, if there is one such place."""
     roles = ("compile", "model", "optimizer", "fit")
     found = [(s, c) for role in roles for s in statements(facts, role) for c in calls(s, optimizer)]
     return found[0][0].edit(_set(*found[0], name, value)) if len(found) == 1 else None
 
 
 def set_in_fit(facts: Mapping[str, Any], name: str, value: str | None) -> Edit | None:
-    """Set an argument of `fit` (``shuffle``); None takes it out."""
+    """Set an argument of `fit` (``shuffle``); None removes it."""
     return _set_in_call(facts, "fit", name, value)
 
 
 def wrap_in_fit(facts: Mapping[str, Any], name: str, template: str) -> Edit | None:
-    """Replace the inputs ("x") or targets ("y") given to `fit` by ``template.format(they, those of the training)``.
+    """Replace the inputs ("x") or targets ("y") given to `fit` by ``template.format(data, training data)``.
 
-    Those in its `validation_data` as well: what is done to the ones must be done to the others.
+    Those in its `validation_data` as well: both must be changed in the same way.
     """
     for statement in statements(facts, "fit"):
         for call in calls(statement, "fit"):
@@ -166,9 +166,9 @@ def wrap_in_fit(facts: Mapping[str, Any], name: str, template: str) -> Edit | No
 
 
 def keep_rows(facts: Mapping[str, Any], condition: str) -> Edit | None:
-    """Keep of the inputs and targets given to `fit` the rows for which ``condition.format(targets)`` holds.
+    """Keep only the examples given to `fit` for which ``condition.format(targets)`` holds.
 
-    Only where both are plain variables.
+    Only if inputs and targets are plain variables.
     """
     for statement in statements(facts, "fit"):
         for call in calls(statement, "fit"):
@@ -189,7 +189,7 @@ def _given(call: ast.Call, name: str) -> ast.expr | None:
 
 
 def _validation(call: ast.Call) -> list[ast.expr] | None:
-    """What stands in ``validation_data=(x, y)`` of a call of `fit`."""
+    """The elements of ``validation_data=(x, y)`` in a call of `fit`."""
     given = next((k.value for k in call.keywords if k.arg == "validation_data"), None)
     return given.elts if isinstance(given, ast.Tuple) and len(given.elts) >= 2 else None
 
@@ -206,7 +206,7 @@ def set_trainable(facts: Mapping[str, Any]) -> Edit | None:
 
 
 def wrap_validation(facts: Mapping[str, Any], template: str) -> Edit | None:
-    """Replace the inputs in ``validation_data=(x, y)`` of `fit` by ``template.format(them)``."""
+    """Replace the inputs in ``validation_data=(x, y)`` of `fit` by ``template.format(inputs)``."""
     for statement in statements(facts, "fit"):
         for call in calls(statement, "fit"):
             if elements := _validation(call):
@@ -215,7 +215,7 @@ def wrap_validation(facts: Mapping[str, Any], template: str) -> Edit | None:
 
 
 def _set_in_call(facts: Mapping[str, Any], role: str, name: str, value: str | None, place: int | None = None) -> Edit | None:
-    """Set (or with None take out) an argument of `compile` or `fit`; `place` is where it stands if it has no name."""
+    """Set (or with None remove) an argument of `compile` or `fit`; `place` is its position if it is given without a name."""
     for statement in statements(facts, role):
         for call in calls(statement, role):
             if place is not None and value is not None and len(call.args) > place:

@@ -1,9 +1,8 @@
-"""The statements that the training side recorded of the user's program, and edits of them.
+"""The statements of the user's program that the recorder stored, and edits of them.
 
 `facts["source"]` is ``{"file": str, "statements": [{"role", "line", "text"}, ...]}``; roles are ``import``, ``model``
-(defines or extends the model), ``compile``, ``fit`` and others (see `training/call_site.py`). Nothing here runs or imports the
-user's code: it is parsed.
-Every function returns None where it does not know how to edit that program safely.
+(defines or extends the model), ``compile``, ``fit`` and others (see `training/call_site.py`). The user's code is only
+parsed here, never run or imported. Every function returns None if it does not know how to edit that program safely.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class Statement:
     def edit(self, changes: list[tuple[int, int, str]]) -> Edit | None:
         """The edit that makes `changes` (start, end, new text; offsets in `text`), narrowed to the lines that change.
 
-        None if the result would not be Python, or is what is there already.
+        None if the result would not be Python, or would change nothing.
         """
         after = self.text
         for start, end, new in sorted(changes, reverse=True):
@@ -65,7 +64,7 @@ class Statement:
     def offset(self, line: int, column: int) -> int:
         """The offset in `text` of a position of the tree (lines from 1, columns in UTF-8 bytes)."""
         lines = self.text.splitlines(keepends=True)
-        indent = len(self.indent) if line == 1 else 0  # the tree's first line has none
+        indent = len(self.indent) if line == 1 else 0  # in the tree, the first line has none
         return sum(map(len, lines[: line - 1])) + indent + _characters(lines[line - 1][indent:], column)
 
     def span(self, node: ast.expr | ast.keyword) -> tuple[int, int]:
@@ -99,7 +98,7 @@ def statements(facts: Mapping[str, Any], role: str) -> Iterator[Statement]:
 
 
 def called(node: ast.AST) -> str:
-    """The last name of what a call calls: ``Adam`` for ``keras.optimizers.Adam(...)``; "" if it is no call of a name."""
+    """The last name of what a call calls: ``Adam`` for ``keras.optimizers.Adam(...)``; "" if it is not a call by name."""
     if not isinstance(node, ast.Call):
         return ""
     return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")

@@ -1,4 +1,4 @@
-"""Fixes of a training loop of PyTorch: its optimiser, its loss, and the tensors from which its data sets are made."""
+"""Fixes of a PyTorch training loop: its optimizer, its loss, and the tensors that its data sets are made of."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def changed(changes: Sequence[Change | None]) -> Edit | None:
 
 
 def argument(found: tuple[Statement, ast.Call], name: str, value: str, place: int | None = None) -> Change:
-    """Set an argument of a call, by its name, or by its place if it can have one."""
+    """Set an argument of a call: by its name, or at its position `place`."""
     statement, call = found
     keyword = next((k for k in call.keywords if k.arg == name), None)
     if keyword is not None:
@@ -43,12 +43,12 @@ def argument(found: tuple[Statement, ast.Call], name: str, value: str, place: in
 
 
 def prefix(statement: Statement, call: ast.Call) -> str:
-    """``nn.`` as the program has it."""
+    """``nn.``, as the program writes it."""
     return statement.source(call.func.value) + "." if isinstance(call.func, ast.Attribute) else ""
 
 
 def set_in_optimizer(facts: Mapping[str, Any], name: str, value: str) -> Edit | None:
-    """Set an argument of the optimiser where it is made, if there is one place."""
+    """Set an argument of the optimizer where it is created, if there is one such place."""
     kind = str(facts.get("optimizer", {}).get("class"))
     found = [(s, c) for s in statements(facts, "optimizer") for c in calls(s, kind)]
     return changed([argument(found[0], name, value)]) if len(found) == 1 else None
@@ -71,7 +71,7 @@ def _model_name(facts: Mapping[str, Any]) -> str | None:
 
 
 def clear_gradients(facts: Mapping[str, Any]) -> Edit | None:
-    """``optimizer.zero_grad()`` in front of ``loss.backward()``."""
+    """Put ``optimizer.zero_grad()`` in front of ``loss.backward()``."""
     steps = {m for s in statements(facts, "step") for m in re.findall(r"^\s*(\w+)\.step\(", s.text)}
     found = [s for s in statements(facts, "step") if re.search(r"\.backward\(", s.text)]
     if len(found) != 1 or len(steps) != 1:
@@ -81,7 +81,7 @@ def clear_gradients(facts: Mapping[str, Any]) -> Edit | None:
 
 
 def set_loss(facts: Mapping[str, Any], loss: str) -> Edit | None:
-    """Another loss, by Keras's name, in the place of the only one."""
+    """Replace the loss, if there is only one, by another, given by Keras's name."""
     kind, function = LOSSES.get(loss, (loss, ""))
     found = []
     for statement in statements(facts, "loss"):
@@ -103,8 +103,8 @@ def set_class_weight(facts: Mapping[str, Any], weights: Sequence[float]) -> Edit
 
 
 def _loader_of(facts: Mapping[str, Any], training: bool) -> tuple[Statement, ast.Call] | None:
-    """The call of `DataLoader` for the training data, or for the validation: by the names of what it is assigned to, or
-    given; the first one is that of the training."""
+    """The call of `DataLoader` for the training data, or else for the validation data, told apart by the name of the variable
+    that it is assigned to."""
     found = [(s, c) for s in statements(facts, "data") for c in calls(s, "DataLoader")]
     words = r"val|valid|test|eval|dev"
     of_validation = [f for f in found if re.search(words, f[0].text.split("(")[0], re.I)]
@@ -131,7 +131,7 @@ def _tensors(facts: Mapping[str, Any], training: bool) -> list[tuple[Statement, 
 
 
 def _split(facts: Mapping[str, Any], name: str) -> tuple[Statement, str] | None:
-    """The statement ``x_train, x_val = x[:n], x[n:]`` that makes `name`, and the variable that it divides."""
+    """The statement ``x_train, x_val = x[:n], x[n:]`` that makes `name`, and the variable that it splits."""
     for statement in statements(facts, "data"):
         tree = statement.tree
         if not isinstance(tree, ast.Assign) or not isinstance(tree.targets[0], ast.Tuple):
@@ -145,7 +145,7 @@ def _split(facts: Mapping[str, Any], name: str) -> tuple[Statement, str] | None:
 
 
 def change_data(facts: Mapping[str, Any], which: str, template: str) -> Edit | None:
-    """Change the inputs ("x") or targets ("y") of training and validation: a statement before they are divided.
+    """Change the inputs ("x") or targets ("y") of training and validation, by a statement before the two are split.
 
     `template` is filled with the variable: ``{0} / 255``.
     """
@@ -159,7 +159,7 @@ def change_data(facts: Mapping[str, Any], which: str, template: str) -> Edit | N
 
 
 def normalize_features(facts: Mapping[str, Any]) -> Edit | None:
-    """Scale the features of both by the mean and spread of the training data."""
+    """Scale the features of both by the mean and standard deviation of the training data."""
     tensors, others = _tensors(facts, training=True), _tensors(facts, training=False)
     if len(tensors) < 2 or not others or not isinstance(tensors[0][1], ast.Name) or not isinstance(others[0][1], ast.Name):
         return None
@@ -189,7 +189,7 @@ def keep_finite_targets(facts: Mapping[str, Any]) -> Edit | None:
 
 
 def change_training(facts: Mapping[str, Any], template: str) -> Edit | None:
-    """Replace the inputs of the training alone."""
+    """Replace the inputs of the training only."""
     return _change_inputs(_tensors(facts, training=True), template)
 
 

@@ -1,6 +1,6 @@
-"""Fixes of a model of PyTorch's modules, as edits of the user's own lines (see `statement.py`).
+"""Fixes of a model made of PyTorch modules, as edits of the user's own lines (see `statement.py`).
 
-What a fix means is said in Keras's words, as heuristics say it; here it becomes a change of modules, or of calls of them.
+Heuristics give a fix in Keras's terms; here it becomes a change of modules, or of calls of them.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _attribute(node: ast.Assign) -> str | None:
 def set_in_layers(
     facts: Mapping[str, Any], paths: Sequence[str], name: str, value: str | None, normalized: bool = False
 ) -> Edit | None:
-    """A setting of layers as Keras names it; `normalized`: with a batch normalisation before an activation, for deep nets."""
+    """Set what Keras calls `name` in layers; `normalized`: with a batch normalisation before an activation, for deep nets."""
     if name == "activation":
         return _set_activation(facts, paths, None if value is None else value.strip('"'), normalized)
     if name in WEIGHTS:
@@ -101,13 +101,13 @@ def _elements(facts: Mapping[str, Any], statement: Statement, call: ast.Call) ->
 
 
 def _same(one: ast.AST, other: ast.AST) -> bool:
-    """Whether two nodes, of trees parsed apart, stand at the same place."""
+    """Whether two nodes, of separately parsed trees, are at the same place."""
     places = [(getattr(n, "lineno", 0), getattr(n, "col_offset", 0), getattr(n, "end_col_offset", 0)) for n in (one, other)]
     return places[0] == places[1]
 
 
 def _behind(facts: Mapping[str, Any], statement: Statement, call: ast.Call, new: str) -> Change | None:
-    """A module behind an element of a `Sequential`, on a line of its own where the element has one."""
+    """Put a module after an element of a `Sequential`, on a line of its own if the element has one."""
     start, end = statement.span(call)
     line = statement.text.rfind("\n", 0, start) + 1
     lead = statement.text[line:start]
@@ -116,7 +116,7 @@ def _behind(facts: Mapping[str, Any], statement: Statement, call: ast.Call, new:
 
 
 def _removed(facts: Mapping[str, Any], statement: Statement, call: ast.Call) -> Change | None:
-    """Take an element that is not the first one out of a `Sequential`."""
+    """Remove an element that is not the first from a `Sequential`."""
     elements = _elements(facts, statement, call)
     at = next((i for i, e in enumerate(elements) if _same(e, call)), 0)
     return (statement, (statement.span(elements[at - 1])[1], statement.span(call)[1], "")) if at else None
@@ -150,7 +150,7 @@ def _unwrapped(facts: Mapping[str, Any], path: str, now: str, value: str | None)
     outer = next((n for n in reversed(around) if isinstance(n, ast.Call) and called(n) == now), None)
     if outer is None or not outer.args or not _same(outer.args[0], call):
         return None
-    if value == "log_softmax" and isinstance(outer.func, ast.Attribute | ast.Name):  # it takes what softmax takes
+    if value == "log_softmax" and isinstance(outer.func, ast.Attribute | ast.Name):  # it takes the same arguments as softmax
         return statement, (*statement.span(outer.func), re.sub(r"\w+$", value, statement.source(outer.func)))
     inner = statement.source(call)
     return statement, (*statement.span(outer), f"{FUNCTIONS[value]}({inner})" if value in FUNCTIONS else inner)
@@ -167,7 +167,7 @@ def put_batch_first(facts: Mapping[str, Any], path: str) -> Edit | None:
 
 
 def add_dropout(facts: Mapping[str, Any], rate: float) -> Edit | None:
-    """A Dropout behind each hidden activation of a `Sequential` that follows a linear layer."""
+    """Put a Dropout after each hidden activation of a `Sequential` that follows a linear layer."""
     wholes = _sequentials(facts)
     if len(wholes) != 1:
         return None
@@ -181,7 +181,7 @@ def add_dropout(facts: Mapping[str, Any], rate: float) -> Edit | None:
 
 
 def _start_as_usual(facts: Mapping[str, Any], paths: Sequence[str], which: str) -> Edit | None:
-    """The statement that sets weights (or biases) gives them what is usual."""
+    """Change the statement that sets weights (or biases) to the usual initialisation."""
     found = [s for s in statements(facts, "initialize") if re.search(rf"\.{which}\b", s.text)]
     if len(found) != 1:
         return None

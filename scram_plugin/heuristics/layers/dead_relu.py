@@ -1,4 +1,4 @@
-"""Units with ReLU that are never active: they give 0 for all examples, and get no gradient to come back with."""
+"""ReLU units that are never active: they output 0 for all examples, and get no gradient to recover with."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ OPTIONS = (
     Option(
         "max_dead",
         0.8,
-        "fraction of a layer's units that may be dead: healthy nets of the tests stay below 0.2; a layer that is dead as a "
-        "whole ends all learning before it (Lu et al., 2019)",
+        "fraction of a layer's units from which on dead units are reported; healthy networks in the tests stay below 0.2, and "
+        "no layer before a wholly dead one can learn (Lu et al., 2019)",
     ),
 )
 
@@ -39,13 +39,15 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     yield Finding(
         severity="error" if whole else "warning",
         confidence="certain" if whole else "likely",
-        title=f"Dead units: {values[worst]:.0%} of `{worst}` are never active",
+        title=f"Dead units: {values[worst]:.0%} of the units of `{worst}` are never active",
         evidence={
             "layer": f"`{worst}`",
             "dead": values[worst],
             "layers": names if len(found) > 1 else None,
             "others": len(found) - 1 if len(found) > 1 else None,
-            "whole": "Nothing passes that layer any more: the output does not depend on the inputs." if whole else None,
+            "whole": "No signal passes this layer any more. Without a path around it the output does not depend on the inputs."
+            if whole
+            else None,
         },
         first_step=int(curve.steps[0]),
         last_step=int(curve.steps[-1]),
@@ -63,14 +65,14 @@ def _causes(run: TrainingRun, found: list[str], now: float, first: float) -> lis
         said = f"The biases of {listed([f'`{path}`' for path in bias])} start at {number(known[bias[0]].facts['bias'])}."
         start = Cause("start", said, "", set_in_layers(run.facts, bias, "bias_initializer", None))
     elif first > 0.9 * now:
-        start = Cause("start", f"{first:.0%} were dead in the first batch that was measured.")
+        start = Cause("start", f"{first:.0%} of the units were dead in the first batch that was measured.")
     return beside_speed(run, start)
 
 
 HEURISTIC = Heuristic(
     id="dead-relu",
     group="layers",
-    title_passed="The units of the layers with ReLU are alive",
+    title_passed="Few or no dead units",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

@@ -1,4 +1,4 @@
-"""Gradients that grow beyond all proportion."""
+"""Gradients that become far larger than they were at first."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option("least", 4, "measured batches that are needed"),
+    Option("least", 4, "number of measured batches that are needed"),
     Option(
         "growth",
         1000.0,
-        "times the median of the first measured batches that the norm of all gradients may reach; Pascanu et al. (2013) clip "
-        "at half to ten times the average norm, healthy nets of the tests stay below 20",
+        "largest norm of all gradients together, as a multiple of its median in the first three measured batches; Pascanu et "
+        "al. (2013) clip at half to ten times the average norm, healthy networks in SCRAM's tests stay below 20",
     ),
 )
-FIRST = 3  # measured batches whose median is the norm that gradients had at first
+FIRST = 3  # measured batches: the median of their norms is what later norms are compared with
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -63,14 +63,15 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 def _causes(run: TrainingRun) -> list[Cause]:
     recurrent = [layer.name for layer in known_layers(run) if layer.kind in RECURRENT]
-    clip = Cause("unclipped", f"{recurrent[0]} multiplies by the same weights at each step of a sequence." if recurrent else "")
+    said = f"{recurrent[0]} multiplies by the same weights at each time step of a sequence." if recurrent else ""
+    clip = Cause("unclipped", said)
     return beside_speed(run, clip)
 
 
 HEURISTIC = Heuristic(
     id="exploding-gradients",
     group="layers",
-    title_passed="Gradients keep their size",
+    title_passed="Gradients do not explode",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

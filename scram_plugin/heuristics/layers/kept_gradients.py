@@ -1,4 +1,4 @@
-"""Gradients that are not cleared between steps, so that each step follows the sum of all before it."""
+"""Gradients that are not cleared between steps, so that each step uses the sum of all gradients so far."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChec
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
 
-OPTIONS = (Option("least", 3, "measured batches that are needed"),)
+OPTIONS = (Option("least", 3, "number of measured batches that are needed"),)
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -21,7 +21,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if len(kept) < options["least"]:
         raise TooEarly(f"it needs {int(options['least'])} measured batches")
     times = int(kept.values.sum())
-    if times < len(kept):  # now and then is somebody's own plan
+    if times < len(kept):  # in some batches only: probably intended
         return
     loss = run.signal("batch loss")
     yield Finding(
@@ -33,9 +33,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         last_step=int(kept.steps[-1]),
         axis="batch",
         curves=[*([loss.source()] if loss is not None else []), kept.source()],
-        causes=[
-            Cause("forgotten", "Nothing cleared them between a step and the next way back.", "", clear_gradients(run.facts))
-        ],
+        causes=[Cause("forgotten", "Nothing cleared them before the next backward pass.", "", clear_gradients(run.facts))],
     )
 
 

@@ -1,4 +1,4 @@
-"""Where the first NaN or infinite value of a training was born: the step, and the layer or variable."""
+"""Where the first NaN or infinite value of a training appeared: the step, and the layer or variable."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scram_plugin.logs.training_run import TrainingRun
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     probe = run.statistic(schema.BATCHES, "weights/probe")
     if probe is None:
-        raise NotChecked("no record of whether weights are finite was logged", HOW)
+        raise NotChecked("it was not recorded whether the weights are finite", HOW)
     counts = _counts(run)
     if not counts:
         return
@@ -37,22 +37,22 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         "data": f"in the {'inputs' if bad[0].startswith('x') else 'targets'}",
         "layer": f"in {names}",
         "loss": "in the loss",
-        "backward": f"on the way back, at {names}",
-        "weights": f"in the step that changed {names}",
+        "backward": f"in the backward pass, at {names}",
+        "weights": f"in the update of {names}",
     }[kind]
     yield Finding(
         severity="error",
         confidence="certain",
-        title=f"The first {value} value came up {where}, in {place('batch', step)}",
+        title=f"The first {value} value appeared {where}, in {place('batch', step)}",
         evidence={
             "value": value,
             "where": where,
             "place": place("batch", step),
             "count": int(nan + infinite),
-            "forward": "Everything before it in that step was finite." if kind in ("layer", "loss") else None,
-            "backward": "The step's outputs and its loss were finite; the gradients were not." if kind == "backward" else None,
-            "update": "Outputs and loss were finite; the step itself was too large." if kind == "weights" else None,
-            "hidden": "The loss does not show it: it stays finite, but what reads these weights is dead." if hidden else None,
+            "forward": "All values computed before it in this step were finite." if kind in ("layer", "loss") else None,
+            "backward": "The step's outputs and loss were finite; its gradients were not." if kind == "backward" else None,
+            "update": "The outputs and the loss were finite; the update was too large." if kind == "weights" else None,
+            "hidden": "The loss does not show it: it stays finite, but units with these weights are dead." if hidden else None,
         },
         first_step=step,
         last_step=int(probe.steps[-1]),
@@ -64,7 +64,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _counts(run: TrainingRun) -> dict[str, tuple[float, float]]:
-    """thing -> (NaN values, infinite values) in the first step that was not finite, in the order in which data flow."""
+    """Tensor -> (NaN values, infinite values) in the first step that was not finite, in the order of the data flow."""
     found: dict[str, list[float]] = {}
     for column in run.columns(schema.ORIGIN):
         thing, _, kind = column.rpartition("/")
@@ -75,7 +75,7 @@ def _counts(run: TrainingRun) -> dict[str, tuple[float, float]]:
 
 
 def _usual(run: TrainingRun, thing: str) -> bool:
-    """Whether a layer's output holds infinities in sound steps too, as a mask of minus infinity does."""
+    """Whether a layer's output holds infinities in healthy steps too, as with a mask of minus infinity."""
     curve = run.statistic(schema.STATISTICS, f"{thing}/nonfinite")
     origin = run.statistic(schema.ORIGIN, f"{thing}/nan")
     if curve is None or origin is None:
@@ -106,7 +106,7 @@ def _origin(run: TrainingRun, counts: Mapping[str, tuple[float, float]], bad: li
 
 
 def _with_unseen(run: TrainingRun, path: str, counts: Mapping[str, Any]) -> str:
-    """The layer, and those just before it whose outputs are not looked at (a batch normalisation, for one)."""
+    """The layer, and those just before it whose outputs are not examined (for example a batch normalisation)."""
     known = {layer.path: layer for layer in known_layers(run)}
     names, at = [f"`{path}`"], known.get(path)
     while at is not None and len(names) < 4:
@@ -121,7 +121,7 @@ def _with_unseen(run: TrainingRun, path: str, counts: Mapping[str, Any]) -> str:
 
 
 def _backward(run: TrainingRun, variables: list[str], broken: list[str]) -> str:
-    """NaN flows back to all that is before it: it was born behind the last variable that has one, before the next sound one."""
+    """NaN spreads to all variables before its origin, which is after the last one with NaN and before the next finite one."""
     last = max(variables.index(v) for v in broken)
     owner = variables[last].rpartition("/")[0]
     known = known_layers(run)
@@ -142,16 +142,16 @@ def _own(layer: Layer) -> bool:
 
 def _causes(run: TrainingRun, kind: str, first: str, names: str) -> list[Cause]:
     high, rate = too_high(run), speed(run)
-    data = Cause("data", f"It came in with the {'inputs' if first.startswith('x') else 'targets'}." if kind == "data" else "")
-    place_said = {"layer": f"It came up in {names}.", "loss": "It came up in the loss."}.get(kind, "")
+    data = Cause("data", f"The {'inputs' if first.startswith('x') else 'targets'} contained it." if kind == "data" else "")
+    place_said = {"layer": f"It appeared in {names}.", "loss": "It appeared in the loss."}.get(kind, "")
     operation = Cause("operation", place_said)
-    slope = Cause("slope", "The gradients were the first." if kind == "backward" else "")
+    slope = Cause("slope", "The gradients were the first values that were not finite." if kind == "backward" else "")
     policy = str(run.facts.get("dtype_policy", ""))
     half = "float16" in policy and "bfloat16" not in policy
     narrow = Cause("float16", f"The model computes in {policy}." if half else "")
     recurrent = any(layer.kind in RECURRENT for layer in known_layers(run))
     growth = Cause(
-        "explosion", "The model is recurrent: small growth in each step of the sequence multiplies." if recurrent else ""
+        "explosion", "The model is recurrent: small growth at each time step of a sequence multiplies." if recurrent else ""
     )
     order = {
         "data": [data, operation],
@@ -168,7 +168,7 @@ def _causes(run: TrainingRun, kind: str, first: str, names: str) -> list[Cause]:
 HEURISTIC = Heuristic(
     id="nonfinite-origin",
     group="layers",
-    title_passed="Weights and loss stayed finite",
+    title_passed="No NaN or infinite value in weights or loss",
     check=check,
     page=Page.beside(__file__),
     needs=("SCRAM's record of every batch",),

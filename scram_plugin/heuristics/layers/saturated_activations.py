@@ -1,4 +1,4 @@
-"""Units with tanh or sigmoid that sit at their bounds, where their slope is next to nothing."""
+"""Units with tanh or sigmoid whose outputs are at their bounds, where the slope is almost 0."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option("least", 3, "measured batches that are needed"),
+    Option("least", 3, "number of measured batches that are needed"),
     Option(
         "max_saturated",
         0.7,
-        "fraction of a layer's outputs within 3 % of a bound, above which it hardly learns (Glorot & Bengio, 2010, figures 2 "
-        "and 3: saturated layers are those at which the training stalls)",
+        "share of a layer's outputs within 3 % of a bound, from which on it hardly learns (Glorot & Bengio, 2010, figures 2 "
+        "and 3: the training stalls at saturated layers)",
     ),
 )
 
@@ -31,13 +31,13 @@ OPTIONS = (
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     saturated = columns(run, "layer", "saturated")
     last = [layer.path for layer in known_layers(run)][-2:]
-    hidden = {path: curve for path, curve in saturated.items() if path not in last}  # an output is meant to be sure
+    hidden = {path: curve for path, curve in saturated.items() if path not in last}  # outputs may be confident
     if not hidden:
         return
     enough_rows(hidden, int(options["least"]))
     values = {path: late(curve) for path, curve in hidden.items()}
     found = [path for path, value in values.items() if value >= options["max_saturated"]]
-    # of gradients that vanish on their way back, later layers learn to shout before the early ones learn at all
+    # if gradients vanish, only the later layers learn: they can saturate as a consequence
     late_only = all(hidden[path].values[0] < 0.1 for path in found)
     if not found or (late_only and vanishing(run)):
         return
@@ -46,7 +46,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     yield Finding(
         severity="warning",
         confidence="likely",
-        title=f"Saturated: {values[worst]:.0%} of the outputs of `{worst}` are at their bounds",
+        title=f"Saturated activations: {values[worst]:.0%} of the outputs of `{worst}` are at their bounds",
         evidence={
             "layer": f"`{worst}`",
             "saturated": values[worst],
@@ -62,17 +62,18 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _causes(run: TrainingRun, found: list[str], first: float, now: float) -> list[Cause]:
-    at_start = f"{first:.0%} were so in the first batch that was measured." if first > 0.8 * now else ""
+    at_start = f"In the first measured batch, {first:.0%} of the outputs were saturated." if first > 0.8 * now else ""
     known = {layer.path: layer for layer in known_layers(run)}
     given = [p for p in found if p in known and (known[p].initial_scale or 0.0) > 3.0]
     weights = Cause("weights")
     if given:
-        said = f"{listed([f'`{path}`' for path in given])} started with weights far from the usual size. {at_start}".strip()
+        said = f"{listed([f'`{path}`' for path in given])} started with weights far above the usual size. {at_start}".strip()
         weights = Cause("weights", said, "", set_in_layers(run.facts, given, "kernel_initializer", None))
     deviation = run.statistic(schema.STATISTICS, "x0/std")
     mean = run.statistic(schema.STATISTICS, "x0/mean")
     scale = float(np.hypot(late(deviation, 1.0), late(mean, 1.0))) if deviation is not None and mean is not None else 0.0
-    inputs = Cause("inputs", f"The inputs are about {number(scale)} in size. {at_start}" if scale > 5.0 else "")
+    large = f"The inputs are large: their root mean square is about {number(scale)}. {at_start}".strip()
+    inputs = Cause("inputs", large if scale > 5.0 else "")
     ordered = [weights, inputs, speed(run)]
     return sorted(ordered, key=lambda cause: not cause.for_)
 
@@ -80,7 +81,7 @@ def _causes(run: TrainingRun, found: list[str], first: float, now: float) -> lis
 HEURISTIC = Heuristic(
     id="saturated-activations",
     group="layers",
-    title_passed="The units of the layers with tanh or sigmoid are not saturated",
+    title_passed="Activations are not saturated",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

@@ -1,4 +1,4 @@
-"""Steps that are out of proportion for the weights that they change."""
+"""Updates that are out of proportion to the weights that they change."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from scram_plugin.heuristics.rates import speed
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option("least", 4, "measured batches that are needed"),
-    Option("batches", 48, "that must lie between the first and the last of them: the first steps of Adam and RMSprop are long"),
+    Option("least", 4, "number of measured batches that are needed"),
+    Option("batches", 48, "batches that the measured ones must span: the first updates of Adam and RMSprop are large"),
     Option(
         "max_ratio",
         0.1,
-        "part of a layer's norm by which a step may change it for long; about 0.001 is usual (Karpathy, 2019), a tenth writes "
-        "the layer anew every ten steps; healthy nets of the tests stay below 0.03",
+        "largest median update norm, as a share of the weight norm; about 0.001 is usual (Karpathy, 2019), 0.1 can replace the "
+        "weights every ten steps; healthy networks in SCRAM's tests stay below 0.03",
     ),
 )
 
@@ -35,7 +35,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     yield Finding(
         severity="warning",
         confidence="likely",
-        title=f"Each step changes `{worst}` by {values[worst]:.0%} of its size",
+        title=f"A typical update changes `{worst}` by {values[worst]:.0%} of its norm",
         evidence={
             "variable": f"`{worst}`",
             "percent": 100 * values[worst],
@@ -52,7 +52,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 HEURISTIC = Heuristic(
     id="update-ratio",
     group="layers",
-    title_passed="Steps are in proportion to the weights",
+    title_passed="Updates are in proportion to the weights",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

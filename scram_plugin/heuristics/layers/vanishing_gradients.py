@@ -1,4 +1,4 @@
-"""Gradients that shrink on their way back to the first layers."""
+"""Gradients that shrink in the backward pass, so that almost nothing reaches the first layers."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from scram_plugin.heuristics.edits import set_in_layers
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option, TooEarly
 from scram_plugin.heuristics.measured import Layer, columns, dead_units, enough_rows, finite_median, known_layers, of_kernels
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.words import number
+from scram_plugin.heuristics.words import counted, number
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
 DEPTH, MIN_RATIO = 4, 1e-3
 OPTIONS = (
-    Option("least", 3, "measured batches that are needed"),
-    Option("depth", DEPTH, "layers with weights that are needed: in fewer, gradients have no way on which to vanish"),
+    Option("least", 3, "number of measured batches that are needed"),
+    Option("depth", DEPTH, "number of layers with weights that are needed: in fewer, gradients hardly vanish"),
     Option(
         "min_ratio",
         MIN_RATIO,
-        "smallest ratio between the gradient of an early layer and the largest one; each saturating layer takes a factor of 4 "
-        "or more (Hochreiter, 1991; Glorot & Bengio, 2010), healthy nets of the tests stay above 0.015",
+        "smallest ratio of the gradient norm of an early layer to the largest one; each layer with sigmoid divides it by 4 or "
+        "more (Hochreiter, 1991; Glorot & Bengio, 2010), healthy networks in SCRAM's tests stay above 0.015",
     ),
 )
 BATCHES = 40
 _ASKING = {"query", "key", "q_proj", "k_proj"}
-FALLS = 0.5  # of the median loss of the first quarter of batches, below which that of the last has fallen well
+FALLS = 0.5  # median loss of the last quarter of batches / that of the first: below this, the training works
 SQUASHING = ("sigmoid", "tanh", "softsign", "hard_sigmoid")
 
 
 def kernel_norms(run: TrainingRun) -> dict[str, Curve]:
     """Path of a kernel -> the norm of its gradient, in the order of the layers.
 
-    At the start attention looks everywhere alike, so that what it asks hardly matters: that is left out.
+    At the start, attention weighs all positions alike, and queries and keys hardly matter: their kernels are left out.
     """
     norms = of_kernels(run, columns(run, "gradient", "norm"))
     return {path: curve for path, curve in norms.items() if not _ASKING & set(re.split("[/.]", path))}
 
 
 def vanishing(run: TrainingRun) -> bool:
-    """Whether next to nothing of the gradient reached the first layer, in the first measured batches."""
+    """Whether almost none of the gradient reached the first layer, in the first measured batches."""
     levels = [level for curve in kernel_norms(run).values() if np.isfinite(level := _early(curve))]
     return len(levels) >= DEPTH and levels[0] < MIN_RATIO * max(levels)
 
@@ -59,7 +59,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise Inconclusive("the gradients of too many layers are not finite")
     order = list(known)
     largest = max(order, key=lambda path: known[path])
-    # those before the largest one, at the side of the inputs
+    # only layers before the largest one, on the side of the inputs
     small = [p for p in order[: order.index(largest)] if known[p] < options["min_ratio"] * known[largest]]
     if not small or order[0] not in small or not known[largest]:
         return
@@ -67,14 +67,14 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     ratio = known[first] / known[largest]
     curve = norms[first]
     if _left(run) < FALLS:
-        return  # with an optimiser that scales steps, small gradients may well do
+        return  # with an optimizer that scales each update, small gradients can be enough
     causes = _causes(run)
     if not causes[0].for_ and any(part >= 1.0 for part in dead_units(run).values()):
-        return  # a layer that is dead lets no gradient through, and is told as such
+        return  # a dead layer lets no gradient through; dead-relu reports it
     yield Finding(
         severity="warning",
         confidence="likely",
-        title=f"Vanishing gradients: next to nothing reaches `{_layer(first)}`",
+        title=f"Vanishing gradients: almost nothing reaches `{_layer(first)}`",
         evidence={
             "first": f"`{_layer(first)}`",
             "largest": f"`{_layer(largest)}`",
@@ -98,7 +98,7 @@ def _early(curve: Curve) -> float:
 
 
 def _left(run: TrainingRun) -> float:
-    """The median loss of the last quarter of batches, as a part of the first's. Raises TooEarly while there are few."""
+    """The median loss of the last quarter of batches, divided by that of the first. Raises TooEarly while there are few."""
     loss = run.signal("batch loss")
     if loss is None or len(loss.finite) < BATCHES:
         raise TooEarly(f"it needs the loss of {BATCHES} batches")
@@ -117,28 +117,29 @@ def _causes(run: TrainingRun) -> list[Cause]:
     normalised = any("Normalization" in layer.kind for layer in known)
     activation = Cause("activation")
     if squashing:
-        said = f"{len(squashing)} hidden layers have {squashing[0].activation}, whose slope is at most {_slope(squashing)}."
+        have = f"{counted(len(squashing), 'hidden layer')} {'has' if len(squashing) == 1 else 'have'}"
+        said = f"{have} {squashing[0].activation}, whose slope is at most {_slope(squashing)}."
         activation = Cause(
             "activation",
             said,
             "",
             set_in_layers(run.facts, [layer.path for layer in plain], "activation", '"relu"', **he(plain)),
         )
-    # PyTorch's own initialiser gives 0.4 to 0.6 times the size of Glorot's, and few weights may be less by chance
+    # PyTorch's default initialiser gives 0.4 to 0.6 times the size of Glorot's; with few weights it can be less by chance
     usual = 1 / 5 if run.framework_of_facts == "torch" else 1 / 3
     small = [layer for layer in known if layer.initial_scale is not None and layer.initial_scale < usual]
     weights = Cause("weights")
     if small:
-        said = f"`{small[0].path}` started with weights far below the usual size."
+        said = f"The initial weights of `{small[0].path}` are far below the usual size."
         weights = Cause(
             "weights", said, "", set_in_layers(run.facts, [layer.path for layer in small], "kernel_initializer", None)
         )
-    depth = Cause("depth", "", "There are normalisation layers already." if normalised else "")
+    depth = Cause("depth", "", "The model already has normalisation layers." if normalised else "")
     return sorted([weights, activation, depth], key=lambda cause: not cause.for_)
 
 
 def he(plain: list[Layer]) -> dict[str, str]:
-    """He's initialiser beside ReLU, where the layers have weights: Glorot's lets a deep net's signal die (He et al., 2015)."""
+    """He's initialiser for ReLU in layers with weights: with Glorot's, a deep network's signal vanishes (He et al., 2015)."""
     return {"kernel_initializer": '"he_normal"'} if plain and all(layer.kind != "Activation" for layer in plain) else {}
 
 
@@ -149,7 +150,7 @@ def _slope(squashing: list[Any]) -> str:
 HEURISTIC = Heuristic(
     id="vanishing-gradients",
     group="layers",
-    title_passed="Gradients reach the first layers",
+    title_passed="Gradients do not vanish",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

@@ -1,4 +1,4 @@
-"""Layers that cannot learn, where it seems that they should."""
+"""Frozen layers that should probably learn."""
 
 from __future__ import annotations
 
@@ -22,30 +22,31 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     odd = frozen if nothing else _odd(weighted)
     if not odd and not nothing:
         return
-    names = listed([layer.name for layer in odd]) if odd else "any layer"
+    names = listed([layer.name for layer in odd]) if odd else "all layers"
     edit = train_layers(run.facts, [layer.path for layer in odd])
+    which, verb = ("A layer", "is") if len(odd) == 1 else ("Layers", "are")
     yield Finding(
         severity="error" if nothing else "warning",
         confidence="certain" if nothing else "likely",
-        title="Nothing can be learned: all weights are frozen" if nothing else f"Frozen, with random weights: {names}",
+        title="All weights are frozen: nothing is learned" if nothing else f"{which} that should learn {verb} frozen: {names}",
         evidence={
             "layers": names,
             "parameters": model.get("parameters"),
             "trainable": model.get("trainable_parameters"),
             "behind": None
             if nothing
-            else f"Layers before {odd[0].name} are trained, so that it is no part of a pretrained base.",
+            else f"Layers before {odd[0].name} are trained, so it does not belong to a pretrained base.",
         },
         first_step=int(curve.steps[0]),
         last_step=int(curve.steps[-1]),
         axis=curve.axis,
         curves=[curve.source()],
-        causes=[Cause("trainable", f"trainable is False for {names}.", "", edit)],
+        causes=[Cause("trainable", f"Training is switched off for {names}.", "", edit)],
     )
 
 
 def _odd(weighted: list[Layer]) -> list[Layer]:
-    """Frozen layers behind trained ones, and a frozen last layer: a pretrained base stands at the front."""
+    """Frozen layers after trained ones: a pretrained base is at the front of a model."""
     trained = [i for i, layer in enumerate(weighted) if layer.facts.get("trainable", True)]
     if not trained:
         return []
@@ -55,7 +56,7 @@ def _odd(weighted: list[Layer]) -> list[Layer]:
 HEURISTIC = Heuristic(
     id="frozen-weights",
     group="model",
-    title_passed="What should learn can learn",
+    title_passed="No layer that should learn is frozen",
     check=check,
     page=Page.beside(__file__),
     needs=("SCRAM's facts of the model",),

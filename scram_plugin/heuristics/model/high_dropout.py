@@ -1,4 +1,4 @@
-"""Dropout that leaves hardly anything."""
+"""Dropout with a very high rate, or after the output layer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits import remove_layer, set_in_layers
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, absent
 from scram_plugin.heuristics.measured import HOW, Layer, layers, listed
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.curve import Curve
@@ -17,7 +17,7 @@ OPTIONS = (
     Option(
         "max_rate",
         0.7,
-        "highest part of the units that may be dropped; 0.2 to 0.5 is usual (Srivastava et al., 2014, 0.5 in hidden layers)",
+        "dropout rate from which on a layer is reported; 0.2 to 0.5 is usual (Srivastava et al., 2014: 0.5 in hidden layers)",
     ),
 )
 
@@ -43,9 +43,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if validation is not None and training is not None and len(validation.finite) and len(training.finite):
         without, dropped = validation.finite.values[-1], training.finite.values[-1]
         if without < 0.8 * dropped:
-            better = (
-                f"Without dropout, on the validation data, the loss is {without:.3g}; with it, in the training, {dropped:.3g}."
-            )
+            better = f"The last validation loss, without dropout, is {without:.3g}; the last training loss is {dropped:.3g}."
     yield Finding(
         severity="warning",
         confidence="likely" if better else "possible",
@@ -56,6 +54,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "left": 1 - worst[1],
             "times": 1 / max(1 - worst[1], 1e-9),
             "better": better,
+            **absent("behind"),
         },
         first_step=int(curve.steps[0]),
         last_step=int(curve.steps[-1]),
@@ -73,7 +72,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _behind_output(run: TrainingRun) -> tuple[Layer, float] | None:
-    """A dropout that is the last layer of all, so that it takes away answers; with its rate."""
+    """A dropout that is the last layer of the model, so that it drops outputs; with its rate."""
     known = layers(run)
     rate = known[-1].facts.get("settings", {}).get("rate") if known and known[-1].kind in KINDS else None
     single = run.facts["model"].get("kind") == "sequential" or len(run.facts["model"].get("outputs") or []) == 1
@@ -85,8 +84,8 @@ def _finding_behind(run: TrainingRun, curve: Curve, behind: tuple[Layer, float])
     return Finding(
         severity="warning",
         confidence="certain",
-        title=f"Dropout behind the output: {rate:.0%} of the answers are set to 0",
-        evidence={"behind": layer.name, "rate": rate, "left": 1 - rate, "times": 1 / max(1 - rate, 1e-9)},
+        title=f"Dropout after the output layer: {rate:.0%} of the outputs are set to 0",
+        evidence={"behind": layer.name, "rate": rate, **absent("layers", "left", "times", "better")},
         first_step=int(curve.steps[0]),
         last_step=int(curve.steps[-1]),
         axis=curve.axis,
@@ -98,7 +97,7 @@ def _finding_behind(run: TrainingRun, curve: Curve, behind: tuple[Layer, float])
 HEURISTIC = Heuristic(
     id="high-dropout",
     group="model",
-    title_passed="Dropout is moderate",
+    title_passed="Dropout is moderate, and none follows the output layer",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

@@ -1,4 +1,4 @@
-"""A first loss far above that of guessing: the model starts out sure, and wrong."""
+"""A first loss far above the loss of guessing: the model starts out confident and wrong."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ OPTIONS = (
     Option(
         "times",
         4.0,
-        "times the loss of guessing, ln(classes), that the first batch may have; it should be about 1 (Karpathy, 2019), and is "
-        "up to 2.5 in sound deep nets without normalisation",
+        "largest loss of the first batch, as a multiple of the loss of guessing, ln(classes); it should be about 1 (Karpathy, "
+        "2019), and is up to 2.5 in healthy deep networks without normalisation",
     ),
 )
 
@@ -36,9 +36,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     elif kind == "BinaryCrossentropy":
         classes = 2
     else:
-        raise NotChecked("only the loss of guessing classes is known", "a cross-entropy of classes")
+        raise NotChecked("the loss of guessing is known only for a cross-entropy of classes", "a cross-entropy of classes")
     if not is_mean(run):
-        raise NotChecked("the loss is a sum over what is in an example, or has other parts", "a cross-entropy of classes alone")
+        raise NotChecked("the loss is not a mean, or it has other terms", "a mean cross-entropy of classes without other terms")
     first = float(loss.values[0])
     guessing = math.log(classes)
     if not math.isfinite(first) or first <= options["times"] * guessing:
@@ -46,7 +46,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     yield Finding(
         severity="info",
         confidence="likely",
-        title=f"The first loss, {number(first)}, is far above that of guessing",
+        title=f"The first loss, {number(first)}, is far above the loss of guessing",
         evidence={"first": number(first), "guessing": number(guessing), "classes": classes, "times": number(first / guessing)},
         first_step=int(loss.steps[0]),
         last_step=int(loss.steps[min(len(loss) - 1, 20)]),
@@ -61,15 +61,15 @@ def _causes(run: TrainingRun) -> list[Cause]:
     mean, deviation = run.statistic(schema.STATISTICS, "x0/mean"), run.statistic(schema.STATISTICS, "x0/std")
     size = float(np.hypot(mean.values[0], deviation.values[0])) if mean is not None and deviation is not None else 0.0
     large = [layer for layer in known_layers(run) if (layer.initial_scale or 0.0) > 3.0]
-    inputs = Cause("inputs", f"The inputs are about {number(size)} in size." if size > 3.0 else "")
-    weights = Cause("weights", f"{large[0].name} started with large weights." if large else "")
+    inputs = Cause("inputs", f"The inputs are large: their root mean square is about {number(size)}." if size > 3.0 else "")
+    weights = Cause("weights", f"The initial weights of {large[0].name} are large." if large else "")
     return sorted([weights, inputs, Cause("outputs")], key=lambda cause: not cause.for_)
 
 
 HEURISTIC = Heuristic(
     id="initial-loss",
     group="model",
-    title_passed="The first loss is about that of guessing",
+    title_passed="The first loss is not far above the loss of guessing",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

@@ -1,4 +1,4 @@
-"""Two layers with weights and nothing between them that is not linear: together they are one."""
+"""Two layers with weights and nothing nonlinear between them: together they are one linear layer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
 
 WEIGHTED = ("Dense", "Conv1D", "Conv2D", "Conv3D")
-# What keeps a chain of layers linear, beside layers that only pass on.
+# Layers after which a chain of layers is still linear: these, and those that only pass values on.
 BETWEEN = PASSING | {"BatchNormalization", "AveragePooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "Rescaling"}
 
 
@@ -20,7 +20,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     known = layers(run)
     model = run.facts["model"]
     if model.get("kind") == "subclass":
-        raise NotChecked("in a subclass of Model the order of the layers is not known", "a Sequential or functional model")
+        raise NotChecked("the order of the layers is not known in a subclass of Model", "a Sequential or functional model")
     pairs = _pairs(known)
     if not pairs:
         return
@@ -35,16 +35,16 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     hidden = [layer for layer in known if layer.kind in WEIGHTED][:-1]
     everything = not used and len(first) == len(hidden)
     names = listed([layer.name for layer in first])
-    said = f"{names} {'has' if len(first) == 1 else 'have'} no activation, and what follows is linear again."
+    said = f"{names} {'has' if len(first) == 1 else 'have'} no activation, and nothing up to the next weights is nonlinear."
     yield Finding(
         severity="warning",
         confidence="likely",
-        title=f"No activation between layers: {names}",
+        title=f"{'An activation is' if len(first) == 1 else 'Activations are'} missing after {names}",
         evidence={
             "layers": names,
             "next": pairs[0][1].name,
             "first": pairs[0][0].name,
-            "everything": "No hidden layer has one: the whole model is a linear one." if everything else None,
+            "everything": "No hidden layer has an activation: the whole model is linear." if everything else None,
         },
         first_step=int(curve.steps[0]),
         last_step=int(curve.steps[-1]),
@@ -57,7 +57,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _pairs(known: list[Layer]) -> list[tuple[Layer, Layer]]:
-    """Layers without activation, with the next layer with weights, where data flow from one to the other alone."""
+    """Layers without activation, each with the next layer with weights, where data flow only from the one to the other."""
     by_path = {layer.path: layer for layer in known}
     readers: dict[str, list[Layer]] = {}
     for layer in known:
@@ -84,7 +84,7 @@ def _pairs(known: list[Layer]) -> list[tuple[Layer, Layer]]:
 
 
 def _bottleneck(layer: Layer, following: Layer) -> bool:
-    """A narrow layer between wide ones is linear on purpose: it saves weights (a factorised matrix, MobileNetV2's blocks)."""
+    """A narrow layer between wide ones is linear on purpose: it saves weights (factorised matrices, MobileNetV2's blocks)."""
     before, after = layer.facts.get("kernel"), following.facts.get("kernel")
     if not before or not after:
         return False
@@ -94,7 +94,7 @@ def _bottleneck(layer: Layer, following: Layer) -> bool:
 HEURISTIC = Heuristic(
     id="missing-activation",
     group="model",
-    title_passed="There is an activation between all layers",
+    title_passed="No activation is missing between layers",
     check=check,
     page=Page.beside(__file__),
     needs=("SCRAM's facts of the model",),

@@ -1,4 +1,4 @@
-"""Batch normalisations whose running statistics have not caught up with the data, so that validation is judged by them."""
+"""Batch normalisation whose running statistics lag behind the data, so that the validation loss is too high."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ OPTIONS = (
     Option(
         "left",
         0.5,
-        "part of the running statistics that is still where they started, 0 and 1: momentum to the power of the batches so far "
-        "(Ioffe & Szegedy, 2015); with Keras's 0.99 that is after 70 batches, with 0.999 after 700",
+        "share of the initial values 0 and 1 in the running statistics from which on they lag behind: momentum to the power of "
+        "the number of batches (Ioffe & Szegedy, 2015); it is 0.5 after 70 batches with Keras's 0.99, after 700 with 0.999",
     ),
-    Option("gap", 1.5, "times the training loss that the validation loss is, in every epoch after the first"),
-    Option("least", 3, "epochs of both losses that are needed"),
+    Option("gap", 1.5, "validation loss as a multiple of the training loss, to be exceeded in every epoch after the first"),
+    Option("least", 3, "number of epochs with both losses that are needed"),
 )
 
 
@@ -45,7 +45,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     seen = int(batches.steps[-1]) + 1
     left = momentum**seen
     length = min(len(training), len(validation))
-    # the training loss of the first epoch is that of a model that knew nothing yet
+    # in the first epoch the training loss is an average over a model that had hardly learned anything
     ratio = validation.values[1:length] / np.maximum(training.values[1:length], 1e-12)
     if left < options["left"] or not (ratio > options["gap"]).all():
         return
@@ -68,8 +68,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         causes=[
             Cause(
                 "momentum",
-                f"The momentum of {layer.name} is {momentum:g}; after {seen:,} batches {left:.0%} of its statistics are still "
-                "those it began with.",
+                f"The momentum of {layer.name} is {momentum:g}; after {seen:,} batches, the initial values still make up "
+                f"{left:.0%} of its running statistics.",
                 "",
                 set_in_layers(run.facts, [other.path for other in slow], "momentum", "0.9"),
             )
@@ -80,7 +80,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 HEURISTIC = Heuristic(
     id="normalization-lag",
     group="model",
-    title_passed="Batch normalisations know the data",
+    title_passed="Running statistics of batch normalisation keep up",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

@@ -1,4 +1,4 @@
-"""An output layer that does not go with the loss, or with the targets."""
+"""An output layer that does not fit the loss or the targets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import Edit, set_in_layers, set_loss, take_probabilities
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, absent
 from scram_plugin.heuristics.measured import LINEAR, Layer, layers, output, shown_loss, sums
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
@@ -21,7 +21,7 @@ DISTANCES = ("MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh", "MeanS
 # activation -> the values that it can give
 RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, np.inf), "relu6": (0.0, 6.0)}
 PROBABLE = ("softmax", "sigmoid")
-BEYOND = 0.05  # of the spread of the targets, by which they lie outside of what the output can give
+BEYOND = 0.05  # share of the range of the targets by which they may lie outside the range of the output
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -29,12 +29,14 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         layer = output(run)
     except NotChecked:
         if _always_one(run):
-            yield _finding(run, "one-unit-softmax", "error", {"layer": "of the model"}, None)
+            loss = (run.facts.get("loss") or {}).get("class")
+            known = {"layer": "of the model", "size": "1 unit", "activation_name": "softmax", "loss": loss}
+            yield _finding(run, "one-unit-softmax", "error", {**known, **absent("low", "high", "least", "most")}, None)
             return
         raise
     loss = run.facts.get("loss", {})
     if not loss.get("class") or loss.get("custom"):
-        raise NotChecked("the loss is of your own, or there are several", "a loss of Keras in compile")
+        raise NotChecked("the loss is custom, or there are several losses", "a single built-in loss")
     units = run.facts["model"].get("output_units")
     judged = _judge(run, layer, loss_class(run), bool(loss.get("from_logits")), units)
     if judged is None:
@@ -59,13 +61,13 @@ def _finding(run: TrainingRun, cause: str, severity: str, evidence: dict[str, An
 
 TITLES = {
     "one-unit-softmax": "Softmax over a single unit is always 1",
-    "missing-softmax": "{loss} is given outputs that are no probabilities",
-    "missing-sigmoid": "{loss} is given outputs that are no probabilities",
+    "missing-softmax": "{loss} gets outputs without a softmax",
+    "missing-sigmoid": "{loss} gets outputs that are not probabilities",
     "twice-layers": "{activation} is applied twice, by {before} and by {layer}",
-    "no-logarithm": "{loss} is given probabilities, not their logarithms",
-    "squared-error": "{loss} of probabilities teaches next to nothing",
+    "no-logarithm": "{loss} gets probabilities, not their logarithms",
+    "squared-error": "{loss} of softmax outputs: the model hardly learns",
     "twice": "{activation} is applied twice: in the model and in the loss",
-    "sigmoid-for-classes": "Sigmoid outputs for classes that exclude one another",
+    "sigmoid-for-classes": "Sigmoid outputs for mutually exclusive classes",
     "one-class": "{loss} of a single output is always 0",
     "range": "The output cannot reach the targets: {activation} gives {low} to {high}",
 }
@@ -74,27 +76,28 @@ WHY = {
     "missing-softmax": "{layer} has no softmax, and {loss} does not apply it.",
     "missing-sigmoid": "{layer} has {activation_name}, and {loss} does not apply a sigmoid.",
     "twice-layers": "{before} has {activation}, and {layer} applies it again.",
-    "no-logarithm": "{layer} has {activation}; {loss} takes the logarithms of probabilities.",
-    "squared-error": "{layer} has softmax, the targets are one class each, and the loss has hardly fallen.",
-    "twice": "{layer} has {activation}, and {loss} applies it again: it takes logits.",
+    "no-logarithm": "{layer} has {activation}; {loss} expects the logarithms of probabilities.",
+    "squared-error": "{layer} has softmax, each target is one class, and the loss has hardly fallen.",
+    "twice": "{layer} has {activation}, and {loss} takes logits: it applies the activation again.",
     "sigmoid-for-classes": "{layer} applies a sigmoid to each of its units, and the loss is {loss}.",
-    "one-class": "{layer} has one unit; {loss} compares several.",
-    "range": "Targets go from {least} to {most}.",
+    "one-class": "{layer} has one unit; {loss} compares several outputs.",
+    "range": "The targets range from {least} to {most}.",
 }
 
 
 def _judge(
     run: TrainingRun, layer: Layer, loss: str, logits: bool, units: Any
 ) -> tuple[str, str, dict[str, Any], Edit | None] | None:
-    """(cause, severity, evidence, edit) of what does not fit; None if it does."""
+    """(cause, severity, evidence, edit) of a mismatch; None if there is none."""
     activation = layer.activation
     evidence: dict[str, Any] = {
         "layer": layer.name,
         "activation": activation,
-        "activation_name": activation or "no activation",
+        "activation_name": "no activation" if activation in LINEAR else activation,
         "loss": run.facts["loss"]["class"],
         "units": units,
         "size": counted(units, "unit") if isinstance(units, int) else None,
+        **absent("low", "high", "least", "most"),
     }
     torch = run.framework_of_facts == "torch"
     own = torch or layer.kind not in ("Activation", "Softmax", "ReLU")  # its activation is an argument
@@ -131,7 +134,7 @@ def _judge(
         return "squared-error", "warning", evidence, set_loss(run.facts, "categorical_crossentropy")
     elif loss in DISTANCES and activation in RANGES:
         numbers = isinstance(units, int) and units > 1 and run.statistic(schema.STATISTICS, "y0/mean/0") is None
-        # one number an example for several outputs: that is for label-range to tell
+        # several outputs, but one number per example: label-range reports that
         return None if numbers else _reach(run, activation, evidence, activate(None))
     return None
 
@@ -139,7 +142,7 @@ def _judge(
 def _of_logarithms(
     run: TrainingRun, activation: str | None, evidence: dict[str, Any], activate: Callable[[str | None], Edit | None]
 ) -> tuple[str, str, dict[str, Any], Edit | None] | None:
-    """What does not fit a loss that takes logarithms of probabilities, and these are measured to be none."""
+    """The mismatch of a loss that takes logarithms of probabilities; None unless a measured output is above 0."""
     high = run.statistic(schema.STATISTICS, "y_pred0/max")
     if activation == "log_softmax" or high is None or not len(high.finite) or float(high.finite.values.max()) <= 0:
         return None
@@ -149,13 +152,13 @@ def _of_logarithms(
 
 
 def _before(run: TrainingRun, layer: Layer) -> Layer | None:
-    """The layer whose output this one alone reads."""
+    """The layer whose output is the only input of this one."""
     sources = layer.facts.get("from") or []
     return next((other for other in layers(run) if sources == [other.path.rpartition("/")[2]]), None)
 
 
 def _always_one(run: TrainingRun) -> bool:
-    """Whether every measured output was exactly 1 with a binary loss: what softmax over one unit gives."""
+    """Whether every measured output was exactly 1 with a binary loss, as softmax over one unit gives."""
     low = run.statistic(schema.STATISTICS, "y_pred0/min")
     several = run.statistic(schema.STATISTICS, "y_pred0/mean/0") is not None
     binary = "Binary" in loss_class(run)
@@ -166,13 +169,13 @@ def _always_one(run: TrainingRun) -> bool:
 
 
 def _one_class_each(run: TrainingRun) -> bool:
-    """Whether the targets of an example sum to 1, as those of one class do."""
+    """Whether the targets of an example sum to 1, as one-hot targets do."""
     targets = sums(run, "y0")
     return targets is not None and bool(np.allclose(targets, 1, atol=0.01))
 
 
 def _still(run: TrainingRun) -> bool:
-    """Whether the loss is, after 100 batches at least, where it began."""
+    """Whether the loss has hardly fallen, after at least 100 batches."""
     loss = run.signal("batch loss")
     if loss is None or len(loss.finite) < 100:
         return False
@@ -181,8 +184,8 @@ def _still(run: TrainingRun) -> bool:
 
 
 def _probabilities(run: TrainingRun, layer: Layer) -> bool:
-    """Whether all outputs that were measured lie between 0 and 1, and of several sum to 1, whatever makes them so: not a
-    layer that only multiplies and adds, whose outputs do so by chance."""
+    """Whether all measured outputs lie between 0 and 1, and several outputs sum to 1, however they are computed. False for a
+    linear Dense layer: its outputs do so only by chance."""
     if layer.kind == "Dense" and layer.activation in LINEAR:
         return False
     low, high = (run.statistic(schema.STATISTICS, f"y_pred0/{which}") for which in ("min", "max"))
@@ -196,7 +199,7 @@ def _probabilities(run: TrainingRun, layer: Layer) -> bool:
 def _reach(
     run: TrainingRun, activation: str, evidence: dict[str, Any], edit: Edit | None
 ) -> tuple[str, str, dict[str, Any], Edit | None] | None:
-    """Targets outside of what the output can give: these errors can never become small."""
+    """Targets outside the range of the output: these errors can never become small."""
     low, high = (run.statistic(schema.BATCHES, f"y0/{which}") for which in ("min", "max"))
     if low is None or high is None or not len(low.finite) or not len(high.finite):
         return None
@@ -211,7 +214,7 @@ def _reach(
 HEURISTIC = Heuristic(
     id="output-activation-mismatch",
     group="model",
-    title_passed="Output, loss and targets go together",
+    title_passed="Output, loss and targets fit together",
     check=check,
     page=Page.beside(__file__),
     needs=("SCRAM's facts of the model",),

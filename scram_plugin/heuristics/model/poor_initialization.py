@@ -1,4 +1,4 @@
-"""Initial weights that are all the same, or of a size at which the signal explodes or dies."""
+"""Initial weights that are all the same, or of a size at which the signal explodes or vanishes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ OPTIONS = (
     Option(
         "large",
         5.0,
-        "times the size that Glorot's initialiser gives (Glorot & Bengio, 2010), above which weights are too large",
+        "largest size of the weights, as a multiple of that from Glorot's initialiser (Glorot & Bengio, 2010)",
     ),
     Option(
         "small",
         0.05,
-        "times that size, below which weights are too small, except in a last layer, where small ones let a model begin "
-        "without an opinion (Andrychowicz et al., 2020)",
+        "smallest size of the weights, as a multiple of that from Glorot's initialiser; not for a last layer, where small "
+        "weights let a model start with neutral outputs (Andrychowicz et al., 2020)",
     ),
 )
 
@@ -31,7 +31,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     present = layers(run)
     known = [layer for layer in present if layer.initial_scale is not None and layer.facts.get("trainable", True)]
     if not any((layer.facts.get("initializer") or {}) for layer in known):
-        raise NotChecked("how the weights were initialised is not known", HOW)
+        raise NotChecked("it is not known how the weights were initialised", HOW)
     curve = shown_loss(run)
     last = heads(present)
     same = [layer for layer in known if _same(layer, last)]
@@ -59,7 +59,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             }[cause],
             evidence={
                 "layers": names,
-                "initializer": str((first.facts.get("initializer") or {}).get("class")),
+                "initializer": _maker(first),
                 "scale": number(scale) if cause != "same" else None,
                 "dead": listed(dead) if dead else None,
             },
@@ -70,7 +70,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             causes=[
                 Cause(
                     cause,
-                    f"The initialiser of {first.name} is {_told(first)}.",
+                    _told(first),
                     "",
                     set_in_layers(run.facts, [layer.path for layer in found], "kernel_initializer", None),
                 )
@@ -81,8 +81,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 def _same(layer: Layer, last: set[str]) -> bool:
     """Zeros, ones or a constant in a layer of several units.
 
-    Zeros are meant so at the end of a model or of a residual branch (Goyal et al., 2017): its first outputs are then all
-    alike, and the gradients of its units are not.
+    Zeros are intended at the end of a model or of a residual branch (Goyal et al., 2017): the first outputs are then all the
+    same, but the gradients of the units differ.
     """
     kind = (layer.facts.get("initializer") or {}).get("class")
     kernel = layer.facts.get("kernel") or [1]
@@ -91,11 +91,18 @@ def _same(layer: Layer, last: set[str]) -> bool:
     return kind in ("Zeros", "Ones", "Constant") and kernel[-1] > 1
 
 
+def _maker(layer: Layer) -> str:
+    kind = str((layer.facts.get("initializer") or {}).get("class"))
+    return "an unknown initialiser" if kind == "Measured" else kind
+
+
 def _told(layer: Layer) -> str:
     initializer = dict(layer.facts.get("initializer") or {})
     kind = initializer.pop("class", "unknown")
+    if kind == "Measured":
+        return f"The root mean square of the initial weights of {layer.name} is {number(initializer['stddev'])}."
     settings = ", ".join(f"{k}={v}" for k, v in initializer.items() if k in ("stddev", "minval", "maxval", "value"))
-    return f"{kind}({settings})"
+    return f"The initialiser of {layer.name} is {kind}({settings})."
 
 
 HEURISTIC = Heuristic(

@@ -1,4 +1,4 @@
-"""A penalty on the weights that pulls them to 0, whatever the data say."""
+"""A penalty on the weights that is so strong that it pulls them to 0, whatever the data are."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option("strong", 0.1, "factor of an L1 or L2 penalty from which on it may be too strong; Keras's own default is 0.01"),
+    Option("strong", 0.1, "factor of an L1 or L2 penalty from which on it may be too strong; the default of Keras is 0.01"),
     Option(
         "shrunk",
         0.3,
-        "of the norm that the penalised weights had at first, below which they were pulled to 0; without a penalty norms grow",
+        "share of their first norm to which the penalised weights must shrink to be reported; without a penalty norms grow",
     ),
-    Option("least", 3, "measured batches that are needed"),
+    Option("least", 3, "measured batches that the check needs"),
 )
 
 
@@ -47,20 +47,20 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     yield Finding(
         severity="warning",
         confidence="likely",
-        title=f"The penalty on weights is too strong: {number(factor)} in {names}",
+        title=f"The penalty on the weights is too strong: {number(factor)} in {names}",
         evidence={"layers": names, "factor": number(factor), "least": f"`{least.rpartition('/')[0]}`", "left": left[least]},
         first_step=int(curve.steps[0]),
         last_step=int(curve.steps[-1]),
         axis=curve.axis,
         curves=[norms[least].source(), curve.source()],
-        causes=[Cause("factor", f"The factor of {layer.name} is {number(factor)}.", "", edit)],
+        causes=[Cause("factor", f"The penalty factor of {layer.name} is {number(factor)}.", "", edit)],
     )
 
 
 def _factor(run: TrainingRun, layer: Layer) -> float:
-    """The larger factor of an L1 and L2 penalty on the kernel; 0 without one.
+    """The larger of the factors of the L1 and L2 penalties on the kernel; 0 without a penalty.
 
-    PyTorch's weight decay is of all layers, and twice the factor of the square.
+    PyTorch's weight decay applies to all layers. It is twice the L2 factor, since the gradient of w² is 2w.
     """
     decay = (run.facts.get("optimizer", {}).get("settings") or {}).get("weight_decay")
     if run.framework_of_facts == "torch":
@@ -72,7 +72,7 @@ def _factor(run: TrainingRun, layer: Layer) -> float:
 HEURISTIC = Heuristic(
     id="strong-regularization",
     group="model",
-    title_passed="Penalties leave the weights room to learn",
+    title_passed="No penalty on the weights is too strong",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

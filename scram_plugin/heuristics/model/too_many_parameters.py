@@ -1,4 +1,4 @@
-"""Many more weights than examples, where validation stays behind training."""
+"""Many more weights than training examples, where the validation loss stays far above the training loss."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ OPTIONS = (
     Option(
         "ratio",
         100.0,
-        "weights to an example, from which on it is told; large nets generalise well with 10 and more (Zhang et al., 2017)",
+        "weights per training example from which on it is reported; large nets generalise well with 10 and more "
+        "(Zhang et al., 2017)",
     ),
-    Option("gap", 2.0, "times the training loss that the validation loss is at its best, or else the size does no harm"),
-    Option("least", 5, "epochs of both losses that are needed"),
+    Option("gap", 2.0, "best validation loss, as a multiple of the training loss then; below this the size does no harm"),
+    Option("least", 5, "epochs of both losses that the check needs"),
 )
-PART = 0.1  # of the first loss, that the gap must be as well: next to 0 every ratio is large
+PART = 0.1  # least gap as a share of the first training loss: with losses near 0 every ratio is large
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -33,7 +34,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if weights < options["ratio"] * samples:
         return
     training, validation = (loss(run, side, least=int(options["least"])) for side in ("training", "validation"))
-    if len(training.finite) > 2 * len(validation.finite):  # a loss of batches has no epoch to compare with
+    if len(training.finite) > 2 * len(validation.finite):  # a loss per batch has no epochs to compare
         return
     best = int(np.argmin(validation.finite.values))
     reached, beside = float(validation.finite.values[best]), float(training.finite.values[min(best, len(training.finite) - 1)])
@@ -43,7 +44,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     yield Finding(
         severity="info",
         confidence="possible",
-        title=f"{weights / samples:,.0f} weights to each training example",
+        title=f"{weights / samples:,.0f} weights per training example",
         evidence={
             "weights": weights,
             "samples": samples,
@@ -57,7 +58,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         last_step=int(validation.steps[-1]),
         axis=validation.axis,
         curves=[validation.source(), training.source()],
-        causes=[Cause("size", f"{largest.name} alone has {_size(largest):,} of them.")],
+        causes=[Cause("size", f"{largest.name} alone has {_size(largest):,} of the {weights:,} weights.")],
     )
 
 
@@ -75,7 +76,7 @@ def _size(layer: Layer) -> int:
 HEURISTIC = Heuristic(
     id="too-many-parameters",
     group="model",
-    title_passed="The size of the model does no harm",
+    title_passed="Not too many weights for the training examples",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

@@ -1,4 +1,4 @@
-"""A learning rate out of proportion for its optimiser, where the steps show it."""
+"""A learning rate far from the usual one of its optimizer, where updates and loss show that it does harm."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option("high", 10.0, "times the optimiser's usual rate from which on it may be too high (Bengio, 2012, section 3.1)"),
-    Option("low", 0.02, "times the optimiser's usual rate below which it may be too low"),
+    Option("high", 10.0, "times the optimizer's usual rate, from which on a rate may be too high (Bengio, 2012, section 3.1)"),
+    Option("low", 0.02, "times the optimizer's usual rate, up to which a rate may be too low"),
     Option(
         "max_step",
         0.03,
-        "a step that changes weights by more than this part of their norm is too long; about 0.001 is usual (Karpathy, 2019; "
-        "Bottou, 2012), and healthy nets of the tests stay below 0.02",
+        "an update above this share of the weights' norm is too large; about 0.001 is usual (Karpathy, 2019; "
+        "Bottou, 2012), and in SCRAM's tests healthy models stay below 0.02",
     ),
-    Option("min_step", 3e-4, "and a step that changes them by less is short"),
+    Option("min_step", 3e-4, "an update of at most this share of the weights' norm is small"),
 )
 FIRST = 20  # batches
-WORSE = 1.05  # times the loss of the first batch: single batches differ by more, the median of twenty hardly
-FALLEN = 0.2  # of the first loss: what has fallen below that with a high rate may keep it
-SINCE = 200  # batches: in fewer a loss may not have begun to fall
-LEARNED = 0.9  # of the first loss: a loss below that has begun to be learned, whatever the rate
+WORSE = 1.05  # times the first batch's loss: single batches vary by more than that, the median of 20 hardly does
+FALLEN = 0.2  # of the first loss: a training that fell below that is not harmed by its high rate
+SINCE = 200  # batches: before that a loss may not have begun to fall
+LEARNED = 0.9  # of the first loss: below that the model has begun to learn, whatever the rate
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     known = known_rate(run)
     if known is None:
-        raise NotChecked("the optimiser and its learning rate are not known", HOW)
+        raise NotChecked("the optimizer and its learning rate are not known", HOW)
     name, rate, usual = known
     if options["low"] * usual < rate < options["high"] * usual:
         return
     steps = steps_of_kernels(run)
     if steps is None or len(steps) < 2:
-        raise TooEarly("it needs two measured batches with the steps of the weights")
+        raise TooEarly("it needs two measured batches with the updates of the weights")
     size, first = (float(np.median(steps.values[:number])) for number in (8, 4))
     high = rate >= options["high"] * usual
     if high and not _harmful(run, size > options["max_step"], first > options["max_step"]):
@@ -53,17 +53,17 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         _still(run)
     cause = "too-high" if high else "too-low"
     times = number(rate / usual if high else usual / rate)
-    said = f"{name} usually works with about {number(usual)}, {times} times {'less' if high else 'more'}."
+    said = f"{name} usually works with about {number(usual)}, which is {times} times {'lower' if high else 'higher'}."
     yield Finding(
         severity="warning",
         confidence="likely",
-        title=f"The learning rate {number(rate)} is {'high' if high else 'low'} for {name}",
+        title=f"The learning rate {number(rate)} is too {'high' if high else 'low'} for {name}",
         evidence={
             "rate": number(rate),
             "optimizer": name,
             "usual": number(usual),
             "times": times,
-            "than": "more" if high else "less",
+            "than": "higher" if high else "lower",
             "step": f"{100 * (max(size, first) if high else size):.3g}",
         },
         first_step=int(steps.steps[0]),
@@ -75,10 +75,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _harmful(run: TrainingRun, long: bool, long_at_first: bool) -> bool:
-    """Whether a high rate does harm: the first steps made the loss worse, or they are `long` and it has not fallen far since.
+    """Whether a high rate does harm: the loss rose in the first steps, or updates are large (`long`) and it has not fallen far.
 
-    Layers that such steps have killed change no more, so that their later steps look small: where nothing was learned for long,
-    the very first steps tell.
+    Layers that large updates have killed no longer change, so that their later updates look small. Where the model learned
+    nothing for many batches, the very first updates decide (`long_at_first`).
     """
     loss = run.signal("batch loss")
     if loss is None or len(loss.finite) < FIRST:
@@ -92,7 +92,7 @@ def _harmful(run: TrainingRun, long: bool, long_at_first: bool) -> bool:
 
 
 def _still(run: TrainingRun) -> None:
-    """Raises where the loss says that a low rate is right: it falls, or it was low from the start, as in fine-tuning."""
+    """Raises Inconclusive where the loss shows that a low rate is right: it falls, or was low from the start (fine-tuning)."""
     loss = run.signal("batch loss") or run.signal("training loss")
     if loss is None or len(loss.finite) < 20:
         raise TooEarly("it needs the loss of 20 batches")
@@ -100,7 +100,7 @@ def _still(run: TrainingRun) -> None:
     tenth = max(len(values) // 10, 5)
     guess = guessing(run)
     if guess is not None and guess.is_beaten_by(float(np.median(values[:tenth]))):
-        raise Inconclusive("the learning rate is low, but the model had been trained before, as in fine-tuning")
+        raise Inconclusive("the learning rate is low, but the model was already trained, as in fine-tuning")
     if np.median(values[-tenth:]) < LEARNED * np.median(values[:tenth]):
         raise Inconclusive("the learning rate is low, but the loss falls")
 
@@ -108,7 +108,7 @@ def _still(run: TrainingRun) -> None:
 HEURISTIC = Heuristic(
     id="unconventional-learning-rate",
     group="model",
-    title_passed="The learning rate is in proportion",
+    title_passed="The learning rate is neither too high nor too low for the optimizer",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

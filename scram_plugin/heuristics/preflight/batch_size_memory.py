@@ -1,4 +1,4 @@
-"""A batch that will not fit into the memory that there is."""
+"""A batch that does not fit into the available memory."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ OPTIONS = (
     Option(
         "part",
         0.9,
-        "part of the memory that may be taken; the prediction is within a tenth to a third of what is measured",
+        "share of the limit above which a batch is reported; predictions are within a tenth to a third of what is measured",
     ),
 )
-OF = {"budget": "you allow", "device": "the device has left", "machine": "this machine has left"}
+OF = {"budget": "set by you", "device": "free memory of the device", "machine": "free memory of this machine"}
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     found = tested(run, "memory")
     peak, available, size = found.get("peak"), found.get("available"), found.get("batch_size")
     if peak is None or not available or not size:
-        raise Inconclusive("how much memory there is could not be told")
+        raise Inconclusive("the size of the available memory is not known")
     if peak <= options["part"] * available:
         return
     curve = shown_loss(run)
     slope, fixed = found.get("per_example") or 0.0, found.get("fixed") or 0.0
     fits = int((options["part"] * available - fixed) / slope) if slope > 0.0 else 0
-    fits = 2 ** (fits.bit_length() - 1) if fits > 0 else 0  # a power of two, as people choose them
+    fits = 2 ** (fits.bit_length() - 1) if fits > 0 else 0  # a power of two, as is usual for batch sizes
     yield Finding(
         severity="error",
         confidence="likely",
-        title=f"A batch of {size} will not fit: it takes about {_size(peak)}",
+        title=f"A batch of {size} does not fit into memory: the training needs about {_size(peak)}",
         evidence={
             "size": size,
             "peak": _size(peak),
             "available": _size(available),
-            "of": OF.get(str(found.get("of")), "there is"),
+            "of": OF.get(str(found.get("of")), "available memory"),
             "each": _size(slope),
             "fits": fits if 0 < fits < size else None,
         },

@@ -1,4 +1,4 @@
-"""Numbers that are too large for half precision."""
+"""Outputs or a loss that are not finite in half precision (float16)."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     used = "float16" in str(run.facts.get("dtype_policy"))
     extremes = [run.statistic(schema.STATISTICS, f"x0/{end}") for end in ("min", "max")]
     size = max((float(np.nanmax(np.abs(c.values))) for c in extremes if c is not None and len(c)), default=0.0)
-    inputs = Cause("inputs", f"The inputs come to {number(size)}." if size > 100.0 else "")
+    inputs = Cause("inputs", f"The largest absolute value of the inputs is {number(size)}." if size > 100.0 else "")
     yield Finding(
         severity="error" if used else "info",
         confidence="certain" if used else "likely",
         title=f"The {where} {'are' if where == 'outputs' else 'is'} not finite in half precision",
-        evidence={"where": where, "used": "The training uses it." if used else "The training does not use it so far."},
+        evidence={"where": where, "used": "The training uses float16." if used else "The training does not use float16."},
         **whole_of(curve),
         causes=sorted([Cause("inside"), inputs], key=lambda cause: not cause.for_),
     )
@@ -40,7 +40,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 HEURISTIC = Heuristic(
     id="half-precision",
     group="preflight",
-    title_passed="Half precision would do",
+    title_passed="Outputs and loss are finite in half precision",
     check=check,
     page=Page.beside(__file__),
     needs=("a preflight",),

@@ -1,4 +1,4 @@
-"""Outputs that do not depend on what goes in."""
+"""Outputs that do not depend on an input, or on any."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.preflight.tested import tested, whole_of
 from scram_plugin.logs.training_run import TrainingRun
 
-LEARNED = 0.5  # part of its first loss: who learns different answers for 16 examples looks at them
+LEARNED = 0.5  # share of the first loss: a model that fits 16 different examples uses its inputs
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -25,8 +25,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     learned = run.facts["preflight"].get("one_batch") or {}
     first, last = learned.get("first"), learned.get("last")
     if whole and first is not None and last is not None and last < LEARNED * first:
-        # a batch normalisation has seen too few batches yet to do in a validation what it does in the training
-        raise Inconclusive("its outputs depend on the inputs while it trains, and not as in a validation; that may come later")
+        # batch normalisation has seen too few batches to act in evaluation as it does in training
+        raise Inconclusive("the outputs depend on the inputs in training mode, but not yet in evaluation mode")
     curve = shown_loss(run)
     known = [entry["name"] for entry in run.facts.get("model", {}).get("inputs") or ()]
     names = [f"`{known[i]}`" if i < len(known) and len(known) > 1 else f"input {i + 1}" for i in ignored]
@@ -43,7 +43,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 HEURISTIC = Heuristic(
     id="ignored-input",
     group="preflight",
-    title_passed="The outputs depend on the inputs",
+    title_passed="The outputs depend on all inputs",
     check=check,
     page=Page.beside(__file__),
     needs=("a preflight",),

@@ -16,8 +16,8 @@ OPTIONS = (
     Option(
         "below",
         1000.0,
-        "times smaller than where the loss fell fastest in the range test; usual rates are 3 to 100 times smaller, since "
-        "the test is short (Smith, 2017)",
+        "how many times smaller than the rate at which the loss fell fastest a rate must be to be reported; usual rates are 3 "
+        "to 100 times smaller, since the test is short (Smith, 2017)",
     ),
 )
 
@@ -26,21 +26,21 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     found = tested(run, "rates")
     given, steepest, blown = found.get("given"), found.get("steepest"), found.get("blown")
     if given is None:
-        raise Inconclusive("the learning rate is not one number")
+        raise Inconclusive("the learning rate is not a single number")
     high = blown is not None and given >= blown
     low = steepest is not None and given * options["below"] < steepest
     if not high and not low:
         if steepest is None and blown is None:
-            raise Inconclusive("the loss neither fell nor blew up at any rate")
+            raise Inconclusive("the loss neither fell nor diverged at any rate")
         return
     curve = run.statistic("rates", "loss") or shown_loss(run)
     rates = run.statistic("rates", "rate")
-    # the step of the test that had this rate, or the nearest
+    # the step of the test whose rate is nearest to the training's
     place = int((abs(rates.values - given)).argmin()) if rates is not None and len(rates) == len(curve) else 0
     yield Finding(
         severity="warning",
         confidence="likely",
-        title=f"The learning rate, {number(given)}, is {'above' if high else 'far below'} where this model learns",
+        title=f"The learning rate {number(given)} is {'above' if high else 'far below'} the range in which this model learns",
         evidence={
             "given": number(given),
             "blown": number(blown) if high and blown is not None else None,
@@ -60,5 +60,5 @@ HEURISTIC = Heuristic(
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,
-    needs=("a preflight", "a learning rate that is one number"),
+    needs=("a preflight", "a learning rate that is a single number"),
 )

@@ -1,4 +1,4 @@
-"""Outputs of one example that depend on the others of its batch."""
+"""Outputs of an example that depend on the other examples of its batch."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ OPTIONS = (
     Option(
         "apart",
         0.02,
-        "part of the outputs' spread by which the others of a batch may move those of an example; sound nets come to 0, and "
-        "with half precision to 0.005",
+        "change of an example's outputs, as a share of their standard deviation, above which it is reported; sound models "
+        "reach 0, and 0.005 in half precision",
     ),
 )
 
@@ -37,12 +37,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     ]
     first = Cause("batch-first")
     if sequence:
-        said = f"`{sequence[0]}` takes time first, unless it is told otherwise."
+        said = f"`{sequence[0]}` treats the first axis as time unless `batch_first=True` is set."
         first = Cause("batch-first", said, "", put_batch_first(run.facts, sequence[0]))
     yield Finding(
         severity="error",
         confidence="likely",
-        title="The outputs of an example depend on the others of its batch",
+        title="The outputs of an example depend on the other examples of its batch",
         evidence={"alone": number(alone) if alone else None, "order": number(order) if order else None},
         **whole_of(curve),
         causes=sorted([Cause("reshape"), Cause("axis"), first], key=lambda cause: not cause.for_),
@@ -52,7 +52,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 HEURISTIC = Heuristic(
     id="mixed-samples",
     group="preflight",
-    title_passed="The outputs of an example depend on it alone",
+    title_passed="The outputs of an example do not depend on the other examples of its batch",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

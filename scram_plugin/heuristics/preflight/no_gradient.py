@@ -1,4 +1,4 @@
-"""Variables that are to be trained and get no gradient: cut off, or never used."""
+"""Trainable variables that get no gradient: cut off, never used, or behind a dead layer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scram_plugin.logs.training_run import TrainingRun
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     found = tested(run, "gradients")
-    # `apart` is known of PyTorch alone: what the loss does not depend on. All else that is still got zeros.
+    # Only PyTorch gives `apart`: what the loss does not depend on. The rest of `still` has gradients of 0.
     apart = found.get("apart")
     names = apart or found.get("still") or []
     count = found.get("count_apart") or found.get("count") or 0
@@ -26,7 +26,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     yield Finding(
         severity="warning",
         confidence="likely",
-        title=f"{count} of {found.get('variables')} variables get no gradient",
+        title=f"{count} of {found.get('variables')} variables {'gets' if count == 1 else 'get'} no gradient",
         evidence={
             "count": count,
             "variables": found.get("variables"),
@@ -41,7 +41,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 HEURISTIC = Heuristic(
     id="no-gradient",
     group="preflight",
-    title_passed="All variables get gradients",
+    title_passed="All variables get a gradient",
     check=check,
     page=Page.beside(__file__),
     needs=("a preflight",),

@@ -1,4 +1,4 @@
-"""A few examples that cannot be learned by heart: a model, a loss or data with which nothing can be learned."""
+"""A model that cannot overfit one batch: something in the model, its loss or its data keeps it from learning."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconcl
 from scram_plugin.heuristics.measured import shown_loss
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.preflight.tested import tested, whole_of
-from scram_plugin.heuristics.words import number
+from scram_plugin.heuristics.words import counted, number
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
     Option(
         "falls",
         0.5,
-        "part of its first value below which the loss of one batch must come, in 240 steps of its own optimiser or of Adam; "
-        "sound programs came below 0.05, but soft labels and contrastive losses have a floor",
+        "share of its first value to which the loss of one batch must fall, in 240 steps of its own optimizer or of Adam; "
+        "sound programs reach less than 0.05, but soft labels and contrastive losses cannot reach 0",
     ),
 )
 
@@ -31,14 +31,14 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if last <= options["falls"] * first:
         return
     if found.get("cut"):
-        raise Inconclusive(f"there was time for {found.get('steps')} steps only; give it more `seconds`")
+        raise Inconclusive(f"there was time for {counted(found.get('steps') or 0, 'step')} only; allow more `seconds`")
     curve = run.statistic("one_batch", "loss") or shown_loss(run)
     still = (run.facts["preflight"].get("gradients") or {}).get("still") or []
     gradient = Cause("gradient", f"`{still[0]}` gets no gradient." if still else "")
     yield Finding(
         severity="warning",
         confidence="likely",
-        title=f"{found.get('examples')} examples cannot be learned by heart",
+        title=f"The model cannot overfit a batch of {found.get('examples')}",
         evidence={
             "examples": found.get("examples"),
             "steps": found.get("steps"),
@@ -54,7 +54,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 HEURISTIC = Heuristic(
     id="one-batch",
     group="preflight",
-    title_passed="One batch can be learned by heart",
+    title_passed="The model can overfit one batch",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

@@ -1,4 +1,4 @@
-"""The user's own tests of a model, made before its training."""
+"""The user's own tests of a model, run before its training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the active tests before a training found, as the facts tell it; shared by the heuristics that judge it."""
+"""Results of the active tests before a training, read from the facts; shared by the heuristics of this group."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HOW = (
 
 
 def tested(run: TrainingRun, name: str) -> Mapping[str, Any]:
-    """The numbers of one active test. Raises NotChecked where it was not made, Inconclusive where it could not be."""
+    """The numbers of one active test. Raises NotChecked if the test was not run, Inconclusive if it could not be run."""
     found = (run.facts.get("preflight") or {}).get(name)
     if not found:
         raise NotChecked("this was not tested before the training", HOW)
@@ -27,7 +27,7 @@ def tested(run: TrainingRun, name: str) -> Mapping[str, Any]:
 
 
 def whole_of(curve: Curve) -> dict[str, Any]:
-    """Where a finding stands that is of the whole test: the fields of a `Finding`."""
+    """The fields of a `Finding` that spans the whole test: its steps, axis and curve."""
     return {
         "first_step": int(curve.steps[0]),
         "last_step": int(curve.steps[-1]),

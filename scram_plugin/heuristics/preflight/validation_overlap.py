@@ -1,4 +1,4 @@
-"""Examples of the validation that are among those of the training."""
+"""Validation examples that are also in the training data."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ OPTIONS = (
     Option(
         "part",
         0.02,
-        "part of the validation that may be in the training data as well; CIFAR-100 has 10 % that are nearly the same, but "
-        "less than 1 % that are so byte for byte (Barz and Denzler, 2020)",
+        "share of the validation examples that may also be in the training data; in CIFAR-100 10 % are nearly equal to "
+        "training examples, but less than 1 % byte for byte (Barz and Denzler, 2020)",
     ),
 )
-FEWEST = 3  # examples in both
+FEWEST = 3  # examples in both: fewer can be equal by chance
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     found = tested(run, "overlap")
     both, validation = found.get("both") or 0, found.get("validation") or 0
     if not validation:
-        raise Inconclusive("there were no examples of a validation to look at")
+        raise Inconclusive("there were no validation examples to compare")
     if both < FEWEST or both <= options["part"] * validation:
         return
     curve = shown_loss(run)
@@ -34,9 +34,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     yield Finding(
         severity="warning",
         confidence="certain" if whole else "likely",
-        title="The validation data are training data"
+        title="All validation examples are also in the training data"
         if whole
-        else f"{both / validation:.0%} of the validation data are training data",
+        else f"{both / validation:.0%} of the validation examples are also in the training data",
         evidence={
             "both": both,
             "validation": validation,
@@ -51,7 +51,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 HEURISTIC = Heuristic(
     id="validation-overlap",
     group="preflight",
-    title_passed="Training and validation have different examples",
+    title_passed="Few or no validation examples are also in the training data",
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,

@@ -1,4 +1,4 @@
-"""Watches what Keras trains: the callback `SCRAM`."""
+"""The recorder for Keras: the callback `SCRAM`."""
 
 from scram_plugin.training.keras.callback import SCRAM
 

@@ -34,7 +34,7 @@ from scram_plugin.training.summary_writer import SummaryWriter
 
 
 class SCRAM(keras.callbacks.Callback):
-    """Logs raw statistics of a training for SCRAM's tab in TensorBoard, and prints what it finds.
+    """Records raw statistics of a training for SCRAM's tab in TensorBoard, and prints findings.
 
     Example::
 
@@ -43,17 +43,18 @@ class SCRAM(keras.callbacks.Callback):
         model.fit(x, y, validation_split=0.1, callbacks=[SCRAM(log_dir="logs/exp1")])
 
     Args:
-        log_dir: where to write. Metrics go to ``train/`` and ``validation/`` below it with the tags of
-            `keras.callbacks.TensorBoard` (not, where such a callback writes to the same place), SCRAM's own to ``scram/``.
-        every: measure inputs, targets and outputs in detail in every n-th batch. The loss and the extremes of every batch
-            are recorded in any case.
-        source: record the lines of the program that define, compile and fit the model, so that fixes can be shown in them.
-        print_findings: print new errors and warnings at the end of an epoch, errors at once; infos are in the tab.
-        stop_on: "error" ends the training after a new finding of that severity; None never does.
+        log_dir: the log directory. Metrics go to ``train/`` and ``validation/`` in it, with the tags of
+            `keras.callbacks.TensorBoard`, unless such a callback writes to the same directory. SCRAM's data go to ``scram/``.
+        every: measure inputs, targets, outputs, layers and gradients in detail in every n-th batch. The loss, the
+            means of inputs, targets and outputs, and the range of the targets are recorded in every batch.
+        source: record the lines of the program that define, compile and fit the model, so that SCRAM can show fixes in them.
+        print_findings: print new errors and warnings after each epoch, and at once when the loss is not finite. Findings of
+            severity info are only in the tab.
+        stop_on: "error" stops the training after a new finding of that severity; None never does.
         on_finding: called with each new finding, a dictionary as in ``scram check --format json``.
 
-    The training is not changed: on the CPU losses and weights are bit for bit those without the callback. An exception
-    inside it becomes one warning. Raises ValueError for arguments that make no sense.
+    The training is not changed: on the CPU, losses and weights are bit for bit the same as without the callback. An exception
+    inside the callback becomes one warning. Raises ValueError for invalid arguments.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class SCRAM(keras.callbacks.Callback):
         self.every, self.source, self.print_findings, self.stop_on = every, source, print_findings, stop_on
         self.on_finding = on_finding
         self.broken = False
-        self.facts: dict[str, Any] = {}  # of what was built; empty until a fit begins
+        self.facts: dict[str, Any] = {}  # facts of the model and the fit; empty until a fit begins
         self._writer: SummaryWriter | None = None
         self._step: Any = None  # see `step_of`
         self._looks = Looks(self.log_dir, print_findings, stop_on, on_finding)
@@ -79,28 +80,28 @@ class SCRAM(keras.callbacks.Callback):
         self._session = Session()
         self._base = 0  # batches before this epoch
         self._epoch = 0
-        self._times: list[float] = []  # of the batches that are not written yet
+        self._times: list[float] = []  # when the batches ended that are not written yet
         self._measured: list[tuple[int, float, Any]] = []
         self._clock = Clock()
         self._thinning = Thinning()
-        self._traced = False  # whether the origin of what is not finite was written
+        self._traced = False  # whether the origin of the first non-finite value was written
         self._flushed = 0.0
-        self._nonfinite = False  # seen in this fit already
-        self._expected = False  # Keras has announced a batch to this callback
+        self._nonfinite = False  # whether a non-finite loss was seen in this fit
+        self._expected = False  # Keras has called `on_train_batch_begin` for a batch
         self._first = 0  # the number of that batch
         self._row: Any = None
-        self._second = False  # of two callbacks in one fit
+        self._second = False  # whether this is the second SCRAM callback in a fit
 
-    # ---- the course of a fit, as Keras calls it
+    # ---- what Keras calls during a fit
 
     def set_model(self, model: keras.Model) -> None:
-        if self._second:  # that was another fit
+        if self._second:  # in an earlier fit
             self.broken = self._second = False
         super().set_model(model)
 
     @guarded
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        if self._writer is not None:  # the fit before was interrupted where Keras tells nobody
+        if self._writer is not None:  # the previous fit was interrupted where Keras calls no callback
             self._end("interrupted")
         here = sys._getframe()
         fit, user = keras_fit.fit_frame(here), call_site.user_frame(here)
@@ -129,12 +130,12 @@ class SCRAM(keras.callbacks.Callback):
 
     @guarded
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if self._offset is None:  # a second fit goes on where the first one ended
+        if self._offset is None:  # the epochs of a second fit continue those of the first one
             self._offset = max(self._session.epochs - epoch, 0)
         self._epoch, self._base = epoch + self._offset, self._session.batches
         if self._step is not None and not hasattr(self.model.train_function, "scram_plain"):
-            self._install()  # somebody has made the train function anew, to unfreeze layers perhaps
-        self._looks.show()  # where no progress bar is half-drawn
+            self._install()  # the train function was made again, perhaps to unfreeze layers
+        self._looks.show()  # at a time when no progress bar is half-drawn
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._expected, self._first = True, batch
@@ -142,10 +143,10 @@ class SCRAM(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if self.broken:
             return
-        several = self._model.steps_per_execution  # not `model`: on JAX that brings all weights up to date
+        several = self._model.steps_per_execution  # not `model`: on JAX that synchronises all weights
         if (
             several > 1 and batch == self._first and batch % several == 0
-        ):  # Keras before 3.7 ends an execution with its first batch
+        ):  # Keras before 3.7 ends an execution with the number of its first batch
             batch = min(batch + several, self.params.get("steps") or math.inf) - 1
         now, done = time.time(), self._base + batch + 1
         self._times.extend([now] * (done - self._session.batches))
@@ -153,8 +154,8 @@ class SCRAM(keras.callbacks.Callback):
         if self._row is not None:
             self._measured.append((done - 1, now, self._row))
             self._row = None
-        # Keras has turned the logs into floats already, so that looking costs nothing. It is the mean since the epoch began:
-        # non-finite from the first non-finite batch on.
+        # Keras has already converted the logs to floats, so this check costs nothing. The loss is the mean since the epoch
+        # began: it is not finite from the first non-finite batch on.
         loss = logs.get("loss", 0.0) if logs else 0.0
         if isinstance(loss, float) and loss - loss != 0.0 and not self._nonfinite:
             self._nonfinite = True
@@ -184,12 +185,12 @@ class SCRAM(keras.callbacks.Callback):
         if self._looks.put_off:
             self._look(at_once=True)
         self._end("stopped" if self.model.stop_training else "finished")
-        self._looks.show()  # where no progress bar is half-drawn
+        self._looks.show()  # at a time when no progress bar is half-drawn
 
     # ---- the instrumented step
 
     def _install(self) -> None:
-        """Put the dispatcher in the place of the model's train function, where that is possible."""
+        """Replace the model's train function by a dispatcher, if its steps can be recorded."""
         stale = getattr(self.model.train_function, "scram_plain", None)
         if stale is not None:  # left by a fit that was interrupted
             self.model.train_function = stale
@@ -200,7 +201,7 @@ class SCRAM(keras.callbacks.Callback):
         callback: Any = weakref.proxy(self)
         step, model = self._step, self.model
 
-        def dispatch(*given: Any) -> Any:  # the iterator; on JAX the state before it
+        def dispatch(*given: Any) -> Any:  # the iterator; on JAX the state and the iterator
             iterator = given[-1]
             try:
                 expected, callback._expected = callback._expected and not callback.broken, False
@@ -208,15 +209,15 @@ class SCRAM(keras.callbacks.Callback):
                 expected = False
             if expected:
                 return callback._run(*given)
-            if type(iterator).__module__.startswith("tensorflow"):  # a fit without this callback: leave the model as it was
+            if type(iterator).__module__.startswith("tensorflow"):  # a fit without this callback: restore the model
                 model.train_function = step.plain
-            return step.plain(*given)  # else `train_on_batch` of another callback
+            return step.plain(*given)  # otherwise: `train_on_batch`, called by another callback
 
         dispatch.scram_plain = self._step.plain  # type: ignore[attr-defined]
         self.model.train_function = dispatch
 
     def _run(self, *given: Any) -> Any:
-        """One call of the train function: measured or only recorded."""
+        """Call the train function once; the step is measured or only recorded."""
         step, iterator = self._step, given[-1]
         try:
             measuring = self._due()
@@ -241,11 +242,11 @@ class SCRAM(keras.callbacks.Callback):
             raise
 
     def _due(self) -> bool:
-        """Whether the next execution is to be measured; never a short last batch, for which all would be compiled again."""
+        """Whether to measure the next execution; never one with a short last batch, which would need a second compilation."""
         at, steps, several = self._session.batches, self.params.get("steps"), self._model.steps_per_execution
         if steps is not None and steps > several and at - self._base + several >= steps:
             return False
-        if steps is not None and steps <= 2:  # then the first one it is
+        if steps is not None and steps <= 2:  # in so short an epoch only the first execution can be measured
             return at % self.every < several
         return any(due(batch, self.every) for batch in range(at, at + several))
 
@@ -253,10 +254,10 @@ class SCRAM(keras.callbacks.Callback):
 
     @guarded
     def _flush(self, whole: bool = False) -> None:
-        """Hand the rows of the batches that have ended to the writer.
+        """Pass the rows of the batches that have ended to the writer.
 
-        `whole`: an epoch has ended. Keras announces whole executions; where the data ended within one, fewer steps were made,
-        and Keras before 3.7 does not announce these at all.
+        `whole`: an epoch has ended. Keras reports whole executions. If the data ended within one, fewer steps were run, and
+        Keras before 3.7 does not report these at all.
         """
         with self._lock:
             self._flushed = time.monotonic()
@@ -299,7 +300,7 @@ class SCRAM(keras.callbacks.Callback):
             self._flush()
 
     def _interrupted(self, error: BaseException) -> None:
-        """Keras does not call on_train_end when fit raises; at the exit of Python nobody else would write the rest."""
+        """End the recording when `fit` raises or Python exits: Keras does not call `on_train_end` then."""
         self._end(type(error).__name__)
 
     def _end(self, how: str) -> None:
@@ -313,6 +314,7 @@ class SCRAM(keras.callbacks.Callback):
             self.model.train_function = self._step.plain
 
     def fail(self, error: Exception) -> None:
+        """End the recording because of `error`, with one warning; the training continues."""
         if not self.broken:
             self.broken = True
             if self._writer is not None:
@@ -320,13 +322,13 @@ class SCRAM(keras.callbacks.Callback):
             warn(error)
 
     def _look(self, at_once: bool = False) -> None:
-        """Review what is on disk, and end the training where that was asked for."""
+        """Review what is on disk, and stop the training if `stop_on` demands it."""
         if self._looks.look(self._writer, at_once):
             self.model.stop_training = True
 
 
 def _numbers(logs: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    """The scalars of Keras's logs; a metric that is itself several numbers (as some versions give them) by its parts."""
+    """The scalars of Keras's logs. A metric that is a mapping (in some versions of Keras) is replaced by its parts."""
     for name, value in logs.items():
         if isinstance(value, Mapping):
             yield from _numbers(value)

@@ -1,4 +1,4 @@
-"""What the data are like as a whole, where they were given to `fit` as arrays: read once a fit, judged elsewhere."""
+"""Facts of a data set as a whole, if `fit` was given arrays. They are read once per fit; heuristics evaluate them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from scram_plugin.training.keras import statistics
 from scram_plugin.training.labels import MOST_CLASSES, class_counts
 from scram_plugin.training.structures import leaves
 
-MOST_BYTES = 1 << 30  # larger targets are not gone through
-PARTS, PART = 8, 64  # of the validation data: so many stretches of so many examples, spread evenly, are measured
+MOST_BYTES = 1 << 30  # the classes of larger targets are not counted
+PARTS, PART = 8, 64  # number of parts of the validation data that are measured, spread evenly, and examples in each
 
 
 def data_facts(fit: FrameType | None) -> dict[str, Any]:
-    """``{"training": ..., "validation": ...}`` of the arrays that `fit` was given; without what cannot be known.
+    """``{"training": ..., "validation": ...}`` of the arrays that `fit` was given; what cannot be known is left out.
 
-    Of each ``samples``; of targets that are one class each, ``counts`` (list, of each class) and ``changes`` (how often two
-    neighbours differ: seldom, if the data are sorted).
+    Each has ``samples``. Targets that are class numbers also have ``counts`` (a list: examples of each class) and ``changes``
+    (how often two neighbours differ: rarely if the data are sorted).
     """
     found = {}
     for name, (x, y) in _given(fit).items():
@@ -32,7 +32,7 @@ def data_facts(fit: FrameType | None) -> dict[str, Any]:
 
 
 def validation_rows(fit: FrameType | None) -> tuple[tuple[str, ...], np.ndarray] | None:
-    """Statistics of parts of the validation data: columns, and a row for each part; None where they are no arrays."""
+    """Columns and values, shape (parts, columns), of parts of the validation data; None unless all data are arrays."""
     x, y = _given(fit).get("validation", (None, None))
     given = {"x": leaves(x), "y": leaves(y)}
     tensors = {kind: [a for leaf in found if (a := _array(leaf)) is not None] for kind, found in given.items()}
@@ -56,7 +56,7 @@ def validation_rows(fit: FrameType | None) -> tuple[tuple[str, ...], np.ndarray]
 
 
 def _given(fit: FrameType | None) -> Mapping[str, tuple[Any, Any]]:
-    """ "training" and "validation" -> (inputs, targets) as Keras's `fit` has them, after a `validation_split`."""
+    """ "training" and "validation" -> (inputs, targets) in Keras's `fit`, after a `validation_split`."""
     if fit is None:
         return {}
     found = {}
@@ -69,7 +69,7 @@ def _given(fit: FrameType | None) -> Mapping[str, tuple[Any, Any]]:
 
 
 def _array(leaf: Any) -> Any | None:
-    """An array or eager tensor with a first axis; None for whatever has to be iterated to be known."""
+    """An array or eager tensor with at least one example; None for data that must be iterated to be known."""
     shape = getattr(leaf, "shape", None)
     if shape is None or not hasattr(leaf, "__getitem__") or hasattr(leaf, "element_spec"):
         return None

@@ -13,7 +13,7 @@ from scram_plugin.training.call_site import calls, reached
 
 
 def fit_frame(start: FrameType | None) -> FrameType | None:
-    """The frame of Keras's `fit` above `start`; None if the callback is driven by something else."""
+    """The frame of Keras's `fit` above `start`; None if something else calls the callback."""
     frame = start
     while frame is not None:
         if frame.f_code.co_name == "fit" and "epoch_iterator" in frame.f_locals:
@@ -23,11 +23,12 @@ def fit_frame(start: FrameType | None) -> FrameType | None:
 
 
 def callbacks(fit: FrameType | None) -> list[keras.callbacks.Callback]:
-    """All callbacks of this fit, in their order."""
+    """All callbacks of this fit, in order."""
     return list(getattr(fit.f_locals.get("callbacks"), "callbacks", [])) if fit is not None else []
 
 
 def initial_epoch(fit: FrameType | None) -> int:
+    """The epoch, counted from 0, that this fit starts with."""
     return int(fit.f_locals.get("initial_epoch") or 0) if fit is not None else 0
 
 
@@ -39,7 +40,7 @@ def tensorboard_writes_to(fit: FrameType | None, log_dir: str) -> bool:
 
 def roles(tree: ast.Module, line: int) -> list[tuple[ast.stmt, str]]:
     """Statements and their roles: ``import`` (of Keras, TensorFlow or NumPy), ``model``, ``trainable`` (freezes layers),
-    ``optimizer``, ``compile``, ``fit``, ``data`` (assigns the variable that `fit` is given as inputs)."""
+    ``optimizer``, ``compile``, ``fit``, ``data`` (assigns the variable that is passed to `fit` as inputs)."""
     within = reached(tree, line)
     simple = [node for node in within if isinstance(node, ast.Assign | ast.AnnAssign | ast.Expr | ast.Return)]
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
@@ -65,7 +66,7 @@ def roles(tree: ast.Module, line: int) -> list[tuple[ast.stmt, str]]:
 
 
 def _inputs(fit: ast.stmt | None) -> str:
-    """The variable that `fit` is given as inputs; "" if it is no plain variable."""
+    """The name of the variable that is passed to `fit` as inputs; "" if it is not a plain variable."""
     for node in ast.walk(fit) if fit is not None else ():
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "fit":
             given = next((k.value for k in node.keywords if k.arg == "x"), node.args[0] if node.args else None)
@@ -78,7 +79,7 @@ def _assigned(node: ast.Assign) -> set[str]:
 
 
 def _layer(node: ast.stmt) -> bool:
-    """`x = layers.Dense(8)(x)`: a call of a call of something from `layers`."""
+    """Whether the statement calls the result of a call, as in `x = layers.Dense(8)(x)`."""
     return any(
         isinstance(n, ast.Call) and isinstance(n.func, ast.Call) and isinstance(n.func.func, ast.Attribute | ast.Name)
         for n in ast.walk(node)

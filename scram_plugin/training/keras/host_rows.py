@@ -1,4 +1,4 @@
-"""Rows that come out of each step, kept until a block of them is written: for backends that hold no ring of their own."""
+"""Keeps the row of each step until a block of rows is written, for backends without a ring buffer on the device."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from scram_plugin.training.sampling import SEEN_IN
 
 
 class HostRows:
-    """What `InstrumentedStep` gives on TensorFlow: `columns`, `take`, `origin`; and the `row` of the step measured last."""
+    """Has the interface of TensorFlow's `InstrumentedStep` (`columns`, `take`, `origin`), and the `row` of a measured step."""
 
-    run: Callable[..., Any]  # one step, measured or not, and what the train function is given
+    run: Callable[..., Any]  # runs one step: whether to measure it, and the arguments of the train function
 
     def __init__(self) -> None:
         self.columns: tuple[str, ...] = ()  # of the recorded rows
         self.measured_columns: tuple[str, ...] = ()
         self.row: Any = None
         self._rows: list[Any] = []
-        self._taken = 0  # rows, since the fit began
+        self._taken = 0  # number of rows taken since the fit began
         self._flaws: tuple[int, tuple[str, ...], np.ndarray] | None = None
-        self._ages: dict[str, np.ndarray] = {}  # of each unit with a ReLU: measured batches since it was active
+        self._ages: dict[str, np.ndarray] = {}  # path -> measured batches since each ReLU unit was active
         self._measured = 0.0
 
     def begin(self) -> None:
-        """A fit begins: rows and findings of an earlier one are nothing of it."""
+        """A fit begins: drop the rows and non-finite values of an earlier fit."""
         self._rows, self._taken, self._flaws, self.row = [], 0, None, None
 
     def add(self, columns: tuple[str, ...], values: Any) -> None:
-        """The row of the next step; `values` may still be computed."""
+        """Add the row of the next step; the device may still be computing `values`. Raises ValueError if columns changed."""
         if self.columns and columns != self.columns:
             raise ValueError("the structure of the data changed between batches")
         self.columns = columns
         self._rows.append(values)
 
     def take(self, most: int | None = None) -> np.ndarray:
-        """The next rows recorded, shape (batches, columns): all, or `most` of them."""
+        """Remove and return the next recorded rows, float32, shape (batches, columns): all, or at most `most`."""
         rows, self._rows = self._rows[:most], self._rows[most:] if most is not None else []
         self._taken += len(rows)
         if not rows:
@@ -48,14 +48,14 @@ class HostRows:
         return np.stack([np.asarray(keras.ops.convert_to_numpy(row), np.float32) for row in rows])
 
     def origin(self) -> tuple[int, tuple[str, ...], np.ndarray] | None:
-        """Where the first value that is not finite came up: how many rows before the next one to `take`, columns, values."""
+        """Where the first non-finite value appeared: how many rows before the next row to `take`, columns, counts."""
         if self._flaws is None:
             return None
         number, columns, values = self._flaws
         return self._taken - number, columns, values
 
     def built(self, model: keras.Model, train_step: Callable[..., Any]) -> Any:
-        """Keras's own train function around another train step; that of the model stays."""
+        """The train function that Keras builds from another train step; the model keeps its own."""
         now = model.train_function
         with shadowed(model, "train_step", train_step):
             try:
@@ -65,7 +65,7 @@ class HostRows:
                 model.train_function = now
 
     def dead(self, active: dict[str, Any]) -> statistics.Named:
-        """The fraction of a layer's units that were active in none of the last measured batches, at most `SEEN_IN`."""
+        """The share of each layer's units that were active in none of the last measured batches, at most `SEEN_IN`."""
         self._measured += 1.0
         found: statistics.Named = []
         for path, units in active.items():

@@ -1,17 +1,17 @@
 """Instrumented train functions of a Keras model on TensorFlow: built by Keras from the model's own `train_step`.
 
-Two of them stand in for the model's train function. The *recording* one runs for most batches: beside the step it puts one
-short row (loss, means of inputs, targets and outputs, range of targets) into a ring in the device's memory, which the host
-reads in blocks, so that no batch is missed even where several steps run in one call. The *measuring* one runs for sampled
-batches and also returns a vector of detailed statistics.
+Two of them replace the model's train function. The *recording* function runs for most batches. In addition to the step it
+writes one short row (loss, means of inputs, targets and outputs, range of targets) into a ring buffer in the device's memory.
+The host reads the ring in blocks, so no batch is missed even if several steps run in one call. The *measuring* function runs
+for sampled batches and also returns a vector of detailed statistics.
 
-Both have a tripwire: a branch that runs once, in the first batch whose loss or weights are not finite, and counts in each
-tensor of that very step what is not finite. So the origin of a NaN is known at any sampling, and no step is repeated. It has
-two parts, since a tensor that is to be looked at when the weights have been changed stays in memory until then: outputs of
-layers are judged with the loss, before the way back.
+Both have a tripwire: a branch that runs once, in the first batch whose loss or weights are not finite. It counts the non-finite
+values in each tensor of that very step. So the origin of a NaN is known however few batches are sampled, and no step is
+repeated. The tripwire has two parts, since a tensor that is checked after the weights have changed must stay in memory until
+then. Outputs of layers are therefore checked together with the loss, before the backward pass.
 
-The step itself is compiled as Keras would compile it, with XLA or without; statistics are taken outside of it, by TensorFlow's
-own operations, which need no compiling. They only read what the step computes, so the step's own results are the same.
+The step itself is compiled as Keras would compile it, with or without XLA. Statistics are computed outside of it by TensorFlow
+operations that need no compilation. They only read what the step computes, so the results of the step are the same.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from scram_plugin.training.keras.shadow import shadowed, slots
 from scram_plugin.training.sampling import SEEN_IN
 
 RING_ROWS = 256
-MAX_HELD = 1 << 10  # values of one example: up to so many, a layer's output is held in memory until the end of the step
+MAX_HELD = 1 << 10  # a layer's output with at most so many values per example is held in memory until the step ends
 
 
 class InstrumentedStep:
     """The two train functions of one model.
 
-    `record(iterator)` and `measure(iterator)` do what the model's train function does, `of_batch` the same for a batch;
-    `take()` gives the rows recorded since the last call, `origin()` what the tripwire kept. `on_error` is told once if the
-    statistics could not be computed; the step itself is never affected.
+    `record(iterator)` and `measure(iterator)` do what the model's train function does; `of_batch` does the same for one batch.
+    `take()` returns the rows recorded since the last call, `origin()` what the tripwire recorded. `on_error` is called once if
+    the statistics cannot be computed; the step itself is never affected.
     """
 
     key = "__scram__"  # the extra entry of the measuring function's logs
@@ -52,30 +52,30 @@ class InstrumentedStep:
         self.columns: tuple[str, ...] = ()  # of the recorded rows
         self.measured_columns: tuple[str, ...] = ()
         self._ring: Any = None
-        self._forward: tuple[int, tuple[str, ...], np.ndarray] | None = None  # of a step whose loss was not finite
+        self._forward: tuple[int, tuple[str, ...], np.ndarray] | None = None  # forward pass with a non-finite loss
         self._flaws: tuple[int, tuple[str, ...], np.ndarray] | None = None
-        self._ages: Any = None  # of each unit with a ReLU: measured batches since it was active
+        self._ages: Any = None  # measured batches since each ReLU unit was active
         self._count = tf.Variable(0, dtype=tf.int64, trainable=False, name="scram_count")
         self._measured = tf.Variable(0.0, trainable=False, name="scram_measured")
         self._taken = 0
-        self._of_batch: dict[bool, tuple[Any, Any]] = {}  # by `measuring`: what batches look like, and the function for these
+        self._of_batch: dict[bool, tuple[Any, Any]] = {}  # `measuring` -> (element_spec of the batches, function for these)
         self.rows = max(RING_ROWS, 2 * model.steps_per_execution)
         self.record, self.measure = self._build(False), self._build(True)
 
     def of_batch(self, batch: Any, spec: Any, measuring: bool) -> Any:
-        """As `record` or `measure`, for a batch that was taken from an iterator with this `element_spec`.
+        """Like `record` or `measure`, for one batch from an iterator with this `element_spec`.
 
-        Where the iterator is a part of the graph, as in Keras's own function, its operation runs in another thread, and the
-        step waits for that to wake up: small steps take a quarter longer so. It is traced with the iterator's shapes, not with
-        those of the batch: convolutions of fixed shapes differ in the last bits.
+        In Keras's own function the iterator is a part of the graph. Its operation runs in another thread, and the step waits
+        for that thread to wake up, which makes small steps 25 % longer. This function is traced with the iterator's shapes, not
+        with those of the batch: convolutions with fixed shapes differ in the last bits.
         """
         step = self.measure if measuring else self.record
         if self.model.run_eagerly:
             return step(iter([batch]))
         known, function = self._of_batch.get(measuring, (None, None))
-        if known is not spec and known != spec:  # the first fit, or one with other data
+        if known is not spec and known != spec:  # the first fit, or a fit with other data
             by_batch = tf.function(lambda data: step(iter([data])), autograph=False)
-            # asked for, it is not counted by TensorFlow, which warns of a function that is traced for one model after another
+            # a trace that is requested explicitly does not count for TensorFlow's warning about repeated retracing
             function = by_batch.get_concrete_function(spec)
             self._of_batch[measuring] = spec, function
         return function(batch)
@@ -91,13 +91,13 @@ class InstrumentedStep:
             logs, seen = watched(data)
             try:
                 return self._observe(measuring, data, logs, seen, watched, before)
-            except Exception as error:  # whatever cannot be measured must not cost the step
+            except Exception as error:  # an error in the measurement must not fail the step
                 self.on_error(error)
                 return logs
 
         @contextlib.contextmanager
         def instead() -> Any:
-            # the step is compiled within `watched`; what is around it needs no XLA
+            # `watched` compiles the step; the code around it needs no XLA
             with shadowed(model, "train_step", instrumented), shadowed(model, "_jit_compile", False):
                 yield
 
@@ -107,10 +107,10 @@ class InstrumentedStep:
             built = model.train_function
         finally:
             model.train_function = self.plain
-        if hasattr(model, "_make_function"):  # Keras 3.7 and newer: the step is taken when the function is made
+        if hasattr(model, "_make_function"):  # Keras 3.7 and newer look up `train_step` when the function is made
             return built
 
-        def looked_up(iterator: Any) -> Any:  # older ones look it up whenever they trace
+        def looked_up(iterator: Any) -> Any:  # older versions look it up whenever they trace
             with instead():
                 return built(iterator)
 
@@ -120,7 +120,7 @@ class InstrumentedStep:
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
         tensors = statistics.of_step(x, y, seen.y_pred)
         if seen.loss is None and isinstance(logs, dict) and "loss" in logs:
-            seen.loss = tf.cast(logs["loss"], tf.float32)  # the mean since the epoch began stands in for it
+            seen.loss = tf.cast(logs["loss"], tf.float32)  # used instead: the mean since the epoch began
         variables = [tf.convert_to_tensor(v) for v in watched.variables()]
         row = statistics.row(seen.loss, tensors, variables)
         probe = row[-1][1] if variables else None
@@ -138,9 +138,9 @@ class InstrumentedStep:
         return logs
 
     def _in_depth(self, seen: Seen, watched: Watched, before: dict[int, Any]) -> statistics.Named:
-        """The statistics of each layer's output (of its first call), of each trained variable, and of its gradient."""
+        """Statistics of each layer's output (in its first call), of each trained variable, and of its gradient."""
         outputs = {path: tf.cast(statistics.first_examples(calls[0]), tf.float32) for path, calls in seen.layers.items()}
-        # those without a gradient are none of them
+        # variables without a gradient are not among them
         named = [(watched.path(v), before[id(v)], v) for v in watched.variables() if id(v) in before]
         changed = [
             (name, seen.gradients[name], old, tf.cast(tf.convert_to_tensor(new), tf.float32))
@@ -151,7 +151,7 @@ class InstrumentedStep:
         return [*detail, *self._dead(active)] if active else detail
 
     def _dead(self, active: dict[str, Any]) -> statistics.Named:
-        """The fraction of a layer's units that were active in none of the last measured batches, at most `SEEN_IN`."""
+        """The share of each layer's units that were active in none of the last measured batches, at most `SEEN_IN`."""
         sizes = [int(units.shape[0]) for units in active.values()]
         if self._ages is None:
             with tf.init_scope():
@@ -164,10 +164,10 @@ class InstrumentedStep:
         return [(f"layer/{path}/dead", tf.reduce_mean(part)) for path, part in zip(active, never, strict=True)]
 
     def _tripwire(self, probe: Any, number: Any, tensors: dict[str, Any], seen: Seen, watched: Watched) -> None:
-        """Let `keep` be called if the loss or the probe of the weights is not finite. Only the end of the step waits for it."""
+        """Call `keep` if the loss or the probe of the weights is not finite. Only the end of the step waits for that call."""
         outputs = [(path, output) for path, calls in seen.layers.items() for output in calls]
-        # A ReLU makes 0 of NaN, and the loss stays finite. Layers of Keras make no NaN of finite numbers; another's outputs,
-        # and small ones, are at hand until the weights have been looked at.
+        # A ReLU turns NaN into 0, and the loss stays finite. Keras's layers make no NaN from finite numbers; outputs of custom
+        # layers, and small outputs, stay available until the weights have been checked.
         late = [(p, output) for p, output in outputs if seen.loss is None or p in watched.others or _small(output)]
         loss = [] if seen.loss is None else [tf.cast(tf.reshape(seen.loss, ()), tf.float32)]
         probes = [] if probe is None else [probe]
@@ -181,7 +181,7 @@ class InstrumentedStep:
                 return []
 
             def keep() -> Any:
-                # TensorFlow keeps the function for good, but shall not keep the model
+                # TensorFlow keeps the function forever, but must not keep the model alive
                 here = functools.partial(_keep, weakref.ref(self), weakref.ref(watched), changed, [name for name, _ in kept])
                 return tf.numpy_function(here, [number, *(tensor for _, tensor in kept)], tf.bool)
 
@@ -195,7 +195,7 @@ class InstrumentedStep:
             unless_finite([*loss, *probes], flow(late), changed=True)
 
     def keep(self, watched: Watched, changed: bool, number: int, flow: list[tuple[str, np.ndarray]]) -> None:
-        """Called from within a step that is not finite, before its weights are `changed` and after. The first one is kept."""
+        """Called inside a step that is not finite, before and after its weights are `changed`. Records the first such step."""
         if self._flaws is not None:
             return
         try:
@@ -226,18 +226,21 @@ class InstrumentedStep:
         if names != self.columns:
             raise ValueError("the structure of the data changed between batches")
         values = tf.stack([tf.cast(value, tf.float32) for _, value in row])
-        # Not before there is a batch: where the data end, a graph would still run what does not depend on them.
+        # Only once there is a batch: at the end of the data, a graph would still run operations that do not depend on a batch.
         with tf.control_dependencies([values]):
             self._ring.scatter_update(tf.IndexedSlices(values, number % self.rows))
             self._count.assign_add(1)
 
     def begin(self) -> None:
-        """A fit begins: rows and findings of an earlier one are nothing of it."""
+        """A fit begins: drop the rows and non-finite values of an earlier fit."""
         self.take()
         self._forward = self._flaws = None
 
     def take(self, most: int | None = None) -> np.ndarray:
-        """The next rows recorded, shape (batches, columns): all, or `most` of them; what the ring has lost is left out."""
+        """Return the next recorded rows, float32, shape (batches, columns): all, or at most `most`.
+
+        Rows that the ring has already overwritten are left out.
+        """
         count = int(self._count.numpy())
         self._taken = max(self._taken, count - self.rows)
         end = count if most is None else min(count, self._taken + most)
@@ -247,7 +250,7 @@ class InstrumentedStep:
         return self._ring.numpy()[np.arange(first, end) % self.rows]
 
     def origin(self) -> tuple[int, tuple[str, ...], np.ndarray] | None:
-        """What the tripwire kept: how many rows before the next one to `take` it was, columns and their values."""
+        """What the tripwire recorded: how many rows before the next row to `take` it was, columns and counts."""
         if self._flaws is None:
             return None
         number, columns, values = self._flaws
@@ -255,9 +258,9 @@ class InstrumentedStep:
 
 
 def instrumented(model: keras.Model, on_error: Callable[[Exception], None]) -> InstrumentedStep:
-    """The instrumented step of a model; that of an earlier fit, if the model was not compiled again since.
+    """The instrumented step of a model; that of an earlier fit, unless the model was compiled again since.
 
-    It is kept in the model's own `__dict__` (past Keras's tracking), so that it goes when the model goes.
+    It is stored in the model's own `__dict__` (bypassing Keras's tracking), so that it is freed together with the model.
     """
     step = model.__dict__.get("_scram_step")
     if step is None or step.plain is not model.train_function:
@@ -267,7 +270,7 @@ def instrumented(model: keras.Model, on_error: Callable[[Exception], None]) -> I
 
 
 def _counts(named: list[tuple[str, Any]], totals: statistics.Named) -> statistics.Named:
-    """How many values of each tensor are not finite: counted only if one of the totals over them is not."""
+    """How many values of each tensor are not finite: 0 without counting if all `totals` over them are finite."""
     if not named:
         return []
 

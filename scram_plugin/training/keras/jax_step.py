@@ -1,7 +1,7 @@
-"""Steps of a Keras model on JAX: functions of a state, compiled as a whole.
+"""Records steps of a Keras model on JAX, where a step is a function of a state, compiled as a whole.
 
-What is recorded of every step is a further result of the same compiled function. What is measured is computed by functions of
-their own, of the state before a sampled step and after it, so that the step is compiled as it would be without.
+The row of every step is an extra result of the same compiled function. Detailed statistics are computed by separate functions,
+from the state before a sampled step and the state after it, so that they do not change how the step is compiled.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ State = tuple[Any, Any, Any, Any]  # trainable, non-trainable, optimizer's and m
 
 
 class JaxStep(HostRows):
-    """Runs a train function that Keras builds from the model's own `train_step`, with the row as a further log."""
+    """Runs a train function that Keras builds from the model's own `train_step`, with the row as an extra log."""
 
     key = "__scram__"
 
@@ -41,7 +41,7 @@ class JaxStep(HostRows):
         self._after = jax.jit(self._of_change)
 
     def run(self, measuring: bool, state: State, iterator: Iterator[Any]) -> tuple[Any, State]:
-        """One step; what the model's own train function gives."""
+        """Run one step; returns what the model's own train function returns."""
         self.row = before = None
         data = next(iterator)
         if measuring:
@@ -61,11 +61,11 @@ class JaxStep(HostRows):
     def _guarded(self) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # whatever cannot be measured must not cost the step
+        except Exception as error:  # an error in the measurement must not fail the step
             self.on_error(error)
 
     def _train_step(self, train_step: Any, state: State, data: Any) -> tuple[Any, State]:
-        """Python runs this only while it is traced."""
+        """Python runs this only while the step is traced."""
         seen: dict[str, Any] = {}
 
         def update_state(method: Any, loss: Any, *args: Any, **kwargs: Any) -> Any:
@@ -88,10 +88,10 @@ class JaxStep(HostRows):
         self._names, values = statistics.flatten(row)
         return {**logs, self.key: values}, after
 
-    # ---- in depth
+    # ---- detailed statistics
 
     def _of_state(self, state: State, data: Any) -> tuple[Any, list[Any], list[Any], list[Any]]:
-        """Statistics of tensors and layers, which units are active, gradients, and samples of the variables."""
+        """Statistics of tensors and layers, the active units, the gradients, and samples of the variables."""
         trainable, non_trainable, of_optimizer, of_metrics = state
         model = self.model
         x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
@@ -111,7 +111,7 @@ class JaxStep(HostRows):
         self._detail, values = statistics.flatten([*detail, *found])
         self._active = list(active)
         scaled = [keras.ops.cast(g, "float32") / keras.ops.cast(scale, "float32") for g in gradients]
-        # copies: the step takes the memory of the variables for its own results
+        # copies, since the step reuses the memory of the variables for its own results
         return values, list(active.values()), scaled, [jax.numpy.array(statistics.sampled(v), copy=True) for v in trainable]
 
     def _of_change(self, gradients: list[Any], before: list[Any], trainable: list[Any]) -> Any:
@@ -133,7 +133,7 @@ class JaxStep(HostRows):
         self.row = keras.ops.concatenate([values, changes, rest])
 
     def _rate(self, state: State) -> Any:
-        """The learning rate, a variable of the optimizer's; the model's own variables are empty while it trains."""
+        """The learning rate in the optimizer's part of the state; the model's own variables are empty while it trains."""
         optimizer = self.model.optimizer
         variable = optimizer._learning_rate
         known = [i for i, v in enumerate(optimizer.variables) if v is variable]
@@ -158,6 +158,6 @@ class JaxStep(HostRows):
 
 
 def _within_loops(model: keras.Model) -> set[int]:
-    """The identities of layers within a loop over time, whose values cannot leave it."""
+    """The ids of layers inside a loop over time, whose values cannot leave the loop."""
     loops = [x for x in model._flatten_layers(include_self=False) if isinstance(x, keras.layers.RNN | keras.layers.Wrapper)]
     return {id(part) for loop in loops for part in loop._flatten_layers(include_self=False)}

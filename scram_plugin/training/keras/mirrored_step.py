@@ -1,7 +1,7 @@
-"""Steps of a Keras model that several replicas make together (`tf.distribute.MirroredStrategy`): one row of all of them.
+"""Records steps of a Keras model that several replicas run together (`tf.distribute.MirroredStrategy`): one row for all.
 
-Each replica's step is traced in a thread of its own. While that happens, methods of the model are shadowed, and what they see
-is kept by its thread.
+Each replica's step is traced in a thread of its own. Meanwhile methods of the model are shadowed; what they record is stored by
+thread.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from scram_plugin.training.structures import leaves
 
 
 class Seen:
-    """What one replica's step computes."""
+    """The tensors that one replica's step computes."""
 
     def __init__(self) -> None:
         self.loss: Any = None
@@ -35,7 +35,7 @@ class Seen:
 
 
 class MirroredStep(HostRows):
-    """Runs train functions that Keras builds from the model's own `train_step`, with what is recorded as a further log."""
+    """Runs train functions that Keras builds from the model's own `train_step`, with the recorded values as an extra log."""
 
     key = "__scram__"
 
@@ -50,7 +50,7 @@ class MirroredStep(HostRows):
         self._details: tuple[str, ...] = ()
 
     def run(self, measuring: bool, iterator: Any) -> Any:
-        """One step; what the model's own train function gives."""
+        """Run one step; returns what the model's own train function returns."""
         self.row = None
         if measuring not in self._functions:
             step = functools.partial(self._train_step, self.model.train_step, measuring)
@@ -62,7 +62,7 @@ class MirroredStep(HostRows):
             try:
                 mean = np.asarray(logs.pop(self.key))
                 self._take_in(measuring, mean * np.float32(len(mean)))
-            except Exception as error:  # whatever cannot be recorded must not cost the step
+            except Exception as error:  # an error in the recording must not fail the step
                 self.on_error(error)
         return logs
 
@@ -74,7 +74,7 @@ class MirroredStep(HostRows):
             self.row = merge(self._details, gathered[:, len(names) :])
 
     def _train_step(self, train_step: Any, measuring: bool, data: Any) -> Any:
-        """Python runs this only while it is traced, once for each replica."""
+        """Python runs this only while the step is traced, once for each replica."""
         context = tf.distribute.get_replica_context()
         trained = [v for v in self.model.trainable_variables if "float" in str(v.dtype)]
         before = [tf.identity(statistics.sampled(tf.convert_to_tensor(v))) for v in trained] if measuring else []
@@ -91,8 +91,8 @@ class MirroredStep(HostRows):
                 detail += self._in_depth(seen, trained, before)
                 self._details, more = statistics.flatten([*detail, ("learning_rate", self.model.optimizer.learning_rate)])
                 values = tf.concat([values, more], 0)
-            # A row for each replica, of which this one fills its own: Keras makes the mean of what replicas give, and no
-            # communication is needed that the training has not got.
+            # One row per replica, of which this replica fills its own. Keras averages the logs over the replicas anyway, so no
+            # further communication is needed.
             shape = [context.num_replicas_in_sync, values.shape[0]]
             return {**logs, self.key: tf.scatter_nd([[context.replica_id_in_sync_group]], values[None], shape)}
         except Exception as error:
@@ -100,7 +100,7 @@ class MirroredStep(HostRows):
             return logs
 
     def _in_depth(self, seen: Seen, trained: list[Any], before: list[Any]) -> statistics.Named:
-        """Of layers and variables; gradients are those of the replica, before they are brought together."""
+        """Statistics of layers and variables. Gradients are those of this replica, before they are summed over replicas."""
         outputs = {path: tf.cast(statistics.first_examples(t), tf.float32) for path, t in seen.layers.items()}
         paths = [path_in(self.model, v) for v in trained]
         changed = [
@@ -111,7 +111,7 @@ class MirroredStep(HostRows):
         found, _ = statistics.in_depth(outputs, self._kinds, changed, statistics.flawed)
         return found
 
-    # ---- what is shadowed while a step is traced
+    # ---- methods that are shadowed while a step is traced
 
     @contextlib.contextmanager
     def _watching(self, measuring: bool) -> Iterator[None]:
@@ -133,7 +133,7 @@ class MirroredStep(HostRows):
     def _call(self, method: Any, layer: Any, *args: Any, **kwargs: Any) -> Any:
         output = method(*args, **kwargs)
         found = next((t for t in leaves(output) if tf.is_tensor(t)), None)
-        # a sum is made one with a sum behind it, unless somebody looks in between
+        # TensorFlow fuses a sum with a sum that follows, unless the value in between is used
         if found is not None and found.dtype.is_floating and found.op.type not in ("Add", "AddV2", "AddN"):
             path = path_in(self.model, layer)
             self._seen[threading.get_ident()].layers.setdefault(path, found)

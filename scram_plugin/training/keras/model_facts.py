@@ -1,4 +1,4 @@
-"""What was built and how it is trained, as plain values: read once a fit, judged elsewhere."""
+"""Facts of a Keras model and its training, as plain values. They are read once per fit; heuristics evaluate them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def facts(model: keras.Model, fit: Mapping[str, Any], source: Mapping[str, Any] 
 
 
 def fit_facts(fit: FrameType | None, params: Mapping[str, Any], every: int) -> dict[str, Any]:
-    """What `fit` was asked to do: from the callback's parameters, and from Keras's own frame where there is one."""
+    """The settings of `fit`: from the callback's parameters, and from the frame of Keras's `fit` if there is one."""
     known: dict[str, Any] = {"epochs": params.get("epochs"), "steps": params.get("steps"), "every": every}
     if fit is None:
         return known
@@ -100,7 +100,7 @@ def _layers(model: Any, prefix: str) -> list[dict[str, Any]]:
 
 
 def _sources(model: Any) -> dict[str, list[str]]:
-    """name of an operation -> names of those whose outputs it takes; empty for a subclass."""
+    """Name of an operation -> names of the operations whose outputs it takes; empty for a subclassed model."""
     if isinstance(model, keras.Sequential):
         names = [layer.name for layer in model.layers]
         return {name: names[i : i + 1] for i, name in enumerate(names[1:])}
@@ -112,12 +112,12 @@ def _sources(model: Any) -> dict[str, list[str]]:
             )
             for operation in _operations(model)
         }
-    except (AttributeError, ValueError, TypeError):  # the graph is not Keras's public interface
+    except (AttributeError, ValueError, TypeError):  # the graph is not part of Keras's public interface
         return {}
 
 
 def _operations(model: Any) -> list[Any]:
-    """Layers, and for a functional model also plain operations (a division of the input), in the order data flows."""
+    """Layers, and for a functional model also plain operations (such as a division of the input), in the order of data flow."""
     if isinstance(model, keras.Sequential):
         return list(model.layers)
     return list(getattr(model, "operations", None) or model.layers)
@@ -127,7 +127,7 @@ def _layer(layer: Any, prefix: str) -> dict[str, Any]:
     settings = {name: getattr(layer, name) for name in _SETTINGS if isinstance(getattr(layer, name, None), int | float | tuple)}
     entry: dict[str, Any] = {
         "name": layer.name,
-        "path": f"{prefix}{layer.name}",  # as the statistics name it
+        "path": f"{prefix}{layer.name}",  # the same path as in the statistics
         "class": type(layer).__name__,
         "custom": not of_keras(layer),
         "settings": {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()},
@@ -138,7 +138,7 @@ def _layer(layer: Any, prefix: str) -> dict[str, Any]:
         entry["trainable"] = bool(layer.trainable)
         entry["initializer"] = _made(getattr(layer, "kernel_initializer", None))
         bias = _made(getattr(layer, "bias_initializer", None)) if getattr(layer, "use_bias", False) else None
-        entry["bias"] = {"Zeros": 0.0, "Ones": 1.0}.get(bias["class"], bias.get("value")) if bias else None  # where it starts
+        entry["bias"] = {"Zeros": 0.0, "Ones": 1.0}.get(bias["class"], bias.get("value")) if bias else None  # its initial value
         kernel = getattr(layer, "_kernel", None) if hasattr(layer, "_kernel") else getattr(layer, "kernel", None)
         entry["kernel"] = list(kernel.shape) if kernel is not None else None
         entry["regularizer"] = _made(getattr(layer, "kernel_regularizer", None))
@@ -151,7 +151,7 @@ def _layer(layer: Any, prefix: str) -> dict[str, Any]:
 
 
 def _made(by: Any) -> dict[str, Any] | None:
-    """The class of an initialiser or a regulariser, and its settings that are numbers or names."""
+    """The class of an initialiser or a regulariser, and its settings that are numbers or texts; None without one."""
     if by is None or not hasattr(by, "get_config"):
         return None
     settings = {k: v for k, v in by.get_config().items() if isinstance(v, int | float | str)}
@@ -159,8 +159,10 @@ def _made(by: Any) -> dict[str, Any] | None:
 
 
 def _paths(model: Any) -> list[list[str]]:
-    """For each input of a functional model, the names of the operations that its values go through, at most `PATH` of them:
-    as far as there is one way only, and the first operations where it parts."""
+    """For each input of a functional model, the names of the operations that its values go through, about `PATH` at most.
+
+    The path ends where the data flow branches; the first operation of each branch is still included.
+    """
     paths = []
     try:
         consumers: dict[int, list[Any]] = {}
@@ -176,7 +178,7 @@ def _paths(model: Any) -> list[list[str]]:
                 path += [operation.name for operation, _ in following]
                 waiting = [t for _, node in following for t in node.output_tensors] if len(following) == 1 else []
             paths.append(path)
-    except (AttributeError, ValueError, TypeError):  # a subclass has no graph, and the graph is not Keras's public interface
+    except (AttributeError, ValueError, TypeError):  # a subclassed model has no graph; the graph is not public, either
         return []
     return paths
 
@@ -184,7 +186,7 @@ def _paths(model: Any) -> list[list[str]]:
 def _tensors(model: Any, which: str) -> list[dict[str, Any]]:
     try:
         tensors = getattr(model, which) or []
-    except (AttributeError, ValueError):  # a subclass that has no symbolic tensors
+    except (AttributeError, ValueError):  # a subclassed model without symbolic tensors
         return []
     return [{"name": t.name, "shape": list(t.shape), "dtype": str(t.dtype)} for t in leaves(tensors)]
 
@@ -195,7 +197,7 @@ def _parameters(weights: list[Any]) -> int:
 
 def _loss(loss: Any, with_source: bool) -> dict[str, Any]:
     unknown = {"name": None, "class": None, "from_logits": None, "custom": None, "source": None}
-    if loss is None or isinstance(loss, dict | list | tuple):  # a step of the user's own, or several losses
+    if loss is None or isinstance(loss, dict | list | tuple):  # a custom train step, or several losses
         return unknown
     if isinstance(loss, str):
         try:
@@ -206,7 +208,7 @@ def _loss(loss: Any, with_source: bool) -> dict[str, Any]:
     kind = single if inspect.isclass(single) or inspect.isfunction(single) else type(single)
     custom = single is not None and not of_keras(kind)
     name = getattr(single, "__name__", None) or getattr(single, "name", None) or type(loss).__name__
-    if inspect.isfunction(single):  # keras.losses.get("mse") gives the function; its class has the telling name
+    if inspect.isfunction(single):  # keras.losses.get("mse") returns a function; its class has the clearer name
         classes = {f: c.__name__ for c in vars(keras.losses).values() if inspect.isclass(c) for f in [_function_of(c)] if f}
         label = classes.get(single.__name__, single.__name__)
     else:
@@ -254,5 +256,5 @@ def _optimizer(optimizer: Any) -> dict[str, Any]:
 
 
 def of_keras(thing: Any) -> bool:
-    """Whether a class, a function, or the class of an object was written by Keras."""
+    """Whether a class, a function, or the class of an object is part of Keras."""
     return str(getattr(thing, "__module__", "")).startswith("keras.")

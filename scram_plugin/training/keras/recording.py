@@ -1,7 +1,7 @@
-"""What one train step computes, taken out of it: outputs of layers, the loss, gradients.
+"""Records what one train step on TensorFlow computes: outputs of layers, the loss, gradients.
 
-While a step is traced (and only then) methods are shadowed in the instances' `__dict__`, where Keras looks them up: `call` of
-each layer, `compute_loss` of the model, `apply` of its optimizers. Nothing is subclassed and nothing stays behind.
+While a step is traced, and only then, methods are shadowed in the instances' `__dict__`, where Keras looks them up: `call` of
+each layer, `compute_loss` of the model, `apply` of its optimizers. Nothing is subclassed, and the methods are restored.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from scram_plugin.training.structures import leaves
 
 @dataclass
 class Seen:
-    """The tensors that one step computed, in the order data flows. Paths are those within the model."""
+    """The tensors that one step computed, in the order of data flow. Paths are relative to the model."""
 
     loss: Any = None
     y_pred: Any = None
@@ -31,21 +31,21 @@ class Seen:
 
 
 class Watched:
-    """The train step of a model, as a function of the data that gives its logs and a `Seen`.
+    """The train step of a model as a function of the data, which returns the logs and a `Seen`.
 
-    `gradients`: take these too. It is compiled as the model's own step is. `activations`, `others` and `applied` (variables by
-    their optimizers) are known after the first call.
+    It is compiled like the model's own step. `gradients`: record these too. `activations`, `others` and `applied` are known
+    after the first call.
     """
 
     def __init__(self, model: keras.Model, train_step: Callable[[Any], Any], gradients: bool) -> None:
         self._model, self._train_step, self._gradients = model, train_step, gradients
         self.activations: dict[str, str | None] = {}  # path of a layer -> name of its activation
-        self.others: set[str] = set()  # paths of layers that are not of Keras, or hold somebody's own function
-        self.applied: dict[int, tuple[Any, list[Any]]] = {}  # id of an optimizer -> (optimizer, the variables that it changes)
+        self.others: set[str] = set()  # paths of layers that are not part of Keras, or contain a custom function
+        self.applied: dict[int, tuple[Any, list[Any]]] = {}  # id of an optimizer -> (optimizer, the variables that it updates)
         self._graph: Any = None
         self._seen = Seen()
         compiled: Any = self._step
-        if model.jit_compile and not model.run_eagerly:  # else it is a part of the function around it
+        if model.jit_compile and not model.run_eagerly:  # otherwise the function around it is compiled
             compiled = tf.function(self._step, reduce_retracing=True, jit_compile=True, autograph=False)
         self._compiled = compiled
 
@@ -54,11 +54,11 @@ class Watched:
         return logs, Seen(**seen)
 
     def variables(self) -> list[Any]:
-        """The variables that the step changes by gradients."""
+        """The variables that the optimizers update in a step."""
         return [variable for _, variables in self.applied.values() for variable in variables]
 
     def path(self, thing: Any) -> str:
-        """The path of a layer or variable within the model."""
+        """The path of a layer or variable, relative to the model."""
         return path_in(self._model, thing)
 
     def _step(self, data: Any) -> tuple[Any, dict[str, Any]]:
@@ -95,8 +95,11 @@ class Watched:
         return output
 
     def _summed(self, output: Any) -> bool:
-        """Whether it is a sum, which TensorFlow makes one with a sum behind it, unless somebody looks in between: other last
-        bits. So it is with the biases of older Keras, and with layers of one's own. XLA sees the step as it is."""
+        """Whether the output is a sum, which must not be recorded.
+
+        TensorFlow fuses a sum with another sum that follows, unless the value in between is used too. Recording it would change
+        the last bits of the result. This concerns biases in older Keras, and custom layers. With XLA it does not happen.
+        """
         return not tf.executing_eagerly() and not self._model.jit_compile and output.op.type in ("Add", "AddV2", "AddN")
 
     def _apply(self, optimizer: Any, method: Any, grads: Any, trainable_variables: Any = None, **kwargs: Any) -> Any:
@@ -110,23 +113,23 @@ class Watched:
             dynamic = getattr(optimizer, "dynamic_scale", None)  # a variable: it has no truth value while tracing
             scale = dynamic if dynamic is not None else getattr(optimizer, "loss_scale_factor", None)
             for variable, gradient in changed:
-                # the gradient of an embedding names rows several times: they are summed
+                # the gradient of an embedding may contain a row several times: the conversion adds these up
                 dense = tf.cast(tf.convert_to_tensor(gradient), tf.float32)
                 dense = dense if scale is None else dense / tf.cast(scale, tf.float32)
-                # Magnitudes: XLA fuses an elementwise operation with a copy of what it needs. The gradient itself would be
-                # forced into memory, the optimizer's step around it compiled otherwise, and its last bits would differ (its
-                # square too: optimizers have one, and XLA would take the two for the same).
+                # Magnitudes, because XLA computes an elementwise operation from its own copy of the inputs. The gradient itself
+                # would have to be stored; the optimizer's step would be compiled differently, and its last bits would differ.
+                # The same holds for the square, which optimizers also compute: XLA would merge the two.
                 self._seen.gradients[self.path(variable)] = tf.abs(dense)
         return result
 
     def _mine(self, tensor: Any) -> bool:
-        """Not so of tensors of an inner graph (the cell of a recurrent layer, a branch): they cannot leave it."""
+        """Whether a tensor is recorded. Those of an inner graph (the cell of a recurrent layer, a branch) cannot leave it."""
         if isinstance(tensor, tf.IndexedSlices):
             tensor = tensor.values
         return tensor is not None and (tf.executing_eagerly() or getattr(tensor, "graph", self._graph) is self._graph)
 
 
 def _all_of_keras(layer: Any) -> bool:
-    """Whether all that a layer computes was written by Keras."""
+    """Whether a layer runs no code but that of Keras."""
     activation = getattr(layer, "activation", None)
     return of_keras(layer) and (activation is None or of_keras(activation)) and not isinstance(layer, keras.layers.Lambda)

@@ -1,6 +1,6 @@
 """Raw statistics as pure functions of arrays (any backend of Keras): lists of (names, values).
 
-Of each entry, `values` is a scalar where `names` is a text, and a vector of the same length where it is a list of texts.
+In each entry, `values` is a scalar if `names` is one text, and a vector of the same length if it is a list of texts.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from scram_plugin.training.structures import leaves
 Named = list[tuple[str | list[str], Any]]
 Tensors = list[tuple[str, Any]]  # (name, array of numbers)
 
-MAX_TENSORS = 8  # inputs, targets or outputs of one model that are measured; further ones are left out
-# Of a layer's output at most about so many values are measured, those of the first examples of the batch: a mean over so many
-# is exact to a percent, and a convolution's output can hold millions.
+MAX_TENSORS = 8  # so many inputs, targets and outputs each are measured, at most; further ones are left out
+# Of a layer's output about so many values are measured, at most: those of the first examples of the batch. A convolution's
+# output can have millions of values, and the mean of so many is accurate to 1 %.
 MAX_VALUES = 1 << 16
-# The change of a variable is measured on at most so many of its values, drawn once: it needs a copy from before the step, and
-# the norm of so many is exact to a percent.
+# The update of a variable is measured on so many of its values, at most, drawn once at random. It needs a copy from before the
+# step, and the norm of so many values is accurate to 1 %.
 MAX_SAMPLED = 1 << 14
-MAX_PROBED = 1 << 16  # variables up to this size are looked at as a whole after every batch, larger ones by a row and a column
-SATURATED = 0.97  # of the way to a bound: there the slope of tanh is 6 % of its greatest (1 - 0.97 squared)
+MAX_PROBED = 1 << 16  # after every batch, variables up to this size are probed as a whole, larger ones by a row and a column
+SATURATED = 0.97  # share of the way to a bound; there the slope of tanh is 6 % of its maximum (1 - 0.97 squared)
 
 
 def as_numbers(tensor: Any) -> Any | None:
-    """`tensor` as dense float32; None if it holds no numbers (strings), or is ragged, sparse or empty of dimensions."""
+    """`tensor` as dense float32; None if it holds no numbers (strings, for example), or is ragged, sparse or a scalar."""
     dtype = getattr(tensor, "dtype", None)
     name = getattr(dtype, "name", str(dtype)).rpartition(".")[2]
     if not name.startswith(("float", "bfloat", "int", "uint", "bool")) or not hasattr(tensor, "shape"):
@@ -47,23 +47,24 @@ def count(where: Any) -> Any:
 
 
 def flawed(named: Tensors, totals: Named) -> Named:
-    """How many values of each tensor are not finite; see `in_depth`."""
+    """How many values of each tensor are not finite; a `counts` for `in_depth` that counts in any case."""
     return [(name, nonfinite(tensor)) for name, tensor in named]
 
 
 def bounds(name: str, tensor: Any) -> Named:
-    """Smallest and largest value; of targets in every batch, since a single label out of range ruins a loss."""
+    """Smallest and largest value. Targets need them in every batch, since a single label out of range spoils the loss."""
     return [(f"{name}/min", ops.min(tensor)), (f"{name}/max", ops.max(tensor))]
 
 
 def nonfinite(tensor: Any) -> Any:
+    """How many values are NaN or infinite."""
     return ops.cast(ops.size(tensor), "float32") - count(ops.isfinite(tensor))
 
 
 def summary(name: str, tensor: Any) -> Named:
-    """min, max, mean, std, fraction of zeros and number of non-finite values over all of a tensor, shape (batch, ...).
+    """min, max, mean, std, share of zeros and number of non-finite values of a tensor, shape (batch, ...).
 
-    Where the last of at least two axes has at most 64 entries, also min, max, mean and std of each of them (channels).
+    If it has at least two axes, and the last one has 2 to 64 entries (channels), also min, max, mean and std of each channel.
     """
     channels = tensor.shape[-1] if len(tensor.shape) > 1 else None
     apart = channels if channels is not None and 1 < channels <= MAX_CHANNELS else 0
@@ -95,7 +96,7 @@ def label_counts(name: str, labels: Any, classes: int) -> Named:
 
 
 def first_examples(tensor: Any) -> Any:
-    """The first examples of a layer's output, shape (batch, ...): `MAX_VALUES` values of it, and at least one example."""
+    """The first examples of a layer's output, shape (batch, ...): at most `MAX_VALUES` values, but at least one example."""
     shape = tensor.shape[1:]
     if len(tensor.shape) < 2 or any(size is None for size in shape):
         return tensor
@@ -103,8 +104,10 @@ def first_examples(tensor: Any) -> Any:
 
 
 def activations(named: Tensors, kinds: Mapping[str, str | None]) -> Named:
-    """Of each layer's output mean and standard deviation; by the kind of its activation ("relu", "tanh", "sigmoid") also the
-    fraction of zeros, or how much of it is `saturated`: within 3 % of a bound."""
+    """Mean and standard deviation of each layer's output; `kinds` names its activation.
+
+    For "relu" also the share of zeros; for "tanh" and "sigmoid" also the share that is `saturated`: within 3 % of a bound.
+    """
     if not named:
         return []
     names = [name for name, _ in named]
@@ -129,8 +132,10 @@ def in_depth(
     changed: list[tuple[str, Any, Any, Any]],
     counts: Callable[[Tensors, Named], Named],
 ) -> tuple[Named, dict[str, Any]]:
-    """The statistics of each layer's output and of each trained variable (see `activations`, `changes`), and which units of
-    layers with ReLU were active. `counts(tensors, totals)` gives how many values of each tensor are not finite."""
+    """Statistics of each layer's output and each trained variable (see `activations`, `changes`), and the active ReLU units.
+
+    The units are path -> bool, shape (units,). `counts(tensors, totals)` counts the non-finite values of each tensor.
+    """
     detail = activations(list(outputs.items()), kinds) + changes(changed)
     looked_at = [(f"layer/{path}/nonfinite", output) for path, output in outputs.items()]
     looked_at += [(f"gradient/{name}/nonfinite", gradient) for name, gradient, _, _ in changed]
@@ -142,24 +147,24 @@ def in_depth(
 
 
 def active_units(output: Any) -> Any:
-    """Of each unit (entry of the last axis), whether its output is not 0 for any example or place; shape (units,)."""
+    """Whether the output of each unit (entry of the last axis) is nonzero for some example or position; shape (units,)."""
     return ops.any(ops.not_equal(output, 0.0), axis=tuple(range(len(output.shape) - 1)))
 
 
 def numbers(prefix: str, structure: Any) -> Tensors:
-    """The tensors of numbers in a structure, with their names: ``x0``, ``x1``."""
+    """The numeric tensors of a structure as float32, with their names: ``x0``, ``x1``."""
     flat = leaves(structure)[:MAX_TENSORS] if structure is not None else []
     found = ((f"{prefix}{i}", as_numbers(tensor)) for i, tensor in enumerate(flat))
     return [(name, tensor) for name, tensor in found if tensor is not None]
 
 
 def of_step(x: Any, y: Any, y_pred: Any) -> dict[str, Tensors]:
-    """The tensors of numbers that go into a step and come out of it, by ``x``, ``y`` and ``y_pred``."""
+    """The numeric tensors that go into a step and come out of it, under ``x``, ``y`` and ``y_pred``."""
     return {name: numbers(name, structure) for name, structure in (("x", x), ("y", y), ("y_pred", y_pred))}
 
 
 def row(loss: Any, step: Mapping[str, Tensors], variables: list[Any]) -> Named:
-    """What is recorded of every step (`of_step`): the loss, means, bounds of the targets, the probe of the weights after it."""
+    """What is recorded of every step (see `of_step`): loss, means, bounds of the targets, probe of the weights after it."""
     found: Named = [("loss", loss)] if loss is not None else []
     for name, tensor in (*step["x"], *step["y"], *step["y_pred"]):
         found.append((f"{name}/mean", ops.mean(tensor)))
@@ -186,7 +191,7 @@ def tensors(x: Tensors, y: Tensors, y_pred: Tensors) -> Named:
 
 
 def sampled(variable: Any) -> Any:
-    """The values of a variable, or `MAX_SAMPLED` of a larger one, always the same, drawn at random."""
+    """The values of a variable; of a larger one `MAX_SAMPLED` values, drawn at random, but always the same."""
     size = math.prod(variable.shape)
     if size <= MAX_SAMPLED:
         return variable
@@ -199,8 +204,11 @@ def _drawn(size: int) -> np.ndarray:
 
 
 def changes(named: list[tuple[str, Any, Any, Any]]) -> Named:
-    """Of each (name, gradient or its magnitudes, `sampled` variable before the step, and the variable after): the norms of the
-    gradient, of the variable after the step, and of the change; infinite where the square of one is beyond float32."""
+    """The gradient norm, the weight norm after the step, and the update norm of each variable.
+
+    An entry is (name, gradient or its magnitudes, `sampled` variable before the step, variable after it). A norm is infinite
+    where its square exceeds float32.
+    """
     if not named:
         return []
     squares = []
@@ -214,7 +222,7 @@ def changes(named: list[tuple[str, Any, Any, Any]]) -> Named:
 
 
 def flaws(named: Sequence[tuple[str, np.ndarray]]) -> tuple[tuple[str, ...], np.ndarray]:
-    """How many values of each array are NaN, and how many infinite; arrays of the same name are taken together."""
+    """Columns, and counts (float32) of the NaN and the infinite values of each array; arrays of one name are added up."""
     found: dict[str, float] = {}
     for name, value in named:
         for kind, which in (("nan", np.isnan), ("infinite", np.isinf)):
@@ -224,10 +232,11 @@ def flaws(named: Sequence[tuple[str, np.ndarray]]) -> tuple[tuple[str, ...], np.
 
 
 def probe(variables: list[Any]) -> Any:
-    """A sum of values of each variable, among which there is one that is not finite as soon as a gradient was not.
+    """A scalar that is not finite if a gradient was not: the sum of the variables, or of parts of them.
 
-    A gradient of a kernel is a sum of products of what comes in with what flows back. NaN in one input makes NaN of all that
-    it is multiplied with, so that it shows in the first column; NaN in what flows back to one unit shows in the first row.
+    The first column and the first row suffice for a kernel, shape (inputs, units). Its gradient is a sum of products of inputs
+    and output gradients. NaN in one input makes a whole row NaN, which shows in the first column. NaN in the output gradient of
+    one unit makes a whole column NaN, which shows in the first row.
     """
     parts = []
     for variable in variables:
@@ -237,7 +246,7 @@ def probe(variables: list[Any]) -> Any:
 
 
 def flatten(statistics: Named) -> tuple[tuple[str, ...], Any]:
-    """All names, and all values as one float32 vector."""
+    """All names, and all values as one float32 vector, shape (names,)."""
     names: list[str] = []
     for name, _ in statistics:
         names += [name] if isinstance(name, str) else name

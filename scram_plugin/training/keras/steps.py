@@ -1,4 +1,4 @@
-"""Which steps of a model can be recorded: one way for each backend of Keras."""
+"""Chooses how the steps of a model are recorded, by Keras's backend."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import keras
 
 
 def step_of(model: keras.Model, on_error: Callable[[Exception], None]) -> Any:
-    """An object that runs the model's train function and records it; None where that is not possible."""
+    """An object that runs the model's train function and records its steps; None where that is not possible."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
         if model.distribute_strategy.num_replicas_in_sync > 1:

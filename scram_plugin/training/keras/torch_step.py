@@ -1,4 +1,4 @@
-"""Steps of a Keras model on PyTorch: plain Python, of which methods are shadowed while a step runs."""
+"""Records steps of a Keras model on PyTorch: plain Python, so methods are shadowed while each step runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from scram_plugin.training.structures import leaves, mapped
 
 
 class TorchStep(HostRows):
-    """Runs a model's own train function, and takes out of it what is recorded. The step itself is computed as without it."""
+    """Runs a model's own train function and records what it computes. The step itself is not changed."""
 
     def __init__(self, model: keras.Model, on_error: Callable[[Exception], None]) -> None:
         super().__init__()
@@ -26,16 +26,16 @@ class TorchStep(HostRows):
         self.plain = model.train_function
         self._number = 0
         self._x: Any = None
-        self._forward: statistics.Tensors | None = None  # what went through a step whose loss is not finite
+        self._forward: statistics.Tensors | None = None  # outputs of the layers in a step whose loss is not finite
         self._loss: torch.Tensor | None = None
         self._y_pred: Any = None
         self._layers: dict[str, torch.Tensor] = {}
         self._kinds: dict[str, str | None] = {}
-        self._changed: list[tuple[Any, torch.Tensor, torch.Tensor]] = []  # variable, its gradient, its values before
+        self._changed: list[tuple[Any, torch.Tensor, torch.Tensor]] = []  # variable, its gradient, its values before the step
         self._applied: list[tuple[Any, list[Any]]] = []
 
     def run(self, measuring: bool, data: Any) -> Any:
-        """One step; what the model's own train function gives."""
+        """Run one step; returns what the model's own train function returns."""
         self._loss = self._y_pred = self.row = None
         self._layers, self._changed, self._applied = {}, [], []
         batch = data[0] if isinstance(data, list | tuple) else data
@@ -45,7 +45,7 @@ class TorchStep(HostRows):
         try:
             with torch.no_grad():
                 self._observe(measuring, y)
-        except Exception as error:  # whatever cannot be measured must not cost the step
+        except Exception as error:  # an error in the measurement must not fail the step
             self.on_error(error)
         return logs
 
@@ -69,7 +69,7 @@ class TorchStep(HostRows):
         found = next((t for t in leaves(output) if isinstance(t, torch.Tensor)), None)
         path = path_in(self.model, layer)
         if found is not None and found.is_floating_point() and path not in self._layers:
-            # a layer behind this one may change it in its place
+            # a copy, since a later layer may change the tensor in place
             self._layers[path] = statistics.first_examples(found.detach()).float().clone()
             self._kinds[path] = activation_of(layer)
         return output
@@ -82,7 +82,7 @@ class TorchStep(HostRows):
         self._applied.append((optimizer, [v for v, _ in both]))
         try:
             if self._flaws is None and self._forward is None and not _finite(self._loss):
-                self._look_through()  # before the weights are lost, too
+                self._look_through()  # before the weights become non-finite, too
         except Exception as error:
             self.on_error(error)
         if measuring:
@@ -111,7 +111,7 @@ class TorchStep(HostRows):
             self.measured_columns, self.row = statistics.flatten(detail)
 
     def _look_through(self) -> None:
-        """The layers are asked once more, as in a validation, so that nothing of the training is changed."""
+        """Run a second forward pass in inference mode, which changes nothing in the training, to record the layers."""
         measured, kinds = self._layers, dict(self._kinds)
         self._layers = {}
         with wrapped(calls(self.model, self._call)), torch.no_grad():
@@ -120,7 +120,7 @@ class TorchStep(HostRows):
         self._layers, self._kinds = measured, kinds
 
     def _trace(self, tensors: dict[str, statistics.Tensors]) -> None:
-        """Where the first value that is not finite came up."""
+        """Find where the first non-finite value appeared."""
         named = [*tensors["x"], *tensors["y"]]
         if self._forward is not None:
             named += [*self._forward, *tensors["y_pred"], ("loss", self._loss)]
@@ -137,7 +137,7 @@ class TorchStep(HostRows):
 
 
 def _finite(loss: torch.Tensor | None) -> bool:
-    """Whether it is; of another device it is not asked, since that would wait for it."""
+    """Whether the loss is finite. Outside the CPU it counts as finite: reading it would wait for the device."""
     return loss is None or loss.device.type != "cpu" or bool(torch.isfinite(loss).all())
 
 
@@ -146,7 +146,7 @@ def _detached(leaf: Any) -> Any:
 
 
 def _counts(named: statistics.Tensors, totals: statistics.Named) -> statistics.Named:
-    """How many values of each tensor are not finite: counted only if one of the totals over them is not."""
+    """How many values of each tensor are not finite: 0 without counting if all `totals` over them are finite."""
     if not named:
         return []
     finite = bool(torch.isfinite(statistics.flatten(totals)[1]).all())

@@ -1,1 +1,1 @@
-"""Active tests: a model is run on purpose, before its training, on copies of all that it would change."""
+"""Preflight: active tests that run a model before its training, and leave everything as it was."""

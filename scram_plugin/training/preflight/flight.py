@@ -1,4 +1,4 @@
-"""A whole preflight: a short training that is watched, the active tests, and what they found written beside it."""
+"""A whole preflight: a short recorded training, and the active tests, whose results are written to the same directory."""
 
 from __future__ import annotations
 
@@ -28,12 +28,15 @@ def fly(
     tests: tuple[str, Tests] | None,
     watched: Callable[[], None],
 ) -> None:
-    """Make all tests and write what they found. `watched` makes the short training; `budget` is in MiB; `tests` are the user's
-    own, with the name of their file."""
+    """Run all tests, for about `seconds` seconds, and write their results.
+
+    `watched` runs the short training. `budget` is a limit of memory in MiB. `tests` are the user's own, with the name of their
+    file. Raises OSError if the results cannot be written.
+    """
     results = probes.Results()
     begin = time.monotonic()
     with subject.apart():
-        if subject.batches:  # first of all, before anything larger was computed
+        if subject.batches:  # first, before anything larger was computed: see `memory.probe`
             batch = max(subject.batches, key=len)
             subject.reset(True)
             results.make("memory", lambda: memory.probe(subject.step, subject.held, batch, len(batch), budget))
@@ -73,4 +76,4 @@ def _write(log_dir: str, facts: dict[str, Any], results: probes.Results) -> None
     writer.text(schema.END_TAG, "finished")
     writer.close()
     if errors:
-        raise OSError(f"{os.fspath(log_dir)}: what was found could not be written: {errors[0]}") from errors[0]
+        raise OSError(f"{os.fspath(log_dir)}: the results could not be written: {errors[0]}") from errors[0]

@@ -1,4 +1,4 @@
-"""The data of a training with Keras, gone through without leaving a trace in them."""
+"""The data of a training with Keras, read without changing their state."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from scram_plugin.training.preflight.subject import Batch, rows
 from scram_plugin.training.structures import leaves
 
 USED_UP = (
-    "the data are an iterator, which would be used up: give arrays, a tf.data.Dataset, a PyDataset, a DataLoader or a list of "
+    "the data are an iterator, which would be used up: pass arrays, a tf.data.Dataset, a PyDataset, a DataLoader or a list of "
     "batches"
 )
 
 
 class Source:
-    """Data as `fit` takes them: arrays with their targets, or something that gives batches, again and again.
+    """Data as `fit` takes them: arrays with their targets, or an iterable of batches that can be read repeatedly.
 
-    Raises ValueError for an iterator, which could be gone through only once.
+    Raises ValueError for an iterator, which can be read only once, and for data of an unknown kind.
     """
 
     def __init__(self, x: Any, y: Any = None, weights: Any = None, batch_size: int | None = None, shuffle: bool = True) -> None:
@@ -51,7 +51,7 @@ class Source:
             yield Batch(*(rows(part, self.length, places) for part in (self.x, self.y, self.weights)))
 
     def fit(self, model: keras.Model, steps: int, validation: Source | None, callbacks: list[Any]) -> None:
-        """Some steps of `fit`. The validation is not made, but the callbacks see its data."""
+        """Run some steps of `fit`. No validation is run, but the callbacks see the validation data."""
         given = (
             {"x": self.x, "y": self.y, "sample_weight": self.weights, "batch_size": self.batch_size, "shuffle": self.shuffle}
             if self.arrays
@@ -64,7 +64,7 @@ class Source:
 
 
 def split(x: Any, y: Any, weights: Any, part: float) -> tuple[tuple[Any, Any, Any], tuple[Any, Any, Any]]:
-    """Training and validation as `validation_split` makes them: the last part of the arrays, before they are shuffled."""
+    """Training and validation data as from `validation_split=part`: the last share of the arrays, before shuffling."""
     length = len(leaves(x)[0])
     at = math.floor(length * (1.0 - part))
     first, last = np.arange(at), np.arange(at, length)
@@ -91,7 +91,7 @@ def _parts(batch: Any) -> tuple[Any, ...]:
 
 
 class _Same(keras.utils.PyDataset):
-    """The batches of another PyDataset, which is not told when an epoch ends."""
+    """The batches of another PyDataset, whose `on_epoch_end` is not called."""
 
     def __init__(self, other: Any) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ class _Same(keras.utils.PyDataset):
 
 
 def _copied(data: Any) -> Any:
-    """The same data once more, so that going through them leaves the program's own where they are."""
+    """A second object for the same data, so that reading it does not advance the program's own."""
     if isinstance(data, keras.utils.PyDataset):
         return _Same(data)
     torch = sys.modules.get("torch")
@@ -122,8 +122,10 @@ def _copied(data: Any) -> Any:
 
 
 def _copied_dataset(tf: Any, data: Any) -> Any:
-    """The graph of a data set once more. Its shuffles get no part in the one that counts how often the program went through:
-    else the program's next epoch would come in another order."""
+    """A copy of the graph of a data set. Its shuffle operations do not share the counter of epochs with the program's data set.
+
+    Otherwise the program's next epoch would have another order.
+    """
     made = tf.raw_ops.DatasetToGraphV2(
         input_dataset=tf.data.experimental.to_variant(data), external_state_policy=1, strip_device_assignment=False
     )
@@ -131,7 +133,7 @@ def _copied_dataset(tf: Any, data: Any) -> Any:
     for node in [*graph.node, *(n for function in graph.library.function for n in function.node_def)]:
         if node.op == "ShuffleDatasetV3":
             node.op = "ShuffleDataset"
-            del node.input[4]  # that counter
+            del node.input[4]  # the counter of epochs
         elif node.op == "ShuffleAndRepeatDatasetV2":
             node.op = "ShuffleAndRepeatDataset"
             del node.input[5]

@@ -1,4 +1,4 @@
-"""A compiled Keras model under test: in its place, and put back afterwards. On any backend, by Keras's own steps alone."""
+"""A compiled Keras model under test: it is tested in place and restored afterwards, on any backend, by Keras's own steps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from scram_plugin.training.preflight.keras_data import Source
 from scram_plugin.training.preflight.subject import FIRST, Batch, same_chance, same_order
 from scram_plugin.training.structures import leaves
 
-# what `fit` and its relatives leave in a model
+# attributes that `fit` and similar methods set in a model
 TRACES = ("optimizer", "train_function", "test_function", "predict_function", "history", "stop_training")
 NOISES = {
     "Dropout": "rate",
@@ -40,7 +40,7 @@ class KerasSubject:
     def __init__(self, model: keras.Model, training: Source, validation: Source | None) -> None:
         if not getattr(model, "compiled", False) or getattr(model, "optimizer", None) is None:
             raise ValueError(
-                "the model is not compiled: call model.compile(...) first, so that its loss and optimiser are known"
+                "the model is not compiled: call model.compile(...) first, so that its loss and optimizer are known"
             )
         self.model, self.source = model, training
         self.training: Source = training
@@ -48,7 +48,7 @@ class KerasSubject:
         self._given = [source.given for source in (training, validation) if source is not None]
         with same_chance(), same_order(*self._given):
             self.batches: Sequence[Batch] = list(itertools.islice(training, FIRST))
-        inner = getattr(model.optimizer, "inner_optimizer", None) or model.optimizer  # where it scales the loss
+        inner = getattr(model.optimizer, "inner_optimizer", None) or model.optimizer  # of one that scales the loss
         rate = inner._learning_rate
         schedule = isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
         self.rate: float | None = None if schedule else float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
@@ -60,7 +60,7 @@ class KerasSubject:
     @contextlib.contextmanager
     def apart(self) -> Iterator[None]:
         model = self.model
-        if self.batches and not model.built:  # as `fit` would; what it draws for the weights, it draws now
+        if self.batches and not model.built:  # as `fit` would, before random states are saved: this draws the weights
             model._symbolic_build(data_batch=(self.batches[0].x, self.batches[0].y, self.batches[0].weights))
         with same_chance(), same_order(*self._given), _chance_of_keras(), _quiet():
             before = {name: model.__dict__.get(name) for name in TRACES}
@@ -79,7 +79,7 @@ class KerasSubject:
                 model.reset_metrics()
 
     def reset(self, own: bool, calm: bool = False) -> None:
-        """The weights as they were, and an optimiser that has made no step yet."""
+        """Restore the initial weights, and take an optimizer that has not stepped yet."""
         key = own, calm and bool(_noises(self.model))
         if key not in self._made:
             self._made[key] = self._make(own)
@@ -109,7 +109,7 @@ class KerasSubject:
         return self.model.optimizer
 
     def step(self, batch: Batch) -> float:
-        self.model.reset_metrics()  # the loss is that of this batch, which older versions of Keras would average
+        self.model.reset_metrics()  # older versions of Keras would return a mean over batches instead of this batch's loss
         logs = self.model.train_on_batch(batch.x, batch.y, sample_weight=batch.weights, return_dict=True)
         return float(logs["loss"])
 
@@ -122,7 +122,7 @@ class KerasSubject:
         return [keras.ops.convert_to_numpy(leaf) for leaf in leaves(outputs)]
 
     def still(self, batch: Batch) -> dict[str, Any]:
-        # whatever has a gradient was moved by Adam: so they are seen on every backend
+        # Adam moves every variable that has a gradient, so this works on every backend
         start = {id(variable): value for variable, value in self._start}
         variables = list(self.model.trainable_variables)
         unmoved = [v for v in variables if np.array_equal(keras.ops.convert_to_numpy(v), start[id(v)])]
@@ -150,11 +150,11 @@ class KerasSubject:
                     layer.dtype_policy = policy
 
     def watched(self, log_dir: str, steps: int, source: bool) -> None:
-        """Train for some steps with the callback, from the start."""
+        """Train from the initial weights for at most `steps` steps, with the callback."""
         from scram_plugin.training.keras import SCRAM
 
         self.reset(True)
-        self.model.train_function = None  # `fit` makes its own
+        self.model.train_function = None  # `fit` makes a new one
         steps = min(steps, max(self.source.steps or steps, 1))
         callback = SCRAM(log_dir, every=8, source=source, print_findings=False)
         try:
@@ -165,9 +165,9 @@ class KerasSubject:
 
 @dataclass(frozen=True)
 class _Made:
-    """An optimiser, the compiled step with it, and the values of its variables before it made one.
+    """An optimizer, the compiled step with it, and the initial values of the optimizer's variables.
 
-    Kept from test to test: with a large net to compile a step takes longer than all the steps of a test.
+    It is reused in several tests: compiling a step of a large network takes longer than all the steps of a test.
     """
 
     optimizer: Any
@@ -180,13 +180,13 @@ def _values(variables: Iterable[Any]) -> list[tuple[Any, np.ndarray]]:
 
 
 def _as_fit_does(train_step: Callable[..., Any], *given: Any) -> Any:
-    """A train step of the user's own may expect two parts, where `train_on_batch` gives three."""
+    """Pack the data as `fit` does: a custom train step may expect two parts, but `train_on_batch` passes three."""
     *state, data = given
     return train_step(*state, keras.utils.pack_x_y_sample_weight(*keras.utils.unpack_x_y_sample_weight(data)))
 
 
 def _variables(model: keras.Model) -> list[Any]:
-    """All that a step may change but for the optimiser, which is another one meanwhile; each once."""
+    """All variables that a step may change, each once; without those of the optimizer, since the tests use another one."""
     found = {id(v): v for v in [*model.variables, *model.metrics_variables]}
     return list(found.values())
 
@@ -200,7 +200,7 @@ def _fresh(optimizer: Any) -> Any:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """TensorFlow warns of functions that are made anew for each batch size; here that is meant."""
+    """Hide TensorFlow's warnings about retracing: here functions are traced for each batch size on purpose."""
 
     def others(record: logging.LogRecord) -> bool:
         return "retracing" not in record.getMessage()
@@ -214,7 +214,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _noises(model: keras.Model) -> list[tuple[Any, str]]:
-    """Layers of dropout and noise, and the name of what says how much."""
+    """Layers of dropout and noise, and the name of the attribute that sets the strength."""
     names = [
         (layer, next((NOISES[k] for k in NOISES if type(layer).__name__.startswith(k)), ""))
         for layer in model._flatten_layers()
@@ -224,7 +224,7 @@ def _noises(model: keras.Model) -> list[tuple[Any, str]]:
 
 @contextlib.contextmanager
 def _calm(model: keras.Model) -> Iterator[None]:
-    """Without dropout and noise: what is learned by heart stays the same from step to step."""
+    """Switch off dropout and noise, so that the examples to memorise are the same in each step."""
     changed = [(layer, name, getattr(layer, name)) for layer, name in _noises(model)]
     try:
         for layer, name, _ in changed:
@@ -237,7 +237,7 @@ def _calm(model: keras.Model) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _chance_of_keras() -> Iterator[None]:
-    """The random numbers of layers that have no seed of their own, and of the backend."""
+    """Restore the random states of layers without a seed of their own, and of the backend."""
     name = "global_seed_generator"
     generator = global_state.get_global_attribute(name)
     before = np.array(keras.ops.convert_to_numpy(generator.state)) if generator is not None else None
@@ -245,21 +245,21 @@ def _chance_of_keras() -> Iterator[None]:
     try:
         yield
     finally:
-        global_state.set_global_attribute(name, generator)  # none, where there was none
+        global_state.set_global_attribute(name, generator)  # None if there was none
         if generator is not None:
             generator.state.assign(before)
         restore()
 
 
 def _backends_chance() -> Callable[[], None]:
-    """A function that puts the backend's random state back to what it is now."""
+    """A function that restores the present random state of the backend."""
     if keras.backend.backend() == "tensorflow":
         from tensorflow.python.eager import context
 
-        try:  # which seeds operations get that have none of their own
+        try:  # gives seeds to operations that have none of their own
             rng = context.context()._rng
             state = rng.getstate()
             return lambda: rng.setstate(state)
-        except AttributeError:  # nobody has set a seed: nothing can be repeated
+        except AttributeError:  # no seed was set, so there is no state to restore
             pass
     return lambda: None

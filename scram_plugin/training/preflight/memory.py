@@ -1,4 +1,4 @@
-"""How much memory a step takes, measured on small batches, and what it will be for larger ones."""
+"""Measures how much memory a training step needs with small batches, and extrapolates to larger ones."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ import numpy as np
 from scram_plugin.training.preflight.subject import Batch
 
 MIB = 1 << 20
-WARM = 2  # examples of the first step, in which much is made once
-ROUNDS = 4  # steps of each size; in the first ones a framework may not have all that it keeps
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+WARM = 2  # examples of the first steps, which also allocate memory that stays
+ROUNDS = 4  # steps of each size; after the first ones a framework may not have allocated all that it keeps
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # constants of malloc.h
 
 
 def probe(
     step: Callable[[Batch], Any], held: Callable[[], int], batch: Batch, size: int, budget: float | None = None
 ) -> dict[str, Any]:
-    """The peak (MiB) of a training with batches of `size`, as a line through what smaller ones take.
+    """The peak memory (MiB) of a training with batches of `size` examples, extrapolated by a line through smaller batches.
 
-    `step` makes one step of a training; `held` gives the bytes of weights and of what the optimiser keeps. `budget` is in MiB;
-    None for what the device, or this machine, has. To be called before anything larger was computed, since an allocator may
-    keep what it once had. Raises OSError where memory cannot be read.
+    `step` runs one training step; `held` returns the bytes of the weights and the optimizer state. `budget` is in MiB; None
+    stands for the available memory of the device or this machine. Call it before anything larger was computed, since an
+    allocator may keep memory that it once had. Raises OSError if the memory in use cannot be read.
     """
     small, larger = max(size // 4, 1), max(size // 2, 2)
     measured = peaks(step, held, batch, (small, larger))
     least = held() / MIB
     slope = max((measured[larger] - measured[small]) / (larger - small), 0.0)
     fixed = measured[larger] - slope * larger
-    if fixed < least:  # what happened at random is no memory that grows with the batch
+    if fixed < least:  # random variation must not count as memory that grows with the batch
         sizes = np.array(list(measured), float)
         fixed, slope = least, float(sizes @ (np.array(list(measured.values())) - least) / (sizes @ sizes))
     available, what = (budget, "budget") if budget is not None else _available()
     if available is not None and budget is None:
-        available += least  # which is there already
+        available += least  # which is in use already
     found: dict[str, Any] = {
         "batch_size": size,
         "measured": [[n, round(value, 1)] for n, value in measured.items()],
@@ -55,8 +55,11 @@ def probe(
 
 
 def peaks(step: Callable[[Batch], Any], held: Callable[[], int], batch: Batch, sizes: Sequence[int]) -> dict[int, float]:
-    """Number of examples, growing -> the most (MiB) that a training with such batches has in memory: weights, what the
-    optimiser keeps, and by how much more a step takes at its peak than there was after the first one."""
+    """Batch size (examples), ascending -> peak memory (MiB) of a training with such batches.
+
+    It is the memory of the weights and the optimizer state, plus the increase during a step over the level after the first
+    steps.
+    """
     with _returned_at_once():
         for _ in range(ROUNDS):
             step(_of(batch, WARM))
@@ -71,16 +74,16 @@ def peaks(step: Callable[[Batch], Any], held: Callable[[], int], batch: Batch, s
 
 
 def _of(batch: Batch, size: int) -> Batch:
-    """A batch of so many examples, each as often as it takes."""
+    """A batch of so many examples, repeated as often as necessary."""
     return batch.at(np.resize(np.arange(len(batch)), size))
 
 
 @contextlib.contextmanager
 def _returned_at_once() -> Iterator[None]:
-    """Whatever is larger than 128 KiB comes from the system, and goes back to it as soon as it is free.
+    """Let the allocator take blocks above 128 KiB from the system, and return them as soon as they are freed.
 
-    glibc's allocator raises its threshold for that with use, up to 32 MiB. Tensors below it then share a heap with holes, whose
-    size is that of the memory in use and, from run to run, up to a third more.
+    glibc raises this threshold during use, up to 32 MiB. Tensors below it then share a fragmented heap, which is larger than
+    the memory in use by up to a third, and varies from run to run.
     """
     libc = ctypes.CDLL(None)
     if _cuda() is not None or not hasattr(libc, "mallopt"):
@@ -89,7 +92,7 @@ def _returned_at_once() -> Iterator[None]:
     try:
         libc.mallopt(M_MMAP_THRESHOLD, 128 << 10)
         yield
-    finally:  # where the threshold, and twice of it, would end by themselves
+    finally:  # the values at which glibc's own adjustment ends
         libc.mallopt(M_MMAP_THRESHOLD, 32 << 20)
         libc.mallopt(M_TRIM_THRESHOLD, 64 << 20)
 
@@ -100,7 +103,7 @@ def _cuda() -> Any:
 
 
 class _Level:
-    """The level of the memory in use as it is now, and the most above it since."""
+    """Measures how far the memory in use rises above its present level, in MiB."""
 
     def __init__(self) -> None:
         self._device = _cuda()
@@ -108,13 +111,14 @@ class _Level:
             self._device.reset_peak_memory_stats()
             self._before = self._device.memory_allocated() / MIB
             return
-        with contextlib.suppress(OSError, AttributeError):  # another C library
-            ctypes.CDLL(None).malloc_trim(0)  # what it keeps for later is not in use
+        with contextlib.suppress(OSError, AttributeError):  # a C library other than glibc
+            ctypes.CDLL(None).malloc_trim(0)  # memory that the allocator keeps for later is not in use
         self._before = _status("VmRSS")
         with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
-            file.write("5")  # the high-water mark begins anew
+            file.write("5")  # resets the high-water mark
 
     def peak(self) -> float:
+        """The highest level since then, minus the first one (MiB)."""
         now = self._device.max_memory_allocated() / MIB if self._device is not None else _status("VmHWM")
         return max(now - self._before, 0.0)
 
@@ -128,7 +132,7 @@ def _status(name: str) -> float:
 
 
 def _available() -> tuple[float | None, str]:
-    """What there is for more (MiB), and of what."""
+    """The memory that is still available (MiB; None if not known), and where: "device" or "machine"."""
     device = _cuda()
     if device is not None:
         free, _ = device.mem_get_info()

@@ -1,7 +1,7 @@
-"""Tests of the user's own: functions of a file whose names begin with ``test_``, called with what they ask for by name.
+"""The user's own tests: functions of a file whose names begin with ``test_``. Arguments are passed by name.
 
-They may ask for ``model``, ``batch`` (a pair of inputs and targets), ``optimizer`` and ``loss`` (a function of a batch, which
-gives the loss of one step and makes it). Each gets the model as it was before the training.
+A test may take ``model``, ``batch`` (a pair of inputs and targets), ``optimizer`` and ``loss`` (a function of a batch that runs
+one training step and returns its loss). Each test gets the model as it was before the training.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ GIVEN = ("model", "batch", "optimizer", "loss")
 
 
 def load(path: str | os.PathLike[str]) -> list[tuple[str, int, Callable[..., Any]]]:
-    """Name, line and function of each test in a file, in their order. Raises ValueError, with a sentence, for a file that
-    cannot be used."""
+    """Name, line and function of each test in a file, in order.
+
+    Raises ValueError, with a sentence for the user, if the file cannot be used.
+    """
     file = Path(path)
     if not file.is_file():
-        raise ValueError(f"{path}: there is no such file of tests")
+        raise ValueError(f"{path}: there is no such test file")
     spec = importlib.util.spec_from_file_location(f"scram_tests_{file.stem}", file)
     if spec is None or spec.loader is None:
         raise ValueError(f"{path} is not a Python file")
@@ -36,7 +38,7 @@ def load(path: str | os.PathLike[str]) -> list[tuple[str, int, Callable[..., Any
         if name.startswith("test_") and inspect.isfunction(function) and function.__module__ == module.__name__:
             unknown = [p for p in inspect.signature(function).parameters if p not in GIVEN]
             if unknown:
-                raise ValueError(f"{path}: {name} asks for {unknown[0]!r}; a test may ask for {', '.join(GIVEN)}")
+                raise ValueError(f"{path}: {name} takes the argument {unknown[0]!r}; a test may take {', '.join(GIVEN)}")
             found.append((name, function.__code__.co_firstlineno, function))
     if not found:
         raise ValueError(f"{path} has no function whose name begins with test_")
@@ -44,7 +46,7 @@ def load(path: str | os.PathLike[str]) -> list[tuple[str, int, Callable[..., Any
 
 
 def run(name: str, line: int, function: Callable[..., Any], given: dict[str, Any]) -> dict[str, Any]:
-    """What came of one test: ``{"name", "line", "passed", "message"}``, the line that of the failure."""
+    """Run one test: ``{"name", "line", "passed", "message"}``. After a failure ``line`` is the line that failed."""
     wanted = {p: given[p] for p in inspect.signature(function).parameters}
     try:
         function(**wanted)

@@ -1,4 +1,4 @@
-"""The active tests. Each gives the numbers that a heuristic of the group ``preflight`` judges; none judges by itself."""
+"""The active tests of a preflight. They only measure; the heuristics of the group ``preflight`` evaluate the results."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ import numpy as np
 from scram_plugin.training.preflight.subject import Batch, Subject, rows
 from scram_plugin.training.structures import leaves, mapped
 
-EXAMPLES = 16  # of one batch, that have to be learned by heart
-STEPS = 240  # in which that has to be done
-SMALLEST, LARGEST = 1e-7, 10.0  # learning rates of the range test
-RATES = (72, 288)  # how many of them; more where fewer say nothing: then the loss has more time to fall
-SOME = 4  # steps, after which all that is to be trained has moved
-ENTIRELY = 1e6  # a difference that cannot be measured: other shapes
-BLOWN = 4.0  # times the least loss so far: from there on the rates are too high (Smith, 2017)
+EXAMPLES = 16  # of one batch, that the model has to memorise
+STEPS = 240  # in which it has to memorise them
+SMALLEST, LARGEST = 1e-7, 10.0  # bounds of the learning rates in the range test
+RATES = (72, 288)  # how many rates are tried: more if few show nothing, so that the loss has more steps to fall
+SOME = 4  # steps, after which all variables that are trained have changed
+ENTIRELY = 1e6  # stands for a difference that cannot be measured: the shapes differ
+BLOWN = 4.0  # times the lowest loss so far: from there on, rates are too high (Smith, 2017)
 
-TARGET = re.compile(r"label|target|(start|end)_positions")  # the name of an input that is none
+TARGET = re.compile(r"label|target|(start|end)_positions")  # names of inputs that are targets
 
 BIASES = ("bias", "beta")
 
@@ -31,14 +31,14 @@ Row = dict[str, float]
 
 
 class Results:
-    """What was found: `tests` name -> plain values, or ``{"reason": ...}`` where one could not be made; `tables` of curves."""
+    """`tests`: name -> plain values, or ``{"reason": ...}`` if a test could not run. `tables`: name -> rows of a curve."""
 
     def __init__(self) -> None:
         self.tests: dict[str, dict[str, Any]] = {}
         self.tables: dict[str, list[Row]] = {}
 
     def make(self, name: str, test: Callable[[], dict[str, Any]]) -> None:
-        """Make a test; an exception in it costs this test and no other."""
+        """Run a test. An exception in it fails this test only."""
         begin = time.monotonic()
         try:
             found = test()
@@ -48,7 +48,7 @@ class Results:
 
 
 def make_all(subject: Subject, results: Results, seconds: float) -> None:
-    """All tests that need nothing but the subject, in about so many seconds."""
+    """Run all tests that need only the subject, in about so many seconds."""
     if not subject.batches:
         return
     batch = max(subject.batches, key=len)
@@ -65,7 +65,7 @@ def make_all(subject: Subject, results: Results, seconds: float) -> None:
 
 
 def gradients(subject: Subject, batch: Batch) -> dict[str, Any]:
-    """After some steps: weights that start at 0 on purpose let no gradient through at first."""
+    """Which variables get no gradient after a few steps. (Weights that start at 0 on purpose block gradients at first.)"""
     for _ in subject.course(itertools.repeat(batch, SOME), None, own=False, calm=True):
         pass
     found = subject.still(batch)
@@ -75,26 +75,28 @@ def gradients(subject: Subject, batch: Batch) -> dict[str, Any]:
 
 
 def _without_biases(still: list[str]) -> list[str]:
-    """Paths without the biases of layers whose other variables learn: where what follows takes a mean away, or differences,
-    biases change nothing."""
+    """`still` without the biases of layers whose other variables are trained.
+
+    Where a later operation subtracts a mean, or takes differences, a bias has no effect.
+    """
     layers = {path: re.split(r"[./](?=[^./]*$)", path) for path in still}
     others = {layer for layer, *name in layers.values() if name and name[0] not in BIASES}
     return [path for path, (layer, *name) in layers.items() if not name or name[0] not in BIASES or layer in others]
 
 
 def precision(subject: Subject, batch: Batch) -> dict[str, Any]:
-    """Whether outputs and loss are finite with float16, where this device has it for all layers."""
+    """Whether outputs and loss are finite in float16, if this device supports it for all layers."""
     try:
         return {"nonfinite": subject.half(batch)}
     except Exception as error:
-        return {"reason": f"the model cannot be computed with float16 here ({type(error).__name__})"}
+        return {"reason": f"the model cannot be computed in float16 on this device ({type(error).__name__})"}
 
 
 def one_batch(subject: Subject, batch: Batch, results: Results, seconds: float) -> dict[str, Any]:
-    """A few examples again and again: whoever cannot learn these by heart cannot learn (Karpathy, 2019).
+    """Train on a few examples only: a model that cannot memorise them cannot learn (Karpathy, 2019).
 
-    With the optimiser that the training has; where it moves too little in so few steps, with Adam as well, so that the model
-    and its loss are tested and not the patience.
+    The test uses the optimizer of the training. If that makes too little progress in so few steps, it also uses Adam, so that
+    it tests the model and its loss, not the speed of the optimizer.
     """
     found: dict[str, Any] = {"examples": len(batch)}
     best: list[float] = []
@@ -103,7 +105,7 @@ def one_batch(subject: Subject, batch: Batch, results: Results, seconds: float) 
         until = math.inf
         for loss in subject.course(itertools.repeat(batch, STEPS), None, own, calm=True):
             losses.append(loss)
-            until = min(until, time.monotonic() + seconds / 2)  # from the first step on, in which much is made once
+            until = min(until, time.monotonic() + seconds / 2)  # not counting the first step, which may include a compilation
             found["cut"] = time.monotonic() > until
             if found["cut"] or not math.isfinite(loss) or loss < 1e-3 * abs(losses[0]):
                 break
@@ -117,23 +119,23 @@ def one_batch(subject: Subject, batch: Batch, results: Results, seconds: float) 
 
 
 def _low(losses: list[float]) -> float:
-    """How low it came, and stayed: the median of the lowest five."""
+    """How low the loss fell: the median of its five lowest values; infinite without finite values."""
     finite = sorted(loss for loss in losses if math.isfinite(loss))
     return float(np.median(finite[:5])) if finite else math.inf
 
 
 def inputs(subject: Subject, batch: Batch) -> dict[str, Any]:
-    """Which inputs the outputs do not depend on: each in turn is taken from the example before."""
+    """Which inputs the outputs do not depend on: each in turn is replaced by that of the previous example."""
     before = subject.predict(batch.x)
     given = leaves(batch.x)
     names = sorted(map(str, batch.x)) if isinstance(batch.x, dict) else []
     length, ignored, tested = len(batch), [], 0
     for i, leaf in enumerate(given):
         if batch.y is None and len(names) == len(given) and TARGET.search(names[i]):
-            continue  # a model that makes its loss itself is given the targets, too
+            continue  # a model that computes its loss itself takes the targets as inputs, too
         other = rows(leaf, length, np.roll(np.arange(length), 1))
         if other is leaf or np.array_equal(np.asarray(other), np.asarray(leaf), equal_nan=True):
-            continue  # all examples have the same
+            continue  # this input is the same in all examples
         tested += 1
         numbers = itertools.count()
         mixed = mapped(batch.x, lambda old, n=numbers, i=i, other=other: other if next(n) == i else old)  # type: ignore[misc]
@@ -143,17 +145,17 @@ def inputs(subject: Subject, batch: Batch) -> dict[str, Any]:
 
 
 def samples(subject: Subject, batch: Batch) -> dict[str, Any]:
-    """How far the outputs of an example depend on the others of its batch, and on its place: parts of their spread."""
+    """How much an example's outputs depend on the rest of its batch and on its position, relative to the outputs' spread."""
 
     def predict(x: Any) -> list[np.ndarray]:
-        return [output for output in subject.predict(x) if output.ndim]  # without single numbers, such as a loss
+        return [output for output in subject.predict(x) if output.ndim]  # without scalars, such as a loss
 
     whole, length = predict(batch.x), len(batch)
     if length < 4 or not whole or any(o.shape[0] != length for o in whole):
-        return {"reason": "the outputs have no row for each example"}
+        return {"reason": "the outputs do not have one row per example"}
     if _difference(predict(batch.x), whole):
-        return {"reason": "the outputs of the same batch are others each time: the model draws them at random"}
-    half = np.arange(length // 2, length)  # where time and batch are confused, the first ones see no others
+        return {"reason": "the outputs for the same batch differ from call to call: the model uses random numbers"}
+    half = np.arange(length // 2, length)  # if time and batch are confused, the first examples see no others
     order = np.random.default_rng(0).permutation(length)
     alone = predict(batch.at(half).x)
     mixed = predict(batch.at(order).x)
@@ -164,7 +166,7 @@ def samples(subject: Subject, batch: Batch) -> dict[str, Any]:
 
 
 def _difference(found: list[np.ndarray], expected: list[np.ndarray]) -> float:
-    """The largest difference, as a part of how far outputs lie apart; 0 within what rounding makes of it."""
+    """The largest difference, relative to the spread of the outputs; 0 if it may be a rounding error."""
     worst = 0.0
     for a, b in zip(found, expected, strict=True):
         if a.shape != b.shape:
@@ -180,7 +182,7 @@ def _difference(found: list[np.ndarray], expected: list[np.ndarray]) -> float:
 
 
 def rates(subject: Subject, results: Results, seconds: float) -> dict[str, Any]:
-    """The learning-rate range test (Smith, 2017): the rate grows from step to step until the loss blows up."""
+    """The learning-rate range test (Smith, 2017): the rate grows from step to step until the loss diverges."""
     if subject.rate is None:
         return {"reason": "the learning rate is not one number"}
     found: dict[str, Any] = {}
@@ -194,7 +196,7 @@ def rates(subject: Subject, results: Results, seconds: float) -> dict[str, Any]:
 
 
 def _range(subject: Subject, results: Results, seconds: float, count: int) -> dict[str, Any]:
-    """The same with so many rates."""
+    """One range test with `count` rates, for about `seconds` seconds at most."""
     tried = np.geomspace(SMALLEST, LARGEST, count)
     losses: list[float] = []
     until = math.inf
@@ -213,14 +215,14 @@ def _range(subject: Subject, results: Results, seconds: float, count: int) -> di
         found["blown"] = float(tried[above[0]])
     begin = float(np.median(smooth[:12]))
     if smooth[low] < 0.9 * begin and low > 0:
-        # where it fell fastest, in a step of the same factor each
+        # where the loss fell fastest from one rate to the next; all rates differ by the same factor
         found["steepest"] = float(tried[int(np.argmin(np.diff(smooth[: low + 1])))])
         found["lowest"] = float(tried[low])
     return found
 
 
 def _smoothed(losses: list[float]) -> np.ndarray:
-    """Each loss averaged with its neighbours; infinite from the first one on that is not finite."""
+    """Each loss averaged with its neighbours; infinite from the first non-finite loss on."""
     values = np.array(losses, float)
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
@@ -229,13 +231,13 @@ def _smoothed(losses: list[float]) -> np.ndarray:
 
 
 def overlap(training: Iterable[Batch], validation: Iterable[Batch], seconds: float) -> dict[str, Any]:
-    """How many of the validation's examples are among those of the training too."""
+    """How many examples of the validation data are also in the training data."""
     until = time.monotonic() + seconds
     known = set[bytes]().union(*_keys(training, until))
     batches = list(_keys(validation, until + seconds / 2))
     seen = set[bytes]().union(*batches)
     others = [batch for batch in batches if not batch <= known]
-    # a pass through the training data, for an accuracy of these beside that of the validation
+    # batches with only training examples may be an evaluation on the training data, not validation data
     rest = set[bytes]().union(*others)
     if rest and len(seen - rest) > len(known) / 2:
         seen = rest
@@ -243,7 +245,7 @@ def overlap(training: Iterable[Batch], validation: Iterable[Batch], seconds: flo
 
 
 def _keys(batches: Iterable[Batch], until: float) -> Iterator[set[bytes]]:
-    """Hashes of the inputs of each batch's examples, until a time."""
+    """For each batch the hashes of its examples' inputs, until a monotonic time."""
     for batch in batches:
         arrays = [np.asarray(leaf) for leaf in leaves(batch.x) if getattr(leaf, "shape", ())]
         arrays = [array for array in arrays if len(array) == len(batch)]

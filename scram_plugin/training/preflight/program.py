@@ -40,11 +40,11 @@ class Flight:
 
 def rehearse(script: str, arguments: Sequence[str], flight: Flight) -> str:
     """Run a program until its training was tested; how it ended: "" or a sentence for the user."""
-    from scram_plugin.training.preflight import torch_program
-
-    loops: list[torch_program.Loop] = []
+    loops: list[Any] = []  # of `torch_program`, which imports PyTorch: only a program that does so itself needs it
 
     def torch_is_there() -> None:
+        from scram_plugin.training.preflight import torch_program
+
         loops.append(torch_program.Loop(flight))
 
     hooks = _WhenImported({"keras": lambda: _keras(flight), "torch": torch_is_there})

@@ -1,4 +1,4 @@
-"""What is tested before a training: a model with its loss, its optimiser and some batches, whatever the framework."""
+"""What a preflight tests: a model with its loss, its optimizer and some batches, in any framework."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import numpy as np
 
 from scram_plugin.training.structures import leaves, mapped
 
-FIRST = 16  # batches of the training data that the tests work with
+FIRST = 16  # batches of the training data that the tests use
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs and targets as the model and its loss take them: tensors, or structures of them; `weights` of the examples."""
+    """Inputs and targets as the model and its loss take them, and weights of the examples: tensors, or structures of them."""
 
     x: Any
     y: Any
@@ -28,63 +28,66 @@ class Batch:
         return next((len(t) for t in leaves(self.x) if getattr(t, "shape", ())), 0)
 
     def at(self, places: np.ndarray) -> Batch:
-        """The examples with these numbers."""
+        """A batch of the examples with these indices, shape (examples,)."""
         return Batch(*(rows(part, len(self), places) for part in (self.x, self.y, self.weights)))
 
     def mapped(self, function: Callable[[Any], Any]) -> Batch:
-        """What `function` makes of each tensor."""
+        """The batch with `function` applied to each tensor."""
         return Batch(*(mapped(part, function) for part in (self.x, self.y, self.weights)))
 
 
 class Subject(Protocol):
-    """A model under test. All methods work on a copy, or on what is put back afterwards (`apart`)."""
+    """A model under test. All methods work on a copy, or on a model that `apart` restores afterwards."""
 
     framework: str  # "keras" or "torch"
-    facts: dict[str, Any]  # of what was built, once it was watched
-    model: Any  # as it is now, between the methods
+    facts: dict[str, Any]  # facts of the model and its training; empty before the short training
+    model: Any  # in its present state
     optimizer: Any
-    batches: Sequence[Batch]  # the first ones of the training data, as a step would get them
-    training: Iterable[Batch]  # all of them; can be gone through again
-    validation: Iterable[Batch] | None  # all of the validation, where there is one
-    rate: float | None  # the learning rate; None if there is no optimiser, or a schedule
+    batches: Sequence[Batch]  # the first batches of the training data, as a step would get them
+    training: Iterable[Batch]  # all batches; can be iterated over repeatedly
+    validation: Iterable[Batch] | None  # all batches of the validation data, if there are any
+    rate: float | None  # the learning rate; None if there is no optimizer, or a schedule
 
     def apart(self) -> contextlib.AbstractContextManager[None]:
-        """Within it the methods below may be called; after it everything is bit for bit as before."""
+        """The methods below may be called while this is open. Afterwards everything is bit for bit as before."""
 
     def reset(self, own: bool) -> None:
-        """Weights and random numbers as before, and an optimiser that has made no step: the user's, or Adam."""
+        """Restore the initial weights, and take an optimizer that has not stepped yet: the user's if `own`, else Adam."""
 
     def step(self, batch: Batch) -> float:
-        """One step of a training, with what is there now: its loss."""
+        """Run one training step from the present state; returns its loss."""
 
     def held(self) -> int:
-        """Bytes of the weights, and of what the optimiser keeps."""
+        """Bytes of the weights and the optimizer state."""
 
     def course(self, batches: Iterable[Batch], rates: Iterable[float] | None, own: bool, calm: bool) -> Iterator[float]:
-        """Train from the start with these batches (and learning rates); yields the loss of each step, before it was made.
+        """Train from the initial weights on these batches (with these learning rates). Yields the loss of each step, as it was
+        before the update.
 
-        `own`: with the user's optimiser, else with Adam at its default. `calm`: without dropout and noise.
+        `own`: with the user's optimizer, else with Adam at its default rate. `calm`: without dropout and noise.
         """
 
     def predict(self, x: Any) -> list[np.ndarray]:
-        """The outputs for inputs, as in a validation, with the weights that the last `course` has left."""
+        """The outputs for these inputs in inference mode, with the weights that the last `course` has left."""
 
     def still(self, batch: Batch) -> dict[str, Any]:
-        """Which variables should be trained, but get no gradient from a batch that the last `course`, with Adam, was made of:
-        `still`, their paths; of how many `variables`. Where it is known, `apart`: paths of the layers or variables that the
-        loss does not depend on, and `count_apart`, how many variables these are."""
+        """Which trainable variables get no gradient from `batch`, on which the last `course` must have trained with Adam.
+
+        ``still`` lists their paths; ``variables`` is the number of all trainable variables. Where it is known, ``apart`` lists
+        the layers or variables that the loss does not depend on, and ``count_apart`` is the number of these variables.
+        """
 
     def half(self, batch: Batch) -> str | None:
-        """What is not finite when it is computed with half precision (float16): "outputs" or "loss"."""
+        """What is not finite in half precision (float16): "outputs" or "loss"; None if both are finite."""
 
 
 def rows(structure: Any, length: int, places: np.ndarray) -> Any:
-    """`structure` with only these of its rows, where a tensor has one for each example."""
+    """`structure` with only these rows, in each tensor that has `length` rows (one per example)."""
 
     def taken(leaf: Any) -> Any:
         if not getattr(leaf, "shape", ()) or leaf.shape[0] != length:
             return leaf
-        if hasattr(leaf, "numpy") and not hasattr(leaf, "index_select"):  # TensorFlow takes no lists of numbers
+        if hasattr(leaf, "numpy") and not hasattr(leaf, "index_select"):  # TensorFlow takes no arrays as indices
             return leaf.numpy()[places]
         return leaf[places]
 
@@ -93,7 +96,7 @@ def rows(structure: Any, length: int, places: np.ndarray) -> Any:
 
 @contextlib.contextmanager
 def same_chance() -> Iterator[None]:
-    """Random numbers of Python, NumPy and PyTorch go on afterwards as if none had been drawn."""
+    """Restore the random states of Python, NumPy and PyTorch afterwards, as if no numbers had been drawn."""
     python, numpy = random.getstate(), np.random.get_state()
     torch = sys.modules.get("torch")
     try:
@@ -110,7 +113,7 @@ def same_chance() -> Iterator[None]:
 
 @contextlib.contextmanager
 def same_order(*sources: Any) -> Iterator[None]:
-    """The order in which loaders of PyTorch give their data goes on afterwards as if nobody had asked."""
+    """Restore the random states of PyTorch's data loaders afterwards, so that the order of their data does not change."""
     holders = [h for source in sources for h in (source, *(getattr(source, n, None) for n in ("sampler", "batch_sampler")))]
     generators: list[Any] = [g for h in holders if hasattr(g := getattr(h, "generator", None), "get_state")]
     states = [g.get_state() for g in generators]

@@ -1,4 +1,4 @@
-"""The data of a training with PyTorch, gone through without leaving a trace in them."""
+"""The data of a training with PyTorch, read without changing their state."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from scram_plugin.training.preflight.subject import Batch
 
-USED_UP = "the data are an iterator, which would be used up: give a DataLoader, a pair of tensors or a list of batches"
+USED_UP = "the data are an iterator, which would be used up: pass a DataLoader, a pair of tensors or a list of batches"
 
 
 def copied(loader: DataLoader) -> DataLoader:
-    """A loader of the same data in this process: it starts no workers, and has nothing to do with the other's."""
+    """A second loader of the same data, in this process: it starts no workers, and does not use those of the first."""
     if isinstance(loader.dataset, IterableDataset):
         return DataLoader(
             loader.dataset, batch_size=loader.batch_size, collate_fn=loader.collate_fn, drop_last=loader.drop_last
@@ -25,7 +25,10 @@ def copied(loader: DataLoader) -> DataLoader:
 
 
 class Source:
-    """Batches of a training, again and again. Raises ValueError for an iterator, which could be gone through only once."""
+    """Batches of a training that can be read repeatedly.
+
+    Raises ValueError for an iterator, which can be read only once, and for data that cannot be iterated over.
+    """
 
     def __init__(self, data: Any, batch_size: int | None = None) -> None:
         if isinstance(data, Iterator):
@@ -43,7 +46,7 @@ class Source:
 
 
 def parts(batch: Any) -> Batch:
-    """Inputs and targets of what a loader gave: a pair, or something whole that the model makes its own loss of."""
+    """Inputs and targets of a loader's batch. One that is no pair goes to the model as a whole, which computes the loss."""
     if isinstance(batch, tuple | list) and len(batch) >= 2:
         return Batch(batch[0] if len(batch) == 2 else list(batch[:-1]), batch[-1])
     return Batch(dict(batch) if isinstance(batch, Mapping) else batch, None)

@@ -1,4 +1,4 @@
-"""A PyTorch model under test: a copy of it, of its optimiser and of the random states."""
+"""A PyTorch model under test: a copy of the model and its optimizer; random states are restored."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Loss = Callable[[Any, Any], torch.Tensor]
 
 
 class TorchSubject:
-    """See `Subject`. `loss(outputs, targets)`; without it the model's outputs are, or have, their loss.
+    """See `Subject`. Without `loss(outputs, targets)`, the model's outputs must be a loss or contain it.
 
     Raises ValueError for a model that cannot be copied.
     """
@@ -48,7 +48,7 @@ class TorchSubject:
             self._start = copy.deepcopy((inner, optimizer))
         except Exception as error:
             raise ValueError(
-                f"the model cannot be copied ({type(error).__name__}: {error}); it is tested on a copy only"
+                f"the model cannot be copied ({type(error).__name__}: {error}), but a preflight tests a copy"
             ) from None
         self._device = next((p.device for p in inner.parameters()), torch.device("cpu"))
         self._sources = [s.given for s in (training, validation) if isinstance(s, Source)]
@@ -62,7 +62,7 @@ class TorchSubject:
             yield
 
     def reset(self, own: bool) -> None:
-        """A new copy, with an optimiser that has made no step yet."""
+        """Make a new copy of the model, with an optimizer that has not stepped yet."""
         self.model, optimizer = copy.deepcopy(self._start)
         if optimizer is None or not own:
             optimizer = torch.optim.Adam([p for p in self.model.parameters() if p.requires_grad], 1e-3)
@@ -99,7 +99,7 @@ class TorchSubject:
             return self.loss(outputs, batch.y)
         found = own_loss(outputs)
         if found is None:
-            raise ValueError("the model gives no loss of its own: give preflight(..., loss=function of outputs and targets)")
+            raise ValueError("the model's outputs contain no loss: pass preflight(..., loss=function of outputs and targets)")
         return found
 
     @torch.no_grad()
@@ -119,7 +119,7 @@ class TorchSubject:
         still = [name for name, p in named.items() if p.grad is None or not bool(p.grad.count_nonzero())]
         told = {"still": still, "count_apart": len(apart), "variables": len(named)}
         layers = []
-        for path, layer in self.model.named_modules():  # from the outside in: a layer is named, and not all that is in it
+        for path, layer in self.model.named_modules():  # from the outside in: a layer is named instead of all that is in it
             within = {f"{path}.{name}" for name, p in layer.named_parameters() if p.requires_grad}
             if within and within <= apart:
                 layers.append(path)
@@ -138,7 +138,7 @@ class TorchSubject:
         return None if bool(torch.isfinite(loss)) else "loss"
 
     def watched(self, log_dir: str, steps: int, seconds: float, source: bool) -> None:
-        """Train for some steps, watched, from the start, and look at some of the validation."""
+        """Train from the initial weights with `watch`, for at most so many steps or seconds, and evaluate a few batches."""
         from scram_plugin.training.torch.watch import Watch
 
         self.reset(True)
@@ -160,7 +160,7 @@ class TorchSubject:
             self.facts = watch.facts
 
     def _there(self, batch: Batch) -> Batch:
-        """On the device of the model."""
+        """The batch on the device of the model."""
         if self._device.type == "cpu":
             return batch
 
@@ -171,7 +171,7 @@ class TorchSubject:
 
 
 def own_loss(outputs: Any) -> torch.Tensor | None:
-    """The loss that a model computes itself: its only output, or named so, or the only single number of several."""
+    """The loss that a model computes itself: its only output, the output named ``loss``, or the only scalar; else None."""
     if isinstance(outputs, torch.Tensor):
         return None if outputs.dim() else outputs
     found = outputs.get("loss") if isinstance(outputs, Mapping) else getattr(outputs, "loss", None)
@@ -194,7 +194,7 @@ def _tensors(structure: Any) -> list[torch.Tensor]:
 
 
 def _calm(model: torch.nn.Module) -> None:
-    """Without dropout: what is learned by heart stays the same from step to step."""
+    """Switch off dropout, so that the examples to memorise are the same in each step."""
     for module in model.modules():
         if isinstance(module, torch.nn.modules.dropout._DropoutNd):
             module.eval()

@@ -1,4 +1,4 @@
-"""Watches what PyTorch trains: `watch(model, optimizer, log_dir=...)`."""
+"""The recorder for PyTorch: `watch(model, optimizer, log_dir=...)`."""
 
 from scram_plugin.training.torch.watch import Watch as watch
 

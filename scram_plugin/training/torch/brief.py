@@ -1,7 +1,7 @@
-"""Steps of which the loss alone is recorded.
+"""Brief steps: only their loss is recorded.
 
-In a step of a millisecond each call of a Python function is felt, since the caches hold the data of the step. So there are two
-calls only, which keep what they see; what it means is found out later, for all these steps at once.
+In a step of one millisecond each call of a Python function counts, since the processor's caches hold the data of the step. So
+there are only two calls, which store values. They are evaluated later, for all these steps at once.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from scram_plugin.training.torch.rows import Number
 
 
 class Brief:
-    """The ends of steps, and in steps in brief the ways back.
+    """Stores the ends of steps and, in brief steps, the losses of the backward passes.
 
-    `on_cpu`: elsewhere to ask for a number would wait for the device. `odd(loss)` is told of one that is not finite, `ended()`
-    when as many steps have ended as `begin` was told. None of these may raise.
+    `on_cpu`: losses are read at once; otherwise that would wait for the device. `odd(loss)` is called with a loss that is not
+    finite, and `ended()` when as many steps have ended as `begin` announced. Neither may raise.
     """
 
     def __init__(self, on_cpu: bool, odd: Callable[[float], None], ended: Callable[[], None]) -> None:
         self._on_cpu, self._odd, self._ended = on_cpu, odd, ended
-        self._ways: list[Number | None] = []  # the loss of each; None if it was no single number
-        self._ends: list[tuple[float, int]] = []  # of steps: when, and after how many ways
+        self._ways: list[Number | None] = []  # the loss of each backward pass; None if it was not a scalar
+        self._ends: list[tuple[float, int]] = []  # of steps: end (seconds since 1970), and number of backward passes before it
         self._scaled = False
         self._steps = 1
 
     def begin(self, steps: int, scaled: bool) -> None:
-        """So many steps follow; `scaled`: their losses are multiplied by a `GradScaler`."""
+        """So many steps follow. `scaled`: a `GradScaler` multiplies their losses."""
         self._steps, self._scaled = steps, scaled
 
     def before_backward(self, loss: Any) -> None:
@@ -39,7 +39,7 @@ class Brief:
             if self._scaled:
                 loss = unscaled(loss)
             value = loss.item() if self._on_cpu else loss.detach().reshape(())
-        except Exception:  # no single tensor, or no single number
+        except Exception:  # not a single tensor, or not a scalar
             self._ways.append(None)
             return
         self._ways.append(value)
@@ -53,9 +53,9 @@ class Brief:
             self._ended()
 
     def take(self, mine: Sequence[bool]) -> tuple[list[float], list[Number]]:
-        """When the steps since have ended, and their losses; without those that had none.
+        """The ends (seconds since 1970) and losses of the steps since the last call, without steps that had no loss.
 
-        `mine`: of the ways back of a step, which are of the loss. The last one is the last one of each step.
+        `mine`: which backward passes of a step belong to its loss. The last entry is for the last pass of each step.
         """
         times, losses, start = [], [], 0
         for when, stop in self._ends:
@@ -68,12 +68,12 @@ class Brief:
         return times, losses
 
     def pending(self, mine: Sequence[bool]) -> tuple[list[Number], int]:
-        """The losses of a step that has not ended, and how many ways back there were. They are not told again."""
+        """Remove and return the losses of a step that has not ended, and its number of backward passes."""
         ways, self._ways = self._ways, []
         return self._own(ways, mine), len(ways)
 
     def _own(self, ways: list[Number | None], mine: Sequence[bool]) -> list[Number]:
-        # where a scaler has skipped a step, its ways come first; else a step may have more ways than another
+        # the passes of a step that a scaler skipped come first; without a scaler a step may have more passes than another
         more = [not self._scaled] * (len(ways) - len(mine))
         which = [*more, *mine[max(len(mine) - len(ways), 0) :]]
         return [loss for loss, own in zip(ways, which, strict=True) if own and loss is not None]

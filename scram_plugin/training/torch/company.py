@@ -1,21 +1,22 @@
-"""Whether a model is trained alone, or another one beside it, as a generator and its opponent, or an actor and its critic."""
+"""Finds out whether other models are trained in the same loop, such as a generator and its discriminator."""
 
-LEAST = 3  # steps one after another that another model's way back came before: a skipped step alone does not
+LEAST = 3  # consecutive steps that follow another model's backward pass; a single skipped step does not count
 
 
 class Company:
-    """Told of ways back that are no part of this model's next step, and of its steps, in turn."""
+    """Counts the steps of this model in a row that follow a backward pass of another model."""
 
     def __init__(self) -> None:
         self._met = False
         self._steps = 0
-        self.found = False  # another model is trained beside this one
+        self.found = False  # whether another model is trained in the same loop
 
     def other(self) -> None:
-        """A way back was another model's, or its gradients were thrown away."""
+        """A backward pass was another model's, or its gradients were discarded."""
         self._met = True
 
     def step(self) -> None:
+        """A step of this model has ended."""
         self._steps = self._steps + 1 if self._met else 0
         self._met = False
         self.found |= self._steps >= LEAST

@@ -1,4 +1,4 @@
-"""Models within what compiles them, or spreads them over devices."""
+"""Models that are compiled, or wrapped for several devices."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 
 def unwrapped(model: torch.nn.Module) -> torch.nn.Module:
-    """The module itself, of one that `torch.compile` gave or that is wrapped for several devices."""
+    """The module inside the result of `torch.compile`, `DataParallel` or `DistributedDataParallel`, else the model itself."""
     inner: torch.nn.Module = getattr(model, "_orig_mod", model)
     if isinstance(inner, torch.nn.DataParallel | torch.nn.parallel.DistributedDataParallel):
         inner = inner.module
@@ -17,7 +17,7 @@ def unwrapped(model: torch.nn.Module) -> torch.nn.Module:
 
 
 class AroundCompiled:
-    """Hooks around a model that was compiled in place: its own hooks would become a part of what is compiled."""
+    """Hooks around a model that was compiled in place: ordinary hooks would be compiled together with the model."""
 
     def __init__(self, model: torch.nn.Module, before: Callable[..., None], after: Callable[..., None]) -> None:
         self._model, self._original = model, model._compiled_call_impl

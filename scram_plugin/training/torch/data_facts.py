@@ -1,4 +1,4 @@
-"""What the iterator of a `DataLoader` tells of the data as a whole."""
+"""Facts of a data set as a whole, read from the iterator of a `DataLoader`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_LABELS = 50_000_000
 
 
 class Source:
-    """Where batches come from, as the iterator of a `DataLoader` knows it: the data, and how they are drawn."""
+    """The source of batches, read from the iterator of a `DataLoader`: the data set, and how it is sampled."""
 
     def __init__(self, iterator: Any) -> None:
         self.dataset = getattr(iterator, "_dataset", None)
@@ -25,14 +25,15 @@ class Source:
 
     @staticmethod
     def begins(iterator: Any) -> bool:
-        """Whether it has just given the first batch of a pass."""
+        """Whether the iterator has just returned its first batch."""
         return getattr(iterator, "_num_yielded", 0) == 1
 
     def same(self, other: Source | None) -> bool:
+        """Whether both come from the same loader."""
         return other is not None and self.batches is not None and self.batches is other.batches
 
     def facts(self) -> dict[str, Any]:
-        """``batch_size``, ``steps``, ``samples`` and ``shuffle`` of one pass, without what cannot be known."""
+        """``batch_size``, ``steps``, ``samples`` and ``shuffle`` of one epoch; what cannot be known is left out."""
         found: dict[str, Any] = {"batch_size": getattr(self.batches, "batch_size", None)}
         found["steps"], found["samples"] = _length(self.batches), _length(self.dataset)
         sampler: Any = getattr(self.batches, "sampler", self.batches)
@@ -45,7 +46,7 @@ class Source:
         return {key: value for key, value in found.items() if value is not None}
 
     def data(self, labelled: bool) -> dict[str, Any]:
-        """``samples``, and of labels that lie in memory ``counts`` (of each class) and ``changes`` (between neighbours)."""
+        """``samples``; if `labelled`, and labels are in memory, also their ``counts`` and ``changes`` (see `class_counts`)."""
         samples = _length(self.dataset)
         found: dict[str, Any] = {} if samples is None else {"samples": samples}
         labels = _labels(self.dataset) if labelled else None
@@ -56,8 +57,10 @@ class Source:
 
 
 def are_labels(given: torch.Tensor | None, losses: list[Loss]) -> bool:
-    """Whether what a loader gave beside the inputs is what the loss compares the outputs with, as far as that can be told; one
-    number for each class may stand for a label."""
+    """Whether the second part of a loader's batches is the target of the loss; True if that cannot be known.
+
+    A target with one number per class may stand for a label.
+    """
     seen = losses[0].target if len(losses) == 1 else None
     if given is None or seen is None:
         return True
@@ -69,12 +72,12 @@ def are_labels(given: torch.Tensor | None, losses: list[Loss]) -> bool:
 def _length(thing: Any) -> int | None:
     try:
         return len(thing)
-    except (TypeError, NotImplementedError):  # a stream
+    except (TypeError, NotImplementedError):  # a stream without a length
         return None
 
 
 def _labels(dataset: Any) -> np.ndarray | None:
-    """The labels of a data set, where it keeps them as one array: `TensorDataset`, or `targets` as torchvision has them."""
+    """The labels of a data set that keeps them in one array: a `TensorDataset`, or one with `targets`, as in torchvision."""
     if isinstance(dataset, Subset):
         whole = _labels(dataset.dataset)
         return whole[np.asarray(dataset.indices)] if whole is not None else None

@@ -1,8 +1,8 @@
-"""What the autograd graph of one step tells: which loss it is, and how data flow from layer to layer.
+"""Reads the autograd graph of one step: which loss it computes, and how data flow from layer to layer.
 
-The graph is what was computed, however the program is written: `nn.ReLU()` or `F.relu(x)`, a criterion or a function. Nodes
-have the names of operations (``AddmmBackward0``); what an operation saved for its gradient (``_saved_target``) can be read
-until the way back has used it up.
+The graph shows what was computed, however the program is written: with `nn.ReLU()` or `F.relu(x)`, with a loss module or a
+function. Nodes have the names of operations (``AddmmBackward0``). What an operation saved for its gradient (``_saved_target``)
+can be read until the backward pass frees it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 
 from scram_plugin.training.structures import leaves
 
-# class of `torch.nn` -> whether it applies the softmax or sigmoid itself; None where it wants no probabilities
+# class of `torch.nn` -> whether it applies the softmax or sigmoid itself; None if it expects no probabilities
 LOGITS = {
     "CrossEntropyLoss": True,
     "NLLLoss": False,
@@ -34,7 +34,7 @@ LOGITS = {
     "SmoothL1Loss": None,
     "HuberLoss": None,
 }
-# operation at the end of a loss -> the class that computes it
+# last operation of a loss -> the class of `torch.nn` that computes it
 OPERATIONS = {
     "NllLoss": "NLLLoss",
     "NllLoss2D": "NLLLoss",
@@ -45,7 +45,7 @@ OPERATIONS = {
     "CtcLoss": "CTCLoss",
     **{name: name for name in ("L1Loss", "SmoothL1Loss", "HuberLoss", "SoftMarginLoss", "MultiMarginLoss")},
 }
-# function of `torch.nn.functional` -> the class that computes it
+# function of `torch.nn.functional` -> the class of `torch.nn` that computes the same
 FUNCTIONS = {
     "cross_entropy": "CrossEntropyLoss",
     "nll_loss": "NLLLoss",
@@ -56,8 +56,8 @@ FUNCTIONS = {
     "smooth_l1_loss": "SmoothL1Loss",
     "huber_loss": "HuberLoss",
 }
-MEAN = 1  # the reduction of a loss, as its node keeps it (0: none, 2: the sum)
-NEAR = 24  # nodes, from the loss on, among which its operation is looked for
+MEAN = 1  # the reduction of a loss, as its node stores it (0: none, 2: the sum)
+NEAR = 24  # number of nodes, from the loss backwards, that are searched for its operation
 FAR = 400  # nodes between two layers, at most
 ACTIVATIONS = {
     "Relu": "relu",
@@ -78,7 +78,7 @@ ACTIVATIONS = {
     "LogSigmoid": "log_sigmoid",
     "PreluKernel": "prelu",
 }
-SCALING = ("Mul", "Div", "Neg", "Add", "Sub", "Rsub")  # of values by numbers, or by what is not learned
+SCALING = ("Mul", "Div", "Neg", "Add", "Sub", "Rsub")  # operations that scale or shift values by constants
 # operations that change no value
 PASSING = re.compile(
     r"(View|UnsafeView|Reshape(Alias)?|Permute|Transpose|T|Unsqueeze|Squeeze|Expand|Clone|Select|Slice|ToCopy|Alias|Contiguous"
@@ -98,10 +98,10 @@ def _without_number(name: str) -> str:
 
 @dataclass
 class Loss:
-    """What the last operation of a loss tells: the class that computes it, and the tensors it compared (None if not saved).
+    """A loss, known from its last operation: the class that computes it, and the tensors it compared (None if not saved).
 
-    `of_outputs`: whether these are outputs of the model, and nothing that the program computes of them. `mean`: whether the
-    program's loss is the mean of this one over the examples, and nothing beside.
+    `of_outputs`: whether it compares outputs of the model themselves, not values that the program derives from them. `mean`:
+    whether the program's loss is exactly the mean of this one over the examples.
     """
 
     name: str
@@ -113,7 +113,7 @@ class Loss:
 
 
 def loss_of(loss: torch.Tensor) -> list[Loss]:
-    """The losses whose sum, mean or multiple `loss` is; empty where no operation of `OPERATIONS` is near."""
+    """The losses whose sum, mean or multiple `loss` is; empty if none of `OPERATIONS` is among the nearest nodes."""
     found, waiting, seen = [], deque([loss.grad_fn]), 0
     while waiting and seen < NEAR:
         node = waiting.popleft()
@@ -129,8 +129,7 @@ def loss_of(loss: torch.Tensor) -> list[Loss]:
 
 
 def named(losses: list[Loss], outputs: list[Any]) -> list[Loss]:
-    """With the softmax where the program has it: `NLLLoss` of a softmax that is none of the model's outputs is a
-    `CrossEntropyLoss`."""
+    """Include the softmax in the names: `NLLLoss` of a log-softmax that is not an output of the model is `CrossEntropyLoss`."""
     for loss in losses:
         before = loss.node.next_functions[0][0] if loss.name == "NLLLoss" and loss.node is not None else None
         if before is not None and operation(before) == "LogSoftmax" and before not in outputs:
@@ -139,8 +138,12 @@ def named(losses: list[Loss], outputs: list[Any]) -> list[Loss]:
 
 
 def placed(losses: list[Loss], loss: torch.Tensor | None, outputs: list[Any]) -> list[Loss]:
-    """With what is between the model's outputs and each of `losses`, and between that and the program's `loss`."""
-    if loss is None:  # the program failed there
+    """Set `of_outputs` and `mean` of each of `losses`, and return these.
+
+    They depend on the operations between the model's outputs (the nodes `outputs`) and a loss, and between that and the
+    program's `loss`.
+    """
+    if loss is None:  # the program failed while it computed the loss
         return losses
     among = {id(node) for node in outputs}
     way = list(_along(loss.grad_fn, (*SCALING, "Mean")))
@@ -159,7 +162,10 @@ def placed(losses: list[Loss], loss: torch.Tensor | None, outputs: list[Any]) ->
 
 
 def _along(node: Any, also: tuple[str, ...]) -> Iterator[Any]:
-    """From a node on those before it, through what changes no value, and `also` such operations of one learned tensor."""
+    """A node and those before it, through operations that change no value.
+
+    Operations named in `also` are passed, too, if only one of their inputs needs a gradient.
+    """
     for _ in range(NEAR):
         if node is None:
             return
@@ -172,8 +178,10 @@ def _along(node: Any, also: tuple[str, ...]) -> Iterator[Any]:
 
 
 def unscaled(loss: torch.Tensor) -> torch.Tensor:
-    """The loss without the factor of a `GradScaler`, which is a tensor of float32; a number that the program multiplies it
-    with is its own affair."""
+    """The loss without the factor of a `GradScaler`, which is a float32 scalar tensor.
+
+    A number by which the program itself multiplies the loss is kept.
+    """
     node = loss.grad_fn
     if node is None or operation(node) != "Mul":
         return loss
@@ -184,7 +192,7 @@ def unscaled(loss: torch.Tensor) -> torch.Tensor:
 
 
 def failed_loss(trace: TracebackType | None) -> list[Loss]:
-    """The loss in which a program failed, by the last function of PyTorch's that is one."""
+    """The loss function in which a program failed: the innermost one of PyTorch in the traceback; empty without one."""
     found: list[Loss] = []
     while trace is not None:
         code = trace.tb_frame.f_code
@@ -197,14 +205,14 @@ def failed_loss(trace: TracebackType | None) -> list[Loss]:
 def _saved(node: Any, name: str) -> torch.Tensor | None:
     try:
         value = getattr(node, f"_saved_{name}", None)
-    except RuntimeError:  # freed: a second way back
+    except RuntimeError:  # freed: this is a second backward pass
         return None
     return value.detach() if isinstance(value, torch.Tensor) else None
 
 
 @dataclass
 class Call:
-    """One call of a layer: its path, and the graph's nodes of what came in and of what came out."""
+    """One call of a layer: its path, and the graph's nodes of its inputs and outputs."""
 
     path: str
     module: torch.nn.Module
@@ -214,22 +222,22 @@ class Call:
 
 @dataclass
 class Place:
-    """A layer, or what is computed between layers, in the flow of data. `sources` are the paths of places before it."""
+    """A layer, or operations between layers, in the data flow. `sources` are the paths of the places before it."""
 
     path: str
     module: torch.nn.Module | None
     kind: str  # class of the layer, or names of operations
     sources: list[str] = field(default_factory=list)
     activation: str | None = None
-    activated_by: str | None = None  # the path of the layer that computes the activation, where that is one of its own
+    activated_by: str | None = None  # the path of the layer that computes the activation, if it is a separate layer
 
 
 class Calls:
-    """Records the calls of layers during one forward pass: `begin` and `end` are a pre-hook and a hook of each of them."""
+    """Records the calls of layers during one forward pass: `begin` is a pre-hook, and `end` a hook, of each layer."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
-        self._kept: list[Any] = []  # so that what is told apart by identity lives as long as this
+        self._kept: list[Any] = []  # keeps tensors alive, since they are distinguished by id
 
     def begin(self, path: str, module: torch.nn.Module, inputs: Any) -> None:
         self.calls.append(Call(path, module, self.nodes(inputs)))
@@ -241,13 +249,13 @@ class Calls:
                 return
 
     def nodes(self, structure: Any) -> list[Any]:
-        """For each tensor its node of the graph; the tensor's identity where it has none."""
+        """The graph's node of each tensor; the id of the tensor if it has none."""
         found = [t for t in leaves(structure) if isinstance(t, torch.Tensor)]
         self._kept.append(found)
         return [t.grad_fn if t.grad_fn is not None else id(t) for t in found]
 
     def places(self, outputs: list[Any]) -> tuple[list[Place], list[str]]:
-        """All places in the order of their computation, and the paths of those whose values are the model's outputs."""
+        """All places in the order of computation, and the paths of those that compute the model's outputs."""
         makers: dict[Any, Place] = {}
         found: dict[str, Place] = {}
         for call in self.calls:
@@ -259,8 +267,10 @@ class Calls:
 
     @staticmethod
     def _sources(found: dict[str, Place], path: str, start: list[Any], makers: dict[Any, Place], own: set[Any]) -> list[str]:
-        """From nodes back to those that a layer made: the paths of these. What is computed in between is a place of its own,
-        unless it is an activation of what a layer made, which is then told as a part of that layer."""
+        """Search backwards from the nodes `start` for the outputs of layers; returns the paths of the places found.
+
+        Operations in between become a place of their own. An activation of a layer's output becomes a part of that layer.
+        """
         sources: dict[str, None] = {}
         operations: list[str] = []
         waiting, seen = deque(start), set(own)
@@ -272,7 +282,7 @@ class Calls:
             if node in makers:
                 sources[makers[node].path] = None
                 continue
-            if isinstance(node, int):  # of a tensor that needs no gradient
+            if isinstance(node, int):  # the id of a tensor that needs no gradient
                 continue
             name, following = operation(node), [n for n, _ in node.next_functions if n is not None]
             maker = makers.get(_behind(following[0])) if name in ACTIVATIONS and following else None
@@ -292,14 +302,14 @@ class Calls:
 
 
 def _behind(node: Any) -> Any:
-    """The first node, from this one on, that changes a value."""
+    """The first node, from this one backwards, that changes a value."""
     while PASSING.match(operation(node)) and len(node.next_functions) == 1 and node.next_functions[0][0] is not None:
         node = node.next_functions[0][0]
     return node
 
 
 def layers(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
-    """Path and module of all that computes by itself: what has no parts, and those of PyTorch whose parts are not called."""
+    """Path and module of each layer: modules without children, and those of PyTorch whose children are not called."""
     seen: set[int] = set()
     waiting = [("", model)]
     while waiting:

@@ -1,4 +1,4 @@
-"""A sampled step in depth: what comes out of each layer, and how far each variable is moved."""
+"""Detailed statistics of a sampled step: the output of each layer, and the update of each variable."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import statistics
 from scram_plugin.training.torch.graph import layers
 
-# Not looked at: they pass on what they get, and what there is to say of it is said of the layer before.
+# Layers that are not measured: they only pass on values that were already measured as the output of the layer before.
 UNSEEN = ("Flatten", "Unflatten", "Identity", "Dropout", "Pad", "MaxPool", "Upsample", "PixelShuffle", "ChannelShuffle", "Fold")
 
 
 class InDepth:
-    """Collects the statistics of one step after another; `told` says what is known of the layers' activations."""
+    """Collects the detailed statistics of one sampled step after another. Call `told` first."""
 
     def __init__(self, model: torch.nn.Module, parameters: list[torch.nn.Parameter]) -> None:
         self._model = model
@@ -29,7 +29,7 @@ class InDepth:
         self._before: tuple[list[int], torch.Tensor, torch.Tensor, list[torch.Tensor]] | None = None
 
     def told(self, entries: list[dict[str, Any]]) -> None:
-        """What was built, as `model_facts` tells it: a layer's activation may be computed by another one, or by a function."""
+        """Choose the layers to measure from the facts of all layers, which also say what computes their activations."""
         kinds = {path: type(module).__name__ for path, module in layers(self._model)}
         within = {entry["path"]: entry for entry in entries}
         for path, kind in kinds.items():
@@ -43,13 +43,13 @@ class InDepth:
                 self._looked[entry["activated_by"]] = entry["path"], entry["activation"], False
 
     def begin(self, tensors: statistics.Tensors) -> None:
-        """A measured step begins: these are its inputs."""
+        """A measured step begins with these inputs."""
         self.found = statistics.tensors(tensors, [], [])
         self._before = None
         self._seen: set[str] = set()
 
     def look(self, path: str, module: torch.nn.Module, output: Any) -> None:
-        """A layer gave `output`; its first call counts."""
+        """Forward hook of a layer: measure its output. Only the first call in a step counts."""
         known = self._looked.get(path)
         tensor = next((t for t in leaves(output) if isinstance(t, torch.Tensor)), None)
         if known is None or known[0] in self._seen or tensor is None or not tensor.is_floating_point() or tensor.dim() < 2:
@@ -70,7 +70,7 @@ class InDepth:
             self.found.append((f"layer/{name}/dead", never))
 
     def before_step(self) -> None:
-        """The gradients are there, and the weights are about to be changed."""
+        """Measure the gradients, and copy the weights, before the optimizer changes them."""
         moved, gradients = [], []
         for i, (_, parameter) in enumerate(self._variables):
             gradient = parameter.grad
@@ -84,7 +84,7 @@ class InDepth:
         self._before = moved, norms, counts, [statistics.sampled(self._variables[i][1]) for i in moved]
 
     def after_step(self) -> statistics.Named:
-        """All that was found in this step."""
+        """All statistics of this step."""
         self._steps += 1.0
         if self._before is not None:
             moved, norms, counts, before = self._before
@@ -99,10 +99,11 @@ class InDepth:
         return self.found
 
     def variables(self) -> list[tuple[str, torch.Tensor]]:
+        """Name and value of each variable."""
         return [(name, p.detach()) for name, p in self._variables]
 
     def probe(self) -> torch.Tensor:
-        """Not finite if one of the weights is not."""
+        """A scalar that is not finite if one of the weights is not."""
         if not self._variables:
             return torch.zeros(())
         return statistics.norms([p for _, p in self._variables], float("inf")).sum()  # squares could overflow

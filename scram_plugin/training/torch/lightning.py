@@ -1,4 +1,4 @@
-"""Lightning: `Trainer(callbacks=[LightningSCRAM()])`."""
+"""The recorder for Lightning: `Trainer(callbacks=[LightningSCRAM()])`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 try:
     from lightning.pytorch import Callback, LightningModule, Trainer
-except ImportError:  # the package of before 2.0 goes on under its name
+except ImportError:  # the name of the package before 2.0
     from pytorch_lightning import Callback, LightningModule, Trainer
 
 from scram_plugin.training.torch.watch import Watch
@@ -17,13 +17,13 @@ _OF_VALIDATION = re.compile(r"^(val|valid|validation|eval)[_/]")
 
 
 class LightningSCRAM(Callback):
-    """Watches a training with Lightning as `scram_plugin.watch` does.
+    """Records a training with Lightning as `scram_plugin.watch` does.
 
     Args:
-        log_dir: where to write; by default where the trainer's logger does.
+        log_dir: the log directory; by default that of the trainer's logger.
         options: as for `scram_plugin.watch`: every, source, print_findings, stop_on, on_finding.
 
-    What the module logs for the validation (``val_loss``) is taken over; the loss of every batch is recorded in any case.
+    Validation metrics that the module logs (``val_loss``) are recorded, too. The loss of every batch is always recorded.
     """
 
     def __init__(self, log_dir: str | os.PathLike[str] | None = None, **options: Any) -> None:
@@ -33,7 +33,7 @@ class LightningSCRAM(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         log_dir = self.log_dir or trainer.log_dir or "logs"
-        # a `training_step` may call the module, or one of its parts
+        # `training_step` may call the module, or only its parts
         parts = [part for part in pl_module.children() if any(p.requires_grad for p in part.parameters())]
         self._watch = Watch(pl_module, list(trainer.optimizers), log_dir=log_dir, parts=parts, **self.options)
 

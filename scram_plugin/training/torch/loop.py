@@ -1,4 +1,4 @@
-"""The statements of a program that trains with PyTorch: what makes the model, its optimiser, its loss and its data."""
+"""Finds the statements of a PyTorch program that make the model, its optimizer, its loss and its data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OPTIMIZERS = "Adam|AdamW|SGD|RMSprop|NAdam|RAdam|Adagrad|Adadelta|Adamax|LBFGS|R
 
 def roles(tree: ast.Module, line: int) -> list[tuple[ast.stmt, str]]:
     """Statements and their roles: ``import``, ``model`` (makes or calls layers), ``initialize`` (sets weights), ``trainable``,
-    ``optimizer``, ``loss``, ``data`` (loaders, and what is assigned from data), ``step`` (of the loop)."""
+    ``optimizer``, ``loss``, ``data`` (loaders, other assignments), ``step`` (of the training loop), ``forward`` (returns)."""
     found: list[tuple[ast.stmt, str]] = [
         (node, "import") for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)
     ]

@@ -1,4 +1,4 @@
-"""What was built in PyTorch and how it is trained, as plain values: read once, judged elsewhere."""
+"""Facts of a PyTorch model and its training, as plain values. They are read once; heuristics evaluate them."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _SETTINGS = {
     "dim": "dim",
     "hidden_size": "units",
 }
-# class of a layer that only activates -> the name of its activation
+# class of an activation layer -> name of the activation
 ACTIVATING = {
     **{name.replace("_", "").lower(): name for name in ACTIVATIONS.values()},
     "relu6": "relu6",
     "hardsigmoid": "hard_sigmoid",
 }
-# losses that compare number by number
+# losses that compare outputs and targets element by element
 ELEMENTWISE = ("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss")
 WEIGHTED = (
     torch.nn.Linear,
@@ -55,7 +55,7 @@ def facts(
 ) -> dict[str, Any]:
     """All facts of one training, with the keys of `training/keras/model_facts.py`.
 
-    `flow` is how data went through the layers in the first step; `tensors` are the ``inputs``,
+    `flow` describes the data flow through the layers in the first step; `tensors` are the ``inputs``,
     ``outputs`` and ``targets`` of that step; `policy`: see `precision`.
     """
     device = next((p.device.type for p in model.parameters()), "cpu")
@@ -74,7 +74,7 @@ def facts(
 
 
 def precision(model: torch.nn.Module) -> str:
-    """In what a model computes where this is called: ``float32``, or ``mixed_bfloat16`` within an autocast."""
+    """The precision in which a model computes at this point, such as ``float32``, or ``mixed_bfloat16`` in an autocast."""
     first = next(model.parameters(), None)
     if first is None:
         return "float32"
@@ -87,7 +87,7 @@ def _name(dtype: torch.dtype) -> str:
 
 
 def _autocast(device: str) -> torch.dtype | None:
-    """What operations on a device are cast to by themselves here; None if they are not."""
+    """The type to which autocast converts operations on a device at this point; None without autocast."""
     try:
         return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
     except (TypeError, AttributeError):  # before PyTorch 2.4
@@ -114,7 +114,7 @@ def _model(model: torch.nn.Module, flow: tuple[list[Place], list[str]], tensors:
 
 
 def merged(places: list[Place]) -> list[dict[str, Any]]:
-    """The entries of all places; an activation that one layer alone feeds is told as a part of that layer."""
+    """The entries of all places. An activation layer becomes part of a weighted layer that only it reads."""
     readers: dict[str, int] = {}
     for place in places:
         for source in place.sources:
@@ -160,14 +160,14 @@ def _layer(place: Place, sources: list[str]) -> dict[str, Any]:
     entry["trainable"] = any(p.requires_grad for p in parameters) if parameters else True
     weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
     if isinstance(module, WEIGHTED) and isinstance(weight, torch.Tensor):
-        entry["kernel"] = [*weight.shape[2:], weight.shape[1], weight.shape[0]]  # as Keras has it: inputs, then outputs
+        entry["kernel"] = [*weight.shape[2:], weight.shape[1], weight.shape[0]]  # in Keras's order: inputs, then outputs
         entry["initializer"] = _start(weight.detach())
         entry["bias"] = float(bias.detach().float().mean()) if isinstance(bias, torch.Tensor) else None
     return entry
 
 
 def _start(weight: torch.Tensor) -> dict[str, Any]:
-    """What the weights started as: their spread, or the one value of all of them."""
+    """The initial weights: their root mean square, or their common value if all are equal."""
     low, high = (float(value) for value in torch.aminmax(weight.float()))
     if low == high:
         return {"class": "Zeros" if low == 0 else "Ones" if low == 1 else "Constant", "value": low}
@@ -176,7 +176,7 @@ def _start(weight: torch.Tensor) -> dict[str, Any]:
 
 
 def _paths(places: list[Place], inputs: int) -> list[list[str]]:
-    """For a model of one input the paths of the layers that its values go through, as far as there is one way only."""
+    """For a model with one input, the paths of the layers that its values go through, up to the first branch."""
     if inputs != 1 or not places:
         return []
     readers: dict[str, list[str]] = {}
@@ -200,7 +200,7 @@ def _loss(losses: list[Loss], outputs: Any, targets: torch.Tensor | None, source
     unknown: dict[str, Any] = {"name": None, "class": None, "from_logits": None, "custom": None, "source": None}
     if len(losses) == 1:
         loss = losses[0]
-        if not loss.of_outputs:  # but of something that the program computes of them: its shape and scale tell nothing
+        if not loss.of_outputs:  # it compares values derived from the outputs, whose shape and scale may differ
             return unknown
         found = {**unknown, "name": loss.name, "class": loss.name, "from_logits": LOGITS.get(loss.name), "custom": False}
         found["mean"] = loss.mean
@@ -209,7 +209,7 @@ def _loss(losses: list[Loss], outputs: Any, targets: torch.Tensor | None, source
             shapes = {"output": output.shape, "compared": loss.prediction.shape, "target": targets.shape}
             found["shapes"] = {which: list(shape) for which, shape in shapes.items()}
         return found
-    # a loss whose operation is not known, or that failed: as the program names it, if it names one
+    # a loss with an unknown operation, or one that failed: use the name in the program, if there is one
     texts = [str(s.get("text")) for s in (source or {}).get("statements", ()) if s.get("role") == "loss"]
     names = {name for text in texts for name in re.findall(r"\b([A-Z]\w*Loss)\(", text)}
     if not losses and len(names) == 1 and hasattr(torch.nn, name := names.pop()):
@@ -226,7 +226,7 @@ def _optimizer(optimizer: torch.optim.Optimizer | None) -> dict[str, Any]:
     return {
         "class": type(optimizer).__name__,
         "learning_rate": float(rate) if isinstance(rate, int | float | torch.Tensor) else None,
-        "schedule": "initial_lr" in group,  # so every scheduler of PyTorch leaves it
+        "schedule": "initial_lr" in group,  # every scheduler of PyTorch sets it
         "settings": settings,
         "groups": len(optimizer.param_groups),
         "loss_scale": False,

@@ -1,5 +1,4 @@
-"""What is looked at to find where the first value that is not finite came up: in the gradients of the step before, or in a
-layer of this one."""
+"""Finds where the first non-finite value appeared: in the gradients of the previous step, or in a layer of this step."""
 
 from __future__ import annotations
 
@@ -14,15 +13,17 @@ from scram_plugin.training.torch import statistics
 from scram_plugin.training.torch.second_pass import hooked
 
 Flaws = tuple[tuple[str, ...], np.ndarray]
-# what an optimiser keeps of a parameter's gradients: not finite from the first gradient on that was not
+# optimizer state of a parameter that stays non-finite after the first non-finite gradient
 SLOTS = ("exp_avg", "momentum_buffer", "square_avg", "sum")
 
 
 def flawed_weights(
     weights: statistics.Tensors, parameters: Sequence[torch.nn.Parameter], optimizers: Sequence[torch.optim.Optimizer]
 ) -> Flaws | None:
-    """How many values of the weights (named ``weight/<layer>/<variable>``) are not finite, after those of their gradients, as
-    far as an optimiser tells of them; None if all weights are finite."""
+    """Columns and counts (float32) of the non-finite values of gradients and weights; None if all weights are finite.
+
+    Weights are named ``weight/<layer>/<variable>``. Gradients come first, as far as the optimizer state shows them.
+    """
     columns, counts = statistics.flaws(weights)
     if not counts.any():
         return None
@@ -43,7 +44,7 @@ def _slot(parameter: torch.nn.Parameter, optimizers: Sequence[torch.optim.Optimi
 
 
 def outputs_of_layers(model: torch.nn.Module, inputs: tuple[Any, Any]) -> statistics.Tensors:
-    """What each layer makes of the inputs, in the order of their computation, called once more."""
+    """The output of each layer for these inputs, in the order of computation, from a second forward pass."""
     found: statistics.Tensors = []
 
     def look(path: str, module: torch.nn.Module, output: Any) -> None:

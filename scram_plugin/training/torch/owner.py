@@ -1,4 +1,4 @@
-"""Who is told of the steps of a training, and of what was built."""
+"""The interface through which the recorder reports steps and facts."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ Flow = tuple[list[Place], list[str]]
 
 
 class Owner(Protocol):
-    """Who is told of the steps. What it raises ends the recording, not the training."""
+    """Receives what the recorder reports. An exception that it raises ends the recording, not the training."""
 
     broken: bool
 
     def built(self, inputs: Any, outputs: Any, calls: int, losses: list[Loss], flow: Flow) -> None:
-        """The first step has come to its loss, for which the model was called so many times."""
+        """The first step has computed its loss, for which the model was called `calls` times."""
 
     def stepped(self) -> None:
-        """A step has ended, or some have."""
+        """One or more steps have ended."""
 
     def measured(self, batch: int, statistics: statistics.Named) -> None: ...
 
     def nonfinite(self, batch: int, columns: tuple[str, ...], counts: np.ndarray) -> None:
-        """Where the first value that is not finite came up."""
+        """The first non-finite value appeared in this batch; `counts` say where."""
 
     def evaluated(self, inputs: Any) -> None:
-        """A forward pass that is none of the training."""
+        """A forward pass that is not part of the training has begun."""
 
     def fetched(self, iterator: Any, seconds: float | None) -> bool:
-        """An iterator of a `DataLoader` has given a batch, after so long (None: that is not to be counted).
+        """An iterator of a `DataLoader` has returned a batch after `seconds` (None: do not count them).
 
-        Whether what follows is to be seen, though it is no training.
+        Returns whether the next forward passes must be reported, although they are not part of the training.
         """
 
     def fail(self, error: Exception) -> None: ...

@@ -1,4 +1,4 @@
-"""How much is recorded of each step, so that recording takes a small part of the time only."""
+"""Decides how much is recorded of each step, so that recording takes only a small share of the time."""
 
 from __future__ import annotations
 
@@ -6,40 +6,40 @@ import time
 
 from scram_plugin.training.sampling import EVERY, due
 
-SHARE = 0.01  # of the time, that rows may take
-MEASURING = 0.005  # of the time, that measured steps may take beside these
-FIRST = 64  # steps that are recorded in full at any price: a training that goes wrong does so early
-LONGEST = 64  # steps between two that are recorded in full, at most
-UNSEEN = 1.5  # times what is seen of the cost: calling a hook takes its time, too
-PAUSE = 4  # times as long as usual: what is above it is a pause, for a validation or a checkpoint, and no time of steps
+SHARE = 0.01  # share of the time that rows may take
+MEASURING = 0.005  # share of the time that measured steps may take in addition
+FIRST = 64  # first steps, recorded in full at any cost, since most faults show early
+LONGEST = 64  # largest number of steps from one that is recorded in full to the next
+UNSEEN = 1.5  # ratio of the true cost to the measured one: calling a hook takes time, too
+PAUSE = 4  # times the usual time; the excess is a pause (a validation or a checkpoint) and does not count as step time
 
 
 class Pace:
-    """Which steps are recorded in full (with inputs, targets and outputs), and which are measured in depth.
+    """Decides which steps are recorded in full (with inputs, targets and outputs), and which are measured in detail.
 
-    Where `every` is given, every n-th is measured and all are recorded in full. Else steps that are so short that this would
-    be felt are recorded with their loss alone, but for every n-th, and measured less often.
+    If `every` is given, every n-th step is measured and all are recorded in full. Otherwise, if steps are so short that this
+    would slow the training down, most steps are recorded with their loss only, and fewer are measured.
     """
 
     def __init__(self, every: int | None) -> None:
         self._every = every
         self._period = 1
-        self._cost = self._measuring_cost = 0.0  # since the cost was last looked at; and of the last step that was measured
+        self._cost = self._measuring_cost = 0.0  # seconds since the last check of the cost; and in the last measured step
         self._last = time.time()
-        self._usual = 0.0  # time of a step
-        self._time = self._since = 0.0  # that steps took, without pauses: now, and when the cost was last looked at
-        self._measured = 0.0  # the time when a step was last measured
+        self._usual = 0.0  # usual time of a step, seconds
+        self._time = self._since = 0.0  # seconds that steps took, without pauses: now, and at the last check of the cost
+        self._measured = 0.0  # `_time` when a step was last measured
         self.full, self.measuring = True, due(0, every or EVERY)
 
     def spent(self, seconds: float, measuring: bool) -> None:
-        """Time that was taken of the present step, which is measured or not."""
+        """Add time (seconds) that SCRAM used in the present step; `measuring`: whether that step is measured."""
         if measuring:
             self._measuring_cost += seconds
         else:
             self._cost += seconds
 
     def step(self, number: int, ends: list[float]) -> None:
-        """Decide of the step with this number, from 0; those before it have ended then, in seconds since 1970."""
+        """Decide how to record step `number` (from 0). `ends`: when the steps before it ended, in seconds since 1970."""
         if self._every is not None:
             self.measuring = due(number, self._every)
             return
@@ -62,5 +62,5 @@ class Pace:
         self.full = self.measuring or number < FIRST or number % self._period == 0
 
     def alike(self, number: int) -> int:
-        """How many steps from this number on are as this one, of which the loss alone is recorded, whatever they take."""
+        """How many steps, from brief step `number` on, are recorded with their loss only, however long they take."""
         return min(EVERY - (number - 1) % EVERY, self._period - number % self._period)

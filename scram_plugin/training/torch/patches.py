@@ -1,6 +1,6 @@
-"""Functions of PyTorch that are watched while a training is: where a way back begins, and who waits for data.
+"""Patches of PyTorch while a training is watched: where a backward pass begins, and where the program waits for data.
 
-While nobody watches, they are PyTorch's own. A watcher's exception is its own affair: it never reaches the program.
+Without a watcher the functions are PyTorch's own. Watchers must handle their own exceptions, so that none reaches the program.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.utils.data import dataloader
 
 
 class Watcher(Protocol):
-    """Told of what happens anywhere in the program; none of the functions may raise. After a change call `changed`."""
+    """Functions that are called for events anywhere in the program. None may raise. Call `changed` after replacing one."""
 
     @property
     def before_backward(self) -> Callable[[Any], None]: ...
@@ -25,16 +25,16 @@ class Watcher(Protocol):
 
     @property
     def fetched(self) -> Callable[[Any, Any, float], None]:
-        """Told an iterator of a loader, what it gave, and the seconds that it took."""
+        """Called with the iterator of a loader, the batch that it returned, and the seconds that it took."""
 
     @property
     def each_batch(self) -> bool:
-        """Whether `fetched` is told of each batch, or of the first one of a pass."""
+        """Whether `fetched` is called for each batch, or only for the first batch of an iterator."""
 
 
 _watchers: tuple[Watcher, ...] = ()
 _originals: dict[tuple[Any, str], Any] = {}
-# what is called, so that nothing is looked up in each step
+# the functions to call, so that a step has nothing to look up
 _before: tuple[Callable[[Any], None], ...] = ()
 _after: tuple[Callable[[], None], ...] = ()
 _each_batch = False
@@ -42,6 +42,7 @@ _batch: Any = None
 
 
 def add(watcher: Watcher) -> None:
+    """Call the functions of a watcher from now on; the first one installs the patches."""
     global _watchers
     if not _watchers:
         _replace(torch.autograd, "backward", _backward)
@@ -51,7 +52,7 @@ def add(watcher: Watcher) -> None:
 
 
 def changed() -> None:
-    """A watcher wants to be told more, or less."""
+    """Read the functions of all watchers again."""
     global _before, _after, _each_batch
     _before = tuple(w.before_backward for w in _watchers)
     _after = tuple(w.after_backward for w in _watchers if w.after_backward is not None)
@@ -59,24 +60,25 @@ def changed() -> None:
 
 
 def last_labels() -> torch.Tensor | None:
-    """What a loader gave beside the inputs in its last batch."""
+    """The second part of a loader's last batch (inputs, labels); None if the batch was not such a pair."""
     pair = isinstance(_batch, list | tuple) and len(_batch) == 2
     return _batch[1] if pair and isinstance(_batch[1], torch.Tensor) else None
 
 
 def last_batch() -> Any:
-    """What a loader gave last, while somebody watched."""
+    """The last batch that a loader returned while a training was watched."""
     return _batch
 
 
 def remove(watcher: Watcher) -> None:
+    """No longer call the functions of a watcher; the last one removes the patches."""
     global _watchers, _batch
     _watchers = tuple(w for w in _watchers if w is not watcher)
     changed()
     if not _watchers:
         _batch = None
         for (owner, name), original in list(_originals.items()):
-            # somebody else may have replaced ours since, and calls it: then it stays, and does nothing
+            # other code may have wrapped our function since: then it stays, and does nothing
             if getattr(getattr(owner, name), "scram", False):
                 setattr(owner, name, original)
                 del _originals[owner, name]

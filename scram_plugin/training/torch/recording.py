@@ -1,7 +1,8 @@
-"""What the steps of a PyTorch training compute, taken out of them by hooks.
+"""Records what the steps of a PyTorch training compute, with hooks.
 
-Of every step the loss is kept, with means of what goes in and comes out. Sampled steps are measured in depth; only during these
-are there hooks on layers. Nothing is computed in another way because of it, and no random number is drawn.
+The loss of every step is recorded, and in fully recorded steps also means of inputs, targets and outputs. Sampled steps are
+measured in detail; only during these are there hooks on layers. The training computes the same values as without the hooks, and
+no random numbers are drawn.
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ from scram_plugin.training.torch.pace import Pace
 from scram_plugin.training.torch.rows import Number, Rows, at_once
 from scram_plugin.training.torch.second_pass import first, hooked, untouched
 
-EXAMPLES = 32  # of a batch, for a second pass
+EXAMPLES = 32  # examples of a batch that are used in a second forward pass
 
 
 class Recorder:
-    """Hooks of one model and its optimisers; a step ends when the last of these has made one.
+    """The hooks of one model and its optimizers. A step ends when the last optimizer has stepped.
 
-    `parts`: parts of the model that may be called in its place; what goes into the first call of a step, and what comes out of
-    the last, is what goes into the model and comes out of it.
+    `parts`: parts of the model that may be called instead of it. The inputs of the first call in a step count as the inputs of
+    the model, and the outputs of the last call as its outputs.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Recorder:
         self._optimizers = optimizers
         self._layer_hooks: contextlib.ExitStack = contextlib.ExitStack()
         self._calls: Calls | None = None
-        self._flow: Flow | None = None  # of a model that is compiled, from a second pass
+        self._flow: Flow | None = None  # of a compiled model, from a second forward pass
         self.precision = ""  # of the first step
         self._losses: list[Number] = []
         self._inputs: Any = None
@@ -73,18 +74,18 @@ class Recorder:
         self._loss: Number | None = None
         self._scaled = False  # a `GradScaler` multiplies the losses
         self._reached = self._measuring = self._enabled = self._stepping = False
-        self._within: list[torch.nn.Module] = []  # of the model and its parts, those that are being called
-        self._first: torch.nn.Module | None = None  # which of them was called first in this step
-        self._looking = False  # a second pass is going on
-        self._fresh = False  # a step was made in full
-        self._kept: torch.Tensor | None = None  # whether the gradients of the step before were there at each way back since
-        self._mine: list[bool] = []  # of the ways back of the last step in full, which were of this model's loss
-        self._ways = 0  # back, since the last step
-        self._called = 0  # times, for the way back that follows
-        self._alone = True  # no way back has been another model's
+        self._within: list[torch.nn.Module] = []  # the model and those of its parts that are being called
+        self._first: torch.nn.Module | None = None  # the one that was called first in this step
+        self._looking = False  # a second forward pass is running
+        self._fresh = False  # a step was recorded in full
+        self._kept: torch.Tensor | None = None  # whether the previous step's gradients were there at each backward pass since
+        self._mine: list[bool] = []  # of each backward pass of the last full step: whether it was of this model's loss
+        self._ways = 0  # backward passes since the last step
+        self._called = 0  # number of forward passes since the last backward pass
+        self._alone = True  # no backward pass was another model's
         self.company = Company()
         self._parts = (model, *parts)
-        self._handles: list[Any] = []  # of steps in full
+        self._handles: list[Any] = []  # hooks for fully recorded steps
         self._hooks = [self._guard(m) for m in (self._before_forward, self._after_forward, self._before_step)]
         self._back = self._guard(self._before_backward), self._guard(self._after_backward)
         self.brief = Brief(self._cpu, self._guard(self._odd), self._guard(self._ended))
@@ -104,7 +105,7 @@ class Recorder:
             handle.remove()
 
     def _in_full(self) -> None:
-        """Put the hooks that a step in full needs on the model and its optimisers, if they are not there."""
+        """Add the hooks for fully recorded steps to the model and its optimizers, unless they are there."""
         if self._handles:
             return
         self.before_backward, self.after_backward = self._back
@@ -121,7 +122,7 @@ class Recorder:
         self._handles += [optimizer.register_step_pre_hook(before_step) for optimizer in self._optimizers]
 
     def _in_brief(self) -> None:
-        """Record nothing but the losses of the steps that follow, until the pace may want more."""
+        """Record only the losses of the next steps, until the pace may demand more."""
         if self._handles:
             self._detach()
             self.before_backward = self.brief.before_backward
@@ -136,7 +137,7 @@ class Recorder:
         self._handles, self._within = [], []
 
     def _guard(self, method: Callable[..., Any]) -> Callable[..., None]:
-        """`method` so that it never raises, is no part of what is compiled, and leaves no trace in the graph."""
+        """Make `method` never raise, never be compiled with the model, and add nothing to the autograd graph."""
         owner, pace = self.owner, self._pace
 
         @functools.wraps(method)
@@ -145,7 +146,7 @@ class Recorder:
                 return
             self._enabled = before = torch.is_grad_enabled()
             begin, measuring = time.perf_counter(), pace.measuring
-            torch._C._set_grad_enabled(False)  # as `torch.no_grad`, which takes longer than what is done here
+            torch._C._set_grad_enabled(False)  # like `torch.no_grad`, which takes longer than the method itself
             try:
                 method(*args, **kwargs)
             except Exception as error:
@@ -172,7 +173,7 @@ class Recorder:
         self._first = module
         self._called += 1
         if self._losses and next((p.grad for p in self.parameters if p.requires_grad), None) is None:
-            # their gradients were thrown away: a step that a scaler has skipped, or another model's way back through this one
+            # the gradients were discarded: a scaler skipped the step, or another model's backward pass went through this one
             self._losses, self._mine[: self._ways] = [], [False] * self._ways
             if not self._scaled:
                 self.company.other()
@@ -184,7 +185,7 @@ class Recorder:
         if self._measuring:
             self.depth.begin(self._x)
         if not self._told:
-            self.precision = precision(self.inner)  # here, since an autocast ends before the way back
+            self.precision = precision(self.inner)  # here, since an autocast ends before the backward pass
         if self.compiled and (self._measuring or not self._told):
             self._second_pass()
         if not self.compiled and not self._told:
@@ -204,13 +205,13 @@ class Recorder:
         self._outputs = output
         leaf = next((t for t in leaves(output) if isinstance(t, torch.Tensor) and t.requires_grad), None)
         if leaf is not None:
-            leaf.register_hook(self._reach)  # whether a way back comes through this model
+            leaf.register_hook(self._reach)  # notes whether a backward pass reaches this model
 
     def _reach(self, gradient: Any) -> None:
         self._reached = True
 
     def _before_backward(self, tensors: Any) -> None:
-        self._within = []  # a forward pass that failed has not come to its end
+        self._within = []  # a forward pass that failed may have left entries
         loss = tensors if isinstance(tensors, torch.Tensor) else next(iter(tensors), None)
         self._loss = None
         if not isinstance(loss, torch.Tensor) or loss.numel() != 1 or self._inputs is None:
@@ -223,18 +224,18 @@ class Recorder:
             self._trace()
 
     def _look_back(self, loss: torch.Tensor) -> None:
-        """The way back of a step that is recorded in full begins."""
+        """The backward pass of a fully recorded step begins."""
         self._seen = loss_of(loss)
         if not self._told:
             self._tell(self._seen, loss)
         if self._measuring and self._fresh:
             gradients = [p.grad for p in self.parameters if p.grad is not None]
             kept = statistics.norms(gradients).sum() != 0 if gradients else torch.tensor(False)
-            # they may be there for another model's way back, and be cleared before this one's
+            # they may be there at another model's backward pass, and be cleared before this one's
             self._kept = kept if self._kept is None else self._kept & kept
 
     def _tell(self, losses: list[Loss], loss: torch.Tensor | None = None) -> None:
-        """What was built is known: the first step has come to its loss (None: it has failed there)."""
+        """Report the facts: the first step has computed its loss (None: it failed before that)."""
         self._told = True
         calls, self._calls = self._calls or Calls(), None
         nodes = calls.nodes(self._outputs)
@@ -263,7 +264,7 @@ class Recorder:
             self.depth.before_step()
 
     def _ended(self) -> None:
-        """A step in full has ended, or as many in brief as there were to be."""
+        """A fully recorded step has ended, or the planned number of brief steps."""
         self.catch_up()
         self._stepping = False
         if self._handles:
@@ -273,11 +274,11 @@ class Recorder:
             self.company.step()
             losses, self._losses = self._losses, []
             self._add([time.time()], [functools.reduce(operator.add, losses)])
-            if self._inputs is not None:  # something else went through the model since
+            if self._inputs is not None:  # None after an evaluation, whose data are not those of the step
                 self._detail()
             self._inputs = self._outputs = self._first = None
             self._seen, self._fresh = [], True
-        # without an optimiser a step ends with a way back, and in brief nobody looks whose that is
+        # without an optimizer a step ends with its backward pass, and brief steps do not check whose pass it is
         if self._pace.full or not (self._optimizers or self._alone):
             self._in_full()
         else:
@@ -285,7 +286,7 @@ class Recorder:
         self.owner.stepped()
 
     def catch_up(self) -> None:
-        """Turn the steps in brief that have ended into rows."""
+        """Turn the brief steps that have ended into rows."""
         times, losses = self.brief.take(self._mine)
         if times:
             self._add(times, losses)
@@ -296,7 +297,7 @@ class Recorder:
         self._pace.step(self.batch, times)
 
     def _odd(self, loss: float) -> None:
-        """The loss of the present step, one in brief, is not finite."""
+        """The loss of the present brief step is not finite."""
         if self._traced:
             return
         self.catch_up()
@@ -305,10 +306,10 @@ class Recorder:
         self._inputs = None
 
     def _detail(self) -> None:
-        """What is recorded of a step in full beside its loss."""
+        """Record everything but the loss of a fully recorded step."""
         y = self._targets()
         y_pred = statistics.numbers("y_pred", self._outputs)
-        x = [] if self._values else self._x  # what may change is said already
+        x = [] if self._values else self._x  # empty if `_values` already has the statistics
         versions = [*self._versions[: len(x)], *(t._version for _, t in (*y, *y_pred))]
         self.rows.detail([*x, *y, *y_pred], versions, self._values)
         if self._measuring:
@@ -323,7 +324,7 @@ class Recorder:
             self.owner.measured(self.batch - 1, found)
 
     def _targets(self) -> statistics.Tensors:
-        """What the loss compared the outputs with; else what the loader gave beside the inputs."""
+        """The targets that the loss used; if they are unknown, the second part of the loader's batch."""
         y = [s.target for s in self._seen if s.target is not None and s.target.numel()]
         given = patches.last_labels()
         if not y and self._x and given is not None and given.dim() and len(given) == len(self._x[0][1]):
@@ -331,7 +332,7 @@ class Recorder:
         return [(f"y{i}", target) for i, target in enumerate(y)]
 
     def last_words(self, trace: TracebackType | None) -> tuple[tuple[str, ...], np.ndarray] | None:
-        """The row of a step that failed before its loss was known, without a loss; None if there is none."""
+        """Columns and row, shape (1, columns), of a step that failed before it had a loss; None if there is none."""
         if self._inputs is None or self._outputs is None or self._loss is not None:
             return None
         if not self._told:
@@ -340,17 +341,17 @@ class Recorder:
         return tuple(row), np.array([[float(value) for value in row.values()]], np.float32)
 
     def _fetched(self, iterator: Any, batch: Any, seconds: float) -> None:
-        # in brief steps it is told of the first batch of a pass only, for which one waits longer
+        # in brief steps only the first batch of an iterator is reported, which takes longer than others
         if self.owner.fetched(iterator, seconds if self._handles else None) and not self._handles:
             self.catch_up()
             self._losses, self._ways = self.brief.pending(self._mine)
             self._pace.full = True
             self._in_full()
 
-    # ---- looking twice
+    # ---- second forward passes
 
     def _second_pass(self) -> None:
-        """The layers of a model that is compiled cannot be looked at: some examples go through its parts once more."""
+        """Run some examples through the original of a compiled model, whose own layers cannot have hooks."""
         args, kwargs = first(self._inputs, EXAMPLES)
         if not self._told:
             calls = Calls()
@@ -363,7 +364,7 @@ class Recorder:
 
     @contextlib.contextmanager
     def _apart(self) -> Iterator[None]:
-        """A pass that is no part of the training."""
+        """Context of a forward pass that is not part of the training."""
         self._looking = True
         try:
             with untouched(self.inner):
@@ -373,13 +374,13 @@ class Recorder:
 
     @torch.no_grad()
     def _trace(self) -> None:
-        """Where the first value that is not finite came up: in the step before, if weights are not; else in this one."""
+        """Find the first non-finite value: in the previous step if weights are not finite, else in this one."""
         self._traced = True
         weights = [(f"weight/{name}", p) for name, p in self.depth.variables()]
         if (found := flawed_weights(weights, self.parameters, self._optimizers)) is not None:
             self.owner.nonfinite(max(self.batch - 1, 0), *found)
             return
-        if self._inputs is None:  # a step of which the loss alone is recorded: what the loader gave went in
+        if self._inputs is None:  # a brief step: its inputs are the last batch of the loader
             batch = patches.last_batch()
             given = batch[0] if isinstance(batch, list | tuple) and batch else None
             if not isinstance(given, torch.Tensor):

@@ -1,7 +1,7 @@
-"""One training in several processes (`torch.distributed`): each watches its part, and the first one writes for all.
+"""One training in several processes (`torch.distributed`): each rank records its part of a batch, and rank 0 writes for all.
 
-The others put their rows into the store that the processes share. Nobody waits for anybody there, as in a collective: a process
-that does not watch, or has died, costs the statistics of its part and nothing else.
+The other ranks put their rows into the store of the process group. Unlike in a collective operation, no rank waits for another.
+If a rank does not record, or has ended, only the statistics of its part are missing.
 """
 
 from __future__ import annotations
@@ -19,15 +19,18 @@ from scram_plugin.training.merging import merge
 from scram_plugin.training.sampling import Thinning
 from scram_plugin.training.summary_writer import SummaryWriter
 
-PATIENCE = 10.0  # seconds within which another process says that it watches; and tells the rest, at the end
+PATIENCE = 10.0  # seconds that rank 0 waits for other ranks to report, and at the end for their last rows
 HELLO = b"hello"
 MERGED = (schema.BATCHES, schema.STATISTICS)
-MOST_PENDING = 4096  # steps that may wait for a process that lags behind
-_watches = 0  # in this process, so far: the n-th of one is the n-th of all
+MOST_PENDING = 4096  # steps that may wait for a rank that lags behind
+_watches = 0  # in this process so far; the n-th watch of one rank belongs to the n-th of every other
 
 
 def writer(log_dir: str, on_error: Callable[[Exception], None]) -> SummaryWriter:
-    """What to write with: the usual writer, one that merges what all processes tell, or one that tells the first of them."""
+    """The writer of this process: on rank 0 one that merges the rows of all ranks, on others one that sends them to rank 0.
+
+    Without other ranks it is the usual writer.
+    """
     global _watches
     _watches += 1
     distributed = torch.distributed
@@ -35,7 +38,7 @@ def writer(log_dir: str, on_error: Callable[[Exception], None]) -> SummaryWriter
         return SummaryWriter(log_dir, lambda: None, on_error)
     try:
         store = distributed.distributed_c10d._get_default_store()
-    except (AttributeError, RuntimeError):  # a version that keeps it elsewhere
+    except (AttributeError, RuntimeError):  # a version of PyTorch that has it elsewhere
         store = None
     rank, size, name = distributed.get_rank(), distributed.get_world_size(), f"scram/{_watches}"
     if rank > 0:
@@ -52,11 +55,12 @@ def replicas() -> int:
 
 
 def first() -> bool:
+    """Whether this process is rank 0, or the only one."""
     return replicas() == 1 or torch.distributed.get_rank() == 0
 
 
 class Teller(SummaryWriter):
-    """In the place of a writer: tells the first process the rows of this one, and writes nothing."""
+    """The writer of the other ranks: sends the rows of this rank to rank 0, and writes nothing itself."""
 
     def __init__(self, store: Any, name: str, on_error: Callable[[Exception], None]) -> None:
         self._store, self._name, self._on_error = store, name, on_error
@@ -98,21 +102,21 @@ class Teller(SummaryWriter):
         try:
             self._store.set(f"{self._name}/{self._count}", message)
             self._count += 1
-        except Exception as error:  # the first process has gone
+        except Exception as error:  # rank 0 has ended
             self._store = None
             self._on_error(error)
 
 
 class Merger(SummaryWriter):
-    """Writes each row when all processes have told theirs of the same step."""
+    """The writer of rank 0: writes the merged row of a step once all ranks have sent theirs."""
 
     def __init__(self, log_dir: str, on_error: Callable[[Exception], None], store: Any, names: list[str]) -> None:
         super().__init__(log_dir, lambda: None, on_error)
         self._store = store
-        self._heard = dict.fromkeys(names, 0)  # name of another process -> messages of it so far
+        self._heard = dict.fromkeys(names, 0)  # name of another rank -> number of its messages so far
         self._rows: dict[tuple[str, int], dict[str, tuple[tuple[str, ...], float, np.ndarray]]] = {}
         self._thinnings: dict[tuple[str, ...], Thinning | None] = {}
-        self._known: set[str] = set()  # those that watch
+        self._known: set[str] = set()  # ranks that record
         self._ended: set[str] = set()
         self._begun = time.monotonic()
 
@@ -155,7 +159,7 @@ class Merger(SummaryWriter):
                         break
                     message = self._store.get(key)
                     self._store.delete_key(key)
-                except Exception:  # the store has gone with the process that had it
+                except Exception:  # the store ended with its process
                     self._ended.add(name)
                     break
                 self._heard[name] += 1
@@ -173,7 +177,7 @@ class Merger(SummaryWriter):
                     self._take(name, table, columns, told["steps"], told["times"], told["values"])
 
     def _awaited(self) -> set[str]:
-        """Those that may still tell something: after a while only who has said that it watches."""
+        """The ranks that may still send rows; after `PATIENCE` seconds only those that have sent a message."""
         names = self._known if time.monotonic() > self._begun + PATIENCE else set(self._heard)
         return names - self._ended
 
@@ -182,7 +186,7 @@ class Merger(SummaryWriter):
             self._rows.setdefault((table, step), {})[name] = columns, when, np.asarray(row, np.float32)
 
     def _write(self, whatever: bool) -> None:
-        """Write the steps that all have told of, in their order; `whatever`: also those that some have not."""
+        """Write the steps whose rows all ranks have sent, in order; `whatever`: also steps for which rows are missing."""
         awaited = self._awaited()
         for table in MERGED:
             ready = []
@@ -196,7 +200,7 @@ class Merger(SummaryWriter):
             self._put_together(table, ready)
 
     def _put_together(self, table: str, steps: list[int]) -> None:
-        """Blocks of rows with the same columns, merged."""
+        """Write the merged rows of these steps, in blocks with the same columns."""
         block: list[tuple[int, float, np.ndarray]] = []
         of_block: tuple[str, ...] = ()
         for step in [*steps, None]:

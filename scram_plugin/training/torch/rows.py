@@ -1,7 +1,8 @@
 """A row for every step: its loss, and means of inputs, targets and outputs.
 
-A small operation costs more to start than to do, so that the tensors of small steps are held for some steps and then summed
-up together. Whatever the program changes in place meanwhile is not trusted: from then on rows are computed at once.
+A small operation costs more to start than to run. So the tensors of small steps are held for some steps, and their statistics
+are then computed together. If the program changes a held tensor in place, its values are not used, and from then on each row is
+computed at once.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ import torch
 
 from scram_plugin.training.torch.statistics import Tensors
 
-Number = torch.Tensor | float  # a loss: elsewhere than on the CPU it stays a tensor, so that nobody waits for the device
-HELD = 16  # steps with tensors that are summed up together
-FIRST = 3  # steps that are not held, while it is seen whether their tensors are used again
-MOST = 1 << 18  # bytes of the tensors of one step, up to which they are held
+Number = torch.Tensor | float  # a loss; outside the CPU it stays a tensor, so that nothing waits for the device
+HELD = 16  # steps whose statistics are computed together
+FIRST = 3  # first steps, which are not held: they show whether the program reuses tensors
+MOST = 1 << 18  # bytes; the tensors of a step are held if they are not larger
 
 
 @dataclass
 class Block:
-    """Rows of some steps: columns, values of shape (steps, columns), the steps' numbers, and when they ended."""
+    """Rows of some steps: columns, values (steps, columns), the steps' numbers, and when they ended (seconds since 1970)."""
 
     columns: tuple[str, ...]
     values: np.ndarray
@@ -36,11 +37,11 @@ class Step:
     time: float
     tensors: Tensors
     versions: list[int]
-    values: dict[str, torch.Tensor]  # what was computed at once
+    values: dict[str, torch.Tensor]  # statistics that were computed at once
 
 
 class Rows:
-    """Steps that have ended, until they are written. `probe()` is a number that is not finite if a weight is not."""
+    """Keeps the steps that have ended until they are written. `probe()` is a scalar that is not finite if a weight is not."""
 
     def __init__(self, probe: Callable[[], torch.Tensor]) -> None:
         self.hold = True
@@ -50,19 +51,22 @@ class Rows:
         self._steps: list[Step] = []
         self._details: list[Block] = []
         self._begin = 0  # the number of the first step that is not written
-        # tensors of the first steps, and what was said of them; None once it is known whether they are used again
+        # tensors of the first steps, and their statistics; None once it is known whether tensors are reused
         self._first: list[tuple[Tensors, dict[str, torch.Tensor]]] | None = []
 
     def __len__(self) -> int:
         return len(self._times)
 
     def add(self, times: list[float], losses: list[Number]) -> None:
-        """Steps that follow one another."""
+        """Add consecutive steps: when they ended (seconds since 1970), and their losses."""
         self._times += times
         self._losses += losses
 
     def detail(self, tensors: Tensors, versions: list[int], known: dict[str, torch.Tensor]) -> None:
-        """Of the step that was added last its tensors, and their versions when they were used; or what is `known` of them."""
+        """Add the tensors of the step that was added last, with their versions at the time of their use.
+
+        `known` are statistics of it that were already computed.
+        """
         size = sum(t.numel() * t.element_size() for _, t in tensors)
         if self._first is not None or not self.hold or size > MOST:
             now = at_once(tensors)
@@ -74,7 +78,7 @@ class Rows:
             self._sum_up()
 
     def _try(self, tensors: Tensors, now: dict[str, torch.Tensor]) -> None:
-        """Whether one buffer is filled anew for each batch: then those of the first steps hold other values by now."""
+        """Find out whether the program reuses one buffer for all batches: then tensors of the first steps have changed."""
         assert self._first is not None
         if len(self._first) < FIRST:
             self._first.append((tensors, now))
@@ -86,7 +90,7 @@ class Rows:
         self._first = None
 
     def _sum_up(self) -> None:
-        """Turn the tensors that are held into rows."""
+        """Turn the held tensors into rows."""
         steps, self._steps = self._steps, []
         while steps:
             layout = _layout(steps[0])
@@ -106,20 +110,23 @@ class Rows:
             self.hold = False
             sound = [i for i, bad in enumerate(changed) if not bad]
             for i, bad in enumerate(changed):
-                if bad:  # the nearest step whose values are known stands in
+                if bad:  # use the values of the nearest unchanged step instead
                     matrix[i] = matrix[min(sound, key=lambda j: abs(i - j))] if sound else 0.0
         return Block(tuple(found), matrix, np.array([s.number for s in steps]), np.array([s.time for s in steps]))
 
     @torch.no_grad()
     def take(self) -> list[Block]:
-        """All rows so far: losses of all steps, and details; in one block where details of each step are there."""
+        """Remove and return all rows so far: a block of the losses of all steps, then blocks of details of some.
+
+        If there are details of every step, all is in one block.
+        """
         self._sum_up()
         if not self._times:
             return []
         values = np.zeros((len(self), 2), np.float32)
         losses, probes = values.T
         losses[:] = _numbers(self._losses)
-        # weights that are finite now always were; others have been so at the latest since this step
+        # weights that are finite now always were; otherwise they are not finite at least since the last step
         probes[-1] = float(self._probe())
         bad_loss = np.flatnonzero(~np.isfinite(losses))
         if not np.isfinite(probes[-1]) and len(bad_loss):
@@ -142,7 +149,7 @@ def _numbers(losses: list[Number]) -> np.ndarray:
 
 
 def _joined(blocks: list[Block]) -> list[Block]:
-    """Blocks that follow one another and have the same columns as one."""
+    """Join consecutive blocks that have the same columns."""
     found: list[Block] = []
     for block in blocks:
         if found and found[-1].columns == block.columns:
@@ -158,7 +165,7 @@ def _layout(step: Step) -> list[object]:
 
 
 def values(steps: list[Tensors]) -> dict[str, torch.Tensor]:
-    """Of tensors of the same names and shapes the statistics of each step, vectors of shape (steps,)."""
+    """Statistics of steps whose tensors have the same names and shapes: vectors of shape (steps,)."""
     found = {}
     for i, (name, tensor) in enumerate(steps[0]):
         rows = torch.stack([step[i][1] for step in steps]).reshape(len(steps), -1) if len(steps) > 1 else tensor.reshape(1, -1)
@@ -171,5 +178,5 @@ def values(steps: list[Tensors]) -> dict[str, torch.Tensor]:
 
 
 def at_once(tensors: Tensors) -> dict[str, torch.Tensor]:
-    """The statistics of a single step."""
+    """The statistics of a single step, as scalars."""
     return {name: value[0] for name, value in values([tensors]).items()}

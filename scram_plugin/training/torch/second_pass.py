@@ -1,4 +1,4 @@
-"""One more forward pass of a model, to look at its layers, after which everything is as it was."""
+"""A second forward pass of a model, to measure its layers. Afterwards everything is as it was."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from scram_plugin.training.torch.graph import layers
 
 @contextlib.contextmanager
 def untouched(model: torch.nn.Module) -> Iterator[None]:
-    """Buffers of the model (the running statistics of a batch normalisation) and all random states are put back at the end.
+    """Restore the buffers of the model (running statistics of a batch normalisation) and all random states at the end.
 
-    The pass works on copies of the buffers: a way back that is still to come may need them as they are.
+    The pass works on copies of the buffers, since a backward pass that follows may need the originals unchanged.
     """
     buffers = [(m._buffers, name, b) for m in model.modules() for name, b in m._buffers.items() if b is not None]
     python, numpy = random.getstate(), np.random.get_state()
@@ -40,7 +40,7 @@ def hooked(
     before: Callable[[str, torch.nn.Module, Any], None] | None,
     after: Callable[[str, torch.nn.Module, Any], None],
 ) -> Iterator[None]:
-    """While it is open, `before(path, module, inputs)` and `after(path, module, output)` are told of each layer's calls.
+    """While open, `before(path, module, inputs)` and `after(path, module, output)` are called for each call of a layer.
 
     They must not raise: they run within the program's own forward pass.
     """
@@ -57,7 +57,7 @@ def hooked(
 
 
 def first(structure: Any, examples: int) -> Any:
-    """The same arguments with fewer examples: tensors that are as long as the first one are cut."""
+    """The same arguments with at most so many examples: tensors with as many rows as the first one are cut."""
     lengths = [t.shape[0] for t in _tensors(structure) if t.dim()]
     return _cut(structure, lengths[0] if lengths else -1, examples)
 

@@ -1,6 +1,6 @@
 """Raw statistics of PyTorch tensors: pairs of names and 0-dimensional tensors (or vectors) that stay on their device.
 
-The columns are those of `training/keras/statistics.py`; what each means stands in `schema.py`.
+The columns are those of `training/keras/statistics.py`; `schema.py` explains them.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from scram_plugin.training.structures import leaves
 Named = list[tuple[str | list[str], torch.Tensor]]
 Tensors = list[tuple[str, torch.Tensor]]
 
-MAX_TENSORS = 8  # inputs, targets or outputs of one model that are measured; further ones are left out
-MAX_VALUES = 1 << 16  # of a layer's output: the first examples that hold so many; a mean over them is exact to a percent
-MAX_SAMPLED = 1 << 14  # of a large variable: so many values, drawn once, tell how far a step moved it, to a percent
-SATURATED = 0.97  # of the way to a bound: there the slope of tanh is 6 % of its greatest
+MAX_TENSORS = 8  # so many inputs, targets and outputs each are measured, at most; further ones are left out
+MAX_VALUES = 1 << 16  # values of a layer's output that are measured, of the first examples; their mean is accurate to 1 %
+MAX_SAMPLED = 1 << 14  # values of a large variable, drawn once, on which its update is measured, accurate to 1 %
+SATURATED = 0.97  # share of the way to a bound; there the slope of tanh is 6 % of its maximum
 
 
 def numbers(prefix: str, structure: Any) -> Tensors:
@@ -43,10 +43,10 @@ def nonfinite(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def summary(name: str, tensor: torch.Tensor) -> Named:
-    """min, max, mean, std, fraction of zeros and number of non-finite values over all of a tensor, shape (batch, ...).
+    """min, max, mean, std, share of zeros and number of non-finite values of a tensor, shape (batch, ...).
 
-    Also min, max, mean and std of each channel where there are at most 64: the last axis of two or three, else, as PyTorch
-    lays out images, the second.
+    If there are 2 to 64 channels, also min, max, mean and std of each. Channels are the last axis of two or three, and the
+    second of four or more, as in PyTorch's images.
     """
     values = tensor.float()
     axis = 1 if tensor.dim() >= 4 else -1
@@ -71,7 +71,7 @@ def summary(name: str, tensor: torch.Tensor) -> Named:
 
 
 def label_counts(name: str, labels: torch.Tensor, classes: int) -> Named:
-    """How many labels of a batch belong to each class, and how many to none."""
+    """How many labels of a batch, shape (batch,) or (batch, 1), belong to each class, and how many to none."""
     flat = labels.reshape(-1, 1).float()
     each = (flat == torch.arange(classes, device=flat.device)).sum(dim=0).float()
     return [
@@ -98,7 +98,7 @@ def tensors(x: Tensors, y: Tensors, y_pred: Tensors) -> Named:
 
 
 def first_examples(tensor: torch.Tensor) -> torch.Tensor:
-    """The first examples of a layer's output, shape (batch, ...): `MAX_VALUES` values of it, and at least one example."""
+    """The first examples of a layer's output, shape (batch, ...): at most `MAX_VALUES` values, but at least one example."""
     each = tensor.numel() // max(tensor.shape[0], 1)
     return tensor[: max(MAX_VALUES // max(each, 1), 1)]
 
@@ -107,8 +107,10 @@ ACTIVATED = {"relu": torch.relu, "relu6": torch.relu, "tanh": torch.tanh, "sigmo
 
 
 def activation(path: str, output: torch.Tensor, kind: str | None) -> Named:
-    """Of one layer's output (after its activation) mean, standard deviation and number of non-finite values; of ReLU also
-    the fraction of zeros, of tanh and sigmoid how much of it is `saturated`: within 3 % of a bound."""
+    """Mean, standard deviation and number of non-finite values of one layer's output, after its activation `kind`.
+
+    For ReLU also the share of zeros; for tanh and sigmoid also the share that is `saturated`: within 3 % of a bound.
+    """
     deviation, middle = torch.std_mean(output, correction=0)
     found: Named = [
         (f"layer/{path}/mean", middle),
@@ -125,13 +127,13 @@ def activation(path: str, output: torch.Tensor, kind: str | None) -> Named:
 
 
 def active_units(output: torch.Tensor) -> torch.Tensor:
-    """Of each unit (entry of the last axis, or of the second of images), whether it is not 0 for any example or place."""
+    """Whether each unit (entry of the last axis; of images the second) is nonzero for any example or position."""
     axis = 1 if output.dim() >= 4 else output.dim() - 1
     return (output != 0).movedim(axis, -1).reshape(-1, output.shape[axis]).any(dim=0)
 
 
 def sampled(variable: torch.Tensor) -> torch.Tensor:
-    """A copy of the values of a variable, or of `MAX_SAMPLED` of a larger one, always the same, drawn at random."""
+    """A flat copy of a variable; of a larger one `MAX_SAMPLED` values, drawn at random, but always the same."""
     flat = variable.detach().reshape(-1)
     if flat.numel() <= MAX_SAMPLED:
         return flat.float() if flat.dtype != torch.float32 else flat.clone()
@@ -146,7 +148,10 @@ def _drawn(size: int, device: str) -> torch.Tensor:
 def changes(
     names: Sequence[str], gradients: torch.Tensor, variables: Sequence[torch.Tensor], before: Sequence[torch.Tensor]
 ) -> Named:
-    """The norms of gradients (given: one for each variable), of the variables after the step, and of the change."""
+    """The gradient norm, the weight norm after the step, and the update norm of each variable.
+
+    `gradients` are the gradient norms, shape (variables,); `before` are the `sampled` variables before the step.
+    """
     if not names:
         return []
     weights = norms(variables)
@@ -165,7 +170,7 @@ def norms(tensors: Sequence[torch.Tensor], order: float = 2.0) -> torch.Tensor:
 
 
 def flaws(named: Sequence[tuple[str, torch.Tensor]]) -> tuple[tuple[str, ...], np.ndarray]:
-    """How many values of each tensor are NaN, and how many infinite; tensors of the same name are taken together."""
+    """Columns, and counts (float32) of the NaN and the infinite values of each tensor; tensors of one name are added up."""
     found: dict[str, float] = {}
     for name, value in named:
         for kind, which in (("nan", torch.isnan), ("infinite", torch.isinf)):
@@ -175,7 +180,7 @@ def flaws(named: Sequence[tuple[str, torch.Tensor]]) -> tuple[tuple[str, ...], n
 
 
 def flatten(statistics: Named) -> tuple[tuple[str, ...], torch.Tensor]:
-    """All names, and all values as one float32 vector."""
+    """All names, and all values as one float32 vector, shape (names,)."""
     names: list[str] = []
     for name, _ in statistics:
         names += [name] if isinstance(name, str) else name

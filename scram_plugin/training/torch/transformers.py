@@ -1,4 +1,4 @@
-"""Hugging Face: `Trainer(callbacks=[TransformersSCRAM()])`."""
+"""The recorder for Hugging Face Transformers: `Trainer(callbacks=[TransformersSCRAM()])`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from scram_plugin.training.torch.watch import Watch
 
 
 class TransformersSCRAM(TrainerCallback):
-    """Watches a training with the Trainer of Hugging Face as `scram_plugin.watch` does.
+    """Records a training with the Trainer of Hugging Face as `scram_plugin.watch` does.
 
     Args:
-        log_dir: where to write; by default ``scram`` in the trainer's output directory.
+        log_dir: the log directory; by default ``scram`` in the trainer's output directory.
         options: as for `scram_plugin.watch`: every, source, print_findings, stop_on, on_finding.
 
-    What an evaluation finds (``eval_loss``) is taken over; the loss of every step is recorded in any case.
+    Metrics of an evaluation (``eval_loss``) are recorded, too. The loss of every step is always recorded.
     """
 
     def __init__(self, log_dir: str | os.PathLike[str] | None = None, **options: Any) -> None:
@@ -27,7 +27,7 @@ class TransformersSCRAM(TrainerCallback):
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         optimizer = kwargs.get("optimizer")
-        optimizer = getattr(optimizer, "optimizer", optimizer)  # what accelerate wraps
+        optimizer = getattr(optimizer, "optimizer", optimizer)  # without the wrapper of accelerate
         log_dir = self.log_dir or os.path.join(args.output_dir or ".", "scram")
         self._watch = Watch(kwargs["model"], optimizer, log_dir=log_dir, **self.options)
 
@@ -42,7 +42,7 @@ class TransformersSCRAM(TrainerCallback):
         self._log(control)
 
     def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        if not control.should_evaluate:  # else the evaluation follows, and what it finds belongs to this epoch
+        if not control.should_evaluate:  # otherwise an evaluation follows, whose metrics belong to this epoch
             self._log(control)
 
     def _log(self, control: TrainerControl) -> None:

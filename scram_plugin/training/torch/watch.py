@@ -1,4 +1,4 @@
-"""`watch`: what a PyTorch training does, logged for SCRAM."""
+"""`watch`: records a PyTorch training for SCRAM."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ from scram_plugin.training.torch.owner import Flow
 from scram_plugin.training.torch.recording import Recorder
 from scram_plugin.training.torch.replicas import first, replicas, writer
 
-PARTS = 8  # batches of validation data that are measured
-BLOCK = 1024  # steps that are written together, at most: where there are many in a second, to write takes time of them
+PARTS = 8  # batches of validation data that are measured, at most
+BLOCK = 1024  # steps that are written together, at most; writing more often would slow down short steps
 NO_STEPS = (
-    "SCRAM has seen no training step. It sees those of the model and the optimizer that watch() was given: does the program"
-    " call others? If a function that makes the whole step is compiled, compile the model instead."
+    "SCRAM has seen no training step. It records the steps of the model and the optimizer that are passed to watch(): does the"
+    " program use others? If a function that runs the whole step is compiled, compile the model instead."
 )
 
 
 class Watch:
-    """A training that is watched, until `close` or the end of the ``with`` block.
+    """Records a training until `close` or the end of the ``with`` block.
 
     Example::
 
@@ -57,18 +57,20 @@ class Watch:
 
     Args:
         model: the module that is called in each step. It may be compiled, or wrapped for several devices.
-        optimizer: the optimiser, or several; a step ends when the last one has stepped. Without it, with the way back.
-        log_dir: where to write. What `log` is given goes to ``train/`` and ``validation/`` below it, SCRAM's own to ``scram/``.
-        every: measure layers, gradients, inputs and outputs in detail in every n-th step; by default in every 50th, or in fewer
-            where steps are so short that it would take more than a two-hundredth of the time. Every step's loss is recorded.
-        source: record the lines of the program that make the model and train it, so that fixes can be shown in them.
-        print_findings: print new errors and warnings when `log` is called and at the end, errors at once.
+        optimizer: the optimizer, or several. A step ends when the last one has stepped; without one, after its backward pass.
+        log_dir: the log directory. Metrics passed to `log` go to ``train/`` and ``validation/`` in it, SCRAM's data to
+            ``scram/``.
+        every: measure layers, gradients, inputs and outputs in detail in every n-th step. By default in every 50th step, or in
+            fewer if steps are so short that it would take more than 0.5 % of the time. The loss of every step is recorded.
+        source: record the lines of the program that make the model and train it, so that SCRAM can show fixes in them.
+        print_findings: print new errors and warnings when `log` is called and at the end, and at once when a value is not
+            finite.
         stop_on: "error" sets `should_stop` after a new finding of that severity; None never does.
         on_finding: called with each new finding, a dictionary as in ``scram check --format json``.
-        parts: parts of the model that the program calls by themselves, instead of the model.
+        parts: parts of the model that the program calls instead of the whole model.
 
-    Raises TypeError or ValueError for arguments that make no sense. While it is open, nothing of the training is changed: on
-    the CPU losses and weights are bit for bit those without it. An exception inside it becomes one warning.
+    Raises TypeError or ValueError for invalid arguments. The training is not changed: on the CPU, losses and weights are bit
+    for bit the same as without it. An exception inside it becomes one warning.
     """
 
     def __init__(
@@ -91,39 +93,39 @@ class Watch:
         if every is not None:
             check_every(every)
         self.log_dir, self.every, self.optimizers = os.fspath(log_dir), every, optimizers
-        # where several processes train together, one of them tells
+        # if several processes train together, only rank 0 reports findings
         telling = (print_findings, stop_on, on_finding) if first() else (False, None, None)
         self._looks = Looks(self.log_dir, *telling)
         self._looks.begin()
         self.broken = self.should_stop = False
         self._session = session(model, self.log_dir)
-        self._first = self._session.batches  # steps that were made before this watch
+        self._first = self._session.batches  # steps before this watch began
         self._means: list[np.ndarray] = []  # losses of the epoch
         self._measured: list[tuple[tuple[str, ...], int, float, np.ndarray]] = []
         self._clock = Clock()
-        # by columns: a part of the model that is not called in each step has no statistics in the others
+        # by columns, since a part of the model that is not called in every step has statistics only in some
         self._thinnings: dict[tuple[str, ...], Thinning] = {}
         self._flushed = time.monotonic()
         self._resumed = self._session.batches > 0
         self._epoch, self._logged = self._session.epochs, False
-        self._epochs = [(0, self._epoch)]  # of the steps that are not written: the first one of each epoch
-        self._source_of_data: Source | None = None  # of the last batch
+        self._epochs = [(0, self._epoch)]  # (first step, epoch) for steps that are not written
+        self._source_of_data: Source | None = None  # the source of the last batch
         self._training: Source | None = None
-        self._labelled = True  # what the data give beside the inputs is what the loss compares
-        self._validation: list[statistics.Named] | None = []  # None once it is written
-        self.facts: dict[str, Any] = {}  # of what was built; empty until the first step
+        self._labelled = True  # whether the loader's labels are the targets of the loss
+        self._validation: list[statistics.Named] | None = []  # statistics of some batches; None once they are written
+        self.facts: dict[str, Any] = {}  # facts of the model and the training; empty until the first step
         frame = call_site.user_frame(sys._getframe())
         self._source = call_site.source(frame, loop.roles) if source and frame is not None else None
         self._writer: SummaryWriter | None = writer(self.log_dir, self.fail)
         self.recorder: Recorder | None = None
         try:
-            # in several processes the same steps have to be measured
+            # all ranks must measure the same steps
             self.recorder = Recorder(model, optimizers, every or (EVERY if replicas() > 1 else None), self, parts)
         except Exception as error:
             self.fail(error)
         atexit.register(self._exit)
 
-    # ---- what the program calls
+    # ---- called by the program
 
     def __enter__(self) -> Watch:
         return self
@@ -132,15 +134,15 @@ class Watch:
         self._end(kind.__name__ if kind is not None else "finished", trace)
 
     def close(self) -> None:
-        """The training has ended: write what is left, and leave the model and its optimiser as they were."""
+        """End the recording: write the rest, and remove the hooks from the model and its optimizer."""
         self._end("finished")
 
     @guarded
     @torch.no_grad()
     def log(self, epoch: int | None = None, **metrics: Any) -> None:
-        """An epoch has ended; `metrics` of the validation begin with ``val_``: ``log(accuracy=0.9, val_loss=0.3)``.
+        """Log the metrics of an epoch that has ended. Those of the validation begin with ``val_``: ``log(val_loss=0.3)``.
 
-        `epoch` counts from 0 and goes on by itself if it is not given; so the training loss, the mean over the epoch's steps.
+        `epoch` counts from 0; by default it is the next one. Without ``loss``, the mean loss of the epoch's steps is logged.
         """
         if self._writer is None:
             return
@@ -162,7 +164,7 @@ class Watch:
         self._next_epoch()
         self._look()
 
-    # ---- what the recorder tells
+    # ---- called by the recorder, see `Owner`
 
     def built(self, inputs: Any, outputs: Any, calls: int, losses: list[Loss], flow: Flow) -> None:
         assert self.recorder is not None
@@ -207,7 +209,7 @@ class Watch:
         if self._writer is not None:
             self._writer.rows(schema.ORIGIN, columns, np.array([self._first + batch]), np.array([time.time()]), counts[None])
         self._flush()
-        self._look(at_once=True)  # something is lost already
+        self._look(at_once=True)  # the training is broken already
 
     def evaluated(self, inputs: Any) -> None:
         if self._validation is None or self.recorder is None or not self.recorder.batch:
@@ -230,7 +232,7 @@ class Watch:
         self._source_of_data = source = Source(iterator)
         if not source.same(self._training):
             return self._training is not None and self._validation is not None
-        if Source.begins(iterator) and not self._logged:  # nobody else tells of epochs
+        if Source.begins(iterator) and not self._logged:  # the program does not call `log`
             self._next_epoch()
         return False
 
@@ -265,7 +267,7 @@ class Watch:
         self._tell()
 
     def _tell(self) -> None:
-        """Log what is known of the training, in place of what was known before."""
+        """Write the facts as they are known now; the last ones count."""
         if self._writer is not None:
             self._writer.text(schema.FACTS_TAG, json.dumps(self.facts, default=str))
 
@@ -288,7 +290,7 @@ class Watch:
         self._epochs = self._epochs[-1:]
         for i, block in enumerate(self.recorder.rows.take()):
             columns, values = block.columns, block.values
-            if i == 0:  # of all steps; what follows is of some
+            if i == 0:  # this block is of all steps, those that follow are of some
                 of_steps = np.array(epochs, np.float32)[np.searchsorted(begins, block.steps, "right") - 1]
                 columns, values = ("epoch", *columns), np.concatenate([of_steps[:, None], values], axis=1)
             self._writer.rows(schema.BATCHES, columns, self._first + block.steps, block.times, values)
@@ -304,7 +306,7 @@ class Watch:
             blocks.write_process(self._writer, self._clock.row(times), measured[-1][1], measured[-1][2])
 
     def _look(self, at_once: bool = False) -> None:
-        """Review what is on disk, and print what is new."""
+        """Review what is on disk, and print new findings."""
         self.should_stop |= self._looks.look(self._writer, at_once)
         self._looks.show()
 
