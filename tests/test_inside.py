@@ -3,43 +3,26 @@
 import json
 import math
 
-import keras
 import numpy as np
 import pytest
-from keras import layers
 
-from scram_plugin import SCRAM, schema
+from scram_plugin import schema
 from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.inside import MOST_COLUMNS, inside, layer_map
 from scram_plugin.reviewer import Reviewer
 from scram_plugin.training.summary_writer import SummaryWriter
-from tests.heuristics.trainings import IMAGES, LABELS
 from tests.paths import DEMO_LOGS
+from tests.recorded import recorded
 
-FLAT = IMAGES.reshape(len(IMAGES), -1)
 
-
-def trained(log_dir, net, loss="sparse_categorical_crossentropy", optimizer="adam", epochs=5):
-    keras.utils.set_random_seed(4)
-    net.compile(optimizer, loss)
-    net.fit(
-        FLAT, LABELS, epochs=epochs, batch_size=32, verbose=0, callbacks=[SCRAM(str(log_dir), every=1, print_findings=False)]
-    )
-    return Reviewer(str(log_dir), catalogue()).judged(".")
+def judged_of(name):
+    return Reviewer(str(recorded("keras_inside", name)), catalogue()).judged(".")
 
 
 @pytest.fixture(scope="module")
-def dead(tmp_path_factory):
+def dead():
     """A net whose second layer dies: its biases are far below zero."""
-    net = keras.Sequential(
-        [
-            keras.Input((64,)),
-            layers.Dense(24, "relu", name="alive"),
-            layers.Dense(16, "relu", name="dying", bias_initializer=keras.initializers.Constant(-50.0)),
-            layers.Dense(10, "softmax", name="answer"),
-        ]
-    )
-    return trained(tmp_path_factory.mktemp("dead"), net)
+    return judged_of("a_layer_that_dies")
 
 
 @pytest.fixture(scope="module")
@@ -105,15 +88,8 @@ def test_rows_that_were_logged_at_other_steps_keep_their_values(tmp_path):
     assert "NaN" in top["values"]
 
 
-def test_saturation_of_a_net_with_tanh(tmp_path):
-    net = keras.Sequential(
-        [
-            keras.Input((64,)),
-            layers.Dense(16, "tanh", name="bounded", kernel_initializer=keras.initializers.RandomNormal(stddev=5.0)),
-            layers.Dense(10, "softmax"),
-        ]
-    )
-    judged = trained(tmp_path, net)
+def test_saturation_of_a_net_with_tanh():
+    judged = judged_of("a_layer_that_saturates")
     assert [q["id"] for q in inside(judged)["quantities"]] == ["gradients", "steps", "saturated", "spread", "weights"]
     (row,) = layer_map(judged, "saturated")["rows"]
     assert row["name"] == "bounded"

@@ -27,7 +27,7 @@ from scram_plugin.parallel import review_logdir
 from scram_plugin.reviews import review_all
 from tests.clusters import dask_cluster, s3_server, upload
 from tests.event_files import curve
-from tests.heuristics.test_own_heuristic import of_readme
+from tests.heuristics.test_own_heuristic import block_of
 from tests.paths import DEMO_LOGS, REAL_RUNS
 from tests.test_cli import scram
 
@@ -413,8 +413,9 @@ def test_a_second_check_prints_the_same_from_what_was_kept(form, tmp_path):
 
 
 def test_a_heuristic_of_ones_own_travels_to_other_processes(mixed, small_tasks, tmp_path):
-    (tmp_path / "slow_start.py").write_text(of_readme("```", "python", "# checks/slow_start.py"))
-    (tmp_path / "slow_start.md").write_text(of_readme("````", "markdown", "# It starts slowly"))
+    shown = "docs/writing-a-check.md"
+    (tmp_path / "slow_start.py").write_text(block_of(shown, "```", "python", "# checks/slow_start.py"))
+    (tmp_path / "slow_start.md").write_text(block_of(shown, "````", "markdown", "# It starts slowly"))
     rules = catalogue(modules=[tmp_path / "slow_start.py"], options={"slow-start": {"points": 2}})
     assert not rules.notes
     there = reviewed(mixed, rules, jobs=2)

@@ -76,7 +76,7 @@ def assert_answered(status, document, said):
         assert status in (0, 1), said
     else:
         assert status == 2
-        assert said.startswith("scram: no training run could be judged. ")
+        assert said.startswith("scram: no training run could be checked. ")
 
 
 @pytest.mark.parametrize("part", range(10))

@@ -28,7 +28,10 @@ def test_the_wheel_holds_the_built_tab_and_no_source_of_it(tmp_path):
 
 def test_the_frontends_unit_tests():
     done = subprocess.run(
-        [sys.executable, "-c", "import build_frontend; build_frontend.node('node_modules/vitest/vitest.mjs', 'run')"], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-c", "import build_frontend; build_frontend.node('node_modules/vitest/vitest.mjs', 'run')"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

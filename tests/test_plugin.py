@@ -110,8 +110,10 @@ def test_answers_carry_an_etag_and_honour_it(demo_server):
     for path in ROUTES[1:]:  # the list of runs has the time in it
         status, headers, _ = demo_server.raw(f"data/plugin/scram/{path}")
         assert status == 200
-        again, _, empty = demo_server.raw(f"data/plugin/scram/{path}", headers={"If-None-Match": headers["ETag"]})
+        again, same, empty = demo_server.raw(f"data/plugin/scram/{path}", headers={"If-None-Match": headers["ETag"]})
         assert (again, empty) == (304, b"")
+        assert same["Content-Type"] == headers["Content-Type"]
+    assert "Content-Type is required" not in demo_server.output(), "TensorBoard warns of every answer without one"
 
 
 def test_a_curve_is_exact_and_nonfinite_numbers_are_strings(demo_server):
@@ -277,7 +279,7 @@ def test_damaged_and_foreign_files_cost_a_note_and_nothing_else(tmp_path):
         server.reviewed(5)
         notes = {name: server.get("review", run=name)[1]["notes"] for name in ("cut", "empty", "text", "zeros", "healthy")}
     assert healthy.exists()
-    assert "not written to its end" in notes["cut"][0]
+    assert "the last record is incomplete" in notes["cut"][0]
     assert "empty" in notes["empty"][0]
     assert "not an event file" in notes["text"][0]
     assert notes["zeros"]
@@ -301,7 +303,7 @@ def test_plugin_data_of_a_later_version_or_not_json(content, tmp_path):
     done = scram("check", tmp_path, "--format", "json")
     assert done.returncode == 2, "there is nothing else in it"
     notes = json.loads(done.stdout)["runs"][0]["notes"]
-    assert "passed over" in notes[0]
+    assert "ignored" in notes[0]
 
 
 def test_the_loader_imports_only_what_cannot_fail():

@@ -1,4 +1,4 @@
-"""The README's recipes for CI and pre-commit, done as a runner does them: on the demo's logs, and with a baseline."""
+"""The recipes of docs/ci.md for CI and pre-commit, done as a runner does them: on the demo's logs, and with a baseline."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.heuristics.test_own_heuristic import of_readme
+from tests.heuristics.test_own_heuristic import block_of
 from tests.paths import DEMO_LOGS
 from tests.test_cli import scram
 
@@ -26,11 +26,11 @@ def project(tmp_path):
 
 
 def runner(project):
-    """The steps of the README's job that call SCRAM, each in the shell that GitHub's runner starts; name -> (status, output).
+    """The job's steps that call SCRAM (docs/ci.md), each in the shell that GitHub's runner starts; name -> (status, output).
 
     After a step that fails only those are done that say ``if: always()``.
     """
-    job = yaml.safe_load(of_readme("```", "yaml", "# .github/workflows/training.yml"))["jobs"]["training"]
+    job = yaml.safe_load(block_of("docs/ci.md", "```", "yaml", "# .github/workflows/training.yml"))["jobs"]["training"]
     environment = {**os.environ, "PATH": BESIDE, "GITHUB_STEP_SUMMARY": str(project / "summary.md"), "CI": "true"}
     done, failed = {}, False
     for step in job["steps"]:
@@ -47,7 +47,7 @@ def test_the_job_fails_on_the_demo_and_passes_with_a_baseline(project):
     (project / "known.json").write_text('{"runs": []}')
     done, failed = runner(project)
     assert failed
-    judged = done["What SCRAM says of the training"]
+    judged = done["Check the training"]
     assert judged.returncode == 1
     assert "::error file=movie_reviews.py,line=19,title=movie_reviews/lr_1e10" in judged.stdout
     assert "Loss became NaN" in (project / "summary.md").read_text(encoding="utf-8")
@@ -60,11 +60,11 @@ def test_the_job_fails_on_the_demo_and_passes_with_a_baseline(project):
     )
     done, failed = runner(project)
     assert not failed
-    assert "::error" not in done["What SCRAM says of the training"].stdout
+    assert "::error" not in done["Check the training"].stdout
 
 
 def test_pre_commit(project):
-    (project / ".pre-commit-config.yaml").write_text(of_readme("```", "yaml", "# .pre-commit-config.yaml"))
+    (project / ".pre-commit-config.yaml").write_text(block_of("docs/ci.md", "```", "yaml", "# .pre-commit-config.yaml"))
     (project / "train.py").write_text("")
     environment = {**os.environ, "PATH": BESIDE, "PRE_COMMIT_HOME": str(project / "home")}
     subprocess.run(["git", "add", "train.py", ".pre-commit-config.yaml"], cwd=project, check=True)
@@ -82,4 +82,4 @@ def test_pre_commit(project):
 
 
 def test_what_the_readme_shows_is_what_is_printed():
-    assert of_readme("```", "text", "fashion_mnist/overfit") in scram("check", DEMO_LOGS).stdout
+    assert block_of("README.md", "```", "text", "fashion_mnist/overfit") in scram("check", DEMO_LOGS).stdout

@@ -266,7 +266,7 @@ def test_what_cannot_be_read_is_told_once(tmp_path, capsys):
     os.mkfifo(tmp_path / "a" / "events.out.tfevents.1.x")
     assert not follow(watch(tmp_path), 0.1, None, None, True, lambda line: None, patience=2.0)
     (line,) = capsys.readouterr().err.splitlines()
-    assert "events.out.tfevents.1.x: it is no file" in line
+    assert "events.out.tfevents.1.x: it is not a regular file" in line
 
 
 @pytest.mark.parametrize("arguments", [["no-such-dir"], [".", "--every", "0"], [".", "--run", "("]])

@@ -13,6 +13,7 @@ from tests.event_files import curve
 from tests.paths import DEMO_LOGS, REAL_RUNS
 
 CATALOGUE = catalogue()
+TITLES = {heuristic.id: heuristic.page.title for heuristic in CATALOGUE.heuristics}
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def test_why_a_check_was_not_made_and_what_to_log(tmp_path):
     curve(tmp_path / "run", "epoch_loss", np.linspace(1, 0.1, 30))
     answers = asked(Reviewer(str(tmp_path), CATALOGUE), "run")
     answer = answers["silent-overfitting"]
-    assert "overfitting" in answer.question
+    assert f"“{TITLES['overfitting']}”" in answer.question
     assert "validation loss" in told(answer)
     assert answer.how
     assert "from 1 (epoch 1) to 0.1 (epoch 30)" in told(answer)
@@ -67,7 +68,8 @@ def test_why_a_check_was_not_made_and_what_to_log(tmp_path):
 def test_why_nothing_is_flagged(demo):
     answer = asked(demo, "fashion_mnist/regularized")["not-flagged"]
     assert answer.kind == "fine"
-    assert "`high-dropout` would say “Dropout of 50% in `dropout`” with `max_rate`" in told(answer)
+    assert "With `high-dropout.max_rate` at" in told(answer)
+    assert "SCRAM would report “Dropout of 50% in `dropout`”." in told(answer)
     assert "not-flagged" not in asked(demo, "fashion_mnist/overfit")
 
 

@@ -2,9 +2,9 @@
 
     python -m tests.bare_machine [--demo] [--directory DIR]
 
-Needs root and debootstrap (which is installed where apt-get is there). ``--demo`` leaves `make test` out, which takes a PyTorch
-with CUDA from the package index, as a stranger's pip does: several gigabytes. What was proved is written to ``proof.json``, with a
-hash of the files that a build depends on: CI asks for a new proof when one of them has changed (`--needed` tells).
+Needs root and debootstrap, which it installs where apt-get is there. ``--demo`` leaves `make test` out, which takes a PyTorch
+with CUDA from the package index, as a stranger's pip does: several gigabytes. The result is written to ``proof.json``, with
+a hash of the files that a build depends on. ``--needed`` tells whether one of them has changed since.
 """
 
 import argparse
@@ -83,7 +83,9 @@ def mounted(root: Path) -> Iterator[None]:
 
 def environment() -> dict[str, str]:
     """What a login gives, and what this machine's network asks for."""
-    kept = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy") or "CERT" in name or "CA_" in name}
+    kept = {
+        name: value for name, value in os.environ.items() if name.lower().endswith("_proxy") or "CERT" in name or "CA_" in name
+    }
     plain = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     return {**kept, "PATH": plain, "HOME": "/root", "LANG": "C.UTF-8"}
 
@@ -96,7 +98,9 @@ def demo(root: Path) -> float:
     """The seconds that `make demo` takes until its runs are reviewed. Raises RuntimeError where they are not."""
     start = time.monotonic()
     command = inside(root, f"exec make demo PORT={PORT}")
-    process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    process = subprocess.Popen(
+        command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
     try:
         while time.monotonic() - start < PATIENCE and process.poll() is None:
             with contextlib.suppress(OSError, ValueError):

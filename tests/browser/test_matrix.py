@@ -2,12 +2,14 @@
 
 import pytest
 
+from scram_plugin.heuristics.catalogue import HEURISTICS
 from tests.browser.screenshots import settle
 from tests.browser.test_tab import link, ours
 from tests.event_files import curve
 from tests.servers import open_tab, tensorboard
 
 CHECKS = "#scram&p.scram.view=checks"
+TITLES = {heuristic.id: heuristic.page.title for heuristic in HEURISTICS}
 
 
 def names(page):
@@ -29,8 +31,8 @@ def matrix(browser, demo_server):
 
 def test_each_cell_is_what_the_review_says(matrix, demo_server):
     columns = heads(matrix)
-    assert "overfitting" in columns
-    assert "slow-input" not in columns, "checks without a finding are left out at first"
+    assert TITLES["overfitting"] in columns
+    assert TITLES["slow-input"] not in columns, "checks without a finding are left out at first"
     for run in demo_server.reviewed(6)["runs"]:
         _, review = demo_server.get("review", run=run["name"])
         expected = dict.fromkeys(review["passed"], "passed")
@@ -39,32 +41,33 @@ def test_each_cell_is_what_the_review_says(matrix, demo_server):
         for finding in review["findings"]:
             told = " that another finding explains" if finding["explained_by"] else ""
             expected[finding["heuristic"]] = finding["severity"] + told
+        expected = {TITLES[heuristic]: outcome for heuristic, outcome in expected.items()}
         row = matrix.scram.locator(".matrix-row").filter(has=matrix.scram.locator(f"[data-run='{run['name']}']"))
         labels = row.locator(".outcome").evaluate_all("all => all.map(a => a.getAttribute('aria-label'))")
         assert labels == [f"{check}: {expected[check]}" for check in columns]
 
 
 def test_a_click_opens_the_run_at_the_check(matrix):
-    matrix.scram.click(".matrix-row:has([data-run='movie_reviews/lr_1e10']) [aria-label^='nonfinite-origin:']")
+    matrix.scram.click(f".matrix-row:has([data-run='movie_reviews/lr_1e10']) [aria-label^='{TITLES['nonfinite-origin']}:']")
     matrix.scram.wait_for_selector("main[aria-label='Review of movie_reviews/lr_1e10']")
     settle(matrix)
     assert matrix.scram.evaluate("document.activeElement.dataset.finding") == "nonfinite-origin"
     assert "p.scram.heuristic=nonfinite-origin" in matrix.url
     matrix.scram.click("text=Runs × checks")
-    matrix.scram.click(".matrix-row:has([data-run='fashion_mnist/regularized']) [aria-label^='overfitting:']")
+    matrix.scram.click(f".matrix-row:has([data-run='fashion_mnist/regularized']) [aria-label^='{TITLES['overfitting']}:']")
     matrix.scram.wait_for_selector("main[aria-label='Review of fashion_mnist/regularized']")
     assert matrix.scram.evaluate("document.activeElement.dataset.check") == "overfitting"
 
 
 def test_sorting_and_filtering_stand_in_the_link(matrix, browser, demo_server):
     assert names(matrix)[0] == "cifar10/unnormalized"
-    matrix.scram.click("text=overfitting")
+    matrix.scram.click(f".check button:has-text('{TITLES['overfitting']}')")
     assert names(matrix)[0] == "fashion_mnist/overfit"
-    assert matrix.scram.get_attribute("[role=columnheader]:has-text('overfitting')", "aria-sort") == "ascending"
+    assert matrix.scram.get_attribute(f"[role=columnheader]:has-text('{TITLES['overfitting']}')", "aria-sort") == "ascending"
     matrix.scram.fill("input[type=search]", "mnist")
     matrix.scram.check("input[type=checkbox]")
     assert names(matrix) == ["fashion_mnist/overfit", "fashion_mnist/regularized"]
-    assert "slow-input" in heads(matrix)
+    assert TITLES["slow-input"] in heads(matrix)
     address = matrix.url
     again = open_tab(browser, demo_server, link=address[address.index("#") :])
     again.scram.wait_for_selector(".matrix-row")

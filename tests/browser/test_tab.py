@@ -76,7 +76,7 @@ def test_a_link_opens_its_run_and_its_page(browser, demo_server):
     page = open_tab(browser, demo_server, link=link("cifar10/unnormalized"))
     settle(page)
     assert shown(page) == ["unnormalized-inputs"]
-    page.scram.click("text=All about unnormalized-inputs")
+    page.scram.click("article[data-finding=unnormalized-inputs] >> text=All about")
     assert page.scram.inner_text("main h2") == "Inputs are not normalised"
     address = page.url
     assert "p.scram.view=catalogue" in address
@@ -201,7 +201,7 @@ def test_an_empty_log_directory_says_what_to_do_and_a_run_that_appears_is_shown(
     with tensorboard("--logdir", str(tmp_path)) as server:
         server.reviewed(0)
         page = open_tab(browser, server)
-        page.scram.wait_for_selector("text=Nothing to judge yet")
+        page.scram.wait_for_selector("text=Nothing to check yet")
         assert "callbacks=[SCRAM(log_dir=" in page.scram.inner_text("main pre")
         curve(tmp_path / "exp", "loss", [1, float("nan")])
         page.scram.wait_for_selector("article[data-finding=nonfinite-loss]", timeout=15_000)
@@ -262,7 +262,7 @@ def test_a_live_training_shows_its_nan_within_ten_seconds(browser, tmp_path):
     with tensorboard("--logdir", str(tmp_path)) as server:
         server.reviewed(0)
         page = open_tab(browser, server)
-        page.scram.wait_for_selector("text=Nothing to judge yet")
+        page.scram.wait_for_selector("text=Nothing to check yet")
         page.scram.evaluate("window.here = true")
         if DATA.is_dir():
             training = train_movie_reviews(tmp_path)

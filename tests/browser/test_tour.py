@@ -100,7 +100,7 @@ def test_confirm_a_fix_by_comparing(person):
 
 def test_learn_what_dead_units_are(person):
     person.click("details.explained summary:has-text('Dead units')")
-    person.click("article[data-finding=dead-relu] >> text=All about dead-relu")
+    person.click("article[data-finding=dead-relu] >> text=All about")
     assert person.page.scram.inner_text("main h2") == "Dead units"
     assert "gradient" in person.page.scram.inner_text("main")
 

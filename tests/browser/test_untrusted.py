@@ -3,35 +3,20 @@
 TensorFlow takes no such name for a layer, so one of the same length is replaced in the event file.
 """
 
-import os
+import shutil
 import struct
-import subprocess
-import sys
 
 import pytest
 
 from tests.browser.screenshots import settle
 from tests.browser.test_tab import link, ours
 from tests.event_files import curve, record
+from tests.recorded import recorded
 from tests.servers import open_tab, tensorboard
 
-IMG, SCRIPT = "<img src=x onerror=alert(1)>", "<script>alert(2)</script>"
-LAYER = "<img src=x onerror=alert(5)>"
-PLACE = "a_layer_with_as_many_letters"
+IMG, SCRIPT = "<img src=x onerror=alert(1)>", "<script>alert(2)</script>"  # the first one's training is a recorded one
+LAYER, PLACE = "<img src=x onerror=alert(5)>", b"a_layer_with_as_many_letters"
 RIGHT_TO_LEFT = "\u202eevil\u202c אבג"
-PROGRAM = """
-import keras
-from keras import layers
-from scram_plugin import SCRAM
-from sklearn.datasets import load_digits
-x, y = load_digits(return_X_y=True)
-TITLE = "<script>alert(3)</script><img src=x onerror=alert(4)>"
-model = keras.Sequential([keras.Input((64,), name="in"),
-    layers.Dense(16, "relu", name="PLACE", bias_initializer=keras.initializers.Constant(-50.0)),
-    layers.Dense(10, "softmax", name="w" * 300)])
-model.compile(keras.optimizers.SGD(learning_rate=1e10), "sparse_categorical_crossentropy", metrics=["accuracy"])
-model.fit(x, y, epochs=3, verbose=0, validation_split=0.2, callbacks=[SCRAM(LOG_DIR, every=1)])
-"""
 VIEWS = ("", "checks", "compare", "catalogue")
 
 
@@ -46,19 +31,10 @@ def payloads(data):
 
 @pytest.fixture(scope="module")
 def logdir(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("untrusted")
-    logs = folder / "logs"
-    program = folder / f"{IMG}.py"
-    program.write_text(PROGRAM.replace("LOG_DIR", repr(str(logs / IMG))).replace("PLACE", PLACE))
-    done = subprocess.run(
-        [sys.executable, str(program)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""},
-    )
-    assert done.returncode == 0, done.stderr
+    logs = tmp_path_factory.mktemp("untrusted") / "logs"
+    shutil.copytree(recorded("keras_names", "markup"), logs / IMG)
     (own,) = (logs / IMG / "scram").iterdir()
-    own.write_bytes(b"".join(record(payload.replace(PLACE.encode(), LAYER.encode())) for payload in payloads(own.read_bytes())))
+    own.write_bytes(b"".join(record(payload.replace(PLACE, LAYER.encode())) for payload in payloads(own.read_bytes())))
     for name in (SCRIPT.replace("/", "∕"), RIGHT_TO_LEFT, "l" * 200):
         curve(logs / name, f"loss{IMG}", [1.0, 0.5])
         curve(logs / name, "loss", [1.0, float("nan")])

@@ -8,7 +8,7 @@ from tests.browser.test_tab import link, violations
 
 def test_the_chain_leads_to_curves_code_and_the_fix(tab_at):
     page = tab_at(link("movie_reviews/lr_1e10"))
-    page.scram.click("text=questions that this run raises")
+    page.scram.click("text=questions about this run")
     page.scram.click("text=Why is the loss NaN from batch 4 on?")
     question = page.scram.locator("[data-question=loss-not-finite]")
     question.locator("text=Show the curve").first.click()
@@ -16,7 +16,7 @@ def test_the_chain_leads_to_curves_code_and_the_fix(tab_at):
     question.locator("text=Show line 18").click()
     assert "1e10" in question.locator("pre").inner_text()
     assert "p.scram.why=loss-not-finite" in page.url
-    question.locator("text=To the fix").click()
+    question.locator("text=Go to the fix").click()
     settle(page)
     assert page.scram.evaluate("document.activeElement.dataset.finding") == "nonfinite-loss"
 
@@ -26,7 +26,7 @@ def test_each_finding_is_asked_why(tab_at):
     page.scram.click("article[data-finding=overfitting] >> text=Why this?")
     question = page.scram.locator("[data-question=finding-overfitting][open]")
     question.wait_for()
-    assert "It would not be said with" in question.inner_text()
+    assert "SCRAM would not report this" in question.inner_text()
     assert page.scram.evaluate("document.activeElement.closest('[data-question]').dataset.question") == "finding-overfitting"
 
 

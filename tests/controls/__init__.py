@@ -4,7 +4,13 @@ None of these programs knows SCRAM, and none was made for one of its checks. ``t
 those that need the data sets of ../shared ask for their place in ``SCRAM_DATA``.
 """
 
-from tests.paths import DATA, ROOT
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.paths import DATA, ROOT, environment
+from tests.recorded.programs import NeedsData
 
 PROGRAMS = sorted((ROOT / "tests" / "controls").glob("*/*.py"))
 # programs that cannot be tested before their training, and what is said to them
@@ -24,3 +30,14 @@ def can_run(program):
 
 def refusal(program):
     return REFUSED.get(program.stem) if program.parent.name == "keras" else None
+
+
+def fly(program, log_dir):
+    """`scram preflight` of the program, logging into `log_dir`. Raises CalledProcessError where it judged nothing."""
+    if not can_run(program):
+        raise NeedsData
+    command = [sys.executable, "-m", "scram_plugin", "preflight", "--log-dir", str(log_dir), "--fail-on", "never"]
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "program.py").write_text(program.read_text())
+        given = {**environment(), "PYTHONPATH": str(ROOT)}
+        subprocess.run([*command, "program.py"], cwd=folder, env=given, check=True, stdout=subprocess.DEVNULL)

@@ -2,16 +2,12 @@
 
     python -m tests.heuristics.record_examples [ID ...]     writes scram_plugin/heuristics/examples.json
 
-They are the trainings of the tests, and the demo's where those are the test. Curves are decimated as the tab's are.
+They are the recorded trainings of the tests, and the demo's where those are the test. Curves are decimated as the tab's are.
 """
 
 import json
 import math
 import sys
-import tempfile
-from pathlib import Path
-
-import keras
 
 from scram_plugin.heuristics.catalogue import HEURISTICS, catalogue
 from scram_plugin.logs.curve import Curve
@@ -21,6 +17,7 @@ from scram_plugin.plugin import decimate
 from scram_plugin.reviews import plain, review
 from tests.heuristics import test_curves, test_faults, test_preflight_faults, test_torch_faults
 from tests.paths import DEMO_LOGS, ROOT
+from tests.recorded import recorded
 
 OUT = ROOT / "scram_plugin" / "heuristics" / "examples.json"
 POINTS = 90
@@ -33,23 +30,28 @@ DEMO = {
 }
 
 
+def recorded_as(heuristic):
+    """The name of the recorded pair of a heuristic, as `recorded` takes it."""
+    if heuristic in test_curves.CURVES:
+        return "keras_curves", heuristic
+    for module, cases in (("keras_faults", test_faults.FAULTS), ("torch_faults", test_torch_faults.FAULTS)):
+        for name, (id_, _) in cases.items():
+            if id_ == heuristic:
+                return module, name
+    for name, (module, id_, _) in test_preflight_faults.FAULTS.items():
+        if id_ == heuristic:
+            return module, name
+    raise LookupError(f"{heuristic} has no recorded training with its fault: see tests/recorded/programs")
+
+
 def pair(heuristic):
     """(with the fault, healthy twin): training runs."""
     if heuristic in DEMO:
         runs = {run.name: run for run in training_runs(read(DEMO_LOGS))}
         return tuple(runs[name] for name in DEMO[heuristic])
     made = []
-    for bad in (True, False):
-        folder = Path(tempfile.mkdtemp())
-        keras.backend.clear_session()  # names of layers begin anew
-        if heuristic in test_curves.CURVES:
-            getattr(test_curves, heuristic.replace("-", "_"))(folder, bad)
-        else:
-            sets = (test_faults, test_torch_faults, test_preflight_faults)
-            cases = [case for cases in sets for case in cases.FAULTS.values()]
-            _, _, faulty, twin = next(case for case in cases if case[0] == heuristic)
-            (faulty if bad else twin)(folder)
-        (run,) = training_runs(read(folder))
+    for which in ("fault", "healthy"):
+        (run,) = training_runs(read(recorded(*recorded_as(heuristic), which)))
         made.append(run)
     return tuple(made)
 

@@ -5,24 +5,27 @@ Curves that are written out were logged by real trainings: of movie reviews (`BU
 
 import graphlib
 
-import keras
 import numpy as np
 import pytest
-from keras import layers
 from sklearn.datasets import load_diabetes
 
 from scram_plugin.heuristics.catalogue import EXPLAINS
 from scram_plugin.logs.logdir import read
 from scram_plugin.logs.pairing import training_runs
 from tests.event_files import curve, event, write
-from tests.heuristics.test_curves import Rates, trained
-from tests.heuristics.trainings import IMAGES, LABELS, classifier, finding, found, review_of
+from tests.recorded import recorded
+from tests.recorded.digits import IMAGES, LABELS
+from tests.reviews import finding, found, review_of, review_of_recorded
 
 BUMPY = [.58, .437, .409, .542, .58, .541, .557, .94, 1.14, 1.12, .848, .599, 1.44, .573, .68, .697, .707, .72, .733, .746,
          .759, .771, .783, .794, .804, .814, .824, .833, .842, .85]  # fmt: skip
 BUMPY_TRAINING = [.65, .346, .125, .039, .0193, .016, .0157, .02, .0167, .0243, .0427, .124, .106, .079, .0031, .00236, .00167,
                   .00132, .0011, .000932, .000806, .000704, .000622, .000554, .000497, .000448, .000406, .00037, .000339,
                   .000311]  # fmt: skip
+
+
+def of_keras(*name):
+    return review_of_recorded("keras_curves", *name)
 
 
 def warned(result):
@@ -149,20 +152,16 @@ def test_the_noise_of_batches_is_no_swing_and_no_plateau(tmp_path):
     assert warned(softmax_regression(tmp_path / "c", 0.5, 16, 400)) == [], "without a validation, too"
 
 
-def test_a_loss_that_fell_to_that_of_guessing_is_nothing_learned(tmp_path):
-    result = trained(tmp_path, classifier(optimizer=keras.optimizers.Adam(3.0)), epochs=20)
+def test_a_loss_that_fell_to_that_of_guessing_is_nothing_learned():
+    result = of_keras("fell_to_guessing")
     one = finding(result, "no-learning")
     assert one["confidence"] == "likely"
     assert "guessing among" in one["summary"]
     assert warned(result) == ["no-learning"]
 
 
-def test_a_loss_that_is_the_same_in_every_digit_has_frozen_weights(tmp_path):
-    model = classifier()
-    for layer in model.layers:
-        layer.trainable = False
-    model.compile("adam", "sparse_categorical_crossentropy")
-    one = finding(trained(tmp_path, model, epochs=12, shuffle=False), "no-learning")
+def test_a_loss_that_is_the_same_in_every_digit_has_frozen_weights():
+    one = finding(of_keras("all_layers_frozen"), "no-learning")
     assert one["causes"][0]["id"] == "frozen"
     assert one["confidence"] == "likely"
 
@@ -189,36 +188,23 @@ def test_a_metric_is_no_loss_where_there_is_one(tmp_path):
     assert review_of(tmp_path).signals.keys() == {"validation loss", "training mse"}
 
 
-def test_the_rate_dropped_while_each_epoch_still_brought_much(tmp_path):
-    model = classifier(optimizer=keras.optimizers.SGD(0.05))
-    rates = {epoch: 0.05 if epoch < 4 else 2e-4 for epoch in range(30)}
-    curve(tmp_path / "train", "epoch_learning_rate", list(rates.values()))
-    one = finding(trained(tmp_path, model, epochs=30, callbacks=[Rates(rates)]), "learning-rate-schedule")
+def test_the_rate_dropped_while_each_epoch_still_brought_much():
+    one = finding(of_keras("rate_dropped_early"), "learning-rate-schedule")
     assert one["causes"][0]["id"] == "early-drop"
     assert "epoch 5" in one["title"]
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "steps", "late"])
-def test_usual_schedules_pass(schedule, tmp_path):
-    epochs = np.arange(40)
-    rates = {
-        "cosine": 0.05 * (1 + np.cos(np.pi * epochs / 40)) + 1e-6,
-        "steps": 0.1 * 0.1 ** (epochs // 14),
-        "late": np.where(epochs < 25, 0.1, 1e-3),
-    }[schedule]
-    curve(tmp_path / "train", "epoch_learning_rate", rates)
-    model = classifier(optimizer=keras.optimizers.SGD(0.1))
-    result = trained(tmp_path, model, epochs=40, callbacks=[Rates(dict(enumerate(rates.tolist())))])
-    assert "learning-rate-schedule" in result.passed
+def test_usual_schedules_pass(schedule):
+    assert "learning-rate-schedule" in of_keras("schedule", schedule).passed
 
 
 def test_a_spike_after_which_the_loss_never_came_back_is_a_warning(tmp_path):
-    trained(tmp_path / "fine", classifier(), epochs=20)
-    values = read(tmp_path / "fine")["train"]["epoch_loss"].values
+    values = read(recorded("keras_curves", "divergence", "healthy"))["train"]["epoch_loss"].values[:20]
     curve(tmp_path / "again", "train/loss", [*values, values[0] * 4, *(values[19] * np.linspace(1.5, 1.2, 15))])
     one = finding(review_of(tmp_path / "again"), "loss-spike")
     assert one["severity"] == "warning"
-    assert "has not come below" in one["summary"]
+    assert "has not fallen below" in one["summary"]
 
 
 def test_a_jump_onto_a_swinging_level_is_divergence(tmp_path):
@@ -256,7 +242,7 @@ def test_validations_that_are_rare_are_no_few_epochs(tmp_path):
 def test_a_log_without_a_known_loss_says_what_it_has(tmp_path):
     curve(tmp_path, "recon/train", [3, 2, 1])
     result = review_of(tmp_path)
-    assert "(it has recon/train)" in result.headline()["text"]
+    assert "(the log has recon/train)" in result.headline()["text"]
     assert '"training loss" = "recon/train"' in next(e["how"] for e in result.not_checked if e["heuristic"] == "divergence")
 
 
@@ -266,13 +252,9 @@ def test_a_total_is_preferred_to_its_part(tmp_path):
     assert review_of(tmp_path).signals["training loss"]["tag"] == "train/loss"
 
 
-def test_a_rate_of_next_to_nothing_is_told(tmp_path):
+def test_a_rate_of_next_to_nothing_is_told():
     """A step schedule that counts batches where epochs were meant."""
-    rates = 0.05 * 0.1 ** (np.arange(40) // 2.0)
-    curve(tmp_path / "train", "epoch_learning_rate", rates)
-    model = classifier(optimizer=keras.optimizers.SGD(0.05))
-    result = trained(tmp_path, model, epochs=40, callbacks=[Rates(dict(enumerate(rates.tolist())))])
-    one = finding(result, "learning-rate-schedule")
+    one = finding(of_keras("schedule", "to nothing"), "learning-rate-schedule")
     assert "below a thousandth" in one["summary"] or "divided by" in one["summary"]
 
 
@@ -285,18 +267,11 @@ def test_single_losses_that_are_nan_are_about_their_batches(tmp_path):
     assert "3 of 200 values are not finite" in one["summary"]
 
 
-def test_another_training_in_the_same_directory_is_told_from_a_resumed_one(tmp_path):
-    trained(tmp_path / "rerun", classifier(), epochs=8)
-    keras.utils.set_random_seed(5)
-    fresh = keras.models.clone_model(classifier())
-    fresh.compile("adam", "sparse_categorical_crossentropy")
-    one = finding(trained(tmp_path / "rerun", fresh, epochs=8), "step-rewind")
+def test_another_training_in_the_same_directory_is_told_from_a_resumed_one():
+    one = finding(of_keras("rerun_in_the_same_directory"), "step-rewind")
     assert one["causes"][0]["id"] == "rerun"
-    assert "begins anew, too" in one["causes"][0]["for"]
-    model = classifier()
-    trained(tmp_path / "resumed", model, epochs=8)
-    one = finding(trained(tmp_path / "resumed", model, epochs=12, initial_epoch=5), "step-rewind")
-    assert one["causes"][0]["id"] == "resumed"
+    assert "starts again, too" in one["causes"][0]["for"]
+    assert finding(of_keras("resumed"), "step-rewind")["causes"][0]["id"] == "resumed"
 
 
 def test_metrics_that_fail_together_are_one_finding(tmp_path):
@@ -314,13 +289,8 @@ def test_an_infinite_validation_loss_is_the_logarithm_of_a_zero(tmp_path):
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
-def test_a_loss_that_was_always_zero_is_one_warning(tmp_path):
-    model = keras.Sequential([keras.Input((8, 8)), layers.Flatten(), layers.Dense(1, "softmax")])
-    model.compile("adam", "categorical_crossentropy")
-    result = trained(
-        tmp_path, model, y=LABELS[:600, None] % 2, validation=(IMAGES[600:900], LABELS[600:900, None] % 2), epochs=60
-    )
-    assert warned(result) == ["zero-loss"]
+def test_a_loss_that_was_always_zero_is_one_warning():
+    assert warned(of_keras("always_zero")) == ["zero-loss"]
 
 
 def test_a_validation_that_was_logged_by_batches_only_is_not_missing(tmp_path):
@@ -345,5 +315,5 @@ def test_headlines_say_how_much_was_judged(tmp_path):
     curve(tmp_path / "short", "train/loss", [2, 1])
     ppo, alone, short = (review_of(tmp_path / name).headline() for name in ("ppo", "alone", "short"))
     assert ppo["text"].startswith("Little could be judged: the losses of reinforcement learning")
-    assert alone == {"kind": "info", "text": "No trouble found. Worth knowing: There is no validation."}
+    assert alone == {"kind": "info", "text": "No trouble found. Worth knowing: No validation loss or metric was logged."}
     assert short["text"].startswith("Too few points to tell: it needs at least")

@@ -5,29 +5,26 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from keras import layers
 
 from scram_plugin.heuristics.curves import loss_spike
 from scram_plugin.heuristics.curves import noise as noise_module
 from scram_plugin.heuristics.curves.shape import shape
 from tests.event_files import curve
-from tests.heuristics.trainings import IMAGES, classifier, finding, found, noisy_labels, review_of, reviewed
 from tests.paths import REAL_RUNS
+from tests.reviews import finding, found, review_of, review_of_recorded
 
 ID = "overfitting"
 
 
-def test_a_large_net_on_noisy_labels(tmp_path):
-    result = reviewed(tmp_path, classifier(hidden=512), IMAGES[:600], noisy_labels(0.3)[:600], epochs=40)
-    one = finding(result, ID)
+def test_a_large_net_on_noisy_labels():
+    one = finding(review_of_recorded("keras_curves", "overfits_noisy_labels"), ID)
     assert (one["severity"], one["confidence"]) == ("warning", "likely")
     assert one["causes"][0]["id"] == "no-regularization"
     assert "600" in one["causes"][0]["for"] or "480" in one["causes"][0]["for"]
 
 
-def test_healthy_twin(tmp_path):
-    model = classifier(hidden=16, rest=[layers.Dropout(0.2)])
-    assert ID in reviewed(tmp_path, model, IMAGES, noisy_labels(0.0), epochs=20).passed
+def test_healthy_twin():
+    assert ID in review_of_recorded("keras_curves", "does_not_overfit").passed
 
 
 def run(tmp_path, training, validation):

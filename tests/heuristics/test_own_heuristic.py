@@ -11,21 +11,21 @@ from tests.event_files import curve
 from tests.paths import ROOT
 from tests.servers import tensorboard
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 
-
-def of_readme(fence, language, beginning):
-    """The block of the README that begins with this line."""
-    start = README.index(f"{fence}{language}\n{beginning}") + len(fence) + len(language) + 1
-    return README[start : README.index(f"\n{fence}\n", start)] + "\n"
+def block_of(page, fence, language, beginning):
+    """The block of a page, a path in the repository, that begins with this line."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    start = text.index(f"{fence}{language}\n{beginning}") + len(fence) + len(language) + 1
+    return text[start : text.index(f"\n{fence}\n", start)] + "\n"
 
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A project with the heuristic that the README shows, and a log that it is about."""
+    """A project with the heuristic that docs/writing-a-check.md shows, and a log that it is about."""
     (tmp_path / "checks").mkdir()
-    (tmp_path / "checks" / "slow_start.py").write_text(of_readme("```", "python", "# checks/slow_start.py"))
-    (tmp_path / "checks" / "slow_start.md").write_text(of_readme("````", "markdown", "# It starts slowly"))
+    shown = "docs/writing-a-check.md"
+    (tmp_path / "checks" / "slow_start.py").write_text(block_of(shown, "```", "python", "# checks/slow_start.py"))
+    (tmp_path / "checks" / "slow_start.md").write_text(block_of(shown, "````", "markdown", "# It starts slowly"))
     (tmp_path / "scram.toml").write_text('heuristics = ["checks/slow_start.py"]\n\n[slow-start]\npoints = 4\n')
     curve(tmp_path / "logs" / "exp", "train/loss", [2.0, 2.0, 2.0, 2.0, 1.9, 1.0, 0.5, 0.4, 0.3, 0.2])
     monkeypatch.chdir(tmp_path)

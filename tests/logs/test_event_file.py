@@ -130,7 +130,7 @@ def test_a_half_written_record_is_left_for_the_next_look(tmp_path):
     path.write_bytes(whole[:-7])
     logs = scram_plugin.read(tmp_path)
     assert logs["."]["loss"].values.tolist() == [1, 2]
-    assert "the last record is not written to its end" in logs.problems[0].sentence
+    assert "the last record is incomplete" in logs.problems[0].sentence
     path.write_bytes(whole)
     assert logs.refresh() == {"."}
     assert logs["."]["loss"].values.tolist() == [1, 2, 3]

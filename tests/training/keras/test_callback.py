@@ -333,7 +333,7 @@ model.fit(x, y, batch_size=32, verbose=0, callbacks=[SCRAM({str(tmp_path)!r}), B
     subprocess.run([sys.executable, "-c", program], env=environment(), stderr=subprocess.DEVNULL)
     assert len(loss_of_batches(tmp_path)) == 31
     (run,) = training_runs(scram_plugin.read(tmp_path))
-    assert "The last training did not end by itself" in run.notes()[0]
+    assert "The last training did not run to its end" in run.notes()[0]
 
 
 def test_a_new_callback_for_the_same_model_and_directory_goes_on(tmp_path):
@@ -384,7 +384,7 @@ def test_trouble_with_printing_costs_the_printing_and_not_the_recording(tmp_path
     def fail(_):
         raise RuntimeError("the user's own")
 
-    with pytest.warns(UserWarning, match="tells no more findings: RuntimeError: the user's own"):
+    with pytest.warns(UserWarning, match="prints no more findings: RuntimeError: the user's own"):
         exploding().fit(IMAGES, LABELS, epochs=2, verbose=0, callbacks=[SCRAM(tmp_path, print_findings=False, on_finding=fail)])
     assert len(loss_of_batches(tmp_path)) == 2 * 57
 

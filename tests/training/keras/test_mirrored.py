@@ -21,7 +21,7 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
 from scram_plugin import SCRAM
-from tests.heuristics.trainings import IMAGES, LABELS
+from tests.recorded.digits import IMAGES, LABELS
 
 def train(callbacks):
     keras.utils.set_random_seed(3)
@@ -38,7 +38,7 @@ print(json.dumps([plain[0] == watched[0], plain[1] == watched[1]]))
 
 
 def test_one_set_of_logs_with_the_statistics_of_all_replicas(tmp_path):
-    from tests.heuristics.trainings import IMAGES, LABELS
+    from tests.recorded.digits import IMAGES, LABELS
 
     done = subprocess.run(
         [sys.executable, "-W", "error:SCRAM", "-c", PROGRAM, str(tmp_path)],
@@ -51,7 +51,7 @@ def test_one_set_of_logs_with_the_statistics_of_all_replicas(tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     assert json.loads(done.stdout.splitlines()[-1]) == [True, True], "the same bits"
     logged = scram_plugin.read(tmp_path)["scram"]
-    if not hasattr(keras.Model, "_make_function"):  # before Keras 3.7 epochs only, as the README says
+    if not hasattr(keras.Model, "_make_function"):  # before Keras 3.7 epochs only, as docs/limits.md says
         assert "scram/batches/loss" not in logged
         return
     assert logged["scram/batches/loss"].steps.tolist() == list(range(40))

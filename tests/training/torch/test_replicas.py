@@ -20,7 +20,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 import scram_plugin
-from tests.heuristics.trainings import IMAGES, LABELS
+from tests.recorded.digits import IMAGES, LABELS
 
 rank, folder, watched, dies = int(sys.argv[1]), sys.argv[2], sys.argv[3] == "watched", sys.argv[4:] == ["dies"]
 dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)

@@ -233,7 +233,7 @@ def test_two_models_that_train_against_each_other(tmp_path):
         assert facts(tmp_path / name)["beside"]
         review = reviewed(tmp_path / name)
         assert review.alone == []  # neither that all labels of one are 1, nor that the other's gradients are still there
-        assert any("another model is trained beside" in entry["reason"] for entry in review.inconclusive)
+        assert any("another model is trained together" in entry["reason"] for entry in review.inconclusive)
 
 
 def test_a_model_that_is_trained_before_another_is_alone(tmp_path):
@@ -295,7 +295,7 @@ def test_a_gradient_that_is_nan_is_told_of_its_own_step(tmp_path):
     train(tmp_path, model)
     (found,) = [f for f in reviewed(tmp_path).findings if f["heuristic"] == "nonfinite-origin"]
     assert found["bad_step"] == 0
-    assert "on the way back" in found["title"]
+    assert "in the backward pass" in found["title"]
 
 
 def test_a_step_that_fails_leaves_its_labels(tmp_path):

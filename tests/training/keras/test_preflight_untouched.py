@@ -1,18 +1,18 @@
 """After a preflight a training is bit for bit the one that it would have been."""
 
 import random
+import subprocess
+import sys
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-import torch
 from keras import layers
-from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
 
 import scram_plugin
-from tests.heuristics.trainings import IMAGES, LABELS
+from tests.paths import ROOT, environment
+from tests.recorded.digits import IMAGES, LABELS
 from tests.training.keras.models import OwnStep
 
 X, Y = IMAGES[:480], LABELS[:480]
@@ -71,6 +71,11 @@ def numbered():
 
 
 def loaded():
+    """With PyTorch in the same process, as whoever gives Keras a DataLoader has it."""
+    import torch
+    from torch.utils.data import DataLoader, TensorDataset
+
+    torch.manual_seed(5)
     data = DataLoader(TensorDataset(torch.tensor(X), torch.tensor(Y)), 32, shuffle=True)
     return data, {"x": data}
 
@@ -79,7 +84,6 @@ def keras_training(make, data, path):
     """Losses of three epochs, weights, and the next numbers that are drawn."""
     keras.backend.clear_session()
     keras.utils.set_random_seed(5)
-    torch.manual_seed(5)
     model = make()
     model.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
     given, fitted = data()
@@ -90,9 +94,7 @@ def keras_training(make, data, path):
     return history, weights, (random.random(), np.random.rand(), float(keras.random.uniform(())))
 
 
-@pytest.mark.parametrize("data", [arrays, dataset, numbered, loaded])
-@pytest.mark.parametrize("make", [functional, Subclassed, OwnStep])
-def test_keras(make, data, tmp_path):
+def is_untouched(make, data, tmp_path):
     plain, flown = keras_training(make, data, None), keras_training(make, data, tmp_path)
     assert plain[0] == flown[0]
     assert len(plain[1]) == len(flown[1])
@@ -101,53 +103,21 @@ def test_keras(make, data, tmp_path):
     assert scram_plugin.read(tmp_path)["scram"].facts["preflight"]["one_batch"]["last"] < 1.0
 
 
-class Counting(nn.Module):
-    """Keeps a number of its own besides weights and buffers."""
-
-    def __init__(self):
-        super().__init__()
-        self.body = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Dropout(0.3))
-        self.out, self.calls = nn.Linear(32, 10), 0
-
-    def forward(self, x):
-        self.calls += 1
-        return self.out(self.body(x) + 0.01 * torch.randn(1) * np.random.rand())
+KINDS = [(functional, dataset), (Subclassed, numbered), (OwnStep, arrays)]
+OTHERS = [(make, data) for make in (functional, Subclassed, OwnStep) for data in (arrays, dataset, numbered)]
 
 
-def torch_training(path, begun, generator):
-    torch.manual_seed(5)
-    np.random.seed(5)
-    random.seed(5)
-    model = Counting()
-    optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
-    order = torch.Generator().manual_seed(7) if generator else None
-    loader = DataLoader(TensorDataset(torch.tensor(X), torch.tensor(Y).long()), 32, shuffle=True, generator=order)
-    function, losses = nn.CrossEntropyLoss(), []
-
-    def epoch():
-        for x, y in loader:
-            optimizer.zero_grad()
-            loss = function(model(x), y)
-            loss.backward()
-            optimizer.step()
-            losses.append(float(loss.detach()))
-
-    if begun:
-        epoch()
-    if path is not None:
-        scram_plugin.preflight(model, loader, loss=function, optimizer=optimizer, log_dir=path, seconds=6)
-    epoch()
-    epoch()
-    state = [t.clone() for t in (*model.state_dict().values(), *(v for s in optimizer.state.values() for v in s.values()))]
-    gradients = [p.grad.clone() for p in model.parameters()]
-    return losses, [*state, *gradients], (model.calls, random.random(), np.random.rand(), float(torch.rand(())))
+@pytest.mark.parametrize(
+    ("make", "data"), [*KINDS, *(pytest.param(*kind, marks=pytest.mark.slow) for kind in OTHERS if kind not in KINDS)]
+)
+def test_keras(make, data, tmp_path):
+    is_untouched(make, data, tmp_path)
 
 
-@pytest.mark.parametrize("begun", [False, True], ids=["new", "in its midst"])
-@pytest.mark.parametrize("generator", [False, True], ids=["default order", "own order"])
-def test_torch(begun, generator, tmp_path):
-    plain, flown = torch_training(None, begun, generator), torch_training(tmp_path, begun, generator)
-    assert plain[0] == flown[0]
-    assert all(torch.equal(a, b) for a, b in zip(plain[1], flown[1], strict=True))
-    assert plain[2] == flown[2]
-    assert scram_plugin.read(tmp_path)["scram"].facts["preflight"]["one_batch"]["last"] < 1.0
+@pytest.mark.parametrize("make", [functional, *(pytest.param(make, marks=pytest.mark.slow) for make in (Subclassed, OwnStep))])
+def test_keras_with_a_data_loader(make, tmp_path):
+    code = (
+        "import sys, pathlib; from tests.training.keras import test_preflight_untouched as here;"
+        f"here.is_untouched(here.{make.__name__}, here.loaded, pathlib.Path(sys.argv[1]))"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, env=environment(), check=True)

@@ -1,0 +1,75 @@
+"""Every snippet of code on a page runs as it stands. All of them run in one process for each framework, one after another."""
+
+import json
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+import pytest
+
+from scram_plugin.heuristics.catalogue import HEURISTICS
+from scram_plugin.heuristics.page import FRAMEWORKS
+from tests.paths import environment
+
+DISTRIBUTIONS = {"keras": "tensorflow", "torch": "torch"}
+RUN = """
+import json, sys
+failed = {}
+for title, code in json.load(sys.stdin):
+    try:
+        exec(compile(code, title, "exec"), {"__name__": "__main__"})
+    except Exception as error:
+        failed[title] = f"{type(error).__name__}: {error}"
+    if "keras" in sys.modules:  # what a snippet sets for the whole process is no matter of the next one
+        sys.modules["keras"].config.set_dtype_policy("float32")
+        sys.modules["keras"].backend.clear_session()
+json.dump(failed, open(sys.argv[1], "w"))
+"""
+
+
+def snippets(framework):
+    """Heuristic and cause -> code."""
+    return {
+        f"{heuristic.id}, {cause}": snippet.code
+        for heuristic in HEURISTICS
+        for cause, (_, _, fences) in heuristic.page.fixes.items()
+        for snippet in fences
+        if snippet.framework == framework
+    }
+
+
+@pytest.fixture(scope="session")
+def failed(tmp_path_factory):
+    """framework -> what failed of its snippets; asked for once each."""
+    known = {}
+
+    def of(framework):
+        if framework not in known:
+            folder = tmp_path_factory.mktemp(framework)
+            known[framework] = outcome(framework, folder)
+        return known[framework]
+
+    return of
+
+
+def outcome(framework, folder):
+    try:
+        version(DISTRIBUTIONS[framework])
+    except PackageNotFoundError:  # its code is compiled at least
+        for title, code in snippets(framework).items():
+            compile(code, title, "exec")
+        return {}
+    command, given = [sys.executable, "-c", RUN, "failed.json"], json.dumps(list(snippets(framework).items()))
+    done = subprocess.run(command, input=given, capture_output=True, text=True, cwd=folder, env=environment())
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads((folder / "failed.json").read_text())
+
+
+CASES = [pytest.param(h, framework, id=f"{h.id}-{framework}") for framework in FRAMEWORKS for h in HEURISTICS]
+
+
+@pytest.mark.parametrize(("heuristic", "framework"), CASES)
+def test_the_snippets_of_a_page_run(heuristic, framework, failed):
+    mine = [title for title in snippets(framework) if title.startswith(f"{heuristic.id}, ")]
+    assert len(mine) == len(heuristic.page.causes)
+    assert {title: error for title, error in failed(framework).items() if title in mine} == {}

@@ -1,0 +1,93 @@
+"""Runs the tests: ``python -m tests.run [--full] [PYTEST ARGUMENTS]``; `make test` and `make test-all` call it.
+
+Each framework has processes of its own, and tests that need none have others. In each group the tests run on all cores; then
+the tests that measure time or memory run one at a time. At the end the slowest tests are listed. ``--full`` adds the slow tests
+and the full size of every set, and first trains all recorded programs again (see ``tests/recorded``).
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.conftest import LONGEST, MAY_TAKE_LONGER
+from tests.paths import ROOT
+
+GROUPS = {
+    "reading": ["tests", "--ignore=tests/training/keras", "--ignore=tests/training/torch"],
+    "keras": ["tests/training/keras"],
+    "torch": ["tests/training/torch"],
+}
+SHOWN = 20
+NO_TESTS = 5  # pytest's exit status
+
+
+def run(group: str, alone: bool, full: bool, more: list[str], scratch: Path) -> tuple[int, dict[str, float], str]:
+    """(exit status, seconds of each test, the closing line) of one run of pytest."""
+    chosen = ["alone" if alone else "not alone"] + ([] if full else ["not slow"])
+    processes = [] if alone else ["-n", str(os.cpu_count() or 1), "--dist", "loadfile"]
+    seconds, log = scratch / "seconds.json", scratch / "output.txt"
+    seconds.unlink(missing_ok=True)
+    environment = {**os.environ, "SCRAM_TESTS": group, "SCRAM_TEST_SECONDS": str(seconds)}
+    command = [sys.executable, "-m", "pytest", *GROUPS[group], "-m", " and ".join(chosen), *processes, *more]
+    print(f"== {group}{', one at a time' if alone else ''}", flush=True)
+    with log.open("w+") as kept:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            kept.write(line)
+        status = process.wait()
+    last = (log.read_text().strip().splitlines() or [""])[-1]
+    return status, json.loads(seconds.read_text()) if seconds.exists() else {}, last
+
+
+def too_long(seconds: dict[str, float]) -> list[str]:
+    """The tests over `LONGEST` that no reason is given for."""
+    return [test for test, taken in seconds.items() if taken > LONGEST and not any(part in test for part in MAY_TAKE_LONGER)]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--full", action="store_true", help="the slow tests too, and the full size of every set")
+    parser.add_argument("--group", choices=GROUPS, action="append", help="only this group; may be given several times")
+    given, more = parser.parse_known_args()
+    start = time.monotonic()
+    failed, seconds = [], {}
+    counts = dict.fromkeys(("passed", "failed", "error", "skipped"), 0)
+    with tempfile.TemporaryDirectory() as scratch:
+        if given.full:
+            os.environ["SCRAM_FULL"] = "1"
+            fresh = Path(scratch, "fresh")
+            print("== training the recorded programs anew", flush=True)
+            if subprocess.run([sys.executable, "-m", "tests.recorded.record", "--into", str(fresh)], cwd=ROOT).returncode:
+                failed.append("tests.recorded.record")
+            os.environ["SCRAM_RECORDED"] = str(fresh)
+        for group in given.group or GROUPS:
+            for alone in (False, True):
+                status, taken, last = run(group, alone, given.full, more, Path(scratch))
+                if status not in (0, NO_TESTS):
+                    failed.append(f"{group}{', one at a time' if alone else ''}: exit status {status}")
+                seconds |= taken
+                for number, word in re.findall(r"(\d+) (passed|failed|error|skipped)", last):
+                    counts[word] += int(number)
+    print(f"\nthe slowest {SHOWN} of {len(seconds)} tests, in seconds, with what they set up:")
+    for test, taken in sorted(seconds.items(), key=lambda item: -item[1])[:SHOWN]:
+        print(f"{taken:8.1f}  {test}")
+    if long := too_long(seconds):
+        print(f"over {LONGEST:.0f} s, and not in MAY_TAKE_LONGER of tests/conftest.py:", *long, sep="\n  ")
+        if os.environ.get("CI"):
+            failed.append("tests that take too long")
+    print(f"{time.monotonic() - start:.0f} s in all" + "".join(f"\n{what}" for what in failed))
+    wrong = counts["failed"] + counts["error"] + (len(failed) if failed and not counts["failed"] + counts["error"] else 0)
+    print(f"{counts['passed']} passed, {wrong} failed, {counts['skipped']} skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
