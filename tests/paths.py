@@ -3,6 +3,7 @@
 import functools
 import os
 import subprocess
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -18,6 +19,15 @@ def state() -> str:
     """The commit that is looked at, as a benchmark prints it."""
     described = ["git", "describe", "--always", "--dirty"]
     return subprocess.run(described, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def is_installed(distribution: str) -> bool:
+    """Whether pip has installed it; it need not be importable in this process."""
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 @functools.cache

@@ -19,10 +19,12 @@ from tests.conftest import LONGEST, MAY_TAKE_LONGER
 from tests.paths import ROOT
 
 GROUPS = {
-    "reading": ["tests", "--ignore=tests/training/keras", "--ignore=tests/training/torch"],
+    "reading": ["tests", "--ignore=tests/browser", "--ignore=tests/training/keras", "--ignore=tests/training/torch"],
+    "browser": ["tests/browser"],
     "keras": ["tests/training/keras"],
     "torch": ["tests/training/torch"],
 }
+WAITING = ("browser",)  # groups whose tests wait more than they compute: two at once for each core
 SHOWN = 20
 NO_TESTS = 5  # pytest's exit status
 
@@ -30,7 +32,8 @@ NO_TESTS = 5  # pytest's exit status
 def run(group: str, alone: bool, full: bool, more: list[str], scratch: Path) -> tuple[int, dict[str, float], str]:
     """(exit status, seconds of each test, the closing line) of one run of pytest."""
     chosen = ["alone" if alone else "not alone"] + ([] if full else ["not slow"])
-    processes = [] if alone else ["-n", str(os.cpu_count() or 1), "--dist", "loadfile"]
+    cores = os.cpu_count() or 1
+    processes = [] if alone else ["-n", str(2 * cores if group in WAITING else cores), "--dist", "loadfile"]
     seconds, log = scratch / "seconds.json", scratch / "output.txt"
     seconds.unlink(missing_ok=True)
     environment = {**os.environ, "SCRAM_TESTS": group, "SCRAM_TEST_SECONDS": str(seconds)}

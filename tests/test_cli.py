@@ -12,6 +12,7 @@ import pytest
 from scram_plugin.cli import main
 from tests.event_files import curve
 from tests.paths import DEMO_LOGS
+from tests.sizes import size
 
 
 def scram(*arguments, cwd=None):
@@ -163,9 +164,10 @@ def test_names_in_a_log_cannot_write_to_the_terminal(tmp_path):
 def test_a_million_tags(tmp_path):
     from tests.event_files import event, write
 
+    count = size(1_000_000, 100_000)
     write(
         tmp_path / "x.tfevents.1",
-        [event(0, 0.0, **{f"t{i}": 1.0 for i in range(j, j + 50_000)}) for j in range(0, 1_000_000, 50_000)],
+        [event(0, 0.0, **{f"t{i}": 1.0 for i in range(j, j + 50_000)}) for j in range(0, count, 50_000)],
     )
     done = scram("check", tmp_path, "--format", "json")
     assert done.returncode == 2, "none of those that were looked at is a loss"

@@ -29,6 +29,7 @@ from tests.clusters import dask_cluster, s3_server, upload
 from tests.event_files import curve
 from tests.heuristics.test_own_heuristic import block_of
 from tests.paths import DEMO_LOGS, REAL_RUNS
+from tests.sizes import size
 from tests.test_cli import scram
 
 NAN = float("nan")
@@ -90,7 +91,7 @@ NAMES = st.lists(st.sampled_from(PARTS), max_size=3).map("/".join)
 TAGS = st.lists(st.sampled_from(["loss", "epoch_loss", "Loss", "hparam/accuracy", "train/loss"]), min_size=1, max_size=2)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=size(150, 40), deadline=None)
 @given(st.dictionaries(NAMES, st.tuples(TAGS, st.integers(1, 2)), min_size=1, max_size=8))
 def test_any_log_directory_is_the_same_in_parts(described):
     with tempfile.TemporaryDirectory() as top, pytest.MonkeyPatch.context() as patched:
@@ -146,7 +147,7 @@ def in_s3(mixed):
             yield environment, cluster
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", [f if f in ("json", "text") else pytest.param(f, marks=pytest.mark.slow) for f in FORMATS])
 def test_a_cluster_that_reads_from_s3_writes_the_same_bytes(form, in_s3, mixed):
     environment, cluster = in_s3
     arguments = ["check", "s3://lab/logs", "--format", form, "--no-cache", "--verbose"]

@@ -1,7 +1,7 @@
 """Damaged copies of event files, through `scram check` and through the routes of the tab.
 
-A thousand of the demo's files with every test run; `make test-all` adds ten thousand in one process, of all kinds of file,
-and two hundred through the command itself.
+Three hundred of the demo's files with `make test`, a thousand with `make test-all`, which adds ten thousand in one process, of
+all kinds of file, and two hundred through the command itself.
 
 No traceback, no hang over five seconds, and every loss of data is told.
 """
@@ -25,11 +25,12 @@ from scram_plugin.cli import main
 from scram_plugin.plugin import ScramPlugin
 from tests.logs.test_bulk import long_file
 from tests.paths import DEMO_LOGS
+from tests.sizes import size
 
 # Files of other kinds than the demo's: encodings in turn, long stretches that are read in bulk, many tags.
 OTHERS = ("simple", "float content", "double list", "int64 list", "half content", "bfloat16 list")
 FILES = sorted(DEMO_LOGS.rglob("*tfevents*"))
-COUNT = 1000
+COUNT = size(1000, 300)
 
 
 def mutated(rng: random.Random, data: bytes, other: bytes) -> bytes:

@@ -23,7 +23,7 @@ def test_the_troubled_layers_are_marked_and_lead_to_the_finding(tab_at):
 
 def test_another_statistic_its_values_and_its_curve(tab_at):
     page = opened(tab_at, "cifar10/unnormalized")
-    page.scram.click(".inside button:has-text('Dead units')")
+    page.scram.click(".inside button[aria-pressed]:has-text('Dead units')")
     page.scram.wait_for_selector("figure[aria-label='Dead units'] .strip")
     strip = page.scram.locator("figure[aria-label='Dead units'] .strip").first
     box = strip.bounding_box()
@@ -38,7 +38,7 @@ def test_another_statistic_its_values_and_its_curve(tab_at):
 def test_colours_tell_the_values(tab_at):
     """Of the run whose layers died the strip ends in another colour than it began."""
     page = opened(tab_at, "cifar10/unnormalized")
-    page.scram.click(".inside button:has-text('Dead units')")
+    page.scram.click(".inside button[aria-pressed]:has-text('Dead units')")
     page.scram.wait_for_selector("figure[aria-label='Dead units'] .strip")
     strips = page.scram.eval_on_selector_all(".strip", "all => all.map(s => s.style.background)")
     assert any(strip.count("rgb") > 4 for strip in strips)

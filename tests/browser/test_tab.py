@@ -150,41 +150,6 @@ def test_the_filter(tab):
     assert "No run has" in tab.scram.inner_text("nav.runs")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize(
-    "where", ["movie_reviews/lr_1e10", "fashion_mnist/overfit", "cifar10/normalized", "catalogue", "checks", "compare", "empty"]
-)
-def test_axe_finds_nothing(where, theme, browser, demo_server, tmp_path):
-    def check(page):
-        settle(page)
-        assert violations(page) == []
-        assert page.scram.evaluate("document.documentElement.dataset.theme") == theme
-        page.context.close()
-
-    if where == "empty":
-        with tensorboard("--logdir", str(tmp_path)) as server:
-            server.reviewed(0)
-            check(open_tab(browser, server, theme=theme))
-    elif where in ("catalogue", "checks", "compare"):
-        check(open_tab(browser, demo_server, theme=theme, link=f"#scram&p.scram.view={where}&p.scram.all=1"))
-    else:
-        check(open_tab(browser, demo_server, theme=theme, link=link(where)))
-
-
-@pytest.mark.parametrize("width", [360, 480, 800, 1280, 2560])
-@pytest.mark.parametrize(
-    "where",
-    [link(run) for run in ("fashion_mnist/overfit", "movie_reviews/lr_1e10")]
-    + [f"#scram&p.scram.view={view}" for view in ("catalogue", "checks", "compare")],
-)
-def test_nothing_scrolls_sideways(where, width, browser, demo_server):
-    page = open_tab(browser, demo_server, width=width, link=where)
-    settle(page)
-    page.scram.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-    assert page.scram.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    page.context.close()
-
-
 def test_dark_mode_follows_the_switch_of_tensorboard(tab):
     tab.evaluate("document.body.classList.add('dark-mode')")
     tab.scram.wait_for_selector("html[data-theme=dark]", state="attached")

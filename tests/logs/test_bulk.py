@@ -14,6 +14,7 @@ from scram_plugin.logs import event_file, frames
 from scram_plugin.logs.event_file import EventFile
 from tests.event_files import ENCODINGS, event, record, scalar_tensor, tensor_event, write
 from tests.logs.test_event_file import assert_equals_oracle
+from tests.sizes import size
 
 
 def value_for(rng, encoding):
@@ -112,7 +113,7 @@ MIXED = b"".join(
 
 
 @given(st.lists(st.integers(0, len(MIXED)), max_size=5), st.sampled_from([200, 1000, 1 << 20]))
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=size(200, 60))
 def test_any_cut_of_a_long_file_gives_the_same(cuts, chunk):
     once, cut = EventFile(), EventFile()
     once.read(io.BytesIO(MIXED), len(MIXED))

@@ -1,6 +1,5 @@
 """Keras on PyTorch and on JAX: the same bits with SCRAM and without, and the same statistics as on TensorFlow."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -9,7 +8,8 @@ import numpy as np
 import pytest
 
 import scram_plugin
-from tests.paths import ROOT, environment
+from tests.paths import ROOT, environment, is_installed
+from tests.sizes import FULL
 
 LEFT_OUT = {"own_train_step": "it is written for TensorFlow", "four_steps_per_execution": "PyTorch takes one step at a time"}
 PROGRAM = """
@@ -77,10 +77,19 @@ def run(program, backend, *arguments):
     return done.stdout
 
 
-def backends():
+QUICK = ("dense", "dropout_batch_norm")
+
+
+def backends(quick=("torch", "jax")):
     return [
-        pytest.param(b, marks=pytest.mark.skipif(importlib.util.find_spec(b) is None, reason=f"{b} is not installed"))
-        for b in ("torch", "jax")
+        pytest.param(
+            backend,
+            marks=[
+                pytest.mark.skipif(not is_installed(backend), reason=f"{backend} is not installed"),
+                *(() if backend in quick else (pytest.mark.slow,)),
+            ],
+        )
+        for backend in ("torch", "jax")
     ]
 
 
@@ -88,7 +97,7 @@ def backends():
 def test_same_bits(backend, tmp_path):
     from tests.training.keras.models import KINDS
 
-    kinds = [kind for kind in KINDS if kind not in LEFT_OUT]
+    kinds = [kind for kind in KINDS if kind not in LEFT_OUT] if FULL else QUICK
     found = json.loads(run(PROGRAM, backend, str(tmp_path), *kinds).splitlines()[-1])
     print(found)
     assert {kind: result for kind, result in found.items() if result != [True, True]} == {}
@@ -101,7 +110,7 @@ def test_same_bits(backend, tmp_path):
         assert [tag for tag in logged["scram"] if tag.startswith("scram/statistics/update/")], kind
 
 
-@pytest.mark.parametrize("backend", backends())
+@pytest.mark.parametrize("backend", backends(quick=("torch",)))
 def test_the_same_statistics_as_on_tensorflow(backend, tmp_path):
     """Of the first steps, before rounding makes trainings go apart."""
     for other in ("tensorflow", backend):
@@ -116,7 +125,7 @@ def test_the_same_statistics_as_on_tensorflow(backend, tmp_path):
             np.testing.assert_allclose(ours[tag].values, theirs[tag].values, rtol=5e-3, atol=1e-3, err_msg=tag)
 
 
-@pytest.mark.parametrize("backend", backends())
+@pytest.mark.parametrize("backend", backends(quick=("torch",)))
 def test_where_the_first_nan_came_up(backend, tmp_path):
     run(FAULT, backend, str(tmp_path))
     logged = scram_plugin.read(tmp_path)["scram"]

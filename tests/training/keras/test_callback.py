@@ -17,7 +17,7 @@ import scram_plugin
 from scram_plugin import SCRAM
 from scram_plugin.logs.pairing import training_runs
 from tests.paths import environment
-from tests.training.keras.models import IMAGES, KINDS, LABELS, dense, two_inputs
+from tests.training.keras.models import IMAGES, LABELS, dense, two_inputs
 
 
 def watch(tmp_path, **options):
@@ -35,20 +35,6 @@ def by_hand(model, x, y, batch_size):
         model.reset_metrics()
         losses.append(model.train_on_batch(x[at : at + batch_size], y[at : at + batch_size])[0])
     return np.array(losses)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_batch_is_recorded_for_every_kind_of_model(kind, tmp_path):
-    model, (x, y) = KINDS[kind]()
-    model.fit(x, y, batch_size=32, epochs=2, verbose=0, callbacks=[watch(tmp_path, every=5)])
-    batches = -(-len(y) // 32)
-    loss = loss_of_batches(tmp_path)
-    assert loss.steps.tolist() == list(range(2 * batches))
-    assert np.isfinite(loss.values).all()
-    epochs = scram_plugin.read(tmp_path)["scram"]["scram/batches/epoch"].values
-    assert epochs.tolist() == [0] * batches + [1] * batches
-    measured = scram_plugin.read(tmp_path)["scram"]["scram/statistics/x0/mean"]
-    assert 2 * batches / 5 - 3 <= len(measured) <= 2 * batches / 5 + 4
 
 
 def test_the_loss_is_that_of_each_batch_and_statistics_are_right(tmp_path):

@@ -13,6 +13,7 @@ import scram_plugin
 from scram_plugin.training.blocks import BLOCK
 from scram_plugin.training.event_file import EventFile
 from tests.paths import environment
+from tests.sizes import size
 from tests.training.keras.models import dense
 from tests.training.keras.test_callback import loss_of_batches, watch
 
@@ -34,7 +35,7 @@ model.fit(x, y, batch_size=2, verbose=0, epochs={epochs}, callbacks=[SCRAM({path
 """
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(size(12, 2)))
 def test_a_process_killed_at_any_time_loses_at_most_the_last_block(seed, tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-c", ENDLESS.format(before="", epochs=1000, path=str(tmp_path))],

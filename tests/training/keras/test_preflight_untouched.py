@@ -103,7 +103,7 @@ def is_untouched(make, data, tmp_path):
     assert scram_plugin.read(tmp_path)["scram"].facts["preflight"]["one_batch"]["last"] < 1.0
 
 
-KINDS = [(functional, dataset), (Subclassed, numbered), (OwnStep, arrays)]
+KINDS = [(functional, dataset), (OwnStep, arrays)]
 OTHERS = [(make, data) for make in (functional, Subclassed, OwnStep) for data in (arrays, dataset, numbered)]
 
 
@@ -114,7 +114,8 @@ def test_keras(make, data, tmp_path):
     is_untouched(make, data, tmp_path)
 
 
-@pytest.mark.parametrize("make", [functional, *(pytest.param(make, marks=pytest.mark.slow) for make in (Subclassed, OwnStep))])
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [functional, Subclassed, OwnStep])
 def test_keras_with_a_data_loader(make, tmp_path):
     code = (
         "import sys, pathlib; from tests.training.keras import test_preflight_untouched as here;"

@@ -31,7 +31,9 @@ def test_same_bits(kind, tmp_path):
 
 @pytest.mark.filterwarnings("error:SCRAM")
 @pytest.mark.parametrize("how", ["function", "method"])
-@pytest.mark.parametrize("kind", ["dense", "convolution", "transformer"])
+@pytest.mark.parametrize(
+    "kind", ["dense", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("convolution", "transformer"))]
+)
 def test_same_bits_of_compiled_models(kind, how, tmp_path):
     def compiled(model):
         torch._dynamo.reset()
