@@ -1,4 +1,4 @@
-"""The command line: `scram check`, `scram preflight`, `scram watch`, `scram list`, `scram explain`."""
+"""The command line: `scram check`, `scram preflight`, `scram watch`, `scram list`, `scram explain`, `scram lint`."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"scram {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="check | preflight | watch | list | explain")
+    commands = parser.add_subparsers(required=True, metavar="check | preflight | watch | list | explain | lint")
     checking = commands.add_parser(
         "check",
         help="review the training runs of a log directory",
@@ -163,6 +163,9 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("list", help="list all checks and their options")
     _choices(listing)
     listing.set_defaults(command=_list)
+    linting = commands.add_parser("lint", help="say what is wrong with checks of your own, before they run")
+    linting.add_argument("path", nargs="+", type=Path, metavar="PATH", help="a module of a check, or a directory with some")
+    linting.set_defaults(command=_lint)
     explain = commands.add_parser("explain", help="show the page of a check: why it matters and how to fix it")
     explain.add_argument("id", metavar="ID", help="for example nonfinite-loss; `scram list` shows them all")
     explain.set_defaults(command=_explain, config=None, set=[], select=None, ignore=None)
@@ -288,6 +291,18 @@ def _list(options: argparse.Namespace) -> int:
 
 def _toml(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _lint(options: argparse.Namespace) -> int:
+    from scram_plugin.heuristics.linting import lint, modules
+    from scram_plugin.heuristics.words import counted
+
+    found = modules(options.path)
+    problems = [problem for module in found for problem in lint(module)]
+    for problem in problems:
+        print(f"{problem.file}:{problem.line}: {problem.sentence}")
+    print(f"{counted(len(found), 'check')}, {counted(len(problems), 'problem')}", file=sys.stderr)
+    return 1 if problems else 0
 
 
 def _explain(options: argparse.Namespace) -> int:

@@ -84,8 +84,8 @@ def browser():
 @pytest.fixture(scope="session")
 def demo_server():
     from tests.paths import DEMO_LOGS
-    from tests.servers import WITH_TENSORFLOW, tensorboard
+    from tests.servers import tensorboard
 
-    with tensorboard("--logdir", str(DEMO_LOGS), command=WITH_TENSORFLOW) as server:
+    with tensorboard("--logdir", str(DEMO_LOGS)) as server:
         server.reviewed(6)
         yield server

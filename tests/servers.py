@@ -19,9 +19,9 @@ from tests import find_browser
 DARK = "localStorage.setItem('_tb_global_settings', JSON.stringify({theme: '%s'}))"
 
 
-# TensorBoard as it starts where no TensorFlow is installed: in a fifth of the time that it takes to import TensorFlow
+# TensorBoard as it starts where no TensorFlow is installed: in a fifth of the time that it takes to import TensorFlow, which
+# `make demo` does (tests/test_demo.py)
 WITHOUT_TENSORFLOW = ("-c", "import sys; sys.modules['tensorflow'] = None; from tensorboard.main import run_main; run_main()")
-WITH_TENSORFLOW = ("-m", "tensorboard.main")
 
 
 class TensorBoard:
@@ -33,10 +33,9 @@ class TensorBoard:
         prefix: str = "",
         env: dict[str, str] | None = None,
         cwd: Path | None = None,
-        command: tuple[str, ...] = WITHOUT_TENSORFLOW,
     ) -> None:
         self.log = tempfile.NamedTemporaryFile("w+", suffix=".log", delete=False)  # noqa: SIM115
-        command = [sys.executable, *command, "--host", "127.0.0.1", "--port", "0", *arguments]
+        command = [sys.executable, *WITHOUT_TENSORFLOW, "--host", "127.0.0.1", "--port", "0", *arguments]
         if prefix:
             command += ["--path_prefix", prefix]
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, env=env or os.environ, cwd=cwd)

@@ -277,7 +277,7 @@ def catalogue(
     """
     accepted, modules = tuple(accepted), tuple(modules)
     heuristics, notes = _with([*HEURISTICS], [(f"The heuristic {e.name!r} of another package", e.load) for e in installed()])
-    heuristics, broken = _with(heuristics, [(f"The heuristic in {path}", partial(_from_file, path)) for path in modules])
+    heuristics, broken = _with(heuristics, [(f"The heuristic in {path}", partial(from_file, path)) for path in modules])
     known = {heuristic.id: heuristic for heuristic in heuristics}
     chosen = set(known) if select is None else set(select)
     for id_ in [*(select or ()), *ignore, *(options or {}), *(a.heuristic for a in accepted)]:
@@ -310,8 +310,8 @@ def _with(heuristics: list[Heuristic], found: Iterable[tuple[str, Callable[[], A
     return heuristics, notes
 
 
-def _from_file(path: Path) -> Any:
-    """The `HEURISTIC` of a module that is no part of a package."""
+def from_file(path: Path) -> Any:
+    """The `HEURISTIC` of a module that is no part of a package. Raises whatever importing it raises."""
     spec = importlib.util.spec_from_file_location(f"scram_heuristic_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise ImportError("it is not a Python file")

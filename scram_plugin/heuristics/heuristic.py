@@ -76,8 +76,8 @@ class Finding:
         for curve in self.curves:
             if not isinstance(curve, Mapping) or not set(curve) >= CURVE:
                 raise ValueError(f"a curve is named by tensorboard_run and tag, as curve.source() gives it, not by {curve!r}")
-        if not isinstance(self.causes, list) or not all(isinstance(cause, Cause) for cause in self.causes):
-            raise ValueError("causes is a list of Cause(...)")
+        if not isinstance(self.causes, list) or not self.causes or not all(isinstance(cause, Cause) for cause in self.causes):
+            raise ValueError("causes is a list with at least one Cause(...), the likeliest first")
 
 
 def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:

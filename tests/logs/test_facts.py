@@ -94,4 +94,4 @@ def test_facts_of_any_form_cost_a_remark_at_most(part, tmp_path):
 def test_what_was_left_out_is_told(tmp_path):
     logged(tmp_path / "scram", changed(("model", "layers"), "text"))
     (review,) = [Reviewer(str(tmp_path), catalogue()).review(".")]
-    assert any("not as SCRAM writes it" in note for note in review.notes)
+    assert any("not in SCRAM's format" in note for note in review.notes)

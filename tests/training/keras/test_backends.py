@@ -77,7 +77,7 @@ def run(program, backend, *arguments):
     return done.stdout
 
 
-QUICK = ("dense", "dropout_batch_norm")
+QUICK = ("dropout_batch_norm",)
 
 
 def backends(quick=("torch", "jax")):

@@ -10,8 +10,10 @@ import scram_plugin
 from scram_plugin import SCRAM
 from tests.training.keras.models import KINDS, train
 
-QUICK = ("dropout_batch_norm", "own_train_step")  # with XLA, which takes its time to compile
-WITH_XLA = [pytest.param(kind, marks=() if kind in QUICK else pytest.mark.slow) for kind in KINDS]
+SIMILAR = ("residual_batch_norm", "convolution", "functional_residual", "tanh_momentum")  # to others, for what SCRAM does
+QUICK = [pytest.param(kind, marks=pytest.mark.slow if kind in SIMILAR else ()) for kind in KINDS]
+# XLA takes its time to compile
+WITH_XLA = [pytest.param(kind, marks=() if kind == "dropout_batch_norm" else pytest.mark.slow) for kind in KINDS]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,7 @@ def is_the_same(trained, kind, jit):
     assert list((logs / "scram").iterdir()), "nothing was recorded, so nothing was tested"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", QUICK)
 def test_same_bits(kind, trained):
     is_the_same(trained, kind, False)
 
@@ -45,7 +47,7 @@ def test_same_bits_with_xla(kind, trained):
     is_the_same(trained, kind, True)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", QUICK)
 def test_every_batch_is_recorded_for_every_kind_of_model(kind, trained):
     _, (history, _), logs = trained(kind, False)
     run = scram_plugin.read(logs)["scram"]

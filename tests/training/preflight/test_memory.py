@@ -68,8 +68,11 @@ def held():
 """
 PREDICT = "print(json.dumps(memory.probe(step, held, batch, size)['peak']))"
 MEASURE = "print(json.dumps(memory.peaks(step, held, batch, [size])[size]))"
-MODELS = [(TORCH, name) for name in ("convolutions", "dense", "attention")] + [
-    (KERAS, name) for name in ("convolutions", "dense", "recurrent")
+QUICK = [(TORCH, "convolutions"), (KERAS, "recurrent")]
+MODELS = [
+    pytest.param(framework, name, marks=() if (framework, name) in QUICK else pytest.mark.slow)
+    for framework, names in ((TORCH, ("convolutions", "dense", "attention")), (KERAS, ("convolutions", "dense", "recurrent")))
+    for name in names
 ]
 
 
@@ -79,6 +82,7 @@ def told(program, name):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("framework", "name"), MODELS, ids=lambda v: v if len(v) < 20 else "torch" if v is TORCH else "keras")
 def test_a_prediction_is_within_a_third(framework, name):
     predicted, measured = told(BEGIN + framework + PREDICT, name), told(BEGIN + framework + MEASURE, name)

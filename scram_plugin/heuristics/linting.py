@@ -1,0 +1,160 @@
+"""What is wrong with heuristics of the user's own: all of it at once, with file, line and what would be right.
+
+Most of it is read from the source text; the module is imported at the end, as `scram check` does, to find what only that shows.
+"""
+
+from __future__ import annotations
+
+import ast
+import traceback
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import NamedTuple
+
+from scram_plugin.errors import BadOption
+from scram_plugin.heuristics.catalogue import HEURISTICS, from_file
+from scram_plugin.heuristics.heuristic import CONFIDENCES, Finding, Heuristic
+from scram_plugin.heuristics.page import Page, PageError
+from scram_plugin.severity import SEVERITIES
+
+NAME = "HEURISTIC"
+ALLOWED = {"severity": SEVERITIES, "confidence": CONFIDENCES}
+
+
+class Problem(NamedTuple):
+    """Something that is wrong; `line` counts from 1."""
+
+    file: Path
+    line: int
+    sentence: str
+
+
+def modules(paths: Iterable[Path]) -> list[Path]:
+    """The modules of heuristics among these files and in these directories. Raises BadOption where there is none."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += [file for file in sorted(path.rglob("*.py")) if NAME in file.read_text(encoding="utf-8", errors="replace")]
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise BadOption(f"{path}: there is no such file or directory")
+    if not found:
+        raise BadOption(f"no module with {NAME} in {', '.join(map(str, paths))}")
+    return found
+
+
+def lint(module: Path) -> list[Problem]:
+    """All that is wrong with one heuristic, its module and its page, in the order of files and lines."""
+    page, problems = _page(module)
+    problems += _source(module, page)
+    # what is known already would only be told twice
+    if page is not None and not any(problem.file == module for problem in problems):
+        problems += _loaded(module)
+    return sorted(set(problems))
+
+
+def _page(module: Path) -> tuple[Page | None, list[Problem]]:
+    path = module.with_suffix(".md")
+    try:
+        page = Page.parse(path.read_text(encoding="utf-8"), path.name)
+    except OSError:
+        return None, [Problem(module, 1, f"there is no page {path.name} beside it; `docs/writing-a-check.md` shows one")]
+    except UnicodeDecodeError as error:
+        return None, [Problem(path, 1, f"it is not UTF-8: {error.reason} at byte {error.start}")]
+    except PageError as error:
+        return None, [Problem(path, error.line, error.sentence)]
+    return page, [Problem(path, problem.line, problem.sentence) for problem in page.problems()]
+
+
+def _source(module: Path, page: Page | None) -> list[Problem]:
+    try:
+        tree = ast.parse(module.read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        return [Problem(module, error.lineno or 1, f"it is no Python: {error.msg}")]
+    except (UnicodeDecodeError, ValueError) as error:
+        return [Problem(module, 1, f"it is no Python: {error}")]
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    found: list[Problem] = []
+    if not any(NAME in _targets(node) for node in tree.body):
+        found.append(Problem(module, 1, f"it has no {NAME} = Heuristic(...)"))
+    findings = [call for call in calls if _called(call) == "Finding"]
+    for call in findings:
+        found += [Problem(module, line, sentence) for line, sentence in _finding(call)]
+    if page is not None and not list(page.problems()):
+        for call in calls:
+            if _called(call) == "Cause" and (id_ := _constant(_argument(call, 0, "id"))) is not None and id_ not in page.causes:
+                sentence = f"there is no cause {id_!r} on the page; its causes are {', '.join(page.causes)}"
+                found.append(Problem(module, call.lineno, sentence))
+        found += _template(module, page, findings)
+    return found
+
+
+def _finding(call: ast.Call) -> Iterator[tuple[int, str]]:
+    """(line, sentence) of what is wrong with a call of `Finding`, as far as its text shows it."""
+    given = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg is not None}
+    known = [field.name for field in fields(Finding)]
+    for name, value in given.items():
+        if name not in known:
+            yield value.lineno, f"a Finding has no {name}; it has {', '.join(known)}"
+    for name, allowed in ALLOWED.items():
+        constant = _constant(given.get(name))
+        if constant is not None and constant not in allowed:
+            yield given[name].lineno, f"{name} is one of {', '.join(allowed)}, not {constant!r}"
+    curves = given.get("curves")
+    if isinstance(curves, ast.List) and not curves.elts:
+        yield curves.lineno, "curves is empty; name at least one curve that shows the problem, as curve.source() does"
+
+
+def _template(module: Path, page: Page, findings: Collection[ast.Call]) -> list[Problem]:
+    """Names that the template asks for and no finding has; nothing where a finding's evidence is not written out."""
+    written: set[str] = set()
+    for call in findings:
+        evidence = next((keyword.value for keyword in call.keywords if keyword.arg == "evidence"), None)
+        if not isinstance(evidence, ast.Dict) or not all(isinstance(key, ast.Constant) for key in evidence.keys):
+            return []
+        written |= {str(key.value) for key in evidence.keys if isinstance(key, ast.Constant)}
+    if not findings:
+        return []
+    has = ", ".join(sorted(written)) or "nothing"
+    return [
+        Problem(module.with_suffix(".md"), line, f"the template asks for {name}, and the finding's evidence has {has}")
+        for name, line in page.placeholders().items()
+        if name not in written
+    ]
+
+
+def _loaded(module: Path) -> list[Problem]:
+    """What importing it shows."""
+    try:
+        loaded = from_file(module)
+    except (Exception, SystemExit) as error:
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(module)]
+        line = frames[-1].lineno if frames else 1
+        return [Problem(module, line or 1, f"it cannot be imported: {type(error).__name__}: {error}")]
+    if not isinstance(loaded, Heuristic):
+        return [Problem(module, 1, f"{NAME} is of the type {type(loaded).__name__}, and not Heuristic")]
+    if any(loaded.id == heuristic.id for heuristic in HEURISTICS):
+        return [Problem(module, 1, f"there is a heuristic {loaded.id!r} already; give this one another id")]
+    return []
+
+
+def _targets(node: ast.stmt) -> list[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def _called(call: ast.Call) -> str:
+    function = call.func
+    return function.id if isinstance(function, ast.Name) else function.attr if isinstance(function, ast.Attribute) else ""
+
+
+def _argument(call: ast.Call, position: int, name: str) -> ast.expr | None:
+    if len(call.args) > position:
+        return call.args[position]
+    return next((keyword.value for keyword in call.keywords if keyword.arg == name), None)
+
+
+def _constant(node: ast.expr | None) -> object:
+    return node.value if isinstance(node, ast.Constant) else None
