@@ -27,9 +27,25 @@ _HOME = {
 }
 
 
+# what a name needs that SCRAM does not bring along: the packages it may miss, and how to install them
+_NEEDS = {
+    "SCRAM": (("keras", "tensorflow"), "Keras and a backend of it: pip install tensorflow"),
+    "watch": (("torch",), "PyTorch: pip install torch"),
+    "LightningSCRAM": (("lightning", "pytorch_lightning", "torch"), "Lightning: pip install lightning"),
+    "TransformersSCRAM": (("transformers", "torch"), "Hugging Face Transformers: pip install transformers accelerate torch"),
+}
+
+
 def __getattr__(name: str) -> Any:
+    """Raises ImportError, with what to install, for a name whose framework is not installed."""
     if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
+        try:
+            return getattr(import_module(_HOME[name]), name)
+        except ModuleNotFoundError as error:
+            missing, what = _NEEDS.get(name, ((), ""))
+            if error.name in missing:
+                raise ImportError(f"scram_plugin.{name} needs {what}") from None
+            raise
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -27,7 +27,7 @@ def cluster(address: str) -> Iterator[Executor]:
     try:
         from distributed import Client
     except ImportError:
-        raise BadOption("--dask needs Dask: pip install 'tensorboard-plugin-scram[dask]'") from None
+        raise BadOption("--dask needs Dask: pip install distributed") from None
     try:
         client = Client(address, timeout=SECONDS, set_as_default=False)
     except (OSError, ValueError, TypeError, ImportError) as error:

@@ -1,7 +1,10 @@
 """The layout shows the architecture: imports go one way (the contracts stand in pyproject.toml)."""
 
+import os
 import subprocess
 import sys
+
+import pytest
 
 from tests.paths import BIN, ROOT
 
@@ -31,3 +34,38 @@ def test_files_fit_in_the_head():
         if (n := len(p.read_text().splitlines())) > 400
     }
     assert long == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("SCRAM", "scram_plugin.SCRAM needs Keras and a backend of it: pip install tensorflow"),
+        ("watch", "scram_plugin.watch needs PyTorch: pip install torch"),
+        ("LightningSCRAM", "scram_plugin.LightningSCRAM needs Lightning: pip install lightning"),
+        ("TransformersSCRAM", "scram_plugin.TransformersSCRAM needs Hugging Face Transformers: pip install transformers"),
+    ],
+)
+def test_a_name_without_its_framework_says_what_to_install(name, said):
+    missing = ("keras", "tensorflow", "torch", "lightning", "pytorch_lightning", "transformers")
+    program = f"import sys; sys.modules.update(dict.fromkeys({missing})); from scram_plugin import {name}"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.stderr.strip().splitlines()[-1].startswith(f"ImportError: {said}")
+
+
+def test_a_preflight_imports_no_framework_that_the_program_does_not(tmp_path):
+    """TensorFlow and a PyTorch with Triton end a process that has both."""
+    (tmp_path / "program.py").write_text("print('no training')\n")
+    program = (
+        "import sys; sys.argv = ['scram', 'preflight', 'program.py']\n"
+        "from scram_plugin.cli import main\n"
+        "main()\n"
+        "print([name for name in ('tensorflow', 'keras', 'torch') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr

@@ -119,7 +119,7 @@ class Own:
             if version > schema.VERSION:
                 self._remark(
                     f"{value.tag[:80]!r} was written by a newer SCRAM (schema {version}; this one reads up to "
-                    f"{schema.VERSION}); its values are ignored. Update with: pip install -U tensorboard-plugin-scram"
+                    f"{schema.VERSION}); its values are ignored. Update SCRAM to read them"
                 )
                 self._columns.pop(value.tag, None)
                 return
