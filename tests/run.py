@@ -82,10 +82,8 @@ def main() -> int:
     print(f"\nthe slowest {SHOWN} of {len(seconds)} tests, in seconds, with what they set up:")
     for test, taken in sorted(seconds.items(), key=lambda item: -item[1])[:SHOWN]:
         print(f"{taken:8.1f}  {test}")
-    if long := too_long(seconds):
+    if long := too_long(seconds):  # no failure: a busy machine is no fault of the tests
         print(f"over {LONGEST:.0f} s, and not in MAY_TAKE_LONGER of tests/conftest.py:", *long, sep="\n  ")
-        if os.environ.get("CI"):
-            failed.append("tests that take too long")
     print(f"{time.monotonic() - start:.0f} s in all" + "".join(f"\n{what}" for what in failed))
     wrong = counts["failed"] + counts["error"] + (len(failed) if failed and not counts["failed"] + counts["error"] else 0)
     print(f"{counts['passed']} passed, {wrong} failed, {counts['skipped']} skipped")

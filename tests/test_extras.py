@@ -75,7 +75,8 @@ from scram_plugin import TransformersSCRAM
 sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16, "vocab_size": 50}
 model = transformers.BertForSequenceClassification(transformers.BertConfig(num_labels=2, **sizes))
 data = [{"input_ids": torch.randint(0, 50, (8,)), "labels": torch.tensor(i % 2)} for i in range(64)]
-arguments = transformers.TrainingArguments("logs", num_train_epochs=2, per_device_train_batch_size=8, report_to=[], use_cpu=True)
+how = {"num_train_epochs": 2, "per_device_train_batch_size": 8, "report_to": [], "use_cpu": True}
+arguments = transformers.TrainingArguments("logs", **how)
 transformers.Trainer(model=model, args=arguments, train_dataset=data, callbacks=[TransformersSCRAM()]).train()
 """
 REMOTE = """
