@@ -46,12 +46,12 @@ class Loop:
         def call(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
             return self._call(module, args, kwargs)
 
-        torch.nn.Module.__call__ = call  # type: ignore[method-assign]
+        torch.nn.Module.__call__ = call
         patches.add(self)
         _mute()
 
     def close(self) -> None:
-        torch.nn.Module.__call__ = self._original  # type: ignore[method-assign]
+        torch.nn.Module.__call__ = self._original
         patches.remove(self)
         if self._watch is not None:
             self._watch.close()
@@ -84,7 +84,7 @@ class Loop:
                 raise Done
             self._x, self._called = _kept(_as_one(module, args, kwargs)), None
         elif (
-            outermost and module is self._model and not module.training and len(self._evaluated) < STEPS and not self._repeats()
+            outermost and not module.training and module is self._model and len(self._evaluated) < STEPS and not self._repeats()
         ):
             self._evaluated.append(Batch(_kept(_as_one(module, args, kwargs)), None))
         self._depth += 1

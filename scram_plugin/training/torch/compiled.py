@@ -25,7 +25,7 @@ class AroundCompiled:
 
         def call(*args: Any, **kwargs: Any) -> Any:
             before(model, args, kwargs)
-            output = original(*args, **kwargs)  # type: ignore[misc]
+            output = original(*args, **kwargs)
             after(model, args, output)
             return output
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import torch
 
 from scram_plugin.training.torch.statistics import Tensors
 
-Number = torch.Tensor | float  # a loss; outside the CPU it stays a tensor, so that nothing waits for the device
+Number: TypeAlias = torch.Tensor | float  # a loss; outside the CPU it stays a tensor, so that nothing waits for the device
 HELD = 16  # steps whose statistics are computed together
 FIRST = 3  # first steps, which are not held: they show whether the program reuses tensors
 MOST = 1 << 18  # bytes; the tensors of a step are held if they are not larger
