@@ -24,12 +24,12 @@ from scram_plugin.severity import SEVERITIES
 
 LIVE_SECONDS = 120.0  # a run is live if its last event is younger than this, or than three of its usual intervals
 LONGEST_INTERVAL = 3600.0  # seconds; longer ones do not count
-FEW = 4  # checks that passed, where most could not tell: too few to call a training fine
+FEW = 4  # passed checks: with fewer, and most others inconclusive, a training is not called fine
 CURVES = frozenset(heuristic.id for heuristic in HEURISTICS if heuristic.group == "curves")
-# a preflight is too short to tell of these; and a pipeline fills its buffers in it
+# a preflight is too short for these checks; and the data pipeline still fills its buffers in it
 WHOLE = CURVES - {"nonfinite-loss", "nonfinite-metric", "zero-loss", "divergence"} | {"slow-input"}
 FAILED = "the check itself failed"
-LONGEST_NOTE = 20  # problems of files told one by one; the rest are counted
+LONGEST_NOTE = 20  # problems of files that are listed one by one; the rest are counted
 
 
 @dataclass
@@ -41,14 +41,14 @@ class Review:
     framework: str | None
     notes: list[str]
     findings: list[dict[str, Any]] = field(default_factory=list)
-    accepted: list[dict[str, Any]] = field(default_factory=list)  # findings that the user's configuration calls no problem
+    accepted: list[dict[str, Any]] = field(default_factory=list)  # findings that the user's configuration accepts
     passed: list[str] = field(default_factory=list)
     inconclusive: list[dict[str, Any]] = field(default_factory=list)
     not_checked: list[dict[str, str]] = field(default_factory=list)
-    signals: dict[str, dict[str, str]] = field(default_factory=dict)  # which curve was taken for which signal
-    sketches: list[dict[str, Any]] = field(default_factory=list)  # the curves of findings in few points, to draw small
-    complete: bool = True  # every file of it could be opened; else another look may find more
-    live: bool = False  # the training said that it began, and not that it has ended
+    signals: dict[str, dict[str, str]] = field(default_factory=dict)  # the curve that was taken for each signal
+    sketches: list[dict[str, Any]] = field(default_factory=list)  # the curves of findings in a few points, for small drawings
+    complete: bool = True  # whether every file could be opened; if not, another look may find more
+    live: bool = False  # the log has a beginning of the training, and no end
 
     @property
     def alone(self) -> list[dict[str, Any]]:
@@ -57,18 +57,18 @@ class Review:
 
     @property
     def accepted_alone(self) -> list[dict[str, Any]]:
-        """What was put aside, without what those findings bring about."""
+        """The accepted findings, without their consequences."""
         return [entry for entry in self.accepted if entry["finding"]["explained_by"] is None]
 
     @property
     def judged(self) -> bool:
-        """Whether any check could be made."""
+        """Whether any check could decide."""
         told = [entry for entry in self.inconclusive if not entry["reason"].startswith(FAILED)]
         return bool(self.findings or self.accepted or self.passed or told)
 
     @property
     def quiet(self) -> bool:
-        """Whether its headline is all that there is to tell of it."""
+        """Whether there is nothing to report beyond the headline."""
         return not (self.alone or self.notes or self.accepted)
 
     def counts(self) -> dict[str, int]:
@@ -91,15 +91,15 @@ class Review:
         silent = [*self.inconclusive, *self.not_checked]
         if len(self.passed) < min(FEW, len(silent)):
             what = "Little" if self.passed else "Nothing"
-            if not self.signals and self.notes:  # of files that cannot be read, as a rule
-                return {"kind": "unknown", "text": f"{what} could be judged: {self.notes[0]}"}
-            # any training has a loss: why nothing is known of that tells more than that SCRAM's own statistics are missing
+            if not self.signals and self.notes:  # usually about files that cannot be read
+                return {"kind": "unknown", "text": f"{what} could be checked: {self.notes[0]}"}
+            # every training has a loss: why it was not found says more than that SCRAM's own statistics are missing
             reasons = Counter(entry["reason"] for entry in silent if entry["heuristic"] in CURVES) or Counter(
                 entry["reason"] for entry in silent
             )
-            return {"kind": "unknown", "text": f"{what} could be judged: {reasons.most_common(1)[0][0]}."}
+            return {"kind": "unknown", "text": f"{what} could be checked: {reasons.most_common(1)[0][0]}."}
         done = f"{counted(len(self.passed), 'check')} passed"
-        unsure = f", {len(self.inconclusive)} could not tell" if self.inconclusive else ""
+        unsure = f", {len(self.inconclusive)} inconclusive" if self.inconclusive else ""
         told = Counter(aside(entry)[0] for entry in self.accepted_alone)
         apart = "".join(f", {n} {why}" for why, n in told.items())
         return {"kind": "fine", "text": f"Nothing {'new' if KNOWN in told else 'wrong'} found: {done}{unsure}{apart}."}
@@ -150,7 +150,7 @@ class Review:
 
 
 def named_within(logdir: str, name: str) -> str:
-    """The name of a run beside those of other log directories."""
+    """The name of a run among those of several log directories."""
     return logdir if name == "." else f"{logdir.rstrip('/')}/{name}"
 
 
@@ -177,11 +177,11 @@ def worst_first(reviews: Iterable[Review]) -> list[Review]:
 
 
 def totals(reviews: Sequence[Review]) -> str:
-    """How many training runs, and what was found in them: "6 training runs: 2 errors, 1 warning"."""
+    """The number of training runs and of their findings: "6 training runs: 2 errors, 1 warning"."""
     each = [review.counts() for review in reviews]
     counts = {severity: sum(of_run[severity] for of_run in each) for severity in SEVERITIES}
     found = ", ".join(f"{n:,} info" if severity == "info" else counted(n, severity) for severity, n in counts.items() if n)
-    nothing = "nothing found" if any(review.judged for review in reviews) else "nothing could be judged"
+    nothing = "nothing found" if any(review.judged for review in reviews) else "nothing could be checked"
     apart = Counter(aside(entry)[0] for review in reviews for entry in review.accepted_alone)
     words = "".join(f", {n:,} {why}" for why, n in apart.items())
     return f"{counted(len(reviews), 'training run')}: {found or nothing}{words}"
@@ -225,7 +225,7 @@ def _apply(heuristic: Heuristic, options: Mapping[str, Any], run: TrainingRun, r
     try:
         if heuristic.id in WHOLE and run.facts.get("preflight"):
             raise NotChecked("a preflight is no whole training", "the training itself")
-        with np.errstate(all="ignore"):  # values of a log may be as large as can be; to say so is no help
+        with np.errstate(all="ignore"):  # logged values may be arbitrarily large; a warning of NumPy about that does not help
             findings = [_finding(heuristic, finding, run.languages) for finding in _checked(heuristic, run, options)]
     except Inconclusive as reason:
         early = isinstance(reason, TooEarly)
@@ -234,7 +234,7 @@ def _apply(heuristic: Heuristic, options: Mapping[str, Any], run: TrainingRun, r
         result.not_checked.append({"heuristic": heuristic.id, "reason": str(missing), "how": str(missing.how)})
     except (Exception, SystemExit) as error:
         reason_ = f"{FAILED} ({_where(heuristic, error)})"
-        result.notes.append(f"{heuristic.id} could not be judged: {reason_}. Please report this to those who wrote it.")
+        result.notes.append(f"{heuristic.id} could not be checked: {reason_}. Please report this to the authors of the check.")
         result.inconclusive.append({"heuristic": heuristic.id, "reason": reason_, "early": False})
     else:
         result.findings += findings
@@ -243,7 +243,7 @@ def _apply(heuristic: Heuristic, options: Mapping[str, Any], run: TrainingRun, r
 
 
 def _checked(heuristic: Heuristic, run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    """What the check finds. Raises TypeError where that is no finding."""
+    """The findings of the check. Raises TypeError for anything else that it gives."""
     found = heuristic.check(run, options)
     if not isinstance(found, Iterable):
         raise TypeError(f"check returns {found!r}: yield findings, or return a list of them, which may be empty")
@@ -254,7 +254,7 @@ def _checked(heuristic: Heuristic, run: TrainingRun, options: Mapping[str, Any])
 
 
 def _where(heuristic: Heuristic, error: BaseException) -> str:
-    """What went wrong, and in which line: of the heuristic's own file where that is on the way, or of its page."""
+    """What went wrong, and in which line: a line of the heuristic's own file if it is on the stack, or of its page."""
     if isinstance(error, PageError):
         return str(error)
     own = getattr(getattr(heuristic.check, "__code__", None), "co_filename", None)
@@ -270,7 +270,7 @@ def accept(result: Review, catalogue: Catalogue, names: Iterable[str]) -> None:
 
 
 def put_aside(result: Review, reasons: Mapping[str, str], known: bool = False) -> None:
-    """What was found is accepted, or `known` before, with what it brings about; `reasons` by heuristic."""
+    """Accept findings, or mark them as `known` before, with their consequences; `reasons` by heuristic."""
     findings, result.findings = result.findings, []
     for finding in findings:
         for_it = next((h for h in (finding["heuristic"], finding["explained_by"]) if h in reasons), None)
@@ -282,9 +282,9 @@ def put_aside(result: Review, reasons: Mapping[str, str], known: bool = False) -
 
 
 def _explain(findings: list[dict[str, Any]]) -> None:
-    """Fold findings under those that bring them about. What has an error as its consequence is an error itself.
+    """Mark findings that are consequences of others. A cause whose consequence is an error is an error itself.
 
-    An info explains nothing graver: it is no more than a remark.
+    An info explains only infos.
     """
     reported = {f["heuristic"] for f in findings if f["severity"] != "info"}
     remarks = {f["heuristic"] for f in findings}
@@ -298,7 +298,7 @@ def _explain(findings: list[dict[str, Any]]) -> None:
     _escalate(findings)
     by = {f["heuristic"]: f["explained_by"] for f in findings if f["explained_by"] is not None}
     alone = {f["heuristic"] for f in findings if f["explained_by"] is None}
-    for finding in findings:  # what a consequence brings about stands under the beginning of the chain
+    for finding in findings:  # a consequence of a consequence is explained by the first cause of the chain
         seen = {finding["heuristic"]}
         while (cause := finding["explained_by"]) not in alone and cause in by and by[cause] not in seen:
             seen.add(cause)
@@ -367,12 +367,12 @@ def file_notes(run: TrainingRun, logs: Logdir) -> list[str]:
 
 
 def live_until(run: TrainingRun) -> float:
-    """Until when (seconds since 1970) a training seems to go on: it did not say that it ended, and its last event is recent."""
+    """Until when (seconds since 1970) a training counts as live: its log has no end, and its last event is recent."""
     last = run.last_wall_time
     if run.ended is not None or not math.isfinite(last):
         return -math.inf
     if last + 3 * LONGEST_INTERVAL < time.time():
-        return last + 3 * LONGEST_INTERVAL  # whatever its intervals were
+        return last + 3 * LONGEST_INTERVAL  # whatever its usual interval is
     curve = run.signal("training loss")
     gaps = np.diff(curve.wall_times[-20:]) if curve is not None and len(curve) > 2 else np.zeros(1)
     usual = float(np.median(gaps)) if np.isfinite(gaps).all() else 0.0

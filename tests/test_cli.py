@@ -256,7 +256,7 @@ def test_a_log_that_nothing_can_be_judged_of_is_no_success(content, format_, tmp
     for _ in range(2):  # the second answer is the one that was kept
         assert main(["check", str(tmp_path), "--format", format_]) == 2
         said = capsys.readouterr().err
-        assert said.startswith("scram: no training run could be checked. run: Nothing could be judged: events.out")
+        assert said.startswith("scram: no training run could be checked. run: Nothing could be checked: events.out")
         monkeypatch.setattr("scram_plugin.judging.judged", None)
     monkeypatch.undo()
     curve(tmp_path / "other", "loss", [1.0, 0.9])

@@ -40,10 +40,12 @@ def too_high(run: TrainingRun) -> Cause | None:
     if known is None or known[1] < HIGH * known[2]:
         return None
     name, rate, usual = known
-    usually = f"{name} usually works with about {number(usual)}, {number(rate / usual)} times less."
-    return Cause(
-        "learning-rate", f"The learning rate is {number(rate)}; {usually}", "", set_learning_rate(run.facts, name, rate, usual)
-    )
+    return Cause("learning-rate", times_too_high(name, rate, usual), "", set_learning_rate(run.facts, name, rate, usual))
+
+
+def times_too_high(name: str, rate: float, usual: float) -> str:
+    """How far a learning rate is above the usual one of its optimizer, as a sentence."""
+    return f"The learning rate is {number(rate)}. That is {number(rate / usual)} times the usual {number(usual)} of {name}."
 
 
 def beside_speed(run: TrainingRun, other: Cause) -> list[Cause]:

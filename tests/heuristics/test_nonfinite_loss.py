@@ -17,7 +17,7 @@ def test_a_learning_rate_out_of_proportion():
     one = finding(reviewed("a_learning_rate_out_of_proportion"), ID)
     assert (one["severity"], one["confidence"]) == ("error", "certain")
     assert one["causes"][0]["id"] == "learning-rate"
-    assert one["causes"][0]["for"].startswith("The learning rate is 1e6; SGD usually works with about 0.01, 1e8 times less.")
+    assert one["causes"][0]["for"].startswith("The learning rate is 1e6. That is 1e8 times the usual 0.01 of SGD.")
     assert one["fixes"][0]["edit"]["after"] == "    model = regression(optimizer=keras.optimizers.SGD(learning_rate=0.01))"
 
 

@@ -71,7 +71,7 @@ def test_one_that_fails_is_told_with_its_line(project, capsys):
     module.write_text(module.read_text().replace("def check(run, options):", "def check(run, options):\n    1 / 0"))
     assert main(["check", "logs"]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "note: slow-start could not be judged: the check itself failed (ZeroDivisionError: division by zero;" in out
+    assert "note: slow-start could not be checked: the check itself failed (ZeroDivisionError: division by zero;" in out
     assert "slow_start.py, line" in out
 
 

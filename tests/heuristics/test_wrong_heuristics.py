@@ -92,7 +92,7 @@ def test_the_others_are_reviewed_as_without_it(run, wrong, text, how, end):
     assert [f["heuristic"] for f in others] == [f["heuristic"] for f in before.findings]
     assert [h for h in after.passed if h != "slow-start"] == before.passed
     if any(FAILED in entry.get("reason", "") for entry in mine if isinstance(entry, dict)):
-        assert any(note.startswith("slow-start could not be judged: ") and "line " in note for note in after.notes)
+        assert any(note.startswith("slow-start could not be checked: ") and "line " in note for note in after.notes)
     after.headline()
     questions(run, after, Catalogue((*HEURISTICS, own)))
 

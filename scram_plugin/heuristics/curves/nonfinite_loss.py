@@ -17,7 +17,7 @@ from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic,
 from scram_plugin.heuristics.measured import HOW, RECURRENT, known_layers
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.rates import HIGH, USUAL_RATES
+from scram_plugin.heuristics.rates import HIGH, USUAL_RATES, times_too_high
 from scram_plugin.heuristics.words import counted, number, place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
@@ -155,8 +155,7 @@ def _learning_rate(run: TrainingRun, step: int | None, evidence: dict[str, Any])
         times = rate / usual
         if times >= HIGH:
             weight = 2.0 + min(math.log10(times), 12.0)
-            usually = f"{name} usually works with about {number(usual)}, {number(times)} times less."
-            said.append(f"The learning rate is {number(rate)}; {usually}")
+            said.append(times_too_high(name, rate, usual))
             edit = set_learning_rate(run.facts, name, rate, usual)
     elif rate is not None and rate >= 1.0 and not name:
         weight = 2.0
