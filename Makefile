@@ -77,7 +77,7 @@ check: install $(VENV)/linted
 
 # The site of the documentation, in site/; a dead link is an error.
 docs: install $(VENV)/documented
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # Mutants of a sample of heuristics and reviews: how many do the tests kill?
 mutants: install $(VENV)/tested

@@ -24,6 +24,10 @@ def test_the_wheel_holds_the_built_tab_and_no_source_of_it(tmp_path):
     assert [n for n in names if n.endswith((".ts", ".tsx")) or "frontend" in n or "node_modules" in n or "demo_logs" in n] == []
     points = zipfile.ZipFile(wheel).read(next(n for n in names if n.endswith("entry_points.txt"))).decode()
     assert "[tensorboard_plugins]" in points
+    assert "scram_plugin/py.typed" in names
+    described = zipfile.ZipFile(wheel).read(next(n for n in names if n.endswith(".dist-info/METADATA"))).decode()
+    assert "# SCRAM" in described
+    assert "](docs/" not in described, "a relative link or picture leads nowhere from there"
 
 
 def test_the_frontends_unit_tests():
