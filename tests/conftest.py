@@ -75,6 +75,12 @@ skipped: list[str] = []
 seconds: dict[str, float] = {}  # test -> with its fixtures
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    group = os.environ.get("SCRAM_TESTS", "reading")
+    if group != "reading" and (alone := [item.nodeid for item in items if item.get_closest_marker("alone")]):
+        raise pytest.UsageError(f"tests of the group {group} run side by side: {', '.join(alone)} cannot run alone there")
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     seconds[report.nodeid] = seconds.get(report.nodeid, 0.0) + report.duration
     if report.skipped:

@@ -25,6 +25,7 @@ GROUPS = {
     "torch": ["tests/training/torch"],
 }
 WAITING = ("browser",)  # groups whose tests wait more than they compute: two at once for each core
+MEASURING = ("reading",)  # groups with tests that run alone; conftest.py refuses such a test in another group
 SHOWN = 20
 NO_TESTS = 5  # pytest's exit status
 
@@ -72,7 +73,7 @@ def main() -> int:
                 failed.append("tests.recorded.record")
             os.environ["SCRAM_RECORDED"] = str(fresh)
         for group in given.group or GROUPS:
-            for alone in (False, True):
+            for alone in (False, True) if group in MEASURING else (False,):
                 status, taken, last = run(group, alone, given.full, more, Path(scratch))
                 if status not in (0, NO_TESTS):
                     failed.append(f"{group}{', one at a time' if alone else ''}: exit status {status}")
