@@ -76,8 +76,8 @@ seconds: dict[str, float] = {}  # test -> with its fixtures
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    group = os.environ.get("SCRAM_TESTS", "reading")
-    if group != "reading" and (alone := [item.nodeid for item in items if item.get_closest_marker("alone")]):
+    group = os.environ.get("SCRAM_TESTS", "")
+    if group in FRAMEWORKS and (alone := [item.nodeid for item in items if item.get_closest_marker("alone")]):
         raise pytest.UsageError(f"tests of the group {group} run side by side: {', '.join(alone)} cannot run alone there")
 
 

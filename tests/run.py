@@ -25,7 +25,7 @@ GROUPS = {
     "torch": ["tests/training/torch"],
 }
 WAITING = ("browser",)  # groups whose tests wait more than they compute: two at once for each core
-MEASURING = ("reading",)  # groups with tests that run alone; conftest.py refuses such a test in another group
+MEASURING = ("reading", "browser")  # groups with tests that run alone; conftest.py refuses such a test in another group
 SHOWN = 20
 NO_TESTS = 5  # pytest's exit status
 

@@ -222,6 +222,7 @@ model.fit(x / 16, y, epochs=2000, verbose=0, callbacks=[SCRAM({log_dir!r})])
 """
 
 
+@pytest.mark.alone
 def test_a_live_training_shows_its_nan_within_ten_seconds(browser, tmp_path):
     """TensorBoard on an empty directory, the tab open; then the 1e10 program trains in another process."""
     with tensorboard("--logdir", str(tmp_path)) as server:
