@@ -95,14 +95,17 @@ class Page:
         ]
 
     @cached_property
+    def _parts(self) -> list[Section]:
+        return self._sections("h2")
+
+    @cached_property
     def sections(self) -> dict[str, str]:
-        return {section.heading: section.body for section in self._sections("h2")}
+        return {section.heading: section.body for section in self._parts}
 
     def _within(self, heading: str) -> tuple[int, int]:
         """The lines of a section, its heading included."""
-        sections = self._sections("h2")
-        starts = [section.line for section in sections] + [len(self.text.splitlines())]
-        return next((a, b) for section, (a, b) in zip(sections, pairwise(starts), strict=True) if section.heading == heading)
+        starts = [section.line for section in self._parts] + [len(self.text.splitlines())]
+        return next((a, b) for section, (a, b) in zip(self._parts, pairwise(starts), strict=True) if section.heading == heading)
 
     @property
     def for_any_run(self) -> str:
@@ -156,10 +159,9 @@ class Page:
 
     def problems(self) -> Iterator[PageError]:
         """All that is wrong with the page, from the gravest on."""
-        sections = self._sections("h2")
-        if tuple(section.heading for section in sections) != HEADINGS:
-            at = next((s.line for s, wanted in zip(sections, HEADINGS, strict=False) if s.heading != wanted), 0)
-            got = ", ".join(section.heading for section in sections) or "none"
+        if tuple(section.heading for section in self._parts) != HEADINGS:
+            at = next((s.line for s, wanted in zip(self._parts, HEADINGS, strict=False) if s.heading != wanted), 0)
+            got = ", ".join(section.heading for section in self._parts) or "none"
             yield self._wrong(at + 1, f"the headings of a page are {', '.join(HEADINGS)}, in this order; this one has {got}")
             return
         yield from self._problems_of_template()
