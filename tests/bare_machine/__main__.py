@@ -17,17 +17,16 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests import demo
 from tests.paths import ROOT
 
 PACKAGES = "ca-certificates,git,make,python3"
 PROOF = Path(__file__).parent / "proof.json"
 # What decides whether the set-up works: the build, and what the environments are made of.
 BUILD = ("Makefile", "pyproject.toml", "build_frontend.py", "frontend/package.json", "frontend/types.mjs", "tests/*.sh")
-RUNS = 6  # of the demo
 PORT = 6061
 PATIENCE = 900  # seconds for a first `make demo`
 
@@ -94,26 +93,9 @@ def inside(root: Path, command: str) -> list[str]:
     return ["chroot", str(root), "sh", "-c", f"cd /root/scram && {command}"]
 
 
-def demo(root: Path) -> float:
+def make_demo(root: Path) -> float:
     """The seconds that `make demo` takes until its runs are reviewed. Raises RuntimeError where they are not."""
-    start = time.monotonic()
-    command = inside(root, f"exec make demo PORT={PORT}")
-    process = subprocess.Popen(
-        command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-    )
-    try:
-        while time.monotonic() - start < PATIENCE and process.poll() is None:
-            with contextlib.suppress(OSError, ValueError):
-                with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/data/plugin/scram/runs", timeout=5) as answer:
-                    progress = json.load(answer)["progress"]
-                if progress["done"] == progress["total"] == RUNS:
-                    return time.monotonic() - start
-            time.sleep(0.5)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, 15)
-        said = process.communicate(timeout=60)[0].decode(errors="replace")
-    raise RuntimeError(f"make demo reviewed no {RUNS} runs:\n{said[-4000:]}")
+    return demo.reviewed(inside(root, f"exec make demo PORT={PORT}"), PORT, PATIENCE, env=environment())[0]
 
 
 def test(root: Path) -> float:
@@ -130,7 +112,7 @@ def prove(root: Path, with_tests: bool) -> dict[str, float]:
     subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(root / "root" / "scram")], check=True)
     seconds = {"machine": time.monotonic() - start}
     with mounted(root):
-        for name, act in (("demo", demo), *((("test", test),) if with_tests else ())):
+        for name, act in (("demo", make_demo), *((("test", test),) if with_tests else ())):
             for time_ in ("first", "second"):
                 seconds[f"make {name}, {time_} time"] = act(root)
                 print(f"make {name}, {time_} time: {seconds[f'make {name}, {time_} time']:.1f} s", flush=True)
