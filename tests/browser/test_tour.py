@@ -115,7 +115,7 @@ def test_find_out_why_a_check_was_not_made(person):
 def test_send_a_colleague_a_link_to_exactly_this_curve(person, browser, server):
     person.click("[data-run='fashion_mnist/overfit']")
     person.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    box = person.page.scram.query_selector("article .u-over").bounding_box()
+    box = person.page.scram.locator("article .u-over").first.bounding_box()
     middle = box["y"] + box["height"] / 2
     person.page.mouse.move(box["x"] + box["width"] * 0.3, middle)
     person.page.mouse.down()
