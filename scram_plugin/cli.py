@@ -220,6 +220,8 @@ def _preflight(options: argparse.Namespace) -> int:
     from scram_plugin.preflighting import rehearse
 
     arguments = options.arguments[1:] if options.arguments[:1] == ["--"] else options.arguments
+    if not Path(options.script).is_file():
+        raise BadOption(f"{options.script}: there is no such file")
     print(f"scram: running {options.script} up to the start of its training", file=sys.stderr)
     trouble = rehearse(options.script, arguments, options.log_dir, options.seconds, options.memory, options.tests)
     if trouble:

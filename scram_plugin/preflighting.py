@@ -83,9 +83,7 @@ def preflight(
 
 
 def rehearse(script: str, arguments: Sequence[str], log_dir: str, seconds: float, memory: str | None, tests: str | None) -> str:
-    """Run a program up to its training, and test that; a sentence if there was none. Raises BadOption if it is no file."""
-    if not os.path.isfile(script):
-        raise BadOption(f"{script}: there is no such file")
+    """Run a program up to its training, and test that; a sentence if there was none. Raises BadOption for a bad argument."""
     from scram_plugin.training.preflight.program import Flight
     from scram_plugin.training.preflight.program import rehearse as run
 

@@ -38,6 +38,7 @@ importlib.machinery.PathFinder.find_spec = staticmethod(find_spec)
 
 # The one list of skips that CI accepts: reason -> why it is right.
 ALLOWED_SKIPS = {
+    "this Python is not on this machine": "the wheel is tested with the Pythons that are there",
     "needs the data sets of ../shared": "a clone without ../shared has no image and review data; digits stand in elsewhere",
     "needs the real runs of ../shared": "a clone without ../shared has no logs of other people's trainings",
     "root may read every file": "permissions cannot keep the superuser out",

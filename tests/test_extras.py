@@ -3,9 +3,9 @@ what needs something else says in one sentence what to install. Slow, since pack
 """
 
 import json
+import shutil
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 import pytest
@@ -150,10 +150,30 @@ def run(python, folder, *arguments, status=0):
     return done
 
 
+def interpreter(version):
+    """The Python of this version on this machine; None if there is none."""
+    of_pyenv = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+    return of_pyenv[-1] if of_pyenv else shutil.which(f"python{version}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["3.10", "3.13"])
+def test_the_oldest_and_a_newer_python(version, wheel, tmp_path):
+    python = interpreter(version)
+    if python is None:
+        pytest.skip("this Python is not on this machine")
+    assert_works(python, "tensorflow", wheel, tmp_path)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("extra", EXTRAS)
 def test_an_extra_alone(extra, wheel, tmp_path):
-    venv.create(tmp_path / "env", with_pip=True)
+    assert_works(sys.executable, extra, wheel, tmp_path)
+
+
+def assert_works(base, extra, wheel, tmp_path):
+    """In an environment of the Python `base`: what is promised works, what needs something else says what to install."""
+    subprocess.run([base, "-m", "venv", tmp_path / "env"], check=True)
     python = tmp_path / "env" / "bin" / "python"
     wanted = f"{wheel}[{extra}]" if extra else str(wheel)
     subprocess.run([python, "-m", "pip", "install", "--quiet", wanted], check=True, timeout=1800)

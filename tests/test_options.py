@@ -147,3 +147,10 @@ def test_mutated_options_and_files(part, project, capsys):
             assert said.out == "" or "no training run could be checked" in said.err, told
     assert 2 in statuses
     assert {0, 1} & set(statuses)
+
+
+@pytest.mark.parametrize("value", ["2.7", "true", "[3]", "inf"])
+def test_a_whole_number_is_asked_for(value, project, capsys):
+    (project / "scram.toml").write_text(f"[overfitting]\npatience = {value}\n")
+    assert main(["check", "logs"]) == 2
+    assert "overfitting.patience takes a whole number, not " in capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -276,13 +277,15 @@ def catalogue(
     Raises BadOption for an unknown id or option, or a value of another type.
     """
     accepted, modules = tuple(accepted), tuple(modules)
-    heuristics, notes = _with([*HEURISTICS], [(f"The heuristic {e.name!r} of another package", e.load) for e in installed()])
-    heuristics, broken = _with(heuristics, [(f"The heuristic in {path}", partial(from_file, path)) for path in modules])
+    packaged = [(f"The heuristic {e.name!r} of another package", e.load, None) for e in installed()]
+    heuristics, notes = _with([*HEURISTICS], packaged)
+    own = [(f"The heuristic in {path}", partial(from_file, path), path) for path in modules]
+    heuristics, broken = _with(heuristics, own)
     known = {heuristic.id: heuristic for heuristic in heuristics}
     chosen = set(known) if select is None else set(select)
     for id_ in [*(select or ()), *ignore, *(options or {}), *(a.heuristic for a in accepted)]:
         if id_ not in known:
-            raise BadOption(no_heuristic(id_, known))
+            raise BadOption(" ".join([no_heuristic(id_, known), *(f"({note})" for note in (*notes, *broken))]))
     checked = {
         id_: {name: _value(known[id_], name, value) for name, value in given.items()} for id_, given in (options or {}).items()
     }
@@ -292,10 +295,13 @@ def catalogue(
     return Catalogue(kept, checked, (*notes, *broken), dict(signals or {}), accepted, modules, tuple(broken))
 
 
-def _with(heuristics: list[Heuristic], found: Iterable[tuple[str, Callable[[], Any]]]) -> tuple[list[Heuristic], list[str]]:
-    """These heuristics and those `found` (what it is called, and how it is loaded); and a note of each that does not load."""
+def _with(
+    heuristics: list[Heuristic], found: Iterable[tuple[str, Callable[[], Any], Path | None]]
+) -> tuple[list[Heuristic], list[str]]:
+    """These heuristics and those `found`: what each is called, how it is loaded, and its file. And a note of each that does
+    not load."""
     heuristics, notes = list(heuristics), []
-    for name, load in found:
+    for name, load, path in found:
         try:
             loaded = load()
             if not isinstance(loaded, Heuristic):
@@ -306,8 +312,15 @@ def _with(heuristics: list[Heuristic], found: Iterable[tuple[str, Callable[[], A
                 raise problem
             heuristics.append(loaded)
         except (Exception, SystemExit) as error:
-            notes.append(f"{name} could not be loaded ({type(error).__name__}: {error}).")
+            place = f"; {path.name}, line {line}" if path is not None and (line := line_in(path, error)) else ""
+            notes.append(f"{name} could not be loaded ({type(error).__name__}: {error}{place}).")
     return heuristics, notes
+
+
+def line_in(path: Path, error: BaseException) -> int | None:
+    """The line of a file, from 1, in which an error came up; None if the file is not on the stack."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).resolve() == path.resolve()]
+    return frames[-1].lineno if frames else None
 
 
 def from_file(path: Path) -> Any:
@@ -341,7 +354,9 @@ def _value(heuristic: Heuristic, name: str, value: Any) -> Any:
             if not isinstance(value, bool):
                 raise ValueError
             return value
-        if isinstance(value, bool):
+        if isinstance(value, bool) or (kind is str and not isinstance(value, str)):
+            raise ValueError
+        if kind is int and isinstance(value, float) and not value.is_integer():
             raise ValueError
         value = kind(value)
         if value != value or value in (float("inf"), float("-inf")):

@@ -15,6 +15,7 @@ from scram_plugin.severity import SEVERITIES
 
 CONFIDENCES = ("certain", "likely", "possible")  # surest first
 CURVE = {"tensorboard_run", "tag"}  # what names a curve
+GROUPS = ("data", "model", "curves", "layers", "preflight")  # by the evidence that a check needs
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class Heuristic:
     """One check. `check(run, options)` is pure: it sees the training run and its options, no file and no clock."""
 
     id: str
-    group: str  # "curves", "data", "model", "layers" or "preflight": the evidence it needs
+    group: str  # one of GROUPS
     title_passed: str
     check: Callable[[TrainingRun, Mapping[str, Any]], Iterable[Finding]]
     page: Page
@@ -123,9 +124,9 @@ class Heuristic:
         """Raises ValueError, with what would be right, for a heuristic that cannot be applied."""
         if not isinstance(self.id, str) or not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.id):
             raise ValueError(f"id is words of small letters with hyphens between, like slow-start, not {self.id!r}")
-        for name in ("group", "title_passed"):
-            if not isinstance(getattr(self, name), str) or not getattr(self, name):
-                raise ValueError(f"{name} is text that is not empty, not {getattr(self, name)!r}")
+        _one_of("group", self.group, GROUPS)
+        if not isinstance(self.title_passed, str) or not self.title_passed:
+            raise ValueError(f"title_passed is text that is not empty, not {self.title_passed!r}")
         if not callable(self.check):
             raise ValueError(f"check is a function of a training run and options, not {self.check!r}")
         if not isinstance(self.page, Page):
@@ -133,6 +134,9 @@ class Heuristic:
         for name, kind in (("options", Option), ("needs", str)):
             if not isinstance(getattr(self, name), tuple) or not all(isinstance(e, kind) for e in getattr(self, name)):
                 raise ValueError(f"{name} is a tuple of {kind.__name__}, not {getattr(self, name)!r}; one alone needs a comma")
+        for option in self.options:
+            if not isinstance(option.default, (bool, int, float, str)):
+                raise ValueError(f"the default of {option.name} is true or false, a number or text, not {option.default!r}")
         object.__setattr__(self, "defaults", {option.name: option.default for option in self.options})
 
 

@@ -6,14 +6,13 @@ Most of it is read from the source text; the module is imported at the end, as `
 from __future__ import annotations
 
 import ast
-import traceback
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
 
 from scram_plugin.errors import BadOption
-from scram_plugin.heuristics.catalogue import HEURISTICS, from_file
+from scram_plugin.heuristics.catalogue import HEURISTICS, from_file, line_in
 from scram_plugin.heuristics.heuristic import CONFIDENCES, Finding, Heuristic
 from scram_plugin.heuristics.page import Page, PageError
 from scram_plugin.severity import SEVERITIES
@@ -51,7 +50,7 @@ def lint(module: Path) -> list[Problem]:
     problems += _source(module, page)
     # what is known already would only be told twice
     if page is not None and not any(problem.file == module for problem in problems):
-        problems += _loaded(module)
+        problems += _loaded(module, _line_of_heuristic(module))
     return sorted(set(problems))
 
 
@@ -102,6 +101,9 @@ def _finding(call: ast.Call) -> Iterator[tuple[int, str]]:
         constant = _constant(given.get(name))
         if constant is not None and constant not in allowed:
             yield given[name].lineno, f"{name} is one of {', '.join(allowed)}, not {constant!r}"
+    for name in ("title", "axis"):
+        if _constant(given.get(name)) == "":
+            yield given[name].lineno, f"{name} is empty"
     curves = given.get("curves")
     if isinstance(curves, ast.List) and not curves.elts:
         yield curves.lineno, "curves is empty; name at least one curve that shows the problem, as curve.source() does"
@@ -125,18 +127,21 @@ def _template(module: Path, page: Page, findings: Collection[ast.Call]) -> list[
     ]
 
 
-def _loaded(module: Path) -> list[Problem]:
-    """What importing it shows."""
+def _line_of_heuristic(module: Path) -> int:
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    return next((node.lineno for node in tree.body if NAME in _targets(node)), 1)
+
+
+def _loaded(module: Path, line: int) -> list[Problem]:
+    """What importing it shows; `line` is that of its HEURISTIC."""
     try:
         loaded = from_file(module)
     except (Exception, SystemExit) as error:
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(module)]
-        line = frames[-1].lineno if frames else 1
-        return [Problem(module, line or 1, f"it cannot be imported: {type(error).__name__}: {error}")]
+        return [Problem(module, line_in(module, error) or line, f"it cannot be imported: {type(error).__name__}: {error}")]
     if not isinstance(loaded, Heuristic):
-        return [Problem(module, 1, f"{NAME} is of the type {type(loaded).__name__}, and not Heuristic")]
+        return [Problem(module, line, f"{NAME} is of the type {type(loaded).__name__}, and not Heuristic")]
     if any(loaded.id == heuristic.id for heuristic in HEURISTICS):
-        return [Problem(module, 1, f"there is a heuristic {loaded.id!r} already; give this one another id")]
+        return [Problem(module, line, f"there is a heuristic {loaded.id!r} already; give this one another id")]
     return []
 
 

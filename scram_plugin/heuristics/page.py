@@ -197,6 +197,15 @@ class Page:
             if id_ not in self.causes:
                 near = ", ".join(self.causes) or "none"
                 yield self._wrong(line, f"there is no cause {id_} that this fix could be for; the causes are {near}")
+        first, last = self._within("How to fix it")
+        for fence in self._tokens:
+            words = fence.info.split() if fence.type == "fence" and fence.map and first < fence.map[0] < last else []
+            if words[:1] == ["python"] and len(words) != 2:
+                yield self._wrong(
+                    (fence.map or [0])[0] + 1,
+                    f"'```{fence.info.strip()}' does not name one framework, so the code is not shown; write "
+                    + " or ".join(f"'```python {framework}'" for framework in FRAMEWORKS),
+                )
         for _, _, snippets in self.fixes.values():
             for snippet in snippets:
                 try:

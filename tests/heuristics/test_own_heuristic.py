@@ -61,6 +61,11 @@ def test_one_that_does_not_load_is_told(error, project, capsys):
     for command in (["check", "logs"], ["list"], ["explain", "slow-start"]):
         assert main(command) == 2
         assert f"slow_start.py could not be loaded ({error[:10]}" in capsys.readouterr().err
+    assert main(["check", "logs", "--select", "slow-start"]) == 2
+    said = capsys.readouterr().err
+    assert "there is no heuristic 'slow-start'" in said
+    assert f"could not be loaded ({error[:10]}" in said
+    assert "slow_start.py, line 1)" in said
     with tensorboard("--logdir", "logs", "--scram_config", str(project / "scram.toml")) as server:
         server.reviewed(1)
         assert any("could not be loaded" in note for note in server.get("review", run="exp")[1]["notes"])

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits import set_in_layers
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
 from scram_plugin.heuristics.measured import DEAD_ROWS, columns, dead_units, enough_rows, known_layers, listed
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import beside_speed
@@ -26,6 +26,8 @@ OPTIONS = (
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     dead = columns(run, "layer", "dead")
     if not dead:
+        if any(layer.activation in ("relu", "relu6") for layer in known_layers(run)):
+            raise NotChecked("units of layers with a ReLU were not counted", "train on one device; replicas do not count them")
         return
     enough_rows(dead, DEAD_ROWS)
     values = dead_units(run)

@@ -17,6 +17,8 @@ OPTIONS = (Option("least", 3, "number of measured batches that are needed"),)
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     kept = run.statistic(schema.STATISTICS, "gradient/kept")
     if kept is None:
+        if run.framework_of_facts == "keras":
+            raise NotChecked("Keras clears gradients itself", "a PyTorch loop in scram_plugin.watch(model, optimizer)")
         raise NotChecked("whether gradients are cleared was not recorded", "scram_plugin.watch(model, optimizer)")
     if len(kept) < options["least"]:
         raise TooEarly(f"it needs {int(options['least'])} measured batches")

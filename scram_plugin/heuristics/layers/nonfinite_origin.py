@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked
 from scram_plugin.heuristics.measured import HOW, PASSING, RECURRENT, Layer, known_layers, layers, listed
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import speed, too_high
@@ -21,14 +21,16 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if probe is None:
         raise NotChecked("it was not recorded whether the weights are finite", HOW)
     counts = _counts(run)
+    loss = run.statistic(schema.BATCHES, "loss")
     if not counts:
+        if not all(np.isfinite(curve.values).all() for curve in (probe, loss) if curve is not None):
+            raise Inconclusive("there are NaN or infinite values, and it was not recorded where the first one appeared")
         return
     step = next(int(c.steps[0]) for c in [run.statistic(schema.ORIGIN, run.columns(schema.ORIGIN)[0])] if c is not None)
     bad = [thing for thing, (nan, infinite) in counts.items() if nan or infinite]
     bad = [thing for thing in bad if not _usual(run, thing)] or bad
     if not bad:
         return
-    loss = run.statistic(schema.BATCHES, "loss")
     hidden = loss is not None and bool(np.isfinite(loss.values[loss.steps >= step]).all())
     kind, names = _origin(run, counts, bad)
     nan, infinite = counts[bad[0]]

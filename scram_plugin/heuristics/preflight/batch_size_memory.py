@@ -15,7 +15,7 @@ OPTIONS = (
     Option(
         "part",
         0.9,
-        "share of the limit above which a batch is reported; predictions are within a tenth to a third of what is measured",
+        "share of the limit above which a batch is reported; predictions are within a third of what is measured",
     ),
 )
 OF = {"budget": "set by you", "device": "free memory of the device", "machine": "free memory of this machine"}

@@ -69,3 +69,6 @@ def test_one_set_of_logs_with_the_statistics_of_all_replicas(tmp_path):
     np.testing.assert_allclose(logged["scram/statistics/x0/std"].values, twice(x.std(axis=(1, 2)))[at], rtol=1e-4)
     for column in ("layer/hidden/zero", "gradient/hidden/kernel/norm", "update/out/kernel/norm"):
         assert np.isfinite(logged[f"scram/statistics/{column}"].values).all(), column
+    (review,) = scram_plugin.review(tmp_path, cache=False)
+    assert "dead-relu" not in review.passed, "replicas do not count units"
+    assert "dead-relu" in {entry["heuristic"] for entry in review.not_checked}
