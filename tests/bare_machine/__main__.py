@@ -69,8 +69,8 @@ def _mirror() -> list[str]:
 @contextlib.contextmanager
 def mounted(root: Path) -> Iterator[None]:
     """With the file systems of the kernel in it, as on a machine that has booted."""
-    targets = [root / "proc", root / "sys", root / "dev", root / "dev" / "shm"]
-    kinds = [("-t", "proc", "proc"), ("-t", "sysfs", "sys"), ("--bind", "/dev"), ("-t", "tmpfs", "shm")]
+    targets = [root / "proc", root / "sys", root / "dev", root / "dev" / "shm", root / "dev" / "pts"]
+    kinds = [("-t", "proc", "proc"), ("-t", "sysfs", "sys"), ("--bind", "/dev"), ("-t", "tmpfs", "shm"), ("--bind", "/dev/pts")]
     try:
         for target, how in zip(targets, kinds, strict=True):
             subprocess.run(["mount", *how, str(target)], check=True)
