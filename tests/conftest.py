@@ -42,6 +42,7 @@ ALLOWED_SKIPS = {
     "needs the data sets of ../shared": "a clone without ../shared has no image and review data; digits stand in elsewhere",
     "needs the real runs of ../shared": "a clone without ../shared has no logs of other people's trainings",
     "root may read every file": "permissions cannot keep the superuser out",
+    "torch.compile needs a C++ compiler": "and the headers of Python; make test installs both on Debian and Ubuntu",
     "needs a Firefox that is no snap": "Ubuntu has no other, and cannot install Debian's; a Debian machine runs it",
     "needs torch, lightning and transformers": "several gigabytes; their tags and real logs are tested elsewhere",
     "TensorBoard 2.14 needs Python 3.11 or older": "as its pkg_resources do; a machine with an older Python runs it",

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import scram_plugin
+from tests import find_compiler
 from tests.training.torch.models import KINDS, train
 
 
@@ -29,6 +30,7 @@ def test_same_bits(kind, tmp_path):
     same(kind, tmp_path)
 
 
+@pytest.mark.skipif(not find_compiler.found(), reason="torch.compile needs a C++ compiler")
 @pytest.mark.filterwarnings("error:SCRAM")
 @pytest.mark.parametrize("how", ["function", "method"])
 @pytest.mark.parametrize(
