@@ -10,6 +10,7 @@ no test cares about, or one that means the same.
 import argparse
 import os
 import random
+import shlex
 import shutil
 import sqlite3
 import subprocess
@@ -92,7 +93,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         tree = copied(Path(scratch, "tree"))
         ignored = [f"--ignore={path}" for path in NOT_RUN]
-        command = " ".join([sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-n", "0", *TESTS, *ignored])
+        pytest = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", "-n", "0"]
+        command = shlex.join([*pytest, *TESTS, *ignored])
         modules, left_out = (list(map(str, paths)) for paths in (MUTATED, LEFT_OUT))
         text = CONFIGURATION.format(modules=modules, seconds=SECONDS, left_out=left_out, command=command)
         (tree / "cosmic-ray.toml").write_text(text)
