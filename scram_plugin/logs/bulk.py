@@ -9,7 +9,7 @@ import google_crc32c
 import numpy as np
 
 from scram_plugin.logs.frames import FOOTER, crc_table, windows
-from scram_plugin.logs.layout import BFLOAT16, Layout, layout, size_of
+from scram_plugin.logs.layout import BFLOAT16, Layout, Layouts, size_of
 
 FEWEST = 6  # records; fewer of one length are read faster one by one
 _ROUNDS = 12  # layouts that are tried for records of one length; the remaining records are read one by one
@@ -33,7 +33,7 @@ class Taken(NamedTuple):
     wrong: int | None  # the first record whose checksum is wrong
 
 
-def take(data: bytearray, starts: np.ndarray, lengths: np.ndarray) -> Taken:
+def take(data: bytearray, starts: np.ndarray, lengths: np.ndarray, layouts: Layouts) -> Taken:
     """Read all records of a piece of a file that can be read in bulk, and verify their checksums."""
     buffer = np.frombuffer(data, np.uint8)
     points: list[Points] = []
@@ -46,7 +46,7 @@ def take(data: bytearray, starts: np.ndarray, lengths: np.ndarray) -> Taken:
             left.extend(records.tolist())
             continue
         for begin in range(0, len(records), _ROWS):
-            for piece in _one_length(data, buffer, starts, records[begin : begin + _ROWS], length):
+            for piece in _one_length(data, buffer, starts, records[begin : begin + _ROWS], length, layouts):
                 if isinstance(piece, Points):
                     points.append(piece)
                 elif isinstance(piece, int):
@@ -57,20 +57,20 @@ def take(data: bytearray, starts: np.ndarray, lengths: np.ndarray) -> Taken:
 
 
 def _one_length(
-    data: bytearray, buffer: np.ndarray, starts: np.ndarray, records: np.ndarray, length: int
+    data: bytearray, buffer: np.ndarray, starts: np.ndarray, records: np.ndarray, length: int, layouts: Layouts
 ) -> Iterator[Points | int | np.ndarray]:
     """Yields points, the number of a record with a wrong checksum, or the records that must be read one by one."""
     width = -(-(length + FOOTER) // 8) * 8
     rows = windows(buffer, width)[starts[records]]
     for _ in range(_ROUNDS):
         start = int(starts[records[0]])
-        form = layout(data, start, start + length)
+        form = layouts.find(data, start, start + length)
         if form.parse or not form.slots:
             yield records[:1]
             same = np.zeros(len(records), bool)
             same[0] = True
         else:
-            same = yield from _one_layout(data, starts, records, rows, length, form)
+            same = yield from _one_layout(data, starts, records, rows, length, form, layouts)
         if same.all():
             return
         records, rows = records[~same], rows[~same]
@@ -80,7 +80,7 @@ def _one_length(
 
 
 def _one_layout(
-    data: bytearray, starts: np.ndarray, records: np.ndarray, rows: np.ndarray, length: int, form: Layout
+    data: bytearray, starts: np.ndarray, records: np.ndarray, rows: np.ndarray, length: int, form: Layout, layouts: Layouts
 ) -> Generator[Points | int, None, np.ndarray]:
     """Reads the records of one layout, whatever their tags. Returns which records these were, bool, shape (records,)."""
     fixed = np.frombuffer(form.fixed(length).ljust(rows.shape[1], b"\0"), np.uint64)
@@ -90,7 +90,7 @@ def _one_layout(
     telling = np.flatnonzero(np.bitwise_or.reduce(differ, axis=1) & fixed)
     if len(telling):  # not all of one layout and one tag
         members, group = _groups(differ[telling] & fixed[telling, None])
-        forms = [layout(data, int(starts[records[i]]), int(starts[records[i]]) + length) for i in members]
+        forms = [layouts.find(data, int(starts[records[i]]), int(starts[records[i]]) + length) for i in members]
         alike = np.array([f.shape == form.shape for f in forms])
         place = np.append(np.where(alike, np.cumsum(alike) - 1, -1), -1)  # the last entry is for records without a group
         group = place[group]

@@ -14,10 +14,14 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.logs import bulk, frames
-from scram_plugin.logs.layout import BFLOAT16, layout
+from scram_plugin.logs.layout import BFLOAT16, Layouts
 from scram_plugin.logs.parsed import Block, Own, Unreadable
 
 CHUNK = 4 << 20  # bytes read at once; bounds the memory that reading needs in addition to the columns
+# A longer record is not held in memory, and nothing is taken from it: scalars and SCRAM's blocks are far shorter, while images
+# and graphs, which are not read, may be long. 64 MiB is also protobuf's own default limit for a message.
+LONGEST = 64 << 20
+EDGE = 4096  # bytes around the point where reading goes on, by which a file that was rewritten is recognised
 
 _FORMATS = {
     "<f4": "<f",
@@ -98,7 +102,8 @@ class Column:
 class EventFile:
     """What was read of one event file so far. `read` continues where the last call ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, layouts: Layouts | None = None) -> None:
+        self._layouts = layouts or Layouts()
         self.scalars: dict[str, Column] = {}
         self._tables: dict[str, Table] = {}  # SCRAM's own tables, the latest of each name
         self.own = Own()  # what SCRAM's recorder wrote in addition to scalars
@@ -107,6 +112,8 @@ class EventFile:
         self.last_wall_time = 0.0
         self.problem: str | None = None  # why reading ended at `offset` for good
         self.unreadable: str | None = None  # why the file could not be opened last time; the next call tries again
+        self._before = b""  # the last bytes before `offset`
+        self._behind = b""  # the first bytes from there on, if reading ended for good
 
     def forget(self) -> None:
         """Free the points."""
@@ -125,14 +132,48 @@ class EventFile:
         before, want, self.size = self.offset, CHUNK, size
         while self.problem is None and self.offset < size:
             length = min(want, size - self.offset)
-            stream.seek(self.offset)
+            begun = self.offset
+            stream.seek(begun)
             data = bytearray(length + bulk.PADDING)
             got = _fill(stream, memoryview(data)[:length])
             needed = self._take(data, got)
+            used = self.offset - begun
+            self._before = (self._before + bytes(data[max(used - EDGE, 0) : used]))[-EDGE:]
+            if self.problem is not None:
+                self._behind = bytes(data[used : min(used + EDGE, got)])
             if needed and (self.offset + needed > size or got < length):
                 break  # half-written, or cut off while being read
+            if needed > LONGEST:
+                self._pass_over(stream, needed)
+                needed = 0
             want = max(CHUNK, needed)
         return self.offset > before
+
+    def same(self, stream: BinaryIO) -> bool:
+        """Whether the bytes around the point where reading goes on are still those that were read."""
+        stream.seek(self.offset - len(self._before))
+        now = bytearray(len(self._before) + len(self._behind))
+        return _fill(stream, memoryview(now)) == len(now) and now == self._before + self._behind
+
+    def _pass_over(self, stream: BinaryIO, length: int) -> None:
+        """Leave out one record of this length, frame included, after its checksum was verified in pieces."""
+        stream.seek(self.offset + frames.HEADER)
+        left, crc = length - frames.HEADER - frames.FOOTER, 0
+        piece = memoryview(bytearray(CHUNK))
+        while left > 0:
+            got = _fill(stream, piece[: min(left, CHUNK)])
+            if not got:
+                return  # cut off while being read
+            crc, left = google_crc32c.extend(crc, bytes(piece[:got])), left - got
+        stored = bytearray(frames.FOOTER)
+        _fill(stream, memoryview(stored))
+        if frames.masked(crc) != _CHECKSUM(stored, 0)[0]:
+            self.problem = "the checksum of a record is wrong"
+            return
+        self.own.remark(
+            f"a record of {length:,} bytes at byte {self.offset:,} was not read: it is longer than {LONGEST:,} bytes"
+        )
+        self.offset, self._before = self.offset + length, bytes(stored)
 
     def _take(self, data: bytearray, end: int) -> int:
         """Decode the whole records of ``data[:end]``. Returns 0; or, if there was none, how many bytes the next one needs."""
@@ -141,7 +182,7 @@ class EventFile:
             self.problem = found.problem if self.offset + found.used else "this is not an event file"
         used = found.used
         if len(found.starts):
-            taken = bulk.take(data, found.starts, found.lengths)
+            taken = bulk.take(data, found.starts, found.lengths, self._layouts)
             stop, trouble = len(found.starts), None
             if taken.wrong is not None:
                 stop, trouble = taken.wrong, "the checksum of a record is wrong"
@@ -170,7 +211,7 @@ class EventFile:
             if frames.masked(google_crc32c.value(payload)) != _CHECKSUM(data, end)[0]:
                 ended = record, "the checksum of a record is wrong"
                 break
-            form = layout(payload, 0, length)
+            form = self._layouts.find(payload, 0, length)
             if form.parse:
                 try:
                     step, wall_time, numbers, found_blocks = self.own.parse(payload)

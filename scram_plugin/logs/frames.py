@@ -13,7 +13,7 @@ import google_crc32c
 import numpy as np
 
 HEADER, FOOTER = 12, 4  # bytes around a payload
-LARGEST_RECORD = 1 << 30  # protobuf refuses messages of 2 GiB; no writer makes records half as large
+LARGEST_RECORD = (1 << 31) - 1  # protobuf refuses messages of 2 GiB
 
 _LENGTH = struct.Struct("<Q").unpack_from
 _CHECKSUM = struct.Struct("<I").unpack_from

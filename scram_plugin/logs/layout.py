@@ -64,35 +64,46 @@ def size_of(kind: str) -> int:
     return 2 if kind == BFLOAT16 else int(kind[2])
 
 
-# Length -> (mask of the fixed bits, their values, layout). Nearly all records of all runs have one of a few layouts, and
-# looking it up is ten times faster than finding it. The number of entries is limited, since there may be any number of tags.
-_known: dict[int, Sequence[tuple[int, int, Layout]]] = {}
-_MOST_KNOWN, _MOST_LENGTHS = 32, 512
-
-
 class _Unusual(Exception):
     """This module cannot read the form of the record: the protobuf parser must do it."""
 
 
-def layout(data: Data, start: int, end: int) -> Layout:
-    """The layout of the payload ``data[start:end]``; offsets are bytes from `start`.
+class Layouts:
+    """Finds layouts, and keeps those that it has found: a log directory has one, for all its files.
 
-    Values that are not scalars (images, histograms, texts, tensors with dimensions) have no slot and are skipped.
+    Nearly all records of all runs have one of a few layouts, and looking it up is ten times faster than finding it. What is
+    kept is bounded, since there may be any number of tags, of any length.
     """
-    payload = int.from_bytes(memoryview(data)[start:end], "little")
-    known = _known.get(end - start, ())
-    for fixed, bits, form in known:
-        if payload & fixed == bits:
-            return form
-    form = Layout()
-    try:
-        _event(data, start, end, form)
-    except (_Unusual, IndexError):
-        return Layout(parse=True)
-    if form.slots and len(known) < _MOST_KNOWN and len(_known) < _MOST_LENGTHS:
-        fixed = int.from_bytes(form.fixed(end - start), "little")
-        _known[end - start] = [*known, (fixed, payload & fixed, form)]
-    return form
+
+    MOST_OF_LENGTH = 32  # layouts of records of one length, which are tried in turn
+    MOST_BYTES = 4 << 20  # a layout takes twice the bytes of its record
+
+    def __init__(self) -> None:
+        # length -> (mask of the fixed bits, their values, layout)
+        self._known: dict[int, Sequence[tuple[int, int, Layout]]] = {}
+        self._bytes_left = self.MOST_BYTES
+
+    def find(self, data: Data, start: int, end: int) -> Layout:
+        """The layout of the payload ``data[start:end]``; offsets are bytes from `start`.
+
+        Values that are not scalars (images, histograms, texts, tensors with dimensions) have no slot and are skipped.
+        """
+        length = end - start
+        payload = int.from_bytes(memoryview(data)[start:end], "little")
+        known = self._known.get(length, ())
+        for fixed, bits, form in known:
+            if payload & fixed == bits:
+                return form
+        form = Layout()
+        try:
+            _event(data, start, end, form)
+        except (_Unusual, IndexError):
+            return Layout(parse=True)
+        if form.slots and len(known) < self.MOST_OF_LENGTH and 2 * length <= self._bytes_left:
+            fixed = int.from_bytes(form.fixed(length), "little")
+            self._known[length] = [*known, (fixed, payload & fixed, form)]
+            self._bytes_left -= 2 * length
+        return form
 
 
 def _event(data: Data, start: int, end: int, result: Layout) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
+from scram_plugin.logs.layout import Layouts
 from scram_plugin.logs.run import Run
 from scram_plugin.logs.storage import Listed, Local, Problem, Remote, opened, storage
 
@@ -42,6 +43,7 @@ class Logdir(Mapping[str, Run]):
         self._left_problems: list[Problem] = []
         self._runs: dict[str, Run] = {}
         self._storages: dict[str, Local | Remote] = {}
+        self._layouts = Layouts()
         self._asked = 0
         self._unbounded = 0  # bytes of points read since the last check whether they fit
 
@@ -81,7 +83,7 @@ class Logdir(Mapping[str, Run]):
         """A part of a log directory, as `directories` of its storage has listed it; `refresh` reads it."""
         logs = cls(root, memory)
         where = storage(root)
-        logs._runs = {name: Run(name, where) for name in listed}
+        logs._runs = {name: Run(name, where, logs._layouts) for name in listed}
         logs.unread = set(listed)
         logs._left = dict(listed)
         return logs
@@ -101,7 +103,7 @@ class Logdir(Mapping[str, Run]):
             for directory, files in where.directories(root, problems):
                 name = os.path.normpath(os.path.join(prefix, directory)).replace(os.sep, "/") if prefix else directory
                 if name not in self._runs:
-                    self._runs[name] = Run(name, where)
+                    self._runs[name] = Run(name, where, self._layouts)
                     self.unread.add(name)
                     changed.add(name)
                 listed.setdefault(name, []).extend(files)

@@ -113,11 +113,11 @@ class Own:
                 if not isinstance(version, int) or not (columns is None or all(isinstance(c, str) for c in columns)):
                     raise TypeError
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-                self._remark(f"the plugin data of {value.tag[:80]!r} are not in SCRAM's format; its values are ignored")
+                self.remark(f"the plugin data of {value.tag[:80]!r} are not in SCRAM's format; its values are ignored")
                 self._columns.pop(value.tag, None)
                 return
             if version > schema.VERSION:
-                self._remark(
+                self.remark(
                     f"{value.tag[:80]!r} was written by a newer SCRAM (schema {version}; this one reads up to "
                     f"{schema.VERSION}); its values are ignored. Update SCRAM to read them"
                 )
@@ -136,10 +136,10 @@ class Own:
                         raise ValueError
                     facts, lost = clean(facts)
                     if lost:
-                        self._remark(f"parts of {value.tag!r} are not in SCRAM's format; they are ignored")
+                        self.remark(f"parts of {value.tag!r} are not in SCRAM's format; they are ignored")
                     self.facts.append((wall_time, facts))
             except (ValueError, RecursionError):
-                self._remark(f"{value.tag!r} is not in SCRAM's format; it is ignored")
+                self.remark(f"{value.tag!r} is not in SCRAM's format; it is ignored")
             return
         numbers = _array(value.tensor)
         if numbers is not None:
@@ -163,12 +163,12 @@ class Own:
                 or values.shape != (len(steps), len(names))
                 or not steps.shape == times.shape == values.shape[:1]
             ):
-                self._remark(f"a block of {tag[:80]!r} does not match its columns; it is ignored")
+                self.remark(f"a block of {tag[:80]!r} does not match its columns; it is ignored")
                 continue
             blocks.append(Block(table, names, steps.astype("i8"), times.astype("f8"), values))
         return blocks
 
-    def _remark(self, sentence: str) -> None:
+    def remark(self, sentence: str) -> None:
         if sentence not in self.remarks and len(self.remarks) < 20:
             self.remarks.append(sentence)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterator, Mapping
+from typing import BinaryIO
 
 import numpy as np
 
 from scram_plugin.logs.event_file import EventFile
+from scram_plugin.logs.layout import Layouts
 from scram_plugin.logs.series import Series
 from scram_plugin.logs.storage import Listed, Local, Remote
 
@@ -21,15 +23,16 @@ class Run(Mapping[str, Series]):
     Its points may be freed to limit memory (`forget`). They are read again, up to the same byte, when a series is needed.
     """
 
-    def __init__(self, name: str, storage: Local | Remote) -> None:
+    def __init__(self, name: str, storage: Local | Remote, layouts: Layouts) -> None:
         self.name = name
+        self._layouts = layouts
         self.files: dict[str, EventFile] = {}
         self.lock = threading.RLock()  # held while files are read; the methods acquire it themselves
         self.held = True  # whether the points are in memory
         self.points = 0
         self.asked = 0  # the number of the last access to this run, counted over all runs
         self._storage = storage
-        self._identities: dict[str, int] = {}
+        self._seen: dict[str, Listed] = {}  # path -> the file as it was when it was last read
         self._series: dict[str, Series] = {}
         self._tags: dict[str, list[str]] = {}  # tag -> paths of the files that have it
 
@@ -39,13 +42,7 @@ class Run(Mapping[str, Series]):
 
     def _settled(self, listed: Listed) -> bool:
         file = self.files.get(listed.path)
-        return (
-            file is not None
-            and not file.unreadable
-            and self._identities.get(listed.path) == listed.identity
-            and listed.size >= file.offset
-            and (file.problem is not None or listed.size == file.offset)
-        )
+        return file is not None and not file.unreadable and self._seen.get(listed.path) == listed
 
     def read(self, listed: list[Listed]) -> bool:
         """Read what was added; `listed` are all files that the directory has now. Returns whether anything changed."""
@@ -68,19 +65,29 @@ class Run(Mapping[str, Series]):
         file = self.files.get(path)
         try:
             with self._storage.open(path) as stream:
-                size = stream.seek(0, 2)
-                same = self._identities.get(path) == listed.identity
-                if file is None or size < file.offset or not same:  # new or replaced: read it from the start
-                    file = self.files[path] = EventFile()
-                    self._identities[path] = listed.identity
+                now = self._storage.now(stream, listed)
+                if file is None or self._rewritten(file, stream, now):
+                    file = self.files[path] = EventFile(self._layouts)
                     grown = True
+                self._seen[path] = now
                 file.unreadable = None
-                grown |= file.read(stream, size)
+                grown |= file.read(stream, now.size)
         except OSError as error:
-            file = self.files.setdefault(path, EventFile())
-            self._identities[path] = listed.identity
+            file = self.files.setdefault(path, EventFile(self._layouts))
             file.unreadable = f"it could not be opened ({error.strerror or error or type(error).__name__})"
         return grown
+
+    def _rewritten(self, file: EventFile, stream: BinaryIO, now: Listed) -> bool:
+        """Whether this is another file, or other bytes, than what was read: then it must be read from the start.
+
+        A file only grows while its training writes. What changed without growing was written again.
+        """
+        then = self._seen.get(now.path)
+        if then is None or then.identity != now.identity or now.size < file.offset:
+            return True
+        if now.size == then.size and now.stamp != then.stamp:
+            return True
+        return not file.same(stream)
 
     def index(self) -> None:
         """Collect the tags and count the points of all files again."""
@@ -101,12 +108,18 @@ class Run(Mapping[str, Series]):
             self.held = False
 
     def _restore(self) -> None:
-        """Read the freed points again: each file up to the byte that was decoded before."""
+        """Read the freed points again: each file up to the byte that was decoded before.
+
+        What was rewritten since is read from the start at the next look, and has no points until then.
+        """
         for path, known in self.files.items():
-            again = EventFile()
+            again = EventFile(self._layouts)
             try:
                 with self._storage.open(path) as stream:
-                    again.read(stream, known.offset)
+                    if known.same(stream):
+                        again.read(stream, known.offset)
+                    else:
+                        self._seen.pop(path, None)
             except OSError as error:
                 known.unreadable = f"it could not be opened again ({error.strerror or error})"
             known.take(again)

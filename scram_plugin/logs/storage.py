@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -10,6 +11,11 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar
 T = TypeVar("T")
 
 STAMPS = ("ETag", "etag", "generation", "md5Hash", "content_md5")  # names of values that change with the content
+# Limits of a log directory, far above real ones; what lies beyond is reported and not read
+DEEPEST = 64  # directories within each other
+MOST_ENTRIES = 4_000_000
+# A pipe that took the name of a file must not block the reader; Windows has no such flag, and needs one for bytes.
+_TO_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 WHAT_TO_INSTALL = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
 
 
@@ -27,6 +33,10 @@ class Listed(NamedTuple):
     `identity` changes when another file takes its name (0: not known). `stamp` changes with everything that is written ("": not
     known).
     """
+
+    @staticmethod
+    def of(path: str, status: os.stat_result) -> Listed:
+        return Listed(path, status.st_size, status.st_ino, f"{status.st_mtime_ns} {status.st_ctime_ns}")
 
     path: str
     size: int
@@ -94,7 +104,19 @@ def listing(logdir: str | os.PathLike[str]) -> Listing:
 
 class Local:
     def open(self, path: str) -> BinaryIO:
-        return open(path, "rb", buffering=0)
+        """Raises OSError for what is not a regular file, also if it became so after it was listed."""
+        descriptor = os.open(path, _TO_READ)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EINVAL, "it is not a regular file")
+            return os.fdopen(descriptor, "rb", buffering=0)
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+    def now(self, stream: BinaryIO, listed: Listed) -> Listed:
+        """The open file as it is now: it may have grown, or another may have taken its name, since it was listed."""
+        return Listed.of(listed.path, os.fstat(stream.fileno()))
 
     def exists(self, root: str) -> bool:
         return os.path.exists(root)
@@ -105,26 +127,39 @@ class Local:
     def directories(self, root: str, problems: list[Problem]) -> Directories:
         """Every directory at or below `root` that holds event files, in the order of their names.
 
-        Links are followed, as in TensorBoard, except those that lead back to a directory above them.
+        Links are followed, as in TensorBoard, except those that lead back to a directory above them. Each real directory is
+        visited once, by the first of its names.
         """
-        todo = [(root, ".")]
+        todo, visited, entries_left = [(root, ".", 0)], set(), MOST_ENTRIES
         while todo:
-            directory, name = todo.pop()
+            directory, name, depth = todo.pop()
             files, below = [], []
+            try:
+                status = os.stat(directory)
+            except OSError as error:
+                problems.append(Problem(directory, None, f"it could not be opened ({error.strerror})"))
+                continue
+            if (status.st_dev, status.st_ino) in visited:
+                continue
+            visited.add((status.st_dev, status.st_ino))
+            if depth > DEEPEST or entries_left < 0:
+                limit = f"it is more than {DEEPEST} directories deep" if depth > DEEPEST else f"after {MOST_ENTRIES:,} entries"
+                problems.append(Problem(directory, None, f"it was not read: {limit}"))
+                continue
             try:
                 with os.scandir(directory) as entries:
                     for entry in entries:
+                        entries_left -= 1
                         try:
                             if entry.is_dir():
                                 if not (entry.is_symlink() and _leads_up(entry.path, directory)):
-                                    below.append((entry.path, entry.name if name == "." else f"{name}/{entry.name}"))
+                                    below.append((entry.path, entry.name if name == "." else f"{name}/{entry.name}", depth + 1))
                             elif is_event_file(entry.name):
                                 status = entry.stat()
                                 if not stat.S_ISREG(status.st_mode):  # reading a pipe might never end
                                     problems.append(Problem(entry.path, None, "it is not a regular file"))
                                     continue
-                                stamp = f"{status.st_mtime_ns} {status.st_ctime_ns}"
-                                files.append(Listed(entry.path, status.st_size, status.st_ino, stamp))
+                                files.append(Listed.of(entry.path, status))
                         except OSError as error:
                             problems.append(Problem(entry.path, None, f"it could not be opened ({error.strerror})"))
             except OSError as error:
@@ -163,6 +198,10 @@ class Remote:
 
     def open(self, path: str) -> BinaryIO:
         return _remotely(lambda: self._files.open(path, "rb"))
+
+    def now(self, stream: BinaryIO, listed: Listed) -> Listed:
+        """As `Local.now`, as far as it is known: an object in a store is replaced as a whole."""
+        return listed._replace(size=_remotely(lambda: stream.seek(0, 2)))
 
     def exists(self, root: str) -> bool:
         return _remotely(lambda: self._files.exists(root))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from scram_plugin.logs.event_file import Column, EventFile
+from scram_plugin.logs.layout import Layouts
 from scram_plugin.logs.run import Run
 from scram_plugin.logs.storage import Local
 from scram_plugin.logs.training_run import TrainingRun
@@ -159,7 +160,7 @@ def _fall(rng: np.random.Generator, x: np.ndarray, shape: str, schedule: str) ->
 
 def _run(curves: dict[str, tuple[np.ndarray, np.ndarray]]) -> TrainingRun:
     """A training run with these series, as if they had been read from a file."""
-    file, run = EventFile(), Run("simulated", Local())
+    file, run = EventFile(), Run("simulated", Local(), Layouts())
     for tag, (steps, values) in curves.items():
         column = file.scalars[tag] = Column()
         column.extend(steps.astype("i8"), np.arange(len(steps), dtype="f8"), values.astype("f8"))
