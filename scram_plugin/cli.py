@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from scram_plugin import __version__
 from scram_plugin.check import FORMATS, check, shows_colours, usable_cores
 from scram_plugin.errors import BadOption
+from scram_plugin.heuristics.words import clean, one_line
 
 if TYPE_CHECKING:
     from scram_plugin.heuristics.catalogue import Catalogue
@@ -78,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return options.command(options)
     except BadOption as error:
-        print(f"scram: {error}", file=sys.stderr)
+        print(f"scram: {clean(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("scram: interrupted", file=sys.stderr)
@@ -88,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except OSError as error:  # for example, the working directory was deleted
         where = error.filename or ("standard output" if error.errno == errno.ENOSPC else "")
-        print(f"scram: {where}{': ' if where else ''}{error.strerror or error}", file=sys.stderr)
+        print(clean(f"scram: {where}{': ' if where else ''}{error.strerror or error}"), file=sys.stderr)
         return 2
 
 
@@ -222,7 +223,7 @@ def _preflight(options: argparse.Namespace) -> int:
     arguments = options.arguments[1:] if options.arguments[:1] == ["--"] else options.arguments
     if not Path(options.script).is_file():
         raise BadOption(f"{options.script}: there is no such file")
-    print(f"scram: running {options.script} up to the start of its training", file=sys.stderr)
+    print(f"scram: running {one_line(options.script)} up to the start of its training", file=sys.stderr)
     trouble = rehearse(options.script, arguments, options.log_dir, options.seconds, options.memory, options.tests)
     if trouble:
         raise BadOption(trouble)
@@ -251,7 +252,7 @@ def _watch(options: argparse.Namespace) -> int:
 
     watch = Watch(Reviewer(options.logdir, _catalogue(options)), options.on, _pattern(options))
     console = Console(highlight=False, soft_wrap=True)
-    print(f"scram: watching {options.logdir}; press Ctrl-C to stop", file=sys.stderr)
+    print(f"scram: watching {one_line(options.logdir)}; press Ctrl-C to stop", file=sys.stderr)
     ended = follow(
         watch,
         options.every,
@@ -302,7 +303,7 @@ def _lint(options: argparse.Namespace) -> int:
     found = modules(options.path)
     problems = [problem for module in found for problem in lint(module)]
     for problem in problems:
-        print(f"{problem.file}:{problem.line}: {problem.sentence}")
+        print(one_line(f"{problem.file}:{problem.line}: {problem.sentence}"))
     print(f"{counted(len(found), 'check')}, {counted(len(problems), 'problem')}", file=sys.stderr)
     return 1 if problems else 0
 
@@ -315,7 +316,7 @@ def _explain(options: argparse.Namespace) -> int:
         from scram_plugin.heuristics.catalogue import no_heuristic
 
         raise BadOption(no_heuristic(options.id, [h.id for h in catalogue.heuristics])) from None
-    page = heuristic.page.for_any_run
+    page = clean(heuristic.page.for_any_run)
     if shows_colours():
         from rich.console import Console
         from rich.markdown import Markdown

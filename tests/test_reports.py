@@ -1,14 +1,18 @@
 """Reports for other programs: SARIF, JUnit, GitHub's annotations; and the baseline, so that only what is new counts."""
 
+import copy
+import io
 import json
+import sys
 from xml.etree import ElementTree
 
 import jsonschema
 import pytest
 import xmlschema
+from rich.console import Console
 
 from scram_plugin.heuristics.catalogue import HEURISTICS, Accepted, catalogue
-from scram_plugin.reports import github, junit, sarif
+from scram_plugin.reports import github, html, junit, markdown, sarif, text
 from scram_plugin.reviewer import Reviewer
 from tests import fetch_schemas
 from tests.event_files import curve
@@ -140,6 +144,51 @@ def test_names_that_would_be_something_else(reviews):
     root = ElementTree.fromstring(junit.report([odd], HEURISTICS, "error").encode(errors="replace"))
     assert "<&>" in root[0].get("name")
     assert json.loads(sarif.report([odd], HEURISTICS, "logs"))["runs"][0]["results"]
+
+
+# what may rewrite a terminal, or show another order of signs than the one that is there
+CONTROLS = "".join(c for c in map(chr, range(sys.maxunicode + 1)) if not c.isprintable() and not "\ud7ff" < c < "\uf8ff")
+CONTROLS = CONTROLS[:400] + "\u202a\u202b\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\ufeff\U000e0001"
+
+
+def spoiled(value, path=()):
+    """With control characters in every text that a log or a source can bring."""
+    if isinstance(value, dict):
+        return {k: v if k in ("severity", "heuristic", "axis", "confidence") else spoiled(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [spoiled(entry) for entry in value]
+    return f"{value[:3]}\x1b[31m{CONTROLS}\x1b]0;owned\x07{value[3:]}" if isinstance(value, str) else value
+
+
+def printed(reviews):
+    kept = io.StringIO()
+    text.report(reviews, Console(file=kept, width=200), verbose=True)
+    return kept.getvalue()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        printed,
+        markdown.report,
+        github.report,
+        lambda reviews: html.report(reviews, "logs"),
+        lambda reviews: junit.report(reviews, HEURISTICS, "info"),
+        lambda reviews: sarif.report(reviews, HEURISTICS, "logs"),
+    ],
+    ids=["text", "markdown", "github", "html", "junit", "sarif"],
+)
+def test_nothing_of_a_log_can_steer_a_terminal(form, reviews):
+    odd = []
+    for review in map(copy.deepcopy, reviews):
+        review.name = spoiled(review.name)
+        review.findings, review.notes = spoiled(review.findings), spoiled(["a note"])
+        review.inconclusive = [{**e, "reason": spoiled(e["reason"])} for e in review.inconclusive]
+        review.not_checked = [{**e, "reason": spoiled(e["reason"]), "how": spoiled(e["how"])} for e in review.not_checked]
+        odd.append(review)
+    said = form(odd)
+    assert "owned" in said
+    assert {c for c in said if not c.isprintable()} <= {"\n", "\t"}
 
 
 def test_a_baseline_lets_only_new_findings_count(tmp_path):

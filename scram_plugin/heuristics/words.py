@@ -17,9 +17,14 @@ def number(value: float) -> str:
     return f"{mantissa}e{int(exponent)}"
 
 
+def clean(text: str, kept: str = "\n\t", instead: str = "\ufffd") -> str:
+    """Untrusted text without control and bidirectional characters, which could rewrite a terminal or show other code."""
+    return text if text.isprintable() else "".join(c if c.isprintable() or c in kept else instead for c in text)
+
+
 def one_line(text: str) -> str:
-    """Untrusted text without control characters and line breaks."""
-    return "".join(c if c.isprintable() else " " for c in text)
+    """Untrusted text as `clean` gives it, without line breaks."""
+    return clean(text, "", " ")
 
 
 def counted(count: int, noun: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scram_plugin.heuristics.words import one_line
+from scram_plugin.heuristics.words import clean, one_line
 from scram_plugin.reports.edits import first_edit
 from scram_plugin.reviews import Review
 
@@ -20,11 +20,11 @@ def report(reviews: Sequence[Review]) -> str:
 
 def _annotation(run: str, finding: Mapping[str, Any]) -> str:
     edit = first_edit(finding)
-    where = {"file": edit["file"], "line": str(edit["line"])} if edit else {}
+    where = {"file": one_line(edit["file"]), "line": str(edit["line"])} if edit else {}
     properties = {**where, "title": one_line(f"{run}: {finding['title']}")}
     named = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
     fix = f"\nFix: {finding['fixes'][0]['title']}" if finding["fixes"] else ""
-    return f"::{COMMANDS[finding['severity']]} {named}::{_data(finding['summary'] + fix)}"
+    return f"::{COMMANDS[finding['severity']]} {named}::{_data(clean(finding['summary'] + fix))}"
 
 
 def _data(text: str) -> str:

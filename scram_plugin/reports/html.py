@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scram_plugin import __version__
-from scram_plugin.heuristics.words import one_line
+from scram_plugin.heuristics.words import clean, one_line
 from scram_plugin.reports.drawing import lines, svg
 from scram_plugin.reports.edits import changed_lines, first_fix, framework_name
 from scram_plugin.reviews import Review, aside, totals, worst_first
@@ -130,15 +130,11 @@ def _fix(fix: Mapping[str, Any], first: bool) -> Iterator[str]:
     if edit:
         yield f'<p class="muted">{_text(edit["file"])}, line {edit["line"]}</p>\n'
         tags = {"- ": "del", "+ ": "ins", "  ": "span"}
-        changed = [f"<{tags[c[:2]]}>{escape(_line(c))}</{tags[c[:2]]}>" for c in changed_lines(edit)]
+        changed = [f"<{tags[c[:2]]}>{escape(clean(c))}</{tags[c[:2]]}>" for c in changed_lines(edit)]
         yield f'<pre tabindex="0">{chr(10).join(changed)}</pre>\n'
     else:
         yield f'<p class="muted">{_text(framework_name(fix["framework"]))}</p>\n'
-        yield f'<pre tabindex="0">{escape(fix["code"].rstrip())}</pre>\n'
-
-
-def _line(text: str) -> str:
-    return "".join(c if c.isprintable() or c == "\t" else " " for c in text)
+        yield f'<pre tabindex="0">{escape(clean(fix["code"].rstrip()))}</pre>\n'
 
 
 def _text(text: str) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
 from scram_plugin.heuristics.heuristic import Heuristic
+from scram_plugin.heuristics.words import clean
 from scram_plugin.reviews import Review, aside
 from scram_plugin.severity import down_to
 
@@ -32,23 +32,23 @@ def report(reviews: Sequence[Review], heuristics: Iterable[Heuristic], least: st
 
 
 def _suite(root: ElementTree.Element, review: Review, ids: Sequence[str], failing: Sequence[str]) -> None:
-    suite = ElementTree.SubElement(root, "testsuite", name=_text(review.name))
+    suite = ElementTree.SubElement(root, "testsuite", name=clean(review.name))
     silent = {entry["heuristic"]: entry["reason"] for entry in [*review.inconclusive, *review.not_checked]}
     accepted = {entry["finding"]["heuristic"]: entry for entry in review.accepted}
     for id_ in ids:
-        case = ElementTree.SubElement(suite, "testcase", classname=_text(review.name), name=id_)
+        case = ElementTree.SubElement(suite, "testcase", classname=clean(review.name), name=id_)
         bad = [f for f in review.alone if f["heuristic"] == id_ and f["severity"] in failing]
         if bad:
-            failure = ElementTree.SubElement(case, "failure", type=bad[0]["severity"], message=_text(bad[0]["title"]))
-            failure.text = _text("\n\n".join(_said(f, review) for f in bad))
+            failure = ElementTree.SubElement(case, "failure", type=bad[0]["severity"], message=clean(bad[0]["title"]))
+            failure.text = clean("\n\n".join(_said(f, review) for f in bad))
         elif id_ in accepted:
             why, reason = aside(accepted[id_])
-            ElementTree.SubElement(case, "skipped", message=_text(f"{why}: {reason or 'no reason was given'}"))
+            ElementTree.SubElement(case, "skipped", message=clean(f"{why}: {reason or 'no reason was given'}"))
         elif id_ in silent:
-            ElementTree.SubElement(case, "skipped", message=_text(silent[id_]))
+            ElementTree.SubElement(case, "skipped", message=clean(silent[id_]))
         others = [f for f in review.findings if f["heuristic"] == id_ and f not in bad]
         if others:
-            ElementTree.SubElement(case, "system-out").text = _text("\n\n".join(_said(f, review) for f in others))
+            ElementTree.SubElement(case, "system-out").text = clean("\n\n".join(_said(f, review) for f in others))
 
 
 def _said(finding: Mapping[str, Any], review: Review) -> str:
@@ -62,8 +62,3 @@ def _said(finding: Mapping[str, Any], review: Review) -> str:
         lines.append(f"Fix: {fix['title']}." + (f" {edit['file']}:{edit['line']}" if edit else ""))
         lines.append(edit["after"] if edit else fix["code"])
     return "\n".join(lines)
-
-
-def _text(text: str) -> str:
-    """Text without the characters that XML 1.0 forbids."""
-    return re.sub(r"[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from scram_plugin.heuristics.words import one_line, place
+from scram_plugin.heuristics.words import clean, one_line, place
 from scram_plugin.reports.edits import changed_lines, first_fix, framework_name
 from scram_plugin.reviews import Review, aside
 
@@ -88,7 +88,8 @@ def _fix(fixes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _fenced(language: str, text: str) -> Iterator[str]:
-    """A block of code; its fence is longer than any run of backticks in it."""
+    """A block of untrusted code; its fence is longer than any run of backticks in it."""
+    text = clean(text)
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     yield from (f"{fence}{language}", text, fence, "")
 

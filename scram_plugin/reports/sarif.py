@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from scram_plugin import __version__
 from scram_plugin.heuristics.heuristic import Heuristic
+from scram_plugin.heuristics.words import clean, one_line
 from scram_plugin.logs.storage import is_remote
 from scram_plugin.reports.edits import first_edit
 from scram_plugin.reviews import Review, named_within
@@ -59,11 +60,13 @@ def _result(review: Review, finding: Mapping[str, Any], places: Mapping[str, int
         "ruleId": finding["heuristic"],
         "ruleIndex": places[finding["heuristic"]],
         "level": LEVELS[finding["severity"]],
-        "message": {"text": "".join(_message(review, finding))},
+        "message": {"text": clean("".join(_message(review, finding)))},
         "locations": [
             {
                 "physicalLocation": _place(edit, curve, logdir),
-                "logicalLocations": [{"name": review.name, "fullyQualifiedName": f"{review.name}: {curve['tag']}"}],
+                "logicalLocations": [
+                    {"name": one_line(review.name), "fullyQualifiedName": one_line(f"{review.name}: {curve['tag']}")}
+                ],
             }
         ],
         "partialFingerprints": {"finding/v1": hashlib.sha256(name.encode(errors="replace")).hexdigest()[:32]},

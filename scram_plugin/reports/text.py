@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from scram_plugin.heuristics.words import counted, number, one_line, place
+from scram_plugin.heuristics.words import clean, counted, number, one_line, place
 from scram_plugin.reports.drawing import Line, bars, lines, part_shown
 from scram_plugin.reports.edits import changed_lines, first_fix, framework_name
 from scram_plugin.reviews import Review, aside, totals, worst_first
@@ -95,7 +95,7 @@ def _print_run(console: Console, review: Review, above: set[str]) -> None:
         console.print(head)
     else:
         sign = ("✓ ", "green") if kind == "fine" else ("○ ", "dim")
-        said = Text.assemble(sign, _clean(review.headline()["text"]))
+        said = Text.assemble(sign, clean(review.headline()["text"]))
         if head.cell_len + 2 + said.cell_len <= console.width:
             console.print(Text.assemble(head, "  ", said))
         else:
@@ -105,13 +105,13 @@ def _print_run(console: Console, review: Review, above: set[str]) -> None:
         print_finding(console, finding, indent=2, drawn=lines(review, finding, MOST_CURVES), above=above)
         for other in review.findings:
             if other["explained_by"] == finding["heuristic"]:
-                _paragraph(console, 4, f"Probably a consequence: {_clean(other['title'])} ({other['heuristic']})", "dim")
+                _paragraph(console, 4, f"Probably a consequence: {other['title']} ({other['heuristic']})", "dim")
     for entry in review.accepted_alone:
         why, reason = aside(entry)
-        given = f" ({_clean(reason)})" if reason else ""
-        _paragraph(console, 2, f"{why}: {_clean(entry['finding']['title'])}{given}", "dim")
+        given = f" ({reason})" if reason else ""
+        _paragraph(console, 2, f"{why}: {entry['finding']['title']}{given}", "dim")
     for note in review.notes:
-        _paragraph(console, 2, f"note: {_clean(note)}", "dim")
+        _paragraph(console, 2, f"note: {note}", "dim")
 
 
 def _print_silent(console: Console, review: Review, told: Sequence[tuple[str, str, str]], above: set[str]) -> None:
@@ -120,7 +120,7 @@ def _print_silent(console: Console, review: Review, told: Sequence[tuple[str, st
     if early:
         _paragraph(console, 2, f"too few points for: {', '.join(early)}", "dim")
     for reason, unclear in _grouped((e["reason"], e["heuristic"]) for e in review.inconclusive if not e["early"]).items():
-        _paragraph(console, 2, f"inconclusive: {', '.join(unclear)}, because {_clean(reason)}", "dim")
+        _paragraph(console, 2, f"inconclusive: {', '.join(unclear)}, because {reason}", "dim")
     _print_unchecked(console, 2, "not checked", [entry for entry in _unchecked(review) if entry not in told], above)
 
 
@@ -130,12 +130,12 @@ def _print_unchecked(
     """Print each reason once, and after all reasons with the same remedy what to log; `above`: what was printed before."""
     for how, reasons in _grouped((how, (reason, name)) for name, reason, how in entries).items():
         for reason, names in _grouped(reasons).items():
-            _paragraph(console, indent, f"{words}: {', '.join(names)}, because {_clean(reason)}", "dim")
+            _paragraph(console, indent, f"{words}: {', '.join(names)}, because {reason}", "dim")
         if how and how not in above:
             above.add(how)
             _paragraph(console, indent + 2, "what is needed:", "dim")
-            for line in _clean(how).split("\n"):
-                _code(console, indent + 4, Text(line))
+            for line in how.split("\n"):
+                _code(console, indent + 4, Text(clean(line)))
 
 
 def _print_read_as(console: Console, review: Review) -> None:
@@ -184,7 +184,7 @@ def _source(review: Review, name: str) -> str:
     run, tag = review.signals[name]["tensorboard_run"], review.signals[name]["tag"]
     same = [name for name in SHOWN if name in review.signals and review.signals[name]["tag"] == tag]
     part = run.removeprefix(review.name).lstrip("/") if review.name != "." else run
-    return _clean(f"{tag} in {part}" if len(same) > 1 and part not in ("", ".") else tag)
+    return clean(f"{tag} in {part}" if len(same) > 1 and part not in ("", ".") else tag)
 
 
 def _grouped(entries: Iterable[tuple[str, Entry]]) -> dict[str, list[Entry]]:
@@ -209,23 +209,23 @@ def print_finding(
     above = set() if above is None else above
     sign, style = SIGNS[finding["severity"]]
     title = Text(f"{sign} {finding['severity']}: ", style=style)
-    title.append(_clean(finding["title"]), style="bold")
+    title.append(clean(finding["title"]), style="bold")
     title.append(f"  ({finding['confidence']})  {finding['heuristic']}", style="dim not bold")
     console.print(Padding(title, (0, 0, 0, indent)))
     indent += 2
-    _paragraph(console, indent, _clean(finding["summary"]))
+    _paragraph(console, indent, finding["summary"])
     for line in _picture(finding, drawn, console.width - indent) if finding["severity"] != "info" else ():
         _code(console, indent, line)
     if finding["causes"]:
         cause = finding["causes"][0]
         word = "Likely cause" if cause["for"] else "Usual cause"
-        _paragraph(console, indent, f"{word}: {cause['title']}. {_clean(cause['for'])}".rstrip())
+        _paragraph(console, indent, f"{word}: {cause['title']}. {cause['for']}".rstrip())
     fixes = first_fix(finding)
     if not fixes:
         return
     fix, edit = fixes[0], fixes[0]["edit"]
     code = code and (finding["severity"] != "info" or edit is not None)  # an info is printed in brief
-    where = f" ({_clean(edit['file'])}:{edit['line']})" if edit else ""
+    where = f" ({edit['file']}:{edit['line']})" if edit else ""
     if not code and not edit:
         where = f" (scram explain {finding['heuristic']})"
     elif not edit and fix["code"] in above:
@@ -235,13 +235,13 @@ def print_finding(
     if edit:
         styles = {"- ": "red", "+ ": "green", "  ": ""}
         for changed in changed_lines(edit):
-            _code(console, indent + 2, Text(_clean(changed), style=styles[changed[:2]]))
+            _code(console, indent + 2, Text(clean(changed), style=styles[changed[:2]]))
     for other in fixes if code and not edit else ():
         if len(fixes) > 1:
             _paragraph(console, indent + 2, f"{framework_name(other['framework'])}:", "dim")
         # without colours: none is readable on both dark and light backgrounds
-        for part in _clean(other["code"].rstrip()).split("\n"):
-            _code(console, indent + 2, Text(part))
+        for part in other["code"].rstrip().split("\n"):
+            _code(console, indent + 2, Text(clean(part)))
     supported = {cause["id"] for cause in finding["causes"] if cause["for"]} - {fix["cause"]}
     others = dict.fromkeys(f["title"] for f in finding["fixes"] if f["cause"] in supported)
     if others and code:
@@ -249,7 +249,7 @@ def print_finding(
 
 
 def _paragraph(console: Console, indent: int, text: str, style: str = "") -> None:
-    console.print(Padding(Text(text, style=style), (0, 0, 0, indent)), width=min(console.width, LONGEST_LINE))
+    console.print(Padding(Text(clean(text), style=style), (0, 0, 0, indent)), width=min(console.width, LONGEST_LINE))
 
 
 def _code(console: Console, indent: int, line: Text) -> None:
@@ -261,8 +261,3 @@ def _summary(reviews: Sequence[Review]) -> Text:
     passed, unchecked = sum(len(r.passed) for r in reviews), sum(len(r.not_checked) for r in reviews)
     unsure = sum(len(r.inconclusive) for r in reviews)
     return Text(f"{totals(reviews)}; {counted(passed, 'check')} passed, {unsure:,} inconclusive, {unchecked:,} not checked")
-
-
-def _clean(text: str) -> str:
-    """Untrusted text without control characters, which could rewrite the terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
