@@ -25,6 +25,7 @@ MUTATED = ("scram_plugin/heuristics", "scram_plugin/reviews.py")
 # texts, pages and edits of source code have tests that compare words, and no arithmetic to get wrong
 LEFT_OUT = ("scram_plugin/heuristics/edits/*", "scram_plugin/heuristics/linting.py", "scram_plugin/heuristics/__init__.py")
 TESTS = (
+    "tests/recorded",
     "tests/heuristics",
     "tests/test_inside.py",
     "tests/test_comparison.py",

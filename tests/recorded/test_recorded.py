@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.recorded import KEPT, LOGS
+from tests.recorded import KEPT, LOGS, findings
 from tests.recorded.record import COLUMNS, INDEX, MODULES
 from tests.reviews import review_of
 
@@ -27,6 +27,19 @@ def test_the_logs_are_small_and_name_no_machine():
     assert sum(path.stat().st_size for path in files) < 15e6
     here = str(KEPT.parents[3]).encode()
     assert [path for path in files if path.name != INDEX and here in path.read_bytes()] == []
+
+
+WRITTEN = findings.read()
+
+
+@pytest.mark.parametrize("log", findings.logs())
+def test_what_is_found_is_what_was_read_when_it_was_written(log):
+    """After a change that is meant: `python -m tests.recorded.findings`, and read the difference."""
+    assert findings.whole(log).splitlines() == WRITTEN[log].splitlines()
+
+
+def test_nothing_else_is_written():
+    assert set(WRITTEN) == set(findings.logs())
 
 
 def causes_of(path):

@@ -1,0 +1,54 @@
+"""What is found in each recorded log, in words: ``findings.txt``, which a test compares with what is found now.
+
+    python -m tests.recorded.findings
+
+writes it again. A change of a check or of a text shows there as a difference, to be read before it is committed.
+"""
+
+from collections.abc import Iterator
+
+from scram_plugin.reviews import Review
+from tests.recorded import HERE, KEPT
+from tests.reviews import review_of
+
+FILE = HERE / "findings.txt"
+
+
+def logs() -> list[str]:
+    """The names of the recorded logs, from their index."""
+    rows = (KEPT / "INDEX.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    return [row.split("\t")[0] for row in rows]
+
+
+def told(review: Review) -> Iterator[str]:
+    """All outcomes of one review, but for what was not checked, a line each."""
+    for finding in review.findings:
+        because = f", because of {finding['explained_by']}" if finding["explained_by"] else ""
+        steps = finding["steps"]
+        marks = f"{steps['axis']} {steps['first']} to {steps['last']}, bad {finding['bad_step']}, best {finding['best_step']}"
+        yield f"  {finding['severity']}, {finding['confidence']}: {finding['heuristic']}{because}; {marks}"
+        yield f"    {finding['title']}"
+        yield f"    {finding['summary']}"
+        for cause in finding["causes"]:
+            yield f"    - {' | '.join(filter(None, (cause['id'], cause['for'], cause['against'])))}"
+        for fix in finding["fixes"]:
+            if fix["edit"]:
+                yield f"    + line {fix['edit']['line']}: {' '.join(fix['edit']['after'].split())}"
+    for entry in review.inconclusive:
+        yield f"  inconclusive: {entry['heuristic']}: {entry['reason']}"
+    yield f"  passed: {' '.join(review.passed)}"
+
+
+def whole(name: str) -> str:
+    return "\n".join([name, *told(review_of(KEPT / name))])
+
+
+def read() -> dict[str, str]:
+    """Log -> what was found in it when the file was written."""
+    entries = FILE.read_text(encoding="utf-8").rstrip("\n").split("\n\n")
+    return {entry.partition("\n")[0]: entry for entry in entries}
+
+
+if __name__ == "__main__":
+    FILE.write_text("\n\n".join(map(whole, logs())) + "\n", encoding="utf-8")
+    print(FILE)
