@@ -55,11 +55,9 @@ demo-record: install $(VENV)/tested
 examples: install $(VENV)/tested
 	$(BIN)/python -m tests.heuristics.record_examples
 
-# Trains the programs of tests/recorded again and keeps their logs, all of them or `make record PROGRAMS="keras_curves ..."`;
-# and writes what is found in them.
+# Trains the programs of tests/recorded again and keeps their logs, all of them or `make record PROGRAMS="keras_curves ..."`.
 record: install $(VENV)/tested
 	$(BIN)/python -m tests.recorded.record $(PROGRAMS)
-	$(BIN)/python -m tests.recorded.findings
 
 # Fifteen minutes on two cores; one framework a process. PYTEST_ARGS go to pytest.
 test: install $(VENV)/tested

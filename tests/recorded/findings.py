@@ -49,6 +49,10 @@ def read() -> dict[str, str]:
     return {entry.partition("\n")[0]: entry for entry in entries}
 
 
-if __name__ == "__main__":
+def write() -> None:
     FILE.write_text("\n\n".join(map(whole, logs())) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()
     print(FILE)

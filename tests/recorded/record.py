@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.paths import ROOT, environment
-from tests.recorded import HERE, KEPT, place
+from tests.recorded import HERE, KEPT, findings, place
 from tests.recorded.programs import NeedsData
 
 SEED = 20
@@ -120,6 +120,8 @@ def main() -> int:
         print(f"could not be recorded: {', '.join(failed)}", file=sys.stderr)
         return 1
     index(given.into, sorted({module for module, _ in wanted}))
+    if given.into == KEPT:
+        findings.write()
     return 0
 
 
