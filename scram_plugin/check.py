@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from scram_plugin.cache import Cache, key_of, versions
-from scram_plugin.configuration import sources
+from scram_plugin.configuration import logdirs_of, sources
 from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.installed import installed
 from scram_plugin.heuristics.words import one_line
@@ -93,7 +93,7 @@ def _key(options: argparse.Namespace, logdirs: Sequence[Listing], look: Any) -> 
     """The key of everything that the report depends on; empty if that is unknown."""
     if installed() or not all(Path(path).is_file() for path in (options.config, options.baseline) if path):
         return ""  # for example a pipe, which can be read only once
-    read_from = sources(options.config)
+    read_from = sources(options.config, logdirs=logdirs_of(options))
     if len(read_from) > 1:
         return ""  # the user's own heuristics may depend on anything
     known = [options.baseline, Path(options.baseline).read_text(errors="replace") if options.baseline else None]

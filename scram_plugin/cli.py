@@ -206,7 +206,10 @@ def _choices(parser: argparse.ArgumentParser) -> None:
 def _catalogue(options: argparse.Namespace) -> Catalogue:
     from scram_plugin.configuration import chosen
 
-    return chosen(options)
+    catalogue = chosen(options)
+    for sentence in catalogue.refused:
+        print(f"scram: {one_line(sentence)}", file=sys.stderr)
+    return catalogue
 
 
 def _check(options: argparse.Namespace) -> int:

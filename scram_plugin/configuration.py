@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scram_plugin.errors import BadOption
+from scram_plugin.trust import distrust
 
 if TYPE_CHECKING:
     from scram_plugin.heuristics.catalogue import Accepted, Catalogue
@@ -29,12 +30,16 @@ def configured(
     select: str | None = None,
     ignore: str | None = None,
     start: Path | None = None,
+    logdirs: Iterable[str] = (),
 ) -> Catalogue:
     """The catalogue as the configuration file and then the flags set it.
 
     `config` names a file; without it the nearest `scram.toml`, or `pyproject.toml` with a table ``[tool.scram]``, from
     `start` (default: the working directory) upwards. `settings` are texts ``ID.OPTION=VALUE``; `select` and `ignore` are
     ids separated by commas. Raises BadOption, with a sentence, for any mistake.
+
+    Code that a file names which was only found may be untrusted, by its owner or since it is part of one of `logdirs`: then it
+    is not loaded, a note says so, and the rest of the file counts.
     """
     from scram_plugin.heuristics.catalogue import catalogue  # imported late: `sources` does not need it and must be fast
 
@@ -45,13 +50,15 @@ def configured(
         table.pop("select", None)
         signals = _signals(table.pop("signals", {}))
         modules = _modules(table.pop("heuristics", []), Path(where).parent)
+        refused = {} if config else _refused(Path(where), modules, logdirs)
+        modules = [module for module in modules if module not in refused]
         accepted = _accepted(table.pop("accept", []))
         options: dict[str, dict[str, Any]] = {}
         for id_, given in table.items():
             if not isinstance(given, dict):
                 raise BadOption(f"{id_!r} is not a table of options; write [{id_}] with its options below it")
             options[id_] = dict(given)
-        of_file = catalogue(chosen, ignored, options, modules, signals, accepted)
+        of_file = catalogue(chosen, ignored, options, modules, signals, accepted, refused.values())
     except BadOption as error:
         raise BadOption(f"{where}: {error}") from None
     settings = list(settings)
@@ -63,20 +70,26 @@ def configured(
         if not (equals and dot and id_ and option):
             raise BadOption(f"{setting!r} is not of the form ID.OPTION=VALUE, for example overfitting.strict=true")
         options.setdefault(id_, {})[option] = value.strip()
-    return catalogue(chosen, [*ignored, *(_ids(ignore) or [])], options, modules, signals, accepted)
+    return catalogue(chosen, [*ignored, *(_ids(ignore) or [])], options, modules, signals, accepted, refused.values())
 
 
 def chosen(options: argparse.Namespace) -> Catalogue:
     """The catalogue that the flags of a command ask for. Raises BadOption, also if a heuristic of the user does not
     load: in the terminal a note would be overlooked."""
-    catalogue = configured(options.config, options.set, options.select, options.ignore)
+    catalogue = configured(options.config, options.set, options.select, options.ignore, logdirs=logdirs_of(options))
     if catalogue.broken:
         raise BadOption(" ".join(catalogue.broken))
     return catalogue
 
 
-def sources(config: str | None = None, start: Path | None = None) -> list[tuple[str, str]]:
-    """The files that the choices come from, each with its text: the configuration, and the heuristics that it names.
+def logdirs_of(options: argparse.Namespace) -> list[str]:
+    """The log directories that a command looks at."""
+    given = getattr(options, "logdir", None) or getattr(options, "log_dir", None) or []
+    return [given] if isinstance(given, str) else list(given)
+
+
+def sources(config: str | None = None, start: Path | None = None, logdirs: Iterable[str] = ()) -> list[tuple[str, str]]:
+    """The files that the choices come from, each with its text: the configuration, and the heuristics that it may load.
 
     Raises BadOption like `configured`.
     """
@@ -87,6 +100,8 @@ def sources(config: str | None = None, start: Path | None = None) -> list[tuple[
         modules = _modules(table.get("heuristics", []), Path(where).parent)
     except BadOption as error:
         raise BadOption(f"{where}: {error}") from None
+    refused = {} if config else _refused(Path(where), modules, logdirs)
+    modules = [module for module in modules if module not in refused]
     files = [Path(where), *modules, *(module.with_suffix(".md") for module in modules)]
     return [(str(path), path.read_text(encoding="utf-8", errors="replace")) for path in files if path.is_file()]
 
@@ -142,6 +157,16 @@ def _modules(paths: Any, folder: Path) -> list[Path]:
         if not module.is_file():
             raise BadOption(f"heuristics: there is no file {module}")
     return modules
+
+
+def _refused(where: Path, modules: Iterable[Path], logdirs: Iterable[str]) -> dict[Path, str]:
+    """The modules that may not be loaded, each with a sentence that says why, and how to load it."""
+    logdirs, found = list(logdirs), {}
+    for module in modules:
+        if why := distrust(where, logdirs) or distrust(module, logdirs):
+            ask = f"to load it, name {where} with --config (for TensorBoard: --scram_config)"
+            found[module] = f"The heuristic in {module} was not loaded, since {why}; {ask}."
+    return found
 
 
 def _find(directory: Path) -> tuple[dict[str, Any], str]:

@@ -102,7 +102,7 @@ def review(
         raise BadOption(f"run={run!r} is not a regular expression ({error})") from None
     if not 1 <= jobs <= MOST_JOBS:
         raise BadOption(f"jobs={jobs!r}: give the number of processes, from 1 to {MOST_JOBS}")
-    catalogue = configured(config, settings, chosen, left)
+    catalogue = configured(config, settings, chosen, left, logdirs=[os.fspath(logdir)])
     root, files, problems = listing(logdir)
     for problem in problems:
         warnings.warn(f"{problem.path!r}: {problem.sentence}", stacklevel=2)

@@ -100,8 +100,11 @@ class ScramPlugin(base_plugin.TBPlugin):
 
     def __init__(self, context: base_plugin.TBContext) -> None:
         self._logdir = context.logdir or ""
-        self._catalogue, self._notes = _catalogue(context.flags)
-        self._reviewer = Reviewer(_roots(context), self._catalogue)
+        roots = _roots(context)
+        self._catalogue, self._notes = _catalogue(
+            context.flags, [roots] if isinstance(roots, str) else [path for _, path in roots]
+        )
+        self._reviewer = Reviewer(roots, self._catalogue)
         self._reviewer.runs()  # begin to look before the first page asks
 
     def get_plugin_apps(self) -> dict[str, Any]:
@@ -295,11 +298,11 @@ def _examples() -> dict[str, dict[str, Any]]:
     return json.loads((Path(__file__).parent / "heuristics" / "examples.json").read_text())
 
 
-def _catalogue(flags: Any) -> tuple[Catalogue, list[str]]:
+def _catalogue(flags: Any, logdirs: list[str]) -> tuple[Catalogue, list[str]]:
     """What the flags and the configuration file ask for; if that makes no sense, the defaults and a note that says so."""
     given = {name: getattr(flags, f"scram_{name}", None) for name in ("config", "set", "select", "ignore")}
     try:
-        return configured(given["config"], given["set"] or [], given["select"], given["ignore"]), []
+        return configured(given["config"], given["set"] or [], given["select"], given["ignore"], logdirs=logdirs), []
     except BadOption as error:
         logger.warning("SCRAM uses its defaults: %s", error)
         return catalogue(), [f"SCRAM uses its defaults, because {error}."]

@@ -238,7 +238,8 @@ class Catalogue:
     """The heuristics to apply, with the options to apply them with. `notes` tells what could not be loaded.
 
     `signals` says what tags mean that no convention knows: tag -> signal. `accepted`: findings that are no problem here.
-    `modules`: the files that heuristics of the user's own come from; `broken`: the notes about these.
+    `modules`: the files that heuristics of the user's own come from; `broken`: the notes about these; `refused`: those about
+    files that may not be loaded.
     """
 
     heuristics: tuple[Heuristic, ...]
@@ -248,6 +249,7 @@ class Catalogue:
     accepted: tuple[Accepted, ...] = ()
     modules: tuple[Path, ...] = ()
     broken: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """To another process travel names and choices; heuristics are code, and found again there."""
@@ -271,28 +273,34 @@ def catalogue(
     modules: Iterable[Path] = (),
     signals: Mapping[str, str] | None = None,
     accepted: Iterable[Accepted] = (),
+    refused: Iterable[str] = (),
 ) -> Catalogue:
     """The catalogue after the user's choices; `modules` are files of heuristics of the user's own.
 
+    `refused` are sentences on heuristics that may not be loaded: then ids that are not known may be theirs, and are left out.
+
     Raises BadOption for an unknown id or option, or a value of another type.
     """
-    accepted, modules = tuple(accepted), tuple(modules)
+    accepted, modules, refused = tuple(accepted), tuple(modules), tuple(refused)
     packaged = [(f"The heuristic {e.name!r} of another package", e.load, None) for e in installed()]
     heuristics, notes = _with([*HEURISTICS], packaged)
     own = [(f"The heuristic in {path}", partial(from_file, path), path) for path in modules]
     heuristics, broken = _with(heuristics, own)
     known = {heuristic.id: heuristic for heuristic in heuristics}
     chosen = set(known) if select is None else set(select)
+    if refused:
+        options = {id_: given for id_, given in (options or {}).items() if id_ in known}
+        accepted = tuple(a for a in accepted if a.heuristic in known)
     for id_ in [*(select or ()), *ignore, *(options or {}), *(a.heuristic for a in accepted)]:
-        if id_ not in known:
+        if id_ not in known and not refused:
             raise BadOption(" ".join([no_heuristic(id_, known), *(f"({note})" for note in (*notes, *broken))]))
     checked = {
         id_: {name: _value(known[id_], name, value) for name, value in given.items()} for id_, given in (options or {}).items()
     }
     kept = tuple(h for h in heuristics if h.id in chosen - set(ignore))
     if not kept:
-        raise BadOption("no heuristic is left to apply; change select or ignore")
-    return Catalogue(kept, checked, (*notes, *broken), dict(signals or {}), accepted, modules, tuple(broken))
+        raise BadOption(" ".join(["no heuristic is left to apply; change select or ignore.", *refused]).rstrip("."))
+    return Catalogue(kept, checked, (*notes, *broken, *refused), dict(signals or {}), accepted, modules, tuple(broken), refused)
 
 
 def _with(

@@ -33,7 +33,7 @@ class Reporter:
             return []
         try:
             if self._findings is None:
-                self._findings = NewFindings(self._log_dir, configured())
+                self._findings = NewFindings(self._log_dir, configured(logdirs=[self._log_dir]))
             new = self._findings.look()
             self._unprinted += [finding for finding in new if finding["severity"] != "info"]
             for finding in new:
