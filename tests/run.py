@@ -18,12 +18,17 @@ from pathlib import Path
 from tests.conftest import LONGEST, MAY_TAKE_LONGER
 from tests.paths import ROOT
 
+# tests that make environments of their own, each on its own: a file of them would keep one core busy for long
+PACKAGES = ["tests/test_extras.py", "tests/test_versions.py"]
+OTHERS = ["tests/browser", "tests/training/keras", "tests/training/torch", *PACKAGES]
 GROUPS = {
-    "reading": ["tests", "--ignore=tests/browser", "--ignore=tests/training/keras", "--ignore=tests/training/torch"],
+    "packages": PACKAGES,
+    "reading": ["tests", *(f"--ignore={path}" for path in OTHERS)],
     "browser": ["tests/browser"],
     "keras": ["tests/training/keras"],
     "torch": ["tests/training/torch"],
 }
+ONE_BY_ONE = ("packages",)  # groups whose tests share nothing, and need not stay together by file
 WAITING = ("browser",)  # groups whose tests wait more than they compute: two at once for each core
 MEASURING = ("reading", "browser")  # groups with tests that run alone; conftest.py refuses such a test in another group
 SHOWN = 20
@@ -34,7 +39,8 @@ def run(group: str, alone: bool, full: bool, more: list[str], scratch: Path) -> 
     """(exit status, seconds of each test, the closing line) of one run of pytest."""
     chosen = ["alone" if alone else "not alone"] + ([] if full else ["not slow"])
     cores = os.cpu_count() or 1
-    processes = [] if alone else ["-n", str(2 * cores if group in WAITING else cores), "--dist", "loadfile"]
+    count, how = 2 * cores if group in WAITING else cores, "worksteal" if group in ONE_BY_ONE else "loadfile"
+    processes = [] if alone else ["-n", str(count), "--dist", how]
     seconds, log = scratch / "seconds.json", scratch / "output.txt"
     seconds.unlink(missing_ok=True)
     environment = {**os.environ, "SCRAM_TESTS": group, "SCRAM_TEST_SECONDS": str(seconds)}
@@ -72,7 +78,7 @@ def main() -> int:
             if subprocess.run([sys.executable, "-m", "tests.recorded.record", "--into", str(fresh)], cwd=ROOT).returncode:
                 failed.append("tests.recorded.record")
             os.environ["SCRAM_RECORDED"] = str(fresh)
-        for group in given.group or GROUPS:
+        for group in given.group or [name for name in GROUPS if given.full or name not in ONE_BY_ONE]:
             for alone in (False, True) if group in MEASURING else (False,):
                 status, taken, last = run(group, alone, given.full, more, Path(scratch))
                 if status not in (0, NO_TESTS):

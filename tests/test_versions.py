@@ -12,9 +12,10 @@ import pytest
 
 from tests.paths import ROOT
 
-READING = ["tests/logs", "tests/test_plugin.py", "tests/test_cli.py"]
+READING = ("reading", "tests/logs", "tests/test_plugin.py", "tests/test_cli.py")
 # two tests train: no TensorFlow of today goes with this TensorBoard
-TAB = ["tests/browser", "-k", "not live_training and not every_view_shows_text"]
+TAB = ("browser", "tests/browser", "-k", "not live_training and not every_view_shows_text")
+KERAS = ("keras", "tests/training/keras", "tests/heuristics/test_unnormalized_inputs.py")
 
 
 def environment(path, *packages):
@@ -22,13 +23,16 @@ def environment(path, *packages):
     venv.create(path, with_pip=True)
     python = path / "bin" / "python"
     tests = ["pytest", "hypothesis", "fsspec", "playwright", "scikit-learn"]
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "-e", str(ROOT), *tests, *packages], check=True, timeout=900)
+    subprocess.run(
+        [python, "-m", "pip", "install", "--quiet", "--no-compile", "-e", str(ROOT), *tests, *packages], check=True, timeout=900
+    )
     return python
 
 
-def run_tests(python, *arguments):
+def run_tests(python, group, *arguments):
     # there is no PyTorch and no JAX in these environments: what needs them is skipped, in CI too
-    variables = {name: value for name, value in os.environ.items() if name != "CI"}
+    variables = {name: value for name, value in os.environ.items() if name not in ("CI", "SCRAM_FULL")}
+    variables |= {"SCRAM_TESTS": group}
     done = subprocess.run(
         [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", *arguments],
         cwd=ROOT,
@@ -55,4 +59,4 @@ def test_the_oldest_tensorboard(tmp_path):
 def test_older_keras(tensorflow, keras, tmp_path):
     """The first Keras 3, and the last before train functions were made as they are today (3.7)."""
     python = environment(tmp_path, f"tensorflow=={tensorflow}", f"keras=={keras}")
-    run_tests(python, "tests/training/keras", "tests/heuristics/test_unnormalized_inputs.py")
+    run_tests(python, *KERAS)
