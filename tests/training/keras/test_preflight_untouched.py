@@ -100,7 +100,10 @@ def is_untouched(make, data, tmp_path):
     assert len(plain[1]) == len(flown[1])
     assert all(np.array_equal(a, b) for a, b in zip(plain[1], flown[1], strict=True))
     assert plain[2] == flown[2]
-    assert scram_plugin.read(tmp_path)["scram"].facts["preflight"]["one_batch"]["last"] < 1.0
+    batch = scram_plugin.read(tmp_path)["scram"].facts["preflight"]["one_batch"]
+    # the model was trained in between; how far one gets in six seconds depends on the machine
+    assert batch["steps"] > 1
+    assert batch["last"] < batch["first"]
 
 
 KINDS = [(functional, dataset), (OwnStep, arrays)]
