@@ -144,7 +144,8 @@ class EventFile:
             if needed and (self.offset + needed > size or got < length):
                 break  # half-written, or cut off while being read
             if needed > LONGEST:
-                self._pass_over(stream, needed)
+                if not self._pass_over(stream, needed):
+                    break
                 needed = 0
             want = max(CHUNK, needed)
         return self.offset > before
@@ -155,25 +156,30 @@ class EventFile:
         now = bytearray(len(self._before) + len(self._behind))
         return _fill(stream, memoryview(now)) == len(now) and now == self._before + self._behind
 
-    def _pass_over(self, stream: BinaryIO, length: int) -> None:
-        """Leave out one record of this length, frame included, after its checksum was verified in pieces."""
+    def _pass_over(self, stream: BinaryIO, length: int) -> bool:
+        """Leave out one record of this length, frame included, after its checksum was verified in pieces.
+
+        Returns False if it was cut off while being read.
+        """
         stream.seek(self.offset + frames.HEADER)
         left, crc = length - frames.HEADER - frames.FOOTER, 0
         piece = memoryview(bytearray(CHUNK))
         while left > 0:
             got = _fill(stream, piece[: min(left, CHUNK)])
             if not got:
-                return  # cut off while being read
+                return False
             crc, left = google_crc32c.extend(crc, bytes(piece[:got])), left - got
         stored = bytearray(frames.FOOTER)
-        _fill(stream, memoryview(stored))
+        if _fill(stream, memoryview(stored)) < len(stored):
+            return False
         if frames.masked(crc) != _CHECKSUM(stored, 0)[0]:
             self.problem = "the checksum of a record is wrong"
-            return
+            return True
         self.own.remark(
             f"a record of {length:,} bytes at byte {self.offset:,} was not read: it is longer than {LONGEST:,} bytes"
         )
         self.offset, self._before = self.offset + length, bytes(stored)
+        return True
 
     def _take(self, data: bytearray, end: int) -> int:
         """Decode the whole records of ``data[:end]``. Returns 0; or, if there was none, how many bytes the next one needs."""

@@ -212,6 +212,24 @@ def test_a_long_record_is_passed_over_and_the_points_behind_it_are_read(tmp_path
     assert "checksum of a record is wrong" in logs.problems[0].sentence
 
 
+@pytest.mark.parametrize("left", [9_000, 30_000, 50_030])
+def test_a_long_record_that_is_cut_off_while_it_is_read_ends_the_look(left, monkeypatch):
+    monkeypatch.setattr(event_file, "LONGEST", 10_000)
+    monkeypatch.setattr(event_file, "CHUNK", 4_096)
+    picture = event(1, 2.0)
+    picture.graph_def = bytes(50_000)
+    first = record(event(0, 1.0, loss=1.0).SerializeToString())
+    whole = first + record(picture.SerializeToString())
+    file = EventFile()
+    done = threading.Thread(target=file.read, args=(io.BytesIO(whole[:left]), len(whole)), daemon=True)
+    done.start()
+    done.join(10)
+    assert not done.is_alive()
+    assert (file.offset, file.problem) == (len(first), None)
+    assert file.read(io.BytesIO(whole), len(whole))
+    assert file.offset == len(whole)
+
+
 def test_the_layouts_that_are_kept_are_bounded_and_freed_with_the_reader():
     layouts = Layouts()
     for number in range(3000):
