@@ -49,16 +49,14 @@ def configured(
         ignored = _ids(table.pop("ignore", None)) or []
         table.pop("select", None)
         signals = _signals(table.pop("signals", {}))
-        modules = _modules(table.pop("heuristics", []), Path(where).parent)
-        refused = {} if config else _refused(Path(where), modules, logdirs)
-        modules = [module for module in modules if module not in refused]
+        modules, refused = _loadable(table.pop("heuristics", []), Path(where), config is not None, logdirs)
         accepted = _accepted(table.pop("accept", []))
         options: dict[str, dict[str, Any]] = {}
         for id_, given in table.items():
             if not isinstance(given, dict):
                 raise BadOption(f"{id_!r} is not a table of options; write [{id_}] with its options below it")
             options[id_] = dict(given)
-        of_file = catalogue(chosen, ignored, options, modules, signals, accepted, refused.values())
+        of_file = catalogue(chosen, ignored, options, modules, signals, accepted, refused)
     except BadOption as error:
         raise BadOption(f"{where}: {error}") from None
     settings = list(settings)
@@ -70,7 +68,7 @@ def configured(
         if not (equals and dot and id_ and option):
             raise BadOption(f"{setting!r} is not of the form ID.OPTION=VALUE, for example overfitting.strict=true")
         options.setdefault(id_, {})[option] = value.strip()
-    return catalogue(chosen, [*ignored, *(_ids(ignore) or [])], options, modules, signals, accepted, refused.values())
+    return catalogue(chosen, [*ignored, *(_ids(ignore) or [])], options, modules, signals, accepted, refused)
 
 
 def chosen(options: argparse.Namespace) -> Catalogue:
@@ -97,11 +95,9 @@ def sources(config: str | None = None, start: Path | None = None, logdirs: Itera
     if not Path(where).is_file():
         return []
     try:
-        modules = _modules(table.get("heuristics", []), Path(where).parent)
+        modules, _ = _loadable(table.get("heuristics", []), Path(where), config is not None, logdirs)
     except BadOption as error:
         raise BadOption(f"{where}: {error}") from None
-    refused = {} if config else _refused(Path(where), modules, logdirs)
-    modules = [module for module in modules if module not in refused]
     files = [Path(where), *modules, *(module.with_suffix(".md") for module in modules)]
     return [(str(path), path.read_text(encoding="utf-8", errors="replace")) for path in files if path.is_file()]
 
@@ -159,14 +155,20 @@ def _modules(paths: Any, folder: Path) -> list[Path]:
     return modules
 
 
-def _refused(where: Path, modules: Iterable[Path], logdirs: Iterable[str]) -> dict[Path, str]:
-    """The modules that may not be loaded, each with a sentence that says why, and how to load it."""
-    logdirs, found = list(logdirs), {}
-    for module in modules:
-        if why := distrust(where, logdirs) or distrust(module, logdirs):
+def _loadable(paths: Any, where: Path, named: bool, logdirs: Iterable[str]) -> tuple[list[Path], list[str]]:
+    """The modules that the configuration `where` may load; and a sentence on each other one: why not, and how to load it.
+
+    It may load all of them if the user has `named` it.
+    """
+    logdirs, modules, refused = list(logdirs), [], []
+    for module in _modules(paths, where.parent):
+        why = None if named else distrust(where, logdirs) or distrust(module, logdirs)
+        if why is None:
+            modules.append(module)
+        else:
             ask = f"to load it, name {where} with --config (for TensorBoard: --scram_config)"
-            found[module] = f"The heuristic in {module} was not loaded, since {why}; {ask}."
-    return found
+            refused.append(f"The heuristic in {module} was not loaded, since {why}; {ask}.")
+    return modules, refused
 
 
 def _find(directory: Path) -> tuple[dict[str, Any], str]:

@@ -9,11 +9,12 @@ import traceback
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.catalogue import EXPLAINS, HEURISTICS, UNEXPLAINED, Catalogue
+from scram_plugin.heuristics.catalogue import EXPLAINS, HEURISTICS, UNEXPLAINED, Catalogue, line_in
 from scram_plugin.heuristics.heuristic import Finding, Heuristic, Inconclusive, NotChecked, TooEarly
 from scram_plugin.heuristics.page import PageError
 from scram_plugin.heuristics.words import counted
@@ -257,10 +258,12 @@ def _where(heuristic: Heuristic, error: BaseException) -> str:
     """What went wrong, and in which line: a line of the heuristic's own file if it is on the stack, or of its page."""
     if isinstance(error, PageError):
         return str(error)
-    own = getattr(getattr(heuristic.check, "__code__", None), "co_filename", None)
-    frames = traceback.extract_tb(error.__traceback__)
-    place = next((frame for frame in reversed(frames) if frame.filename == own), frames[-1])
-    return f"{type(error).__name__}: {error}; {os.path.basename(place.filename)}, line {place.lineno}"
+    file = str(getattr(getattr(heuristic.check, "__code__", None), "co_filename", ""))
+    line = line_in(Path(file), error)
+    if line is None:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        file, line = last.filename, last.lineno
+    return f"{type(error).__name__}: {error}; {os.path.basename(file)}, line {line}"
 
 
 def accept(result: Review, catalogue: Catalogue, names: Iterable[str]) -> None:

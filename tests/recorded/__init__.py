@@ -12,6 +12,12 @@ from pathlib import Path
 HERE = Path(__file__).parent
 KEPT = HERE / "logs"
 LOGS = Path(os.environ.get("SCRAM_RECORDED") or KEPT)
+INDEX = KEPT / "INDEX.tsv"
+
+
+def index() -> list[list[str]]:
+    """The rows of the index: log, program, seed, versions."""
+    return [row.split("\t") for row in INDEX.read_text(encoding="utf-8").splitlines()[1:]]
 
 
 def recorded(*name: str) -> Path:

@@ -8,16 +8,10 @@ writes it again. A change of a check or of a text shows there as a difference, t
 from collections.abc import Iterator
 
 from scram_plugin.reviews import Review
-from tests.recorded import HERE, KEPT
+from tests.recorded import HERE, KEPT, index
 from tests.reviews import review_of
 
 FILE = HERE / "findings.txt"
-
-
-def logs() -> list[str]:
-    """The names of the recorded logs, from their index."""
-    rows = (KEPT / "INDEX.tsv").read_text(encoding="utf-8").splitlines()[1:]
-    return [row.split("\t")[0] for row in rows]
 
 
 def told(review: Review) -> Iterator[str]:
@@ -50,7 +44,7 @@ def read() -> dict[str, str]:
 
 
 def write() -> None:
-    FILE.write_text("\n\n".join(map(whole, logs())) + "\n", encoding="utf-8")
+    FILE.write_text("\n\n".join(whole(row[0]) for row in index()) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -22,11 +22,10 @@ from pathlib import Path
 import numpy as np
 
 from tests.paths import ROOT, environment
-from tests.recorded import HERE, KEPT, findings, place
+from tests.recorded import HERE, INDEX, KEPT, findings, place
 from tests.recorded.programs import NeedsData
 
 SEED = 20
-INDEX = "INDEX.tsv"
 COLUMNS = "log\tprogram\tseed\tversions"
 MODULES = sorted(
     path.stem for path in (HERE / "programs").glob("*_*.py") if "\nPROGRAMS = Programs(" in path.read_text(encoding="utf-8")
@@ -79,7 +78,7 @@ def names(module: str) -> list[str]:
 
 def index(into: Path, modules: list[str]) -> None:
     """Writes what was recorded with what: the rows of `modules` are new, those of others stay."""
-    file = into / INDEX
+    file = into / INDEX.name
     rows = file.read_text(encoding="utf-8").splitlines()[1:] if file.is_file() else []
     rows = [row for row in rows if row.split("/")[0] in set(MODULES) - set(modules)]
     for module in modules:

@@ -2,17 +2,17 @@
 
 import pytest
 
-from tests.recorded import KEPT, LOGS, findings
-from tests.recorded.record import COLUMNS, INDEX, MODULES
+from tests.recorded import INDEX, KEPT, LOGS, findings, index
+from tests.recorded.record import COLUMNS, MODULES
 from tests.reviews import review_of
 
-ROWS = [row.split("\t") for row in (KEPT / INDEX).read_text(encoding="utf-8").splitlines()[1:]]
+ROWS = index()
 # by what a preflight times or measures of this machine, findings may differ that are only worth knowing
 BY_THE_CLOCK = {"slow-input", "batch-size-memory", "learning-rate-range"}
 
 
 def test_each_log_has_its_program_its_seed_and_its_versions():
-    assert (KEPT / INDEX).read_text(encoding="utf-8").startswith(f"{COLUMNS}\n")
+    assert INDEX.read_text(encoding="utf-8").startswith(f"{COLUMNS}\n")
     assert {row[0].split("/")[0] for row in ROWS} == set(MODULES)
     assert all(len(row) == 4 and all(row) for row in ROWS)
     logged = {path.relative_to(KEPT) for path in KEPT.rglob("*tfevents*")}
@@ -26,20 +26,20 @@ def test_the_logs_are_small_and_name_no_machine():
     files = [path for path in KEPT.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 15e6
     here = str(KEPT.parents[3]).encode()
-    assert [path for path in files if path.name != INDEX and here in path.read_bytes()] == []
+    assert [path for path in files if path != INDEX and here in path.read_bytes()] == []
 
 
 WRITTEN = findings.read()
 
 
-@pytest.mark.parametrize("log", findings.logs())
+@pytest.mark.parametrize("log", [row[0] for row in ROWS])
 def test_what_is_found_is_what_was_read_when_it_was_written(log):
     """After a change that is meant: `python -m tests.recorded.findings`, and read the difference."""
     assert findings.whole(log).splitlines() == WRITTEN[log].splitlines()
 
 
 def test_nothing_else_is_written():
-    assert set(WRITTEN) == set(findings.logs())
+    assert set(WRITTEN) == {row[0] for row in ROWS}
 
 
 def causes_of(path):
