@@ -1,138 +1,200 @@
-"""Checks the facts of a fit. The file may come from anybody, so values of another type than the recorder writes are left out.
+"""Checks the facts of a fit. The file may come from anybody, so what the recorder would not write is left out.
 
-So code that reads the facts (see `training/keras/model_facts.py`) need not check their types. Unknown keys are passed on
-unchanged.
+So code that reads the facts (see `training/keras/model_facts.py`) need not check types, ranges or sizes. Keys that are not
+listed here, for example settings of an optimizer, are numbers, texts, or lists and mappings of these.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-NUMBER, TEXT = (int, float), (str,)
-DROPPED = object()
 DEEPEST = 20  # levels of nested models
+MOST_ENTRIES = 10_000  # of one list or mapping; the recorder counts 1,000 classes
+MOST_LAYERS = 4_000  # with those of nested models; the recorder writes 2,000 of each model, and known models have 1,500
+LARGEST = 3.5e38  # the recorder's numbers are 32-bit floating-point numbers, whose largest one is 3.4e38
+MOST = 2**53  # of anything that is counted: above it, the tab's numbers are not exact
+LONGEST = 20_000  # characters of a text; all recorded statements together have no more
+LONGEST_FACTS = 1 << 24  # bytes of the facts of one fit; 2,000 layers take about one million
 
-_MADE = {"class": TEXT}
-_TENSORS = [{"name": TEXT, "shape": [(int, type(None))], "dtype": TEXT}]
+DROPPED = object()
+
+
+def number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) <= LARGEST
+
+
+def count(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= MOST
+
+
+def size(value: Any) -> bool:
+    return count(value) and value > 0
+
+
+def length(value: Any) -> bool:
+    """The length of one dimension of a tensor; None for one that varies."""
+    return value is None or count(value)
+
+
+def text(value: Any) -> bool:
+    return type(value) is str and len(value) <= LONGEST
+
+
+def flag(value: Any) -> bool:
+    return type(value) is bool
+
+
+def plain(value: Any) -> bool:
+    return flag(value) or number(value) or text(value)
+
+
+# A shape is a test of a value, a list of the shape of its entries, or a mapping of the shapes of its values.
+Shape = Callable[[Any], bool] | list[Any] | dict[str, Any]
+
+_MADE = {"class": text, **dict.fromkeys(("value", "stddev", "mean", "minval", "maxval", "scale", "gain", "l1", "l2"), number)}
+_TENSORS = [{"name": text, "shape": [length], "dtype": text}]
 _LAYER: dict[str, Any] = {
-    "name": TEXT,
-    "path": TEXT,
-    "class": TEXT,
-    "custom": (bool,),
-    "settings": {},
-    "activation": TEXT,
-    "activated_by": TEXT,
-    "parameters": (int,),
-    "trainable": (bool,),
+    "name": text,
+    "path": text,
+    "class": text,
+    "custom": flag,
+    "settings": {**dict.fromkeys(("rate", "momentum", "stddev", "units", "filters", "input_dim"), number), "mask_zero": flag},
+    "activation": text,
+    "activated_by": text,
+    "parameters": count,
+    "trainable": flag,
     "initializer": _MADE,
-    "bias": NUMBER,
-    "kernel": [(int,)],
+    "bias": number,
+    "kernel": [size],
     "regularizer": _MADE,
-    "regularized": (bool,),
-    "from": [TEXT],
-    "paths": [[TEXT]],
+    "regularized": flag,
+    "from": [text],
+    "paths": [[text]],
 }
-_SHAPES = {"output": [(int,)], "compared": [(int,)], "target": [(int,)]}
+_SHAPES = {"output": [count], "compared": [count], "target": [count]}
 _LAYER["layers"] = [_LAYER]
-_DATA = {"samples": (int,), "counts": [NUMBER], "changes": (int,)}
-_COURSE = {"first": NUMBER, "last": NUMBER, "steps": (int,)}
-_TESTED = {"reason": TEXT, "seconds": NUMBER}
+_DATA = {"samples": count, "counts": [count], "changes": count}
+_COURSE = {"first": number, "last": number, "steps": count}
+_TESTED = {"reason": text, "seconds": number}
 _PREFLIGHT = {
     "training": _TESTED,
-    "gradients": {**_TESTED, "still": [TEXT], "apart": [TEXT], **dict.fromkeys(("count", "count_apart", "variables"), (int,))},
-    "precision": {**_TESTED, "nonfinite": TEXT},
-    "one_batch": {**_TESTED, **_COURSE, "cut": (bool,), "examples": (int,), "own": _COURSE, "adam": _COURSE},
-    "inputs": {**_TESTED, "inputs": (int,), "ignored": [(int,)]},
-    "samples": {**_TESTED, "alone": NUMBER, "order": NUMBER},
-    "rates": {**_TESTED, **dict.fromkeys(("given", "tried", "blown", "steepest", "lowest"), NUMBER)},
-    "overlap": {**_TESTED, **dict.fromkeys(("training", "validation", "both"), (int,))},
+    "gradients": {**_TESTED, "still": [text], "apart": [text], **dict.fromkeys(("count", "count_apart", "variables"), count)},
+    "precision": {**_TESTED, "nonfinite": text},
+    "one_batch": {**_TESTED, **_COURSE, "cut": flag, "examples": count, "own": _COURSE, "adam": _COURSE},
+    "inputs": {**_TESTED, "inputs": count, "ignored": [count]},
+    "samples": {**_TESTED, "alone": number, "order": number},
+    "rates": {**_TESTED, **dict.fromkeys(("given", "tried", "blown", "steepest", "lowest"), number)},
+    "overlap": {**_TESTED, **dict.fromkeys(("training", "validation", "both"), count)},
     "memory": {
         **_TESTED,
-        **dict.fromkeys(("held", "fixed", "per_example", "peak", "available"), NUMBER),
-        **dict.fromkeys(("batch_size", "largest"), (int,)),
-        "of": TEXT,
-        "measured": [[NUMBER]],
+        **dict.fromkeys(("held", "fixed", "per_example", "peak", "available"), number),
+        **dict.fromkeys(("batch_size", "largest"), count),
+        "of": text,
+        "measured": [[number]],
     },
-    "own": {**_TESTED, "file": TEXT, "tests": [{"name": TEXT, "line": (int,), "passed": (bool,), "message": TEXT}]},
+    "own": {**_TESTED, "file": text, "tests": [{"name": text, "line": count, "passed": flag, "message": text}]},
 }
 SHAPE: dict[str, Any] = {
-    "framework": TEXT,
-    "beside": (bool,),
-    "versions": {},
+    "framework": text,
+    "backend": text,
+    "time": number,
+    "session": text,
+    "resumed": flag,
+    "beside": flag,
+    "versions": {"keras": text, "torch": text, "python": text, "scram": text},
     "model": {
-        "name": TEXT,
-        "class": TEXT,
-        "kind": TEXT,
-        "parameters": (int,),
-        "trainable_parameters": (int,),
+        "name": text,
+        "class": text,
+        "kind": text,
+        "parameters": count,
+        "trainable_parameters": count,
         "inputs": _TENSORS,
         "outputs": _TENSORS,
-        "output_units": (int,),
-        "calls": (int,),
-        "paths": [[TEXT]],
+        "output_units": count,
+        "calls": count,
+        "paths": [[text]],
         "layers": [_LAYER],
     },
     "loss": {
-        **dict.fromkeys(("name", "class", "source"), TEXT),
-        **dict.fromkeys(("from_logits", "custom", "mean"), (bool,)),
+        **dict.fromkeys(("name", "class", "source"), text),
+        **dict.fromkeys(("from_logits", "custom", "mean"), flag),
         "shapes": _SHAPES,
     },
-    "optimizer": {"class": TEXT, "learning_rate": NUMBER, "schedule": (bool,), "settings": {}},
-    "dtype_policy": TEXT,
+    "optimizer": {
+        "class": text,
+        "learning_rate": number,
+        "schedule": flag,
+        "loss_scale": flag,
+        "groups": count,
+        "settings": {},
+    },
+    "dtype_policy": text,
+    "jit_compile": flag,
+    "run_eagerly": flag,
+    "steps_per_execution": count,
     "fit": {
-        "epochs": (int,),
-        "steps": (int,),
-        "every": (int,),
-        "batch_size": (int,),
-        "samples": (int,),
-        "validation_samples": (int,),
-        "shuffle": (bool,),
+        **dict.fromkeys(("epochs", "steps", "every", "batch_size", "samples", "validation_samples", "replicas"), count),
+        **dict.fromkeys(("shuffle", "validation"), flag),
     },
     "source": {
-        "file": TEXT,
-        "line": (int,),
-        "statements": [{"role": TEXT, "line": (int,), "text": TEXT}],
+        "file": text,
+        "line": count,
+        "statements": [{"role": text, "line": size, "text": text}],
     },
     "data": {"training": _DATA, "validation": _DATA},
     "preflight": _PREFLIGHT,
 }
 # Required keys: an entry of a list that lacks one of them is left out.
-_NEEDED = ({"role", "line", "text"}, {"name", "shape"}, {"name", "class"}, {"name", "passed"})
+_NEEDED = ({"role", "line", "text"}, {"name", "shape"}, {"name", "path", "class"}, {"name", "passed"})
 
 
 def clean(facts: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
-    """The facts without values of a wrong type, and whether something was left out."""
+    """The facts without what the recorder would not write, and whether something was left out."""
     lost: list[str] = []
     kept = _cleaned(facts, SHAPE, lost, DEEPEST)
+    if _layers(kept.get("model", {}).get("layers", [])) > MOST_LAYERS:
+        _drop(kept["model"].pop("layers"), lost)
+    if sum(len(statement["text"]) for statement in kept.get("source", {}).get("statements", [])) > LONGEST:
+        _drop(kept["source"].pop("statements"), lost)
     if "source" in facts:
         kept.setdefault("source", None)  # None means "no source" to the recorder; an invalid source counts as none
     return kept, bool(lost)
 
 
-def _cleaned(value: Any, shape: Any, lost: list[str], depth: int) -> Any:
+def _layers(layers: list[Any]) -> int:
+    return sum(1 + _layers(layer.get("layers", [])) for layer in layers)
+
+
+def _cleaned(value: Any, shape: Shape | None, lost: list[str], depth: int) -> Any:
+    """A value without what is wrong in it, or `DROPPED`. Of an unknown `shape`, plain values, lists and mappings are kept."""
+    if shape is None:
+        shape = {} if isinstance(value, Mapping) else [None] if isinstance(value, list) else plain
+    if isinstance(shape, dict | list):
+        right = isinstance(value, Mapping if isinstance(shape, dict) else list)
+        if not right or len(value) > MOST_ENTRIES or depth == 0:
+            return _drop(value, lost)
     if isinstance(shape, dict):
-        if not isinstance(value, Mapping) or depth == 0:
-            return _drop(value, lost)
-        found = {k: _cleaned(v, shape[k], lost, depth - 1) if k in shape else v for k, v in value.items()}
-        return {k: v for k, v in found.items() if v is not DROPPED}
+        found = {key: _cleaned(item, shape.get(key), lost, depth - 1) for key, item in value.items() if text(key)}
+        return {key: item for key, item in found.items() if item is not DROPPED}
     if isinstance(shape, list):
-        if not isinstance(value, list):
-            return _drop(value, lost)
-        items = [_cleaned(item, shape[0], lost, depth - 1) for item in value]
-        of_dicts = isinstance(shape[0], dict)
-        needed = next((keys for keys in _NEEDED if of_dicts and keys <= shape[0].keys()), ())
+        return _entries(value, shape[0], lost, depth)
+    if value is None:
+        return None  # the recorder writes None for "not known"
+    return value if shape(value) else _drop(value, lost)
+
+
+def _entries(value: list[Any], shape: Shape | None, lost: list[str], depth: int) -> Any:
+    items = [_cleaned(item, shape, lost, depth - 1) for item in value]
+    if isinstance(shape, dict):
+        needed = next((keys for keys in _NEEDED if keys <= shape.keys()), ())
         whole = [item for item in items if item is not DROPPED and all(item.get(key) is not None for key in needed)]
         if len(whole) < len(items):
             lost.append("entry")
         return whole
-    if value is None:
-        return None  # the recorder writes None for "not known"
-    right = isinstance(value, shape) and (bool in shape or not isinstance(value, bool))
-    if right and isinstance(value, float) and not math.isfinite(value):
-        right = False
-    return value if right else _drop(value, lost)
+    # the place of an entry has a meaning: without one of them, the others are worth nothing
+    right = all(item is not DROPPED and (item is not None or shape is length) for item in items)
+    return items if right else _drop(value, lost)
 
 
 def _drop(value: Any, lost: list[str]) -> Any:

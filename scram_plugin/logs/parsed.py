@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.logs.facts import clean
+from scram_plugin.logs.facts import LONGEST_FACTS, clean
 
 # Data types of TensorFlow's types.proto -> NumPy. A bfloat16 is the upper half of a float32, and is widened by hand.
 _FLOAT, _DOUBLE, _INT64, _BOOL, _BFLOAT16, _HALF, _UINT32, _UINT64 = 1, 2, 9, 10, 14, 19, 22, 23
@@ -131,7 +131,7 @@ class Own:
                 if value.tag == schema.END_TAG:
                     self.ends.append((wall_time, text.decode()))
                 else:
-                    facts = json.loads(text)
+                    facts = json.loads(text) if len(text) <= LONGEST_FACTS else None
                     if not isinstance(facts, dict):
                         raise ValueError
                     facts, lost = clean(facts)

@@ -110,8 +110,9 @@ def _origin(run: TrainingRun, counts: Mapping[str, tuple[float, float]], bad: li
 def _with_unseen(run: TrainingRun, path: str, counts: Mapping[str, Any]) -> str:
     """The layer, and those just before it whose outputs are not examined (for example a batch normalisation)."""
     known = {layer.path: layer for layer in known_layers(run)}
-    names, at = [f"`{path}`"], known.get(path)
-    while at is not None and len(names) < 4:
+    names, at, passed = [f"`{path}`"], known.get(path), set()
+    while at is not None and len(names) < 4 and at.path not in passed:
+        passed.add(at.path)
         sources = at.facts.get("from") or []
         before = known.get(path.rpartition("/")[0] + "/" * ("/" in path) + sources[0]) if len(sources) == 1 else None
         if before is None or f"layer/{before.path}" in counts or before.kind in ("InputLayer",):

@@ -68,8 +68,9 @@ def _pairs(known: list[Layer]) -> list[tuple[Layer, Layer]]:
     for layer in known:
         if layer.kind not in WEIGHTED or layer.activation not in LINEAR or layer.facts.get("custom"):
             continue
-        at, found = layer, None
-        while found is None:
+        at, found, passed = layer, None, set()
+        while found is None and at.path not in passed:  # the log may be of a model that no framework builds
+            passed.add(at.path)
             following = readers.get(at.path, [])
             if len(following) != 1 or len(following[0].facts.get("from") or []) != 1 or following[0].path not in by_path:
                 break
