@@ -15,6 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from scram_plugin.training.keras.gradients import forget, registered
 from scram_plugin.training.keras.model_facts import of_keras
 from scram_plugin.training.keras.shadow import activation_of, calls, outputs_of, path_in, with_gradients, wrapped
 from scram_plugin.training.structures import leaves
@@ -50,7 +51,12 @@ class Watched:
         self._compiled = compiled
 
     def __call__(self, data: Any) -> tuple[Any, Seen]:
+        if tf.executing_eagerly():
+            logs, seen = self._compiled(data)
+            return logs, Seen(**seen)
+        before = registered()
         logs, seen = self._compiled(data)
+        forget(before, self._graph)
         return logs, Seen(**seen)
 
     def variables(self) -> list[Any]:
