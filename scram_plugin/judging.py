@@ -21,6 +21,7 @@ from scram_plugin.logs.storage import Listing
 from scram_plugin.parallel import review_logdir
 from scram_plugin.reviews import Review, accept
 from scram_plugin.severity import down_to
+from scram_plugin.sources import complete
 
 
 def judged(
@@ -43,6 +44,7 @@ def judged(
             reviews += _told_apart(found, root, catalogue, pattern) if several else found
     if not reviews:
         raise BadOption(f"no training run has a name that matches {options.run!r}; without --run all are reviewed")
+    hidden = [complete(review) for review in reviews]
     baseline.apply(reviews, known, options.baseline or "")
     status = int(any(r.counts()[severity] for r in reviews for severity in down_to(options.fail_on)))
     remarks = [] if options.run else list(_unheard(reviews, catalogue))
@@ -50,7 +52,7 @@ def judged(
         status = 2
         remarks.append(f"no training run could be checked. {reviews[0].name}: {reviews[0].headline()['text']}")
     text = _report(options, reviews, catalogue, screen, "" if several else options.logdir[0])
-    return text, status, remarks, all(review.complete for review in reviews)
+    return text, status, remarks, all(review.complete for review in reviews) and not any(hidden)
 
 
 def _told_apart(found: Sequence[Review], root: str, catalogue: Catalogue, pattern: str) -> Iterator[Review]:

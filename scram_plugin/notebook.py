@@ -16,6 +16,7 @@ from scram_plugin.logs.storage import listing
 from scram_plugin.parallel import review_logdir
 from scram_plugin.reports import html, text
 from scram_plugin.reviews import Review
+from scram_plugin.sources import complete
 
 
 class RunReview(Review):
@@ -106,4 +107,7 @@ def review(
     root, files, problems = listing(logdir)
     for problem in problems:
         warnings.warn(f"{problem.path!r}: {problem.sentence}", stacklevel=2)
-    return Reviews(review_logdir(root, files, catalogue, run, jobs, cache=Cache() if cache else None), root)
+    reviews = review_logdir(root, files, catalogue, run, jobs, cache=Cache() if cache else None)
+    for review in reviews:
+        complete(review)
+    return Reviews(reviews, root)

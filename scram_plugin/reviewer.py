@@ -22,6 +22,7 @@ from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.series import Series
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.reviews import Judged, Review, file_notes, identity, live_until, review
+from scram_plugin.sources import complete
 
 SHORTEST_INTERVAL = 1.0  # seconds between two looks at the directory, however many clients ask
 FRESH = 1.0  # seconds after the pause during which the last look still counts as new: a request then does not wait
@@ -208,6 +209,7 @@ class Reviewer:
                 name = next((n for n in self._first if n in self._pending), next(iter(self._pending)))
                 run = self._pending[name]
             done = review(run, self.catalogue, file_notes(run, self.logs))
+            complete(done)
             # never loaded: pickling is the fastest way to see whether two reviews differ
             fingerprint = hashlib.sha1(pickle.dumps(vars(done), -1)).hexdigest()[:16]
             shown = {
@@ -247,7 +249,9 @@ class NewFindings:
         for run in training_runs(self._logs, self._catalogue.signals):
             if run.name != ".":
                 continue
-            for finding in review(run, self._catalogue, names=self._names).alone:
+            found = review(run, self._catalogue, names=self._names)
+            complete(found)
+            for finding in found.alone:
                 if identity(finding) not in self._known:
                     self._known.add(identity(finding))
                     new.append(finding)

@@ -12,6 +12,7 @@ import xmlschema
 from rich.console import Console
 
 from scram_plugin.heuristics.catalogue import HEURISTICS, Accepted, catalogue
+from scram_plugin.redaction import HIDDEN
 from scram_plugin.reports import github, html, junit, markdown, sarif, text
 from scram_plugin.reviewer import Reviewer
 from tests import fetch_schemas
@@ -166,18 +167,17 @@ def printed(reviews):
     return kept.getvalue()
 
 
-@pytest.mark.parametrize(
-    "form",
-    [
-        printed,
-        markdown.report,
-        github.report,
-        lambda reviews: html.report(reviews, "logs"),
-        lambda reviews: junit.report(reviews, HEURISTICS, "info"),
-        lambda reviews: sarif.report(reviews, HEURISTICS, "logs"),
-    ],
-    ids=["text", "markdown", "github", "html", "junit", "sarif"],
-)
+FORMS = {
+    "text": printed,
+    "markdown": markdown.report,
+    "github": github.report,
+    "html": lambda reviews: html.report(reviews, "logs"),
+    "junit": lambda reviews: junit.report(reviews, HEURISTICS, "info"),
+    "sarif": lambda reviews: sarif.report(reviews, HEURISTICS, "logs"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_nothing_of_a_log_can_steer_a_terminal(form, reviews):
     odd = []
     for review in map(copy.deepcopy, reviews):
@@ -230,3 +230,19 @@ def test_a_baseline_that_is_none_is_a_sentence(content, tmp_path):
     done = scram("check", DEMO_LOGS, "--baseline", path)
     assert done.returncode == 2
     assert done.stderr.startswith("scram: --baseline: ")
+
+
+@pytest.mark.parametrize("name", ["text", "markdown", "html", "junit", "sarif"])
+def test_a_fix_of_a_line_that_the_log_does_not_tell_whole_is_shown_and_never_put_in_place(name, reviews):
+    review = copy.deepcopy(next(r for r in reviews if r.name == "movie_reviews/lr_1e10"))
+    whole = FORMS[name]([review])
+    (edit,) = [fix["edit"] for finding in review.findings for fix in finding["fixes"] if fix["edit"]][:1]
+    edit.update({key: f"{edit[key]}  # {HIDDEN}" for key in ("before", "after")})
+    said = FORMS[name]([review])
+    if name == "sarif":
+        assert '"fixes"' in whole
+        assert HIDDEN not in said
+        assert not any("fixes" in result for result in json.loads(said)["runs"][0]["results"])
+    else:
+        assert "not in the log" in " ".join(said.split())
+        assert "not in the log" not in " ".join(whole.split())

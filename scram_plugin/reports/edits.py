@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from scram_plugin.redaction import HIDDEN
+
 
 def framework_name(framework: str) -> str:
     """The usual spelling of a framework's name. Other names, from pages of the user's own heuristics, stay as they are."""
@@ -27,3 +29,13 @@ def changed_lines(edit: Mapping[str, Any]) -> list[str]:
     """The lines before and after, each after "- ", "+ " or, if it is unchanged, two spaces."""
     lines = difflib.ndiff(edit["before"].splitlines(), edit["after"].splitlines())
     return [line for line in lines if not line.startswith("?")]
+
+
+def is_whole(edit: Mapping[str, Any]) -> bool:
+    """Whether the new lines are known whole: a log does not hold the program's texts and comments (`redaction.py`)."""
+    return HIDDEN not in edit["after"]
+
+
+def left_out(edit: Mapping[str, Any]) -> str:
+    """What to say behind the place of an edit that is not whole; else empty."""
+    return "" if is_whole(edit) else f" ({HIDDEN} stands for texts and comments, which are not in the log)"

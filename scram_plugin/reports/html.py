@@ -11,7 +11,7 @@ from typing import Any
 from scram_plugin import __version__
 from scram_plugin.heuristics.words import clean, one_line
 from scram_plugin.reports.drawing import lines, svg
-from scram_plugin.reports.edits import changed_lines, first_fix, framework_name
+from scram_plugin.reports.edits import changed_lines, first_fix, framework_name, left_out
 from scram_plugin.reviews import Review, aside, totals, worst_first
 
 SIGNS = {"error": "●", "warning": "▲", "info": "ℹ"}
@@ -128,7 +128,7 @@ def _fix(fix: Mapping[str, Any], first: bool) -> Iterator[str]:
         yield f"<p><b>Fix: {_text(fix['title'])}.</b> {_said(fix['text'])}</p>\n"
     edit = fix["edit"]
     if edit:
-        yield f'<p class="muted">{_text(edit["file"])}, line {edit["line"]}</p>\n'
+        yield f'<p class="muted">{_text(edit["file"])}, line {edit["line"]}{left_out(edit)}</p>\n'
         tags = {"- ": "del", "+ ": "ins", "  ": "span"}
         changed = [f"<{tags[c[:2]]}>{escape(clean(c))}</{tags[c[:2]]}>" for c in changed_lines(edit)]
         yield f'<pre tabindex="0">{chr(10).join(changed)}</pre>\n'

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 from scram_plugin.heuristics.heuristic import Heuristic
 from scram_plugin.heuristics.words import clean
+from scram_plugin.reports.edits import left_out
 from scram_plugin.reviews import Review, aside
 from scram_plugin.severity import down_to
 
@@ -59,6 +60,6 @@ def _said(finding: Mapping[str, Any], review: Review) -> str:
     lines += [f"Likely cause: {cause['title']}. {cause['for']}" for cause in finding["causes"] if cause["for"]]
     for fix in finding["fixes"][:1]:
         edit = fix["edit"]
-        lines.append(f"Fix: {fix['title']}." + (f" {edit['file']}:{edit['line']}" if edit else ""))
+        lines.append(f"Fix: {fix['title']}." + (f" {edit['file']}:{edit['line']}{left_out(edit)}" if edit else ""))
         lines.append(edit["after"] if edit else fix["code"])
     return "\n".join(lines)

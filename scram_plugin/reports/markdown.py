@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from scram_plugin.heuristics.words import clean, one_line, place
-from scram_plugin.reports.edits import changed_lines, first_fix, framework_name
+from scram_plugin.reports.edits import changed_lines, first_fix, framework_name, left_out
 from scram_plugin.reviews import Review, aside
 
 SIGNS = {"error": "🔴", "warning": "🟡", "info": "🔵"}
@@ -78,7 +78,7 @@ def _fix(fixes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield ""
     edit = fix["edit"]
     if edit:
-        yield f"{_code(edit['file'])}, line {edit['line']}:"
+        yield f"{_code(edit['file'])}, line {edit['line']}{left_out(edit)}:"
         yield ""
         yield from _fenced("diff", "\n".join(changed_lines(edit)))
     for other in fixes if not edit else ():

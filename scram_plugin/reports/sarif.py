@@ -13,7 +13,7 @@ from scram_plugin import __version__
 from scram_plugin.heuristics.heuristic import Heuristic
 from scram_plugin.heuristics.words import clean, one_line
 from scram_plugin.logs.storage import is_remote
-from scram_plugin.reports.edits import first_edit
+from scram_plugin.reports.edits import first_edit, is_whole
 from scram_plugin.reviews import Review, named_within
 from scram_plugin.why.answer import likeliest
 
@@ -71,7 +71,7 @@ def _result(review: Review, finding: Mapping[str, Any], places: Mapping[str, int
         ],
         "partialFingerprints": {"finding/v1": hashlib.sha256(name.encode(errors="replace")).hexdigest()[:32]},
     }
-    return {**result, "fixes": [_fix(finding, edit)]} if edit else result
+    return {**result, "fixes": [_fix(finding, edit)]} if edit and is_whole(edit) else result  # editors put it in place
 
 
 def _message(review: Review, finding: Mapping[str, Any]) -> Iterator[str]:

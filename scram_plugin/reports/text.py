@@ -13,7 +13,7 @@ from rich.text import Text
 
 from scram_plugin.heuristics.words import clean, counted, number, one_line, place
 from scram_plugin.reports.drawing import Line, bars, lines, part_shown
-from scram_plugin.reports.edits import changed_lines, first_fix, framework_name
+from scram_plugin.reports.edits import changed_lines, first_fix, framework_name, left_out
 from scram_plugin.reviews import Review, aside, totals, worst_first
 
 Entry = TypeVar("Entry")
@@ -225,7 +225,7 @@ def print_finding(
         return
     fix, edit = fixes[0], fixes[0]["edit"]
     code = code and (finding["severity"] != "info" or edit is not None)  # an info is printed in brief
-    where = f" ({edit['file']}:{edit['line']})" if edit else ""
+    where = f" ({edit['file']}:{edit['line']}){left_out(edit)}" if edit else ""
     if not code and not edit:
         where = f" (scram explain {finding['heuristic']})"
     elif not edit and fix["code"] in above:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ast
+import io
 import linecache
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
+from scram_plugin.redaction import redacted
+
+OFF = "SCRAM_SOURCE"  # this variable of the environment, set to 0, turns recording of source off
 MOST_TEXT = 20_000  # characters of source that are recorded for one fit, at most
 
 # packages whose stack frames are not the user's code
@@ -36,37 +40,85 @@ def user_frame(start: FrameType | None) -> FrameType | None:
     return frame
 
 
-def source(frame: FrameType, roles: Roles) -> dict[str, Any] | None:
+def is_recorded() -> bool:
+    """Whether source may be recorded on this machine."""
+    return os.environ.get(OFF, "").strip().lower() not in ("0", "false", "no", "off")
+
+
+def source(frame: FrameType, roles: Roles, names: Collection[str] = ()) -> dict[str, Any] | None:
     """``{"file", "line", "statements": [{"role", "line", "text"}]}`` of the program in `frame`; None if its source is unknown.
 
-    `roles(tree, line)` chooses the statements and gives each a role. Only whole statements that begin a line are recorded.
+    `roles(tree, line)` chooses the statements and gives each a role; `names` are those of the model's layers. Only whole
+    statements that have their lines for themselves are recorded, with texts in quotes and comments hidden (`redaction.py`).
     """
+    if not is_recorded():
+        return None
     file, line = frame.f_code.co_filename, frame.f_lineno
-    linecache.checkcache(file)  # the cache may hold an earlier version of the file
-    lines = linecache.getlines(file, frame.f_globals)
+    lines = _lines_of(file, frame.f_globals)
     if not lines:
         return None
-    try:
-        tree = ast.parse("".join(lines))
-    except (SyntaxError, ValueError, RecursionError):  # for example a notebook cell with magics
-        return {"file": _name(file), "line": line, "statements": []}
+    read = _read(lines, names)
+    if read is None:
+        return {"file": shown_name(file), "line": line, "statements": []}
+    tree, shown = read
     statements, kept = [], 0
     for node, role in roles(tree, line):
-        end = node.end_lineno or node.lineno
-        text = "".join(lines[node.lineno - 1 : end]).rstrip("\n")
-        alone = not "".join(lines[node.lineno - 1 : node.lineno])[: node.col_offset].strip()
-        kept += len(text)
-        if alone and kept <= MOST_TEXT:
+        text = _text(node, lines, shown)
+        kept += len(text or "")
+        if text is not None and kept <= MOST_TEXT:
             statements.append({"role": role, "line": node.lineno, "text": text})
-    return {"file": _name(file), "line": line, "statements": statements}
+    return {"file": shown_name(file), "line": line, "statements": statements}
 
 
-def _name(file: str) -> str:
-    """The file name to show: relative to the working directory if the file is below it, else as it is."""
+def definition(thing: Any) -> str | None:
+    """The source of a function or a class, as it may be recorded; None if it is not known."""
+    code = getattr(thing, "__code__", None)
+    file = code.co_filename if code is not None else getattr(sys.modules.get(thing.__module__), "__file__", None)
+    lines = _lines_of(file, {}) if file and is_recorded() else []
+    read = _read(lines, ())
+    if read is None:
+        return None
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef) if code is not None else (ast.ClassDef,)
+    for node in ast.walk(read[0]):
+        if isinstance(node, kinds) and node.name == thing.__name__:
+            first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+            if code is None or code.co_firstlineno in (first, node.lineno):
+                return _text(node, lines, read[1])
+    return None
+
+
+def _lines_of(file: str, known: Mapping[str, Any]) -> list[str]:
+    linecache.checkcache(file)  # the cache may hold an earlier version of the file
+    return linecache.getlines(file, dict(known))
+
+
+def _read(lines: Sequence[str], names: Collection[str]) -> tuple[ast.Module, list[str]] | None:
+    """The tree of a program, and its lines as they may be recorded; None if it is no Python, as a cell with magics."""
+    try:
+        tree, hidden = ast.parse("".join(lines)), redacted("".join(lines), names)
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+    shown = io.StringIO(hidden).readlines() if hidden is not None else []
+    return (tree, shown) if len(shown) == len(lines) else None
+
+
+def _text(node: ast.stmt, lines: Sequence[str], shown: Sequence[str]) -> str | None:
+    """The lines of a statement as they may be recorded; None if another statement has a part of these lines."""
+    end = node.end_lineno or node.lineno
+    before = lines[node.lineno - 1].encode()[: node.col_offset].decode().strip()
+    after = lines[end - 1].encode()[node.end_col_offset :].decode().strip()
+    return None if before or (after and not after.startswith("#")) else "".join(shown[node.lineno - 1 : end]).rstrip("\n")
+
+
+def shown_name(file: str) -> str:
+    """The file name to show: relative to the working directory if the file is below it; else without its directories, which may
+    tell the name of a person. So also where the working directory is one such as `/home`, which has those of all below it."""
     if re.search(r"ipykernel_\d+.\d+\.py$|^<ipython-input", file):
         return "notebook cell"
     relative = os.path.relpath(file) if os.path.isabs(file) else file
-    return file if relative.startswith("..") else relative
+    here = os.path.realpath(".")
+    shared = here.count(os.sep) < 2 and here != os.path.realpath(os.path.expanduser("~"))
+    return os.path.basename(file) if relative.startswith("..") or shared else relative
 
 
 def reached(tree: ast.Module, line: int) -> list[ast.stmt]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import queue
@@ -21,6 +22,15 @@ from scram_plugin.training.event_file import EventFile
 from scram_plugin.training.sampling import Thinning
 
 IDLE_SECONDS = 5.0  # after so long without new data, `on_idle` is called and files are flushed
+
+
+def directory(log_dir: str | os.PathLike[str]) -> str:
+    """The path of a log directory. Raises TypeError for anything that is no path."""
+    path = os.fspath(log_dir) if isinstance(log_dir, str | os.PathLike) else None
+    if not isinstance(path, str):
+        what = "None" if log_dir is None else f"of type {type(log_dir).__name__}"
+        raise TypeError(f'log_dir is {what}: give the path of a directory, such as "logs/exp1"')
+    return path
 
 
 class SummaryWriter:
@@ -122,6 +132,9 @@ class SummaryWriter:
             action()
         except Exception as error:
             self._broken = True
+            for file in self._files.values():
+                with contextlib.suppress(Exception):  # what could not be written cannot be written now, either
+                    file.close()
             self._on_error(error)
 
     def _write_event(self, run: str, event: event_pb2.Event) -> None:

@@ -44,6 +44,7 @@ from scram_plugin.logs.run import Run
 from scram_plugin.logs.series import Series
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.reviews import Review, review
+from scram_plugin.sources import complete
 from tests.benchmarks import faults_report
 from tests.faults import kinds, programs, torch_kinds, torch_programs
 from tests.faults.kinds import Kind
@@ -104,7 +105,11 @@ def train(folder: Path) -> Review | None:
     process.start()
     process.join()
     runs = training_runs(read(folder / "logs")) if (folder / "logs").is_dir() else []
-    return review(runs[0], catalogue()) if runs else None
+    if not runs:
+        return None
+    result = review(runs[0], catalogue())
+    complete(result, folder)
+    return result
 
 
 def best(folder: Path, program: Program) -> float | None:

@@ -76,14 +76,19 @@ export function Code({ text, label }: { text: string; label: string }): VNode {
   );
 }
 
+/** It stands for a text or a comment of the program, which the log does not hold (`redaction.py`). */
+const HIDDEN = "…";
+
 export function Diff({ edit }: { edit: Edit }): VNode {
+  const whole = !edit.after.includes(HIDDEN);
+  const place = `Your code: ${edit.file}, line ${edit.line}`;
   return (
     <TextDiff
       before={edit.before}
       after={edit.after}
-      label={`Your code: ${edit.file}, line ${edit.line}`}
+      label={whole ? place : `${place} (${HIDDEN} stands for texts and comments, which are not in the log)`}
       what="Change to your code"
-      copy={<CopyButton text={edit.after} what="the changed lines" />}
+      {...(whole && { copy: <CopyButton text={edit.after} what="the changed lines" /> })}
     />
   );
 }

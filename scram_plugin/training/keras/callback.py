@@ -24,13 +24,13 @@ from scram_plugin.training.guarded import guarded, warn
 from scram_plugin.training.keras import fit as keras_fit
 from scram_plugin.training.keras.data_facts import data_facts, validation_rows
 from scram_plugin.training.keras.host_rows import HostRows
-from scram_plugin.training.keras.model_facts import facts, fit_facts
+from scram_plugin.training.keras.model_facts import facts, fit_facts, names
 from scram_plugin.training.keras.steps import step_of
 from scram_plugin.training.looks import Looks
 from scram_plugin.training.process import Clock
 from scram_plugin.training.sampling import EVERY, Thinning, check_every, due
 from scram_plugin.training.session import Session, session
-from scram_plugin.training.summary_writer import SummaryWriter
+from scram_plugin.training.summary_writer import SummaryWriter, directory
 
 
 class SCRAM(keras.callbacks.Callback):
@@ -54,7 +54,8 @@ class SCRAM(keras.callbacks.Callback):
         on_finding: called with each new finding, a dictionary as in ``scram check --format json``.
 
     The training is not changed: on the CPU, losses and weights are bit for bit the same as without the callback. An exception
-    inside the callback becomes one warning. Raises ValueError for invalid arguments.
+    inside the callback becomes one warning. Raises TypeError or ValueError for invalid arguments. A copy, also a
+    pickled one, has the arguments and the facts; it records the next fit.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class SCRAM(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         check_every(every)
-        self.log_dir = os.fspath(log_dir)
+        self.log_dir = directory(log_dir)
         self.every, self.source, self.print_findings, self.stop_on = every, source, print_findings, stop_on
         self.on_finding = on_finding
         self.broken = False
@@ -91,6 +92,18 @@ class SCRAM(keras.callbacks.Callback):
         self._first = 0  # the number of that batch
         self._row: Any = None
         self._second = False  # whether this is the second SCRAM callback in a fit
+
+    # ---- copies: programs that tune, or train in other processes, pickle callbacks or copy them
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The arguments, the facts, and what a subclass has added: not what belongs to a fit."""
+        added = {name: value for name, value in vars(self).items() if name not in vars(SCRAM())}
+        arguments = self.log_dir, self.every, self.source, self.print_findings, self.stop_on, self.on_finding
+        return {"arguments": arguments, "added": {**added, "facts": self.facts}}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        SCRAM.__init__(self, *state["arguments"])
+        self.__dict__.update(state["added"])
 
     # ---- what Keras calls during a fit
 
@@ -118,7 +131,7 @@ class SCRAM(keras.callbacks.Callback):
         self._nonfinite, self._flushed, self._expected = False, time.monotonic(), False
         self._times, self._measured = [], []
         self._clock, self._thinning, self._traced = Clock(), Thinning(), False
-        source = call_site.source(user, keras_fit.roles) if self.source and user is not None else None
+        source = call_site.source(user, keras_fit.roles, names(self.model)) if self.source and user is not None else None
         built = facts(self.model, fit_facts(fit, self.params, self.every), source)
         built["data"] = data_facts(fit)
         built["session"], built["resumed"] = self._session.id, keras_fit.initial_epoch(fit) > 0

@@ -14,6 +14,8 @@ import keras
 import numpy as np
 
 from scram_plugin import __version__
+from scram_plugin.redaction import settings
+from scram_plugin.training.call_site import definition
 from scram_plugin.training.structures import leaves
 
 MOST_LAYERS = 2_000
@@ -74,6 +76,12 @@ def fit_facts(fit: FrameType | None, params: Mapping[str, Any], every: int) -> d
     known["validation"] = fit.f_locals.get("validation_data") is not None
     known["shuffle"] = bool(fit.f_locals.get("shuffle"))
     return known
+
+
+def names(model: keras.Model) -> set[str]:
+    """The names of the model, its inputs and its layers, also those of nested models."""
+    inputs = {tensor["name"] for tensor in _tensors(model, "inputs")}
+    return {model.name, *inputs, *(layer.name for layer in model._flatten_layers(include_self=False))}
 
 
 def _model(model: keras.Model) -> dict[str, Any]:
@@ -154,8 +162,7 @@ def _made(by: Any) -> dict[str, Any] | None:
     """The class of an initialiser or a regulariser, and its settings that are numbers or texts; None without one."""
     if by is None or not hasattr(by, "get_config"):
         return None
-    settings = {k: v for k, v in by.get_config().items() if isinstance(v, int | float | str)}
-    return {"class": type(by).__name__, **settings}
+    return {"class": type(by).__name__, **settings(by.get_config())}
 
 
 def _paths(model: Any) -> list[list[str]]:
@@ -203,7 +210,7 @@ def _loss(loss: Any, with_source: bool) -> dict[str, Any]:
         try:
             loss = keras.losses.get(loss)
         except ValueError:
-            return {**unknown, "name": str(loss)}
+            return {**unknown, "name": loss if loss.isidentifier() else None}
     single = loss if callable(loss) else None
     kind = single if inspect.isclass(single) or inspect.isfunction(single) else type(single)
     custom = single is not None and not of_keras(kind)
@@ -214,11 +221,11 @@ def _loss(loss: Any, with_source: bool) -> dict[str, Any]:
     else:
         label = type(loss).__name__
     return {
-        "name": str(name),
+        "name": str(name) if str(name).isidentifier() else label,
         "class": label,
         "from_logits": (getattr(single, "_fn_kwargs", None) or {}).get("from_logits"),
         "custom": custom,
-        "source": _source(kind) if custom and with_source else None,
+        "source": definition(kind) if custom and with_source else None,
     }
 
 
@@ -226,13 +233,6 @@ def _function_of(loss_class: type) -> str:
     """``mean_squared_error`` for ``MeanSquaredError``."""
     name = loss_class.__name__
     return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
-
-
-def _source(thing: Any) -> str | None:
-    try:
-        return inspect.getsource(thing)[:5_000]
-    except (OSError, TypeError):
-        return None
 
 
 def _optimizer(optimizer: Any) -> dict[str, Any]:
@@ -245,12 +245,11 @@ def _optimizer(optimizer: Any) -> dict[str, Any]:
         rate = float(str(np.float32(keras.ops.convert_to_numpy(base.learning_rate))))
     except Exception:
         rate = None
-    settings = {k: v for k, v in base.get_config().items() if isinstance(v, bool | int | float | str) and k != "learning_rate"}
     return {
         "class": type(base).__name__,
         "learning_rate": rate,
         "schedule": isinstance(getattr(base, "_learning_rate", None), keras.optimizers.schedules.LearningRateSchedule),
-        "settings": settings,
+        "settings": {name: value for name, value in settings(base.get_config()).items() if name != "learning_rate"},
         "loss_scale": bool(inner is not None or getattr(base, "loss_scale_factor", None)),
     }
 

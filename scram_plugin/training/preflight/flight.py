@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
+from scram_plugin.redaction import in_short
+from scram_plugin.training import call_site
 from scram_plugin.training.preflight import memory, own_tests, probes
 from scram_plugin.training.preflight.subject import Batch, Subject
 from scram_plugin.training.summary_writer import SummaryWriter
@@ -43,12 +45,14 @@ def fly(
         try:
             watched()
         except Exception as error:
-            results.tests["training"] = {"reason": f"{type(error).__name__}: {error}"[:300]}
+            results.tests["training"] = {"reason": in_short(error)}
         left = max(seconds - (time.monotonic() - begin), seconds / 2)
         probes.make_all(subject, results, left)
         if tests is not None and subject.batches:
             file, functions = tests
-            results.make("own", lambda: {"file": file, "tests": [_own(subject, *test) for test in functions]})
+            results.make(
+                "own", lambda: {"file": call_site.shown_name(file), "tests": [_own(subject, *test) for test in functions]}
+            )
     _write(log_dir, {"framework": subject.framework, **subject.facts}, results)
 
 

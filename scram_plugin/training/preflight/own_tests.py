@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from scram_plugin.redaction import in_short, redacted
+
 GIVEN = ("model", "batch", "optimizer", "loss")
 
 
@@ -52,8 +54,8 @@ def run(name: str, line: int, function: Callable[..., Any], given: dict[str, Any
         function(**wanted)
     except Exception as error:
         at = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == function.__code__.co_filename]
-        text = (at[-1].line or "") if at else ""
-        kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
-        message = f"{kind}{error}" if str(error) else f"{kind}{text}"
-        return {"name": name, "line": at[-1].lineno if at else line, "passed": False, "message": message[:500]}
+        said = in_short(error).removeprefix("AssertionError: ")
+        if not str(error) and at:
+            said = f"{said}{redacted(at[-1].line or '') or ''}"
+        return {"name": name, "line": at[-1].lineno if at else line, "passed": False, "message": said}
     return {"name": name, "line": line, "passed": True, "message": ""}

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from scram_plugin.redaction import in_short
 from scram_plugin.training.preflight.subject import Batch, Subject, rows
 from scram_plugin.training.structures import leaves, mapped
 
@@ -43,7 +44,7 @@ class Results:
         try:
             found = test()
         except Exception as error:
-            found = {"reason": f"{type(error).__name__}: {error}"[:300]}
+            found = {"reason": in_short(error)}
         self.tests[name] = {**found, "seconds": round(time.monotonic() - begin, 3)}
 
 

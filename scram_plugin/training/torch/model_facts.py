@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from scram_plugin import __version__
+from scram_plugin.redaction import settings
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch.graph import ACTIVATIONS, LOGITS, Loss, Place
 
@@ -221,13 +222,12 @@ def _optimizer(optimizer: torch.optim.Optimizer | None) -> dict[str, Any]:
     if optimizer is None or not optimizer.param_groups:
         return {}
     group = optimizer.param_groups[0]
-    settings = {k: v for k, v in group.items() if isinstance(v, bool | int | float | str) and k not in ("lr", "initial_lr")}
     rate = group.get("lr")
     return {
         "class": type(optimizer).__name__,
         "learning_rate": float(rate) if isinstance(rate, int | float | torch.Tensor) else None,
         "schedule": "initial_lr" in group,  # every scheduler of PyTorch sets it
-        "settings": settings,
+        "settings": {name: value for name, value in settings(group).items() if name not in ("lr", "initial_lr")},
         "groups": len(optimizer.param_groups),
         "loss_scale": False,
     }

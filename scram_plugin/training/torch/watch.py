@@ -24,7 +24,7 @@ from scram_plugin.training.looks import Looks
 from scram_plugin.training.process import Clock
 from scram_plugin.training.sampling import EVERY, Thinning, check_every
 from scram_plugin.training.session import session
-from scram_plugin.training.summary_writer import SummaryWriter
+from scram_plugin.training.summary_writer import SummaryWriter, directory
 from scram_plugin.training.torch import loop, patches, statistics
 from scram_plugin.training.torch.data_facts import Source, are_labels
 from scram_plugin.training.torch.graph import Loss
@@ -92,7 +92,7 @@ class Watch:
             raise TypeError(f"optimizer is a {type(wrong[0]).__name__}: give a torch.optim.Optimizer, or a list of them")
         if every is not None:
             check_every(every)
-        self.log_dir, self.every, self.optimizers = os.fspath(log_dir), every, optimizers
+        self.log_dir, self.every, self.optimizers = directory(log_dir), every, optimizers
         # if several processes train together, only rank 0 reports findings
         telling = (print_findings, stop_on, on_finding) if first() else (False, None, None)
         self._looks = Looks(self.log_dir, *telling)

@@ -1,6 +1,9 @@
 """The Keras callback on real trainings: what it records, in every way that Keras can be used, and what it never does."""
 
+import copy
 import gc
+import os
+import pickle
 import subprocess
 import sys
 import time
@@ -16,6 +19,7 @@ from keras import layers
 import scram_plugin
 from scram_plugin import SCRAM
 from scram_plugin.logs.pairing import training_runs
+from scram_plugin.training.summary_writer import SummaryWriter
 from tests.paths import environment
 from tests.training.keras.models import IMAGES, LABELS, dense, two_inputs
 
@@ -242,6 +246,58 @@ def test_printing_can_be_switched_off(tmp_path, capsys):
 def test_arguments_that_make_no_sense_are_refused_with_a_sentence(options, tmp_path):
     with pytest.raises(ValueError, match="give"):
         SCRAM(tmp_path, **options)
+
+
+@pytest.mark.parametrize("log_dir", [None, b"logs", 3])
+def test_what_is_no_log_directory_is_refused_with_a_sentence(log_dir):
+    with pytest.raises(TypeError, match="give the path of a directory"):
+        SCRAM(log_dir)
+
+
+class Named(SCRAM):
+    def __init__(self, log_dir, name):
+        super().__init__(log_dir, every=7, print_findings=False)
+        self.name = name
+
+
+def pickled(callback):
+    return pickle.loads(pickle.dumps(callback))
+
+
+@pytest.mark.parametrize("copied", [pickled, copy.copy, copy.deepcopy])
+@pytest.mark.parametrize("trained", [False, True])
+def test_a_copy_has_the_arguments_and_records_the_next_fit(copied, trained, tmp_path):
+    callback = Named(tmp_path / "first", "mine")
+    if trained:
+        model, data = dense()
+        model.fit(*data, epochs=1, verbose=0, callbacks=[callback])
+    again = copied(callback)
+    assert (again.log_dir, again.every, again.print_findings, again.name) == (callback.log_dir, 7, False, "mine")
+    assert again.facts == callback.facts
+    again.log_dir = str(tmp_path / "second")
+    model, data = dense()
+    model.fit(*data, epochs=1, verbose=0, callbacks=[again])
+    assert len(scram_plugin.read(tmp_path / "second")["scram"]["scram/batches/loss"])
+
+
+def test_after_an_error_no_file_stays_open(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError("no space left on device")
+
+    writer = SummaryWriter(str(tmp_path), lambda: None, lambda error: None)
+    writer.text("scram/end", "one")
+    writer.flush()
+    assert open_files(tmp_path)
+    monkeypatch.setattr("scram_plugin.training.event_file.EventFile.add", fail)
+    writer.text("scram/end", "two")
+    writer.flush()
+    assert not open_files(tmp_path)
+    writer.close()
+
+
+def open_files(folder):
+    links = [os.path.join("/proc/self/fd", name) for name in os.listdir("/proc/self/fd")]
+    return [link for link in links if os.path.exists(link) and os.readlink(link).startswith(str(folder))]
 
 
 def test_facts(tmp_path):

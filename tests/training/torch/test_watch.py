@@ -363,6 +363,7 @@ def test_findings_are_told_while_it_trains(tmp_path, capsys):
     [
         ({"model": 3}, "give the torch.nn.Module"),
         ({"optimizer": "adam"}, "give a torch.optim.Optimizer"),
+        ({"log_dir": None}, "log_dir is None: give the path of a directory"),
         ({"every": 0}, "at least 1"),
         ({"stop_on": "warning"}, 'give "error" or None'),
     ],
