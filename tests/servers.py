@@ -27,6 +27,8 @@ WITHOUT_TENSORFLOW = ("-c", "import sys; sys.modules['tensorflow'] = None; from 
 class TensorBoard:
     """Starts TensorBoard and waits for its address; `get` asks SCRAM's routes."""
 
+    python = WITHOUT_TENSORFLOW  # what Python is given before TensorBoard's arguments
+
     def __init__(
         self,
         *arguments: str,
@@ -35,7 +37,7 @@ class TensorBoard:
         cwd: Path | None = None,
     ) -> None:
         self.log = tempfile.NamedTemporaryFile("w+", suffix=".log", delete=False)  # noqa: SIM115
-        command = [sys.executable, *WITHOUT_TENSORFLOW, "--host", "127.0.0.1", "--port", "0", *arguments]
+        command = [sys.executable, *self.python, "--host", "127.0.0.1", "--port", "0", *arguments]
         if prefix:
             command += ["--path_prefix", prefix]
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, env=env or os.environ, cwd=cwd)

@@ -13,10 +13,10 @@ import contextlib
 import os
 import random
 import statistics
-import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,15 +28,15 @@ from tests.servers import TensorBoard
 WRITERS = 20
 OTHER = "data/runs", "data/plugin/scalars/tags", "data/plugin/timeseries/tags"
 WITHOUT = (
-    "import sys; from tensorboard import default, main; default.get_dynamic_plugins = lambda: []; sys.argv[0] = 'tensorboard'; "
-    "main.run_main()"
+    "import sys; sys.modules['tensorflow'] = None; from tensorboard import default, main; "
+    "default.get_dynamic_plugins = lambda: []; sys.argv[0] = 'tensorboard'; main.run_main()"
 )
 
 
 class Without(TensorBoard):
     """TensorBoard as it is where SCRAM was never installed."""
 
-    command = (sys.executable, "-c", WITHOUT)
+    python = ("-c", WITHOUT)
 
 
 class Crowd:
@@ -87,16 +87,16 @@ def write(logdir: Path, names: list[str], end: float) -> None:
         time.sleep(0.5)
 
 
-def other_tabs(server: TensorBoard, end: float) -> list[float]:
-    took = []
+def other_tabs(servers: Sequence[TensorBoard], took: Sequence[list[float]], end: float) -> None:
+    """Ask the routes of other tabs, of one server and the other in turn, so that both meet the same load of the machine."""
     while time.monotonic() < end:
         for route in OTHER:
-            start = time.perf_counter()
-            status, _, _ = server.raw(route)
-            assert status == 200, route
-            took.append(time.perf_counter() - start)
-        time.sleep(0.2)
-    return took
+            for server, seconds in zip(servers, took, strict=True):
+                start = time.perf_counter()
+                status, _, _ = server.raw(route)
+                assert status == 200, route
+                seconds.append(time.perf_counter() - start)
+        time.sleep(0.1)
 
 
 def memory(server: TensorBoard) -> float:
@@ -122,25 +122,23 @@ def main() -> None:
             time.sleep(5)  # TensorBoard's own loader is done, too
             crowd = Crowd(server, options.clients, options.seconds, names)
             writer = threading.Thread(target=write, args=(logdir, names[:WRITERS], crowd.end), daemon=True)
-            others: dict[str, list[float]] = {}
-            watchers = [
-                threading.Thread(target=lambda k=key, s=which: others.__setitem__(k, other_tabs(s, crowd.end)), daemon=True)
-                for key, which in (("with SCRAM and its crowd", server), ("without SCRAM", plain))
-            ]
-            for thread in [writer, *crowd.threads, *watchers]:
+            with_: list[float] = []
+            without: list[float] = []
+            watcher = threading.Thread(target=other_tabs, args=((server, plain), (with_, without), crowd.end), daemon=True)
+            for thread in [writer, *crowd.threads, watcher]:
                 thread.start()
-            for thread in [*crowd.threads, *watchers]:
+            for thread in [*crowd.threads, watcher]:
                 thread.join()
+            assert plain.raw("data/plugin/scram/runs")[0] == 404, "it has no SCRAM"
             every = [t for took in crowd.took.values() for t in took]
             print(
                 f"{options.clients} clients, {options.runs} training runs of which {WRITERS} are live, {options.seconds:.0f} s:"
             )
             print(f"  {len(every)} answers, {len(crowd.errors)} errors {crowd.errors[:3] or ''}")
-            for route, took in crowd.took.items():
+            for route, took in ((route, took) for route, took in crowd.took.items() if took):
                 median, late = 1000 * statistics.median(took), 1000 * np.percentile(took, 95)
                 print(f"  {route}: median {median:.0f} ms, 95th percentile {late:.0f} ms")
             print(f"  95th percentile of all {1000 * np.percentile(every, 95):.0f} ms")
-            with_, without = others["with SCRAM and its crowd"], others["without SCRAM"]
             print(
                 f"  answers of the other tabs: median {1000 * statistics.median(with_):.1f} ms, without SCRAM "
                 f"{1000 * statistics.median(without):.1f} ms: {statistics.median(with_) / statistics.median(without):.2f} times"
