@@ -59,6 +59,7 @@ MAY_TAKE_LONGER = {
     "keras/test_backends.py": "trainings in processes of their own, with another backend of Keras",
     "test_a_full_disk": "three whole epochs of single examples",
     "test_a_process_killed": "a training in a process of its own",
+    "attacks/test_browser.py": "a page for each view, and a click on each run",
     "keras/test_preflight_untouched.py": "two trainings and a preflight between them",
     "test_of_real_runs": "all public runs of ../shared",
     "test_the_questions_of_other_peoples_runs": "all public runs of ../shared",
@@ -76,6 +77,7 @@ MAY_TAKE_LONGER = {
 
 skipped: list[str] = []
 seconds: dict[str, float] = {}  # test -> with its fixtures
+attacks: list[object] = []  # [attack, how many were tried, how many did not hold] of each test in tests/attacks
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -86,6 +88,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     seconds[report.nodeid] = seconds.get(report.nodeid, 0.0) + report.duration
+    if report.when == "call":
+        attacks.extend(value for name, value in report.user_properties if name == "attack")
     if report.skipped:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         if not any(allowed in reason for allowed in ALLOWED_SKIPS):
@@ -96,8 +100,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if hasattr(session.config, "workerinput"):  # a process of xdist's: the one that started it has all reports
         return
-    if file := os.environ.get("SCRAM_TEST_SECONDS"):  # for the table of `tests/run.py`
-        Path(file).write_text(json.dumps(seconds), encoding="utf-8")
+    if file := os.environ.get("SCRAM_TEST_REPORT"):  # for the tables of `tests/run.py`
+        Path(file).write_text(json.dumps({"seconds": seconds, "attacks": attacks}), encoding="utf-8")
     if skipped and os.environ.get("CI"):
         print("\nskipped, and not in ALLOWED_SKIPS of tests/conftest.py:", *skipped, sep="\n  ")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

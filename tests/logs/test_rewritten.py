@@ -2,7 +2,6 @@
 
 import io
 import os
-import random
 import shutil
 import struct
 import subprocess
@@ -10,28 +9,15 @@ import sys
 import threading
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import scram_plugin
 from scram_plugin.logs import event_file, storage
 from scram_plugin.logs.event_file import EventFile
 from scram_plugin.logs.layout import Layouts
 from scram_plugin.logs.run import Run
+from tests.attacks.test_rewrites import content, points
 from tests.event_files import curve, event, masked, record, write
 from tests.paths import ROOT
-from tests.sizes import size
-
-
-def points(logs):
-    return {(name, tag): (series.steps.tolist(), series.values.tolist()) for name in logs for tag, series in logs[name].items()}
-
-
-def content(seed, length):
-    """An event file with `length` points, of which the seed decides the values; points do not depend on the length."""
-    chance = random.Random(seed)
-    events = [event(i, chance.random() * 1e6, loss=chance.random()) for i in range(length)]
-    return b"".join(record(e.SerializeToString()) for e in [event(0, 1.0), *events])
 
 
 @pytest.mark.parametrize("again", [3, 30], ids=["the same size", "longer"])
@@ -70,51 +56,6 @@ def test_freed_points_of_a_file_that_was_rewritten(tmp_path):
     assert len(logs["."]["loss"]) in (0, 20), "nothing of two files in one series"
     assert logs.refresh() == {"."}
     assert points(logs) == points(scram_plugin.read(tmp_path))
-
-
-ACTS = st.sampled_from(["grow", "rewrite", "rewrite in place", "truncate", "replace", "restore", "touch", "remove", "forget"])
-
-
-@given(st.lists(st.tuples(ACTS, st.integers(0, 3), st.integers(0, 40)), max_size=12))
-@settings(deadline=None, max_examples=size(1000, 60))
-def test_whatever_is_done_to_a_file_a_refresh_reads_what_a_new_reader_reads(tmp_path_factory, acts):
-    folder = tmp_path_factory.mktemp("logs")
-    path = folder / "x.tfevents.1"
-    path.write_bytes(content(0, 5))
-    saved, (seed, length) = path.read_bytes(), (0, 5)
-    logs = scram_plugin.read(folder)
-    for act, new_seed, number in acts:
-        if act == "grow":
-            length += number
-            with path.open("ab") as file:  # more of the same, if it is whole
-                file.write(content(seed, length)[len(content(seed, length - number)) :])
-        elif act == "rewrite":
-            seed, length = new_seed, number
-            path.write_bytes(content(seed, length))
-        elif act == "rewrite in place" and path.exists():
-            seed = new_seed
-            with path.open("r+b") as file:
-                file.write(content(seed, length))
-        elif act == "truncate" and path.exists():
-            os.truncate(path, path.stat().st_size * number // 41)
-        elif act == "replace":
-            seed, length = new_seed, number
-            other = folder / "new"
-            other.write_bytes(content(seed, length))
-            other.replace(path)
-        elif act == "restore":
-            path.write_bytes(saved)
-        elif act == "touch":
-            path.touch()
-        elif act == "remove":
-            path.unlink(missing_ok=True)
-        elif act == "forget" and "." in logs:
-            logs["."].forget()
-        saved = path.read_bytes() if path.exists() and number % 2 else saved
-        logs.refresh()
-        fresh = scram_plugin.read(folder)
-        assert points(logs) == points(fresh)
-        assert [p.sentence for p in logs.problems] == [p.sentence for p in fresh.problems]
 
 
 def test_directories_that_are_linked_to_each_other_are_read_once(tmp_path):

@@ -1,13 +1,14 @@
-"""Names, code and data of a log are shown as text, in every view: a real training whose every name would like to be markup.
+"""Hostile runs in the browser: a real training whose every name would like to be markup is shown as text, in every view.
 
 TensorFlow takes no such name for a layer, so one of the same length is replaced in the event file.
 """
 
 import shutil
-import struct
 
 import pytest
 
+from tests.attacks import held
+from tests.attacks.test_payloads import payloads
 from tests.browser.screenshots import settle
 from tests.browser.test_tab import link, ours
 from tests.event_files import curve, record
@@ -18,15 +19,6 @@ IMG, SCRIPT = "<img src=x onerror=alert(1)>", "<script>alert(2)</script>"  # the
 LAYER, PLACE = "<img src=x onerror=alert(5)>", b"a_layer_with_as_many_letters"
 RIGHT_TO_LEFT = "\u202eevil\u202c אבג"
 VIEWS = ("", "checks", "compare", "catalogue")
-
-
-def payloads(data):
-    """The records of an event file."""
-    at = 0
-    while at < len(data):
-        (length,) = struct.unpack_from("<Q", data, at)
-        yield data[at + 12 : at + 12 + length]
-        at += length + 16
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +35,7 @@ def logdir(tmp_path_factory):
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_every_view_shows_text(view, browser, logdir):
+def test_every_view_shows_text(view, browser, logdir, record_property):
     with tensorboard("--logdir", str(logdir)) as server:
         runs = server.reviewed(4)["runs"]
         page = open_tab(browser, server, width=900, link=link(IMG, view=view, inside="" if view else "gradients"))
@@ -73,6 +65,7 @@ def test_every_view_shows_text(view, browser, logdir):
         assert page.scram.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert (dialogs, ours(page)) == ([], [])
         page.context.close()
+        held(record_property, "hostile runs in a view of the browser", len(runs), [])
 
 
 def _quoted(text):
