@@ -216,7 +216,8 @@ def _by_processes(count: int, tasks: list[tuple[list[int], Task]]) -> Iterator[t
             except BaseException:  # for example Ctrl-C: running tasks are not waited for
                 for process in list((pool._processes or {}).values()):
                     process.terminate()
-                pool.shutdown(wait=False, cancel_futures=True)
+                # its thread is waited for, since Python prints a traceback if it ends while Python does
+                pool.shutdown(cancel_futures=True)
                 raise
         return
     logger.warning("worker processes were killed repeatedly; this process does the rest")
