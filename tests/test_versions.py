@@ -13,8 +13,8 @@ import pytest
 from tests.paths import ROOT
 
 READING = ("reading", "tests/logs", "tests/test_plugin.py", "tests/test_cli.py")
-# two tests train: no TensorFlow of today goes with this TensorBoard
-TAB = ("browser", "tests/browser", "-k", "not live_training and not every_view_shows_text")
+# one test trains: no TensorFlow of today goes with this TensorBoard. The tests wait more than they compute: two at once
+TAB = ("browser", "tests/browser", "-k", "not live_training", "-n", "2", "--dist", "loadfile")
 KERAS = ("keras", "tests/training/keras", "tests/heuristics/test_unnormalized_inputs.py")
 
 
@@ -22,7 +22,7 @@ def environment(path, *packages):
     """The Python of a new environment with SCRAM and these packages."""
     venv.create(path, with_pip=True)
     python = path / "bin" / "python"
-    tests = ["pytest", "hypothesis", "fsspec", "playwright", "scikit-learn"]
+    tests = ["pytest", "pytest-xdist", "hypothesis", "fsspec", "playwright", "scikit-learn"]
     subprocess.run(
         [python, "-m", "pip", "install", "--quiet", "--no-compile", "-e", str(ROOT), *tests, *packages], check=True, timeout=900
     )
