@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import re
+import reprlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,11 @@ ASSETS = {"/index.js": "text/javascript; charset=utf-8"}
 SHOWN_SECTIONS = ("Why it matters", "How sure is SCRAM", "When it is not a problem", "Learn more")
 MOST_POINTS = 4_000
 DEFAULT_POINTS = 800
+
+
+_shortened = reprlib.Repr()
+_shortened.maxstring = 200  # characters of what was asked for, in the sentence that there is none
+_quoted = _shortened.repr
 
 
 class BadRequest(Exception):
@@ -162,7 +168,7 @@ class ScramPlugin(base_plugin.TBPlugin):
         quantity = _argument(request, "quantity")
         found = layer_map(self._judged(_argument(request, "run")), quantity)
         if found is None:
-            raise NotFound(f"There is no quantity {quantity!r}.")
+            raise NotFound(f"There is no quantity {_quoted(quantity)}.")
         return found
 
     def _report(self, request: wrappers.Request) -> dict[str, str]:
@@ -175,14 +181,14 @@ class ScramPlugin(base_plugin.TBPlugin):
         try:
             heuristic = self._catalogue[id_]
         except KeyError:
-            raise NotFound(f"There is no heuristic {id_!r}.") from None
+            raise NotFound(f"There is no heuristic {_quoted(id_)}.") from None
         found = margins(judged.run, heuristic, self._catalogue.options_of(heuristic))
         return {"thresholds": [{"option": m.option, "value": m.value, "turns_at": m.turns_at} for m in found]}
 
     def _judged(self, name: str) -> Judged:
         found = self._reviewer.judged(name)
         if found is None:
-            raise NotFound(f"There is no training run {name!r} in this log directory.")
+            raise NotFound(f"There is no training run {_quoted(name)} in this log directory.")
         return found
 
     def _curve(self, request: wrappers.Request) -> dict[str, Any]:
@@ -190,7 +196,7 @@ class ScramPlugin(base_plugin.TBPlugin):
         run, tag = _argument(request, "tb_run"), _argument(request, "tag")
         series = self._reviewer.series(run, tag)
         if series is None:
-            raise NotFound(f"There is no tag {tag!r} in the TensorBoard run {run!r}.")
+            raise NotFound(f"There is no tag {_quoted(tag)} in the TensorBoard run {_quoted(run)}.")
         curve = Curve.of(series, run, tag, "")
         low = _number(request, "from", int(curve.steps[0]) if len(curve) else 0)
         high = _number(request, "to", int(curve.steps[-1]) if len(curve) else 0)
@@ -249,7 +255,7 @@ class ScramPlugin(base_plugin.TBPlugin):
         id_ = _argument(request, "heuristic")
         found = _examples().get(id_)
         if found is None:
-            raise NotFound(f"There is no example of {id_!r}.")
+            raise NotFound(f"There is no example of {_quoted(id_)}.")
         return found
 
     def _asset(self, name: str, request: wrappers.Request) -> wrappers.Response:
@@ -275,7 +281,7 @@ def _number(request: wrappers.Request, name: str, default: int) -> int:
     try:
         return int(value)
     except ValueError:
-        raise BadRequest(f"{name}={value!r} is not a whole number.") from None
+        raise BadRequest(f"{name}={_quoted(value)} is not a whole number.") from None
 
 
 def _roots(context: base_plugin.TBContext) -> str | list[tuple[str, str]]:
