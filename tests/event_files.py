@@ -18,6 +18,16 @@ def record(payload: bytes) -> bytes:
     return length + masked(length) + payload + masked(payload)
 
 
+def payloads(data):
+    """The records of an event file."""
+    found, at = [], 0
+    while at + 16 <= len(data):
+        (length,) = struct.unpack_from("<Q", data, at)
+        found.append(data[at + 12 : at + 12 + length])
+        at += length + 16
+    return found
+
+
 def event(step: int, wall_time: float = 0.0, **values: float) -> event_pb2.Event:
     summary = summary_pb2.Summary(value=[summary_pb2.Summary.Value(tag=t, simple_value=v) for t, v in values.items()])
     return event_pb2.Event(step=step, wall_time=wall_time, summary=summary)

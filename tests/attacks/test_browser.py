@@ -8,10 +8,9 @@ import shutil
 import pytest
 
 from tests.attacks import held
-from tests.attacks.test_payloads import payloads
 from tests.browser.screenshots import settle
 from tests.browser.test_tab import link, ours
-from tests.event_files import curve, record
+from tests.event_files import curve, payloads, record
 from tests.recorded import recorded
 from tests.servers import open_tab, tensorboard
 

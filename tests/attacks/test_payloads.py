@@ -6,28 +6,17 @@ one behind it is not, the reader must say so.
 
 import io
 import random
-import struct
 from collections import Counter
 
 from scram_plugin.logs.event_file import EventFile
 from tests.attacks import held
-from tests.event_files import ENCODINGS, event, record, scalar_tensor, tensor_event
+from tests.event_files import ENCODINGS, event, payloads, record, scalar_tensor, tensor_event
 from tests.paths import DEMO_LOGS
 from tests.recorded import recorded
 from tests.sizes import size
 
 LONGEST = 200_000  # bytes of a file; longer ones only take longer
 BAD = (b"\x00", b"\x7f", b"\x80", b"\xff", b"\xff" * 9 + b"\x01", b"\x08", b"\x12", b"\x2a", b"scram/", b"\xc0\xaf")
-
-
-def payloads(data):
-    """The records of an event file."""
-    found, at = [], 0
-    while at + 16 <= len(data):
-        (length,) = struct.unpack_from("<Q", data, at)
-        found.append(data[at + 12 : at + 12 + length])
-        at += length + 16
-    return found
 
 
 def originals():
