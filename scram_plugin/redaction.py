@@ -1,7 +1,7 @@
 """Source text as it may be recorded: without what a text or a comment of the program may hold.
 
 A log is copied, shared and shown. What is recorded of a program must therefore hold no key, password, address, path or name of
-a person. Texts in quotes stay only if they are an option that frameworks know (``"relu"``), or the plain name of a layer.
+a person. Texts in quotes stay only if they are an option that frameworks know (``"relu"``), or the name of a layer.
 """
 
 from __future__ import annotations
@@ -93,13 +93,10 @@ def redacted(source: str, names: Collection[str] = ()) -> str | None:
     return None if hidden is None else _with(source, 0, len(source), hidden)
 
 
-def settings(config: Mapping[str, Any]) -> dict[str, Any]:
+def settings(config: Mapping[str, Any], without: Collection[str] = ()) -> dict[str, Any]:
     """The settings that may be recorded: numbers, and options that frameworks know, of names that hold no credential."""
-    return {
-        name: value
-        for name, value in config.items()
-        if not is_secret_name(name) and (isinstance(value, bool | int | float) or (isinstance(value, str) and value in KNOWN))
-    }
+    plain = {k: v for k, v in config.items() if isinstance(v, bool | int | float) or (isinstance(v, str) and v in KNOWN)}
+    return {name: value for name, value in plain.items() if name not in without and not is_secret_name(name)}
 
 
 def in_short(error: BaseException) -> str:
@@ -157,13 +154,14 @@ def _hidden(source: str, names: Collection[str]) -> list[_Part] | None:
 @functools.lru_cache(maxsize=4)  # a review has several changes of one program
 def _parts(source: str) -> Sequence[_Part] | None:
     """All that is hidden unless it is the name of a layer; None if the source is no Python."""
-    begins = [0, *itertools.accumulate(len(line) for line in _lines(source))]
+    lines = _lines(source)
+    begins = [0, *itertools.accumulate(map(len, lines))]
     found: list[_Part] = []
     opened: list[int] = []  # where f-strings begin
     last = second = ""  # the two tokens before
     around: list[str] = []  # the brackets that are open
     try:
-        secret = _secret_numbers(ast.parse(source), _lines(source))
+        secret = _secret_numbers(ast.parse(source), lines)
         for kind, text, (row, column), (last_row, last_column), _ in tokenize.generate_tokens(io.StringIO(source).readline):
             start = begins[row - 1] + column
             end = begins[last_row - 1] + last_column if last_row <= len(begins) else len(source)

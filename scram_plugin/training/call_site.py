@@ -8,7 +8,7 @@ import linecache
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from types import FrameType
 from typing import Any
 
@@ -40,7 +40,7 @@ def user_frame(start: FrameType | None) -> FrameType | None:
     return frame
 
 
-def is_recorded() -> bool:
+def _is_recorded() -> bool:
     """Whether source may be recorded on this machine."""
     return os.environ.get(OFF, "").strip().lower() not in ("0", "false", "no", "off")
 
@@ -51,7 +51,7 @@ def source(frame: FrameType, roles: Roles, names: Collection[str] = ()) -> dict[
     `roles(tree, line)` chooses the statements and gives each a role; `names` are those of the model's layers. Only whole
     statements that have their lines for themselves are recorded, with texts in quotes and comments hidden (`redaction.py`).
     """
-    if not is_recorded():
+    if not _is_recorded():
         return None
     file, line = frame.f_code.co_filename, frame.f_lineno
     lines = _lines_of(file, frame.f_globals)
@@ -74,7 +74,7 @@ def definition(thing: Any) -> str | None:
     """The source of a function or a class, as it may be recorded; None if it is not known."""
     code = getattr(thing, "__code__", None)
     file = code.co_filename if code is not None else getattr(sys.modules.get(thing.__module__), "__file__", None)
-    lines = _lines_of(file, {}) if file and is_recorded() else []
+    lines = _lines_of(file, {}) if file and _is_recorded() else []
     read = _read(lines, ())
     if read is None:
         return None
@@ -87,9 +87,9 @@ def definition(thing: Any) -> str | None:
     return None
 
 
-def _lines_of(file: str, known: Mapping[str, Any]) -> list[str]:
+def _lines_of(file: str, known: dict[str, Any]) -> list[str]:
     linecache.checkcache(file)  # the cache may hold an earlier version of the file
-    return linecache.getlines(file, dict(known))
+    return linecache.getlines(file, known)
 
 
 def _read(lines: Sequence[str], names: Collection[str]) -> tuple[ast.Module, list[str]] | None:

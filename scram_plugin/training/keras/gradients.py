@@ -17,25 +17,25 @@ DEPTH = 4  # function -> function -> list -> tensor
 
 
 def registered() -> dict[str, Any]:
-    """The custom gradients that TensorFlow knows now; empty if this TensorFlow keeps them elsewhere."""
+    """TensorFlow's own mapping of the gradients that it knows, which `forget` changes; empty if it keeps them elsewhere."""
     try:
         from tensorflow.python.framework import ops
 
-        return {name: entry for name, entry in ops.gradient_registry._registry.items() if name.startswith(CUSTOM)}
+        found: dict[str, Any] = ops.gradient_registry._registry
+        return found
     except (ImportError, AttributeError):
         return {}
 
 
-def forget(before: dict[str, Any], graph: Any) -> None:
-    """Unregister the custom gradients that were registered after `before`, of operations in `graph` itself.
+def forget(before: set[str], graph: Any) -> None:
+    """Unregister the custom gradients that are not among those `before`, of operations in `graph` itself.
 
     A function that is called in it has a graph of its own, which others may call and differentiate later.
     """
-    for name, entry in registered().items():
-        if name not in before and _belongs(entry.get("type"), graph, DEPTH):
-            from tensorflow.python.framework import ops
-
-            ops.gradient_registry._registry.pop(name, None)
+    known = registered()
+    for name in [name for name in known if name.startswith(CUSTOM) and name not in before]:
+        if _belongs(known[name].get("type"), graph, DEPTH):
+            del known[name]
 
 
 def _belongs(thing: Any, graph: Any, depth: int) -> bool:

@@ -249,7 +249,7 @@ def _optimizer(optimizer: Any) -> dict[str, Any]:
         "class": type(base).__name__,
         "learning_rate": rate,
         "schedule": isinstance(getattr(base, "_learning_rate", None), keras.optimizers.schedules.LearningRateSchedule),
-        "settings": {name: value for name, value in settings(base.get_config()).items() if name != "learning_rate"},
+        "settings": settings(base.get_config(), without=("learning_rate",)),
         "loss_scale": bool(inner is not None or getattr(base, "loss_scale_factor", None)),
     }
 

@@ -51,12 +51,10 @@ class Watched:
         self._compiled = compiled
 
     def __call__(self, data: Any) -> tuple[Any, Seen]:
-        if tf.executing_eagerly():
-            logs, seen = self._compiled(data)
-            return logs, Seen(**seen)
-        before = registered()
+        before = None if tf.executing_eagerly() else set(registered())
         logs, seen = self._compiled(data)
-        forget(before, self._graph)
+        if before is not None:
+            forget(before, self._graph)
         return logs, Seen(**seen)
 
     def variables(self) -> list[Any]:

@@ -227,7 +227,7 @@ def _optimizer(optimizer: torch.optim.Optimizer | None) -> dict[str, Any]:
         "class": type(optimizer).__name__,
         "learning_rate": float(rate) if isinstance(rate, int | float | torch.Tensor) else None,
         "schedule": "initial_lr" in group,  # every scheduler of PyTorch sets it
-        "settings": {name: value for name, value in settings(group).items() if name not in ("lr", "initial_lr")},
+        "settings": settings(group, without=("lr", "initial_lr")),
         "groups": len(optimizer.param_groups),
         "loss_scale": False,
     }
