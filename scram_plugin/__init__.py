@@ -21,9 +21,9 @@ _HOME = {
     "watch": "scram_plugin.training.torch",
     "LightningSCRAM": "scram_plugin.training.torch.lightning",
     "TransformersSCRAM": "scram_plugin.training.torch.transformers",
-    "preflight": "scram_plugin.preflighting",
+    "preflight": "scram_plugin.api",
     "read": "scram_plugin.logs.logdir",
-    "review": "scram_plugin.notebook",
+    "review": "scram_plugin.api",
 }
 
 

@@ -2,6 +2,6 @@
 
 import sys
 
-from scram_plugin.cli import main
+from scram_plugin.cli.main import main
 
 sys.exit(main())

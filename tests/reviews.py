@@ -5,7 +5,7 @@ from pathlib import Path
 from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.logs.logdir import read
 from scram_plugin.logs.pairing import training_runs
-from scram_plugin.reviews import review
+from scram_plugin.reviews.run import review
 from tests.recorded import recorded
 
 

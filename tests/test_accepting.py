@@ -5,11 +5,11 @@ import shutil
 
 import pytest
 
-from scram_plugin.comparison import compare
-from scram_plugin.configuration import configured
 from scram_plugin.errors import BadOption
-from scram_plugin.reviewer import NewFindings, Reviewer
-from scram_plugin.why.questions import questions
+from scram_plugin.heuristics.configuration import configured
+from scram_plugin.reviews.monitor import NewFindings, Reviewer
+from scram_plugin.views.comparison import compare
+from scram_plugin.views.why.questions import questions
 from tests.paths import DEMO_LOGS
 from tests.servers import tensorboard
 from tests.test_cli import EXPECTED, scram
@@ -75,7 +75,7 @@ def test_compared_an_accepted_finding_is_neither_new_nor_gone(tmp_path):
     shutil.copytree(DEMO_LOGS / "fashion_mnist" / "overfit", tmp_path / "logs" / "exp")
     (tmp_path / "scram.toml").write_text(ACCEPT.replace("fashion_mnist/*", "base"))
     reviewer = Reviewer(str(tmp_path / "logs"), configured(str(tmp_path / "scram.toml")))
-    base, exp = (reviewer.judged(name) for name in ("base", "exp"))
+    base, exp = (reviewer.reviewed(name) for name in ("base", "exp"))
     for one, other, kind in ((base, exp, "same"), (exp, base, "same")):
         answer = compare(one, other)
         assert answer["findings"][0]["change"] == "stayed"
@@ -87,8 +87,8 @@ def test_compared_an_accepted_finding_is_neither_new_nor_gone(tmp_path):
 def test_why_nothing_is_flagged_names_it(tmp_path):
     (tmp_path / "scram.toml").write_text(ACCEPT)
     chosen = configured(str(tmp_path / "scram.toml"))
-    judged = Reviewer(str(DEMO_LOGS), chosen).judged("fashion_mnist/overfit")
-    answer = next(a for a in questions(judged.run, judged.review, chosen) if a.id == "not-flagged")
+    reviewed = Reviewer(str(DEMO_LOGS), chosen).reviewed("fashion_mnist/overfit")
+    answer = next(a for a in questions(reviewed.run, reviewed.review, chosen) if a.id == "not-flagged")
     assert "accepted as no problem (it is a lesson)" in " ".join(step.text for step in answer.steps)
     assert answer.conclusion == "What was found is accepted as no problem here."
 

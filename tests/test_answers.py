@@ -6,7 +6,7 @@ from itertools import permutations
 import pytest
 from jsonschema import Draft202012Validator
 
-from scram_plugin.inside import QUANTITIES
+from scram_plugin.views.inside import QUANTITIES
 from tests.paths import DEMO_LOGS, REAL_RUNS, ROOT
 from tests.servers import tensorboard
 from tests.test_cli import EXPECTED, scram

@@ -9,7 +9,7 @@ import fsspec
 import numpy as np
 import pytest
 
-from scram_plugin.cli import main
+from scram_plugin.cli.main import main
 from tests.event_files import curve
 from tests.paths import DEMO_LOGS
 from tests.sizes import size
@@ -252,12 +252,12 @@ def test_what_another_finding_explains_is_told_in_a_line(tmp_path):
 def test_a_log_that_nothing_can_be_judged_of_is_no_success(content, format_, tmp_path, capsys, monkeypatch):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "events.out.tfevents.1.x").write_bytes(content)
-    monkeypatch.setattr("scram_plugin.cache.SETTLED", -60.0)
+    monkeypatch.setattr("scram_plugin.reviews.cache.SETTLED", -60.0)
     for _ in range(2):  # the second answer is the one that was kept
         assert main(["check", str(tmp_path), "--format", format_]) == 2
         said = capsys.readouterr().err
         assert said.startswith("scram: no training run could be checked. run: Nothing could be checked: events.out")
-        monkeypatch.setattr("scram_plugin.judging.judged", None)
+        monkeypatch.setattr("scram_plugin.cli.report.report", None)
     monkeypatch.undo()
     curve(tmp_path / "other", "loss", [1.0, 0.9])
     assert scram("check", tmp_path, "--format", format_).returncode == 0, "of the other there is something to judge"

@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 
-from scram_plugin.comparison import compare
-from scram_plugin.described import described
 from scram_plugin.heuristics.catalogue import catalogue
-from scram_plugin.reviewer import Reviewer
+from scram_plugin.reviews.monitor import Reviewer
+from scram_plugin.views.comparison import compare
+from scram_plugin.views.facts_in_words import described
 from tests.event_files import curve
 from tests.paths import DEMO_LOGS
 
@@ -15,7 +15,7 @@ from tests.paths import DEMO_LOGS
 @pytest.fixture(scope="module")
 def demo():
     reviewer = Reviewer(str(DEMO_LOGS), catalogue())
-    return lambda name: reviewer.judged(name)
+    return lambda name: reviewer.reviewed(name)
 
 
 def changes(comparison):
@@ -57,7 +57,7 @@ def test_a_run_and_itself(demo):
 
 def test_what_could_not_be_checked_again_is_not_called_gone(demo, tmp_path):
     curve(tmp_path / "short", "epoch_loss", [0.5, 0.4, 0.3])
-    other = Reviewer(str(tmp_path), catalogue()).judged("short")
+    other = Reviewer(str(tmp_path), catalogue()).reviewed("short")
     compared = compare(demo("fashion_mnist/overfit"), other)
     assert changes(compared)["overfitting"] == "unsure"
     assert compared["verdict"]["kind"] == "unsure"

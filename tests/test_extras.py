@@ -116,7 +116,7 @@ TAB = """
 import json, sys
 from types import SimpleNamespace
 from werkzeug.test import Client
-from scram_plugin.plugin import ScramPlugin
+from scram_plugin.tensorboard.plugin import ScramPlugin
 
 apps = ScramPlugin(SimpleNamespace(logdir=sys.argv[1], flags=None)).get_plugin_apps()
 client = Client(lambda environ, start: apps[environ["PATH_INFO"]](environ, start))

@@ -6,7 +6,7 @@ import scram_plugin
 from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.logs.logdir import read
 from scram_plugin.logs.pairing import training_runs
-from scram_plugin.reviews import review
+from scram_plugin.reviews.run import review
 from tests.paths import DEMO_LOGS, SCENARIOS
 from tests.recorded import recorded
 from tests.reviews import review_of

@@ -8,27 +8,27 @@ import pytest
 
 from scram_plugin import schema
 from scram_plugin.heuristics.catalogue import catalogue
-from scram_plugin.inside import MOST_COLUMNS, inside, layer_map
-from scram_plugin.reviewer import Reviewer
+from scram_plugin.reviews.monitor import Reviewer
 from scram_plugin.training.summary_writer import SummaryWriter
+from scram_plugin.views.inside import MOST_COLUMNS, inside, layer_map
 from tests.paths import DEMO_LOGS
 from tests.recorded import recorded
 
 
-def judged_of(name):
-    return Reviewer(str(recorded("keras_inside", name)), catalogue()).judged(".")
+def reviewed_of(name):
+    return Reviewer(str(recorded("keras_inside", name)), catalogue()).reviewed(".")
 
 
 @pytest.fixture(scope="module")
 def dead():
     """A net whose second layer dies: its biases are far below zero."""
-    return judged_of("a_layer_that_dies")
+    return reviewed_of("a_layer_that_dies")
 
 
 @pytest.fixture(scope="module")
 def demo():
     reviewer = Reviewer(str(DEMO_LOGS), catalogue())
-    return lambda name: reviewer.judged(name)
+    return lambda name: reviewer.reviewed(name)
 
 
 def test_the_troubled_layer_is_marked_and_no_other(dead):
@@ -83,15 +83,15 @@ def test_rows_that_were_logged_at_other_steps_keep_their_values(tmp_path):
         block = np.array(values, "float32")[:, None]
         written.rows(schema.STATISTICS, [f"gradient/{name}/norm"], np.array(steps), np.array(steps, float), block)
     written.close()
-    answer = layer_map(Reviewer(str(tmp_path), catalogue()).judged("."), "gradients")
+    answer = layer_map(Reviewer(str(tmp_path), catalogue()).reviewed("."), "gradients")
     top = next(row for row in answer["rows"] if row["name"] == "top")
     assert "NaN" in top["values"]
 
 
 def test_saturation_of_a_net_with_tanh():
-    judged = judged_of("a_layer_that_saturates")
-    assert [q["id"] for q in inside(judged)["quantities"]] == ["gradients", "steps", "saturated", "spread", "weights"]
-    (row,) = layer_map(judged, "saturated")["rows"]
+    reviewed = reviewed_of("a_layer_that_saturates")
+    assert [q["id"] for q in inside(reviewed)["quantities"]] == ["gradients", "steps", "saturated", "spread", "weights"]
+    (row,) = layer_map(reviewed, "saturated")["rows"]
     assert row["name"] == "bounded"
     assert row["values"][-1] > 0.3
 
@@ -117,7 +117,7 @@ def test_a_log_without_statistics_has_no_inside(tmp_path):
     from tests.event_files import curve
 
     curve(tmp_path, "loss", [1.0, 0.9, 0.8])
-    judged = Reviewer(str(tmp_path), catalogue()).judged(".")
-    assert inside(judged) == {"layers": [], "quantities": [], "tensors": [], "classes": None}
-    assert layer_map(judged, "dead") == {"steps": [], "rows": [], "left_out": 0}
-    assert layer_map(judged, "nonsense") is None
+    reviewed = Reviewer(str(tmp_path), catalogue()).reviewed(".")
+    assert inside(reviewed) == {"layers": [], "quantities": [], "tensors": [], "classes": None}
+    assert layer_map(reviewed, "dead") == {"steps": [], "rows": [], "left_out": 0}
+    assert layer_map(reviewed, "nonsense") is None

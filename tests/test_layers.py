@@ -1,8 +1,10 @@
 """The layout shows the architecture: imports go one way (the contracts stand in pyproject.toml)."""
 
+import ast
 import os
 import subprocess
 import sys
+from collections import defaultdict
 
 import pytest
 
@@ -20,7 +22,7 @@ def test_imports_go_one_way():
 
 def test_reading_and_judging_need_no_framework():
     program = (
-        "import sys, scram_plugin.cli, scram_plugin.plugin;"
+        "import sys, scram_plugin.cli.main, scram_plugin.tensorboard.plugin;"
         "print([m for m in ('tensorflow', 'keras', 'torch', 'scram_plugin.training') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -34,6 +36,15 @@ def test_files_fit_in_the_head():
         if (n := len(p.read_text().splitlines())) > 400
     }
     assert long == {}
+
+
+def test_no_two_classes_have_one_name():
+    places = defaultdict(list)
+    for path in (ROOT / "scram_plugin").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(str(path.relative_to(ROOT)))
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
 
 
 @pytest.mark.parametrize(
@@ -57,7 +68,7 @@ def test_a_preflight_imports_no_framework_that_the_program_does_not(tmp_path):
     (tmp_path / "program.py").write_text("print('no training')\n")
     program = (
         "import sys; sys.argv = ['scram', 'preflight', 'program.py']\n"
-        "from scram_plugin.cli import main\n"
+        "from scram_plugin.cli.main import main\n"
         "main()\n"
         "print([name for name in ('tensorflow', 'keras', 'torch') if name in sys.modules])"
     )

@@ -17,14 +17,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scram_plugin import parallel
-from scram_plugin.cache import Cache
-from scram_plugin.check import FORMATS
+from scram_plugin.cli.arguments import FORMATS
 from scram_plugin.heuristics.catalogue import Accepted, catalogue
 from scram_plugin.logs.logdir import read
 from scram_plugin.logs.storage import listing
-from scram_plugin.parallel import review_logdir
-from scram_plugin.reviews import review_all
+from scram_plugin.reviews import many
+from scram_plugin.reviews.cache import Cache
+from scram_plugin.reviews.many import review_logdir
+from scram_plugin.reviews.run import review_all
 from tests.clusters import dask_cluster, s3_server, upload
 from tests.event_files import curve
 from tests.heuristics.test_own_heuristic import block_of
@@ -38,8 +38,8 @@ NAN = float("nan")
 @pytest.fixture
 def small_tasks(monkeypatch):
     """So that a small log directory is worth several processes, and many tasks."""
-    monkeypatch.setattr(parallel, "WORTH_PROCESSES", 0)
-    monkeypatch.setattr(parallel, "ONE_TASK", 1)
+    monkeypatch.setattr(many, "WORTH_PROCESSES", 0)
+    monkeypatch.setattr(many, "ONE_TASK", 1)
 
 
 def reviewed(logdir, rules=None, **how):
@@ -95,7 +95,7 @@ TAGS = st.lists(st.sampled_from(["loss", "epoch_loss", "Loss", "hparam/accuracy"
 @given(st.dictionaries(NAMES, st.tuples(TAGS, st.integers(1, 2)), min_size=1, max_size=8))
 def test_any_log_directory_is_the_same_in_parts(described):
     with tempfile.TemporaryDirectory() as top, pytest.MonkeyPatch.context() as patched:
-        patched.setattr(parallel, "ONE_TASK", 1)
+        patched.setattr(many, "ONE_TASK", 1)
         for name, (tags, points) in described.items():
             for tag in tags:
                 curve(Path(top) / name, tag, [0.5] * points)
@@ -119,8 +119,8 @@ def test_real_runs_in_parts_and_kept(small_tasks, tmp_path):
 
 def test_a_process_that_is_killed_loses_nothing(mixed, small_tasks, monkeypatch):
     before = as_text(reviewed(mixed))
-    killed, pools, pool = [], [], parallel.ProcessPoolExecutor
-    monkeypatch.setattr(parallel, "ProcessPoolExecutor", lambda *how: pools.append(how) or pool(*how))
+    killed, pools, pool = [], [], many.ProcessPoolExecutor
+    monkeypatch.setattr(many, "ProcessPoolExecutor", lambda *how: pools.append(how) or pool(*how))
 
     def kill(done, total):
         if not killed:  # one that belongs to the pool; whatever it was doing is lost
@@ -164,7 +164,7 @@ def test_a_cluster_that_reads_from_s3_writes_the_same_bytes(form, in_s3, mixed):
 
 
 def test_a_worker_that_is_killed_loses_nothing(in_s3, mixed, small_tasks):
-    from scram_plugin.cluster import cluster as connected
+    from scram_plugin.reviews.cluster import cluster as connected
 
     _, cluster = in_s3
     killed = []
@@ -193,21 +193,21 @@ def test_a_cluster_that_is_none_is_a_sentence(address, says):
 @pytest.fixture
 def settled(monkeypatch):
     """As if every file had been written long ago: the time of an inode cannot be set."""
-    monkeypatch.setattr("scram_plugin.cache.SETTLED", -1e6)
+    monkeypatch.setattr("scram_plugin.reviews.cache.SETTLED", -1e6)
 
 
 def test_what_is_kept_gives_the_same_bytes_and_reads_no_file(mixed, settled, tmp_path, monkeypatch):
     kept = Cache(tmp_path / "kept")
     first = as_text(reviewed(mixed, cache=kept))
-    monkeypatch.setattr(parallel, "work", lambda task: pytest.fail("something was read again"))
+    monkeypatch.setattr(many, "work", lambda task: pytest.fail("something was read again"))
     assert as_text(reviewed(mixed, cache=kept)) == first
 
 
 def read_again(monkeypatch, *arguments, **how):
     """The reviews, and the TensorBoard runs that were read for them."""
-    names, work = [], parallel.work
+    names, work = [], many.work
     with monkeypatch.context() as patched:
-        patched.setattr(parallel, "work", lambda task: names.extend(n for g in task.groups for n in g.files) or work(task))
+        patched.setattr(many, "work", lambda task: names.extend(n for g in task.groups for n in g.files) or work(task))
         return reviewed(*arguments, **how), sorted(names)
 
 
@@ -378,11 +378,11 @@ def test_a_cache_that_is_broken_costs_nothing_but_time(harm, mixed, settled, tmp
 
 
 def test_a_cache_that_grows_too_large_forgets_the_oldest(tmp_path, monkeypatch):
-    monkeypatch.setattr("scram_plugin.cache.MOST", 200_000)
+    monkeypatch.setattr("scram_plugin.reviews.cache.MOST", 200_000)
     kept, day = Cache(tmp_path / "kept"), 86_400
     for i in range(40):
         now = time.time() + i * day
-        monkeypatch.setattr("scram_plugin.cache.time.time", lambda now=now: now)
+        monkeypatch.setattr("scram_plugin.reviews.cache.time.time", lambda now=now: now)
         kept.put({f"key{i}": list(np.random.default_rng(i).integers(0, 10**9, 3000))})
     assert kept.path.stat().st_size < 400_000
     known = kept.get(f"key{i}" for i in range(40))

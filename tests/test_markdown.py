@@ -7,7 +7,7 @@ from markdown_it import MarkdownIt
 
 from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.reports import markdown
-from scram_plugin.reviewer import Reviewer
+from scram_plugin.reviews.monitor import Reviewer
 from tests.event_files import curve
 from tests.paths import DEMO_LOGS
 from tests.test_cli import EXPECTED, scram

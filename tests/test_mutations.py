@@ -21,8 +21,8 @@ import pytest
 from werkzeug.test import Client
 
 import scram_plugin
-from scram_plugin.cli import main
-from scram_plugin.plugin import ScramPlugin
+from scram_plugin.cli.main import main
+from scram_plugin.tensorboard.plugin import ScramPlugin
 from tests.logs.test_bulk import long_file
 from tests.paths import DEMO_LOGS
 from tests.sizes import size

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from scram_plugin.cli import main
+from scram_plugin.cli.main import main
 from tests.event_files import curve
 
 NAN = float("nan")

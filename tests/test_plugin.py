@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from scram_plugin.heuristics.catalogue import catalogue
-from scram_plugin.plugin import ScramPlugin, _roots, decimate
-from scram_plugin.reviewer import Reviewer
-from scram_plugin.reviews import LIVE_SECONDS
+from scram_plugin.reviews.live import LIVE_SECONDS
+from scram_plugin.reviews.monitor import Reviewer
+from scram_plugin.tensorboard.plugin import ScramPlugin, _roots, decimate
 from tests.event_files import curve, event, write
 from tests.paths import DEMO_LOGS
 from tests.servers import tensorboard
@@ -309,7 +309,8 @@ def test_plugin_data_of_a_later_version_or_not_json(content, tmp_path):
 def test_the_loader_imports_only_what_cannot_fail():
     program = (
         "import sys; before = set(sys.modules); from tensorboard.plugins import base_plugin; base = set(sys.modules);"
-        "import scram_plugin.loader; print(sorted(m for m in set(sys.modules) - base if not m.startswith('scram_plugin')))"
+        "import scram_plugin.tensorboard.loader;"
+        "print(sorted(m for m in set(sys.modules) - base if not m.startswith('scram_plugin')))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert {name.partition(".")[0] for name in eval(done.stdout)} <= set(sys.stdlib_module_names)

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from scram_plugin.redaction import HIDDEN, KNOWN, in_short, is_secret_name, redacted, restored
-from scram_plugin.reviews import Review
-from scram_plugin.sources import complete
+from scram_plugin.reviews.model import Review
+from scram_plugin.reviews.program import complete
 from tests.paths import ROOT
 
 PROGRAMS = sorted(

@@ -14,7 +14,7 @@ from rich.console import Console
 from scram_plugin.heuristics.catalogue import HEURISTICS, Accepted, catalogue
 from scram_plugin.redaction import HIDDEN
 from scram_plugin.reports import github, html, junit, markdown, sarif, text
-from scram_plugin.reviewer import Reviewer
+from scram_plugin.reviews.monitor import Reviewer
 from tests import fetch_schemas
 from tests.event_files import curve
 from tests.paths import DEMO_LOGS, REAL_RUNS

@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from scram_plugin import reviewer as module
 from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.logs import logdir
 from scram_plugin.logs.logdir import Logdir
-from scram_plugin.reviewer import Reviewer
+from scram_plugin.reviews import monitor
+from scram_plugin.reviews.monitor import Reviewer
 from tests.event_files import curve
 
 
@@ -16,7 +16,7 @@ from tests.event_files import curve
 def slow_reading(monkeypatch):
     """One TensorBoard run at a time, each of which takes as long as a slice."""
     monkeypatch.setattr(logdir, "AT_ONCE", 1)
-    monkeypatch.setattr(module, "FIRST_SLICE", 0.01)
+    monkeypatch.setattr(monitor, "FIRST_SLICE", 0.01)
     own = logdir.Run.read
 
     def read(self, listed):

@@ -11,7 +11,7 @@ import termios
 
 import pytest
 
-from scram_plugin.check import FORMATS
+from scram_plugin.cli.arguments import FORMATS
 from tests.event_files import curve, scalar_tensor, tensor_event, write
 from tests.paths import DEMO_LOGS
 

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 import scram_plugin
-from scram_plugin import trust
-from scram_plugin.cli import main
+from scram_plugin.cli.main import main
+from scram_plugin.heuristics import trust
 from tests.event_files import curve
 from tests.paths import ROOT
 from tests.servers import tensorboard

@@ -14,9 +14,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from scram_plugin.cli.notify import follow, post, run_command
 from scram_plugin.heuristics.catalogue import catalogue
-from scram_plugin.reviewer import Reviewer
-from scram_plugin.watching import News, Watch, follow, post, run_command
+from scram_plugin.reviews.follow import Follower, News
+from scram_plugin.reviews.monitor import Reviewer
 from tests.event_files import curve
 from tests.test_cli import scram
 
@@ -24,7 +25,7 @@ NAN = float("nan")
 
 
 def watch(logdir, least="warning", pattern=""):
-    return Watch(Reviewer(str(logdir), catalogue()), least, re.compile(pattern))
+    return Follower(Reviewer(str(logdir), catalogue()), least, re.compile(pattern))
 
 
 def until_news(watching, seconds=15):
@@ -57,7 +58,7 @@ def test_news_are_told_once(tmp_path):
 
 
 def test_a_training_that_ends_is_news(tmp_path):
-    from scram_plugin.reviews import LIVE_SECONDS
+    from scram_plugin.reviews.live import LIVE_SECONDS
 
     curve(tmp_path / "a", "loss", [1.0, 0.9], wall_time=time.time() - LIVE_SECONDS + 2)
     watching = watch(tmp_path)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from scram_plugin.heuristics.catalogue import catalogue
-from scram_plugin.reviewer import Reviewer
-from scram_plugin.why.questions import questions
-from scram_plugin.why.thresholds import REACH, margins
+from scram_plugin.reviews.monitor import Reviewer
+from scram_plugin.views.why.questions import questions
+from scram_plugin.views.why.thresholds import REACH, margins
 from tests.event_files import curve
 from tests.paths import DEMO_LOGS, REAL_RUNS
 
@@ -22,8 +22,8 @@ def demo():
 
 
 def asked(reviewer, name):
-    judged = reviewer.judged(name)
-    return {answer.id: answer for answer in questions(judged.run, judged.review, CATALOGUE)}
+    reviewed = reviewer.reviewed(name)
+    return {answer.id: answer for answer in questions(reviewed.run, reviewed.review, CATALOGUE)}
 
 
 def told(answer):
@@ -75,19 +75,19 @@ def test_why_nothing_is_flagged(demo):
 
 def values_stand_where_the_steps_point(reviewer, name):
     """Each step names a curve of this very run that has values in its span; each chain has one such step at least."""
-    judged = reviewer.judged(name)
-    answers = questions(judged.run, judged.review, CATALOGUE)
+    reviewed = reviewer.reviewed(name)
+    answers = questions(reviewed.run, reviewed.review, CATALOGUE)
     for answer in answers:
         rested = 0
         for step in answer.steps:
             if step.curve is None:
                 continue
-            assert step.curve["tensorboard_run"] in judged.run.tensorboard_runs
+            assert step.curve["tensorboard_run"] in reviewed.run.tensorboard_runs
             series = reviewer.series(step.curve["tensorboard_run"], step.curve["tag"])
             inside = (series.steps >= step.span[0]) & (series.steps <= step.span[1])
             assert inside.any(), (answer.question, step)
             rested += 1
-        assert rested or any(step.code for step in answer.steps) or not judged.run.signals, answer.question
+        assert rested or any(step.code for step in answer.steps) or not reviewed.run.signals, answer.question
     return answers
 
 
@@ -116,7 +116,7 @@ def test_the_questions_of_other_peoples_runs():
     ("run", "heuristic"), [("fashion_mnist/overfit", "overfitting"), ("fashion_mnist/regularized", "high-dropout")]
 )
 def test_at_the_margin_the_outcome_turns(run, heuristic, demo):
-    training_run = demo.judged(run).run
+    training_run = demo.reviewed(run).run
     check = next(h for h in CATALOGUE.heuristics if h.id == heuristic)
     options = CATALOGUE.options_of(check)
     before = bool(list(check.check(training_run, options)))

@@ -21,7 +21,7 @@ NAME = "HEURISTIC"
 ALLOWED = {"severity": SEVERITIES, "confidence": CONFIDENCES}
 
 
-class Problem(NamedTuple):
+class Mistake(NamedTuple):
     """Something that is wrong; `line` counts from 1."""
 
     file: Path
@@ -44,7 +44,7 @@ def modules(paths: Iterable[Path]) -> list[Path]:
     return found
 
 
-def lint(module: Path) -> list[Problem]:
+def lint(module: Path) -> list[Mistake]:
     """All that is wrong with one heuristic, its module and its page, in the order of files and lines."""
     page, problems = _page(module)
     problems += _source(module, page)
@@ -54,38 +54,38 @@ def lint(module: Path) -> list[Problem]:
     return sorted(set(problems))
 
 
-def _page(module: Path) -> tuple[Page | None, list[Problem]]:
+def _page(module: Path) -> tuple[Page | None, list[Mistake]]:
     path = module.with_suffix(".md")
     try:
         page = Page.parse(path.read_text(encoding="utf-8"), path.name)
     except OSError:
-        return None, [Problem(module, 1, f"there is no page {path.name} beside it; `docs/writing-a-check.md` shows one")]
+        return None, [Mistake(module, 1, f"there is no page {path.name} beside it; `docs/writing-a-check.md` shows one")]
     except UnicodeDecodeError as error:
-        return None, [Problem(path, 1, f"it is not UTF-8: {error.reason} at byte {error.start}")]
+        return None, [Mistake(path, 1, f"it is not UTF-8: {error.reason} at byte {error.start}")]
     except PageError as error:
-        return None, [Problem(path, error.line, error.sentence)]
-    return page, [Problem(path, problem.line, problem.sentence) for problem in page.problems()]
+        return None, [Mistake(path, error.line, error.sentence)]
+    return page, [Mistake(path, problem.line, problem.sentence) for problem in page.problems()]
 
 
-def _source(module: Path, page: Page | None) -> list[Problem]:
+def _source(module: Path, page: Page | None) -> list[Mistake]:
     try:
         tree = ast.parse(module.read_text(encoding="utf-8"))
     except SyntaxError as error:
-        return [Problem(module, error.lineno or 1, f"it is no Python: {error.msg}")]
+        return [Mistake(module, error.lineno or 1, f"it is no Python: {error.msg}")]
     except (UnicodeDecodeError, ValueError) as error:
-        return [Problem(module, 1, f"it is no Python: {error}")]
+        return [Mistake(module, 1, f"it is no Python: {error}")]
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    found: list[Problem] = []
+    found: list[Mistake] = []
     if not any(NAME in _targets(node) for node in tree.body):
-        found.append(Problem(module, 1, f"it has no {NAME} = Heuristic(...)"))
+        found.append(Mistake(module, 1, f"it has no {NAME} = Heuristic(...)"))
     findings = [call for call in calls if _called(call) == "Finding"]
     for call in findings:
-        found += [Problem(module, line, sentence) for line, sentence in _finding(call)]
+        found += [Mistake(module, line, sentence) for line, sentence in _finding(call)]
     if page is not None and not list(page.problems()):
         for call in calls:
             if _called(call) == "Cause" and (id_ := _constant(_argument(call, 0, "id"))) is not None and id_ not in page.causes:
                 sentence = f"there is no cause {id_!r} on the page; its causes are {', '.join(page.causes)}"
-                found.append(Problem(module, call.lineno, sentence))
+                found.append(Mistake(module, call.lineno, sentence))
         found += _template(module, page, findings)
     return found
 
@@ -109,7 +109,7 @@ def _finding(call: ast.Call) -> Iterator[tuple[int, str]]:
         yield curves.lineno, "curves is empty; name at least one curve that shows the problem, as curve.source() does"
 
 
-def _template(module: Path, page: Page, findings: Collection[ast.Call]) -> list[Problem]:
+def _template(module: Path, page: Page, findings: Collection[ast.Call]) -> list[Mistake]:
     """Names that the template asks for and no finding has; nothing where a finding's evidence is not written out."""
     written: set[str] = set()
     for call in findings:
@@ -121,7 +121,7 @@ def _template(module: Path, page: Page, findings: Collection[ast.Call]) -> list[
         return []
     has = ", ".join(sorted(written)) or "nothing"
     return [
-        Problem(module.with_suffix(".md"), line, f"the template asks for {name}, and the finding's evidence has {has}")
+        Mistake(module.with_suffix(".md"), line, f"the template asks for {name}, and the finding's evidence has {has}")
         for name, line in page.placeholders().items()
         if name not in written
     ]
@@ -132,16 +132,16 @@ def _line_of_heuristic(module: Path) -> int:
     return next((node.lineno for node in tree.body if NAME in _targets(node)), 1)
 
 
-def _loaded(module: Path, line: int) -> list[Problem]:
+def _loaded(module: Path, line: int) -> list[Mistake]:
     """What importing it shows; `line` is that of its HEURISTIC."""
     try:
         loaded = from_file(module)
     except (Exception, SystemExit) as error:
-        return [Problem(module, line_in(module, error) or line, f"it cannot be imported: {type(error).__name__}: {error}")]
+        return [Mistake(module, line_in(module, error) or line, f"it cannot be imported: {type(error).__name__}: {error}")]
     if not isinstance(loaded, Heuristic):
-        return [Problem(module, line, f"{NAME} is of the type {type(loaded).__name__}, and not Heuristic")]
+        return [Mistake(module, line, f"{NAME} is of the type {type(loaded).__name__}, and not Heuristic")]
     if any(loaded.id == heuristic.id for heuristic in HEURISTICS):
-        return [Problem(module, line, f"there is a heuristic {loaded.id!r} already; give this one another id")]
+        return [Mistake(module, line, f"there is a heuristic {loaded.id!r} already; give this one another id")]
     return []
 
 

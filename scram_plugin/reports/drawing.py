@@ -11,8 +11,8 @@ from html import escape
 from typing import Any
 
 from scram_plugin.heuristics.words import number, one_line, place
-from scram_plugin.reviews import Review
-from scram_plugin.sketches import edge
+from scram_plugin.reviews.model import Review
+from scram_plugin.reviews.sketches import edge
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 NOT_FINITE = "×"

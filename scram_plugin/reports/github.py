@@ -7,7 +7,7 @@ from typing import Any
 
 from scram_plugin.heuristics.words import clean, one_line
 from scram_plugin.reports.edits import first_edit
-from scram_plugin.reviews import Review
+from scram_plugin.reviews.model import Review
 
 COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
 

@@ -12,7 +12,7 @@ from scram_plugin import __version__
 from scram_plugin.heuristics.words import clean, one_line
 from scram_plugin.reports.drawing import lines, svg
 from scram_plugin.reports.edits import changed_lines, first_fix, framework_name, left_out
-from scram_plugin.reviews import Review, aside, totals, worst_first
+from scram_plugin.reviews.model import Review, aside, totals, worst_first
 
 SIGNS = {"error": "●", "warning": "▲", "info": "ℹ"}
 MOST_CURVES = 3  # curves in a picture: as many as there are colours

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 
 from scram_plugin import __version__
-from scram_plugin.reviews import Review
+from scram_plugin.reviews.model import Review
 
 SCHEMA_VERSION = 1
 

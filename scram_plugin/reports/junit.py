@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from scram_plugin.heuristics.heuristic import Heuristic
 from scram_plugin.heuristics.words import clean
 from scram_plugin.reports.edits import left_out
-from scram_plugin.reviews import Review, aside
+from scram_plugin.reviews.model import Review, aside
 from scram_plugin.severity import down_to
 
 

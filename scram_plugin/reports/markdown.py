@@ -8,7 +8,7 @@ from typing import Any
 
 from scram_plugin.heuristics.words import clean, one_line, place
 from scram_plugin.reports.edits import changed_lines, first_fix, framework_name, left_out
-from scram_plugin.reviews import Review, aside
+from scram_plugin.reviews.model import Review, aside
 
 SIGNS = {"error": "🔴", "warning": "🟡", "info": "🔵"}
 

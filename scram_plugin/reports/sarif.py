@@ -14,8 +14,8 @@ from scram_plugin.heuristics.heuristic import Heuristic
 from scram_plugin.heuristics.words import clean, one_line
 from scram_plugin.logs.storage import is_remote
 from scram_plugin.reports.edits import first_edit, is_whole
-from scram_plugin.reviews import Review, named_within
-from scram_plugin.why.answer import likeliest
+from scram_plugin.reviews.model import Review, named_within
+from scram_plugin.views.why.answer import likeliest
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 LEVELS = {"error": "error", "warning": "warning", "info": "note"}

@@ -14,7 +14,7 @@ from rich.text import Text
 from scram_plugin.heuristics.words import clean, counted, number, one_line, place
 from scram_plugin.reports.drawing import Line, bars, lines, part_shown
 from scram_plugin.reports.edits import changed_lines, first_fix, framework_name, left_out
-from scram_plugin.reviews import Review, aside, totals, worst_first
+from scram_plugin.reviews.model import Review, aside, totals, worst_first
 
 Entry = TypeVar("Entry")
 

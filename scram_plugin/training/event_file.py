@@ -15,7 +15,7 @@ from tensorboard.compat.proto import event_pb2
 _number = itertools.count()
 
 
-class EventFile:
+class EventWriter:
     """A new event file in `directory`, which is created if it does not exist.
 
     `began` is the wall time of the first event (seconds since 1970), if the event is older than the file. Raises OSError, or

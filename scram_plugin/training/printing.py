@@ -9,9 +9,9 @@ from typing import Any
 
 from rich.console import Console
 
-from scram_plugin.configuration import configured
+from scram_plugin.heuristics.configuration import configured
 from scram_plugin.reports.text import print_finding
-from scram_plugin.reviewer import NewFindings
+from scram_plugin.reviews.monitor import NewFindings
 
 
 class Reporter:

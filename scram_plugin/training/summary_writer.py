@@ -18,7 +18,7 @@ from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.util import tensor_util
 
 from scram_plugin import schema
-from scram_plugin.training.event_file import EventFile
+from scram_plugin.training.event_file import EventWriter
 from scram_plugin.training.sampling import Thinning
 
 IDLE_SECONDS = 5.0  # after so long without new data, `on_idle` is called and files are flushed
@@ -42,7 +42,7 @@ class SummaryWriter:
 
     def __init__(self, log_dir: str, on_idle: Callable[[], None], on_error: Callable[[Exception], None]) -> None:
         self.log_dir, self._on_idle, self._on_error = log_dir, on_idle, on_error
-        self._files: dict[str, EventFile] = {}
+        self._files: dict[str, EventWriter] = {}
         self._columns: dict[str, Sequence[str]] = {}
         self._queue: queue.Queue[Any] = queue.Queue()
         self._broken = False
@@ -140,9 +140,9 @@ class SummaryWriter:
     def _write_event(self, run: str, event: event_pb2.Event) -> None:
         self._file(run, event.wall_time).add(event)
 
-    def _file(self, run: str, began: float) -> EventFile:
+    def _file(self, run: str, began: float) -> EventWriter:
         if run not in self._files:
-            self._files[run] = EventFile(os.path.join(self.log_dir, run), began)
+            self._files[run] = EventWriter(os.path.join(self.log_dir, run), began)
         return self._files[run]
 
     def _write_rows(

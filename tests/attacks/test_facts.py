@@ -10,14 +10,15 @@ import time
 
 import pytest
 
-from scram_plugin.comparison import compare
 from scram_plugin.heuristics.catalogue import catalogue
-from scram_plugin.inside import inside
 from scram_plugin.logs.facts import clean
 from scram_plugin.logs.logdir import read
 from scram_plugin.logs.pairing import training_runs
-from scram_plugin.reviews import Judged, review
-from scram_plugin.why.questions import questions
+from scram_plugin.reviews.model import Reviewed
+from scram_plugin.reviews.run import review
+from scram_plugin.views.comparison import compare
+from scram_plugin.views.inside import inside
+from scram_plugin.views.why.questions import questions
 from tests.attacks import held
 from tests.paths import DEMO_LOGS
 from tests.recorded import recorded
@@ -89,7 +90,7 @@ def test_forged_facts_break_no_check_and_no_view(name, record_property):
         what = f"{name}: {'.'.join(map(str, path))} = {'removed' if odd is REMOVED else repr(odd)[:40]}"
         try:
             found = review(run, chosen)
-            judged = Judged(run, found)
+            judged = Reviewed(run, found)
             inside(judged)
             compare(judged, judged)
             questions(run, found, chosen)
@@ -125,7 +126,7 @@ def test_models_that_no_framework_builds_are_reviewed_soon(name, graph, record_p
     (run,) = training_runs(logs, chosen.signals)
     begin = time.process_time()
     found = review(run, chosen)
-    inside(Judged(run, found))
+    inside(Reviewed(run, found))
     questions(run, found, chosen)
     assert time.process_time() - begin < 20
     broken = [entry["reason"] for entry in found.inconclusive if "the check itself failed" in entry["reason"]]

@@ -43,8 +43,9 @@ from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.run import Run
 from scram_plugin.logs.series import Series
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.reviews import Review, review
-from scram_plugin.sources import complete
+from scram_plugin.reviews.model import Review
+from scram_plugin.reviews.program import complete
+from scram_plugin.reviews.run import review
 from tests.benchmarks import faults_report
 from tests.faults import kinds, programs, torch_kinds, torch_programs
 from tests.faults.kinds import Kind

@@ -24,13 +24,13 @@ import numpy as np
 from scram_plugin import SCRAM
 
 REPEATS = 5
-IMPORT = "import sys, scram_plugin.reviews, scram_plugin.heuristics.catalogue\n"
+IMPORT = "import sys, scram_plugin.reviews.model, scram_plugin.heuristics.catalogue\n"
 REVIEW = (
     "import sys\n"
     "from scram_plugin.heuristics.catalogue import catalogue\n"
     "from scram_plugin.logs.logdir import read\n"
     "from scram_plugin.logs.pairing import training_runs\n"
-    "from scram_plugin.reviews import review\n"
+    "from scram_plugin.reviews.run import review\n"
     "(run,) = training_runs(read(sys.argv[1]))\n"
     "print(len(review(run, catalogue()).findings))\n"
 )

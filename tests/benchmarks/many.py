@@ -24,12 +24,12 @@ from tests.clusters import dask_cluster, s3_server, upload
 
 REVIEW = (
     "import sys, time\n"
-    "from scram_plugin import parallel\n"
-    "from scram_plugin.cli import main\n"
-    "whole, took = parallel.review_logdir, []\n"
+    "from scram_plugin.reviews import many\n"
+    "from scram_plugin.cli.main import main\n"
+    "whole, took = many.review_logdir, []\n"
     "def timed(*arguments):\n"
     "    start = time.perf_counter(); found = whole(*arguments); took.append(time.perf_counter() - start); return found\n"
-    "parallel.review_logdir = timed  # before it is imported from there\n"
+    "many.review_logdir = timed  # before it is imported from there\n"
     "status = main(sys.argv[1:])\n"
     "print(f'{sum(took):.3f}', file=sys.stderr)\n"
     "sys.exit(status)\n"

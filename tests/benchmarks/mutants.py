@@ -21,7 +21,7 @@ from pathlib import Path
 
 from tests.paths import ROOT, state
 
-MUTATED = ("scram_plugin/heuristics", "scram_plugin/reviews.py")
+MUTATED = ("scram_plugin/heuristics", *(f"scram_plugin/reviews/{name}.py" for name in ("model", "run", "explain", "policy")))
 # texts, pages and edits of source code have tests that compare words, and no arithmetic to get wrong
 LEFT_OUT = ("scram_plugin/heuristics/edits/*", "scram_plugin/heuristics/linting.py", "scram_plugin/heuristics/__init__.py")
 TESTS = (
@@ -55,7 +55,9 @@ def copied(into: Path) -> Path:
         if (ROOT / name).is_file():
             (into / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, into / name)
-    shutil.copytree(ROOT / "scram_plugin" / "static", into / "scram_plugin" / "static", dirs_exist_ok=True)
+    shutil.copytree(
+        ROOT / "scram_plugin" / "tensorboard" / "static", into / "scram_plugin" / "tensorboard" / "static", dirs_exist_ok=True
+    )
     return into
 
 

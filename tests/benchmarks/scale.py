@@ -34,8 +34,8 @@ READ = "import sys, scram_plugin; logs = scram_plugin.read(sys.argv[1]); print(s
 REVIEW = (
     "import sys, time; start = time.perf_counter()\n"
     "import scram_plugin\n"
-    "from scram_plugin.configuration import configured\n"
-    "from scram_plugin.reviewer import Reviewer\n"
+    "from scram_plugin.heuristics.configuration import configured\n"
+    "from scram_plugin.reviews.monitor import Reviewer\n"
     "reviewer = Reviewer(sys.argv[1], configured(start=scram_plugin.__path__ and __import__('pathlib').Path('/')))\n"
     "first, cursor = None, ''\n"
     "while True:\n"

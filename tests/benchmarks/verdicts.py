@@ -18,7 +18,7 @@ from rich.progress import track
 
 from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.heuristics.curves import overfitting
-from scram_plugin.reviews import review
+from scram_plugin.reviews.run import review
 from tests.benchmarks.simulated import FAULTS, Simulated, faulty, healthy
 
 # fault -> other findings that are true of it

@@ -31,9 +31,9 @@ def test_other_tabs_work(where, browser, tmp_path):
     copy = tmp_path / "scram_plugin"
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     old, new = BREAKS[where]
-    text = (copy / "plugin.py").read_text()
+    text = (copy / "tensorboard" / "plugin.py").read_text()
     assert old in text
-    (copy / "plugin.py").write_text(text.replace(old, new, 1))
+    (copy / "tensorboard" / "plugin.py").write_text(text.replace(old, new, 1))
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     with tensorboard("--logdir", str(DEMO_LOGS), env=environment, cwd=tmp_path) as server:
         status, _, _ = server.raw("data/plugins_listing")

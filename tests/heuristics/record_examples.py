@@ -13,8 +13,9 @@ from scram_plugin.heuristics.catalogue import HEURISTICS, catalogue
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.logdir import read
 from scram_plugin.logs.pairing import training_runs
-from scram_plugin.plugin import decimate
-from scram_plugin.reviews import plain, review
+from scram_plugin.reviews.plain import plain
+from scram_plugin.reviews.run import review
+from scram_plugin.tensorboard.plugin import decimate
 from tests.heuristics import test_curves, test_faults, test_preflight_faults, test_torch_faults
 from tests.paths import DEMO_LOGS, ROOT
 from tests.recorded import recorded

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scram_plugin.cli import main
+from scram_plugin.cli.main import main
 from tests.heuristics.test_own_heuristic import block_of
 
 MODULE = block_of("docs/writing-a-check.md", "```", "python", "# checks/slow_start.py")

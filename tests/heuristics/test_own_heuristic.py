@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from scram_plugin.cli import main
+from scram_plugin.cli.main import main
 from tests.event_files import curve
 from tests.paths import ROOT
 from tests.servers import tensorboard
@@ -105,7 +105,7 @@ def test_by_entry_point(project, tmp_path):
     (site / "own_checks.py").write_text((project / "checks" / "slow_start.py").read_text())
     (site / "own_checks.md").write_text((project / "checks" / "slow_start.md").read_text())
     (project / "scram.toml").unlink()
-    code = f"import sys; sys.path.insert(0, {str(site)!r}); from scram_plugin.cli import main; sys.exit(main(%s))"
+    code = f"import sys; sys.path.insert(0, {str(site)!r}); from scram_plugin.cli.main import main; sys.exit(main(%s))"
     done = subprocess.run([sys.executable, "-c", code % ["list"]], capture_output=True, text=True, check=True)
     assert "slow-start" in done.stdout
     # a package that does not load is not for the user to mend: it costs a note

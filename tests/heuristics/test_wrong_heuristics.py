@@ -10,10 +10,11 @@ from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconcl
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.logdir import read
 from scram_plugin.logs.pairing import training_runs
-from scram_plugin.plugin import plain
-from scram_plugin.reviewer import Reviewer
-from scram_plugin.reviews import FAILED, review
-from scram_plugin.why.questions import questions
+from scram_plugin.reviews.model import FAILED
+from scram_plugin.reviews.monitor import Reviewer
+from scram_plugin.reviews.run import review
+from scram_plugin.tensorboard.plugin import plain
+from scram_plugin.views.why.questions import questions
 from tests.event_files import curve
 from tests.heuristics.test_own_heuristic import block_of
 from tests.sizes import size

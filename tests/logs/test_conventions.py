@@ -242,7 +242,7 @@ def test_real_logs(path, signals):
 @pytest.mark.skipif(not REAL_RUNS.is_dir(), reason="needs the real runs of ../shared")
 def test_the_whole_tree_gives_the_same_reviews_as_each_part():
     from scram_plugin.heuristics.catalogue import catalogue
-    from scram_plugin.reviews import review_all
+    from scram_plugin.reviews.run import review_all
 
     rules = catalogue()
     whole = {r.name: [(f["heuristic"], f["summary"]) for f in r.findings] for r in review_all(read(REAL_RUNS), rules)}

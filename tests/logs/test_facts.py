@@ -10,7 +10,7 @@ from scram_plugin import schema
 from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.logs.facts import clean
 from scram_plugin.logs.logdir import read
-from scram_plugin.reviewer import Reviewer
+from scram_plugin.reviews.monitor import Reviewer
 from tests.event_files import record, tensor_event
 from tests.paths import DEMO_LOGS
 

@@ -7,7 +7,7 @@ writes it again. A change of a check or of a text shows there as a difference, t
 
 from collections.abc import Iterator
 
-from scram_plugin.reviews import Review
+from scram_plugin.reviews.model import Review
 from tests.recorded import HERE, KEPT, index
 from tests.reviews import review_of
 

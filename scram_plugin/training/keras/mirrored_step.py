@@ -24,7 +24,7 @@ from scram_plugin.training.merging import merge
 from scram_plugin.training.structures import leaves
 
 
-class Seen:
+class ReplicaTensors:
     """The tensors that one replica's step computes."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class MirroredStep(HostRows):
         self.model, self.on_error = model, on_error
         self.plain = model.train_function
         self._functions: dict[bool, Any] = {}
-        self._seen: dict[Any, Seen] = defaultdict(Seen)
+        self._seen: dict[Any, ReplicaTensors] = defaultdict(ReplicaTensors)
         self._kinds: dict[str, str | None] = {}
         self._names: dict[bool, tuple[str, ...]] = {}
         self._details: tuple[str, ...] = ()
@@ -99,7 +99,7 @@ class MirroredStep(HostRows):
             self.on_error(error)
             return logs
 
-    def _in_depth(self, seen: Seen, trained: list[Any], before: list[Any]) -> statistics.Named:
+    def _in_depth(self, seen: ReplicaTensors, trained: list[Any], before: list[Any]) -> statistics.Named:
         """Statistics of layers and variables. Gradients are those of this replica, before they are summed over replicas."""
         outputs = {path: tf.cast(statistics.first_examples(t), tf.float32) for path, t in seen.layers.items()}
         paths = [path_in(self.model, v) for v in trained]

@@ -19,7 +19,7 @@ USED_UP = (
 )
 
 
-class Source:
+class KerasData:
     """Data as `fit` takes them: arrays with their targets, or an iterable of batches that can be read repeatedly.
 
     Raises ValueError for an iterator, which can be read only once, and for data of an unknown kind.
@@ -50,7 +50,7 @@ class Source:
             places = order[start : start + self.batch_size]
             yield Batch(*(rows(part, self.length, places) for part in (self.x, self.y, self.weights)))
 
-    def fit(self, model: keras.Model, steps: int, validation: Source | None, callbacks: list[Any]) -> None:
+    def fit(self, model: keras.Model, steps: int, validation: KerasData | None, callbacks: list[Any]) -> None:
         """Run some steps of `fit`. No validation is run, but the callbacks see the validation data."""
         given = (
             {"x": self.x, "y": self.y, "sample_weight": self.weights, "batch_size": self.batch_size, "shuffle": self.shuffle}

@@ -17,7 +17,7 @@ from keras.src.backend.common import global_state
 
 from scram_plugin.training.keras.model_facts import of_keras
 from scram_plugin.training.keras.shadow import path_in, shadowed
-from scram_plugin.training.preflight.keras_data import Source
+from scram_plugin.training.preflight.keras_data import KerasData
 from scram_plugin.training.preflight.subject import FIRST, Batch, same_chance, same_order
 from scram_plugin.training.structures import leaves
 
@@ -37,14 +37,14 @@ class KerasSubject:
 
     framework = "keras"
 
-    def __init__(self, model: keras.Model, training: Source, validation: Source | None) -> None:
+    def __init__(self, model: keras.Model, training: KerasData, validation: KerasData | None) -> None:
         if not getattr(model, "compiled", False) or getattr(model, "optimizer", None) is None:
             raise ValueError(
                 "the model is not compiled: call model.compile(...) first, so that its loss and optimizer are known"
             )
         self.model, self.source = model, training
-        self.training: Source = training
-        self.validation: Source | None = validation
+        self.training: KerasData = training
+        self.validation: KerasData | None = validation
         self._given = [source.given for source in (training, validation) if source is not None]
         with same_chance(), same_order(*self._given):
             self.batches: Sequence[Batch] = list(itertools.islice(training, FIRST))

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from scram_plugin.errors import BadOption
 from scram_plugin.redaction import in_short, redacted
 
 GIVEN = ("model", "batch", "optimizer", "loss")
@@ -22,29 +23,34 @@ GIVEN = ("model", "batch", "optimizer", "loss")
 def load(path: str | os.PathLike[str]) -> list[tuple[str, int, Callable[..., Any]]]:
     """Name, line and function of each test in a file, in order.
 
-    Raises ValueError, with a sentence for the user, if the file cannot be used.
+    Raises BadOption if the file cannot be used.
     """
     file = Path(path)
     if not file.is_file():
-        raise ValueError(f"{path}: there is no such test file")
+        raise BadOption(f"{path}: there is no such test file")
     spec = importlib.util.spec_from_file_location(f"scram_tests_{file.stem}", file)
     if spec is None or spec.loader is None:
-        raise ValueError(f"{path} is not a Python file")
+        raise BadOption(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise ValueError(f"{path} cannot be imported: {type(error).__name__}: {error}") from None
+        raise BadOption(f"{path} cannot be imported: {type(error).__name__}: {error}") from None
     found = []
     for name, function in vars(module).items():
         if name.startswith("test_") and inspect.isfunction(function) and function.__module__ == module.__name__:
             unknown = [p for p in inspect.signature(function).parameters if p not in GIVEN]
             if unknown:
-                raise ValueError(f"{path}: {name} takes the argument {unknown[0]!r}; a test may take {', '.join(GIVEN)}")
+                raise BadOption(f"{path}: {name} takes the argument {unknown[0]!r}; a test may take {', '.join(GIVEN)}")
             found.append((name, function.__code__.co_firstlineno, function))
     if not found:
-        raise ValueError(f"{path} has no function whose name begins with test_")
+        raise BadOption(f"{path} has no function whose name begins with test_")
     return sorted(found, key=lambda entry: entry[1])
+
+
+def given(tests: str | os.PathLike[str] | None) -> tuple[str, list[tuple[str, int, Callable[..., Any]]]] | None:
+    """The file that a user gives, with its tests; None if none is given. Raises BadOption like `load`."""
+    return None if tests is None else (os.fspath(tests), load(tests))
 
 
 def run(name: str, line: int, function: Callable[..., Any], given: dict[str, Any]) -> dict[str, Any]:

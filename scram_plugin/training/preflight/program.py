@@ -80,7 +80,7 @@ def _keras(flight: Flight) -> None:
     """From now on the first `fit` is tested, and is the end."""
     import keras
 
-    from scram_plugin.training.preflight.keras_data import Source, split
+    from scram_plugin.training.preflight.keras_data import KerasData, split
     from scram_plugin.training.preflight.keras_subject import KerasSubject
 
     original = keras.Model.fit
@@ -101,8 +101,8 @@ def _keras(flight: Flight) -> None:
             from keras.src.trainers.data_adapters.data_adapter_utils import class_weight_to_sample_weights
 
             weights = class_weight_to_sample_weights(y, known["class_weight"])
-        training = Source(x, y, weights, known["batch_size"], bool(known["shuffle"]))
-        subject = KerasSubject(model, training, Source(validation) if validation is not None else None)
+        training = KerasData(x, y, weights, known["batch_size"], bool(known["shuffle"]))
+        subject = KerasSubject(model, training, KerasData(validation) if validation is not None else None)
         flight.fly(subject, lambda: subject.watched(flight.log_dir, STEPS, True))
         raise Done
 

@@ -24,7 +24,7 @@ def copied(loader: DataLoader) -> DataLoader:
     return DataLoader(loader.dataset, batch_size=None, sampler=loader.sampler, collate_fn=loader.collate_fn)
 
 
-class Source:
+class TorchData:
     """Batches of a training that can be read repeatedly.
 
     Raises ValueError for an iterator, which can be read only once, and for data that cannot be iterated over.

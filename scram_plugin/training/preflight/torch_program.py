@@ -18,7 +18,7 @@ from scram_plugin.training.preflight.subject import FIRST, Batch
 from scram_plugin.training.preflight.torch_subject import TorchSubject, own_loss
 from scram_plugin.training.structures import mapped
 from scram_plugin.training.torch import patches
-from scram_plugin.training.torch.data_facts import Source
+from scram_plugin.training.torch.data_facts import LoaderPass
 from scram_plugin.training.torch.graph import loss_of, named
 
 
@@ -105,12 +105,12 @@ class Loop:
         self._subject = TorchSubject(model, optimizers[0], None, [])
         self._watch = Watch(model, optimizers, self._flight.log_dir, every=8, print_findings=False)
         if self._last is not None:  # which the watch has not seen
-            self._passes = Source(self._last[0])
+            self._passes = LoaderPass(self._last[0])
             self._watch.recorder.fetched(*self._last)
 
     def _repeats(self) -> bool:
         """Whether a loader gives the data of the training, once more."""
-        dataset = Source(self._last[0]).dataset if self._last is not None else None
+        dataset = LoaderPass(self._last[0]).dataset if self._last is not None else None
         return dataset is not None and self._passes is not None and dataset is self._passes.dataset
 
     # ---- as a watcher of PyTorch
@@ -135,7 +135,7 @@ class Loop:
 
     def fetched(self, iterator: Any, batch: Any, seconds: float) -> None:
         self._last = iterator, batch, seconds
-        if self.batches and Source.begins(iterator) and Source(iterator).same(self._passes):
+        if self.batches and LoaderPass.begins(iterator) and LoaderPass(iterator).same(self._passes):
             self._second = True
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from scram_plugin.training.preflight.subject import FIRST, Batch, same_chance, same_order
-from scram_plugin.training.preflight.torch_data import Source
+from scram_plugin.training.preflight.torch_data import TorchData
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch.compiled import unwrapped
 
@@ -33,8 +33,8 @@ class TorchSubject:
         model: torch.nn.Module,
         optimizer: torch.optim.Optimizer | None,
         loss: Loss | None,
-        training: Source | Sequence[Batch],
-        validation: Source | None = None,
+        training: TorchData | Sequence[Batch],
+        validation: TorchData | None = None,
     ) -> None:
         inner = unwrapped(model)
         self.loss = loss
@@ -51,7 +51,7 @@ class TorchSubject:
                 f"the model cannot be copied ({type(error).__name__}: {error}), but a preflight tests a copy"
             ) from None
         self._device = next((p.device for p in inner.parameters()), torch.device("cpu"))
-        self._sources = [s.given for s in (training, validation) if isinstance(s, Source)]
+        self._sources = [s.given for s in (training, validation) if isinstance(s, TorchData)]
         with same_chance(), same_order(*self._sources):
             self.batches: Sequence[Batch] = [self._there(batch) for batch in itertools.islice(training, FIRST)]
         self.reset(True)

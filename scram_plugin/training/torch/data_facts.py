@@ -15,8 +15,8 @@ from scram_plugin.training.torch.graph import Loss
 MOST_LABELS = 50_000_000
 
 
-class Source:
-    """The source of batches, read from the iterator of a `DataLoader`: the data set, and how it is sampled."""
+class LoaderPass:
+    """One pass over a `DataLoader`, read from its iterator: the data set, and how it is sampled."""
 
     def __init__(self, iterator: Any) -> None:
         self.dataset = getattr(iterator, "_dataset", None)
@@ -28,7 +28,7 @@ class Source:
         """Whether the iterator has just returned its first batch."""
         return getattr(iterator, "_num_yielded", 0) == 1
 
-    def same(self, other: Source | None) -> bool:
+    def same(self, other: LoaderPass | None) -> bool:
         """Whether both come from the same loader."""
         return other is not None and self.batches is not None and self.batches is other.batches
 

@@ -23,7 +23,7 @@ MOST = 1 << 18  # bytes; the tensors of a step are held if they are not larger
 
 
 @dataclass
-class Block:
+class StepRows:
     """Rows of some steps: columns, values (steps, columns), the steps' numbers, and when they ended (seconds since 1970)."""
 
     columns: tuple[str, ...]
@@ -33,7 +33,7 @@ class Block:
 
 
 @dataclass(slots=True)
-class Step:
+class HeldStep:
     number: int
     time: float
     tensors: Tensors
@@ -49,8 +49,8 @@ class Rows:
         self._probe = probe
         self._losses: list[Number] = []
         self._times: list[float] = []
-        self._steps: list[Step] = []
-        self._details: list[Block] = []
+        self._steps: list[HeldStep] = []
+        self._details: list[StepRows] = []
         self._begin = 0  # the number of the first step that is not written
         # tensors of the first steps, and their statistics; None once it is known whether tensors are reused
         self._first: list[tuple[Tensors, dict[str, torch.Tensor]]] | None = []
@@ -74,7 +74,7 @@ class Rows:
             if self._first is not None:
                 self._try(tensors, now)
             tensors, versions, known = [], [], known | now
-        self._steps.append(Step(self._begin + len(self) - 1, self._times[-1], tensors, versions, known))
+        self._steps.append(HeldStep(self._begin + len(self) - 1, self._times[-1], tensors, versions, known))
         if len(self._steps) >= HELD:
             self._sum_up()
 
@@ -100,7 +100,7 @@ class Rows:
             if layout:
                 self._details.append(self._summed(block))
 
-    def _summed(self, steps: list[Step]) -> Block:
+    def _summed(self, steps: list[HeldStep]) -> StepRows:
         changed = [any(t._version != v for (_, t), v in zip(s.tensors, s.versions, strict=True)) for s in steps]
         if steps[0].values:
             found = {name: torch.stack([s.values[name] for s in steps]) for name in steps[0].values}
@@ -113,10 +113,10 @@ class Rows:
             for i, bad in enumerate(changed):
                 if bad:  # use the values of the nearest unchanged step instead
                     matrix[i] = matrix[min(sound, key=lambda j: abs(i - j))] if sound else 0.0
-        return Block(tuple(found), matrix, np.array([s.number for s in steps]), np.array([s.time for s in steps]))
+        return StepRows(tuple(found), matrix, np.array([s.number for s in steps]), np.array([s.time for s in steps]))
 
     @torch.no_grad()
-    def take(self) -> list[Block]:
+    def take(self) -> list[StepRows]:
         """Remove and return all rows so far: a block of the losses of all steps, then blocks of details of some.
 
         If there are details of every step, all is in one block.
@@ -139,8 +139,8 @@ class Rows:
         if len(details) == 1 and np.array_equal(details[0].steps, numbers):
             (only,) = details
             columns = ("loss", *only.columns, "weights/probe")
-            return [Block(columns, np.column_stack([losses, only.values, probes]), numbers, times)]
-        return [Block(("loss", "weights/probe"), values, numbers, times), *details]
+            return [StepRows(columns, np.column_stack([losses, only.values, probes]), numbers, times)]
+        return [StepRows(("loss", "weights/probe"), values, numbers, times), *details]
 
 
 def _numbers(losses: list[Number]) -> np.ndarray:
@@ -149,19 +149,19 @@ def _numbers(losses: list[Number]) -> np.ndarray:
     return torch.stack([torch.as_tensor(loss).reshape(()).float() for loss in losses]).cpu().numpy()
 
 
-def _joined(blocks: list[Block]) -> list[Block]:
+def _joined(blocks: list[StepRows]) -> list[StepRows]:
     """Join consecutive blocks that have the same columns."""
-    found: list[Block] = []
+    found: list[StepRows] = []
     for block in blocks:
         if found and found[-1].columns == block.columns:
             before = found.pop()
             parts = ((getattr(b, name) for b in (before, block)) for name in ("values", "steps", "times"))
-            block = Block(block.columns, *(np.concatenate(list(part)) for part in parts))
+            block = StepRows(block.columns, *(np.concatenate(list(part)) for part in parts))
         found.append(block)
     return found
 
 
-def _layout(step: Step) -> list[object]:
+def _layout(step: HeldStep) -> list[object]:
     return [*((name, t.shape, t.dtype) for name, t in step.tensors), *step.values]
 
 

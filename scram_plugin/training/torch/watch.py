@@ -26,7 +26,7 @@ from scram_plugin.training.sampling import EVERY, Thinning, check_every
 from scram_plugin.training.session import session
 from scram_plugin.training.summary_writer import SummaryWriter, directory
 from scram_plugin.training.torch import loop, patches, statistics
-from scram_plugin.training.torch.data_facts import Source, are_labels
+from scram_plugin.training.torch.data_facts import LoaderPass, are_labels
 from scram_plugin.training.torch.graph import Loss
 from scram_plugin.training.torch.model_facts import facts
 from scram_plugin.training.torch.owner import Flow
@@ -109,8 +109,8 @@ class Watch:
         self._resumed = self._session.batches > 0
         self._epoch, self._logged = self._session.epochs, False
         self._epochs = [(0, self._epoch)]  # (first step, epoch) for steps that are not written
-        self._source_of_data: Source | None = None  # the source of the last batch
-        self._training: Source | None = None
+        self._source_of_data: LoaderPass | None = None  # the source of the last batch
+        self._training: LoaderPass | None = None
         self._labelled = True  # whether the loader's labels are the targets of the loss
         self._validation: list[statistics.Named] | None = []  # statistics of some batches; None once they are written
         self.facts: dict[str, Any] = {}  # facts of the model and the training; empty until the first step
@@ -227,12 +227,12 @@ class Watch:
         if seconds is not None:
             self._clock.waits.append(seconds)
         known = self._source_of_data
-        if known is not None and known.iterator() is iterator and not Source.begins(iterator):
+        if known is not None and known.iterator() is iterator and not LoaderPass.begins(iterator):
             return False
-        self._source_of_data = source = Source(iterator)
+        self._source_of_data = source = LoaderPass(iterator)
         if not source.same(self._training):
             return self._training is not None and self._validation is not None
-        if Source.begins(iterator) and not self._logged:  # the program does not call `log`
+        if LoaderPass.begins(iterator) and not self._logged:  # the program does not call `log`
             self._next_epoch()
         return False
 
@@ -261,7 +261,7 @@ class Watch:
             self.recorder.catch_up()
             self._session.batches = self._first + self.recorder.batch
 
-    def _told_of_validation(self, source: Source) -> None:
+    def _told_of_validation(self, source: LoaderPass) -> None:
         self.facts.setdefault("data", {})["validation"] = source.data(self._labelled)
         self.facts["fit"]["validation"] = True
         self._tell()

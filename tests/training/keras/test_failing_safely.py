@@ -8,7 +8,7 @@ import warnings
 import keras
 
 from scram_plugin.training.blocks import BLOCK
-from scram_plugin.training.event_file import EventFile
+from scram_plugin.training.event_file import EventWriter
 from tests.paths import environment
 from tests.training.keras.models import dense
 from tests.training.keras.test_callback import loss_of_batches, watch
@@ -62,7 +62,7 @@ def test_a_removed_log_directory_costs_one_warning_and_no_step(tmp_path):
 
 def test_files_are_named_in_the_order_of_their_making(tmp_path):
     """Readers take them by name: fits that follow one another within a second would look like one that was set back."""
-    made = [EventFile(str(tmp_path)) for _ in range(12)]
+    made = [EventWriter(str(tmp_path)) for _ in range(12)]
     for file in made:
         file.close()
     assert sorted(file.path for file in made) == [file.path for file in made]

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import scram_plugin
 from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.logs.pairing import training_runs
-from scram_plugin.reviews import review
+from scram_plugin.reviews.run import review
 from tests.training.torch.models import IMAGES, LABELS, seed
 
 lightning = pytest.importorskip("lightning")

@@ -10,16 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.described import described, layer_in_words
 from scram_plugin.logs.conventions import HIGHER_IS_BETTER, LOSS, LOWER_IS_BETTER
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.reviews import Judged, Review, plain
+from scram_plugin.reviews.model import Review, Reviewed
+from scram_plugin.reviews.plain import plain
+from scram_plugin.views.facts_in_words import described, layer_in_words
 
 FIRST = ("training loss", "validation loss")  # of the signals that both runs have, these are shown first
 
 
-def compare(before: Judged, after: Judged) -> dict[str, Any]:
+def compare(before: Reviewed, after: Reviewed) -> dict[str, Any]:
     """What changed from `before` to `after`, as values for JSON.
 
     `findings`, each with whether it is `accepted` as no problem, and a `change`: "gone", "came", "stayed", or "unsure" if it
@@ -36,7 +37,7 @@ def compare(before: Judged, after: Judged) -> dict[str, Any]:
             "findings": findings,
             "curves": _curves(before.run, after.run),
             "facts": _differences(*map(described, facts)),
-            "facts_missing": [judged.review.name for judged in (before, after) if not judged.run.facts],
+            "facts_missing": [reviewed.review.name for reviewed in (before, after) if not reviewed.run.facts],
             "layers": _texts(*map(_layers, facts)),
             "code": _texts(*map(_code, facts)),
         }

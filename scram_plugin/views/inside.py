@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.described import layer_in_words
 from scram_plugin.heuristics.heuristic import NotChecked
 from scram_plugin.heuristics.measured import class_counts, columns, known_layers, step_ratios
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.reviews import Judged, plain
+from scram_plugin.reviews.model import Reviewed
+from scram_plugin.reviews.plain import plain
+from scram_plugin.views.facts_in_words import layer_in_words
 
 MOST_COLUMNS = 120  # columns of a map, each a span of steps: about as many as a screen can show
 MOST_ROWS = 400  # layers or variables in a map
@@ -82,10 +83,10 @@ TENSORS = {"x": "input", "y": "target", "y_pred": "output"}
 SHOWN = ("max", "mean", "min")  # of a tensor, from the top of a chart to its bottom
 
 
-def inside(judged: Judged) -> dict[str, Any]:
+def inside(reviewed: Reviewed) -> dict[str, Any]:
     """The layers of the model, each with the findings that name it; the available maps (see `layer_map`); curves of inputs,
     targets and outputs; how often each class is labelled and predicted in the last measured batches."""
-    run, named = judged.run, _named(judged)
+    run, named = reviewed.run, _named(reviewed)
     return plain(
         {
             "layers": [
@@ -105,7 +106,7 @@ def inside(judged: Judged) -> dict[str, Any]:
     )
 
 
-def layer_map(judged: Judged, quantity: str) -> dict[str, Any] | None:
+def layer_map(reviewed: Reviewed, quantity: str) -> dict[str, Any] | None:
     """One statistic of all layers over the steps; None for an unknown quantity.
 
     `steps` holds the first step of each column; a value is the largest of its column, or NaN if one was not finite, so that no
@@ -114,12 +115,12 @@ def layer_map(judged: Judged, quantity: str) -> dict[str, Any] | None:
     wanted = next((q for q in QUANTITIES if q.id == quantity), None)
     if wanted is None:
         return None
-    curves = _curves(judged.run, wanted)
+    curves = _curves(reviewed.run, wanted)
     shown = dict(itertools.islice(curves.items(), MOST_ROWS))
     steps = np.unique(np.concatenate([np.zeros(0, np.int64), *(curve.steps for curve in shown.values())]))
     edges = np.unique(np.linspace(0, len(steps), min(len(steps), MOST_COLUMNS) + 1).astype(int))
     starts = steps[edges[:-1]]
-    rows, named = [], _named(judged)
+    rows, named = [], _named(reviewed)
     for name, curve in shown.items():
         rows.append(
             {
@@ -158,10 +159,10 @@ def _behind(curve: Curve) -> list[dict[str, str]]:
     return [curve.source(), *([{**curve.source(), "tag": weights + curve.tag.removeprefix(updates)}] if of_ratio else [])]
 
 
-def _named(judged: Judged) -> list[tuple[str, set[str]]]:
+def _named(reviewed: Reviewed) -> list[tuple[str, set[str]]]:
     """The heuristic of each finding, with the layers and variables that its text or its curves name."""
     found = []
-    for finding in judged.review.findings:
+    for finding in reviewed.review.findings:
         texts = [finding["title"], *(str(value) for value in finding["evidence"].values())]
         names = {name for text in texts for name in re.findall(r"`([^`]+)`", text)}
         for curve in finding["curves"]:

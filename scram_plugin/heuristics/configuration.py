@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from collections.abc import Iterable
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scram_plugin.errors import BadOption
-from scram_plugin.trust import distrust
+from scram_plugin.heuristics.trust import distrust
 
 if TYPE_CHECKING:
     from scram_plugin.heuristics.catalogue import Accepted, Catalogue
@@ -69,21 +68,6 @@ def configured(
             raise BadOption(f"{setting!r} is not of the form ID.OPTION=VALUE, for example overfitting.strict=true")
         options.setdefault(id_, {})[option] = value.strip()
     return catalogue(chosen, [*ignored, *(_ids(ignore) or [])], options, modules, signals, accepted, refused)
-
-
-def chosen(options: argparse.Namespace) -> Catalogue:
-    """The catalogue that the flags of a command ask for. Raises BadOption, also if a heuristic of the user does not
-    load: in the terminal a note would be overlooked."""
-    catalogue = configured(options.config, options.set, options.select, options.ignore, logdirs=logdirs_of(options))
-    if catalogue.broken:
-        raise BadOption(" ".join(catalogue.broken))
-    return catalogue
-
-
-def logdirs_of(options: argparse.Namespace) -> list[str]:
-    """The log directories that a command looks at."""
-    given = getattr(options, "logdir", None) or getattr(options, "log_dir", None) or []
-    return [given] if isinstance(given, str) else list(given)
 
 
 def sources(config: str | None = None, start: Path | None = None, logdirs: Iterable[str] = ()) -> list[tuple[str, str]]:

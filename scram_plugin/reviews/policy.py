@@ -1,20 +1,39 @@
-"""A baseline: known findings, so that CI fails only on new ones."""
+"""Findings that do not count: those that the user accepts, and those of a baseline, so that CI fails only on new ones."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from scram_plugin.errors import BadOption
+from scram_plugin.heuristics.catalogue import Catalogue
 from scram_plugin.logs.storage import called
-from scram_plugin.reviews import Review, named_within, put_aside
+from scram_plugin.reviews.model import Review, named_within
 from scram_plugin.severity import SEVERITIES
 
 Known = dict[tuple[str, str], str]  # (training run, heuristic) -> the worst known severity
 
 
-def load(path: Path) -> Known:
+def accept(result: Review, catalogue: Catalogue, names: Iterable[str]) -> None:
+    """Put aside what the user's configuration accepts in a run that has one of these names."""
+    known_as = list(names)
+    put_aside(result, {a.heuristic: a.reason for a in reversed(catalogue.accepted) if any(map(a.covers, known_as))})
+
+
+def put_aside(result: Review, reasons: Mapping[str, str], known: bool = False) -> None:
+    """Accept findings, or mark them as `known` before, with their consequences; `reasons` by heuristic."""
+    findings, result.findings = result.findings, []
+    for finding in findings:
+        for_it = next((h for h in (finding["heuristic"], finding["explained_by"]) if h in reasons), None)
+        if for_it is None:
+            result.findings.append(finding)
+        else:
+            mark = {"known": True} if known else {}
+            result.accepted.append({"finding": finding, "reason": reasons[for_it], **mark})
+
+
+def load_baseline(path: Path) -> Known:
     """The findings in a report of ``scram check --format json``. Raises BadOption, with a sentence, for anything else."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -35,7 +54,7 @@ def load(path: Path) -> Known:
         raise BadOption(f"--baseline: {path} is not a report of `scram check --format json`") from None
 
 
-def apply(reviews: Sequence[Review], known: Known, name: str) -> None:
+def apply_baseline(reviews: Sequence[Review], known: Known, name: str) -> None:
     """Put aside known findings; a finding whose severity got worse counts as new."""
     for review in reviews:
         graver = {

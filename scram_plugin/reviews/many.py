@@ -16,14 +16,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from scram_plugin.cache import Cache, key_of, settings_of
 from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.catalogue import Catalogue
 from scram_plugin.logs.logdir import MEMORY, Logdir
 from scram_plugin.logs.pairing import above, astray, likely_key, training_runs, units
 from scram_plugin.logs.storage import Listed
-from scram_plugin.reviews import Review, file_notes, review
-from scram_plugin.sketches import sketches
+from scram_plugin.reviews.cache import Cache, key_of, settings_of
+from scram_plugin.reviews.model import Review
+from scram_plugin.reviews.run import file_notes, review
+from scram_plugin.reviews.sketches import sketches
 
 # The cost of a file in addition to its bytes (opening it, its share of a review), in bytes that are read in the same time.
 COST_OF_A_FILE = 50_000

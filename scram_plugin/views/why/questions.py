@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from scram_plugin.heuristics.catalogue import Catalogue
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.reviews import Review
-from scram_plugin.why import checks, losses
-from scram_plugin.why.answer import Answer
+from scram_plugin.reviews.model import Review
+from scram_plugin.views.why import checks, losses
+from scram_plugin.views.why.answer import Answer
 
 
 def questions(run: TrainingRun, review: Review, catalogue: Catalogue) -> list[Answer]:

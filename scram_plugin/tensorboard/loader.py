@@ -34,7 +34,7 @@ class ScramLoader(base_plugin.TBLoader):
 
     def load(self, context: base_plugin.TBContext) -> base_plugin.TBPlugin | None:
         try:
-            from scram_plugin.plugin import ScramPlugin
+            from scram_plugin.tensorboard.plugin import ScramPlugin
 
             return ScramPlugin(context)
         except Exception as error:

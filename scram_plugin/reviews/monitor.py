@@ -21,8 +21,10 @@ from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.series import Series
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.reviews import Judged, Review, file_notes, identity, live_until, review
-from scram_plugin.sources import complete
+from scram_plugin.reviews.live import live_until
+from scram_plugin.reviews.model import Review, Reviewed, identity
+from scram_plugin.reviews.program import complete
+from scram_plugin.reviews.run import file_notes, review
 
 SHORTEST_INTERVAL = 1.0  # seconds between two looks at the directory, however many clients ask
 FRESH = 1.0  # seconds after the pause during which the last look still counts as new: a request then does not wait
@@ -34,7 +36,7 @@ logger = logging.getLogger("scram")
 
 
 @dataclass(frozen=True)
-class Listed:
+class Entry:
     """A training run as the list shows it, until when it is live (seconds since 1970), and the number of its last change."""
 
     shown: dict[str, Any]
@@ -53,7 +55,7 @@ class Reviewer:
         self.catalogue = catalogue
         self._order = [heuristic.id for heuristic in catalogue.heuristics]
         self._reviews: dict[str, Review] = {}
-        self._listed: dict[str, Listed] = {}
+        self._listed: dict[str, Entry] = {}
         self._gone: dict[str, int] = {}  # names that are no longer listed, and the number of the change that removed them
         self._changes = 0  # of the list so far
         self._id = uuid.uuid4().hex[:8]  # cursors of another process mean nothing here
@@ -111,11 +113,11 @@ class Reviewer:
             }
 
     def review(self, name: str) -> Review | None:
-        """The complete review of one training run, made first if necessary; None for an unknown run. Raises like `judged`."""
-        found = self.judged(name)
+        """The complete review of one training run, made first if necessary; None for an unknown run. Raises like `reviewed`."""
+        found = self.reviewed(name)
         return found.review if found is not None else None
 
-    def judged(self, name: str, timeout: float = 60.0) -> Judged | None:
+    def reviewed(self, name: str, timeout: float = 60.0) -> Reviewed | None:
         """A training run with its review, made first if necessary; None for an unknown run.
 
         Raises TimeoutError if it takes longer than `timeout` seconds.
@@ -129,7 +131,7 @@ class Reviewer:
                 if not self._news.wait(max(end - time.monotonic(), 0.0)):
                     raise TimeoutError
             done = self._reviews.get(name)
-            return Judged(self._known[name], done) if done is not None and name in self._known else None
+            return Reviewed(self._known[name], done) if done is not None and name in self._known else None
 
     def series(self, tensorboard_run: str, tag: str) -> Series | None:
         """The exact points of one tag (or of a sum of tags, as a curve names it), or None if there is no such run or tag."""
@@ -223,7 +225,7 @@ class Reviewer:
             with self._news:
                 self._reviews[name] = done
                 self._changes += 1
-                self._listed[name] = Listed(shown, live_until(run), self._changes)
+                self._listed[name] = Entry(shown, live_until(run), self._changes)
                 self._gone.pop(name, None)
                 self._pending.pop(name, None)
                 if name in self._first:

@@ -21,17 +21,19 @@ from werkzeug import wrappers
 from werkzeug.datastructures import Headers
 
 from scram_plugin import __version__
-from scram_plugin.comparison import compare
-from scram_plugin.configuration import configured
 from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.catalogue import Catalogue, catalogue
-from scram_plugin.inside import inside, layer_map
+from scram_plugin.heuristics.configuration import configured
+from scram_plugin.heuristics.examples import examples
 from scram_plugin.logs.curve import Curve, decimate
 from scram_plugin.reports import markdown
-from scram_plugin.reviewer import Reviewer
-from scram_plugin.reviews import Judged, plain
-from scram_plugin.why.questions import questions
-from scram_plugin.why.thresholds import margins
+from scram_plugin.reviews.model import Reviewed
+from scram_plugin.reviews.monitor import Reviewer
+from scram_plugin.reviews.plain import plain
+from scram_plugin.views.comparison import compare
+from scram_plugin.views.inside import inside, layer_map
+from scram_plugin.views.why.questions import questions
+from scram_plugin.views.why.thresholds import margins
 
 logger = logging.getLogger("scram")
 
@@ -148,45 +150,45 @@ class ScramPlugin(base_plugin.TBPlugin):
 
     def _review(self, request: wrappers.Request) -> dict[str, Any]:
         """`review?run=NAME`: the complete review of one training run."""
-        return self._judged(_argument(request, "run")).review.as_dict()
+        return self._reviewed(_argument(request, "run")).review.as_dict()
 
     def _compare(self, request: wrappers.Request) -> dict[str, Any]:
         """`compare?run=NAME&with=NAME`: what became of the first run's findings in the second, and what differs."""
-        return compare(self._judged(_argument(request, "run")), self._judged(_argument(request, "with")))
+        return compare(self._reviewed(_argument(request, "run")), self._reviewed(_argument(request, "with")))
 
     def _why(self, request: wrappers.Request) -> dict[str, Any]:
         """`why?run=NAME`: the questions that a training run raises, with their answers."""
-        judged = self._judged(_argument(request, "run"))
-        return {"questions": [answer.as_dict() for answer in questions(judged.run, judged.review, self._catalogue)]}
+        reviewed = self._reviewed(_argument(request, "run"))
+        return {"questions": [answer.as_dict() for answer in questions(reviewed.run, reviewed.review, self._catalogue)]}
 
     def _inside(self, request: wrappers.Request) -> dict[str, Any]:
         """`inside?run=NAME`: the layers of the model, which maps of them there are, and the data in numbers."""
-        return inside(self._judged(_argument(request, "run")))
+        return inside(self._reviewed(_argument(request, "run")))
 
     def _layer_map(self, request: wrappers.Request) -> dict[str, Any]:
         """`layer_map?run=NAME&quantity=ID`: one statistic of all layers over the steps."""
         quantity = _argument(request, "quantity")
-        found = layer_map(self._judged(_argument(request, "run")), quantity)
+        found = layer_map(self._reviewed(_argument(request, "run")), quantity)
         if found is None:
             raise NotFound(f"There is no quantity {_quoted(quantity)}.")
         return found
 
     def _report(self, request: wrappers.Request) -> dict[str, str]:
         """`report?run=NAME`: the review as Markdown, for an issue or a report."""
-        return {"markdown": markdown.report([self._judged(_argument(request, "run")).review])}
+        return {"markdown": markdown.report([self._reviewed(_argument(request, "run")).review])}
 
     def _thresholds(self, request: wrappers.Request) -> dict[str, Any]:
         """`thresholds?run=NAME&heuristic=ID`: at which value of each threshold the outcome of a check would be another."""
-        judged, id_ = self._judged(_argument(request, "run")), _argument(request, "heuristic")
+        reviewed, id_ = self._reviewed(_argument(request, "run")), _argument(request, "heuristic")
         try:
             heuristic = self._catalogue[id_]
         except KeyError:
             raise NotFound(f"There is no heuristic {_quoted(id_)}.") from None
-        found = margins(judged.run, heuristic, self._catalogue.options_of(heuristic))
+        found = margins(reviewed.run, heuristic, self._catalogue.options_of(heuristic))
         return {"thresholds": [{"option": m.option, "value": m.value, "turns_at": m.turns_at} for m in found]}
 
-    def _judged(self, name: str) -> Judged:
-        found = self._reviewer.judged(name)
+    def _reviewed(self, name: str) -> Reviewed:
+        found = self._reviewer.reviewed(name)
         if found is None:
             raise NotFound(f"There is no training run {_quoted(name)} in this log directory.")
         return found
@@ -253,7 +255,7 @@ class ScramPlugin(base_plugin.TBPlugin):
     def _example(self, request: wrappers.Request) -> dict[str, Any]:
         """`example?heuristic=ID`: curves of a training with the fault and of its healthy twin."""
         id_ = _argument(request, "heuristic")
-        found = _examples().get(id_)
+        found = examples().get(id_)
         if found is None:
             raise NotFound(f"There is no example of {_quoted(id_)}.")
         return found
@@ -296,12 +298,6 @@ def _roots(context: base_plugin.TBContext) -> str | list[tuple[str, str]]:
         name, path = part.split(":", 1) if named else ("", part)
         roots.append((name, os.path.expanduser(path)))
     return roots
-
-
-@functools.cache
-def _examples() -> dict[str, dict[str, Any]]:
-    """Recorded by tests/heuristics/record_examples.py."""
-    return json.loads((Path(__file__).parent / "heuristics" / "examples.json").read_text())
 
 
 def _catalogue(flags: Any, logdirs: list[str]) -> tuple[Catalogue, list[str]]:

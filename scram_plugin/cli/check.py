@@ -13,31 +13,68 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from scram_plugin.cache import Cache, key_of, versions
-from scram_plugin.configuration import logdirs_of, sources
+from scram_plugin.cli.arguments import add_choices, add_report, logdirs_of, pattern, shows_colours
 from scram_plugin.errors import BadOption
+from scram_plugin.heuristics.configuration import sources
 from scram_plugin.heuristics.installed import installed
 from scram_plugin.heuristics.words import one_line
 from scram_plugin.logs.storage import Listing, is_remote, listing
+from scram_plugin.reviews.cache import Cache, key_of, versions
+from scram_plugin.reviews.jobs import MOST_JOBS, usable_cores
 
-FORMATS = ("text", "json", "sarif", "junit", "markdown", "html", "github")
-MOST_JOBS = 256
+EXAMPLES = """\
+examples:
+  scram check logs                                  review every training run below logs/
+  scram check logs --run 'exp7$' --format json      one run, as JSON for a program
+  scram check logs --fail-on warning                for CI: exit status 1 on any warning
+  scram check logs --format json --output known.json; scram check logs --baseline known.json
+                                                    for CI: exit status 1 on new errors only
+  scram check logs --set overfitting.patience=10    with a different threshold
+  scram check logs --format markdown                for an issue or a report
+  scram check logs --format html --output scram.html   one file with curves, to send by mail
+  scram preflight train.py                          run it up to its training, then test the model
+  scram watch logs --exec 'notify-send -- "$SCRAM_RUN" "$SCRAM_TITLE"'
+  scram explain overfitting                         what it means and what to do
+
+(certain), (likely) and (possible) after a finding say how sure SCRAM is
+exit status: 0 no finding at or above --fail-on, 1 at least one, 2 nothing could be checked (the reason is printed)
+"""
 
 
-def shows_colours() -> bool:
-    """Whether to print colours: the output is a terminal, or FORCE_COLOR is set (https://force-color.org)."""
-    return sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))
+class Report(NamedTuple):
+    """A report, the exit status, remarks for standard error, and whether all this holds while the files do not change."""
+
+    text: str
+    status: int
+    remarks: list[str]
+    lasting: bool
 
 
-def usable_cores() -> int:
-    """The number of cores that this process may use, as limited by a container or a batch system."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "check",
+        help="review the training runs of a log directory",
+        description="Review every training run below one or more log directories.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("logdir", nargs="+", metavar="LOGDIR", help="a directory with event files, at any depth")
+    add_report(parser)
+    parser.add_argument("--run", metavar="REGEX", help="only training runs whose name matches REGEX")
+    parser.add_argument(
+        "--jobs", type=int, default=usable_cores(), metavar="N", help="processes for many runs (default: one per core)"
+    )
+    parser.add_argument("--dask", metavar="ADDRESS", help="use the workers of a Dask scheduler, for example tcp://host:8786")
+    parser.add_argument("--no-cache", dest="cache", action="store_false", help="do not use the cache of earlier reviews")
+    add_choices(parser)
+    parser.set_defaults(command=check)
 
 
 def check(options: argparse.Namespace) -> int:
     """Write the report that `options` ask for; returns the exit status. Raises BadOption if nothing can be checked."""
+    pattern(options)
     if not 1 <= options.jobs <= MOST_JOBS:
         raise BadOption(f"--jobs takes the number of processes, from 1 to {MOST_JOBS}")
     screen = None
@@ -52,18 +89,27 @@ def check(options: argparse.Namespace) -> int:
     cache = Cache() if options.cache else None
     look = screen and [screen.width, screen.color_system, screen.no_color, screen.encoding]
     key = _key(options, logdirs, look) if cache is not None and not problems else ""
-    answer = cache.get([key]).get(key) if cache is not None and key else None
-    if not (isinstance(answer, list) and [type(part) for part in answer] == [str, int, list]):
-        from scram_plugin.judging import judged
+    answer = _kept(cache.get([key]).get(key)) if cache is not None and key else None
+    if answer is None:
+        from scram_plugin.cli.report import report
 
-        *answer, lasting = judged(options, logdirs, cache, screen)
-        if cache is not None and key and lasting:
-            cache.put({key: answer})
-    text, status, remarks = answer
-    for remark in remarks:
+        answer = report(options, logdirs, cache, screen)
+        if cache is not None and key and answer.lasting:
+            cache.put({key: [answer.text, answer.status, answer.remarks]})
+    for remark in answer.remarks:
         print(f"scram: {one_line(remark)}", file=sys.stderr)
-    _write(options, text)
-    return status
+    _write(options, answer.text)
+    return answer.status
+
+
+def _kept(value: Any) -> Report | None:
+    """An answer from the cache; None for anything else."""
+    try:
+        text, status, remarks = value
+    except (TypeError, ValueError):
+        return None
+    right = isinstance(text, str) and isinstance(status, int) and isinstance(remarks, list)
+    return Report(text, status, remarks, lasting=True) if right else None
 
 
 def _apart(logdirs: Sequence[Listing]) -> list[Listing]:

@@ -11,28 +11,24 @@ from pathlib import Path
 
 from rich.console import Console
 
-from scram_plugin import baseline
-from scram_plugin.cache import Cache
-from scram_plugin.cluster import cluster
-from scram_plugin.configuration import chosen
+from scram_plugin.cli.arguments import chosen
+from scram_plugin.cli.check import Report
 from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.catalogue import Catalogue
 from scram_plugin.logs.storage import Listing
-from scram_plugin.parallel import review_logdir
-from scram_plugin.reviews import Review, accept
+from scram_plugin.reviews.cache import Cache
+from scram_plugin.reviews.cluster import cluster
+from scram_plugin.reviews.many import review_logdir
+from scram_plugin.reviews.model import Review
+from scram_plugin.reviews.policy import accept, apply_baseline, load_baseline
+from scram_plugin.reviews.program import complete
 from scram_plugin.severity import down_to
-from scram_plugin.sources import complete
 
 
-def judged(
-    options: argparse.Namespace, logdirs: Sequence[Listing], cache: Cache | None, screen: Console | None
-) -> tuple[str, int, list[str], bool]:
-    """The report on log directories, the exit status, remarks, and whether all this holds while the files do not change.
-
-    Raises BadOption if nothing can be checked.
-    """
-    catalogue = chosen(options)
-    known = baseline.load(Path(options.baseline)) if options.baseline else {}
+def report(options: argparse.Namespace, logdirs: Sequence[Listing], cache: Cache | None, screen: Console | None) -> Report:
+    """The report on log directories. Raises BadOption if nothing can be checked."""
+    catalogue = chosen(options, tell=False)  # the reviews have a note of what may not be loaded
+    known = load_baseline(Path(options.baseline)) if options.baseline else {}
     reviews: list[Review] = []
     with _progress() as tell, cluster(options.dask) if options.dask else contextlib.nullcontext() as executor:
         pattern, several = options.run or "", len(logdirs) > 1
@@ -45,14 +41,14 @@ def judged(
     if not reviews:
         raise BadOption(f"no training run has a name that matches {options.run!r}; without --run all are reviewed")
     hidden = [complete(review) for review in reviews]
-    baseline.apply(reviews, known, options.baseline or "")
+    apply_baseline(reviews, known, options.baseline or "")
     status = int(any(r.counts()[severity] for r in reviews for severity in down_to(options.fail_on)))
     remarks = [] if options.run else list(_unheard(reviews, catalogue))
-    if not any(review.judged for review in reviews):
+    if not any(review.decided for review in reviews):
         status = 2
         remarks.append(f"no training run could be checked. {reviews[0].name}: {reviews[0].headline()['text']}")
-    text = _report(options, reviews, catalogue, screen, "" if several else options.logdir[0])
-    return text, status, remarks, all(review.complete for review in reviews) and not any(hidden)
+    text = _in_format(options, reviews, catalogue, screen, "" if several else options.logdir[0])
+    return Report(text, status, remarks, all(review.complete for review in reviews) and not any(hidden))
 
 
 def _told_apart(found: Sequence[Review], root: str, catalogue: Catalogue, pattern: str) -> Iterator[Review]:
@@ -81,7 +77,7 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: status.update(f"reviewing: {done:,} of {total:,} directories")
 
 
-def _report(
+def _in_format(
     options: argparse.Namespace, reviews: list[Review], catalogue: Catalogue, screen: Console | None, above: str
 ) -> str:
     """`above`: the log directory, if the names of the reviews do not begin with it."""

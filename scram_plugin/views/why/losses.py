@@ -15,7 +15,7 @@ from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.conventions import HIGHER_IS_BETTER
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.why.answer import Answer, Step, from_to, in_code, likeliest, on, usual, value_at
+from scram_plugin.views.why.answer import Answer, Step, from_to, in_code, likeliest, on, usual, value_at
 
 Findings = Mapping[str, dict[str, Any]]  # heuristic -> its finding
 STUCK = 0.02  # a metric between 0 and 1 that changes by less than this over all epochs is stuck

@@ -7,7 +7,7 @@ import tokenize
 from pathlib import Path
 
 from scram_plugin.redaction import HIDDEN, restored
-from scram_plugin.reviews import Review
+from scram_plugin.reviews.model import Review
 
 LARGEST = 1 << 18  # bytes of a program
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from scram_plugin.logs.curve import decimate
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.reviews import Review
+from scram_plugin.reviews.model import Review
 
 POINTS = 240  # points of a curve: slightly more than a small picture can show, with every spike and NaN
 MOST_CURVES = 4  # curves of a finding; more cannot be told apart in a small picture

@@ -66,7 +66,7 @@ def settings_of(catalogue: Catalogue) -> str:
 @lru_cache(maxsize=1)
 def _code() -> str:
     """A hash of SCRAM's own files, so that an edited checkout never reuses old answers."""
-    files = sorted(path for path in Path(__file__).parent.rglob("*") if path.suffix in (".py", ".md", ".css"))
+    files = sorted(path for path in Path(__file__).parent.parent.rglob("*") if path.suffix in (".py", ".md", ".css"))
     return hashlib.sha256(repr([(path.name, (s := path.stat()).st_size, s.st_mtime_ns) for path in files]).encode()).hexdigest()
 
 

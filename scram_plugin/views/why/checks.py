@@ -10,9 +10,9 @@ from scram_plugin.heuristics.catalogue import Catalogue
 from scram_plugin.heuristics.measured import listed
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.reviews import Review
-from scram_plugin.why.answer import Answer, Step, beside, from_to, likeliest, on, usual
-from scram_plugin.why.thresholds import margins
+from scram_plugin.reviews.model import Review
+from scram_plugin.views.why.answer import Answer, Step, beside, from_to, likeliest, on, usual
+from scram_plugin.views.why.thresholds import margins
 
 SECONDS = 3.0  # after which no more thresholds are tried: each check of a million steps takes time
 NEAREST = 3  # thresholds that are shown for a run without findings,

@@ -1,0 +1,1 @@
+"""The command `scram`: one file for each command."""

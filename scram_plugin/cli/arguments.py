@@ -1,0 +1,87 @@
+"""Arguments that several commands take, and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from typing import TYPE_CHECKING
+
+from scram_plugin.errors import BadOption
+from scram_plugin.heuristics.words import one_line
+from scram_plugin.severity import SEVERITIES
+
+if TYPE_CHECKING:
+    from scram_plugin.heuristics.catalogue import Catalogue
+
+FORMATS = ("text", "json", "sarif", "junit", "markdown", "html", "github")
+
+
+def add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=FORMATS, default="text", help="format of the report (default: text)")
+    parser.add_argument("--output", metavar="FILE", help="write the report to FILE instead of standard output")
+    parser.add_argument(
+        "--fail-on",
+        choices=(*SEVERITIES, "never"),
+        default="error",
+        help="the lowest severity that gives exit status 1 (default: error)",
+    )
+    parser.add_argument(
+        "--baseline", metavar="FILE", help="an earlier report (--format json): its findings are known and do not count"
+    )
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="also show what was not checked, why, and what to log for it"
+    )
+
+
+def add_choices(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--select", metavar="IDS", help="make only these checks (ids, separated by commas)")
+    parser.add_argument("--ignore", metavar="IDS", help="leave out these checks")
+    parser.add_argument("--config", metavar="FILE", help="scram.toml or pyproject.toml (default: the nearest, here or above)")
+    parser.add_argument(
+        "--set",
+        metavar="ID.OPTION=VALUE",
+        action="append",
+        default=[],
+        help="set an option, for example overfitting.strict=true",
+    )
+
+
+def shows_colours() -> bool:
+    """Whether to print colours: the output is a terminal, or FORCE_COLOR is set (https://force-color.org)."""
+    return sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))
+
+
+def pattern(options: argparse.Namespace) -> re.Pattern[str]:
+    """The names of the training runs that are asked for. Raises BadOption."""
+    try:
+        return re.compile(options.run or "")
+    except re.error as error:
+        raise BadOption(f"--run: {options.run!r} is not a regular expression ({error})") from None
+
+
+def logdirs_of(options: argparse.Namespace) -> list[str]:
+    """The log directories that a command looks at."""
+    given = getattr(options, "logdir", None) or getattr(options, "log_dir", None) or []
+    return [given] if isinstance(given, str) else list(given)
+
+
+def chosen(options: argparse.Namespace, tell: bool = True) -> Catalogue:
+    """The catalogue that the flags of a command ask for; what may not be loaded is told on standard error, if `tell`.
+
+    Raises BadOption, also if a heuristic of the user does not load: in the terminal a note would be overlooked.
+    """
+    from scram_plugin.heuristics.configuration import configured
+
+    catalogue = configured(options.config, options.set, options.select, options.ignore, logdirs=logdirs_of(options))
+    if catalogue.broken:
+        raise BadOption(" ".join(catalogue.broken))
+    for sentence in catalogue.refused if tell else ():
+        print(f"scram: {one_line(sentence)}", file=sys.stderr)
+    return catalogue
+
+
+def toml(value: object) -> str:
+    """The value of an option as a configuration file has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

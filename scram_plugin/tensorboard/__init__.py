@@ -1,0 +1,1 @@
+"""SCRAM in TensorBoard: the loader, the routes and the built tab."""
