@@ -40,7 +40,7 @@ class Reviews(Sequence[Review]):
 
         reviews = scram_plugin.review("logs")
         reviews  # in a notebook: findings, curves, causes and fixes; print(reviews) prints text
-        [finding["title"] for finding in reviews["exp7"].findings]
+        [finding.title for finding in reviews["exp7"].findings]
     """
 
     def __init__(self, reviews: Sequence[Review], logdir: str) -> None:
@@ -112,9 +112,7 @@ def review(
     for problem in problems:
         warnings.warn(f"{problem.path!r}: {problem.sentence}", stacklevel=2)
     reviews = review_logdir(root, files, catalogue, run, jobs, cache=Cache() if cache else None)
-    for review in reviews:
-        complete(review)
-    return Reviews(reviews, root)
+    return Reviews([complete(review) for review in reviews], root)
 
 
 def preflight(

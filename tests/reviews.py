@@ -20,28 +20,28 @@ def review_of_recorded(*name: str, options=None):
 
 
 def found(review) -> list[str]:
-    return [f["heuristic"] for f in review.findings if f["explained_by"] is None]
+    return [f.heuristic for f in review.findings if f.explained_by is None]
 
 
 def finding(review, heuristic: str) -> dict:
-    (one,) = [f for f in review.findings if f["heuristic"] == heuristic]
+    (one,) = [f for f in review.findings if f.heuristic == heuristic]
     return one
 
 
 def fault_is_found(heuristic: str, cause: str, *name: str) -> dict:
     """The finding of a recorded training with a fault, whose first cause is this."""
     review = review_of_recorded(*name, "fault")
-    print([(f["heuristic"], f["explained_by"], f["title"]) for f in review.findings])
+    print([(f.heuristic, f.explained_by, f.title) for f in review.findings])
     one = finding(review, heuristic)
-    print(one["summary"])
-    assert one["causes"][0]["id"] == cause
+    print(one.summary)
+    assert one.causes[0].id == cause
     return one
 
 
 def twin_is_sound(heuristic: str, *name: str) -> None:
     """Nothing is found in the healthy twin of a recorded training."""
     review = review_of_recorded(*name, "healthy")
-    print([(f["heuristic"], f["explained_by"], f["title"]) for f in review.findings])
+    print([(f.heuristic, f.explained_by, f.title) for f in review.findings])
     assert heuristic in review.passed
-    others = [f["heuristic"] for f in review.findings if f["severity"] != "info" and f["explained_by"] is None]
+    others = [f.heuristic for f in review.findings if f.severity != "info" and f.explained_by is None]
     assert set(others) <= {"undertrained"}, "four epochs are few"

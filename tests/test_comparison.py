@@ -76,12 +76,12 @@ def test_the_best_of_what_is_better_when_it_rises(demo):
 def test_mixed_and_better(demo):
     bad = demo("movie_reviews/lr_1e10")
     good = demo("movie_reviews/lr_default")
-    own = [f for f in bad.review.findings if f["explained_by"] is None]
-    fresh = {**own[0], "heuristic": "overfitting", "severity": "warning"}
-    passed = [h for h in good.review.passed if h != "overfitting"]
-    mixed = dataclasses.replace(good, review=dataclasses.replace(good.review, findings=[fresh], passed=passed))
+    own = [f for f in bad.review.findings if f.explained_by is None]
+    fresh = dataclasses.replace(own[0], heuristic="overfitting", severity="warning")
+    passed = tuple(h for h in good.review.passed if h != "overfitting")
+    mixed = dataclasses.replace(good, review=dataclasses.replace(good.review, findings=(fresh,), passed=passed))
     assert compare(bad, mixed)["verdict"]["kind"] == "mixed"
-    both = dataclasses.replace(bad, review=dataclasses.replace(bad.review, findings=[*bad.review.findings, fresh]))
+    both = dataclasses.replace(bad, review=dataclasses.replace(bad.review, findings=(*bad.review.findings, fresh)))
     better = compare(both, mixed)["verdict"]
     assert better == {"kind": "better", "text": "Better, but not fixed. Errors and warnings: 1 gone, 1 still there."}
 

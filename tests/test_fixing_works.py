@@ -22,15 +22,15 @@ def fixed_program(name):
     """The text of a scenario's program with the first fix of its finding."""
     run, heuristic, _ = CASES[name]
     reviews = {r.name: review(r, catalogue()) for r in training_runs(read(DEMO_LOGS))}
-    (finding,) = [f for f in reviews[run].findings if f["explained_by"] is None]
-    assert finding["heuristic"] == heuristic
-    edit = finding["fixes"][0]["edit"]
-    assert edit["file"] == f"{name}.py"
+    (finding,) = [f for f in reviews[run].findings if f.explained_by is None]
+    assert finding.heuristic == heuristic
+    edit = finding.fixes[0].edit
+    assert edit.file == f"{name}.py"
     lines = (SCENARIOS / f"{name}.py").read_text().splitlines()
-    before = edit["before"].splitlines()
-    at = edit["line"] - 1
+    before = edit.before.splitlines()
+    at = edit.line - 1
     assert lines[at : at + len(before)] == before, "the edit names the lines as they stand in the program"
-    lines[at : at + len(before)] = edit["after"].splitlines()
+    lines[at : at + len(before)] = edit.after.splitlines()
     return "\n".join(lines) + "\n"
 
 
@@ -49,6 +49,6 @@ def test_first_fix(name):
     fixed = review_of(logs)
     was, now = best_accuracy(DEMO_LOGS, run), best_accuracy(logs)
     print(f"{run}: best validation accuracy {was:.4f} before the fix, {now:.4f} after it")
-    assert heuristic not in [f["heuristic"] for f in fixed.findings]
+    assert heuristic not in [f.heuristic for f in fixed.findings]
     assert heuristic in fixed.passed
     assert now >= was + least_gain

@@ -33,7 +33,7 @@ def demo():
 
 def test_the_troubled_layer_is_marked_and_no_other(dead):
     answer = inside(dead)
-    assert "dead-relu" in [f["heuristic"] for f in dead.review.findings]
+    assert "dead-relu" in [f.heuristic for f in dead.review.findings]
     marked = {layer["path"]: layer["findings"] for layer in answer["layers"]}
     assert "dead-relu" in marked["dying"]
     assert "dead-relu" not in marked["alive"]

@@ -12,6 +12,7 @@ import time
 import zlib
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -22,6 +23,7 @@ from scram_plugin.heuristics.catalogue import Accepted, catalogue
 from scram_plugin.logs.logdir import read
 from scram_plugin.logs.storage import listing
 from scram_plugin.reviews import many
+from scram_plugin.reviews.as_json import review_as_json
 from scram_plugin.reviews.cache import Cache
 from scram_plugin.reviews.many import review_logdir
 from scram_plugin.reviews.run import review_all
@@ -48,7 +50,7 @@ def reviewed(logdir, rules=None, **how):
 
 
 def as_text(reviews):
-    return json.dumps([[vars(review), review.as_dict()] for review in reviews], default=lambda v: v.item())
+    return json.dumps([msgspec.to_builtins(review, enc_hook=lambda v: v.item()) for review in reviews])
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +80,9 @@ def mixed(tmp_path_factory):
 
 
 def test_by_several_processes_and_in_small_parts(mixed, small_tasks):
-    whole = [review.as_dict() for review in review_all(read(mixed), catalogue())]
+    whole = [review_as_json(review) for review in review_all(read(mixed), catalogue())]
     alone = reviewed(mixed)
-    assert [review.as_dict() for review in alone] == whole
+    assert [review_as_json(review) for review in alone] == whole
     assert len(whole) == 12 + 12 + 3
     assert any(review.notes for review in alone), "the damaged file"
     assert as_text(reviewed(mixed, jobs=3)) == as_text(alone)
@@ -100,17 +102,17 @@ def test_any_log_directory_is_the_same_in_parts(described):
             for tag in tags:
                 curve(Path(top) / name, tag, [0.5] * points)
         rules = catalogue(select=["nonfinite-loss", "missing-validation"])
-        whole = [review.as_dict() for review in review_all(read(top), rules)]
-        assert [review.as_dict() for review in reviewed(top, rules)] == whole
+        whole = [review_as_json(review) for review in review_all(read(top), rules)]
+        assert [review_as_json(review) for review in reviewed(top, rules)] == whole
         for review in whole:
             (found,) = reviewed(top, rules, pattern=f"^{review['name']}$".replace(".", "[.]"))
-            assert found.as_dict() == review, "alone, it is the same"
+            assert review_as_json(found) == review, "alone, it is the same"
 
 
 @pytest.mark.skipif(not REAL_RUNS.is_dir(), reason="needs the real runs of ../shared")
 def test_real_runs_in_parts_and_kept(small_tasks, tmp_path):
     alone = reviewed(REAL_RUNS)
-    assert [r.as_dict() for r in alone] == [r.as_dict() for r in review_all(read(REAL_RUNS), catalogue())]
+    assert [review_as_json(r) for r in alone] == [review_as_json(r) for r in review_all(read(REAL_RUNS), catalogue())]
     assert as_text(reviewed(REAL_RUNS, jobs=2)) == as_text(alone)
     kept = Cache(tmp_path / "kept")
     assert as_text(reviewed(REAL_RUNS, cache=kept)) == as_text(alone)

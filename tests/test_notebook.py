@@ -47,7 +47,7 @@ def test_choices_are_those_of_the_command(tmp_path):
     curve(tmp_path / "a", "loss", [1.0, NAN])
     assert scram_plugin.review(tmp_path)["a"].counts()["error"] == 1
     assert scram_plugin.review(tmp_path, ignore=["nonfinite-loss"])["a"].counts()["error"] == 0
-    assert scram_plugin.review(tmp_path, select=["plateau"])["a"].findings == []
+    assert scram_plugin.review(tmp_path, select=["plateau"])["a"].findings == ()
     assert len(scram_plugin.review(tmp_path, "nothing")) == 0
     assert repr(scram_plugin.review(tmp_path, "nothing")).startswith("0 training runs")
     for bad in ({"run": "("}, {"jobs": 0}):

@@ -3,12 +3,16 @@
 import ast
 import os
 import re
+from dataclasses import replace
 
 import pytest
 
+from scram_plugin.heuristics.edits import Edit
+from scram_plugin.heuristics.heuristic import Cause, Finding, Fix
+from scram_plugin.logs.curve import CurveName
 from scram_plugin.redaction import HIDDEN, KNOWN, in_short, is_secret_name, redacted, restored
 from scram_plugin.reviews.model import Review
-from scram_plugin.reviews.program import complete
+from scram_plugin.reviews.program import complete, has_hidden
 from tests.paths import ROOT
 
 PROGRAMS = sorted(
@@ -190,14 +194,20 @@ class _without_texts(ast.NodeTransformer):
         return ast.Constant(0)
 
 
+def completed(edit):
+    """The edit of a review's only fix, after the program on the disk was read."""
+    fix = Fix("cause", "title", "text", "keras", "code", edit)
+    found = Finding("error", "certain", "title", {}, 0, 1, "step", [CurveName(".", "loss")], [Cause("cause")], fixes=(fix,))
+    review = Review("a", (), None, (), findings=(found,))
+    assert has_hidden(review)
+    return complete(review).findings[0].fixes[0].edit
+
+
 def test_a_file_of_an_odd_encoding_is_none(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "train.py").write_text("# coding: rot13\nx = 1\n")
-    review = Review("a", [], None, [])
-    edit = {"file": "train.py", "line": 2, "before": f'x = "{HIDDEN}"', "after": f'y = "{HIDDEN}"'}
-    review.findings = [{"fixes": [{"edit": dict(edit)}]}]
-    assert complete(review)
-    assert review.findings[0]["fixes"][0]["edit"] == edit
+    edit = Edit("train.py", 2, f'x = "{HIDDEN}"', f'y = "{HIDDEN}"')
+    assert completed(edit) == edit
 
 
 def test_a_fix_of_hidden_lines_is_restored_from_the_disk(tmp_path, monkeypatch):
@@ -206,22 +216,18 @@ def test_a_fix_of_hidden_lines_is_restored_from_the_disk(tmp_path, monkeypatch):
     before = f'model.fit(x, y, callbacks=[SCRAM("{HIDDEN}")])  # {HIDDEN}'
 
     def fixed(**how):
-        edit = {"file": "train.py", "line": 2, "before": before, "after": before.replace("y,", "y, epochs=3,"), **how}
-        review = Review("a", [], None, [])
-        review.findings = [{"fixes": [{"edit": edit}]}]
-        assert complete(review)
-        return edit
+        return completed(replace(Edit("train.py", 2, before, before.replace("y,", "y, epochs=3,")), **how))
 
     done = fixed()
-    assert done["before"] == 'model.fit(x, y, callbacks=[SCRAM("logs/exp1")])  # see notes'
-    assert done["after"] == 'model.fit(x, y, epochs=3, callbacks=[SCRAM("logs/exp1")])  # see notes'
-    assert HIDDEN in fixed(line=1)["before"], "other lines"
-    assert HIDDEN in fixed(file=str(tmp_path / "train.py"))["before"], "only names below the working directory"
+    assert done.before == 'model.fit(x, y, callbacks=[SCRAM("logs/exp1")])  # see notes'
+    assert done.after == 'model.fit(x, y, epochs=3, callbacks=[SCRAM("logs/exp1")])  # see notes'
+    assert HIDDEN in fixed(line=1).before, "other lines"
+    assert HIDDEN in fixed(file=str(tmp_path / "train.py")).before, "only names below the working directory"
     (tmp_path / "below").mkdir()
     monkeypatch.chdir(tmp_path / "below")
-    assert HIDDEN in fixed(file="../train.py")["before"]
+    assert HIDDEN in fixed(file="../train.py").before
     os.symlink("../train.py", "train.py")
-    assert HIDDEN in fixed()["before"], "a link out of the working directory"
+    assert HIDDEN in fixed().before, "a link out of the working directory"
 
 
 @pytest.mark.parametrize(
@@ -243,8 +249,4 @@ def test_a_fix_of_hidden_lines_is_restored_from_the_disk(tmp_path, monkeypatch):
 def test_a_secret_on_the_disk_is_not_brought_into_a_report(line, before, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "train.py").write_text(f"{line}\n")
-    review = Review("a", [], None, [])
-    edit = {"file": "train.py", "line": 1, "before": before, "after": before + "  "}
-    review.findings = [{"fixes": [{"edit": edit}]}]
-    complete(review)
-    assert edit["before"] == before
+    assert completed(Edit("train.py", 1, before, before + "  ")).before == before

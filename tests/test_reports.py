@@ -1,6 +1,6 @@
 """Reports for other programs: SARIF, JUnit, GitHub's annotations; and the baseline, so that only what is new counts."""
 
-import copy
+import dataclasses
 import io
 import json
 import sys
@@ -32,9 +32,7 @@ def reviews():
 
 
 def renamed(review, name):
-    review = Reviewer(str(DEMO_LOGS), catalogue()).review(review.name)
-    review.name = name
-    return review
+    return dataclasses.replace(review, name=name)
 
 
 def test_sarif_names_the_users_line():
@@ -152,12 +150,18 @@ CONTROLS = "".join(c for c in map(chr, range(sys.maxunicode + 1)) if not c.ispri
 CONTROLS = CONTROLS[:400] + "\u202a\u202b\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\ufeff\U000e0001"
 
 
-def spoiled(value, path=()):
+OURS = ("severity", "heuristic", "axis", "confidence", "passed", "signals", "sketches")  # no text of a log or a source
+
+
+def spoiled(value):
     """With control characters in every text that a log or a source can bring."""
+    if dataclasses.is_dataclass(value):
+        fields = [field.name for field in dataclasses.fields(value) if field.name not in OURS]
+        return dataclasses.replace(value, **{name: spoiled(getattr(value, name)) for name in fields})
     if isinstance(value, dict):
-        return {k: v if k in ("severity", "heuristic", "axis", "confidence") else spoiled(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [spoiled(entry) for entry in value]
+        return {key: spoiled(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(spoiled, value))
     return f"{value[:3]}\x1b[31m{CONTROLS}\x1b]0;owned\x07{value[3:]}" if isinstance(value, str) else value
 
 
@@ -180,12 +184,8 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_nothing_of_a_log_can_steer_a_terminal(form, reviews):
     odd = []
-    for review in map(copy.deepcopy, reviews):
-        review.name = spoiled(review.name)
-        review.findings, review.notes = spoiled(review.findings), spoiled(["a note"])
-        review.inconclusive = [{**e, "reason": spoiled(e["reason"])} for e in review.inconclusive]
-        review.not_checked = [{**e, "reason": spoiled(e["reason"]), "how": spoiled(e["how"])} for e in review.not_checked]
-        odd.append(review)
+    for review in reviews:
+        odd.append(spoiled(dataclasses.replace(review, notes=("a note",))))
     said = form(odd)
     assert "owned" in said
     assert {c for c in said if not c.isprintable()} <= {"\n", "\t"}
@@ -232,13 +232,20 @@ def test_a_baseline_that_is_none_is_a_sentence(content, tmp_path):
     assert done.stderr.startswith("scram: --baseline: ")
 
 
+def with_hidden_parts(review):
+    """The review with a first fix of which the log does not tell the whole line."""
+    (finding, *others) = review.findings
+    (fix, *fixes) = finding.fixes
+    edit = dataclasses.replace(fix.edit, before=f"{fix.edit.before}  # {HIDDEN}", after=f"{fix.edit.after}  # {HIDDEN}")
+    finding = dataclasses.replace(finding, fixes=(dataclasses.replace(fix, edit=edit), *fixes))
+    return dataclasses.replace(review, findings=(finding, *others))
+
+
 @pytest.mark.parametrize("name", ["text", "markdown", "html", "junit", "sarif"])
 def test_a_fix_of_a_line_that_the_log_does_not_tell_whole_is_shown_and_never_put_in_place(name, reviews):
-    review = copy.deepcopy(next(r for r in reviews if r.name == "movie_reviews/lr_1e10"))
+    review = next(r for r in reviews if r.name == "movie_reviews/lr_1e10")
     whole = FORMS[name]([review])
-    (edit,) = [fix["edit"] for finding in review.findings for fix in finding["fixes"] if fix["edit"]][:1]
-    edit.update({key: f"{edit[key]}  # {HIDDEN}" for key in ("before", "after")})
-    said = FORMS[name]([review])
+    said = FORMS[name]([with_hidden_parts(review)])
     if name == "sarif":
         assert '"fixes"' in whole
         assert HIDDEN not in said

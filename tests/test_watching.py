@@ -116,9 +116,9 @@ def test_two_findings_of_one_check_are_both_told(tmp_path):
     for tag in ("auc", "recall"):
         curve(tmp_path / "a", f"epoch_{tag}", [0.5, NAN, 0.5], wall_time=time.time())
     curve(tmp_path / "a", "epoch_loss", [1.0, 0.9, 0.8], wall_time=time.time())
-    told = [news.title for news in watch(tmp_path, least="info").look() if news.finding["heuristic"] == "nonfinite-metric"]
+    told = [news.title for news in watch(tmp_path, least="info").look() if news.finding.heuristic == "nonfinite-metric"]
     review = Reviewer(str(tmp_path), catalogue()).review("a")
-    assert len(told) == len([f for f in review.findings if f["heuristic"] == "nonfinite-metric"]) > 0
+    assert len(told) == len([f for f in review.findings if f.heuristic == "nonfinite-metric"]) > 0
 
 
 def test_a_run_that_is_gone_is_waited_for_no_more(tmp_path):

@@ -82,8 +82,8 @@ def values_stand_where_the_steps_point(reviewer, name):
         for step in answer.steps:
             if step.curve is None:
                 continue
-            assert step.curve["tensorboard_run"] in reviewed.run.tensorboard_runs
-            series = reviewer.series(step.curve["tensorboard_run"], step.curve["tag"])
+            assert step.curve.tensorboard_run in reviewed.run.tensorboard_runs
+            series = reviewer.series(step.curve.tensorboard_run, step.curve.tag)
             inside = (series.steps >= step.span[0]) & (series.steps <= step.span[1])
             assert inside.any(), (answer.question, step)
             rested += 1

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from typing import Any
 
 from scram_plugin.heuristics.words import one_line
+from scram_plugin.reviews.as_json import finding_as_json
 from scram_plugin.reviews.follow import Follower, News
-from scram_plugin.reviews.plain import plain
 
 LONGEST = 2_000  # characters of a text in the environment of a command
 POST_SECONDS = 10.0  # after which a webhook is given up
@@ -66,7 +66,8 @@ def post(address: str, news: News, say: Callable[[str], None], seconds: float = 
 
 def message(news: News) -> dict[str, Any]:
     """A message as values for JSON: run, severity, title, summary, and the finding as in `scram check --format json`."""
-    return plain(vars(news))
+    finding = None if news.finding is None else finding_as_json(news.finding)
+    return {"run": news.run, "severity": news.severity, "title": news.title, "summary": news.summary, "finding": finding}
 
 
 def run_command(command: str, news: News, say: Callable[[str], None], seconds: float = COMMAND_SECONDS) -> None:

@@ -21,7 +21,7 @@ from scram_plugin.reviews.cluster import cluster
 from scram_plugin.reviews.many import review_logdir
 from scram_plugin.reviews.model import Review
 from scram_plugin.reviews.policy import accept, apply_baseline, load_baseline
-from scram_plugin.reviews.program import complete
+from scram_plugin.reviews.program import complete, has_hidden
 from scram_plugin.severity import down_to
 
 
@@ -40,22 +40,22 @@ def report(options: argparse.Namespace, logdirs: Sequence[Listing], cache: Cache
             reviews += _told_apart(found, root, catalogue, pattern) if several else found
     if not reviews:
         raise BadOption(f"no training run has a name that matches {options.run!r}; without --run all are reviewed")
-    hidden = [complete(review) for review in reviews]
-    apply_baseline(reviews, known, options.baseline or "")
+    hidden = any(map(has_hidden, reviews))
+    reviews = [apply_baseline(complete(review), known, options.baseline or "") for review in reviews]
     status = int(any(r.counts()[severity] for r in reviews for severity in down_to(options.fail_on)))
     remarks = [] if options.run else list(_unheard(reviews, catalogue))
     if not any(review.decided for review in reviews):
         status = 2
-        remarks.append(f"no training run could be checked. {reviews[0].name}: {reviews[0].headline()['text']}")
+        remarks.append(f"no training run could be checked. {reviews[0].name}: {reviews[0].headline().text}")
     text = _in_format(options, reviews, catalogue, screen, "" if several else options.logdir[0])
-    return Report(text, status, remarks, all(review.complete for review in reviews) and not any(hidden))
+    return Report(text, status, remarks, all(review.complete for review in reviews) and not hidden)
 
 
 def _told_apart(found: Sequence[Review], root: str, catalogue: Catalogue, pattern: str) -> Iterator[Review]:
     """Reviews of one of several log directories, renamed to begin with it. The user's patterns may match either name."""
     for review in found:
         longer = review.within(root)
-        accept(longer, catalogue, [longer.name])
+        longer = accept(longer, catalogue, [longer.name])
         if re.search(pattern, review.name) or re.search(pattern, longer.name):
             yield longer
 
@@ -64,7 +64,7 @@ def _unheard(reviews: Sequence[Review], catalogue: Catalogue) -> Iterator[str]:
     """Warnings about tags that the configuration names and no training run has."""
     for signal in dict.fromkeys(catalogue.signals.values()):
         tags = [tag for tag, meant in catalogue.signals.items() if meant == signal]
-        if not any(review.signals.get(signal, {}).get("tag") in tags for review in reviews):
+        if not any((read := review.signals.get(signal)) is not None and read.tag in tags for review in reviews):
             yield f"no training run has a tag {' or '.join(map(repr, tags))}, which [signals] gives as the {signal}"
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any
 
 from scram_plugin.heuristics.edits import Edit
 from scram_plugin.heuristics.page import Page
+from scram_plugin.logs.curve import CurveName
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.severity import SEVERITIES
 
 CONFIDENCES = ("certain", "likely", "possible")  # surest first
-CURVE = {"tensorboard_run", "tag"}  # what names a curve
+NO_CURVE = "curves is a list with at least one curve that shows the problem; curve.source() names one"
+NO_CAUSE = "causes is a list with at least one Cause(...), the likeliest first"
+FILLED_IN = ("heuristic", "summary", "fixes", "explained_by")  # fields of a finding that no check gives
 GROUPS = ("data", "model", "curves", "layers", "preflight")  # by the evidence that a check needs
 
 
@@ -29,12 +32,28 @@ class Option:
 
 @dataclass(frozen=True)
 class Cause:
-    """A likely cause, named by its heading in the page, with what this run's evidence says for and against it."""
+    """A likely cause, named by its heading in the page, with what this run's evidence says for and against it.
+
+    `title` is that of the page; the review fills it in.
+    """
 
     id: str
     for_: str = ""
     against: str = ""
     edit: Edit | None = None  # the fix, in the user's own lines
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Fix:
+    """How to fix a cause: what the page says, with code for one framework, and perhaps as an edit of the user's own lines."""
+
+    cause: str
+    title: str
+    text: str
+    framework: str
+    code: str
+    edit: Edit | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +62,8 @@ class Finding:
 
     `evidence` holds the numbers of this run under the names that the page's template uses; `causes` are in order of
     likelihood; `curves` name the series that show the problem, the most telling first.
+
+    The last four are not the check's: the review fills them in, from the page and from the other findings.
     """
 
     severity: str
@@ -52,10 +73,14 @@ class Finding:
     first_step: int
     last_step: int
     axis: str
-    curves: list[dict[str, str]]
-    causes: list[Cause]
+    curves: Sequence[CurveName]
+    causes: Sequence[Cause]
     bad_step: int | None = None  # the point to mark, on the axis of the first curve
     best_step: int | None = None
+    heuristic: str = ""  # its id
+    summary: str = ""  # the page's template with the evidence
+    fixes: tuple[Fix, ...] = ()
+    explained_by: str | None = None  # the heuristic of another finding, of which this one is a consequence
 
     def __post_init__(self) -> None:
         """Raises ValueError, with what would be right, for a finding that cannot be shown."""
@@ -72,13 +97,33 @@ class Finding:
                 raise ValueError(f"{name} is a whole number, not {step!r}")
         if self.first_step > self.last_step:
             raise ValueError(f"first_step ({self.first_step}) comes after last_step ({self.last_step})")
-        if not isinstance(self.curves, list) or not self.curves:
-            raise ValueError("curves is a list with at least one curve that shows the problem; curve.source() names one")
-        for curve in self.curves:
-            if not isinstance(curve, Mapping) or not set(curve) >= CURVE:
-                raise ValueError(f"a curve is named by tensorboard_run and tag, as curve.source() gives it, not by {curve!r}")
-        if not isinstance(self.causes, list) or not self.causes or not all(isinstance(cause, Cause) for cause in self.causes):
-            raise ValueError("causes is a list with at least one Cause(...), the likeliest first")
+        object.__setattr__(self, "curves", tuple(map(_curve_name, _some(self.curves, NO_CURVE))))
+        causes = tuple(_some(self.causes, NO_CAUSE))
+        if not all(isinstance(cause, Cause) for cause in causes):
+            raise ValueError(NO_CAUSE)
+        object.__setattr__(self, "causes", causes)
+
+    @property
+    def mark(self) -> int | None:
+        """The point to look at: the first bad one, or else the best one."""
+        return self.bad_step if self.bad_step is not None else self.best_step
+
+
+def _some(value: object, sentence: str) -> Sequence[Any]:
+    """A list or tuple that is not empty. Raises ValueError with this sentence for anything else."""
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError(sentence)
+    return value
+
+
+def _curve_name(curve: object) -> CurveName:
+    """A curve's name; a mapping with these keys counts as one. Raises ValueError for anything else."""
+    if isinstance(curve, CurveName):
+        return curve
+    try:
+        return CurveName(curve["tensorboard_run"], curve["tag"])  # type: ignore[index]
+    except (KeyError, TypeError):
+        raise ValueError(f"a curve is named by tensorboard_run and tag, as curve.source() gives it, not by {curve!r}") from None
 
 
 def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.catalogue import HEURISTICS, from_file, line_in
-from scram_plugin.heuristics.heuristic import CONFIDENCES, Finding, Heuristic
+from scram_plugin.heuristics.heuristic import CONFIDENCES, FILLED_IN, Finding, Heuristic
 from scram_plugin.heuristics.page import Page, PageError
 from scram_plugin.severity import SEVERITIES
 
@@ -93,7 +93,7 @@ def _source(module: Path, page: Page | None) -> list[Mistake]:
 def _finding(call: ast.Call) -> Iterator[tuple[int, str]]:
     """(line, sentence) of what is wrong with a call of `Finding`, as far as its text shows it."""
     given = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg is not None}
-    known = [field.name for field in fields(Finding)]
+    known = [field.name for field in fields(Finding) if field.name not in FILLED_IN]
     for name, value in given.items():
         if name not in known:
             yield value.lineno, f"a Finding has no {name}; it has {', '.join(known)}"

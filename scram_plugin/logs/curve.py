@@ -11,6 +11,14 @@ import numpy as np
 from scram_plugin.logs.series import Series
 
 
+@dataclass(frozen=True)
+class CurveName:
+    """Where a curve was logged."""
+
+    tensorboard_run: str
+    tag: str
+
+
 @dataclass(frozen=True, eq=False)
 class Curve:
     """The series of one training: steps strictly increase; NaN and infinite values are kept.
@@ -63,8 +71,8 @@ class Curve:
             return self
         return replace(self, steps=self.steps[keep], wall_times=self.wall_times[keep], values=self.values[keep])
 
-    def source(self) -> dict[str, str]:
-        return {"tensorboard_run": self.tensorboard_run, "tag": self.tag}
+    def source(self) -> CurveName:
+        return CurveName(self.tensorboard_run, self.tag)
 
 
 def decimate(values: np.ndarray, points: int) -> np.ndarray:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import bisect
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
+from scram_plugin.heuristics.heuristic import Finding
 from scram_plugin.heuristics.words import number, one_line, place
+from scram_plugin.logs.curve import CurveName
 from scram_plugin.reviews.model import Review
 from scram_plugin.reviews.sketches import edge
 
@@ -32,16 +33,16 @@ class Line:
     values: Sequence[float]
 
 
-def lines(review: Review, finding: Mapping[str, Any], most: int) -> list[Line]:
+def lines(review: Review, finding: Finding, most: int) -> list[Line]:
     """The first curves of a finding that share an axis, from the sketches of its review."""
-    drawn = {(sketch["tensorboard_run"], sketch["tag"]): sketch for sketch in review.sketches}
-    names = {(source["tensorboard_run"], source["tag"]): name for name, source in review.signals.items()}
+    drawn = {CurveName(sketch.tensorboard_run, sketch.tag): sketch for sketch in review.sketches}
+    names = {CurveName(signal.tensorboard_run, signal.tag): name for name, signal in review.signals.items()}
     found: list[Line] = []
-    for curve in finding["curves"]:
-        key = curve["tensorboard_run"], curve["tag"]
-        same_axis = curve["tag"].startswith("scram/") == finding["curves"][0]["tag"].startswith("scram/")
-        if key in drawn and same_axis and len(found) < most:
-            found.append(Line(one_line(names.get(key) or _readable(curve["tag"])), drawn[key]["steps"], drawn[key]["values"]))
+    for curve in finding.curves:
+        same_axis = curve.tag.startswith("scram/") == finding.curves[0].tag.startswith("scram/")
+        if curve in drawn and same_axis and len(found) < most:
+            label = one_line(names.get(curve) or _readable(curve.tag))
+            found.append(Line(label, drawn[curve].steps, drawn[curve].values))
     return found
 
 
@@ -55,7 +56,7 @@ def _readable(tag: str) -> str:
     return tag
 
 
-def part_shown(drawn: Sequence[Line], finding: Mapping[str, Any]) -> tuple[int, int]:
+def part_shown(drawn: Sequence[Line], finding: Finding) -> tuple[int, int]:
     """The steps to show: all, or only the start if the first bad point would be lost at the edge."""
     first, last = min(line.steps[0] for line in drawn), max(line.steps[-1] for line in drawn)
     return first, last if (near := edge(first, last, finding)) is None else near
@@ -119,7 +120,7 @@ def _ticks(low: float, high: float) -> list[float]:
     return [i * every for i in range(first, first + 7) if i * every <= high]
 
 
-def svg(drawn: Sequence[Line], finding: Mapping[str, Any]) -> str:
+def svg(drawn: Sequence[Line], finding: Finding) -> str:
     """The curves with the bad span shaded and the first bad point, or the best one, marked."""
     start, end = part_shown(drawn, finding)
     end = max(end, start + 1)
@@ -137,17 +138,14 @@ def svg(drawn: Sequence[Line], finding: Mapping[str, Any]) -> str:
     def y(value: float) -> float:
         return round(TOP + (1 - height(value)) * inner_height, 1)
 
-    span, axis = finding["steps"], finding["steps"]["axis"]
-    parts = [
-        f'<rect class="span" x="{x(span["first"])}" y="{TOP}" width="{max(x(span["last"]) - x(span["first"]), 3):.1f}" '
-        f'height="{inner_height}"/>'
-    ]
+    axis, first, last = finding.axis, x(finding.first_step), x(finding.last_step)
+    parts = [f'<rect class="span" x="{first}" y="{TOP}" width="{max(last - first, 3):.1f}" height="{inner_height}"/>']
     for tick in _ticks(low, high):
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(tick)}" y2="{y(tick)}"/>')
         parts.append(f'<text class="tick" text-anchor="end" x="{LEFT - 6}" y="{y(tick) + 4}">{number(tick)}</text>')
     for step, anchor in ((start, "start"), (end, "end")):
         parts.append(f'<text class="tick" text-anchor="{anchor}" x="{x(step)}" y="{HEIGHT - 8}">{place(axis, step)}</text>')
-    best, bad = finding["best_step"], finding["bad_step"]
+    best, bad = finding.best_step, finding.bad_step
     mark, word, kind = (best, "best", "best") if best is not None else (bad, "first bad", "bad")
     if mark is not None:
         right = x(mark) > WIDTH * 0.7
@@ -197,8 +195,8 @@ def _short(label: str) -> str:
     return label if len(label) <= 34 else f"{label[:33]}…"
 
 
-def description(drawn: Sequence[Line], finding: Mapping[str, Any]) -> str:
+def description(drawn: Sequence[Line], finding: Finding) -> str:
     """What the picture shows, for those who cannot see it."""
-    axis, first, last = (finding["steps"][key] for key in ("axis", "first", "last"))
+    axis, first, last = finding.axis, finding.first_step, finding.last_step
     said = "; ".join(f"{line.label} goes from {number(line.values[0])} to {number(line.values[-1])}" for line in drawn)
     return f"Curves over {axis}: {said}. The marked span is {place(axis, first)} to {place(axis, last)}."

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from scram_plugin.heuristics.edits import Edit
+from scram_plugin.heuristics.heuristic import Finding, Fix
 from scram_plugin.redaction import HIDDEN
 
 
@@ -14,28 +15,28 @@ def framework_name(framework: str) -> str:
     return {"keras": "Keras", "torch": "PyTorch"}.get(framework, framework)
 
 
-def first_fix(finding: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+def first_fix(finding: Finding) -> Sequence[Fix]:
     """The fix of the likeliest cause: for the run's framework, or for each framework that it may be."""
-    fixes = finding["fixes"]
-    return [fix for fix in fixes if fix["cause"] == fixes[0]["cause"]]
+    fixes = finding.fixes
+    return [fix for fix in fixes if fix.cause == fixes[0].cause]
 
 
-def first_edit(finding: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def first_edit(finding: Finding) -> Edit | None:
     """The first fix of a finding that is a change of the user's lines; None where there is none."""
-    return next((fix["edit"] for fix in finding["fixes"] if fix["edit"]), None)
+    return next((fix.edit for fix in finding.fixes if fix.edit), None)
 
 
-def changed_lines(edit: Mapping[str, Any]) -> list[str]:
+def changed_lines(edit: Edit) -> list[str]:
     """The lines before and after, each after "- ", "+ " or, if it is unchanged, two spaces."""
-    lines = difflib.ndiff(edit["before"].splitlines(), edit["after"].splitlines())
+    lines = difflib.ndiff(edit.before.splitlines(), edit.after.splitlines())
     return [line for line in lines if not line.startswith("?")]
 
 
-def is_whole(edit: Mapping[str, Any]) -> bool:
+def is_whole(edit: Edit) -> bool:
     """Whether the new lines are known whole: a log does not hold the program's texts and comments (`redaction.py`)."""
-    return HIDDEN not in edit["after"]
+    return HIDDEN not in edit.after
 
 
-def left_out(edit: Mapping[str, Any]) -> str:
+def left_out(edit: Edit) -> str:
     """What to say behind the place of an edit that is not whole; else empty."""
     return "" if is_whole(edit) else f" ({HIDDEN} stands for texts and comments, which are not in the log)"

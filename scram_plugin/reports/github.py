@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from scram_plugin.heuristics.heuristic import Finding
 from scram_plugin.heuristics.words import clean, one_line
 from scram_plugin.reports.edits import first_edit
 from scram_plugin.reviews.model import Review
@@ -18,13 +18,13 @@ def report(reviews: Sequence[Review]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _annotation(run: str, finding: Mapping[str, Any]) -> str:
+def _annotation(run: str, finding: Finding) -> str:
     edit = first_edit(finding)
-    where = {"file": one_line(edit["file"]), "line": str(edit["line"])} if edit else {}
-    properties = {**where, "title": one_line(f"{run}: {finding['title']}")}
+    where = {"file": one_line(edit.file), "line": str(edit.line)} if edit else {}
+    properties = {**where, "title": one_line(f"{run}: {finding.title}")}
     named = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
-    fix = f"\nFix: {finding['fixes'][0]['title']}" if finding["fixes"] else ""
-    return f"::{COMMANDS[finding['severity']]} {named}::{_data(clean(finding['summary'] + fix))}"
+    fix = f"\nFix: {finding.fixes[0].title}" if finding.fixes else ""
+    return f"::{COMMANDS[finding.severity]} {named}::{_data(clean(finding.summary + fix))}"
 
 
 def _data(text: str) -> str:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
 
 from scram_plugin import __version__
+from scram_plugin.heuristics.heuristic import Finding, Fix
 from scram_plugin.heuristics.words import clean, one_line
 from scram_plugin.reports.drawing import lines, svg
 from scram_plugin.reports.edits import changed_lines, first_fix, framework_name, left_out
-from scram_plugin.reviews.model import Review, aside, totals, worst_first
+from scram_plugin.reviews.model import Review, totals, worst_first
 
 SIGNS = {"error": "●", "warning": "▲", "info": "ℹ"}
 MOST_CURVES = 3  # curves in a picture: as many as there are colours
@@ -65,7 +65,7 @@ def _parts(reviews: Sequence[Review], logdir: str, level: int, anchor: str) -> I
     if len(told) > 1:
         yield "<table><tr><th>training run</th><th>what was found</th></tr>\n"
         for i, review in enumerate(told):
-            said = _said(review.headline()["text"])
+            said = _said(review.headline().text)
             yield f'<tr><td><a href="#{anchor}-{i}">{_text(review.name)}</a></td><td>{said}</td></tr>\n'
         yield "</table>\n"
     for i, review in enumerate(told):
@@ -77,8 +77,8 @@ def _parts(reviews: Sequence[Review], logdir: str, level: int, anchor: str) -> I
     if quiet:
         yield f'<{run} class="run">Nothing found</{run}>\n<table>\n'
         for review in quiet[:FEW]:
-            sign = '<span class="passed">✓</span>' if review.headline()["kind"] == "fine" else "○"
-            yield f"<tr><td>{sign} {_text(review.name)}</td><td>{_said(review.headline()['text'])}</td></tr>\n"
+            sign = '<span class="passed">✓</span>' if review.headline().kind == "fine" else "○"
+            yield f"<tr><td>{sign} {_text(review.name)}</td><td>{_said(review.headline().text)}</td></tr>\n"
         yield "</table>\n"
     if len(quiet) > FEW:
         yield f'<p class="muted">And {len(quiet) - FEW:,} more training runs.</p>\n'
@@ -88,53 +88,53 @@ def _run(review: Review, heading: str) -> Iterator[str]:
     for note in review.notes:
         yield f'<p class="muted">{_text(note)}</p>\n'
     if not review.alone:
-        yield f"<p>{_said(review.headline()['text'])}</p>\n"
+        yield f"<p>{_said(review.headline().text)}</p>\n"
     for finding in review.alone:
-        yield f'<article class="{finding["severity"]}">\n'
+        yield f'<article class="{finding.severity}">\n'
         yield from _finding(review, finding, heading)
         for other in review.findings:
-            if other["explained_by"] == finding["heuristic"]:
-                yield f'<p class="muted">Probably a consequence: {_said(other["title"])} ({_text(other["heuristic"])})</p>\n'
+            if other.explained_by == finding.heuristic:
+                yield f'<p class="muted">Probably a consequence: {_said(other.title)} ({_text(other.heuristic)})</p>\n'
         yield "</article>\n"
     for entry in review.accepted_alone:
-        why, reason = aside(entry)
+        why, reason = entry.why, entry.reason
         given = f" ({_text(reason)})" if reason else ""
-        yield f'<p class="muted">{why.capitalize()}: {_said(entry["finding"]["title"])}{given}</p>\n'
+        yield f'<p class="muted">{why.capitalize()}: {_said(entry.finding.title)}{given}</p>\n'
 
 
-def _finding(review: Review, finding: Mapping[str, Any], heading: str) -> Iterator[str]:
-    severity = finding["severity"]
-    yield f'<p class="sure">{_text(finding["heuristic"])}, {finding["confidence"]}</p>\n'
+def _finding(review: Review, finding: Finding, heading: str) -> Iterator[str]:
+    severity = finding.severity
+    yield f'<p class="sure">{_text(finding.heuristic)}, {finding.confidence}</p>\n'
     yield f'<{heading} class="finding"><span class="sign">{SIGNS[severity]}</span> {severity}: '
-    yield f"{_said(finding['title'])}</{heading}>\n"
-    yield f"<p>{_said(finding['summary'])}</p>\n"
+    yield f"{_said(finding.title)}</{heading}>\n"
+    yield f"<p>{_said(finding.summary)}</p>\n"
     drawn = lines(review, finding, MOST_CURVES)
     if any(len(line.steps) > 1 for line in drawn):
         yield svg(drawn, finding) + "\n"
-    supported = [cause for cause in finding["causes"] if cause["for"]]
-    shown = supported or finding["causes"]
+    supported = [cause for cause in finding.causes if cause.for_]
+    shown = supported or finding.causes
     if shown:
         yield f"<p><b>{'Likely causes' if supported else 'What usually causes this'}</b></p>\n<ol>\n"
         for cause in shown:
-            against = f' <span class="muted">{_said(cause["against"])}</span>' if cause["against"] else ""
-            yield f"<li><b>{_text(cause['title'])}.</b> {_said(cause['for'])}{against}</li>\n"
+            against = f' <span class="muted">{_said(cause.against)}</span>' if cause.against else ""
+            yield f"<li><b>{_text(cause.title)}.</b> {_said(cause.for_)}{against}</li>\n"
         yield "</ol>\n"
     for i, fix in enumerate(first_fix(finding)):
         yield from _fix(fix, first=i == 0)
 
 
-def _fix(fix: Mapping[str, Any], first: bool) -> Iterator[str]:
+def _fix(fix: Fix, first: bool) -> Iterator[str]:
     if first:
-        yield f"<p><b>Fix: {_text(fix['title'])}.</b> {_said(fix['text'])}</p>\n"
-    edit = fix["edit"]
+        yield f"<p><b>Fix: {_text(fix.title)}.</b> {_said(fix.text)}</p>\n"
+    edit = fix.edit
     if edit:
-        yield f'<p class="muted">{_text(edit["file"])}, line {edit["line"]}{left_out(edit)}</p>\n'
+        yield f'<p class="muted">{_text(edit.file)}, line {edit.line}{left_out(edit)}</p>\n'
         tags = {"- ": "del", "+ ": "ins", "  ": "span"}
         changed = [f"<{tags[c[:2]]}>{escape(clean(c))}</{tags[c[:2]]}>" for c in changed_lines(edit)]
         yield f'<pre tabindex="0">{chr(10).join(changed)}</pre>\n'
     else:
-        yield f'<p class="muted">{_text(framework_name(fix["framework"]))}</p>\n'
-        yield f'<pre tabindex="0">{escape(clean(fix["code"].rstrip()))}</pre>\n'
+        yield f'<p class="muted">{_text(framework_name(fix.framework))}</p>\n'
+        yield f'<pre tabindex="0">{escape(clean(fix.code.rstrip()))}</pre>\n'
 
 
 def _text(text: str) -> str:

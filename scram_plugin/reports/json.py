@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 
 from scram_plugin import __version__
+from scram_plugin.reviews.as_json import review_as_json
 from scram_plugin.reviews.model import Review
 
 SCHEMA_VERSION = 1
@@ -17,6 +18,6 @@ def report(reviews: Iterable[Review], logdir: str) -> str:
         "schema_version": SCHEMA_VERSION,
         "scram_version": __version__,
         "logdir": logdir,
-        "runs": [review.as_dict() for review in reviews],
+        "runs": [review_as_json(review) for review in reviews],
     }
     return json.dumps(document, indent=2, allow_nan=False, ensure_ascii=True) + "\n"

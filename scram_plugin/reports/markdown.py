@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
+from scram_plugin.heuristics.heuristic import Finding, Fix
 from scram_plugin.heuristics.words import clean, one_line, place
 from scram_plugin.reports.edits import changed_lines, first_fix, framework_name, left_out
-from scram_plugin.reviews.model import Review, aside
+from scram_plugin.reviews.model import Review
 
 SIGNS = {"error": "🔴", "warning": "🟡", "info": "🔵"}
 
@@ -25,66 +25,66 @@ def _table(reviews: Sequence[Review]) -> str:
     for review in reviews:
         counts = review.counts()
         found = " ".join(f"{SIGNS[severity]} {n}" for severity, n in counts.items() if n) or "✓"
-        lines.append(f"| {_text(review.name)} | {found} | {_text(review.headline()['text'])} |")
+        lines.append(f"| {_text(review.name)} | {found} | {_text(review.headline().text)} |")
     return "\n".join(lines)
 
 
 def _run(review: Review) -> Iterator[str]:
     yield f"## {_text(review.name)}"
     yield ""
-    yield f"**{_text(review.headline()['text'])}**"
+    yield f"**{_text(review.headline().text)}**"
     yield ""
     for note in review.notes:
         yield from (_text(note), "")
     for finding in review.alone:
-        consequences = [f for f in review.findings if f["explained_by"] == finding["heuristic"]]
+        consequences = [f for f in review.findings if f.explained_by == finding.heuristic]
         yield from _finding(finding, consequences)
     for entry in review.accepted_alone:
-        why, reason = aside(entry)
+        why, reason = entry.why, entry.reason
         given = f" ({_text(reason)})" if reason else ""
-        yield from (f"{why.capitalize()}: {_text(entry['finding']['title'])}{given}.", "")
+        yield from (f"{why.capitalize()}: {_text(entry.finding.title)}{given}.", "")
     silent = f"{len(review.inconclusive)} inconclusive, {len(review.not_checked)} not checked"
     yield from (f"{len(review.passed)} checks passed, {silent}.", "")
 
 
-def _finding(finding: Mapping[str, Any], consequences: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    severity = finding["severity"]
-    yield f"### {SIGNS[severity]} {severity.capitalize()}: {_text(finding['title'])}"
+def _finding(finding: Finding, consequences: Iterable[Finding]) -> Iterator[str]:
+    severity = finding.severity
+    yield f"### {SIGNS[severity]} {severity.capitalize()}: {_text(finding.title)}"
     yield ""
-    yield _text(finding["summary"])
+    yield _text(finding.summary)
     yield ""
-    steps, curve = finding["steps"], next(iter(finding["curves"]), None)
-    where = f" in {_code(curve['tag'])} of {_code(curve['tensorboard_run'])}" if curve else ""
-    first, last = place(steps["axis"], steps["first"]), place(steps["axis"], steps["last"])
-    yield f"{_code(finding['heuristic'])}, {finding['confidence']}; {first} to {last}{where}."
+    curve = finding.curves[0]
+    where = f" in {_code(curve.tag)} of {_code(curve.tensorboard_run)}"
+    first, last = place(finding.axis, finding.first_step), place(finding.axis, finding.last_step)
+    yield f"{_code(finding.heuristic)}, {finding.confidence}; {first} to {last}{where}."
     yield ""
-    supported = [cause for cause in finding["causes"] if cause["for"]]
+    supported = [cause for cause in finding.causes if cause.for_]
     if supported:
         yield "Likely causes:"
         yield ""
         for i, cause in enumerate(supported, 1):
-            yield f"{i}. **{_text(cause['title'])}.** {_text(cause['for'])}"
+            yield f"{i}. **{_text(cause.title)}.** {_text(cause.for_)}"
         yield ""
     yield from _fix(first_fix(finding))
     for other in consequences:
-        yield from (f"Probably a consequence: {_text(other['title'])} ({_code(other['heuristic'])}).", "")
+        yield from (f"Probably a consequence: {_text(other.title)} ({_code(other.heuristic)}).", "")
 
 
-def _fix(fixes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _fix(fixes: Sequence[Fix]) -> Iterator[str]:
     if not fixes:
         return
     fix = fixes[0]
-    yield f"**Fix: {_text(fix['title'])}.** {_text(fix['text'])}"
+    yield f"**Fix: {_text(fix.title)}.** {_text(fix.text)}"
     yield ""
-    edit = fix["edit"]
+    edit = fix.edit
     if edit:
-        yield f"{_code(edit['file'])}, line {edit['line']}{left_out(edit)}:"
+        yield f"{_code(edit.file)}, line {edit.line}{left_out(edit)}:"
         yield ""
         yield from _fenced("diff", "\n".join(changed_lines(edit)))
     for other in fixes if not edit else ():
         if len(fixes) > 1:
-            yield from (f"{_text(framework_name(other['framework']))}:", "")
-        yield from _fenced("python", other["code"].rstrip())
+            yield from (f"{_text(framework_name(other.framework))}:", "")
+        yield from _fenced("python", other.code.rstrip())
 
 
 def _fenced(language: str, text: str) -> Iterator[str]:

@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import quote
 
 from scram_plugin import __version__
-from scram_plugin.heuristics.heuristic import Heuristic
+from scram_plugin.heuristics.edits import Edit
+from scram_plugin.heuristics.heuristic import Finding, Heuristic
 from scram_plugin.heuristics.words import clean, one_line
 from scram_plugin.logs.storage import is_remote
 from scram_plugin.reports.edits import first_edit, is_whole
@@ -33,9 +34,9 @@ def report(reviews: Sequence[Review], heuristics: Iterable[Heuristic], logdir: s
     for review in reviews:
         results += [_result(review, finding, places, logdir) for finding in review.alone]
         for entry in review.accepted_alone:
-            reason = {"justification": entry["reason"]} if entry["reason"] else {}
+            reason = {"justification": entry.said} if entry.reason else {}
             suppressed = {"suppressions": [{"kind": "external", **reason}]}
-            results.append({**_result(review, entry["finding"], places, logdir), **suppressed})
+            results.append({**_result(review, entry.finding, places, logdir), **suppressed})
     driver = {
         "name": "SCRAM",
         "version": __version__,
@@ -52,20 +53,20 @@ def report(reviews: Sequence[Review], heuristics: Iterable[Heuristic], logdir: s
     return json.dumps(log, indent=2, ensure_ascii=True) + "\n"
 
 
-def _result(review: Review, finding: Mapping[str, Any], places: Mapping[str, int], logdir: str) -> dict[str, Any]:
-    curve = finding["curves"][0] if finding["curves"] else {"tensorboard_run": review.name, "tag": ""}
+def _result(review: Review, finding: Finding, places: Mapping[str, int], logdir: str) -> dict[str, Any]:
+    curve = finding.curves[0]
     edit = first_edit(finding)
-    name = "\0".join((review.name, finding["heuristic"], curve["tag"]))
+    name = "\0".join((review.name, finding.heuristic, curve.tag))
     result = {
-        "ruleId": finding["heuristic"],
-        "ruleIndex": places[finding["heuristic"]],
-        "level": LEVELS[finding["severity"]],
+        "ruleId": finding.heuristic,
+        "ruleIndex": places[finding.heuristic],
+        "level": LEVELS[finding.severity],
         "message": {"text": clean("".join(_message(review, finding)))},
         "locations": [
             {
-                "physicalLocation": _place(edit, curve, logdir),
+                "physicalLocation": _lines(edit) if edit else _place(curve.tensorboard_run, logdir),
                 "logicalLocations": [
-                    {"name": one_line(review.name), "fullyQualifiedName": one_line(f"{review.name}: {curve['tag']}")}
+                    {"name": one_line(review.name), "fullyQualifiedName": one_line(f"{review.name}: {curve.tag}")}
                 ],
             }
         ],
@@ -74,35 +75,37 @@ def _result(review: Review, finding: Mapping[str, Any], places: Mapping[str, int
     return {**result, "fixes": [_fix(finding, edit)]} if edit and is_whole(edit) else result  # editors put it in place
 
 
-def _message(review: Review, finding: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{review.name}: {finding['title']}. {finding['summary']}"
+def _message(review: Review, finding: Finding) -> Iterator[str]:
+    yield f"{review.name}: {finding.title}. {finding.summary}"
     cause = likeliest(finding)
     if cause:
         yield f" Likely cause: {cause}"
-    if finding["fixes"]:
-        yield f" Fix: {finding['fixes'][0]['title']}."
+    if finding.fixes:
+        yield f" Fix: {finding.fixes[0].title}."
 
 
-def _place(edit: Mapping[str, Any] | None, curve: Mapping[str, str], logdir: str) -> dict[str, Any]:
-    """The user's line, or else the directory of the event files that show the finding."""
-    if edit:
-        lines = len(edit["before"].splitlines()) or 1
-        region = {"startLine": edit["line"], "endLine": edit["line"] + lines - 1}
-        return {"artifactLocation": {"uri": _uri(edit["file"])}, "region": region}
-    run = curve["tensorboard_run"]
+def _place(run: str, logdir: str) -> dict[str, Any]:
+    """The directory of the event files that show a finding."""
     return {
         "artifactLocation": {"uri": _uri(named_within(logdir, run) if logdir else run)},
         "region": {"startLine": 1},
     }
 
 
-def _fix(finding: Mapping[str, Any], edit: Mapping[str, Any]) -> dict[str, Any]:
-    title = next(fix["title"] for fix in finding["fixes"] if fix["edit"] is edit)
-    place = _place(edit, {}, "")
-    replacement = {"deletedRegion": place["region"], "insertedContent": {"text": edit["after"].rstrip("\n") + "\n"}}
+def _lines(edit: Edit) -> dict[str, Any]:
+    """The user's lines."""
+    lines = len(edit.before.splitlines()) or 1
+    region = {"startLine": edit.line, "endLine": edit.line + lines - 1}
+    return {"artifactLocation": {"uri": _uri(edit.file)}, "region": region}
+
+
+def _fix(finding: Finding, edit: Edit) -> dict[str, Any]:
+    title = next(fix.title for fix in finding.fixes if fix.edit is edit)
+    lines = _lines(edit)
+    replacement = {"deletedRegion": lines["region"], "insertedContent": {"text": edit.after.rstrip("\n") + "\n"}}
     return {
         "description": {"text": title},
-        "artifactChanges": [{"artifactLocation": place["artifactLocation"], "replacements": [replacement]}],
+        "artifactChanges": [{"artifactLocation": lines["artifactLocation"], "replacements": [replacement]}],
     }
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import bisect
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from scram_plugin.heuristics.heuristic import Finding
 from scram_plugin.heuristics.words import clean, counted, number, one_line, place
 from scram_plugin.reports.drawing import Line, bars, lines, part_shown
 from scram_plugin.reports.edits import changed_lines, first_fix, framework_name, left_out
-from scram_plugin.reviews.model import Review, aside, totals, worst_first
+from scram_plugin.reviews.model import Review, totals, worst_first
 
 Entry = TypeVar("Entry")
 
@@ -54,7 +55,7 @@ def report(reviews: Sequence[Review], console: Console, verbose: bool = False) -
     for review in quiet[:named]:
         _print_run(console, review, above)
     if len(quiet) > named:
-        fine = sum(review.headline()["kind"] == "fine" for review in quiet[named:])
+        fine = sum(review.headline().kind == "fine" for review in quiet[named:])
         unsure = len(quiet) - named - fine
         kinds = [(fine, "with nothing wrong"), (unsure, "with too little data to check")]
         which = ", ".join(f"{count:,} {what}" for count, what in kinds if count)
@@ -85,17 +86,17 @@ def _in_all(reviews: Sequence[Review]) -> list[tuple[str, str, str]]:
 
 
 def _unchecked(review: Review) -> list[tuple[str, str, str]]:
-    return [(entry["heuristic"], entry["reason"], entry["how"]) for entry in review.not_checked]
+    return [(entry.heuristic, entry.reason, entry.how) for entry in review.not_checked]
 
 
 def _print_run(console: Console, review: Review, above: set[str]) -> None:
     head = Text(one_line(review.name), style="bold")
-    kind = review.headline()["kind"]
+    kind = review.headline().kind
     if kind in ("trouble", "info"):  # what was found follows
         console.print(head)
     else:
         sign = ("✓ ", "green") if kind == "fine" else ("○ ", "dim")
-        said = Text.assemble(sign, clean(review.headline()["text"]))
+        said = Text.assemble(sign, clean(review.headline().text))
         if head.cell_len + 2 + said.cell_len <= console.width:
             console.print(Text.assemble(head, "  ", said))
         else:
@@ -104,22 +105,22 @@ def _print_run(console: Console, review: Review, above: set[str]) -> None:
     for finding in review.alone:
         print_finding(console, finding, indent=2, drawn=lines(review, finding, MOST_CURVES), above=above)
         for other in review.findings:
-            if other["explained_by"] == finding["heuristic"]:
-                _paragraph(console, 4, f"Probably a consequence: {other['title']} ({other['heuristic']})", "dim")
+            if other.explained_by == finding.heuristic:
+                _paragraph(console, 4, f"Probably a consequence: {other.title} ({other.heuristic})", "dim")
     for entry in review.accepted_alone:
-        why, reason = aside(entry)
+        why, reason = entry.why, entry.reason
         given = f" ({reason})" if reason else ""
-        _paragraph(console, 2, f"{why}: {entry['finding']['title']}{given}", "dim")
+        _paragraph(console, 2, f"{why}: {entry.finding.title}{given}", "dim")
     for note in review.notes:
         _paragraph(console, 2, f"note: {note}", "dim")
 
 
 def _print_silent(console: Console, review: Review, told: Sequence[tuple[str, str, str]], above: set[str]) -> None:
     """Print what is inconclusive and what was not checked, each with the reason."""
-    early = [entry["heuristic"] for entry in review.inconclusive if entry["early"]]
+    early = [entry.heuristic for entry in review.inconclusive if entry.early]
     if early:
         _paragraph(console, 2, f"too few points for: {', '.join(early)}", "dim")
-    for reason, unclear in _grouped((e["reason"], e["heuristic"]) for e in review.inconclusive if not e["early"]).items():
+    for reason, unclear in _grouped((e.reason, e.heuristic) for e in review.inconclusive if not e.early).items():
         _paragraph(console, 2, f"inconclusive: {', '.join(unclear)}, because {reason}", "dim")
     _print_unchecked(console, 2, "not checked", [entry for entry in _unchecked(review) if entry not in told], above)
 
@@ -145,18 +146,18 @@ def _print_read_as(console: Console, review: Review) -> None:
         _paragraph(console, 2, f"read as: {'; '.join(read_as)}", "dim")
 
 
-def _picture(finding: dict[str, Any], drawn: Sequence[Line], width: int) -> Iterator[Text]:
+def _picture(finding: Finding, drawn: Sequence[Line], width: int) -> Iterator[Text]:
     """The curves as blocks, the bad span in colour and bracketed below."""
     drawn = [line for line in drawn if len(line.values) > 2 and len(set(map(str, line.values))) > 1]
     if not drawn:
         return
-    steps, style = finding["steps"], SIGNS[finding["severity"]][1].removeprefix("bold ")
+    style = SIGNS[finding.severity][1].removeprefix("bold ")
     label = min(max(len(line.label) for line in drawn), LONGEST_LABEL)
     room = min(max(width - label - 2 - ROOM_FOR_NUMBERS, 8), WIDEST)
     shown = part_shown(drawn, finding)
     rows, ends = bars(drawn, room, shown)
-    first = min(bisect.bisect_left(ends, steps["first"]), len(ends) - 1)
-    last = min(bisect.bisect_left(ends, steps["last"]), len(ends) - 1)
+    first = min(bisect.bisect_left(ends, finding.first_step), len(ends) - 1)
+    last = min(bisect.bisect_left(ends, finding.last_step), len(ends) - 1)
     for line, blocks in zip(drawn, rows, strict=True):
         said = Text(f"{line.label[:label]:{label}}  ", style="dim")
         said.append(blocks[:first], style="default not dim")
@@ -166,10 +167,10 @@ def _picture(finding: dict[str, Any], drawn: Sequence[Line], width: int) -> Iter
         said.append(f"  {more}{number(line.values[0])} → {number(line.values[-1])}")
         yield said
     bracket = "╰" + "─" * (last - first - 1) + "╯" if last > first else "↑"
-    axis = steps["axis"]
-    where = place(axis, steps["first"])
-    if steps["last"] > steps["first"]:
-        where += f" to {place(axis, steps['last']).removeprefix(f'{axis} ')}"
+    axis = finding.axis
+    where = place(axis, finding.first_step)
+    if finding.last_step > finding.first_step:
+        where += f" to {place(axis, finding.last_step).removeprefix(f'{axis} ')}"
     before = label + 2 + first
     if before + len(bracket) + 1 + len(where) < width:
         yield Text(f"{' ' * before}{bracket} {where}", style=style)
@@ -181,8 +182,8 @@ def _picture(finding: dict[str, Any], drawn: Sequence[Line], width: int) -> Iter
 
 def _source(review: Review, name: str) -> str:
     """The tag of a signal, with its directory if two signals have the same tag."""
-    run, tag = review.signals[name]["tensorboard_run"], review.signals[name]["tag"]
-    same = [name for name in SHOWN if name in review.signals and review.signals[name]["tag"] == tag]
+    run, tag = review.signals[name].tensorboard_run, review.signals[name].tag
+    same = [name for name in SHOWN if name in review.signals and review.signals[name].tag == tag]
     part = run.removeprefix(review.name).lstrip("/") if review.name != "." else run
     return clean(f"{tag} in {part}" if len(same) > 1 and part not in ("", ".") else tag)
 
@@ -196,7 +197,7 @@ def _grouped(entries: Iterable[tuple[str, Entry]]) -> dict[str, list[Entry]]:
 
 def print_finding(
     console: Console,
-    finding: dict[str, Any],
+    finding: Finding,
     indent: int = 0,
     code: bool = True,
     drawn: Sequence[Line] = (),
@@ -207,45 +208,45 @@ def print_finding(
     `above` holds the code of fixes that were printed before; what is printed here is added.
     """
     above = set() if above is None else above
-    sign, style = SIGNS[finding["severity"]]
-    title = Text(f"{sign} {finding['severity']}: ", style=style)
-    title.append(clean(finding["title"]), style="bold")
-    title.append(f"  ({finding['confidence']})  {finding['heuristic']}", style="dim not bold")
+    sign, style = SIGNS[finding.severity]
+    title = Text(f"{sign} {finding.severity}: ", style=style)
+    title.append(clean(finding.title), style="bold")
+    title.append(f"  ({finding.confidence})  {finding.heuristic}", style="dim not bold")
     console.print(Padding(title, (0, 0, 0, indent)))
     indent += 2
-    _paragraph(console, indent, finding["summary"])
-    for line in _picture(finding, drawn, console.width - indent) if finding["severity"] != "info" else ():
+    _paragraph(console, indent, finding.summary)
+    for line in _picture(finding, drawn, console.width - indent) if finding.severity != "info" else ():
         _code(console, indent, line)
-    if finding["causes"]:
-        cause = finding["causes"][0]
-        word = "Likely cause" if cause["for"] else "Usual cause"
-        _paragraph(console, indent, f"{word}: {cause['title']}. {cause['for']}".rstrip())
+    if finding.causes:
+        cause = finding.causes[0]
+        word = "Likely cause" if cause.for_ else "Usual cause"
+        _paragraph(console, indent, f"{word}: {cause.title}. {cause.for_}".rstrip())
     fixes = first_fix(finding)
     if not fixes:
         return
-    fix, edit = fixes[0], fixes[0]["edit"]
-    code = code and (finding["severity"] != "info" or edit is not None)  # an info is printed in brief
-    where = f" ({edit['file']}:{edit['line']}){left_out(edit)}" if edit else ""
+    fix, edit = fixes[0], fixes[0].edit
+    code = code and (finding.severity != "info" or edit is not None)  # an info is printed in brief
+    where = f" ({edit.file}:{edit.line}){left_out(edit)}" if edit else ""
     if not code and not edit:
-        where = f" (scram explain {finding['heuristic']})"
-    elif not edit and fix["code"] in above:
+        where = f" (scram explain {finding.heuristic})"
+    elif not edit and fix.code in above:
         code, where = False, " (code: see above)"
-    above.add(fix["code"])
-    _paragraph(console, indent, f"Fix: {fix['title']}{where}", "green")
+    above.add(fix.code)
+    _paragraph(console, indent, f"Fix: {fix.title}{where}", "green")
     if edit:
         styles = {"- ": "red", "+ ": "green", "  ": ""}
         for changed in changed_lines(edit):
             _code(console, indent + 2, Text(clean(changed), style=styles[changed[:2]]))
     for other in fixes if code and not edit else ():
         if len(fixes) > 1:
-            _paragraph(console, indent + 2, f"{framework_name(other['framework'])}:", "dim")
+            _paragraph(console, indent + 2, f"{framework_name(other.framework)}:", "dim")
         # without colours: none is readable on both dark and light backgrounds
-        for part in other["code"].rstrip().split("\n"):
+        for part in other.code.rstrip().split("\n"):
             _code(console, indent + 2, Text(clean(part)))
-    supported = {cause["id"] for cause in finding["causes"] if cause["for"]} - {fix["cause"]}
-    others = dict.fromkeys(f["title"] for f in finding["fixes"] if f["cause"] in supported)
+    supported = {cause.id for cause in finding.causes if cause.for_} - {fix.cause}
+    others = dict.fromkeys(f.title for f in finding.fixes if f.cause in supported)
     if others and code:
-        _paragraph(console, indent, f"Other fixes: {'; '.join(others)} (scram explain {finding['heuristic']})", "dim")
+        _paragraph(console, indent, f"Other fixes: {'; '.join(others)} (scram explain {finding.heuristic})", "dim")
 
 
 def _paragraph(console: Console, indent: int, text: str, style: str = "") -> None:

@@ -2,39 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 from scram_plugin.heuristics.catalogue import EXPLAINS, UNEXPLAINED
+from scram_plugin.heuristics.heuristic import Finding
 from scram_plugin.severity import SEVERITIES
 
 
-def explain(findings: list[dict[str, Any]]) -> None:
-    """Mark findings that are consequences of others. A cause whose consequence is an error is an error itself.
+def explain(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings, each with the one that explains it. A cause whose consequence is an error is an error itself.
 
     An info explains only infos.
     """
-    reported = {f["heuristic"] for f in findings if f["severity"] != "info"}
-    remarks = {f["heuristic"] for f in findings}
-    for finding in findings:
-        if finding["causes"] and f"{finding['heuristic']}/{finding['causes'][0]['id']}" in UNEXPLAINED:
-            continue
-        able = remarks if finding["severity"] == "info" else reported
-        finding["explained_by"] = next(
-            (cause for cause, brings in EXPLAINS.items() if cause in able and finding["heuristic"] in brings), None
-        )
-    _escalate(findings)
-    by = {f["heuristic"]: f["explained_by"] for f in findings if f["explained_by"] is not None}
-    alone = {f["heuristic"] for f in findings if f["explained_by"] is None}
-    for finding in findings:  # a consequence of a consequence is explained by the first cause of the chain
-        seen = {finding["heuristic"]}
-        while (cause := finding["explained_by"]) not in alone and cause in by and by[cause] not in seen:
-            seen.add(cause)
-            finding["explained_by"] = by[cause]
-    _escalate(findings)
+    reported = {f.heuristic for f in findings if f.severity != "info"}
+    remarks = {f.heuristic for f in findings}
+    marked = _escalated([_marked(f, remarks if f.severity == "info" else reported) for f in findings])
+    by = {f.heuristic: f.explained_by for f in marked if f.explained_by is not None}
+    alone = {f.heuristic for f in marked if f.explained_by is None}
+    return _escalated([_at_the_root(f, by, alone) for f in marked])
 
 
-def _escalate(findings: list[dict[str, Any]]) -> None:
+def _marked(finding: Finding, able: set[str]) -> Finding:
+    if f"{finding.heuristic}/{finding.causes[0].id}" in UNEXPLAINED:
+        return finding
+    cause = next((cause for cause, brings in EXPLAINS.items() if cause in able and finding.heuristic in brings), None)
+    return replace(finding, explained_by=cause)
+
+
+def _at_the_root(finding: Finding, by: dict[str, str], alone: set[str]) -> Finding:
+    """A consequence of a consequence is explained by the first cause of the chain."""
+    seen, cause = {finding.heuristic}, finding.explained_by
+    while cause is not None and cause not in alone and cause in by and by[cause] not in seen:
+        seen.add(cause)
+        cause = by[cause]
+    return replace(finding, explained_by=cause)
+
+
+def _escalated(findings: list[Finding]) -> list[Finding]:
+    """Each cause as severe as its worst consequence; infos stay."""
+    found = []
     for finding in findings:
-        for cause in findings:
-            if cause["heuristic"] == finding["explained_by"] and cause["severity"] != "info":
-                cause["severity"] = min(cause["severity"], finding["severity"], key=SEVERITIES.index)
+        worst = [f.severity for f in findings if f.explained_by == finding.heuristic] if finding.severity != "info" else []
+        found.append(replace(finding, severity=min([finding.severity, *worst], key=SEVERITIES.index)))
+    return found

@@ -6,8 +6,8 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
+from scram_plugin.heuristics.heuristic import Finding
 from scram_plugin.reviews.model import identity
 from scram_plugin.reviews.monitor import Reviewer
 from scram_plugin.severity import down_to
@@ -21,7 +21,7 @@ class News:
     severity: str  # "error", "warning", "info" or "end"
     title: str
     summary: str = ""
-    finding: dict[str, Any] | None = None
+    finding: Finding | None = None
 
 
 class Follower:
@@ -60,7 +60,7 @@ class Follower:
                 continue
             for finding in self._new(name):
                 if live or not first:
-                    yield News(name, finding["severity"], finding["title"], finding["summary"], finding)
+                    yield News(name, finding.severity, finding.title, finding.summary, finding)
             self._begun |= live or not (first or name in self._seen)  # it may have begun and ended between two looks
             self._seen.add(name)
             if live:
@@ -86,12 +86,12 @@ class Follower:
                 self._unread.add(known)
                 yield f"{problem.path}: {problem.sentence}"
 
-    def _new(self, name: str) -> list[dict[str, Any]]:
+    def _new(self, name: str) -> list[Finding]:
         review = self._reviewer.review(name)
         new = []
         for finding in review.alone if review is not None else []:
             key = (name, *identity(finding))
-            if finding["severity"] in self._wanted and key not in self._told:
+            if finding.severity in self._wanted and key not in self._told:
                 self._told.add(key)
                 new.append(finding)
         return new

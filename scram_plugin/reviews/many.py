@@ -12,9 +12,11 @@ import threading
 import types
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
+
+import msgspec
 
 from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.catalogue import Catalogue
@@ -91,10 +93,9 @@ def work(task: Task) -> list[Outcome]:
         outcome = outcome_of[run.tensorboard_runs[0]]
         if not outcome.astray:
             done = review(run, task.catalogue, file_notes(run, logs))
-            done.sketches = sketches(run, done)
-            done.complete = not any(file.unreadable for name in run.parts for file in logs[name].files.values())
-            outcome.reviews.append(done)
-            outcome.lasting &= done.complete
+            whole = not any(file.unreadable for name in run.parts for file in logs[name].files.values())
+            outcome.reviews.append(replace(done, sketches=tuple(sketches(run, done)), complete=whole))
+            outcome.lasting &= whole
     return outcomes
 
 
@@ -164,7 +165,7 @@ class _Engine:
             for numbers, outcomes in self._tasks(groups, sorted(left)):
                 for i, outcome in zip(numbers, outcomes, strict=True):
                     if i in keys and outcome.lasting:
-                        fresh[keys[i]] = [[vars(review) for review in outcome.reviews], outcome.astray]
+                        fresh[keys[i]] = _packed(outcome)
                     yield i, outcome
         finally:
             if self.cache is not None:
@@ -258,10 +259,15 @@ def _by(
         yield numbers, outcomes
 
 
+def _packed(outcome: Outcome) -> Any:
+    """An outcome as values that JSON can hold, for the cache."""
+    return [msgspec.to_builtins(outcome.reviews, enc_hook=lambda number: number.item()), outcome.astray]
+
+
 def _unpacked(value: Any) -> Outcome | None:
     """An outcome from the cache; None for anything else."""
     try:
         kept, away = value
-        return Outcome([Review(**fields) for fields in kept], dict(away))
-    except (TypeError, ValueError):
+        return Outcome(msgspec.convert(kept, list[Review]), dict(away))
+    except (TypeError, ValueError):  # msgspec's errors are ValueErrors
         return None

@@ -4,53 +4,126 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from scram_plugin.heuristics.catalogue import HEURISTICS
+from scram_plugin.heuristics.heuristic import Finding
 from scram_plugin.heuristics.words import counted
+from scram_plugin.logs.curve import CurveName
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.reviews.plain import plain
 from scram_plugin.severity import SEVERITIES
 
 FEW = 4  # passed checks: with fewer, and most others inconclusive, a training is not called fine
 CURVES = frozenset(heuristic.id for heuristic in HEURISTICS if heuristic.group == "curves")
-FAILED = "the check itself failed"
+KNOWN = "known before"
 
 
-@dataclass
+@dataclass(frozen=True)
+class Unclear:
+    """A check that had its data and could not decide. `early`: more of the same training will tell; `failed`: by an error."""
+
+    heuristic: str
+    reason: str
+    early: bool = False
+    failed: bool = False
+
+
+@dataclass(frozen=True)
+class Unchecked:
+    """A check whose data were not logged: why, and what to log, as a sentence or as code."""
+
+    heuristic: str
+    reason: str
+    how: str
+
+
+@dataclass(frozen=True)
+class Aside:
+    """A finding that does not count: the user accepts it, or it is `known` from a baseline. `reason` may be empty."""
+
+    finding: Finding
+    reason: str
+    known: bool = False
+
+    @property
+    def why(self) -> str:
+        return KNOWN if self.known else "accepted as no problem here"
+
+    @property
+    def said(self) -> str:
+        """The reason, for readers that do not ask whether the finding is known."""
+        return f"known: {self.reason}" if self.known else self.reason
+
+
+@dataclass(frozen=True)
+class Signal:
+    """The curve that was taken for a signal."""
+
+    tensorboard_run: str
+    tag: str
+    axis: str
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """A curve in few points, for small drawings."""
+
+    tensorboard_run: str
+    tag: str
+    steps: list[int]
+    values: list[float]
+
+
+class Headline(NamedTuple):
+    """What to know first: kind "trouble", "info", "early", "fine" or "unknown", and a sentence."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Review:
-    """All outcomes of one training run, as plain values that travel as JSON (see `as_dict`)."""
+    """All outcomes of one training run."""
 
     name: str
-    tensorboard_runs: list[str]
+    tensorboard_runs: tuple[str, ...]
     framework: str | None
-    notes: list[str]
-    findings: list[dict[str, Any]] = field(default_factory=list)
-    accepted: list[dict[str, Any]] = field(default_factory=list)  # findings that the user's configuration accepts
-    passed: list[str] = field(default_factory=list)
-    inconclusive: list[dict[str, Any]] = field(default_factory=list)
-    not_checked: list[dict[str, str]] = field(default_factory=list)
-    signals: dict[str, dict[str, str]] = field(default_factory=dict)  # the curve that was taken for each signal
-    sketches: list[dict[str, Any]] = field(default_factory=list)  # the curves of findings in a few points, for small drawings
+    notes: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
+    accepted: tuple[Aside, ...] = ()
+    passed: tuple[str, ...] = ()
+    inconclusive: tuple[Unclear, ...] = ()
+    not_checked: tuple[Unchecked, ...] = ()
+    signals: Mapping[str, Signal] = field(default_factory=dict)
+    sketches: tuple[Sketch, ...] = ()  # the curves of findings
     complete: bool = True  # whether every file could be opened; if not, another look may find more
     live: bool = False  # the log has a beginning of the training, and no end
 
     @property
-    def alone(self) -> list[dict[str, Any]]:
+    def alone(self) -> list[Finding]:
         """The findings that no other one explains."""
-        return [finding for finding in self.findings if finding["explained_by"] is None]
+        return [finding for finding in self.findings if finding.explained_by is None]
 
     @property
-    def accepted_alone(self) -> list[dict[str, Any]]:
+    def accepted_alone(self) -> list[Aside]:
         """The accepted findings, without their consequences."""
-        return [entry for entry in self.accepted if entry["finding"]["explained_by"] is None]
+        return [aside for aside in self.accepted if aside.finding.explained_by is None]
+
+    @property
+    def all_findings(self) -> list[Finding]:
+        """The findings, then those that were put aside."""
+        return [*self.findings, *(aside.finding for aside in self.accepted)]
+
+    @property
+    def silent(self) -> list[Unclear | Unchecked]:
+        """The checks without an answer."""
+        return [*self.inconclusive, *self.not_checked]
 
     @property
     def decided(self) -> bool:
         """Whether any check could decide."""
-        told = [entry for entry in self.inconclusive if not entry["reason"].startswith(FAILED)]
-        return bool(self.findings or self.accepted or self.passed or told)
+        return bool(self.findings or self.accepted or self.passed or any(not entry.failed for entry in self.inconclusive))
 
     @property
     def quiet(self) -> bool:
@@ -59,47 +132,44 @@ class Review:
 
     def counts(self) -> dict[str, int]:
         """Findings of each severity; those that another finding explains do not count."""
-        own = [finding["severity"] for finding in self.alone]
+        own = [finding.severity for finding in self.alone]
         return {severity: own.count(severity) for severity in SEVERITIES}
 
-    def headline(self) -> dict[str, str]:
-        """What to know first: kind "trouble", "info", "early", "fine" or "unknown", and a sentence."""
+    def headline(self) -> Headline:
         counts = self.counts()
         if counts["error"] or counts["warning"]:
             words = [counted(n, word) for word in ("error", "warning") if (n := counts[word])]
-            return {"kind": "trouble", "text": f"Trouble: {' and '.join(words)}. {self.alone[0]['title']}."}
+            return Headline("trouble", f"Trouble: {' and '.join(words)}. {self.alone[0].title}.")
         if counts["info"]:
             more = f" and {counts['info'] - 1} more" if counts["info"] > 1 else ""
-            return {"kind": "info", "text": f"No trouble found. Worth knowing: {self.alone[0]['title']}{more}."}
-        early = [entry["reason"] for entry in self.inconclusive if entry["early"]]
+            return Headline("info", f"No trouble found. Worth knowing: {self.alone[0].title}{more}.")
+        early = [entry.reason for entry in self.inconclusive if entry.early]
         if len(early) > len(self.passed):
-            return {"kind": "early", "text": f"Too {'early' if self.live else 'few points'} to tell: {early[0]}."}
-        silent = [*self.inconclusive, *self.not_checked]
-        if len(self.passed) < min(FEW, len(silent)):
+            return Headline("early", f"Too {'early' if self.live else 'few points'} to tell: {early[0]}.")
+        if len(self.passed) < min(FEW, len(self.silent)):
             what = "Little" if self.passed else "Nothing"
             if not self.signals and self.notes:  # usually about files that cannot be read
-                return {"kind": "unknown", "text": f"{what} could be checked: {self.notes[0]}"}
+                return Headline("unknown", f"{what} could be checked: {self.notes[0]}")
             # every training has a loss: why it was not found says more than that SCRAM's own statistics are missing
-            reasons = Counter(entry["reason"] for entry in silent if entry["heuristic"] in CURVES) or Counter(
-                entry["reason"] for entry in silent
-            )
-            return {"kind": "unknown", "text": f"{what} could be checked: {reasons.most_common(1)[0][0]}."}
+            reasons = Counter(entry.reason for entry in self.silent if entry.heuristic in CURVES)
+            reasons = reasons or Counter(entry.reason for entry in self.silent)
+            return Headline("unknown", f"{what} could be checked: {reasons.most_common(1)[0][0]}.")
         done = f"{counted(len(self.passed), 'check')} passed"
         unsure = f", {len(self.inconclusive)} inconclusive" if self.inconclusive else ""
-        told = Counter(aside(entry)[0] for entry in self.accepted_alone)
+        told = Counter(aside.why for aside in self.accepted_alone)
         apart = "".join(f", {n} {why}" for why, n in told.items())
-        return {"kind": "fine", "text": f"Nothing {'new' if KNOWN in told else 'wrong'} found: {done}{unsure}{apart}."}
+        return Headline("fine", f"Nothing {'new' if KNOWN in told else 'wrong'} found: {done}{unsure}{apart}.")
 
     def outcomes(self, order: Sequence[str]) -> str:
         """A letter for each heuristic of `order`: E, W or I for its gravest finding (small, where another finding explains it),
         "+" passed, "a" accepted, "?" inconclusive, "-" not checked."""
         letters = dict.fromkeys(self.passed, "+")
-        letters |= {entry["finding"]["heuristic"]: "a" for entry in self.accepted}
-        letters |= {entry["heuristic"]: "?" for entry in self.inconclusive}
-        letters |= {entry["heuristic"]: "-" for entry in self.not_checked}
+        letters |= {aside.finding.heuristic: "a" for aside in self.accepted}
+        letters |= {entry.heuristic: "?" for entry in self.inconclusive}
+        letters |= {entry.heuristic: "-" for entry in self.not_checked}
         for finding in reversed(self.findings):  # the gravest last
-            letter = finding["severity"][0]
-            letters[finding["heuristic"]] = letter.upper() if finding["explained_by"] is None else letter
+            letter = finding.severity[0]
+            letters[finding.heuristic] = letter.upper() if finding.explained_by is None else letter
         return "".join(letters.get(heuristic, "-") for heuristic in order)
 
     def within(self, logdir: str) -> Review:
@@ -108,45 +178,23 @@ class Review:
         def named(name: str) -> str:
             return named_within(logdir, name)
 
-        def moved(value: Any) -> Any:
-            if isinstance(value, dict):
-                return {key: named(part) if key == "tensorboard_run" else moved(part) for key, part in value.items()}
-            return [moved(part) for part in value] if isinstance(value, list) else value
+        def moved(finding: Finding) -> Finding:
+            return replace(finding, curves=[CurveName(named(c.tensorboard_run), c.tag) for c in finding.curves])
 
-        names = {"name": named(self.name), "tensorboard_runs": [named(name) for name in self.tensorboard_runs]}
-        return Review(**{**moved(vars(self)), **names})
-
-    def as_dict(self) -> dict[str, Any]:
-        """The object of one run in the JSON contract. Non-finite numbers are strings."""
-        return plain(
-            {
-                "name": self.name,
-                "tensorboard_runs": self.tensorboard_runs,
-                "framework": self.framework,
-                "notes": self.notes,
-                "signals": self.signals,
-                "headline": self.headline(),
-                "findings": self.findings,
-                "accepted": self.accepted,
-                "passed": self.passed,
-                "inconclusive": self.inconclusive,
-                "not_checked": self.not_checked,
-            }
+        return replace(
+            self,
+            name=named(self.name),
+            tensorboard_runs=tuple(map(named, self.tensorboard_runs)),
+            findings=tuple(map(moved, self.findings)),
+            accepted=tuple(replace(aside, finding=moved(aside.finding)) for aside in self.accepted),
+            signals={name: replace(s, tensorboard_run=named(s.tensorboard_run)) for name, s in self.signals.items()},
+            sketches=tuple(replace(sketch, tensorboard_run=named(sketch.tensorboard_run)) for sketch in self.sketches),
         )
 
 
 def named_within(logdir: str, name: str) -> str:
     """The name of a run among those of several log directories."""
     return logdir if name == "." else f"{logdir.rstrip('/')}/{name}"
-
-
-KNOWN = "known before"
-
-
-def aside(entry: Mapping[str, Any]) -> tuple[str, str]:
-    """Why a finding that was put aside does not count, and the reason that was given ("" for none)."""
-    reason = entry["reason"]
-    return (KNOWN, reason.removeprefix("known: ")) if entry.get("known") else ("accepted as no problem here", reason)
 
 
 RANK = {"trouble": 0, "info": 1, "early": 2, "unknown": 3, "fine": 4}  # of the kinds of headlines
@@ -157,7 +205,7 @@ def worst_first(reviews: Iterable[Review]) -> list[Review]:
 
     def place(review: Review) -> tuple[int, int, int, str]:
         counts = review.counts()
-        return RANK[review.headline()["kind"]], -counts["error"], -counts["warning"], review.name
+        return RANK[review.headline().kind], -counts["error"], -counts["warning"], review.name
 
     return sorted(reviews, key=place)
 
@@ -168,15 +216,14 @@ def totals(reviews: Sequence[Review]) -> str:
     counts = {severity: sum(of_run[severity] for of_run in each) for severity in SEVERITIES}
     found = ", ".join(f"{n:,} info" if severity == "info" else counted(n, severity) for severity, n in counts.items() if n)
     nothing = "nothing found" if any(review.decided for review in reviews) else "nothing could be checked"
-    apart = Counter(aside(entry)[0] for review in reviews for entry in review.accepted_alone)
+    apart = Counter(aside.why for review in reviews for aside in review.accepted_alone)
     words = "".join(f", {n:,} {why}" for why, n in apart.items())
     return f"{counted(len(reviews), 'training run')}: {found or nothing}{words}"
 
 
-def identity(finding: Mapping[str, Any]) -> tuple[str, str, str]:
+def identity(finding: Finding) -> tuple[str, str, str]:
     """What makes a finding the same one in two reviews of a training run: heuristic, severity, and the first curve's tag."""
-    curves = finding["curves"]
-    return finding["heuristic"], finding["severity"], curves[0]["tag"] if curves else ""
+    return finding.heuristic, finding.severity, finding.curves[0].tag
 
 
 @dataclass(frozen=True)

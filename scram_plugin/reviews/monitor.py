@@ -17,6 +17,7 @@ from typing import Any
 
 from scram_plugin import schema
 from scram_plugin.heuristics.catalogue import Catalogue
+from scram_plugin.heuristics.heuristic import Finding
 from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.series import Series
@@ -210,14 +211,13 @@ class Reviewer:
                     return
                 name = next((n for n in self._first if n in self._pending), next(iter(self._pending)))
                 run = self._pending[name]
-            done = review(run, self.catalogue, file_notes(run, self.logs))
-            complete(done)
+            done = complete(review(run, self.catalogue, file_notes(run, self.logs)))
             # never loaded: pickling is the fastest way to see whether two reviews differ
             fingerprint = hashlib.sha1(pickle.dumps(vars(done), -1)).hexdigest()[:16]
             shown = {
                 "name": name,
                 "counts": done.counts(),
-                "headline": done.headline(),
+                "headline": done.headline()._asdict(),
                 "outcomes": done.outcomes(self._order),
                 "last_event": run.last_wall_time if math.isfinite(run.last_wall_time) else None,
                 "fingerprint": fingerprint,
@@ -244,15 +244,14 @@ class NewFindings:
         self._logs, self._catalogue = Logdir(own), catalogue
         self._known: set[tuple[str, str, str]] = set()
 
-    def look(self) -> list[dict[str, Any]]:
+    def look(self) -> list[Finding]:
         """The findings that are new since the last look; those that another finding explains are left out."""
         self._logs.refresh()
         new = []
         for run in training_runs(self._logs, self._catalogue.signals):
             if run.name != ".":
                 continue
-            found = review(run, self._catalogue, names=self._names)
-            complete(found)
+            found = complete(review(run, self._catalogue, names=self._names))
             for finding in found.alone:
                 if identity(finding) not in self._known:
                     self._known.add(identity(finding))

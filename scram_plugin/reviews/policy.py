@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.catalogue import Catalogue
+from scram_plugin.heuristics.heuristic import Finding
 from scram_plugin.logs.storage import called
-from scram_plugin.reviews.model import Review, named_within
+from scram_plugin.reviews.model import Aside, Review, named_within
 from scram_plugin.severity import SEVERITIES
 
 Known = dict[tuple[str, str], str]  # (training run, heuristic) -> the worst known severity
 
 
-def accept(result: Review, catalogue: Catalogue, names: Iterable[str]) -> None:
-    """Put aside what the user's configuration accepts in a run that has one of these names."""
+def accept(review: Review, catalogue: Catalogue, names: Iterable[str]) -> Review:
+    """The review with what the user's configuration accepts in a run that has one of these names put aside."""
     known_as = list(names)
-    put_aside(result, {a.heuristic: a.reason for a in reversed(catalogue.accepted) if any(map(a.covers, known_as))})
+    return _without(review, {a.heuristic: a.reason for a in reversed(catalogue.accepted) if any(map(a.covers, known_as))})
 
 
-def put_aside(result: Review, reasons: Mapping[str, str], known: bool = False) -> None:
-    """Accept findings, or mark them as `known` before, with their consequences; `reasons` by heuristic."""
-    findings, result.findings = result.findings, []
-    for finding in findings:
-        for_it = next((h for h in (finding["heuristic"], finding["explained_by"]) if h in reasons), None)
+def _without(review: Review, reasons: Mapping[str, str], known: bool = False) -> Review:
+    """The review with findings of these heuristics put aside, with their consequences; `reasons` by heuristic."""
+    if not reasons:
+        return review
+    counting: list[Finding] = []
+    accepted = list(review.accepted)
+    for finding in review.findings:
+        for_it = next((h for h in (finding.heuristic, finding.explained_by) if h in reasons), None)
         if for_it is None:
-            result.findings.append(finding)
+            counting.append(finding)
         else:
-            mark = {"known": True} if known else {}
-            result.accepted.append({"finding": finding, "reason": reasons[for_it], **mark})
+            accepted.append(Aside(finding, reasons[for_it], known))
+    return replace(review, findings=tuple(counting), accepted=tuple(accepted))
 
 
 def load_baseline(path: Path) -> Known:
@@ -54,13 +59,12 @@ def load_baseline(path: Path) -> Known:
         raise BadOption(f"--baseline: {path} is not a report of `scram check --format json`") from None
 
 
-def apply_baseline(reviews: Sequence[Review], known: Known, name: str) -> None:
-    """Put aside known findings; a finding whose severity got worse counts as new."""
-    for review in reviews:
-        graver = {
-            finding["heuristic"]
-            for finding in review.findings
-            if SEVERITIES.index(finding["severity"]) < SEVERITIES.index(known.get((review.name, finding["heuristic"]), "error"))
-        }
-        reasons = {heuristic: f"known: in {name}" for run, heuristic in known if run == review.name and heuristic not in graver}
-        put_aside(review, reasons, known=True)
+def apply_baseline(review: Review, known: Known, name: str) -> Review:
+    """The review with known findings put aside; a finding whose severity got worse counts as new. `name`: the baseline's."""
+    graver = {
+        finding.heuristic
+        for finding in review.findings
+        if SEVERITIES.index(finding.severity) < SEVERITIES.index(known.get((review.name, finding.heuristic), "error"))
+    }
+    reasons = {heuristic: f"in {name}" for run, heuristic in known if run == review.name and heuristic not in graver}
+    return _without(review, reasons, known=True)

@@ -4,27 +4,53 @@ from __future__ import annotations
 
 import os
 import tokenize
+from dataclasses import replace
 from pathlib import Path
 
+from scram_plugin.heuristics.edits import Edit
+from scram_plugin.heuristics.heuristic import Finding, Fix
 from scram_plugin.redaction import HIDDEN, restored
 from scram_plugin.reviews.model import Review
 
 LARGEST = 1 << 18  # bytes of a program
 
 
-def complete(review: Review, folder: str | os.PathLike[str] = ".") -> bool:
-    """Put what was hidden in the log into the changes that a review proposes, where the lines on the disk are still the same.
+def has_hidden(review: Review) -> bool:
+    """Whether any change that the review proposes has hidden parts, so that it depends on the disk."""
+    return any(_is_hidden(fix.edit) for finding in review.all_findings for fix in finding.fixes)
 
-    `folder` is the one in which the program ran. Returns whether any change has hidden parts, so that it depends on the disk.
+
+def complete(review: Review, folder: str | os.PathLike[str] = ".") -> Review:
+    """The review with what was hidden in the log in its changes, where the lines on the disk are still the same.
+
+    `folder` is the one in which the program ran.
     """
-    findings = [*review.findings, *(entry["finding"] for entry in review.accepted)]
-    edits = [fix["edit"] for finding in findings for fix in finding["fixes"] if fix["edit"] and HIDDEN in fix["edit"]["before"]]
-    for edit in edits:
-        source = _program(edit["file"], Path(folder))
-        now = restored(source, edit["line"], edit["before"], edit["after"]) if source is not None else None
-        if now is not None:
-            edit["before"], edit["after"] = now
-    return bool(edits)
+    if not has_hidden(review):
+        return review
+
+    def restored_fix(fix: Fix) -> Fix:
+        return replace(fix, edit=_restored(fix.edit, Path(folder))) if _is_hidden(fix.edit) else fix
+
+    def completed(finding: Finding) -> Finding:
+        return replace(finding, fixes=tuple(map(restored_fix, finding.fixes)))
+
+    return replace(
+        review,
+        findings=tuple(map(completed, review.findings)),
+        accepted=tuple(replace(aside, finding=completed(aside.finding)) for aside in review.accepted),
+    )
+
+
+def _is_hidden(edit: Edit | None) -> bool:
+    return edit is not None and HIDDEN in edit.before
+
+
+def _restored(edit: Edit | None, folder: Path) -> Edit | None:
+    source = _program(edit.file, folder) if edit is not None else None
+    if edit is None or source is None:
+        return edit
+    now = restored(source, edit.line, edit.before, edit.after)
+    return edit if now is None else replace(edit, before=now[0], after=now[1])
 
 
 def _program(name: str, folder: Path) -> str | None:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from scram_plugin.heuristics.catalogue import Catalogue, line_in
-from scram_plugin.heuristics.heuristic import Finding, Heuristic, Inconclusive, NotChecked, TooEarly
+from scram_plugin.heuristics.heuristic import Cause, Finding, Fix, Heuristic, Inconclusive, NotChecked, TooEarly
 from scram_plugin.heuristics.page import PageError
 from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.reviews.explain import explain
-from scram_plugin.reviews.model import CURVES, FAILED, Review
+from scram_plugin.reviews.model import CURVES, Review, Signal, Unchecked, Unclear
 from scram_plugin.reviews.policy import accept
 from scram_plugin.severity import SEVERITIES
 
@@ -32,40 +32,49 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = (), na
 
     `names` are others that the user may know the run by, for what is accepted in some runs.
     """
-    result = Review(run.name, run.tensorboard_runs, run.framework, [*run.notes(), *notes, *catalogue.notes])
-    result.live = bool(run.facts) and run.ended is None
-    result.signals = {name: {**c.source(), "axis": c.axis} for name in run.signals if (c := run.signal(name)) is not None}
-    for heuristic in catalogue.heuristics:
-        _apply(heuristic, catalogue.options_of(heuristic), run, result)
-    explain(result.findings)
-    order = [heuristic.id for heuristic in catalogue.heuristics]
-    result.findings.sort(
-        key=lambda f: (f["explained_by"] is not None, SEVERITIES.index(f["severity"]), order.index(f["heuristic"]))
+    outcomes = {h.id: _outcome(h, catalogue.options_of(h), run) for h in catalogue.heuristics}
+    found = [finding for outcome in outcomes.values() if isinstance(outcome, list) for finding in outcome]
+    unclear = [outcome for outcome in outcomes.values() if isinstance(outcome, Unclear)]
+    broken = [
+        f"{entry.heuristic} could not be checked: {entry.reason}. Please report this to the authors of the check."
+        for entry in unclear
+        if entry.failed
+    ]
+    order = list(outcomes)
+    result = Review(
+        name=run.name,
+        tensorboard_runs=tuple(run.tensorboard_runs),
+        framework=run.framework,
+        notes=(*run.notes(), *notes, *catalogue.notes, *broken),
+        findings=tuple(sorted(explain(found), key=lambda f: _place(f, order))),
+        passed=tuple(id_ for id_, outcome in outcomes.items() if outcome == []),
+        inconclusive=tuple(unclear),
+        not_checked=tuple(outcome for outcome in outcomes.values() if isinstance(outcome, Unchecked)),
+        signals={name: Signal(c.tensorboard_run, c.tag, c.axis) for name in run.signals if (c := run.signal(name)) is not None},
+        live=bool(run.facts) and run.ended is None,
     )
-    accept(result, catalogue, [result.name, *names])
-    return result
+    return accept(result, catalogue, [result.name, *names])
 
 
-def _apply(heuristic: Heuristic, options: Mapping[str, Any], run: TrainingRun, result: Review) -> None:
-    """Adds the outcome of one heuristic. Whatever is wrong with the heuristic costs this one outcome, and a note."""
+def _place(finding: Finding, order: Sequence[str]) -> tuple[bool, int, int]:
+    """Where a finding stands: those that stand for themselves first, then by severity, then in the order of the catalogue."""
+    return finding.explained_by is not None, SEVERITIES.index(finding.severity), order.index(finding.heuristic)
+
+
+def _outcome(heuristic: Heuristic, options: Mapping[str, Any], run: TrainingRun) -> list[Finding] | Unclear | Unchecked:
+    """The outcome of one heuristic: findings, which may be none, or why there is no answer. Whatever is wrong with the
+    heuristic costs this one outcome."""
     try:
         if heuristic.id in WHOLE and run.facts.get("preflight"):
             raise NotChecked("a preflight is no whole training", "the training itself")
         with np.errstate(all="ignore"):  # logged values may be arbitrarily large; a warning of NumPy about that does not help
-            findings = [_finding(heuristic, finding, run.languages) for finding in _checked(heuristic, run, options)]
+            return [_filled_in(heuristic, finding, run.languages) for finding in _checked(heuristic, run, options)]
     except Inconclusive as reason:
-        early = isinstance(reason, TooEarly)
-        result.inconclusive.append({"heuristic": heuristic.id, "reason": str(reason), "early": early})
+        return Unclear(heuristic.id, str(reason), early=isinstance(reason, TooEarly))
     except NotChecked as missing:
-        result.not_checked.append({"heuristic": heuristic.id, "reason": str(missing), "how": str(missing.how)})
+        return Unchecked(heuristic.id, str(missing), str(missing.how))
     except (Exception, SystemExit) as error:
-        reason_ = f"{FAILED} ({_where(heuristic, error)})"
-        result.notes.append(f"{heuristic.id} could not be checked: {reason_}. Please report this to the authors of the check.")
-        result.inconclusive.append({"heuristic": heuristic.id, "reason": reason_, "early": False})
-    else:
-        result.findings += findings
-        if not findings:
-            result.passed.append(heuristic.id)
+        return Unclear(heuristic.id, f"the check itself failed ({_where(heuristic, error)})", failed=True)
 
 
 def _checked(heuristic: Heuristic, run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -91,43 +100,22 @@ def _where(heuristic: Heuristic, error: BaseException) -> str:
     return f"{type(error).__name__}: {error}; {os.path.basename(file)}, line {line}"
 
 
-def _finding(heuristic: Heuristic, finding: Finding, languages: Sequence[str]) -> dict[str, Any]:
+def _filled_in(heuristic: Heuristic, finding: Finding, languages: Sequence[str]) -> Finding:
+    """The finding with what the page says. Raises ValueError for a cause that is not on the page."""
     page = heuristic.page
-    causes, fixes = [], []
+    causes: list[Cause] = []
+    fixes: list[Fix] = []
     for cause in finding.causes:
         if cause.id not in page.causes:
             known = ", ".join(page.causes)
             raise ValueError(f"there is no cause {cause.id!r} on the page {page.file}; its causes are {known}")
-        causes.append({"id": cause.id, "title": page.causes[cause.id][0], "for": cause.for_, "against": cause.against})
+        causes.append(replace(cause, title=page.causes[cause.id][0]))
         title, text, snippets = page.fixes[cause.id]
         wanted = [s for language in languages for s in snippets if s.framework == language] or snippets
         for i, snippet in enumerate(wanted):
-            edit = asdict(cause.edit) if cause.edit is not None and i == 0 else None
-            fixes.append(
-                {
-                    "cause": cause.id,
-                    "title": title,
-                    "text": text,
-                    "framework": snippet.framework,
-                    "code": snippet.code,
-                    "edit": edit,
-                }
-            )
-    return {
-        "heuristic": heuristic.id,
-        "severity": finding.severity,
-        "confidence": finding.confidence,
-        "title": finding.title,
-        "summary": page.what_happened(finding.evidence),
-        "steps": {"first": finding.first_step, "last": finding.last_step, "axis": finding.axis},
-        "curves": finding.curves,
-        "evidence": {key: value for key, value in finding.evidence.items() if value is not None},
-        "bad_step": finding.bad_step,
-        "best_step": finding.best_step,
-        "explained_by": None,
-        "causes": causes,
-        "fixes": fixes,
-    }
+            fixes.append(Fix(cause.id, title, text, snippet.framework, snippet.code, cause.edit if i == 0 else None))
+    summary = page.what_happened(finding.evidence)
+    return replace(finding, heuristic=heuristic.id, summary=summary, causes=causes, fixes=tuple(fixes), explained_by=None)
 
 
 def review_all(logs: Logdir, catalogue: Catalogue) -> list[Review]:

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
-from scram_plugin.logs.curve import decimate
+from scram_plugin.heuristics.heuristic import Finding
+from scram_plugin.logs.curve import CurveName, decimate
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.reviews.model import Review
+from scram_plugin.reviews.model import Review, Sketch
 
 POINTS = 240  # points of a curve: slightly more than a small picture can show, with every spike and NaN
 MOST_CURVES = 4  # curves of a finding; more cannot be told apart in a small picture
 
 
-def sketches(run: TrainingRun, review: Review) -> list[dict[str, Any]]:
-    """The curves that findings of a review name, each once: tensorboard_run, tag, steps and values to five digits."""
-    drawn: dict[tuple[str, str], dict[str, Any]] = {}
-    for finding in [*review.findings, *(entry["finding"] for entry in review.accepted)]:
-        for name in finding["curves"][:MOST_CURVES]:
-            key = name["tensorboard_run"], name["tag"]
-            curve = run.curve(*key) if key not in drawn else None
+def sketches(run: TrainingRun, review: Review) -> list[Sketch]:
+    """The curves that findings of a review name, each once, with values to five digits."""
+    drawn: dict[CurveName, Sketch] = {}
+    for finding in review.all_findings:
+        for name in finding.curves[:MOST_CURVES]:
+            curve = run.curve(name.tensorboard_run, name.tag) if name not in drawn else None
             if curve is not None and len(curve):
                 kept = decimate(curve.values, POINTS)
                 near = edge(int(curve.steps[0]), int(curve.steps[-1]), finding)
@@ -30,7 +28,7 @@ def sketches(run: TrainingRun, review: Review) -> list[dict[str, Any]]:
                     early = int(np.searchsorted(curve.steps, near, "right"))
                     kept = np.union1d(kept, decimate(curve.values[:early], POINTS))
                 values = [_short(value) for value in curve.values[kept].tolist()]
-                drawn[key] = {**curve.source(), "steps": curve.steps[kept].tolist(), "values": values}
+                drawn[name] = Sketch(name.tensorboard_run, name.tag, curve.steps[kept].tolist(), values)
     return list(drawn.values())
 
 
@@ -39,9 +37,9 @@ def _short(value: float) -> float:
     return short if math.isfinite(short) else value  # rounding makes the largest numbers infinite
 
 
-def edge(first: int, last: int, finding: Mapping[str, Any]) -> int | None:
+def edge(first: int, last: int, finding: Finding) -> int | None:
     """The last step to show, if the first bad point would be lost at the edge of the whole curve; else None."""
-    bad = finding["bad_step"]
-    if bad is None or finding["best_step"] is not None or bad - first > (last - first) * 0.05:
+    bad = finding.bad_step
+    if bad is None or finding.best_step is not None or bad - first > (last - first) * 0.05:
         return None
     return min(last, bad + max(2 * (bad - first), 12))

@@ -27,6 +27,7 @@ from scram_plugin.heuristics.configuration import configured
 from scram_plugin.heuristics.examples import examples
 from scram_plugin.logs.curve import Curve, decimate
 from scram_plugin.reports import markdown
+from scram_plugin.reviews.as_json import review_as_json
 from scram_plugin.reviews.model import Reviewed
 from scram_plugin.reviews.monitor import Reviewer
 from scram_plugin.reviews.plain import plain
@@ -150,7 +151,7 @@ class ScramPlugin(base_plugin.TBPlugin):
 
     def _review(self, request: wrappers.Request) -> dict[str, Any]:
         """`review?run=NAME`: the complete review of one training run."""
-        return self._reviewed(_argument(request, "run")).review.as_dict()
+        return review_as_json(self._reviewed(_argument(request, "run")).review)
 
     def _compare(self, request: wrappers.Request) -> dict[str, Any]:
         """`compare?run=NAME&with=NAME`: what became of the first run's findings in the second, and what differs."""

@@ -50,7 +50,7 @@ class Looks:
         new = self._reporter.look()
         # an epoch may be shorter than a review: reviews take at most 1/200 of the time
         self._next = time.monotonic() + LOOKS * (time.monotonic() - begin)
-        return any(finding["severity"] == self._stop_on for finding in new)
+        return any(finding.severity == self._stop_on for finding in new)
 
     def show(self, within_progress: bool = False) -> None:
         """Print the waiting findings; `within_progress`: on a new line, to leave a half-drawn progress bar as it is."""

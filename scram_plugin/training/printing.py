@@ -10,7 +10,9 @@ from typing import Any
 from rich.console import Console
 
 from scram_plugin.heuristics.configuration import configured
+from scram_plugin.heuristics.heuristic import Finding
 from scram_plugin.reports.text import print_finding
+from scram_plugin.reviews.as_json import finding_as_json
 from scram_plugin.reviews.monitor import NewFindings
 
 
@@ -24,10 +26,10 @@ class Reporter:
     def __init__(self, log_dir: str, printing: bool, on_finding: Callable[[dict[str, Any]], None] | None) -> None:
         self._log_dir, self._printing, self._on_finding = log_dir, printing, on_finding
         self._findings: NewFindings | None = None
-        self._unprinted: list[dict[str, Any]] = []
+        self._unprinted: list[Finding] = []
         self._silent = False
 
-    def look(self) -> list[dict[str, Any]]:
+    def look(self) -> list[Finding]:
         """The findings that are new since the last call. Each is passed to `on_finding`; `show` prints errors and warnings."""
         if self._silent:
             return []
@@ -35,10 +37,10 @@ class Reporter:
             if self._findings is None:
                 self._findings = NewFindings(self._log_dir, configured(logdirs=[self._log_dir]))
             new = self._findings.look()
-            self._unprinted += [finding for finding in new if finding["severity"] != "info"]
+            self._unprinted += [finding for finding in new if finding.severity != "info"]
             for finding in new:
                 if self._on_finding is not None:
-                    self._on_finding(finding)
+                    self._on_finding(finding_as_json(finding))
             return new
         except Exception as error:
             self._silence(error)

@@ -6,10 +6,12 @@ A finding is gone only if its check passed in the other run: what could not be c
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from scram_plugin.heuristics.heuristic import Finding
 from scram_plugin.logs.conventions import HIGHER_IS_BETTER, LOSS, LOWER_IS_BETTER
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
@@ -27,14 +29,14 @@ def compare(before: Reviewed, after: Reviewed) -> dict[str, Any]:
     could not be checked in `after` (`reason` says why); `verdict`, a sentence; `curves` of the signals that both have;
     `facts` that differ; `layers` and `code` of both as text, None if they are the same or not known for both.
     """
-    findings = _findings(before.review, after.review)
+    changes = _changes(before.review, after.review)
     facts = before.run.facts, after.run.facts
     return plain(
         {
             "before": before.review.name,
             "after": after.review.name,
-            "verdict": _verdict(findings),
-            "findings": findings,
+            "verdict": _verdict(changes),
+            "findings": [change.as_json() for change in changes],
             "curves": _curves(before.run, after.run),
             "facts": _differences(*map(described, facts)),
             "facts_missing": [reviewed.review.name for reviewed in (before, after) if not reviewed.run.facts],
@@ -44,43 +46,51 @@ def compare(before: Reviewed, after: Reviewed) -> dict[str, Any]:
     )
 
 
-def _findings(before: Review, after: Review) -> list[dict[str, Any]]:
-    of = [[*(entry["finding"] for entry in review.accepted), *reversed(review.findings)] for review in (before, after)]
-    old, new = ({f["heuristic"]: f for f in found} for found in of)
-    accepted = [{entry["finding"]["heuristic"] for entry in review.accepted} for review in (before, after)]
-    silent = {entry["heuristic"]: entry["reason"] for entry in [*after.inconclusive, *after.not_checked]}
+@dataclass(frozen=True)
+class Change:
+    """What became of the findings of one heuristic; `reason`: why it is not known."""
+
+    heuristic: str
+    change: str  # "gone", "came", "stayed" or "unsure"
+    before: Finding | None
+    after: Finding | None
+    reason: str
+    accepted: bool
+
+    def as_json(self) -> dict[str, Any]:
+        return {**vars(self), "before": _short(self.before), "after": _short(self.after)}
+
+
+def _changes(before: Review, after: Review) -> list[Change]:
+    of = [[*(aside.finding for aside in review.accepted), *reversed(review.findings)] for review in (before, after)]
+    old, new = ({f.heuristic: f for f in found} for found in of)
+    accepted = [{aside.finding.heuristic for aside in review.accepted} for review in (before, after)]
+    silent = {entry.heuristic: entry.reason for entry in after.silent}
     found = []
-    for heuristic in dict.fromkeys([*(f["heuristic"] for f in [*before.findings, *after.findings]), *old, *new]):
+    for heuristic in dict.fromkeys([*(f.heuristic for f in [*before.findings, *after.findings]), *old, *new]):
         if heuristic in old and heuristic in new:
             change = "stayed"
         elif heuristic in new:
             change = "came"
         else:
             change = "gone" if heuristic in after.passed else "unsure"
-        found.append(
-            {
-                "heuristic": heuristic,
-                "change": change,
-                "before": _short(old.get(heuristic)),
-                "after": _short(new.get(heuristic)),
-                "reason": silent.get(heuristic, "") if change == "unsure" else "",
-                "accepted": heuristic in accepted[heuristic in new],
-            }
-        )
+        reason = silent.get(heuristic, "") if change == "unsure" else ""
+        is_accepted = heuristic in accepted[heuristic in new]
+        found.append(Change(heuristic, change, old.get(heuristic), new.get(heuristic), reason, is_accepted))
     return found
 
 
-def _short(finding: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def _short(finding: Finding | None) -> dict[str, Any] | None:
     keys = ("severity", "confidence", "title", "explained_by")
-    return None if finding is None else {key: finding[key] for key in keys}
+    return None if finding is None else {key: getattr(finding, key) for key in keys}
 
 
-def _verdict(findings: list[dict[str, Any]]) -> dict[str, str]:
+def _verdict(changes: list[Change]) -> dict[str, str]:
     """Kind "fixed", "better", "worse", "mixed", "unsure" or "same", and a sentence; consequences and infos do not count."""
 
     def troubles(change: str) -> int:
-        of = [entry["after"] or entry["before"] for entry in findings if entry["change"] == change and not entry["accepted"]]
-        return sum(finding["severity"] != "info" and finding["explained_by"] is None for finding in of)
+        of = [entry.after or entry.before for entry in changes if entry.change == change and not entry.accepted]
+        return sum(f is not None and f.severity != "info" and f.explained_by is None for f in of)
 
     gone, came, stayed, unsure = map(troubles, ("gone", "came", "stayed", "unsure"))
     parts = [f"{gone} gone"] if gone else []
@@ -117,7 +127,7 @@ def _end(signal: str, curve: Curve) -> dict[str, Any]:
     """The end of a curve, and its best point if it is known which direction is better."""
     words = set(signal.lower().split())
     end = {
-        **curve.source(),
+        **asdict(curve.source()),
         "last": float(curve.values[-1]),
         "last_step": int(curve.steps[-1]),
         "best": None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import NotChecked
 from scram_plugin.heuristics.measured import class_counts, columns, known_layers, step_ratios
-from scram_plugin.logs.curve import Curve
+from scram_plugin.logs.curve import Curve, CurveName
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.reviews.model import Reviewed
 from scram_plugin.reviews.plain import plain
@@ -156,19 +156,21 @@ def _behind(curve: Curve) -> list[dict[str, str]]:
     """The logged curves that the row is computed from."""
     updates, weights = (schema.column_tag(schema.STATISTICS, f"{kind}/") for kind in ("update", "weight"))
     of_ratio = curve.tag.startswith(updates)
-    return [curve.source(), *([{**curve.source(), "tag": weights + curve.tag.removeprefix(updates)}] if of_ratio else [])]
+    names = [curve.source()]
+    names += [CurveName(curve.tensorboard_run, weights + curve.tag.removeprefix(updates))] if of_ratio else []
+    return [asdict(name) for name in names]
 
 
 def _named(reviewed: Reviewed) -> list[tuple[str, set[str]]]:
     """The heuristic of each finding, with the layers and variables that its text or its curves name."""
     found = []
     for finding in reviewed.review.findings:
-        texts = [finding["title"], *(str(value) for value in finding["evidence"].values())]
+        texts = [finding.title, *(str(value) for value in finding.evidence.values())]
         names = {name for text in texts for name in re.findall(r"`([^`]+)`", text)}
-        for curve in finding["curves"]:
-            column = re.fullmatch(r"scram/\w+/(?:layer|gradient|weight|update)/(.+)/[^/]+", curve["tag"])
+        for curve in finding.curves:
+            column = re.fullmatch(r"scram/\w+/(?:layer|gradient|weight|update)/(.+)/[^/]+", curve.tag)
             names |= {column[1]} if column else set()
-        found.append((finding["heuristic"], names))
+        found.append((finding.heuristic, names))
     return found
 
 
@@ -186,7 +188,7 @@ def _tensors(run: TrainingRun) -> Iterable[dict[str, Any]]:
             "id": name,
             "name": TENSORS[kind] if index == "0" else f"{TENSORS[kind]} {int(index) + 1}",
             "curves": [
-                {**curve.source(), "label": statistic}
+                {**asdict(curve.source()), "label": statistic}
                 for statistic, curve in zip(SHOWN, curves, strict=True)
                 if curve is not None
             ],

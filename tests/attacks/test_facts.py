@@ -97,9 +97,7 @@ def test_forged_facts_break_no_check_and_no_view(name, record_property):
         except Exception as error:
             broken.append(f"{what}: {error!r}")
             continue
-        broken += [
-            f"{what}: {o['heuristic']}: {o['reason']}" for o in found.inconclusive if "the check itself failed" in o["reason"]
-        ]
+        broken += [f"{what}: {o.heuristic}: {o.reason}" for o in found.inconclusive if o.failed]
     held(record_property, "forged facts", len(cases), broken)
 
 
@@ -129,5 +127,5 @@ def test_models_that_no_framework_builds_are_reviewed_soon(name, graph, record_p
     inside(Reviewed(run, found))
     questions(run, found, chosen)
     assert time.process_time() - begin < 20
-    broken = [entry["reason"] for entry in found.inconclusive if "the check itself failed" in entry["reason"]]
+    broken = [entry.reason for entry in found.inconclusive if entry.failed]
     held(record_property, "forged models", 1, broken)

@@ -38,6 +38,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # as many trainings as cores: the
 import numpy as np
 
 from scram_plugin.heuristics.catalogue import catalogue
+from scram_plugin.heuristics.heuristic import Finding
 from scram_plugin.logs.logdir import read
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.run import Run
@@ -109,8 +110,7 @@ def train(folder: Path) -> Review | None:
     if not runs:
         return None
     result = review(runs[0], catalogue())
-    complete(result, folder)
-    return result
+    return complete(result, folder)
 
 
 def best(folder: Path, program: Program) -> float | None:
@@ -124,14 +124,14 @@ def best(folder: Path, program: Program) -> float | None:
     return float((np.nanmax if program.higher else np.nanmin)(series.values[np.isfinite(series.values)]))
 
 
-def troubles(result: Review | None) -> list[dict[str, Any]]:
+def troubles(result: Review | None) -> list[Finding]:
     found = result.findings if result is not None else []
-    return [f for f in found if f["explained_by"] is None and f["severity"] != "info"]
+    return [f for f in found if f.explained_by is None and f.severity != "info"]
 
 
-def is_right(finding: dict[str, Any], kind: Kind) -> bool:
-    cause = finding["causes"][0]["id"] if finding["causes"] else ""
-    names = {finding["heuristic"], f"{finding['heuristic']}/{cause}", f"*/{cause}"}
+def is_right(finding: Finding, kind: Kind) -> bool:
+    cause = finding.causes[0].id
+    names = {finding.heuristic, f"{finding.heuristic}/{cause}", f"*/{cause}"}
     return bool(names & set(kind.right))
 
 
@@ -156,18 +156,18 @@ def epoch_of(folder: Path, kind: Kind, ended_right: bool) -> float | None:
     return 1.0 if ended_right and not epochs else None  # it ended in its first step
 
 
-def patched(folder: Path, finding: dict[str, Any]) -> bool:
+def patched(folder: Path, finding: Finding) -> bool:
     """Apply the first fix's edit with `patch`, and nothing else. Whether that could be done."""
-    edit = finding["fixes"][0]["edit"] if finding["fixes"] else None
+    edit = finding.fixes[0].edit if finding.fixes else None
     if edit is None:
         return False
     program = folder / "program.py"
     before = program.read_text().splitlines(keepends=True)
-    old = [f"{line}\n" for line in edit["before"].splitlines()]
-    at = edit["line"] - 1
+    old = [f"{line}\n" for line in edit.before.splitlines()]
+    at = edit.line - 1
     if before[at : at + len(old)] != old:
         return False
-    after = before[:at] + [f"{line}\n" for line in edit["after"].splitlines()] + before[at + len(old) :]
+    after = before[:at] + [f"{line}\n" for line in edit.after.splitlines()] + before[at + len(old) :]
     difference = "".join(difflib.unified_diff(before, after, "program.py", "program.py"))
     return subprocess.run(["patch", "-p0", "-s"], input=difference, text=True, cwd=folder, check=False).returncode == 0
 
@@ -190,8 +190,8 @@ def judge(kind: Kind, program: Program, seed: int, source: str, control: float |
             "seed": seed,
             "detected": bool(found),
             "right": bool(found) and is_right(found[0], kind),
-            "first": f"{found[0]['heuristic']}/{found[0]['causes'][0]['id']}" if found else None,
-            "all": [f["heuristic"] for f in found],
+            "first": f"{found[0].heuristic}/{found[0].causes[0].id}" if found else None,
+            "all": [f.heuristic for f in found],
             "epoch": epoch_of(folder, kind, any(is_right(f, kind) for f in found)),
             "value": best(folder, program),
             "control": control,
@@ -202,7 +202,7 @@ def judge(kind: Kind, program: Program, seed: int, source: str, control: float |
             subprocess.run(["rm", "-rf", str(folder / "logs")], check=True)
             left = troubles(train(folder))
             entry["after"] = best(folder, program)
-            entry["left"] = [f["heuristic"] for f in left]
+            entry["left"] = [f.heuristic for f in left]
             entry["repaired"] = not left and good(entry["after"], control, program)
         return entry
 
@@ -217,8 +217,8 @@ def controls(program: Program, seed: int) -> tuple[float | None, list[str], list
         return best(folder, program), [told(f) for f in troubles(result)], passing
 
 
-def told(finding: dict[str, Any]) -> str:
-    return f"{finding['heuristic']}: {finding['title']}"
+def told(finding: Finding) -> str:
+    return f"{finding.heuristic}: {finding.title}"
 
 
 def of_framework(name: str, arguments: argparse.Namespace, pool: ThreadPoolExecutor) -> None:

@@ -37,7 +37,7 @@ BEFORE = {"no-learning": "plateau", "plateau": "no-learning"}  # each is accepte
 
 
 def findings(run: Simulated, rules) -> list[dict]:
-    return [f for f in review(run.run, rules).findings if f["explained_by"] is None]
+    return [f for f in review(run.run, rules).findings if f.explained_by is None]
 
 
 def one_epoch_rule(run: Simulated) -> bool:
@@ -61,16 +61,16 @@ def main() -> None:
     by_heuristic: Counter = Counter()
     for _ in track(range(options.healthy), "healthy runs", transient=True):
         run = healthy(rng)
-        found = [f for f in findings(run, rules) if f["heuristic"] not in DESCRIPTIVE]
-        by_heuristic.update({(f["heuristic"], f["severity"]) for f in found})
+        found = [f for f in findings(run, rules) if f.heuristic not in DESCRIPTIVE]
+        by_heuristic.update({(f.heuristic, f.severity) for f in found})
         for f in found:
-            confidence[f["confidence"]][False] += 1
+            confidence[f.confidence][False] += 1
             if options.wrong:
-                print(f["severity"], f["confidence"], f["heuristic"], run.levels, run.points, f["summary"][:150])
+                print(f.severity, f.confidence, f.heuristic, run.levels, run.points, f.summary[:150])
         for level in [*run.levels.items(), ("all", "")]:
             counter = alarms[level]
             counter["runs"] += 1
-            counter["warning"] += any(f["severity"] in ALARM for f in found)
+            counter["warning"] += any(f.severity in ALARM for f in found)
             counter["any"] += bool(found)
             counter["strict"] += bool(findings(run, strict))
             counter["one epoch"] += one_epoch_rule(run)
@@ -87,13 +87,13 @@ def main() -> None:
         for _ in track(range(share * options.faulty // 2000), fault, transient=True):
             run = faulty(rng, fault)
             found = findings(run, rules)
-            hit = any(f["heuristic"] in (fault, BEFORE.get(fault)) for f in found)
+            hit = any(f.heuristic in (fault, BEFORE.get(fault)) for f in found)
             for f in found:
-                if f["heuristic"] not in DESCRIPTIVE:
-                    right = f["heuristic"] == fault or f["heuristic"] in ALSO_TRUE.get(fault, ())
-                    confidence[f["confidence"]][right] += 1
+                if f.heuristic not in DESCRIPTIVE:
+                    right = f.heuristic == fault or f.heuristic in ALSO_TRUE.get(fault, ())
+                    confidence[f.confidence][right] += 1
                     if options.wrong and not right:
-                        print("WRONG", fault, run.size, f["confidence"], f["heuristic"], run.levels, f["summary"][:120])
+                        print("WRONG", fault, run.size, f.confidence, f.heuristic, run.levels, f.summary[:120])
             keys = [(fault, f"size {run.size:g}")] if fault not in ("no-learning", "nonfinite-loss") else [(fault, "all")]
             if fault == "overfitting" and run.size >= 3:
                 keys.append((fault, f"rise of 3 noises or more, {_span(run.after)} points after the best"))
@@ -103,7 +103,7 @@ def main() -> None:
                 counter = detected[key]
                 counter["runs"] += 1
                 counter["found"] += hit
-                counter["warned"] += any(f["heuristic"] in (fault, BEFORE.get(fault)) and f["severity"] in ALARM for f in found)
+                counter["warned"] += any(f.heuristic in (fault, BEFORE.get(fault)) and f.severity in ALARM for f in found)
                 counter["strict"] += bool(findings(run, strict))
                 counter["one epoch"] += one_epoch_rule(run)
             if fault == "overfitting" and hit and run.size >= 3 and len(delays) < 200:

@@ -59,11 +59,11 @@ def pair(heuristic):
 
 def curve_like(run, source):
     """The curve of a twin that is of the same kind as one of the faulty training; its loss where it has none."""
-    name = source["tensorboard_run"].rpartition("/")[2]
+    name = source.tensorboard_run.rpartition("/")[2]
     for tensorboard_run, role in run.parts.items():
         logged = run._logs[tensorboard_run]
         if tensorboard_run.rpartition("/")[2] == name or role == name:
-            for tag in [source["tag"], *_relatives(source["tag"], logged)]:
+            for tag in [source.tag, *_relatives(source.tag, logged)]:
                 if tag in logged:
                     return Curve.of(logged.find(tag).since(run.session_start), tensorboard_run, tag, "")
     return run.signal("training loss") or run.signal("batch loss")
@@ -84,7 +84,7 @@ def points(curve, label):
 
 
 def label(source):
-    run, tag = source["tensorboard_run"].rpartition("/")[2], source["tag"].removeprefix("scram/statistics/")
+    run, tag = source.tensorboard_run.rpartition("/")[2], source.tag.removeprefix("scram/statistics/")
     return (
         f"{run}: {tag.removeprefix('scram/batches/')}"
         if run and run not in (".", "scram")
@@ -97,23 +97,23 @@ def example(heuristic):
     own = catalogue(select=[heuristic])
     found = review(faulty, own).findings[0]
     assert not review(twin, own).findings, heuristic
-    axis, sources = found["steps"]["axis"], found["curves"][:1]
-    for source in found["curves"][1:MOST_CURVES]:  # only curves over the same axis share a chart
-        if source["tag"].startswith("scram/") == sources[0]["tag"].startswith("scram/"):
+    axis, sources = found.axis, list(found.curves[:1])
+    for source in found.curves[1:MOST_CURVES]:  # only curves over the same axis share a chart
+        if source.tag.startswith("scram/") == sources[0].tag.startswith("scram/"):
             sources.append(source)
     bad = [
-        (Curve.of(faulty._logs[s["tensorboard_run"]].find(s["tag"]).since(faulty.session_start), "", "", ""), label(s))
+        (Curve.of(faulty._logs[s.tensorboard_run].find(s.tag).since(faulty.session_start), "", "", ""), label(s))
         for s in sources
     ]
     good = {
         c.tag + c.tensorboard_run: (c, label(c.source())) for s in sources if (c := curve_like(twin, s)) is not None and len(c)
     }
     return {
-        "title": found["title"],
+        "title": found.title,
         "axis": axis,
-        "span": [found["steps"]["first"], found["steps"]["last"]],
-        "bad_step": found["bad_step"],
-        "best_step": found["best_step"],
+        "span": [found.first_step, found.last_step],
+        "bad_step": found.bad_step,
+        "best_step": found.best_step,
         "faulty": [points(*entry) for entry in bad],
         "healthy": [points(*entry) for entry in good.values()],
     }

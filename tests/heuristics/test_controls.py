@@ -13,7 +13,7 @@ REFUSED = [program for program in controls.PROGRAMS if controls.refusal(program)
 @pytest.mark.parametrize("program", FLOWN, ids=controls.name_of)
 def test_nothing_is_found(program):
     review = review_of_recorded(f"{program.parent.name}_controls", program.stem)
-    found = [(f["heuristic"], f["causes"][0]["id"]) for f in review.alone if f["severity"] != "info"]
+    found = [(f.heuristic, f.causes[0].id) for f in review.alone if f.severity != "info"]
     assert found == []
     assert review.passed
 

@@ -14,12 +14,12 @@ CURVES = [h.id for h in HEURISTICS if h.group == "curves" and h.id not in ("over
 @pytest.mark.parametrize("heuristic", CURVES)
 def test_a_training_with_the_fault(heuristic):
     result = review_of_recorded("keras_curves", heuristic, "fault")
-    one = [f for f in result.findings if f["heuristic"] == heuristic]
+    one = [f for f in result.findings if f.heuristic == heuristic]
     assert one, (found(result), result.inconclusive)
-    assert one[0]["summary"]
-    assert "{" not in one[0]["summary"]
-    assert one[0]["causes"]
-    assert one[0]["fixes"][0]["framework"] == "keras"
+    assert one[0].summary
+    assert "{" not in one[0].summary
+    assert one[0].causes
+    assert one[0].fixes[0].framework == "keras"
 
 
 @pytest.mark.parametrize("heuristic", CURVES)

@@ -29,7 +29,7 @@ def of_keras(*name):
 
 
 def warned(result):
-    return [f["heuristic"] for f in result.findings if f["severity"] != "info" and f["explained_by"] is None]
+    return [f.heuristic for f in result.findings if f.severity != "info" and f.explained_by is None]
 
 
 def softmax_regression(directory, rate, batch, steps, every=0, tags=("loss/train", "loss/val"), seed=0):
@@ -77,9 +77,9 @@ def test_a_bump_of_the_validation_loss_hides_no_overfitting(tmp_path):
     curve(tmp_path / "train", "epoch_loss", BUMPY_TRAINING)
     curve(tmp_path / "validation", "epoch_loss", BUMPY)
     one = finding(review_of(tmp_path), "overfitting")
-    assert one["severity"] == "warning"
-    assert one["steps"]["first"] == 2, "the lowest point itself"
-    assert one["evidence"]["last_loss"] == pytest.approx(0.85, rel=1e-5), "the last value as logged"
+    assert one.severity == "warning"
+    assert one.first_step == 2, "the lowest point itself"
+    assert one.evidence["last_loss"] == pytest.approx(0.85, rel=1e-5), "the last value as logged"
 
 
 def test_where_the_training_curve_ends_early_nothing_is_said_of_what_comes_after(tmp_path):
@@ -87,8 +87,8 @@ def test_where_the_training_curve_ends_early_nothing_is_said_of_what_comes_after
     for part, tag, values in (("train", "epoch_loss", BUMPY_TRAINING[:9]), ("validation", "epoch_loss", BUMPY)):
         curve(tmp_path / part, tag, values)
     one = finding(review_of(tmp_path), "overfitting")
-    assert one["steps"]["last"] <= 9
-    assert f"from {BUMPY_TRAINING[2]:.4g} to {BUMPY_TRAINING[8]:.4g}" in one["summary"]
+    assert one.last_step <= 9
+    assert f"from {BUMPY_TRAINING[2]:.4g} to {BUMPY_TRAINING[8]:.4g}" in one.summary
     # the last training loss that is known is soon far above the validation loss; a pause, or quick epochs, change nothing
     falls = [2.0 * 0.95**i for i in range(40)]
     for name, seconds in (("even", [1.0] * 40), ("pause", [1.0] * 3 + [36_000.0] + [1.0] * 36), ("quick", [0.02] * 40)):
@@ -97,7 +97,7 @@ def test_where_the_training_curve_ends_early_nothing_is_said_of_what_comes_after
             events = [event(i, time, epoch_loss=value) for i, (time, value) in enumerate(zip(times, values, strict=False))]
             write(tmp_path / name / part / "events.out.tfevents.1.host", events)
         lagging = review_of(tmp_path / name)
-        assert [f["heuristic"] for f in lagging.findings if f["heuristic"] != "undertrained"] == [], name
+        assert [f.heuristic for f in lagging.findings if f.heuristic != "undertrained"] == [], name
 
 
 def test_one_early_point_out_of_line_is_not_where_overfitting_begins(tmp_path):
@@ -105,14 +105,14 @@ def test_one_early_point_out_of_line_is_not_where_overfitting_begins(tmp_path):
     validation[1] = 0.55
     curve(tmp_path / "train", "epoch_loss", np.geomspace(2, 0.03, 60))
     curve(tmp_path / "validation", "epoch_loss", validation)
-    assert finding(review_of(tmp_path), "overfitting")["steps"]["first"] == 29
+    assert finding(review_of(tmp_path), "overfitting").first_step == 29
 
 
 def test_a_jump_of_one_training_point_is_not_told_as_what_the_curve_did(tmp_path):
     training = [*np.geomspace(2, 0.09, 20), *[0.09] * 19, 0.8]
     curve(tmp_path / "train", "epoch_loss", training)
     curve(tmp_path / "validation", "epoch_loss", [*np.geomspace(2, 0.5, 20), *np.linspace(0.53, 1.2, 20)])
-    assert "training loss went from about 0.09" in finding(review_of(tmp_path), "overfitting")["summary"]
+    assert "training loss went from about 0.09" in finding(review_of(tmp_path), "overfitting").summary
 
 
 def test_an_entropy_beside_the_loss_makes_no_reinforcement_learning(tmp_path):
@@ -128,13 +128,13 @@ def test_numbers_of_a_sentence_stand_in_the_curve(tmp_path):
     curve(tmp_path / "validation", "epoch_loss", BUMPY)
     result = finding(review_of(tmp_path), "overfitting")
     best = int(np.argmin(BUMPY))
-    assert f"lowest at epoch {best + 1} ({BUMPY[best]:.4g})" in result["summary"]
-    assert f"from {training[best]:.4g} to {training[-1]:.4g}" in result["summary"]
+    assert f"lowest at epoch {best + 1} ({BUMPY[best]:.4g})" in result.summary
+    assert f"from {training[best]:.4g} to {training[-1]:.4g}" in result.summary
     # single points would tell that it rose
     training[best], training[-1] = 0.4, 0.6
     curve(tmp_path / "b" / "train", "epoch_loss", training)
     curve(tmp_path / "b" / "validation", "epoch_loss", BUMPY)
-    assert "went from about " in finding(review_of(tmp_path / "b"), "overfitting")["summary"]
+    assert "went from about " in finding(review_of(tmp_path / "b"), "overfitting").summary
 
 
 def test_few_steps_of_an_optimiser_are_no_training(tmp_path):
@@ -155,31 +155,31 @@ def test_the_noise_of_batches_is_no_swing_and_no_plateau(tmp_path):
 def test_a_loss_that_fell_to_that_of_guessing_is_nothing_learned():
     result = of_keras("fell_to_guessing")
     one = finding(result, "no-learning")
-    assert one["confidence"] == "likely"
-    assert "guessing among" in one["summary"]
+    assert one.confidence == "likely"
+    assert "guessing among" in one.summary
     assert warned(result) == ["no-learning"]
 
 
 def test_a_loss_that_is_the_same_in_every_digit_has_frozen_weights():
     one = finding(of_keras("all_layers_frozen"), "no-learning")
-    assert one["causes"][0]["id"] == "frozen"
-    assert one["confidence"] == "likely"
+    assert one.causes[0].id == "frozen"
+    assert one.confidence == "likely"
 
 
 def test_guessing_is_not_claimed_of_a_regression(tmp_path):
     curve(tmp_path, "train/loss", 4.69 + np.random.default_rng(0).normal(0, 0.01, 30))
     one = finding(review_of(tmp_path), "no-learning")
-    assert "classes" not in one["summary"], "ln(109) is 4.69, but who has 109 classes?"
+    assert "classes" not in one.summary, "ln(109) is 4.69, but who has 109 classes?"
 
 
 def test_a_metric_is_the_loss_of_a_log_that_names_none(tmp_path):
     (tmp_path / "fine").mkdir()
     healthy = linear_regression(tmp_path / "fine", 0.05)
-    assert healthy.signals["training loss"]["tag"] == healthy.signals["validation loss"]["tag"] == "mse"
+    assert healthy.signals["training loss"].tag == healthy.signals["validation loss"].tag == "mse"
     assert warned(healthy) == []
     one = finding(linear_regression(tmp_path / "bad", 0.4), "divergence")
-    assert (one["severity"], one["confidence"]) == ("error", "certain")
-    assert one["causes"][0]["id"] == "learning-rate"
+    assert (one.severity, one.confidence) == ("error", "certain")
+    assert one.causes[0].id == "learning-rate"
 
 
 def test_a_metric_is_no_loss_where_there_is_one(tmp_path):
@@ -190,8 +190,8 @@ def test_a_metric_is_no_loss_where_there_is_one(tmp_path):
 
 def test_the_rate_dropped_while_each_epoch_still_brought_much():
     one = finding(of_keras("rate_dropped_early"), "learning-rate-schedule")
-    assert one["causes"][0]["id"] == "early-drop"
-    assert "epoch 5" in one["title"]
+    assert one.causes[0].id == "early-drop"
+    assert "epoch 5" in one.title
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "steps", "late"])
@@ -203,8 +203,8 @@ def test_a_spike_after_which_the_loss_never_came_back_is_a_warning(tmp_path):
     values = read(recorded("keras_curves", "divergence", "healthy"))["train"]["epoch_loss"].values[:20]
     curve(tmp_path / "again", "train/loss", [*values, values[0] * 4, *(values[19] * np.linspace(1.5, 1.2, 15))])
     one = finding(review_of(tmp_path / "again"), "loss-spike")
-    assert one["severity"] == "warning"
-    assert "has not fallen below" in one["summary"]
+    assert one.severity == "warning"
+    assert "has not fallen below" in one.summary
 
 
 def test_a_jump_onto_a_swinging_level_is_divergence(tmp_path):
@@ -216,7 +216,7 @@ def test_a_jump_onto_a_swinging_level_is_divergence(tmp_path):
     broken = [1.018, 0.653, 0.536, 0.504, 0.465, 0.465, 0.417, 0.418, 0.394, 8.553] + [2.304] * 8
     curve(tmp_path / "b", "train/loss", broken)
     one = finding(review_of(tmp_path / "b"), "divergence")
-    assert (one["evidence"]["best_loss"], one["explained_by"]) == (pytest.approx(0.394), None)
+    assert (one.evidence["best_loss"], one.explained_by) == (pytest.approx(0.394), None)
 
 
 def test_no_two_findings_explain_each_other():
@@ -242,20 +242,20 @@ def test_validations_that_are_rare_are_no_few_epochs(tmp_path):
 def test_a_log_without_a_known_loss_says_what_it_has(tmp_path):
     curve(tmp_path, "recon/train", [3, 2, 1])
     result = review_of(tmp_path)
-    assert "(the log has recon/train)" in result.headline()["text"]
-    assert '"training loss" = "recon/train"' in next(e["how"] for e in result.not_checked if e["heuristic"] == "divergence")
+    assert "(the log has recon/train)" in result.headline().text
+    assert '"training loss" = "recon/train"' in next(e.how for e in result.not_checked if e.heuristic == "divergence")
 
 
 def test_a_total_is_preferred_to_its_part(tmp_path):
     for tag in ("train/ce_loss", "train/loss"):
         curve(tmp_path, tag, [3, 2, 1])
-    assert review_of(tmp_path).signals["training loss"]["tag"] == "train/loss"
+    assert review_of(tmp_path).signals["training loss"].tag == "train/loss"
 
 
 def test_a_rate_of_next_to_nothing_is_told():
     """A step schedule that counts batches where epochs were meant."""
     one = finding(of_keras("schedule", "to nothing"), "learning-rate-schedule")
-    assert "below a thousandth" in one["summary"] or "divided by" in one["summary"]
+    assert "below a thousandth" in one.summary or "divided by" in one.summary
 
 
 def test_single_losses_that_are_nan_are_about_their_batches(tmp_path):
@@ -263,29 +263,29 @@ def test_single_losses_that_are_nan_are_about_their_batches(tmp_path):
     values[[20, 90, 150]] = np.nan
     curve(tmp_path, "train/loss", values)
     one = finding(review_of(tmp_path), "nonfinite-loss")
-    assert one["causes"][0]["id"] == "custom-loss"
-    assert "3 of 200 values are not finite" in one["summary"]
+    assert one.causes[0].id == "custom-loss"
+    assert "3 of 200 values are not finite" in one.summary
 
 
 def test_another_training_in_the_same_directory_is_told_from_a_resumed_one():
     one = finding(of_keras("rerun_in_the_same_directory"), "step-rewind")
-    assert one["causes"][0]["id"] == "rerun"
-    assert "starts again, too" in one["causes"][0]["for"]
-    assert finding(of_keras("resumed"), "step-rewind")["causes"][0]["id"] == "resumed"
+    assert one.causes[0].id == "rerun"
+    assert "starts again, too" in one.causes[0].for_
+    assert finding(of_keras("resumed"), "step-rewind").causes[0].id == "resumed"
 
 
 def test_metrics_that_fail_together_are_one_finding(tmp_path):
     for tag in ("eval/f1", "eval/precision"):
         curve(tmp_path, tag, [np.nan] * 4)
     curve(tmp_path, "train/loss", np.linspace(2, 1, 20))
-    (one,) = [f for f in review_of(tmp_path).findings if f["heuristic"] == "nonfinite-metric"]
-    assert one["title"] == "Validation f1 and precision are NaN throughout"
+    (one,) = [f for f in review_of(tmp_path).findings if f.heuristic == "nonfinite-metric"]
+    assert one.title == "Validation f1 and precision are NaN throughout"
 
 
 def test_an_infinite_validation_loss_is_the_logarithm_of_a_zero(tmp_path):
     curve(tmp_path, "val/loss", [np.inf] * 8)
     curve(tmp_path, "train/loss", np.linspace(2, 1, 8))
-    assert finding(review_of(tmp_path), "nonfinite-metric")["causes"][0]["id"] == "overflow"
+    assert finding(review_of(tmp_path), "nonfinite-metric").causes[0].id == "overflow"
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
@@ -298,7 +298,7 @@ def test_a_validation_that_was_logged_by_batches_only_is_not_missing(tmp_path):
     write(tmp_path / "validation" / "events.out.tfevents.1.host.v2", [])
     result = review_of(tmp_path)
     assert "missing-validation" not in found(result)
-    assert "missing-validation" in [entry["heuristic"] for entry in result.inconclusive]
+    assert "missing-validation" in [entry.heuristic for entry in result.inconclusive]
 
 
 def test_the_results_of_hyperparameters_are_no_training_of_their_own(tmp_path):
@@ -314,6 +314,6 @@ def test_headlines_say_how_much_was_judged(tmp_path):
     curve(tmp_path / "alone", "train/loss", np.linspace(2, 1, 40) ** 2)
     curve(tmp_path / "short", "train/loss", [2, 1])
     ppo, alone, short = (review_of(tmp_path / name).headline() for name in ("ppo", "alone", "short"))
-    assert ppo["text"].startswith("Little could be checked: the losses of reinforcement learning")
+    assert ppo.text.startswith("Little could be checked: the losses of reinforcement learning")
     assert alone == {"kind": "info", "text": "No trouble found. Worth knowing: No validation loss or metric was logged."}
-    assert short["text"].startswith("Too few points to tell: it needs at least")
+    assert short.text.startswith("Too few points to tell: it needs at least")

@@ -23,22 +23,22 @@ def test_a_constant_rate_with_a_loss_that_is_flat_and_noisy(last, kept, tmp_path
     curve(tmp_path, "epoch_loss", falls)
     curve(tmp_path, "epoch_learning_rate", np.where(np.arange(120) < 60, 1e-3, last))
     review = review_of(tmp_path)
-    assert ("learning-rate-schedule" in [f["heuristic"] for f in review.findings]) == kept
+    assert ("learning-rate-schedule" in [f.heuristic for f in review.findings]) == kept
     if kept:
         one = finding(review, "learning-rate-schedule")
-        assert "no-drop" in [cause["id"] for cause in one["causes"]] or "constant" in one["summary"]
+        assert "no-drop" in [cause.id for cause in one.causes] or "constant" in one.summary
 
 
 def test_a_plateau_above_a_much_better_level_is_likely_one(tmp_path):
     values = np.concatenate([np.linspace(2.0, 0.5, 20), np.linspace(0.5, 0.7, 5), np.full(60, 0.7)]) + 0.01 * NOISE[:85]
     curve(tmp_path, "epoch_loss", values)
-    assert finding(review_of(tmp_path), "plateau")["confidence"] == "likely"
+    assert finding(review_of(tmp_path), "plateau").confidence == "likely"
 
 
 def test_how_many_steps_there_are_is_told(tmp_path):
     for tag, values in {"loss": 2.3 + 0.01 * NOISE[:15], "train_runtime": np.ones(1), "epoch": np.zeros(15)}.items():
         curve(tmp_path, f"train/{tag}", values)
-    reasons = {entry["heuristic"]: entry["reason"] for entry in review_of(tmp_path).inconclusive}
+    reasons = {entry.heuristic: entry.reason for entry in review_of(tmp_path).inconclusive}
     assert "there are 15" in reasons["no-learning"]
 
 

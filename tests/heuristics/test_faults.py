@@ -59,8 +59,8 @@ FAULTS = {
 @pytest.mark.parametrize("name", FAULTS)
 def test_the_fault_is_found(name):
     one = fault_is_found(*FAULTS[name], "keras_faults", name)
-    cause = one["causes"][0]["id"]
-    assert one["causes"][0]["for"] or cause in ("pipeline", "constant", "features", "learning-rate"), (
+    cause = one.causes[0].id
+    assert one.causes[0].for_ or cause in ("pipeline", "constant", "features", "learning-rate"), (
         "something of this run speaks for it"
     )
 
@@ -73,13 +73,13 @@ def test_its_healthy_twin_is_not(name):
 @pytest.mark.parametrize(("activation", "expected"), [("softmax", ["one-unit-softmax"]), ("sigmoid", [])])
 def test_of_a_subclass_outputs_that_are_always_1_are_told(activation, expected):
     result = review_of_recorded("keras_faults", f"subclass_{activation}")
-    causes = [f["causes"][0]["id"] for f in result.findings if f["heuristic"] == "output-activation-mismatch"]
+    causes = [f.causes[0].id for f in result.findings if f.heuristic == "output-activation-mismatch"]
     assert causes == expected
 
 
 def test_a_warning_that_explains_an_error_is_an_error():
     result = review_of_recorded("keras_faults", "zeros in front of a ReLU", "fault")
     dead, poor = finding(result, "dead-relu"), finding(result, "poor-initialization")
-    assert (dead["severity"], dead["explained_by"]) == ("error", "poor-initialization")
-    assert (poor["severity"], poor["explained_by"]) == ("error", None)
+    assert (dead.severity, dead.explained_by) == ("error", "poor-initialization")
+    assert (poor.severity, poor.explained_by) == ("error", None)
     assert result.findings[0] is poor

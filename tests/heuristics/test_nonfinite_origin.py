@@ -32,10 +32,10 @@ def reviewed(*name):
 def test_the_step_and_the_place(program, how):
     batch, where = PROGRAMS[program]
     one = finding(reviewed(program, how), ID)
-    print(one["title"], "|", one["summary"])
-    assert (one["severity"], one["confidence"]) == ("error", "certain")
-    assert one["bad_step"] == batch
-    assert where in one["title"]
+    print(one.title, "|", one.summary)
+    assert (one.severity, one.confidence) == ("error", "certain")
+    assert one.bad_step == batch
+    assert where in one.title
 
 
 @pytest.mark.parametrize("twin", ["dense", "length"])
@@ -48,16 +48,16 @@ def test_nan_that_a_relu_hides_leaves_dead_weights():
     result = reviewed("nan_in_one_row", "graph")
     assert "nonfinite-loss" in result.passed
     assert found(result) == ["nonfinite-inputs"]
-    assert "The loss does not show it" in finding(result, ID)["summary"]
+    assert "The loss does not show it" in finding(result, ID).summary
 
 
 def test_a_large_output_whose_nan_is_hidden():
     result = reviewed("a_large_output_whose_nan_is_hidden")
     one = finding(result, ID)
     assert "nonfinite-loss" in result.passed
-    assert (one["bad_step"], "ratio" in one["title"]) == (BAD, True)
+    assert (one.bad_step, "ratio" in one.title) == (BAD, True)
 
 
 def test_a_large_output_of_a_layer_of_keras():
     one = finding(reviewed("a_large_output_of_a_layer_of_keras"), ID)
-    assert (one["bad_step"], "wide" in one["title"]) == (BAD, True)
+    assert (one.bad_step, "wide" in one.title) == (BAD, True)

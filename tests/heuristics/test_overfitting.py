@@ -18,9 +18,9 @@ ID = "overfitting"
 
 def test_a_large_net_on_noisy_labels():
     one = finding(review_of_recorded("keras_curves", "overfits_noisy_labels"), ID)
-    assert (one["severity"], one["confidence"]) == ("warning", "likely")
-    assert one["causes"][0]["id"] == "no-regularization"
-    assert "600" in one["causes"][0]["for"] or "480" in one["causes"][0]["for"]
+    assert (one.severity, one.confidence) == ("warning", "likely")
+    assert one.causes[0].id == "no-regularization"
+    assert "600" in one.causes[0].for_ or "480" in one.causes[0].for_
 
 
 def test_healthy_twin():
@@ -44,9 +44,9 @@ def test_both_rise_is_divergence_not_overfitting(tmp_path):
 
 def test_a_few_points_are_inconclusive(tmp_path):
     result = run(tmp_path, [1, 0.5], [1, 0.8])
-    (reason,) = [entry["reason"] for entry in result.inconclusive if entry["heuristic"] == ID]
+    (reason,) = [entry.reason for entry in result.inconclusive if entry.heuristic == ID]
     assert "needs at least 7 epochs" in reason
-    assert result.headline()["kind"] == "early"
+    assert result.headline().kind == "early"
 
 
 @pytest.mark.parametrize("noise", [0.002, 0.01, 0.03, 0.06])
@@ -115,7 +115,7 @@ def test_strict_is_two_epochs_of_falling_validation_accuracy(tmp_path):
         curve(tmp_path / name, "epoch_loss", [1, 0.9, 0.8, 0.7])
         curve(tmp_path / name, "epoch_accuracy", values)
     one = finding(review_of(tmp_path, {ID: {"strict": True}}), ID)
-    assert one["steps"]["first"] == 1
+    assert one.first_step == 1
     assert ID not in found(review_of(tmp_path))
 
 

@@ -39,9 +39,9 @@ def test_a_bias_that_cancels_is_no_variable_that_is_cut_off():
 
 def test_what_is_not_used_is_told_whatever_else_is_wrong():
     review = review_of_recorded("torch_preflight", "unused_beside_another_fault")
-    found = {f["heuristic"]: f for f in review.alone}
-    assert found["output-activation-mismatch"]["causes"][0]["id"] == "twice"
-    assert "`0.second`" in found["no-gradient"]["summary"]
+    found = {f.heuristic: f for f in review.alone}
+    assert found["output-activation-mismatch"].causes[0].id == "twice"
+    assert "`0.second`" in found["no-gradient"].summary
 
 
 def test_a_model_that_learns_slowly_has_a_range_too():

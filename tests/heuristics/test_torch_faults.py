@@ -24,8 +24,8 @@ FAULTS = {
 @pytest.mark.parametrize("name", FAULTS)
 def test_the_fault_is_found(name):
     one = fault_is_found(*FAULTS[name], "torch_faults", name)
-    assert one["causes"][0]["for"]
-    assert one["fixes"][0]["framework"] == "torch"
+    assert one.causes[0].for_
+    assert one.fixes[0].framework == "torch"
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -34,10 +34,10 @@ def test_its_healthy_twin_is_not(name):
 
 
 def test_the_first_steps_of_rmsprop_are_long():
-    assert [f["heuristic"] for f in review_of_recorded("torch_faults", "first_steps_of_rmsprop").findings] == []
+    assert [f.heuristic for f in review_of_recorded("torch_faults", "first_steps_of_rmsprop").findings] == []
 
 
 def test_a_low_rate_is_right_for_what_has_been_trained_before():
     review = review_of_recorded("torch_faults", "low_rate_for_what_has_been_trained")
     assert review.alone == []
-    assert "fine-tuning" in {e["heuristic"]: e["reason"] for e in review.inconclusive}["unconventional-learning-rate"]
+    assert "fine-tuning" in {e.heuristic: e.reason for e in review.inconclusive}["unconventional-learning-rate"]

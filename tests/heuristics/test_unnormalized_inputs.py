@@ -13,15 +13,15 @@ def reviewed(name, options=None):
 
 def test_raw_bytes():
     one = finding(reviewed("raw bytes"), ID)
-    assert (one["severity"], one["confidence"]) == ("warning", "likely")
-    assert one["causes"][0]["id"] == "raw-pixels"
-    assert "0 to 255" in one["title"]
+    assert (one.severity, one.confidence) == ("warning", "likely")
+    assert one.causes[0].id == "raw-pixels"
+    assert "0 to 255" in one.title
 
 
 def test_features_in_different_units():
     one = finding(reviewed("wine"), ID)
-    assert one["causes"][0]["id"] == "features"
-    assert "Feature 12" in one["summary"], "proline, in the hundreds"
+    assert one.causes[0].id == "features"
+    assert "Feature 12" in one.summary, "proline, in the hundreds"
 
 
 @pytest.mark.parametrize(
@@ -50,11 +50,11 @@ def test_inputs_that_are_fine(name):
 
 
 def test_large_values():
-    assert finding(reviewed("large values"), ID)["confidence"] == "possible"
+    assert finding(reviewed("large values"), ID).confidence == "possible"
 
 
 def test_raw_pixels_into_mobilenet():
-    assert "between -1 and 1" in finding(reviewed("mobilenet/raw"), ID)["summary"]
+    assert "between -1 and 1" in finding(reviewed("mobilenet/raw"), ID).summary
 
 
 @pytest.mark.parametrize(("name", "fires"), [("just above 1", True), ("from 0 to 1", False)])
@@ -64,23 +64,23 @@ def test_strict_is_any_value_outside_minus_one_to_one(name, fires):
 
 def test_a_lambda_or_a_subclass_cannot_be_seen_through():
     result = reviewed("a lambda")
-    assert [entry["heuristic"] for entry in result.inconclusive if "of your own" in entry["reason"]] == [ID]
+    assert [entry.heuristic for entry in result.inconclusive if "of your own" in entry.reason] == [ID]
     assert found(reviewed("a subclass that divides")) == []
 
 
 def test_each_of_two_inputs_is_judged_by_its_own_first_layer():
     result = reviewed("two_inputs")
     assert found(result) == [ID]
-    assert "(table)" in finding(result, ID)["title"]
+    assert "(table)" in finding(result, ID).title
 
 
 def test_a_table_is_not_called_an_image():
     one = finding(reviewed("a_table"), ID)
-    assert one["confidence"] == "possible"
-    assert one["causes"][0]["id"] == "scale"
-    assert "bytes" not in one["summary"]
+    assert one.confidence == "possible"
+    assert one.causes[0].id == "scale"
+    assert "bytes" not in one.summary
 
 
 def test_nan_that_a_relu_hides_is_no_clean_bill():
-    reasons = {entry["heuristic"]: entry["reason"] for entry in reviewed("nan_that_a_relu_hides").inconclusive}
+    reasons = {entry.heuristic: entry.reason for entry in reviewed("nan_that_a_relu_hides").inconclusive}
     assert reasons[ID].startswith("batch 10 held NaN")

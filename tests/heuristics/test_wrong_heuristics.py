@@ -10,10 +10,9 @@ from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconcl
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.logdir import read
 from scram_plugin.logs.pairing import training_runs
-from scram_plugin.reviews.model import FAILED
+from scram_plugin.reviews.as_json import review_as_json
 from scram_plugin.reviews.monitor import Reviewer
 from scram_plugin.reviews.run import review
-from scram_plugin.tensorboard.plugin import plain
 from scram_plugin.views.why.questions import questions
 from tests.event_files import curve
 from tests.heuristics.test_own_heuristic import block_of
@@ -85,14 +84,14 @@ def test_the_others_are_reviewed_as_without_it(run, wrong, text, how, end):
     own = Heuristic("slow-start", "curves", "It starts at once", checks(wrong, how, end), Page.parse(text, "slow_start.md"))
     before = review(run, Catalogue(HEURISTICS))
     after = review(run, Catalogue((*HEURISTICS[:9], own, *HEURISTICS[9:])))
-    document = plain(after.as_dict())
+    document = review_as_json(after)
     outcomes = [entry for part in ("inconclusive", "not_checked", "findings") for entry in document[part]]
     mine = [entry for entry in outcomes if entry["heuristic"] == "slow-start"] + [h for h in after.passed if h == "slow-start"]
     assert len(mine) == 1, "one outcome, whatever it is"
-    others = [f for f in after.findings if f["heuristic"] != "slow-start"]
-    assert [f["heuristic"] for f in others] == [f["heuristic"] for f in before.findings]
-    assert [h for h in after.passed if h != "slow-start"] == before.passed
-    if any(FAILED in entry.get("reason", "") for entry in mine if isinstance(entry, dict)):
+    others = [f for f in after.findings if f.heuristic != "slow-start"]
+    assert [f.heuristic for f in others] == [f.heuristic for f in before.findings]
+    assert tuple(h for h in after.passed if h != "slow-start") == before.passed
+    if any(entry.failed for entry in after.inconclusive):
         assert any(note.startswith("slow-start could not be checked: ") and "line " in note for note in after.notes)
     after.headline()
     questions(run, after, Catalogue((*HEURISTICS, own)))
@@ -101,8 +100,8 @@ def test_the_others_are_reviewed_as_without_it(run, wrong, text, how, end):
 def test_what_a_typo_costs_is_told_with_the_line_of_the_page(run):
     own = Heuristic("slow-start", "curves", "-", checks({}, "yields", None), Page.parse(PAGES[1], "slow_start.md"))
     (entry,) = review(run, Catalogue((own,))).inconclusive
-    assert entry["reason"].startswith(
-        f"{FAILED} (slow_start.md, line 4: the template asks for pionts, and the finding's evidence has"
+    assert entry.reason.startswith(
+        "the check itself failed (slow_start.md, line 4: the template asks for pionts, and the finding's evidence has"
     )
 
 

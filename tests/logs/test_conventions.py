@@ -245,11 +245,11 @@ def test_the_whole_tree_gives_the_same_reviews_as_each_part():
     from scram_plugin.reviews.run import review_all
 
     rules = catalogue()
-    whole = {r.name: [(f["heuristic"], f["summary"]) for f in r.findings] for r in review_all(read(REAL_RUNS), rules)}
+    whole = {r.name: [(f.heuristic, f.summary) for f in r.findings] for r in review_all(read(REAL_RUNS), rules)}
     parts = {}
     for directory in sorted(p for p in REAL_RUNS.iterdir() if p.is_dir()):
         for r in review_all(read(directory), rules):
             name = directory.name if r.name == "." else f"{directory.name}/{r.name}"
-            parts[name] = [(f["heuristic"], f["summary"]) for f in r.findings]
+            parts[name] = [(f.heuristic, f.summary) for f in r.findings]
     assert whole == parts
     assert np.sum([len(findings) for findings in whole.values()]) > 5

@@ -17,19 +17,18 @@ FILE = HERE / "findings.txt"
 def told(review: Review) -> Iterator[str]:
     """All outcomes of one review, but for what was not checked, a line each."""
     for finding in review.findings:
-        because = f", because of {finding['explained_by']}" if finding["explained_by"] else ""
-        steps = finding["steps"]
-        marks = f"{steps['axis']} {steps['first']} to {steps['last']}, bad {finding['bad_step']}, best {finding['best_step']}"
-        yield f"  {finding['severity']}, {finding['confidence']}: {finding['heuristic']}{because}; {marks}"
-        yield f"    {finding['title']}"
-        yield f"    {finding['summary']}"
-        for cause in finding["causes"]:
-            yield f"    - {' | '.join(filter(None, (cause['id'], cause['for'], cause['against'])))}"
-        for fix in finding["fixes"]:
-            if fix["edit"]:
-                yield f"    + line {fix['edit']['line']}: {' '.join(fix['edit']['after'].split())}"
+        because = f", because of {finding.explained_by}" if finding.explained_by else ""
+        marks = f"{finding.axis} {finding.first_step} to {finding.last_step}, bad {finding.bad_step}, best {finding.best_step}"
+        yield f"  {finding.severity}, {finding.confidence}: {finding.heuristic}{because}; {marks}"
+        yield f"    {finding.title}"
+        yield f"    {finding.summary}"
+        for cause in finding.causes:
+            yield f"    - {' | '.join(filter(None, (cause.id, cause.for_, cause.against)))}"
+        for fix in finding.fixes:
+            if fix.edit:
+                yield f"    + line {fix.edit.line}: {' '.join(fix.edit.after.split())}"
     for entry in review.inconclusive:
-        yield f"  inconclusive: {entry['heuristic']}: {entry['reason']}"
+        yield f"  inconclusive: {entry.heuristic}: {entry.reason}"
     yield f"  passed: {' '.join(review.passed)}"
 
 

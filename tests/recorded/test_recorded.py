@@ -43,8 +43,8 @@ def test_nothing_else_is_written():
 
 
 def causes_of(path):
-    findings = [f for f in review_of(path).alone if f["severity"] != "info"]
-    return {f["heuristic"]: f["causes"][0]["id"] for f in findings if f["heuristic"] not in BY_THE_CLOCK}
+    findings = [f for f in review_of(path).alone if f.severity != "info"]
+    return {f.heuristic: f.causes[0].id for f in findings if f.heuristic not in BY_THE_CLOCK}
 
 
 @pytest.mark.slow

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from scram_plugin.heuristics.heuristic import Finding
 from scram_plugin.heuristics.measured import listed
 from scram_plugin.heuristics.words import number, place
-from scram_plugin.logs.curve import Curve
+from scram_plugin.logs.curve import Curve, CurveName
 from scram_plugin.logs.training_run import TrainingRun
 
 
@@ -19,7 +20,7 @@ class Step:
     """One piece of evidence. `span` is the part of the curve that it refers to (first and last step), `at` the point in it."""
 
     text: str
-    curve: dict[str, str] | None = None
+    curve: CurveName | None = None
     axis: str = ""
     span: tuple[int, int] | None = None
     at: int | None = None
@@ -49,20 +50,19 @@ def on(curve: Curve, text: str, first: int | None = None, last: int | None = Non
     return Step(text, curve.source(), curve.axis, span, at)
 
 
-def beside(finding: Mapping[str, Any], text: str, pointed: bool = False) -> Step:
+def beside(finding: Finding, text: str, pointed: bool = False) -> Step:
     """A step based on the curve of a finding, in its span; `pointed`: at the bad step, or else at the best one."""
-    steps = finding["steps"]
-    point = finding["bad_step"] if finding["bad_step"] is not None else finding["best_step"]
-    return Step(text, finding["curves"][0], steps["axis"], (steps["first"], steps["last"]), point if pointed else None)
+    span = (finding.first_step, finding.last_step)
+    return Step(text, finding.curves[0], finding.axis, span, finding.mark if pointed else None)
 
 
-def likeliest(finding: Mapping[str, Any]) -> str | None:
+def likeliest(finding: Finding) -> str | None:
     """The first cause that this run's evidence supports; None if it supports none."""
-    return next((f"{cause['title']}. {cause['for']}" for cause in finding["causes"] if cause["for"]), None)
+    return next((f"{cause.title}. {cause.for_}" for cause in finding.causes if cause.for_), None)
 
 
-def usual(finding: Mapping[str, Any]) -> str:
-    return listed([f"“{cause['title']}”" for cause in finding["causes"]])
+def usual(finding: Finding) -> str:
+    return listed([f"“{cause.title}”" for cause in finding.causes])
 
 
 def from_to(curve: Curve, what: str) -> str:

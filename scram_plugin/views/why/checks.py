@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from scram_plugin.heuristics.catalogue import Catalogue
+from scram_plugin.heuristics.heuristic import Finding
 from scram_plugin.heuristics.measured import listed
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.reviews.model import Review
+from scram_plugin.reviews.model import Review, Unchecked, Unclear
 from scram_plugin.views.why.answer import Answer, Step, beside, from_to, likeliest, on, usual
 from scram_plugin.views.why.thresholds import margins
 
@@ -20,14 +20,14 @@ NEAR = 2.5  # if moving them by less than this factor would change the outcome
 SHOWN = 3  # signals that are listed as available
 
 
-def found(run: TrainingRun, review: Review, catalogue: Catalogue, finding: Mapping[str, Any]) -> Answer:
+def found(run: TrainingRun, review: Review, catalogue: Catalogue, finding: Finding) -> Answer:
     """Why this finding: its numbers, the evidence for and against each cause, and how far it is from the threshold."""
-    steps = [beside(finding, finding["summary"], pointed=True)]
-    before = next((f for f in review.findings if f["heuristic"] == finding["explained_by"]), None)
+    steps = [beside(finding, finding.summary, pointed=True)]
+    before = next((f for f in review.findings if f.heuristic == finding.explained_by), None)
     if before is not None:
-        steps.append(beside(before, f"It is probably a consequence of “{before['title']}”.", pointed=True))
-    steps += [beside(finding, f"Evidence against “{c['title']}”: {c['against']}") for c in finding["causes"] if c["against"]]
-    heuristic = next(h for h in catalogue.heuristics if h.id == finding["heuristic"])
+        steps.append(beside(before, f"It is probably a consequence of “{before.title}”.", pointed=True))
+    steps += [beside(finding, f"Evidence against “{c.title}”: {c.against}") for c in finding.causes if c.against]
+    heuristic = next(h for h in catalogue.heuristics if h.id == finding.heuristic)
     for margin in margins(run, heuristic, catalogue.options_of(heuristic), SECONDS)[:1]:
         now, other = number(margin.value), number(margin.turns_at)
         text = f"With `{heuristic.id}.{margin.option}` at {other} instead of {now}, SCRAM would not report this."
@@ -35,23 +35,23 @@ def found(run: TrainingRun, review: Review, catalogue: Catalogue, finding: Mappi
     cause = likeliest(finding)
     unclear = f"No cause stands out. The usual ones, likeliest first: {usual(finding)}."
     kind, end = ("cause", cause) if cause else ("open", unclear)
-    return Answer(f"finding-{heuristic.id}", f"Why does SCRAM report “{finding['title']}”?", steps, kind, end, heuristic.id)
+    return Answer(f"finding-{heuristic.id}", f"Why does SCRAM report “{finding.title}”?", steps, kind, end, heuristic.id)
 
 
 def silent(run: TrainingRun, review: Review, catalogue: Catalogue) -> Iterator[Answer]:
     """Why a check was not made or is inconclusive: what it needs, and what there is instead."""
     titles = {heuristic.id: heuristic.page.title for heuristic in catalogue.heuristics}
-    entries = [*review.not_checked, *review.inconclusive]
-    for reason in dict.fromkeys(entry["reason"] for entry in entries):
-        those = [entry for entry in entries if entry["reason"] == reason]
-        names = [f"“{titles.get(entry['heuristic'], entry['heuristic'])}”" for entry in those]
-        how = next((entry["how"] for entry in those if entry.get("how")), "")
-        early = any(entry.get("early") for entry in those)
+    entries: list[Unchecked | Unclear] = [*review.not_checked, *review.inconclusive]
+    for reason in dict.fromkeys(entry.reason for entry in entries):
+        those = [entry for entry in entries if entry.reason == reason]
+        names = [f"“{titles.get(entry.heuristic, entry.heuristic)}”" for entry in those]
+        how = next((entry.how for entry in those if isinstance(entry, Unchecked) and entry.how), "")
+        early = any(isinstance(entry, Unclear) and entry.early for entry in those)
         told = "not checked" if how else "inconclusive"
         end = "The log lacks data for this." if how else "A longer training will tell." if early else "The log cannot decide."
         steps = [Step(f"{listed(names, 40)}: {reason}."), *_there(run, reason)]
         question = f"Why {'was' if len(names) == 1 else 'were'} {listed(names)} {told}?"
-        yield Answer(f"silent-{those[0]['heuristic']}", question, steps, "open", end, None, how)
+        yield Answer(f"silent-{those[0].heuristic}", question, steps, "open", end, None, how)
 
 
 def _there(run: TrainingRun, reason: str = "") -> list[Step]:
@@ -90,13 +90,11 @@ def nothing(run: TrainingRun, review: Review, catalogue: Catalogue) -> Iterator[
         if said is not None:
             now, other = number(margin.value), number(margin.turns_at)
             text = f"With `{heuristic_id}.{margin.option}` at {other} instead of {now}, SCRAM would report “{said.title}”."
-            span = (said.first_step, said.last_step)
-            at = said.bad_step if said.bad_step is not None else said.best_step
-            steps.append(Step(text, said.curves[0], said.axis, span, at))
+            steps.append(beside(said, text, pointed=True))
     for entry in review.accepted:
-        reason = f" ({entry['reason']})" if entry["reason"] else ""
-        text = f"“{entry['finding']['title']}” was found; it is accepted as no problem{reason}."
-        steps.append(beside(entry["finding"], text))
+        reason = f" ({entry.said})" if entry.said else ""
+        text = f"“{entry.finding.title}” was found; it is accepted as no problem{reason}."
+        steps.append(beside(entry.finding, text))
     steps += _there(run)
     none = f"No check was within a factor of {NEAR} of its threshold."
     end = "The checks that came nearest are listed; none reached its threshold." if near else none

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.heuristic import NotChecked
+from scram_plugin.heuristics.heuristic import Finding, NotChecked
 from scram_plugin.heuristics.measured import HOW, class_counts, columns, dead_units, finite_median, late, step_ratios
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.conventions import HIGHER_IS_BETTER
@@ -17,7 +17,7 @@ from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.views.why.answer import Answer, Step, from_to, in_code, likeliest, on, usual, value_at
 
-Findings = Mapping[str, dict[str, Any]]  # heuristic -> its finding
+Findings = Mapping[str, Finding]  # heuristic -> its finding
 STUCK = 0.02  # a metric between 0 and 1 that changes by less than this over all epochs is stuck
 # What can keep a model from learning, causes before their consequences.
 HOLDS_BACK = (
@@ -34,7 +34,7 @@ def nonfinite(run: TrainingRun, findings: Findings) -> Iterator[Answer]:
     """From the first loss that is not finite back to its origin."""
     finding = findings.get("nonfinite-loss")
     loss = run.signal("batch loss") or run.signal("training loss")
-    if finding is None or loss is None or finding["bad_step"] is None:
+    if finding is None or loss is None or finding.bad_step is None:
         return
     bad = np.flatnonzero(~np.isfinite(loss.values))
     if not len(bad):
@@ -50,8 +50,8 @@ def nonfinite(run: TrainingRun, findings: Findings) -> Iterator[Answer]:
         text = f"Just before, in {place(loss.axis, last)}, it was {number(float(before[-1]))}.{grew}"
         steps.append(on(loss, text, int(loss.steps[0]), last, last))
     origin, probe = findings.get("nonfinite-origin"), run.statistic(schema.BATCHES, "weights/probe")
-    if origin is not None and probe is not None and origin["bad_step"] is not None:
-        steps.append(on(probe, origin["summary"], origin["bad_step"], at=origin["bad_step"]))
+    if origin is not None and probe is not None and origin.bad_step is not None:
+        steps.append(on(probe, origin.summary, origin.bad_step, at=origin.bad_step))
     steps += _gradients_before(run, at)
     steps += _inputs(run, at)
     steps += _rate(run)
@@ -188,16 +188,16 @@ def validation_rises(run: TrainingRun, findings: Findings) -> Iterator[Answer]:
     yield _ending("validation-rises", f"Why did the validation loss rise after {where}?", steps, finding)
 
 
-def _ending(id_: str, question: str, steps: list[Step], finding: Mapping[str, Any] | None) -> Answer:
+def _ending(id_: str, question: str, steps: list[Step], finding: Finding | None) -> Answer:
     """The likeliest cause that the evidence of the finding supports; or what is not known."""
     if finding is None:
         missing = "No check found a cause in the log. Statistics of layers and gradients may show more."
         return Answer(id_, question, steps, "open", missing, how=HOW)
     cause = likeliest(finding)
     if cause is not None:
-        return Answer(id_, question, steps, "cause", cause, finding["heuristic"])
-    text = f"{finding['title']}. The log does not decide between the usual causes: {usual(finding)}."
-    return Answer(id_, question, steps, "open", text, finding["heuristic"], HOW)
+        return Answer(id_, question, steps, "cause", cause, finding.heuristic)
+    text = f"{finding.title}. The log does not decide between the usual causes: {usual(finding)}."
+    return Answer(id_, question, steps, "open", text, finding.heuristic, HOW)
 
 
 def _logged(measure: Callable[..., dict[str, Curve]], *what: Any) -> dict[str, Curve]:

@@ -11,7 +11,7 @@ from scram_plugin.views.why.answer import Answer
 
 def questions(run: TrainingRun, review: Review, catalogue: Catalogue) -> list[Answer]:
     """Questions about the curves, then about each finding, then about what was not found or not checked."""
-    findings = {finding["heuristic"]: finding for finding in reversed(review.findings)}
+    findings = {finding.heuristic: finding for finding in reversed(review.findings)}
     answers = [
         *losses.nonfinite(run, findings),
         *losses.stuck(run, findings),

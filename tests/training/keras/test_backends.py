@@ -131,7 +131,7 @@ def test_where_the_first_nan_came_up(backend, tmp_path):
     logged = scram_plugin.read(tmp_path)["scram"]
     assert np.isnan(logged["scram/batches/loss"].values[0])
     (review,) = scram_plugin.review(tmp_path)
-    found = {f["heuristic"]: f for f in review.findings}
+    found = {f.heuristic: f for f in review.findings}
     assert "nonfinite-loss" in found
     if backend == "torch":
         assert logged["scram/origin/layer/root/nan"].values[0] > 0

@@ -71,4 +71,4 @@ def test_one_set_of_logs_with_the_statistics_of_all_replicas(tmp_path):
         assert np.isfinite(logged[f"scram/statistics/{column}"].values).all(), column
     (review,) = scram_plugin.review(tmp_path, cache=False)
     assert "dead-relu" not in review.passed, "replicas do not count units"
-    assert "dead-relu" in {entry["heuristic"] for entry in review.not_checked}
+    assert "dead-relu" in {entry.heuristic for entry in review.not_checked}

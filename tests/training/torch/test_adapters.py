@@ -104,7 +104,7 @@ def test_a_rate_that_is_too_high_is_found_in_lightning(tmp_path):
     seed(4)
     fit(tmp_path, Classifier(rate=3.0), epochs=3, logger=False, callbacks=[callback])
     found = review(only_run(tmp_path), catalogue()).findings
-    assert found[0]["heuristic"] == "unconventional-learning-rate"
+    assert found[0].heuristic == "unconventional-learning-rate"
 
 
 def test_lightning_writes_beside_the_trainers_logs(tmp_path):
@@ -159,5 +159,5 @@ def test_hugging_face_is_watched_and_not_changed(tmp_path):
     assert run.facts["loss"]["class"] == "CrossEntropyLoss"
     assert run.facts["optimizer"]["schedule"] is True
     assert run.ended == "finished"
-    troubles = [f for f in review(run, catalogue()).findings if f["severity"] != "info"]
+    troubles = [f for f in review(run, catalogue()).findings if f.severity != "info"]
     assert troubles == []

@@ -37,7 +37,7 @@ def likeness(o, y):
 def test_a_loss_of_what_is_computed_of_outputs_is_not_judged_by_them(loss, known, tmp_path):
     train(tmp_path, dense(), loss)
     assert (facts(tmp_path)["loss"]["class"] is not None) == known
-    assert not [f for f in reviewed(tmp_path).alone if f["severity"] == "error"]
+    assert not [f for f in reviewed(tmp_path).alone if f.severity == "error"]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_the_first_loss_of_a_sum_is_not_that_of_guessing(tmp_path):
     data = [(pixels[i : i + 32].view(-1, 8, 8), pixels[i : i + 32]) for i in range(0, 320, 32)]
     train(tmp_path, model, lambda o, y: F.binary_cross_entropy_with_logits(o, y, reduction="sum") / len(y), data)
     review = reviewed(tmp_path)
-    assert "initial-loss" in [entry["heuristic"] for entry in review.not_checked]
+    assert "initial-loss" in [entry.heuristic for entry in review.not_checked]
 
 
 def test_a_step_that_calls_the_model_several_times_is_not_judged_by_the_last_call(tmp_path):
@@ -75,9 +75,9 @@ def test_a_step_that_calls_the_model_several_times_is_not_judged_by_the_last_cal
     train(tmp_path, model, lambda o, y: (o - model(edge).detach()).square().mean(), [(inside, None)] * 30)
     assert facts(tmp_path)["model"]["calls"] == 2
     review = reviewed(tmp_path)
-    assert [f["heuristic"] for f in review.alone if f["severity"] != "info"] == []
+    assert [f.heuristic for f in review.alone if f.severity != "info"] == []
 
 
 def test_all_data_in_one_batch_are_no_batch_given_again_and_again(tmp_path):
     train(tmp_path, dense(), data=[(IMAGES[:300], LABELS[:300])] * 60)
-    assert [f["heuristic"] for f in reviewed(tmp_path).alone if f["severity"] != "info"] == []
+    assert [f.heuristic for f in reviewed(tmp_path).alone if f.severity != "info"] == []

@@ -97,7 +97,7 @@ def test_one_set_of_logs_with_the_statistics_of_both(tmp_path):
     assert set(counts.tolist()) == {32.0}, "of the examples of both"
     assert logs["scram"].facts["fit"]["replicas"] == 2
     (review,) = scram_plugin.review(tmp_path / "watched" / "logs")
-    assert [f["heuristic"] for f in review.findings if f["severity"] == "error"] == []
+    assert [f.heuristic for f in review.findings if f.severity == "error"] == []
 
 
 def test_a_process_that_dies_costs_its_part_alone(tmp_path):

@@ -169,7 +169,7 @@ def test_epochs_and_validation_as_they_are_logged(tmp_path):
     np.testing.assert_allclose(logs["validation"]["epoch_loss"].values, [1, 1 / 2, 1 / 3])
     np.testing.assert_array_equal(logs["scram"]["scram/batches/epoch"].values, np.repeat([0, 1, 2], 10))
     assert len(logs["scram"]["scram/validation/x0/mean"]) == 6  # two batches each time
-    assert "input-distribution-shift" in [f["heuristic"] for f in reviewed(tmp_path).findings]
+    assert "input-distribution-shift" in [f.heuristic for f in reviewed(tmp_path).findings]
 
 
 def test_a_loss_that_a_scaler_multiplies_is_logged_as_it_is(tmp_path):
@@ -233,7 +233,7 @@ def test_two_models_that_train_against_each_other(tmp_path):
         assert facts(tmp_path / name)["beside"]
         review = reviewed(tmp_path / name)
         assert review.alone == []  # neither that all labels of one are 1, nor that the other's gradients are still there
-        assert any("another model is trained together" in entry["reason"] for entry in review.inconclusive)
+        assert any("another model is trained together" in entry.reason for entry in review.inconclusive)
 
 
 def test_a_model_that_is_trained_before_another_is_alone(tmp_path):
@@ -280,9 +280,9 @@ def test_the_layer_where_nan_is_born_is_named(tmp_path):
     model = dense()
     model.insert(3, Poison(7))
     train(tmp_path, model)
-    found = [f for f in reviewed(tmp_path).findings if f["heuristic"] == "nonfinite-origin"]
-    assert [f["bad_step"] for f in found] == [7]
-    assert "in `3`" in found[0]["title"]
+    found = [f for f in reviewed(tmp_path).findings if f.heuristic == "nonfinite-origin"]
+    assert [f.bad_step for f in found] == [7]
+    assert "in `3`" in found[0].title
 
 
 def test_a_gradient_that_is_nan_is_told_of_its_own_step(tmp_path):
@@ -293,9 +293,9 @@ def test_a_gradient_that_is_nan_is_told_of_its_own_step(tmp_path):
     model = dense()
     model.append(Root())
     train(tmp_path, model)
-    (found,) = [f for f in reviewed(tmp_path).findings if f["heuristic"] == "nonfinite-origin"]
-    assert found["bad_step"] == 0
-    assert "in the backward pass" in found["title"]
+    (found,) = [f for f in reviewed(tmp_path).findings if f.heuristic == "nonfinite-origin"]
+    assert found.bad_step == 0
+    assert "in the backward pass" in found.title
 
 
 def test_a_step_that_fails_leaves_its_labels(tmp_path):
@@ -303,8 +303,8 @@ def test_a_step_that_fails_leaves_its_labels(tmp_path):
     data = DataLoader(TensorDataset(IMAGES[:320], LABELS[:320] + 1), 32)
     with pytest.raises(IndexError):
         train(tmp_path, model, data=data)
-    (found,) = [f for f in reviewed(tmp_path).findings if f["heuristic"] == "label-range"]
-    assert found["causes"][0]["id"] == "from-one"
+    (found,) = [f for f in reviewed(tmp_path).findings if f.heuristic == "label-range"]
+    assert found.causes[0].id == "from-one"
     assert training_runs(scram_plugin.read(tmp_path))[0].ended == "IndexError"
 
 
@@ -392,16 +392,16 @@ def test_of_short_steps_every_loss_is_recorded_and_the_rest_now_and_then(short_s
     assert 64 < len(some) < 300
     batches = [IMAGES[32 * (i % 10) :][:32] for i in some.steps]
     np.testing.assert_allclose(some.values, [b.mean() for b in batches], rtol=1e-5)
-    assert [f["heuristic"] for f in reviewed(tmp_path).findings if f["severity"] == "error"] == []
+    assert [f.heuristic for f in reviewed(tmp_path).findings if f.severity == "error"] == []
 
 
 def test_of_short_steps_the_layer_where_nan_is_born_is_named_too(short_steps, tmp_path):
     model = dense()
     model.insert(3, Poison(201))
     train(tmp_path, model, epochs=30, every=None)
-    (found,) = [f for f in reviewed(tmp_path).findings if f["heuristic"] == "nonfinite-origin"]
-    assert found["bad_step"] == 201
-    assert "in `3`" in found["title"]
+    (found,) = [f for f in reviewed(tmp_path).findings if f.heuristic == "nonfinite-origin"]
+    assert found.bad_step == 201
+    assert "in `3`" in found.title
 
 
 def test_losses_of_two_models_that_train_against_each_other_in_short_steps(short_steps, tmp_path):
@@ -508,9 +508,9 @@ def test_a_loss_that_makes_nan_of_sound_outputs_is_named_in_short_steps_too(shor
         return F.cross_entropy(outputs, targets) * (float("nan") if next(calls) == 201 else 1.0)
 
     train(tmp_path, dense(), loss, epochs=30, every=None)
-    (found,) = [f for f in reviewed(tmp_path).findings if f["heuristic"] == "nonfinite-origin"]
-    assert found["bad_step"] == 201
-    assert "in the loss" in found["title"]
+    (found,) = [f for f in reviewed(tmp_path).findings if f.heuristic == "nonfinite-origin"]
+    assert found.bad_step == 201
+    assert "in the loss" in found.title
 
 
 def test_the_precision_is_that_of_the_forward_pass(tmp_path):
