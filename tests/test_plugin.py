@@ -11,12 +11,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from tensorboard.compat.proto import tensor_pb2, types_pb2
 
 from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.reviews.live import LIVE_SECONDS
 from scram_plugin.reviews.monitor import Reviewer
 from scram_plugin.tensorboard.plugin import ScramPlugin, _roots, decimate
-from tests.event_files import curve, event, write
+from tests.event_files import curve, event, tensor_event, write
 from tests.paths import DEMO_LOGS
 from tests.servers import tensorboard
 from tests.test_cli import EXPECTED, findings, scram
@@ -129,6 +130,21 @@ def test_a_curve_is_exact_and_nonfinite_numbers_are_strings(demo_server):
         "curve", tb_run="movie_reviews/lr_1e10/scram", tag="scram/batches/loss", **{"from": "2", "to": "5"}
     )
     assert part["steps"] == [2, 3, 4, 5]
+
+
+def test_the_curve_that_was_judged_is_the_one_that_is_drawn(tmp_path):
+    """A program that runs again with the same log directory starts another training; steps may go on where the first ended."""
+    curve(tmp_path / "exp" / "train", "epoch_loss", [9.0] * 10, wall_time=1e9)
+    curve(tmp_path / "exp" / "train", "epoch_loss", np.linspace(2, 1, 20), first_step=5, wall_time=2e9)
+    for session, when in (("one", 1e9), ("two", 2e9)):
+        facts = tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING, string_val=[json.dumps({"session": session}).encode()])
+        path = tmp_path / "exp" / "scram" / f"events.out.tfevents.{session}"
+        write(path, [tensor_event(0, "scram/facts", facts, when, plugin="scram")])
+    reviewer = Reviewer(str(tmp_path), catalogue())
+    judged = reviewer.reviewed("exp").run.signal("training loss")
+    drawn = reviewer.curve(judged.source())
+    assert len(judged) == 20
+    assert (drawn.steps.tolist(), drawn.values.tolist()) == (judged.steps.tolist(), judged.values.tolist())
 
 
 def test_decimation_loses_no_spike_and_no_nan():

@@ -18,9 +18,9 @@ from typing import Any
 from scram_plugin import schema
 from scram_plugin.heuristics.catalogue import Catalogue
 from scram_plugin.heuristics.heuristic import Finding
+from scram_plugin.logs.curve import Curve, CurveName
 from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.pairing import training_runs
-from scram_plugin.logs.series import Series
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.reviews.live import live_until
 from scram_plugin.reviews.model import Review, Reviewed, identity
@@ -134,10 +134,11 @@ class Reviewer:
             done = self._reviews.get(name)
             return Reviewed(self._known[name], done) if done is not None and name in self._known else None
 
-    def series(self, tensorboard_run: str, tag: str) -> Series | None:
-        """The exact points of one tag (or of a sum of tags, as a curve names it), or None if there is no such run or tag."""
-        run = self.logs.get(tensorboard_run)
-        return run.find(tag) if run is not None else None
+    def curve(self, name: CurveName) -> Curve | None:
+        """The curve of this name as the heuristics see it; None if no training run that was read has it."""
+        with self._news:
+            run = next((run for run in self._known.values() if name.tensorboard_run in run.parts), None)
+        return None if run is None else run.curve(name.tensorboard_run, name.tag)
 
     def _ask(self) -> None:
         self._asked.set()

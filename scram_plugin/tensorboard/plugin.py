@@ -25,7 +25,7 @@ from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.catalogue import Catalogue, catalogue
 from scram_plugin.heuristics.configuration import configured
 from scram_plugin.heuristics.examples import examples
-from scram_plugin.logs.curve import Curve, decimate
+from scram_plugin.logs.curve import CurveName, decimate
 from scram_plugin.reports import markdown
 from scram_plugin.reviews.as_json import review_as_json
 from scram_plugin.reviews.model import Reviewed
@@ -197,10 +197,9 @@ class ScramPlugin(base_plugin.TBPlugin):
     def _curve(self, request: wrappers.Request) -> dict[str, Any]:
         """`curve?run=&tb_run=&tag=&from=&to=&points=`: one curve, decimated so that no spike and no NaN is lost."""
         run, tag = _argument(request, "tb_run"), _argument(request, "tag")
-        series = self._reviewer.series(run, tag)
-        if series is None:
+        curve = self._reviewer.curve(CurveName(run, tag))
+        if curve is None:
             raise NotFound(f"There is no tag {_quoted(tag)} in the TensorBoard run {_quoted(run)}.")
-        curve = Curve.of(series, run, tag, "")
         low = _number(request, "from", int(curve.steps[0]) if len(curve) else 0)
         high = _number(request, "to", int(curve.steps[-1]) if len(curve) else 0)
         points = _number(request, "points", DEFAULT_POINTS)

@@ -315,5 +315,5 @@ def test_headlines_say_how_much_was_judged(tmp_path):
     curve(tmp_path / "short", "train/loss", [2, 1])
     ppo, alone, short = (review_of(tmp_path / name).headline() for name in ("ppo", "alone", "short"))
     assert ppo.text.startswith("Little could be checked: the losses of reinforcement learning")
-    assert alone == {"kind": "info", "text": "No trouble found. Worth knowing: No validation loss or metric was logged."}
+    assert alone == ("info", "No trouble found. Worth knowing: No validation loss or metric was logged.")
     assert short.text.startswith("Too few points to tell: it needs at least")
