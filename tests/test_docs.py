@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from scram_plugin.heuristics.catalogue import HEURISTICS
+from scram_plugin.heuristics.heuristic import FAMILIES
 from tests.paths import ROOT
 
 README = ROOT / "README.md"
@@ -67,3 +68,9 @@ def test_no_recipe_takes_scram_from_an_index_of_packages():
     ]
     asked = re.compile(r"pip install [^\n`]*?(?<![/_])tensorboard-plugin-scram")
     assert [path for path in files if asked.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_the_families_of_checks_are_those_of_the_code():
+    text = (ROOT / "docs" / "writing-a-check.md").read_text(encoding="utf-8")
+    for family, meaning in FAMILIES.items():
+        assert f'| `"{family}"` | {meaning} |' in text

@@ -1,4 +1,4 @@
-"""The explicit list of all heuristics, which of them can explain which, and their options."""
+"""All heuristics, which of them can explain which, and the user's choices of them."""
 
 from __future__ import annotations
 
@@ -8,216 +8,38 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import partial
+from functools import cached_property, partial
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 from scram_plugin.errors import BadOption
-from scram_plugin.heuristics.curves import (
-    divergence,
-    learning_rate_schedule,
-    loss_spike,
-    metric_loss_disagreement,
-    missing_validation,
-    no_learning,
-    noisy_validation,
-    nonfinite_loss,
-    nonfinite_metric,
-    oscillating_loss,
-    overfitting,
-    plateau,
-    step_rewind,
-    undertrained,
-    validation_better_than_training,
-    zero_loss,
-)
-from scram_plugin.heuristics.data import (
-    class_imbalance,
-    constant_inputs,
-    input_distribution_shift,
-    label_range,
-    nonfinite_inputs,
-    output_collapse,
-    slow_input,
-    unnormalized_inputs,
-    unnormalized_targets,
-    unshuffled_data,
-)
-from scram_plugin.heuristics.heuristic import Heuristic
+from scram_plugin.heuristics.heuristic import GROUPS, Heuristic
 from scram_plugin.heuristics.installed import installed
-from scram_plugin.heuristics.layers import (
-    dead_relu,
-    exploding_gradients,
-    kept_gradients,
-    nonfinite_origin,
-    saturated_activations,
-    update_ratio,
-    vanishing_gradients,
-)
-from scram_plugin.heuristics.model import (
-    frozen_weights,
-    high_dropout,
-    initial_loss,
-    missing_activation,
-    normalization_lag,
-    output_activation_mismatch,
-    poor_initialization,
-    strong_regularization,
-    too_many_parameters,
-    unconventional_learning_rate,
-)
-from scram_plugin.heuristics.preflight import (
-    batch_size_memory,
-    half_precision,
-    ignored_input,
-    learning_rate_range,
-    mixed_samples,
-    no_gradient,
-    one_batch,
-    own_tests,
-    validation_overlap,
-)
 
-# In the order in which an expert would ask: the data, what was built, what the curves say, and what goes on in the layers.
-HEURISTICS = (
-    nonfinite_inputs.HEURISTIC,
-    label_range.HEURISTIC,
-    unnormalized_inputs.HEURISTIC,
-    unnormalized_targets.HEURISTIC,
-    constant_inputs.HEURISTIC,
-    input_distribution_shift.HEURISTIC,
-    unshuffled_data.HEURISTIC,
-    class_imbalance.HEURISTIC,
-    slow_input.HEURISTIC,
-    output_activation_mismatch.HEURISTIC,
-    missing_activation.HEURISTIC,
-    poor_initialization.HEURISTIC,
-    frozen_weights.HEURISTIC,
-    unconventional_learning_rate.HEURISTIC,
-    high_dropout.HEURISTIC,
-    strong_regularization.HEURISTIC,
-    normalization_lag.HEURISTIC,
-    too_many_parameters.HEURISTIC,
-    initial_loss.HEURISTIC,
-    nonfinite_loss.HEURISTIC,
-    nonfinite_origin.HEURISTIC,
-    nonfinite_metric.HEURISTIC,
-    divergence.HEURISTIC,
-    no_learning.HEURISTIC,
-    plateau.HEURISTIC,
-    oscillating_loss.HEURISTIC,
-    loss_spike.HEURISTIC,
-    overfitting.HEURISTIC,
-    noisy_validation.HEURISTIC,
-    metric_loss_disagreement.HEURISTIC,
-    validation_better_than_training.HEURISTIC,
-    zero_loss.HEURISTIC,
-    undertrained.HEURISTIC,
-    learning_rate_schedule.HEURISTIC,
-    missing_validation.HEURISTIC,
-    step_rewind.HEURISTIC,
-    output_collapse.HEURISTIC,
-    dead_relu.HEURISTIC,
-    saturated_activations.HEURISTIC,
-    vanishing_gradients.HEURISTIC,
-    exploding_gradients.HEURISTIC,
-    kept_gradients.HEURISTIC,
-    update_ratio.HEURISTIC,
-    own_tests.HEURISTIC,
-    batch_size_memory.HEURISTIC,
-    mixed_samples.HEURISTIC,
-    ignored_input.HEURISTIC,
-    no_gradient.HEURISTIC,
-    validation_overlap.HEURISTIC,
-    learning_rate_range.HEURISTIC,
-    one_batch.HEURISTIC,
-    half_precision.HEURISTIC,
-)
 
-# What a loss that is NaN brings about: everything that is judged by curves, but for how they were logged.
-_AFTER_NAN = frozenset(h.id for h in HEURISTICS if h.group == "curves") - {
-    "nonfinite-loss",
-    "missing-validation",
-    "step-rewind",
-}
-_STANDSTILL = frozenset({"no-learning", "plateau", "output-collapse"})
-_UNREST = frozenset({"divergence", "oscillating-loss", "loss-spike", "noisy-validation"})
-_LAYERS = frozenset({"dead-relu", "saturated-activations", "vanishing-gradients", "exploding-gradients", "update-ratio"})
-_NAN = frozenset({"nonfinite-loss", "nonfinite-origin"})
-_TESTED = frozenset({"one-batch", "ignored-input", "no-gradient", "learning-rate-range", "half-precision"})
-# heuristic/first cause of findings that nothing else brings about: what is not used stays unused, whatever else is wrong
-UNEXPLAINED = frozenset({"no-gradient/unused"})
-# cause -> the findings that it brings about: they are kept, folded under it, unless they are worse than it. Causes that come
-# first explain first.
-EXPLAINS: dict[str, frozenset[str]] = {
-    "nonfinite-inputs": _TESTED | _AFTER_NAN | _NAN | _LAYERS | {"unnormalized-inputs", "output-collapse", "initial-loss"},
-    "constant-inputs": _TESTED | _STANDSTILL | _LAYERS,
-    "label-range": _TESTED
-    | _NAN
-    | _LAYERS
-    | _STANDSTILL
-    | _UNREST
-    | {"initial-loss", "zero-loss", "output-activation-mismatch", "class-imbalance"},
-    "output-activation-mismatch": _TESTED | _NAN | _STANDSTILL | _UNREST | _LAYERS | {"initial-loss", "zero-loss"},
-    # where it began, and the rate that is a cause, are told by the finding of the loss, too
-    "nonfinite-loss": _TESTED | _AFTER_NAN | _LAYERS | {"nonfinite-origin", "unconventional-learning-rate", "output-collapse"},
-    "nonfinite-origin": _TESTED | _AFTER_NAN | _LAYERS | {"output-collapse"},
-    "frozen-weights": _TESTED | _STANDSTILL | {"undertrained"},
-    "poor-initialization": _TESTED | _STANDSTILL | _UNREST | _LAYERS | {"initial-loss"},
-    "unnormalized-targets": _TESTED
-    | _AFTER_NAN
-    | _NAN
-    | _STANDSTILL
-    | _UNREST
-    | _LAYERS
-    | {"initial-loss", "unconventional-learning-rate"},
-    "unnormalized-inputs": _TESTED | _STANDSTILL | _UNREST | _LAYERS | {"initial-loss"},
-    "unconventional-learning-rate": frozenset({"learning-rate-range", "one-batch"})
-    | _STANDSTILL
-    | _UNREST
-    | _LAYERS
-    | {"undertrained"},
-    "high-dropout": _TESTED
-    | _STANDSTILL
-    | {"validation-better-than-training", "undertrained", "oscillating-loss", "dead-relu"},
-    "strong-regularization": _TESTED | _STANDSTILL | _LAYERS | {"initial-loss", "undertrained"},
-    "normalization-lag": frozenset({"overfitting", "noisy-validation", "no-learning", "metric-loss-disagreement"}),
-    "missing-activation": _TESTED | _STANDSTILL,
-    "unshuffled-data": _STANDSTILL | _UNREST | {"metric-loss-disagreement", "overfitting", "validation-better-than-training"},
-    "input-distribution-shift": frozenset(
-        {"overfitting", "noisy-validation", "metric-loss-disagreement", "validation-better-than-training", "no-learning"}
-    ),
-    "kept-gradients": _STANDSTILL | _UNREST | _NAN | _LAYERS | {"overfitting", "metric-loss-disagreement", "undertrained"},
-    "exploding-gradients": _TESTED | _UNREST | {"update-ratio", "dead-relu", "output-collapse"},
-    "saturated-activations": _TESTED | _STANDSTILL | {"vanishing-gradients"},
-    "vanishing-gradients": _TESTED | _STANDSTILL | {"dead-relu"},
-    "dead-relu": _TESTED | _STANDSTILL,
-    "update-ratio": _STANDSTILL | _UNREST,
-    "mixed-samples": frozenset({"one-batch"}),
-    "no-gradient": frozenset({"one-batch", "ignored-input"}),
-    "ignored-input": frozenset({"one-batch"}),
-    "class-imbalance": frozenset({"output-collapse", "no-learning"}),
-    "divergence": frozenset(
-        {
-            "oscillating-loss",
-            "loss-spike",
-            "plateau",
-            "no-learning",
-            "noisy-validation",
-            "overfitting",
-            "learning-rate-schedule",
-        }
-        | {"metric-loss-disagreement", "nonfinite-metric", "validation-better-than-training"}
-    ),
-    "zero-loss": frozenset({"divergence", "no-learning", "plateau", "overfitting", "validation-better-than-training"}),
-    "no-learning": frozenset(
-        {"learning-rate-schedule", "plateau", "overfitting", "noisy-validation", "validation-better-than-training"}
-        | {"output-collapse"}
-    ),
-    "overfitting": frozenset({"metric-loss-disagreement", "noisy-validation", "too-many-parameters"}),
-    "oscillating-loss": frozenset({"no-learning", "loss-spike", "noisy-validation", "plateau", "learning-rate-schedule"}),
-    "plateau": frozenset({"learning-rate-schedule", "undertrained", "output-collapse"}),
-}
+def _found() -> tuple[Heuristic, ...]:
+    """The `HEURISTIC` of every module in the packages of the groups, in their order."""
+    modules = (
+        import_module(f"{__package__}.{group}.{module.name}")
+        for group in GROUPS
+        for module in iter_modules([str(Path(__file__).with_name(group))])
+    )
+    return tuple(sorted((m.HEURISTIC for m in modules if hasattr(m, "HEURISTIC")), key=lambda h: (h.order, h.id)))
+
+
+HEURISTICS = _found()
+
+
+def consequences(heuristics: Iterable[Heuristic]) -> dict[str, frozenset[str]]:
+    """Heuristic -> those whose findings are consequences of its own. What comes first explains first."""
+    all_of = list(heuristics)
+    return {
+        h.id: frozenset(o.id for o in all_of if o.id != h.id and not {o.id, *o.families}.isdisjoint(h.explains))
+        for h in all_of
+        if h.explains
+    }
 
 
 @dataclass(frozen=True)
@@ -255,6 +77,10 @@ class Catalogue:
         """To another process travel names and choices; heuristics are code, and found again there."""
         ids = tuple(heuristic.id for heuristic in self.heuristics)
         return catalogue, (ids, (), self.options, self.modules, self.signals, self.accepted)
+
+    @cached_property
+    def consequences(self) -> dict[str, frozenset[str]]:
+        return consequences(self.heuristics)
 
     def options_of(self, heuristic: Heuristic) -> dict[str, Any]:
         return {**heuristic.defaults, **self.options.get(heuristic.id, {})}
@@ -297,7 +123,7 @@ def catalogue(
     checked = {
         id_: {name: _value(known[id_], name, value) for name, value in given.items()} for id_, given in (options or {}).items()
     }
-    kept = tuple(h for h in heuristics if h.id in chosen - set(ignore))
+    kept = tuple(sorted((h for h in heuristics if h.id in chosen - set(ignore)), key=lambda h: h.order))
     if not kept:
         raise BadOption(" ".join(["no heuristic is left to apply; change select or ignore.", *refused]).rstrip("."))
     return Catalogue(kept, checked, (*notes, *broken, *refused), dict(signals or {}), accepted, modules, tuple(broken), refused)

@@ -17,6 +17,16 @@ from scram_plugin.severity import SEVERITIES
 CONFIDENCES = ("certain", "likely", "possible")  # surest first
 NO_CURVE = "curves is a list with at least one curve that shows the problem; curve.source() names one"
 NO_CAUSE = "causes is a list with at least one Cause(...), the likeliest first"
+# what findings have in common that others bring about
+FAMILIES = {
+    "curve-shape": "what a curve does, which means nothing where the loss is NaN",
+    "standstill": "the training does not get on",
+    "unrest": "the loss is unsteady, or grows",
+    "signal-flow": "outputs, gradients or updates of layers vanish or explode",
+    "non-finite": "NaN or infinity",
+    "preflight-test": "the model fails a test of a preflight",
+}
+LAST = 1_000_000  # heuristics of the user's own come last, and in the order in which they are named
 FILLED_IN = ("heuristic", "summary", "fixes", "explained_by")  # fields of a finding that no check gives
 GROUPS = ("data", "model", "curves", "layers", "preflight")  # by the evidence that a check needs
 
@@ -163,6 +173,11 @@ class Heuristic:
     page: Page
     options: tuple[Option, ...] = ()
     needs: tuple[str, ...] = ()  # the signals, in words
+    order: int = LAST  # its place in reports: in the order in which an expert would ask
+    families: tuple[str, ...] = ()  # of FAMILIES
+    explains: tuple[str, ...] = ()  # families, and ids of other heuristics, whose findings are consequences of its own
+    unexplained: tuple[str, ...] = ()  # causes of findings that are no consequence of anything
+    whole_training: bool = False  # it needs more than the short training of a preflight
     defaults: Mapping[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -176,9 +191,12 @@ class Heuristic:
             raise ValueError(f"check is a function of a training run and options, not {self.check!r}")
         if not isinstance(self.page, Page):
             raise ValueError(f"page is Page.beside(__file__), not {self.page!r}")
-        for name, kind in (("options", Option), ("needs", str)):
+        tuples = {"options": Option, **dict.fromkeys(("needs", "families", "explains", "unexplained"), str)}
+        for name, kind in tuples.items():
             if not isinstance(getattr(self, name), tuple) or not all(isinstance(e, kind) for e in getattr(self, name)):
                 raise ValueError(f"{name} is a tuple of {kind.__name__}, not {getattr(self, name)!r}; one alone needs a comma")
+        for family in self.families:
+            _one_of("a family", family, tuple(FAMILIES))
         for option in self.options:
             if not isinstance(option.default, (bool, int, float, str)):
                 raise ValueError(f"the default of {option.name} is true or false, a number or text, not {option.default!r}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scram_plugin.heuristics.curves.judged import rate_as_cause
+from scram_plugin.heuristics.curves.checkable import rate_as_cause
 from scram_plugin.heuristics.edits import set_learning_rate
 from scram_plugin.heuristics.heuristic import Cause
 from scram_plugin.heuristics.words import number

@@ -26,7 +26,9 @@ def review_as_json(review: Review) -> dict[str, Any]:
             "inconclusive": [
                 {"heuristic": entry.heuristic, "reason": entry.reason, "early": entry.early} for entry in review.inconclusive
             ],
-            "not_checked": [asdict(entry) for entry in review.not_checked],
+            "not_checked": [
+                {"heuristic": entry.heuristic, "reason": entry.reason, "how": entry.how} for entry in review.not_checked
+            ],
         }
     )
 

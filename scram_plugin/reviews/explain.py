@@ -5,28 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from scram_plugin.heuristics.catalogue import EXPLAINS, UNEXPLAINED
+from scram_plugin.heuristics.catalogue import Catalogue
 from scram_plugin.heuristics.heuristic import Finding
 from scram_plugin.severity import SEVERITIES
 
 
-def explain(findings: Sequence[Finding]) -> list[Finding]:
+def explain(findings: Sequence[Finding], catalogue: Catalogue) -> list[Finding]:
     """The findings, each with the one that explains it. A cause whose consequence is an error is an error itself.
 
     An info explains only infos.
     """
     reported = {f.heuristic for f in findings if f.severity != "info"}
     remarks = {f.heuristic for f in findings}
-    marked = _escalated([_marked(f, remarks if f.severity == "info" else reported) for f in findings])
+    marked = _escalated([_marked(f, remarks if f.severity == "info" else reported, catalogue) for f in findings])
     by = {f.heuristic: f.explained_by for f in marked if f.explained_by is not None}
     alone = {f.heuristic for f in marked if f.explained_by is None}
     return _escalated([_at_the_root(f, by, alone) for f in marked])
 
 
-def _marked(finding: Finding, able: set[str]) -> Finding:
-    if f"{finding.heuristic}/{finding.causes[0].id}" in UNEXPLAINED:
+def _marked(finding: Finding, able: set[str], catalogue: Catalogue) -> Finding:
+    if finding.causes[0].id in catalogue[finding.heuristic].unexplained:
         return finding
-    cause = next((cause for cause, brings in EXPLAINS.items() if cause in able and finding.heuristic in brings), None)
+    explains = catalogue.consequences.items()
+    cause = next((cause for cause, brings in explains if cause in able and finding.heuristic in brings), None)
     return replace(finding, explained_by=cause)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from scram_plugin.heuristics.catalogue import HEURISTICS
 from scram_plugin.heuristics.heuristic import Finding
 from scram_plugin.heuristics.words import counted
 from scram_plugin.logs.curve import CurveName
@@ -15,7 +14,6 @@ from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.severity import SEVERITIES
 
 FEW = 4  # passed checks: with fewer, and most others inconclusive, a training is not called fine
-CURVES = frozenset(heuristic.id for heuristic in HEURISTICS if heuristic.group == "curves")
 KNOWN = "known before"
 
 
@@ -24,6 +22,7 @@ class Unclear:
     """A check that had its data and could not decide. `early`: more of the same training will tell; `failed`: by an error."""
 
     heuristic: str
+    group: str
     reason: str
     early: bool = False
     failed: bool = False
@@ -34,6 +33,7 @@ class Unchecked:
     """A check whose data were not logged: why, and what to log, as a sentence or as code."""
 
     heuristic: str
+    group: str
     reason: str
     how: str
 
@@ -151,7 +151,7 @@ class Review:
             if not self.signals and self.notes:  # usually about files that cannot be read
                 return Headline("unknown", f"{what} could be checked: {self.notes[0]}")
             # every training has a loss: why it was not found says more than that SCRAM's own statistics are missing
-            reasons = Counter(entry.reason for entry in self.silent if entry.heuristic in CURVES)
+            reasons = Counter(entry.reason for entry in self.silent if entry.group == "curves")
             reasons = reasons or Counter(entry.reason for entry in self.silent)
             return Headline("unknown", f"{what} could be checked: {reasons.most_common(1)[0][0]}.")
         done = f"{counted(len(self.passed), 'check')} passed"

@@ -18,12 +18,10 @@ from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.reviews.explain import explain
-from scram_plugin.reviews.model import CURVES, Review, Signal, Unchecked, Unclear
+from scram_plugin.reviews.model import Review, Signal, Unchecked, Unclear
 from scram_plugin.reviews.policy import accept
 from scram_plugin.severity import SEVERITIES
 
-# a preflight is too short for these checks; and the data pipeline still fills its buffers in it
-WHOLE = CURVES - {"nonfinite-loss", "nonfinite-metric", "zero-loss", "divergence"} | {"slow-input"}
 LONGEST_NOTE = 20  # problems of files that are listed one by one; the rest are counted
 
 
@@ -46,7 +44,7 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = (), na
         tensorboard_runs=tuple(run.tensorboard_runs),
         framework=run.framework,
         notes=(*run.notes(), *notes, *catalogue.notes, *broken),
-        findings=tuple(sorted(explain(found), key=lambda f: _place(f, order))),
+        findings=tuple(sorted(explain(found, catalogue), key=lambda f: _place(f, order))),
         passed=tuple(id_ for id_, outcome in outcomes.items() if outcome == []),
         inconclusive=tuple(unclear),
         not_checked=tuple(outcome for outcome in outcomes.values() if isinstance(outcome, Unchecked)),
@@ -65,16 +63,16 @@ def _outcome(heuristic: Heuristic, options: Mapping[str, Any], run: TrainingRun)
     """The outcome of one heuristic: findings, which may be none, or why there is no answer. Whatever is wrong with the
     heuristic costs this one outcome."""
     try:
-        if heuristic.id in WHOLE and run.facts.get("preflight"):
+        if heuristic.whole_training and run.facts.get("preflight"):
             raise NotChecked("a preflight is no whole training", "the training itself")
         with np.errstate(all="ignore"):  # logged values may be arbitrarily large; a warning of NumPy about that does not help
             return [_filled_in(heuristic, finding, run.languages) for finding in _checked(heuristic, run, options)]
     except Inconclusive as reason:
-        return Unclear(heuristic.id, str(reason), early=isinstance(reason, TooEarly))
+        return Unclear(heuristic.id, heuristic.group, str(reason), early=isinstance(reason, TooEarly))
     except NotChecked as missing:
-        return Unchecked(heuristic.id, str(missing), str(missing.how))
+        return Unchecked(heuristic.id, heuristic.group, str(missing), str(missing.how))
     except (Exception, SystemExit) as error:
-        return Unclear(heuristic.id, f"the check itself failed ({_where(heuristic, error)})", failed=True)
+        return Unclear(heuristic.id, heuristic.group, f"the check itself failed ({_where(heuristic, error)})", failed=True)
 
 
 def _checked(heuristic: Heuristic, run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:

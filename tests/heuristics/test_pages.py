@@ -2,7 +2,8 @@
 
 import pytest
 
-from scram_plugin.heuristics.catalogue import EXPLAINS, HEURISTICS
+from scram_plugin.heuristics.catalogue import HEURISTICS, catalogue
+from scram_plugin.heuristics.heuristic import FAMILIES
 from scram_plugin.heuristics.page import FRAMEWORKS, HEADINGS, Page, PageError
 from tests.paths import ROOT
 
@@ -40,9 +41,17 @@ def test_a_comment_in_a_fence_is_no_heading():
 
 
 def test_what_may_be_explained_is_known():
-    ids = {heuristic.id for heuristic in HEURISTICS}
-    assert set(EXPLAINS) <= ids
-    assert set().union(*EXPLAINS.values()) <= ids
+    known = {heuristic.id for heuristic in HEURISTICS} | set(FAMILIES)
+    for heuristic in HEURISTICS:
+        unknown = set(heuristic.explains) - known
+        assert not unknown, f"{heuristic.id} explains {unknown}, which is no heuristic and no family"
+        assert set(heuristic.unexplained) <= set(heuristic.page.causes), heuristic.id
+
+
+def test_each_heuristic_has_a_place_of_its_own():
+    orders = [heuristic.order for heuristic in HEURISTICS]
+    assert len(set(orders)) == len(orders), "two heuristics have the same order; choose a number between its neighbours'"
+    assert [h.id for h in catalogue().heuristics] == [h.id for h in HEURISTICS]
 
 
 def test_each_heuristic_is_a_module_and_a_page_side_by_side():

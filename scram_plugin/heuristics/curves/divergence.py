@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.judged import highest_rate, last_value, loss, lowest_point, rate_as_cause
+from scram_plugin.heuristics.curves.checkable import highest_rate, last_value, loss, lowest_point, rate_as_cause
 from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.heuristics.curves.shape import SURE, Shape, shape_of
 from scram_plugin.heuristics.edits import set_learning_rate
@@ -102,4 +102,16 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("training loss",),
+    order=230,
+    families=("curve-shape", "unrest"),
+    explains=(
+        "unrest",
+        "nonfinite-metric",
+        "no-learning",
+        "plateau",
+        "overfitting",
+        "metric-loss-disagreement",
+        "validation-better-than-training",
+        "learning-rate-schedule",
+    ),
 )

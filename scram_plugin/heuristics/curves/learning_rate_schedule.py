@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.judged import all_learned, enough, level, loss, stretches
+from scram_plugin.heuristics.curves.checkable import all_learned, enough, level, loss, stretches
 from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, absent
 from scram_plugin.heuristics.page import Page
@@ -137,4 +137,7 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("learning rate", "training loss"),
+    order=340,
+    families=("curve-shape",),
+    whole_training=True,
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.judged import loss, rate_as_cause
+from scram_plugin.heuristics.curves.checkable import loss, rate_as_cause
 from scram_plugin.heuristics.curves.noise import median, noise, reflected, sliding_medians
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
 from scram_plugin.heuristics.page import Page
@@ -112,4 +112,7 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("training loss",),
+    order=270,
+    families=("curve-shape", "unrest"),
+    whole_training=True,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.curves.judged import as_told, at, enough, last_value, loss, lowest_point
+from scram_plugin.heuristics.curves.checkable import as_told, at, enough, last_value, loss, lowest_point
 from scram_plugin.heuristics.curves.shape import SURE, shape, shape_of
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option
 from scram_plugin.heuristics.page import Page
@@ -81,4 +81,7 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("validation loss", "a validation metric"),
+    order=300,
+    families=("curve-shape",),
+    whole_training=True,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.curves.judged import loss
+from scram_plugin.heuristics.curves.checkable import loss
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
@@ -47,4 +47,6 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("training loss",),
+    order=350,
+    whole_training=True,
 )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.curves.judged import chance_level, enough, level, loss, rate_as_cause, reached
+from scram_plugin.heuristics.curves.checkable import chance_level, enough, level, loss, rate_as_cause, reached
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.curves.shape import SURE, shape_of
 from scram_plugin.heuristics.edits import set_in_layers
@@ -213,4 +213,8 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("training loss",),
+    order=240,
+    families=("curve-shape", "standstill"),
+    explains=("standstill", "overfitting", "noisy-validation", "validation-better-than-training", "learning-rate-schedule"),
+    whole_training=True,
 )

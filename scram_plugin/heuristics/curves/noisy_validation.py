@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.judged import loss
+from scram_plugin.heuristics.curves.checkable import loss
 from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
 from scram_plugin.heuristics.page import Page
@@ -69,4 +69,7 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("validation loss",),
+    order=290,
+    families=("curve-shape", "unrest"),
+    whole_training=True,
 )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.curves.judged import USUAL
+from scram_plugin.heuristics.curves.checkable import USUAL
 from scram_plugin.heuristics.edits import clip_gradients, set_learning_rate
 from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, NotChecked
 from scram_plugin.heuristics.measured import HOW, RECURRENT, known_layers
@@ -273,4 +273,7 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=(STRICT,),
     needs=("training loss, of every batch or of every epoch",),
+    order=200,
+    families=("non-finite",),
+    explains=("curve-shape", "standstill", "signal-flow", "non-finite", "preflight-test", "unconventional-learning-rate"),
 )

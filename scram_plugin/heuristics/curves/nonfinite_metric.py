@@ -90,4 +90,6 @@ HEURISTIC = Heuristic(
     check=check,
     page=Page.beside(__file__),
     needs=("a metric, or validation loss",),
+    order=220,
+    families=("curve-shape",),
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.judged import loss, rate_as_cause, stretches
+from scram_plugin.heuristics.curves.checkable import loss, rate_as_cause, stretches
 from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.heuristics.curves.shape import falling
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option, TooEarly
@@ -131,4 +131,8 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("training loss",),
+    order=260,
+    families=("curve-shape", "unrest"),
+    explains=("no-learning", "plateau", "loss-spike", "noisy-validation", "learning-rate-schedule"),
+    whole_training=True,
 )

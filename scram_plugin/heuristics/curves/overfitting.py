@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.judged import (
+from scram_plugin.heuristics.curves.checkable import (
     as_told,
     at,
     enough,
@@ -203,4 +203,8 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("training loss", "validation loss"),
+    order=280,
+    families=("curve-shape",),
+    explains=("too-many-parameters", "noisy-validation", "metric-loss-disagreement"),
+    whole_training=True,
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.judged import level, loss, rate_as_cause
+from scram_plugin.heuristics.curves.checkable import level, loss, rate_as_cause
 from scram_plugin.heuristics.curves.shape import SURE, shape_of
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
 from scram_plugin.heuristics.page import Page
@@ -105,4 +105,8 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("training loss",),
+    order=250,
+    families=("curve-shape", "standstill"),
+    explains=("undertrained", "learning-rate-schedule", "output-collapse"),
+    whole_training=True,
 )

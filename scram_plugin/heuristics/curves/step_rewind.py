@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.judged import LOG_LOSS
+from scram_plugin.heuristics.curves.checkable import LOG_LOSS
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
 from scram_plugin.heuristics.page import Page
@@ -80,4 +80,6 @@ HEURISTIC = Heuristic(
     check=check,
     page=Page.beside(__file__),
     needs=("training loss",),
+    order=360,
+    whole_training=True,
 )

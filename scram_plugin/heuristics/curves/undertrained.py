@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.judged import all_learned, loss
+from scram_plugin.heuristics.curves.checkable import all_learned, loss
 from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option, TooEarly
 from scram_plugin.heuristics.page import Page
@@ -76,4 +76,7 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("validation loss, or training loss",),
+    order=330,
+    families=("curve-shape",),
+    whole_training=True,
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.judged import enough, final_accuracies, loss, together
+from scram_plugin.heuristics.curves.checkable import enough, final_accuracies, loss, together
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
 from scram_plugin.heuristics.page import Page
@@ -84,4 +84,7 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("training loss", "validation loss"),
+    order=310,
+    families=("curve-shape",),
+    whole_training=True,
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.judged import final_accuracies, loss
+from scram_plugin.heuristics.curves.checkable import final_accuracies, loss
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
@@ -55,4 +55,7 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("training loss",),
+    order=320,
+    families=("curve-shape",),
+    explains=("divergence", "no-learning", "plateau", "overfitting", "validation-better-than-training"),
 )

@@ -96,4 +96,6 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("SCRAM's counts of the labels",),
+    order=80,
+    explains=("no-learning", "output-collapse"),
 )

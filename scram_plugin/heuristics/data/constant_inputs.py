@@ -96,4 +96,6 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("SCRAM's statistics of the inputs",),
+    order=50,
+    explains=("standstill", "signal-flow", "preflight-test"),
 )

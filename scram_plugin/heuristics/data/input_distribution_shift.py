@@ -120,4 +120,6 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("SCRAM's statistics of the validation inputs",),
+    order=60,
+    explains=("no-learning", "overfitting", "noisy-validation", "metric-loss-disagreement", "validation-better-than-training"),
 )

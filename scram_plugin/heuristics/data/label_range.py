@@ -158,4 +158,16 @@ HEURISTIC = Heuristic(
     check=check,
     page=Page.beside(__file__),
     needs=("SCRAM's record of every batch",),
+    order=20,
+    explains=(
+        "standstill",
+        "unrest",
+        "signal-flow",
+        "non-finite",
+        "preflight-test",
+        "class-imbalance",
+        "output-activation-mismatch",
+        "initial-loss",
+        "zero-loss",
+    ),
 )

@@ -100,4 +100,14 @@ HEURISTIC = Heuristic(
     check=check,
     page=Page.beside(__file__),
     needs=("SCRAM's record of every batch",),
+    order=10,
+    explains=(
+        "curve-shape",
+        "standstill",
+        "signal-flow",
+        "non-finite",
+        "preflight-test",
+        "unnormalized-inputs",
+        "initial-loss",
+    ),
 )

@@ -82,4 +82,6 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("SCRAM's statistics of the outputs",),
+    order=370,
+    families=("standstill",),
 )

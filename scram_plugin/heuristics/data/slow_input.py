@@ -52,4 +52,6 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("SCRAM's times of steps",),
+    order=90,
+    whole_training=True,
 )

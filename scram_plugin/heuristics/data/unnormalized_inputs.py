@@ -249,4 +249,6 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("SCRAM's statistics of the inputs",),
+    order=30,
+    explains=("standstill", "unrest", "signal-flow", "preflight-test", "initial-loss"),
 )

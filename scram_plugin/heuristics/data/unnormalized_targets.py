@@ -79,4 +79,14 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("SCRAM's statistics of the targets", "training loss"),
+    order=40,
+    explains=(
+        "curve-shape",
+        "standstill",
+        "signal-flow",
+        "non-finite",
+        "preflight-test",
+        "unconventional-learning-rate",
+        "initial-loss",
+    ),
 )

@@ -131,4 +131,6 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("SCRAM's record of every batch",),
+    order=70,
+    explains=("standstill", "unrest", "overfitting", "metric-loss-disagreement", "validation-better-than-training"),
 )

@@ -79,4 +79,7 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("SCRAM's statistics of layers",),
+    order=380,
+    families=("signal-flow",),
+    explains=("standstill", "preflight-test"),
 )

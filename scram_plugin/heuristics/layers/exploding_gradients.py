@@ -76,4 +76,7 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("SCRAM's statistics of gradients",),
+    order=410,
+    families=("signal-flow",),
+    explains=("unrest", "preflight-test", "output-collapse", "dead-relu", "update-ratio"),
 )

@@ -47,4 +47,6 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("SCRAM's record of a training with PyTorch",),
+    order=420,
+    explains=("standstill", "unrest", "signal-flow", "non-finite", "overfitting", "metric-loss-disagreement", "undertrained"),
 )

@@ -175,4 +175,7 @@ HEURISTIC = Heuristic(
     check=check,
     page=Page.beside(__file__),
     needs=("SCRAM's record of every batch",),
+    order=210,
+    families=("non-finite",),
+    explains=("curve-shape", "standstill", "signal-flow", "preflight-test"),
 )

@@ -86,4 +86,7 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("SCRAM's statistics of layers with tanh or sigmoid",),
+    order=390,
+    families=("signal-flow",),
+    explains=("standstill", "preflight-test", "vanishing-gradients"),
 )

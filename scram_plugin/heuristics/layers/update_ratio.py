@@ -57,4 +57,7 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("SCRAM's statistics of weights",),
+    order=430,
+    families=("signal-flow",),
+    explains=("standstill", "unrest"),
 )

@@ -155,4 +155,7 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("SCRAM's statistics of gradients",),
+    order=400,
+    families=("signal-flow",),
+    explains=("standstill", "preflight-test", "dead-relu"),
 )

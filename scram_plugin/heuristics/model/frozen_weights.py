@@ -60,4 +60,6 @@ HEURISTIC = Heuristic(
     check=check,
     page=Page.beside(__file__),
     needs=("SCRAM's facts of the model",),
+    order=130,
+    explains=("standstill", "preflight-test", "undertrained"),
 )

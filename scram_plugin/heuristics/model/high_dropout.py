@@ -102,4 +102,13 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("SCRAM's facts of the model",),
+    order=150,
+    explains=(
+        "standstill",
+        "preflight-test",
+        "oscillating-loss",
+        "validation-better-than-training",
+        "undertrained",
+        "dead-relu",
+    ),
 )

@@ -74,4 +74,5 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("SCRAM's record of every batch", "a cross-entropy of classes"),
+    order=190,
 )

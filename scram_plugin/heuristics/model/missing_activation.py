@@ -99,4 +99,6 @@ HEURISTIC = Heuristic(
     check=check,
     page=Page.beside(__file__),
     needs=("SCRAM's facts of the model",),
+    order=110,
+    explains=("standstill", "preflight-test"),
 )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.curves.judged import loss
+from scram_plugin.heuristics.curves.checkable import loss
 from scram_plugin.heuristics.edits import set_in_layers
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
 from scram_plugin.heuristics.measured import HOW, layers, listed
@@ -85,4 +85,6 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("SCRAM's facts of the model", "training and validation loss"),
+    order=170,
+    explains=("no-learning", "overfitting", "noisy-validation", "metric-loss-disagreement"),
 )

@@ -218,4 +218,6 @@ HEURISTIC = Heuristic(
     check=check,
     page=Page.beside(__file__),
     needs=("SCRAM's facts of the model",),
+    order=100,
+    explains=("standstill", "unrest", "signal-flow", "non-finite", "preflight-test", "initial-loss", "zero-loss"),
 )

@@ -113,4 +113,6 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("SCRAM's facts of the model",),
+    order=120,
+    explains=("standstill", "unrest", "signal-flow", "preflight-test", "initial-loss"),
 )

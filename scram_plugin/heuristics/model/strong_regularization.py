@@ -77,4 +77,6 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("SCRAM's facts of the model", "SCRAM's statistics of weights"),
+    order=160,
+    explains=("standstill", "signal-flow", "preflight-test", "initial-loss", "undertrained"),
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.judged import loss
+from scram_plugin.heuristics.curves.checkable import loss
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
 from scram_plugin.heuristics.measured import HOW, Layer, layers
 from scram_plugin.heuristics.page import Page
@@ -81,4 +81,5 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("SCRAM's facts of the model", "training and validation loss"),
+    order=180,
 )

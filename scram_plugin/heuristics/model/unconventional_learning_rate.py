@@ -113,4 +113,6 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("SCRAM's facts of the model", "SCRAM's statistics of weights"),
+    order=140,
+    explains=("standstill", "unrest", "signal-flow", "undertrained", "learning-rate-range", "one-batch"),
 )

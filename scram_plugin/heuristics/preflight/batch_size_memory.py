@@ -63,4 +63,5 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("a preflight",),
+    order=450,
 )

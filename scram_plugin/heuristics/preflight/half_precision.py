@@ -44,4 +44,6 @@ HEURISTIC = Heuristic(
     check=check,
     page=Page.beside(__file__),
     needs=("a preflight",),
+    order=520,
+    families=("preflight-test",),
 )

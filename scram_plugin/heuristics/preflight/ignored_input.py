@@ -47,4 +47,7 @@ HEURISTIC = Heuristic(
     check=check,
     page=Page.beside(__file__),
     needs=("a preflight",),
+    order=470,
+    families=("preflight-test",),
+    explains=("one-batch",),
 )

@@ -61,4 +61,6 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("a preflight", "a learning rate that is a single number"),
+    order=500,
+    families=("preflight-test",),
 )

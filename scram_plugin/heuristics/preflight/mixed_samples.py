@@ -57,4 +57,6 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("a preflight",),
+    order=460,
+    explains=("one-batch",),
 )

@@ -45,4 +45,8 @@ HEURISTIC = Heuristic(
     check=check,
     page=Page.beside(__file__),
     needs=("a preflight",),
+    order=480,
+    families=("preflight-test",),
+    explains=("ignored-input", "one-batch"),
+    unexplained=("unused",),
 )

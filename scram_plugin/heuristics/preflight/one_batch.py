@@ -59,4 +59,6 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("a preflight",),
+    order=510,
+    families=("preflight-test",),
 )

@@ -43,4 +43,5 @@ HEURISTIC = Heuristic(
     check=check,
     page=Page.beside(__file__),
     needs=("a preflight with tests of your own",),
+    order=440,
 )

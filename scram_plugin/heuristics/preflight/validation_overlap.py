@@ -56,4 +56,5 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("a preflight", "validation data"),
+    order=490,
 )
