@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
-from html import escape
 from pathlib import Path
+
+from markupsafe import Markup, escape
 
 from scram_plugin import __version__
 from scram_plugin.heuristics.heuristic import Finding, Fix
@@ -17,7 +18,7 @@ from scram_plugin.reviews.model import Review, totals, worst_first
 SIGNS = {"error": "●", "warning": "▲", "info": "ℹ"}
 MOST_CURVES = 3  # curves in a picture: as many as there are colours
 FEW = 50  # training runs without findings that are listed; the others are counted
-PAGE = """\
+PAGE = Markup("""\
 <!doctype html>
 <html lang="en">
 <head>
@@ -34,13 +35,13 @@ PAGE = """\
 </main>
 </body>
 </html>
-"""
+""")
 STYLE = Path(__file__).with_name("report.css")
 
 
 def report(reviews: Sequence[Review], logdir: str) -> str:
     """The whole file. It loads nothing and runs nothing, and follows the reader's choice of light or dark."""
-    return PAGE.format(title=f"SCRAM: {_text(logdir)}", content=_content(reviews, logdir, 1, "run"))
+    return PAGE.format(title=_text(f"SCRAM: {logdir}"), content=_content(reviews, logdir, 1, "run"))
 
 
 def part(reviews: Sequence[Review], logdir: str = "") -> str:
@@ -49,102 +50,106 @@ def part(reviews: Sequence[Review], logdir: str = "") -> str:
     return _content(reviews, logdir, 2, f"run-{zlib.crc32(names.encode(errors='replace')):x}")  # a notebook may show several
 
 
-def _content(reviews: Sequence[Review], logdir: str, level: int, anchor: str) -> str:
+def _content(reviews: Sequence[Review], logdir: str, level: int, anchor: str) -> Markup:
     """`level`: of its heading, from 1; headings of runs and findings are below it. `anchor`: prefix of the ids of runs."""
-    style = STYLE.read_text(encoding="utf-8")
-    return f'<style>\n{style}</style>\n<div class="scram">\n{"".join(_parts(reviews, logdir, level, anchor))}</div>'
+    style = Markup(STYLE.read_text(encoding="utf-8"))
+    parts = Markup("").join(_parts(reviews, logdir, level, anchor))
+    return Markup('<style>\n{}</style>\n<div class="scram">\n{}</div>').format(style, parts)
 
 
-def _parts(reviews: Sequence[Review], logdir: str, level: int, anchor: str) -> Iterator[str]:
+def _parts(reviews: Sequence[Review], logdir: str, level: int, anchor: str) -> Iterator[Markup]:
     ordered = worst_first(reviews)
     told = [review for review in ordered if not review.quiet]
     quiet = [review for review in ordered if review.quiet]
     title, run, finding = (f"h{level + below}" for below in range(3))
-    yield f'<{title} class="title">SCRAM{": " * bool(logdir)}{_text(logdir)}</{title}>\n'
-    yield f'<p class="muted">{totals(reviews)}. SCRAM {__version__}.</p>\n'
+    yield Markup('<{0} class="title">{1}</{0}>\n').format(title, _text(f"SCRAM: {logdir}" if logdir else "SCRAM"))
+    yield Markup('<p class="muted">{}. SCRAM {}.</p>\n').format(totals(reviews), __version__)
     if len(told) > 1:
-        yield "<table><tr><th>training run</th><th>what was found</th></tr>\n"
+        yield Markup("<table><tr><th>training run</th><th>what was found</th></tr>\n")
         for i, review in enumerate(told):
-            said = _said(review.headline().text)
-            yield f'<tr><td><a href="#{anchor}-{i}">{_text(review.name)}</a></td><td>{said}</td></tr>\n'
-        yield "</table>\n"
+            row = Markup('<tr><td><a href="#{}-{}">{}</a></td><td>{}</td></tr>\n')
+            yield row.format(anchor, i, _text(review.name), _said(review.headline().text))
+        yield Markup("</table>\n")
     for i, review in enumerate(told):
-        yield f'<section id="{anchor}-{i}">\n'
+        yield Markup('<section id="{}-{}">\n').format(anchor, i)
         if len(reviews) > 1 or review.name != ".":
-            yield f'<{run} class="run">{_text(review.name)}</{run}>\n'
+            yield Markup('<{0} class="run">{1}</{0}>\n').format(run, _text(review.name))
         yield from _run(review, finding)
-        yield "</section>\n"
+        yield Markup("</section>\n")
     if quiet:
-        yield f'<{run} class="run">Nothing found</{run}>\n<table>\n'
+        yield Markup('<{0} class="run">Nothing found</{0}>\n<table>\n').format(run)
         for review in quiet[:FEW]:
-            sign = '<span class="passed">✓</span>' if review.headline().kind == "fine" else "○"
-            yield f"<tr><td>{sign} {_text(review.name)}</td><td>{_said(review.headline().text)}</td></tr>\n"
-        yield "</table>\n"
+            sign = Markup('<span class="passed">✓</span>') if review.headline().kind == "fine" else "○"
+            row = Markup("<tr><td>{} {}</td><td>{}</td></tr>\n")
+            yield row.format(sign, _text(review.name), _said(review.headline().text))
+        yield Markup("</table>\n")
     if len(quiet) > FEW:
-        yield f'<p class="muted">And {len(quiet) - FEW:,} more training runs.</p>\n'
+        yield Markup('<p class="muted">And {:,} more training runs.</p>\n').format(len(quiet) - FEW)
 
 
-def _run(review: Review, heading: str) -> Iterator[str]:
+def _run(review: Review, heading: str) -> Iterator[Markup]:
     for note in review.notes:
-        yield f'<p class="muted">{_text(note)}</p>\n'
+        yield _muted(_text(note))
     if not review.alone:
-        yield f"<p>{_said(review.headline().text)}</p>\n"
+        yield Markup("<p>{}</p>\n").format(_said(review.headline().text))
     for finding in review.alone:
-        yield f'<article class="{finding.severity}">\n'
+        yield Markup('<article class="{}">\n').format(finding.severity)
         yield from _finding(review, finding, heading)
         for other in review.findings:
             if other.explained_by == finding.heuristic:
-                yield f'<p class="muted">Probably a consequence: {_said(other.title)} ({_text(other.heuristic)})</p>\n'
-        yield "</article>\n"
-    for entry in review.accepted_alone:
-        why, reason = entry.why, entry.reason
-        given = f" ({_text(reason)})" if reason else ""
-        yield f'<p class="muted">{why.capitalize()}: {_said(entry.finding.title)}{given}</p>\n'
+                said = Markup("Probably a consequence: {} ({})")
+                yield _muted(said.format(_said(other.title), _text(other.heuristic)))
+        yield Markup("</article>\n")
+    for aside in review.accepted_alone:
+        given = f" ({_text(aside.reason)})" if aside.reason else ""
+        yield _muted(Markup("{}: {}{}").format(aside.why.capitalize(), _said(aside.finding.title), given))
 
 
-def _finding(review: Review, finding: Finding, heading: str) -> Iterator[str]:
+def _finding(review: Review, finding: Finding, heading: str) -> Iterator[Markup]:
     severity = finding.severity
-    yield f'<p class="sure">{_text(finding.heuristic)}, {finding.confidence}</p>\n'
-    yield f'<{heading} class="finding"><span class="sign">{SIGNS[severity]}</span> {severity}: '
-    yield f"{_said(finding.title)}</{heading}>\n"
-    yield f"<p>{_said(finding.summary)}</p>\n"
+    yield Markup('<p class="sure">{}, {}</p>\n').format(_text(finding.heuristic), finding.confidence)
+    title = Markup('<{0} class="finding"><span class="sign">{1}</span> {2}: {3}</{0}>\n')
+    yield title.format(heading, SIGNS[severity], severity, _said(finding.title))
+    yield Markup("<p>{}</p>\n").format(_said(finding.summary))
     drawn = lines(review, finding, MOST_CURVES)
     if any(len(line.steps) > 1 for line in drawn):
-        yield svg(drawn, finding) + "\n"
+        yield Markup("{}\n").format(Markup(svg(drawn, finding)))
     supported = [cause for cause in finding.causes if cause.for_]
-    shown = supported or finding.causes
-    if shown:
-        yield f"<p><b>{'Likely causes' if supported else 'What usually causes this'}</b></p>\n<ol>\n"
-        for cause in shown:
-            against = f' <span class="muted">{_said(cause.against)}</span>' if cause.against else ""
-            yield f"<li><b>{_text(cause.title)}.</b> {_said(cause.for_)}{against}</li>\n"
-        yield "</ol>\n"
+    yield Markup("<p><b>{}</b></p>\n<ol>\n").format("Likely causes" if supported else "What usually causes this")
+    for cause in supported or finding.causes:
+        against = Markup(' <span class="muted">{}</span>').format(_said(cause.against)) if cause.against else ""
+        yield Markup("<li><b>{}.</b> {}{}</li>\n").format(_text(cause.title), _said(cause.for_), against)
+    yield Markup("</ol>\n")
     for i, fix in enumerate(first_fix(finding)):
         yield from _fix(fix, first=i == 0)
 
 
-def _fix(fix: Fix, first: bool) -> Iterator[str]:
+def _fix(fix: Fix, first: bool) -> Iterator[Markup]:
     if first:
-        yield f"<p><b>Fix: {_text(fix.title)}.</b> {_said(fix.text)}</p>\n"
+        yield Markup("<p><b>Fix: {}.</b> {}</p>\n").format(_text(fix.title), _said(fix.text))
     edit = fix.edit
     if edit:
-        yield f'<p class="muted">{_text(edit.file)}, line {edit.line}{left_out(edit)}</p>\n'
+        yield _muted(f"{_text(edit.file)}, line {edit.line}{left_out(edit)}")
         tags = {"- ": "del", "+ ": "ins", "  ": "span"}
-        changed = [f"<{tags[c[:2]]}>{escape(clean(c))}</{tags[c[:2]]}>" for c in changed_lines(edit)]
-        yield f'<pre tabindex="0">{chr(10).join(changed)}</pre>\n'
+        changed = [Markup("<{0}>{1}</{0}>").format(tags[c[:2]], clean(c)) for c in changed_lines(edit)]
+        yield Markup('<pre tabindex="0">{}</pre>\n').format(Markup("\n").join(changed))
     else:
-        yield f'<p class="muted">{_text(framework_name(fix.framework))}</p>\n'
-        yield f'<pre tabindex="0">{escape(clean(fix.code.rstrip()))}</pre>\n'
+        yield _muted(_text(framework_name(fix.framework)))
+        yield Markup('<pre tabindex="0">{}</pre>\n').format(clean(fix.code.rstrip()))
+
+
+def _muted(text: str) -> Markup:
+    return Markup('<p class="muted">{}</p>\n').format(text)
 
 
 def _text(text: str) -> str:
-    """Untrusted text, escaped."""
-    return escape(one_line(text)).encode(errors="replace").decode()
+    """Untrusted text in one line, without surrogates; `Markup.format` escapes it."""
+    return one_line(text).encode(errors="replace").decode()
 
 
-def _said(text: str) -> str:
+def _said(text: str) -> Markup:
     """A sentence in which names of code are between backticks."""
     parts = _text(text).split("`")
     if len(parts) % 2 == 0:
-        return "`".join(parts)
-    return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
+        return escape("`".join(parts))
+    return Markup("").join(Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(parts))
