@@ -10,11 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from scram_plugin.logs.event_file import Column, EventFile
-from scram_plugin.logs.layout import Layouts
-from scram_plugin.logs.run import Run
-from scram_plugin.logs.storage import Local
 from scram_plugin.logs.training_run import TrainingRun
+from tests.training_runs import training_run
 
 NOISES = (0.002, 0.01, 0.03, 0.06, 0.1)
 LENGTHS = ((5, 10), (11, 30), (31, 100), (101, 500), (501, 3000))
@@ -121,7 +118,7 @@ def _simulate(rng: np.random.Generator, fault: str | None) -> Simulated:
         "training": np.exp(-np.nan_to_num(train, nan=9.0) / start),
         "validation": np.exp(-np.nan_to_num(val, nan=9.0) / start),
     }
-    run = _run(
+    run = training_run(
         {
             "train/loss": (train_steps, train),
             "val/loss": (val_steps, val),
@@ -156,14 +153,3 @@ def _fall(rng: np.random.Generator, x: np.ndarray, shape: str, schedule: str) ->
     elif schedule == "step schedule":
         fall = fall * np.where(x > 0.75, 0.3, np.where(x > 0.5, 0.6, 1.0))
     return fall
-
-
-def _run(curves: dict[str, tuple[np.ndarray, np.ndarray]]) -> TrainingRun:
-    """A training run with these series, as if they had been read from a file."""
-    file, run = EventFile(), Run("simulated", Local(), Layouts())
-    for tag, (steps, values) in curves.items():
-        column = file.scalars[tag] = Column()
-        column.extend(steps.astype("i8"), np.arange(len(steps), dtype="f8"), values.astype("f8"))
-    run.files["simulated"] = file
-    run.index()
-    return TrainingRun("simulated", {"simulated": ""}, {"simulated": run})

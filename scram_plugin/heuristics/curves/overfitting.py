@@ -38,7 +38,10 @@ OPTIONS = (
     ),
 )  # fmt: skip
 GAINED = 0.01  # of the earlier improvement: smallest rise for a warning if the best loss is near zero
-LONGEST = 100  # points, at most, of which a level is the median
+# Points of which a level is the median: a strip of Prechelt (1998), more where there are more points, up to LONGEST, which are
+# enough for a standard error of an eighth of the noise. `patience` is another thing: how long to wait.
+STRIP = 5
+LONGEST = 100
 SLIGHT = 1.5 * SURE  # strength that a rise too small for a warning needs to be reported
 SMALLEST = 0.002  # of the best loss: a smaller rise is not reported, however strong the evidence
 # The losses of single examples have a standard deviation of about their mean, so the standard error of the validation loss is
@@ -64,7 +67,7 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
     patience = int(options["patience"])
     after = len(values) - 1 - form.best
     # Levels are medians of several points, a third of those after the best, so that one outlier has no effect.
-    count = max(patience, min(after // 3, LONGEST))
+    count = max(STRIP, min(after // 3, LONGEST))
     around = values[max(form.best - count + 1, 0) : form.best + count]
     lowest = float(sliding_medians(around, count).min())
     rise = median(values[-count:]) - lowest

@@ -1,0 +1,114 @@
+"""How often the checks of curves raise an alarm on healthy curves; and that a stricter option never raises a new one."""
+
+import functools
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from scram_plugin.heuristics.catalogue import HEURISTICS
+from scram_plugin.heuristics.heuristic import Inconclusive, NotChecked
+from scram_plugin.logs.logdir import read
+from scram_plugin.logs.pairing import training_runs
+from tests.benchmarks.simulated import FAULTS, faulty, healthy
+from tests.recorded import recorded
+from tests.sizes import size
+from tests.training_runs import training_run
+
+CURVES = {heuristic.id: heuristic for heuristic in HEURISTICS if heuristic.group == "curves"}
+SEEDS = 1_000
+EPOCHS = 30
+# The share of healthy trainings with an alarm that each check may have, at each level of noise: about one in thirty.
+BOUND = 0.03
+# The levels at which published rules fired on up to half of all healthy runs.
+NOISES = (0.002, 0.01, 0.03, 0.06)
+# They say what is true of such curves: thirty epochs are few, and the loss still falls.
+DESCRIPTIVE = ("undertrained",)
+
+
+def interval(count: int, of: int, z: float = 1.96) -> tuple[float, float]:
+    """Wilson's interval of a share, 95 %."""
+    share = count / of
+    middle = (share + z * z / (2 * of)) / (1 + z * z / of)
+    half = z / (1 + z * z / of) * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
+    return max(middle - half, 0.0), middle + half
+
+
+def findings(heuristic, run, **options):
+    try:
+        with np.errstate(all="ignore"):
+            return list(heuristic.check(run, {**heuristic.defaults, **options}))
+    except (Inconclusive, NotChecked):
+        return []
+
+
+def alarms(heuristic, run, **options):
+    return [finding for finding in findings(heuristic, run, **options) if finding.severity != "info"]
+
+
+def falling(points):
+    """A loss that falls from 1.3 to 0.3: the noisiest validation loss has a noise of a fifth of its lowest value."""
+    return 0.3 + np.exp(-np.arange(points) / 5)
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_alarms_on_healthy_noise_are_rare(noise):
+    count = Counter(dict.fromkeys(CURVES, 0))
+    for seed in range(SEEDS):
+        rng = np.random.default_rng(seed)
+        training = falling(EPOCHS) + rng.normal(0, noise / 5, EPOCHS)
+        validation = falling(EPOCHS) + 0.05 + rng.normal(0, noise, EPOCHS)
+        run = training_run({"train/loss": training, "val/loss": validation})
+        count.update(id_ for id_, heuristic in CURVES.items() if id_ not in DESCRIPTIVE and alarms(heuristic, run))
+    for id_, n in count.items():
+        low, high = interval(n, SEEDS)
+        print(f"{id_:34} {n / SEEDS:6.1%}  ({low:.1%} to {high:.1%})")
+    too_often = {id_: n / SEEDS for id_, n in count.items() if interval(n, SEEDS)[1] > BOUND}
+    assert too_often == {}
+
+
+# Options of which a higher value is stricter, and those of which a lower one is. The others are neither: of more points
+# (plateau.flat) the mean is surer.
+HIGHER = {
+    "overfitting": ("patience", "min_rise", "noise_factor"),
+    "divergence": ("patience", "lost"),
+    "no-learning": ("least", "batches"),
+    "plateau": ("least", "min_rise", "high"),
+    "oscillating-loss": ("least", "max_noise", "min_part"),
+    "loss-spike": ("least", "height", "noise_factor"),
+    "noisy-validation": ("least", "max_noise", "ratio"),
+    "metric-loss-disagreement": ("least", "min_rise", "min_gain"),
+    "validation-better-than-training": ("least", "gap"),
+    "zero-loss": ("least",),
+    "undertrained": ("least", "fast"),
+    "learning-rate-schedule": ("least", "drop"),
+    "missing-validation": ("least",),
+}
+LOWER = {"no-learning": ("min_gain",), "undertrained": ("few",)}
+STRICT = [id_ for id_ in {**HIGHER, **LOWER} if id_ != "overfitting"]  # those with a recorded training
+FACTORS = (1.2, 2.0, 5.0)
+
+
+@functools.cache
+def some_runs():
+    rng = np.random.default_rng(3)
+    kinds = [healthy, *(functools.partial(faulty, fault=fault) for fault in FAULTS)]
+    simulated = [kinds[i % len(kinds)](rng).run for i in range(size(900, 180))]
+    return simulated + [run for id_ in STRICT for run in training_runs(read(recorded("keras_curves", id_, "fault")))]
+
+
+STRICTER = [(id_, name, sign) for sign, table in ((1, HIGHER), (-1, LOWER)) for id_, names in table.items() for name in names]
+
+
+@pytest.mark.parametrize(("id_", "name", "sign"), STRICTER)
+def test_a_stricter_option_never_makes_a_new_finding(id_, name, sign):
+    heuristic, fired = CURVES[id_], 0
+    for run in some_runs():
+        before = bool(findings(heuristic, run))
+        fired += before
+        for factor in FACTORS:
+            value = heuristic.defaults[name] * factor**sign
+            value = round(value) if isinstance(heuristic.defaults[name], int) else value
+            assert before or not findings(heuristic, run, **{name: value}), (name, value)
+    assert fired, "nothing was found at all: this test says nothing"
