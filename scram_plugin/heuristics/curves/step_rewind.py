@@ -29,7 +29,6 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     back = np.flatnonzero(np.diff(series.steps) < 0)
     before, after = int(series.steps[back[-1]]), int(series.steps[back[-1] + 1])
     alternating = _alternate(series.wall_times, back)
-    anew = _begins_anew(series, int(back[-1]))
     unit = curve.axis
     yield Finding(
         severity="info",
@@ -47,13 +46,18 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         last_step=max(before, after),
         axis=unit,
         curves=[curve.source()],
-        causes=[Cause("two-writers"), Cause("rerun"), Cause("resumed")]
-        if alternating
-        else [Cause("rerun", anew), Cause("resumed"), Cause("two-writers")]
-        if anew
-        else [Cause("resumed"), Cause("rerun"), Cause("two-writers")],
+        causes=_causes(alternating, _begins_anew(series, int(back[-1]))),
         bad_step=after,
     )
+
+
+def _causes(alternating: bool, anew: str) -> list[Cause]:
+    """`alternating`: two programs wrote at once; `anew`: what says that another training began."""
+    if alternating:
+        return [Cause("two-writers"), Cause("rerun"), Cause("resumed")]
+    if anew:
+        return [Cause("rerun", anew), Cause("resumed"), Cause("two-writers")]
+    return [Cause("resumed"), Cause("rerun"), Cause("two-writers")]
 
 
 def _alternate(wall_times: np.ndarray, back: np.ndarray) -> bool:

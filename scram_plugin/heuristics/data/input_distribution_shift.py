@@ -62,6 +62,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     assert curve is not None
     feature = column.rpartition("/")[2] if column.count("/") == 2 else None
     larger = "validation" if np.hypot(mean_v, spread_v) > np.hypot(mean, spread) else "training"
+    split = Cause("split")
     edit = None
     if scaled and feature is None and larger == "validation" and 200 < factor < 300 and 100 < high_v <= 255:
         edit = change_validation(run.facts, "{} / 255")
@@ -81,10 +82,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         last_step=int(curve.steps[-1]),
         axis="batch",
         curves=[curve.source(), *([loss.source()] if (loss := run.signal("validation loss")) is not None else [])],
-        causes=[
-            Cause("preprocessing", f"The {larger} inputs are {number(factor)} times as large." if scaled else "", "", edit),
-            Cause("split"),
-        ][:: 1 if scaled else -1],
+        causes=[Cause("preprocessing", f"The {larger} inputs are {number(factor)} times as large.", edit=edit), split]
+        if scaled
+        else [split, Cause("preprocessing")],
     )
 
 
