@@ -17,6 +17,7 @@ except ImportError:  # run by hand, without hatchling
 
 ROOT = Path(__file__).parent
 SOURCE, BUILT = ROOT / "frontend", ROOT / "scram_plugin" / "tensorboard" / "static"
+SCHEMA = BUILT.with_name("api.schema.json")  # of the answers, of which the types are made
 # Vite needs a recent Node.js; an older npm than this comes with an older one
 OLDEST_NODE = (20, 19)
 
@@ -66,6 +67,7 @@ def up_to_date():
     if not built.exists() or not SOURCE.is_dir():
         return built.exists()
     sources = [p for p in SOURCE.rglob("*") if p.is_file() and "node_modules" not in p.parts and "tests" not in p.parts]
+    sources.append(SCHEMA)
     return all(p.stat().st_mtime <= built.stat().st_mtime for p in sources)
 
 

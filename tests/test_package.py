@@ -19,7 +19,7 @@ def test_the_wheel_holds_the_built_tab_and_no_source_of_it(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     assert wheel.name.startswith("tensorboard_plugin_scram-")
     names = zipfile.ZipFile(wheel).namelist()
-    assert "scram_plugin/tensorboard/static/index.js" in names
+    assert {"scram_plugin/tensorboard/static/index.js", "scram_plugin/tensorboard/api.schema.json"} <= set(names)
     assert {n for n in names if n.endswith(".md") and n.startswith("scram_plugin/heuristics")}
     assert [n for n in names if n.endswith((".ts", ".tsx")) or "frontend" in n or "node_modules" in n or "demo_logs" in n] == []
     points = zipfile.ZipFile(wheel).read(next(n for n in names if n.endswith("entry_points.txt"))).decode()

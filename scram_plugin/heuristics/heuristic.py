@@ -6,15 +6,16 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
-from typing import Any
+from typing import Any, Literal
 
 from scram_plugin.heuristics.edits import Edit
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.curve import CurveName
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.severity import SEVERITIES
+from scram_plugin.severity import SEVERITIES, Severity
 
-CONFIDENCES = ("certain", "likely", "possible")  # surest first
+Confidence = Literal["certain", "likely", "possible"]
+CONFIDENCES: tuple[Confidence, ...] = ("certain", "likely", "possible")  # surest first
 NO_CURVE = "curves is a list with at least one curve that shows the problem; curve.source() names one"
 NO_CAUSE = "causes is a list with at least one Cause(...), the likeliest first"
 # what findings have in common that others bring about
@@ -76,8 +77,8 @@ class Finding:
     The last four are not the check's: the review fills them in, from the page and from the other findings.
     """
 
-    severity: str
-    confidence: str
+    severity: Severity
+    confidence: Confidence
     title: str
     evidence: Mapping[str, Any]
     first_step: int

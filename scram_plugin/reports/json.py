@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 
 from scram_plugin import __version__
-from scram_plugin.reviews.as_json import review_as_json
+from scram_plugin.reviews.as_json import DocumentJson, review_as_json
 from scram_plugin.reviews.model import Review
 
 SCHEMA_VERSION = 1
@@ -14,7 +14,7 @@ SCHEMA_VERSION = 1
 
 def report(reviews: Iterable[Review], logdir: str) -> str:
     """One JSON document, the same bytes for the same reviews."""
-    document = {
+    document: DocumentJson = {
         "schema_version": SCHEMA_VERSION,
         "scram_version": __version__,
         "logdir": logdir,

@@ -2,43 +2,165 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
-from scram_plugin.heuristics.heuristic import Finding
-from scram_plugin.reviews.model import Aside, Review
+from msgspec import Meta
+
+from scram_plugin.heuristics.edits import Edit
+from scram_plugin.heuristics.heuristic import Confidence, Finding
+from scram_plugin.logs.curve import CurveName
+from scram_plugin.reviews.model import Aside, HeadlineKind, Review
 from scram_plugin.reviews.plain import plain
+from scram_plugin.severity import Severity
+from scram_plugin.wire import CurveNameJson
 
 
-def review_as_json(review: Review) -> dict[str, Any]:
-    """The object of one training run. Numbers that are not finite are strings."""
-    return plain(
-        {
-            "name": review.name,
-            "tensorboard_runs": review.tensorboard_runs,
-            "framework": review.framework,
-            "notes": review.notes,
-            "signals": {name: asdict(signal) for name, signal in review.signals.items()},
-            "headline": review.headline()._asdict(),
-            "findings": [_finding(finding) for finding in review.findings],
-            "accepted": [_aside(aside) for aside in review.accepted],
-            "passed": review.passed,
-            "inconclusive": [
-                {"heuristic": entry.heuristic, "reason": entry.reason, "early": entry.early} for entry in review.inconclusive
-            ],
-            "not_checked": [
-                {"heuristic": entry.heuristic, "reason": entry.reason, "how": entry.how} for entry in review.not_checked
-            ],
-        }
-    )
+class CountsJson(TypedDict):
+    """Findings of each severity that stand for themselves."""
+
+    error: int
+    warning: int
+    info: int
 
 
-def finding_as_json(finding: Finding) -> dict[str, Any]:
+class HeadlineJson(TypedDict):
+    kind: HeadlineKind
+    text: str
+
+
+class EditJson(TypedDict):
+    """A change of the user's own lines."""
+
+    file: str
+    line: int
+    before: str
+    after: str
+
+
+class FixJson(TypedDict):
+    cause: str
+    title: str
+    text: str
+    framework: str
+    code: str
+    edit: EditJson | None
+
+
+CauseJson = TypedDict("CauseJson", {"id": str, "title": str, "for": str, "against": str})
+
+
+class StepsJson(TypedDict):
+    first: int
+    last: int
+    axis: str
+
+
+class FindingJson(TypedDict):
+    heuristic: str
+    severity: Severity
+    confidence: Confidence
+    title: str
+    summary: str
+    steps: StepsJson
+    curves: list[CurveNameJson]
+    evidence: dict[str, Any]
+    bad_step: int | None
+    best_step: int | None
+    explained_by: str | None
+    causes: list[CauseJson]
+    fixes: list[FixJson]
+
+
+class _AsideJson(TypedDict):
+    finding: FindingJson
+    reason: str
+
+
+class AsideJson(_AsideJson, total=False):
+    """A finding that does not count: the configuration accepts it, or it is known from a baseline."""
+
+    known: bool
+
+
+class UnclearJson(TypedDict):
+    heuristic: str
+    reason: str
+    early: bool
+
+
+class UncheckedJson(TypedDict):
+    heuristic: str
+    reason: str
+    how: str
+
+
+class SignalJson(TypedDict):
+    tensorboard_run: str
+    tag: str
+    axis: str
+
+
+class ReviewJson(TypedDict):
+    """`review?run=`, and an entry of `runs` in `scram check --format json`."""
+
+    name: str
+    tensorboard_runs: list[str]
+    framework: str | None
+    notes: list[str]
+    signals: Annotated[dict[str, SignalJson], Meta(description="Which curve was taken for which signal.")]
+    headline: HeadlineJson
+    findings: list[FindingJson]
+    accepted: list[AsideJson]
+    passed: list[str]
+    inconclusive: list[UnclearJson]
+    not_checked: list[UncheckedJson]
+
+
+class DocumentJson(TypedDict):
+    """`scram check --format json`."""
+
+    schema_version: int
+    scram_version: str
+    logdir: str
+    runs: list[ReviewJson]
+
+
+def review_as_json(review: Review) -> ReviewJson:
+    """The object of one training run. Numbers that are not finite are texts."""
+    headline = review.headline()
+    document: ReviewJson = {
+        "name": review.name,
+        "tensorboard_runs": list(review.tensorboard_runs),
+        "framework": review.framework,
+        "notes": list(review.notes),
+        "signals": {
+            name: {"tensorboard_run": signal.tensorboard_run, "tag": signal.tag, "axis": signal.axis}
+            for name, signal in review.signals.items()
+        },
+        "headline": {"kind": headline.kind, "text": headline.text},
+        "findings": [_finding(finding) for finding in review.findings],
+        "accepted": [_aside(aside) for aside in review.accepted],
+        "passed": list(review.passed),
+        "inconclusive": [
+            {"heuristic": entry.heuristic, "reason": entry.reason, "early": entry.early} for entry in review.inconclusive
+        ],
+        "not_checked": [
+            {"heuristic": entry.heuristic, "reason": entry.reason, "how": entry.how} for entry in review.not_checked
+        ],
+    }
+    return plain(document)
+
+
+def finding_as_json(finding: Finding) -> FindingJson:
     """The object of one finding."""
     return plain(_finding(finding))
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def curve_as_json(curve: CurveName) -> CurveNameJson:
+    return {"tensorboard_run": curve.tensorboard_run, "tag": curve.tag}
+
+
+def _finding(finding: Finding) -> FindingJson:
     return {
         "heuristic": finding.heuristic,
         "severity": finding.severity,
@@ -46,7 +168,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "title": finding.title,
         "summary": finding.summary,
         "steps": {"first": finding.first_step, "last": finding.last_step, "axis": finding.axis},
-        "curves": [asdict(curve) for curve in finding.curves],
+        "curves": [curve_as_json(curve) for curve in finding.curves],
         "evidence": {key: value for key, value in finding.evidence.items() if value is not None},
         "bad_step": finding.bad_step,
         "best_step": finding.best_step,
@@ -54,10 +176,26 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "causes": [
             {"id": cause.id, "title": cause.title, "for": cause.for_, "against": cause.against} for cause in finding.causes
         ],
-        "fixes": [asdict(fix) for fix in finding.fixes],
+        "fixes": [
+            {
+                "cause": fix.cause,
+                "title": fix.title,
+                "text": fix.text,
+                "framework": fix.framework,
+                "code": fix.code,
+                "edit": None if fix.edit is None else _edit(fix.edit),
+            }
+            for fix in finding.fixes
+        ],
     }
 
 
-def _aside(aside: Aside) -> dict[str, Any]:
-    known = {"known": True} if aside.known else {}
-    return {"finding": _finding(aside.finding), "reason": aside.said, **known}
+def _edit(edit: Edit) -> EditJson:
+    return {"file": edit.file, "line": edit.line, "before": edit.before, "after": edit.after}
+
+
+def _aside(aside: Aside) -> AsideJson:
+    written: AsideJson = {"finding": _finding(aside.finding), "reason": aside.said}
+    if aside.known:
+        written["known"] = True
+    return written

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from scram_plugin.heuristics.heuristic import Finding
 from scram_plugin.heuristics.words import counted
@@ -15,6 +15,7 @@ from scram_plugin.severity import SEVERITIES
 
 FEW = 4  # passed checks: with fewer, and most others inconclusive, a training is not called fine
 KNOWN = "known before"
+HeadlineKind = Literal["trouble", "info", "early", "fine", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Sketch:
 class Headline(NamedTuple):
     """What to know first: kind "trouble", "info", "early", "fine" or "unknown", and a sentence."""
 
-    kind: str
+    kind: HeadlineKind
     text: str
 
 

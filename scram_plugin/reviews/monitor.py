@@ -13,7 +13,9 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Literal, TypedDict
+
+from msgspec import Meta
 
 from scram_plugin import schema
 from scram_plugin.heuristics.catalogue import Catalogue
@@ -22,6 +24,7 @@ from scram_plugin.logs.curve import Curve, CurveName
 from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.reviews.as_json import CountsJson, HeadlineJson
 from scram_plugin.reviews.live import live_until
 from scram_plugin.reviews.model import Review, Reviewed, identity
 from scram_plugin.reviews.program import complete
@@ -40,9 +43,59 @@ logger = logging.getLogger("scram")
 class Entry:
     """A training run as the list shows it, until when it is live (seconds since 1970), and the number of its last change."""
 
-    shown: dict[str, Any]
+    name: str
+    counts: CountsJson
+    headline: HeadlineJson
+    outcomes: str
+    last_event: float | None
+    fingerprint: str
     live_until: float
     change: int
+
+    def as_json(self, now: float) -> RunEntryJson:
+        return {
+            "name": self.name,
+            "counts": self.counts,
+            "headline": self.headline,
+            "state": "live" if now < self.live_until else "finished",
+            "outcomes": self.outcomes,
+            "last_event": self.last_event,
+            "fingerprint": self.fingerprint,
+        }
+
+
+class RunEntryJson(TypedDict):
+    """What the list shows of a training run."""
+
+    name: str
+    counts: CountsJson
+    headline: HeadlineJson
+    state: Literal["live", "finished"]
+    outcomes: Annotated[str, Meta(description="A letter for each heuristic, in the order of the catalogue: see `matrix.ts`.")]
+    last_event: Annotated[float | None, Meta(description="Seconds since 1970.")]
+    fingerprint: str
+
+
+class DoneJson(TypedDict):
+    done: int
+    total: int
+
+
+class ProgressJson(TypedDict):
+    done: int
+    total: int
+    looked: bool
+    read: DoneJson
+
+
+class ListJson(TypedDict):
+    """The training runs that were reviewed so far, or what changed since."""
+
+    runs: Annotated[list[RunEntryJson], Meta(description="All runs, or those that changed since the cursor that was sent.")]
+    removed: Annotated[list[str] | None, Meta(description="Names of runs that are gone since then; null where `runs` are all.")]
+    now: Annotated[float, Meta(description="The server's clock, in seconds since 1970.")]
+    cursor: str
+    progress: ProgressJson
 
 
 class Reviewer:
@@ -72,7 +125,7 @@ class Reviewer:
         self._news = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def runs(self, patience: float = 0.0, since: str = "") -> dict[str, Any]:
+    def runs(self, patience: float = 0.0, since: str = "") -> ListJson:
         """The list of training runs, from what has been reviewed so far.
 
         Requests a new look and waits up to `patience` seconds for it, so that one request usually brings the news. With many
@@ -94,10 +147,7 @@ class Reviewer:
                 for name, listed in self._listed.items()
                 if (listed.change > change or then < listed.live_until <= now) and name in self._known
             ]
-            runs = [
-                {**listed.shown, "state": "live" if now < listed.live_until else "finished"}
-                for _, listed in sorted(news, key=lambda entry: entry[0])
-            ]
+            runs = [entry.as_json(now) for _, entry in sorted(news, key=lambda named: named[0])]
             total = len(self._known)
             done, of = self._read
             return {
@@ -215,18 +265,20 @@ class Reviewer:
             done = complete(review(run, self.catalogue, file_notes(run, self.logs)))
             # never loaded: pickling is the fastest way to see whether two reviews differ
             fingerprint = hashlib.sha1(pickle.dumps(vars(done), -1)).hexdigest()[:16]
-            shown = {
-                "name": name,
-                "counts": done.counts(),
-                "headline": done.headline()._asdict(),
-                "outcomes": done.outcomes(self._order),
-                "last_event": run.last_wall_time if math.isfinite(run.last_wall_time) else None,
-                "fingerprint": fingerprint,
-            }
+            counts, headline, last = done.counts(), done.headline(), run.last_wall_time
             with self._news:
                 self._reviews[name] = done
                 self._changes += 1
-                self._listed[name] = Entry(shown, live_until(run), self._changes)
+                self._listed[name] = Entry(
+                    name=name,
+                    counts={"error": counts["error"], "warning": counts["warning"], "info": counts["info"]},
+                    headline={"kind": headline.kind, "text": headline.text},
+                    outcomes=done.outcomes(self._order),
+                    last_event=last if math.isfinite(last) else None,
+                    fingerprint=fingerprint,
+                    live_until=live_until(run),
+                    change=self._changes,
+                )
                 self._gone.pop(name, None)
                 self._pending.pop(name, None)
                 if name in self._first:

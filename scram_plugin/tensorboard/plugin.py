@@ -27,12 +27,21 @@ from scram_plugin.heuristics.configuration import configured
 from scram_plugin.heuristics.examples import examples
 from scram_plugin.logs.curve import CurveName, decimate
 from scram_plugin.reports import markdown
-from scram_plugin.reviews.as_json import review_as_json
+from scram_plugin.reviews.as_json import ReviewJson, review_as_json
 from scram_plugin.reviews.model import Reviewed
 from scram_plugin.reviews.monitor import Reviewer
 from scram_plugin.reviews.plain import plain
-from scram_plugin.views.comparison import compare
-from scram_plugin.views.inside import inside, layer_map
+from scram_plugin.tensorboard.answers import (
+    CurveJson,
+    ExampleJson,
+    HeuristicsJson,
+    ReportJson,
+    RunsJson,
+    ThresholdsJson,
+)
+from scram_plugin.views.comparison import ComparisonJson, compare
+from scram_plugin.views.inside import InsideJson, LayerMapJson, inside, layer_map
+from scram_plugin.views.why.answer import AnswersJson
 from scram_plugin.views.why.questions import questions
 from scram_plugin.views.why.thresholds import margins
 
@@ -144,29 +153,29 @@ class ScramPlugin(base_plugin.TBPlugin):
     def frontend_metadata(self) -> base_plugin.FrontendMetadata:
         return base_plugin.FrontendMetadata(es_module_path="/index.js", tab_name="SCRAM")
 
-    def _runs(self, request: wrappers.Request) -> dict[str, Any]:
+    def _runs(self, request: wrappers.Request) -> RunsJson:
         """`runs?since=`: all training runs reviewed so far (counts, outcomes, state, fingerprint), or what changed since."""
         known = self._reviewer.runs(patience=0.25, since=request.args.get("since", ""))
         return {**known, "logdir": self._logdir, "version": __version__, "notes": self._notes}
 
-    def _review(self, request: wrappers.Request) -> dict[str, Any]:
+    def _review(self, request: wrappers.Request) -> ReviewJson:
         """`review?run=NAME`: the complete review of one training run."""
         return review_as_json(self._reviewed(_argument(request, "run")).review)
 
-    def _compare(self, request: wrappers.Request) -> dict[str, Any]:
+    def _compare(self, request: wrappers.Request) -> ComparisonJson:
         """`compare?run=NAME&with=NAME`: what became of the first run's findings in the second, and what differs."""
         return compare(self._reviewed(_argument(request, "run")), self._reviewed(_argument(request, "with")))
 
-    def _why(self, request: wrappers.Request) -> dict[str, Any]:
+    def _why(self, request: wrappers.Request) -> AnswersJson:
         """`why?run=NAME`: the questions that a training run raises, with their answers."""
         reviewed = self._reviewed(_argument(request, "run"))
-        return {"questions": [answer.as_dict() for answer in questions(reviewed.run, reviewed.review, self._catalogue)]}
+        return {"questions": [answer.as_json() for answer in questions(reviewed.run, reviewed.review, self._catalogue)]}
 
-    def _inside(self, request: wrappers.Request) -> dict[str, Any]:
+    def _inside(self, request: wrappers.Request) -> InsideJson:
         """`inside?run=NAME`: the layers of the model, which maps of them there are, and the data in numbers."""
         return inside(self._reviewed(_argument(request, "run")))
 
-    def _layer_map(self, request: wrappers.Request) -> dict[str, Any]:
+    def _layer_map(self, request: wrappers.Request) -> LayerMapJson:
         """`layer_map?run=NAME&quantity=ID`: one statistic of all layers over the steps."""
         quantity = _argument(request, "quantity")
         found = layer_map(self._reviewed(_argument(request, "run")), quantity)
@@ -174,11 +183,11 @@ class ScramPlugin(base_plugin.TBPlugin):
             raise NotFound(f"There is no quantity {_quoted(quantity)}.")
         return found
 
-    def _report(self, request: wrappers.Request) -> dict[str, str]:
+    def _report(self, request: wrappers.Request) -> ReportJson:
         """`report?run=NAME`: the review as Markdown, for an issue or a report."""
         return {"markdown": markdown.report([self._reviewed(_argument(request, "run")).review])}
 
-    def _thresholds(self, request: wrappers.Request) -> dict[str, Any]:
+    def _thresholds(self, request: wrappers.Request) -> ThresholdsJson:
         """`thresholds?run=NAME&heuristic=ID`: at which value of each threshold the outcome of a check would be another."""
         reviewed, id_ = self._reviewed(_argument(request, "run")), _argument(request, "heuristic")
         try:
@@ -194,7 +203,7 @@ class ScramPlugin(base_plugin.TBPlugin):
             raise NotFound(f"There is no training run {_quoted(name)} in this log directory.")
         return found
 
-    def _curve(self, request: wrappers.Request) -> dict[str, Any]:
+    def _curve(self, request: wrappers.Request) -> CurveJson:
         """`curve?run=&tb_run=&tag=&from=&to=&points=`: one curve, decimated so that no spike and no NaN is lost."""
         run, tag = _argument(request, "tb_run"), _argument(request, "tag")
         curve = self._reviewer.curve(CurveName(run, tag))
@@ -215,7 +224,7 @@ class ScramPlugin(base_plugin.TBPlugin):
             "decimated": len(kept) < len(inside),
         }
 
-    def _heuristics(self, request: wrappers.Request) -> dict[str, Any]:
+    def _heuristics(self, request: wrappers.Request) -> HeuristicsJson:
         """`heuristics`: the catalogue, each page as safe HTML."""
         return {
             "heuristics": [
@@ -252,7 +261,7 @@ class ScramPlugin(base_plugin.TBPlugin):
             ]
         }
 
-    def _example(self, request: wrappers.Request) -> dict[str, Any]:
+    def _example(self, request: wrappers.Request) -> ExampleJson:
         """`example?heuristic=ID`: curves of a training with the fault and of its healthy twin."""
         id_ = _argument(request, "heuristic")
         found = examples().get(id_)

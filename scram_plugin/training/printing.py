@@ -23,7 +23,7 @@ class Reporter:
     causes one warning and ends the output of findings. The recording continues.
     """
 
-    def __init__(self, log_dir: str, printing: bool, on_finding: Callable[[dict[str, Any]], None] | None) -> None:
+    def __init__(self, log_dir: str, printing: bool, on_finding: Callable[[Any], None] | None) -> None:
         self._log_dir, self._printing, self._on_finding = log_dir, printing, on_finding
         self._findings: NewFindings | None = None
         self._unprinted: list[Finding] = []

@@ -6,23 +6,89 @@ A finding is gone only if its check passed in the other run: what could not be c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypedDict
 
 import numpy as np
+from msgspec import Meta
 
-from scram_plugin.heuristics.heuristic import Finding
+from scram_plugin.heuristics.heuristic import Confidence, Finding
 from scram_plugin.logs.conventions import HIGHER_IS_BETTER, LOSS, LOWER_IS_BETTER
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.reviews.model import Review, Reviewed
 from scram_plugin.reviews.plain import plain
+from scram_plugin.severity import Severity
 from scram_plugin.views.facts_in_words import described, layer_in_words
+from scram_plugin.wire import WireNumber
 
+Changed = Literal["gone", "came", "stayed", "unsure"]
 FIRST = ("training loss", "validation loss")  # of the signals that both runs have, these are shown first
 
 
-def compare(before: Reviewed, after: Reviewed) -> dict[str, Any]:
+class ShortFindingJson(TypedDict):
+    severity: Severity
+    confidence: Confidence
+    title: str
+    explained_by: str | None
+
+
+class VerdictJson(TypedDict):
+    kind: Literal["fixed", "better", "worse", "mixed", "unsure", "same"]
+    text: str
+
+
+class ComparedFindingJson(TypedDict):
+    heuristic: str
+    change: Changed
+    before: ShortFindingJson | None
+    after: ShortFindingJson | None
+    reason: str
+    accepted: Annotated[bool, Meta(description="As no problem, by the configuration.")]
+
+
+class CurveEndJson(TypedDict):
+    tensorboard_run: str
+    tag: str
+    last: WireNumber
+    last_step: int
+    best: WireNumber | None
+    best_step: int | None
+
+
+class ComparedCurveJson(TypedDict):
+    signal: str
+    axis: str
+    before: CurveEndJson
+    after: CurveEndJson
+
+
+class ComparedFactJson(TypedDict):
+    name: str
+    before: str | None
+    after: str | None
+
+
+class TextsJson(TypedDict):
+    before: str
+    after: str
+
+
+class ComparisonJson(TypedDict):
+    """`compare?run=&with=`: what became of one training run's findings in another, and what differs."""
+
+    before: str
+    after: str
+    verdict: VerdictJson
+    findings: list[ComparedFindingJson]
+    curves: list[ComparedCurveJson]
+    facts: list[ComparedFactJson]
+    facts_missing: list[str]
+    layers: TextsJson | None
+    code: TextsJson | None
+
+
+def compare(before: Reviewed, after: Reviewed) -> ComparisonJson:
     """What changed from `before` to `after`, as values for JSON.
 
     `findings`, each with whether it is `accepted` as no problem, and a `change`: "gone", "came", "stayed", or "unsure" if it
@@ -31,19 +97,18 @@ def compare(before: Reviewed, after: Reviewed) -> dict[str, Any]:
     """
     changes = _changes(before.review, after.review)
     facts = before.run.facts, after.run.facts
-    return plain(
-        {
-            "before": before.review.name,
-            "after": after.review.name,
-            "verdict": _verdict(changes),
-            "findings": [change.as_json() for change in changes],
-            "curves": _curves(before.run, after.run),
-            "facts": _differences(*map(described, facts)),
-            "facts_missing": [reviewed.review.name for reviewed in (before, after) if not reviewed.run.facts],
-            "layers": _texts(*map(_layers, facts)),
-            "code": _texts(*map(_code, facts)),
-        }
-    )
+    compared: ComparisonJson = {
+        "before": before.review.name,
+        "after": after.review.name,
+        "verdict": _verdict(changes),
+        "findings": [change.as_json() for change in changes],
+        "curves": _curves(before.run, after.run),
+        "facts": _differences(*map(described, facts)),
+        "facts_missing": [reviewed.review.name for reviewed in (before, after) if not reviewed.run.facts],
+        "layers": _texts(*map(_layers, facts)),
+        "code": _texts(*map(_code, facts)),
+    }
+    return plain(compared)
 
 
 @dataclass(frozen=True)
@@ -51,14 +116,21 @@ class Change:
     """What became of the findings of one heuristic; `reason`: why it is not known."""
 
     heuristic: str
-    change: str  # "gone", "came", "stayed" or "unsure"
+    change: Changed
     before: Finding | None
     after: Finding | None
     reason: str
     accepted: bool
 
-    def as_json(self) -> dict[str, Any]:
-        return {**vars(self), "before": _short(self.before), "after": _short(self.after)}
+    def as_json(self) -> ComparedFindingJson:
+        return {
+            "heuristic": self.heuristic,
+            "change": self.change,
+            "before": _short(self.before),
+            "after": _short(self.after),
+            "reason": self.reason,
+            "accepted": self.accepted,
+        }
 
 
 def _changes(before: Review, after: Review) -> list[Change]:
@@ -68,6 +140,7 @@ def _changes(before: Review, after: Review) -> list[Change]:
     silent = {entry.heuristic: entry.reason for entry in after.silent}
     found = []
     for heuristic in dict.fromkeys([*(f.heuristic for f in [*before.findings, *after.findings]), *old, *new]):
+        change: Changed
         if heuristic in old and heuristic in new:
             change = "stayed"
         elif heuristic in new:
@@ -80,12 +153,18 @@ def _changes(before: Review, after: Review) -> list[Change]:
     return found
 
 
-def _short(finding: Finding | None) -> dict[str, Any] | None:
-    keys = ("severity", "confidence", "title", "explained_by")
-    return None if finding is None else {key: getattr(finding, key) for key in keys}
+def _short(finding: Finding | None) -> ShortFindingJson | None:
+    if finding is None:
+        return None
+    return {
+        "severity": finding.severity,
+        "confidence": finding.confidence,
+        "title": finding.title,
+        "explained_by": finding.explained_by,
+    }
 
 
-def _verdict(changes: list[Change]) -> dict[str, str]:
+def _verdict(changes: list[Change]) -> VerdictJson:
     """Kind "fixed", "better", "worse", "mixed", "unsure" or "same", and a sentence; consequences and infos do not count."""
 
     def troubles(change: str) -> int:
@@ -112,9 +191,9 @@ def _verdict(changes: list[Change]) -> dict[str, str]:
     return {"kind": "same", "text": f"No difference. {said}" if stayed else "No errors and no warnings in either run."}
 
 
-def _curves(before: TrainingRun, after: TrainingRun) -> list[dict[str, Any]]:
+def _curves(before: TrainingRun, after: TrainingRun) -> list[ComparedCurveJson]:
     shared = sorted(set(before.signals) & set(after.signals) - {"epoch"}, key=lambda name: (name not in FIRST, name))
-    found = []
+    found: list[ComparedCurveJson] = []
     for signal in shared:
         pair = before.signal(signal), after.signal(signal)
         if pair[0] is not None and pair[1] is not None and pair[0].axis == pair[1].axis:
@@ -123,11 +202,12 @@ def _curves(before: TrainingRun, after: TrainingRun) -> list[dict[str, Any]]:
     return found
 
 
-def _end(signal: str, curve: Curve) -> dict[str, Any]:
+def _end(signal: str, curve: Curve) -> CurveEndJson:
     """The end of a curve, and its best point if it is known which direction is better."""
     words = set(signal.lower().split())
-    end = {
-        **asdict(curve.source()),
+    end: CurveEndJson = {
+        "tensorboard_run": curve.tensorboard_run,
+        "tag": curve.tag,
         "last": float(curve.values[-1]),
         "last_step": int(curve.steps[-1]),
         "best": None,
@@ -136,11 +216,11 @@ def _end(signal: str, curve: Curve) -> dict[str, Any]:
     sign = 1 if words & (LOSS | LOWER_IS_BETTER) else -1 if words & HIGHER_IS_BETTER else 0
     if sign and len(curve.finite) and curve.axis != "batch":  # the best batch is mostly chance
         best = int(np.argmin(sign * curve.finite.values))
-        end |= {"best": float(curve.finite.values[best]), "best_step": int(curve.finite.steps[best])}
+        end["best"], end["best_step"] = float(curve.finite.values[best]), int(curve.finite.steps[best])
     return end
 
 
-def _differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[dict[str, str | None]]:
+def _differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[ComparedFactJson]:
     if not before or not after:
         return []
     names = dict.fromkeys([*before, *after])
@@ -157,5 +237,5 @@ def _code(facts: Mapping[str, Any]) -> str:
     return "\n".join(str(s.get("text")) for s in sorted(statements, key=lambda s: s.get("line") or 0))
 
 
-def _texts(before: str, after: str) -> dict[str, str] | None:
+def _texts(before: str, after: str) -> TextsJson | None:
     return {"before": before, "after": after} if before and after and before != after else None

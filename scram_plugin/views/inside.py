@@ -5,24 +5,28 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Literal, TypedDict
 
 import numpy as np
+from msgspec import Meta
 
 from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import NotChecked
 from scram_plugin.heuristics.measured import class_counts, columns, known_layers, step_ratios
 from scram_plugin.logs.curve import Curve, CurveName
 from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.reviews.as_json import curve_as_json
 from scram_plugin.reviews.model import Reviewed
 from scram_plugin.reviews.plain import plain
 from scram_plugin.views.facts_in_words import layer_in_words
+from scram_plugin.wire import CurveNameJson, WireNumber
 
 MOST_COLUMNS = 120  # columns of a map, each a span of steps: about as many as a screen can show
 MOST_ROWS = 400  # layers or variables in a map
 LATE = 0.3  # classes are counted in this last share of the measured batches, as in the heuristics
 MOST_CLASSES = 100
+Scale = Literal["log", "part"]
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,64 @@ class Quantity:
     id: str
     title: str
     help: str
-    scale: str
+    scale: Scale
     curves: Callable[[TrainingRun], Mapping[str, Curve]]
+
+
+class LayerJson(TypedDict):
+    path: str
+    text: str
+    findings: Annotated[list[str], Meta(description="The heuristics whose findings name it.")]
+
+
+class QuantityJson(TypedDict):
+    id: str
+    title: str
+    help: str
+    scale: Scale
+
+
+class LabelledCurveJson(TypedDict):
+    tensorboard_run: str
+    tag: str
+    label: str
+
+
+class TensorJson(TypedDict):
+    id: str
+    name: str
+    curves: list[LabelledCurveJson]
+
+
+class ClassesJson(TypedDict):
+    """Fractions of the examples in the last measured batches."""
+
+    labelled: list[float]
+    predicted: list[float]
+
+
+class InsideJson(TypedDict):
+    """`inside?run=`: what goes on inside the model."""
+
+    layers: list[LayerJson]
+    quantities: list[QuantityJson]
+    tensors: list[TensorJson]
+    classes: ClassesJson | None
+
+
+class MapRowJson(TypedDict):
+    name: str
+    values: list[WireNumber | None]
+    curves: list[CurveNameJson]
+    findings: list[str]
+
+
+class LayerMapJson(TypedDict):
+    """`layer_map?run=&quantity=`"""
+
+    steps: Annotated[list[int], Meta(description="The first step of each column.")]
+    rows: list[MapRowJson]
+    left_out: int
 
 
 def _column(kind: str, statistic: str) -> Callable[[TrainingRun], Mapping[str, Curve]]:
@@ -83,30 +143,27 @@ TENSORS = {"x": "input", "y": "target", "y_pred": "output"}
 SHOWN = ("max", "mean", "min")  # of a tensor, from the top of a chart to its bottom
 
 
-def inside(reviewed: Reviewed) -> dict[str, Any]:
+def inside(reviewed: Reviewed) -> InsideJson:
     """The layers of the model, each with the findings that name it; the available maps (see `layer_map`); curves of inputs,
     targets and outputs; how often each class is labelled and predicted in the last measured batches."""
     run, named = reviewed.run, _named(reviewed)
-    return plain(
-        {
-            "layers": [
-                {
-                    "path": layer.path,
-                    "text": layer_in_words(layer.facts),
-                    "findings": _about(layer.path, named),
-                }
-                for layer in known_layers(run)
-            ],
-            "quantities": [
-                {"id": q.id, "title": q.title, "help": q.help, "scale": q.scale} for q in QUANTITIES if _curves(run, q)
-            ],
-            "tensors": list(_tensors(run)),
-            "classes": _classes(run),
-        }
-    )
+    shown: InsideJson = {
+        "layers": [
+            {
+                "path": layer.path,
+                "text": layer_in_words(layer.facts),
+                "findings": _about(layer.path, named),
+            }
+            for layer in known_layers(run)
+        ],
+        "quantities": [{"id": q.id, "title": q.title, "help": q.help, "scale": q.scale} for q in QUANTITIES if _curves(run, q)],
+        "tensors": list(_tensors(run)),
+        "classes": _classes(run),
+    }
+    return plain(shown)
 
 
-def layer_map(reviewed: Reviewed, quantity: str) -> dict[str, Any] | None:
+def layer_map(reviewed: Reviewed, quantity: str) -> LayerMapJson | None:
     """One statistic of all layers over the steps; None for an unknown quantity.
 
     `steps` holds the first step of each column; a value is the largest of its column, or NaN if one was not finite, so that no
@@ -116,12 +173,13 @@ def layer_map(reviewed: Reviewed, quantity: str) -> dict[str, Any] | None:
     if wanted is None:
         return None
     curves = _curves(reviewed.run, wanted)
-    shown = dict(itertools.islice(curves.items(), MOST_ROWS))
-    steps = np.unique(np.concatenate([np.zeros(0, np.int64), *(curve.steps for curve in shown.values())]))
+    drawn = dict(itertools.islice(curves.items(), MOST_ROWS))
+    steps = np.unique(np.concatenate([np.zeros(0, np.int64), *(curve.steps for curve in drawn.values())]))
     edges = np.unique(np.linspace(0, len(steps), min(len(steps), MOST_COLUMNS) + 1).astype(int))
     starts = steps[edges[:-1]]
-    rows, named = [], _named(reviewed)
-    for name, curve in shown.items():
+    rows: list[MapRowJson] = []
+    named = _named(reviewed)
+    for name, curve in drawn.items():
         rows.append(
             {
                 "name": name,
@@ -130,7 +188,8 @@ def layer_map(reviewed: Reviewed, quantity: str) -> dict[str, Any] | None:
                 "findings": _about(name, named),
             }
         )
-    return plain({"steps": starts.tolist(), "rows": rows, "left_out": max(len(curves) - MOST_ROWS, 0)})
+    shown: LayerMapJson = {"steps": starts.tolist(), "rows": rows, "left_out": max(len(curves) - MOST_ROWS, 0)}
+    return plain(shown)
 
 
 def _curves(run: TrainingRun, quantity: Quantity) -> Mapping[str, Curve]:
@@ -152,13 +211,13 @@ def _short(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.3g}")
 
 
-def _behind(curve: Curve) -> list[dict[str, str]]:
+def _behind(curve: Curve) -> list[CurveNameJson]:
     """The logged curves that the row is computed from."""
     updates, weights = (schema.column_tag(schema.STATISTICS, f"{kind}/") for kind in ("update", "weight"))
     of_ratio = curve.tag.startswith(updates)
     names = [curve.source()]
     names += [CurveName(curve.tensorboard_run, weights + curve.tag.removeprefix(updates))] if of_ratio else []
-    return [asdict(name) for name in names]
+    return [curve_as_json(name) for name in names]
 
 
 def _named(reviewed: Reviewed) -> list[tuple[str, set[str]]]:
@@ -179,7 +238,7 @@ def _about(path: str, named: Iterable[tuple[str, set[str]]]) -> list[str]:
     return [id_ for id_, names in named if any(name == path or name.startswith(f"{path}/") for name in names)]
 
 
-def _tensors(run: TrainingRun) -> Iterable[dict[str, Any]]:
+def _tensors(run: TrainingRun) -> Iterable[TensorJson]:
     names = [c.partition("/")[0] for c in run.columns(schema.STATISTICS) if re.fullmatch(r"(x|y|y_pred)\d{1,4}/mean", c)]
     for name in dict.fromkeys(names):
         kind, index = re.fullmatch(r"(x|y|y_pred)(\d+)", name).groups()  # type: ignore[union-attr]
@@ -188,14 +247,14 @@ def _tensors(run: TrainingRun) -> Iterable[dict[str, Any]]:
             "id": name,
             "name": TENSORS[kind] if index == "0" else f"{TENSORS[kind]} {int(index) + 1}",
             "curves": [
-                {**asdict(curve.source()), "label": statistic}
+                {"tensorboard_run": curve.tensorboard_run, "tag": curve.tag, "label": statistic}
                 for statistic, curve in zip(SHOWN, curves, strict=True)
                 if curve is not None
             ],
         }
 
 
-def _classes(run: TrainingRun) -> dict[str, Any] | None:
+def _classes(run: TrainingRun) -> ClassesJson | None:
     """{"labelled": [...], "predicted": [...]}: shares of the examples; None if classes were not counted or are too many."""
     counts = class_counts(run, "y0", LATE), class_counts(run, "y_pred0", LATE)
     if any(count is None or count.sum() == 0 or len(count) > MOST_CLASSES for count in counts):

@@ -13,6 +13,7 @@ from scram_plugin.heuristics.measured import HOW, called_once, enough_rows, list
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.severity import Severity
 
 OPTIONS = (Option("least", 3, "measured batches that are needed"),)
 
@@ -56,7 +57,8 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
         and bool((spread.values > 0).any())
     )
     if whole or repeated:
-        cause, severity = ("constant", "error") if whole else ("repeated", "warning")
+        severity: Severity = "error" if whole else "warning"
+        cause = "constant" if whole else "repeated"
         always = f"all values are {number(float(mean.values[0]))}" if whole else "every batch is the same"
         title = f"Constant inputs: {always}"
     elif constant and len(features) > 1:

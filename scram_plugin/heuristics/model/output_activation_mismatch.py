@@ -15,6 +15,7 @@ from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import counted, number
 from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.severity import Severity
 
 CATEGORICAL = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
 DISTANCES = ("MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh", "MeanSquaredLogarithmicError")
@@ -44,7 +45,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     yield _finding(run, *judged)
 
 
-def _finding(run: TrainingRun, cause: str, severity: str, evidence: dict[str, Any], edit: Edit | None) -> Finding:
+def _finding(run: TrainingRun, cause: str, severity: Severity, evidence: dict[str, Any], edit: Edit | None) -> Finding:
     curve = shown_loss(run)
     return Finding(
         severity=severity,
@@ -87,7 +88,7 @@ WHY = {
 
 def _judge(
     run: TrainingRun, layer: Layer, loss: str, logits: bool, units: Any
-) -> tuple[str, str, dict[str, Any], Edit | None] | None:
+) -> tuple[str, Severity, dict[str, Any], Edit | None] | None:
     """(cause, severity, evidence, edit) of a mismatch; None if there is none."""
     activation = layer.activation
     evidence: dict[str, Any] = {
@@ -141,7 +142,7 @@ def _judge(
 
 def _of_logarithms(
     run: TrainingRun, activation: str | None, evidence: dict[str, Any], activate: Callable[[str | None], Edit | None]
-) -> tuple[str, str, dict[str, Any], Edit | None] | None:
+) -> tuple[str, Severity, dict[str, Any], Edit | None] | None:
     """The mismatch of a loss that takes logarithms of probabilities; None unless a measured output is above 0."""
     high = run.statistic(schema.STATISTICS, "y_pred0/max")
     if activation == "log_softmax" or high is None or not len(high.finite) or float(high.finite.values.max()) <= 0:
@@ -198,7 +199,7 @@ def _probabilities(run: TrainingRun, layer: Layer) -> bool:
 
 def _reach(
     run: TrainingRun, activation: str, evidence: dict[str, Any], edit: Edit | None
-) -> tuple[str, str, dict[str, Any], Edit | None] | None:
+) -> tuple[str, Severity, dict[str, Any], Edit | None] | None:
     """Targets outside the range of the output: these errors can never become small."""
     low, high = (run.statistic(schema.BATCHES, f"y0/{which}") for which in ("min", "max"))
     if low is None or high is None or not len(low.finite) or not len(high.finite):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
@@ -13,6 +13,10 @@ from scram_plugin.heuristics.measured import listed
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.curve import Curve, CurveName
 from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.reviews.as_json import curve_as_json
+from scram_plugin.wire import CurveNameJson, Span
+
+Conclusion = Literal["cause", "open", "fine"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,17 @@ class Step:
     axis: str = ""
     span: tuple[int, int] | None = None
     at: int | None = None
-    code: dict[str, Any] | None = None  # file, line and text of a statement of the user's
+    code: StatementJson | None = None  # a statement of the user's
+
+    def as_json(self) -> AnswerStepJson:
+        return {
+            "text": self.text,
+            "curve": None if self.curve is None else curve_as_json(self.curve),
+            "axis": self.axis,
+            "span": None if self.span is None else list(self.span),
+            "at": self.at,
+            "code": self.code,
+        }
 
 
 @dataclass(frozen=True)
@@ -34,13 +48,52 @@ class Answer:
     id: str
     question: str
     steps: list[Step]
-    kind: str
+    kind: Conclusion
     conclusion: str
     heuristic: str | None = None
     how: str = ""
 
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+    def as_json(self) -> AnswerJson:
+        return {
+            "id": self.id,
+            "question": self.question,
+            "steps": [step.as_json() for step in self.steps],
+            "kind": self.kind,
+            "conclusion": self.conclusion,
+            "heuristic": self.heuristic,
+            "how": self.how,
+        }
+
+
+class StatementJson(TypedDict):
+    file: str
+    line: int
+    text: str
+
+
+class AnswerStepJson(TypedDict):
+    text: str
+    curve: CurveNameJson | None
+    axis: str
+    span: Span | None
+    at: int | None
+    code: StatementJson | None
+
+
+class AnswerJson(TypedDict):
+    id: str
+    question: str
+    steps: list[AnswerStepJson]
+    kind: Conclusion
+    conclusion: str
+    heuristic: str | None
+    how: str
+
+
+class AnswersJson(TypedDict):
+    """`why?run=`"""
+
+    questions: list[AnswerJson]
 
 
 def on(curve: Curve, text: str, first: int | None = None, last: int | None = None, at: int | None = None) -> Step:
@@ -82,7 +135,8 @@ def in_code(run: TrainingRun, role: str, text: str) -> Step | None:
     found = next((s for s in source.get("statements") or [] if s.get("role") == role), None)
     if found is None:
         return None
-    return Step(text, code={"file": source.get("file"), "line": found.get("line"), "text": found.get("text")})
+    file, line, code = source.get("file") or "", found.get("line") or 0, found.get("text") or ""
+    return Step(text, code={"file": file, "line": line, "text": code})
 
 
 def value_at(curve: Curve, step: int) -> float | None:

@@ -11,7 +11,7 @@ from scram_plugin.heuristics.measured import listed
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.reviews.model import Review, Unchecked, Unclear
-from scram_plugin.views.why.answer import Answer, Step, beside, from_to, likeliest, on, usual
+from scram_plugin.views.why.answer import Answer, Conclusion, Step, beside, from_to, likeliest, on, usual
 from scram_plugin.views.why.thresholds import margins
 
 SECONDS = 3.0  # after which no more thresholds are tried: each check of a million steps takes time
@@ -34,8 +34,10 @@ def found(run: TrainingRun, review: Review, catalogue: Catalogue, finding: Findi
         steps.append(beside(finding, text))
     cause = likeliest(finding)
     unclear = f"No cause stands out. The usual ones, likeliest first: {usual(finding)}."
-    kind, end = ("cause", cause) if cause else ("open", unclear)
-    return Answer(f"finding-{heuristic.id}", f"Why does SCRAM report “{finding.title}”?", steps, kind, end, heuristic.id)
+    kind: Conclusion = "cause" if cause else "open"
+    return Answer(
+        f"finding-{heuristic.id}", f"Why does SCRAM report “{finding.title}”?", steps, kind, cause or unclear, heuristic.id
+    )
 
 
 def silent(run: TrainingRun, review: Review, catalogue: Catalogue) -> Iterator[Answer]:
