@@ -47,6 +47,11 @@ of each step of the learning-rate range test. The results of the other tests are
 and targets.
 """
 
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
 PLUGIN_NAME = "scram"
 VERSION = 1
 
@@ -60,6 +65,66 @@ FACTS_TAG = "scram/facts"
 END_TAG = "scram/end"
 
 MAX_CHANNELS = 64
+
+
+LAYER, GRADIENT, WEIGHT, UPDATE = "layer", "gradient", "weight", "update"
+WITH_PATH = (LAYER, GRADIENT, WEIGHT, UPDATE)  # kinds of things that have a path in the model
+
+
+class Column(NamedTuple):
+    """The name of a column in its parts; `str` writes it, `parse` reads it.
+
+    ``x0/mean``: a tensor and a statistic. ``x0/mean/3``, ``y0/count/7``: of one channel, or class.
+    ``layer/encoder/dense/dead``, ``gradient/dense/kernel/norm``: a kind, the path of a layer or variable, and a statistic.
+    ``loss``: of a whole step.
+    """
+
+    kind: str  # "x0", "y_pred0", ..., one of `WITH_PATH`, or "" for what belongs to the whole step
+    path: str | None  # of a layer or variable; None for anything else
+    statistic: str
+    part: str = ""
+
+    @property
+    def thing(self) -> str:
+        """What the statistic is of: ``x0``, ``layer/encoder/dense``."""
+        return self.kind if self.path is None else f"{self.kind}/{self.path}"
+
+    def __str__(self) -> str:
+        return "/".join(filter(None, (self.thing, self.statistic, self.part)))
+
+    @staticmethod
+    def parse(name: str) -> Column:
+        kind, slash, rest = name.partition("/")
+        if not slash:
+            return Column("", None, name)
+        if kind in WITH_PATH and "/" in rest:
+            path, _, statistic = rest.rpartition("/")
+            return Column(kind, path, statistic)
+        statistic, _, part = rest.partition("/")
+        return Column(kind, None, statistic, part)
+
+
+@lru_cache(maxsize=1 << 14)
+def column(kind: str, path: str | None, statistic: str, part: str = "") -> str:
+    """`Column` as text. It is kept: the recorder writes the same names again and again."""
+    return str(Column(kind, path, statistic, part))
+
+
+def thing(kind: str, path: str) -> str:
+    """``layer/encoder/dense``: what a `Column` with a path is about."""
+    return f"{kind}/{path}"
+
+
+def column_of(thing: str, statistic: str) -> str:
+    """The name of the column of one statistic of a thing: ``layer/encoder/dense/nan``, ``x0/nan``."""
+    return f"{thing}/{statistic}"
+
+
+def parse_tag(tag: str) -> Column | None:
+    """The column of a tag, as `column_tag` writes it; None for a tag that is not SCRAM's."""
+    plugin, _, rest = tag.partition("/")
+    _, _, name = rest.partition("/")
+    return Column.parse(name) if plugin == PLUGIN_NAME and name else None
 
 
 def steps_tag(table: str) -> str:

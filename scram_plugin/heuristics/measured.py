@@ -15,6 +15,7 @@ from scram_plugin.heuristics.heuristic import Inconclusive, NotChecked, TooEarly
 from scram_plugin.heuristics.names import activation_of, layer_kind, loss_class
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.schema import Column, column
 
 HOW = (
     'model.fit(..., callbacks=[SCRAM(log_dir="logs/exp1")])  # Keras\n'
@@ -149,14 +150,14 @@ def columns(run: TrainingRun, kind: str, statistic: str) -> dict[str, Curve]:
     Empty if no layer has it (for example `dead` without a ReLU). Raises NotChecked if nothing of the kind was logged.
     """
     found, logged = {}, False
-    for column in run.columns(schema.STATISTICS):
-        if not column.startswith(f"{kind}/"):
+    for parsed in map(Column.parse, run.columns(schema.STATISTICS)):
+        if parsed.kind != kind:
             continue
         logged = True
-        if column.endswith(f"/{statistic}"):
-            curve = run.statistic(schema.STATISTICS, column)
+        if parsed.path is not None and parsed.statistic == statistic:
+            curve = run.statistic(schema.STATISTICS, str(parsed))
             if curve is not None:
-                found[column.removeprefix(f"{kind}/").removesuffix(f"/{statistic}")] = curve
+                found[parsed.path] = curve
     if not logged:
         what = "of layers" if kind == "layer" else "of gradients and weights"
         raise NotChecked(f"no statistics {what} were logged", HOW)
@@ -243,7 +244,7 @@ def class_counts(run: TrainingRun, tensor: str, part: float = 1.0) -> np.ndarray
     if not chooses_class(run):
         return None
     counts: list[float] = []
-    while (curve := run.statistic(schema.STATISTICS, f"{tensor}/count/{len(counts)}")) is not None:
+    while (curve := run.statistic(schema.STATISTICS, column(tensor, None, "count", str(len(counts))))) is not None:
         values = np.nan_to_num(curve.values)
         counts.append(float(values[-max(int(np.ceil(len(values) * part)), 1) :].sum()))
     return np.array(counts) if counts else None
@@ -254,8 +255,9 @@ def sums(run: TrainingRun, tensor: str) -> np.ndarray | None:
 
     None if they are single numbers, or too many to be recorded one by one.
     """
-    columns_ = [c for c in run.columns(schema.STATISTICS) if c.startswith(f"{tensor}/mean/")]
-    means = [curve.values for c in columns_ if (curve := run.statistic(schema.STATISTICS, c)) is not None]
+    parsed = map(Column.parse, run.columns(schema.STATISTICS))
+    each = [str(c) for c in parsed if (c.kind, c.statistic) == (tensor, "mean") and c.part]
+    means = [curve.values for name in each if (curve := run.statistic(schema.STATISTICS, name)) is not None]
     return np.sum(means, axis=0) if means else None
 
 

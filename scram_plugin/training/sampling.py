@@ -7,8 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from scram_plugin.schema import Column
+
 EVERY = 50  # default; measuring every 50th batch costs less than the noise of timings (see `make bench`)
 SEEN_IN = 8.0  # a unit that was active in none of so many measured batches counts as dead
+LEAST = ("min",)  # statistics of which a row that stands for several has the smallest value,
+MOST = ("max", "norm", "nonfinite", "dead", "saturated")  # and those of which it has the largest
 ROWS = 256  # after so many written rows, each written row stands for twice as many measured rows
 
 
@@ -49,10 +53,9 @@ class Thinning:
         """
         if tuple(columns) != self._columns:
             self._columns, self._group = tuple(columns), []
-            kinds = [column.split("/") for column in columns]
-            self._least = np.array(["min" in kind for kind in kinds])
-            greatest = {"max", "norm", "nonfinite", "dead", "saturated"}
-            self._most = np.array([bool(greatest & set(kind[1:])) for kind in kinds])
+            statistics = [Column.parse(column).statistic for column in columns]
+            self._least = np.array([statistic in LEAST for statistic in statistics])
+            self._most = np.array([statistic in MOST for statistic in statistics])
         kept, values = [], []
         for i, row in enumerate(rows):
             self._group.append(np.asarray(row, np.float32))

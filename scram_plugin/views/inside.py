@@ -213,10 +213,10 @@ def _short(value: float | None) -> float | None:
 
 def _behind(curve: Curve) -> list[CurveNameJson]:
     """The logged curves that the row is computed from."""
-    updates, weights = (schema.column_tag(schema.STATISTICS, f"{kind}/") for kind in ("update", "weight"))
-    of_ratio = curve.tag.startswith(updates)
-    names = [curve.source()]
-    names += [CurveName(curve.tensorboard_run, weights + curve.tag.removeprefix(updates))] if of_ratio else []
+    names, column = [curve.source()], schema.parse_tag(curve.tag)
+    if column is not None and column.kind == schema.UPDATE:  # of a ratio of update and weight
+        weight = str(column._replace(kind=schema.WEIGHT))
+        names.append(CurveName(curve.tensorboard_run, schema.column_tag(schema.STATISTICS, weight)))
     return [curve_as_json(name) for name in names]
 
 
@@ -227,8 +227,8 @@ def _named(reviewed: Reviewed) -> list[tuple[str, set[str]]]:
         texts = [finding.title, *(str(value) for value in finding.evidence.values())]
         names = {name for text in texts for name in re.findall(r"`([^`]+)`", text)}
         for curve in finding.curves:
-            column = re.fullmatch(r"scram/\w+/(?:layer|gradient|weight|update)/(.+)/[^/]+", curve.tag)
-            names |= {column[1]} if column else set()
+            column = schema.parse_tag(curve.tag)
+            names |= {column.path} if column is not None and column.path is not None else set()
         found.append((finding.heuristic, names))
     return found
 
@@ -239,10 +239,11 @@ def _about(path: str, named: Iterable[tuple[str, set[str]]]) -> list[str]:
 
 
 def _tensors(run: TrainingRun) -> Iterable[TensorJson]:
-    names = [c.partition("/")[0] for c in run.columns(schema.STATISTICS) if re.fullmatch(r"(x|y|y_pred)\d{1,4}/mean", c)]
+    parsed = [column for column in map(schema.Column.parse, run.columns(schema.STATISTICS)) if column.statistic == "mean"]
+    names = [column.kind for column in parsed if re.fullmatch(r"(x|y|y_pred)\d{1,4}", column.kind)]
     for name in dict.fromkeys(names):
         kind, index = re.fullmatch(r"(x|y|y_pred)(\d+)", name).groups()  # type: ignore[union-attr]
-        curves = [run.statistic(schema.STATISTICS, f"{name}/{statistic}") for statistic in SHOWN]
+        curves = [run.statistic(schema.STATISTICS, schema.column(name, None, statistic)) for statistic in SHOWN]
         yield {
             "id": name,
             "name": TENSORS[kind] if index == "0" else f"{TENSORS[kind]} {int(index) + 1}",

@@ -21,6 +21,7 @@ from scram_plugin.heuristics.rates import HIGH, USUAL_RATES, times_too_high
 from scram_plugin.heuristics.words import counted, number, place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.schema import Column, column
 
 HUGE_INPUT = 1e4  # larger inputs make a first layer with usual weights overflow in float16 and saturate in float32
 OTHERS = ("training loss part", "adversarial loss", "policy loss")  # NaN is a fault, even if the level means nothing
@@ -188,16 +189,18 @@ def _inputs(run: TrainingRun, step: int | None) -> tuple[float, Cause]:
 def _first_nonfinite(run: TrainingRun, kind: str, step: int | None) -> tuple[tuple[int, str] | None, float]:
     """(first batch up to `step` with a non-finite "x" or "y", number of such values if known), and the largest value."""
     largest = 0.0
-    for table, column in [(t, c) for t in (schema.BATCHES, schema.STATISTICS) for c in run.columns(t)]:
-        tensor, _, statistic = column.partition("/")
-        curve = run.statistic(table, column)
+    for table, name in [(t, c) for t in (schema.BATCHES, schema.STATISTICS) for c in run.columns(t)]:
+        tensor, _, statistic, part = Column.parse(name)
+        curve = run.statistic(table, name)
         if step is None or curve is None or tensor.rstrip("0123456789") != kind or statistic not in ("mean", "min", "max"):
+            continue
+        if part:
             continue
         values = curve.values[curve.steps <= step]
         bad = ~np.isfinite(values)
         if bad.any():
             batch = int(curve.steps[np.argmax(bad)])
-            count = run.statistic(schema.STATISTICS, f"{tensor}/nonfinite")
+            count = run.statistic(schema.STATISTICS, column(tensor, None, "nonfinite"))
             known = count.values[count.steps == batch] if count is not None else np.zeros(0)
             return (batch, f"{int(known[0]):,} " if len(known) else ""), largest
         if len(values) and table == schema.STATISTICS:
@@ -244,10 +247,11 @@ def _custom_loss(run: TrainingRun) -> tuple[float, Cause]:
 
 def _recurrent(run: TrainingRun) -> tuple[float, Cause]:
     """A recurrent layer in which the first non-finite value appeared."""
-    born = next(
-        (c for c in run.columns(schema.ORIGIN) if (v := run.statistic(schema.ORIGIN, c)) is not None and v.values.any()), ""
-    )
-    names = [layer for layer in known_layers(run) if layer.kind in RECURRENT and born.startswith(f"layer/{layer.path}/")]
+    columns = (c for c in run.columns(schema.ORIGIN) if (v := run.statistic(schema.ORIGIN, c)) is not None and v.values.any())
+    born = next(map(Column.parse, columns), None)
+    recurrent = [layer for layer in known_layers(run) if layer.kind in RECURRENT]
+    where = f"{born.path}/" if born is not None and born.kind == schema.LAYER else ""
+    names = [layer for layer in recurrent if where.startswith(f"{layer.path}/")]
     if not names:
         return -0.5, Cause("recurrent")
     said = f"The first non-finite value appeared in {names[0].name}, which applies the same weights at each position."

@@ -13,13 +13,14 @@ from scram_plugin.heuristics.measured import HOW, called_once, enough_rows, list
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.schema import Column, column
 from scram_plugin.severity import Severity
 
 OPTIONS = (Option("least", 3, "measured batches that are needed"),)
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    names = sorted({c.partition("/")[0] for c in run.columns(schema.STATISTICS) if c.startswith("x")})
+    names = sorted({c.kind for c in map(Column.parse, run.columns(schema.STATISTICS)) if c.kind.startswith("x")})
     if not names:
         raise NotChecked("no statistics of the inputs were logged", HOW)
     called_once(run)
@@ -28,20 +29,22 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iterable[Finding]:
-    spread, mean, low, high = (run.statistic(schema.STATISTICS, f"{name}/{which}") for which in ("std", "mean", "min", "max"))
+    named = [column(name, None, which) for which in ("std", "mean", "min", "max")]
+    spread, mean, low, high = (run.statistic(schema.STATISTICS, each) for each in named)
     if spread is None or mean is None or low is None or high is None:
         return
     enough_rows({"": spread}, least)
-    every = run.statistic(schema.BATCHES, f"{name}/mean")
+    every = run.statistic(schema.BATCHES, column(name, None, "mean"))
     lowest, highest = float(low.values.min()), float(high.values.max())
     features = {}
-    for column in run.columns(schema.STATISTICS):
-        if column.startswith(f"{name}/min/"):
-            floor, top = (run.statistic(schema.STATISTICS, column.replace("/min/", f"/{which}/")) for which in ("min", "max"))
+    for parsed in map(Column.parse, run.columns(schema.STATISTICS)):
+        if (parsed.kind, parsed.statistic) == (name, "min") and parsed.part.isdigit():
+            bounds = [str(parsed._replace(statistic=which)) for which in ("min", "max")]
+            floor, top = (run.statistic(schema.STATISTICS, each) for each in bounds)
             if floor is not None and top is not None:
                 value, still = float(floor.values[0]), floor.values.min() == top.values.max()
                 # the lowest or highest of all values is probably background, as in the corners of images
-                features[int(column.rpartition("/")[2])] = bool(still and value not in (lowest, highest))
+                features[int(parsed.part)] = bool(still and value not in (lowest, highest))
     constant = [feature for feature, still in features.items() if still]
     whole = lowest == highest
     if whole and beside_others and lowest in (0.0, 1.0):

@@ -14,6 +14,7 @@ from scram_plugin.heuristics.measured import HOW, called_once
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.schema import Column
 
 OPTIONS = (
     Option(
@@ -29,7 +30,8 @@ OPTIONS = (
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    columns = [c for c in run.columns(schema.VALIDATION) if c.startswith("x") and "/mean" in c]
+    parsed = map(Column.parse, run.columns(schema.VALIDATION))
+    columns = [c for c in parsed if c.kind.startswith("x") and c.statistic == "mean"]
     if not columns:
         how = HOW + "\n# and with validation data (in Keras: arrays)"
         raise NotChecked("no statistics of the validation inputs were logged", how)
@@ -48,19 +50,19 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         factor = max(size, size_v) / max(min(size, size_v), 1e-12)
         wide = max(spread, spread_v) / max(min(spread, spread_v), 1e-12)
         apart = low_v > high or high_v < low
-        scaled = min(factor, wide) > options["factor"] and (significant or column.count("/") == 1)
+        scaled = min(factor, wide) > options["factor"] and (significant or not column.part)
         moved = shift > options["shift"] and (apart or shift > 2 * options["shift"])
         if scaled or (significant and (moved or (wide > options["scale"] and shift > 0.5))):
             # a different scale of all inputs says more than one of a single feature
-            rank = (scaled, scaled and column.count("/") == 1, max(shift, np.log(wide)))
+            rank = (scaled, scaled and not column.part, max(shift, np.log(wide)))
             if worst is None or rank > worst[0]:
                 worst = rank, column, found, factor, scaled
     if worst is None:
         return
     _, column, ((mean, spread, low, high), (mean_v, spread_v, low_v, high_v)), factor, scaled = worst
-    curve = run.statistic(schema.STATISTICS, column)
+    curve = run.statistic(schema.STATISTICS, str(column))
     assert curve is not None
-    feature = column.rpartition("/")[2] if column.count("/") == 2 else None
+    feature = column.part or None
     larger = "validation" if np.hypot(mean_v, spread_v) > np.hypot(mean, spread) else "training"
     split = Cause("split")
     edit = None
@@ -98,11 +100,12 @@ def _examples(run: TrainingRun) -> int:
 Level = tuple[float, float, float, float]  # mean, standard deviation, smallest and largest value
 
 
-def _compare(run: TrainingRun, column: str) -> tuple[Level, Level] | None:
+def _compare(run: TrainingRun, column: Column) -> tuple[Level, Level] | None:
     """The level of one column in the training and in the validation data; None where one was not measured."""
     found = []
     for table in (schema.STATISTICS, schema.VALIDATION):
-        curves = [run.statistic(table, column.replace("/mean", f"/{which}")) for which in ("mean", "std", "min", "max")]
+        names = [str(column._replace(statistic=which)) for which in ("mean", "std", "min", "max")]
+        curves = [run.statistic(table, name) for name in names]
         if any(curve is None or not len(curve.finite) for curve in curves):
             return None
         mean, spread, low, high = (curve.finite.values for curve in curves if curve is not None)

@@ -17,6 +17,7 @@ from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.schema import column
 
 IGNORED = -100.0  # PyTorch's cross-entropy ignores this label, unless `ignore_index` names another one
 DISTANCES = ("MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh")
@@ -25,7 +26,10 @@ DISTANCES = ("MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh")
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     # if a label makes the first step fail, there are only the validation data and the counts of all labels
     tables = (schema.BATCHES, schema.VALIDATION)
-    low, high = (next((c for t in tables if (c := run.statistic(t, f"y0/{w}")) is not None), None) for w in ("min", "max"))
+    low, high = (
+        next((c for table in tables if (c := run.statistic(table, column("y0", None, which))) is not None), None)
+        for which in ("min", "max")
+    )
     if low is None or high is None:
         raise NotChecked("the range of the targets was not logged", HOW)
     if not len(low.finite) or not len(high.finite):

@@ -15,16 +15,17 @@ from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.schema import Column, column
 
 ALWAYS = 0.9  # share of the measured batches in which a feature is not finite: from here on, its computation is the cause
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     means = {
-        column.partition("/")[0]: curve
-        for column in run.columns(schema.BATCHES)
-        if column.startswith(("x", "y")) and not column.startswith("y_pred") and column.endswith("/mean")
-        if (curve := run.statistic(schema.BATCHES, column)) is not None
+        parsed.kind: curve
+        for parsed in map(Column.parse, run.columns(schema.BATCHES))
+        if parsed.kind.startswith(("x", "y")) and not parsed.kind.startswith("y_pred") and parsed.statistic == "mean"
+        if (curve := run.statistic(schema.BATCHES, str(parsed))) is not None
     }
     if not means:
         raise NotChecked("the means of the batches' inputs were not logged", HOW)
@@ -38,9 +39,9 @@ def _finding(run: TrainingRun, name: str, curve: Curve, bad: np.ndarray) -> Find
     inputs = name.startswith("x")
     first, last = int(curve.steps[np.argmax(bad)]), int(curve.steps[np.flatnonzero(bad)[-1]])
     features, always = _features(run, name)
-    counts = run.statistic(schema.STATISTICS, f"{name}/nonfinite")
+    counts = run.statistic(schema.STATISTICS, column(name, None, "nonfinite"))
     counted = counts.values[counts.values > 0] if counts is not None else np.zeros(0)
-    origin = run.statistic(schema.ORIGIN, f"{name}/nan")
+    origin = run.statistic(schema.ORIGIN, column(name, None, "nan"))
     count = int(counted[0]) if len(counted) else int(origin.values[0]) if origin is not None else None
     what = "inputs" if inputs else "targets"
     return Finding(
@@ -67,13 +68,12 @@ def _finding(run: TrainingRun, name: str, curve: Curve, bad: np.ndarray) -> Find
 def _features(run: TrainingRun, name: str) -> tuple[list[int], bool]:
     """The features (channels) that were not finite in a measured batch, and whether one of them hardly ever is."""
     found, always = [], False
-    for column in run.columns(schema.STATISTICS):
-        prefix, _, channel = column.rpartition("/")
-        if prefix == f"{name}/mean" and channel.isdigit():
-            curve = run.statistic(schema.STATISTICS, column)
+    for parsed in map(Column.parse, run.columns(schema.STATISTICS)):
+        if (parsed.kind, parsed.statistic) == (name, "mean") and parsed.part.isdigit():
+            curve = run.statistic(schema.STATISTICS, str(parsed))
             share = float(np.mean(~np.isfinite(curve.values))) if curve is not None else 0.0
             if share:
-                found.append(int(channel))
+                found.append(int(parsed.part))
                 always |= share >= ALWAYS
     return found, always
 

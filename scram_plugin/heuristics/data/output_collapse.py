@@ -14,6 +14,7 @@ from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import speed
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.schema import column
 
 OPTIONS = (
     Option("least", 4, "measured batches that are needed"),
@@ -68,7 +69,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 def _share(run: TrainingRun, classes: int) -> float:
     """The share of a batch's predictions in its most common class: the median over the last third of the measured batches."""
-    curves = [run.statistic(schema.STATISTICS, f"y_pred0/count/{i}") for i in range(classes)]
+    curves = [run.statistic(schema.STATISTICS, column("y_pred0", None, "count", str(i))) for i in range(classes)]
     counts = np.stack([np.nan_to_num(curve.values) for curve in curves if curve is not None])
     counts = counts[:, -max(counts.shape[1] // 3, 2) :]
     return float(np.median(counts.max(axis=0) / np.maximum(counts.sum(axis=0), 1.0)))

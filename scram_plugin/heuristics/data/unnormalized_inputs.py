@@ -14,6 +14,7 @@ from scram_plugin.heuristics.measured import HOW
 from scram_plugin.heuristics.names import layer_kind
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.schema import Column, column
 
 OPTIONS = (
     STRICT,
@@ -67,7 +68,7 @@ _EXPECTED = {
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    names = sorted({c.partition("/")[0] for c in run.columns(schema.STATISTICS) if c.startswith("x")})
+    names = sorted({c.kind for c in map(Column.parse, run.columns(schema.STATISTICS)) if c.kind.startswith("x")})
     if not names:
         raise NotChecked("no statistics of the inputs were logged", HOW)
     found = [finding for i, name in enumerate(names) if (finding := _judge(run, name, i, options)) is not None]
@@ -78,11 +79,11 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _judge(run: TrainingRun, name: str, index: int, options: Mapping[str, Any]) -> Finding | Inconclusive | None:
-    means = run.statistic(schema.BATCHES, f"{name}/mean")
+    means = run.statistic(schema.BATCHES, column(name, None, "mean"))
     if means is not None and not np.isfinite(means.values).all():
         batch = int(means.steps[np.argmin(np.isfinite(means.values))])
         return Inconclusive(f"batch {batch + 1} held NaN or infinite input values; clean the inputs first")
-    values = {s: run.statistic(schema.STATISTICS, f"{name}/{s}") for s in ("min", "max", "mean", "std")}
+    values = {s: run.statistic(schema.STATISTICS, column(name, None, s)) for s in ("min", "max", "mean", "std")}
     if any(curve is None or not len(curve.finite) for curve in values.values()):
         return None
     curves = {s: curve for s, curve in values.items() if curve is not None}
@@ -173,13 +174,12 @@ def _kind(
 
 
 def _channels(run: TrainingRun, name: str, statistic: str) -> dict[int, float]:
-    prefix = f"{name}/{statistic}/"
     found = {}
-    for column in run.columns(schema.STATISTICS):
-        if column.startswith(prefix) and column.removeprefix(prefix).isdigit():
-            curve = run.statistic(schema.STATISTICS, column)
+    for parsed in map(Column.parse, run.columns(schema.STATISTICS)):
+        if (parsed.kind, parsed.statistic) == (name, statistic) and parsed.part.isdigit():
+            curve = run.statistic(schema.STATISTICS, str(parsed))
             if curve is not None and np.isfinite(curve.values).any():
-                found[int(column.removeprefix(prefix))] = float(np.nanmedian(curve.values))
+                found[int(parsed.part)] = float(np.nanmedian(curve.values))
     return found
 
 

@@ -16,6 +16,7 @@ from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.schema import column
 
 OPTIONS = (
     Option(
@@ -30,7 +31,7 @@ OPTIONS = (
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    found = [run.statistic(schema.STATISTICS, f"y0/{which}") for which in ("mean", "std")]
+    found = [run.statistic(schema.STATISTICS, column("y0", None, which)) for which in ("mean", "std")]
     loss = loss_class(run)
     if any(curve is None or not len(curve.finite) for curve in found):
         raise NotChecked("no statistics of the targets were logged", HOW)

@@ -14,6 +14,9 @@ from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import speed, too_high
 from scram_plugin.heuristics.words import place
 from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.schema import GRADIENT, LAYER, WEIGHT, Column, column
+
+Thing = tuple[str, str | None]  # kind and path of a `Column`
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -36,7 +39,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     nan, infinite = counts[bad[0]]
     value = "NaN" if nan else "infinite"
     where = {
-        "data": f"in the {'inputs' if bad[0].startswith('x') else 'targets'}",
+        "data": f"in the {'inputs' if bad[0][0].startswith('x') else 'targets'}",
         "layer": f"in {names}",
         "loss": "in the loss",
         "backward": f"in the backward pass, at {names}",
@@ -60,54 +63,54 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         last_step=int(probe.steps[-1]),
         axis="batch",
         curves=[(loss if loss is not None and not hidden else probe).source()],
-        causes=_causes(run, kind, bad[0], names),
+        causes=_causes(run, kind, bad[0][0], names),
         bad_step=step,
     )
 
 
-def _counts(run: TrainingRun) -> dict[str, tuple[float, float]]:
-    """Tensor -> (NaN values, infinite values) in the first step that was not finite, in the order of the data flow."""
-    found: dict[str, list[float]] = {}
-    for column in run.columns(schema.ORIGIN):
-        thing, _, kind = column.rpartition("/")
-        curve = run.statistic(schema.ORIGIN, column)
+def _counts(run: TrainingRun) -> dict[Thing, tuple[float, float]]:
+    """Thing -> (NaN values, infinite values) in the first step that was not finite, in the order of the data flow."""
+    found: dict[Thing, list[float]] = {}
+    for parsed in map(Column.parse, run.columns(schema.ORIGIN)):
+        curve = run.statistic(schema.ORIGIN, str(parsed))
         if curve is not None and len(curve):
-            found.setdefault(thing, [0.0, 0.0])[kind == "infinite"] = float(curve.values[0])
+            counts = found.setdefault((parsed.kind, parsed.path), [0.0, 0.0])
+            counts[parsed.statistic == "infinite"] = float(curve.values[0])
     return {thing: (nan, infinite) for thing, (nan, infinite) in found.items()}
 
 
-def _usual(run: TrainingRun, thing: str) -> bool:
+def _usual(run: TrainingRun, thing: Thing) -> bool:
     """Whether a layer's output holds infinities in healthy steps too, as with a mask of minus infinity."""
-    curve = run.statistic(schema.STATISTICS, f"{thing}/nonfinite")
-    origin = run.statistic(schema.ORIGIN, f"{thing}/nan")
+    curve = run.statistic(schema.STATISTICS, column(*thing, "nonfinite"))
+    origin = run.statistic(schema.ORIGIN, column(*thing, "nan"))
     if curve is None or origin is None:
         return False
     before = curve.values[curve.steps < origin.steps[0]]
     return bool(len(before) and (before > 0).all())
 
 
-def _origin(run: TrainingRun, counts: Mapping[str, tuple[float, float]], bad: list[str]) -> tuple[str, str]:
+def _origin(run: TrainingRun, counts: Mapping[Thing, tuple[float, float]], bad: list[Thing]) -> tuple[str, str]:
     """The kind of place ("data", "layer", "loss", "backward", "weights"), and the names of the layers or variable."""
-    first = bad[0]
-    if first.startswith("layer/"):
-        return "layer", _with_unseen(run, first.removeprefix("layer/"), counts)
-    if first.startswith("y_pred"):
+    kind, path = bad[0]
+    if kind == LAYER and path is not None:
+        return "layer", _with_unseen(run, path, counts)
+    if kind.startswith("y_pred"):
         known = layers(run)
         last = [layer for layer in known if layer.kind not in PASSING]
         return "layer", last[-1].name if last else "the output"
-    if first == "loss":
+    if kind == "loss":
         return "loss", "the loss"
-    variables = [thing.partition("/")[2] for thing in counts if thing.startswith("weight/")]
-    broken = [v for v in variables if any(f"{kind}/{v}" in bad for kind in ("gradient", "weight"))]
-    if not first.startswith(("gradient/", "weight/")) or not broken:
+    variables = [of for what, of in counts if what == WEIGHT and of is not None]
+    broken = [v for v in variables if any((of, v) in bad for of in (GRADIENT, WEIGHT))]
+    if kind not in (GRADIENT, WEIGHT) or not broken:
         return "data", ""
-    only_infinite = not any(counts.get(f"{kind}/{v}", (0, 0))[0] for v in broken for kind in ("gradient", "weight"))
-    if first.startswith("weight/") and (only_infinite or any(thing.startswith("gradient/") for thing in counts)):
+    only_infinite = not any(counts.get((of, v), (0, 0))[0] for v in broken for of in (GRADIENT, WEIGHT))
+    if kind == WEIGHT and (only_infinite or any(what == GRADIENT for what, _ in counts)):
         return "weights", f"`{broken[0]}`"
     return "backward", _backward(run, variables, broken)
 
 
-def _with_unseen(run: TrainingRun, path: str, counts: Mapping[str, Any]) -> str:
+def _with_unseen(run: TrainingRun, path: str, counts: Mapping[Thing, Any]) -> str:
     """The layer, and those just before it whose outputs are not examined (for example a batch normalisation)."""
     known = {layer.path: layer for layer in known_layers(run)}
     names, at, passed = [f"`{path}`"], known.get(path), set()
@@ -115,7 +118,7 @@ def _with_unseen(run: TrainingRun, path: str, counts: Mapping[str, Any]) -> str:
         passed.add(at.path)
         sources = at.facts.get("from") or []
         before = known.get(path.rpartition("/")[0] + "/" * ("/" in path) + sources[0]) if len(sources) == 1 else None
-        if before is None or f"layer/{before.path}" in counts or before.kind in ("InputLayer",):
+        if before is None or (LAYER, before.path) in counts or before.kind in ("InputLayer",):
             break
         if before.kind not in PASSING:
             names.insert(0, before.name)

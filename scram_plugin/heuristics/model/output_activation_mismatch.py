@@ -15,6 +15,7 @@ from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import counted, number
 from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.schema import column
 from scram_plugin.severity import Severity
 
 CATEGORICAL = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
@@ -201,7 +202,7 @@ def _reach(
     run: TrainingRun, activation: str, evidence: dict[str, Any], edit: Edit | None
 ) -> tuple[str, Severity, dict[str, Any], Edit | None] | None:
     """Targets outside the range of the output: these errors can never become small."""
-    low, high = (run.statistic(schema.BATCHES, f"y0/{which}") for which in ("min", "max"))
+    low, high = (run.statistic(schema.BATCHES, column("y0", None, which)) for which in ("min", "max"))
     if low is None or high is None or not len(low.finite) or not len(high.finite):
         return None
     least, most = float(low.finite.values.min()), float(high.finite.values.max())

@@ -14,6 +14,7 @@ from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.preflight.tested import tested, whole_of
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.schema import column
 
 LARGEST = 65504.0  # of float16 (IEEE 754)
 
@@ -24,7 +25,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         return
     curve = shown_loss(run)
     used = "float16" in str(run.facts.get("dtype_policy"))
-    extremes = [run.statistic(schema.STATISTICS, f"x0/{end}") for end in ("min", "max")]
+    extremes = [run.statistic(schema.STATISTICS, column("x0", None, end)) for end in ("min", "max")]
     size = max((float(np.nanmax(np.abs(c.values))) for c in extremes if c is not None and len(c)), default=0.0)
     inputs = Cause("inputs", f"The largest absolute value of the inputs is {number(size)}." if size > 100.0 else "")
     yield Finding(

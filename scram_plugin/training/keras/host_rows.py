@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from scram_plugin.schema import column
 from scram_plugin.training.keras import statistics
 from scram_plugin.training.keras.shadow import shadowed
 from scram_plugin.training.sampling import SEEN_IN
@@ -72,5 +73,5 @@ class HostRows:
             now = np.asarray(keras.ops.convert_to_numpy(units))
             before = self._ages.get(path, np.zeros(len(now), np.float32))
             self._ages[path] = ages = np.where(now, 0.0, before + 1.0).astype(np.float32)
-            found.append((f"layer/{path}/dead", float((ages >= min(self._measured, SEEN_IN)).mean())))
+            found.append((column("layer", path, "dead"), float((ages >= min(self._measured, SEEN_IN)).mean())))
         return found

@@ -27,6 +27,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from scram_plugin.schema import GRADIENT, LAYER, WEIGHT, column, thing
 from scram_plugin.training.keras import statistics
 from scram_plugin.training.keras.recording import Seen, Watched
 from scram_plugin.training.keras.shadow import shadowed, slots
@@ -161,7 +162,7 @@ class InstrumentedStep:
         self._ages.assign(ages)
         self._measured.assign(measured)
         never = tf.split(tf.cast(ages >= tf.minimum(measured, SEEN_IN), tf.float32), sizes)
-        return [(f"layer/{path}/dead", tf.reduce_mean(part)) for path, part in zip(active, never, strict=True)]
+        return [(column("layer", path, "dead"), tf.reduce_mean(part)) for path, part in zip(active, never, strict=True)]
 
     def _tripwire(self, probe: Any, number: Any, tensors: dict[str, Any], seen: Seen, watched: Watched) -> None:
         """Call `keep` if the loss or the probe of the weights is not finite. Only the end of the step waits for that call."""
@@ -173,7 +174,7 @@ class InstrumentedStep:
         probes = [] if probe is None else [probe]
 
         def flow(layers: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
-            before = [*tensors["x"], *tensors["y"], *((f"layer/{path}", output) for path, output in layers)]
+            before = [*tensors["x"], *tensors["y"], *((thing(LAYER, path), output) for path, output in layers)]
             return [*before, *tensors["y_pred"], *(("loss", value) for value in loss)]
 
         def unless_finite(values: list[Any], kept: list[tuple[str, Any]], changed: bool) -> list[Any]:
@@ -208,8 +209,8 @@ class InstrumentedStep:
             after: list[tuple[str, np.ndarray]] = []
             for optimizer, variables in watched.applied.values():
                 for variable, slot in zip(variables, slots(optimizer, variables), strict=False):
-                    after.append((f"gradient/{watched.path(variable)}", keras.ops.convert_to_numpy(slot)))
-            after += [(f"weight/{watched.path(v)}", keras.ops.convert_to_numpy(v)) for v in watched.variables()]
+                    after.append((thing(GRADIENT, watched.path(variable)), keras.ops.convert_to_numpy(slot)))
+            after += [(thing(WEIGHT, watched.path(v)), keras.ops.convert_to_numpy(v)) for v in watched.variables()]
             columns, values = statistics.flaws(after)
             self._flaws = number, (*found[0], *columns), np.concatenate([found[1], values])
         except Exception as error:

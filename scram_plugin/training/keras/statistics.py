@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from scram_plugin.schema import MAX_CHANNELS
+from scram_plugin.schema import MAX_CHANNELS, column, column_of
 from scram_plugin.training.structures import leaves
 
 Named = list[tuple[str | list[str], Any]]
@@ -53,7 +53,7 @@ def flawed(named: Tensors, totals: Named) -> Named:
 
 def bounds(name: str, tensor: Any) -> Named:
     """Smallest and largest value. Targets need them in every batch, since a single label out of range spoils the loss."""
-    return [(f"{name}/min", ops.min(tensor)), (f"{name}/max", ops.max(tensor))]
+    return [(column(name, None, "min"), ops.min(tensor)), (column(name, None, "max"), ops.max(tensor))]
 
 
 def nonfinite(tensor: Any) -> Any:
@@ -74,16 +74,16 @@ def summary(name: str, tensor: Any) -> Named:
     overall = ops.mean(mean)
     size = ops.cast(ops.size(tensor), "float32")
     everything: Named = [
-        (f"{name}/min", ops.min(low)),
-        (f"{name}/max", ops.max(high)),
-        (f"{name}/mean", overall),
-        (f"{name}/std", ops.sqrt(ops.mean(variance + ops.square(mean - overall)))),
-        (f"{name}/zero", count(ops.equal(tensor, 0.0)) / size),
-        (f"{name}/nonfinite", nonfinite(tensor)),
+        (column(name, None, "min"), ops.min(low)),
+        (column(name, None, "max"), ops.max(high)),
+        (column(name, None, "mean"), overall),
+        (column(name, None, "std"), ops.sqrt(ops.mean(variance + ops.square(mean - overall)))),
+        (column(name, None, "zero"), count(ops.equal(tensor, 0.0)) / size),
+        (column(name, None, "nonfinite"), nonfinite(tensor)),
     ]
     if apart:
         for statistic, values in (("min", low), ("max", high), ("mean", mean), ("std", ops.sqrt(variance))):
-            everything.append(([f"{name}/{statistic}/{channel}" for channel in range(apart)], values))
+            everything.append(([column(name, None, statistic, str(channel)) for channel in range(apart)], values))
     return everything
 
 
@@ -92,7 +92,10 @@ def label_counts(name: str, labels: Any, classes: int) -> Named:
     flat = ops.reshape(labels, (-1, 1))
     each = ops.sum(ops.cast(ops.equal(flat, ops.arange(classes, dtype="float32")), "float32"), axis=0)
     other = ops.cast(ops.shape(flat)[0], "float32") - ops.sum(each)
-    return [([f"{name}/count/{label}" for label in range(classes)], each), (f"{name}/count/other", other)]
+    return [
+        ([column(name, None, "count", str(label)) for label in range(classes)], each),
+        (column(name, None, "count", "other"), other),
+    ]
 
 
 def first_examples(tensor: Any) -> Any:
@@ -114,15 +117,18 @@ def activations(named: Tensors, kinds: Mapping[str, str | None]) -> Named:
     means = ops.stack([ops.mean(output) for _, output in named])
     squares = ops.stack([ops.mean(ops.square(output)) for _, output in named])
     deviations = ops.sqrt(ops.maximum(squares - ops.square(means), 0.0))
-    found: Named = [([f"layer/{name}/mean" for name in names], means), ([f"layer/{name}/std" for name in names], deviations)]
+    found: Named = [
+        ([column("layer", name, "mean") for name in names], means),
+        ([column("layer", name, "std") for name in names], deviations),
+    ]
     for name, output in named:
         kind, size = kinds.get(name), ops.cast(ops.size(output), "float32")
         if kind in ("relu", "relu6"):
-            found.append((f"layer/{name}/zero", count(ops.equal(output, 0.0)) / size))
+            found.append((column("layer", name, "zero"), count(ops.equal(output, 0.0)) / size))
         elif kind == "tanh":
-            found.append((f"layer/{name}/saturated", count(ops.greater(ops.abs(output), SATURATED)) / size))
+            found.append((column("layer", name, "saturated"), count(ops.greater(ops.abs(output), SATURATED)) / size))
         elif kind in ("sigmoid", "hard_sigmoid"):
-            found.append((f"layer/{name}/saturated", count(ops.greater(ops.abs(output - 0.5), SATURATED / 2)) / size))
+            found.append((column("layer", name, "saturated"), count(ops.greater(ops.abs(output - 0.5), SATURATED / 2)) / size))
     return found
 
 
@@ -137,9 +143,9 @@ def in_depth(
     The units are path -> bool, shape (units,). `counts(tensors, totals)` counts the non-finite values of each tensor.
     """
     detail = activations(list(outputs.items()), kinds) + changes(changed)
-    looked_at = [(f"layer/{path}/nonfinite", output) for path, output in outputs.items()]
-    looked_at += [(f"gradient/{name}/nonfinite", gradient) for name, gradient, _, _ in changed]
-    looked_at += [(f"weight/{name}/nonfinite", new) for name, _, _, new in changed]
+    looked_at = [(column("layer", path, "nonfinite"), output) for path, output in outputs.items()]
+    looked_at += [(column("gradient", name, "nonfinite"), gradient) for name, gradient, _, _ in changed]
+    looked_at += [(column("weight", name, "nonfinite"), new) for name, _, _, new in changed]
     detail += counts(looked_at, detail)
     rectified = {path: output for path, output in outputs.items() if kinds.get(path) in ("relu", "relu6")}
     active = {p: active_units(o) for p, o in rectified.items() if len(o.shape) > 1 and o.shape[-1] is not None}
@@ -167,7 +173,7 @@ def row(loss: Any, step: Mapping[str, Tensors], variables: list[Any]) -> Named:
     """What is recorded of every step (see `of_step`): loss, means, bounds of the targets, probe of the weights after it."""
     found: Named = [("loss", loss)] if loss is not None else []
     for name, tensor in (*step["x"], *step["y"], *step["y_pred"]):
-        found.append((f"{name}/mean", ops.mean(tensor)))
+        found.append((column(name, None, "mean"), ops.mean(tensor)))
     for name, tensor in step["y"]:
         found += bounds(name, tensor)
     return [*found, ("weights/probe", probe(variables))] if variables else found
@@ -218,7 +224,7 @@ def changes(named: list[tuple[str, Any, Any, Any]]) -> Named:
         squares += [ops.sum(ops.square(gradient)), ops.sum(ops.square(new))]
         squares.append(ops.sum(ops.square(some - ops.cast(old, "float32"))) / share)
     kinds = ("gradient", "weight", "update")
-    return [([f"{kind}/{name}/norm" for name, _, _, _ in named for kind in kinds], ops.sqrt(ops.stack(squares)))]
+    return [([column(kind, name, "norm") for name, _, _, _ in named for kind in kinds], ops.sqrt(ops.stack(squares)))]
 
 
 def flaws(named: Sequence[tuple[str, np.ndarray]]) -> tuple[tuple[str, ...], np.ndarray]:
@@ -226,7 +232,7 @@ def flaws(named: Sequence[tuple[str, np.ndarray]]) -> tuple[tuple[str, ...], np.
     found: dict[str, float] = {}
     for name, value in named:
         for kind, which in (("nan", np.isnan), ("infinite", np.isinf)):
-            key = f"{name}/{kind}"
+            key = column_of(name, kind)
             found[key] = found.get(key, 0.0) + float(np.count_nonzero(which(np.asarray(value, np.float32))))
     return tuple(found), np.array(list(found.values()), np.float32)
 

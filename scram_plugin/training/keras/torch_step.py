@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import torch
 
+from scram_plugin.schema import GRADIENT, LAYER, WEIGHT, thing
 from scram_plugin.training.keras import statistics
 from scram_plugin.training.keras.host_rows import HostRows
 from scram_plugin.training.keras.shadow import activation_of, calls, outputs_of, path_in, slots, with_gradients, wrapped
@@ -116,7 +117,7 @@ class TorchStep(HostRows):
         self._layers = {}
         with wrapped(calls(self.model, self._call)), torch.no_grad():
             self.model(self._x, training=False)
-        self._forward = [(f"layer/{path}", output) for path, output in self._layers.items()]
+        self._forward = [(thing(LAYER, path), output) for path, output in self._layers.items()]
         self._layers, self._kinds = measured, kinds
 
     def _trace(self, tensors: dict[str, statistics.Tensors]) -> None:
@@ -126,8 +127,8 @@ class TorchStep(HostRows):
             named += [*self._forward, *tensors["y_pred"], ("loss", self._loss)]
         for optimizer, variables in self._applied:
             for variable, slot in zip(variables, slots(optimizer, variables), strict=False):
-                named.append((f"gradient/{path_in(self.model, variable)}", slot.value))
-            named += [(f"weight/{path_in(self.model, v)}", v.value) for v in variables]
+                named.append((thing(GRADIENT, path_in(self.model, variable)), slot.value))
+            named += [(thing(WEIGHT, path_in(self.model, v)), v.value) for v in variables]
         arrays = [(name, np.asarray(keras.ops.convert_to_numpy(tensor))) for name, tensor in named]
         self._flaws, self._forward = (self._number, *statistics.flaws(arrays)), None
 

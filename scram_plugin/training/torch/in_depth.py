@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from scram_plugin.schema import column
 from scram_plugin.training.sampling import SEEN_IN
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import statistics
@@ -67,7 +68,7 @@ class InDepth:
                 age = torch.zeros_like(active, dtype=torch.float32)
             self._ages[name] = age = torch.where(active, torch.zeros_like(age), age + 1.0)
             never = (age >= min(self._steps + 1.0, SEEN_IN)).float().mean()
-            self.found.append((f"layer/{name}/dead", never))
+            self.found.append((column("layer", name, "dead"), never))
 
     def before_step(self) -> None:
         """Measure the gradients, and copy the weights, before the optimizer changes them."""
@@ -93,8 +94,8 @@ class InDepth:
             self.found += statistics.changes(names, norms, variables, before)
             weights = self.found[-2][1]
             flawed = torch.zeros(len(moved)) if bool(torch.isfinite(weights).all()) else _counts(variables)
-            self.found.append(([f"gradient/{name}/nonfinite" for name in names], counts))
-            self.found.append(([f"weight/{name}/nonfinite" for name in names], flawed))
+            self.found.append(([column("gradient", name, "nonfinite") for name in names], counts))
+            self.found.append(([column("weight", name, "nonfinite") for name in names], flawed))
         self._before = None
         return self.found
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from scram_plugin.schema import LAYER, thing
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import statistics
 from scram_plugin.training.torch.second_pass import hooked
@@ -48,7 +49,7 @@ def outputs_of_layers(model: torch.nn.Module, inputs: tuple[Any, Any]) -> statis
     found: statistics.Tensors = []
 
     def look(path: str, module: torch.nn.Module, output: Any) -> None:
-        found.extend((f"layer/{path}", t.detach()) for t in leaves(output) if isinstance(t, torch.Tensor))
+        found.extend((thing(LAYER, path), t.detach()) for t in leaves(output) if isinstance(t, torch.Tensor))
 
     args, kwargs = inputs
     with hooked(model, None, look):

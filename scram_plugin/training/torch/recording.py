@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from scram_plugin.schema import WEIGHT, thing
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import patches, statistics
 from scram_plugin.training.torch.brief import Brief
@@ -376,7 +377,7 @@ class Recorder:
     def _trace(self) -> None:
         """Find the first non-finite value: in the previous step if weights are not finite, else in this one."""
         self._traced = True
-        weights = [(f"weight/{name}", p) for name, p in self.depth.variables()]
+        weights = [(thing(WEIGHT, name), p) for name, p in self.depth.variables()]
         if (found := flawed_weights(weights, self.parameters, self._optimizers)) is not None:
             self.owner.nonfinite(max(self.batch - 1, 0), *found)
             return

@@ -14,6 +14,7 @@ from typing import TypeAlias
 import numpy as np
 import torch
 
+from scram_plugin.schema import column
 from scram_plugin.training.torch.statistics import Tensors
 
 Number: TypeAlias = torch.Tensor | float  # a loss; outside the CPU it stays a tensor, so that nothing waits for the device
@@ -170,9 +171,9 @@ def values(steps: list[Tensors]) -> dict[str, torch.Tensor]:
     found = {}
     for i, (name, tensor) in enumerate(steps[0]):
         rows = torch.stack([step[i][1] for step in steps]).reshape(len(steps), -1) if len(steps) > 1 else tensor.reshape(1, -1)
-        found[f"{name}/mean"] = rows.mean(dim=1, dtype=torch.float32)
+        found[column(name, None, "mean")] = rows.mean(dim=1, dtype=torch.float32)
         if name.startswith("y") and not name.startswith("y_pred"):
-            found[f"{name}/min"], found[f"{name}/max"] = torch.aminmax(
+            found[column(name, None, "min")], found[column(name, None, "max")] = torch.aminmax(
                 rows.float() if rows.dtype == torch.bool else rows, dim=1
             )
     return found

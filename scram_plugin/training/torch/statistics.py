@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from scram_plugin.schema import MAX_CHANNELS
+from scram_plugin.schema import MAX_CHANNELS, column, column_of
 from scram_plugin.training.structures import leaves
 
 Named = list[tuple[str | list[str], torch.Tensor]]
@@ -57,16 +57,16 @@ def summary(name: str, tensor: torch.Tensor) -> Named:
     variance, means = torch.var_mean(rows, dim=0, correction=0)
     overall = means.mean()
     everything: Named = [
-        (f"{name}/min", low.min()),
-        (f"{name}/max", high.max()),
-        (f"{name}/mean", overall),
-        (f"{name}/std", (variance + (means - overall).square()).mean().sqrt()),
-        (f"{name}/zero", (values == 0).float().mean()),
-        (f"{name}/nonfinite", nonfinite(values)),
+        (column(name, None, "min"), low.min()),
+        (column(name, None, "max"), high.max()),
+        (column(name, None, "mean"), overall),
+        (column(name, None, "std"), (variance + (means - overall).square()).mean().sqrt()),
+        (column(name, None, "zero"), (values == 0).float().mean()),
+        (column(name, None, "nonfinite"), nonfinite(values)),
     ]
     if apart:
         for statistic, found in (("min", low), ("max", high), ("mean", means), ("std", variance.sqrt())):
-            everything.append(([f"{name}/{statistic}/{channel}" for channel in range(apart)], found))
+            everything.append(([column(name, None, statistic, str(channel)) for channel in range(apart)], found))
     return everything
 
 
@@ -75,8 +75,8 @@ def label_counts(name: str, labels: torch.Tensor, classes: int) -> Named:
     flat = labels.reshape(-1, 1).float()
     each = (flat == torch.arange(classes, device=flat.device)).sum(dim=0).float()
     return [
-        ([f"{name}/count/{label}" for label in range(classes)], each),
-        (f"{name}/count/other", flat.shape[0] - each.sum()),
+        ([column(name, None, "count", str(label)) for label in range(classes)], each),
+        (column(name, None, "count", "other"), flat.shape[0] - each.sum()),
     ]
 
 
@@ -113,16 +113,16 @@ def activation(path: str, output: torch.Tensor, kind: str | None) -> Named:
     """
     deviation, middle = torch.std_mean(output, correction=0)
     found: Named = [
-        (f"layer/{path}/mean", middle),
-        (f"layer/{path}/std", deviation),
-        (f"layer/{path}/nonfinite", nonfinite(output)),
+        (column("layer", path, "mean"), middle),
+        (column("layer", path, "std"), deviation),
+        (column("layer", path, "nonfinite"), nonfinite(output)),
     ]
     if kind in ("relu", "relu6"):
-        found.append((f"layer/{path}/zero", (output == 0).float().mean()))
+        found.append((column("layer", path, "zero"), (output == 0).float().mean()))
     elif kind == "tanh":
-        found.append((f"layer/{path}/saturated", (output.abs() > SATURATED).float().mean()))
+        found.append((column("layer", path, "saturated"), (output.abs() > SATURATED).float().mean()))
     elif kind == "sigmoid":
-        found.append((f"layer/{path}/saturated", ((output - 0.5).abs() > SATURATED / 2).float().mean()))
+        found.append((column("layer", path, "saturated"), ((output - 0.5).abs() > SATURATED / 2).float().mean()))
     return found
 
 
@@ -159,7 +159,7 @@ def changes(
     shares = torch.tensor([old.numel() / max(v.numel(), 1) for v, old in zip(variables, before, strict=True)])
     updates = norms(moved) / shares.sqrt().to(weights.device)
     kinds = (("gradient", gradients), ("weight", weights), ("update", updates))
-    return [([f"{kind}/{name}/norm" for name in names], values) for kind, values in kinds]
+    return [([column(kind, name, "norm") for name in names], values) for kind, values in kinds]
 
 
 def norms(tensors: Sequence[torch.Tensor], order: float = 2.0) -> torch.Tensor:
@@ -174,7 +174,7 @@ def flaws(named: Sequence[tuple[str, torch.Tensor]]) -> tuple[tuple[str, ...], n
     found: dict[str, float] = {}
     for name, value in named:
         for kind, which in (("nan", torch.isnan), ("infinite", torch.isinf)):
-            key = f"{name}/{kind}"
+            key = column_of(name, kind)
             found[key] = found.get(key, 0.0) + float(which(value).sum())
     return tuple(found), np.array(list(found.values()), np.float32)
 

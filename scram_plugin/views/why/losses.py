@@ -74,7 +74,7 @@ def _gradients_before(run: TrainingRun, step: int) -> list[Step]:
 
 
 def _inputs(run: TrainingRun, step: int) -> list[Step]:
-    low, high = (run.statistic(schema.STATISTICS, f"x0/{which}") for which in ("min", "max"))
+    low, high = (run.statistic(schema.STATISTICS, schema.column("x0", None, which)) for which in ("min", "max"))
     mean = run.statistic(schema.BATCHES, "x0/mean")
     if low is None or high is None:
         return []
@@ -153,7 +153,7 @@ def _moves(run: TrainingRun) -> list[Step]:
 def _dead(run: TrainingRun) -> list[Step]:
     dead = {path: part for path, part in dead_units(run).items() if part > 0.5}
     worst = max(dead, key=lambda path: dead[path], default=None)
-    curve = run.statistic(schema.STATISTICS, f"layer/{worst}/dead") if worst else None
+    curve = run.statistic(schema.STATISTICS, schema.column(schema.LAYER, worst, "dead")) if worst else None
     return [on(curve, f"{dead[worst]:.0%} of the units of `{worst}` are never active.")] if curve is not None and worst else []
 
 
