@@ -128,4 +128,4 @@ bench-many: install $(VENV)/tested
 	$(BIN)/python -m tests.benchmarks.many
 
 clean:
-	rm -rf $(VENV) site scram_plugin/tensorboard/static frontend/node_modules dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) site scram_plugin/static scram_plugin/tensorboard/static frontend/node_modules dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -82,7 +82,7 @@ class Column(NamedTuple):
     kind: str  # "x0", "y_pred0", ..., one of `WITH_PATH`, or "" for what belongs to the whole step
     path: str | None  # of a layer or variable; None for anything else
     statistic: str
-    part: str = ""
+    part: str | None = None
 
     @property
     def thing(self) -> str:
@@ -90,22 +90,23 @@ class Column(NamedTuple):
         return self.kind if self.path is None else f"{self.kind}/{self.path}"
 
     def __str__(self) -> str:
-        return "/".join(filter(None, (self.thing, self.statistic, self.part)))
+        of = f"{self.thing}/" if self.thing else ""
+        return f"{of}{self.statistic}" if self.part is None else f"{of}{self.statistic}/{self.part}"
 
     @staticmethod
     def parse(name: str) -> Column:
         kind, slash, rest = name.partition("/")
-        if not slash:
+        if not slash or not kind:
             return Column("", None, name)
         if kind in WITH_PATH and "/" in rest:
             path, _, statistic = rest.rpartition("/")
             return Column(kind, path, statistic)
-        statistic, _, part = rest.partition("/")
-        return Column(kind, None, statistic, part)
+        statistic, slash, part = rest.partition("/")
+        return Column(kind, None, statistic, part if slash else None)
 
 
 @lru_cache(maxsize=1 << 14)
-def column(kind: str, path: str | None, statistic: str, part: str = "") -> str:
+def column(kind: str, path: str | None, statistic: str, part: str | None = None) -> str:
     """`Column` as text. It is kept: the recorder writes the same names again and again."""
     return str(Column(kind, path, statistic, part))
 

@@ -101,7 +101,7 @@ def test_only_get_is_answered(method, route, demo_server):
     assert demo_server.raw(f"data/plugin/scram/{route}", method)[0] == 405
 
 
-@pytest.mark.parametrize("path", ["../schema.py", "..%2f..%2fcli.py", "index.html", "static/index.js", "nothing"])
+@pytest.mark.parametrize("path", ["../plugin.py", "..%2f..%2fschema.py", "index.html", "static/index.js", "nothing"])
 def test_only_the_table_of_assets_is_served(path, demo_server):
     status, _, body = demo_server.raw(f"data/plugin/scram/{path}")
     assert status == 404 or b"import" not in body

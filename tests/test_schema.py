@@ -33,6 +33,11 @@ def test_names_of_columns(name, parts):
     assert parse_tag(column_tag("statistics", name)) == parts
 
 
+@given(st.text(alphabet="ab/0", max_size=8) | st.text())
+def test_any_name_is_written_as_it_was_read(name):
+    assert str(Column.parse(name)) == name
+
+
 @given(st.sampled_from(WITH_PATH), st.lists(texts, min_size=1).map("/".join), texts)
 def test_what_is_written_is_read(kind, path, statistic):
     assert Column.parse(column(kind, path, statistic)) == Column(kind, path, statistic)

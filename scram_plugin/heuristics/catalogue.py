@@ -33,8 +33,8 @@ HEURISTICS = _found()
 
 
 def consequences(heuristics: Iterable[Heuristic]) -> dict[str, frozenset[str]]:
-    """Heuristic -> those whose findings are consequences of its own. What comes first explains first."""
-    all_of = list(heuristics)
+    """Heuristic -> those whose findings are consequences of its own; what explains first is first."""
+    all_of = sorted(heuristics, key=lambda h: h.precedence)
     return {
         h.id: frozenset(o.id for o in all_of if o.id != h.id and not {o.id, *o.families}.isdisjoint(h.explains))
         for h in all_of

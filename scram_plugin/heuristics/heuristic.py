@@ -54,6 +54,14 @@ class Cause:
     edit: Edit | None = None  # the fix, in the user's own lines
     title: str = ""
 
+    def __post_init__(self) -> None:
+        """Raises ValueError, with what would be right, for a cause that cannot be shown."""
+        for name in ("id", "for_", "against", "title"):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"{name} of a cause is text, not {getattr(self, name)!r}")
+        if self.edit is not None and not isinstance(self.edit, Edit):
+            raise ValueError(f"edit is an Edit(file, line, before, after) or None, not {self.edit!r}")
+
 
 @dataclass(frozen=True)
 class Fix:
@@ -177,6 +185,7 @@ class Heuristic:
     order: int = LAST  # its place in reports: in the order in which an expert would ask
     families: tuple[str, ...] = ()  # of FAMILIES
     explains: tuple[str, ...] = ()  # families, and ids of other heuristics, whose findings are consequences of its own
+    precedence: int = LAST  # of several that explain a finding the one with the lowest number does
     unexplained: tuple[str, ...] = ()  # causes of findings that are no consequence of anything
     whole_training: bool = False  # it needs more than the short training of a preflight
     defaults: Mapping[str, Any] = field(init=False)
@@ -196,6 +205,11 @@ class Heuristic:
         for name, kind in tuples.items():
             if not isinstance(getattr(self, name), tuple) or not all(isinstance(e, kind) for e in getattr(self, name)):
                 raise ValueError(f"{name} is a tuple of {kind.__name__}, not {getattr(self, name)!r}; one alone needs a comma")
+        for name in ("order", "precedence"):
+            if not isinstance(getattr(self, name), Integral):
+                raise ValueError(f"{name} is a whole number, not {getattr(self, name)!r}")
+        if not isinstance(self.whole_training, bool):
+            raise ValueError(f"whole_training is True or False, not {self.whole_training!r}")
         for family in self.families:
             _one_of("a family", family, tuple(FAMILIES))
         for option in self.options:

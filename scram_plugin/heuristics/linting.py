@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.catalogue import HEURISTICS, from_file, line_in
-from scram_plugin.heuristics.heuristic import CONFIDENCES, FILLED_IN, Finding, Heuristic
+from scram_plugin.heuristics.heuristic import CONFIDENCES, FAMILIES, FILLED_IN, Finding, Heuristic
 from scram_plugin.heuristics.page import Page, PageError
 from scram_plugin.severity import SEVERITIES
 
@@ -142,7 +142,16 @@ def _loaded(module: Path, line: int) -> list[Mistake]:
         return [Mistake(module, line, f"{NAME} is of the type {type(loaded).__name__}, and not Heuristic")]
     if any(loaded.id == heuristic.id for heuristic in HEURISTICS):
         return [Mistake(module, line, f"there is a heuristic {loaded.id!r} already; give this one another id")]
-    return []
+    known = {*FAMILIES, *(heuristic.id for heuristic in HEURISTICS)}
+    wrong = [f"explains names {name!r}, which is no heuristic and no family" for name in loaded.explains if name not in known]
+    if not list(loaded.page.problems()):
+        causes = loaded.page.causes
+        wrong += [
+            f"unexplained names {name!r}, which is no cause on the page; its causes are {', '.join(causes)}"
+            for name in loaded.unexplained
+            if name not in causes
+        ]
+    return [Mistake(module, line, sentence) for sentence in wrong]
 
 
 def _targets(node: ast.stmt) -> list[str]:

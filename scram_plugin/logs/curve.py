@@ -13,10 +13,16 @@ from scram_plugin.logs.series import Series
 
 @dataclass(frozen=True)
 class CurveName:
-    """Where a curve was logged."""
+    """Where a curve was logged. Its parts can also be asked for as those of a dictionary, which it was up to version 0.1."""
 
     tensorboard_run: str
     tag: str
+
+    def keys(self) -> tuple[str, str]:
+        return ("tensorboard_run", "tag")
+
+    def __getitem__(self, key: str) -> str:
+        return str(vars(self)[key])
 
 
 @dataclass(frozen=True, eq=False)

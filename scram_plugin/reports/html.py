@@ -41,13 +41,14 @@ STYLE = Path(__file__).with_name("report.css")
 
 def report(reviews: Sequence[Review], logdir: str) -> str:
     """The whole file. It loads nothing and runs nothing, and follows the reader's choice of light or dark."""
-    return PAGE.format(title=_text(f"SCRAM: {logdir}"), content=_content(reviews, logdir, 1, "run"))
+    return str(PAGE.format(title=_text(f"SCRAM: {logdir}"), content=_content(reviews, logdir, 1, "run")))
 
 
 def part(reviews: Sequence[Review], logdir: str = "") -> str:
     """The body of the file; also the output of a cell in a notebook."""
     names = "\0".join([logdir, *(review.name for review in reviews)])
-    return _content(reviews, logdir, 2, f"run-{zlib.crc32(names.encode(errors='replace')):x}")  # a notebook may show several
+    anchor = f"run-{zlib.crc32(names.encode(errors='replace')):x}"  # a notebook may show several
+    return str(_content(reviews, logdir, 2, anchor))
 
 
 def _content(reviews: Sequence[Review], logdir: str, level: int, anchor: str) -> Markup:

@@ -50,7 +50,8 @@ def key_of(settings: str, root: str, files: Mapping[str, Sequence[Listed]], more
 
 def versions() -> str:
     """The versions of SCRAM's own code and of everything else that computes or prints."""
-    return json.dumps([__version__, _code(), sys.version, metadata.version("numpy"), metadata.version("rich")])
+    libraries = map(metadata.version, ("numpy", "rich", "markupsafe", "msgspec"))
+    return json.dumps([__version__, _code(), sys.version, *libraries])
 
 
 def settings_of(catalogue: Catalogue) -> str:

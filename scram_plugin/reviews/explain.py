@@ -17,10 +17,11 @@ def explain(findings: Sequence[Finding], catalogue: Catalogue) -> list[Finding]:
     """
     reported = {f.heuristic for f in findings if f.severity != "info"}
     remarks = {f.heuristic for f in findings}
+    order = [heuristic.id for heuristic in catalogue.heuristics]
     marked = _escalated([_marked(f, remarks if f.severity == "info" else reported, catalogue) for f in findings])
     by = {f.heuristic: f.explained_by for f in marked if f.explained_by is not None}
     alone = {f.heuristic for f in marked if f.explained_by is None}
-    return _escalated([_at_the_root(f, by, alone) for f in marked])
+    return _escalated([replace(f, explained_by=_root(f, by, alone, order)) for f in marked])
 
 
 def _marked(finding: Finding, able: set[str], catalogue: Catalogue) -> Finding:
@@ -31,19 +32,27 @@ def _marked(finding: Finding, able: set[str], catalogue: Catalogue) -> Finding:
     return replace(finding, explained_by=cause)
 
 
-def _at_the_root(finding: Finding, by: dict[str, str], alone: set[str]) -> Finding:
-    """A consequence of a consequence is explained by the first cause of the chain."""
-    seen, cause = {finding.heuristic}, finding.explained_by
-    while cause is not None and cause not in alone and cause in by and by[cause] not in seen:
-        seen.add(cause)
+def _root(finding: Finding, by: dict[str, str], alone: set[str], order: Sequence[str]) -> str | None:
+    """What explains a finding in the end: a consequence of a consequence is explained by the first cause of the chain.
+
+    Heuristics of the user's own may explain each other in a circle: then the first of it in the catalogue stands alone.
+    """
+    chain = [finding.heuristic]
+    cause = finding.explained_by
+    while cause is not None and cause not in alone and cause in by:
+        if cause in chain:
+            first = min(chain[chain.index(cause) :], key=order.index)
+            return None if first == finding.heuristic else first
+        chain.append(cause)
         cause = by[cause]
-    return replace(finding, explained_by=cause)
+    return cause
 
 
 def _escalated(findings: list[Finding]) -> list[Finding]:
-    """Each cause as severe as its worst consequence; infos stay."""
-    found = []
-    for finding in findings:
-        worst = [f.severity for f in findings if f.explained_by == finding.heuristic] if finding.severity != "info" else []
-        found.append(replace(finding, severity=min([finding.severity, *worst], key=SEVERITIES.index)))
-    return found
+    """Each cause as severe as its worst consequence, one after the other; infos stay."""
+    severities = [finding.severity for finding in findings]
+    for i, finding in enumerate(findings):
+        for j, cause in enumerate(findings):
+            if cause.heuristic == finding.explained_by and severities[j] != "info":
+                severities[j] = min(severities[j], severities[i], key=SEVERITIES.index)
+    return [replace(finding, severity=severity) for finding, severity in zip(findings, severities, strict=True)]

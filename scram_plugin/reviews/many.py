@@ -164,8 +164,8 @@ class _Engine:
         try:
             for numbers, outcomes in self._tasks(groups, sorted(left)):
                 for i, outcome in zip(numbers, outcomes, strict=True):
-                    if i in keys and outcome.lasting:
-                        fresh[keys[i]] = _packed(outcome)
+                    if i in keys and outcome.lasting and (packed := _packed(outcome)) is not None:
+                        fresh[keys[i]] = packed
                     yield i, outcome
         finally:
             if self.cache is not None:
@@ -260,8 +260,11 @@ def _by(
 
 
 def _packed(outcome: Outcome) -> Any:
-    """An outcome as values that JSON can hold, for the cache."""
-    return [msgspec.to_builtins(outcome.reviews, enc_hook=lambda number: number.item()), outcome.astray]
+    """An outcome as values that JSON can hold, for the cache; None where there is something else in it."""
+    try:
+        return [msgspec.to_builtins(outcome.reviews, enc_hook=lambda number: number.item()), outcome.astray]
+    except (TypeError, ValueError, AttributeError):
+        return None
 
 
 def _unpacked(value: Any) -> Outcome | None:

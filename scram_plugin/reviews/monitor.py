@@ -188,7 +188,10 @@ class Reviewer:
         """The curve of this name as the heuristics see it; None if no training run that was read has it."""
         with self._news:
             run = next((run for run in self._known.values() if name.tensorboard_run in run.parts), None)
-        return None if run is None else run.curve(name.tensorboard_run, name.tag)
+        try:
+            return None if run is None else run.curve(name.tensorboard_run, name.tag)
+        except KeyError:  # a directory of it was removed, and that is not known yet
+            return None
 
     def _ask(self) -> None:
         self._asked.set()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,13 +106,28 @@ def _filled_in(heuristic: Heuristic, finding: Finding, languages: Sequence[str])
         if cause.id not in page.causes:
             known = ", ".join(page.causes)
             raise ValueError(f"there is no cause {cause.id!r} on the page {page.file}; its causes are {known}")
-        causes.append(replace(cause, title=page.causes[cause.id][0]))
+        causes.append(Cause(cause.id, cause.for_, cause.against, cause.edit, title=page.causes[cause.id][0]))
         title, text, snippets = page.fixes[cause.id]
         wanted = [s for language in languages for s in snippets if s.framework == language] or snippets
         for i, snippet in enumerate(wanted):
             fixes.append(Fix(cause.id, title, text, snippet.framework, snippet.code, cause.edit if i == 0 else None))
-    summary = page.what_happened(finding.evidence)
-    return replace(finding, heuristic=heuristic.id, summary=summary, causes=causes, fixes=tuple(fixes), explained_by=None)
+    # made anew of plain values: a check may use its dictionary again, and what it gives travels to other processes
+    return Finding(
+        severity=finding.severity,
+        confidence=finding.confidence,
+        title=finding.title,
+        evidence=dict(finding.evidence),
+        first_step=finding.first_step,
+        last_step=finding.last_step,
+        axis=finding.axis,
+        curves=finding.curves,
+        causes=causes,
+        bad_step=finding.bad_step,
+        best_step=finding.best_step,
+        heuristic=heuristic.id,
+        summary=page.what_happened(finding.evidence),
+        fixes=tuple(fixes),
+    )
 
 
 def review_all(logs: Logdir, catalogue: Catalogue) -> list[Review]:

@@ -1,1 +1,1 @@
-"""What the tab and the reports show of a training run beside its findings."""
+"""What the tab shows of a training run in addition to its findings."""

@@ -24,7 +24,7 @@ import numpy as np
 from scram_plugin import SCRAM
 
 REPEATS = 5
-IMPORT = "import sys, scram_plugin.reviews.model, scram_plugin.heuristics.catalogue\n"
+IMPORT = "import sys, scram_plugin.reviews.run\n"
 REVIEW = (
     "import sys\n"
     "from scram_plugin.heuristics.catalogue import catalogue\n"

@@ -31,6 +31,8 @@ TESTS = (
     "tests/test_comparison.py",
     "tests/test_accepting.py",
     "tests/test_options.py",
+    "tests/test_trust.py",
+    "tests/test_reports.py",
 )
 NOT_RUN = ("tests/heuristics/test_snippets.py", "tests/heuristics/test_linting.py", "tests/heuristics/test_own_heuristic.py")
 # `int | None` in an annotation is never evaluated: no test can see what becomes of it

@@ -18,6 +18,7 @@ from rich.progress import track
 
 from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.heuristics.curves import overfitting
+from scram_plugin.heuristics.heuristic import Finding
 from scram_plugin.reviews.run import review
 from tests.benchmarks.simulated import FAULTS, Simulated, faulty, healthy
 
@@ -36,7 +37,7 @@ ALARM = ("error", "warning")
 BEFORE = {"no-learning": "plateau", "plateau": "no-learning"}  # each is accepted for the other, as by real_runs/score.py
 
 
-def findings(run: Simulated, rules) -> list[dict]:
+def findings(run: Simulated, rules) -> list[Finding]:
     return [f for f in review(run.run, rules).findings if f.explained_by is None]
 
 

@@ -52,6 +52,8 @@ def test_the_example_of_the_documentation_is_right(lint):
         ('id="slow-start"', 'id="Slow start"', "id is words of small letters"),
         ('group="curves"', 'group="nonsense"', "group is one of data, model, curves, layers, preflight, not 'nonsense'"),
         ("axis=loss.axis", 'axis=""', "axis is empty"),
+        ('id="slow-start"', 'id="slow-start", explains=("plateux",)', "explains names 'plateux', which is no heuristic"),
+        ('id="slow-start"', 'id="slow-start", unexplained=("x",)', "unexplained names 'x', which is no cause on the page"),
     ],
 )
 def test_a_mistake_in_the_module(old, new, said, lint):

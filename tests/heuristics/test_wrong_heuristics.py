@@ -1,5 +1,8 @@
 """Heuristics of one's own that are made of right and wrong parts at random: each costs its own outcome, and nothing else."""
 
+import pickle
+import types
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -41,7 +44,14 @@ WRONG = {
     "last_step": [-1, None],
     "axis": ["", None],
     "curves": [[], None, [{}], ["loss"], [{"tensorboard_run": "nowhere", "tag": "nothing"}]],
-    "causes": [[], None, [Cause("unknown")], ["warm-up"], [Cause("warm-up", None)]],
+    "causes": [
+        [],
+        None,
+        [Cause("unknown")],
+        ["warm-up"],
+        lambda: [Cause("warm-up", None)],
+        lambda: [Cause("warm-up", edit={})],
+    ],
     "bad_step": ["2", 99, np.int32(2)],
 }
 PAGES = [
@@ -63,7 +73,7 @@ def checks(wrong, how, end):
         return found()
 
     def found():
-        yield Finding(**{**RIGHT, **wrong})
+        yield Finding(**{**RIGHT, **{name: value() if callable(value) else value for name, value in wrong.items()}})
         if end is not None:
             raise end
 
@@ -103,6 +113,19 @@ def test_what_a_typo_costs_is_told_with_the_line_of_the_page(run):
     assert entry.reason.startswith(
         "the check itself failed (slow_start.md, line 4: the template asks for pionts, and the finding's evidence has"
     )
+
+
+def test_a_check_may_use_its_dictionary_again(run):
+    def check(run, options):
+        numbers = types.MappingProxyType(EVIDENCE), dict(EVIDENCE)
+        for evidence in numbers:
+            yield Finding(**{**RIGHT, "evidence": evidence})
+        numbers[1]["points"] = 99
+
+    own = Heuristic("slow-start", "curves", "-", check, Page.parse(PAGE, "slow_start.md"))
+    found = review(run, Catalogue((own,))).findings
+    assert [finding.evidence for finding in found] == [EVIDENCE, EVIDENCE]
+    assert pickle.loads(pickle.dumps(found)) == found, "it travels to other processes"
 
 
 def test_the_tab_goes_on(tmp_path):

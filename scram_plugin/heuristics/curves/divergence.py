@@ -104,6 +104,7 @@ HEURISTIC = Heuristic(
     needs=("training loss",),
     order=230,
     families=("curve-shape", "unrest"),
+    precedence=280,
     explains=(
         "unrest",
         "nonfinite-metric",

@@ -215,6 +215,7 @@ HEURISTIC = Heuristic(
     needs=("training loss",),
     order=240,
     families=("curve-shape", "standstill"),
+    precedence=300,
     explains=("standstill", "overfitting", "noisy-validation", "validation-better-than-training", "learning-rate-schedule"),
     whole_training=True,
 )

@@ -279,5 +279,6 @@ HEURISTIC = Heuristic(
     needs=("training loss, of every batch or of every epoch",),
     order=200,
     families=("non-finite",),
+    precedence=50,
     explains=("curve-shape", "standstill", "signal-flow", "non-finite", "preflight-test", "unconventional-learning-rate"),
 )

@@ -133,6 +133,7 @@ HEURISTIC = Heuristic(
     needs=("training loss",),
     order=260,
     families=("curve-shape", "unrest"),
+    precedence=320,
     explains=("no-learning", "plateau", "loss-spike", "noisy-validation", "learning-rate-schedule"),
     whole_training=True,
 )

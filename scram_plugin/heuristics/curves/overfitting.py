@@ -208,6 +208,7 @@ HEURISTIC = Heuristic(
     needs=("training loss", "validation loss"),
     order=280,
     families=("curve-shape",),
+    precedence=310,
     explains=("too-many-parameters", "noisy-validation", "metric-loss-disagreement"),
     whole_training=True,
 )

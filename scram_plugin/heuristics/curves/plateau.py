@@ -107,6 +107,7 @@ HEURISTIC = Heuristic(
     needs=("training loss",),
     order=250,
     families=("curve-shape", "standstill"),
+    precedence=330,
     explains=("undertrained", "learning-rate-schedule", "output-collapse"),
     whole_training=True,
 )

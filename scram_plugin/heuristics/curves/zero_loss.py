@@ -57,5 +57,6 @@ HEURISTIC = Heuristic(
     needs=("training loss",),
     order=320,
     families=("curve-shape",),
+    precedence=290,
     explains=("divergence", "no-learning", "plateau", "overfitting", "validation-better-than-training"),
 )

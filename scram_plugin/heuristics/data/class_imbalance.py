@@ -97,5 +97,6 @@ HEURISTIC = Heuristic(
     options=OPTIONS,
     needs=("SCRAM's counts of the labels",),
     order=80,
+    precedence=270,
     explains=("no-learning", "output-collapse"),
 )

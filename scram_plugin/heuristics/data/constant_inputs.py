@@ -38,13 +38,13 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
     lowest, highest = float(low.values.min()), float(high.values.max())
     features = {}
     for parsed in map(Column.parse, run.columns(schema.STATISTICS)):
-        if (parsed.kind, parsed.statistic) == (name, "min") and parsed.part.isdigit():
+        if (parsed.kind, parsed.statistic) == (name, "min") and (parsed.part or "").isdigit():
             bounds = [str(parsed._replace(statistic=which)) for which in ("min", "max")]
             floor, top = (run.statistic(schema.STATISTICS, each) for each in bounds)
             if floor is not None and top is not None:
                 value, still = float(floor.values[0]), floor.values.min() == top.values.max()
                 # the lowest or highest of all values is probably background, as in the corners of images
-                features[int(parsed.part)] = bool(still and value not in (lowest, highest))
+                features[int(parsed.part or 0)] = bool(still and value not in (lowest, highest))
     constant = [feature for feature, still in features.items() if still]
     whole = lowest == highest
     if whole and beside_others and lowest in (0.0, 1.0):
@@ -102,5 +102,6 @@ HEURISTIC = Heuristic(
     options=OPTIONS,
     needs=("SCRAM's statistics of the inputs",),
     order=50,
+    precedence=20,
     explains=("standstill", "signal-flow", "preflight-test"),
 )

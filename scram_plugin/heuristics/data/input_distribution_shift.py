@@ -124,5 +124,6 @@ HEURISTIC = Heuristic(
     options=OPTIONS,
     needs=("SCRAM's statistics of the validation inputs",),
     order=60,
+    precedence=170,
     explains=("no-learning", "overfitting", "noisy-validation", "metric-loss-disagreement", "validation-better-than-training"),
 )

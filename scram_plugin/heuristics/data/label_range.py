@@ -163,6 +163,7 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     needs=("SCRAM's record of every batch",),
     order=20,
+    precedence=30,
     explains=(
         "standstill",
         "unrest",

@@ -69,11 +69,11 @@ def _features(run: TrainingRun, name: str) -> tuple[list[int], bool]:
     """The features (channels) that were not finite in a measured batch, and whether one of them hardly ever is."""
     found, always = [], False
     for parsed in map(Column.parse, run.columns(schema.STATISTICS)):
-        if (parsed.kind, parsed.statistic) == (name, "mean") and parsed.part.isdigit():
+        if (parsed.kind, parsed.statistic) == (name, "mean") and (parsed.part or "").isdigit():
             curve = run.statistic(schema.STATISTICS, str(parsed))
             share = float(np.mean(~np.isfinite(curve.values))) if curve is not None else 0.0
             if share:
-                found.append(int(parsed.part))
+                found.append(int(parsed.part or 0))
                 always |= share >= ALWAYS
     return found, always
 
@@ -101,6 +101,7 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     needs=("SCRAM's record of every batch",),
     order=10,
+    precedence=10,
     explains=(
         "curve-shape",
         "standstill",

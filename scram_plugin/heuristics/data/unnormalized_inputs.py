@@ -176,10 +176,10 @@ def _kind(
 def _channels(run: TrainingRun, name: str, statistic: str) -> dict[int, float]:
     found = {}
     for parsed in map(Column.parse, run.columns(schema.STATISTICS)):
-        if (parsed.kind, parsed.statistic) == (name, statistic) and parsed.part.isdigit():
+        if (parsed.kind, parsed.statistic) == (name, statistic) and (parsed.part or "").isdigit():
             curve = run.statistic(schema.STATISTICS, str(parsed))
             if curve is not None and np.isfinite(curve.values).any():
-                found[int(parsed.part)] = float(np.nanmedian(curve.values))
+                found[int(parsed.part or 0)] = float(np.nanmedian(curve.values))
     return found
 
 
@@ -250,5 +250,6 @@ HEURISTIC = Heuristic(
     options=OPTIONS,
     needs=("SCRAM's statistics of the inputs",),
     order=30,
+    precedence=100,
     explains=("standstill", "unrest", "signal-flow", "preflight-test", "initial-loss"),
 )

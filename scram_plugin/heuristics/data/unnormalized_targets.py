@@ -81,6 +81,7 @@ HEURISTIC = Heuristic(
     options=OPTIONS,
     needs=("SCRAM's statistics of the targets", "training loss"),
     order=40,
+    precedence=90,
     explains=(
         "curve-shape",
         "standstill",

@@ -134,5 +134,6 @@ HEURISTIC = Heuristic(
     options=OPTIONS,
     needs=("SCRAM's record of every batch",),
     order=70,
+    precedence=160,
     explains=("standstill", "unrest", "overfitting", "metric-loss-disagreement", "validation-better-than-training"),
 )

@@ -81,5 +81,6 @@ HEURISTIC = Heuristic(
     needs=("SCRAM's statistics of layers",),
     order=380,
     families=("signal-flow",),
+    precedence=220,
     explains=("standstill", "preflight-test"),
 )

@@ -78,5 +78,6 @@ HEURISTIC = Heuristic(
     needs=("SCRAM's statistics of gradients",),
     order=410,
     families=("signal-flow",),
+    precedence=190,
     explains=("unrest", "preflight-test", "output-collapse", "dead-relu", "update-ratio"),
 )

@@ -48,5 +48,6 @@ HEURISTIC = Heuristic(
     options=OPTIONS,
     needs=("SCRAM's record of a training with PyTorch",),
     order=420,
+    precedence=180,
     explains=("standstill", "unrest", "signal-flow", "non-finite", "overfitting", "metric-loss-disagreement", "undertrained"),
 )

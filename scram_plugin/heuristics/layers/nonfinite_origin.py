@@ -180,5 +180,6 @@ HEURISTIC = Heuristic(
     needs=("SCRAM's record of every batch",),
     order=210,
     families=("non-finite",),
+    precedence=60,
     explains=("curve-shape", "standstill", "signal-flow", "preflight-test"),
 )

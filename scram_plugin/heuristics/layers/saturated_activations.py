@@ -88,5 +88,6 @@ HEURISTIC = Heuristic(
     needs=("SCRAM's statistics of layers with tanh or sigmoid",),
     order=390,
     families=("signal-flow",),
+    precedence=200,
     explains=("standstill", "preflight-test", "vanishing-gradients"),
 )

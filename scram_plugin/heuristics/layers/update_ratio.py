@@ -59,5 +59,6 @@ HEURISTIC = Heuristic(
     needs=("SCRAM's statistics of weights",),
     order=430,
     families=("signal-flow",),
+    precedence=230,
     explains=("standstill", "unrest"),
 )

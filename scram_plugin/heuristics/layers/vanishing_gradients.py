@@ -157,5 +157,6 @@ HEURISTIC = Heuristic(
     needs=("SCRAM's statistics of gradients",),
     order=400,
     families=("signal-flow",),
+    precedence=210,
     explains=("standstill", "preflight-test", "dead-relu"),
 )

@@ -61,5 +61,6 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     needs=("SCRAM's facts of the model",),
     order=130,
+    precedence=70,
     explains=("standstill", "preflight-test", "undertrained"),
 )

@@ -103,6 +103,7 @@ HEURISTIC = Heuristic(
     options=OPTIONS,
     needs=("SCRAM's facts of the model",),
     order=150,
+    precedence=120,
     explains=(
         "standstill",
         "preflight-test",

@@ -100,5 +100,6 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     needs=("SCRAM's facts of the model",),
     order=110,
+    precedence=150,
     explains=("standstill", "preflight-test"),
 )

@@ -86,5 +86,6 @@ HEURISTIC = Heuristic(
     options=OPTIONS,
     needs=("SCRAM's facts of the model", "training and validation loss"),
     order=170,
+    precedence=140,
     explains=("no-learning", "overfitting", "noisy-validation", "metric-loss-disagreement"),
 )

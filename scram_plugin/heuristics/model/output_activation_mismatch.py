@@ -221,5 +221,6 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     needs=("SCRAM's facts of the model",),
     order=100,
+    precedence=40,
     explains=("standstill", "unrest", "signal-flow", "non-finite", "preflight-test", "initial-loss", "zero-loss"),
 )

@@ -114,5 +114,6 @@ HEURISTIC = Heuristic(
     options=OPTIONS,
     needs=("SCRAM's facts of the model",),
     order=120,
+    precedence=80,
     explains=("standstill", "unrest", "signal-flow", "preflight-test", "initial-loss"),
 )

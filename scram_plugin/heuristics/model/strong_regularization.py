@@ -78,5 +78,6 @@ HEURISTIC = Heuristic(
     options=OPTIONS,
     needs=("SCRAM's facts of the model", "SCRAM's statistics of weights"),
     order=160,
+    precedence=130,
     explains=("standstill", "signal-flow", "preflight-test", "initial-loss", "undertrained"),
 )

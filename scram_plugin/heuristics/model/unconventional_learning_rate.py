@@ -114,5 +114,6 @@ HEURISTIC = Heuristic(
     options=OPTIONS,
     needs=("SCRAM's facts of the model", "SCRAM's statistics of weights"),
     order=140,
+    precedence=110,
     explains=("standstill", "unrest", "signal-flow", "undertrained", "learning-rate-range", "one-batch"),
 )

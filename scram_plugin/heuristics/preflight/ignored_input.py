@@ -49,5 +49,6 @@ HEURISTIC = Heuristic(
     needs=("a preflight",),
     order=470,
     families=("preflight-test",),
+    precedence=260,
     explains=("one-batch",),
 )

@@ -58,5 +58,6 @@ HEURISTIC = Heuristic(
     options=OPTIONS,
     needs=("a preflight",),
     order=460,
+    precedence=240,
     explains=("one-batch",),
 )

@@ -47,6 +47,7 @@ HEURISTIC = Heuristic(
     needs=("a preflight",),
     order=480,
     families=("preflight-test",),
+    precedence=250,
     explains=("ignored-input", "one-batch"),
     unexplained=("unused",),
 )
