@@ -1,6 +1,7 @@
 """The layout shows the architecture: imports go one way (the contracts stand in pyproject.toml)."""
 
 import ast
+import contextlib
 import os
 import subprocess
 import sys
@@ -80,3 +81,16 @@ def test_a_preflight_imports_no_framework_that_the_program_does_not(tmp_path):
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+def test_one_name_is_one_number():
+    """A limit that has the same name in two checks is the same limit."""
+    numbers = defaultdict(dict)
+    for path in (ROOT / "scram_plugin" / "heuristics").rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
+                with contextlib.suppress(ValueError):
+                    value = ast.literal_eval(node.value)
+                    if all(isinstance(part, int | float) for part in (value if isinstance(value, tuple) else (value,))):
+                        numbers[node.targets[0].id][path.name] = value
+    assert {name: of for name, of in numbers.items() if len(set(map(repr, of.values()))) > 1} == {}

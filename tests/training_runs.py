@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from scram_plugin.logs.event_file import Column, EventFile
+from scram_plugin.logs.event_file import EventFile, PointBuffer
 from scram_plugin.logs.layout import Layouts
 from scram_plugin.logs.run import Run
 from scram_plugin.logs.storage import Local
@@ -18,7 +18,7 @@ def training_run(curves: Mapping[str, np.ndarray | tuple[np.ndarray, np.ndarray]
     file, run = EventFile(), Run("in memory", Local(), Layouts())
     for tag, series in curves.items():
         steps, values = series if isinstance(series, tuple) else (np.arange(len(series)), series)
-        column = file.scalars[tag] = Column()
+        column = file.scalars[tag] = PointBuffer()
         column.extend(steps.astype("i8"), np.arange(len(steps), dtype="f8"), values.astype("f8"))
     run.files["in memory"] = file
     run.index()

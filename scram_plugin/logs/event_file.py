@@ -70,7 +70,7 @@ class Table:
         return steps, wall_times, values[at].astype(np.float64)
 
 
-class Column:
+class PointBuffer:
     """The growing points of one tag: steps (int64), wall times (seconds) and values (float64), in file order."""
 
     __slots__ = ("_parts",)
@@ -104,7 +104,7 @@ class EventFile:
 
     def __init__(self, layouts: Layouts | None = None) -> None:
         self._layouts = layouts or Layouts()
-        self.scalars: dict[str, Column] = {}
+        self.scalars: dict[str, PointBuffer] = {}
         self._tables: dict[str, Table] = {}  # SCRAM's own tables, the latest of each name
         self.own = Own()  # what SCRAM's recorder wrote in addition to scalars
         self.offset = 0  # the first byte that is not decoded yet
@@ -253,7 +253,7 @@ class EventFile:
         if table is None or table.names != block.names:
             table = self._tables[block.table] = Table(block.names)
             for at, name in enumerate(block.names):
-                self.scalars.setdefault(schema.column_tag(block.table, name), Column()).follow(table, at)
+                self.scalars.setdefault(schema.column_tag(block.table, name), PointBuffer()).follow(table, at)
         table.extend(block)
 
     def _add(self, points: list[bulk.Points], stop: int) -> None:
@@ -278,7 +278,7 @@ class EventFile:
                 self.last_wall_time = float(latest)
             column = self.scalars.get(tag)
             if column is None:
-                column = self.scalars[tag] = Column()
+                column = self.scalars[tag] = PointBuffer()
             column.extend(*arrays)
 
 

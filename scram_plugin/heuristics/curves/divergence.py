@@ -22,7 +22,7 @@ OPTIONS = (
 )
 EARLIER = 6  # points before the rise that are needed to estimate their noise
 EXPLODED = 100.0  # times the loss at the start: no training recovers from that, and no working one reaches it
-USUAL = 1e-3  # a learning rate that is safe for most adaptive optimizers (Kingma & Ba, 2015)
+SAFE_RATE = 1e-3  # a learning rate that is safe for most adaptive optimizers (Kingma & Ba, 2015)
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -90,7 +90,11 @@ def _recovers(values: np.ndarray, lowest: float, end: float) -> bool:
 def _causes(run: TrainingRun) -> list[Cause]:
     rate = highest_rate(run)
     optimizer = str(run.facts.get("optimizer", {}).get("class", ""))
-    edit = set_learning_rate(run.facts, optimizer, rate, USUAL) if rate is not None and rate > USUAL and optimizer else None
+    edit = (
+        set_learning_rate(run.facts, optimizer, rate, SAFE_RATE)
+        if rate is not None and rate > SAFE_RATE and optimizer
+        else None
+    )
     return [rate_as_cause(run, edit), Cause("no-clipping"), Cause("bad-batches")]
 
 

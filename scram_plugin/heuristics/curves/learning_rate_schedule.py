@@ -22,8 +22,8 @@ OPTIONS = (
 STRETCHES = 50  # parts of the curve, over whose means the loss and the rate are compared
 STEEP = 0.03  # fall of the loss from one part to the next before a drop that counts as fast, as a fraction
 AFTER = 8  # parts that must follow a drop, to be sure that the loss fell no further
-SPENT = 1e-3  # of the highest rate: a lower rate changes almost nothing
-MOST = 0.6  # share of the training, at its end, with such a rate: no common schedule does that
+ALMOST_ZERO = 1e-3  # of the highest rate: a lower rate changes almost nothing
+SPENT_SHARE = 0.6  # share of the training, at its end, with such a rate: no common schedule does that
 BLOW_UP = 2.0  # times the first loss, in the first tenth of the training
 
 
@@ -63,9 +63,9 @@ def _no_warm_up(curve: Curve, rates: np.ndarray) -> Found:
 
 def _spent(rates: np.ndarray) -> Found:
     """The rate was almost zero for most of the training."""
-    spent = rates < SPENT * rates.max()
+    spent = rates < ALMOST_ZERO * rates.max()
     first = len(rates) - int(np.argmin(spent[::-1])) if not spent.all() else 0
-    if 0 < first <= (1 - MOST) * len(rates):
+    if 0 < first <= (1 - SPENT_SHARE) * len(rates):
         yield "spent", first, {"spent_percent": 100 * (1 - first / len(rates))}
 
 

@@ -22,7 +22,7 @@ OPTIONS = (
     Option("noise_factor", 10.0, "smallest height of a spike above that level, in standard deviations of the curve's noise"),
 )
 START = 0.1  # share of the curve, at its start, in which spikes are part of the warm-up
-LOST = 0.05  # of the loss before a spike: if the loss never comes that close again, the spike did harm
+LEFT_BEHIND = 0.05  # of the loss before a spike: if the loss never comes that close again, the spike did harm
 TAIL = 5  # short spikes: more than that are not single accidents
 APART = 2.0  # times the highest point that is not a spike: smaller spikes are part of the noise
 VERY_LONG = 100_000  # points: in longer curves the level is computed at some of them and interpolated in between
@@ -50,7 +50,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     unit = curve.axis
     lasting = longest >= max(3, LONG * len(values))
     before, best_after = _level_before_and_after(values, spikes)
-    lost = best_after is not None and best_after - before > max(3 * sigma, LOST * abs(before))
+    lost = best_after is not None and best_after - before > max(3 * sigma, LEFT_BEHIND * abs(before))
     others = height[~np.convolve(high, np.ones(7), "same").astype(bool)]  # nor next to a spike
     beside = APART * np.max(others[int(START * len(others)) :], initial=0.0)
     if not lasting and not lost and (len(spikes) > TAIL or height[highest] < beside):

@@ -32,18 +32,18 @@ OPTIONS = (
 )
 # Limits without a paper: `make bench-verdicts` prints how often this check is wrong, and how often it is missed, with them.
 RISEN_ACCURACY = 0.05  # rise of the training accuracy that shows learning, whatever the loss does
-ALL_LEARNED = 0.9  # an accuracy from which on there is little left to learn
+NEARLY_ALL = 0.9  # an accuracy from which on there is little left to learn
 GUESSED = (0.95, 1.1)  # times ln(1 / accuracy), the loss of guessing at this accuracy: in between it counts as guessing
 BLOWN_UP = 3.0  # times the loss of guessing: above that the outputs are not only uninformed but far too large
 MOVING = (1e-4, 0.03)  # updates of weights that learn, as a fraction of their norm (Bottou, 2012: about 0.001)
 PADDED = 0.5  # share of zeros in the inputs: above that they are more padding than text
 BY_STEPS = ("lightning", "hugging face")  # frameworks that log optimizer steps
-FALLEN = 1.1  # times the last loss: a higher first loss was worse than guessing
+WORSE_THAN_GUESSING = 1.1  # times the last loss: a higher first loss was worse than guessing
 CONSTANT = 1e-6  # of the loss: a smaller change is rounding in float32
-SPENT = 1e-6  # a loss that small leaves nothing to learn
+NOTHING_LEFT = 1e-6  # a loss that small leaves nothing to learn
 ENDS = 0.2  # share of the points at each end of the curve, of which a level is the median
 SIGMA = 3.0  # standard errors, or noises, from which on a fall is no chance (the three-sigma rule)
-AT_ONCE = 0.05  # of the last level: a fall before the second point that counts
+FIRST_FALL = 0.05  # of the last level: a fall before the second point that counts
 LOST_AGAIN = 0.1  # of the first level: a fall in between that counts
 
 
@@ -72,7 +72,7 @@ def _rose(ends: Ends, options: Mapping[str, Any]) -> bool:
 
 
 def _fell_at_once(ends: Ends, options: Mapping[str, Any]) -> bool:
-    return bool(ends.values[0] - ends.tail > max(2 * SIGMA * ends.form.noise, AT_ONCE * abs(ends.tail)))
+    return bool(ends.values[0] - ends.tail > max(2 * SIGMA * ends.form.noise, FIRST_FALL * abs(ends.tail)))
 
 
 def _fell_and_rose(ends: Ends, options: Mapping[str, Any]) -> bool:
@@ -84,7 +84,7 @@ def _is_accurate(ends: Ends, options: Mapping[str, Any]) -> bool:
     if ends.known is None:
         return False
     accuracy, rise = ends.known
-    return rise > RISEN_ACCURACY * max(1.0, abs(accuracy)) or ALL_LEARNED < accuracy <= 1.0
+    return rise > RISEN_ACCURACY * max(1.0, abs(accuracy)) or NEARLY_ALL < accuracy <= 1.0
 
 
 # what says that a training whose loss is not that of guessing has learned, or has another fault
@@ -108,7 +108,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     known = reached(run)
     ends = Ends(form, values, level(values, ENDS), level(values, ENDS, end=True), known)
     tail = ends.tail
-    if abs(tail) <= SPENT:
+    if abs(tail) <= NOTHING_LEFT:
         return
     if (by_heart := _by_heart(run, options)) is not None:
         yield by_heart
@@ -124,7 +124,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     classes = _classes(tail, accuracy)
     constant = float(np.ptp(values[1:])) <= CONSTANT * abs(tail)
     watched = run.signal("training accuracy") or run.signal("validation accuracy")
-    fallen = values[0] > FALLEN * tail
+    fallen = values[0] > WORSE_THAN_GUESSING * tail
     unit, first, last = curve.axis, int(curve.steps[0]), int(curve.steps[-1])
     yield Finding(
         severity="warning",

@@ -31,7 +31,7 @@ OPTIONS = (
     ),
 )
 STRETCHES = 50  # parts of the curve: in their means the natural noise of single batches averages out
-BATCHES = 10  # points in each part, at least, if they are losses of batches
+BATCHES_OF_A_PART = 10  # points in each part, at least, if they are losses of batches
 TURNS = 0.4  # share of the points where the direction changes: two thirds for white noise, near 0 for a slow wave
 STEADY = 0.1  # noise of the validation loss, as a fraction of it: below that the model itself is steady
 
@@ -48,9 +48,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         return  # the model does not oscillate: the batches differ
     # Means over epochs oscillate only if the model does. So do batch losses, if the validation loss oscillates with them.
     if curve.axis != "epoch" and (shaken is None or shaken <= options["max_noise"] / 2):
-        values, steps = stretches(curve, STRETCHES, BATCHES)
+        values, steps = stretches(curve, STRETCHES, BATCHES_OF_A_PART)
         if len(values) < options["least"]:
-            raise TooEarly(f"it needs {options['least'] * BATCHES:,} batch losses, there are {len(curve)}")
+            raise TooEarly(f"it needs {options['least'] * BATCHES_OF_A_PART:,} batch losses, there are {len(curve)}")
         if not _swings(values, options["max_noise"]):
             return
     half = values[len(values) // 2 :]

@@ -30,10 +30,10 @@ MANY = 50  # points that a flat curve needs if the loss was never lower
 QUIET = 0.005  # noise, as a fraction of the level: with less, and no accuracy that says otherwise, it has converged
 GOOD_ENOUGH = 0.8  # accuracy: above that a training may end on this level
 DECAYED = 0.1  # of the highest learning rate: below that the schedule has ended the learning, as intended
-FEWEST = 8  # points of the end: fewer have no level
+FEWEST_POINTS = 8  # points of the end: fewer have no level
 RISEN = 3.0  # noises above the best: the three-sigma rule
-FALLEN = 6.0  # standard errors that the loss must have fallen since its start: twice the three-sigma rule
-LOST = 0.5  # of what was gained: from there on it is divergence, as there
+CLEARLY_FALLEN = 6.0  # standard errors that the loss must have fallen since its start: twice the three-sigma rule
+DIVERGED = 0.5  # of what was gained: from there on it is divergence, as there
 MEDIAN = 1.25  # standard error of a median, in standard errors of a mean (of normal noise; Kenney and Keeping, 1962)
 
 
@@ -55,7 +55,7 @@ class End:
 
 
 def end_of(curve: Curve, share: float) -> End:
-    form, late = shape_of(curve), curve.values[-max(FEWEST, round(share * len(curve))) :]
+    form, late = shape_of(curve), curve.values[-max(FEWEST_POINTS, round(share * len(curve))) :]
     before, end = (level(part, 1.0) for part in np.array_split(late, 2))
     return End(form, len(curve), late, before, end, MEDIAN * form.noise * np.sqrt(4 / len(late)))
 
@@ -74,7 +74,7 @@ def _was_better(end: End, min_rise: float) -> bool:
 
 
 def _diverged(end: End) -> bool:
-    return end.rise > LOST * end.form.gain and end.form.strength > SURE
+    return end.rise > DIVERGED * end.form.gain and end.form.strength > SURE
 
 
 def _may_still_fall(end: End) -> bool:
@@ -89,7 +89,7 @@ def _is_low(end: End, high: float) -> bool:
 
 def _never_fell(end: End) -> bool:
     """Beyond chance: `no-learning` tells of that."""
-    return end.form.start - end.level < FALLEN * end.form.noise * np.sqrt(2 / len(end.late))
+    return end.form.start - end.level < CLEARLY_FALLEN * end.form.noise * np.sqrt(2 / len(end.late))
 
 
 def _has_converged(end: End, accuracy: float | None) -> bool:

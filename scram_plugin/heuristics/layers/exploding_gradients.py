@@ -23,7 +23,7 @@ OPTIONS = (
         "al. (2013) clip at half to ten times the average norm, healthy networks in SCRAM's tests stay below 20",
     ),
 )
-FIRST = 3  # measured batches: the median of their norms is what later norms are compared with
+FIRST_MEASURED = 3  # measured batches: the median of their norms is what later norms are compared with
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -34,11 +34,11 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     with np.errstate(over="ignore"):
         together = np.sqrt(sum(np.square(curve.values[:length]) for curve in curves))
     finite = together[np.isfinite(together)]
-    start = float(np.median(finite[:FIRST])) if len(finite) >= FIRST else float("nan")
+    start = float(np.median(finite[:FIRST_MEASURED])) if len(finite) >= FIRST_MEASURED else float("nan")
     beyond = np.isinf(together) | (together > options["growth"] * start)
-    if not np.isfinite(start) or not start or not beyond[FIRST:].any():
+    if not np.isfinite(start) or not start or not beyond[FIRST_MEASURED:].any():
         return
-    at = FIRST + int(np.argmax(beyond[FIRST:]))
+    at = FIRST_MEASURED + int(np.argmax(beyond[FIRST_MEASURED:]))
     largest = max(norms, key=lambda path: np.nan_to_num(norms[path].values[at], posinf=np.finfo(float).max))
     step = int(curves[0].steps[at])
     yield Finding(

@@ -27,7 +27,7 @@ OPTIONS = (
         "more (Hochreiter, 1991; Glorot & Bengio, 2010), healthy networks in SCRAM's tests stay above 0.015",
     ),
 )
-BATCHES = 40
+BATCHES_OF_TRAINING = 40
 _ASKING = {"query", "key", "q_proj", "k_proj"}
 FALLS = 0.5  # median loss of the last quarter of batches / that of the first: below this, the training works
 SQUASHING = ("sigmoid", "tanh", "softsign", "hard_sigmoid")
@@ -100,8 +100,8 @@ def _early(curve: Curve) -> float:
 def _left(run: TrainingRun) -> float:
     """The median loss of the last quarter of batches, divided by that of the first. Raises TooEarly while there are few."""
     loss = run.signal("batch loss")
-    if loss is None or len(loss.finite) < BATCHES:
-        raise TooEarly(f"it needs the loss of {BATCHES} batches")
+    if loss is None or len(loss.finite) < BATCHES_OF_TRAINING:
+        raise TooEarly(f"it needs the loss of {BATCHES_OF_TRAINING} batches")
     values, quarter = loss.finite.values, len(loss.finite) // 4
     return float(np.median(values[-quarter:]) / np.median(values[:quarter]))
 

@@ -26,11 +26,11 @@ OPTIONS = (
     ),
     Option("min_step", 3e-4, "an update of at most this share of the weights' norm is small"),
 )
-FIRST = 20  # batches
+FIRST_BATCHES = 20  # batches
 WORSE = 1.05  # times the first batch's loss: single batches vary by more than that, the median of 20 hardly does
-FALLEN = 0.2  # of the first loss: a training that fell below that is not harmed by its high rate
+UNHARMED = 0.2  # of the first loss: a training that fell below that is not harmed by its high rate
 SINCE = 200  # batches: before that a loss may not have begun to fall
-LEARNED = 0.9  # of the first loss: below that the model has begun to learn, whatever the rate
+BEGUN = 0.9  # of the first loss: below that the model has begun to learn, whatever the rate
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -81,13 +81,13 @@ def _harmful(run: TrainingRun, long: bool, long_at_first: bool) -> bool:
     nothing for many batches, the very first updates decide (`long_at_first`).
     """
     loss = run.signal("batch loss")
-    if loss is None or len(loss.finite) < FIRST:
-        raise TooEarly(f"it needs the loss of {FIRST} batches")
+    if loss is None or len(loss.finite) < FIRST_BATCHES:
+        raise TooEarly(f"it needs the loss of {FIRST_BATCHES} batches")
     values = loss.finite.values
-    worse = float(np.median(values[1:FIRST])) > WORSE * values[0]
+    worse = float(np.median(values[1:FIRST_BATCHES])) > WORSE * values[0]
     late, guess = float(np.median(values[-max(len(values) // 10, 5) :])), guessing(run)
     guessed = guess is not None and not guess.is_beaten_by(late)
-    fallen = late <= FALLEN * values[0] and not guessed
+    fallen = late <= UNHARMED * values[0] and not guessed
     return worse or (long and not fallen) or (long_at_first and guessed and len(values) >= SINCE)
 
 
@@ -101,7 +101,7 @@ def _still(run: TrainingRun) -> None:
     guess = guessing(run)
     if guess is not None and guess.is_beaten_by(float(np.median(values[:tenth]))):
         raise Inconclusive("the learning rate is low, but the model was already trained, as in fine-tuning")
-    if np.median(values[-tenth:]) < LEARNED * np.median(values[:tenth]):
+    if np.median(values[-tenth:]) < BEGUN * np.median(values[:tenth]):
         raise Inconclusive("the learning rate is low, but the loss falls")
 
 

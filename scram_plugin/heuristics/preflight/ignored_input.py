@@ -11,7 +11,7 @@ from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.preflight.tested import tested, whole_of
 from scram_plugin.logs.training_run import TrainingRun
 
-LEARNED = 0.5  # share of the first loss: a model that fits 16 different examples uses its inputs
+FITTED = 0.5  # share of the first loss: a model that fits 16 different examples uses its inputs
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -24,7 +24,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     whole = len(ignored) == tried
     learned = run.facts["preflight"].get("one_batch") or {}
     first, last = learned.get("first"), learned.get("last")
-    if whole and first is not None and last is not None and last < LEARNED * first:
+    if whole and first is not None and last is not None and last < FITTED * first:
         # batch normalisation has seen too few batches to act in evaluation as it does in training
         raise Inconclusive("the outputs depend on the inputs in training mode, but not yet in evaluation mode")
     curve = shown_loss(run)

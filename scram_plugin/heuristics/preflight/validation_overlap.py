@@ -19,7 +19,7 @@ OPTIONS = (
         "training examples, but less than 1 % byte for byte (Barz and Denzler, 2020)",
     ),
 )
-FEWEST = 3  # examples in both: fewer can be equal by chance
+FEWEST_EQUAL = 3  # examples in both: fewer can be equal by chance
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -27,7 +27,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     both, validation = found.get("both") or 0, found.get("validation") or 0
     if not validation:
         raise Inconclusive("there were no validation examples to compare")
-    if both < FEWEST or both <= options["part"] * validation:
+    if both < FEWEST_EQUAL or both <= options["part"] * validation:
         return
     curve = shown_loss(run)
     whole = both == validation
