@@ -243,10 +243,10 @@ def test_what_lay_in_the_same_task_is_not_kept_with_it(tmp_path, settled):
     curve(logs / "A", "other", [1.0, 0.5, 0.4])
     curve(logs / "A" / "Loss_train", "Loss", [1.0, 0.5, NAN])
     (both,) = reviewed(logs, cache=kept)
-    assert (both.tensorboard_runs, both.counts()["error"]) == (["A", "A/Loss_train"], 1)
+    assert (both.tensorboard_runs, both.counts()["error"]) == (("A", "A/Loss_train"), 1)
     (logs / "A" / "Loss_train").rename(tmp_path / "away")
     (alone,) = reviewed(logs, cache=kept)
-    assert (alone.tensorboard_runs, alone.counts()["error"]) == (["A"], 0)
+    assert (alone.tensorboard_runs, alone.counts()["error"]) == (("A",), 0)
 
 
 def test_a_file_that_could_not_be_opened_is_tried_again(tmp_path, settled, monkeypatch):

@@ -61,7 +61,7 @@ def test_first_findings_before_all_is_read(tmp_path, slow_reading):
     assert progress[-1] == 24
     # no training was ever judged by one of its two parts
     assert all(
-        reviewer.review(run["name"]).tensorboard_runs == [f"{run['name']}/train", f"{run['name']}/validation"]
+        reviewer.review(run["name"]).tensorboard_runs == (f"{run['name']}/train", f"{run['name']}/validation")
         for run in answer["runs"]
     )
     assert answer["removed"] is None
