@@ -94,7 +94,9 @@ class Column(NamedTuple):
         return f"{of}{self.statistic}" if self.part is None else f"{of}{self.statistic}/{self.part}"
 
     @staticmethod
+    @lru_cache(maxsize=1 << 14)
     def parse(name: str) -> Column:
+        """The parts of a name. They are kept: each check asks for those of the same log again."""
         kind, slash, rest = name.partition("/")
         if not slash or not kind:
             return Column("", None, name)

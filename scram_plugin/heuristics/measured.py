@@ -15,7 +15,7 @@ from scram_plugin.heuristics.heuristic import Inconclusive, NotChecked, TooEarly
 from scram_plugin.heuristics.names import activation_of, layer_kind, loss_class
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.schema import Column, column
+from scram_plugin.schema import column
 
 HOW = (
     'model.fit(..., callbacks=[SCRAM(log_dir="logs/exp1")])  # Keras\n'
@@ -150,12 +150,12 @@ def columns(run: TrainingRun, kind: str, statistic: str) -> dict[str, Curve]:
     Empty if no layer has it (for example `dead` without a ReLU). Raises NotChecked if nothing of the kind was logged.
     """
     found, logged = {}, False
-    for parsed in map(Column.parse, run.columns(schema.STATISTICS)):
+    for name, parsed in run.parsed(schema.STATISTICS).items():
         if parsed.kind != kind:
             continue
         logged = True
         if parsed.path is not None and parsed.statistic == statistic:
-            curve = run.statistic(schema.STATISTICS, str(parsed))
+            curve = run.statistic(schema.STATISTICS, name)
             if curve is not None:
                 found[parsed.path] = curve
     if not logged:
@@ -255,8 +255,8 @@ def sums(run: TrainingRun, tensor: str) -> np.ndarray | None:
 
     None if they are single numbers, or too many to be recorded one by one.
     """
-    parsed = map(Column.parse, run.columns(schema.STATISTICS))
-    each = [str(c) for c in parsed if (c.kind, c.statistic) == (tensor, "mean") and c.part]
+    parsed = run.parsed(schema.STATISTICS).items()
+    each = [name for name, c in parsed if (c.kind, c.statistic) == (tensor, "mean") and c.part]
     means = [curve.values for name in each if (curve := run.statistic(schema.STATISTICS, name)) is not None]
     return np.sum(means, axis=0) if means else None
 

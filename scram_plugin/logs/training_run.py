@@ -37,6 +37,7 @@ class TrainingRun:
         self.parts = dict(parts)
         self._logs = logs
         self._curves: dict[str, Curve | None] = {}
+        self._columns: dict[str, dict[str, schema.Column]] = {}
 
     @property
     def tensorboard_runs(self) -> list[str]:
@@ -211,9 +212,16 @@ class TrainingRun:
 
     def columns(self, table: str) -> list[str]:
         """The names of the columns of one of SCRAM's own tables."""
-        prefix = schema.column_tag(table, "")
-        runs = [n for n, role in self.parts.items() if role == "scram"]
-        return [tag.removeprefix(prefix) for n in runs for tag in self._logs[n] if tag.startswith(prefix)]
+        return list(self.parsed(table))
+
+    def parsed(self, table: str) -> Mapping[str, schema.Column]:
+        """The names of the columns of one of SCRAM's own tables, each with its parts."""
+        if table not in self._columns:
+            prefix = schema.column_tag(table, "")
+            runs = [n for n, role in self.parts.items() if role == "scram"]
+            names = (tag.removeprefix(prefix) for n in runs for tag in self._logs[n] if tag.startswith(prefix))
+            self._columns[table] = {name: schema.Column.parse(name) for name in names}
+        return self._columns[table]
 
     def notes(self) -> list[str]:
         """Sentences for the reader of a review on how this run was read."""

@@ -239,8 +239,8 @@ def _about(path: str, named: Iterable[tuple[str, set[str]]]) -> list[str]:
 
 
 def _tensors(run: TrainingRun) -> Iterable[TensorJson]:
-    parsed = [column for column in map(schema.Column.parse, run.columns(schema.STATISTICS)) if column.statistic == "mean"]
-    names = [column.kind for column in parsed if re.fullmatch(r"(x|y|y_pred)\d{1,4}", column.kind)]
+    means = [column for column in run.parsed(schema.STATISTICS).values() if column.statistic == "mean"]
+    names = [column.kind for column in means if re.fullmatch(r"(x|y|y_pred)\d{1,4}", column.kind)]
     for name in dict.fromkeys(names):
         kind, index = re.fullmatch(r"(x|y|y_pred)(\d+)", name).groups()  # type: ignore[union-attr]
         curves = [run.statistic(schema.STATISTICS, schema.column(name, None, statistic)) for statistic in SHOWN]

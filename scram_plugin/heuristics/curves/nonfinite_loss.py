@@ -21,7 +21,7 @@ from scram_plugin.heuristics.rates import HIGH, USUAL_RATES, times_too_high
 from scram_plugin.heuristics.words import counted, number, place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.schema import Column, column
+from scram_plugin.schema import column
 
 HUGE_INPUT = 1e4  # larger inputs make a first layer with usual weights overflow in float16 and saturate in float32
 OTHERS = ("training loss part", "adversarial loss", "policy loss")  # NaN is a fault, even if the level means nothing
@@ -189,12 +189,12 @@ def _inputs(run: TrainingRun, step: int | None) -> tuple[float, Cause]:
 def _first_nonfinite(run: TrainingRun, kind: str, step: int | None) -> tuple[tuple[int, str] | None, float]:
     """(first batch up to `step` with a non-finite "x" or "y", number of such values if known), and the largest value."""
     largest = 0.0
-    for table, name in [(t, c) for t in (schema.BATCHES, schema.STATISTICS) for c in run.columns(t)]:
-        tensor, _, statistic, part = Column.parse(name)
-        curve = run.statistic(table, name)
-        if step is None or curve is None or tensor.rstrip("0123456789") != kind or statistic not in ("mean", "min", "max"):
+    each = [(t, name, parsed) for t in (schema.BATCHES, schema.STATISTICS) for name, parsed in run.parsed(t).items()]
+    for table, name, (tensor, _, statistic, part) in each:
+        if step is None or part or tensor.rstrip("0123456789") != kind or statistic not in ("mean", "min", "max"):
             continue
-        if part:
+        curve = run.statistic(table, name)
+        if curve is None:
             continue
         values = curve.values[curve.steps <= step]
         bad = ~np.isfinite(values)
@@ -247,8 +247,9 @@ def _custom_loss(run: TrainingRun) -> tuple[float, Cause]:
 
 def _recurrent(run: TrainingRun) -> tuple[float, Cause]:
     """A recurrent layer in which the first non-finite value appeared."""
-    columns = (c for c in run.columns(schema.ORIGIN) if (v := run.statistic(schema.ORIGIN, c)) is not None and v.values.any())
-    born = next(map(Column.parse, columns), None)
+    columns = run.parsed(schema.ORIGIN)
+    flawed = (c for c in columns if (v := run.statistic(schema.ORIGIN, c)) is not None and v.values.any())
+    born = next((columns[name] for name in flawed), None)
     recurrent = [layer for layer in known_layers(run) if layer.kind in RECURRENT]
     where = f"{born.path}/" if born is not None and born.kind == schema.LAYER else ""
     names = [layer for layer in recurrent if where.startswith(f"{layer.path}/")]

@@ -13,14 +13,14 @@ from scram_plugin.heuristics.measured import HOW, called_once, enough_rows, list
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.schema import Column, column
+from scram_plugin.schema import column
 from scram_plugin.severity import Severity
 
 OPTIONS = (Option("least", 3, "measured batches that are needed"),)
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    names = sorted({c.kind for c in map(Column.parse, run.columns(schema.STATISTICS)) if c.kind.startswith("x")})
+    names = sorted({c.kind for c in run.parsed(schema.STATISTICS).values() if c.kind.startswith("x")})
     if not names:
         raise NotChecked("no statistics of the inputs were logged", HOW)
     called_once(run)
@@ -37,7 +37,7 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
     every = run.statistic(schema.BATCHES, column(name, None, "mean"))
     lowest, highest = float(low.values.min()), float(high.values.max())
     features = {}
-    for parsed in map(Column.parse, run.columns(schema.STATISTICS)):
+    for parsed in run.parsed(schema.STATISTICS).values():
         if (parsed.kind, parsed.statistic) == (name, "min") and (parsed.part or "").isdigit():
             bounds = [str(parsed._replace(statistic=which)) for which in ("min", "max")]
             floor, top = (run.statistic(schema.STATISTICS, each) for each in bounds)

@@ -30,8 +30,7 @@ OPTIONS = (
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    parsed = map(Column.parse, run.columns(schema.VALIDATION))
-    columns = [c for c in parsed if c.kind.startswith("x") and c.statistic == "mean"]
+    columns = [c for c in run.parsed(schema.VALIDATION).values() if c.kind.startswith("x") and c.statistic == "mean"]
     if not columns:
         how = HOW + "\n# and with validation data (in Keras: arrays)"
         raise NotChecked("no statistics of the validation inputs were logged", how)

@@ -15,7 +15,7 @@ from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.schema import Column, column
+from scram_plugin.schema import column
 
 ALWAYS = 0.9  # share of the measured batches in which a feature is not finite: from here on, its computation is the cause
 
@@ -23,9 +23,9 @@ ALWAYS = 0.9  # share of the measured batches in which a feature is not finite: 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     means = {
         parsed.kind: curve
-        for parsed in map(Column.parse, run.columns(schema.BATCHES))
+        for each, parsed in run.parsed(schema.BATCHES).items()
         if parsed.kind.startswith(("x", "y")) and not parsed.kind.startswith("y_pred") and parsed.statistic == "mean"
-        if (curve := run.statistic(schema.BATCHES, str(parsed))) is not None
+        if (curve := run.statistic(schema.BATCHES, each)) is not None
     }
     if not means:
         raise NotChecked("the means of the batches' inputs were not logged", HOW)
@@ -68,9 +68,9 @@ def _finding(run: TrainingRun, name: str, curve: Curve, bad: np.ndarray) -> Find
 def _features(run: TrainingRun, name: str) -> tuple[list[int], bool]:
     """The features (channels) that were not finite in a measured batch, and whether one of them hardly ever is."""
     found, always = [], False
-    for parsed in map(Column.parse, run.columns(schema.STATISTICS)):
+    for each, parsed in run.parsed(schema.STATISTICS).items():
         if (parsed.kind, parsed.statistic) == (name, "mean") and (parsed.part or "").isdigit():
-            curve = run.statistic(schema.STATISTICS, str(parsed))
+            curve = run.statistic(schema.STATISTICS, each)
             share = float(np.mean(~np.isfinite(curve.values))) if curve is not None else 0.0
             if share:
                 found.append(int(parsed.part or 0))

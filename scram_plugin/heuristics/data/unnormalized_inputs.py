@@ -14,7 +14,7 @@ from scram_plugin.heuristics.measured import HOW
 from scram_plugin.heuristics.names import layer_kind
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.schema import Column, column
+from scram_plugin.schema import column
 
 OPTIONS = (
     STRICT,
@@ -68,7 +68,7 @@ _EXPECTED = {
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    names = sorted({c.kind for c in map(Column.parse, run.columns(schema.STATISTICS)) if c.kind.startswith("x")})
+    names = sorted({c.kind for c in run.parsed(schema.STATISTICS).values() if c.kind.startswith("x")})
     if not names:
         raise NotChecked("no statistics of the inputs were logged", HOW)
     found = [finding for i, name in enumerate(names) if (finding := _judge(run, name, i, options)) is not None]
@@ -175,9 +175,9 @@ def _kind(
 
 def _channels(run: TrainingRun, name: str, statistic: str) -> dict[int, float]:
     found = {}
-    for parsed in map(Column.parse, run.columns(schema.STATISTICS)):
+    for each, parsed in run.parsed(schema.STATISTICS).items():
         if (parsed.kind, parsed.statistic) == (name, statistic) and (parsed.part or "").isdigit():
-            curve = run.statistic(schema.STATISTICS, str(parsed))
+            curve = run.statistic(schema.STATISTICS, each)
             if curve is not None and np.isfinite(curve.values).any():
                 found[int(parsed.part or 0)] = float(np.nanmedian(curve.values))
     return found

@@ -14,7 +14,6 @@ from scram_plugin.heuristics.measured import HOW, chooses_class, without_loader
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.schema import Column
 
 OPTIONS = (
     Option("least", 10, "batches that are needed"),
@@ -85,8 +84,8 @@ def _batch_size(run: TrainingRun) -> int | None:
     size = run.facts.get("fit", {}).get("batch_size")
     if isinstance(size, int):
         return size
-    parsed = map(Column.parse, run.columns(schema.STATISTICS))
-    counts = [run.statistic(schema.STATISTICS, str(c)) for c in parsed if (c.kind, c.statistic) == ("y0", "count")]
+    parsed = run.parsed(schema.STATISTICS).items()
+    counts = [run.statistic(schema.STATISTICS, name) for name, c in parsed if (c.kind, c.statistic) == ("y0", "count")]
     return int(sum(curve.values[0] for curve in counts if curve is not None)) or None
 
 

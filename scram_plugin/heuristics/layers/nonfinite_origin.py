@@ -14,7 +14,7 @@ from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import speed, too_high
 from scram_plugin.heuristics.words import place
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.schema import GRADIENT, LAYER, WEIGHT, Column, column
+from scram_plugin.schema import GRADIENT, LAYER, WEIGHT, column
 
 Thing = tuple[str, str | None]  # kind and path of a `Column`
 
@@ -71,8 +71,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 def _counts(run: TrainingRun) -> dict[Thing, tuple[float, float]]:
     """Thing -> (NaN values, infinite values) in the first step that was not finite, in the order of the data flow."""
     found: dict[Thing, list[float]] = {}
-    for parsed in map(Column.parse, run.columns(schema.ORIGIN)):
-        curve = run.statistic(schema.ORIGIN, str(parsed))
+    for name, parsed in run.parsed(schema.ORIGIN).items():
+        curve = run.statistic(schema.ORIGIN, name)
         if curve is not None and len(curve):
             counts = found.setdefault((parsed.kind, parsed.path), [0.0, 0.0])
             counts[parsed.statistic == "infinite"] = float(curve.values[0])
