@@ -4,7 +4,8 @@
 
 Needs root and debootstrap, which it installs where apt-get is there. ``--demo`` leaves `make test` out, which takes a PyTorch
 with CUDA from the package index, as a stranger's pip does: several gigabytes. The result is written to ``proof.json``, with
-a hash of the files that a build depends on. ``--needed`` tells whether one of them has changed since.
+a hash of the files that a build depends on; the last one with `make test` stays in it. ``--needed`` tells whether one of the
+files has changed since.
 """
 
 import argparse
@@ -42,6 +43,12 @@ def state() -> str:
 
 def needed() -> bool:
     return not PROOF.is_file() or json.loads(PROOF.read_text())["state"] != state()
+
+
+def whole() -> dict[str, object]:
+    """The last proof that included `make test`, which takes half an hour; empty if there is none."""
+    known = json.loads(PROOF.read_text()) if PROOF.is_file() else {}
+    return known.get("with make test", known if any(what.startswith("make test") for what in known.get("seconds", {})) else {})
 
 
 def debian(root: Path) -> None:
@@ -150,7 +157,8 @@ def main() -> int:
         if given.directory is None:
             shutil.rmtree(root, ignore_errors=True)
     rounded = {what: round(taken, 1) for what, taken in seconds.items()}
-    PROOF.write_text(json.dumps({"state": state(), "seconds": rounded}, indent=2) + "\n")
+    proof = {"state": state(), "seconds": rounded, **({"with make test": whole()} if given.demo else {})}
+    PROOF.write_text(json.dumps(proof, indent=2) + "\n")
     print(json.dumps(rounded))
     return 0
 
