@@ -84,14 +84,9 @@ class Column(NamedTuple):
     statistic: str
     part: str | None = None
 
-    @property
-    def thing(self) -> str:
-        """What the statistic is of: ``x0``, ``layer/encoder/dense``."""
-        return self.kind if self.path is None else f"{self.kind}/{self.path}"
-
     def __str__(self) -> str:
-        of = f"{self.thing}/" if self.thing else ""
-        return f"{of}{self.statistic}" if self.part is None else f"{of}{self.statistic}/{self.part}"
+        name = column_of(thing(self.kind, self.path), self.statistic) if self.kind else self.statistic
+        return name if self.part is None else f"{name}/{self.part}"
 
     @staticmethod
     @lru_cache(maxsize=1 << 14)
@@ -113,9 +108,9 @@ def column(kind: str, path: str | None, statistic: str, part: str | None = None)
     return str(Column(kind, path, statistic, part))
 
 
-def thing(kind: str, path: str) -> str:
-    """``layer/encoder/dense``: what a `Column` with a path is about."""
-    return f"{kind}/{path}"
+def thing(kind: str, path: str | None) -> str:
+    """What the statistic of a `Column` is of: ``x0``, ``layer/encoder/dense``."""
+    return kind if path is None else f"{kind}/{path}"
 
 
 def column_of(thing: str, statistic: str) -> str:

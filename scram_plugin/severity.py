@@ -10,4 +10,4 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")  # worst first
 
 def down_to(least: str) -> tuple[Severity, ...]:
     """The severities from the worst to `least`; none for any other word, such as "never"."""
-    return next((SEVERITIES[: i + 1] for i, severity in enumerate(SEVERITIES) if severity == least), ())
+    return SEVERITIES[: SEVERITIES.index(least) + 1] if least in SEVERITIES else ()

@@ -29,7 +29,7 @@ texts = st.text(st.characters(exclude_characters="/", exclude_categories=("Cs",)
 def test_names_of_columns(name, parts):
     assert Column.parse(name) == parts
     assert str(parts) == name
-    assert column_of(parts.thing, parts.statistic) == name or not parts.kind or parts.part
+    assert column_of(thing(parts.kind, parts.path), parts.statistic) == name or not parts.kind or parts.part
     assert parse_tag(column_tag("statistics", name)) == parts
 
 

@@ -6,7 +6,7 @@ import argparse
 import os
 import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.words import one_line
@@ -15,7 +15,14 @@ from scram_plugin.severity import SEVERITIES
 if TYPE_CHECKING:
     from scram_plugin.heuristics.catalogue import Catalogue
 
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 FORMATS = ("text", "json", "sarif", "junit", "markdown", "html", "github")
+
+
+def add_command(commands: Commands, name: str, help_: str, description: str, examples: str) -> argparse.ArgumentParser:
+    """The parser of a command that has a description and examples, printed as they are written."""
+    raw = argparse.RawDescriptionHelpFormatter
+    return commands.add_parser(name, help=help_, description=description, epilog=examples, formatter_class=raw)
 
 
 def add_report(parser: argparse.ArgumentParser) -> None:

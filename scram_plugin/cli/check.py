@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scram_plugin.cli.arguments import add_choices, add_report, logdirs_of, pattern, shows_colours
+from scram_plugin.cli.arguments import Commands, add_choices, add_command, add_report, logdirs_of, pattern, shows_colours
 from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.configuration import sources
 from scram_plugin.heuristics.installed import installed
@@ -52,13 +52,13 @@ class Report(NamedTuple):
     lasting: bool
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser(
+def add(commands: Commands) -> None:
+    parser = add_command(
+        commands,
         "check",
-        help="review the training runs of a log directory",
-        description="Review every training run below one or more log directories.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "review the training runs of a log directory",
+        "Review every training run below one or more log directories.",
+        EXAMPLES,
     )
     parser.add_argument("logdir", nargs="+", metavar="LOGDIR", help="a directory with event files, at any depth")
     add_report(parser)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from scram_plugin.cli.arguments import chosen, shows_colours, toml
+from scram_plugin.cli.arguments import Commands, chosen, shows_colours, toml
 from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.words import clean
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(commands: Commands) -> None:
     parser = commands.add_parser("explain", help="show the page of a check: why it matters and how to fix it")
     parser.add_argument("id", metavar="ID", help="for example nonfinite-loss; `scram list` shows them all")
     parser.set_defaults(command=explain, config=None, set=[], select=None, ignore=None)

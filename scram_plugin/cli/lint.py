@@ -6,10 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from scram_plugin.cli.arguments import Commands
 from scram_plugin.heuristics.words import counted, one_line
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(commands: Commands) -> None:
     parser = commands.add_parser("lint", help="say what is wrong with checks of your own, before they run")
     parser.add_argument("path", nargs="+", type=Path, metavar="PATH", help="a module of a check, or a directory with some")
     parser.set_defaults(command=lint_checks)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from scram_plugin.cli.arguments import add_choices, chosen, toml
+from scram_plugin.cli.arguments import Commands, add_choices, chosen, toml
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(commands: Commands) -> None:
     parser = commands.add_parser("list", help="list all checks and their options")
     add_choices(parser)
     parser.set_defaults(command=list_checks)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from scram_plugin.cli.arguments import add_choices, add_report, chosen
+from scram_plugin.cli.arguments import Commands, add_choices, add_command, add_report, chosen
 from scram_plugin.cli.check import check
 from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.words import one_line
@@ -29,13 +29,9 @@ examples:
 """
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser(
-        "preflight",
-        help="run a program up to the start of its training, then test the model",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def add(commands: Commands) -> None:
+    parser = add_command(
+        commands, "preflight", "run a program up to the start of its training, then test the model", DESCRIPTION, EXAMPLES
     )
     parser.add_argument("script", metavar="SCRIPT.py", help="the training program, with Keras or PyTorch")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="arguments for the program")

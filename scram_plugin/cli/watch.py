@@ -7,7 +7,7 @@ import sys
 import urllib.parse
 from pathlib import Path
 
-from scram_plugin.cli.arguments import add_choices, chosen, pattern
+from scram_plugin.cli.arguments import Commands, add_choices, add_command, chosen, pattern
 from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.words import one_line
 from scram_plugin.severity import SEVERITIES
@@ -27,13 +27,9 @@ examples:
 """
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser(
-        "watch",
-        help="follow trainings and report what is new, also to your own command",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def add(commands: Commands) -> None:
+    parser = add_command(
+        commands, "watch", "follow trainings and report what is new, also to your own command", DESCRIPTION, EXAMPLES
     )
     parser.add_argument("logdir", metavar="LOGDIR", help="a directory that holds event files, or will hold some")
     parser.add_argument("--exec", metavar="COMMAND", dest="command_line", help="shell command to run for each message")

@@ -250,14 +250,28 @@ def class_counts(run: TrainingRun, tensor: str, part: float = 1.0) -> np.ndarray
     return np.array(counts) if counts else None
 
 
+def inputs_of(run: TrainingRun) -> list[str]:
+    """The names of the inputs that were measured: "x0", "x1"."""
+    return sorted({column.kind for column in run.parsed(schema.STATISTICS).values() if column.kind.startswith("x")})
+
+
+def channels(run: TrainingRun, tensor: str, statistic: str) -> dict[int, Curve]:
+    """Channel -> one statistic of it; empty for a tensor whose channels were not measured one by one."""
+    found = {}
+    for name, parsed in run.parsed(schema.STATISTICS).items():
+        if (parsed.kind, parsed.statistic) == (tensor, statistic) and parsed.part is not None and parsed.part.isdigit():
+            curve = run.statistic(schema.STATISTICS, name)
+            if curve is not None:
+                found[int(parsed.part)] = curve
+    return found
+
+
 def sums(run: TrainingRun, tensor: str) -> np.ndarray | None:
     """The sum of the targets ("y0") or outputs ("y_pred0") of an example, averaged over each measured batch.
 
     None if they are single numbers, or too many to be recorded one by one.
     """
-    parsed = run.parsed(schema.STATISTICS).items()
-    each = [name for name, c in parsed if (c.kind, c.statistic) == (tensor, "mean") and c.part]
-    means = [curve.values for name in each if (curve := run.statistic(schema.STATISTICS, name)) is not None]
+    means = [curve.values for curve in channels(run, tensor, "mean").values()]
     return np.sum(means, axis=0) if means else None
 
 

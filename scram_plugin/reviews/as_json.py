@@ -127,7 +127,6 @@ class DocumentJson(TypedDict):
 
 def review_as_json(review: Review) -> ReviewJson:
     """The object of one training run. Numbers that are not finite are texts."""
-    headline = review.headline()
     document: ReviewJson = {
         "name": review.name,
         "tensorboard_runs": list(review.tensorboard_runs),
@@ -137,7 +136,7 @@ def review_as_json(review: Review) -> ReviewJson:
             name: {"tensorboard_run": signal.tensorboard_run, "tag": signal.tag, "axis": signal.axis}
             for name, signal in review.signals.items()
         },
-        "headline": {"kind": headline.kind, "text": headline.text},
+        "headline": headline_as_json(review),
         "findings": [_finding(finding) for finding in review.findings],
         "accepted": [_aside(aside) for aside in review.accepted],
         "passed": list(review.passed),
@@ -149,6 +148,11 @@ def review_as_json(review: Review) -> ReviewJson:
         ],
     }
     return plain(document)
+
+
+def headline_as_json(review: Review) -> HeadlineJson:
+    headline = review.headline()
+    return {"kind": headline.kind, "text": headline.text}
 
 
 def finding_as_json(finding: Finding) -> FindingJson:

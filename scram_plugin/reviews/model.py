@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
@@ -116,6 +116,14 @@ class Review:
         """The findings, then those that were put aside."""
         return [*self.findings, *(aside.finding for aside in self.accepted)]
 
+    def with_findings(self, change: Callable[[Finding], Finding]) -> Review:
+        """The review with each finding changed, also those that were put aside."""
+        return replace(
+            self,
+            findings=tuple(map(change, self.findings)),
+            accepted=tuple(replace(aside, finding=change(aside.finding)) for aside in self.accepted),
+        )
+
     @property
     def silent(self) -> list[Unclear | Unchecked]:
         """The checks without an answer."""
@@ -183,11 +191,9 @@ class Review:
             return replace(finding, curves=[CurveName(named(c.tensorboard_run), c.tag) for c in finding.curves])
 
         return replace(
-            self,
+            self.with_findings(moved),
             name=named(self.name),
             tensorboard_runs=tuple(map(named, self.tensorboard_runs)),
-            findings=tuple(map(moved, self.findings)),
-            accepted=tuple(replace(aside, finding=moved(aside.finding)) for aside in self.accepted),
             signals={name: replace(s, tensorboard_run=named(s.tensorboard_run)) for name, s in self.signals.items()},
             sketches=tuple(replace(sketch, tensorboard_run=named(sketch.tensorboard_run)) for sketch in self.sketches),
         )

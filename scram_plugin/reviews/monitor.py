@@ -24,7 +24,7 @@ from scram_plugin.logs.curve import Curve, CurveName
 from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.reviews.as_json import CountsJson, HeadlineJson
+from scram_plugin.reviews.as_json import CountsJson, HeadlineJson, headline_as_json
 from scram_plugin.reviews.live import live_until
 from scram_plugin.reviews.model import Review, Reviewed, identity
 from scram_plugin.reviews.program import complete
@@ -268,14 +268,14 @@ class Reviewer:
             done = complete(review(run, self.catalogue, file_notes(run, self.logs)))
             # never loaded: pickling is the fastest way to see whether two reviews differ
             fingerprint = hashlib.sha1(pickle.dumps(vars(done), -1)).hexdigest()[:16]
-            counts, headline, last = done.counts(), done.headline(), run.last_wall_time
+            counts, last = done.counts(), run.last_wall_time
             with self._news:
                 self._reviews[name] = done
                 self._changes += 1
                 self._listed[name] = Entry(
                     name=name,
                     counts={"error": counts["error"], "warning": counts["warning"], "info": counts["info"]},
-                    headline={"kind": headline.kind, "text": headline.text},
+                    headline=headline_as_json(done),
                     outcomes=done.outcomes(self._order),
                     last_event=last if math.isfinite(last) else None,
                     fingerprint=fingerprint,

@@ -34,11 +34,7 @@ def complete(review: Review, folder: str | os.PathLike[str] = ".") -> Review:
     def completed(finding: Finding) -> Finding:
         return replace(finding, fixes=tuple(map(restored_fix, finding.fixes)))
 
-    return replace(
-        review,
-        findings=tuple(map(completed, review.findings)),
-        accepted=tuple(replace(aside, finding=completed(aside.finding)) for aside in review.accepted),
-    )
+    return review.with_findings(completed)
 
 
 def _is_hidden(edit: Edit | None) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
-from scram_plugin.heuristics.measured import HOW, called_once, enough_rows, listed, without_loader
+from scram_plugin.heuristics.measured import HOW, called_once, channels, enough_rows, inputs_of, listed, without_loader
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -20,7 +20,7 @@ OPTIONS = (Option("least", 3, "measured batches that are needed"),)
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    names = sorted({c.kind for c in run.parsed(schema.STATISTICS).values() if c.kind.startswith("x")})
+    names = inputs_of(run)
     if not names:
         raise NotChecked("no statistics of the inputs were logged", HOW)
     called_once(run)
@@ -37,14 +37,12 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
     every = run.statistic(schema.BATCHES, column(name, None, "mean"))
     lowest, highest = float(low.values.min()), float(high.values.max())
     features = {}
-    for parsed in run.parsed(schema.STATISTICS).values():
-        if (parsed.kind, parsed.statistic) == (name, "min") and (parsed.part or "").isdigit():
-            bounds = [str(parsed._replace(statistic=which)) for which in ("min", "max")]
-            floor, top = (run.statistic(schema.STATISTICS, each) for each in bounds)
-            if floor is not None and top is not None:
-                value, still = float(floor.values[0]), floor.values.min() == top.values.max()
-                # the lowest or highest of all values is probably background, as in the corners of images
-                features[int(parsed.part or 0)] = bool(still and value not in (lowest, highest))
+    tops = channels(run, name, "max")
+    for channel, floor in channels(run, name, "min").items():
+        if channel in tops:
+            value, still = float(floor.values[0]), floor.values.min() == tops[channel].values.max()
+            # the lowest or highest of all values is probably background, as in the corners of images
+            features[channel] = bool(still and value not in (lowest, highest))
     constant = [feature for feature, still in features.items() if still]
     whole = lowest == highest
     if whole and beside_others and lowest in (0.0, 1.0):

@@ -10,7 +10,7 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import Edit, keep_finite_targets, replace_missing_inputs
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
-from scram_plugin.heuristics.measured import HOW, listed
+from scram_plugin.heuristics.measured import HOW, channels, listed
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
 from scram_plugin.logs.curve import Curve
@@ -67,15 +67,8 @@ def _finding(run: TrainingRun, name: str, curve: Curve, bad: np.ndarray) -> Find
 
 def _features(run: TrainingRun, name: str) -> tuple[list[int], bool]:
     """The features (channels) that were not finite in a measured batch, and whether one of them hardly ever is."""
-    found, always = [], False
-    for each, parsed in run.parsed(schema.STATISTICS).items():
-        if (parsed.kind, parsed.statistic) == (name, "mean") and (parsed.part or "").isdigit():
-            curve = run.statistic(schema.STATISTICS, each)
-            share = float(np.mean(~np.isfinite(curve.values))) if curve is not None else 0.0
-            if share:
-                found.append(int(parsed.part or 0))
-                always |= share >= ALWAYS
-    return found, always
+    shares = {channel: float(np.mean(~np.isfinite(curve.values))) for channel, curve in channels(run, name, "mean").items()}
+    return [channel for channel, share in shares.items() if share], any(share >= ALWAYS for share in shares.values())
 
 
 def _causes(run: TrainingRun, inputs: bool, features: list[int], always: bool) -> list[Cause]:

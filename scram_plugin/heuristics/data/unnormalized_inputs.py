@@ -10,7 +10,7 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import normalize_features, rescale_inputs
 from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, Inconclusive, NotChecked, Option, absent
-from scram_plugin.heuristics.measured import HOW
+from scram_plugin.heuristics.measured import HOW, channels, inputs_of
 from scram_plugin.heuristics.names import layer_kind
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
@@ -68,7 +68,7 @@ _EXPECTED = {
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    names = sorted({c.kind for c in run.parsed(schema.STATISTICS).values() if c.kind.startswith("x")})
+    names = inputs_of(run)
     if not names:
         raise NotChecked("no statistics of the inputs were logged", HOW)
     found = [finding for i, name in enumerate(names) if (finding := _judge(run, name, i, options)) is not None]
@@ -151,8 +151,8 @@ def _kind(
     run: TrainingRun, name: str, index: int, low: float, high: float, mean: float, std: float, options: Mapping[str, Any]
 ) -> tuple[str | None, dict[str, Any]]:
     """What is wrong with the scale: "raw-bytes", "features", "large" or None; and the evidence about single channels."""
-    spreads = _channels(run, name, "std")
-    means = _channels(run, name, "mean")
+    spreads = _medians(run, name, "std")
+    means = _medians(run, name, "mean")
     scale = float(np.hypot(mean, std))
     # photographs use most of the range of a byte; a mask or a count below 100 is at most "large"
     if low >= 0 and 100 <= high <= 255 and scale > options["max_scale"] and _is_image(run, index):
@@ -173,14 +173,9 @@ def _kind(
     return ("large", {}) if scale > options["max_scale"] else (None, {})
 
 
-def _channels(run: TrainingRun, name: str, statistic: str) -> dict[int, float]:
-    found = {}
-    for each, parsed in run.parsed(schema.STATISTICS).items():
-        if (parsed.kind, parsed.statistic) == (name, statistic) and (parsed.part or "").isdigit():
-            curve = run.statistic(schema.STATISTICS, each)
-            if curve is not None and np.isfinite(curve.values).any():
-                found[int(parsed.part or 0)] = float(np.nanmedian(curve.values))
-    return found
+def _medians(run: TrainingRun, name: str, statistic: str) -> dict[int, float]:
+    curves = channels(run, name, statistic).items()
+    return {channel: float(np.nanmedian(c.values)) for channel, c in curves if np.isfinite(c.values).any()}
 
 
 def _is_image(run: TrainingRun, index: int) -> bool:
