@@ -14,7 +14,9 @@ def on_files(files, config):
         text = re.sub(
             r"^```python (\w+)$", lambda m: f'```python title="{TITLES[m[1]]}"', heuristic.page.for_any_run, flags=re.M
         )
-        options = "".join(f"- `{o.name}` (default `{str(o.default).lower()}`): {o.help}\n" for o in heuristic.options)
+        options = "".join(
+            f"- `{o.name}` (default `{str(o.default).lower()}`): {o.help}. Source: {o.source}.\n" for o in heuristic.options
+        )
         text += f"\n## Options\n\n{options}" if options else ""
         files.append(File.generated(config, f"checks/{heuristic.id}.md", content=text))
     return files

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from scram_plugin.cli.arguments import Commands, chosen, shows_colours, toml
 from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.words import clean
+
+if TYPE_CHECKING:
+    from scram_plugin.heuristics.heuristic import Option
 
 
 def add(commands: Commands) -> None:
@@ -30,10 +34,15 @@ def explain(options: argparse.Namespace) -> int:
 
         Console().print(Markdown(page))
         for option in heuristic.options:
-            print(f"{heuristic.id}.{option.name} (default {toml(option.default)}): {option.help}")
+            print(f"{heuristic.id}.{_told(option)}")
         return 0
     print(page.rstrip())
     print("\n## Options\n")
     for option in heuristic.options:
-        print(f"- `{option.name}` (default {toml(option.default)}): {option.help}")
+        print(f"- {_told(option, '`')}")
     return 0
+
+
+def _told(option: Option, quote: str = "") -> str:
+    source = f" (source: {option.source})" if option.source else ""
+    return f"{quote}{option.name}{quote} (default {toml(option.default)}): {option.help}{source}"

@@ -169,7 +169,7 @@ def from_file(path: Path) -> Any:
 
 def no_heuristic(id_: str, known: Iterable[str]) -> str:
     """A sentence for an id that there is none of."""
-    near = difflib.get_close_matches(id_.lower(), known, n=3)
+    near = difflib.get_close_matches(id_.lower(), known)
     mean = f"did you mean {' or '.join(near)}? " if near else ""
     return f"there is no heuristic {id_!r}; {mean}`scram list` names them all"
 

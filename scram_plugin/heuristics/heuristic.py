@@ -28,17 +28,20 @@ FAMILIES = {
     "preflight-test": "the model fails a test of a preflight",
 }
 LAST = 1_000_000  # heuristics of the user's own come last, and in the order in which they are named
-FILLED_IN = ("heuristic", "summary", "fixes", "explained_by")  # fields of a finding that no check gives
+CALIBRATED = "recorded trainings: `make bench-limits` prints how far it can move"  # source of an `Option`
+FILLED_IN = ("heuristic", "summary", "fixes", "explained_by", "picture")  # fields of a finding that no check gives
 GROUPS = ("data", "model", "curves", "layers", "preflight")  # by the evidence that a check needs
 
 
 @dataclass(frozen=True)
 class Option:
-    """A threshold or switch. `help` says what it does, its unit, and where the default comes from."""
+    """A threshold or switch. `help` says what it does, and its unit; `source` where the default comes from: a paper, the
+    default of a framework, or the command of this repository that prints how far it can move before an answer is wrong."""
 
     name: str
     default: bool | int | float | str
     help: str
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,13 +79,28 @@ class Fix:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """How the curves of a finding are shown, in the tab and in every report: those that share an axis, the first one first.
+
+    `part` are the steps to show at first (None: all), `log` whether on a logarithmic axis, `description` what the picture
+    shows for those who cannot see it.
+    """
+
+    curves: tuple[CurveName, ...] = ()
+    labels: tuple[str, ...] = ()
+    part: tuple[int, int] | None = None
+    log: bool = False
+    description: str = ""
+
+
+@dataclass(frozen=True)
 class Finding:
     """One problem found in one training run.
 
     `evidence` holds the numbers of this run under the names that the page's template uses; `causes` are in order of
     likelihood; `curves` name the series that show the problem, the most telling first.
 
-    The last four are not the check's: the review fills them in, from the page and from the other findings.
+    The last five are not the check's: the review fills them in, from the page and from the other findings.
     """
 
     severity: Severity
@@ -100,6 +118,7 @@ class Finding:
     summary: str = ""  # the page's template with the evidence
     fixes: tuple[Fix, ...] = ()
     explained_by: str | None = None  # the heuristic of another finding, of which this one is a consequence
+    picture: Picture = Picture()
 
     def __post_init__(self) -> None:
         """Raises ValueError, with what would be right, for a finding that cannot be shown."""
@@ -215,7 +234,14 @@ class Heuristic:
         for option in self.options:
             if not isinstance(option.default, (bool, int, float, str)):
                 raise ValueError(f"the default of {option.name} is true or false, a number or text, not {option.default!r}")
-        object.__setattr__(self, "defaults", {option.name: option.default for option in self.options})
+        defaults = {option.name: option.default for option in self.options}
+        object.__setattr__(self, "defaults", defaults)
+        object.__setattr__(self, "page", self.page.with_numbers(defaults))
 
 
-STRICT = Option("strict", False, "judge by the rule of the 2020 research prototype, to the letter, with no allowance for noise")
+STRICT = Option(
+    "strict",
+    False,
+    "judge by the rule of the 2020 research prototype, to the letter, with no allowance for noise",
+    "false: `make bench-verdicts` prints how often each rule is wrong",
+)

@@ -12,6 +12,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import Inconclusive, NotChecked, TooEarly
+from scram_plugin.heuristics.limits import LATE_BATCHES
 from scram_plugin.heuristics.names import activation_of, layer_kind, loss_class
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
@@ -22,7 +23,7 @@ HOW = (
     'scram_plugin.watch(model, optimizer, log_dir="logs/exp1")  # PyTorch'
 )
 LINEAR = (None, "linear")
-BETTER = 0.97  # share of the loss of guessing; above it nothing was learned
+BETTER = 0.97  # share of the loss of guessing; above it nothing was learned; by bench-limits
 # Layers that do not matter for checks of the layers before and after them.
 PASSING = frozenset(
     (
@@ -32,9 +33,10 @@ PASSING = frozenset(
 )
 
 RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM2D")
-DEAD_ROWS = 3  # measured batches without activity after which a unit counts as dead
+DEAD_ROWS = 3  # measured batches without activity after which a unit counts as dead; by bench-limits
 
 KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel", "recurrent_kernel")
+_UNIFORM = 3.0  # the variance of a uniform distribution from -a to a is a² / 3; by definition
 _OF_TORCH = re.compile(r"(weight|weight_[ih]h_l\d+(_reverse)?|in_proj_weight)$")
 
 
@@ -65,7 +67,7 @@ class Layer:
         if kind in ("RandomNormal", "TruncatedNormal", "Measured"):
             given = initializer.get("stddev")
         elif kind == "RandomUniform":
-            given = max(abs(initializer.get("maxval", 0.0)), abs(initializer.get("minval", 0.0))) / math.sqrt(3.0)
+            given = max(abs(initializer.get("maxval", 0.0)), abs(initializer.get("minval", 0.0))) / math.sqrt(_UNIFORM)
         if given is None:
             return 1.0
         area = math.prod(kernel[:-2])
@@ -281,7 +283,9 @@ def dead_units(run: TrainingRun) -> dict[str, float]:
     Empty if that was not measured, or in too few batches.
     """
     try:
-        return {path: late(curve, 0.3) for path, curve in columns(run, "layer", "dead").items() if len(curve) >= DEAD_ROWS}
+        return {
+            path: late(curve, LATE_BATCHES) for path, curve in columns(run, "layer", "dead").items() if len(curve) >= DEAD_ROWS
+        }
     except NotChecked:
         return {}
 

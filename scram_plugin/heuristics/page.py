@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +24,8 @@ HEADINGS = (
     "Learn more",
 )
 FRAMEWORKS = ("keras", "torch")
+NUMBERED = ("Likely causes", "How sure is SCRAM")  # sections in which {option} stands for the number of an option
+OPTION = re.compile(r"\{(\w+)(?::([^{}]*))?\}")
 ENTRY = re.compile(r"([a-z0-9-]+): (.+)")  # the heading of a cause, or of its fix
 
 
@@ -74,6 +76,22 @@ class Page:
         if not first.startswith("# ") or not first[2:].strip():
             raise PageError(file, 1, "a page begins with '# ' and the title of the problem")
         return Page(first[2:].strip(), text, file)
+
+    def with_numbers(self, options: Mapping[str, Any]) -> Page:
+        """The page with these numbers in place of `{option}` or `{option:format}`. A percentage is written as 5 %.
+
+        Raises PageError for a format that the number does not take.
+        """
+        lines, inside = self.text.splitlines(keepends=True), False
+        for i, line in enumerate(lines):
+            inside = line.removeprefix("## ").strip() in NUMBERED if line.startswith("## ") else inside
+            if not inside or "{" not in line:
+                continue
+            try:
+                lines[i] = OPTION.sub(lambda found: _number(options, found), line)
+            except ValueError as error:
+                raise self._wrong(i + 1, f"an option cannot be written as this line asks: {error}") from None
+        return replace(self, text="".join(lines))
 
     @cached_property
     def _tokens(self) -> list[Token]:
@@ -236,3 +254,9 @@ class Page:
 def _names(line: str) -> list[str]:
     """The names that a line of a template asks for. Raises ValueError for a brace without its other half."""
     return [re.split(r"[.\[]", name)[0] for _, name, _, _ in Formatter().parse(line) if name is not None]
+
+
+def _number(options: Mapping[str, Any], found: re.Match[str]) -> str:
+    """What stands for one `{option:format}`; anything else in braces stays as it is."""
+    name, form = found[1], found[2] or ""
+    return format(options[name], form).replace("%", " %") if name in options else found[0]

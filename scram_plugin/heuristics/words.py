@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
+WRITTEN_OUT = (1e-4, 1e6)  # sizes of numbers that are written without an exponent; by definition
+
 
 def number(value: float) -> str:
     """Three significant digits; thousands separated; exponents short: 0.001, 1,230, 1e10, 4.4e32."""
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else "infinity" if value > 0 else "-infinity"
-    if value == 0 or 1e-4 <= abs(value) < 1e6:
+    if value == 0 or WRITTEN_OUT[0] <= abs(value) < WRITTEN_OUT[1]:
         rounded = float(f"{value:.3g}")
         return f"{rounded:,.0f}" if rounded == int(rounded) and abs(rounded) >= 1 else f"{rounded:,.10g}"
     mantissa, exponent = f"{value:.1e}".split("e")

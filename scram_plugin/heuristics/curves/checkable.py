@@ -12,17 +12,23 @@ from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.curves.shape import Shape
 from scram_plugin.heuristics.edits import Edit
 from scram_plugin.heuristics.heuristic import Cause, Inconclusive, NotChecked, TooEarly, absent
+from scram_plugin.heuristics.limits import ENDS, FOR_A_LEVEL, SIGMAS
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
 LOG_LOSS = 'writer.add_scalar("train/loss", loss, step)  # or, in Keras: model.fit(..., callbacks=[SCRAM(log_dir="logs/exp1")])'
 LOG_VALIDATION = "model.fit(..., validation_data=(x_val, y_val))  # or validation_split=0.1; otherwise, log it as val/loss"
-# Learning rates that most trainings use, from fine-tuning to SGD: the number alone does not show whether such a rate fits.
+# Learning rates that most trainings use, from fine-tuning (Devlin et al., 2019: 2e-5) to SGD (default of Keras: 0.01): the
+# number alone does not show whether such a rate fits.
 USUAL = (1e-5, 0.02)
-ALL_LEARNED = 0.98  # accuracy: from this on little is left to learn
-OUT_OF_LINE = 3.0  # times the noise of a curve: a point further from its neighbours is an outlier (the three-sigma rule)
-SPENT = 0.01  # of the highest learning rate: a lower rate for half of a training teaches hardly anything
+ALL_LEARNED = 0.98  # accuracy: from this on nothing is left to learn; by bench-limits
+SPENT = 0.01  # of the highest learning rate: a lower rate for half of a training teaches hardly anything; by bench-limits
+USUAL_GAP = 0.9  # quantile of the gaps between points: a larger one may be a pause of the training; by bench-limits
+PART_AROUND = 40  # parts of a curve: so near to the lowest level, on each side, lies the lowest point; by bench-limits
+GUESSED_LOSS = (0.6, 7.0)  # cross-entropy of guessing among 2 to 1,000 classes, and a little more; by definition
+OF_GUESSING = 0.02  # relative: so near to ln(classes) a loss is that of guessing; by bench-limits
+SHOWN_TAGS = 3  # tags named in a sentence; by definition
 WHY_NOT = {
     "adversarial": "the losses of a generator and a discriminator work against each other, so their level does not show "
     "whether the training goes well",
@@ -43,8 +49,12 @@ def loss(run: TrainingRun, side: str = "training", least: int = 0) -> Curve:
     if curve is None:
         if side == "validation":
             raise NotChecked("no validation loss was logged", LOG_VALIDATION)
-        tags = [tag for tag in run.unknown_tags(4) if tag.isprintable()]
-        known = f" under a name that SCRAM knows (the log has {', '.join(tags[:3])}{', …' * (len(tags) > 3)})" if tags else ""
+        tags = [tag for tag in run.unknown_tags(SHOWN_TAGS + 1) if tag.isprintable()]
+        known = (
+            f" under a name that SCRAM knows (the log has {', '.join(tags[:SHOWN_TAGS])}{', …' * (len(tags) > SHOWN_TAGS)})"
+            if tags
+            else ""
+        )
         name_it = f'\n# or name the tag in scram.toml:\n# [signals]\n# "training loss" = {json.dumps(tags[0])}' if tags else ""
         raise NotChecked(f"no training loss was logged{known}", LOG_LOSS + name_it)
     if len(curve.finite) < least <= len(curve):
@@ -63,13 +73,13 @@ def enough(curve: Curve, least: int, name: str) -> Curve:
 
 def level(values: np.ndarray, part: float, end: bool = False) -> float:
     """The median of the first (or last) `part` of the values, at least three of them."""
-    count = max(3, round(len(values) * part))
+    count = max(FOR_A_LEVEL, round(len(values) * part))
     return median(values[-count:] if end else values[:count])
 
 
 def at(curve: Curve, step: int) -> float:
     """The level of a curve around a step: the median of the three points nearest to it."""
-    nearest = np.argsort(np.abs(curve.steps - step), kind="stable")[:3]
+    nearest = np.argsort(np.abs(curve.steps - step), kind="stable")[:FOR_A_LEVEL]
     return median(curve.values[nearest])
 
 
@@ -97,7 +107,7 @@ def together(validation: Curve, training: Curve) -> Curve:
     known = np.zeros(len(validation), bool)
     for ours, theirs in ((validation.steps, training.steps), (validation.wall_times, training.wall_times)):
         # a quantile, since one gap may be a pause of the training
-        gap = max(np.quantile(np.diff(times), 0.9) if len(times) > 1 else 0.0 for times in (ours, theirs))
+        gap = max(np.quantile(np.diff(times), USUAL_GAP) if len(times) > 1 else 0.0 for times in (ours, theirs))
         known |= ours <= theirs[-1] + gap
     return validation.where(known)
 
@@ -108,22 +118,19 @@ def lowest_point(curve: Curve, form: Shape) -> int:
     Otherwise that point is an outlier: then the position of the lowest point near the lowest level of the shape.
     """
     lowest = int(np.argmin(curve.values))
-    if (
-        lowest <= (form.best + len(curve)) // 2
-        and at(curve, int(curve.steps[lowest])) <= form.lowest + OUT_OF_LINE * form.noise
-    ):
+    if lowest <= (form.best + len(curve)) // 2 and at(curve, int(curve.steps[lowest])) <= form.lowest + SIGMAS * form.noise:
         return lowest
-    half = max(form.block, len(curve) // 40, 2)
+    half = max(form.block, len(curve) // PART_AROUND, 2)
     low = max(form.best - half, 0)
     return low + int(np.argmin(curve.values[low : form.best + half + 1]))
 
 
 def last_value(curve: Curve, form: Shape) -> float:
     """The last value as logged, or the median of the last three if it is an outlier."""
-    usual, last = median(curve.values[-3:]), float(curve.values[-1])
+    usual, last = median(curve.values[-FOR_A_LEVEL:]), float(curve.values[-1])
     # no outlier: near the other two, or further in the direction in which they go
-    near = abs(last - usual) <= OUT_OF_LINE * form.noise
-    return last if near or np.ptp(curve.values[-3:]) == abs(last - curve.values[-3]) else usual
+    near = abs(last - usual) <= SIGMAS * form.noise
+    return last if near or np.ptp(curve.values[-FOR_A_LEVEL:]) == abs(last - curve.values[-FOR_A_LEVEL]) else usual
 
 
 def final_accuracies(run: TrainingRun) -> dict[str, Any]:
@@ -140,9 +147,9 @@ def final_accuracies(run: TrainingRun) -> dict[str, Any]:
 def reached(run: TrainingRun) -> tuple[float, float] | None:
     """(accuracy at the end, its rise since the first point) on the training data, or else on the validation data."""
     curve = run.signal("training accuracy") or run.signal("validation accuracy")
-    if curve is None or len(curve.finite) < 3:
+    if curve is None or len(curve.finite) < FOR_A_LEVEL:
         return None
-    end = level(curve.finite.values, 0.2, end=True)
+    end = level(curve.finite.values, ENDS, end=True)
     return end, end - float(curve.finite.values[0])
 
 
@@ -164,10 +171,10 @@ def stretches(curve: Curve, most: int, least: int = 1) -> tuple[np.ndarray, np.n
 
 def chance_level(value: float) -> int | None:
     """The number of classes for which this is the cross-entropy of guessing, ln(classes), within 2 %; None if there is none."""
-    if not 0.6 < value < 7.0:
+    if not GUESSED_LOSS[0] < value < GUESSED_LOSS[1]:
         return None
     classes = round(math.exp(value))
-    return classes if abs(value - math.log(classes)) < 0.02 * math.log(classes) else None
+    return classes if abs(value - math.log(classes)) < OF_GUESSING * math.log(classes) else None
 
 
 def highest_rate(run: TrainingRun) -> float | None:
@@ -186,7 +193,7 @@ def rate_as_cause(run: TrainingRun, edit: Edit | None = None) -> Cause:
         return Cause("learning-rate", edit=edit)
     said = f"The highest learning rate was {number(rate)}"
     logged = run.signal("learning rate")
-    if logged is not None and len(logged.finite) > 3:
+    if logged is not None and len(logged.finite) > FOR_A_LEVEL:
         late = float(logged.finite.values[len(logged.finite) // 2 :].max())
         if late < SPENT * logged.finite.values.max():
             return Cause("learning-rate", f"{said}; in the second half of the training, at most {number(late)}.", "", edit)

@@ -11,17 +11,32 @@ from scram_plugin.heuristics.curves.checkable import highest_rate, last_value, l
 from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.heuristics.curves.shape import SURE, Shape, shape_of
 from scram_plugin.heuristics.edits import set_learning_rate
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.limits import FOR_A_LEVEL, QUARTER, ROUNDED, SIGMAS
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option("patience", 5, "points that must follow the lowest one; the strip length of Prechelt (1998)"),
-    Option("lost", 0.5, "share of the earlier improvement that must be lost; half, so that a slow drift is not reported"),
+    Option(
+        "patience",
+        5,
+        "points that must follow the lowest one",
+        "the strip length of Prechelt (1998)",
+    ),
+    Option(
+        "lost",
+        0.5,
+        "share of the earlier improvement that must be lost; half, so that a slow drift is not reported",
+        CALIBRATED,
+    ),
 )
-EARLIER = 6  # points before the rise that are needed to estimate their noise
-EXPLODED = 100.0  # times the loss at the start: no training recovers from that, and no working one reaches it
+EARLIER = 6  # points before the rise that are needed to estimate their noise; by bench-limits
+EXPLODED = 100.0  # times the loss at the start: no training recovers from that, and no working one reaches it; by bench-limits
+SMALLEST_RISE = 0.1  # of the lowest level, or of that at the start: a smaller rise is not reported; by bench-limits
+STAYS_HIGH = 0.1  # share of the points after the rise that may lie lower than this share of it; by bench-limits
+FOR_QUARTERS = 8  # points: the fewest that make quarters of two points; by definition
+NO_LONGER_FALLS = 0.95  # share of the height that the last quarter keeps of the one before; by bench-limits
 SAFE_RATE = 1e-3  # a learning rate that is safe for most adaptive optimizers (Kingma & Ba, 2015)
 
 
@@ -29,16 +44,16 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = loss(run, least=int(options["patience"]) + 2)
     form, values, steps = shape_of(curve), curve.values, curve.steps
     after = len(values) - 1 - form.best
-    end = min(form.end, median(values[-3:]))
+    end = min(form.end, median(values[-FOR_A_LEVEL:]))
     rise = end - form.lowest
-    if after < options["patience"] or form.strength < SURE or rise <= 6 * _noise(values, form):
+    if after < options["patience"] or form.strength < SURE or rise <= 2 * SIGMAS * _noise(values, form):
         return
-    if rise < options["lost"] * form.gain or rise < 0.1 * max(abs(form.lowest), abs(form.start)):
+    if rise < options["lost"] * form.gain or rise < SMALLEST_RISE * max(abs(form.lowest), abs(form.start)):
         return
     tail = form.fitted[form.positions > form.best]
     if end < form.start and _recovers(values[form.best :], form.lowest, end):
         return
-    exploded = end > EXPLODED * max(abs(form.start), 1e-6)
+    exploded = end > EXPLODED * max(abs(form.start), ROUNDED)
     exact = lowest_point(curve, form)
     shown = max(last_value(curve, form), end)
     first, last, unit = int(steps[exact]), int(steps[-1]), curve.axis
@@ -49,7 +64,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         "best_loss": float(values[exact]),
         "last_loss": shown,
         "last_text": number(shown),
-        "lost_percent": 100 * rise / form.gain if form.gain > 6 * form.noise and rise < form.gain else None,
+        "lost_percent": 100 * rise / form.gain if form.gain > 2 * SIGMAS * form.noise and rise < form.gain else None,
         "above_start": f"That is more than at the start ({number(float(values[0]))})." if end > values[0] else None,
         "jump": float(np.max(np.diff(tail))) if len(tail) > 1 else None,
     }
@@ -71,19 +86,19 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 def _noise(values: np.ndarray, form: Shape) -> float:
     """The noise before the rise, if after it the loss stays high but varies too much to estimate the noise there."""
     before, after = values[: form.best + 1], values[form.best + 2 :]
-    if len(before) >= EARLIER and np.quantile(after, 0.1) > form.lowest + 0.1 * (median(after) - form.lowest):
+    if len(before) >= EARLIER and np.quantile(after, STAYS_HIGH) > form.lowest + STAYS_HIGH * (median(after) - form.lowest):
         return min(form.noise, noise(before))
     return form.noise
 
 
 def _recovers(values: np.ndarray, lowest: float, end: float) -> bool:
     """Whether the loss is recovering: it was twice as far above the lowest value as it is at the end, and it falls."""
-    if len(values) < 8:
+    if len(values) < FOR_QUARTERS:
         return False
-    quarter = len(values) // 4
-    if median(values[-quarter:]) >= end + 0.95 * (median(values[-2 * quarter : -quarter]) - end):
+    quarter = len(values) // QUARTER
+    if median(values[-quarter:]) >= end + NO_LONGER_FALLS * (median(values[-2 * quarter : -quarter]) - end):
         return False  # it no longer falls
-    middle = max(median(part) for part in np.array_split(values[quarter:-quarter], 4) if len(part))
+    middle = max(median(part) for part in np.array_split(values[quarter:-quarter], QUARTER) if len(part))
     return middle - lowest > 2 * (end - lowest)
 
 

@@ -9,34 +9,49 @@ import numpy as np
 
 from scram_plugin.heuristics.curves.checkable import all_learned, enough, level, loss, stretches
 from scram_plugin.heuristics.curves.noise import median, noise
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, absent
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option, absent
+from scram_plugin.heuristics.limits import ENDS, FOR_A_LEVEL, SIGMAS, TENTH
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option("least", 10, "points of the training loss that are needed to compare it before and after a drop"),
-    Option("drop", 5.0, "how many times lower than its highest value the rate must become; step schedules divide by 10 or 5"),
+    Option(
+        "least",
+        10,
+        "points of the training loss that are needed to compare it before and after a drop",
+        CALIBRATED,
+    ),
+    Option(
+        "drop",
+        5.0,
+        "how many times lower than its highest value the rate must become",
+        "step schedules divide by 10 or 5 (He et al., 2016; Zagoruyko & Komodakis, 2016)",
+    ),
 )
-STRETCHES = 50  # parts of the curve, over whose means the loss and the rate are compared
-STEEP = 0.03  # fall of the loss from one part to the next before a drop that counts as fast, as a fraction
-AFTER = 8  # parts that must follow a drop, to be sure that the loss fell no further
-ALMOST_ZERO = 1e-3  # of the highest rate: a lower rate changes almost nothing
-SPENT_SHARE = 0.6  # share of the training, at its end, with such a rate: no common schedule does that
-BLOW_UP = 2.0  # times the first loss, in the first tenth of the training
+STRETCHES = 50  # parts of the curve, over whose means the loss and the rate are compared; by bench-limits
+STEEP = 0.03  # fall of the loss from one part to the next before a drop that counts as fast, as a fraction; by bench-limits
+AFTER = 8  # parts that must follow a drop, to be sure that the loss fell no further; by bench-limits
+ALMOST_ZERO = 1e-3  # of the highest rate: a lower rate changes almost nothing; by bench-limits
+SPENT_SHARE = 0.6  # share of the training, at its end, with such a rate: no common schedule does that; by bench-limits
+BLOW_UP = 2.0  # times the first loss, in the first tenth of the training; by bench-limits
+SAME_RATE = 0.99  # of the highest rate: a rate that is not lower counts as the same; by bench-limits
+FOR_A_FLAT_END = 50  # points of which half show that the loss is flat and noisy; by bench-limits
+FLAT = 0.5  # noises that the later half may have gained; by bench-limits
+NOISY = 0.05  # noise, as a fraction of the level; by bench-limits
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     rate = run.signal("learning rate")
-    if rate is None or len(rate.finite) < 3:
+    if rate is None or len(rate.finite) < FOR_A_LEVEL:
         raise NotChecked(
             "no learning rate was logged", 'writer.add_scalar("learning_rate", optimizer.param_groups[0]["lr"], step)'
         )
     curve = loss(run, least=int(options["least"]))
     if all_learned(run):
         return
-    rate = enough(rate.finite, 3, "learning rate")
+    rate = enough(rate.finite, FOR_A_LEVEL, "learning rate")
     # the rate at each point of the loss
     rates = rate.values[np.clip(np.searchsorted(rate.steps, curve.steps, side="right") - 1, 0, len(rate) - 1)]
     too_early = (_too_early(curve, rates, options["drop"]), _spent(rates))
@@ -51,12 +66,12 @@ Found = Iterator[tuple[str, int, dict[str, Any]]]
 
 def _no_warm_up(curve: Curve, rates: np.ndarray) -> Found:
     """The loss rose sharply at the start, at the full rate."""
-    tenth = max(3, len(curve) // 10)
+    tenth = max(FOR_A_LEVEL, len(curve) // TENTH)
     high = int(np.argmax(curve.values[:tenth]))
     if (
         high
-        and curve.values[high] > BLOW_UP * abs(curve.values[0]) + 6 * noise(curve.values)
-        and rates[0] >= 0.99 * rates.max()
+        and curve.values[high] > BLOW_UP * abs(curve.values[0]) + 2 * SIGMAS * noise(curve.values)
+        and rates[0] >= SAME_RATE * rates.max()
     ):
         yield "no-warm-up", high, {"blow_up": float(curve.values[high]), "first_loss": float(curve.values[0])}
 
@@ -74,14 +89,14 @@ def _too_early(curve: Curve, rates: np.ndarray, drop: float) -> Found:
     values, steps = stretches(curve, STRETCHES)
     begins = np.searchsorted(curve.steps, steps)
     rates = rates[begins]
-    peak = np.flatnonzero(rates >= 0.99 * rates.max())[-1]
+    peak = np.flatnonzero(rates >= SAME_RATE * rates.max())[-1]
     low = peak + int(np.argmax(rates[peak:] <= rates[peak] / drop))
     if low == peak or low >= len(values) / 2 or len(values) - low < AFTER or (values <= 0).any():
         return
     before = max(low - 1, 1)
     pace = float(np.min(-np.diff(np.log(values[max(before - 2, 0) : before + 1]))))  # of the last parts before the drop
-    gained = float(np.log(values[before] / level(values, 0.2, end=True)))
-    if pace > max(STEEP, 3 * noise(np.log(values[low:]))) and gained < pace:
+    gained = float(np.log(values[before] / level(values, ENDS, end=True)))
+    if pace > max(STEEP, SIGMAS * noise(np.log(values[low:]))) and gained < pace:
         evidence: dict[str, Any] = {"pace_percent": 100 * -np.expm1(-pace), "later_percent": 100 * -np.expm1(-gained)}
         evidence["times_text"] = number(float(rates[peak] / rates[low])) if rates[low] > 0 else None
         evidence["unit"] = "epoch" if len(values) == len(curve) and curve.axis == "epoch" else "part of the curve"
@@ -90,13 +105,13 @@ def _too_early(curve: Curve, rates: np.ndarray, drop: float) -> Found:
 
 def _never(curve: Curve, rates: np.ndarray) -> Found:
     """The rate is constant, and the loss is flat and noisy in the later half of a long training."""
-    if rates.min() <= 0 or rates.max() > 1.01 * rates.min() or len(curve) < 50:
+    if rates.min() <= 0 or rates.min() < SAME_RATE * rates.max() or len(curve) < FOR_A_FLAT_END:
         return
     late = curve.values[len(curve) // 2 :]
     sigma = noise(late)
-    gained = level(late, 0.2) - level(late, 0.2, end=True)
-    before = level(curve.values, 0.1) - level(late, 0.2)
-    if abs(gained) < 0.5 * sigma and sigma > 0.05 * abs(median(late)) and before > 6 * sigma:
+    gained = level(late, ENDS) - level(late, ENDS, end=True)
+    before = level(curve.values, ENDS / 2) - level(late, ENDS)
+    if abs(gained) < FLAT * sigma and sigma > NOISY * abs(median(late)) and before > 2 * SIGMAS * sigma:
         yield "no-drop", len(curve) // 2, {"level_noise_percent": 100 * sigma / abs(median(late))}
 
 

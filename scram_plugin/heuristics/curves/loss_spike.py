@@ -9,25 +9,45 @@ import numpy as np
 
 from scram_plugin.heuristics.curves.checkable import loss, rate_as_cause
 from scram_plugin.heuristics.curves.noise import median, noise, reflected, sliding_medians
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.limits import FOR_A_LEVEL, SIGMAS
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import counted, number, place
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option("least", 20, "points of the training loss that are needed to know the level around a spike"),
     Option(
-        "height", 1.0, "smallest height of a spike above the level around it, as a fraction of that level (1: twice the level)"
+        "least",
+        20,
+        "points of the training loss that are needed to know the level around a spike",
+        CALIBRATED,
     ),
-    Option("noise_factor", 10.0, "smallest height of a spike above that level, in standard deviations of the curve's noise"),
+    Option(
+        "height",
+        1.0,
+        "smallest height of a spike above the level around it, as a fraction of that level (1: twice the level)",
+        CALIBRATED,
+    ),
+    Option(
+        "noise_factor",
+        10.0,
+        "smallest height of a spike above that level, in standard deviations of the curve's noise",
+        CALIBRATED,
+    ),
 )
-START = 0.1  # share of the curve, at its start, in which spikes are part of the warm-up
-LEFT_BEHIND = 0.05  # of the loss before a spike: if the loss never comes that close again, the spike did harm
-TAIL = 5  # short spikes: more than that are not single accidents
-APART = 2.0  # times the highest point that is not a spike: smaller spikes are part of the noise
-VERY_LONG = 100_000  # points: in longer curves the level is computed at some of them and interpolated in between
-RETURN = 5  # points after the last spike in which the loss may recover
-LONG = 0.02  # share of the curve: a spike that lasts longer has cost training time, and is a warning
+START = 0.1  # share of the curve, at its start, in which spikes are part of the warm-up; by bench-limits
+LEFT_BEHIND = 0.05  # of the loss before a spike: if it never comes that close again, the spike did harm; by bench-limits
+TAIL = 5  # short spikes: more than that are not single accidents; by bench-limits
+APART = 2.0  # times the highest point that is not a spike: smaller spikes are part of the noise; by bench-limits
+RETURN = 5  # points after the last spike in which the loss may recover; by bench-limits
+LONG = 0.02  # share of the curve: a spike that lasts longer has cost training time, and is a warning; by bench-limits
+BEFORE = 9  # points before a spike of which the level is the median; by bench-limits
+BEFORE_FIRST = 5  # points before the first spike, which may be near the start; by bench-limits
+NEXT_TO = 7  # points around a spike that do not count as other points; by bench-limits
+WINDOW = (4, 100)  # points on each side of which a level is the median: at least, and at most; by bench-limits
+WINDOW_PART = 20  # of the points of the curve: one part on each side; by bench-limits
+VERY_LONG = 100_000  # points: in longer curves the level is computed at some of them and interpolated in between; for speed
+SKIPPED = 5  # of so many parts of a window one level is computed: neighbours share nearly all their values; for speed
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -46,12 +66,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     longest = int(np.max(spikes[:, 1] - spikes[:, 0]))
     highest = int(np.argmax(np.where(high, height, -np.inf)))
     begins = int(spikes[np.searchsorted(spikes[:, 0], highest, side="right") - 1, 0])
-    level_before = median(values[max(begins - 9, 0) : begins])
+    level_before = median(values[max(begins - BEFORE, 0) : begins])
     unit = curve.axis
-    lasting = longest >= max(3, LONG * len(values))
+    lasting = longest >= max(FOR_A_LEVEL, LONG * len(values))
     before, best_after = _level_before_and_after(values, spikes)
-    lost = best_after is not None and best_after - before > max(3 * sigma, LEFT_BEHIND * abs(before))
-    others = height[~np.convolve(high, np.ones(7), "same").astype(bool)]  # nor next to a spike
+    lost = best_after is not None and best_after - before > max(SIGMAS * sigma, LEFT_BEHIND * abs(before))
+    others = height[~np.convolve(high, np.ones(NEXT_TO), "same").astype(bool)]  # nor next to a spike
     beside = APART * np.max(others[int(START * len(others)) :], initial=0.0)
     if not lasting and not lost and (len(spikes) > TAIL or height[highest] < beside):
         return  # many points are nearly as high: the loss itself is that noisy, because of small batches, for example
@@ -87,19 +107,19 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 def _level_before_and_after(values: np.ndarray, spikes: np.ndarray) -> tuple[float, float | None]:
     """(level before the first spike, lowest level of three points after the last one, or None if too few points follow)."""
     first, last = int(spikes[0, 0]), int(spikes[-1, 1])
-    before = median(values[max(first - 5, 0) : first])
+    before = median(values[max(first - BEFORE_FIRST, 0) : first])
     if len(values) - last < RETURN:
         return before, None
-    return before, float(sliding_medians(values[last:], 3).min())
+    return before, float(sliding_medians(values[last:], FOR_A_LEVEL).min())
 
 
 def _level(values: np.ndarray) -> np.ndarray:
     """The median of a tenth of the curve around each point, at least 9 and at most 201 points."""
-    half = min(max(4, len(values) // 20), 100)
+    half = min(max(WINDOW[0], len(values) // WINDOW_PART), WINDOW[1])
     padded = reflected(values, half)
     if len(values) <= VERY_LONG:
         return sliding_medians(padded, 2 * half + 1)
-    every = half // 5  # neighbouring medians share nearly all of their values
+    every = half // SKIPPED
     known = sliding_medians(padded, 2 * half + 1, every)
     return np.interp(np.arange(len(values)), np.arange(0, len(values), every), known)
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.curves.checkable import as_told, at, enough, last_value, loss, lowest_point
-from scram_plugin.heuristics.curves.shape import SURE, shape, shape_of
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option
+from scram_plugin.heuristics.curves.shape import STRIP, SURE, shape, shape_of
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, NotChecked, Option
+from scram_plugin.heuristics.limits import SIGMAS
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
 from scram_plugin.logs.conventions import higher_is_better
@@ -15,9 +16,24 @@ from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option("least", 8, "validation points that are needed of the loss and of the metric"),
-    Option("min_rise", 0.05, "smallest rise of the validation loss, as a fraction of its lowest value; as for overfitting"),
-    Option("min_gain", 0.005, "smallest improvement of the metric since the loss was lowest, as a fraction of the metric"),
+    Option(
+        "least",
+        8,
+        "validation points that are needed of the loss and of the metric",
+        CALIBRATED,
+    ),
+    Option(
+        "min_rise",
+        0.05,
+        "smallest rise of the validation loss, as a fraction of its lowest value",
+        "as for overfitting (Prechelt, 1998)",
+    ),
+    Option(
+        "min_gain",
+        0.005,
+        "smallest improvement of the metric since the loss was lowest, as a fraction of the metric",
+        CALIBRATED,
+    ),
 )
 
 
@@ -27,14 +43,14 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     metric = enough(metric, int(options["least"]), f"validation {name}")
     form = shape_of(validation)
     rise = form.rise
-    if form.strength < SURE or rise < options["min_rise"] * abs(form.lowest) or len(validation) - 1 - form.best < 5:
+    if form.strength < SURE or rise < options["min_rise"] * abs(form.lowest) or len(validation) - 1 - form.best < STRIP:
         return
     best = lowest_point(validation, form)
     first, last = int(validation.steps[best]), int(validation.steps[-1])
     then, now = at(metric, first), at(metric, last)
     gain = (now - then) if better else (then - now)
     noise = shape(-metric.values if better else metric.values).noise
-    if gain < max(3 * noise, options["min_gain"] * abs(then)):
+    if gain < max(SIGMAS * noise, options["min_gain"] * abs(then)):
         return
     told_then, told_now, about = as_told(metric, first, last)
     unit = validation.axis

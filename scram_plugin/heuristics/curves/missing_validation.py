@@ -6,12 +6,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.curves.checkable import loss
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, Option
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
 from scram_plugin.logs.training_run import TrainingRun
 
-OPTIONS = (Option("least", 5, "points of the training loss from which on a validation should have been logged"),)
+OPTIONS = (
+    Option(
+        "least",
+        5,
+        "points of the training loss from which on a validation should have been logged",
+        CALIBRATED,
+    ),
+)
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:

@@ -14,37 +14,67 @@ from scram_plugin.heuristics.curves.checkable import chance_level, enough, level
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.curves.shape import SURE, Shape, shape_of
 from scram_plugin.heuristics.edits import set_in_layers
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option, TooEarly, absent
+from scram_plugin.heuristics.heuristic import (
+    CALIBRATED,
+    Cause,
+    Finding,
+    Heuristic,
+    Inconclusive,
+    NotChecked,
+    Option,
+    TooEarly,
+    absent,
+)
+from scram_plugin.heuristics.limits import ACCURATE, ENDS, FOR_A_LEVEL, ROUNDED, SIGMAS
 from scram_plugin.heuristics.measured import RECURRENT, dead_units, guessing, known_layers, late, steps_of_kernels
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option("least", 10, "points of the training loss that are needed; a warm-up or a slow start takes a few of them"),
+    Option(
+        "least",
+        10,
+        "points of the training loss that are needed; a warm-up or a slow start takes a few of them",
+        CALIBRATED,
+    ),
     Option(
         "batches",
         200,
-        "batch losses, or optimizer steps, that are needed if the log counts those: in the first ones the noise of single "
-        "batches is larger than what is learned",
+        (
+            "batch losses, or optimizer steps, that are needed if the log counts those: in the first ones the noise of "
+            "single batches is larger than what is learned"
+        ),
+        CALIBRATED,
     ),
-    Option("min_gain", 0.02, "smallest improvement that counts as learning, as a fraction of the first loss"),
+    Option(
+        "min_gain",
+        0.02,
+        "smallest improvement that counts as learning, as a fraction of the first loss",
+        CALIBRATED,
+    ),
 )
-# Limits without a paper: `make bench-verdicts` prints how often this check is wrong, and how often it is missed, with them.
-RISEN_ACCURACY = 0.05  # rise of the training accuracy that shows learning, whatever the loss does
-NEARLY_ALL = 0.9  # an accuracy from which on there is little left to learn
-GUESSED = (0.95, 1.1)  # times ln(1 / accuracy), the loss of guessing at this accuracy: in between it counts as guessing
-BLOWN_UP = 3.0  # times the loss of guessing: above that the outputs are not only uninformed but far too large
+RISEN_ACCURACY = 0.05  # rise of the training accuracy that shows learning, whatever the loss does; by bench-limits
+GUESSED = (
+    0.95,
+    1.1,
+)  # times ln(1 / accuracy), the loss of guessing at this accuracy: in between it counts as guessing; by bench-limits
+BLOWN_UP = 3.0  # times the loss of guessing: then the outputs are not only uninformed but far too large; by bench-limits
 MOVING = (1e-4, 0.03)  # updates of weights that learn, as a fraction of their norm (Bottou, 2012: about 0.001)
-PADDED = 0.5  # share of zeros in the inputs: above that they are more padding than text
+PADDED = 0.5  # share of zeros in the inputs: above that they are more padding than text; by definition
 BY_STEPS = ("lightning", "hugging face")  # frameworks that log optimizer steps
-WORSE_THAN_GUESSING = 1.1  # times the last loss: a higher first loss was worse than guessing
-CONSTANT = 1e-6  # of the loss: a smaller change is rounding in float32
-NOTHING_LEFT = 1e-6  # a loss that small leaves nothing to learn
-ENDS = 0.2  # share of the points at each end of the curve, of which a level is the median
-SIGMA = 3.0  # standard errors, or noises, from which on a fall is no chance (the three-sigma rule)
-FIRST_FALL = 0.05  # of the last level: a fall before the second point that counts
-LOST_AGAIN = 0.1  # of the first level: a fall in between that counts
+WORSE_THAN_GUESSING = 1.1  # times the last loss: a higher first loss was worse than guessing; by bench-limits
+FIRST_FALL = 0.05  # of the last level: a fall before the second point that counts; by bench-limits
+LOST_AGAIN = 0.1  # of the first level: a fall in between that counts; by bench-limits
+BEGINS_LATE = 3  # usual gaps between points: a log that begins later may have missed the learning; by bench-limits
+POOR = 0.5  # accuracy: below that nothing was learned for sure; by bench-limits
+MOST_GUESSED = 0.55  # accuracy of guessing between two classes, and a little more; by bench-limits
+STAYED = (0.02, 0.3)  # rise of an accuracy that stayed: in all, and as a share of it; by bench-limits
+CONFIDENT = 1.5  # standard errors above chance: then predictions are better than chance; by bench-limits
+AS_CHANCE = (0.6, 1.5)  # times 1 / classes: the accuracy of guessing; by bench-limits
+COMMON = (2, 10, 100, 1000)  # numbers of classes that are believed without an accuracy; by definition
+LEAST_GUESS = 0.7  # cross-entropy of guessing between two classes, ln 2 = 0.69; by definition
+HALF_DEAD = 0.5  # share of dead units of a sound layer, at most; by bench-limits
 
 
 @dataclass(frozen=True)
@@ -60,23 +90,23 @@ class Ends:
     @property
     def error(self) -> float:
         """The standard error of the difference of the two levels."""
-        return self.form.noise * float(np.sqrt(2 / max(3, round(ENDS * len(self.values)))))
+        return self.form.noise * float(np.sqrt(2 / max(FOR_A_LEVEL, round(ENDS * len(self.values)))))
 
 
 def _fell(ends: Ends, options: Mapping[str, Any]) -> bool:
-    return ends.head - ends.tail > max(SIGMA * ends.error, options["min_gain"] * abs(ends.head))
+    return ends.head - ends.tail > max(SIGMAS * ends.error, options["min_gain"] * abs(ends.head))
 
 
 def _rose(ends: Ends, options: Mapping[str, Any]) -> bool:
-    return ends.tail - ends.head > 2 * SIGMA * ends.error
+    return ends.tail - ends.head > 2 * SIGMAS * ends.error
 
 
 def _fell_at_once(ends: Ends, options: Mapping[str, Any]) -> bool:
-    return bool(ends.values[0] - ends.tail > max(2 * SIGMA * ends.form.noise, FIRST_FALL * abs(ends.tail)))
+    return bool(ends.values[0] - ends.tail > max(2 * SIGMAS * ends.form.noise, FIRST_FALL * abs(ends.tail)))
 
 
 def _fell_and_rose(ends: Ends, options: Mapping[str, Any]) -> bool:
-    enough = max(2 * SIGMA * ends.form.noise, LOST_AGAIN * abs(ends.head))
+    enough = max(2 * SIGMAS * ends.form.noise, LOST_AGAIN * abs(ends.head))
     return ends.form.gain > enough and ends.form.strength > SURE
 
 
@@ -84,7 +114,7 @@ def _is_accurate(ends: Ends, options: Mapping[str, Any]) -> bool:
     if ends.known is None:
         return False
     accuracy, rise = ends.known
-    return rise > RISEN_ACCURACY * max(1.0, abs(accuracy)) or NEARLY_ALL < accuracy <= 1.0
+    return rise > RISEN_ACCURACY * max(1.0, abs(accuracy)) or ACCURATE < accuracy <= 1.0
 
 
 # what says that a training whose loss is not that of guessing has learned, or has another fault
@@ -108,7 +138,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     known = reached(run)
     ends = Ends(form, values, level(values, ENDS), level(values, ENDS, end=True), known)
     tail = ends.tail
-    if abs(tail) <= NOTHING_LEFT:
+    if abs(tail) <= ROUNDED:
         return
     if (by_heart := _by_heart(run, options)) is not None:
         yield by_heart
@@ -116,19 +146,19 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if not _guesses(tail, known) and any(says(ends, options) for says in LEARNED.values()):
         return
     gap = median(np.diff(curve.steps))
-    if curve.steps[0] > 3 * gap + 1:
+    if curve.steps[0] > BEGINS_LATE * gap + 1:
         raise Inconclusive(
             f"the loss is flat, but the log begins at {curve.axis} {curve.steps[0]:,}: the model may have learned before that"
         )
     accuracy = known[0] if known is not None else None
     classes = _classes(tail, accuracy)
-    constant = float(np.ptp(values[1:])) <= CONSTANT * abs(tail)
+    constant = float(np.ptp(values[1:])) <= ROUNDED * abs(tail)
     watched = run.signal("training accuracy") or run.signal("validation accuracy")
     fallen = values[0] > WORSE_THAN_GUESSING * tail
     unit, first, last = curve.axis, int(curve.steps[0]), int(curve.steps[-1])
     yield Finding(
         severity="warning",
-        confidence="likely" if classes or constant or (accuracy is not None and accuracy < 0.5) else "possible",
+        confidence="likely" if classes or constant or (accuracy is not None and accuracy < POOR) else "possible",
         title=f"Nothing was learned up to {place(unit, last)}",
         evidence={
             "first_loss": float(values[0]) if not fallen else None,
@@ -162,7 +192,7 @@ def _by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
     accuracy, seen = run.signal("validation accuracy"), run.facts["data"].get("validation", {}).get("samples")
     if accuracy is not None and seen:
         chance = float(guess.shares.max())
-        if float(np.mean(accuracy.finite.values)) > chance + 1.5 * math.sqrt(chance * (1 - chance) / seen):
+        if float(np.mean(accuracy.finite.values)) > chance + CONFIDENT * math.sqrt(chance * (1 - chance) / seen):
             return None  # its predictions are better than chance, only far too confident
     guessed = f"guessing by the frequencies of the {len(guess.shares)} classes gives {guess.loss:.4g}"
     said = f"No validation loss was clearly better than guessing: the lowest was {best:.4g}, and {guessed}."
@@ -193,7 +223,7 @@ def _guesses(tail: float, known: tuple[float, float] | None) -> bool:
     if known is None:
         return False
     accuracy, rise = known
-    if not 0 < accuracy <= 0.55 or rise > min(0.02, 0.3 * accuracy):
+    if not 0 < accuracy <= MOST_GUESSED or rise > min(STAYED[0], STAYED[1] * accuracy):
         return False
     return GUESSED[0] <= tail / -math.log(accuracy) <= GUESSED[1]
 
@@ -202,15 +232,15 @@ def _classes(tail: float, accuracy: float | None) -> int | None:
     """Among how many classes guessing has this loss, if the accuracy agrees; without an accuracy, common numbers only."""
     classes = chance_level(tail)
     if accuracy is None:
-        return classes if classes in (2, 10, 100, 1000) else None
-    return classes if classes and 0.6 < accuracy * classes < 1.5 else None
+        return classes if classes in COMMON else None
+    return classes if classes and AS_CHANCE[0] < accuracy * classes < AS_CHANCE[1] else None
 
 
 def _causes(run: TrainingRun, tail: float, accuracy: float | None, classes: int | None, constant: bool) -> list[Cause]:
     speed = rate_as_cause(run)
     guessing = f"The loss is ln({classes}): that of guessing among {classes} classes." if classes else ""
     inputs, frozen, labels, depth = Cause("inputs", guessing), Cause("frozen"), Cause("labels"), Cause("depth")
-    if accuracy is not None and 0 < accuracy < 0.9 and tail > BLOWN_UP * max(-math.log(accuracy), 0.7):
+    if accuracy is not None and 0 < accuracy < ACCURATE and tail > BLOWN_UP * max(-math.log(accuracy), LEAST_GUESS):
         guess = f"Guessing at this accuracy costs about {number(-math.log(accuracy))}; the outputs are far too large."
         return [Cause("learning-rate", f"{speed.for_} {guess}".strip()), inputs, labels]
     if constant:
@@ -226,7 +256,7 @@ def _causes(run: TrainingRun, tail: float, accuracy: float | None, classes: int 
         return [Cause("shuffled-apart", said), inputs, labels, depth]
     others = [inputs, depth, labels, frozen]
     if speed.against:
-        return [*others[:3], speed, frozen]
+        return [inputs, depth, labels, speed, frozen]
     return [speed, *others] if speed.for_ or not classes else [inputs, speed, *others[1:]]
 
 
@@ -236,7 +266,7 @@ def _all_sound(run: TrainingRun) -> bool:
         steps = steps_of_kernels(run)
     except NotChecked:
         return False
-    alive = all(part < 0.5 for part in dead_units(run).values())
+    alive = all(part < HALF_DEAD for part in dead_units(run).values())
     return steps is not None and alive and MOVING[0] < late(steps) < MOVING[1]
 
 

@@ -8,9 +8,10 @@ import numpy as np
 # absolute deviation of a normal variable is s / 1.4826 (Hampel, JASA 69, 1974). Second differences remove any trend that is
 # nearly linear over three points.
 _SCALE = float(1.4826 / np.sqrt(6.0))
-_NARROW = 9  # largest window for which copies of a short curve are quicker than NumPy's windows
-_AT_ONCE = 1 << 20  # values sorted at once: all windows of ten million points would need gigabytes
-_SHORT = 2000  # values: below that, sorting is quicker than NumPy's median, which has a large fixed cost
+_FEWEST = 4  # values: fewer have no two second differences; by definition
+_NARROW = 9  # largest window for which copies of a short curve are quicker than NumPy's windows; for speed
+_AT_ONCE = 1 << 20  # values sorted at once: all windows of ten million points would need gigabytes; for speed
+_SHORT = 2000  # values: below that, sorting is quicker than NumPy's median, which has a large fixed cost; for speed
 
 
 def median(values: np.ndarray) -> float:
@@ -44,7 +45,7 @@ def sliding_medians(values: np.ndarray, count: int, every: int = 1) -> np.ndarra
 
 def noise(values: np.ndarray) -> float:
     """Standard deviation of the noise of a curve, robust to outliers and trends; 0.0 for fewer than four points."""
-    if len(values) < 4:
+    if len(values) < _FEWEST:
         return 0.0
     change = values[1:] - values[:-1]
     return _SCALE * median(np.abs(change[1:] - change[:-1]))

@@ -9,21 +9,37 @@ import numpy as np
 
 from scram_plugin.heuristics.curves.checkable import loss
 from scram_plugin.heuristics.curves.noise import median, noise
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, Option
+from scram_plugin.heuristics.limits import QUARTER, TINY, USUAL_RANGE
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import counted, place
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option("least", 12, "validation points that are needed to estimate their noise"),
-    Option("max_noise", 0.25, "largest noise of the validation loss that is accepted, as a fraction of its level"),
-    Option("ratio", 3.0, "how many times noisier than the training loss it must be; otherwise the training itself oscillates"),
+    Option(
+        "least",
+        12,
+        "validation points that are needed to estimate their noise",
+        CALIBRATED,
+    ),
+    Option(
+        "max_noise",
+        0.25,
+        "largest noise of the validation loss that is accepted, as a fraction of its level",
+        CALIBRATED,
+    ),
+    Option(
+        "ratio",
+        3.0,
+        "how many times noisier than the training loss it must be; otherwise the training itself oscillates",
+        CALIBRATED,
+    ),
 )
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = loss(run, "validation", least=int(options["least"]))
-    values = curve.values[len(curve) // 4 :]  # without the start, which is steep
+    values = curve.values[len(curve) // QUARTER :]  # without the start, which is steep
     middle = median(values)
     if middle <= 0:
         raise Inconclusive("the validation loss is not above zero, so its noise cannot be compared with its level")
@@ -31,8 +47,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     training = run.signal("training loss")
     quiet = None
     if training is not None and len(training.finite) >= options["least"]:
-        shown = training.finite.values[len(training.finite) // 4 :]
-        quiet = noise(shown) / max(abs(median(shown)), 1e-12)
+        shown = training.finite.values[len(training.finite) // QUARTER :]
+        quiet = noise(shown) / max(abs(median(shown)), TINY)
     if wobble <= options["max_noise"] or (quiet is not None and wobble < options["ratio"] * quiet):
         return
     unit, first, last = curve.axis, int(curve.steps[0]), int(curve.steps[-1])
@@ -44,8 +60,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         evidence={
             "wobble_percent": 100 * wobble,
             "quiet_percent": 100 * quiet if quiet is not None else None,
-            "low": float(np.quantile(values, 0.1)),
-            "high": float(np.quantile(values, 0.9)),
+            "low": float(np.quantile(values, USUAL_RANGE[0])),
+            "high": float(np.quantile(values, USUAL_RANGE[1])),
             "last_place": place(unit, last),
             "points": len(curve),
         },

@@ -10,30 +10,46 @@ import numpy as np
 from scram_plugin.heuristics.curves.checkable import loss, rate_as_cause, stretches
 from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.heuristics.curves.shape import falling
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option, TooEarly
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, Option, TooEarly
+from scram_plugin.heuristics.limits import FOR_A_LEVEL, USUAL_RANGE
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option("least", 10, "points of the training loss that are needed to tell an oscillation from chance"),
+    Option(
+        "least",
+        10,
+        "points of the training loss that are needed to tell an oscillation from chance",
+        CALIBRATED,
+    ),
     Option(
         "max_noise",
         0.25,
-        "largest standard deviation around the trend that is accepted, as a fraction of the loss, of means over fiftieths of "
-        "the training; healthy trainings stay below 0.1",
+        (
+            "largest standard deviation around the trend that is accepted, as a fraction of the loss, of means over "
+            "fiftieths of the training"
+        ),
+        CALIBRATED,
     ),
     Option(
         "min_part",
         0.03,
-        "smallest oscillation, as a fraction of the fall of the loss since its first point: late in a training a few examples "
-        "can change a small loss by a large share",
+        (
+            "smallest oscillation, as a fraction of the fall of the loss since its first point: late in a training a few "
+            "examples can change a small loss by a large share"
+        ),
+        CALIBRATED,
     ),
 )
-STRETCHES = 50  # parts of the curve: in their means the natural noise of single batches averages out
-BATCHES_OF_A_PART = 10  # points in each part, at least, if they are losses of batches
-TURNS = 0.4  # share of the points where the direction changes: two thirds for white noise, near 0 for a slow wave
-STEADY = 0.1  # noise of the validation loss, as a fraction of it: below that the model itself is steady
+STRETCHES = 50  # parts of the curve: in their means the natural noise of single batches averages out; by bench-limits
+BATCHES_OF_A_PART = 10  # points in each part, at least, if they are losses of batches; by bench-limits
+TURNS = 0.4  # share of the points where the direction changes: 2/3 for white noise, near 0 for a slow wave; by bench-limits
+STEADY = 0.1  # noise of the validation loss, as a fraction of it: below that the model itself is steady; by bench-limits
+RISE_OF_RATE = 0.2  # of the highest learning rate: such a rise, more than twice, is a cyclical schedule; by bench-limits
+CLEARLY, MANY = 1.5, 20  # times the limit, and points, from which on an oscillation is likely; by bench-limits
+FOR_A_SPREAD = 8  # points of a validation loss: fewer have no spread; by bench-limits
+_DEVIATIONS = 2.563  # standard deviations between the quantiles of `USUAL_RANGE` in a normal distribution; by definition
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -58,17 +74,20 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if swing * median(half) < options["min_part"] * (values[0] - median(half)):
         return
     rate = run.signal("learning rate")
-    if rate is not None and np.count_nonzero(np.diff(rate.finite.values) > 0.2 * np.max(rate.finite.values, initial=0)) > 2:
+    if (
+        rate is not None
+        and np.count_nonzero(np.diff(rate.finite.values) > RISE_OF_RATE * np.max(rate.finite.values, initial=0)) > 2
+    ):
         raise Inconclusive("the learning rate itself goes up and down, and the loss may follow it as intended")
     unit, first, last = curve.axis, int(steps[0]), int(steps[-1])
     yield Finding(
         severity="warning",
-        confidence="likely" if swing > 1.5 * options["max_noise"] and len(values) >= 20 else "possible",
+        confidence="likely" if swing > CLEARLY * options["max_noise"] and len(values) >= MANY else "possible",
         title="The training loss oscillates",
         evidence={
             "swing_percent": 100 * swing,
-            "low": float(np.quantile(half, 0.1)),
-            "high": float(np.quantile(half, 0.9)),
+            "low": float(np.quantile(half, USUAL_RANGE[0])),
+            "high": float(np.quantile(half, USUAL_RANGE[1])),
             "from_place": place(unit, int(steps[len(steps) // 2])),
             "last_place": place(unit, last),
             "turns_percent": 100 * turns,
@@ -98,12 +117,12 @@ def _spread(values: np.ndarray) -> float:
     """
     around = np.sort(values - falling(values))
     last = len(around) - 1
-    return float(around[round(0.9 * last)] - around[round(0.1 * last)]) / 2.563 / median(values)
+    return float(around[round(USUAL_RANGE[1] * last)] - around[round(USUAL_RANGE[0] * last)]) / _DEVIATIONS / median(values)
 
 
 def _turns(values: np.ndarray) -> float:
     """How often the curve changes its direction, as a fraction of its points."""
-    if len(values) <= 3:
+    if len(values) <= FOR_A_LEVEL:
         return 0.0
     up = values[1:] > values[:-1]
     return float(np.count_nonzero(up[1:] != up[:-1])) / (len(up) - 1)
@@ -112,7 +131,7 @@ def _turns(values: np.ndarray) -> float:
 def _validation(run: TrainingRun) -> float | None:
     """How much the later half of the validation loss oscillates, as a fraction of it; None if that is not known."""
     curve = run.signal("validation loss")
-    if curve is None or len(curve.finite) < 8:
+    if curve is None or len(curve.finite) < FOR_A_SPREAD:
         return None
     late = curve.finite.values[len(curve.finite) // 2 :]
     return max(noise(late) / median(late), _spread(late)) if (late > 0).all() else None

@@ -18,9 +18,10 @@ from scram_plugin.heuristics.curves.checkable import (
     together,
 )
 from scram_plugin.heuristics.curves.noise import median, sliding_medians
-from scram_plugin.heuristics.curves.shape import SURE, shape_of
+from scram_plugin.heuristics.curves.shape import STRIP, SURE, shape_of
 from scram_plugin.heuristics.edits import add_callback, add_dropout
 from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, NotChecked, Option, TooEarly, absent
+from scram_plugin.heuristics.limits import SIGMAS, THIRD
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import counted, place
 from scram_plugin.logs.curve import Curve
@@ -28,25 +29,42 @@ from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
     STRICT,
-    Option("patience", 5, "validation points that must follow the best one; the strip length of Prechelt (1998)"),
     Option(
-        "min_rise", 0.05, "smallest rise for a warning, as a fraction of the best validation loss; GL_5 of Prechelt (1998). "
-        "A smaller rise with strong evidence is an info"
+        "patience",
+        5,
+        "validation points that must follow the best one",
+        "the strip length of Prechelt (1998)",
     ),
     Option(
-        "noise_factor", 3.0, "smallest rise that counts, in standard errors from the curve's own noise (the three-sigma rule)"
+        "min_rise",
+        0.05,
+        (
+            "smallest rise for a warning, as a fraction of the best validation loss; a smaller rise with strong evidence is "
+            "an info"
+        ),
+        "GL_5 of Prechelt (1998)",
     ),
-)  # fmt: skip
-GAINED = 0.01  # of the earlier improvement: smallest rise for a warning if the best loss is near zero
-# Points of which a level is the median: a strip of Prechelt (1998), more where there are more points, up to LONGEST, which are
-# enough for a standard error of an eighth of the noise. `patience` is another thing: how long to wait.
-STRIP = 5
+    Option(
+        "noise_factor",
+        3.0,
+        "smallest rise that counts, in standard errors from the curve's own noise",
+        "the three-sigma rule",
+    ),
+)
+GAINED = 0.01  # of the earlier improvement: smallest rise for a warning if the best loss is near zero; by bench-limits
+# Points of which a level is the median: a `STRIP`, more where there are more points, up to so many, which are enough for a
+# standard error of an eighth of the noise. `patience` is another thing: how long to wait.
 LONGEST = 100
-SLIGHT = 1.5 * SURE  # strength that a rise too small for a warning needs to be reported
-SMALLEST = 0.002  # of the best loss: a smaller rise is not reported, however strong the evidence
+SLIGHT = 1.5 * SURE  # strength that a rise too small for a warning needs to be reported; by bench-limits
+SMALLEST = 0.002  # of the best loss: a smaller rise is not reported, however strong the evidence; by bench-limits
 # The losses of single examples have a standard deviation of about their mean, so the standard error of the validation loss is
 # about the loss over the root of the number of examples; half of it, since the same examples are measured each time.
 SAMPLED = 0.5
+ALSO_RISES = 0.05  # of the training loss: with such a rise it is divergence, not overfitting; as `min_rise` (Prechelt, 1998)
+DIFFERENCE = 1.5  # variance of the difference of two medians of so many points, in variances of their mean; by bench-limits
+OF_NO_USE = 1000  # noises: a larger rise is not told in noises, since there is practically none; by definition
+EPOCHS_OF_STRICT = 3  # that the prototype's rule compares; by definition
+PROPOSED_DROPOUT = 0.5  # rate (Srivastava et al., 2014: 0.5 in hidden layers)
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -67,13 +85,13 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
     patience = int(options["patience"])
     after = len(values) - 1 - form.best
     # Levels are medians of several points, a third of those after the best, so that one outlier has no effect.
-    count = max(STRIP, min(after // 3, LONGEST))
+    count = max(STRIP, min(after // THIRD, LONGEST))
     around = values[max(form.best - count + 1, 0) : form.best + count]
     lowest = float(sliding_medians(around, count).min())
     rise = median(values[-count:]) - lowest
     worth = SMALLEST * abs(lowest)
     floor = max(options["min_rise"] * abs(lowest), GAINED * abs(form.gain))
-    noise = form.noise * np.sqrt(1.5 / count)  # standard error of the difference of two such levels
+    noise = form.noise * np.sqrt(DIFFERENCE / count)  # standard error of the difference of two such levels
     if (
         after < patience
         or form.strength < (SURE if rise > floor else SLIGHT)
@@ -84,7 +102,7 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
     end = max(last_value(validation, form), lowest)
     first, last = int(steps[exact]), int(steps[-1])
     train_best, train_end = at(training, first), at(training, last)  # levels: single points are noisy
-    if train_end - train_best > max(3 * shape_of(training).noise, 0.05 * abs(train_best)):
+    if train_end - train_best > max(SIGMAS * shape_of(training).noise, ALSO_RISES * abs(train_best)):
         return  # both rise: that is divergence, not overfitting
     seen = run.facts.get("data", {}).get("validation", {}).get("samples")
     grave = rise > max(floor, SAMPLED * abs(lowest) / np.sqrt(seen) if seen else 0.0)
@@ -102,7 +120,7 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
         "train_last": told_end,
         "about": about,
         "noise": form.noise,
-        "times_noise": rise / form.noise if rise < 1000 * form.noise else None,  # beyond that there is practically no noise
+        "times_noise": rise / form.noise if rise < OF_NO_USE * form.noise else None,
         "mild": None if grave else "So far the rise is small.",
         **final_accuracies(run),
         **absent("strict_first", "strict_last", "val_from", "val_to", "train_from", "train_to"),
@@ -149,7 +167,7 @@ def _causes(run: TrainingRun, best: str) -> list[Cause]:
         Cause(
             "no-regularization",
             f"The model has {counted(len(classes), 'layer')} and no regularisation (no dropout, no weight penalty).{ratio}",
-            edit=add_dropout(run.facts, 0.5),
+            edit=add_dropout(run.facts, PROPOSED_DROPOUT),
         ),
         stop,
         data,
@@ -165,8 +183,8 @@ def _strict(run: TrainingRun) -> Iterable[Finding]:
     if training is None or validation is None:
         raise NotChecked("the strict rule needs training and validation accuracy", 'model.compile(..., metrics=["accuracy"])')
     steps = np.intersect1d(training.steps, validation.steps)
-    if len(steps) < 3:
-        raise TooEarly(f"the strict rule needs at least 3 epochs, there are {len(steps)}")
+    if len(steps) < EPOCHS_OF_STRICT:
+        raise TooEarly(f"the strict rule needs at least {EPOCHS_OF_STRICT} epochs, there are {len(steps)}")
     train = training.values[np.isin(training.steps, steps)]
     val = validation.values[np.isin(validation.steps, steps)]
     fires = (np.diff(val)[:-1] < 0) & (np.diff(val)[1:] < 0) & (train[2:] > train[:-2])

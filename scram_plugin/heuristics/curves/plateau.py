@@ -10,31 +10,49 @@ import numpy as np
 
 from scram_plugin.heuristics.curves.checkable import level, loss, rate_as_cause
 from scram_plugin.heuristics.curves.shape import SURE, Shape, shape_of
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.limits import SIGMAS
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option("least", 20, "points of the training loss that are needed: fewer show no plateau"),
-    Option("flat", 0.6, "share of the training, at its end, in which the loss must not improve"),
-    Option("min_rise", 0.05, "how far above its best the loss must stay, as a fraction of the best; as for overfitting"),
-    Option("high", 0.25, "final level, as a fraction of that at the start, that counts as high if the loss was never lower"),
+    Option(
+        "least",
+        20,
+        "points of the training loss that are needed: fewer show no plateau",
+        CALIBRATED,
+    ),
+    Option(
+        "flat",
+        0.6,
+        "share of the training, at its end, in which the loss must not improve",
+        CALIBRATED,
+    ),
+    Option(
+        "min_rise",
+        0.05,
+        "how far above its best the loss must stay, as a fraction of the best",
+        "as for overfitting (Prechelt, 1998)",
+    ),
+    Option(
+        "high",
+        0.25,
+        "final level, as a fraction of that at the start, that counts as high if the loss was never lower",
+        CALIBRATED,
+    ),
 )
-# Limits without a paper: `make bench-verdicts` prints how often this check is wrong, and how often it is missed, with them.
-NOTHING = 0.01  # of the loss: a smaller improvement over so long a time does not count
-CONVERGES = 0.8  # share of the late points below the one before: more than a flat, noisy curve ever has (about 0.5)
-LITTLE = 0.1  # of the loss: the noise must exclude such a fall, at two standard errors, for the curve to count as flat
-MANY = 50  # points that a flat curve needs if the loss was never lower
-QUIET = 0.005  # noise, as a fraction of the level: with less, and no accuracy that says otherwise, it has converged
-GOOD_ENOUGH = 0.8  # accuracy: above that a training may end on this level
-DECAYED = 0.1  # of the highest learning rate: below that the schedule has ended the learning, as intended
-FEWEST_POINTS = 8  # points of the end: fewer have no level
-RISEN = 3.0  # noises above the best: the three-sigma rule
-CLEARLY_FALLEN = 6.0  # standard errors that the loss must have fallen since its start: twice the three-sigma rule
-DIVERGED = 0.5  # of what was gained: from there on it is divergence, as there
-MEDIAN = 1.25  # standard error of a median, in standard errors of a mean (of normal noise; Kenney and Keeping, 1962)
+NOTHING = 0.01  # of the loss: a smaller improvement over so long a time does not count; by bench-limits
+CONVERGES = 0.8  # share of the late points below the one before: more than a flat, noisy curve has (0.5); by bench-limits
+LITTLE = 0.1  # of the loss: a flat curve is one whose noise excludes such a fall, at two standard errors; by bench-limits
+MANY = 50  # points that a flat curve needs if the loss was never lower; by bench-limits
+QUIET = 0.005  # noise, as a fraction of the level: with less, and no accuracy, it has converged; by bench-limits
+GOOD_ENOUGH = 0.8  # accuracy: above that a training may end on this level; by bench-limits
+DECAYED = 0.1  # of the highest learning rate: below that the schedule ended the learning, as intended; by bench-limits
+FEWEST_POINTS = 8  # points of the end: fewer have no level; by bench-limits
+DIVERGED = 0.5  # of what was gained: from there on it is divergence, as there; by bench-limits
+MEDIAN = 1.25  # standard error of a median, in standard errors of a mean of normal noise (Kenney & Keeping, 1962)
 
 
 @dataclass(frozen=True)
@@ -57,7 +75,7 @@ class End:
 def end_of(curve: Curve, share: float) -> End:
     form, late = shape_of(curve), curve.values[-max(FEWEST_POINTS, round(share * len(curve))) :]
     before, end = (level(part, 1.0) for part in np.array_split(late, 2))
-    return End(form, len(curve), late, before, end, MEDIAN * form.noise * np.sqrt(4 / len(late)))
+    return End(form, len(curve), late, before, end, MEDIAN * form.noise * np.sqrt(2 * 2 / len(late)))
 
 
 def _still_falls(end: End) -> bool:
@@ -69,7 +87,7 @@ def _still_falls(end: End) -> bool:
 def _was_better(end: End, min_rise: float) -> bool:
     """The loss was lower before its end, beyond chance."""
     before_the_end = end.form.best < end.points - len(end.late)
-    above = end.rise > max(RISEN * end.form.noise, min_rise * abs(end.form.lowest))
+    above = end.rise > max(SIGMAS * end.form.noise, min_rise * abs(end.form.lowest))
     return end.form.strength > SURE and before_the_end and above
 
 
@@ -89,7 +107,7 @@ def _is_low(end: End, high: float) -> bool:
 
 def _never_fell(end: End) -> bool:
     """Beyond chance: `no-learning` tells of that."""
-    return end.form.start - end.level < CLEARLY_FALLEN * end.form.noise * np.sqrt(2 / len(end.late))
+    return end.form.start - end.level < 2 * SIGMAS * end.form.noise * np.sqrt(2 / len(end.late))
 
 
 def _has_converged(end: End, accuracy: float | None) -> bool:

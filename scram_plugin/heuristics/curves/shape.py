@@ -13,20 +13,26 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from scram_plugin.heuristics.curves.noise import median, noise, reflected, sliding_medians
+from scram_plugin.heuristics.limits import FOR_A_LEVEL, QUARTER, SIGMAS
 from scram_plugin.logs.curve import Curve
 
-MOST = 400  # points that are fitted; longer curves are reduced to the means of so many blocks
-OUTLIER = 2.0  # noises from the running median of five: points further away are clipped (between Huber's 1.345 and three)
+MOST = 400  # points that are fitted; longer curves are reduced to the means of so many blocks; for speed
+OUTLIER = (
+    2.0  # noises from the running median of five: points further away are clipped (Huber, 1964: 1.345; three-sigma rule: 3)
+)
 # Chance alone drives the likelihood ratio (in squared noises) of a curve of n points that falls and then stays level beyond
 # CHANCE + PER_LOG ln(n) in about one of 20 cases (simulated with 10 to 300 points). Every heuristic also requires a rise of
-# several standard errors, and points that follow the best; `make bench-verdicts` prints the resulting error rates.
+# several standard errors, and points that follow the best; the resulting error rates: by bench-verdicts.
 CHANCE, PER_LOG = 1.0, 3.3
-SURE = 1.0  # `strength` from which on a rise is real; from twice that on it is likely for any kind of noise
-AROUND = 5  # points of which the lowest level is the median: those from the best on, or up to it if a jump follows
-BUMP = 3.0  # noises above the end: a higher point between the best and the end is a bump (the three-sigma rule)
-NEAR = 10  # smallest number of points of which the noise is estimated
-PRIOR = 6  # weight, in points, of the robust estimate of the noise next to the squared residuals
-CLOSE = 1e-9  # share of the largest value; smaller differences are rounding errors
+SURE = 1.0  # `strength` from which on a rise is real; from twice that on it is likely for any kind of noise; by bench-verdicts
+# Points of which the lowest level is the median, from the best on, or up to it if a jump follows: a strip of Prechelt (1998).
+STRIP = 5
+NEAR = 10  # smallest number of points of which the noise is estimated; by bench-limits
+PRIOR = 6  # weight, in points, of the robust estimate of the noise next to the squared residuals; by bench-limits
+CLOSE = 1e-9  # share of the largest value: smaller differences are rounding of float64 sums; by definition
+CALM = (7, 5)  # points from which on outliers are clipped, and points of the running median; by bench-limits
+FOR_CORRELATION = 20  # points: in fewer a correlation of neighbours is chance; by bench-limits
+MOST_ALIKE = 0.9  # correlation of neighbours: a higher one counts as this; by bench-limits
 
 
 @dataclass(frozen=True)
@@ -75,14 +81,14 @@ def shape(values: np.ndarray) -> Shape:
     positions = np.arange(len(points)) * block + (len(values) - whole) + block // 2
     down, both = _both(points)
     at = int(np.argmin(both))
-    top = median(points[-3:]) + BUMP * max(noise(points[len(points) // 2 :]), CLOSE * float(np.abs(points).max()))
+    top = median(points[-FOR_A_LEVEL:]) + SIGMAS * max(noise(points[len(points) // 2 :]), CLOSE * float(np.abs(points).max()))
     if (points[at + 1 :] > top).any():  # a bump between the best and the end does not count as part of the rise
         points = np.append(points[: at + 1], np.minimum(points[at + 1 :], top))
         down, both = _both(points)
         at = int(np.argmin(both))
     fitted = np.concatenate([falling(points[: at + 1]), _isotonic(points[at + 1 :])])
     # Noise is often proportional to the level, so higher at the start: it is estimated from shortly before the best on.
-    near = max(min(at - (len(points) - at) // 4, len(points) - NEAR), 0)
+    near = max(min(at - (len(points) - at) // QUARTER, len(points) - NEAR), 0)
     residuals = (points - fitted)[near:]
     levels = fitted[near:]
     free = len(residuals) - 1 - np.count_nonzero(levels[1:] != levels[:-1])  # each level of the fit uses one degree of freedom
@@ -98,8 +104,8 @@ def shape(values: np.ndarray) -> Shape:
     return Shape(
         best=int(positions[best]),
         start=float(fitted[0]),
-        lowest=min(median(points[best : best + AROUND]), median(points[max(best + 1 - AROUND, 0) : best + 1])),
-        end=median(fitted[-3:]),
+        lowest=min(median(points[best : best + STRIP]), median(points[max(best + 1 - STRIP, 0) : best + 1])),
+        end=median(fitted[-FOR_A_LEVEL:]),
         noise=max(sigma, robust) * float(np.sqrt(block)),
         strength=float(strength),
         fitted=fitted,
@@ -109,13 +115,13 @@ def shape(values: np.ndarray) -> Shape:
 
 
 def _without_outliers(values: np.ndarray) -> np.ndarray:
-    if len(values) < 7:
+    if len(values) < CALM[0]:
         return values
-    level = sliding_medians(reflected(values, 2), 5)
+    level = sliding_medians(reflected(values, CALM[1] // 2), CALM[1])
     reach = OUTLIER * max(noise(values), CLOSE * float(np.abs(values).max()))
     calm = np.clip(values, level - reach, level + reach)
     if calm[-1] != values[-1]:
-        calm[-1] = median(values[-5:-1])  # a last point that is an outlier does not count until others confirm it
+        calm[-1] = median(values[-CALM[1] : -1])  # a last point that is an outlier does not count until others confirm it
     return calm
 
 
@@ -123,9 +129,9 @@ def _redundancy(residuals: np.ndarray) -> float:
     """How many neighbouring points carry the information of one: (1 + r) / (1 - r) for their correlation r, at least 1."""
     power = float(np.dot(residuals, residuals))
     r = float(np.dot(residuals[1:], residuals[:-1])) / power if power > 0 else 0.0
-    if len(residuals) < 20 or r < 2 / np.sqrt(len(residuals)):
+    if len(residuals) < FOR_CORRELATION or r < 2 / np.sqrt(len(residuals)):
         return 1.0  # the correlation may be chance
-    return (1 + min(r, 0.9)) / (1 - min(r, 0.9))
+    return (1 + min(r, MOST_ALIKE)) / (1 - min(r, MOST_ALIKE))
 
 
 def _pools(values: np.ndarray) -> tuple[list[list[float]], np.ndarray]:

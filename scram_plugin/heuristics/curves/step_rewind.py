@@ -10,6 +10,7 @@ import numpy as np
 from scram_plugin.heuristics.curves.checkable import LOG_LOSS
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
+from scram_plugin.heuristics.limits import FOR_A_LEVEL
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.series import Series
@@ -70,7 +71,8 @@ def _begins_anew(series: Series, end: int) -> str:
     steps, values = series.steps, series.values
     if steps[end + 1] > steps[0]:
         return ""
-    first, last, after = median(values[:3]), median(values[max(end - 2, 0) : end + 1]), median(values[end + 1 : end + 4])
+    ends = (slice(FOR_A_LEVEL), slice(max(end + 1 - FOR_A_LEVEL, 0), end + 1), slice(end + 1, end + 1 + FOR_A_LEVEL))
+    first, last, after = (median(values[part]) for part in ends)
     if np.isfinite((first, last, after)).all() and last < first and after > (first + last) / 2:
         told = f"it was {number(last)} before the jump, {number(after)} after it, and {number(first)} at the very start."
         return f"The loss starts again, too: {told}"

@@ -9,18 +9,36 @@ import numpy as np
 
 from scram_plugin.heuristics.curves.checkable import all_learned, loss
 from scram_plugin.heuristics.curves.noise import median, noise
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option, TooEarly
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option, TooEarly
+from scram_plugin.heuristics.limits import SIGMAS
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import counted, place
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option("least", 4, "points that are needed to see that the loss keeps falling"),
-    Option("fast", 0.05, "fall of the loss per epoch or point, as a fraction, that is fast for the end of a training"),
-    Option("few", 30, "points that a training may have; a longer one has had its time and is not reported"),
+    Option(
+        "least",
+        4,
+        "points that are needed to see that the loss keeps falling",
+        CALIBRATED,
+    ),
+    Option(
+        "fast",
+        0.05,
+        "fall of the loss per epoch or point, as a fraction, that is fast for the end of a training",
+        CALIBRATED,
+    ),
+    Option(
+        "few",
+        30,
+        "points that a training may have; a longer one has had its time and is not reported",
+        CALIBRATED,
+    ),
 )
-DONE = 0.01  # of the first loss: below that there is little left to learn
-VERY_FEW, VERY_FAST = 5, 0.15  # epochs at most, and fall per epoch: then it is a warning, as one more epoch would help
+DONE = 0.01  # of the first loss: below that there is little left to learn; by bench-limits
+VERY_FEW, VERY_FAST = 5, 0.15  # epochs at most, and fall per epoch, of a warning: one more would help; by bench-limits
+LAST_FALLS = 3  # points at the end of which the speed is the median; by bench-limits
+NOT_EPOCHS = 10  # points that are needed where the steps are not epochs; by bench-limits
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -34,15 +52,15 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if (values <= 0).any() or values[-1] < DONE * values[0] or all_learned(run):
         return
     falls = 1 - values[1:] / values[:-1]  # at each point, as a fraction of the one before
-    last = falls[-3:]
+    last = falls[-LAST_FALLS:]
     gap = median(np.diff(curve.steps)) if curve.axis == "epoch" else 1.0  # epochs from one validation to the next
     speed = 1 - (1 - median(last)) ** (1 / max(gap, 1.0))
-    if speed < options["fast"] or (last <= 0).any() or values[-3] - values[-1] < 3 * noise(values):
+    if speed < options["fast"] or (last <= 0).any() or values[-LAST_FALLS] - values[-1] < SIGMAS * noise(values):
         return
-    if curve.axis != "epoch" and len(curve) < 10:
-        raise TooEarly("it needs 10 points if the steps are not epochs")
+    if curve.axis != "epoch" and len(curve) < NOT_EPOCHS:
+        raise TooEarly(f"it needs {NOT_EPOCHS} points if the steps are not epochs")
     urgent = curve.axis == "epoch" and len(curve) <= VERY_FEW and speed > VERY_FAST
-    unit, first, end = curve.axis, int(curve.steps[-4]), int(curve.steps[-1])
+    unit, first, end = curve.axis, int(curve.steps[-1 - LAST_FALLS]), int(curve.steps[-1])
     yield Finding(
         severity="warning" if urgent else "info",
         confidence="likely" if urgent else "possible",
@@ -51,7 +69,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "speed_percent": 100 * speed,
             "each": "per epoch" if unit == "epoch" else "from one point to the next",
             "last_loss": float(values[-1]),
-            "before_loss": float(values[-4]),
+            "before_loss": float(values[-1 - LAST_FALLS]),
             "before_place": place(unit, first),
             "last_place": place(unit, end),
             "points": len(curve),

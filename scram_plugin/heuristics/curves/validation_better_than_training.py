@@ -9,18 +9,33 @@ import numpy as np
 
 from scram_plugin.heuristics.curves.checkable import enough, final_accuracies, loss, together
 from scram_plugin.heuristics.curves.noise import median
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, Option
+from scram_plugin.heuristics.limits import ALMOST
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option("least", 6, "validation points that are needed; early on the training loss, a mean over the epoch, lags behind"),
-    Option("gap", 0.2, "how far below the training loss the validation loss must stay, as a fraction of the training loss"),
-    Option("scale", 5.0, "ratio of training to validation loss above which they are probably on different scales"),
+    Option(
+        "least",
+        6,
+        "validation points that are needed; early on the training loss, a mean over the epoch, lags behind",
+        CALIBRATED,
+    ),
+    Option(
+        "gap",
+        0.2,
+        "how far below the training loss the validation loss must stay, as a fraction of the training loss",
+        CALIBRATED,
+    ),
+    Option(
+        "scale",
+        5.0,
+        "ratio of training to validation loss above which they are probably on different scales",
+        CALIBRATED,
+    ),
 )
-AHEAD = 0.02  # how much higher the validation accuracy must be, where both were logged
-NEARLY_ALL = 0.9  # share of the points in the later half that must lie below
+AHEAD = 0.02  # how much higher the validation accuracy must be, where both were logged; by bench-limits
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -37,7 +52,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise Inconclusive(
             f"the training loss is {ratio:.0f} times the validation loss: they are probably measured on different scales"
         )
-    if np.mean(theirs < (1 - options["gap"]) * ours) < NEARLY_ALL:
+    if np.mean(theirs < (1 - options["gap"]) * ours) < ALMOST:
         return
     accuracies = final_accuracies(run)
     if accuracies["val_accuracy"] is not None and accuracies["val_accuracy"] - accuracies["train_accuracy"] < AHEAD:

@@ -8,18 +8,25 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.curves.checkable import final_accuracies, loss
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.limits import TINY
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
 from scram_plugin.logs.training_run import TrainingRun
 
-OPTIONS = (Option("least", 3, "zeros in a row at the end of the curve that are needed; a single one may be due to rounding"),)
-ZERO = 1e-12  # up to this, a float32 loss of ordinary outputs is zero but for rounding
+OPTIONS = (
+    Option(
+        "least",
+        3,
+        "zeros in a row at the end of the curve that are needed; a single one may be due to rounding",
+        CALIBRATED,
+    ),
+)
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = loss(run, least=int(options["least"]))
-    zero = np.abs(curve.values) <= ZERO
+    zero = np.abs(curve.values) <= TINY
     since = len(zero) - int(np.argmin(zero[::-1])) if not zero.all() else 0
     count = len(zero) - since
     if count < options["least"]:

@@ -9,7 +9,8 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import weigh_classes
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, TooEarly
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option, TooEarly
+from scram_plugin.heuristics.limits import HALF_BATCHES
 from scram_plugin.heuristics.measured import HOW, chooses_class, class_counts
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
@@ -18,15 +19,24 @@ OPTIONS = (
     Option(
         "ratio",
         10.0,
-        "ratio of the most common to the rarest class from which on it is reported (He & Garcia, 2009, call 10:1 moderate)",
+        "ratio of the most common to the rarest class from which on it is reported",
+        "He & Garcia (2009) call 10:1 moderate",
     ),
     Option(
         "neglect",
         0.25,
         "fraction of its share of the labels below which a rare class is predicted too rarely; that is a warning",
+        CALIBRATED,
     ),
-    Option("least", 200, "labels that must have been counted"),
+    Option(
+        "least",
+        200,
+        "labels that must have been counted",
+        CALIBRATED,
+    ),
 )
+EXPECTED = 10  # predictions of a rare class that its share would give: with fewer, none may be chance; by bench-limits
+DIGITS, MOST_WEIGHTS = 3, 20  # of the weights of classes in a proposed edit: more are no line to read; by definition
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -41,7 +51,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         return
     rare, common = int(np.argmin(np.where(counts > 0, counts, np.inf))), int(np.argmax(counts))
     share = counts[rare] / counts.sum()
-    predicted = class_counts(run, "y_pred0", part=0.5)
+    predicted = class_counts(run, "y_pred0", part=HALF_BATCHES)
     if predicted is None and len(counts) == 2:
         predicted = _one_sided(run)
     said = None
@@ -49,13 +59,13 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if trained and predicted is not None and predicted.sum() >= options["least"] / 2 and rare < len(predicted):
         given = predicted[rare] / predicted.sum()
         # with fewer of them expected, none at all may be chance
-        if share * predicted.sum() >= 10 and given < options["neglect"] * share:
+        if share * predicted.sum() >= EXPECTED and given < options["neglect"] * share:
             said = f"The model predicts class {rare} for {given:.2%} of the examples; its share of the labels is {share:.2%}."
     curve = run.signal("training loss") or run.signal("batch loss")
     if curve is None:
         raise NotChecked("no training loss was logged", HOW)
-    weights = {int(i): round(float(counts.sum() / (len(present) * n)), 3) for i, n in enumerate(counts) if n}
-    edit = weigh_classes(run.facts, weights) if len(weights) <= 20 else None
+    weights = {int(i): round(float(counts.sum() / (len(present) * n)), DIGITS) for i, n in enumerate(counts) if n}
+    edit = weigh_classes(run.facts, weights) if len(weights) <= MOST_WEIGHTS else None
     yield Finding(
         severity="warning" if said else "info",
         confidence="likely" if said else "certain",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option
 from scram_plugin.heuristics.measured import HOW, called_once, channels, enough_rows, inputs_of, listed, without_loader
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
@@ -16,7 +16,16 @@ from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
 from scram_plugin.severity import Severity
 
-OPTIONS = (Option("least", 3, "measured batches that are needed"),)
+OPTIONS = (
+    Option(
+        "least",
+        3,
+        "measured batches that are needed",
+        CALIBRATED,
+    ),
+)
+REPEATED = 10  # batches with the same mean, to the last digit, which are no chance; by bench-limits
+FEATURES_SHOWN = 5  # features named in a sentence; by definition
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -53,7 +62,7 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
     repeated = (
         several
         and every is not None
-        and len(every) >= 10
+        and len(every) >= REPEATED
         and np.ptp(every.finite.values) == 0
         and bool((spread.values > 0).any())
     )
@@ -76,7 +85,7 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
         evidence={
             "rows": len(spread),
             "whole": f"All values are {number(float(mean.values[0]))}." if whole else None,
-            "features": listed([str(f) for f in constant], 5) if cause == "features" else None,
+            "features": listed([str(f) for f in constant], FEATURES_SHOWN) if cause == "features" else None,
             "count": len(constant) if cause == "features" else None,
             "total": len(features) or None,
             "repeated": f"All {len(every)} batches have the same mean, to the last digit."

@@ -9,7 +9,8 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import change_validation
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.limits import BRIGHT, BYTE, TINY
 from scram_plugin.heuristics.measured import HOW, called_once
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
@@ -20,13 +21,30 @@ OPTIONS = (
     Option(
         "shift",
         1.0,
-        "standard deviations by which means may differ if the ranges do not overlap, twice as many if they do (Cohen, "
-        "1988: 0.8 is large)",
+        "standard deviations by which means may differ if the ranges do not overlap, twice as many if they do",
+        "Cohen (1988): 0.8 is large",
     ),
-    Option("scale", 3.0, "factor by which spreads may differ, where means differ by more than half a standard deviation"),
-    Option("errors", 8.0, "standard errors by which means must differ; a rare feature may be non-zero in a few examples only"),
-    Option("factor", 10.0, "factor between the scales of the two above which probably only one of them was scaled"),
+    Option(
+        "scale",
+        3.0,
+        "factor by which spreads may differ, where means differ by more than half a standard deviation",
+        CALIBRATED,
+    ),
+    Option(
+        "errors",
+        8.0,
+        "standard errors by which means must differ; a rare feature may be non-zero in a few examples only",
+        CALIBRATED,
+    ),
+    Option(
+        "factor",
+        10.0,
+        "factor between the scales of the two above which probably only one of them was scaled",
+        CALIBRATED,
+    ),
 )
+HALF_A_DEVIATION = 0.5  # standard deviations between the means where spreads differ, too (Cohen, 1988: medium)
+AS_BYTES = (200, 300)  # factor between bytes and bytes divided by 255, with some room; by definition
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -44,14 +62,14 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         seen = run.facts.get("data", {}).get("validation", {}).get("samples", 1)
         error = float(np.hypot(spread / np.sqrt(_examples(run)), spread_v / np.sqrt(seen)))
         significant = abs(mean - mean_v) > options["errors"] * error
-        shift = abs(mean - mean_v) / max(spread, spread_v, 1e-12)
+        shift = abs(mean - mean_v) / max(spread, spread_v, TINY)
         size, size_v = (float(np.hypot(m, s)) for m, s in ((mean, spread), (mean_v, spread_v)))
-        factor = max(size, size_v) / max(min(size, size_v), 1e-12)
-        wide = max(spread, spread_v) / max(min(spread, spread_v), 1e-12)
+        factor = max(size, size_v) / max(min(size, size_v), TINY)
+        wide = max(spread, spread_v) / max(min(spread, spread_v), TINY)
         apart = low_v > high or high_v < low
         scaled = min(factor, wide) > options["factor"] and (significant or not column.part)
         moved = shift > options["shift"] and (apart or shift > 2 * options["shift"])
-        if scaled or (significant and (moved or (wide > options["scale"] and shift > 0.5))):
+        if scaled or (significant and (moved or (wide > options["scale"] and shift > HALF_A_DEVIATION))):
             # a different scale of all inputs says more than one of a single feature
             rank = (scaled, scaled and not column.part, max(shift, np.log(wide)))
             if worst is None or rank > worst[0]:
@@ -65,7 +83,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     larger = "validation" if np.hypot(mean_v, spread_v) > np.hypot(mean, spread) else "training"
     split = Cause("split")
     edit = None
-    if scaled and feature is None and larger == "validation" and 200 < factor < 300 and 100 < high_v <= 255:
+    if scaled and feature is None and larger == "validation" and AS_BYTES[0] < factor < AS_BYTES[1] and BRIGHT < high_v <= BYTE:
         edit = change_validation(run.facts, "{} / 255")
     yield Finding(
         severity="warning",

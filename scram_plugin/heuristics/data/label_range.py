@@ -11,6 +11,7 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import Edit, change_targets, set_loss
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
+from scram_plugin.heuristics.limits import BYTE
 from scram_plugin.heuristics.measured import HOW, sums
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
@@ -19,7 +20,8 @@ from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
 
-IGNORED = -100.0  # PyTorch's cross-entropy ignores this label, unless `ignore_index` names another one
+IGNORED = -100.0  # PyTorch's cross-entropy ignores this label, unless `ignore_index` names another one; default of PyTorch
+OF_ONE = 0.1  # from 1: so near the targets of an example sum to 1; by bench-limits
 DISTANCES = ("MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh")
 
 
@@ -96,7 +98,7 @@ def _judge(run: TrainingRun, loss: str, units: Any, least: float, most: float) -
             said = f"The labels go from {least:g} to {most:g}."
             return (
                 "outside",
-                change_targets(facts, f"{{0}} / {most:g}") if least == 0 and most == 255 else None,
+                change_targets(facts, f"{{0}} / {most:g}") if least == 0 and most == BYTE else None,
                 said,
                 expected,
             )
@@ -130,7 +132,7 @@ def _several_at_once(run: TrainingRun, loss: str) -> tuple[str, Edit | None, str
     if loss != "CategoricalCrossentropy" or targets is None or len(outputs) != 1 or len(outputs[0].get("shape") or []) != 2:
         return None  # in a sequence each step has a class, but padding may have none
     ones = float(np.median(targets))
-    if abs(ones - 1) < 0.1:
+    if abs(ones - 1) < OF_ONE:
         return None
     said = f"The targets of an example sum to {ones:.3g} on average; with one class for each example they would sum to 1."
     return "several", None, said, "The loss expects one class, or probabilities that sum to 1, for each example."

@@ -17,7 +17,7 @@ from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
 
-ALWAYS = 0.9  # share of the measured batches in which a feature is not finite: from here on, its computation is the cause
+ALWAYS = 0.9  # share of the measured batches in which a feature is not finite: its computation is the cause; by bench-limits
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:

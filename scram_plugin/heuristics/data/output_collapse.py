@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, TooEarly
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option, TooEarly
+from scram_plugin.heuristics.limits import ALMOST, HALF_BATCHES, LATE_BATCHES, THIRD
 from scram_plugin.heuristics.measured import HOW, class_counts, enough_rows
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import speed
@@ -17,10 +18,30 @@ from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
 
 OPTIONS = (
-    Option("least", 4, "measured batches that are needed"),
-    Option("share", 0.995, "share of the predictions in one class from which on the outputs count as the same"),
-    Option("spread", 0.01, "fraction of the targets' standard deviation up to which outputs count as the same"),
-    Option("batches", 200, "batches of training that are needed first; in its first steps a model may well predict one thing"),
+    Option(
+        "least",
+        4,
+        "measured batches that are needed",
+        CALIBRATED,
+    ),
+    Option(
+        "share",
+        0.995,
+        "share of the predictions in one class from which on the outputs count as the same",
+        CALIBRATED,
+    ),
+    Option(
+        "spread",
+        0.01,
+        "fraction of the targets' standard deviation up to which outputs count as the same",
+        CALIBRATED,
+    ),
+    Option(
+        "batches",
+        200,
+        "batches of training that are needed first; in its first steps a model may well predict one thing",
+        CALIBRATED,
+    ),
 )
 
 
@@ -32,12 +53,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     enough_rows({"": spread}, int(options["least"]))
     if spread.steps[-1] < options["batches"]:
         raise TooEarly(f"it needs {int(options['batches'])} batches")
-    labels, answers = class_counts(run, "y0", 0.5), class_counts(run, "y_pred0", 0.3)
+    labels, answers = class_counts(run, "y0", HALF_BATCHES), class_counts(run, "y_pred0", LATE_BATCHES)
     if labels is not None and answers is not None and answers.sum():
         common, most = int(np.argmax(answers)), float(labels.max() / max(labels.sum(), 1.0))
         share = _share(run, len(answers))
         # where nearly all labels are one class, nearly all predictions may be
-        if share < options["share"] or most > 0.9:
+        if share < options["share"] or most > ALMOST:
             return
         whole = answers.max() >= options["share"] * answers.sum()
         where = f": class {common}" if whole else " of a batch"
@@ -47,7 +68,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     else:
         if run.framework_of_facts == "torch" and not (run.facts.get("loss") or {}).get("class"):
             raise NotChecked("the loss does not compare the outputs, but what is computed from them", "a loss of the outputs")
-        late = spread.values[-max(len(spread) // 3, 2) :]
+        late = spread.values[-max(len(spread) // THIRD, 2) :]
         usual = float(np.median(targets.values[np.isfinite(targets.values)])) if np.isfinite(targets.values).any() else 0.0
         if not usual or not np.isfinite(late).all() or float(np.median(late)) > options["spread"] * usual:
             return
@@ -59,7 +80,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         confidence="likely",
         title=title,
         evidence={"said": said, "batches": int(spread.steps[-1]) + 1},
-        first_step=int(spread.steps[-max(len(spread) // 3, 2)]),
+        first_step=int(spread.steps[-max(len(spread) // THIRD, 2)]),
         last_step=int(spread.steps[-1]),
         axis="batch",
         curves=[spread.source()],
@@ -71,7 +92,7 @@ def _share(run: TrainingRun, classes: int) -> float:
     """The share of a batch's predictions in its most common class: the median over the last third of the measured batches."""
     curves = [run.statistic(schema.STATISTICS, column("y_pred0", None, "count", str(i))) for i in range(classes)]
     counts = np.stack([np.nan_to_num(curve.values) for curve in curves if curve is not None])
-    counts = counts[:, -max(counts.shape[1] // 3, 2) :]
+    counts = counts[:, -max(counts.shape[1] // THIRD, 2) :]
     return float(np.median(counts.max(axis=0) / np.maximum(counts.sum(axis=0), 1.0)))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option
 from scram_plugin.heuristics.measured import HOW
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
@@ -18,9 +18,17 @@ OPTIONS = (
         "share",
         0.4,
         "share of a step's time that may be spent waiting for the next batch; with prefetching there is hardly a wait",
+        CALIBRATED,
     ),
-    Option("seconds", 0.005, "seconds from which on a wait matters; handing a batch over may take less"),
+    Option(
+        "seconds",
+        0.005,
+        "seconds from which on a wait matters; handing a batch over may take less",
+        CALIBRATED,
+    ),
 )
+LEAST_WORK = 0.05  # share of a step: shorter work is not told as a speed-up of more than 20 times; by definition
+MILLISECONDS = 1000  # in a second; by definition
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -35,7 +43,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         severity="warning",
         confidence="likely",
         title=f"The training waits for its data: {share:.0%} of each step",
-        evidence={"wait": 1000 * waited, "step": 1000 * whole, "share": share, "times": 1 / max(1 - share, 0.05)},
+        evidence={
+            "wait": MILLISECONDS * waited,
+            "step": MILLISECONDS * whole,
+            "share": share,
+            "times": 1 / max(1 - share, LEAST_WORK),
+        },
         first_step=int(wait.steps[0]),
         last_step=int(wait.steps[-1]),
         axis="batch",

@@ -9,7 +9,18 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import normalize_features, rescale_inputs
-from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, Inconclusive, NotChecked, Option, absent
+from scram_plugin.heuristics.heuristic import (
+    CALIBRATED,
+    STRICT,
+    Cause,
+    Finding,
+    Heuristic,
+    Inconclusive,
+    NotChecked,
+    Option,
+    absent,
+)
+from scram_plugin.heuristics.limits import BRIGHT, BYTE
 from scram_plugin.heuristics.measured import HOW, channels, inputs_of
 from scram_plugin.heuristics.names import layer_kind
 from scram_plugin.heuristics.page import Page
@@ -21,13 +32,14 @@ OPTIONS = (
     Option(
         "max_scale",
         10.0,
-        "largest root mean square of an input, or of its widest channel; ten times the 1.0 of standardised data, "
-        "the scale that initialisers assume (LeCun et al., 1998, section 4.3; Glorot & Bengio, 2010)",
+        "largest root mean square of an input, or of its widest channel, in multiples of the 1.0 of standardised data",
+        (f"LeCun et al. (1998, section 4.3) and Glorot & Bengio (2010): initialisers assume a scale of 1; {CALIBRATED}"),
     ),
     Option(
         "max_ratio",
         100.0,
         "largest ratio of the standard deviations of two channels; the condition number of the loss grows with its square",
+        f"LeCun et al. (1998, section 4.3); {CALIBRATED}",
     ),
 )
 
@@ -43,6 +55,11 @@ _NORMALISES = {
 }
 _TOKENS = {"Embedding", "StringLookup", "IntegerLookup", "TextVectorization", "CategoryEncoding", "Hashing", "Discretization"}
 
+OF_A_TABLE = 2  # axes: examples and features; by definition
+SMALL_IMAGE = 64  # features: as many may be an image of 8 times 8 points, flattened; by bench-limits
+MARGIN = 0.1  # share of the expected range by which values may lie outside of it; by bench-limits
+LESS_MEAN_COLOUR = (90, 152)  # size of the extremes of bytes less the mean colour of ImageNet (104 to 124); by definition
+DEEP = 10  # layers: a network of more may be a ResNet; by bench-limits
 # What the pretrained networks of keras.applications expect if they do not rescale themselves (from their docstrings).
 _EXPECTED = {
     "resnet50": (-151.1, 151.1),
@@ -154,8 +171,7 @@ def _kind(
     spreads = _medians(run, name, "std")
     means = _medians(run, name, "mean")
     scale = float(np.hypot(mean, std))
-    # photographs use most of the range of a byte; a mask or a count below 100 is at most "large"
-    if low >= 0 and 100 <= high <= 255 and scale > options["max_scale"] and _is_image(run, index):
+    if low >= 0 and BRIGHT <= high <= BYTE and scale > options["max_scale"] and _is_image(run, index):
         return "raw-bytes", {}
     if len(spreads) > 1:
         live = {c: s for c, s in spreads.items() if s > 0}
@@ -182,7 +198,7 @@ def _is_image(run: TrainingRun, index: int) -> bool:
     """Whether an input has rows and columns, or at least 64 features; a table of seven measurements is no image."""
     inputs = run.facts.get("model", {}).get("inputs", [])
     shape = inputs[index].get("shape", []) if index < len(inputs) else []
-    return len(shape) >= 3 or (len(shape) == 2 and isinstance(shape[1], int) and shape[1] >= 64)
+    return len(shape) > OF_A_TABLE or (len(shape) == OF_A_TABLE and isinstance(shape[1], int) and shape[1] >= SMALL_IMAGE)
 
 
 def _meets(run: TrainingRun, index: int, low: float, high: float, kind: str | None) -> bool | None:
@@ -197,11 +213,12 @@ def _meets(run: TrainingRun, index: int, low: float, high: float, kind: str | No
         return False
     expected = _expected(run)
     if expected is not None:
-        margin = 0.1 * (expected[1][1] - expected[1][0])
+        margin = MARGIN * (expected[1][1] - expected[1][0])
         return low < expected[1][0] - margin or high > expected[1][1] + margin
     # ResNet's preprocess_input subtracts the mean colour from bytes: a deep network may expect such values
-    centred = kind == "large" and -152 <= low < -90 and 90 < high <= 152 and _is_image(run, index)
-    return not (centred and len(model.get("layers", [])) > 10)
+    dark, bright = LESS_MEAN_COLOUR
+    centred = kind == "large" and -bright <= low < -dark and dark < high <= bright and _is_image(run, index)
+    return not (centred and len(model.get("layers", [])) > DEEP)
 
 
 def _first(model: Mapping[str, Any], index: int = 0) -> Mapping[str, Any] | None:

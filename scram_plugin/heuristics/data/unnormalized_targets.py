@@ -10,7 +10,8 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.data.label_range import DISTANCES
 from scram_plugin.heuristics.edits import change_targets
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, TooEarly
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option, TooEarly
+from scram_plugin.heuristics.limits import TENTH
 from scram_plugin.heuristics.measured import HOW, shown_loss
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
@@ -22,11 +23,24 @@ OPTIONS = (
     Option(
         "large",
         100.0,
-        "mean or standard deviation from which on targets are large for weights that start near 0 and "
-        "change by about the learning rate in a step; LeCun et al. (1998) scale targets to about 1",
+        (
+            "mean or standard deviation from which on targets are large for weights that start near 0 and change by about "
+            "the learning rate in a step"
+        ),
+        f"LeCun et al. (1998) scale targets to about 1; {CALIBRATED}",
     ),
-    Option("batches", 100, "batches of training that are needed first; the model may still reach the targets"),
-    Option("part", 0.9, "fraction of the error of always predicting the mean from which on nothing counts as learned"),
+    Option(
+        "batches",
+        100,
+        "batches of training that are needed first; the model may still reach the targets",
+        CALIBRATED,
+    ),
+    Option(
+        "part",
+        0.9,
+        "fraction of the error of always predicting the mean from which on nothing counts as learned",
+        CALIBRATED,
+    ),
 )
 
 
@@ -43,7 +57,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     batches = run.signal("batch loss")
     if not nonfinite and (batches is None or len(batches) < options["batches"]):
         raise TooEarly(f"it needs {int(options['batches'])} batches")
-    late = float(np.median(curve.values[-max(len(curve) // 10, 1) :]))
+    late = float(np.median(curve.values[-max(len(curve) // TENTH, 1) :]))
     error = float(np.sqrt(late)) if loss == "MeanSquaredError" and late >= 0 else late
     if not nonfinite and error < options["part"] * spread:
         return

@@ -9,29 +9,56 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import shuffle
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option, TooEarly, absent
+from scram_plugin.heuristics.heuristic import (
+    CALIBRATED,
+    Cause,
+    Finding,
+    Heuristic,
+    Inconclusive,
+    NotChecked,
+    Option,
+    TooEarly,
+    absent,
+)
+from scram_plugin.heuristics.limits import ALMOST
 from scram_plugin.heuristics.measured import HOW, chooses_class, without_loader
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option("least", 10, "batches that are needed"),
+    Option(
+        "least",
+        10,
+        "batches that are needed",
+        CALIBRATED,
+    ),
     Option(
         "max_excess",
         5.0,
-        "largest variance of the batch means, as a multiple of what chance gives (F ratio of an analysis of variance); with "
-        "ten batches or more, chance stays below 4 in all but one of 10,000 shuffled epochs",
+        "largest variance of the batch means, as a multiple of what chance gives",
+        (
+            "the F ratio of an analysis of variance (Fisher, 1925): with ten batches or more, chance stays below 4 in all "
+            "but one of 10,000 shuffled epochs"
+        ),
     ),
-    Option("part", 0.3, "share of the targets' variance that must be between batches as well; fully sorted labels reach 1"),
+    Option(
+        "part",
+        0.3,
+        "share of the targets' variance that must be between batches as well; fully sorted labels reach 1",
+        CALIBRATED,
+    ),
     Option(
         "apart",
         0.5,
-        "share of the validation labels that would need another class to be distributed like the training labels (total "
-        "variation distance); 30 labels drawn at random from ten classes stay below 0.4",
+        (
+            "share of the validation labels that would need another class to be distributed like the training labels (total "
+            "variation distance)"
+        ),
+        f"by definition: 30 labels drawn at random from ten classes stay below 0.4; {CALIBRATED}",
     ),
 )
-LEAST_LABELS = 30  # in the validation data
+LEAST_LABELS = 30  # in the validation data: with fewer, another distribution may be chance; as `apart`, by definition
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -68,7 +95,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "share": shares,
             "lowest": number(float(values.min())),
             "highest": number(float(values.max())),
-            "all": "Within a batch the labels hardly differ." if shares > 0.9 else None,
+            "all": "Within a batch the labels hardly differ." if shares > ALMOST else None,
             **absent("apart"),
         },
         first_step=int(means.steps[0]),

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits import set_in_layers
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.limits import ALMOST
 from scram_plugin.heuristics.measured import DEAD_ROWS, columns, dead_units, enough_rows, known_layers, listed
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import beside_speed
@@ -17,10 +18,11 @@ OPTIONS = (
     Option(
         "max_dead",
         0.8,
-        "fraction of a layer's units from which on dead units are reported; healthy networks in the tests stay below 0.2, and "
-        "no layer before a wholly dead one can learn (Lu et al., 2019)",
+        "fraction of a layer's units from which on dead units are reported",
+        f"no layer before a wholly dead one can learn (Lu et al., 2019); {CALIBRATED}",
     ),
 )
+LOW_BIAS = -0.5  # initial bias that explains dead units: standardised outputs are seldom above it; by bench-limits
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -61,12 +63,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 def _causes(run: TrainingRun, found: list[str], now: float, first: float) -> list[Cause]:
     known = {layer.path: layer for layer in known_layers(run)}
-    bias = [path for path in found if path in known and (known[path].facts.get("bias") or 0.0) < -0.5]
+    bias = [path for path in found if path in known and (known[path].facts.get("bias") or 0.0) < LOW_BIAS]
     start = Cause("start")
     if bias:
         said = f"The biases of {listed([f'`{path}`' for path in bias])} start at {number(known[bias[0]].facts['bias'])}."
         start = Cause("start", said, "", set_in_layers(run.facts, bias, "bias_initializer", None))
-    elif first > 0.9 * now:
+    elif first > ALMOST * now:
         start = Cause("start", f"{first:.0%} of the units were dead in the first batch that was measured.")
     return beside_speed(run, start)
 

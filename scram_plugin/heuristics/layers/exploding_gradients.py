@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option
 from scram_plugin.heuristics.measured import RECURRENT, columns, enough_rows, known_layers
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import beside_speed
@@ -15,15 +15,20 @@ from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option("least", 4, "number of measured batches that are needed"),
+    Option(
+        "least",
+        4,
+        "number of measured batches that are needed",
+        CALIBRATED,
+    ),
     Option(
         "growth",
         1000.0,
-        "largest norm of all gradients together, as a multiple of its median in the first three measured batches; Pascanu et "
-        "al. (2013) clip at half to ten times the average norm, healthy networks in SCRAM's tests stay below 20",
+        "largest norm of all gradients together, as a multiple of its median in the first three measured batches",
+        f"Pascanu et al. (2013) clip at half to ten times the average norm; {CALIBRATED}",
     ),
 )
-FIRST_MEASURED = 3  # measured batches: the median of their norms is what later norms are compared with
+FIRST_MEASURED = 3  # measured batches: the median of their norms is what later norms are compared with; by bench-limits
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:

@@ -7,11 +7,18 @@ from typing import Any
 
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import clear_gradients
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, TooEarly
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
 
-OPTIONS = (Option("least", 3, "number of measured batches that are needed"),)
+OPTIONS = (
+    Option(
+        "least",
+        3,
+        "number of measured batches that are needed",
+        CALIBRATED,
+    ),
+)
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:

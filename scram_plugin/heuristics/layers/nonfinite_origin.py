@@ -17,6 +17,7 @@ from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import GRADIENT, LAYER, WEIGHT, column
 
 Thing = tuple[str, str | None]  # kind and path of a `Column`
+UNSEEN = 3  # layers before the first one with NaN that are named as well; by definition
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -114,7 +115,7 @@ def _with_unseen(run: TrainingRun, path: str, counts: Mapping[Thing, Any]) -> st
     """The layer, and those just before it whose outputs are not examined (for example a batch normalisation)."""
     known = {layer.path: layer for layer in known_layers(run)}
     names, at, passed = [f"`{path}`"], known.get(path), set()
-    while at is not None and len(names) < 4 and at.path not in passed:
+    while at is not None and len(names) <= UNSEEN and at.path not in passed:
         passed.add(at.path)
         sources = at.facts.get("from") or []
         before = known.get(path.rpartition("/")[0] + "/" * ("/" in path) + sources[0]) if len(sources) == 1 else None

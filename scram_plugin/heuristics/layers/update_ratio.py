@@ -5,28 +5,39 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option
 from scram_plugin.heuristics.measured import enough_rows, late, step_ratios
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import speed
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option("least", 4, "number of measured batches that are needed"),
-    Option("batches", 48, "batches that the measured ones must span: the first updates of Adam and RMSprop are large"),
+    Option(
+        "least",
+        4,
+        "number of measured batches that are needed",
+        CALIBRATED,
+    ),
+    Option(
+        "batches",
+        48,
+        "batches that the measured ones must span: the first updates of Adam and RMSprop are large",
+        CALIBRATED,
+    ),
     Option(
         "max_ratio",
         0.1,
-        "largest median update norm, as a share of the weight norm; about 0.001 is usual (Karpathy, 2019), 0.1 can replace the "
-        "weights every ten steps; healthy networks in SCRAM's tests stay below 0.03",
+        "largest median update norm, as a share of the weight norm; 0.1 can replace the weights every ten steps",
+        f"about 0.001 is usual (Karpathy, 2019); {CALIBRATED}",
     ),
 )
+AFTER_FIRST = 0.7  # share of the measured batches, the later ones: the first updates of Adam are large; by bench-limits
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     ratios = step_ratios(run)
     enough_rows(ratios, int(options["least"]), int(options["batches"]))
-    values = {path: late(curve, 0.7) for path, curve in ratios.items()}
+    values = {path: late(curve, AFTER_FIRST) for path, curve in ratios.items()}
     found = [path for path, value in values.items() if value > options["max_ratio"]]
     if not found:
         return

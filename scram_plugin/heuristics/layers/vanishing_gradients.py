@@ -9,27 +9,43 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.edits import set_in_layers
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option, TooEarly
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, Option, TooEarly
+from scram_plugin.heuristics.limits import QUARTER
 from scram_plugin.heuristics.measured import Layer, columns, dead_units, enough_rows, finite_median, known_layers, of_kernels
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import counted, number
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
-DEPTH, MIN_RATIO = 4, 1e-3
+DEPTH, MIN_RATIO = 4, 1e-3  # defaults of the options below, which others ask for; by bench-limits
 OPTIONS = (
-    Option("least", 3, "number of measured batches that are needed"),
-    Option("depth", DEPTH, "number of layers with weights that are needed: in fewer, gradients hardly vanish"),
+    Option(
+        "least",
+        3,
+        "number of measured batches that are needed",
+        CALIBRATED,
+    ),
+    Option(
+        "depth",
+        DEPTH,
+        "number of layers with weights that are needed: in fewer, gradients hardly vanish",
+        CALIBRATED,
+    ),
     Option(
         "min_ratio",
         MIN_RATIO,
-        "smallest ratio of the gradient norm of an early layer to the largest one; each layer with sigmoid divides it by 4 or "
-        "more (Hochreiter, 1991; Glorot & Bengio, 2010), healthy networks in SCRAM's tests stay above 0.015",
+        (
+            "smallest ratio of the gradient norm of an early layer to the largest one; each layer with sigmoid divides it by "
+            "4 or more"
+        ),
+        f"Hochreiter (1991), Glorot & Bengio (2010); {CALIBRATED}",
     ),
 )
-BATCHES_OF_TRAINING = 40
+BATCHES_OF_TRAINING = 40  # batches whose loss shows whether the training works; by bench-limits
+EARLY = 8  # measured batches, or a quarter of them: later, a model that has learned has small gradients; by bench-limits
+USUAL_WEIGHTS = {"keras": 1 / 3, "torch": 1 / 5}  # of Glorot's size, at least; default of Keras: 1, of PyTorch: 0.4 to 0.6
 _ASKING = {"query", "key", "q_proj", "k_proj"}
-FALLS = 0.5  # median loss of the last quarter of batches / that of the first: below this, the training works
+FALLS = 0.5  # median loss of the last quarter of batches / that of the first: below this, the training works; by bench-limits
 SQUASHING = ("sigmoid", "tanh", "softsign", "hard_sigmoid")
 
 
@@ -94,7 +110,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 def _early(curve: Curve) -> float:
     """The median over the first measured batches: later, a model that has learned may have small gradients anywhere."""
-    return finite_median(curve.values[: max(8, len(curve) // 4)])
+    return finite_median(curve.values[: max(EARLY, len(curve) // QUARTER)])
 
 
 def _left(run: TrainingRun) -> float:
@@ -102,7 +118,7 @@ def _left(run: TrainingRun) -> float:
     loss = run.signal("batch loss")
     if loss is None or len(loss.finite) < BATCHES_OF_TRAINING:
         raise TooEarly(f"it needs the loss of {BATCHES_OF_TRAINING} batches")
-    values, quarter = loss.finite.values, len(loss.finite) // 4
+    values, quarter = loss.finite.values, len(loss.finite) // QUARTER
     return float(np.median(values[-quarter:]) / np.median(values[:quarter]))
 
 
@@ -125,8 +141,7 @@ def _causes(run: TrainingRun) -> list[Cause]:
             "",
             set_in_layers(run.facts, [layer.path for layer in plain], "activation", '"relu"', **he(plain)),
         )
-    # PyTorch's default initialiser gives 0.4 to 0.6 times the size of Glorot's; with few weights it can be less by chance
-    usual = 1 / 5 if run.framework_of_facts == "torch" else 1 / 3
+    usual = USUAL_WEIGHTS["torch" if run.framework_of_facts == "torch" else "keras"]
     small = [layer for layer in known if layer.initial_scale is not None and layer.initial_scale < usual]
     weights = Cause("weights")
     if small:

@@ -7,6 +7,7 @@ from typing import Any
 
 from scram_plugin.heuristics.edits import remove_layer, set_in_layers
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, absent
+from scram_plugin.heuristics.limits import TINY
 from scram_plugin.heuristics.measured import HOW, Layer, layers, listed
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.curve import Curve
@@ -17,9 +18,11 @@ OPTIONS = (
     Option(
         "max_rate",
         0.7,
-        "dropout rate from which on a layer is reported; 0.2 to 0.5 is usual (Srivastava et al., 2014: 0.5 in hidden layers)",
+        "dropout rate from which on a layer is reported",
+        "Srivastava et al. (2014): 0.5 in hidden layers; 0.2 to 0.5 is usual",
     ),
 )
+BETTER_WITHOUT = 0.8  # of the training loss: a validation loss below that shows what dropout costs; by bench-limits
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -42,7 +45,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     better = None
     if validation is not None and training is not None and len(validation.finite) and len(training.finite):
         without, dropped = validation.finite.values[-1], training.finite.values[-1]
-        if without < 0.8 * dropped:
+        if without < BETTER_WITHOUT * dropped:
             better = f"The last validation loss, without dropout, is {without:.3g}; the last training loss is {dropped:.3g}."
     yield Finding(
         severity="warning",
@@ -52,7 +55,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "layers": names,
             "rate": worst[1],
             "left": 1 - worst[1],
-            "times": 1 / max(1 - worst[1], 1e-9),
+            "times": 1 / max(1 - worst[1], TINY),
             "better": better,
             **absent("behind"),
         },

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.limits import LARGE_INPUTS, LARGE_WEIGHTS
 from scram_plugin.heuristics.measured import HOW, is_mean, known_layers
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
@@ -20,10 +21,11 @@ OPTIONS = (
     Option(
         "times",
         4.0,
-        "largest loss of the first batch, as a multiple of the loss of guessing, ln(classes); it should be about 1 (Karpathy, "
-        "2019), and is up to 2.5 in healthy deep networks without normalisation",
+        "largest loss of the first batch, as a multiple of the loss of guessing, ln(classes)",
+        f"it should be about 1 (Karpathy, 2019); {CALIBRATED}",
     ),
 )
+BATCHES_SHOWN = 20  # batches of the curve that are marked; by definition
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -49,7 +51,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         title=f"The first loss, {number(first)}, is far above the loss of guessing",
         evidence={"first": number(first), "guessing": number(guessing), "classes": classes, "times": number(first / guessing)},
         first_step=int(loss.steps[0]),
-        last_step=int(loss.steps[min(len(loss) - 1, 20)]),
+        last_step=int(loss.steps[min(len(loss) - 1, BATCHES_SHOWN)]),
         axis="batch",
         curves=[loss.source()],
         causes=_causes(run),
@@ -60,8 +62,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 def _causes(run: TrainingRun) -> list[Cause]:
     mean, deviation = run.statistic(schema.STATISTICS, "x0/mean"), run.statistic(schema.STATISTICS, "x0/std")
     size = float(np.hypot(mean.values[0], deviation.values[0])) if mean is not None and deviation is not None else 0.0
-    large = [layer for layer in known_layers(run) if (layer.initial_scale or 0.0) > 3.0]
-    inputs = Cause("inputs", f"The inputs are large: their root mean square is about {number(size)}." if size > 3.0 else "")
+    large = [layer for layer in known_layers(run) if (layer.initial_scale or 0.0) > LARGE_WEIGHTS]
+    inputs = Cause(
+        "inputs", f"The inputs are large: their root mean square is about {number(size)}." if size > LARGE_INPUTS else ""
+    )
     weights = Cause("weights", f"The initial weights of {large[0].name} are large." if large else "")
     return sorted([weights, inputs, Cause("outputs")], key=lambda cause: not cause.for_)
 

@@ -10,7 +10,8 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.curves.checkable import loss
 from scram_plugin.heuristics.edits import set_in_layers
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.limits import TINY
 from scram_plugin.heuristics.measured import HOW, layers, listed
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
@@ -19,11 +20,24 @@ OPTIONS = (
     Option(
         "left",
         0.5,
-        "share of the initial values 0 and 1 in the running statistics from which on they lag behind: momentum to the power of "
-        "the number of batches (Ioffe & Szegedy, 2015); it is 0.5 after 70 batches with Keras's 0.99, after 700 with 0.999",
+        (
+            "share of the initial values 0 and 1 in the running statistics from which on they lag behind: momentum to the "
+            "power of the number of batches"
+        ),
+        "Ioffe & Szegedy (2015): it is 0.5 after 70 batches with 0.99, the default of Keras, and after 700 with 0.999",
     ),
-    Option("gap", 1.5, "validation loss as a multiple of the training loss, to be exceeded in every epoch after the first"),
-    Option("least", 3, "number of epochs with both losses that are needed"),
+    Option(
+        "gap",
+        1.5,
+        "validation loss as a multiple of the training loss, to be exceeded in every epoch after the first",
+        CALIBRATED,
+    ),
+    Option(
+        "least",
+        3,
+        "number of epochs with both losses that are needed",
+        CALIBRATED,
+    ),
 )
 
 
@@ -46,7 +60,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     left = momentum**seen
     length = min(len(training), len(validation))
     # in the first epoch the training loss is an average over a model that had hardly learned anything
-    ratio = validation.values[1:length] / np.maximum(training.values[1:length], 1e-12)
+    ratio = validation.values[1:length] / np.maximum(training.values[1:length], TINY)
     if left < options["left"] or not (ratio > options["gap"]).all():
         return
     slow = [other for other, m in found if m**seen >= options["left"]]

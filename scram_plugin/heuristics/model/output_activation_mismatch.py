@@ -10,6 +10,7 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import Edit, set_in_layers, set_loss, take_probabilities
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, absent
+from scram_plugin.heuristics.limits import TENTH
 from scram_plugin.heuristics.measured import LINEAR, Layer, layers, output, shown_loss, sums
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
@@ -20,10 +21,14 @@ from scram_plugin.severity import Severity
 
 CATEGORICAL = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
 DISTANCES = ("MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh", "MeanSquaredLogarithmicError")
-# activation -> the values that it can give
+# activation -> the values that it can give, by definition
 RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, np.inf), "relu6": (0.0, 6.0)}
 PROBABLE = ("softmax", "sigmoid")
-BEYOND = 0.05  # share of the range of the targets by which they may lie outside the range of the output
+BEYOND = 0.05  # share of the range of the targets by which they may lie outside the range of the output; by bench-limits
+FOR_A_RANGE = 3  # measured batches: fewer do not show the range of the outputs; by bench-limits
+CLOSE_TO_ONE = 0.01  # from 1: so near probabilities sum to 1, in float16 too; by definition
+STILL_HIGH = 0.9  # of the loss of the first tenth: the loss has hardly fallen; by bench-limits
+BATCHES = 100  # after which that says something; by bench-limits
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -165,7 +170,7 @@ def _always_one(run: TrainingRun) -> bool:
     several = run.statistic(schema.STATISTICS, "y_pred0/mean/0") is not None
     binary = "Binary" in loss_class(run)
     high = run.statistic(schema.STATISTICS, "y_pred0/max")
-    if low is None or high is None or len(low) < 3 or several or not binary:
+    if low is None or high is None or len(low) < FOR_A_RANGE or several or not binary:
         return False
     return bool((low.values == 1).all() and (high.values == 1).all())
 
@@ -173,16 +178,16 @@ def _always_one(run: TrainingRun) -> bool:
 def _one_class_each(run: TrainingRun) -> bool:
     """Whether the targets of an example sum to 1, as one-hot targets do."""
     targets = sums(run, "y0")
-    return targets is not None and bool(np.allclose(targets, 1, atol=0.01))
+    return targets is not None and bool(np.allclose(targets, 1, atol=CLOSE_TO_ONE))
 
 
 def _still(run: TrainingRun) -> bool:
-    """Whether the loss has hardly fallen, after at least 100 batches."""
+    """Whether the loss has hardly fallen, after at least `BATCHES` batches."""
     loss = run.signal("batch loss")
-    if loss is None or len(loss.finite) < 100:
+    if loss is None or len(loss.finite) < BATCHES:
         return False
-    tenth = len(loss.finite) // 10
-    return bool(np.median(loss.finite.values[-tenth:]) > 0.9 * np.median(loss.finite.values[:tenth]))
+    tenth = len(loss.finite) // TENTH
+    return bool(np.median(loss.finite.values[-tenth:]) > STILL_HIGH * np.median(loss.finite.values[:tenth]))
 
 
 def _probabilities(run: TrainingRun, layer: Layer) -> bool:
@@ -191,11 +196,11 @@ def _probabilities(run: TrainingRun, layer: Layer) -> bool:
     if layer.kind == "Dense" and layer.activation in LINEAR:
         return False
     low, high = (run.statistic(schema.STATISTICS, f"y_pred0/{which}") for which in ("min", "max"))
-    if low is None or high is None or len(low.finite) < 3 or not len(high.finite):
+    if low is None or high is None or len(low.finite) < FOR_A_RANGE or not len(high.finite):
         return False
     outputs = sums(run, "y_pred0")
     within = low.finite.values.min() >= 0 and high.finite.values.max() <= 1
-    return bool(within and (outputs is None or np.allclose(outputs[np.isfinite(outputs)], 1, atol=0.01)))
+    return bool(within and (outputs is None or np.allclose(outputs[np.isfinite(outputs)], 1, atol=CLOSE_TO_ONE)))
 
 
 def _reach(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits import set_in_layers
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option
 from scram_plugin.heuristics.measured import HOW, LINEAR, Layer, dead_units, heads, layers, listed, shown_loss
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
@@ -16,13 +16,17 @@ OPTIONS = (
     Option(
         "large",
         5.0,
-        "largest size of the weights, as a multiple of that from Glorot's initialiser (Glorot & Bengio, 2010)",
+        "largest size of the weights, as a multiple of that from Glorot's initialiser",
+        f"Glorot & Bengio (2010); {CALIBRATED}",
     ),
     Option(
         "small",
         0.05,
-        "smallest size of the weights, as a multiple of that from Glorot's initialiser; not for a last layer, where small "
-        "weights let a model start with neutral outputs (Andrychowicz et al., 2020)",
+        (
+            "smallest size of the weights, as a multiple of that from Glorot's initialiser; not for a last layer, where "
+            "small weights let a model start with neutral outputs"
+        ),
+        f"Glorot & Bengio (2010), Andrychowicz et al. (2020); {CALIBRATED}",
     ),
 )
 

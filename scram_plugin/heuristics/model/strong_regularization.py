@@ -8,20 +8,31 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.edits import weaken_penalty
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option
 from scram_plugin.heuristics.measured import Layer, columns, enough_rows, kernel_of, layers, listed, shown_loss
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option("strong", 0.1, "factor of an L1 or L2 penalty from which on it may be too strong; the default of Keras is 0.01"),
+    Option(
+        "strong",
+        0.1,
+        "factor of an L1 or L2 penalty from which on it may be too strong",
+        "ten times the 0.01 that is the default of Keras",
+    ),
     Option(
         "shrunk",
         0.3,
-        "share of their first norm to which the penalised weights must shrink to be reported; without a penalty norms grow",
+        ("share of their first norm to which the penalised weights must shrink to be reported; without a penalty norms grow"),
+        CALIBRATED,
     ),
-    Option("least", 3, "measured batches that the check needs"),
+    Option(
+        "least",
+        3,
+        "measured batches that the check needs",
+        CALIBRATED,
+    ),
 )
 
 

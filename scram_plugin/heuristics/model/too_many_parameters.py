@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.curves.checkable import loss
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option
 from scram_plugin.heuristics.measured import HOW, Layer, layers
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
@@ -17,13 +17,23 @@ OPTIONS = (
     Option(
         "ratio",
         100.0,
-        "weights per training example from which on it is reported; large nets generalise well with 10 and more "
-        "(Zhang et al., 2017)",
+        "weights per training example from which on it is reported",
+        "Zhang et al. (2017): large nets generalise well with 10 and more",
     ),
-    Option("gap", 2.0, "best validation loss, as a multiple of the training loss then; below this the size does no harm"),
-    Option("least", 5, "epochs of both losses that the check needs"),
+    Option(
+        "gap",
+        2.0,
+        "best validation loss, as a multiple of the training loss then; below this the size does no harm",
+        CALIBRATED,
+    ),
+    Option(
+        "least",
+        5,
+        "epochs of both losses that the check needs",
+        CALIBRATED,
+    ),
 )
-PART = 0.1  # least gap as a share of the first training loss: with losses near 0 every ratio is large
+PART = 0.1  # least gap as a share of the first training loss: with losses near 0 every ratio is large; by bench-limits
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.edits import set_learning_rate
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option, TooEarly
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, NotChecked, Option, TooEarly
+from scram_plugin.heuristics.limits import TENTH
 from scram_plugin.heuristics.measured import HOW, guessing, steps_of_kernels
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import known_rate
@@ -16,21 +17,40 @@ from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
-    Option("high", 10.0, "times the optimizer's usual rate, from which on a rate may be too high (Bengio, 2012, section 3.1)"),
-    Option("low", 0.02, "times the optimizer's usual rate, up to which a rate may be too low"),
+    Option(
+        "high",
+        10.0,
+        "times the optimizer's usual rate, from which on a rate may be too high",
+        "Bengio (2012, section 3.1)",
+    ),
+    Option(
+        "low",
+        0.02,
+        "times the optimizer's usual rate, up to which a rate may be too low",
+        CALIBRATED,
+    ),
     Option(
         "max_step",
         0.03,
-        "an update above this share of the weights' norm is too large; about 0.001 is usual (Karpathy, 2019; "
-        "Bottou, 2012), and in SCRAM's tests healthy models stay below 0.02",
+        "an update above this share of the weights' norm is too large",
+        f"about 0.001 is usual (Bottou, 2012; Karpathy, 2019); {CALIBRATED}",
     ),
-    Option("min_step", 3e-4, "an update of at most this share of the weights' norm is small"),
+    Option(
+        "min_step",
+        3e-4,
+        "an update of at most this share of the weights' norm is small",
+        f"about 0.001 is usual (Bottou, 2012; Karpathy, 2019); {CALIBRATED}",
+    ),
 )
-FIRST_BATCHES = 20  # batches
-WORSE = 1.05  # times the first batch's loss: single batches vary by more than that, the median of 20 hardly does
-UNHARMED = 0.2  # of the first loss: a training that fell below that is not harmed by its high rate
-SINCE = 200  # batches: before that a loss may not have begun to fall
-BEGUN = 0.9  # of the first loss: below that the model has begun to learn, whatever the rate
+FIRST_BATCHES = 20  # batches: fewer do not show whether the loss rises or falls; by bench-limits
+FEWEST = 5  # batches of a tenth, at least; by bench-limits
+MEASURED, AT_FIRST = 8, 4  # first measured batches whose updates are judged; by bench-limits
+WORSE = (
+    1.05  # times the first batch's loss: single batches vary by more than that, the median of 20 hardly does; by bench-limits
+)
+UNHARMED = 0.2  # of the first loss: a training that fell below that is not harmed by its high rate; by bench-limits
+SINCE = 200  # batches: before that a loss may not have begun to fall; by bench-limits
+BEGUN = 0.9  # of the first loss: below that the model has begun to learn, whatever the rate; by bench-limits
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -43,7 +63,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     steps = steps_of_kernels(run)
     if steps is None or len(steps) < 2:
         raise TooEarly("it needs two measured batches with the updates of the weights")
-    size, first = (float(np.median(steps.values[:number])) for number in (8, 4))
+    size, first = (float(np.median(steps.values[:number])) for number in (MEASURED, AT_FIRST))
     high = rate >= options["high"] * usual
     if high and not _harmful(run, size > options["max_step"], first > options["max_step"]):
         return
@@ -85,7 +105,7 @@ def _harmful(run: TrainingRun, long: bool, long_at_first: bool) -> bool:
         raise TooEarly(f"it needs the loss of {FIRST_BATCHES} batches")
     values = loss.finite.values
     worse = float(np.median(values[1:FIRST_BATCHES])) > WORSE * values[0]
-    late, guess = float(np.median(values[-max(len(values) // 10, 5) :])), guessing(run)
+    late, guess = float(np.median(values[-max(len(values) // TENTH, FEWEST) :])), guessing(run)
     guessed = guess is not None and not guess.is_beaten_by(late)
     fallen = late <= UNHARMED * values[0] and not guessed
     return worse or (long and not fallen) or (long_at_first and guessed and len(values) >= SINCE)
@@ -94,10 +114,10 @@ def _harmful(run: TrainingRun, long: bool, long_at_first: bool) -> bool:
 def _still(run: TrainingRun) -> None:
     """Raises Inconclusive where the loss shows that a low rate is right: it falls, or was low from the start (fine-tuning)."""
     loss = run.signal("batch loss") or run.signal("training loss")
-    if loss is None or len(loss.finite) < 20:
-        raise TooEarly("it needs the loss of 20 batches")
+    if loss is None or len(loss.finite) < FIRST_BATCHES:
+        raise TooEarly(f"it needs the loss of {FIRST_BATCHES} batches")
     values = loss.finite.values
-    tenth = max(len(values) // 10, 5)
+    tenth = max(len(values) // TENTH, FEWEST)
     guess = guessing(run)
     if guess is not None and guess.is_beaten_by(float(np.median(values[:tenth]))):
         raise Inconclusive("the learning rate is low, but the model was already trained, as in fine-tuning")

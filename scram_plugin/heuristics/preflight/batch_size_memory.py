@@ -15,10 +15,12 @@ OPTIONS = (
     Option(
         "part",
         0.9,
-        "share of the limit above which a batch is reported; predictions are within a third of what is measured",
+        "share of the limit above which a batch is reported",
+        "`make bench-preflight`: predictions are within a third of what is measured",
     ),
 )
 OF = {"budget": "set by you", "device": "free memory of the device", "machine": "free memory of this machine"}
+GIB = 1024  # MiB; by definition
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -50,8 +52,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _size(mebibytes: float) -> str:
-    if mebibytes >= 1024:
-        return f"{mebibytes / 1024:.1f} GiB"
+    if mebibytes >= GIB:
+        return f"{mebibytes / GIB:.1f} GiB"
     return f"{mebibytes:.0f} MiB" if mebibytes >= 100 else f"{mebibytes:.3g} MiB"
 
 

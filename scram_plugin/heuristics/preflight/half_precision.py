@@ -16,7 +16,7 @@ from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
 
-LARGEST = 65504.0  # of float16 (IEEE 754)
+LARGE = 100.0  # inputs whose squares, summed over some features, pass 65,504, the largest float16 (IEEE 754)
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -27,7 +27,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     used = "float16" in str(run.facts.get("dtype_policy"))
     extremes = [run.statistic(schema.STATISTICS, column("x0", None, end)) for end in ("min", "max")]
     size = max((float(np.nanmax(np.abs(c.values))) for c in extremes if c is not None and len(c)), default=0.0)
-    inputs = Cause("inputs", f"The largest absolute value of the inputs is {number(size)}." if size > 100.0 else "")
+    inputs = Cause("inputs", f"The largest absolute value of the inputs is {number(size)}." if size > LARGE else "")
     yield Finding(
         severity="error" if used else "info",
         confidence="certain" if used else "likely",

@@ -11,7 +11,7 @@ from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.preflight.tested import tested, whole_of
 from scram_plugin.logs.training_run import TrainingRun
 
-FITTED = 0.5  # share of the first loss: a model that fits 16 different examples uses its inputs
+FITTED = 0.5  # share of the first loss: a model that fits 16 different examples uses its inputs; by bench-limits
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:

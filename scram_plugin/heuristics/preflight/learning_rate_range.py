@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, Option
 from scram_plugin.heuristics.measured import shown_loss
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.preflight.tested import tested, whole_of
@@ -16,10 +16,14 @@ OPTIONS = (
     Option(
         "below",
         1000.0,
-        "how many times smaller than the rate at which the loss fell fastest a rate must be to be reported; usual rates are 3 "
-        "to 100 times smaller, since the test is short (Smith, 2017)",
+        (
+            "how many times smaller than the rate at which the loss fell fastest a rate must be to be reported; usual rates "
+            "are 3 to 100 times smaller, since the test is short"
+        ),
+        f"Smith (2017); {CALIBRATED}",
     ),
 )
+BELOW_STEEPEST = 10  # the proposed rate is so many times smaller than the steepest (Smith, 2017)
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -45,7 +49,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "given": number(given),
             "blown": number(blown) if high and blown is not None else None,
             "steepest": number(steepest) if steepest is not None else None,
-            "proposal": number(steepest / 10) if steepest is not None else None,
+            "proposal": number(steepest / BELOW_STEEPEST) if steepest is not None else None,
         },
         **whole_of(curve),
         causes=[Cause("high" if high else "low")],

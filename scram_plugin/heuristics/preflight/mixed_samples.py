@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits import put_batch_first
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option
 from scram_plugin.heuristics.measured import RECURRENT, known_layers, shown_loss
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.preflight.tested import tested, whole_of
@@ -17,8 +17,8 @@ OPTIONS = (
     Option(
         "apart",
         0.02,
-        "change of an example's outputs, as a share of their standard deviation, above which it is reported; sound models "
-        "reach 0, and 0.005 in half precision",
+        "change of an example's outputs, as a share of their standard deviation, above which it is reported",
+        f"sound models reach 0, and 0.005 in half precision (IEEE 754); {CALIBRATED}",
     ),
 )
 

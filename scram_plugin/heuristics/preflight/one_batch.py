@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, Option
 from scram_plugin.heuristics.measured import shown_loss
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.preflight.tested import tested, whole_of
@@ -17,8 +17,11 @@ OPTIONS = (
     Option(
         "falls",
         0.5,
-        "share of its first value to which the loss of one batch must fall, in 240 steps of its own optimizer or of Adam; "
-        "sound programs reach less than 0.05, but soft labels and contrastive losses cannot reach 0",
+        (
+            "share of its first value to which the loss of one batch must fall, in 240 steps of its own optimizer or of "
+            "Adam; soft labels and contrastive losses cannot reach 0"
+        ),
+        CALIBRATED,
     ),
 )
 

@@ -15,11 +15,11 @@ OPTIONS = (
     Option(
         "part",
         0.02,
-        "share of the validation examples that may also be in the training data; in CIFAR-100 10 % are nearly equal to "
-        "training examples, but less than 1 % byte for byte (Barz and Denzler, 2020)",
+        "share of the validation examples that may also be in the training data",
+        ("Barz and Denzler (2020): in CIFAR-100 10 % are nearly equal to training examples, but less than 1 % byte for byte"),
     ),
 )
-FEWEST_EQUAL = 3  # examples in both: fewer can be equal by chance
+FEWEST_EQUAL = 3  # examples in both: fewer can be equal by chance; by definition
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
