@@ -16,3 +16,7 @@ Span = Annotated[list[int], Meta(min_length=2, max_length=2, description="The fi
 class CurveNameJson(TypedDict):
     tensorboard_run: str
     tag: str
+
+
+class LabelledCurveJson(CurveNameJson):
+    label: str  # its name in a legend

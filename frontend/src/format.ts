@@ -8,16 +8,15 @@ export function toNumber(value: WireNumber): number {
   return typeof value === "number" ? value : value === "NaN" ? NaN : value === "Infinity" ? Infinity : -Infinity;
 }
 
-/** Three or four significant digits, with an exponent for very large and very small numbers. */
+/** A value under the pointer: written as the server writes numbers in sentences (`words.number`), with one digit more. */
 export function formatNumber(value: number | null | undefined): string {
   if (value === null || value === undefined) return "–";
   if (Number.isNaN(value)) return "NaN";
-  if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
+  if (!Number.isFinite(value)) return value > 0 ? "infinity" : "-infinity";
   const size = Math.abs(value);
-  if (Number.isInteger(value) && size < 1e7) return value.toLocaleString("en");
-  const digits = size !== 0 && (size < 1e-3 || size >= 1e5) ? 3 : 4;
-  const rounded = Number(value.toPrecision(digits));
-  return (size >= 1e7 ? rounded.toExponential() : String(rounded)).replace("e+", "e");
+  if (Number.isInteger(value) && size < 1e6) return value.toLocaleString("en");
+  if (size < 1e-4 || size >= 1e6) return value.toExponential(1).replace(".0e", "e").replace("e+", "e");
+  return Number(value.toPrecision(4)).toLocaleString("en", { maximumFractionDigits: 10 });
 }
 
 export function plural(count: number, word: string): string {
@@ -42,5 +41,5 @@ export function countsFromOne(axis: string): boolean {
 }
 
 export function placeOf(axis: string, step: number): string {
-  return `${axis} ${countsFromOne(axis) ? step + 1 : step}`;
+  return `${axis} ${countsFromOne(axis) ? step + 1 : step.toLocaleString("en")}`;
 }

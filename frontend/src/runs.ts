@@ -2,18 +2,12 @@
 
 import type { RunEntry, Runs, Severity } from "./api";
 
-const RANK = { trouble: 0, info: 1, early: 2, unknown: 3, fine: 4 } as const;
-
 const byName = (a: RunEntry, b: RunEntry): number => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 
-/** Worst first: by kind of headline, then by number of errors and warnings, then by name. */
+/** Worst first, by the rank that the server gives; by name among equals. */
 export function worstFirst(a: RunEntry, b: RunEntry): number {
-  return (
-    RANK[a.headline.kind] - RANK[b.headline.kind] ||
-    b.counts.error - a.counts.error ||
-    b.counts.warning - a.counts.warning ||
-    byName(a, b)
-  );
+  const differs = a.rank.findIndex((part, i) => part !== b.rank[i]);
+  return differs < 0 ? byName(a, b) : a.rank[differs]! - b.rank[differs]!;
 }
 
 /** An answer of the server merged with the runs that were known before: all runs, by name. */

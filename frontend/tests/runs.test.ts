@@ -6,7 +6,8 @@ import { countAll, filtered, merged, worstFirst } from "../src/runs";
 import { rowsInSight, scrollFor } from "../src/visible";
 
 function run(name: string, kind: "trouble" | "fine" = "fine", error = 0, outcomes = "++"): RunEntry {
-  return { name, counts: { error, warning: 0, info: 0 }, headline: { kind, text: "" }, state: "finished", outcomes, last_event: null, fingerprint: name };
+  const rank = [kind === "trouble" ? 0 : 4, -error, 0];
+  return { name, rank, counts: { error, warning: 0, info: 0 }, headline: { kind, text: "" }, state: "finished", outcomes, last_event: null, fingerprint: name };
 }
 
 function answer(runs: RunEntry[], removed: string[] | null): Runs {

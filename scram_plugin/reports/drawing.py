@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bisect
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -13,13 +12,10 @@ from scram_plugin.heuristics.heuristic import Finding
 from scram_plugin.heuristics.words import number, one_line, place
 from scram_plugin.logs.curve import CurveName
 from scram_plugin.reviews.model import Review
-from scram_plugin.reviews.sketches import edge
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 NOT_FINITE = "×"
-TENSORS = {"x": "input", "y": "target", "y_pred": "output"}
 WIDE_RANGE_OF_BLOCKS = 20.0  # there are only eight of them
-WIDE_RANGE = 1000.0  # largest over smallest value from which on the axis is logarithmic, as in the tab
 WIDTH, HEIGHT = 640, 200  # of the SVG, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 64, 8, 22, 24  # margins around the curves
 
@@ -36,30 +32,14 @@ class Line:
 def lines(review: Review, finding: Finding, most: int) -> list[Line]:
     """The first curves of a finding that share an axis, from the sketches of its review."""
     drawn = {CurveName(sketch.tensorboard_run, sketch.tag): sketch for sketch in review.sketches}
-    names = {CurveName(signal.tensorboard_run, signal.tag): name for name, signal in review.signals.items()}
-    found: list[Line] = []
-    for curve in finding.curves:
-        same_axis = curve.tag.startswith("scram/") == finding.curves[0].tag.startswith("scram/")
-        if curve in drawn and same_axis and len(found) < most:
-            label = one_line(names.get(curve) or _readable(curve.tag))
-            found.append(Line(label, drawn[curve].steps, drawn[curve].values))
-    return found
-
-
-def _readable(tag: str) -> str:
-    """The name of a tag, as in the tab's legend."""
-    tag = re.sub(r"^scram/(batches|statistics)/", "", tag)
-    found = re.match(r"(x|y_pred|y)(\d+)/", tag)
-    if found:
-        which = "" if found[2] == "0" else f" {int(found[2]) + 1}"
-        return f"{TENSORS[found[1]]}{which} {tag[found.end() :]}"
-    return tag
+    named = zip(finding.picture.curves, finding.picture.labels, strict=True)
+    found = [Line(one_line(label), drawn[c].steps, drawn[c].values) for c, label in named if c in drawn]
+    return found[:most]
 
 
 def part_shown(drawn: Sequence[Line], finding: Finding) -> tuple[int, int]:
-    """The steps to show: all, or only the start if the first bad point would be lost at the edge."""
-    first, last = min(line.steps[0] for line in drawn), max(line.steps[-1] for line in drawn)
-    return first, last if (near := edge(first, last, finding)) is None else near
+    """The steps to show: all, or the part that the picture of the finding names."""
+    return finding.picture.part or (min(line.steps[0] for line in drawn), max(line.steps[-1] for line in drawn))
 
 
 def bars(drawn: Sequence[Line], width: int, shown: tuple[int, int]) -> tuple[list[str], list[int]]:
@@ -80,7 +60,9 @@ def _bars(line: Line, ends: Sequence[int]) -> str:
     for step, value in zip(line.steps, line.values, strict=True):
         if step <= ends[-1]:
             columns[bisect.bisect_left(ends, step)].append(value)
-    height = _scale([value for column in columns for value in column if math.isfinite(value)], WIDE_RANGE_OF_BLOCKS)
+    finite = [value for column in columns for value in column if math.isfinite(value)]
+    low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
+    height = _scale(low, high, log=low > 0 and high > WIDE_RANGE_OF_BLOCKS * low)
     text, before = "", " "
     end = bisect.bisect_left(ends, min(line.steps[-1], ends[-1]))
     for column in columns[: end + 1]:
@@ -94,10 +76,9 @@ def _bars(line: Line, ends: Sequence[int]) -> str:
     return text.ljust(len(ends))
 
 
-def _scale(values: Sequence[float], wide: float = WIDE_RANGE) -> Callable[[float], float]:
+def _scale(low: float, high: float, log: bool) -> Callable[[float], float]:
     """From a value to its height, 0 to 1."""
-    low, high = (min(values), max(values)) if values else (0.0, 0.0)
-    if low > 0 and high > wide * low:
+    if log:
         return lambda value: _part((math.log(max(value, low)) - math.log(low)) / (math.log(high) - math.log(low)))
     span = high / 2 - low / 2
     return lambda value: _part((value / 2 - low / 2) / span) if span > 0 else 0.0
@@ -107,9 +88,9 @@ def _part(value: float) -> float:
     return min(max(value, 0.0), 1.0)
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def _ticks(low: float, high: float, log: bool) -> list[float]:
     """Round numbers from `low` to `high`, about four of them."""
-    if low > 0 and high > WIDE_RANGE * low:
+    if log and high > 100 * low:
         powers = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
         return [10.0**power for power in powers][:: max(1, -(-len(powers) // 4))]
     if not 1e-300 < high / 2 - low / 2 < 1e300:
@@ -124,12 +105,13 @@ def svg(drawn: Sequence[Line], finding: Finding) -> str:
     """The curves with the bad span shaded and the first bad point, or the best one, marked."""
     start, end = part_shown(drawn, finding)
     end = max(end, start + 1)
-    whole, drawn = drawn, [_between(line, start, end) for line in drawn]
+    drawn = [_between(line, start, end) for line in drawn]
     values = [value for line in drawn for value in line.values if math.isfinite(value)]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     if not high > low:
         low, high = low - 0.5 * abs(low or 1), high + 0.5 * abs(high or 1)
-    height = _scale([low, high])
+    log = finding.picture.log and low > 0  # it is not where the part shown is flat
+    height = _scale(low, high, log)
     inner_width, inner_height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
     def x(step: float) -> float:
@@ -140,7 +122,7 @@ def svg(drawn: Sequence[Line], finding: Finding) -> str:
 
     axis, first, last = finding.axis, x(finding.first_step), x(finding.last_step)
     parts = [f'<rect class="span" x="{first}" y="{TOP}" width="{max(last - first, 3):.1f}" height="{inner_height}"/>']
-    for tick in _ticks(low, high):
+    for tick in _ticks(low, high, log):
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(tick)}" y2="{y(tick)}"/>')
         parts.append(f'<text class="tick" text-anchor="end" x="{LEFT - 6}" y="{y(tick) + 4}">{number(tick)}</text>')
     for step, anchor in ((start, "start"), (end, "end")):
@@ -160,7 +142,7 @@ def svg(drawn: Sequence[Line], finding: Finding) -> str:
         parts.append(f'<line class="curve c{i}" x1="{left}" x2="{left + 20}" y1="10" y2="10"/>')
         parts.append(f'<text class="tick" x="{left + 25}" y="14">{escape(_short(line.label))}</text>')
         left += 45 + 7 * len(_short(line.label))
-    said = escape(description(whole, finding))
+    said = escape(one_line(finding.picture.description))
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{said}">{"".join(parts)}</svg>'
 
 
@@ -193,10 +175,3 @@ def _strokes(line: Line, x: Callable[[float], float], y: Callable[[float], float
 
 def _short(label: str) -> str:
     return label if len(label) <= 34 else f"{label[:33]}…"
-
-
-def description(drawn: Sequence[Line], finding: Finding) -> str:
-    """What the picture shows, for those who cannot see it."""
-    axis, first, last = finding.axis, finding.first_step, finding.last_step
-    said = "; ".join(f"{line.label} goes from {number(line.values[0])} to {number(line.values[-1])}" for line in drawn)
-    return f"Curves over {axis}: {said}. The marked span is {place(axis, first)} to {place(axis, last)}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, TypedDict
 
 from msgspec import Meta
@@ -10,9 +11,10 @@ from scram_plugin.heuristics.edits import Edit
 from scram_plugin.heuristics.heuristic import Confidence, Finding
 from scram_plugin.logs.curve import CurveName
 from scram_plugin.reviews.model import Aside, HeadlineKind, Review
+from scram_plugin.reviews.pictures import labels
 from scram_plugin.reviews.plain import plain
 from scram_plugin.severity import Severity
-from scram_plugin.wire import CurveNameJson
+from scram_plugin.wire import CurveNameJson, LabelledCurveJson, Span
 
 
 class CountsJson(TypedDict):
@@ -55,6 +57,15 @@ class StepsJson(TypedDict):
     axis: str
 
 
+class PictureJson(TypedDict):
+    """How the curves of a finding are shown: those that share an axis; the part to show at first (null: all)."""
+
+    curves: list[LabelledCurveJson]
+    part: Span | None
+    log: bool
+    description: str
+
+
 class FindingJson(TypedDict):
     heuristic: str
     severity: Severity
@@ -63,6 +74,7 @@ class FindingJson(TypedDict):
     summary: str
     steps: StepsJson
     curves: list[CurveNameJson]
+    picture: PictureJson
     evidence: dict[str, Any]
     bad_step: int | None
     best_step: int | None
@@ -160,8 +172,12 @@ def finding_as_json(finding: Finding) -> FindingJson:
     return plain(_finding(finding))
 
 
-def curve_as_json(curve: CurveName) -> CurveNameJson:
-    return {"tensorboard_run": curve.tensorboard_run, "tag": curve.tag}
+def labelled(curves: Sequence[CurveName], names: Sequence[str] = ()) -> list[LabelledCurveJson]:
+    """Curves with their names in a legend: these, or those that their tags give."""
+    return [
+        {"tensorboard_run": curve.tensorboard_run, "tag": curve.tag, "label": label}
+        for curve, label in zip(curves, names or labels(curves), strict=True)
+    ]
 
 
 def _finding(finding: Finding) -> FindingJson:
@@ -172,7 +188,13 @@ def _finding(finding: Finding) -> FindingJson:
         "title": finding.title,
         "summary": finding.summary,
         "steps": {"first": finding.first_step, "last": finding.last_step, "axis": finding.axis},
-        "curves": [curve_as_json(curve) for curve in finding.curves],
+        "curves": [{"tensorboard_run": curve.tensorboard_run, "tag": curve.tag} for curve in finding.curves],
+        "picture": {
+            "curves": labelled(finding.picture.curves, finding.picture.labels),
+            "part": None if finding.picture.part is None else list(finding.picture.part),
+            "log": finding.picture.log,
+            "description": finding.picture.description,
+        },
         "evidence": {key: value for key, value in finding.evidence.items() if value is not None},
         "bad_step": finding.bad_step,
         "best_step": finding.best_step,

@@ -83,6 +83,9 @@ class Headline(NamedTuple):
     text: str
 
 
+RANK = {"trouble": 0, "info": 1, "early": 2, "unknown": 3, "fine": 4}  # of the kinds of headlines
+
+
 @dataclass(frozen=True)
 class Review:
     """All outcomes of one training run."""
@@ -144,6 +147,12 @@ class Review:
         own = [finding.severity for finding in self.alone]
         return {severity: own.count(severity) for severity in SEVERITIES}
 
+    @property
+    def rank(self) -> tuple[int, int, int]:
+        """Sorts training runs, the worst first: by the kind of the headline, then by errors, then by warnings."""
+        counts = self.counts()
+        return RANK[self.headline().kind], -counts["error"], -counts["warning"]
+
     def headline(self) -> Headline:
         counts = self.counts()
         if counts["error"] or counts["warning"]:
@@ -187,8 +196,12 @@ class Review:
         def named(name: str) -> str:
             return named_within(logdir, name)
 
+        def moved_all(curves: Sequence[CurveName]) -> tuple[CurveName, ...]:
+            return tuple(CurveName(named(curve.tensorboard_run), curve.tag) for curve in curves)
+
         def moved(finding: Finding) -> Finding:
-            return replace(finding, curves=[CurveName(named(c.tensorboard_run), c.tag) for c in finding.curves])
+            shown = replace(finding.picture, curves=moved_all(finding.picture.curves))
+            return replace(finding, curves=moved_all(finding.curves), picture=shown)
 
         return replace(
             self.with_findings(moved),
@@ -204,17 +217,10 @@ def named_within(logdir: str, name: str) -> str:
     return logdir if name == "." else f"{logdir.rstrip('/')}/{name}"
 
 
-RANK = {"trouble": 0, "info": 1, "early": 2, "unknown": 3, "fine": 4}  # of the kinds of headlines
-
-
 def worst_first(reviews: Iterable[Review]) -> list[Review]:
     """As reports list them: those with trouble first, then those with remarks; by name among equals."""
 
-    def place(review: Review) -> tuple[int, int, int, str]:
-        counts = review.counts()
-        return RANK[review.headline().kind], -counts["error"], -counts["warning"], review.name
-
-    return sorted(reviews, key=place)
+    return sorted(reviews, key=lambda review: (review.rank, review.name))
 
 
 def totals(reviews: Sequence[Review]) -> str:

@@ -44,6 +44,7 @@ class Entry:
     """A training run as the list shows it, until when it is live (seconds since 1970), and the number of its last change."""
 
     name: str
+    rank: list[int]
     counts: CountsJson
     headline: HeadlineJson
     outcomes: str
@@ -55,6 +56,7 @@ class Entry:
     def as_json(self, now: float) -> RunEntryJson:
         return {
             "name": self.name,
+            "rank": self.rank,
             "counts": self.counts,
             "headline": self.headline,
             "state": "live" if now < self.live_until else "finished",
@@ -68,6 +70,7 @@ class RunEntryJson(TypedDict):
     """What the list shows of a training run."""
 
     name: str
+    rank: Annotated[list[int], Meta(description="Sorts the list, the worst first; by name among equals.")]
     counts: CountsJson
     headline: HeadlineJson
     state: Literal["live", "finished"]
@@ -274,6 +277,7 @@ class Reviewer:
                 self._changes += 1
                 self._listed[name] = Entry(
                     name=name,
+                    rank=list(done.rank),
                     counts={"error": counts["error"], "warning": counts["warning"], "info": counts["info"]},
                     headline=headline_as_json(done),
                     outcomes=done.outcomes(self._order),

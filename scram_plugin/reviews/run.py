@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.reviews.explain import explain
 from scram_plugin.reviews.model import Review, Signal, Unchecked, Unclear
+from scram_plugin.reviews.pictures import picture
 from scram_plugin.reviews.policy import accept
 from scram_plugin.severity import SEVERITIES
 
@@ -37,17 +39,19 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = (), na
         for entry in unclear
         if entry.failed
     ]
+    signals = {name: Signal(c.tensorboard_run, c.tag, c.axis) for name in run.signals if (c := run.signal(name)) is not None}
+    shown = [replace(finding, picture=picture(finding, run, signals)) for finding in explain(found, catalogue)]
     order = list(outcomes)
     result = Review(
         name=run.name,
         tensorboard_runs=tuple(run.tensorboard_runs),
         framework=run.framework,
         notes=(*run.notes(), *notes, *catalogue.notes, *broken),
-        findings=tuple(sorted(explain(found, catalogue), key=lambda f: _place(f, order))),
+        findings=tuple(sorted(shown, key=lambda f: _place(f, order))),
         passed=tuple(id_ for id_, outcome in outcomes.items() if outcome == []),
         inconclusive=tuple(unclear),
         not_checked=tuple(outcome for outcome in outcomes.values() if isinstance(outcome, Unchecked)),
-        signals={name: Signal(c.tensorboard_run, c.tag, c.axis) for name in run.signals if (c := run.signal(name)) is not None},
+        signals=signals,
         live=bool(run.facts) and run.ended is None,
     )
     return accept(result, catalogue, [result.name, *names])

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 
-from scram_plugin.heuristics.heuristic import Finding
 from scram_plugin.logs.curve import CurveName, decimate
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.reviews.model import Review, Sketch
@@ -19,13 +18,12 @@ def sketches(run: TrainingRun, review: Review) -> list[Sketch]:
     """The curves that findings of a review name, each once, with values to five digits."""
     drawn: dict[CurveName, Sketch] = {}
     for finding in review.all_findings:
-        for name in finding.curves[:MOST_CURVES]:
+        for name in finding.picture.curves[:MOST_CURVES]:
             curve = run.curve(name.tensorboard_run, name.tag) if name not in drawn else None
             if curve is not None and len(curve):
                 kept = decimate(curve.values, POINTS)
-                near = edge(int(curve.steps[0]), int(curve.steps[-1]), finding)
-                if near is not None:
-                    early = int(np.searchsorted(curve.steps, near, "right"))
+                if (part := finding.picture.part) is not None:
+                    early = int(np.searchsorted(curve.steps, part[1], "right"))
                     kept = np.union1d(kept, decimate(curve.values[:early], POINTS))
                 values = [_short(value) for value in curve.values[kept].tolist()]
                 drawn[name] = Sketch(name.tensorboard_run, name.tag, curve.steps[kept].tolist(), values)
@@ -35,11 +33,3 @@ def sketches(run: TrainingRun, review: Review) -> list[Sketch]:
 def _short(value: float) -> float:
     short = float(f"{value:.5g}")
     return short if math.isfinite(short) else value  # rounding makes the largest numbers infinite
-
-
-def edge(first: int, last: int, finding: Finding) -> int | None:
-    """The last step to show, if the first bad point would be lost at the edge of the whole curve; else None."""
-    bad = finding.bad_step
-    if bad is None or finding.best_step is not None or bad - first > (last - first) * 0.05:
-        return None
-    return min(last, bad + max(2 * (bad - first), 12))

@@ -26,6 +26,7 @@ class CurveJson(TypedDict):
     values: list[WireNumber]
     total: int
     decimated: bool
+    log: bool  # whether a logarithmic axis shows more
 
 
 class ReportJson(TypedDict):
@@ -51,6 +52,7 @@ class OptionJson(TypedDict):
     value: bool | float | str
     default: bool | float | str
     help: str
+    source: str  # where the default comes from
 
 
 class PageCauseJson(TypedDict):
@@ -93,6 +95,7 @@ class ExampleCurveJson(TypedDict):
     label: str
     steps: list[int]
     values: list[WireNumber]
+    log: bool
 
 
 class ExampleJson(TypedDict):
@@ -105,6 +108,7 @@ class ExampleJson(TypedDict):
     best_step: int | None
     faulty: list[ExampleCurveJson]
     healthy: list[ExampleCurveJson]
+    part: Span | None  # of the faulty curves, to show at first; null: all
 
 
 class FailureJson(TypedDict):

@@ -30,9 +30,11 @@ from scram_plugin.reports import markdown
 from scram_plugin.reviews.as_json import ReviewJson, review_as_json
 from scram_plugin.reviews.model import Reviewed
 from scram_plugin.reviews.monitor import Reviewer
+from scram_plugin.reviews.pictures import first_view, wants_log
 from scram_plugin.reviews.plain import plain
 from scram_plugin.tensorboard.answers import (
     CurveJson,
+    ExampleCurveJson,
     ExampleJson,
     HeuristicsJson,
     ReportJson,
@@ -169,7 +171,8 @@ class ScramPlugin(base_plugin.TBPlugin):
     def _why(self, request: wrappers.Request) -> AnswersJson:
         """`why?run=NAME`: the questions that a training run raises, with their answers."""
         reviewed = self._reviewed(_argument(request, "run"))
-        return {"questions": [answer.as_json() for answer in questions(reviewed.run, reviewed.review, self._catalogue)]}
+        answers = questions(reviewed.run, reviewed.review, self._catalogue)
+        return {"questions": [answer.as_json(reviewed.run) for answer in answers]}
 
     def _inside(self, request: wrappers.Request) -> InsideJson:
         """`inside?run=NAME`: the layers of the model, which maps of them there are, and the data in numbers."""
@@ -222,6 +225,7 @@ class ScramPlugin(base_plugin.TBPlugin):
             "values": curve.values[kept].tolist(),
             "total": len(inside),
             "decimated": len(kept) < len(inside),
+            "log": wants_log([curve.values[kept]]),
         }
 
     def _heuristics(self, request: wrappers.Request) -> HeuristicsJson:
@@ -235,7 +239,13 @@ class ScramPlugin(base_plugin.TBPlugin):
                     "title_passed": h.title_passed,
                     "needs": list(h.needs),
                     "options": [
-                        {"name": o.name, "value": self._catalogue.options_of(h)[o.name], "default": o.default, "help": o.help}
+                        {
+                            "name": o.name,
+                            "value": self._catalogue.options_of(h)[o.name],
+                            "default": o.default,
+                            "help": o.help,
+                            "source": o.source,
+                        }
                         for o in h.options
                     ],
                     "sections": {
@@ -267,7 +277,17 @@ class ScramPlugin(base_plugin.TBPlugin):
         found = examples().get(id_)
         if found is None:
             raise NotFound(f"There is no example of {_quoted(id_)}.")
-        return found
+        shown = first_view(found["faulty"][0]["steps"], found["bad_step"] if found["best_step"] is None else None)
+        return {
+            "title": found["title"],
+            "axis": found["axis"],
+            "span": found["span"],
+            "bad_step": found["bad_step"],
+            "best_step": found["best_step"],
+            "part": None if shown is None else list(shown),
+            "faulty": [_with_scale(curve) for curve in found["faulty"]],
+            "healthy": [_with_scale(curve) for curve in found["healthy"]],
+        }
 
     def _asset(self, name: str, request: wrappers.Request) -> wrappers.Response:
         """The built tab, from a fixed table of names."""
@@ -276,6 +296,12 @@ class ScramPlugin(base_plugin.TBPlugin):
         except OSError:
             raise NotFound("The tab was not built. In a clone: make install.") from None
         return _respond(request, content, 200, ASSETS[name])
+
+
+def _with_scale(curve: dict[str, Any]) -> ExampleCurveJson:
+    """The curve of an example, and whether a logarithmic axis shows more."""
+    log = wants_log([np.array([float(value) for value in curve["values"]])])
+    return {"label": curve["label"], "steps": curve["steps"], "values": curve["values"], "log": log}
 
 
 def _argument(request: wrappers.Request, name: str) -> str:

@@ -16,11 +16,11 @@ from scram_plugin.heuristics.heuristic import NotChecked
 from scram_plugin.heuristics.measured import class_counts, columns, known_layers, step_ratios
 from scram_plugin.logs.curve import Curve, CurveName
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.reviews.as_json import curve_as_json
+from scram_plugin.reviews.as_json import labelled
 from scram_plugin.reviews.model import Reviewed
 from scram_plugin.reviews.plain import plain
 from scram_plugin.views.facts_in_words import layer_in_words
-from scram_plugin.wire import CurveNameJson, WireNumber
+from scram_plugin.wire import LabelledCurveJson, WireNumber
 
 MOST_COLUMNS = 120  # columns of a map, each a span of steps: about as many as a screen can show
 MOST_ROWS = 400  # layers or variables in a map
@@ -53,12 +53,6 @@ class QuantityJson(TypedDict):
     scale: Scale
 
 
-class LabelledCurveJson(TypedDict):
-    tensorboard_run: str
-    tag: str
-    label: str
-
-
 class TensorJson(TypedDict):
     id: str
     name: str
@@ -84,7 +78,7 @@ class InsideJson(TypedDict):
 class MapRowJson(TypedDict):
     name: str
     values: list[WireNumber | None]
-    curves: list[CurveNameJson]
+    curves: list[LabelledCurveJson]
     findings: list[str]
 
 
@@ -211,13 +205,13 @@ def _short(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.3g}")
 
 
-def _behind(curve: Curve) -> list[CurveNameJson]:
+def _behind(curve: Curve) -> list[LabelledCurveJson]:
     """The logged curves that the row is computed from."""
     names, column = [curve.source()], schema.parse_tag(curve.tag)
     if column is not None and column.kind == schema.UPDATE:  # of a ratio of update and weight
         weight = str(column._replace(kind=schema.WEIGHT))
         names.append(CurveName(curve.tensorboard_run, schema.column_tag(schema.STATISTICS, weight)))
-    return [curve_as_json(name) for name in names]
+    return labelled(names)
 
 
 def _named(reviewed: Reviewed) -> list[tuple[str, set[str]]]:

@@ -98,7 +98,7 @@ def test_the_curve_shows_the_bad_span_and_reads_values(browser, demo_server):
     assert red[0] != red[1], "the span is shaded"
     box = page.scram.locator(".chart .u-over").first.bounding_box()
     page.mouse.move(box["x"] + 2, box["y"] + box["height"] / 2)
-    assert page.scram.inner_text(".chart .u-legend").startswith("epoch1validation: epoch_loss0.5174train: epoch_loss0.65")
+    assert page.scram.inner_text(".chart .u-legend").startswith("epoch1validation loss0.5174training loss0.65")
 
 
 def test_the_fix_is_the_users_own_line_and_is_copied(browser, demo_server):

@@ -21,8 +21,8 @@ function Section({ page, heading }: { page: HeuristicPage; heading: string }): V
 
 function Recorded({ example, kind }: { example: Example; kind: "faulty" | "healthy" }): VNode {
   const curves = example[kind];
-  const points = curves.map(({ steps, values }) => ({ steps, values: values.map(toNumber), decimated: false }));
-  const { axis, span, bad_step, best_step } = example;
+  const points = curves.map(({ steps, values, log }) => ({ steps, values: values.map(toNumber), decimated: false, log }));
+  const { axis, span, bad_step, best_step, part } = example;
   const lines = curves.map(({ label }) => ({ run: kind, curve: { tensorboard_run: kind, tag: label }, label }));
   const marks = kind === "faulty" ? { axis, first: span[0], last: span[1], bad: bad_step, best: best_step } : null;
   return (
@@ -30,7 +30,7 @@ function Recorded({ example, kind }: { example: Example; kind: "faulty" | "healt
       <h4>
         <Text>{kind === "faulty" ? example.title : "Its healthy twin"}</Text>
       </h4>
-      <Plot axis={axis} lines={lines} marks={marks} load={() => Promise.resolve(points)} />
+      <Plot axis={axis} lines={lines} marks={marks} view={kind === "faulty" ? part : null} load={() => Promise.resolve(points)} />
     </div>
   );
 }
@@ -115,7 +115,10 @@ export function Catalogue(): VNode {
                       </code>
                       {option.value !== option.default && ` (default ${String(option.default)})`}
                     </dt>
-                    <dd>{option.help}</dd>
+                    <dd>
+                      {option.help}
+                      {option.source && <span class="hint"> Source: {option.source}</span>}
+                    </dd>
                   </>
                 ))}
               </dl>

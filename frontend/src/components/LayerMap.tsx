@@ -5,7 +5,6 @@ import { useState } from "preact/hooks";
 import { fetchLayerMap, type Inside, type LayerMap as Map_, type MapRow } from "../api";
 import { useFetched } from "../fetched";
 import { formatNumber, placeOf, toNumber } from "../format";
-import { labels } from "../plot/labels";
 import { ramp, rangeOf, strip, type Range } from "../plot/heat";
 import { Named } from "./Named";
 import { Plot } from "./Plot";
@@ -24,7 +23,6 @@ function Row({ run, row, quantity, range, point }: {
 }): VNode {
   const [open, show] = useState(false);
   const last = row.values[row.values.length - 1] ?? null;
-  const names = labels(row.curves);
   return (
     <li class={row.findings.length > 0 ? "map-row troubled" : "map-row"} data-row={row.name}>
       <button
@@ -52,7 +50,7 @@ function Row({ run, row, quantity, range, point }: {
           <Named run={run} ids={row.findings} />
         </p>
       )}
-      {open && <Plot axis="batch" lines={row.curves.map((curve, i) => ({ run, curve, label: names[i]! }))} />}
+      {open && <Plot axis="batch" lines={row.curves.map(({ label, ...curve }) => ({ run, curve, label }))} />}
     </li>
   );
 }

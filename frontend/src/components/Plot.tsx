@@ -8,7 +8,7 @@ import { useFetched } from "../fetched";
 import { formatNumber, placeOf } from "../format";
 import type { Marks } from "../plot/marks";
 import { HEIGHT, options } from "../plot/options";
-import { align, firstView, smoothed, toPoints, wantsLog, type Points } from "../plot/points";
+import { align, smoothed, toPoints, type Points } from "../plot/points";
 import { selectedEntry } from "../store";
 import { theme } from "../theme";
 import { CopyButton } from "./Code";
@@ -25,8 +25,14 @@ interface Props {
   lines: Line[];
   axis: string;
   marks?: Marks | null;
-  /** The part to show at first. */
+  /** The part that the address asks for. */
   zoom?: [number, number] | null;
+  /** The part to show at first, where the whole would hide the point that matters. */
+  view?: number[] | null;
+  /** Whether to begin with a logarithmic axis; otherwise as the first curve asks for. */
+  log?: boolean;
+  /** What the picture shows, for those who cannot see it; otherwise it is made of the points. */
+  description?: string;
   /** The address of this chart with the part that is shown. */
   link?: (zoom: [number, number] | null) => string;
   /** Called when the whole curve is shown again. */
@@ -35,8 +41,7 @@ interface Props {
   load?: () => Promise<Points[]>;
 }
 
-/** What the picture shows, for those who cannot see it. */
-function description(lines: Line[], points: Points[], axis: string, marks: Marks | null): string {
+function described(lines: Line[], points: Points[], axis: string, marks: Marks | null): string {
   const parts = lines.map(({ label }, i) => {
     const values = points[i]?.values ?? [];
     return `${label} goes from ${formatNumber(values[0])} to ${formatNumber(values[values.length - 1])}`;
@@ -45,7 +50,7 @@ function description(lines: Line[], points: Points[], axis: string, marks: Marks
   return `Curves over ${axis}: ${parts.join("; ")}.${marked}`;
 }
 
-export function Plot({ lines, axis, marks = null, zoom: asked = null, link, onWhole, load }: Props): VNode {
+export function Plot({ lines, axis, marks = null, zoom: asked = null, view = null, log: wanted, description, link, onWhole, load }: Props): VNode {
   const holder = useRef<HTMLDivElement>(null);
   const [zoom, setZoom] = useState<[number, number] | null>(asked);
   const [log, setLog] = useState<boolean | null>(null);
@@ -65,13 +70,13 @@ export function Plot({ lines, axis, marks = null, zoom: asked = null, link, onWh
   const last = useRef(newest);
   if (!held) last.current = newest;
   const drawn = last.current;
-  const logarithmic = log ?? (points !== null && wantsLog(points));
+  const logarithmic = log ?? wanted ?? points?.[0]?.log ?? false;
   const hidden = logarithmic && (drawn?.some((curve) => curve.values.some((value) => value <= 0)) ?? false);
   useEffect(() => {
     const place = holder.current;
     if (!place || !drawn || drawn.every((curve) => curve.steps.length === 0)) return;
     const smooth = weight > 0 ? drawn.map((curve) => smoothed(curve, weight)) : [];
-    const view = zoom ?? (points?.[0] ? firstView(points[0], marks?.best === null ? marks.bad : null) : null);
+    const shown = zoom ?? view;
     let plot: uPlot | null = null;
     const draw = (): void => {
       const width = place.clientWidth;
@@ -81,7 +86,7 @@ export function Plot({ lines, axis, marks = null, zoom: asked = null, link, onWh
       const onZoom = (from: number, to: number) => setZoom([Math.max(from, 0), to]);
       const look = { axis, labels, marks, log: logarithmic, smooth: weight > 0, width, onZoom };
       plot = new uPlot(options(look, drawn), align([...drawn, ...smooth], logarithmic) as uPlot.AlignedData, place);
-      if (view) plot.setScale("x", { min: view[0], max: view[1] });
+      if (shown) plot.setScale("x", { min: shown[0]!, max: shown[1]! });
     };
     const observer = new ResizeObserver(draw);
     observer.observe(place);
@@ -105,7 +110,7 @@ export function Plot({ lines, axis, marks = null, zoom: asked = null, link, onWh
     <figure class="chart">
       <div
         role="img"
-        aria-label={points ? description(lines, points, axis, marks) : "Loading the curve"}
+        aria-label={points ? (description ?? described(lines, points, axis, marks)) : "Loading the curve"}
         data-points={drawn?.map((curve) => curve.steps.length).join(" ")}
         ref={holder}
         style={{ minHeight: `${HEIGHT}px` }}

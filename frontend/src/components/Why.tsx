@@ -4,7 +4,6 @@ import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { fetchAnswers, type Answer, type AnswerStep } from "../api";
 import { useFetched } from "../fetched";
-import { labels } from "../plot/labels";
 import { asked, select, selectedEntry } from "../store";
 import { Code } from "./Code";
 import { Plot } from "./Plot";
@@ -14,7 +13,7 @@ const ENDS = { cause: "Likeliest cause:", open: "Conclusion:", fine: "Conclusion
 
 function Step({ run, step }: { run: string; step: AnswerStep }): VNode {
   const [open, show] = useState(false);
-  const { curve, span, at, axis, code } = step;
+  const { curve, part, span, at, axis, code } = step;
   const marks = span ? { axis, first: span[0], last: span[1], bad: at, best: null } : null;
   return (
     <li>
@@ -24,7 +23,7 @@ function Step({ run, step }: { run: string; step: AnswerStep }): VNode {
           {open ? "Hide" : "Show"} {curve ? "the curve" : `line ${code!.line}`}
         </button>
       )}
-      {open && curve && <Plot axis={axis} marks={marks} lines={[{ run, curve, label: labels([curve])[0]! }]} />}
+      {open && curve && <Plot axis={axis} marks={marks} view={part} lines={[{ run, curve, label: curve.label }]} />}
       {open && code && <Code text={code.text} label={`${code.file}, line ${code.line}`} />}
     </li>
   );

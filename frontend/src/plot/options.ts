@@ -63,7 +63,7 @@ export function options(look: Look, points: Points[]): uPlot.Options {
         label: look.axis,
         labelFont: FONT,
         labelSize: 18,
-        values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? formatNumber(tick + shift) : "")),
+        values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? (tick + shift).toLocaleString("en") : "")),
       },
       {
         ...axis,
@@ -87,7 +87,7 @@ export function options(look: Look, points: Points[]): uPlot.Options {
       ],
     },
     series: [
-      { label: look.axis, value: (_, value: number | null) => (value === null ? "–" : formatNumber(value + shift)) },
+      { label: look.axis, value: (_, value: number | null) => (value === null ? "–" : (value + shift).toLocaleString("en")) },
       ...raw,
       ...(look.smooth ? smooth : []),
     ],

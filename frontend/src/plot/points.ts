@@ -8,10 +8,12 @@ export interface Points {
   values: number[];
   /** Whether the server has more points between these. */
   decimated: boolean;
+  /** Whether a logarithmic axis shows more, as the server says. */
+  log: boolean;
 }
 
 export function toPoints(curve: Curve): Points {
-  return { steps: curve.steps, values: curve.values.map(toNumber), decimated: curve.decimated };
+  return { steps: curve.steps, values: curve.values.map(toNumber), decimated: curve.decimated, log: curve.log };
 }
 
 /** All curves over the union of their steps; undefined if a curve has no point there, null if it cannot be drawn. */
@@ -38,38 +40,6 @@ export function smoothed(curve: Points, weight: number): Points {
     return sum / (1 - weight ** seen);
   });
   return { ...curve, values };
-}
-
-/**
- * Whether a logarithmic axis shows more: all values are positive and span more than three decades; or those of the first curve
- * do, or a peak of it would flatten the rest.
- */
-export function wantsLog(curves: Points[]): boolean {
-  const all = extent(curves);
-  const first = extent(curves.slice(0, 1));
-  const wide = ({ low, high }: Extent): boolean => low > 0 && high > 1000 * low;
-  return wide(all) || wide(first) || (first.low > 0 && first.high > 100 * first.middle);
-}
-
-interface Extent {
-  low: number;
-  middle: number;
-  high: number;
-}
-
-function extent(curves: Points[]): Extent {
-  const values = curves.flatMap((curve) => curve.values.filter(Number.isFinite)).sort((a, b) => a - b);
-  const at = (index: number): number => values[index] ?? 0;
-  return { low: at(0), middle: at(Math.floor(values.length / 2)), high: at(values.length - 1) };
-}
-
-/** The steps to show first: all of them, or only the start if a bad point would be lost at the edge. */
-export function firstView(curve: Points, bad: number | null): [number, number] | null {
-  const first = curve.steps[0];
-  const last = curve.steps[curve.steps.length - 1];
-  if (first === undefined || last === undefined || last <= first) return null;
-  if (bad === null || bad - first > (last - first) * 0.05) return [first, last];
-  return [first, Math.min(last, bad + Math.max(2 * (bad - first), 12))];
 }
 
 /** At most about six powers of ten between two positive bounds. */

@@ -13,8 +13,9 @@ from scram_plugin.heuristics.measured import listed
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.curve import Curve, CurveName
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.reviews.as_json import curve_as_json
-from scram_plugin.wire import CurveNameJson, Span
+from scram_plugin.reviews.as_json import labelled
+from scram_plugin.reviews.pictures import first_view
+from scram_plugin.wire import LabelledCurveJson, Span
 
 Conclusion = Literal["cause", "open", "fine"]
 
@@ -30,10 +31,14 @@ class Step:
     at: int | None = None
     code: StatementJson | None = None  # a statement of the user's
 
-    def as_json(self) -> AnswerStepJson:
+    def as_json(self, run: TrainingRun) -> AnswerStepJson:
+        """`run`: the training run of the curve."""
+        curve = None if self.curve is None else run.curve(self.curve.tensorboard_run, self.curve.tag)
+        shown = first_view(curve.steps, self.at) if curve is not None and len(curve) else None
         return {
             "text": self.text,
-            "curve": None if self.curve is None else curve_as_json(self.curve),
+            "curve": None if self.curve is None else labelled([self.curve])[0],
+            "part": None if shown is None else list(shown),
             "axis": self.axis,
             "span": None if self.span is None else list(self.span),
             "at": self.at,
@@ -53,11 +58,11 @@ class Answer:
     heuristic: str | None = None
     how: str = ""
 
-    def as_json(self) -> AnswerJson:
+    def as_json(self, run: TrainingRun) -> AnswerJson:
         return {
             "id": self.id,
             "question": self.question,
-            "steps": [step.as_json() for step in self.steps],
+            "steps": [step.as_json(run) for step in self.steps],
             "kind": self.kind,
             "conclusion": self.conclusion,
             "heuristic": self.heuristic,
@@ -73,7 +78,8 @@ class StatementJson(TypedDict):
 
 class AnswerStepJson(TypedDict):
     text: str
-    curve: CurveNameJson | None
+    curve: LabelledCurveJson | None
+    part: Span | None  # the steps of the curve to show at first; null: all
     axis: str
     span: Span | None
     at: int | None
