@@ -12,6 +12,7 @@ import time
 import zlib
 from pathlib import Path
 
+import loky
 import msgspec
 import numpy as np
 import pytest
@@ -121,13 +122,13 @@ def test_real_runs_in_parts_and_kept(small_tasks, tmp_path):
 
 def test_a_process_that_is_killed_loses_nothing(mixed, small_tasks, monkeypatch):
     before = as_text(reviewed(mixed))
-    killed, pools, pool = [], [], many.ProcessPoolExecutor
-    monkeypatch.setattr(many, "ProcessPoolExecutor", lambda *how: pools.append(how) or pool(*how))
+    killed, pools, pool = [], [], loky.ProcessPoolExecutor
+    monkeypatch.setattr(loky, "ProcessPoolExecutor", lambda *how, **named: pools.append(how) or pool(*how, **named))
 
     def kill(done, total):
         if not killed:  # one that belongs to the pool; whatever it was doing is lost
-            servers = [pid for pid in _children(os.getpid()) if b"forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-            workers = [int(child) for pid in servers for child in _children(pid)]
+            command = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in _children(os.getpid())}
+            workers = [pid for pid, line in command.items() if b"popen_loky" in line]
             if workers:
                 killed.append(workers[0])
                 os.kill(workers[0], signal.SIGKILL)

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import multiprocessing
 import re
 import signal
-import sys
-import threading
-import types
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, as_completed
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -37,7 +32,6 @@ TRIES = 3  # process pools that may break before this process does the rest
 Progress = Callable[[int, int], None]  # called with (TensorBoard runs reviewed, their total)
 
 logger = logging.getLogger("scram")
-_one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -201,52 +195,31 @@ class _Engine:
 
 def _by_processes(count: int, tasks: list[tuple[list[int], Task]]) -> Iterator[tuple[list[int], list[Outcome]]]:
     """A killed process breaks its pool: the remaining tasks go to another pool, and in the end are done in this process."""
-    # not by fork: threads of this process (for example of a progress bar) may hold locks
-    how = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    context = multiprocessing.get_context(how)
-    if how == "forkserver":
-        context.set_forkserver_preload([__name__])
+    from loky import ProcessPoolExecutor  # slow to import; its processes do not run the user's program again
+
     left = {numbers[0]: (numbers, task) for numbers, task in tasks}
     for _ in range(TRIES):
-        with ProcessPoolExecutor(count, context, partial(signal.signal, signal.SIGINT, signal.SIG_IGN)) as pool:
-            try:
-                for numbers, outcomes in _by(pool, list(left.values()), (BrokenExecutor, BadOption, OSError), _without_main):
-                    del left[numbers[0]]
-                    yield numbers, outcomes
-            except BrokenExecutor:
-                continue
-            except BaseException:  # for example Ctrl-C: running tasks are not waited for
-                for process in list((pool._processes or {}).values()):
-                    process.terminate()
-                # its thread is waited for, since Python prints a traceback if it ends while Python does
-                pool.shutdown(cancel_futures=True)
-                raise
-        return
+        pool = ProcessPoolExecutor(count, initializer=partial(signal.signal, signal.SIGINT, signal.SIG_IGN))
+        try:
+            for numbers, outcomes in _by(pool, list(left.values()), (BrokenExecutor, BadOption, OSError)):
+                del left[numbers[0]]
+                yield numbers, outcomes
+            return
+        except BrokenExecutor:
+            continue
+        finally:
+            pool.shutdown(kill_workers=True)  # after Ctrl-C, for example, running tasks are not waited for
     logger.warning("worker processes were killed repeatedly; this process does the rest")
     yield from ((numbers, work(task)) for numbers, task in left.values())
-
-
-@contextlib.contextmanager
-def _without_main() -> Iterator[None]:
-    """Processes that start in this context do not run the user's program again to find what it defines."""
-    with _one_at_a_time:
-        main = sys.modules["__main__"]
-        sys.modules["__main__"] = types.ModuleType("__main__")
-        try:
-            yield
-        finally:
-            sys.modules["__main__"] = main
 
 
 def _by(
     executor: Executor,
     tasks: Sequence[tuple[list[int], Task]],
     fatal: tuple[type[Exception], ...] = (BadOption, OSError),
-    starting: Callable[[], contextlib.AbstractContextManager] = contextlib.nullcontext,
 ) -> Iterator[tuple[list[int], list[Outcome]]]:
     """Run tasks on an executor. A task that fails there is done here; exceptions of the kinds `fatal` are raised."""
-    with starting():
-        futures = {executor.submit(work, task): (numbers, task) for numbers, task in tasks}
+    futures = {executor.submit(work, task): (numbers, task) for numbers, task in tasks}
     for future in as_completed(futures):
         numbers, task = futures.pop(future)
         try:
