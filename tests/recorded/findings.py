@@ -27,8 +27,8 @@ def told(review: Review) -> Iterator[str]:
         for fix in finding.fixes:
             if fix.edit:
                 yield f"    + line {fix.edit.line}: {' '.join(fix.edit.after.split())}"
-    for entry in review.inconclusive:
-        yield f"  inconclusive: {entry.heuristic}: {entry.reason}"
+    for entry in review.inconclusive:  # how many points a check needs is the default of an option
+        yield f"  {'too early' if entry.early else f'inconclusive: {entry.reason}'}: {entry.heuristic}"
     yield f"  passed: {' '.join(review.passed)}"
 
 
