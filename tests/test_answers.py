@@ -6,6 +6,7 @@ from itertools import permutations
 import pytest
 from jsonschema import Draft202012Validator
 
+from scram_plugin.heuristics.examples import examples
 from scram_plugin.tensorboard import api_schema
 from scram_plugin.views.inside import QUANTITIES
 from tests.paths import DEMO_LOGS, REAL_RUNS
@@ -44,6 +45,7 @@ def every_route(server):
     runs = check(server, "Runs", "runs")
     check(server, "Runs", "runs", since=runs["cursor"])
     for page in check(server, "Heuristics", "heuristics")["heuristics"]:
+        assert page["id"] in examples(), f"no example of {page['id']}: make examples"
         example = check(server, "Example", "example", heuristic=page["id"])
         steps = example["faulty"][0]["steps"]
         assert example["span"][0] <= steps[-1]
