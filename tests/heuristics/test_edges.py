@@ -8,7 +8,9 @@ import pytest
 from scram_plugin.heuristics.curves import learning_rate_schedule
 from scram_plugin.heuristics.curves.shape import shape
 from scram_plugin.heuristics.layers import saturated_activations
-from scram_plugin.heuristics.model import missing_activation, output_activation_mismatch
+from scram_plugin.heuristics.measured import Layer
+from scram_plugin.heuristics.model import missing_activation
+from scram_plugin.heuristics.model.outputs import Output
 from scram_plugin.heuristics.preflight.batch_size_memory import _size
 from tests.event_files import curve
 from tests.reviews import finding, found, review_of
@@ -102,8 +104,8 @@ def test_a_narrow_layer_between_wide_ones_is_linear_on_purpose(before, after, na
 @pytest.mark.parametrize(("low", "high", "are"), [(0.1, 0.9, True), (0.1, 5.0, False), (-3.0, 0.9, False)])
 def test_outputs_that_are_probabilities(low, high, are):
     run = training_run({}, {"y_pred0/min": [low] * 3, "y_pred0/max": [high] * 3})
-    layer = SimpleNamespace(kind="Activation", activation=None)
-    assert output_activation_mismatch._probabilities(run, layer) == are
+    layer = Layer("last", "Activation", None, {})
+    assert Output(run, layer, "CategoricalCrossentropy", False, 1).gives_probabilities == are
 
 
 def test_sizes_of_memory():

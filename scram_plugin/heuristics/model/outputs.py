@@ -1,0 +1,145 @@
+"""What is known of the output of a model: its activation, the loss that reads it, and the values that were measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scram_plugin import schema
+from scram_plugin.heuristics.limits import TENTH
+from scram_plugin.heuristics.measured import LINEAR, Layer, layers, sums
+from scram_plugin.heuristics.names import loss_class
+from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.schema import column
+
+CATEGORICAL = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
+BINARY = ("BinaryCrossentropy", "BinaryFocalCrossentropy")
+DISTANCES = ("MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh", "MeanSquaredLogarithmicError")
+# activation -> the values that it can give, by definition
+RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, np.inf), "relu6": (0.0, 6.0)}
+BEYOND = 0.05  # share of the range of the targets by which they may lie outside the range of the output; by bench-limits
+FOR_A_RANGE = 3  # measured batches: fewer do not show the range of the outputs; by bench-limits
+CLOSE_TO_ONE = 0.01  # from 1: so near probabilities sum to 1, in float16 too; by definition
+STILL_HIGH = 0.9  # of the loss of the first tenth: the loss has hardly fallen; by bench-limits
+BATCHES = 100  # after which that says something; by bench-limits
+
+
+@dataclass(frozen=True)
+class Output:
+    """The output layer and the loss that reads it. `loss` is the class of Keras that computes the same."""
+
+    run: TrainingRun
+    layer: Layer
+    loss: str
+    logits: bool  # the loss takes logits
+    units: Any  # a whole number, if it is known
+
+    @property
+    def activation(self) -> str | None:
+        return self.layer.activation
+
+    @property
+    def named_loss(self) -> str:
+        """The loss as the framework calls it."""
+        return str(self.run.facts["loss"]["class"])
+
+    @property
+    def of_torch(self) -> bool:
+        return self.run.framework_of_facts == "torch"
+
+    @property
+    def categorical(self) -> bool:
+        return self.loss in CATEGORICAL
+
+    @property
+    def takes_logarithms(self) -> bool:
+        """Of probabilities."""
+        return self.categorical and self.named_loss == "NLLLoss"
+
+    @property
+    def compares_classes(self) -> bool:
+        """By probabilities or logits."""
+        return self.categorical and not self.takes_logarithms
+
+    @property
+    def binary(self) -> bool:
+        return self.loss in BINARY
+
+    @property
+    def distance(self) -> bool:
+        return self.loss in DISTANCES
+
+    @property
+    def before(self) -> Layer | None:
+        """The layer whose output is the only input of this one."""
+        sources = self.layer.facts.get("from") or []
+        return next((other for other in layers(self.run) if sources == [other.path.rpartition("/")[2]]), None)
+
+    @property
+    def above_zero(self) -> bool:
+        """Whether a measured output is above 0, which no logarithm of a probability is."""
+        high = self.run.statistic(schema.STATISTICS, "y_pred0/max")
+        return high is not None and len(high.finite) > 0 and float(high.finite.values.max()) > 0
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether all measured outputs lie between 0 and 1, and several outputs sum to 1, however they are computed. False for
+        a linear Dense layer: its outputs do so only by chance."""
+        if self.layer.kind == "Dense" and self.activation in LINEAR:
+            return False
+        low, high = (self.run.statistic(schema.STATISTICS, f"y_pred0/{which}") for which in ("min", "max"))
+        if low is None or high is None or len(low.finite) < FOR_A_RANGE or not len(high.finite):
+            return False
+        outputs = sums(self.run, "y_pred0")
+        within = low.finite.values.min() >= 0 and high.finite.values.max() <= 1
+        return bool(within and (outputs is None or np.allclose(outputs[np.isfinite(outputs)], 1, atol=CLOSE_TO_ONE)))
+
+    @property
+    def one_class_each(self) -> bool:
+        """Whether the targets of an example sum to 1, as one-hot targets do."""
+        targets = sums(self.run, "y0")
+        return targets is not None and bool(np.allclose(targets, 1, atol=CLOSE_TO_ONE))
+
+    @property
+    def hardly_fell(self) -> bool:
+        """Whether the loss has hardly fallen, after at least `BATCHES` batches."""
+        loss = self.run.signal("batch loss")
+        if loss is None or len(loss.finite) < BATCHES:
+            return False
+        tenth = len(loss.finite) // TENTH
+        return bool(np.median(loss.finite.values[-tenth:]) > STILL_HIGH * np.median(loss.finite.values[:tenth]))
+
+    @property
+    def one_number_for_several(self) -> bool:
+        """Whether there are several outputs, but one number as the target of each example."""
+        several = isinstance(self.units, int) and self.units > 1
+        return several and self.run.statistic(schema.STATISTICS, "y0/mean/0") is None
+
+    @property
+    def targets(self) -> tuple[float, float] | None:
+        """The smallest and the largest target; None if they were not recorded."""
+        low, high = (self.run.statistic(schema.BATCHES, column("y0", None, which)) for which in ("min", "max"))
+        if low is None or high is None or not len(low.finite) or not len(high.finite):
+            return None
+        return float(low.finite.values.min()), float(high.finite.values.max())
+
+    @property
+    def targets_beyond(self) -> bool:
+        """Whether targets lie outside the range of the output."""
+        if self.targets is None:
+            return False
+        (least, most), (lowest, highest) = self.targets, RANGES[str(self.activation)]
+        margin = BEYOND * (most - least)
+        return least < lowest - margin or most > highest + margin
+
+
+def always_one(run: TrainingRun) -> bool:
+    """Whether every measured output was exactly 1 with a binary loss, as softmax over one unit gives."""
+    low, high = (run.statistic(schema.STATISTICS, f"y_pred0/{which}") for which in ("min", "max"))
+    several = run.statistic(schema.STATISTICS, "y_pred0/mean/0") is not None
+    binary = "Binary" in loss_class(run)
+    if low is None or high is None or len(low) < FOR_A_RANGE or several or not binary:
+        return False
+    return bool((low.values == 1).all() and (high.values == 1).all())
