@@ -300,6 +300,12 @@ def enough_rows(curves: Mapping[str, Curve], least: int, batches: int = 0) -> No
         raise TooEarly(f"it needs measured batches that span {batches:,} batches, these span {span:,}")
 
 
+def levels(values: np.ndarray, parts: int, least: int = 1) -> tuple[float, float]:
+    """The medians of the first and of the last of so many parts of a loss of batches, of at least `least` values each."""
+    count = max(len(values) // parts, least)
+    return float(np.median(values[:count])), float(np.median(values[-count:]))
+
+
 def late(curve: Curve, part: float = 0.5) -> float:
     """The median of the finite values in the last `part` of a curve; NaN if there is none."""
     return finite_median(curve.values[-max(int(np.ceil(len(curve) * part)), 1) :])

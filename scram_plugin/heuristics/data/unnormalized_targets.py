@@ -12,7 +12,7 @@ from scram_plugin.heuristics.data.label_range import DISTANCES
 from scram_plugin.heuristics.edits import change_targets
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.limits import TENTH
-from scram_plugin.heuristics.measured import HOW, shown_loss
+from scram_plugin.heuristics.measured import HOW, levels, shown_loss
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
@@ -57,7 +57,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     batches = run.signal("batch loss")
     if not nonfinite and (batches is None or len(batches) < options["batches"]):
         raise TooEarly(f"it needs {int(options['batches'])} batches")
-    late = float(np.median(curve.values[-max(len(curve) // TENTH, 1) :]))
+    _, late = levels(curve.values, TENTH)
     error = float(np.sqrt(late)) if loss == "MeanSquaredError" and late >= 0 else late
     if not nonfinite and error < options["part"] * spread:
         return

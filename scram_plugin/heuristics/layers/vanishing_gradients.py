@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,7 +12,16 @@ import numpy as np
 from scram_plugin.heuristics.edits import set_in_layers
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, Option, TooEarly
 from scram_plugin.heuristics.limits import QUARTER
-from scram_plugin.heuristics.measured import Layer, columns, dead_units, enough_rows, finite_median, known_layers, of_kernels
+from scram_plugin.heuristics.measured import (
+    Layer,
+    columns,
+    dead_units,
+    enough_rows,
+    finite_median,
+    known_layers,
+    levels,
+    of_kernels,
+)
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import counted, number
 from scram_plugin.logs.curve import Curve
@@ -118,8 +128,8 @@ def _left(run: TrainingRun) -> float:
     loss = run.signal("batch loss")
     if loss is None or len(loss.finite) < BATCHES_OF_TRAINING:
         raise TooEarly(f"it needs the loss of {BATCHES_OF_TRAINING} batches")
-    values, quarter = loss.finite.values, len(loss.finite) // QUARTER
-    return float(np.median(values[-quarter:]) / np.median(values[:quarter]))
+    first, last = levels(loss.finite.values, QUARTER)
+    return last / first if first else math.inf
 
 
 def _layer(variable: str) -> str:

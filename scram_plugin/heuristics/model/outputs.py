@@ -9,7 +9,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.limits import TENTH
-from scram_plugin.heuristics.measured import LINEAR, Layer, layers, sums
+from scram_plugin.heuristics.measured import LINEAR, Layer, layers, levels, sums
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
@@ -108,8 +108,8 @@ class Output:
         loss = self.run.signal("batch loss")
         if loss is None or len(loss.finite) < BATCHES:
             return False
-        tenth = len(loss.finite) // TENTH
-        return bool(np.median(loss.finite.values[-tenth:]) > STILL_HIGH * np.median(loss.finite.values[:tenth]))
+        first, last = levels(loss.finite.values, TENTH)
+        return last > STILL_HIGH * first
 
     @property
     def one_number_for_several(self) -> bool:

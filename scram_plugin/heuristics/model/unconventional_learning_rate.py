@@ -10,7 +10,7 @@ import numpy as np
 from scram_plugin.heuristics.edits import set_learning_rate
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.limits import TENTH
-from scram_plugin.heuristics.measured import HOW, guessing, steps_of_kernels
+from scram_plugin.heuristics.measured import HOW, guessing, levels, steps_of_kernels
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import known_rate
 from scram_plugin.heuristics.words import number
@@ -105,7 +105,7 @@ def _harmful(run: TrainingRun, long: bool, long_at_first: bool) -> bool:
         raise TooEarly(f"it needs the loss of {FIRST_BATCHES} batches")
     values = loss.finite.values
     worse = float(np.median(values[1:FIRST_BATCHES])) > WORSE * values[0]
-    late, guess = float(np.median(values[-max(len(values) // TENTH, FEWEST) :])), guessing(run)
+    (_, late), guess = levels(values, TENTH, FEWEST), guessing(run)
     guessed = guess is not None and not guess.is_beaten_by(late)
     fallen = late <= UNHARMED * values[0] and not guessed
     return worse or (long and not fallen) or (long_at_first and guessed and len(values) >= SINCE)
@@ -117,11 +117,11 @@ def _still(run: TrainingRun) -> None:
     if loss is None or len(loss.finite) < FIRST_BATCHES:
         raise TooEarly(f"it needs the loss of {FIRST_BATCHES} batches")
     values = loss.finite.values
-    tenth = max(len(values) // TENTH, FEWEST)
+    first, late = levels(values, TENTH, FEWEST)
     guess = guessing(run)
-    if guess is not None and guess.is_beaten_by(float(np.median(values[:tenth]))):
+    if guess is not None and guess.is_beaten_by(first):
         raise Inconclusive("the learning rate is low, but the model was already trained, as in fine-tuning")
-    if np.median(values[-tenth:]) < BEGUN * np.median(values[:tenth]):
+    if late < BEGUN * first:
         raise Inconclusive("the learning rate is low, but the loss falls")
 
 
