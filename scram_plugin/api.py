@@ -18,6 +18,7 @@ from scram_plugin.reviews.cache import Cache
 from scram_plugin.reviews.jobs import MOST_JOBS
 from scram_plugin.reviews.many import review_logdir
 from scram_plugin.reviews.model import Review
+from scram_plugin.reviews.policy import accept
 from scram_plugin.reviews.program import complete
 
 SECONDS = 20.0  # of a preflight
@@ -112,7 +113,7 @@ def review(
     for problem in problems:
         warnings.warn(f"{problem.path!r}: {problem.sentence}", stacklevel=2)
     reviews = review_logdir(root, files, catalogue, run, jobs, cache=Cache() if cache else None)
-    return Reviews([complete(review) for review in reviews], root)
+    return Reviews([accept(complete(review), catalogue, [review.name]) for review in reviews], root)
 
 
 def preflight(

@@ -326,8 +326,6 @@ def test_other_choices_are_other_reviews(tmp_path, settled, monkeypatch):
         "fewer": catalogue(ignore=["plateau"]),
         "another option": catalogue(options={"overfitting": {"patience": 7}}),
         "another signal": catalogue(signals={"loss": "validation loss"}),
-        "accepted": catalogue(accepted=[Accepted("nonfinite-loss")]),
-        "accepted for a reason": catalogue(accepted=[Accepted("nonfinite-loss", reason="a lesson")]),
         "one that cannot be loaded": catalogue(modules=[module]),
     }
     for name, chosen in rules.items():
@@ -338,6 +336,10 @@ def test_other_choices_are_other_reviews(tmp_path, settled, monkeypatch):
     for chosen in rules.values():
         assert read_again(monkeypatch, tmp_path / "logs", chosen, cache=kept)[1] == []
     assert read_again(monkeypatch, tmp_path / "logs", own, cache=kept)[1] == ["a"]
+    accepting = catalogue(accepted=[Accepted("nonfinite-loss")])
+    there, read_ = read_again(monkeypatch, tmp_path / "logs", accepting, cache=kept)
+    assert read_ == [], "what is accepted is put aside after the review, so it is the same review"
+    assert as_text(there) == as_text(reviewed(tmp_path / "logs", catalogue()))
 
 
 def test_what_was_just_written_is_not_kept(tmp_path, monkeypatch):

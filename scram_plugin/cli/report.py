@@ -37,7 +37,7 @@ def report(options: argparse.Namespace, logdirs: Sequence[Listing], cache: Cache
                 found = review_logdir(root, files, catalogue, "" if several else pattern, options.jobs, executor, cache, tell)
             except OSError as error:  # storage that can no longer be reached
                 raise BadOption(f"{error}") from None
-            reviews += _told_apart(found, root, catalogue, pattern) if several else found
+            reviews += _named(found, root if several else "", catalogue, pattern)
     if not reviews:
         raise BadOption(f"no training run has a name that matches {options.run!r}; without --run all are reviewed")
     hidden = any(map(has_hidden, reviews))
@@ -51,13 +51,13 @@ def report(options: argparse.Namespace, logdirs: Sequence[Listing], cache: Cache
     return Report(text, status, remarks, all(review.complete for review in reviews) and not hidden)
 
 
-def _told_apart(found: Sequence[Review], root: str, catalogue: Catalogue, pattern: str) -> Iterator[Review]:
-    """Reviews of one of several log directories, renamed to begin with it. The user's patterns may match either name."""
+def _named(found: Sequence[Review], root: str, catalogue: Catalogue, pattern: str) -> Iterator[Review]:
+    """Reviews without what the user accepts. Of one of several log directories, `root`, they are renamed to begin with it; the
+    user's patterns may match either name."""
     for review in found:
-        longer = review.within(root)
-        longer = accept(longer, catalogue, [longer.name])
-        if re.search(pattern, review.name) or re.search(pattern, longer.name):
-            yield longer
+        named = review.within(root) if root else review
+        if re.search(pattern, review.name) or re.search(pattern, named.name):
+            yield accept(named, catalogue, [review.name, named.name])
 
 
 def _unheard(reviews: Sequence[Review], catalogue: Catalogue) -> Iterator[str]:

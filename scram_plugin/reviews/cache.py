@@ -59,8 +59,7 @@ def settings_of(catalogue: Catalogue) -> str:
     of other packages may depend on anything."""
     if catalogue.modules or installed():
         return ""
-    accepted = [vars(entry) for entry in catalogue.accepted]
-    chosen = [[h.id for h in catalogue.heuristics], catalogue.options, catalogue.signals, accepted]
+    chosen = [[h.id for h in catalogue.heuristics], catalogue.options, catalogue.signals]
     return json.dumps([versions(), chosen], default=str, sort_keys=True)
 
 

@@ -27,6 +27,7 @@ from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.reviews.as_json import CountsJson, HeadlineJson, headline_as_json
 from scram_plugin.reviews.live import live_until
 from scram_plugin.reviews.model import Review, Reviewed, identity
+from scram_plugin.reviews.policy import accept
 from scram_plugin.reviews.program import complete
 from scram_plugin.reviews.run import file_notes, review
 
@@ -268,7 +269,7 @@ class Reviewer:
                     return
                 name = next((n for n in self._first if n in self._pending), next(iter(self._pending)))
                 run = self._pending[name]
-            done = complete(review(run, self.catalogue, file_notes(run, self.logs)))
+            done = accept(complete(review(run, self.catalogue, file_notes(run, self.logs))), self.catalogue, [name])
             # never loaded: pickling is the fastest way to see whether two reviews differ
             fingerprint = hashlib.sha1(pickle.dumps(vars(done), -1)).hexdigest()[:16]
             counts, last = done.counts(), run.last_wall_time
@@ -311,7 +312,7 @@ class NewFindings:
         for run in training_runs(self._logs, self._catalogue.signals):
             if run.name != ".":
                 continue
-            found = complete(review(run, self._catalogue, names=self._names))
+            found = accept(complete(review(run, self._catalogue)), self._catalogue, [run.name, *self._names])
             for finding in found.alone:
                 if identity(finding) not in self._known:
                     self._known.add(identity(finding))

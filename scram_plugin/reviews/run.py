@@ -26,10 +26,10 @@ from scram_plugin.severity import SEVERITIES
 LONGEST_NOTE = 20  # problems of files that are listed one by one; the rest are counted
 
 
-def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = (), names: Iterable[str] = ()) -> Review:
+def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) -> Review:
     """Apply every heuristic to one training run. A heuristic that raises becomes an inconclusive outcome.
 
-    `names` are others that the user may know the run by, for what is accepted in some runs.
+    What the user accepts is not put aside yet: `policy.accept` does that, when the name of the run is final.
     """
     outcomes = {h.id: _outcome(h, catalogue.options_of(h), run) for h in catalogue.heuristics}
     found = [finding for outcome in outcomes.values() if isinstance(outcome, list) for finding in outcome]
@@ -42,7 +42,7 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = (), na
     signals = {name: Signal(c.tensorboard_run, c.tag, c.axis) for name in run.signals if (c := run.signal(name)) is not None}
     shown = [replace(finding, picture=picture(finding, run, signals)) for finding in explain(found, catalogue)]
     order = list(outcomes)
-    result = Review(
+    return Review(
         name=run.name,
         tensorboard_runs=tuple(run.tensorboard_runs),
         framework=run.framework,
@@ -54,7 +54,6 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = (), na
         signals=signals,
         live=bool(run.facts) and run.ended is None,
     )
-    return accept(result, catalogue, [result.name, *names])
 
 
 def _place(finding: Finding, order: Sequence[str]) -> tuple[bool, int, int]:
@@ -136,7 +135,8 @@ def _filled_in(heuristic: Heuristic, finding: Finding, languages: Sequence[str])
 
 def review_all(logs: Logdir, catalogue: Catalogue) -> list[Review]:
     """The reviews of all training runs of a log directory that was read, in the order of their names."""
-    return [review(run, catalogue, file_notes(run, logs)) for run in training_runs(logs, catalogue.signals)]
+    runs = training_runs(logs, catalogue.signals)
+    return [accept(review(run, catalogue, file_notes(run, logs)), catalogue, [run.name]) for run in runs]
 
 
 def file_notes(run: TrainingRun, logs: Logdir) -> list[str]:
