@@ -78,10 +78,10 @@ def test_compared_an_accepted_finding_is_neither_new_nor_gone(tmp_path):
     base, exp = (reviewer.reviewed(name) for name in ("base", "exp"))
     for one, other, kind in ((base, exp, "same"), (exp, base, "same")):
         answer = compare(one, other)
-        assert answer["findings"][0]["change"] == "stayed"
-        assert answer["verdict"]["kind"] == kind
-    (entry, *_) = compare(exp, base)["findings"]
-    assert entry["accepted"]
+        assert answer.findings[0].change == "stayed"
+        assert answer.verdict.kind == kind
+    (entry, *_) = compare(exp, base).findings
+    assert entry.accepted
 
 
 def test_why_nothing_is_flagged_names_it(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.reviews.monitor import Reviewer
-from scram_plugin.views.comparison import compare
+from scram_plugin.views.comparison import Verdict, compare
 from scram_plugin.views.facts_in_words import described
 from tests.event_files import curve
 from tests.paths import DEMO_LOGS
@@ -19,7 +19,7 @@ def demo():
 
 
 def changes(comparison):
-    return {entry["heuristic"]: entry["change"] for entry in comparison["findings"]}
+    return {entry.heuristic: entry.change for entry in comparison.findings}
 
 
 @pytest.mark.parametrize(
@@ -32,18 +32,18 @@ def changes(comparison):
 )
 def test_a_fix_is_confirmed_and_what_made_it_is_shown(demo, bad, good, heuristic, different):
     forth, back = compare(demo(bad), demo(good)), compare(demo(good), demo(bad))
-    assert (forth["verdict"]["kind"], back["verdict"]["kind"]) == ("fixed", "worse")
+    assert (forth.verdict.kind, back.verdict.kind) == ("fixed", "worse")
     assert (changes(forth)[heuristic], changes(back)[heuristic]) == ("gone", "came")
-    told = {fact["name"]: (fact["before"], fact["after"]) for fact in forth["facts"]}
+    told = {fact.name: (fact.before, fact.after) for fact in forth.facts}
     assert different.items() <= told.items()
-    assert forth["code"]["before"] != forth["code"]["after"]
-    assert {"training loss", "validation loss"} <= {entry["signal"] for entry in forth["curves"]}
-    assert forth["facts_missing"] == []
+    assert forth.code.before != forth.code.after
+    assert {"training loss", "validation loss"} <= {entry.signal for entry in forth.curves}
+    assert forth.facts_missing == []
 
 
 def test_the_layer_that_makes_the_difference(demo):
-    layers = compare(demo("cifar10/unnormalized"), demo("cifar10/normalized"))["layers"]
-    before, after = (layers[side].split("\n") for side in ("before", "after"))
+    layers = compare(demo("cifar10/unnormalized"), demo("cifar10/normalized")).layers
+    before, after = (layers.before.split("\n"), layers.after.split("\n"))
     assert [line for line in after if line not in before] == ["Rescaling: scale 0.00392, offset 0"]
     assert [line for line in before if line not in after] == []
 
@@ -51,8 +51,8 @@ def test_the_layer_that_makes_the_difference(demo):
 def test_a_run_and_itself(demo):
     run = demo("fashion_mnist/overfit")
     same = compare(run, run)
-    assert same["verdict"] == {"kind": "same", "text": "No difference. Errors and warnings: 1 still there."}
-    assert (same["facts"], same["layers"], same["code"]) == ([], None, None)
+    assert same.verdict == Verdict("same", "No difference. Errors and warnings: 1 still there.")
+    assert (same.facts, same.layers, same.code) == ([], None, None)
 
 
 def test_what_could_not_be_checked_again_is_not_called_gone(demo, tmp_path):
@@ -60,17 +60,17 @@ def test_what_could_not_be_checked_again_is_not_called_gone(demo, tmp_path):
     other = Reviewer(str(tmp_path), catalogue()).reviewed("short")
     compared = compare(demo("fashion_mnist/overfit"), other)
     assert changes(compared)["overfitting"] == "unsure"
-    assert compared["verdict"]["kind"] == "unsure"
-    assert next(e for e in compared["findings"] if e["heuristic"] == "overfitting")["reason"]
-    assert compared["facts_missing"] == ["short"]
+    assert compared.verdict.kind == "unsure"
+    assert next(e for e in compared.findings if e.heuristic == "overfitting").reason
+    assert compared.facts_missing == ["short"]
 
 
 def test_the_best_of_what_is_better_when_it_rises(demo):
-    curves = {e["signal"]: e for e in compare(demo("fashion_mnist/overfit"), demo("fashion_mnist/regularized"))["curves"]}
-    loss, accuracy = curves["validation loss"]["before"], curves["validation accuracy"]["before"]
-    assert loss["best"] < loss["last"]
-    assert accuracy["best"] > accuracy["last"]
-    assert curves["learning rate"]["before"]["best"] is None
+    curves = {e.signal: e for e in compare(demo("fashion_mnist/overfit"), demo("fashion_mnist/regularized")).curves}
+    loss, accuracy = curves["validation loss"].before, curves["validation accuracy"].before
+    assert loss.best < loss.last
+    assert accuracy.best > accuracy.last
+    assert curves["learning rate"].before.best is None
 
 
 def test_mixed_and_better(demo):
@@ -80,10 +80,10 @@ def test_mixed_and_better(demo):
     fresh = dataclasses.replace(own[0], heuristic="overfitting", severity="warning")
     passed = tuple(h for h in good.review.passed if h != "overfitting")
     mixed = dataclasses.replace(good, review=dataclasses.replace(good.review, findings=(fresh,), passed=passed))
-    assert compare(bad, mixed)["verdict"]["kind"] == "mixed"
+    assert compare(bad, mixed).verdict.kind == "mixed"
     both = dataclasses.replace(bad, review=dataclasses.replace(bad.review, findings=(*bad.review.findings, fresh)))
-    better = compare(both, mixed)["verdict"]
-    assert better == {"kind": "better", "text": "Better, but not fixed. Errors and warnings: 1 gone, 1 still there."}
+    better = compare(both, mixed).verdict
+    assert better == Verdict("better", "Better, but not fixed. Errors and warnings: 1 gone, 1 still there.")
 
 
 def test_facts_of_any_shape_are_described():

@@ -18,7 +18,7 @@ from scram_plugin.heuristics.heuristic import Confidence
 from scram_plugin.reviews.as_json import DocumentJson, ReviewJson
 from scram_plugin.severity import Severity
 from scram_plugin.tensorboard import answers
-from scram_plugin.views.comparison import Changed, ComparisonJson
+from scram_plugin.views.comparison import Changed, Comparison
 from scram_plugin.views.inside import InsideJson, LayerMapJson
 from scram_plugin.views.why.answer import AnswersJson
 
@@ -27,7 +27,7 @@ SUFFIX = "Json"  # of the types, which the definitions do without
 ANSWERS = (
     answers.RunsJson,
     ReviewJson,
-    ComparisonJson,
+    Comparison,
     AnswersJson,
     answers.CurveJson,
     InsideJson,

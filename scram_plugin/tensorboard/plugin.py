@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from tensorboard import plugin_util
 from tensorboard.backend import http_util
@@ -41,7 +42,7 @@ from scram_plugin.tensorboard.answers import (
     RunsJson,
     ThresholdsJson,
 )
-from scram_plugin.views.comparison import ComparisonJson, compare
+from scram_plugin.views.comparison import compare
 from scram_plugin.views.inside import InsideJson, LayerMapJson, inside, layer_map
 from scram_plugin.views.why.answer import AnswersJson
 from scram_plugin.views.why.questions import questions
@@ -164,9 +165,10 @@ class ScramPlugin(base_plugin.TBPlugin):
         """`review?run=NAME`: the complete review of one training run."""
         return review_as_json(self._reviewed(_argument(request, "run")).review)
 
-    def _compare(self, request: wrappers.Request) -> ComparisonJson:
+    def _compare(self, request: wrappers.Request) -> dict[str, Any]:
         """`compare?run=NAME&with=NAME`: what became of the first run's findings in the second, and what differs."""
-        return compare(self._reviewed(_argument(request, "run")), self._reviewed(_argument(request, "with")))
+        before, after = (self._reviewed(_argument(request, name)) for name in ("run", "with"))
+        return plain(msgspec.to_builtins(compare(before, after)))
 
     def _why(self, request: wrappers.Request) -> AnswersJson:
         """`why?run=NAME`: the questions that a training run raises, with their answers."""
