@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        return options.command(options)
+        return int(options.command(options))
     except BadOption as error:
         print(f"scram: {clean(str(error))}", file=sys.stderr)
         return 2

@@ -9,4 +9,5 @@ from typing import Any
 @functools.cache
 def examples() -> dict[str, Any]:
     """The examples by heuristic, as `make examples` recorded them."""
-    return json.loads(Path(__file__).with_suffix(".json").read_text())
+    found: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text())
+    return found

@@ -55,8 +55,8 @@ def activation_of(entry: Any) -> str | None:
     """The activation of a layer, or the activation that the layer itself is."""
     kind, given = str(entry.get("class")), entry.get("activation")
     if given is None and kind in _ACTIVATING:
-        given = {"LogSoftmax": "log_softmax"}.get(kind, kind.lower())
-    return given
+        return {"LogSoftmax": "log_softmax"}.get(kind, kind.lower())
+    return None if given is None else str(given)
 
 
 def loss_class(run: TrainingRun) -> str:

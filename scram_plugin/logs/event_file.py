@@ -303,5 +303,5 @@ def _step(payload: bytes, at: int, size: int) -> int:
 
 def _value(payload: bytes, at: int, kind: str) -> float:
     if kind == BFLOAT16:
-        return _NUMBER["<f4"](b"\0\0" + payload[at : at + 2])[0]
+        return float(_NUMBER["<f4"](b"\0\0" + payload[at : at + 2])[0])
     return float(_NUMBER[kind](payload, at)[0])

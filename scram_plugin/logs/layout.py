@@ -7,6 +7,7 @@ can be read in bulk (`bulk.py`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 Data = bytes | bytearray | memoryview
 
@@ -54,7 +55,7 @@ class Layout:
         return mask
 
     @property
-    def shape(self) -> tuple:
+    def shape(self) -> tuple[Any, ...]:
         """What is equal in two layouts with different tags if their records can be read together."""
         return self.wall_time, self.step, self.step_bytes, self.parse, [(at, kind) for _, at, kind in self.slots]
 

@@ -70,7 +70,7 @@ class Own:
     """What SCRAM's recorder wrote into one file in addition to its tables, and remarks on what was ignored there."""
 
     def __init__(self) -> None:
-        self.facts: list[tuple[float, dict]] = []  # (wall time, facts of one fit)
+        self.facts: list[tuple[float, dict[str, Any]]] = []  # (wall time, facts of one fit)
         self.ends: list[tuple[float, str]] = []  # (wall time, how the fit ended)
         self.remarks: list[str] = []  # sentences on what was ignored
         self._columns: dict[str, tuple[str, ...]] = {}  # table -> names, from the last metadata

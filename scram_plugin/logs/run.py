@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterator, Mapping
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -156,7 +156,7 @@ class Run(Mapping[str, Series]):
         return tag in self._tags
 
     @property
-    def facts(self) -> dict | None:
+    def facts(self) -> dict[str, Any] | None:
         """SCRAM's facts of the last fit that was recorded here, or None."""
         found = [entry for file in self.files.values() for entry in file.own.facts]
         return max(found, key=lambda entry: entry[0])[1] if found else None

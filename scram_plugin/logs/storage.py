@@ -197,17 +197,18 @@ class Remote:
             raise OSError(f"{type(error).__name__}: {str(error)[:200]}") from None
 
     def open(self, path: str) -> BinaryIO:
-        return _remotely(lambda: self._files.open(path, "rb"))
+        file: BinaryIO = _remotely(lambda: self._files.open(path, "rb"))
+        return file
 
     def now(self, stream: BinaryIO, listed: Listed) -> Listed:
         """As `Local.now`, as far as it is known: an object in a store is replaced as a whole."""
         return listed._replace(size=_remotely(lambda: stream.seek(0, 2)))
 
     def exists(self, root: str) -> bool:
-        return _remotely(lambda: self._files.exists(root))
+        return bool(_remotely(lambda: self._files.exists(root)))
 
     def is_directory(self, root: str) -> bool:
-        return _remotely(lambda: self._files.isdir(root))
+        return bool(_remotely(lambda: self._files.isdir(root)))
 
     def directories(self, root: str, problems: list[Problem]) -> Directories:
         """As `Local.directories`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,7 @@ class TrainingRun:
         return sorted(self.parts)
 
     @cached_property
-    def facts(self) -> dict:
+    def facts(self) -> dict[str, Any]:
         """The facts of the last fit that SCRAM's recorder wrote (see `training/keras/model_facts.py`); else empty."""
         return next((f for f in (self._logs[n].facts for n, r in self.parts.items() if r == "scram") if f), {})
 
@@ -60,9 +61,9 @@ class TrainingRun:
         return max(self._logs[name].last_wall_time for name in self.parts)
 
     @cached_property
-    def _meanings(self) -> dict[str, list[tuple[tuple, str, str, Meaning]]]:
+    def _meanings(self) -> dict[str, list[tuple[tuple[Any, ...], str, str, Meaning]]]:
         """signal -> its sources (order, TensorBoard run, tag, meaning), the best one first."""
-        found: dict[str, list[tuple[tuple, str, str, Meaning]]] = {}
+        found: dict[str, list[tuple[tuple[Any, ...], str, str, Meaning]]] = {}
         for name in self.tensorboard_runs:
             if self.parts[name] == "hyperparameters":  # its values repeat the results of the other TensorBoard runs
                 continue

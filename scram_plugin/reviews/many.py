@@ -146,7 +146,7 @@ class _Engine:
         """(position, outcome) of each group, in the order in which they are completed."""
         left = set(range(len(groups)))
         keys: dict[int, str] = {}
-        fresh: dict[str, list] = {}
+        fresh: dict[str, list[Any]] = {}
         if self.cache is not None:
             settings = settings_of(self.catalogue)
             keys = {i: key for i, group in enumerate(groups) if (key := self._key(settings, group))}

@@ -95,7 +95,7 @@ def _route(answer: Callable[[wrappers.Request], Any]) -> Any:
 
 def _respond(request: wrappers.Request, content: Any, code: int = 200, kind: str = "application/json") -> wrappers.Response:
     body = content if isinstance(content, bytes) else json.dumps(plain(content), allow_nan=False).encode()
-    response = http_util.Respond(request, body, kind, code=code)
+    response: wrappers.Response = http_util.Respond(request, body, kind, code=code)
     if code == 200:
         response.set_etag(hashlib.sha1(body).hexdigest()[:20])
         response.headers["Cache-Control"] = "no-cache"

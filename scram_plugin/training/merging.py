@@ -16,7 +16,7 @@ def merge(columns: Sequence[str], rows: np.ndarray) -> np.ndarray:
     """
     parsed = [Column.parse(name) for name in columns]
     places = {column: i for i, column in enumerate(parsed)}
-    merged = np.mean(rows, axis=0)
+    merged: np.ndarray = np.mean(rows, axis=0)
     for i, column in enumerate(parsed):
         if column.statistic == "min":
             merged[i] = rows[:, i].min()

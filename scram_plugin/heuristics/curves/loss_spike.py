@@ -121,7 +121,7 @@ def _level(values: np.ndarray) -> np.ndarray:
         return sliding_medians(padded, 2 * half + 1)
     every = half // SKIPPED
     known = sliding_medians(padded, 2 * half + 1, every)
-    return np.interp(np.arange(len(values)), np.arange(0, len(values), every), known)
+    return np.asarray(np.interp(np.arange(len(values)), np.arange(0, len(values), every), known))
 
 
 HEURISTIC = Heuristic(

@@ -94,7 +94,7 @@ class Ends:
 
 
 def _fell(ends: Ends, options: Mapping[str, Any]) -> bool:
-    return ends.head - ends.tail > max(SIGMAS * ends.error, options["min_gain"] * abs(ends.head))
+    return bool(ends.head - ends.tail > max(SIGMAS * ends.error, options["min_gain"] * abs(ends.head)))
 
 
 def _rose(ends: Ends, options: Mapping[str, Any]) -> bool:

@@ -33,7 +33,7 @@ def sliding_medians(values: np.ndarray, count: int, every: int = 1) -> np.ndarra
     if count <= _NARROW and len(values) <= _SHORT:
         shifted = [values[i : len(values) - count + 1 + i : every] for i in range(count)]
         ordered = np.sort(np.array(shifted), axis=0)
-        return (ordered[(count - 1) // 2] + ordered[count // 2]) / 2
+        return np.asarray((ordered[(count - 1) // 2] + ordered[count // 2]) / 2)
     windows = np.lib.stride_tricks.sliding_window_view(values, count)[::every]
     found = np.empty(len(windows))
     at_once = max(_AT_ONCE // count, 1)

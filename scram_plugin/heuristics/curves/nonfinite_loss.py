@@ -85,7 +85,7 @@ def _recovered(curve: Curve, bad: np.ndarray) -> str:
 
 
 def _bad(curve: Curve, strict: bool) -> np.ndarray:
-    return np.isnan(curve.values) if strict else ~np.isfinite(curve.values)
+    return np.asarray(np.isnan(curve.values) if strict else ~np.isfinite(curve.values))
 
 
 def _epoch(run: TrainingRun, step: int) -> int | None:

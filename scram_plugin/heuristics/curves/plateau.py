@@ -107,7 +107,7 @@ def _is_low(end: End, high: float) -> bool:
 
 def _never_fell(end: End) -> bool:
     """Beyond chance: `no-learning` tells of that."""
-    return end.form.start - end.level < 2 * SIGMAS * end.form.noise * np.sqrt(2 / len(end.late))
+    return bool(end.form.start - end.level < 2 * SIGMAS * end.form.noise * np.sqrt(2 / len(end.late)))
 
 
 def _has_converged(end: End, accuracy: float | None) -> bool:

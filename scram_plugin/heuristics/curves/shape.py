@@ -119,7 +119,7 @@ def _without_outliers(values: np.ndarray) -> np.ndarray:
         return values
     level = sliding_medians(reflected(values, CALM[1] // 2), CALM[1])
     reach = OUTLIER * max(noise(values), CLOSE * float(np.abs(values).max()))
-    calm = np.clip(values, level - reach, level + reach)
+    calm: np.ndarray = np.clip(values, level - reach, level + reach)
     if calm[-1] != values[-1]:
         calm[-1] = median(values[-CALM[1] : -1])  # a last point that is an outlier does not count until others confirm it
     return calm

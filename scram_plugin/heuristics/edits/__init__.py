@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scram_plugin.heuristics.edits import keras, keras_layers, torch_loop, torch_modules
-from scram_plugin.heuristics.edits.statement import Edit, calls, statements
+from scram_plugin.heuristics.edits.statement import Edit as Edit
+from scram_plugin.heuristics.edits.statement import calls, statements
 
 Facts = Mapping[str, Any]
 

@@ -89,7 +89,7 @@ def _bottleneck(layer: Layer, following: Layer) -> bool:
     before, after = layer.facts.get("kernel"), following.facts.get("kernel")
     if not before or not after:
         return False
-    return before[-1] < before[-2] and before[-1] < after[-1]
+    return bool(before[-1] < before[-2] and before[-1] < after[-1])
 
 
 HEURISTIC = Heuristic(

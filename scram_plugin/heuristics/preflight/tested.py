@@ -23,7 +23,7 @@ def tested(run: TrainingRun, name: str) -> Mapping[str, Any]:
         raise NotChecked("this was not tested before the training", HOW)
     if found.get("reason"):
         raise Inconclusive(str(found["reason"]))
-    return found
+    return dict(found)
 
 
 def whole_of(curve: Curve) -> dict[str, Any]:

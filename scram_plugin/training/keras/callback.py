@@ -260,7 +260,7 @@ class SCRAM(keras.callbacks.Callback):
         if steps is not None and steps > several and at - self._base + several >= steps:
             return False
         if steps is not None and steps <= 2:  # in so short an epoch only the first execution can be measured
-            return at % self.every < several
+            return bool(at % self.every < several)
         return any(due(batch, self.every) for batch in range(at, at + several))
 
     # ---- writing

@@ -105,7 +105,7 @@ class InstrumentedStep:
         try:
             with instead():
                 model.make_train_function(force=True)
-            built = model.train_function
+            built: Callable[[Any], Any] = model.train_function
         finally:
             model.train_function = self.plain
         if hasattr(model, "_make_function"):  # Keras 3.7 and newer look up `train_step` when the function is made
@@ -248,7 +248,7 @@ class InstrumentedStep:
         if self._ring is None or end == self._taken:
             return np.zeros((0, len(self.columns)), np.float32)
         first, self._taken = self._taken, end
-        return self._ring.numpy()[np.arange(first, end) % self.rows]
+        return np.asarray(self._ring.numpy()[np.arange(first, end) % self.rows])
 
     def origin(self) -> tuple[int, tuple[str, ...], np.ndarray] | None:
         """What the tripwire recorded: how many rows before the next row to `take` it was, columns and counts."""
@@ -263,7 +263,7 @@ def instrumented(model: keras.Model, on_error: Callable[[Exception], None]) -> I
 
     It is stored in the model's own `__dict__` (bypassing Keras's tracking), so that it is freed together with the model.
     """
-    step = model.__dict__.get("_scram_step")
+    step: InstrumentedStep | None = model.__dict__.get("_scram_step")
     if step is None or step.plain is not model.train_function:
         step = model.__dict__["_scram_step"] = InstrumentedStep(model, on_error)
     step.on_error = on_error

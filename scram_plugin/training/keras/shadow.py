@@ -78,7 +78,7 @@ def with_gradients(optimizer: Any, grads: list[Any], trainable_variables: Any) -
 
 def path_in(model: keras.Model, thing: Any) -> str:
     """The path of a layer or variable, relative to the model."""
-    return (getattr(thing, "path", None) or thing.name).removeprefix(f"{model.name}/")
+    return str(getattr(thing, "path", None) or thing.name).removeprefix(f"{model.name}/")
 
 
 def activation_of(layer: Any) -> str | None:

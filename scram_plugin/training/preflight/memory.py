@@ -120,7 +120,7 @@ class _Level:
     def peak(self) -> float:
         """The highest level since then, minus the first one (MiB)."""
         now = self._device.max_memory_allocated() / MIB if self._device is not None else _status("VmHWM")
-        return max(now - self._before, 0.0)
+        return float(max(now - self._before, 0.0))
 
 
 def _status(name: str) -> float:

@@ -65,8 +65,8 @@ def are_labels(given: torch.Tensor | None, losses: list[Loss]) -> bool:
     if given is None or seen is None:
         return True
     if seen.numel() == given.numel():
-        return torch.equal(seen.flatten().double().cpu(), given.flatten().double().cpu())
-    return seen.dim() > 1 and seen.shape[0] == len(given)
+        return bool(torch.equal(seen.flatten().double().cpu(), given.flatten().double().cpu()))
+    return bool(seen.dim() > 1 and seen.shape[0] == len(given))
 
 
 def _length(thing: Any) -> int | None:
@@ -85,5 +85,5 @@ def _labels(dataset: Any) -> np.ndarray | None:
         return dataset.tensors[-1].detach().cpu().numpy() if len(dataset.tensors) > 1 else None
     labels = getattr(dataset, "targets", None)
     if isinstance(labels, torch.Tensor):
-        return labels.cpu().numpy()
+        return np.asarray(labels.cpu().numpy())
     return np.asarray(labels) if isinstance(labels, list | np.ndarray) and len(labels) and np.ndim(labels[0]) == 0 else None

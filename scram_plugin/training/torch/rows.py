@@ -147,7 +147,8 @@ class Rows:
 def _numbers(losses: list[Number]) -> np.ndarray:
     if all(isinstance(loss, float) for loss in losses):
         return np.array(losses, np.float32)
-    return torch.stack([torch.as_tensor(loss).reshape(()).float() for loss in losses]).cpu().numpy()
+    values: np.ndarray = torch.stack([torch.as_tensor(loss).reshape(()).float() for loss in losses]).cpu().numpy()
+    return values
 
 
 def _joined(blocks: list[StepRows]) -> list[StepRows]:
