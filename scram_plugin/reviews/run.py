@@ -31,7 +31,8 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
 
     What the user accepts is not put aside yet: `policy.accept` does that, when the name of the run is final.
     """
-    outcomes = {h.id: _outcome(h, catalogue.options_of(h), run) for h in catalogue.heuristics}
+    with np.errstate(all="ignore"):  # logged values may be arbitrarily large; a warning of NumPy about that does not help
+        outcomes = {h.id: _outcome(h, catalogue.options_of(h), run) for h in catalogue.heuristics}
     found = [finding for outcome in outcomes.values() if isinstance(outcome, list) for finding in outcome]
     unclear = [outcome for outcome in outcomes.values() if isinstance(outcome, Unclear)]
     broken = [
@@ -67,8 +68,7 @@ def _outcome(heuristic: Heuristic, options: Mapping[str, Any], run: TrainingRun)
     try:
         if heuristic.whole_training and run.facts.get("preflight"):
             raise NotChecked("a preflight is no whole training", "the training itself")
-        with np.errstate(all="ignore"):  # logged values may be arbitrarily large; a warning of NumPy about that does not help
-            return [_filled_in(heuristic, finding, run.languages) for finding in _checked(heuristic, run, options)]
+        return [_filled_in(heuristic, finding, run.languages) for finding in _checked(heuristic, run, options)]
     except Inconclusive as reason:
         return Unclear(heuristic.id, heuristic.group, str(reason), early=isinstance(reason, TooEarly))
     except NotChecked as missing:
