@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib.util
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import Any
 from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.heuristic import GROUPS, Heuristic
 from scram_plugin.heuristics.installed import installed
+from scram_plugin.own_code import import_file
 
 
 def _found() -> tuple[Heuristic, ...]:
@@ -159,12 +159,7 @@ def line_in(path: Path, error: BaseException) -> int | None:
 
 def from_file(path: Path) -> Any:
     """The `HEURISTIC` of a module that is no part of a package. Raises whatever importing it raises."""
-    spec = importlib.util.spec_from_file_location(f"scram_heuristic_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise ImportError("it is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.HEURISTIC
+    return import_file(path).HEURISTIC
 
 
 def no_heuristic(id_: str, known: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ Most of it is read from the source text; the module is imported at the end, as `
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -140,7 +141,8 @@ def _loaded(module: Path, line: int) -> list[Mistake]:
         return [Mistake(module, line_in(module, error) or line, f"it cannot be imported: {type(error).__name__}: {error}")]
     if not isinstance(loaded, Heuristic):
         return [Mistake(module, line, f"{NAME} is of the type {type(loaded).__name__}, and not Heuristic")]
-    if any(loaded.id == heuristic.id for heuristic in HEURISTICS):
+    built_in = next((heuristic for heuristic in HEURISTICS if heuristic.id == loaded.id), None)
+    if built_in is not None and Path(inspect.getfile(built_in.check)).resolve() != module.resolve():
         return [Mistake(module, line, f"there is a heuristic {loaded.id!r} already; give this one another id")]
     known = {*FAMILIES, *(heuristic.id for heuristic in HEURISTICS)}
     wrong = [f"explains names {name!r}, which is no heuristic and no family" for name in loaded.explains if name not in known]

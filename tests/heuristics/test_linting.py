@@ -4,6 +4,7 @@ import pytest
 
 from scram_plugin.cli.main import main
 from tests.heuristics.test_own_heuristic import block_of
+from tests.paths import ROOT
 
 MODULE = block_of("docs/writing-a-check.md", "```", "python", "# checks/slow_start.py")
 PAGE = block_of("docs/writing-a-check.md", "````", "markdown", "# It starts slowly")
@@ -37,6 +38,17 @@ def line_of(text, part):
 
 def test_the_example_of_the_documentation_is_right(lint):
     assert lint() == (0, [])
+
+
+def test_a_module_may_have_a_dataclass(lint):
+    dataclass = "from dataclasses import dataclass\n\n\n@dataclass\nclass End:\n    level: float\n\n\n"
+    assert lint(f"from __future__ import annotations\n\n{dataclass}{MODULE}")[0] == 0
+
+
+@pytest.mark.parametrize("file", ["curves/plateau.py", "data/constant_inputs.py"])
+def test_a_built_in_check_is_not_one_that_is_there_already(file, capsys):
+    assert main(["lint", str(ROOT / "scram_plugin" / "heuristics" / file)]) == 0
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(

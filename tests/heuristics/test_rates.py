@@ -86,6 +86,7 @@ HIGHER = {
     "missing-validation": ("least",),
 }
 LOWER = {"no-learning": ("min_gain",), "undertrained": ("few",)}
+NEITHER = {"plateau": ("flat",), "validation-better-than-training": ("scale",)}  # another scale makes it inconclusive
 STRICT = [id_ for id_ in {**HIGHER, **LOWER} if id_ != "overfitting"]  # those with a recorded training
 FACTORS = (1.2, 2.0, 5.0)
 
@@ -99,6 +100,14 @@ def some_runs():
 
 
 STRICTER = [(id_, name, sign) for sign, table in ((1, HIGHER), (-1, LOWER)) for id_, names in table.items() for name in names]
+
+
+def test_every_option_of_a_check_of_curves_is_in_one_table():
+    known = sorted((id_, name) for table in (HIGHER, LOWER, NEITHER) for id_, names in table.items() for name in names)
+    options = [(id_, option) for id_, heuristic in CURVES.items() for option in heuristic.options]
+    assert sorted((id_, o.name) for id_, o in options if not isinstance(o.default, bool)) == known, (
+        "put a new option into HIGHER if a higher value is stricter, into LOWER if a lower one is, or else into NEITHER"
+    )
 
 
 @pytest.mark.parametrize(("id_", "name", "sign"), STRICTER)

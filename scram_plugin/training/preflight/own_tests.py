@@ -6,7 +6,6 @@ one training step and returns its loss). Each test gets the model as it was befo
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import os
 import traceback
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from scram_plugin.errors import BadOption
+from scram_plugin.own_code import import_file
 from scram_plugin.redaction import in_short, redacted
 
 GIVEN = ("model", "batch", "optimizer", "loss")
@@ -28,12 +28,8 @@ def load(path: str | os.PathLike[str]) -> list[tuple[str, int, Callable[..., Any
     file = Path(path)
     if not file.is_file():
         raise BadOption(f"{path}: there is no such test file")
-    spec = importlib.util.spec_from_file_location(f"scram_tests_{file.stem}", file)
-    if spec is None or spec.loader is None:
-        raise BadOption(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
+        module = import_file(file)
     except Exception as error:
         raise BadOption(f"{path} cannot be imported: {type(error).__name__}: {error}") from None
     found = []
