@@ -2,11 +2,13 @@
 
 import ast
 import contextlib
+import graphlib
 import os
 import subprocess
 import sys
 from collections import defaultdict
 
+import grimp
 import pytest
 
 from tests.paths import BIN, ROOT
@@ -94,3 +96,10 @@ def test_one_name_is_one_number():
                     if all(isinstance(part, int | float) for part in (value if isinstance(value, tuple) else (value,))):
                         numbers[node.targets[0].id][path.name] = value
     assert {name: of for name, of in numbers.items() if len(set(map(repr, of.values()))) > 1} == {}
+
+
+def test_no_two_modules_import_each_other():
+    """Nor a longer circle, imports within functions included."""
+    graph = grimp.build_graph("scram_plugin")
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    list(graphlib.TopologicalSorter(imports).static_order())  # raises CycleError, which names the circle

@@ -6,7 +6,7 @@ import argparse
 import os
 import re
 import sys
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.words import one_line
@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 FORMATS = ("text", "json", "sarif", "junit", "markdown", "html", "github")
+
+
+class Report(NamedTuple):
+    """A report, the exit status, remarks for standard error, and whether all this holds while the files do not change."""
+
+    text: str
+    status: int
+    remarks: list[str]
+    lasting: bool
 
 
 def add_command(commands: Commands, name: str, help_: str, description: str, examples: str) -> argparse.ArgumentParser:

@@ -13,9 +13,18 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from scram_plugin.cli.arguments import Commands, add_choices, add_command, add_report, logdirs_of, pattern, shows_colours
+from scram_plugin.cli.arguments import (
+    Commands,
+    Report,
+    add_choices,
+    add_command,
+    add_report,
+    logdirs_of,
+    pattern,
+    shows_colours,
+)
 from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.configuration import sources
 from scram_plugin.heuristics.installed import installed
@@ -41,15 +50,6 @@ examples:
 (certain), (likely) and (possible) after a finding say how sure SCRAM is
 exit status: 0 no finding at or above --fail-on, 1 at least one, 2 nothing could be checked (the reason is printed)
 """
-
-
-class Report(NamedTuple):
-    """A report, the exit status, remarks for standard error, and whether all this holds while the files do not change."""
-
-    text: str
-    status: int
-    remarks: list[str]
-    lasting: bool
 
 
 def add(commands: Commands) -> None:

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from scram_plugin.cli.arguments import chosen
-from scram_plugin.cli.check import Report
+from scram_plugin.cli.arguments import Report, chosen
 from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.catalogue import Catalogue
 from scram_plugin.logs.storage import Listing

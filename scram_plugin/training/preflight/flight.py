@@ -22,6 +22,10 @@ STEPS = 64  # of the short training, at most
 Tests = list[tuple[str, int, Callable[..., Any]]]
 
 
+class Done(SystemExit):
+    """The training has been tested: the program ends here."""
+
+
 def fly(
     subject: Subject,
     log_dir: str,

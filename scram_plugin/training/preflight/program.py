@@ -13,11 +13,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from scram_plugin.training.preflight.flight import STEPS, Tests, fly
-
-
-class Done(SystemExit):
-    """The training has been tested: the program ends here."""
+from scram_plugin.training.preflight.flight import STEPS, Done, Tests, fly
 
 
 class Unfit(Exception):

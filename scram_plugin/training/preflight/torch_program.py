@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from scram_plugin.training.preflight.flight import STEPS
+from scram_plugin.training.preflight.flight import STEPS, Done
 from scram_plugin.training.preflight.subject import FIRST, Batch
 from scram_plugin.training.preflight.torch_subject import TorchSubject, own_loss
 from scram_plugin.training.structures import mapped
@@ -79,8 +79,6 @@ class Loop:
             self._take_off(module, optimizers)
         if training and module is self._model:
             if len(self.batches) >= STEPS or self._second or time.monotonic() - self._begin > self._flight.seconds / 2:
-                from scram_plugin.training.preflight.program import Done
-
                 raise Done
             self._x, self._called = _kept(_as_one(module, args, kwargs)), None
         elif (
