@@ -206,7 +206,7 @@ def clicks(browser, server: TensorBoard) -> None:
 
 
 def downloads(server: TensorBoard, logdir: Path) -> None:
-    size = sum(len(gzip.compress(path.read_bytes())) for path in (ROOT / "scram_plugin" / "static").iterdir())
+    size = sum(len(gzip.compress(path.read_bytes())) for path in (ROOT / "scram_plugin" / "tensorboard" / "static").iterdir())
     print(f"bundle {size / 1000:.0f} kB compressed")
     cursor = server.get("runs")[1]["cursor"]
     with next(iter(sorted(logdir.glob("*/run0001/train/*")))).open("ab") as file:
