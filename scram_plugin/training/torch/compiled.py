@@ -7,6 +7,13 @@ from typing import Any
 
 import torch
 
+from scram_plugin.training.torch.copies import ours
+
+
+def transforming() -> bool:
+    """Whether the program is not computing, but compiling, tracing, or transforming a function (`torch.func`)."""
+    return torch.compiler.is_compiling() or torch._C._is_tracing() or torch._C._functorch.peek_interpreter_stack() is not None
+
 
 def unwrapped(model: torch.nn.Module) -> torch.nn.Module:
     """The module inside the result of `torch.compile`, `DataParallel` or `DistributedDataParallel`, else the model itself."""
@@ -29,7 +36,7 @@ class AroundCompiled:
             after(model, args, output)
             return output
 
-        model._compiled_call_impl = self._call = call
+        model._compiled_call_impl = self._call = ours(call)
 
     def remove(self) -> None:
         if self._model._compiled_call_impl is self._call:

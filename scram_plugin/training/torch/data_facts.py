@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import RandomSampler, SequentialSampler, Subset, TensorDataset, WeightedRandomSampler
 
 from scram_plugin.training.labels import class_counts
+from scram_plugin.training.torch import patches, statistics
 from scram_plugin.training.torch.graph import Loss
 
 MOST_LABELS = 50_000_000
@@ -87,3 +88,12 @@ def _labels(dataset: Any) -> np.ndarray | None:
     if isinstance(labels, torch.Tensor):
         return np.asarray(labels.cpu().numpy())
     return np.asarray(labels) if isinstance(labels, list | np.ndarray) and len(labels) and np.ndim(labels[0]) == 0 else None
+
+
+def targets(losses: list[Loss], x: statistics.Tensors) -> statistics.Tensors:
+    """The targets that the losses used; if they are unknown, the second part of the loader's batch. `x`: inputs by name."""
+    y = [loss.target for loss in losses if loss.target is not None and loss.target.numel()]
+    given = patches.last_labels()
+    if not y and x and given is not None and given.dim() and len(given) == len(x[0][1]):
+        y = [given]
+    return [(f"y{i}", target) for i, target in enumerate(y)]

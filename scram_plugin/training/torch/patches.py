@@ -1,17 +1,22 @@
-"""Patches of PyTorch while a training is watched: where a backward pass begins, and where the program waits for data.
+"""Patches of PyTorch while a training is watched: where a backward pass begins, where the program waits for data, and what is
+copied of a model.
 
 Without a watcher the functions are PyTorch's own. Watchers must handle their own exceptions, so that none reaches the program.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
+import torch.jit._recursive as scripting
 from torch.utils.data import dataloader
+
+from scram_plugin.training.torch.copies import without_hooks
 
 
 class Watcher(Protocol):
@@ -31,7 +36,11 @@ class Watcher(Protocol):
     def each_batch(self) -> bool:
         """Whether `fetched` is called for each batch, or only for the first batch of an iterator."""
 
+    def off(self) -> contextlib.AbstractContextManager[None]:
+        """While open, no hooks are on the model."""
 
+
+_INHERITED = object()  # in place of a function that a class has from its base
 _watchers: tuple[Watcher, ...] = ()
 _originals: dict[tuple[Any, str], Any] = {}
 # the functions to call, so that a step has nothing to look up
@@ -47,6 +56,8 @@ def add(watcher: Watcher) -> None:
     if not _watchers:
         _replace(torch.autograd, "backward", _backward)
         _replace(dataloader._BaseDataLoaderIter, "__next__", _next)
+        _replace(torch.nn.Module, "__reduce_ex__", without_hooks)
+        _replace(scripting, "create_script_module", _without_watchers)
     _watchers = (*_watchers, watcher)
     changed()
 
@@ -80,14 +91,18 @@ def remove(watcher: Watcher) -> None:
         for (owner, name), original in list(_originals.items()):
             # other code may have wrapped our function since: then it stays, and does nothing
             if getattr(getattr(owner, name), "scram", False):
-                setattr(owner, name, original)
+                if original is _INHERITED:
+                    delattr(owner, name)
+                else:
+                    setattr(owner, name, original)
                 del _originals[owner, name]
 
 
 def _replace(owner: Any, name: str, around: Callable[[Any], Any]) -> None:
     if (owner, name) in _originals or not hasattr(owner, name):
         return
-    original = _originals[owner, name] = getattr(owner, name)
+    original = getattr(owner, name)
+    _originals[owner, name] = original if name in vars(owner) else _INHERITED
     instead: Any = functools.wraps(original)(around(original))
     instead.scram = True
     setattr(owner, name, instead)
@@ -103,6 +118,16 @@ def _backward(original: Any) -> Any:
         return result
 
     return backward
+
+
+def _without_watchers(original: Any) -> Any:
+    def create(*args: Any, **kwargs: Any) -> Any:
+        with contextlib.ExitStack() as stack:
+            for watcher in _watchers:
+                stack.enter_context(watcher.off())
+            return original(*args, **kwargs)
+
+    return create
 
 
 def _next(original: Any) -> Any:

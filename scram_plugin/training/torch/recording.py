@@ -24,7 +24,9 @@ from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import patches, statistics
 from scram_plugin.training.torch.brief import Brief
 from scram_plugin.training.torch.company import Company
-from scram_plugin.training.torch.compiled import AroundCompiled, unwrapped
+from scram_plugin.training.torch.compiled import AroundCompiled, transforming, unwrapped
+from scram_plugin.training.torch.copies import ours
+from scram_plugin.training.torch.data_facts import targets
 from scram_plugin.training.torch.graph import Calls, Loss, failed_loss, loss_of, named, placed, unscaled
 from scram_plugin.training.torch.in_depth import InDepth
 from scram_plugin.training.torch.model_facts import precision
@@ -137,13 +139,22 @@ class Recorder:
             handle.remove()
         self._handles, self._within = [], []
 
+    @contextlib.contextmanager
+    def off(self) -> Iterator[None]:
+        """While open, no hooks are on the model."""
+        with contextlib.ExitStack() as then:
+            if self._handles:
+                then.callback(self._in_full)
+            self._detach()
+            yield
+
     def _guard(self, method: Callable[..., Any]) -> Callable[..., None]:
-        """Make `method` never raise, never be compiled with the model, and add nothing to the autograd graph."""
+        """Make `method` never raise, do nothing where the program is not computing, and add nothing to the autograd graph."""
         owner, pace = self.owner, self._pace
 
         @functools.wraps(method)
         def guarded(*args: Any, **kwargs: Any) -> None:
-            if torch.compiler.is_compiling() or owner.broken or self._looking:
+            if owner.broken or self._looking or transforming():
                 return
             self._enabled = before = torch.is_grad_enabled()
             begin, measuring = time.perf_counter(), pace.measuring
@@ -157,7 +168,7 @@ class Recorder:
                 torch._C._set_grad_enabled(before)
                 pace.spent(time.perf_counter() - begin, measuring)
 
-        return guarded
+        return ours(guarded)
 
     # ---- one step, in the order of its events
 
@@ -205,8 +216,8 @@ class Recorder:
             return
         self._outputs = output
         leaf = next((t for t in leaves(output) if isinstance(t, torch.Tensor) and t.requires_grad), None)
-        if leaf is not None:
-            leaf.register_hook(self._reach)  # notes whether a backward pass reaches this model
+        if leaf is not None:  # note whether a backward pass reaches this model; a hook of a tensor would make saving it warn
+            (leaf.grad_fn.register_prehook if leaf.grad_fn is not None else leaf.register_hook)(self._reach)
 
     def _reach(self, gradient: Any) -> None:
         self._reached = True
@@ -308,7 +319,7 @@ class Recorder:
 
     def _detail(self) -> None:
         """Record everything but the loss of a fully recorded step."""
-        y = self._targets()
+        y = targets(self._seen, self._x)
         y_pred = statistics.numbers("y_pred", self._outputs)
         x = [] if self._values else self._x  # empty if `_values` already has the statistics
         versions = [*self._versions[: len(x)], *(t._version for _, t in (*y, *y_pred))]
@@ -324,21 +335,13 @@ class Recorder:
                 found.append(("learning_rate", torch.as_tensor(rate, dtype=torch.float32)))
             self.owner.measured(self.batch - 1, found)
 
-    def _targets(self) -> statistics.Tensors:
-        """The targets that the loss used; if they are unknown, the second part of the loader's batch."""
-        y = [s.target for s in self._seen if s.target is not None and s.target.numel()]
-        given = patches.last_labels()
-        if not y and self._x and given is not None and given.dim() and len(given) == len(self._x[0][1]):
-            y = [given]
-        return [(f"y{i}", target) for i, target in enumerate(y)]
-
     def last_words(self, trace: TracebackType | None) -> tuple[tuple[str, ...], np.ndarray] | None:
         """Columns and row, shape (1, columns), of a step that failed before it had a loss; None if there is none."""
         if self._inputs is None or self._outputs is None or self._loss is not None:
             return None
         if not self._told:
             self._tell(failed_loss(trace))
-        row = at_once([*self._x, *self._targets(), *statistics.numbers("y_pred", self._outputs)])
+        row = at_once([*self._x, *targets(self._seen, self._x), *statistics.numbers("y_pred", self._outputs)])
         return tuple(row), np.array([[float(value) for value in row.values()]], np.float32)
 
     def _fetched(self, iterator: Any, batch: Any, seconds: float) -> None:
@@ -387,9 +390,9 @@ class Recorder:
             if not isinstance(given, torch.Tensor):
                 return
             self._inputs, self._x = ((given,), {}), statistics.numbers("x", given)
-        targets = [(f"y{i}", s.target) for i, s in enumerate(self._seen) if s.target is not None]
+        y = [(f"y{i}", s.target) for i, s in enumerate(self._seen) if s.target is not None]
         with self._apart():
-            flow = [*self._x, *targets, *outputs_of_layers(self.inner, self._inputs)]
+            flow = [*self._x, *y, *outputs_of_layers(self.inner, self._inputs)]
         flow += statistics.numbers("y_pred", self._outputs)
         if self._loss is not None:
             flow.append(("loss", torch.as_tensor(self._loss)))

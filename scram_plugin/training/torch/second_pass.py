@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from scram_plugin.training.torch.copies import ours
 from scram_plugin.training.torch.graph import layers
 
 
@@ -48,8 +49,8 @@ def hooked(
     try:
         for path, module in layers(model):
             if before is not None:
-                handles.append(module.register_forward_pre_hook(lambda m, i, path=path: before(path, m, i)))
-            handles.append(module.register_forward_hook(lambda m, i, o, path=path: after(path, m, o)))
+                handles.append(module.register_forward_pre_hook(ours(lambda m, i, path=path: before(path, m, i))))
+            handles.append(module.register_forward_hook(ours(lambda m, i, o, path=path: after(path, m, o))))
         yield
     finally:
         for handle in handles:

@@ -9,6 +9,7 @@ import os
 import sys
 import time
 import warnings
+import weakref
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
@@ -37,8 +38,21 @@ PARTS = 8  # batches of validation data that are measured, at most
 BLOCK = 1024  # steps that are written together, at most; writing more often would slow down short steps
 NO_STEPS = (
     "SCRAM has seen no training step. It records the steps of the model and the optimizer that are passed to watch(): does the"
-    " program use others? If a function that runs the whole step is compiled, compile the model instead."
+    " program use others? If the model, or a function that runs the whole step, is compiled after `watch`, compile it first:"
+    " `model = torch.compile(model)`, then `watch(model, optimizer)`."
 )
+
+
+_alive: weakref.WeakSet[Watch] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    for watch in list(_alive):
+        watch.forked()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forked)
 
 
 class Watch:
@@ -124,6 +138,7 @@ class Watch:
         except Exception as error:
             self.fail(error)
         atexit.register(self._exit)
+        _alive.add(self)
 
     # ---- called by the program
 
@@ -312,6 +327,14 @@ class Watch:
 
     def _exit(self) -> None:
         self._end("SystemExit")
+
+    def forked(self) -> None:
+        """In a child process that has this object from its parent: the parent goes on recording, and the child does not."""
+        self.broken = True
+        self._writer = None  # its thread is the parent's
+        if self.recorder is not None:
+            self.recorder.close()
+        atexit.unregister(self._exit)
 
     def _end(self, how: str, trace: TracebackType | None = None) -> None:
         try:
