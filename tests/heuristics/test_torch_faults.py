@@ -13,6 +13,7 @@ FAULTS = {
     "a program that fails in its loss": ("output-activation-mismatch", "missing-sigmoid"),
     "a rate with which it falls to guessing": ("unconventional-learning-rate", "too-high"),
     "softmax twice": ("output-activation-mismatch", "twice"),
+    "relu on the logits": ("output-activation-mismatch", "cut-logits"),
     "large weights": ("poor-initialization", "large"),
     "no activations": ("missing-activation", "forgotten"),
     "the last layer frozen": ("frozen-weights", "trainable"),

@@ -17,6 +17,7 @@ from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.severity import Severity
 
 PROBABLE = ("softmax", "sigmoid")
+CUTTING = ("relu", "relu6", "tanh", "softsign")  # they give no large negative, or no large numbers at all
 OWN_LAYERS = ("Activation", "Softmax", "ReLU")  # layers that are an activation; in others it is an argument
 
 
@@ -76,6 +77,7 @@ TITLES = {
     "squared-error": "{loss} of softmax outputs: the model hardly learns",
     "twice": "{activation} is applied twice: in the model and in the loss",
     "sigmoid-for-classes": "Sigmoid outputs for mutually exclusive classes",
+    "cut-logits": "{activation} cuts off the outputs that {loss} takes as logits",
     "one-class": "{loss} of a single output is always 0",
     "range": "The output cannot reach the targets: {activation} gives {low} to {high}",
 }
@@ -88,6 +90,7 @@ WHY = {
     "squared-error": "{layer} has softmax, each target is one class, and the loss has hardly fallen.",
     "twice": "{layer} has {activation}, and {loss} takes logits: it applies the activation again.",
     "sigmoid-for-classes": "{layer} applies a sigmoid to each of its units, and the loss is {loss}.",
+    "cut-logits": "{layer} has {activation}, and {loss} takes logits, which may be any numbers.",
     "one-class": "{layer} has one unit; {loss} compares several outputs.",
     "range": "The targets range from {least} to {most}.",
 }
@@ -136,6 +139,10 @@ def _again_in_the_loss(known: Output) -> bool:
 
 def _sigmoid_for_classes(known: Output) -> bool:
     return known.compares_classes and not known.logits and known.activation == "sigmoid"
+
+
+def _cut_logits(known: Output) -> bool:
+    return (known.compares_classes or known.binary) and known.logits and known.activation in CUTTING
 
 
 def _no_softmax(known: Output) -> bool:
@@ -206,6 +213,7 @@ MISMATCHES = (
     Mismatch("sigmoid-for-classes", "warning", _sigmoid_as_logits, _activate(None)),
     Mismatch("twice", "warning", _again_in_the_loss, lambda o: take_probabilities(o.run.facts, o.layer.path)),
     Mismatch("sigmoid-for-classes", "warning", _sigmoid_for_classes, _activate("softmax")),
+    Mismatch("cut-logits", "warning", _cut_logits, _activate(None)),
     Mismatch("missing-softmax", "error", _no_softmax, _activate("softmax")),
     Mismatch("missing-sigmoid", "error", _no_sigmoid, _activate("sigmoid")),
     Mismatch(

@@ -124,6 +124,11 @@ PROGRAMS.pair(
     lambda p: fit(p, digits()),
 )
 PROGRAMS.pair(
+    "relu on the logits",
+    lambda p: fit(p, digits(nn.ReLU())),
+    lambda p: fit(p, digits()),
+)
+PROGRAMS.pair(
     "large weights",
     lambda p: fit(p, set_weights(digits(), lambda w: nn.init.normal_(w, std=4.0))),
     lambda p: fit(p, set_weights(digits(), lambda w: nn.init.kaiming_normal_(w))),
