@@ -4,7 +4,7 @@ PORT ?= 6006
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo demo-train demo-record examples record test test-all check docs mutants bench bench-overhead bench-faults bench-preflight bench-controls bench-long bench-reading bench-verdicts bench-limits bench-scale bench-tab bench-crowd bench-many clean
+.PHONY: install demo demo-train demo-record examples record test test-all check docs mutants bench bench-overhead bench-faults bench-preflight bench-controls bench-long bench-reading bench-verdicts bench-limits bench-strangers bench-scale bench-tab bench-crowd bench-many clean
 
 # The package (editable) with the built tab; enough for `make demo`.
 install: $(VENV)/installed
@@ -115,6 +115,9 @@ bench-verdicts: install $(VENV)/tested
 
 bench-limits: install $(VENV)/tested
 	$(BIN)/python -m tests.benchmarks.limits
+
+bench-strangers: install $(VENV)/tested
+	$(BIN)/python -m tests.benchmarks.strangers
 
 bench-scale: install $(VENV)/tested
 	$(BIN)/python -m tests.benchmarks.scale

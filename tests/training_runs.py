@@ -21,12 +21,14 @@ def training_run(
     curves: Mapping[str, Values | tuple[np.ndarray, np.ndarray]],
     statistics: Mapping[str, Values] | None = None,
     facts: Mapping[str, Any] | None = None,
+    batches: Mapping[str, Values] | None = None,
 ) -> TrainingRun:
     """A training run with these tags: values at the steps 0, 1, 2, ..., or steps with their values; a second apart.
 
-    `statistics` are columns of the recorder's table of that name, `facts` what it wrote of the training.
+    `statistics` and `batches` are columns of the recorder's tables of that name, `facts` what it wrote of the training.
     """
-    tags = {schema.column_tag(schema.STATISTICS, name): values for name, values in (statistics or {}).items()}
+    tables = {schema.STATISTICS: statistics, schema.BATCHES: batches}
+    tags = {schema.column_tag(table, name): values for table, of in tables.items() for name, values in (of or {}).items()}
     recorded = _run(tags)
     if facts is not None:
         recorded.files["in memory"].own.facts.append((0.0, dict(facts)))

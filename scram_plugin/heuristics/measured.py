@@ -33,6 +33,7 @@ PASSING = frozenset(
 )
 
 RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM2D")
+ALL_BINARY = 0.9  # of the spread of zeros and ones: values in between would make it smaller; by bench-limits
 DEAD_ROWS = 3  # measured batches without activity after which a unit counts as dead; by bench-limits
 
 KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel", "recurrent_kernel")
@@ -55,9 +56,10 @@ class Layer:
 
     @property
     def initial_scale(self) -> float | None:
-        """The spread of the initial weights as a multiple of that of Glorot's initialiser; None if unknown.
+        """The spread of the initial weights, as a multiple of the usual one; None if unknown.
 
-        Initialisers that scale with the size of the layer (Glorot, He, LeCun, orthogonal) are near 1 and count as 1.
+        Usual is what lies between Glorot's and He's initialisers, which differ where a layer has far more outputs than inputs
+        (Glorot & Bengio, 2010; He et al., 2015): it counts as 1, and so do initialisers that scale with the size of the layer.
         """
         initializer, kernel = self.facts.get("initializer") or {}, self.facts.get("kernel") or []
         kind = initializer.get("class")
@@ -71,7 +73,10 @@ class Layer:
         if given is None:
             return 1.0
         area = math.prod(kernel[:-2])
-        return float(given) / math.sqrt(2.0 / (area * (kernel[-2] + kernel[-1])))
+        usual = [math.sqrt(2.0 / (area * size)) for size in (kernel[-2] + kernel[-1], kernel[-2])]
+        if min(usual) <= given <= max(usual):
+            return 1.0
+        return float(given) / (max(usual) if given > max(usual) else min(usual))
 
 
 def layers(run: TrainingRun) -> list[Layer]:
@@ -231,11 +236,22 @@ class Guess:
 
 def guessing(run: TrainingRun) -> Guess | None:
     """None if the loss is not the cross-entropy of classes alone, or the labels were not counted."""
-    counts = np.array(run.facts.get("data", {}).get("training", {}).get("counts") or [], float)
+    counts = np.array(run.facts.get("data", {}).get("training", {}).get("counts") or _zeros_and_ones(run), float)
     if not (chooses_class(run) and is_mean(run) and "Crossentropy" in loss_class(run)) or np.count_nonzero(counts) < 2:
         return None
     shares = counts[counts > 0] / counts.sum()
     return Guess(float(-(shares * np.log(shares)).sum()), shares)
+
+
+def _zeros_and_ones(run: TrainingRun) -> list[float]:
+    """The shares of the targets 0 and 1, by their mean in all recorded batches; empty if there are other values between."""
+    low, high, mean = (run.statistic(schema.BATCHES, column("y0", None, which)) for which in ("min", "max", "mean"))
+    spread = run.statistic(schema.STATISTICS, column("y0", None, "std"))
+    if low is None or high is None or mean is None or spread is None or not len(mean.finite) or not len(spread.finite):
+        return []
+    ones, measured = float(np.mean(mean.finite.values)), float(np.sqrt(np.mean(spread.finite.values**2)))
+    binary = low.values.min() == 0 and high.values.max() == 1 and measured > ALL_BINARY * math.sqrt(ones * (1 - ones))
+    return [1 - ones, ones] if binary else []
 
 
 def class_counts(run: TrainingRun, tensor: str, part: float = 1.0) -> np.ndarray | None:

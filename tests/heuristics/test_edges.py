@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.heuristics.curves import learning_rate_schedule
 from scram_plugin.heuristics.curves.shape import shape
 from scram_plugin.heuristics.layers import saturated_activations
@@ -12,6 +13,7 @@ from scram_plugin.heuristics.measured import Layer
 from scram_plugin.heuristics.model import missing_activation
 from scram_plugin.heuristics.model.outputs import Output
 from scram_plugin.heuristics.preflight.batch_size_memory import _size
+from scram_plugin.reviews.run import review
 from tests.event_files import curve
 from tests.reviews import finding, found, review_of
 from tests.training_runs import training_run
@@ -84,8 +86,8 @@ def test_points_of_a_long_curve_stand_in_the_middle_of_their_block():
 
 @pytest.mark.parametrize(("scale", "named"), [(2.5, False), (3.5, True), (None, False)])
 def test_weights_above_three_times_the_usual_size_are_named(scale, named):
-    glorot = np.sqrt(2 / (100 + 100))
-    initializer = {"class": "RandomNormal", "stddev": scale * glorot} if scale else {}
+    usual = np.sqrt(2 / 100)  # of He, which is the larger one here
+    initializer = {"class": "RandomNormal", "stddev": scale * usual} if scale else {}
     layer = {"path": "dense", "name": "dense", "class": "Dense", "kernel": [100, 100], "initializer": initializer}
     run = training_run({}, facts={"framework": "keras", "model": {"layers": [layer]}})
     causes = saturated_activations._causes(run, ["dense"], 0.9, 0.9)
@@ -110,3 +112,70 @@ def test_outputs_that_are_probabilities(low, high, are):
 
 def test_sizes_of_memory():
     assert [_size(mebibytes) for mebibytes in (12.34, 1023, 1024, 102_400)] == ["12.3 MiB", "1023 MiB", "1.0 GiB", "100.0 GiB"]
+
+
+FACTS = {"framework": "torch", "model": {"output_units": 1, "layers": []}, "loss": {"class": "BCEWithLogitsLoss", "mean": True}}
+
+
+@pytest.mark.parametrize(("level", "stuck"), [(0.42, False), (0.55, True)])
+def test_noisy_labels_keep_a_loss_high(level, stuck):
+    """Guessing by the frequencies of 0 and 1 costs 0.56 here: below that much was learned, and there may be no more."""
+    loss = np.concatenate([np.linspace(0.75, level, 40), np.full(160, level)]) + 0.02 * NOISE
+    batches = {"loss": loss, "y0/min": np.zeros(200), "y0/max": np.ones(200), "y0/mean": np.full(200, 0.25)}
+    run = training_run({}, {"y0/std": np.full(4, np.sqrt(0.25 * 0.75))}, FACTS, batches)
+    assert ("plateau" in [f.heuristic for f in review(run, catalogue(select=["plateau"])).findings]) == stuck
+
+
+@pytest.mark.parametrize(("spread", "stuck"), [(1.0, False), (0.6, True)])
+def test_half_of_the_variance_is_explained(spread, stuck):
+    loss = np.concatenate([np.linspace(1.0, 0.3, 40), np.full(160, 0.3)]) + 0.01 * NOISE
+    facts = {**FACTS, "loss": {"class": "MSELoss", "mean": True}}
+    run = training_run({}, {"y0/std": np.full(4, spread)}, facts, {"loss": loss})
+    assert ("plateau" in [f.heuristic for f in review(run, catalogue(select=["plateau"])).findings]) == stuck
+
+
+@pytest.mark.parametrize(("mean", "told"), [(0.0, False), (3.0, True)])
+def test_a_loss_around_zero_does_not_show_what_was_learned(mean, told):
+    run = training_run({"train/loss": mean + NOISE})
+    done = review(run, catalogue(select=["no-learning"]))
+    assert bool(done.findings) == told
+    assert told or "above and below zero" in done.inconclusive[0].reason
+
+
+def collapse(batches, size, classes):
+    """Outputs of one class alone, in measured batches of this size; labels of all classes."""
+    counts = {f"y_pred0/count/{i}": np.full(batches, float(size * (i == 0))) for i in range(classes)}
+    counts |= {f"y0/count/{i}": np.full(batches, size / classes) for i in range(classes)}
+    steps = np.arange(batches) * 50
+    statistics = {"y_pred0/std": np.ones(batches), "y0/std": np.ones(batches), **counts}
+    facts = {"framework": "torch", "model": {"output_units": classes}, "loss": {"class": "CrossEntropyLoss"}}
+    return training_run({}, {name: (steps, values) for name, values in statistics.items()}, facts)
+
+
+@pytest.mark.parametrize(("batches", "size", "told"), [(60, 1, False), (120, 1, True), (20, 16, True)])
+def test_the_same_answer_to_batches_of_one(batches, size, told):
+    done = review(collapse(batches, size, 5), catalogue(select=["output-collapse"]))
+    assert bool(done.findings) == told, done
+    assert told or "it needs 30 predictions at the end" in done.inconclusive[0].reason
+
+
+@pytest.mark.parametrize(("classes", "severity"), [(20, "warning"), (21, "info")])
+def test_rare_words_of_a_vocabulary_are_hardly_ever_predicted(classes, severity):
+    counts = [2000] * (classes - 1) + [100]
+    facts = {
+        "data": {"training": {"counts": counts}},
+        "loss": {"class": "CrossEntropyLoss"},
+        "model": {"output_units": classes},
+    }
+    predicted = {f"y_pred0/count/{i}": [100_000.0 * (i == 0)] for i in range(classes)}
+    run = training_run({"loss": np.ones(20)}, predicted, {"framework": "torch", **facts})
+    (finding,) = review(run, catalogue(select=["class-imbalance"])).findings
+    assert finding.severity == severity
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "usual"), [([5, 5, 1, 64], 0.18, True), ([5, 5, 1, 64], 1.5, False), ([64, 10], 0.17, True)]
+)
+def test_usual_weights_lie_between_glorot_and_he(shape, size, usual):
+    layer = Layer("conv", "Conv2D", None, {"kernel": shape, "initializer": {"class": "Measured", "stddev": size}})
+    assert (layer.initial_scale == 1.0) == usual

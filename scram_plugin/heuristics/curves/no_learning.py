@@ -145,6 +145,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         return
     if not _guesses(tail, known) and any(says(ends, options) for says in LEARNED.values()):
         return
+    if values.min() < 0 < values.max():
+        raise Inconclusive(
+            "the loss is above and below zero, as with policy gradients or a critic: its level does not show what was learned"
+        )
     gap = median(np.diff(curve.steps))
     if curve.steps[0] > BEGINS_LATE * gap + 1:
         raise Inconclusive(

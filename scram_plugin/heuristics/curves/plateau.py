@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from scram_plugin import schema
 from scram_plugin.heuristics.curves.checkable import level, loss, rate_as_cause
 from scram_plugin.heuristics.curves.shape import SURE, Shape, shape_of
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option
 from scram_plugin.heuristics.limits import SIGMAS
+from scram_plugin.heuristics.measured import guessing, is_mean
+from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
 from scram_plugin.logs.curve import Curve
@@ -49,6 +52,7 @@ LITTLE = 0.1  # of the loss: a flat curve is one whose noise excludes such a fal
 MANY = 50  # points that a flat curve needs if the loss was never lower; by bench-limits
 QUIET = 0.005  # noise, as a fraction of the level: with less, and no accuracy, it has converged; by bench-limits
 GOOD_ENOUGH = 0.8  # accuracy: above that a training may end on this level; by bench-limits
+EXPLAINED = 0.5  # of the variance of the targets: a model that explains as much has learned; by bench-limits
 DECAYED = 0.1  # of the highest learning rate: below that the schedule ended the learning, as intended; by bench-limits
 FEWEST_POINTS = 8  # points of the end: fewer have no level; by bench-limits
 DIVERGED = 0.5  # of what was gained: from there on it is divergence, as there; by bench-limits
@@ -115,6 +119,17 @@ def _has_converged(end: End, accuracy: float | None) -> bool:
     return end.form.noise < QUIET * abs(end.level) if accuracy is None else accuracy >= GOOD_ENOUGH
 
 
+def _beats_guessing(end: End, run: TrainingRun) -> bool:
+    """Much of the targets is explained, though not all: where they are noisy, no lower loss can be reached."""
+    guess = guessing(run)
+    if guess is not None:
+        return guess.is_beaten_by(end.level)
+    spread = run.statistic(schema.STATISTICS, "y0/std")
+    if loss_class(run) != "MeanSquaredError" or not is_mean(run) or spread is None or not len(spread.finite):
+        return False
+    return end.level < (1 - EXPLAINED) * float(np.mean(spread.finite.values**2))
+
+
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = loss(run, least=int(options["least"]))
     end = end_of(curve, options["flat"])
@@ -126,7 +141,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         too_few = end.points < MANY
         if too_few or _may_still_fall(end) or _is_low(end, options["high"]) or _never_fell(end):
             return
-        if _has_converged(end, reached) or _decayed(run):
+        if _has_converged(end, reached) or _decayed(run) or (reached is None and _beats_guessing(end, run)):
             return
     form, values, rise = end.form, curve.values, end.rise
     # where the final level was reached for the first time

@@ -36,6 +36,7 @@ OPTIONS = (
     ),
 )
 EXPECTED = 10  # predictions of a rare class that its share would give: with fewer, none may be chance; by bench-limits
+MOST_CLASSES = 20  # of more, as in a vocabulary, the rarest may well hardly ever be predicted; by bench-limits
 DIGITS, MOST_WEIGHTS = 3, 20  # of the weights of classes in a proposed edit: more are no line to read; by definition
 
 
@@ -56,7 +57,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         predicted = _one_sided(run)
     said = None
     trained = "preflight" not in run.facts  # a model learns the common classes first
-    if trained and predicted is not None and predicted.sum() >= options["least"] / 2 and rare < len(predicted):
+    few = len(present) <= MOST_CLASSES
+    if few and trained and predicted is not None and predicted.sum() >= options["least"] / 2 and rare < len(predicted):
         given = predicted[rare] / predicted.sum()
         # with fewer of them expected, none at all may be chance
         if share * predicted.sum() >= EXPECTED and given < options["neglect"] * share:

@@ -43,6 +43,8 @@ OPTIONS = (
         CALIBRATED,
     ),
 )
+FOR_A_SHARE = 8  # predictions of a batch: in fewer, the same class for all may be chance; by bench-limits
+FOR_ALL = 30  # predictions, where batches are smaller: 30 of one class are no chance; by definition
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -56,11 +58,15 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     labels, answers = class_counts(run, "y0", HALF_BATCHES), class_counts(run, "y_pred0", LATE_BATCHES)
     if labels is not None and answers is not None and answers.sum():
         common, most = int(np.argmax(answers)), float(labels.max() / max(labels.sum(), 1.0))
+        whole = answers.max() >= options["share"] * answers.sum()
         share = _share(run, len(answers))
+        if share is None:  # batches of a few examples: within one of them all answers may well be the same
+            if answers.sum() < FOR_ALL:
+                raise TooEarly(f"it needs {FOR_ALL} predictions at the end, and batches are small")
+            share = 1.0 if whole else 0.0
         # where nearly all labels are one class, nearly all predictions may be
         if share < options["share"] or most > ALMOST:
             return
-        whole = answers.max() >= options["share"] * answers.sum()
         where = f": class {common}" if whole else " of a batch"
         title = f"The outputs are the same for all examples{where}"
         which = f"class {common}" if whole else "the same class within each batch"
@@ -88,11 +94,16 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     )
 
 
-def _share(run: TrainingRun, classes: int) -> float:
-    """The share of a batch's predictions in its most common class: the median over the last third of the measured batches."""
+def _share(run: TrainingRun, classes: int) -> float | None:
+    """The share of a batch's predictions in its most common class: the median over the last third of the measured batches.
+
+    None if a batch has so few predictions that this says nothing.
+    """
     curves = [run.statistic(schema.STATISTICS, column("y_pred0", None, "count", str(i))) for i in range(classes)]
     counts = np.stack([np.nan_to_num(curve.values) for curve in curves if curve is not None])
     counts = counts[:, -max(counts.shape[1] // THIRD, 2) :]
+    if np.median(counts.sum(axis=0)) < FOR_A_SHARE:
+        return None
     return float(np.median(counts.max(axis=0) / np.maximum(counts.sum(axis=0), 1.0)))
 
 

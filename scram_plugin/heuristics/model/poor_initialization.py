@@ -16,14 +16,14 @@ OPTIONS = (
     Option(
         "large",
         5.0,
-        "largest size of the weights, as a multiple of that from Glorot's initialiser",
+        "largest size of the weights, as a multiple of the usual one (Glorot, He)",
         f"Glorot & Bengio (2010); {CALIBRATED}",
     ),
     Option(
         "small",
         0.05,
         (
-            "smallest size of the weights, as a multiple of that from Glorot's initialiser; not for a last layer, where "
+            "smallest size of the weights, as a multiple of the usual one (Glorot, He); not for a last layer, where "
             "small weights let a model start with neutral outputs"
         ),
         f"Glorot & Bengio (2010), Andrychowicz et al. (2020); {CALIBRATED}",

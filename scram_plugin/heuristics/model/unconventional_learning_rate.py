@@ -48,7 +48,7 @@ MEASURED, AT_FIRST = 8, 4  # first measured batches whose updates are judged; by
 WORSE = (
     1.05  # times the first batch's loss: single batches vary by more than that, the median of 20 hardly does; by bench-limits
 )
-UNHARMED = 0.2  # of the first loss: a training that fell below that is not harmed by its high rate; by bench-limits
+UNHARMED = 0.5  # of the first loss: a training that fell below that is not harmed by its high rate; by bench-limits
 SINCE = 200  # batches: before that a loss may not have begun to fall; by bench-limits
 BEGUN = 0.9  # of the first loss: below that the model has begun to learn, whatever the rate; by bench-limits
 
