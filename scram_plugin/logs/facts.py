@@ -128,6 +128,7 @@ SHAPE: dict[str, Any] = {
         "loss_scale": flag,
         "groups": count,
         "settings": {},
+        "untrained": {**dict.fromkeys(("unregistered", "forgotten", "stale"), count), "names": [text], "shapes": [[size]]},
     },
     "dtype_policy": text,
     "jit_compile": flag,

@@ -14,7 +14,7 @@ PAGE = Page.parse(block_of("docs/writing-a-check.md", "````", "markdown", "# It 
 # In this order causes explain: what is wrong with the data, then with the model, then with layers, then with curves.
 PRECEDENCE = """
     nonfinite-inputs constant-inputs label-range output-activation-mismatch nonfinite-loss nonfinite-origin frozen-weights
-    poor-initialization unnormalized-targets unnormalized-inputs unconventional-learning-rate high-dropout
+    untrained-parameters poor-initialization unnormalized-targets unnormalized-inputs unconventional-learning-rate high-dropout
     strong-regularization normalization-lag missing-activation unshuffled-data input-distribution-shift kept-gradients
     exploding-gradients saturated-activations vanishing-gradients dead-relu update-ratio mixed-samples no-gradient
     ignored-input class-imbalance divergence zero-loss no-learning overfitting oscillating-loss plateau
@@ -36,7 +36,7 @@ def explained(*findings, more=()):
 
 
 def test_what_explains_first():
-    assert list(consequences(HEURISTICS)) == PRECEDENCE.split()
+    assert list(consequences(HEURISTICS)) == PRECEDENCE.split(), "put a new check that explains others into PRECEDENCE, above"
 
 
 def test_of_two_causes_the_one_with_precedence_explains_and_becomes_as_grave():

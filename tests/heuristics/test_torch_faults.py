@@ -13,6 +13,8 @@ FAULTS = {
     "a program that fails in its loss": ("output-activation-mismatch", "missing-sigmoid"),
     "a rate with which it falls to guessing": ("unconventional-learning-rate", "too-high"),
     "softmax twice": ("output-activation-mismatch", "twice"),
+    "layers in a plain list": ("untrained-parameters", "plain-list"),
+    "a head replaced after the optimizer": ("untrained-parameters", "replaced"),
     "relu on the logits": ("output-activation-mismatch", "cut-logits"),
     "large weights": ("poor-initialization", "large"),
     "no activations": ("missing-activation", "forgotten"),

@@ -32,6 +32,7 @@ from scram_plugin.training.torch.in_depth import InDepth
 from scram_plugin.training.torch.model_facts import precision
 from scram_plugin.training.torch.origin import flawed_weights, outputs_of_layers
 from scram_plugin.training.torch.owner import Flow, Owner
+from scram_plugin.training.torch.ownership import untrained
 from scram_plugin.training.torch.pace import Pace
 from scram_plugin.training.torch.rows import Number, Rows, at_once
 from scram_plugin.training.torch.second_pass import first, hooked, untouched
@@ -58,8 +59,8 @@ class Recorder:
         self._pace = Pace(every)
         self.inner = unwrapped(model)
         self.compiled = hasattr(model, "_orig_mod") or getattr(model, "_compiled_call_impl", None) is not None
-        parameters = [p for o in optimizers for g in o.param_groups for p in g["params"]] or list(model.parameters())
-        self.parameters = parameters
+        held = [p for o in optimizers for g in o.param_groups for p in g["params"]]
+        self.parameters = parameters = held or list(model.parameters())
         self.depth = InDepth(self.inner, parameters)
         self.rows = Rows(self.depth.probe)
         self.batch = 0  # steps so far
@@ -69,7 +70,7 @@ class Recorder:
         self._layer_hooks: contextlib.ExitStack = contextlib.ExitStack()
         self._calls: Calls | None = None
         self._flow: Flow | None = None  # of a compiled model, from a second forward pass
-        self.precision = ""  # of the first step
+        self.precision, self.untrained = "", dict[str, Any]()  # of the first step
         self._losses: list[Number] = []
         self._inputs: Any = None
         self._outputs: Any = None
@@ -95,7 +96,6 @@ class Recorder:
         self._of_steps = [optimizers[-1].register_step_post_hook(self.brief.end)] if optimizers else []
         self.before_backward: Callable[[Any], None]
         self.after_backward: Callable[[], None] | None
-        self.each_batch: bool
         self.fetched = self._guard(self._fetched)
         self._in_full()
         patches.add(self)
@@ -253,6 +253,7 @@ class Recorder:
         nodes = calls.nodes(self._outputs)
         flow = self._flow or calls.places(nodes)
         losses = placed(named(losses, nodes), loss, nodes)
+        self.untrained = untrained(loss, self.inner, self._optimizers)
         self.owner.built(self._inputs, self._outputs, self._called, losses, flow)
 
     def _after_backward(self) -> None:

@@ -198,6 +198,8 @@ class Watch:
         optimizer = self.optimizers[0] if self.optimizers else None
         built = facts(self.recorder.inner, optimizer, flow, losses, tensors, self.recorder.precision, fit, self._source)
         built["jit_compile"] = self.recorder.compiled
+        if self.recorder.untrained:
+            built["optimizer"]["untrained"] = self.recorder.untrained
         built["model"]["calls"] = calls
         if self._training is not None:
             self._labelled = are_labels(given, losses)

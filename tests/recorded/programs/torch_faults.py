@@ -123,6 +123,44 @@ PROGRAMS.pair(
     lambda p: fit(p, digits(nn.Softmax(dim=1))),
     lambda p: fit(p, digits()),
 )
+
+
+class Listed(nn.Module):
+    """Layers in a list, or in a ModuleList."""
+
+    def __init__(self, kind):
+        super().__init__()
+        torch.manual_seed(5)
+        self.hidden, self.out = kind([nn.Linear(64, 32), nn.Linear(32, 32)]), nn.Linear(32, 10)
+
+    def forward(self, x):
+        x = x.flatten(1)
+        for layer in self.hidden:
+            x = F.relu(layer(x))
+        return self.out(x)
+
+
+def fit_with_new_head(path, before):
+    """The last layer is replaced, before or after the optimizer is made."""
+    model = digits(classes=1000)
+    if before:
+        model[3] = nn.Linear(32, 10)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+    if not before:
+        model[3] = nn.Linear(32, 10)
+    fit(path, model, optimizer=optimizer)
+
+
+PROGRAMS.pair(
+    "layers in a plain list",
+    lambda p: fit(p, Listed(list)),
+    lambda p: fit(p, Listed(nn.ModuleList)),
+)
+PROGRAMS.pair(
+    "a head replaced after the optimizer",
+    lambda p: fit_with_new_head(p, before=False),
+    lambda p: fit_with_new_head(p, before=True),
+)
 PROGRAMS.pair(
     "relu on the logits",
     lambda p: fit(p, digits(nn.ReLU())),

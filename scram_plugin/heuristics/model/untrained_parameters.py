@@ -1,0 +1,69 @@
+"""Parameters that the loss depends on, and that no optimizer trains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from scram_plugin.heuristics.heuristic import Cause, Confidence, Finding, Heuristic, NotChecked, absent
+from scram_plugin.heuristics.measured import HOW, listed, shown_loss
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.words import counted
+from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.severity import Severity
+
+KINDS = ("shapes", "names", "stale")  # of evidence; each finding has one or two of them
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    known = (run.facts.get("optimizer") or {}).get("untrained")
+    if not known:
+        if run.framework_of_facts == "keras":
+            raise NotChecked("Keras gives all trainable variables to the optimizer", "a PyTorch loop in scram_plugin.watch")
+        raise NotChecked("it was not recorded which parameters the optimizer trains", HOW)
+    loose, forgotten, stale = (known.get(kind) or 0 for kind in ("unregistered", "forgotten", "stale"))
+    names = listed([f"`{name}`" for name in known.get("names") or ["unknown"]])
+    if loose:
+        shapes = listed([" × ".join(map(str, shape)) or "one number" for shape in known.get("shapes") or [[]]])
+        title = f"{counted(loose, 'parameter')} of the model {'is' if loose == 1 else 'are'} not registered, and not trained"
+        said = f"The loss depends on {counted(loose, 'parameter')} ({shapes}) that no module has."
+        yield _finding(run, "plain-list", "warning", "certain", title, said, loose, shapes=shapes)
+    if forgotten and stale:
+        title = f"The optimizer does not train {names}: it was made before the model was changed"
+        said = f"The optimizer holds {counted(stale, 'parameter')} that the model no longer has, and not {names}."
+        yield _finding(run, "replaced", "error", "certain", title, said, forgotten, names=names, stale=stale)
+    elif forgotten:
+        title = f"No optimizer trains {counted(forgotten, 'parameter')} of the model: {names}"
+        said = f"{names} would get gradients, and the optimizer does not have {'it' if forgotten == 1 else 'them'}."
+        yield _finding(run, "left-out", "info", "certain", title, said, forgotten, names=names)
+
+
+def _finding(
+    run: TrainingRun, cause: str, severity: Severity, confidence: Confidence, title: str, said: str, count: int, **evidence: Any
+) -> Finding:
+    curve = shown_loss(run)
+    return Finding(
+        severity=severity,
+        confidence=confidence,
+        title=title,
+        evidence={**absent(*KINDS), "count": count, **evidence},
+        first_step=int(curve.steps[0]),
+        last_step=int(curve.steps[-1]),
+        axis=curve.axis,
+        curves=[curve.source()],
+        causes=[Cause(cause, said)],
+    )
+
+
+HEURISTIC = Heuristic(
+    id="untrained-parameters",
+    group="model",
+    title_passed="An optimizer trains every parameter that the loss depends on",
+    check=check,
+    page=Page.beside(__file__),
+    needs=("SCRAM's record of a training with PyTorch",),
+    order=135,
+    precedence=75,
+    explains=("standstill", "preflight-test", "undertrained"),
+    unexplained=("left-out",),
+)
