@@ -19,6 +19,7 @@ from scram_plugin.training.preflight.subject import FIRST, Batch
 from scram_plugin.training.preflight.torch_subject import TorchSubject, own_loss
 from scram_plugin.training.structures import mapped
 from scram_plugin.training.torch import patches
+from scram_plugin.training.torch.compiled import is_compiling
 from scram_plugin.training.torch.data_facts import LoaderPass
 from scram_plugin.training.torch.graph import loss_of, named
 
@@ -77,7 +78,7 @@ class Loop:
         self._flight.fly(subject, lambda: None)
 
     def _call(self, module: torch.nn.Module, args: Any, kwargs: Any) -> Any:
-        outermost = self._depth == 0 and not torch.compiler.is_compiling()
+        outermost = self._depth == 0 and not is_compiling()
         training = outermost and module.training and torch.is_grad_enabled()
         if training and self._model is None and (optimizers := _optimizers(module)):
             self._take_off(module, optimizers)

@@ -9,10 +9,15 @@ import torch
 
 from scram_plugin.training.torch.copies import ours
 
+if hasattr(torch.compiler, "is_compiling"):
+    is_compiling = torch.compiler.is_compiling
+else:  # before PyTorch 2.3
+    from torch._dynamo.external_utils import is_compiling  # type: ignore[no-redef]
+
 
 def transforming() -> bool:
     """Whether the program is not computing, but compiling, tracing, or transforming a function (`torch.func`)."""
-    return torch.compiler.is_compiling() or torch._C._is_tracing() or torch._C._functorch.peek_interpreter_stack() is not None
+    return is_compiling() or torch._C._is_tracing() or torch._C._functorch.peek_interpreter_stack() is not None
 
 
 def unwrapped(model: torch.nn.Module) -> torch.nn.Module:

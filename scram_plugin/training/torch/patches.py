@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -58,6 +59,8 @@ def add(watcher: Watcher) -> None:
         _replace(dataloader._BaseDataLoaderIter, "__next__", _next)
         _replace(torch.nn.Module, "__reduce_ex__", without_hooks)
         _replace(scripting, "create_script_module", _without_watchers)
+        if (export := sys.modules.get("torch.export")) is not None:  # PyTorch 2.1 exports hooks with the model
+            _replace(export, "export", _without_watchers)
     _watchers = (*_watchers, watcher)
     changed()
 
