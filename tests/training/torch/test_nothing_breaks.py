@@ -450,3 +450,41 @@ def test_a_compiled_model_is_saved(how, tmp_path):
         twin = copy.deepcopy(getattr(model, "_orig_mod", model))
     assert b"scram" not in file.getvalue().lower()
     assert not twin._forward_hooks
+
+
+@pytest.mark.filterwarnings("error:SCRAM")
+def test_a_model_for_several_processes_is_saved(tmp_path):
+    torch.distributed.init_process_group("gloo", rank=0, world_size=1, store=torch.distributed.HashStore())
+    try:
+        model = nn.parallel.DistributedDataParallel(Net())
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        with scram_plugin.watch(model, optimizer, log_dir=tmp_path, every=1, print_findings=False):
+            for _ in range(3):
+                optimizer.zero_grad()
+                nn.functional.cross_entropy(model(X), Y).backward()
+                optimizer.step()
+                file = io.BytesIO()
+                torch.save({"model": model.module, "state": model.state_dict()}, file)
+            twin = copy.deepcopy(model.module)
+    finally:
+        torch.distributed.destroy_process_group()
+    assert b"scram" not in file.getvalue().lower()
+    assert not twin._forward_hooks
+    assert len(scram_plugin.read(tmp_path)["scram"]["scram/batches/loss"]) == 3
+
+
+@pytest.mark.filterwarnings("error:SCRAM")
+def test_two_models_are_watched_and_saved(tmp_path):
+    models = [Net(), Net()]
+    optimizers = [torch.optim.SGD(model.parameters(), 0.1) for model in models]
+    watches = [
+        scram_plugin.watch(model, optimizer, log_dir=tmp_path / str(i), every=1, print_findings=False)
+        for i, (model, optimizer) in enumerate(zip(models, optimizers, strict=True))
+    ]
+    for model, optimizer, watching in zip(models, optimizers, watches, strict=True):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(X), Y).backward()
+        optimizer.step()
+        assert len(saved(nn.ModuleList(models))) == 2 * len(weights(model))
+        watching.close()  # the other one is still watched
+    assert not hasattr(torch.nn.Module.__reduce_ex__, "scram")
