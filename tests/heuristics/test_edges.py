@@ -179,3 +179,17 @@ def test_rare_words_of_a_vocabulary_are_hardly_ever_predicted(classes, severity)
 def test_usual_weights_lie_between_glorot_and_he(shape, size, usual):
     layer = Layer("conv", "Conv2D", None, {"kernel": shape, "initializer": {"class": "Measured", "stddev": size}})
     assert (layer.initial_scale == 1.0) == usual
+
+
+@pytest.mark.parametrize(
+    ("batches", "last", "told"),
+    [(40, 2.2, True), (40, 1.8, False), (250, 1.8, True), (250, 1.0, False)],
+    ids=["short, and hardly falls", "short, and falls", "long, and hardly falls", "long, and halved"],
+)
+def test_large_steps_do_no_harm_where_the_loss_falls(batches, last, told):
+    """SGD at 0.1 is ten times its usual rate, and what softmax regression is taught with."""
+    loss = np.linspace(2.3, last, batches)
+    statistics = {"update/out/kernel/norm": np.full(10, 0.05), "weight/out/kernel/norm": np.ones(10)}
+    facts = {"framework": "keras", "optimizer": {"class": "SGD", "learning_rate": 0.1}}
+    run = training_run({}, statistics, facts, {"loss": loss})
+    assert bool(review(run, catalogue(select=["unconventional-learning-rate"])).findings) == told

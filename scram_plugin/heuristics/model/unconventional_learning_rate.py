@@ -107,7 +107,8 @@ def _harmful(run: TrainingRun, long: bool, long_at_first: bool) -> bool:
     worse = float(np.median(values[1:FIRST_BATCHES])) > WORSE * values[0]
     (_, late), guess = levels(values, TENTH, FEWEST), guessing(run)
     guessed = guess is not None and not guess.is_beaten_by(late)
-    fallen = late <= UNHARMED * values[0] and not guessed
+    enough = UNHARMED if len(values) >= SINCE else BEGUN  # in a short training a loss that falls shows no harm
+    fallen = late <= enough * values[0] and not guessed
     return worse or (long and not fallen) or (long_at_first and guessed and len(values) >= SINCE)
 
 
