@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.logs.logdir import read
 from scram_plugin.logs.pairing import training_runs
@@ -45,3 +47,14 @@ def twin_is_sound(heuristic: str, *name: str) -> None:
     assert heuristic in review.passed
     others = [f.heuristic for f in review.findings if f.severity != "info" and f.explained_by is None]
     assert set(others) <= {"undertrained"}, "four epochs are few"
+
+
+def findings_of(heuristic, run, options):
+    """What one check finds by itself; nothing where it cannot judge, or does not judge this kind of run."""
+    if heuristic.whole_training and run.facts.get("preflight"):
+        return []
+    try:
+        with np.errstate(all="ignore"):
+            return list(heuristic.check(run, {**heuristic.defaults, **options}))
+    except Exception:  # a check that cannot judge says so by an exception
+        return []

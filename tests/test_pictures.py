@@ -65,6 +65,7 @@ def test_a_bad_point_near_the_start_is_not_lost_at_the_edge():
         ([[np.nan]], False),
         ([[]], False),
         ([[1, np.inf, np.nan, 3000]], True),
+        ([[1e308, 1.1e308]], False),
     ],
 )
 def test_a_logarithmic_axis_is_chosen_where_it_shows_more(curves, log):
@@ -105,3 +106,11 @@ def test_the_html_report_says_what_the_picture_of_the_finding_says():
     assert f'aria-label="{finding.picture.description}"' in report([done], "logs")
     drawn = svg(lines(done, finding, 3), finding)
     assert [text for text in ("1", "10", "100", "1,000", "10,000", "100,000") if f">{text}<" in drawn] == ["1", "100", "10,000"]
+
+
+def test_a_tag_may_be_anything():
+    """It is from a log, and Python refuses to read numbers of more than some thousand digits."""
+    tag = f"x{'9' * 5000}/loss"
+    assert labels([CurveName(".", tag)]) == [tag]
+    done = review(training_run({tag: [1.0, np.nan, 2.0]}), catalogue(signals={tag: "training loss"}))
+    assert [finding.heuristic for finding in done.findings] == ["nonfinite-loss"]

@@ -18,6 +18,7 @@ LEAST_SHOWN = 12  # steps after such a bad point that are shown, at least
 WIDE = 1000.0  # largest value over the smallest from which on a logarithmic axis shows more
 PEAK = 100.0  # the same over the median: a peak would flatten the rest
 TENSORS = {"x": "input", "y": "target", "y_pred": "output"}
+TENSOR = re.compile(r"(x|y|y_pred)(\d{1,4})")
 
 
 def picture(finding: Finding, run: TrainingRun, signals: Mapping[str, Signal]) -> Picture:
@@ -60,13 +61,19 @@ def _last(run: str) -> str:
 
 
 def _readable(tag: str) -> str:
-    """A tag without SCRAM's prefix; the first input is "input", the second one "input 2"."""
+    """A tag without SCRAM's prefix, with tensors in words."""
     tag = re.sub(r"^scram/(batches|statistics)/", "", tag)
-    found = re.match(r"(x|y_pred|y)(\d+)/", tag)
-    if not found:
-        return tag
-    which = "" if found[2] == "0" else f" {int(found[2]) + 1}"
-    return f"{TENSORS[found[1]]}{which} {tag[found.end() :]}"
+    kind, slash, rest = tag.partition("/")
+    name = tensor_name(kind) if slash else None
+    return tag if name is None else f"{name} {rest}"
+
+
+def tensor_name(kind: str) -> str | None:
+    """The first input, "x0", is "input", the second one "input 2"; None for what is no tensor's name. It may be untrusted."""
+    found = TENSOR.fullmatch(kind)
+    if found is None:
+        return None
+    return TENSORS[found[1]] if found[2] == "0" else f"{TENSORS[found[1]]} {int(found[2]) + 1}"
 
 
 def first_view(steps: Sequence[int] | np.ndarray, bad: int | None) -> tuple[int, int] | None:
@@ -84,4 +91,5 @@ def wants_log(curves: Sequence[np.ndarray]) -> bool:
     together = np.concatenate([first, *others])
     if not len(first) or together.min() <= 0:
         return False
-    return bool(together.max() > WIDE * together.min() or first.max() > PEAK * np.median(first))
+    with np.errstate(over="ignore"):  # logged values may be arbitrarily large
+        return bool(together.max() > WIDE * together.min() or first.max() > PEAK * np.median(first))

@@ -18,6 +18,7 @@ from scram_plugin.logs.curve import Curve, CurveName
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.reviews.as_json import labelled
 from scram_plugin.reviews.model import Reviewed
+from scram_plugin.reviews.pictures import tensor_name
 from scram_plugin.reviews.plain import plain
 from scram_plugin.views.facts_in_words import layer_in_words
 from scram_plugin.wire import LabelledCurveJson, WireNumber
@@ -133,7 +134,6 @@ QUANTITIES = (
     ),
     Quantity("weights", "Weights", "The weight norm of each variable.", "log", _column("weight", "norm")),
 )
-TENSORS = {"x": "input", "y": "target", "y_pred": "output"}
 SHOWN = ("max", "mean", "min")  # of a tensor, from the top of a chart to its bottom
 
 
@@ -234,13 +234,14 @@ def _about(path: str, named: Iterable[tuple[str, set[str]]]) -> list[str]:
 
 def _tensors(run: TrainingRun) -> Iterable[TensorJson]:
     means = [column for column in run.parsed(schema.STATISTICS).values() if column.statistic == "mean"]
-    names = [column.kind for column in means if re.fullmatch(r"(x|y|y_pred)\d{1,4}", column.kind)]
-    for name in dict.fromkeys(names):
-        kind, index = re.fullmatch(r"(x|y|y_pred)(\d+)", name).groups()  # type: ignore[union-attr]
+    for name in dict.fromkeys(column.kind for column in means):
+        in_words = tensor_name(name)
+        if in_words is None:
+            continue
         curves = [run.statistic(schema.STATISTICS, schema.column(name, None, statistic)) for statistic in SHOWN]
         yield {
             "id": name,
-            "name": TENSORS[kind] if index == "0" else f"{TENSORS[kind]} {int(index) + 1}",
+            "name": in_words,
             "curves": [
                 {"tensorboard_run": curve.tensorboard_run, "tag": curve.tag, "label": statistic}
                 for statistic, curve in zip(SHOWN, curves, strict=True)

@@ -37,6 +37,7 @@ from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.training_run import TrainingRun
 from tests.benchmarks.simulated import FAULTS, faulty, healthy
 from tests.recorded import KEPT, index
+from tests.reviews import findings_of
 
 LADDER = (1.1, 1.5, 2.0, 4.0, 10.0)  # factors by which a limit is moved, in this order, until an answer is wrong
 ROOM = "scram_plugin.heuristics."
@@ -145,15 +146,8 @@ def at(limit: Limit, value: float) -> Iterator[Mapping[str, Any]]:
 
 
 def alarmed(rule: Heuristic, run: TrainingRun, options: Mapping[str, Any]) -> bool:
-    """Whether a rule gives a warning or an error on a training run. One that cannot judge gives none."""
-    if rule.whole_training and run.facts.get("preflight"):
-        return False
-    try:
-        with np.errstate(all="ignore"):
-            found = rule.check(run, {**rule.defaults, **options})
-            return any(finding.severity != "info" for finding in found)
-    except Exception:  # a check that cannot judge says so by an exception
-        return False
+    """Whether a rule gives a warning or an error on a training run."""
+    return any(finding.severity != "info" for finding in findings_of(rule, run, options))
 
 
 def wrong(

@@ -13,6 +13,7 @@ from scram_plugin.heuristics.catalogue import HEURISTICS, catalogue
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.logdir import read
 from scram_plugin.logs.pairing import training_runs
+from scram_plugin.reviews.pictures import of_recorder
 from scram_plugin.reviews.plain import plain
 from scram_plugin.reviews.run import review
 from scram_plugin.tensorboard.plugin import decimate
@@ -99,7 +100,7 @@ def example(heuristic):
     assert not review(twin, own).findings, heuristic
     axis, sources = found.axis, list(found.curves[:1])
     for source in found.curves[1:MOST_CURVES]:  # only curves over the same axis share a chart
-        if source.tag.startswith("scram/") == sources[0].tag.startswith("scram/"):
+        if of_recorder(source) == of_recorder(sources[0]):
             sources.append(source)
     bad = [
         (Curve.of(faulty._logs[s.tensorboard_run].find(s.tag).since(faulty.session_start), "", "", ""), label(s))

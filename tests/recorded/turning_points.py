@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-import numpy as np
 from rich.progress import track
 
 from scram_plugin.heuristics.catalogue import HEURISTICS, catalogue
@@ -22,6 +21,7 @@ from scram_plugin.logs.logdir import read
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.training_run import TrainingRun
 from tests.recorded import HERE, KEPT, index
+from tests.reviews import findings_of
 
 FILE = HERE / "turning_points.tsv"
 STRIDE = 1.5  # factor of each move away from the default
@@ -53,12 +53,8 @@ def run_of(log: str) -> TrainingRun:
 
 
 def finds(heuristic: Heuristic, run: TrainingRun, options: Mapping[str, Any]) -> bool:
-    """Whether the check gives a finding. One that cannot judge gives none."""
-    try:
-        with np.errstate(all="ignore"):
-            return any(True for _ in heuristic.check(run, {**heuristic.defaults, **options}))
-    except Exception:  # a check that cannot judge says so by an exception
-        return False
+    """Whether the check gives a finding."""
+    return bool(findings_of(heuristic, run, options))
 
 
 def turning_point(heuristic: Heuristic, option: Option, log: str, nearest: float) -> TurningPoint | None:
@@ -115,9 +111,6 @@ def factor_of(point: TurningPoint, default: float) -> float:
 def nearest(heuristic: Heuristic, option: Option) -> TurningPoint | None:
     best, far = None, REACH
     for log, *_ in index():
-        run = run_of(log)
-        if heuristic.whole_training and run.facts.get("preflight"):
-            continue
         point = turning_point(heuristic, option, log, far)
         if point is not None and factor_of(point, option.default) < far:  # type: ignore[arg-type]
             best, far = point, factor_of(point, option.default)  # type: ignore[arg-type]

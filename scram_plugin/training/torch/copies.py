@@ -19,7 +19,7 @@ COMPILED = "_compiled_call_impl"
 
 
 def ours(hook: Callable[..., Any]) -> Callable[..., Any]:
-    """Mark a hook as SCRAM's."""
+    """Mark a hook, or a function in place of one of PyTorch's, as SCRAM's."""
     hook.scram = True  # type: ignore[attr-defined]
     return hook
 

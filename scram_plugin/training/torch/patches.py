@@ -17,7 +17,7 @@ import torch
 import torch.jit._recursive as scripting
 from torch.utils.data import dataloader
 
-from scram_plugin.training.torch.copies import without_hooks
+from scram_plugin.training.torch.copies import is_ours, ours, without_hooks
 
 
 class Watcher(Protocol):
@@ -93,7 +93,7 @@ def remove(watcher: Watcher) -> None:
         _batch = None
         for (owner, name), original in list(_originals.items()):
             # other code may have wrapped our function since: then it stays, and does nothing
-            if getattr(getattr(owner, name), "scram", False):
+            if is_ours(getattr(owner, name)):
                 if original is _INHERITED:
                     delattr(owner, name)
                 else:
@@ -106,9 +106,7 @@ def _replace(owner: Any, name: str, around: Callable[[Any], Any]) -> None:
         return
     original = getattr(owner, name)
     _originals[owner, name] = original if name in vars(owner) else _INHERITED
-    instead: Any = functools.wraps(original)(around(original))
-    instead.scram = True
-    setattr(owner, name, instead)
+    setattr(owner, name, ours(functools.wraps(original)(around(original))))
 
 
 def _backward(original: Any) -> Any:
