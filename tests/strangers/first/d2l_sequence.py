@@ -96,3 +96,4 @@ with torch.no_grad():
 for k in (1, 4, 16):
     true = x[tau + k - 1: tau + k - 1 + len(multi)]
     print(f'{k}-step RMSE {(multi[:, tau + k - 1] - true).pow(2).mean().sqrt():.3f}')
+print('RESULT %.4f lower' % err.pow(2).mean().sqrt())

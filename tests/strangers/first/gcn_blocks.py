@@ -95,3 +95,4 @@ for epoch in range(250):
         print('epoch %3d  loss %.3f  val loss %.3f  train acc %.3f  val acc %.3f' % ((epoch + 1,) + history[-1]))
 
 print('test accuracy %.3f (guessing %.3f)' % (accuracy(out, test_mask), y[test_mask].bincount().max().item() / test_mask.sum().item()))
+print('RESULT %.4f higher' % accuracy(out, test_mask))

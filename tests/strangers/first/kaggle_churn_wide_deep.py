@@ -145,3 +145,4 @@ for epoch in range(CFG.epochs):
 model.load_state_dict(best_state)
 tl, auc = valid_fn(test_dl)
 print(f'TEST logloss {tl:.4f}  AUC {auc:.4f}  (best valid {best_auc:.4f})')
+print(f'RESULT {auc:.4f} higher')

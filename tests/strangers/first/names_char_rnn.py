@@ -133,3 +133,4 @@ with torch.no_grad():
             confusion[c, output.argmax(1).item()] += 1
 print(confusion / confusion.sum(1, keepdim=True))
 print('test loss %.4f  test accuracy %.3f' % (test_loss / confusion.sum(), confusion.diag().sum() / confusion.sum()))
+print('RESULT %.4f higher' % (confusion.diag().sum() / confusion.sum()))

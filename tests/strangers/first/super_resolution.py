@@ -131,3 +131,8 @@ for epoch in range(1, nEpochs + 1):
     scheduler.step()
     if epoch % 4 == 0:
         checkpoint(epoch)
+
+model.eval()
+with torch.no_grad():
+    psnr = [10 * log10(1 / criterion(model(input), target).item()) for input, target in testing_data_loader]
+print("RESULT {:.4f} higher".format(sum(psnr) / len(psnr)))

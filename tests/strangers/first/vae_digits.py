@@ -94,3 +94,7 @@ if __name__ == "__main__":
         sample = model.decode(torch.randn(4, LATENT)).view(4, 8, 8)
     for row in range(8):
         print('   '.join(''.join(' .:-=+*#%@'[min(9, int(v * 9.99))] for v in img[row]) for img in sample))
+    model.eval()
+    with torch.no_grad():
+        recon, mu, logvar = model(test_x)
+        print('RESULT {:.4f} lower'.format(loss_function(recon, test_x, mu, logvar)[0].item() / len(test_x)))

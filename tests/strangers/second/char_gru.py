@@ -125,3 +125,4 @@ for epoch in range(EPOCHS):
     v = validate()
     print(f"epoch {epoch + 1}  step {step}  train {sum(run) / len(run):.3f}  valid {v:.3f}  ({v / math.log(2):.2f} bits/char)")
     print("   >", sample())
+print(f"RESULT {v:.4f} lower")

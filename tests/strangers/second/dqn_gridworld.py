@@ -133,6 +133,7 @@ def main(episodes=300, seed=0):
             g, w = greedy_eval(agent, test_env)
             print(f"episode {ep:4d}  eps {eps:.2f}  mean return {np.mean(returns):6.2f}  "
                   f"td loss {np.mean(losses) if losses else float('nan'):.4f}  greedy return {g:5.2f}  goal {w:.2f}")
+    print(f"RESULT {g:.4f} higher")
 
 
 if __name__ == "__main__":

@@ -99,3 +99,4 @@ for epoch in range(25):
         tl.append(loss.item())
     acc, vl = accuracy(net, Xb_te, yb_te)
     print("epoch %2d  train loss %.4f  test loss %.4f  test acc %.4f" % (epoch, np.mean(tl), vl, acc))
+print("RESULT %.4f higher" % acc)

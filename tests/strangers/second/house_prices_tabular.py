@@ -150,3 +150,4 @@ for epoch in range(CFG.epochs):
 model.load_state_dict(best_state)
 mse, r2 = valid_fn(model, tst_dl)
 print(f"TEST  rmse(log price) {np.sqrt(mse) * sc_y.scale_[0]:.4f} (noise floor 0.100)   r2 {r2:.4f}")
+print(f"RESULT {np.sqrt(mse) * sc_y.scale_[0]:.4f} lower")

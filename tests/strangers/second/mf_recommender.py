@@ -97,6 +97,7 @@ def main():
             s.step()
         print(f"epoch {epoch:2d}  train RMSE {math.sqrt(se / len(perm)):.4f}  val RMSE {rmse(model, *val):.4f}")
     print(f"test RMSE {rmse(model, *tst):.4f}")
+    print(f"RESULT {rmse(model, *tst):.4f} lower")
 
 
 if __name__ == "__main__":

@@ -154,6 +154,7 @@ def main():
             f"test loss {te_loss:.3f} acc {te_acc:.4f} | {time.time() - t0:.1f}s"
         )
     print("final test accuracy: %.4f" % te_acc)
+    print("RESULT %.4f higher" % te_acc)
 
 
 if __name__ == "__main__":

@@ -98,3 +98,4 @@ for epoch in range(EPOCHS):
         err = (out[1] - val_t).abs().mean() * 45
     print(f"{epoch:2d}  train ce {sums[0]/len(batches):.3f} angle {sums[1]/len(batches):.4f}   "
           f"val ce {ce:.3f} angle {reg:.4f}   acc {acc:.3f}  error {err:.1f} deg")
+print(f"RESULT {acc:.4f} higher")

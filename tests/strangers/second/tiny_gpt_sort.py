@@ -189,6 +189,7 @@ def main():
     model.eval()
     for row in model.generate(x[:, :c.length + 1], c.length).tolist():
         print("".join(letters[i] for i in row[:c.length]), "->", "".join(letters[i] if i < c.n_letters else "?" for i in row[c.length + 1:]))
+    print(f"RESULT {ex:.4f} higher")
 
 
 if __name__ == "__main__":

@@ -134,6 +134,7 @@ class Trainer:
             self.scheduler.step(ema_iou)
             print("epoch %d  train %.4f  val %.4f  IoU %.4f  IoU(ema) %.4f  lr %.1e"
                   % (e, tr, vl, iou, ema_iou, self.optimizer.param_groups[0]["lr"]))
+        print("RESULT %.4f higher" % ema_iou)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,153 @@
+"""The programs of `tests/strangers`: with a fault, watched, and run."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.paths import ROOT
+
+HERE = ROOT / "tests" / "strangers"
+WATCH = re.compile(r"^([ \t]*)# WATCH\((.*)\)[ \t]*$", re.M)
+RESULT = re.compile(r"^RESULT +(\S+) +(higher|lower)", re.M)
+# printed times differ from run to run
+TIMES = re.compile(r"\d+(\.\d+)?( ?s\b| ?sec| ?ms\b| ?minutes| ?it/s)|\b(ms|s)/\w+ +\d+(\.\d+)?")
+CLOCK = "BENCH-CPU"
+
+
+class Program(NamedTuple):
+    name: str
+    kind: str  # of its fault; "" for a sound one
+    text: str
+    framework: str  # keras, torch, lightning or transformers
+
+
+class Ran(NamedTuple):
+    status: int
+    output: str  # without times
+    last: str  # line of the errors that it printed
+    result: float | None  # oriented: higher is better
+    cpu: float | None  # seconds of the processor from the line WATCH to the end
+
+
+def programs(folder: str) -> Iterator[Program]:
+    """The sound programs of a folder, and those with a fault, by their names."""
+    for path in sorted((HERE / folder).glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        yield Program(path.stem, "", text, _framework(text))
+        for diff in sorted((HERE / folder / "faults").glob(f"{path.stem}--*.diff")):
+            faulty = patched(text, diff.read_text(encoding="utf-8"))
+            yield Program(diff.stem, diff.stem.partition("--")[2], faulty, _framework(text))
+
+
+def patched(text: str, diff: str) -> str:
+    """Apply a unified diff to one file. Raises ValueError where it does not fit."""
+    lines, made, at = text.splitlines(keepends=True), [], 0
+    for hunk in re.split(r"(?m)^(?=@@ )", diff)[1:]:
+        head, *body = hunk.splitlines(keepends=True)
+        numbers = re.match(r"@@ -(\d+)(,(\d+))? ", head)
+        if numbers is None:
+            raise ValueError(f"no hunk: {head}")
+        begin = int(numbers[1]) - (numbers[3] != "0")
+        made += lines[at:begin]
+        at = begin
+        for line in body:
+            if line.startswith("+"):
+                made.append(line[1:])
+            elif line.startswith(("-", " ")):
+                if lines[at] != line[1:]:
+                    raise ValueError(f"the diff does not fit: {line!r}")
+                made += [lines[at]] * line.startswith(" ")
+                at += 1
+    return "".join([*made, *lines[at:]])
+
+
+def _framework(text: str) -> str:
+    for name in ("transformers", "pytorch_lightning", "lightning", "keras", "tensorflow"):
+        if re.search(rf"^\s*(from|import) (\w+\.)?{name}\b", text, re.M):
+            return {"pytorch_lightning": "lightning", "tensorflow": "keras"}.get(name, name)
+    return "torch"
+
+
+def watched(program: Program, log_dir: Path) -> str:
+    """The program with SCRAM in the place that its author names. Raises ValueError where there is none."""
+    found = WATCH.search(program.text)
+    if found is None:
+        raise ValueError("there is no line `# WATCH(...)`")
+    where = f"log_dir={str(log_dir)!r}, print_findings=False"
+    if program.framework == "keras":
+        return _in_fit(program.text, found.end(), f"scram_plugin.SCRAM({where})", found)
+    call = {
+        "torch": f"watching = scram_plugin.watch({found[2]}, {where})",
+        "lightning": f"{found[2]}.callbacks.append(scram_plugin.LightningSCRAM({where}))",
+        "transformers": f"{found[2]}.add_callback(scram_plugin.TransformersSCRAM({where}))",
+    }[program.framework]
+    return f"{program.text[: found.start()]}{found[1]}import scram_plugin; {call}{program.text[found.end() :]}"
+
+
+def _in_fit(text: str, after: int, callback: str, found: re.Match[str]) -> str:
+    """Add a callback to the first `fit` after a place. Without one the program is as it was: SCRAM does not watch its loop."""
+    line = text[:after].count("\n") + 1
+    fits = [
+        node
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "fit" and node.lineno >= line
+    ]
+    if not fits:
+        return text
+    fit = min(fits, key=lambda node: node.lineno)
+    lines = [0]
+    for one in text.encode().splitlines(keepends=True):
+        lines.append(lines[-1] + len(one))
+    raw = text.encode()
+    given = next((k.value for k in fit.keywords if k.arg == "callbacks"), None)
+    if given is not None:
+        begin, end = lines[given.lineno - 1] + given.col_offset, lines[given.end_lineno - 1] + given.end_col_offset
+        new = b"[*(" + raw[begin:end] + b"), " + callback.encode() + b"]"
+    else:
+        arguments = [*fit.args, *(k.value for k in fit.keywords)]
+        last = max(arguments, key=lambda a: (a.end_lineno, a.end_col_offset))
+        begin = end = lines[last.end_lineno - 1] + last.end_col_offset
+        new = b", callbacks=[" + callback.encode() + b"]"
+    raw = raw[:begin] + new + raw[end:]
+    head = text[: found.start()].encode()
+    return (head + f"{found[1]}import scram_plugin".encode() + raw[len(text[: found.end()].encode()) :]).decode()
+
+
+def timed(text: str) -> str:
+    """A program that tells the processor's time from its line WATCH to its end."""
+    told = f"_a.register(lambda: print({CLOCK!r}, _t.process_time() - _b, file=_s.stderr))"
+    clock = f"import atexit as _a, time as _t, sys as _s; _b = _t.process_time(); {told}; "
+    for mark in (WATCH, re.compile(r"^([ \t]*)import scram_plugin", re.M)):
+        if found := mark.search(text):
+            return f"{text[: found.start()]}{found[1]}{clock}pass\n{text[found.start() :]}"
+    return text
+
+
+def run(text: str, scratch: Path, limit: float = 600.0) -> Ran:
+    file = scratch / "program.py"
+    file.write_text(text, encoding="utf-8")
+    threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+    try:
+        done = subprocess.run(
+            [sys.executable, file.name],
+            cwd=scratch,
+            env={**os.environ, **threads, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=limit,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return Ran(124, "", "it took too long", None, None)
+    result = RESULT.search(done.stdout)
+    value = None if result is None else float(result[1]) * (1 if result[2] == "higher" else -1)
+    cpu = re.search(rf"^{CLOCK} (\S+)", done.stderr, re.M)
+    errors = [line for line in done.stderr.strip().splitlines() if not line.startswith(CLOCK)]
+    return Ran(done.returncode, TIMES.sub("", done.stdout), errors[-1] if errors else "", value, float(cpu[1]) if cpu else None)
