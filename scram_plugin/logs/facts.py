@@ -72,6 +72,27 @@ _LAYER: dict[str, Any] = {
     "from": [text],
     "paths": [[text]],
 }
+_UNTRAINED = {
+    **dict.fromkeys(("parameters", "cut", "frozen", "fresh", "asleep", "unregistered", "forgotten", "stale"), count),
+    "names": [text],
+    "cut_names": [text],
+    "shapes": [[size]],
+}
+_LOOP = {
+    **dict.fromkeys(
+        ("steps", "eval_steps", "unswitched", "unswitched_row", "evaluations", "changed", "looked", "cleared"), count
+    ),
+    **dict.fromkeys(("ways", "kept_graphs", "graphs", "frozen_norms"), count),
+    "unstepped": flag,
+    "stretched": [[count]],
+    "moved": number,
+    "sizes": [count],
+    **{name: [text] for name in ("modal", "frozen_names", "singular", "unguarded")},
+    "axes": [{"operation": text, "from": [size], "to": [size]}],
+    "parts": [{"how": text, "shape": [size], "factor": number}],
+    "sequence": {"shift": count, "future": flag},
+    "schedule": {"class": text, "calls": count, "length": count},
+}
 _SHAPES = {"output": [count], "compared": [count], "target": [count]}
 _LAYER["layers"] = [_LAYER]
 _DATA = {"samples": count, "counts": [count], "changes": count}
@@ -128,8 +149,9 @@ SHAPE: dict[str, Any] = {
         "loss_scale": flag,
         "groups": count,
         "settings": {},
-        "untrained": {**dict.fromkeys(("unregistered", "forgotten", "stale"), count), "names": [text], "shapes": [[size]]},
+        "untrained": _UNTRAINED,
     },
+    "loop": _LOOP,
     "dtype_policy": text,
     "jit_compile": flag,
     "run_eagerly": flag,

@@ -17,13 +17,14 @@ from scram_plugin.reviews.pictures import of_recorder
 from scram_plugin.reviews.plain import plain
 from scram_plugin.reviews.run import review
 from scram_plugin.tensorboard.plugin import decimate
-from tests.heuristics import test_curves, test_faults, test_preflight_faults, test_torch_faults
+from tests.heuristics import test_curves, test_faults, test_preflight_faults, test_torch_faults, test_torch_loops
 from tests.paths import DEMO_LOGS, ROOT
 from tests.recorded import recorded
 
 OUT = ROOT / "scram_plugin" / "heuristics" / "examples.json"
 POINTS = 90
 MOST_CURVES = 2
+TABLES = {"keras_faults": test_faults.FAULTS, "torch_faults": test_torch_faults.FAULTS, "torch_loops": test_torch_loops.FAULTS}
 DEMO = {
     "overfitting": ("fashion_mnist/overfit", "fashion_mnist/regularized"),
     "nonfinite-loss": ("movie_reviews/lr_1e10", "movie_reviews/lr_default"),
@@ -36,7 +37,7 @@ def recorded_as(heuristic):
     """The name of the recorded pair of a heuristic, as `recorded` takes it."""
     if heuristic in test_curves.CURVES:
         return "keras_curves", heuristic
-    for module, cases in (("keras_faults", test_faults.FAULTS), ("torch_faults", test_torch_faults.FAULTS)):
+    for module, cases in TABLES.items():
         for name, (id_, _) in cases.items():
             if id_ == heuristic:
                 return module, name

@@ -23,6 +23,7 @@ LOG_VALIDATION = "model.fit(..., validation_data=(x_val, y_val))  # or validatio
 # number alone does not show whether such a rate fits.
 USUAL = (1e-5, 0.02)
 ALL_LEARNED = 0.98  # accuracy: from this on nothing is left to learn; by bench-limits
+ENOUGH_BATCHES = 200  # whose losses show more than those of a few epochs; by bench-limits
 SPENT = 0.01  # of the highest learning rate: a lower rate for half of a training teaches hardly anything; by bench-limits
 USUAL_GAP = 0.9  # quantile of the gaps between points: a larger one may be a pause of the training; by bench-limits
 PART_AROUND = 40  # parts of a curve: so near to the lowest level, on each side, lies the lowest point; by bench-limits
@@ -60,6 +61,13 @@ def loss(run: TrainingRun, side: str = "training", least: int = 0) -> Curve:
     if len(curve.finite) < least <= len(curve):
         raise Inconclusive(f"only {len(curve.finite)} of {len(curve)} values of the {side} loss are finite")
     return enough(curve.finite, least, f"{side} loss")
+
+
+def loss_alone(run: TrainingRun, least: int) -> Curve:
+    """The training loss, for a check that compares it with no other curve: of batches, where there are too few epochs."""
+    curve, batches = run.signal("training loss"), run.signal("batch loss")
+    few = run.kind is None and curve is not None and curve.axis == "epoch" and len(curve.finite) < least
+    return batches.finite if few and batches is not None and len(batches.finite) >= ENOUGH_BATCHES else loss(run, least=least)
 
 
 def enough(curve: Curve, least: int, name: str) -> Curve:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.checkable import highest_rate, last_value, loss, lowest_point, rate_as_cause
+from scram_plugin.heuristics.curves.checkable import highest_rate, last_value, loss_alone, lowest_point, rate_as_cause
 from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.heuristics.curves.shape import SURE, Shape, shape_of
 from scram_plugin.heuristics.edits import set_learning_rate
@@ -41,7 +41,7 @@ SAFE_RATE = 1e-3  # a learning rate that is safe for most adaptive optimizers (K
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    curve = loss(run, least=int(options["patience"]) + 2)
+    curve = loss_alone(run, int(options["patience"]) + 2)
     form, values, steps = shape_of(curve), curve.values, curve.steps
     after = len(values) - 1 - form.best
     end = min(form.end, median(values[-FOR_A_LEVEL:]))

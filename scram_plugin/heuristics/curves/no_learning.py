@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.curves.checkable import chance_level, enough, level, loss, rate_as_cause, reached
+from scram_plugin.heuristics.curves.checkable import (
+    ENOUGH_BATCHES,
+    chance_level,
+    enough,
+    level,
+    loss_alone,
+    rate_as_cause,
+    reached,
+)
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.curves.shape import SURE, Shape, shape_of
 from scram_plugin.heuristics.edits import set_in_layers
@@ -128,7 +136,7 @@ LEARNED = {
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    curve = loss(run, least=int(options["least"]))
+    curve = loss_alone(run, int(options["least"]))
     batches = int(options["batches"])
     if run.facts and curve.axis == "batch":
         enough(curve, batches, "training loss")
@@ -188,7 +196,9 @@ def _by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
     """A validation loss never clearly better than guessing by the class frequencies, while the training loss falls."""
     validation, training = run.signal("validation loss"), run.signal("training loss")
     guess = guessing(run)
-    if validation is None or training is None or len(validation.finite) < options["least"] or guess is None:
+    batches = run.signal("batch loss")
+    least = FOR_A_LEVEL if batches is not None and len(batches) >= ENOUGH_BATCHES else options["least"]
+    if validation is None or training is None or len(validation.finite) < least or guess is None:
         return None
     best, first, last = (float(v) for v in (validation.finite.values.min(), training.values[0], training.values[-1]))
     if guess.is_beaten_by(best) or not last < min((1 - options["min_gain"]) * first, guess.loss):

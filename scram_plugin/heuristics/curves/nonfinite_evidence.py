@@ -13,7 +13,7 @@ from scram_plugin import schema
 from scram_plugin.heuristics.curves.checkable import USUAL
 from scram_plugin.heuristics.edits import clip_gradients, set_learning_rate
 from scram_plugin.heuristics.heuristic import Cause
-from scram_plugin.heuristics.measured import RECURRENT, known_layers
+from scram_plugin.heuristics.measured import RECURRENT, known_layers, listed
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.rates import HIGH, USUAL_RATES, times_too_high
 from scram_plugin.heuristics.words import counted, number
@@ -38,6 +38,7 @@ class Strength:
 
     NOT_FINITE = 20.0  # NaN or infinity in the batch itself
     IMPOSSIBLE_LABELS = 15.0  # there is no output for some labels
+    AT_ZERO = 10.0  # a root, logarithm or division of 0, or a mean of nothing, seen in the graph
     ODD_LABELS = 6.0  # outside the range that the loss needs
     OWN_LOGARITHM = 5.0  # a loss of the user's own with log, sqrt, a division, ...
     UNSCALED_FLOAT16 = 4.0
@@ -46,6 +47,7 @@ class Strength:
     RATE = 2.0  # a rate far above the usual one; and 1 for each decade
     GROWTH = 2.0  # the loss grew just before; added to that of the rate
     RECURRENT = 1.5  # the first NaN appeared in a recurrent layer
+    UNGUARDED = 1.2  # a root, norm or logarithm to whose argument nothing was added
     OWN_LOSS = 1.0
     NOTHING = 0.0  # nothing is known
     UNLIKELY = -0.5  # the evidence speaks against it
@@ -179,8 +181,13 @@ def _labels(run: TrainingRun, step: int | None) -> tuple[float, Cause]:
 
 
 def _custom_loss(run: TrainingRun) -> tuple[float, Cause]:
-    loss = run.facts.get("loss", {})
+    loss, loop = run.facts.get("loss", {}), run.facts.get("loop") or {}
+    if singular := loop.get("singular"):
+        return Strength.AT_ZERO, Cause("custom-loss", f"The graph of the loss has {listed(singular)}.")
     source = str(loss.get("source") or "")
+    if (unguarded := loop.get("unguarded")) and not loss.get("custom"):
+        said = f"The graph of the loss has {listed(unguarded)}, with nothing added to the argument."
+        return Strength.UNGUARDED, Cause("custom-loss", said)
     if not loss.get("custom"):
         return Strength.EXCLUDED, Cause(
             "custom-loss", "", "The loss is the framework's own." if loss.get("custom") is False else ""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
+from scram_plugin.heuristics.curves.checkable import stretches
 from scram_plugin.heuristics.data.label_range import DISTANCES
 from scram_plugin.heuristics.edits import change_targets
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option, TooEarly
@@ -15,7 +16,8 @@ from scram_plugin.heuristics.limits import TENTH
 from scram_plugin.heuristics.measured import HOW, levels, shown_loss
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.words import number
+from scram_plugin.heuristics.words import number, place
+from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
 
@@ -44,6 +46,10 @@ OPTIONS = (
 )
 
 
+PARTS = 50  # of the curve, over whose means the error is taken; by definition
+WASTED = 0.1  # share of the training before the model is better than the mean of the targets; by definition
+
+
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     found = [run.statistic(schema.STATISTICS, column("y0", None, which)) for which in ("mean", "std")]
     loss = loss_class(run)
@@ -59,7 +65,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise TooEarly(f"it needs {int(options['batches'])} batches")
     _, late = levels(curve.values, TENTH)
     error = float(np.sqrt(late)) if loss == "MeanSquaredError" and late >= 0 else late
-    if not nonfinite and error < options["part"] * spread:
+    slow = None if nonfinite else _slow(batches or curve, loss, spread)
+    if not nonfinite and error < options["part"] * spread and slow is None:
         return
     yield Finding(
         severity="warning",
@@ -69,6 +76,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "mean": number(mean),
             "spread": number(spread),
             "error": number(error) if np.isfinite(error) else None,
+            "slow": slow,
             "nonfinite": "The loss became NaN or infinite during the training." if nonfinite else None,
         },
         first_step=int(curve.steps[0]),
@@ -84,6 +92,18 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             )
         ],
     )
+
+
+def _slow(curve: Curve, loss: str, spread: float) -> str | None:
+    """How long the mean of the targets was better than the model, as a sentence; None if not long, or to the end."""
+    values, steps = stretches(curve, PARTS)
+    with np.errstate(invalid="ignore"):
+        errors = np.sqrt(values) if loss == "MeanSquaredError" else values
+    better = errors < spread
+    at = int(np.argmax(better))
+    if not better.any() or at < WASTED * len(errors):
+        return None
+    return f"Up to {place(curve.axis, int(steps[at]))} of {len(curve):,} always predicting their mean would have been better."
 
 
 HEURISTIC = Heuristic(

@@ -60,6 +60,11 @@ def clear_gradients(facts: Facts) -> Edit | None:
     return torch_loop.clear_gradients(facts) if _torch(facts) else None
 
 
+def clip_before_step(facts: Facts) -> Edit | None:
+    """Clip the gradients before the step that uses them."""
+    return torch_loop.clip_before_step(facts) if _torch(facts) else None
+
+
 def rescale_inputs(facts: Facts, divisor: str, minus_one: bool, input_name: str | None) -> Edit | None:
     """Divide the inputs of training and validation (then subtract 1); `input_name` names one of several."""
     if _torch(facts):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ LOSSES = {
     "categorical_crossentropy": ("CrossEntropyLoss", "cross_entropy"),
 }
 FUNCTIONS = {function for _, function in LOSSES.values()} | {"nll_loss", "mse_loss", "l1_loss"}
+CLIP = re.compile(r"\bclip_grad_(norm|value)_\(")
 Change = tuple[Statement, tuple[int, int, str]]
 
 
@@ -202,3 +204,12 @@ def _change_inputs(tensors: list[tuple[Statement, ast.expr]], template: str) -> 
         return None
     statement, node = tensors[0]
     return statement.edit([(*statement.span(node), template.format(statement.source(node)))])
+
+
+def clip_before_step(facts: Mapping[str, Any]) -> Edit | None:
+    """Move a clipping of gradients that follows ``step()`` in front of it, where the two lines are next to each other."""
+    lines = list(statements(facts, "step"))
+    for step, clip in itertools.pairwise(lines):
+        if re.fullmatch(r"\s*\w+\.step\(\)", step.text) and CLIP.search(clip.text) and clip.line == step.line + 1:
+            return Edit(step.file, step.line, f"{step.text}\n{clip.text}", f"{clip.text}\n{step.text}")
+    return None

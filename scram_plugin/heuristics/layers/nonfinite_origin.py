@@ -151,8 +151,13 @@ def _causes(run: TrainingRun, kind: str, first: str, names: str) -> list[Cause]:
     high, rate = too_high(run), speed(run)
     data = Cause("data", f"The {'inputs' if first.startswith('x') else 'targets'} contained it." if kind == "data" else "")
     place_said = {"layer": f"It appeared in {names}.", "loss": "It appeared in the loss."}.get(kind, "")
-    operation = Cause("operation", place_said)
-    slope = Cause("slope", "The gradients were the first values that were not finite." if kind == "backward" else "")
+    loop = run.facts.get("loop") or {}
+    singular = loop.get("singular") or []
+    seen = f"The graph of the loss has {listed(singular)}." if singular else ""
+    operation = Cause("operation", " ".join(filter(None, (place_said, seen))))
+    steep = seen or (f"The graph of the loss has {listed(loop['unguarded'])}." if loop.get("unguarded") else "")
+    said = "The gradients were the first values that were not finite." if kind == "backward" else ""
+    slope = Cause("slope", " ".join(filter(None, (said, steep))))
     policy = str(run.facts.get("dtype_policy", ""))
     half = "float16" in policy and "bfloat16" not in policy
     narrow = Cause("float16", f"The model computes in {policy}." if half else "")
@@ -165,9 +170,9 @@ def _causes(run: TrainingRun, kind: str, first: str, names: str) -> list[Cause]:
         "layer": [*([narrow] if half else []), *([growth] if recurrent else []), operation, rate],
         "loss": [operation, *([narrow] if half else []), rate],
         "backward": [slope, *([growth] if recurrent else []), rate],
-        "weights": [rate, growth],
+        "weights": [slope, rate, growth] if singular else [rate, growth],
     }[kind]
-    if high is not None and kind != "data":
+    if high is not None and kind != "data" and not singular:
         order = [high, *(cause for cause in order if cause.id != "learning-rate")]
     return order
 

@@ -19,7 +19,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     weighted = [layer for layer in known if layer.facts.get("kernel")]
     frozen = [layer for layer in weighted if layer.facts.get("trainable") is False]
     nothing = model.get("trainable_parameters") == 0 and model.get("parameters", 0) > 0
-    odd = frozen if nothing else _odd(weighted)
+    behind = _odd(weighted)
+    odd = frozen if nothing else behind or _random(run, frozen)
     if not odd and not nothing:
         return
     names = listed([layer.name for layer in odd]) if odd else "all layers"
@@ -33,9 +34,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "layers": names,
             "parameters": model.get("parameters"),
             "trainable": model.get("trainable_parameters"),
-            "behind": None
-            if nothing
-            else f"Layers before {odd[0].name} are trained, so it does not belong to a pretrained base.",
+            "behind": f"Layers before {odd[0].name} are trained, so it does not belong to a pretrained base."
+            if behind and not nothing
+            else None,
+            "random": "Their values are random, as PyTorch draws those of new layers." if not nothing and not behind else None,
         },
         first_step=int(curve.steps[0]),
         last_step=int(curve.steps[-1]),
@@ -43,6 +45,13 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         curves=[curve.source()],
         causes=[Cause("trainable", f"Training is switched off for {names}.", "", edit)],
     )
+
+
+def _random(run: TrainingRun, frozen: list[Layer]) -> list[Layer]:
+    """Frozen layers, if all of them have values as PyTorch draws them."""
+    known = (run.facts.get("optimizer") or {}).get("untrained") or {}
+    as_drawn = bool(known.get("frozen")) and not known.get("forgotten") and known.get("fresh", 0) > 0
+    return frozen if as_drawn and known["fresh"] == known.get("asleep") else []
 
 
 def _odd(weighted: list[Layer]) -> list[Layer]:

@@ -77,7 +77,7 @@ def _pairs(known: list[Layer]) -> list[tuple[Layer, Layer]]:
             at = following[0]
             if at.kind in WEIGHTED and not at.facts.get("custom"):
                 found = at
-            elif at.kind not in BETWEEN:
+            elif at.kind not in BETWEEN or at.activation not in LINEAR:
                 break
         if found is not None and not _bottleneck(layer, found):
             pairs.append((layer, found))

@@ -12,7 +12,7 @@ from scram_plugin.heuristics.words import counted
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.severity import Severity
 
-KINDS = ("shapes", "names", "stale")  # of evidence; each finding has one or two of them
+KINDS = ("shapes", "names", "stale", "cut")  # of evidence; each finding has one or two of them
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -32,10 +32,20 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         title = f"The optimizer does not train {names}: it was made before the model was changed"
         said = f"The optimizer holds {counted(stale, 'parameter')} that the model no longer has, and not {names}."
         yield _finding(run, "replaced", "error", "certain", title, said, forgotten, names=names, stale=stale)
+    elif forgotten and known.get("fresh") and known["fresh"] == known.get("asleep"):
+        title = f"No optimizer trains {counted(forgotten, 'parameter')} of the model: {names}"
+        said = f"The optimizer does not have {names}, which still {'has' if forgotten == 1 else 'have'} random values."
+        yield _finding(run, "left-out", "warning", "likely", title, said, forgotten, names=names)
     elif forgotten:
         title = f"No optimizer trains {counted(forgotten, 'parameter')} of the model: {names}"
         said = f"{names} would get gradients, and the optimizer does not have {'it' if forgotten == 1 else 'them'}."
         yield _finding(run, "left-out", "info", "certain", title, said, forgotten, names=names)
+
+    if cut := known.get("cut") or 0:
+        names = listed([f"`{name}`" for name in known.get("cut_names") or ["unknown"]])
+        title = f"The loss does not depend on {counted(cut, 'parameter')} that the optimizer has: {names}"
+        said = f"The loss does not depend on {names}, but on layers that were called later."
+        yield _finding(run, "cut-off", "warning", "likely", title, said, cut, cut=names)
 
 
 def _finding(

@@ -24,7 +24,7 @@ from scram_plugin.training.torch.data_facts import LoaderPass
 from scram_plugin.training.torch.graph import loss_of, named
 
 
-class Loop:
+class Loop(patches.Watcher):
     """Watches what modules are called and where ways back begin, from the import of PyTorch on."""
 
     def __init__(self, flight: Any) -> None:

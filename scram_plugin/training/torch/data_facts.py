@@ -33,6 +33,10 @@ class LoaderPass:
         """Whether both come from the same loader."""
         return other is not None and self.batches is not None and self.batches is other.batches
 
+    def of_same_data(self, other: LoaderPass | None) -> bool:
+        """Whether both are passes over the same data set."""
+        return other is not None and (self.same(other) or (self.dataset is not None and self.dataset is other.dataset))
+
     def facts(self) -> dict[str, Any]:
         """``batch_size``, ``steps``, ``samples`` and ``shuffle`` of one epoch; what cannot be known is left out."""
         found: dict[str, Any] = {"batch_size": getattr(self.batches, "batch_size", None)}

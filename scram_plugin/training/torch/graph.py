@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -285,7 +285,7 @@ class Calls:
             if isinstance(node, int):  # the id of a tensor that needs no gradient
                 continue
             name, following = operation(node), [n for n, _ in node.next_functions if n is not None]
-            maker = makers.get(_behind(following[0])) if name in ACTIVATIONS and following else None
+            maker = _maker(makers, following[0]) if name in ACTIVATIONS and following else None
             if maker is not None and maker.module is not None and maker.activation in (None, ACTIVATIONS[name]):
                 maker.activation = ACTIVATIONS[name]
             elif name == "torch::autograd::AccumulateGrad":
@@ -301,11 +301,13 @@ class Calls:
         return [name]
 
 
-def _behind(node: Any) -> Any:
-    """The first node, from this one backwards, that changes a value."""
-    while PASSING.match(operation(node)) and len(node.next_functions) == 1 and node.next_functions[0][0] is not None:
+def _maker(makers: Mapping[Any, Place], node: Any) -> Place | None:
+    """The layer whose output is this node, or one before it from which on no value changes."""
+    while node not in makers and PASSING.match(operation(node)):
+        if len(node.next_functions) != 1 or node.next_functions[0][0] is None:
+            return None
         node = node.next_functions[0][0]
-    return node
+    return makers.get(node)
 
 
 def layers(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:

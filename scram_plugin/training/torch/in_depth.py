@@ -19,14 +19,17 @@ UNSEEN = ("Flatten", "Unflatten", "Identity", "Dropout", "Pad", "MaxPool", "Upsa
 class InDepth:
     """Collects the detailed statistics of one sampled step after another. Call `told` first."""
 
-    def __init__(self, model: torch.nn.Module, parameters: list[torch.nn.Parameter]) -> None:
-        self._model = model
+    def __init__(
+        self, model: torch.nn.Module, parameters: list[torch.nn.Parameter], optimizers: list[torch.optim.Optimizer]
+    ) -> None:
+        self._model, self._optimizers = model, optimizers
         names = {id(p): variable(name) for name, p in model.named_parameters()}
         self._variables = [(names.get(id(p), f"parameter {i}"), p) for i, p in enumerate(parameters)]
         self._looked: dict[str, tuple[str, str | None, bool]] = {}
         self._ages: dict[str, torch.Tensor] = {}
         self._steps = 0.0
         self.found: statistics.Named = []
+        self._kept: torch.Tensor | None = None  # whether the previous step's gradients were there at each backward pass since
         self._before: tuple[list[int], torch.Tensor, torch.Tensor, list[torch.Tensor]] | None = None
 
     def told(self, entries: list[dict[str, Any]]) -> None:
@@ -70,6 +73,13 @@ class InDepth:
             never = (age >= min(self._steps + 1.0, SEEN_IN)).float().mean()
             self.found.append((column("layer", name, "dead"), never))
 
+    def before_backward(self) -> None:
+        """A backward pass begins: look whether the gradients of the step before are still there."""
+        gradients = [p.grad for _, p in self._variables if p.grad is not None]
+        kept = statistics.norms(gradients).sum() != 0 if gradients else torch.tensor(False)
+        # they may be there at another model's backward pass, and be cleared before this one's
+        self._kept = kept if self._kept is None else self._kept & kept
+
     def before_step(self) -> None:
         """Measure the gradients, and copy the weights, before the optimizer changes them."""
         moved, gradients = [], []
@@ -96,7 +106,12 @@ class InDepth:
             flawed = torch.zeros(len(moved)) if bool(torch.isfinite(weights).all()) else _counts(variables)
             self.found.append(([column("gradient", name, "nonfinite") for name in names], counts))
             self.found.append(([column("weight", name, "nonfinite") for name in names], flawed))
-        self._before = None
+        if self._kept is not None:
+            self.found.append(("gradient/kept", self._kept.float()))
+        if self._optimizers:
+            rate = self._optimizers[0].param_groups[0]["lr"]
+            self.found.append(("learning_rate", torch.as_tensor(rate, dtype=torch.float32)))
+        self._before = self._kept = None
         return self.found
 
     def variables(self) -> list[tuple[str, torch.Tensor]]:

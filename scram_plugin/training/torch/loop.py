@@ -57,7 +57,7 @@ def _role(node: ast.stmt) -> str | None:
             "loss",
             r"\b\w*Loss\(|\b(cross_entropy|nll_loss|mse_loss|l1_loss|binary_cross_entropy\w*|smooth_l1_loss|huber_loss)\(",
         ),
-        ("step", r"\.(backward|step|zero_grad)\("),
+        ("step", r"\.(backward|step|zero_grad)\(|\bclip_grad_(norm|value)_\("),
         ("model", r"\bnn\.[A-Z]\w*\(|\b(Sequential|Linear|Conv[123]d|LSTM|GRU|Embedding|ReLU|Dropout)\("),
         ("data", r"\b(DataLoader|TensorDataset)\("),
     ):

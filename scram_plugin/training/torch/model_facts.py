@@ -37,6 +37,7 @@ ACTIVATING = {
 }
 # losses that compare outputs and targets element by element
 ELEMENTWISE = ("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss")
+TRANSPOSED = "Conv1D"  # the layer of Hugging Face's GPT-2: a linear one, whose weight has the inputs first
 WEIGHTED = (
     torch.nn.Linear,
     torch.nn.Bilinear,
@@ -160,8 +161,10 @@ def _layer(place: Place, sources: list[str]) -> dict[str, Any]:
     entry["parameters"] = sum(p.numel() for p in parameters)
     entry["trainable"] = any(p.requires_grad for p in parameters) if parameters else True
     weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
-    if isinstance(module, WEIGHTED) and isinstance(weight, torch.Tensor):
-        entry["kernel"] = [*weight.shape[2:], weight.shape[1], weight.shape[0]]  # in Keras's order: inputs, then outputs
+    transposed = place.kind == TRANSPOSED and isinstance(weight, torch.Tensor) and weight.dim() == 2
+    if (transposed or isinstance(module, WEIGHTED)) and isinstance(weight, torch.Tensor):
+        # in Keras's order: inputs, then outputs
+        entry["kernel"] = list(weight.shape) if transposed else [*weight.shape[2:], weight.shape[1], weight.shape[0]]
         entry["initializer"] = _start(weight.detach())
         entry["bias"] = float(bias.detach().float().mean()) if isinstance(bias, torch.Tensor) else None
     return entry
@@ -207,7 +210,7 @@ def _loss(losses: list[Loss], outputs: Any, targets: torch.Tensor | None, source
         found["mean"] = loss.mean
         output = next((t for t in leaves(outputs) if isinstance(t, torch.Tensor)), None)
         if loss.name in ELEMENTWISE and loss.prediction is not None and output is not None and targets is not None:
-            shapes = {"output": output.shape, "compared": loss.prediction.shape, "target": targets.shape}
+            shapes = {"output": output.shape, "compared": loss.prediction.shape, "target": _as_given(targets)}
             found["shapes"] = {which: list(shape) for which, shape in shapes.items()}
         return found
     # a loss with an unknown operation, or one that failed: use the name in the program, if there is one
@@ -216,6 +219,12 @@ def _loss(losses: list[Loss], outputs: Any, targets: torch.Tensor | None, source
     if not losses and len(names) == 1 and hasattr(torch.nn, name := names.pop()):
         return {**unknown, "name": name, "class": name, "from_logits": LOGITS.get(name), "custom": False}
     return unknown
+
+
+def _as_given(tensor: torch.Tensor) -> list[int]:
+    """The shape without the axes along which one value stands for all, as after a broadcast."""
+    given = [size for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride or size == 1]
+    return given if len(given) < tensor.dim() else list(tensor.shape)
 
 
 def _optimizer(optimizer: torch.optim.Optimizer | None) -> dict[str, Any]:

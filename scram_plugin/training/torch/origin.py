@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,8 @@ import torch
 from scram_plugin.schema import LAYER, thing
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import statistics
-from scram_plugin.training.torch.second_pass import hooked
+from scram_plugin.training.torch.graph import Loss
+from scram_plugin.training.torch.second_pass import Apart, hooked
 
 Flaws = tuple[tuple[str, ...], np.ndarray]
 # optimizer state of a parameter that stays non-finite after the first non-finite gradient
@@ -44,7 +46,28 @@ def _slot(parameter: torch.nn.Parameter, optimizers: Sequence[torch.optim.Optimi
     return None
 
 
-def outputs_of_layers(model: torch.nn.Module, inputs: tuple[Any, Any]) -> statistics.Tensors:
+def data_flow(
+    apart: Apart,
+    x: statistics.Tensors,
+    losses: Sequence[Loss],
+    model: torch.nn.Module,
+    inputs: tuple[Any, Any],
+    outputs: Any,
+    loss: torch.Tensor | float | None,
+) -> statistics.Tensors:
+    """All tensors of one step in the order of the computation, from the inputs to the loss.
+
+    The outputs of layers are missing if the model cannot be called again with these inputs.
+    """
+    y = [(f"y{i}", known.target) for i, known in enumerate(losses) if known.target is not None]
+    within: statistics.Tensors = []
+    with contextlib.suppress(Exception), apart():
+        within = _outputs_of_layers(model, inputs)
+    flow = [*x, *y, *within, *statistics.numbers("y_pred", outputs)]
+    return flow if loss is None else [*flow, ("loss", torch.as_tensor(loss))]
+
+
+def _outputs_of_layers(model: torch.nn.Module, inputs: tuple[Any, Any]) -> statistics.Tensors:
     """The output of each layer for these inputs, in the order of computation, from a second forward pass."""
     found: statistics.Tensors = []
 

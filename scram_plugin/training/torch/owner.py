@@ -28,6 +28,12 @@ class Owner(Protocol):
     def nonfinite(self, batch: int, columns: tuple[str, ...], counts: np.ndarray) -> None:
         """The first non-finite value appeared in this batch; `counts` say where."""
 
+    def loader(self) -> tuple[int, bool] | None:
+        """What tells the loader of the last batch from others, and whether its data are those of the training; None without."""
+
+    def validated(self, metrics: dict[str, float]) -> None:
+        """An evaluation between two steps has ended."""
+
     def evaluated(self, inputs: Any) -> None:
         """A forward pass that is not part of the training has begun."""
 

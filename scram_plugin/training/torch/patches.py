@@ -17,7 +17,12 @@ import torch
 import torch.jit._recursive as scripting
 from torch.utils.data import dataloader
 
+from scram_plugin.training.torch.compiled import is_compiling
 from scram_plugin.training.torch.copies import is_ours, ours, without_hooks
+from scram_plugin.training.torch.graph import FUNCTIONS
+
+
+def _nothing(*_: Any) -> None: ...
 
 
 class Watcher(Protocol):
@@ -27,7 +32,7 @@ class Watcher(Protocol):
     def before_backward(self) -> Callable[[Any], None]: ...
 
     @property
-    def after_backward(self) -> Callable[[], None] | None: ...
+    def after_backward(self) -> Callable[..., None] | None: ...
 
     @property
     def fetched(self) -> Callable[[Any, Any, float], None]:
@@ -37,16 +42,38 @@ class Watcher(Protocol):
     def each_batch(self) -> bool:
         """Whether `fetched` is called for each batch, or only for the first batch of an iterator."""
 
+    @property
+    def compared(self) -> Callable[[str, Any, Any, Any, str], None]:
+        """Called with the name of a loss function, its outputs, targets, result and reduction, where gradients are off."""
+        return _nothing
+
+    @property
+    def operated(self) -> Callable[[torch.Tensor, torch.Tensor], None]:
+        """Called with two tensors that an evaluation compares, or subtracts."""
+        return _nothing
+
+    @property
+    def evaluating(self) -> Callable[[Any], None]:
+        """Called with a module that is put in evaluation mode."""
+        return _nothing
+
+    @property
+    def cleared(self) -> Callable[[Any], None]:
+        """Called with the model or the optimizer whose gradients are cleared, before that."""
+        return _nothing
+
     def off(self) -> contextlib.AbstractContextManager[None]:
         """While open, no hooks are on the model."""
 
 
+OPERATORS = ("__eq__", "eq", "__sub__", "sub")  # by which a program compares outputs with targets
 _INHERITED = object()  # in place of a function that a class has from its base
 _watchers: tuple[Watcher, ...] = ()
 _originals: dict[tuple[Any, str], Any] = {}
 # the functions to call, so that a step has nothing to look up
 _before: tuple[Callable[[Any], None], ...] = ()
 _after: tuple[Callable[[], None], ...] = ()
+_cleared: tuple[Callable[[Any], None], ...] = ()
 _each_batch = False
 _batch: Any = None
 
@@ -58,6 +85,9 @@ def add(watcher: Watcher) -> None:
         _replace(torch.autograd, "backward", _backward)
         _replace(dataloader._BaseDataLoaderIter, "__next__", _next)
         _replace(torch.nn.Module, "__reduce_ex__", without_hooks)
+        _replace(torch.optim.Optimizer, "zero_grad", _clearing)
+        _replace(torch.nn.Module, "zero_grad", _clearing)
+        _replace(torch.nn.Module, "eval", _evaluating)
         _replace(scripting, "create_script_module", _without_watchers)
         if (export := sys.modules.get("torch.export")) is not None:  # PyTorch 2.1 exports hooks with the model
             _replace(export, "export", _without_watchers)
@@ -67,9 +97,10 @@ def add(watcher: Watcher) -> None:
 
 def changed() -> None:
     """Read the functions of all watchers again."""
-    global _before, _after, _each_batch
+    global _before, _after, _cleared, _each_batch
     _before = tuple(w.before_backward for w in _watchers)
     _after = tuple(w.after_backward for w in _watchers if w.after_backward is not None)
+    _cleared = tuple(w.cleared for w in _watchers if w.each_batch)
     _each_batch = any(w.each_batch for w in _watchers)
 
 
@@ -91,14 +122,30 @@ def remove(watcher: Watcher) -> None:
     changed()
     if not _watchers:
         _batch = None
-        for (owner, name), original in list(_originals.items()):
-            # other code may have wrapped our function since: then it stays, and does nothing
-            if is_ours(getattr(owner, name)):
-                if original is _INHERITED:
-                    delattr(owner, name)
-                else:
-                    setattr(owner, name, original)
-                del _originals[owner, name]
+        _restore(list(_originals))
+
+
+def compare(on: bool) -> None:
+    """Report what an evaluation compares with its targets, or no longer: only while one runs, so that a step has PyTorch's own
+    functions, and their warnings the program's lines."""
+    if on and _watchers:
+        for name in FUNCTIONS:
+            _replace(torch.nn.functional, name, _comparing)
+        for name in OPERATORS:
+            _replace(torch.Tensor, name, _operating)
+    elif not on:
+        _restore([(torch.nn.functional, name) for name in FUNCTIONS] + [(torch.Tensor, name) for name in OPERATORS])
+
+
+def _restore(places: list[tuple[Any, str]]) -> None:
+    for owner, name in places:
+        # other code may have wrapped our function since: then it stays, and does nothing
+        if (owner, name) in _originals and is_ours(getattr(owner, name)):
+            original = _originals.pop((owner, name))
+            if original is _INHERITED:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, original)
 
 
 def _replace(owner: Any, name: str, around: Callable[[Any], Any]) -> None:
@@ -119,6 +166,48 @@ def _backward(original: Any) -> Any:
         return result
 
     return backward
+
+
+def _clearing(original: Any) -> Any:
+    def zero_grad(owner: Any, *args: Any, **kwargs: Any) -> Any:
+        if not is_compiling():
+            for cleared in _cleared:
+                cleared(owner)
+        return original(owner, *args, **kwargs)
+
+    return zero_grad
+
+
+def _evaluating(original: Any) -> Any:
+    def evaluate(module: Any) -> Any:
+        if not is_compiling():
+            for watcher in _watchers:
+                watcher.evaluating(module)
+        return original(module)
+
+    return evaluate
+
+
+def _comparing(original: Any) -> Any:
+    def compare(*args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        if not is_compiling() and not torch.is_grad_enabled():
+            given = {"reduction": "mean", **dict(zip(("input", "target"), args, strict=False)), **kwargs}
+            for watcher in _watchers:
+                watcher.compared(original.__name__, given.get("input"), given.get("target"), result, given["reduction"])
+        return result
+
+    return compare
+
+
+def _operating(original: Any) -> Any:
+    def operate(one: Any, other: Any, *args: Any, **kwargs: Any) -> Any:
+        if not is_compiling() and isinstance(other, torch.Tensor):
+            for watcher in _watchers:
+                watcher.operated(one, other)
+        return original(one, other, *args, **kwargs)
+
+    return operate
 
 
 def _without_watchers(original: Any) -> Any:

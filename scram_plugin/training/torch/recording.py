@@ -24,20 +24,21 @@ from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import patches, statistics
 from scram_plugin.training.torch.brief import Brief
 from scram_plugin.training.torch.company import Company
-from scram_plugin.training.torch.compiled import AroundCompiled, transforming, unwrapped
+from scram_plugin.training.torch.compiled import transforming, unwrapped
 from scram_plugin.training.torch.copies import ours
 from scram_plugin.training.torch.data_facts import targets
+from scram_plugin.training.torch.evaluations import Evaluations
+from scram_plugin.training.torch.first_step import FirstStep
 from scram_plugin.training.torch.graph import Calls, Loss, failed_loss, loss_of, named, placed, unscaled
+from scram_plugin.training.torch.hooks import Hooks
 from scram_plugin.training.torch.in_depth import InDepth
 from scram_plugin.training.torch.model_facts import precision
-from scram_plugin.training.torch.origin import flawed_weights, outputs_of_layers
+from scram_plugin.training.torch.order import Order
+from scram_plugin.training.torch.origin import data_flow, flawed_weights
 from scram_plugin.training.torch.owner import Flow, Owner
-from scram_plugin.training.torch.ownership import untrained
 from scram_plugin.training.torch.pace import Pace
 from scram_plugin.training.torch.rows import Number, Rows, at_once
-from scram_plugin.training.torch.second_pass import first, hooked, untouched
-
-EXAMPLES = 32  # examples of a batch that are used in a second forward pass
+from scram_plugin.training.torch.second_pass import Apart, hooked
 
 
 class Recorder:
@@ -58,10 +59,12 @@ class Recorder:
         self.model, self.owner = model, owner
         self._pace = Pace(every)
         self.inner = unwrapped(model)
+        self._apart = Apart(self.inner)
         self.compiled = hasattr(model, "_orig_mod") or getattr(model, "_compiled_call_impl", None) is not None
         held = [p for o in optimizers for g in o.param_groups for p in g["params"]]
         self.parameters = parameters = held or list(model.parameters())
-        self.depth = InDepth(self.inner, parameters)
+        self.depth = InDepth(self.inner, parameters, optimizers)
+        self.order, self.evaluations = Order(self.inner, optimizers), Evaluations()
         self.rows = Rows(self.depth.probe)
         self.batch = 0  # steps so far
         self._cpu = all(p.device.type == "cpu" for p in parameters)
@@ -70,7 +73,8 @@ class Recorder:
         self._layer_hooks: contextlib.ExitStack = contextlib.ExitStack()
         self._calls: Calls | None = None
         self._flow: Flow | None = None  # of a compiled model, from a second forward pass
-        self.precision, self.untrained = "", dict[str, Any]()  # of the first step
+        self.precision = ""  # of the first step
+        self.first = FirstStep()
         self._losses: list[Number] = []
         self._inputs: Any = None
         self._outputs: Any = None
@@ -80,23 +84,22 @@ class Recorder:
         self._reached = self._measuring = self._enabled = self._stepping = False
         self._within: list[torch.nn.Module] = []  # the model and those of its parts that are being called
         self._first: torch.nn.Module | None = None  # the one that was called first in this step
-        self._looking = False  # a second forward pass is running
         self._fresh = False  # a step was recorded in full
-        self._kept: torch.Tensor | None = None  # whether the previous step's gradients were there at each backward pass since
         self._mine: list[bool] = []  # of each backward pass of the last full step: whether it was of this model's loss
         self._ways = 0  # backward passes since the last step
         self._called = 0  # number of forward passes since the last backward pass
         self._alone = True  # no backward pass was another model's
         self.company = Company()
-        self._parts = (model, *parts)
-        self._handles: list[Any] = []  # hooks for fully recorded steps
-        self._hooks = [self._guard(m) for m in (self._before_forward, self._after_forward, self._before_step)]
+        around = [self._guard(method) for method in (self._before_forward, self._after_forward, self._before_step)]
+        self._hooks = Hooks((model, *parts), optimizers, *around)
         self._back = self._guard(self._before_backward), self._guard(self._after_backward)
         self.brief = Brief(self._cpu, self._guard(self._odd), self._guard(self._ended))
         self._of_steps = [optimizers[-1].register_step_post_hook(self.brief.end)] if optimizers else []
         self.before_backward: Callable[[Any], None]
-        self.after_backward: Callable[[], None] | None
-        self.fetched = self._guard(self._fetched)
+        self.after_backward: Callable[..., None] | None
+        self.fetched, self.cleared = self._guard(self._fetched), self._guard(self._cleared)
+        self.compared, self.operated = self._guard(self.evaluations.compared), self._guard(self.evaluations.operated)
+        self.evaluating = self._guard(self._evaluating)
         self._in_full()
         patches.add(self)
 
@@ -109,25 +112,19 @@ class Recorder:
 
     def _in_full(self) -> None:
         """Add the hooks for fully recorded steps to the model and its optimizers, unless they are there."""
-        if self._handles:
+        if self._hooks:
             return
         self.before_backward, self.after_backward = self._back
         self.each_batch = True
         patches.changed()
         self.brief.begin(1, False)
-        before, after, before_step = self._hooks
-        if getattr(self.model, "_compiled_call_impl", None) is not None:
-            self._handles = [AroundCompiled(self.model, before, after)]
-        else:
-            for root in self._parts:
-                self._handles.append(root.register_forward_pre_hook(before, with_kwargs=True))
-                self._handles.append(root.register_forward_hook(after))
-        self._handles += [optimizer.register_step_pre_hook(before_step) for optimizer in self._optimizers]
+        self._hooks.attach()
 
     def _in_brief(self) -> None:
         """Record only the losses of the next steps, until the pace may demand more."""
-        if self._handles:
+        if self._hooks:
             self._detach()
+            self.order.gap()
             self.before_backward = self.brief.before_backward
             self.after_backward = None if self._optimizers else self.brief.end
             self.each_batch = False
@@ -135,15 +132,14 @@ class Recorder:
         self.brief.begin(self._pace.alike(self.batch), self._scaled)
 
     def _detach(self) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._handles, self._within = [], []
+        self._hooks.detach()
+        self._within = []
 
     @contextlib.contextmanager
     def off(self) -> Iterator[None]:
         """While open, no hooks are on the model."""
         with contextlib.ExitStack() as then:
-            if self._handles:
+            if self._hooks:
                 then.callback(self._in_full)
             self._detach()
             yield
@@ -154,7 +150,7 @@ class Recorder:
 
         @functools.wraps(method)
         def guarded(*args: Any, **kwargs: Any) -> None:
-            if owner.broken or self._looking or transforming():
+            if owner.broken or self._apart.passing or transforming():
                 return
             self._enabled = before = torch.is_grad_enabled()
             begin, measuring = time.perf_counter(), pace.measuring
@@ -176,10 +172,15 @@ class Recorder:
         self._within.append(module)
         if len(self._within) > 1:
             return
-        if not (module.training and self._enabled):
+        if not (self._enabled and (module.training or self.order.trains_in_evaluation)):
             self._inputs = None
+            self.order.evaluated(self._enabled)
+            if self._told:
+                self.evaluations.begins(statistics.numbers("x", (args, kwargs)), self.owner.loader())
             self.owner.evaluated((args, kwargs))
             return
+        self.settle()
+        self.order.forward()
         if self._inputs is not None and self._first is not None and self._first is not module:
             return  # another part of the same step
         self._first = module
@@ -192,6 +193,7 @@ class Recorder:
         self._inputs, self._outputs, self._loss, self._reached = (args, kwargs), None, None, False
         self._measuring = self._pace.measuring
         self._x = statistics.numbers("x", self._inputs)
+        self.evaluations.trained(self._x)
         self._versions = [t._version for _, t in self._x]
         self._values = {} if self.rows.hold else at_once(self._x)
         if self._measuring:
@@ -199,12 +201,20 @@ class Recorder:
         if not self._told:
             self.precision = precision(self.inner)  # here, since an autocast ends before the backward pass
         if self.compiled and (self._measuring or not self._told):
-            self._second_pass()
+            self._second_pass()  # its own layers cannot have hooks
         if not self.compiled and not self._told:
             calls = self._calls = Calls()
             self._layer_hooks.enter_context(hooked(self.inner, self._guard(calls.begin), self._guard(calls.end)))
         elif not self.compiled and self._measuring:
             self._layer_hooks.enter_context(hooked(self.inner, None, self._guard(self.depth.look)))
+
+    def _second_pass(self) -> None:
+        """Run some examples through the original of a compiled model."""
+        if self._told:
+            self._apart.look(self._inputs, self.depth.look)
+        else:
+            calls, outputs = self._apart.calls(self._inputs)
+            self._flow = calls.places(calls.nodes(outputs))
 
     def _after_forward(self, module: torch.nn.Module, args: Any, output: Any) -> None:
         if module in self._within:
@@ -213,6 +223,7 @@ class Recorder:
             return
         self._layer_hooks.close()
         if self._inputs is None:
+            self.evaluations.ends(output)
             return
         self._outputs = output
         leaf = next((t for t in leaves(output) if isinstance(t, torch.Tensor) and t.requires_grad), None)
@@ -228,23 +239,18 @@ class Recorder:
         self._loss = None
         if not isinstance(loss, torch.Tensor) or loss.numel() != 1 or self._inputs is None:
             return
-        self._look_back(loss)
-        own = unscaled(loss)
-        self._scaled = own is not loss
-        self._loss = value = own.item() if self._cpu else own.detach()
-        if isinstance(value, float) and not self._traced and not math.isfinite(value):
-            self._trace()
-
-    def _look_back(self, loss: torch.Tensor) -> None:
-        """The backward pass of a fully recorded step begins."""
+        self.order.before_backward(loss)
         self._seen = loss_of(loss)
         if not self._told:
             self._tell(self._seen, loss)
         if self._measuring and self._fresh:
-            gradients = [p.grad for p in self.parameters if p.grad is not None]
-            kept = statistics.norms(gradients).sum() != 0 if gradients else torch.tensor(False)
-            # they may be there at another model's backward pass, and be cleared before this one's
-            self._kept = kept if self._kept is None else self._kept & kept
+            self.depth.before_backward()
+        own = unscaled(loss)
+        self._scaled = own is not loss
+        self._loss = value = own.item() if self._cpu else own.detach()
+        if isinstance(value, float) and not self._traced and not math.isfinite(value):
+            self.first.broken(loss)
+            self._trace()
 
     def _tell(self, losses: list[Loss], loss: torch.Tensor | None = None) -> None:
         """Report the facts: the first step has computed its loss (None: it failed before that)."""
@@ -253,7 +259,9 @@ class Recorder:
         nodes = calls.nodes(self._outputs)
         flow = self._flow or calls.places(nodes)
         losses = placed(named(losses, nodes), loss, nodes)
-        self.untrained = untrained(loss, self.inner, self._optimizers)
+        self.evaluations.trains(losses[0].name if len(losses) == 1 and losses[0].of_outputs else None)
+        with self._apart():
+            self.first.look(loss, self.inner, self._optimizers, calls, losses, self._inputs, self._x, self._outputs)
         self.owner.built(self._inputs, self._outputs, self._called, losses, flow)
 
     def _after_backward(self) -> None:
@@ -265,6 +273,7 @@ class Recorder:
         self._mine[self._ways - 1 :] = [self._reached]
         if self._reached and self._loss is not None:
             self._losses.append(self._loss)
+            self.order.after_backward(self._loss)
             self._reached = False
             if not self._optimizers:
                 self.brief.end()
@@ -273,17 +282,40 @@ class Recorder:
 
     def _before_step(self, *_: Any) -> None:
         self._stepping = True
+        self.order.before_step(len(self._losses))
         if self._measuring and self._losses:
             self.depth.before_step()
+
+    def settle(self) -> None:
+        """Report an evaluation that is complete, since a step or the end of the training follows."""
+        if metrics := self.evaluations.take():
+            self.owner.validated(metrics)
+
+    def _evaluating(self, module: torch.nn.Module) -> None:
+        if (module is self.inner or module is self.model) and not self._hooks:
+            self._leave_brief()
+
+    def _leave_brief(self) -> None:
+        """Hooks are needed before the planned brief steps are over."""
+        self.catch_up()
+        self._losses, self._ways = self.brief.pending(self._mine)
+        self._pace.full = True
+        self._in_full()
+
+    def _cleared(self, owner: Any) -> None:
+        if owner is self.inner or owner is self.model or any(owner is optimizer for optimizer in self._optimizers):
+            self.order.cleared(len(self._losses))
 
     def _ended(self) -> None:
         """A fully recorded step has ended, or the planned number of brief steps."""
         self.catch_up()
         self._stepping = False
-        if self._handles:
+        self.order.in_mode()
+        if self._hooks:
             self._ways = 0
             if not self._losses:
                 return
+            self.order.stepped(len(self._losses))
             self.company.step()
             losses, self._losses = self._losses, []
             self._add([time.time()], [functools.reduce(operator.add, losses)])
@@ -303,6 +335,11 @@ class Recorder:
         times, losses = self.brief.take(self._mine)
         if times:
             self._add(times, losses)
+
+    def without_steps(self) -> None:
+        """At the end: if the optimizer was never called, each backward pass counts as a step."""
+        if losses := self.order.without_steps():
+            self._add([time.time()] * len(losses), losses)
 
     def _add(self, times: list[float], losses: list[Number]) -> None:
         self.rows.add(times, losses)
@@ -326,15 +363,7 @@ class Recorder:
         versions = [*self._versions[: len(x)], *(t._version for _, t in (*y, *y_pred))]
         self.rows.detail([*x, *y, *y_pred], versions, self._values)
         if self._measuring:
-            found = self.depth.after_step()
-            found += statistics.tensors([], y, y_pred)
-            if self._kept is not None:
-                found.append(("gradient/kept", self._kept.float()))
-            self._kept = None
-            if self._optimizers:
-                rate = self._optimizers[0].param_groups[0]["lr"]
-                found.append(("learning_rate", torch.as_tensor(rate, dtype=torch.float32)))
-            self.owner.measured(self.batch - 1, found)
+            self.owner.measured(self.batch - 1, self.depth.after_step() + statistics.tensors([], y, y_pred))
 
     def last_words(self, trace: TracebackType | None) -> tuple[tuple[str, ...], np.ndarray] | None:
         """Columns and row, shape (1, columns), of a step that failed before it had a loss; None if there is none."""
@@ -347,35 +376,8 @@ class Recorder:
 
     def _fetched(self, iterator: Any, batch: Any, seconds: float) -> None:
         # in brief steps only the first batch of an iterator is reported, which takes longer than others
-        if self.owner.fetched(iterator, seconds if self._handles else None) and not self._handles:
-            self.catch_up()
-            self._losses, self._ways = self.brief.pending(self._mine)
-            self._pace.full = True
-            self._in_full()
-
-    # ---- second forward passes
-
-    def _second_pass(self) -> None:
-        """Run some examples through the original of a compiled model, whose own layers cannot have hooks."""
-        args, kwargs = first(self._inputs, EXAMPLES)
-        if not self._told:
-            calls = Calls()
-            with self._apart(), hooked(self.inner, calls.begin, calls.end), torch.enable_grad():
-                outputs = self.inner._call_impl(*args, **kwargs)
-            self._flow = calls.places(calls.nodes(outputs))
-            return
-        with self._apart(), hooked(self.inner, None, self.depth.look):
-            self.inner._call_impl(*args, **kwargs)
-
-    @contextlib.contextmanager
-    def _apart(self) -> Iterator[None]:
-        """Context of a forward pass that is not part of the training."""
-        self._looking = True
-        try:
-            with untouched(self.inner):
-                yield
-        finally:
-            self._looking = False
+        if self.owner.fetched(iterator, seconds if self._hooks else None) and not self._hooks:
+            self._leave_brief()
 
     @torch.no_grad()
     def _trace(self) -> None:
@@ -391,10 +393,5 @@ class Recorder:
             if not isinstance(given, torch.Tensor):
                 return
             self._inputs, self._x = ((given,), {}), statistics.numbers("x", given)
-        y = [(f"y{i}", s.target) for i, s in enumerate(self._seen) if s.target is not None]
-        with self._apart():
-            flow = [*self._x, *y, *outputs_of_layers(self.inner, self._inputs)]
-        flow += statistics.numbers("y_pred", self._outputs)
-        if self._loss is not None:
-            flow.append(("loss", torch.as_tensor(self._loss)))
+        flow = data_flow(self._apart, self._x, self._seen, self.inner, self._inputs, self._outputs, self._loss)
         self.owner.nonfinite(self.batch, *statistics.flaws([*flow, *weights]))

@@ -11,7 +11,9 @@ import numpy as np
 import torch
 
 from scram_plugin.training.torch.copies import ours
-from scram_plugin.training.torch.graph import layers
+from scram_plugin.training.torch.graph import Calls, layers
+
+EXAMPLES = 32  # examples of a batch that are used in a second forward pass
 
 
 @contextlib.contextmanager
@@ -55,6 +57,37 @@ def hooked(
     finally:
         for handle in handles:
             handle.remove()
+
+
+class Apart:
+    """Forward passes of a model that are no part of the training. `passing`: one of them runs."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        self._model = model
+        self.passing = False
+
+    @contextlib.contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Context of such a pass."""
+        self.passing = True
+        try:
+            with untouched(self._model):
+                yield
+        finally:
+            self.passing = False
+
+    def calls(self, inputs: tuple[Any, Any]) -> tuple[Calls, Any]:
+        """The calls of the layers for some examples of these inputs, and the outputs."""
+        args, kwargs = first(inputs, EXAMPLES)
+        calls = Calls()
+        with self(), hooked(self._model, calls.begin, calls.end), torch.enable_grad():
+            return calls, self._model._call_impl(*args, **kwargs)
+
+    def look(self, inputs: tuple[Any, Any], look: Callable[[str, torch.nn.Module, Any], None]) -> None:
+        """Call `look` with the output of each layer for some examples of these inputs."""
+        args, kwargs = first(inputs, EXAMPLES)
+        with self(), hooked(self._model, None, look):
+            self._model._call_impl(*args, **kwargs)
 
 
 def first(structure: Any, examples: int) -> Any:

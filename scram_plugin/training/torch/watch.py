@@ -28,6 +28,7 @@ from scram_plugin.training.session import session
 from scram_plugin.training.summary_writer import SummaryWriter, directory
 from scram_plugin.training.torch import loop, patches, statistics
 from scram_plugin.training.torch.data_facts import LoaderPass, are_labels
+from scram_plugin.training.torch.epochs import Epochs
 from scram_plugin.training.torch.graph import Loss
 from scram_plugin.training.torch.model_facts import facts
 from scram_plugin.training.torch.owner import Flow
@@ -114,14 +115,13 @@ class Watch:
         self.broken = self.should_stop = False
         self._session = session(model, self.log_dir)
         self._first = self._session.batches  # steps before this watch began
-        self._means: list[np.ndarray] = []  # losses of the epoch
         self._measured: list[tuple[tuple[str, ...], int, float, np.ndarray]] = []
         self._clock = Clock()
         # by columns, since a part of the model that is not called in every step has statistics only in some
         self._thinnings: dict[tuple[str, ...], Thinning] = {}
         self._flushed = time.monotonic()
         self._resumed = self._session.batches > 0
-        self._epoch, self._logged = self._session.epochs, False
+        self._epoch = self._session.epochs
         self._epochs = [(0, self._epoch)]  # (first step, epoch) for steps that are not written
         self._source_of_data: LoaderPass | None = None  # the source of the last batch
         self._training: LoaderPass | None = None
@@ -131,6 +131,7 @@ class Watch:
         frame = call_site.user_frame(sys._getframe())
         self._source = call_site.source(frame, loop.roles) if source and frame is not None else None
         self._writer: SummaryWriter | None = writer(self.log_dir, self.fail)
+        self._metrics = Epochs(self._writer, self.optimizers)
         self.recorder: Recorder | None = None
         try:
             # all ranks must measure the same steps
@@ -165,18 +166,9 @@ class Watch:
             self._epoch = int(epoch)
             self._epochs[-1] = self._epochs[-1][0], self._epoch
         self._flush()
-        values = {name: float(value) for name, value in metrics.items()}
-        if self._means and "loss" not in values:
-            values["loss"] = float(np.mean(np.concatenate(self._means)))
-        training = {f"epoch_{name}": value for name, value in values.items() if not name.startswith("val_")}
-        if self.optimizers:
-            training["epoch_learning_rate"] = float(self.optimizers[0].param_groups[0]["lr"])
-        self._writer.scalars("train", self._epoch, training)
-        validation = {f"epoch_{name[4:]}": value for name, value in values.items() if name.startswith("val_")}
-        if validation:
-            self._writer.scalars("validation", self._epoch, validation)
-        self._logged, self._means = True, []
+        self._metrics.log(self._epoch, {name: float(value) for name, value in metrics.items()})
         self._next_epoch()
+        self._tell_of_loop()
         self._look()
 
     # ---- called by the recorder, see `Owner`
@@ -198,8 +190,10 @@ class Watch:
         optimizer = self.optimizers[0] if self.optimizers else None
         built = facts(self.recorder.inner, optimizer, flow, losses, tensors, self.recorder.precision, fit, self._source)
         built["jit_compile"] = self.recorder.compiled
-        if self.recorder.untrained:
-            built["optimizer"]["untrained"] = self.recorder.untrained
+        seen = self.recorder.first
+        if seen.untrained:
+            built["optimizer"]["untrained"] = seen.untrained
+        built["loop"] = seen.facts()
         built["model"]["calls"] = calls
         if self._training is not None:
             self._labelled = are_labels(given, losses)
@@ -226,7 +220,21 @@ class Watch:
         if self._writer is not None:
             self._writer.rows(schema.ORIGIN, columns, np.array([self._first + batch]), np.array([time.time()]), counts[None])
         self._flush()
+        self._tell_of_loop()
         self._look(at_once=True)  # the training is broken already
+
+    def loader(self) -> tuple[int, bool] | None:
+        source = self._source_of_data
+        return None if source is None else (id(source.batches), source.of_same_data(self._training))
+
+    def validated(self, metrics: dict[str, float]) -> None:
+        assert self.recorder is not None
+        if self._metrics.logged or self._writer is None or replicas() > 1 or not self.recorder.batch:
+            return
+        if self._metrics.taken(self._epoch):
+            self._next_epoch()
+        self._flush()
+        self._metrics.evaluated(self._epoch, metrics)
 
     def evaluated(self, inputs: Any) -> None:
         if self._validation is None or self.recorder is None or not self.recorder.batch:
@@ -249,7 +257,10 @@ class Watch:
         self._source_of_data = source = LoaderPass(iterator)
         if not source.same(self._training):
             return self._training is not None and self._validation is not None
-        if LoaderPass.begins(iterator) and not self._logged:  # the program does not call `log`
+        evaluates = self.recorder is not None and self.recorder.order.evaluates()
+        if LoaderPass.begins(iterator) and not self._metrics.logged and not evaluates:  # the program does not call `log`
+            if self.recorder is not None:
+                self.recorder.settle()
             self._next_epoch()
         return False
 
@@ -288,6 +299,15 @@ class Watch:
         if self._writer is not None:
             self._writer.text(schema.FACTS_TAG, json.dumps(self.facts, default=str))
 
+    def _tell_of_loop(self) -> None:
+        """Write what is seen of the loop, if that is more than before."""
+        if self.recorder is not None and self.facts:
+            before = self.facts.get("loop", {})
+            self.facts["loop"] = {**before, **self.recorder.first.facts(), **self.recorder.order.facts()}
+            self.facts["loop"]["stretched"] = self.recorder.evaluations.stretched
+            if self.facts["loop"] != before:
+                self._tell()
+
     def _write_validation(self) -> None:
         if self._writer is None or not self._validation:
             return
@@ -312,7 +332,7 @@ class Watch:
                 columns, values = ("epoch", *columns), np.concatenate([of_steps[:, None], values], axis=1)
             self._writer.rows(schema.BATCHES, columns, self._first + block.steps, block.times, values)
             if i == 0:
-                self._means.append(block.values[:, 0])
+                self._metrics.means.append(block.values[:, 0])
                 times = block.times.tolist()
         measured, self._measured = self._measured, []
         for columns, group in itertools.groupby(measured, key=lambda entry: entry[0]):
@@ -355,7 +375,11 @@ class Watch:
     @torch.no_grad()
     def _finish(self, how: str, trace: TracebackType | None) -> None:
         assert self._writer is not None
+        if self.recorder is not None:
+            self.recorder.without_steps()
+            self.recorder.settle()
         self._flush()
+        self._tell_of_loop()
         if how == "finished" and self.recorder is not None and not self.recorder.batch:
             warnings.warn(NO_STEPS, stacklevel=6)
         if how != "finished" and self.recorder is not None and (row := self.recorder.last_words(trace)) is not None:

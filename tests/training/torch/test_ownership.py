@@ -26,7 +26,10 @@ def adam(*parameters):
 def test_all_are_trained():
     model = nn.Linear(8, 3)
     found = untrained(model(X).sum(), model, [adam(model.parameters())])
-    assert found == {"unregistered": 0, "shapes": [], "forgotten": 0, "names": [], "stale": 0}
+    assert found == {
+        **{"parameters": 2, "unregistered": 0, "shapes": [], "forgotten": 0, "names": [], "stale": 0},
+        **{"cut": 0, "cut_names": [], "frozen": 0, "fresh": 0, "asleep": 0},
+    }
 
 
 def test_only_the_head_is_trained():

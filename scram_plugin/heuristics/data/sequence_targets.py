@@ -1,0 +1,66 @@
+"""Targets of a language model, or of another model of sequences, that are the wrong position of its inputs, or that it sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
+from scram_plugin.heuristics.measured import HOW, shown_loss
+from scram_plugin.heuristics.page import Page
+from scram_plugin.logs.training_run import TrainingRun
+
+TITLES = {
+    "sees-targets": "The model sees the tokens that it should predict",
+    "not-shifted": "The targets are the inputs themselves",
+    "shifted-twice": "The targets are shifted by two positions",
+}
+SAID = {
+    "sees-targets": "The targets are the inputs shifted by one position, and the outputs of earlier positions changed with the "
+    "last input of the sequences.",
+    "not-shifted": "Each position's target is the input at this very position, and no output depends on later positions.",
+    "shifted-twice": "Each position's target is the input two positions later.",
+}
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    loop = run.facts.get("loop") or {}
+    if "sequence" not in loop:
+        if run.framework_of_facts == "keras":
+            raise NotChecked("the tokens of a Keras model are not recorded", "a PyTorch loop in scram_plugin.watch")
+        raise NotChecked("it was not recorded whether the targets are inputs of other positions", HOW)
+    shift, future = loop["sequence"].get("shift"), loop["sequence"].get("future")
+    cause = None
+    if shift == 1 and future:
+        cause = "sees-targets"
+    elif shift == 0 and future is False:
+        cause = "not-shifted"
+    elif shift == 2:
+        cause = "shifted-twice"
+    if cause is None:
+        return
+    curve = shown_loss(run)
+    yield Finding(
+        severity="error" if cause == "sees-targets" else "warning",
+        confidence="certain" if cause == "sees-targets" else "likely",
+        title=TITLES[cause],
+        evidence={"said": SAID[cause]},
+        first_step=int(curve.steps[0]),
+        last_step=int(curve.steps[-1]),
+        axis=curve.axis,
+        curves=[curve.source()],
+        causes=[Cause(cause, SAID[cause])],
+    )
+
+
+HEURISTIC = Heuristic(
+    id="sequence-targets",
+    group="data",
+    title_passed="The model predicts tokens that it does not see",
+    check=check,
+    page=Page.beside(__file__),
+    needs=("SCRAM's record of a training with PyTorch",),
+    order=25,
+    precedence=35,
+    explains=("standstill", "preflight-test", "undertrained", "zero-loss", "curve-shape", "overfitting"),
+)

@@ -1,0 +1,61 @@
+"""Operations along the wrong axis: they mix examples, or positions with channels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
+from scram_plugin.heuristics.measured import HOW, shown_loss
+from scram_plugin.heuristics.page import Page
+from scram_plugin.logs.training_run import TrainingRun
+
+TITLES = {
+    "softmax-over-batch": "A softmax is taken over the examples of a batch",
+    "view": "A view is used where axes should be swapped",
+}
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    loop = run.facts.get("loop") or {}
+    if "axes" not in loop:
+        if run.framework_of_facts == "keras":
+            raise NotChecked("the operations of a Keras model are not recorded", "a PyTorch loop in scram_plugin.watch")
+        raise NotChecked("the operations of a step were not recorded", HOW)
+    curve = shown_loss(run)
+    told = set()
+    for axis in loop["axes"]:
+        before, after = (" × ".join(map(str, axis.get(which) or [])) for which in ("from", "to"))
+        cause = "softmax-over-batch" if axis.get("operation") == "softmax" else "view"
+        if cause in told:
+            continue
+        told.add(cause)
+        said = (
+            f"The first step has a softmax along the first axis of a tensor of {before} values, whose rows are the examples."
+            if cause == "softmax-over-batch"
+            else f"The first step turns {before} values into {after} by `view` or `reshape`, which keeps their order."
+        )
+        yield Finding(
+            severity="warning",
+            confidence="likely",
+            title=TITLES[cause],
+            evidence={"said": said},
+            first_step=int(curve.steps[0]),
+            last_step=int(curve.steps[-1]),
+            axis=curve.axis,
+            curves=[curve.source()],
+            causes=[Cause(cause, said)],
+        )
+
+
+HEURISTIC = Heuristic(
+    id="mixed-axes",
+    group="model",
+    title_passed="No operation mixes the axes of its tensor",
+    check=check,
+    page=Page.beside(__file__),
+    needs=("SCRAM's record of a training with PyTorch",),
+    order=105,
+    precedence=41,
+    explains=("standstill", "preflight-test", "undertrained", "output-activation-mismatch", "signal-flow", "curve-shape"),
+)

@@ -1,0 +1,179 @@
+"""A training loop that does its calls in another order than PyTorch needs, or leaves one out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin import schema
+from scram_plugin.heuristics.edits import clip_before_step
+from scram_plugin.heuristics.heuristic import Cause, Confidence, Finding, Heuristic, NotChecked
+from scram_plugin.heuristics.measured import HOW, listed, shown_loss
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.words import number
+from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.severity import Severity
+
+OFTEN = 3  # times: once or twice may be a trial before the training; by definition
+MOSTLY = 0.5  # share of the recorded steps; by definition
+KEPT = 10  # graphs of earlier steps that are in memory: a loop needs one or two; by definition
+GROWN = 1.5  # times the size of the graph in an early step; by definition
+MOVED = 0.5  # standard deviations by which a running mean has moved, so that a layer gets other inputs; by definition
+TIMES = 1.5  # half periods of a cosine: after one the rate rises again; by definition
+SHORT = 0.5  # share of a schedule that was used; by definition
+MOST_OF = 0.8  # share of the steps that a schedule is made for; by definition
+DECAYING = ("ExponentialLR", "StepLR", "MultiStepLR")
+NOTHING = 0.01  # of the highest rate: a lower rate changes almost nothing; by definition
+SPENT_BY = 0.6  # share of the training after which the rate may be so low; by definition
+CALL_EVERY = 5  # steps for each call of a scheduler, at least, where it is called once an epoch; by definition
+TITLES = {
+    "no-step": "The optimizer never takes a step",
+    "cleared": "The gradients are cleared before the optimizer uses them",
+    "broadcast-metric": "A metric compares every output with every target",
+    "left-in-eval": "The model trains in evaluation mode",
+    "never-eval": "The model is evaluated in training mode",
+    "clip-after-step": "The gradients are changed after the step that used them",
+    "not-detached": "Each step goes back through the steps before it",
+    "kept": "The autograd graphs of earlier steps stay in memory",
+    "frozen-norm": "A frozen batch normalisation still updates its statistics",
+    "per-batch": "The scheduler is called in every step, and was made for epochs",
+    "per-epoch": "The scheduler is called once an epoch, and was made for steps",
+}
+CERTAIN = {
+    "no-step": "error",
+    "cleared": "error",
+    "left-in-eval": "warning",
+    "broadcast-metric": "warning",
+    "not-detached": "warning",
+    "kept": "warning",
+}
+Loop = Mapping[str, Any]
+Found = Iterator[tuple[str, str]]  # the cause, and a sentence with the numbers of this run
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    loop = run.facts.get("loop") or {}
+    if "steps" not in loop:
+        if run.framework_of_facts == "keras":
+            raise NotChecked("Keras runs the loop itself", "a PyTorch loop in scram_plugin.watch")
+        raise NotChecked("it was not recorded what the training loop does", HOW)
+    curve = shown_loss(run)
+    for part in (_steps(loop), _modes(run, loop), _metrics(loop), _memory(loop), _frozen(loop), _schedule(run, loop)):
+        for cause, said in part:
+            severity: Severity = "error" if CERTAIN.get(cause) == "error" else "warning"
+            confidence: Confidence = "certain" if cause in CERTAIN else "likely"
+            yield Finding(
+                severity=severity,
+                confidence=confidence,
+                title=TITLES[cause],
+                evidence={"said": said},
+                first_step=int(curve.steps[0]),
+                last_step=int(curve.steps[-1]),
+                axis=curve.axis,
+                curves=[curve.source()],
+                causes=[Cause(cause, said, "", clip_before_step(run.facts) if cause == "clip-after-step" else None)],
+            )
+
+
+def _steps(loop: Loop) -> Found:
+    cleared, changed, steps, looked = (loop.get(key, 0) for key in ("cleared", "changed", "steps", "looked"))
+    if loop.get("unstepped"):
+        yield "no-step", "There were backward passes, and no call of `optimizer.step()`."
+    if cleared >= OFTEN and cleared > MOSTLY * steps:
+        yield "cleared", f"In {cleared:,} of {steps:,} recorded steps `zero_grad` stood between the backward pass and the step."
+    if changed >= OFTEN and changed > MOSTLY * looked:
+        yield "clip-after-step", f"In {changed:,} of {looked:,} steps the gradients changed after `optimizer.step()`."
+
+
+def _modes(run: TrainingRun, loop: Loop) -> Found:
+    kinds = loop.get("modal") or []
+    differing = listed([f"`{kind}`" for kind in kinds]) if kinds else ""
+    left, unswitched, switched = (loop.get(key, 0) for key in ("eval_steps", "unswitched", "evaluations"))
+    if left >= OFTEN:
+        yield (
+            "left-in-eval",
+            f"{left:,} steps ended while the model was in evaluation mode. It has {differing}, which work differently there.",
+        )
+    supervised = (run.facts.get("loss") or {}).get("class") is not None
+    several = any("Dropout" in kind for kind in kinds) or loop.get("unswitched_row", 0) > 1 or unswitched >= OFTEN
+    if supervised and unswitched > max(1, switched) and several:
+        yield (
+            "never-eval",
+            f"{unswitched:,} forward passes without gradients ran in training mode, and {switched:,} in evaluation mode. "
+            f"The model has {differing}, which work differently there.",
+        )
+
+
+def _metrics(loop: Loop) -> Found:
+    if len(shapes := loop.get("stretched") or []) > 1:
+        one, other = (f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})" for shape in shapes)
+        said = (
+            f"An evaluation compares a tensor of shape {one} with one of shape {other}, which gives all pairs of their values."
+        )
+        yield "broadcast-metric", said
+
+
+def _memory(loop: Loop) -> Found:
+    kept = loop.get("kept_graphs", 0)
+    first, *others = loop.get("sizes") or [0]
+    if others and first and others[-1] > GROWN * first:
+        yield "not-detached", f"The autograd graph of a step grew from {first:,} to {others[-1]:,} operations."
+    elif kept >= KEPT:
+        yield "kept", f"The autograd graphs of {kept} earlier steps were in memory at once."
+
+
+def _frozen(loop: Loop) -> Found:
+    moved = loop.get("moved") or 0.0
+    if loop.get("frozen_norms") and moved > MOVED:
+        names = listed([f"`{name}`" for name in loop.get("frozen_names") or []])
+        yield (
+            "frozen-norm",
+            f"Scale and shift of {names} are frozen, and a running mean has moved by {number(moved)} standard deviations.",
+        )
+
+
+def _schedule(run: TrainingRun, loop: Loop) -> Found:
+    known = loop.get("schedule") or {}
+    calls, length, name = known.get("calls", 0), known.get("length", 0), known.get("class")
+    loss = run.signal("batch loss")
+    if loss is None or not len(loss):
+        return
+    steps = int(loss.steps[-1]) + 1
+    if name in DECAYING and calls > MOST_OF * steps and (spent := _spent(run)) is not None:
+        yield "per-batch", f"`{name}` was called {calls:,} times, once in each step. {spent}"
+    if not length:
+        return
+    said = f"`{name}` was made for {length:,} calls. It was called {calls:,} times in {steps:,} steps."
+    if name == "CosineAnnealingLR" and calls > TIMES * length and calls > MOST_OF * steps:
+        yield "per-batch", f"{said} After each {length:,} calls the rate rises again."
+    elif (
+        run.ended == "finished" and calls < SHORT * length and length > MOST_OF * steps and steps >= CALL_EVERY * max(calls, 1)
+    ):
+        yield "per-epoch", f"{said} The training ended after {calls / length:.0%} of the schedule."
+
+
+def _spent(run: TrainingRun) -> str | None:
+    """How fast the rate became nothing, as a sentence; None if it did so late, or not at all."""
+    rate = run.statistic(schema.STATISTICS, "learning_rate")
+    if rate is None or len(rate.finite) < OFTEN or (highest := float(rate.finite.values.max())) <= 0:
+        return None
+    low = rate.finite.values < NOTHING * highest
+    at = int(rate.finite.steps[np.argmax(low)])
+    if not low[-1] or at > SPENT_BY * rate.finite.steps[-1]:
+        return None
+    return f"The learning rate, {number(highest)} at first, was {number(float(rate.finite.values[-1]))} at the end."
+
+
+HEURISTIC = Heuristic(
+    id="training-loop",
+    group="model",
+    title_passed="The training loop calls everything in the right order",
+    check=check,
+    page=Page.beside(__file__),
+    needs=("SCRAM's record of a training with PyTorch",),
+    order=136,
+    precedence=76,
+    explains=("standstill", "preflight-test", "undertrained", "curve-shape"),
+)

@@ -1,0 +1,106 @@
+"""Operations of one step that mix what should stay apart: examples of a batch, time steps, and sums with means. All is read
+from the autograd graph of the first loss."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from scram_plugin.training.torch.graph import OPERATIONS, operation
+
+FIRST_OF_TWO = (0, -2, 2**64 - 2)  # the first axis of two, as a node may store it
+MOST_PARTS = 64  # nodes from the loss to its parts, at most
+MOST_NODES = 5_000  # of the graph that are looked at
+SHOWN = 8  # operations of each kind that are kept
+REDUCED = {1: "mean", 2: "sum"}  # as the node of a loss stores it
+
+
+def nodes(loss: torch.Tensor, most: int = MOST_NODES) -> Iterator[Any]:
+    """The nodes of the graph of a loss, the nearest first."""
+    waiting, seen = [loss.grad_fn], set[Any]()
+    while waiting and len(seen) < most:
+        following = []
+        for node in waiting:
+            if node is None or node in seen or len(seen) >= most:
+                continue
+            seen.add(node)
+            yield node
+            following += [before for before, _ in node.next_functions]
+        waiting = following
+
+
+def wrong_axes(loss: torch.Tensor, batch: int | None) -> list[dict[str, Any]]:
+    """A softmax along the first axis of a tensor with one row for each of `batch` examples, and a view that gives two axes each
+    other's length."""
+    found: list[dict[str, Any]] = []
+    for node in nodes(loss):
+        name = operation(node)
+        made = _sizes_of_result(node)
+        if name in ("Softmax", "LogSoftmax"):
+            axis = getattr(node, "_saved_dim", None)
+            first = axis == 0 or (axis in FIRST_OF_TWO and made is not None and len(made) == 2)
+            if first and made and len(made) > 1 and made[0] == batch and min(made[:2]) > 1:
+                found.append({"operation": "softmax", "from": made, "to": made})
+        elif name in ("View", "UnsafeView", "ReshapeAlias"):
+            before = [int(n) for n in getattr(node, "_saved_self_sym_sizes", ())]
+            if before and made and _swapped(before, made):
+                found.append({"operation": "view", "from": before, "to": made})
+    return found[:SHOWN]
+
+
+def _swapped(before: list[int], after: list[int]) -> bool:
+    """Whether a view has the axes of `before` in another order, as a transposition would: ``(2, 3, 4)`` to ``(3, 2, 4)``, or to
+    ``(3, 8)``."""
+    for i, (one, two) in enumerate(itertools.pairwise(before)):
+        others = before[i + 2 :]
+        apart, joined = [*before[:i], two, one, *others], [*before[:i], two, one * math.prod(others)]
+        if one != two and min(one, two) > 1 and (after == apart or (others and after == joined)):
+            return True
+    return False
+
+
+def _sizes_of_result(node: Any) -> list[int] | None:
+    given = getattr(node, "_input_metadata", None)  # of the gradient that the node gets: the shape of its result
+    try:
+        return [int(n) for n in given[0].shape] if given else None
+    except (AttributeError, RuntimeError, TypeError, IndexError):
+        return None
+
+
+def reductions(loss: torch.Tensor) -> list[dict[str, Any]]:
+    """The parts of a loss that is a sum: of which shape each one is reduced, how, and by which constant it is multiplied."""
+    found: list[dict[str, Any]] = []
+    waiting, seen = [(loss.grad_fn, 1.0)], 0
+    while waiting and seen < MOST_PARTS:
+        node, factor = waiting.pop(0)
+        seen += 1
+        if node is None:
+            continue
+        name, before = operation(node), [n for n, _ in node.next_functions if n is not None]
+        if name in OPERATIONS:
+            taken = getattr(node, "_saved_self", None)
+            how = REDUCED.get(getattr(node, "_saved_reduction", 1))
+            if isinstance(taken, torch.Tensor) and how is not None:
+                found.append({"how": how, "shape": list(taken.shape), "factor": factor})
+        elif name in ("Mean", "Sum"):
+            sizes = [int(n) for n in getattr(node, "_saved_self_sym_sizes", ())]
+            if sizes:
+                found.append({"how": name.lower(), "shape": sizes, "factor": factor})
+        elif name in ("Add", "Sub", "Neg") or (name in ("Mul", "Div") and len(before) == 1):
+            waiting += [(n, factor * _constant(node, name)) for n in before]
+    return found[:SHOWN] if len(found) > 1 else []
+
+
+def _constant(node: Any, name: str) -> float:
+    """The constant by which a node multiplies."""
+    if name not in ("Mul", "Div"):
+        return 1.0
+    value = getattr(node, "_saved_other", None)
+    if not isinstance(value, torch.Tensor) or value.numel() != 1 or value.requires_grad:
+        return 1.0
+    number = float(value)
+    return number if name == "Mul" else 1.0 / number if number else 1.0

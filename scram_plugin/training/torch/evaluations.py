@@ -1,0 +1,196 @@
+"""The loss and the accuracy of evaluations that the program makes while it trains, where it does not log them itself.
+
+The program compares the outputs of an evaluation with its targets by the loss of the training: that value is taken. If it only
+counts right answers, the labels of the loader's batch are compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from scram_plugin.training.structures import leaves
+from scram_plugin.training.torch import patches
+from scram_plugin.training.torch.graph import FUNCTIONS
+from scram_plugin.training.torch.statistics import Tensors
+
+LEAST = 8  # examples of an evaluation: fewer are a trial
+ROWS = 64  # examples of the training, one of each of its first batches, that are looked for in evaluated data
+PLACES = 4  # values of an example that are compared first
+SURE = 128  # examples of a batch from which on one of the training's would be among these, if they were the training's
+FUNCTION_OF = {name: function for function, name in FUNCTIONS.items() if function != "nll_loss"} | {"NLLLoss": "nll_loss"}
+
+
+@dataclass
+class Evaluated:
+    """What is known of one pass over one set of examples: their number, and sums of losses and of right answers.
+
+    `loader`: which one gave them. `batch`: size of the first batch; `storage` and `end`: where the last batch lies in memory.
+    """
+
+    loader: int | None = None
+    training: bool = False  # examples of the training are among them
+    batch: int = 0
+    batches: int = 0
+    storage: int = 0
+    end: int = 0
+    examples: int = 0
+    compared: int = 0  # examples that the program compared itself
+    loss: float = 0.0
+    labelled: int = 0  # examples that were compared with the labels of a loader
+    loss_of_labels: float = 0.0
+    right: int = 0
+    judged: int = 0  # examples with a right or wrong answer
+
+    def metrics(self) -> dict[str, float]:
+        found = {}
+        if self.compared >= LEAST:
+            found["loss"] = self.loss / self.compared
+        elif self.labelled >= LEAST:
+            found["loss"] = self.loss_of_labels / self.labelled
+        if self.judged >= LEAST:
+            found["accuracy"] = self.right / self.judged
+        return found
+
+
+class Evaluations:
+    """Collects the evaluations between two steps. Call `trains` with the name of the training's loss (the class of
+    `torch.nn`; None if it is no known one, or not of the outputs alone)."""
+
+    def __init__(self) -> None:
+        self._loss: str | None = None
+        self._rows: list[torch.Tensor] = []
+        self._passes: list[Evaluated] = []
+        self._pass: Evaluated | None = None  # of the last batch
+        self._outputs: torch.Tensor | None = None
+        self._on = False  # comparisons are reported
+        self.stretched: list[list[int]] = []  # shapes of outputs and targets of which an evaluation compared all pairs
+
+    def trains(self, loss: str | None) -> None:
+        self._loss = loss if loss in FUNCTION_OF else None
+
+    def trained(self, x: Tensors) -> None:
+        """A batch of the training has these inputs."""
+        if len(self._rows) < ROWS and x and x[0][1].dim() > 1:
+            self._rows.append(x[0][1][0].flatten().clone())
+
+    def begins(self, x: Tensors, source: tuple[int, bool] | None) -> None:
+        """An evaluated forward pass begins. `source`: the loader of the last batch, and whether it has the training data."""
+        self._outputs, self._pass = None, None
+        if not self._on:
+            self._on = True
+            patches.compare(True)
+        if self._loss is None or not x:
+            return
+        tensor, loader, training = x[0][1], None, source is not None and source[1]
+        if source is not None and _is_of_batch(tensor):
+            loader = source[0]
+            found = next((one for one in self._passes if one.loader == loader), None)
+        else:
+            training = self._is_training(tensor)
+            found = next((one for one in self._passes[-1:] if _continues(one, tensor, training)), None)
+        if found is None:
+            found = Evaluated(loader, training, len(tensor))
+            self._passes.append(found)
+        found.training |= training
+        found.examples += len(tensor)
+        found.batches += 1
+        found.storage, found.end = _storage(tensor), tensor.storage_offset() + tensor.numel()
+        self._pass = found
+
+    def ends(self, outputs: Any) -> None:
+        """The pass has these outputs."""
+        if (evaluated := self._pass) is None:
+            return
+        found = next((t for t in leaves(outputs) if isinstance(t, torch.Tensor) and t.is_floating_point() and t.dim()), None)
+        self._outputs = found
+        labels = patches.last_labels()
+        if found is None or labels is None or evaluated.loader is None or len(labels) != len(found):
+            return
+        try:
+            loss = getattr(torch.nn.functional, FUNCTION_OF[str(self._loss)])
+            evaluated.loss_of_labels += float(getattr(loss, "__wrapped__", loss)(found, labels)) * len(found)
+        except (RuntimeError, ValueError, TypeError, IndexError):  # the labels are not what the loss compares
+            return
+        evaluated.labelled += len(found)
+
+    def compared(self, function: str, outputs: Any, targets: Any, result: Any, reduction: str) -> None:
+        """The program has called a loss function without gradients."""
+        if (
+            (evaluated := self._pass) is None
+            or self._outputs is None
+            or not all(isinstance(t, torch.Tensor) for t in (outputs, targets, result))
+        ):
+            return
+        of_outputs = _storage(outputs) == _storage(self._outputs)
+        if not of_outputs or FUNCTION_OF[str(self._loss)] != function or result.numel() != 1 or not len(targets):
+            return
+        count, value = len(self._outputs), float(result)
+        evaluated.loss += value * count if reduction == "mean" else value
+        evaluated.compared += count
+        answers = _right(function, outputs, targets)
+        if answers is not None:
+            evaluated.right += int(answers.sum())
+            evaluated.judged += answers.numel()
+
+    def operated(self, one: torch.Tensor, other: torch.Tensor) -> None:
+        """The program has compared two tensors, or subtracted one from the other."""
+        column, row = (one, other) if one.dim() > other.dim() else (other, one)
+        if column.dim() == 2 and row.dim() == 1 and column.shape[1] == 1 and 1 < len(row) == len(column):
+            self.stretched = [list(one.shape), list(other.shape)]
+
+    def take(self) -> dict[str, float]:
+        """Remove what was collected; ``loss`` and ``accuracy`` of the first pass over examples that are not those of the
+        training, if there is one."""
+        if self._on:
+            self._on = False
+            patches.compare(False)
+        passes, self._passes, self._outputs, self._pass = self._passes, [], None, None
+        others = (one.metrics() for one in passes if not one.training)
+        return next((metrics for metrics in others if "loss" in metrics), {})
+
+    def _is_training(self, x: torch.Tensor) -> bool:
+        """Whether an example of the training is among these."""
+        if x.dim() < 2:
+            return False
+        every = x.flatten(1)
+        for row in self._rows:
+            if row.shape != every.shape[1:] or row.dtype != every.dtype:
+                return False
+            row = row.to(x.device)
+            places = row.abs().topk(min(PLACES, len(row))).indices if row.dtype != torch.bool else torch.arange(1)
+            near = (every[:, places] == row[places]).all(dim=1).nonzero().flatten()
+            if bool((every[near] == row).all(dim=1).any()):
+                return True
+        return False
+
+
+def _continues(last: Evaluated, x: torch.Tensor, training: bool) -> bool:
+    """Whether a batch belongs to the pass of the batch before: it lies behind it in one tensor, or both are copies."""
+    if last.loader is not None or (training != last.training and len(x) >= SURE):
+        return False
+    if _storage(x) == last.storage:
+        return bool(x.storage_offset() == last.end)
+    copied = x.storage_offset() == 0 and x.untyped_storage().nbytes() == x.numel() * x.element_size()
+    return copied and (len(x) == last.batch or (len(x) < last.batch and last.batches > 1))
+
+
+def _is_of_batch(x: torch.Tensor) -> bool:
+    """Whether inputs are a part of the last batch of a loader, or that part on another device."""
+    parts = [t for t in leaves(patches.last_batch()) if isinstance(t, torch.Tensor)]
+    return any(_storage(t) == _storage(x) if t.device == x.device else len(t) == len(x) for t in parts if t.dim())
+
+
+def _storage(tensor: torch.Tensor) -> int:
+    return int(tensor.untyped_storage().data_ptr())
+
+
+def _right(function: str, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
+    """Which answers are right, for losses of classes; None for others."""
+    if function in ("cross_entropy", "nll_loss") and outputs.dim() > 1 and not targets.is_floating_point():
+        return outputs.argmax(dim=1) == targets
+    if function.startswith("binary_cross_entropy") and outputs.shape == targets.shape:
+        return (outputs > (0.0 if function.endswith("logits") else 0.5)) == (targets > 0.5)
+    return None

@@ -1,0 +1,45 @@
+"""The hooks of fully recorded steps: around the forward pass of a model or its parts, and before a step of its optimizers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from scram_plugin.training.torch.compiled import AroundCompiled
+
+
+class Hooks:
+    """Hooks that can be put on and taken off again. `parts`: the model, and parts of it that may be called instead of it."""
+
+    def __init__(
+        self,
+        parts: Sequence[torch.nn.Module],
+        optimizers: Sequence[torch.optim.Optimizer],
+        before: Callable[..., None],
+        after: Callable[..., None],
+        before_step: Callable[..., None],
+    ) -> None:
+        self._parts, self._optimizers = parts, optimizers
+        self._before, self._after, self._before_step = before, after, before_step
+        self._handles: list[Any] = []
+
+    def __bool__(self) -> bool:
+        """Whether they are on."""
+        return bool(self._handles)
+
+    def attach(self) -> None:
+        model = self._parts[0]
+        if getattr(model, "_compiled_call_impl", None) is not None:
+            self._handles = [AroundCompiled(model, self._before, self._after)]
+        else:
+            for part in self._parts:
+                self._handles.append(part.register_forward_pre_hook(self._before, with_kwargs=True))
+                self._handles.append(part.register_forward_hook(self._after))
+        self._handles += [optimizer.register_step_pre_hook(self._before_step) for optimizer in self._optimizers]
+
+    def detach(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []

@@ -1,0 +1,183 @@
+"""What the program's loop does in which order: modes, gradients that are changed or cleared at the wrong time, steps that are
+never taken, and graphs that are kept."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import weakref
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.dropout import _DropoutNd
+
+from scram_plugin.training.torch.axes import nodes
+from scram_plugin.training.torch.schedules import schedule
+
+WITHOUT_STEP = 20  # backward passes without a step after which the optimizer counts as never called; by definition
+LOOKED_AT = 3  # parameters whose gradients are looked at
+MOST_LOSSES = 10_000  # that are kept while no step was taken
+SHOWN = 8  # names that are kept
+NATURAL = 2  # graphs that are alive in any loop: that of this step, and that of the step before, in a variable
+FIRST_SIZE, LATER_SIZE = 4, 40  # steps at which the size of the graph is taken
+MOST_NODES = 20_000  # of a graph whose size is taken
+
+
+class _Sentinel:
+    """Lives as long as the graph of one step."""
+
+
+class Order:
+    """Counts what is seen of the program's loop. `facts` are those that differ from a usual loop, see `logs/facts.py`."""
+
+    def __init__(self, model: torch.nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> None:
+        self._model, self._optimizers = model, optimizers
+        self._modal = [
+            (name, m)
+            for name, m in model.named_modules()
+            if (isinstance(m, _DropoutNd) and m.p > 0) or (isinstance(m, _NormBase) and m.track_running_stats)
+        ]
+        self.trains_in_evaluation = False  # a step ended while the model was in evaluation mode
+        self.losses: list[Any] = []  # of backward passes before the first step
+        self._steps = self._eval_steps = self._unswitched = self._evaluations = self._changed = self._cleared = 0
+        self._row = self._longest_row = self._looked = 0
+        self._ways: list[int] = []
+        self._clear_at: int | None = None
+        self._versions: list[tuple[torch.Tensor, int]] = []
+        self._alive: list[weakref.ref[_Sentinel]] = []
+        self._sizes: list[int] = []
+        self._kept = 0
+        self.unstepped = False
+        self._means: dict[str, torch.Tensor] = {}  # running means of frozen normalisations at the first step
+
+    # ---- events, in the order of a step
+
+    def evaluated(self, enabled: bool) -> None:
+        """A forward pass that belongs to no step."""
+        if self._model.training and not enabled:
+            self._unswitched += 1
+            self._row += 1
+            self._longest_row = max(self._row, self._longest_row)
+        elif not self._model.training:
+            self._evaluations += 1
+
+    def before_backward(self, loss: torch.Tensor) -> None:
+        if loss.grad_fn is None:
+            return
+        sentinel = loss.grad_fn.metadata.setdefault("scram", _Sentinel())
+        self._alive.append(weakref.ref(sentinel))
+        if len(self._alive) in (FIRST_SIZE, LATER_SIZE):
+            self._sizes.append(sum(1 for _ in nodes(loss, MOST_NODES)))
+        if len(self._alive) <= LATER_SIZE:
+            self._kept = max(self._kept, sum(ref() is not None for ref in self._alive[:-NATURAL]))
+
+    def after_backward(self, loss: Any) -> None:
+        """A backward pass of this model has ended."""
+        if not self._steps and len(self.losses) < MOST_LOSSES:
+            self.losses.append(loss)
+
+    def cleared(self, own_losses: int) -> None:
+        """The gradients are cleared, after so many own backward passes since the last step."""
+        self._look_at_gradients()
+        self._clear_at = own_losses
+
+    def before_step(self, own_losses: int) -> None:
+        if own_losses and self._clear_at == own_losses:
+            self._cleared += 1
+        self._clear_at = None
+
+    def stepped(self, own_losses: int) -> None:
+        """A step has ended."""
+        if not self._steps:
+            self._means = {name: m.running_mean.detach().clone() for name, m in self._frozen()}
+        self._steps += 1
+        self._row = 0
+        self._ways.append(own_losses)
+        self.losses = []
+        gradients = [p.grad for o in self._optimizers for g in o.param_groups for p in g["params"][:LOOKED_AT]]
+        self._versions = [(g, g._version) for g in gradients[:LOOKED_AT] if g is not None]
+
+    def without_steps(self) -> list[Any]:
+        """The losses of a training whose optimizer was never called; empty for any other, and for a short one."""
+        self.unstepped = bool(self._optimizers) and not self._steps and len(self.losses) >= WITHOUT_STEP
+        return self.losses if self.unstepped else []
+
+    def in_mode(self) -> None:
+        """Look at the mode in which the model is when a step ends."""
+        if not self._model.training:
+            self._eval_steps += 1
+            self.trains_in_evaluation = True
+
+    def evaluates(self) -> bool:
+        """Whether the model is in evaluation mode, and not trained in it."""
+        return not (self._model.training or self.trains_in_evaluation)
+
+    def _look_at_gradients(self) -> None:
+        """Find out whether gradients were changed since the step that used them."""
+        versions, self._versions = self._versions, []
+        self._looked += bool(versions)
+        if any(g._version != version and bool(g.any()) for g, version in versions):
+            self._changed += 1
+
+    def forward(self) -> None:
+        """A forward pass of the training begins."""
+        self._look_at_gradients()
+        self._row = 0
+
+    # ----
+
+    def _frozen(self) -> Iterator[tuple[str, Any]]:
+        """Normalisations whose scale and shift are frozen, and that go on averaging."""
+        for name, m in self._modal:
+            if isinstance(m, _NormBase) and m.training and m.affine and not any(p.requires_grad for p in m.parameters()):
+                yield name or "model", m
+
+    def _moved(self, name: str, norm: Any) -> float:
+        """How far its running mean has moved since the first step, in standard deviations."""
+        before = self._means.get(name)
+        if before is None:
+            return 0.0
+        deviation = norm.running_var.clamp_min(norm.eps).sqrt()
+        return float(((norm.running_mean - before).abs() / deviation).mean())
+
+    def gap(self) -> None:
+        """The next steps are not seen in full."""
+        self._versions, self._clear_at = [], None
+
+    def facts(self) -> dict[str, Any]:
+        frozen = list(self._frozen())
+        kinds = sorted({type(m).__name__ for _, m in self._modal} | _asking(self._model))
+        ways = sorted(self._ways)
+        return {
+            "steps": self._steps,
+            "modal": kinds[:SHOWN],
+            "eval_steps": self._eval_steps if kinds else 0,
+            "unswitched": self._unswitched if kinds else 0,
+            "unswitched_row": self._longest_row if kinds else 0,
+            "evaluations": self._evaluations,
+            "changed": self._changed,
+            "looked": self._looked,
+            "cleared": self._cleared,
+            "unstepped": self.unstepped,
+            "ways": ways[len(ways) // 2] if ways else 0,
+            "kept_graphs": self._kept,
+            "graphs": LATER_SIZE - NATURAL,
+            "sizes": self._sizes,
+            "frozen_norms": len(frozen),
+            "frozen_names": [name for name, _ in frozen[:SHOWN]],
+            "moved": max((self._moved(name, norm) for name, norm in frozen), default=0.0),
+            "schedule": schedule(self._optimizers),
+        }
+
+
+def _asking(model: torch.nn.Module) -> set[str]:
+    """Names of the program's own classes whose `forward` asks for the mode, as in ``F.dropout(x, training=self.training)``."""
+    found = set()
+    for kind in {type(module) for module in model.modules()}:
+        if not kind.__module__.startswith(("torch.", "scram_plugin.")):
+            with contextlib.suppress(OSError, TypeError):
+                if "self.training" in inspect.getsource(kind.forward):
+                    found.add(kind.__name__)
+    return found

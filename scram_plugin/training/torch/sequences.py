@@ -1,0 +1,65 @@
+"""How the targets of a model of sequences follow from its inputs, and whether its outputs know what comes later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from scram_plugin.training.structures import leaves
+
+FURTHEST = 2  # positions by which targets may be shifted: 1 is usual, 2 is a shift that was made twice
+SAME = 0.99  # share of the positions that must agree
+LEAST = 4  # positions of a sequence, at least
+IGNORED = -100  # target of a position that does not count: PyTorch's default of `ignore_index`
+CHANGED = 1e-4  # relative change of outputs that is no rounding
+
+
+def shift(x: torch.Tensor, y: torch.Tensor) -> tuple[int, int] | None:
+    """By how many positions the targets `y` are the inputs `x`, and along which axis; None where they are not.
+
+    `x` has the shape (batch, time) or (time, batch) of whole numbers, `y` as many numbers.
+    """
+    if x.dim() != 2 or x.is_floating_point() or y.is_floating_point() or y.numel() != x.numel() or min(x.shape) < 1:
+        return None
+    y = y.reshape(x.shape)
+    for axis in (1, 0):
+        length = x.shape[axis]
+        if length < LEAST or int(x.max()) == int(x.min()):
+            continue
+        for by in range(FURTHEST + 1):
+            given, wanted = x.narrow(axis, by, length - by), y.narrow(axis, 0, length - by)
+            counted = wanted != IGNORED
+            if by and counted.any() and bool((given == x.narrow(axis, 0, length - by)).float().mean() > SAME):
+                return None  # sequences of one repeated number
+            if counted.any() and float((given == wanted)[counted].float().mean()) >= SAME:
+                return by, axis
+    return None
+
+
+def sees_future(x: torch.Tensor, axis: int, again: Callable[[torch.Tensor], Any]) -> bool | None:
+    """Whether outputs change with an input that comes later; `again(x)` runs the model. None where that cannot be known."""
+    length = x.shape[axis]
+    other = x.clone()
+    last = other.select(axis, length - 1)
+    others = [x.select(axis, length - 1).roll(1), *x.unbind(axis)]  # tokens that the model surely knows
+    last.copy_(next((tokens for tokens in others if bool((tokens != last).any())), last))
+    before, after = _output(again(x), x), _output(again(other), x)
+    if before is None or after is None or before.shape != after.shape or bool((other == x).all()):
+        return None
+    one, two = (t.narrow(axis, 0, length - 1).float() for t in (before, after))
+    scale = one.abs().max()
+    return bool((one - two).abs().max() > CHANGED * scale) if bool(torch.isfinite(scale)) else None
+
+
+def _output(made: Any, x: torch.Tensor) -> torch.Tensor | None:
+    """The first output with one row for each position, with the shape of `x` in front."""
+    found: Any = next((t for t in leaves(made) if isinstance(t, torch.Tensor) and t.is_floating_point() and t.dim() > 1), None)
+    if found is None or found.dim() > 3:
+        return None
+    if found.dim() == 2 and found.shape[0] == x.numel():
+        return found.reshape(*x.shape, -1)
+    if found.dim() == 3 and found.shape[:2] == x.shape:
+        return found
+    return None

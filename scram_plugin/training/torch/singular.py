@@ -1,0 +1,77 @@
+"""Operations of one loss whose value or slope is not finite where they are used, read from the autograd graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from scram_plugin.training.torch.axes import nodes
+from scram_plugin.training.torch.graph import operation
+
+# operation -> (its name for the user, what it saved, whether a zero in it is where value or slope is infinite)
+ROOTS = {
+    "Sqrt": ("a square root", "_saved_result"),
+    "LinalgVectorNorm": ("a norm", "_saved_result"),
+    "Norm": ("a norm", "_saved_result"),
+    "Std": ("a standard deviation", "_saved_result"),
+    "Log": ("a logarithm", "_saved_self"),
+    "Log2": ("a logarithm", "_saved_self"),
+    "Log10": ("a logarithm", "_saved_self"),
+    "Div": ("a division", "_saved_other"),
+    "Reciprocal": ("a division", "_saved_self"),
+    "Rsqrt": ("an inverse square root", "_saved_result"),
+}
+SHOWN = 4
+
+
+def at_zero(loss: torch.Tensor) -> list[str]:
+    """What is taken of zero, or of no values at all, before this loss: names such as "a square root of 0"."""
+    found: dict[str, None] = {}
+    for node in nodes(loss):
+        name = operation(node)
+        if name == "Mean" and 0 in [int(n) for n in getattr(node, "_saved_self_sym_sizes", (1,))]:
+            found["a mean of no values"] = None
+        elif name in ("NllLoss", "NllLoss2D") and _total(node) == 0:
+            found["a mean over targets that are all ignored"] = None
+        elif name in ROOTS:
+            said, where = ROOTS[name]
+            values = _tensor(node, where)
+            if values is not None and values.numel() and _zero(name, values):
+                found["a division by 0" if name in ("Div", "Reciprocal") else f"{said} of 0"] = None
+        elif name == "Pow":
+            values, exponent = _tensor(node, "_saved_self"), getattr(node, "_saved_exponent", 2)
+            if isinstance(exponent, int | float) and 0 < exponent < 1 and values is not None and bool((values == 0).any()):
+                found["a root of 0"] = None
+    return list(found)[:SHOWN]
+
+
+def unguarded(loss: torch.Tensor) -> list[str]:
+    """Roots, norms, logarithms and divisions by tensors, before this loss, of values to which nothing was added."""
+    found: dict[str, None] = {}
+    for node in nodes(loss):
+        name = operation(node)
+        if name in ROOTS and name != "Div":
+            before = next((n for n, _ in node.next_functions if n is not None), None)
+            if before is None or operation(before) not in ("Add", "Clamp", "ClampMin", "Maximum", "Softmax", "Exp"):
+                found[ROOTS[name][0]] = None
+    return list(found)[:SHOWN]
+
+
+def _zero(name: str, values: torch.Tensor) -> bool:
+    if name == "Rsqrt":
+        return bool(torch.isinf(values).any())
+    return bool((values <= 0 if name.startswith("Log") else values == 0).any())
+
+
+def _total(node: Any) -> float | None:
+    value = _tensor(node, "_saved_total_weight")
+    return float(value) if value is not None and value.numel() == 1 else None
+
+
+def _tensor(node: Any, name: str) -> torch.Tensor | None:
+    try:
+        value = getattr(node, name, None)
+    except RuntimeError:  # freed
+        return None
+    return value.detach() if isinstance(value, torch.Tensor) else None

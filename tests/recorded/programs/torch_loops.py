@@ -1,0 +1,250 @@
+"""Trainings with PyTorch whose loop, axes, targets or parts of the loss are wrong, and their healthy twins."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import scram_plugin
+from tests.recorded.digits import IMAGES, LABELS
+from tests.recorded.programs import Programs
+
+X, Y = torch.tensor(IMAGES).reshape(-1, 4, 2, 4, 2).mean(dim=(2, 4)), torch.tensor(LABELS).long()  # 4 x 4 pixels
+TEXT = torch.randint(0, 24, (256, 1), generator=torch.Generator().manual_seed(0)) + 5 * torch.arange(18)
+TEXT = (TEXT + torch.arange(18) // 6) % 24
+
+
+def net(*last):
+    torch.manual_seed(5)
+    hidden = (nn.Linear(16, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Dropout(0.1))
+    return nn.Sequential(nn.Flatten(), *hidden, nn.Linear(32, 10), *last)
+
+
+def digits(classes=10):
+    torch.manual_seed(5)
+    return nn.Sequential(nn.Flatten(), nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, classes))
+
+
+class Loop:
+    """A loop over the digits, with an evaluation after each epoch. A subclass does one thing differently."""
+
+    epochs = 10
+
+    def __init__(self):
+        self.model = self.make()
+        self.optimizer = self.optimize()
+
+    def make(self):
+        return net()
+
+    def optimize(self):
+        return torch.optim.Adam(self.model.parameters(), 6e-3)
+
+    def loss(self, at):
+        return F.cross_entropy(self.model(X[at]), Y[at])
+
+    def step(self, loss):
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+
+    def evaluate(self):
+        self.model.eval()
+        with torch.no_grad():
+            parts = [self.loss(at) for at in torch.arange(1440, len(X)).split(128)]
+        self.model.train()
+        return torch.stack(parts).mean()
+
+    def run(self, path):
+        shuffled = torch.Generator().manual_seed(1)
+        with scram_plugin.watch(self.model, self.optimizer, log_dir=path, every=40, print_findings=False) as scram:
+            for _ in range(self.epochs):
+                for at in torch.randperm(1440, generator=shuffled).split(64):
+                    self.step(self.loss(at))
+                scram.log(val_loss=self.evaluate())
+
+
+class LeftInEval(Loop):
+    def evaluate(self):
+        loss = super().evaluate()
+        self.model.eval()
+        return loss
+
+
+class NeverEval(Loop):
+    def evaluate(self):
+        with torch.no_grad():
+            return torch.stack([self.loss(at) for at in torch.arange(1440, len(X)).split(128)]).mean()
+
+
+class ClippedAfter(Loop):
+    def step(self, loss):
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 0.5)
+
+
+class Clipped(Loop):
+    def step(self, loss):
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 0.5)
+        self.optimizer.step()
+
+
+class NoStep(Loop):
+    def step(self, loss):
+        self.optimizer.zero_grad()
+        loss.backward()
+
+
+class Kept(Loop):
+    def step(self, loss):
+        super().step(loss)
+        self.__dict__.setdefault("losses", []).append(loss)
+
+
+class OverTheBatch(Loop):
+    def make(self):
+        return net(nn.Softmax(dim=0))
+
+
+class Heads(nn.Module):
+    """Attention over the rows of a digit: the heads are put together by a view, or by a transposition."""
+
+    def __init__(self, transpose):
+        super().__init__()
+        torch.manual_seed(5)
+        self.parts, self.last, self.transpose = nn.Linear(4, 48), nn.Linear(64, 10), transpose
+
+    def forward(self, x):
+        query, key, value = (t.transpose(1, 2) for t in self.parts(x).view(-1, 4, 2, 24).split(8, dim=3))
+        seen = F.softmax(query @ key.transpose(2, 3) / 3, dim=-1) @ value  # examples, heads, rows, channels
+        seen = seen.transpose(1, 2).reshape(-1, 4, 16) if self.transpose else seen.reshape(-1, 4, 16)
+        return self.last(F.relu(seen).flatten(1))
+
+
+class Viewed(Loop):
+    def make(self):
+        return Heads(transpose=False)
+
+
+class Transposed(Loop):
+    def make(self):
+        return Heads(transpose=True)
+
+
+class Detached(nn.Module):
+    def __init__(self, cut):
+        super().__init__()
+        torch.manual_seed(5)
+        self.encoder, self.head, self.cut = digits(classes=32), nn.Linear(32, 10), cut
+
+    def forward(self, x):
+        hidden = F.relu(self.encoder(x))
+        return self.head(hidden.detach() if self.cut else hidden)
+
+
+class CutOff(Loop):
+    def make(self):
+        return Detached(cut=True)
+
+
+class Whole(Loop):
+    def make(self):
+        return Detached(cut=False)
+
+
+class HeadAlone(Loop):
+    def make(self):
+        return digits()
+
+    def optimize(self):
+        return torch.optim.Adam(self.model[3].parameters(), 6e-3)
+
+
+class All(Loop):
+    def make(self):
+        return digits()
+
+
+class Variational(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(5)
+        self.encoder, self.decoder = nn.Linear(16, 16), nn.Linear(8, 16)
+
+    def forward(self, x):
+        mean, spread = self.encoder(x.flatten(1)).chunk(2, dim=1)
+        return self.decoder(mean + torch.randn_like(mean) * (spread / 2).exp()), mean, spread
+
+
+class SumAndMean(Loop):
+    def make(self):
+        return Variational()
+
+    def loss(self, at):
+        x = X[at].flatten(1)
+        decoded, mean, spread = self.model(x)
+        return F.mse_loss(decoded, x) - 0.5 * torch.sum(1 + spread - mean.square() - spread.exp())
+
+
+class Sums(SumAndMean):
+    def loss(self, at):
+        x = X[at].flatten(1)
+        decoded, mean, spread = self.model(x)
+        divergence = -0.5 * torch.sum(1 + spread - mean.square() - spread.exp())
+        return (F.mse_loss(decoded, x, reduction="sum") + divergence) / len(x)
+
+
+class Characters(nn.Module):
+    def __init__(self, both=False):
+        super().__init__()
+        torch.manual_seed(5)
+        self.table = nn.Embedding(24, 16)
+        self.layer, self.last = nn.GRU(16, 32, batch_first=True, bidirectional=both), nn.Linear(64 if both else 32, 24)
+
+    def forward(self, x):
+        return self.last(self.layer(self.table(x))[0])
+
+
+class NextToken(Loop):
+    epochs, by, both = 9, 1, False
+
+    def make(self):
+        return Characters(self.both)
+
+    def loss(self, at):
+        x, y = TEXT[at % 256, :16], TEXT[at % 256, self.by : 16 + self.by]
+        return F.cross_entropy(self.model(x).flatten(0, 1), y.flatten())
+
+
+class BothWays(NextToken):
+    both = True
+
+
+class SameToken(NextToken):
+    by = 0
+
+
+class TokenAfterNext(NextToken):
+    by = 2
+
+
+PROGRAMS = Programs()
+for name, fault, healthy in (
+    ("left in evaluation mode", LeftInEval, Loop),
+    ("evaluated in training mode", NeverEval, Loop),
+    ("clipped after the step", ClippedAfter, Clipped),
+    ("no step", NoStep, Loop),
+    ("losses kept with their graphs", Kept, Loop),
+    ("softmax over the batch", OverTheBatch, Loop),
+    ("a view of heads", Viewed, Transposed),
+    ("an encoder cut off", CutOff, Whole),
+    ("a head alone", HeadAlone, All),
+    ("a sum and a mean", SumAndMean, Sums),
+    ("a language model that reads both ways", BothWays, NextToken),
+    ("targets that are the inputs", SameToken, NextToken),
+    ("targets shifted twice", TokenAfterNext, NextToken),
+):
+    PROGRAMS.pair(name, lambda p, made=fault: made().run(p), lambda p, made=healthy: made().run(p))

@@ -1,0 +1,81 @@
+"""What the autograd graph of one loss shows: axes that are mixed, parts of a loss, and what is taken of zero."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from scram_plugin.training.torch.axes import reductions, wrong_axes
+from scram_plugin.training.torch.singular import at_zero, unguarded
+
+X = torch.randn(8, 5, requires_grad=True)
+HEADS = torch.randn(4, 2, 6, 3, requires_grad=True)
+
+
+def operations(loss, batch=8):
+    return [entry["operation"] for entry in wrong_axes(loss, batch)]
+
+
+@pytest.mark.parametrize("axis", [0, -2])
+def test_a_softmax_over_the_examples(axis):
+    assert wrong_axes(F.softmax(X, dim=axis).square().sum(), 8) == [{"operation": "softmax", "from": [8, 5], "to": [8, 5]}]
+
+
+def test_a_softmax_over_the_classes_or_of_one_column_is_right():
+    assert operations(F.softmax(X, dim=1).square().sum()) == []
+    assert operations(F.softmax(X[:, :1], dim=0).square().sum()) == []  # attention that pools a set
+    assert operations(F.softmax(X, dim=0).square().sum(), batch=3) == []  # the rows are no examples
+
+
+@pytest.mark.parametrize("shape", [(4, 6, 2, 3), (4, 6, 6)])
+def test_a_view_in_place_of_a_transposition(shape):
+    assert wrong_axes(HEADS.reshape(shape).sum(), 4) == [{"operation": "view", "from": [4, 2, 6, 3], "to": list(shape)}]
+
+
+@pytest.mark.parametrize("shape", [(4, -1), (8, 6, 3), (4, 2, 18), (4, 2, 6, 3, 1), (4, 12, 3)])
+def test_other_views_are_right(shape):
+    assert operations(HEADS.reshape(shape).sum(), 4) == []
+
+
+def test_a_transposition_is_right():
+    assert operations(HEADS.transpose(1, 2).reshape(4, 6, 6).sum(), 4) == []
+
+
+def test_the_parts_of_a_loss():
+    mean, spread = torch.randn(16, 4, requires_grad=True), torch.randn(16, 4, requires_grad=True)
+    decoded, x = torch.randn(16, 64, requires_grad=True), torch.randn(16, 64)
+    divergence = -0.5 * torch.sum(1 + spread - mean.square() - spread.exp())
+    assert reductions(F.mse_loss(decoded, x) + divergence) == [
+        {"how": "mean", "shape": [16, 64], "factor": 1.0},
+        {"how": "sum", "shape": [16, 4], "factor": -0.5},
+    ]
+    even = reductions(F.mse_loss(decoded, x, reduction="sum") / 16 + divergence / 16)
+    assert [(part["how"], part["factor"]) for part in even] == [("sum", 1 / 16), ("sum", -0.5 / 16)]
+    assert reductions(F.mse_loss(decoded, x)) == []
+
+
+TAKEN = {
+    "a square root of 0": lambda x: (x[:1] - x).square().sum(dim=1).sqrt().mean(),
+    "a norm of 0": lambda x: (x[:1] - x).norm(dim=1).mean(),
+    "a logarithm of 0": lambda x: torch.relu(x).log().mean(),
+    "a division by 0": lambda x: (x / torch.zeros(8, 5)).mean(),
+    "a root of 0": lambda x: (x[:1] - x).square().sum(dim=1).pow(0.5).mean(),
+    "a mean of no values": lambda x: x[:0].mean(),
+    "a mean over targets that are all ignored": lambda x: F.cross_entropy(x, torch.full((8,), -100)),
+}
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_what_is_taken_of_zero(name):
+    assert at_zero(TAKEN[name](X)) == [name]
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [lambda x: (x.square().sum(dim=1) + 1e-8).sqrt().mean(), lambda x: F.cross_entropy(x, torch.arange(5).repeat(2)[:8])],
+)
+def test_sound_operations(loss):
+    assert at_zero(loss(X)) == unguarded(loss(X)) == []
+
+
+def test_a_root_to_which_nothing_was_added():
+    assert unguarded(X.square().sum(dim=1).sqrt().mean()) == ["a square root"]

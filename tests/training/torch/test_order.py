@@ -1,0 +1,183 @@
+"""What is seen of a training loop that leaves a call out, or has it in the wrong place: real loops, and the facts of them."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import scram_plugin
+
+GENERATOR = torch.Generator().manual_seed(0)
+X = torch.randn(256, 12, generator=GENERATOR)
+Y = (X @ torch.randn(12, 3, generator=GENERATOR)).argmax(dim=1)
+STEPS = 60
+
+
+def model_of():
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Linear(12, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 3))
+
+
+class Loop:
+    """A loop with an evaluation after each 20 steps. A subclass does one thing differently."""
+
+    def __init__(self):
+        self.model = model_of()
+        self.optimizer = torch.optim.Adam(self.model.parameters(), 1e-3)
+        self.kept = []
+
+    def begin(self): ...
+
+    def clear(self):
+        self.optimizer.zero_grad()
+
+    def backward(self, loss):
+        loss.backward()
+
+    def step(self):
+        self.optimizer.step()
+
+    def evaluate(self):
+        self.model.eval()
+        with torch.no_grad():
+            for part in X[:128].split(64):
+                self.model(part)
+        self.model.train()
+
+    def run(self, log_dir):
+        self.begin()
+        with scram_plugin.watch(self.model, self.optimizer, log_dir=log_dir, every=10, print_findings=False) as watch:
+            for i in range(STEPS):
+                at = torch.arange(i * 16, i * 16 + 16) % 256
+                self.clear()
+                self.backward(F.cross_entropy(self.model(X[at]), Y[at]))
+                self.step()
+                if i % 20 == 19:
+                    self.evaluate()
+        return watch.facts["loop"]
+
+
+def usual(facts):
+    """The facts that differ from those of a usual loop."""
+    whole = ("steps", "modal", "ways", "graphs", "sizes", "evaluations", "looked")
+    return {key: value for key, value in facts.items() if value and key not in whole}
+
+
+class NeverEval(Loop):
+    def evaluate(self):
+        with torch.no_grad():
+            for part in X[:128].split(64):
+                self.model(part)
+
+
+class LeftInEval(Loop):
+    def evaluate(self):
+        super().evaluate()
+        self.model.eval()
+
+
+class InEvalFromTheStart(Loop):
+    def begin(self):
+        self.model.eval()
+
+    def evaluate(self): ...
+
+
+class Cleared(Loop):
+    def step(self):
+        self.optimizer.zero_grad()
+        self.optimizer.step()
+
+
+class ClippedAfter(Loop):
+    def step(self):
+        self.optimizer.step()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 0.1)
+
+
+class Clipped(Loop):
+    def step(self):
+        nn.utils.clip_grad_norm_(self.model.parameters(), 0.1)
+        self.optimizer.step()
+
+
+class NoStep(Loop):
+    def step(self): ...
+
+
+class Kept(Loop):
+    def backward(self, loss):
+        self.kept.append(loss)
+        loss.backward()
+
+
+class KeptNumbers(Loop):
+    def backward(self, loss):
+        self.kept.append(loss.detach())
+        loss.backward()
+
+
+class Growing(Loop):
+    carried = 0.0
+
+    def backward(self, loss):
+        self.carried = self.carried + loss
+        self.carried.backward(retain_graph=True)
+
+    def step(self): ...  # weights must not change in a graph that is used again
+
+
+class FrozenNorm(Loop):
+    def begin(self):
+        self.model[0].requires_grad_(False)
+        self.model[1].requires_grad_(False)
+
+
+SEEN = {
+    Loop: {},
+    Clipped: {},
+    KeptNumbers: {},
+    NeverEval: {"unswitched": 6, "unswitched_row": 2},
+    LeftInEval: {"eval_steps": 40},
+    InEvalFromTheStart: {"eval_steps": 60},
+    Cleared: {"cleared": 60},
+    ClippedAfter: {"changed": 59},
+    NoStep: {"unstepped": True},
+    Kept: {"kept_graphs": 38},
+}
+
+
+@pytest.mark.parametrize("kind", SEEN, ids=lambda kind: kind.__name__)
+def test_what_is_seen(kind, tmp_path):
+    assert usual(kind().run(tmp_path)) == SEEN[kind]
+
+
+def test_a_graph_that_grows(tmp_path):
+    first, later = Growing().run(tmp_path)["sizes"]
+    assert later > 2 * first
+
+
+def test_a_normalisation_that_is_frozen_and_goes_on_averaging(tmp_path):
+    facts = FrozenNorm().run(tmp_path)
+    assert (facts["frozen_norms"], facts["frozen_names"]) == (1, ["1"])
+    assert 0.0 < facts["moved"] < 1.0
+
+
+def test_the_loss_of_each_backward_pass_is_recorded_without_steps(tmp_path):
+    NoStep().run(tmp_path)
+    (run,) = scram_plugin.review(str(tmp_path), cache=False)
+    assert [f.heuristic for f in run.alone if f.severity == "error"] == ["training-loop"]
+    losses = scram_plugin.read(str(tmp_path))["scram"]["scram/batches/loss"]
+    assert len(losses.values) == STEPS
+
+
+def test_a_scheduler_is_found(tmp_path):
+    class Scheduled(Loop):
+        def begin(self):
+            self.scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, T_max=4)
+
+        def step(self):
+            super().step()
+            self.scheduler.step()
+
+    assert Scheduled().run(tmp_path)["schedule"] == {"class": "CosineAnnealingLR", "calls": 60, "length": 4}

@@ -1,0 +1,43 @@
+"""How targets follow from inputs, and whether outputs know what comes later."""
+
+import torch
+from torch import nn
+
+from scram_plugin.training.torch.sequences import sees_future, shift
+
+TEXT = torch.randint(0, 30, (6, 14), generator=torch.Generator().manual_seed(0))
+X = TEXT[:, :12].contiguous()
+
+
+def test_by_how_much_the_targets_are_shifted():
+    assert shift(X, X) == (0, 1)
+    for by in (1, 2):
+        assert shift(X, TEXT[:, by : by + 12]) == (by, 1)
+        assert shift(X.T.contiguous(), TEXT[:, by : by + 12].T.reshape(-1)) == (by, 0)
+    assert shift(X, torch.randint(0, 30, (6, 12))) is None
+
+
+def test_positions_that_do_not_count():
+    shifted = torch.cat([X[:, 1:], torch.full((6, 1), -100)], dim=1)
+    assert shift(X, shifted) == (1, 1)
+    assert shift(X, torch.full((6, 12), -100)) is None
+
+
+def test_what_is_no_sequence_of_tokens():
+    assert shift(torch.randn(6, 12), TEXT[:, 1:13]) is None
+    assert shift(X, torch.zeros(6, dtype=torch.long)) is None
+    assert shift(torch.ones(6, 12, dtype=torch.long), torch.ones(6, 12, dtype=torch.long)) is None
+    assert shift(X[:, :3], TEXT[:, 1:4]) is None
+
+
+def test_a_recurrent_model_reads_one_way_or_both():
+    torch.manual_seed(0)
+    table = nn.Embedding(30, 8)
+    for both in (False, True):
+        layer = nn.GRU(8, 8, batch_first=True, bidirectional=both)
+        assert sees_future(X, 1, lambda x, layer=layer: layer(table(x))[0]) is both
+
+
+def test_nothing_is_known_of_other_outputs():
+    assert sees_future(X, 1, lambda x: x.float().mean(dim=1, keepdim=True)) is None
+    assert sees_future(X, 1, lambda x: torch.full((6, 12, 3), float("nan"))) is None
