@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scram_plugin import schema
 from scram_plugin.heuristics.curves.checkable import rate_as_cause
 from scram_plugin.heuristics.edits import set_learning_rate
 from scram_plugin.heuristics.heuristic import Cause
@@ -27,11 +28,16 @@ HIGH = 10.0  # times the usual rate: outside the grids that people search (Bengi
 
 
 def known_rate(run: TrainingRun) -> tuple[str, float, float] | None:
-    """(optimizer, its initial learning rate, the usual one); None if one of them is not known."""
+    """(optimizer, its initial learning rate, the usual one); None if one of them is not known. Where the training begins with a
+    warm-up, the highest measured rate counts."""
     optimizer = run.facts.get("optimizer", {})
     name, rate = str(optimizer.get("class", "")), optimizer.get("learning_rate")
     usual = USUAL_RATES.get(name)
-    return (name, float(rate), usual) if usual is not None and isinstance(rate, int | float) else None
+    if usual is None or not isinstance(rate, int | float):
+        return None
+    measured = run.statistic(schema.STATISTICS, "learning_rate") if optimizer.get("schedule") else None
+    highest = float(measured.finite.values.max()) if measured is not None and len(measured.finite) else 0.0
+    return name, max(float(rate), highest), usual
 
 
 def too_high(run: TrainingRun) -> Cause | None:

@@ -84,6 +84,7 @@ _LOOP = {
     ),
     **dict.fromkeys(("ways", "kept_graphs", "graphs", "frozen_norms"), count),
     "unstepped": flag,
+    "detached": flag,
     "stretched": [[count]],
     "moved": number,
     "sizes": [count],

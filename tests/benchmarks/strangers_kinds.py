@@ -25,7 +25,7 @@ RIGHT: dict[str, tuple[str, ...]] = {
     "not-in-optimizer": ("untrained-parameters/left-out", "untrained-parameters/replaced"),
     "wrong-parameters": ("untrained-parameters", "training-loop/no-step", "no-learning/frozen"),
     "everything-frozen": ("frozen-weights", "untrained-parameters", "no-learning/frozen"),
-    "detached": ("untrained-parameters/cut-off", "no-gradient/cut"),
+    "detached": ("untrained-parameters/cut-off", "training-loop/detached-state", "no-gradient/cut"),
     # the loop
     "left-in-eval": ("training-loop/left-in-eval",),
     "never-eval": ("training-loop/never-eval",),

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from scram_plugin import schema
 from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.heuristics.curves import learning_rate_schedule
 from scram_plugin.heuristics.curves.shape import shape
@@ -193,3 +194,74 @@ def test_large_steps_do_no_harm_where_the_loss_falls(batches, last, told):
     facts = {"framework": "keras", "optimizer": {"class": "SGD", "learning_rate": 0.1}}
     run = training_run({}, statistics, facts, {"loss": loss})
     assert bool(review(run, catalogue(select=["unconventional-learning-rate"])).findings) == told
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "cause"),
+    [
+        ({"class": "Adam", "settings": {"beta_1": 0.9, "beta_2": 0.999, "eps": 1e-8}}, None),
+        ({"class": "Adam", "settings": {"beta_1": 0.0, "beta_2": 0.9, "eps": 1e-8}}, None),
+        ({"class": "Adam", "settings": {"beta_1": 0.999, "beta_2": 0.9, "eps": 1e-8}}, "betas"),
+        ({"class": "SGD", "settings": {"momentum": 0.99}}, None),
+        ({"class": "SGD", "settings": {"momentum": 1.0}}, "momentum"),
+        ({"class": "Adam", "settings": {"beta_1": 0.9, "beta_2": 0.999, "eps": 1e-8}, "half": True}, "epsilon"),
+        ({"class": "Adam", "settings": {"beta_1": 0.9, "beta_2": 0.999, "eps": 1e-4}, "half": True}, None),
+    ],
+)
+def test_settings_that_cannot_be_meant(optimizer, cause):
+    facts = {
+        "framework": "torch",
+        "optimizer": optimizer,
+        "dtype_policy": "float16" if optimizer.pop("half", False) else "float32",
+    }
+    run = training_run({"loss": np.ones(20)}, {}, facts)
+    found = review(run, catalogue(select=["optimizer-settings"])).findings
+    assert [f.causes[0].id for f in found] == ([cause] if cause else [])
+
+
+@pytest.mark.parametrize(
+    ("loop", "cause"),
+    [
+        ({}, None),
+        ({"eval_steps": 2, "modal": ["Dropout"]}, None),
+        ({"eval_steps": 3, "modal": ["Dropout"]}, "left-in-eval"),
+        ({"unswitched": 4, "evaluations": 4, "modal": ["Dropout"]}, None),
+        ({"unswitched": 4, "evaluations": 3, "modal": ["Dropout"]}, "never-eval"),
+        ({"unswitched": 2, "unswitched_row": 1, "modal": ["BatchNorm1d"]}, None),  # as a generator makes fakes
+        ({"changed": 5, "looked": 20}, None),
+        ({"changed": 15, "looked": 20}, "clip-after-step"),
+        ({"cleared": 40}, "cleared"),
+        ({"kept_graphs": 9}, None),
+        ({"kept_graphs": 10}, "kept"),
+        ({"sizes": [20, 29]}, None),
+        ({"sizes": [20, 60]}, "not-detached"),
+        ({"frozen_norms": 1, "moved": 0.1}, None),
+        ({"frozen_norms": 1, "frozen_names": ["norm"], "moved": 0.9}, "frozen-norm"),
+        ({"schedule": {"class": "CosineAnnealingLR", "calls": 60, "length": 60}}, None),
+        ({"schedule": {"class": "CosineAnnealingLR", "calls": 60, "length": 5}}, "per-batch"),
+        ({"schedule": {"class": "CosineAnnealingWarmRestarts", "calls": 60}}, None),
+    ],
+)
+def test_what_a_loop_does(loop, cause):
+    facts = {"framework": "torch", "loss": {"class": "CrossEntropyLoss"}, "loop": {"steps": 60, **loop}}
+    run = training_run({schema.column_tag(schema.BATCHES, "loss"): np.linspace(2.0, 1.0, 60)}, facts=facts)
+    found = review(run, catalogue(select=["training-loop"])).findings
+    assert [f.causes[0].id for f in found] == ([cause] if cause else [])
+
+
+@pytest.mark.parametrize(
+    ("sequence", "cause"),
+    [
+        ({}, None),
+        ({"shift": 1, "future": False}, None),
+        ({"shift": 1}, None),
+        ({"shift": 1, "future": True}, "sees-targets"),
+        ({"shift": 0, "future": True}, None),  # an autoencoder
+        ({"shift": 0, "future": False}, "not-shifted"),
+        ({"shift": 2, "future": False}, "shifted-twice"),
+    ],
+)
+def test_targets_of_sequences(sequence, cause):
+    run = training_run({"loss": np.ones(20)}, {}, {"framework": "torch", "loop": {"sequence": sequence}})
+    found = review(run, catalogue(select=["sequence-targets"])).findings
+    assert [f.causes[0].id for f in found] == ([cause] if cause else [])

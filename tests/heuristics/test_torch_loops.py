@@ -18,7 +18,7 @@ FAULTS = {
     "a sum and a mean": ("loss-parts", "reductions"),
     "a language model that reads both ways": ("sequence-targets", "sees-targets"),
     "targets that are the inputs": ("sequence-targets", "not-shifted"),
-    "targets shifted twice": ("sequence-targets", "shifted-twice"),
+    "betas swapped": ("optimizer-settings", "betas"),
 }
 
 

@@ -13,7 +13,7 @@ from tests.recorded.turning_points import finds, kept, numeric_options, run_of
 from tests.training_runs import training_run
 
 POINTS = kept()
-BY_HAND = {"unnormalized-inputs.max_ratio", "class-imbalance.neglect", "no-learning.batches", "overfitting.min_rise"}
+BY_HAND = {"unnormalized-inputs.max_ratio", "class-imbalance.neglect", "overfitting.min_rise"}
 
 
 def outcome(id_, run, **options):

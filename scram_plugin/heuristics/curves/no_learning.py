@@ -203,7 +203,7 @@ def _by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
     best, first, last = (float(v) for v in (validation.finite.values.min(), training.values[0], training.values[-1]))
     if guess.is_beaten_by(best) or not last < min((1 - options["min_gain"]) * first, guess.loss):
         return None  # both losses are better than guessing, or neither is
-    accuracy, seen = run.signal("validation accuracy"), run.facts["data"].get("validation", {}).get("samples")
+    accuracy, seen = run.signal("validation accuracy"), (run.facts.get("data") or {}).get("validation", {}).get("samples")
     if accuracy is not None and seen:
         chance = float(guess.shares.max())
         if float(np.mean(accuracy.finite.values)) > chance + CONFIDENT * math.sqrt(chance * (1 - chance) / seen):

@@ -60,6 +60,11 @@ def clear_gradients(facts: Facts) -> Edit | None:
     return torch_loop.clear_gradients(facts) if _torch(facts) else None
 
 
+def swap_betas(facts: Facts, first: float, second: float) -> Edit | None:
+    """Give the optimizer its betas in the other order."""
+    return torch_loop.set_in_optimizer(facts, "betas", f"({second:g}, {first:g})") if _torch(facts) else None
+
+
 def clip_before_step(facts: Facts) -> Edit | None:
     """Clip the gradients before the step that uses them."""
     return torch_loop.clip_before_step(facts) if _torch(facts) else None

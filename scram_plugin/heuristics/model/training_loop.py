@@ -36,6 +36,7 @@ TITLES = {
     "never-eval": "The model is evaluated in training mode",
     "clip-after-step": "The gradients are changed after the step that used them",
     "not-detached": "Each step goes back through the steps before it",
+    "detached-state": "The model gets its own outputs without their graph, within a step",
     "kept": "The autograd graphs of earlier steps stay in memory",
     "frozen-norm": "A frozen batch normalisation still updates its statistics",
     "per-batch": "The scheduler is called in every step, and was made for epochs",
@@ -117,6 +118,11 @@ def _metrics(loop: Loop) -> Found:
 
 def _memory(loop: Loop) -> Found:
     kept = loop.get("kept_graphs", 0)
+    if loop.get("detached"):
+        yield (
+            "detached-state",
+            "In the first step the model was called several times, and got a tensor that it gave before, detached.",
+        )
     first, *others = loop.get("sizes") or [0]
     if others and first and others[-1] > GROWN * first:
         yield "not-detached", f"The autograd graph of a step grew from {first:,} to {others[-1]:,} operations."
@@ -127,7 +133,7 @@ def _memory(loop: Loop) -> Found:
 def _frozen(loop: Loop) -> Found:
     moved = loop.get("moved") or 0.0
     if loop.get("frozen_norms") and moved > MOVED:
-        names = listed([f"`{name}`" for name in loop.get("frozen_names") or []])
+        names = listed([f"`{name}`" for name in loop.get("frozen_names") or ["a batch normalisation"]])
         yield (
             "frozen-norm",
             f"Scale and shift of {names} are frozen, and a running mean has moved by {number(moved)} standard deviations.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from scram_plugin.heuristics.edits import set_learning_rate
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.limits import TENTH
 from scram_plugin.heuristics.measured import HOW, guessing, levels, steps_of_kernels
+from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import known_rate
 from scram_plugin.heuristics.words import number
@@ -68,7 +70,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if high and not _harmful(run, size > options["max_step"], first > options["max_step"]):
         return
     if not high:
-        if size > options["min_step"] or run.facts.get("optimizer", {}).get("schedule"):
+        if size > options["min_step"]:
             return
         _still(run)
     cause = "too-high" if high else "too-low"
@@ -119,8 +121,11 @@ def _still(run: TrainingRun) -> None:
         raise TooEarly(f"it needs the loss of {FIRST_BATCHES} batches")
     values = loss.finite.values
     first, late = levels(values, TENTH, FEWEST)
-    guess = guessing(run)
-    if guess is not None and guess.is_beaten_by(first):
+    guess, units = guessing(run), (run.facts.get("model") or {}).get("output_units")
+    among = (
+        math.log(units) if guess is None and "Categorical" in loss_class(run) and isinstance(units, int) and units > 1 else 0
+    )
+    if (guess is not None and guess.is_beaten_by(first)) or first < BEGUN * among:
         raise Inconclusive("the learning rate is low, but the model was already trained, as in fine-tuning")
     if late < BEGUN * first:
         raise Inconclusive("the learning rate is low, but the loss falls")

@@ -24,6 +24,13 @@ class FirstStep:
         self.sequence: dict[str, Any] = {}
         self.singular: list[str] = []  # in the first step, or in the first one whose loss is not finite
         self.unguarded: list[str] = []
+        self.detached = False  # the model gets its own outputs again within the step, without their graph
+
+    def called_again(self, inputs: Any, before: Any) -> None:
+        """The model is called once more in this step, with these inputs; `before`: what it gave the last time."""
+        made = {_place(t) for t in leaves(before) if isinstance(t, torch.Tensor) and t.requires_grad}
+        given = [t for t in leaves(inputs) if isinstance(t, torch.Tensor) and t.is_floating_point() and not t.requires_grad]
+        self.detached |= any(_place(t) in made for t in given)
 
     def broken(self, loss: torch.Tensor) -> None:
         """Look at the first loss that is not finite, before its backward pass."""
@@ -37,6 +44,7 @@ class FirstStep:
             "sequence": self.sequence,
             "singular": self.singular,
             "unguarded": self.unguarded,
+            "detached": self.detached,
         }
 
     def look(
@@ -93,6 +101,10 @@ def _examples(x: Tensors, outputs: Any, target: torch.Tensor | None) -> int | No
     if not x or made is None or target is None or made.dim() != 2:
         return None
     return len(made) if len(made) == len(x[0][1]) == len(target) else None
+
+
+def _place(tensor: torch.Tensor) -> tuple[int, int]:
+    return tensor.untyped_storage().data_ptr(), tensor.storage_offset()
 
 
 def _same(leaf: Any, x: torch.Tensor) -> bool:

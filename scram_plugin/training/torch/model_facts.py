@@ -221,6 +221,13 @@ def _loss(losses: list[Loss], outputs: Any, targets: torch.Tensor | None, source
     return unknown
 
 
+def _betas(given: Any) -> dict[str, float]:
+    """With the names that Keras gives them."""
+    if not isinstance(given, list | tuple) or len(given) != 2 or not all(isinstance(beta, float) for beta in given):
+        return {}
+    return {"beta_1": given[0], "beta_2": given[1]}
+
+
 def _as_given(tensor: torch.Tensor) -> list[int]:
     """The shape without the axes along which one value stands for all, as after a broadcast."""
     given = [size for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride or size == 1]
@@ -236,7 +243,7 @@ def _optimizer(optimizer: torch.optim.Optimizer | None) -> dict[str, Any]:
         "class": type(optimizer).__name__,
         "learning_rate": float(rate) if isinstance(rate, int | float | torch.Tensor) else None,
         "schedule": "initial_lr" in group,  # every scheduler of PyTorch sets it
-        "settings": settings(group, without=("lr", "initial_lr")),
+        "settings": {**settings(group, without=("lr", "initial_lr")), **_betas(group.get("betas"))},
         "groups": len(optimizer.param_groups),
         "loss_scale": False,
     }

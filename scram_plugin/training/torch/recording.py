@@ -183,6 +183,8 @@ class Recorder:
         self.order.forward()
         if self._inputs is not None and self._first is not None and self._first is not module:
             return  # another part of the same step
+        if self._called and not self._told:
+            self.first.called_again((args, kwargs), self._outputs)
         self._first = module
         self._called += 1
         if self._losses and next((p.grad for p in self.parameters if p.requires_grad), None) is None:

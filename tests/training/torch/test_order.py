@@ -11,6 +11,7 @@ GENERATOR = torch.Generator().manual_seed(0)
 X = torch.randn(256, 12, generator=GENERATOR)
 Y = (X @ torch.randn(12, 3, generator=GENERATOR)).argmax(dim=1)
 STEPS = 60
+EQUAL = torch.Tensor.__eq__  # PyTorch's own
 
 
 def model_of():
@@ -161,6 +162,38 @@ def test_a_normalisation_that_is_frozen_and_goes_on_averaging(tmp_path):
     facts = FrozenNorm().run(tmp_path)
     assert (facts["frozen_norms"], facts["frozen_names"]) == (1, ["1"])
     assert 0.0 < facts["moved"] < 1.0
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_state_that_is_detached_within_a_step(cut, tmp_path):
+    cell = nn.GRUCell(12, 16)
+    optimizer = torch.optim.Adam(cell.parameters(), 1e-3)
+    with scram_plugin.watch(cell, optimizer, log_dir=tmp_path, print_findings=False) as watch:
+        for _ in range(5):
+            state = torch.zeros(4, 16)
+            for part in X[:20].split(4):
+                state = cell(part, state.detach() if cut else state)
+            optimizer.zero_grad()
+            state.square().mean().backward()
+            optimizer.step()
+    assert watch.facts["loop"]["detached"] is cut
+
+
+def test_a_metric_of_all_pairs(tmp_path):
+    model = nn.Linear(12, 1)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+    targets = (Y > 0).float()
+    for stretch in (False, True):
+        with scram_plugin.watch(model, optimizer, log_dir=tmp_path / str(stretch), print_findings=False) as watch:
+            for _ in range(3):
+                optimizer.zero_grad()
+                F.binary_cross_entropy_with_logits(model(X).squeeze(1), targets).backward()
+                optimizer.step()
+                with torch.no_grad():
+                    said = (model(X) > 0).float()
+                    assert ((said if stretch else said.squeeze(1)) == targets).dim() == 1 + stretch
+        assert watch.facts["loop"]["stretched"] == ([[256, 1], [256]] if stretch else [])
+    assert torch.Tensor.__eq__ is EQUAL
 
 
 def test_the_loss_of_each_backward_pass_is_recorded_without_steps(tmp_path):
