@@ -64,7 +64,10 @@ def _swapped(before: list[int], after: list[int]) -> bool:
 
 
 def _sizes_of_result(node: Any) -> list[int] | None:
-    given = getattr(node, "_input_metadata", None)  # of the gradient that the node gets: the shape of its result
+    made = getattr(node, "_saved_result", None)
+    if isinstance(made, torch.Tensor):
+        return list(made.shape)
+    given = getattr(node, "_input_metadata", None)  # of the gradient that the node gets; PyTorch before 2.2 does not tell it
     try:
         return [int(n) for n in given[0].shape] if given else None
     except (AttributeError, RuntimeError, TypeError, IndexError):

@@ -124,7 +124,7 @@ class Order:
     def forward(self) -> None:
         """A forward pass of the training begins."""
         self._look_at_gradients()
-        self._row = 0
+        self._row, self._clear_at = 0, None
 
     # ----
 
