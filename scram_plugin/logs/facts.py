@@ -82,7 +82,8 @@ _LOOP = {
     **dict.fromkeys(
         ("steps", "eval_steps", "unswitched", "unswitched_row", "evaluations", "changed", "looked", "cleared"), count
     ),
-    **dict.fromkeys(("ways", "kept_graphs", "graphs", "frozen_norms"), count),
+    "factor": number,
+    **dict.fromkeys(("single", "forwards", "ways", "kept_graphs", "graphs", "frozen_norms"), count),
     "unstepped": flag,
     "detached": flag,
     "stretched": [[count]],

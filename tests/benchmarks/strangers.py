@@ -133,13 +133,13 @@ def overhead(sound: Iterable[Result]) -> list[tuple[str, float]]:
     """Program -> processor's time watched, over that without, in the median of some rounds."""
     ratios = []
     for result in sound:
-        if result.step is None or result.step < SHORT:
+        if result.step is None or result.step < SHORT or result.program.framework != "torch":
             continue
         found = []
         for _ in range(ROUNDS):
             with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
-                alone = run(timed(result.program.text), Path(one))
-                with_it = run(timed(watched(result.program, Path(two, "logs"))), Path(two))
+                alone = run(timed(result.program), Path(one))
+                with_it = run(watched(result.program, Path(two, "logs"), clock=True), Path(two))
             if alone.cpu and with_it.cpu:
                 found.append(with_it.cpu / alone.cpu)
         if found:

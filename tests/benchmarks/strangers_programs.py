@@ -21,6 +21,8 @@ TIMES = re.compile(
     r"'\w+_(runtime|per_second)': '[^']+'|\d+(\.\d+)?( ?s\b| ?sec| ?ms\b| ?minutes| ?it/s)|\b(ms|s)/\w+ +\d+(\.\d+)?"
 )
 CLOCK = "BENCH-CPU"
+_TOLD = f"_a.register(lambda: print({CLOCK!r}, _t.process_time() - _b, file=_s.stderr))"
+CLOCKED = f"import atexit as _a, time as _t, sys as _s; _b = _t.process_time(); {_TOLD}"
 
 
 class Program(NamedTuple):
@@ -77,8 +79,11 @@ def _framework(text: str) -> str:
     return "torch"
 
 
-def watched(program: Program, log_dir: Path) -> str:
-    """The program with SCRAM in the place that its author names. Raises ValueError where there is none."""
+def watched(program: Program, log_dir: Path, clock: bool = False) -> str:
+    """The program with SCRAM in the place that its author names. Raises ValueError where there is none.
+
+    `clock`: it tells the processor's time from that place to its end.
+    """
     found = WATCH.search(program.text)
     if found is None:
         raise ValueError("there is no line `# WATCH(...)`")
@@ -90,7 +95,8 @@ def watched(program: Program, log_dir: Path) -> str:
         "lightning": f"{found[2]}.callbacks.append(scram_plugin.LightningSCRAM({where}))",
         "transformers": f"{found[2]}.add_callback(scram_plugin.TransformersSCRAM({where}))",
     }[program.framework]
-    return f"{program.text[: found.start()]}{found[1]}import scram_plugin; {call}{program.text[found.end() :]}"
+    call = f"import scram_plugin; {call}{'; ' + CLOCKED if clock else ''}"
+    return f"{program.text[: found.start()]}{found[1]}{call}{program.text[found.end() :]}"
 
 
 def _in_fit(text: str, after: int, callback: str, found: re.Match[str]) -> str:
@@ -122,14 +128,9 @@ def _in_fit(text: str, after: int, callback: str, found: re.Match[str]) -> str:
     return (head + f"{found[1]}import scram_plugin".encode() + raw[len(text[: found.end()].encode()) :]).decode()
 
 
-def timed(text: str) -> str:
-    """A program that tells the processor's time from its line WATCH to its end."""
-    told = f"_a.register(lambda: print({CLOCK!r}, _t.process_time() - _b, file=_s.stderr))"
-    clock = f"import atexit as _a, time as _t, sys as _s; _b = _t.process_time(); {told}; "
-    for mark in (WATCH, re.compile(r"^([ \t]*)import scram_plugin", re.M)):
-        if found := mark.search(text):
-            return f"{text[: found.start()]}{found[1]}{clock}pass\n{text[found.start() :]}"
-    return text
+def timed(program: Program) -> str:
+    """The program alone, telling the processor's time from the line WATCH to its end."""
+    return WATCH.sub(lambda found: found[1] + CLOCKED, program.text, count=1)
 
 
 def run(text: str, scratch: Path, limit: float = 600.0) -> Ran:

@@ -33,10 +33,22 @@ from scram_plugin.heuristics.heuristic import (
     TooEarly,
     absent,
 )
-from scram_plugin.heuristics.limits import ACCURATE, ENDS, FOR_A_LEVEL, ROUNDED, SIGMAS
-from scram_plugin.heuristics.measured import RECURRENT, dead_units, guessing, known_layers, late, steps_of_kernels
+from scram_plugin.heuristics.limits import ACCURATE, ENDS, FOR_A_LEVEL, ROUNDED, SIGMAS, THIRD
+from scram_plugin.heuristics.measured import (
+    RECURRENT,
+    Guess,
+    chooses_class,
+    dead_units,
+    guessing,
+    is_mean,
+    known_layers,
+    late,
+    steps_of_kernels,
+)
+from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, place
+from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
@@ -73,6 +85,7 @@ PADDED = 0.5  # share of zeros in the inputs: above that they are more padding t
 BY_STEPS = ("lightning", "hugging face")  # frameworks that log optimizer steps
 WORSE_THAN_GUESSING = 1.1  # times the last loss: a higher first loss was worse than guessing; by bench-limits
 FIRST_FALL = 0.05  # of the last level: a fall before the second point that counts; by bench-limits
+AT_ONCE = 0.7  # of the loss of guessing: below it after a third of the training, much was learned; by definition
 LOST_AGAIN = 0.1  # of the first level: a fall in between that counts; by bench-limits
 BEGINS_LATE = 3  # usual gaps between points: a log that begins later may have missed the learning; by bench-limits
 POOR = 0.5  # accuracy: below that nothing was learned for sure; by bench-limits
@@ -195,7 +208,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 def _by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
     """A validation loss never clearly better than guessing by the class frequencies, while the training loss falls."""
     validation, training = run.signal("validation loss"), run.signal("training loss")
-    guess = guessing(run)
+    guess = guessing(run) or _uniform(run)
     batches = run.signal("batch loss")
     least = FOR_A_LEVEL if batches is not None and len(batches) >= ENOUGH_BATCHES else options["least"]
     if validation is None or training is None or len(validation.finite) < least or guess is None:
@@ -203,6 +216,8 @@ def _by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
     best, first, last = (float(v) for v in (validation.finite.values.min(), training.values[0], training.values[-1]))
     if guess.is_beaten_by(best) or not last < min((1 - options["min_gain"]) * first, guess.loss):
         return None  # both losses are better than guessing, or neither is
+    if len(validation.finite) < options["least"] and not guess.is_beaten_by(last):
+        return None  # few points: then the training loss must be clearly better
     accuracy, seen = run.signal("validation accuracy"), (run.facts.get("data") or {}).get("validation", {}).get("samples")
     if accuracy is not None and seen:
         chance = float(guess.shares.max())
@@ -225,11 +240,31 @@ def _by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
         axis=validation.axis,
         curves=[validation.source(), training.source()],
         causes=[
-            Cause("shuffled-apart", said),
+            *_of_validation(training, guess, said),
             Cause("inputs"),
             Cause("learning-rate", "", rate_as_cause(run).against),
         ],
     )
+
+
+def _uniform(run: TrainingRun) -> Guess | None:
+    """Guessing among the outputs of a model whose labels were not counted: with rare classes, guessing is even better."""
+    units = (run.facts.get("model") or {}).get("output_units")
+    if (
+        not (chooses_class(run) and is_mean(run) and "Categorical" in loss_class(run))
+        or not isinstance(units, int)
+        or units < 2
+    ):
+        return None
+    return Guess(math.log(units), np.full(units, 1 / units))
+
+
+def _of_validation(training: Curve, guess: Guess, said: str) -> list[Cause]:
+    """What is learned at once is no noise: then the validation data differ. By heart it takes many epochs."""
+    soon = float(training.finite.values[len(training.finite) // THIRD])
+    others = Cause("validation", f"{said} The training loss was soon {number(soon)}, far below that.")
+    apart = Cause("shuffled-apart", said)
+    return [others, apart] if soon < AT_ONCE * guess.loss else [apart, Cause("validation")]
 
 
 def _guesses(tail: float, known: tuple[float, float] | None) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from scram_plugin.heuristics.edits import Edit, set_in_layers, set_loss, take_probabilities
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, absent
 from scram_plugin.heuristics.measured import LINEAR, output, shown_loss
-from scram_plugin.heuristics.model.outputs import RANGES, Output, always_one
+from scram_plugin.heuristics.model.outputs import RANGES, Output, always_one, negative_logarithms
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import counted, number
@@ -29,6 +29,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             loss = (run.facts.get("loss") or {}).get("class")
             seen = {"layer": "of the model", "size": "1 unit", "activation_name": "softmax", "loss": loss}
             yield _finding(run, "one-unit-softmax", "error", {**seen, **absent("low", "high", "least", "most")}, None)
+            return
+        if negative_logarithms(run):
+            seen = {"layer": "The model", "size": None, "activation_name": "no activation", "loss": "NLLLoss"}
+            yield _finding(run, "missing-softmax", "error", {**seen, **absent("low", "high", "least", "most")}, None)
             return
         raise
     loss = run.facts.get("loss", {})

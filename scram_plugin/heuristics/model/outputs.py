@@ -143,3 +143,10 @@ def always_one(run: TrainingRun) -> bool:
     if low is None or high is None or len(low) < FOR_A_RANGE or several or not binary:
         return False
     return bool((low.values == 1).all() and (high.values == 1).all())
+
+
+def negative_logarithms(run: TrainingRun) -> bool:
+    """Whether the mean of `NLLLoss` was below 0: the logarithm of a probability never is above it."""
+    loss, known = run.signal("batch loss"), run.facts.get("loss") or {}
+    exact = known.get("class") == "NLLLoss" and known.get("mean") is not False
+    return exact and loss is not None and len(loss.finite) > 0 and float(loss.finite.values.min()) < 0

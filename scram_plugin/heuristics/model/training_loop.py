@@ -27,11 +27,16 @@ MOST_OF = 0.8  # share of the steps that a schedule is made for; by definition
 DECAYING = ("ExponentialLR", "StepLR", "MultiStepLR")
 NOTHING = 0.01  # of the highest rate: a lower rate changes almost nothing; by definition
 SPENT_BY = 0.6  # share of the training after which the rate may be so low; by definition
+MANY_WAYS = 4  # backward passes of a step, from which on sum and mean differ much; by definition
+TWICE = 0.5  # of the factor that makes a mean: a smaller one is no rounding; by definition
 CALL_EVERY = 5  # steps for each call of a scheduler, at least, where it is called once an epoch; by definition
 TITLES = {
     "no-step": "The optimizer never takes a step",
     "cleared": "The gradients are cleared before the optimizer uses them",
     "broadcast-metric": "A metric compares every output with every target",
+    "undivided": "The gradients of many batches are added up, not averaged",
+    "divided-twice": "The loss of accumulated batches is divided twice",
+    "norm-of-one": "Batch normalisation gets batches of one example",
     "left-in-eval": "The model trains in evaluation mode",
     "never-eval": "The model is evaluated in training mode",
     "clip-after-step": "The gradients are changed after the step that used them",
@@ -61,7 +66,15 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             raise NotChecked("Keras runs the loop itself", "a PyTorch loop in scram_plugin.watch")
         raise NotChecked("it was not recorded what the training loop does", HOW)
     curve = shown_loss(run)
-    for part in (_steps(loop), _modes(run, loop), _metrics(loop), _memory(loop), _frozen(loop), _schedule(run, loop)):
+    for part in (
+        _steps(loop),
+        _accumulation(loop),
+        _modes(run, loop),
+        _metrics(loop),
+        _memory(loop),
+        _frozen(loop),
+        _schedule(run, loop),
+    ):
         for cause, said in part:
             severity: Severity = "error" if CERTAIN.get(cause) == "error" else "warning"
             confidence: Confidence = "certain" if cause in CERTAIN else "likely"
@@ -88,9 +101,29 @@ def _steps(loop: Loop) -> Found:
         yield "clip-after-step", f"In {changed:,} of {looked:,} steps the gradients changed after `optimizer.step()`."
 
 
+def _accumulation(loop: Loop) -> Found:
+    ways, factor, steps, forwards = (loop.get(key, 0) for key in ("ways", "factor", "steps", "forwards"))
+    if ways < MANY_WAYS or forwards < MOST_OF * ways * steps or not factor:
+        return  # several losses of one forward pass are no accumulation
+    said = f"The optimizer takes one step for {ways:,} backward passes, whose gradients add up."
+    if factor > SHORT:
+        yield "undivided", f"{said} The loss is not divided by their number."
+    elif factor < TWICE / ways:
+        yield (
+            "divided-twice",
+            f"{said} The loss is multiplied by {number(factor)}; the mean of the batches needs {number(1 / ways)}.",
+        )
+
+
 def _modes(run: TrainingRun, loop: Loop) -> Found:
     kinds = loop.get("modal") or []
     differing = listed([f"`{kind}`" for kind in kinds]) if kinds else ""
+    single, forwards = (loop.get(key, 0) for key in ("single", "forwards"))
+    if single >= OFTEN and single > MOST_OF * forwards:
+        yield (
+            "norm-of-one",
+            f"{single:,} of {forwards:,} forward passes had one example, and the model has {differing} in training mode.",
+        )
     left, unswitched, switched = (loop.get(key, 0) for key in ("eval_steps", "unswitched", "evaluations"))
     if left >= OFTEN:
         yield (

@@ -98,6 +98,18 @@ def reductions(loss: torch.Tensor) -> list[dict[str, Any]]:
     return found[:SHOWN] if len(found) > 1 else []
 
 
+def factor(loss: torch.Tensor) -> float:
+    """The product of the constants by which a loss is multiplied last."""
+    found, node = 1.0, loss.grad_fn
+    for _ in range(SHOWN):
+        before = [n for n, _ in node.next_functions if n is not None] if node is not None else []
+        if node is None or operation(node) not in ("Mul", "Div") or len(before) != 1:
+            break
+        found *= _constant(node, operation(node))
+        node = before[0]
+    return found
+
+
 def _constant(node: Any, name: str) -> float:
     """The constant by which a node multiplies."""
     if name not in ("Mul", "Div"):

@@ -13,8 +13,9 @@ import torch
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 
-from scram_plugin.training.torch.axes import nodes
+from scram_plugin.training.torch.axes import factor, nodes
 from scram_plugin.training.torch.schedules import schedule
+from scram_plugin.training.torch.statistics import Tensors
 
 WITHOUT_STEP = 20  # backward passes without a step after which the optimizer counts as never called; by definition
 LOOKED_AT = 3  # parameters whose gradients are looked at
@@ -45,6 +46,8 @@ class Order:
         self._row = self._longest_row = self._looked = 0
         self._ways: list[int] = []
         self._clear_at: int | None = None
+        self._single = self._forwards = 0
+        self._factor = 1.0  # by which the loss of a step is multiplied last
         self._versions: list[tuple[torch.Tensor, int]] = []
         self._alive: list[weakref.ref[_Sentinel]] = []
         self._sizes: list[int] = []
@@ -63,11 +66,17 @@ class Order:
         elif not self._model.training:
             self._evaluations += 1
 
+    def made(self, output: torch.Tensor, calls: int) -> None:
+        """The output of the first of `calls` in a step: a part of the graph of the loss, and of all that is made of it."""
+        if output.grad_fn is not None and calls == 1:
+            sentinel = output.grad_fn.metadata.setdefault("scram", _Sentinel())
+            self._alive.append(weakref.ref(sentinel))
+
     def before_backward(self, loss: torch.Tensor) -> None:
         if loss.grad_fn is None:
             return
-        sentinel = loss.grad_fn.metadata.setdefault("scram", _Sentinel())
-        self._alive.append(weakref.ref(sentinel))
+        if not self._steps:
+            self._factor = factor(loss)
         if len(self._alive) in (FIRST_SIZE, LATER_SIZE):
             self._sizes.append(sum(1 for _ in nodes(loss, MOST_NODES)))
         if len(self._alive) <= LATER_SIZE:
@@ -121,8 +130,11 @@ class Order:
         if any(g._version != version and bool(g.any()) for g, version in versions):
             self._changed += 1
 
-    def forward(self) -> None:
-        """A forward pass of the training begins."""
+    def forward(self, x: Tensors) -> None:
+        """A forward pass of the training begins, with these inputs."""
+        alone = bool(x) and len(x[0][1]) == 1
+        self._single += alone and any(isinstance(m, _NormBase) and m.training for _, m in self._modal)
+        self._forwards += 1
         self._look_at_gradients()
         self._row, self._clear_at = 0, None
 
@@ -161,6 +173,9 @@ class Order:
             "looked": self._looked,
             "cleared": self._cleared,
             "unstepped": self.unstepped,
+            "single": self._single,
+            "forwards": self._forwards,
+            "factor": self._factor,
             "ways": ways[len(ways) // 2] if ways else 0,
             "kept_graphs": self._kept,
             "graphs": LATER_SIZE - NATURAL,

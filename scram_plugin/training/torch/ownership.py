@@ -8,9 +8,13 @@ from typing import Any
 
 import torch
 
+from scram_plugin.training.torch.model_facts import TRANSPOSED
+
 MOST_NODES = 200_000  # of the autograd graph; a larger one is not walked to its end, and nothing is said of it
-DRAWN = (torch.nn.Linear, torch.nn.modules.conv._ConvNd)  # layers that PyTorch draws uniformly
-FOR_A_DRAW = 64  # weights: the largest of fewer may be far from the bound
+TINY = 1e-12  # stands for 0 in a divisor
+FIXED = (0.01, 0.02, 0.05, 0.1, 1.0)  # spreads that programs give by hand, or that embeddings have
+SIGMAS, TAILS = 3.0, 3.0  # standard errors by which the spread and the tails of drawn weights may differ
+FOR_A_DRAW = 64  # weights: fewer do not show how they were drawn
 ROUNDING = 1e-6  # relative, of float32
 NEAR = 0.95  # the largest of 64 uniform weights is above this share of the bound, but for one draw in 27
 SHOWN = 8  # names and shapes that are kept
@@ -49,13 +53,15 @@ def untrained(
     cut = _cut(called, reached, held)
     frozen = [p for p in model.parameters() if not p.requires_grad]
     asleep = {id(p) for p in frozen} | {id(p) for p in loose}
+    known = (_weight_of(module) for module in model.modules())
+    layers = [one for one in known if one is not None and id(one[0]) in asleep and one[0].numel() >= FOR_A_DRAW]
     return {
         "parameters": len(registered),
         "cut": len(cut),
         "cut_names": [registered.get(id(p), "unknown") for p in cut][:SHOWN],
         "frozen": len(frozen),
-        "fresh": sum(id(m.weight) in asleep and _as_drawn(m) for m in model.modules() if isinstance(m, DRAWN)),
-        "asleep": sum(id(m.weight) in asleep for m in model.modules() if isinstance(m, DRAWN)),
+        "fresh": sum(_as_drawn(*layer) for layer in layers),
+        "asleep": len(layers),
         "unregistered": len(unregistered),
         "shapes": [list(p.shape) for p in unregistered[:SHOWN]],
         "forgotten": len(forgotten),
@@ -73,12 +79,36 @@ def _cut(called: Sequence[torch.nn.Module], reached: Mapping[int, Any], held: Ma
     return [p for key, p in found.items() if key not in reached]
 
 
-def _as_drawn(module: Any) -> bool:
-    """Whether the weights of a layer are as PyTorch draws them: uniform within 1 / sqrt(inputs)."""
-    weight = module.weight.detach().float()
-    bound = 1 / (weight[0].numel() ** 0.5)
-    largest = float(weight.abs().max())
-    return bool(weight.numel() >= FOR_A_DRAW and NEAR * bound < largest <= bound * (1 + ROUNDING))
+def _weight_of(module: torch.nn.Module) -> tuple[torch.Tensor, float, float] | None:
+    """The weight of a layer that is drawn at random, and how many inputs and outputs it has; None for other layers."""
+    if isinstance(module, torch.nn.Linear | torch.nn.modules.conv._ConvNd):
+        weight = module.weight
+        area = float(weight[0, 0].numel()) if weight.dim() > 1 else 1.0
+        return weight, weight.shape[1] * area, weight.shape[0] * area
+    if isinstance(module, torch.nn.Embedding):
+        return module.weight, 1.0, 1.0
+    if isinstance(module, torch.nn.RNNBase):
+        return module.weight_hh_l0, float(module.hidden_size), float(module.hidden_size)
+    if type(module).__name__ == TRANSPOSED:
+        weight = module.weight
+        return weight, float(weight.shape[0]), float(weight.shape[1])
+    return None
+
+
+def _as_drawn(weight: torch.Tensor, inputs: float, outputs: float) -> bool:
+    """Whether weights are as a usual initialiser draws them: uniform, or normal, with a spread that the size of the layer gives
+    (PyTorch's own; He et al., 2015; Glorot & Bengio, 2010) or that is fixed (embeddings; 0.02 in transformers)."""
+    values = weight.detach().float().flatten()
+    bounds = (1 / inputs**0.5, (6 / inputs) ** 0.5, (6 / (inputs + outputs)) ** 0.5)
+    largest = float(values.abs().max())
+    if any(NEAR * bound < largest <= bound * (1 + ROUNDING) for bound in bounds):
+        return True
+    spread = float(values.std())
+    spreads = ((1 / inputs) ** 0.5, (2 / inputs) ** 0.5, (2 / (inputs + outputs)) ** 0.5, *FIXED)
+    error = 1 / (2 * len(values)) ** 0.5  # relative, of the spread of so many normal numbers
+    tails = float(((values - values.mean()) / max(spread, TINY)).pow(4).mean())
+    normal = abs(tails - 3) < TAILS * (24 / len(values)) ** 0.5
+    return normal and any(abs(spread / wanted - 1) < SIGMAS * error for wanted in spreads)
 
 
 def _held(optimizer: torch.optim.Optimizer) -> Iterator[torch.Tensor]:

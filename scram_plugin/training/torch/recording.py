@@ -180,7 +180,7 @@ class Recorder:
             self.owner.evaluated((args, kwargs))
             return
         self.settle()
-        self.order.forward()
+        self.order.forward(statistics.numbers("x", (args, kwargs)))
         if self._inputs is not None and self._first is not None and self._first is not module:
             return  # another part of the same step
         if self._called and not self._told:
@@ -230,6 +230,7 @@ class Recorder:
         self._outputs = output
         leaf = next((t for t in leaves(output) if isinstance(t, torch.Tensor) and t.requires_grad), None)
         if leaf is not None:  # note whether a backward pass reaches this model; a hook of a tensor would make saving it warn
+            self.order.made(leaf, self._called)
             (leaf.grad_fn.register_prehook if leaf.grad_fn is not None else leaf.register_hook)(self._reach)
 
     def _reach(self, gradient: Any) -> None:
