@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from scram_plugin import schema
 from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.heuristics.curves import learning_rate_schedule
 from scram_plugin.heuristics.curves.shape import shape
@@ -231,6 +230,14 @@ def test_settings_that_cannot_be_meant(optimizer, cause):
         ({"changed": 5, "looked": 20}, None),
         ({"changed": 15, "looked": 20}, "clip-after-step"),
         ({"cleared": 40}, "cleared"),
+        ({"ways": 4, "forwards": 240, "factor": 0.25}, None),
+        ({"ways": 4, "forwards": 240, "factor": 1.0}, "undivided"),
+        ({"ways": 4, "forwards": 240, "factor": 0.0625}, "divided-twice"),
+        ({"ways": 4, "forwards": 60, "factor": 1.0}, None),  # four losses of one forward pass
+        ({"single": 60, "forwards": 60, "modal": ["BatchNorm2d"]}, "norm-of-one"),
+        ({"single": 2, "forwards": 60, "modal": ["BatchNorm2d"]}, None),
+        ({"stretched": [[32, 1], [32]]}, "broadcast-metric"),
+        ({"detached": True}, "detached-state"),
         ({"kept_graphs": 9}, None),
         ({"kept_graphs": 10}, "kept"),
         ({"sizes": [20, 29]}, None),
@@ -244,7 +251,7 @@ def test_settings_that_cannot_be_meant(optimizer, cause):
 )
 def test_what_a_loop_does(loop, cause):
     facts = {"framework": "torch", "loss": {"class": "CrossEntropyLoss"}, "loop": {"steps": 60, **loop}}
-    run = training_run({schema.column_tag(schema.BATCHES, "loss"): np.linspace(2.0, 1.0, 60)}, facts=facts)
+    run = training_run({}, {}, facts, {"loss": np.linspace(2.0, 1.0, 60)})
     found = review(run, catalogue(select=["training-loop"])).findings
     assert [f.causes[0].id for f in found] == ([cause] if cause else [])
 
@@ -265,3 +272,41 @@ def test_targets_of_sequences(sequence, cause):
     run = training_run({"loss": np.ones(20)}, {}, {"framework": "torch", "loop": {"sequence": sequence}})
     found = review(run, catalogue(select=["sequence-targets"])).findings
     assert [f.causes[0].id for f in found] == ([cause] if cause else [])
+
+
+@pytest.mark.parametrize(
+    ("validation", "training", "cause"),
+    [
+        ([1.5, 1.7, 2.2, 2.9], [1.3, 0.8, 0.5, 0.3], "validation"),
+        ([1.5, 1.6, 1.8, 2.0], [1.38, 1.36, 1.33, 1.2], "shuffled-apart"),
+        ([1.5, 1.3, 1.2, 1.2], [1.3, 0.8, 0.5, 0.3], None),
+        ([1.5, 1.5, 1.5, 1.5], [1.45, 1.44, 1.43, 1.37], None),  # the training has hardly begun, either
+    ],
+)
+def test_nothing_that_generalises_in_few_epochs(validation, training, cause):
+    facts = {
+        **{"framework": "keras", "loss": {"class": "SparseCategoricalCrossentropy"}, "model": {"output_units": 4}},
+        "optimizer": {"class": "Adam", "learning_rate": 1e-3},
+    }
+    curves = {"train/epoch_loss": training, "validation/epoch_loss": validation}
+    run = training_run(curves, {}, facts, {"loss": np.repeat(training, 60)})
+    found = review(run, catalogue(select=["no-learning"])).findings
+    assert [f.causes[0].id for f in found] == ([cause] if cause else [])
+
+
+@pytest.mark.parametrize(("reaches", "told"), [(2, False), (20, True)])
+def test_targets_whose_mean_takes_long_to_reach(reaches, told):
+    """The loss falls below the variance of the targets, 100 squared, after so many of 100 batches."""
+    loss = np.where(np.arange(200) < 2 * reaches, 1e6, 2e3)
+    statistics = {"y0/mean": np.full(5, 1000.0), "y0/std": np.full(5, 100.0)}
+    facts = {"framework": "torch", "loss": {"class": "MSELoss"}}
+    run = training_run({}, statistics, facts, {"loss": loss})
+    assert bool(review(run, catalogue(select=["unnormalized-targets"])).findings) == told
+
+
+@pytest.mark.parametrize(("lowest", "told"), [(0.1, False), (-0.1, True)])
+def test_the_logarithm_of_a_probability_is_not_positive(lowest, told):
+    facts = {"framework": "torch", "loss": {"class": "NLLLoss", "mean": True}, "model": {"kind": "subclass", "layers": []}}
+    run = training_run({}, {}, facts, {"loss": np.linspace(1.6, lowest, 50)})
+    found = review(run, catalogue(select=["output-activation-mismatch"])).findings
+    assert [f.causes[0].id for f in found] == (["missing-softmax"] if told else [])

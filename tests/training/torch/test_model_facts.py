@@ -1,0 +1,77 @@
+"""Facts of a model that are read from the first step, however the program is written."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import scram_plugin
+
+X = torch.randn(64, 6, 8, generator=torch.Generator().manual_seed(0))
+
+
+def facts_of(model, loss, tmp_path, x=X):
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3, betas=(0.8, 0.99))
+    with scram_plugin.watch(model, optimizer, log_dir=tmp_path, print_findings=False) as watch:
+        for _ in range(3):
+            optimizer.zero_grad()
+            loss(model(x)).backward()
+            optimizer.step()
+    return watch.facts
+
+
+class Tagger(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.last = nn.Linear(8, 16), nn.Linear(16, 5)
+
+    def forward(self, x):
+        return self.last(F.gelu(self.hidden(x))).softmax(dim=-1)
+
+
+def test_functions_after_layers_with_several_positions(tmp_path):
+    tags = torch.randint(0, 5, (64 * 6,))
+    found = facts_of(Tagger(), lambda made: F.cross_entropy(made.flatten(0, 1), tags), tmp_path)
+    assert {layer["name"]: layer["activation"] for layer in found["model"]["layers"]} == {"hidden": "gelu", "last": "softmax"}
+
+
+def test_the_target_has_its_own_shape_where_it_is_broadcast(tmp_path):
+    found = facts_of(nn.Linear(8, 1), lambda made: F.mse_loss(made, torch.zeros(64)), tmp_path, X[:, 0])
+    assert found["loss"]["shapes"] == {"output": [64, 1], "compared": [64, 64], "target": [64]}
+    (run,) = scram_plugin.review(str(tmp_path), cache=False)
+    assert [(f.heuristic, f.causes[0].id) for f in run.alone if f.severity == "error"] == [("label-range", "broadcast")]
+
+
+def test_betas_have_the_names_that_keras_gives_them(tmp_path):
+    found = facts_of(nn.Linear(8, 1), lambda made: made.square().mean(), tmp_path)
+    assert (found["optimizer"]["settings"]["beta_1"], found["optimizer"]["settings"]["beta_2"]) == (0.8, 0.99)
+
+
+class Conv1D(nn.Module):
+    """A linear layer whose weight has the inputs first, as in GPT-2."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(0.02 * torch.randn(inputs, outputs)), nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, x):
+        return torch.addmm(self.bias, x, self.weight)
+
+
+def test_a_linear_layer_with_its_inputs_first(tmp_path):
+    model = nn.Sequential(Conv1D(8, 12), nn.ReLU(), nn.Linear(12, 1))
+    found = facts_of(model, lambda made: made.square().mean(), tmp_path, X[:, 0])
+    assert [layer.get("kernel") for layer in found["model"]["layers"] if layer.get("kernel")] == [[8, 12], [12, 1]]
+
+
+def test_a_normalisation_and_then_a_function(tmp_path):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.norm, self.two = nn.Linear(8, 16), nn.BatchNorm1d(16), nn.Linear(16, 3)
+
+        def forward(self, x):
+            return self.two(F.relu(self.norm(self.one(x))))
+
+    facts_of(Net(), lambda made: F.cross_entropy(made, torch.randint(0, 3, (64,))), tmp_path, X[:, 0])
+    (run,) = scram_plugin.review(str(tmp_path), cache=False)
+    assert "missing-activation" in run.passed
