@@ -168,7 +168,9 @@ def _optimizers(model: torch.nn.Module) -> list[torch.optim.Optimizer]:
     parameters = {id(p) for p in model.parameters()}
     if not parameters:
         return []
-    known = [thing for thing in gc.get_objects() if issubclass(type(thing), torch.optim.Optimizer)]
+    kinds = ((thing, type(thing)) for thing in gc.get_objects())
+    # Lightning wraps an optimizer in one that shares its state, and that cannot be copied
+    known = [t for t, kind in kinds if issubclass(kind, torch.optim.Optimizer) and not kind.__name__.startswith("Lightning")]
     return [o for o in known if any(id(p) in parameters for g in o.param_groups for p in g["params"])]
 
 

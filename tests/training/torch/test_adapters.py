@@ -1,5 +1,9 @@
 """Real trainings with Lightning's and Hugging Face's trainers, watched by their callbacks."""
 
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +15,7 @@ import scram_plugin
 from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.reviews.run import review
+from tests.paths import environment
 from tests.training.torch.models import IMAGES, LABELS, seed
 
 lightning = pytest.importorskip("lightning")
@@ -161,3 +166,39 @@ def test_hugging_face_is_watched_and_not_changed(tmp_path):
     assert run.ended == "finished"
     troubles = [f for f in review(run, catalogue()).findings if f.severity != "info"]
     assert troubles == []
+
+
+PROGRAM = """
+import lightning
+import torch
+from torch.nn import functional as F
+
+
+class Net(lightning.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.net = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 3))
+
+    def training_step(self, batch, number):
+        return F.cross_entropy(self.net(batch[0]), batch[1])
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters(), 1e-3)
+
+
+x = torch.randn(320, 8)
+data = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, x[:, :3].argmax(1)), 32, shuffle=True)
+quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+trainer = lightning.Trainer(max_epochs=2, accelerator="cpu", **quiet)
+trainer.fit(Net(), data)
+"""
+
+
+def test_a_preflight_of_a_lightning_program(tmp_path):
+    (tmp_path / "program.py").write_text(PROGRAM)
+    command = [sys.executable, "-m", "scram_plugin", "preflight", "--format", "json", "--output", "found.json", "program.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (run,) = json.loads((tmp_path / "found.json").read_text())["runs"]
+    assert [f for f in run["findings"] if f["severity"] != "info"] == []
+    assert "no-gradient" in run["passed"]
