@@ -46,7 +46,7 @@ class Order:
         self._row = self._longest_row = self._looked = 0
         self._ways: list[int] = []
         self._clear_at: int | None = None
-        self._single = self._forwards = 0
+        self._single = self._forwards = self._wiped = 0
         self._factor = 1.0  # by which the loss of a step is multiplied last
         self._versions: list[tuple[torch.Tensor, int]] = []
         self._alive: list[weakref.ref[_Sentinel]] = []
@@ -91,6 +91,7 @@ class Order:
         """The gradients are cleared, after so many own backward passes since the last step."""
         self._look_at_gradients()
         self._clear_at = own_losses
+        self._wiped += own_losses > 0
 
     def before_step(self, own_losses: int) -> None:
         if own_losses and self._clear_at == own_losses:
@@ -102,7 +103,8 @@ class Order:
         if not self._steps:
             self._means = {name: m.running_mean.detach().clone() for name, m in self._frozen()}
         self._steps += 1
-        self._row = 0
+        self._cleared += self._wiped > 1  # once may be another model's backward pass through this one
+        self._row = self._wiped = 0
         self._ways.append(own_losses)
         self.losses = []
         gradients = [p.grad for o in self._optimizers for g in o.param_groups for p in g["params"][:LOOKED_AT]]

@@ -60,7 +60,7 @@ class Loop:
 
 def usual(facts):
     """The facts that differ from those of a usual loop."""
-    whole = ("steps", "modal", "ways", "graphs", "sizes", "evaluations", "looked")
+    whole = ("steps", "modal", "ways", "graphs", "sizes", "evaluations", "looked", "forwards", "factor")
     return {key: value for key, value in facts.items() if value and key not in whole}
 
 
@@ -88,6 +88,17 @@ class Cleared(Loop):
     def step(self):
         self.optimizer.zero_grad()
         self.optimizer.step()
+
+
+class ClearedEachTime(Loop):
+    """Four batches for a step, and the gradients are cleared in each of them."""
+
+    batches = 0
+
+    def step(self):
+        self.batches += 1
+        if self.batches % 4 == 0:
+            self.optimizer.step()
 
 
 class ClippedAfter(Loop):
@@ -142,6 +153,7 @@ SEEN = {
     LeftInEval: {"eval_steps": 40},
     InEvalFromTheStart: {"eval_steps": 60},
     Cleared: {"cleared": 60},
+    ClearedEachTime: {"cleared": 15},
     ClippedAfter: {"changed": 59},
     NoStep: {"unstepped": True},
     Kept: {"kept_graphs": 38},
@@ -151,6 +163,28 @@ SEEN = {
 @pytest.mark.parametrize("kind", SEEN, ids=lambda kind: kind.__name__)
 def test_what_is_seen(kind, tmp_path):
     assert usual(kind().run(tmp_path)) == SEEN[kind]
+
+
+@pytest.mark.parametrize("parts", [1, 4])
+def test_batches_that_are_accumulated(parts, tmp_path):
+    class Accumulated(Loop):
+        batches = 0
+
+        def clear(self):
+            if self.batches % 4 == 0:
+                self.optimizer.zero_grad()
+
+        def backward(self, loss):
+            self.batches += 1
+            (loss / parts).backward()
+
+        def step(self):
+            if self.batches % 4 == 0:
+                self.optimizer.step()
+
+    facts = Accumulated().run(tmp_path)
+    assert (facts["ways"], facts["forwards"], facts["factor"]) == (4, 60, 1 / parts)
+    assert usual(facts) == {}
 
 
 def test_a_graph_that_grows(tmp_path):
