@@ -89,7 +89,7 @@ _LOOP = {
     "stretched": [[count]],
     "moved": number,
     "sizes": [count],
-    **{name: [text] for name in ("modal", "frozen_names", "singular", "unguarded")},
+    **{name: [text] for name in ("modal", "frozen_names", "singular", "unguarded", "twice")},
     "axes": [{"operation": text, "from": [size], "to": [size]}],
     "parts": [{"how": text, "shape": [size], "factor": number}],
     "sequence": {"shift": count, "future": flag},
@@ -142,6 +142,7 @@ SHAPE: dict[str, Any] = {
     "loss": {
         **dict.fromkeys(("name", "class", "source"), text),
         **dict.fromkeys(("from_logits", "custom", "mean"), flag),
+        "ignored": number,
         "shapes": _SHAPES,
     },
     "optimizer": {

@@ -44,7 +44,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if counts and not _several(run):  # over all labels, not only those of the batches so far
         classes = np.flatnonzero(counts)
         least, most = min(least, float(classes[0])), max(most, float(classes[-1]))
-    if run.framework_of_facts == "torch" and "Categorical" in loss and least == IGNORED and most >= 0:
+    ignored = (run.facts.get("loss") or {}).get("ignored", IGNORED)
+    if run.framework_of_facts == "torch" and "Categorical" in loss and least == ignored and most >= 0:
         least = 0.0  # the smallest of the other labels is not known
     judged = _broadcast(run) or _judge(run, loss, units, least, most) or _several_at_once(run, loss)
     if judged is None:

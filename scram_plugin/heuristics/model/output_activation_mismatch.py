@@ -31,18 +31,37 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             yield _finding(run, "one-unit-softmax", "error", {**seen, **absent("low", "high", "least", "most")}, None)
             return
         if negative_logarithms(run):
-            seen = {"layer": "The model", "size": None, "activation_name": "no activation", "loss": "NLLLoss"}
-            yield _finding(run, "missing-softmax", "error", {**seen, **absent("low", "high", "least", "most")}, None)
+            seen = {"layer": "of the model", "size": "several units", "activation_name": "no activation", "loss": "NLLLoss"}
+            said = "NLLLoss was below 0, which no logarithm of a probability makes it."
+            yield _finding(run, "missing-softmax", "error", {**seen, **absent("low", "high", "least", "most")}, None, said)
+            return
+        if (found := _in_graph(run)) is not None:
+            yield found
             return
         raise
     loss = run.facts.get("loss", {})
     if not loss.get("class") or loss.get("custom"):
+        if (found := _in_graph(run)) is not None:
+            yield found
+            return
         raise NotChecked("the loss is custom, or there are several losses", "a single built-in loss")
     known = Output(run, layer, loss_class(run), bool(loss.get("from_logits")), run.facts["model"].get("output_units"))
     mismatch = next((mismatch for mismatch in MISMATCHES if mismatch.applies(known)), None)
     if mismatch is not None:
         evidence = {**_evidence(known), **mismatch.more(known)}
         yield _finding(run, mismatch.cause, mismatch.severity, evidence, mismatch.edit(known))
+
+
+def _in_graph(run: TrainingRun) -> Finding | None:
+    """An activation that is applied twice in the graph of a loss of the program's own."""
+    twice = (run.facts.get("loop") or {}).get("twice")
+    if not twice:
+        return None
+    seen = {"layer": "of the model", "size": "several units", "activation": twice[0], "activation_name": twice[0]}
+    evidence = {**seen, "loss": "one of the program's own", **absent("low", "high", "least", "most")}
+    return _finding(
+        run, "twice", "warning", evidence, None, f"In the graph of the loss, the result of {twice[0]} gets it again."
+    )
 
 
 def _evidence(known: Output) -> dict[str, Any]:
@@ -57,7 +76,9 @@ def _evidence(known: Output) -> dict[str, Any]:
     }
 
 
-def _finding(run: TrainingRun, cause: str, severity: Severity, evidence: dict[str, Any], edit: Edit | None) -> Finding:
+def _finding(
+    run: TrainingRun, cause: str, severity: Severity, evidence: dict[str, Any], edit: Edit | None, why: str = ""
+) -> Finding:
     curve = shown_loss(run)
     return Finding(
         severity=severity,
@@ -68,7 +89,7 @@ def _finding(run: TrainingRun, cause: str, severity: Severity, evidence: dict[st
         last_step=int(curve.steps[-1]),
         axis=curve.axis,
         curves=[curve.source()],
-        causes=[Cause(cause, WHY[cause].format(**evidence), "", edit)],
+        causes=[Cause(cause, why or WHY[cause].format(**evidence), "", edit)],
     )
 
 

@@ -10,9 +10,11 @@ from typing import Any
 
 import torch
 
-from scram_plugin.training.torch.graph import OPERATIONS, operation
+from scram_plugin.training.torch.graph import OPERATIONS, PASSING, operation
 
 FIRST_OF_TWO = (0, -2, 2**64 - 2)  # the first axis of two, as a node may store it
+# operation -> the one before it that is its own first half
+TWICE = {"LogSoftmax": "Softmax", "Softmax": "Softmax", "BinaryCrossEntropyWithLogits": "Sigmoid", "Sigmoid": "Sigmoid"}
 MOST_PARTS = 64  # nodes from the loss to its parts, at most
 MOST_NODES = 5_000  # of the graph that are looked at
 SHOWN = 8  # operations of each kind that are kept
@@ -50,6 +52,19 @@ def wrong_axes(loss: torch.Tensor, batch: int | None) -> list[dict[str, Any]]:
             if before and made and _swapped(before, made):
                 found.append({"operation": "view", "from": before, "to": made})
     return found[:SHOWN]
+
+
+def applied_twice(loss: torch.Tensor) -> list[str]:
+    """Activations whose result goes straight into another one of the same kind: a softmax before a log-softmax, a sigmoid
+    before the loss that applies it."""
+    found: dict[str, None] = {}
+    for node in nodes(loss):
+        before = next((n for n, _ in node.next_functions if n is not None), None)
+        while before is not None and PASSING.match(operation(before)) and len(before.next_functions) == 1:
+            before = before.next_functions[0][0]
+        if before is not None and operation(before) == TWICE.get(operation(node)):
+            found[operation(before).lower()] = None
+    return list(found)
 
 
 def _swapped(before: list[int], after: list[int]) -> bool:

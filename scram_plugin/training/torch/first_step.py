@@ -24,6 +24,7 @@ class FirstStep:
         self.sequence: dict[str, Any] = {}
         self.singular: list[str] = []  # in the first step, or in the first one whose loss is not finite
         self.unguarded: list[str] = []
+        self.twice: list[str] = []
         self.detached = False  # the model gets its own outputs again within the step, without their graph
 
     def called_again(self, inputs: Any, before: Any) -> None:
@@ -45,6 +46,7 @@ class FirstStep:
             "singular": self.singular,
             "unguarded": self.unguarded,
             "detached": self.detached,
+            "twice": self.twice,
         }
 
     def look(
@@ -65,15 +67,17 @@ class FirstStep:
         target = losses[0].target if len(losses) == 1 else None
         self.axes = axes.wrong_axes(loss, _examples(x, outputs, target))
         self.parts = axes.reductions(loss)
+        self.twice = axes.applied_twice(loss)
         self.singular, self.unguarded = singular.at_zero(loss), singular.unguarded(loss)
         if target is not None:
             with contextlib.suppress(Exception):  # the model cannot be called again with these inputs
-                found = (_sequence(model, inputs, tensor, target) for _, tensor in x)
+                ignored = losses[0].ignored if losses[0].ignored is not None else sequences.IGNORED
+                found = (_sequence(model, inputs, tensor, target, ignored) for _, tensor in x)
                 self.sequence = next(filter(None, found), {})
 
 
-def _sequence(model: torch.nn.Module, inputs: Any, x: torch.Tensor, y: torch.Tensor) -> dict[str, Any]:
-    shifted = sequences.shift(x, y)
+def _sequence(model: torch.nn.Module, inputs: Any, x: torch.Tensor, y: torch.Tensor, ignored: int) -> dict[str, Any]:
+    shifted = sequences.shift(x, y, ignored)
     if shifted is None:
         return {}
     by, axis = shifted

@@ -101,7 +101,7 @@ class Loss:
     """A loss, known from its last operation: the class that computes it, and the tensors it compared (None if not saved).
 
     `of_outputs`: whether it compares outputs of the model themselves, not values that the program derives from them. `mean`:
-    whether the program's loss is exactly the mean of this one over the examples.
+    whether the program's loss is exactly the mean of this one over the examples. `ignored`: the class that does not count.
     """
 
     name: str
@@ -110,6 +110,7 @@ class Loss:
     prediction: torch.Tensor | None = None
     of_outputs: bool = True
     mean: bool = True
+    ignored: int | None = None
 
 
 def loss_of(loss: torch.Tensor) -> list[Loss]:
@@ -124,8 +125,14 @@ def loss_of(loss: torch.Tensor) -> list[Loss]:
         if known is None:
             waiting.extend(following for following, _ in node.next_functions)
         else:
-            found.append(Loss(known, node, _saved(node, "target"), _saved(node, "self")))
+            ignored = getattr(node, "_saved_ignore_index", None)
+            found.append(Loss(known, node, _saved(node, "target"), _saved(node, "self"), ignored=_signed(ignored)))
     return found
+
+
+def _signed(number: int | None) -> int | None:
+    """A node gives a negative number as one of 64 bits without a sign."""
+    return number - 2**64 if number is not None and number >= 2**63 else number
 
 
 def named(losses: list[Loss], outputs: list[Any]) -> list[Loss]:

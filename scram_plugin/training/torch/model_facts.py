@@ -207,7 +207,7 @@ def _loss(losses: list[Loss], outputs: Any, targets: torch.Tensor | None, source
         if not loss.of_outputs:  # it compares values derived from the outputs, whose shape and scale may differ
             return unknown
         found = {**unknown, "name": loss.name, "class": loss.name, "from_logits": LOGITS.get(loss.name), "custom": False}
-        found["mean"] = loss.mean
+        found["mean"], found["ignored"] = loss.mean, loss.ignored
         output = next((t for t in leaves(outputs) if isinstance(t, torch.Tensor)), None)
         if loss.name in ELEMENTWISE and loss.prediction is not None and output is not None and targets is not None:
             shapes = {"output": output.shape, "compared": loss.prediction.shape, "target": _as_given(targets)}

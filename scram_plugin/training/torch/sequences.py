@@ -16,8 +16,10 @@ IGNORED = -100  # target of a position that does not count: PyTorch's default of
 CHANGED = 1e-4  # relative change of outputs that is no rounding
 
 
-def shift(x: torch.Tensor, y: torch.Tensor) -> tuple[int, int] | None:
+def shift(x: torch.Tensor, y: torch.Tensor, ignored: int = IGNORED) -> tuple[int, int] | None:
     """By how many positions the targets `y` are the inputs `x`, and along which axis; None where they are not.
+
+    Targets of the class `ignored` do not count.
 
     `x` has the shape (batch, time) or (time, batch) of whole numbers, `y` as many numbers.
     """
@@ -30,7 +32,7 @@ def shift(x: torch.Tensor, y: torch.Tensor) -> tuple[int, int] | None:
             continue
         for by in range(FURTHEST + 1):
             given, wanted = x.narrow(axis, by, length - by), y.narrow(axis, 0, length - by)
-            counted = wanted != IGNORED
+            counted = wanted != ignored
             if by and counted.any() and bool((given == x.narrow(axis, 0, length - by)).float().mean() > SAME):
                 return None  # sequences of one repeated number
             if counted.any() and float((given == wanted)[counted].float().mean()) >= SAME:

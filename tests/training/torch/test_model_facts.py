@@ -34,6 +34,41 @@ def test_functions_after_layers_with_several_positions(tmp_path):
     assert {layer["name"]: layer["activation"] for layer in found["model"]["layers"]} == {"hidden": "gelu", "last": "softmax"}
 
 
+class Masked(nn.Module):
+    """Computes its loss itself, over a part of the outputs."""
+
+    def __init__(self, twice):
+        super().__init__()
+        self.last, self.twice = nn.Linear(8, 5), twice
+
+    def forward(self, x):
+        made = self.last(x)
+        return made.softmax(dim=-1) if self.twice else made
+
+
+def test_a_softmax_twice_in_a_loss_of_the_programs_own(tmp_path):
+    tags = torch.randint(0, 5, (64,))
+    for twice in (False, True):
+
+        def loss(made):
+            each = F.cross_entropy(made[:, 0], tags, reduction="none")
+            return (each * (tags > 0)).sum() / 50 + made.square().mean() / 100
+
+        facts_of(Masked(twice), loss, tmp_path / str(twice))
+        (run,) = scram_plugin.review(str(tmp_path / str(twice)), cache=False)
+        found = [f for f in run.alone if f.heuristic == "output-activation-mismatch"]
+        assert [f.causes[0].id for f in found] == ["twice"] * twice
+        assert all(f.summary and f.causes[0].for_ for f in found)
+
+
+def test_labels_that_the_loss_ignores(tmp_path):
+    tags = torch.randint(-1, 5, (64,))
+    found = facts_of(nn.Linear(8, 5), lambda made: F.cross_entropy(made, tags, ignore_index=-1), tmp_path, X[:, 0])
+    assert found["loss"]["ignored"] == -1
+    (run,) = scram_plugin.review(str(tmp_path), cache=False)
+    assert "label-range" in run.passed
+
+
 def test_the_target_has_its_own_shape_where_it_is_broadcast(tmp_path):
     found = facts_of(nn.Linear(8, 1), lambda made: F.mse_loss(made, torch.zeros(64)), tmp_path, X[:, 0])
     assert found["loss"]["shapes"] == {"output": [64, 1], "compared": [64, 64], "target": [64]}
