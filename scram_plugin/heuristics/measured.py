@@ -136,6 +136,26 @@ def shown_loss(run: TrainingRun) -> Curve:
     return curve
 
 
+def whole_of(curve: Curve) -> dict[str, Any]:
+    """The fields of a `Finding` that spans a whole curve: its steps, axis and name."""
+    return {
+        "first_step": int(curve.steps[0]),
+        "last_step": int(curve.steps[-1]),
+        "axis": curve.axis,
+        "curves": [curve.source()],
+    }
+
+
+def of_loop(run: TrainingRun, key: str, of_keras: str, of_others: str) -> Mapping[str, Any]:
+    """What was seen of the training loop. Raises NotChecked where `key` is not known of it, with one of the two reasons."""
+    loop = run.facts.get("loop") or {}
+    if key in loop:
+        return dict(loop)
+    if run.framework_of_facts == "keras":
+        raise NotChecked(of_keras, "a PyTorch loop in scram_plugin.watch")
+    raise NotChecked(of_others, HOW)
+
+
 def output(run: TrainingRun) -> Layer:
     """The layer that gives the model's output its activation.
 

@@ -46,30 +46,14 @@ def programs(folder: str) -> Iterator[Program]:
         text = path.read_text(encoding="utf-8")
         yield Program(path.stem, "", text, _framework(text))
         for diff in sorted((HERE / folder / "faults").glob(f"{path.stem}--*.diff")):
-            faulty = patched(text, diff.read_text(encoding="utf-8"))
+            faulty = patched(path, diff)
             yield Program(diff.stem, diff.stem.partition("--")[2], faulty, _framework(text))
 
 
-def patched(text: str, diff: str) -> str:
-    """Apply a unified diff to one file. Raises ValueError where it does not fit."""
-    lines, made, at = text.splitlines(keepends=True), [], 0
-    for hunk in re.split(r"(?m)^(?=@@ )", diff)[1:]:
-        head, *body = hunk.splitlines(keepends=True)
-        numbers = re.match(r"@@ -(\d+)(,(\d+))? ", head)
-        if numbers is None:
-            raise ValueError(f"no hunk: {head}")
-        begin = int(numbers[1]) - (numbers[3] != "0")
-        made += lines[at:begin]
-        at = begin
-        for line in body:
-            if line.startswith("+"):
-                made.append(line[1:])
-            elif line.startswith(("-", " ")):
-                if lines[at] != line[1:]:
-                    raise ValueError(f"the diff does not fit: {line!r}")
-                made += [lines[at]] * line.startswith(" ")
-                at += 1
-    return "".join([*made, *lines[at:]])
+def patched(program: Path, diff: Path) -> str:
+    """The text of a program with a diff applied. Raises CalledProcessError where it does not fit."""
+    command = ["patch", "--quiet", "--fuzz=0", "--output=-", str(program), str(diff)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def _framework(text: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
-from scram_plugin.heuristics.measured import HOW, shown_loss
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic
+from scram_plugin.heuristics.measured import of_loop, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -24,11 +24,12 @@ SAID = {
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    loop = run.facts.get("loop") or {}
-    if "sequence" not in loop:
-        if run.framework_of_facts == "keras":
-            raise NotChecked("the tokens of a Keras model are not recorded", "a PyTorch loop in scram_plugin.watch")
-        raise NotChecked("it was not recorded whether the targets are inputs of other positions", HOW)
+    loop = of_loop(
+        run,
+        "sequence",
+        "the tokens of a Keras model are not recorded",
+        "it was not recorded whether the targets are inputs of other positions",
+    )
     shift, future = loop["sequence"].get("shift"), loop["sequence"].get("future")
     cause = None
     if shift == 1 and future:
@@ -45,10 +46,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         confidence="certain" if cause == "sees-targets" else "likely",
         title=TITLES[cause],
         evidence={"said": SAID[cause]},
-        first_step=int(curve.steps[0]),
-        last_step=int(curve.steps[-1]),
-        axis=curve.axis,
-        curves=[curve.source()],
+        **whole_of(curve),
         causes=[Cause(cause, SAID[cause])],
     )
 

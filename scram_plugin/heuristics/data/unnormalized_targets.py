@@ -13,7 +13,7 @@ from scram_plugin.heuristics.data.label_range import DISTANCES
 from scram_plugin.heuristics.edits import change_targets
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.limits import TENTH
-from scram_plugin.heuristics.measured import HOW, levels, shown_loss
+from scram_plugin.heuristics.measured import HOW, levels, shown_loss, whole_of
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, place
@@ -79,10 +79,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "slow": slow,
             "nonfinite": "The loss became NaN or infinite during the training." if nonfinite else None,
         },
-        first_step=int(curve.steps[0]),
-        last_step=int(curve.steps[-1]),
-        axis=curve.axis,
-        curves=[curve.source()],
+        **whole_of(curve),
         causes=[
             Cause(
                 "scale",

@@ -7,7 +7,7 @@ from typing import Any
 
 from scram_plugin.heuristics.edits import train_layers
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic
-from scram_plugin.heuristics.measured import Layer, layers, listed, shown_loss
+from scram_plugin.heuristics.measured import Layer, layers, listed, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -39,10 +39,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             else None,
             "random": "Their values are random, as PyTorch draws those of new layers." if not nothing and not behind else None,
         },
-        first_step=int(curve.steps[0]),
-        last_step=int(curve.steps[-1]),
-        axis=curve.axis,
-        curves=[curve.source()],
+        **whole_of(curve),
         causes=[Cause("trainable", f"Training is switched off for {names}.", "", edit)],
     )
 

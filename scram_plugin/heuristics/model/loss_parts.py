@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
-from scram_plugin.heuristics.measured import HOW, shown_loss
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic
+from scram_plugin.heuristics.measured import of_loop, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -16,11 +16,9 @@ UNDIVIDED = 0.1  # constant from which on a part counts as not divided; by defin
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    loop = run.facts.get("loop") or {}
-    if "parts" not in loop:
-        if run.framework_of_facts == "keras":
-            raise NotChecked("the parts of a Keras loss are not recorded", "a PyTorch loop in scram_plugin.watch")
-        raise NotChecked("it was not recorded of what parts the loss is the sum", HOW)
+    loop = of_loop(
+        run, "parts", "the parts of a Keras loss are not recorded", "it was not recorded of what parts the loss is the sum"
+    )
     parts = [part for part in loop["parts"] if part.get("shape")]
     batches = {part["shape"][0] for part in parts}
     if len(parts) < 2 or len(batches) != 1 or min(batches) < FEW:
@@ -38,10 +36,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         confidence="likely",
         title="One part of the loss is a sum over the batch, another is a mean",
         evidence={"said": said},
-        first_step=int(curve.steps[0]),
-        last_step=int(curve.steps[-1]),
-        axis=curve.axis,
-        curves=[curve.source()],
+        **whole_of(curve),
         causes=[Cause("reductions", said)],
     )
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
-from scram_plugin.heuristics.measured import HOW, shown_loss
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic
+from scram_plugin.heuristics.measured import of_loop, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -17,11 +17,9 @@ TITLES = {
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    loop = run.facts.get("loop") or {}
-    if "axes" not in loop:
-        if run.framework_of_facts == "keras":
-            raise NotChecked("the operations of a Keras model are not recorded", "a PyTorch loop in scram_plugin.watch")
-        raise NotChecked("the operations of a step were not recorded", HOW)
+    loop = of_loop(
+        run, "axes", "the operations of a Keras model are not recorded", "the operations of a step were not recorded"
+    )
     curve = shown_loss(run)
     told = set()
     for axis in loop["axes"]:
@@ -40,10 +38,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             confidence="likely",
             title=TITLES[cause],
             evidence={"said": said},
-            first_step=int(curve.steps[0]),
-            last_step=int(curve.steps[-1]),
-            axis=curve.axis,
-            curves=[curve.source()],
+            **whole_of(curve),
             causes=[Cause(cause, said)],
         )
 

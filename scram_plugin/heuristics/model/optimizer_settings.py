@@ -7,7 +7,7 @@ from typing import Any
 
 from scram_plugin.heuristics.edits import Edit, swap_betas
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
-from scram_plugin.heuristics.measured import HOW, shown_loss
+from scram_plugin.heuristics.measured import HOW, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -46,10 +46,7 @@ def _finding(run: TrainingRun, cause: str, severity: Severity, title: str, said:
         confidence="certain" if severity == "error" else "likely",
         title=title,
         evidence={"said": said},
-        first_step=int(curve.steps[0]),
-        last_step=int(curve.steps[-1]),
-        axis=curve.axis,
-        curves=[curve.source()],
+        **whole_of(curve),
         causes=[Cause(cause, said, "", edit)],
     )
 

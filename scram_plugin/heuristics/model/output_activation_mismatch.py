@@ -8,7 +8,7 @@ from typing import Any
 
 from scram_plugin.heuristics.edits import Edit, set_in_layers, set_loss, take_probabilities
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, absent
-from scram_plugin.heuristics.measured import LINEAR, output, shown_loss
+from scram_plugin.heuristics.measured import LINEAR, output, shown_loss, whole_of
 from scram_plugin.heuristics.model.outputs import RANGES, Output, always_one, negative_logarithms
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
@@ -85,10 +85,7 @@ def _finding(
         confidence="certain" if severity == "error" else "likely",
         title=TITLES[cause].format(**evidence),
         evidence=evidence,
-        first_step=int(curve.steps[0]),
-        last_step=int(curve.steps[-1]),
-        axis=curve.axis,
-        curves=[curve.source()],
+        **whole_of(curve),
         causes=[Cause(cause, why or WHY[cause].format(**evidence), "", edit)],
     )
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import clip_before_step
-from scram_plugin.heuristics.heuristic import Cause, Confidence, Finding, Heuristic, NotChecked
-from scram_plugin.heuristics.measured import HOW, listed, shown_loss
+from scram_plugin.heuristics.heuristic import Cause, Confidence, Finding, Heuristic
+from scram_plugin.heuristics.measured import listed, of_loop, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -60,11 +60,7 @@ Found = Iterator[tuple[str, str]]  # the cause, and a sentence with the numbers 
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    loop = run.facts.get("loop") or {}
-    if "steps" not in loop:
-        if run.framework_of_facts == "keras":
-            raise NotChecked("Keras runs the loop itself", "a PyTorch loop in scram_plugin.watch")
-        raise NotChecked("it was not recorded what the training loop does", HOW)
+    loop = of_loop(run, "steps", "Keras runs the loop itself", "it was not recorded what the training loop does")
     curve = shown_loss(run)
     for part in (
         _steps(loop),
@@ -83,10 +79,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
                 confidence=confidence,
                 title=TITLES[cause],
                 evidence={"said": said},
-                first_step=int(curve.steps[0]),
-                last_step=int(curve.steps[-1]),
-                axis=curve.axis,
-                curves=[curve.source()],
+                **whole_of(curve),
                 causes=[Cause(cause, said, "", clip_before_step(run.facts) if cause == "clip-after-step" else None)],
             )
 

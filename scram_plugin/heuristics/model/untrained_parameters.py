@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.heuristic import Cause, Confidence, Finding, Heuristic, NotChecked, absent
-from scram_plugin.heuristics.measured import HOW, listed, shown_loss
+from scram_plugin.heuristics.measured import HOW, listed, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import counted
 from scram_plugin.logs.training_run import TrainingRun
@@ -57,10 +57,7 @@ def _finding(
         confidence=confidence,
         title=title,
         evidence={**absent(*KINDS), "count": count, **evidence},
-        first_step=int(curve.steps[0]),
-        last_step=int(curve.steps[-1]),
-        axis=curve.axis,
-        curves=[curve.source()],
+        **whole_of(curve),
         causes=[Cause(cause, said)],
     )
 

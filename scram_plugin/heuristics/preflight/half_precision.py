@@ -9,9 +9,9 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic
-from scram_plugin.heuristics.measured import shown_loss
+from scram_plugin.heuristics.measured import shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.preflight.tested import tested, whole_of
+from scram_plugin.heuristics.preflight.tested import tested
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic
-from scram_plugin.heuristics.measured import listed, shown_loss
+from scram_plugin.heuristics.measured import listed, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.preflight.tested import tested, whole_of
+from scram_plugin.heuristics.preflight.tested import tested
 from scram_plugin.logs.training_run import TrainingRun
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, Option
-from scram_plugin.heuristics.measured import shown_loss
+from scram_plugin.heuristics.measured import shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.preflight.tested import tested, whole_of
+from scram_plugin.heuristics.preflight.tested import tested
 from scram_plugin.heuristics.words import counted, number
 from scram_plugin.logs.training_run import TrainingRun
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from scram_plugin.heuristics.heuristic import Inconclusive, NotChecked
-from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
 HOW = (
@@ -24,13 +23,3 @@ def tested(run: TrainingRun, name: str) -> Mapping[str, Any]:
     if found.get("reason"):
         raise Inconclusive(str(found["reason"]))
     return dict(found)
-
-
-def whole_of(curve: Curve) -> dict[str, Any]:
-    """The fields of a `Finding` that spans the whole test: its steps, axis and curve."""
-    return {
-        "first_step": int(curve.steps[0]),
-        "last_step": int(curve.steps[-1]),
-        "axis": "batch",
-        "curves": [curve.source()],
-    }
