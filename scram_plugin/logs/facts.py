@@ -83,7 +83,7 @@ _LOOP = {
         ("steps", "eval_steps", "unswitched", "unswitched_row", "evaluations", "changed", "looked", "cleared"), count
     ),
     "factor": number,
-    **dict.fromkeys(("single", "forwards", "ways", "kept_graphs", "graphs", "frozen_norms"), count),
+    **dict.fromkeys(("single", "forwards", "ways", "kept_graphs", "frozen_norms"), count),
     "unstepped": flag,
     "detached": flag,
     "stretched": [[count]],

@@ -36,7 +36,6 @@ class Evaluated:
     batches: int = 0
     storage: int = 0
     end: int = 0
-    examples: int = 0
     compared: int = 0  # examples that the program compared itself
     loss: float = 0.0
     labelled: int = 0  # examples that were compared with the labels of a loader
@@ -62,6 +61,7 @@ class Evaluations:
     def __init__(self) -> None:
         self._loss: str | None = None
         self._rows: list[torch.Tensor] = []
+        self._known: tuple[torch.Tensor, torch.Tensor] | None = None  # `_rows` as one tensor, and their `PLACES`
         self._passes: list[Evaluated] = []
         self._pass: Evaluated | None = None  # of the last batch
         self._outputs: torch.Tensor | None = None
@@ -75,6 +75,7 @@ class Evaluations:
         """A batch of the training has these inputs."""
         if len(self._rows) < ROWS and x and x[0][1].dim() > 1:
             self._rows.append(x[0][1][0].flatten().clone())
+            self._known = None
 
     def begins(self, x: Tensors, source: tuple[int, bool] | None) -> None:
         """An evaluated forward pass begins. `source`: the loader of the last batch, and whether it has the training data."""
@@ -95,7 +96,6 @@ class Evaluations:
             found = Evaluated(loader, training, len(tensor))
             self._passes.append(found)
         found.training |= training
-        found.examples += len(tensor)
         found.batches += 1
         found.storage, found.end = _storage(tensor), tensor.storage_offset() + tensor.numel()
         self._pass = found
@@ -155,16 +155,15 @@ class Evaluations:
         """Whether an example of the training is among these."""
         if x.dim() < 2:
             return False
-        every = x.flatten(1)
-        for row in self._rows:
-            if row.shape != every.shape[1:] or row.dtype != every.dtype:
-                return False
-            row = row.to(x.device)
-            places = row.abs().topk(min(PLACES, len(row))).indices if row.dtype != torch.bool else torch.arange(1)
-            near = (every[:, places] == row[places]).all(dim=1).nonzero().flatten()
-            if bool((every[near] == row).all(dim=1).any()):
-                return True
-        return False
+        every, alike = x.flatten(1), [row for row in self._rows if row.shape == x[0].flatten().shape and row.dtype == x.dtype]
+        if not alike or len(alike) < len(self._rows):
+            return False
+        if self._known is None:
+            rows = torch.stack(alike)
+            self._known = rows, rows.float().abs().topk(min(PLACES, rows.shape[1]), dim=1).indices
+        rows, places = (t.to(x.device) for t in self._known)
+        near = (every[:, places] == rows.gather(1, places)).all(dim=2)  # examples, rows
+        return any(bool((every[i] == rows[j]).all()) for i, j in near.nonzero().tolist())
 
 
 def _continues(last: Evaluated, x: torch.Tensor, training: bool) -> bool:

@@ -4,8 +4,11 @@ never taken, and graphs that are kept."""
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
+import statistics
 import weakref
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,7 +17,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 
 from scram_plugin.training.torch.axes import factor, nodes
-from scram_plugin.training.torch.schedules import schedule
+from scram_plugin.training.torch.schedules import Schedule
 from scram_plugin.training.torch.statistics import Tensors
 
 WITHOUT_STEP = 20  # backward passes without a step after which the optimizer counts as never called; by definition
@@ -44,7 +47,7 @@ class Order:
         self.losses: list[Any] = []  # of backward passes before the first step
         self._steps = self._eval_steps = self._unswitched = self._evaluations = self._changed = self._cleared = 0
         self._row = self._longest_row = self._looked = 0
-        self._ways: list[int] = []
+        self._ways: Counter[int] = Counter()  # own backward passes of a step -> steps
         self._clear_at: int | None = None
         self._single = self._forwards = self._wiped = 0
         self._factor = 1.0  # by which the loss of a step is multiplied last
@@ -53,6 +56,7 @@ class Order:
         self._sizes: list[int] = []
         self._kept = 0
         self.unstepped = False
+        self._schedule = Schedule(optimizers)
         self._means: dict[str, torch.Tensor] = {}  # running means of frozen normalisations at the first step
 
     # ---- events, in the order of a step
@@ -68,7 +72,7 @@ class Order:
 
     def made(self, output: torch.Tensor, calls: int) -> None:
         """The output of the first of `calls` in a step: a part of the graph of the loss, and of all that is made of it."""
-        if output.grad_fn is not None and calls == 1:
+        if output.grad_fn is not None and calls == 1 and len(self._alive) <= LATER_SIZE:
             sentinel = output.grad_fn.metadata.setdefault("scram", _Sentinel())
             self._alive.append(weakref.ref(sentinel))
 
@@ -105,7 +109,7 @@ class Order:
         self._steps += 1
         self._cleared += self._wiped > 1  # once may be another model's backward pass through this one
         self._row = self._wiped = 0
-        self._ways.append(own_losses)
+        self._ways[own_losses] += 1
         self.losses = []
         gradients = [p.grad for o in self._optimizers for g in o.param_groups for p in g["params"][:LOOKED_AT]]
         self._versions = [(g, g._version) for g in gradients[:LOOKED_AT] if g is not None]
@@ -160,10 +164,14 @@ class Order:
         """The next steps are not seen in full."""
         self._versions, self._clear_at = [], None
 
+    @functools.cached_property
+    def _kinds(self) -> list[str]:
+        """Classes of layers for which the mode matters."""
+        return sorted({type(m).__name__ for _, m in self._modal} | _asking(self._model))
+
     def facts(self) -> dict[str, Any]:
         frozen = list(self._frozen())
-        kinds = sorted({type(m).__name__ for _, m in self._modal} | _asking(self._model))
-        ways = sorted(self._ways)
+        kinds = self._kinds
         return {
             "steps": self._steps,
             "modal": kinds[:SHOWN],
@@ -178,14 +186,13 @@ class Order:
             "single": self._single,
             "forwards": self._forwards,
             "factor": self._factor,
-            "ways": ways[len(ways) // 2] if ways else 0,
+            "ways": statistics.median_high(self._ways.elements()) if self._ways else 0,
             "kept_graphs": self._kept,
-            "graphs": LATER_SIZE - NATURAL,
             "sizes": self._sizes,
             "frozen_norms": len(frozen),
             "frozen_names": [name for name, _ in frozen[:SHOWN]],
             "moved": max((self._moved(name, norm) for name, norm in frozen), default=0.0),
-            "schedule": schedule(self._optimizers),
+            "schedule": self._schedule.facts(),
         }
 
 

@@ -34,8 +34,8 @@ class Owner(Protocol):
     def validated(self, metrics: dict[str, float]) -> None:
         """An evaluation between two steps has ended."""
 
-    def evaluated(self, inputs: Any) -> None:
-        """A forward pass that is not part of the training has begun."""
+    def evaluated(self, x: statistics.Tensors) -> None:
+        """A forward pass that is not part of the training has begun, with these inputs."""
 
     def fetched(self, iterator: Any, seconds: float | None) -> bool:
         """An iterator of a `DataLoader` has returned a batch after `seconds` (None: do not count them).

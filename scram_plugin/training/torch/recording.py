@@ -172,15 +172,16 @@ class Recorder:
         self._within.append(module)
         if len(self._within) > 1:
             return
+        x = statistics.numbers("x", (args, kwargs))
         if not (self._enabled and (module.training or self.order.trains_in_evaluation)):
             self._inputs = None
             self.order.evaluated(self._enabled)
             if self._told:
-                self.evaluations.begins(statistics.numbers("x", (args, kwargs)), self.owner.loader())
-            self.owner.evaluated((args, kwargs))
+                self.evaluations.begins(x, self.owner.loader())
+            self.owner.evaluated(x)
             return
         self.settle()
-        self.order.forward(statistics.numbers("x", (args, kwargs)))
+        self.order.forward(x)
         if self._inputs is not None and self._first is not None and self._first is not module:
             return  # another part of the same step
         if self._called and not self._told:
@@ -193,9 +194,8 @@ class Recorder:
             if not self._scaled:
                 self.company.other()
         self._inputs, self._outputs, self._loss, self._reached = (args, kwargs), None, None, False
-        self._measuring = self._pace.measuring
-        self._x = statistics.numbers("x", self._inputs)
-        self.evaluations.trained(self._x)
+        self._measuring, self._x = self._pace.measuring, x
+        self.evaluations.trained(x)
         self._versions = [t._version for _, t in self._x]
         self._values = {} if self.rows.hold else at_once(self._x)
         if self._measuring:

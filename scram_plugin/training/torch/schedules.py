@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import gc
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,20 +15,27 @@ from torch.optim import lr_scheduler
 LENGTHS = {"CosineAnnealingLR": "T_max", "OneCycleLR": "total_steps", "LinearLR": "total_iters", "PolynomialLR": "total_iters"}
 
 
-def schedule(optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Any]:
-    """``class``, ``calls`` and, for `LENGTHS`, ``length`` of the scheduler of these optimizers; empty without one, or with
-    several."""
-    if not any("initial_lr" in group for optimizer in optimizers for group in optimizer.param_groups):
-        return {}
-    kind: Any = getattr(lr_scheduler, "LRScheduler", lr_scheduler._LRScheduler)
-    held = [s for s in gc.get_objects() if issubclass(type(s), kind)]
-    found = [s for s in held if any(getattr(s, "optimizer", None) is optimizer for optimizer in optimizers)]
-    if len(found) != 1:
-        return {}
-    (scheduler,) = found
-    name = type(scheduler).__name__
-    length = getattr(scheduler, LENGTHS.get(name, ""), None)
-    calls = getattr(scheduler, "last_epoch", None)
-    if not isinstance(calls, int):
-        return {}
-    return {"class": name, "calls": calls, **({"length": int(length)} if isinstance(length, int | float) else {})}
+class Schedule:
+    """The scheduler of some optimizers, searched for once, when it is first asked for."""
+
+    def __init__(self, optimizers: Sequence[torch.optim.Optimizer]) -> None:
+        self._optimizers = optimizers
+
+    def facts(self) -> dict[str, Any]:
+        """``class``, ``calls`` and, for `LENGTHS`, ``length``; empty without a scheduler, or with several."""
+        scheduler = self._scheduler() if self._scheduler is not None else None
+        calls = getattr(scheduler, "last_epoch", None)
+        if not isinstance(calls, int):
+            return {}
+        name = type(scheduler).__name__
+        length = getattr(scheduler, LENGTHS.get(name, ""), None)
+        return {"class": name, "calls": calls, **({"length": int(length)} if isinstance(length, int | float) else {})}
+
+    @functools.cached_property
+    def _scheduler(self) -> weakref.ref[Any] | None:
+        if not any("initial_lr" in group for optimizer in self._optimizers for group in optimizer.param_groups):
+            return None
+        kind: Any = getattr(lr_scheduler, "LRScheduler", lr_scheduler._LRScheduler)
+        held = [thing for thing in gc.get_objects() if issubclass(type(thing), kind)]
+        found = [s for s in held if any(getattr(s, "optimizer", None) is optimizer for optimizer in self._optimizers)]
+        return weakref.ref(found[0]) if len(found) == 1 else None

@@ -121,7 +121,7 @@ class Watch:
         self._thinnings: dict[tuple[str, ...], Thinning] = {}
         self._flushed = time.monotonic()
         self._resumed = self._session.batches > 0
-        self._epoch = self._session.epochs
+        self._epoch, self._logs = self._session.epochs, 0
         self._epochs = [(0, self._epoch)]  # (first step, epoch) for steps that are not written
         self._source_of_data: LoaderPass | None = None  # the source of the last batch
         self._training: LoaderPass | None = None
@@ -168,7 +168,9 @@ class Watch:
         self._flush()
         self._metrics.log(self._epoch, {name: float(value) for name, value in metrics.items()})
         self._next_epoch()
-        self._tell_of_loop()
+        self._logs += 1
+        if self._logs & (self._logs - 1) == 0:  # after 1, 2, 4, 8, ... epochs, since all facts are written again
+            self._tell_of_loop()
         self._look()
 
     # ---- called by the recorder, see `Owner`
@@ -236,10 +238,9 @@ class Watch:
         self._flush()
         self._metrics.evaluated(self._epoch, metrics)
 
-    def evaluated(self, inputs: Any) -> None:
+    def evaluated(self, x: statistics.Tensors) -> None:
         if self._validation is None or self.recorder is None or not self.recorder.batch:
             return
-        x = statistics.numbers("x", inputs)
         source = self._source_of_data
         if x and not self._validation and source is not None and not source.same(self._training):
             self._told_of_validation(source)
