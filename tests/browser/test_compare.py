@@ -60,8 +60,17 @@ def test_back_and_forward_lead_through_what_was_looked_at(tab_at):
     assert "fashion_mnist%2Foverfit" in page.url
 
 
+def place(page, chart):
+    """Where a chart lies; asked again when news of a live run drew it anew between the question and the answer."""
+    for _ in range(50):
+        if box := page.scram.locator(f"{chart} .u-over").first.bounding_box():
+            return box
+        page.wait_for_timeout(100)
+    raise AssertionError(f"{chart} is not drawn")
+
+
 def drag(page, chart, start, end, meanwhile=lambda: None):
-    box = page.scram.locator(f"{chart} .u-over").first.bounding_box()
+    box = place(page, chart)
     y = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + start * box["width"], y)
     page.mouse.down()
