@@ -15,6 +15,8 @@ from scram_plugin.training.torch.graph import OPERATIONS, PASSING, operation
 FIRST_OF_TWO = (0, -2, 2**64 - 2)  # the first axis of two, as a node may store it
 # operation -> the one before it that is its own first half
 TWICE = {"LogSoftmax": "Softmax", "Softmax": "Softmax", "BinaryCrossEntropyWithLogits": "Sigmoid", "Sigmoid": "Sigmoid"}
+ELEMENTWISE = ("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss", "BCELoss", "BCEWithLogitsLoss")
+MOST_SUMMANDS = 16  # nodes of a sum that are searched for an exponential
 MOST_PARTS = 64  # nodes from the loss to its parts, at most
 MOST_NODES = 5_000  # of the graph that are looked at
 SHOWN = 8  # operations of each kind that are kept
@@ -41,7 +43,7 @@ def wrong_axes(loss: torch.Tensor, batch: int | None) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for node in nodes(loss):
         name = operation(node)
-        made = _sizes_of_result(node)
+        made = sizes_of_result(node)
         if name in ("Softmax", "LogSoftmax"):
             axis = getattr(node, "_saved_dim", None)
             first = axis == 0 or (axis in FIRST_OF_TWO and made is not None and len(made) == 2)
@@ -49,7 +51,7 @@ def wrong_axes(loss: torch.Tensor, batch: int | None) -> list[dict[str, Any]]:
                 found.append({"operation": "softmax", "from": made, "to": made})
         elif name in ("View", "UnsafeView", "ReshapeAlias"):
             before = [int(n) for n in getattr(node, "_saved_self_sym_sizes", ())]
-            if before and made and _swapped(before, made):
+            if before and made and swapped(before, made):
                 found.append({"operation": "view", "from": before, "to": made})
     return found[:SHOWN]
 
@@ -67,7 +69,7 @@ def applied_twice(loss: torch.Tensor) -> list[str]:
     return list(found)
 
 
-def _swapped(before: list[int], after: list[int]) -> bool:
+def swapped(before: list[int], after: list[int]) -> bool:
     """Whether a view has the axes of `before` in another order, as a transposition would: ``(2, 3, 4)`` to ``(3, 2, 4)``, or to
     ``(3, 8)``."""
     for i, (one, two) in enumerate(itertools.pairwise(before)):
@@ -78,7 +80,7 @@ def _swapped(before: list[int], after: list[int]) -> bool:
     return False
 
 
-def _sizes_of_result(node: Any) -> list[int] | None:
+def sizes_of_result(node: Any) -> list[int] | None:
     made = getattr(node, "_saved_result", None)
     if isinstance(made, torch.Tensor):
         return list(made.shape)
@@ -90,7 +92,11 @@ def _sizes_of_result(node: Any) -> list[int] | None:
 
 
 def reductions(loss: torch.Tensor) -> list[dict[str, Any]]:
-    """The parts of a loss that is a sum: of which shape each one is reduced, how, and by which constant it is multiplied."""
+    """The parts of a loss that is a sum: of which shape each one is reduced, how, and by which constant it is multiplied.
+
+    `elementwise`: it is a mean or sum of single numbers, not of the losses of examples. `each`: the shape of which the sums of
+    examples are reduced first; only where exponentials are among the summands, as in a divergence of normal distributions.
+    """
     found: list[dict[str, Any]] = []
     waiting, seen = [(loss.grad_fn, 1.0)], 0
     while waiting and seen < MOST_PARTS:
@@ -103,14 +109,33 @@ def reductions(loss: torch.Tensor) -> list[dict[str, Any]]:
             taken = getattr(node, "_saved_self", None)
             how = REDUCED.get(getattr(node, "_saved_reduction", 1))
             if isinstance(taken, torch.Tensor) and how is not None:
-                found.append({"how": how, "shape": list(taken.shape), "factor": factor})
+                found.append(
+                    {"how": how, "shape": list(taken.shape), "factor": factor, "elementwise": OPERATIONS[name] in ELEMENTWISE}
+                )
         elif name in ("Mean", "Sum"):
             sizes = [int(n) for n in getattr(node, "_saved_self_sym_sizes", ())]
             if sizes:
-                found.append({"how": name.lower(), "shape": sizes, "factor": factor})
+                each = _summed_each(before[0]) if before else []
+                found.append({"how": name.lower(), "shape": sizes, "factor": factor, "elementwise": not each, "each": each})
         elif name in ("Add", "Sub", "Neg") or (name in ("Mul", "Div") and len(before) == 1):
             waiting += [(n, factor * _constant(node, name)) for n in before]
     return found[:SHOWN] if len(found) > 1 else []
+
+
+def _summed_each(node: Any) -> list[int]:
+    """The shape that sums of examples are reduced from, if this is such a sum times a constant, with exponentials in it."""
+    while operation(node) in ("Mul", "Div", "Neg", "Squeeze") and len(before := [n for n, _ in node.next_functions if n]) == 1:
+        node = before[0]
+    if operation(node) != "Sum":
+        return []
+    waiting, seen = [node], 0
+    while waiting and seen < MOST_SUMMANDS:
+        at = waiting.pop(0)
+        seen += 1
+        if operation(at) == "Exp":
+            return [int(n) for n in getattr(node, "_saved_self_sym_sizes", ())]
+        waiting += [n for n, _ in at.next_functions if n is not None]
+    return []
 
 
 def factor(loss: torch.Tensor) -> float:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
+from scram_plugin.training.torch.axes import nodes
 from scram_plugin.training.torch.copies import ours
+from scram_plugin.training.torch.graph import operation
 
 if hasattr(torch.compiler, "is_compiling"):
     is_compiling = torch.compiler.is_compiling
@@ -18,6 +22,17 @@ else:  # before PyTorch 2.3
 def transforming() -> bool:
     """Whether the program is not computing, but compiling, tracing, or transforming a function (`torch.func`)."""
     return is_compiling() or torch._C._is_tracing() or torch._C._functorch.peek_interpreter_stack() is not None
+
+
+def is_compiled(model: torch.nn.Module, loss: torch.Tensor) -> bool:
+    """Whether a loss comes from compiled code, or the model has been compiled: hooks on its parts would be compiled, too."""
+    utils = sys.modules.get("torch._dynamo.utils")
+    if utils is None or not utils.counters["stats"]["calls_captured"]:
+        return False
+    if any(operation(node).startswith("CompiledFunction") for node in nodes(loss)):
+        return True
+    kind = torch._dynamo.OptimizedModule
+    return any(issubclass(type(thing), kind) and thing._orig_mod is model for thing in gc.get_objects())
 
 
 def unwrapped(model: torch.nn.Module) -> torch.nn.Module:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 
-from scram_plugin.training.structures import leaves, mapped
-from scram_plugin.training.torch import axes, ownership, sequences, singular
+from scram_plugin.training.structures import leaves
+from scram_plugin.training.torch import axes, differences, ownership, singular, trials
 from scram_plugin.training.torch.graph import Calls, Loss
 from scram_plugin.training.torch.statistics import Tensors
 
@@ -20,11 +19,15 @@ class FirstStep:
     def __init__(self) -> None:
         self.untrained: dict[str, Any] = {}
         self.axes: list[dict[str, Any]] = []
+        self.mixing: float | None = None
         self.parts: list[dict[str, Any]] = []
         self.sequence: dict[str, Any] = {}
         self.singular: list[str] = []  # in the first step, or in the first one whose loss is not finite
         self.unguarded: list[str] = []
         self.twice: list[str] = []
+        self.pairs: dict[str, list[int]] = {}
+        self.class_numbers = 0
+        self.exceeded: list[dict[str, Any]] = []
         self.detached = False  # the model gets its own outputs again within the step, without their graph
 
     def called_again(self, inputs: Any, before: Any) -> None:
@@ -41,12 +44,16 @@ class FirstStep:
         """Those of the loop."""
         return {
             "axes": self.axes,
+            **({"mixing": self.mixing} if self.mixing is not None else {}),
             "parts": self.parts,
             "sequence": self.sequence,
             "singular": self.singular,
             "unguarded": self.unguarded,
             "detached": self.detached,
             "twice": self.twice,
+            "pairs": self.pairs,
+            "exceeded": self.exceeded,
+            "class_numbers": self.class_numbers,
         }
 
     def look(
@@ -68,48 +75,23 @@ class FirstStep:
         self.axes = axes.wrong_axes(loss, _examples(x, outputs, target))
         self.parts = axes.reductions(loss)
         self.twice = axes.applied_twice(loss)
+        self.pairs = differences.shapes(losses) or differences.repeated(loss, outputs)
+        self.exceeded, self.class_numbers = differences.exceeded(losses), differences.class_numbers(losses)
         self.singular, self.unguarded = singular.at_zero(loss), singular.unguarded(loss)
-        if target is not None:
-            with contextlib.suppress(Exception):  # the model cannot be called again with these inputs
-                ignored = losses[0].ignored if losses[0].ignored is not None else sequences.IGNORED
-                found = (_sequence(model, inputs, tensor, target, ignored) for _, tensor in x)
-                self.sequence = next(filter(None, found), {})
-
-
-def _sequence(model: torch.nn.Module, inputs: Any, x: torch.Tensor, y: torch.Tensor, ignored: int) -> dict[str, Any]:
-    shifted = sequences.shift(x, y, ignored)
-    if shifted is None:
-        return {}
-    by, axis = shifted
-
-    def again(tokens: torch.Tensor) -> Any:
-        args, kwargs = mapped(inputs, lambda leaf: tokens if _same(leaf, x) else leaf)
-        return model._call_impl(*args, **kwargs)
-
-    modes = [(module, module.training) for module in model.modules()]
-    for module, _ in modes:
-        module.training = False
-    try:
-        # equal targets do not tell which axis is the time
-        seen = [sequences.sees_future(x, way, again) for way in ((axis,) if by else (0, 1))]
-    finally:
-        for module, mode in modes:
-            module.training = mode
-    known = [future for future in seen if future is not None]
-    return {"shift": by, **({"future": any(known)} if known else {})}
+        self.sequence, self.mixing, views = trials.tried(model, inputs, x, losses[0] if len(losses) == 1 else None)
+        self.axes += [view for view in views if view not in self.axes]
 
 
 def _examples(x: Tensors, outputs: Any, target: torch.Tensor | None) -> int | None:
-    """How many examples the batch has, if inputs, outputs and targets all have the examples along their first axis."""
+    """How many examples the batch has, if inputs, outputs and targets all have the examples along their first axis, as far as
+    they are known."""
     made = next((t for t in leaves(outputs) if isinstance(t, torch.Tensor)), None)
-    if not x or made is None or target is None or made.dim() != 2:
+    if not x or made is None or made.dim() != 2 or len(made) != len(x[0][1]):
         return None
-    return len(made) if len(made) == len(x[0][1]) == len(target) else None
+    if target is None:  # a loss of the program's own
+        return len(made) if x[0][1].dim() == 2 and x[0][1].is_floating_point() else None
+    return len(made) if len(made) == len(target) else None
 
 
 def _place(tensor: torch.Tensor) -> tuple[int, int]:
     return tensor.untyped_storage().data_ptr(), tensor.storage_offset()
-
-
-def _same(leaf: Any, x: torch.Tensor) -> bool:
-    return isinstance(leaf, torch.Tensor) and leaf.shape == x.shape and leaf.data_ptr() == x.data_ptr()

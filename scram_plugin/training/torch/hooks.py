@@ -25,6 +25,12 @@ class Hooks:
         self._before, self._after, self._before_step = before, after, before_step
         self._handles: list[Any] = []
 
+    def instead(self, parts: Sequence[torch.nn.Module]) -> None:
+        """Put the hooks on these parts, too."""
+        self.detach()
+        self._parts = (self._parts[0], *parts)
+        self.attach()
+
     def __bool__(self) -> bool:
         """Whether they are on."""
         return bool(self._handles)

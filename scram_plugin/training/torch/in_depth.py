@@ -29,7 +29,9 @@ class InDepth:
         self._ages: dict[str, torch.Tensor] = {}
         self._steps = 0.0
         self.found: statistics.Named = []
-        self._kept: torch.Tensor | None = None  # whether the previous step's gradients were there at each backward pass since
+        self._kept: torch.Tensor | None = (
+            None  # of each variable: whether the previous step's gradient was there at each backward pass since
+        )
         self._before: tuple[list[int], torch.Tensor, torch.Tensor, list[torch.Tensor]] | None = None
 
     def told(self, entries: list[dict[str, Any]]) -> None:
@@ -75,8 +77,10 @@ class InDepth:
 
     def before_backward(self) -> None:
         """A backward pass begins: look whether the gradients of the step before are still there."""
-        gradients = [p.grad for _, p in self._variables if p.grad is not None]
-        kept = statistics.norms(gradients).sum() != 0 if gradients else torch.tensor(False)
+        there = [i for i, (_, p) in enumerate(self._variables) if p.grad is not None]
+        norms = statistics.norms([p.grad for _, p in self._variables if p.grad is not None]) if there else torch.zeros(0)
+        kept = torch.zeros(len(self._variables), dtype=torch.bool, device=norms.device)
+        kept[there] = norms != 0
         # they may be there at another model's backward pass, and be cleared before this one's
         self._kept = kept if self._kept is None else self._kept & kept
 
@@ -107,7 +111,7 @@ class InDepth:
             self.found.append(([column("gradient", name, "nonfinite") for name in names], counts))
             self.found.append(([column("weight", name, "nonfinite") for name in names], flawed))
         if self._kept is not None:
-            self.found.append(("gradient/kept", self._kept.float()))
+            self.found.append(("gradient/kept", self._kept.any().float()))
         if self._optimizers:
             rate = self._optimizers[0].param_groups[0]["lr"]
             self.found.append(("learning_rate", torch.as_tensor(rate, dtype=torch.float32)))

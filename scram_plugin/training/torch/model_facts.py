@@ -110,9 +110,20 @@ def _model(model: torch.nn.Module, flow: tuple[list[Place], list[str]], tensors:
         "inputs": inputs,
         "paths": _paths(places, len(inputs)),
         "outputs": outputs,
-        "output_units": outputs[0]["shape"][-1] if outputs and len(outputs[0]["shape"]) > 1 else 1 if outputs else None,
+        "output_units": _units(outputs, places),
         "layers": merged(places)[:MOST_LAYERS],
     }
+
+
+def _units(outputs: list[dict[str, Any]], places: list[Place]) -> int | None:
+    """How many numbers the first output has for an example, or for each pixel: channels come first after a convolution."""
+    if not outputs:
+        return None
+    shape = outputs[0]["shape"]
+    weighted = [place.module for place in places if isinstance(place.module, WEIGHTED)]
+    of_image = len(shape) > 2 and bool(weighted) and isinstance(weighted[-1], torch.nn.modules.conv._ConvNd)
+    units: int = shape[1 if of_image else -1] if len(shape) > 1 else 1
+    return units
 
 
 def merged(places: list[Place]) -> list[dict[str, Any]]:

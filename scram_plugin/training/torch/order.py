@@ -16,6 +16,7 @@ import torch
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 
+from scram_plugin.training.torch import patches
 from scram_plugin.training.torch.axes import factor, nodes
 from scram_plugin.training.torch.schedules import Schedule
 from scram_plugin.training.torch.statistics import Tensors
@@ -49,6 +50,8 @@ class Order:
         self._row = self._longest_row = self._looked = 0
         self._ways: Counter[int] = Counter()  # own backward passes of a step -> steps
         self._clear_at: int | None = None
+        # of each optimizer: its steps, and those in which no parameter had a gradient
+        self._calls, self._idle = Counter[int](), Counter[int]()
         self._single = self._forwards = self._wiped = 0
         self._factor = 1.0  # by which the loss of a step is multiplied last
         self._versions: list[tuple[torch.Tensor, int]] = []
@@ -97,7 +100,11 @@ class Order:
         self._clear_at = own_losses
         self._wiped += own_losses > 0
 
-    def before_step(self, own_losses: int) -> None:
+    def before_step(self, own_losses: int, optimizer: torch.optim.Optimizer) -> None:
+        held = [p for group in optimizer.param_groups for p in group["params"]]
+        self._calls[id(optimizer)] += 1
+        if self._clear_at != own_losses:  # otherwise they had gradients
+            self._idle[id(optimizer)] += bool(held) and all(p.grad is None for p in held)
         if own_losses and self._clear_at == own_losses:
             self._cleared += 1
         self._clear_at = None
@@ -113,6 +120,13 @@ class Order:
         self.losses = []
         gradients = [p.grad for o in self._optimizers for g in o.param_groups for p in g["params"][:LOOKED_AT]]
         self._versions = [(g, g._version) for g in gradients[:LOOKED_AT] if g is not None]
+
+    def idle(self) -> list[torch.nn.Parameter]:
+        """The parameters of an optimizer that took many steps, and never had a gradient."""
+        for optimizer in self._optimizers:
+            if self._idle[id(optimizer)] == self._calls[id(optimizer)] >= WITHOUT_STEP:
+                return [p for group in optimizer.param_groups for p in group["params"]]
+        return []
 
     def without_steps(self) -> list[Any]:
         """The losses of a training whose optimizer was never called; empty for any other, and for a short one."""
@@ -169,11 +183,16 @@ class Order:
         """Classes of layers for which the mode matters."""
         return sorted({type(m).__name__ for _, m in self._modal} | _asking(self._model))
 
+    def _names(self, parameters: list[torch.nn.Parameter]) -> list[str]:
+        known = {id(p): name for name, p in self._model.named_parameters()}
+        return [known.get(id(p), "unknown") for p in parameters][:SHOWN]
+
     def facts(self) -> dict[str, Any]:
         frozen = list(self._frozen())
         kinds = self._kinds
         return {
             "steps": self._steps,
+            **({"optimizers": len(self._optimizers)} if len(self._optimizers) > 1 else {}),
             "modal": kinds[:SHOWN],
             "eval_steps": self._eval_steps if kinds else 0,
             "unswitched": self._unswitched if kinds else 0,
@@ -183,11 +202,13 @@ class Order:
             "looked": self._looked,
             "cleared": self._cleared,
             "unstepped": self.unstepped,
+            "idle": self._names(self.idle()),
             "single": self._single,
             "forwards": self._forwards,
             "factor": self._factor,
             "ways": statistics.median_high(self._ways.elements()) if self._ways else 0,
             "kept_graphs": self._kept,
+            "retained": patches.always_retained(),
             "sizes": self._sizes,
             "frozen_norms": len(frozen),
             "frozen_names": [name for name, _ in frozen[:SHOWN]],

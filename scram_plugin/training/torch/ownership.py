@@ -50,7 +50,9 @@ def untrained(
         loose = [p for p in loose if id(p) not in others]
     unregistered = [p for p in loose if id(p) not in registered]
     forgotten = [registered[id(p)] for p in loose if id(p) in registered]
-    cut = _cut(called, reached, held)
+    # another loss may train the parameters of an optimizer of which this one depends on none
+    at_work = [o for o in optimizers if any(id(p) in reached for p in _held(o))]
+    cut = _cut(called, reached, {id(p): p for optimizer in at_work for p in _held(optimizer)})
     frozen = [p for p in model.parameters() if not p.requires_grad]
     asleep = {id(p) for p in frozen} | {id(p) for p in loose}
     known = (_weight_of(module) for module in model.modules())
@@ -68,6 +70,12 @@ def untrained(
         "names": forgotten[:SHOWN],
         "stale": sum(key not in registered and key not in reached for key in held),
     }
+
+
+def depends_on(loss: torch.Tensor, parameters: Sequence[torch.Tensor]) -> bool:
+    """Whether one of these parameters is in the graph of a loss; False for a graph of too many nodes."""
+    reached = _reached(loss) or {}
+    return any(id(p) in reached for p in parameters)
 
 
 def _cut(called: Sequence[torch.nn.Module], reached: Mapping[int, Any], held: Mapping[int, Any]) -> list[torch.Tensor]:

@@ -67,6 +67,7 @@ class Watcher(Protocol):
 
 
 OPERATORS = ("__eq__", "eq", "__sub__", "sub")  # by which a program compares outputs with targets
+PASSES = 20  # backward passes: fewer show no habit
 _INHERITED = object()  # in place of a function that a class has from its base
 _watchers: tuple[Watcher, ...] = ()
 _originals: dict[tuple[Any, str], Any] = {}
@@ -74,6 +75,7 @@ _originals: dict[tuple[Any, str], Any] = {}
 _before: tuple[Callable[[Any], None], ...] = ()
 _after: tuple[Callable[[], None], ...] = ()
 _cleared: tuple[Callable[[Any], None], ...] = ()
+_backwards = {"all": 0, "kept": 0}  # backward passes since the patches were made, and those of them that kept their graph
 _each_batch = False
 _batch: Any = None
 
@@ -110,6 +112,11 @@ def last_labels() -> torch.Tensor | None:
     return _batch[1] if pair and isinstance(_batch[1], torch.Tensor) else None
 
 
+def always_retained() -> bool:
+    """Whether all backward passes so far, and at least `PASSES` of them, kept their graph by ``retain_graph=True``."""
+    return _backwards["kept"] == _backwards["all"] >= PASSES
+
+
 def last_batch() -> Any:
     """The last batch that a loader returned while a training was watched."""
     return _batch
@@ -122,6 +129,7 @@ def remove(watcher: Watcher) -> None:
     changed()
     if not _watchers:
         _batch = None
+        _backwards.update(all=0, kept=0)
         _restore(list(_originals))
 
 
@@ -158,6 +166,8 @@ def _replace(owner: Any, name: str, around: Callable[[Any], Any]) -> None:
 
 def _backward(original: Any) -> Any:
     def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+        _backwards["all"] += 1
+        _backwards["kept"] += bool(kwargs.get("retain_graph", args[1] if len(args) > 1 else None))
         for before in _before:
             before(tensors)
         result = original(tensors, *args, **kwargs)

@@ -24,12 +24,13 @@ from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import patches, statistics
 from scram_plugin.training.torch.brief import Brief
 from scram_plugin.training.torch.company import Company
-from scram_plugin.training.torch.compiled import transforming, unwrapped
-from scram_plugin.training.torch.copies import ours
+from scram_plugin.training.torch.compiled import unwrapped
 from scram_plugin.training.torch.data_facts import targets
+from scram_plugin.training.torch.differences import written
 from scram_plugin.training.torch.evaluations import Evaluations
 from scram_plugin.training.torch.first_step import FirstStep
 from scram_plugin.training.torch.graph import Calls, Loss, failed_loss, loss_of, named, placed, unscaled
+from scram_plugin.training.torch.guard import Guard
 from scram_plugin.training.torch.hooks import Hooks
 from scram_plugin.training.torch.in_depth import InDepth
 from scram_plugin.training.torch.model_facts import precision
@@ -37,6 +38,7 @@ from scram_plugin.training.torch.order import Order
 from scram_plugin.training.torch.origin import data_flow, flawed_weights
 from scram_plugin.training.torch.owner import Flow, Owner
 from scram_plugin.training.torch.pace import Pace
+from scram_plugin.training.torch.parts import Parts
 from scram_plugin.training.torch.rows import Number, Rows, at_once
 from scram_plugin.training.torch.second_pass import Apart, hooked
 
@@ -63,6 +65,8 @@ class Recorder:
         self.compiled = hasattr(model, "_orig_mod") or getattr(model, "_compiled_call_impl", None) is not None
         held = [p for o in optimizers for g in o.param_groups for p in g["params"]]
         self.parameters = parameters = held or list(model.parameters())
+        self._layer_hooks = contextlib.ExitStack()
+        self._guard = Guard(owner, self._pace, self._apart, self._layer_hooks.close)
         self.depth = InDepth(self.inner, parameters, optimizers)
         self.order, self.evaluations = Order(self.inner, optimizers), Evaluations()
         self.rows = Rows(self.depth.probe)
@@ -70,7 +74,6 @@ class Recorder:
         self._cpu = all(p.device.type == "cpu" for p in parameters)
         self._traced = self._told = False
         self._optimizers = optimizers
-        self._layer_hooks: contextlib.ExitStack = contextlib.ExitStack()
         self._calls: Calls | None = None
         self._flow: Flow | None = None  # of a compiled model, from a second forward pass
         self.precision = ""  # of the first step
@@ -81,7 +84,7 @@ class Recorder:
         self._seen: list[Loss] = []
         self._loss: Number | None = None
         self._scaled = False  # a `GradScaler` multiplies the losses
-        self._reached = self._measuring = self._enabled = self._stepping = False
+        self._reached = self._measuring = self._stepping = False
         self._within: list[torch.nn.Module] = []  # the model and those of its parts that are being called
         self._first: torch.nn.Module | None = None  # the one that was called first in this step
         self._fresh = False  # a step was recorded in full
@@ -92,6 +95,7 @@ class Recorder:
         self.company = Company()
         around = [self._guard(method) for method in (self._before_forward, self._after_forward, self._before_step)]
         self._hooks = Hooks((model, *parts), optimizers, *around)
+        self._parts = Parts(self.inner, self._hooks, used=bool(parts))
         self._back = self._guard(self._before_backward), self._guard(self._after_backward)
         self.brief = Brief(self._cpu, self._guard(self._odd), self._guard(self._ended))
         self._of_steps = [optimizers[-1].register_step_post_hook(self.brief.end)] if optimizers else []
@@ -144,38 +148,18 @@ class Recorder:
             self._detach()
             yield
 
-    def _guard(self, method: Callable[..., Any]) -> Callable[..., None]:
-        """Make `method` never raise, do nothing where the program is not computing, and add nothing to the autograd graph."""
-        owner, pace = self.owner, self._pace
-
-        @functools.wraps(method)
-        def guarded(*args: Any, **kwargs: Any) -> None:
-            if owner.broken or self._apart.passing or transforming():
-                return
-            self._enabled = before = torch.is_grad_enabled()
-            begin, measuring = time.perf_counter(), pace.measuring
-            torch._C._set_grad_enabled(False)  # like `torch.no_grad`, which takes longer than the method itself
-            try:
-                method(*args, **kwargs)
-            except Exception as error:
-                self._layer_hooks.close()
-                owner.fail(error)
-            finally:
-                torch._C._set_grad_enabled(before)
-                pace.spent(time.perf_counter() - begin, measuring)
-
-        return ours(guarded)
-
     # ---- one step, in the order of its events
 
     def _before_forward(self, module: torch.nn.Module, args: Any, kwargs: Any) -> None:
         self._within.append(module)
+        if module is self.model:
+            self._parts.called()
         if len(self._within) > 1:
             return
         x = statistics.numbers("x", (args, kwargs))
-        if not (self._enabled and (module.training or self.order.trains_in_evaluation)):
+        if not (self._guard.enabled and (module.training or self.order.trains_in_evaluation)):
             self._inputs = None
-            self.order.evaluated(self._enabled)
+            self.order.evaluated(self._guard.enabled)
             if self._told:
                 self.evaluations.begins(x, self.owner.loader())
             self.owner.evaluated(x)
@@ -202,6 +186,7 @@ class Recorder:
             self.depth.begin(self._x)
         if not self._told:
             self.precision = precision(self.inner)  # here, since an autocast ends before the backward pass
+        self._layer_hooks.close()
         if self.compiled and (self._measuring or not self._told):
             self._second_pass()  # its own layers cannot have hooks
         if not self.compiled and not self._told:
@@ -223,7 +208,8 @@ class Recorder:
             del self._within[self._within.index(module) :]
         if self._within:
             return
-        self._layer_hooks.close()
+        if not self._parts.used:  # the other parts of the step follow
+            self._layer_hooks.close()
         if self._inputs is None:
             self.evaluations.ends(output)
             return
@@ -238,13 +224,16 @@ class Recorder:
 
     def _before_backward(self, tensors: Any) -> None:
         self._within = []  # a forward pass that failed may have left entries
+        self._layer_hooks.close()
         loss = tensors if isinstance(tensors, torch.Tensor) else next(iter(tensors), None)
         self._loss = None
-        if not isinstance(loss, torch.Tensor) or loss.numel() != 1 or self._inputs is None:
+        if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
+            return
+        if self._inputs is None and not self._through_methods(loss):
             return
         self.order.before_backward(loss)
-        self._seen = loss_of(loss)
-        if not self._told:
+        self._seen = loss_of(loss) or written(loss, self._outputs)
+        if not self._told and not self._parts.waiting:
             self._tell(self._seen, loss)
         if self._measuring and self._fresh:
             self.depth.before_backward()
@@ -254,6 +243,17 @@ class Recorder:
         if isinstance(value, float) and not self._traced and not math.isfinite(value):
             self.first.broken(loss)
             self._trace()
+
+    def _through_methods(self, loss: torch.Tensor) -> bool:
+        """Whether this is the loss of a model that is never called itself: only methods of it, or its parts.
+
+        The parts get hooks from the next step on. Without parts, steps have neither inputs nor outputs.
+        """
+        if self.compiled or self._measuring or not self._parts.has(loss):
+            return False
+        self._inputs, self._outputs, self._x, self._versions, self._called, self._reached = ((), {}), None, [], [], 1, True
+        self._values = {} if self.rows.hold else at_once(self._x)
+        return True
 
     def _tell(self, losses: list[Loss], loss: torch.Tensor | None = None) -> None:
         """Report the facts: the first step has computed its loss (None: it failed before that)."""
@@ -283,9 +283,9 @@ class Recorder:
             elif self._stepping and self._measuring:  # within `step(closure)`
                 self.depth.before_step()
 
-    def _before_step(self, *_: Any) -> None:
+    def _before_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         self._stepping = True
-        self.order.before_step(len(self._losses))
+        self.order.before_step(len(self._losses), optimizer)
         if self._measuring and self._losses:
             self.depth.before_step()
 
@@ -312,7 +312,7 @@ class Recorder:
     def _ended(self) -> None:
         """A fully recorded step has ended, or the planned number of brief steps."""
         self.catch_up()
-        self._stepping = False
+        self._stepping = self._parts.waiting = False
         self.order.in_mode()
         if self._hooks:
             self._ways = 0

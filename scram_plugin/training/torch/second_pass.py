@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import random
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,24 +14,40 @@ import torch
 from scram_plugin.training.torch.copies import ours
 from scram_plugin.training.torch.graph import Calls, layers
 
+INNER = frozenset(vars(torch.nn.Module()))  # attributes that each module has
 EXAMPLES = 32  # examples of a batch that are used in a second forward pass
+
+
+def _held(module: torch.nn.Module) -> dict[str, tuple[Any, list[Any] | None]]:
+    """The attributes of a module of its program's own, with the entries of lists."""
+    own = {name: value for name, value in vars(module).items() if name not in INNER}
+    return {name: (value, list(value) if type(value) is list else None) for name, value in own.items()}
 
 
 @contextlib.contextmanager
 def untouched(model: torch.nn.Module) -> Iterator[None]:
-    """Restore the buffers of the model (running statistics of a batch normalisation) and all random states at the end.
+    """Restore the buffers of the model (running statistics of a batch normalisation), the attributes of its modules (a hidden
+    state, a counter) and all random states at the end. What is printed meanwhile is not shown.
 
     The pass works on copies of the buffers, since a backward pass that follows may need the originals unchanged.
     """
+    attributes = [(vars(m), _held(m)) for m in model.modules()]
     buffers = [(m._buffers, name, b) for m in model.modules() for name, b in m._buffers.items() if b is not None]
     python, numpy = random.getstate(), np.random.get_state()
     devices = sorted({p.device.index for p in model.parameters() if p.device.type == "cuda" and p.device.index is not None})
     try:
         for owner, name, buffer in buffers:
             owner[name] = buffer.detach().clone()
-        with torch.random.fork_rng(devices=devices):
+        with torch.random.fork_rng(devices=devices), contextlib.redirect_stdout(io.StringIO()):
             yield
     finally:
+        for held, before in attributes:
+            for name in held.keys() - before.keys() - INNER:
+                del held[name]
+            for name, (value, parts) in before.items():
+                held[name] = value
+                if parts is not None:
+                    value[:] = parts
         random.setstate(python)
         np.random.set_state(numpy)
         for owner, name, buffer in buffers:

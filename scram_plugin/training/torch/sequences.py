@@ -21,10 +21,13 @@ def shift(x: torch.Tensor, y: torch.Tensor, ignored: int = IGNORED) -> tuple[int
 
     Targets of the class `ignored` do not count.
 
-    `x` has the shape (batch, time) or (time, batch) of whole numbers, `y` as many numbers.
+    `x` has the shape (batch, time) or (time, batch) of whole numbers, `y` as many numbers, or those of a part of each row
+    that does not begin with its first position: then the outputs before are compared with it, and the shift is 1.
     """
-    if x.dim() != 2 or x.is_floating_point() or y.is_floating_point() or y.numel() != x.numel() or min(x.shape) < 1:
+    if x.dim() != 2 or x.is_floating_point() or y.is_floating_point() or min(x.shape) < 1:
         return None
+    if y.numel() != x.numel():
+        return (1, 1) if _is_later_part(x, y, ignored) else None
     y = y.reshape(x.shape)
     for axis in (1, 0):
         length = x.shape[axis]
@@ -40,8 +43,25 @@ def shift(x: torch.Tensor, y: torch.Tensor, ignored: int = IGNORED) -> tuple[int
     return None
 
 
+def _is_later_part(x: torch.Tensor, y: torch.Tensor, ignored: int) -> bool:
+    length = y.numel() // len(x)
+    if y.numel() % len(x) or length <= LEAST or length >= x.shape[1]:
+        return False
+    y = y.reshape(len(x), length)
+    within = [(x[:, begin : begin + length], y) for begin in range(1, x.shape[1] - length + 1)]
+    for part, wanted in [*within, (x[:, 1 - length :], y[:, :-1])]:  # the last target may come after the inputs
+        counted = wanted != ignored
+        several = counted.any() and int(wanted[counted].max()) > int(wanted[counted].min())
+        if several and float((part == wanted)[counted].float().mean()) >= SAME:
+            return True
+    return False
+
+
 def sees_future(x: torch.Tensor, axis: int, again: Callable[[torch.Tensor], Any]) -> bool | None:
-    """Whether outputs change with an input that comes later; `again(x)` runs the model. None where that cannot be known."""
+    """Whether outputs change with an input that comes later; `again(x)` runs the model. None where that cannot be known.
+
+    Raises LookupError if no output changes: the model does not read these inputs.
+    """
     length = x.shape[axis]
     other = x.clone()
     last = other.select(axis, length - 1)
@@ -50,6 +70,8 @@ def sees_future(x: torch.Tensor, axis: int, again: Callable[[torch.Tensor], Any]
     before, after = _output(again(x), x), _output(again(other), x)
     if before is None or after is None or before.shape != after.shape or bool((other == x).all()):
         return None
+    if torch.equal(before, after):
+        raise LookupError("these inputs are not read")
     one, two = (t.narrow(axis, 0, length - 1).float() for t in (before, after))
     scale = one.abs().max()
     return bool((one - two).abs().max() > CHANGED * scale) if bool(torch.isfinite(scale)) else None

@@ -349,7 +349,9 @@ class Watch:
         self._looks.show()
 
     def _exit(self) -> None:
-        self._end("SystemExit")
+        """The program ends, by itself or by an exception, and has not closed this."""
+        kind = getattr(sys, "last_type", None)
+        self._end(kind.__name__ if kind is not None else "finished", getattr(sys, "last_traceback", None))
 
     def forked(self) -> None:
         """In a child process that has this object from its parent: the parent goes on recording, and the child does not."""

@@ -47,9 +47,14 @@ def test_the_parts_of_a_loss():
     decoded, x = torch.randn(16, 64, requires_grad=True), torch.randn(16, 64)
     divergence = -0.5 * torch.sum(1 + spread - mean.square() - spread.exp())
     assert reductions(F.mse_loss(decoded, x) + divergence) == [
-        {"how": "mean", "shape": [16, 64], "factor": 1.0},
-        {"how": "sum", "shape": [16, 4], "factor": -0.5},
+        {"how": "mean", "shape": [16, 64], "factor": 1.0, "elementwise": True},
+        {"how": "sum", "shape": [16, 4], "factor": -0.5, "elementwise": True, "each": []},
     ]
+    of_each = -0.5 * torch.sum(1 + spread - mean.square() - spread.exp(), dim=1)
+    for divergence in (of_each.mean(), torch.mean(of_each, dim=0)):
+        _, other = reductions(((decoded - x) ** 2).mean() + divergence)
+        assert (other["how"], other["elementwise"], other["each"]) == ("mean", False, [16, 4])
+    divergence = -0.5 * torch.sum(1 + spread - mean.square() - spread.exp())
     even = reductions(F.mse_loss(decoded, x, reduction="sum") / 16 + divergence / 16)
     assert [(part["how"], part["factor"]) for part in even] == [("sum", 1 / 16), ("sum", -0.5 / 16)]
     assert reductions(F.mse_loss(decoded, x)) == []

@@ -1,0 +1,101 @@
+"""What a few more forward passes with the first batch show: whether outputs know what comes later, and whether examples mix."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+from scram_plugin.training.structures import leaves, mapped
+from scram_plugin.training.torch import patches, sequences
+from scram_plugin.training.torch.graph import Loss
+from scram_plugin.training.torch.mixing import mixing
+from scram_plugin.training.torch.statistics import Tensors
+
+LEAST_ROWS = 8  # examples of a batch, from which on each is thought to be one
+
+
+def tried(
+    model: torch.nn.Module, inputs: Any, x: Tensors, loss: Loss | None
+) -> tuple[dict[str, Any], float | None, list[dict[str, Any]]]:
+    """The shift of the targets against the inputs, and whether outputs know the future (see `sequences`); how far examples mix,
+    and the views that exchange two axes (see `mixing`). Empty or None where the model cannot be called again like that.
+
+    `inputs`: arguments and keywords of the model; `loss`: if there is only one.
+    """
+    target = loss.target if loss is not None else None
+    sequence: dict[str, Any] = {}
+    mixed: tuple[float | None, list[dict[str, Any]]] = (None, [])
+
+    def again(given: Any) -> Any:
+        args, kwargs = given
+        return model._call_impl(*args, **kwargs)
+
+    with _evaluating(model):
+        if loss is not None and target is not None:
+            with contextlib.suppress(Exception):
+                ignored = loss.ignored if loss.ignored is not None else sequences.IGNORED
+                found = (_sequence(inputs, tensor, target, ignored, again) for _, tensor in x)
+                sequence = next(filter(None, found), {})
+        with contextlib.suppress(Exception):
+            sure = bool(x) and (_has_rows(x[0][1], target) or _time_is_second(x[0][1], target))
+            mixed = mixing(x if sure else [], inputs, again)
+    return sequence, *mixed
+
+
+@contextlib.contextmanager
+def _evaluating(model: torch.nn.Module) -> Iterator[None]:
+    """While open, all modules are in evaluation mode, and say nothing of it to hooks."""
+    modes = [(module, module.training) for module in model.modules()]
+    for module, _ in modes:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def _sequence(inputs: Any, x: torch.Tensor, y: torch.Tensor, ignored: int, again: Callable[[Any], Any]) -> dict[str, Any]:
+    shifted = sequences.shift(x, y, ignored)
+    if shifted is None:
+        return {}
+    by, axis = shifted
+
+    def with_tokens(tokens: torch.Tensor) -> Any:
+        return again(mapped(inputs, lambda leaf: tokens if _same(leaf, x) else leaf))
+
+    try:
+        # equal targets do not tell which axis is the time
+        seen = [sequences.sees_future(x, way, with_tokens) for way in ((axis,) if by else (0, 1))]
+    except LookupError:
+        return {}
+    known = [future for future in seen if future is not None]
+    return {"shift": by, **({"future": any(known)} if known else {})}
+
+
+def _time_is_second(x: torch.Tensor, target: torch.Tensor | None) -> bool:
+    """Whether targets are the inputs shifted along the second axis, so that the first one is that of the examples."""
+    if target is None:
+        return False
+    shifted = sequences.shift(x, target)
+    return shifted is not None and shifted[0] > 0 and shifted[1] == 1
+
+
+def _has_rows(x: torch.Tensor, target: torch.Tensor | None) -> bool:
+    """Whether the first axis of inputs is surely that of the examples. A sequence alone, or time before the batch, is not.
+
+    Surely: a loader gave these rows, or each row of a tensor of several axes has one target.
+    """
+    if x.dim() < 2 or (x.dim() == 2 and x.is_floating_point()) or len(x) < LEAST_ROWS:
+        return False
+    given = next((t for t in leaves(patches.last_batch()) if isinstance(t, torch.Tensor)), None)
+    if given is not None and given.dim() == x.dim() and len(given) == len(x) and bool((given[0].cpu() == x[0].cpu()).all()):
+        return True
+    return x.dim() > 2 and x.shape[1] > 1 and target is not None and target.numel() == len(x)
+
+
+def _same(leaf: Any, x: torch.Tensor) -> bool:
+    return isinstance(leaf, torch.Tensor) and leaf.shape == x.shape and leaf.data_ptr() == x.data_ptr()
