@@ -12,7 +12,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import Inconclusive, NotChecked, TooEarly
-from scram_plugin.heuristics.limits import LATE_BATCHES
+from scram_plugin.heuristics.limits import LATE_BATCHES, TENTH
 from scram_plugin.heuristics.names import activation_of, layer_kind, loss_class
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
@@ -33,6 +33,8 @@ PASSING = frozenset(
 )
 
 RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM2D")
+LABELS = 100  # labels of measured batches that are enough for their frequencies; by bench-limits
+FAR = 0.1  # of the first loss: a training that fell below that is not harmed by its updates; by definition
 ALL_BINARY = 0.9  # of the spread of zeros and ones: values in between would make it smaller; by bench-limits
 DEAD_ROWS = 3  # measured batches without activity after which a unit counts as dead; by bench-limits
 
@@ -205,6 +207,15 @@ def kernel_of(run: TrainingRun, layer: Layer) -> str:
     return f"{layer.path}/{'weight' if run.framework_of_facts == 'torch' else 'kernel'}"
 
 
+def fell_far(run: TrainingRun) -> bool:
+    """Whether the loss of a batch fell to a tenth of the first ones or lower: large updates did no harm then."""
+    loss = run.signal("batch loss")
+    if loss is None or len(loss.finite) < 2 * TENTH:
+        return False
+    first, last = levels(loss.finite.values, TENTH)
+    return last <= FAR * first
+
+
 def step_ratios(run: TrainingRun) -> dict[str, Curve]:
     """Path of a kernel -> its update norm divided by its weight norm, in each measured step; named after the update norm.
 
@@ -257,10 +268,24 @@ class Guess:
 def guessing(run: TrainingRun) -> Guess | None:
     """None if the loss is not the cross-entropy of classes alone, or the labels were not counted."""
     counts = np.array(run.facts.get("data", {}).get("training", {}).get("counts") or _zeros_and_ones(run), float)
+    if not counts.any() and (labels := class_counts(run, "y0")) is not None and labels.sum() >= LABELS:
+        counts = labels
     if not (chooses_class(run) and is_mean(run) and "Crossentropy" in loss_class(run)) or np.count_nonzero(counts) < 2:
         return None
     shares = counts[counts > 0] / counts.sum()
     return Guess(float(-(shares * np.log(shares)).sum()), shares)
+
+
+def variance_of_targets(run: TrainingRun) -> float | None:
+    """The mean squared error of a model that always answers the mean of all targets; None where that is not the loss.
+
+    Targets of several numbers have other means each, so that the best constant answer is better than that.
+    """
+    spread, mean = (run.statistic(schema.STATISTICS, column("y0", None, which)) for which in ("std", "mean"))
+    if loss_class(run) != "MeanSquaredError" or not is_mean(run) or spread is None or not len(spread.finite):
+        return None
+    between = float(np.var(mean.finite.values)) if mean is not None and len(mean.finite) else 0.0
+    return float(np.mean(spread.finite.values**2)) + between
 
 
 def _zeros_and_ones(run: TrainingRun) -> list[float]:

@@ -65,6 +65,11 @@ def loss(run: TrainingRun, side: str = "training", least: int = 0) -> Curve:
 
 def loss_alone(run: TrainingRun, least: int) -> Curve:
     """The training loss, for a check that compares it with no other curve: of batches, where there are too few epochs."""
+    loop = run.facts.get("loop") or {}
+    if loop.get("optimizers", 1) > 1 and loop.get("ways", 1) > 1:
+        raise Inconclusive(
+            "several optimizers have a loss each, as in a GAN: the level of their sum does not show what was learned"
+        )
     curve, batches = run.signal("training loss"), run.signal("batch loss")
     few = run.kind is None and curve is not None and curve.axis == "epoch" and len(curve.finite) < least
     return batches.finite if few and batches is not None and len(batches.finite) >= ENOUGH_BATCHES else loss(run, least=least)

@@ -75,6 +75,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     beside = APART * np.max(others[int(START * len(others)) :], initial=0.0)
     if not lasting and not lost and (len(spikes) > TAIL or height[highest] < beside):
         return  # many points are nearly as high: the loss itself is that noisy, because of small batches, for example
+    if values.min() < 0 < values.max():
+        lasting = lost = False  # as with policy gradients: the level of such a loss does not show what was lost
     certain = height[highest] > 2 * options["noise_factor"] * sigma and height[highest] > 2 * abs(around[highest])
     yield Finding(
         severity="warning" if lasting or lost else "info",

@@ -35,6 +35,7 @@ from scram_plugin.heuristics.heuristic import (
 )
 from scram_plugin.heuristics.limits import ACCURATE, ENDS, FOR_A_LEVEL, ROUNDED, SIGMAS, THIRD
 from scram_plugin.heuristics.measured import (
+    BETTER,
     RECURRENT,
     Guess,
     chooses_class,
@@ -44,6 +45,7 @@ from scram_plugin.heuristics.measured import (
     known_layers,
     late,
     steps_of_kernels,
+    variance_of_targets,
 )
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
@@ -79,6 +81,7 @@ GUESSED = (
     0.95,
     1.1,
 )  # times ln(1 / accuracy), the loss of guessing at this accuracy: in between it counts as guessing; by bench-limits
+AS_GUESSED = 1.03  # times the loss of guessing: larger steps than are good make the loss worse than that; by bench-limits
 BLOWN_UP = 3.0  # times the loss of guessing: then the outputs are not only uninformed but far too large; by bench-limits
 MOVING = (1e-4, 0.03)  # updates of weights that learn, as a fraction of their norm (Bottou, 2012: about 0.001)
 PADDED = 0.5  # share of zeros in the inputs: above that they are more padding than text; by definition
@@ -164,7 +167,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if (by_heart := _by_heart(run, options)) is not None:
         yield by_heart
         return
-    if not _guesses(tail, known) and any(says(ends, options) for says in LEARNED.values()):
+    guessed, cost = _as_guessed(run, values, known)
+    if not guessed and not _guesses(tail, known) and any(says(ends, options) for says in LEARNED.values()):
         return
     if values.min() < 0 < values.max():
         raise Inconclusive(
@@ -183,7 +187,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     unit, first, last = curve.axis, int(curve.steps[0]), int(curve.steps[-1])
     yield Finding(
         severity="warning",
-        confidence="likely" if classes or constant or (accuracy is not None and accuracy < POOR) else "possible",
+        confidence="likely" if guessed or classes or constant or (accuracy is not None and accuracy < POOR) else "possible",
         title=f"Nothing was learned up to {place(unit, last)}",
         evidence={
             "first_loss": float(values[0]) if not fallen else None,
@@ -191,7 +195,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "last_loss": tail,
             "last_place": place(unit, last),
             "points": len(values),
-            "classes": classes,
+            "classes": classes if not guessed else None,
+            "guessed": guessed or None,
             "accuracy": accuracy,
             "accuracy_is_of": "Guessing gives this accuracy, too." if classes and accuracy is not None else None,
             "noise": form.noise,
@@ -201,8 +206,28 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         last_step=last,
         axis=unit,
         curves=[curve.source(), *([watched.source()] if watched is not None else [])],
-        causes=_causes(run, tail, accuracy, classes, constant),
+        causes=_causes(run, tail, accuracy, classes, constant, guessed, bool(guessed) and tail <= AS_GUESSED * cost),
     )
+
+
+def _as_guessed(run: TrainingRun, values: np.ndarray, known: tuple[float, float] | None) -> tuple[str, float]:
+    """A sentence and the loss of always giving the same answer, if the loss is that from the first third on; otherwise an empty
+    one and infinity."""
+    guess, variance = guessing(run), variance_of_targets(run)
+    if guess is not None:
+        cost, told = guess.loss, f"guessing by the frequencies of the {len(guess.shares)} classes"
+    elif variance:
+        cost, told = variance, "always answering the mean of the targets"
+    else:
+        return "", math.inf
+    late = values[len(values) // THIRD :]
+    if len(late) < FOR_A_LEVEL * THIRD or not all(
+        BETTER <= median(part) / cost <= GUESSED[1] for part in np.array_split(late, THIRD)
+    ):
+        return "", math.inf
+    if known is not None and known[0] > max(guess.shares if guess else (1.0,)) * AS_CHANCE[1]:
+        return "", math.inf  # the answers are better than that
+    return f"That is no better than {told}, which costs {number(cost)}.", cost
 
 
 def _by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
@@ -233,7 +258,7 @@ def _by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
             "by_heart": said,
             "last_loss": last,
             "first_training": first,
-            **absent("points", "last_place", "first_loss", "fallen_from", "classes", "accuracy", "accuracy_is_of"),
+            **absent("points", "last_place", "first_loss", "fallen_from", "classes", "accuracy", "accuracy_is_of", "guessed"),
         },
         first_step=int(validation.steps[0]),
         last_step=int(validation.steps[-1]),
@@ -285,10 +310,12 @@ def _classes(tail: float, accuracy: float | None) -> int | None:
     return classes if classes and AS_CHANCE[0] < accuracy * classes < AS_CHANCE[1] else None
 
 
-def _causes(run: TrainingRun, tail: float, accuracy: float | None, classes: int | None, constant: bool) -> list[Cause]:
+def _causes(
+    run: TrainingRun, tail: float, accuracy: float | None, classes: int | None, constant: bool, guessed: str, exact: bool
+) -> list[Cause]:
     speed = rate_as_cause(run)
-    guessing = f"The loss is ln({classes}): that of guessing among {classes} classes." if classes else ""
-    inputs, frozen, labels, depth = Cause("inputs", guessing), Cause("frozen"), Cause("labels"), Cause("depth")
+    guessed = guessed or (f"The loss is ln({classes}): that of guessing among {classes} classes." if classes else "")
+    inputs, frozen, labels, depth = Cause("inputs", guessed), Cause("frozen"), Cause("labels"), Cause("depth")
     if accuracy is not None and 0 < accuracy < ACCURATE and tail > BLOWN_UP * max(-math.log(accuracy), LEAST_GUESS):
         guess = f"Guessing at this accuracy costs about {number(-math.log(accuracy))}; the outputs are far too large."
         return [Cause("learning-rate", f"{speed.for_} {guess}".strip()), inputs, labels]
@@ -298,25 +325,29 @@ def _causes(run: TrainingRun, tail: float, accuracy: float | None, classes: int 
             depth,
             labels,
         ]
-    if classes and (padding := _padding(run)) is not None:
+    if guessed and (padding := _padding(run)) is not None:
         return [padding, inputs, labels, speed]
-    if classes and speed.against and _all_sound(run):
+    if guessed and speed.against and _all_sound(run, MOVING[1]):
         said = "Learning rate and updates are usual, and no layer is dead. What remains: inputs paired with the wrong labels."
         return [Cause("shuffled-apart", said), inputs, labels, depth]
+    if exact and _all_sound(run, math.inf):
+        said = "The weights change, no layer is dead, and the loss is no worse than guessing, as too large steps would make it."
+        return [Cause("shuffled-apart", said), inputs, labels, depth, speed]
     others = [inputs, depth, labels, frozen]
     if speed.against:
         return [inputs, depth, labels, speed, frozen]
-    return [speed, *others] if speed.for_ or not classes else [inputs, speed, *others[1:]]
+    return [speed, *others] if speed.for_ or not guessed else [inputs, speed, *others[1:]]
 
 
-def _all_sound(run: TrainingRun) -> bool:
-    """Whether, by SCRAM's statistics, the weights change as in a training that learns, and no layer is dead."""
+def _all_sound(run: TrainingRun, most: float) -> bool:
+    """Whether, by SCRAM's statistics, the weights change as in a training that learns, by at most this share, and no layer is
+    dead."""
     try:
         steps = steps_of_kernels(run)
     except NotChecked:
         return False
     alive = all(part < HALF_DEAD for part in dead_units(run).values())
-    return steps is not None and alive and MOVING[0] < late(steps) < MOVING[1]
+    return steps is not None and alive and MOVING[0] < late(steps) < most
 
 
 def _padding(run: TrainingRun) -> Cause | None:

@@ -8,13 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin import schema
 from scram_plugin.heuristics.curves.checkable import level, loss_alone, rate_as_cause
 from scram_plugin.heuristics.curves.shape import SURE, Shape, shape_of
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option
 from scram_plugin.heuristics.limits import SIGMAS
-from scram_plugin.heuristics.measured import guessing, is_mean
-from scram_plugin.heuristics.names import loss_class
+from scram_plugin.heuristics.measured import guessing, variance_of_targets
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
 from scram_plugin.logs.curve import Curve
@@ -124,10 +122,8 @@ def _beats_guessing(end: End, run: TrainingRun) -> bool:
     guess = guessing(run)
     if guess is not None:
         return guess.is_beaten_by(end.level)
-    spread = run.statistic(schema.STATISTICS, "y0/std")
-    if loss_class(run) != "MeanSquaredError" or not is_mean(run) or spread is None or not len(spread.finite):
-        return False
-    return end.level < (1 - EXPLAINED) * float(np.mean(spread.finite.values**2))
+    variance = variance_of_targets(run)
+    return variance is not None and end.level < (1 - EXPLAINED) * variance
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:

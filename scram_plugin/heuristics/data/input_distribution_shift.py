@@ -44,6 +44,9 @@ OPTIONS = (
     ),
 )
 HALF_A_DEVIATION = 0.5  # standard deviations between the means where spreads differ, too (Cohen, 1988: medium)
+OTHER_RANGE = 1.5  # factor between the widths of two ranges that are not the same; by bench-limits
+SAME_PLACE = 0.03  # of its range: so near the means of samples of the same data are; by bench-limits
+SAME_SPREAD = 0.1  # so near their spreads are, as a share; by bench-limits
 AS_BYTES = (200, 300)  # factor between bytes and bytes divided by 255, with some room; by definition
 
 
@@ -68,6 +71,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         wide = max(spread, spread_v) / max(min(spread, spread_v), TINY)
         apart = low_v > high or high_v < low
         scaled = min(factor, wide) > options["factor"] and (significant or not column.part)
+        scaled |= not column.part and _rescaled(found)
         moved = shift > options["shift"] and (apart or shift > 2 * options["shift"])
         if scaled or (significant and (moved or (wide > options["scale"] and shift > HALF_A_DEVIATION))):
             # a different scale of all inputs says more than one of a single feature
@@ -105,6 +109,16 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         if scaled
         else [split, Cause("preprocessing")],
     )
+
+
+def _rescaled(found: tuple[Level, Level]) -> bool:
+    """Whether both have the same mean and spread within their own range, and other ranges: the same data, scaled otherwise."""
+    (mean, spread, low, high), (mean_v, spread_v, low_v, high_v) = found
+    width, width_v = high - low, high_v - low_v
+    if min(width, width_v) <= 0 or max(width, width_v) < OTHER_RANGE * min(width, width_v):
+        return False
+    place, place_v = (mean - low) / width, (mean_v - low_v) / width_v
+    return abs(place - place_v) < SAME_PLACE and abs(spread / width / max(spread_v / width_v, TINY) - 1) < SAME_SPREAD
 
 
 def _examples(run: TrainingRun) -> int:

@@ -10,9 +10,9 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import Edit, change_targets, set_loss
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, absent
 from scram_plugin.heuristics.limits import BYTE
-from scram_plugin.heuristics.measured import HOW, sums
+from scram_plugin.heuristics.measured import HOW, shown_loss, sums, whole_of
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
@@ -21,11 +21,19 @@ from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
 
 IGNORED = -100.0  # PyTorch's cross-entropy ignores this label, unless `ignore_index` names another one; default of PyTorch
+BINARY = 2  # classes, whose numbers 0 and 1 are shares, too; by definition
+BROADCAST = "The labels do not fit the loss: outputs and targets differ in shape"
 OF_ONE = 0.1  # from 1: so near the targets of an example sum to 1; by bench-limits
 DISTANCES = ("MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh")
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    if (classes := (run.facts.get("loop") or {}).get("class_numbers") or 0) > BINARY:
+        yield _of_numbers(run, classes)
+        return
+    if (pairs := (run.facts.get("loop") or {}).get("pairs")) and pairs.get("output") and pairs.get("compared"):
+        yield _all_pairs(run, pairs["output"], pairs["compared"])
+        return
     # if a label makes the first step fail, there are only the validation data and the counts of all labels
     tables = (schema.BATCHES, schema.VALIDATION)
     low, high = (
@@ -57,7 +65,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         confidence="likely" if cause == "class-numbers" else "certain",
         title={
             "one-value": f"The labels do not fit the loss: all are {least:g}",
-            "broadcast": "The labels do not fit the loss: outputs and targets differ in shape",
+            "broadcast": BROADCAST,
             "several": "The labels do not fit the loss: an example has several classes or none",
         }.get(cause, f"The labels do not fit the loss: {least:g} to {most:g}"),
         evidence={
@@ -74,6 +82,37 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         curves=[high.source(), low.source()],
         causes=[Cause(cause, said, "", edit)],
         bad_step=bad,
+    )
+
+
+def _of_numbers(run: TrainingRun, classes: int) -> Finding:
+    said = f"The targets of the first batch are the whole numbers from 0 to {classes - 1}, nearly as many of each."
+    return Finding(
+        severity="warning",
+        confidence="possible",
+        title=f"The labels may not fit the loss: 0 to {classes - 1}",
+        evidence={
+            "expected": "The loss compares a single output with the number, as if the order of the numbers meant something.",
+            **absent("least", "most", "loss", "units", "batch"),
+        },
+        **whole_of(shown_loss(run)),
+        causes=[Cause("class-numbers", said)],
+    )
+
+
+def _all_pairs(run: TrainingRun, output: list[int], compared: list[int]) -> Finding:
+    said = f"The predictions have shape {tuple(output)}, their differences from the targets {tuple(compared)}."
+    change = "{0}.unsqueeze(1)" if len(output) > 1 else "{0}.squeeze(1)"
+    return Finding(
+        severity="error",
+        confidence="certain",
+        title=BROADCAST,
+        evidence={
+            "expected": "Each prediction is compared with one target.",
+            **absent("least", "most", "loss", "units", "batch"),
+        },
+        **whole_of(shown_loss(run)),
+        causes=[Cause("broadcast", said, "", change_targets(run.facts, change))],
     )
 
 

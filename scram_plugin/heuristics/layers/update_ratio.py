@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option
-from scram_plugin.heuristics.measured import enough_rows, late, step_ratios
+from scram_plugin.heuristics.measured import enough_rows, fell_far, late, step_ratios
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import speed
 from scram_plugin.logs.training_run import TrainingRun
@@ -39,7 +39,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     enough_rows(ratios, int(options["least"]), int(options["batches"]))
     values = {path: late(curve, AFTER_FIRST) for path, curve in ratios.items()}
     found = [path for path, value in values.items() if value > options["max_ratio"]]
-    if not found:
+    if not found or fell_far(run):
         return
     worst = max(found, key=lambda path: values[path])
     curve = ratios[worst]

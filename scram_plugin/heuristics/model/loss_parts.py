@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic
@@ -11,6 +12,7 @@ from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
 
 FEW = 8  # examples: with fewer, sum and mean differ little; by definition
+MANY = 16  # values of an example: of fewer, mean and sum differ little; by definition
 DIVIDED = 4.0  # a part whose constant is at most this over the number of examples counts as divided by it; by definition
 UNDIVIDED = 0.1  # constant from which on a part counts as not divided; by definition
 
@@ -24,19 +26,36 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if len(parts) < 2 or len(batches) != 1 or min(batches) < FEW:
         return
     size = batches.pop()
+    if (said := _of_each(parts)) is not None:
+        yield _finding(run, "One part of the loss is a sum for each example, another is a mean over all its values", said)
+        return
     means = [part for part in parts if part["how"] == "mean" or 0 < abs(part["factor"]) <= DIVIDED / size]
     added = [part for part in parts if part["how"] == "sum" and abs(part["factor"]) >= UNDIVIDED and part not in means]
     if not means or not added:
         return
     one, other = (" × ".join(map(str, part["shape"])) for part in (added[0], means[0]))
     said = f"One part of the loss is a sum over {one} values, another is a mean over {other}; the first axis is the batch."
-    curve = shown_loss(run)
-    yield Finding(
+    yield _finding(run, "One part of the loss is a sum over the batch, another is a mean", said)
+
+
+def _of_each(parts: Sequence[Mapping[str, Any]]) -> str | None:
+    """A divergence that is summed for each example, beside an error that is a mean over many values of it: then the divergence
+    weighs as many times more (Kingma & Welling, 2014, sum both)."""
+    summed = [p for p in parts if len(p.get("each") or []) > 1 and p["how"] == "mean" and abs(p["factor"]) >= UNDIVIDED]
+    averaged = [p for p in parts if p.get("elementwise") and p["how"] == "mean" and math.prod(p["shape"][1:]) >= MANY]
+    if not summed or not averaged:
+        return None
+    values, of = math.prod(summed[0]["each"][1:]), math.prod(averaged[0]["shape"][1:])
+    return f"One part is the sum of {values:,} values of each example, another is the mean of {of:,} values of it."
+
+
+def _finding(run: TrainingRun, title: str, said: str) -> Finding:
+    return Finding(
         severity="warning",
         confidence="likely",
-        title="One part of the loss is a sum over the batch, another is a mean",
+        title=title,
         evidence={"said": said},
-        **whole_of(curve),
+        **whole_of(shown_loss(run)),
         causes=[Cause("reductions", said)],
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from scram_plugin.heuristics.edits import Edit, swap_betas
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
-from scram_plugin.heuristics.measured import HOW, shown_loss, whole_of
+from scram_plugin.heuristics.measured import HOW, fell_far, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -15,6 +15,8 @@ from scram_plugin.severity import Severity
 
 NEVER_FADES = 1.0  # momentum from which on a step never fades; by definition
 SMALLEST_HALF = 2.0**-25  # a number of at most half of float16's smallest one becomes 0 in it (IEEE 754)
+SLOW = 0.99  # momentum; 0.9 is usual (default of Keras and PyTorch for Adam), and 0.99 is used in few trainings; by definition
+COARSE = 0.01  # epsilon; 1e-8 is the default of PyTorch, 1e-7 that of Keras; by definition
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -27,6 +29,15 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if first is not None and second is not None and first > second:
         said = f"{name} has the betas {number(first)} and {number(second)}; the second is usually the larger one."
         yield _finding(run, "betas", "warning", f"The betas of {name} are swapped", said, swap_betas(run.facts, first, second))
+    elif first is not None and first > SLOW and not fell_far(run):
+        said = f"{name} has beta_1 {number(first)}: a step follows the gradients of about {round(1 / (1 - first)):,} batches."
+        yield _finding(run, "momentum", "warning", f"The momentum of {name} reacts slowly: beta_1 {number(first)}", said)
+    if momentum is not None and SLOW < momentum < NEVER_FADES and not fell_far(run):
+        said = f"The momentum of {name} is {number(momentum)}: a step adds up about {round(1 / (1 - momentum)):,} batches."
+        yield _finding(run, "momentum", "warning", f"The momentum {number(momentum)} is very high", said)
+    if epsilon is not None and second is not None and epsilon >= COARSE and not fell_far(run):
+        said = f"The epsilon of {name} is {number(epsilon)}, larger than most gradients, so that updates become small."
+        yield _finding(run, "epsilon", "warning", f"The epsilon of {name} is large: {number(epsilon)}", said)
     if momentum is not None and momentum >= NEVER_FADES:
         said = f"The momentum of {name} is {number(momentum)}: a step is never forgotten, so the steps add up."
         yield _finding(run, "momentum", "error", f"The momentum {number(momentum)} is 1 or more", said)

@@ -9,7 +9,7 @@ from typing import Any
 from scram_plugin.heuristics.edits import Edit, set_in_layers, set_loss, take_probabilities
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, absent
 from scram_plugin.heuristics.measured import LINEAR, output, shown_loss, whole_of
-from scram_plugin.heuristics.model.outputs import RANGES, Output, always_one, negative_logarithms
+from scram_plugin.heuristics.model.outputs import RANGES, Output, always_one, beyond, negative_logarithms, never_active
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import counted, number
@@ -53,15 +53,31 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _in_graph(run: TrainingRun) -> Finding | None:
-    """An activation that is applied twice in the graph of a loss of the program's own."""
-    twice = (run.facts.get("loop") or {}).get("twice")
-    if not twice:
-        return None
-    seen = {"layer": "of the model", "size": "several units", "activation": twice[0], "activation_name": twice[0]}
-    evidence = {**seen, "loss": "one of the program's own", **absent("low", "high", "least", "most")}
-    return _finding(
-        run, "twice", "warning", evidence, None, f"In the graph of the loss, the result of {twice[0]} gets it again."
-    )
+    """What the graph of the first loss and the measured outputs show where the loss is one of the program's own, or a sum."""
+    loop = run.facts.get("loop") or {}
+    seen = {"layer": "of the model", "size": "several units", "loss": "one of the program's own"}
+    unknown = absent("low", "high", "least", "most")
+    if twice := loop.get("twice"):
+        evidence = {**seen, "activation": twice[0], "activation_name": twice[0], **unknown}
+        said = f"In the graph of the loss, the result of {twice[0]} gets it again."
+        return _finding(run, "twice", "warning", evidence, None, said)
+    for part in loop.get("exceeded") or []:
+        activation, least, most = (part.get(which) for which in ("activation", "least", "most"))
+        if activation in RANGES and least is not None and most is not None and beyond(activation, least, most):
+            (low, high), named = RANGES[activation], {"activation": activation, "activation_name": activation}
+            evidence = {
+                **seen,
+                **named,
+                **dict(zip(("low", "high", "least", "most"), map(number, (low, high, least, most)), strict=True)),
+            }
+            said = f"In the first step the targets range from {number(least)} to {number(most)}."
+            return _finding(run, "range", "error", evidence, None, said)
+    if (layer := never_active(run)) is not None:
+        named = {"layer": layer.name, "activation": layer.activation, "activation_name": layer.activation}
+        evidence = {**seen, **named, **unknown, "low": "0", "high": number(RANGES[str(layer.activation)][1])}
+        said = f"The output layer {layer.name} has {layer.activation}, and soon all outputs were 0, as if they should be lower."
+        return _finding(run, "range", "warning", evidence, None, said)
+    return None
 
 
 def _evidence(known: Output) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
+from scram_plugin.heuristics.heuristic import NotChecked
 from scram_plugin.heuristics.limits import TENTH
-from scram_plugin.heuristics.measured import LINEAR, Layer, layers, levels, sums
+from scram_plugin.heuristics.measured import LINEAR, Layer, layers, levels, output, sums
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
@@ -128,18 +129,34 @@ class Output:
     @property
     def targets_beyond(self) -> bool:
         """Whether targets lie outside the range of the output."""
-        if self.targets is None:
-            return False
-        (least, most), (lowest, highest) = self.targets, RANGES[str(self.activation)]
-        margin = BEYOND * (most - least)
-        return least < lowest - margin or most > highest + margin
+        return self.targets is not None and beyond(str(self.activation), *self.targets)
+
+
+def beyond(activation: str, least: float, most: float) -> bool:
+    """Whether targets from `least` to `most` lie outside the range of an activation."""
+    lowest, highest = RANGES[activation]
+    margin = BEYOND * (most - least)
+    return least < lowest - margin or most > highest + margin
+
+
+def never_active(run: TrainingRun) -> Layer | None:
+    """The output layer, if it ends in a ReLU, and all outputs of the last measured batches were 0."""
+    try:
+        last = output(run)
+    except NotChecked:
+        return None
+    high = run.statistic(schema.STATISTICS, "y_pred0/max")
+    if last.activation not in ("relu", "relu6") or high is None or len(high.finite) < 2 * FOR_A_RANGE:
+        return None
+    late = high.finite.values[len(high.finite) // 2 :]
+    return last if not late.any() else None
 
 
 def always_one(run: TrainingRun) -> bool:
     """Whether every measured output was exactly 1 with a binary loss, as softmax over one unit gives."""
     low, high = (run.statistic(schema.STATISTICS, f"y_pred0/{which}") for which in ("min", "max"))
     several = run.statistic(schema.STATISTICS, "y_pred0/mean/0") is not None
-    binary = "Binary" in loss_class(run)
+    binary = "Binary" in loss_class(run) or loss_class(run) == "None"
     if low is None or high is None or len(low) < FOR_A_RANGE or several or not binary:
         return False
     return bool((low.values == 1).all() and (high.values == 1).all())

@@ -43,7 +43,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     small = [
         layer
         for layer in known
-        if layer not in same and layer.path not in last and 0.0 < (layer.initial_scale or 0.0) < options["small"]
+        if layer not in same
+        and layer.path not in last
+        and _is_read_alone(layer, present)
+        and 0.0 < (layer.initial_scale or 0.0) < options["small"]
     ]
     units = dead_units(run)
     for cause, found in (("same", same), ("large", large), ("small", small)):
@@ -80,6 +83,20 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
                 )
             ],
         )
+
+
+def _is_read_alone(layer: Layer, present: list[Layer]) -> bool:
+    """Whether another layer with weights reads this one's output and nothing else. At the end of a branch, which is added to or
+    multiplied with something, small weights are intended, as zeros are (Goyal et al., 2017; Dinh et al., 2017)."""
+    if not any(other.facts.get("from") for other in present):
+        return True  # one after the other
+    readers = {tuple(other.facts.get("from") or []): other for other in present if other.kind != "operations"}
+    at: Layer | None = layer
+    for _ in present:
+        at = readers.get((at.path.rpartition("/")[2],)) if at is not None else None
+        if at is not None and at.facts.get("kernel"):
+            return True
+    return False
 
 
 def _same(layer: Layer, last: set[str]) -> bool:

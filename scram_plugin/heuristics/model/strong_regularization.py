@@ -9,7 +9,7 @@ import numpy as np
 
 from scram_plugin.heuristics.edits import weaken_penalty
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option
-from scram_plugin.heuristics.measured import Layer, columns, enough_rows, kernel_of, layers, listed, shown_loss
+from scram_plugin.heuristics.measured import Layer, columns, enough_rows, kernel_of, known_layers, layers, listed, shown_loss
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -37,24 +37,27 @@ OPTIONS = (
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    found = [(layer, factor) for layer in layers(run) if (factor := _factor(run, layer)) >= options["strong"]]
-    if not found:
+    present = known_layers(run) if _decay(run) else layers(run)
+    found = [(layer, factor) for layer in present if (factor := _factor(run, layer)) >= options["strong"]]
+    decay = _decay(run) / 2
+    if not found and decay < options["strong"]:
         return
     norms = columns(run, "weight", "norm")
     enough_rows(norms, int(options["least"]))
+    # weight decay is for all parameters, those of the program's own layers, too
+    paths = [path for path in norms if not path.endswith("/bias")] if decay else [kernel_of(run, layer) for layer, _ in found]
     left = {}
-    for layer, _ in found:
-        curve = norms.get(kernel_of(run, layer))
+    for path in paths:
+        curve = norms.get(path)
         if curve is not None and len(curve.finite) > 1 and curve.finite.values[0] > 0:
-            left[kernel_of(run, layer)] = float(curve.finite.values.min() / curve.finite.values[0])
+            left[path] = float(curve.finite.values.min() / curve.finite.values[0])
     if not left or float(np.median(list(left.values()))) > options["shrunk"]:
         return
     least = min(left, key=lambda path: left[path])
-    layer, factor = max(found, key=lambda entry: entry[1])
-    names = listed([layer.name for layer, _ in found])
+    name, factor = max(((layer.name, factor) for layer, factor in found), key=lambda e: e[1], default=("all parameters", decay))
+    names = listed([layer.name for layer, _ in found]) if found else name
     curve = shown_loss(run)
-    paths = [layer.path for layer, _ in found]
-    edit = weaken_penalty(run.facts, paths)
+    edit = weaken_penalty(run.facts, [layer.path for layer, _ in found])
     yield Finding(
         severity="warning",
         confidence="likely",
@@ -64,7 +67,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         last_step=int(curve.steps[-1]),
         axis=curve.axis,
         curves=[norms[least].source(), curve.source()],
-        causes=[Cause("factor", f"The penalty factor of {layer.name} is {number(factor)}.", "", edit)],
+        causes=[Cause("factor", f"The penalty factor of {name} is {number(factor)}.", "", edit)],
     )
 
 
@@ -73,11 +76,16 @@ def _factor(run: TrainingRun, layer: Layer) -> float:
 
     PyTorch's weight decay applies to all layers. It is twice the L2 factor, since the gradient of w² is 2w.
     """
-    decay = (run.facts.get("optimizer", {}).get("settings") or {}).get("weight_decay")
     if run.framework_of_facts == "torch":
-        return float(decay) / 2 if layer.facts.get("kernel") and isinstance(decay, int | float) else 0.0
+        return _decay(run) / 2 if layer.facts.get("kernel") else 0.0
     settings = layer.facts.get("regularizer") or {}
     return max((float(settings[kind]) for kind in ("l1", "l2") if isinstance(settings.get(kind), int | float)), default=0.0)
+
+
+def _decay(run: TrainingRun) -> float:
+    """The weight decay of PyTorch's optimizer; 0 without one."""
+    decay = ((run.facts.get("optimizer") or {}).get("settings") or {}).get("weight_decay")
+    return float(decay) if run.framework_of_facts == "torch" and isinstance(decay, int | float) else 0.0
 
 
 HEURISTIC = Heuristic(

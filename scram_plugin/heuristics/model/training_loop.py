@@ -30,7 +30,9 @@ SPENT_BY = 0.6  # share of the training after which the rate may be so low; by d
 MANY_WAYS = 4  # backward passes of a step, from which on sum and mean differ much; by definition
 TWICE = 0.5  # of the factor that makes a mean: a smaller one is no rounding; by definition
 CALL_EVERY = 5  # steps for each call of a scheduler, at least, where it is called once an epoch; by definition
+EPOCHS = 3  # that end early, at least; by definition
 TITLES = {
+    "part": "Each epoch uses only the first batches of the data",
     "no-step": "The optimizer never takes a step",
     "cleared": "The gradients are cleared before the optimizer uses them",
     "broadcast-metric": "A metric compares every output with every target",
@@ -43,6 +45,7 @@ TITLES = {
     "not-detached": "Each step goes back through the steps before it",
     "detached-state": "The model gets its own outputs without their graph, within a step",
     "kept": "The autograd graphs of earlier steps stay in memory",
+    "retained": "Every backward pass keeps its graph",
     "frozen-norm": "A frozen batch normalisation still updates its statistics",
     "per-batch": "The scheduler is called in every step, and was made for epochs",
     "per-epoch": "The scheduler is called once an epoch, and was made for steps",
@@ -70,6 +73,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         _memory(loop),
         _frozen(loop),
         _schedule(run, loop),
+        _data(run, loop),
     ):
         for cause, said in part:
             severity: Severity = "error" if CERTAIN.get(cause) == "error" else "warning"
@@ -154,6 +158,8 @@ def _memory(loop: Loop) -> Found:
         yield "not-detached", f"The autograd graph of a step grew from {first:,} to {others[-1]:,} operations."
     elif kept >= KEPT:
         yield "kept", f"The autograd graphs of {kept} earlier steps were in memory at once."
+    elif loop.get("retained"):
+        yield "retained", "Each `backward` was called with `retain_graph=True`, so that none of them frees what it used."
 
 
 def _frozen(loop: Loop) -> Found:
@@ -184,6 +190,21 @@ def _schedule(run: TrainingRun, loop: Loop) -> Found:
         run.ended == "finished" and calls < SHORT * length and length > MOST_OF * steps and steps >= CALL_EVERY * max(calls, 1)
     ):
         yield "per-epoch", f"{said} The training ended after {calls / length:.0%} of the schedule."
+
+
+def _data(run: TrainingRun, loop: Loop) -> Found:
+    """Epochs that end long before the loader does, and begin with the same batches each time."""
+    fit, epochs = run.facts.get("fit") or {}, run.statistic(schema.BATCHES, "epoch")
+    whole = fit.get("steps")
+    if not whole or fit.get("shuffle") is not False or epochs is None or loop.get("ways", 1) > 1:
+        return
+    _, counts = np.unique(epochs.finite.values, return_counts=True)
+    # a single batch, again and again, is told of by `constant-inputs`
+    if len(counts) > EPOCHS and 1 < (most := int(counts[:-1].max())) <= SHORT * whole:
+        yield (
+            "part",
+            f"The loader has {whole:,} batches, in the same order each time, and no epoch used more than {most:,}.",
+        )
 
 
 def _spent(run: TrainingRun) -> str | None:

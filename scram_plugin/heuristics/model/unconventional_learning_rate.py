@@ -11,7 +11,7 @@ import numpy as np
 from scram_plugin.heuristics.edits import set_learning_rate
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.limits import TENTH
-from scram_plugin.heuristics.measured import HOW, guessing, levels, steps_of_kernels
+from scram_plugin.heuristics.measured import HOW, guessing, known_layers, levels, steps_of_kernels
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import known_rate
@@ -67,6 +67,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise TooEarly("it needs two measured batches with the updates of the weights")
     size, first = (float(np.median(steps.values[:number])) for number in (MEASURED, AT_FIRST))
     high = rate >= options["high"] * usual
+    if (
+        sum(bool(layer.facts.get("kernel")) for layer in known_layers(run)) == 1
+    ):  # a linear model may begin at 0, and its updates are large beside that
+        size = first = 0.0 if high else size
     if high and not _harmful(run, size > options["max_step"], first > options["max_step"]):
         return
     if not high:

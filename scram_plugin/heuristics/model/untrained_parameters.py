@@ -17,6 +17,12 @@ KINDS = ("shapes", "names", "stale", "cut")  # of evidence; each finding has one
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     known = (run.facts.get("optimizer") or {}).get("untrained")
+    if idle := (run.facts.get("loop") or {}).get("idle"):
+        names = listed([f"`{name}`" for name in idle])
+        title = f"An optimizer takes steps without gradients, and trains nothing: {names}"
+        said = f"In none of its steps one of its parameters had a gradient: {names}."
+        yield _finding(run, "cut-off", "error", "certain", title, said, len(idle), cut=names)
+        return
     if not known:
         if run.framework_of_facts == "keras":
             raise NotChecked("Keras gives all trainable variables to the optimizer", "a PyTorch loop in scram_plugin.watch")

@@ -24,7 +24,8 @@ OPTIONS = (
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    found = tested(run, "samples")
+    trained = (run.facts.get("loop") or {}).get("mixing")
+    found = {"alone": trained} if trained is not None else tested(run, "samples")
     alone, order = found.get("alone") or 0.0, found.get("order") or 0.0
     worst = max(alone, order)
     if worst <= options["apart"]:
@@ -56,8 +57,8 @@ HEURISTIC = Heuristic(
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,
-    needs=("a preflight",),
+    needs=("a preflight, or SCRAM's record of a training with PyTorch",),
     order=460,
     precedence=240,
-    explains=("one-batch",),
+    explains=("one-batch", "standstill", "undertrained", "signal-flow", "curve-shape"),
 )

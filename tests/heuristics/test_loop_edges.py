@@ -1,0 +1,199 @@
+"""Losses that a program writes itself, what its loop does, and settings: just inside the limits of the checks, and outside."""
+
+import numpy as np
+import pytest
+
+from scram_plugin import schema
+from scram_plugin.heuristics.catalogue import catalogue
+from scram_plugin.reviews.run import review
+from tests.training_runs import training_run
+
+NOISE = np.random.default_rng(0).normal(size=600)
+
+
+def found(id_, curves=None, statistics=None, batches=None, **facts):
+    run = training_run(curves or {}, statistics or {}, {"framework": "torch", **facts}, batches)
+    return [(f.severity, f.causes[0].id) for f in review(run, catalogue(select=[id_])).findings]
+
+
+FALLS = {"loss": np.geomspace(2.0, 0.1, 60)}
+STAYS = {"loss": np.linspace(2.0, 1.5, 60)}
+
+
+@pytest.mark.parametrize(
+    ("settings", "batches", "cause"),
+    [
+        ({"momentum": 0.95}, STAYS, None),
+        ({"momentum": 0.995}, STAYS, "momentum"),
+        ({"momentum": 0.995}, FALLS, None),
+        ({"beta_1": 0.999, "beta_2": 0.9999, "eps": 1e-8}, STAYS, "momentum"),
+        ({"beta_1": 0.95, "beta_2": 0.999, "eps": 1e-8}, STAYS, None),
+        ({"beta_1": 0.9, "beta_2": 0.999, "eps": 0.1}, STAYS, "epsilon"),
+        ({"beta_1": 0.9, "beta_2": 0.999, "eps": 0.1}, FALLS, None),
+    ],
+)
+def test_settings_that_slow_the_optimizer_down(settings, batches, cause):
+    optimizer = {"class": "SGD" if "momentum" in settings else "Adam", "settings": settings}
+    assert [c for _, c in found("optimizer-settings", batches=batches, optimizer=optimizer)] == ([cause] if cause else [])
+
+
+MEAN = {"how": "mean", "shape": [16, 64], "factor": 1.0, "elementwise": True}
+EACH = {"how": "mean", "shape": [16], "factor": -0.5, "elementwise": False, "each": [16, 4]}
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ([MEAN, EACH], True),
+        ([MEAN, {**EACH, "factor": -0.0005}], False),  # weighted
+        ([{**MEAN, "shape": [16, 8]}, EACH], False),
+        ([{**MEAN, "elementwise": False}, EACH], False),  # as a cross-entropy: its mean is over examples
+    ],
+)
+def test_a_divergence_beside_a_mean(parts, told):
+    assert bool(found("loss-parts", batches=STAYS, loop={"parts": parts})) == told
+
+
+@pytest.mark.parametrize(
+    ("loop", "cause"),
+    [({"pairs": {"output": [16, 1], "compared": [16, 16]}}, "broadcast"), ({"pairs": {}}, None)],
+)
+def test_predictions_and_targets_of_other_shapes(loop, cause):
+    assert [c for _, c in found("label-range", batches=STAYS, loop=loop)] == ([cause] if cause else [])
+
+
+@pytest.mark.parametrize(
+    ("part", "told"),
+    [
+        ({"activation": "sigmoid", "least": -3.0, "most": 3.0}, True),
+        ({"activation": "sigmoid", "least": -0.01, "most": 1.01}, False),
+        ({"activation": "relu", "least": 0.0, "most": 9.0}, False),
+        ({"activation": "gelu", "least": -3.0, "most": 3.0}, False),  # no range is known of it
+    ],
+)
+def test_targets_beyond_an_activation_in_one_part_of_a_loss(part, told):
+    model = {"kind": "functional", "layers": [{"name": "head", "path": "head", "class": "Linear"}], "outputs": [{}]}
+    facts = {"model": model, "loss": {"class": None}, "loop": {"exceeded": [part]}}
+    assert found("output-activation-mismatch", batches=STAYS, **facts) == ([("error", "range")] if told else [])
+
+
+@pytest.mark.parametrize(("highest", "told"), [([1.0, 0.4, 0.1, 0, 0, 0, 0, 0], True), ([1.0] * 8, False)])
+def test_an_output_that_is_soon_always_zero(highest, told):
+    layer = {"name": "head", "path": "head", "class": "Linear", "activation": "relu"}
+    facts = {"model": {"kind": "functional", "layers": [layer], "outputs": [{}]}, "loss": {"class": None}, "loop": {}}
+    statistics = {"y_pred0/max": highest, "y_pred0/min": [0.0] * 8}
+    assert bool(found("output-activation-mismatch", {}, statistics, STAYS, **facts)) == told
+
+
+@pytest.mark.parametrize(
+    ("used", "fit", "ways", "told"),
+    [
+        (5, {"steps": 20, "shuffle": False}, 1, True),
+        (5, {"steps": 20, "shuffle": True}, 1, False),
+        (15, {"steps": 20, "shuffle": False}, 1, False),
+        (5, {"steps": 20, "shuffle": False}, 4, False),  # accumulation
+        (1, {"steps": 20, "shuffle": False}, 1, False),  # `constant-inputs` tells of that
+    ],
+)
+def test_a_part_of_the_data(used, fit, ways, told):
+    batches = {"loss": np.linspace(2, 1, 5 * used), "epoch": np.repeat(np.arange(5.0), used)}
+    causes = found("training-loop", batches=batches, fit=fit, loop={"steps": 5 * used, "ways": ways})
+    assert causes == ([("warning", "part")] if told else [])
+
+
+def test_graphs_that_are_kept_for_nothing():
+    assert found("training-loop", batches=STAYS, loop={"steps": 60, "retained": True}) == [("warning", "retained")]
+
+
+def test_an_optimizer_without_gradients():
+    optimizer = {"class": "Adam", "untrained": {"parameters": 4}}
+    loop = {"steps": 60, "idle": ["generator.weight"]}
+    assert found("untrained-parameters", batches=STAYS, optimizer=optimizer, loop=loop) == [("error", "cut-off")]
+
+
+CLASSES = {"loss": {"class": "CrossEntropyLoss", "from_logits": True, "mean": True}, "model": {"output_units": 3}}
+LABELS = {f"y0/count/{i}": [40.0, 40.0, 40.0] for i in range(3)}
+
+
+@pytest.mark.parametrize(("fallen", "cause"), [(2.0, True), (0.7, False)])
+def test_guessing_by_the_labels_of_measured_batches(fallen, cause):
+    """A loss that fell to the level of guessing, ln 3, or below it."""
+    values = np.concatenate([np.linspace(6.0, 1.1, 100), np.full(400, 1.1 if cause else fallen)]) + 0.02 * NOISE[:500]
+    assert bool(found("no-learning", {}, LABELS, {"loss": values}, **CLASSES)) == cause
+
+
+@pytest.mark.parametrize(("level", "told"), [(4.0, True), (3.0, False)])
+def test_always_answering_the_mean(level, told):
+    """Targets with a variance of 4."""
+    values = np.concatenate([np.linspace(20.0, level, 100), np.full(400, level)]) + 0.05 * NOISE[:500]
+    statistics = {"y0/std": [2.0, 2.0, 2.0], "y0/mean": [1.0, 1.0, 1.0]}
+    loss = {"class": "MSELoss", "mean": True}
+    assert bool(found("no-learning", {}, statistics, {"loss": values}, loss=loss)) == told
+
+
+def test_the_losses_of_two_optimizers_are_not_judged_by_their_level():
+    values = np.full(500, 1.386) + 0.02 * NOISE[:500]
+    run = training_run({}, {}, {"framework": "torch", "loop": {"optimizers": 2, "ways": 2}}, {"loss": values})
+    judged = review(run, catalogue(select=["no-learning"]))
+    assert [one.reason for one in judged.inconclusive] == [
+        "several optimizers have a loss each, as in a GAN: the level of their sum does not show what was learned"
+    ]
+
+
+def test_a_spike_of_a_loss_above_and_below_zero_is_no_warning():
+    values = 0.05 * NOISE[:400] - 0.1
+    values[200:212] += 4.0
+    assert [severity for severity, _ in found("loss-spike", {"loss": values})] == ["info"]
+    assert [severity for severity, _ in found("loss-spike", {"loss": values + 1.0})] == ["warning"]
+
+
+@pytest.mark.parametrize(("low", "high", "told"), [(0.0, 1.0, True), (-0.8, 1.8, False)])
+def test_validation_data_that_were_scaled_otherwise(low, high, told):
+    """The training data lie between -0.8 and 1.8, with the mean 0 and the spread 1."""
+    width = (high - low) / 2.6
+    run = training_run(
+        {"loss": np.ones(20)}, {f"x0/{k}": [v] * 5 for k, v in {"min": -0.8, "max": 1.8, "mean": 0.0, "std": 1.0}.items()}
+    )
+    values = {"min": low, "max": high, "mean": low + 0.8 * width, "std": width}
+    other = training_run({schema.column_tag(schema.VALIDATION, f"x0/{k}"): [v] * 2 for k, v in values.items()})
+    run._logs["scram"].files["validation"] = other._logs["train"].files["in memory"]
+    run._logs["scram"].index()
+    assert bool(review(run, catalogue(select=["input-distribution-shift"])).findings) == told
+
+
+@pytest.mark.parametrize(("source", "told"), [("first", True), ("first:add", False)])
+def test_small_weights_at_the_end_of_a_branch(source, told):
+    def layer(name, scale, sources, kind="Linear"):
+        kernel = {"kernel": [64, 64], "initializer": {"class": "Measured", "stddev": scale}} if kind == "Linear" else {}
+        return {"name": name, "path": name, "class": kind, "from": sources, **kernel}
+
+    layers = [layer("first", 0.001, []), layer("first:add", 0.0, ["first"], "operations"), layer("last", 0.1, [source])]
+    assert bool(found("poor-initialization", batches=STAYS, model={"kind": "functional", "layers": layers})) == told
+
+
+@pytest.mark.parametrize(("decay", "left", "told"), [(0.5, 0.1, True), (0.5, 0.9, False), (0.01, 0.1, False)])
+def test_weight_decay_of_parameters_of_the_program_itself(decay, left, told):
+    norms = {"weight/graph/weight/norm": np.linspace(1.0, left, 5)}
+    optimizer = {"class": "Adam", "settings": {"weight_decay": decay}}
+    assert bool(found("strong-regularization", {}, norms, STAYS, optimizer=optimizer)) == told
+
+
+@pytest.mark.parametrize(("level", "first"), [(1.1, "shuffled-apart"), (1.19, "learning-rate")])
+def test_what_a_loss_of_guessing_says_of_a_high_rate(level, first):
+    """Too large steps make a loss worse than guessing."""
+    values = np.concatenate([np.linspace(6.0, level, 100), np.full(400, level)]) + 0.02 * NOISE[:500]
+    statistics = {**LABELS, "update/head/weight/norm": [0.05] * 3, "weight/head/weight/norm": [1.0] * 3}
+    facts = {**CLASSES, "optimizer": {"class": "SGD", "learning_rate": 1.0}}
+    assert [cause for _, cause in found("no-learning", {}, statistics, {"loss": values}, **facts)] == [first]
+
+
+@pytest.mark.parametrize(("layers", "told"), [(1, False), (2, True)])
+def test_a_linear_model_may_begin_at_zero(layers, told):
+    """Whose updates are large beside its first weights, at a rate that suits it."""
+    model = {"layers": [{"name": f"{i}", "path": f"{i}", "class": "Linear", "kernel": [4, 3]} for i in range(layers)]}
+    statistics = {f"{what}/0/weight/norm": [size] * 5 for what, size in (("update", 0.05), ("weight", 1.0))}
+    optimizer = {"class": "SGD", "learning_rate": 0.1}
+    values = np.linspace(1.0, 0.9, 300)
+    assert (
+        bool(found("unconventional-learning-rate", {}, statistics, {"loss": values}, model=model, optimizer=optimizer)) == told
+    )
