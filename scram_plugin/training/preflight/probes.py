@@ -16,6 +16,7 @@ from scram_plugin.redaction import in_short
 from scram_plugin.training.preflight.subject import Batch, Subject, rows
 from scram_plugin.training.structures import leaves, mapped
 
+ALIKE = 0.9  # share of the positions of targets that are the inputs shifted
 EXAMPLES = 16  # of one batch, that the model has to memorise
 STEPS = 240  # in which it has to memorise them
 SMALLEST, LARGEST = 1e-7, 10.0  # bounds of the learning rates in the range test
@@ -154,6 +155,8 @@ def samples(subject: Subject, batch: Batch) -> dict[str, Any]:
     whole, length = predict(batch.x), len(batch)
     if length < 4 or not whole or any(o.shape[0] != length for o in whole):
         return {"reason": "the outputs do not have one row per example"}
+    if _time_is_first(batch):
+        return {"reason": "the first axis of the inputs is the time: the targets are the inputs of the next position"}
     if _difference(predict(batch.x), whole):
         return {"reason": "the outputs for the same batch differ from call to call: the model uses random numbers"}
     half = np.arange(length // 2, length)  # if time and batch are confused, the first examples see no others
@@ -164,6 +167,23 @@ def samples(subject: Subject, batch: Batch) -> dict[str, Any]:
         "alone": _difference(alone, [o[half] for o in whole]),
         "order": _difference(mixed, [o[order] for o in whole]),
     }
+
+
+def _time_is_first(batch: Batch) -> bool:
+    """Whether the targets are the inputs shifted along their first axis, as in a language model whose batch is the second."""
+    given = [np.asarray(leaf) for leaf in leaves(batch.x) if hasattr(leaf, "shape")]
+    wanted = [np.asarray(leaf) for leaf in leaves(batch.y) if hasattr(leaf, "shape")]
+    if (
+        not given
+        or len(wanted) != 1
+        or given[0].ndim != 2
+        or wanted[0].size != given[0].size
+        or given[0].dtype.kind not in "iu"
+    ):
+        return False
+    x, y = given[0], wanted[0].reshape(given[0].shape)
+    along = [float(np.mean(x[1:] == y[:-1])), float(np.mean(x[:, 1:] == y[:, :-1])) if x.shape[1] > 1 else 0.0]
+    return along[0] > ALIKE > along[1]
 
 
 def _difference(found: list[np.ndarray], expected: list[np.ndarray]) -> float:

@@ -117,6 +117,7 @@ class TorchSubject:
         named = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         apart = {name for name, p in named.items() if p.grad is None}
         still = [name for name, p in named.items() if p.grad is None or not bool(p.grad.count_nonzero())]
+        still = [name for name in still if not _of_one_step(name, still, named)]
         told = {"still": still, "count_apart": len(apart), "variables": len(named)}
         layers = []
         for path, layer in self.model.named_modules():  # from the outside in: a layer is named instead of all that is in it
@@ -168,6 +169,16 @@ class TorchSubject:
             return leaf.to(self._device) if isinstance(leaf, torch.Tensor) else leaf
 
         return batch.mapped(moved)
+
+
+def _of_one_step(name: str, still: list[str], named: Mapping[str, torch.Tensor]) -> bool:
+    """Whether these are the recurrent weights of a layer that learns otherwise: it runs for one step, from a state of zeros.
+
+    For example the backward direction of a layer of which only the output at the last position is used.
+    """
+    module, _, last = name.rpartition(".")
+    beside = f"{module}.{last.replace('weight_hh', 'weight_ih')}".removeprefix(".")
+    return last.startswith("weight_hh_l") and beside in named and beside not in still
 
 
 def own_loss(outputs: Any) -> torch.Tensor | None:
