@@ -24,7 +24,7 @@ from scram_plugin.training.guarded import guarded, warn
 from scram_plugin.training.keras import fit as keras_fit
 from scram_plugin.training.keras.data_facts import data_facts, validation_rows
 from scram_plugin.training.keras.host_rows import HostRows
-from scram_plugin.training.keras.model_facts import facts, fit_facts, names
+from scram_plugin.training.keras.model_facts import facts, fit_facts, in_order_of_data, names
 from scram_plugin.training.keras.steps import step_of
 from scram_plugin.training.looks import Looks
 from scram_plugin.training.process import Clock
@@ -133,6 +133,7 @@ class SCRAM(keras.callbacks.Callback):
         self._clock, self._thinning, self._traced = Clock(), Thinning(), False
         source = call_site.source(user, keras_fit.roles, names(self.model)) if self.source and user is not None else None
         built = facts(self.model, fit_facts(fit, self.params, self.every), source)
+        in_order_of_data(built["model"], fit)
         built["data"] = data_facts(fit)
         built["session"], built["resumed"] = self._session.id, keras_fit.initial_epoch(fit) > 0
         self.facts = built

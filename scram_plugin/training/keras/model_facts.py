@@ -78,6 +78,19 @@ def fit_facts(fit: FrameType | None, params: Mapping[str, Any], every: int) -> d
     return known
 
 
+def in_order_of_data(model: dict[str, Any], fit: FrameType | None) -> None:
+    """Put the inputs of a model in the order in which those of `fit` are counted: by name, if they are given by name."""
+    given = fit.f_locals.get("x") if fit is not None else None
+    specification = getattr(given, "element_spec", None)
+    given = specification[0] if isinstance(specification, tuple) and specification else given
+    named = [tensor["name"] for tensor in model["inputs"]]
+    if isinstance(given, Mapping) and set(given) == set(named):
+        order = sorted(range(len(named)), key=lambda i: str(named[i]))
+        for which in ("inputs", "paths"):
+            if len(model[which]) == len(named):
+                model[which] = [model[which][i] for i in order]
+
+
 def names(model: keras.Model) -> set[str]:
     """The names of the model, its inputs and its layers, also those of nested models."""
     inputs = {tensor["name"] for tensor in _tensors(model, "inputs")}

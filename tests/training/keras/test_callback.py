@@ -445,3 +445,21 @@ def test_a_loss_of_ones_own_in_a_step_of_ones_own(tmp_path):
     model.compile("sgd")
     model.fit(IMAGES[:320], LABELS[:320], batch_size=32, verbose=0, callbacks=[watch(tmp_path)])
     assert len(loss_of_batches(tmp_path)) == 10
+
+
+@pytest.mark.parametrize("data", ["arrays", "tf.data"])
+def test_inputs_that_are_given_by_name(data, tmp_path):
+    """Keras sorts the names of a dictionary, and the model has its own order: the facts have that of the data."""
+    number, category = keras.Input((4,), name="number"), keras.Input((1,), name="category", dtype="int32")
+    embedded = keras.layers.Flatten()(keras.layers.Embedding(9, 3)(category))
+    model = keras.Model([number, category], keras.layers.Dense(1)(keras.layers.Concatenate()([number, embedded])))
+    model.compile("adam", "mse")
+    x = {"number": np.random.rand(64, 4).astype("float32"), "category": np.random.randint(0, 9, (64, 1))}
+    y = np.random.rand(64).astype("float32")
+    scram = SCRAM(log_dir=tmp_path, print_findings=False)
+    if data == "arrays":
+        model.fit(x, y, verbose=0, callbacks=[scram])
+    else:
+        model.fit(tf.data.Dataset.from_tensor_slices((x, y)).batch(16), verbose=0, callbacks=[scram])
+    assert [entry["name"] for entry in scram.facts["model"]["inputs"]] == ["category", "number"]
+    assert scram.facts["model"]["paths"][0][0].startswith("embedding")
