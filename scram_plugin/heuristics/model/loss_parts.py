@@ -12,7 +12,7 @@ from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
 
 FEW = 8  # examples: with fewer, sum and mean differ little; by definition
-MANY = 16  # values of an example: of fewer, mean and sum differ little; by definition
+OF_MANY = 16  # values of an example: of fewer, mean and sum differ little; by definition
 DIVIDED = 4.0  # a part whose constant is at most this over the number of examples counts as divided by it; by definition
 UNDIVIDED = 0.1  # constant from which on a part counts as not divided; by definition
 
@@ -42,7 +42,7 @@ def _of_each(parts: Sequence[Mapping[str, Any]]) -> str | None:
     """A divergence that is summed for each example, beside an error that is a mean over many values of it: then the divergence
     weighs as many times more (Kingma & Welling, 2014, sum both)."""
     summed = [p for p in parts if len(p.get("each") or []) > 1 and p["how"] == "mean" and abs(p["factor"]) >= UNDIVIDED]
-    averaged = [p for p in parts if p.get("elementwise") and p["how"] == "mean" and math.prod(p["shape"][1:]) >= MANY]
+    averaged = [p for p in parts if p.get("elementwise") and p["how"] == "mean" and math.prod(p["shape"][1:]) >= OF_MANY]
     if not summed or not averaged:
         return None
     values, of = math.prod(summed[0]["each"][1:]), math.prod(averaged[0]["shape"][1:])
