@@ -83,7 +83,9 @@ _LOOP = {
         ("steps", "eval_steps", "unswitched", "unswitched_row", "evaluations", "changed", "looked", "cleared"), count
     ),
     "factor": number,
-    **dict.fromkeys(("single", "forwards", "ways", "kept_graphs", "frozen_norms", "optimizers", "class_numbers"), count),
+    **dict.fromkeys(
+        ("single", "forwards", "ways", "kept_graphs", "frozen_norms", "optimizers", "class_numbers", "divisor"), count
+    ),
     "unstepped": flag,
     "retained": flag,
     "detached": flag,
@@ -91,13 +93,13 @@ _LOOP = {
     "moved": number,
     "mixing": number,
     "sizes": [count],
-    **{name: [text] for name in ("modal", "frozen_names", "singular", "unguarded", "twice", "idle")},
+    **{name: [text] for name in ("modal", "frozen_names", "singular", "unguarded", "twice", "idle", "raw")},
     "axes": [{"operation": text, "from": [size], "to": [size]}],
     "parts": [{"how": text, "shape": [size], "factor": number, "elementwise": flag, "each": [size]}],
     "pairs": {"output": [size], "compared": [size]},
     "exceeded": [{"activation": text, "least": number, "most": number}],
     "sequence": {"shift": count, "future": flag},
-    "schedule": {"class": text, "calls": count, "length": count},
+    "schedule": {"class": text, "calls": count, "length": count, "base": number},
 }
 _SHAPES = {"output": [count], "compared": [count], "target": [count]}
 _LAYER["layers"] = [_LAYER]

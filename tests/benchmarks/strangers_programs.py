@@ -18,6 +18,7 @@ WATCH = re.compile(r"^([ \t]*)# WATCH\((.*)\)[ \t]*$", re.M)
 RESULT = re.compile(r"^RESULT +(\S+) +(higher|lower)", re.M)
 # printed times differ from run to run
 TIMES = re.compile(
+    r"\b[fs]ps=\d+|"
     r"'\w+_(runtime|per_second)': '[^']+'|\d+(\.\d+)?( ?s\b| ?sec| ?ms\b| ?minutes| ?it/s)|\b(ms|s)/\w+ +\d+(\.\d+)?"
 )
 CLOCK = "BENCH-CPU"

@@ -197,3 +197,43 @@ def test_a_linear_model_may_begin_at_zero(layers, told):
     assert (
         bool(found("unconventional-learning-rate", {}, statistics, {"loss": values}, model=model, optimizer=optimizer)) == told
     )
+
+
+@pytest.mark.parametrize(
+    ("rates", "calls", "told"),
+    [
+        (np.linspace(1e-5, 1e-4, 6), 6, True),
+        (np.linspace(1e-5, 1e-3, 6), 6, False),  # the warm-up is over
+        (np.linspace(1e-5, 1e-4, 6), 60, False),  # called in each step
+        (np.linspace(1e-4, 1e-5, 6), 6, False),  # a decay
+    ],
+)
+def test_a_warm_up_that_never_ends(rates, calls, told):
+    loop = {"steps": 60, "schedule": {"class": "LambdaLR", "calls": calls, "base": 1e-3}}
+    run = training_run({}, {"learning_rate": rates}, {"framework": "torch", "loop": loop}, STAYS)
+    run._logs["scram"].files["in memory"].own.ends.append((0.0, "finished"))
+    causes = [f.causes[0].id for f in review(run, catalogue(select=["training-loop"])).findings]
+    assert causes == (["per-epoch"] if told else [])
+
+
+@pytest.mark.parametrize(("ways", "told"), [(1, True), (4, False)])
+def test_a_loss_that_is_divided_and_not_accumulated(ways, told):
+    causes = found("training-loop", batches=STAYS, loop={"steps": 60, "ways": ways, "divisor": 4})
+    assert causes == ([("warning", "divided")] if told else [])
+
+
+def test_several_losses_of_classes_that_stay_at_guessing():
+    parts = [{"how": "mean", "shape": [32, k], "factor": 1.0, "elementwise": False} for k in (10, 4)]
+    values = np.full(500, np.log(10) + np.log(4)) + 0.05 * NOISE[:500]
+    values[:100] += np.linspace(2.0, 0.0, 100)
+    assert found("no-learning", batches={"loss": values}, loop={"parts": parts})
+    assert not found("no-learning", batches={"loss": values - np.linspace(0.0, 1.5, 500)}, loop={"parts": parts})
+
+
+def test_a_loss_that_is_nan_before_the_first_step():
+    optimizer = {"class": "Adam", "learning_rate": 10.0}
+    run = training_run({}, {}, {"framework": "torch", "optimizer": optimizer}, {"loss": [np.nan] * 20})
+    (finding,) = review(run, catalogue(select=["nonfinite-loss"])).findings
+    assert finding.causes[0].id != "learning-rate"
+    (rate,) = [cause for cause in finding.causes if cause.id == "learning-rate"]
+    assert "before the optimizer takes a step" in rate.against

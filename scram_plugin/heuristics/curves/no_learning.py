@@ -218,6 +218,8 @@ def _as_guessed(run: TrainingRun, values: np.ndarray, known: tuple[float, float]
         cost, told = guess.loss, f"guessing by the frequencies of the {len(guess.shares)} classes"
     elif variance:
         cost, told = variance, "always answering the mean of the targets"
+    elif (of_parts := _guess_of_parts(run)) is not None:
+        cost, told = of_parts, "guessing among the classes in each part of the loss"
     else:
         return "", math.inf
     late = values[len(values) // THIRD :]
@@ -228,6 +230,16 @@ def _as_guessed(run: TrainingRun, values: np.ndarray, known: tuple[float, float]
     if known is not None and known[0] > max(guess.shares if guess else (1.0,)) * AS_CHANCE[1]:
         return "", math.inf  # the answers are better than that
     return f"That is no better than {told}, which costs {number(cost)}.", cost
+
+
+def _guess_of_parts(run: TrainingRun) -> float | None:
+    """The loss of guessing, if the loss is a sum of cross-entropies; None for any other."""
+    parts = (run.facts.get("loop") or {}).get("parts") or []
+    if not parts or any(p.get("elementwise") is not False or p.get("each") or p["how"] != "mean" for p in parts):
+        return None
+    if any(len(p["shape"]) < 2 or p["shape"][1] < 2 for p in parts):
+        return None
+    return float(sum(abs(p["factor"]) * math.log(p["shape"][1]) for p in parts))
 
 
 def _by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:

@@ -90,6 +90,9 @@ def _rate(run: TrainingRun, step: int | None) -> float | None:
 
 
 def _learning_rate(run: TrainingRun, step: int | None, evidence: dict[str, Any]) -> tuple[float, Cause]:
+    if step == 0:
+        before = "The loss of the first batch is computed before the optimizer takes a step."
+        return Strength.EXCLUDED, Cause("learning-rate", "", before)
     optimizer = run.facts.get("optimizer", {})
     name, rate = str(optimizer.get("class", "")), _rate(run, step)
     usual = USUAL_RATES.get(name)

@@ -41,12 +41,20 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 def _of_each(parts: Sequence[Mapping[str, Any]]) -> str | None:
     """A divergence that is summed for each example, beside an error that is a mean over many values of it: then the divergence
     weighs as many times more (Kingma & Welling, 2014, sum both)."""
-    summed = [p for p in parts if len(p.get("each") or []) > 1 and p["how"] == "mean" and abs(p["factor"]) >= UNDIVIDED]
+    summed = [p for p in parts if len(p.get("each") or []) > 1 and abs(p["factor"]) * _rows(p) >= UNDIVIDED]
     averaged = [p for p in parts if p.get("elementwise") and p["how"] == "mean" and math.prod(p["shape"][1:]) >= OF_MANY]
     if not summed or not averaged:
         return None
     values, of = math.prod(summed[0]["each"][1:]), math.prod(averaged[0]["shape"][1:])
     return f"One part is the sum of {values:,} values of each example, another is the mean of {of:,} values of it."
+
+
+def _rows(part: Mapping[str, Any]) -> int:
+    """The number of examples over which a sum is that its constant divides by them, 1 for a mean; 0 for other sums."""
+    if part["how"] == "mean":
+        return 1
+    rows = int(part["each"][0])
+    return rows if abs(part["factor"]) <= DIVIDED / rows else 0
 
 
 def _finding(run: TrainingRun, title: str, said: str) -> Finding:

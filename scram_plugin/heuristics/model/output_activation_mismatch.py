@@ -61,6 +61,11 @@ def _in_graph(run: TrainingRun) -> Finding | None:
         evidence = {**seen, "activation": twice[0], "activation_name": twice[0], **unknown}
         said = f"In the graph of the loss, the result of {twice[0]} gets it again."
         return _finding(run, "twice", "warning", evidence, None, said)
+    for name in loop.get("raw") or []:
+        cause, wanted = ("missing-sigmoid", "a sigmoid") if name == "BCELoss" else ("missing-softmax", "a log-softmax")
+        evidence = {**seen, "loss": name, "activation_name": "no activation", **unknown}
+        said = f"In the graph of the first step {name} gets the numbers of a linear layer, without {wanted}."
+        return _finding(run, cause, "error", evidence, None, said)
     for part in loop.get("exceeded") or []:
         activation, least, most = (part.get(which) for which in ("activation", "least", "most"))
         if activation in RANGES and least is not None and most is not None and beyond(activation, least, most):

@@ -24,7 +24,8 @@ MOVED = 0.5  # standard deviations by which a running mean has moved, so that a 
 TIMES = 1.5  # half periods of a cosine: after one the rate rises again; by definition
 SHORT = 0.5  # share of a schedule that was used; by definition
 MOST_OF = 0.8  # share of the steps that a schedule is made for; by definition
-DECAYING = ("ExponentialLR", "StepLR", "MultiStepLR")
+DECAYING = ("ExponentialLR", "StepLR", "MultiStepLR", "LambdaLR", "PolynomialLR")
+WARM_UP = 0.5  # of the rate that a scheduler begins with: a lower one at the end is that of a warm-up; by definition
 NOTHING = 0.01  # of the highest rate: a lower rate changes almost nothing; by definition
 SPENT_BY = 0.6  # share of the training after which the rate may be so low; by definition
 MANY_WAYS = 4  # backward passes of a step, from which on sum and mean differ much; by definition
@@ -37,6 +38,7 @@ TITLES = {
     "cleared": "The gradients are cleared before the optimizer uses them",
     "broadcast-metric": "A metric compares every output with every target",
     "undivided": "The gradients of many batches are added up, not averaged",
+    "divided": "The loss is divided as for several batches, and each batch has a step",
     "divided-twice": "The loss of accumulated batches is divided twice",
     "norm-of-one": "Batch normalisation gets batches of one example",
     "left-in-eval": "The model trains in evaluation mode",
@@ -100,6 +102,8 @@ def _steps(loop: Loop) -> Found:
 
 def _accumulation(loop: Loop) -> Found:
     ways, factor, steps, forwards = (loop.get(key, 0) for key in ("ways", "factor", "steps", "forwards"))
+    if (divisor := loop.get("divisor") or 0) and ways == 1 and steps:
+        yield "divided", f"The mean of a batch is divided by {divisor}, and the optimizer takes a step after each batch."
     if ways < MANY_WAYS or forwards < MOST_OF * ways * steps or not factor:
         return  # several losses of one forward pass are no accumulation
     said = f"The optimizer takes one step for {ways:,} backward passes, whose gradients add up."
@@ -181,6 +185,9 @@ def _schedule(run: TrainingRun, loop: Loop) -> Found:
     steps = int(loss.steps[-1]) + 1
     if name in DECAYING and calls > MOST_OF * steps and (spent := _spent(run)) is not None:
         yield "per-batch", f"`{name}` was called {calls:,} times, once in each step. {spent}"
+    if (rising := _still_warms_up(run, known, steps)) is not None:
+        yield "per-epoch", rising
+        return
     if not length:
         return
     said = f"`{name}` was made for {length:,} calls. It was called {calls:,} times in {steps:,} steps."
@@ -190,6 +197,20 @@ def _schedule(run: TrainingRun, loop: Loop) -> Found:
         run.ended == "finished" and calls < SHORT * length and length > MOST_OF * steps and steps >= CALL_EVERY * max(calls, 1)
     ):
         yield "per-epoch", f"{said} The training ended after {calls / length:.0%} of the schedule."
+
+
+def _still_warms_up(run: TrainingRun, known: Mapping[str, Any], steps: int) -> str | None:
+    """How low the rate still is at the end, as a sentence, where a scheduler that is called once an epoch raises it slowly."""
+    calls, base, rate = known.get("calls", 0), known.get("base") or 0.0, run.statistic(schema.STATISTICS, "learning_rate")
+    if run.ended != "finished" or rate is None or len(rate.finite) < OFTEN or steps < CALL_EVERY * max(calls, 1):
+        return None
+    first, last, highest = (float(rate.finite.values[0]), float(rate.finite.values[-1]), float(rate.finite.values.max()))
+    if not first < last == highest < WARM_UP * base:
+        return None
+    return (
+        f"`{known.get('class')}` was called {calls:,} times in {steps:,} steps. It raises the rate from {number(first)} to "
+        f"{number(base)}, and had reached {number(last)} at the end."
+    )
 
 
 def _data(run: TrainingRun, loop: Loop) -> Found:

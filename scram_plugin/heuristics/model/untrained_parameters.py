@@ -17,12 +17,6 @@ KINDS = ("shapes", "names", "stale", "cut")  # of evidence; each finding has one
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     known = (run.facts.get("optimizer") or {}).get("untrained")
-    if idle := (run.facts.get("loop") or {}).get("idle"):
-        names = listed([f"`{name}`" for name in idle])
-        title = f"An optimizer takes steps without gradients, and trains nothing: {names}"
-        said = f"In none of its steps one of its parameters had a gradient: {names}."
-        yield _finding(run, "cut-off", "error", "certain", title, said, len(idle), cut=names)
-        return
     if not known:
         if run.framework_of_facts == "keras":
             raise NotChecked("Keras gives all trainable variables to the optimizer", "a PyTorch loop in scram_plugin.watch")
@@ -47,7 +41,13 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         said = f"{names} would get gradients, and the optimizer does not have {'it' if forgotten == 1 else 'them'}."
         yield _finding(run, "left-out", "info", "certain", title, said, forgotten, names=names)
 
-    if cut := known.get("cut") or 0:
+    idle = (run.facts.get("loop") or {}).get("idle")
+    if idle and not forgotten and not loose:
+        names = listed([f"`{name}`" for name in idle])
+        title = f"An optimizer takes steps without gradients, and trains nothing: {names}"
+        said = f"In none of its steps one of its parameters had a gradient: {names}."
+        yield _finding(run, "cut-off", "error", "certain", title, said, len(idle), cut=names)
+    elif cut := known.get("cut") or 0:
         names = listed([f"`{name}`" for name in known.get("cut_names") or ["unknown"]])
         title = f"The loss does not depend on {counted(cut, 'parameter')} that the optimizer has: {names}"
         said = f"The loss does not depend on {names}, but on layers that were called later."

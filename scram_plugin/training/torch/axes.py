@@ -17,6 +17,8 @@ FIRST_OF_TWO = (0, -2, 2**64 - 2)  # the first axis of two, as a node may store 
 TWICE = {"LogSoftmax": "Softmax", "Softmax": "Softmax", "BinaryCrossEntropyWithLogits": "Sigmoid", "Sigmoid": "Sigmoid"}
 ELEMENTWISE = ("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss", "BCELoss", "BCEWithLogitsLoss")
 MOST_SUMMANDS = 16  # nodes of a sum that are searched for an exponential
+LEAST_DIVISOR = 3  # a half may be part of a squared error
+ROUNDING = 1e-6  # relative, of float32
 MOST_PARTS = 64  # nodes from the loss to its parts, at most
 MOST_NODES = 5_000  # of the graph that are looked at
 SHOWN = 8  # operations of each kind that are kept
@@ -115,8 +117,16 @@ def reductions(loss: torch.Tensor) -> list[dict[str, Any]]:
         elif name in ("Mean", "Sum"):
             sizes = [int(n) for n in getattr(node, "_saved_self_sym_sizes", ())]
             if sizes:
-                each = _summed_each(before[0]) if before else []
-                found.append({"how": name.lower(), "shape": sizes, "factor": factor, "elementwise": not each, "each": each})
+                each = _summed_each(node if name == "Sum" else before[0]) if before else []
+                found.append(
+                    {
+                        "how": name.lower(),
+                        "shape": sizes,
+                        "factor": factor,
+                        "elementwise": not each or name == "Sum",
+                        "each": each,
+                    }
+                )
         elif name in ("Add", "Sub", "Neg") or (name in ("Mul", "Div") and len(before) == 1):
             waiting += [(n, factor * _constant(node, name)) for n in before]
     return found[:SHOWN] if len(found) > 1 else []
@@ -148,6 +158,18 @@ def factor(loss: torch.Tensor) -> float:
         found *= _constant(node, operation(node))
         node = before[0]
     return found
+
+
+def divisor(loss: torch.Tensor) -> int:
+    """The whole number, from `LEAST_DIVISOR` on, by which a mean of a batch is divided last, as for accumulation; or 0."""
+    node = loss.grad_fn
+    before = [n for n, _ in node.next_functions if n is not None] if node is not None and operation(node) == "Div" else []
+    if len(before) != 1:
+        return 0
+    name, by = operation(before[0]), 1 / _constant(node, "Div")
+    mean = name == "Mean" or (name in OPERATIONS and REDUCED.get(getattr(before[0], "_saved_reduction", 1)) == "mean")
+    whole = round(by)
+    return whole if mean and whole >= LEAST_DIVISOR and abs(by - whole) < ROUNDING * whole else 0
 
 
 def _constant(node: Any, name: str) -> float:

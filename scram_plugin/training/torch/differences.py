@@ -19,16 +19,30 @@ SUBTRACTIONS = ("Sub", "Rsub")
 ELEMENTWISE = (*SUBTRACTIONS, "Add", "Mul", "Div", "BinaryCrossEntropyWithLogits", "BinaryCrossEntropy", "Expand")
 FOR_CLASSES, MOST_CLASSES = 24, 50  # targets that are needed, and classes at most
 EVEN, UNEVEN = 2.0, 4.0  # times the mean number of examples of a class: the most common one at most; the rarest, as a divisor
+LINEAR = ("Addmm", "Linear", "Mm", "Bmm", "Convolution", "ConvolutionOverrideable")
 NODES = 200  # between the loss and the outputs, that are looked at
 SQUARED = 2  # exponent, or number of equal factors
 
 
 def written(loss: torch.Tensor, outputs: Any) -> list[Loss]:
-    """The one loss that `loss` is, if that is the mean of squared or absolute differences from constants; otherwise empty.
+    """The means of squared or absolute differences from constants of which `loss` is the sum, or the only one.
 
-    Its target and prediction are known where the differences are of outputs of the model themselves.
+    Their targets and predictions are known where the differences are of outputs of the model themselves.
     """
-    mean = loss.grad_fn
+    found, waiting, seen = [], deque([loss.grad_fn]), 0
+    while waiting and seen < NEAR:
+        node = waiting.popleft()
+        seen += 1
+        if node is None:
+            continue
+        if operation(node) in ("Add", "Mul", "Div"):
+            waiting.extend(before for before, _ in node.next_functions)
+        else:
+            found += _mean_of_differences(node, outputs)
+    return found
+
+
+def _mean_of_differences(mean: Any, outputs: Any) -> list[Loss]:
     power = _one_before(mean) if mean is not None and operation(mean) == "Mean" else None
     subtraction = _subtraction(power) if power is not None else None
     if power is None or subtraction is None:
@@ -127,6 +141,16 @@ def exceeded(losses: Iterable[Loss]) -> list[dict[str, Any]]:
             least, most = (float(value) for value in torch.aminmax(loss.target.float()))
             found.append({"activation": name, "least": least, "most": most})
     return found
+
+
+def raw(losses: Iterable[Loss]) -> list[str]:
+    """The losses of probabilities or their logarithms that get the numbers of a linear layer."""
+    found: dict[str, None] = {}
+    for loss in losses:
+        at = _through(next((node for node, _ in loss.node.next_functions if node is not None), None)) if loss.node else None
+        if loss.name in ("NLLLoss", "BCELoss") and at is not None and operation(at) in LINEAR:
+            found[loss.name] = None
+    return list(found)
 
 
 def class_numbers(losses: Iterable[Loss]) -> int:

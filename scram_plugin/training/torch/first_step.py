@@ -26,7 +26,8 @@ class FirstStep:
         self.unguarded: list[str] = []
         self.twice: list[str] = []
         self.pairs: dict[str, list[int]] = {}
-        self.class_numbers = 0
+        self.class_numbers = self.divisor = 0
+        self.raw: list[str] = []
         self.exceeded: list[dict[str, Any]] = []
         self.detached = False  # the model gets its own outputs again within the step, without their graph
 
@@ -54,6 +55,8 @@ class FirstStep:
             "pairs": self.pairs,
             "exceeded": self.exceeded,
             "class_numbers": self.class_numbers,
+            "divisor": self.divisor,
+            "raw": self.raw,
         }
 
     def look(
@@ -74,11 +77,12 @@ class FirstStep:
         target = losses[0].target if len(losses) == 1 else None
         self.axes = axes.wrong_axes(loss, _examples(x, outputs, target))
         self.parts = axes.reductions(loss)
-        self.twice = axes.applied_twice(loss)
+        self.twice, self.raw = axes.applied_twice(loss), differences.raw(losses)
+        self.divisor = axes.divisor(loss)
         self.pairs = differences.shapes(losses) or differences.repeated(loss, outputs)
         self.exceeded, self.class_numbers = differences.exceeded(losses), differences.class_numbers(losses)
         self.singular, self.unguarded = singular.at_zero(loss), singular.unguarded(loss)
-        self.sequence, self.mixing, views = trials.tried(model, inputs, x, losses[0] if len(losses) == 1 else None)
+        self.sequence, self.mixing, views = trials.tried(model, inputs, x, outputs, losses[0] if len(losses) == 1 else None)
         self.axes += [view for view in views if view not in self.axes]
 
 
@@ -86,11 +90,12 @@ def _examples(x: Tensors, outputs: Any, target: torch.Tensor | None) -> int | No
     """How many examples the batch has, if inputs, outputs and targets all have the examples along their first axis, as far as
     they are known."""
     made = next((t for t in leaves(outputs) if isinstance(t, torch.Tensor)), None)
-    if not x or made is None or made.dim() != 2 or len(made) != len(x[0][1]):
+    if not x or (made is not None and (made.dim() != 2 or len(made) != len(x[0][1]))):
         return None
+    rows = len(x[0][1])
     if target is None:  # a loss of the program's own
-        return len(made) if x[0][1].dim() == 2 and x[0][1].is_floating_point() else None
-    return len(made) if len(made) == len(target) else None
+        return rows if x[0][1].dim() == 2 and x[0][1].is_floating_point() else None
+    return rows if rows == len(target) else None
 
 
 def _place(tensor: torch.Tensor) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any
 
 import torch
+from torch.nn.modules.dropout import _DropoutNd
 
 from scram_plugin.training.structures import leaves
 
@@ -267,7 +268,8 @@ class Calls:
         found: dict[str, Place] = {}
         for call in self.calls:
             sources = self._sources(found, call.path, call.sources, makers, set(call.made))
-            place = found.setdefault(call.path, Place(call.path, call.module, type(call.module).__name__))
+            path = _path_of_call(found, call, sources)
+            place = found.setdefault(path, Place(path, call.module, type(call.module).__name__))
             place.sources = list(dict.fromkeys([*place.sources, *(s for s in sources if s != call.path)]))
             makers.update(dict.fromkeys(call.made, place))
         return list(found.values()), self._sources(found, "output", outputs, makers, set())
@@ -306,6 +308,15 @@ class Calls:
         single = ACTIVATIONS.get(operations[0]) if len(operations) == 1 else None
         found[name] = Place(name, None, operations[0] if len(operations) == 1 else "operations", list(sources), single)
         return [name]
+
+
+def _path_of_call(found: Mapping[str, Place], call: Call, sources: list[str]) -> str:
+    """The path of a layer. A dropout that is called for several layers has a place after each: ``drop``, ``drop#2``."""
+    path, count = call.path, 1
+    while isinstance(call.module, _DropoutNd) and path in found and found[path].sources != sources:
+        count += 1
+        path = f"{call.path}#{count}"
+    return path
 
 
 def _maker(makers: Mapping[Any, Place], node: Any) -> Place | None:

@@ -17,6 +17,8 @@ SIGMAS, TAILS = 3.0, 3.0  # standard errors by which the spread and the tails of
 FOR_A_DRAW = 64  # weights: fewer do not show how they were drawn
 ROUNDING = 1e-6  # relative, of float32
 NEAR = 0.95  # the largest of 64 uniform weights is above this share of the bound, but for one draw in 27
+EVEN, OF_UNIFORM = 0.05, 0.45  # of uniform weights the largest is 1.73 times the spread, and the mean size half of it
+ORTHOGONAL, MOST_ROWS = 1e-3, 2_048
 SHOWN = 8  # names and shapes that are kept
 
 
@@ -112,11 +114,26 @@ def _as_drawn(weight: torch.Tensor, inputs: float, outputs: float) -> bool:
     if any(NEAR * bound < largest <= bound * (1 + ROUNDING) for bound in bounds):
         return True
     spread = float(values.std())
+    if abs(largest / max(spread, TINY) / 3**0.5 - 1) < EVEN and float(values.abs().mean()) > OF_UNIFORM * largest:
+        return True  # uniform, with a bound that the program gives
+    if _is_orthogonal(weight.detach().float()):
+        return True
     spreads = ((1 / inputs) ** 0.5, (2 / inputs) ** 0.5, (2 / (inputs + outputs)) ** 0.5, *FIXED)
     error = 1 / (2 * len(values)) ** 0.5  # relative, of the spread of so many normal numbers
     tails = float(((values - values.mean()) / max(spread, TINY)).pow(4).mean())
     normal = abs(tails - 3) < TAILS * (24 / len(values)) ** 0.5
     return normal and any(abs(spread / wanted - 1) < SIGMAS * error for wanted in spreads)
+
+
+def _is_orthogonal(weight: torch.Tensor) -> bool:
+    """Whether rows, or columns, are orthogonal and as long as each other (Saxe et al., 2014)."""
+    flat = weight.flatten(1)
+    flat = flat.T if flat.shape[0] > flat.shape[1] else flat
+    if len(flat) > MOST_ROWS:
+        return False
+    products = flat @ flat.T
+    length = products.diagonal().mean()
+    return bool((products - length * torch.eye(len(flat), device=flat.device)).abs().max() < ORTHOGONAL * length)
 
 
 def _held(optimizer: torch.optim.Optimizer) -> Iterator[torch.Tensor]:

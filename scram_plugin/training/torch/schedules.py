@@ -22,14 +22,18 @@ class Schedule:
         self._optimizers = optimizers
 
     def facts(self) -> dict[str, Any]:
-        """``class``, ``calls`` and, for `LENGTHS`, ``length``; empty without a scheduler, or with several."""
+        """``class``, ``calls``, the rate that it begins with (``base``) and, for `LENGTHS`, ``length``.
+
+        Empty without a scheduler, or with several.
+        """
         scheduler = self._scheduler() if self._scheduler is not None else None
         calls = getattr(scheduler, "last_epoch", None)
         if not isinstance(calls, int):
             return {}
         name = type(scheduler).__name__
         length = getattr(scheduler, LENGTHS.get(name, ""), None)
-        return {"class": name, "calls": calls, **({"length": int(length)} if isinstance(length, int | float) else {})}
+        found = {"class": name, "calls": calls, "base": float(self._optimizers[0].param_groups[0].get("initial_lr", 0.0))}
+        return {**found, **({"length": int(length)} if isinstance(length, int | float) else {})}
 
     @functools.cached_property
     def _scheduler(self) -> weakref.ref[Any] | None:

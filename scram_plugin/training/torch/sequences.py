@@ -21,13 +21,12 @@ def shift(x: torch.Tensor, y: torch.Tensor, ignored: int = IGNORED) -> tuple[int
 
     Targets of the class `ignored` do not count.
 
-    `x` has the shape (batch, time) or (time, batch) of whole numbers, `y` as many numbers, or those of a part of each row
-    that does not begin with its first position: then the outputs before are compared with it, and the shift is 1.
+    `x` has the shape (batch, time) or (time, batch) of whole numbers, `y` as many numbers.
     """
     if x.dim() != 2 or x.is_floating_point() or y.is_floating_point() or min(x.shape) < 1:
         return None
     if y.numel() != x.numel():
-        return (1, 1) if _is_later_part(x, y, ignored) else None
+        return None
     y = y.reshape(x.shape)
     for axis in (1, 0):
         length = x.shape[axis]
@@ -43,18 +42,32 @@ def shift(x: torch.Tensor, y: torch.Tensor, ignored: int = IGNORED) -> tuple[int
     return None
 
 
-def _is_later_part(x: torch.Tensor, y: torch.Tensor, ignored: int) -> bool:
-    length = y.numel() // len(x)
-    if y.numel() % len(x) or length <= LEAST or length >= x.shape[1]:
-        return False
-    y = y.reshape(len(x), length)
-    within = [(x[:, begin : begin + length], y) for begin in range(1, x.shape[1] - length + 1)]
-    for part, wanted in [*within, (x[:, 1 - length :], y[:, :-1])]:  # the last target may come after the inputs
+def shift_of_part(x: torch.Tensor, y: torch.Tensor, ignored: int, outputs: Any, compared: torch.Tensor | None) -> int | None:
+    """By how many positions the targets `y` of a part of each row of `x` are ahead of the outputs that are compared with them.
+
+    `compared`: logarithms of probabilities, shape (rows * positions, classes). If it is unknown of which positions, the
+    targets are thought to be ahead by one. None where `y` is no part of the rows.
+    """
+    length = y.numel() // len(x) if x.dim() == 2 and len(x) else 0
+    if x.is_floating_point() or y.is_floating_point() or length <= LEAST or y.numel() % len(x) or length >= x.shape[1]:
+        return None
+    y, begin = y.reshape(len(x), length), None
+    within = [(start, x[:, start : start + length], y) for start in range(x.shape[1] - length + 1)]
+    # the last target may come after the inputs
+    for start, part, wanted in [*within, (x.shape[1] - length + 1, x[:, 1 - length :], y[:, :-1])]:
         counted = wanted != ignored
         several = counted.any() and int(wanted[counted].max()) > int(wanted[counted].min())
         if several and float((part == wanted)[counted].float().mean()) >= SAME:
-            return True
-    return False
+            begin = start
+            break
+    if begin is None:
+        return None
+    made = _output(outputs, x)
+    if made is None or compared is None or compared.shape != (y.numel(), made.shape[-1]):
+        return 1
+    first, known = compared.reshape(len(x), length, -1)[0, 0].float(), made[0].float().log_softmax(dim=-1)
+    at = [i for i in range(x.shape[1] - length + 1) if torch.allclose(known[i], first, atol=CHANGED)]
+    return begin - at[0] if len(at) == 1 else 1
 
 
 def sees_future(x: torch.Tensor, axis: int, again: Callable[[torch.Tensor], Any]) -> bool | None:

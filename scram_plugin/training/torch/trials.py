@@ -14,11 +14,12 @@ from scram_plugin.training.torch.graph import Loss
 from scram_plugin.training.torch.mixing import mixing
 from scram_plugin.training.torch.statistics import Tensors
 
+ALONG_TIME = (torch.nn.RNNBase, torch.nn.RNNCellBase, torch.nn.MultiheadAttention, torch.nn.Conv1d)
 LEAST_ROWS = 8  # examples of a batch, from which on each is thought to be one
 
 
 def tried(
-    model: torch.nn.Module, inputs: Any, x: Tensors, loss: Loss | None
+    model: torch.nn.Module, inputs: Any, x: Tensors, outputs: Any, loss: Loss | None
 ) -> tuple[dict[str, Any], float | None, list[dict[str, Any]]]:
     """The shift of the targets against the inputs, and whether outputs know the future (see `sequences`); how far examples mix,
     and the views that exchange two axes (see `mixing`). Empty or None where the model cannot be called again like that.
@@ -36,11 +37,11 @@ def tried(
     with _evaluating(model):
         if loss is not None and target is not None:
             with contextlib.suppress(Exception):
-                ignored = loss.ignored if loss.ignored is not None else sequences.IGNORED
-                found = (_sequence(inputs, tensor, target, ignored, again) for _, tensor in x)
+                found = (_sequence(inputs, tensor, outputs, loss, again) for _, tensor in x)
                 sequence = next(filter(None, found), {})
         with contextlib.suppress(Exception):
-            sure = bool(x) and (_has_rows(x[0][1], target) or _time_is_second(x[0][1], target))
+            ordered = any(isinstance(module, ALONG_TIME) for module in model.modules())
+            sure = bool(x) and (_has_rows(x[0][1], target, ordered) or _time_is_second(x[0][1], target))
             mixed = mixing(x if sure else [], inputs, again)
     return sequence, *mixed
 
@@ -58,8 +59,13 @@ def _evaluating(model: torch.nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-def _sequence(inputs: Any, x: torch.Tensor, y: torch.Tensor, ignored: int, again: Callable[[Any], Any]) -> dict[str, Any]:
-    shifted = sequences.shift(x, y, ignored)
+def _sequence(inputs: Any, x: torch.Tensor, outputs: Any, loss: Loss, again: Callable[[Any], Any]) -> dict[str, Any]:
+    assert loss.target is not None
+    ignored = loss.ignored if loss.ignored is not None else sequences.IGNORED
+    shifted = sequences.shift(x, loss.target, ignored)
+    if shifted is None:
+        by = sequences.shift_of_part(x, loss.target, ignored, outputs, loss.prediction)
+        shifted = None if by is None or by < 0 else (by, 1)
     if shifted is None:
         return {}
     by, axis = shifted
@@ -84,12 +90,13 @@ def _time_is_second(x: torch.Tensor, target: torch.Tensor | None) -> bool:
     return shifted is not None and shifted[0] > 0 and shifted[1] == 1
 
 
-def _has_rows(x: torch.Tensor, target: torch.Tensor | None) -> bool:
+def _has_rows(x: torch.Tensor, target: torch.Tensor | None, ordered: bool) -> bool:
     """Whether the first axis of inputs is surely that of the examples. A sequence alone, or time before the batch, is not.
 
-    Surely: a loader gave these rows, or each row of a tensor of several axes has one target.
+    Surely: a loader gave these rows, or each row of a tensor of several axes has one target. `ordered`: the model has layers
+    that go along a sequence, so that the rows of a matrix may be its positions.
     """
-    if x.dim() < 2 or (x.dim() == 2 and x.is_floating_point()) or len(x) < LEAST_ROWS:
+    if x.dim() < 2 or (x.dim() == 2 and x.is_floating_point() and ordered) or len(x) < LEAST_ROWS:
         return False
     given = next((t for t in leaves(patches.last_batch()) if isinstance(t, torch.Tensor)), None)
     if given is not None and given.dim() == x.dim() and len(given) == len(x) and bool((given[0].cpu() == x[0].cpu()).all()):

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from scram_plugin.training.torch.axes import reductions, wrong_axes
+from scram_plugin.training.torch.axes import divisor, reductions, wrong_axes
 from scram_plugin.training.torch.singular import at_zero, unguarded
 
 X = torch.randn(8, 5, requires_grad=True)
@@ -48,7 +48,7 @@ def test_the_parts_of_a_loss():
     divergence = -0.5 * torch.sum(1 + spread - mean.square() - spread.exp())
     assert reductions(F.mse_loss(decoded, x) + divergence) == [
         {"how": "mean", "shape": [16, 64], "factor": 1.0, "elementwise": True},
-        {"how": "sum", "shape": [16, 4], "factor": -0.5, "elementwise": True, "each": []},
+        {"how": "sum", "shape": [16, 4], "factor": -0.5, "elementwise": True, "each": [16, 4]},
     ]
     of_each = -0.5 * torch.sum(1 + spread - mean.square() - spread.exp(), dim=1)
     for divergence in (of_each.mean(), torch.mean(of_each, dim=0)):
@@ -86,3 +86,18 @@ def test_sound_operations(loss):
 
 def test_a_root_to_which_nothing_was_added():
     assert unguarded(X.square().sum(dim=1).sqrt().mean()) == ["a square root"]
+
+
+@pytest.mark.parametrize(
+    ("loss", "by"),
+    [
+        (lambda x: F.cross_entropy(x, torch.arange(5).repeat(2)[:8]) / 4, 4),
+        (lambda x: x.square().mean() / 8, 8),
+        (lambda x: x.square().mean() / 2, 0),  # a half may belong to a squared error
+        (lambda x: x.square().sum() / 8, 0),  # the mean itself
+        (lambda x: x.square().mean() * 0.25, 0),
+        (lambda x: x.square().mean() / 2.5, 0),
+    ],
+)
+def test_by_how_many_batches_a_mean_is_divided(loss, by):
+    assert divisor(loss(X)) == by

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from scram_plugin.training.torch.differences import class_numbers, exceeded, repeated, shapes, written
+from scram_plugin.training.torch.differences import class_numbers, exceeded, raw, repeated, shapes, written
 from scram_plugin.training.torch.graph import loss_of
 
 WEIGHT = torch.randn(5, 1, requires_grad=True)
@@ -84,3 +84,23 @@ def test_the_targets_of_predictions_out_of_an_activation(activate, name):
 def test_targets_that_are_class_numbers(target, classes):
     outputs = torch.randn(40, 1, requires_grad=True).squeeze(1) * 1.0
     assert class_numbers(loss_of(F.mse_loss(outputs, target.float()))) == classes
+
+
+@pytest.mark.parametrize(
+    ("loss", "names"),
+    [
+        (lambda p: F.nll_loss(p, torch.zeros(8, dtype=torch.long)), ["NLLLoss"]),
+        (lambda p: F.nll_loss(p.log_softmax(dim=1), torch.zeros(8, dtype=torch.long)), []),
+        (lambda p: F.nll_loss(p, torch.zeros(8, dtype=torch.long)) + p.square().mean(), ["NLLLoss"]),
+    ],
+)
+def test_losses_of_probabilities_that_get_other_numbers(loss, names):
+    outputs = F.linear(X, torch.randn(3, 5, requires_grad=True), torch.randn(3))
+    assert raw(loss_of(loss(outputs))) == names
+
+
+def test_differences_in_a_sum():
+    outputs = predicted()
+    found = written(((outputs - Y.unsqueeze(1)) ** 2).mean() + 0.1 * WEIGHT.square().sum(), outputs)
+    assert [known.name for known in found] == ["MSELoss"]
+    assert torch.allclose(found[0].target, Y.unsqueeze(1), atol=1e-6)

@@ -110,3 +110,18 @@ def test_a_normalisation_and_then_a_function(tmp_path):
     facts_of(Net(), lambda made: F.cross_entropy(made, torch.randint(0, 3, (64,))), tmp_path, X[:, 0])
     (run,) = scram_plugin.review(str(tmp_path), cache=False)
     assert "missing-activation" in run.passed
+
+
+class OneDropout(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.head, self.drop = nn.Linear(8, 16), nn.Linear(16, 16), nn.Linear(16, 3), nn.Dropout(0.1)
+
+    def forward(self, x):
+        return self.head(self.drop(self.second(self.drop(self.first(x)))))
+
+
+def test_one_dropout_after_several_layers(tmp_path):
+    facts = facts_of(OneDropout(), lambda y: y.square().mean(), tmp_path)
+    sources = {layer["path"]: layer["from"] for layer in facts["model"]["layers"]}
+    assert sources == {"first": [], "drop": ["first"], "second": ["drop"], "drop#2": ["second"], "head": ["drop#2"]}

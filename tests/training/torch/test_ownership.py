@@ -69,3 +69,21 @@ def test_nothing_is_said_without_a_loss_or_an_optimizer():
 def test_inputs_with_gradients_are_no_parameters():
     model, x = nn.Linear(8, 3), X.clone().requires_grad_()
     assert untrained(model(x).sum(), model, [adam(model.parameters())])["unregistered"] == 0
+
+
+def drawn(initialise):
+    """Whether a layer that no optimizer has counts as one with the weights that it was given at first."""
+    torch.manual_seed(0)
+    body, head = nn.Linear(48, 32), nn.Linear(32, 1)
+    initialise(body.weight)
+    model = nn.Sequential(body, head)
+    found = untrained(model(torch.randn(8, 48)).mean(), model, [torch.optim.Adam(head.parameters())])
+    return found["fresh"] == found["asleep"] == 1
+
+
+def test_weights_as_programs_draw_them():
+    assert drawn(lambda weight: None)
+    assert drawn(nn.init.orthogonal_)
+    assert drawn(lambda weight: nn.init.orthogonal_(weight, gain=2**0.5))
+    assert drawn(lambda weight: nn.init.uniform_(weight, -0.07, 0.07))
+    assert not drawn(lambda weight: weight.data.pow_(3))  # as after a training

@@ -1,9 +1,10 @@
 """How targets follow from inputs, and whether outputs know what comes later."""
 
+import pytest
 import torch
 from torch import nn
 
-from scram_plugin.training.torch.sequences import sees_future, shift
+from scram_plugin.training.torch.sequences import sees_future, shift, shift_of_part
 
 TEXT = torch.randint(0, 30, (6, 14), generator=torch.Generator().manual_seed(0))
 X = TEXT[:, :12].contiguous()
@@ -41,3 +42,31 @@ def test_a_recurrent_model_reads_one_way_or_both():
 def test_nothing_is_known_of_other_outputs():
     assert sees_future(X, 1, lambda x: x.float().mean(dim=1, keepdim=True)) is None
     assert sees_future(X, 1, lambda x: torch.full((6, 12, 3), float("nan"))) is None
+
+
+@pytest.mark.parametrize(
+    ("of_outputs", "of_targets", "by"),
+    [
+        (slice(None, -1), slice(1, None), 1),
+        (slice(None, -1), slice(None, -1), 0),
+        (slice(1, None), slice(1, None), 0),
+        (slice(None, -2), slice(2, None), 2),
+        (slice(3, -1), slice(4, None), 1),
+    ],
+)
+def test_targets_that_are_a_part_of_the_inputs(of_outputs, of_targets, by):
+    outputs = torch.randn(6, 12, 30)
+    compared = outputs[:, of_outputs].log_softmax(dim=-1).flatten(0, 1)
+    assert shift_of_part(X, X[:, of_targets].reshape(-1), -100, outputs, compared) == by
+
+
+def test_a_part_whose_last_target_comes_after_the_inputs():
+    outputs = torch.randn(6, 12, 30)
+    compared = outputs[:, 5:].log_softmax(dim=-1).flatten(0, 1)
+    assert shift_of_part(X, TEXT[:, 6:13].reshape(-1), -100, outputs, compared) == 1
+    assert shift_of_part(X, torch.randint(0, 30, (42,)), -100, outputs, compared) is None
+
+
+def test_inputs_that_are_not_read():
+    with pytest.raises(LookupError):
+        sees_future(X, 1, lambda x: torch.ones(*x.shape, 3))
