@@ -70,8 +70,9 @@ def step_of(logs: Path) -> float | None:
     """The median time of a step, in seconds."""
     for log in scram_plugin.read(str(logs)).values() if logs.is_dir() else ():
         for tag in log:
-            if "batch" in tag and len(log[tag].wall_times) > ROUNDS:
-                return float(np.median(np.diff(np.unique(log[tag].wall_times))))
+            times = np.unique(log[tag].wall_times) if "batch" in tag else np.array([])
+            if len(times) > ROUNDS:
+                return float(np.median(np.diff(times)))
     return None
 
 
