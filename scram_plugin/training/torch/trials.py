@@ -12,6 +12,7 @@ from scram_plugin.training.structures import leaves, mapped
 from scram_plugin.training.torch import patches, sequences
 from scram_plugin.training.torch.graph import Loss
 from scram_plugin.training.torch.mixing import mixing
+from scram_plugin.training.torch.second_pass import EXAMPLES, first
 from scram_plugin.training.torch.statistics import Tensors
 
 ALONG_TIME = (torch.nn.RNNBase, torch.nn.RNNCellBase, torch.nn.MultiheadAttention, torch.nn.Conv1d)
@@ -42,7 +43,8 @@ def tried(
         with contextlib.suppress(Exception):
             ordered = any(isinstance(module, ALONG_TIME) for module in model.modules())
             sure = bool(x) and (_has_rows(x[0][1], target, ordered) or _time_is_second(x[0][1], target))
-            mixed = mixing(x if sure else [], inputs, again)
+            few = [(name, tensor[:EXAMPLES]) for name, tensor in x]
+            mixed = mixing(few if sure else [], first(inputs, EXAMPLES), again)
     return sequence, *mixed
 
 

@@ -116,3 +116,16 @@ class Tagger(nn.Module):
 def test_a_sequence_alone_has_no_examples(tmp_path):
     sentences = [(torch.randn(12, 5), torch.randint(0, 2, (12,))) for _ in range(4)]
     assert "mixing" not in loop_of(Tagger(), sentences, tmp_path)
+
+
+def test_a_trial_takes_few_examples(tmp_path):
+    sizes = []
+
+    class Counting(Convolution):
+        def forward(self, x):
+            sizes.append(len(x))
+            return super().forward(x)
+
+    loop_of(Counting(lambda x: x.transpose(1, 2)), [(X, Y)], tmp_path)
+    assert sizes[0] == 128
+    assert set(sizes[1:]) == {32}
