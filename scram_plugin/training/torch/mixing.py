@@ -38,7 +38,7 @@ def mixing(x: Tensors, inputs: Any, again: Callable[[Any], Any]) -> tuple[float 
     """How far the outputs of the second half of a batch change with the first half, relative to their spread; None where that
     cannot be known, or `x` is empty. And the views that exchange two axes.
 
-    `again(inputs)` runs the model. It must give the same outputs for the same inputs.
+    `again(inputs)` runs the model.
     """
     views = Views()
     with views:
@@ -47,6 +47,8 @@ def mixing(x: Tensors, inputs: Any, again: Callable[[Any], Any]) -> tuple[float 
     given = [t for t in leaves(inputs) if isinstance(t, torch.Tensor) and t.dim()]
     if length < LEAST or any(len(t) != length or list(t.shape) == [length, length] for t in given):
         return None, views.found  # for example the edges of a graph
+    if any(not torch.equal(a, b) for a, b in zip(_outputs(before), _outputs(again(inputs)), strict=True)):
+        return None, views.found  # it draws random numbers
     half = length // 2
     after = again(mapped(inputs, lambda leaf: _replaced(leaf, half) if isinstance(leaf, torch.Tensor) and leaf.dim() else leaf))
     worst = [_apart(a, b, half) for a, b in zip(_outputs(before), _outputs(after), strict=True) if len(a) == len(b) == length]

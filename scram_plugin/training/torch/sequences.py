@@ -80,9 +80,11 @@ def sees_future(x: torch.Tensor, axis: int, again: Callable[[torch.Tensor], Any]
     last = other.select(axis, length - 1)
     others = [x.select(axis, length - 1).roll(1), *x.unbind(axis)]  # tokens that the model surely knows
     last.copy_(next((tokens for tokens in others if bool((tokens != last).any())), last))
-    before, after = _output(again(x), x), _output(again(other), x)
-    if before is None or after is None or before.shape != after.shape or bool((other == x).all()):
+    before, same, after = _output(again(x), x), _output(again(x), x), _output(again(other), x)
+    if before is None or same is None or after is None or before.shape != after.shape or bool((other == x).all()):
         return None
+    if not torch.equal(before, same):
+        return None  # the model draws random numbers
     if torch.equal(before, after):
         raise LookupError("these inputs are not read")
     one, two = (t.narrow(axis, 0, length - 1).float() for t in (before, after))

@@ -70,3 +70,7 @@ def test_a_part_whose_last_target_comes_after_the_inputs():
 def test_inputs_that_are_not_read():
     with pytest.raises(LookupError):
         sees_future(X, 1, lambda x: torch.ones(*x.shape, 3))
+
+
+def test_outputs_that_are_random():
+    assert sees_future(X, 1, lambda x: torch.rand(*x.shape, 3)) is None

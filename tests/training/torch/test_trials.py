@@ -129,3 +129,12 @@ def test_a_trial_takes_few_examples(tmp_path):
     loop_of(Counting(lambda x: x.transpose(1, 2)), [(X, Y)], tmp_path)
     assert sizes[0] == 128
     assert set(sizes[1:]) == {32}
+
+
+class Noisy(Convolution):
+    def forward(self, x):
+        return F.dropout(super().forward(x))  # in evaluation mode, too
+
+
+def test_a_model_that_draws_random_numbers_is_not_tried(tmp_path):
+    assert "mixing" not in loop_of(Noisy(lambda x: x.transpose(1, 2)), batches("loader"), tmp_path)
