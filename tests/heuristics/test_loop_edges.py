@@ -102,7 +102,7 @@ def test_a_part_of_the_data(used, fit, ways, told):
 
 
 def test_graphs_that_are_kept_for_nothing():
-    assert found("training-loop", batches=STAYS, loop={"steps": 60, "retained": True}) == [("warning", "retained")]
+    assert found("training-loop", batches=STAYS, loop={"steps": 60, "retained": True}) == [("info", "retained")]
 
 
 def test_an_optimizer_without_gradients():

@@ -52,14 +52,8 @@ TITLES = {
     "per-batch": "The scheduler is called in every step, and was made for epochs",
     "per-epoch": "The scheduler is called once an epoch, and was made for steps",
 }
-CERTAIN = {
-    "no-step": "error",
-    "cleared": "error",
-    "left-in-eval": "warning",
-    "broadcast-metric": "warning",
-    "not-detached": "warning",
-    "kept": "warning",
-}
+SEVERITIES: dict[str, Severity] = {"no-step": "error", "cleared": "error", "retained": "info"}  # others: warnings
+CERTAIN = ("no-step", "cleared", "left-in-eval", "broadcast-metric", "not-detached", "kept", "retained")
 Loop = Mapping[str, Any]
 Found = Iterator[tuple[str, str]]  # the cause, and a sentence with the numbers of this run
 
@@ -78,7 +72,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         _data(run, loop),
     ):
         for cause, said in part:
-            severity: Severity = "error" if CERTAIN.get(cause) == "error" else "warning"
+            severity: Severity = SEVERITIES.get(cause, "warning")
             confidence: Confidence = "certain" if cause in CERTAIN else "likely"
             yield Finding(
                 severity=severity,

@@ -17,7 +17,7 @@ FIRST_OF_TWO = (0, -2, 2**64 - 2)  # the first axis of two, as a node may store 
 TWICE = {"LogSoftmax": "Softmax", "Softmax": "Softmax", "BinaryCrossEntropyWithLogits": "Sigmoid", "Sigmoid": "Sigmoid"}
 ELEMENTWISE = ("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss", "BCELoss", "BCEWithLogitsLoss")
 MOST_SUMMANDS = 16  # nodes of a sum that are searched for an exponential
-LEAST_DIVISOR = 3  # a half may be part of a squared error
+LEAST_DIVISOR = 4  # a power of two, as numbers of batches are; a half may be part of a squared error
 ROUNDING = 1e-6  # relative, of float32
 MOST_PARTS = 64  # nodes from the loss to its parts, at most
 MOST_NODES = 5_000  # of the graph that are looked at
@@ -161,7 +161,7 @@ def factor(loss: torch.Tensor) -> float:
 
 
 def divisor(loss: torch.Tensor) -> int:
-    """The whole number, from `LEAST_DIVISOR` on, by which a mean of a batch is divided last, as for accumulation; or 0."""
+    """The power of two, from `LEAST_DIVISOR` on, by which a mean of a batch is divided last, as for accumulation; or 0."""
     node = loss.grad_fn
     before = [n for n, _ in node.next_functions if n is not None] if node is not None and operation(node) == "Div" else []
     if len(before) != 1:
@@ -169,7 +169,8 @@ def divisor(loss: torch.Tensor) -> int:
     name, by = operation(before[0]), 1 / _constant(node, "Div")
     mean = name == "Mean" or (name in OPERATIONS and REDUCED.get(getattr(before[0], "_saved_reduction", 1)) == "mean")
     whole = round(by)
-    return whole if mean and whole >= LEAST_DIVISOR and abs(by - whole) < ROUNDING * whole else 0
+    of_two = whole >= LEAST_DIVISOR and whole & (whole - 1) == 0
+    return whole if mean and of_two and abs(by - whole) < ROUNDING * whole else 0
 
 
 def _constant(node: Any, name: str) -> float:

@@ -47,7 +47,10 @@ def mixing(x: Tensors, inputs: Any, again: Callable[[Any], Any]) -> tuple[float 
     given = [t for t in leaves(inputs) if isinstance(t, torch.Tensor) and t.dim()]
     if length < LEAST or any(len(t) != length or list(t.shape) == [length, length] for t in given):
         return None, views.found  # for example the edges of a graph
-    if any(not torch.equal(a, b) for a, b in zip(_outputs(before), _outputs(again(inputs)), strict=True)):
+    made = _outputs(before)
+    if any(list(t.shape[:2]) == [length, length] for t in made):
+        return None, views.found  # all pairs are compared, as in contrastive learning
+    if any(not torch.equal(a, b) for a, b in zip(made, _outputs(again(inputs)), strict=True)):
         return None, views.found  # it draws random numbers
     half = length // 2
     after = again(mapped(inputs, lambda leaf: _replaced(leaf, half) if isinstance(leaf, torch.Tensor) and leaf.dim() else leaf))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from scram_plugin.training.structures import leaves, mapped
 from scram_plugin.training.torch import patches, sequences
@@ -41,8 +42,9 @@ def tried(
                 found = (_sequence(inputs, tensor, outputs, loss, again) for _, tensor in x)
                 sequence = next(filter(None, found), {})
         with contextlib.suppress(Exception):
+            of_batches = any(isinstance(m, _BatchNorm) and m.running_mean is None for m in model.modules())
             ordered = any(isinstance(module, ALONG_TIME) for module in model.modules())
-            sure = bool(x) and (_has_rows(x[0][1], target, ordered) or _time_is_second(x[0][1], target))
+            sure = bool(x) and not of_batches and (_has_rows(x[0][1], target, ordered) or _time_is_second(x[0][1], target))
             few = [(name, tensor[:EXAMPLES]) for name, tensor in x]
             mixed = mixing(few if sure else [], first(inputs, EXAMPLES), again)
     return sequence, *mixed

@@ -97,6 +97,7 @@ def test_a_root_to_which_nothing_was_added():
         (lambda x: x.square().sum() / 8, 0),  # the mean itself
         (lambda x: x.square().mean() * 0.25, 0),
         (lambda x: x.square().mean() / 2.5, 0),
+        (lambda x: x.square().mean() / 10, 0),  # a weight
     ],
 )
 def test_by_how_many_batches_a_mean_is_divided(loss, by):

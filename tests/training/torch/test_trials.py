@@ -138,3 +138,25 @@ class Noisy(Convolution):
 
 def test_a_model_that_draws_random_numbers_is_not_tried(tmp_path):
     assert "mixing" not in loop_of(Noisy(lambda x: x.transpose(1, 2)), batches("loader"), tmp_path)
+
+
+class Pairs(nn.Module):
+    """Compares each example with each other one, as contrastive learning does."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.Linear(60, 8)
+
+    def forward(self, x):
+        encoded = F.normalize(self.encoder(x.flatten(1)), dim=1)
+        return encoded @ encoded.T
+
+
+def test_pairs_of_examples_are_meant(tmp_path):
+    pairs = [(X[i : i + 16], torch.arange(16)) for i in range(0, 128, 16)]
+    assert "mixing" not in loop_of(Pairs(), pairs, tmp_path)
+
+
+def test_a_normalisation_by_the_batch_is_meant(tmp_path):
+    model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(60, track_running_stats=False), nn.Linear(60, 2))
+    assert "mixing" not in loop_of(model, batches("loader"), tmp_path)
