@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 
-from scram_plugin.training.torch.graph import OPERATIONS, PASSING, operation
+from scram_plugin.training.torch.graph import DISTANCES, OPERATIONS, before, operation, through
 
 FIRST_OF_TWO = (0, -2, 2**64 - 2)  # the first axis of two, as a node may store it
 # operation -> the one before it that is its own first half
 TWICE = {"LogSoftmax": "Softmax", "Softmax": "Softmax", "BinaryCrossEntropyWithLogits": "Sigmoid", "Sigmoid": "Sigmoid"}
-ELEMENTWISE = ("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss", "BCELoss", "BCEWithLogitsLoss")
+ELEMENTWISE = (*DISTANCES, "BCELoss", "BCEWithLogitsLoss")
 MOST_SUMMANDS = 16  # nodes of a sum that are searched for an exponential
 LEAST_DIVISOR = 4  # a power of two, as numbers of batches are; a half may be part of a squared error
 ROUNDING = 1e-6  # relative, of float32
@@ -35,7 +35,7 @@ def nodes(loss: torch.Tensor, most: int = MOST_NODES) -> Iterator[Any]:
                 continue
             seen.add(node)
             yield node
-            following += [before for before, _ in node.next_functions]
+            following += before(node)
         waiting = following
 
 
@@ -52,9 +52,9 @@ def wrong_axes(loss: torch.Tensor, batch: int | None) -> list[dict[str, Any]]:
             if first and made and len(made) > 1 and made[0] == batch and min(made[:2]) > 1:
                 found.append({"operation": "softmax", "from": made, "to": made})
         elif name in ("View", "UnsafeView", "ReshapeAlias"):
-            before = [int(n) for n in getattr(node, "_saved_self_sym_sizes", ())]
-            if before and made and swapped(before, made):
-                found.append({"operation": "view", "from": before, "to": made})
+            given = [int(n) for n in getattr(node, "_saved_self_sym_sizes", ())]
+            if given and made and swapped(given, made):
+                found.append({"operation": "view", "from": given, "to": made})
     return found[:SHOWN]
 
 
@@ -63,11 +63,9 @@ def applied_twice(loss: torch.Tensor) -> list[str]:
     before the loss that applies it."""
     found: dict[str, None] = {}
     for node in nodes(loss):
-        before = next((n for n, _ in node.next_functions if n is not None), None)
-        while before is not None and PASSING.match(operation(before)) and len(before.next_functions) == 1:
-            before = before.next_functions[0][0]
-        if before is not None and operation(before) == TWICE.get(operation(node)):
-            found[operation(before).lower()] = None
+        first = through(next(iter(before(node)), None))
+        if first is not None and operation(first) == TWICE.get(operation(node)):
+            found[operation(first).lower()] = None
     return list(found)
 
 
@@ -106,7 +104,7 @@ def reductions(loss: torch.Tensor) -> list[dict[str, Any]]:
         seen += 1
         if node is None:
             continue
-        name, before = operation(node), [n for n, _ in node.next_functions if n is not None]
+        name, following = operation(node), before(node)
         if name in OPERATIONS:
             taken = getattr(node, "_saved_self", None)
             how = REDUCED.get(getattr(node, "_saved_reduction", 1))
@@ -117,7 +115,7 @@ def reductions(loss: torch.Tensor) -> list[dict[str, Any]]:
         elif name in ("Mean", "Sum"):
             sizes = [int(n) for n in getattr(node, "_saved_self_sym_sizes", ())]
             if sizes:
-                each = _summed_each(node if name == "Sum" else before[0]) if before else []
+                each = _summed_each(node if name == "Sum" else following[0]) if following else []
                 found.append(
                     {
                         "how": name.lower(),
@@ -127,15 +125,15 @@ def reductions(loss: torch.Tensor) -> list[dict[str, Any]]:
                         "each": each,
                     }
                 )
-        elif name in ("Add", "Sub", "Neg") or (name in ("Mul", "Div") and len(before) == 1):
-            waiting += [(n, factor * _constant(node, name)) for n in before]
+        elif name in ("Add", "Sub", "Neg") or (name in ("Mul", "Div") and len(following) == 1):
+            waiting += [(n, factor * _constant(node, name)) for n in following]
     return found[:SHOWN] if len(found) > 1 else []
 
 
 def _summed_each(node: Any) -> list[int]:
     """The shape that sums of examples are reduced from, if this is such a sum times a constant, with exponentials in it."""
-    while operation(node) in ("Mul", "Div", "Neg", "Squeeze") and len(before := [n for n, _ in node.next_functions if n]) == 1:
-        node = before[0]
+    while operation(node) in ("Mul", "Div", "Neg", "Squeeze") and len(following := before(node)) == 1:
+        node = following[0]
     if operation(node) != "Sum":
         return []
     waiting, seen = [node], 0
@@ -144,7 +142,7 @@ def _summed_each(node: Any) -> list[int]:
         seen += 1
         if operation(at) == "Exp":
             return [int(n) for n in getattr(node, "_saved_self_sym_sizes", ())]
-        waiting += [n for n, _ in at.next_functions if n is not None]
+        waiting += before(at)
     return []
 
 
@@ -152,22 +150,22 @@ def factor(loss: torch.Tensor) -> float:
     """The product of the constants by which a loss is multiplied last."""
     found, node = 1.0, loss.grad_fn
     for _ in range(SHOWN):
-        before = [n for n, _ in node.next_functions if n is not None] if node is not None else []
-        if node is None or operation(node) not in ("Mul", "Div") or len(before) != 1:
+        following = before(node) if node is not None else []
+        if node is None or operation(node) not in ("Mul", "Div") or len(following) != 1:
             break
         found *= _constant(node, operation(node))
-        node = before[0]
+        node = following[0]
     return found
 
 
 def divisor(loss: torch.Tensor) -> int:
     """The power of two, from `LEAST_DIVISOR` on, by which a mean of a batch is divided last, as for accumulation; or 0."""
     node = loss.grad_fn
-    before = [n for n, _ in node.next_functions if n is not None] if node is not None and operation(node) == "Div" else []
-    if len(before) != 1:
+    following = before(node) if node is not None and operation(node) == "Div" else []
+    if len(following) != 1:
         return 0
-    name, by = operation(before[0]), 1 / _constant(node, "Div")
-    mean = name == "Mean" or (name in OPERATIONS and REDUCED.get(getattr(before[0], "_saved_reduction", 1)) == "mean")
+    name, by = operation(following[0]), 1 / _constant(node, "Div")
+    mean = name == "Mean" or (name in OPERATIONS and REDUCED.get(getattr(following[0], "_saved_reduction", 1)) == "mean")
     whole = round(by)
     of_two = whole >= LEAST_DIVISOR and whole & (whole - 1) == 0
     return whole if mean and of_two and abs(by - whole) < ROUNDING * whole else 0

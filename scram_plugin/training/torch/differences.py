@@ -12,11 +12,10 @@ import torch
 
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch.axes import sizes_of_result
-from scram_plugin.training.torch.graph import ACTIVATIONS, NEAR, PASSING, Loss, operation
+from scram_plugin.training.torch.graph import ACTIVATIONS, DISTANCES, NEAR, Loss, before, operation, through
 
-DISTANCES = ("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss")
 SUBTRACTIONS = ("Sub", "Rsub")
-ELEMENTWISE = (*SUBTRACTIONS, "Add", "Mul", "Div", "BinaryCrossEntropyWithLogits", "BinaryCrossEntropy", "Expand")
+COMBINING = (*SUBTRACTIONS, "Add", "Mul", "Div", "BinaryCrossEntropyWithLogits", "BinaryCrossEntropy", "Expand")
 FOR_CLASSES, MOST_CLASSES = 24, 50  # targets that are needed, and classes at most
 EVEN, UNEVEN = 2.0, 4.0  # times the mean number of examples of a class: the most common one at most; the rarest, as a divisor
 LINEAR = ("Addmm", "Linear", "Mm", "Bmm", "Convolution", "ConvolutionOverrideable")
@@ -29,29 +28,25 @@ def written(loss: torch.Tensor, outputs: Any) -> list[Loss]:
 
     Their targets and predictions are known where the differences are of outputs of the model themselves.
     """
-    found, waiting, seen = [], deque([loss.grad_fn]), 0
+    found, waiting, seen = [], deque([loss.grad_fn] if loss.grad_fn is not None else []), 0
     while waiting and seen < NEAR:
         node = waiting.popleft()
         seen += 1
-        if node is None:
-            continue
         if operation(node) in ("Add", "Mul", "Div"):
-            waiting.extend(before for before, _ in node.next_functions)
+            waiting.extend(before(node))
         else:
             found += _mean_of_differences(node, outputs)
     return found
 
 
 def _mean_of_differences(mean: Any, outputs: Any) -> list[Loss]:
-    power = _one_before(mean) if mean is not None and operation(mean) == "Mean" else None
+    power = _one_before(mean) if operation(mean) == "Mean" else None
     subtraction = _subtraction(power) if power is not None else None
     if power is None or subtraction is None:
         return []
     known = Loss("L1Loss" if operation(power) == "Abs" else "MSELoss", power)
-    difference, before = getattr(power, "_saved_self", None), _through(_operand(subtraction))
-    output = next(
-        (t for t in leaves(outputs) if isinstance(t, torch.Tensor) and before in (t.grad_fn, _through(t.grad_fn))), None
-    )
+    difference, made = getattr(power, "_saved_self", None), through(_one_before(subtraction))
+    output = next((t for t in leaves(outputs) if isinstance(t, torch.Tensor) and made in (t.grad_fn, through(t.grad_fn))), None)
     if output is not None and isinstance(difference, torch.Tensor) and output.numel() == difference.numel():
         known.prediction = output.detach().reshape(difference.shape)
         of_first = (subtraction.next_functions[0][0] is not None) == (operation(subtraction) == "Sub")
@@ -62,26 +57,21 @@ def _mean_of_differences(mean: Any, outputs: Any) -> list[Loss]:
 def _subtraction(power: Any) -> Any:
     """The node of the differences of which this node computes squares or absolute values; None if it does something else, or
     both operands depend on parameters."""
-    name, before = operation(power), [n for n, _ in power.next_functions if n is not None]
+    name, factors = operation(power), before(power)
     squared = name == "Pow" and getattr(power, "_saved_exponent", None) == SQUARED
-    squared |= name == "Mul" and len(before) == SQUARED and before[0] is before[1]
-    if not before or not (squared or name == "Abs"):
+    squared |= name == "Mul" and len(factors) == SQUARED and factors[0] is factors[1]
+    if not factors or not (squared or name == "Abs"):
         return None
-    found = _through(before[0])
-    return found if found is not None and operation(found) in SUBTRACTIONS and _operand(found) is not None else None
-
-
-def _operand(subtraction: Any) -> Any:
-    """The node of the one operand that depends on parameters; None if both do."""
-    operands = [node for node, _ in subtraction.next_functions if node is not None]
-    return operands[0] if len(operands) == 1 else None
+    found = through(factors[0])
+    # the other operand is a constant
+    return found if found is not None and operation(found) in SUBTRACTIONS and _one_before(found) is not None else None
 
 
 def _predictions(loss: Loss) -> Any:
     """The node of the predictions that a loss compares, before they were repeated for all targets."""
-    at = next((node for node, _ in loss.node.next_functions if node is not None), None) if loss.node is not None else None
+    at = _first(loss)
     if at is not None and (subtraction := _subtraction(loss.node)) is not None:
-        return _operand(subtraction)
+        return _one_before(subtraction)
     while at is not None and operation(at) == "Expand":
         at = _one_before(at)
     return at
@@ -111,17 +101,20 @@ def repeated(loss: torch.Tensor, outputs: Any) -> dict[str, list[int]]:
         if node is None or node in seen:
             continue
         seen.add(node)
-        after = sizes_of_result(node)
-        for before, _ in node.next_functions:
-            sizes = sizes_of_result(before) if before is not None and after and len(after) > SQUARED else None
-            # examples that are compared with each other depend on parameters on both sides
-            if not sizes or not after or not made or operation(node) not in ELEMENTWISE or _one_before(node) is None:
-                continue
-            if after[0] == after[1] == len(made[0]) > 1 and sizes in (after[1:], [after[0], 1, *after[2:]]):
-                return {"output": sizes, "compared": after}
+        # examples that are compared with each other depend on parameters on both sides
+        single = _one_before(node) if made and operation(node) in COMBINING else None
+        after, sizes = (sizes_of_result(at) if single is not None else None for at in (node, single))
+        if after and sizes and _repeats(sizes, after, len(made[0])):
+            return {"output": sizes, "compared": after}
         if node not in ends:
-            waiting.extend(before for before, _ in node.next_functions)
+            waiting.extend(before(node))
     return {}
+
+
+def _repeats(given: list[int], made: list[int], examples: int) -> bool:
+    """Whether each of so many predictions of several numbers was combined with all of them."""
+    rows = len(made) > SQUARED and made[0] == made[1] == examples > 1
+    return rows and given in (made[1:], [made[0], 1, *made[2:]])
 
 
 def _all_pairs(given: list[int], made: list[int]) -> bool:
@@ -135,7 +128,7 @@ def exceeded(losses: Iterable[Loss]) -> list[dict[str, Any]]:
     for loss in losses:
         if loss.name not in DISTANCES or loss.target is None or not loss.target.numel():
             continue
-        at = _through(_predictions(loss))
+        at = through(_predictions(loss))
         name = ACTIVATIONS.get(operation(at)) if at is not None else None
         if name is not None:
             least, most = (float(value) for value in torch.aminmax(loss.target.float()))
@@ -147,7 +140,7 @@ def raw(losses: Iterable[Loss]) -> list[str]:
     """The losses of probabilities or their logarithms that get the numbers of a linear layer."""
     found: dict[str, None] = {}
     for loss in losses:
-        at = _through(next((node for node, _ in loss.node.next_functions if node is not None), None)) if loss.node else None
+        at = through(_first(loss))
         if loss.name in ("NLLLoss", "BCELoss") and at is not None and operation(at) in LINEAR:
             found[loss.name] = None
     return list(found)
@@ -160,11 +153,8 @@ def class_numbers(losses: Iterable[Loss]) -> int:
         target, prediction = loss.target, loss.prediction
         if loss.name not in DISTANCES or target is None or prediction is None or target.numel() != prediction.numel():
             continue
-        if (
-            not len(target) == target.numel() >= FOR_CLASSES
-            or bool((target != target.round()).any())
-            or float(target.min()) != 0
-        ):
+        one_each = len(target) == target.numel() >= FOR_CLASSES
+        if not one_each or bool((target != target.round()).any()) or float(target.min()) != 0:
             continue
         counts = torch.bincount(target.flatten().long()).float() if float(target.max()) < MOST_CLASSES else torch.zeros(1)
         share = len(counts) / target.numel()
@@ -173,16 +163,12 @@ def class_numbers(losses: Iterable[Loss]) -> int:
     return 0
 
 
+def _first(loss: Loss) -> Any:
+    """The node of what a loss takes; None if it is not known."""
+    return next(iter(before(loss.node)), None) if loss.node is not None else None
+
+
 def _one_before(node: Any) -> Any:
     """The node before one that has a single one; None for others."""
-    before = [n for n, _ in node.next_functions if n is not None]
-    return before[0] if len(before) == 1 else None
-
-
-def _through(node: Any) -> Any:
-    """The first node, from this one backwards, that changes values."""
-    for _ in range(NEAR):
-        if node is None or not PASSING.match(operation(node)) or len(node.next_functions) != 1:
-            break
-        node = node.next_functions[0][0]
-    return node
+    found = before(node)
+    return found[0] if len(found) == 1 else None

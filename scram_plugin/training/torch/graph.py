@@ -35,6 +35,7 @@ LOGITS = {
     "SmoothL1Loss": None,
     "HuberLoss": None,
 }
+DISTANCES = ("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss")  # losses that compare number by number
 # last operation of a loss -> the class of `torch.nn` that computes it
 OPERATIONS = {
     "NllLoss": "NLLLoss",
@@ -90,6 +91,20 @@ PASSING = re.compile(
 def operation(node: Any) -> str:
     """``Relu`` for a node named ``ReluBackward0``."""
     return _without_number(node.name())
+
+
+def before(node: Any) -> list[Any]:
+    """The nodes whose results an operation takes, without those that need no gradient."""
+    return [following for following, _ in node.next_functions if following is not None]
+
+
+def through(node: Any) -> Any:
+    """The first node, from this one backwards, that changes values; None without one."""
+    for _ in range(NEAR):
+        if node is None or not PASSING.match(operation(node)) or len(node.next_functions) != 1:
+            break
+        node = node.next_functions[0][0]
+    return node
 
 
 @functools.cache
@@ -178,11 +193,11 @@ def _along(node: Any, also: tuple[str, ...]) -> Iterator[Any]:
         if node is None:
             return
         yield node
-        name, before = operation(node), [n for n, _ in node.next_functions if n is not None]
+        name, following = operation(node), before(node)
         several = name == "Index" and len([i for i in getattr(node, "_saved_indices", ()) if i is not None]) > 1
-        if len(before) != 1 or several or not (name in also or PASSING.match(name)):
+        if len(following) != 1 or several or not (name in also or PASSING.match(name)):
             return
-        node = before[0]
+        node = following[0]
 
 
 def unscaled(loss: torch.Tensor) -> torch.Tensor:
@@ -293,7 +308,7 @@ class Calls:
                 continue
             if isinstance(node, int):  # the id of a tensor that needs no gradient
                 continue
-            name, following = operation(node), [n for n, _ in node.next_functions if n is not None]
+            name, following = operation(node), before(node)
             maker = _maker(makers, following[0]) if name in ACTIVATIONS and following else None
             if maker is not None and maker.module is not None and maker.activation in (None, ACTIVATIONS[name]):
                 maker.activation = ACTIVATIONS[name]

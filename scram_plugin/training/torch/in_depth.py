@@ -29,9 +29,8 @@ class InDepth:
         self._ages: dict[str, torch.Tensor] = {}
         self._steps = 0.0
         self.found: statistics.Named = []
-        self._kept: torch.Tensor | None = (
-            None  # of each variable: whether the previous step's gradient was there at each backward pass since
-        )
+        # of each variable: whether the previous step's gradient was there at each backward pass since
+        self._kept: torch.Tensor | None = None
         self._before: tuple[list[int], torch.Tensor, torch.Tensor, list[torch.Tensor]] | None = None
 
     def told(self, entries: list[dict[str, Any]]) -> None:

@@ -11,6 +11,7 @@ try:
 except ImportError:  # the name of the package before 2.0
     from pytorch_lightning import Callback, LightningModule, Trainer
 
+from scram_plugin.training.torch.parts import children
 from scram_plugin.training.torch.watch import Watch
 
 _OF_VALIDATION = re.compile(r"^(val|valid|validation|eval)[_/]")
@@ -34,7 +35,7 @@ class LightningSCRAM(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         log_dir = self.log_dir or trainer.log_dir or "logs"
         # `training_step` may call the module, or only its parts
-        parts = [part for part in pl_module.children() if any(p.requires_grad for p in part.parameters())]
+        parts = children(pl_module)
         self._watch = Watch(pl_module, list(trainer.optimizers), log_dir=log_dir, parts=parts, **self.options)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -13,7 +13,7 @@ import torch
 from scram_plugin import __version__
 from scram_plugin.redaction import settings
 from scram_plugin.training.structures import leaves
-from scram_plugin.training.torch.graph import ACTIVATIONS, LOGITS, Loss, Place
+from scram_plugin.training.torch.graph import ACTIVATIONS, DISTANCES, LOGITS, Loss, Place
 
 MOST_LAYERS = 2_000
 _SETTINGS = {
@@ -36,7 +36,6 @@ ACTIVATING = {
     "hardsigmoid": "hard_sigmoid",
 }
 # losses that compare outputs and targets element by element
-ELEMENTWISE = ("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss")
 TRANSPOSED = "Conv1D"  # the layer of Hugging Face's GPT-2: a linear one, whose weight has the inputs first
 WEIGHTED = (
     torch.nn.Linear,
@@ -220,7 +219,7 @@ def _loss(losses: list[Loss], outputs: Any, targets: torch.Tensor | None, source
         found = {**unknown, "name": loss.name, "class": loss.name, "from_logits": LOGITS.get(loss.name), "custom": False}
         found["mean"], found["ignored"] = loss.mean, loss.ignored
         output = next((t for t in leaves(outputs) if isinstance(t, torch.Tensor)), None)
-        if loss.name in ELEMENTWISE and loss.prediction is not None and output is not None and targets is not None:
+        if loss.name in DISTANCES and loss.prediction is not None and output is not None and targets is not None:
             shapes = {"output": output.shape, "compared": loss.prediction.shape, "target": _as_given(targets)}
             found["shapes"] = {which: list(shape) for which, shape in shapes.items()}
         return found

@@ -101,10 +101,9 @@ class Order:
         self._wiped += own_losses > 0
 
     def before_step(self, own_losses: int, optimizer: torch.optim.Optimizer) -> None:
-        held = [p for group in optimizer.param_groups for p in group["params"]]
         self._calls[id(optimizer)] += 1
         if self._clear_at != own_losses:  # otherwise they had gradients
-            self._idle[id(optimizer)] += bool(held) and all(p.grad is None for p in held)
+            self._idle[id(optimizer)] += all(p.grad is None for group in optimizer.param_groups for p in group["params"])
         if own_losses and self._clear_at == own_losses:
             self._cleared += 1
         self._clear_at = None

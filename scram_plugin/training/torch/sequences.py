@@ -23,9 +23,7 @@ def shift(x: torch.Tensor, y: torch.Tensor, ignored: int = IGNORED) -> tuple[int
 
     `x` has the shape (batch, time) or (time, batch) of whole numbers, `y` as many numbers.
     """
-    if x.dim() != 2 or x.is_floating_point() or y.is_floating_point() or min(x.shape) < 1:
-        return None
-    if y.numel() != x.numel():
+    if x.dim() != 2 or x.is_floating_point() or y.is_floating_point() or y.numel() != x.numel() or min(x.shape) < 1:
         return None
     y = y.reshape(x.shape)
     for axis in (1, 0):
