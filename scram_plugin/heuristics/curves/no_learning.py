@@ -229,7 +229,7 @@ def _as_guessed(run: TrainingRun, values: np.ndarray, known: tuple[float, float]
         return "", math.inf
     if known is not None and known[0] > max(guess.shares if guess else (1.0,)) * AS_CHANCE[1]:
         return "", math.inf  # the answers are better than that
-    return f"That is no better than {told}, which costs {number(cost)}.", cost
+    return f"That is no better than {told}, with a loss of {number(cost)}.", cost
 
 
 def _guess_of_parts(run: TrainingRun) -> float | None:
@@ -343,7 +343,7 @@ def _causes(
         said = "Learning rate and updates are usual, and no layer is dead. What remains: inputs paired with the wrong labels."
         return [Cause("shuffled-apart", said), inputs, labels, depth]
     if exact and _all_sound(run, math.inf):
-        said = "The weights change, no layer is dead, and the loss is no worse than guessing, as too large steps would make it."
+        said = "The weights change, and no layer is dead. Too large steps would make the loss worse than guessing."
         return [Cause("shuffled-apart", said), inputs, labels, depth, speed]
     others = [inputs, depth, labels, frozen]
     if speed.against:

@@ -10,7 +10,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import Edit, change_targets, set_loss
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, absent
+from scram_plugin.heuristics.heuristic import Cause, Confidence, Finding, Heuristic, NotChecked, absent
 from scram_plugin.heuristics.limits import BYTE
 from scram_plugin.heuristics.measured import HOW, shown_loss, sums, whole_of
 from scram_plugin.heuristics.names import loss_class
@@ -19,6 +19,7 @@ from scram_plugin.heuristics.words import place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
+from scram_plugin.severity import Severity
 
 IGNORED = -100.0  # PyTorch's cross-entropy ignores this label, unless `ignore_index` names another one; default of PyTorch
 BINARY = 2  # classes, whose numbers 0 and 1 are shares, too; by definition
@@ -28,11 +29,8 @@ DISTANCES = ("MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh")
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    if (classes := (run.facts.get("loop") or {}).get("class_numbers") or 0) > BINARY:
-        yield _of_numbers(run, classes)
-        return
-    if (pairs := (run.facts.get("loop") or {}).get("pairs")) and pairs.get("output") and pairs.get("compared"):
-        yield _all_pairs(run, pairs["output"], pairs["compared"])
+    if (seen := _of_graph(run, run.facts.get("loop") or {})) is not None:
+        yield seen
         return
     # if a label makes the first step fail, there are only the validation data and the counts of all labels
     tables = (schema.BATCHES, schema.VALIDATION)
@@ -85,34 +83,32 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     )
 
 
-def _of_numbers(run: TrainingRun, classes: int) -> Finding:
-    said = f"The targets of the first batch are the whole numbers from 0 to {classes - 1}, nearly as many of each."
+def _of_graph(run: TrainingRun, loop: Mapping[str, Any]) -> Finding | None:
+    """What the graph of the first loss shows of its targets, whether these were recorded or not."""
+    classes, pairs = loop.get("class_numbers") or 0, loop.get("pairs") or {}
+    severity: Severity
+    confidence: Confidence
+    if classes > BINARY:
+        severity, confidence, title = "warning", "possible", f"The labels may not fit the loss: 0 to {classes - 1}"
+        said = f"The targets of the first batch are the whole numbers from 0 to {classes - 1}, nearly as many of each."
+        expected = "The loss compares a single output with the number, as if the order of the numbers meant something."
+        cause = Cause("class-numbers", said)
+    elif pairs.get("output") and pairs.get("compared"):
+        severity, confidence, title = "error", "certain", BROADCAST
+        output, compared = tuple(pairs["output"]), tuple(pairs["compared"])
+        said = f"The predictions have shape {output}, their differences from the targets {compared}."
+        expected = "Each prediction is compared with one target."
+        change = "{0}.unsqueeze(1)" if len(output) > 1 else "{0}.squeeze(1)"
+        cause = Cause("broadcast", said, "", change_targets(run.facts, change))
+    else:
+        return None
     return Finding(
-        severity="warning",
-        confidence="possible",
-        title=f"The labels may not fit the loss: 0 to {classes - 1}",
-        evidence={
-            "expected": "The loss compares a single output with the number, as if the order of the numbers meant something.",
-            **absent("least", "most", "loss", "units", "batch"),
-        },
+        severity=severity,
+        confidence=confidence,
+        title=title,
+        evidence={"expected": expected, **absent("least", "most", "loss", "units", "batch")},
         **whole_of(shown_loss(run)),
-        causes=[Cause("class-numbers", said)],
-    )
-
-
-def _all_pairs(run: TrainingRun, output: list[int], compared: list[int]) -> Finding:
-    said = f"The predictions have shape {tuple(output)}, their differences from the targets {tuple(compared)}."
-    change = "{0}.unsqueeze(1)" if len(output) > 1 else "{0}.squeeze(1)"
-    return Finding(
-        severity="error",
-        confidence="certain",
-        title=BROADCAST,
-        evidence={
-            "expected": "Each prediction is compared with one target.",
-            **absent("least", "most", "loss", "units", "batch"),
-        },
-        **whole_of(shown_loss(run)),
-        causes=[Cause("broadcast", said, "", change_targets(run.facts, change))],
+        causes=[cause],
     )
 
 

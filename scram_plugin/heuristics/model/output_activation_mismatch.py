@@ -32,7 +32,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             return
         if negative_logarithms(run):
             seen = {"layer": "of the model", "size": "several units", "activation_name": "no activation", "loss": "NLLLoss"}
-            said = "NLLLoss was below 0, which no logarithm of a probability makes it."
+            said = "NLLLoss was below 0. It cannot be below 0 if its inputs are logarithms of probabilities."
             yield _finding(run, "missing-softmax", "error", {**seen, **absent("low", "high", "least", "most")}, None, said)
             return
         if (found := _in_graph(run)) is not None:
@@ -59,7 +59,7 @@ def _in_graph(run: TrainingRun) -> Finding | None:
     unknown = absent("low", "high", "least", "most")
     if twice := loop.get("twice"):
         evidence = {**seen, "activation": twice[0], "activation_name": twice[0], **unknown}
-        said = f"In the graph of the loss, the result of {twice[0]} gets it again."
+        said = f"In the graph of the loss, {twice[0]} is applied to the result of {twice[0]}."
         return _finding(run, "twice", "warning", evidence, None, said)
     for name in loop.get("raw") or []:
         cause, wanted = ("missing-sigmoid", "a sigmoid") if name == "BCELoss" else ("missing-softmax", "a log-softmax")
@@ -69,18 +69,16 @@ def _in_graph(run: TrainingRun) -> Finding | None:
     for part in loop.get("exceeded") or []:
         activation, least, most = (part.get(which) for which in ("activation", "least", "most"))
         if activation in RANGES and least is not None and most is not None and beyond(activation, least, most):
-            (low, high), named = RANGES[activation], {"activation": activation, "activation_name": activation}
-            evidence = {
-                **seen,
-                **named,
-                **dict(zip(("low", "high", "least", "most"), map(number, (low, high, least, most)), strict=True)),
-            }
+            low, high = RANGES[activation]
+            named = {"activation": activation, "activation_name": activation}
+            known = {"low": number(low), "high": number(high), "least": number(least), "most": number(most)}
+            evidence = {**seen, **named, **known}
             said = f"In the first step the targets range from {number(least)} to {number(most)}."
             return _finding(run, "range", "error", evidence, None, said)
     if (layer := never_active(run)) is not None:
         named = {"layer": layer.name, "activation": layer.activation, "activation_name": layer.activation}
         evidence = {**seen, **named, **unknown, "low": "0", "high": number(RANGES[str(layer.activation)][1])}
-        said = f"The output layer {layer.name} has {layer.activation}, and soon all outputs were 0, as if they should be lower."
+        said = f"The output layer {layer.name} has {layer.activation}, and soon all outputs were 0. Are targets below 0?"
         return _finding(run, "range", "warning", evidence, None, said)
     return None
 

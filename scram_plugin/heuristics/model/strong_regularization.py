@@ -37,9 +37,9 @@ OPTIONS = (
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    present = known_layers(run) if _decay(run) else layers(run)
-    found = [(layer, factor) for layer in present if (factor := _factor(run, layer)) >= options["strong"]]
     decay = _decay(run) / 2
+    present = known_layers(run) if decay else layers(run)
+    found = [(layer, factor) for layer in present if (factor := _factor(run, layer)) >= options["strong"]]
     if not found and decay < options["strong"]:
         return
     norms = columns(run, "weight", "norm")

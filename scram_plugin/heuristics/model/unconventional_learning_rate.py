@@ -67,10 +67,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise TooEarly("it needs two measured batches with the updates of the weights")
     size, first = (float(np.median(steps.values[:number])) for number in (MEASURED, AT_FIRST))
     high = rate >= options["high"] * usual
-    if (
-        sum(bool(layer.facts.get("kernel")) for layer in known_layers(run)) == 1
-    ):  # a linear model may begin at 0, and its updates are large beside that
-        size = first = 0.0 if high else size
+    weighted = [layer for layer in known_layers(run) if layer.facts.get("kernel")]
+    if high and len(weighted) == 1:  # a linear model may begin at 0, and its updates are large beside that
+        size = first = 0.0
     if high and not _harmful(run, size > options["max_step"], first > options["max_step"]):
         return
     if not high:

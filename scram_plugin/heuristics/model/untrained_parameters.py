@@ -45,7 +45,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if idle and not forgotten and not loose:
         names = listed([f"`{name}`" for name in idle])
         title = f"An optimizer takes steps without gradients, and trains nothing: {names}"
-        said = f"In none of its steps one of its parameters had a gradient: {names}."
+        said = f"None of its parameters had a gradient in any step: {names}."
         yield _finding(run, "cut-off", "error", "certain", title, said, len(idle), cut=names)
     elif cut := known.get("cut") or 0:
         names = listed([f"`{name}`" for name in known.get("cut_names") or ["unknown"]])

@@ -1,5 +1,7 @@
 """Models whose methods or parts are called instead of them, and several optimizers in one loop."""
 
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -74,6 +76,25 @@ def test_methods_change_no_bit(tmp_path):
             alone.loss(X[i : i + 32], Y[i : i + 32]).backward()
             optimizer.step()
     assert all(torch.equal(a, b) for a, b in zip(watched.parameters(), alone.parameters(), strict=True))
+
+
+def test_a_model_whose_parts_have_hooks_is_saved_and_copied(tmp_path):
+    torch.manual_seed(0)
+    model = ByMethods()
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    with scram_plugin.watch(model, optimizer, log_dir=tmp_path / "logs", print_findings=False) as watch:
+        for i in range(0, 640, 32):
+            optimizer.zero_grad()
+            model.loss(X[i : i + 32], Y[i : i + 32]).backward()
+            optimizer.step()
+            torch.save(model, tmp_path / "model.pt")
+            copied = copy.deepcopy(model)
+            assert torch.equal(copied.logits(X), model.logits(X))
+    assert not watch.broken
+    loaded = torch.load(tmp_path / "model.pt", weights_only=False)
+    for kept in (model, copied, loaded):
+        assert all(not m._forward_hooks and not m._forward_pre_hooks for m in kept.modules())
+    assert b"scram" not in (tmp_path / "model.pt").read_bytes().replace(b"tests.training.torch.test_parts", b"")
 
 
 def adversarial(log_dir, detached=False, cleared=True):
