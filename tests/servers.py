@@ -124,6 +124,8 @@ def open_tab(browser: Browser, server: TensorBoard, width=1280, height=900, them
     context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
     context.add_init_script(DARK % theme)
     page = context.new_page()
+    if slower := int(os.environ.get("SLOWER", "0")):  # tests/browser/waiting.py says why
+        context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slower})
     page.said = []  # type: ignore[attr-defined]
     page.on("console", lambda message: page.said.append(f"{message.type}: {message.text}"))  # type: ignore[attr-defined]
     page.on("pageerror", lambda error: page.said.append(f"error: {error}"))  # type: ignore[attr-defined]

@@ -8,8 +8,8 @@ import shutil
 import pytest
 
 from tests.attacks import held
-from tests.browser.screenshots import settle
 from tests.browser.test_tab import link, ours
+from tests.browser.waiting import settle
 from tests.event_files import curve, payloads, record
 from tests.recorded import recorded
 from tests.servers import open_tab, tensorboard

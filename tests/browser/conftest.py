@@ -6,6 +6,16 @@ from tests.browser.test_tab import ours
 from tests.servers import open_tab
 
 
+@pytest.fixture(autouse=True)
+def close_pages(browser):
+    """Closes what a test opened, also one that failed: a page that stays asks the server for news."""
+    before = browser.contexts
+    yield
+    for context in browser.contexts:
+        if context not in before:
+            context.close()
+
+
 @pytest.fixture
 def tab_at(browser, demo_server):
     """Opens the demo's tab at a link; in the end nothing was said to the console."""
@@ -18,4 +28,3 @@ def tab_at(browser, demo_server):
     yield at
     for page in pages:
         assert ours(page) == []
-        page.context.close()

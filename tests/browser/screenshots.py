@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.browser.waiting import settle
 from tests.paths import DEMO_LOGS, ROOT, SCENARIOS, environment
 from tests.servers import chromium, open_tab, tensorboard
 
@@ -21,26 +22,6 @@ PICTURES = {
     "narrow-light": ("fashion_mnist/overfit", 480, "light"),
     "narrow-dark": ("fashion_mnist/overfit", 480, "dark"),
 }
-
-
-# a plot is drawn anew when points of the zoomed part arrive: the plots are those of half a second ago
-STILL = """() => {
-    const plots = [...document.querySelectorAll('.uplot')], now = performance.now();
-    const before = (window.plotsBefore ??= { plots: [], since: now });
-    if (plots.length !== before.plots.length || plots.some((plot, i) => plot !== before.plots[i]))
-        Object.assign(before, { plots, since: now });
-    return now - before.since > 500;
-}"""
-
-
-def settle(page):
-    """Until curves are drawn, a canvas for each finding, and stay as they are."""
-    page.scram.wait_for_selector("main.review .headline, main.empty, article.page, .matrix .check", timeout=30_000)
-    page.scram.wait_for_function(
-        "[...document.querySelectorAll('.finding:not(.folded) .chart')].every(c => c.querySelector('canvas'))"
-    )
-    page.wait_for_timeout(500)
-    page.scram.wait_for_function(STILL)
 
 
 def train_movie_reviews(log_dir):

@@ -1,18 +1,21 @@
 """Comparing two runs, and the tools of a curve, in a real Chromium."""
 
 import contextlib
+import re
 import time
 
-from tests.browser.screenshots import settle
+from playwright.sync_api import expect
+
 from tests.browser.test_tab import link, ours
+from tests.browser.waiting import LONGEST, address_has, settle
 from tests.event_files import curve
 from tests.servers import open_tab, tensorboard
 
 COMPARE = "&p.scram.view=compare&p.scram.with="
 
 
-def verdict(page):
-    return page.scram.inner_text("main .headline")
+def verdict(page, begins):
+    expect(page.scram.locator("main .headline")).to_have_text(re.compile(f"^{begins}"), use_inner_text=True)
 
 
 def test_three_clicks_confirm_a_fix(tab_at):
@@ -21,26 +24,25 @@ def test_three_clicks_confirm_a_fix(tab_at):
     page.scram.click("text=Compare")
     page.scram.click("[data-run='fashion_mnist/regularized']")
     page.scram.wait_for_selector("main[aria-label='fashion_mnist/overfit compared with fashion_mnist/regularized'] .headline")
-    assert verdict(page).startswith("Fixed")
-    assert page.scram.inner_text("tr[data-change=gone] .change").endswith("gone")
+    verdict(page, "Fixed")
+    expect(page.scram.locator("tr[data-change=gone] .change").first).to_have_text(re.compile("gone$"))
     page.scram.wait_for_selector(".comparison .u-over")
-    assert "p.scram.with=fashion_mnist%2Fregularized" in page.url
+    address_has(page, "p.scram.with=fashion_mnist%2Fregularized")
     page.scram.click("text=Swap")
     page.scram.wait_for_selector("tr[data-change=came]")
-    assert verdict(page).startswith("Worse")
+    verdict(page, "Worse")
 
 
 def test_another_signal_is_drawn_when_asked(tab_at):
     page = tab_at(link("movie_reviews/lr_1e10") + COMPARE + "movie_reviews%2Flr_default")
     page.scram.click(".comparison button:has-text('training accuracy')")
     page.scram.wait_for_selector("[role=img][aria-label*='movie_reviews/lr_default goes from']")
-    assert "0.942" in page.scram.get_attribute(".comparison .chart [role=img]", "aria-label")
+    expect(page.scram.locator(".comparison .chart [role=img]").first).to_have_attribute("aria-label", re.compile("0.942"))
 
 
 def test_a_run_that_is_not_there_is_a_sentence(tab_at):
     page = tab_at(link("cifar10/normalized") + COMPARE + "no%20such")
-    page.scram.wait_for_selector("main .problem")
-    assert "no training run 'no such'" in page.scram.inner_text("main .problem")
+    expect(page.scram.locator("main .problem")).to_contain_text("no training run 'no such'")
     page.said.clear()  # the browser itself tells of the 404
 
 
@@ -56,8 +58,7 @@ def test_back_and_forward_lead_through_what_was_looked_at(tab_at):
     page.scram.wait_for_selector("main[aria-label='Review of cifar10/unnormalized']")
     page.go_forward()
     page.scram.wait_for_selector("main[aria-label='Review of fashion_mnist/overfit']")
-    settle(page)
-    assert "fashion_mnist%2Foverfit" in page.url
+    address_has(page, "fashion_mnist%2Foverfit")
 
 
 def place(page, chart):
@@ -108,7 +109,7 @@ def test_zooming_brings_every_point_and_a_link_leads_there(browser, tmp_path):
         assert 450 < points < 750, "each point of the part, none between left out"
         page.scram.evaluate("navigator.clipboard.writeText = (text) => { window.copied = text; return Promise.resolve(); }")
         page.scram.click(f"{CHART} .copy")
-        copied = page.scram.evaluate("window.copied")
+        copied = page.scram.wait_for_function("window.copied").json_value()
         assert "p.scram.zoom=" in copied
         again = open_tab(browser, server, link=copied[copied.index("#") :])
         again.scram.wait_for_selector("text=Whole curve")
@@ -128,12 +129,12 @@ def test_news_of_a_live_run_do_not_take_the_curve_from_under_the_hand(browser, t
 
         def more():
             curve(tmp_path / "live", "loss", [0.1] * 50, first_step=200, wall_time=time.time())
-            with page.expect_response(lambda answer: "/data/plugin/scram/curve" in answer.url, timeout=30_000):
+            with page.expect_response(lambda answer: "/data/plugin/scram/curve" in answer.url, timeout=LONGEST):
                 pass
             page.wait_for_timeout(300)
 
         drag(page, CHART, 0.2, 0.4, more)
-        page.scram.wait_for_selector("text=Whole curve", timeout=5_000)
+        page.scram.wait_for_selector("text=Whole curve", timeout=LONGEST)
         page.scram.wait_for_function(f"document.querySelector('{SHOWN}').dataset.points === '250'")
         assert ours(page) == []
 
@@ -146,8 +147,7 @@ def test_a_peak_does_not_press_the_rest_of_a_curve_flat(browser, tmp_path):
         page = open_tab(browser, server, link=link("peak"))
         page.scram.wait_for_selector("article[data-finding='loss-spike'] .u-over")
         button = page.scram.locator("article[data-finding='loss-spike'] button", has_text="Log scale")
-        assert button.get_attribute("aria-pressed") == "true"
-        page.context.close()
+        expect(button).to_have_attribute("aria-pressed", "true")
 
 
 def test_log_scale_and_smoothing_keep_the_raw_points(tab_at):
@@ -155,10 +155,10 @@ def test_log_scale_and_smoothing_keep_the_raw_points(tab_at):
     chart = page.scram.locator("article .chart").first
     chart.locator(".u-over").wait_for()
     button = chart.locator("button", has_text="Log scale")
-    assert button.get_attribute("aria-pressed") == "false"
+    expect(button).to_have_attribute("aria-pressed", "false")
     button.click()
-    assert button.get_attribute("aria-pressed") == "true"
+    expect(button).to_have_attribute("aria-pressed", "true")
     lines = chart.locator(".u-legend .u-series").count()
     chart.locator("input[type=range]").fill("0.6")
     chart.locator(".u-legend .u-label", has_text="smoothed").first.wait_for()
-    assert chart.locator(".u-legend .u-series").count() == 2 * lines - 1, "each curve twice, and the axis"
+    expect(chart.locator(".u-legend .u-series"), "each curve twice, and the axis").to_have_count(2 * lines - 1)

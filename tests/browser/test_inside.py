@@ -1,8 +1,12 @@
 """The inside of a model in a real Chromium: layers, heat maps, data."""
 
+import re
+
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.test_tab import link, violations
+from tests.browser.waiting import address_has
 
 
 def opened(tab_at, run, **how):
@@ -15,8 +19,9 @@ def opened(tab_at, run, **how):
 def test_the_troubled_layers_are_marked_and_lead_to_the_finding(tab_at):
     page = opened(tab_at, "cifar10/unnormalized")
     marked = page.scram.eval_on_selector_all(".layers .troubled", "all => all.map(li => li.dataset.layer)")
-    named = page.scram.text_content("article[data-finding=dead-relu] h3")
-    assert any(f"{layer}" in named for layer in marked), (marked, named)
+    named = re.compile("|".join(map(re.escape, marked)))
+    assert marked
+    expect(page.scram.locator("article[data-finding=dead-relu] h3")).to_have_text(named)
     page.scram.locator(".layers .troubled button").first.click()
     page.scram.wait_for_function("document.activeElement.dataset.finding")
 
@@ -29,10 +34,10 @@ def test_another_statistic_its_values_and_its_curve(tab_at):
     box = strip.bounding_box()
     strip.hover(position={"x": box["width"] - 3, "y": 5})  # which waits until nothing moves any more
     page.scram.wait_for_selector(".reading:has-text('%')")
-    assert "from batch" in page.scram.inner_text(".reading")
+    expect(page.scram.locator(".reading").first).to_contain_text("from batch")
     page.scram.click("figure[aria-label='Dead units'] .map-row >> nth=0 >> button >> nth=0")
     page.scram.wait_for_selector(".map-row .u-over")
-    assert "p.scram.inside=dead" in page.url
+    address_has(page, "p.scram.inside=dead")
 
 
 def test_colours_tell_the_values(tab_at):
@@ -46,7 +51,7 @@ def test_colours_tell_the_values(tab_at):
 
 def test_a_gradient_that_is_not_finite_is_red_and_said(tab_at):
     page = opened(tab_at, "movie_reviews/lr_1e10")
-    assert page.scram.locator(".map-row .last:has-text('NaN')").count() > 0
+    page.scram.wait_for_selector(".map-row .last:has-text('NaN')")
     assert "var(--error)" in "".join(page.scram.eval_on_selector_all(".strip", "all => all.map(s => s.getAttribute('style'))"))
 
 
@@ -55,7 +60,7 @@ def test_data_and_classes(tab_at):
     page.scram.click("summary:has-text('The input of each measured batch')")
     page.scram.wait_for_selector(".inside .u-over")
     page.scram.click("summary:has-text('Classes:')")
-    assert page.scram.locator(".classes tbody tr").count() == 10
+    expect(page.scram.locator(".classes tbody tr")).to_have_count(10)
 
 
 def test_a_link_opens_it(tab_at):

@@ -2,12 +2,17 @@
 
 import pytest
 
-from tests.browser.screenshots import settle
 from tests.browser.test_tab import link, violations
+from tests.browser.waiting import settle
 from tests.servers import open_tab, tensorboard
 
 RUNS = ("movie_reviews/lr_1e10", "fashion_mnist/overfit", "cifar10/normalized")
 VIEWS = ("catalogue", "checks", "compare")
+
+
+@pytest.fixture
+def close_pages():
+    """A page is left open for the next test."""
 
 
 @pytest.fixture(scope="module")

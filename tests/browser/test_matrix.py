@@ -1,10 +1,11 @@
 """Runs x checks in a real Chromium: sorted, filtered, with the keyboard alone, and with two thousand runs."""
 
 import pytest
+from playwright.sync_api import expect
 
 from scram_plugin.heuristics.catalogue import HEURISTICS
-from tests.browser.screenshots import settle
 from tests.browser.test_tab import link, ours
+from tests.browser.waiting import address_has, focused, until
 from tests.event_files import curve
 from tests.servers import open_tab, tensorboard
 
@@ -26,7 +27,6 @@ def matrix(browser, demo_server):
     page.scram.wait_for_selector(".matrix-row")
     yield page
     assert ours(page) == []
-    page.context.close()
 
 
 def test_each_cell_is_what_the_review_says(matrix, demo_server):
@@ -50,29 +50,31 @@ def test_each_cell_is_what_the_review_says(matrix, demo_server):
 def test_a_click_opens_the_run_at_the_check(matrix):
     matrix.scram.click(f".matrix-row:has([data-run='movie_reviews/lr_1e10']) [aria-label^='{TITLES['nonfinite-origin']}:']")
     matrix.scram.wait_for_selector("main[aria-label='Review of movie_reviews/lr_1e10']")
-    settle(matrix)
-    assert matrix.scram.evaluate("document.activeElement.dataset.finding") == "nonfinite-origin"
-    assert "p.scram.heuristic=nonfinite-origin" in matrix.url
+    focused(matrix, "finding", "nonfinite-origin")
+    address_has(matrix, "p.scram.heuristic=nonfinite-origin")
     matrix.scram.click("text=Runs × checks")
     matrix.scram.click(f".matrix-row:has([data-run='fashion_mnist/regularized']) [aria-label^='{TITLES['overfitting']}:']")
     matrix.scram.wait_for_selector("main[aria-label='Review of fashion_mnist/regularized']")
-    assert matrix.scram.evaluate("document.activeElement.dataset.check") == "overfitting"
+    focused(matrix, "check", "overfitting")
 
 
 def test_sorting_and_filtering_stand_in_the_link(matrix, browser, demo_server):
-    assert names(matrix)[0] == "cifar10/unnormalized"
+    until(lambda: names(matrix)[0], "cifar10/unnormalized", matrix)
     matrix.scram.click(f".check button:has-text('{TITLES['overfitting']}')")
-    assert names(matrix)[0] == "fashion_mnist/overfit"
-    assert matrix.scram.get_attribute(f"[role=columnheader]:has-text('{TITLES['overfitting']}')", "aria-sort") == "ascending"
+    until(lambda: names(matrix)[0], "fashion_mnist/overfit", matrix)
+    column = matrix.scram.locator(f"[role=columnheader]:has-text('{TITLES['overfitting']}')")
+    expect(column).to_have_attribute("aria-sort", "ascending")
     matrix.scram.fill("input[type=search]", "mnist")
     matrix.scram.check("input[type=checkbox]")
-    assert names(matrix) == ["fashion_mnist/overfit", "fashion_mnist/regularized"]
-    assert TITLES["slow-input"] in heads(matrix)
+    until(lambda: names(matrix), ["fashion_mnist/overfit", "fashion_mnist/regularized"], matrix)
+    until(lambda: TITLES["slow-input"] in heads(matrix), True, matrix)
+    for part in ("p.scram.sort=overfitting", "p.scram.all=1"):
+        address_has(matrix, part)
     address = matrix.url
     again = open_tab(browser, demo_server, link=address[address.index("#") :])
     again.scram.wait_for_selector(".matrix-row")
-    assert names(again) == names(matrix)
-    assert heads(again) == heads(matrix)
+    until(lambda: names(again), names(matrix), again)
+    until(lambda: heads(again), heads(matrix), again)
 
 
 def test_the_keyboard_alone(matrix):
@@ -80,7 +82,7 @@ def test_the_keyboard_alone(matrix):
     for key in ("ArrowDown", "ArrowDown", "ArrowRight", "End", "ArrowUp", "Home", "ArrowRight"):
         matrix.keyboard.press(key)
         matrix.wait_for_timeout(50)
-    assert matrix.scram.evaluate("document.activeElement.dataset.at") == "2/1"
+    focused(matrix, "at", "2/1")
     assert matrix.scram.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     assert matrix.scram.locator(".matrix [tabindex='0']").count() == 1, "the grid is one stop of the tab key"
     matrix.keyboard.press("Enter")
@@ -107,11 +109,10 @@ def test_two_thousand_runs_are_as_light_as_thirty(browser, tmp_path):
         for _ in range(60):
             page.keyboard.press("PageDown")
             page.wait_for_timeout(20)
-        place = page.scram.evaluate("document.activeElement.dataset.at")
-        assert int(place.partition("/")[0]) > 1000, "focus goes with the rows"
+        page.scram.wait_for_function("parseInt(document.activeElement.dataset.at) > 1000")  # focus goes with the rows
         page.scram.click("text=Findings")
         page.scram.wait_for_selector("nav [data-run]")
-        assert page.scram.locator("nav [data-run]").count() < 100
+        assert 0 < page.scram.locator("nav [data-run]").count() < 100
         page.goto(f"{server.url}/{link('sweep/lr_1550')}")
         fresh = open_tab(browser, server, link=link("sweep/lr_1550"))
         for where in (page, fresh):

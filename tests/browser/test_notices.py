@@ -1,10 +1,13 @@
 """What the tab tells by itself: news of live trainings; and what a person says of a finding."""
 
 import json
+import re
 import time
 
-from tests.browser.screenshots import settle
+from playwright.sync_api import expect
+
 from tests.browser.test_tab import link, ours, shown, violations
+from tests.browser.waiting import LONGEST, settle, until
 from tests.event_files import curve
 from tests.servers import open_tab, tensorboard
 from tests.test_cli import scram
@@ -27,8 +30,8 @@ def test_news_of_a_live_training(browser, tmp_path):
         page = open_tab(browser, server, link=link("healthy"))
         settle(page)
         page.evaluate(NOTICES)
-        assert "live" in page.scram.inner_text("[data-run=live] .live")
-        assert "last value" in page.scram.inner_text(".run-head .live")
+        expect(page.scram.locator("[data-run=live] .live").first).to_contain_text("live")
+        expect(page.scram.locator(".run-head .live")).to_contain_text("last value")
         page.scram.click("text=Notify me")
         page.scram.wait_for_selector(".notify [aria-pressed=true]")
         page.scram.focus("input[type=search]")
@@ -36,27 +39,26 @@ def test_news_of_a_live_training(browser, tmp_path):
 
         page.scram.evaluate(AWAY % "hidden")
         curve(tmp_path / "live", "loss", [0.8, NAN], first_step=2, wall_time=time.time())
-        page.scram.wait_for_selector(".toast.error", timeout=20_000)
-        assert page.scram.inner_text(".toast strong") == "live"
+        page.scram.wait_for_selector(".toast.error", timeout=LONGEST)
+        expect(page.scram.locator(".toast strong")).to_have_text("live")
         assert page.scram.evaluate("document.activeElement.type") == "search", "the focus stays where it was"
-        assert page.title() == "(1) TensorBoard"
+        expect(page).to_have_title("(1) TensorBoard")
         if icon:
-            assert page.get_attribute("link[rel~=icon]", "href") != icon
-        ((title, text),) = page.evaluate("window.told")
+            expect(page.locator("link[rel~=icon]")).not_to_have_attribute("href", icon)
+        ((title, text),) = page.wait_for_function("window.told.length && window.told").json_value()
         assert title == "SCRAM: live"
         assert "NaN" in text
 
         page.scram.evaluate(AWAY % "visible")
         page.scram.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-        assert page.title() == "TensorBoard"
+        expect(page).to_have_title("TensorBoard")
         if icon:
-            assert page.query_selector("link[rel~=icon]").evaluate("icon => icon.href").endswith(icon.lstrip("./"))
+            expect(page.locator("link[rel~=icon]")).to_have_attribute("href", re.compile(re.escape(icon.lstrip("./")) + "$"))
         assert violations(page) == []
         page.scram.click(".toast >> text=Open")
         page.scram.wait_for_selector("article[data-finding=nonfinite-loss]")
-        assert page.scram.locator(".toast").count() == 0
+        expect(page.scram.locator(".toast")).to_have_count(0)
         assert ours(page) == []
-        page.context.close()
 
 
 def test_of_the_run_that_stands_open_nobody_is_told(browser, tmp_path):
@@ -66,9 +68,8 @@ def test_of_the_run_that_stands_open_nobody_is_told(browser, tmp_path):
         page = open_tab(browser, server)
         settle(page)
         curve(tmp_path / "live", "loss", [0.8, NAN], first_step=2, wall_time=time.time())
-        page.scram.wait_for_selector("article[data-finding=nonfinite-loss]", timeout=20_000)
+        page.scram.wait_for_selector("article[data-finding=nonfinite-loss]", timeout=LONGEST)
         assert page.scram.locator(".toast").count() == 0
-        page.context.close()
 
 
 def test_runs_without_a_group_come_first(browser, tmp_path):
@@ -80,14 +81,13 @@ def test_runs_without_a_group_come_first(browser, tmp_path):
         settle(page)
         rows = page.scram.eval_on_selector_all("nav.runs li", "all => all.map(li => li.innerText.split('\\n')[0])")
         assert rows == ["b", "a", "one", "c", "two"]
-        page.context.close()
 
 
 def test_nothing_is_news_when_the_tab_is_opened(tab_at):
     page = tab_at("#scram")
     settle(page)
     assert page.scram.locator(".toast").count() == 0
-    assert page.title() == "TensorBoard"
+    expect(page).to_have_title("TensorBoard")
     assert page.scram.locator(".notify").count() == 0, "no training is live: nothing to be told of"
 
 
@@ -96,9 +96,9 @@ def test_not_a_problem_here(tab_at, tmp_path):
     settle(page)
     page.scram.click("text=Not a problem here")
     page.scram.wait_for_selector("[data-hidden=overfitting]")
-    assert shown(page) == []
-    assert page.scram.inner_text(".headline").strip().startswith("✓")
-    assert page.scram.locator("[data-run='fashion_mnist/overfit'] .count.passed").count() == 1
+    until(lambda: shown(page), [], page)
+    expect(page.scram.locator(".headline")).to_have_text(re.compile(r"^\s*✓"))
+    expect(page.scram.locator("[data-run='fashion_mnist/overfit'] .count.passed")).to_have_count(1)
     assert violations(page) == []
 
     # the text that is offered says the same to everybody
@@ -117,7 +117,7 @@ def test_not_a_problem_here(tab_at, tmp_path):
     page.scram.wait_for_selector("[data-hidden=overfitting]")
     page.scram.click("text=Show again")
     page.scram.wait_for_selector("article[data-finding=overfitting]")
-    assert page.scram.locator("[data-run='fashion_mnist/overfit'] .count.warning").count() == 1
+    expect(page.scram.locator("[data-run='fashion_mnist/overfit'] .count.warning")).to_have_count(1)
 
 
 def test_the_thresholds_of_a_finding(tab_at, demo_server):
@@ -125,8 +125,9 @@ def test_the_thresholds_of_a_finding(tab_at, demo_server):
     page.scram.click("summary >> text=How sure is SCRAM")
     page.scram.wait_for_selector(".thresholds")
     _, answer = demo_server.get("thresholds", run="fashion_mnist/overfit", heuristic="overfitting")
-    assert page.scram.locator(".thresholds tbody tr").count() == len(answer["thresholds"]) > 0
-    assert answer["thresholds"][0]["option"] in page.scram.inner_text(".thresholds tbody")
+    assert answer["thresholds"]
+    expect(page.scram.locator(".thresholds tbody tr")).to_have_count(len(answer["thresholds"]))
+    expect(page.scram.locator(".thresholds tbody")).to_contain_text(answer["thresholds"][0]["option"])
 
 
 def test_copy_as_markdown(tab_at, demo_server):
@@ -142,14 +143,9 @@ def test_copy_as_markdown(tab_at, demo_server):
 def test_what_is_folded_is_printed(tab_at):
     page = tab_at(link("fashion_mnist/overfit"))
     settle(page)
-    closed = "[...document.querySelectorAll('main details:not(.why)')].filter(d => !d.open).length"
-    counts = [page.scram.evaluate(closed)]
-    while len(counts) < 2 or counts[-1] != counts[-2]:  # parts of the page may still be fetched
-        page.scram.wait_for_timeout(500)
-        counts.append(page.scram.evaluate(closed))
-    before = counts[-1]
-    assert before > 0
+    folds = "window.folds = [...document.querySelectorAll('main details:not(.why)')].filter(fold => !fold.open)"
+    assert page.scram.evaluate(f"({folds}).length") > 0
     page.scram.evaluate("window.dispatchEvent(new Event('beforeprint'))")
-    assert page.scram.evaluate(closed) == 0
+    page.scram.wait_for_function("window.folds.every(fold => fold.open)")
     page.scram.evaluate("window.dispatchEvent(new Event('afterprint'))")
-    assert page.scram.evaluate(closed) == before
+    page.scram.wait_for_function("window.folds.every(fold => !fold.open)")

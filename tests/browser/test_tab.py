@@ -8,8 +8,10 @@ import urllib.parse
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
-from tests.browser.screenshots import settle, train_movie_reviews
+from tests.browser.screenshots import train_movie_reviews
+from tests.browser.waiting import LONGEST, address_has, settle, until
 from tests.event_files import curve
 from tests.paths import DATA, DEMO_LOGS, ROOT
 from tests.servers import open_tab, tensorboard
@@ -47,17 +49,16 @@ def tab(browser, demo_server):
     settle(page)
     yield page
     assert ours(page) == []
-    page.context.close()
 
 
 def test_the_worst_run_is_open_without_a_link(tab):
-    assert tab.scram.inner_text("main h2") == "cifar10/unnormalized"
-    assert shown(tab) == ["unnormalized-inputs"]
+    expect(tab.scram.locator("main h2")).to_have_text("cifar10/unnormalized")
+    until(lambda: shown(tab), ["unnormalized-inputs"], tab)
     assert "Probably a consequence of this: Dead units" in tab.scram.inner_text("details.explained summary")
     assert "Trouble: 1 error" in tab.scram.inner_text(".headline")
     assert tab.scram.evaluate("document.documentElement.lang") == "en"
     assert tab.scram.title() == "SCRAM"
-    assert "p.scram.run=cifar10%2Funnormalized" in tab.url
+    address_has(tab, "p.scram.run=cifar10%2Funnormalized")
 
 
 def test_every_run_shows_what_the_command_line_says(tab, demo_server):
@@ -65,24 +66,23 @@ def test_every_run_shows_what_the_command_line_says(tab, demo_server):
         tab.scram.click(f"[data-run='{run}']")
         tab.scram.wait_for_selector(f"main[aria-label='Review of {run}']")
         settle(tab)
-        assert shown(tab) == findings
+        until(lambda findings=findings: shown(tab), findings, tab)
         if not findings:
             headline = demo_server.get("review", run=run)[1]["headline"]["text"]
             assert headline.startswith("Nothing wrong found: ")
-            assert headline in tab.scram.inner_text(".headline")
+            expect(tab.scram.locator(".headline")).to_contain_text(headline)
 
 
 def test_a_link_opens_its_run_and_its_page(browser, demo_server):
     page = open_tab(browser, demo_server, link=link("cifar10/unnormalized"))
     settle(page)
-    assert shown(page) == ["unnormalized-inputs"]
+    until(lambda: shown(page), ["unnormalized-inputs"], page)
     page.scram.click("article[data-finding=unnormalized-inputs] >> text=All about")
-    assert page.scram.inner_text("main h2") == "Inputs are not normalised"
+    expect(page.scram.locator("main h2")).to_have_text("Inputs are not normalised")
+    address_has(page, "p.scram.view=catalogue")
     address = page.url
-    assert "p.scram.view=catalogue" in address
     again = open_tab(browser, demo_server, link=address[address.index("#") :])
-    again.scram.wait_for_selector("article.page")
-    assert again.scram.inner_text("main h2") == "Inputs are not normalised"
+    expect(again.scram.locator("article.page h2")).to_have_text("Inputs are not normalised")
 
 
 def test_the_curve_shows_the_bad_span_and_reads_values(browser, demo_server):
@@ -98,7 +98,8 @@ def test_the_curve_shows_the_bad_span_and_reads_values(browser, demo_server):
     assert red[0] != red[1], "the span is shaded"
     box = page.scram.locator(".chart .u-over").first.bounding_box()
     page.mouse.move(box["x"] + 2, box["y"] + box["height"] / 2)
-    assert page.scram.inner_text(".chart .u-legend").startswith("epoch1validation loss0.5174training loss0.65")
+    legend = page.scram.locator(".chart .u-legend").first
+    expect(legend).to_contain_text("epoch1validation loss0.5174training loss0.65", use_inner_text=True)
 
 
 def test_the_fix_is_the_users_own_line_and_is_copied(browser, demo_server):
@@ -116,8 +117,8 @@ def test_the_link_to_time_series_leads_to_this_curve(browser, demo_server):
     page = open_tab(browser, demo_server, link=link("fashion_mnist/overfit"))
     settle(page)
     page.scram.click("text=Open in Time Series")
-    page.wait_for_selector("text=epoch_loss", timeout=15_000)
-    assert page.url.endswith("#timeseries")
+    page.wait_for_selector("text=epoch_loss", timeout=LONGEST)
+    address_has(page, "#timeseries")
 
 
 def test_errors_and_warnings_differ_without_colour(tab):
@@ -125,6 +126,7 @@ def test_errors_and_warnings_differ_without_colour(tab):
     for run in ("movie_reviews/lr_1e10", "fashion_mnist/overfit"):
         tab.scram.click(f"[data-run='{run}']")
         tab.scram.wait_for_selector(f"main[aria-label='Review of {run}']")
+        tab.scram.wait_for_selector("main.review article h3")
         signs[run] = tab.scram.inner_text("article h3").partition(":")[0]
     assert signs == {"movie_reviews/lr_1e10": "● Error", "fashion_mnist/overfit": "▲ Warning"}
 
@@ -134,18 +136,17 @@ def test_keyboard_alone(tab):
     tab.keyboard.press("Tab")
     tab.keyboard.press("Enter")
     tab.scram.wait_for_selector("main[aria-label='Review of cifar10/unnormalized']")
-    outline = tab.scram.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-    assert outline == "solid"
+    tab.scram.wait_for_function("getComputedStyle(document.activeElement).outlineStyle === 'solid'")
     tab.scram.focus("summary >> text=Why it matters")
     tab.keyboard.press("Enter")
-    assert "proportional to its input" in tab.scram.inner_text("article footer")
+    expect(tab.scram.locator("article footer").first).to_contain_text("proportional to its input", use_inner_text=True)
 
 
 def test_the_filter(tab):
     tab.scram.fill("input[type=search]", "cifar")
-    assert tab.scram.locator("[data-run]").count() == 2
+    expect(tab.scram.locator("[data-run]")).to_have_count(2)
     tab.scram.fill("input[type=search]", "zzz")
-    assert "No run has" in tab.scram.inner_text("nav.runs")
+    expect(tab.scram.locator("nav.runs")).to_contain_text("No run has")
 
 
 def test_dark_mode_follows_the_switch_of_tensorboard(tab):
@@ -165,9 +166,9 @@ def test_an_empty_log_directory_says_what_to_do_and_a_run_that_appears_is_shown(
         server.reviewed(0)
         page = open_tab(browser, server)
         page.scram.wait_for_selector("text=Nothing to check yet")
-        assert "callbacks=[SCRAM(log_dir=" in page.scram.inner_text("main pre")
+        expect(page.scram.locator("main pre").first).to_contain_text("callbacks=[SCRAM(log_dir=")
         curve(tmp_path / "exp", "loss", [1, float("nan")])
-        page.scram.wait_for_selector("article[data-finding=nonfinite-loss]", timeout=15_000)
+        page.scram.wait_for_selector("article[data-finding=nonfinite-loss]", timeout=LONGEST)
 
 
 def test_names_are_shown_as_text(browser, tmp_path):
@@ -202,9 +203,9 @@ def test_other_ways_to_start_tensorboard(flags, browser):
         server.reviewed(6)
         page = open_tab(browser, server, link=link("movie_reviews/lr_1e10"))
         settle(page)
-        assert shown(page) == ["nonfinite-loss"]
+        until(lambda: shown(page), ["nonfinite-loss"], page)
         page.scram.click("text=Open in Time Series")
-        page.wait_for_selector("text=epoch_loss", timeout=15_000)
+        page.wait_for_selector("text=epoch_loss", timeout=LONGEST)
         assert page.url.startswith(server.url), "links keep the path prefix"
 
 

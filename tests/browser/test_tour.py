@@ -6,9 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
-from tests.browser.screenshots import settle
 from tests.browser.test_tab import ours
+from tests.browser.waiting import settle
 from tests.paths import DEMO_LOGS
 from tests.servers import open_tab, tensorboard
 
@@ -27,9 +28,8 @@ class Person:
         self.clicks += 1
         settle(self.page)
 
-    def sees(self, text):
-        """The text that is in the window: no scrolling is needed to read it, only to get there."""
-        return text in self.page.scram.inner_text("body")
+    def reads(self, selector, text):
+        expect(self.page.scram.locator(selector).first).to_contain_text(text, use_inner_text=True)
 
 
 @pytest.fixture(scope="module")
@@ -61,16 +61,14 @@ def person(browser, server, request):
     print(f"{request.node.name.removeprefix('test_').replace('_', ' ')}: {someone.clicks} clicks")
     assert someone.clicks <= MOST_CLICKS
     assert ours(page) == []
-    page.context.close()
 
 
 def test_find_the_run_with_nan_and_its_layer(person, server):
     person.click("[data-run='movie_reviews/lr_1e10']")
-    assert "NaN" in person.page.scram.inner_text(".headline")
+    person.reads(".headline", "NaN")
     person.click("details.explained summary:has-text('The first')")
     layers = [layer["path"] for layer in server.get("inside", run="movie_reviews/lr_1e10")[1]["layers"]]
-    said = person.page.scram.inner_text("article[data-finding=nonfinite-origin]")
-    assert any(layer in said for layer in layers)
+    person.reads("article[data-finding=nonfinite-origin]", re.compile("|".join(map(re.escape, layers))))
 
 
 def test_say_which_of_twelve_overfit_and_since_when(person):
@@ -95,21 +93,21 @@ def test_confirm_a_fix_by_comparing(person):
     person.click("text=Compare")
     person.click("[data-run='fashion_mnist/regularized']")
     person.page.scram.wait_for_selector("tr[data-change=gone]")
-    assert person.page.scram.inner_text("main .headline").startswith("Fixed")
+    person.reads("main .headline", re.compile("^Fixed"))
 
 
 def test_learn_what_dead_units_are(person):
     person.click("details.explained summary:has-text('Dead units')")
     person.click("article[data-finding=dead-relu] >> text=All about")
-    assert person.page.scram.inner_text("main h2") == "Dead units"
-    assert "gradient" in person.page.scram.inner_text("main")
+    person.reads("main h2", re.compile("^Dead units$"))
+    person.reads("main", "gradient")
 
 
 def test_find_out_why_a_check_was_not_made(person):
     person.click("[data-run='last_year']")
     person.click("summary:has-text('Not checked')")
-    assert re.search(r": .+\.", person.page.scram.inner_text(".outcomes"))
-    assert person.page.scram.locator(".outcomes .code pre").count() > 0, "what to log"
+    person.reads(".outcomes", re.compile(r": .+\."))
+    expect(person.page.scram.locator(".outcomes .code pre").first, "what to log").to_be_attached()
 
 
 def test_send_a_colleague_a_link_to_exactly_this_curve(person, browser, server):
@@ -124,9 +122,9 @@ def test_send_a_colleague_a_link_to_exactly_this_curve(person, browser, server):
     person.clicks += 1
     person.page.scram.wait_for_selector("text=Whole curve")
     person.click("article[data-finding=overfitting] button:has-text('Copy link')")
+    person.page.scram.wait_for_selector("text=Copied")
     address = person.page.scram.evaluate("navigator.clipboard.readText()")
     theirs = open_tab(browser, server, link=address[address.index("#") :])
     settle(theirs)
     theirs.scram.wait_for_selector("article[data-finding=overfitting] >> text=Whole curve")
-    assert "fashion_mnist/overfit" in theirs.scram.inner_text("main h2")
-    theirs.context.close()
+    expect(theirs.scram.locator("main h2")).to_contain_text("fashion_mnist/overfit")

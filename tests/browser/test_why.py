@@ -1,9 +1,10 @@
 """Why-questions in a real Chromium: asked with a click, answered with this run's curves and lines of code."""
 
 import pytest
+from playwright.sync_api import expect
 
-from tests.browser.screenshots import settle
 from tests.browser.test_tab import link, violations
+from tests.browser.waiting import address_has, focused
 
 
 def test_the_chain_leads_to_curves_code_and_the_fix(tab_at):
@@ -14,20 +15,20 @@ def test_the_chain_leads_to_curves_code_and_the_fix(tab_at):
     question.locator("text=Show the curve").first.click()
     question.locator(".chart .u-over").wait_for()
     question.locator("text=Show line 18").click()
-    assert "1e10" in question.locator("pre").inner_text()
-    assert "p.scram.why=loss-not-finite" in page.url
+    expect(question.locator("pre").first).to_contain_text("1e10")
+    address_has(page, "p.scram.why=loss-not-finite")
     question.locator("text=Go to the fix").click()
-    settle(page)
-    assert page.scram.evaluate("document.activeElement.dataset.finding") == "nonfinite-loss"
+    focused(page, "finding", "nonfinite-loss")
 
 
 def test_each_finding_is_asked_why(tab_at):
     page = tab_at(link("fashion_mnist/overfit"))
     page.scram.click("article[data-finding=overfitting] >> text=Why this?")
     question = page.scram.locator("[data-question=finding-overfitting][open]")
-    question.wait_for()
-    assert "SCRAM would not report this" in question.inner_text()
-    assert page.scram.evaluate("document.activeElement.closest('[data-question]').dataset.question") == "finding-overfitting"
+    expect(question).to_contain_text("SCRAM would not report this")
+    page.scram.wait_for_function(
+        "document.activeElement.closest('[data-question]')?.dataset.question === 'finding-overfitting'"
+    )
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
