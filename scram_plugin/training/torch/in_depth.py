@@ -77,7 +77,7 @@ class InDepth:
     def before_backward(self) -> None:
         """A backward pass begins: look whether the gradients of the step before are still there."""
         there = [i for i, (_, p) in enumerate(self._variables) if p.grad is not None]
-        norms = statistics.norms([p.grad for _, p in self._variables if p.grad is not None]) if there else torch.zeros(0)
+        norms = statistics.norms([_gradient(p) for _, p in self._variables if p.grad is not None]) if there else torch.zeros(0)
         kept = torch.zeros(len(self._variables), dtype=torch.bool, device=norms.device)
         kept[there] = norms != 0
         # they may be there at another model's backward pass, and be cleared before this one's
@@ -87,15 +87,14 @@ class InDepth:
         """Measure the gradients, and copy the weights, before the optimizer changes them."""
         moved, gradients = [], []
         for i, (_, parameter) in enumerate(self._variables):
-            gradient = parameter.grad
-            if gradient is not None and parameter.is_floating_point():
+            if parameter.grad is not None and parameter.is_floating_point():
                 moved.append(i)
-                gradients.append(gradient.coalesce().values() if gradient.is_sparse else gradient.detach())
+                gradients.append(_gradient(parameter))
         if not moved:
             return
         norms = statistics.norms(gradients)
         counts = torch.zeros(len(moved)) if bool(torch.isfinite(norms).all()) else _counts(gradients)
-        self._before = moved, norms, counts, [statistics.sampled(self._variables[i][1]) for i in moved]
+        self._before = moved, norms, counts, [statistics.sampled(statistics.local(self._variables[i][1])) for i in moved]
 
     def after_step(self) -> statistics.Named:
         """All statistics of this step."""
@@ -103,7 +102,7 @@ class InDepth:
         if self._before is not None:
             moved, norms, counts, before = self._before
             names = [self._variables[i][0] for i in moved]
-            variables = [self._variables[i][1].detach() for i in moved]
+            variables = [statistics.local(self._variables[i][1].detach()) for i in moved]
             self.found += statistics.changes(names, norms, variables, before)
             weights = self.found[-2][1]
             flawed = torch.zeros(len(moved)) if bool(torch.isfinite(weights).all()) else _counts(variables)
@@ -118,14 +117,19 @@ class InDepth:
         return self.found
 
     def variables(self) -> list[tuple[str, torch.Tensor]]:
-        """Name and value of each variable."""
-        return [(name, p.detach()) for name, p in self._variables]
+        """Name and value of each variable, or of this process's part of it."""
+        return [(name, statistics.local(p.detach())) for name, p in self._variables]
 
     def probe(self) -> torch.Tensor:
         """A scalar that is not finite if one of the weights is not."""
         if not self._variables:
             return torch.zeros(())
-        return statistics.norms([p for _, p in self._variables], float("inf")).sum()  # squares could overflow
+        return statistics.norms([statistics.local(p) for _, p in self._variables], float("inf")).sum()  # squares could overflow
+
+
+def _gradient(parameter: torch.nn.Parameter) -> torch.Tensor:
+    gradient = statistics.local(parameter.grad)
+    return gradient.coalesce().values() if gradient.is_sparse else gradient.detach()  # type: ignore[no-any-return]
 
 
 def _counts(tensors: list[torch.Tensor]) -> torch.Tensor:

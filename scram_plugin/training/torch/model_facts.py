@@ -89,11 +89,11 @@ def _name(dtype: torch.dtype) -> str:
 
 def _autocast(device: str) -> torch.dtype | None:
     """The type to which autocast converts operations on a device at this point; None without autocast."""
-    try:
+    if hasattr(torch, "get_autocast_dtype"):
         return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
-    except (TypeError, AttributeError):  # before PyTorch 2.4
-        enabled = torch.is_autocast_enabled() if device == "cuda" else torch.is_autocast_cpu_enabled()
-        return (torch.get_autocast_gpu_dtype() if device == "cuda" else torch.get_autocast_cpu_dtype()) if enabled else None
+    # before PyTorch 2.4
+    enabled = torch.is_autocast_enabled() if device == "cuda" else torch.is_autocast_cpu_enabled()
+    return (torch.get_autocast_gpu_dtype() if device == "cuda" else torch.get_autocast_cpu_dtype()) if enabled else None
 
 
 def _model(model: torch.nn.Module, flow: tuple[list[Place], list[str]], tensors: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def _slot(parameter: torch.nn.Parameter, optimizers: Sequence[torch.optim.Optimi
         state = optimizer.state.get(parameter, {})
         for name in SLOTS:
             if isinstance(state.get(name), torch.Tensor):
-                return state[name]
+                return statistics.local(state[name])
     return None
 
 

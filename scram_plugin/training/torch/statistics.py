@@ -29,12 +29,20 @@ def numbers(prefix: str, structure: Any) -> Tensors:
     found = []
     for i, leaf in enumerate(leaves(structure)[:MAX_TENSORS]):
         if isinstance(leaf, torch.Tensor) and leaf.layout is torch.strided and leaf.dim() and leaf.numel() and _plain(leaf):
-            found.append((f"{prefix}{i}", leaf.detach()))
+            found.append((f"{prefix}{i}", local(leaf.detach())))
     return found
 
 
 def _plain(tensor: torch.Tensor) -> bool:
     return not (tensor.is_complex() or tensor.is_quantized or tensor.is_nested or tensor.device.type == "meta")
+
+
+def local(tensor: Any) -> Any:
+    """The part of a sharded tensor (FSDP's parameters) that this process has; another tensor as it is.
+
+    To gather the others' parts every process would have to ask at the same moment.
+    """
+    return tensor.to_local() if hasattr(tensor, "to_local") else tensor
 
 
 def nonfinite(tensor: torch.Tensor) -> torch.Tensor:

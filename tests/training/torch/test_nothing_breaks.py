@@ -5,6 +5,7 @@ same bit for bit, there is no warning of SCRAM's, and the recording goes on.
 """
 
 import copy
+import inspect
 import io
 import multiprocessing
 import os
@@ -14,6 +15,8 @@ import sys
 import threading
 
 import numpy as np
+import onnx
+import onnx.numpy_helper
 import pytest
 import torch
 from torch import nn
@@ -28,6 +31,7 @@ X, Y = (
     torch.randn(64, 8, generator=torch.Generator().manual_seed(0)),
     torch.randint(0, 3, (64,), generator=torch.Generator().manual_seed(1)),
 )
+CHOOSES = "dynamo" in inspect.signature(torch.onnx.export).parameters  # before PyTorch 2.5 all is traced
 
 
 class Net(nn.Module):
@@ -106,6 +110,22 @@ def averaged(model, optimizer):
     average.update_parameters(model)
     torch.optim.swa_utils.update_bn([X[:16]], average)
     return weights(average)
+
+
+def moving_average(model, optimizer):
+    average = torch.optim.swa_utils.AveragedModel(model, avg_fn=lambda old, new, _: old.lerp(new, 0.1))
+    for _ in range(3):
+        average.update_parameters(model)
+    return [*weights(average), average.eval()(X[:8])]
+
+
+def to_onnx(model, optimizer, **how):
+    model.eval()
+    file = io.BytesIO()
+    torch.onnx.export(model, (X[:8],), file, **how)
+    file.seek(0)
+    graph = onnx.load(file).graph
+    return [[node.op_type for node in graph.node], [onnx.numpy_helper.to_array(part) for part in graph.initializer]]
 
 
 def scripted(model, optimizer):
@@ -297,6 +317,9 @@ ACTIONS = {
     "copy.copy": shallow,
     "state_dict": state_and_back,
     "AveragedModel": averaged,
+    "an exponential moving average": moving_average,
+    "ONNX": to_onnx,
+    "ONNX by tracing": lambda m, o: to_onnx(m, o, **({"dynamo": False} if CHOOSES else {})),
     "torch.jit.script": scripted,
     "torch.jit.trace": traced,
     "torch.export": exported,

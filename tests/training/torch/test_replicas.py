@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch.distributed.fsdp
 
 import scram_plugin
 from scram_plugin.training.merging import merge
@@ -26,7 +27,16 @@ rank, folder, watched, dies = int(sys.argv[1]), sys.argv[2], sys.argv[3] == "wat
 dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
 torch.manual_seed(3)
 torch.set_num_threads(1)
-model = DistributedDataParallel(nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10)))
+model = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+if "fully_shard" in sys.argv:
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+    fully_shard(model, mesh=init_device_mesh("cpu", (2,)))
+elif "FullyShardedDataParallel" in sys.argv:
+    from torch.distributed.fsdp import FullyShardedDataParallel
+    model = FullyShardedDataParallel(model, device_id=torch.device("cpu"))
+else:
+    model = DistributedDataParallel(model)
 optimizer = torch.optim.Adam(model.parameters(), 1e-3)
 data = TensorDataset(torch.tensor(IMAGES[:640]), torch.tensor(LABELS[:640]).long())
 sampler = DistributedSampler(data, 2, rank, seed=5)
@@ -54,7 +64,8 @@ for epoch in range(3):
         scram.log()
 if scram is not None:
     scram.close()
-weights = [p.detach().numpy().tobytes().hex() for p in model.parameters()]
+own = [p.to_local() if hasattr(p, "to_local") else p for p in model.parameters()]
+weights = [p.detach().numpy().tobytes().hex() for p in own]
 with open(f"{folder}/{rank}.json", "w") as file:
     json.dump({"losses": losses, "means": means, "lows": lows, "weights": weights}, file)
 if not dies:
@@ -78,6 +89,7 @@ def train(folder, *arguments):
     for process in processes:
         _, said = process.communicate(timeout=240)
         assert process.returncode == 0, said[-3000:]
+        assert "SCRAM stopped" not in said
     files = [folder / f"{rank}.json" for rank in (0, 1)]
     return [json.loads(file.read_text()) for file in files if file.exists()]
 
@@ -98,6 +110,20 @@ def test_one_set_of_logs_with_the_statistics_of_both(tmp_path):
     assert logs["scram"].facts["fit"]["replicas"] == 2
     (review,) = scram_plugin.review(tmp_path / "watched" / "logs")
     assert [f.heuristic for f in review.findings if f.severity == "error"] == []
+
+
+@pytest.mark.skipif(not hasattr(torch.distributed.fsdp, "fully_shard"), reason="before PyTorch 2.6 FSDP needs a GPU")
+@pytest.mark.parametrize("how", ["fully_shard", "FullyShardedDataParallel"])
+def test_a_model_whose_weights_are_shared_out(how, tmp_path):
+    """The statistics of weights and gradients are of the parts; the training is as it was."""
+    plain, both = train(tmp_path / "plain", "plain", how), train(tmp_path / "watched", "watched", how)
+    assert plain == both
+    run = scram_plugin.read(tmp_path / "watched" / "logs")["scram"]
+    losses = np.mean([rank["losses"] for rank in both], axis=0)
+    np.testing.assert_allclose(run["scram/batches/loss"].values, losses, rtol=1e-5)
+    norms = [tag for tag in run if tag.startswith("scram/statistics/gradient/") and tag.endswith("norm")]
+    assert norms
+    assert all(np.isfinite(run[tag].values).all() for tag in norms)
 
 
 def test_a_process_that_dies_costs_its_part_alone(tmp_path):
