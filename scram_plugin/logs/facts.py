@@ -86,8 +86,11 @@ _LOOP = {
     **dict.fromkeys(
         ("single", "forwards", "ways", "kept_graphs", "frozen_norms", "optimizers", "class_numbers", "divisor"), count
     ),
+    **dict.fromkeys(("cut_derivatives", "zero_derivatives"), count),
     "unstepped": flag,
     "retained": flag,
+    "linear": flag,
+    **{name: [count] for name in ("dead", "leak", "words")},
     "detached": flag,
     "stretched": [[count]],
     "moved": number,
@@ -103,7 +106,7 @@ _LOOP = {
 }
 _SHAPES = {"output": [count], "compared": [count], "target": [count]}
 _LAYER["layers"] = [_LAYER]
-_DATA = {"samples": count, "counts": [count], "changes": count}
+_DATA = {"samples": count, "counts": [count], "changes": count, "leak": [count]}
 _COURSE = {"first": number, "last": number, "steps": count}
 _TESTED = {"reason": text, "seconds": number}
 _PREFLIGHT = {

@@ -11,6 +11,7 @@ from keras import ops
 
 from scram_plugin.training.keras import statistics
 from scram_plugin.training.labels import MOST_CLASSES, class_counts
+from scram_plugin.training.leaks import EXAMPLES, leak
 from scram_plugin.training.structures import leaves
 
 MOST_BYTES = 1 << 30  # the classes of larger targets are not counted
@@ -21,14 +22,22 @@ def data_facts(fit: FrameType | None) -> dict[str, Any]:
     """``{"training": ..., "validation": ...}`` of the arrays that `fit` was given; what cannot be known is left out.
 
     Each has ``samples``. Targets that are class numbers also have ``counts`` (a list: examples of each class) and ``changes``
-    (how often two neighbours differ: rarely if the data are sorted).
+    (how often two neighbours differ: rarely if the data are sorted). Where a feature is the target there is ``leak``.
     """
     found = {}
     for name, (x, y) in _given(fit).items():
         first = next((leaf for leaf in leaves(x) if _array(leaf) is not None), None)
         if first is not None:
-            found[name] = {"samples": len(first), **_labels(y)}
+            found[name] = {"samples": len(first), **_labels(y), **_leak(x, y)}
     return found
+
+
+def _leak(x: Any, y: Any) -> dict[str, Any]:
+    inputs, targets = leaves(x), leaves(y)
+    if len(inputs) != 1 or len(targets) != 1 or _array(inputs[0]) is None or _array(targets[0]) is None:
+        return {}
+    found = leak(np.asarray(inputs[0][:EXAMPLES]), np.asarray(targets[0][:EXAMPLES]))
+    return {"leak": found} if found else {}
 
 
 def validation_rows(fit: FrameType | None) -> tuple[tuple[str, ...], np.ndarray] | None:

@@ -114,7 +114,7 @@ def reductions(loss: torch.Tensor) -> list[dict[str, Any]]:
                 )
         elif name in ("Mean", "Sum"):
             sizes = [int(n) for n in getattr(node, "_saved_self_sym_sizes", ())]
-            if sizes:
+            if sizes and not _is_penalty(node):
                 each = _summed_each(node if name == "Sum" else following[0]) if following else []
                 found.append(
                     {
@@ -128,6 +128,13 @@ def reductions(loss: torch.Tensor) -> list[dict[str, Any]]:
         elif name in ("Add", "Sub", "Neg") or (name in ("Mul", "Div") and len(following) == 1):
             waiting += [(n, factor * _constant(node, name)) for n in following]
     return found[:SHOWN] if len(found) > 1 else []
+
+
+def _is_penalty(node: Any) -> bool:
+    """Whether this is the sum or mean of the squares or sizes of one parameter."""
+    power = through(next(iter(before(node)), None))
+    of = {id(n): n for n in before(power)} if power is not None and operation(power) in ("Pow", "Mul", "Abs") else {}
+    return len(of) == 1 and operation(next(iter(of.values()))).endswith("AccumulateGrad")
 
 
 def _summed_each(node: Any) -> list[int]:

@@ -19,11 +19,11 @@ from scram_plugin.training.torch.rows import Number
 class Brief:
     """Stores the ends of steps and, in brief steps, the losses of the backward passes.
 
-    `on_cpu`: losses are read at once; otherwise that would wait for the device. `odd(loss)` is called with a loss that is not
-    finite, and `ended()` when as many steps have ended as `begin` announced. Neither may raise.
+    `on_cpu`: losses are read at once; otherwise that would wait for the device. `odd(value, loss)` is called with a loss that
+    is not finite, and `ended()` when as many steps have ended as `begin` announced. Neither may raise.
     """
 
-    def __init__(self, on_cpu: bool, odd: Callable[[float], None], ended: Callable[[], None]) -> None:
+    def __init__(self, on_cpu: bool, odd: Callable[[float, Any], None], ended: Callable[[], None]) -> None:
         self._on_cpu, self._odd, self._ended = on_cpu, odd, ended
         self._ways: list[Number | None] = []  # the loss of each backward pass; None if it was not a scalar
         self._ends: list[tuple[float, int]] = []  # of steps: end (seconds since 1970), and number of backward passes before it
@@ -44,7 +44,7 @@ class Brief:
             return
         self._ways.append(value)
         if self._on_cpu and value - value != 0.0:
-            self._odd(value)
+            self._odd(value, loss)
 
     def end(self, *_: Any) -> None:
         """A step has ended."""

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from scram_plugin.training.structures import leaves
-from scram_plugin.training.torch.axes import sizes_of_result
+from scram_plugin.training.torch.axes import nodes, sizes_of_result
 from scram_plugin.training.torch.graph import ACTIVATIONS, DISTANCES, NEAR, Loss, before, operation, through
 
 SUBTRACTIONS = ("Sub", "Rsub")
@@ -19,6 +19,7 @@ COMBINING = (*SUBTRACTIONS, "Add", "Mul", "Div", "BinaryCrossEntropyWithLogits",
 FOR_CLASSES, MOST_CLASSES = 24, 50  # targets that are needed, and classes at most
 EVEN, UNEVEN = 2.0, 4.0  # times the mean number of examples of a class: the most common one at most; the rarest, as a divisor
 LINEAR = ("Addmm", "Linear", "Mm", "Bmm", "Convolution", "ConvolutionOverrideable")
+OF_PROBABILITIES = ("Clamp", "ClampMax", "Gather", "Index", "Rsub")  # what a program does with probabilities before a logarithm
 NODES = 200  # between the loss and the outputs, that are looked at
 SQUARED = 2  # exponent, or number of equal factors
 
@@ -144,6 +145,28 @@ def raw(losses: Iterable[Loss]) -> list[str]:
         if loss.name in ("NLLLoss", "BCELoss") and at is not None and operation(at) in LINEAR:
             found[loss.name] = None
     return list(found)
+
+
+def raw_logarithms(loss: torch.Tensor) -> list[str]:
+    """Logarithms of the numbers of a linear layer that the program uses as probabilities: it cuts them at 1, chooses that of
+    the label, or subtracts them from 1."""
+    found: dict[str, None] = {}
+    for node in nodes(loss):
+        at, used = next(iter(before(node)), None) if operation(node) == "Log" else None, set()
+        for _ in range(NEAR):
+            at = through(at)
+            if at is None or operation(at) not in (*OF_PROBABILITIES, "Add") or len(before(at)) != 1:
+                break
+            used.add(operation(at) if not operation(at).startswith("Clamp") or _at_most_one(at) else "")
+            at = before(at)[0]
+        if at is not None and operation(at) in LINEAR and (known := used & set(OF_PROBABILITIES)):
+            found["log(1 - p)" if "Rsub" in known else "log(p)"] = None
+    return list(found)
+
+
+def _at_most_one(clamp: Any) -> bool:
+    most = getattr(clamp, "_saved_max", None)
+    return isinstance(most, int | float) and most <= 1
 
 
 def class_numbers(losses: Iterable[Loss]) -> int:

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
+from scram_plugin.training.leaks import EXAMPLES, leak
 from scram_plugin.training.structures import leaves
-from scram_plugin.training.torch import axes, differences, ownership, singular, trials
+from scram_plugin.training.torch import axes, differences, ownership, sequences, singular, trials
 from scram_plugin.training.torch.graph import Calls, Loss
 from scram_plugin.training.torch.statistics import Tensors
 
@@ -20,6 +21,10 @@ class FirstStep:
         self.untrained: dict[str, Any] = {}
         self.axes: list[dict[str, Any]] = []
         self.mixing: float | None = None
+        self.linear = False
+        self.dead: list[int] = []
+        self.leak: list[int] = []
+        self.words: list[int] = []
         self.parts: list[dict[str, Any]] = []
         self.sequence: dict[str, Any] = {}
         self.singular: list[str] = []  # in the first step, or in the first one whose loss is not finite
@@ -46,6 +51,10 @@ class FirstStep:
         return {
             "axes": self.axes,
             **({"mixing": self.mixing} if self.mixing is not None else {}),
+            "linear": self.linear,
+            "dead": self.dead,
+            "leak": self.leak,
+            "words": self.words,
             "parts": self.parts,
             "sequence": self.sequence,
             "singular": self.singular,
@@ -77,13 +86,33 @@ class FirstStep:
         target = losses[0].target if len(losses) == 1 else None
         self.axes = axes.wrong_axes(loss, _examples(x, outputs, target))
         self.parts = axes.reductions(loss)
-        self.twice, self.raw = axes.applied_twice(loss), differences.raw(losses)
+        self.twice, self.raw = axes.applied_twice(loss), differences.raw(losses) or differences.raw_logarithms(loss)
         self.divisor = axes.divisor(loss)
         self.pairs = differences.shapes(losses) or differences.repeated(loss, outputs)
         self.exceeded, self.class_numbers = differences.exceeded(losses), differences.class_numbers(losses)
         self.singular, self.unguarded = singular.at_zero(loss), singular.unguarded(loss)
-        self.sequence, self.mixing, views = trials.tried(model, inputs, x, outputs, losses[0] if len(losses) == 1 else None)
+        self.dead = singular.passing_nothing(outputs)
+        self.leak = _leak(x, target)
+        tables = [call.module.num_embeddings for call in calls.calls if isinstance(call.module, torch.nn.Embedding)]
+        self.words = sequences.few_words([tensor for _, tensor in x], max(tables, default=0))
+        only = losses[0] if len(losses) == 1 else None
+        if self.untrained.get("unregistered"):
+            return  # layers in a plain list stay in training mode when the model is tried
+        self.sequence, self.mixing, views, self.linear = trials.tried(model, inputs, x, outputs, only)
         self.axes += [view for view in views if view not in self.axes]
+
+
+def _leak(x: Tensors, target: torch.Tensor | None) -> list[int]:
+    if target is None or not x or target.numel() != len(target):
+        return []
+    pairs = [
+        leak(tensor[:EXAMPLES].float().cpu().numpy(), target[:EXAMPLES].cpu().numpy()) for _, tensor in x if _numbers(tensor)
+    ]
+    return next(filter(None, pairs), [])
+
+
+def _numbers(tensor: torch.Tensor) -> bool:
+    return tensor.is_floating_point() and not tensor.requires_grad and tensor.dim() > 1
 
 
 def _examples(x: Tensors, outputs: Any, target: torch.Tensor | None) -> int | None:
@@ -93,7 +122,7 @@ def _examples(x: Tensors, outputs: Any, target: torch.Tensor | None) -> int | No
     if not x or (made is not None and (made.dim() != 2 or len(made) != len(x[0][1]))):
         return None
     rows = len(x[0][1])
-    if target is None:  # a loss of the program's own
+    if target is None or rows in target.shape[1:]:  # a loss of the program's own, or of the steps of a rollout
         return rows if x[0][1].dim() == 2 and x[0][1].is_floating_point() else None
     return rows if rows == len(target) else None
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.utils import parametrize
 
 from scram_plugin.training.structures import leaves
 
@@ -284,7 +285,7 @@ class Calls:
         for call in self.calls:
             sources = self._sources(found, call.path, call.sources, makers, set(call.made))
             path = _path_of_call(found, call, sources)
-            place = found.setdefault(path, Place(path, call.module, type(call.module).__name__))
+            place = found.setdefault(path, Place(path, call.module, _kind(call.module)))
             place.sources = list(dict.fromkeys([*place.sources, *(s for s in sources if s != call.path)]))
             makers.update(dict.fromkeys(call.made, place))
         return list(found.values()), self._sources(found, "output", outputs, makers, set())
@@ -325,6 +326,12 @@ class Calls:
         return [name]
 
 
+def _kind(module: torch.nn.Module) -> str:
+    """The class of a layer: of one with a parametrised weight, the class that PyTorch derived its own from."""
+    kind = type(module)
+    return (kind.__bases__[0] if parametrize.is_parametrized(module) else kind).__name__
+
+
 def _path_of_call(found: Mapping[str, Place], call: Call, sources: list[str]) -> str:
     """The path of a layer. A dropout that is called for several layers has a place after each: ``drop``, ``drop#2``."""
     path, count = call.path, 1
@@ -354,6 +361,7 @@ def layers(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
         seen.add(id(module))
         children = list(module.named_children())
         whole = isinstance(module, torch.nn.MultiheadAttention | torch.nn.RNNBase)
+        whole |= parametrize.is_parametrized(module)  # as `weight_norm` makes it
         if whole or not children:
             yield path or "model", module
         else:

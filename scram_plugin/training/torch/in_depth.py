@@ -129,7 +129,7 @@ class InDepth:
 
 def _gradient(parameter: torch.nn.Parameter) -> torch.Tensor:
     gradient = statistics.local(parameter.grad)
-    return gradient.coalesce().values() if gradient.is_sparse else gradient.detach()  # type: ignore[no-any-return]
+    return gradient.coalesce().values() if gradient.is_sparse else gradient.detach()
 
 
 def _counts(tensors: list[torch.Tensor]) -> torch.Tensor:

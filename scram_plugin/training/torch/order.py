@@ -18,6 +18,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from scram_plugin.training.torch import patches
 from scram_plugin.training.torch.axes import factor, nodes
+from scram_plugin.training.torch.derivatives import Derivatives
 from scram_plugin.training.torch.schedules import Schedule
 from scram_plugin.training.torch.statistics import Tensors
 
@@ -59,7 +60,7 @@ class Order:
         self._sizes: list[int] = []
         self._kept = 0
         self.unstepped = False
-        self._schedule = Schedule(optimizers)
+        self._schedule, self.derivatives = Schedule(optimizers), Derivatives()
         self._means: dict[str, torch.Tensor] = {}  # running means of frozen normalisations at the first step
 
     # ---- events, in the order of a step
@@ -113,6 +114,7 @@ class Order:
         if not self._steps:
             self._means = {name: m.running_mean.detach().clone() for name, m in self._frozen()}
         self._steps += 1
+        self.derivatives.stepped()
         self._cleared += self._wiped > 1  # once may be another model's backward pass through this one
         self._row = self._wiped = 0
         self._ways[own_losses] += 1
@@ -194,7 +196,7 @@ class Order:
             **({"optimizers": len(self._optimizers)} if len(self._optimizers) > 1 else {}),
             "modal": kinds[:SHOWN],
             "eval_steps": self._eval_steps if kinds else 0,
-            "unswitched": self._unswitched if kinds else 0,
+            "unswitched": self._unswitched,
             "unswitched_row": self._longest_row if kinds else 0,
             "evaluations": self._evaluations,
             "changed": self._changed,
@@ -213,6 +215,7 @@ class Order:
             "frozen_names": [name for name, _ in frozen[:SHOWN]],
             "moved": max((self._moved(name, norm) for name, norm in frozen), default=0.0),
             "schedule": self._schedule.facts(),
+            **self.derivatives.facts(),
         }
 
 

@@ -53,6 +53,11 @@ class Watcher(Protocol):
         return _nothing
 
     @property
+    def derived(self) -> Callable[[Any, Any, bool], None]:
+        """Called with what `torch.autograd.grad` derived, the derivatives, and whether these have a graph themselves."""
+        return _nothing
+
+    @property
     def evaluating(self) -> Callable[[Any], None]:
         """Called with a module that is put in evaluation mode."""
         return _nothing
@@ -75,6 +80,7 @@ _originals: dict[tuple[Any, str], Any] = {}
 _before: tuple[Callable[[Any], None], ...] = ()
 _after: tuple[Callable[[], None], ...] = ()
 _cleared: tuple[Callable[[Any], None], ...] = ()
+_derived: tuple[Callable[[Any, Any, bool], None], ...] = ()
 _backwards = {"all": 0, "kept": 0}  # backward passes since the patches were made, and those of them that kept their graph
 _each_batch = False
 _batch: Any = None
@@ -85,6 +91,7 @@ def add(watcher: Watcher) -> None:
     global _watchers
     if not _watchers:
         _replace(torch.autograd, "backward", _backward)
+        _replace(torch.autograd, "grad", _deriving)
         _replace(dataloader._BaseDataLoaderIter, "__next__", _next)
         _replace(torch.nn.Module, "__reduce_ex__", without_hooks)
         _replace(torch.optim.Optimizer, "zero_grad", _clearing)
@@ -99,10 +106,11 @@ def add(watcher: Watcher) -> None:
 
 def changed() -> None:
     """Read the functions of all watchers again."""
-    global _before, _after, _cleared, _each_batch
+    global _before, _after, _cleared, _derived, _each_batch
     _before = tuple(w.before_backward for w in _watchers)
     _after = tuple(w.after_backward for w in _watchers if w.after_backward is not None)
     _cleared = tuple(w.cleared for w in _watchers if w.each_batch)
+    _derived = tuple(w.derived for w in _watchers if w.each_batch)
     _each_batch = any(w.each_batch for w in _watchers)
 
 
@@ -176,6 +184,17 @@ def _backward(original: Any) -> Any:
         return result
 
     return backward
+
+
+def _deriving(original: Any) -> Any:
+    def grad(outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        result = original(outputs, inputs, *args, **kwargs)
+        if not is_compiling():
+            for derived in _derived:
+                derived(outputs, result, bool(kwargs.get("create_graph", args[2] if len(args) > 2 else False)))
+        return result
+
+    return grad
 
 
 def _clearing(original: Any) -> Any:

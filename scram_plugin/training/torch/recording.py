@@ -84,7 +84,7 @@ class Recorder:
         self._seen: list[Loss] = []
         self._loss: Number | None = None
         self._scaled = False  # a `GradScaler` multiplies the losses
-        self._reached = self._measuring = self._stepping = False
+        self._reached = self._measuring = self._stepping = self._evaluates = False
         self._within: list[torch.nn.Module] = []  # the model and those of its parts that are being called
         self._first: torch.nn.Module | None = None  # the one that was called first in this step
         self._fresh = False  # a step was recorded in full
@@ -103,7 +103,7 @@ class Recorder:
         self.after_backward: Callable[..., None] | None
         self.fetched, self.cleared = self._guard(self._fetched), self._guard(self._cleared)
         self.compared, self.operated = self._guard(self.evaluations.compared), self._guard(self.evaluations.operated)
-        self.evaluating = self._guard(self._evaluating)
+        self.evaluating, self.derived = self._guard(self._evaluating), self._guard(self.order.derivatives.derived)
         self._in_full()
         patches.add(self)
 
@@ -158,12 +158,13 @@ class Recorder:
             return
         x = statistics.numbers("x", (args, kwargs))
         if not (self._guard.enabled and (module.training or self.order.trains_in_evaluation)):
-            self._inputs = None
+            self._evaluates = True  # what was computed for the next loss stays: a rollout ends with the value of its last state
             self.order.evaluated(self._guard.enabled)
             if self._told:
                 self.evaluations.begins(x, self.owner.loader())
             self.owner.evaluated(x)
             return
+        self._evaluates = False
         self.settle()
         self.order.forward(x)
         if self._inputs is not None and self._first is not None and self._first is not module:
@@ -210,7 +211,7 @@ class Recorder:
             return
         if not self._parts.used:  # the other parts of the step follow
             self._layer_hooks.close()
-        if self._inputs is None:
+        if self._evaluates:
             self.evaluations.ends(output)
             return
         self._outputs = output
@@ -225,11 +226,9 @@ class Recorder:
     def _before_backward(self, tensors: Any) -> None:
         self._within = []  # a forward pass that failed may have left entries
         self._layer_hooks.close()
-        loss = tensors if isinstance(tensors, torch.Tensor) else next(iter(tensors), None)
-        self._loss = None
-        if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
-            return
-        if self._inputs is None and not self._through_methods(loss):
+        self._loss, one = None, tensors if isinstance(tensors, torch.Tensor) else next(iter(tensors), None)
+        loss = one if isinstance(one, torch.Tensor) and one.numel() == 1 else None
+        if loss is None or (self._inputs is None and not self._through_methods(loss)):
             return
         self.order.before_backward(loss)
         self._seen = loss_of(loss) or written(loss, self._outputs)
@@ -295,7 +294,7 @@ class Recorder:
             self.owner.validated(metrics)
 
     def _evaluating(self, module: torch.nn.Module) -> None:
-        if (module is self.inner or module is self.model) and not self._hooks:
+        if module in (self.inner, self.model) and not self._hooks:
             self._leave_brief()
 
     def _leave_brief(self) -> None:
@@ -322,7 +321,7 @@ class Recorder:
             self.company.step()
             losses, self._losses = self._losses, []
             self._add([time.time()], [functools.reduce(operator.add, losses)])
-            if self._inputs is not None:  # None after an evaluation, whose data are not those of the step
+            if self._inputs is not None:
                 self._detail()
             self._inputs = self._outputs = self._first = None
             self._seen, self._fresh = [], True
@@ -349,12 +348,13 @@ class Recorder:
         self.batch += len(times)
         self._pace.step(self.batch, times)
 
-    def _odd(self, loss: float) -> None:
+    def _odd(self, value: float, loss: torch.Tensor) -> None:
         """The loss of the present brief step is not finite."""
         if self._traced:
             return
         self.catch_up()
-        self._loss = loss
+        self._loss = value
+        self.first.broken(loss)
         self._trace()
         self._inputs = None
 

@@ -11,9 +11,24 @@ from scram_plugin.training.structures import leaves
 
 FURTHEST = 2  # positions by which targets may be shifted: 1 is usual, 2 is a shift that was made twice
 SAME = 0.99  # share of the positions that must agree
+FEW = 4  # words: unknown, padding, and the marks of the beginning and the end of a text
+LEAST_WORDS, LEAST_ROWS = 256, 20  # of a batch, and of an embedding: with fewer, few different ones are no wonder
 LEAST = 4  # positions of a sequence, at least
 IGNORED = -100  # target of a position that does not count: PyTorch's default of `ignore_index`
 CHANGED = 1e-4  # relative change of outputs that is no rounding
+
+
+def few_words(inputs: list[torch.Tensor], rows: int) -> list[int]:
+    """How many different whole numbers nearly all of the inputs are, and the `rows` of the table that they choose from; empty
+    where they are more than `FEW`, or too few inputs to tell, or the table is small.
+
+    Of several inputs that with the most different numbers counts: the others may be masks.
+    """
+    words = [x for x in inputs if not x.is_floating_point() and x.dim() == 2]
+    if rows < LEAST_ROWS or not words or max(x.numel() for x in words) < LEAST_WORDS:
+        return []
+    counts = max((torch.unique(x, return_counts=True)[1] for x in words), key=len).sort(descending=True).values
+    return [len(counts[:FEW]), rows] if float(counts[:FEW].sum()) >= SAME * float(counts.sum()) else []
 
 
 def shift(x: torch.Tensor, y: torch.Tensor, ignored: int = IGNORED) -> tuple[int, int] | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch.axes import nodes
 from scram_plugin.training.torch.graph import operation
 
@@ -23,6 +24,7 @@ ROOTS = {
     "Rsqrt": ("an inverse square root", "_saved_result"),
 }
 SHOWN = 4
+UNITS = 128  # results of a ReLU: fewer may all be 0 by chance
 
 
 def at_zero(loss: torch.Tensor) -> list[str]:
@@ -56,6 +58,19 @@ def unguarded(loss: torch.Tensor) -> list[str]:
             if before is None or operation(before) not in ("Add", "Clamp", "ClampMin", "Maximum", "Softmax", "Exp"):
                 found[ROOTS[name][0]] = None
     return list(found)[:SHOWN]
+
+
+def passing_nothing(outputs: Any) -> list[int]:
+    """How many ReLUs before the outputs of a model have the result 0 for all examples, and how many there are; empty if none
+    passes nothing. The last one is left out: it may be the output itself, or a difference that is meant to be small."""
+    found = [
+        not bool(made.any())
+        for output in leaves(outputs)
+        if isinstance(output, torch.Tensor) and output.grad_fn is not None
+        for node in nodes(output)
+        if operation(node) == "Relu" and (made := _tensor(node, "_saved_result")) is not None and made.numel() >= UNITS
+    ]
+    return [sum(found), len(found)] if any(found[1:]) else []
 
 
 def _zero(name: str, values: torch.Tensor) -> bool:

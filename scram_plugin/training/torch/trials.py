@@ -1,4 +1,5 @@
-"""What a few more forward passes with the first batch show: whether outputs know what comes later, and whether examples mix."""
+"""What a few more forward passes with the first batch show: whether outputs know what comes later, whether examples mix, and
+whether the model is linear."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from scram_plugin.training.structures import leaves, mapped
 from scram_plugin.training.torch import patches, sequences
 from scram_plugin.training.torch.graph import Loss
+from scram_plugin.training.torch.linear import is_linear
 from scram_plugin.training.torch.mixing import mixing
 from scram_plugin.training.torch.second_pass import EXAMPLES, first
 from scram_plugin.training.torch.statistics import Tensors
@@ -22,15 +24,17 @@ LEAST_ROWS = 8  # examples of a batch, from which on each is thought to be one
 
 def tried(
     model: torch.nn.Module, inputs: Any, x: Tensors, outputs: Any, loss: Loss | None
-) -> tuple[dict[str, Any], float | None, list[dict[str, Any]]]:
+) -> tuple[dict[str, Any], float | None, list[dict[str, Any]], bool]:
     """The shift of the targets against the inputs, and whether outputs know the future (see `sequences`); how far examples mix,
-    and the views that exchange two axes (see `mixing`). Empty or None where the model cannot be called again like that.
+    and the views that exchange two axes (see `mixing`); whether the model is linear (see `linear`). Empty, None or False where
+    the model cannot be called again like that.
 
     `inputs`: arguments and keywords of the model; `loss`: if there is only one.
     """
     target = loss.target if loss is not None else None
     sequence: dict[str, Any] = {}
     mixed: tuple[float | None, list[dict[str, Any]]] = (None, [])
+    straight = False
 
     def again(given: Any) -> Any:
         args, kwargs = given
@@ -47,7 +51,9 @@ def tried(
             sure = bool(x) and not of_batches and (_has_rows(x[0][1], target, ordered) or _time_is_second(x[0][1], target))
             few = [(name, tensor[:EXAMPLES]) for name, tensor in x]
             mixed = mixing(few if sure else [], first(inputs, EXAMPLES), again)
-    return sequence, *mixed
+        with contextlib.suppress(Exception):
+            straight = is_linear(model, first(inputs, EXAMPLES), again)
+    return sequence, *mixed, straight
 
 
 @contextlib.contextmanager

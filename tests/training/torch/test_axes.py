@@ -42,6 +42,13 @@ def test_a_transposition_is_right():
     assert operations(HEADS.transpose(1, 2).reshape(4, 6, 6).sum(), 4) == []
 
 
+def test_a_penalty_on_a_parameter_is_no_part_of_the_loss():
+    weight, x, y = torch.randn(200, 1, requires_grad=True), torch.randn(16, 200), torch.randn(16, 1)
+    loss = ((x @ weight - y) ** 2).mean()
+    for penalty in ((weight**2).sum(), (weight * weight).sum() / 2, weight.abs().mean()):
+        assert reductions(loss + 3 * penalty) == []
+
+
 def test_the_parts_of_a_loss():
     mean, spread = torch.randn(16, 4, requires_grad=True), torch.randn(16, 4, requires_grad=True)
     decoded, x = torch.randn(16, 64, requires_grad=True), torch.randn(16, 64)

@@ -4,10 +4,30 @@ import pytest
 import torch
 from torch import nn
 
-from scram_plugin.training.torch.sequences import sees_future, shift, shift_of_part
+from scram_plugin.training.torch.sequences import few_words, sees_future, shift, shift_of_part
 
 TEXT = torch.randint(0, 30, (6, 14), generator=torch.Generator().manual_seed(0))
 X = TEXT[:, :12].contiguous()
+
+
+UNKNOWN = torch.tensor([[2, 1, 1, 3, 0, 0, 0, 0] * 4] * 16)  # begin, unknown, end, padding
+MASK = (UNKNOWN > 0).long()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "rows", "found"),
+    [
+        ([UNKNOWN], 500, [4, 500]),
+        ([UNKNOWN, MASK], 500, [4, 500]),
+        ([MASK, torch.randint(0, 30, UNKNOWN.shape)], 500, []),
+        ([UNKNOWN], 5, []),  # the letters of a genome, for example
+        ([UNKNOWN[:4]], 500, []),  # few words
+        ([UNKNOWN.float()], 500, []),
+        ([], 500, []),
+    ],
+)
+def test_words_that_are_nearly_all_unknown(inputs, rows, found):
+    assert few_words(inputs, rows) == found
 
 
 def test_by_how_much_the_targets_are_shifted():
