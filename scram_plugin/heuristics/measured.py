@@ -288,6 +288,15 @@ def variance_of_targets(run: TrainingRun) -> float | None:
     return float(np.mean(spread.finite.values**2)) + between
 
 
+def entropy_of_labels(run: TrainingRun) -> float | None:
+    """The binary cross-entropy of always answering the frequency of each label; None where an example has one label or none."""
+    shares = np.array([np.mean(curve.finite.values) for curve in channels(run, "y0", "mean").values() if len(curve.finite)])
+    if not len(shares) or "BinaryCrossentropy" not in loss_class(run) or not is_mean(run):
+        return None
+    shares = shares[(shares > 0) & (shares < 1)]
+    return float(-(shares * np.log(shares) + (1 - shares) * np.log1p(-shares)).sum()) / len(channels(run, "y0", "mean"))
+
+
 def _zeros_and_ones(run: TrainingRun) -> list[float]:
     """The shares of the targets 0 and 1, by their mean in all recorded batches; empty if there are other values between."""
     low, high, mean = (run.statistic(schema.BATCHES, column("y0", None, which)) for which in ("min", "max", "mean"))

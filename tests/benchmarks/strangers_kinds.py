@@ -26,7 +26,12 @@ RIGHT: dict[str, tuple[str, ...]] = {
     "not-in-optimizer": ("untrained-parameters/left-out", "untrained-parameters/replaced"),
     "wrong-parameters": ("untrained-parameters", "training-loop/no-step", "no-learning/frozen"),
     "everything-frozen": ("frozen-weights", "untrained-parameters", "no-learning/frozen"),
-    "detached": ("untrained-parameters/cut-off", "training-loop/detached-state", "no-gradient/cut"),
+    "detached": (
+        "untrained-parameters/cut-off",
+        "training-loop/detached-state",
+        "training-loop/cut-derivative",
+        "no-gradient/cut",
+    ),
     # the loop
     "left-in-eval": ("training-loop/left-in-eval",),
     "never-eval": ("training-loop/never-eval",),
@@ -64,6 +69,7 @@ RIGHT: dict[str, tuple[str, ...]] = {
     "zero-weights": ("poor-initialization",),
     "bad-scale": ("poor-initialization", "initial-loss/weights"),
     "no-nonlinearity": ("missing-activation",),
+    "zero-second-derivative": ("training-loop/zero-derivative",),
     "dead-relu": ("dead-relu", "poor-initialization"),
     "saturated": ("saturated-activations", "unnormalized-inputs", "vanishing-gradients"),
     "vanishing-deep": ("vanishing-gradients", "no-learning/depth", "saturated-activations", "poor-initialization"),

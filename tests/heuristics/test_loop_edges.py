@@ -237,3 +237,122 @@ def test_a_loss_that_is_nan_before_the_first_step():
     assert finding.causes[0].id != "learning-rate"
     (rate,) = [cause for cause in finding.causes if cause.id == "learning-rate"]
     assert "before the optimizer takes a step" in rate.against
+
+
+@pytest.mark.parametrize(
+    ("unswitched", "targets", "told"),
+    [(100, np.linspace(1, 2, 300), False), (10, np.linspace(1, 2, 300), True), (100, np.ones(300), True)],
+)
+def test_the_loss_of_a_program_that_asks_the_model_between_its_steps(unswitched, targets, told):
+    loop = {"steps": 100, "unswitched": unswitched}
+    batches = {"loss": np.ones(300) + 0.01 * NOISE[:300], "y0/mean": targets}
+    assert bool(found("no-learning", batches=batches, loop=loop)) == told
+
+
+SHARES = {f"y0/mean/{i}": [share] * 4 for i, share in enumerate((0.1, 0.2, 0.4))}
+OF_SHARES = float(np.mean([-(p * np.log(p) + (1 - p) * np.log(1 - p)) for p in (0.1, 0.2, 0.4)]))
+
+
+@pytest.mark.parametrize(("level", "told"), [(OF_SHARES, True), (0.9 * OF_SHARES, False)])
+def test_always_answering_the_frequency_of_each_label(level, told):
+    """Examples with several labels: the loss of that is lower than of guessing by all labels together."""
+    values = np.concatenate([np.linspace(0.9, level, 100), np.full(400, level)]) + 0.01 * NOISE[:500]
+    loss = {"class": "BCEWithLogitsLoss", "mean": True}
+    assert bool(found("no-learning", {}, SHARES, {"loss": values}, loss=loss, model={"output_units": 3})) == told
+
+
+@pytest.mark.parametrize(("sums", "told"), [((0.5, 0.8, 0.7), True), ((0.3, 0.3, 0.4), False)])
+def test_several_classes_at_once_with_pytorchs_one_cross_entropy(sums, told):
+    statistics = {f"y0/mean/{i}": [share] * 4 for i, share in enumerate(sums)}
+    facts = {"loss": {"class": "CrossEntropyLoss"}, "model": {"output_units": 3, "outputs": [{"shape": [None, 3]}]}}
+    batches = {"y0/min": [0.0] * 60, "y0/max": [1.0] * 60, **STAYS}
+    assert [c for _, c in found("label-range", {}, statistics, batches, **facts)] == (["several"] if told else [])
+
+
+FALLING = {"loss": np.concatenate([np.linspace(1.4, 0.5, 20), np.linspace(0.5, 1.5, 280)]) + 0.02 * NOISE[:300]}
+
+
+@pytest.mark.parametrize(("last", "told"), [(1.0, True), (20.0, False)])
+def test_a_loss_that_rises_with_its_targets(last, told):
+    """As a temporal difference does, where the values that are learned grow."""
+    batches = {**FALLING, "y0/mean": np.linspace(1.0, last, 300) + 0.1 * NOISE[:300]}
+    assert bool(found("divergence", batches=batches, loop={})) == told
+
+
+@pytest.mark.parametrize(
+    ("still", "shape", "told"),
+    [
+        (20, [None, 30, 4], [("error", "constant")]),
+        (19, [None, 30, 4], [("warning", "constant")]),
+        (12, [None, 30, 4], []),
+        (20, [None, 30], []),  # a mask of positions
+    ],
+)
+def test_an_input_beside_others_that_is_nearly_always_zero(still, shape, told):
+    high = [0.0] * still + [1.0] * (20 - still)
+    of = {"min": [0.0] * 20, "max": high, "mean": [value / 1000 for value in high], "std": [value / 30 for value in high]}
+    other = {"min": [-1.0] * 20, "max": [1.0] * 20, "mean": [0.0] * 20, "std": [0.5] * 20}
+    statistics = {f"{x}/{name}": values for x, given in (("x0", of), ("x1", other)) for name, values in given.items()}
+    model = {"inputs": [{"name": "0", "shape": shape}, {"name": "1", "shape": [None, 5]}]}
+    assert found("constant-inputs", {}, statistics, STAYS, model=model) == told
+
+
+@pytest.mark.parametrize(("words", "told"), [([4, 500], [("warning", "words")]), ([], [])])
+def test_words_that_the_vocabulary_does_not_know(words, told):
+    statistics = {f"x0/{name}": [value] * 20 for name, value in (("min", 0.0), ("max", 3.0), ("mean", 1.0), ("std", 0.5))}
+    assert found("constant-inputs", {}, statistics, STAYS, loop={"words": words}) == told
+
+
+@pytest.mark.parametrize(
+    ("kind", "decay", "told"), [("Adam", 0.1, True), ("Adam", 0.005, False), ("SGD", 0.1, False), ("AdamW", 0.1, False)]
+)
+def test_a_weight_decay_that_adam_makes_stronger(kind, decay, told):
+    """Two of four embeddings shrink; the other ones are biases."""
+    names = ("items", "users", "of_items", "of_users")
+    norms = {f"weight/{name}/weight/norm": [4.0, 2.0, 0.1 if i < 2 else 4.0] for i, name in enumerate(names)}
+    layers = [{"name": name, "path": name, "class": "Embedding"} for name in names]
+    optimizer = {"class": kind, "settings": {"weight_decay": decay, "decoupled_weight_decay": kind == "AdamW"}}
+    facts = {"optimizer": optimizer, "model": {"layers": layers}}
+    assert bool(found("strong-regularization", {}, norms, STAYS, **facts)) == told
+
+
+@pytest.mark.parametrize(("calls", "often"), [(60, "once"), (480, "8 times")])
+def test_a_scheduler_that_is_called_with_each_part_of_a_step(calls, often):
+    rate = (np.array([1, 3, 7, 15, 31, 51]), np.array([0.006, 0.005, 0.004, 0.001, 0.0, 0.0]))
+    run = training_run(
+        {},
+        {"learning_rate": rate},
+        {"framework": "torch", "loop": {"steps": 60, "schedule": {"class": "LambdaLR", "calls": calls, "base": 0.006}}},
+        STAYS,
+    )
+    (one,) = review(run, catalogue(select=["training-loop"])).findings
+    assert one.causes[0].id == "per-batch"
+    assert f"{often} in each step" in one.causes[0].for_
+
+
+INNER = {"how": "sum", "shape": [100, 1], "factor": 1.0, "elementwise": True, "each": []}
+BORDER = {"how": "mean", "shape": [2, 1], "factor": 1.0, "elementwise": True, "each": []}
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ([INNER, BORDER], True),
+        ([{**INNER, "how": "mean"}, {**BORDER, "factor": 100.0}], False),
+        ([{**INNER, "factor": 0.01}, BORDER], False),  # divided
+        ([{**INNER, "shape": [100, 3]}, BORDER], False),  # other things
+        ([{**INNER, "shape": [100]}, {**BORDER, "shape": [2]}], False),  # of what, is not known
+    ],
+)
+def test_points_inside_and_those_of_the_border(parts, told):
+    assert bool(found("loss-parts", batches=STAYS, loop={"parts": parts})) == told
+
+
+@pytest.mark.parametrize("facts", [{"loop": {"leak": [3, 6]}}, {"data": {"training": {"leak": [3, 6]}}, "framework": "keras"}])
+def test_the_target_among_the_inputs(facts):
+    assert found("target-in-inputs", batches=STAYS, **facts) == [("warning", "column")]
+
+
+def test_whether_the_target_is_among_the_inputs_is_not_known_of_other_logs():
+    judged = review(training_run(STAYS), catalogue(select=["target-in-inputs"]))
+    assert [one.heuristic for one in judged.not_checked] == ["target-in-inputs"]

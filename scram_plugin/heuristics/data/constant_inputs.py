@@ -8,8 +8,18 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option
-from scram_plugin.heuristics.measured import HOW, called_once, channels, enough_rows, inputs_of, listed, without_loader
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option, absent
+from scram_plugin.heuristics.measured import (
+    HOW,
+    called_once,
+    channels,
+    enough_rows,
+    inputs_of,
+    listed,
+    shown_loss,
+    whole_of,
+    without_loader,
+)
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -25,6 +35,8 @@ OPTIONS = (
     ),
 )
 REPEATED = 10  # batches with the same mean, to the last digit, which are no chance; by bench-limits
+POSITIONS_AND_FEATURES = 3  # axes: examples, positions and features; by definition
+NEARLY_ALL = 0.9  # share of the measured batches that are constant; by definition
 FEATURES_SHOWN = 5  # features named in a sentence; by definition
 
 
@@ -32,6 +44,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     names = inputs_of(run)
     if not names:
         raise NotChecked("no statistics of the inputs were logged", HOW)
+    if (words := (run.facts.get("loop") or {}).get("words")) is not None and words:
+        yield _of_words(run, *words)
+        return
     called_once(run)
     for name in names:
         yield from _judge(run, name, int(options["least"]), len(names) > 1)
@@ -53,8 +68,9 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
             # the lowest or highest of all values is probably background, as in the corners of images
             features[channel] = bool(still and value not in (lowest, highest))
     constant = [feature for feature, still in features.items() if still]
-    whole = lowest == highest
-    if whole and beside_others and lowest in (0.0, 1.0):
+    usual, always = float(np.median(mean.values)), lowest == highest
+    whole = always or float(np.mean((low.values == usual) & (high.values == usual))) > NEARLY_ALL
+    if whole and beside_others and lowest in (0.0, 1.0) and not _has_features(run, name):
         return  # a mask or segment ids, which are constant if all texts have the same length
     # where one batch holds all of the data, equal means are normal
     several = not without_loader(run) and (run.facts.get("fit", {}).get("steps") or 2) > 1
@@ -67,10 +83,10 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
         and bool((spread.values > 0).any())
     )
     if whole or repeated:
-        severity: Severity = "error" if whole else "warning"
+        severity: Severity = "error" if always else "warning"
         cause = "constant" if whole else "repeated"
-        always = f"all values are {number(float(mean.values[0]))}" if whole else "every batch is the same"
-        title = f"Constant inputs: {always}"
+        values = f"{'' if always else 'nearly '}all values are {number(usual)}"
+        title = f"Constant inputs: {values if whole else 'every batch is the same'}"
     elif constant and len(features) > 1:
         cause, severity = "features", "info"
         names = listed([str(f) for f in constant])
@@ -84,7 +100,7 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
         title=title,
         evidence={
             "rows": len(spread),
-            "whole": f"All values are {number(float(mean.values[0]))}." if whole else None,
+            "whole": f"{values[0].upper()}{values[1:]}." if whole else None,
             "features": listed([str(f) for f in constant], FEATURES_SHOWN) if cause == "features" else None,
             "count": len(constant) if cause == "features" else None,
             "total": len(features) or None,
@@ -98,6 +114,25 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
         curves=[(every if repeated and every is not None else spread).source()],
         causes=[Cause(cause)],
     )
+
+
+def _of_words(run: TrainingRun, different: int, rows: int) -> Finding:
+    said = f"Nearly all words of the first batch are the same {different}, although the embedding has {rows:,} rows."
+    return Finding(
+        severity="warning",
+        confidence="likely",
+        title=f"Nearly constant inputs: {different} different words, of {rows:,}",
+        evidence={"whole": said, **absent("rows", "features", "count", "total", "repeated")},
+        **whole_of(shown_loss(run)),
+        causes=[Cause("words")],
+    )
+
+
+def _has_features(run: TrainingRun, name: str) -> bool:
+    """Whether an input has several numbers at each position, as no mask of positions has."""
+    inputs = (run.facts.get("model") or {}).get("inputs") or []
+    place = int(name.removeprefix("x"))
+    return place < len(inputs) and len(inputs[place].get("shape") or []) >= POSITIONS_AND_FEATURES
 
 
 HEURISTIC = Heuristic(

@@ -165,7 +165,9 @@ def _several_at_once(run: TrainingRun, loss: str) -> tuple[str, Edit | None, str
     """Examples with several classes or none, and a loss for exactly one class each."""
     targets = sums(run, "y0")
     outputs = run.facts.get("model", {}).get("outputs") or []
-    if loss != "CategoricalCrossentropy" or targets is None or len(outputs) != 1 or len(outputs[0].get("shape") or []) != 2:
+    # PyTorch has one loss for class numbers and for a probability of each class
+    known = loss == "CategoricalCrossentropy" or (loss.endswith("CategoricalCrossentropy") and _several(run))
+    if not known or targets is None or len(outputs) != 1 or len(outputs[0].get("shape") or []) != 2:
         return None  # in a sequence each step has a class, but padding may have none
     ones = float(np.median(targets))
     if abs(ones - 1) < OF_ONE:

@@ -6,9 +6,18 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits import set_in_layers
-from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option, absent
 from scram_plugin.heuristics.limits import ALMOST
-from scram_plugin.heuristics.measured import DEAD_ROWS, columns, dead_units, enough_rows, known_layers, listed
+from scram_plugin.heuristics.measured import (
+    DEAD_ROWS,
+    columns,
+    dead_units,
+    enough_rows,
+    known_layers,
+    listed,
+    shown_loss,
+    whole_of,
+)
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import beside_speed
 from scram_plugin.heuristics.words import number
@@ -27,13 +36,17 @@ LOW_BIAS = -0.5  # initial bias that explains dead units: standardised outputs a
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     dead = columns(run, "layer", "dead")
+    seen = (run.facts.get("loop") or {}).get("dead")
+    values = dead_units(run)
+    found = [path for path, value in values.items() if value >= options["max_dead"]]
+    if seen and not found:
+        yield _of_graph(run, *seen)
+        return
     if not dead:
         if any(layer.activation in ("relu", "relu6") for layer in known_layers(run)):
             raise NotChecked("units of layers with a ReLU were not counted", "train on one device; replicas do not count them")
         return
     enough_rows(dead, DEAD_ROWS)
-    values = dead_units(run)
-    found = [path for path, value in values.items() if value >= options["max_dead"]]
     if not found:
         return
     whole = [path for path in found if values[path] >= 1.0]
@@ -58,6 +71,19 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         axis="batch",
         curves=[curve.source()],
         causes=_causes(run, found, values[worst], curve.values[0]),
+    )
+
+
+def _of_graph(run: TrainingRun, dead: int, known: int) -> Finding:
+    """Of ReLUs that are no layers of their own, and follow a sum, for example."""
+    said = f"In the first step {dead} of {known} ReLUs gave 0 for every example."
+    return Finding(
+        severity="error",
+        confidence="likely",
+        title=f"Dead units: {'a ReLU passes' if dead == 1 else f'{dead} ReLUs pass'} nothing in the first step",
+        evidence={"whole": said, **absent("layer", "dead", "layers", "others")},
+        **whole_of(shown_loss(run)),
+        causes=[Cause("start")],
     )
 
 

@@ -22,15 +22,17 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         run, "parts", "the parts of a Keras loss are not recorded", "it was not recorded of what parts the loss is the sum"
     )
     parts = [part for part in loop["parts"] if part.get("shape")]
-    batches = {part["shape"][0] for part in parts}
-    if len(parts) < 2 or len(batches) != 1 or min(batches) < FEW:
+    batches, shapes = {part["shape"][0] for part in parts}, {str(part["shape"][1:]) for part in parts}
+    # of the same examples, or of examples of the same shape, as the points inside and those of the border
+    alike = len(batches) == 1 or (len(shapes) == 1 and str([]) not in shapes)
+    if len(parts) < 2 or not alike or max(batches) < FEW:
         return
-    size = batches.pop()
     if (said := _of_each(parts)) is not None:
         yield _finding(run, "One part of the loss is a sum for each example, another is a mean over all its values", said)
         return
-    means = [part for part in parts if part["how"] == "mean" or 0 < abs(part["factor"]) <= DIVIDED / size]
-    added = [part for part in parts if part["how"] == "sum" and abs(part["factor"]) >= UNDIVIDED and part not in means]
+    means = [part for part in parts if part["how"] == "mean" or 0 < abs(part["factor"]) <= DIVIDED / part["shape"][0]]
+    undivided = [part for part in parts if part["how"] == "sum" and abs(part["factor"]) >= UNDIVIDED]
+    added = [part for part in undivided if part not in means and part["shape"][0] >= FEW]
     if not means or not added:
         return
     one, other = (" × ".join(map(str, part["shape"])) for part in (added[0], means[0]))

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits import set_in_layers
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
-from scram_plugin.heuristics.measured import LINEAR, PASSING, Layer, layers, listed, shown_loss
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, absent
+from scram_plugin.heuristics.measured import LINEAR, PASSING, Layer, layers, listed, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -23,6 +23,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise NotChecked("the order of the layers is not known in a subclass of Model", "a Sequential or functional model")
     pairs = _pairs(known)
     if not pairs:
+        if (run.facts.get("loop") or {}).get("linear"):
+            yield _of_trial(run)
         return
     first = [pair[0] for pair in pairs]
     curve = shown_loss(run)
@@ -53,6 +55,19 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         causes=[
             Cause("forgotten", said, "", set_in_layers(run.facts, [layer.path for layer in first], "activation", f'"{usual}"'))
         ],
+    )
+
+
+def _of_trial(run: TrainingRun) -> Finding:
+    """Of a model whose layers do not show that it is linear: activations may be in the program's own code."""
+    said = "SCRAM tried the model with pairs of examples: the output of their mean was always the mean of their outputs."
+    return Finding(
+        severity="warning",
+        confidence="likely",
+        title="The whole model is linear",
+        evidence={"everything": f"{said} So the whole model is linear.", **absent("layers", "next", "first")},
+        **whole_of(shown_loss(run)),
+        causes=[Cause("forgotten")],
     )
 
 

@@ -62,9 +62,12 @@ def _in_graph(run: TrainingRun) -> Finding | None:
         said = f"In the graph of the loss, {twice[0]} is applied to the result of {twice[0]}."
         return _finding(run, "twice", "warning", evidence, None, said)
     for name in loop.get("raw") or []:
-        cause, wanted = ("missing-sigmoid", "a sigmoid") if name == "BCELoss" else ("missing-softmax", "a log-softmax")
+        cause, wanted = (
+            ("missing-sigmoid", "a sigmoid") if name in ("BCELoss", "log(1 - p)") else ("missing-softmax", "a log-softmax")
+        )
         evidence = {**seen, "loss": name, "activation_name": "no activation", **unknown}
-        said = f"In the graph of the first step {name} gets the numbers of a linear layer, without {wanted}."
+        taken = "is taken of" if name.startswith("log") else "gets"
+        said = f"In the graph of the first step {name} {taken} the numbers of a linear layer, without {wanted}."
         return _finding(run, cause, "error", evidence, None, said)
     for part in loop.get("exceeded") or []:
         activation, least, most = (part.get(which) for which in ("activation", "least", "most"))

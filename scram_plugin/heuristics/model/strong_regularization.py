@@ -34,13 +34,16 @@ OPTIONS = (
         CALIBRATED,
     ),
 )
+HALF = 0.5  # of the penalised weights must shrink: embeddings that are biases stay; by definition
+COUPLED = 10.0  # times stronger is a penalty whose slope Adam divides by that of the loss (Loshchilov & Hutter, 2019)
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     decay = _decay(run) / 2
+    coupled = COUPLED if _is_divided(run) else 1.0
     present = known_layers(run) if decay else layers(run)
-    found = [(layer, factor) for layer in present if (factor := _factor(run, layer)) >= options["strong"]]
-    if not found and decay < options["strong"]:
+    found = [(layer, factor) for layer in present if (factor := _factor(run, layer)) * coupled >= options["strong"]]
+    if not found and decay * coupled < options["strong"]:
         return
     norms = columns(run, "weight", "norm")
     enough_rows(norms, int(options["least"]))
@@ -51,7 +54,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         curve = norms.get(path)
         if curve is not None and len(curve.finite) > 1 and curve.finite.values[0] > 0:
             left[path] = float(curve.finite.values.min() / curve.finite.values[0])
-    if not left or float(np.median(list(left.values()))) > options["shrunk"]:
+    if not left or float(np.quantile(list(left.values()), HALF, method="lower")) > options["shrunk"]:
         return
     least = min(left, key=lambda path: left[path])
     name, factor = max(((layer.name, factor) for layer, factor in found), key=lambda e: e[1], default=("all parameters", decay))
@@ -80,6 +83,13 @@ def _factor(run: TrainingRun, layer: Layer) -> float:
         return _decay(run) / 2 if layer.facts.get("kernel") else 0.0
     settings = layer.facts.get("regularizer") or {}
     return max((float(settings[kind]) for kind in ("l1", "l2") if isinstance(settings.get(kind), int | float)), default=0.0)
+
+
+def _is_divided(run: TrainingRun) -> bool:
+    """Whether the optimizer divides the slope of the penalty by the size of all slopes, as Adam does."""
+    optimizer = run.facts.get("optimizer") or {}
+    own = (optimizer.get("settings") or {}).get("decoupled_weight_decay")
+    return run.framework_of_facts == "torch" and optimizer.get("class") in ("Adam", "RMSprop", "Adamax", "NAdam") and not own
 
 
 def _decay(run: TrainingRun) -> float:

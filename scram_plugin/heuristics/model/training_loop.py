@@ -30,6 +30,7 @@ NOTHING = 0.01  # of the highest rate: a lower rate changes almost nothing; by d
 SPENT_BY = 0.6  # share of the training after which the rate may be so low; by definition
 MANY_WAYS = 4  # backward passes of a step, from which on sum and mean differ much; by definition
 TWICE = 0.5  # of the factor that makes a mean: a smaller one is no rounding; by definition
+MORE_THAN_ONCE = 1.5  # calls of a scheduler in each step; by definition
 CALL_EVERY = 5  # steps for each call of a scheduler, at least, where it is called once an epoch; by definition
 EPOCHS = 3  # that end early, at least; by definition
 TITLES = {
@@ -46,6 +47,8 @@ TITLES = {
     "clip-after-step": "The gradients are changed after the step that used them",
     "not-detached": "Each step goes back through the steps before it",
     "detached-state": "The model gets its own outputs without their graph, within a step",
+    "cut-derivative": "A derivative in the loss is a constant for the optimizer",
+    "zero-derivative": "A second derivative in the loss is 0 everywhere",
     "kept": "The autograd graphs of earlier steps stay in memory",
     "retained": "Every backward pass keeps its graph",
     "frozen-norm": "A frozen batch normalisation still updates its statistics",
@@ -67,6 +70,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         _modes(run, loop),
         _metrics(loop),
         _memory(loop),
+        _derivatives(loop),
         _frozen(loop),
         _schedule(run, loop),
         _data(run, loop),
@@ -127,7 +131,7 @@ def _modes(run: TrainingRun, loop: Loop) -> Found:
         )
     supervised = (run.facts.get("loss") or {}).get("class") is not None
     several = any("Dropout" in kind for kind in kinds) or loop.get("unswitched_row", 0) > 1 or unswitched >= OFTEN
-    if supervised and unswitched > max(1, switched) and several:
+    if kinds and supervised and unswitched > max(1, switched) and several:
         yield (
             "never-eval",
             f"{unswitched:,} forward passes without gradients ran in training mode, and {switched:,} in evaluation mode. "
@@ -160,6 +164,17 @@ def _memory(loop: Loop) -> Found:
         yield "retained", "Each `backward` was called with `retain_graph=True`, so that none of them frees what it used."
 
 
+def _derivatives(loop: Loop) -> Found:
+    steps, cut, zero = (loop.get(key, 0) for key in ("steps", "cut_derivatives", "zero_derivatives"))
+    if zero >= OFTEN and zero > MOSTLY * steps:
+        yield "zero-derivative", f"In {zero:,} of {steps:,} recorded steps the derivative of a derivative was 0 everywhere."
+    elif cut >= OFTEN and cut > MOSTLY * steps:
+        yield (
+            "cut-derivative",
+            f"In {cut:,} of {steps:,} recorded steps `torch.autograd.grad` derived a derivative without `create_graph=True`.",
+        )
+
+
 def _frozen(loop: Loop) -> Found:
     moved = loop.get("moved") or 0.0
     if loop.get("frozen_norms") and moved > MOVED:
@@ -177,8 +192,9 @@ def _schedule(run: TrainingRun, loop: Loop) -> Found:
     if loss is None or not len(loss):
         return
     steps = int(loss.steps[-1]) + 1
-    if name in DECAYING and calls > MOST_OF * steps and (spent := _spent(run)) is not None:
-        yield "per-batch", f"`{name}` was called {calls:,} times, once in each step. {spent}"
+    if name in DECAYING and calls > MOST_OF * steps and (spent := _spent(run, steps)) is not None:
+        often = "once" if calls < MORE_THAN_ONCE * steps else f"{number(calls / steps)} times"
+        yield "per-batch", f"`{name}` was called {calls:,} times, {often} in each step. {spent}"
     if (rising := _still_warms_up(run, known, steps)) is not None:
         yield "per-epoch", rising
         return
@@ -222,14 +238,14 @@ def _data(run: TrainingRun, loop: Loop) -> Found:
         )
 
 
-def _spent(run: TrainingRun) -> str | None:
-    """How fast the rate became nothing, as a sentence; None if it did so late, or not at all."""
+def _spent(run: TrainingRun, steps: int) -> str | None:
+    """How fast the rate became nothing in so many steps, as a sentence; None if it did so late, or not at all."""
     rate = run.statistic(schema.STATISTICS, "learning_rate")
     if rate is None or len(rate.finite) < OFTEN or (highest := float(rate.finite.values.max())) <= 0:
         return None
     low = rate.finite.values < NOTHING * highest
     at = int(rate.finite.steps[np.argmax(low)])
-    if not low[-1] or at > SPENT_BY * rate.finite.steps[-1]:
+    if not low[-1] or at > SPENT_BY * steps:
         return None
     return f"The learning rate, {number(highest)} at first, was {number(float(rate.finite.values[-1]))} at the end."
 

@@ -232,6 +232,25 @@ class Swapped(All):
         return torch.optim.Adam(self.model.parameters(), 6e-3, betas=(0.999, 0.9))
 
 
+class Table(Loop):
+    """How bright a digit is, from three of its pixels."""
+
+    epochs = 1
+    columns = X.flatten(1)[:, 5:8]
+    wanted = X.flatten(1).sum(dim=1, keepdim=True)
+
+    def make(self):
+        torch.manual_seed(5)
+        return nn.Sequential(nn.Linear(self.columns.shape[1], 8), nn.ReLU(), nn.Linear(8, 1))
+
+    def loss(self, at):
+        return F.mse_loss(self.model(self.columns[at]), (self.wanted[at] - 5) / 2)
+
+
+class TargetInTable(Table):
+    columns = torch.cat([Table.columns[:, :2], Table.wanted, Table.columns[:, 2:]], dim=1)
+
+
 PROGRAMS = Programs()
 for name, fault, healthy in (
     ("left in evaluation mode", LeftInEval, Loop),
@@ -247,5 +266,6 @@ for name, fault, healthy in (
     ("a language model that reads both ways", BothWays, NextToken),
     ("targets that are the inputs", SameToken, NextToken),
     ("betas swapped", Swapped, All),
+    ("the target in the table", TargetInTable, Table),
 ):
     PROGRAMS.pair(name, lambda p, made=fault: made().run(p), lambda p, made=healthy: made().run(p))
