@@ -92,7 +92,7 @@ class FirstStep:
         self.exceeded, self.class_numbers = differences.exceeded(losses), differences.class_numbers(losses)
         self.singular, self.unguarded = singular.at_zero(loss), singular.unguarded(loss)
         self.dead = singular.passing_nothing(outputs)
-        self.leak = _leak(x, target)
+        self.leak = next(filter(None, (_leak(x, loss.target) for loss in losses)), [])
         tables = [call.module.num_embeddings for call in calls.calls if isinstance(call.module, torch.nn.Embedding)]
         self.words = sequences.few_words([tensor for _, tensor in x], max(tables, default=0))
         only = losses[0] if len(losses) == 1 else None

@@ -62,8 +62,9 @@ def test_what_is_no_leak(x, y):
     assert leak(x, y) == []
 
 
+@pytest.mark.parametrize("further", [0, 1])  # losses
 @pytest.mark.parametrize("ahead", [0, 1])
-def test_the_recorder_tells_of_it(ahead, tmp_path):
+def test_the_recorder_tells_of_it(ahead, further, tmp_path):
     x, y = (torch.tensor(part, dtype=torch.float32) for part in windows(WALK, 20, ahead))
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(20, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1))
@@ -71,7 +72,9 @@ def test_the_recorder_tells_of_it(ahead, tmp_path):
     with scram_plugin.watch(model, optimizer, log_dir=tmp_path, print_findings=False) as watching:
         for at in torch.arange(len(x)).split(32):
             optimizer.zero_grad()
-            torch.nn.functional.mse_loss(model(x[at]).squeeze(1), y[at]).backward()
+            made = model(x[at]).squeeze(1)
+            loss = torch.nn.functional.mse_loss(made, y[at]) + further * torch.nn.functional.l1_loss(made, torch.zeros(len(at)))
+            loss.backward()
             optimizer.step()
     assert watching.facts["loop"]["leak"] == ([] if ahead else [19, 20])
     (review,) = scram_plugin.review(tmp_path)
