@@ -150,9 +150,8 @@ def whole_of(curve: Curve) -> dict[str, Any]:
 
 def of_loop(run: TrainingRun, key: str, of_keras: str, of_others: str) -> Mapping[str, Any]:
     """What was seen of the training loop. Raises NotChecked where `key` is not known of it, with one of the two reasons."""
-    loop = run.facts.get("loop") or {}
-    if key in loop:
-        return dict(loop)
+    if key in run.loop:
+        return run.loop
     if run.framework_of_facts == "keras":
         raise NotChecked(of_keras, "a PyTorch loop in scram_plugin.watch")
     raise NotChecked(of_others, HOW)

@@ -104,6 +104,11 @@ class TrainingRun:
         return str(self.facts.get("framework") or "")
 
     @property
+    def loop(self) -> Mapping[str, Any]:
+        """What the recorder saw of the loop of a PyTorch program; empty without it."""
+        return self.facts.get("loop") or {}
+
+    @property
     def languages(self) -> tuple[str, ...]:
         """The frameworks for code examples, "keras" and "torch": one if the framework is known, else the likelier one first.
 

@@ -71,8 +71,7 @@ def loss(run: TrainingRun, side: str = "training", least: int = 0) -> Curve:
 
 def loss_alone(run: TrainingRun, least: int) -> Curve:
     """The training loss, for a check that compares it with no other curve: of batches, where there are too few epochs."""
-    loop = run.facts.get("loop") or {}
-    if loop.get("optimizers", 1) > 1 and loop.get("ways", 1) > 1:
+    if run.loop.get("optimizers", 1) > 1 and run.loop.get("ways", 1) > 1:
         raise Inconclusive(
             "several optimizers have a loss each, as in a GAN: the level of their sum does not show what was learned"
         )
@@ -103,7 +102,7 @@ def _asks_between_steps(run: TrainingRun) -> bool:
 
     Not one whose targets are always the same: it trains with all of its data, and evaluates in each step.
     """
-    asked, steps = (sum((run.facts.get("loop") or {}).get(key, 0) for key in of) for of in (ASKED, ("steps",)))
+    asked, steps = sum(run.loop.get(key, 0) for key in ASKED), run.loop.get("steps", 0)
     means = run.statistic(schema.BATCHES, column("y0", None, "mean"))
     same = means is not None and len(means.finite) > 0 and np.ptp(means.finite.values) == 0
     return without_loader(run) and asked >= MOSTLY * steps > 0 and not same

@@ -239,7 +239,7 @@ def _as_guessed(run: TrainingRun, values: np.ndarray, known: tuple[float, float]
 
 def _guess_of_parts(run: TrainingRun) -> float | None:
     """The loss of guessing, if the loss is a sum of cross-entropies; None for any other."""
-    parts = (run.facts.get("loop") or {}).get("parts") or []
+    parts = run.loop.get("parts") or []
     if not parts or any(p.get("elementwise") is not False or p.get("each") or p["how"] != "mean" for p in parts):
         return None
     if any(len(p["shape"]) < 2 or p["shape"][1] < 2 for p in parts):

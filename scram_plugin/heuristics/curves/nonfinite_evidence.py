@@ -184,7 +184,7 @@ def _labels(run: TrainingRun, step: int | None) -> tuple[float, Cause]:
 
 
 def _custom_loss(run: TrainingRun) -> tuple[float, Cause]:
-    loss, loop = run.facts.get("loss", {}), run.facts.get("loop") or {}
+    loss, loop = run.facts.get("loss", {}), run.loop
     if singular := loop.get("singular"):
         return Strength.AT_ZERO, Cause("custom-loss", f"The graph of the loss has {listed(singular)}.")
     source = str(loss.get("source") or "")

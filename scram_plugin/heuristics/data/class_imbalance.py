@@ -11,7 +11,7 @@ from scram_plugin import schema
 from scram_plugin.heuristics.edits import weigh_classes
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.limits import HALF_BATCHES
-from scram_plugin.heuristics.measured import HOW, chooses_class, class_counts
+from scram_plugin.heuristics.measured import HOW, chooses_class, class_counts, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -80,10 +80,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "share": counts[common] / counts.sum(),
             "neglected": said,
         },
-        first_step=int(curve.steps[0]),
-        last_step=int(curve.steps[-1]),
-        axis=curve.axis,
-        curves=[curve.source()],
+        **whole_of(curve),
         causes=[Cause("rare", f"Labels of class {rare}: {int(counts[rare]):,} of {int(counts.sum()):,}.", "", edit)],
     )
 

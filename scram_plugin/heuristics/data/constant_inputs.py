@@ -44,7 +44,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     names = inputs_of(run)
     if not names:
         raise NotChecked("no statistics of the inputs were logged", HOW)
-    if (words := (run.facts.get("loop") or {}).get("words")) is not None and words:
+    if words := run.loop.get("words"):
         yield _of_words(run, *words)
         return
     called_once(run)

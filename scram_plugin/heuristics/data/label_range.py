@@ -29,7 +29,7 @@ DISTANCES = ("MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh")
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    if (seen := _of_graph(run, run.facts.get("loop") or {})) is not None:
+    if (seen := _of_graph(run)) is not None:
         yield seen
         return
     # if a label makes the first step fail, there are only the validation data and the counts of all labels
@@ -83,9 +83,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     )
 
 
-def _of_graph(run: TrainingRun, loop: Mapping[str, Any]) -> Finding | None:
+def _of_graph(run: TrainingRun) -> Finding | None:
     """What the graph of the first loss shows of its targets, whether these were recorded or not."""
-    classes, pairs = loop.get("class_numbers") or 0, loop.get("pairs") or {}
+    classes, pairs = run.loop.get("class_numbers") or 0, run.loop.get("pairs") or {}
     severity: Severity
     confidence: Confidence
     if classes > BINARY:

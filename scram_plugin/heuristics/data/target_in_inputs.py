@@ -14,10 +14,10 @@ HOW = "train with SCRAM's callback and arrays, or with watch() and one number as
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    loop, data = run.facts.get("loop"), (run.facts.get("data") or {}).get("training")
-    if not loop and not data:
+    data = (run.facts.get("data") or {}).get("training") or {}
+    if not run.loop and not data:
         raise NotChecked("inputs and targets were not compared", HOW)
-    leak = (loop or {}).get("leak") or (data or {}).get("leak")
+    leak = run.loop.get("leak") or data.get("leak")
     if not leak:
         return
     feature, features = leak

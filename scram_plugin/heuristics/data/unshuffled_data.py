@@ -21,7 +21,7 @@ from scram_plugin.heuristics.heuristic import (
     absent,
 )
 from scram_plugin.heuristics.limits import ALMOST
-from scram_plugin.heuristics.measured import HOW, chooses_class, without_loader
+from scram_plugin.heuristics.measured import HOW, chooses_class, whole_of, without_loader
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -135,10 +135,7 @@ def _apart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
         confidence="certain",
         title=f"The data are not shuffled: {validation[at]:.0%} of the validation labels are of class {at}",
         evidence={"apart": said, **absent("excess", "share", "lowest", "highest", "all")},
-        first_step=int(loss.steps[0]),
-        last_step=int(loss.steps[-1]),
-        axis=loss.axis,
-        curves=[loss.source()],
+        **whole_of(loss),
         causes=[Cause("split", said)],
     )
 

@@ -36,7 +36,7 @@ LOW_BIAS = -0.5  # initial bias that explains dead units: standardised outputs a
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     dead = columns(run, "layer", "dead")
-    seen = (run.facts.get("loop") or {}).get("dead")
+    seen = run.loop.get("dead")
     values = dead_units(run)
     found = [path for path, value in values.items() if value >= options["max_dead"]]
     if seen and not found:

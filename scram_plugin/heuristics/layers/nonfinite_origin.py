@@ -151,7 +151,7 @@ def _causes(run: TrainingRun, kind: str, first: str, names: str) -> list[Cause]:
     high, rate = too_high(run), speed(run)
     data = Cause("data", f"The {'inputs' if first.startswith('x') else 'targets'} contained it." if kind == "data" else "")
     place_said = {"layer": f"It appeared in {names}.", "loss": "It appeared in the loss."}.get(kind, "")
-    loop = run.facts.get("loop") or {}
+    loop = run.loop
     singular = loop.get("singular") or []
     seen = f"The graph of the loss has {listed(singular)}." if singular else ""
     operation = Cause("operation", " ".join(filter(None, (place_said, seen))))

@@ -8,7 +8,7 @@ from typing import Any
 from scram_plugin.heuristics.edits import remove_layer, set_in_layers
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, absent
 from scram_plugin.heuristics.limits import TINY
-from scram_plugin.heuristics.measured import HOW, Layer, layers, listed
+from scram_plugin.heuristics.measured import HOW, Layer, layers, listed, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
@@ -89,10 +89,7 @@ def _finding_behind(run: TrainingRun, curve: Curve, behind: tuple[Layer, float])
         confidence="certain",
         title=f"Dropout after the output layer: {rate:.0%} of the outputs are set to 0",
         evidence={"behind": layer.name, "rate": rate, **absent("layers", "left", "times", "better")},
-        first_step=int(curve.steps[0]),
-        last_step=int(curve.steps[-1]),
-        axis=curve.axis,
-        curves=[curve.source()],
+        **whole_of(curve),
         causes=[Cause("output", f"{layer.name} is the last layer of the model.", "", remove_layer(run.facts, layer.path))],
     )
 

@@ -23,7 +23,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise NotChecked("the order of the layers is not known in a subclass of Model", "a Sequential or functional model")
     pairs = _pairs(known)
     if not pairs:
-        if (run.facts.get("loop") or {}).get("linear"):
+        if run.loop.get("linear"):
             yield _of_trial(run)
         return
     first = [pair[0] for pair in pairs]
@@ -48,10 +48,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "first": pairs[0][0].name,
             "everything": "No hidden layer has an activation: the whole model is linear." if everything else None,
         },
-        first_step=int(curve.steps[0]),
-        last_step=int(curve.steps[-1]),
-        axis=curve.axis,
-        curves=[curve.source()],
+        **whole_of(curve),
         causes=[
             Cause("forgotten", said, "", set_in_layers(run.facts, [layer.path for layer in first], "activation", f'"{usual}"'))
         ],

@@ -54,7 +54,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 def _in_graph(run: TrainingRun) -> Finding | None:
     """What the graph of the first loss and the measured outputs show where the loss is one of the program's own, or a sum."""
-    loop = run.facts.get("loop") or {}
+    loop = run.loop
     seen = {"layer": "of the model", "size": "several units", "loss": "one of the program's own"}
     unknown = absent("low", "high", "least", "most")
     if twice := loop.get("twice"):

@@ -7,7 +7,7 @@ from typing import Any
 
 from scram_plugin.heuristics.edits import set_in_layers
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option
-from scram_plugin.heuristics.measured import HOW, LINEAR, Layer, dead_units, heads, layers, listed, shown_loss
+from scram_plugin.heuristics.measured import HOW, LINEAR, Layer, dead_units, heads, layers, listed, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -70,10 +70,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
                 "scale": number(scale) if cause != "same" else None,
                 "dead": listed(dead) if dead else None,
             },
-            first_step=int(curve.steps[0]),
-            last_step=int(curve.steps[-1]),
-            axis=curve.axis,
-            curves=[curve.source()],
+            **whole_of(curve),
             causes=[
                 Cause(
                     cause,

@@ -41,7 +41,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         said = f"{names} would get gradients, and the optimizer does not have {'it' if forgotten == 1 else 'them'}."
         yield _finding(run, "left-out", "info", "certain", title, said, forgotten, names=names)
 
-    idle = (run.facts.get("loop") or {}).get("idle")
+    idle = run.loop.get("idle")
     if idle and not forgotten and not loose:
         names = listed([f"`{name}`" for name in idle])
         title = f"An optimizer takes steps without gradients, and trains nothing: {names}"

@@ -24,7 +24,7 @@ OPTIONS = (
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    trained = (run.facts.get("loop") or {}).get("mixing")
+    trained = run.loop.get("mixing")
     found = {"alone": trained} if trained is not None else tested(run, "samples")
     alone, order = found.get("alone") or 0.0, found.get("order") or 0.0
     worst = max(alone, order)
