@@ -19,5 +19,6 @@ ACCURATE = 0.9  # accuracy from which on little is left to learn; by bench-limit
 LARGE_WEIGHTS = 3.0  # initial weights, in multiples of Glorot's, that explain large outputs; by bench-limits
 LARGE_INPUTS = 3.0  # root mean square of inputs that explains large outputs; standardised inputs have 1 (LeCun et al., 1998)
 ALMOST = 0.9  # share that counts as nearly all; by bench-limits
+MOSTLY = 0.5  # share of the recorded steps; by definition
 BYTE = 255  # the largest value of a byte; by definition
 BRIGHT = 100  # the largest value of a photograph's bytes, at least; a mask or a count may stay below; by definition

@@ -292,8 +292,8 @@ def entropy_of_labels(run: TrainingRun) -> float | None:
     shares = np.array([np.mean(curve.finite.values) for curve in channels(run, "y0", "mean").values() if len(curve.finite)])
     if not len(shares) or "BinaryCrossentropy" not in loss_class(run) or not is_mean(run):
         return None
-    shares = shares[(shares > 0) & (shares < 1)]
-    return float(-(shares * np.log(shares) + (1 - shares) * np.log1p(-shares)).sum()) / len(channels(run, "y0", "mean"))
+    unsure = shares[(shares > 0) & (shares < 1)]
+    return float(-(unsure * np.log(unsure) + (1 - unsure) * np.log1p(-unsure)).sum()) / len(shares)
 
 
 def _zeros_and_ones(run: TrainingRun) -> list[float]:

@@ -13,7 +13,7 @@ from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.heuristics.curves.shape import Shape
 from scram_plugin.heuristics.edits import Edit
 from scram_plugin.heuristics.heuristic import Cause, Inconclusive, NotChecked, TooEarly, absent
-from scram_plugin.heuristics.limits import ENDS, FOR_A_LEVEL, QUARTER, SIGMAS
+from scram_plugin.heuristics.limits import ENDS, FOR_A_LEVEL, MOSTLY, QUARTER, SIGMAS
 from scram_plugin.heuristics.measured import without_loader
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.curve import Curve
@@ -28,7 +28,6 @@ USUAL = (1e-5, 0.02)
 ALL_LEARNED = 0.98  # accuracy: from this on nothing is left to learn; by bench-limits
 ENOUGH_BATCHES = 200  # whose losses show more than those of a few epochs; by bench-limits
 ASKED = ("evaluations", "unswitched")  # forward passes without gradients, in evaluation mode or in training mode
-MOSTLY = 0.5  # share of the recorded steps; by definition
 ENOUGH_TARGETS = 40  # batches whose targets were recorded: ten in each quarter; by definition
 SPENT = 0.01  # of the highest learning rate: a lower rate for half of a training teaches hardly anything; by bench-limits
 USUAL_GAP = 0.9  # quantile of the gaps between points: a larger one may be a pause of the training; by bench-limits

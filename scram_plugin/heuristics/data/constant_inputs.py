@@ -9,6 +9,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option, absent
+from scram_plugin.heuristics.limits import ALMOST
 from scram_plugin.heuristics.measured import (
     HOW,
     called_once,
@@ -36,7 +37,6 @@ OPTIONS = (
 )
 REPEATED = 10  # batches with the same mean, to the last digit, which are no chance; by bench-limits
 POSITIONS_AND_FEATURES = 3  # axes: examples, positions and features; by definition
-NEARLY_ALL = 0.9  # share of the measured batches that are constant; by definition
 FEATURES_SHOWN = 5  # features named in a sentence; by definition
 
 
@@ -69,7 +69,7 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
             features[channel] = bool(still and value not in (lowest, highest))
     constant = [feature for feature, still in features.items() if still]
     usual, always = float(np.median(mean.values)), lowest == highest
-    whole = always or float(np.mean((low.values == usual) & (high.values == usual))) > NEARLY_ALL
+    whole = always or float(np.mean((low.values == usual) & (high.values == usual))) > ALMOST
     if whole and beside_others and lowest in (0.0, 1.0) and not _has_features(run, name):
         return  # a mask or segment ids, which are constant if all texts have the same length
     # where one batch holds all of the data, equal means are normal

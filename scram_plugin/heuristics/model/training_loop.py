@@ -10,6 +10,7 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import clip_before_step
 from scram_plugin.heuristics.heuristic import Cause, Confidence, Finding, Heuristic
+from scram_plugin.heuristics.limits import MOSTLY
 from scram_plugin.heuristics.measured import listed, of_loop, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
@@ -17,7 +18,6 @@ from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.severity import Severity
 
 OFTEN = 3  # times: once or twice may be a trial before the training; by definition
-MOSTLY = 0.5  # share of the recorded steps; by definition
 KEPT = 10  # graphs of earlier steps that are in memory: a loop needs one or two; by definition
 GROWN = 1.5  # times the size of the graph in an early step; by definition
 MOVED = 0.5  # standard deviations by which a running mean has moved, so that a layer gets other inputs; by definition

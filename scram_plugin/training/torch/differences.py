@@ -157,10 +157,11 @@ def raw_logarithms(loss: torch.Tensor) -> list[str]:
             at = through(at)
             if at is None or operation(at) not in (*OF_PROBABILITIES, "Add") or len(before(at)) != 1:
                 break
-            used.add(operation(at) if not operation(at).startswith("Clamp") or _at_most_one(at) else "")
+            if operation(at) != "Add" and (not operation(at).startswith("Clamp") or _at_most_one(at)):
+                used.add(operation(at))
             at = before(at)[0]
-        if at is not None and operation(at) in LINEAR and (known := used & set(OF_PROBABILITIES)):
-            found["log(1 - p)" if "Rsub" in known else "log(p)"] = None
+        if at is not None and operation(at) in LINEAR and used:
+            found["log(1 - p)" if "Rsub" in used else "log(p)"] = None
     return list(found)
 
 
