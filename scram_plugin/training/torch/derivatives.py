@@ -26,7 +26,7 @@ class Derivatives:
         given = [t for t in leaves(outputs) if isinstance(t, torch.Tensor) and t.grad_fn is not None]
         if any(DERIVATIVE in node.metadata for tensor in given for node in nodes(tensor, NEAR)):
             self._seen["cut"] |= not has_graph
-            self._seen["zero"] |= all(not bool(t.any()) for t in made)
+            self._seen["zero"] |= bool(made) and not any(bool(t.any()) for t in made)
         for tensor in made:
             if has_graph and tensor.grad_fn is not None:
                 tensor.grad_fn.metadata[DERIVATIVE] = True

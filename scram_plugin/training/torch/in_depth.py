@@ -94,7 +94,7 @@ class InDepth:
             return
         norms = statistics.norms(gradients)
         counts = torch.zeros(len(moved)) if bool(torch.isfinite(norms).all()) else _counts(gradients)
-        self._before = moved, norms, counts, [statistics.sampled(statistics.local(self._variables[i][1])) for i in moved]
+        self._before = moved, norms, counts, [statistics.sampled(self._value(i)) for i in moved]
 
     def after_step(self) -> statistics.Named:
         """All statistics of this step."""
@@ -102,7 +102,7 @@ class InDepth:
         if self._before is not None:
             moved, norms, counts, before = self._before
             names = [self._variables[i][0] for i in moved]
-            variables = [statistics.local(self._variables[i][1].detach()) for i in moved]
+            variables = [self._value(i) for i in moved]
             self.found += statistics.changes(names, norms, variables, before)
             weights = self.found[-2][1]
             flawed = torch.zeros(len(moved)) if bool(torch.isfinite(weights).all()) else _counts(variables)
@@ -118,13 +118,16 @@ class InDepth:
 
     def variables(self) -> list[tuple[str, torch.Tensor]]:
         """Name and value of each variable, or of this process's part of it."""
-        return [(name, statistics.local(p.detach())) for name, p in self._variables]
+        return [(name, self._value(i)) for i, (name, _) in enumerate(self._variables)]
+
+    def _value(self, variable: int) -> torch.Tensor:
+        return statistics.local(self._variables[variable][1].detach())
 
     def probe(self) -> torch.Tensor:
         """A scalar that is not finite if one of the weights is not."""
         if not self._variables:
             return torch.zeros(())
-        return statistics.norms([statistics.local(p) for _, p in self._variables], float("inf")).sum()  # squares could overflow
+        return statistics.norms([value for _, value in self.variables()], float("inf")).sum()  # squares could overflow
 
 
 def _gradient(parameter: torch.nn.Parameter) -> torch.Tensor:

@@ -63,11 +63,10 @@ def unguarded(loss: torch.Tensor) -> list[str]:
 def passing_nothing(outputs: Any) -> list[int]:
     """How many ReLUs before the outputs of a model have the result 0 for all examples, and how many there are; empty if none
     passes nothing. The last one is left out: it may be the output itself, or a difference that is meant to be small."""
+    made_by = [t for t in leaves(outputs) if isinstance(t, torch.Tensor) and t.grad_fn is not None]
     found = [
         not bool(made.any())
-        for output in leaves(outputs)
-        if isinstance(output, torch.Tensor) and output.grad_fn is not None
-        for node in nodes(output)
+        for node in dict.fromkeys(node for output in made_by for node in nodes(output))  # outputs may share their layers
         if operation(node) == "Relu" and (made := _tensor(node, "_saved_result")) is not None and made.numel() >= UNITS
     ]
     return [sum(found), len(found)] if any(found[1:]) else []

@@ -155,6 +155,26 @@ def test_a_sum_that_no_relu_passes_on(bias, dead, tmp_path):
     assert [f.causes[0].id for f in review.findings if f.heuristic == "dead-relu"] == (["start"] if dead else [])
 
 
+def test_two_outputs_share_a_relu(tmp_path):
+    class Two(Residual):
+        def forward(self, x):
+            hidden = F.relu(self.head(F.relu(self.inner(x) + self.skip(x))))
+            return self.last(hidden), hidden
+
+    assert trained(Two(-50.0), lambda m: F.cross_entropy(m(X)[0], Y), tmp_path)["dead"] == [1, 2]
+
+
+def test_a_derivative_that_does_not_exist_is_not_zero(tmp_path):
+    def loss(model):
+        x, other = X.clone().requires_grad_(), X.clone().requires_grad_()
+        made = model(x)
+        (slope,) = torch.autograd.grad(made.sum(), x, create_graph=True)
+        assert torch.autograd.grad(slope.sum(), other, create_graph=True, allow_unused=True) == (None,)
+        return made.square().mean()
+
+    assert trained(network(nn.Tanh()), loss, tmp_path)["zero_derivatives"] == 0
+
+
 CHOSEN = {
     "of a logit, cut at 1": (lambda z: -z.gather(1, Y[:, None]).clamp(1e-6, 1.0).log().mean(), ["log(p)"]),
     "of a logit of the label": (lambda z: -(z[torch.arange(64), Y].abs() + 0 * z[:, 0] + 1).log().mean(), []),
