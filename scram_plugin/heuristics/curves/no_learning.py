@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
+from scram_plugin.heuristics.curves.agreement import apart
 from scram_plugin.heuristics.curves.checkable import (
     ENOUGH_BATCHES,
     chance_level,
@@ -159,8 +160,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         enough(curve, batches, "training loss")
     if run.framework in BY_STEPS and curve.axis == "step" and curve.steps[-1] + 1 < batches:
         raise TooEarly(f"it needs at least {batches} optimizer steps, there are {curve.steps[-1] + 1}")
-    form, values = shape_of(curve), curve.values
-    known = reached(run)
+    form, values, known = shape_of(curve), curve.values, reached(run)
     ends = Ends(form, values, level(values, ENDS), level(values, ENDS, end=True), known)
     tail = ends.tail
     if abs(tail) <= ROUNDED:
@@ -168,7 +168,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if (by_heart := _by_heart(run, options)) is not None:
         yield by_heart
         return
-    guessed, cost = _as_guessed(run, values, known)
+    if (unrelated := apart(run)) and _rose(ends, options):
+        return
+    guessed, cost = _as_guessed(run, values, known) if not unrelated else (unrelated, 0.0)
     if not guessed and not _guesses(tail, known) and any(says(ends, options) for says in LEARNED.values()):
         return
     if values.min() < 0 < values.max():

@@ -22,6 +22,7 @@ import torch
 from scram_plugin.schema import WEIGHT, thing
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import patches, statistics
+from scram_plugin.training.torch.agreement import predictions
 from scram_plugin.training.torch.brief import Brief
 from scram_plugin.training.torch.company import Company
 from scram_plugin.training.torch.compiled import unwrapped
@@ -363,8 +364,8 @@ class Recorder:
         y = targets(self._seen, self._x)
         y_pred = statistics.numbers("y_pred", self._outputs)
         x = [] if self._values else self._x  # empty if `_values` already has the statistics
-        versions = [*self._versions[: len(x)], *(t._version for _, t in (*y, *y_pred))]
-        self.rows.detail([*x, *y, *y_pred], versions, self._values)
+        made = [*y, *y_pred, *predictions(self._seen, y, y_pred)]
+        self.rows.detail([*x, *made], [*self._versions[: len(x)], *(t._version for _, t in made)], self._values)
         if self._measuring:
             self.owner.measured(self.batch - 1, self.depth.after_step() + statistics.tensors([], y, y_pred))
 

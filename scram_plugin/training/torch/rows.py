@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from scram_plugin.schema import column
+from scram_plugin.training.torch.agreement import agreement
 from scram_plugin.training.torch.statistics import Tensors
 
 Number: TypeAlias = torch.Tensor | float  # a loss; outside the CPU it stays a tensor, so that nothing waits for the device
@@ -170,7 +171,13 @@ def _layout(step: HeldStep) -> list[object]:
 def values(steps: list[Tensors]) -> dict[str, torch.Tensor]:
     """Statistics of steps whose tensors have the same names and shapes: vectors of shape (steps,)."""
     found = {}
+    at = {name: i for i, (name, _) in enumerate(steps[0])}
     for i, (name, tensor) in enumerate(steps[0]):
+        if name.startswith("p"):  # predictions, see `agreement.predictions`
+            of = name.replace("p", "y")
+            pair = (torch.stack([step[j][1] for step in steps]) for j in (at[of], i))
+            found[column(of, None, "agreement")] = agreement(*pair)
+            continue
         rows = torch.stack([step[i][1] for step in steps]).reshape(len(steps), -1) if len(steps) > 1 else tensor.reshape(1, -1)
         found[column(name, None, "mean")] = rows.mean(dim=1, dtype=torch.float32)
         if name.startswith("y") and not name.startswith("y_pred"):

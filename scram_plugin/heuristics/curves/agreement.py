@@ -1,0 +1,31 @@
+"""Whether the outputs have anything to do with the targets, by their correlation in each recorded batch."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scram_plugin import schema
+from scram_plugin.heuristics.limits import SIGMAS, THIRD
+from scram_plugin.heuristics.words import number
+from scram_plugin.logs.training_run import TrainingRun
+
+ENOUGH = 40  # late batches whose mean correlation is known well enough; by definition
+NO_CHANCE = 5.0  # standard errors: a little is soon learned by heart, so three do not show a relation; by bench-strangers
+RELATED = 0.1  # correlation of outputs that have learned something; by bench-limits
+MEASURED = 0.9  # share of the batches that must have a correlation: constant targets or outputs have none; by bench-limits
+
+
+def apart(run: TrainingRun) -> str:
+    """A sentence, if the outputs for some target are as good as unrelated to it after the first third of the training; else ""."""
+    known = {c.kind: n for n, c in run.parsed(schema.BATCHES).items() if c.statistic == "agreement"}
+    for target, name in sorted(known.items()):
+        curve = run.statistic(schema.BATCHES, name)
+        if curve is None or len(curve.finite) < MEASURED * len(curve):
+            continue
+        late = curve.finite.values[len(curve.finite) // THIRD :]
+        mean, error = float(np.mean(late)), float(np.std(late)) / np.sqrt(max(len(late), 1))
+        if len(late) >= ENOUGH and abs(mean) < NO_CHANCE * error and abs(mean) + SIGMAS * error < RELATED:
+            which = "the targets" if len(known) == 1 else f"target {target.removeprefix('y')} of {len(known)}"
+            said = f"the outputs have nothing to do with {which}: their correlation is {number(mean)} ± {number(error)}"
+            return f"In {len(late):,} recorded batches {said}."
+    return ""
