@@ -10,9 +10,11 @@ import copy
 import gc
 import inspect
 import time
+import weakref
 from typing import Any
 
 import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from scram_plugin.training.preflight.flight import STEPS, Done
 from scram_plugin.training.preflight.subject import FIRST, Batch
@@ -44,12 +46,16 @@ class Loop(patches.Watcher):
         self._last: Any = None  # what a loader gave last: its iterator, the batch, and the seconds
         self._passes: Any = None  # the data of the training
         self._second = False  # a second pass through the data has begun
+        self._looked: weakref.WeakSet[torch.nn.Module] = weakref.WeakSet()  # modules without an optimizer when first called
+        self._candidate: torch.nn.Module | None = None  # the last of these: the model, if no other is found
+        self._ways = 0  # backward passes before the model was known
 
         def call(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
             return self._call(module, args, kwargs)
 
         torch.nn.Module.__call__ = call
         patches.add(self)
+        self._stepped = register_optimizer_step_post_hook(self._optimizer_stepped)
         _mute()
 
     def off(self) -> contextlib.AbstractContextManager[None]:
@@ -57,6 +63,7 @@ class Loop(patches.Watcher):
 
     def close(self) -> None:
         torch.nn.Module.__call__ = self._original
+        self._stepped.remove()
         patches.remove(self)
         if self._watch is not None:
             self._watch.close()
@@ -80,8 +87,8 @@ class Loop(patches.Watcher):
     def _call(self, module: torch.nn.Module, args: Any, kwargs: Any) -> Any:
         outermost = self._depth == 0 and not is_compiling()
         training = outermost and module.training and torch.is_grad_enabled()
-        if training and self._model is None and (optimizers := _optimizers(module)):
-            self._take_off(module, optimizers)
+        if training and self._model is None:
+            self._look(module)
         if training and module is self._model:
             if len(self.batches) >= STEPS or self._second or time.monotonic() - self._begin > self._flight.seconds / 2:
                 raise Done
@@ -101,6 +108,22 @@ class Loop(patches.Watcher):
             self._called = module, args, result
         return result
 
+    def _look(self, module: torch.nn.Module) -> None:
+        """Take off, if an optimizer has parameters of the module."""
+        if self._ways >= STEPS:
+            raise Done  # a training of something else
+        if module in self._looked or next(module.parameters(), None) is None:
+            return
+        self._looked.add(module)  # all objects are searched for optimizers: only once for each module
+        self._candidate = module
+        if optimizers := _optimizers(module):
+            self._take_off(module, optimizers)
+
+    def _optimizer_stepped(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        """The first step of an optimizer that was made later than the module was called, or has no parameter of it."""
+        if self._model is None and self._candidate is not None:
+            self._take_off(self._candidate, [optimizer])
+
     def _take_off(self, model: torch.nn.Module, optimizers: list[torch.optim.Optimizer]) -> None:
         from scram_plugin.training.torch.watch import Watch
 
@@ -119,6 +142,7 @@ class Loop(patches.Watcher):
     # ---- as a watcher of PyTorch
 
     def before_backward(self, tensors: Any) -> None:
+        self._ways += self._model is None
         x, outputs, called = self._x, self._outputs, self._called
         self._x = self._outputs = self._called = None
         if x is None or outputs is None or not isinstance(tensors, torch.Tensor):
@@ -166,8 +190,6 @@ def _unknown(outputs: Any, targets: Any) -> torch.Tensor:
 def _optimizers(model: torch.nn.Module) -> list[torch.optim.Optimizer]:
     """All optimisers in this process that have a parameter of the model."""
     parameters = {id(p) for p in model.parameters()}
-    if not parameters:
-        return []
     kinds = ((thing, type(thing)) for thing in gc.get_objects())
     # Lightning wraps an optimizer in one that shares its state, and that cannot be copied
     known = [t for t, kind in kinds if issubclass(kind, torch.optim.Optimizer) and not kind.__name__.startswith("Lightning")]

@@ -1,9 +1,16 @@
 """What a preflight of a model of PyTorch refuses, with a sentence."""
 
+import json
+import subprocess
+import sys
+
 import pytest
 import torch
 
 import scram_plugin
+from tests.paths import environment
+
+TEXT = {"capture_output": True, "text": True, "check": False}
 
 
 def test_data_that_would_be_used_up(tmp_path):
@@ -62,3 +69,31 @@ def test_a_direction_that_runs_for_one_step(tmp_path):
     x, y = torch.randn(64, 7, 5, generator=generator), torch.randint(0, 2, (64,), generator=generator)
     batches = [(x[i : i + 8], y[i : i + 8]) for i in range(0, 64, 8)]
     assert "no-gradient" not in findings(Backward(), batches, torch.nn.functional.cross_entropy, tmp_path)
+
+
+OTHER_MODEL = """
+import torch
+
+torch.manual_seed(0)
+make = lambda: torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 1))
+model = make()
+optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+x = torch.randn(512, 8)
+y = (x**2).sum(1, keepdim=True)
+{again}
+for epoch in range(100000):
+    for i in range(0, 512, 32):
+        optimizer.zero_grad()
+        loss = torch.nn.functional.mse_loss(model(x[i : i + 32]), y[i : i + 32])
+        loss.backward()
+        optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(("again", "expected"), [("", []), ("model = make()", ["untrained-parameters"])])
+def test_a_loop_whose_optimizer_has_another_model_ends_with_a_finding(tmp_path, again, expected):
+    (tmp_path / "program.py").write_text(OTHER_MODEL.replace("{again}", again))
+    command = ["preflight", "--seconds", "4", "--format", "json", "--fail-on", "never", "program.py"]
+    run = subprocess.run([sys.executable, "-m", "scram_plugin", *command], cwd=tmp_path, env=environment(), timeout=100, **TEXT)
+    (found,) = json.loads(run.stdout)["runs"]
+    assert [f["heuristic"] for f in found["findings"] if f["severity"] != "info" and f["explained_by"] is None] == expected
