@@ -14,9 +14,9 @@ Tables and their columns follow. A column that a training cannot provide is left
 in the order of the structure), ``y0`` (targets) and ``y_pred0`` (outputs). Paths of layers and variables are relative to the
 model:
 
-``batches``, one row per batch: ``epoch``; ``loss``; ``<tensor>/mean``; ``<target>/min``, ``/max`` and ``/agreement`` (PyTorch: the
-correlation of the outputs with this target, -1 to 1; NaN where one of them does not vary); ``weights/probe``, a sum over weights
-that shows when a weight stops being finite.
+``batches``, one row per batch: ``epoch``; ``loss``; ``<tensor>/mean``; ``<target>/min``, ``/max`` and ``/agreement`` (PyTorch:
+the correlation of the outputs with this target, -1 to 1; NaN where one of them does not vary); ``weights/probe``, a sum over
+weights that shows when a weight stops being finite.
 
 ``statistics``, one row per sampled batch, thinned as the training grows (``training/sampling.py``):
 

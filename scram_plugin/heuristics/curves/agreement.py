@@ -16,7 +16,7 @@ MEASURED = 0.9  # share of the batches that must have a correlation: constant ta
 
 
 def apart(run: TrainingRun) -> str:
-    """A sentence, if the outputs for some target are as good as unrelated to it after the first third of the training; else ""."""
+    """A sentence, if the outputs for some target have nothing to do with it after the first third of the training; else ""."""
     known = {c.kind: n for n, c in run.parsed(schema.BATCHES).items() if c.statistic == "agreement"}
     for target, name in sorted(known.items()):
         curve = run.statistic(schema.BATCHES, name)

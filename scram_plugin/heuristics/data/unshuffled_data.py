@@ -69,8 +69,6 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     size = _batch_size(run)
     if means is None or spread is None or not len(spread.finite) or size is None:
         raise NotChecked("the targets' means, or the batch size, were not logged", HOW)
-    if run.framework_of_facts == "torch" and run.facts.get("fit", {}).get("shuffle") is True:
-        return  # its sampler draws at random; targets may be those of some examples alone
     if run.statistic(schema.STATISTICS, "y0/mean/0") is not None:
         raise NotChecked("each target is several numbers, which have no order", "targets of one number each")
     if without_loader(run) and not chooses_class(run):
@@ -88,6 +86,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     shares = between / total
     if excess <= options["max_excess"] or shares < options["part"]:
         return
+    if run.framework_of_facts == "torch" and run.facts.get("fit", {}).get("shuffle") is True:
+        return  # its sampler draws at random; targets may be those of some examples alone
     yield Finding(
         severity="warning",
         confidence="likely",

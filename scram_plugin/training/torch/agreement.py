@@ -14,7 +14,7 @@ MOST = 1 << 14  # predictions of a batch that are compared, those of its first e
 
 
 def predictions(losses: Sequence[Loss], y: Tensors, y_pred: Tensors) -> Tensors:
-    """For each target the predictions that it is compared with, named ``p0``, ...: those of its loss, or outputs that fit it."""
+    """For each target the predictions that it is compared with, named ``p0``, ...: of its loss, or else outputs that fit it."""
     known = [loss.prediction for loss in losses if loss.target is not None and loss.target.numel()]
     found = []
     for (name, target), prediction in zip(y, known or [None] * len(y), strict=True):

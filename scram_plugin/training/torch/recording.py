@@ -1,8 +1,7 @@
 """Records what the steps of a PyTorch training compute, with hooks.
 
 The loss of every step is recorded, and in fully recorded steps also means of inputs, targets and outputs. Sampled steps are
-measured in detail; only during these are there hooks on layers. The training computes the same values as without the hooks, and
-no random numbers are drawn.
+measured in detail; only then are there hooks on layers. The training computes the same values; no random numbers are drawn.
 """
 
 from __future__ import annotations

@@ -55,7 +55,8 @@ def test_labels_that_are_ignored_do_not_count(draw):
 
 def test_what_does_not_vary_has_no_correlation(draw):
     numbers, ones = torch.rand(1, 20, 1, generator=draw), torch.full((1, 20, 1), 0.9)
-    assert math.isnan(agreement(ones, numbers)) and math.isnan(agreement(numbers, ones))
+    assert math.isnan(agreement(ones, numbers))
+    assert math.isnan(agreement(numbers, ones))
     assert math.isnan(agreement(torch.zeros(1, 20, dtype=torch.long), torch.rand(1, 20, 3, generator=draw)))
 
 
