@@ -45,6 +45,9 @@ HIGHER_IS_BETTER = _set(
     "specificity sensitivity"
 )
 LOWER_IS_BETTER = _set("error err mae mse rmse wer cer perplexity ppl fid lpips mape rmsle eer")
+# Metrics whose values are shares: 1 (or 100 percent) is all right, or for an error rate all wrong.
+SCORES = _set("accuracy acc f1 auc auroc auprc ap map precision recall iou miou dice ssim jaccard specificity sensitivity bleu")
+ERROR_RATES = _set("wer cer eer err error")
 # A tag with one of these words is not a learning rate, whatever else it says.
 NOT_A_RATE = _set("decay multiplier scale factor loss")
 _PLAIN_RATE = _set("lr learning rate train training params param optimizer optim current 0 1")
@@ -116,7 +119,8 @@ class Meaning(NamedTuple):
 def words(tag: str) -> list[str]:
     """The words of a tag, in lower case: ``TrainEpochStats/avg_loss`` has train, epoch, stats, avg and loss."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", " ", tag.replace("mAP", "map"))
-    return [w for w in re.split(r"[^a-z0-9]+", spaced.lower()) if w]
+    plain = re.sub(r"[^a-z0-9]+", " ", spaced.lower())
+    return re.sub(r"\bmean average precision\b", "map", plain).split()
 
 
 def role_of(name: str) -> tuple[str, str]:
@@ -174,11 +178,11 @@ def _by_words(role: str, tag: str) -> Meaning | None:
             return Meaning("policy loss", 1)
         side = "validation" if part == "validation" else "training"
         batches = bool(have & OF_BATCHES) and not have & {"epoch", "epochs"} and side == "training"
+        order = VALIDATION.index(known[0]) if side == "validation" and known else 0
         if rest:
-            return Meaning(f"{side} loss part", len(rest))
+            return Meaning(f"{side} loss part", 10 * order + len(rest))
         kind = 2 * bool(have & LOSS - PLAIN_LOSS and have & PLAIN_LOSS)  # train/ce_loss is only a part if train/loss exists
         doubt = kind if "total" in have or have & {"epoch", "epochs"} else kind + 1
-        order = VALIDATION.index(known[0]) if side == "validation" and known else 0
         repeated = 5 * (len(known) > 1 and len(set(known)) == 1)  # train/train_loss is a summary in some frameworks
         return Meaning("batch loss" if batches else f"{side} loss", 10 * order + doubt + repeated + 2 * (not known))
     metric = [w for w in rest if w in HIGHER_IS_BETTER or w in LOWER_IS_BETTER]
@@ -199,6 +203,11 @@ def _part(said: list[str]) -> tuple[str, list[str]]:
 def names_a_part(tag: str) -> bool:
     """Whether the tag itself says that it belongs to the training or the validation data."""
     return bool(_part(words(tag))[0])
+
+
+def kind_of_loss(tag: str) -> str:
+    """What is left of the name of a loss without its data set: ``val/ctc_loss`` and ``train_ctc_loss`` are "ctc loss"."""
+    return " ".join(w for w in words(tag) if w not in ROLES and w not in FILLERS)
 
 
 def quantity(said: list[str]) -> str:

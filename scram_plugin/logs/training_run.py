@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.logs.conventions import CODE_OF, VALIDATION, Meaning, meaning
+from scram_plugin.logs.conventions import CODE_OF, VALIDATION, Meaning, kind_of_loss, meaning, names_a_part
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.run import PLUS, Run
 from scram_plugin.logs.series import Series
 
+Source: TypeAlias = tuple[tuple[Any, ...], str, str, Meaning]  # order, TensorBoard run, tag, meaning
 # signal -> the signals that replace it if it was not logged
 FALLBACKS = {"training loss": ("batch loss", "training loss part"), "validation loss": ("validation loss part",)}
 # Metrics that can replace the loss, in a log that names no loss at all.
@@ -61,9 +62,9 @@ class TrainingRun:
         return max(self._logs[name].last_wall_time for name in self.parts)
 
     @cached_property
-    def _meanings(self) -> dict[str, list[tuple[tuple[Any, ...], str, str, Meaning]]]:
-        """signal -> its sources (order, TensorBoard run, tag, meaning), the best one first."""
-        found: dict[str, list[tuple[tuple[Any, ...], str, str, Meaning]]] = {}
+    def _meanings(self) -> dict[str, list[Source]]:
+        """signal -> its sources, the best one first."""
+        found: dict[str, list[Source]] = {}
         for name in self.tensorboard_runs:
             if self.parts[name] == "hyperparameters":  # its values repeat the results of the other TensorBoard runs
                 continue
@@ -77,6 +78,18 @@ class TrainingRun:
             if signal and len(sources) > 1:
                 # a curve of one point is a summary: it is used only if there is no other
                 found[signal] = sorted(sources, key=lambda s: (len(self._logs[s[1]][s[2]]) < 2, s[0]))
+        return self._with_only_kind(found)
+
+    def _with_only_kind(self, found: dict[str, list[Source]]) -> dict[str, list[Source]]:
+        """`found`, where a loss of one kind that each data set has (``train/ctc_loss``, ``val/ctc_loss``) is the loss itself.
+
+        It comes before a loss that names no data set, which is of single batches. Not if another loss names its data set.
+        """
+        parts = {total: found.get(f"{total} part", []) for total in FALLBACKS}
+        kinds = {kind_of_loss(tag) for sources in parts.values() for _, _, tag, _ in sources}
+        named = any(self.parts[run] or names_a_part(tag) for total in FALLBACKS for _, run, tag, _ in found.get(total, ()))
+        if len(kinds) == 1 and all(parts.values()) and not named:
+            found.update({total: [*sources, *found.get(total, ())] for total, sources in parts.items()})
         return found
 
     @cached_property

@@ -253,3 +253,32 @@ def test_the_whole_tree_gives_the_same_reviews_as_each_part():
             parts[name] = [(f.heuristic, f.summary) for f in r.findings]
     assert whole == parts
     assert np.sum([len(findings) for findings in whole.values()]) > 5
+
+
+def test_the_only_loss_of_each_data_set_is_the_loss(tmp_path):
+    tags = ("train/ctc_loss", "test/ctc_loss", "validation/ctc_loss", "loss")
+    write(tmp_path / "events.out.tfevents.1.host", [event(i, 1e9, **{t: i + j for j, t in enumerate(tags)}) for i in range(5)])
+    (run,) = training_runs(read(tmp_path))
+    assert [run.signal(f"{side} loss").tag for side in ("training", "validation")] == ["train/ctc_loss", "validation/ctc_loss"]
+
+
+@pytest.mark.parametrize("more", ["train/loss", "train/attention_loss"])
+def test_a_loss_beside_others_is_a_part(tmp_path, more):
+    tags = ("train/ctc_loss", "val/ctc_loss", more)
+    write(tmp_path / "events.out.tfevents.1.host", [event(i, 1e9, **dict.fromkeys(tags, 1.0)) for i in range(5)])
+    (run,) = training_runs(read(tmp_path))
+    assert run.signal("training loss").tag == (
+        "train/loss" if more == "train/loss" else "train/attention_loss + train/ctc_loss"
+    )
+
+
+def test_data_sets_are_never_added_up(tmp_path):
+    tags = [f"{side}/{kind}_loss" for side in ("train", "val", "test") for kind in ("heat", "offset")]
+    write(tmp_path / "events.out.tfevents.1.host", [event(i, 1e9, **dict.fromkeys(tags, 1.0)) for i in range(5)])
+    (run,) = training_runs(read(tmp_path))
+    assert run.signal("validation loss").tag == "val/heat_loss + val/offset_loss"
+
+
+def test_mean_average_precision_is_no_precision():
+    assert meaning("", "validation/mean_average_precision").signal == "validation map"
+    assert meaning("", "val/precision").signal == "validation precision"
