@@ -1,4 +1,4 @@
-"""Divergence: the training loss rises again and stays high."""
+"""Divergence: the training loss rises again and stays high, or a metric loses what it had gained."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from scram_plugin.heuristics.curves.checkable import (
     rate_as_cause,
     refuse_moving_targets,
 )
+from scram_plugin.heuristics.curves.metrics import Collapse, collapsed
 from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.heuristics.curves.shape import SURE, Shape, shape_of
 from scram_plugin.heuristics.edits import set_learning_rate
-from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option, absent
 from scram_plugin.heuristics.limits import FOR_A_LEVEL, QUARTER, ROUNDED, SIGMAS
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, place
+from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
@@ -38,9 +40,11 @@ OPTIONS = (
         CALIBRATED,
     ),
 )
+UNTRAINED = 20  # parts of the curve, of which the first may be far above what follows; by bench-limits
 EARLIER = 6  # points before the rise that are needed to estimate their noise; by bench-limits
 EXPLODED = 100.0  # times the loss at the start: no training recovers from that, and no working one reaches it; by bench-limits
 SMALLEST_RISE = 0.1  # of the lowest level, or of that at the start: a smaller rise is not reported; by bench-limits
+CONFIRMED_RISE = 0.05  # the same, if the validation loss rose by as much and stayed there; by bench-limits
 STAYS_HIGH = 0.1  # share of the points after the rise that may lie lower than this share of it; by bench-limits
 FOR_QUARTERS = 8  # points: the fewest that make quarters of two points; by definition
 NO_LONGER_FALLS = 0.95  # share of the height that the last quarter keeps of the one before; by bench-limits
@@ -49,17 +53,26 @@ SAFE_RATE = 1e-3  # a learning rate that is safe for most adaptive optimizers (K
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = loss_alone(run, int(options["patience"]) + 2)
+    found = _of_loss(run, options, curve)
+    if found is None and (lost := collapsed(run)) is not None:
+        found = _of_metric(run, lost)
+    if found is not None:
+        yield found
+
+
+def _of_loss(run: TrainingRun, options: Mapping[str, Any], curve: Curve) -> Finding | None:
     form, values, steps = shape_of(curve), curve.values, curve.steps
     after = len(values) - 1 - form.best
     end = min(form.end, median(values[-FOR_A_LEVEL:]))
-    rise = end - form.lowest
+    rise, gained = end - form.lowest, _gained(values, form)
     if after < options["patience"] or form.strength < SURE or rise <= 2 * SIGMAS * _noise(values, form):
-        return
-    if rise < options["lost"] * form.gain or rise < SMALLEST_RISE * max(abs(form.lowest), abs(form.start)):
-        return
+        return None
+    smallest = CONFIRMED_RISE if _validation_rose(run) else SMALLEST_RISE
+    if rise < options["lost"] * gained or rise < smallest * max(abs(form.lowest), abs(gained)):
+        return None
     tail = form.fitted[form.positions > form.best]
     if end < form.start and _recovers(values[form.best :], form.lowest, end):
-        return
+        return None
     exploded = end > EXPLODED * max(abs(form.start), ROUNDED)
     if not exploded:
         refuse_moving_targets(run)
@@ -76,8 +89,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         "lost_percent": 100 * rise / form.gain if form.gain > 2 * SIGMAS * form.noise and rise < form.gain else None,
         "above_start": f"That is more than at the start ({number(float(values[0]))})." if end > values[0] else None,
         "jump": float(np.max(np.diff(tail))) if len(tail) > 1 else None,
+        **absent("metric", "best_metric", "last_metric", "lowest_metric", "lost_gain"),
     }
-    yield Finding(
+    return Finding(
         severity="error" if exploded else "warning",
         confidence="certain" if exploded else "likely" if form.strength > 2 * SURE else "possible",
         title=f"Training loss {'explodes' if exploded else 'diverges'} from {place(unit, first)} on",
@@ -90,6 +104,53 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         bad_step=int(steps[min(exact + 1, len(steps) - 1)]),
         best_step=first,
     )
+
+
+def _of_metric(run: TrainingRun, lost: Collapse) -> Finding:
+    curve, unit = lost.score.curve, lost.score.curve.axis
+    after = lost.until is None
+    first, last = int(curve.steps[lost.best]), int(curve.steps[-1 if lost.until is None else lost.until])
+    lowest = curve.values[int(np.argmin(lost.score.values[lost.best : lost.until])) + lost.best]
+    share = (lost.then - lost.now) / (lost.then - lost.score.values[0])
+    loss = run.signal("training loss")
+    return Finding(
+        severity="warning",
+        confidence="possible" if lost.sudden else "likely",
+        title=f"{curve.tag} {'collapses' if after else 'collapsed'} {'from' if after else 'after'} {place(unit, first)}"
+        f"{' on' if after else ', and came back later'}",
+        evidence={
+            "metric": curve.tag,
+            "best_place": place(unit, first),
+            "best_metric": float(curve.values[lost.best]),
+            "last_metric": float(curve.values[-1]) if after else None,
+            "lowest_metric": float(lowest) if not after else None,
+            "last_place": place(unit, last),
+            "lost_gain": 100 * min(share, 1.0),
+            **absent("start_loss", "best_loss", "last_loss", "last_text", "lost_percent", "above_start", "jump"),
+        },
+        first_step=first,
+        last_step=last,
+        axis=unit,
+        curves=[curve.source(), *([loss.source()] if loss is not None else [])],
+        causes=_causes(run),
+        bad_step=int(curve.steps[lost.best + 1]),
+        best_step=first,
+    )
+
+
+def _validation_rose(run: TrainingRun) -> bool:
+    curve = run.signal("validation loss")
+    if curve is None or len(curve.finite) < FOR_QUARTERS:
+        return False
+    form, values = shape_of(curve.finite), curve.finite.values
+    end = float(np.quantile(values[-(len(values) // QUARTER) :], STAYS_HIGH))
+    return form.strength > 2 * SURE and end > (1 + CONFIRMED_RISE) * form.lowest > 0
+
+
+def _gained(values: np.ndarray, form: Shape) -> float:
+    """How far the loss fell after the first twentieth, or at all if that is less: an untrained model's loss is no scale."""
+    begin = min(-(-len(values) // UNTRAINED), form.best)
+    return min(form.gain, max(median(values[begin : begin + FOR_A_LEVEL]) - form.lowest, 0.0))
 
 
 def _noise(values: np.ndarray, form: Shape) -> float:

@@ -13,13 +13,14 @@ from scram_plugin import schema
 from scram_plugin.heuristics.curves.agreement import apart
 from scram_plugin.heuristics.curves.checkable import (
     ENOUGH_BATCHES,
-    chance_level,
     enough,
     level,
     loss_alone,
     rate_as_cause,
     reached,
 )
+from scram_plugin.heuristics.curves.guesses import as_guessed, classes_of, is_of_guessing, uniform
+from scram_plugin.heuristics.curves.metrics import Score, never_learned
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.curves.shape import SURE, Shape, shape_of
 from scram_plugin.heuristics.edits import set_in_layers
@@ -34,22 +35,16 @@ from scram_plugin.heuristics.heuristic import (
     TooEarly,
     absent,
 )
-from scram_plugin.heuristics.limits import ACCURATE, ENDS, FOR_A_LEVEL, ROUNDED, SIGMAS, THIRD
+from scram_plugin.heuristics.limits import ACCURATE, ENDS, FOR_A_LEVEL, ROUNDED, SIGMAS, THIRD, USUAL_RANGE
 from scram_plugin.heuristics.measured import (
-    BETTER,
     RECURRENT,
     Guess,
-    chooses_class,
     dead_units,
-    entropy_of_labels,
     guessing,
-    is_mean,
     known_layers,
     late,
     steps_of_kernels,
-    variance_of_targets,
 )
-from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.curve import Curve
@@ -79,10 +74,6 @@ OPTIONS = (
     ),
 )
 RISEN_ACCURACY = 0.05  # rise of the training accuracy that shows learning, whatever the loss does; by bench-limits
-GUESSED = (
-    0.95,
-    1.1,
-)  # times ln(1 / accuracy), the loss of guessing at this accuracy: in between it counts as guessing; by bench-limits
 AS_GUESSED = 1.03  # times the loss of guessing: larger steps than are good make the loss worse than that; by bench-limits
 BLOWN_UP = 3.0  # times the loss of guessing: then the outputs are not only uninformed but far too large; by bench-limits
 MOVING = (1e-4, 0.03)  # updates of weights that learn, as a fraction of their norm (Bottou, 2012: about 0.001)
@@ -94,11 +85,7 @@ AT_ONCE = 0.7  # of the loss of guessing: below it after a third of the training
 LOST_AGAIN = 0.1  # of the first level: a fall in between that counts; by bench-limits
 BEGINS_LATE = 3  # usual gaps between points: a log that begins later may have missed the learning; by bench-limits
 POOR = 0.5  # accuracy: below that nothing was learned for sure; by bench-limits
-MOST_GUESSED = 0.55  # accuracy of guessing between two classes, and a little more; by bench-limits
-STAYED = (0.02, 0.3)  # rise of an accuracy that stayed: in all, and as a share of it; by bench-limits
 CONFIDENT = 1.5  # standard errors above chance: then predictions are better than chance; by bench-limits
-AS_CHANCE = (0.6, 1.5)  # times 1 / classes: the accuracy of guessing; by bench-limits
-COMMON = (2, 10, 100, 1000)  # numbers of classes that are believed without an accuracy; by definition
 LEAST_GUESS = 0.7  # cross-entropy of guessing between two classes, ln 2 = 0.69; by definition
 HALF_DEAD = 0.5  # share of dead units of a sound layer, at most; by bench-limits
 
@@ -170,8 +157,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         return
     if (unrelated := apart(run)) and _rose(ends, options):
         return
-    guessed, cost = _as_guessed(run, values, known) if not unrelated else (unrelated, 0.0)
-    if not guessed and not _guesses(tail, known) and any(says(ends, options) for says in LEARNED.values()):
+    guessed, cost = as_guessed(run, values, known) if not unrelated else (unrelated, 0.0)
+    if not guessed and not is_of_guessing(tail, known) and any(says(ends, options) for says in LEARNED.values()):
+        if (score := never_learned(run)) is not None:
+            yield _by_metric(run, score, curve)
         return
     if values.min() < 0 < values.max():
         raise Inconclusive(
@@ -183,7 +172,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             f"the loss is flat, but the log begins at {curve.axis} {curve.steps[0]:,}: the model may have learned before that"
         )
     accuracy = known[0] if known is not None else None
-    classes = _classes(tail, accuracy)
+    classes = classes_of(tail, accuracy)
     constant = float(np.ptp(values[1:])) <= ROUNDED * abs(tail)
     watched = run.signal("training accuracy") or run.signal("validation accuracy")
     fallen = values[0] > WORSE_THAN_GUESSING * tail
@@ -203,7 +192,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "accuracy": accuracy,
             "accuracy_is_of": "Guessing gives this accuracy, too." if classes and accuracy is not None else None,
             "noise": form.noise,
-            **absent("by_heart", "first_training"),
+            **absent("by_heart", "first_training", "metric"),
         },
         first_step=first,
         last_step=last,
@@ -213,46 +202,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     )
 
 
-def _as_guessed(run: TrainingRun, values: np.ndarray, known: tuple[float, float] | None) -> tuple[str, float]:
-    """A sentence and the loss of always giving the same answer, if the loss is that from the first third on; otherwise an empty
-    one and infinity."""
-    guess, labels, variance = guessing(run), entropy_of_labels(run), variance_of_targets(run)
-    if guess is not None:
-        cost, told = guess.loss, f"guessing by the frequencies of the {len(guess.shares)} classes"
-    elif labels:
-        cost, told = labels, "always answering the frequency of each label"
-    elif variance:
-        cost, told = variance, "always answering the mean of the targets"
-    elif (of_parts := _guess_of_parts(run)) is not None:
-        cost, told = of_parts, "guessing among the classes in each part of the loss"
-    else:
-        return "", math.inf
-    late, batches = values[len(values) // THIRD :], run.signal("batch loss")
-    if len(late) < FOR_A_LEVEL * THIRD and batches is not None and len(batches.finite) >= ENOUGH_BATCHES:
-        late = batches.finite.values[len(batches.finite) // THIRD :]
-    if len(late) < FOR_A_LEVEL * THIRD or not all(
-        BETTER <= median(part) / cost <= GUESSED[1] for part in np.array_split(late, THIRD)
-    ):
-        return "", math.inf
-    if known is not None and known[0] > max(guess.shares if guess else (1.0,)) * AS_CHANCE[1]:
-        return "", math.inf  # the answers are better than that
-    return f"That is no better than {told}, with a loss of {number(cost)}.", cost
-
-
-def _guess_of_parts(run: TrainingRun) -> float | None:
-    """The loss of guessing, if the loss is a sum of cross-entropies; None for any other."""
-    parts = run.loop.get("parts") or []
-    if not parts or any(p.get("elementwise") is not False or p.get("each") or p["how"] != "mean" for p in parts):
-        return None
-    if any(len(p["shape"]) < 2 or p["shape"][1] < 2 for p in parts):
-        return None
-    return float(sum(abs(p["factor"]) * math.log(p["shape"][1]) for p in parts))
-
-
 def _by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
     """A validation loss never clearly better than guessing by the class frequencies, while the training loss falls."""
     validation, training = run.signal("validation loss"), run.signal("training loss")
-    guess = guessing(run) or _uniform(run)
+    guess = guessing(run) or uniform(run)
     batches = run.signal("batch loss")
     least = FOR_A_LEVEL if batches is not None and len(batches) >= ENOUGH_BATCHES else options["least"]
     if validation is None or training is None or len(validation.finite) < least or guess is None:
@@ -277,7 +230,17 @@ def _by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
             "by_heart": said,
             "last_loss": last,
             "first_training": first,
-            **absent("points", "last_place", "first_loss", "fallen_from", "classes", "accuracy", "accuracy_is_of", "guessed"),
+            **absent(
+                "metric",
+                "points",
+                "last_place",
+                "first_loss",
+                "fallen_from",
+                "classes",
+                "accuracy",
+                "accuracy_is_of",
+                "guessed",
+            ),
         },
         first_step=int(validation.steps[0]),
         last_step=int(validation.steps[-1]),
@@ -291,16 +254,30 @@ def _by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
     )
 
 
-def _uniform(run: TrainingRun) -> Guess | None:
-    """Guessing among the outputs of a model whose labels were not counted: with rare classes, guessing is even better."""
-    units = (run.facts.get("model") or {}).get("output_units")
-    if (
-        not (chooses_class(run) and is_mean(run) and "Categorical" in loss_class(run))
-        or not isinstance(units, int)
-        or units < 2
-    ):
-        return None
-    return Guess(math.log(units), np.full(units, 1 / units))
+def _by_metric(run: TrainingRun, score: Score, loss: Curve) -> Finding:
+    """A metric that stayed as poor as it was, while the loss fell to one level and no further."""
+    found, unit = score.curve, score.curve.axis
+    low, high = (number(float(v)) for v in np.quantile(found.values[1:], USUAL_RANGE))
+    said = f"{found.tag} was {number(float(found.values[0]))} at first, and then stayed between {low} and {high}."
+    return Finding(
+        severity="warning",
+        confidence="likely",
+        title=f"Nothing was learned up to {place(unit, int(found.steps[-1]))}",
+        evidence={
+            "metric": said,
+            "last_loss": float(loss.values[-1]),
+            "last_place": place(unit, int(found.steps[-1])),
+            "points": len(loss),
+            "fallen_from": float(loss.values[0]),
+            **absent("by_heart", "first_training", "first_loss", "classes", "accuracy"),
+            **absent("accuracy_is_of", "guessed"),
+        },
+        first_step=int(found.steps[0]),
+        last_step=int(found.steps[-1]),
+        axis=unit,
+        curves=[found.source(), loss.source()],
+        causes=[rate_as_cause(run), Cause("inputs"), Cause("labels"), Cause("depth")],
+    )
 
 
 def _of_validation(training: Curve, guess: Guess, said: str) -> list[Cause]:
@@ -309,24 +286,6 @@ def _of_validation(training: Curve, guess: Guess, said: str) -> list[Cause]:
     others = Cause("validation", f"{said} The training loss was soon {number(soon)}, far below that.")
     apart = Cause("shuffled-apart", said)
     return [others, apart] if soon < AT_ONCE * guess.loss else [apart, Cause("validation")]
-
-
-def _guesses(tail: float, known: tuple[float, float] | None) -> bool:
-    """Whether loss and accuracy are those of guessing, and the accuracy always was; the loss may have fallen to that level."""
-    if known is None:
-        return False
-    accuracy, rise = known
-    if not 0 < accuracy <= MOST_GUESSED or rise > min(STAYED[0], STAYED[1] * accuracy):
-        return False
-    return GUESSED[0] <= tail / -math.log(accuracy) <= GUESSED[1]
-
-
-def _classes(tail: float, accuracy: float | None) -> int | None:
-    """Among how many classes guessing has this loss, if the accuracy agrees; without an accuracy, common numbers only."""
-    classes = chance_level(tail)
-    if accuracy is None:
-        return classes if classes in COMMON else None
-    return classes if classes and AS_CHANCE[0] < accuracy * classes < AS_CHANCE[1] else None
 
 
 def _causes(

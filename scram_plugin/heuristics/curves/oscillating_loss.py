@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.curves.checkable import loss, rate_as_cause, stretches
+from scram_plugin.heuristics.curves.metrics import scores
 from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.heuristics.curves.shape import falling
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, Option, TooEarly
@@ -46,6 +47,7 @@ STRETCHES = 50  # parts of the curve: in their means the natural noise of single
 BATCHES_OF_A_PART = 10  # points in each part, at least, if they are losses of batches; by bench-limits
 TURNS = 0.4  # share of the points where the direction changes: 2/3 for white noise, near 0 for a slow wave; by bench-limits
 STEADY = 0.1  # noise of the validation loss, as a fraction of it: below that the model itself is steady; by bench-limits
+STEADY_SCORE = 0.02  # noise of a metric, as a fraction of it: below that the answers hardly change; by bench-limits
 RISE_OF_RATE = 0.2  # of the highest learning rate: such a rise, more than twice, is a cyclical schedule; by bench-limits
 CLEARLY, MANY = 1.5, 20  # times the limit, and points, from which on an oscillation is likely; by bench-limits
 FOR_A_SPREAD = 8  # points of a validation loss: fewer have no spread; by bench-limits
@@ -73,6 +75,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     swing, turns = max(_zigzag(values), _spread(half)), _turns(half)
     if swing * median(half) < options["min_part"] * (values[0] - median(half)):
         return
+    if any(_is_steady(score.values) for score in scores(run) if score.name.startswith("validation")):
+        return  # only how confident the answers are goes up and down
     rate = run.signal("learning rate")
     if (
         rate is not None
@@ -98,6 +102,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         curves=[curve.source()],
         causes=[rate_as_cause(run), Cause("batch-size", _batch_size(run)), Cause("shuffling")],
     )
+
+
+def _is_steady(values: np.ndarray) -> bool:
+    """Whether the later half of a score hardly varies, and has not collapsed."""
+    half = values[len(values) // 2 :]
+    return noise(half) < STEADY_SCORE * median(half) and median(half) > values.max() / 2
 
 
 def _swings(values: np.ndarray, most: float) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.curves.checkable import level, loss_alone, rate_as_cause
+from scram_plugin.heuristics.curves.metrics import still_improves
 from scram_plugin.heuristics.curves.shape import SURE, Shape, shape_of
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option
 from scram_plugin.heuristics.limits import SIGMAS
@@ -129,7 +130,7 @@ def _beats_guessing(end: End, run: TrainingRun) -> bool:
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = loss_alone(run, int(options["least"]))
     end = end_of(curve, options["flat"])
-    if _still_falls(end) or _diverged(end):
+    if _still_falls(end) or _diverged(end) or still_improves(run):
         return
     reached = _accuracy(run)
     was_better = _was_better(end, options["min_rise"])

@@ -1,0 +1,98 @@
+"""Whether a loss is that of guessing: by the frequencies of the classes, the mean of the targets, or the accuracy."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from scram_plugin.heuristics.curves.checkable import ENOUGH_BATCHES, chance_level
+from scram_plugin.heuristics.curves.noise import median
+from scram_plugin.heuristics.limits import FOR_A_LEVEL, THIRD
+from scram_plugin.heuristics.measured import (
+    BETTER,
+    Guess,
+    chooses_class,
+    entropy_of_labels,
+    guessing,
+    is_mean,
+    variance_of_targets,
+)
+from scram_plugin.heuristics.names import loss_class
+from scram_plugin.heuristics.words import number
+from scram_plugin.logs.training_run import TrainingRun
+
+GUESSED = (
+    0.95,
+    1.1,
+)  # times ln(1 / accuracy), the loss of guessing at this accuracy: in between it counts as guessing; by bench-limits
+MOST_GUESSED = 0.55  # accuracy of guessing between two classes, and a little more; by bench-limits
+STAYED = (0.02, 0.3)  # rise of an accuracy that stayed: in all, and as a share of it; by bench-limits
+AS_CHANCE = (0.6, 1.5)  # times 1 / classes: the accuracy of guessing; by bench-limits
+COMMON = (2, 10, 100, 1000)  # numbers of classes that are believed without an accuracy; by definition
+
+
+def as_guessed(run: TrainingRun, values: np.ndarray, known: tuple[float, float] | None) -> tuple[str, float]:
+    """A sentence and the loss of always giving the same answer, if the loss is that from the first third on; otherwise an empty
+    one and infinity."""
+    guess, labels, variance = guessing(run), entropy_of_labels(run), variance_of_targets(run)
+    if guess is not None:
+        cost, told = guess.loss, f"guessing by the frequencies of the {len(guess.shares)} classes"
+    elif labels:
+        cost, told = labels, "always answering the frequency of each label"
+    elif variance:
+        cost, told = variance, "always answering the mean of the targets"
+    elif (of_parts := _guess_of_parts(run)) is not None:
+        cost, told = of_parts, "guessing among the classes in each part of the loss"
+    else:
+        return "", math.inf
+    late, batches = values[len(values) // THIRD :], run.signal("batch loss")
+    if len(late) < FOR_A_LEVEL * THIRD and batches is not None and len(batches.finite) >= ENOUGH_BATCHES:
+        late = batches.finite.values[len(batches.finite) // THIRD :]
+    if len(late) < FOR_A_LEVEL * THIRD or not all(
+        BETTER <= median(part) / cost <= GUESSED[1] for part in np.array_split(late, THIRD)
+    ):
+        return "", math.inf
+    if known is not None and known[0] > max(guess.shares if guess else (1.0,)) * AS_CHANCE[1]:
+        return "", math.inf  # the answers are better than that
+    return f"That is no better than {told}, with a loss of {number(cost)}.", cost
+
+
+def _guess_of_parts(run: TrainingRun) -> float | None:
+    """The loss of guessing, if the loss is a sum of cross-entropies; None for any other."""
+    parts = run.loop.get("parts") or []
+    if not parts or any(p.get("elementwise") is not False or p.get("each") or p["how"] != "mean" for p in parts):
+        return None
+    if any(len(p["shape"]) < 2 or p["shape"][1] < 2 for p in parts):
+        return None
+    return float(sum(abs(p["factor"]) * math.log(p["shape"][1]) for p in parts))
+
+
+def uniform(run: TrainingRun) -> Guess | None:
+    """Guessing among the outputs of a model whose labels were not counted: with rare classes, guessing is even better."""
+    units = (run.facts.get("model") or {}).get("output_units")
+    if (
+        not (chooses_class(run) and is_mean(run) and "Categorical" in loss_class(run))
+        or not isinstance(units, int)
+        or units < 2
+    ):
+        return None
+    return Guess(math.log(units), np.full(units, 1 / units))
+
+
+def is_of_guessing(tail: float, known: tuple[float, float] | None) -> bool:
+    """Whether loss and accuracy are those of guessing, and the accuracy always was; the loss may have fallen to that level."""
+    if known is None:
+        return False
+    accuracy, rise = known
+    if not 0 < accuracy <= MOST_GUESSED or rise > min(STAYED[0], STAYED[1] * accuracy):
+        return False
+    return GUESSED[0] <= tail / -math.log(accuracy) <= GUESSED[1]
+
+
+def classes_of(tail: float, accuracy: float | None) -> int | None:
+    """Among how many classes guessing has this loss, if the accuracy agrees; without an accuracy, common numbers only."""
+    classes = chance_level(tail)
+    if accuracy is None:
+        return classes if classes in COMMON else None
+    return classes if classes and AS_CHANCE[0] < accuracy * classes < AS_CHANCE[1] else None

@@ -1,0 +1,170 @@
+"""Metrics as witnesses of what was learned: one that never left its first level, and one that lost what it had reached."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scram_plugin.heuristics.curves.noise import median, noise, reflected, sliding_medians
+from scram_plugin.heuristics.limits import FOR_A_LEVEL, QUARTER, SIGMAS, TENTH, THIRD, USUAL_RANGE
+from scram_plugin.logs.conventions import ERROR_RATES, SCORES
+from scram_plugin.logs.curve import Curve
+from scram_plugin.logs.training_run import TrainingRun
+
+EVALUATIONS = 8  # evaluations: fewer show no standstill; by bench-limits
+PERCENT = 100  # the best value of a score that is given in percent; by definition
+POOR_SCORE = 0.2  # score, 0 to 1: below that a metric that stands still has not learned; by bench-limits
+STOOD = 0.03  # score: a smaller rise above the first evaluation is nothing; by bench-limits
+SAME = 0.01  # score: values after the first that differ by less are the same answers; by bench-limits
+RISES = 0.1  # of what was gained so far: such a rise from one third to the next one goes on; by bench-limits
+NOTHING_LEFT = 0.05  # of the first fall of the loss: all that followed was less; by bench-limits
+NO_CHANGE = 0.02  # of the level of a loss, from one half to the next; by bench-limits
+LEAST_GAIN = 0.02  # score: a smaller gain cannot be lost; by bench-limits
+LOST = 0.5  # of what was gained, in the median of the last evaluations; by definition
+LOST_BY_ALL = 0.4  # of what was gained, in each of the last evaluations; by bench-limits
+OF_THE_BEST = 1 / 3  # of the best score: a smaller loss may be a swing; by bench-limits
+MEDIAN = 1.25  # standard error of a median, in standard errors of a mean of normal noise (Kenney & Keeping, 1962)
+CLEAR = 5.0  # noises: such a gain and such a loss are no swings; by bench-limits
+SUDDEN = 8.0  # noises: a single last evaluation that is worse by so much is no swing; by bench-limits
+
+
+@dataclass(frozen=True)
+class Score:
+    """A metric of one data set: its name ("validation accuracy"), its points without NaN, and these as scores from 0 to 1, of
+    which higher ones are better."""
+
+    name: str
+    curve: Curve
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
+class Collapse:
+    """A score that was lost: the position of the best level before, and the scores there and after it.
+
+    `until`: the position from which on it was back; None if it is lost to the end. `sudden`: the last evaluation alone is bad.
+    """
+
+    score: Score
+    best: int
+    then: float
+    now: float
+    until: int | None = None
+    sudden: bool = False
+
+
+def scores(run: TrainingRun) -> list[Score]:
+    """The metrics whose best and worst values are known, those of the validation first; of `EVALUATIONS` or more."""
+    found = []
+    for name in sorted(run.signals, key=lambda name: (not name.startswith("validation "), name)):
+        side, _, metric = name.partition(" ")
+        curve = run.signal(name) if side in ("validation", "training") else None
+        if curve is None or len(curve.finite) < EVALUATIONS:
+            continue
+        values = _scores(set(metric.split()), curve.finite.values.astype(float))
+        if values is not None:
+            found.append(Score(name, curve.finite, values))
+    return found
+
+
+def _scores(words: set[str], values: np.ndarray) -> np.ndarray | None:
+    if words & ERROR_RATES and values.min() >= 0 and median(values) <= 1:
+        return np.asarray(1 - np.minimum(values, 1.0))  # more words may be wrong than there are
+    if not words & SCORES or values.min() < 0 or values.max() > PERCENT:
+        return None
+    return np.asarray(values / PERCENT if values.max() > 1 else values)
+
+
+def never_learned(run: TrainingRun) -> Score | None:
+    """The first score that is poor and stayed at its first level, or the same, while the loss fell at once and no further."""
+    return next((s for s in scores(run) if _stood(s.values)), None) if _fell_at_once(run) else None
+
+
+def _stood(values: np.ndarray) -> bool:
+    later = values[1:]
+    low, high = np.quantile(later, USUAL_RANGE)
+    gained = high - values[0]
+    _, middle, end = np.array_split(later, THIRD)
+    chance = SIGMAS * MEDIAN * noise(later) * np.sqrt(2 / len(end))
+    rises = median(end) - median(middle) > max(chance, RISES * gained)
+    return bool(high < POOR_SCORE and not rises and (gained < STOOD or high - low < SAME))
+
+
+def _fell_at_once(run: TrainingRun) -> bool:
+    """Whether the training loss did not improve in its second half, or by little compared with its first fall."""
+    curve = run.signal("training loss")
+    values = curve.finite.values if curve is not None else np.array([])
+    if len(values) < EVALUATIONS:
+        return False
+    before, after = (median(half) for half in np.array_split(values[len(values) // 2 :], 2))
+    late = values[len(values) // 2 :]
+    chance = 2 * MEDIAN * noise(late) * np.sqrt(QUARTER / len(late))
+    soon = median(values[max(1, len(values) // TENTH) :][:FOR_A_LEVEL])
+    end = median(values[-FOR_A_LEVEL:])
+    return bool(before - after <= max(chance, NO_CHANGE * abs(after)) or soon - end <= NOTHING_LEFT * (values[0] - end))
+
+
+def collapsed(run: TrainingRun) -> Collapse | None:
+    """The first score of which at least half of what was gained is lost; None if there is none.
+
+    Where the training loss is lower than at the best score, it is no collapse but overfitting.
+    """
+    return next((lost for s in scores(run) if (lost := _lost(s)) is not None and not _overfits(run, lost)), None)
+
+
+def _lost(score: Score) -> Collapse | None:
+    values = score.values
+    levels = sliding_medians(reflected(values, FOR_A_LEVEL // 2), FOR_A_LEVEL)
+    best = int(np.argmax(levels))
+    then, gained, swing = float(levels[best]), float(levels[best] - values[0]), noise(values)
+    if gained <= max(CLEAR * swing, LEAST_GAIN):
+        return None
+    much, last = max(LOST * gained, OF_THE_BEST * then), values[-FOR_A_LEVEL:]
+    if best < len(values) - FOR_A_LEVEL and then - median(last) > max(much, CLEAR * swing):
+        return Collapse(score, best, then, median(last)) if then - last.max() > LOST_BY_ALL * gained else None
+    before, now = float(levels[-2]), float(values[-1])
+    if before - now > max(much, SUDDEN * noise(values[:-1])):
+        return Collapse(score, len(values) - 2, before, now, sudden=True)
+    return _lost_for_a_while(score, levels)
+
+
+def _lost_for_a_while(score: Score, levels: np.ndarray) -> Collapse | None:
+    """A collapse that lasted for a tenth of the training or more, after which the score came back."""
+    highest = np.maximum.accumulate(levels)
+    gained = highest - score.values[0]
+    clear = gained > max(CLEAR * noise(score.values), LEAST_GAIN)
+    gone = clear & (highest - levels > np.maximum(LOST * gained, OF_THE_BEST * highest))
+    if not gone.any():
+        return None
+    begin = int(np.argmax(gone))
+    back = (levels > highest - LOST_BY_ALL * gained) & (np.arange(len(levels)) > begin)
+    until = int(np.argmax(back)) if back.any() else len(levels) - 1
+    if until - begin < max(FOR_A_LEVEL, len(levels) / TENTH):
+        return None
+    best = int(np.argmax(levels[: begin + 1]))
+    return Collapse(score, best, float(levels[best]), float(levels[begin:until].min()), until)
+
+
+def _overfits(run: TrainingRun, lost: Collapse) -> bool:
+    curve = run.signal("training loss")
+    if curve is None or not len(curve.finite) or lost.score.name.startswith("training"):
+        return False
+    steps, values = curve.finite.steps, curve.finite.values
+    at_best = values[np.argsort(np.abs(steps - lost.score.curve.steps[lost.best]), kind="stable")[:FOR_A_LEVEL]]
+    return median(values[-FOR_A_LEVEL:]) < median(at_best) - noise(values)
+
+
+def still_improves(run: TrainingRun) -> bool:
+    """Whether the validation loss or a score improved from the middle third to the last, beyond chance and by a little."""
+    loss = run.signal("validation loss")
+    curves = [s.values for s in scores(run)]
+    if loss is not None and len(loss.finite) >= EVALUATIONS:
+        curves.append(-loss.finite.values)
+    return any(_improves(values) for values in curves)
+
+
+def _improves(values: np.ndarray) -> bool:
+    _, middle, end = np.array_split(values, THIRD)
+    chance = SIGMAS * MEDIAN * noise(values) * np.sqrt(2 / len(end))
+    return bool(median(end) - median(middle) > chance)

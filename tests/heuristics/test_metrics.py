@@ -1,0 +1,102 @@
+"""Metrics as witnesses: one that never left its first level, one that was lost, and what looks alike and is sound."""
+
+import numpy as np
+import pytest
+
+from tests.event_files import event, write
+from tests.reviews import review_of
+
+EVALUATIONS = 40
+RANDOM = np.random.default_rng(0)
+
+
+def noisy(values, noise):
+    return values * (1 + noise * RANDOM.normal(size=len(values)))
+
+
+def line(*levels):
+    """From level to level, as many evaluations between each two."""
+    return np.interp(np.linspace(0, len(levels) - 1, EVALUATIONS), range(len(levels)), levels)
+
+
+def found(directory, loss, metrics, evaluations=EVALUATIONS):
+    events = [
+        event(100 * i, 1e9 + i, **{"train/loss": loss[i], "val/loss": 1.1 * loss[i]}, **{t: v[i] for t, v in metrics.items()})
+        for i in range(evaluations)
+    ]
+    write(directory / "events.out.tfevents.1.host", events)
+    review = review_of(directory)
+    return {f.heuristic: f for f in review.findings if f.severity != "info" and f.explained_by is None}
+
+
+FLAT = np.concatenate([[0.75], np.full(EVALUATIONS - 1, 0.055)])
+FALLS = 2.3 * np.exp(-np.arange(EVALUATIONS) / 12) + 0.3
+LEARNED = 0.8 * (1 - np.exp(-np.arange(EVALUATIONS) / 8)) + 0.02
+
+
+def test_a_precision_that_stays_where_it_began_while_the_loss_fell_once(tmp_path):
+    precision = noisy(np.concatenate([[0.026], np.full(EVALUATIONS - 1, 0.037)]), 0.03)
+    result = found(tmp_path, noisy(FLAT, 0.005), {"val/mean_average_precision": precision, "val/accuracy": np.full(40, 0.984)})
+    assert list(result) == ["no-learning"]
+    assert "val/mean_average_precision was 0.02" in result["no-learning"].summary
+
+
+def test_an_error_rate_that_is_the_same_from_the_second_evaluation_on(tmp_path):
+    rate = np.concatenate([[1.33], np.full(EVALUATIONS - 1, 0.8966)])
+    assert list(found(tmp_path, noisy(100 * FLAT, 0.005), {"val/wer": rate})) == ["no-learning"]
+
+
+@pytest.mark.parametrize("part", [0.25, 1.0])
+def test_a_detector_that_needs_a_quarter_of_the_training_to_warm_up(tmp_path, part):
+    precision = np.concatenate([np.zeros(10), line(0.0, 0.4, 0.5)[:30]])
+    assert found(tmp_path, FALLS, {"val/map": precision}, int(part * EVALUATIONS)) == {}
+
+
+def test_a_metric_that_rises_slowly_and_steadily(tmp_path):
+    assert found(tmp_path, noisy(FLAT, 0.01), {"val/map": line(0.026, 0.05)}) == {}
+
+
+@pytest.mark.parametrize("metric", ["val/accuracy", "val/f1", "val/mIoU", "train/accuracy"])
+def test_a_score_that_is_lost(tmp_path, metric):
+    score = noisy(line(0.01, 0.6, 0.65, 0.6, 0.1, 0.05), 0.01)
+    result = found(tmp_path, FALLS.max() - 2 * score, {metric: score})
+    assert "divergence" in result
+    of_score = found(tmp_path / "flat", noisy(np.full(EVALUATIONS, 0.5), 0.001), {metric: score})["divergence"]
+    assert of_score.title.startswith(f"{metric} collapses from step ")
+
+
+def test_a_word_error_rate_that_is_lost_in_the_last_evaluation(tmp_path):
+    rate = np.concatenate([1 - LEARNED[:-1], [0.9]])
+    result = found(tmp_path, np.concatenate([FALLS[:-1], [9.0]]), {"val/wer": rate})
+    assert result["divergence"].confidence == "possible"
+
+
+def test_a_score_that_was_lost_for_a_while(tmp_path):
+    score = noisy(line(0.01, 0.5, 0.05, 0.05, 0.5, 0.6), 0.01)
+    result = found(tmp_path, noisy(np.full(EVALUATIONS, 0.5), 0.001), {"val/accuracy": score})
+    assert "came back later" in result["divergence"].title
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        noisy(LEARNED, 0.02),
+        np.where(np.arange(EVALUATIONS) == 20, 0.1, LEARNED),  # a single bad evaluation
+        noisy(line(0.90, 0.93, 0.91), 0.003),  # a model that was trained before
+        noisy(line(0.1, 0.7, 0.6), 0.01),  # a drift
+    ],
+)
+def test_what_is_no_collapse(tmp_path, score):
+    assert "divergence" not in found(tmp_path, FALLS, {"val/accuracy": score})
+
+
+def test_a_score_that_is_lost_by_overfitting(tmp_path):
+    assert "divergence" not in found(tmp_path, FALLS / 2, {"val/accuracy": line(0.1, 0.7, 0.3, 0.25)})
+
+
+@pytest.mark.parametrize(("score", "stuck"), [(line(0.5, 0.55, 0.6, 0.65), False), (np.full(EVALUATIONS, 0.5), True)])
+def test_a_loss_is_stuck_only_if_nothing_else_improves(tmp_path, score, stuck):
+    loss = noisy(line(1.0, 0.6, 0.7, 0.7, 0.7, 0.7), 0.005)
+    events = [event(i, 1e9 + i, **{"train/loss": loss[i], "val/accuracy": score[i]}) for i in range(EVALUATIONS)]
+    write(tmp_path / "events.out.tfevents.1.host", events)
+    assert ("plateau" in {f.heuristic for f in review_of(tmp_path).findings}) == stuck
