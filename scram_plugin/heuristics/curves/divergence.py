@@ -54,7 +54,7 @@ SAFE_RATE = 1e-3  # a learning rate that is safe for most adaptive optimizers (K
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = loss_alone(run, int(options["patience"]) + 2)
     found = _of_loss(run, options, curve)
-    if found is None and (lost := collapsed(run)) is not None:
+    if found is None and (lost := collapsed(run, options["lost"])) is not None:
         found = _of_metric(run, lost)
     if found is not None:
         yield found
@@ -114,7 +114,7 @@ def _of_metric(run: TrainingRun, lost: Collapse) -> Finding:
     share = (lost.then - lost.now) / (lost.then - lost.score.values[0])
     loss = run.signal("training loss")
     return Finding(
-        severity="warning",
+        severity="info" if lost.better else "warning",
         confidence="possible" if lost.sudden else "likely",
         title=f"{curve.tag} {'collapses' if after else 'collapsed'} {'from' if after else 'after'} {place(unit, first)}"
         f"{' on' if after else ', and came back later'}",

@@ -21,11 +21,12 @@ RISES = 0.1  # of what was gained so far: such a rise from one third to the next
 NOTHING_LEFT = 0.05  # of the first fall of the loss: all that followed was less; by bench-limits
 NO_CHANGE = 0.02  # of the level of a loss, from one half to the next; by bench-limits
 LEAST_GAIN = 0.02  # score: a smaller gain cannot be lost; by bench-limits
-LOST = 0.5  # of what was gained, in the median of the last evaluations; by definition
-LOST_BY_ALL = 0.4  # of what was gained, in each of the last evaluations; by bench-limits
+LOST_BY_ALL = 0.8  # of what must be lost, in each of the last evaluations; by bench-limits
 OF_THE_BEST = 1 / 3  # of the best score: a smaller loss may be a swing; by bench-limits
 MEDIAN = 1.25  # standard error of a median, in standard errors of a mean of normal noise (Kenney & Keeping, 1962)
 CLEAR = 5.0  # noises: such a gain and such a loss are no swings; by bench-limits
+HALF_AGAIN = 0.4055  # of the logarithm of a loss: 1.5 times as high; by bench-limits
+RAISED = 0.2  # of the highest learning rate: such a rise from one point to the next is a restart; by bench-limits
 SUDDEN = 8.0  # noises: a single last evaluation that is worse by so much is no swing; by bench-limits
 
 
@@ -43,7 +44,8 @@ class Score:
 class Collapse:
     """A score that was lost: the position of the best level before, and the scores there and after it.
 
-    `until`: the position from which on it was back; None if it is lost to the end. `sudden`: the last evaluation alone is bad.
+    `until`: the position from which on it was back; None if it is lost to the end. `better`: later it was better than before.
+    `sudden`: the last evaluation alone is bad.
     """
 
     score: Score
@@ -51,6 +53,7 @@ class Collapse:
     then: float
     now: float
     until: int | None = None
+    better: bool = False
     sudden: bool = False
 
 
@@ -105,45 +108,63 @@ def _fell_at_once(run: TrainingRun) -> bool:
     return bool(before - after <= max(chance, NO_CHANGE * abs(after)) or soon - end <= NOTHING_LEFT * (values[0] - end))
 
 
-def collapsed(run: TrainingRun) -> Collapse | None:
-    """The first score of which at least half of what was gained is lost; None if there is none.
+def collapsed(run: TrainingRun, share: float) -> Collapse | None:
+    """The first score of which at least this share of what was gained is lost; None if there is none.
 
     Where the training loss is lower than at the best score, it is no collapse but overfitting.
     """
-    return next((lost for s in scores(run) if (lost := _lost(s)) is not None and not _overfits(run, lost)), None)
+    return next(
+        (lost for s in scores(run) if (lost := _lost(s, share)) is not None and not _overfits(run, lost)), _rose(run, share)
+    )
 
 
-def _lost(score: Score) -> Collapse | None:
+def _lost(score: Score, share: float) -> Collapse | None:
     values = score.values
     levels = sliding_medians(reflected(values, FOR_A_LEVEL // 2), FOR_A_LEVEL)
     best = int(np.argmax(levels))
     then, gained, swing = float(levels[best]), float(levels[best] - values[0]), noise(values)
     if gained <= max(CLEAR * swing, LEAST_GAIN):
         return None
-    much, last = max(LOST * gained, OF_THE_BEST * then), values[-FOR_A_LEVEL:]
+    much, last = max(share * gained, OF_THE_BEST * then), values[-FOR_A_LEVEL:]
     if best < len(values) - FOR_A_LEVEL and then - median(last) > max(much, CLEAR * swing):
-        return Collapse(score, best, then, median(last)) if then - last.max() > LOST_BY_ALL * gained else None
+        return Collapse(score, best, then, median(last)) if then - last.max() > LOST_BY_ALL * share * gained else None
     before, now = float(levels[-2]), float(values[-1])
     if before - now > max(much, SUDDEN * noise(values[:-1])):
         return Collapse(score, len(values) - 2, before, now, sudden=True)
-    return _lost_for_a_while(score, levels)
+    return _lost_for_a_while(score, levels, share)
 
 
-def _lost_for_a_while(score: Score, levels: np.ndarray) -> Collapse | None:
+def _rose(run: TrainingRun, share: float) -> Collapse | None:
+    """The same of the logarithm of the training loss, only of a rise from which it came back: others are divergence."""
+    curve, rate = run.signal("training loss"), run.signal("learning rate")
+    if curve is None or len(curve.finite) < EVALUATIONS or curve.finite.values.min() <= 0:
+        return None
+    if rate is not None and np.any(np.diff(rate.finite.values) > RAISED * np.max(rate.finite.values, initial=0.0)):
+        return None  # a schedule that starts again, and the loss with it
+    values = np.log(curve.finite.values)
+    start = median(values[len(values) // TENTH // 2 :][:FOR_A_LEVEL])
+    score = Score("training loss", curve.finite, np.append(0.0, start - values[1:]))
+    levels = sliding_medians(reflected(score.values, FOR_A_LEVEL // 2), FOR_A_LEVEL)
+    lost = _lost_for_a_while(score, levels, share)
+    return lost if lost is not None and lost.then - lost.now > HALF_AGAIN else None
+
+
+def _lost_for_a_while(score: Score, levels: np.ndarray, share: float) -> Collapse | None:
     """A collapse that lasted for a tenth of the training or more, after which the score came back."""
     highest = np.maximum.accumulate(levels)
     gained = highest - score.values[0]
     clear = gained > max(CLEAR * noise(score.values), LEAST_GAIN)
-    gone = clear & (highest - levels > np.maximum(LOST * gained, OF_THE_BEST * highest))
+    gone = clear & (highest - levels > np.maximum(share * gained, OF_THE_BEST * highest))
     if not gone.any():
         return None
     begin = int(np.argmax(gone))
-    back = (levels > highest - LOST_BY_ALL * gained) & (np.arange(len(levels)) > begin)
-    until = int(np.argmax(back)) if back.any() else len(levels) - 1
-    if until - begin < max(FOR_A_LEVEL, len(levels) / TENTH):
+    back = (levels > highest - LOST_BY_ALL * share * gained) & (np.arange(len(levels)) > begin)
+    until = int(np.argmax(back))
+    if not back.any() or until - begin < max(FOR_A_LEVEL, len(levels) / TENTH):
         return None
     best = int(np.argmax(levels[: begin + 1]))
-    return Collapse(score, best, float(levels[best]), float(levels[begin:until].min()), until)
+    better = bool(levels[until:].max() > levels[best])
+    return Collapse(score, best, float(levels[best]), float(levels[begin:until].min()), until, better)
 
 
 def _overfits(run: TrainingRun, lost: Collapse) -> bool:
