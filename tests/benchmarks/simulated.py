@@ -20,7 +20,8 @@ SCHEDULES = ("constant", "cosine", "step schedule")
 EVERY = (1, 2, 5)  # validation every so many epochs
 SETS = ("large validation set", "small validation set")  # the latter three times as noisy, up to 0.1
 LIVES = ("one life", "double descent", "restart")
-FAULTS = {  # heuristic -> runs
+METRICS = ("accuracy", "late precision", "word errors")  # of the validation data, beside the accuracy
+FAULTS = {  # fault -> runs; most have the name of the check that finds them, see `verdicts.FOUND_BY`
     "overfitting": 700,
     "divergence": 300,
     "no-learning": 250,
@@ -29,7 +30,11 @@ FAULTS = {  # heuristic -> runs
     "oscillating-loss": 150,
     "loss-spike": 150,
     "noisy-validation": 150,
+    "metric collapses": 150,
+    "metric never rises": 150,
+    "jump for a while": 150,
 }
+OF_METRICS = ("metric collapses", "metric never rises")  # of both data sets
 
 
 @dataclass
@@ -101,10 +106,27 @@ def _simulate(rng: np.random.Generator, fault: str | None) -> Simulated:
         size = float(rng.choice([2.0, 4.0, 10.0]))  # times the level
         at, width = int(epochs * rng.uniform(0.3, 0.8)), max(4, int(0.03 * epochs))
         level = np.where((t >= at) & (t < at + width), level * (1 + size), level)
+    elif fault == "jump for a while":
+        size = float(rng.choice([2.0, 4.0, 10.0]))  # times the level
+        at, width = int(epochs * rng.uniform(0.3, 0.6)), int(epochs * rng.uniform(0.15, 0.3))
+        high = np.where((t >= at) & (t < at + width), size, 1.0)
+        level, validation = level * high, validation * high
     elif fault == "noisy-validation":
         size = loud = float(rng.choice([0.35, 0.5, 0.8]))
     train = level * (1 + quiet * rng.standard_normal(epochs))
     val = (validation * np.maximum(1 + loud * rng.standard_normal(epochs), 0.05))[checked]
+    score = np.exp(-val / start)
+    if fault == "metric collapses":  # the loss stays where it was
+        at = int(len(checked) * rng.uniform(0.3, 0.8))
+        after, size = len(checked) - 1 - at, float(rng.choice([0.6, 0.8, 0.95]))  # part of the gain that is lost
+        score[at:] = score[0] + (1 - size) * (score[at] - score[0])
+        train[t >= checked[at]] = train[checked[at]] * (1 + quiet * rng.standard_normal(epochs - checked[at]))
+        val[at:] = val[at] * (1 + loud * rng.standard_normal(len(val) - at))
+    elif fault == "metric never rises":  # the loss falls once
+        train = np.where(t < max(1, epochs // 50), start, rest) * (1 + quiet * rng.standard_normal(epochs))
+        val = 1.1 * np.where(checked < max(1, epochs // 50), start, rest) * (1 + loud * rng.standard_normal(len(checked)))
+        size = float(rng.choice([0.01, 0.03, 0.06]))  # the score that it has
+        score = size * (1 + 0.05 * rng.standard_normal(len(checked)))
     if fault == "nonfinite-loss":
         at = int(rng.integers(0, epochs))
         after, size = epochs - at, 1.0
@@ -114,16 +136,21 @@ def _simulate(rng: np.random.Generator, fault: str | None) -> Simulated:
         back, end = sorted(rng.choice(np.arange(2, epochs - 1), 2, replace=False))
         again = level[back:end] * (1 + quiet * rng.standard_normal(end - back))
         train_steps, train = np.concatenate([t[:end], t[back:]]), np.concatenate([train[:back], again, train[back:]])
-    accuracy = {
-        "training": np.exp(-np.nan_to_num(train, nan=9.0) / start),
-        "validation": np.exp(-np.nan_to_num(val, nan=9.0) / start),
-    }
+    metric = str(rng.choice(METRICS[:1] if fault is not None else METRICS))
+    tag, validated = "val/accuracy", np.exp(-np.nan_to_num(val, nan=9.0) / start)
+    trained = np.exp(-np.nan_to_num(train, nan=9.0) / start)
+    if fault in OF_METRICS:
+        tag, validated, trained = "val/map", score, np.interp(train_steps, checked, score)
+    elif metric == METRICS[1]:  # 0 for up to a quarter of the training, as with detectors
+        tag, validated = "val/map", validated * (np.arange(len(val)) >= len(val) * rng.uniform(0, 0.25))
+    elif metric == METRICS[2]:
+        tag, validated = "val/wer", 1.2 - validated
     run = training_run(
         {
             "train/loss": (train_steps, train),
             "val/loss": (val_steps, val),
-            "train/accuracy": (train_steps, accuracy["training"]),
-            "val/accuracy": (val_steps, accuracy["validation"]),
+            tag.replace("val", "train") if fault in OF_METRICS else "train/accuracy": (train_steps, trained),
+            tag: (val_steps, validated),
         }
     )
     levels = {
@@ -134,6 +161,7 @@ def _simulate(rng: np.random.Generator, fault: str | None) -> Simulated:
         "validation": f"every {every}",
         "set": set_,
         "life": life,
+        "metric": metric,
     }
     curves = {"train": np.interp(checked, t, level if len(train) != epochs else train), "val": val}
     return Simulated(run, levels, fault, size, after, len(checked), curves)

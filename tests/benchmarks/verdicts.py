@@ -31,10 +31,20 @@ ALSO_TRUE = {
     "oscillating-loss": {"noisy-validation", "loss-spike"},
     "loss-spike": {"oscillating-loss", "divergence"},
     "noisy-validation": {"overfitting"},
+    "metric collapses": {"plateau", "metric-loss-disagreement"},
+    "metric never rises": {"plateau"},
+    "jump for a while": {"noisy-validation", "plateau"},
+}
+# fault -> the checks that may find it, where its name is not the check's
+FOUND_BY = {
+    "no-learning": ("no-learning", "plateau"),  # each is accepted for the other, as by real_runs/score.py
+    "plateau": ("plateau", "no-learning", "divergence"),
+    "metric collapses": ("divergence",),
+    "metric never rises": ("no-learning",),
+    "jump for a while": ("divergence", "loss-spike", "oscillating-loss"),
 }
 DESCRIPTIVE = {"missing-validation", "step-rewind", "validation-better-than-training", "undertrained"}
 ALARM = ("error", "warning")
-BEFORE = {"no-learning": "plateau", "plateau": "no-learning"}  # each is accepted for the other, as by real_runs/score.py
 
 
 def findings(run: Simulated, rules) -> list[Finding]:
@@ -88,10 +98,11 @@ def main() -> None:
         for _ in track(range(share * options.faulty // 2000), fault, transient=True):
             run = faulty(rng, fault)
             found = findings(run, rules)
-            hit = any(f.heuristic in (fault, BEFORE.get(fault)) for f in found)
+            right_ones = FOUND_BY.get(fault, (fault,))
+            hit = any(f.heuristic in right_ones for f in found)
             for f in found:
                 if f.heuristic not in DESCRIPTIVE:
-                    right = f.heuristic == fault or f.heuristic in ALSO_TRUE.get(fault, ())
+                    right = f.heuristic in right_ones or f.heuristic in ALSO_TRUE.get(fault, ())
                     confidence[f.confidence][right] += 1
                     if options.wrong and not right:
                         print("WRONG", fault, run.size, f.confidence, f.heuristic, run.levels, f.summary[:120])
@@ -104,7 +115,7 @@ def main() -> None:
                 counter = detected[key]
                 counter["runs"] += 1
                 counter["found"] += hit
-                counter["warned"] += any(f.heuristic in (fault, BEFORE.get(fault)) and f.severity in ALARM for f in found)
+                counter["warned"] += any(f.heuristic in right_ones and f.severity in ALARM for f in found)
                 counter["strict"] += bool(findings(run, strict))
                 counter["one epoch"] += one_epoch_rule(run)
             if fault == "overfitting" and hit and run.size >= 3 and len(delays) < 200:

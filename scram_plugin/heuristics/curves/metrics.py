@@ -168,12 +168,23 @@ def _lost_for_a_while(score: Score, levels: np.ndarray, share: float) -> Collaps
 
 
 def _overfits(run: TrainingRun, lost: Collapse) -> bool:
-    curve = run.signal("training loss")
-    if curve is None or not len(curve.finite) or lost.score.name.startswith("training"):
+    """Whether the training data show no such loss: the same metric of them, or else the training loss."""
+    side, _, metric = lost.score.name.partition(" ")
+    loss = run.signal("training loss")
+    twin = next((s for s in scores(run) if s.name == f"training {metric}"), None)
+    if side == "training" or loss is None or not len(loss.finite):
         return False
-    steps, values = curve.finite.steps, curve.finite.values
-    at_best = values[np.argsort(np.abs(steps - lost.score.curve.steps[lost.best]), kind="stable")[:FOR_A_LEVEL]]
-    return median(values[-FOR_A_LEVEL:]) < median(at_best) - noise(values)
+    if twin is not None:
+        then, now = _then_and_now(twin.curve.steps, twin.values, lost)
+        return then - now < (lost.then - lost.now) / 2
+    then, now = _then_and_now(loss.finite.steps, loss.finite.values, lost)
+    return now < then - noise(loss.finite.values)
+
+
+def _then_and_now(steps: np.ndarray, values: np.ndarray, lost: Collapse) -> tuple[float, float]:
+    """The levels of a curve where the score was best, and at the end."""
+    nearest = np.argsort(np.abs(steps - lost.score.curve.steps[lost.best]), kind="stable")[:FOR_A_LEVEL]
+    return median(values[nearest]), median(values[-FOR_A_LEVEL:]) if not lost.sudden else float(values[-1])
 
 
 def still_improves(run: TrainingRun) -> bool:
