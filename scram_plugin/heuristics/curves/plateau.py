@@ -11,8 +11,8 @@ import numpy as np
 from scram_plugin.heuristics.curves.checkable import level, loss_alone, rate_as_cause
 from scram_plugin.heuristics.curves.metrics import still_improves
 from scram_plugin.heuristics.curves.shape import SURE, Shape, shape_of
-from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option
-from scram_plugin.heuristics.limits import SIGMAS
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option, TooEarly
+from scram_plugin.heuristics.limits import FOR_A_LEVEL, SIGMAS
 from scram_plugin.heuristics.measured import guessing, variance_of_targets
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
@@ -129,6 +129,9 @@ def _beats_guessing(end: End, run: TrainingRun) -> bool:
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = loss_alone(run, int(options["least"]))
+    validation = run.signal("validation loss")
+    if validation is not None and len(validation) < FOR_A_LEVEL and validation.steps[-1] < curve.steps[-1] / 2:
+        raise TooEarly(f"it needs {FOR_A_LEVEL} evaluations, there are {len(validation)}")
     end = end_of(curve, options["flat"])
     if _still_falls(end) or _diverged(end) or still_improves(run):
         return
