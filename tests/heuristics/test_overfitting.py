@@ -6,12 +6,15 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.heuristics.curves import loss_spike
 from scram_plugin.heuristics.curves import noise as noise_module
 from scram_plugin.heuristics.curves.shape import shape
+from scram_plugin.reviews.run import review
 from tests.event_files import curve
 from tests.paths import REAL_RUNS
 from tests.reviews import finding, found, review_of, review_of_recorded
+from tests.training_runs import training_run
 
 ID = "overfitting"
 
@@ -118,3 +121,19 @@ def test_strict_is_two_epochs_of_falling_validation_accuracy(tmp_path):
 )
 def test_real_trainings_of_other_people(path, overfits):
     assert (ID in found(review_of(REAL_RUNS / path))) is overfits
+
+
+@pytest.mark.parametrize(
+    ("training", "validation", "told"),
+    [
+        ([1.2, 0.6, 0.3, 0.1, 0.05], [0.9, 0.7, 1.2, 1.6, 2.0], True),
+        ([1.2, 0.6, 0.3, 0.1], [0.7, 1.2, 1.6, 2.0], True),
+        ([1.2, 0.9, 0.8, 0.75, 0.7], [0.9, 0.7, 1.2, 1.6, 0.9], False),  # a swing
+        ([1.2, 0.9, 0.8, 0.75, 0.7], [0.9, 0.8, 0.82, 0.83, 0.9], False),  # a little
+        ([1.2, 0.9, 0.9, 0.9, 0.9], [0.9, 0.7, 1.2, 1.6, 2.0], False),  # the training does not go on
+        ([1.2, 0.6, 0.3], [0.7, 1.6, 2.0], False),
+    ],
+)
+def test_few_points_that_are_overwhelming(training, validation, told):
+    findings = review(training_run({"train/loss": training, "val/loss": validation}), catalogue()).findings
+    assert [f.severity for f in findings if f.heuristic == "overfitting"] == (["warning"] if told else [])

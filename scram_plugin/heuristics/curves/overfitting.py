@@ -21,7 +21,7 @@ from scram_plugin.heuristics.curves.noise import median, sliding_medians
 from scram_plugin.heuristics.curves.shape import STRIP, SURE, shape_of
 from scram_plugin.heuristics.edits import add_callback, add_dropout
 from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, NotChecked, Option, TooEarly, absent
-from scram_plugin.heuristics.limits import SIGMAS, THIRD
+from scram_plugin.heuristics.limits import FOR_A_LEVEL, SIGMAS, THIRD
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import counted, place
 from scram_plugin.logs.curve import Curve
@@ -62,6 +62,8 @@ SMALLEST = 0.002  # of the best loss: a smaller rise is not reported, however st
 SAMPLED = 0.5
 ALSO_RISES = 0.05  # of the training loss: with such a rise it is divergence, not overfitting; as `min_rise` (Prechelt, 1998)
 DIFFERENCE = 1.5  # variance of the difference of two medians of so many points, in variances of their mean; by bench-limits
+FAR_ABOVE = 1.5  # times the lowest validation loss: where all later points are higher, no noise made them; by bench-verdicts
+FAR_BELOW = 0.8  # times the training loss at that point; by bench-verdicts
 OF_NO_USE = 1000  # noises: a larger rise is not told in noises, since there is practically none; by definition
 EPOCHS_OF_STRICT = 3  # that the prototype's rule compares; by definition
 PROPOSED_DROPOUT = 0.5  # rate (Srivastava et al., 2014: 0.5 in hidden layers)
@@ -73,9 +75,11 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         return
     patience = int(options["patience"])
     validation, training = loss(run, "validation"), loss(run)
-    enough(validation, patience + 2, "validation loss")
     enough(training, 2, "training loss")
-    shared = enough(together(validation, training), patience + 2, "validation loss up to the end of the training loss")
+    shared = together(validation, training) if len(validation) else validation
+    if not _is_overwhelming(shared, training):
+        enough(validation, patience + 2, "validation loss")
+        enough(shared, patience + 2, "validation loss up to the end of the training loss")
     yield from of_curves(run, training, shared, options)
 
 
@@ -87,25 +91,27 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
     # Levels are medians of several points, a third of those after the best, so that one outlier has no effect.
     count = max(STRIP, min(after // THIRD, LONGEST))
     around = values[max(form.best - count + 1, 0) : form.best + count]
+    count = min(count, len(around))
     lowest = float(sliding_medians(around, count).min())
     rise = median(values[-count:]) - lowest
     worth = SMALLEST * abs(lowest)
     floor = max(options["min_rise"] * abs(lowest), GAINED * abs(form.gain))
     noise = form.noise * np.sqrt(DIFFERENCE / count)  # standard error of the difference of two such levels
-    if (
+    few = _is_overwhelming(validation, training)
+    if not few and (
         after < patience
         or form.strength < (SURE if rise > floor else SLIGHT)
         or rise <= max(worth, options["noise_factor"] * noise)
     ):
         return
-    exact = lowest_point(validation, form)
+    exact = lowest_point(validation, form) if not few else int(np.argmin(values))
     end = max(last_value(validation, form), lowest)
     first, last = int(steps[exact]), int(steps[-1])
     train_best, train_end = at(training, first), at(training, last)  # levels: single points are noisy
     if train_end - train_best > max(SIGMAS * shape_of(training).noise, ALSO_RISES * abs(train_best)):
         return  # both rise: that is divergence, not overfitting
     seen = run.facts.get("data", {}).get("validation", {}).get("samples")
-    grave = rise > max(floor, SAMPLED * abs(lowest) / np.sqrt(seen) if seen else 0.0)
+    grave = few or rise > max(floor, SAMPLED * abs(lowest) / np.sqrt(seen) if seen else 0.0)
     told_best, told_end, about = as_told(training, first, last)
     unit = validation.axis
     evidence: dict[str, Any] = {
@@ -120,7 +126,7 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
         "train_last": told_end,
         "about": about,
         "noise": form.noise,
-        "times_noise": rise / form.noise if rise < OF_NO_USE * form.noise else None,
+        "times_noise": rise / form.noise if not few and rise < OF_NO_USE * form.noise else None,
         "mild": None if grave else "So far the rise is small.",
         **final_accuracies(run),
         **absent("strict_first", "strict_last", "val_from", "val_to", "train_from", "train_to"),
@@ -140,6 +146,15 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
         bad_step=int(steps[min(exact + 1, len(steps) - 1)]),
         best_step=first,
     )
+
+
+def _is_overwhelming(validation: Curve, training: Curve) -> bool:
+    """Whether all points after the lowest one are far higher, and the training loss is much lower: then a few are enough."""
+    values = validation.values
+    if len(values) <= FOR_A_LEVEL or (best := int(np.argmin(values))) > len(values) - 1 - FOR_A_LEVEL or values[best] <= 0:
+        return False
+    at_best, end = (at(training, int(validation.steps[i])) for i in (best, -1))
+    return bool(values[best + 1 :].min() > FAR_ABOVE * values[best] and end < FAR_BELOW * at_best)
 
 
 def _causes(run: TrainingRun, best: str) -> list[Cause]:
