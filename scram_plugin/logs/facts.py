@@ -117,7 +117,7 @@ _PREFLIGHT = {
     "inputs": {**_TESTED, "inputs": count, "ignored": [count]},
     "samples": {**_TESTED, "alone": number, "order": number},
     "rates": {**_TESTED, **dict.fromkeys(("given", "tried", "blown", "steepest", "lowest"), number)},
-    "overlap": {**_TESTED, **dict.fromkeys(("training", "validation", "both"), count)},
+    "overlap": {**_TESTED, **dict.fromkeys(("training", "validation", "both", "again"), count)},
     "memory": {
         **_TESTED,
         **dict.fromkeys(("held", "fixed", "per_example", "peak", "available"), number),

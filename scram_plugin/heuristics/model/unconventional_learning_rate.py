@@ -10,7 +10,7 @@ import numpy as np
 
 from scram_plugin.heuristics.edits import set_learning_rate
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, NotChecked, Option, TooEarly
-from scram_plugin.heuristics.limits import TENTH
+from scram_plugin.heuristics.limits import QUARTER, TENTH
 from scram_plugin.heuristics.measured import HOW, guessing, known_layers, levels, steps_of_kernels
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
@@ -52,6 +52,7 @@ WORSE = (
 )
 UNHARMED = 0.5  # of the first loss: a training that fell below that is not harmed by its high rate; by bench-limits
 SINCE = 200  # batches: before that a loss may not have begun to fall; by bench-limits
+STILL_FALLS = 0.95  # of the level of the third quarter: below that a loss still falls; by bench-limits
 BEGUN = 0.9  # of the first loss: below that the model has begun to learn, whatever the rate; by bench-limits
 
 
@@ -111,7 +112,8 @@ def _harmful(run: TrainingRun, long: bool, long_at_first: bool) -> bool:
     values = loss.finite.values
     worse = float(np.median(values[1:FIRST_BATCHES])) > WORSE * values[0]
     (_, late), guess = levels(values, TENTH, FEWEST), guessing(run)
-    guessed = guess is not None and not guess.is_beaten_by(late)
+    before = float(np.median(values[len(values) // 2 : -max(len(values) // QUARTER, 1)]))
+    guessed = guess is not None and not guess.is_beaten_by(late) and late > STILL_FALLS * before
     enough = UNHARMED if len(values) >= SINCE else BEGUN  # in a short training a loss that falls shows no harm
     fallen = late <= enough * values[0] and not guessed
     return worse or (long and not fallen) or (long_at_first and guessed and len(values) >= SINCE)

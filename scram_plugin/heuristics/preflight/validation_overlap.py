@@ -19,6 +19,7 @@ OPTIONS = (
         ("Barz and Denzler (2020): in CIFAR-100 10 % are nearly equal to training examples, but less than 1 % byte for byte"),
     ),
 )
+ALIKE = 2.0  # times the share of training examples that have a double there: so many are natural; by definition
 FEWEST_EQUAL = 3  # examples in both: fewer can be equal by chance; by definition
 
 
@@ -29,6 +30,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise Inconclusive("there were no validation examples to compare")
     if both < FEWEST_EQUAL or both <= options["part"] * validation:
         return
+    again, training = found.get("again") or 0, found.get("training") or 0
+    if both < validation and both * training <= ALIKE * again * validation:
+        return  # examples repeat within the training data as often
     curve = shown_loss(run)
     whole = both == validation
     yield Finding(

@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from typing import Any
@@ -54,11 +55,15 @@ def make_all(subject: Subject, results: Results, seconds: float) -> None:
     if not subject.batches:
         return
     batch = max(subject.batches, key=len)
-    small = batch.at(np.arange(min(len(batch), EXAMPLES)))
+
+    def small() -> Batch:
+        return batch.at(np.arange(min(len(batch), EXAMPLES)))
+
     results.make("gradients", lambda: gradients(subject, batch))
     results.make("precision", lambda: precision(subject, batch))
-    results.make("one_batch", lambda: one_batch(subject, small, results, seconds * 0.5))
-    results.make("inputs", lambda: inputs(subject, batch))
+    results.make("one_batch", lambda: one_batch(subject, small(), results, seconds * 0.5))
+    trained = "reason" not in results.tests["gradients"]
+    results.make("inputs", lambda: inputs(subject, batch, trained))
     results.make("samples", lambda: samples(subject, batch))
     results.make("rates", lambda: rates(subject, results, seconds * 0.4))
     validation = subject.validation
@@ -126,9 +131,14 @@ def _low(losses: list[float]) -> float:
     return float(np.median(finite[:5])) if finite else math.inf
 
 
-def inputs(subject: Subject, batch: Batch) -> dict[str, Any]:
-    """Which inputs the outputs do not depend on: each in turn is replaced by that of the previous example."""
+def inputs(subject: Subject, batch: Batch, trained: bool) -> dict[str, Any]:
+    """Which inputs the outputs do not depend on: each in turn is replaced by that of the previous example.
+
+    `trained`: whether a test has trained the model for some steps. At its start one may give the same outputs for any input.
+    """
     before = subject.predict(batch.x)
+    if not trained and all(np.ptp(output, axis=0).max() == 0 for output in before if output.ndim):
+        return {"reason": "the model gives the same outputs for all examples at its start, and could not be trained"}
     given = leaves(batch.x)
     names = sorted(map(str, batch.x)) if isinstance(batch.x, dict) else []
     length, ignored, tested = len(batch), [], 0
@@ -254,7 +264,8 @@ def _smoothed(losses: list[float]) -> np.ndarray:
 def overlap(training: Iterable[Batch], validation: Iterable[Batch], seconds: float) -> dict[str, Any]:
     """How many examples of the validation data are also in the training data."""
     until = time.monotonic() + seconds
-    known = set[bytes]().union(*_keys(training, until))
+    first = list(_keys(training, until))
+    known = set[bytes]().union(*first)
     batches = list(_keys(validation, until + seconds / 2))
     seen = set[bytes]().union(*batches)
     others = [batch for batch in batches if not batch <= known]
@@ -262,7 +273,11 @@ def overlap(training: Iterable[Batch], validation: Iterable[Batch], seconds: flo
     rest = set[bytes]().union(*others)
     if rest and len(seen - rest) > len(known) / 2:
         seen = rest
-    return {"training": len(known), "validation": len(seen), "both": len(known & seen)}
+    if len(first) > 1 and all(part == known for part in first) and seen == known:
+        return {"reason": "each step trains with the same inputs, as with a graph: what is validated is not known by them"}
+    times = Counter(key for part in first for key in part)  # of different batches
+    again = sum(count for count in times.values() if count > 1)
+    return {"training": len(known), "validation": len(seen), "both": len(known & seen), "again": again}
 
 
 def _keys(batches: Iterable[Batch], until: float) -> Iterator[set[bytes]]:

@@ -23,7 +23,9 @@ from scram_plugin.training.structures import mapped
 from scram_plugin.training.torch import patches
 from scram_plugin.training.torch.compiled import is_compiling
 from scram_plugin.training.torch.data_facts import LoaderPass
-from scram_plugin.training.torch.graph import loss_of, named
+from scram_plugin.training.torch.graph import Loss, loss_of, named
+
+WRAPPERS = ("Lightning", "Accelerated")  # how classes of optimizers begin that hold another one
 
 
 class Loop(patches.Watcher):
@@ -172,11 +174,30 @@ def _loss(loss: torch.Tensor, outputs: Any, called: tuple[Any, Any, Any] | None)
         return copy.deepcopy(called[0]), _kept(called[1][1])
     if isinstance(outputs, torch.Tensor) and outputs.dim():
         for known in named(loss_of(loss), []) if loss.grad_fn is not None else []:
-            function: Any = getattr(torch.nn, known.name)()
-            if known.target is not None and torch.allclose(function(outputs.detach(), known.target), loss.detach(), rtol=1e-4):
-                return function, known.target.clone()
+            if known.target is not None and (found := _fitting(known, outputs, loss)) is not None:
+                return found
         return None
     return (_of_model, None) if own_loss(outputs) is loss else None
+
+
+def _fitting(known: Loss, outputs: torch.Tensor, loss: torch.Tensor) -> tuple[Any, torch.Tensor] | None:
+    """A function of the outputs, as they are or reshaped as the targets need them, that gives this loss; and the targets."""
+    function: Any = getattr(torch.nn, known.name)()
+    given, target = outputs.detach(), known.target
+    assert target is not None
+    ways: list[tuple[Any, torch.Tensor]] = [(function, target)]
+    if given.shape != target.shape and given.numel() == target.numel():
+        rest = given.shape[1:]
+        ways.append(
+            (lambda o, t: function(o.reshape(t.shape), t), target if len(target) == len(given) else target.view(-1, *rest))
+        )
+    if given.dim() > 2 and target.dim() == 1 and given.shape[:-1].numel() == len(target):
+        ways.append((lambda o, t: function(o.flatten(0, -2), t.flatten()), target.view(given.shape[:-1])))
+    for way, targets in ways:
+        with contextlib.suppress(RuntimeError, ValueError, IndexError):
+            if torch.allclose(way(given, targets), loss.detach(), rtol=1e-4):
+                return way, targets.clone()
+    return None
 
 
 def _of_model(outputs: Any, targets: Any) -> Any:
@@ -191,8 +212,8 @@ def _optimizers(model: torch.nn.Module) -> list[torch.optim.Optimizer]:
     """All optimisers in this process that have a parameter of the model."""
     parameters = {id(p) for p in model.parameters()}
     kinds = ((thing, type(thing)) for thing in gc.get_objects())
-    # Lightning wraps an optimizer in one that shares its state, and that cannot be copied
-    known = [t for t, kind in kinds if issubclass(kind, torch.optim.Optimizer) and not kind.__name__.startswith("Lightning")]
+    # Lightning and Accelerate wrap an optimizer in another that cannot be copied, or takes no hooks
+    known = [t for t, kind in kinds if issubclass(kind, torch.optim.Optimizer) and not kind.__name__.startswith(WRAPPERS)]
     return [o for o in known if any(id(p) in parameters for g in o.param_groups for p in g["params"])]
 
 

@@ -27,6 +27,8 @@ def is_linear(model: torch.nn.Module, inputs: Any, again: Callable[[Any], Any]) 
         return False
     if len(shapes) < MATRICES or min(s[0] for s in shapes[:-1]) < min(shapes[0][1], shapes[-1][0]):
         return False
+    if not all(bool(p.count_nonzero()) for p in model.parameters() if p.dim() > 1):
+        return False  # weights that begin at 0 hide what stands before them
     half = len(given[0]) // 2
     one, two = given[0][:half], -given[0][half : 2 * half]
 

@@ -8,6 +8,8 @@ import pytest
 import torch
 
 import scram_plugin
+from scram_plugin.logs.logdir import read
+from scram_plugin.logs.pairing import training_runs
 from tests.paths import environment
 
 TEXT = {"capture_output": True, "text": True, "check": False}
@@ -92,8 +94,126 @@ for epoch in range(100000):
 
 @pytest.mark.parametrize(("again", "expected"), [("", []), ("model = make()", ["untrained-parameters"])])
 def test_a_loop_whose_optimizer_has_another_model_ends_with_a_finding(tmp_path, again, expected):
-    (tmp_path / "program.py").write_text(OTHER_MODEL.replace("{again}", again))
+    assert flown(tmp_path, OTHER_MODEL.replace("{again}", again))[0] == expected
+
+
+def flown(tmp_path, text):
+    """The findings and the facts of a preflight of a program."""
+    (tmp_path / "program.py").write_text(text)
     command = ["preflight", "--seconds", "4", "--format", "json", "--fail-on", "never", "program.py"]
     run = subprocess.run([sys.executable, "-m", "scram_plugin", *command], cwd=tmp_path, env=environment(), timeout=100, **TEXT)
+    assert "Traceback" not in run.stderr
     (found,) = json.loads(run.stdout)["runs"]
-    assert [f["heuristic"] for f in found["findings"] if f["severity"] != "info" and f["explained_by"] is None] == expected
+    (training,) = training_runs(read(tmp_path / "logs" / "preflight"))
+    alarms = [f["heuristic"] for f in found["findings"] if f["severity"] != "info" and f["explained_by"] is None]
+    return alarms, training.facts["preflight"]
+
+
+LOOP = """
+import torch
+
+torch.manual_seed(0)
+{model}
+optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+{more}
+for epoch in range(20):
+    for x, y in batches:
+        optimizer.zero_grad()
+        {loss}.backward()
+        optimizer.step()
+    model.eval()
+    with torch.no_grad():
+        for x, y in held_out:
+            model(x)
+    model.train()
+"""
+NUMBERS = """
+x = torch.randn(640, 8)
+y = (x**2).sum(1)
+batches = [(x[i : i + 32], y[i : i + 32]) for i in range(0, 512, 32)]
+held_out = [(x[512:], y[512:])]
+"""
+NET = "model = torch.nn.Sequential(torch.nn.Linear(8, 32), torch.nn.ReLU(), torch.nn.Linear(32, 1))"
+
+
+def test_a_loss_of_squeezed_outputs_is_known(tmp_path):
+    loss = "torch.nn.functional.mse_loss(model(x).squeeze(1), y)"
+    alarms, facts = flown(tmp_path, LOOP.format(model=NET, more=NUMBERS, loss=loss))
+    assert alarms == []
+    assert facts["one_batch"]["last"] < facts["one_batch"]["first"] / 10
+
+
+def test_a_loss_of_all_words_in_a_row_is_known(tmp_path):
+    words = """
+text = torch.arange(40).repeat(20) % 13
+batches = [(text[i : i + 64].view(4, 16), text[i + 1 : i + 65].view(4, 16)) for i in range(0, 640, 64)]
+held_out = [(text[700:732].view(2, 16), text[701:733].view(2, 16))]
+"""
+    model = "model = torch.nn.Sequential(torch.nn.Embedding(13, 16), torch.nn.Linear(16, 13))"
+    loss = "torch.nn.functional.cross_entropy(model(x).view(-1, 13), y.reshape(-1))"
+    _, facts = flown(tmp_path, LOOP.format(model=model, more=words, loss=loss))
+    assert facts["one_batch"]["examples"] == 4
+    assert facts["one_batch"]["last"] < facts["one_batch"]["first"]
+
+
+def test_a_model_that_begins_at_zero_and_whose_loss_is_its_own_does_not_ignore_its_inputs(tmp_path):
+    model = "model = torch.nn.Linear(8, 1)\nfor p in model.parameters(): torch.nn.init.zeros_(p)"
+    loss = "torch.log1p((model(x).squeeze(1) - y).abs()).mean()"
+    alarms, facts = flown(tmp_path, LOOP.format(model=model, more=NUMBERS, loss=loss))
+    assert "ignored-input" not in alarms
+    assert "at its start" in facts["inputs"]["reason"]
+
+
+def test_inputs_that_cannot_be_put_together(tmp_path):
+    sparse = """
+whole = torch.randn(64, 8).to_sparse()
+y = torch.randn(64, 1)
+batches = held_out = [(whole, y)]
+"""
+    loss = "torch.nn.functional.mse_loss(model(x), y)"
+    alarms, facts = flown(tmp_path, LOOP.format(model="model = torch.nn.Linear(8, 1)", more=sparse, loss=loss))
+    assert alarms == []
+    assert facts["one_batch"]["reason"]
+
+
+def test_examples_that_repeat_anywhere_are_no_leak(tmp_path):
+    few = """
+draw = torch.randint(0, 3, (4096, 8)).float()  # 6,561 different rows
+batches = [(draw[i : i + 64], draw[i : i + 64, :1]) for i in range(0, 3072, 64)]
+held_out = [(draw[3072:], draw[3072:, :1])]
+"""
+    loss = "torch.nn.functional.mse_loss(model(x), y * y)"
+    alarms, facts = flown(tmp_path, LOOP.format(model=NET, more=few, loss=loss))
+    assert facts["overlap"]["both"] > 0.2 * facts["overlap"]["validation"]
+    assert "validation-overlap" not in alarms
+
+
+def test_a_wrapper_of_an_optimizer_takes_no_hooks(tmp_path):
+    wrapped = f"""
+class AcceleratedOptimizer(torch.optim.Optimizer):
+    def __init__(self, optimizer):
+        self.optimizer, self.param_groups = optimizer, optimizer.param_groups
+
+kept = AcceleratedOptimizer(optimizer)
+{NUMBERS}"""
+    loss = "torch.nn.functional.mse_loss(model(x).squeeze(1), y)"
+    assert flown(tmp_path, LOOP.format(model=NET, more=wrapped, loss=loss))[0] == []
+
+
+IDENTITY = """
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.last, self.head = torch.nn.Linear(8, 8), torch.nn.Linear(8, 8), torch.nn.Linear(8, 1)
+        torch.nn.init.zeros_(self.last.weight)
+
+    def forward(self, x):
+        return self.head(x + self.last(torch.tanh(self.first(x))))
+
+model = Net()
+"""
+
+
+def test_a_model_that_begins_as_the_identity_is_not_linear(tmp_path):
+    loss = "torch.nn.functional.mse_loss(model(x).squeeze(1), y)"
+    assert "missing-activation" not in flown(tmp_path, LOOP.format(model=IDENTITY, more=NUMBERS, loss=loss))[0]
