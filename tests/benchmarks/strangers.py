@@ -119,7 +119,8 @@ def flown(program: Program) -> Result:
         )
         last = (done.stderr.strip().splitlines() or [""])[-1]
         if not Path(folder, "found.json").is_file():
-            return Result(program, last, False, [], False, False, Ran(done.returncode, "", last, None, None))
+            broken = "" if last.startswith("scram: ") else last  # a sentence says why it could not be tested
+            return Result(program, broken, False, [], False, False, Ran(done.returncode, "", last, None, None))
         runs = json.loads(Path(folder, "found.json").read_text())["runs"]
         found = [
             {"heuristic": f["heuristic"], "cause": f["causes"][0]["id"], "title": f["title"], "edit": None}
