@@ -136,23 +136,19 @@ def _simulate(rng: np.random.Generator, fault: str | None) -> Simulated:
         back, end = sorted(rng.choice(np.arange(2, epochs - 1), 2, replace=False))
         again = level[back:end] * (1 + quiet * rng.standard_normal(end - back))
         train_steps, train = np.concatenate([t[:end], t[back:]]), np.concatenate([train[:back], again, train[back:]])
-    metric = str(rng.choice(METRICS[:1] if fault is not None else METRICS))
-    tag, validated = "val/accuracy", np.exp(-np.nan_to_num(val, nan=9.0) / start)
-    trained = np.exp(-np.nan_to_num(train, nan=9.0) / start)
+    metric = str(rng.choice(METRICS)) if fault is None else METRICS[0]
+    accuracy = np.exp(-np.nan_to_num(val, nan=9.0) / start)
+    metrics = {
+        "train/accuracy": (train_steps, np.exp(-np.nan_to_num(train, nan=9.0) / start)),
+        "val/accuracy": (val_steps, accuracy),
+    }
     if fault in OF_METRICS:
-        tag, validated, trained = "val/map", score, np.interp(train_steps, checked, score)
+        metrics = {"train/map": (train_steps, np.interp(train_steps, checked, score)), "val/map": (val_steps, score)}
     elif metric == METRICS[1]:  # 0 for up to a quarter of the training, as with detectors
-        tag, validated = "val/map", validated * (np.arange(len(val)) >= len(val) * rng.uniform(0, 0.25))
+        metrics["val/map"] = val_steps, accuracy * (np.arange(len(val)) >= len(val) * rng.uniform(0, 0.25))
     elif metric == METRICS[2]:
-        tag, validated = "val/wer", 1.2 - validated
-    run = training_run(
-        {
-            "train/loss": (train_steps, train),
-            "val/loss": (val_steps, val),
-            tag.replace("val", "train") if fault in OF_METRICS else "train/accuracy": (train_steps, trained),
-            tag: (val_steps, validated),
-        }
-    )
+        metrics["val/wer"] = val_steps, 1.2 - accuracy
+    run = training_run({"train/loss": (train_steps, train), "val/loss": (val_steps, val), **metrics})
     levels = {
         "noise": f"{noise:g}",
         "length": f"{low} to {high}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -57,8 +58,20 @@ class Collapse:
     sudden: bool = False
 
 
+_known: WeakKeyDictionary[TrainingRun, list[Score]] = WeakKeyDictionary()
+
+
 def scores(run: TrainingRun) -> list[Score]:
-    """The metrics whose best and worst values are known, those of the validation first; of `EVALUATIONS` or more."""
+    """The metrics whose best and worst values are known, those of the validation first; of `EVALUATIONS` or more.
+
+    They are found only once for all checks.
+    """
+    if run not in _known:
+        _known[run] = _scores_of(run)
+    return _known[run]
+
+
+def _scores_of(run: TrainingRun) -> list[Score]:
     found = []
     for name in sorted(run.signals, key=lambda name: (not name.startswith("validation "), name)):
         side, _, metric = name.partition(" ")
@@ -86,6 +99,8 @@ def never_learned(run: TrainingRun) -> Score | None:
 
 def _stood(values: np.ndarray) -> bool:
     later = values[1:]
+    if median(later) >= POOR_SCORE:
+        return False  # most are; a median is quick
     low, high = np.quantile(later, USUAL_RANGE)
     gained = high - values[0]
     _, middle, end = np.array_split(later, THIRD)
