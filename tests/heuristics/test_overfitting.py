@@ -62,7 +62,10 @@ def test_a_rise_beyond_the_noise_is_found(noise, tmp_path):
 def test_one_last_point_out_of_line_raises_nothing(tmp_path):
     flat = np.full(24, 0.5) + np.random.default_rng(0).normal(0, 0.004, 24)
     flat[-1] *= 1.25
-    assert ID in run(tmp_path, falling(24), flat).passed
+    result = run(tmp_path, falling(24), flat)
+    assert [(f.severity, f.title) for f in result.findings if f.heuristic == ID] == [
+        ("info", "The validation loss stands still since epoch 1")
+    ]
 
 
 def test_medians_of_parts_are_those_of_the_whole(monkeypatch):
@@ -137,3 +140,22 @@ def test_real_trainings_of_other_people(path, overfits):
 def test_few_points_that_are_overwhelming(training, validation, told):
     findings = review(training_run({"train/loss": training, "val/loss": validation}), catalogue()).findings
     assert [f.severity for f in findings if f.heuristic == "overfitting"] == (["warning"] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("training", "validation", "told"),
+    [
+        (1.0, 1.0, []),  # both fall
+        (0.8, 0.0, ["info"]),
+        (0.1, 0.0, []),  # so does the training
+    ],
+)
+def test_a_validation_loss_that_stands_still(training, validation, told):
+    """The shares by which the losses fall from a quarter of the training on."""
+    noise = 1 + 0.002 * np.random.default_rng(0).normal(size=(2, 40))
+    later = np.clip((np.arange(40) - 10) / 29, 0, 1)
+    first = 1 - 0.5 * np.clip(np.arange(40) / 10, 0, 1)
+    curves = {"train/loss": first * (1 - training * later * 0.8), "val/loss": first * (1 - validation * later * 0.8)}
+    curves = {tag: values * noise[i] for i, (tag, values) in enumerate(curves.items())}
+    findings = review(training_run(curves), catalogue()).findings
+    assert [f.severity for f in findings if f.heuristic == "overfitting"] == told

@@ -21,9 +21,9 @@ from scram_plugin.heuristics.curves.noise import median, sliding_medians
 from scram_plugin.heuristics.curves.shape import STRIP, SURE, shape_of
 from scram_plugin.heuristics.edits import add_callback, add_dropout
 from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, NotChecked, Option, TooEarly, absent
-from scram_plugin.heuristics.limits import FOR_A_LEVEL, SIGMAS, THIRD
+from scram_plugin.heuristics.limits import FOR_A_LEVEL, QUARTER, SIGMAS, THIRD
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.words import counted, place
+from scram_plugin.heuristics.words import counted, number, place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -64,6 +64,9 @@ ALSO_RISES = 0.05  # of the training loss: with such a rise it is divergence, no
 DIFFERENCE = 1.5  # variance of the difference of two medians of so many points, in variances of their mean; by bench-limits
 FAR_ABOVE = 1.5  # times the lowest validation loss: where all later points are higher, no noise made them; by bench-verdicts
 FAR_BELOW = 0.8  # times the training loss at that point; by bench-verdicts
+FOR_A_STANDSTILL = 12  # validation points, three in each quarter; by definition
+STOOD_STILL = 0.01  # of the validation loss: a smaller change over half of the training is none; by bench-verdicts
+LITTLE = 0.1  # of the loss: where the noise could hide more, nothing is said of a standstill; by bench-verdicts
 OF_NO_USE = 1000  # noises: a larger rise is not told in noises, since there is practically none; by definition
 EPOCHS_OF_STRICT = 3  # that the prototype's rule compares; by definition
 PROPOSED_DROPOUT = 0.5  # rate (Srivastava et al., 2014: 0.5 in hidden layers)
@@ -80,7 +83,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if not _is_overwhelming(shared, training):
         enough(validation, patience + 2, "validation loss")
         enough(shared, patience + 2, "validation loss up to the end of the training loss")
-    yield from of_curves(run, training, shared, options)
+    found = list(of_curves(run, training, shared, options))
+    yield from found or _standstill(run, training, shared)
 
 
 def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -129,7 +133,7 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
         "times_noise": rise / form.noise if not few and rise < OF_NO_USE * form.noise else None,
         "mild": None if grave else "So far the rise is small.",
         **final_accuracies(run),
-        **absent("strict_first", "strict_last", "val_from", "val_to", "train_from", "train_to"),
+        **absent("strict_first", "strict_last", "val_from", "val_to", "train_from", "train_to", "still"),
     }
     yield Finding(
         severity="warning" if grave else "info",
@@ -142,9 +146,45 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
         last_step=last,
         axis=unit,
         curves=[validation.source(), training.source()],
-        causes=_causes(run, place(unit, first)),
+        causes=_causes(run, f"The validation loss was lowest at {place(unit, first)} and has not been lower since."),
         bad_step=int(steps[min(exact + 1, len(steps) - 1)]),
         best_step=first,
+    )
+
+
+def _standstill(run: TrainingRun, training: Curve, validation: Curve) -> Iterable[Finding]:
+    """A validation loss that is the same since before half-time, while the training loss goes on falling: an info."""
+    values, steps, noise = validation.values, validation.steps, shape_of(validation).noise
+    part = len(values) // QUARTER
+    if len(values) < FOR_A_STANDSTILL:
+        return
+    before, after = median(values[part : 2 * part]), median(values[-part:])
+    chance = SIGMAS * noise * np.sqrt(DIFFERENCE * 2 / part)
+    if abs(before - after) > max(chance, STOOD_STILL * abs(after)) or chance > LITTLE * abs(after):
+        return
+    levels = sliding_medians(values, FOR_A_LEVEL)
+    since = int(steps[int(np.argmax(levels <= after + max(noise, STOOD_STILL * abs(after))))])
+    then, now = at(training, since), at(training, int(steps[-1]))
+    if since > (steps[0] + steps[-1]) / 2 or now > FAR_BELOW * then or now <= 0:
+        return
+    unit, last = validation.axis, int(steps[-1])
+    said = f"The validation loss has been about {number(after)} since {place(unit, since)}."
+    yield Finding(
+        severity="info",
+        confidence="likely",
+        title=f"The validation loss stands still since {place(unit, since)}",
+        evidence={
+            "still": f"{said} Meanwhile the training loss fell from about {number(then)} to {number(now)}.",
+            **absent("best_place", "last_place", "best_loss", "last_loss", "rise_percent", "train_best", "train_last", "about"),
+            **absent("mild", "times_noise", "train_accuracy", "val_accuracy"),
+            **absent("strict_first", "strict_last", "val_from", "val_to", "train_from", "train_to"),
+        },
+        first_step=since,
+        last_step=last,
+        axis=unit,
+        curves=[validation.source(), training.source()],
+        causes=_causes(run, f"It has not improved since {place(unit, since)}."),
+        best_step=since,
     )
 
 
@@ -157,13 +197,13 @@ def _is_overwhelming(validation: Curve, training: Curve) -> bool:
     return bool(values[best + 1 :].min() > FAR_ABOVE * values[best] and end < FAR_BELOW * at_best)
 
 
-def _causes(run: TrainingRun, best: str) -> list[Cause]:
+def _causes(run: TrainingRun, stood: str) -> list[Cause]:
     """First a model that can memorise the data, if nothing regularises it; otherwise a training that went on too long."""
     model, fit = run.facts.get("model", {}), run.facts.get("fit", {})
     parameters, samples = model.get("trainable_parameters"), fit.get("samples")
     stop = Cause(
         "too-long",
-        f"The validation loss was lowest at {best} and has not been lower since.",
+        stood,
         edit=add_callback(run.facts, _EARLY_STOPPING),
     )
     classes = [str(layer.get("class")) for layer in model.get("layers", ())]
@@ -219,13 +259,13 @@ def _strict(run: TrainingRun) -> Iterable[Finding]:
             "train_from": float(train[at]),
             "train_to": float(train[at + 2]),
             **absent("best_place", "last_place", "best_loss", "last_loss", "rise_percent", "train_best", "train_last", "about"),
-            **absent("mild", "times_noise", "train_accuracy", "val_accuracy"),
+            **absent("mild", "times_noise", "train_accuracy", "val_accuracy", "still"),
         },
         first_step=first,
         last_step=last,
         axis=unit,
         curves=[validation.source(), training.source()],
-        causes=_causes(run, place(unit, first)),
+        causes=_causes(run, f"The validation loss was lowest at {place(unit, first)} and has not been lower since."),
         bad_step=int(steps[at + 1]),
         best_step=first,
     )
