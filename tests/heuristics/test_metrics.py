@@ -101,3 +101,12 @@ def test_a_loss_is_stuck_only_if_nothing_else_improves(tmp_path, score, stuck):
     events = [event(i, 1e9 + i, **{"train/loss": loss[i], "val/accuracy": score[i]}) for i in range(EVALUATIONS)]
     write(tmp_path / "events.out.tfevents.1.host", events)
     assert ("plateau" in {f.heuristic for f in review_of(tmp_path).findings}) == stuck
+
+
+@pytest.mark.parametrize(("loss", "accuracy", "told"), [(2.22, 0.13, True), (2.22, 0.19, False), (1.9, 0.13, False)])
+def test_a_training_that_hardly_gets_away_from_guessing(tmp_path, loss, accuracy, told):
+    losses, accuracies = np.linspace(np.log(10), loss, EVALUATIONS), np.linspace(0.1, accuracy, EVALUATIONS)
+    result = found(tmp_path, losses, {"train/accuracy": accuracies})
+    assert ("no-learning" in result) == told
+    if told:
+        assert "hardly better than guessing among 10 classes" in result["no-learning"].summary

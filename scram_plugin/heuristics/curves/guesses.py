@@ -26,6 +26,7 @@ GUESSED = (
     0.95,
     1.1,
 )  # times ln(1 / accuracy), the loss of guessing at this accuracy: in between it counts as guessing; by bench-limits
+HARDLY = 0.95  # times the loss of guessing: more than that after two thirds of the training is hardly better; by bench-limits
 MOST_GUESSED = 0.55  # accuracy of guessing between two classes, and a little more; by bench-limits
 STAYED = (0.02, 0.3)  # rise of an accuracy that stayed: in all, and as a share of it; by bench-limits
 AS_CHANCE = (0.6, 1.5)  # times 1 / classes: the accuracy of guessing; by bench-limits
@@ -56,6 +57,19 @@ def as_guessed(run: TrainingRun, values: np.ndarray, known: tuple[float, float] 
     if known is not None and known[0] > max(guess.shares if guess else (1.0,)) * AS_CHANCE[1]:
         return "", math.inf  # the answers are better than that
     return f"That is no better than {told}, with a loss of {number(cost)}.", cost
+
+
+def hardly_learned(run: TrainingRun, values: np.ndarray) -> str:
+    """A sentence, if loss and accuracy began at those of guessing, and are nearly there in the last third; else an empty one."""
+    classes = chance_level(float(values[0]))
+    accuracy = run.signal("training accuracy") or run.signal("validation accuracy")
+    if classes is None or accuracy is None or len(accuracy.finite) < FOR_A_LEVEL * THIRD:
+        return ""
+    seen, late = accuracy.finite.values, median(values[-(len(values) // THIRD) :])
+    first, now = (float(v) * classes for v in (seen[0], median(seen[-(len(seen) // THIRD) :])))
+    if late < HARDLY * math.log(classes) or not AS_CHANCE[0] < first < AS_CHANCE[1] or now >= AS_CHANCE[1]:
+        return ""
+    return f"That is hardly better than guessing among {classes} classes, with a loss of {number(math.log(classes))}."
 
 
 def _guess_of_parts(run: TrainingRun) -> float | None:

@@ -19,7 +19,7 @@ from scram_plugin.heuristics.curves.checkable import (
     rate_as_cause,
     reached,
 )
-from scram_plugin.heuristics.curves.guesses import as_guessed, classes_of, is_of_guessing, uniform
+from scram_plugin.heuristics.curves.guesses import as_guessed, classes_of, hardly_learned, is_of_guessing, uniform
 from scram_plugin.heuristics.curves.metrics import Score, never_learned
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.curves.shape import SURE, Shape, shape_of
@@ -161,7 +161,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if not guessed and not is_of_guessing(tail, known) and any(says(ends, options) for says in LEARNED.values()):
         if (score := never_learned(run)) is not None:
             yield _by_metric(run, score, curve)
-        return
+            return
+        if not (guessed := hardly_learned(run, values)):
+            return
     if values.min() < 0 < values.max():
         raise Inconclusive(
             "the loss is above and below zero, as with policy gradients or a critic: its level does not show what was learned"
