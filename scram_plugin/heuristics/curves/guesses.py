@@ -60,7 +60,7 @@ def as_guessed(run: TrainingRun, values: np.ndarray, known: tuple[float, float] 
 
 
 def hardly_learned(run: TrainingRun, values: np.ndarray) -> str:
-    """A sentence, if loss and accuracy began at those of guessing, and are nearly there in the last third; else an empty one."""
+    """A sentence, if loss and accuracy began at those of guessing and are nearly there in the last third; else an empty one."""
     classes = chance_level(float(values[0]))
     accuracy = run.signal("training accuracy") or run.signal("validation accuracy")
     if classes is None or accuracy is None or len(accuracy.finite) < FOR_A_LEVEL * THIRD:
