@@ -110,3 +110,16 @@ def test_a_training_that_hardly_gets_away_from_guessing(tmp_path, loss, accuracy
     assert ("no-learning" in result) == told
     if told:
         assert "hardly better than guessing among 10 classes" in result["no-learning"].summary
+
+
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [
+        ([0.34324, 0.343238, 0.343236, 0.343234], "no-learning"),  # four epochs
+        ([1.34, 24.5, 16.9, 10.4, 9.5, 9.3, 8.8, 8.5, 9.8, 8.7, 8.1, 7.9], "divergence"),  # at once
+        ([1.525, 1.2, 1.27, 1.23, 1.07, 1.13, 1.19, 1.13, 1.08, 1.18, 1.12, 1.10], None),  # it fell at once, and is noisy
+    ],
+)
+def test_a_few_points_of_a_loss(tmp_path, losses, expected):
+    result = {h for h in found(tmp_path, np.array(losses), {}, len(losses)) if h in ("no-learning", "divergence")}
+    assert result == ({expected} if expected else set())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,10 @@ OPTIONS = (
     ),
 )
 UNTRAINED = 20  # parts of the curve, of which the first may be far above what follows; by bench-limits
+FAR_LOWER = 1.5  # times the first loss: where all later ones are higher, the first steps did harm; by bench-limits
+NEXT_TO_NOTHING = (
+    0.1  # loss: from less than that a distance to a copy, or a penalty, begins and rises as meant; by bench-limits
+)
 EARLIER = 6  # points before the rise that are needed to estimate their noise; by bench-limits
 EXPLODED = 100.0  # times the loss at the start: no training recovers from that, and no working one reaches it; by bench-limits
 SMALLEST_RISE = 0.1  # of the lowest level, or of that at the start: a smaller rise is not reported; by bench-limits
@@ -62,10 +67,14 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 def _of_loss(run: TrainingRun, options: Mapping[str, Any], curve: Curve) -> Finding | None:
     form, values, steps = shape_of(curve), curve.values, curve.steps
-    after = len(values) - 1 - form.best
     end = min(form.end, median(values[-FOR_A_LEVEL:]))
-    rise, gained = end - form.lowest, _gained(values, form)
-    if after < options["patience"] or form.strength < SURE or rise <= 2 * SIGMAS * _noise(values, form):
+    rise, gained, at_once = end - form.lowest, _gained(values, form), _rose_at_once(values)
+    if at_once:
+        form = replace(form, best=0, start=float(values[0]), lowest=float(values[0]))
+        rise, gained = end - form.lowest, 0.0
+    after = len(values) - 1 - form.best
+    unsure = form.strength < SURE or rise <= 2 * SIGMAS * _noise(values, form)
+    if after < options["patience"] or (unsure and not at_once):
         return None
     smallest = CONFIRMED_RISE if _validation_rose(run) else SMALLEST_RISE
     if rise < options["lost"] * gained or rise < smallest * max(abs(form.lowest), abs(gained)):
@@ -136,6 +145,12 @@ def _of_metric(run: TrainingRun, lost: Collapse) -> Finding:
         bad_step=int(curve.steps[lost.best + 1]),
         best_step=first,
     )
+
+
+def _rose_at_once(values: np.ndarray) -> bool:
+    """Whether the first point is far lower than any later one, and not practically 0, as losses are that begin with nothing."""
+    later = values[1:]
+    return bool(values[0] > NEXT_TO_NOTHING and later.min() > FAR_LOWER * values[0] and median(later) > 2 * values[0])
 
 
 def _validation_rose(run: TrainingRun) -> bool:

@@ -77,6 +77,8 @@ RISEN_ACCURACY = 0.05  # rise of the training accuracy that shows learning, what
 AS_GUESSED = 1.03  # times the loss of guessing: larger steps than are good make the loss worse than that; by bench-limits
 BLOWN_UP = 3.0  # times the loss of guessing: then the outputs are not only uninformed but far too large; by bench-limits
 MOVING = (1e-4, 0.03)  # updates of weights that learn, as a fraction of their norm (Bottou, 2012: about 0.001)
+UNCHANGED = 1e-4  # of the loss: means over epochs that learn anything differ by more; by bench-limits
+EXACT = 4  # points of a loss that does not change; by definition: any learning would show
 PADDED = 0.5  # share of zeros in the inputs: above that they are more padding than text; by definition
 BY_STEPS = ("lightning", "hugging face")  # frameworks that log optimizer steps
 WORSE_THAN_GUESSING = 1.1  # times the last loss: a higher first loss was worse than guessing; by bench-limits
@@ -115,7 +117,7 @@ def _rose(ends: Ends, options: Mapping[str, Any]) -> bool:
 
 
 def _fell_at_once(ends: Ends, options: Mapping[str, Any]) -> bool:
-    return bool(ends.values[0] - ends.tail > max(2 * SIGMAS * ends.form.noise, FIRST_FALL * abs(ends.tail)))
+    return bool(ends.values[0] - ends.tail > max(SIGMAS * ends.form.noise, FIRST_FALL * abs(ends.tail)))
 
 
 def _fell_and_rose(ends: Ends, options: Mapping[str, Any]) -> bool:
@@ -141,7 +143,7 @@ LEARNED = {
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    curve = loss_alone(run, int(options["least"]))
+    curve = loss_alone(run, EXACT if _is_constant(run) else int(options["least"]))
     batches = int(options["batches"])
     if run.facts and curve.axis == "batch":
         enough(curve, batches, "training loss")
@@ -202,6 +204,13 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         curves=[curve.source(), *([watched.source()] if watched is not None else [])],
         causes=_causes(run, tail, accuracy, classes, constant, guessed, bool(guessed) and tail <= AS_GUESSED * cost),
     )
+
+
+def _is_constant(run: TrainingRun) -> bool:
+    """Whether the loss does not change at all: then a few points are enough."""
+    curve = run.signal("training loss")
+    values = curve.finite.values if curve is not None else np.array([])
+    return len(values) >= EXACT and bool(abs(values[0]) > ROUNDED and np.ptp(values) <= UNCHANGED * abs(values[0]))
 
 
 def _by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:

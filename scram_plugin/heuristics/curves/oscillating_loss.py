@@ -45,6 +45,7 @@ OPTIONS = (
 )
 STRETCHES = 50  # parts of the curve: in their means the natural noise of single batches averages out; by bench-limits
 BATCHES_OF_A_PART = 10  # points in each part, at least, if they are losses of batches; by bench-limits
+OF_BATCHES = 0.2  # of the fall of a loss of batches: smaller swings may be those of the batches; by bench-limits
 TURNS = 0.4  # share of the points where the direction changes: 2/3 for white noise, near 0 for a slow wave; by bench-limits
 STEADY = 0.1  # noise of the validation loss, as a fraction of it: below that the model itself is steady; by bench-limits
 STEADY_SCORE = 0.005  # noise of a metric, as a fraction of it: below that the answers hardly change; by bench-limits
@@ -73,7 +74,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             return
     half = values[len(values) // 2 :]
     swing, turns = max(_zigzag(values), _spread(half)), _turns(half)
-    if swing * median(half) < options["min_part"] * (values[0] - median(half)):
+    part = options["min_part"] if curve.axis == "epoch" or shaken is not None else max(options["min_part"], OF_BATCHES)
+    if swing * median(half) < part * (values[0] - median(half)):
         return
     if any(_is_steady(score.values) for score in scores(run) if score.name.startswith("validation")):
         return  # only how confident the answers are goes up and down
