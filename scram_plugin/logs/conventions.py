@@ -46,7 +46,9 @@ HIGHER_IS_BETTER = _set(
 )
 LOWER_IS_BETTER = _set("error err mae mse rmse wer cer perplexity ppl fid lpips mape rmsle eer")
 # Metrics whose values are shares: 1 (or 100 percent) is all right, or for an error rate all wrong.
-SCORES = _set("accuracy acc f1 auc auroc auprc ap map precision recall iou miou dice ssim jaccard specificity sensitivity bleu")
+SCORES = _set("accuracy acc f1 auprc ap map precision recall iou miou dice ssim jaccard specificity sensitivity bleu")
+AREAS = _set("auc auroc")  # a half is guessing
+AGREEMENTS = _set("mcc kappa pearson spearman")  # from -1 to 1; 0 is guessing
 ERROR_RATES = _set("wer cer eer err error")
 # A tag with one of these words is not a learning rate, whatever else it says.
 NOT_A_RATE = _set("decay multiplier scale factor loss")

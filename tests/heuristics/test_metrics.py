@@ -46,6 +46,13 @@ def test_an_error_rate_that_is_the_same_from_the_second_evaluation_on(tmp_path):
     assert list(found(tmp_path, noisy(100 * FLAT, 0.005), {"val/wer": rate})) == ["no-learning"]
 
 
+@pytest.mark.parametrize(("metric", "chance"), [("val/auc", 0.5), ("val/mcc", 0.0), ("val/spearman", 0.0)])
+@pytest.mark.parametrize("learned", [False, True])
+def test_a_measure_of_which_guessing_has_a_half_or_nothing(tmp_path, metric, chance, learned):
+    values = chance + 0.01 * RANDOM.normal(size=EVALUATIONS) + learned * line(0, 0.3, 0.4)
+    assert list(found(tmp_path, noisy(FLAT, 0.005), {metric: values})) == ([] if learned else ["no-learning"])
+
+
 @pytest.mark.parametrize("part", [0.25, 1.0])
 def test_a_detector_that_needs_a_quarter_of_the_training_to_warm_up(tmp_path, part):
     precision = np.concatenate([np.zeros(10), line(0.0, 0.4, 0.5)[:30]])

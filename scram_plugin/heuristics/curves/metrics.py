@@ -9,7 +9,7 @@ import numpy as np
 
 from scram_plugin.heuristics.curves.noise import median, noise, reflected, sliding_medians
 from scram_plugin.heuristics.limits import FOR_A_LEVEL, QUARTER, SIGMAS, TENTH, THIRD, USUAL_RANGE
-from scram_plugin.logs.conventions import ERROR_RATES, SCORES
+from scram_plugin.logs.conventions import AGREEMENTS, AREAS, ERROR_RATES, SCORES
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -87,6 +87,10 @@ def _scores_of(run: TrainingRun) -> list[Score]:
 def _scores(words: set[str], values: np.ndarray) -> np.ndarray | None:
     if words & ERROR_RATES and values.min() >= 0 and median(values) <= 1:
         return np.asarray(1 - np.minimum(values, 1.0))  # more words may be wrong than there are
+    if words & AREAS and values.min() >= 0 and values.max() <= 1:
+        return np.asarray(np.maximum(2 * values - 1, 0.0))
+    if words & AGREEMENTS and values.min() >= -1 and values.max() <= 1:
+        return np.asarray(np.maximum(values, 0.0))
     if not words & SCORES or values.min() < 0 or values.max() > PERCENT:
         return None
     return np.asarray(values / PERCENT if values.max() > 1 else values)
@@ -128,9 +132,8 @@ def collapsed(run: TrainingRun, share: float) -> Collapse | None:
 
     Where the training loss is lower than at the best score, it is no collapse but overfitting.
     """
-    return next(
-        (lost for s in scores(run) if (lost := _lost(s, share)) is not None and not _overfits(run, lost)), _rose(run, share)
-    )
+    lost = (found for s in scores(run) if (found := _lost(s, share)) is not None)
+    return next((found for found in lost if not _overfits(run, found)), None) or _rose(run, share)
 
 
 def _lost(score: Score, share: float) -> Collapse | None:
