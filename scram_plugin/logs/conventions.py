@@ -28,6 +28,7 @@ ROLES = {**dict.fromkeys(TRAINING, "training"), **dict.fromkeys(VALIDATION, "val
 
 LOSS = _set("loss losses nll cost objective xent ce crossentropy bce")
 PLAIN_LOSS = _set("loss losses")
+ADDED = _set("kl kld reg regularization penalty aux auxiliary l1 l2 commitment commit vq")  # what is added to a loss
 # Words that do not change what a loss or metric means.
 FILLERS = _set(
     "epoch epochs avg average mean total overall all per stats on set data dataset value values running "

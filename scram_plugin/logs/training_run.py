@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.logs.conventions import CODE_OF, VALIDATION, Meaning, kind_of_loss, meaning, names_a_part
+from scram_plugin.logs.conventions import ADDED, CODE_OF, VALIDATION, Meaning, kind_of_loss, meaning, names_a_part
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.run import PLUS, Run
 from scram_plugin.logs.series import Series
@@ -83,12 +83,15 @@ class TrainingRun:
     def _with_only_kind(self, found: dict[str, list[Source]]) -> dict[str, list[Source]]:
         """`found`, where a loss of one kind that each data set has (``train/ctc_loss``, ``val/ctc_loss``) is the loss itself.
 
-        It comes before a loss that names no data set, which is of single batches. Not if another loss names its data set.
+        It comes before a loss that names no data set, which is of single batches. Not if another loss names its data set or was
+        logged as often, nor if it is a penalty by its name.
         """
         parts = {total: found.get(f"{total} part", []) for total in FALLBACKS}
         kinds = {kind_of_loss(tag) for sources in parts.values() for _, _, tag, _ in sources}
-        named = any(self.parts[run] or names_a_part(tag) for total in FALLBACKS for _, run, tag, _ in found.get(total, ()))
-        if len(kinds) == 1 and all(parts.values()) and not named:
+        others = [(run, tag) for total in FALLBACKS for _, run, tag, _ in found.get(total, ())]
+        logged = {len(self._logs[run][tag]) for sources in parts.values() for _, run, tag, _ in sources}
+        total = any(self.parts[run] or names_a_part(tag) or len(self._logs[run][tag]) in logged for run, tag in others)
+        if len(kinds) == 1 and all(parts.values()) and not total and not ADDED & set(*map(str.split, kinds)):
             found.update({total: [*sources, *found.get(total, ())] for total, sources in parts.items()})
         return found
 

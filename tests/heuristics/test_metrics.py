@@ -123,10 +123,53 @@ def test_a_training_that_hardly_gets_away_from_guessing(tmp_path, loss, accuracy
     ("losses", "expected"),
     [
         ([0.34324, 0.343238, 0.343236, 0.343234], "no-learning"),  # four epochs
-        ([1.34, 24.5, 16.9, 10.4, 9.5, 9.3, 8.8, 8.5, 9.8, 8.7, 8.1, 7.9], "divergence"),  # at once
+        ([1.34, 24.5, 16.9, 10.4, 9.5, 8.3, 8.0, 7.9, 22.9, 16.6, 15.2, 13.7, 12.5, 10.7, 9.4], "divergence"),  # at once
         ([1.525, 1.2, 1.27, 1.23, 1.07, 1.13, 1.19, 1.13, 1.08, 1.18, 1.12, 1.10], None),  # it fell at once, and is noisy
     ],
 )
 def test_a_few_points_of_a_loss(tmp_path, losses, expected):
     result = {h for h in found(tmp_path, np.array(losses), {}, len(losses)) if h in ("no-learning", "divergence")}
     assert result == ({expected} if expected else set())
+
+
+@pytest.mark.parametrize(
+    ("tag", "values"),
+    [
+        ("val/iou_bicycle", np.zeros(EVALUATIONS)),  # a class that the data do not have
+        ("train/precision", np.full(EVALUATIONS, 16.0)),  # bits
+        ("train/grad_acc_steps", np.full(EVALUATIONS, 8.0)),
+        ("val/mean_absolute_error", np.linspace(50, 0.98, EVALUATIONS)),
+        ("val/rmse_error", np.full(EVALUATIONS, 0.9)),
+    ],
+)
+def test_what_is_no_score(tmp_path, tag, values):
+    assert "no-learning" not in found(tmp_path, noisy(FLAT, 0.005), {tag: values})
+
+
+def test_a_poor_metric_beside_one_that_learns(tmp_path):
+    metrics = {"val/accuracy": LEARNED, "val/map": noisy(np.full(EVALUATIONS, 0.12), 0.02)}
+    assert found(tmp_path, noisy(FLAT, 0.005), metrics) == {}
+
+
+def test_a_loss_whose_task_changed_while_the_validation_gets_better(tmp_path):
+    loss = noisy(np.concatenate([line(2.0, 0.3)[::2], line(0.9, 0.6)[::2]]), 0.01)
+    events = [event(i, 1e9 + i, **{"train/loss": loss[i], "val/bleu": 10 + 0.5 * i}) for i in range(EVALUATIONS)]
+    write(tmp_path / "events.out.tfevents.1.host", events)
+    assert not {f.heuristic for f in review_of(tmp_path).findings if f.severity != "info"} & {"divergence", "plateau"}
+
+
+def test_the_first_value_of_a_running_mean_is_no_best(tmp_path):
+    loss = np.concatenate([[0.23], np.linspace(2.3, 0.6, EVALUATIONS - 1)])
+    assert "divergence" not in found(tmp_path, loss, {})
+
+
+def test_a_steady_metric_of_several_does_not_hide_an_oscillation(tmp_path):
+    swing = np.where(np.arange(EVALUATIONS) % 2, 1.7, 0.3)
+    metrics = {"val/accuracy": 0.7 / swing**0.5, "val/recall": np.ones(EVALUATIONS)}
+    assert "oscillating-loss" in found(tmp_path, FALLS * swing, metrics)
+
+
+def test_a_name_with_a_line_break_stays_one_line(tmp_path):
+    score = noisy(line(0.01, 0.6, 0.65, 0.6, 0.1, 0.05), 0.01)
+    result = found(tmp_path, noisy(np.full(EVALUATIONS, 0.5), 0.001), {"train/accuracy\n": score})
+    assert "\n" not in result["divergence"].title

@@ -256,8 +256,9 @@ def test_the_whole_tree_gives_the_same_reviews_as_each_part():
 
 
 def test_the_only_loss_of_each_data_set_is_the_loss(tmp_path):
-    tags = ("train/ctc_loss", "test/ctc_loss", "validation/ctc_loss", "loss")
-    write(tmp_path / "events.out.tfevents.1.host", [event(i, 1e9, **{t: i + j for j, t in enumerate(tags)}) for i in range(5)])
+    tags = ("train/ctc_loss", "test/ctc_loss", "validation/ctc_loss")
+    points = [event(i, 1e9, **{"loss": 1.0}, **({} if i % 4 else dict.fromkeys(tags, 1.0))) for i in range(20)]
+    write(tmp_path / "events.out.tfevents.1.host", points)
     (run,) = training_runs(read(tmp_path))
     assert [run.signal(f"{side} loss").tag for side in ("training", "validation")] == ["train/ctc_loss", "validation/ctc_loss"]
 
@@ -270,6 +271,14 @@ def test_a_loss_beside_others_is_a_part(tmp_path, more):
     assert run.signal("training loss").tag == (
         "train/loss" if more == "train/loss" else "train/attention_loss + train/ctc_loss"
     )
+
+
+@pytest.mark.parametrize("kind", ["kl", "ctc"])
+def test_a_penalty_or_a_part_that_is_logged_with_the_whole_is_not_the_loss(tmp_path, kind):
+    tags = ("loss", f"train/{kind}_loss", f"val/{kind}_loss")
+    write(tmp_path / "events.out.tfevents.1.host", [event(i, 1e9, **dict.fromkeys(tags, 1.0)) for i in range(5)])
+    (run,) = training_runs(read(tmp_path))
+    assert run.signal("training loss").tag == "loss"
 
 
 def test_data_sets_are_never_added_up(tmp_path):

@@ -16,14 +16,14 @@ from scram_plugin.heuristics.curves.checkable import (
     rate_as_cause,
     refuse_moving_targets,
 )
-from scram_plugin.heuristics.curves.metrics import Collapse, collapsed
-from scram_plugin.heuristics.curves.noise import median, noise
+from scram_plugin.heuristics.curves.metrics import Collapse, collapsed, improves_since
+from scram_plugin.heuristics.curves.noise import median, noise, sliding_medians
 from scram_plugin.heuristics.curves.shape import SURE, Shape, shape_of
 from scram_plugin.heuristics.edits import set_learning_rate
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option, absent
-from scram_plugin.heuristics.limits import FOR_A_LEVEL, QUARTER, ROUNDED, SIGMAS
+from scram_plugin.heuristics.limits import FOR_A_LEVEL, QUARTER, ROUNDED, SIGMAS, THIRD
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.words import number, place
+from scram_plugin.heuristics.words import number, one_line, place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -61,7 +61,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     found = _of_loss(run, options, curve)
     if found is None and (lost := collapsed(run, options["lost"])) is not None:
         found = _of_metric(run, lost)
-    if found is not None:
+    # a loss may rise as its terms or its data are changed on purpose: then the validation goes on getting better
+    if found is not None and (found.severity == "error" or not improves_since(run, found.first_step)):
         yield found
 
 
@@ -121,14 +122,15 @@ def _of_metric(run: TrainingRun, lost: Collapse) -> Finding:
     first, last = int(curve.steps[lost.best]), int(curve.steps[-1 if lost.until is None else lost.until])
     lowest = curve.values[int(np.argmin(lost.score.values[lost.best : lost.until])) + lost.best]
     share = (lost.then - lost.now) / (lost.then - lost.score.values[0])
-    loss = run.signal("training loss")
+    loss, tag = run.signal("training loss"), one_line(curve.tag)
+    begin = place(unit, int(curve.steps[-2])) if lost.sudden else place(unit, first)
     return Finding(
         severity="info" if lost.better else "warning",
         confidence="possible" if lost.sudden else "likely",
-        title=f"{curve.tag} {'collapses' if after else 'collapsed'} {'from' if after else 'after'} {place(unit, first)}"
+        title=f"{tag} {'collapses' if after else 'collapsed'} {'from' if after else 'after'} {begin}"
         f"{' on' if after else ', and came back later'}",
         evidence={
-            "metric": curve.tag,
+            "metric": tag,
             "best_place": place(unit, first),
             "best_metric": float(curve.values[lost.best]),
             "last_metric": float(curve.values[-1]) if after else None,
@@ -142,7 +144,7 @@ def _of_metric(run: TrainingRun, lost: Collapse) -> Finding:
         axis=unit,
         curves=[curve.source(), *([loss.source()] if loss is not None else [])],
         causes=_causes(run),
-        bad_step=int(curve.steps[lost.best + 1]),
+        bad_step=int(curve.steps[-1] if lost.sudden else curve.steps[min(lost.best + 1, len(curve) - 1)]),
         best_step=first,
     )
 
@@ -150,6 +152,9 @@ def _of_metric(run: TrainingRun, lost: Collapse) -> Finding:
 def _rose_at_once(values: np.ndarray) -> bool:
     """Whether the first point is far lower than any later one, and not practically 0, as losses are that begin with nothing."""
     later = values[1:]
+    levels = sliding_medians(later, FOR_A_LEVEL) if len(later) >= FOR_A_LEVEL else later
+    if not len(levels) or np.argmin(levels) >= len(levels) * 2 / THIRD:
+        return False  # it falls: the first point was not counted in full, as a running mean
     return bool(values[0] > NEXT_TO_NOTHING and later.min() > FAR_LOWER * values[0] and median(later) > 2 * values[0])
 
 

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from scram_plugin.heuristics.curves.noise import median, noise, reflected, sliding_medians
-from scram_plugin.heuristics.limits import FOR_A_LEVEL, QUARTER, SIGMAS, TENTH, THIRD, USUAL_RANGE
-from scram_plugin.logs.conventions import AGREEMENTS, AREAS, ERROR_RATES, SCORES
+from scram_plugin.heuristics.limits import FOR_A_LEVEL, SIGMAS, TENTH, THIRD, USUAL_RANGE
+from scram_plugin.logs.conventions import AGREEMENTS, AREAS, ERROR_RATES, SCORES, higher_is_better
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
+NAMES = (
+    AGREEMENTS | AREAS | ERROR_RATES | SCORES | {"m", "50", "95", "1", "5", "top", "macro", "micro", "weighted", "score", "box"}
+)
+WORDS = {"wer", "cer"}  # rates that may exceed 1: more may be inserted than there are
 EVALUATIONS = 8  # evaluations: fewer show no standstill; by bench-limits
 PERCENT = 100  # the best value of a score that is given in percent; by definition
 POOR_SCORE = 0.2  # score, 0 to 1: below that a metric that stands still has not learned; by bench-limits
 STOOD = 0.03  # score: a smaller rise above the first evaluation is nothing; by bench-limits
+ROSE = 0.05  # score: what rises by so much after the first evaluation is learning; by bench-limits
 SAME = 0.01  # score: values after the first that differ by less are the same answers; by bench-limits
 RISES = 0.1  # of what was gained so far: such a rise from one third to the next one goes on; by bench-limits
 NOTHING_LEFT = 0.05  # of the first fall of the loss: all that followed was less; by bench-limits
-NO_CHANGE = 0.02  # of the level of a loss, from one half to the next; by bench-limits
 LEAST_GAIN = 0.02  # score: a smaller gain cannot be lost; by bench-limits
 LOST_BY_ALL = 0.8  # of what must be lost, in each of the last evaluations; by bench-limits
 OF_THE_BEST = 1 / 3  # of the best score: a smaller loss may be a swing; by bench-limits
@@ -85,7 +89,9 @@ def _scores_of(run: TrainingRun) -> list[Score]:
 
 
 def _scores(words: set[str], values: np.ndarray) -> np.ndarray | None:
-    if words & ERROR_RATES and values.min() >= 0 and median(values) <= 1:
+    if not words <= NAMES or (values.max() > 1 and np.ptp(values) == 0):
+        return None  # of one class, or a setting
+    if words & ERROR_RATES and values.min() >= 0 and (median(values) <= 1 if words & WORDS else values.max() <= 1):
         return np.asarray(1 - np.minimum(values, 1.0))  # more words may be wrong than there are
     if words & AREAS and values.min() >= 0 and values.max() <= 1:
         return np.asarray(np.maximum(2 * values - 1, 0.0))
@@ -97,8 +103,17 @@ def _scores(words: set[str], values: np.ndarray) -> np.ndarray | None:
 
 
 def never_learned(run: TrainingRun) -> Score | None:
-    """The first score that is poor and stayed at its first level, or the same, while the loss fell at once and no further."""
-    return next((s for s in scores(run) if _stood(s.values)), None) if _fell_at_once(run) else None
+    """The first score that is poor and stayed at its first level, or the same, while the loss fell at once and no further.
+
+    None if another one rose after the first evaluation, when a class or its absence may have been learned.
+    """
+    if not _fell_at_once(run) or any(_rose_later(s.values) for s in scores(run)):
+        return None
+    return next((s for s in scores(run) if _stood(s.values)), None)
+
+
+def _rose_later(values: np.ndarray) -> bool:
+    return median(values[-FOR_A_LEVEL:]) - median(values[1 : 1 + FOR_A_LEVEL]) > ROSE
 
 
 def _stood(values: np.ndarray) -> bool:
@@ -114,17 +129,13 @@ def _stood(values: np.ndarray) -> bool:
 
 
 def _fell_at_once(run: TrainingRun) -> bool:
-    """Whether the training loss did not improve in its second half, or by little compared with its first fall."""
+    """Whether the training loss improved by little after its first tenth, compared with its fall until then."""
     curve = run.signal("training loss")
     values = curve.finite.values if curve is not None else np.array([])
     if len(values) < EVALUATIONS:
         return False
-    before, after = (median(half) for half in np.array_split(values[len(values) // 2 :], 2))
-    late = values[len(values) // 2 :]
-    chance = 2 * MEDIAN * noise(late) * np.sqrt(QUARTER / len(late))
-    soon = median(values[max(1, len(values) // TENTH) :][:FOR_A_LEVEL])
-    end = median(values[-FOR_A_LEVEL:])
-    return bool(before - after <= max(chance, NO_CHANGE * abs(after)) or soon - end <= NOTHING_LEFT * (values[0] - end))
+    soon, end = median(values[max(1, len(values) // TENTH) :][:FOR_A_LEVEL]), median(values[-FOR_A_LEVEL:])
+    return bool(soon - end <= NOTHING_LEFT * (values[0] - end))
 
 
 def collapsed(run: TrainingRun, share: float) -> Collapse | None:
@@ -145,10 +156,11 @@ def _lost(score: Score, share: float) -> Collapse | None:
         return None
     much, last = max(share * gained, OF_THE_BEST * then), values[-FOR_A_LEVEL:]
     if best < len(values) - FOR_A_LEVEL and then - median(last) > max(much, CLEAR * swing):
-        return Collapse(score, best, then, median(last)) if then - last.max() > LOST_BY_ALL * share * gained else None
+        at = _nearest(values, best, then)
+        return Collapse(score, at, then, median(last)) if then - last.max() > LOST_BY_ALL * share * gained else None
     before, now = float(levels[-2]), float(values[-1])
     if before - now > max(much, SUDDEN * noise(values[:-1])):
-        return Collapse(score, len(values) - 2, before, now, sudden=True)
+        return Collapse(score, _nearest(values[:-1], min(best, len(values) - 2), then), then, now, sudden=True)
     return _lost_for_a_while(score, levels, share)
 
 
@@ -182,7 +194,14 @@ def _lost_for_a_while(score: Score, levels: np.ndarray, share: float) -> Collaps
         return None
     best = int(np.argmax(levels[: begin + 1]))
     better = bool(levels[until:].max() > levels[best])
-    return Collapse(score, best, float(levels[best]), float(levels[begin:until].min()), until, better)
+    at = _nearest(score.values, best, levels[best])
+    return Collapse(score, at, float(levels[best]), float(levels[begin:until].min()), until, better)
+
+
+def _nearest(values: np.ndarray, around: int, level: float) -> int:
+    """The position, of those whose median a level is, of the value that is nearest to it: no outlier."""
+    first = max(around - 1, 0)
+    return first + int(np.argmin(np.abs(values[first : around + 2] - level)))
 
 
 def _overfits(run: TrainingRun, lost: Collapse) -> bool:
@@ -200,21 +219,41 @@ def _overfits(run: TrainingRun, lost: Collapse) -> bool:
 
 
 def _then_and_now(steps: np.ndarray, values: np.ndarray, lost: Collapse) -> tuple[float, float]:
-    """The levels of a curve where the score was best, and at the end."""
-    nearest = np.argsort(np.abs(steps - lost.score.curve.steps[lost.best]), kind="stable")[:FOR_A_LEVEL]
-    return median(values[nearest]), median(values[-FOR_A_LEVEL:]) if not lost.sudden else float(values[-1])
+    """The levels of a curve where the score was best, and where it was lost."""
+    known = lost.score.curve.steps
+    nearest = np.argsort(np.abs(steps - known[lost.best]), kind="stable")[:FOR_A_LEVEL]
+    if lost.until is not None:
+        within = values[(steps > known[lost.best]) & (steps <= known[lost.until])]
+        return median(values[nearest]), median(within) if len(within) else median(values[nearest])
+    return median(values[nearest]), float(values[-1]) if lost.sudden else median(values[-FOR_A_LEVEL:])
+
+
+def validated(run: TrainingRun, least: int = EVALUATIONS) -> list[Curve]:
+    """What was measured on the validation data, as curves that rise where it gets better: the loss, and metrics whose better
+    direction is known."""
+    found = []
+    for name in run.signals:
+        side, _, metric = name.partition(" ")
+        better = False if metric == "loss" else higher_is_better(metric)
+        curve = run.signal(name) if side == "validation" and better is not None and not metric.endswith(" part") else None
+        if curve is not None and len(curve.finite) >= least:
+            found.append(curve.finite if better else replace(curve.finite, values=-curve.finite.values))
+    return found
 
 
 def still_improves(run: TrainingRun) -> bool:
-    """Whether the validation loss or a score improved from the middle third to the last, beyond chance and by a little."""
-    loss = run.signal("validation loss")
-    curves = [s.values for s in scores(run)]
-    if loss is not None and len(loss.finite) >= EVALUATIONS:
-        curves.append(-loss.finite.values)
-    return any(_improves(values) for values in curves)
+    """Whether the validation loss or a metric improved from the middle third to the last, beyond chance."""
+    return any(_is_better(curve.values, *np.array_split(curve.values, THIRD)[1:]) for curve in validated(run))
 
 
-def _improves(values: np.ndarray) -> bool:
-    _, middle, end = np.array_split(values, THIRD)
-    chance = SIGMAS * MEDIAN * noise(values) * np.sqrt(2 / len(end))
-    return bool(median(end) - median(middle) > chance)
+def improves_since(run: TrainingRun, step: int) -> bool:
+    """Whether the validation loss or a metric is better at the end than it was around a step, beyond chance."""
+    return any(
+        _is_better(c.values, c.values[np.argsort(np.abs(c.steps - step), kind="stable")[:FOR_A_LEVEL]], c.values[-FOR_A_LEVEL:])
+        for c in validated(run, 2 * FOR_A_LEVEL)
+    )
+
+
+def _is_better(whole: np.ndarray, before: np.ndarray, after: np.ndarray) -> bool:
+    chance = SIGMAS * MEDIAN * noise(whole) * np.sqrt(2 / len(after))
+    return bool(median(after) - median(before) > chance)

@@ -20,7 +20,7 @@ from scram_plugin.heuristics.curves.checkable import (
     reached,
 )
 from scram_plugin.heuristics.curves.guesses import as_guessed, classes_of, hardly_learned, is_of_guessing, uniform
-from scram_plugin.heuristics.curves.metrics import Score, never_learned
+from scram_plugin.heuristics.curves.metrics import Score, improves_since, never_learned
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.curves.shape import SURE, Shape, shape_of
 from scram_plugin.heuristics.edits import set_in_layers
@@ -46,7 +46,7 @@ from scram_plugin.heuristics.measured import (
     steps_of_kernels,
 )
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.words import number, place
+from scram_plugin.heuristics.words import number, one_line, place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -101,6 +101,7 @@ class Ends:
     head: float
     tail: float
     known: tuple[float, float] | None
+    validated: bool  # the validation loss or a metric got better from the beginning to the end
 
     @property
     def error(self) -> float:
@@ -132,6 +133,10 @@ def _is_accurate(ends: Ends, options: Mapping[str, Any]) -> bool:
     return rise > RISEN_ACCURACY * max(1.0, abs(accuracy)) or ACCURATE < accuracy <= 1.0
 
 
+def _validated(ends: Ends, options: Mapping[str, Any]) -> bool:
+    return ends.validated
+
+
 # what says that a training whose loss is not that of guessing has learned, or has another fault
 LEARNED = {
     "the loss fell by more than its noise": _fell,
@@ -139,6 +144,7 @@ LEARNED = {
     "the loss fell before the second point": _fell_at_once,
     "the loss had fallen, and rose again": _fell_and_rose,
     "the accuracy rose, or is high": _is_accurate,
+    "the validation got better": _validated,
 }
 
 
@@ -150,7 +156,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if run.framework in BY_STEPS and curve.axis == "step" and curve.steps[-1] + 1 < batches:
         raise TooEarly(f"it needs at least {batches} optimizer steps, there are {curve.steps[-1] + 1}")
     form, values, known = shape_of(curve), curve.values, reached(run)
-    ends = Ends(form, values, level(values, ENDS), level(values, ENDS, end=True), known)
+    ends = Ends(
+        form, values, level(values, ENDS), level(values, ENDS, end=True), known, improves_since(run, int(curve.steps[0]))
+    )
     tail = ends.tail
     if abs(tail) <= ROUNDED:
         return
@@ -269,7 +277,8 @@ def _by_metric(run: TrainingRun, score: Score, loss: Curve) -> Finding:
     """A metric that stayed as poor as it was, while the loss fell to one level and no further."""
     found, unit = score.curve, score.curve.axis
     low, high = (number(float(v)) for v in np.quantile(found.values[1:], USUAL_RANGE))
-    said = f"{found.tag} was {number(float(found.values[0]))} at first, and then stayed between {low} and {high}."
+    stayed = f"mostly between {low} and {high}" if low != high else f"at {low}"
+    said = f"{one_line(found.tag)} was {number(float(found.values[0]))} at first, and then stayed {stayed}."
     return Finding(
         severity="warning",
         confidence="likely",

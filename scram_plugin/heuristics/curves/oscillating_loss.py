@@ -77,7 +77,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     part = options["min_part"] if curve.axis == "epoch" or shaken is not None else max(options["min_part"], OF_BATCHES)
     if swing * median(half) < part * (values[0] - median(half)):
         return
-    if any(_is_steady(score.values) for score in scores(run) if score.name.startswith("validation")):
+    evaluated = [s.values for s in scores(run) if s.name.startswith("validation") and np.ptp(s.values) > 0]
+    if evaluated and all(map(_is_steady, evaluated)):
         return  # only how confident the answers are goes up and down
     rate = run.signal("learning rate")
     if (

@@ -158,9 +158,9 @@ def _standstill(run: TrainingRun, training: Curve, validation: Curve) -> Iterabl
     part = len(values) // QUARTER
     if len(values) < FOR_A_STANDSTILL:
         return
-    before, after = median(values[part : 2 * part]), median(values[-part:])
+    before, middle, after = (median(values[i * part : (i + 1) * part]) for i in (1, 2, 3))
     chance = SIGMAS * noise * np.sqrt(DIFFERENCE * 2 / part)
-    if abs(before - after) > max(chance, STOOD_STILL * abs(after)) or chance > LITTLE * abs(after):
+    if max(abs(before - after), abs(middle - after)) > max(chance, STOOD_STILL * abs(after)) or chance > LITTLE * abs(after):
         return
     levels = sliding_medians(values, FOR_A_LEVEL)
     since = int(steps[int(np.argmax(levels <= after + max(noise, STOOD_STILL * abs(after))))])

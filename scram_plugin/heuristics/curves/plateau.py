@@ -130,7 +130,12 @@ def _beats_guessing(end: End, run: TrainingRun) -> bool:
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = loss_alone(run, int(options["least"]))
     validation = run.signal("validation loss")
-    if validation is not None and len(validation) < FOR_A_LEVEL and validation.steps[-1] < curve.steps[-1] / 2:
+    if (
+        validation is not None
+        and len(validation) < FOR_A_LEVEL
+        and validation.axis == curve.axis
+        and validation.steps[-1] < curve.steps[-1] / 2
+    ):
         raise TooEarly(f"it needs {FOR_A_LEVEL} evaluations, there are {len(validation)}")
     end = end_of(curve, options["flat"])
     if _still_falls(end) or _diverged(end) or still_improves(run):

@@ -19,6 +19,7 @@ OPTIONS = (
         ("Barz and Denzler (2020): in CIFAR-100 10 % are nearly equal to training examples, but less than 1 % byte for byte"),
     ),
 )
+NATURAL = 0.1  # share of the validation examples: more than so many doubles are not natural; by definition
 ALIKE = 2.0  # times the share of training examples that have a double there: so many are natural; by definition
 FEWEST_EQUAL = 3  # examples in both: fewer can be equal by chance; by definition
 
@@ -31,7 +32,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if both < FEWEST_EQUAL or both <= options["part"] * validation:
         return
     again, training = found.get("again") or 0, found.get("training") or 0
-    if both < validation and both * training <= ALIKE * again * validation:
+    if both <= NATURAL * validation and both * training <= ALIKE * again * validation:
         return  # examples repeat within the training data as often
     curve = shown_loss(run)
     whole = both == validation

@@ -186,13 +186,11 @@ def _fitting(known: Loss, outputs: torch.Tensor, loss: torch.Tensor) -> tuple[An
     given, target = outputs.detach(), known.target
     assert target is not None
     ways: list[tuple[Any, torch.Tensor]] = [(function, target)]
-    if given.shape != target.shape and given.numel() == target.numel():
-        rest = given.shape[1:]
-        ways.append(
-            (lambda o, t: function(o.reshape(t.shape), t), target if len(target) == len(given) else target.view(-1, *rest))
-        )
+    if target.dim() and given.shape != target.shape and given.numel() == target.numel():
+        whole = target if len(target) == len(given) else target.reshape(given.shape)
+        ways.append((lambda o, t: function(o.reshape(t.shape), t), whole))
     if given.dim() > 2 and target.dim() == 1 and given.shape[:-1].numel() == len(target):
-        ways.append((lambda o, t: function(o.flatten(0, -2), t.flatten()), target.view(given.shape[:-1])))
+        ways.append((lambda o, t: function(o.flatten(0, -2), t.flatten()), target.reshape(given.shape[:-1])))
     for way, targets in ways:
         with contextlib.suppress(RuntimeError, ValueError, IndexError):
             if torch.allclose(way(given, targets), loss.detach(), rtol=1e-4):

@@ -13,12 +13,15 @@ from scram_plugin.training.torch.statistics import Tensors
 MOST = 1 << 14  # predictions of a batch that are compared, those of its first examples
 
 
-def predictions(losses: Sequence[Loss], y: Tensors, y_pred: Tensors) -> Tensors:
-    """For each target the predictions that it is compared with, named ``p0``, ...: of its loss, or else outputs that fit it."""
+def predictions(losses: Sequence[Loss], y: Tensors, y_pred: Tensors, chosen: bool) -> Tensors:
+    """For each target the predictions that it is compared with, named ``p0``, ...: of its loss, or else outputs that fit it.
+
+    `chosen`: the loss takes a softmax of the outputs, so that labels of the loader may be its targets although it is not known.
+    """
     known = [loss.prediction for loss in losses if loss.target is not None and loss.target.numel()]
     found = []
     for (name, target), prediction in zip(y, known or [None] * len(y), strict=True):
-        given = (prediction, *(output for _, output in y_pred))
+        given = (prediction, *(output for _, output in y_pred if chosen or _single(target, output)))
         fitting = next((p for p in given if p is not None and p.is_floating_point() and fits(target, p)), None)
         if fitting is not None:
             found.append((f"p{name.removeprefix('y')}", fitting))
@@ -27,20 +30,26 @@ def predictions(losses: Sequence[Loss], y: Tensors, y_pred: Tensors) -> Tensors:
 
 def fits(target: torch.Tensor, prediction: torch.Tensor) -> bool:
     """Whether these are predictions of single numbers, or of classes, for targets of at least two examples."""
-    return len(target) > 1 and (_single(target, prediction) or _axis(target, prediction) is not None)
+    return (
+        target.dim() > 0
+        and len(target) > 1
+        and prediction.dim() > 0
+        and target.device == prediction.device
+        and (_single(target, prediction) or _axis(target, prediction) is not None)
+    )
 
 
 def _single(target: torch.Tensor, prediction: torch.Tensor) -> bool:
-    return target.numel() == prediction.numel() and len(target) == len(prediction)
+    return target.dim() > 0 and target.numel() == prediction.numel() and len(target) == len(prediction)
 
 
 def _axis(target: torch.Tensor, prediction: torch.Tensor) -> int | None:
     """The axis of the classes; None if the predictions are not of classes."""
     if target.is_floating_point() or prediction.dim() < 2:
         return None
-    if target.numel() * prediction.shape[-1] == prediction.numel() and prediction.shape[-1] > 1:
-        return -1
-    return 1 if (len(prediction), *prediction.shape[2:]) == tuple(target.shape) and prediction.shape[1] > 1 else None
+    if prediction.dim() > 2 and (len(prediction), *prediction.shape[2:]) == tuple(target.shape) and prediction.shape[1] > 1:
+        return 1  # as the losses of PyTorch have it
+    return -1 if target.numel() * prediction.shape[-1] == prediction.numel() and prediction.shape[-1] > 1 else None
 
 
 def agreement(targets: torch.Tensor, predictions: torch.Tensor) -> torch.Tensor:
@@ -49,7 +58,9 @@ def agreement(targets: torch.Tensor, predictions: torch.Tensor) -> torch.Tensor:
     Classes count as one number each, 0 or 1. The mean over the batch is taken from each number, so that how frequent a class is
     does not count. Targets out of range do not count either. NaN where targets or predictions do not vary.
     """
-    steps = len(targets)
+    steps, kept = len(targets), max(2, MOST // max(1, predictions[0, 0].numel()))
+    if targets.shape[1] == predictions.shape[1]:  # few examples of large ones: what follows copies them
+        targets, predictions = targets[:, :kept], predictions[:, :kept]
     if _single(targets[0], predictions[0]):
         size = predictions.shape[1]
         t, p = (v.reshape(steps, size, -1)[:, :, : max(1, MOST // size)].float() for v in (targets, predictions))

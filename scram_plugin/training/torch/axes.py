@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch.graph import DISTANCES, OPERATIONS, before, operation, through
 
 FIRST_OF_TWO = (0, -2, 2**64 - 2)  # the first axis of two, as a node may store it
@@ -37,6 +38,13 @@ def nodes(loss: torch.Tensor, most: int = MOST_NODES) -> Iterator[Any]:
             yield node
             following += before(node)
         waiting = following
+
+
+def chooses(loss: torch.Tensor, outputs: Any) -> bool:
+    """Whether the loss takes a softmax of the model's outputs themselves."""
+    made = {through(t.grad_fn) for t in leaves(outputs) if isinstance(t, torch.Tensor) and t.grad_fn is not None}
+    softmaxes = (node for node in nodes(loss) if operation(node) in ("Softmax", "LogSoftmax"))
+    return any(through(next(iter(before(node)), None)) in made for node in softmaxes)
 
 
 def wrong_axes(loss: torch.Tensor, batch: int | None) -> list[dict[str, Any]]:

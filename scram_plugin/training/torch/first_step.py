@@ -34,6 +34,7 @@ class FirstStep:
         self.class_numbers = self.divisor = 0
         self.raw: list[str] = []
         self.exceeded: list[dict[str, Any]] = []
+        self.chosen = False  # the loss takes a softmax of the outputs
         self.detached = False  # the model gets its own outputs again within the step, without their graph
 
     def called_again(self, inputs: Any, before: Any) -> None:
@@ -85,7 +86,7 @@ class FirstStep:
         self.untrained = ownership.untrained(loss, model, optimizers, [call.module for call in calls.calls])
         target = losses[0].target if len(losses) == 1 else None
         self.axes = axes.wrong_axes(loss, _examples(x, outputs, target))
-        self.parts = axes.reductions(loss)
+        self.parts, self.chosen = axes.reductions(loss), axes.chooses(loss, outputs)
         self.twice, self.raw = axes.applied_twice(loss), differences.raw(losses) or differences.raw_logarithms(loss)
         self.divisor = axes.divisor(loss)
         self.pairs = differences.shapes(losses) or differences.repeated(loss, outputs)

@@ -363,7 +363,7 @@ class Recorder:
         y = targets(self._seen, self._x)
         y_pred = statistics.numbers("y_pred", self._outputs)
         x = [] if self._values else self._x  # empty if `_values` already has the statistics
-        made = [*y, *y_pred, *predictions(self._seen, y, y_pred)]
+        made = [*y, *y_pred, *predictions(self._seen, y, y_pred, self.first.chosen)]
         self.rows.detail([*x, *made], [*self._versions[: len(x)], *(t._version for _, t in made)], self._values)
         if self._measuring:
             self.owner.measured(self.batch - 1, self.depth.after_step() + statistics.tensors([], y, y_pred))

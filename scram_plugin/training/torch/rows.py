@@ -175,7 +175,7 @@ def values(steps: list[Tensors]) -> dict[str, torch.Tensor]:
     for i, (name, tensor) in enumerate(steps[0]):
         if name.startswith("p"):  # predictions, see `agreement.predictions`
             of = name.replace("p", "y")
-            pair = (torch.stack([step[j][1] for step in steps]) for j in (at[of], i))
+            pair = (torch.stack([s[j][1] for s in steps]) if len(steps) > 1 else steps[0][j][1][None] for j in (at[of], i))
             found[column(of, None, "agreement")] = agreement(*pair)
             continue
         rows = torch.stack([step[i][1] for step in steps]).reshape(len(steps), -1) if len(steps) > 1 else tensor.reshape(1, -1)

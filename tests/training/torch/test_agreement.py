@@ -100,3 +100,30 @@ def test_labels_of_other_examples_are_found_with_any_loss(tmp_path, cost, shuffl
     (review,) = scram_plugin.review(str(tmp_path))
     found = [(f.heuristic, f.causes[0].id) for f in review.alone if f.severity != "info"]
     assert found == ([("no-learning", "shuffled-apart")] if shuffled else [])
+
+
+def test_labels_that_the_loss_does_not_use_are_no_targets(tmp_path):
+    draw = torch.Generator().manual_seed(1)
+    x = torch.randn(4096, 4, generator=draw) @ torch.randn(4, 16, generator=draw)
+    labels = torch.randint(0, 10, (4096,), generator=draw)
+    model = torch.nn.Sequential(torch.nn.Linear(16, 8), torch.nn.Linear(8, 16))
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, labels), 16, shuffle=True, generator=draw)
+    with scram_plugin.watch(model, optimizer, tmp_path, print_findings=False):
+        for features, _ in loader:
+            optimizer.zero_grad()
+            (model(features) - features).square().sum(1).mean().backward()
+            optimizer.step()
+    (review,) = scram_plugin.review(str(tmp_path))
+    assert "no-learning" not in [f.heuristic for f in review.findings]
+
+
+def test_as_many_classes_as_the_last_axis_has_places(draw):
+    y = torch.randint(0, 6, (1, 5, 6, 6), generator=draw)  # images of 6 by 6 pixels of 6 classes
+    perfect = functional.one_hot(y, 6).float().movedim(-1, 2)
+    assert agreement(y, perfect).item() == pytest.approx(1.0)
+
+
+def test_only_a_few_examples_of_large_outputs_are_compared(draw):
+    y, p = torch.randint(0, 3, (1, 8, 64, 64), generator=draw), torch.randn(1, 8, 3, 64, 64, generator=draw)
+    np.testing.assert_allclose(agreement(y, p), agreement(y[:, :2], p[:, :2]))

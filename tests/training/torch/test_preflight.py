@@ -178,13 +178,13 @@ batches = held_out = [(whole, y)]
 
 def test_examples_that_repeat_anywhere_are_no_leak(tmp_path):
     few = """
-draw = torch.randint(0, 3, (4096, 8)).float()  # 6,561 different rows
+draw = torch.randint(0, 4, (4096, 8)).float()  # 65,536 different rows
 batches = [(draw[i : i + 64], draw[i : i + 64, :1]) for i in range(0, 3072, 64)]
 held_out = [(draw[3072:], draw[3072:, :1])]
 """
     loss = "torch.nn.functional.mse_loss(model(x), y * y)"
     alarms, facts = flown(tmp_path, LOOP.format(model=NET, more=few, loss=loss))
-    assert facts["overlap"]["both"] > 0.2 * facts["overlap"]["validation"]
+    assert facts["overlap"]["both"] > 0.02 * facts["overlap"]["validation"]
     assert "validation-overlap" not in alarms
 
 
