@@ -79,7 +79,7 @@ def test_a_word_error_rate_that_is_lost_in_the_last_evaluation(tmp_path):
 
 
 def test_a_score_that_was_lost_for_a_while(tmp_path):
-    score = noisy(line(0.01, 0.5, 0.05, 0.05, 0.45, 0.4), 0.01)
+    score = noisy(line(0.01, 0.6, 0.05, 0.05, 0.5, 0.45), 0.01)
     result = found(tmp_path, noisy(np.full(EVALUATIONS, 0.5), 0.001), {"val/accuracy": score})
     assert "came back later" in result["divergence"].title
     assert found(tmp_path / "better", FALLS, {"val/accuracy": noisy(line(0.01, 0.5, 0.05, 0.05, 0.5, 0.8), 0.01)}) == {}

@@ -247,11 +247,14 @@ def still_improves(run: TrainingRun) -> bool:
 
 
 def improves_since(run: TrainingRun, step: int) -> bool:
-    """Whether the validation loss or a metric is better at the end than it was around a step, beyond chance."""
-    return any(
-        _is_better(c.values, c.values[np.argsort(np.abs(c.steps - step), kind="stable")[:FOR_A_LEVEL]], c.values[-FOR_A_LEVEL:])
-        for c in validated(run, 2 * FOR_A_LEVEL)
-    )
+    """Whether the validation loss or a metric is better at the end than ever up to a step, beyond chance."""
+    for curve in validated(run, 2 * FOR_A_LEVEL):
+        known = max(1, int(np.searchsorted(curve.steps, step, "right")))
+        levels = sliding_medians(reflected(curve.values, FOR_A_LEVEL // 2), FOR_A_LEVEL)[:known]
+        best = np.array([max(levels.max(), curve.values[known - 1])])
+        if _is_better(curve.values, best, curve.values[-FOR_A_LEVEL:]):
+            return True
+    return False
 
 
 def _is_better(whole: np.ndarray, before: np.ndarray, after: np.ndarray) -> bool:
