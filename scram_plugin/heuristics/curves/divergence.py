@@ -58,12 +58,15 @@ SAFE_RATE = 1e-3  # a learning rate that is safe for most adaptive optimizers (K
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = loss_alone(run, int(options["patience"]) + 2)
-    found = _of_loss(run, options, curve)
+    found, of_training = _of_loss(run, options, curve), True
     if found is None and (lost := collapsed(run, options["lost"])) is not None:
-        found = _of_metric(run, lost)
+        found, of_training = _of_metric(run, lost), not lost.score.name.startswith("validation")
+    if found is None:
+        return
     # a loss may rise as its terms or its data are changed on purpose: then the validation goes on getting better
-    if found is not None and (found.severity == "error" or not improves_since(run, found.first_step)):
-        yield found
+    if found.severity == "warning" and of_training and improves_since(run, found.first_step):
+        return
+    yield found
 
 
 def _of_loss(run: TrainingRun, options: Mapping[str, Any], curve: Curve) -> Finding | None:
