@@ -65,6 +65,7 @@ DIFFERENCE = 1.5  # variance of the difference of two medians of so many points,
 FAR_ABOVE = 1.5  # times the lowest validation loss: where all later points are higher, no noise made them; by bench-verdicts
 FAR_BELOW = 0.8  # times the training loss at that point; by bench-verdicts
 FOR_A_STANDSTILL = 12  # validation points, three in each quarter; by definition
+HALVED = 0.5  # of the training loss at the beginning of a standstill; less is usual of a sound end; by definition
 STOOD_STILL = 0.01  # of the validation loss: a smaller change over half of the training is none; by bench-verdicts
 LITTLE = 0.1  # of the loss: where the noise could hide more, nothing is said of a standstill; by bench-verdicts
 OF_NO_USE = 1000  # noises: a larger rise is not told in noises, since there is practically none; by definition
@@ -165,7 +166,7 @@ def _standstill(run: TrainingRun, training: Curve, validation: Curve) -> Iterabl
     levels = sliding_medians(values, FOR_A_LEVEL)
     since = int(steps[int(np.argmax(levels <= after + max(noise, STOOD_STILL * abs(after))))])
     then, now = at(training, since), at(training, int(steps[-1]))
-    if since > (steps[0] + steps[-1]) / 2 or now > FAR_BELOW * then or now <= 0:
+    if since > (steps[0] + steps[-1]) / 2 or now > HALVED * then or now <= 0:
         return
     unit, last = validation.axis, int(steps[-1])
     said = f"The validation loss has been about {number(after)} since {place(unit, since)}."
