@@ -40,17 +40,15 @@ OF_BATCHES = _set("step steps iter iters iteration iterations batch batches mini
 ADVERSARIAL = _set("g d gen disc generator discriminator gan adv adversarial critic netg netd fool")
 POLICY = _set("policy actor critic pg ppo entropy surrogate vf qf q q1 q2 temperature td clip curiosity baseline")
 RETURN = _set("reward rewards return returns rew cumulative_reward")
-HIGHER_IS_BETTER = _set(
-    "accuracy acc f1 auc auroc auprc ap map precision recall iou miou dice bleu rouge meteor cider psnr ssim "
-    "r2 score em mcc kappa hits mrr ndcg pearson spearman exact avna top1 top5 top fitness jaccard "
-    "specificity sensitivity"
-)
-LOWER_IS_BETTER = _set("error err mae mse rmse wer cer perplexity ppl fid lpips mape rmsle eer")
 # Metrics whose values are shares: 1 (or 100 percent) is all right, or for an error rate all wrong.
 SCORES = _set("accuracy acc f1 auprc ap map precision recall iou miou dice ssim jaccard specificity sensitivity bleu")
 AREAS = _set("auc auroc")  # a half is guessing
 AGREEMENTS = _set("mcc kappa pearson spearman")  # from -1 to 1; 0 is guessing
 ERROR_RATES = _set("wer cer eer err error")
+HIGHER_IS_BETTER = (
+    SCORES | AREAS | AGREEMENTS | _set("rouge meteor cider psnr r2 score em hits mrr ndcg exact avna top1 top5 top fitness")
+)
+LOWER_IS_BETTER = ERROR_RATES | _set("mae mse rmse perplexity ppl fid lpips mape rmsle")
 # A tag with one of these words is not a learning rate, whatever else it says.
 NOT_A_RATE = _set("decay multiplier scale factor loss")
 _PLAIN_RATE = _set("lr learning rate train training params param optimizer optim current 0 1")

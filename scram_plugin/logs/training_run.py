@@ -90,8 +90,8 @@ class TrainingRun:
         kinds = {kind_of_loss(tag) for sources in parts.values() for _, _, tag, _ in sources}
         others = [(run, tag) for total in FALLBACKS for _, run, tag, _ in found.get(total, ())]
         logged = {len(self._logs[run][tag]) for sources in parts.values() for _, run, tag, _ in sources}
-        total = any(self.parts[run] or names_a_part(tag) or len(self._logs[run][tag]) in logged for run, tag in others)
-        if len(kinds) == 1 and all(parts.values()) and not total and not ADDED & set(*map(str.split, kinds)):
+        whole = any(self.parts[run] or names_a_part(tag) or len(self._logs[run][tag]) in logged for run, tag in others)
+        if len(kinds) == 1 and all(parts.values()) and not whole and not ADDED & set(" ".join(kinds).split()):
             found.update({total: [*sources, *found.get(total, ())] for total, sources in parts.items()})
         return found
 

@@ -64,7 +64,7 @@ def test_one_last_point_out_of_line_raises_nothing(tmp_path):
     flat[-1] *= 1.25
     result = run(tmp_path, falling(24), flat)
     assert [(f.severity, f.title) for f in result.findings if f.heuristic == ID] == [
-        ("info", "The validation loss stands still since epoch 1")
+        ("info", "The validation loss has stood still since epoch 1")
     ]
 
 

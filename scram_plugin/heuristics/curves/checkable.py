@@ -29,6 +29,7 @@ ALL_LEARNED = 0.98  # accuracy: from this on nothing is left to learn; by bench-
 ENOUGH_BATCHES = 200  # whose losses show more than those of a few epochs; by bench-limits
 ASKED = ("evaluations", "unswitched")  # forward passes without gradients, in evaluation mode or in training mode
 ENOUGH_TARGETS = 40  # batches whose targets were recorded: ten in each quarter; by definition
+RISE_OF_RATE = 0.2  # of the highest learning rate: a rise that is none of a warm-up's steps; by bench-limits
 SPENT = 0.01  # of the highest learning rate: a lower rate for half of a training teaches hardly anything; by bench-limits
 USUAL_GAP = 0.9  # quantile of the gaps between points: a larger one may be a pause of the training; by bench-limits
 PART_AROUND = 40  # parts of a curve: so near to the lowest level, on each side, lies the lowest point; by bench-limits
@@ -229,6 +230,13 @@ def highest_rate(run: TrainingRun) -> float | None:
     made = run.facts.get("optimizer", {}).get("learning_rate")
     known = [float(v) for v in (logged, made) if isinstance(v, int | float) and math.isfinite(v)]
     return max(known, default=None)
+
+
+def rises_of_rate(run: TrainingRun) -> int:
+    """How often the logged learning rate rises by much from one point to the next, as in a schedule that starts again."""
+    rate = run.signal("learning rate")
+    values = rate.finite.values if rate is not None else np.array([])
+    return int(np.count_nonzero(np.diff(values) > RISE_OF_RATE * np.max(values, initial=0.0)))
 
 
 def rate_as_cause(run: TrainingRun, edit: Edit | None = None) -> Cause:

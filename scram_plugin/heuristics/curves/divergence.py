@@ -16,8 +16,9 @@ from scram_plugin.heuristics.curves.checkable import (
     rate_as_cause,
     refuse_moving_targets,
 )
-from scram_plugin.heuristics.curves.metrics import Collapse, collapsed, improves_since
+from scram_plugin.heuristics.curves.metrics import Collapse, collapsed
 from scram_plugin.heuristics.curves.noise import median, noise, sliding_medians
+from scram_plugin.heuristics.curves.progress import improves_since
 from scram_plugin.heuristics.curves.shape import SURE, Shape, shape_of
 from scram_plugin.heuristics.edits import set_learning_rate
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option, absent
@@ -43,9 +44,7 @@ OPTIONS = (
 )
 UNTRAINED = 20  # parts of the curve, of which the first may be far above what follows; by bench-limits
 FAR_LOWER = 1.5  # times the first loss: where all later ones are higher, the first steps did harm; by bench-limits
-NEXT_TO_NOTHING = (
-    0.1  # loss: from less than that a distance to a copy, or a penalty, begins and rises as meant; by bench-limits
-)
+NEXT_TO_NOTHING = 0.1  # loss: a distance to a copy, or a penalty, begins with less and rises as meant; by bench-limits
 EARLIER = 6  # points before the rise that are needed to estimate their noise; by bench-limits
 EXPLODED = 100.0  # times the loss at the start: no training recovers from that, and no working one reaches it; by bench-limits
 SMALLEST_RISE = 0.1  # of the lowest level, or of that at the start: a smaller rise is not reported; by bench-limits
@@ -121,7 +120,7 @@ def _of_loss(run: TrainingRun, options: Mapping[str, Any], curve: Curve) -> Find
 
 def _of_metric(run: TrainingRun, lost: Collapse) -> Finding:
     curve, unit = lost.score.curve, lost.score.curve.axis
-    after = lost.until is None
+    lasts = lost.until is None
     first, last = int(curve.steps[lost.best]), int(curve.steps[-1 if lost.until is None else lost.until])
     lowest = curve.values[int(np.argmin(lost.score.values[lost.best : lost.until])) + lost.best]
     share = (lost.then - lost.now) / (lost.then - lost.score.values[0])
@@ -130,14 +129,14 @@ def _of_metric(run: TrainingRun, lost: Collapse) -> Finding:
     return Finding(
         severity="info" if lost.better else "warning",
         confidence="possible" if lost.sudden else "likely",
-        title=f"{tag} {'collapses' if after else 'collapsed'} {'from' if after else 'after'} {begin}"
-        f"{' on' if after else ', and came back later'}",
+        title=f"{tag} {'collapses' if lasts else 'collapsed'} {'from' if lasts else 'after'} {begin}"
+        f"{' on' if lasts else ', and came back later'}",
         evidence={
             "metric": tag,
             "best_place": place(unit, first),
             "best_metric": float(curve.values[lost.best]),
-            "last_metric": float(curve.values[-1]) if after else None,
-            "lowest_metric": float(lowest) if not after else None,
+            "last_metric": float(curve.values[-1]) if lasts else None,
+            "lowest_metric": float(lowest) if not lasts else None,
             "last_place": place(unit, last),
             "lost_gain": 100 * min(share, 1.0),
             **absent("start_loss", "best_loss", "last_loss", "last_text", "lost_percent", "above_start", "jump"),

@@ -22,10 +22,7 @@ from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 
-GUESSED = (
-    0.95,
-    1.1,
-)  # times ln(1 / accuracy), the loss of guessing at this accuracy: in between it counts as guessing; by bench-limits
+GUESSED = (0.95, 1.1)  # times ln(1 / accuracy), the loss of guessing at this accuracy: so near it is that; by bench-limits
 HARDLY = 0.95  # times the loss of guessing: more than that after two thirds of the training is hardly better; by bench-limits
 MOST_GUESSED = 0.55  # accuracy of guessing between two classes, and a little more; by bench-limits
 STAYED = (0.02, 0.3)  # rise of an accuracy that stayed: in all, and as a share of it; by bench-limits

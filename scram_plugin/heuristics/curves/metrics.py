@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.noise import median, noise, reflected, sliding_medians
+from scram_plugin.heuristics.curves.checkable import rises_of_rate
+from scram_plugin.heuristics.curves.noise import error_of_difference, median, noise, reflected, sliding_medians
 from scram_plugin.heuristics.limits import FOR_A_LEVEL, SIGMAS, TENTH, THIRD, USUAL_RANGE
-from scram_plugin.logs.conventions import AGREEMENTS, AREAS, ERROR_RATES, SCORES, higher_is_better
+from scram_plugin.logs.conventions import AGREEMENTS, AREAS, ERROR_RATES, SCORES
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -28,10 +29,8 @@ NOTHING_LEFT = 0.05  # of the first fall of the loss: all that followed was less
 LEAST_GAIN = 0.02  # score: a smaller gain cannot be lost; by bench-limits
 LOST_BY_ALL = 0.8  # of what must be lost, in each of the last evaluations; by bench-limits
 OF_THE_BEST = 1 / 3  # of the best score: a smaller loss may be a swing; by bench-limits
-MEDIAN = 1.25  # standard error of a median, in standard errors of a mean of normal noise (Kenney & Keeping, 1962)
 CLEAR = 5.0  # noises: such a gain and such a loss are no swings; by bench-limits
 HALF_AGAIN = 0.4055  # of the logarithm of a loss: 1.5 times as high; by bench-limits
-RAISED = 0.2  # of the highest learning rate: such a rise from one point to the next is a restart; by bench-limits
 SUDDEN = 8.0  # noises: a single last evaluation that is worse by so much is no swing; by bench-limits
 
 
@@ -123,7 +122,7 @@ def _stood(values: np.ndarray) -> bool:
     low, high = np.quantile(later, USUAL_RANGE)
     gained = high - values[0]
     _, middle, end = np.array_split(later, THIRD)
-    chance = SIGMAS * MEDIAN * noise(later) * np.sqrt(2 / len(end))
+    chance = SIGMAS * error_of_difference(noise(later), len(end))
     rises = median(end) - median(middle) > max(chance, RISES * gained)
     return bool(high < POOR_SCORE and not rises and (gained < STOOD or high - low < SAME))
 
@@ -166,10 +165,10 @@ def _lost(score: Score, share: float) -> Collapse | None:
 
 def _rose(run: TrainingRun, share: float) -> Collapse | None:
     """The same of the logarithm of the training loss, only of a rise from which it came back: others are divergence."""
-    curve, rate = run.signal("training loss"), run.signal("learning rate")
+    curve = run.signal("training loss")
     if curve is None or len(curve.finite) < EVALUATIONS or curve.finite.values.min() <= 0:
         return None
-    if rate is not None and np.any(np.diff(rate.finite.values) > RAISED * np.max(rate.finite.values, initial=0.0)):
+    if rises_of_rate(run):
         return None  # a schedule that starts again, and the loss with it
     values = np.log(curve.finite.values)
     start = median(values[len(values) // TENTH // 2 :][:FOR_A_LEVEL])
@@ -226,37 +225,3 @@ def _then_and_now(steps: np.ndarray, values: np.ndarray, lost: Collapse) -> tupl
         within = values[(steps > known[lost.best]) & (steps <= known[lost.until])]
         return median(values[nearest]), median(within) if len(within) else median(values[nearest])
     return median(values[nearest]), float(values[-1]) if lost.sudden else median(values[-FOR_A_LEVEL:])
-
-
-def validated(run: TrainingRun, least: int = EVALUATIONS) -> list[Curve]:
-    """What was measured on the validation data, as curves that rise where it gets better: the loss, and metrics whose better
-    direction is known."""
-    found = []
-    for name in run.signals:
-        side, _, metric = name.partition(" ")
-        better = False if metric == "loss" else higher_is_better(metric)
-        curve = run.signal(name) if side == "validation" and better is not None and not metric.endswith(" part") else None
-        if curve is not None and len(curve.finite) >= least:
-            found.append(curve.finite if better else replace(curve.finite, values=-curve.finite.values))
-    return found
-
-
-def still_improves(run: TrainingRun) -> bool:
-    """Whether the validation loss or a metric improved from the middle third to the last, beyond chance."""
-    return any(_is_better(curve.values, *np.array_split(curve.values, THIRD)[1:]) for curve in validated(run))
-
-
-def improves_since(run: TrainingRun, step: int) -> bool:
-    """Whether the validation loss or a metric is better at the end than ever up to a step, beyond chance."""
-    for curve in validated(run, 2 * FOR_A_LEVEL):
-        known = max(1, int(np.searchsorted(curve.steps, step, "right")))
-        levels = sliding_medians(reflected(curve.values, FOR_A_LEVEL // 2), FOR_A_LEVEL)[:known]
-        best = np.array([max(levels.max(), curve.values[known - 1])])
-        if _is_better(curve.values, best, curve.values[-FOR_A_LEVEL:]):
-            return True
-    return False
-
-
-def _is_better(whole: np.ndarray, before: np.ndarray, after: np.ndarray) -> bool:
-    chance = SIGMAS * MEDIAN * noise(whole) * np.sqrt(2 / len(after))
-    return bool(median(after) - median(before) > chance)

@@ -20,8 +20,9 @@ from scram_plugin.heuristics.curves.checkable import (
     reached,
 )
 from scram_plugin.heuristics.curves.guesses import as_guessed, classes_of, hardly_learned, is_of_guessing, uniform
-from scram_plugin.heuristics.curves.metrics import Score, improves_since, never_learned
+from scram_plugin.heuristics.curves.metrics import Score, never_learned
 from scram_plugin.heuristics.curves.noise import median
+from scram_plugin.heuristics.curves.progress import improves_since
 from scram_plugin.heuristics.curves.shape import SURE, Shape, shape_of
 from scram_plugin.heuristics.edits import set_in_layers
 from scram_plugin.heuristics.heuristic import (
@@ -101,7 +102,6 @@ class Ends:
     head: float
     tail: float
     known: tuple[float, float] | None
-    validated: bool  # the validation loss or a metric got better from the beginning to the end
 
     @property
     def error(self) -> float:
@@ -133,10 +133,6 @@ def _is_accurate(ends: Ends, options: Mapping[str, Any]) -> bool:
     return rise > RISEN_ACCURACY * max(1.0, abs(accuracy)) or ACCURATE < accuracy <= 1.0
 
 
-def _validated(ends: Ends, options: Mapping[str, Any]) -> bool:
-    return ends.validated
-
-
 # what says that a training whose loss is not that of guessing has learned, or has another fault
 LEARNED = {
     "the loss fell by more than its noise": _fell,
@@ -144,7 +140,6 @@ LEARNED = {
     "the loss fell before the second point": _fell_at_once,
     "the loss had fallen, and rose again": _fell_and_rose,
     "the accuracy rose, or is high": _is_accurate,
-    "the validation got better": _validated,
 }
 
 
@@ -156,9 +151,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if run.framework in BY_STEPS and curve.axis == "step" and curve.steps[-1] + 1 < batches:
         raise TooEarly(f"it needs at least {batches} optimizer steps, there are {curve.steps[-1] + 1}")
     form, values, known = shape_of(curve), curve.values, reached(run)
-    ends = Ends(
-        form, values, level(values, ENDS), level(values, ENDS, end=True), known, improves_since(run, int(curve.steps[0]))
-    )
+    ends = Ends(form, values, level(values, ENDS), level(values, ENDS, end=True), known)
     tail = ends.tail
     if abs(tail) <= ROUNDED:
         return
@@ -168,7 +161,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if (unrelated := apart(run)) and _rose(ends, options):
         return
     guessed, cost = as_guessed(run, values, known) if not unrelated else (unrelated, 0.0)
-    if not guessed and not is_of_guessing(tail, known) and any(says(ends, options) for says in LEARNED.values()):
+    learned = not guessed and not is_of_guessing(tail, known)
+    if learned and (any(says(ends, options) for says in LEARNED.values()) or improves_since(run, int(curve.steps[0]))):
         if (score := never_learned(run)) is not None:
             yield _by_metric(run, score, curve)
             return

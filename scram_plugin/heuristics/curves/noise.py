@@ -8,6 +8,7 @@ import numpy as np
 # absolute deviation of a normal variable is s / 1.4826 (Hampel, JASA 69, 1974). Second differences remove any trend that is
 # nearly linear over three points.
 _SCALE = float(1.4826 / np.sqrt(6.0))
+MEDIAN = 1.25  # standard error of a median, in standard errors of a mean of normal noise (Kenney & Keeping, 1962)
 _FEWEST = 4  # values: fewer have no two second differences; by definition
 _NARROW = 9  # largest window for which copies of a short curve are quicker than NumPy's windows; for speed
 _AT_ONCE = 1 << 20  # values sorted at once: all windows of ten million points would need gigabytes; for speed
@@ -49,3 +50,8 @@ def noise(values: np.ndarray) -> float:
         return 0.0
     change = values[1:] - values[:-1]
     return _SCALE * median(np.abs(change[1:] - change[:-1]))
+
+
+def error_of_difference(noise: float, count: float) -> float:
+    """The standard error of the difference of two medians of so many points each, of this noise."""
+    return float(MEDIAN * noise * np.sqrt(2 / count))

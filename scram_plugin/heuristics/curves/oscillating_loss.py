@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.checkable import loss, rate_as_cause, stretches
+from scram_plugin.heuristics.curves.checkable import loss, rate_as_cause, rises_of_rate, stretches
 from scram_plugin.heuristics.curves.metrics import scores
 from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.heuristics.curves.shape import falling
@@ -49,7 +49,6 @@ OF_BATCHES = 0.2  # of the fall of a loss of batches: smaller swings may be thos
 TURNS = 0.4  # share of the points where the direction changes: 2/3 for white noise, near 0 for a slow wave; by bench-limits
 STEADY = 0.1  # noise of the validation loss, as a fraction of it: below that the model itself is steady; by bench-limits
 STEADY_SCORE = 0.005  # noise of a metric, as a fraction of it: below that the answers hardly change; by bench-limits
-RISE_OF_RATE = 0.2  # of the highest learning rate: such a rise, more than twice, is a cyclical schedule; by bench-limits
 CLEARLY, MANY = 1.5, 20  # times the limit, and points, from which on an oscillation is likely; by bench-limits
 FOR_A_SPREAD = 8  # points of a validation loss: fewer have no spread; by bench-limits
 _DEVIATIONS = 2.563  # standard deviations between the quantiles of `USUAL_RANGE` in a normal distribution; by definition
@@ -80,11 +79,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     evaluated = [s.values for s in scores(run) if s.name.startswith("validation") and np.ptp(s.values) > 0]
     if evaluated and all(map(_is_steady, evaluated)):
         return  # only how confident the answers are goes up and down
-    rate = run.signal("learning rate")
-    if (
-        rate is not None
-        and np.count_nonzero(np.diff(rate.finite.values) > RISE_OF_RATE * np.max(rate.finite.values, initial=0)) > 2
-    ):
+    if rises_of_rate(run) > 2:
         raise Inconclusive("the learning rate itself goes up and down, and the loss may follow it as intended")
     unit, first, last = curve.axis, int(steps[0]), int(steps[-1])
     yield Finding(

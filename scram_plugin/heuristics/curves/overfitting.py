@@ -173,7 +173,7 @@ def _standstill(run: TrainingRun, training: Curve, validation: Curve) -> Iterabl
     yield Finding(
         severity="info",
         confidence="likely",
-        title=f"The validation loss stands still since {place(unit, since)}",
+        title=f"The validation loss has stood still since {place(unit, since)}",
         evidence={
             "still": f"{said} Meanwhile the training loss fell from about {number(then)} to {number(now)}.",
             **absent("best_place", "last_place", "best_loss", "last_loss", "rise_percent", "train_best", "train_last", "about"),

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.curves.checkable import level, loss_alone, rate_as_cause
-from scram_plugin.heuristics.curves.metrics import still_improves
+from scram_plugin.heuristics.curves.noise import error_of_difference
+from scram_plugin.heuristics.curves.progress import still_improves
 from scram_plugin.heuristics.curves.shape import SURE, Shape, shape_of
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option, TooEarly
 from scram_plugin.heuristics.limits import FOR_A_LEVEL, SIGMAS
@@ -55,7 +56,6 @@ EXPLAINED = 0.5  # of the variance of the targets: a model that explains as much
 DECAYED = 0.1  # of the highest learning rate: below that the schedule ended the learning, as intended; by bench-limits
 FEWEST_POINTS = 8  # points of the end: fewer have no level; by bench-limits
 DIVERGED = 0.5  # of what was gained: from there on it is divergence, as there; by bench-limits
-MEDIAN = 1.25  # standard error of a median, in standard errors of a mean of normal noise (Kenney & Keeping, 1962)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class End:
 def end_of(curve: Curve, share: float) -> End:
     form, late = shape_of(curve), curve.values[-max(FEWEST_POINTS, round(share * len(curve))) :]
     before, end = (level(part, 1.0) for part in np.array_split(late, 2))
-    return End(form, len(curve), late, before, end, MEDIAN * form.noise * np.sqrt(2 * 2 / len(late)))
+    return End(form, len(curve), late, before, end, error_of_difference(form.noise, len(late) / 2))
 
 
 def _still_falls(end: End) -> bool:

@@ -55,13 +55,10 @@ def make_all(subject: Subject, results: Results, seconds: float) -> None:
     if not subject.batches:
         return
     batch = max(subject.batches, key=len)
-
-    def small() -> Batch:
-        return batch.at(np.arange(min(len(batch), EXAMPLES)))
-
+    few = np.arange(min(len(batch), EXAMPLES))
     results.make("gradients", lambda: gradients(subject, batch))
     results.make("precision", lambda: precision(subject, batch))
-    results.make("one_batch", lambda: one_batch(subject, small(), results, seconds * 0.5))
+    results.make("one_batch", lambda: one_batch(subject, batch.at(few), results, seconds * 0.5))
     trained = "reason" not in results.tests["gradients"]
     results.make("inputs", lambda: inputs(subject, batch, trained))
     results.make("samples", lambda: samples(subject, batch))
@@ -275,7 +272,7 @@ def overlap(training: Iterable[Batch], validation: Iterable[Batch], seconds: flo
     if rest and len(seen - rest) > len(known) / 2:
         seen = rest
     if len(first) > 1 and all(part == known for part in first) and seen == known:
-        return {"reason": "each step trains with the same inputs, as with a graph: what is validated is not known by them"}
+        return {"reason": "each step trains with the same inputs, as with a graph, so that they do not tell what is held out"}
     times = Counter(key for part in first for key in part)  # of different batches
     again = sum(count for count in times.values() if count > 1)
     return {"training": len(known), "validation": len(seen), "both": len(known & seen), "again": again}

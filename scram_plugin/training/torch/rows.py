@@ -172,19 +172,23 @@ def values(steps: list[Tensors]) -> dict[str, torch.Tensor]:
     """Statistics of steps whose tensors have the same names and shapes: vectors of shape (steps,)."""
     found = {}
     at = {name: i for i, (name, _) in enumerate(steps[0])}
-    for i, (name, tensor) in enumerate(steps[0]):
+    for i, (name, _) in enumerate(steps[0]):
         if name.startswith("p"):  # predictions, see `agreement.predictions`
             of = name.replace("p", "y")
-            pair = (torch.stack([s[j][1] for s in steps]) if len(steps) > 1 else steps[0][j][1][None] for j in (at[of], i))
-            found[column(of, None, "agreement")] = agreement(*pair)
+            found[column(of, None, "agreement")] = agreement(_stacked(steps, at[of]), _stacked(steps, i))
             continue
-        rows = torch.stack([step[i][1] for step in steps]).reshape(len(steps), -1) if len(steps) > 1 else tensor.reshape(1, -1)
+        rows = _stacked(steps, i).reshape(len(steps), -1)
         found[column(name, None, "mean")] = rows.mean(dim=1, dtype=torch.float32)
         if name.startswith("y") and not name.startswith("y_pred"):
             found[column(name, None, "min")], found[column(name, None, "max")] = torch.aminmax(
                 rows.float() if rows.dtype == torch.bool else rows, dim=1
             )
     return found
+
+
+def _stacked(steps: list[Tensors], i: int) -> torch.Tensor:
+    """The i-th tensors of the steps, shape (steps, ...); of a single step without a copy."""
+    return torch.stack([step[i][1] for step in steps]) if len(steps) > 1 else steps[0][i][1][None]
 
 
 def at_once(tensors: Tensors) -> dict[str, torch.Tensor]:
