@@ -19,12 +19,15 @@ from scram_plugin.training.torch.rows import Number
 class Brief:
     """Stores the ends of steps and, in brief steps, the losses of the backward passes.
 
-    `on_cpu`: losses are read at once; otherwise that would wait for the device. `odd(value, loss)` is called with a loss that
-    is not finite, and `ended()` when as many steps have ended as `begin` announced. Neither may raise.
+    `on_cpu`: losses are read at once; otherwise that would wait for the device. `begins()` is called before each backward pass,
+    `odd(value, loss)` with a loss that is not finite, and `ended()` when as many steps have ended as `begin` announced. None
+    may raise.
     """
 
-    def __init__(self, on_cpu: bool, odd: Callable[[float, Any], None], ended: Callable[[], None]) -> None:
-        self._on_cpu, self._odd, self._ended = on_cpu, odd, ended
+    def __init__(
+        self, on_cpu: bool, begins: Callable[[], None], odd: Callable[[float, Any], None], ended: Callable[[], None]
+    ) -> None:
+        self._on_cpu, self._begins, self._odd, self._ended = on_cpu, begins, odd, ended
         self._ways: list[Number | None] = []  # the loss of each backward pass; None if it was not a scalar
         self._ends: list[tuple[float, int]] = []  # of steps: end (seconds since 1970), and number of backward passes before it
         self._scaled = False
@@ -35,6 +38,7 @@ class Brief:
         self._steps, self._scaled = steps, scaled
 
     def before_backward(self, loss: Any) -> None:
+        self._begins()
         try:
             if self._scaled:
                 loss = unscaled(loss)

@@ -9,6 +9,17 @@ import torch
 
 from scram_plugin.training.torch.compiled import AroundCompiled
 
+HOOKED = torch.optim.Optimizer.profile_hook_step(lambda *_: None).__code__  # of a step that calls its hooks
+
+
+def calls_hooks(step: Any) -> bool:
+    """Whether a function, or one that it wraps, is PyTorch's wrapper that calls the hooks of a step."""
+    while step is not None:
+        if getattr(step, "__code__", None) is HOOKED:
+            return True
+        step = getattr(step, "__wrapped__", None)
+    return False
+
 
 class Hooks:
     """Hooks that can be put on and taken off again. `parts`: the model, and parts of it that may be called instead of it."""
@@ -24,6 +35,17 @@ class Hooks:
         self._parts, self._optimizers = parts, optimizers
         self._before, self._after, self._before_step = before, after, before_step
         self._handles: list[Any] = []
+        self._steps: dict[type[torch.optim.Optimizer], Any] = {type(optimizer): None for optimizer in optimizers}
+        self.renew()
+
+    def renew(self) -> None:
+        """Call the hooks of steps again, where `torch.compile` has taken off their wrapper, as it did in older PyTorch."""
+        for kind, seen in self._steps.items():
+            if (step := kind.step) is not seen:
+                if getattr(step, "hooked", False) and not calls_hooks(step):
+                    kind.step = step = torch.optim.Optimizer.profile_hook_step(step)
+                    step.hooked = True
+                self._steps[kind] = step
 
     def instead(self, parts: Sequence[torch.nn.Module]) -> None:
         """Put the hooks on these parts, too."""

@@ -72,7 +72,6 @@ class Recorder:
         self.rows = Rows(self.depth.probe)
         self.batch = 0  # steps so far
         self._cpu = all(p.device.type == "cpu" for p in parameters)
-        self._traced = self._told = False
         self._optimizers = optimizers
         self._calls: Calls | None = None
         self._flow: Flow | None = None  # of a compiled model, from a second forward pass
@@ -84,7 +83,7 @@ class Recorder:
         self._seen: list[Loss] = []
         self._loss: Number | None = None
         self._scaled = False  # a `GradScaler` multiplies the losses
-        self._reached = self._measuring = self._stepping = self._evaluates = False
+        self._reached = self._measuring = self._stepping = self._evaluates = self._traced = self._told = False
         self._within: list[torch.nn.Module] = []  # the model and those of its parts that are being called
         self._first: torch.nn.Module | None = None  # the one that was called first in this step
         self._fresh = False  # a step was recorded in full
@@ -97,7 +96,7 @@ class Recorder:
         self._hooks = Hooks((model, *parts), optimizers, *around)
         self._parts = Parts(self.inner, self._hooks, used=bool(parts))
         self._back = self._guard(self._before_backward), self._guard(self._after_backward)
-        self.brief = Brief(self._cpu, self._guard(self._odd), self._guard(self._ended))
+        self.brief = Brief(self._cpu, self._hooks.renew, self._guard(self._odd), self._guard(self._ended))
         self._of_steps = [optimizers[-1].register_step_post_hook(self.brief.end)] if optimizers else []
         self.before_backward: Callable[[Any], None]
         self.after_backward: Callable[..., None] | None
@@ -224,6 +223,7 @@ class Recorder:
         self._reached = True
 
     def _before_backward(self, tensors: Any) -> None:
+        self._hooks.renew()
         self._within = []  # a forward pass that failed may have left entries
         self._layer_hooks.close()
         self._loss, one = None, tensors if isinstance(tensors, torch.Tensor) else next(iter(tensors), None)
