@@ -12,8 +12,8 @@ from tests.recorded import recorded
 
 
 def review_of(path: Path, options=None):
-    """The review of the one training run in a log directory."""
-    (run,) = training_runs(read(path))
+    """The review of the one training run in a log directory, or of the last one."""
+    (run,) = [run for run in training_runs(read(path)) if run.is_last]
     return review(run, catalogue(options=options))
 
 

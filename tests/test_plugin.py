@@ -142,7 +142,7 @@ def test_the_curve_that_was_judged_is_the_one_that_is_drawn(tmp_path):
         write(path, [tensor_event(0, "scram/facts", facts, when, plugin="scram")])
     reviewer = Reviewer(str(tmp_path), catalogue())
     judged = reviewer.reviewed("exp").run.signal("training loss")
-    drawn = reviewer.curve(judged.source())
+    drawn = reviewer.curve("", judged.source())
     assert len(judged) == 20
     assert (drawn.steps.tolist(), drawn.values.tolist()) == (judged.steps.tolist(), judged.values.tolist())
 

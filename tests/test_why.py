@@ -83,7 +83,7 @@ def values_stand_where_the_steps_point(reviewer, name):
             if step.curve is None:
                 continue
             assert step.curve.tensorboard_run in reviewed.run.tensorboard_runs
-            series = reviewer.curve(step.curve)
+            series = reviewer.curve("", step.curve)
             inside = (series.steps >= step.span[0]) & (series.steps <= step.span[1])
             assert inside.any(), (answer.question, step)
             rested += 1

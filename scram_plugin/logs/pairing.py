@@ -9,6 +9,7 @@ from scram_plugin.logs.conventions import Meaning, names_a_part, role_of
 from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.run import Run
 from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.logs.trainings import apart
 
 MOST_LOOKED_AT = 200  # tags of a TensorBoard run that are checked to find out what it holds
 
@@ -21,7 +22,7 @@ def training_runs(
     ``exp/train`` and ``exp/validation`` form the training run ``exp``, together with ``exp`` itself if that holds event files.
     So do ``exp_train`` and ``exp_val``, and the sub-runs ``exp/Loss_train`` and ``exp/Loss_val`` that PyTorch's `add_scalars`
     writes. A directory with such a name but without a sibling stays a training run of its own, unless its tags are those that
-    Keras writes into ``train/``.
+    Keras writes into ``train/``. Several trainings in one directory are told apart (see `trainings.apart`).
 
     `named`: tag -> signal, for tags that no convention knows. `elsewhere`: TensorBoard runs of the same log directory that are
     not in `logs`, if `logs` is only a part of it. `without`: TensorBoard runs to leave out.
@@ -43,7 +44,8 @@ def training_runs(
         if role and not paired and any(names_a_part(tag) for tag in _tags(logs[name])):
             role = ""  # a whole training run that is called "train" or "test"
         parts.setdefault(key if paired else name, {})[name] = role
-    return [TrainingRun(name, parts[name], logs, meanings) for name in sorted(parts)]
+    runs = [run for name in parts for run in apart(TrainingRun(name, parts[name], logs, meanings))]
+    return sorted(runs, key=lambda run: run.name)
 
 
 def units(names: Iterable[str], known: Mapping[str, str] | None = None) -> list[list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ from scram_plugin.logs.series import Series
 from scram_plugin.logs.storage import Listed, Local, Remote
 
 PLUS = " + "
+MOST_LOOKED_AT = 20  # tags whose steps are looked at after each reading
 
 
 class Run(Mapping[str, Series]):
@@ -35,6 +37,7 @@ class Run(Mapping[str, Series]):
         self._seen: dict[str, Listed] = {}  # path -> the file as it was when it was last read
         self._series: dict[str, Series] = {}
         self._tags: dict[str, list[str]] = {}  # tag -> paths of the files that have it
+        self.goes_back = False  # whether the steps of a loss decrease somewhere (of another tag, if there is no loss)
 
     def unread(self, listed: list[Listed]) -> list[Listed]:
         """The files, of those that the directory lists now, that may contain something new."""
@@ -98,6 +101,8 @@ class Run(Mapping[str, Series]):
                 tags.setdefault(tag, []).append(path)
         self._tags = tags  # replaced as a whole, since other threads may be iterating over the tags
         self.points = sum(len(column) for file in self.files.values() for column in file.scalars.values())
+        losses = [tag for tag in tags if "loss" in tag.lower()] or list(tags)
+        self.goes_back = any((self[tag].steps[1:] < self[tag].steps[:-1]).any() for tag in losses[:MOST_LOOKED_AT])
 
     def forget(self) -> None:
         """Free the points."""
@@ -145,6 +150,14 @@ class Run(Mapping[str, Series]):
         if first is None or any(p is None or not np.array_equal(p.steps, first.steps) for p in parts):
             return None
         return Series(first.steps, first.wall_times, np.sum([p.values for p in parts if p is not None], axis=0))
+
+    def borders(self, tag: str) -> set[int]:
+        """The indices of the points of a tag that are the first ones of another event file."""
+        with self.lock:
+            if not self.held:
+                self._restore()
+            columns = (self.files[path].scalars.get(tag) for path in self._tags[tag])
+            return set(itertools.accumulate(len(column) for column in columns if column is not None))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._tags)

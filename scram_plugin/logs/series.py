@@ -19,11 +19,12 @@ class Series:
     def __len__(self) -> int:
         return len(self.steps)
 
-    def since(self, wall_time: float) -> Series:
-        """The points written at or after `wall_time` (seconds since 1970)."""
-        if wall_time == -np.inf or not len(self) or self.wall_times.min() >= wall_time:
+    def between(self, begin: float, end: float = np.inf) -> Series:
+        """The points written at or after `begin`, and before `end` (seconds since 1970)."""
+        times = self.wall_times
+        if not len(self) or ((begin == -np.inf or times.min() >= begin) and (end == np.inf or times.max() < end)):
             return self
-        keep = ~(self.wall_times < wall_time)
+        keep = ~((times < begin) | (times >= end))
         return Series(self.steps[keep], self.wall_times[keep], self.values[keep])
 
     @staticmethod

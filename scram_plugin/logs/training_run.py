@@ -29,17 +29,35 @@ class TrainingRun:
     """One training as its user sees it.
 
     `parts` maps each TensorBoard run of it to its role ("training", "validation", "scram", "hyperparameters" or "" for all).
+    Only what was written at or after `begin`, and before `end`, belongs to it (seconds since 1970).
     """
 
     def __init__(
-        self, name: str, parts: Mapping[str, str], logs: Mapping[str, Run], named: Mapping[str, Meaning] | None = None
+        self,
+        name: str,
+        parts: Mapping[str, str],
+        logs: Mapping[str, Run],
+        named: Mapping[str, Meaning] | None = None,
+        begin: float = -math.inf,
+        end: float = math.inf,
     ) -> None:
-        self.name = name
+        self.name, self._begin, self._end = name, begin, end
+        self.is_last = end == math.inf  # of the trainings in its directory
+        self._is_only = self.is_last and begin == -math.inf
+        self.note = ""  # how it was told from other trainings in the same directory
         self._named = named or {}  # tag -> meaning, as the user's configuration says
         self.parts = dict(parts)
         self._logs = logs
         self._curves: dict[str, Curve | None] = {}
         self._columns: dict[str, dict[str, schema.Column]] = {}
+
+    def between(self, name: str, begin: float, end: float) -> TrainingRun:
+        """What was written in a part of the time, as a training run of its own."""
+        return TrainingRun(name, self.parts, self._logs, self._named, begin, end)
+
+    def logged(self, tensorboard_run: str) -> Run:
+        """All that was logged in one of the TensorBoard runs of this training run."""
+        return self._logs[tensorboard_run]
 
     @property
     def tensorboard_runs(self) -> list[str]:
@@ -59,7 +77,7 @@ class TrainingRun:
     @property
     def last_wall_time(self) -> float:
         """When the last point was written, seconds since 1970."""
-        return max(self._logs[name].last_wall_time for name in self.parts)
+        return min(max(self._logs[name].last_wall_time for name in self.parts), self._end)
 
     @cached_property
     def _meanings(self) -> dict[str, list[Source]]:
@@ -72,7 +90,7 @@ class TrainingRun:
             place = VALIDATION.index(directory) if directory in VALIDATION else 0
             for tag in _first(self._logs[name], MOST_TAGS):
                 meant = self._named.get(tag) or meaning(self.parts[name], tag)
-                if meant is not None:
+                if meant is not None and (self._is_only or self._points(name, tag)):
                     found.setdefault(meant.signal, []).append(((meant.rank, place, name, tag), name, tag, meant))
         for signal, sources in found.items():
             if signal and len(sources) > 1:
@@ -169,10 +187,10 @@ class TrainingRun:
         return curve if len(curve) else None
 
     def series(self, curve: Curve) -> Series:
-        """The raw points of a curve of this run, including those that a restart replaced."""
+        """The raw points of a curve, with those that a restart replaced, and those of earlier trainings in its directory."""
         series = self._logs[curve.tensorboard_run].find(curve.tag)
         assert series is not None
-        return series.since(self.session_start)
+        return series.between(self.session_start, self._end)
 
     def every(self, signal: str) -> list[Curve]:
         """The cleaned curves of all tags that mean this signal (`signal` gives the best of them)."""
@@ -202,19 +220,23 @@ class TrainingRun:
 
     def _curve(self, run: str, tag: str, axis: str) -> Curve:
         """The cleaned curve of one tag; of the last session only, if SCRAM's facts say when that began."""
-        series = self._logs[run].find(tag)
+        series = self._points(run, tag)
         assert series is not None
-        steps = series.steps
-        if axis == "step" and self._by_epochs and len(steps) > 2 and steps[0] == 0 and (np.diff(steps) == 1).all():
+        if axis == "step" and self._by_epochs and _counts(series.steps):
             axis = "epoch"
-        return Curve.of(series.since(self.session_start), run, tag, axis)
+        return Curve.of(series, run, tag, axis)
+
+    def _points(self, run: str, tag: str) -> Series | None:
+        """The points of a tag that belong to this training; None if there is no such tag."""
+        series = self._logs[run].find(tag)
+        return None if series is None else series.between(max(self.session_start, self._begin), self._end)
 
     @cached_property
     def _by_epochs(self) -> bool:
         """Whether a validation loss was logged at 0, 1, 2, ...: these are epochs, since few programs validate every batch."""
         for _, run, tag, _ in self._meanings.get("validation loss", ())[:1]:
-            steps = self._logs[run][tag].steps
-            return len(steps) > 2 and steps[0] == 0 and bool((np.diff(steps) == 1).all())
+            series = self._points(run, tag)
+            return series is not None and _counts(series.steps)
         return False
 
     @cached_property
@@ -229,8 +251,8 @@ class TrainingRun:
 
     def curve(self, tensorboard_run: str, tag: str) -> Curve | None:
         """The curve with this source (see `Curve.source`), of the last recorded training; None if there is none."""
-        series = self._logs[tensorboard_run].find(tag) if tensorboard_run in self.parts else None
-        return None if series is None else Curve.of(series.since(self.session_start), tensorboard_run, tag, "")
+        series = self._points(tensorboard_run, tag) if tensorboard_run in self.parts else None
+        return None if series is None else Curve.of(series, tensorboard_run, tag, "")
 
     def columns(self, table: str) -> list[str]:
         """The names of the columns of one of SCRAM's own tables."""
@@ -247,7 +269,7 @@ class TrainingRun:
 
     def notes(self) -> list[str]:
         """Sentences for the reader of a review on how this run was read."""
-        notes = []
+        notes = [self.note] if self.note else []
         if self.facts.get("preflight"):
             notes.append("This is a preflight: a short training and tests of the model, run before the training itself.")
         if self.ended not in (None, "finished", "stopped"):
@@ -256,6 +278,11 @@ class TrainingRun:
         if crowded:
             notes.append(f"{crowded[0]} has more than {MOST_TAGS:,} tags; SCRAM searched the first {MOST_TAGS:,} for signals.")
         return notes
+
+
+def _counts(steps: np.ndarray) -> bool:
+    """Whether steps are 0, 1, 2, ..."""
+    return len(steps) > 2 and steps[0] == 0 and bool((np.diff(steps) == 1).all())
 
 
 def _first(tags: Iterable[str], most: int) -> Iterable[str]:

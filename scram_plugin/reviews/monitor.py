@@ -188,10 +188,14 @@ class Reviewer:
             done = self._reviews.get(name)
             return Reviewed(self._known[name], done) if done is not None and name in self._known else None
 
-    def curve(self, name: CurveName) -> Curve | None:
-        """The curve of this name as the heuristics see it; None if no training run that was read has it."""
+    def curve(self, training: str, name: CurveName) -> Curve | None:
+        """The curve of this name as the heuristics see it in a training run, or in any if that one does not have it.
+
+        None if no training run that was read has it.
+        """
         with self._news:
-            run = next((run for run in self._known.values() if name.tensorboard_run in run.parts), None)
+            asked = [self._known[training]] if training in self._known else []
+            run = next((run for run in (*asked, *self._known.values()) if name.tensorboard_run in run.parts), None)
         try:
             return None if run is None else run.curve(name.tensorboard_run, name.tag)
         except KeyError:  # a directory of it was removed, and that is not known yet

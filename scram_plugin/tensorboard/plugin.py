@@ -211,7 +211,7 @@ class ScramPlugin(base_plugin.TBPlugin):
     def _curve(self, request: wrappers.Request) -> CurveJson:
         """`curve?run=&tb_run=&tag=&from=&to=&points=`: one curve, decimated so that no spike and no NaN is lost."""
         run, tag = _argument(request, "tb_run"), _argument(request, "tag")
-        curve = self._reviewer.curve(CurveName(run, tag))
+        curve = self._reviewer.curve(request.args.get("run", ""), CurveName(run, tag))
         if curve is None:
             raise NotFound(f"There is no tag {_quoted(tag)} in the TensorBoard run {_quoted(run)}.")
         low = _number(request, "from", int(curve.steps[0]) if len(curve) else 0)

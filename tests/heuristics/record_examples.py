@@ -67,7 +67,7 @@ def curve_like(run, source):
         if tensorboard_run.rpartition("/")[2] == name or role == name:
             for tag in [source.tag, *_relatives(source.tag, logged)]:
                 if tag in logged:
-                    return Curve.of(logged.find(tag).since(run.session_start), tensorboard_run, tag, "")
+                    return Curve.of(logged.find(tag).between(run.session_start), tensorboard_run, tag, "")
     return run.signal("training loss") or run.signal("batch loss")
 
 
@@ -104,7 +104,7 @@ def example(heuristic):
         if of_recorder(source) == of_recorder(sources[0]):
             sources.append(source)
     bad = [
-        (Curve.of(faulty._logs[s.tensorboard_run].find(s.tag).since(faulty.session_start), "", "", ""), label(s))
+        (Curve.of(faulty._logs[s.tensorboard_run].find(s.tag).between(faulty.session_start), "", "", ""), label(s))
         for s in sources
     ]
     good = {

@@ -8,38 +8,35 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.curves.checkable import LOG_LOSS
-from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
-from scram_plugin.heuristics.limits import FOR_A_LEVEL
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.series import Series
 from scram_plugin.logs.training_run import TrainingRun
-
-SIGNALS = ("training loss", "validation loss", "adversarial loss", "policy loss", "return")
+from scram_plugin.logs.trainings import SIGNALS, levels
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curves = [curve for signal in SIGNALS if (curve := run.signal(signal)) is not None]
     if not curves:
         raise NotChecked("no loss was logged", LOG_LOSS)
-    curve = max(curves, key=lambda c: c.restarts)
-    if not curve.restarts:
+    jumps = [np.flatnonzero(np.diff(run.series(curve).steps) < 0) for curve in curves]
+    curve, back = max(zip(curves, jumps, strict=True), key=lambda one: len(one[1]))
+    if not len(back) or not run.is_last:
         return
     series = run.series(curve)
-    back = np.flatnonzero(np.diff(series.steps) < 0)
     before, after = int(series.steps[back[-1]]), int(series.steps[back[-1] + 1])
     alternating = _alternate(series.wall_times, back)
     unit = curve.axis
     yield Finding(
         severity="info",
         confidence="certain",
-        title="Step numbers jump back" + (f" {curve.restarts} times" if curve.restarts > 1 else ""),
+        title="Step numbers jump back" + (f" {len(back)} times" if len(back) > 1 else ""),
         evidence={
             "from_place": place(unit, before),
             "to_place": place(unit, after),
-            "last_time": f"{curve.restarts} times, the last time " if curve.restarts > 1 else "",
-            "superseded": curve.superseded,
+            "last_time": f"{len(back)} times, the last time " if len(back) > 1 else "",
+            "superseded": len(series) - len(curve),
             "kept": len(curve),
             "alternating": "The wall times of the points overlap: two programs wrote at once." if alternating else None,
         },
@@ -68,11 +65,9 @@ def _alternate(wall_times: np.ndarray, back: np.ndarray) -> bool:
 
 def _begins_anew(series: Series, end: int) -> str:
     """Evidence that after point `end` another training began: at the first step, or with a loss as high as at the start."""
-    steps, values = series.steps, series.values
-    if steps[end + 1] > steps[0]:
+    if series.steps[end + 1] > series.steps[0]:
         return ""
-    ends = (slice(FOR_A_LEVEL), slice(max(end + 1 - FOR_A_LEVEL, 0), end + 1), slice(end + 1, end + 1 + FOR_A_LEVEL))
-    first, last, after = (median(values[part]) for part in ends)
+    first, last, after = levels(series, 0, end + 1)
     if np.isfinite((first, last, after)).all() and last < first and after > (first + last) / 2:
         told = f"it was {number(last)} before the jump, {number(after)} after it, and {number(first)} at the very start."
         return f"The loss starts again, too: {told}"
