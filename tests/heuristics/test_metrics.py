@@ -46,6 +46,20 @@ def test_an_error_rate_that_is_the_same_from_the_second_evaluation_on(tmp_path):
     assert list(found(tmp_path, noisy(100 * FLAT, 0.005), {"val/wer": rate})) == ["no-learning"]
 
 
+def test_a_metric_that_is_the_same_in_every_digit_whatever_the_loss_does(tmp_path):
+    """The answers are the same. At 0 it says nothing: a hit may be rare at first."""
+    later = np.arange(EVALUATIONS - 1)
+    swings = np.concatenate([[31.0], 5.4 + 6 * np.exp(-later / 6) * (1 + 0.4 * (later % 2))])
+    rate = np.concatenate([[1.45], np.full(EVALUATIONS - 1, 0.8966)])
+    assert list(found(tmp_path / "a", swings, {"val/wer": rate})) == ["no-learning"]
+    assert found(tmp_path / "b", FALLS, {"val/recall": np.concatenate([[0.01], np.zeros(EVALUATIONS - 1)])}) == {}
+
+
+def test_a_poor_metric_that_only_comes_back_to_where_it_was(tmp_path):
+    precision = noisy(line(0.03, 0.046, 0.046, 0.037, 0.037, 0.045, 0.045), 0.02)
+    assert list(found(tmp_path, noisy(FLAT, 0.003), {"val/map": precision})) == ["no-learning"]
+
+
 @pytest.mark.parametrize(("metric", "chance"), [("val/auc", 0.5), ("val/mcc", 0.0), ("val/spearman", 0.0)])
 @pytest.mark.parametrize("learned", [False, True])
 def test_a_measure_of_which_guessing_has_a_half_or_nothing(tmp_path, metric, chance, learned):

@@ -104,11 +104,17 @@ def _scores(words: set[str], values: np.ndarray) -> np.ndarray | None:
 def never_learned(run: TrainingRun) -> Score | None:
     """The first score that is poor and stayed at its first level, or the same, while the loss fell at once and no further.
 
+    A score that is the same in every digit after the first evaluation counts whatever the loss did: the answers are the same.
     None if another one rose after the first evaluation, when a class or its absence may have been learned.
     """
-    if not _fell_at_once(run) or any(_rose_later(s.values) for s in scores(run)):
+    if any(_rose_later(s.values) for s in scores(run)):
         return None
-    return next((s for s in scores(run) if _stood(s.values)), None)
+    at_once = _fell_at_once(run)
+    return next((s for s in scores(run) if _stood(s.values) and (at_once or _is_frozen(s.values))), None)
+
+
+def _is_frozen(values: np.ndarray) -> bool:
+    return bool(values[1] > 0 and np.ptp(values[1:]) == 0)
 
 
 def _rose_later(values: np.ndarray) -> bool:
@@ -121,9 +127,9 @@ def _stood(values: np.ndarray) -> bool:
         return False  # most are; a median is quick
     low, high = np.quantile(later, USUAL_RANGE)
     gained = high - values[0]
-    _, middle, end = np.array_split(later, THIRD)
+    *before, end = np.array_split(later, THIRD)
     chance = SIGMAS * error_of_difference(noise(later), len(end))
-    rises = median(end) - median(middle) > max(chance, RISES * gained)
+    rises = median(end) - max(map(median, before)) > max(chance, RISES * gained)
     return bool(high < POOR_SCORE and not rises and (gained < STOOD or high - low < SAME))
 
 
