@@ -4,7 +4,7 @@ PORT ?= 6006
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo demo-train demo-record examples record test test-all check docs mutants bench bench-overhead bench-faults bench-preflight bench-controls bench-long bench-reading bench-verdicts bench-early bench-limits bench-strangers bench-scale bench-tab bench-crowd bench-many clean
+.PHONY: install demo demo-train demo-record examples record test test-all check docs mutants bench bench-overhead bench-faults bench-preflight bench-controls bench-long bench-reading bench-verdicts bench-early bench-labelled bench-limits bench-strangers bench-scale bench-tab bench-crowd bench-many clean
 
 # The package (editable) with the built tab; enough for `make demo`.
 install: $(VENV)/installed
@@ -115,6 +115,9 @@ bench-verdicts: install $(VENV)/tested
 
 bench-early: install $(VENV)/tested
 	$(BIN)/python -m tests.benchmarks.early
+
+bench-labelled: install $(VENV)/tested
+	$(BIN)/python -m tests.benchmarks.labelled
 
 bench-limits: install $(VENV)/tested
 	$(BIN)/python -m tests.benchmarks.limits

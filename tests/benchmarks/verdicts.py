@@ -2,10 +2,10 @@
 
     python -m tests.benchmarks.verdicts [--healthy 2000] [--faulty 2000] [--seed 0] [--wrong]
 
-Prints false alarms on healthy runs for each level of each factor, detection for each fault and size, how right findings of
-each confidence are, and the delay with which overfitting is found; beside the rule of the 2020 prototype (`strict`: the
-validation accuracy falls twice in a row while the training accuracy rises) and the rule of one epoch (the validation loss
-rises from one point to the next while the training loss falls).
+Prints false alarms on healthy runs for each level of each factor, detection for each fault and size, how many findings are
+right by check and by its word, and the delay with which overfitting is found; beside the rule of the 2020 prototype
+(`strict`: the validation accuracy falls twice in a row while the training accuracy rises) and the rule of one epoch (the
+validation loss rises from one point to the next while the training loss falls).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.heuristics.curves import overfitting
 from scram_plugin.heuristics.heuristic import Finding
 from scram_plugin.reviews.run import review
+from tests.benchmarks.reliability import Reliability
 from tests.benchmarks.simulated import FAULTS, Simulated, faulty, healthy
 
 # fault -> other findings that are true of it
@@ -66,7 +67,7 @@ def main() -> None:
     options = parser.parse_args()
     rng = np.random.default_rng(options.seed)
     rules, strict = catalogue(), catalogue(["overfitting"], options={"overfitting": {"strict": True}})
-    confidence: dict[str, Counter] = {c: Counter() for c in ("certain", "likely", "possible")}
+    reliability = Reliability()
 
     alarms: dict[tuple[str, str], Counter] = defaultdict(Counter)
     by_heuristic: Counter = Counter()
@@ -75,7 +76,7 @@ def main() -> None:
         found = [f for f in findings(run, rules) if f.heuristic not in DESCRIPTIVE]
         by_heuristic.update({(f.heuristic, f.severity) for f in found})
         for f in found:
-            confidence[f.confidence][False] += 1
+            reliability.add(f, False)
             if options.wrong:
                 print(f.severity, f.confidence, f.heuristic, run.levels, run.points, f.summary[:150])
         for level in [*run.levels.items(), ("all", "")]:
@@ -103,7 +104,7 @@ def main() -> None:
             for f in found:
                 if f.heuristic not in DESCRIPTIVE:
                     right = f.heuristic in right_ones or f.heuristic in ALSO_TRUE.get(fault, ())
-                    confidence[f.confidence][right] += 1
+                    reliability.add(f, right)
                     if options.wrong and not right:
                         print("WRONG", fault, run.size, f.confidence, f.heuristic, run.levels, f.summary[:120])
             keys = [(fault, f"size {run.size:g}")] if fault not in ("no-learning", "nonfinite-loss") else [(fault, "all")]
@@ -128,9 +129,7 @@ def main() -> None:
         print(f"{fault:18}{size:58}{counter['runs']:6}{shares[0]:8.1f}{shares[1]:8.1f}{others}")
     if delays:
         print(f"median delay of overfitting: {np.median(delays):.0f} validation points after the best (of {len(delays)} runs)")
-    for name, counter in confidence.items():
-        if counter.total():
-            print(f"{name!r} findings are right in {100 * counter[True] / counter.total():.1f} % of {counter.total()}")
+    reliability.print()
 
 
 def _place(item: tuple[tuple[str, str], Counter]) -> tuple:

@@ -55,7 +55,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     samples = run.facts.get("fit", {}).get("validation_samples")
     yield Finding(
         severity="warning",
-        confidence="likely" if wobble > 2 * options["max_noise"] and quiet is not None else "possible",
+        confidence="likely",
         title="The validation loss is too noisy to read",
         evidence={
             "wobble_percent": 100 * wobble,

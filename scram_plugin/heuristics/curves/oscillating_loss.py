@@ -49,7 +49,6 @@ OF_BATCHES = 0.2  # of the fall of a loss of batches: smaller swings may be thos
 TURNS = 0.4  # share of the points where the direction changes: 2/3 for white noise, near 0 for a slow wave; by bench-limits
 STEADY = 0.1  # noise of the validation loss, as a fraction of it: below that the model itself is steady; by bench-limits
 STEADY_SCORE = 0.005  # noise of a metric, as a fraction of it: below that the answers hardly change; by bench-limits
-CLEARLY, MANY = 1.5, 20  # times the limit, and points, from which on an oscillation is likely; by bench-limits
 FOR_A_SPREAD = 8  # points of a validation loss: fewer have no spread; by bench-limits
 _DEVIATIONS = 2.563  # standard deviations between the quantiles of `USUAL_RANGE` in a normal distribution; by definition
 
@@ -84,7 +83,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     unit, first, last = curve.axis, int(steps[0]), int(steps[-1])
     yield Finding(
         severity="warning",
-        confidence="likely" if swing > CLEARLY * options["max_noise"] and len(values) >= MANY else "possible",
+        confidence="likely",
         title="The training loss oscillates",
         evidence={
             "swing_percent": 100 * swing,
