@@ -96,7 +96,20 @@ def test_a_score_that_was_lost_for_a_while(tmp_path):
     score = noisy(line(0.01, 0.6, 0.05, 0.05, 0.5, 0.45), 0.01)
     result = found(tmp_path, noisy(np.full(EVALUATIONS, 0.5), 0.001), {"val/accuracy": score})
     assert "came back later" in result["divergence"].title
-    assert found(tmp_path / "better", FALLS, {"val/accuracy": noisy(line(0.01, 0.5, 0.05, 0.05, 0.5, 0.8), 0.01)}) == {}
+    assert found(tmp_path / "better", FALLS, {"val/accuracy": noisy(line(0.01, 0.5, 0.15, 0.15, 0.5, 0.8), 0.01)}) == {}
+    anew = found(
+        tmp_path / "anew",
+        noisy(np.full(EVALUATIONS, 0.5), 0.001),
+        {"val/accuracy": noisy(line(0.01, 0.5, 0.02, 0.02, 0.5, 0.8), 0.01)},
+    )
+    assert anew["divergence"].title.endswith("and came back later")
+
+
+def test_a_score_that_still_falls_is_as_low_as_its_last_value(tmp_path):
+    score = np.concatenate([line(0.01, 0.6), np.linspace(0.58, 0.28, 15)])  # at the median of the last three half is left
+    loss = np.geomspace(0.5, 0.52, len(score))
+    result = found(tmp_path, loss, {"val/accuracy": score, "train/accuracy": score}, len(score))
+    assert result["divergence"].title.startswith("val/accuracy collapses")
 
 
 @pytest.mark.parametrize(

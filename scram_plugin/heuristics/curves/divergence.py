@@ -42,6 +42,7 @@ OPTIONS = (
         CALIBRATED,
     ),
 )
+NEARLY_ALL = 0.9  # of what was gained: who loses that begins anew, whatever follows; by bench-limits
 UNTRAINED = 20  # parts of the curve, of which the first may be far above what follows; by bench-limits
 FAR_LOWER = 1.5  # times the first loss: where all later ones are higher, the first steps did harm; by bench-limits
 NEXT_TO_NOTHING = 0.1  # loss: a distance to a copy, or a penalty, begins with less and rises as meant; by bench-limits
@@ -124,10 +125,11 @@ def _of_metric(run: TrainingRun, lost: Collapse) -> Finding:
     first, last = int(curve.steps[lost.best]), int(curve.steps[-1 if lost.until is None else lost.until])
     lowest = curve.values[int(np.argmin(lost.score.values[lost.best : lost.until])) + lost.best]
     share = (lost.then - lost.now) / (lost.then - lost.score.values[0])
+    anew = share > NEARLY_ALL and lost.score.name.startswith("validation")
     loss, tag = run.signal("training loss"), one_line(curve.tag)
     begin = place(unit, int(curve.steps[-2])) if lost.sudden else place(unit, first)
     return Finding(
-        severity="info" if lost.better else "warning",
+        severity="info" if lost.better and not anew else "warning",
         confidence="possible" if lost.sudden else "likely",
         title=f"{tag} {'collapses' if lasts else 'collapsed'} {'from' if lasts else 'after'} {begin}"
         f"{' on' if lasts else ', and came back later'}",

@@ -160,9 +160,11 @@ def _lost(score: Score, share: float) -> Collapse | None:
     if gained <= max(CLEAR * swing, LEAST_GAIN):
         return None
     much, last = max(share * gained, OF_THE_BEST * then), values[-FOR_A_LEVEL:]
-    if best < len(values) - FOR_A_LEVEL and then - median(last) > max(much, CLEAR * swing):
-        at = _nearest(values, best, then)
-        return Collapse(score, at, then, median(last)) if then - last.max() > LOST_BY_ALL * share * gained else None
+    falls = bool((np.diff(last) < 0).all())  # then the last value is the level
+    now, kept = (float(last[-1]), last[1:].max()) if falls else (median(last), last.max())
+    lost = then - now > max(much, CLEAR * swing) and then - kept > LOST_BY_ALL * share * gained
+    if best < len(values) - FOR_A_LEVEL and lost:
+        return Collapse(score, _nearest(values, best, then), then, now)
     before, now = float(levels[-2]), float(values[-1])
     if before - now > max(much, SUDDEN * noise(values[:-1])):
         return Collapse(score, _nearest(values[:-1], min(best, len(values) - 2), then), then, now, sudden=True)
