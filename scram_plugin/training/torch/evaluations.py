@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import patches
@@ -62,6 +63,7 @@ class Evaluations:
         self._loss: str | None = None
         self._rows: list[torch.Tensor] = []
         self._known: tuple[torch.Tensor, torch.Tensor] | None = None  # `_rows` as one tensor, and their `PLACES`
+        self._last: tuple[Any, bool] = None, False  # which tensor was looked at, and whether an example was found
         self._passes: list[Evaluated] = []
         self._pass: Evaluated | None = None  # of the last batch
         self._outputs: torch.Tensor | None = None
@@ -75,7 +77,7 @@ class Evaluations:
         """A batch of the training has these inputs."""
         if len(self._rows) < ROWS and x and x[0][1].dim() > 1:
             self._rows.append(x[0][1][0].flatten().clone())
-            self._known = None
+            self._known, self._last = None, (None, False)
 
     def begins(self, x: Tensors, source: tuple[int, bool] | None) -> None:
         """An evaluated forward pass begins. `source`: the loader of the last batch, and whether it has the training data."""
@@ -152,7 +154,14 @@ class Evaluations:
         return next((metrics for metrics in others if "loss" in metrics), {})
 
     def _is_training(self, x: torch.Tensor) -> bool:
-        """Whether an example of the training is among these."""
+        """Whether an example of the training is among these. Programs may evaluate the same tensor after each step."""
+        # while the weak reference is held, no other memory is known by the same name
+        asked = StorageWeakRef(x.untyped_storage()), x.storage_offset(), x.shape, x._version
+        if asked != self._last[0]:
+            self._last = asked, self._holds_an_example(x)
+        return self._last[1]
+
+    def _holds_an_example(self, x: torch.Tensor) -> bool:
         if x.dim() < 2:
             return False
         every, alike = x.flatten(1), [row for row in self._rows if row.shape == x[0].flatten().shape and row.dtype == x.dtype]

@@ -1,5 +1,7 @@
 """Evaluations that a program makes and does not log: their losses are those that the program computes."""
 
+from unittest import mock
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,6 +9,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import scram_plugin
+from scram_plugin.training.torch.evaluations import Evaluations
 
 GENERATOR = torch.Generator().manual_seed(0)
 X = torch.randn(800, 12, generator=GENERATOR)
@@ -111,3 +114,18 @@ def test_scripted_losses_are_pytorchs_own(tmp_path):
     with scram_plugin.watch(model, torch.optim.SGD(model.parameters(), 0.1), log_dir=tmp_path, print_findings=False):
         scripted = torch.jit.script(loss)
         assert float(scripted(model(X), Y)) == pytest.approx(float(F.cross_entropy(model(X), Y)))
+
+
+def test_the_same_tensor_is_looked_at_again_only_after_a_change():
+    evaluations, x = Evaluations(), torch.randn(32, 12)
+    evaluations.trained([("x0", x)])
+    held_out = torch.randn(32, 12)
+    with mock.patch.object(Evaluations, "_holds_an_example", autospec=True, side_effect=Evaluations._holds_an_example) as look:
+        assert not any(evaluations._is_training(held_out) for _ in range(3))
+        assert look.call_count == 1
+        held_out[5] = x[0]
+        assert evaluations._is_training(held_out)
+        held_out[5] = x[1]
+        assert not evaluations._is_training(held_out)
+        evaluations.trained([("x0", x[1:])])
+        assert evaluations._is_training(held_out)
