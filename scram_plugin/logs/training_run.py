@@ -49,6 +49,7 @@ class TrainingRun:
         self.parts = dict(parts)
         self._logs = logs
         self._curves: dict[str, Curve | None] = {}
+        self.read: dict[str, Curve] = {}  # what was asked of SCRAM's tables: tag -> curve
         self._columns: dict[str, dict[str, schema.Column]] = {}
 
     def between(self, name: str, begin: float, end: float) -> TrainingRun:
@@ -216,7 +217,9 @@ class TrainingRun:
             runs = [n for n, role in self.parts.items() if role == "scram" and tag in self._logs[n]]
             curve = self._curve(runs[0], tag, "batch") if runs else None
             self._curves[tag] = curve if curve is not None and len(curve) else None
-        return self._curves[tag]
+        if (found := self._curves[tag]) is not None:
+            self.read[tag] = found
+        return found
 
     def _curve(self, run: str, tag: str, axis: str) -> Curve:
         """The cleaned curve of one tag; of the last session only, if SCRAM's facts say when that began."""

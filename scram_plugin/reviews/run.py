@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +22,7 @@ from scram_plugin.reviews.explain import explain
 from scram_plugin.reviews.model import Review, Signal, Unchecked, Unclear
 from scram_plugin.reviews.pictures import picture
 from scram_plugin.reviews.policy import accept
+from scram_plugin.reviews.unfit import unfit
 from scram_plugin.severity import SEVERITIES
 
 LONGEST_NOTE = 20  # problems of files that are listed one by one; the rest are counted
@@ -31,6 +33,7 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
 
     What the user accepts is not put aside yet: `policy.accept` does that, when the name of the run is final.
     """
+    run = copy.copy(run)  # what it notes as read is that of this review, whatever other threads ask of it
     with np.errstate(all="ignore"):  # logged values may be arbitrarily large; a warning of NumPy about that does not help
         outcomes = {h.id: _outcome(h, catalogue.options_of(h), run) for h in catalogue.heuristics}
     found = [finding for outcome in outcomes.values() if isinstance(outcome, list) for finding in outcome]
@@ -68,7 +71,11 @@ def _outcome(heuristic: Heuristic, options: Mapping[str, Any], run: TrainingRun)
     try:
         if heuristic.whole_training and run.facts.get("preflight"):
             raise NotChecked("a preflight is no whole training", "the training itself")
-        return [_filled_in(heuristic, finding, run.languages) for finding in _checked(heuristic, run, options)]
+        run.read = {}
+        found = [_filled_in(heuristic, finding, run.languages) for finding in _checked(heuristic, run, options)]
+        if not found and (why := unfit(run.read)):
+            raise Inconclusive(why)
+        return found
     except Inconclusive as reason:
         return Unclear(heuristic.id, heuristic.group, str(reason), early=isinstance(reason, TooEarly))
     except NotChecked as missing:

@@ -107,10 +107,9 @@ def never_learned(run: TrainingRun) -> Score | None:
     A score that is the same in every digit after the first evaluation counts whatever the loss did: the answers are the same.
     None if another one rose after the first evaluation, when a class or its absence may have been learned.
     """
-    if any(_rose_later(s.values) for s in scores(run)):
-        return None
-    at_once = _fell_at_once(run)
-    return next((s for s in scores(run) if _stood(s.values) and (at_once or _is_frozen(s.values))), None)
+    known, at_once = scores(run), _fell_at_once(run)
+    stood = [s for s in known if (at_once or _is_frozen(s.values)) and _stood(s.values)]
+    return stood[0] if stood and not any(_rose_later(s.values) for s in known) else None
 
 
 def _is_frozen(values: np.ndarray) -> bool:
