@@ -22,12 +22,14 @@ def training_run(
     statistics: Mapping[str, Values] | None = None,
     facts: Mapping[str, Any] | None = None,
     batches: Mapping[str, Values] | None = None,
+    validation: Mapping[str, Values] | None = None,
 ) -> TrainingRun:
     """A training run with these tags: values at the steps 0, 1, 2, ..., or steps with their values; a second apart.
 
-    `statistics` and `batches` are columns of the recorder's tables of that name, `facts` what it wrote of the training.
+    `statistics`, `batches` and `validation` are columns of the recorder's tables of that name, `facts` what it wrote of the
+    training.
     """
-    tables = {schema.STATISTICS: statistics, schema.BATCHES: batches}
+    tables = {schema.STATISTICS: statistics, schema.BATCHES: batches, schema.VALIDATION: validation}
     tags = {schema.column_tag(table, name): values for table, of in tables.items() for name, values in (of or {}).items()}
     recorded = _run(tags)
     if facts is not None:

@@ -233,6 +233,8 @@ def test_settings_that_cannot_be_meant(optimizer, cause):
         ({"ways": 4, "forwards": 240, "factor": 0.25}, None),
         ({"ways": 4, "forwards": 240, "factor": 1.0}, "undivided"),
         ({"ways": 4, "forwards": 240, "factor": 0.0625}, "divided-twice"),
+        ({"ways": 2, "forwards": 120, "passes": 120, "factor": 0.5}, None),
+        ({"ways": 2, "forwards": 400, "passes": 400, "factor": 0.5}, "seldom"),
         ({"ways": 4, "forwards": 60, "factor": 1.0}, None),  # four losses of one forward pass
         ({"single": 60, "forwards": 60, "modal": ["BatchNorm2d"]}, "norm-of-one"),
         ({"single": 2, "forwards": 60, "modal": ["BatchNorm2d"]}, None),

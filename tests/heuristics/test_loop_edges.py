@@ -356,3 +356,28 @@ def test_the_target_among_the_inputs(facts):
 def test_whether_the_target_is_among_the_inputs_is_not_known_of_other_logs():
     judged = review(training_run(STAYS), catalogue(select=["target-in-inputs"]))
     assert [one.heuristic for one in judged.not_checked] == ["target-in-inputs"]
+
+
+@pytest.mark.parametrize(("lowest", "causes"), [(0.0, [("error", "range")]), (-0.9, [])])
+def test_a_softmax_whose_result_is_not_the_output(lowest, causes):
+    """Weights of coordinates, as in a soft argmax: the measured outputs show that more is computed."""
+    layers = [{"path": "features", "class": "Linear", "activation": "softmax", "kernel": [12, 2], "from": []}]
+    model = {"layers": layers, "output_units": 2, "outputs": [{"shape": [None, 2]}]}
+    statistics = {"y_pred0/min": [lowest] * 4, "y_pred0/max": [0.9] * 4, "y0/mean/0": [0.0] * 4}
+    batches = {**STAYS, "y0/min": np.full(60, -1.0), "y0/max": np.ones(60)}
+    loss = {"class": "MSELoss", "from_logits": None, "mean": True}
+    assert found("output-activation-mismatch", None, statistics, batches, model=model, loss=loss) == causes
+
+
+@pytest.mark.parametrize(("rows", "causes"), [(8, []), (400, [("warning", "preprocessing")])])
+def test_a_few_evaluated_examples_may_be_alike_by_chance(rows, causes):
+    """As the states that an agent asks for: a position that none of eight has is no other distribution."""
+    training = {f"x0/{which}": np.full(20, value) for which, value in (("mean", 0.2), ("std", 0.4), ("min", 0.0), ("max", 1.0))}
+    channel = {
+        f"x0/{which}/0": np.full(20, value) for which, value in (("mean", 0.5), ("std", 0.5), ("min", 0.0), ("max", 1.0))
+    }
+    validation = {name: np.full(rows, float(values[0])) for name, values in training.items()}
+    validation |= {f"x0/{which}/0": np.full(rows, 0.0 if which != "max" else 1e-3) for which in ("mean", "std", "min", "max")}
+    run = training_run({}, {**training, **channel}, {"framework": "torch", "fit": {"batch_size": 64}}, STAYS, validation)
+    told = review(run, catalogue(select=["input-distribution-shift"])).findings
+    assert [(f.severity, f.causes[0].id) for f in told] == causes

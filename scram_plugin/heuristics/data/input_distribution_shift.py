@@ -62,8 +62,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         if found is None:
             continue
         (mean, spread, low, high), (mean_v, spread_v, low_v, high_v) = found
-        seen = run.facts.get("data", {}).get("validation", {}).get("samples", 1)
-        error = float(np.hypot(spread / np.sqrt(_examples(run)), spread_v / np.sqrt(seen)))
+        # a few examples may be alike by chance: that they are of the same kind is what must be ruled out
+        error = float(np.hypot(spread / np.sqrt(_examples(run)), max(spread, spread_v) / np.sqrt(_validated(run))))
         significant = abs(mean - mean_v) > options["errors"] * error
         shift = abs(mean - mean_v) / max(spread, spread_v, TINY)
         size, size_v = (float(np.hypot(m, s)) for m, s in ((mean, spread), (mean_v, spread_v)))
@@ -126,6 +126,13 @@ def _examples(run: TrainingRun) -> int:
     size = run.facts.get("fit", {}).get("batch_size")
     rows = run.statistic(schema.STATISTICS, "x0/mean")
     return max((size if isinstance(size, int) else 1) * (len(rows) if rows is not None else 1), 1)
+
+
+def _validated(run: TrainingRun) -> int:
+    """How many validation examples were measured; where that is not known, how many batches of them."""
+    known = run.facts.get("data", {}).get("validation", {}).get("samples")
+    rows = run.statistic(schema.VALIDATION, "x0/mean")
+    return int(known) if known else max(len(rows) if rows is not None else 1, 1)
 
 
 Level = tuple[float, float, float, float]  # mean, standard deviation, smallest and largest value

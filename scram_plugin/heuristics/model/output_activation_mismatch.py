@@ -50,6 +50,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if mismatch is not None:
         evidence = {**_evidence(known), **mismatch.more(known)}
         yield _finding(run, mismatch.cause, mismatch.severity, evidence, mismatch.edit(known))
+    elif run.loop.get("twice") and (found := _in_graph(run)) is not None:  # by operations that belong to no layer
+        yield found
 
 
 def _in_graph(run: TrainingRun) -> Finding | None:

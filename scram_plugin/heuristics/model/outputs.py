@@ -23,6 +23,7 @@ RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "re
 BEYOND = 0.05  # share of the range of the targets by which they may lie outside the range of the output; by bench-limits
 FOR_A_RANGE = 3  # measured batches: fewer do not show the range of the outputs; by bench-limits
 CLOSE_TO_ONE = 0.01  # from 1: so near probabilities sum to 1, in float16 too; by definition
+ROUNDING = 1e-3  # by which an activation may exceed its bounds in half precision; IEEE 754
 STILL_HIGH = 0.9  # of the loss of the first tenth: the loss has hardly fallen; by bench-limits
 BATCHES = 100  # after which that says something; by bench-limits
 
@@ -39,7 +40,16 @@ class Output:
 
     @property
     def activation(self) -> str | None:
-        return self.layer.activation
+        """The activation of the output; None if measured outputs lie beyond its values: more is computed after it."""
+        known = self.layer.activation
+        if known not in RANGES:
+            return known
+        low, high = (self.run.statistic(schema.STATISTICS, f"y_pred0/{which}") for which in ("min", "max"))
+        if low is None or high is None or not len(low.finite) or not len(high.finite):
+            return known
+        least, most = RANGES[known]
+        inside = low.finite.values.min() >= least - ROUNDING and high.finite.values.max() <= most + ROUNDING
+        return known if inside else None
 
     @property
     def named_loss(self) -> str:

@@ -29,6 +29,7 @@ WARM_UP = 0.5  # of the rate that a scheduler begins with: a lower one at the en
 NOTHING = 0.01  # of the highest rate: a lower rate changes almost nothing; by definition
 SPENT_BY = 0.6  # share of the training after which the rate may be so low; by definition
 MANY_WAYS = 4  # backward passes of a step, from which on sum and mean differ much; by definition
+SELDOM = 3  # times the usual number of backward passes before a step, on average; by definition
 TWICE = 0.5  # of the factor that makes a mean: a smaller one is no rounding; by definition
 MORE_THAN_ONCE = 1.5  # calls of a scheduler in each step; by definition
 CALL_EVERY = 5  # steps for each call of a scheduler, at least, where it is called once an epoch; by definition
@@ -39,6 +40,7 @@ TITLES = {
     "cleared": "The gradients are cleared before the optimizer uses them",
     "broadcast-metric": "A metric compares every output with every target",
     "undivided": "The gradients of many batches are added up, not averaged",
+    "seldom": "The optimizer takes no step for most of the batches",
     "divided": "The loss is divided as for several batches, and each batch has a step",
     "divided-twice": "The loss of accumulated batches is divided twice",
     "norm-of-one": "Batch normalisation gets batches of one example",
@@ -102,6 +104,14 @@ def _accumulation(loop: Loop) -> Found:
     ways, factor, steps, forwards = (loop.get(key, 0) for key in ("ways", "factor", "steps", "forwards"))
     if (divisor := loop.get("divisor") or 0) and ways == 1 and steps:
         yield "divided", f"The mean of a batch is divided by {divisor}, and the optimizer takes a step after each batch."
+    passes = loop.get("passes", 0)
+    if steps >= OFTEN and passes > SELDOM * max(ways, 1) * steps:
+        yield (
+            "seldom",
+            f"There were {passes:,} backward passes and {steps:,} steps of the optimizer. Most steps came after {ways:,}"
+            f" backward pass{'es' * (ways != 1)}, so that long stretches had none.",
+        )
+        return
     if ways < MANY_WAYS or forwards < MOST_OF * ways * steps or not factor:
         return  # several losses of one forward pass are no accumulation
     said = f"The optimizer takes one step for {ways:,} backward passes, whose gradients add up."

@@ -16,8 +16,15 @@ KINDS = ("shapes", "names", "stale", "cut")  # of evidence; each finding has one
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    known = (run.facts.get("optimizer") or {}).get("untrained")
+    known, idle = (run.facts.get("optimizer") or {}).get("untrained") or {}, run.loop.get("idle")
+    if idle and not known.get("forgotten") and not known.get("unregistered"):
+        names = listed([f"`{name}`" for name in idle])
+        title = f"An optimizer takes steps without gradients, and trains nothing: {names}"
+        said = f"None of its parameters had a gradient in any step: {names}."
+        yield _finding(run, "cut-off", "error", "certain", title, said, len(idle), cut=names)
     if not known:
+        if idle:
+            return
         if run.framework_of_facts == "keras":
             raise NotChecked("Keras gives all trainable variables to the optimizer", "a PyTorch loop in scram_plugin.watch")
         raise NotChecked("it was not recorded which parameters the optimizer trains", HOW)
@@ -40,14 +47,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         title = f"No optimizer trains {counted(forgotten, 'parameter')} of the model: {names}"
         said = f"{names} would get gradients, and the optimizer does not have {'it' if forgotten == 1 else 'them'}."
         yield _finding(run, "left-out", "info", "certain", title, said, forgotten, names=names)
-
-    idle = run.loop.get("idle")
-    if idle and not forgotten and not loose:
-        names = listed([f"`{name}`" for name in idle])
-        title = f"An optimizer takes steps without gradients, and trains nothing: {names}"
-        said = f"None of its parameters had a gradient in any step: {names}."
-        yield _finding(run, "cut-off", "error", "certain", title, said, len(idle), cut=names)
-    elif cut := known.get("cut") or 0:
+    if not idle and (cut := known.get("cut") or 0):
         names = listed([f"`{name}`" for name in known.get("cut_names") or ["unknown"]])
         title = f"The loss does not depend on {counted(cut, 'parameter')} that the optimizer has: {names}"
         said = f"The loss does not depend on {names}, but on layers that were called later."

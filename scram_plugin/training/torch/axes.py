@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from scram_plugin.training.structures import leaves
-from scram_plugin.training.torch.graph import DISTANCES, OPERATIONS, before, operation, through
+from scram_plugin.training.torch.graph import CHOOSING, DISTANCES, OPERATIONS, along, before, operation, through
 
 FIRST_OF_TWO = (0, -2, 2**64 - 2)  # the first axis of two, as a node may store it
 # operation -> the one before it that is its own first half
@@ -71,7 +71,7 @@ def applied_twice(loss: torch.Tensor) -> list[str]:
     before the loss that applies it."""
     found: dict[str, None] = {}
     for node in nodes(loss):
-        first = through(next(iter(before(node)), None))
+        *_, first = None, *along(next(iter(before(node)), None), CHOOSING)
         if first is not None and operation(first) == TWICE.get(operation(node)):
             found[operation(first).lower()] = None
     return list(found)

@@ -138,10 +138,12 @@ def exceeded(losses: Iterable[Loss]) -> list[dict[str, Any]]:
 
 
 def raw(losses: Iterable[Loss]) -> list[str]:
-    """The losses of probabilities or their logarithms that get the numbers of a linear layer."""
+    """The losses of probabilities or their logarithms that get the numbers of a linear layer, cut at 0 and 1 or not."""
     found: dict[str, None] = {}
     for loss in losses:
         at = through(_first(loss))
+        if loss.name == "BCELoss" and at is not None and operation(at).startswith("Clamp") and _at_most_one(at):
+            at = through(next(iter(before(at)), None))
         if loss.name in ("NLLLoss", "BCELoss") and at is not None and operation(at) in LINEAR:
             found[loss.name] = None
     return list(found)

@@ -82,6 +82,7 @@ ACTIVATIONS = {
     "PreluKernel": "prelu",
 }
 SCALING = ("Mul", "Div", "Neg", "Add", "Sub", "Rsub")  # operations that scale or shift values by constants
+CHOOSING = ("Index", "IndexSelect")  # operations that take some of the values
 # operations that change no value
 PASSING = re.compile(
     r"(View|UnsafeView|Reshape(Alias)?|Permute|Transpose|T|Unsqueeze|Squeeze|Expand|Clone|Select|Slice|ToCopy|Alias|Contiguous"
@@ -170,7 +171,7 @@ def placed(losses: list[Loss], loss: torch.Tensor | None, outputs: list[Any]) ->
     if loss is None:  # the program failed while it computed the loss
         return losses
     among = {id(node) for node in outputs}
-    way = list(_along(loss.grad_fn, (*SCALING, "Mean")))
+    way = list(along(loss.grad_fn, (*SCALING, "Mean")))
     between = way[:-1]
     factors = [_saved(node, name) for node in between for name in ("self", "other")]
     weighted = any(factor is not None and factor.dim() for factor in factors)
@@ -179,13 +180,13 @@ def placed(losses: list[Loss], loss: torch.Tensor | None, outputs: list[Any]) ->
         at = known.node.next_functions[0][0]
         if known.name == "CrossEntropyLoss" and at is not None and operation(at) == "LogSoftmax":
             at = at.next_functions[0][0]
-        known.of_outputs = any(id(node) in among for node in _along(at, (*SCALING, "Index", "IndexSelect")))
+        known.of_outputs = any(id(node) in among for node in along(at, (*SCALING, *CHOOSING)))
         mean = averaged or getattr(known.node, "_saved_reduction", MEAN) == MEAN
         known.mean = way[-1] is known.node and mean and not weighted and _saved(known.node, "pos_weight") is None
     return losses
 
 
-def _along(node: Any, also: tuple[str, ...]) -> Iterator[Any]:
+def along(node: Any, also: tuple[str, ...]) -> Iterator[Any]:
     """A node and those before it, through operations that change no value.
 
     Operations named in `also` are passed, too, if only one of their inputs needs a gradient.

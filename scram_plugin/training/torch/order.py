@@ -53,7 +53,8 @@ class Order:
         self._clear_at: int | None = None
         # of each optimizer: its steps, and those in which no parameter had a gradient
         self._calls, self._idle = Counter[int](), Counter[int]()
-        self._single = self._forwards = self._wiped = 0
+        self._single = self._forwards = self._wiped = self._passes = 0
+        self._others: list[Any] = []  # losses of backward passes that are not of this model, before the first step
         self._factor = 1.0  # by which the loss of a step is multiplied last
         self._versions: list[tuple[torch.Tensor, int]] = []
         self._alive: list[weakref.ref[_Sentinel]] = []
@@ -90,10 +91,12 @@ class Order:
         if len(self._alive) <= LATER_SIZE:
             self._kept = max(self._kept, sum(ref() is not None for ref in self._alive[:-NATURAL]))
 
-    def after_backward(self, loss: Any) -> None:
-        """A backward pass of this model has ended."""
-        if not self._steps and len(self.losses) < MOST_LOSSES:
-            self.losses.append(loss)
+    def after_backward(self, loss: Any, own: bool) -> None:
+        """A backward pass has ended, of this model (`own`) or of something else."""
+        self._passes += own
+        kept = self.losses if own else self._others
+        if loss is not None and not self._steps and len(kept) < MOST_LOSSES:
+            kept.append(loss)
 
     def cleared(self, own_losses: int) -> None:
         """The gradients are cleared, after so many own backward passes since the last step."""
@@ -103,7 +106,7 @@ class Order:
 
     def before_step(self, own_losses: int, optimizer: torch.optim.Optimizer) -> None:
         self._calls[id(optimizer)] += 1
-        if self._clear_at != own_losses:  # otherwise they had gradients
+        if self._clear_at != own_losses or not own_losses:  # otherwise they may have had gradients
             self._idle[id(optimizer)] += all(p.grad is None for group in optimizer.param_groups for p in group["params"])
         if own_losses and self._clear_at == own_losses:
             self._cleared += 1
@@ -114,6 +117,8 @@ class Order:
         if not self._steps:
             self._means = {name: m.running_mean.detach().clone() for name, m in self._frozen()}
         self._steps += 1
+        if self._steps == FIRST_SIZE:  # a scheduler is called by then, and the function that has it runs
+            self._schedule.look()
         self.derivatives.stepped()
         self._cleared += self._wiped > 1  # once may be another model's backward pass through this one
         self._row = self._wiped = 0
@@ -130,9 +135,14 @@ class Order:
         return []
 
     def without_steps(self) -> list[Any]:
-        """The losses of a training whose optimizer was never called; empty for any other, and for a short one."""
+        """The losses of a training whose optimizer was never called, or of one whose optimizer never had a gradient.
+
+        Empty for any other, and for a short one.
+        """
         self.unstepped = bool(self._optimizers) and not self._steps and len(self.losses) >= WITHOUT_STEP
-        return self.losses if self.unstepped else []
+        if self.unstepped:
+            return self.losses
+        return self._others if not self._steps and self.idle() else []
 
     def in_mode(self) -> None:
         """Look at the mode in which the model is when a step ends."""
@@ -206,6 +216,7 @@ class Order:
             "idle": self._names(self.idle()),
             "single": self._single,
             "forwards": self._forwards,
+            "passes": self._passes,
             "factor": self._factor,
             "ways": statistics.median_high(self._ways.elements()) if self._ways else 0,
             "kept_graphs": self._kept,

@@ -273,9 +273,9 @@ class Recorder:
         if not self._reached:
             self.company.other()
         self._mine[self._ways - 1 :] = [self._reached]
+        self.order.after_backward(self._loss, self._reached)
         if self._reached and self._loss is not None:
             self._losses.append(self._loss)
-            self.order.after_backward(self._loss)
             self._reached = False
             if not self._optimizers:
                 self.brief.end()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import gc
-import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,30 +14,32 @@ LENGTHS = {"CosineAnnealingLR": "T_max", "OneCycleLR": "total_steps", "LinearLR"
 
 
 class Schedule:
-    """The scheduler of some optimizers, searched for once, when it is first asked for."""
+    """The scheduler of some optimizers. It is held once it is found: the function that made it may end before the recording."""
 
     def __init__(self, optimizers: Sequence[torch.optim.Optimizer]) -> None:
         self._optimizers = optimizers
+        self._scheduler: Any = None
 
     def facts(self) -> dict[str, Any]:
         """``class``, ``calls``, the rate that it begins with (``base``) and, for `LENGTHS`, ``length``.
 
         Empty without a scheduler, or with several.
         """
-        scheduler = self._scheduler() if self._scheduler is not None else None
-        calls = getattr(scheduler, "last_epoch", None)
+        self.look()
+        calls = getattr(self._scheduler, "last_epoch", None)
         if not isinstance(calls, int):
             return {}
-        name = type(scheduler).__name__
-        length = getattr(scheduler, LENGTHS.get(name, ""), None)
+        name = type(self._scheduler).__name__
+        length = getattr(self._scheduler, LENGTHS.get(name, ""), None)
         found = {"class": name, "calls": calls, "base": float(self._optimizers[0].param_groups[0].get("initial_lr", 0.0))}
         return {**found, **({"length": int(length)} if isinstance(length, int | float) else {})}
 
-    @functools.cached_property
-    def _scheduler(self) -> weakref.ref[Any] | None:
-        if not any("initial_lr" in group for optimizer in self._optimizers for group in optimizer.param_groups):
-            return None
+    def look(self) -> None:
+        """Search for the scheduler, unless it is known."""
+        scheduled = any("initial_lr" in group for optimizer in self._optimizers for group in optimizer.param_groups)
+        if not scheduled or self._scheduler is not None:
+            return
         kind: Any = getattr(lr_scheduler, "LRScheduler", lr_scheduler._LRScheduler)
         held = [thing for thing in gc.get_objects() if issubclass(type(thing), kind)]
         found = [s for s in held if any(getattr(s, "optimizer", None) is optimizer for optimizer in self._optimizers)]
-        return weakref.ref(found[0]) if len(found) == 1 else None
+        self._scheduler = found[0] if len(found) == 1 else None

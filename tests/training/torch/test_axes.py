@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from scram_plugin.training.torch.axes import divisor, reductions, wrong_axes
+from scram_plugin.training.torch.axes import applied_twice, divisor, reductions, wrong_axes
 from scram_plugin.training.torch.singular import at_zero, unguarded
 
 X = torch.randn(8, 5, requires_grad=True)
@@ -36,6 +36,14 @@ def test_a_view_in_place_of_a_transposition(shape):
 @pytest.mark.parametrize("shape", [(4, -1), (8, 6, 3), (4, 2, 18), (4, 2, 6, 3, 1), (4, 12, 3)])
 def test_other_views_are_right(shape):
     assert operations(HEADS.reshape(shape).sum(), 4) == []
+
+
+@pytest.mark.parametrize("rows", [slice(None), torch.tensor([1, 4, 5]), torch.arange(8) < 3])
+def test_a_softmax_of_the_model_and_of_the_loss(rows):
+    """In a graph only some of the nodes have labels."""
+    labels = torch.zeros(8, dtype=torch.long)
+    assert applied_twice(F.cross_entropy(X.softmax(dim=1)[rows], labels[rows])) == ["softmax"]
+    assert applied_twice(F.cross_entropy(X[rows], labels[rows])) == []
 
 
 def test_a_transposition_is_right():

@@ -94,6 +94,8 @@ def test_targets_that_are_class_numbers(target, classes):
         (lambda p: F.nll_loss(p, torch.zeros(8, dtype=torch.long)), ["NLLLoss"]),
         (lambda p: F.nll_loss(p.log_softmax(dim=1), torch.zeros(8, dtype=torch.long)), []),
         (lambda p: F.nll_loss(p, torch.zeros(8, dtype=torch.long)) + p.square().mean(), ["NLLLoss"]),
+        (lambda p: F.binary_cross_entropy(p.clamp(0, 1), torch.zeros(8, 3)), ["BCELoss"]),
+        (lambda p: F.binary_cross_entropy(p.sigmoid().clamp(1e-6, 1 - 1e-6), torch.zeros(8, 3)), []),
     ],
 )
 def test_losses_of_probabilities_that_get_other_numbers(loss, names):

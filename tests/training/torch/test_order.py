@@ -60,7 +60,7 @@ class Loop:
 
 def usual(facts):
     """The facts that differ from those of a usual loop."""
-    whole = ("steps", "modal", "ways", "graphs", "sizes", "evaluations", "looked", "forwards", "factor")
+    whole = ("steps", "modal", "ways", "graphs", "sizes", "evaluations", "looked", "forwards", "passes", "factor")
     return {key: value for key, value in facts.items() if value and key not in whole}
 
 
@@ -236,6 +236,38 @@ def test_the_loss_of_each_backward_pass_is_recorded_without_steps(tmp_path):
     assert [f.heuristic for f in run.alone if f.severity == "error"] == ["training-loop"]
     losses = scram_plugin.read(str(tmp_path))["scram"]["scram/batches/loss"]
     assert len(losses.values) == STEPS
+
+
+def test_a_scheduler_of_a_function_that_has_ended_is_known(tmp_path):
+    def train(model, optimizer):
+        scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.9)
+        for _ in range(20):
+            optimizer.zero_grad()
+            F.cross_entropy(model(X[:16]), Y[:16]).backward()
+            optimizer.step()
+            scheduler.step()
+
+    model = nn.Linear(X.shape[1], int(Y.max()) + 1)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with scram_plugin.watch(model, optimizer, log_dir=tmp_path, print_findings=False) as watch:
+        train(model, optimizer)
+    assert watch.facts["loop"]["schedule"] == {"class": "ExponentialLR", "calls": 20, "base": 0.1}
+
+
+@pytest.mark.parametrize("condition", [lambda i: i % 2 == 1, lambda i: i // 2 == 0])
+def test_backward_passes_and_steps_are_counted(condition, tmp_path):
+    model = nn.Linear(X.shape[1], int(Y.max()) + 1)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with scram_plugin.watch(model, optimizer, log_dir=tmp_path, print_findings=False) as watch:
+        for _ in range(4):
+            for i in range(40):
+                (F.cross_entropy(model(X[:16]), Y[:16]) / 2).backward()
+                if condition(i):
+                    optimizer.step()
+                    optimizer.zero_grad()
+    loop = watch.facts["loop"]
+    assert loop["passes"] > 3 * loop["ways"] * loop["steps"] or condition(3)
+    assert loop["passes"] == loop["ways"] * loop["steps"] or not condition(3)
 
 
 def test_a_scheduler_is_found(tmp_path):

@@ -132,3 +132,18 @@ def test_one_of_two_optimizers_is_never_cleared(tmp_path):
     _, log = adversarial(tmp_path, cleared=False)
     kept = log["scram/statistics/gradient/kept"].values
     assert kept[1:].all()
+
+
+def test_a_loss_that_never_reaches_the_model(tmp_path):
+    """The error is made anew as a leaf: its backward pass ends there."""
+    model = torch.nn.Linear(10, 1)
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    with scram_plugin.watch(model, optimizer, log_dir=tmp_path, print_findings=False) as watch:
+        for i in range(60):
+            optimizer.zero_grad()
+            error = torch.tensor((model(X[16 * i % 640 :][:16]) - 1).tolist(), requires_grad=True)
+            error.square().mean().backward()
+            optimizer.step()
+    assert watch.facts["loop"]["idle"] == ["weight", "bias"]
+    (found,) = [f for f in scram_plugin.review(tmp_path)[0].alone if f.severity == "error"]
+    assert (found.heuristic, found.causes[0].id) == ("untrained-parameters", "cut-off")
