@@ -35,6 +35,16 @@ export function groupOf(name: string): string {
   return at < 0 ? "" : name.slice(0, at);
 }
 
+/** The directory that all names share, with its last slash; empty if there is none, or only one name. */
+export function commonDirectory(names: string[]): string {
+  if (names.length < 2) return "";
+  let common = names[0]!.slice(0, names[0]!.lastIndexOf("/") + 1);
+  for (const name of names) {
+    while (!name.startsWith(common)) common = common.slice(0, common.lastIndexOf("/", common.length - 2) + 1);
+  }
+  return common;
+}
+
 /** Keras counts epochs and batches from 1 on the screen and from 0 in its logs: the screen's number is shown. */
 export function countsFromOne(axis: string): boolean {
   return axis === "epoch" || axis === "batch";

@@ -20,16 +20,6 @@ export function merged(known: Runs | null, answer: Runs): Runs {
   return { ...answer, runs: [...all.values()].sort(byName) };
 }
 
-/** Runs whose name contains all words of the filter. */
-export function filtered(runs: RunEntry[], filter: string): RunEntry[] {
-  const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
-  if (words.length === 0) return runs;
-  return runs.filter((run) => {
-    const name = run.name.toLowerCase();
-    return words.every((word) => name.includes(word));
-  });
-}
-
 export function countAll(runs: RunEntry[]): Record<Severity, number> {
   const sum = { error: 0, warning: 0, info: 0 };
   for (const { counts } of runs) {

@@ -7,7 +7,8 @@ import { hidden, loadHidden, withoutHidden } from "./hidden";
 import { newsOf } from "./news";
 import { announce, notifying, watchNotices } from "./notices";
 import { onLinkChange, onReload, readLink, visible, writeLink } from "./parentPage";
-import { countAll, filtered, merged, worstFirst } from "./runs";
+import { filtered, sharedFaults } from "./filter";
+import { countAll, merged, worstFirst } from "./runs";
 
 export const VIEWS = ["findings", "checks", "compare", "catalogue"] as const;
 export type View = (typeof VIEWS)[number];
@@ -45,7 +46,8 @@ export const allRuns = computed(() => {
   const order = heuristics.value.map((page) => page.id);
   return all.map((run) => withoutHidden(run, hidden.value, order, titleOf));
 });
-export const shownRuns = computed(() => filtered(allRuns.value, filter.value));
+export const shownRuns = computed(() => filtered(allRuns.value, filter.value, heuristics.value));
+export const shared = computed(() => sharedFaults(allRuns.value, heuristics.value));
 export const totals = computed(() => countAll(allRuns.value));
 export const selectedEntry = computed(() => runs.value?.runs.find((run) => run.name === selected.value));
 

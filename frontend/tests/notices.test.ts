@@ -7,7 +7,7 @@ import { colourAt, rangeOf, share, strip } from "../src/plot/heat";
 function run(name: string, error: number, state: "live" | "finished", outcomes = "E+"): RunEntry {
   const counts = { error, warning: 0, info: 0 };
   const kind = error > 0 ? "trouble" : "fine";
-  return { name, rank: [kind === "trouble" ? 0 : 4, -error, 0], counts, headline: { kind, text: "said" }, state, outcomes, last_event: 1, fingerprint: "" };
+  return { name, framework: null, rank: [kind === "trouble" ? 0 : 4, -error, 0], counts, headline: { kind, text: "said" }, state, outcomes, last_event: 1, fingerprint: "" };
 }
 
 describe("news", () => {

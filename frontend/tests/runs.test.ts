@@ -1,13 +1,14 @@
 import { describe, expect, it } from "vitest";
 import type { RunEntry, Runs } from "../src/api";
-import { groupOf } from "../src/format";
+import { commonDirectory, groupOf } from "../src/format";
 import { columns, outcomeOf, sorted } from "../src/matrix";
-import { countAll, filtered, merged, worstFirst } from "../src/runs";
+import { filtered, sharedFaults, toggled } from "../src/filter";
+import { countAll, merged, worstFirst } from "../src/runs";
 import { rowsInSight, scrollFor } from "../src/visible";
 
 function run(name: string, kind: "trouble" | "fine" = "fine", error = 0, outcomes = "++"): RunEntry {
   const rank = [kind === "trouble" ? 0 : 4, -error, 0];
-  return { name, rank, counts: { error, warning: 0, info: 0 }, headline: { kind, text: "" }, state: "finished", outcomes, last_event: null, fingerprint: name };
+  return { name, framework: "keras", rank, counts: { error, warning: 0, info: 0 }, headline: { kind, text: "" }, state: "finished", outcomes, last_event: null, fingerprint: name };
 }
 
 function answer(runs: RunEntry[], removed: string[] | null): Runs {
@@ -34,10 +35,53 @@ describe("the list of runs", () => {
     expect(names(merged(news, answer([run("z")], null)).runs)).toEqual(["z"]);
     expect(names(merged(null, answer([run("z")], [])).runs)).toEqual(["z"]);
   });
-  it("is filtered by all words", () => {
-    const all = [run("sweep/lr=0.1"), run("sweep/lr=1"), run("other/lr=1")];
-    expect(names(filtered(all, " SWEEP  lr=1 "))).toEqual(["sweep/lr=1"]);
-    expect(filtered(all, "  ")).toBe(all);
+  it("names the directory that all share", () => {
+    expect(commonDirectory(["a/b/c", "a/b/d", "a/bc/e"])).toBe("a/");
+    expect(commonDirectory(["a/b/c", "a/b/d"])).toBe("a/b/");
+    expect([commonDirectory(["a/b"]), commonDirectory(["a/b", "c/d"]), commonDirectory([])]).toEqual(["", "", ""]);
+  });
+});
+
+describe("the filter", () => {
+  const checks = [
+    { id: "overfitting", title: "Overfitting" },
+    { id: "nonfinite-loss", title: "The loss became NaN" },
+  ];
+  const all = [
+    run("sweep/lr=0.1", "trouble", 1, "W+"),
+    run("sweep/lr=1", "trouble", 1, "+E"),
+    { ...run("other/lr=1", "fine", 0, "++"), framework: "lightning", state: "live" as const },
+  ];
+  const left = (filter: string): string[] => names(filtered(all, filter, checks));
+  it("wants all words, or regular expressions", () => {
+    expect(left(" SWEEP  lr=1 ")).toEqual(["sweep/lr=1"]);
+    expect(filtered(all, "  ", checks)).toBe(all);
+    expect(left("0.1|other")).toEqual(["sweep/lr=0.1", "other/lr=1"]);
+    expect(left("lr=1$")).toEqual(["sweep/lr=1", "other/lr=1"]);
+    expect(left("lr=(")).toEqual([]);
+    expect(left("-sweep")).toEqual(["other/lr=1"]);
+  });
+  it("finds what was found", () => {
+    expect(left("overfit")).toEqual(["sweep/lr=0.1"]);
+    expect(left("nan")).toEqual(["sweep/lr=1"]);
+    expect(left("check:nonfinite")).toEqual(["sweep/lr=1"]);
+    expect(left("is:error")).toEqual(["sweep/lr=1"]);
+    expect(left("is:warning")).toEqual(["sweep/lr=0.1"]);
+    expect(left("is:fine")).toEqual(["other/lr=1"]);
+    expect(left("is:live")).toEqual(["other/lr=1"]);
+    expect(left("framework:keras -is:error")).toEqual(["sweep/lr=0.1"]);
+  });
+  it("is changed a word at a time", () => {
+    expect(toggled("a", "is:error")).toBe("a is:error");
+    expect(toggled("a is:error", "is:error")).toBe("a");
+  });
+  it("knows the faults that several runs share", () => {
+    const more = [...all, run("x", "trouble", 1, "WE"), run("y", "trouble", 0, "W-")];
+    expect(sharedFaults(more, checks).map(({ id, runs }) => [id, runs])).toEqual([
+      ["overfitting", 3],
+      ["nonfinite-loss", 2],
+    ]);
+    expect(sharedFaults(all, checks)).toEqual([]);
   });
 });
 

@@ -3,6 +3,7 @@ import { diffLines } from "../src/diff";
 import { formatNumber, placeOf, toNumber } from "../src/format";
 import { makeFragment, parseFragment, timeSeriesLink } from "../src/parentPage";
 import { align, decades, parseSpan, smoothed, toPoints } from "../src/plot/points";
+import { coloursOf, rounded } from "../src/plot/options";
 
 const curve = (steps: number[], values: number[]) => ({ steps, values, decimated: false, log: false });
 
@@ -72,5 +73,19 @@ describe("diffs", () => {
       ["same", "a"],
       ["added", "y"],
     ]);
+  });
+});
+
+describe("charts", () => {
+  it("give the training and the validation the same colours everywhere", () => {
+    expect(coloursOf(["validation loss", "training loss"])).toEqual([0, 1]);
+    expect(coloursOf(["training loss", "validation loss", "guessing"])).toEqual([1, 0, 2]);
+    expect(coloursOf(["batch loss"])).toEqual([0]);
+    expect(coloursOf(["training loss", "training accuracy", "x"])).toEqual([1, 0, 2]);
+  });
+  it("have ticks at round numbers, also where these count from 1", () => {
+    expect(rounded(0, 1124, 100, 1).slice(0, 3)).toEqual([0, 99, 199]);
+    expect(rounded(0, 9, 1, 1)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(rounded(5, 24, 5, 1)).toEqual([9, 14, 19, 24]);
   });
 });

@@ -10,7 +10,7 @@ from msgspec import Meta
 from scram_plugin.heuristics.edits import Edit
 from scram_plugin.heuristics.heuristic import Confidence, Finding
 from scram_plugin.logs.curve import CurveName
-from scram_plugin.reviews.model import Aside, HeadlineKind, Review
+from scram_plugin.reviews.model import Aside, HeadlineKind, Overview, Review
 from scram_plugin.reviews.pictures import labels
 from scram_plugin.reviews.plain import plain
 from scram_plugin.severity import Severity
@@ -112,12 +112,29 @@ class SignalJson(TypedDict):
     axis: str
 
 
+class FactJson(TypedDict):
+    name: str
+    value: str
+
+
+class OverviewJson(TypedDict):
+    """The loss curves of a training run; `guess`: the loss of guessing, where it is known."""
+
+    curves: list[LabelledCurveJson]
+    axis: str
+    log: bool
+    guess: float | None
+    description: str
+
+
 class ReviewJson(TypedDict):
     """`review?run=`, and an entry of `runs` in `scram check --format json`."""
 
     name: str
     tensorboard_runs: list[str]
     framework: str | None
+    about: Annotated[list[FactJson], Meta(description="What is known of the run: when it began, its length, its optimizer.")]
+    overview: OverviewJson | None
     notes: list[str]
     signals: Annotated[dict[str, SignalJson], Meta(description="Which curve was taken for which signal.")]
     headline: HeadlineJson
@@ -143,6 +160,8 @@ def review_as_json(review: Review) -> ReviewJson:
         "name": review.name,
         "tensorboard_runs": list(review.tensorboard_runs),
         "framework": review.framework,
+        "about": [{"name": name, "value": value} for name, value in review.about],
+        "overview": None if (seen := review.overview) is None else _overview(seen),
         "notes": list(review.notes),
         "signals": {
             name: {"tensorboard_run": signal.tensorboard_run, "tag": signal.tag, "axis": signal.axis}
@@ -178,6 +197,16 @@ def labelled(curves: Sequence[CurveName], names: Sequence[str] = ()) -> list[Lab
         {"tensorboard_run": curve.tensorboard_run, "tag": curve.tag, "label": label}
         for curve, label in zip(curves, names or labels(curves), strict=True)
     ]
+
+
+def _overview(overview: Overview) -> OverviewJson:
+    return {
+        "curves": labelled(overview.curves, overview.labels),
+        "axis": overview.axis,
+        "log": overview.log,
+        "guess": overview.guess,
+        "description": overview.description,
+    }
 
 
 def _finding(finding: Finding) -> FindingJson:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
-from scram_plugin.heuristics.heuristic import Finding
+from scram_plugin.heuristics.heuristic import CONFIDENCES, Finding
 from scram_plugin.heuristics.words import counted
 from scram_plugin.logs.curve import CurveName
 from scram_plugin.logs.training_run import TrainingRun
@@ -83,6 +83,21 @@ class Headline(NamedTuple):
     text: str
 
 
+HARM = ("nonfinite-loss", "divergence", "no-learning", "plateau", "overfitting")  # what a user sees of a fault
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The loss curves of a training run with their names, the loss of guessing, and a description in words."""
+
+    curves: tuple[CurveName, ...]
+    labels: tuple[str, ...]
+    axis: str
+    log: bool
+    guess: float | None
+    description: str
+
+
 RANK = {"trouble": 0, "info": 1, "early": 2, "unknown": 3, "fine": 4}  # of the kinds of headlines
 
 
@@ -100,6 +115,8 @@ class Review:
     inconclusive: tuple[Unclear, ...] = ()
     not_checked: tuple[Unchecked, ...] = ()
     signals: Mapping[str, Signal] = field(default_factory=dict)
+    about: tuple[tuple[str, str], ...] = ()  # facts of the run, each with its name
+    overview: Overview | None = None
     sketches: tuple[Sketch, ...] = ()  # the curves of findings
     complete: bool = True  # whether every file could be opened; if not, another look may find more
     live: bool = False  # the log has a beginning of the training, and no end
@@ -148,16 +165,36 @@ class Review:
         return {severity: own.count(severity) for severity in SEVERITIES}
 
     @property
-    def rank(self) -> tuple[int, int, int]:
-        """Sorts training runs, the worst first: by the kind of the headline, then by errors, then by warnings."""
-        counts = self.counts()
-        return RANK[self.headline().kind], -counts["error"], -counts["warning"]
+    def rank(self) -> tuple[int, ...]:
+        """Sorts training runs, the worst first: by the kind of the headline, by the gravest finding (its severity, how sure it
+        is), by the number of errors and warnings, and by how early the fault shows."""
+        counts, kind = self.counts(), RANK[self.headline().kind]
+        if not self.alone:
+            return (kind,)
+        gravest, sure, early = min(
+            (SEVERITIES.index(f.severity), CONFIDENCES.index(f.confidence), f.first_step) for f in self.alone
+        )
+        return kind, gravest, sure, -counts["error"], -counts["warning"], early
+
+    def _consequences(self) -> list[Finding]:
+        """The errors and warnings that the first finding explains, directly or through another one."""
+        by_id = {finding.heuristic: finding for finding in self.findings}
+        found = []
+        for finding in self.findings:
+            cause: Finding | None = finding
+            while cause is not None and cause.explained_by is not None:
+                cause = by_id.get(cause.explained_by)
+            if finding.explained_by is not None and cause is self.alone[0] and finding.severity != "info":
+                found.append(finding)
+        return found
 
     def headline(self) -> Headline:
         counts = self.counts()
         if counts["error"] or counts["warning"]:
             words = [counted(n, word) for word in ("error", "warning") if (n := counts[word])]
-            return Headline("trouble", f"Trouble: {' and '.join(words)}. {self.alone[0].title}.")
+            seen = [] if self.alone[0].heuristic in HARM else [f for f in self._consequences() if f.heuristic in HARM]
+            harm = f". Consequence: {seen[0].title}" if seen else ""
+            return Headline("trouble", f"Trouble: {' and '.join(words)}. {self.alone[0].title}{harm}.")
         if counts["info"]:
             more = f" and {counts['info'] - 1} more" if counts["info"] > 1 else ""
             return Headline("info", f"No trouble found. Worth knowing: {self.alone[0].title}{more}.")

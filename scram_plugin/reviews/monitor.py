@@ -45,6 +45,7 @@ class Entry:
     """A training run as the list shows it, until when it is live (seconds since 1970), and the number of its last change."""
 
     name: str
+    framework: str | None
     rank: list[int]
     counts: CountsJson
     headline: HeadlineJson
@@ -57,6 +58,7 @@ class Entry:
     def as_json(self, now: float) -> RunEntryJson:
         return {
             "name": self.name,
+            "framework": self.framework,
             "rank": self.rank,
             "counts": self.counts,
             "headline": self.headline,
@@ -71,6 +73,7 @@ class RunEntryJson(TypedDict):
     """What the list shows of a training run."""
 
     name: str
+    framework: str | None
     rank: Annotated[list[int], Meta(description="Sorts the list, the worst first; by name among equals.")]
     counts: CountsJson
     headline: HeadlineJson
@@ -282,6 +285,7 @@ class Reviewer:
                 self._changes += 1
                 self._listed[name] = Entry(
                     name=name,
+                    framework=done.framework,
                     rank=list(done.rank),
                     counts={"error": counts["error"], "warning": counts["warning"], "info": counts["info"]},
                     headline=headline_as_json(done),

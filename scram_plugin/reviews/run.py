@@ -18,6 +18,7 @@ from scram_plugin.heuristics.page import PageError
 from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.reviews.about import about, overview
 from scram_plugin.reviews.explain import explain
 from scram_plugin.reviews.model import Review, Signal, Unchecked, Unclear
 from scram_plugin.reviews.pictures import picture
@@ -56,6 +57,8 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
         inconclusive=tuple(unclear),
         not_checked=tuple(outcome for outcome in outcomes.values() if isinstance(outcome, Unchecked)),
         signals=signals,
+        about=about(run),
+        overview=overview(run),
         live=bool(run.facts) and run.ended is None,
     )
 

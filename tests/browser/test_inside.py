@@ -11,7 +11,9 @@ from tests.browser.waiting import address_has
 
 def opened(tab_at, run, **how):
     page = tab_at(link(run), **how)
-    page.scram.click("text=its layers over the steps")
+    page.scram.wait_for_selector("details.inside")
+    if not page.scram.locator("details.inside[open]").count():
+        page.scram.click("text=its layers over the steps")
     page.scram.wait_for_selector(".map-row .strip")
     return page
 

@@ -59,7 +59,7 @@ def test_a_click_opens_the_run_at_the_check(matrix):
 
 
 def test_sorting_and_filtering_stand_in_the_link(matrix, browser, demo_server):
-    until(lambda: names(matrix)[0], "cifar10/unnormalized", matrix)
+    until(lambda: names(matrix)[0], "movie_reviews/lr_1e10", matrix)
     matrix.scram.click(f".check button:has-text('{TITLES['overfitting']}')")
     until(lambda: names(matrix)[0], "fashion_mnist/overfit", matrix)
     column = matrix.scram.locator(f"[role=columnheader]:has-text('{TITLES['overfitting']}')")
@@ -86,7 +86,7 @@ def test_the_keyboard_alone(matrix):
     assert matrix.scram.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     assert matrix.scram.locator(".matrix [tabindex='0']").count() == 1, "the grid is one stop of the tab key"
     matrix.keyboard.press("Enter")
-    matrix.scram.wait_for_selector("main[aria-label='Review of movie_reviews/lr_1e10']")
+    matrix.scram.wait_for_selector("main[aria-label='Review of cifar10/unnormalized']")
 
 
 @pytest.mark.parametrize("width", [360, 800, 2560])

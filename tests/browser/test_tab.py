@@ -52,13 +52,14 @@ def tab(browser, demo_server):
 
 
 def test_the_worst_run_is_open_without_a_link(tab):
-    expect(tab.scram.locator("main h2")).to_have_text("cifar10/unnormalized")
-    until(lambda: shown(tab), ["unnormalized-inputs"], tab)
-    assert "Probably a consequence of this: Dead units" in tab.scram.inner_text("details.explained summary")
+    """Of two runs with an error, the one with the surer finding."""
+    expect(tab.scram.locator("main h2")).to_have_text("movie_reviews/lr_1e10")
+    until(lambda: shown(tab), ["nonfinite-loss"], tab)
+    assert "Probably a consequence of this: The first NaN" in tab.scram.inner_text("details.explained summary")
     assert "Trouble: 1 error" in tab.scram.inner_text(".headline")
     assert tab.scram.evaluate("document.documentElement.lang") == "en"
     assert tab.scram.title() == "SCRAM"
-    address_has(tab, "p.scram.run=cifar10%2Funnormalized")
+    address_has(tab, "p.scram.run=movie_reviews%2Flr_1e10")
 
 
 def test_every_run_shows_what_the_command_line_says(tab, demo_server):
@@ -88,17 +89,17 @@ def test_a_link_opens_its_run_and_its_page(browser, demo_server):
 def test_the_curve_shows_the_bad_span_and_reads_values(browser, demo_server):
     page = open_tab(browser, demo_server, link=link("fashion_mnist/overfit"))
     settle(page)
-    label = page.scram.get_attribute(".chart [role=img]", "aria-label")
+    label = page.scram.get_attribute(".finding .chart [role=img]", "aria-label")
     assert "The marked span is epoch 3 to epoch 25" in label
     red = page.scram.evaluate(
-        """() => { const c = document.querySelector('.chart canvas'); const x = c.getContext('2d');
+        """() => { const c = document.querySelector('.finding .chart canvas'); const x = c.getContext('2d');
         const at = f => [...x.getImageData(Math.round(c.width * f), Math.round(c.height * 0.35), 1, 1).data];
         return [at(0.11), at(0.9)]; }"""
     )
     assert red[0] != red[1], "the span is shaded"
-    box = page.scram.locator(".chart .u-over").first.bounding_box()
+    box = page.scram.locator(".finding .chart .u-over").first.bounding_box()
     page.mouse.move(box["x"] + 2, box["y"] + box["height"] / 2)
-    legend = page.scram.locator(".chart .u-legend").first
+    legend = page.scram.locator(".finding .chart .u-legend").first
     expect(legend).to_contain_text("epoch1validation loss0.5174training loss0.65", use_inner_text=True)
 
 
@@ -142,11 +143,41 @@ def test_keyboard_alone(tab):
     expect(tab.scram.locator("article footer").first).to_contain_text("proportional to its input", use_inner_text=True)
 
 
+def test_what_a_run_is_and_its_losses_are_shown_whatever_was_found(browser, demo_server):
+    page = open_tab(browser, demo_server, link=link("cifar10/normalized"))
+    settle(page)
+    said = page.scram.inner_text(".about")
+    for part in ("9 epochs", "64", "SGD, learning rate 0.01", "best 0.526 at epoch 9, last 0.526"):
+        assert part in said.replace("\n", " ")
+    legend = page.scram.locator(".overview .u-legend")
+    expect(legend).to_contain_text("guessing2.303", use_inner_text=True)
+    expect(legend).to_contain_text("validation loss1.344", use_inner_text=True)
+
+
+@pytest.mark.parametrize(("width", "columns"), [(1200, 1), (1400, 2)])
+def test_from_1300_pixels_on_the_model_and_an_answer_stand_beside_the_finding(width, columns, browser, demo_server):
+    page = open_tab(browser, demo_server, link=link("movie_reviews/lr_1e10"), width=width)
+    page.scram.wait_for_selector(".finding")
+    left, right = (page.scram.locator(place).bounding_box() for place in (".findings", ".beside"))
+    assert (right["x"] > left["x"] + left["width"] / 2) == (columns == 2)
+    if columns == 2:
+        expect(page.scram.locator(".layers .troubled")).to_have_count(1)
+        expect(page.scram.locator(".question[open]")).to_contain_text("Likeliest cause: The learning rate is too high")
+    else:
+        expect(page.scram.locator(".inside[open]")).to_have_count(0)
+
+
 def test_the_filter(tab):
     tab.scram.fill("input[type=search]", "cifar")
     expect(tab.scram.locator("[data-run]")).to_have_count(2)
+    tab.scram.fill("input[type=search]", "overfit")
+    expect(tab.scram.locator("[data-run]")).to_have_count(1)
     tab.scram.fill("input[type=search]", "zzz")
-    expect(tab.scram.locator("nav.runs")).to_contain_text("No run has")
+    expect(tab.scram.locator("nav.runs")).to_contain_text("No run fits")
+    tab.scram.fill("input[type=search]", "")
+    tab.scram.click(".totals button:has-text('2 errors')")
+    expect(tab.scram.locator("[data-run]")).to_have_count(2)
+    expect(tab.scram.locator("input[type=search]")).to_have_value("is:error")
 
 
 def test_dark_mode_follows_the_switch_of_tensorboard(tab):

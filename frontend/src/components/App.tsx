@@ -2,7 +2,8 @@
 
 import type { VNode } from "preact";
 import { plural, SIGN } from "../format";
-import { problem, review, runs, selected, totals, view, VIEWS, type View } from "../store";
+import { toggled } from "../filter";
+import { filter, problem, review, runs, selected, totals, view, VIEWS, type View } from "../store";
 import { Catalogue } from "./Catalogue";
 import { Compare } from "./Compare";
 import { Empty } from "./Empty";
@@ -23,9 +24,16 @@ function Bar(): VNode {
         {(["error", "warning", "info"] as const)
           .filter((severity) => severity !== "info" || totals.value.info > 0)
           .map((severity) => (
-            <span class={`count ${severity}`}>
+            <button
+              type="button"
+              class={`count ${totals.value[severity] > 0 ? severity : "unknown"}`}
+              disabled={totals.value[severity] === 0}
+              aria-pressed={filter.value.split(/\s+/).includes(`is:${severity}`)}
+              title={`Show only runs with ${severity === "info" ? "an info" : `a${severity === "error" ? "n" : ""} ${severity}`}`}
+              onClick={() => (filter.value = toggled(filter.value, `is:${severity}`))}
+            >
               <span aria-hidden="true">{SIGN[severity]}</span> {plural(totals.value[severity], severity)}
-            </span>
+            </button>
           ))}
         <span>in {plural(total, "training run")}</span>
       </p>

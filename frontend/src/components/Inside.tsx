@@ -9,6 +9,8 @@ import { LayerMap } from "./LayerMap";
 import { Named } from "./Named";
 import { Plot } from "./Plot";
 
+const CLOSED = "none";
+
 function Layers({ run, layers }: { run: string; layers: Answer["layers"] }): VNode {
   return (
     <section>
@@ -86,8 +88,9 @@ function Classes({ classes }: { classes: NonNullable<Answer["classes"]> }): VNod
   );
 }
 
-export function Inside({ run }: { run: string }): VNode {
-  const open = inside.value !== "";
+/** `expanded`: whether it is open unless somebody closes it. */
+export function Inside({ run, expanded }: { run: string; expanded: boolean }): VNode {
+  const open = inside.value === "" ? expanded : inside.value !== CLOSED;
   const version = `${selectedEntry.value?.fingerprint} ${selectedEntry.value?.last_event}`;
   const { answer, failure } = useFetched(open ? () => fetchInside(run) : null, [run, open, version]);
   const empty = answer && answer.layers.length + answer.quantities.length + answer.tensors.length === 0;
@@ -97,7 +100,8 @@ export function Inside({ run }: { run: string }): VNode {
       open={open}
       onToggle={(event) => {
         if (event.target !== event.currentTarget) return;
-        inside.value = event.currentTarget.open ? inside.value || "all" : "";
+        if (event.currentTarget.open === open) return;
+        inside.value = event.currentTarget.open ? (expanded ? "" : "all") : expanded ? CLOSED : "";
       }}
     >
       <summary>

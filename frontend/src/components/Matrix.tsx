@@ -3,11 +3,11 @@
 import type { JSX, VNode } from "preact";
 import { useMemo, useRef, useState } from "preact/hooks";
 import type { RunEntry } from "../api";
-import { plural } from "../format";
+import { commonDirectory, plural } from "../format";
 import { columns, outcomeOf, sorted } from "../matrix";
 import { allChecks, heuristics, openHeuristic, runs, select, shownRuns, sortedBy } from "../store";
 import { bringIntoSight, useRowsInSight } from "../visible";
-import { RunFilter } from "./RunList";
+import { Name, RunFilter, SharedFaults } from "./RunList";
 import { Text } from "./Text";
 
 const ROW = 30;
@@ -60,6 +60,7 @@ export function Matrix(): VNode {
     const place = pages.findIndex((page) => page.id === sortedBy.value);
     return sorted(shownRuns.value, place >= 0 ? place : sortedBy.value === "name" ? "name" : "worst");
   }, [shownRuns.value, pages, sortedBy.value]);
+  const common = useMemo(() => commonDirectory(rows.map((run) => run.name)), [rows]);
   const [first, last] = useRowsInSight(scroller, ROW, rows.length);
   const row = Math.min(at[0], rows.length);
   const column = Math.min(at[1], shown.length);
@@ -103,8 +104,10 @@ export function Matrix(): VNode {
     <main class="matrix" tabIndex={-1} aria-label="Runs and checks">
       <div class="matrix-tools">
         <RunFilter />
+        <SharedFaults />
         <span class="note">
-          {plural(rows.length, "run")}, {shown.length} of {plural(pages.length, "check")}
+          {plural(rows.length, "run")}
+          {common && <> in {common}</>}, {shown.length} of {plural(pages.length, "check")}
         </span>
         <label>
           <input type="checkbox" checked={allChecks.value} onChange={(event) => (allChecks.value = event.currentTarget.checked)} /> also
@@ -129,8 +132,8 @@ export function Matrix(): VNode {
             return (
               <div role="row" class="matrix-row" key={run.name} aria-rowindex={r + 1} style={{ top: `${(r - 1) * ROW}px` }}>
                 <div role="rowheader">
-                  <button type="button" class="link" data-run={run.name} title={run.headline.text} onClick={() => select(run.name)} {...active(r, 0)}>
-                    {run.name}
+                  <button type="button" class="link" data-run={run.name} title={`${run.name}\n${run.headline.text}`} onClick={() => select(run.name)} {...active(r, 0)}>
+                    <Name>{run.name.slice(common.length)}</Name>
                   </button>
                 </div>
                 {cells(run, r)}

@@ -7,13 +7,13 @@ import { fetchCurve, type CurveName } from "../api";
 import { useFetched } from "../fetched";
 import { formatNumber, placeOf } from "../format";
 import type { Marks } from "../plot/marks";
-import { HEIGHT, options } from "../plot/options";
+import { HEIGHT, LOW, options } from "../plot/options";
 import { align, smoothed, toPoints, type Points } from "../plot/points";
 import { selectedEntry } from "../store";
 import { theme } from "../theme";
 import { CopyButton } from "./Code";
 
-const POINTS = 1_200;
+export const POINTS = 1_200;
 
 export interface Line {
   run: string;
@@ -37,8 +37,10 @@ interface Props {
   link?: (zoom: [number, number] | null) => string;
   /** Called when the whole curve is shown again. */
   onWhole?: () => void;
-  /** Loads the points, if they are not the server's curves. */
-  load?: () => Promise<Points[]>;
+  /** Loads the points, if they are not the server's curves alone. */
+  load?: (part: { from?: number; to?: number }) => Promise<Points[]>;
+  /** Without tools: they stand at the curves of the findings. */
+  brief?: boolean;
 }
 
 function described(lines: Line[], points: Points[], axis: string, marks: Marks | null): string {
@@ -50,14 +52,15 @@ function described(lines: Line[], points: Points[], axis: string, marks: Marks |
   return `Curves over ${axis}: ${parts.join("; ")}.${marked}`;
 }
 
-export function Plot({ lines, axis, marks = null, zoom: asked = null, view = null, log: wanted, description, link, onWhole, load }: Props): VNode {
+export function Plot({ lines, axis, marks = null, zoom: asked = null, view = null, log: wanted, description, link, onWhole, load, brief }: Props): VNode {
+  const height = brief ? LOW : HEIGHT;
   const holder = useRef<HTMLDivElement>(null);
   const [zoom, setZoom] = useState<[number, number] | null>(asked);
   const [log, setLog] = useState<boolean | null>(null);
   const [weight, setWeight] = useState(0);
   const key = JSON.stringify([lines, marks?.last, selectedEntry.value?.last_event]); // a live run has more points each time
   const fetchAll = (part: { from?: number; to?: number }) =>
-    load?.() ??
+    load?.(part) ??
     Promise.all(lines.map((line) => fetchCurve(line.run, line.curve, POINTS, part))).then((curves) => curves.map(toPoints));
 
   const { answer: points, failure } = useFetched(() => fetchAll({}), [key]);
@@ -81,10 +84,10 @@ export function Plot({ lines, axis, marks = null, zoom: asked = null, view = nul
     const draw = (): void => {
       const width = place.clientWidth;
       if (width === 0) return; // hidden: TensorBoard gives the frame no size
-      if (plot) return plot.setSize({ width, height: HEIGHT });
+      if (plot) return plot.setSize({ width, height });
       const labels = lines.map((line) => line.label);
       const onZoom = (from: number, to: number) => setZoom([Math.max(from, 0), to]);
-      const look = { axis, labels, marks, log: logarithmic, smooth: weight > 0, width, onZoom };
+      const look = { axis, labels, marks, log: logarithmic, smooth: weight > 0, width, height, onZoom };
       plot = new uPlot(options(look, drawn), align([...drawn, ...smooth], logarithmic) as uPlot.AlignedData, place);
       if (shown) plot.setScale("x", { min: shown[0]!, max: shown[1]! });
     };
@@ -113,11 +116,11 @@ export function Plot({ lines, axis, marks = null, zoom: asked = null, view = nul
         aria-label={points ? (description ?? described(lines, points, axis, marks)) : "Loading the curve"}
         data-points={drawn?.map((curve) => curve.steps.length).join(" ")}
         ref={holder}
-        style={{ minHeight: `${HEIGHT}px` }}
+        style={{ minHeight: `${height}px` }}
         onMouseDown={grab}
         onDblClick={whole}
       />
-      <figcaption class="tools">
+      {brief && zoom === null ? null : <figcaption class="tools">
         <button type="button" aria-pressed={logarithmic} onClick={() => setLog(!logarithmic)}>
           Log scale
         </button>
@@ -141,7 +144,7 @@ export function Plot({ lines, axis, marks = null, zoom: asked = null, view = nul
         )}
         {link && <CopyButton text={link(zoom)} what="link to this curve" label="Copy link" />}
         {hidden && <span class="hint">A log scale cannot show values of 0 and below.</span>}
-      </figcaption>
+      </figcaption>}
     </figure>
   );
 }

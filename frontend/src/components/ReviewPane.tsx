@@ -10,10 +10,13 @@ import { heuristicId, heuristics, openHeuristic, problem, review, runs, selected
 import { Code, CopyButton } from "./Code";
 import { FindingCard } from "./FindingCard";
 import { Inside } from "./Inside";
+import { About, Overview } from "./Overview";
 import { Text } from "./Text";
 import { Why } from "./Why";
 
 const HEADLINE_SIGN: Record<Headline["kind"], string> = { trouble: "!", info: "ℹ", early: "○", fine: "✓", unknown: "○" };
+
+const ROOMY = window.matchMedia("(min-width: 1300px)"); // as in style.css
 
 /** What a check says when it passed, or else its title. */
 function nameOf(id: string, passed: boolean): string {
@@ -193,6 +196,8 @@ export function ReviewPane(): VNode {
   const [own, gone] = [alone.filter((f) => !ids.has(f.heuristic)), alone.filter((f) => ids.has(f.heuristic))];
   const headline = headlineOf(shown, own, gone);
   const entry = selectedEntry.value;
+  const roomy = ROOMY.matches && own.length > 0; // then the model and the first answer stand beside the finding
+  const recorded = shown.tensorboard_runs.some((name) => /(^|\/)scram$/.test(name));
   return (
     <main class="review" tabIndex={-1} ref={pane} aria-label={`Review of ${shown.name}`}>
       <div class="run-head">
@@ -216,9 +221,13 @@ export function ReviewPane(): VNode {
           <Text>{headline.text}</Text>
         </span>
       </p>
+      <About review={shown} />
       {shown.notes.map((note) => (
         <p class="note">{note}</p>
       ))}
+      <div class={own.length > 0 ? "panes" : "panes calm"}>
+      <Overview key={`overview ${shown.name}`} review={shown} />
+      <div class="findings">
       {own.map((finding) => (
         <div key={`${shown.name}/${finding.heuristic}/${finding.curves[0]?.tag ?? ""}`}>
           <FindingCard run={shown.name} finding={finding} />
@@ -235,9 +244,13 @@ export function ReviewPane(): VNode {
         </div>
       ))}
       <NoProblem review={shown} gone={gone} />
-      <Inside key={`inside ${shown.name}`} run={shown.name} />
-      <Why key={shown.name} run={shown.name} />
       <Outcomes review={shown} />
+      </div>
+      <div class="beside">
+      <Inside key={`inside ${shown.name}`} run={shown.name} expanded={roomy && recorded} />
+      <Why key={shown.name} run={shown.name} first={roomy && own[0] ? `finding-${own[0].heuristic}` : ""} />
+      </div>
+      </div>
     </main>
   );
 }

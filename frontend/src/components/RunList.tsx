@@ -5,10 +5,14 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { RunEntry } from "../api";
 import { groupOf, plural, SIGN } from "../format";
 import { ageOf } from "../news";
-import { filter, runs, select, selected, shownRuns } from "../store";
+import { FILTER_HELP, toggled } from "../filter";
+import { filter, runs, select, selected, shared, shownRuns } from "../store";
 import { bringIntoSight, useRowsInSight } from "../visible";
 
 const ROW = 34;
+const UNCUT = 22; // characters of a name that have room
+const TAIL = 14; // characters at the end of a longer one that are never cut off
+const MANY = 8; // runs: with fewer, shared faults are seen at a glance
 
 function Counts({ run }: { run: RunEntry }): VNode {
   const { error, warning, info } = run.counts;
@@ -62,10 +66,22 @@ function Run({ run, chosen, pick }: { run: RunEntry; chosen: boolean; pick: (nam
       onClick={() => pick(run.name)}
       title={`${run.name}\n${run.headline.text}`}
     >
-      <span class="name">{group ? run.name.slice(group.length + 1) : run.name}</span>
+      <Name>{group ? run.name.slice(group.length + 1) : run.name}</Name>
       {run.state === "live" && <span class="live">live {ageOf(run, runs.value?.now)}</span>}
       <Counts run={run} />
     </button>
+  );
+}
+
+/** A name of which the middle is cut where there is too little room: the end tells runs of a sweep apart. */
+export function Name({ children }: { children: string }): VNode {
+  if (children.length <= UNCUT) return <span class="name">{children}</span>;
+  const at = children.length - TAIL;
+  return (
+    <span class="name cut">
+      <span class="start">{children.slice(0, at)}</span>
+      <span class="end">{children.slice(at)}</span>
+    </span>
   );
 }
 
@@ -73,11 +89,36 @@ export function RunFilter(): VNode {
   return (
     <input
       type="search"
-      placeholder="Filter runs"
+      placeholder="Filter: name, finding, is:error"
       aria-label="Filter runs"
+      title={FILTER_HELP}
       value={filter.value}
       onInput={(event) => (filter.value = event.currentTarget.value)}
     />
+  );
+}
+
+/** Faults that several runs share: a click shows these runs only. */
+export function SharedFaults(): VNode | null {
+  if (shared.value.length === 0 || (runs.value?.runs.length ?? 0) < MANY) return null;
+  return (
+    <ul class="shared" aria-label="Found in several runs">
+      {shared.value.map(({ id, title, runs: count }) => {
+        const word = `check:${id}`;
+        return (
+          <li>
+            <button
+              type="button"
+              aria-pressed={filter.value.split(/\s+/).includes(word)}
+              onClick={() => (filter.value = toggled(filter.value, word))}
+              title={`${title}: ${plural(count, "run")}`}
+            >
+              <span class="name">{id}</span> <span>{count}</span>
+            </button>
+          </li>
+        );
+      })}
+    </ul>
   );
 }
 
@@ -108,6 +149,7 @@ export function RunList({ chosen = selected.value, pick = select }: { chosen?: s
         Skip the list of runs
       </button>
       <RunFilter />
+      <SharedFaults />
       <div class="scroller" ref={scroller} onKeyDown={move} style={{ "--row": `${ROW}px` }}>
         <ul style={{ height: `${rows.length * ROW}px` }}>
           {rows.slice(first, last).map((row, i) => (
@@ -117,12 +159,12 @@ export function RunList({ chosen = selected.value, pick = select }: { chosen?: s
               aria-setsize={rows.length}
               aria-posinset={first + i + 1}
             >
-              {typeof row === "string" ? <h2 title={row}>{row}</h2> : <Run run={row} chosen={row.name === chosen} pick={pick} />}
+              {typeof row === "string" ? <h2 title={row}><Name>{row}</Name></h2> : <Run run={row} chosen={row.name === chosen} pick={pick} />}
             </li>
           ))}
         </ul>
       </div>
-      {rows.length === 0 && (runs.value?.runs.length ?? 0) > 0 && <p class="note">No run has “{filter.value}” in its name.</p>}
+      {rows.length === 0 && (runs.value?.runs.length ?? 0) > 0 && <p class="note">No run fits “{filter.value}”. {FILTER_HELP}</p>}
     </nav>
   );
 }

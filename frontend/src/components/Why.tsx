@@ -9,6 +9,7 @@ import { Code } from "./Code";
 import { Plot } from "./Plot";
 import { Text } from "./Text";
 
+const CLOSED = "none"; // the question that would be open is not
 const ENDS = { cause: "Likeliest cause:", open: "Conclusion:", fine: "Conclusion:" };
 
 function Step({ run, step }: { run: string; step: AnswerStep }): VNode {
@@ -29,16 +30,17 @@ function Step({ run, step }: { run: string; step: AnswerStep }): VNode {
   );
 }
 
-function Question({ run, answer }: { run: string; answer: Answer }): VNode {
-  const open = asked.value === answer.id;
+function Question({ run, answer, first }: { run: string; answer: Answer; first: string }): VNode {
+  const open = asked.value === answer.id || (asked.value === "" && answer.id === first);
   return (
     <details
       class="question"
       data-question={answer.id}
       open={open}
       onToggle={(event) => {
+        if (event.currentTarget.open === open) return;
         if (event.currentTarget.open) asked.value = answer.id;
-        else if (asked.value === answer.id) asked.value = "";
+        else if (open) asked.value = answer.id === first ? CLOSED : "";
       }}
     >
       <summary>
@@ -62,12 +64,13 @@ function Question({ run, answer }: { run: string; answer: Answer }): VNode {
   );
 }
 
-export function Why({ run }: { run: string }): VNode {
-  const [open, setOpen] = useState(asked.peek() !== "");
+/** `first`: the question that is open until another one is, if there is room for it. */
+export function Why({ run, first }: { run: string; first: string }): VNode {
+  const [open, setOpen] = useState(asked.peek() !== "" || first !== "");
   const minute = Math.floor((selectedEntry.value?.last_event ?? 0) / 60); // the answers of a live run are loaded again once a minute
   const version = `${selectedEntry.value?.fingerprint} ${minute}`;
   useEffect(() => {
-    if (asked.value) setOpen(true);
+    if (asked.value && asked.value !== CLOSED) setOpen(true);
   }, [asked.value]);
   const { answer, failure } = useFetched(open ? () => fetchAnswers(run) : null, [run, open, version]);
   const answers = answer?.questions;
@@ -87,7 +90,7 @@ export function Why({ run }: { run: string }): VNode {
       {failure && <p class="note">The answers could not be loaded. {failure}</p>}
       {!ready && !failure && <p class="note" role="status">Looking for evidence …</p>}
       {answers?.map((answer) => (
-        <Question key={answer.id} run={run} answer={answer} />
+        <Question key={answer.id} run={run} answer={answer} first={first} />
       ))}
     </details>
   );

@@ -6,6 +6,7 @@ import { colour, crosses, span, type Marks } from "./marks";
 import { decades, type Points } from "./points";
 
 export const HEIGHT = 240;
+export const LOW = 180; // without tools
 const FONT = "12px system-ui, sans-serif";
 const DASHES = [undefined, [6, 3], [2, 3]];
 const FEW = 60; // up to this number of points each is drawn as a dot
@@ -17,7 +18,34 @@ export interface Look {
   log: boolean;
   smooth: boolean;
   width: number;
+  height: number;
   onZoom: (from: number, to: number) => void;
+}
+
+/** The colour of each curve: the validation and the training have the same in all charts, others what is left. */
+export function coloursOf(labels: string[]): number[] {
+  const wanted = labels.map((label) => (label.startsWith("validation") ? 0 : label.startsWith("training") ? 1 : -1));
+  const taken = new Set<number>();
+  const first = wanted.map((colour) => {
+    if (colour < 0 || taken.has(colour)) return -1;
+    taken.add(colour);
+    return colour;
+  });
+  return first.map((colour) => {
+    if (colour >= 0) return colour;
+    let free = 0;
+    while (taken.has(free)) free += 1;
+    taken.add(free);
+    return free;
+  });
+}
+
+/** Where to draw ticks of a given distance, so that what is shown, `shift` higher, is round. */
+export function rounded(low: number, high: number, step: number, shift: number): number[] {
+  const [every, ticks] = [Math.max(1, Math.round(step)), [] as number[]];
+  if (low <= 0 && every > 1) ticks.push(0); // shown as 1
+  for (let tick = Math.ceil((low + shift) / every) * every - shift; tick <= high; tick += every) if (tick >= 0) ticks.push(tick);
+  return ticks;
 }
 
 export function options(look: Look, points: Points[]): uPlot.Options {
@@ -26,14 +54,15 @@ export function options(look: Look, points: Points[]): uPlot.Options {
   const steps = points[0]?.steps ?? [];
   const last = steps[steps.length - 1] ?? look.marks?.last ?? 0;
   const exact = (i: number) => (u: uPlot, value: number | null, _: number, index: number | null): string => {
-    if (index === null) return "–";
     const curve = points[i];
+    if (index === null) return formatNumber(curve?.values[curve.values.length - 1]); // without the pointer: the last value
     const at = curve ? curve.steps.indexOf(Number(u.data[0][index])) : -1;
     return at >= 0 ? formatNumber(curve?.values[at]) : formatNumber(value);
   };
+  const colours = coloursOf(look.labels);
   const raw = look.labels.map((label, i) => ({
     label,
-    stroke: colour(`series-${i}`),
+    stroke: colour(`series-${colours[i]}`),
     width: look.smooth ? 1 : 2,
     alpha: look.smooth ? 0.45 : 1,
     dash: DASHES[i],
@@ -42,7 +71,7 @@ export function options(look: Look, points: Points[]): uPlot.Options {
   }));
   const smooth = look.labels.map((label, i) => ({
     label: `${label}, smoothed`,
-    stroke: colour(`series-${i}`),
+    stroke: colour(`series-${colours[i]}`),
     width: 2.5,
     dash: DASHES[i],
     points: { show: false },
@@ -55,7 +84,7 @@ export function options(look: Look, points: Points[]): uPlot.Options {
   };
   return {
     width: look.width,
-    height: HEIGHT,
+    height: look.height,
     scales: { x: { time: false }, y: { distr: look.log ? 3 : 1 } },
     axes: [
       {
@@ -63,6 +92,8 @@ export function options(look: Look, points: Points[]): uPlot.Options {
         label: look.axis,
         labelFont: FONT,
         labelSize: 18,
+        // epochs and batches are shown from 1 on: ticks at round numbers of these
+        ...(shift ? { splits: (_: uPlot, __: number, low: number, high: number, step: number) => rounded(low, high, step, shift) } : {}),
         values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? (tick + shift).toLocaleString("en") : "")),
       },
       {
@@ -75,7 +106,7 @@ export function options(look: Look, points: Points[]): uPlot.Options {
     // charts over the same axis show the values of the same step
     cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 7 }, sync: { key: look.axis, scales: ["x", null] } },
     legend: { live: true },
-    plugins: [...(look.marks ? [span(look.marks, last)] : []), crosses(points)],
+    plugins: [...(look.marks ? [span(look.marks, last)] : []), crosses(points, colours)],
     hooks: {
       setSelect: [
         (u) => {
@@ -87,7 +118,7 @@ export function options(look: Look, points: Points[]): uPlot.Options {
       ],
     },
     series: [
-      { label: look.axis, value: (_, value: number | null) => (value === null ? "–" : (value + shift).toLocaleString("en")) },
+      { label: look.axis, value: (_, value: number | null) => ((value ?? last) + shift).toLocaleString("en") },
       ...raw,
       ...(look.smooth ? smooth : []),
     ],

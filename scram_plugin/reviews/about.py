@@ -1,0 +1,97 @@
+"""What a training run is, in a few facts, and its loss curves: shown whatever was found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import datetime, timezone
+
+from scram_plugin.heuristics.measured import guessing
+from scram_plugin.heuristics.words import counted, number, one_line, place
+from scram_plugin.logs.conventions import higher_is_better
+from scram_plugin.logs.curve import Curve, CurveName
+from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.reviews.model import Overview
+from scram_plugin.reviews.pictures import wants_log
+
+MEASURES = ("accuracy", "f1", "map", "bleu", "loss")  # what is told of the validation, the best known first
+UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+EARLIEST, LATEST = 946_684_800.0, 4_102_444_800.0  # 2000 and 2100: other times are of a clock that was not set
+
+
+def about(run: TrainingRun) -> tuple[tuple[str, str], ...]:
+    """(what it is, its value), of what is known."""
+    return tuple((name, one_line(value)) for name, value in _facts(run))
+
+
+def overview(run: TrainingRun) -> Overview | None:
+    """The losses of a training, and the loss of guessing where that is known; None without a loss."""
+    found = [(name, curve) for name in ("training loss", "validation loss") if (curve := run.signal(name)) is not None]
+    found = [(name, curve) for name, curve in found if curve.axis == found[0][1].axis]
+    if not found:
+        return None
+    guess = guessing(run)
+    axis = found[0][1].axis
+    said = "; ".join(f"{name} goes from {number(c.values[0])} to {number(c.values[-1])}" for name, c in found)
+    names = [CurveName(curve.tensorboard_run, curve.tag) for _, curve in found]
+    return Overview(
+        curves=tuple(names),
+        labels=tuple(name for name, _ in found),
+        axis=axis,
+        log=wants_log([curve.values for _, curve in found]),
+        guess=guess.loss if guess is not None else None,
+        description=f"The losses over {axis}: {said}.",
+    )
+
+
+def _facts(run: TrainingRun) -> Iterator[tuple[str, str]]:
+    loss, batches = run.signal("training loss") or run.signal("validation loss"), run.signal("batch loss")
+    longest = max((c for c in (loss, batches) if c is not None), key=len, default=None)
+    if longest is not None and EARLIEST < longest.wall_times[0] < LATEST:
+        began = datetime.fromtimestamp(float(longest.wall_times[0]), timezone.utc)
+        yield "began", f"{began:%Y-%m-%d %H:%M} UTC"
+        taken = float(longest.wall_times[-1] - longest.wall_times[0])
+        if 0 < taken < LATEST:
+            yield "took", _duration(taken)
+    if loss is not None:
+        yield "length", _length(loss)
+    fit, optimizer = run.facts.get("fit") or {}, run.facts.get("optimizer") or {}
+    if fit.get("batch_size"):
+        yield "batch size", f"{fit['batch_size']:,}"
+    if optimizer.get("class"):
+        rate = optimizer.get("learning_rate")
+        said = f", learning rate {number(float(rate))}" if isinstance(rate, int | float) else ""
+        yield "optimizer", f"{optimizer['class']}{said}"
+    if (measured := _measured(run)) is not None:
+        yield measured
+
+
+def _measured(run: TrainingRun) -> tuple[str, str] | None:
+    """The best and the last value of what was measured on the validation data."""
+    names = [name.removeprefix("validation ") for name in run.signals if name.startswith("validation ")]
+    known = [name for name in names if higher_is_better(name) is not None]
+    for metric in sorted(known, key=lambda name: MEASURES.index(name) if name in MEASURES else len(MEASURES) - 1):
+        curve = run.signal(f"validation {metric}")
+        if curve is not None and len(curve.finite):
+            known_values = curve.finite.values
+            best = int(known_values.argmax() if higher_is_better(metric) else known_values.argmin())
+            at = place(curve.axis, int(curve.finite.steps[best]))
+            return f"validation {metric}", f"best {number(known_values[best])} at {at}, last {number(curve.values[-1])}"
+    return None
+
+
+def _length(curve: Curve) -> str:
+    last = int(curve.steps[-1])
+    if curve.axis == "step":
+        return f"{last:,} steps"
+    return counted(last + 1, curve.axis)
+
+
+def _duration(seconds: float) -> str:
+    """A time in its two largest units: 1 hour 20 minutes."""
+    parts, left = [], math.ceil(seconds)
+    for size, unit in UNITS:
+        count, left = divmod(left, size)
+        if count:
+            parts.append(counted(count, unit))
+    return " ".join(parts[:2])
