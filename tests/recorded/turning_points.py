@@ -48,7 +48,7 @@ class TurningPoint(NamedTuple):
 
 @cache
 def run_of(log: str) -> TrainingRun:
-    (run,) = training_runs(read(KEPT / log))
+    (run,) = [run for run in training_runs(read(KEPT / log)) if run.is_last]
     return run
 
 
