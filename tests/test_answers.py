@@ -61,6 +61,9 @@ def every_route(server):
         for finding in review["findings"]:
             answer = check(server, "Thresholds", "thresholds", run=name, heuristic=finding["heuristic"])
             seen["thresholds"] += len(answer["thresholds"])
+            for near in answer["thresholds"][:1]:
+                how = {"run": name, "heuristic": finding["heuristic"], "option": near["option"]}
+                assert check(server, "Judged", "judge", **how, value=near["value"])["titles"]
             for curve in finding["curves"]:
                 answer = check(server, "Curve", "curve", run=name, tb_run=curve["tensorboard_run"], tag=curve["tag"])
                 seen["curves"] += len(answer["values"])
@@ -88,16 +91,35 @@ def test_of_the_command_line():
     assert problems(document, "Document") == []
 
 
-@pytest.mark.parametrize("route", ["review", "compare", "why", "inside", "layer_map", "report", "thresholds", "curve"])
+@pytest.mark.parametrize("route", ["review", "compare", "why", "inside", "layer_map", "report", "thresholds", "judge", "curve"])
 def test_of_bad_questions(route, demo_server):
     status, answer = demo_server.get(route)
     assert status == 400
     assert problems(answer, "Failure") == []
     status, answer = demo_server.get(
-        route, run="no such", **{"with": "x"}, quantity="dead", heuristic="dead-relu", tb_run="x", tag="y"
+        route,
+        run="no such",
+        **{"with": "x"},
+        quantity="dead",
+        heuristic="dead-relu",
+        option="x",
+        value="1",
+        tb_run="x",
+        tag="y",
     )
     assert status == 404
     assert problems(answer, "Failure") == []
+
+
+def test_a_threshold_that_is_tried_is_not_kept(demo_server):
+    asked = {"run": "fashion_mnist/overfit", "heuristic": "overfitting", "option": "noise_factor"}
+    (near,) = [t for t in demo_server.get("thresholds", **asked)[1]["thresholds"] if t["option"] == "noise_factor"]
+    for value, found in ((near["turns_at"] * 0.98, True), (near["turns_at"] * 1.02, False)):
+        status, answer = demo_server.get("judge", **asked, value=value)
+        assert (status, bool(answer["titles"]), answer["undecided"]) == (200, found, "")
+    assert demo_server.get("review", run="fashion_mnist/overfit")[1]["findings"]
+    for change, status in (({"value": "x"}, 400), ({"value": -1}, 400), ({"value": "nan"}, 400), ({"option": "patience"}, 404)):
+        assert demo_server.get("judge", **{**asked, "value": 3, **change})[0] == status
 
 
 @pytest.mark.parametrize(("route", "parameters"), [("layer_map", {"quantity": "x"}), ("thresholds", {"heuristic": "x"})])

@@ -9,6 +9,7 @@ import type {
   Failure,
   Heuristics,
   Inside,
+  Judged,
   LayerMap,
   Report,
   Review,
@@ -50,6 +51,8 @@ export const fetchInside = (run: string) => get<Inside>("inside", { run });
 export const fetchLayerMap = (run: string, quantity: string) => get<LayerMap>("layer_map", { run, quantity });
 export const fetchReport = (run: string) => get<Report>("report", { run });
 export const fetchThresholds = (run: string, heuristic: string) => get<Thresholds>("thresholds", { run, heuristic });
+export const fetchJudged = (run: string, heuristic: string, option: string, value: number) =>
+  get<Judged>("judge", { run, heuristic, option, value });
 export const fetchExample = (heuristic: string) => get<Example>("example", { heuristic });
 export const fetchHeuristics = () => get<Heuristics>("heuristics");
 export const fetchCurve = (run: string, curve: CurveName, points: number, part: { from?: number; to?: number }) =>

@@ -18,10 +18,22 @@ from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
 
-HOW = (
-    'model.fit(..., callbacks=[SCRAM(log_dir="logs/exp1")])  # Keras\n'
-    'scram_plugin.watch(model, optimizer, log_dir="logs/exp1")  # PyTorch'
-)
+# framework of a log -> the line that records a training with it
+RECORDERS = {
+    "keras": 'model.fit(..., callbacks=[SCRAM(log_dir="logs/exp1")])',
+    "torch": 'scram_plugin.watch(model, optimizer, log_dir="logs/exp1")',
+    "lightning": "Trainer(..., callbacks=[scram_plugin.LightningSCRAM()])",
+    "hugging face": "Trainer(..., callbacks=[scram_plugin.TransformersSCRAM()])",
+}
+HOW = f"{RECORDERS['keras']}  # Keras\n{RECORDERS['torch']}  # PyTorch"
+
+
+def for_framework(how: str, framework: str | None) -> str:
+    """What to log, in the words of the framework that wrote the log, where that is known."""
+    line = RECORDERS.get(framework or "")
+    return how if line is None else how.replace(HOW, line)
+
+
 LINEAR = (None, "linear")
 BETTER = 0.97  # share of the loss of guessing; above it nothing was learned; by bench-limits
 # Layers that do not matter for checks of the layers before and after them.

@@ -14,6 +14,7 @@ import numpy as np
 
 from scram_plugin.heuristics.catalogue import Catalogue, line_in
 from scram_plugin.heuristics.heuristic import Cause, Finding, Fix, Heuristic, Inconclusive, NotChecked, TooEarly
+from scram_plugin.heuristics.measured import for_framework
 from scram_plugin.heuristics.page import PageError
 from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.pairing import training_runs
@@ -63,6 +64,12 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
     )
 
 
+def judged(heuristic: Heuristic, options: Mapping[str, Any], run: TrainingRun) -> list[Finding] | Unclear | Unchecked:
+    """The outcome of one heuristic with other options than those of the review."""
+    with np.errstate(all="ignore"):
+        return _outcome(heuristic, options, copy.copy(run))
+
+
 def _place(finding: Finding, order: Sequence[str]) -> tuple[bool, int, int]:
     """Where a finding stands: those that stand for themselves first, then by severity, then in the order of the catalogue."""
     return finding.explained_by is not None, SEVERITIES.index(finding.severity), order.index(finding.heuristic)
@@ -82,7 +89,7 @@ def _outcome(heuristic: Heuristic, options: Mapping[str, Any], run: TrainingRun)
     except Inconclusive as reason:
         return Unclear(heuristic.id, heuristic.group, str(reason), early=isinstance(reason, TooEarly))
     except NotChecked as missing:
-        return Unchecked(heuristic.id, heuristic.group, str(missing), str(missing.how))
+        return Unchecked(heuristic.id, heuristic.group, str(missing), for_framework(str(missing.how), run.framework))
     except (Exception, SystemExit) as error:
         return Unclear(heuristic.id, heuristic.group, f"the check itself failed ({_where(heuristic, error)})", failed=True)
 

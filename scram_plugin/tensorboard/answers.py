@@ -47,6 +47,16 @@ class ThresholdsJson(TypedDict):
     thresholds: list[ThresholdJson]
 
 
+class JudgedJson(TypedDict):
+    """`judge?run=&heuristic=&option=&value=`: what a check says with another threshold; nothing is kept.
+
+    `undecided`: why there is no answer; empty where there is one.
+    """
+
+    titles: list[str]
+    undecided: str
+
+
 class OptionJson(TypedDict):
     name: str
     value: bool | float | str

@@ -34,6 +34,7 @@ ANSWERS = (
     LayerMapJson,
     answers.ReportJson,
     answers.ThresholdsJson,
+    answers.JudgedJson,
     answers.HeuristicsJson,
     answers.ExampleJson,
     answers.FailureJson,

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 import logging
+import math
 import os
 import re
 import reprlib
@@ -26,6 +27,7 @@ from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.catalogue import Catalogue, catalogue
 from scram_plugin.heuristics.configuration import configured
 from scram_plugin.heuristics.examples import examples
+from scram_plugin.heuristics.heuristic import Heuristic
 from scram_plugin.logs.curve import CurveName, decimate
 from scram_plugin.reports import markdown
 from scram_plugin.reviews.as_json import ReviewJson, review_as_json
@@ -33,11 +35,13 @@ from scram_plugin.reviews.model import Reviewed
 from scram_plugin.reviews.monitor import Reviewer
 from scram_plugin.reviews.pictures import first_view, wants_log
 from scram_plugin.reviews.plain import plain
+from scram_plugin.reviews.run import judged
 from scram_plugin.tensorboard.answers import (
     CurveJson,
     ExampleCurveJson,
     ExampleJson,
     HeuristicsJson,
+    JudgedJson,
     ReportJson,
     RunsJson,
     ThresholdsJson,
@@ -140,6 +144,7 @@ class ScramPlugin(base_plugin.TBPlugin):
             "/layer_map": _route(self._layer_map),
             "/report": _route(self._report),
             "/thresholds": _route(self._thresholds),
+            "/judge": _route(self._judge),
             "/why": _route(self._why),
         }
         for name in ASSETS:
@@ -194,13 +199,33 @@ class ScramPlugin(base_plugin.TBPlugin):
 
     def _thresholds(self, request: wrappers.Request) -> ThresholdsJson:
         """`thresholds?run=NAME&heuristic=ID`: at which value of each threshold the outcome of a check would be another."""
-        reviewed, id_ = self._reviewed(_argument(request, "run")), _argument(request, "heuristic")
-        try:
-            heuristic = self._catalogue[id_]
-        except KeyError:
-            raise NotFound(f"There is no heuristic {_quoted(id_)}.") from None
+        reviewed, heuristic = self._reviewed(_argument(request, "run")), self._heuristic(_argument(request, "heuristic"))
         found = margins(reviewed.run, heuristic, self._catalogue.options_of(heuristic))
         return {"thresholds": [{"option": m.option, "value": m.value, "turns_at": m.turns_at} for m in found]}
+
+    def _judge(self, request: wrappers.Request) -> JudgedJson:
+        """`judge?run=NAME&heuristic=ID&option=NAME&value=NUMBER`: what a check says with another threshold; nothing is kept."""
+        reviewed, heuristic = self._reviewed(_argument(request, "run")), self._heuristic(_argument(request, "heuristic"))
+        option, given = _argument(request, "option"), _argument(request, "value")
+        options = self._catalogue.options_of(heuristic)
+        if not isinstance(options.get(option), float):
+            raise NotFound(f"{heuristic.id} has no threshold {_quoted(option)}.")
+        try:
+            value = float(given)
+        except ValueError:
+            value = math.nan
+        if not 0 < value < math.inf:
+            raise BadRequest(f"value={_quoted(given)} is not a number above 0.")
+        outcome = judged(heuristic, {**options, option: value}, reviewed.run)
+        if isinstance(outcome, list):
+            return {"titles": [f"{finding.severity}: {finding.title}" for finding in outcome], "undecided": ""}
+        return {"titles": [], "undecided": outcome.reason}
+
+    def _heuristic(self, id_: str) -> Heuristic:
+        try:
+            return self._catalogue[id_]
+        except KeyError:
+            raise NotFound(f"There is no heuristic {_quoted(id_)}.") from None
 
     def _reviewed(self, name: str) -> Reviewed:
         found = self._reviewer.reviewed(name)

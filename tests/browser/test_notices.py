@@ -130,6 +130,17 @@ def test_the_thresholds_of_a_finding(tab_at, demo_server):
     expect(page.scram.locator(".thresholds tbody")).to_contain_text(answer["thresholds"][0]["option"])
 
 
+def test_a_threshold_is_tried_with_a_slider(tab_at):
+    page = tab_at(link("fashion_mnist/overfit"))
+    page.scram.click("summary >> text=How sure is SCRAM")
+    page.scram.click(".thresholds button:has-text('noise_factor')")
+    expect(page.scram.locator(".tried [role=status]")).to_contain_text("Overfitting since epoch 3")
+    page.scram.fill(".tried input", "180")
+    expect(page.scram.locator(".tried [role=status]")).to_have_text("nothing found")
+    expect(page.scram.locator(".tried pre")).to_contain_text("[overfitting]")
+    expect(page.scram.locator(".finding h3").first).to_contain_text("Overfitting since epoch 3")  # nothing is kept
+
+
 def test_copy_as_markdown(tab_at, demo_server):
     page = tab_at(link("movie_reviews/lr_1e10"))
     settle(page)

@@ -3,7 +3,7 @@
 import type { VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { fetchReport, type Finding, type Headline, type Review } from "../api";
-import { SIGN } from "../format";
+import { plural, SIGN } from "../format";
 import { asToml, headlineOf, hidden, show } from "../hidden";
 import { ageOf } from "../news";
 import { heuristicId, heuristics, openHeuristic, problem, review, runs, selected, selectedEntry, titleOf } from "../store";
@@ -48,6 +48,13 @@ function byReason(entries: { heuristic: string; reason: string }[]): [string, st
   const grouped = new Map<string, string[]>();
   for (const { heuristic, reason } of entries) grouped.set(reason, [...(grouped.get(reason) ?? []), heuristic]);
   return [...grouped];
+}
+
+/** What was not checked, by what would have to be logged: that which makes the most checks possible first. */
+function byRemedy(entries: Review["not_checked"]): [string, Review["not_checked"]][] {
+  const grouped = new Map<string, Review["not_checked"]>();
+  for (const entry of entries) grouped.set(entry.how, [...(grouped.get(entry.how) ?? []), entry]);
+  return [...grouped].sort((a, b) => b[1].length - a[1].length);
 }
 
 /** Which tag was read as which signal, so that a wrong guess can be seen and corrected. */
@@ -119,10 +126,19 @@ function Outcomes({ review }: { review: Review }): VNode {
             <span aria-hidden="true">○</span> Not checked ({review.not_checked.length}): what to log
           </summary>
           <ul>
-            {byReason(review.not_checked).map(([reason, ids]) => (
+            {byRemedy(review.not_checked).map(([how, entries]) => (
               <li>
-                <Links ids={ids} />: {reason}.
-                <Code text={review.not_checked.find((entry) => entry.reason === reason)!.how} label="what is needed" />
+                <Code text={how} label={`for ${plural(entries.length, "more check")}`} />
+                <details open={entries.length === 1}>
+                  <summary>{entries.length === 1 ? "Which one" : `Which ${entries.length}`}</summary>
+                  <ul>
+                    {byReason(entries).map(([reason, ids]) => (
+                      <li>
+                        <Links ids={ids} />: {reason}.
+                      </li>
+                    ))}
+                  </ul>
+                </details>
               </li>
             ))}
           </ul>
