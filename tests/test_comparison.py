@@ -51,8 +51,20 @@ def test_the_layer_that_makes_the_difference(demo):
 def test_a_run_and_itself(demo):
     run = demo("fashion_mnist/overfit")
     same = compare(run, run)
-    assert same.verdict == Verdict("same", "No difference. Errors and warnings: 1 still there.")
+    assert same.verdict == Verdict("same", "No difference. Errors and warnings: 1 still there (and 1 consequence).")
     assert (same.facts, same.layers, same.code) == ([], None, None)
+
+
+def test_consequences_are_counted_apart(demo):
+    worse = compare(demo("movie_reviews/lr_default"), demo("movie_reviews/lr_1e10"))
+    assert worse.verdict.text == "Worse. Errors and warnings: 1 new (and 3 consequences)."
+    assert sum(entry.change == "came" for entry in worse.findings) == 4
+
+
+def test_two_programs_are_called_so(demo):
+    verdict = compare(demo("cifar10/normalized"), demo("movie_reviews/lr_1e10")).verdict
+    assert verdict.kind == "unsure"
+    assert verdict.text.startswith("These are two programs, cifar10.py and movie_reviews.py")
 
 
 def test_what_could_not_be_checked_again_is_not_called_gone(demo, tmp_path):
@@ -83,7 +95,7 @@ def test_mixed_and_better(demo):
     assert compare(bad, mixed).verdict.kind == "mixed"
     both = dataclasses.replace(bad, review=dataclasses.replace(bad.review, findings=(*bad.review.findings, fresh)))
     better = compare(both, mixed).verdict
-    assert better == Verdict("better", "Better, but not fixed. Errors and warnings: 1 gone, 1 still there.")
+    assert better == Verdict("better", "Better, but not fixed. Errors and warnings: 1 gone (and 3 consequences), 1 still there.")
 
 
 def test_facts_of_any_shape_are_described():

@@ -13,6 +13,7 @@ import numpy as np
 from msgspec import Meta
 
 from scram_plugin.heuristics.heuristic import Confidence, Finding
+from scram_plugin.heuristics.words import counted
 from scram_plugin.logs.conventions import HIGHER_IS_BETTER, LOSS, LOWER_IS_BETTER
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
@@ -111,7 +112,7 @@ def compare(before: Reviewed, after: Reviewed) -> Comparison:
     return Comparison(
         before=before.review.name,
         after=after.review.name,
-        verdict=_verdict(changes),
+        verdict=_different(*facts) or _verdict(changes),
         findings=changes,
         curves=_curves(before.run, after.run),
         facts=_differences(*map(described, facts)),
@@ -148,6 +149,14 @@ def _short(finding: Finding | None) -> ShortFinding | None:
     return ShortFinding(finding.severity, finding.confidence, finding.title, finding.explained_by)
 
 
+def _different(before: Mapping[str, Any], after: Mapping[str, Any]) -> Verdict | None:
+    """Two programs are not compared: neither is the other one with a change. None unless both are known."""
+    files = [str((facts.get("source") or {}).get("file") or "") for facts in (before, after)]
+    if not all(files) or files[0] == files[1]:
+        return None
+    return Verdict("unsure", f"These are two programs, {files[0]} and {files[1]}: what differs between them says little.")
+
+
 def _verdict(changes: list[ComparedFinding]) -> Verdict:
     """In one sentence; consequences and infos do not count."""
 
@@ -155,11 +164,17 @@ def _verdict(changes: list[ComparedFinding]) -> Verdict:
         of = [entry.after or entry.before for entry in changes if entry.change == change and not entry.accepted]
         return sum(f is not None and f.severity != "info" and f.explained_by is None for f in of)
 
+    def told(change: str, words: str) -> str:
+        of = [entry.after or entry.before for entry in changes if entry.change == change and not entry.accepted]
+        consequences = sum(f is not None and f.explained_by is not None for f in of)
+        more = f" (and {counted(consequences, 'consequence')})" if consequences else ""
+        return f"{troubles(change)} {words}{more}"
+
     gone, came, stayed, unsure = map(troubles, ("gone", "came", "stayed", "unsure"))
-    parts = [f"{gone} gone"] if gone else []
-    parts += [f"{stayed} still there"] if stayed else []
-    parts += [f"{unsure} could not be checked again"] if unsure else []
-    parts += [f"{came} new"] if came else []
+    parts = [told("gone", "gone")] if gone else []
+    parts += [told("stayed", "still there")] if stayed else []
+    parts += [told("unsure", "could not be checked again")] if unsure else []
+    parts += [told("came", "new")] if came else []
     said = f"Errors and warnings: {', '.join(parts)}."
     if gone and not (came or stayed or unsure):
         what = "the problem is gone" if gone == 1 else f"all {gone} problems are gone"

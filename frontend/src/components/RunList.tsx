@@ -89,7 +89,7 @@ export function RunFilter(): VNode {
   return (
     <input
       type="search"
-      placeholder="Filter: name, finding, is:error"
+      placeholder="Filter: name, finding …"
       aria-label="Filter runs"
       title={FILTER_HELP}
       value={filter.value}
