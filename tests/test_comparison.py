@@ -95,7 +95,9 @@ def test_mixed_and_better(demo):
     assert compare(bad, mixed).verdict.kind == "mixed"
     both = dataclasses.replace(bad, review=dataclasses.replace(bad.review, findings=(*bad.review.findings, fresh)))
     better = compare(both, mixed).verdict
-    assert better == Verdict("better", "Better, but not fixed. Errors and warnings: 1 gone (and 3 consequences), 1 still there.")
+    assert better == Verdict(
+        "better", "Better, but not fixed. Errors and warnings: 1 gone (and 3 consequences), 1 still there."
+    )
 
 
 def test_facts_of_any_shape_are_described():

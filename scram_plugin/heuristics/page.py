@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ HEADINGS = (
     "When it is not a problem",
     "Learn more",
 )
+SAMPLE = "  # sample"  # ends a line that makes data in place of the user's own
 FRAMEWORKS = ("keras", "torch")
 NUMBERED = ("Likely causes", "How sure is SCRAM")  # sections in which {option} stands for the number of an option
 OPTION = re.compile(r"\{(\w+)(?::([^{}]*))?\}")
@@ -44,6 +46,25 @@ class Snippet:
     framework: str
     code: str
     line: int = 0
+
+    @property
+    def shown(self) -> str:
+        """The code as a user may copy it: without lines that end in ``# sample``, which stand for the user's own data, and
+        without imports that only these need."""
+        lines = [line for line in self.code.splitlines() if not line.endswith(SAMPLE)]
+        if len(lines) == len(self.code.splitlines()):
+            return self.code
+        imports = [line for line in lines if line.startswith(("import ", "from "))]
+        rest = "\n".join(line for line in lines if line not in imports)
+        kept = [line for line in imports if any(re.search(rf"\b{name}\b", rest) for name in _bound(line))]
+        return "\n".join([*kept, *[""] * bool(kept), rest.strip("\n"), ""])
+
+
+def _bound(line: str) -> list[str]:
+    """The names that an import binds."""
+    (statement,) = ast.parse(line).body
+    assert isinstance(statement, ast.Import | ast.ImportFrom)
+    return [(alias.asname or alias.name).partition(".")[0] for alias in statement.names]
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ def _filled_in(heuristic: Heuristic, finding: Finding, languages: Sequence[str])
         title, text, snippets = page.fixes[cause.id]
         wanted = [s for language in languages for s in snippets if s.framework == language] or snippets
         for i, snippet in enumerate(wanted):
-            fixes.append(Fix(cause.id, title, text, snippet.framework, snippet.code, cause.edit if i == 0 else None))
+            fixes.append(Fix(cause.id, title, text, snippet.framework, snippet.shown, cause.edit if i == 0 else None))
     # made anew of plain values: a check may use its dictionary again, and what it gives travels to other processes
     return Finding(
         severity=finding.severity,

@@ -1,13 +1,14 @@
 """Every snippet of code on a page runs as it stands. All of them run in one process for each framework, one after another."""
 
 import json
+import re
 import subprocess
 import sys
 
 import pytest
 
 from scram_plugin.heuristics.catalogue import HEURISTICS
-from scram_plugin.heuristics.page import FRAMEWORKS
+from scram_plugin.heuristics.page import FRAMEWORKS, Snippet
 from tests.paths import environment, is_installed
 
 DISTRIBUTIONS = {"keras": "tensorflow", "torch": "torch"}
@@ -70,3 +71,25 @@ def test_the_snippets_of_a_page_run(heuristic, framework, failed):
     mine = [title for title in snippets(framework) if title.startswith(f"{heuristic.id}, ")]
     assert len(mine) == len(heuristic.page.causes)
     assert {title: error for title, error in failed(framework).items() if title in mine} == {}
+
+
+DATA = re.compile(
+    r"^((x|y)(_train|_val)?|predictions|labels|images)\b[^=(]*= .*\b(array|rand\w*|normal|tensor|ones|zeros|arange)\("
+)
+
+
+@pytest.mark.parametrize("heuristic", HEURISTICS, ids=lambda heuristic: heuristic.id)
+def test_no_fix_that_is_shown_overwrites_the_users_data(heuristic):
+    """Who copies it would train with a toy."""
+    for _, _, fixes in heuristic.page.fixes.values():
+        for snippet in fixes:
+            assert snippet.shown.strip()
+            compile(snippet.shown, "snippet", "exec")
+            made = [line for line in snippet.shown.splitlines() if DATA.match(line)]
+            assert [line for line in made if line.split("=")[0].strip() not in line.partition("=")[2]] == []
+
+
+def test_samples_and_what_only_they_need_are_not_shown():
+    code = "import numpy as np\nimport keras\n\nx = np.ones(3)  # sample\nx = keras.ops.relu(x)\n"
+    assert Snippet("keras", code).shown == "import keras\n\nx = keras.ops.relu(x)\n"
+    assert Snippet("keras", "import keras\n").shown == "import keras\n"
