@@ -40,3 +40,11 @@ function markChange(removed: DiffLine, added: DiffLine): DiffLine[] {
     { ...added, from: head, to: b.length - tail },
   ];
 }
+
+/** A change of one file as a patch for `patch -p1` or `git apply --unidiff-zero`; `first` is the number of the first line. */
+export function asPatch(file: string, first: number, before: string, after: string): string {
+  const [old, young] = [before.split("\n"), after.split("\n")];
+  const signs = { same: " ", removed: "-", added: "+" };
+  const body = diffLines(old, young).map((line) => `${signs[line.kind]}${line.text}\n`);
+  return `--- a/${file}\n+++ b/${file}\n@@ -${first},${old.length} +${first},${young.length} @@\n${body.join("")}`;
+}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { diffLines } from "../src/diff";
+import { asPatch, diffLines } from "../src/diff";
 import { formatNumber, placeOf, toNumber } from "../src/format";
 import { makeFragment, parseFragment, timeSeriesLink } from "../src/parentPage";
 import { align, decades, parseSpan, smoothed, toPoints } from "../src/plot/points";
@@ -87,5 +87,13 @@ describe("charts", () => {
     expect(rounded(0, 1124, 100, 1).slice(0, 3)).toEqual([0, 99, 199]);
     expect(rounded(0, 9, 1, 1)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     expect(rounded(5, 24, 5, 1)).toEqual([9, 14, 19, 24]);
+  });
+});
+
+describe("a change", () => {
+  it("can be copied as a patch", () => {
+    expect(asPatch("train.py", 19, "a = 1\nb = 2", "a = 1\nb = 3\nc = 4")).toBe(
+      "--- a/train.py\n+++ b/train.py\n@@ -19,2 +19,3 @@\n a = 1\n-b = 2\n+b = 3\n+c = 4\n",
+    );
   });
 });

@@ -109,8 +109,14 @@ def test_the_fix_is_the_users_own_line_and_is_copied(browser, demo_server):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     assert "movie_reviews.py, line 19" in page.scram.inner_text(".diff figcaption")
     assert page.scram.inner_text(".diff .removed mark") == "1e10"
-    page.scram.click(".diff .copy")
+    page.scram.click(".diff .copy >> text=Copy as patch")
     page.scram.wait_for_selector("text=Copied")
+    patch = page.scram.evaluate("navigator.clipboard.readText()")
+    assert patch.startswith("--- a/movie_reviews.py\n+++ b/movie_reviews.py\n@@ -19,1 +19,1 @@\n-")
+    assert patch.splitlines()[-1].startswith("+")
+    assert "learning_rate=0.001" in patch.splitlines()[-1]
+    page.scram.click(".diff [aria-label='Copy the changed lines']")
+    until(lambda: "@@" in page.scram.evaluate("navigator.clipboard.readText()"), False, page)
     assert "learning_rate=0.001" in page.scram.evaluate("navigator.clipboard.readText()")
 
 

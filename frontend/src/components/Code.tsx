@@ -5,7 +5,7 @@ import { useState } from "preact/hooks";
 import python from "highlight.js/lib/languages/python";
 import { createLowlight } from "lowlight";
 import type { Edit } from "../api";
-import { diffLines } from "../diff";
+import { asPatch, diffLines } from "../diff";
 
 const SIGNS = { removed: "−", added: "+", same: " " };
 
@@ -88,7 +88,15 @@ export function Diff({ edit }: { edit: Edit }): VNode {
       after={edit.after}
       label={whole ? place : `${place} (${HIDDEN} stands for texts and comments, which are not in the log)`}
       what="Change to your code"
-      {...(whole && { copy: <CopyButton text={edit.after} what="the changed lines" /> })}
+      first={edit.line}
+      {...(whole && {
+        copy: (
+          <>
+            <CopyButton text={asPatch(edit.file, edit.line, edit.before, edit.after)} what="as patch" label="Copy as patch" />
+            <CopyButton text={edit.after} what="the changed lines" />
+          </>
+        ),
+      })}
     />
   );
 }
@@ -99,10 +107,19 @@ interface TextDiffProps {
   label: string;
   what: string;
   copy?: VNode;
+  /** The number of the first line, if lines are numbered. */
+  first?: number;
 }
 
-export function TextDiff({ before, after, label, what, copy }: TextDiffProps): VNode {
+export function TextDiff({ before, after, label, what, copy, first }: TextDiffProps): VNode {
   const lines = diffLines(before.split("\n"), after.split("\n"));
+  let [old, young] = [first ?? 0, first ?? 0];
+  const numbers = lines.map(({ kind }) => {
+    const number = kind === "added" ? young : old;
+    if (kind !== "added") old += 1;
+    if (kind !== "removed") young += 1;
+    return number;
+  });
   return (
     <figure class="code diff">
       <figcaption>
@@ -110,8 +127,13 @@ export function TextDiff({ before, after, label, what, copy }: TextDiffProps): V
         {copy}
       </figcaption>
       <pre tabIndex={0} aria-label={what}>
-        {lines.map((line) => (
+        {lines.map((line, i) => (
           <div class={line.kind}>
+            {first !== undefined && (
+              <span class="line-number" aria-hidden="true">
+                {numbers[i]}
+              </span>
+            )}
             <span class="sign">{SIGNS[line.kind]} </span>
             {line.text.slice(0, line.from)}
             {line.to > line.from && <mark>{line.text.slice(line.from, line.to)}</mark>}
