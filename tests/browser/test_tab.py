@@ -173,6 +173,23 @@ def test_from_1300_pixels_on_the_model_and_an_answer_stand_beside_the_finding(wi
         expect(page.scram.locator(".inside[open]")).to_have_count(0)
 
 
+def test_keys(tab):
+    expect(tab.scram.locator("main h2")).to_have_text("movie_reviews/lr_1e10")
+    tab.scram.click("main h2")  # until then the page around has the keyboard
+    tab.keyboard.press("j")
+    expect(tab.scram.locator("main h2")).to_have_text("movie_reviews/lr_default")
+    tab.keyboard.press("k")
+    tab.keyboard.press("k")
+    expect(tab.scram.locator("main h2")).to_have_text("fashion_mnist/regularized")
+    tab.keyboard.press("?")
+    expect(tab.scram.locator("dialog[open]")).to_contain_text("the next run")
+    tab.scram.click("dialog button")
+    tab.keyboard.press("/")
+    tab.keyboard.type("kkk")  # letters of the filter are no keys
+    expect(tab.scram.locator("input[type=search]")).to_have_value("kkk")
+    expect(tab.scram.locator("main h2")).to_have_text("fashion_mnist/regularized")
+
+
 def test_the_filter(tab):
     tab.scram.fill("input[type=search]", "cifar")
     expect(tab.scram.locator("[data-run]")).to_have_count(2)

@@ -11,6 +11,7 @@ import { Matrix } from "./Matrix";
 import { NotifySwitch, Toasts } from "./Notices";
 import { ReviewPane } from "./ReviewPane";
 import { RunList } from "./RunList";
+import { Shortcuts } from "./Shortcuts";
 
 const LABELS: Record<View, string> = { findings: "Findings", checks: "Runs × checks", compare: "Compare", catalogue: "Catalogue" };
 
@@ -87,6 +88,7 @@ export function App(): VNode {
         )}
       </div>
       <Toasts />
+      <Shortcuts />
     </div>
   );
 }

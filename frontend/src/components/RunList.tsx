@@ -5,6 +5,7 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { RunEntry } from "../api";
 import { groupOf, plural, SIGN } from "../format";
 import { ageOf } from "../news";
+import { grouped } from "../runs";
 import { FILTER_HELP, toggled } from "../filter";
 import { filter, runs, select, selected, shared, shownRuns } from "../store";
 import { bringIntoSight, useRowsInSight } from "../visible";
@@ -43,16 +44,7 @@ function Counts({ run }: { run: RunEntry }): VNode {
 
 /** Headings of groups and runs, in the order in which they are shown. */
 function rowsOf(entries: RunEntry[]): (string | RunEntry)[] {
-  const groups = new Map<string, RunEntry[]>();
-  for (const run of entries) {
-    const group = groupOf(run.name);
-    const members = groups.get(group);
-    if (members) members.push(run);
-    else groups.set(group, [run]);
-  }
-  const alone = groups.get("") ?? []; // first: after a group they would seem to belong to it
-  groups.delete("");
-  return [...alone, ...[...groups].flatMap(([group, members]) => [group, ...members])];
+  return grouped(entries).flatMap(([group, members]) => (group ? [group, ...members] : members));
 }
 
 function Run({ run, chosen, pick }: { run: RunEntry; chosen: boolean; pick: (name: string) => void }): VNode {
