@@ -14,10 +14,10 @@ from tests.paths import DEMO_LOGS, ROOT, SCENARIOS, environment
 from tests.servers import chromium, open_tab, tensorboard
 
 PICTURES = {
-    "tab": ("fashion_mnist/overfit", 1280, "light"),
+    "tab": ("cifar10/unnormalized", 1440, "light"),
     "nan-light": ("movie_reviews/lr_1e10", 1280, "light"),
     "nan-dark": ("movie_reviews/lr_1e10", 1280, "dark"),
-    "unnormalized-light": ("cifar10/unnormalized", 1280, "light"),
+    "overfit-light": ("fashion_mnist/overfit", 1280, "light"),
     "healthy-light": ("cifar10/normalized", 1280, "light"),
     "narrow-light": ("fashion_mnist/overfit", 480, "light"),
     "narrow-dark": ("fashion_mnist/overfit", 480, "dark"),

@@ -115,7 +115,7 @@ export function TextDiff({ before, after, label, what, copy, first }: TextDiffPr
   const lines = diffLines(before.split("\n"), after.split("\n"));
   let [old, young] = [first ?? 0, first ?? 0];
   const numbers = lines.map(({ kind }) => {
-    const number = kind === "added" ? young : old;
+    const number = kind === "removed" ? old : young;
     if (kind !== "added") old += 1;
     if (kind !== "removed") young += 1;
     return number;
