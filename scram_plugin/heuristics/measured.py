@@ -14,25 +14,10 @@ from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import Inconclusive, NotChecked, TooEarly
 from scram_plugin.heuristics.limits import LATE_BATCHES, TENTH
 from scram_plugin.heuristics.names import activation_of, layer_kind, loss_class
+from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
-
-# framework of a log -> the line that records a training with it
-RECORDERS = {
-    "keras": 'model.fit(..., callbacks=[SCRAM(log_dir="logs/exp1")])',
-    "torch": 'scram_plugin.watch(model, optimizer, log_dir="logs/exp1")',
-    "lightning": "Trainer(..., callbacks=[scram_plugin.LightningSCRAM()])",
-    "hugging face": "Trainer(..., callbacks=[scram_plugin.TransformersSCRAM()])",
-}
-HOW = f"{RECORDERS['keras']}  # Keras\n{RECORDERS['torch']}  # PyTorch"
-
-
-def for_framework(how: str, framework: str | None) -> str:
-    """What to log, in the words of the framework that wrote the log, where that is known."""
-    line = RECORDERS.get(framework or "")
-    return how if line is None else how.replace(HOW, line)
-
 
 LINEAR = (None, "linear")
 BETTER = 0.97  # share of the loss of guessing; above it nothing was learned; by bench-limits

@@ -14,8 +14,8 @@ import numpy as np
 
 from scram_plugin.heuristics.catalogue import Catalogue, line_in
 from scram_plugin.heuristics.heuristic import Cause, Finding, Fix, Heuristic, Inconclusive, NotChecked, TooEarly
-from scram_plugin.heuristics.measured import for_framework
 from scram_plugin.heuristics.page import PageError
+from scram_plugin.heuristics.recorders import for_framework
 from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.training_run import TrainingRun

@@ -10,8 +10,8 @@ import numpy as np
 
 from scram_plugin.heuristics.curves.nonfinite_evidence import causes
 from scram_plugin.heuristics.heuristic import STRICT, Finding, Heuristic, NotChecked
-from scram_plugin.heuristics.measured import HOW
 from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun

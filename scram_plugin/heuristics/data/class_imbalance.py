@@ -11,8 +11,9 @@ from scram_plugin import schema
 from scram_plugin.heuristics.edits import weigh_classes
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.limits import HALF_BATCHES
-from scram_plugin.heuristics.measured import HOW, chooses_class, class_counts, whole_of
+from scram_plugin.heuristics.measured import chooses_class, class_counts, whole_of
 from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (

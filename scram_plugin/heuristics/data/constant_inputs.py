@@ -11,7 +11,6 @@ from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option, absent
 from scram_plugin.heuristics.limits import ALMOST
 from scram_plugin.heuristics.measured import (
-    HOW,
     called_once,
     channels,
     enough_rows,
@@ -22,6 +21,7 @@ from scram_plugin.heuristics.measured import (
     without_loader,
 )
 from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column

@@ -11,8 +11,9 @@ from scram_plugin import schema
 from scram_plugin.heuristics.edits import change_validation
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option
 from scram_plugin.heuristics.limits import BRIGHT, BYTE, TINY
-from scram_plugin.heuristics.measured import HOW, called_once
+from scram_plugin.heuristics.measured import called_once
 from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import Column

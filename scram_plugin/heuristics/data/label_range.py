@@ -12,9 +12,10 @@ from scram_plugin import schema
 from scram_plugin.heuristics.edits import Edit, change_targets, set_loss
 from scram_plugin.heuristics.heuristic import Cause, Confidence, Finding, Heuristic, NotChecked, absent
 from scram_plugin.heuristics.limits import BYTE
-from scram_plugin.heuristics.measured import HOW, shown_loss, sums, whole_of
+from scram_plugin.heuristics.measured import shown_loss, sums, whole_of
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.heuristics.words import place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun

@@ -10,8 +10,9 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import Edit, keep_finite_targets, replace_missing_inputs
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
-from scram_plugin.heuristics.measured import HOW, channels, listed
+from scram_plugin.heuristics.measured import channels, listed
 from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.heuristics.words import place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun

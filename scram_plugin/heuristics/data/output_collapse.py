@@ -10,9 +10,10 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.limits import ALMOST, HALF_BATCHES, LATE_BATCHES, THIRD
-from scram_plugin.heuristics.measured import HOW, class_counts, enough_rows
+from scram_plugin.heuristics.measured import class_counts, enough_rows
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import speed
+from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column

@@ -9,8 +9,8 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option
-from scram_plugin.heuristics.measured import HOW
 from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (

@@ -21,9 +21,10 @@ from scram_plugin.heuristics.heuristic import (
     absent,
 )
 from scram_plugin.heuristics.limits import BRIGHT, BYTE
-from scram_plugin.heuristics.measured import HOW, channels, inputs_of
+from scram_plugin.heuristics.measured import channels, inputs_of
 from scram_plugin.heuristics.names import layer_kind
 from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
 

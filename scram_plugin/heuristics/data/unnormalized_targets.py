@@ -13,9 +13,10 @@ from scram_plugin.heuristics.data.label_range import DISTANCES
 from scram_plugin.heuristics.edits import change_targets
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.limits import TENTH
-from scram_plugin.heuristics.measured import HOW, levels, shown_loss, whole_of
+from scram_plugin.heuristics.measured import levels, shown_loss, whole_of
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun

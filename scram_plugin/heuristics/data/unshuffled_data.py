@@ -21,8 +21,9 @@ from scram_plugin.heuristics.heuristic import (
     absent,
 )
 from scram_plugin.heuristics.limits import ALMOST
-from scram_plugin.heuristics.measured import HOW, chooses_class, whole_of, without_loader
+from scram_plugin.heuristics.measured import chooses_class, whole_of, without_loader
 from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 

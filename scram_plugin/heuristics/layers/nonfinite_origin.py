@@ -9,9 +9,10 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked
-from scram_plugin.heuristics.measured import HOW, PASSING, RECURRENT, Layer, known_layers, layers, listed
+from scram_plugin.heuristics.measured import PASSING, RECURRENT, Layer, known_layers, layers, listed
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import speed, too_high
+from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.heuristics.words import place
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import GRADIENT, LAYER, WEIGHT, column

@@ -8,8 +8,9 @@ from typing import Any
 from scram_plugin.heuristics.edits import remove_layer, set_in_layers
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, absent
 from scram_plugin.heuristics.limits import TINY
-from scram_plugin.heuristics.measured import HOW, Layer, layers, listed, whole_of
+from scram_plugin.heuristics.measured import Layer, layers, listed, whole_of
 from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 

@@ -11,9 +11,10 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option
 from scram_plugin.heuristics.limits import LARGE_INPUTS, LARGE_WEIGHTS
-from scram_plugin.heuristics.measured import HOW, is_mean, known_layers
+from scram_plugin.heuristics.measured import is_mean, known_layers
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 

@@ -12,8 +12,9 @@ from scram_plugin.heuristics.curves.checkable import loss
 from scram_plugin.heuristics.edits import set_in_layers
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option
 from scram_plugin.heuristics.limits import TINY
-from scram_plugin.heuristics.measured import HOW, layers, listed
+from scram_plugin.heuristics.measured import layers, listed
 from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (

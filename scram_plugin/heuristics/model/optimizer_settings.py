@@ -7,8 +7,9 @@ from typing import Any
 
 from scram_plugin.heuristics.edits import Edit, swap_betas
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
-from scram_plugin.heuristics.measured import HOW, fell_far, shown_loss, whole_of
+from scram_plugin.heuristics.measured import fell_far, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.severity import Severity

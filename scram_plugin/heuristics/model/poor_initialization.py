@@ -7,8 +7,9 @@ from typing import Any
 
 from scram_plugin.heuristics.edits import set_in_layers
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option
-from scram_plugin.heuristics.measured import HOW, LINEAR, Layer, dead_units, heads, layers, listed, shown_loss, whole_of
+from scram_plugin.heuristics.measured import LINEAR, Layer, dead_units, heads, layers, listed, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 

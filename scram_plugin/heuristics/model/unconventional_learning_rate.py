@@ -11,10 +11,11 @@ import numpy as np
 from scram_plugin.heuristics.edits import set_learning_rate
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.limits import QUARTER, TENTH
-from scram_plugin.heuristics.measured import HOW, guessing, known_layers, levels, steps_of_kernels
+from scram_plugin.heuristics.measured import guessing, known_layers, levels, steps_of_kernels
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import known_rate
+from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 

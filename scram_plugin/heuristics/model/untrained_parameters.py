@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.heuristic import Cause, Confidence, Finding, Heuristic, NotChecked, absent
-from scram_plugin.heuristics.measured import HOW, listed, shown_loss, whole_of
+from scram_plugin.heuristics.measured import listed, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.heuristics.words import counted
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.severity import Severity

@@ -10,7 +10,8 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import Finding, NotChecked
-from scram_plugin.heuristics.measured import HOW, class_counts, columns, dead_units, finite_median, late, step_ratios
+from scram_plugin.heuristics.measured import class_counts, columns, dead_units, finite_median, late, step_ratios
+from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.conventions import HIGHER_IS_BETTER
 from scram_plugin.logs.curve import Curve
