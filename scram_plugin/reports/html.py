@@ -80,7 +80,7 @@ def _parts(reviews: Sequence[Review], logdir: str, level: int, anchor: str) -> I
     if quiet:
         yield Markup('<{0} class="run">Nothing found</{0}>\n<table>\n').format(run)
         for review in quiet[:FEW]:
-            sign = Markup('<span class="passed">✓</span>') if review.headline().kind == "fine" else "○"
+            sign = Markup('<span class="passed">✓</span>') if review.headline().kind == "fine" else "·"
             row = Markup("<tr><td>{} {}</td><td>{}</td></tr>\n")
             yield row.format(sign, _text(review.name), _said(review.headline().text))
         yield Markup("</table>\n")

@@ -95,7 +95,7 @@ def _print_run(console: Console, review: Review, above: set[str]) -> None:
     if kind in ("trouble", "info"):  # what was found follows
         console.print(head)
     else:
-        sign = ("✓ ", "green") if kind == "fine" else ("○ ", "dim")
+        sign = ("✓ ", "green") if kind == "fine" else ("· ", "dim")
         said = Text.assemble(sign, clean(review.headline().text))
         if head.cell_len + 2 + said.cell_len <= console.width:
             console.print(Text.assemble(head, "  ", said))

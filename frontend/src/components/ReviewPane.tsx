@@ -14,7 +14,7 @@ import { About, Overview } from "./Overview";
 import { Text } from "./Text";
 import { Why } from "./Why";
 
-const HEADLINE_SIGN: Record<Headline["kind"], string> = { trouble: "!", info: "ℹ", early: "○", fine: "✓", unknown: "○" };
+const HEADLINE_SIGN: Record<Headline["kind"], string> = { trouble: "!", info: "ℹ", early: "…", fine: "✓", unknown: "·" };
 
 const ROOMY = window.matchMedia("(min-width: 1300px)"); // as in style.css
 
@@ -123,7 +123,7 @@ function Outcomes({ review }: { review: Review }): VNode {
       {review.not_checked.length > 0 && (
         <details open={review.findings.length === 0 && review.passed.length === 0}>
           <summary>
-            <span aria-hidden="true">○</span> Not checked ({review.not_checked.length}): what to log
+            <span aria-hidden="true">·</span> Not checked ({review.not_checked.length}): what to log
           </summary>
           <ul>
             {byRemedy(review.not_checked).map(([how, entries]) => (

@@ -21,7 +21,7 @@ function Counts({ run }: { run: RunEntry }): VNode {
     const fine = run.headline.kind === "fine";
     return (
       <span class={`count ${fine ? "passed" : "unknown"}`}>
-        <span aria-hidden="true">{fine ? "✓" : "○"}</span>
+        <span aria-hidden="true">{fine ? "✓" : "·"}</span>
         <span class="hidden-text">{fine ? "nothing wrong found" : "too little data to check"}</span>
       </span>
     );
