@@ -85,7 +85,7 @@ def test_what_is_said_of_a_run_stands_whole_below_a_long_name(tmp_path):
         curve(tmp_path / run, "loss", [1.0, 0.5])
     lines = plain(in_terminal("check", tmp_path, "--no-cache", columns=60)).splitlines()
     said = lines[lines.index(name) + 1]
-    assert said.startswith("  ○ Too few points to tell")
+    assert said.startswith("  · Too few points to tell")
 
 
 def test_what_was_kept_is_for_the_same_terminal(tmp_path):
