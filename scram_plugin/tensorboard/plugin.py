@@ -289,7 +289,7 @@ class ScramPlugin(base_plugin.TBPlugin):
                             "cause": cause,
                             "title": title,
                             "text": text,
-                            "snippets": [{"framework": s.framework, "code": s.code} for s in snippets],
+                            "snippets": [{"framework": s.framework, "code": s.shown} for s in snippets],
                         }
                         for cause, (title, text, snippets) in h.page.fixes.items()
                     ],

@@ -173,6 +173,20 @@ def test_from_1300_pixels_on_the_model_and_an_answer_stand_beside_the_finding(wi
         expect(page.scram.locator(".inside[open]")).to_have_count(0)
 
 
+def test_the_catalogue_is_searched_and_marks_what_the_runs_have(browser, demo_server):
+    page = open_tab(browser, demo_server, link="#scram&p.scram.view=catalogue")
+    page.scram.wait_for_selector("nav.catalogue h2")
+    groups = page.scram.locator("nav.catalogue h2").all_inner_texts()
+    assert groups == ["Data", "Model and optimizer", "Curves", "Layers", "Before the training"]
+    page.scram.fill("nav.catalogue input", "learning rate high")
+    expect(page.scram.locator("nav.catalogue .run").first).to_be_visible()
+    page.scram.fill("nav.catalogue input", "overfitting")
+    entry = page.scram.locator("nav.catalogue .run", has_text="Overfitting").first
+    expect(entry.locator(".count")).to_have_text("1")
+    page.scram.fill("nav.catalogue input", "zzz")
+    expect(page.scram.locator("nav.catalogue")).to_contain_text("No check has")
+
+
 def test_keys(tab):
     expect(tab.scram.locator("main h2")).to_have_text("movie_reviews/lr_1e10")
     tab.scram.click("main h2")  # until then the page around has the keyboard

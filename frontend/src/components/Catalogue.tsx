@@ -1,10 +1,11 @@
 /** Every check with its page and the values of its options. */
 
 import type { VNode } from "preact";
+import { useState } from "preact/hooks";
 import { fetchExample, type Example, type HeuristicPage } from "../api";
 import { useFetched } from "../fetched";
-import { toNumber } from "../format";
-import { heuristicId, heuristics } from "../store";
+import { plural, toNumber } from "../format";
+import { allRuns, heuristicId, heuristics } from "../store";
 import { Code, frameworkName } from "./Code";
 import { Plot } from "./Plot";
 import { SafeHtml } from "./SafeHtml";
@@ -48,27 +49,66 @@ function Examples({ id }: { id: string }): VNode | null {
   );
 }
 
+const GROUPS: Record<string, string> = {
+  data: "Data",
+  model: "Model and optimizer",
+  curves: "Curves",
+  layers: "Layers",
+  preflight: "Before the training",
+};
+
+/** Whether a check fits what is searched: by its title, its id, and the titles of its causes. */
+function fits(page: HeuristicPage, search: string): boolean {
+  const text = [page.title, page.id, page.title_passed, ...page.causes.map((cause) => cause.title)].join(" ").toLowerCase();
+  return search.toLowerCase().split(/\s+/).every((word) => text.includes(word));
+}
+
 export function Catalogue(): VNode {
   const pages = heuristics.value;
+  const [search, look] = useState("");
   const shown = pages.find((page) => page.id === heuristicId.value) ?? pages[0];
+  const fitting = pages.filter((page) => fits(page, search));
+  const groups = [...new Set(fitting.map((page) => page.group))];
+  const found = (page: HeuristicPage): number =>
+    allRuns.value.filter((run) => "EWIewi".includes(run.outcomes[pages.indexOf(page)] ?? "-")).length;
+  const entry = (page: HeuristicPage): VNode => {
+    const runs = found(page);
+    return (
+      <li key={page.id}>
+        <button
+          type="button"
+          class={page === shown ? "run selected" : "run"}
+          aria-current={page === shown ? "true" : undefined}
+          onClick={() => (heuristicId.value = page.id)}
+          title={`${page.title} (${page.id})`}
+        >
+          <span class="name">{page.title}</span>
+          {runs > 0 && (
+            <span class="count" title={`found in ${plural(runs, "run")}`}>
+              {runs}
+            </span>
+          )}
+        </button>
+      </li>
+    );
+  };
   return (
     <>
-      <nav class="runs" aria-label="Checks">
-        <ul>
-          {pages.map((page) => (
-            <li>
-              <button
-                type="button"
-                class={page === shown ? "run selected" : "run"}
-                aria-current={page === shown ? "true" : undefined}
-                onClick={() => (heuristicId.value = page.id)}
-                title={`${page.title} (${page.id})`}
-              >
-                <span class="name">{page.title}</span>
-              </button>
-            </li>
-          ))}
-        </ul>
+      <nav class="runs catalogue" aria-label="Checks">
+        <input
+          type="search"
+          placeholder="Search checks"
+          aria-label="Search checks"
+          value={search}
+          onInput={(event) => look(event.currentTarget.value)}
+        />
+        {groups.map((group) => (
+          <section key={group}>
+            <h2>{GROUPS[group] ?? group}</h2>
+            <ul>{fitting.filter((page) => page.group === group).map(entry)}</ul>
+          </section>
+        ))}
+        {fitting.length === 0 && <p class="note">No check has “{search}” in its title or its causes.</p>}
       </nav>
       <main class="review" tabIndex={-1} aria-label="Catalogue">
         {shown && (
