@@ -48,13 +48,10 @@ class ThresholdsJson(TypedDict):
 
 
 class JudgedJson(TypedDict):
-    """`judge?run=&heuristic=&option=&value=`: what a check says with another threshold; nothing is kept.
-
-    `undecided`: why there is no answer; empty where there is one.
-    """
+    """`judge?run=&heuristic=&option=&value=`: what a check says with another threshold; nothing is kept."""
 
     titles: list[str]
-    undecided: str
+    undecided: str  # why there is no answer; empty where there is one
 
 
 class OptionJson(TypedDict):
