@@ -2,6 +2,7 @@
 
 import time
 
+import numpy as np
 import pytest
 
 from scram_plugin.heuristics.catalogue import catalogue
@@ -74,3 +75,17 @@ def test_a_run_that_somebody_waits_for_is_answered_when_it_is_read(tmp_path, slo
     reviewer = Reviewer(str(tmp_path), catalogue())
     assert reviewer.review("run5").findings
     assert reviewer.review("none") is None
+
+
+def test_a_point_that_changes_no_finding_is_no_news(tmp_path):
+    """What a live run is grows with each event; the answers to its questions are not computed anew for that."""
+    falls = np.geomspace(2, 0.1, 60)
+    for side in ("train", "validation"):
+        curve(tmp_path / "exp" / side, "epoch_loss", falls)
+    reviewer = Reviewer(str(tmp_path), catalogue())
+    before, first = reviewer.review("exp"), reviewer.runs(patience=5)["runs"][0]["fingerprint"]
+    for side in ("train", "validation"):
+        curve(tmp_path / "exp" / side, "epoch_loss", [0.0999], first_step=60, wall_time=1.6e9 + 60)
+    after = Reviewer(str(tmp_path), catalogue())
+    assert dict(after.review("exp").about)["length"] == "61 epochs" != dict(before.about)["length"]
+    assert after.runs(patience=5)["runs"][0]["fingerprint"] == first

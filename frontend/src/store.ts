@@ -51,18 +51,19 @@ export const shared = computed(() => sharedFaults(allRuns.value, heuristics.valu
 export const totals = computed(() => countAll(allRuns.value));
 export const selectedEntry = computed(() => runs.value?.runs.find((run) => run.name === selected.value));
 
-let shownFingerprint = "";
+let shownVersion = "";
 let chosen = false; // by a click or a link; else the worst run is shown
 
 async function loadReview(): Promise<void> {
   const name = selected.value;
-  const fingerprint = selectedEntry.value?.fingerprint ?? "";
-  if (!name || (review.value?.name === name && fingerprint === shownFingerprint)) return;
+  // what a live run is (its length, its last metric) changes with each event, what was found in it does not
+  const version = `${selectedEntry.value?.fingerprint} ${selectedEntry.value?.last_event}`;
+  if (!name || (review.value?.name === name && version === shownVersion)) return;
   try {
     const answer = await fetchReview(name);
     if (selected.value === name) {
       review.value = answer;
-      shownFingerprint = fingerprint;
+      shownVersion = version;
       problem.value = null;
     }
   } catch (error) {

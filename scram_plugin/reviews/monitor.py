@@ -277,8 +277,10 @@ class Reviewer:
                 name = next((n for n in self._first if n in self._pending), next(iter(self._pending)))
                 run = self._pending[name]
             done = accept(complete(review(run, self.catalogue, file_notes(run, self.logs))), self.catalogue, [name])
-            # never loaded: pickling is the fastest way to see whether two reviews differ
-            fingerprint = hashlib.sha1(pickle.dumps(vars(done), -1)).hexdigest()[:16]
+            # never loaded: pickling is the fastest way to see whether two reviews differ.
+            # What a live run is changes with each event, and is no news.
+            judged = {**vars(done), "about": (), "overview": None}
+            fingerprint = hashlib.sha1(pickle.dumps(judged, -1)).hexdigest()[:16]
             counts, last = done.counts(), run.last_wall_time
             with self._news:
                 self._reviews[name] = done
