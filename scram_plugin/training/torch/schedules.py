@@ -19,6 +19,7 @@ class Schedule:
     def __init__(self, optimizers: Sequence[torch.optim.Optimizer]) -> None:
         self._optimizers = optimizers
         self._scheduler: Any = None
+        self._searched = False
 
     def facts(self) -> dict[str, Any]:
         """``class``, ``calls``, the rate that it begins with (``base``) and, for `LENGTHS`, ``length``.
@@ -35,10 +36,11 @@ class Schedule:
         return {**found, **({"length": int(length)} if isinstance(length, int | float) else {})}
 
     def look(self) -> None:
-        """Search for the scheduler, unless it is known."""
+        """Search for the scheduler, once: that looks at all objects of the program."""
         scheduled = any("initial_lr" in group for optimizer in self._optimizers for group in optimizer.param_groups)
-        if not scheduled or self._scheduler is not None:
+        if not scheduled or self._searched:
             return
+        self._searched = True
         kind: Any = getattr(lr_scheduler, "LRScheduler", lr_scheduler._LRScheduler)
         held = [thing for thing in gc.get_objects() if issubclass(type(thing), kind)]
         found = [s for s in held if any(getattr(s, "optimizer", None) is optimizer for optimizer in self._optimizers)]
