@@ -1,6 +1,7 @@
 /** The filter of the runs: words, regular expressions, and words with a field. Pure functions. */
 
 import type { RunEntry } from "./api";
+import { isFound } from "./matrix";
 
 export interface Check {
   id: string;
@@ -12,11 +13,10 @@ export const FILTER_HELP =
   "is:error, is:warning, is:info, is:fine, is:live; check:overfitting; framework:keras. A minus in front: without it.";
 
 const LETTERS: Record<string, string> = { error: "E", warning: "W", info: "I" };
-const FOUND = "EWIewi";
 
 /** The checks with a finding in a run. */
-export function foundIn(run: RunEntry, checks: Check[]): Check[] {
-  return checks.filter((_, i) => FOUND.includes(run.outcomes[i] ?? "-"));
+function foundIn(run: RunEntry, checks: Check[]): Check[] {
+  return checks.filter((_, i) => isFound(run.outcomes[i]));
 }
 
 /** A regular expression as in TensorBoard's own filters, or the text itself if it is none. */
@@ -54,7 +54,7 @@ function testOf(word: string, checks: Check[]): Test {
 
 /** The runs that fit all words of a filter. */
 export function filtered(runs: RunEntry[], filter: string, checks: Check[]): RunEntry[] {
-  const words = filter.split(/\s+/).filter(Boolean);
+  const words = wordsOf(filter);
   if (words.length === 0) return runs;
   const tests = words.map((word): Test => {
     if (!word.startsWith("-") || word.length === 1) return testOf(word, checks);
@@ -80,8 +80,16 @@ export function sharedFaults(runs: RunEntry[], checks: Check[]): Shared[] {
     .slice(0, MOST_SHARED);
 }
 
+function wordsOf(filter: string): string[] {
+  return filter.split(/\s+/).filter(Boolean);
+}
+
+export function hasWord(filter: string, word: string): boolean {
+  return wordsOf(filter).includes(word);
+}
+
 /** A filter with a word added, or without it if it was there. */
 export function toggled(filter: string, word: string): string {
-  const words = filter.split(/\s+/).filter(Boolean);
+  const words = wordsOf(filter);
   return (words.includes(word) ? words.filter((other) => other !== word) : [...words, word]).join(" ");
 }

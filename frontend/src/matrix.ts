@@ -30,13 +30,18 @@ export function outcomeOf(letter: string | undefined): Outcome {
   return OUTCOMES[letter ?? "-"] ?? OUTCOMES["-"]!;
 }
 
+/** Whether a letter stands for a finding. */
+export function isFound(letter: string | undefined): boolean {
+  return "EWIewi".includes(letter ?? "-");
+}
+
 /** Columns of the checks that have a finding in some run, or all of them; as places in the order of the catalogue. */
 export function columns(runs: RunEntry[], checks: number, all: boolean): number[] {
   const places = Array.from({ length: checks }, (_, i) => i);
   if (all) return places;
   const found = new Set<number>();
   for (const run of runs) {
-    for (let i = 0; i < checks; i++) if ("EWIewi".includes(run.outcomes[i] ?? "-")) found.add(i);
+    for (let i = 0; i < checks; i++) if (isFound(run.outcomes[i])) found.add(i);
   }
   return places.filter((i) => found.has(i));
 }

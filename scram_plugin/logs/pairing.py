@@ -9,9 +9,7 @@ from scram_plugin.logs.conventions import Meaning, names_a_part, role_of
 from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.run import Run
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.logs.trainings import apart
-
-MOST_LOOKED_AT = 200  # tags of a TensorBoard run that are checked to find out what it holds
+from scram_plugin.logs.trainings import MOST_LOOKED_AT, apart
 
 
 def training_runs(

@@ -29,7 +29,8 @@ class TrainingRun:
     """One training as its user sees it.
 
     `parts` maps each TensorBoard run of it to its role ("training", "validation", "scram", "hyperparameters" or "" for all).
-    Only what was written at or after `begin`, and before `end`, belongs to it (seconds since 1970).
+    Only what was written at or after `begin`, and before `end`, belongs to it (seconds since 1970); `note` says how it was told
+    from other trainings in the same directory.
     """
 
     def __init__(
@@ -40,11 +41,12 @@ class TrainingRun:
         named: Mapping[str, Meaning] | None = None,
         begin: float = -math.inf,
         end: float = math.inf,
+        note: str = "",
     ) -> None:
         self.name, self._begin, self._end = name, begin, end
         self.is_last = end == math.inf  # of the trainings in its directory
         self._is_only = self.is_last and begin == -math.inf
-        self.note = ""  # how it was told from other trainings in the same directory
+        self._note = note
         self._named = named or {}  # tag -> meaning, as the user's configuration says
         self.parts = dict(parts)
         self._logs = logs
@@ -52,9 +54,9 @@ class TrainingRun:
         self.read: dict[str, Curve] = {}  # what was asked of SCRAM's tables: tag -> curve
         self._columns: dict[str, dict[str, schema.Column]] = {}
 
-    def between(self, name: str, begin: float, end: float) -> TrainingRun:
+    def between(self, name: str, begin: float, end: float, note: str) -> TrainingRun:
         """What was written in a part of the time, as a training run of its own."""
-        return TrainingRun(name, self.parts, self._logs, self._named, begin, end)
+        return TrainingRun(name, self.parts, self._logs, self._named, begin, end, note)
 
     def logged(self, tensorboard_run: str) -> Run:
         """All that was logged in one of the TensorBoard runs of this training run."""
@@ -272,7 +274,7 @@ class TrainingRun:
 
     def notes(self) -> list[str]:
         """Sentences for the reader of a review on how this run was read."""
-        notes = [self.note] if self.note else []
+        notes = [self._note] if self._note else []
         if self.facts.get("preflight"):
             notes.append("This is a preflight: a short training and tests of the model, run before the training itself.")
         if self.ended not in (None, "finished", "stopped"):

@@ -11,7 +11,7 @@ from scram_plugin.logs.training_run import TrainingRun
 SIGNALS = ("training loss", "validation loss", "adversarial loss", "policy loss", "return")
 LEVEL = 3  # points: the fewest whose median a single outlier does not move
 FEWEST = 4  # points of an earlier training: nothing can be judged with fewer
-MOST_LOOKED_AT = 200  # tags that are searched for the first point of a training
+MOST_LOOKED_AT = 200  # tags of a TensorBoard run that are looked at to find out what it holds
 
 
 def apart(run: TrainingRun) -> list[TrainingRun]:
@@ -27,15 +27,12 @@ def apart(run: TrainingRun) -> list[TrainingRun]:
     found = []
     for number, (_, points) in enumerate(begins, 1):
         if points >= FEWEST:
-            one = run.between(f"{run.name} (training {number})", edges[number - 1], edges[number])
-            one.note = f"This is training {number} of {len(begins) + 1} that were logged into the same directory."
-            found.append(one)
-    last = run.between(run.name, edges[-2], edges[-1])
+            note = f"This is training {number} of {len(begins) + 1} that were logged into the same directory."
+            found.append(run.between(f"{run.name} (training {number})", edges[number - 1], edges[number], note))
     names = ", ".join(one.name for one in found)
-    last.note = f"This is the last of {len(begins) + 1} trainings that were logged into the same directory" + (
-        f"; judged apart: {names}." if names else "."
-    )
-    return [*found, last]
+    note = f"This is the last of {len(begins) + 1} trainings that were logged into the same directory"
+    note += f"; judged apart: {names}." if names else "."
+    return [*found, run.between(run.name, edges[-2], edges[-1], note)]
 
 
 def _begins(run: TrainingRun) -> list[tuple[float, int]]:

@@ -176,25 +176,16 @@ class Review:
         )
         return kind, gravest, sure, -counts["error"], -counts["warning"], early
 
-    def _consequences(self) -> list[Finding]:
-        """The errors and warnings that the first finding explains, directly or through another one."""
-        by_id = {finding.heuristic: finding for finding in self.findings}
-        found = []
-        for finding in self.findings:
-            cause: Finding | None = finding
-            while cause is not None and cause.explained_by is not None:
-                cause = by_id.get(cause.explained_by)
-            if finding.explained_by is not None and cause is self.alone[0] and finding.severity != "info":
-                found.append(finding)
-        return found
-
     def headline(self) -> Headline:
         counts = self.counts()
         if counts["error"] or counts["warning"]:
             words = [counted(n, word) for word in ("error", "warning") if (n := counts[word])]
-            seen = [] if self.alone[0].heuristic in HARM else [f for f in self._consequences() if f.heuristic in HARM]
-            harm = f". Consequence: {seen[0].title}" if seen else ""
-            return Headline("trouble", f"Trouble: {' and '.join(words)}. {self.alone[0].title}{harm}.")
+            first = self.alone[0]
+            harm = [
+                f for f in self.findings if f.explained_by == first.heuristic and f.heuristic in HARM and f.severity != "info"
+            ]
+            seen = f". Consequence: {harm[0].title}" if harm and first.heuristic not in HARM else ""
+            return Headline("trouble", f"Trouble: {' and '.join(words)}. {first.title}{seen}.")
         if counts["info"]:
             more = f" and {counts['info'] - 1} more" if counts["info"] > 1 else ""
             return Headline("info", f"No trouble found. Worth knowing: {self.alone[0].title}{more}.")

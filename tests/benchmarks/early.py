@@ -24,6 +24,7 @@ from scram_plugin.heuristics.heuristic import Finding
 from scram_plugin.logs.logdir import read
 from scram_plugin.logs.run import Run
 from scram_plugin.reviews.run import review
+from tests.benchmarks.reliability import Reliability
 from tests.paths import SHARED, state
 from tests.training_runs import training_run
 
@@ -77,7 +78,7 @@ def main() -> None:
     print(f"state {state()}")
     counts: dict[str, Counter[str]] = defaultdict(Counter)  # class -> trials, and alarms by part
     gone: Counter[float] = Counter()
-    confidence: dict[str, Counter[bool]] = defaultdict(Counter)
+    reliability = Reliability()
     for row, run in track(list(trials(asked.logs, asked.index)), "trials", transient=True):
         kind = row["class"]
         by_part = {part: alarms(run, part) for part in PARTS}
@@ -85,7 +86,7 @@ def main() -> None:
         counts[kind].update(str(part) for part, found in by_part.items() if found)
         gone.update(part for part, found in by_part.items() if found and not by_part[PARTS[-1]])
         for f in by_part[PARTS[-1]] if kind in (*GOOD, *BAD) else []:
-            confidence[f.confidence][f.heuristic in RIGHT.get(kind, ())] += 1
+            reliability.add(f, f.heuristic in RIGHT.get(kind, ()))
         if asked.wrong:
             for part, found in by_part.items():
                 if (kind in GOOD and found) or (kind in BAD and not found):
@@ -96,8 +97,7 @@ def main() -> None:
     ):
         print(f"{kind:16}{counter['trials']:8}" + "".join(f"{counter[str(p)] / counter['trials']:8.3f}" for p in PARTS))
     print(f"{'gone at the end':24}" + "".join(f"{gone[part]:8}" for part in PARTS))
-    for name, counter in sorted(confidence.items()):
-        print(f"{name!r} findings are right in {counter[True] / counter.total():.2f} of {counter.total()}")
+    reliability.print()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import type { VNode } from "preact";
 import { plural, SIGN } from "../format";
-import { toggled } from "../filter";
+import { hasWord, toggled } from "../filter";
 import { filter, problem, review, runs, selected, totals, view, VIEWS, type View } from "../store";
 import { Catalogue } from "./Catalogue";
 import { Compare } from "./Compare";
@@ -29,7 +29,7 @@ function Bar(): VNode {
               type="button"
               class={`count ${totals.value[severity] > 0 ? severity : "unknown"}`}
               disabled={totals.value[severity] === 0}
-              aria-pressed={filter.value.split(/\s+/).includes(`is:${severity}`)}
+              aria-pressed={hasWord(filter.value, `is:${severity}`)}
               title={`Show only runs with ${severity === "info" ? "an info" : `a${severity === "error" ? "n" : ""} ${severity}`}`}
               onClick={() => (filter.value = toggled(filter.value, `is:${severity}`))}
             >

@@ -1,10 +1,11 @@
 /** Every check with its page and the values of its options. */
 
 import type { VNode } from "preact";
-import { useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { fetchExample, type Example, type HeuristicPage } from "../api";
 import { useFetched } from "../fetched";
 import { plural, toNumber } from "../format";
+import { isFound } from "../matrix";
 import { allRuns, heuristicId, heuristics } from "../store";
 import { Code, frameworkName } from "./Code";
 import { Plot } from "./Plot";
@@ -69,10 +70,12 @@ export function Catalogue(): VNode {
   const shown = pages.find((page) => page.id === heuristicId.value) ?? pages[0];
   const fitting = pages.filter((page) => fits(page, search));
   const groups = [...new Set(fitting.map((page) => page.group))];
-  const found = (page: HeuristicPage): number =>
-    allRuns.value.filter((run) => "EWIewi".includes(run.outcomes[pages.indexOf(page)] ?? "-")).length;
+  const found = useMemo(
+    () => new Map(pages.map(({ id }, i) => [id, allRuns.value.filter((run) => isFound(run.outcomes[i])).length])),
+    [pages, allRuns.value],
+  );
   const entry = (page: HeuristicPage): VNode => {
-    const runs = found(page);
+    const runs = found.get(page.id) ?? 0;
     return (
       <li key={page.id}>
         <button

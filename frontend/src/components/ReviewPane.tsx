@@ -242,30 +242,30 @@ export function ReviewPane(): VNode {
         <p class="note">{note}</p>
       ))}
       <div class={own.length > 0 ? "panes" : "panes calm"}>
-      <Overview key={`overview ${shown.name}`} review={shown} />
-      <div class="findings">
-      {own.map((finding) => (
-        <div key={`${shown.name}/${finding.heuristic}/${finding.curves[0]?.tag ?? ""}`}>
-          <FindingCard run={shown.name} finding={finding} />
-          {shown.findings
-            .filter((other) => other.explained_by === finding.heuristic)
-            .map((other) => (
-              <details class="explained">
-                <summary>
-                  Probably a consequence of this: <Text>{other.title}</Text>
-                </summary>
-                <FindingCard run={shown.name} finding={other} level="folded" />
-              </details>
-            ))}
+        <Overview key={`overview ${shown.name}`} review={shown} />
+        <div class="findings">
+          {own.map((finding) => (
+            <div key={`${shown.name}/${finding.heuristic}/${finding.curves[0]?.tag ?? ""}`}>
+              <FindingCard run={shown.name} finding={finding} />
+              {shown.findings
+                .filter((other) => other.explained_by === finding.heuristic)
+                .map((other) => (
+                  <details class="explained">
+                    <summary>
+                      Probably a consequence of this: <Text>{other.title}</Text>
+                    </summary>
+                    <FindingCard run={shown.name} finding={other} level="folded" />
+                  </details>
+                ))}
+            </div>
+          ))}
+          <NoProblem review={shown} gone={gone} />
+          <Outcomes review={shown} />
         </div>
-      ))}
-      <NoProblem review={shown} gone={gone} />
-      <Outcomes review={shown} />
-      </div>
-      <div class="beside">
-      <Inside key={`inside ${shown.name}`} run={shown.name} expanded={roomy && recorded} />
-      <Why key={shown.name} run={shown.name} first={roomy && own[0] ? `finding-${own[0].heuristic}` : ""} />
-      </div>
+        <div class="beside">
+          <Inside key={`inside ${shown.name}`} run={shown.name} expanded={roomy && recorded} />
+          <Why key={shown.name} run={shown.name} first={roomy && own[0] ? `finding-${own[0].heuristic}` : ""} />
+        </div>
       </div>
     </main>
   );

@@ -6,7 +6,7 @@ import type { RunEntry } from "../api";
 import { groupOf, plural, SIGN } from "../format";
 import { ageOf } from "../news";
 import { grouped } from "../runs";
-import { FILTER_HELP, toggled } from "../filter";
+import { FILTER_HELP, hasWord, toggled } from "../filter";
 import { filter, runs, select, selected, shared, shownRuns } from "../store";
 import { bringIntoSight, useRowsInSight } from "../visible";
 
@@ -101,7 +101,7 @@ export function SharedFaults(): VNode | null {
           <li>
             <button
               type="button"
-              aria-pressed={filter.value.split(/\s+/).includes(word)}
+              aria-pressed={hasWord(filter.value, word)}
               onClick={() => (filter.value = toggled(filter.value, word))}
               title={`${title}: ${plural(count, "run")}`}
             >
