@@ -14,6 +14,7 @@ import type {
   Report,
   Review,
   Runs,
+  Several,
   Thresholds,
 } from "./api.types";
 
@@ -29,8 +30,10 @@ export class ServerError extends Error {
   }
 }
 
-async function get<T>(route: string, parameters: Record<string, string | number> = {}): Promise<T> {
-  const query = new URLSearchParams(Object.entries(parameters).map(([key, value]) => [key, String(value)])).toString();
+async function get<T>(route: string, parameters: Record<string, string | number | string[]> = {}): Promise<T> {
+  const query = new URLSearchParams(
+    Object.entries(parameters).flatMap(([key, value]) => [value].flat().map((one) => [key, String(one)])),
+  ).toString();
   // relative to the page's <base href="plugin/scram/">, so that path prefixes and proxies work
   const response = await fetch(query ? `${route}?${query}` : route, { cache: "no-cache" });
   if (!response.ok) {
@@ -46,6 +49,7 @@ async function get<T>(route: string, parameters: Record<string, string | number>
 export const fetchRuns = (since: string) => get<Runs>("runs", since ? { since } : {});
 export const fetchReview = (run: string) => get<Review>("review", { run });
 export const fetchComparison = (run: string, other: string) => get<Comparison>("compare", { run, with: other });
+export const fetchSeveral = (runs: string[]) => get<Several>("several", { run: runs });
 export const fetchAnswers = (run: string) => get<Answers>("why", { run });
 export const fetchInside = (run: string) => get<Inside>("inside", { run });
 export const fetchLayerMap = (run: string, quantity: string) => get<LayerMap>("layer_map", { run, quantity });

@@ -45,6 +45,12 @@ export function commonDirectory(names: string[]): string {
   return common;
 }
 
+/** The part of each name that tells it from the others: without the directory that all share. */
+export function shortNames(names: string[]): string[] {
+  const common = commonDirectory(names).length;
+  return names.map((name) => name.slice(common) || name);
+}
+
 /** Keras counts epochs and batches from 1 on the screen and from 0 in its logs: the screen's number is shown. */
 export function countsFromOne(axis: string): boolean {
   return axis === "epoch" || axis === "batch";

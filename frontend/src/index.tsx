@@ -4,7 +4,7 @@ import { render as mount } from "preact";
 import uPlotStyle from "uplot/dist/uPlot.min.css?inline";
 import ownStyle from "./style.css?inline";
 import { App } from "./components/App";
-import { followTheme } from "./parentPage";
+import { followFont, followTheme } from "./parentPage";
 import { openForPrint } from "./print";
 import { start } from "./store";
 import { watchTheme } from "./theme";
@@ -16,6 +16,7 @@ export async function render(): Promise<void> {
   const style = document.createElement("style");
   style.textContent = uPlotStyle + ownStyle;
   document.head.append(style);
+  followFont();
   followTheme();
   watchTheme();
   mount(<App />, document.body);

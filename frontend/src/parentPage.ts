@@ -105,9 +105,33 @@ export function onReload(listener: () => void): void {
   window.parent.postMessage("experimental.bootstrap", "*", [channel.port2]);
 }
 
-/** A link to the same curve in TensorBoard's Time Series tab, relative to the parent page. */
-export function timeSeriesLink(run: string, tag: string): string {
-  const exactly = (text: string) => encodeURIComponent(`^${text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}$`);
+/** A link to the same curves in TensorBoard's Time Series tab, relative to the parent page. */
+export function timeSeriesLink(curves: { tensorboard_run: string; tag: string }[]): string {
+  const exactly = (texts: string[]) => {
+    const each = [...new Set(texts)].map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+    return encodeURIComponent(each.length === 1 ? `^${each[0]}$` : `^(${each.join("|")})$`);
+  };
   const base = parentWindow().location.pathname;
-  return `${base}?tagFilter=${exactly(tag)}&runFilter=${exactly(run)}#timeseries`;
+  return `${base}?tagFilter=${exactly(curves.map(({ tag }) => tag))}&runFilter=${exactly(curves.map((curve) => curve.tensorboard_run))}#timeseries`;
+}
+
+/** Take over the typeface of TensorBoard: its Roboto is known to its page alone, so the rules are copied with whole addresses. */
+export function followFont(): void {
+  if (parentWindow() === window) return;
+  const rules: string[] = [];
+  for (const sheet of parentWindow().document.styleSheets) {
+    try {
+      for (const rule of sheet.cssRules) {
+        if (!rule.cssText.startsWith("@font-face") || !/font-family:\s*["']?Roboto["']?;/.test(rule.cssText)) continue;
+        const base = sheet.href ?? parentWindow().location.href;
+        rules.push(rule.cssText.replace(/url\("?([^")]+)"?\)/g, (_, address: string) => `url("${new URL(address, base).href}")`));
+      }
+    } catch {
+      // a style sheet of another origin
+    }
+  }
+  if (rules.length === 0) return;
+  const style = document.createElement("style");
+  style.textContent = `${rules.join("\n")}\n:root { --typeface: Roboto; }`;
+  document.head.append(style);
 }

@@ -25,6 +25,9 @@ export const selected = signal("");
 export const heuristicId = signal("");
 /** The run that `selected` is compared with. */
 export const other = signal("");
+/** More runs to compare `selected` and `other` with: names. */
+export const also = signal<string[]>([]);
+export const MOST_COMPARED = 8; // runs, as the server
 /** The part of the curve of `heuristicId` that a link asks for. */
 export const zoomed = signal<[number, number] | null>(null);
 /** The id of the question whose answer is open. */
@@ -35,19 +38,18 @@ export const inside = signal("");
 export const sortedBy = signal("worst");
 export const allChecks = signal(false);
 
-const POLL_LIVE = 5_000;
-const POLL_FINISHED = 30_000;
+const POLL = 2_000; // a new run is seen within 5 s of its first event, of which the server needs a part
 const PATIENCE = 1_000; // then the worst run so far is shown, even if not all are reviewed
 
 /** All runs, without what is hidden in this browser. */
 export const allRuns = computed(() => {
-  const all = runs.value?.runs ?? [];
+  const all = [...(runs.value?.runs ?? [])].sort(worstFirst);
   if (hidden.value.length === 0) return all;
   const order = heuristics.value.map((page) => page.id);
-  return all.map((run) => withoutHidden(run, hidden.value, order, titleOf));
+  return all.map((run) => withoutHidden(run, hidden.value, order, titleOf)).sort(worstFirst);
 });
 export const shownRuns = computed(() => filtered(allRuns.value, filter.value, heuristics.value));
-export const shared = computed(() => sharedFaults(allRuns.value, heuristics.value));
+export const shared = computed(() => sharedFaults(shownRuns.value, heuristics.value));
 export const totals = computed(() => countAll(allRuns.value));
 export const selectedEntry = computed(() => runs.value?.runs.find((run) => run.name === selected.value));
 
@@ -126,9 +128,17 @@ export function compare(before: string, after: string): void {
   batch(() => {
     selected.value = before;
     other.value = after;
+    also.value = [];
   });
   chosen = true;
   void loadReview();
+}
+
+/** Add a run to those that are compared, or take it out again. */
+export function toggleCompared(name: string): void {
+  if (name === selected.value || name === other.value) return;
+  const without = also.value.filter((one) => one !== name);
+  also.value = without.length < also.value.length ? without : [...also.value, name].slice(0, MOST_COMPARED - 2);
 }
 
 export function openHeuristic(id: string): void {
@@ -143,6 +153,7 @@ function followLink(): void {
   view.value = VIEWS.find((name) => name === link["view"]) ?? "findings";
   heuristicId.value = link["heuristic"] ?? "";
   other.value = link["with"] ?? "";
+  also.value = (link["also"] ?? "").split("\n").filter(Boolean).slice(0, MOST_COMPARED - 2);
   asked.value = link["why"] ?? "";
   inside.value = link["inside"] ?? "";
   zoomed.value = parseSpan(link["zoom"] ?? "");
@@ -154,12 +165,6 @@ function followLink(): void {
     chosen = true;
     void loadReview();
   }
-}
-
-function pollInterval(): number {
-  const known = runs.value;
-  const quiet = known !== null && known.runs.length > 0 && known.runs.every((run) => run.state === "finished");
-  return quiet && known.progress.done === known.progress.total ? POLL_FINISHED : POLL_LIVE;
 }
 
 export function start(): void {
@@ -176,6 +181,7 @@ export function start(): void {
       view: view.value === "findings" ? "" : view.value,
       heuristic: matrix || comparing ? "" : heuristicId.value,
       with: comparing ? other.value : "",
+      also: comparing ? also.value.join("\n") : "",
     };
     const looks = {
       filter: filter.value,
@@ -192,7 +198,7 @@ export function start(): void {
   const poll = async (): Promise<void> => {
     if (visible() || notifying.value) await refresh();
     const first = runs.value === null || !runs.value.progress.looked || runs.value.progress.done < runs.value.progress.total;
-    setTimeout(() => void poll(), first ? 500 : pollInterval());
+    setTimeout(() => void poll(), first ? 500 : POLL);
   };
   void poll();
 }

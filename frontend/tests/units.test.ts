@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { asPatch, diffLines } from "../src/diff";
-import { formatNumber, placeOf, toNumber } from "../src/format";
+import { editorLink } from "../src/editor";
+import { formatNumber, placeOf, shortNames, toNumber } from "../src/format";
 import { makeFragment, parseFragment, timeSeriesLink } from "../src/parentPage";
 import { align, decades, parseSpan, smoothed, toPoints } from "../src/plot/points";
 import { coloursOf, rounded } from "../src/plot/options";
@@ -18,7 +19,23 @@ describe("links", () => {
     expect(parseFragment("#scram&other=1&p.scram.run=%E0%A4%A")).toEqual({});
   });
   it("to Time Series escape regular expressions", () => {
-    expect(timeSeriesLink("a.b/(1)", "loss*")).toContain(`runFilter=${encodeURIComponent("^a\\.b/\\(1\\)$")}`);
+    expect(timeSeriesLink([{ tensorboard_run: "a.b/(1)", tag: "loss*" }])).toContain(`runFilter=${encodeURIComponent("^a\\.b/\\(1\\)$")}`);
+  });
+  it("to Time Series carry all curves of a finding", () => {
+    const curves = ["train", "validation"].map((run) => ({ tensorboard_run: run, tag: "epoch_loss" }));
+    const link = timeSeriesLink(curves);
+    expect(link).toContain(`tagFilter=${encodeURIComponent("^epoch_loss$")}`);
+    expect(link).toContain(`runFilter=${encodeURIComponent("^(train|validation)$")}`);
+  });
+  it("to an editor name the whole path and the line", () => {
+    expect(editorLink({ opens: "VS Code", directory: "/home/me/my project/" }, "train.py", 19)).toBe("vscode://file/home/me/my%20project/train.py:19");
+    expect(editorLink({ opens: "VS Code", directory: "C:\\work" }, "train.py", 3)).toBe("vscode://file/C:/work/train.py:3");
+    expect(editorLink({ opens: "my://{path}#{line}", directory: "/a" }, "b.py", 2)).toBe("my:///a/b.py#2");
+  });
+  it("to an editor never run a script", () => {
+    for (const opens of ["javascript:alert(1)//{path}", " java\nscript:alert(1)", "data:text/html,{path}", "{path}", "//elsewhere/{path}"]) {
+      expect(editorLink({ opens, directory: "/a" }, "b.py", 2)).toBeNull();
+    }
   });
 });
 
@@ -30,6 +47,10 @@ describe("numbers", () => {
     const written = { 0.41234567: "0.4123", 4.4e32: "4.4e32", 1e10: "1e10", 1234: "1,234", 1234.56: "1,235", 0.00001: "1e-5" };
     expect(Object.keys(written).map((value) => formatNumber(Number(value)))).toEqual(Object.values(written));
     expect([NaN, Infinity, -Infinity, null].map(formatNumber)).toEqual(["NaN", "infinity", "-infinity", "–"]);
+  });
+  it("are not in the way where names share a directory", () => {
+    expect(shortNames(["sweep/lr/a", "sweep/lr/b"])).toEqual(["a", "b"]);
+    expect(shortNames(["a", "b/c"])).toEqual(["a", "b/c"]);
   });
   it("of epochs and batches are those on Keras's screen", () => {
     expect([placeOf("epoch", 2), placeOf("batch", 3), placeOf("step", 2000)]).toEqual(["epoch 3", "batch 4", "step 2,000"]);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.logs.conventions import ADDED, CODE_OF, VALIDATION, Meaning, kind_of_loss, meaning, names_a_part
-from scram_plugin.logs.curve import Curve
+from scram_plugin.logs.curve import Curve, CurveName
 from scram_plugin.logs.run import PLUS, Run
 from scram_plugin.logs.series import Series
 
@@ -23,6 +24,28 @@ MEASURES = ("mse", "mae", "rmse", "perplexity", "ppl")
 
 # If a log has more tags than this (for example one per parameter), only the first ones are searched for signals.
 MOST_TAGS = 20_000
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a check looked at: a quantity in words, its value in this run, and the limit beyond which there is a finding.
+
+    `above`: a finding needs more than the limit; else it needs less. `limit` is None where a finding does not depend on one.
+    """
+
+    what: str
+    value: float
+    limit: float | None = None
+    above: bool = True
+    percent: bool = False  # value and limit are shares of 1, to be told in percent
+    curve: CurveName | None = None
+
+    @property
+    def nearness(self) -> float:
+        """How near the value is to its limit: 1 at the limit, 0 infinitely far from it or without a limit."""
+        if not self.limit or not self.value or not math.isfinite(self.value):
+            return 0.0
+        return abs(self.value / self.limit if self.above else self.limit / self.value)
 
 
 class TrainingRun:
@@ -52,6 +75,7 @@ class TrainingRun:
         self._logs = logs
         self._curves: dict[str, Curve | None] = {}
         self.read: dict[str, Curve] = {}  # what was asked of SCRAM's tables: tag -> curve
+        self.measure: Measure | None = None  # of what the check that runs looked at: the one nearest to its limit
         self._columns: dict[str, dict[str, schema.Column]] = {}
 
     def between(self, name: str, begin: float, end: float, note: str) -> TrainingRun:
@@ -258,6 +282,26 @@ class TrainingRun:
         """The curve with this source (see `Curve.source`), of the last recorded training; None if there is none."""
         series = self._points(tensorboard_run, tag) if tensorboard_run in self.parts else None
         return None if series is None else Curve.of(series, tensorboard_run, tag, "")
+
+    def measured(
+        self,
+        what: str,
+        value: float,
+        *,
+        above: float | None = None,
+        below: float | None = None,
+        percent: bool = False,
+        curve: Curve | None = None,
+    ) -> None:
+        """A check notes what it looked at, so that a pass can be told with this run's value and the limit.
+
+        `what` is a quantity in words ("rise of the validation loss"). There is a finding `above` or `below` the limit; give
+        one of them, or none if no limit decides. Of several measures the nearest to its limit is told.
+        """
+        limit = below if above is None else above
+        noted = Measure(what, float(value), limit, below is None, percent, None if curve is None else curve.source())
+        if not math.isnan(noted.value) and (self.measure is None or noted.nearness > self.measure.nearness):
+            self.measure = noted
 
     def columns(self, table: str) -> list[str]:
         """The names of the columns of one of SCRAM's own tables."""

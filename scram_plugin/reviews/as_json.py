@@ -9,7 +9,9 @@ from msgspec import Meta
 
 from scram_plugin.heuristics.edits import Edit
 from scram_plugin.heuristics.heuristic import Confidence, Finding
+from scram_plugin.heuristics.words import number, one_line
 from scram_plugin.logs.curve import CurveName
+from scram_plugin.logs.training_run import Measure
 from scram_plugin.reviews.model import Aside, HeadlineKind, Overview, Review
 from scram_plugin.reviews.pictures import labels
 from scram_plugin.reviews.plain import plain
@@ -106,6 +108,15 @@ class UncheckedJson(TypedDict):
     how: str
 
 
+class MeasureJson(TypedDict):
+    """What a check that passed looked at: a quantity, this run's value, and where a finding begins ("above 50 %")."""
+
+    what: str
+    value: str
+    limit: str
+    curve: LabelledCurveJson | None
+
+
 class SignalJson(TypedDict):
     tensorboard_run: str
     tag: str
@@ -141,6 +152,7 @@ class ReviewJson(TypedDict):
     findings: list[FindingJson]
     accepted: list[AsideJson]
     passed: list[str]
+    measured: Annotated[dict[str, MeasureJson], Meta(description="What checks that passed looked at.")]
     inconclusive: list[UnclearJson]
     not_checked: list[UncheckedJson]
 
@@ -171,6 +183,7 @@ def review_as_json(review: Review) -> ReviewJson:
         "findings": [_finding(finding) for finding in review.findings],
         "accepted": [_aside(aside) for aside in review.accepted],
         "passed": list(review.passed),
+        "measured": {heuristic: _measure(measure) for heuristic, measure in review.measured.items()},
         "inconclusive": [
             {"heuristic": entry.heuristic, "reason": entry.reason, "early": entry.early} for entry in review.inconclusive
         ],
@@ -197,6 +210,18 @@ def labelled(curves: Sequence[CurveName], names: Sequence[str] = ()) -> list[Lab
         {"tensorboard_run": curve.tensorboard_run, "tag": curve.tag, "label": label}
         for curve, label in zip(curves, names or labels(curves), strict=True)
     ]
+
+
+def _measure(measure: Measure) -> MeasureJson:
+    def told(value: float) -> str:
+        return f"{number(100 * value)} %" if measure.percent else number(value)
+
+    return {
+        "what": one_line(measure.what),
+        "value": told(measure.value),
+        "limit": "" if measure.limit is None else f"{'above' if measure.above else 'below'} {told(measure.limit)}",
+        "curve": None if measure.curve is None else labelled([measure.curve])[0],
+    }
 
 
 def _overview(overview: Overview) -> OverviewJson:

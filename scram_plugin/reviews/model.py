@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from scram_plugin.heuristics.heuristic import CONFIDENCES, Finding
 from scram_plugin.heuristics.words import counted
 from scram_plugin.logs.curve import CurveName
-from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.logs.training_run import Measure, TrainingRun
 from scram_plugin.severity import SEVERITIES
 
 FEW = 4  # passed checks: with fewer, and most others inconclusive, a training is not called fine
@@ -115,6 +115,7 @@ class Review:
     inconclusive: tuple[Unclear, ...] = ()
     not_checked: tuple[Unchecked, ...] = ()
     signals: Mapping[str, Signal] = field(default_factory=dict)
+    measured: Mapping[str, Measure] = field(default_factory=dict)  # heuristic that passed -> what it looked at
     about: tuple[tuple[str, str], ...] = ()  # facts of the run, each with its name
     overview: Overview | None = None
     sketches: tuple[Sketch, ...] = ()  # the curves of findings
@@ -236,6 +237,10 @@ class Review:
             name=named(self.name),
             tensorboard_runs=tuple(map(named, self.tensorboard_runs)),
             signals={name: replace(s, tensorboard_run=named(s.tensorboard_run)) for name, s in self.signals.items()},
+            measured={
+                heuristic: replace(m, curve=None if m.curve is None else moved_all([m.curve])[0])
+                for heuristic, m in self.measured.items()
+            },
             sketches=tuple(replace(sketch, tensorboard_run=named(sketch.tensorboard_run)) for sketch in self.sketches),
         )
 

@@ -36,8 +36,12 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
     What the user accepts is not put aside yet: `policy.accept` does that, when the name of the run is final.
     """
     run = copy.copy(run)  # what it notes as read is that of this review, whatever other threads ask of it
+    outcomes, measured = {}, {}
     with np.errstate(all="ignore"):  # logged values may be arbitrarily large; a warning of NumPy about that does not help
-        outcomes = {h.id: _outcome(h, catalogue.options_of(h), run) for h in catalogue.heuristics}
+        for h in catalogue.heuristics:
+            outcomes[h.id] = _outcome(h, catalogue.options_of(h), run)
+            if outcomes[h.id] == [] and run.measure is not None:
+                measured[h.id] = run.measure
     found = [finding for outcome in outcomes.values() if isinstance(outcome, list) for finding in outcome]
     unclear = [outcome for outcome in outcomes.values() if isinstance(outcome, Unclear)]
     broken = [
@@ -58,6 +62,7 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
         inconclusive=tuple(unclear),
         not_checked=tuple(outcome for outcome in outcomes.values() if isinstance(outcome, Unchecked)),
         signals=signals,
+        measured=measured,
         about=about(run),
         overview=overview(run),
         live=bool(run.facts) and run.ended is None,
@@ -81,7 +86,7 @@ def _outcome(heuristic: Heuristic, options: Mapping[str, Any], run: TrainingRun)
     try:
         if heuristic.whole_training and run.facts.get("preflight"):
             raise NotChecked("a preflight is no whole training", "the training itself")
-        run.read = {}
+        run.read, run.measure = {}, None
         found = [_filled_in(heuristic, finding, run.languages) for finding in _checked(heuristic, run, options)]
         if not found and (why := unfit(run.read)):
             raise Inconclusive(why)

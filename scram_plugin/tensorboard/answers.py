@@ -38,11 +38,11 @@ class ReportJson(TypedDict):
 class ThresholdJson(TypedDict):
     option: str
     value: float
-    turns_at: float
+    turns_at: float | None  # null: nowhere in reach
 
 
 class ThresholdsJson(TypedDict):
-    """`thresholds?run=&heuristic=`: values at which the outcome would be another."""
+    """`thresholds?run=&heuristic=`: values at which the outcome would be another, the nearest first."""
 
     thresholds: list[ThresholdJson]
 

@@ -20,6 +20,7 @@ from scram_plugin.severity import Severity
 from scram_plugin.tensorboard import answers
 from scram_plugin.views.comparison import Changed, Comparison
 from scram_plugin.views.inside import InsideJson, LayerMapJson
+from scram_plugin.views.several import Several
 from scram_plugin.views.why.answer import AnswersJson
 
 FILE = Path(__file__).with_name("api.schema.json")
@@ -28,6 +29,7 @@ ANSWERS = (
     answers.RunsJson,
     ReviewJson,
     Comparison,
+    Several,
     AnswersJson,
     answers.CurveJson,
     InsideJson,

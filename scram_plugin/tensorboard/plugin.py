@@ -48,9 +48,10 @@ from scram_plugin.tensorboard.answers import (
 )
 from scram_plugin.views.comparison import compare
 from scram_plugin.views.inside import InsideJson, LayerMapJson, inside, layer_map
+from scram_plugin.views.several import MOST, several
 from scram_plugin.views.why.answer import AnswersJson
 from scram_plugin.views.why.questions import questions
-from scram_plugin.views.why.thresholds import margins
+from scram_plugin.views.why.thresholds import margins, movable
 
 logger = logging.getLogger("scram")
 
@@ -137,6 +138,7 @@ class ScramPlugin(base_plugin.TBPlugin):
             "/runs": _route(self._runs),
             "/review": _route(self._review),
             "/compare": _route(self._compare),
+            "/several": _route(self._several),
             "/curve": _route(self._curve),
             "/heuristics": _route(self._heuristics),
             "/example": _route(self._example),
@@ -175,6 +177,13 @@ class ScramPlugin(base_plugin.TBPlugin):
         before, after = (self._reviewed(_argument(request, name)) for name in ("run", "with"))
         return plain(msgspec.to_builtins(compare(before, after)))
 
+    def _several(self, request: wrappers.Request) -> dict[str, Any]:
+        """`several?run=NAME&run=NAME…`: up to eight runs side by side: their findings, their curves, the settings that differ."""
+        names = list(dict.fromkeys(filter(None, request.args.getlist("run"))))
+        if not 2 <= len(names) <= MOST:
+            raise BadRequest(f"{len(names)} runs were named: name 2 to {MOST}, each with run=.")
+        return plain(msgspec.to_builtins(several([self._reviewed(name) for name in names])))
+
     def _why(self, request: wrappers.Request) -> AnswersJson:
         """`why?run=NAME`: the questions that a training run raises, with their answers."""
         reviewed = self._reviewed(_argument(request, "run"))
@@ -200,15 +209,18 @@ class ScramPlugin(base_plugin.TBPlugin):
     def _thresholds(self, request: wrappers.Request) -> ThresholdsJson:
         """`thresholds?run=NAME&heuristic=ID`: at which value of each threshold the outcome of a check would be another."""
         reviewed, heuristic = self._reviewed(_argument(request, "run")), self._heuristic(_argument(request, "heuristic"))
-        found = margins(reviewed.run, heuristic, self._catalogue.options_of(heuristic))
-        return {"thresholds": [{"option": m.option, "value": m.value, "turns_at": m.turns_at} for m in found]}
+        options = self._catalogue.options_of(heuristic)
+        turns = {margin.option: margin.turns_at for margin in margins(reviewed.run, heuristic, options)}
+        known = movable(heuristic, options)
+        names = [*turns, *(name for name in known if name not in turns)]
+        return {"thresholds": [{"option": name, "value": known[name], "turns_at": turns.get(name)} for name in names]}
 
     def _judge(self, request: wrappers.Request) -> JudgedJson:
         """`judge?run=NAME&heuristic=ID&option=NAME&value=NUMBER`: what a check says with another threshold; nothing is kept."""
         reviewed, heuristic = self._reviewed(_argument(request, "run")), self._heuristic(_argument(request, "heuristic"))
         option, given = _argument(request, "option"), _argument(request, "value")
         options = self._catalogue.options_of(heuristic)
-        if not isinstance(options.get(option), float):
+        if option not in movable(heuristic, options):
             raise NotFound(f"{heuristic.id} has no threshold {_quoted(option)}.")
         try:
             value = float(given)

@@ -138,12 +138,13 @@ def _changes(before: Review, after: Review) -> list[ComparedFinding]:
             change = "gone" if heuristic in after.passed else "unsure"
         reason = silent.get(heuristic, "") if change == "unsure" else ""
         is_accepted = heuristic in accepted[heuristic in new]
-        pair = _short(old.get(heuristic)), _short(new.get(heuristic))
+        pair = short(old.get(heuristic)), short(new.get(heuristic))
         found.append(ComparedFinding(heuristic, change, *pair, reason, is_accepted))
     return found
 
 
-def _short(finding: Finding | None) -> ShortFinding | None:
+def short(finding: Finding | None) -> ShortFinding | None:
+    """What a table of findings shows."""
     if finding is None:
         return None
     return ShortFinding(finding.severity, finding.confidence, finding.title, finding.explained_by)
@@ -196,11 +197,12 @@ def _curves(before: TrainingRun, after: TrainingRun) -> list[ComparedCurve]:
     for signal in shared:
         old, new = before.signal(signal), after.signal(signal)
         if old is not None and new is not None and old.axis == new.axis:
-            found.append(ComparedCurve(signal, old.axis, _end(signal, old), _end(signal, new)))
+            found.append(ComparedCurve(signal, old.axis, end_of(signal, old), end_of(signal, new)))
     return found
 
 
-def _end(signal: str, curve: Curve) -> CurveEnd:
+def end_of(signal: str, curve: Curve) -> CurveEnd:
+    """The last point of the curve of a signal, and its best one."""
     words = set(signal.lower().split())
     sign = 1 if words & (LOSS | LOWER_IS_BETTER) else -1 if words & HIGHER_IS_BETTER else 0
     end = CurveEnd(curve.tensorboard_run, curve.tag, float(curve.values[-1]), int(curve.steps[-1]), None, None)

@@ -6,6 +6,7 @@ import python from "highlight.js/lib/languages/python";
 import { createLowlight } from "lowlight";
 import type { Edit } from "../api";
 import { asPatch, diffLines } from "../diff";
+import { OpenInEditor } from "./OpenInEditor";
 
 const SIGNS = { removed: "−", added: "+", same: " " };
 
@@ -57,7 +58,14 @@ export function CopyButton({ text, what, label = "Copy" }: CopyProps): VNode {
   );
 }
 
-const FRAMEWORKS: Record<string, string> = { keras: "Keras", torch: "PyTorch" };
+const FRAMEWORKS: Record<string, string> = {
+  keras: "Keras",
+  torch: "PyTorch",
+  lightning: "Lightning",
+  "hugging face": "Hugging Face Trainer",
+  yolo: "Ultralytics",
+  "stable-baselines3": "Stable-Baselines3",
+};
 
 /** The usual spelling of a framework's name. Other names, from pages of the user's own heuristics, stay as they are. */
 export const frameworkName = (framework: string): string => FRAMEWORKS[framework] ?? framework;
@@ -92,6 +100,7 @@ export function Diff({ edit }: { edit: Edit }): VNode {
       {...(whole && {
         copy: (
           <>
+            <OpenInEditor file={edit.file} line={edit.line} />
             <CopyButton text={asPatch(edit.file, edit.line, edit.before, edit.after)} what="as patch" label="Copy as patch" />
             <CopyButton text={edit.after} what="the changed lines" />
           </>

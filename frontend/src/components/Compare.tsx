@@ -4,11 +4,12 @@ import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import { fetchComparison, type Change, type Comparison, type CurveEnd, type ShortFinding } from "../api";
 import { useFetched } from "../fetched";
-import { formatNumber, groupOf, placeOf, SIGN, toNumber } from "../format";
-import { compare, openHeuristic, other, runs, select, selected, titleOf } from "../store";
+import { formatNumber, groupOf, placeOf, plural, SIGN, toNumber } from "../format";
+import { also, compare, MOST_COMPARED, openHeuristic, other, runs, select, selected, titleOf, toggleCompared } from "../store";
 import { TextDiff } from "./Code";
 import { Plot } from "./Plot";
 import { RunList } from "./RunList";
+import { Several } from "./Several";
 import { Text } from "./Text";
 
 /** Worst first. */
@@ -157,13 +158,19 @@ function Built({ shown }: { shown: Comparison }): VNode {
 
 export function Compare(): VNode {
   const [before, after] = [selected.value, other.value || neighbour(selected.value)];
-  const version = [before, after].map((name) => runs.value?.runs.find((run) => run.name === name)?.fingerprint).join();
-  const { answer: shown, failure } = useFetched(before && after ? () => fetchComparison(before, after) : null, [before, after, version]);
+  const names = [...new Set([before, after, ...also.value])].filter(Boolean);
+  const many = names.length > 2;
+  const version = names.map((name) => runs.value?.runs.find((run) => run.name === name)?.fingerprint).join();
+  const { answer: shown, failure } = useFetched(before && after && !many ? () => fetchComparison(before, after) : null, [before, after, version, many]);
   const current = shown?.before === before && shown.after === after ? shown : null;
   return (
     <>
-      <RunList chosen={after} pick={(name) => compare(before, name)} />
-      <main class="review comparison" tabIndex={-1} aria-label={`${before} compared with ${after}`}>
+      <RunList
+        chosen={after}
+        pick={(name) => compare(before, name)}
+        compared={{ names, kept: [before, after], toggle: toggleCompared }}
+      />
+      <main class="review comparison" tabIndex={-1} aria-label={`${before} compared with ${many ? plural(names.length - 1, "other") : after}`}>
         <div class="run-head">
           <h2>
             <button type="button" class="link" onClick={() => select(before)}>
@@ -171,18 +178,30 @@ export function Compare(): VNode {
             </button>{" "}
             <span aria-hidden="true">→</span>
             <span class="hidden-text">compared with</span>{" "}
-            <button type="button" class="link" onClick={() => select(after)}>
-              {after}
-            </button>
+            {many ? (
+              plural(names.length - 1, "other")
+            ) : (
+              <button type="button" class="link" onClick={() => select(after)}>
+                {after}
+              </button>
+            )}
           </h2>
-          <button type="button" onClick={() => compare(after, before)}>
-            Swap
-          </button>
+          {many ? (
+            <button type="button" onClick={() => compare(before, after)}>
+              Only two
+            </button>
+          ) : (
+            <button type="button" onClick={() => compare(after, before)}>
+              Swap
+            </button>
+          )}
         </div>
-        <p class="note">Choose the run to compare with in the list.</p>
+        <p class="note">Choose the run to compare with in the list; check more of them for up to {MOST_COMPARED} side by side.</p>
         {failure && <p class="note problem">{failure}</p>}
         {after === "" && <p class="note">There is only one training run in this log directory: nothing to compare with.</p>}
-        {current ? (
+        {many ? (
+          <Several runs={names} version={version} />
+        ) : current ? (
           <>
             <p class={`headline ${LOOKS[current.verdict.kind]}`} role="status">
               {current.verdict.text}

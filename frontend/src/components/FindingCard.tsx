@@ -3,7 +3,7 @@
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import type { Finding, HeuristicPage } from "../api";
-import { CONFIDENCE_HELP, SIGN } from "../format";
+import { CONFIDENCE_HELP, countsFromOne, placeOf, SIGN } from "../format";
 import { hide } from "../hidden";
 import { timeSeriesLink } from "../parentPage";
 import { asked, heuristics, openHeuristic, review } from "../store";
@@ -94,17 +94,48 @@ function Help({ run, page, heading }: { run: string; page: HeuristicPage; headin
     <details onToggle={(event) => show(event.currentTarget.open)}>
       <summary>{heading}</summary>
       <SafeHtml html={page.sections[heading] ?? ""} />
-      {open && heading === "How sure is SCRAM" && <Thresholds run={run} page={page} />}
+      {open && heading === "How sure is SCRAM" && <Thresholds run={run} page={page} turns="no finding" />}
     </details>
   );
 }
 
-export function FindingCard({ run, finding, level }: { run: string; finding: Finding; level?: "folded" }): VNode {
+interface Props {
+  run: string;
+  finding: Finding;
+  /** The finding of which this one is probably a consequence. */
+  after?: Finding;
+  accepted?: boolean;
+}
+
+/** A consequence has no advice of its own before its cause is mended: it could contradict that of the cause. */
+function Advice({ finding, after }: { finding: Finding; after: Finding | undefined }): VNode {
+  const own = (
+    <>
+      <Causes finding={finding} />
+      <Fixes finding={finding} />
+    </>
+  );
+  if (!after) return own;
+  return (
+    <>
+      <p class="first">
+        Fix “<Text>{after.title}</Text>” first: this probably goes with it.
+      </p>
+      <details>
+        <summary>If it stays after that</summary>
+        {own}
+      </details>
+    </>
+  );
+}
+
+export function FindingCard({ run, finding, after, accepted }: Props): VNode {
   const page = heuristics.value.find((entry) => entry.id === finding.heuristic);
-  const ordinary = finding.curves.find((curve) => !curve.tag.startsWith("scram/"));
+  const ordinary = finding.curves.filter((curve) => !curve.tag.startsWith("scram/"));
+  const { first, axis } = finding.steps;
   const title = `finding-${finding.heuristic}-${finding.curves[0]?.tag ?? finding.steps.first}`.replace(/[^\w-]/g, "-");
   return (
-    <article class={`finding ${finding.severity} ${level ?? ""}`} data-finding={finding.heuristic} aria-labelledby={title}>
+    <article class={`finding ${finding.severity}`} data-finding={finding.heuristic} aria-labelledby={title}>
       <header>
         <h3 id={title}>
           <span class={`sign ${finding.severity}`} aria-hidden="true">
@@ -120,18 +151,20 @@ export function FindingCard({ run, finding, level }: { run: string; finding: Fin
         <Text>{finding.summary}</Text>
       </p>
       {finding.curves.length > 0 && <CurveChart run={run} finding={finding} />}
-      <Causes finding={finding} />
-      <Fixes finding={finding} />
+      <Advice finding={finding} after={after} />
       {page && (
         <footer>
           {HELP.map((heading) => (
             <Help run={run} page={page} heading={heading} />
           ))}
           <p class="links">
-            {ordinary && (
-              <a href={timeSeriesLink(ordinary.tensorboard_run, ordinary.tag)} target="_parent">
-                Open in Time Series
-              </a>
+            {ordinary.length > 0 && (
+              <span>
+                <a href={timeSeriesLink(ordinary)} target="_parent">
+                  Open in Time Series
+                </a>
+                {countsFromOne(axis) && <span class="hint">{`${placeOf(axis, first)} is step ${first} there`}</span>}
+              </span>
             )}
             <button type="button" class="link" onClick={() => (asked.value = `finding-${finding.heuristic}`)}>
               Why this?
@@ -139,7 +172,7 @@ export function FindingCard({ run, finding, level }: { run: string; finding: Fin
             <button type="button" class="link" onClick={() => openHeuristic(finding.heuristic)}>
               All about “{page.title}”
             </button>
-            {level !== "folded" && (
+            {!after && !accepted && (
               <button type="button" class="link" onClick={() => review.value && hide(review.value, finding.heuristic)}>
                 Not a problem here
               </button>

@@ -39,6 +39,8 @@ interface Props {
   onWhole?: () => void;
   /** Loads the points, if they are not the server's curves alone. */
   load?: (part: { from?: number; to?: number }) => Promise<Points[]>;
+  /** The least and the largest value of the axis, where charts share it. */
+  bounds?: [number, number] | null;
   /** Without tools: they stand at the curves of the findings. */
   brief?: boolean;
 }
@@ -52,7 +54,7 @@ function described(lines: Line[], points: Points[], axis: string, marks: Marks |
   return `Curves over ${axis}: ${parts.join("; ")}.${marked}`;
 }
 
-export function Plot({ lines, axis, marks = null, zoom: asked = null, view = null, log: wanted, description, link, onWhole, load, brief }: Props): VNode {
+export function Plot({ lines, axis, marks = null, zoom: asked = null, view = null, log: wanted, description, link, onWhole, load, bounds = null, brief }: Props): VNode {
   const height = brief ? LOW : HEIGHT;
   const holder = useRef<HTMLDivElement>(null);
   const [zoom, setZoom] = useState<[number, number] | null>(asked);
@@ -87,7 +89,7 @@ export function Plot({ lines, axis, marks = null, zoom: asked = null, view = nul
       if (plot) return plot.setSize({ width, height });
       const labels = lines.map((line) => line.label);
       const onZoom = (from: number, to: number) => setZoom([Math.max(from, 0), to]);
-      const look = { axis, labels, marks, log: logarithmic, smooth: weight > 0, width, height, onZoom };
+      const look = { axis, labels, marks, log: logarithmic, smooth: weight > 0, width, height, bounds, onZoom };
       plot = new uPlot(options(look, drawn), align([...drawn, ...smooth], logarithmic) as uPlot.AlignedData, place);
       if (shown) plot.setScale("x", { min: shown[0]!, max: shown[1]! });
     };

@@ -6,11 +6,12 @@ import { fetchReport, type Finding, type Headline, type Review } from "../api";
 import { plural, SIGN } from "../format";
 import { asToml, headlineOf, hidden, show } from "../hidden";
 import { ageOf } from "../news";
-import { heuristicId, heuristics, openHeuristic, problem, review, runs, selected, selectedEntry, titleOf } from "../store";
+import { heuristicId, openHeuristic, problem, review, runs, selected, selectedEntry, titleOf } from "../store";
 import { Code, CopyButton } from "./Code";
 import { FindingCard } from "./FindingCard";
 import { Inside } from "./Inside";
 import { About, Overview } from "./Overview";
+import { Passed } from "./Passed";
 import { Text } from "./Text";
 import { Why } from "./Why";
 
@@ -18,15 +19,10 @@ const HEADLINE_SIGN: Record<Headline["kind"], string> = { trouble: "!", info: "�
 
 const ROOMY = window.matchMedia("(min-width: 1300px)"); // as in style.css
 
-/** What a check says when it passed, or else its title. */
-function nameOf(id: string, passed: boolean): string {
-  return (passed && heuristics.value.find((entry) => entry.id === id)?.title_passed) || titleOf(id);
-}
-
-function Link({ id, passed }: { id: string; passed: boolean }): VNode {
+function Link({ id }: { id: string }): VNode {
   return (
     <button type="button" class="link" data-check={id} onClick={() => openHeuristic(id)}>
-      {nameOf(id, passed)}
+      {titleOf(id)}
     </button>
   );
 }
@@ -36,7 +32,7 @@ function Links({ ids }: { ids: string[] }): VNode {
     <>
       {ids.map((id, i) => (
         <>
-          {i > 0 && ", "}“<Link id={id} passed={false} />”
+          {i > 0 && ", "}“<Link id={id} />”
         </>
       ))}
     </>
@@ -92,20 +88,7 @@ function Signals({ review }: { review: Review }): VNode | null {
 function Outcomes({ review }: { review: Review }): VNode {
   return (
     <section class="outcomes" aria-label="Other checks">
-      {review.passed.length > 0 && (
-        <details open={review.findings.length === 0}>
-          <summary>
-            <span class="count passed" aria-hidden="true">✓</span> Passed ({review.passed.length})
-          </summary>
-          <ul>
-            {review.passed.map((id) => (
-              <li>
-                <Link id={id} passed={true} />
-              </li>
-            ))}
-          </ul>
-        </details>
-      )}
+      <Passed review={review} />
       {review.inconclusive.length > 0 && (
         <details open={review.findings.length === 0}>
           <summary>
@@ -160,7 +143,7 @@ function NoProblem({ review, gone }: { review: Review; gone: Finding[] }): VNode
             Accepted in scram.toml: <Text>{finding.title}</Text>
             {reason && ` (${reason})`}
           </summary>
-          <FindingCard run={review.name} finding={finding} level="folded" />
+          <FindingCard run={review.name} finding={finding} accepted />
         </details>
       ))}
       {gone.map((finding) => (
@@ -186,9 +169,10 @@ function goTo(pane: HTMLElement, id: string): void {
   const place = pane.querySelector<HTMLElement>(`[data-finding="${CSS.escape(id)}"], [data-check="${CSS.escape(id)}"]`);
   for (let fold = place?.closest("details"); fold; fold = fold.parentElement?.closest("details")) fold.open = true;
   if (!place) return;
-  if (!place.matches("button")) place.tabIndex = -1;
+  const small = place.matches("button, summary");
+  if (!small) place.tabIndex = -1;
   place.focus({ preventScroll: true });
-  place.scrollIntoView({ block: place.matches("button") ? "center" : "start" });
+  place.scrollIntoView({ block: small ? "center" : "start" });
 }
 
 export function ReviewPane(): VNode {
@@ -254,7 +238,7 @@ export function ReviewPane(): VNode {
                     <summary>
                       Probably a consequence of this: <Text>{other.title}</Text>
                     </summary>
-                    <FindingCard run={shown.name} finding={other} level="folded" />
+                    <FindingCard run={shown.name} finding={other} after={finding} />
                   </details>
                 ))}
             </div>

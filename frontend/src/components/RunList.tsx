@@ -7,7 +7,7 @@ import { groupOf, plural, SIGN } from "../format";
 import { ageOf } from "../news";
 import { grouped } from "../runs";
 import { FILTER_HELP, hasWord, toggled } from "../filter";
-import { filter, runs, select, selected, shared, shownRuns } from "../store";
+import { filter, MOST_COMPARED, runs, select, selected, shared, shownRuns } from "../store";
 import { bringIntoSight, useRowsInSight } from "../visible";
 
 const ROW = 34;
@@ -47,9 +47,34 @@ function rowsOf(entries: RunEntry[]): (string | RunEntry)[] {
   return grouped(entries).flatMap(([group, members]) => (group ? [group, ...members] : members));
 }
 
-function Run({ run, chosen, pick }: { run: RunEntry; chosen: boolean; pick: (name: string) => void }): VNode {
+export interface Compared {
+  names: string[];
+  /** Those that cannot be taken out. */
+  kept: string[];
+  toggle: (name: string) => void;
+}
+
+interface RunProps {
+  run: RunEntry;
+  chosen: boolean;
+  pick: (name: string) => void;
+  compared?: Compared | undefined;
+}
+
+function Run({ run, chosen, pick, compared }: RunProps): VNode {
   const group = groupOf(run.name);
   return (
+    <>
+    {compared && (
+      <input
+        type="checkbox"
+        aria-label={`Compare ${run.name}`}
+        title="Compare this run, too"
+        checked={compared.names.includes(run.name)}
+        disabled={compared.kept.includes(run.name) || (!compared.names.includes(run.name) && compared.names.length >= MOST_COMPARED)}
+        onChange={() => compared.toggle(run.name)}
+      />
+    )}
     <button
       type="button"
       data-run={run.name}
@@ -62,6 +87,7 @@ function Run({ run, chosen, pick }: { run: RunEntry; chosen: boolean; pick: (nam
       {run.state === "live" && <span class="live">live {ageOf(run, runs.value?.now)}</span>}
       <Counts run={run} />
     </button>
+    </>
   );
 }
 
@@ -114,8 +140,14 @@ export function SharedFaults(): VNode | null {
   );
 }
 
-/** `chosen` is marked, a click picks another. */
-export function RunList({ chosen = selected.value, pick = select }: { chosen?: string; pick?: (name: string) => void }): VNode {
+interface ListProps {
+  chosen?: string;
+  pick?: (name: string) => void;
+  compared?: Compared;
+}
+
+/** `chosen` is marked, a click picks another; those that are `compared` are checked. */
+export function RunList({ chosen = selected.value, pick = select, compared }: ListProps): VNode {
   const scroller = useRef<HTMLDivElement>(null);
   const rows = useMemo(() => rowsOf(shownRuns.value), [shownRuns.value]);
   const [first, last] = useRowsInSight(scroller, ROW, rows.length);
@@ -151,7 +183,7 @@ export function RunList({ chosen = selected.value, pick = select }: { chosen?: s
               aria-setsize={rows.length}
               aria-posinset={first + i + 1}
             >
-              {typeof row === "string" ? <h2 title={row}><Name>{row}</Name></h2> : <Run run={row} chosen={row.name === chosen} pick={pick} />}
+              {typeof row === "string" ? <h2 title={row}><Name>{row}</Name></h2> : <Run run={row} chosen={row.name === chosen} pick={pick} compared={compared} />}
             </li>
           ))}
         </ul>

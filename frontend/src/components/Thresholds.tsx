@@ -37,12 +37,13 @@ function Slider({ run, page, option, value }: { run: string; page: HeuristicPage
   );
 }
 
-export function Thresholds({ run, page }: { run: string; page: HeuristicPage }): VNode {
+/** `turns`: what is found where the outcome changes. */
+export function Thresholds({ run, page, turns }: { run: string; page: HeuristicPage; turns: "a finding" | "no finding" }): VNode {
   const { answer, failure } = useFetched(() => fetchThresholds(run, page.id), [run, page.id]);
   const [chosen, choose] = useState("");
   if (failure) return <p class="note">The thresholds could not be loaded. {failure}</p>;
   if (!answer) return <p class="note" role="status">Computing how near this run is to the thresholds …</p>;
-  if (answer.thresholds.length === 0) return <p class="note">Moving any one threshold by a factor of up to 4 would not change this outcome.</p>;
+  if (answer.thresholds.length === 0) return <p class="note">This check has no threshold that could be moved.</p>;
   const shown = answer.thresholds.find(({ option }) => option === chosen) ?? answer.thresholds[0]!;
   return (
     <>
@@ -52,7 +53,7 @@ export function Thresholds({ run, page }: { run: string; page: HeuristicPage }):
           <tr>
             <th scope="col">threshold</th>
             <th scope="col">set to</th>
-            <th scope="col">no finding at</th>
+            <th scope="col">{turns} at</th>
           </tr>
         </thead>
         <tbody>
@@ -65,7 +66,7 @@ export function Thresholds({ run, page }: { run: string; page: HeuristicPage }):
                 <span class="hint">{page.options.find((known) => known.name === option)?.help}</span>
               </th>
               <td>{formatNumber(value)}</td>
-              <td>{formatNumber(turns_at)}</td>
+              <td>{turns_at === null ? <span class="hint">not within a factor of {WIDE}</span> : formatNumber(turns_at)}</td>
             </tr>
           ))}
         </tbody>

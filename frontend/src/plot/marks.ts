@@ -41,7 +41,7 @@ export function span(marks: Marks, last: number): uPlot.Plugin {
       u.ctx.moveTo(x, top);
       u.ctx.lineTo(x, top + height);
       u.ctx.stroke();
-      u.ctx.font = `600 ${12 * devicePixelRatio}px system-ui, sans-serif`;
+      u.ctx.font = `600 ${12 * devicePixelRatio}px Roboto, system-ui, sans-serif`;
       u.ctx.textBaseline = "top";
       u.ctx.textAlign = "left";
       const [gap, text] = [5 * devicePixelRatio, u.ctx.measureText(label).width];

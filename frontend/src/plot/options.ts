@@ -7,8 +7,9 @@ import { decades, type Points } from "./points";
 
 export const HEIGHT = 240;
 export const LOW = 180; // without tools
-const FONT = "12px system-ui, sans-serif";
+const FONT = "12px Roboto, system-ui, sans-serif";
 const DASHES = [undefined, [6, 3], [2, 3]];
+const BORDERS = ["solid", "dashed", "dotted"]; // the same in the legend
 const FEW = 60; // up to this number of points each is drawn as a dot
 
 export interface Look {
@@ -19,6 +20,8 @@ export interface Look {
   smooth: boolean;
   width: number;
   height: number;
+  /** The least and the largest value of the axis; otherwise those of the curves. */
+  bounds: [number, number] | null;
   onZoom: (from: number, to: number) => void;
 }
 
@@ -65,7 +68,7 @@ export function options(look: Look, points: Points[]): uPlot.Options {
     stroke: colour(`series-${colours[i]}`),
     width: look.smooth ? 1 : 2,
     alpha: look.smooth ? 0.45 : 1,
-    dash: DASHES[i],
+    dash: DASHES[i % DASHES.length],
     points: { show: steps.length <= FEW, size: 5 },
     value: exact(i),
   }));
@@ -73,7 +76,7 @@ export function options(look: Look, points: Points[]): uPlot.Options {
     label: `${label}, smoothed`,
     stroke: colour(`series-${colours[i]}`),
     width: 2.5,
-    dash: DASHES[i],
+    dash: DASHES[i % DASHES.length],
     points: { show: false },
     value: (_: uPlot, value: number | null) => formatNumber(value),
   }));
@@ -85,7 +88,7 @@ export function options(look: Look, points: Points[]): uPlot.Options {
   return {
     width: look.width,
     height: look.height,
-    scales: { x: { time: false }, y: { distr: look.log ? 3 : 1 } },
+    scales: { x: { time: false }, y: { distr: look.log ? 3 : 1, ...(look.bounds && { range: look.bounds }) } },
     axes: [
       {
         ...axis,
@@ -105,7 +108,7 @@ export function options(look: Look, points: Points[]): uPlot.Options {
     ],
     // charts over the same axis show the values of the same step
     cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 7 }, sync: { key: look.axis, scales: ["x", null] } },
-    legend: { live: true },
+    legend: { live: true, markers: { dash: (_: uPlot, i: number) => BORDERS[((i - 1) % look.labels.length) % BORDERS.length] } },
     plugins: [...(look.marks ? [span(look.marks, last)] : []), crosses(points, colours)],
     hooks: {
       setSelect: [

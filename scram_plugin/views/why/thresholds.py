@@ -44,14 +44,17 @@ def margins(run: TrainingRun, heuristic: Heuristic, options: Mapping[str, Any], 
     if now is _SILENT:
         return []
     turns = []
-    for option in heuristic.options:
-        value = options[option.name]
-        if not isinstance(value, float) or value <= 0:
-            continue
-        both = (_turn(run, heuristic, options, option.name, up, now, end) for up in (True, False))
+    for name, value in movable(heuristic, options).items():
+        both = (_turn(run, heuristic, options, name, up, now, end) for up in (True, False))
         nearest = [margin for margin in both if margin is not None]
         turns += [m for m in sorted(nearest, key=lambda m: m.factor)[:1] if value > 1 or m.turns_at <= 1]
     return sorted(turns, key=lambda m: m.factor)
+
+
+def movable(heuristic: Heuristic, options: Mapping[str, Any]) -> dict[str, float]:
+    """The thresholds of a check: its options that are no whole number and no switch, with their values."""
+    values = {option.name: options[option.name] for option in heuristic.options}
+    return {name: value for name, value in values.items() if isinstance(value, float) and value > 0}
 
 
 _SILENT = object()  # the check cannot decide
