@@ -10,9 +10,19 @@ from scram_plugin.heuristics.heuristic import Finding, Fix
 from scram_plugin.redaction import HIDDEN
 
 
+NAMES = {
+    "keras": "Keras",
+    "torch": "PyTorch",
+    "lightning": "Lightning",
+    "hugging face": "Hugging Face Trainer",
+    "yolo": "Ultralytics",
+    "stable-baselines3": "Stable-Baselines3",
+}
+
+
 def framework_name(framework: str) -> str:
     """The usual spelling of a framework's name. Other names, from pages of the user's own heuristics, stay as they are."""
-    return {"keras": "Keras", "torch": "PyTorch"}.get(framework, framework)
+    return NAMES.get(framework, framework)
 
 
 def first_fix(finding: Finding) -> Sequence[Fix]:

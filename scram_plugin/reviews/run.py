@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.catalogue import Catalogue, line_in
+from scram_plugin.heuristics.frameworks import in_framework
 from scram_plugin.heuristics.heuristic import Cause, Finding, Fix, Heuristic, Inconclusive, NotChecked, TooEarly
 from scram_plugin.heuristics.page import PageError
 from scram_plugin.heuristics.recorders import for_framework
@@ -87,7 +88,7 @@ def _outcome(heuristic: Heuristic, options: Mapping[str, Any], run: TrainingRun)
         if heuristic.whole_training and run.facts.get("preflight"):
             raise NotChecked("a preflight is no whole training", "the training itself")
         run.read, run.measure = {}, None
-        found = [_filled_in(heuristic, finding, run.languages) for finding in _checked(heuristic, run, options)]
+        found = [_filled_in(heuristic, finding, run) for finding in _checked(heuristic, run, options)]
         if not found and (why := unfit(run.read)):
             raise Inconclusive(why)
         return found
@@ -122,7 +123,7 @@ def _where(heuristic: Heuristic, error: BaseException) -> str:
     return f"{type(error).__name__}: {error}; {os.path.basename(file)}, line {line}"
 
 
-def _filled_in(heuristic: Heuristic, finding: Finding, languages: Sequence[str]) -> Finding:
+def _filled_in(heuristic: Heuristic, finding: Finding, run: TrainingRun) -> Finding:
     """The finding with what the page says. Raises ValueError for a cause that is not on the page."""
     page = heuristic.page
     causes: list[Cause] = []
@@ -133,9 +134,11 @@ def _filled_in(heuristic: Heuristic, finding: Finding, languages: Sequence[str])
             raise ValueError(f"there is no cause {cause.id!r} on the page {page.file}; its causes are {known}")
         causes.append(Cause(cause.id, cause.for_, cause.against, cause.edit, title=page.causes[cause.id][0]))
         title, text, snippets = page.fixes[cause.id]
-        wanted = [s for language in languages for s in snippets if s.framework == language] or snippets
-        for i, snippet in enumerate(wanted):
-            fixes.append(Fix(cause.id, title, text, snippet.framework, snippet.shown, cause.edit if i == 0 else None))
+        own = in_framework(run.framework, heuristic.id, cause.id)
+        wanted = [s for language in run.languages for s in snippets if s.framework == language] or snippets
+        codes = [(str(run.framework), own)] if own else [(snippet.framework, snippet.shown) for snippet in wanted]
+        for i, (framework, code) in enumerate(codes):
+            fixes.append(Fix(cause.id, title, text, framework, code, cause.edit if i == 0 else None))
     # made anew of plain values: a check may use its dictionary again, and what it gives travels to other processes
     return Finding(
         severity=finding.severity,

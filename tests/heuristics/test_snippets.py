@@ -1,5 +1,6 @@
 """Every snippet of code on a page runs as it stands. All of them run in one process for each framework, one after another."""
 
+import ast
 import json
 import re
 import subprocess
@@ -8,10 +9,11 @@ import sys
 import pytest
 
 from scram_plugin.heuristics.catalogue import HEURISTICS
+from scram_plugin.heuristics.frameworks import FIXES, REMEDIES, in_framework
 from scram_plugin.heuristics.page import FRAMEWORKS, Snippet
 from tests.paths import environment, is_installed
 
-DISTRIBUTIONS = {"keras": "tensorflow", "torch": "torch"}
+DISTRIBUTIONS = {"keras": "tensorflow", "torch": "torch", "lightning": "lightning", "hugging face": "transformers"}
 RUN = """
 import json, sys
 failed = {}
@@ -28,7 +30,9 @@ json.dump(failed, open(sys.argv[1], "w"))
 
 
 def snippets(framework):
-    """Heuristic and cause -> code."""
+    """Heuristic and cause -> code; for a framework without fences on the pages what is to be done -> code."""
+    if framework not in FRAMEWORKS:
+        return {remedy: code[framework] for remedy, code in REMEDIES.items() if framework in code}
     return {
         f"{heuristic.id}, {cause}": snippet.code
         for heuristic in HEURISTICS
@@ -93,3 +97,42 @@ def test_samples_and_what_only_they_need_are_not_shown():
     code = "import numpy as np\nimport keras\n\nx = np.ones(3)  # sample\nx = keras.ops.relu(x)\n"
     assert Snippet("keras", code).shown == "import keras\n\nx = keras.ops.relu(x)\n"
     assert Snippet("keras", "import keras\n").shown == "import keras\n"
+
+
+@pytest.mark.parametrize("framework", ["lightning", "hugging face"])
+def test_fixes_in_a_frameworks_words_run(framework, failed):
+    assert len(snippets(framework)) > 5
+    assert failed(framework) == {}
+
+
+# of its `train`, https://docs.ultralytics.com/modes/train/
+YOLO_ARGUMENTS = {
+    *("amp", "batch", "cos_lr", "degrees", "dropout", "epochs", "freeze", "lr0", "lrf"),
+    *("mixup", "mosaic", "optimizer", "patience", "scale", "warmup_epochs", "weight_decay"),
+}
+
+
+def test_fixes_in_the_words_of_ultralytics_name_its_arguments():
+    """They are not run: without the network there are no weights and no data."""
+    for code in snippets("yolo").values():
+        calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+        given = {keyword.arg for call in calls for keyword in call.keywords}
+        assert given - {"data"} <= YOLO_ARGUMENTS
+    if is_installed("ultralytics"):
+        from ultralytics.utils import DEFAULT_CFG_DICT
+
+        assert set(DEFAULT_CFG_DICT) >= YOLO_ARGUMENTS
+
+
+@pytest.mark.parametrize("fix", sorted(FIXES), ids="-".join)
+def test_a_fix_in_a_frameworks_words_is_that_of_a_cause(fix):
+    heuristic, cause = fix
+    assert cause in next(h for h in HEURISTICS if h.id == heuristic).page.fixes
+    assert FIXES[fix] in REMEDIES
+
+
+def test_every_remedy_is_used_and_only_where_the_framework_is_known():
+    assert set(REMEDIES) == set(FIXES.values())
+    assert "EarlyStoppingCallback" in in_framework("hugging face", "overfitting", "too-long")
+    assert in_framework("keras", "overfitting", "too-long") is None
+    assert in_framework(None, "overfitting", "too-long") is None

@@ -1,0 +1,240 @@
+"""Fixes in the words of the framework that wrote a log: its own arguments and callbacks, not a loop to write by hand."""
+
+from __future__ import annotations
+
+# what is to be done -> framework of a log -> how it is said there; "..." stands for the user's own arguments
+REMEDIES = {
+    "stop at the best": {
+        "lightning": """
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+
+best = ModelCheckpoint(monitor="val_loss", mode="min")  # its best_model_path is the file to use
+trainer = Trainer(max_epochs=100, callbacks=[EarlyStopping(monitor="val_loss", patience=5), best])
+""",
+        "hugging face": """
+from transformers import EarlyStoppingCallback, TrainingArguments
+
+args = TrainingArguments(
+    output_dir="out",
+    eval_strategy="epoch",
+    save_strategy="epoch",
+    load_best_model_at_end=True,
+    metric_for_best_model="eval_loss",
+)
+callbacks = [EarlyStoppingCallback(early_stopping_patience=3)]  # Trainer(..., args=args, callbacks=callbacks)
+""",
+        "yolo": """
+from ultralytics import YOLO
+
+model = YOLO("yolo11n.pt")
+model.train(data="coco8.yaml", patience=20)  # ends after 20 epochs without progress; weights/best.pt is kept
+""",
+    },
+    "a smaller rate": {
+        "lightning": """
+import torch
+from lightning.pytorch import LightningModule
+
+
+class Model(LightningModule):
+    def configure_optimizers(self):
+        return torch.optim.AdamW(self.parameters(), lr=1e-4)
+""",
+        "hugging face": """
+from transformers import TrainingArguments
+
+args = TrainingArguments(output_dir="out", learning_rate=2e-5, warmup_steps=100)
+""",
+        "yolo": """
+from ultralytics import YOLO
+
+model = YOLO("yolo11n.pt")
+model.train(data="coco8.yaml", optimizer="AdamW", lr0=0.001)  # with optimizer="auto", lr0 is not used
+""",
+    },
+    "clip": {
+        "lightning": """
+from lightning.pytorch import Trainer
+
+trainer = Trainer(gradient_clip_val=1.0)
+""",
+        "hugging face": """
+from transformers import TrainingArguments
+
+args = TrainingArguments(output_dir="out", max_grad_norm=1.0)
+""",
+    },
+    "bfloat16": {
+        "lightning": """
+from lightning.pytorch import Trainer
+
+trainer = Trainer(precision="bf16-mixed")
+""",
+        "hugging face": """
+import torch
+from transformers import TrainingArguments
+
+args = TrainingArguments(output_dir="out", bf16=torch.cuda.is_available())
+""",
+        "yolo": """
+from ultralytics import YOLO
+
+model = YOLO("yolo11n.pt")
+model.train(data="coco8.yaml", amp=False)  # in single precision
+""",
+    },
+    "regularise": {
+        "hugging face": """
+from transformers import AutoConfig, TrainingArguments
+
+config = AutoConfig.for_model("bert", hidden_dropout_prob=0.2)  # for the names of another model see its configuration
+args = TrainingArguments(output_dir="out", weight_decay=0.1)
+""",
+        "yolo": """
+from ultralytics import YOLO
+
+model = YOLO("yolo11n.pt")
+model.train(data="coco8.yaml", weight_decay=0.001, dropout=0.1, freeze=10)  # freeze: the first ten layers stay as they are
+""",
+    },
+    "augment": {
+        "yolo": """
+from ultralytics import YOLO
+
+model = YOLO("yolo11n.pt")
+model.train(data="coco8.yaml", mosaic=1.0, mixup=0.15, degrees=10.0, scale=0.5)
+""",
+    },
+    "lower the rate late": {
+        "lightning": """
+import torch
+from lightning.pytorch import LightningModule
+
+
+class Model(LightningModule):
+    def configure_optimizers(self):
+        optimizer = torch.optim.AdamW(self.parameters(), lr=1e-3)
+        scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.2, patience=5)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": "val_loss"}}
+""",
+        "hugging face": """
+from transformers import TrainingArguments
+
+args = TrainingArguments(output_dir="out", lr_scheduler_type="cosine", warmup_steps=500)
+""",
+        "yolo": """
+from ultralytics import YOLO
+
+model = YOLO("yolo11n.pt")
+model.train(data="coco8.yaml", cos_lr=True, lrf=0.01)
+""",
+    },
+    "larger batches": {
+        "lightning": """
+from lightning.pytorch import Trainer
+
+trainer = Trainer(accumulate_grad_batches=4)
+""",
+        "hugging face": """
+from transformers import TrainingArguments
+
+args = TrainingArguments(output_dir="out", per_device_train_batch_size=16, gradient_accumulation_steps=4)
+""",
+        "yolo": """
+from ultralytics import YOLO
+
+model = YOLO("yolo11n.pt")
+model.train(data="coco8.yaml", batch=32)
+""",
+    },
+    "warm up": {
+        "hugging face": """
+from transformers import TrainingArguments
+
+args = TrainingArguments(output_dir="out", warmup_steps=500)
+""",
+        "yolo": """
+from ultralytics import YOLO
+
+model = YOLO("yolo11n.pt")
+model.train(data="coco8.yaml", warmup_epochs=3.0)
+""",
+    },
+    "train longer": {
+        "lightning": """
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import EarlyStopping
+
+trainer = Trainer(max_epochs=300, callbacks=[EarlyStopping(monitor="val_loss", patience=10)])
+""",
+        "hugging face": """
+from transformers import EarlyStoppingCallback, TrainingArguments
+
+args = TrainingArguments(
+    output_dir="out",
+    num_train_epochs=20,
+    eval_strategy="epoch",
+    save_strategy="epoch",
+    load_best_model_at_end=True,
+)
+callbacks = [EarlyStoppingCallback(early_stopping_patience=3)]  # Trainer(..., args=args, callbacks=callbacks)
+""",
+        "yolo": """
+from ultralytics import YOLO
+
+model = YOLO("yolo11n.pt")
+model.train(data="coco8.yaml", epochs=300, patience=50)
+""",
+    },
+    "validate": {
+        "lightning": """
+from lightning.pytorch import LightningModule
+
+
+class Model(LightningModule):
+    def validation_step(self, batch, batch_idx):  # and a val_dataloader, or Trainer.fit(..., val_dataloaders=...)
+        inputs, targets = batch
+        loss = self.loss(self(inputs), targets)
+        self.log("val_loss", loss)
+        return loss
+""",
+        "hugging face": """
+from transformers import TrainingArguments
+
+args = TrainingArguments(output_dir="out", eval_strategy="epoch")  # Trainer(..., eval_dataset=...)
+""",
+    },
+}
+
+# (check, cause) -> what is to be done
+FIXES = {
+    ("overfitting", "too-long"): "stop at the best",
+    ("overfitting", "no-regularization"): "regularise",
+    ("overfitting", "too-little-data"): "augment",
+    ("divergence", "learning-rate"): "a smaller rate",
+    ("divergence", "no-clipping"): "clip",
+    ("nonfinite-loss", "learning-rate"): "a smaller rate",
+    ("nonfinite-loss", "recurrent"): "clip",
+    ("nonfinite-loss", "float16"): "bfloat16",
+    ("no-learning", "learning-rate"): "a smaller rate",
+    ("plateau", "learning-rate"): "lower the rate late",
+    ("oscillating-loss", "learning-rate"): "a smaller rate",
+    ("oscillating-loss", "batch-size"): "larger batches",
+    ("undertrained", "few-epochs"): "train longer",
+    ("missing-validation", "not-measured"): "validate",
+    ("noisy-validation", "learning-rate"): "lower the rate late",
+    ("loss-spike", "learning-rate"): "a smaller rate",
+    ("loss-spike", "no-clipping"): "clip",
+    ("learning-rate-schedule", "early-drop"): "lower the rate late",
+    ("learning-rate-schedule", "no-drop"): "lower the rate late",
+    ("learning-rate-schedule", "no-warm-up"): "warm up",
+    ("exploding-gradients", "unclipped"): "clip",
+    ("exploding-gradients", "learning-rate"): "a smaller rate",
+}
+
+
+def in_framework(framework: str | None, heuristic: str, cause: str) -> str | None:
+    """The fix of a cause as code of this framework; None where it is that of the page."""
+    code = REMEDIES.get(FIXES.get((heuristic, cause), ""), {}).get(framework or "")
+    return None if code is None else code.strip()
