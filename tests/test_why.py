@@ -42,7 +42,7 @@ def test_why_the_loss_is_nan(demo):
 def test_why_the_accuracy_stays(demo):
     answer = asked(demo, "cifar10/unnormalized")["stuck-accuracy"]
     assert answer.question == "Why does the accuracy stay at 0.0943?"
-    assert "100% of the units of `conv2d` are never active" in told(answer)
+    assert "100 % of the units of `conv2d` are never active" in told(answer)
     assert (answer.kind, answer.heuristic) == ("cause", "unnormalized-inputs")
     assert "stuck-accuracy" not in asked(demo, "cifar10/normalized")
 
@@ -69,7 +69,7 @@ def test_why_nothing_is_flagged(demo):
     answer = asked(demo, "fashion_mnist/regularized")["not-flagged"]
     assert answer.kind == "fine"
     assert "With `high-dropout.max_rate` at" in told(answer)
-    assert "SCRAM would report “Dropout of 50% in `dropout`”." in told(answer)
+    assert "SCRAM would report “Dropout of 50 % in `dropout`”." in told(answer)
     assert "not-flagged" not in asked(demo, "fashion_mnist/overfit")
 
 
@@ -129,3 +129,14 @@ def test_at_the_margin_the_outcome_turns(run, heuristic, demo):
         inward = math.copysign(0.02, margin.turns_at - margin.value)
         short = {**options, margin.option: margin.turns_at * (1 - inward)}
         assert bool(list(check.check(training_run, short))) is before, "and not before"
+
+
+def test_a_consequence_gives_no_advice_against_its_cause(demo):
+    for run in demo.runs(patience=60)["runs"]:
+        review, answers = demo.reviewed(run["name"]).review, asked(demo, run["name"])
+        titles = {finding.heuristic: finding.title for finding in review.findings}
+        for finding in review.findings:
+            if finding.explained_by is not None:
+                answer = answers[f"finding-{finding.heuristic}"]
+                assert answer.heuristic == finding.explained_by
+                assert answer.conclusion.startswith(f"“{titles[finding.explained_by]}”. Fix that first")

@@ -269,7 +269,7 @@ class Page:
                     lines.append(line.format_map(evidence).strip())
                 except (ValueError, TypeError, AttributeError, LookupError) as error:
                     raise self._wrong(number, f"the evidence cannot be written as the template asks: {error}") from None
-        return " ".join(filter(None, lines))
+        return re.sub(r"(?<=\d)%", " %", " ".join(filter(None, lines)))  # as everywhere: 38 %
 
 
 def _names(line: str) -> list[str]:

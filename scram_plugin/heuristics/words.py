@@ -19,6 +19,11 @@ def number(value: float) -> str:
     return f"{mantissa}e{int(exponent)}"
 
 
+def percent(share: float, digits: int = 0) -> str:
+    """A share of 1 as 38 %."""
+    return f"{100 * share:.{digits}f} %"
+
+
 def clean(text: str, kept: str = "\n\t", instead: str = "\ufffd") -> str:
     """Untrusted text without control and bidirectional characters, which could rewrite a terminal or show other code."""
     return text if text.isprintable() else "".join(c if c.isprintable() or c in kept else instead for c in text)

@@ -9,7 +9,6 @@ from scram_plugin.heuristics.edits import Edit
 from scram_plugin.heuristics.heuristic import Finding, Fix
 from scram_plugin.redaction import HIDDEN
 
-
 NAMES = {
     "keras": "Keras",
     "torch": "PyTorch",

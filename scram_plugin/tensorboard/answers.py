@@ -106,9 +106,11 @@ class ExampleCurveJson(TypedDict):
 
 
 class ExampleJson(TypedDict):
-    """`example?heuristic=`: a training with the fault, and its healthy twin."""
+    """`example?heuristic=`: a training with the fault, and its healthy twin with what the check measured there."""
 
     title: str
+    summary: str
+    measured: str
     axis: str
     span: Span
     bad_step: int | None

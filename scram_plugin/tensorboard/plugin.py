@@ -178,7 +178,7 @@ class ScramPlugin(base_plugin.TBPlugin):
         return plain(msgspec.to_builtins(compare(before, after)))
 
     def _several(self, request: wrappers.Request) -> dict[str, Any]:
-        """`several?run=NAME&run=NAME…`: up to eight runs side by side: their findings, their curves, the settings that differ."""
+        """`several?run=NAME&run=NAME`: up to eight runs side by side, with their findings, curves, and settings that differ."""
         names = list(dict.fromkeys(filter(None, request.args.getlist("run"))))
         if not 2 <= len(names) <= MOST:
             raise BadRequest(f"{len(names)} runs were named: name 2 to {MOST}, each with run=.")
@@ -319,6 +319,8 @@ class ScramPlugin(base_plugin.TBPlugin):
         shown = first_view(found["faulty"][0]["steps"], found["bad_step"] if found["best_step"] is None else None)
         return {
             "title": found["title"],
+            "summary": found["summary"],
+            "measured": found["measured"],
             "axis": found["axis"],
             "span": found["span"],
             "bad_step": found["bad_step"],

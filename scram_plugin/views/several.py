@@ -77,12 +77,10 @@ def several(runs: Sequence[Reviewed]) -> Several:
 def _findings(runs: Sequence[Reviewed]) -> list[CheckInSeveral]:
     of = [{f.heuristic: f for f in reversed(r.review.all_findings)} for r in runs]  # the gravest of each check
     names = dict.fromkeys(f.heuristic for r in runs for f in r.review.all_findings)
-    rows = [
-        CheckInSeveral(
-            name, [short(found.get(name)) for found in of], ["" if name in f else _outcome(r, name) for f, r in zip(of, runs, strict=True)]
-        )
-        for name in names
-    ]
+    rows = []
+    for name in names:
+        outcomes = ["" if name in found else _outcome(r, name) for found, r in zip(of, runs, strict=True)]
+        rows.append(CheckInSeveral(name, [short(found.get(name)) for found in of], outcomes))
     return sorted(rows, key=lambda row: row.findings.count(None))
 
 

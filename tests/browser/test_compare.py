@@ -33,6 +33,25 @@ def test_three_clicks_confirm_a_fix(tab_at):
     verdict(page, "Worse")
 
 
+def test_up_to_eight_runs_stand_side_by_side(tab_at):
+    page = tab_at(link("fashion_mnist/overfit"))
+    page.scram.click("text=Compare")
+    page.scram.click("[data-run='fashion_mnist/regularized']")
+    page.scram.click("input[aria-label='Compare cifar10/normalized']")
+    page.scram.click("input[aria-label='Compare movie_reviews/lr_1e10']")
+    expect(page.scram.locator(".several").first.locator("thead th")).to_have_count(5)
+    verdict(page, "2 runs of 4 have an error or a warning")
+    expect(page.scram.locator("tr[data-several=overfitting] td")).to_have_text(
+        [re.compile("warning"), "passed", "passed", re.compile("passed|inconclusive")], use_inner_text=True
+    )
+    expect(page.scram.locator(".comparison .chart .u-series")).to_have_count(5)
+    address_has(page, "p.scram.also=cifar10%2Fnormalized%0Amovie_reviews%2Flr_1e10")
+    page.scram.click("input[aria-label='Compare movie_reviews/lr_1e10']")
+    expect(page.scram.locator(".several").first.locator("thead th")).to_have_count(4)
+    page.scram.click("text=Only two")
+    verdict(page, "Fixed")
+
+
 def test_another_signal_is_drawn_when_asked(tab_at):
     page = tab_at(link("movie_reviews/lr_1e10") + COMPARE + "movie_reviews%2Flr_default")
     page.scram.click(".comparison button:has-text('training accuracy')")

@@ -139,7 +139,7 @@ def test_errors_and_warnings_differ_without_colour(tab):
 
 
 def test_keyboard_alone(tab):
-    tab.scram.focus("[data-run='cifar10/normalized']")
+    tab.scram.focus("[data-run='movie_reviews/lr_default']")
     tab.keyboard.press("Tab")
     tab.keyboard.press("Enter")
     tab.scram.wait_for_selector("main[aria-label='Review of cifar10/unnormalized']")
@@ -192,16 +192,17 @@ def test_keys(tab):
     tab.scram.click("main h2")  # until then the page around has the keyboard
     tab.keyboard.press("j")
     expect(tab.scram.locator("main h2")).to_have_text("movie_reviews/lr_default")
+    tab.keyboard.press("j")
+    expect(tab.scram.locator("main h2")).to_have_text("cifar10/unnormalized")
     tab.keyboard.press("k")
-    tab.keyboard.press("k")
-    expect(tab.scram.locator("main h2")).to_have_text("fashion_mnist/regularized")
+    expect(tab.scram.locator("main h2")).to_have_text("movie_reviews/lr_default")
     tab.keyboard.press("?")
     expect(tab.scram.locator("dialog[open]")).to_contain_text("the next run")
     tab.scram.click("dialog button")
     tab.keyboard.press("/")
     tab.keyboard.type("kkk")  # letters of the filter are no keys
     expect(tab.scram.locator("input[type=search]")).to_have_value("kkk")
-    expect(tab.scram.locator("main h2")).to_have_text("fashion_mnist/regularized")
+    expect(tab.scram.locator("main h2")).to_have_text("movie_reviews/lr_default")
 
 
 def test_the_filter(tab):

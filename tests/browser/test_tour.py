@@ -1,4 +1,4 @@
-"""Six things that a person comes for, each done with at most three clicks: `SCRAM_TOUR=DIR` keeps a picture of each."""
+"""Nine things that a person comes for, each done with at most three clicks: `SCRAM_TOUR=DIR` keeps a picture of each."""
 
 import os
 import re
@@ -128,3 +128,24 @@ def test_send_a_colleague_a_link_to_exactly_this_curve(person, browser, server):
     settle(theirs)
     theirs.scram.wait_for_selector("article[data-finding=overfitting] >> text=Whole curve")
     expect(theirs.scram.locator("main h2")).to_contain_text("fashion_mnist/overfit")
+
+
+def test_find_the_gravest_run_of_the_demo_and_the_line_to_change(person):
+    person.reads("main h2", "movie_reviews/lr_1e10")
+    person.reads("article.finding .diff figcaption", "movie_reviews.py, line 19")
+    person.reads("article.finding .diff .removed", "1e10")
+
+
+def test_change_a_threshold(person):
+    person.click("[data-run='fashion_mnist/overfit']")
+    person.click("article[data-finding=overfitting] summary:has-text('How sure is SCRAM')")
+    slider = person.page.scram.locator("article[data-finding=overfitting] .tried input")
+    slider.fill("200")
+    person.reads("article[data-finding=overfitting] .tried [role=status]", "nothing found")
+    person.reads("article[data-finding=overfitting] .tried .code", "[overfitting]")
+
+
+def test_say_what_a_sweep_of_twelve_has_in_common(person):
+    person.click("input[type=search]")
+    person.page.keyboard.type("sweep")
+    person.reads(".shared", re.compile(rf"overfitting\s*{len(OVERFIT)}\b"))

@@ -13,6 +13,7 @@ from scram_plugin.heuristics.catalogue import HEURISTICS, catalogue
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.logdir import read
 from scram_plugin.logs.pairing import training_runs
+from scram_plugin.reviews.as_json import review_as_json
 from scram_plugin.reviews.pictures import of_recorder
 from scram_plugin.reviews.plain import plain
 from scram_plugin.reviews.run import review
@@ -98,7 +99,9 @@ def example(heuristic):
     faulty, twin = pair(heuristic)
     own = catalogue(select=[heuristic])
     found = review(faulty, own).findings[0]
-    assert not review(twin, own).findings, heuristic
+    sound = review(twin, own)
+    assert not sound.findings, heuristic
+    seen = review_as_json(sound)["measured"].get(heuristic)
     axis, sources = found.axis, list(found.curves[:1])
     for source in found.curves[1:MOST_CURVES]:  # only curves over the same axis share a chart
         if of_recorder(source) == of_recorder(sources[0]):
@@ -112,6 +115,8 @@ def example(heuristic):
     }
     return {
         "title": found.title,
+        "summary": found.summary,
+        "measured": f"{seen['what']}: {seen['value']}" + f" (a finding {seen['limit']})" * bool(seen["limit"]) if seen else "",
         "axis": axis,
         "span": [found.first_step, found.last_step],
         "bad_step": found.bad_step,

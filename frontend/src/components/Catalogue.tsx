@@ -21,10 +21,34 @@ function Section({ page, heading }: { page: HeuristicPage; heading: string }): V
   );
 }
 
-function Recorded({ example, kind }: { example: Example; kind: "faulty" | "healthy" }): VNode {
+const FAR_APART = 100; // times: from there on only a logarithmic axis shows both twins
+
+interface Axes {
+  log: boolean;
+  /** The steps that both have. */
+  steps: number[];
+  bounds: [number, number] | null;
+}
+
+/** One axis for both twins, so that they can be compared at a glance. */
+function sharedAxes(example: Example): Axes {
+  const all = [...example.faulty, ...example.healthy];
+  const values = all.flatMap((curve) => curve.values.map(toNumber)).filter(Number.isFinite);
+  const positive = values.filter((value) => value > 0);
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const last = (curves: Example["faulty"]) => Math.max(...curves.map((curve) => curve.steps[curve.steps.length - 1] ?? 0));
+  const steps = example.part ?? [0, Math.min(last(example.faulty), last(example.healthy))];
+  const log = low > 0 && (all.some((curve) => curve.log) || high > FAR_APART * low);
+  if (values.length === 0 || low === high) return { log, steps, bounds: null };
+  if (log) return { log, steps, bounds: [Math.min(...positive) / 1.3, high * 1.3] };
+  const room = 0.06 * (high - low);
+  return { log, steps, bounds: [low >= 0 ? Math.max(0, low - room) : low - room, high + room] };
+}
+
+function Recorded({ example, kind, axes }: { example: Example; kind: "faulty" | "healthy"; axes: Axes }): VNode {
   const curves = example[kind];
   const points = curves.map(({ steps, values, log }) => ({ steps, values: values.map(toNumber), decimated: false, log }));
-  const { axis, span, bad_step, best_step, part } = example;
+  const { axis, span, bad_step, best_step } = example;
   const lines = curves.map(({ label }) => ({ run: kind, curve: { tensorboard_run: kind, tag: label }, label }));
   const marks = kind === "faulty" ? { axis, first: span[0], last: span[1], bad: bad_step, best: best_step } : null;
   return (
@@ -32,7 +56,10 @@ function Recorded({ example, kind }: { example: Example; kind: "faulty" | "healt
       <h4>
         <Text>{kind === "faulty" ? example.title : "Its healthy twin"}</Text>
       </h4>
-      <Plot axis={axis} lines={lines} marks={marks} view={kind === "faulty" ? part : null} load={() => Promise.resolve(points)} />
+      <Plot axis={axis} lines={lines} marks={marks} view={axes.steps} log={axes.log} bounds={axes.bounds} load={() => Promise.resolve(points)} />
+      <p class="note">
+        <Text>{kind === "faulty" ? example.summary : example.measured}</Text>
+      </p>
     </div>
   );
 }
@@ -44,8 +71,8 @@ function Examples({ id }: { id: string }): VNode | null {
   return (
     <section class="examples">
       <h3>What it looks like</h3>
-      {answer && <Recorded key={`${id} faulty`} example={answer} kind="faulty" />}
-      {answer && <Recorded key={`${id} healthy`} example={answer} kind="healthy" />}
+      {answer && <Recorded key={`${id} faulty`} example={answer} kind="faulty" axes={sharedAxes(answer)} />}
+      {answer && <Recorded key={`${id} healthy`} example={answer} kind="healthy" axes={sharedAxes(answer)} />}
     </section>
   );
 }

@@ -135,7 +135,7 @@ export function FindingCard({ run, finding, after, accepted }: Props): VNode {
   const { first, axis } = finding.steps;
   const title = `finding-${finding.heuristic}-${finding.curves[0]?.tag ?? finding.steps.first}`.replace(/[^\w-]/g, "-");
   return (
-    <article class={`finding ${finding.severity}`} data-finding={finding.heuristic} aria-labelledby={title}>
+    <article class={`finding ${finding.severity} ${after || accepted ? "folded" : ""}`} data-finding={finding.heuristic} aria-labelledby={title}>
       <header>
         <h3 id={title}>
           <span class={`sign ${finding.severity}`} aria-hidden="true">

@@ -9,12 +9,12 @@ import { Plot } from "./Plot";
 import { Text } from "./Text";
 import { Thresholds } from "./Thresholds";
 
-/** "2 % (found above 50 %)" */
+/** "2 % (a finding above 50 %)" */
 function Value({ measure }: { measure: Measure }): VNode {
   return (
     <span class="measure">
       <Text>{measure.what}</Text> <strong>{measure.value}</strong>
-      {measure.limit && ` (found ${measure.limit})`}
+      {measure.limit && ` (a finding ${measure.limit})`}
     </span>
   );
 }

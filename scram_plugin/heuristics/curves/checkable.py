@@ -202,7 +202,10 @@ def reached(run: TrainingRun) -> tuple[float, float] | None:
 def all_learned(run: TrainingRun) -> bool:
     """Whether the accuracy is so high that little is left to learn."""
     known = reached(run)
-    return known is not None and ALL_LEARNED <= known[0] <= 1.0
+    if known is None or not ALL_LEARNED <= known[0] <= 1.0:
+        return False
+    run.measured("accuracy at the end", known[0], below=ALL_LEARNED, percent=True)
+    return True
 
 
 def stretches(curve: Curve, most: int, least: int = 1) -> tuple[np.ndarray, np.ndarray]:

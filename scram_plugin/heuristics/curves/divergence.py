@@ -78,6 +78,13 @@ def _of_loss(run: TrainingRun, options: Mapping[str, Any], curve: Curve) -> Find
         rise, gained = end - form.lowest, 0.0
     after = len(values) - 1 - form.best
     unsure = form.strength < SURE or rise <= 2 * SIGMAS * _noise(values, form)
+    what = "rise of the training loss since its lowest point"
+    if gained > 0 and rise < options["lost"] * gained:
+        what, share = f"{what}, as a share of its fall", max(rise, 0.0) / gained
+        run.measured(what, share, above=options["lost"], percent=True, curve=curve)
+    elif unsure and not at_once and form.noise > 0 and rise <= 2 * SIGMAS * form.noise:
+        what, times = f"{what}, in standard deviations of its noise", max(rise, 0.0) / form.noise
+        run.measured(what, times, above=2 * SIGMAS, curve=curve)
     if after < options["patience"] or (unsure and not at_once):
         return None
     smallest = CONFIRMED_RISE if _validation_rose(run) else SMALLEST_RISE

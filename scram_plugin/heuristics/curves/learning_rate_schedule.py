@@ -54,7 +54,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     rate = enough(rate.finite, FOR_A_LEVEL, "learning rate")
     # the rate at each point of the loss
     rates = rate.values[np.clip(np.searchsorted(rate.steps, curve.steps, side="right") - 1, 0, len(rate) - 1)]
-    too_early = (_too_early(curve, rates, options["drop"]), _spent(rates))
+    too_early = (_too_early(run, curve, rates, options["drop"]), _spent(run, rate, rates))
     for found in (_no_warm_up(curve, rates), *too_early, _never(curve, rates)):
         for kind, at, evidence in found:
             yield _finding(curve, rate, kind, at, evidence)
@@ -76,15 +76,17 @@ def _no_warm_up(curve: Curve, rates: np.ndarray) -> Found:
         yield "no-warm-up", high, {"blow_up": float(curve.values[high]), "first_loss": float(curve.values[0])}
 
 
-def _spent(rates: np.ndarray) -> Found:
+def _spent(run: TrainingRun, rate: Curve, rates: np.ndarray) -> Found:
     """The rate was almost zero for most of the training."""
     spent = rates < ALMOST_ZERO * rates.max()
     first = len(rates) - int(np.argmin(spent[::-1])) if not spent.all() else 0
+    share = 1 - first / len(rates)
+    run.measured("part of the training at a learning rate near zero", share, above=SPENT_SHARE, percent=True, curve=rate)
     if 0 < first <= (1 - SPENT_SHARE) * len(rates):
-        yield "spent", first, {"spent_percent": 100 * (1 - first / len(rates))}
+        yield "spent", first, {"spent_percent": 100 * share}
 
 
-def _too_early(curve: Curve, rates: np.ndarray, drop: float) -> Found:
+def _too_early(run: TrainingRun, curve: Curve, rates: np.ndarray, drop: float) -> Found:
     """The rate dropped while the loss fell fast, and since then the loss fell by less than in one part before the drop."""
     values, steps = stretches(curve, STRETCHES)
     begins = np.searchsorted(curve.steps, steps)
@@ -96,7 +98,10 @@ def _too_early(curve: Curve, rates: np.ndarray, drop: float) -> Found:
     before = max(low - 1, 1)
     pace = float(np.min(-np.diff(np.log(values[max(before - 2, 0) : before + 1]))))  # of the last parts before the drop
     gained = float(np.log(values[before] / level(values, ENDS, end=True)))
-    if pace > max(STEEP, SIGMAS * noise(np.log(values[low:]))) and gained < pace:
+    steep = max(STEEP, SIGMAS * noise(np.log(values[low:])))
+    if pace <= steep:
+        run.measured("fall of the training loss just before the rate dropped", pace, above=steep, percent=True, curve=curve)
+    if pace > steep and gained < pace:
         evidence: dict[str, Any] = {"pace_percent": 100 * -np.expm1(-pace), "later_percent": 100 * -np.expm1(-gained)}
         evidence["times_text"] = number(float(rates[peak] / rates[low])) if rates[low] > 0 else None
         evidence["unit"] = "epoch" if len(values) == len(curve) and curve.axis == "epoch" else "part of the curve"

@@ -13,6 +13,7 @@ from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuris
 from scram_plugin.heuristics.limits import FOR_A_LEVEL, SIGMAS
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import counted, number, place
+from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
@@ -57,9 +58,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     height = values - around
     sigma = noise(values)
     high = (height > options["noise_factor"] * sigma) & (height > options["height"] * np.abs(around))
-    high[: max(2, int(START * len(values)))] = False
+    begin = max(2, int(START * len(values)))
+    high[:begin] = False
     high[-2:] = False  # it is not known yet whether the loss recovers
     if not high.any():
+        if len(values) > begin + 2:
+            _note_highest(run, options, curve, begin + int(np.argmax(height[begin:-2])), around, sigma)
         return
     edges = np.flatnonzero(np.diff(np.concatenate([[0], high.astype(int), [0]])))
     spikes = edges.reshape(-1, 2)
@@ -74,6 +78,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     others = height[~np.convolve(high, np.ones(NEXT_TO), "same").astype(bool)]  # nor next to a spike
     beside = APART * np.max(others[int(START * len(others)) :], initial=0.0)
     if not lasting and not lost and (len(spikes) > TAIL or height[highest] < beside):
+        if height[highest] < beside:
+            what, times = "highest spike, in multiples of the highest other point", APART * height[highest] / beside
+            run.measured(what, times, above=APART, curve=curve)
         return  # many points are nearly as high: the loss itself is that noisy, because of small batches, for example
     if values.min() < 0 < values.max():
         lasting = lost = False  # as with policy gradients: the level of such a loss does not show what was lost
@@ -104,6 +111,19 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         causes=[Cause("bad-batches"), rate_as_cause(run), Cause("no-clipping")],
         bad_step=int(steps[highest]),
     )
+
+
+def _note_highest(
+    run: TrainingRun, options: Mapping[str, Any], curve: Curve, top: int, around: np.ndarray, sigma: float
+) -> None:
+    """The highest point, which is no spike: by its level, or else by the noise."""
+    what, height, level = "height of the highest peak of the training loss", curve.values[top] - around[top], abs(around[top])
+    if level and height <= options["height"] * level:
+        what, share = f"{what}, relative to the level around it", height / level
+        run.measured(what, share, above=options["height"], percent=True, curve=curve)
+    elif sigma > 0:
+        what, times = f"{what}, in standard deviations of its noise", height / sigma
+        run.measured(what, times, above=options["noise_factor"], curve=curve)
 
 
 def _level_before_and_after(values: np.ndarray, spikes: np.ndarray) -> tuple[float, float | None]:

@@ -10,7 +10,7 @@ from scram_plugin.heuristics.curves.shape import STRIP, SURE, shape, shape_of
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, NotChecked, Option
 from scram_plugin.heuristics.limits import SIGMAS
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.words import place
+from scram_plugin.heuristics.words import one_line, place
 from scram_plugin.logs.conventions import higher_is_better
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
@@ -42,7 +42,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     name, metric, better = _metric(run)
     metric = enough(metric, int(options["least"]), f"validation {name}")
     form = shape_of(validation)
-    rise = form.rise
+    rise, what = form.rise, "rise of the validation loss since its lowest point"
+    if form.lowest and rise < options["min_rise"] * abs(form.lowest):
+        run.measured(what, max(rise, 0.0) / abs(form.lowest), above=options["min_rise"], percent=True, curve=validation)
     if form.strength < SURE or rise < options["min_rise"] * abs(form.lowest) or len(validation) - 1 - form.best < STRIP:
         return
     best = lowest_point(validation, form)
@@ -50,7 +52,11 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     then, now = at(metric, first), at(metric, last)
     gain = (now - then) if better else (then - now)
     noise = shape(-metric.values if better else metric.values).noise
-    if gain < max(SIGMAS * noise, options["min_gain"] * abs(then)):
+    least = max(SIGMAS * noise, options["min_gain"] * abs(then))
+    if gain < least:
+        if then:
+            what = f"improvement of {one_line(metric.tag)} since the validation loss was lowest"
+            run.measured(what, gain / abs(then), above=least / abs(then), percent=True, curve=metric)
         return
     told_then, told_now, about = as_told(metric, first, last)
     unit = validation.axis

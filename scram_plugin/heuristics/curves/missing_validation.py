@@ -23,7 +23,8 @@ OPTIONS = (
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = loss(run, least=int(options["least"]))
-    if any(signal.startswith("validation ") for signal in run.signals):
+    if known := sum(signal.startswith("validation ") for signal in run.signals):
+        run.measured("kinds of validation loss or metric in the log", known, below=1)
         return
     if "validation" in run.parts.values():
         raise Inconclusive("there is a validation directory, but SCRAM knows none of the scalar names in it")

@@ -47,7 +47,7 @@ from scram_plugin.heuristics.measured import (
     steps_of_kernels,
 )
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.words import number, one_line, place
+from scram_plugin.heuristics.words import number, one_line, percent, place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -109,8 +109,12 @@ class Ends:
         return self.form.noise * float(np.sqrt(2 / max(FOR_A_LEVEL, round(ENDS * len(self.values)))))
 
 
+def _least_fall(ends: Ends, options: Mapping[str, Any]) -> float:
+    return float(max(SIGMAS * ends.error, options["min_gain"] * abs(ends.head)))
+
+
 def _fell(ends: Ends, options: Mapping[str, Any]) -> bool:
-    return bool(ends.head - ends.tail > max(SIGMAS * ends.error, options["min_gain"] * abs(ends.head)))
+    return bool(ends.head - ends.tail > _least_fall(ends, options))
 
 
 def _rose(ends: Ends, options: Mapping[str, Any]) -> bool:
@@ -154,6 +158,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     ends = Ends(form, values, level(values, ENDS), level(values, ENDS, end=True), known)
     tail = ends.tail
     if abs(tail) <= ROUNDED:
+        run.measured("training loss at the end, in magnitude", abs(tail), above=ROUNDED, curve=curve)
         return
     if (by_heart := _by_heart(run, options)) is not None:
         yield by_heart
@@ -167,6 +172,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             yield _by_metric(run, score, curve)
             return
         if not (guessed := hardly_learned(run, values)):
+            if ends.head and _fell(ends, options):
+                fall, least = (ends.head - tail) / abs(ends.head), _least_fall(ends, options) / abs(ends.head)
+                run.measured("fall of the training loss from start to end", fall, below=least, percent=True, curve=curve)
             return
     if values.min() < 0 < values.max():
         raise Inconclusive(
@@ -352,7 +360,7 @@ def _padding(run: TrainingRun) -> Cause | None:
     ]
     if zeros is None or not embeddings or not recurrent or np.median(zeros.values) < PADDED:
         return None
-    said = f"{np.median(zeros.values):.0%} of the inputs are 0, and {recurrent[0].name} reads them like words."
+    said = f"{percent(np.median(zeros.values))} of the inputs are 0, and {recurrent[0].name} reads them like words."
     return Cause("padding", said, "", set_in_layers(run.facts, [embeddings[0].path], "mask_zero", "True"))
 
 

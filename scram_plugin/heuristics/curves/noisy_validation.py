@@ -49,6 +49,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if training is not None and len(training.finite) >= options["least"]:
         shown = training.finite.values[len(training.finite) // QUARTER :]
         quiet = noise(shown) / max(abs(median(shown)), TINY)
+    most = max(options["max_noise"], options["ratio"] * (quiet or 0.0))
+    run.measured("noise of the validation loss, as a share of its level", wobble, above=most, percent=True, curve=curve)
     if wobble <= options["max_noise"] or (quiet is not None and wobble < options["ratio"] * quiet):
         return
     unit, first, last = curve.axis, int(curve.steps[0]), int(curve.steps[-1])

@@ -27,6 +27,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     # before the first epoch ends, the batch loss is also used as the training loss: one curve
     bad_curves = [c for c in dict.fromkeys(curves) if _bad(c, options["strict"]).any()]
     if not bad_curves:
+        run.measured("values of the training loss looked at", sum(map(len, dict.fromkeys(curves))), curve=curves[0])
         return
     curve = bad_curves[0]
     bad = _bad(curve, options["strict"])

@@ -23,6 +23,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curves = {name: curve for name in names if (curve := run.signal(name)) is not None}
     if not curves:
         raise NotChecked("no metric was logged", 'model.compile(..., metrics=["accuracy"])')
+    run.measured("values of metrics and validation losses looked at", sum(map(len, curves.values())))
     alike: dict[tuple[str, bytes, bytes], list[str]] = {}  # one finding for metrics with the same bad points
     for name, curve in curves.items():
         bad = ~np.isfinite(curve.values)

@@ -15,6 +15,7 @@ from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuris
 from scram_plugin.heuristics.limits import FOR_A_LEVEL, USUAL_RANGE
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
+from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
@@ -58,22 +59,27 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     values, steps = stretches(curve, STRETCHES)
     if (values <= 0).any():
         raise Inconclusive("the loss is not above zero everywhere, so its oscillation cannot be compared with its level")
-    if not _swings(values, options["max_noise"]):
+    if not _swings(run, curve, values, options["max_noise"]):
         return
     shaken = _validation(run)
     if shaken is not None and shaken < STEADY:
+        what = "oscillation of the validation loss, as a share of it"
+        run.measured(what, shaken, above=STEADY, percent=True, curve=run.signal("validation loss"))
         return  # the model does not oscillate: the batches differ
     # Means over epochs oscillate only if the model does. So do batch losses, if the validation loss oscillates with them.
     if curve.axis != "epoch" and (shaken is None or shaken <= options["max_noise"] / 2):
         values, steps = stretches(curve, STRETCHES, BATCHES_OF_A_PART)
         if len(values) < options["least"]:
             raise TooEarly(f"it needs {options['least'] * BATCHES_OF_A_PART:,} batch losses, there are {len(curve)}")
-        if not _swings(values, options["max_noise"]):
+        if not _swings(run, curve, values, options["max_noise"]):
             return
     half = values[len(values) // 2 :]
     swing, turns = max(_zigzag(values), _spread(half)), _turns(half)
     part = options["min_part"] if curve.axis == "epoch" or shaken is not None else max(options["min_part"], OF_BATCHES)
-    if swing * median(half) < part * (values[0] - median(half)):
+    fall = values[0] - median(half)
+    if swing * median(half) < part * fall:
+        what = "oscillation of the training loss, as a share of its fall"
+        run.measured(what, swing * median(half) / fall, above=part, percent=True, curve=curve)
         return
     evaluated = [s.values for s in scores(run) if s.name.startswith("validation") and np.ptp(s.values) > 0]
     if evaluated and all(map(_is_steady, evaluated)):
@@ -107,9 +113,14 @@ def _is_steady(values: np.ndarray) -> bool:
     return noise(half) < STEADY_SCORE * median(half) and median(half) > values.max() / 2
 
 
-def _swings(values: np.ndarray, most: float) -> bool:
+def _swings(run: TrainingRun, curve: Curve, values: np.ndarray, most: float) -> bool:
     half = values[len(values) // 2 :]
-    return _turns(half) >= TURNS and (_zigzag(values) > most or _spread(half) > most)
+    turns, zigzag, spread = _turns(half), *((_zigzag(values), _spread(half)) if len(half) else (0.0, 0.0))
+    if (swing := max(zigzag, spread)) <= most:
+        run.measured("oscillation of the training loss, as a share of it", swing, above=most, percent=True, curve=curve)
+    elif turns < TURNS:
+        run.measured("share of points where the training loss changes direction", turns, above=TURNS, percent=True, curve=curve)
+    return turns >= TURNS and (zigzag > most or spread > most)
 
 
 def _zigzag(values: np.ndarray) -> float:

@@ -68,7 +68,7 @@ FOR_A_STANDSTILL = 12  # validation points, three in each quarter; by definition
 HALVED = 0.5  # of the training loss at the beginning of a standstill; less is usual of a sound end; by definition
 STOOD_STILL = 0.01  # of the validation loss: a smaller change over half of the training is none; by bench-verdicts
 LITTLE = 0.1  # of the loss: where the noise could hide more, nothing is said of a standstill; by bench-verdicts
-OF_NO_USE = 1000  # noises: a larger rise is not told in noises, since there is practically none; by definition
+OF_NO_USE = 1000  # standard errors: a larger rise is not told in them, since there is practically no noise; by definition
 EPOCHS_OF_STRICT = 3  # that the prototype's rule compares; by definition
 PROPOSED_DROPOUT = 0.5  # rate (Srivastava et al., 2014: 0.5 in hidden layers)
 
@@ -102,18 +102,22 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
     worth = SMALLEST * abs(lowest)
     floor = max(options["min_rise"] * abs(lowest), GAINED * abs(form.gain))
     noise = form.noise * np.sqrt(DIFFERENCE / count)  # standard error of the difference of two such levels
+    least = max(worth, options["noise_factor"] * noise)
     few = _is_overwhelming(validation, training)
-    if not few and (
-        after < patience
-        or form.strength < (SURE if rise > floor else SLIGHT)
-        or rise <= max(worth, options["noise_factor"] * noise)
-    ):
+    if not few and (after < patience or form.strength < (SURE if rise > floor else SLIGHT) or rise <= least):
+        if lowest and rise <= max(least, floor):
+            what, most = "rise of the validation loss since its lowest point", least if rise <= least else floor
+            run.measured(what, max(rise, 0.0) / abs(lowest), above=most / abs(lowest), percent=True, curve=validation)
         return
     exact = lowest_point(validation, form) if not few else int(np.argmin(values))
     end = max(last_value(validation, form), lowest)
     first, last = int(steps[exact]), int(steps[-1])
     train_best, train_end = at(training, first), at(training, last)  # levels: single points are noisy
-    if train_end - train_best > max(SIGMAS * shape_of(training).noise, ALSO_RISES * abs(train_best)):
+    most = max(SIGMAS * shape_of(training).noise, ALSO_RISES * abs(train_best))
+    if train_end - train_best > most:
+        if train_best:
+            what, share = "rise of the training loss along with the validation loss", (train_end - train_best) / abs(train_best)
+            run.measured(what, share, below=most / abs(train_best), percent=True, curve=training)
         return  # both rise: that is divergence, not overfitting
     seen = run.facts.get("data", {}).get("validation", {}).get("samples")
     grave = few or rise > max(floor, SAMPLED * abs(lowest) / np.sqrt(seen) if seen else 0.0)
@@ -131,7 +135,7 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
         "train_last": told_end,
         "about": about,
         "noise": form.noise,
-        "times_noise": rise / form.noise if not few and rise < OF_NO_USE * form.noise else None,
+        "standard_errors": float(rise / noise) if not few and rise < OF_NO_USE * noise else None,
         "mild": None if grave else "So far the rise is small.",
         **final_accuracies(run),
         **absent("strict_first", "strict_last", "val_from", "val_to", "train_from", "train_to", "still"),
@@ -177,7 +181,7 @@ def _standstill(run: TrainingRun, training: Curve, validation: Curve) -> Iterabl
         evidence={
             "still": f"{said} Meanwhile the training loss fell from about {number(then)} to {number(now)}.",
             **absent("best_place", "last_place", "best_loss", "last_loss", "rise_percent", "train_best", "train_last", "about"),
-            **absent("mild", "times_noise", "train_accuracy", "val_accuracy"),
+            **absent("mild", "standard_errors", "train_accuracy", "val_accuracy"),
             **absent("strict_first", "strict_last", "val_from", "val_to", "train_from", "train_to"),
         },
         first_step=since,
@@ -245,6 +249,7 @@ def _strict(run: TrainingRun) -> Iterable[Finding]:
     val = validation.values[np.isin(validation.steps, steps)]
     fires = (np.diff(val)[:-1] < 0) & (np.diff(val)[1:] < 0) & (train[2:] > train[:-2])
     if not fires.any():
+        run.measured("epochs whose accuracies were compared", len(steps), curve=validation)
         return
     at = int(np.flatnonzero(fires)[0])
     first, last, unit = int(steps[at]), int(steps[at + 2]), validation.axis
@@ -260,7 +265,7 @@ def _strict(run: TrainingRun) -> Iterable[Finding]:
             "train_from": float(train[at]),
             "train_to": float(train[at + 2]),
             **absent("best_place", "last_place", "best_loss", "last_loss", "rise_percent", "train_best", "train_last", "about"),
-            **absent("mild", "times_noise", "train_accuracy", "val_accuracy", "still"),
+            **absent("mild", "standard_errors", "train_accuracy", "val_accuracy", "still"),
         },
         first_step=first,
         last_step=last,

@@ -74,6 +74,21 @@ class End:
         """How far it is above the best level."""
         return self.level - self.form.lowest
 
+    @property
+    def fall(self) -> float:
+        """From its first half to its second."""
+        return self.before - self.level
+
+    @property
+    def least_fall(self) -> float:
+        """A smaller one is chance, or does not count."""
+        return max(self.error, NOTHING * abs(self.level))
+
+    @property
+    def falling(self) -> float:
+        """Share of its points below the one before."""
+        return float(np.mean(np.diff(self.late) < 0))
+
 
 def end_of(curve: Curve, share: float) -> End:
     form, late = shape_of(curve), curve.values[-max(FEWEST_POINTS, round(share * len(curve))) :]
@@ -83,15 +98,17 @@ def end_of(curve: Curve, share: float) -> End:
 
 def _still_falls(end: End) -> bool:
     """Even if more and more slowly: it converges."""
-    falls = end.before - end.level > max(end.error, NOTHING * abs(end.level))
-    return falls or bool(np.mean(np.diff(end.late) < 0) > CONVERGES)
+    return end.fall > end.least_fall or end.falling > CONVERGES
 
 
 def _was_better(end: End, min_rise: float) -> bool:
     """The loss was lower before its end, beyond chance."""
     before_the_end = end.form.best < end.points - len(end.late)
-    above = end.rise > max(SIGMAS * end.form.noise, min_rise * abs(end.form.lowest))
-    return end.form.strength > SURE and before_the_end and above
+    return end.form.strength > SURE and before_the_end and end.rise > _least_rise(end, min_rise)
+
+
+def _least_rise(end: End, min_rise: float) -> float:
+    return max(SIGMAS * end.form.noise, min_rise * abs(end.form.lowest))
 
 
 def _diverged(end: End) -> bool:
@@ -100,7 +117,7 @@ def _diverged(end: End) -> bool:
 
 def _may_still_fall(end: End) -> bool:
     """Hidden by the noise."""
-    return end.before - end.level + 2 * end.error > LITTLE * abs(end.level)
+    return end.fall + 2 * end.error > LITTLE * abs(end.level)
 
 
 def _is_low(end: End, high: float) -> bool:
@@ -139,12 +156,31 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise TooEarly(f"it needs {FOR_A_LEVEL} evaluations, there are {len(validation)}")
     end = end_of(curve, options["flat"])
     if _still_falls(end) or _diverged(end) or still_improves(run):
+        if end.level and end.fall > end.least_fall:
+            share, least = end.fall / abs(end.level), end.least_fall / abs(end.level)
+            run.measured(
+                "late fall of the training loss, relative to its level at the end",
+                share,
+                below=least,
+                percent=True,
+                curve=curve,
+            )
+        elif end.falling > CONVERGES:
+            what = "share of late points at which the training loss is lower than before"
+            run.measured(what, end.falling, below=CONVERGES, percent=True, curve=curve)
         return
     reached = _accuracy(run)
     was_better = _was_better(end, options["min_rise"])
     if not was_better:  # then it is a plateau only if nothing else explains that the loss is flat
+        least, lowest = _least_rise(end, options["min_rise"]), abs(end.form.lowest)
+        if lowest and end.rise <= least:
+            what = "height of the last training loss above its lowest level"
+            run.measured(what, max(end.rise, 0.0) / lowest, above=least / lowest, percent=True, curve=curve)
         too_few = end.points < MANY
         if too_few or _may_still_fall(end) or _is_low(end, options["high"]) or _never_fell(end):
+            if _is_low(end, options["high"]) and end.form.start:
+                what = "last training loss, relative to the first"
+                run.measured(what, end.level / end.form.start, above=options["high"], percent=True, curve=curve)
             return
         if _has_converged(end, reached) or _decayed(run) or (reached is None and _beats_guessing(end, run)):
             return

@@ -22,6 +22,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise NotChecked("no loss was logged", LOG_LOSS)
     jumps = [np.flatnonzero(np.diff(run.series(curve).steps) < 0) for curve in curves]
     curve, back = max(zip(curves, jumps, strict=True), key=lambda one: len(one[1]))
+    run.measured("jumps back of the step numbers", len(back), above=0 if run.is_last else None, curve=curve)
     if not len(back) or not run.is_last:
         return
     series = run.series(curve)

@@ -47,15 +47,25 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if run.facts and run.ended is None:
         raise TooEarly("the training is still running")
     if len(curve) > options["few"]:
+        run.measured("points of the loss", len(curve), below=options["few"], curve=curve)
         return
     values = curve.values
     if (values <= 0).any() or values[-1] < DONE * values[0] or all_learned(run):
+        if 0 < values[-1] < DONE * values[0]:
+            run.measured("last loss, as a share of the first", values[-1] / values[0], above=DONE, percent=True, curve=curve)
         return
     falls = 1 - values[1:] / values[:-1]  # at each point, as a fraction of the one before
     last = falls[-LAST_FALLS:]
     gap = median(np.diff(curve.steps)) if curve.axis == "epoch" else 1.0  # epochs from one validation to the next
     speed = 1 - (1 - median(last)) ** (1 / max(gap, 1.0))
-    if speed < options["fast"] or (last <= 0).any() or values[-LAST_FALLS] - values[-1] < SIGMAS * noise(values):
+    wobble = noise(values)
+    if speed < options["fast"]:
+        what = f"fall of the loss per {'epoch' if curve.axis == 'epoch' else 'point'} at the end"
+        run.measured(what, speed, above=options["fast"], percent=True, curve=curve)
+    elif wobble > 0 and (fall := values[-LAST_FALLS] - values[-1]) < SIGMAS * wobble:
+        what = "fall of the loss at the end, in standard deviations of its noise"
+        run.measured(what, fall / wobble, above=SIGMAS, curve=curve)
+    if speed < options["fast"] or (last <= 0).any() or values[-LAST_FALLS] - values[-1] < SIGMAS * wobble:
         return
     if curve.axis != "epoch" and len(curve) < NOT_EPOCHS:
         raise TooEarly(f"it needs {NOT_EPOCHS} points if the steps are not epochs")

@@ -53,9 +53,15 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             f"the training loss is {ratio:.0f} times the validation loss: they are probably measured on different scales"
         )
     if np.mean(theirs < (1 - options["gap"]) * ours) < ALMOST:
+        nearly_least = int((1 - ALMOST) * len(theirs))
+        stays = np.partition(1 - theirs / ours, nearly_least)[nearly_least]
+        what = "gap by which the validation loss stays below the training loss"
+        run.measured(what, max(stays, 0.0), above=options["gap"], percent=True, curve=validation)
         return
     accuracies = final_accuracies(run)
     if accuracies["val_accuracy"] is not None and accuracies["val_accuracy"] - accuracies["train_accuracy"] < AHEAD:
+        lead = accuracies["val_accuracy"] - accuracies["train_accuracy"]
+        run.measured("lead of the validation accuracy over the training accuracy", lead, above=AHEAD, percent=True)
         return
     layers = run.facts.get("model", {}).get("layers", ())
     dropout = sorted({str(layer.get("class")) for layer in layers if "Dropout" in str(layer.get("class"))})

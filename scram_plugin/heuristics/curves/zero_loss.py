@@ -30,6 +30,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     since = len(zero) - int(np.argmin(zero[::-1])) if not zero.all() else 0
     count = len(zero) - since
     if count < options["least"]:
+        last = float(np.abs(curve.values[-int(options["least"]) :]).max())
+        run.measured("largest of the last training losses in magnitude", last, below=TINY, curve=curve)
         return
     unit, first, last = curve.axis, int(curve.steps[since]), int(curve.steps[-1])
     validation = run.signal("validation loss")

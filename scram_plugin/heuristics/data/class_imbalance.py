@@ -14,6 +14,7 @@ from scram_plugin.heuristics.limits import HALF_BATCHES
 from scram_plugin.heuristics.measured import chooses_class, class_counts, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.recorders import HOW
+from scram_plugin.heuristics.words import percent
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
@@ -49,7 +50,11 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if counts.sum() < options["least"]:
         raise TooEarly(f"it needs {int(options['least'])} labels")
     present = counts[counts > 0]
-    if len(present) < 2 or present.max() < options["ratio"] * present.min():
+    if len(present) < 2:
+        return
+    what = "labels of the most common class for each label of the rarest"
+    run.measured(what, present.max() / present.min(), above=options["ratio"])
+    if present.max() < options["ratio"] * present.min():
         return
     rare, common = int(np.argmin(np.where(counts > 0, counts, np.inf))), int(np.argmax(counts))
     share = counts[rare] / counts.sum()
@@ -63,7 +68,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         given = predicted[rare] / predicted.sum()
         # with fewer of them expected, none at all may be chance
         if share * predicted.sum() >= EXPECTED and given < options["neglect"] * share:
-            said = f"The model predicts class {rare} for {given:.2%} of the examples; its share of the labels is {share:.2%}."
+            said = (
+                f"The model predicts class {rare} for {percent(given, 2)} of the examples; "
+                f"its share of the labels is {percent(share, 2)}."
+            )
     curve = run.signal("training loss") or run.signal("batch loss")
     if curve is None:
         raise NotChecked("no training loss was logged", HOW)

@@ -69,9 +69,12 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
             features[channel] = bool(still and value not in (lowest, highest))
     constant = [feature for feature, still in features.items() if still]
     usual, always = float(np.median(mean.values)), lowest == highest
-    whole = always or float(np.mean((low.values == usual) & (high.values == usual))) > ALMOST
+    share = float(np.mean((low.values == usual) & (high.values == usual)))
+    whole = always or share > ALMOST
     if whole and beside_others and lowest in (0.0, 1.0) and not _has_features(run, name):
         return  # a mask or segment ids, which are constant if all texts have the same length
+    what = "share of measured batches in which all inputs have the same value"
+    run.measured(what, share, above=ALMOST, percent=True, curve=spread)
     # where one batch holds all of the data, equal means are normal
     several = not without_loader(run) and (run.facts.get("fit", {}).get("steps") or 2) > 1
     # equal means to the last digit, although the values within a batch differ

@@ -74,6 +74,16 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         scaled = min(factor, wide) > options["factor"] and (significant or not column.part)
         scaled |= not column.part and _rescaled(found)
         moved = shift > options["shift"] and (apart or shift > 2 * options["shift"])
+        of = f"feature {column.part}" if column.part else "the inputs"
+        what = f"distance between the training and the validation mean of {of}"
+        shown = run.statistic(schema.STATISTICS, str(column))
+        if moved and not significant:
+            run.measured(
+                f"{what}, in standard errors", abs(mean - mean_v) / max(error, TINY), above=options["errors"], curve=shown
+            )
+        else:
+            limit = options["shift"] if apart else 2 * options["shift"]
+            run.measured(f"{what}, in standard deviations", shift, above=limit, curve=shown)
         if scaled or (significant and (moved or (wide > options["scale"] and shift > HALF_A_DEVIATION))):
             # a different scale of all inputs says more than one of a single feature
             rank = (scaled, scaled and not column.part, max(shift, np.log(wide)))

@@ -56,6 +56,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         least = 0.0  # the smallest of the other labels is not known
     judged = _broadcast(run) or _judge(run, loss, units, least, most) or _several_at_once(run, loss)
     if judged is None:
+        numbered = loss == "SparseCategoricalCrossentropy" and isinstance(units, int) and units > 1
+        run.measured("largest label", most, above=units - 1 if numbered else 1 if "Binary" in loss else None, curve=high)
         return
     cause, edit, said, expected = judged
     bad = _first_bad(cause, low, high, units)

@@ -32,6 +32,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise NotChecked("the means of the batches' inputs were not logged", HOW)
     for name, curve in means.items():
         bad = ~np.isfinite(curve.values)
+        run.measured("batches with NaN or infinite values", int(bad.sum()), above=0, curve=curve)
         if bad.any():
             yield _finding(run, name, curve, bad)
 

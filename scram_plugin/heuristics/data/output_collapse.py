@@ -14,7 +14,7 @@ from scram_plugin.heuristics.measured import class_counts, enough_rows
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import speed
 from scram_plugin.heuristics.recorders import HOW
-from scram_plugin.heuristics.words import number
+from scram_plugin.heuristics.words import number, percent
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
 
@@ -61,6 +61,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         common, most = int(np.argmax(answers)), float(labels.max() / max(labels.sum(), 1.0))
         whole = answers.max() >= options["share"] * answers.sum()
         share = _share(run, len(answers))
+        if most <= ALMOST:
+            told = answers.max() / answers.sum() if share is None else share
+            run.measured("share of the predictions in the most common class", told, above=options["share"], percent=True)
         if share is None:  # batches of a few examples: within one of them all answers may well be the same
             if answers.sum() < FOR_ALL:
                 raise TooEarly(f"it needs {FOR_ALL} predictions at the end, and batches are small")
@@ -71,12 +74,15 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         where = f": class {common}" if whole else " of a batch"
         title = f"The outputs are the same for all examples{where}"
         which = f"class {common}" if whole else "the same class within each batch"
-        said = f"Nearly all predictions are {which}; {most:.0%} of the labels are of the most common class."
+        said = f"Nearly all predictions are {which}; {percent(most)} of the labels are of the most common class."
     else:
         if run.framework_of_facts == "torch" and not (run.facts.get("loss") or {}).get("class"):
             raise NotChecked("the loss does not compare the outputs, but what is computed from them", "a loss of the outputs")
         late = spread.values[-max(len(spread) // THIRD, 2) :]
         usual = float(np.median(targets.values[np.isfinite(targets.values)])) if np.isfinite(targets.values).any() else 0.0
+        if usual:
+            what = "standard deviation of the outputs, as a share of that of the targets"
+            run.measured(what, float(np.median(late)) / usual, below=options["spread"], percent=True, curve=spread)
         if not usual or not np.isfinite(late).all() or float(np.median(late)) > options["spread"] * usual:
             return
         differ = number(float(np.median(late)))

@@ -39,6 +39,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     elif shift == 2:
         cause = "shifted-twice"
     if cause is None:
+        if shift is not None:
+            run.measured("positions by which the targets are ahead of the inputs", shift)
         return
     curve = shown_loss(run)
     yield Finding(

@@ -11,6 +11,7 @@ from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.recorders import HOW
+from scram_plugin.heuristics.words import percent
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
@@ -36,13 +37,20 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if wait is None or step is None or not len(wait.finite) or not len(step.finite):
         raise NotChecked("the time spent waiting for data was not logged", HOW)
     waited, whole = float(np.median(wait.finite.values)), float(np.median(step.finite.values))
-    if waited < options["seconds"] or waited < options["share"] * whole:
+    if waited < options["share"] * whole:
+        if whole > 0:
+            run.measured(
+                "share of a step spent waiting for data", waited / whole, above=options["share"], percent=True, curve=wait
+            )
+        return
+    if waited < options["seconds"]:
+        run.measured("seconds that a step waits for its data", waited, above=options["seconds"], curve=wait)
         return
     share = min(waited / whole, 1.0)
     yield Finding(
         severity="warning",
         confidence="likely",
-        title=f"The training waits for its data: {share:.0%} of each step",
+        title=f"The training waits for its data: {percent(share)} of each step",
         evidence={
             "wait": MILLISECONDS * waited,
             "step": MILLISECONDS * whole,

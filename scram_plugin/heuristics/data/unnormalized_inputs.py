@@ -110,11 +110,14 @@ def _judge(run: TrainingRun, name: str, index: int, options: Mapping[str, Any]) 
     kind, detail = _kind(run, name, index, low, high, mean, std, options)
     if options["strict"]:
         kind = kind or "strict"
+        run.measured("largest input in magnitude", max(abs(low), abs(high)), above=1, curve=curves["max"])
         if low >= -1 and high <= 1:
             return None
     else:
         met = _meets(run, index, low, high, kind)
         if kind is None or met is False:
+            limit = options["max_scale"] if kind is None else None  # the model may need larger inputs, or scale them itself
+            run.measured("root mean square of the inputs", float(np.hypot(mean, std)), above=limit, curve=curves["mean"])
             return None
         if met is None:
             return Inconclusive(

@@ -57,7 +57,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if any(curve is None or not len(curve.finite) for curve in found):
         raise NotChecked("no statistics of the targets were logged", HOW)
     mean, spread = (float(np.median(curve.finite.values)) for curve in found if curve is not None)
-    if loss not in DISTANCES or max(abs(mean), spread) < options["large"]:
+    if loss not in DISTANCES:
+        return
+    if (size := max(abs(mean), spread)) < options["large"]:
+        which = int(abs(mean) < spread)
+        what = ("magnitude of the mean of the targets", "standard deviation of the targets")[which]
+        run.measured(what, size, above=options["large"], curve=found[which])
         return
     curve = shown_loss(run)
     nonfinite = not np.isfinite(curve.values).all()
@@ -68,6 +73,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     error = float(np.sqrt(late)) if loss == "MeanSquaredError" and late >= 0 else late
     slow = None if nonfinite else _slow(batches or curve, loss, spread)
     if not nonfinite and error < options["part"] * spread and slow is None:
+        if spread > 0:
+            what = "error at the end, as a share of that of always predicting the mean"
+            run.measured(what, error / spread, above=options["part"], percent=True, curve=curve)
         return
     yield Finding(
         severity="warning",

@@ -24,7 +24,7 @@ from scram_plugin.heuristics.limits import ALMOST
 from scram_plugin.heuristics.measured import chooses_class, whole_of, without_loader
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.recorders import HOW
-from scram_plugin.heuristics.words import number
+from scram_plugin.heuristics.words import number, percent
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
@@ -85,7 +85,13 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         return
     excess = size * between / max(within, total / size)
     shares = between / total
-    if excess <= options["max_excess"] or shares < options["part"]:
+    if excess <= options["max_excess"]:
+        what = "variance of the mean labels of batches, as a multiple of what chance gives"
+        run.measured(what, excess, above=options["max_excess"], curve=means)
+        return
+    if shares < options["part"]:
+        what = "share of the variance of the labels that is between batches"
+        run.measured(what, shares, above=options["part"], percent=True, curve=means)
         return
     if run.framework_of_facts == "torch" and run.facts.get("fit", {}).get("shuffle") is True:
         return  # its sampler draws at random; targets may be those of some examples alone
@@ -130,13 +136,16 @@ def _apart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
     training, validation = (np.pad(c, (0, size - len(c))) / c.sum() for c in counts)
     distance = float(np.abs(training - validation).sum() / 2)
     if distance < options["apart"]:
+        what = "difference between the class shares of training and validation data (total variation distance)"
+        run.measured(what, distance, above=options["apart"], percent=True)
         return None
     at = int(np.argmax(validation - training))
-    said = f"{validation[at]:.0%} of the validation labels are of class {at}, but {training[at]:.0%} of the training labels."
+    ours, theirs = percent(training[at]), percent(validation[at])
+    said = f"{theirs} of the validation labels are of class {at}, but {ours} of the training labels."
     return Finding(
         severity="warning",
         confidence="certain",
-        title=f"The data are not shuffled: {validation[at]:.0%} of the validation labels are of class {at}",
+        title=f"The data are not shuffled: {theirs} of the validation labels are of class {at}",
         evidence={"apart": said, **absent("excess", "share", "lowest", "highest", "all")},
         **whole_of(loss),
         causes=[Cause("split", said)],

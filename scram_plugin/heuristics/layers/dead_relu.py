@@ -20,7 +20,7 @@ from scram_plugin.heuristics.measured import (
 )
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import beside_speed
-from scram_plugin.heuristics.words import number
+from scram_plugin.heuristics.words import number, percent
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
@@ -47,6 +47,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             raise NotChecked("units of layers with a ReLU were not counted", "train on one device; replicas do not count them")
         return
     enough_rows(dead, DEAD_ROWS)
+    for path, value in values.items():
+        run.measured(
+            f"largest share of dead units, in `{path}`", value, above=options["max_dead"], percent=True, curve=dead[path]
+        )
     if not found:
         return
     whole = [path for path in found if values[path] >= 1.0]
@@ -56,7 +60,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     yield Finding(
         severity="error" if whole else "warning",
         confidence="certain" if whole else "likely",
-        title=f"Dead units: {values[worst]:.0%} of the units of `{worst}` are never active",
+        title=f"Dead units: {percent(values[worst])} of the units of `{worst}` are never active",
         evidence={
             "layer": f"`{worst}`",
             "dead": values[worst],
@@ -95,7 +99,7 @@ def _causes(run: TrainingRun, found: list[str], now: float, first: float) -> lis
         said = f"The biases of {listed([f'`{path}`' for path in bias])} start at {number(known[bias[0]].facts['bias'])}."
         start = Cause("start", said, "", set_in_layers(run.facts, bias, "bias_initializer", None))
     elif first > ALMOST * now:
-        start = Cause("start", f"{first:.0%} of the units were dead in the first batch that was measured.")
+        start = Cause("start", f"{percent(first)} of the units were dead in the first batch that was measured.")
     return beside_speed(run, start)
 
 

@@ -40,6 +40,11 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         together = np.sqrt(sum(np.square(curve.values[:length]) for curve in curves))
     finite = together[np.isfinite(together)]
     start = float(np.median(finite[:FIRST_MEASURED])) if len(finite) >= FIRST_MEASURED else float("nan")
+    if start > 0:
+        largest_norm = np.fmax.reduce(together[FIRST_MEASURED:], initial=np.nan)
+        run.measured(
+            "largest later gradient norm, as a multiple of the first ones", largest_norm / start, above=options["growth"]
+        )
     beyond = np.isinf(together) | (together > options["growth"] * start)
     if not np.isfinite(start) or not start or not beyond[FIRST_MEASURED:].any():
         return

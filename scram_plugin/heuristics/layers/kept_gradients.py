@@ -30,6 +30,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if len(kept) < options["least"]:
         raise TooEarly(f"it needs {int(options['least'])} measured batches")
     times = int(kept.values.sum())
+    run.measured("measured batches that began with cleared gradients", len(kept) - times, below=1, curve=kept)
     if times < len(kept):  # in some batches only: probably intended
         return
     loss = run.signal("batch loss")

@@ -25,6 +25,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     probe = run.statistic(schema.BATCHES, "weights/probe")
     if probe is None:
         raise NotChecked("it was not recorded whether the weights are finite", HOW)
+    run.measured("batches checked for NaN and infinite values", len(probe), curve=probe)
     counts = _counts(run)
     loss = run.statistic(schema.BATCHES, "loss")
     if not counts:

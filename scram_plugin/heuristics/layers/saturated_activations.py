@@ -15,7 +15,7 @@ from scram_plugin.heuristics.limits import LARGE_INPUTS, LARGE_WEIGHTS
 from scram_plugin.heuristics.measured import columns, enough_rows, known_layers, late, listed
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import speed
-from scram_plugin.heuristics.words import number
+from scram_plugin.heuristics.words import number, percent
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
@@ -47,6 +47,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     enough_rows(hidden, int(options["least"]))
     values = {path: late(curve) for path, curve in hidden.items()}
     found = [path for path, value in values.items() if value >= options["max_saturated"]]
+    if not found:
+        for path, value in values.items():
+            what = f"largest share of outputs at their bounds, in `{path}`"
+            run.measured(what, value, above=options["max_saturated"], percent=True, curve=hidden[path])
     # if gradients vanish, only the later layers learn: they can saturate as a consequence
     late_only = all(hidden[path].values[0] < AT_FIRST for path in found)
     if not found or (late_only and vanishing(run)):
@@ -56,7 +60,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     yield Finding(
         severity="warning",
         confidence="likely",
-        title=f"Saturated activations: {values[worst]:.0%} of the outputs of `{worst}` are at their bounds",
+        title=f"Saturated activations: {percent(values[worst])} of the outputs of `{worst}` are at their bounds",
         evidence={
             "layer": f"`{worst}`",
             "saturated": values[worst],
@@ -72,7 +76,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _causes(run: TrainingRun, found: list[str], first: float, now: float) -> list[Cause]:
-    at_start = f"In the first measured batch, {first:.0%} of the outputs were saturated." if first > MOST_OF * now else ""
+    at_start = f"In the first measured batch, {percent(first)} of the outputs were saturated." if first > MOST_OF * now else ""
     known = {layer.path: layer for layer in known_layers(run)}
     given = [p for p in found if p in known and (known[p].initial_scale or 0.0) > LARGE_WEIGHTS]
     weights = Cause("weights")

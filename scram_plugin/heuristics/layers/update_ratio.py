@@ -9,6 +9,7 @@ from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuris
 from scram_plugin.heuristics.measured import enough_rows, fell_far, late, step_ratios
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import speed
+from scram_plugin.heuristics.words import percent
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
@@ -39,6 +40,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     enough_rows(ratios, int(options["least"]), int(options["batches"]))
     values = {path: late(curve, AFTER_FIRST) for path, curve in ratios.items()}
     found = [path for path, value in values.items() if value > options["max_ratio"]]
+    if not found:
+        for path, value in values.items():
+            what = f"largest typical update norm, as a share of the weight norm, in `{path}`"
+            run.measured(what, value, above=options["max_ratio"], percent=True, curve=ratios[path])
     if not found or fell_far(run):
         return
     worst = max(found, key=lambda path: values[path])
@@ -46,7 +51,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     yield Finding(
         severity="warning",
         confidence="likely",
-        title=f"A typical update changes `{worst}` by {values[worst]:.0%} of its norm",
+        title=f"A typical update changes `{worst}` by {percent(values[worst])} of its norm",
         evidence={
             "variable": f"`{worst}`",
             "percent": 100 * values[worst],

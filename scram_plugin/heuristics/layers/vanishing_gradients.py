@@ -78,6 +78,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     norms = kernel_norms(run)
     enough_rows(norms, int(options["least"]))
     if len(norms) < options["depth"]:
+        run.measured("layers with weights", len(norms), above=options["depth"] - 1)
         return
     levels = {path: _early(curve) for path, curve in norms.items()}
     known = {path: level for path, level in levels.items() if np.isfinite(level)}
@@ -87,12 +88,16 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     largest = max(order, key=lambda path: known[path])
     # only layers before the largest one, on the side of the inputs
     small = [p for p in order[: order.index(largest)] if known[p] < options["min_ratio"] * known[largest]]
-    if not small or order[0] not in small or not known[largest]:
-        return
     first = order[0]
+    if not small or first not in small or not known[largest]:
+        if known[largest]:
+            what = f"gradient norm of the first layer, `{_layer(first)}`, as a share of the largest"
+            run.measured(what, known[first] / known[largest], below=options["min_ratio"], percent=True, curve=norms[first])
+        return
     ratio = known[first] / known[largest]
     curve = norms[first]
-    if _left(run) < FALLS:
+    if (left := _left(run)) < FALLS:
+        run.measured("loss at the end, as a share of that at the start", left, above=FALLS, percent=True)
         return  # with an optimizer that scales each update, small gradients can be enough
     causes = _causes(run)
     if not causes[0].for_ and any(part >= 1.0 for part in dead_units(run).values()):

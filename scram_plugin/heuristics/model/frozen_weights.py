@@ -22,6 +22,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     behind = _odd(weighted)
     odd = frozen if nothing else behind or _random(run, frozen)
     if not odd and not nothing:
+        run.measured("frozen layers with weights", len(frozen))
         return
     names = listed([layer.name for layer in odd]) if odd else "all layers"
     edit = train_layers(run.facts, [layer.path for layer in odd])

@@ -11,6 +11,7 @@ from scram_plugin.heuristics.limits import TINY
 from scram_plugin.heuristics.measured import Layer, layers, listed, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.recorders import HOW
+from scram_plugin.heuristics.words import percent
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -30,6 +31,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     found = [
         (layer, rate) for layer in layers(run) if layer.kind in KINDS for rate in [layer.facts.get("settings", {}).get("rate")]
     ]
+    for layer, rate in found:
+        if isinstance(rate, int | float):
+            run.measured(f"dropout rate of {layer.name}", rate, above=options["max_rate"], percent=True)
+    run.measured("layers with dropout", len(found))
     behind = _behind_output(run)
     found = [(layer, float(rate)) for layer, rate in found if isinstance(rate, int | float) and rate >= options["max_rate"]]
     if not found and behind is None:
@@ -51,7 +56,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     yield Finding(
         severity="warning",
         confidence="likely" if better else "possible",
-        title=f"Dropout of {worst[1]:.0%} in {worst[0].name}",
+        title=f"Dropout of {percent(worst[1])} in {worst[0].name}",
         evidence={
             "layers": names,
             "rate": worst[1],
@@ -88,7 +93,7 @@ def _finding_behind(run: TrainingRun, curve: Curve, behind: tuple[Layer, float])
     return Finding(
         severity="warning",
         confidence="certain",
-        title=f"Dropout after the output layer: {rate:.0%} of the outputs are set to 0",
+        title=f"Dropout after the output layer: {percent(rate)} of the outputs are set to 0",
         evidence={"behind": layer.name, "rate": rate, **absent("layers", "left", "times", "better")},
         **whole_of(curve),
         causes=[Cause("output", f"{layer.name} is the last layer of the model.", "", remove_layer(run.facts, layer.path))],

@@ -44,7 +44,11 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise NotChecked("the loss is not a mean, or it has other terms", "a mean cross-entropy of classes without other terms")
     first = float(loss.values[0])
     guessing = math.log(classes)
-    if not math.isfinite(first) or first <= options["times"] * guessing:
+    if not math.isfinite(first):
+        return
+    what = "loss of the first batch, as a multiple of the loss of guessing"
+    run.measured(what, first / guessing, above=options["times"], curve=loss)
+    if first <= options["times"] * guessing:
         return
     yield Finding(
         severity="info",

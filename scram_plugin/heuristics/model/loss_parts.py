@@ -27,6 +27,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     alike = len(batches) == 1 or (len(shapes) == 1 and str([]) not in shapes)
     if len(parts) < 2 or not alike or max(batches) < FEW:
         return
+    run.measured("parts of the loss", len(parts))
     if (said := _of_each(parts)) is not None:
         yield _finding(run, "One part of the loss is a sum for each example, another is a mean over all its values", said)
         return

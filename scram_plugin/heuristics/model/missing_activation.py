@@ -25,6 +25,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if not pairs:
         if run.loop.get("linear"):
             yield _of_trial(run)
+        run.measured("dense and convolutional layers checked", sum(layer.kind in WEIGHTED for layer in known))
         return
     first = [pair[0] for pair in pairs]
     curve = shown_loss(run)

@@ -15,6 +15,7 @@ from scram_plugin.heuristics.limits import TINY
 from scram_plugin.heuristics.measured import layers, listed
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.recorders import HOW
+from scram_plugin.heuristics.words import percent
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
@@ -40,6 +41,7 @@ OPTIONS = (
         CALIBRATED,
     ),
 )
+DIGITS = 3  # after the point of the share that a passed check shows; by definition
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -62,7 +64,13 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     length = min(len(training), len(validation))
     # in the first epoch the training loss is an average over a model that had hardly learned anything
     ratio = validation.values[1:length] / np.maximum(training.values[1:length], TINY)
-    if left < options["left"] or not (ratio > options["gap"]).all():
+    if left < options["left"]:
+        what = f"share of the initial values in the running statistics of {layer.name}"
+        run.measured(what, round(left, DIGITS), above=options["left"], percent=True)
+        return
+    if not (ratio > options["gap"]).all():
+        what = "smallest validation loss, as a multiple of the training loss of its epoch"
+        run.measured(what, ratio.min(), above=options["gap"], curve=validation)
         return
     slow = [other for other, m in found if m**seen >= options["left"]]
     yield Finding(
@@ -84,7 +92,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             Cause(
                 "momentum",
                 f"The momentum of {layer.name} is {momentum:g}; after {seen:,} batches, the initial values still make up "
-                f"{left:.0%} of its running statistics.",
+                f"{percent(left)} of its running statistics.",
                 "",
                 set_in_layers(run.facts, [other.path for other in slow], "momentum", "0.9"),
             )

@@ -27,6 +27,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise NotChecked("the settings of the optimizer are not known", HOW)
     first, second, momentum = (_number(settings.get(key)) for key in ("beta_1", "beta_2", "momentum"))
     epsilon = _number(settings.get("eps", settings.get("epsilon")))
+    for what, value in (("momentum (beta_1)", first), ("momentum", momentum)):
+        if value is not None and value <= SLOW:
+            run.measured(f"{what} of {name}", value, above=SLOW)
     if first is not None and second is not None and first > second:
         said = f"{name} has the betas {number(first)} and {number(second)}; the second is usually the larger one."
         yield _finding(run, "betas", "warning", f"The betas of {name} are swapped", said, swap_betas(run.facts, first, second))

@@ -52,6 +52,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         yield _finding(run, mismatch.cause, mismatch.severity, evidence, mismatch.edit(known))
     elif run.loop.get("twice") and (found := _in_graph(run)) is not None:  # by operations that belong to no layer
         yield found
+    elif isinstance(known.units, int):
+        what = "outputs of {layer} with {activation_name}, for {loss}".format(**_evidence(known))
+        run.measured(what, known.units)
 
 
 def _in_graph(run: TrainingRun) -> Finding | None:

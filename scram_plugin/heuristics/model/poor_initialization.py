@@ -41,14 +41,13 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     last = heads(present)
     same = [layer for layer in known if _same(layer, last)]
     large = [layer for layer in known if layer not in same and (layer.initial_scale or 0.0) > options["large"]]
-    small = [
-        layer
-        for layer in known
-        if layer not in same
-        and layer.path not in last
-        and _is_read_alone(layer, present)
-        and 0.0 < (layer.initial_scale or 0.0) < options["small"]
-    ]
+    inner = [layer for layer in known if layer not in same and layer.path not in last and _is_read_alone(layer, present)]
+    small = [layer for layer in inner if 0.0 < (layer.initial_scale or 0.0) < options["small"]]
+    what = "size of the initial weights of {}, as a multiple of the usual one"
+    for layer in known:
+        run.measured(what.format(layer.name), layer.initial_scale or 0.0, above=options["large"])
+    for layer in inner:
+        run.measured(what.format(layer.name), layer.initial_scale or 0.0, below=options["small"])
     units = dead_units(run)
     for cause, found in (("same", same), ("large", large), ("small", small)):
         if not found:

@@ -42,8 +42,11 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     decay = _decay(run) / 2
     coupled = COUPLED if _is_divided(run) else 1.0
     present = known_layers(run) if decay else layers(run)
-    found = [(layer, factor) for layer in present if (factor := _factor(run, layer)) * coupled >= options["strong"]]
+    factors = [(layer, _factor(run, layer)) for layer in present]
+    found = [(layer, factor) for layer, factor in factors if factor * coupled >= options["strong"]]
     if not found and decay * coupled < options["strong"]:
+        largest = max([decay, *(factor for _, factor in factors)])
+        run.measured("largest factor of an L1 or L2 penalty on the weights", largest, above=options["strong"] / coupled)
         return
     norms = columns(run, "weight", "norm")
     enough_rows(norms, int(options["least"]))
@@ -54,7 +57,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         curve = norms.get(path)
         if curve is not None and len(curve.finite) > 1 and curve.finite.values[0] > 0:
             left[path] = float(curve.finite.values.min() / curve.finite.values[0])
-    if not left or float(np.quantile(list(left.values()), HALF, method="lower")) > options["shrunk"]:
+    if not left:
+        return
+    half = float(np.quantile(list(left.values()), HALF, method="lower"))
+    if half > options["shrunk"]:
+        what = "lowest norm of the penalised weights, as a share of the first one (median)"
+        run.measured(what, half, below=options["shrunk"], percent=True)
         return
     least = min(left, key=lambda path: left[path])
     name, factor = max(((layer.name, factor) for layer, factor in found), key=lambda e: e[1], default=("all parameters", decay))

@@ -43,13 +43,22 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if not isinstance(weights, int) or samples is None:
         raise NotChecked("the number of weights or of examples is not known", HOW)
     if weights < options["ratio"] * samples:
+        run.measured("weights per training example", weights / samples, above=options["ratio"])
         return
     training, validation = (loss(run, side, least=int(options["least"])) for side in ("training", "validation"))
     if len(training.finite) > 2 * len(validation.finite):  # a loss per batch has no epochs to compare
         return
     best = int(np.argmin(validation.finite.values))
     reached, beside = float(validation.finite.values[best]), float(training.finite.values[min(best, len(training.finite) - 1)])
-    if reached < options["gap"] * beside or reached - beside < PART * float(training.finite.values[0]):
+    if reached < options["gap"] * beside:
+        if beside > 0:
+            what = "best validation loss, as a multiple of the training loss at that point"
+            run.measured(what, reached / beside, above=options["gap"], curve=validation)
+        return
+    if reached - beside < PART * (start := float(training.finite.values[0])):
+        if start > 0:
+            what = "gap between the losses at the best validation loss, as a share of the first training loss"
+            run.measured(what, (reached - beside) / start, above=PART, percent=True, curve=validation)
         return
     largest = max(known, key=_size)
     yield Finding(

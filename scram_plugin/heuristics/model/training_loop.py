@@ -13,7 +13,7 @@ from scram_plugin.heuristics.heuristic import Cause, Confidence, Finding, Heuris
 from scram_plugin.heuristics.limits import MOSTLY
 from scram_plugin.heuristics.measured import listed, of_loop, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.words import number
+from scram_plugin.heuristics.words import number, percent
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.severity import Severity
 
@@ -66,6 +66,7 @@ Found = Iterator[tuple[str, str]]  # the cause, and a sentence with the numbers 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     loop = of_loop(run, "steps", "Keras runs the loop itself", "it was not recorded what the training loop does")
     curve = shown_loss(run)
+    run.measured("recorded steps of the optimizer", loop["steps"])
     for part in (
         _steps(loop),
         _accumulation(loop),
@@ -216,7 +217,7 @@ def _schedule(run: TrainingRun, loop: Loop) -> Found:
     elif (
         run.ended == "finished" and calls < SHORT * length and length > MOST_OF * steps and steps >= CALL_EVERY * max(calls, 1)
     ):
-        yield "per-epoch", f"{said} The training ended after {calls / length:.0%} of the schedule."
+        yield "per-epoch", f"{said} The training ended after {percent(calls / length)} of the schedule."
 
 
 def _still_warms_up(run: TrainingRun, known: Mapping[str, Any], steps: int) -> str | None:

@@ -63,6 +63,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise NotChecked("the optimizer and its learning rate are not known", HOW)
     name, rate, usual = known
     if options["low"] * usual < rate < options["high"] * usual:
+        what = f"learning rate, as a multiple of the usual one of {name}"
+        run.measured(what, rate / usual, above=options["high"])
+        run.measured(what, rate / usual, below=options["low"])
         return
     steps = steps_of_kernels(run)
     if steps is None or len(steps) < 2:
@@ -72,10 +75,14 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     weighted = [layer for layer in known_layers(run) if layer.facts.get("kernel")]
     if high and len(weighted) == 1:  # a linear model may begin at 0, and its updates are large beside that
         size = first = 0.0
+    what = "update norm of the first steps, as a share of the weight norm"
     if high and not _harmful(run, size > options["max_step"], first > options["max_step"]):
+        if 0 < size <= options["max_step"]:
+            run.measured(what, size, above=options["max_step"], percent=True, curve=steps)
         return
     if not high:
         if size > options["min_step"]:
+            run.measured(what, size, below=options["min_step"], percent=True, curve=steps)
             return
         _still(run)
     cause = "too-high" if high else "too-low"
@@ -117,6 +124,8 @@ def _harmful(run: TrainingRun, long: bool, long_at_first: bool) -> bool:
     guessed = guess is not None and not guess.is_beaten_by(late) and late > STILL_FALLS * before
     enough = UNHARMED if len(values) >= SINCE else BEGUN  # in a short training a loss that falls shows no harm
     fallen = late <= enough * values[0] and not guessed
+    if long and values[0] > 0:
+        run.measured("loss at the end, as a share of the first one", late / values[0], above=enough, percent=True, curve=loss)
     return worse or (long and not fallen) or (long_at_first and guessed and len(values) >= SINCE)
 
 

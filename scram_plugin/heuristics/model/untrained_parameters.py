@@ -31,6 +31,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise NotChecked("it was not recorded which parameters the optimizer trains", HOW)
     loose, forgotten, stale = (known.get(kind) or 0 for kind in ("unregistered", "forgotten", "stale"))
     names = listed([f"`{name}`" for name in known.get("names") or ["unknown"]])
+    run.measured("parameters that the loss depends on and no optimizer trains", loose + forgotten, above=0)
     if loose:
         shapes = listed([" × ".join(map(str, shape)) or "one number" for shape in known.get("shapes") or [[]]])
         title = f"{counted(loose, 'parameter')} of the model {'is' if loose == 1 else 'are'} not registered, and not trained"

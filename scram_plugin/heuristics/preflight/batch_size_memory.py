@@ -28,6 +28,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     peak, available, size = found.get("peak"), found.get("available"), found.get("batch_size")
     if peak is None or not available or not size:
         raise Inconclusive("the size of the available memory is not known")
+    what = "memory that the training needs, as a share of the available memory"
+    run.measured(what, peak / available, above=options["part"], percent=True)
     if peak <= options["part"] * available:
         return
     curve = shown_loss(run)

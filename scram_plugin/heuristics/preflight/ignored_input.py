@@ -20,6 +20,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if not tried:
         raise Inconclusive("all examples of the batch had the same inputs")
     if not ignored:
+        run.measured("inputs that change the outputs", tried)
         return
     whole = len(ignored) == tried
     learned = run.facts["preflight"].get("one_batch") or {}

@@ -33,6 +33,11 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise Inconclusive("the learning rate is not a single number")
     high = blown is not None and given >= blown
     low = steepest is not None and given * options["below"] < steepest
+    if blown:
+        run.measured("learning rate, as a multiple of the one at which the loss diverged", given / blown, above=1.0)
+    if steepest and given:
+        what = "rate at which the loss fell fastest, as a multiple of the learning rate"
+        run.measured(what, steepest / given, above=options["below"])
     if not high and not low:
         if steepest is None and blown is None:
             raise Inconclusive("the loss neither fell nor diverged at any rate")

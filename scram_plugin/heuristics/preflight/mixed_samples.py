@@ -28,6 +28,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     found = {"alone": trained} if trained is not None else tested(run, "samples")
     alone, order = found.get("alone") or 0.0, found.get("order") or 0.0
     worst = max(alone, order)
+    what = "largest change of an example's outputs when the rest of its batch changes, as a share of their standard deviation"
+    run.measured(what, worst, above=options["apart"], percent=True)
     if worst <= options["apart"]:
         return
     curve = shown_loss(run)

@@ -19,6 +19,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     names = apart or found.get("still") or []
     count = found.get("count_apart") or found.get("count") or 0
     if not count or not names:
+        if found.get("variables"):
+            run.measured("trainable variables that were tested", found["variables"])
         return
     told = listed([f"`{path}`" for path in names])
     causes = ["cut", "unused", "dead"] if apart is None else ["unused", "cut"] if apart else ["dead"]

@@ -10,7 +10,7 @@ from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuris
 from scram_plugin.heuristics.measured import shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.preflight.tested import tested
-from scram_plugin.heuristics.words import counted, number
+from scram_plugin.heuristics.words import counted, number, percent
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
@@ -31,6 +31,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     first, last = found.get("first"), found.get("last")
     if first is None or last is None or not (math.isfinite(first) and math.isfinite(last)) or first <= 0.0:
         raise Inconclusive("the loss of one batch is not a positive number")
+    what = "loss of one batch after training on it alone, as a share of its first value"
+    run.measured(what, last / first, above=options["falls"], percent=True)
     if last <= options["falls"] * first:
         return
     if found.get("cut"):
@@ -47,7 +49,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "steps": found.get("steps"),
             "first": number(first),
             "last": number(last),
-            "part": f"{last / first:.0%}",
+            "part": f"{percent(last / first)}",
         },
         **whole_of(curve),
         causes=sorted([Cause("loss"), gradient, Cause("start")], key=lambda cause: not cause.for_),

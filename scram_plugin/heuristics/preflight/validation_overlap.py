@@ -9,6 +9,7 @@ from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconcl
 from scram_plugin.heuristics.measured import shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.preflight.tested import tested
+from scram_plugin.heuristics.words import percent
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
@@ -29,10 +30,18 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     both, validation = found.get("both") or 0, found.get("validation") or 0
     if not validation:
         raise Inconclusive("there were no validation examples to compare")
-    if both < FEWEST_EQUAL or both <= options["part"] * validation:
+    what = "validation examples that are also in the training data"
+    if both <= options["part"] * validation:
+        run.measured(f"share of the {what}", both / validation, above=options["part"], percent=True)
+        return
+    if both < FEWEST_EQUAL:
+        run.measured(what, both, above=FEWEST_EQUAL - 1)
         return
     again, training = found.get("again") or 0, found.get("training") or 0
     if both <= NATURAL * validation and both * training <= ALIKE * again * validation:
+        if again:
+            what = "validation examples in the training data, as a multiple of those that repeat within it"
+            run.measured(what, both * training / (again * validation), above=ALIKE)
         return  # examples repeat within the training data as often
     curve = shown_loss(run)
     whole = both == validation
@@ -41,11 +50,11 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         confidence="certain" if whole else "likely",
         title="All validation examples are also in the training data"
         if whole
-        else f"{both / validation:.0%} of the validation examples are also in the training data",
+        else f"{percent(both / validation)} of the validation examples are also in the training data",
         evidence={
             "both": both,
             "validation": validation,
-            "part": f"{both / validation:.1%}",
+            "part": f"{percent(both / validation, 1)}",
             "training": found.get("training"),
         },
         **whole_of(curve),

@@ -32,12 +32,21 @@ def found(run: TrainingRun, review: Review, catalogue: Catalogue, finding: Findi
         now, other = number(margin.value), number(margin.turns_at)
         text = f"With `{heuristic.id}.{margin.option}` at {other} instead of {now}, SCRAM would not report this."
         steps.append(beside(finding, text))
+    if before is not None:
+        first = f"“{before.title}”. Fix that first: this probably goes with it."
+        return Answer(_question_id(finding), _asks(finding), steps, "cause", first, before.heuristic)
     cause = likeliest(finding)
     unclear = f"No cause stands out. The usual ones, likeliest first: {usual(finding)}."
     kind: Conclusion = "cause" if cause else "open"
-    return Answer(
-        f"finding-{heuristic.id}", f"Why does SCRAM report “{finding.title}”?", steps, kind, cause or unclear, heuristic.id
-    )
+    return Answer(_question_id(finding), _asks(finding), steps, kind, cause or unclear, heuristic.id)
+
+
+def _question_id(finding: Finding) -> str:
+    return f"finding-{finding.heuristic}"
+
+
+def _asks(finding: Finding) -> str:
+    return f"Why does SCRAM report “{finding.title}”?"
 
 
 def silent(run: TrainingRun, review: Review, catalogue: Catalogue) -> Iterator[Answer]:

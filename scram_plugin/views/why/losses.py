@@ -12,7 +12,7 @@ from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import Finding, NotChecked
 from scram_plugin.heuristics.measured import class_counts, columns, dead_units, finite_median, late, step_ratios
 from scram_plugin.heuristics.recorders import HOW
-from scram_plugin.heuristics.words import number, place
+from scram_plugin.heuristics.words import number, percent, place
 from scram_plugin.logs.conventions import HIGHER_IS_BETTER
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
@@ -127,8 +127,8 @@ def _predictions(run: TrainingRun) -> list[Step]:
         return []
     top, most = int(predicted.argmax()), int(labelled.argmax())
     column = run.statistic(schema.STATISTICS, f"y_pred0/count/{top}")
-    text = f"Of the last measured predictions, {predicted[top] / predicted.sum():.0%} are class {top}"
-    text += f"; the most frequent label, class {most}, makes up {labelled[most] / labelled.sum():.0%} of the data."
+    text = f"Of the last measured predictions, {percent(predicted[top] / predicted.sum())} are class {top}"
+    text += f"; the most frequent label, class {most}, makes up {percent(labelled[most] / labelled.sum())} of the data."
     return [on(column, text)] if column is not None else []
 
 
@@ -155,7 +155,11 @@ def _dead(run: TrainingRun) -> list[Step]:
     dead = {path: part for path, part in dead_units(run).items() if part > 0.5}
     worst = max(dead, key=lambda path: dead[path], default=None)
     curve = run.statistic(schema.STATISTICS, schema.column(schema.LAYER, worst, "dead")) if worst else None
-    return [on(curve, f"{dead[worst]:.0%} of the units of `{worst}` are never active.")] if curve is not None and worst else []
+    return (
+        [on(curve, f"{percent(dead[worst])} of the units of `{worst}` are never active.")]
+        if curve is not None and worst
+        else []
+    )
 
 
 def validation_rises(run: TrainingRun, findings: Findings) -> Iterator[Answer]:
@@ -170,7 +174,7 @@ def validation_rises(run: TrainingRun, findings: Findings) -> Iterator[Answer]:
         return
     at = int(steps_[best])
     where = place(validation.axis, at)
-    rise = f", {(values[-1] / values[best] - 1):.0%} more" if values[best] > 0 else ""
+    rise = f", {percent(values[-1] / values[best] - 1)} more" if values[best] > 0 else ""
     end = f"{number(float(values[-1]))} in {place(validation.axis, int(steps_[-1]))}"
     steps = [on(validation, f"It was lowest in {where}: {number(float(values[best]))}. It ended at {end}{rise}.", at, at=at)]
     if training is not None and training.axis == validation.axis and (then := value_at(training, at)) is not None:
