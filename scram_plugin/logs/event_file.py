@@ -102,6 +102,8 @@ class PointBuffer:
 class EventFile:
     """What was read of one event file so far. `read` continues where the last call ended."""
 
+    waits = False  # half-written records are waited for until the file grows
+
     def __init__(self, layouts: Layouts | None = None) -> None:
         self._layouts = layouts or Layouts()
         self.scalars: dict[str, PointBuffer] = {}

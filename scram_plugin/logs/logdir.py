@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
 from scram_plugin.logs.layout import Layouts
+from scram_plugin.logs.listed import Listed
 from scram_plugin.logs.run import Run
-from scram_plugin.logs.storage import Listed, Local, Problem, Remote, opened, storage
+from scram_plugin.logs.storage import Local, Problem, Remote, opened, storage
 
 BYTES_OF_A_POINT = 24  # step, wall time and value
 MEMORY = 1 << 30  # bytes of points held at once; beyond it the least recently used runs are freed, and read again when needed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
@@ -12,8 +13,10 @@ import numpy as np
 
 from scram_plugin.logs.event_file import EventFile
 from scram_plugin.logs.layout import Layouts
+from scram_plugin.logs.listed import Listed, is_event_file
 from scram_plugin.logs.series import Series
-from scram_plugin.logs.storage import Listed, Local, Remote
+from scram_plugin.logs.storage import Local, Remote
+from scram_plugin.logs.table import TableFile
 
 PLUS = " + "
 MOST_LOOKED_AT = 20  # tags whose steps are looked at after each reading
@@ -28,7 +31,7 @@ class Run(Mapping[str, Series]):
     def __init__(self, name: str, storage: Local | Remote, layouts: Layouts) -> None:
         self.name = name
         self._layouts = layouts
-        self.files: dict[str, EventFile] = {}
+        self.files: dict[str, EventFile | TableFile] = {}
         self.lock = threading.RLock()  # held while files are read; the methods acquire it themselves
         self.held = True  # whether the points are in memory
         self.points = 0
@@ -43,9 +46,13 @@ class Run(Mapping[str, Series]):
         """The files, of those that the directory lists now, that may contain something new."""
         return [file for file in listed if not self._settled(file)]
 
+    def _new(self, path: str) -> EventFile | TableFile:
+        name = os.path.basename(path)
+        return EventFile(self._layouts) if is_event_file(name) else TableFile(name)
+
     def _settled(self, listed: Listed) -> bool:
         file = self.files.get(listed.path)
-        return file is not None and not file.unreadable and self._seen.get(listed.path) == listed
+        return file is not None and not file.waits and not file.unreadable and self._seen.get(listed.path) == listed
 
     def read(self, listed: list[Listed]) -> bool:
         """Read what was added; `listed` are all files that the directory has now. Returns whether anything changed."""
@@ -70,17 +77,17 @@ class Run(Mapping[str, Series]):
             with self._storage.open(path) as stream:
                 now = self._storage.now(stream, listed)
                 if file is None or self._rewritten(file, stream, now):
-                    file = self.files[path] = EventFile(self._layouts)
+                    file = self.files[path] = self._new(path)
                     grown = True
                 self._seen[path] = now
                 file.unreadable = None
                 grown |= file.read(stream, now.size)
         except OSError as error:
-            file = self.files.setdefault(path, EventFile(self._layouts))
+            file = self.files.setdefault(path, self._new(path))
             file.unreadable = f"it could not be opened ({error.strerror or error or type(error).__name__})"
         return grown
 
-    def _rewritten(self, file: EventFile, stream: BinaryIO, now: Listed) -> bool:
+    def _rewritten(self, file: EventFile | TableFile, stream: BinaryIO, now: Listed) -> bool:
         """Whether this is another file, or other bytes, than what was read: then it must be read from the start.
 
         A file only grows while its training writes. What changed without growing was written again.
@@ -96,9 +103,11 @@ class Run(Mapping[str, Series]):
         """Collect the tags and count the points of all files again."""
         self._series.clear()
         tags: dict[str, list[str]] = {}
-        for path in sorted(self.files):
+        for path in sorted(self.files, key=lambda path: (isinstance(self.files[path], TableFile), path)):
+            is_table = isinstance(self.files[path], TableFile)
             for tag in self.files[path].scalars:
-                tags.setdefault(tag, []).append(path)
+                if not (is_table and tag in tags):  # a table repeats what event files, or another table, say
+                    tags.setdefault(tag, []).append(path)
         self._tags = tags  # replaced as a whole, since other threads may be iterating over the tags
         self.points = sum(len(column) for file in self.files.values() for column in file.scalars.values())
         losses = [tag for tag in tags if "loss" in tag.lower()] or list(tags)
@@ -118,7 +127,7 @@ class Run(Mapping[str, Series]):
         What was rewritten since is read from the start at the next look, and has no points until then.
         """
         for path, known in self.files.items():
-            again = EventFile(self._layouts)
+            again = self._new(path)
             try:
                 with self._storage.open(path) as stream:
                     if known.same(stream):
@@ -127,7 +136,7 @@ class Run(Mapping[str, Series]):
                         self._seen.pop(path, None)
             except OSError as error:
                 known.unreadable = f"it could not be opened again ({error.strerror or error})"
-            known.take(again)
+            known.take(again)  # type: ignore[arg-type]  # of the same kind
         self.held = True
 
     def __getitem__(self, tag: str) -> Series:
@@ -150,6 +159,11 @@ class Run(Mapping[str, Series]):
         if first is None or any(p is None or not np.array_equal(p.steps, first.steps) for p in parts):
             return None
         return Series(first.steps, first.wall_times, np.sum([p.values for p in parts if p is not None], axis=0))
+
+    def by_epochs(self, tag: str) -> bool:
+        """Whether the steps of a tag are numbers of epochs, as a table says."""
+        first = self.files.get(next(iter(self._tags.get(tag.split(PLUS)[0], ())), ""))
+        return isinstance(first, TableFile) and first.by_epochs
 
     def borders(self, tag: str) -> set[int]:
         """The indices of the points of a tag that are the first ones of another event file."""

@@ -1,12 +1,15 @@
-"""Access to event files: in local directories, or in remote ones through fsspec (``s3://``, ``gs://``, ``memory://`` ...)."""
+"""Access to logs: in local directories, or in remote ones through fsspec (``s3://``, ``gs://``, ``memory://`` ...)."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple, TypeVar
+
+from scram_plugin.logs.listed import Directories, Listed, is_event_file
+from scram_plugin.logs.tables import Tables, arranged, is_candidate
 
 T = TypeVar("T")
 
@@ -25,31 +28,6 @@ class Problem(NamedTuple):
     path: str
     byte: int | None
     sentence: str
-
-
-class Listed(NamedTuple):
-    """An event file as a directory lists it; `size` is in bytes.
-
-    `identity` changes when another file takes its name (0: not known). `stamp` changes with everything that is written ("": not
-    known).
-    """
-
-    @staticmethod
-    def of(path: str, status: os.stat_result) -> Listed:
-        return Listed(path, status.st_size, status.st_ino, f"{status.st_mtime_ns} {status.st_ctime_ns}")
-
-    path: str
-    size: int
-    identity: int
-    stamp: str = ""
-
-
-Directories = Iterator[tuple[str, list[Listed]]]  # (directory relative to the root, with slashes; its event files by name)
-
-
-def is_event_file(name: str) -> bool:
-    """TensorBoard's rule for file names."""
-    return "tfevents" in name and not name.endswith(".profile-empty")
 
 
 def is_remote(root: str) -> bool:
@@ -81,7 +59,7 @@ def opened(logdir: str | os.PathLike[str]) -> tuple[str, Local | Remote]:
 
 
 class Listing(NamedTuple):
-    """A log directory, and the event files that each of its TensorBoard runs has now."""
+    """A log directory, and the files that each of its TensorBoard runs has now."""
 
     root: str
     files: dict[str, list[Listed]]
@@ -89,20 +67,23 @@ class Listing(NamedTuple):
 
 
 def listing(logdir: str | os.PathLike[str]) -> Listing:
-    """Lists the event files of a log directory. Raises as `opened`, and FileNotFoundError if there are none."""
+    """Lists the logs of a directory. Raises as `opened`, and FileNotFoundError if there are none."""
     root, where = opened(logdir)
     problems: list[Problem] = []
     files = dict(where.directories(root, problems))
     if not files:
         told = "".join(f"\n  {p.path!r}: {p.sentence}" for p in problems[:5])
         raise FileNotFoundError(
-            f"{os.fspath(logdir)}: no event files in or below this directory (their names contain 'tfevents'). Is it the "
-            f"directory that you pass to `tensorboard --logdir`?{told}"
+            f"{os.fspath(logdir)}: no event files (their names contain 'tfevents') and no logs as CSV or JSON in or below this "
+            f"directory. Is it the one that you pass to `tensorboard --logdir`?{told}"
         )
     return Listing(root, files, problems)
 
 
 class Local:
+    def __init__(self) -> None:
+        self._tables = Tables(self.open)
+
     def open(self, path: str) -> BinaryIO:
         """Raises OSError for what is not a regular file, also if it became so after it was listed."""
         descriptor = os.open(path, _TO_READ)
@@ -125,15 +106,20 @@ class Local:
         return os.path.isdir(root)
 
     def directories(self, root: str, problems: list[Problem]) -> Directories:
-        """Every directory at or below `root` that holds event files, in the order of their names.
+        """The TensorBoard runs at or below `root` with their files, in the order of their names (see `tables.arranged`).
 
         Links are followed, as in TensorBoard, except those that lead back to a directory above them. Each real directory is
         visited once, by the first of its names.
         """
+        return arranged(self._walk(root, problems))
+
+    def _walk(self, root: str, problems: list[Problem]) -> Directories:
         todo, visited, entries_left = [(root, ".", 0)], set(), MOST_ENTRIES
         while todo:
             directory, name, depth = todo.pop()
-            files, below = [], []
+            files: list[Listed] = []
+            candidates: list[Listed] = []
+            below = []
             try:
                 status = os.stat(directory)
             except OSError as error:
@@ -154,8 +140,11 @@ class Local:
                             if entry.is_dir():
                                 if not (entry.is_symlink() and _leads_up(entry.path, directory)):
                                     below.append((entry.path, entry.name if name == "." else f"{name}/{entry.name}", depth + 1))
-                            elif is_event_file(entry.name):
+                            elif (is_log := is_event_file(entry.name)) or is_candidate(entry.name):
                                 status = entry.stat()
+                                if not is_log:
+                                    candidates += [Listed.of(entry.path, status)] * stat.S_ISREG(status.st_mode)
+                                    continue
                                 if not stat.S_ISREG(status.st_mode):  # reading a pipe might never end
                                     problems.append(Problem(entry.path, None, "it is not a regular file"))
                                     continue
@@ -164,8 +153,8 @@ class Local:
                             problems.append(Problem(entry.path, None, f"it could not be opened ({error.strerror})"))
             except OSError as error:
                 problems.append(Problem(directory, None, f"it could not be opened ({error.strerror})"))
+            files += self._tables.among(candidates)
             if files:
-                files.sort(key=lambda file: file.path)
                 yield name.replace(os.sep, "/"), files
             below.sort(reverse=True)
             todo += below
@@ -195,6 +184,7 @@ class Remote:
             ) from None
         except Exception as error:
             raise OSError(f"{type(error).__name__}: {str(error)[:200]}") from None
+        self._tables = Tables(self.open)
 
     def open(self, path: str) -> BinaryIO:
         file: BinaryIO = _remotely(lambda: self._files.open(path, "rb"))
@@ -220,15 +210,18 @@ class Remote:
             problems.append(Problem(root, None, f"it could not be listed ({error})"))
             return
         by_directory: dict[str, list[Listed]] = {}
+        candidates: dict[str, list[Listed]] = {}
         for path, info in found.items():
             above, _, name = path.rpartition("/")
-            if is_event_file(name):
+            if (is_log := is_event_file(name)) or is_candidate(name):
                 relative = above[len(top) :].strip("/") or "."
                 # no identity: an object in a store is replaced as a whole whenever it grows
                 stamp = next((str(info[key]) for key in STAMPS if info.get(key)), "")
-                by_directory.setdefault(relative, []).append(Listed(path, int(info.get("size") or 0), 0, stamp))
-        for relative in sorted(by_directory):
-            yield relative, sorted(by_directory[relative], key=lambda file: file.path)
+                listed = Listed(path, int(info.get("size") or 0), 0, stamp)
+                (by_directory if is_log else candidates).setdefault(relative, []).append(listed)
+        for relative, files in candidates.items():
+            by_directory.setdefault(relative, []).extend(self._tables.among(files))
+        yield from arranged(by_directory.items())
 
 
 def _remotely(call: Callable[[], T]) -> T:

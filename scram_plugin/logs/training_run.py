@@ -251,7 +251,7 @@ class TrainingRun:
         """The cleaned curve of one tag; of the last session only, if SCRAM's facts say when that began."""
         series = self._points(run, tag)
         assert series is not None
-        if axis == "step" and self._by_epochs and _counts(series.steps):
+        if axis == "step" and (self._logs[run].by_epochs(tag) or (self._by_epochs and _counts(series.steps))):
             axis = "epoch"
         return Curve.of(series, run, tag, axis)
 
@@ -299,7 +299,14 @@ class TrainingRun:
         one of them, or none if no limit decides. Of several measures the nearest to its limit is told.
         """
         limit = below if above is None else above
-        noted = Measure(what, float(value), limit, below is None, percent, None if curve is None else curve.source())
+        noted = Measure(
+            what,
+            float(value),
+            None if limit is None else float(limit),
+            below is None,
+            percent,
+            None if curve is None else curve.source(),
+        )
         if not math.isnan(noted.value) and (self.measure is None or noted.nearness > self.measure.nearness):
             self.measure = noted
 

@@ -23,7 +23,8 @@ import platformdirs
 
 from scram_plugin import __version__
 from scram_plugin.heuristics.installed import installed
-from scram_plugin.logs.storage import Listed, is_remote
+from scram_plugin.logs.listed import Listed
+from scram_plugin.logs.storage import is_remote
 
 if TYPE_CHECKING:
     from scram_plugin.heuristics.catalogue import Catalogue

@@ -15,9 +15,9 @@ import msgspec
 
 from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.catalogue import Catalogue
+from scram_plugin.logs.listed import Listed
 from scram_plugin.logs.logdir import MEMORY, Logdir
 from scram_plugin.logs.pairing import above, astray, likely_key, training_runs, units
-from scram_plugin.logs.storage import Listed
 from scram_plugin.reviews.cache import Cache, key_of, settings_of
 from scram_plugin.reviews.model import Review
 from scram_plugin.reviews.run import file_notes, review

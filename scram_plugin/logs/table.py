@@ -1,0 +1,317 @@
+"""Logs that are no event files: tables as CSV, JSON lines, or Hugging Face's ``trainer_state.json``. Read as they are written.
+
+A table becomes scalars under the tags that the same framework uses in TensorBoard (``eval_loss`` is ``eval/loss``).
+Every number is kept as the csv or json module reads it; what is no number is left out.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from scram_plugin.logs.conventions import meaning
+from scram_plugin.logs.event_file import PointBuffer
+from scram_plugin.logs.parsed import Own
+
+STATE = "trainer_state.json"
+# The names under which frameworks write; a table with another name is read if its columns are those of a log.
+JSON_LINES = (".jsonl", ".ndjson")
+SEPARATED = (".csv", ".tsv", ".log")
+NAMED = (STATE, "scalars.json", "progress.json")
+MONITOR = re.compile(r"(?:\d+\.)?monitor\.csv")
+
+HEAD = 16_384  # bytes that tell whether a file is a log
+LARGEST = 256 << 20  # bytes; a longer table is no log of a training
+LONGEST_LINE = 4 << 20  # characters
+MOST_TAGS = 20_000
+SETTLED = 10.0  # seconds after which a last line without its end is taken as whole
+ROW = 1e-6  # seconds from row to row: a table says nothing of the time, but the order counts
+
+# Columns that count the rows, the best first; and what else says where a training is, which is no curve.
+STEPS = (
+    *("step", "steps", "global_step", "_step", "current_steps", "iteration", "iterations", "iter", "time/total_timesteps"),
+    *("total_timesteps", "timesteps", "timestep", "num_timesteps", "epoch", "epochs", "t"),
+)
+EPOCHS = ("epoch", "epochs")
+PLACES = frozenset(
+    {*STEPS, "total_steps", "percentage", "time", "elapsed_time", "remaining_time", "timestamp", "wall_time", "_timestamp"}
+)
+
+
+def may_be_table(name: str) -> bool:
+    """Whether a file of this name may be a table: then its head must tell."""
+    low = name.lower()
+    return low in NAMED or low.endswith(JSON_LINES + SEPARATED)
+
+
+def is_log(name: str, head: bytes) -> bool:
+    """Whether the first bytes of a file are those of a log: it has a number for a tag that means something in a training."""
+    low = name.lower()
+    if low == STATE:
+        return b'"log_history"' in head or b'"global_step"' in head or b'"best_metric"' in head
+    text = head.decode("utf-8", "replace")
+    lines = text.splitlines() if len(head) < HEAD else text.splitlines()[:-1]
+    if low.endswith(JSON_LINES) or low.endswith(".json"):
+        rows = [row for line in lines[:20] if isinstance(row := _parsed(line), dict)]
+        return any(_is_of_training(low, dict(_numbers(row)).keys()) for row in rows)
+    header, rest = _header(lines)
+    if header is None or (not rest and low not in ("progress.csv", "metrics.csv", "results.csv")):
+        return False
+    first = next(csv.reader(rest[:1], delimiter=_delimiter(header)), [])
+    names = _cells(header)
+    numbers = [name for name, cell in zip(names, first, strict=False) if _number(cell) is not None or not cell.strip()]
+    return len(set(names)) == len(names) and 2 * len(numbers) >= len(names) and _is_of_training(low, names)
+
+
+def _is_of_training(name: str, columns: Iterable[str]) -> bool:
+    columns = [column.lower() for column in columns]
+    if MONITOR.fullmatch(name):
+        return {"r", "l"} <= set(columns)
+    known = [column for column in columns if column not in PLACES and meaning("", column)]
+    counted = any(column in STEPS for column in columns)
+    return bool(known) and (counted or bool(re.search(r"log|hist|loss|metric|train|progress|result|curve", name)))
+
+
+def _header(lines: list[str]) -> tuple[str | None, list[str]]:
+    """The line with the names of the columns, and what follows; comments before it are left out."""
+    for i, line in enumerate(lines):
+        if line.strip() and not line.startswith("#"):
+            cells = _cells(line)
+            named = len(cells) > 1 and all(cells) and not any(_number(cell) is not None for cell in cells)
+            return (line, lines[i + 1 :]) if named else (None, [])
+    return None, []
+
+
+def _delimiter(header: str) -> str:
+    return max(",\t;", key=header.count)
+
+
+def _cells(header: str) -> list[str]:
+    """The names of the columns; Ultralytics pads them."""
+    return [cell.strip() for cell in next(csv.reader([header], delimiter=_delimiter(header)), [])]
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _parsed(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _numbers(row: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, float]]:
+    """The numbers of an object by their names, those of objects inside it after a slash."""
+    for name, value in row.items():
+        if isinstance(value, bool):
+            continue
+        if isinstance(value, int | float):
+            try:
+                yield prefix + name, float(value)
+            except OverflowError:  # an integer beyond all floats
+                yield prefix + name, math.inf if value > 0 else -math.inf
+        elif isinstance(value, str) and value.lower() in ("nan", "inf", "-inf", "infinity", "-infinity"):
+            yield prefix + name, float(value)
+        elif isinstance(value, dict) and depth < 3:
+            yield from _numbers(value, f"{prefix}{name}/", depth + 1)
+
+
+def of_trainer(name: str) -> str:
+    """The tag under which Hugging Face's callback for TensorBoard writes a value of the Trainer."""
+    for part in ("eval", "test"):
+        if name.startswith(f"{part}_"):
+            return f"{part}/{name.removeprefix(f'{part}_')}"
+    return f"train/{name}"
+
+
+class TableFile:
+    """What was read of one table so far: the same as an `EventFile` to those who ask."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name.lower()
+        self.scalars: dict[str, PointBuffer] = {}
+        self.own = Own()  # no table is SCRAM's
+        self.offset, self.size = 0, 0  # bytes read, and of the file
+        self.last_wall_time = 0.0
+        self.problem: str | None = None
+        self.unreadable: str | None = None
+        self.by_epochs = False
+        self.waits = False  # whether the last line may be half-written
+        self._start()
+
+    def _start(self) -> None:
+        self.scalars = {}
+        self.offset, self._seen, self._rows = 0, b"", 0
+        self._columns: list[str] = []
+        self._delimiter = ","
+        self._counter = ""  # the column that counts the rows
+        self._counts_from = 0.0
+        self._last_step = -1.0
+        self._rest: dict[str, tuple[list[int], list[float], list[float]]] = {}
+
+    def forget(self) -> None:
+        """Free the points."""
+        self.scalars = {}
+
+    def take(self, again: TableFile) -> None:
+        """Take over the points of the same file, which was read again."""
+        self.scalars = again.scalars
+
+    def same(self, stream: BinaryIO) -> bool:
+        """Whether the file still begins with what was read."""
+        if self.name == STATE or self.waits:  # written anew each time
+            return False
+        stream.seek(0)
+        return _all(stream, len(self._seen)) == self._seen
+
+    def read(self, stream: BinaryIO, size: int) -> bool:
+        """Read what was added up to `size` (bytes). Returns whether anything new was decoded.
+
+        A half-written last line, or object, is left for the next call.
+        """
+        self.size = size
+        if size > LARGEST:
+            self.problem = f"it is longer than {LARGEST >> 20:,} MiB: too long for a log"
+            return False
+        stream.seek(self.offset)
+        data = _all(stream, size - self.offset)
+        written = _written(stream)
+        before = self.offset
+        if self.name == STATE:
+            self._read_state(data, written)
+        else:
+            self._read_lines(data, written)
+        return self.offset > before
+
+    def _read_state(self, data: bytes, written: float) -> None:
+        try:
+            state = json.loads(data)
+            history = state["log_history"]
+            rows = [row for row in history if isinstance(row, dict)]
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            half = isinstance(error, ValueError) and time.time() - written < SETTLED
+            self.waits = half
+            self.problem = None if half else f"it is not the state of a Trainer ({type(error).__name__})"
+            return
+        self.offset, self.waits = len(data), False
+        for row in rows:
+            values = dict(_numbers(row))
+            step = values.pop("step", float(self._rows))
+            self._add(step, {of_trainer(name): value for name, value in values.items()})
+        self._flush(written)
+
+    def _read_lines(self, data: bytes, written: float) -> None:
+        end = data.rfind(b"\n") + 1
+        settled = time.time() - written >= SETTLED
+        self.waits = end < len(data) and not settled
+        if settled:
+            end = len(data)
+        lines = data[:end].decode("utf-8-sig" if self.offset == 0 else "utf-8", "replace").splitlines()
+        if len(self._seen) < HEAD:
+            self._seen = (self._seen + data[:end])[:HEAD]
+        self.offset += end
+        if self.name.endswith(JSON_LINES) or self.name.endswith(".json"):
+            self._take_objects(lines)
+        else:
+            self._take_rows(lines)
+        self._flush(written)
+
+    def _take_objects(self, lines: list[str]) -> None:
+        for line in lines:
+            row = _parsed(line) if len(line) < LONGEST_LINE else None
+            if not isinstance(row, dict):
+                if line.strip():
+                    self.own.remark("a line is not an object of JSON; it was left out")
+                continue
+            values = dict(_numbers(row))
+            if not self._counter:
+                self._counter = next((name for name in STEPS if name in values), "")
+            # validations of mmengine count epochs under the same name as the steps of their training
+            aside = self.name == "scalars.json" and "iter" not in values
+            step = self._last_step if aside else values.get(self._counter, self._last_step + 1)
+            if self.name == "trainer_log.jsonl":
+                values = {of_trainer(name) if name not in PLACES else name: value for name, value in values.items()}
+            self._add(step, {name: value for name, value in values.items() if name.lower() not in PLACES})
+
+    def _take_rows(self, lines: list[str]) -> None:
+        if not self._columns:
+            header, lines = _header(lines)
+            if header is None:
+                return
+            self._delimiter, self._columns = _delimiter(header), _cells(header)
+            low = [name.lower() for name in self._columns]
+            found = next((name for name in STEPS if name in low), "")
+            self._counter = self._columns[low.index(found)] if found else ""
+            validated = any(name.startswith("val_") for name in low)  # as Keras names it, at the end of each epoch
+            self.by_epochs = found in EPOCHS or (not found and validated)
+        is_monitor = MONITOR.fullmatch(self.name) is not None
+        for cells in csv.reader(io.StringIO("\n".join(lines)), delimiter=self._delimiter):
+            if not cells or cells[0].startswith("#") or [cell.strip() for cell in cells] == self._columns:
+                continue  # a program that ran again wrote its header again
+            if len(cells) > len(self._columns):
+                self.own.remark("a line has more cells than there are columns; it was left out")
+                continue
+            found_values = zip(self._columns, map(_number, cells), strict=False)
+            values = {name: value for name, value in found_values if value is not None and name}
+            if is_monitor:
+                step = max(self._last_step, 0.0) + values.get("l", 1.0)
+                values = {f"monitor/{name}": value for name, value in values.items() if name != "t"}
+            else:
+                step = values.get(self._counter, self._last_step if self._counter else self._last_step + 1)
+                if self.by_epochs and not self._rows and step == 1:
+                    self._counts_from = 1.0  # it counts as people do
+                step -= self._counts_from if self._counter in values else 0
+            self._add(step, {name: value for name, value in values.items() if name.lower() not in PLACES})
+
+    def _add(self, step: float, values: Mapping[str, float]) -> None:
+        if not math.isfinite(step) or abs(step) >= 2**62:
+            step = self._last_step + 1
+        self._last_step, self._rows = step, self._rows + 1
+        for tag, value in values.items():
+            if tag not in self._rest and tag not in self.scalars and len(self._rest) + len(self.scalars) >= MOST_TAGS:
+                self.own.remark(f"it has more than {MOST_TAGS:,} columns; the others were left out")
+                continue
+            steps, rows, numbers = self._rest.setdefault(tag, ([], [], []))
+            steps.append(int(step))
+            rows.append(self._rows)
+            numbers.append(value)
+
+    def _flush(self, written: float) -> None:
+        """Make points of the rows that were taken. The last row gets the time at which the file was written."""
+        for tag, (steps, rows, values) in self._rest.items():
+            times = written - ROW * (self._rows - np.array(rows, np.float64))
+            self.scalars.setdefault(tag, PointBuffer()).extend(np.array(steps, np.int64), times, np.array(values, np.float64))
+        if self._rest:
+            self.last_wall_time = written
+        self._rest = {}
+
+
+def _all(stream: BinaryIO, length: int) -> bytes:
+    """`length` bytes, or those that there are."""
+    parts, left = [], length
+    while left > 0 and (part := stream.read(left)):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
+
+
+def _written(stream: BinaryIO) -> float:
+    """When an open file was last written, seconds since 1970; 0 where its storage does not say."""
+    try:
+        return os.fstat(stream.fileno()).st_mtime
+    except (OSError, AttributeError, ValueError):
+        return 0.0
