@@ -12,6 +12,7 @@ SCENARIOS = DEMO_LOGS / "scenarios"
 SHARED = ROOT.parent / "shared"
 DATA = SHARED / "data"
 REAL_RUNS = SHARED / "real_runs"
+DOMAIN_LOGS = SHARED / "domain_logs"
 BIN = ROOT / ".venv" / "bin"
 
 

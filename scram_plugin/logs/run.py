@@ -16,7 +16,7 @@ from scram_plugin.logs.layout import Layouts
 from scram_plugin.logs.listed import Listed, is_event_file
 from scram_plugin.logs.series import Series
 from scram_plugin.logs.storage import Local, Remote
-from scram_plugin.logs.table import TableFile
+from scram_plugin.logs.text_file import TextFile
 
 PLUS = " + "
 MOST_LOOKED_AT = 20  # tags whose steps are looked at after each reading
@@ -31,7 +31,7 @@ class Run(Mapping[str, Series]):
     def __init__(self, name: str, storage: Local | Remote, layouts: Layouts) -> None:
         self.name = name
         self._layouts = layouts
-        self.files: dict[str, EventFile | TableFile] = {}
+        self.files: dict[str, EventFile | TextFile] = {}
         self.lock = threading.RLock()  # held while files are read; the methods acquire it themselves
         self.held = True  # whether the points are in memory
         self.points = 0
@@ -46,9 +46,9 @@ class Run(Mapping[str, Series]):
         """The files, of those that the directory lists now, that may contain something new."""
         return [file for file in listed if not self._settled(file)]
 
-    def _new(self, path: str) -> EventFile | TableFile:
+    def _new(self, path: str) -> EventFile | TextFile:
         name = os.path.basename(path)
-        return EventFile(self._layouts) if is_event_file(name) else TableFile(name)
+        return EventFile(self._layouts) if is_event_file(name) else TextFile(name)
 
     def _settled(self, listed: Listed) -> bool:
         file = self.files.get(listed.path)
@@ -87,7 +87,7 @@ class Run(Mapping[str, Series]):
             file.unreadable = f"it could not be opened ({error.strerror or error or type(error).__name__})"
         return grown
 
-    def _rewritten(self, file: EventFile | TableFile, stream: BinaryIO, now: Listed) -> bool:
+    def _rewritten(self, file: EventFile | TextFile, stream: BinaryIO, now: Listed) -> bool:
         """Whether this is another file, or other bytes, than what was read: then it must be read from the start.
 
         A file only grows while its training writes. What changed without growing was written again.
@@ -103,10 +103,10 @@ class Run(Mapping[str, Series]):
         """Collect the tags and count the points of all files again."""
         self._series.clear()
         tags: dict[str, list[str]] = {}
-        for path in sorted(self.files, key=lambda path: (isinstance(self.files[path], TableFile), path)):
-            is_table = isinstance(self.files[path], TableFile)
+        for path in sorted(self.files, key=lambda path: (isinstance(self.files[path], TextFile), path)):
+            is_text = isinstance(self.files[path], TextFile)
             for tag in self.files[path].scalars:
-                if not (is_table and tag in tags):  # a table repeats what event files, or another table, say
+                if not (is_text and tag in tags):  # it repeats what event files, or another text file, say
                     tags.setdefault(tag, []).append(path)
         self._tags = tags  # replaced as a whole, since other threads may be iterating over the tags
         self.points = sum(len(column) for file in self.files.values() for column in file.scalars.values())
@@ -160,10 +160,15 @@ class Run(Mapping[str, Series]):
             return None
         return Series(first.steps, first.wall_times, np.sum([p.values for p in parts if p is not None], axis=0))
 
+    @property
+    def text_files(self) -> list[str]:
+        """The names of the files that were read and are no event files."""
+        return [os.path.basename(path) for path, file in self.files.items() if isinstance(file, TextFile)]
+
     def by_epochs(self, tag: str) -> bool:
-        """Whether the steps of a tag are numbers of epochs, as a table says."""
+        """Whether the steps of a tag are numbers of epochs, as a text file says."""
         first = self.files.get(next(iter(self._tags.get(tag.split(PLUS)[0], ())), ""))
-        return isinstance(first, TableFile) and first.by_epochs
+        return isinstance(first, TextFile) and first.by_epochs
 
     def borders(self, tag: str) -> set[int]:
         """The indices of the points of a tag that are the first ones of another event file."""

@@ -8,8 +8,9 @@ import stat
 from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
+from scram_plugin.logs.arranged import TextFiles, arranged
 from scram_plugin.logs.listed import Directories, Listed, is_event_file
-from scram_plugin.logs.tables import Tables, arranged, is_candidate
+from scram_plugin.logs.text_file import may_be_log
 
 T = TypeVar("T")
 
@@ -82,7 +83,7 @@ def listing(logdir: str | os.PathLike[str]) -> Listing:
 
 class Local:
     def __init__(self) -> None:
-        self._tables = Tables(self.open)
+        self._text_files = TextFiles(self.open)
 
     def open(self, path: str) -> BinaryIO:
         """Raises OSError for what is not a regular file, also if it became so after it was listed."""
@@ -106,7 +107,7 @@ class Local:
         return os.path.isdir(root)
 
     def directories(self, root: str, problems: list[Problem]) -> Directories:
-        """The TensorBoard runs at or below `root` with their files, in the order of their names (see `tables.arranged`).
+        """The TensorBoard runs at or below `root` with their files, in the order of their names (see `arranged.py`).
 
         Links are followed, as in TensorBoard, except those that lead back to a directory above them. Each real directory is
         visited once, by the first of its names.
@@ -140,7 +141,7 @@ class Local:
                             if entry.is_dir():
                                 if not (entry.is_symlink() and _leads_up(entry.path, directory)):
                                     below.append((entry.path, entry.name if name == "." else f"{name}/{entry.name}", depth + 1))
-                            elif (is_log := is_event_file(entry.name)) or is_candidate(entry.name):
+                            elif (is_log := is_event_file(entry.name)) or may_be_log(entry.name):
                                 status = entry.stat()
                                 if not is_log:
                                     candidates += [Listed.of(entry.path, status)] * stat.S_ISREG(status.st_mode)
@@ -153,7 +154,7 @@ class Local:
                             problems.append(Problem(entry.path, None, f"it could not be opened ({error.strerror})"))
             except OSError as error:
                 problems.append(Problem(directory, None, f"it could not be opened ({error.strerror})"))
-            files += self._tables.among(candidates)
+            files += self._text_files.among(candidates)
             if files:
                 yield name.replace(os.sep, "/"), files
             below.sort(reverse=True)
@@ -184,7 +185,7 @@ class Remote:
             ) from None
         except Exception as error:
             raise OSError(f"{type(error).__name__}: {str(error)[:200]}") from None
-        self._tables = Tables(self.open)
+        self._text_files = TextFiles(self.open)
 
     def open(self, path: str) -> BinaryIO:
         file: BinaryIO = _remotely(lambda: self._files.open(path, "rb"))
@@ -213,14 +214,14 @@ class Remote:
         candidates: dict[str, list[Listed]] = {}
         for path, info in found.items():
             above, _, name = path.rpartition("/")
-            if (is_log := is_event_file(name)) or is_candidate(name):
+            if (is_log := is_event_file(name)) or may_be_log(name):
                 relative = above[len(top) :].strip("/") or "."
                 # no identity: an object in a store is replaced as a whole whenever it grows
                 stamp = next((str(info[key]) for key in STAMPS if info.get(key)), "")
                 listed = Listed(path, int(info.get("size") or 0), 0, stamp)
                 (by_directory if is_log else candidates).setdefault(relative, []).append(listed)
         for relative, files in candidates.items():
-            by_directory.setdefault(relative, []).extend(self._tables.among(files))
+            by_directory.setdefault(relative, []).extend(self._text_files.among(files))
         yield from arranged(by_directory.items())
 
 

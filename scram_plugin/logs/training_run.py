@@ -24,6 +24,7 @@ MEASURES = ("mse", "mae", "rmse", "perplexity", "ppl")
 
 # If a log has more tags than this (for example one per parameter), only the first ones are searched for signals.
 MOST_TAGS = 20_000
+MOST_NAMED = 3  # text files that a note names
 
 
 @dataclass(frozen=True)
@@ -326,6 +327,9 @@ class TrainingRun:
     def notes(self) -> list[str]:
         """Sentences for the reader of a review on how this run was read."""
         notes = [self._note] if self._note else []
+        read = sorted({name for run in self.parts for name in self._logs[run].text_files})
+        if read:
+            notes.append(f"Read from {', '.join(read[:MOST_NAMED])}{', ...' if len(read) > MOST_NAMED else ''}.")
         if self.facts.get("preflight"):
             notes.append("This is a preflight: a short training and tests of the model, run before the training itself.")
         if self.ended not in (None, "finished", "stopped"):

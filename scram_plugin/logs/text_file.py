@@ -1,6 +1,6 @@
-"""Logs that are no event files: tables as CSV, JSON lines, or Hugging Face's ``trainer_state.json``. Read as they are written.
+"""Logs in text files: CSV, JSON lines, or Hugging Face's ``trainer_state.json``. Read as they are written.
 
-A table becomes scalars under the tags that the same framework uses in TensorBoard (``eval_loss`` is ``eval/loss``).
+They become scalars under the tags that the same framework uses in TensorBoard (``eval_loss`` is ``eval/loss``).
 Every number is kept as the csv or json module reads it; what is no number is left out.
 """
 
@@ -23,18 +23,17 @@ from scram_plugin.logs.event_file import PointBuffer
 from scram_plugin.logs.parsed import Own
 
 STATE = "trainer_state.json"
-# The names under which frameworks write; a table with another name is read if its columns are those of a log.
 JSON_LINES = (".jsonl", ".ndjson")
 SEPARATED = (".csv", ".tsv", ".log")
 NAMED = (STATE, "scalars.json", "progress.json")
 MONITOR = re.compile(r"(?:\d+\.)?monitor\.csv")
 
 HEAD = 16_384  # bytes that tell whether a file is a log
-LARGEST = 256 << 20  # bytes; a longer table is no log of a training
+LARGEST = 256 << 20  # bytes; a longer file is no log of a training
 LONGEST_LINE = 4 << 20  # characters
 MOST_TAGS = 20_000
 SETTLED = 10.0  # seconds after which a last line without its end is taken as whole
-ROW = 1e-6  # seconds from row to row: a table says nothing of the time, but the order counts
+ROW = 1e-6  # seconds from row to row: nothing is said of the time, but the order counts
 
 # Columns that count the rows, the best first; and what else says where a training is, which is no curve.
 STEPS = (
@@ -47,8 +46,8 @@ PLACES = frozenset(
 )
 
 
-def may_be_table(name: str) -> bool:
-    """Whether a file of this name may be a table: then its head must tell."""
+def may_be_log(name: str) -> bool:
+    """Whether a file of this name may be a log: then its head must tell."""
     low = name.lower()
     return low in NAMED or low.endswith(JSON_LINES + SEPARATED)
 
@@ -138,13 +137,13 @@ def of_trainer(name: str) -> str:
     return f"train/{name}"
 
 
-class TableFile:
-    """What was read of one table so far: the same as an `EventFile` to those who ask."""
+class TextFile:
+    """What was read of one text file so far: the same as an `EventFile` to those who ask."""
 
     def __init__(self, name: str) -> None:
         self.name = name.lower()
         self.scalars: dict[str, PointBuffer] = {}
-        self.own = Own()  # no table is SCRAM's
+        self.own = Own()  # SCRAM writes none
         self.offset, self.size = 0, 0  # bytes read, and of the file
         self.last_wall_time = 0.0
         self.problem: str | None = None
@@ -161,19 +160,20 @@ class TableFile:
         self._counter = ""  # the column that counts the rows
         self._counts_from = 0.0
         self._last_step = -1.0
+        self._cut = False  # whether the last line was taken without its end
         self._rest: dict[str, tuple[list[int], list[float], list[float]]] = {}
 
     def forget(self) -> None:
         """Free the points."""
         self.scalars = {}
 
-    def take(self, again: TableFile) -> None:
+    def take(self, again: TextFile) -> None:
         """Take over the points of the same file, which was read again."""
         self.scalars = again.scalars
 
     def same(self, stream: BinaryIO) -> bool:
         """Whether the file still begins with what was read."""
-        if self.name == STATE or self.waits:  # written anew each time
+        if self.name == STATE or self.waits or self._cut:  # written anew each time, or not read to the end of a line
             return False
         stream.seek(0)
         return _all(stream, len(self._seen)) == self._seen
@@ -219,7 +219,7 @@ class TableFile:
         settled = time.time() - written >= SETTLED
         self.waits = end < len(data) and not settled
         if settled:
-            end = len(data)
+            self._cut, end = end < len(data), len(data)
         lines = data[:end].decode("utf-8-sig" if self.offset == 0 else "utf-8", "replace").splitlines()
         if len(self._seen) < HEAD:
             self._seen = (self._seen + data[:end])[:HEAD]
@@ -269,7 +269,7 @@ class TableFile:
             values = {name: value for name, value in found_values if value is not None and name}
             if is_monitor:
                 step = max(self._last_step, 0.0) + values.get("l", 1.0)
-                values = {f"monitor/{name}": value for name, value in values.items() if name != "t"}
+                values = {f"{self.name.removesuffix('.csv')}/{name}": value for name, value in values.items() if name != "t"}
             else:
                 step = values.get(self._counter, self._last_step if self._counter else self._last_step + 1)
                 if self.by_epochs and not self._rows and step == 1:
