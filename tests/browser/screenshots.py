@@ -1,4 +1,4 @@
-"""Pictures of the tab in a real Chromium: `python -m tests.browser.screenshots [DIR]`; the first is the README's.
+"""Pictures of the tab in a real Chromium: `python -m tests.browser.screenshots [DIR]`; the first three are kept in docs/.
 
 Light and dark, 1280 and 480 wide, the other views, an empty log directory, and a training that is live.
 """
@@ -15,6 +15,8 @@ from tests.servers import chromium, open_tab, tensorboard
 
 PICTURES = {
     "tab": ("cifar10/unnormalized", 1440, "light"),
+    "tab-400": ("cifar10/unnormalized", 400, "light"),
+    "tab-2000": ("movie_reviews/lr_1e10", 2000, "dark"),
     "nan-light": ("movie_reviews/lr_1e10", 1280, "light"),
     "nan-dark": ("movie_reviews/lr_1e10", 1280, "dark"),
     "overfit-light": ("fashion_mnist/overfit", 1280, "light"),
