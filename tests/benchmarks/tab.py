@@ -178,10 +178,9 @@ def clicks(browser, server: TensorBoard) -> None:
             if view == "Runs × checks":
                 click("sort by a check", ".matrix-head .check button", ".matrix-head [aria-sort=ascending] button")
             if view == "Catalogue":
-                for i in (5, 15, 25):
-                    click(
-                        "a page of the catalogue", f"nav li:nth-child({i}) button", f"nav li:nth-child({i}) [aria-current=true]"
-                    )
+                for id_ in ("label-range", "overfitting", "dead-relu"):
+                    page = f"nav.catalogue button[title$='({id_})']"
+                    click("a page of the catalogue", page, f"{page}[aria-current=true]")
         click("view Findings", ".views button:nth-child(1)", "main.review .headline")
         click("why", ".why:not(.inside) > summary", ".question")
         click("not why", ".why:not(.inside) > summary", ".why:not(.inside):not([open])")
