@@ -36,7 +36,7 @@ def one_line(text: str) -> str:
 
 def counted(count: int, noun: str) -> str:
     """1 check, 2 checks, 1,000 batches."""
-    return f"{count:,} {noun}{('es' if noun.endswith('ch') else 's') * (count != 1)}"
+    return f"{count:,} {noun}{('es' if noun.endswith('tch') else 's') * (count != 1)}"
 
 
 def place(axis: str, step: int) -> str:

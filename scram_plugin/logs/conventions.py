@@ -4,8 +4,8 @@ A signal is ``training`` or ``validation`` followed by a quantity (``loss``, ``a
 of ``batch loss``, ``learning rate``, ``epoch``, ``return``, ``adversarial loss``, ``policy loss``. ``training loss part`` is a
 summand of a loss whose total was not logged (``train/box_loss``).
 
-`CONVENTIONS` are names that only one framework uses. All others are read by their words: ``Loss/train``, ``train_loss_epoch``
-and ``Avg Training Loss`` mean the same.
+`known_tags.py` has the names that only one framework uses. All others are read by their words: ``Loss/train``,
+``train_loss_epoch`` and ``Avg Training Loss`` mean the same.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import re
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
+
+from scram_plugin.logs.known_tags import CONVENTIONS
 
 
 def _set(text: str) -> frozenset[str]:
@@ -46,66 +48,31 @@ AREAS = _set("auc auroc")  # a half is guessing
 AGREEMENTS = _set("mcc kappa pearson spearman")  # from -1 to 1; 0 is guessing
 ERROR_RATES = _set("wer cer eer err error")
 HIGHER_IS_BETTER = (
-    SCORES | AREAS | AGREEMENTS | _set("rouge meteor cider psnr r2 score em hits mrr ndcg exact avna top1 top5 top fitness")
+    SCORES
+    | AREAS
+    | AGREEMENTS
+    | _set("rouge rouge1 rouge2 rougel rougelsum meteor cider psnr r2 score em hits mrr ndcg exact avna top1 top5 top fitness")
 )
-LOWER_IS_BETTER = ERROR_RATES | _set("mae mse rmse perplexity ppl fid lpips mape rmsle")
+LOWER_IS_BETTER = ERROR_RATES | _set("mae mse rmse perplexity ppl fid lpips mape rmsle exploitability")
 # A tag with one of these words is not a learning rate, whatever else it says.
 NOT_A_RATE = _set("decay multiplier scale factor loss")
+NOT_A_RETURN = _set("std var variance min max margin margins chosen rejected accuracies scale clip normalized loss")
 _PLAIN_RATE = _set("lr learning rate train training params param optimizer optim current 0 1")
 _OF_EPISODES = _set("ep episode episodes episodic mean avg average cumulative eval rollout test train total")
 _ACCURACY = _set("acc accuracy sparse categorical binary top1 1 multiclass")
 
 
-class Convention(NamedTuple):
-    """One row. `role` is the part of the training run a TensorBoard run holds ("" for all of it, "*" for any)."""
-
-    framework: str
-    role: str
-    tag: str  # a regular expression for the whole tag; the group `metric`, where present, names the quantity
-    signal: str  # may contain {metric}; "-": no signal, the tag only shows which framework wrote it
-    axis: str = "step"
-
-
-CONVENTIONS = (
-    Convention("keras", "*", r"scram/batches/loss", "batch loss", "batch"),
-    Convention("keras", "*", r"scram/batches/epoch", "epoch", "batch"),
-    Convention("keras", "*", r"scram/.*", "-"),
-    Convention("keras", "*", r"epoch_(?:learning_rate|lr)", "learning rate", "epoch"),
-    Convention("keras", "training", r"epoch_(?P<metric>.+)", "training {metric}", "epoch"),
-    Convention("keras", "validation", r"epoch_(?P<metric>.+)", "validation {metric}", "epoch"),
-    Convention("keras", "*", r"epoch_(?P<metric>loss|acc|accuracy)", "training {metric}", "epoch"),
-    Convention("keras", "training", r"batch_loss", "batch loss", "batch"),
-    Convention("keras", "*", r"evaluation_.+_vs_iterations", "-"),
-    Convention("hugging face", "*", r"train/(?:train_loss|train_runtime|total_flos|train_.*_per_second)", "-"),
-    Convention("hugging face", "*", r"eval/(?:runtime|.*_per_second)", "-"),
-    Convention("yolo", "*", r"metrics/(?P<metric>mAP_?50.*|mAP_0\.5.*|precision.*|recall.*)", "validation {metric}", "epoch"),
-    Convention("yolo", "*", r"train/(?:box|cls|dfl|obj|giou|seg|pose|kobj|l1)_(?:loss|om)", "training loss part", "epoch"),
-    Convention("yolo", "*", r"val/(?:box|cls|dfl|obj|giou|seg|pose|kobj|l1)_(?:loss|om)", "validation loss part", "epoch"),
-    Convention("yolo", "*", r"x/lr\d|lr/pg\d", "learning rate", "epoch"),
-    Convention("detectron2", "*", r"eta_seconds|fast_rcnn/.*|roi_head/.*|mask_rcnn/.*|rpn/.*", "-"),
-    Convention("detectron2", "*", r"(?P<metric>(?:bbox|segm|keypoints)/AP)", "validation {metric}"),
-    Convention("detectron2", "*", r"(?:bbox|segm|keypoints)/.*", "-"),
-    Convention("object detection api", "*", r"(?P<metric>Detection(?:Boxes|Masks)_Precision/mAP)", "validation {metric}"),
-    Convention("object detection api", "*", r"Detection(?:Boxes|Masks)_.*", "-"),
-    Convention("coqui", "*", r"TrainIterStats/loss", "batch loss"),
-    Convention("coqui", "*", r"TrainIterStats/current_lr", "learning rate"),
-    Convention("stable-baselines3", "*", r"rollout/ep_rew_mean|eval/mean_reward", "return"),
-    Convention("rllib", "*", r"ray/tune/episode_reward_mean|ray/tune/env_runners/episode_return_mean", "return"),
-    Convention("rllib", "*", r"ray/tune/.*loss.*", "policy loss"),
-    Convention("ml-agents", "*", r"Environment/Cumulative Reward", "return"),
-    Convention("ml-agents", "*", r"Losses/.*", "policy loss"),
-    Convention("cs285", "*", r"(?:Train|Eval)_AverageReturn", "return"),
-    Convention("basicsr", "*", r"losses/l_[gd]_\w+", "adversarial loss"),
-    Convention("lightning", "*", r"hp_metric", "-"),
-    Convention("", "*", r"hparam/.*", "-"),
-    Convention("lightning", "*", r"lr-[A-Z]\w+(?:/pg\d+)?(?:-momentum)?", "learning rate"),
-    Convention("estimator", "*", r"global_step/sec", "-"),
-)
-
 # The framework of code examples, for logs of tools that are built on that framework.
 CODE_OF = dict.fromkeys(
-    ("lightning", "hugging face", "yolo", "detectron2", "coqui", "stable-baselines3", "rllib", "basicsr", "cs285"), "torch"
+    (
+        *("lightning", "hugging face", "yolo", "detectron2", "coqui", "stable-baselines3", "rllib", "basicsr", "cs285"),
+        *("verl", "cleanrl", "rl_games", "rsl_rl", "ml-agents", "mmengine", "nnu-net", "megatron", "fairseq"),
+    ),
+    "torch",
 ) | {"object detection api": "keras", "estimator": "keras"}
+
+
+_KNOWN = re.compile("|".join(f"(?:{row.tag.replace('?P<metric>', '?:')})" for row in CONVENTIONS))
 
 
 class Meaning(NamedTuple):
@@ -140,10 +107,8 @@ def role_of(name: str) -> tuple[str, str]:
 @lru_cache(65536)
 def meaning(role: str, tag: str) -> Meaning | None:
     """What `tag` means in a TensorBoard run with this role; None if that is not known."""
-    for row in CONVENTIONS:
-        if row.role not in ("*", role):
-            continue
-        found = re.fullmatch(row.tag, tag)
+    for row in CONVENTIONS if _KNOWN.fullmatch(tag) else ():
+        found = re.fullmatch(row.tag, tag) if row.role in ("*", role) else None
         if found is not None:
             if row.signal == "-":
                 return Meaning("", 0, framework=row.framework)
@@ -162,7 +127,7 @@ def _by_words(role: str, tag: str) -> Meaning | None:
         return None if have & NOT_A_RATE else Meaning("learning rate", 1 if plain else 2)
     if said[-1] == "epoch" and have <= {"epoch", "train", "training", "trainer", "current", "progress"}:
         return Meaning("epoch", 1)
-    if have & RETURN and have & _OF_EPISODES:
+    if have & RETURN and have & _OF_EPISODES and not have & NOT_A_RETURN:
         return Meaning("return", 1 + len(have))
     part, known = _part(said)
     rest = [w for w in said if w not in known and w not in FILLERS and w not in LOSS and not (w == "1" and w is said[-1])]

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.logs.conventions import ADDED, CODE_OF, VALIDATION, Meaning, kind_of_loss, meaning, names_a_part
+from scram_plugin.logs.conventions import ADDED, CODE_OF, VALIDATION, Meaning, kind_of_loss, meaning, names_a_part, words
 from scram_plugin.logs.curve import Curve, CurveName
 from scram_plugin.logs.run import PLUS, Run
 from scram_plugin.logs.series import Series
@@ -19,6 +19,8 @@ from scram_plugin.logs.series import Series
 Source: TypeAlias = tuple[tuple[Any, ...], str, str, Meaning]  # order, TensorBoard run, tag, meaning
 # signal -> the signals that replace it if it was not logged
 FALLBACKS = {"training loss": ("batch loss", "training loss part"), "validation loss": ("validation loss part",)}
+OTHERWISE = {"learning rate": ("bias learning rate",)}  # as `FALLBACKS`, for what is no loss
+OPPONENTS = {"g", "d", "gen", "disc", "gan", "generator", "discriminator", "netg", "netd"}  # in names of their losses
 # Metrics that can replace the loss, in a log that names no loss at all.
 MEASURES = ("mse", "mae", "rmse", "perplexity", "ppl")
 
@@ -144,7 +146,7 @@ class TrainingRun:
     @cached_property
     def signals(self) -> list[str]:
         """The names of the signals that were logged."""
-        return sorted({*self._meanings, *(s for s in FALLBACKS if self.signal(s) is not None)} - {""})
+        return sorted({*self._meanings, *(s for s in (*FALLBACKS, *OTHERWISE) if self.signal(s) is not None)} - {""})
 
     def unknown_tags(self, most: int) -> list[str]:
         """The first tags whose meaning no convention knows."""
@@ -188,7 +190,7 @@ class TrainingRun:
         If no total of a loss was logged, it is the loss of every batch, or the sum of its parts.
         """
         if name not in self._curves:
-            candidates = [self._best(name), *(self.signal(other) for other in FALLBACKS.get(name, ()))]
+            candidates = [self._best(name), *(self.signal(other) for other in FALLBACKS.get(name, OTHERWISE.get(name, ())))]
             found = next((curve for curve in candidates if curve is not None), None)
             self._curves[name] = found or (self._measure(name) if name in FALLBACKS else None)
         return self._curves[name]
@@ -231,11 +233,17 @@ class TrainingRun:
 
         "beside": another model is trained in the same loop.
         """
+        if {"policy loss", "return"} & set(self._meanings) and not self._competes:
+            return "reinforcement"
         if "adversarial loss" in self._meanings:
             return "adversarial"
-        if self.facts.get("beside"):
-            return "beside"
-        return "reinforcement" if {"policy loss", "return"} & set(self._meanings) else None
+        return "beside" if self.facts.get("beside") else None
+
+    @property
+    def _competes(self) -> bool:
+        """Whether a generator or a discriminator has a loss: in reinforcement learning a critic alone has one."""
+        tags = (tag for _, _, tag, _ in self._meanings.get("adversarial loss", ()))
+        return any(set(words(tag)) & OPPONENTS for tag in tags) and "return" not in self._meanings
 
     def statistic(self, table: str, column: str) -> Curve | None:
         """One column of one of SCRAM's own tables, as a curve over batches; None if it was not recorded."""

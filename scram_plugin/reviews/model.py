@@ -83,7 +83,14 @@ class Headline(NamedTuple):
     text: str
 
 
-HARM = ("nonfinite-loss", "divergence", "no-learning", "plateau", "overfitting")  # what a user sees of a fault
+HARM = (
+    "nonfinite-loss",
+    "divergence",
+    "no-learning",
+    "plateau",
+    "overfitting",
+    "return-collapse",
+)  # what a user sees of a fault
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,20 @@ from scram_plugin.reviews.pictures import of_recorder
 from scram_plugin.reviews.plain import plain
 from scram_plugin.reviews.run import review
 from scram_plugin.tensorboard.plugin import decimate
-from tests.heuristics import test_curves, test_faults, test_preflight_faults, test_torch_faults, test_torch_loops
+from tests.heuristics import test_curves, test_faults, test_policies, test_preflight_faults, test_torch_faults, test_torch_loops
 from tests.paths import DEMO_LOGS, ROOT
 from tests.recorded import recorded
 
 OUT = ROOT / "scram_plugin" / "heuristics" / "examples.json"
 POINTS = 90
 MOST_CURVES = 2
-TABLES = {"keras_faults": test_faults.FAULTS, "torch_faults": test_torch_faults.FAULTS, "torch_loops": test_torch_loops.FAULTS}
+TABLES = {
+    "keras_faults": test_faults.FAULTS,
+    "torch_faults": test_torch_faults.FAULTS,
+    "torch_loops": test_torch_loops.FAULTS,
+    "torch_policies": test_policies.FAULTS,
+    "torch_trainers": test_policies.TRAINERS,
+}
 DEMO = {
     "overfitting": ("fashion_mnist/overfit", "fashion_mnist/regularized"),
     "nonfinite-loss": ("movie_reviews/lr_1e10", "movie_reviews/lr_default"),

@@ -12,6 +12,8 @@ from scram_plugin.heuristics.heuristic import Inconclusive, NotChecked
 from scram_plugin.logs.logdir import read
 from scram_plugin.logs.pairing import training_runs
 from tests.benchmarks.simulated import FAULTS, faulty, healthy
+from tests.heuristics import test_policies
+from tests.heuristics.test_curves import ELSEWHERE
 from tests.recorded import recorded
 from tests.sizes import size
 from tests.training_runs import training_run
@@ -84,10 +86,15 @@ HIGHER = {
     "undertrained": ("least", "fast"),
     "learning-rate-schedule": ("least", "drop"),
     "missing-validation": ("least",),
+    "return-collapse": ("lost",),
+    "entropy-collapse": ("poor",),
+    "exploding-grad-norm": ("times", "worse"),
+    "zero-gradient": ("share",),
+    "truncated-completions": ("share",),
 }
-LOWER = {"no-learning": ("min_gain",), "undertrained": ("few",)}
+LOWER = {"no-learning": ("min_gain",), "undertrained": ("few",), "entropy-collapse": ("left",)}
 NEITHER = {"plateau": ("flat",), "validation-better-than-training": ("scale",)}  # another scale makes it inconclusive
-STRICT = [id_ for id_ in {**HIGHER, **LOWER} if id_ != "overfitting"]  # those with a recorded training
+STRICT = [id_ for id_ in {**HIGHER, **LOWER} if id_ not in ELSEWHERE]  # those with a training in keras_curves
 FACTORS = (1.2, 2.0, 5.0)
 
 
@@ -96,7 +103,8 @@ def some_runs():
     rng = np.random.default_rng(3)
     kinds = [healthy, *(functools.partial(faulty, fault=fault) for fault in FAULTS)]
     simulated = [kinds[i % len(kinds)](rng).run for i in range(size(900, 180))]
-    return simulated + [run for id_ in STRICT for run in training_runs(read(recorded("keras_curves", id_, "fault")))]
+    names = [*(("keras_curves", id_) for id_ in STRICT), *test_policies.ALL]
+    return simulated + [run for name in names for run in training_runs(read(recorded(*name, "fault")))]
 
 
 STRICTER = [(id_, name, sign) for sign, table in ((1, HIGHER), (-1, LOWER)) for id_, names in table.items() for name in names]

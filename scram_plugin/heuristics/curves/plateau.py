@@ -146,6 +146,8 @@ def _beats_guessing(end: End, run: TrainingRun) -> bool:
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = loss_alone(run, int(options["least"]))
+    if not curve.values.any():
+        return  # it is 0: `zero-loss` tells of that
     validation = run.signal("validation loss")
     if (
         validation is not None

@@ -1,0 +1,114 @@
+"""The return of a policy in levels, and what is known of its updates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scram_plugin.heuristics.curves.checkable import enough
+from scram_plugin.heuristics.curves.noise import MEDIAN, median, noise
+from scram_plugin.heuristics.heuristic import Cause, NotChecked
+from scram_plugin.heuristics.limits import FOR_A_LEVEL
+from scram_plugin.heuristics.words import number, place
+from scram_plugin.logs.curve import Curve
+from scram_plugin.logs.training_run import TrainingRun
+
+LEVELS = 20  # parts of a run, whose medians are its levels; by bench-labelled
+LAST = 2  # of them at the end, which show where a run ended; by bench-labelled
+FEWEST = 20  # points: with fewer a level is a point or two; by definition
+LARGE_UPDATE = (
+    0.31  # approximate KL divergence of an update: sound PPO runs stay below, collapsed ones pass 2; by bench-labelled
+)
+LOG_RETURN = 'writer.add_scalar("rollout/ep_rew_mean", mean_return, step)'
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The levels of a return, and where each begins. `error` is the standard error of a level."""
+
+    curve: Curve
+    values: np.ndarray
+    begins: np.ndarray
+    error: float
+
+    @property
+    def best(self) -> int:
+        """The highest level but those at the end."""
+        return int(np.argmax(self.values[:-LAST]))
+
+    @property
+    def highest(self) -> float:
+        return float(self.values[self.best])
+
+    @property
+    def lowest(self) -> float:
+        """The lowest level before the best one, or after it if that is the first."""
+        before = self.values[: self.best]
+        return float(before.min() if len(before) else self.values.min())
+
+    @property
+    def last(self) -> float:
+        """The level at the end."""
+        return median(self.curve.values[self.begins[-LAST] :])
+
+    @property
+    def range(self) -> float:
+        """What was gained up to the best level."""
+        return self.highest - self.lowest
+
+    def between(self, first: int, last: int) -> float | None:
+        """The level of the return between two steps; None without a point there."""
+        steps = self.curve.steps
+        inside = self.curve.values[(steps >= first) & (steps <= last)]
+        return median(inside) if len(inside) else None
+
+
+def levels(run: TrainingRun) -> Levels:
+    """The levels of the return. Raises NotChecked if there is none, TooEarly if it has too few points."""
+    curve = run.signal("return")
+    if curve is None:
+        raise NotChecked("no return was logged: this is no reinforcement learning, or its tag is unknown", LOG_RETURN)
+    curve = enough(curve.finite, FEWEST, "return")
+    count = min(LEVELS, len(curve) // 2)
+    begins = np.linspace(0, len(curve), count, endpoint=False).astype(int)
+    values = np.array([median(part) for part in np.split(curve.values, begins[1:])])
+    each = max(len(curve) / count, 1.0)
+    return Levels(curve, values, begins, MEDIAN * noise(curve.values) / float(np.sqrt(max(each, FOR_A_LEVEL))))
+
+
+def entropy(run: TrainingRun) -> tuple[Curve, np.ndarray] | None:
+    """The entropy of a policy with discrete actions, in nats, and the curve that shows it; None if it is not known.
+
+    Stable-Baselines3 logs its negative, the "entropy loss". That of continuous actions may be negative, and has no 0.
+    """
+    for signal, sign in (("policy entropy", 1.0), ("entropy loss", -1.0), ("token entropy", 1.0)):
+        curve = run.signal(signal)
+        if curve is not None and len(curve.finite) >= FOR_A_LEVEL:
+            values = sign * curve.finite.values
+            return (curve.finite, values) if values.min() >= 0 else None
+    return None
+
+
+def updates_as_cause(run: TrainingRun, last: int) -> Cause:
+    """Updates that are too large as a cause of what began at the step `last`, with the evidence of the KL divergence."""
+    update = _largest_update(run, last)
+    if update is None:
+        return Cause("large-updates")
+    curve, step, value = update
+    said = f"The largest approximate KL divergence of an update was {number(value)} ({place(curve.axis, step)})"
+    if value > LARGE_UPDATE:
+        return Cause("large-updates", f"{said}; in sound runs it stays below {LARGE_UPDATE:g}.")
+    return Cause("large-updates", "", f"{said}, which is usual.")
+
+
+def _largest_update(run: TrainingRun, last: int) -> tuple[Curve, int, float] | None:
+    """(curve, step, value) of the largest approximate KL divergence of an update up to a step; None if none was logged."""
+    curve = run.signal("policy kl")
+    if curve is None:
+        return None
+    inside = curve.finite.where(curve.finite.steps <= last)
+    if not len(inside):
+        return None
+    at = int(np.argmax(inside.values))
+    return curve, int(inside.steps[at]), float(inside.values[at])

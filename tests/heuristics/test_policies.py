@@ -1,0 +1,44 @@
+"""Policies and language models that are trained with one fault, and their healthy twins; they log no event file."""
+
+import pytest
+
+from tests.reviews import fault_is_found, review_of_recorded, twin_is_sound
+
+# training of tests/recorded/programs/torch_policies.py -> (heuristic, first cause)
+FAULTS = {
+    "the return collapses": ("return-collapse", "large-updates"),
+    "no other actions": ("entropy-collapse", "large-updates"),
+}
+# the same of torch_trainers.py
+TRAINERS = {
+    "the gradients explode": ("exploding-grad-norm", "learning-rate"),
+    "everything is masked": ("zero-gradient", "masked"),
+    "no reward differs": ("zero-gradient", "no-spread"),
+    "completions are cut": ("truncated-completions", "limit"),
+    "the reward is lost to the limit of length": ("truncated-completions", "longer-and-longer"),
+}
+ALL = {("torch_policies", name): what for name, what in FAULTS.items()}
+ALL |= {("torch_trainers", name): what for name, what in TRAINERS.items()}
+
+
+@pytest.mark.parametrize("place", ALL, ids="-".join)
+def test_the_fault_is_found(place):
+    one = fault_is_found(*ALL[place], *place)
+    assert one.causes[0].for_ or one.heuristic == "exploding-grad-norm"
+
+
+@pytest.mark.parametrize("place", ALL, ids="-".join)
+def test_its_healthy_twin_is_sound(place):
+    twin_is_sound(ALL[place][0], *place)
+
+
+def test_what_the_limit_of_length_brings_about_is_its_consequence():
+    review = review_of_recorded("torch_trainers", "the reward is lost to the limit of length", "fault")
+    assert [f.heuristic for f in review.alone] == ["truncated-completions"]
+    assert {f.heuristic for f in review.findings if f.explained_by == "truncated-completions"} >= {"return-collapse"}
+    assert "Consequence: The return fell" in review.headline().text
+
+
+def test_they_are_read_from_text_files():
+    assert "Read from progress.csv." in review_of_recorded("torch_policies", "no other actions", "healthy").notes
+    assert "Read from trainer_state.json." in review_of_recorded("torch_trainers", "no reward differs", "healthy").notes
