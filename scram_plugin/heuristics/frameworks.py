@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from scram_plugin.heuristics.page import Snippet
+
 # what is to be done -> framework of a log -> how it is said there; "..." stands for the user's own arguments
 REMEDIES = {
     "stop at the best": {
@@ -205,6 +207,38 @@ from transformers import TrainingArguments
 args = TrainingArguments(output_dir="out", eval_strategy="epoch")  # Trainer(..., eval_dataset=...)
 """,
     },
+    "smaller updates": {
+        "stable-baselines3": """
+import gymnasium
+from stable_baselines3 import PPO
+
+env = gymnasium.make("CartPole-v1")  # sample
+model = PPO("MlpPolicy", env, learning_rate=1e-4, target_kl=0.02, n_epochs=5)
+""",
+        "hugging face": """
+from transformers import TrainingArguments
+
+args = TrainingArguments(output_dir="out", learning_rate=1e-6, max_grad_norm=0.1)  # the same in GRPOConfig
+""",
+    },
+    "reward entropy": {
+        "stable-baselines3": """
+import gymnasium
+from stable_baselines3 import PPO
+
+env = gymnasium.make("CartPole-v1")  # sample
+model = PPO("MlpPolicy", env, ent_coef=0.01)
+""",
+    },
+    "keep the best": {
+        "stable-baselines3": """
+import gymnasium
+from stable_baselines3.common.callbacks import EvalCallback
+
+env = gymnasium.make("CartPole-v1")  # sample
+keep = EvalCallback(env, best_model_save_path="best", eval_freq=10_000)  # model.learn(..., callback=keep)
+""",
+    },
 }
 
 # (check, cause) -> what is to be done
@@ -229,6 +263,15 @@ FIXES = {
     ("learning-rate-schedule", "early-drop"): "lower the rate late",
     ("learning-rate-schedule", "no-drop"): "lower the rate late",
     ("learning-rate-schedule", "no-warm-up"): "warm up",
+    ("return-collapse", "large-updates"): "smaller updates",
+    ("return-collapse", "no-exploration"): "reward entropy",
+    ("return-collapse", "not-kept"): "keep the best",
+    ("entropy-collapse", "no-bonus"): "reward entropy",
+    ("entropy-collapse", "large-updates"): "smaller updates",
+    ("kl-blow-up", "learning-rate"): "smaller updates",
+    ("kl-blow-up", "no-target"): "smaller updates",
+    ("exploding-grad-norm", "learning-rate"): "a smaller rate",
+    ("exploding-grad-norm", "no-clipping"): "clip",
     ("exploding-gradients", "unclipped"): "clip",
     ("exploding-gradients", "learning-rate"): "a smaller rate",
 }
@@ -237,4 +280,4 @@ FIXES = {
 def in_framework(framework: str | None, heuristic: str, cause: str) -> str | None:
     """The fix of a cause as code of this framework; None where it is that of the page."""
     code = REMEDIES.get(FIXES.get((heuristic, cause), ""), {}).get(framework or "")
-    return None if code is None else code.strip()
+    return None if code is None else Snippet(str(framework), code.strip()).shown.strip()

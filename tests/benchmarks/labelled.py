@@ -2,10 +2,11 @@
 
     python -m tests.benchmarks.labelled [--shared ../shared] [--wrong]
 
-Two sets with a known truth. `algoperf`: trials of a competition, of which their own targets say what became of them; a source
-is a submission. `real_runs`: trainings from public repositories that people labelled on plots; a source is a repository. All
-runs of a source are in the same half. Prints for each half the share of each class with an error or a warning, and for both, by
-check and by its word, how many findings are right.
+Three sets with a known truth. `algoperf`: trials of a competition, of which their own targets say what became of them; a source
+is a submission. `real_runs` and `domain_logs` (fine-tuning, reinforcement learning, detection): trainings from public
+repositories that people labelled on plots; a source is a repository. All runs of a source are in the same half. Prints for
+each half the share of each class with an error or a warning, and for both, by check and by its word, how many findings are
+right.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from tests.paths import SHARED, state
 
 NONFINITE = {"nonfinite-loss", "nonfinite-metric", "nonfinite-origin"}
 SWINGS = {"oscillating-loss", "loss-spike", "noisy-validation"}
+RETURNS = {"return-collapse", "entropy-collapse", "truncated-completions", "kl-blow-up"}
 # label of a real run -> the checks that find it; labels that are not here (too short, ambiguous) say nothing
 LABELS = {
     "healthy": set(),
@@ -36,6 +38,10 @@ LABELS = {
     "no-learning": {"no-learning", "plateau"},
     "plateau": {"no-learning", "plateau"},
     "oscillating": SWINGS,
+    "grad-norm-explosion": {"exploding-grad-norm", "divergence"},
+    "collapse-after-peak": RETURNS,
+    "entropy-collapse": RETURNS,
+    "kl-blow-up": RETURNS,
 }
 
 
@@ -93,15 +99,25 @@ def real_runs(directory: Path) -> Iterator[Judged]:
             yield Judged("real_runs", row["repo"], name, row["label"], expected, found)
 
 
+def domain_logs(directory: Path) -> Iterator[Judged]:
+    for row in rows(directory / "INDEX.tsv"):
+        labels = row["label"].split("|")
+        if row["confidence"] == "sure" and set(labels) <= LABELS.keys():
+            expected = {check for label in labels for check in LABELS[label]}
+            found = [finding for _, _, of_run in alarms(directory / row["local_path"]) for finding in of_run]
+            yield Judged("domain_logs", row["repo"], row["id"], labels[0], expected, found)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shared", type=Path, default=SHARED, help="the directory that holds both sets")
+    parser.add_argument("--shared", type=Path, default=SHARED, help="the directory that holds the sets")
     parser.add_argument("--wrong", action="store_true", help="name the runs that are judged wrongly")
     asked = parser.parse_args()
     if not (asked.shared / "algoperf").is_dir():
         raise SystemExit(f"{asked.shared}: the labelled logs are not there; say with --shared where they are")
     print(f"state {state()}")
-    judged = [*algoperf(asked.shared / "algoperf"), *real_runs(asked.shared / "real_runs")]
+    sets = {"algoperf": algoperf, "real_runs": real_runs, "domain_logs": domain_logs}
+    judged = [one for name, judge in sets.items() for one in judge(asked.shared / name)]
     halves = halves_of(judged)
     counts: dict[tuple[str, str], list[Counter[str]]] = defaultdict(lambda: [Counter(), Counter()])
     reliability = Reliability()
@@ -115,11 +131,11 @@ def main() -> None:
         if asked.wrong and (wrong or (one.expected and not hit)):
             print(f"  {one.name}: {one.label}, told {', '.join(f.heuristic for f in one.found) or 'nothing'}")
     first, second = (sum(half == which for half in halves.values()) for which in (0, 1))
-    print(f"{'':28}{f'{first} sources':>28}{f'the other {second}':>28}")
-    print(f"{'set':12}{'label':16}" + f"{'runs':>8}{'alarmed':>10}{'right':>10}" * 2)
+    print(f"{'':32}{f'{first} sources':>28}{f'the other {second}':>28}")
+    print(f"{'set':12}{'label':20}" + f"{'runs':>8}{'alarmed':>10}{'right':>10}" * 2)
     for (collection, label), both in sorted(counts.items()):
         cells = "".join(f"{c['runs']:8}{_share(c, 'alarmed'):>10}{_share(c, 'right'):>10}" for c in both)
-        print(f"{collection:12}{label:16}{cells}")
+        print(f"{collection:12}{label:20}{cells}")
     reliability.print()
 
 

@@ -78,7 +78,7 @@ def test_every_number_with_a_name_has_a_source(path):
 
 def test_named_benchmarks_exist():
     named = {name for path in MODULES for name in re.findall(r"by (bench-\w+)", path.read_text(encoding="utf-8"))}
-    assert named == {"bench-limits", "bench-strangers", "bench-verdicts"}
+    assert named == {"bench-labelled", "bench-limits", "bench-strangers", "bench-verdicts"}
     makefile = (ROOM.parent.parent / "Makefile").read_text(encoding="utf-8")
     for name in named:
         assert f"\n{name}: " in makefile

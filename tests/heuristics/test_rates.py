@@ -90,6 +90,7 @@ HIGHER = {
     "entropy-collapse": ("poor",),
     "exploding-grad-norm": ("times", "worse"),
     "zero-gradient": ("share",),
+    "kl-blow-up": ("most",),
     "truncated-completions": ("share",),
 }
 LOWER = {"no-learning": ("min_gain",), "undertrained": ("few",), "entropy-collapse": ("left",)}

@@ -180,11 +180,116 @@ def test_a_sum_of_parts_is_a_curve_of_its_own(tmp_path):
 
 @pytest.mark.parametrize(
     "tag",
-    ["weights/mean", "time", "gpu/memory", "grad_norm", "samples per second", "layer1/kernel/summaries/max", "loss_scale"],
+    [
+        "weights/mean",
+        "time",
+        "gpu/memory",
+        "samples per second",
+        "layer1/kernel/summaries/max",
+        "best_loss",
+        "objective/scores",
+    ],
 )
 def test_other_tags_mean_nothing(tag):
     found = meaning("", tag)
     assert found is None or not found.signal or found.signal == "training loss part"
+
+
+# tag -> what it means in the code or the documentation of its framework
+MEANINGS = {
+    "train/grad_norm": "gradient norm",
+    "gnorm": "gradient norm",
+    "grad-norm": "gradient norm",
+    "grad_2.0_norm_total": "gradient norm",
+    "actor/grad_norm": "gradient norm",
+    "train/rewards/chosen": "chosen reward",
+    "train/rewards/rejected": "rejected reward",
+    "train/rewards/margins": "reward margin",
+    "train/rewards/accuracies": "preference accuracy",
+    "eval/rewards/accuracies": "validation preference accuracy",
+    "train/logps/chosen": "chosen log-probability",
+    "train/reward": "return",
+    "train/reward_std": "reward spread",
+    "train/frac_reward_zero_std": "groups without spread",
+    "train/rewards/format/std": "",
+    "train/completions/mean_length": "completion length",
+    "train/completions/clipped_ratio": "truncated completions",
+    "train/mean_token_accuracy": "training token accuracy",
+    "train/entropy": "token entropy",
+    "train/kl": "reference kl",
+    "objective/kl": "reference kl",
+    "objective/rlhf_reward": "return",
+    "policy/approxkl_avg": "policy kl",
+    "loss/value_avg": "value loss",
+    "critic/score/mean": "return",
+    "critic/vf_explained_var": "explained variance",
+    "actor/entropy": "policy entropy",
+    "response_length/clip_ratio": "truncated completions",
+    "rollout/success_rate": "success rate",
+    "rollout/ep_len_mean": "episode length",
+    "train/approx_kl": "policy kl",
+    "train/clip_fraction": "clip fraction",
+    "train/entropy_loss": "entropy loss",
+    "train/explained_variance": "explained variance",
+    "train/value_loss": "value loss",
+    "train/critic_loss": "value loss",
+    "train/actor_loss": "policy loss",
+    "charts/episodic_return": "return",
+    "losses/approx_kl": "policy kl",
+    "losses/clipfrac": "clip fraction",
+    "losses/entropy": "policy entropy",
+    "losses/a_loss": "policy loss",
+    "losses/c_loss": "value loss",
+    "info/kl": "policy kl",
+    "Train/mean_reward": "return",
+    "Loss/value_function": "value loss",
+    "Loss/learning_rate": "learning rate",
+    "Policy/Entropy": "policy entropy",
+    "Losses/Value Loss": "value loss",
+    "Environment/Episode Length": "episode length",
+    "0.monitor/r": "return",
+    "coco/bbox_mAP": "validation bbox map",
+    "mIoU": "validation miou",
+    "accuracy/top1": "validation accuracy",
+    "mean_fg_dice": "validation mean fg dice",
+    "metrics/accuracy_top1": "validation accuracy top1",
+    "metrics/mAP50-95(B)": "validation map50 95 b",
+    "lr/pg0": "bias learning rate",
+    "lr/pg1": "learning rate",
+    "x/lr0": "bias learning rate",
+    "loss_scale": "loss scale",
+    "loss-scale": "loss scale",
+    "best_loss": "",
+    "lm loss": "training loss",
+    "lm loss validation": "validation loss",
+    "lm loss vs samples": "",
+    "eval/rouge1": "validation rouge1",
+    "data_time": "data time",
+}
+
+
+@pytest.mark.parametrize("tag", MEANINGS)
+def test_a_tag_means_what_its_framework_says(tag):
+    found = meaning("", tag)
+    assert found is not None
+    assert found.signal == MEANINGS[tag]
+
+
+def test_the_rate_of_the_biases_is_used_only_where_there_is_no_other(tmp_path):
+    curve(tmp_path / "one", "lr/pg0", [0.1, 0.05, 0.01])
+    curve(tmp_path / "both", "lr/pg0", [0.1, 0.05, 0.01])
+    curve(tmp_path / "both", "lr/pg1", [0.0, 0.005, 0.01])
+    both, one = training_runs(read(tmp_path))
+    assert [run.signal("learning rate").tag for run in (both, one)] == ["lr/pg1", "lr/pg0"]
+
+
+def test_a_critic_of_reinforcement_learning_is_no_opponent(tmp_path):
+    for tag in ("rollout/ep_rew_mean", "train/critic_loss", "train/actor_loss"):
+        curve(tmp_path / "sac", tag, DOWN)
+    for tag in ("critic_loss", "generator_loss"):
+        curve(tmp_path / "wgan", tag, DOWN)
+    sac, wgan = training_runs(read(tmp_path))
+    assert (sac.kind, wgan.kind) == ("reinforcement", "adversarial")
 
 
 def test_runs_of_folds_and_sweeps_stay_apart(tmp_path):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from scram_plugin.heuristics.curves.checkable import level
 from scram_plugin.heuristics.curves.returns import entropy, levels, updates_as_cause
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option
 from scram_plugin.heuristics.limits import ENDS, FOR_A_LEVEL, SIGMAS, TENTH
@@ -42,15 +43,11 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise Inconclusive("the entropy is 0 from the start")
     low = _longest(values < options["left"] * start)
     lasts = low.stop - low.start
-    least = float(np.min(np.sort(values)[: max(FOR_A_LEVEL, len(values) // TENTH)][-1:]))
-    run.measured(
-        "entropy in the lowest tenth of the training, as a share of that at the start",
-        least / start,
-        below=options["left"],
-        percent=True,
-        curve=curve,
-    )
     if lasts < max(FOR_A_LEVEL, len(values) // TENTH):
+        what = "entropy at the end, as a share of that at the start"
+        now = level(values, ENDS, end=True) / start
+        if now >= options["left"]:
+            run.measured(what, now, below=options["left"], percent=True, curve=curve)
         return
     first, last = int(curve.steps[low.start]), int(curve.steps[low.stop - 1])
     meanwhile = seen.between(first, last)
@@ -58,6 +55,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         return
     missing = (max(seen.highest, seen.last) - meanwhile) / seen.range
     if missing <= options["poor"]:
+        what = "how far the return is below its best level while the entropy is near 0, as a part of its gain"
+        run.measured(what, max(missing, 0.0), above=options["poor"], percent=True, curve=seen.curve)
         return  # it is sure of the best that it has found
     to_the_end = low.stop == len(values)
     yield Finding(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.curves.returns import LAST, Levels, entropy, levels, updates_as_cause
+from scram_plugin.heuristics.curves.returns import AT_THE_END, Levels, entropy, levels, updates_as_cause
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
 from scram_plugin.heuristics.limits import FOR_A_LEVEL, SIGMAS
 from scram_plugin.heuristics.page import Page
@@ -20,7 +20,7 @@ OPTIONS = (
         "real PPO runs: `make bench-labelled`",
     ),
 )
-SURE = 0.6  # part of the gain: such a loss is likely to be one for good; by bench-labelled
+LOST_FOR_GOOD = 0.6  # part of the gain: such a loss is likely to be one for good; by bench-labelled
 LOW_ENTROPY = 0.05  # of the first entropy: the policy hardly tries anything else any more; by bench-labelled
 
 
@@ -39,7 +39,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     last, lost = int(curve.steps[-1]), fall / seen.range
     yield Finding(
         severity="warning",
-        confidence="likely" if lost > SURE and seen.best < len(seen.values) - LAST - 1 else "possible",
+        confidence="likely" if lost > LOST_FOR_GOOD and seen.best < len(seen.values) - AT_THE_END - 1 else "possible",
         title=f"The return fell from {number(seen.highest)} to {number(seen.last)} and did not come back",
         evidence={
             "best_place": place(unit, best),

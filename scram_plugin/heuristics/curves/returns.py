@@ -15,8 +15,8 @@ from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
 LEVELS = 20  # parts of a run, whose medians are its levels; by bench-labelled
-LAST = 2  # of them at the end, which show where a run ended; by bench-labelled
-FEWEST = 20  # points: with fewer a level is a point or two; by definition
+AT_THE_END = 2  # of them at the end, which show where a run ended; by bench-labelled
+FOR_LEVELS = 20  # points: with fewer a level is a point or two; by definition
 LARGE_UPDATE = (
     0.31  # approximate KL divergence of an update: sound PPO runs stay below, collapsed ones pass 2; by bench-labelled
 )
@@ -35,7 +35,7 @@ class Levels:
     @property
     def best(self) -> int:
         """The highest level but those at the end."""
-        return int(np.argmax(self.values[:-LAST]))
+        return int(np.argmax(self.values[:-AT_THE_END]))
 
     @property
     def highest(self) -> float:
@@ -50,7 +50,7 @@ class Levels:
     @property
     def last(self) -> float:
         """The level at the end."""
-        return median(self.curve.values[self.begins[-LAST] :])
+        return median(self.curve.values[self.begins[-AT_THE_END] :])
 
     @property
     def range(self) -> float:
@@ -69,7 +69,7 @@ def levels(run: TrainingRun) -> Levels:
     curve = run.signal("return")
     if curve is None:
         raise NotChecked("no return was logged: this is no reinforcement learning, or its tag is unknown", LOG_RETURN)
-    curve = enough(curve.finite, FEWEST, "return")
+    curve = enough(curve.finite, FOR_LEVELS, "return")
     count = min(LEVELS, len(curve) // 2)
     begins = np.linspace(0, len(curve), count, endpoint=False).astype(int)
     values = np.array([median(part) for part in np.split(curve.values, begins[1:])])

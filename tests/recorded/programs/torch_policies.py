@@ -136,6 +136,11 @@ PROGRAMS.pair(
     lambda path: train(path, updates=48),
 )
 PROGRAMS.pair(
+    "an update goes too far",
+    lambda path: train(path, later=0.1, updates=40),
+    lambda path: train(path, updates=40),
+)
+PROGRAMS.pair(
     "no other actions",
     lambda path: train(path, rate=0.1, bonus=0.0, updates=50),
     lambda path: train(path, rate=1e-3, updates=50),

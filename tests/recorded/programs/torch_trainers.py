@@ -44,10 +44,12 @@ class Log:
         self.path, self.rows = path / "trainer_state.json", []
 
     def __call__(self, step, **values):
-        self.rows.append({**{name: float(value) for name, value in values.items()}, "step": step})
+        self.rows.append({**{name: float(f"{float(value):.4g}") for name, value in values.items()}, "step": step})
 
     def close(self):
-        self.path.write_text(json.dumps({"global_step": self.rows[-1]["step"], "log_history": self.rows}, indent=1))
+        self.path.write_text(
+            json.dumps({"global_step": self.rows[-1]["step"], "log_history": self.rows}, separators=(",", ":"))
+        )
 
 
 def loss_of(model, tokens, masked=0):
@@ -117,6 +119,8 @@ def rewarded(path, reward, longest=14, steps=100, groups=8, size=6, ends=0.0):
         norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         entropy = torch.distributions.Categorical(logits=logits.detach()).entropy()
+        if step % 2:
+            continue
         log(
             step,
             **{
