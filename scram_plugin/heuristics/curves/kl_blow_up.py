@@ -12,7 +12,7 @@ from scram_plugin.heuristics.curves.returns import levels
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
 from scram_plugin.heuristics.limits import FOR_A_LEVEL
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.words import number, place
+from scram_plugin.heuristics.words import counted, number, place
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
@@ -53,7 +53,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "first_place": place(curve.axis, first),
             "largest": float(values[top]),
             "largest_place": place(curve.axis, int(steps[top])),
-            "count": int(large.sum()),
+            "many": f"{counted(int(large.sum()), 'update')} {'was' if large.sum() == 1 else 'were'}",
             "usual": float(np.median(values)),
             "best": best,
             "after": min(after, seen.last),
