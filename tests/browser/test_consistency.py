@@ -10,9 +10,10 @@ from tests.browser.waiting import LONGEST, settle
 from tests.paths import DEMO_LOGS, REAL_RUNS
 from tests.recorded import LOGS
 from tests.servers import open_tab, tensorboard
+from tests.sizes import size
 
 SETS = {"demo": DEMO_LOGS, "recorded": LOGS, "real": REAL_RUNS}
-AT_MOST = 60  # runs of a set, spread over it: opening one takes a second
+AT_MOST = size(1_000, 60)  # runs of a set, spread over it: opening one takes a second
 SEVERITIES = ("error", "warning", "info")
 PLACE = r"(?:epoch|batch|step) \d+(?:,\d{3})*"
 NUMBER = r"-?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?"
