@@ -7,6 +7,7 @@ Every number is kept as the csv or json module reads it; what is no number is le
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import math
@@ -154,7 +155,7 @@ class TextFile:
 
     def _start(self) -> None:
         self.scalars = {}
-        self.offset, self._seen, self._rows = 0, b"", 0
+        self.offset, self._seen, self._rows = 0, b"", 0  # _seen: the first bytes; of a state, the checksum of all
         self._columns: list[str] = []
         self._delimiter = ","
         self._counter = ""  # the column that counts the rows
@@ -173,9 +174,9 @@ class TextFile:
 
     def same(self, stream: BinaryIO) -> bool:
         """Whether the file still begins with what was read."""
-        if self.name == STATE or self.waits or self._cut:  # written anew each time, or not read to the end of a line
-            return False
         stream.seek(0)
+        if self.name == STATE:  # its end changes with each row, and numbers at its beginning
+            return not self.offset or _checksum(_all(stream, self.offset)) == self._seen
         return _all(stream, len(self._seen)) == self._seen
 
     def read(self, stream: BinaryIO, size: int) -> bool:
@@ -184,6 +185,8 @@ class TextFile:
         A half-written last line, or object, is left for the next call.
         """
         self.size = size
+        if self._cut and size > self.offset:  # the last line goes on
+            self._start()
         if size > LARGEST:
             self.problem = f"it is longer than {LARGEST >> 20:,} MiB: too long for a log"
             return False
@@ -207,7 +210,7 @@ class TextFile:
             self.waits = half
             self.problem = None if half else f"it is not the state of a Trainer ({type(error).__name__})"
             return
-        self.offset, self.waits = len(data), False
+        self.offset, self.waits, self._seen = len(data), False, _checksum(data)
         for row in rows:
             values = dict(_numbers(row))
             step = values.pop("step", float(self._rows))
@@ -298,6 +301,10 @@ class TextFile:
         if self._rest:
             self.last_wall_time = written
         self._rest = {}
+
+
+def _checksum(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
 
 
 def _all(stream: BinaryIO, length: int) -> bytes:

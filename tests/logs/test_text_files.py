@@ -200,6 +200,27 @@ def test_freed_points_are_read_again(tmp_path):
     assert points(logs, "loss") == [(0, 1.25), (1, 0.5)]
 
 
+@pytest.mark.parametrize(("name", "text"), [("trainer_state.json", json.dumps(STATE)), ("log.csv", KERAS.rstrip())])
+def test_freed_points_of_a_file_that_does_not_end_with_a_line_are_read_again(name, text, tmp_path):
+    old(tmp_path / name, text)
+    logs = read(tmp_path)
+    before = {tag: points(logs, tag) for tag in logs["."] if "loss" in tag}
+    logs["."].forget()
+    assert {tag: points(logs, tag) for tag in before} == before
+    assert before
+
+
+def test_a_state_that_grows_is_read_again(tmp_path):
+    short = {**STATE, "log_history": STATE["log_history"][:1]}
+    old(tmp_path / "trainer_state.json", json.dumps(short))
+    logs = Logdir(tmp_path)
+    logs.refresh()
+    assert points(logs, "train/loss") == [(10, 2.25)]
+    old(tmp_path / "trainer_state.json", json.dumps(STATE))
+    logs.refresh()
+    assert points(logs, "train/loss") == [(10, 2.25), (20, 1.125)]
+
+
 def test_several_trainings_in_one_csv_are_judged_apart(tmp_path):
     one = "".join(f"{i},{2.0 / (i + 1)}\n" for i in range(12))
     old(tmp_path / "log.csv", "epoch,loss\n" + one + "epoch,loss\n" + one)
