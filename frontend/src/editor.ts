@@ -41,7 +41,7 @@ export function keepEditor(chosen: Editor): void {
 
 /** The address that opens a line; null for one that a browser would run or load itself. */
 export function editorLink({ opens, directory }: Editor, file: string, line: number): string | null {
-  const path = `/${directory.trim().replaceAll("\\", "/").replace(/^\/+|\/+$/g, "")}/${file}`; // also /C:/work
+  const path = `/${directory.trim().replaceAll("\\", "/").replace(/^\/+|\/+$/g, "")}/${file}`; // also /C:/code
   const address = (EDITORS[opens] ?? opens)
     .replace("{path}", path.split("/").map(encodeURIComponent).join("/").replace(/%3A/gi, ":"))
     .replace("{line}", String(line));

@@ -29,7 +29,7 @@ describe("links", () => {
   });
   it("to an editor name the whole path and the line", () => {
     expect(editorLink({ opens: "VS Code", directory: "/home/me/my project/" }, "train.py", 19)).toBe("vscode://file/home/me/my%20project/train.py:19");
-    expect(editorLink({ opens: "VS Code", directory: "C:\\work" }, "train.py", 3)).toBe("vscode://file/C:/work/train.py:3");
+    expect(editorLink({ opens: "VS Code", directory: "C:\\code" }, "train.py", 3)).toBe("vscode://file/C:/code/train.py:3");
     expect(editorLink({ opens: "my://{path}#{line}", directory: "/a" }, "b.py", 2)).toBe("my:///a/b.py#2");
   });
   it("to an editor never run a script", () => {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scram_plugin.heuristics.page import Snippet
 
-# what is to be done -> framework of a log -> how it is said there; "..." stands for the user's own arguments
+# what is to be done -> framework of a log -> how it is said there
 REMEDIES = {
     "stop at the best": {
         "lightning": """

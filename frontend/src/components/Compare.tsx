@@ -10,6 +10,7 @@ import { TextDiff } from "./Code";
 import { Plot } from "./Plot";
 import { RunList } from "./RunList";
 import { Several } from "./Several";
+import { SignalButton } from "./SignalButton";
 import { Text } from "./Text";
 
 /** Worst first. */
@@ -109,11 +110,7 @@ function Curves({ shown }: { shown: Comparison }): VNode | null {
       <Table first="at the end" shown={shown}>
         {shown.curves.map((entry) => (
           <tr>
-            <th scope="row">
-              <button type="button" class="link" aria-pressed={entry === curve} onClick={() => choose(entry.signal)}>
-                {entry.signal}
-              </button>
-            </th>
+            <SignalButton name={entry.signal} drawn={entry === curve} draw={choose} />
             <End axis={entry.axis} end={entry.before} />
             <End axis={entry.axis} end={entry.after} />
           </tr>

@@ -8,6 +8,7 @@ import { useFetched } from "../fetched";
 import { formatNumber, shortNames, SIGN, toNumber } from "../format";
 import { openHeuristic, select, titleOf } from "../store";
 import { Plot } from "./Plot";
+import { SignalButton } from "./SignalButton";
 
 function Table({ first, names, shown, children }: { first: string; names: string[]; shown: Answer; children: VNode[] }): VNode {
   return (
@@ -79,11 +80,7 @@ function Curves({ shown, names }: { shown: Answer; names: string[] }): VNode | n
       <Table first="best, and last" names={names} shown={shown}>
         {shown.curves.map((entry) => (
           <tr>
-            <th scope="row">
-              <button type="button" class="link" aria-pressed={entry === curve} onClick={() => choose(entry.signal)}>
-                {entry.signal}
-              </button>
-            </th>
+            <SignalButton name={entry.signal} drawn={entry === curve} draw={choose} />
             {entry.ends.map((end) => (
               <td>
                 {end ? (

@@ -12,7 +12,7 @@ from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
 from scram_plugin.heuristics.limits import ENDS, FOR_A_LEVEL
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.words import number, place
+from scram_plugin.heuristics.words import place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -83,14 +83,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         last_step=int(curve.steps[-1]),
         axis=curve.axis,
         curves=[curve.source(), losses.source()],
-        causes=[rate_as_cause(run), Cause("no-clipping", _clipped(finite.values)), Cause("bad-batches")],
+        causes=[rate_as_cause(run), Cause("no-clipping"), Cause("bad-batches")],
         bad_step=first,
     )
-
-
-def _clipped(values: np.ndarray) -> str:
-    """What the norms say of clipping: they are logged before it."""
-    return f"Norms up to {number(float(values.max()))} were logged."
 
 
 HEURISTIC = Heuristic(

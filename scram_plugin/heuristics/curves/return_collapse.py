@@ -10,6 +10,7 @@ from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
 from scram_plugin.heuristics.limits import FOR_A_LEVEL, SIGMAS
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, place
+from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
@@ -66,7 +67,7 @@ def _first_low(seen: Levels) -> int:
     return int(seen.curve.steps[seen.begins[min(high[-1] + 1, len(seen.begins) - 1)]])
 
 
-def _others(run: TrainingRun) -> list[Any]:
+def _others(run: TrainingRun) -> list[Curve]:
     known = (run.signal(name) for name in ("policy kl", "policy entropy", "entropy loss"))
     return [curve for curve in known if curve is not None]
 
