@@ -7,7 +7,7 @@ from tests.browser.waiting import settle
 from tests.servers import open_tab, tensorboard
 
 RUNS = ("movie_reviews/lr_1e10", "fashion_mnist/overfit", "cifar10/normalized")
-VIEWS = ("catalogue", "checks", "compare")
+VIEWS = ("catalogue", "checks", "compare", "several")
 
 
 @pytest.fixture
@@ -34,6 +34,8 @@ def view(browser, demo_server, tmp_path_factory):
 
 
 def link_to(where):
+    if where == "several":
+        return f"{link(RUNS[0])}&p.scram.view=compare&p.scram.with={RUNS[1]}&p.scram.also={RUNS[2]}"
     if where in VIEWS:
         return f"#scram&p.scram.view={where}&p.scram.all=1"
     return where if where == "empty" else link(where)
