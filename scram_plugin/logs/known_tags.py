@@ -136,9 +136,8 @@ CONVENTIONS = (
     Convention("ml-agents", "*", r"Policy/Entropy", "policy entropy"),
     Convention("ml-agents", "*", r"Losses/(?:Value Loss|Q\d Loss)", "value loss"),
     Convention("ml-agents", "*", r"Losses/.*", "policy loss"),
-    Convention(
-        "ml-agents", "*", r"Policy/(?:Extrinsic|Curiosity|GAIL|RND|Epsilon|Beta).*|Self-play/ELO|Environment/Lesson.*", "-"
-    ),
+    Convention("ml-agents", "*", r"Policy/(?:Extrinsic|Curiosity|GAIL|RND|Epsilon|Beta).*|Environment/Lesson.*", "-"),
+    Convention("ml-agents", "*", r"Self-play/ELO", "rating against itself"),
     Convention("cs285", "*", r"(?:Train|Eval)_AverageReturn", "return"),
     Convention("basicsr", "*", r"losses/l_[gd]_\w+", "adversarial loss"),
     Convention("lightning", "*", r"hp_metric", "-"),

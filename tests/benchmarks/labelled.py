@@ -28,15 +28,23 @@ from tests.paths import SHARED, state
 
 NONFINITE = {"nonfinite-loss", "nonfinite-metric", "nonfinite-origin"}
 SWINGS = {"oscillating-loss", "loss-spike", "noisy-validation"}
-RETURNS = {"return-collapse", "entropy-collapse", "truncated-completions", "kl-blow-up"}
+RETURNS = {
+    "no-return-gain",
+    "value-not-fitted",
+    "clip-saturation",
+    "return-collapse",
+    "entropy-collapse",
+    "truncated-completions",
+    "kl-blow-up",
+}
 # label of a real run -> the checks that find it; labels that are not here (too short, ambiguous) say nothing
 LABELS = {
     "healthy": set(),
     "overfitting": {"overfitting", "metric-loss-disagreement"},
     "nan-inf": {*NONFINITE, "divergence"},
     "diverging": {"divergence", *SWINGS, *NONFINITE},
-    "no-learning": {"no-learning", "plateau"},
-    "plateau": {"no-learning", "plateau"},
+    "no-learning": {"no-learning", "no-return-gain", "box-loss-without-map", "plateau"},
+    "plateau": {"no-learning", "no-return-gain", "box-loss-without-map", "plateau"},
     "oscillating": SWINGS,
     "grad-norm-explosion": {"exploding-grad-norm", "divergence"},
     "collapse-after-peak": RETURNS,

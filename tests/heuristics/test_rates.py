@@ -91,9 +91,18 @@ HIGHER = {
     "exploding-grad-norm": ("times", "worse"),
     "zero-gradient": ("share",),
     "kl-blow-up": ("most",),
+    "no-return-gain": ("least", "completions"),
+    "clip-saturation": ("most",),
+    "box-loss-without-map": ("least",),
     "truncated-completions": ("share",),
 }
-LOWER = {"no-learning": ("min_gain",), "undertrained": ("few",), "entropy-collapse": ("left",)}
+LOWER = {
+    "no-learning": ("min_gain",),
+    "undertrained": ("few",),
+    "entropy-collapse": ("left",),
+    "value-not-fitted": ("least",),
+    "box-loss-without-map": ("most",),
+}
 NEITHER = {"plateau": ("flat",), "validation-better-than-training": ("scale",)}  # another scale makes it inconclusive
 STRICT = [id_ for id_ in {**HIGHER, **LOWER} if id_ not in ELSEWHERE]  # those with a training in keras_curves
 FACTORS = (1.2, 2.0, 5.0)

@@ -99,7 +99,7 @@ HEURISTIC = Heuristic(
     options=OPTIONS,
     needs=("return", "entropy of the policy"),
     order=364,
-    explains=("return-collapse",),
+    explains=("return-collapse", "no-return-gain"),
     precedence=340,
     whole_training=True,
 )

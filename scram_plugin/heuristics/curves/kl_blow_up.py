@@ -76,7 +76,7 @@ HEURISTIC = Heuristic(
     options=OPTIONS,
     needs=("approximate KL divergence of the updates", "return"),
     order=361,
-    explains=("return-collapse", "entropy-collapse"),
+    explains=("return-collapse", "entropy-collapse", "no-return-gain"),
     precedence=335,
     whole_training=True,
 )

@@ -13,6 +13,8 @@ from scram_plugin.logs.conventions import higher_is_better
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
+DRIFT = 0.005  # relative: a smaller gain since the start of a training is drift, however steady it is; by bench-labelled
+
 
 def validated(run: TrainingRun, least: int = EVALUATIONS) -> list[Curve]:
     """What was measured on the validation data, as curves that rise where it gets better: the loss, and metrics whose better
@@ -33,12 +35,13 @@ def still_improves(run: TrainingRun) -> bool:
 
 
 def improves_since(run: TrainingRun, step: int) -> bool:
-    """Whether the validation loss or a metric is better at the end than ever up to a step, beyond chance."""
+    """Whether the validation loss or a metric is better at the end than ever up to a step, beyond chance and drift."""
     for curve in validated(run, 2 * FOR_A_LEVEL):
         known = max(1, int(np.searchsorted(curve.steps, step, "right")))
         levels = sliding_medians(reflected(curve.values, FOR_A_LEVEL // 2), FOR_A_LEVEL)[:known]
         best = np.array([max(levels.max(), curve.values[known - 1])])
-        if _is_better(curve.values, best, curve.values[-FOR_A_LEVEL:]):
+        end = curve.values[-FOR_A_LEVEL:]
+        if _is_better(curve.values, best, end) and median(end) - best[0] > DRIFT * abs(best[0]):
             return True
     return False
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from scram_plugin.heuristics.curves.checkable import enough
 from scram_plugin.heuristics.curves.noise import MEDIAN, median, noise
-from scram_plugin.heuristics.heuristic import Cause, NotChecked
-from scram_plugin.heuristics.limits import FOR_A_LEVEL
+from scram_plugin.heuristics.heuristic import Cause, Inconclusive, NotChecked
+from scram_plugin.heuristics.limits import FOR_A_LEVEL, SIGMAS
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
@@ -20,6 +20,7 @@ FOR_LEVELS = 20  # points: with fewer a level is a point or two; by definition
 LARGE_UPDATE = (
     0.31  # approximate KL divergence of an update: sound PPO runs stay below, collapsed ones pass 2; by bench-labelled
 )
+LOST = 0.3  # part of the return's gain: a policy that has lost more is poor; by bench-labelled
 LOG_RETURN = 'writer.add_scalar("rollout/ep_rew_mean", mean_return, step)'
 
 
@@ -57,6 +58,18 @@ class Levels:
         """What was gained up to the best level."""
         return self.highest - self.lowest
 
+    @property
+    def gained(self) -> bool:
+        """Whether any level is above the first points by more than their noise."""
+        first = median(self.curve.values[:FOR_A_LEVEL])
+        error = MEDIAN * noise(self.curve.values) / FOR_A_LEVEL**0.5
+        return bool(self.values[1:].max() - first > SIGMAS * max(self.error, error))
+
+    @property
+    def is_poor(self) -> bool:
+        """Whether the return gained nothing, or has lost much of that at the end."""
+        return not self.gained or self.highest - self.last > LOST * self.range
+
     def between(self, first: int, last: int) -> float | None:
         """The level of the return between two steps; None without a point there."""
         steps = self.curve.steps
@@ -65,11 +78,20 @@ class Levels:
 
 
 def levels(run: TrainingRun) -> Levels:
-    """The levels of the return. Raises NotChecked if there is none, TooEarly if it has too few points."""
+    """The levels of the return.
+
+    Raises NotChecked if there is none, Inconclusive if it is one against opponents, TooEarly if it has too few points.
+    """
     curve = run.signal("return")
     if curve is None:
         raise NotChecked("no return was logged: this is no reinforcement learning, or its tag is unknown", LOG_RETURN)
-    curve = enough(curve.finite, FOR_LEVELS, "return")
+    if run.signal("rating against itself") is not None:
+        raise Inconclusive("the policy plays against itself: its return says who is ahead, not how good both are")
+    return levels_of(enough(curve.finite, FOR_LEVELS, "return"))
+
+
+def levels_of(curve: Curve) -> Levels:
+    """The levels of one return, of `FOR_LEVELS` points or more."""
     count = min(LEVELS, len(curve) // 2)
     begins = np.linspace(0, len(curve), count, endpoint=False).astype(int)
     values = np.array([median(part) for part in np.split(curve.values, begins[1:])])

@@ -25,11 +25,13 @@ COLUMNS = (
 class Carts:
     """Carts with a pole each (Barto, Sutton & Anderson, 1983): position, speed, angle, angular speed."""
 
-    def __init__(self, random):
-        self.random = random
+    def __init__(self, random, sparse=False):
+        """`sparse`: a reward only for a pole that stood for the whole episode; otherwise one for each step."""
+        self.random, self.sparse = random, sparse
         self.states = np.stack([self._fresh() for _ in range(CARTS)])
         self.ages = np.zeros(CARTS, int)
         self.finished = []  # lengths of the last episodes
+        self.earned = []  # their returns
 
     def _fresh(self):
         return self.random.uniform(-0.05, 0.05, 4)
@@ -46,15 +48,18 @@ class Carts:
         self.ages += 1
         fallen = (np.abs(self.states[:, 0]) > 2.4) | (np.abs(self.states[:, 2]) > 12 * math.pi / 180)
         ended = fallen | (self.ages >= LONGEST)
+        rewards = (~fallen & ended).astype(float) if self.sparse else np.ones(CARTS)
         for i in np.flatnonzero(ended):
             self.finished = [*self.finished[-99:], int(self.ages[i])]
+            self.earned = [*self.earned[-99:], rewards[i] if self.sparse else int(self.ages[i])]
             self.states[i], self.ages[i] = self._fresh(), 0
-        return np.ones(CARTS), ended
+        return rewards, ended
 
 
-def train(path, rate=3e-4, bonus=0.01, updates=100, epochs=10, later=None):
-    """PPO (Schulman et al., 2017). `later`: the learning rate after half of the updates."""
-    carts = Carts(np.random.default_rng(3))
+def train(path, rate=3e-4, bonus=0.01, updates=100, epochs=10, later=None, sparse=False, weight=0.5, heat=1.0):
+    """PPO (Schulman et al., 2017). `later`: the learning rate after half of the updates; `weight`: that of the critic's loss;
+    `heat`: the temperature at which actions are chosen, while the updates know of none."""
+    carts = Carts(np.random.default_rng(3), sparse)
     policy = nn.Sequential(nn.Linear(4, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 2))
     critic = nn.Sequential(nn.Linear(4, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 1))
     with torch.no_grad():
@@ -67,11 +72,11 @@ def train(path, rate=3e-4, bonus=0.01, updates=100, epochs=10, later=None):
         for update in range(updates):
             if later is not None and update == updates // 2:
                 optimizer.param_groups[0]["lr"] = later
-            row = learn(policy, critic, optimizer, parameters, collect(carts, policy, critic), bonus, epochs)
+            row = learn(policy, critic, optimizer, parameters, collect(carts, policy, critic, heat), bonus, weight, epochs)
             writer.writerow(
                 {
                     "rollout/ep_len_mean": np.mean(carts.finished),
-                    "rollout/ep_rew_mean": np.mean(carts.finished),
+                    "rollout/ep_rew_mean": np.mean(carts.earned),
                     "time/iterations": update + 1,
                     "time/total_timesteps": (update + 1) * CARTS * LENGTH,
                     "train/learning_rate": optimizer.param_groups[0]["lr"],
@@ -80,13 +85,13 @@ def train(path, rate=3e-4, bonus=0.01, updates=100, epochs=10, later=None):
             )
 
 
-def collect(carts, policy, critic):
+def collect(carts, policy, critic, heat):
     """Some steps of each cart: states, actions, their log-probabilities, advantages and returns, all flat."""
     states, actions, logps, rewards, ended, values = [], [], [], [], [], []
     with torch.no_grad():
         for _ in range(LENGTH):
             state = torch.tensor(carts.states, dtype=torch.float32)
-            choice = Categorical(logits=policy(state))
+            choice = Categorical(logits=policy(state) / heat)
             action = choice.sample()
             states.append(state)
             actions.append(action)
@@ -105,7 +110,7 @@ def collect(carts, policy, critic):
     return torch.cat(states), torch.cat(actions), torch.cat(logps), advantage, advantage + value, value
 
 
-def learn(policy, critic, optimizer, parameters, data, bonus, epochs):
+def learn(policy, critic, optimizer, parameters, data, bonus, weight, epochs):
     """Some epochs over what was collected; what is logged of it."""
     states, actions, before, advantages, returns, values = data
     seen = {name: [] for name in ("approx_kl", "clip_fraction", "entropy_loss", "loss", "policy_gradient_loss", "value_loss")}
@@ -117,7 +122,7 @@ def learn(policy, critic, optimizer, parameters, data, bonus, epochs):
             advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
             gain = -torch.min(ratio * advantage, ratio.clamp(0.8, 1.2) * advantage).mean()
             miss, entropy = (critic(states[part]).squeeze(1) - returns[part]).pow(2).mean(), choice.entropy().mean()
-            loss = gain + 0.5 * miss - bonus * entropy
+            loss = gain + weight * miss - bonus * entropy
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(parameters, 0.5)
@@ -144,4 +149,24 @@ PROGRAMS.pair(
     "no other actions",
     lambda path: train(path, rate=0.1, bonus=0.0, updates=50),
     lambda path: train(path, rate=1e-3, updates=50),
+)
+PROGRAMS.pair(
+    "no episode earns a reward",
+    lambda path: train(path, updates=60, sparse=True),
+    lambda path: train(path, updates=60),
+)
+PROGRAMS.pair(
+    "the updates are too small",
+    lambda path: train(path, rate=1e-7, updates=60),
+    lambda path: train(path, updates=56),
+)
+PROGRAMS.pair(
+    "the critic's loss has the wrong sign",
+    lambda path: train(path, weight=-0.5, updates=40),
+    lambda path: train(path, updates=42),
+)
+PROGRAMS.pair(
+    "most samples are clipped",
+    lambda path: train(path, rate=3e-3, heat=10.0, updates=60),
+    lambda path: train(path, rate=3e-3, updates=60),
 )

@@ -1,0 +1,84 @@
+"""Value not fitted: the value function explains nothing of the returns late in the training, and the return is poor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin.heuristics.curves.checkable import enough
+from scram_plugin.heuristics.curves.noise import median
+from scram_plugin.heuristics.curves.returns import FOR_LEVELS, levels
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option
+from scram_plugin.heuristics.limits import THIRD
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.words import number, place
+from scram_plugin.logs.training_run import TrainingRun
+
+OPTIONS = (
+    Option(
+        "least",
+        0.0,
+        "share of the variance of the returns that the value function explains, at the least",
+        "0: predicting the mean explains as much; by definition",
+    ),
+)
+LARGE_RETURN = 1000.0  # magnitude of returns that a value function reaches slowly; by definition
+LOG_EXPLAINED = 'writer.add_scalar("losses/explained_variance", 1 - (returns - values).var() / returns.var(), step)'
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    curve = run.signal("explained variance")
+    if curve is None:
+        raise NotChecked("no explained variance of a value function was logged", LOG_EXPLAINED)
+    curve, seen = enough(curve.finite, FOR_LEVELS, "explained variance"), levels(run)
+    late = curve.where(curve.steps >= curve.steps[-(len(curve) // THIRD)])
+    explained, limit = median(late.values), options["least"]
+    if explained > limit:
+        run.measured("explained variance late in the training", explained, below=limit, curve=curve)
+        return
+    if np.ptp(seen.curve.values[seen.curve.steps >= late.steps[0]]) == 0:
+        raise Inconclusive("the return no longer varies: then there is nothing to explain")
+    if not seen.is_poor:
+        run.measured("rise of the return to its best level", seen.range, curve=seen.curve)
+        return
+    first, last, unit = int(late.steps[0]), int(late.steps[-1]), curve.axis
+    large = max(abs(seen.highest), abs(seen.lowest))
+    scale = f"The return reaches {number(large)} in magnitude." if large > LARGE_RETURN else ""
+    yield Finding(
+        severity="warning",
+        confidence="likely" if explained < limit else "possible",
+        title="The value function explains nothing of the returns, and the return is poor",
+        evidence={
+            "explained": explained,
+            "first_place": place(unit, first),
+            "best": median(curve.values[: len(curve) // THIRD]),
+            "best_return": seen.highest,
+            "last_return": seen.last,
+        },
+        first_step=first,
+        last_step=last,
+        axis=unit,
+        curves=[curve.source(), seen.curve.source()],
+        causes=sorted(
+            [Cause("critic-rate"), Cause("scale", scale), Cause("shared")],
+            key=lambda cause: not cause.for_,
+        ),
+        bad_step=first,
+    )
+
+
+HEURISTIC = Heuristic(
+    id="value-not-fitted",
+    group="curves",
+    title_passed="The value function explains part of the returns, or the return is good without it",
+    check=check,
+    page=Page.beside(__file__),
+    options=OPTIONS,
+    needs=("explained variance", "return"),
+    order=357,
+    explains=("return-collapse", "no-return-gain"),
+    precedence=346,
+    whole_training=True,
+)
