@@ -93,6 +93,7 @@ HIGHER = {
     "kl-blow-up": ("most",),
     "no-return-gain": ("least", "completions"),
     "clip-saturation": ("most",),
+    "value-not-fitted": ("unexplained",),
     "box-loss-without-map": ("least",),
     "truncated-completions": ("share",),
 }
@@ -100,7 +101,6 @@ LOWER = {
     "no-learning": ("min_gain",),
     "undertrained": ("few",),
     "entropy-collapse": ("left",),
-    "value-not-fitted": ("least",),
     "box-loss-without-map": ("most",),
 }
 NEITHER = {"plateau": ("flat",), "validation-better-than-training": ("scale",)}  # another scale makes it inconclusive

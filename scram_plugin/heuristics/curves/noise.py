@@ -7,7 +7,8 @@ import numpy as np
 # The second difference of white noise of standard deviation s has standard deviation sqrt(1 + 4 + 1) * s, and the median
 # absolute deviation of a normal variable is s / 1.4826 (Hampel, JASA 69, 1974). Second differences remove any trend that is
 # nearly linear over three points.
-_SCALE = float(1.4826 / np.sqrt(6.0))
+DEVIATION = 1.4826  # of a normal variable, in median absolute deviations (Hampel, 1974)
+_SCALE = float(DEVIATION / np.sqrt(6.0))
 MEDIAN = 1.25  # standard error of a median, in standard errors of a mean of normal noise (Kenney & Keeping, 1962)
 _FEWEST = 4  # values: fewer have no two second differences; by definition
 _NARROW = 9  # largest window for which copies of a short curve are quicker than NumPy's windows; for speed

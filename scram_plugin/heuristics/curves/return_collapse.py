@@ -30,14 +30,16 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     fall = seen.highest - seen.last
     if seen.range <= SIGMAS * seen.error or seen.range <= 0:
         return
-    run.measured(
-        "part of the return's gain that is lost at the end", max(fall, 0.0) / seen.range, above=options["lost"], percent=True
-    )
-    if fall <= options["lost"] * seen.range or fall <= 2 * SIGMAS * seen.error:
+    lost = max(fall, 0.0) / seen.range
+    if not seen.gained or fall <= 2 * SIGMAS * seen.error:
+        run.measured("fall of the return from its best level", fall, curve=seen.curve)
+        return
+    run.measured("part of the return's gain that is lost at the end", lost, above=options["lost"], percent=True)
+    if lost <= options["lost"]:
         return
     curve, unit = seen.curve, seen.curve.axis
     best = int(curve.steps[seen.begins[seen.best]])
-    last, lost = int(curve.steps[-1]), fall / seen.range
+    last = int(curve.steps[-1])
     yield Finding(
         severity="warning",
         confidence="likely" if lost > LOST_FOR_GOOD and seen.best < len(seen.values) - AT_THE_END - 1 else "possible",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scram_plugin.heuristics.curves.checkable import enough
-from scram_plugin.heuristics.curves.noise import MEDIAN, median, noise
+from scram_plugin.heuristics.curves.noise import DEVIATION, MEDIAN, median, noise, sliding_medians
 from scram_plugin.heuristics.heuristic import Cause, Inconclusive, NotChecked
 from scram_plugin.heuristics.limits import FOR_A_LEVEL, SIGMAS
 from scram_plugin.heuristics.words import number, place
@@ -20,6 +20,7 @@ FOR_LEVELS = 20  # points: with fewer a level is a point or two; by definition
 LARGE_UPDATE = (
     0.31  # approximate KL divergence of an update: sound PPO runs stay below, collapsed ones pass 2; by bench-labelled
 )
+FAR_ABOVE = 0.3  # of the first return: such a rise is none of chance, however much the return swings; by bench-labelled
 LOST = 0.3  # part of the return's gain: a policy that has lost more is poor; by bench-labelled
 LOG_RETURN = 'writer.add_scalar("rollout/ep_rew_mean", mean_return, step)'
 
@@ -59,11 +60,17 @@ class Levels:
         return self.highest - self.lowest
 
     @property
+    def wander(self) -> float:
+        """The standard deviation of a level by its changes: means over the last hundred episodes go up and down slowly."""
+        return float(DEVIATION * median(np.abs(np.diff(self.values))) / np.sqrt(2))
+
+    @property
     def gained(self) -> bool:
-        """Whether any level is above the first points by more than their noise."""
-        first = median(self.curve.values[:FOR_A_LEVEL])
-        error = MEDIAN * noise(self.curve.values) / FOR_A_LEVEL**0.5
-        return bool(self.values[1:].max() - first > SIGMAS * max(self.error, error))
+        """Whether later levels are above the first one beyond chance, or one of them far above it."""
+        first, start = float(self.values[0]), median(self.curve.values[:FOR_A_LEVEL])
+        kept = float(sliding_medians(self.values[1:], FOR_A_LEVEL).max()) - first
+        rise, chance = float(self.values[1:].max()) - min(first, start), SIGMAS * self.error
+        return kept > max(chance, SIGMAS * self.wander) or rise > max(chance, FAR_ABOVE * abs(first))
 
     @property
     def is_poor(self) -> bool:

@@ -18,10 +18,10 @@ from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
     Option(
-        "least",
-        0.0,
-        "share of the variance of the returns that the value function explains, at the least",
-        "0: predicting the mean explains as much; by definition",
+        "unexplained",
+        1.0,
+        "share of the variance of the returns that the value function leaves unexplained",
+        "1: predicting the mean leaves as much; by definition",
     ),
 )
 LARGE_RETURN = 1000.0  # magnitude of returns that a value function reaches slowly; by definition
@@ -34,9 +34,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise NotChecked("no explained variance of a value function was logged", LOG_EXPLAINED)
     curve, seen = enough(curve.finite, FOR_LEVELS, "explained variance"), levels(run)
     late = curve.where(curve.steps >= curve.steps[-(len(curve) // THIRD)])
-    explained, limit = median(late.values), options["least"]
-    if explained > limit:
-        run.measured("explained variance late in the training", explained, below=limit, curve=curve)
+    explained, most = median(late.values), options["unexplained"]
+    if 1 - explained < most:
+        run.measured("unexplained variance of the returns late in the training", 1 - explained, above=most, curve=curve)
         return
     if np.ptp(seen.curve.values[seen.curve.steps >= late.steps[0]]) == 0:
         raise Inconclusive("the return no longer varies: then there is nothing to explain")
@@ -48,7 +48,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     scale = f"The return reaches {number(large)} in magnitude." if large > LARGE_RETURN else ""
     yield Finding(
         severity="warning",
-        confidence="likely" if explained < limit else "possible",
+        confidence="likely" if 1 - explained > most else "possible",
         title="The value function explains nothing of the returns, and the return is poor",
         evidence={
             "explained": explained,
