@@ -159,19 +159,15 @@ def _of_yaml(text: str) -> Any:
     """A document in YAML as mappings, lists and texts: its tags are ignored, so no object is ever made of it."""
     import yaml  # imported late: most logs have none
 
-    loader = yaml.SafeLoader(text)
     try:
+        loader = yaml.SafeLoader(text)
         loader.get_event()  # the begin of the stream
         if loader.check_event(yaml.StreamEndEvent):
             return {}
         loader.get_event()  # and of the document
         return _Document(loader).node(0)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        if isinstance(error, Garbled):
-            raise
+    except (yaml.YAMLError, RecursionError) as error:
         raise Garbled(f"it is not YAML ({type(error).__name__})") from None
-    finally:
-        loader.dispose()
 
 
 class _Document:

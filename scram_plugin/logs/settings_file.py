@@ -64,11 +64,10 @@ class SettingsFile:
         return not self.offset or checksum(read_all(stream, self.offset)) == self._seen
 
     def read(self, stream: BinaryIO, size: int) -> bool:
-        """Read the whole file, which has `size` bytes now. Returns whether it was read; a broken one becomes a problem."""
-        self.size, self.offset, self.problem = size, 0, None
-        self.own.settings.clear()
+        """Read the whole file, which has `size` bytes now. Returns whether it was read; what is broken costs a note."""
+        self.size, self.offset, self.own, self.problem = size, 0, Own(), None
         if size > LARGEST_TEXT:
-            self.problem = f"it is longer than {LARGEST_TEXT >> 20:,} MiB, so its settings were not read"
+            self.problem = f"it is longer than {LARGEST_TEXT >> 20:,} MiB: too long for settings"
             return False
         stream.seek(0)
         data = read_all(stream, size)
@@ -78,5 +77,5 @@ class SettingsFile:
             pairs = of_json(text) if self.name.lower().endswith(".json") else of_yaml(text)
             self.own.settings.append(Told(written_at(stream), OF_FILES, self._source, settings_of(pairs, self._source)))
         except Garbled as reason:
-            self.problem = f"its settings were not read: {reason}"
+            self.own.remark(f"its settings were not read: {reason}")
         return True
