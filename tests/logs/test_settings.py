@@ -215,6 +215,8 @@ def test_hydra_tells_all_that_its_job_wrote(tmp_path):
     assert [values(run) for run in jobs] == [expected | {"optimizer": "AdamW", "seed": 3}] * 2
     assert other.settings == {}
     assert jobs[0].settings["seed"].source == ".hydra/config.yaml"
+    put(tmp_path / "job" / ".hydra" / "config.yaml", "x: [")
+    assert len(read(tmp_path).problems) == 1
 
 
 def test_the_zoo_of_stable_baselines(tmp_path):
