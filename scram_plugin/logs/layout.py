@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from scram_plugin.logs.configs import HPARAMS, TEXTS
+
 Data = bytes | bytearray | memoryview
 
 BFLOAT16 = "bf16"  # the upper half of a float32; NumPy has no name for it
@@ -29,6 +31,7 @@ CONTENT = {
 }
 _SIMPLE, _TEXT = "<f4", 7
 OWN = "scram/"  # how SCRAM's own tags begin (schema.py); their blocks are parsed
+PARSED = TEXTS | {HPARAMS}  # other tags whose values are parsed: the settings of a training
 
 _ONE_OF = 0b1_0111_1100  # the fields of a Summary.Value of which at most one may be there
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
@@ -179,7 +182,7 @@ def _value(data: Data, at: int, end: int, start: int, result: Layout) -> None:
         name = tag.decode()
     except UnicodeDecodeError:
         raise _Unusual from None
-    if name.startswith(OWN):
+    if name.startswith(OWN) or name in PARSED:
         raise _Unusual
     if found is not None:
         result.slots.append((name, *found))

@@ -190,7 +190,7 @@ class Logdir(Mapping[str, Run]):
                     sentence = f"read up to byte {file.offset:,} of {size:,}; the last record is incomplete"
                     problems.append(Problem(path, file.offset, sentence))
                 problems += [Problem(path, None, remark) for remark in file.own.remarks]
-        return problems
+        return list(dict.fromkeys(problems))  # settings may be of several runs
 
 
 def read(logdir: str | os.PathLike[str], progress: Progress | None = None, memory: int = MEMORY) -> Logdir:

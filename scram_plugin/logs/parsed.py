@@ -1,4 +1,4 @@
-"""Records that need the protobuf parser: SCRAM's own blocks and facts, and scalars in an unusual encoding."""
+"""Records that need the protobuf parser: SCRAM's own blocks and facts, settings, and scalars in an unusual encoding."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scram_plugin import schema
+from scram_plugin.logs.configs import HPARAMS, LARGEST_TEXT, TEXT, TEXTS, Garbled, of_hparams, of_text
 from scram_plugin.logs.facts import LONGEST_FACTS, clean
+from scram_plugin.logs.settings import Told, settings_of
 
 # Data types of TensorFlow's types.proto -> NumPy. A bfloat16 is the upper half of a float32, and is widened by hand.
 _FLOAT, _DOUBLE, _INT64, _BOOL, _BFLOAT16, _HALF, _UINT32, _UINT64 = 1, 2, 9, 10, 14, 19, 22, 23
@@ -43,6 +45,9 @@ _FIELD_OF = {
 _BITS = (_HALF, _BFLOAT16)  # their repeated field holds the bits of the number
 
 
+MOST_TOLD = 20  # texts with settings in one file: a training writes a few at its begin; by definition
+
+
 class Block(NamedTuple):
     """Rows of one of SCRAM's tables: steps (rows,), wall times (rows,) in seconds since 1970, values (rows, names)."""
 
@@ -67,11 +72,12 @@ def _protobuf() -> tuple[Any, type[Exception]]:
 
 
 class Own:
-    """What SCRAM's recorder wrote into one file in addition to its tables, and remarks on what was ignored there."""
+    """What one file has that is no scalar, of SCRAM's recorder or of another tool, and remarks on what was ignored there."""
 
     def __init__(self) -> None:
         self.facts: list[tuple[float, dict[str, Any]]] = []  # (wall time, facts of one fit)
         self.ends: list[tuple[float, str]] = []  # (wall time, how the fit ended)
+        self.settings: list[Told] = []  # of the training, as another tool wrote them
         self.remarks: list[str] = []  # sentences on what was ignored
         self._columns: dict[str, tuple[str, ...]] = {}  # table -> names, from the last metadata
 
@@ -92,6 +98,8 @@ class Own:
         own: dict[str, np.ndarray] = {}
         for value in event.summary.value:
             kind = value.WhichOneof("value")
+            if value.tag in TEXTS or value.tag == HPARAMS:
+                self._take_settings(value, event.wall_time)
             if kind == "simple_value":
                 scalars.append((value.tag, value.simple_value))
             elif kind == "tensor":
@@ -102,6 +110,20 @@ class Own:
                     if number is not None and number.size == 1:
                         scalars.append((value.tag, float(number[0])))
         return scalars, self._blocks(own)
+
+    def _take_settings(self, value: Any, wall_time: float) -> None:
+        """Keep the settings that a text has, or what the plugin hparams wrote."""
+        content = value.metadata.plugin_data.content if value.tag == HPARAMS else b"".join(value.tensor.string_val[:1])
+        source = "hparams" if value.tag == HPARAMS else value.tag.removesuffix(TEXT)
+        if not content or len(self.settings) >= MOST_TOLD:
+            return
+        try:
+            if len(content) > LARGEST_TEXT:
+                raise Garbled(f"it is longer than {LARGEST_TEXT >> 20:,} MiB")
+            pairs = of_hparams(content) if value.tag == HPARAMS else of_text(value.tag, content.decode("utf-8", "replace"))
+            self.settings.append(Told(wall_time, 0, source, settings_of(pairs, source)))
+        except Garbled as reason:
+            self.remark(f"the settings in {value.tag!r} were not read: {reason}")
 
     def _own(self, value: Any, wall_time: float, own: dict[str, np.ndarray]) -> None:
         """Keep one of SCRAM's own values; a value that does not follow `schema` becomes a remark."""

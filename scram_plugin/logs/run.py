@@ -15,6 +15,8 @@ from scram_plugin.logs.event_file import EventFile
 from scram_plugin.logs.layout import Layouts
 from scram_plugin.logs.listed import Listed, is_event_file
 from scram_plugin.logs.series import Series
+from scram_plugin.logs.settings import Told
+from scram_plugin.logs.settings_file import SettingsFile, has_settings
 from scram_plugin.logs.storage import Local, Remote
 from scram_plugin.logs.text_file import TextFile
 
@@ -31,7 +33,7 @@ class Run(Mapping[str, Series]):
     def __init__(self, name: str, storage: Local | Remote, layouts: Layouts) -> None:
         self.name = name
         self._layouts = layouts
-        self.files: dict[str, EventFile | TextFile] = {}
+        self.files: dict[str, EventFile | TextFile | SettingsFile] = {}
         self.lock = threading.RLock()  # held while files are read; the methods acquire it themselves
         self.held = True  # whether the points are in memory
         self.points = 0
@@ -46,9 +48,11 @@ class Run(Mapping[str, Series]):
         """The files, of those that the directory lists now, that may contain something new."""
         return [file for file in listed if not self._settled(file)]
 
-    def _new(self, path: str) -> EventFile | TextFile:
+    def _new(self, path: str) -> EventFile | TextFile | SettingsFile:
         name = os.path.basename(path)
-        return EventFile(self._layouts) if is_event_file(name) else TextFile(name)
+        if is_event_file(name):
+            return EventFile(self._layouts)
+        return SettingsFile(path) if has_settings(name) else TextFile(name)
 
     def _settled(self, listed: Listed) -> bool:
         file = self.files.get(listed.path)
@@ -87,7 +91,7 @@ class Run(Mapping[str, Series]):
             file.unreadable = f"it could not be opened ({error.strerror or error or type(error).__name__})"
         return grown
 
-    def _rewritten(self, file: EventFile | TextFile, stream: BinaryIO, now: Listed) -> bool:
+    def _rewritten(self, file: EventFile | TextFile | SettingsFile, stream: BinaryIO, now: Listed) -> bool:
         """Whether this is another file, or other bytes, than what was read: then it must be read from the start.
 
         A file only grows while its training writes. What changed without growing was written again.
@@ -192,6 +196,11 @@ class Run(Mapping[str, Series]):
         """SCRAM's facts of the last fit that was recorded here, or None."""
         found = [entry for file in self.files.values() for entry in file.own.facts]
         return max(found, key=lambda entry: entry[0])[1] if found else None
+
+    @property
+    def settings(self) -> list[Told]:
+        """The settings that the files here tell."""
+        return [told for file in self.files.values() for told in file.own.settings]
 
     @property
     def session_start(self) -> float:

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 from scram_plugin.logs.arranged import TextFiles, arranged
 from scram_plugin.logs.listed import Directories, Listed, is_event_file
+from scram_plugin.logs.settings_file import has_settings
 from scram_plugin.logs.text_file import may_be_log
 
 T = TypeVar("T")
@@ -141,10 +142,11 @@ class Local:
                             if entry.is_dir():
                                 if not (entry.is_symlink() and _leads_up(entry.path, directory)):
                                     below.append((entry.path, entry.name if name == "." else f"{name}/{entry.name}", depth + 1))
-                            elif (is_log := is_event_file(entry.name)) or may_be_log(entry.name):
+                            elif (is_log := is_event_file(entry.name)) or may_be_log(entry.name) or has_settings(entry.name):
                                 status = entry.stat()
                                 if not is_log:
-                                    candidates += [Listed.of(entry.path, status)] * stat.S_ISREG(status.st_mode)
+                                    others = files if has_settings(entry.name) else candidates
+                                    others += [Listed.of(entry.path, status)] * stat.S_ISREG(status.st_mode)
                                     continue
                                 if not stat.S_ISREG(status.st_mode):  # reading a pipe might never end
                                     problems.append(Problem(entry.path, None, "it is not a regular file"))
@@ -214,7 +216,7 @@ class Remote:
         candidates: dict[str, list[Listed]] = {}
         for path, info in found.items():
             above, _, name = path.rpartition("/")
-            if (is_log := is_event_file(name)) or may_be_log(name):
+            if (is_log := is_event_file(name) or has_settings(name)) or may_be_log(name):
                 relative = above[len(top) :].strip("/") or "."
                 # no identity: an object in a store is replaced as a whole whenever it grows
                 stamp = next((str(info[key]) for key in STAMPS if info.get(key)), "")

@@ -19,9 +19,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from scram_plugin.logs.configs import Garbled, flat
 from scram_plugin.logs.conventions import meaning
 from scram_plugin.logs.event_file import PointBuffer
 from scram_plugin.logs.parsed import Own
+from scram_plugin.logs.settings import Told, settings_of
 
 STATE = "trainer_state.json"
 JSON_LINES = (".jsonl", ".ndjson")
@@ -34,6 +36,7 @@ LARGEST = 256 << 20  # bytes; a longer file is no log of a training
 LONGEST_LINE = 4 << 20  # characters
 MOST_TAGS = 20_000
 SETTLED = 10.0  # seconds after which a last line without its end is taken as whole
+OF_STATES = 2  # rank of the settings in a state, which has few: others come before
 ROW = 1e-6  # seconds from row to row: nothing is said of the time, but the order counts
 
 # Columns that count the rows, the best first; and what else says where a training is, which is no curve.
@@ -144,7 +147,7 @@ class TextFile:
     def __init__(self, name: str) -> None:
         self.name = name.lower()
         self.scalars: dict[str, PointBuffer] = {}
-        self.own = Own()  # SCRAM writes none
+        self.own = Own()  # SCRAM writes none; a state has settings
         self.offset, self.size = 0, 0  # bytes read, and of the file
         self.last_wall_time = 0.0
         self.problem: str | None = None
@@ -176,8 +179,8 @@ class TextFile:
         """Whether the file still begins with what was read."""
         stream.seek(0)
         if self.name == STATE:  # its end changes with each row, and numbers at its beginning
-            return not self.offset or _checksum(_all(stream, self.offset)) == self._seen
-        return _all(stream, len(self._seen)) == self._seen
+            return not self.offset or checksum(read_all(stream, self.offset)) == self._seen
+        return read_all(stream, len(self._seen)) == self._seen
 
     def read(self, stream: BinaryIO, size: int) -> bool:
         """Read what was added up to `size` (bytes). Returns whether anything new was decoded.
@@ -191,8 +194,8 @@ class TextFile:
             self.problem = f"it is longer than {LARGEST >> 20:,} MiB: too long for a log"
             return False
         stream.seek(self.offset)
-        data = _all(stream, size - self.offset)
-        written = _written(stream)
+        data = read_all(stream, size - self.offset)
+        written = written_at(stream)
         before = self.offset
         if self.name == STATE:
             self._read_state(data, written)
@@ -210,12 +213,17 @@ class TextFile:
             self.waits = half
             self.problem = None if half else f"it is not the state of a Trainer ({type(error).__name__})"
             return
-        self.offset, self.waits, self._seen = len(data), False, _checksum(data)
+        self.offset, self.waits, self._seen = len(data), False, checksum(data)
         for row in rows:
             values = dict(_numbers(row))
             step = values.pop("step", float(self._rows))
             self._add(step, {of_trainer(name): value for name, value in values.items()})
         self._flush(written)
+        of_training = {key: value for key, value in state.items() if key != "log_history"}
+        try:
+            self.own.settings = [Told(written, OF_STATES, STATE, settings_of(flat(of_training), STATE))]
+        except Garbled as reason:
+            self.own.remark(f"its settings were not read: {reason}")
 
     def _read_lines(self, data: bytes, written: float) -> None:
         end = data.rfind(b"\n") + 1
@@ -303,11 +311,12 @@ class TextFile:
         self._rest = {}
 
 
-def _checksum(data: bytes) -> bytes:
+def checksum(data: bytes) -> bytes:
+    """By which a file is recognised that was written again."""
     return hashlib.sha256(data).digest()
 
 
-def _all(stream: BinaryIO, length: int) -> bytes:
+def read_all(stream: BinaryIO, length: int) -> bytes:
     """`length` bytes, or those that there are."""
     parts, left = [], length
     while left > 0 and (part := stream.read(left)):
@@ -316,7 +325,7 @@ def _all(stream: BinaryIO, length: int) -> bytes:
     return b"".join(parts)
 
 
-def _written(stream: BinaryIO) -> float:
+def written_at(stream: BinaryIO) -> float:
     """When an open file was last written, seconds since 1970; 0 where its storage does not say."""
     try:
         return os.fstat(stream.fileno()).st_mtime

@@ -15,6 +15,7 @@ from scram_plugin.logs.conventions import ADDED, CODE_OF, VALIDATION, Meaning, k
 from scram_plugin.logs.curve import Curve, CurveName
 from scram_plugin.logs.run import PLUS, Run
 from scram_plugin.logs.series import Series
+from scram_plugin.logs.settings import Settings, chosen, common
 
 Source: TypeAlias = tuple[tuple[Any, ...], str, str, Meaning]  # order, TensorBoard run, tag, meaning
 # signal -> the signals that replace it if it was not logged
@@ -97,6 +98,21 @@ class TrainingRun:
     def facts(self) -> dict[str, Any]:
         """The facts of the last fit that SCRAM's recorder wrote (see `training/keras/model_facts.py`); else empty."""
         return next((f for f in (self._logs[n].facts for n, r in self.parts.items() if r == "scram") if f), {})
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings of this training that its log, or a file beside it, has: name -> `Setting` (see `settings.py`).
+
+        Those in SCRAM's own facts are not among them. Of several sub-runs for hyperparameters, it is what all of them say.
+        """
+        runs = {
+            role: [self._logs[n] for n, r in self.parts.items() if (r == "hyperparameters") is role] for role in (True, False)
+        }
+        told = [
+            *common(one for run in runs[True] for one in run.settings),
+            *(one for run in runs[False] for one in run.settings),
+        ]
+        return chosen(told, self._begin, self.is_last)
 
     @cached_property
     def ended(self) -> str | None:

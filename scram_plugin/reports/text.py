@@ -15,7 +15,7 @@ from scram_plugin.heuristics.heuristic import Finding
 from scram_plugin.heuristics.words import clean, counted, number, one_line, place
 from scram_plugin.reports.drawing import Line, bars, lines, part_shown
 from scram_plugin.reports.edits import changed_lines, first_fix, framework_name, left_out
-from scram_plugin.reviews.model import Review, totals, worst_first
+from scram_plugin.reviews.model import SETTINGS, Review, totals, worst_first
 
 Entry = TypeVar("Entry")
 
@@ -50,6 +50,8 @@ def report(reviews: Sequence[Review], console: Console, verbose: bool = False) -
             _print_silent(console, review, [] if single else unchecked, above)
         if verbose or single:
             _print_read_as(console, review)
+            for value in (value for name, value in review.about if name == SETTINGS):
+                _paragraph(console, 2, f"{SETTINGS}: {value}", "dim")
         console.print()
     named = len(quiet) if len(quiet) <= FEW + 5 else FEW
     for review in quiet[:named]:

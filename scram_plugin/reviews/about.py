@@ -10,8 +10,9 @@ from scram_plugin.heuristics.measured import guessing
 from scram_plugin.heuristics.words import counted, number, one_line, place
 from scram_plugin.logs.conventions import higher_is_better
 from scram_plugin.logs.curve import Curve, CurveName
+from scram_plugin.logs.settings import Settings, Value
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.reviews.model import Overview
+from scram_plugin.reviews.model import SETTINGS, Overview
 from scram_plugin.reviews.pictures import wants_log
 
 MEASURES = ("accuracy", "f1", "map", "bleu", "loss")  # what is told of the validation, the best known first
@@ -62,8 +63,30 @@ def _facts(run: TrainingRun) -> Iterator[tuple[str, str]]:
         rate = optimizer.get("learning_rate")
         said = f", learning rate {number(float(rate))}" if isinstance(rate, int | float) else ""
         yield "optimizer", f"{optimizer['class']}{said}"
+    if run.settings:
+        yield SETTINGS, settings_in_words(run.settings)
     if (measured := _measured(run)) is not None:
         yield measured
+
+
+def settings_in_words(settings: Settings) -> str:
+    """Settings as a line, those of one source together: learning rate 5e-5, warm-up 500 steps (args)."""
+    by_source: dict[str, list[str]] = {}
+    for name, setting in settings.items():
+        by_source.setdefault(setting.source, []).append(_setting(name, setting.value))
+    return "; ".join(f"{', '.join(said)} ({source})" for source, said in by_source.items())
+
+
+def _setting(name: str, value: Value) -> str:
+    if value is None or isinstance(value, bool):
+        return f"{name} {'on' if value else 'off'}"
+    if isinstance(value, str):
+        return f"{name} {value}"
+    said = f"{value:,}" if isinstance(value, int) else number(value)
+    what, _, unit = name.rpartition(" ")
+    if what != "warmup":
+        return f"{name} {said}"
+    return f"warm-up {f'{number(100 * value)} %' if unit == 'ratio' else f'{said} {unit}'}"
 
 
 def _measured(run: TrainingRun) -> tuple[str, str] | None:

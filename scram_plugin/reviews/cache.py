@@ -51,7 +51,7 @@ def key_of(settings: str, root: str, files: Mapping[str, Sequence[Listed]], more
 
 def versions() -> str:
     """The versions of SCRAM's own code and of everything else that computes or prints."""
-    libraries = map(metadata.version, ("numpy", "rich", "markupsafe", "msgspec"))
+    libraries = map(metadata.version, ("numpy", "rich", "markupsafe", "msgspec", "pyyaml"))
     return json.dumps([__version__, _code(), sys.version, *libraries])
 
 

@@ -15,6 +15,7 @@ from scram_plugin.severity import SEVERITIES
 
 FEW = 4  # passed checks: with fewer, and most others inconclusive, a training is not called fine
 KNOWN = "known before"
+SETTINGS = "settings"  # the name of the fact that tells those of the log
 HeadlineKind = Literal["trouble", "info", "early", "fine", "unknown"]
 
 

@@ -227,12 +227,12 @@ def chance_level(value: float) -> int | None:
 
 
 def highest_rate(run: TrainingRun) -> float | None:
-    """The highest known learning rate: logged, or given to the optimizer."""
+    """The highest known learning rate: logged, or given to the optimizer, or else that of the settings."""
     curve = run.signal("learning rate")
     logged = curve.finite.values.max() if curve is not None and len(curve.finite) else None
     made = run.facts.get("optimizer", {}).get("learning_rate")
     known = [float(v) for v in (logged, made) if isinstance(v, int | float) and math.isfinite(v)]
-    return max(known, default=None)
+    return max(known, default=None if (given := run.settings.get("learning rate")) is None else float(given.value or 0.0))
 
 
 def rises_of_rate(run: TrainingRun) -> int:
@@ -248,7 +248,9 @@ def rate_as_cause(run: TrainingRun, edit: Edit | None = None) -> Cause:
     if rate is None:
         return Cause("learning-rate", edit=edit)
     said = f"The highest learning rate was {number(rate)}"
-    logged = run.signal("learning rate")
+    logged, given = run.signal("learning rate"), run.settings.get("learning rate")
+    if given is not None and given.value == rate:
+        said = f"{said} ({given.key}, {given.source})"
     if logged is not None and len(logged.finite) > FOR_A_LEVEL:
         late = float(logged.finite.values[len(logged.finite) // 2 :].max())
         if late < SPENT * logged.finite.values.max():

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from scram_plugin.heuristics.curves.causes_of_settings import by_evidence, no_clipping
 from scram_plugin.heuristics.curves.checkable import (
     highest_rate,
     last_value,
@@ -211,7 +212,7 @@ def _causes(run: TrainingRun) -> list[Cause]:
         if rate is not None and rate > SAFE_RATE and optimizer
         else None
     )
-    return [rate_as_cause(run, edit), Cause("no-clipping"), Cause("bad-batches")]
+    return by_evidence([rate_as_cause(run, edit), no_clipping(run), Cause("bad-batches")])
 
 
 HEURISTIC = Heuristic(

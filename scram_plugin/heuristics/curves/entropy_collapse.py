@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from scram_plugin.heuristics.curves.causes_of_settings import by_evidence, no_bonus
 from scram_plugin.heuristics.curves.checkable import level
 from scram_plugin.heuristics.curves.returns import entropy, levels, updates_as_cause
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option
+from scram_plugin.heuristics.heuristic import Finding, Heuristic, Inconclusive, NotChecked, Option
 from scram_plugin.heuristics.limits import ENDS, FOR_A_LEVEL, SIGMAS, TENTH
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
@@ -76,7 +77,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         last_step=last,
         axis=curve.axis,
         curves=[curve.source(), seen.curve.source()],
-        causes=sorted([Cause("no-bonus"), updates_as_cause(run, first)], key=lambda cause: not cause.for_),
+        causes=by_evidence([no_bonus(run), updates_as_cause(run, first)]),
         bad_step=first,
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from scram_plugin.heuristics.curves.causes_of_settings import by_evidence, no_clipping
 from scram_plugin.heuristics.curves.checkable import enough, level, loss, rate_as_cause
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
@@ -83,7 +84,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         last_step=int(curve.steps[-1]),
         axis=curve.axis,
         curves=[curve.source(), losses.source()],
-        causes=[rate_as_cause(run), Cause("no-clipping"), Cause("bad-batches")],
+        causes=by_evidence([rate_as_cause(run), no_clipping(run, float(finite.values[top])), Cause("bad-batches")]),
         bad_step=first,
     )
 

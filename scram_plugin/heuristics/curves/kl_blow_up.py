@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from scram_plugin.heuristics.curves.causes_of_settings import by_evidence, no_target
 from scram_plugin.heuristics.curves.checkable import rate_as_cause
 from scram_plugin.heuristics.curves.returns import levels
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
@@ -62,7 +63,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         last_step=int(steps[-1]),
         axis=curve.axis,
         curves=[curve.source(), seen.curve.source()],
-        causes=[rate_as_cause(run), Cause("no-target"), Cause("advantages")],
+        causes=by_evidence([rate_as_cause(run), no_target(run), Cause("advantages")]),
         bad_step=first,
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from scram_plugin.heuristics.curves.causes_of_settings import no_warm_up
 from scram_plugin.heuristics.curves.checkable import all_learned, enough, level, loss, stretches
 from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option, absent
@@ -57,7 +58,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     too_early = (_too_early(run, curve, rates, options["drop"]), _spent(run, rate, rates))
     for found in (_no_warm_up(curve, rates), *too_early, _never(curve, rates)):
         for kind, at, evidence in found:
-            yield _finding(curve, rate, kind, at, evidence)
+            yield _finding(run, curve, rate, kind, at, evidence)
             return
 
 
@@ -133,8 +134,9 @@ _ABSENT = absent(
 )
 
 
-def _finding(curve: Curve, rate: Curve, kind: str, at: int, evidence: dict[str, Any]) -> Finding:
-    step = int(curve.steps[at])
+def _finding(run: TrainingRun, curve: Curve, rate: Curve, kind: str, at: int, evidence: dict[str, Any]) -> Finding:
+    step, seen = int(curve.steps[at]), "The curves of the loss and the learning rate show this."
+    cause = no_warm_up(run, seen) if kind == "no-warm-up" else Cause("early-drop" if kind == "spent" else kind, seen)
     return Finding(
         severity="info",
         confidence="likely" if kind == "spent" else "possible",
@@ -144,7 +146,7 @@ def _finding(curve: Curve, rate: Curve, kind: str, at: int, evidence: dict[str, 
         last_step=int(curve.steps[-1]),
         axis=curve.axis,
         curves=[curve.source(), rate.source()],
-        causes=[Cause("early-drop" if kind == "spent" else kind, "The curves of the loss and the learning rate show this.")],
+        causes=[cause],
         bad_step=step,
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from scram_plugin.heuristics.curves.causes_of_settings import by_evidence, no_clipping
 from scram_plugin.heuristics.curves.checkable import loss, rate_as_cause
 from scram_plugin.heuristics.curves.noise import median, noise, reflected, sliding_medians
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option
@@ -108,7 +109,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         last_step=int(steps[spikes[-1, 1] - 1]),
         axis=unit,
         curves=[curve.source()],
-        causes=[Cause("bad-batches"), rate_as_cause(run), Cause("no-clipping")],
+        causes=by_evidence([Cause("bad-batches"), rate_as_cause(run), no_clipping(run)]),
         bad_step=int(steps[highest]),
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
+from scram_plugin.heuristics.curves.causes_of_settings import where
 from scram_plugin.heuristics.curves.checkable import USUAL
 from scram_plugin.heuristics.edits import clip_gradients, set_learning_rate
 from scram_plugin.heuristics.heuristic import Cause
@@ -18,6 +19,7 @@ from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.rates import HIGH, USUAL_RATES, times_too_high
 from scram_plugin.heuristics.words import counted, number
 from scram_plugin.logs.curve import Curve
+from scram_plugin.logs.settings import Setting
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
 
@@ -46,6 +48,7 @@ class Strength:
     SCALED_FLOAT16 = 2.5
     RATE = 2.0  # a rate far above the usual one; and 1 for each decade
     GROWTH = 2.0  # the loss grew just before; added to that of the rate
+    MIXED = 1.8  # mixed precision, which may be that of float16
     RECURRENT = 1.5  # the first NaN appeared in a recurrent layer
     UNGUARDED = 1.2  # a root, norm or logarithm to whose argument nothing was added
     OWN_LOSS = 1.0
@@ -76,7 +79,7 @@ def causes(run: TrainingRun, curve: Curve, at: int, evidence: dict[str, Any]) ->
 
 
 def _rate(run: TrainingRun, step: int | None) -> float | None:
-    """The highest known learning rate up to the bad step: measured, as compiled, or as logged."""
+    """The highest known learning rate up to the bad step: measured, as compiled, as logged, or as set."""
     rates = []
     measured = run.statistic(schema.STATISTICS, "learning_rate")
     if measured is not None:
@@ -86,6 +89,8 @@ def _rate(run: TrainingRun, step: int | None) -> float | None:
     logged = run.signal("learning rate")
     if not rates and logged is not None:
         rates += logged.values.tolist()
+    if not rates and (given := run.settings.get("learning rate")) is not None:
+        rates.append(float(given.value or 0.0))
     return max((rate for rate in rates if math.isfinite(rate)), default=None)
 
 
@@ -218,7 +223,9 @@ def _recurrent(run: TrainingRun) -> tuple[float, Cause]:
 
 
 def _float16(run: TrainingRun) -> tuple[float, Cause]:
-    policy = str(run.facts.get("dtype_policy", ""))
+    policy, given = str(run.facts.get("dtype_policy", "")), run.settings.get("precision")
+    if not policy and given is not None:
+        return _precision(given)
     if "float16" not in policy or "bfloat16" in policy:
         return Strength.EXCLUDED, Cause("float16", "", f"The model computes in {policy}." if policy else "")
     scaled = run.facts.get("optimizer", {}).get("loss_scale")
@@ -226,3 +233,13 @@ def _float16(run: TrainingRun) -> tuple[float, Cause]:
     if not scaled:
         return Strength.UNSCALED_FLOAT16, Cause("float16", f"{said}, and the loss is not scaled.")
     return Strength.SCALED_FLOAT16, Cause("float16", f"{said}.")
+
+
+def _precision(given: Setting) -> tuple[float, Cause]:
+    """The precision that was set, where the recorder did not run."""
+    if given.value == "fp16":
+        return Strength.SCALED_FLOAT16, Cause("float16", f"float16 is used {where(given)}; its largest number is 65,504.")
+    if given.value == "amp":
+        said = f"Mixed precision is used {where(given)}; if its type is float16, the largest number is 65,504."
+        return Strength.MIXED, Cause("float16", said)
+    return Strength.EXCLUDED, Cause("float16", "", f"The precision is {given.value} {where(given)}.")

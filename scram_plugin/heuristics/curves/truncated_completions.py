@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from scram_plugin.heuristics.curves.causes_of_settings import length_limit
 from scram_plugin.heuristics.curves.checkable import enough, level
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
 from scram_plugin.heuristics.limits import ENDS
@@ -42,10 +43,11 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         if length is not None and len(length.finite)
         else ""
     )
+    limit = length_limit(run)
     grew = first <= options["share"]
-    causes = [Cause("longer-and-longer", f"At the start {percent(first)} were cut. {said}".rstrip()), Cause("limit")]
+    causes = [Cause("longer-and-longer", f"At the start {percent(first)} were cut. {said}".rstrip()), Cause("limit", limit)]
     others = [
-        Cause("limit", f"From the start {percent(first)} are cut. {said}".rstrip()),
+        Cause("limit", f"From the start {percent(first)} are cut. {said} {limit}".rstrip()),
         Cause("no-end"),
         Cause("longer-and-longer"),
     ]

@@ -1,0 +1,400 @@
+"""Settings of a training as frameworks write them into logs and beside them: read, typed, and never a way in."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from scram_plugin.logs.configs import HPARAMS, Garbled, of_text, of_yaml
+from scram_plugin.logs.logdir import read
+from scram_plugin.logs.pairing import training_runs
+from scram_plugin.logs.settings import settings_of
+from scram_plugin.logs.storage import listing
+from scram_plugin.reviews.about import about
+from scram_plugin.reviews.cache import key_of
+from tests.event_files import curve, event, write
+from tests.paths import DOMAIN_LOGS
+
+MMENGINE = """
+optim_wrapper = dict(
+    clip_grad=dict(max_norm=35, norm_type=2), type='AmpOptimWrapper',
+    optimizer=dict(lr=0.02, momentum=0.9, type='SGD', weight_decay=0.0001))
+param_scheduler = [dict(begin=0, by_epoch=False, end=500, start_factor=0.001, type='LinearLR')]
+train_cfg = dict(max_epochs=12, type='EpochBasedTrainLoop', val_interval=1)
+train_dataloader = dict(batch_size=2, num_workers=2)
+val_dataloader = dict(batch_size=1)
+model = dict(type='FasterRCNN', backbone=dict(depth=50, frozen_stages=1))
+"""
+CLEANRL = (
+    "|param|value|\n|-|-|\n|exp_name|ppo|\n|seed|1|\n|learning_rate|0.00025|\n|anneal_lr|True|\n|minibatch_size|128|\n"
+    "|batch_size|512|\n|ent_coef|0.0|\n|max_grad_norm|0.5|\n|target_kl|None|\n|total_timesteps|500000|"
+)
+ML_AGENTS = (
+    "\ttrainer_type:\tppo\n\thyperparameters:\t\n\t  batch_size:\t10\n\t  learning_rate:\t0.0003\n\t  beta:\t0.0005\n"
+    "\t  learning_rate_schedule:\tlinear\n\tmax_steps:\t500000"
+)
+COQUI = '<pre>{\n "mixed_precision": false, "precision": "fp16", "grad_clip": 0.0, "lr": 5e-06, "max_text_len": Infinity}</pre>'
+FAIRSEQ = (
+    "/usr/bin/fairseq-train data-bin/wmt --arch transformer --optimizer adam --clip-norm 0.0 --lr 0.0005 --fp16 "
+    "--lr-scheduler inverse_sqrt --warmup-updates 4000 --dropout=0.3 --update-freq [16] --max-update 100000"
+)
+TEXTS_AND_SETTINGS = {
+    "mmengine": (
+        *("config", MMENGINE),
+        {"learning rate": 0.02, "optimizer": "SGD", "weight decay": 1e-4, "precision": "amp", "gradient clipping": 35.0}
+        | {"epochs": 12.0, "batch size": 2, "model class": "FasterRCNN", "frozen": 1},
+    ),
+    "cleanrl": (
+        *("hyperparameters", CLEANRL),
+        {"learning rate": 2.5e-4, "seed": 1, "schedule": "linear", "batch size": 128, "entropy coefficient": 0.0}
+        | {"gradient clipping": 0.5, "target kl": None, "max steps": 500_000},
+    ),
+    "ml-agents": (
+        *("Hyperparameters", ML_AGENTS),
+        {"learning rate": 3e-4, "batch size": 10, "entropy coefficient": 5e-4, "schedule": "linear", "max steps": 500_000},
+    ),
+    "coqui": ("model-config", COQUI, {"precision": "float32", "gradient clipping": None, "learning rate": 5e-6}),
+    "fairseq": (
+        *("sys.argv", FAIRSEQ),
+        {"model class": "transformer", "optimizer": "adam", "gradient clipping": None, "learning rate": 5e-4}
+        | {"precision": "fp16", "schedule": "inverse_sqrt", "warmup steps": 4000, "dropout": 0.3, "accumulation steps": 16}
+        | {"max steps": 100_000},
+    ),
+    "a namespace": ("args", "Namespace(lr=0.1, batch_size=64, data='/x')", {"learning rate": 0.1, "batch size": 64}),
+    "a dictionary": ("config", "{'lr': 0.1, 'freeze': None, 'opt': 'sgd'}", {"learning rate": 0.1, "optimizer": "sgd"}),
+}
+ZOO = """!!python/object/apply:collections.OrderedDict
+- - - ent_coef
+    - 0.0
+  - - learning_rate
+    - lin_0.0003
+  - - n_timesteps
+    - 1000000.0
+"""
+ULTRALYTICS = """task: detect
+model: yolo11n.pt
+epochs: 100
+patience: 50
+batch: 16
+imgsz: 640
+optimizer: {optimizer}
+lr0: 0.01
+close_mosaic: 10
+amp: true
+freeze: null
+dropout: 0.0
+seed: 0
+cos_lr: false
+"""
+HYDRA = """
+optimizer:
+  _target_: torch.optim.AdamW
+  lr: 3e-4
+trainer: {max_epochs: 7, gradient_clip_val: null, precision: bf16-mixed}
+defaults: &defaults {seed: 3}
+train: {<<: *defaults, batch_size: 32}
+"""
+
+
+def only(path):
+    (run,) = training_runs(read(path))
+    return run
+
+
+def values(run):
+    return {name: setting.value for name, setting in run.settings.items()}
+
+
+def with_a_log(path):
+    """A directory with a log, to which nobody writes any more."""
+    curve(path, "train/loss", [3, 2, 1])
+    return path
+
+
+def put(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("kind", TEXTS_AND_SETTINGS)
+def test_texts_of_frameworks(kind):
+    name, text, expected = TEXTS_AND_SETTINGS[kind]
+    found = settings_of(of_text(f"{name}/text_summary", text), name)
+    assert {name: setting.value for name, setting in found.items()} == expected
+    assert [type(found[name].value) for name in expected] == [type(value) for value in expected.values()]
+
+
+def test_texts_of_the_trainer_in_an_event_file(tmp_path):
+    """As its callback for TensorBoard writes them, by the classes that write them."""
+    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("accelerate")
+    from torch.utils.tensorboard import SummaryWriter
+
+    args = transformers.TrainingArguments(
+        output_dir=str(tmp_path / "out"), learning_rate=3e-5, max_grad_norm=0.0, warmup_steps=500, per_device_train_batch_size=4
+    )
+    config = transformers.BertConfig(vocab_size=123, architectures=["BertForMaskedLM"])
+    with SummaryWriter(str(tmp_path / "log")) as writer:
+        writer.add_text("args", args.to_json_string())
+        writer.add_text("model_config", config.to_json_string())
+        writer.add_text("predictions", '{"learning_rate": 7}')
+        writer.add_scalar("train/loss", 1.0, 1)
+    run = only(tmp_path / "log")
+    known = values(run)
+    assert (known["learning rate"], known["gradient clipping"], known["warmup steps"], known["batch size"]) == (
+        3e-5,
+        None,
+        500,
+        4,
+    )
+    assert (known["vocabulary size"], known["model class"]) == (123, "BertForMaskedLM")
+    assert "precision" not in known  # the model may be of any type where neither fp16 nor bf16 is on
+    assert run.settings["gradient clipping"][1:] == ("max_grad_norm", "args")
+    assert "learning rate 3e-5, warm-up 500 steps" in dict(about(run))["settings"]
+
+
+def test_hparams_of_pytorch(tmp_path):
+    torch_writer = pytest.importorskip("torch.utils.tensorboard").SummaryWriter
+    for number, rate in enumerate((0.1, 0.1)):
+        with torch_writer(str(tmp_path / "exp")) as writer:
+            writer.add_scalar("train/loss", 1.0, number)
+            writer.add_hparams({"lr": rate, "batch_size": 8 + number, "opt": "sgd"}, {"hparam/loss": 1.0})
+    # both sub-runs are of one training: what they contradict each other in is not known
+    assert values(only(tmp_path)) == {"learning rate": 0.1, "optimizer": "sgd"}
+
+
+def test_hparams_of_keras(tmp_path):
+    """As its callback writes them, beside the logs of the training and the validation."""
+    from tensorboard.plugins.hparams import summary
+
+    started = event(0, 5.0)
+    told = summary.session_start_pb(hparams={"learning_rate": 0.25, "dropout": 0.5, "name": "x"})
+    started.summary.ParseFromString(told.SerializeToString())
+    assert started.summary.value[0].tag == HPARAMS
+    write(tmp_path / "exp" / "events.out.tfevents.1.v2", [started])
+    curve(tmp_path / "exp" / "train", "epoch_loss", [3, 2, 1])
+    curve(tmp_path / "exp" / "validation", "epoch_loss", [3, 2, 1])
+    assert values(only(tmp_path)) == {"learning rate": 0.25, "dropout": 0.5}
+
+
+def test_hparams_of_lightning(tmp_path):
+    loggers = pytest.importorskip("lightning.pytorch.loggers")
+    for logger in (loggers.TensorBoardLogger(tmp_path / "tb"), loggers.CSVLogger(tmp_path / "csv")):
+        logger.log_hyperparams({"optimizer": {"lr": 0.02}, "batch_size": 16, "note": "5e9"})
+        for step in range(3):
+            logger.log_metrics({"train_loss": 3.0 - step}, step)
+        logger.save()
+        logger.finalize("success")
+    for run in training_runs(read(tmp_path)):
+        assert values(run) == {"learning rate": 0.02, "batch size": 16}
+    assert run.settings["batch size"].source == "hparams"
+    assert only(tmp_path / "csv").settings["batch size"].source == "hparams.yaml"
+
+
+def test_arguments_of_ultralytics(tmp_path):
+    with_a_log(tmp_path)
+    put(tmp_path / "args.yaml", ULTRALYTICS.format(optimizer="SGD"))
+    assert values(only(tmp_path)) == {
+        **{"learning rate": 0.01, "precision": "amp", "batch size": 16, "epochs": 100.0, "optimizer": "SGD", "seed": 0},
+        **{"schedule": "linear", "model class": "yolo11n", "image size": 640, "patience": 50, "mosaic end": 10, "dropout": 0.0},
+    }
+    put(tmp_path / "args.yaml", ULTRALYTICS.format(optimizer="auto"))
+    assert not {"optimizer", "learning rate"} & values(only(tmp_path)).keys(), "it then chooses both itself"
+
+
+def test_hydra_tells_all_that_its_job_wrote(tmp_path):
+    for name in ("a", "b"):
+        with_a_log(tmp_path / "job" / "tb" / name)
+    with_a_log(tmp_path / "other")
+    put(tmp_path / "job" / ".hydra" / "config.yaml", HYDRA)
+    *jobs, other = training_runs(read(tmp_path))
+    expected = {"learning rate": 3e-4, "precision": "bf16", "gradient clipping": None, "batch size": 32, "epochs": 7.0}
+    assert [values(run) for run in jobs] == [expected | {"optimizer": "AdamW", "seed": 3}] * 2
+    assert other.settings == {}
+    assert jobs[0].settings["seed"].source == ".hydra/config.yaml"
+    put(tmp_path / "job" / ".hydra" / "config.yaml", "x: [")
+    assert len(read(tmp_path).problems) == 1
+
+
+def test_the_zoo_of_stable_baselines(tmp_path):
+    log = tmp_path / "CartPole-v1_1"
+    put(log / "0.monitor.csv", '#{"t_start": 1.0}\nr,l,t\n' + "9.0,9,0.1\n" * 5)
+    put(log / "CartPole-v1" / "config.yml", ZOO)
+    assert values(only(tmp_path)) == {"entropy coefficient": 0.0, "learning rate": 3e-4, "max steps": 1_000_000}
+
+
+@pytest.mark.parametrize(
+    ("place", "runs", "known"),
+    [
+        ("exp/config.yaml", ["exp/train", "exp/validation"], 1),
+        ("exp/config.yaml", ["exp/tb"], 1),
+        ("config.yaml", ["a", "b"], 0),
+        ("config.yaml", ["a/b/c"], 0),
+        ("exp/checkpoint-5/config.json", ["exp"], 0),
+        ("elsewhere/config.yaml", ["exp"], 1),
+        ("elsewhere/config.yaml", ["exp/a"], 0),
+    ],
+)
+def test_which_log_a_file_belongs_to(place, runs, known, tmp_path):
+    """`exp` is the root of its log in the last but one."""
+    root = tmp_path if place.partition("/")[0] != "elsewhere" or runs != ["exp"] else tmp_path / "exp"
+    for run in runs:
+        curve(tmp_path / run, "epoch_loss", [3, 2, 1])
+    put(root / place, '{"lr": 0.5}')
+    assert [values(run).get("learning rate") for run in training_runs(read(tmp_path))].count(0.5) == known
+
+
+def test_fields_of_a_trainers_state(tmp_path):
+    rows = [{"loss": 2.0 - step / 10, "step": step} for step in range(5)]
+    stopping = {"EarlyStoppingCallback": {"args": {"early_stopping_patience": 3}}}
+    state = {"log_history": rows, "global_step": 5, "max_steps": 50, "num_train_epochs": 2, "train_batch_size": 8}
+    put(tmp_path / "trainer_state.json", json.dumps({**state, "stateful_callbacks": stopping}))
+    assert values(only(tmp_path)) == {"batch size": 8, "epochs": 2.0, "max steps": 50, "patience": 3}
+
+
+def test_each_training_of_a_directory_has_its_own(tmp_path):
+    pytest.importorskip("torch")
+    from torch.utils.tensorboard import SummaryWriter
+
+    for number, rate in enumerate((0.1, 0.2, 0.3)):
+        with SummaryWriter(str(tmp_path), filename_suffix=f".{number}") as writer:
+            writer.add_text("args", json.dumps({"lr": rate}), walltime=1e9 + 1000 * number)
+            for step in range(30):
+                writer.add_scalar("train/loss", 3.0 / (step + 1), step, walltime=1e9 + 1000 * number + 10 + step)
+    runs = training_runs(read(tmp_path))
+    assert {run.name: run.settings["learning rate"].value for run in runs} == {
+        **{". (training 1)": 0.1, ". (training 2)": 0.2, ".": 0.3},
+    }
+
+
+def test_values_of_a_wrong_type_or_range_are_left_out():
+    wrong = {"lr": -1, "epochs": "many", "batch_size": 2.5, "dropout": 1.5, "seed": None, "weight_decay": float("nan")}
+    wrong |= {"optimizer": "rm -rf /", "max_steps": 10**400, "amp": [1, 2], "warmup_ratio": True, "ent_coef": "auto"}
+    assert settings_of((((key,), value) for key, value in wrong.items()), "") == {}
+
+
+def test_two_rates_of_one_rank_are_no_rate():
+    gan = "generator: {lr: 0.1, batch_size: 4}\ndiscriminator: {lr: 0.2, batch_size: 4}\nval_loader: {batch_size: 9}"
+    assert {name: s.value for name, s in settings_of(of_yaml(gan), "").items()} == {"batch size": 4}
+    assert settings_of(of_yaml(f"lr: 0.3\n{gan}"), "")["learning rate"].value == 0.3
+
+
+BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} {{" + f"b: *a{n - 1}, c: *a{n - 1}" + "}\n" for n in range(1, 60))
+HOSTILE = {
+    "code": 'lr: 0.5\nx: !!python/object/apply:os.system ["touch {}"]\ny: !!python/object/new:os.system ["touch {}"]\n',
+    "a bomb of aliases": BOMB,
+    "an alias to itself": "lr: 0.5\na: &a {b: *a, c: [*a]}\n",
+    "deep": "x: " + "[" * 5000,
+    "deep mappings": "{a: " * 5000,
+    "many": "".join(f"k{n}: 1\n" for n in range(30_000)),
+    "large": "x: " + "y" * (1 << 20) + "\n",
+    "bytes": "lr: \x00\x07\n",
+    "half": "lr: 0.5\nx: {a: [1, 2",
+    "no mapping": "- 1\n- 2\n",
+    "nothing but a comment": "# lr: 1\n",
+    "tabs": "lr:\t0.5\n\tx: 1\n",
+    "keys that are lists": "? [a, b]\n: 1\nlr: 0.5\n",
+    "an unknown anchor": "lr: *nobody\n",
+    "two documents": "lr: 0.5\n---\nlr: 0.7\n",
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_yaml_costs_a_note_at_most(kind, tmp_path):
+    log, made = with_a_log(tmp_path / "log"), tmp_path / "made"
+    put(log / "args.yaml", HOSTILE[kind].replace("{}", str(made)) if kind == "code" else HOSTILE[kind])
+    began = time.process_time()
+    logs = read(log)
+    (run,) = training_runs(logs)
+    assert set(values(run).items()) <= {("learning rate", 0.5)}
+    assert run.signal("training loss") is not None
+    assert time.process_time() - began < 5
+    assert not made.exists()
+    assert len(logs.problems) <= 1
+    print(values(run), [problem.sentence for problem in logs.problems])
+    assert bool(values(run)) == (kind in ("code", "an alias to itself", "keys that are lists", "two documents"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{" * 100_000, "x = " + "-" * 100_000 + "1", "f(" * 5000, "[" * 200, "x = " + "(" * 150, "\\", "{'a': b}", "{1: {2: 3}}"],
+)
+def test_hostile_texts(text):
+    for tag in ("config/text_summary", "args/text_summary", "sys.argv/text_summary"):
+        try:
+            assert settings_of(of_text(tag, text), "") == {}
+        except Garbled:
+            continue
+
+
+def test_a_broken_text_is_a_note(tmp_path):
+    pytest.importorskip("torch")
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(str(tmp_path)) as writer:
+        writer.add_text("args", '{"lr": 0.1, ')
+        writer.add_scalar("args/text_summary", 4.0, 1)  # whose name is odd is a scalar all the same
+        writer.add_scalar("train/loss", 1.0, 1)
+    logs = read(tmp_path)
+    assert [p.sentence.partition(":")[0] for p in logs.problems] == ["the settings in 'args/text_summary' were not read"]
+    assert logs["."]["args/text_summary"].values.tolist() == [4.0]
+    assert only(tmp_path).settings == {}
+
+
+def test_a_file_that_changes_is_seen_and_makes_old_reviews_void(tmp_path):
+    with_a_log(tmp_path)
+    path = put(tmp_path / "hparams.yaml", "lr: 0.1\n")
+
+    def key():
+        for file in tmp_path.iterdir():
+            os.utime(file, (time.time() - 60,) * 2) if file != path else None
+        return key_of("settings", str(tmp_path), listing(tmp_path).files, [])
+
+    os.utime(path, (time.time() - 60,) * 2)
+    logs, before = read(tmp_path), key()
+    put(path, "lr: 0.25\n")
+    os.utime(path, (time.time() - 50,) * 2)
+    assert logs.refresh() == {"."}
+    (run,) = training_runs(logs)
+    assert values(run) == {"learning rate": 0.25}
+    # the time of the last change of a file is now, whatever it is set to: there is no key until that has passed
+    assert key() != before or before == key() == ""
+    path.unlink()
+    assert logs.refresh() == {"."}
+    assert values(training_runs(logs)[0]) == {}
+    assert path not in [file.path for file in listing(tmp_path).files["."]]
+
+
+def test_freed_points_keep_their_settings(tmp_path):
+    with_a_log(tmp_path)
+    put(tmp_path / "hparams.yaml", "lr: 0.1\n")
+    logs = read(tmp_path)
+    logs["."].forget()
+    (run,) = training_runs(logs)
+    assert values(run) == {"learning rate": 0.1}
+    assert len(run.signal("training loss")) == 3
+    assert logs.refresh() == set()
+
+
+def test_files_with_settings_alone_are_no_log(tmp_path):
+    put(tmp_path / "config.yaml", "lr: 1\n")
+    with pytest.raises(FileNotFoundError):
+        listing(tmp_path)
+
+
+def test_real_logs_tell_their_learning_rate():
+    """Where the log has a text, or hparams, with one."""
+    if not DOMAIN_LOGS.is_dir():
+        pytest.skip("needs the logs of ../shared")
+    logs = read(DOMAIN_LOGS)
+    having = 0
+    for run in training_runs(logs):
+        raw = b"".join(Path(path).read_bytes()[: 1 << 16] for name in run.parts for path in logs[name].files)
+        has_text = b"/text_summary" in raw or HPARAMS.encode() in raw
+        if has_text and any(key in raw for key in (b'"learning_rate"', b"learning_rate:", b'"lr"', b"optimizer/lr")):
+            having += 1
+            assert 0 < run.settings["learning rate"].value < 1, run.name
+    assert having == 11
