@@ -21,9 +21,7 @@ class Judged(NamedTuple):
 KINDS: dict[Kind, Judged] = {
     "supervised": Judged(""),
     "language model": Judged("Judged as training of a language model: by its loss."),
-    "preference": Judged(
-        "Judged as learning from preferences: by its loss. The reward margin shows what it learns."
-    ),
+    "preference": Judged("Judged as learning from preferences: by its loss. The reward margin shows what it learns."),
     "group-relative policy": Judged(
         "Judged as a language model that learns from rewards, as with GRPO or RLOO: by its return, not by its loss.",
         "reinforcement",
@@ -44,7 +42,6 @@ TOKENS = {"training token accuracy", "validation token accuracy"}
 LANGUAGE = {"hugging face": "token entropy", "megatron": "training loss"}
 DETECTORS = ("yolo", "detectron2", "mmengine", "object detection api")
 MEAN_PRECISION = re.compile(r"validation (?:.* )?(?:map\d*|ap)(?: .*)?")  # retrieval has a mean average precision, too
-OVERLAP = re.compile(r"validation map50\b.*")  # at an overlap of boxes of 50 %, so of detection alone
 
 
 def kind_of(signals: Collection[str], framework: str | None, competes: bool) -> Kind:
@@ -59,6 +56,6 @@ def kind_of(signals: Collection[str], framework: str | None, competes: bool) -> 
         return "adversarial"
     if said & PREFERENCES:
         return "preference"
-    if any(OVERLAP.fullmatch(s) or (framework in DETECTORS and MEAN_PRECISION.fullmatch(s)) for s in said):
+    if framework in DETECTORS and any(map(MEAN_PRECISION.fullmatch, said)):
         return "detection"
     return "language model" if said & TOKENS or LANGUAGE.get(framework or "") in said else "supervised"

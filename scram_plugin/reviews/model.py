@@ -175,9 +175,9 @@ class Review:
 
     @property
     def quiet(self) -> bool:
-        """Whether there is nothing to report beyond the headline."""
-        kind = KINDS[self.training].sentence
-        return not (self.alone or self.accepted or any(note != kind for note in self.notes))
+        """Whether there is nothing to report beyond the headline and the kind of the training."""
+        kinds = {kind.sentence for kind in KINDS.values()}
+        return not (self.alone or self.accepted or set(self.notes) - kinds)
 
     def counts(self) -> dict[str, int]:
         """Findings of each severity; those that another finding explains do not count."""

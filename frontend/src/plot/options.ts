@@ -55,6 +55,10 @@ export function rounded(low: number, high: number, step: number, shift: number):
   return ticks;
 }
 
+/** The range of an axis of values, as uPlot has it; around 0 where all are 0. */
+const aroundZero = (_: uPlot, low: number | null, high: number | null): uPlot.Range.MinMax =>
+  low === null || high === null ? [null, null] : low === 0 && high === 0 ? [-1, 1] : uPlot.rangeNum(low, high, 0.1, true);
+
 export function options(look: Look, points: Points[]): uPlot.Options {
   const shift = countsFromOne(look.axis) ? 1 : 0;
   const axis = { stroke: colour("muted"), grid: { stroke: colour("line"), width: 1 }, ticks: { stroke: colour("line") }, font: FONT };
@@ -102,7 +106,7 @@ export function options(look: Look, points: Points[]): uPlot.Options {
   return {
     width: look.width,
     height: look.height,
-    scales: { x: { time: false }, y: { distr: look.log ? 3 : 1, ...(look.bounds && { range: look.bounds }) } },
+    scales: { x: { time: false }, y: { distr: look.log ? 3 : 1, ...(look.bounds ? { range: look.bounds } : !look.log && { range: aroundZero }) } },
     axes: [
       look.bare ? { ...across, ...bare } : across,
       {
