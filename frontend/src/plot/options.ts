@@ -55,10 +55,6 @@ export function rounded(low: number, high: number, step: number, shift: number):
   return ticks;
 }
 
-/** The range of an axis of values, as uPlot has it; around 0 where all are 0. */
-const aroundZero = (_: uPlot, low: number | null, high: number | null): uPlot.Range.MinMax =>
-  low === null || high === null ? [null, null] : low === 0 && high === 0 ? [-1, 1] : uPlot.rangeNum(low, high, 0.1, true);
-
 export function options(look: Look, points: Points[]): uPlot.Options {
   const shift = countsFromOne(look.axis) ? 1 : 0;
   const axis = { stroke: colour("muted"), grid: { stroke: colour("line"), width: 1 }, ticks: { stroke: colour("line") }, font: FONT };
@@ -93,6 +89,8 @@ export function options(look: Look, points: Points[]): uPlot.Options {
     filter: (_: uPlot, ticks: number[]) => ticks,
     incrs: [1e300],
   };
+  // uPlot would draw a curve that is always 0 up to 100
+  const bounds = look.bounds ?? (!look.log && points.every((curve) => curve.values.every((value) => value === 0)) ? ([-1, 1] as [number, number]) : null);
   const across = {
     ...axis,
     label: look.axis,
@@ -106,7 +104,7 @@ export function options(look: Look, points: Points[]): uPlot.Options {
   return {
     width: look.width,
     height: look.height,
-    scales: { x: { time: false }, y: { distr: look.log ? 3 : 1, ...(look.bounds ? { range: look.bounds } : !look.log && { range: aroundZero }) } },
+    scales: { x: { time: false }, y: { distr: look.log ? 3 : 1, ...(bounds && { range: bounds }) } },
     axes: [
       look.bare ? { ...across, ...bare } : across,
       {
