@@ -13,6 +13,7 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.logs.conventions import ADDED, CODE_OF, VALIDATION, Meaning, kind_of_loss, meaning, names_a_part, words
 from scram_plugin.logs.curve import Curve, CurveName
+from scram_plugin.logs.kinds import KINDS, Kind, kind_of
 from scram_plugin.logs.run import PLUS, Run
 from scram_plugin.logs.series import Series
 from scram_plugin.logs.settings import Settings, chosen, common
@@ -119,6 +120,12 @@ class TrainingRun:
         """How the last fit ended, if SCRAM's recorder wrote that (see `Run.ended`)."""
         ends = [self._logs[n].ended for n, role in self.parts.items() if role == "scram"]
         return next((end for end in ends if end), None)
+
+    @property
+    def without_event_files(self) -> list[str]:
+        """The TensorBoard runs of which only text files were read: TensorBoard itself shows nothing of them."""
+        runs = [(name, self._logs[name]) for name in self.tensorboard_runs]
+        return [name for name, run in runs if len(run.text_files) == len(run.files)]
 
     @property
     def last_wall_time(self) -> float:
@@ -249,11 +256,12 @@ class TrainingRun:
 
         "beside": another model is trained in the same loop.
         """
-        if {"policy loss", "return"} & set(self._meanings) and not self._competes:
-            return "reinforcement"
-        if "adversarial loss" in self._meanings:
-            return "adversarial"
-        return "beside" if self.facts.get("beside") else None
+        return KINDS[self.training].kind_of_loss or ("beside" if self.facts.get("beside") else None)
+
+    @cached_property
+    def training(self) -> Kind:
+        """The kind of the training, by its signals: "supervised" (also where nothing is known), "reinforcement", ..."""
+        return kind_of(self._meanings, self.framework, self._competes)
 
     @property
     def _competes(self) -> bool:
@@ -354,6 +362,8 @@ class TrainingRun:
         read = sorted({name for run in self.parts for name in self._logs[run].text_files})
         if read:
             notes.append(f"Read from {', '.join(read[:MOST_NAMED])}{', ...' if len(read) > MOST_NAMED else ''}.")
+        if sentence := KINDS[self.training].sentence:
+            notes.append(sentence)
         if self.facts.get("preflight"):
             notes.append("This is a preflight: a short training and tests of the model, run before the training itself.")
         if self.ended not in (None, "finished", "stopped"):

@@ -82,7 +82,8 @@ def _parts(reviews: Sequence[Review], logdir: str, level: int, anchor: str) -> I
         for review in quiet[:FEW]:
             sign = Markup('<span class="passed">✓</span>') if review.headline().kind == "fine" else "·"
             row = Markup("<tr><td>{} {}</td><td>{}</td></tr>\n")
-            yield row.format(sign, _text(review.name), _said(review.headline().text))
+            told_of_it = Markup(" ").join(map(_said, (review.headline().text, *review.notes)))
+            yield row.format(sign, _text(review.name), told_of_it)
         yield Markup("</table>\n")
     if len(quiet) > FEW:
         yield Markup('<p class="muted">And {:,} more training runs.</p>\n').format(len(quiet) - FEW)

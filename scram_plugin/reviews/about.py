@@ -1,4 +1,4 @@
-"""What a training run is, in a few facts, and its loss curves: shown whatever was found."""
+"""What a training run is, in a few facts: shown whatever was found."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import math
 from collections.abc import Iterator
 from datetime import datetime, timezone
 
-from scram_plugin.heuristics.measured import guessing
 from scram_plugin.heuristics.words import counted, number, one_line, place
 from scram_plugin.logs.conventions import higher_is_better
-from scram_plugin.logs.curve import Curve, CurveName
+from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.settings import Settings, Value
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.reviews.model import SETTINGS, Overview
-from scram_plugin.reviews.pictures import wants_log
+from scram_plugin.reviews.model import SETTINGS
 
 MEASURES = ("accuracy", "f1", "map", "bleu", "loss")  # what is told of the validation, the best known first
 UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
@@ -23,26 +21,6 @@ EARLIEST, LATEST = 946_684_800.0, 4_102_444_800.0  # 2000 and 2100: other times 
 def about(run: TrainingRun) -> tuple[tuple[str, str], ...]:
     """(what it is, its value), of what is known."""
     return tuple((name, one_line(value)) for name, value in _facts(run))
-
-
-def overview(run: TrainingRun) -> Overview | None:
-    """The losses of a training, and the loss of guessing where that is known; None without a loss."""
-    found = [(name, curve) for name in ("training loss", "validation loss") if (curve := run.signal(name)) is not None]
-    found = [(name, curve) for name, curve in found if curve.axis == found[0][1].axis]
-    if not found:
-        return None
-    guess = guessing(run)
-    axis = found[0][1].axis
-    said = "; ".join(f"{name} goes from {number(c.values[0])} to {number(c.values[-1])}" for name, c in found)
-    names = [CurveName(curve.tensorboard_run, curve.tag) for _, curve in found]
-    return Overview(
-        curves=tuple(names),
-        labels=tuple(name for name, _ in found),
-        axis=axis,
-        log=wants_log([curve.values for _, curve in found]),
-        guess=guess.loss if guess is not None else None,
-        description=f"The losses over {axis}: {said}.",
-    )
 
 
 def _facts(run: TrainingRun) -> Iterator[tuple[str, str]]:

@@ -11,8 +11,9 @@ from scram_plugin.heuristics.edits import Edit
 from scram_plugin.heuristics.heuristic import Confidence, Finding
 from scram_plugin.heuristics.words import number, one_line
 from scram_plugin.logs.curve import CurveName
+from scram_plugin.logs.kinds import Kind
 from scram_plugin.logs.training_run import Measure
-from scram_plugin.reviews.model import Aside, HeadlineKind, Overview, Review
+from scram_plugin.reviews.model import Aside, Chart, HeadlineKind, Overview, Review
 from scram_plugin.reviews.pictures import labels
 from scram_plugin.reviews.plain import plain
 from scram_plugin.severity import Severity
@@ -128,14 +129,21 @@ class FactJson(TypedDict):
     value: str
 
 
-class OverviewJson(TypedDict):
-    """The loss curves of a training run; `guess`: the loss of guessing, where it is known."""
+class ChartJson(TypedDict):
+    """Curves in one picture; `guess`: the loss of guessing, where it is known."""
 
     curves: list[LabelledCurveJson]
-    axis: str
     log: bool
     guess: float | None
     description: str
+
+
+class OverviewJson(TypedDict):
+    """The first picture of a training run: charts over one axis, from the first to the last of `steps`."""
+
+    axis: str
+    steps: Span
+    charts: list[ChartJson]
 
 
 class ReviewJson(TypedDict):
@@ -144,6 +152,8 @@ class ReviewJson(TypedDict):
     name: str
     tensorboard_runs: list[str]
     framework: str | None
+    training: Kind
+    without_event_files: Annotated[list[str], Meta(description="TensorBoard runs of which only text files were read.")]
     about: Annotated[list[FactJson], Meta(description="What is known of the run: when it began, its length, its optimizer.")]
     overview: OverviewJson | None
     notes: list[str]
@@ -172,6 +182,8 @@ def review_as_json(review: Review) -> ReviewJson:
         "name": review.name,
         "tensorboard_runs": list(review.tensorboard_runs),
         "framework": review.framework,
+        "training": review.training,
+        "without_event_files": list(review.without_event_files),
         "about": [{"name": name, "value": value} for name, value in review.about],
         "overview": None if (seen := review.overview) is None else _overview(seen),
         "notes": list(review.notes),
@@ -225,12 +237,15 @@ def _measure(measure: Measure) -> MeasureJson:
 
 
 def _overview(overview: Overview) -> OverviewJson:
+    return {"axis": overview.axis, "steps": list(overview.steps), "charts": [_chart(chart) for chart in overview.charts]}
+
+
+def _chart(chart: Chart) -> ChartJson:
     return {
-        "curves": labelled(overview.curves, overview.labels),
-        "axis": overview.axis,
-        "log": overview.log,
-        "guess": overview.guess,
-        "description": overview.description,
+        "curves": labelled(chart.curves, chart.labels),
+        "log": chart.log,
+        "guess": chart.guess,
+        "description": chart.description,
     }
 
 

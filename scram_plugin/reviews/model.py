@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from scram_plugin.heuristics.heuristic import CONFIDENCES, Finding
 from scram_plugin.heuristics.words import counted
 from scram_plugin.logs.curve import CurveName
+from scram_plugin.logs.kinds import KINDS, Kind
 from scram_plugin.logs.training_run import Measure, TrainingRun
 from scram_plugin.severity import SEVERITIES
 
@@ -95,15 +96,23 @@ HARM = (
 
 
 @dataclass(frozen=True)
-class Overview:
-    """The loss curves of a training run with their names, the loss of guessing, and a description in words."""
+class Chart:
+    """Curves in one picture with their names, the loss of guessing, and a description in words."""
 
     curves: tuple[CurveName, ...]
     labels: tuple[str, ...]
-    axis: str
     log: bool
     guess: float | None
     description: str
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The first picture of a training run: charts over one axis, which goes from the first to the last of `steps`."""
+
+    axis: str
+    steps: tuple[int, int]
+    charts: tuple[Chart, ...]
 
 
 RANK = {"trouble": 0, "info": 1, "early": 2, "unknown": 3, "fine": 4}  # of the kinds of headlines
@@ -117,6 +126,8 @@ class Review:
     tensorboard_runs: tuple[str, ...]
     framework: str | None
     notes: tuple[str, ...]
+    training: Kind = "supervised"
+    without_event_files: tuple[str, ...] = ()  # TensorBoard runs that TensorBoard itself does not show
     findings: tuple[Finding, ...] = ()
     accepted: tuple[Aside, ...] = ()
     passed: tuple[str, ...] = ()
@@ -165,8 +176,9 @@ class Review:
 
     @property
     def quiet(self) -> bool:
-        """Whether there is nothing to report beyond the headline."""
-        return not (self.alone or self.notes or self.accepted)
+        """Whether there is nothing to report beyond the headline and the kind of the training."""
+        kinds = {kind.sentence for kind in KINDS.values()}
+        return not (self.alone or self.accepted or set(self.notes) - kinds)
 
     def counts(self) -> dict[str, int]:
         """Findings of each severity; those that another finding explains do not count."""
@@ -236,6 +248,9 @@ class Review:
         def moved_all(curves: Sequence[CurveName]) -> tuple[CurveName, ...]:
             return tuple(CurveName(named(curve.tensorboard_run), curve.tag) for curve in curves)
 
+        def moved_chart(chart: Chart) -> Chart:
+            return replace(chart, curves=moved_all(chart.curves))
+
         def moved(finding: Finding) -> Finding:
             shown = replace(finding.picture, curves=moved_all(finding.picture.curves))
             return replace(finding, curves=moved_all(finding.curves), picture=shown)
@@ -244,11 +259,15 @@ class Review:
             self.with_findings(moved),
             name=named(self.name),
             tensorboard_runs=tuple(map(named, self.tensorboard_runs)),
+            without_event_files=tuple(map(named, self.without_event_files)),
             signals={name: replace(s, tensorboard_run=named(s.tensorboard_run)) for name, s in self.signals.items()},
             measured={
                 heuristic: replace(m, curve=None if m.curve is None else moved_all([m.curve])[0])
                 for heuristic, m in self.measured.items()
             },
+            overview=None
+            if self.overview is None
+            else replace(self.overview, charts=tuple(map(moved_chart, self.overview.charts))),
             sketches=tuple(replace(sketch, tensorboard_run=named(sketch.tensorboard_run)) for sketch in self.sketches),
         )
 

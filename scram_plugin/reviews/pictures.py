@@ -9,7 +9,7 @@ import numpy as np
 
 from scram_plugin.heuristics.heuristic import Finding, Picture
 from scram_plugin.heuristics.words import number, place
-from scram_plugin.logs.curve import CurveName
+from scram_plugin.logs.curve import Curve, CurveName
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.reviews.model import Signal
 
@@ -30,18 +30,23 @@ def picture(finding: Finding, run: TrainingRun, signals: Mapping[str, Signal]) -
     curves = [curve for _, curve in found]
     names = [name for name, _ in found]
     called = labels(names, signals)
-    said = "; ".join(
-        f"{label} goes from {number(float(curve.values[0]))} to {number(float(curve.values[-1]))}"
-        for label, curve in zip(called, curves, strict=True)
-    )
     span = f"{place(finding.axis, finding.first_step)} to {place(finding.axis, finding.last_step)}"
     return Picture(
         curves=tuple(names),
         labels=tuple(called),
         part=first_view(curves[0].steps, finding.bad_step if finding.best_step is None else None),
         log=wants_log([curve.values for curve in curves]),
-        description=f"Curves over {finding.axis}: {said}. The marked span is {span}.",
+        description=f"{described(called, curves, finding.axis)} The marked span is {span}.",
     )
+
+
+def described(names: Sequence[str], curves: Sequence[Curve], axis: str) -> str:
+    """What curves show, for those who cannot see them; none of them is empty."""
+    said = "; ".join(
+        f"{name} goes from {number(float(curve.values[0]))} to {number(float(curve.values[-1]))}"
+        for name, curve in zip(names, curves, strict=True)
+    )
+    return f"Curves over {axis}: {said}."
 
 
 def of_recorder(name: CurveName) -> bool:

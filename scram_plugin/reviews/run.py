@@ -20,9 +20,10 @@ from scram_plugin.heuristics.recorders import for_framework
 from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.reviews.about import about, overview
+from scram_plugin.reviews.about import about
 from scram_plugin.reviews.explain import explain
 from scram_plugin.reviews.model import Review, Signal, Unchecked, Unclear
+from scram_plugin.reviews.overview import overview
 from scram_plugin.reviews.pictures import picture
 from scram_plugin.reviews.policy import accept
 from scram_plugin.reviews.unfit import unfit
@@ -57,6 +58,8 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
         name=run.name,
         tensorboard_runs=tuple(run.tensorboard_runs),
         framework=run.framework,
+        training=run.training,
+        without_event_files=tuple(run.without_event_files),
         notes=(*run.notes(), *notes, *catalogue.notes, *broken),
         findings=tuple(sorted(shown, key=lambda f: _place(f, order))),
         passed=tuple(id_ for id_, outcome in outcomes.items() if outcome == []),

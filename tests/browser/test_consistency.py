@@ -43,7 +43,7 @@ COLLECT = """() => {
             d.querySelector(':scope > summary').textContent, d.querySelectorAll('[data-check]').length]),
         about: [...document.querySelectorAll('.about div')].map((d) => [
             d.querySelector('dt').textContent, d.querySelector('dd').textContent]),
-        overview: document.querySelector('.overview [role=img]')?.getAttribute('aria-label') ?? null,
+        overview: [...document.querySelectorAll('.overview [role=img]')].map((c) => c.getAttribute('aria-label')).join(' '),
         legend: [...document.querySelectorAll('.overview .u-series')].slice(1).map((s) => [
             s.querySelector('.u-label').textContent, s.querySelector('.u-value').textContent]),
     };
@@ -79,7 +79,7 @@ def contradictions(seen):
         yield f"the headline is {seen['headline']!r}, the first finding {own[0]['title']!r}"
     about, legend = dict(seen["about"]), dict(seen["legend"])
     for name, last in legend.items():
-        told = re.search(rf"{name} goes from \S+ to ({NUMBER}|NaN|-?infinity)(?=[;.])", seen["overview"] or "")
+        told = re.search(rf"{name} goes from \S+ to ({NUMBER}|NaN|-?infinity)(?=[;.])", seen["overview"])
         if told and not agree(told[1], last):
             yield f"the {name} ends at {last} in the legend, at {told[1]} in the description"
         known = re.search(rf"last ({NUMBER}|NaN|-?infinity)", about.get(name, ""))

@@ -155,7 +155,8 @@ def test_what_a_run_is_and_its_losses_are_shown_whatever_was_found(browser, demo
     said = page.scram.inner_text(".about")
     for part in ("9 epochs", "64", "SGD, learning rate 0.01", "best 0.526 at epoch 9, last 0.526"):
         assert part in said.replace("\n", " ")
-    legend = page.scram.locator(".overview .u-legend")
+    legend, of_accuracy = page.scram.locator(".overview .u-legend").all()
+    expect(of_accuracy).to_contain_text("validation accuracy0.526", use_inner_text=True)
     expect(legend).to_contain_text("guessing2.303", use_inner_text=True)
     expect(legend).to_contain_text("validation loss1.344", use_inner_text=True)
 

@@ -132,6 +132,8 @@ function Advice({ finding, after }: { finding: Finding; after: Finding | undefin
 export function FindingCard({ run, finding, after, accepted }: Props): VNode {
   const page = heuristics.value.find((entry) => entry.id === finding.heuristic);
   const ordinary = finding.curves.filter((curve) => !curve.tag.startsWith("scram/"));
+  const unseen = review.value?.without_event_files ?? [];
+  const inSeries = ordinary.filter((curve) => !unseen.includes(curve.tensorboard_run));
   const { first, axis } = finding.steps;
   const title = `finding-${finding.heuristic}-${finding.curves[0]?.tag ?? finding.steps.first}`.replace(/[^\w-]/g, "-");
   return (
@@ -158,9 +160,10 @@ export function FindingCard({ run, finding, after, accepted }: Props): VNode {
             <Help run={run} page={page} heading={heading} />
           ))}
           <p class="links">
-            {ordinary.length > 0 && (
+            {inSeries.length < ordinary.length && <span class="hint">Read from text files, which Time Series does not show.</span>}
+            {inSeries.length > 0 && (
               <span>
-                <a href={timeSeriesLink(ordinary)} target="_parent">
+                <a href={timeSeriesLink(inSeries)} target="_parent">
                   Open in Time Series
                 </a>
                 {countsFromOne(axis) && <span class="hint">{`${placeOf(axis, first)} is step ${first} there`}</span>}

@@ -1,9 +1,10 @@
-/** What a training run is, and its loss curves with the loss of guessing: shown whatever was found. */
+/** What a training run is, and its first picture, which depends on the kind of the training: shown whatever was found. */
 
+import { useSignal } from "@preact/signals";
 import type { VNode } from "preact";
-import { fetchCurve, type Review } from "../api";
+import { fetchCurve, type Chart, type Overview as Seen, type Review } from "../api";
 import { toPoints, type Points } from "../plot/points";
-import { Plot, POINTS } from "./Plot";
+import { Plot, POINTS, type Column } from "./Plot";
 import { Text } from "./Text";
 
 export function About({ review }: { review: Review }): VNode | null {
@@ -28,19 +29,51 @@ function level(value: number, curves: Points[]): Points {
   return { steps: [Math.min(...steps), Math.max(...steps)], values: [value, value], log: false, decimated: false };
 }
 
-export function Overview({ review }: { review: Review }): VNode | null {
-  const seen = review.overview;
-  if (!seen) return null;
-  const guess = typeof seen.guess === "number" ? seen.guess : null;
-  const lines = seen.curves.map(({ label, ...curve }) => ({ run: review.name, curve, label }));
-  const guessed = guess === null ? [] : [{ run: review.name, curve: { tensorboard_run: "", tag: "" }, label: "guessing" }];
+interface CurvesProps {
+  run: string;
+  seen: Seen;
+  chart: Chart;
+  column: Column;
+}
+
+function Curves({ run, seen: { axis, steps }, chart, column }: CurvesProps): VNode {
+  const guess = typeof chart.guess === "number" ? chart.guess : null;
+  const lines = chart.curves.map(({ label, ...curve }) => ({ run, curve, label }));
+  const guessed = guess === null ? [] : [{ run, curve: { tensorboard_run: "", tag: "" }, label: "guessing" }];
   const load = async (part: { from?: number; to?: number }): Promise<Points[]> => {
-    const curves = await Promise.all(lines.map((line) => fetchCurve(review.name, line.curve, POINTS, part).then(toPoints)));
+    const curves = await Promise.all(lines.map((line) => fetchCurve(run, line.curve, POINTS, part).then(toPoints)));
     return guess === null || curves.every((curve) => curve.steps.length === 0) ? curves : [...curves, level(guess, curves)];
   };
   return (
-    <section class="overview" aria-label="Loss curves">
-      <Plot lines={[...lines, ...guessed]} axis={seen.axis} log={seen.log} description={seen.description} load={load} brief />
+    <Plot
+      lines={[...lines, ...guessed]}
+      axis={axis}
+      log={chart.log}
+      description={chart.description}
+      load={load}
+      view={steps[0]! < steps[1]! ? steps : null}
+      column={column}
+      brief
+    />
+  );
+}
+
+/** The charts have one axis: what is zoomed in one of them is zoomed in all. */
+export function Overview({ review }: { review: Review }): VNode | null {
+  const zoom = useSignal<[number, number] | null>(null);
+  const seen = review.overview;
+  if (!seen) return null;
+  return (
+    <section class="overview" aria-label="Curves of this run">
+      {seen.charts.map((chart, i) => (
+        <Curves
+          key={chart.curves.map(({ label }) => label).join()}
+          run={review.name}
+          seen={seen}
+          chart={chart}
+          column={{ zoom, first: i === 0, last: i === seen.charts.length - 1 }}
+        />
+      ))}
     </section>
   );
 }

@@ -1,5 +1,6 @@
 /** Curves over one axis: zoomed by dragging, with exact values from the server; logarithmic or smoothed when asked. */
 
+import { useSignal, type Signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { VNode } from "preact";
 import uPlot from "uplot";
@@ -7,7 +8,7 @@ import { fetchCurve, type CurveName } from "../api";
 import { useFetched } from "../fetched";
 import { formatNumber, placeOf } from "../format";
 import type { Marks } from "../plot/marks";
-import { HEIGHT, LOW, options } from "../plot/options";
+import { AXIS, HEIGHT, LOW, LOWER, options } from "../plot/options";
 import { align, smoothed, toPoints, type Points } from "../plot/points";
 import { selectedEntry } from "../store";
 import { theme } from "../theme";
@@ -19,6 +20,12 @@ export interface Line {
   run: string;
   curve: CurveName;
   label: string;
+}
+
+export interface Column {
+  zoom: Signal<[number, number] | null>;
+  first: boolean;
+  last: boolean;
 }
 
 interface Props {
@@ -43,6 +50,8 @@ interface Props {
   bounds?: [number, number] | null;
   /** Without tools: they stand at the curves of the findings. */
   brief?: boolean;
+  /** The place in a column of charts over one axis, which share what is zoomed: the first has the tools, the last the axis. */
+  column?: Column;
 }
 
 function described(lines: Line[], points: Points[], axis: string, marks: Marks | null): string {
@@ -54,10 +63,13 @@ function described(lines: Line[], points: Points[], axis: string, marks: Marks |
   return `Curves over ${axis}: ${parts.join("; ")}.${marked}`;
 }
 
-export function Plot({ lines, axis, marks = null, zoom: asked = null, view = null, log: wanted, description, link, onWhole, load, bounds = null, brief }: Props): VNode {
-  const height = brief ? LOW : HEIGHT;
+export function Plot({ lines, axis, marks = null, zoom: asked = null, view = null, log: wanted, description, link, onWhole, load, bounds = null, brief, column }: Props): VNode {
+  const bare = column?.last === false;
+  const height = (column?.first === false ? LOWER : brief ? LOW : HEIGHT) - (bare ? AXIS : 0);
   const holder = useRef<HTMLDivElement>(null);
-  const [zoom, setZoom] = useState<[number, number] | null>(asked);
+  const own = useSignal<[number, number] | null>(asked);
+  const zoomed = column?.zoom ?? own;
+  const zoom = zoomed.value;
   const [log, setLog] = useState<boolean | null>(null);
   const [weight, setWeight] = useState(0);
   const key = JSON.stringify([lines, marks?.last, selectedEntry.value?.last_event]); // a live run has more points each time
@@ -77,19 +89,19 @@ export function Plot({ lines, axis, marks = null, zoom: asked = null, view = nul
   const drawn = last.current;
   const logarithmic = log ?? wanted ?? points?.[0]?.log ?? false;
   const hidden = logarithmic && (drawn?.some((curve) => curve.values.some((value) => value <= 0)) ?? false);
+  const shown = zoom ?? view;
   useEffect(() => {
     const place = holder.current;
     if (!place || !drawn || drawn.every((curve) => curve.steps.length === 0)) return;
     const smooth = weight > 0 ? drawn.map((curve) => smoothed(curve, weight)) : [];
-    const shown = zoom ?? view;
     let plot: uPlot | null = null;
     const draw = (): void => {
       const width = place.clientWidth;
       if (width === 0) return; // hidden: TensorBoard gives the frame no size
       if (plot) return plot.setSize({ width, height });
       const labels = lines.map((line) => line.label);
-      const onZoom = (from: number, to: number) => setZoom([Math.max(from, 0), to]);
-      const look = { axis, labels, marks, log: logarithmic, smooth: weight > 0, width, height, bounds, onZoom };
+      const onZoom = (from: number, to: number) => (zoomed.value = [Math.max(from, 0), to]);
+      const look = { axis, labels, marks, log: logarithmic, smooth: weight > 0, width, height, bare, bounds, onZoom };
       plot = new uPlot(options(look, drawn), align([...drawn, ...smooth], logarithmic) as uPlot.AlignedData, place);
       if (shown) plot.setScale("x", { min: shown[0]!, max: shown[1]! });
     };
@@ -100,14 +112,14 @@ export function Plot({ lines, axis, marks = null, zoom: asked = null, view = nul
       observer.disconnect();
       plot?.destroy();
     };
-  }, [drawn, theme.value, logarithmic, weight, zoom?.[0], zoom?.[1]]);
+  }, [drawn, theme.value, logarithmic, weight, shown?.[0], shown?.[1], height]);
 
   const grab = (): void => {
     hold(true);
     window.addEventListener("mouseup", () => hold(false), { once: true });
   };
   const whole = (): void => {
-    setZoom(null);
+    zoomed.value = null;
     onWhole?.();
   };
   if (failure) return <p class="note">The curve could not be loaded. {failure}</p>;
@@ -122,7 +134,7 @@ export function Plot({ lines, axis, marks = null, zoom: asked = null, view = nul
         onMouseDown={grab}
         onDblClick={whole}
       />
-      {brief && zoom === null ? null : <figcaption class="tools">
+      {column?.first === false || (brief && zoom === null) ? null : <figcaption class="tools">
         <button type="button" aria-pressed={logarithmic} onClick={() => setLog(!logarithmic)}>
           Log scale
         </button>

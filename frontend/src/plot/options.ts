@@ -7,6 +7,8 @@ import { decades, type Points } from "./points";
 
 export const HEIGHT = 240;
 export const LOW = 180; // without tools
+export const LOWER = 140; // below another chart
+export const AXIS = 56; // what the numbers and the name of an axis take
 const FONT = "12px Roboto, system-ui, sans-serif";
 const DASHES = [undefined, [6, 3], [2, 3]];
 const BORDERS = ["solid", "dashed", "dotted"]; // the same in the legend
@@ -20,6 +22,8 @@ export interface Look {
   smooth: boolean;
   width: number;
   height: number;
+  /** Without the numbers of the axis, which the chart below has. */
+  bare: boolean;
   /** The least and the largest value of the axis; otherwise those of the curves. */
   bounds: [number, number] | null;
   onZoom: (from: number, to: number) => void;
@@ -85,23 +89,28 @@ export function options(look: Look, points: Points[]): uPlot.Options {
     filter: (_: uPlot, ticks: number[]) => ticks,
     incrs: [1e300],
   };
+  // uPlot would draw a curve that is always 0 up to 100
+  const bounds = look.bounds ?? (!look.log && points.every((curve) => curve.values.every((value) => value === 0)) ? ([-1, 1] as [number, number]) : null);
+  const across = {
+    ...axis,
+    label: look.axis,
+    labelFont: FONT,
+    labelSize: 18,
+    // epochs and batches are shown from 1 on: ticks at round numbers of these
+    ...(shift ? { splits: (_: uPlot, __: number, low: number, high: number, step: number) => rounded(low, high, step, shift) } : {}),
+    values: (_: uPlot, ticks: number[]) => ticks.map((tick) => (Number.isInteger(tick) ? (tick + shift).toLocaleString("en") : "")),
+  };
+  const bare = { label: "", labelSize: 0, size: 12, ticks: { show: false }, values: (_: uPlot, ticks: number[]) => ticks.map(() => "") };
   return {
     width: look.width,
     height: look.height,
-    scales: { x: { time: false }, y: { distr: look.log ? 3 : 1, ...(look.bounds && { range: look.bounds }) } },
+    scales: { x: { time: false }, y: { distr: look.log ? 3 : 1, ...(bounds && { range: bounds }) } },
     axes: [
-      {
-        ...axis,
-        label: look.axis,
-        labelFont: FONT,
-        labelSize: 18,
-        // epochs and batches are shown from 1 on: ticks at round numbers of these
-        ...(shift ? { splits: (_: uPlot, __: number, low: number, high: number, step: number) => rounded(low, high, step, shift) } : {}),
-        values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? (tick + shift).toLocaleString("en") : "")),
-      },
+      look.bare ? { ...across, ...bare } : across,
       {
         ...axis,
         size: 64,
+        space: look.height < LOW ? 20 : 30,
         values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : formatNumber(tick))),
         ...(look.log ? logarithmic : {}),
       },

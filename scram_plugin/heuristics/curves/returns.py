@@ -20,7 +20,7 @@ FOR_LEVELS = 20  # points: with fewer a level is a point or two; by definition
 LARGE_UPDATE = (
     0.31  # approximate KL divergence of an update: sound PPO runs stay below, collapsed ones pass 2; by bench-labelled
 )
-FAR_ABOVE = 0.3  # of the first return: such a rise is none of chance, however much the return swings; by bench-labelled
+LEAPT = 0.3  # of the first return: such a rise is none of chance, however much the return swings; by bench-labelled
 LOST = 0.3  # part of the return's gain: a policy that has lost more is poor; by bench-labelled
 LOG_RETURN = 'writer.add_scalar("rollout/ep_rew_mean", mean_return, step)'
 
@@ -70,7 +70,7 @@ class Levels:
         first, start = float(self.values[0]), median(self.curve.values[:FOR_A_LEVEL])
         kept = float(sliding_medians(self.values[1:], FOR_A_LEVEL).max()) - first
         rise, chance = float(self.values[1:].max()) - min(first, start), SIGMAS * self.error
-        return kept > max(chance, SIGMAS * self.wander) or rise > max(chance, FAR_ABOVE * abs(first))
+        return kept > max(chance, SIGMAS * self.wander) or rise > max(chance, LEAPT * abs(first))
 
     @property
     def is_poor(self) -> bool:
