@@ -221,6 +221,35 @@ from transformers import TrainingArguments
 args = TrainingArguments(output_dir="out", learning_rate=1e-6, max_grad_norm=0.1)  # the same in GRPOConfig
 """,
     },
+    "fewer steps on preferences": {
+        "hugging face": """
+from trl import DPOConfig
+
+args = DPOConfig(
+    output_dir="out",
+    num_train_epochs=1,
+    learning_rate=5e-7,  # with LoRA 5e-6
+    eval_strategy="steps",
+    eval_steps=100,
+    save_steps=100,
+    load_best_model_at_end=True,
+)
+""",
+    },
+    "allow for wrong labels": {
+        "hugging face": """
+from trl import DPOConfig
+
+args = DPOConfig(output_dir="out", label_smoothing=0.1, beta=0.3)
+""",
+    },
+    "hold the chosen answers": {
+        "hugging face": """
+from trl import DPOConfig
+
+args = DPOConfig(output_dir="out", loss_type=["sigmoid", "sft"], loss_weights=[1.0, 0.1])
+""",
+    },
     "reward entropy": {
         "stable-baselines3": """
 import gymnasium
@@ -270,6 +299,11 @@ FIXES = {
     ("entropy-collapse", "large-updates"): "smaller updates",
     ("kl-blow-up", "learning-rate"): "smaller updates",
     ("kl-blow-up", "no-target"): "smaller updates",
+    ("preference-memorised", "too-long"): "fewer steps on preferences",
+    ("preference-memorised", "learning-rate"): "fewer steps on preferences",
+    ("preference-memorised", "labels"): "allow for wrong labels",
+    ("likelihood-displacement", "objective"): "hold the chosen answers",
+    ("likelihood-displacement", "learning-rate"): "fewer steps on preferences",
     ("exploding-grad-norm", "learning-rate"): "a smaller rate",
     ("exploding-grad-norm", "no-clipping"): "clip",
     ("exploding-gradients", "unclipped"): "clip",

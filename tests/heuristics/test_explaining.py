@@ -19,7 +19,8 @@ PRECEDENCE = """
     strong-regularization normalization-lag missing-activation unshuffled-data input-distribution-shift kept-gradients
     exploding-gradients saturated-activations truncated-completions vanishing-gradients zero-gradient dead-relu
     update-ratio mixed-samples no-gradient ignored-input class-imbalance exploding-grad-norm divergence zero-loss
-    no-learning overfitting oscillating-loss plateau kl-blow-up entropy-collapse
+    no-learning overfitting oscillating-loss plateau kl-blow-up preference-memorised
+    entropy-collapse
 """
 
 
