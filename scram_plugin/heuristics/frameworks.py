@@ -250,6 +250,35 @@ from trl import DPOConfig
 args = DPOConfig(output_dir="out", loss_type=["sigmoid", "sft"], loss_weights=[1.0, 0.1])
 """,
     },
+    "the same divisor for all": {
+        "hugging face": """
+from trl import GRPOConfig
+
+args = GRPOConfig(output_dir="out", loss_type="dr_grpo", scale_rewards="none")
+""",
+    },
+    "stay near the reference": {
+        "hugging face": """
+from trl import GRPOConfig
+
+args = GRPOConfig(output_dir="out", beta=0.04, learning_rate=1e-6)
+""",
+    },
+    "keep the best on other prompts": {
+        "hugging face": """
+from trl import GRPOConfig
+
+args = GRPOConfig(
+    output_dir="out",
+    eval_strategy="steps",
+    eval_steps=50,
+    save_steps=50,
+    load_best_model_at_end=True,
+    metric_for_best_model="eval_reward",
+    greater_is_better=True,
+)
+""",
+    },
     "reward entropy": {
         "stable-baselines3": """
 import gymnasium
@@ -304,6 +333,9 @@ FIXES = {
     ("preference-memorised", "labels"): "allow for wrong labels",
     ("likelihood-displacement", "objective"): "hold the chosen answers",
     ("likelihood-displacement", "learning-rate"): "fewer steps on preferences",
+    ("length-drift", "normalisation"): "the same divisor for all",
+    ("reward-hacking", "too-far"): "stay near the reference",
+    ("reward-hacking", "prompts"): "keep the best on other prompts",
     ("exploding-grad-norm", "learning-rate"): "a smaller rate",
     ("exploding-grad-norm", "no-clipping"): "clip",
     ("exploding-gradients", "unclipped"): "clip",

@@ -19,7 +19,8 @@ from scram_plugin.logs.series import Series
 Source: TypeAlias = tuple[tuple[Any, ...], str, str, Meaning]  # order, TensorBoard run, tag, meaning
 # signal -> the signals that replace it if it was not logged
 FALLBACKS = {"training loss": ("batch loss", "training loss part"), "validation loss": ("validation loss part",)}
-OTHERWISE = {"learning rate": ("bias learning rate",)}  # as `FALLBACKS`, for what is no loss
+OTHERWISE = {"learning rate": ("bias learning rate",), "return": ("validation return",)}  # as `FALLBACKS`, for what is no loss
+RETURNS = {"return", "validation return"}
 OPPONENTS = {"g", "d", "gen", "disc", "gan", "generator", "discriminator", "netg", "netd"}  # in names of their losses
 # Metrics that can replace the loss, in a log that names no loss at all.
 MEASURES = ("mse", "mae", "rmse", "perplexity", "ppl")
@@ -233,7 +234,7 @@ class TrainingRun:
 
         "beside": another model is trained in the same loop.
         """
-        if {"policy loss", "return"} & set(self._meanings) and not self._competes:
+        if {"policy loss", *RETURNS} & set(self._meanings) and not self._competes:
             return "reinforcement"
         if "adversarial loss" in self._meanings:
             return "adversarial"
@@ -243,7 +244,7 @@ class TrainingRun:
     def _competes(self) -> bool:
         """Whether a generator or a discriminator has a loss: in reinforcement learning a critic alone has one."""
         tags = (tag for _, _, tag, _ in self._meanings.get("adversarial loss", ()))
-        return any(set(words(tag)) & OPPONENTS for tag in tags) and "return" not in self._meanings
+        return any(set(words(tag)) & OPPONENTS for tag in tags) and not RETURNS & set(self._meanings)
 
     def statistic(self, table: str, column: str) -> Curve | None:
         """One column of one of SCRAM's own tables, as a curve over batches; None if it was not recorded."""

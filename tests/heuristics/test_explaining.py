@@ -20,6 +20,7 @@ PRECEDENCE = """
     exploding-gradients saturated-activations truncated-completions vanishing-gradients zero-gradient dead-relu
     update-ratio mixed-samples no-gradient ignored-input class-imbalance exploding-grad-norm divergence zero-loss
     no-learning overfitting oscillating-loss plateau kl-blow-up preference-memorised
+    reward-hacking length-drift
     entropy-collapse
 """
 

@@ -17,6 +17,8 @@ TRAINERS = {
     "no reward differs": ("zero-gradient", "no-spread"),
     "completions are cut": ("truncated-completions", "limit"),
     "the reward is lost to the limit of length": ("truncated-completions", "longer-and-longer"),
+    "answers grow for nothing": ("length-drift", "reward"),
+    "the reward is not the goal": ("reward-hacking", "goal"),
 }
 # the same of torch_preferences.py
 PREFERENCES = {

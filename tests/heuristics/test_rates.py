@@ -94,6 +94,8 @@ HIGHER = {
     "truncated-completions": ("share",),
     "preference-memorised": ("rise", "gap"),
     "likelihood-displacement": ("fall",),
+    "length-drift": ("growth",),
+    "reward-hacking": ("fall",),
 }
 LOWER = {
     "no-learning": ("min_gain",),
