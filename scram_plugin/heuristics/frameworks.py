@@ -336,6 +336,8 @@ FIXES = {
     ("length-drift", "normalisation"): "the same divisor for all",
     ("reward-hacking", "too-far"): "stay near the reference",
     ("reward-hacking", "prompts"): "keep the best on other prompts",
+    ("epoch-steps", "epochs"): "stop at the best",
+    ("epoch-steps", "learning-rate"): "a smaller rate",
     ("exploding-grad-norm", "learning-rate"): "a smaller rate",
     ("exploding-grad-norm", "no-clipping"): "clip",
     ("exploding-gradients", "unclipped"): "clip",

@@ -19,6 +19,7 @@ TRAINERS = {
     "the reward is lost to the limit of length": ("truncated-completions", "longer-and-longer"),
     "answers grow for nothing": ("length-drift", "reward"),
     "the reward is not the goal": ("reward-hacking", "goal"),
+    "facts are memorised": ("epoch-steps", "epochs"),
 }
 # the same of torch_preferences.py
 PREFERENCES = {

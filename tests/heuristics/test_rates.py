@@ -96,6 +96,7 @@ HIGHER = {
     "likelihood-displacement": ("fall",),
     "length-drift": ("growth",),
     "reward-hacking": ("fall",),
+    "epoch-steps": ("fall", "share"),
 }
 LOWER = {
     "no-learning": ("min_gain",),

@@ -140,7 +140,7 @@ HEURISTIC = Heuristic(
     options=OPTIONS,
     needs=("preference accuracy", "training loss", "evaluation loss or preference accuracy"),
     order=365,
-    explains=("overfitting", "metric-loss-disagreement", "zero-loss"),
+    explains=("overfitting", "metric-loss-disagreement", "zero-loss", "epoch-steps"),
     precedence=336,
     whole_training=True,
 )

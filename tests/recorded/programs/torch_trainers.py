@@ -82,6 +82,31 @@ def tuned(path, rate=2e-3, clip=1.0, masked=0, steps=120, warm=12):
     log.close()
 
 
+def told(path, repeated, epochs=3, steps=20, batch=16, facts=4):
+    """A model is fine-tuned on facts: a name of its own for each, and `facts` symbols that belong to it.
+
+    `repeated`: each epoch has the same names; otherwise each has new ones.
+    """
+    random, count = np.random.default_rng(5), steps * batch
+    names, known = nn.Embedding(epochs * count, 64), nn.Linear(64, facts * SYMBOLS)
+    often = np.exp(-np.arange(SYMBOLS))  # some symbols are more usual than others, which holds for all names
+    symbols = torch.tensor(random.choice(SYMBOLS, (epochs * count, facts), p=often / often.sum()))
+    optimizer, log = (
+        torch.optim.SGD([{"params": names.parameters(), "lr": 80.0}, {"params": known.parameters()}], 0.5),
+        Log(path),
+    )
+    for step in range(epochs * steps):
+        epoch, at = divmod(step, steps)
+        order = np.random.default_rng(epoch).permutation(count) + (0 if repeated else epoch * count)
+        part = torch.tensor(order[at * batch : (at + 1) * batch])
+        optimizer.zero_grad()
+        loss = F.cross_entropy(known(names(part)).view(-1, SYMBOLS), symbols[part].flatten())
+        loss.backward()
+        optimizer.step()
+        log(step + 1, loss=loss.detach(), learning_rate=0.5, epoch=(step + 1) / steps)
+    log.close()
+
+
 def complete(model, longest, count):
     """Completions, shape (count, longest), and whether each token belongs to one: it ends with `END` or is cut."""
     tokens, alive, inside = torch.full((count, 1), 1), torch.ones(count, dtype=torch.bool), []
@@ -200,3 +225,4 @@ PROGRAMS.pair(
     lambda path: rewarded(path, many_sevens, longest=20, steps=80, ends=1.0, held_out=different),
     lambda path: rewarded(path, different, longest=20, steps=80, ends=1.0, held_out=different),
 )
+PROGRAMS.pair("facts are memorised", lambda path: told(path, repeated=True), lambda path: told(path, repeated=False))
