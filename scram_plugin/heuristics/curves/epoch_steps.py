@@ -13,7 +13,7 @@ from scram_plugin.heuristics.curves.checkable import level, loss
 from scram_plugin.heuristics.curves.noise import error_of_difference, noise
 from scram_plugin.heuristics.curves.progress import validated
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, TooEarly
-from scram_plugin.heuristics.limits import ENDS, FOR_A_LEVEL, SIGMAS
+from scram_plugin.heuristics.limits import ENDS, FOR_A_LEVEL, SIGMAS, TINY
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import counted, number, percent, place
 from scram_plugin.logs.curve import Curve
@@ -69,13 +69,18 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     total = level(parts[0].values, ENDS, end=True) - level(parts[-1].values, ENDS, end=True)
     falls = [b for b in borders if b.before > 0 and b.fall > max(options["fall"] * b.before, b.chance)]
     share = sum(b.fall for b in falls) / total if total > 0 else 0.0
-    what = "share of the fall of the loss that is at the borders of epochs"
-    run.measured(what, share, above=options["share"], percent=True, curve=losses)
-    if len(falls) < max(BORDERS, OF_ALL_BORDERS * len(borders)) or share <= options["share"]:
+    if share <= options["share"]:
+        what = "share of the fall of the loss that is at the borders of epochs"
+        run.measured(what, share, above=options["share"], percent=True, curve=losses)
+        return
+    if len(falls) < max(BORDERS, OF_ALL_BORDERS * len(borders)):
+        run.measured("borders of epochs at which the loss falls", len(falls), curve=losses)
         return
     first, checked = falls[0], validated(run, 2)
-    if any(_improves(curve, first.step) for curve in checked):
-        return  # it learns what holds for other data, too
+    better = max((_improvement(curve, first.step) for curve in checked), default=0.0)
+    if better > BETTER_BY:  # it learns what holds for other data, too
+        run.measured("improvement on validation data since the second epoch began", better, below=BETTER_BY, percent=True)
+        return
     unit, validation = losses.axis, run.signal("validation loss")
     yield Finding(
         severity="warning" if checked else "info",
@@ -129,11 +134,11 @@ def _border(run: TrainingRun, one: Curve, other: Curve) -> Border:
     return Border(int(other.steps[0]), before, before if lowered else after, chance)
 
 
-def _improves(curve: Curve, step: int) -> bool:
-    """Whether what was measured on the validation data is better after a step than at it."""
+def _improvement(curve: Curve, step: int) -> float:
+    """How much better than at a step what was measured on the validation data is at best after it, as a share of it."""
     at = int(np.argmin(np.abs(curve.steps - step)))
     then, later = float(curve.values[at]), curve.values[at + 1 :]
-    return len(later) > 0 and float(later.max()) > then + BETTER_BY * abs(then)
+    return (float(later.max()) - then) / max(abs(then), TINY) if len(later) else 0.0
 
 
 HEURISTIC = Heuristic(

@@ -38,9 +38,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     fall = first - now
     chance = SIGMAS * error_of_difference(noise(chosen.values), max(FOR_A_LEVEL, len(chosen) / TENTH))
     least = max(options["fall"] * -first, ONE_NAT, chance)
-    what = "fall of the log-probability of the chosen answers, as a fraction of its first value"
-    run.measured(what, max(fall, 0.0) / -first, above=least / -first, percent=True, curve=chosen)
-    if fall <= least or other - after <= fall:
+    if fall <= least:
+        what = "fall of the log-probability of the chosen answers, as a fraction of its first value"
+        run.measured(what, max(fall, 0.0) / -first, above=least / -first, percent=True, curve=chosen)
+        return
+    if other - after <= fall:
+        run.measured("rise of the margin of the log-probabilities, in nats", other - after - fall, above=0.0, curve=rejected)
         return
     high = np.flatnonzero(sliding_medians(chosen.values, FOR_A_LEVEL) > (first + now) / 2)
     since = int(chosen.steps[min(int(high.max(initial=0)) + FOR_A_LEVEL, len(chosen) - 1)])

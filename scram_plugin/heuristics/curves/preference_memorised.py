@@ -33,7 +33,7 @@ OPTIONS = (
         "gap",
         0.2,
         "smallest difference of the preference accuracies of training and evaluation",
-        "that of Zephyr, whose authors saw a strong overfitting (Tunstall et al., 2023)",
+        "about that of Zephyr, whose authors saw a strong overfitting (Tunstall et al., 2023)",
     ),
 )
 FOR_PREFERENCES = 10  # points of a training, so that a level is not that of a few pairs; by definition
@@ -56,12 +56,16 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if evaluated is None and told_apart is None:
         raise NotChecked("no evaluation on other pairs was logged", LOG_EVALUATION)
     reached, end = level(accuracy.values, ENDS, end=True), level(losses.values, ENDS, end=True)
-    if reached < ALL_LEARNED or end > options["loss"]:
+    if end > options["loss"]:
         run.measured("training loss at the end", end, below=options["loss"], curve=losses)
+        return
+    if reached < ALL_LEARNED:
+        what = "training preference accuracy at the end"
+        run.measured(what, reached, above=ALL_LEARNED, percent=True, curve=accuracy)
         return
     best = _rises_from(run, evaluated, told_apart, options["rise"])
     gap = reached - level(told_apart.values, ENDS, end=True) if told_apart is not None else 0.0
-    if told_apart is not None:
+    if told_apart is not None and gap <= options["gap"]:
         what = "difference of the preference accuracies of training and evaluation"
         run.measured(what, max(gap, 0.0), above=options["gap"], percent=True, curve=told_apart)
     if best is None and gap <= options["gap"]:
@@ -107,13 +111,16 @@ def _rises_from(run: TrainingRun, evaluated: Curve | None, told_apart: Curve | N
     if levels[best] <= 0:
         return None
     least = max(rise * levels[best], SIGMAS * error_of_difference(noise(evaluated.values), FOR_A_LEVEL))
-    what = "rise of the evaluation loss since its lowest point"
-    run.measured(what, rose / levels[best], above=least / levels[best], percent=True, curve=evaluated)
     step = int(evaluated.steps[best + int(np.argmin(evaluated.values[best : best + FOR_A_LEVEL]))])
     if rose <= least:
+        what = "rise of the evaluation loss since its lowest point"
+        run.measured(what, rose / levels[best], above=least / levels[best], percent=True, curve=evaluated)
         return None
-    if told_apart is not None and level(told_apart.values, ENDS, end=True) > at(told_apart, step) + SAME_ACCURACY:
-        return None  # it is surer of itself, and right more often
+    gained = level(told_apart.values, ENDS, end=True) - at(told_apart, step) if told_apart is not None else 0.0
+    if gained > SAME_ACCURACY:  # it is surer of itself, and right more often
+        what = "rise of the evaluation accuracy since the evaluation loss was lowest"
+        run.measured(what, gained, below=SAME_ACCURACY, percent=True, curve=told_apart)
+        return None
     return step
 
 

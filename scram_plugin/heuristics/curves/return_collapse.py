@@ -30,10 +30,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     fall = seen.highest - seen.last
     if seen.range <= SIGMAS * seen.error or seen.range <= 0:
         return
-    run.measured(
-        "part of the return's gain that is lost at the end", max(fall, 0.0) / seen.range, above=options["lost"], percent=True
-    )
-    if fall <= options["lost"] * seen.range or fall <= 2 * SIGMAS * seen.error:
+    least = max(options["lost"], 2 * SIGMAS * seen.error / seen.range)
+    run.measured("part of the return's gain that is lost at the end", max(fall, 0.0) / seen.range, above=least, percent=True)
+    if fall <= least * seen.range:
         return
     curve, unit = seen.curve, seen.curve.axis
     best = int(curve.steps[seen.begins[seen.best]])

@@ -40,8 +40,11 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         run.measured("evaluations of the held-out measure", len(longest), curve=longest)
         return
     curve, step = max(falls, key=lambda found: len(found[0]))
-    if any(now - then > chance for then, now, chance in (moved(c, step) for c in others)):
-        return  # of several measures one falls, and another rises: a trade
+    for other in others:
+        then, now, chance = moved(other, step)
+        if now - then > chance:  # of several measures one falls, and another rises: a trade
+            run.measured("rise of another held-out measure", now - then, below=chance, curve=other)
+            return
     then, now, _ = moved(curve, step)
     unit, kl = curve.axis, run.signal("reference kl")
     evidence = f"{one_line(curve.tag)} fell from {number(then)} to {number(now)} while the reward rose."
@@ -76,11 +79,15 @@ def _fall(run: TrainingRun, seen: Levels, curve: Curve, share: float) -> tuple[C
     if then == 0:
         return None
     least = max(share, chance / abs(then))
-    what = "fall of a held-out measure since its best level"
-    run.measured(what, max(then - now, 0.0) / abs(then), above=least, percent=True, curve=curve)
-    rose = seen.last - _reward_at(seen, step)
-    rises = rose > max(SIGMAS * seen.error, float(np.ptp(seen.values)) / TENTH)
-    return (curve, step) if then - now > least * abs(then) and rises else None
+    if then - now <= least * abs(then):
+        what = "fall of a held-out measure since its best level"
+        run.measured(what, max(then - now, 0.0) / abs(then), above=least, percent=True, curve=curve)
+        return None
+    rose, enough_of_it = seen.last - _reward_at(seen, step), max(SIGMAS * seen.error, float(np.ptp(seen.values)) / TENTH)
+    if rose <= enough_of_it:
+        run.measured("rise of the reward since a held-out measure was best", rose, above=enough_of_it, curve=seen.curve)
+        return None
+    return curve, step
 
 
 def _reward_at(seen: Levels, step: int) -> float:
