@@ -221,6 +221,64 @@ from transformers import TrainingArguments
 args = TrainingArguments(output_dir="out", learning_rate=1e-6, max_grad_norm=0.1)  # the same in GRPOConfig
 """,
     },
+    "fewer steps on preferences": {
+        "hugging face": """
+from trl import DPOConfig
+
+args = DPOConfig(
+    output_dir="out",
+    num_train_epochs=1,
+    learning_rate=5e-7,  # with LoRA 5e-6
+    eval_strategy="steps",
+    eval_steps=100,
+    save_steps=100,
+    load_best_model_at_end=True,
+)
+""",
+    },
+    "allow for wrong labels": {
+        "hugging face": """
+from trl import DPOConfig
+
+args = DPOConfig(output_dir="out", label_smoothing=0.1, beta=0.3)
+""",
+    },
+    "hold the chosen answers": {
+        "hugging face": """
+from trl import DPOConfig
+
+args = DPOConfig(output_dir="out", loss_type=["sigmoid", "sft"], loss_weights=[1.0, 0.1])
+""",
+    },
+    "the same divisor for all": {
+        "hugging face": """
+from trl import GRPOConfig
+
+args = GRPOConfig(output_dir="out", loss_type="dr_grpo", scale_rewards="none")
+""",
+    },
+    "stay near the reference": {
+        "hugging face": """
+from trl import GRPOConfig
+
+args = GRPOConfig(output_dir="out", beta=0.04, learning_rate=1e-6)
+""",
+    },
+    "keep the best on other prompts": {
+        "hugging face": """
+from trl import GRPOConfig
+
+args = GRPOConfig(
+    output_dir="out",
+    eval_strategy="steps",
+    eval_steps=50,
+    save_steps=50,
+    load_best_model_at_end=True,
+    metric_for_best_model="eval_reward",
+    greater_is_better=True,
+)
+""",
+    },
     "reward entropy": {
         "stable-baselines3": """
 import gymnasium
@@ -274,6 +332,16 @@ FIXES = {
     ("clip-saturation", "many-epochs"): "smaller updates",
     ("no-return-gain", "large-updates"): "smaller updates",
     ("no-return-gain", "no-exploration"): "reward entropy",
+    ("preference-memorised", "too-long"): "fewer steps on preferences",
+    ("preference-memorised", "learning-rate"): "fewer steps on preferences",
+    ("preference-memorised", "labels"): "allow for wrong labels",
+    ("likelihood-displacement", "objective"): "hold the chosen answers",
+    ("likelihood-displacement", "learning-rate"): "fewer steps on preferences",
+    ("length-drift", "normalisation"): "the same divisor for all",
+    ("reward-hacking", "too-far"): "stay near the reference",
+    ("reward-hacking", "prompts"): "keep the best on other prompts",
+    ("epoch-steps", "epochs"): "stop at the best",
+    ("epoch-steps", "learning-rate"): "a smaller rate",
     ("exploding-grad-norm", "learning-rate"): "a smaller rate",
     ("exploding-grad-norm", "no-clipping"): "clip",
     ("exploding-gradients", "unclipped"): "clip",

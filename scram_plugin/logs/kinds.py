@@ -33,7 +33,8 @@ KINDS: dict[Kind, Judged] = {
     ),
 }
 
-REWARDED = {"policy loss", "return"}
+RETURNS = {"return", "validation return"}
+REWARDED = {"policy loss", *RETURNS}
 ANSWERS = {"completion length", "truncated completions", "groups without spread"}  # of a language model that is rewarded
 CRITIC = "value loss"  # PPO has one; GRPO and RLOO compare answers to the same question instead
 PREFERENCES = {"reward margin", "chosen reward", "rejected reward", "chosen log-probability", "rejected log-probability"}

@@ -45,6 +45,7 @@ CONVENTIONS = (
     # policies that are language models: GRPO, RLOO
     Convention("", "*", r"train/reward", "return"),
     Convention("", "*", r"train/reward_std", "reward spread"),
+    Convention("", "*", r"eval/reward", "validation return"),
     Convention("hugging face", "*", r"train/frac_reward_zero_std", "groups without spread"),
     Convention("hugging face", "*", r"(?:train|eval)/rewards/.*|eval/(?:reward_std|frac_reward_zero_std)", "-"),
     Convention("", "*", r"train/kl", "reference kl"),
@@ -64,6 +65,8 @@ CONVENTIONS = (
     Convention("hugging face", "*", r"loss/value_avg", "value loss"),
     # verl
     Convention("verl", "*", r"critic/(?:score|rewards)/mean", "return"),
+    Convention("verl", "*", r"val-aux/.*|val-core/.*/std", "-"),
+    Convention("verl", "*", r"val-core/.*|val/test_score/.*", "validation return"),
     Convention("verl", "*", r"actor/(?:entropy|entropy_loss)", "policy entropy"),
     Convention("verl", "*", r"actor/ppo_kl", "policy kl"),
     Convention("verl", "*", r"actor/kl_loss", "reference kl"),

@@ -255,7 +255,8 @@ class TextFile:
             aside = self.name == "scalars.json" and "iter" not in values
             step = self._last_step if aside else values.get(self._counter, self._last_step + 1)
             if self.name == "trainer_log.jsonl":
-                values = {of_trainer(name) if name not in PLACES else name: value for name, value in values.items()}
+                kept = PLACES - set(EPOCHS)  # it is measured, as in a state of the Trainer
+                values = {name if name in kept else of_trainer(name): value for name, value in values.items()}
             self._add(step, {name: value for name, value in values.items() if name.lower() not in PLACES})
 
     def _take_rows(self, lines: list[str]) -> None:

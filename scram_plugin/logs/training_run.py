@@ -13,7 +13,7 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.logs.conventions import ADDED, CODE_OF, VALIDATION, Meaning, kind_of_loss, meaning, names_a_part, words
 from scram_plugin.logs.curve import Curve, CurveName
-from scram_plugin.logs.kinds import KINDS, Kind, kind_of
+from scram_plugin.logs.kinds import KINDS, RETURNS, Kind, kind_of
 from scram_plugin.logs.run import PLUS, Run
 from scram_plugin.logs.series import Series
 from scram_plugin.logs.settings import Settings, chosen, common
@@ -21,7 +21,7 @@ from scram_plugin.logs.settings import Settings, chosen, common
 Source: TypeAlias = tuple[tuple[Any, ...], str, str, Meaning]  # order, TensorBoard run, tag, meaning
 # signal -> the signals that replace it if it was not logged
 FALLBACKS = {"training loss": ("batch loss", "training loss part"), "validation loss": ("validation loss part",)}
-OTHERWISE = {"learning rate": ("bias learning rate",)}  # as `FALLBACKS`, for what is no loss
+OTHERWISE = {"learning rate": ("bias learning rate",), "return": ("validation return",)}  # as `FALLBACKS`, for what is no loss
 OPPONENTS = {"g", "d", "gen", "disc", "gan", "generator", "discriminator", "netg", "netd"}  # in names of their losses
 # Metrics that can replace the loss, in a log that names no loss at all.
 MEASURES = ("mse", "mae", "rmse", "perplexity", "ppl")
@@ -267,7 +267,7 @@ class TrainingRun:
     def _competes(self) -> bool:
         """Whether a generator or a discriminator has a loss: in reinforcement learning a critic alone has one."""
         tags = (tag for _, _, tag, _ in self._meanings.get("adversarial loss", ()))
-        return any(set(words(tag)) & OPPONENTS for tag in tags) and "return" not in self._meanings
+        return any(set(words(tag)) & OPPONENTS for tag in tags) and not RETURNS & set(self._meanings)
 
     def statistic(self, table: str, column: str) -> Curve | None:
         """One column of one of SCRAM's own tables, as a curve over batches; None if it was not recorded."""

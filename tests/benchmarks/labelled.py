@@ -40,7 +40,7 @@ RETURNS = {
 # label of a real run -> the checks that find it; labels that are not here (too short, ambiguous) say nothing
 LABELS = {
     "healthy": set(),
-    "overfitting": {"overfitting", "metric-loss-disagreement"},
+    "overfitting": {"overfitting", "metric-loss-disagreement", "preference-memorised", "epoch-steps"},
     "nan-inf": {*NONFINITE, "divergence"},
     "diverging": {"divergence", *SWINGS, *NONFINITE},
     "no-learning": {"no-learning", "no-return-gain", "box-loss-without-map", "plateau"},

@@ -19,8 +19,8 @@ PRECEDENCE = """
     strong-regularization normalization-lag missing-activation unshuffled-data input-distribution-shift kept-gradients
     exploding-gradients saturated-activations truncated-completions vanishing-gradients zero-gradient dead-relu
     update-ratio mixed-samples no-gradient ignored-input class-imbalance exploding-grad-norm divergence zero-loss
-    no-learning box-loss-without-map overfitting oscillating-loss plateau clip-saturation kl-blow-up entropy-collapse
-    value-not-fitted
+    no-learning box-loss-without-map overfitting oscillating-loss plateau clip-saturation kl-blow-up preference-memorised
+    reward-hacking length-drift entropy-collapse value-not-fitted
 """
 
 

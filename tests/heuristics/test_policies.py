@@ -26,10 +26,19 @@ TRAINERS = {
     "no reward differs": ("zero-gradient", "no-spread"),
     "completions are cut": ("truncated-completions", "limit"),
     "the reward is lost to the limit of length": ("truncated-completions", "longer-and-longer"),
+    "answers grow for nothing": ("length-drift", "reward"),
+    "the reward is not the goal": ("reward-hacking", "goal"),
+    "facts are memorised": ("epoch-steps", "epochs"),
+}
+# the same of torch_preferences.py
+PREFERENCES = {
+    "preferences are memorised": ("preference-memorised", "too-long"),
+    "chosen answers become unlikely": ("likelihood-displacement", "objective"),
 }
 ALL = {("torch_policies", name): what for name, what in FAULTS.items()}
 ALL |= {("torch_detectors", name): what for name, what in DETECTORS.items()}
 ALL |= {("torch_trainers", name): what for name, what in TRAINERS.items()}
+ALL |= {("torch_preferences", name): what for name, what in PREFERENCES.items()}
 
 
 @pytest.mark.parametrize("place", ALL, ids="-".join)

@@ -96,11 +96,17 @@ HIGHER = {
     "value-not-fitted": ("unexplained",),
     "box-loss-without-map": ("least",),
     "truncated-completions": ("share",),
+    "preference-memorised": ("rise", "gap"),
+    "likelihood-displacement": ("fall",),
+    "length-drift": ("growth",),
+    "reward-hacking": ("fall",),
+    "epoch-steps": ("fall", "share"),
 }
 LOWER = {
     "no-learning": ("min_gain",),
     "undertrained": ("few",),
     "entropy-collapse": ("left",),
+    "preference-memorised": ("loss",),
     "box-loss-without-map": ("most",),
 }
 NEITHER = {"plateau": ("flat",), "validation-better-than-training": ("scale",)}  # another scale makes it inconclusive

@@ -209,6 +209,8 @@ MEANINGS = {
     "eval/rewards/accuracies": "validation preference accuracy",
     "train/logps/chosen": "chosen log-probability",
     "train/reward": "return",
+    "eval/reward": "validation return",
+    "val-core/openai/gsm8k/acc/mean@8": "validation return",
     "train/reward_std": "reward spread",
     "train/frac_reward_zero_std": "groups without spread",
     "train/rewards/format/std": "",

@@ -288,6 +288,6 @@ HEURISTIC = Heuristic(
     order=280,
     families=("curve-shape",),
     precedence=310,
-    explains=("too-many-parameters", "noisy-validation", "metric-loss-disagreement"),
+    explains=("too-many-parameters", "noisy-validation", "metric-loss-disagreement", "epoch-steps"),
     whole_training=True,
 )

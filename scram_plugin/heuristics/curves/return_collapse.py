@@ -30,12 +30,13 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     fall = seen.highest - seen.last
     if seen.range <= SIGMAS * seen.error or seen.range <= 0:
         return
+    least = max(options["lost"], 2 * SIGMAS * seen.error / seen.range)
     lost = max(fall, 0.0) / seen.range
-    if not seen.gained or fall <= 2 * SIGMAS * seen.error:
+    if not seen.gained:
         run.measured("fall of the return from its best level", fall, curve=seen.curve)
         return
-    run.measured("part of the return's gain that is lost at the end", lost, above=options["lost"], percent=True)
-    if lost <= options["lost"]:
+    run.measured("part of the return's gain that is lost at the end", lost, above=least, percent=True)
+    if lost <= least:
         return
     curve, unit = seen.curve, seen.curve.axis
     best = int(curve.steps[seen.begins[seen.best]])

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.checkable import enough
-from scram_plugin.heuristics.curves.noise import DEVIATION, MEDIAN, median, noise, sliding_medians
+from scram_plugin.heuristics.curves.checkable import at, enough
+from scram_plugin.heuristics.curves.noise import DEVIATION, MEDIAN, error_of_difference, median, noise, sliding_medians
 from scram_plugin.heuristics.heuristic import Cause, Inconclusive, NotChecked
 from scram_plugin.heuristics.limits import FOR_A_LEVEL, SIGMAS
 from scram_plugin.heuristics.words import number, place
+from scram_plugin.logs.conventions import higher_is_better
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -104,6 +105,20 @@ def levels_of(curve: Curve) -> Levels:
     values = np.array([median(part) for part in np.split(curve.values, begins[1:])])
     each = max(len(curve) / count, 1.0)
     return Levels(curve, values, begins, MEDIAN * noise(curve.values) / float(np.sqrt(max(each, FOR_A_LEVEL))))
+
+
+def held_out(run: TrainingRun, least: int) -> list[Curve]:
+    """What says how good a policy is, but is not what it is trained for: the return of an evaluation, a rate of success, scores
+    of which higher ones are better. Of `least` finite points or more."""
+    scores = [name for name in run.signals if name.startswith("validation ") and higher_is_better(name.partition(" ")[2])]
+    found = [curve.finite for name in ("validation return", "success rate", *scores) for curve in run.every(name)]
+    return [curve for curve in found if len(curve) >= least]
+
+
+def moved(curve: Curve, step: int) -> tuple[float, float, float]:
+    """(level around a step, level at the end, what chance makes of their difference) of a curve of at least three points."""
+    chance = SIGMAS * error_of_difference(noise(curve.values), FOR_A_LEVEL)
+    return at(curve, step), median(curve.values[-FOR_A_LEVEL:]), chance
 
 
 def entropy(run: TrainingRun) -> tuple[Curve, np.ndarray] | None:

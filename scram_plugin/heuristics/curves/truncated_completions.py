@@ -74,6 +74,6 @@ HEURISTIC = Heuristic(
     options=OPTIONS,
     needs=("share of truncated completions",),
     order=214,
-    explains=("return-collapse", "entropy-collapse", "zero-gradient"),
+    explains=("return-collapse", "entropy-collapse", "zero-gradient", "length-drift"),
     precedence=210,
 )

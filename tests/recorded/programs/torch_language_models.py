@@ -100,3 +100,35 @@ def a_constant_input_beside_another(log_dir):
             torch.nn.functional.cross_entropy(model(a, torch.full((16, 4), 0.3)), torch.randint(0, 3, (16,))).backward()
             optimizer.step()
         scram.log()
+
+
+class Tied(torch.nn.Module):
+    """A language model whose output layer has the weights of its embedding."""
+
+    def __init__(self, spread):
+        super().__init__()
+        self.embedding, self.rnn = torch.nn.Embedding(100, 64), torch.nn.GRU(64, 64, batch_first=True)
+        torch.nn.init.normal_(self.embedding.weight, std=spread)
+        self.head = torch.nn.Linear(64, 100, bias=False)
+        self.head.weight = self.embedding.weight
+
+    def forward(self, tokens):
+        return self.head(self.rnn(self.embedding(tokens))[0])
+
+
+def tied(log_dir, spread):
+    model = Tied(spread)
+    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+    first = torch.randint(0, 100, (256, 1), generator=torch.Generator().manual_seed(1))
+    texts = (first + 3 * torch.arange(17)) % 100
+    with scram_plugin.watch(model, optimizer, log_dir=log_dir, every=20, print_findings=False) as scram:
+        for _ in range(4):
+            for part in texts.split(32):
+                optimizer.zero_grad()
+                torch.nn.functional.cross_entropy(model(part[:, :-1]).flatten(0, 1), part[:, 1:].flatten()).backward()
+                optimizer.step()
+            scram.log()
+
+
+# the spread is that of torch.nn.Embedding, and of GPT-2
+PROGRAMS.pair("worse than guessing", lambda path: tied(path, 1.0), lambda path: tied(path, 0.02))

@@ -82,6 +82,31 @@ def tuned(path, rate=2e-3, clip=1.0, masked=0, steps=120, warm=12):
     log.close()
 
 
+def told(path, repeated, epochs=3, steps=20, batch=16, facts=4):
+    """A model is fine-tuned on facts: a name of its own for each, and `facts` symbols that belong to it.
+
+    `repeated`: each epoch has the same names; otherwise each has new ones.
+    """
+    random, count = np.random.default_rng(5), steps * batch
+    names, known = nn.Embedding(epochs * count, 64), nn.Linear(64, facts * SYMBOLS)
+    often = np.exp(-np.arange(SYMBOLS))  # some symbols are more usual than others, which holds for all names
+    symbols = torch.tensor(random.choice(SYMBOLS, (epochs * count, facts), p=often / often.sum()))
+    optimizer, log = (
+        torch.optim.SGD([{"params": names.parameters(), "lr": 80.0}, {"params": known.parameters()}], 0.5),
+        Log(path),
+    )
+    for step in range(epochs * steps):
+        epoch, at = divmod(step, steps)
+        order = np.random.default_rng(epoch).permutation(count) + (0 if repeated else epoch * count)
+        part = torch.tensor(order[at * batch : (at + 1) * batch])
+        optimizer.zero_grad()
+        loss = F.cross_entropy(known(names(part)).view(-1, SYMBOLS), symbols[part].flatten())
+        loss.backward()
+        optimizer.step()
+        log(step + 1, loss=loss.detach(), learning_rate=0.5, epoch=(step + 1) / steps)
+    log.close()
+
+
 def complete(model, longest, count):
     """Completions, shape (count, longest), and whether each token belongs to one: it ends with `END` or is cut."""
     tokens, alive, inside = torch.full((count, 1), 1), torch.ones(count, dtype=torch.bool), []
@@ -94,21 +119,21 @@ def complete(model, longest, count):
     return tokens, torch.stack(inside, 1), ~alive
 
 
-def rewarded(path, reward, longest=14, steps=100, groups=8, size=6, ends=0.0):
+def rewarded(path, reward, longest=14, steps=100, groups=8, size=6, ends=0.0, compared=False, held_out=None, rate=3e-3):
     """Group relative policy optimisation (Shao et al., 2024): completions of a group are compared with each other.
 
-    `ends`: what is added to the logit of the token that ends a completion.
+    `ends`: what is added to the logit of the token that ends a completion. `compared`: the reward is the share of its group
+    that a completion beats. `held_out`: a second reward, of completions that are not trained on, every tenth step.
     """
     model = Model()
     with torch.no_grad():
         model.head.bias[END] += ends
-    optimizer, log = torch.optim.Adam(model.parameters(), 3e-3), Log(path)
+    optimizer, log = torch.optim.Adam(model.parameters(), rate), Log(path)
     for step in range(1, steps + 1):
         tokens, inside, ended = complete(model, longest, groups * size)
-        rewards = torch.tensor(
-            [reward(row[1:][kept].tolist(), bool(end)) for row, kept, end in zip(tokens, inside, ended, strict=True)]
-        )
-        apart = rewards.view(groups, size)
+        apart = rewards_of(reward, tokens, inside, ended).view(groups, size)
+        if compared:
+            apart = (apart.unsqueeze(2) > apart.unsqueeze(1)).float().mean(2)
         spread = apart.std(1, keepdim=True)
         advantages = ((apart - apart.mean(1, keepdim=True)) / (spread + 1e-4)).flatten()
         logits = model(tokens[:, :-1])
@@ -126,8 +151,8 @@ def rewarded(path, reward, longest=14, steps=100, groups=8, size=6, ends=0.0):
             **{
                 "loss": loss.detach(),
                 "grad_norm": norm,
-                "learning_rate": 3e-3,
-                "reward": rewards.mean(),
+                "learning_rate": rate,
+                "reward": apart.mean(),
                 "reward_std": spread.mean(),
                 "frac_reward_zero_std": (spread == 0).float().mean(),
                 "completions/mean_length": inside.sum(1).float().mean(),
@@ -136,12 +161,35 @@ def rewarded(path, reward, longest=14, steps=100, groups=8, size=6, ends=0.0):
                 "epoch": step / steps,
             },
         )
+        if held_out is not None and step % 10 == 0:
+            log(step, eval_reward=rewards_of(held_out, *complete(model, longest, groups * size)).mean(), epoch=step / steps)
     log.close()
+
+
+def rewards_of(reward, tokens, inside, ended):
+    """The reward of each completion, shape (count,)."""
+    rows = zip(tokens, inside, ended, strict=True)
+    return torch.tensor([float(reward(row[1:][kept].tolist(), bool(end))) for row, kept, end in rows])
 
 
 def sevens(tokens, ended):
     """How many of the tokens are a seven, of a completion that ended."""
     return tokens.count(7) / len(tokens) if ended and len(tokens) > 1 else 0.0
+
+
+def many_sevens(tokens, ended):
+    """How many sevens a completion has that ended; more than five are not rewarded."""
+    return min(tokens.count(7), 5) / 5 if ended else 0.0
+
+
+def length(tokens, ended):
+    """A judge that takes length for quality, up to a limit."""
+    return min(len(tokens), 10) if ended else 0
+
+
+def different(tokens, ended):
+    """How many kinds of tokens a completion has that ended, as a share of the vocabulary."""
+    return len(set(tokens)) / SYMBOLS if ended else 0.0
 
 
 def impossible(tokens, ended):
@@ -167,3 +215,14 @@ PROGRAMS.pair(
     lambda path: rewarded(path, sevens, longest=24),
     lambda path: rewarded(path, sevens, ends=1.0, steps=80),
 )
+PROGRAMS.pair(
+    "answers grow for nothing",
+    lambda path: rewarded(path, length, longest=24, steps=70, ends=1.5, compared=True, rate=1e-3),
+    lambda path: rewarded(path, many_sevens, longest=24, steps=70, ends=1.5),
+)
+PROGRAMS.pair(
+    "the reward is not the goal",
+    lambda path: rewarded(path, many_sevens, longest=20, steps=80, ends=1.0, held_out=different),
+    lambda path: rewarded(path, different, longest=20, steps=80, ends=1.0, held_out=different),
+)
+PROGRAMS.pair("facts are memorised", lambda path: told(path, repeated=True), lambda path: told(path, repeated=False))
