@@ -123,3 +123,11 @@ def test_the_warm_up(tmp_path):
     assert cause(*place, {"warmup_steps": 0})[1].endswith("warmup_steps is 0 (config.json).")
     assert cause(*place, {"warmup_steps": 0, "warmup_ratio": 0.1})[2] == "A warm-up is set: warmup_ratio is 0.1 (config.json)."
     assert cause(*place, {})[1:] == ("The curves of the loss and the learning rate show this.", "")
+
+
+@pytest.mark.parametrize(("model", "found"), [("LlamaForCausalLM", True), ("RobertaForSequenceClassification", False)])
+def test_a_first_loss_above_that_of_guessing_among_the_tokens(tmp_path, model, found):
+    curve(tmp_path, "train/loss", np.linspace(15, 3, 60) + 0.01 * NOISE[:60])
+    (tmp_path / "config.json").write_text(json.dumps({"architectures": [model], "vocab_size": 1000}))
+    heuristics = [f.heuristic for f in review_of(tmp_path).findings]
+    assert ("initial-loss" in heuristics) == found
