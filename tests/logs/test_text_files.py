@@ -16,6 +16,7 @@ from scram_plugin.logs.logdir import Logdir, read
 from scram_plugin.logs.pairing import training_runs
 from tests.event_files import curve
 from tests.paths import DOMAIN_LOGS
+from tests.sizes import size
 
 KERAS = "epoch,accuracy,loss,val_accuracy,val_loss\n0,0.5,1.25,0.4,1.5\n1,0.75,0.5,0.7,0.625\n"
 STATE = {
@@ -272,16 +273,23 @@ def plainly(path):
     return found
 
 
-@pytest.mark.parametrize("name", ["log.csv", "trainer_state.json", "log.jsonl", "results.csv", "0.monitor.csv", "scalars.json"])
+LOGS = ["log.csv", "trainer_state.json", "log.jsonl", "results.csv", "0.monitor.csv", "scalars.json"]
+
+
+@pytest.mark.parametrize("name", [*LOGS, "args.yaml", "config.json"])
 def test_no_mutated_file_brings_a_traceback_or_a_hang(name, tmp_path):
     rng = random.Random(0)
     whole = {
         "trainer_state.json": json.dumps(STATE),
         "log.jsonl": '{"step": 1, "train": {"loss": 2.0}}\n{"step": 2, "loss": 1e400}\n',
         "scalars.json": '{"loss": 2.0, "iter": 1, "step": 1}\n{"coco/bbox_mAP": 0.2, "step": 1}\n',
+        "args.yaml": "lr0: 0.01\nbatch: &size 16\nwarmup: {steps: [1, 2.5e-3], batch: *size}\n",
+        "config.json": '{"learning_rate": 5e-05, "fp16": true, "model": {"vocab_size": 32000}}',
         "0.monitor.csv": '#{"t_start": 1.5}\nr,l,t\n10.5,100,0.5\n',
     }.get(name, KERAS)
-    for _ in range(150):
+    if name not in LOGS:
+        (tmp_path / "results.csv").write_text(KERAS)
+    for _ in range(size(1_250, 120)):
         data = bytearray(whole.encode())
         for _ in range(rng.randint(1, 8)):
             at = rng.randrange(len(data) + 1)
@@ -301,4 +309,4 @@ def test_no_mutated_file_brings_a_traceback_or_a_hang(name, tmp_path):
         os.utime(path, (time.time() - 60,) * 2)
         logs = read(tmp_path) if data else None
         for run in training_runs(logs) if logs is not None and len(logs) else ():
-            run.signals  # noqa: B018
+            run.signals, run.settings  # noqa: B018

@@ -47,6 +47,7 @@ NEARLY_ALL = 0.9  # of what was gained: who loses that begins anew, whatever fol
 UNTRAINED = 20  # parts of the curve, of which the first may be far above what follows; by bench-limits
 FAR_LOWER = 1.5  # times the first loss: where all later ones are higher, the first steps did harm; by bench-limits
 NEXT_TO_NOTHING = 0.1  # loss: a distance to a copy, or a penalty, begins with less and rises as meant; by bench-limits
+NORM_LEAPS = 10  # times the first gradient norm: that of a running mean rises by less in a few points; by bench-labelled
 EARLIER = 6  # points before the rise that are needed to estimate their noise; by bench-limits
 EXPLODED = 100.0  # times the loss at the start: no training recovers from that, and no working one reaches it; by bench-limits
 SMALLEST_RISE = 0.1  # of the lowest level, or of that at the start: a smaller rise is not reported; by bench-limits
@@ -73,7 +74,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 def _of_loss(run: TrainingRun, options: Mapping[str, Any], curve: Curve) -> Finding | None:
     form, values, steps = shape_of(curve), curve.values, curve.steps
     end = min(form.end, median(values[-FOR_A_LEVEL:]))
-    rise, gained, at_once = end - form.lowest, _gained(values, form), _rose_at_once(values)
+    rise, gained, at_once = end - form.lowest, _gained(values, form), _rose_at_once(run, values)
     if at_once:
         form = replace(form, best=0, start=float(values[0]), lowest=float(values[0]))
         rise, gained = end - form.lowest, 0.0
@@ -161,13 +162,20 @@ def _of_metric(run: TrainingRun, lost: Collapse) -> Finding:
     )
 
 
-def _rose_at_once(values: np.ndarray) -> bool:
+def _rose_at_once(run: TrainingRun, values: np.ndarray) -> bool:
     """Whether the first point is far lower than any later one, and not practically 0, as losses are that begin with nothing."""
     later = values[1:]
     levels = sliding_medians(later, FOR_A_LEVEL) if len(later) >= FOR_A_LEVEL else later
-    if not len(levels) or np.argmin(levels) >= len(levels) * 2 / THIRD:
+    if not len(levels) or (np.argmin(levels) >= len(levels) * 2 / THIRD and not _norm_leaps(run)):
         return False  # it falls: the first point was not counted in full, as a running mean
     return bool(values[0] > NEXT_TO_NOTHING and later.min() > FAR_LOWER * values[0] and median(later) > 2 * values[0])
+
+
+def _norm_leaps(run: TrainingRun) -> bool:
+    """Whether the logged gradient norm rises by far after its first point, too."""
+    curve = run.signal("gradient norm")
+    values = curve.finite.values[: 1 + FOR_A_LEVEL] if curve is not None else np.array([])
+    return len(values) > 1 and bool(values[1:].max() > NORM_LEAPS * values[0])
 
 
 def _validation_rose(run: TrainingRun) -> bool:
