@@ -75,10 +75,11 @@ class Order:
         elif not self._model.training:
             self._evaluations += 1
 
-    def made(self, output: torch.Tensor, calls: int) -> None:
-        """The output of the first of `calls` in a step: a part of the graph of the loss, and of all that is made of it."""
-        if output.grad_fn is not None and calls == 1 and len(self._alive) <= LATER_SIZE:
-            sentinel = output.grad_fn.metadata.setdefault("scram", _Sentinel())
+    def made(self, outputs: Sequence[torch.Tensor], calls: int) -> None:
+        """The outputs of the first of `calls` in a step: parts of the graph of the loss, and of all that is made of it."""
+        first = outputs[0].grad_fn if outputs else None
+        if first is not None and calls == 1 and len(self._alive) <= LATER_SIZE:
+            sentinel = first.metadata.setdefault("scram", _Sentinel())
             self._alive.append(weakref.ref(sentinel))
 
     def before_backward(self, loss: torch.Tensor) -> None:

@@ -214,9 +214,9 @@ class Recorder:
             self.evaluations.ends(output)
             return
         self._outputs = output
-        leaf = next((t for t in leaves(output) if isinstance(t, torch.Tensor) and t.requires_grad), None)
-        if leaf is not None:  # note whether a backward pass reaches this model; a hook of a tensor would make saving it warn
-            self.order.made(leaf, self._called)
+        made = [t for t in leaves(output) if isinstance(t, torch.Tensor) and t.requires_grad]
+        self.order.made(made, self._called)
+        for leaf in made:  # note whether a backward pass reaches this model; a hook of a tensor would make saving it warn
             (leaf.grad_fn.register_prehook if leaf.grad_fn is not None else leaf.register_hook)(self._reach)
 
     def _reach(self, gradient: Any) -> None:
