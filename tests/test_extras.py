@@ -207,7 +207,10 @@ def assert_works(base, extra, wheel, tmp_path):
     if tested:
         done = run(python, tmp_path, "-m", "scram_plugin", "preflight", "--fail-on", "never", "--seconds", "5", "program.py")
         assert "Traceback" not in done.stderr
-    installed = {name.lower().replace("_", "-") for name in run(python, tmp_path, "-m", "pip", "list", "--format", "freeze").stdout.split()}
+    installed = {
+        name.lower().replace("_", "-")
+        for name in run(python, tmp_path, "-m", "pip", "list", "--format", "freeze").stdout.split()
+    }
     for code, package in NEEDS.items():
         if not any(name.startswith(f"{package}==") for name in installed):
             said = run(python, tmp_path, "-c", code, status=1).stderr.strip().splitlines()[-1]
