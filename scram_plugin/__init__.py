@@ -4,7 +4,8 @@ Public names, imported when first used:
 
 * `SCRAM`: the Keras callback
 * `watch`: the same for PyTorch
-* `LightningSCRAM`, `TransformersSCRAM`: callbacks for Lightning's and Hugging Face's trainers
+* `LightningSCRAM`, `TransformersSCRAM`, `StableBaselines3SCRAM`, `UltralyticsSCRAM`: the same for the trainers of Lightning,
+  Hugging Face and TRL, Stable-Baselines3, and Ultralytics
 * `preflight`: tests a model before its training
 * `review`: reviews a log directory; a notebook shows the reviews with their curves
 * `read`: reads a log directory as a mapping of exact series
@@ -14,13 +15,18 @@ from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["SCRAM", "LightningSCRAM", "TransformersSCRAM", "preflight", "read", "review", "watch"]
+__all__ = [
+    *("SCRAM", "LightningSCRAM", "StableBaselines3SCRAM", "TransformersSCRAM", "UltralyticsSCRAM"),
+    *("preflight", "read", "review", "watch"),
+]
 
 _HOME = {
     "SCRAM": "scram_plugin.training.keras",
     "watch": "scram_plugin.training.torch",
     "LightningSCRAM": "scram_plugin.training.torch.lightning",
     "TransformersSCRAM": "scram_plugin.training.torch.transformers",
+    "StableBaselines3SCRAM": "scram_plugin.training.torch.stable_baselines3",
+    "UltralyticsSCRAM": "scram_plugin.training.torch.ultralytics",
     "preflight": "scram_plugin.api",
     "read": "scram_plugin.logs.logdir",
     "review": "scram_plugin.api",
@@ -33,6 +39,8 @@ _NEEDS = {
     "watch": (("torch",), "PyTorch: pip install torch"),
     "LightningSCRAM": (("lightning", "pytorch_lightning", "torch"), "Lightning: pip install lightning"),
     "TransformersSCRAM": (("transformers", "torch"), "Hugging Face Transformers: pip install transformers accelerate torch"),
+    "StableBaselines3SCRAM": (("stable_baselines3", "torch"), "Stable-Baselines3: pip install stable-baselines3"),
+    "UltralyticsSCRAM": (("ultralytics", "torch"), "Ultralytics: pip install ultralytics"),
 }
 
 

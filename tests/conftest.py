@@ -46,6 +46,7 @@ ALLOWED_SKIPS = {
     "torch.compile needs a C++ compiler": "and the headers of Python; make test installs both on Debian and Ubuntu",
     "before PyTorch 2.6 FSDP needs a GPU": "a machine with a newer one runs it",
     "needs a Firefox that is no snap": "Ubuntu has no other, and cannot install Debian's; a Debian machine runs it",
+    "needs Stable-Baselines3, TRL and Ultralytics": "gigabytes; `make test-all` installs and runs them",
     "needs torch, lightning and transformers": "several gigabytes; their tags and real logs are tested elsewhere",
     "TensorBoard 2.14 needs Python 3.11 or older": "as its pkg_resources do; a machine with an older Python runs it",
     "TensorFlow 2.16 needs Python 3.12 or older": "there is no wheel for others; a machine with an older Python runs it",
@@ -75,6 +76,7 @@ MAY_TAKE_LONGER = {
     "test_ten_thousand_in_one_process": "ten thousand damaged files",
     "test_two_hundred_through_the_command": "two hundred processes",
     "test_logs_of_frameworks.py": "a detector is trained",
+    "test_trainers.py": "two trainings with large libraries, and a detector's in a process of its own",
 }
 
 skipped: list[str] = []

@@ -79,6 +79,18 @@ how = {"num_train_epochs": 2, "per_device_train_batch_size": 8, "report_to": [],
 arguments = transformers.TrainingArguments("logs", **how)
 transformers.Trainer(model=model, args=arguments, train_dataset=data, callbacks=[TransformersSCRAM()]).train()
 """
+STABLE_BASELINES3 = """
+from stable_baselines3 import A2C
+from scram_plugin import StableBaselines3SCRAM
+
+A2C("MlpPolicy", "CartPole-v1", device="cpu").learn(1_000, callback=StableBaselines3SCRAM("logs/exp"), log_interval=10)
+"""
+ULTRALYTICS = """
+from ultralytics import YOLO
+from scram_plugin import UltralyticsSCRAM
+
+UltralyticsSCRAM("logs/exp").attach(YOLO("yolov8n.yaml"))
+"""
 REMOTE = """
 import fsspec
 import scram_plugin
@@ -109,6 +121,8 @@ EXTRAS = {
     "torch": (TORCH, True),
     "lightning": (LIGHTNING, False),
     "transformers": (TRANSFORMERS, False),
+    "stable-baselines3": (STABLE_BASELINES3, False),
+    "ultralytics": (ULTRALYTICS, False),
     "remote": (REMOTE, False),
     "dask": (DASK, False),
 }
@@ -132,6 +146,8 @@ NEEDS = {
     "import scram_plugin; scram_plugin.watch": "torch",
     "from scram_plugin import LightningSCRAM": "lightning",
     "from scram_plugin import TransformersSCRAM": "transformers",
+    "from scram_plugin import StableBaselines3SCRAM": "stable-baselines3",
+    "from scram_plugin import UltralyticsSCRAM": "ultralytics",
 }
 
 
@@ -191,7 +207,10 @@ def assert_works(base, extra, wheel, tmp_path):
     if tested:
         done = run(python, tmp_path, "-m", "scram_plugin", "preflight", "--fail-on", "never", "--seconds", "5", "program.py")
         assert "Traceback" not in done.stderr
-    installed = {name.lower() for name in run(python, tmp_path, "-m", "pip", "list", "--format", "freeze").stdout.split()}
+    installed = {
+        name.lower().replace("_", "-")
+        for name in run(python, tmp_path, "-m", "pip", "list", "--format", "freeze").stdout.split()
+    }
     for code, package in NEEDS.items():
         if not any(name.startswith(f"{package}==") for name in installed):
             said = run(python, tmp_path, "-c", code, status=1).stderr.strip().splitlines()[-1]

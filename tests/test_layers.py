@@ -57,10 +57,21 @@ def test_no_two_classes_have_one_name():
         ("watch", "scram_plugin.watch needs PyTorch: pip install torch"),
         ("LightningSCRAM", "scram_plugin.LightningSCRAM needs Lightning: pip install lightning"),
         ("TransformersSCRAM", "scram_plugin.TransformersSCRAM needs Hugging Face Transformers: pip install transformers"),
+        ("StableBaselines3SCRAM", "scram_plugin.StableBaselines3SCRAM needs Stable-Baselines3: pip install stable-baselines3"),
+        ("UltralyticsSCRAM", "scram_plugin.UltralyticsSCRAM needs Ultralytics: pip install ultralytics"),
     ],
 )
 def test_a_name_without_its_framework_says_what_to_install(name, said):
-    missing = ("keras", "tensorflow", "torch", "lightning", "pytorch_lightning", "transformers")
+    missing = (
+        "keras",
+        "tensorflow",
+        "torch",
+        "lightning",
+        "pytorch_lightning",
+        "transformers",
+        "stable_baselines3",
+        "ultralytics",
+    )
     program = f"import sys; sys.modules.update(dict.fromkeys({missing})); from scram_plugin import {name}"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert done.stderr.strip().splitlines()[-1].startswith(f"ImportError: {said}")

@@ -8,6 +8,8 @@ RECORDERS = {
     "torch": 'scram_plugin.watch(model, optimizer, log_dir="logs/exp1")',
     "lightning": "Trainer(..., callbacks=[scram_plugin.LightningSCRAM()])",
     "hugging face": "Trainer(..., callbacks=[scram_plugin.TransformersSCRAM()])",
+    "stable-baselines3": 'model.learn(..., callback=scram_plugin.StableBaselines3SCRAM("logs/exp1"))',
+    "yolo": 'scram_plugin.UltralyticsSCRAM("logs/exp1").attach(model)  # before model.train(...)',
 }
 HOW = f"{RECORDERS['keras']}  # Keras\n{RECORDERS['torch']}  # PyTorch"
 

@@ -141,6 +141,7 @@ SHAPE: dict[str, Any] = {
         "kind": text,
         "parameters": count,
         "trainable_parameters": count,
+        "adapters": flag,
         "inputs": _TENSORS,
         "outputs": _TENSORS,
         "output_units": count,

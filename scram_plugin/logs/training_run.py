@@ -210,10 +210,16 @@ class TrainingRun:
     def signal(self, name: str) -> Curve | None:
         """The cleaned curve of one signal, for example "validation loss"; None if it was not logged.
 
-        If no total of a loss was logged, it is the loss of every batch, or the sum of its parts.
+        If no total of a loss was logged, it is the loss of every batch, or the sum of its parts. Where a validation loss has
+        parts only, those of the training come first, so that the two can be compared.
         """
         if name not in self._curves:
-            candidates = [self._best(name), *(self.signal(other) for other in FALLBACKS.get(name, OTHERWISE.get(name, ())))]
+            others = FALLBACKS.get(name, OTHERWISE.get(name, ()))
+            if {"training loss part", "validation loss part"} <= set(
+                self._meanings
+            ) and "validation loss" not in self._meanings:
+                others = others[::-1]
+            candidates = [self._best(name), *(self.signal(other) for other in others)]
             found = next((curve for curve in candidates if curve is not None), None)
             self._curves[name] = found or (self._measure(name) if name in FALLBACKS else None)
         return self._curves[name]

@@ -18,7 +18,21 @@ OFF = "SCRAM_SOURCE"  # this variable of the environment, set to 0, turns record
 MOST_TEXT = 20_000  # characters of source that are recorded for one fit, at most
 
 # packages whose stack frames are not the user's code
-FRAMEWORKS = ("keras", "tensorflow", "tf_keras", "torch", "lightning", "pytorch_lightning", "transformers", "accelerate")
+FRAMEWORKS = (
+    *(
+        "keras",
+        "tensorflow",
+        "tf_keras",
+        "torch",
+        "lightning",
+        "pytorch_lightning",
+        "transformers",
+        "accelerate",
+        "trl",
+        "peft",
+    ),
+    *("stable_baselines3", "sb3_contrib", "ultralytics"),
+)
 
 Roles = Callable[[ast.Module, int], list[tuple[ast.stmt, str]]]
 

@@ -312,3 +312,21 @@ def test_the_logarithm_of_a_probability_is_not_positive(lowest, told):
     run = training_run({}, {}, facts, {"loss": np.linspace(1.6, lowest, 50)})
     found = review(run, catalogue(select=["output-activation-mismatch"])).findings
     assert [f.causes[0].id for f in found] == (["missing-softmax"] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("adapters", "kernels", "found"),
+    [
+        (False, [True, False, True], True),
+        (True, [True, False, True], False),  # LoRA in the first layer, and the weights behind it are frozen
+        (True, [False, False, False], True),  # its adapters are frozen, too
+    ],
+)
+def test_adapters_leave_the_other_weights_frozen(adapters, kernels, found):
+    layers = [
+        {"name": f"layer {i}", "path": str(i), "class": "Linear", "kernel": [4, 4], "trainable": trained}
+        for i, trained in enumerate(kernels)
+    ]
+    model = {"layers": layers, "adapters": adapters, "parameters": 48, "trainable_parameters": 16 * sum(kernels)}
+    run = training_run({"loss": np.ones(20)}, {}, {"framework": "torch", "model": model})
+    assert bool(review(run, catalogue(select=["frozen-weights"])).findings) is found

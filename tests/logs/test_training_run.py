@@ -87,3 +87,18 @@ def test_names_are_only_names(tmp_path):
     for name in names:
         curve(tmp_path / name.replace("/", "∕"), "loss", [1])
     assert set(runs(tmp_path)) == {name.replace("/", "∕") for name in names}
+
+
+def test_parts_of_both_losses_come_before_the_loss_of_batches(tmp_path):
+    """As Ultralytics logs them, with SCRAM's record of the loss of each batch, which is of another size."""
+    curve(tmp_path / "scram", "scram/batches/loss", [40, 30, 20])
+    for tag in ("train/box_loss", "train/cls_loss"):
+        curve(tmp_path / "train", tag, [3, 2])
+    (run,) = runs(tmp_path).values()
+    assert run.signal("training loss").tag == "scram/batches/loss"
+    for tag in ("val/box_loss", "val/cls_loss"):
+        curve(tmp_path / "validation", tag, [4, 3])
+    (run,) = runs(tmp_path).values()
+    assert run.signal("training loss").values.tolist() == [6, 4]
+    assert run.signal("validation loss").values.tolist() == [8, 6]
+    assert run.signal("batch loss").values.tolist() == [40, 30, 20]

@@ -65,8 +65,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         found, of_training = _of_metric(run, lost), not lost.score.name.startswith("validation")
     if found is None:
         return
-    # a loss may rise as its terms or its data are changed on purpose: then the validation goes on getting better
-    if found.severity == "warning" and of_training and improves_since(run, found.first_step):
+    # a loss may rise as its terms or its data are changed on purpose: then the validation goes on getting better, which
+    # says nothing where it was not measured before the rise
+    later = found.first_step > curve.steps[0]
+    if later and found.severity == "warning" and of_training and improves_since(run, found.first_step):
         return
     yield found
 

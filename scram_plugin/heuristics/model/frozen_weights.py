@@ -20,7 +20,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     frozen = [layer for layer in weighted if layer.facts.get("trainable") is False]
     nothing = model.get("trainable_parameters") == 0 and model.get("parameters", 0) > 0
     behind = _odd(weighted)
-    odd = frozen if nothing else behind or _random(run, frozen)
+    odd = frozen if nothing else [] if model.get("adapters") else behind or _random(run, frozen)
     if not odd and not nothing:
         run.measured("frozen layers with weights", len(frozen))
         return

@@ -11,9 +11,9 @@ class Company:
         self._steps = 0
         self.found = False  # whether another model is trained in the same loop
 
-    def other(self) -> None:
-        """A backward pass was another model's, or its gradients were discarded."""
-        self._met = True
+    def other(self, met: bool = True) -> None:
+        """A backward pass was another model's, or one for another optimizer alone, or its gradients were discarded."""
+        self._met |= met
 
     def step(self) -> None:
         """A step of this model has ended."""

@@ -28,6 +28,12 @@ class Epochs:
         self._write(epoch, self._whole(metrics))
         self.logged, self._held = True, []
 
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Write what a trainer logs, by its own names."""
+        self.logged, self._held = True, []
+        if values:
+            self._writer.scalars("train", step, values)
+
     def taken(self, epoch: int) -> bool:
         """Whether this epoch has an evaluation already: there are several in it, or the program has no loader."""
         return self._last is not None and epoch <= self._last

@@ -139,6 +139,8 @@ class Evaluations:
 
     def operated(self, one: torch.Tensor, other: torch.Tensor) -> None:
         """The program has compared two tensors, or subtracted one from the other."""
+        if torch._C._current_graph_task_id() != -1:  # a function of its own computes its gradient: that is no metric
+            return
         column, row = (one, other) if one.dim() > other.dim() else (other, one)
         if column.dim() == 2 and row.dim() == 1 and column.shape[1] == 1 and 1 < len(row) == len(column):
             self.stretched = [list(one.shape), list(other.shape)]

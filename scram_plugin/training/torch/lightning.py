@@ -11,13 +11,14 @@ try:
 except ImportError:  # the name of the package before 2.0
     from pytorch_lightning import Callback, LightningModule, Trainer
 
+from scram_plugin.training.guarded import guarded
+from scram_plugin.training.torch.adapter import Adapter
 from scram_plugin.training.torch.parts import children
-from scram_plugin.training.torch.watch import Watch
 
 _OF_VALIDATION = re.compile(r"^(val|valid|validation|eval)[_/]")
 
 
-class LightningSCRAM(Callback):
+class LightningSCRAM(Callback, Adapter):
     """Records a training with Lightning as `scram_plugin.watch` does.
 
     Args:
@@ -30,14 +31,12 @@ class LightningSCRAM(Callback):
     def __init__(self, log_dir: str | os.PathLike[str] | None = None, **options: Any) -> None:
         super().__init__()
         self.log_dir, self.options = log_dir, options
-        self._watch: Watch | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        log_dir = self.log_dir or trainer.log_dir or "logs"
         # `training_step` may call the module, or only its parts
-        parts = children(pl_module)
-        self._watch = Watch(pl_module, list(trainer.optimizers), log_dir=log_dir, parts=parts, **self.options)
+        self.begin(pl_module, list(trainer.optimizers), trainer.log_dir or "logs", children(pl_module))
 
+    @guarded
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._watch is None:
             return
@@ -47,12 +46,11 @@ class LightningSCRAM(Callback):
             if _OF_VALIDATION.match(name)
         }
         self._watch.log(trainer.current_epoch, **metrics)
-        if self._watch.should_stop:
+        if self.should_stop:
             trainer.should_stop = True
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self._watch is not None:
-            self._watch.close()
+        self.end()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         if self._watch is not None:

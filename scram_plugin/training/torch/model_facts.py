@@ -106,6 +106,8 @@ def _model(model: torch.nn.Module, flow: tuple[list[Place], list[str]], tensors:
         "kind": "subclass" if not places else "sequential" if isinstance(model, torch.nn.Sequential) else "functional",
         "parameters": sum(p.numel() for p in parameters) + sum(b.numel() for b in model.buffers()),
         "trainable_parameters": sum(p.numel() for p in parameters if p.requires_grad),
+        # a library for adapters (LoRA) freezes all but these
+        "adapters": any(type(m).__module__.startswith("peft.") for m in model.modules()),
         "inputs": inputs,
         "paths": _paths(places, len(inputs)),
         "outputs": outputs,

@@ -54,6 +54,8 @@ class Order:
         # of each optimizer: its steps, and those in which no parameter had a gradient
         self._calls, self._idle = Counter[int](), Counter[int]()
         self._single = self._forwards = self._wiped = self._passes = 0
+        # losses of the present step whose gradients an optimizer has used: further ones are of another network, with its own
+        self.used = 0
         self._others: list[Any] = []  # losses of backward passes that are not of this model, before the first step
         self._factor = 1.0  # by which the loss of a step is multiplied last
         self._versions: list[tuple[torch.Tensor, int]] = []
@@ -75,10 +77,11 @@ class Order:
         elif not self._model.training:
             self._evaluations += 1
 
-    def made(self, output: torch.Tensor, calls: int) -> None:
-        """The output of the first of `calls` in a step: a part of the graph of the loss, and of all that is made of it."""
-        if output.grad_fn is not None and calls == 1 and len(self._alive) <= LATER_SIZE:
-            sentinel = output.grad_fn.metadata.setdefault("scram", _Sentinel())
+    def made(self, outputs: Sequence[torch.Tensor], calls: int) -> None:
+        """The outputs of the first of `calls` in a step: parts of the graph of the loss, and of all that is made of it."""
+        first = outputs[0].grad_fn if outputs else None
+        if first is not None and calls == 1 and len(self._alive) <= LATER_SIZE:
+            sentinel = first.metadata.setdefault("scram", _Sentinel())
             self._alive.append(weakref.ref(sentinel))
 
     def before_backward(self, loss: torch.Tensor) -> None:
@@ -86,7 +89,7 @@ class Order:
             return
         if not self._steps:
             self._factor = factor(loss)
-        if len(self._alive) in (FIRST_SIZE, LATER_SIZE):
+        if not self.used and len(self._alive) in (FIRST_SIZE, LATER_SIZE):
             self._sizes.append(sum(1 for _ in nodes(loss, MOST_NODES)))
         if len(self._alive) <= LATER_SIZE:
             self._kept = max(self._kept, sum(ref() is not None for ref in self._alive[:-NATURAL]))
@@ -102,15 +105,21 @@ class Order:
         """The gradients are cleared, after so many own backward passes since the last step."""
         self._look_at_gradients()
         self._clear_at = own_losses
-        self._wiped += own_losses > 0
+        self._wiped += own_losses > self.used
 
-    def before_step(self, own_losses: int, optimizer: torch.optim.Optimizer) -> None:
+    def before_step(self, own_losses: int, optimizer: torch.optim.Optimizer) -> bool:
+        """An optimizer steps. Returns whether another one has in this step, for another loss."""
         self._calls[id(optimizer)] += 1
+        another = 0 < self.used < own_losses
+        self._ways[own_losses - self.used] += own_losses > self.used
+        self._passes -= own_losses - self.used if another else 0  # a step is counted once, for all of its optimizers
+        self.used = own_losses
         if self._clear_at != own_losses or not own_losses:  # otherwise they may have had gradients
             self._idle[id(optimizer)] += all(p.grad is None for group in optimizer.param_groups for p in group["params"])
         if own_losses and self._clear_at == own_losses:
             self._cleared += 1
         self._clear_at = None
+        return another
 
     def stepped(self, own_losses: int) -> None:
         """A step has ended."""
@@ -121,8 +130,8 @@ class Order:
             self._schedule.look()
         self.derivatives.stepped()
         self._cleared += self._wiped > 1  # once may be another model's backward pass through this one
-        self._row = self._wiped = 0
-        self._ways[own_losses] += 1
+        self._ways[own_losses - self.used] += own_losses > self.used  # within `step(closure)`
+        self._row = self._wiped = self.used = 0
         self.losses = []
         gradients = [p.grad for o in self._optimizers for g in o.param_groups for p in g["params"][:LOOKED_AT]]
         self._versions = [(g, g._version) for g in gradients[:LOOKED_AT] if g is not None]
@@ -218,7 +227,7 @@ class Order:
             "forwards": self._forwards,
             "passes": self._passes,
             "factor": self._factor,
-            "ways": statistics.median_high(self._ways.elements()) if self._ways else 0,
+            "ways": statistics.median_high(self._ways.elements()) if self._ways.total() else 0,
             "kept_graphs": self._kept,
             "retained": patches.always_retained(),
             "sizes": self._sizes,

@@ -166,7 +166,7 @@ class Recorder:
         self._evaluates = False
         self.settle()
         self.order.forward(x)
-        if self._inputs is not None and self._first is not None and self._first is not module:
+        if self._inputs is not None and self._first is not None and (self._first is not module or self.order.used):
             return  # another part of the same step
         if self._called and not self._told:
             self.first.called_again((args, kwargs), self._outputs)
@@ -213,10 +213,10 @@ class Recorder:
         if self._evaluates:
             self.evaluations.ends(output)
             return
-        self._outputs = output
-        leaf = next((t for t in leaves(output) if isinstance(t, torch.Tensor) and t.requires_grad), None)
-        if leaf is not None:  # note whether a backward pass reaches this model; a hook of a tensor would make saving it warn
-            self.order.made(leaf, self._called)
+        self._outputs = self._outputs if self.order.used else output
+        made = [t for t in leaves(output) if isinstance(t, torch.Tensor) and t.requires_grad]
+        self.order.made(made, self._called)
+        for leaf in made:  # note whether a backward pass reaches this model; a hook of a tensor would make saving it warn
             (leaf.grad_fn.register_prehook if leaf.grad_fn is not None else leaf.register_hook)(self._reach)
 
     def _reach(self, gradient: Any) -> None:
@@ -231,7 +231,7 @@ class Recorder:
         if loss is None or (self._inputs is None and not self._through_methods(loss)):
             return
         self.order.before_backward(loss)
-        self._seen = loss_of(loss) or written(loss, self._outputs)
+        self._seen = self._seen if self.order.used else loss_of(loss) or written(loss, self._outputs)
         if not self._told and not self._parts.waiting:
             self._tell(self._seen, loss)
         if self._measuring and self._fresh:
@@ -284,7 +284,7 @@ class Recorder:
 
     def _before_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         self._stepping = True
-        self.order.before_step(len(self._losses), optimizer)
+        self.company.other(self.order.before_step(len(self._losses), optimizer))
         if self._measuring and self._losses:
             self.depth.before_step()
 

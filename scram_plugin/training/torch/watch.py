@@ -9,8 +9,7 @@ import os
 import sys
 import time
 import warnings
-import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -26,7 +25,7 @@ from scram_plugin.training.process import Clock
 from scram_plugin.training.sampling import EVERY, Thinning, check_every
 from scram_plugin.training.session import session
 from scram_plugin.training.summary_writer import SummaryWriter, directory
-from scram_plugin.training.torch import loop, patches, statistics
+from scram_plugin.training.torch import forks, loop, patches, statistics
 from scram_plugin.training.torch.data_facts import LoaderPass, are_labels
 from scram_plugin.training.torch.epochs import Epochs
 from scram_plugin.training.torch.graph import Loss
@@ -42,18 +41,6 @@ NO_STEPS = (
     " program use others? If the model, or a function that runs the whole step, is compiled after `watch`, compile it first:"
     " `model = torch.compile(model)`, then `watch(model, optimizer)`."
 )
-
-
-_alive: weakref.WeakSet[Watch] = weakref.WeakSet()
-
-
-def _forked() -> None:
-    for watch in list(_alive):
-        watch.forked()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_forked)
 
 
 class Watch:
@@ -87,6 +74,8 @@ class Watch:
     Raises TypeError or ValueError for invalid arguments. The training is not changed: on the CPU, losses and weights are bit
     for bit the same as without it. An exception inside it becomes one warning.
     """
+
+    of_trainer = False  # a trainer evaluates with a loader of its own; other passes without gradients make data of the training
 
     def __init__(
         self,
@@ -139,7 +128,7 @@ class Watch:
         except Exception as error:
             self.fail(error)
         atexit.register(self._exit)
-        _alive.add(self)
+        forks.remember(self)
 
     # ---- called by the program
 
@@ -168,8 +157,23 @@ class Watch:
         self._flush()
         self._metrics.log(self._epoch, {name: float(value) for name, value in metrics.items()})
         self._next_epoch()
+        self._logged()
+
+    @guarded
+    @torch.no_grad()
+    def scalars(self, step: int, values: Mapping[str, float], ended: bool = False) -> None:
+        """For a recorder of a trainer: write what that logs at a step, tag -> value. `ended`: an epoch has ended with it."""
+        if self._writer is None:
+            return
+        self._flush()
+        self._metrics.scalars(step, values)
+        if ended:
+            self._next_epoch()
+        self._logged()
+
+    def _logged(self) -> None:
         self._logs += 1
-        if self._logs & (self._logs - 1) == 0:  # after 1, 2, 4, 8, ... epochs, since all facts are written again
+        if self._logs & (self._logs - 1) == 0:  # the 1st, 2nd, 4th, 8th, ... time, since all facts are written again
             self._tell_of_loop()
         self._look()
 
@@ -242,9 +246,10 @@ class Watch:
         if self._validation is None or self.recorder is None or not self.recorder.batch:
             return
         source = self._source_of_data
-        if x and not self._validation and source is not None and not source.same(self._training):
+        other = source is not None and not source.same(self._training)
+        if x and not self._validation and source is not None and other:
             self._told_of_validation(source)
-        if x:
+        if x and (other or not self.of_trainer):
             self._validation.append(statistics.tensors(x, [], []))
             if len(self._validation) == PARTS:
                 self._write_validation()

@@ -118,6 +118,66 @@ def test_lightning_writes_beside_the_trainers_logs(tmp_path):
     assert "scram" in scram_plugin.read(trainer.log_dir)
 
 
+class Adversarial(lightning.LightningModule):
+    """A generator and a discriminator, each with its optimizer, in steps of the module's own."""
+
+    def __init__(self, critics=1):
+        super().__init__()
+        self.automatic_optimization = False
+        self.critics, self.losses = critics, []
+        self.generator = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 8))
+        self.discriminator = nn.Sequential(nn.Linear(8, 16), nn.LeakyReLU(), nn.Linear(16, 1))
+
+    def training_step(self, batch, index):
+        of_discriminator, of_generator = self.optimizers()
+        real = batch[0].flatten(1)[:, :8]
+        for _ in range(self.critics):
+            made = self.generator(torch.randn(len(real), 4)).detach()
+            scores = self.discriminator(torch.cat([real, made]))
+            kinds = torch.cat([torch.ones(len(real), 1), torch.zeros(len(real), 1)])
+            self.steps(of_discriminator, F.binary_cross_entropy_with_logits(scores, kinds))
+        scores = self.discriminator(self.generator(torch.randn(len(real), 4)))
+        self.steps(of_generator, F.binary_cross_entropy_with_logits(scores, torch.ones(len(real), 1)))
+
+    def steps(self, optimizer, loss):
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        optimizer.step()
+        self.losses.append(loss.item())
+
+    def validation_step(self, batch, index):
+        self.log("val_made", self.generator(torch.randn(32, 4)).mean())
+
+    def configure_optimizers(self):
+        parts = (self.discriminator, self.generator)
+        return [torch.optim.Adam(part.parameters(), 1e-3, betas=(0.5, 0.999)) for part in parts]
+
+
+@pytest.mark.filterwarnings("error:SCRAM")
+@pytest.mark.parametrize("critics", [1, 3])
+def test_manual_optimization_is_watched_and_not_changed(critics, tmp_path):
+    seed(4)
+    plain = Adversarial(critics)
+    fit(tmp_path / "plain", plain, epochs=3)
+    seed(4)
+    model = Adversarial(critics)
+    callback = scram_plugin.LightningSCRAM(tmp_path / "logs", every=3, print_findings=False)
+    fit(tmp_path / "watched", model, epochs=3, callbacks=[callback])
+    assert model.losses == plain.losses
+    for name, value in plain.state_dict().items():
+        assert torch.equal(value, model.state_dict()[name]), name
+    run = only_run(tmp_path / "logs")
+    assert run.kind == "beside"
+    of_steps = np.array(model.losses).reshape(-1, critics + 1).sum(1)  # a step ends when the last optimizer has stepped
+    np.testing.assert_allclose(run.signal("batch loss").values, of_steps, rtol=1e-6)
+    assert sorted(set(run.statistic("batches", "epoch").values)) == [0, 1, 2]
+    columns = set(run.columns("statistics"))
+    assert {"gradient/generator.0/weight/norm", "gradient/discriminator.0/weight/norm"} <= columns
+    assert {"layer/generator.0/mean", "layer/discriminator.0/mean"} <= columns
+    assert run.ended == "finished"
+    assert [f.title for f in review(run, catalogue()).findings if f.severity != "info"] == []
+
+
 def tiny(seed_number):
     seed(seed_number)
     config = transformers.BertConfig(
@@ -132,19 +192,19 @@ def sentences(count, start):
     return [{"input_ids": torch.tensor(rng.integers(6 * k, 6 * k + 8, 12)), "labels": int(k)} for k in kinds]
 
 
-def trained(path, model, *callbacks):
+def trained(path, model, *callbacks, **how):
     arguments = transformers.TrainingArguments(
         output_dir=str(path),
         num_train_epochs=2,
         per_device_train_batch_size=16,
         learning_rate=1e-3,
         logging_steps=5,
-        eval_strategy="epoch",
         save_strategy="no",
         report_to="none",
         use_cpu=True,
         disable_tqdm=True,
         seed=3,
+        **({"eval_strategy": "epoch"} | how),
     )
     data = {"train_dataset": sentences(320, 0), "eval_dataset": sentences(96, 1)}
     transformers.Trainer(model=model, args=arguments, callbacks=list(callbacks), **data).train()
@@ -166,6 +226,34 @@ def test_hugging_face_is_watched_and_not_changed(tmp_path):
     assert run.ended == "finished"
     troubles = [f for f in review(run, catalogue()).findings if f.severity != "info"]
     assert troubles == []
+
+
+def test_an_evaluation_after_some_steps_is_no_epoch(tmp_path):
+    callback = scram_plugin.TransformersSCRAM(every=4, print_findings=False)
+    trained(tmp_path, tiny(5), callback, eval_strategy="steps", eval_steps=8, eval_on_start=True)
+    run = only_run(tmp_path / "scram")
+    epochs = run.statistic("batches", "epoch")
+    assert [int((epochs.values == epoch).sum()) for epoch in (0, 1)] == [20, 20]
+    assert len(epochs) == 40
+    validation, training = run.signal("validation loss"), run.signal("training loss")
+    assert (validation.tag, validation.axis, validation.steps.tolist()) == ("eval/loss", "step", [8, 16, 24, 32, 40])
+    assert (training.tag, training.axis, training.steps.tolist()) == ("train/loss", "step", [5, 10, 15, 20, 25, 30, 35, 40])
+
+
+class Curious(transformers.TrainerCallback):
+    """Asks for an evaluation in the middle of each epoch."""
+
+    def on_step_end(self, args, state, control, **kwargs):
+        control.should_evaluate |= state.global_step in (7, 27)
+
+
+def test_an_evaluation_within_an_epoch_is_no_epoch(tmp_path):
+    callback = scram_plugin.TransformersSCRAM(every=4, print_findings=False)
+    trained(tmp_path, tiny(5), Curious(), callback)
+    run = only_run(tmp_path / "scram")
+    assert run.signal("validation loss").tag == "epoch_loss"
+    assert run.signal("validation loss").steps.tolist() == [0, 1]
+    assert run.logged("train")["eval/loss"].steps.tolist() == [7, 20, 27, 40]
 
 
 PROGRAM = """

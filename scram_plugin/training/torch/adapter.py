@@ -1,0 +1,54 @@
+"""What the recorders of trainers share: each holds a `Watch`, and no failure of its own ends the training."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from scram_plugin.training.guarded import warn
+from scram_plugin.training.torch.watch import Watch
+
+
+class Adapter:
+    """A recorder whose trainer calls it. Methods that are `guarded` detach it after a failure, with one warning.
+
+    `log_dir`: as its user gave it, or None. `options`: of `scram_plugin.watch`.
+    """
+
+    log_dir: str | os.PathLike[str] | None = None
+    options: dict[str, Any]
+    broken = False
+    _watch: Watch | None = None
+
+    def begin(
+        self,
+        model: torch.nn.Module,
+        optimizers: list[torch.optim.Optimizer],
+        log_dir: str | os.PathLike[str],
+        parts: Sequence[torch.nn.Module] = (),
+    ) -> None:
+        """A training begins. Raises TypeError or ValueError for invalid options, as `Watch` does."""
+        self.end()  # a training before that ended by an exception
+        self.broken = False
+        self._watch = Watch(model, optimizers, log_dir=self.log_dir or log_dir, parts=parts, **self.options)
+        self._watch.of_trainer = True
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether `stop_on` asks for the end of the training."""
+        return self._watch is not None and self._watch.should_stop
+
+    def end(self) -> None:
+        """The training has ended."""
+        if self._watch is not None:
+            self._watch.close()
+
+    def fail(self, error: Exception) -> None:
+        self.broken = True
+        if self._watch is None:
+            warn(error)
+        else:
+            self._watch.fail(error)
