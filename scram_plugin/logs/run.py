@@ -169,6 +169,12 @@ class Run(Mapping[str, Series]):
         """The names of the files that were read and are no event files."""
         return [os.path.basename(path) for path, file in self.files.items() if isinstance(file, TextFile)]
 
+    @property
+    def framework(self) -> str | None:
+        """The framework that wrote a text file of this run, by its name and columns; None if none says so."""
+        named = (file.framework for file in self.files.values() if isinstance(file, TextFile))
+        return next((name for name in named if name), None)
+
     def by_epochs(self, tag: str) -> bool:
         """Whether the steps of a tag are numbers of epochs, as a text file says."""
         first = self.files.get(next(iter(self._tags.get(tag.split(PLUS)[0], ())), ""))

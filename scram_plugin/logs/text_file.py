@@ -167,6 +167,17 @@ class TextFile:
         self._cut = False  # whether the last line was taken without its end
         self._rest: dict[str, tuple[list[int], list[float], list[float]]] = {}
 
+    @property
+    def framework(self) -> str | None:
+        """The framework that names its file and orders its columns so; None if many may have written it."""
+        if self.name == STATE:
+            return "hugging face"
+        if self.name == "metrics.csv" and {"epoch", "step"} <= set(self._columns):
+            return "lightning"
+        first, rest = self._columns[:1], self._columns[1:]
+        of_keras = first == ["epoch"] and not self._counts_from and "loss" in rest and rest == sorted(rest)
+        return "keras" if of_keras else None
+
     def forget(self) -> None:
         """Free the points."""
         self.scalars = {}

@@ -179,11 +179,13 @@ class TrainingRun:
 
     @property
     def framework(self) -> str | None:
-        """The framework that wrote the log, by its facts or tags ("keras", "lightning", ...); None if it is not known."""
+        """The framework that wrote the log, by its facts, tags or files ("keras", ...); None if it is not known."""
         if self.facts.get("framework"):
             return str(self.facts["framework"])
         named = [m.framework for sources in self._meanings.values() for _, _, _, m in sources if m.framework]
-        return max(sorted(set(named)), key=named.count) if named else None
+        if named:
+            return max(sorted(set(named)), key=named.count)
+        return next((name for run in self.tensorboard_runs if (name := self._logs[run].framework)), None)
 
     @property
     def framework_of_facts(self) -> str:

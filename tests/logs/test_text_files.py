@@ -310,3 +310,19 @@ def test_no_mutated_file_brings_a_traceback_or_a_hang(name, tmp_path):
         logs = read(tmp_path) if data else None
         for run in training_runs(logs) if logs is not None and len(logs) else ():
             run.signals, run.settings  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "framework"),
+    [
+        ("metrics.csv", "epoch,step,train_loss\n0,49,0.5\n0,99,0.4\n", "lightning"),
+        ("training.log", "epoch,accuracy,loss,val_loss\n0,0.5,0.7,0.8\n1,0.6,0.6,0.7\n", "keras"),
+        ("log.csv", "epoch,loss,accuracy,val_loss\n0,0.5,0.7,0.8\n1,0.6,0.6,0.7\n", None),
+        ("log.csv", "epoch,accuracy,loss,val_loss\n1,0.5,0.7,0.8\n2,0.6,0.6,0.7\n", None),
+        ("metrics.csv", "iteration,train_loss\n0,0.5\n1,0.4\n", None),
+    ],
+)
+def test_which_framework_wrote_it(name, text, framework, tmp_path):
+    old(tmp_path / name, text)
+    (run,) = training_runs(read(tmp_path))
+    assert run.framework == framework
