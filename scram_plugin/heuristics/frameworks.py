@@ -272,6 +272,7 @@ FIXES = {
     ("kl-blow-up", "no-target"): "smaller updates",
     ("exploding-grad-norm", "learning-rate"): "a smaller rate",
     ("exploding-grad-norm", "no-clipping"): "clip",
+    ("vanishing-grad-norm", "learning-rate"): "a smaller rate",
     ("exploding-gradients", "unclipped"): "clip",
     ("exploding-gradients", "learning-rate"): "a smaller rate",
 }

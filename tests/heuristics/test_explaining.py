@@ -17,8 +17,9 @@ PRECEDENCE = """
     loss-parts nonfinite-loss nonfinite-origin frozen-weights untrained-parameters training-loop optimizer-settings
     poor-initialization unnormalized-targets unnormalized-inputs unconventional-learning-rate high-dropout
     strong-regularization normalization-lag missing-activation unshuffled-data input-distribution-shift kept-gradients
-    exploding-gradients saturated-activations truncated-completions vanishing-gradients zero-gradient dead-relu
-    update-ratio mixed-samples no-gradient ignored-input class-imbalance exploding-grad-norm divergence zero-loss
+    exploding-gradients saturated-activations truncated-completions vanishing-gradients zero-gradient
+    vanishing-grad-norm dead-relu update-ratio mixed-samples no-gradient ignored-input class-imbalance exploding-grad-norm
+    divergence zero-loss
     no-learning overfitting oscillating-loss plateau kl-blow-up entropy-collapse
 """
 

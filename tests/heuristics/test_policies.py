@@ -18,8 +18,13 @@ TRAINERS = {
     "completions are cut": ("truncated-completions", "limit"),
     "the reward is lost to the limit of length": ("truncated-completions", "longer-and-longer"),
 }
+# the same of torch_norms.py
+NORMS = {
+    "the gradient vanishes": ("vanishing-grad-norm", "decay"),
+}
 ALL = {("torch_policies", name): what for name, what in FAULTS.items()}
 ALL |= {("torch_trainers", name): what for name, what in TRAINERS.items()}
+ALL |= {("torch_norms", name): what for name, what in NORMS.items()}
 
 
 @pytest.mark.parametrize("place", ALL, ids="-".join)

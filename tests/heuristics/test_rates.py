@@ -90,6 +90,7 @@ HIGHER = {
     "entropy-collapse": ("poor",),
     "exploding-grad-norm": ("times", "worse"),
     "zero-gradient": ("share",),
+    "vanishing-grad-norm": ("times", "kept"),
     "kl-blow-up": ("most",),
     "truncated-completions": ("share",),
 }
