@@ -21,6 +21,8 @@ TRAINERS = {
 # the same of torch_norms.py
 NORMS = {
     "the gradient vanishes": ("vanishing-grad-norm", "decay"),
+    "every step overflows": ("loss-scale-collapse", "nan-gradient"),
+    "activations overflow": ("fp16-overflow", "learning-rate"),
 }
 ALL = {("torch_policies", name): what for name, what in FAULTS.items()}
 ALL |= {("torch_trainers", name): what for name, what in TRAINERS.items()}
@@ -43,6 +45,15 @@ def test_what_the_limit_of_length_brings_about_is_its_consequence():
     assert [f.heuristic for f in review.alone] == ["truncated-completions"]
     assert {f.heuristic for f in review.findings if f.explained_by == "truncated-completions"} >= {"return-collapse"}
     assert "Consequence: The return fell" in review.headline().text
+
+
+@pytest.mark.parametrize(
+    ("name", "others"), [("every step overflows", {"no-learning"}), ("activations overflow", {"zero-loss", "loss-spike"})]
+)
+def test_what_half_precision_brings_about_is_its_consequence(name, others):
+    review, (id_, _) = review_of_recorded("torch_norms", name, "fault"), NORMS[name]
+    assert {f.heuristic for f in review.findings if f.explained_by == id_} >= others
+    assert [f.heuristic for f in review.alone if f.severity != "info"] == [id_]
 
 
 def test_they_are_read_from_text_files():

@@ -10,7 +10,7 @@ import numpy as np
 from scram_plugin.heuristics.curves.checkable import level, loss, rate_as_cause
 from scram_plugin.heuristics.curves.exploding_grad_norm import norms
 from scram_plugin.heuristics.curves.noise import median
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option
 from scram_plugin.heuristics.limits import ENDS, FOR_A_LEVEL, TENTH, TINY
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
@@ -44,7 +44,7 @@ LOWEST_USUAL, HIGHEST_USUAL = 10, 90  # percentiles between which norms usually 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve, losses = norms(run, least=FOR_A_FIFTH).finite, loss(run, least=FOR_A_FIFTH)
     if len(curve) < FOR_A_FIFTH:
-        return  # most norms are NaN or infinite, which is another fault
+        raise Inconclusive("most gradient norms are NaN or infinite")
     values = np.maximum(curve.values, TINY)
     count = round(ENDS * len(values))
     last = values[-count:]
