@@ -248,7 +248,9 @@ class TextFile:
             step = self._last_step if aside else values.get(self._counter, self._last_step + 1)
             if self.name == "trainer_log.jsonl":
                 values = {of_trainer(name) if name not in PLACES else name: value for name, value in values.items()}
-            self._add(step, {name: value for name, value in values.items() if name.lower() not in PLACES})
+            # beside a `data_time`, as in detectron2 and mmengine, `time` is that of a step
+            places = PLACES - {"time"} if "data_time" in values else PLACES
+            self._add(step, {name: value for name, value in values.items() if name.lower() not in places})
 
     def _take_rows(self, lines: list[str]) -> None:
         if not self._columns:

@@ -32,6 +32,7 @@ TABLES = {
     "torch_policies": test_policies.FAULTS,
     "torch_trainers": test_policies.TRAINERS,
     "torch_norms": test_policies.NORMS,
+    "torch_text_logs": test_policies.TEXT_LOGS,
 }
 DEMO = {
     "overfitting": ("fashion_mnist/overfit", "fashion_mnist/regularized"),
