@@ -94,7 +94,12 @@ HIGHER = {
     "kl-blow-up": ("most",),
     "truncated-completions": ("share",),
 }
-LOWER = {"no-learning": ("min_gain",), "undertrained": ("few",), "entropy-collapse": ("left",)}
+LOWER = {
+    "no-learning": ("min_gain",),
+    "undertrained": ("few",),
+    "entropy-collapse": ("left",),
+    "adversarial-imbalance": ("won",),
+}
 NEITHER = {"plateau": ("flat",), "validation-better-than-training": ("scale",)}  # another scale makes it inconclusive
 STRICT = [id_ for id_ in {**HIGHER, **LOWER} if id_ not in ELSEWHERE]  # those with a training in keras_curves
 FACTORS = (1.2, 2.0, 5.0)
