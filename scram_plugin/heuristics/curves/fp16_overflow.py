@@ -9,14 +9,13 @@ import numpy as np
 
 from scram_plugin.heuristics.curves.checkable import enough, highest_rate
 from scram_plugin.heuristics.curves.exploding_grad_norm import LOG_NORM
-from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
-from scram_plugin.heuristics.limits import FOR_A_LEVEL
+from scram_plugin.heuristics.limits import FOR_A_LEVEL, TINY
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.training_run import TrainingRun
 
-LOSS_ROSE = 1.5  # times the lowest loss: so far it rose before the overflow; by definition
+LOSS_ROSE = 1.5  # times the lowest loss so far: so far it rose before the overflow; by definition
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -77,10 +76,12 @@ def _causes(run: TrainingRun, before: np.ndarray) -> list[Cause]:
     known = f"The highest learning rate was {number(rate)}." if rate is not None else ""
     if not len(before):
         return [Cause("masked", "It is so from the first logged step on."), Cause("float16"), Cause("learning-rate", "", known)]
-    late, lowest = median(before[-FOR_A_LEVEL:]), float(before.min())
     masked = Cause("masked", "", "There was a loss before.")
-    if late > LOSS_ROSE * lowest > 0:
-        said = f"The loss rose from {number(lowest)} to {number(late)} before that. {known}".rstrip()
+    lowest = np.minimum.accumulate(before)  # up to each point
+    top = int(np.argmax(before / np.maximum(lowest, TINY)))
+    low, high = float(lowest[top]), float(before[top])
+    if high > LOSS_ROSE * low > 0:
+        said = f"The loss rose from {number(low)} to {number(high)} before that. {known}".rstrip()
         return [Cause("learning-rate", said), Cause("float16"), masked]
     return [Cause("float16", "The loss did not rise before that."), Cause("learning-rate", "", known), masked]
 

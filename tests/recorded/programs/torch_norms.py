@@ -14,7 +14,7 @@ from tests.recorded.programs import Programs
 from tests.recorded.programs.torch_trainers import Log, Model, loss_of, texts
 
 CLASSES = 10
-EVERY = 2  # steps from one line of the log to the next
+EVERY = 4  # steps from one line of the log to the next
 
 
 def points(random, count=32):
@@ -24,7 +24,7 @@ def points(random, count=32):
     return torch.tensor(centres[classes] + 0.7 * random.normal(size=(count, 16))).float(), torch.tensor(classes)
 
 
-def decayed(path, decay, rate=0.03, steps=200):
+def decayed(path, decay, rate=0.03, steps=160):
     """A classifier without biases, trained with a weight decay."""
     random = np.random.default_rng(5)
     hidden = [nn.Linear(16, 64, bias=False), nn.Tanh(), nn.Linear(64, 64, bias=False), nn.Tanh()]
@@ -42,7 +42,7 @@ def decayed(path, decay, rate=0.03, steps=200):
     log.close()
 
 
-def apart(path, single, steps=120):
+def apart(path, single, steps=100):
     """Embeddings of one class shall lie together and others apart, in mixed precision with a dynamic loss scale.
 
     Where the distances are not computed in single precision, their epsilon rounds to 0, and the gradient of the root of 0 is
@@ -82,7 +82,7 @@ class Squared(Model):
         return self.head(F.relu(self.wide(self.rnn(self.embedding(tokens))[0])) ** 2)
 
 
-def halved(path, rate, steps=120, warm=60):
+def halved(path, rate, steps=100, warm=60):
     """A model that was trained on one kind of texts is fine-tuned on another, in float16 throughout.
 
     As the `Trainer` by default (`logging_nan_inf_filter`), the log leaves losses that are not finite out of its means.

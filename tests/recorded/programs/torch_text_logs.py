@@ -25,7 +25,7 @@ def write(path, rows):
         writer.writerows(rows)
 
 
-def against(path, generator_rate, discriminator_rate, steps=400, every=4):
+def against(path, generator_rate, discriminator_rate, steps=400, every=8):
     """A GAN of points on an ellipse (Goodfellow et al., 2014), with a ``metrics.csv`` as Lightning's CSVLogger writes it."""
     random, rows = np.random.default_rng(5), []
     generator = nn.Sequential(nn.Linear(4, 32), nn.LeakyReLU(0.2), nn.Linear(32, 2))
