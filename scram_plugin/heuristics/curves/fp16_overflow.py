@@ -21,7 +21,7 @@ LOSS_ROSE = 1.5  # times the lowest loss so far: so far it rose before the overf
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     norm, loss = run.signal("gradient norm"), run.signal("training loss")
     if norm is None or loss is None:
-        raise NotChecked("no gradient norm was logged beside a training loss", LOG_NORM)
+        raise NotChecked("no gradient norm was logged together with a training loss", LOG_NORM)
     at = np.isin(norm.steps, loss.steps)
     if not at.any():
         raise NotChecked("the gradient norm and the loss were not logged at the same steps", LOG_NORM)
