@@ -344,6 +344,11 @@ FIXES = {
     ("epoch-steps", "learning-rate"): "a smaller rate",
     ("exploding-grad-norm", "learning-rate"): "a smaller rate",
     ("exploding-grad-norm", "no-clipping"): "clip",
+    ("vanishing-grad-norm", "learning-rate"): "a smaller rate",
+    ("loss-scale-collapse", "learning-rate"): "a smaller rate",
+    ("loss-scale-collapse", "range"): "bfloat16",
+    ("fp16-overflow", "float16"): "bfloat16",
+    ("fp16-overflow", "learning-rate"): "a smaller rate",
     ("exploding-gradients", "unclipped"): "clip",
     ("exploding-gradients", "learning-rate"): "a smaller rate",
 }

@@ -268,7 +268,9 @@ class TextFile:
             if self.name == "trainer_log.jsonl":
                 kept = PLACES - set(EPOCHS)  # it is measured, as in a state of the Trainer
                 values = {name if name in kept else of_trainer(name): value for name, value in values.items()}
-            self._add(step, {name: value for name, value in values.items() if name.lower() not in PLACES})
+            # beside a `data_time`, as in detectron2 and mmengine, `time` is that of a step
+            places = PLACES - {"time"} if "data_time" in values else PLACES
+            self._add(step, {name: value for name, value in values.items() if name.lower() not in places})
 
     def _take_rows(self, lines: list[str]) -> None:
         if not self._columns:

@@ -31,6 +31,8 @@ TABLES = {
     "torch_loops": test_torch_loops.FAULTS,
     "torch_policies": test_policies.FAULTS,
     "torch_trainers": test_policies.TRAINERS,
+    "torch_norms": test_policies.NORMS,
+    "torch_text_logs": test_policies.TEXT_LOGS,
 }
 DEMO = {
     "overfitting": ("fashion_mnist/overfit", "fashion_mnist/regularized"),

@@ -40,6 +40,33 @@ def test_a_constant_rate_with_a_loss_that_is_flat_and_noisy(last, kept, tmp_path
         assert "no-drop" in [cause.id for cause in one.causes] or "constant" in one.summary
 
 
+WARM = np.minimum(np.arange(60) / 6, 1.0) * 0.01
+COLD = np.full(60, 0.01)
+BIASES = 0.1 - 9 * WARM
+
+
+@pytest.mark.parametrize(
+    ("rates", "high", "found"),
+    [
+        ({"lr/pg0": BIASES, "lr/pg1": WARM, "lr/pg2": WARM}, 3.0, False),
+        ({"lr/pg0": BIASES, "lr/pg1": COLD, "lr/pg2": COLD}, 3.0, True),
+        ({"lr/pg0": BIASES, "lr/pg1": COLD, "lr/pg2": COLD}, 1.5, False),
+        ({"lr/pg0": BIASES}, 3.0, False),
+        ({"x/lr0": BIASES, "x/lr1": WARM, "x/lr2": WARM}, 3.0, False),
+    ],
+    ids=["with a warm-up", "without", "without, and no harm", "the rate of biases alone", "YOLOv5"],
+)
+def test_a_warm_up_is_that_of_the_weights(rates, high, found, tmp_path):
+    """Ultralytics logs the rate of each group; that of the biases falls in the warm-up, in which the others rise."""
+    losses = 1.0 - 0.01 * np.arange(60) + 0.01 * NOISE[:60]
+    losses[3] = high
+    columns = {"train/box_loss": losses, **rates}
+    rows = [["epoch", *columns], *([i + 1, *row] for i, row in enumerate(zip(*columns.values(), strict=True)))]
+    (tmp_path / "results.csv").write_text("".join(",".join(map(str, row)) + "\n" for row in rows))
+    kinds = [f.causes[0].id for f in review_of(tmp_path).findings if f.heuristic == "learning-rate-schedule"]
+    assert kinds == ["no-warm-up"] * found
+
+
 def test_a_plateau_above_a_much_better_level_is_likely_one(tmp_path):
     values = np.concatenate([np.linspace(2.0, 0.5, 20), np.linspace(0.5, 0.7, 5), np.full(60, 0.7)]) + 0.01 * NOISE[:85]
     curve(tmp_path, "epoch_loss", values)

@@ -35,16 +35,31 @@ PREFERENCES = {
     "preferences are memorised": ("preference-memorised", "too-long"),
     "chosen answers become unlikely": ("likelihood-displacement", "objective"),
 }
+# the same of torch_norms.py
+NORMS = {
+    "the gradient vanishes": ("vanishing-grad-norm", "decay"),
+    "every step overflows": ("loss-scale-collapse", "nan-gradient"),
+    "activations overflow": ("fp16-overflow", "learning-rate"),
+}
+# the same of torch_text_logs.py
+TEXT_LOGS = {
+    "the discriminator wins": ("adversarial-imbalance", "strong-discriminator"),
+    "data come late": ("slow-input", "pipeline"),
+}
 ALL = {("torch_policies", name): what for name, what in FAULTS.items()}
 ALL |= {("torch_detectors", name): what for name, what in DETECTORS.items()}
 ALL |= {("torch_trainers", name): what for name, what in TRAINERS.items()}
 ALL |= {("torch_preferences", name): what for name, what in PREFERENCES.items()}
+ALL |= {("torch_norms", name): what for name, what in NORMS.items()}
+ALL |= {("torch_text_logs", name): what for name, what in TEXT_LOGS.items()}
+# causes that a log of these programs has no evidence for
+UNTOLD = ("learning-rate", "critic-rate", "other-policy", "strong-discriminator", "pipeline")
 
 
 @pytest.mark.parametrize("place", ALL, ids="-".join)
 def test_the_fault_is_found(place):
     one = fault_is_found(*ALL[place], *place)
-    assert one.causes[0].for_ or one.causes[0].id in ("learning-rate", "critic-rate", "other-policy")
+    assert one.causes[0].for_ or one.causes[0].id in UNTOLD
 
 
 @pytest.mark.parametrize("place", ALL, ids="-".join)
@@ -57,6 +72,15 @@ def test_what_the_limit_of_length_brings_about_is_its_consequence():
     assert [f.heuristic for f in review.alone] == ["truncated-completions"]
     assert {f.heuristic for f in review.findings if f.explained_by == "truncated-completions"} >= {"return-collapse"}
     assert "Consequence: The return fell" in review.headline().text
+
+
+@pytest.mark.parametrize(
+    ("name", "others"), [("every step overflows", {"no-learning"}), ("activations overflow", {"zero-loss", "loss-spike"})]
+)
+def test_what_half_precision_brings_about_is_its_consequence(name, others):
+    review, (id_, _) = review_of_recorded("torch_norms", name, "fault"), NORMS[name]
+    assert {f.heuristic for f in review.findings if f.explained_by == id_} >= others
+    assert [f.heuristic for f in review.alone if f.severity != "info"] == [id_]
 
 
 def test_they_are_read_from_text_files():

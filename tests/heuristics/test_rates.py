@@ -90,6 +90,7 @@ HIGHER = {
     "entropy-collapse": ("poor",),
     "exploding-grad-norm": ("times", "worse"),
     "zero-gradient": ("share",),
+    "vanishing-grad-norm": ("times", "kept"),
     "kl-blow-up": ("most",),
     "no-return-gain": ("least", "completions"),
     "clip-saturation": ("most",),
@@ -108,6 +109,7 @@ LOWER = {
     "entropy-collapse": ("left",),
     "preference-memorised": ("loss",),
     "box-loss-without-map": ("most",),
+    "adversarial-imbalance": ("won",),
 }
 NEITHER = {"plateau": ("flat",), "validation-better-than-training": ("scale",)}  # another scale makes it inconclusive
 STRICT = [id_ for id_ in {**HIGHER, **LOWER} if id_ not in ELSEWHERE]  # those with a training in keras_curves

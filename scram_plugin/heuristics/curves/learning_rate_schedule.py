@@ -55,8 +55,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     rate = enough(rate.finite, FOR_A_LEVEL, "learning rate")
     # the rate at each point of the loss
     rates = rate.values[np.clip(np.searchsorted(rate.steps, curve.steps, side="right") - 1, 0, len(rate) - 1)]
-    too_early = (_too_early(run, curve, rates, options["drop"]), _spent(run, rate, rates))
-    for found in (_no_warm_up(curve, rates), *too_early, _never(curve, rates)):
+    judged = [_no_warm_up(curve, rates), _too_early(run, curve, rates, options["drop"]), _spent(run, rate, rates)]
+    # the rate of biases alone may begin high and fall in a warm-up, in which that of the weights rises
+    for found in (*(judged if run.every("learning rate") else judged[-1:]), _never(curve, rates)):
         for kind, at, evidence in found:
             yield _finding(run, curve, rate, kind, at, evidence)
             return

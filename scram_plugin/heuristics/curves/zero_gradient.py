@@ -75,6 +75,6 @@ HEURISTIC = Heuristic(
     options=OPTIONS,
     needs=("gradient norm",),
     order=215,
-    explains=("no-learning", "plateau", "zero-loss"),
+    explains=("no-learning", "plateau", "zero-loss", "vanishing-grad-norm"),
     precedence=215,
 )

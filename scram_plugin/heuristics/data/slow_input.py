@@ -8,10 +8,14 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.curves.checkable import enough
+from scram_plugin.heuristics.curves.noise import median
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, NotChecked, Option
+from scram_plugin.heuristics.limits import TENTH
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.heuristics.words import percent
+from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
@@ -29,14 +33,22 @@ OPTIONS = (
     ),
 )
 LEAST_WORK = 0.05  # share of a step: shorter work is not told as a speed-up of more than 20 times; by definition
+LARGE_SHARE = (
+    0.75  # share of a step from which on a logged wait is a warning: the training could be four times as fast; by definition
+)
+FOR_TIMES = 10  # points of logged times, of which the first one is left out; by definition
+MORE_THAN_ALL = 1.2  # times of a step: a longer wait is measured in another unit, or in other processes; by definition
 MILLISECONDS = 1000  # in a second; by definition
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     wait, step = (run.statistic(schema.PROCESS, which) for which in ("wait_seconds", "step_seconds"))
-    if wait is None or step is None or not len(wait.finite) or not len(step.finite):
-        raise NotChecked("the time spent waiting for data was not logged", HOW)
-    waited, whole = float(np.median(wait.finite.values)), float(np.median(step.finite.values))
+    recorded = wait is not None and step is not None and len(wait.finite) > 0 and len(step.finite) > 0
+    if not recorded:
+        wait, step = _logged(run)
+    assert wait is not None
+    assert step is not None
+    waited, whole = median(wait.finite.values), median(step.finite.values)
     if waited < options["share"] * whole:
         if whole > 0:
             run.measured(
@@ -48,7 +60,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         return
     share = min(waited / whole, 1.0)
     yield Finding(
-        severity="warning",
+        severity="warning" if recorded or share >= LARGE_SHARE else "info",
         confidence="likely",
         title=f"The training waits for its data: {percent(share)} of each step",
         evidence={
@@ -59,10 +71,39 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         },
         first_step=int(wait.steps[0]),
         last_step=int(wait.steps[-1]),
-        axis="batch",
+        axis=wait.axis,
         curves=[wait.source(), step.source()],
         causes=[Cause("pipeline")],
     )
+
+
+def _logged(run: TrainingRun) -> tuple[Curve, Curve]:
+    """The time for data, and that of a step, as a framework logs them, in seconds, without the first points.
+
+    Raises NotChecked if one is missing, TooEarly if there are few points, Inconclusive if they do not fit each other.
+    """
+    wait = run.signal("data time")
+    step = None if wait is None else run.signal("step time") or _beside(run, wait)
+    if wait is None or step is None:
+        raise NotChecked("the time spent waiting for data was not logged", HOW)
+    wait, step = (_later(enough(curve.finite, FOR_TIMES, "time of steps")) for curve in (wait, step))
+    if median(wait.values) > MORE_THAN_ALL * median(step.values):
+        raise Inconclusive(f"{wait.tag} is larger than {step.tag}, of which it should be a part")
+    return wait, step
+
+
+def _beside(run: TrainingRun, wait: Curve) -> Curve | None:
+    """The `time` of a step that detectron2 and mmengine log beside their `data_time`; not a time that runs on."""
+    if not wait.tag.endswith("data_time"):
+        return None
+    found = run.curve(wait.tensorboard_run, wait.tag.removesuffix("data_time") + "time")
+    runs_on = found is not None and len(found) > 1 and bool((np.diff(found.values) > 0).all())
+    return None if found is None or runs_on else found
+
+
+def _later(curve: Curve) -> Curve:
+    """Without the first tenth, in which caches are cold and workers start."""
+    return curve.where(np.arange(len(curve)) >= len(curve) / TENTH)
 
 
 HEURISTIC = Heuristic(
@@ -72,7 +113,7 @@ HEURISTIC = Heuristic(
     check=check,
     page=Page.beside(__file__),
     options=OPTIONS,
-    needs=("SCRAM's times of steps",),
+    needs=("SCRAM's times of steps, or the data time and the step time that a framework logs",),
     order=90,
     whole_training=True,
 )
