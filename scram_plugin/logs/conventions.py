@@ -43,7 +43,9 @@ ADVERSARIAL = _set("g d gen disc generator discriminator gan adv adversarial cri
 POLICY = _set("policy actor critic pg ppo entropy surrogate vf qf q q1 q2 temperature td clip curiosity baseline")
 RETURN = _set("reward rewards return returns rew cumulative_reward")
 # Metrics whose values are shares: 1 (or 100 percent) is all right, or for an error rate all wrong.
-SCORES = _set("accuracy acc f1 auprc ap map precision recall iou miou dice ssim jaccard specificity sensitivity bleu")
+SCORES = _set(
+    "accuracy acc f1 auprc ap map map50 map75 precision recall iou miou dice ssim jaccard specificity sensitivity bleu"
+)
 AREAS = _set("auc auroc")  # a half is guessing
 AGREEMENTS = _set("mcc kappa pearson spearman")  # from -1 to 1; 0 is guessing
 ERROR_RATES = _set("wer cer eer err error")

@@ -159,3 +159,17 @@ def test_a_validation_loss_that_stands_still(training, validation, told):
     curves = {tag: values * noise[i] for i, (tag, values) in enumerate(curves.items())}
     findings = review(training_run(curves), catalogue()).findings
     assert [f.severity for f in findings if f.heuristic == "overfitting"] == told
+
+
+@pytest.mark.parametrize(("metric", "told"), [("metrics/mAP50(B)", False), ("metrics/recall(B)", True)])
+def test_a_detector_that_learns_after_its_loss_was_lowest(metric, told):
+    """As Ultralytics does from random weights: the loss is lowest before one object is found."""
+    noise = 0.02 * np.random.default_rng(2).normal(size=(2, 40))
+    loss = 2 + np.concatenate([np.linspace(2, 0, 15), np.linspace(0.1, 2, 25)]) + noise[0]
+    curves = {
+        "train/box_loss": np.linspace(5, 1, 40) + noise[1],
+        "val/box_loss": loss,
+        metric: np.concatenate([np.zeros(15), np.linspace(0.1, 0.95, 25)]),
+    }
+    findings = review(training_run(curves), catalogue()).findings
+    assert ("overfitting" in [f.heuristic for f in findings]) == told

@@ -91,3 +91,28 @@ def test_where_only_evaluations_have_a_return_they_are_the_return():
     assert run.kind == "reinforcement"
     assert run.signal("return").tag == "eval/reward"
     assert run.signal("validation return").tag == "eval/reward"
+
+
+def test_a_policy_that_wanders_gained_nothing_and_lost_nothing():
+    """Means over the last hundred episodes go up and down slowly, by a fifth here."""
+    returns = 21 + np.convolve(np.random.default_rng(1).normal(size=260), np.ones(10) / 3, "valid")[:240]
+    assert alarms({"rollout/ep_rew_mean": returns}) == {"no-return-gain"}
+
+
+def test_a_return_against_itself_is_not_judged():
+    curves = {"Environment/Cumulative Reward": np.linspace(0, -1, 60), "Self-play/ELO": np.linspace(1200, 1300, 60)}
+    judged = review(training_run(curves), catalogue())
+    assert "plays against itself" in {one.heuristic: one.reason for one in judged.inconclusive}["return-collapse"]
+    assert judged.alone == []
+
+
+@pytest.mark.parametrize(("norms", "told"), [([1.3, 600.0, 280.0], True), ([1.3, 1.5, 2.0], False)])
+def test_a_loss_that_is_lowest_at_its_first_point(norms, told):
+    """As of a fine-tuning at far too high a rate. A running mean begins low, too, but the gradient norm does not leap."""
+    norms = [*norms, *30 * np.ones(57)] if told else [*norms, *np.full(57, 1.5)]
+    curves = {
+        "train/loss": np.append(0.4, np.linspace(4.0, 1.5, 59) + 0.3 * NOISE[:59]),
+        "train/grad_norm": norms,
+        "eval/loss": (STEPS[10:60:10], np.linspace(4.0, 1.6, 5)),
+    }
+    assert ("divergence" in alarms(curves)) == told

@@ -15,7 +15,11 @@ from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
 NAMES = (
-    AGREEMENTS | AREAS | ERROR_RATES | SCORES | {"m", "50", "95", "1", "5", "top", "macro", "micro", "weighted", "score", "box"}
+    AGREEMENTS
+    | AREAS
+    | ERROR_RATES
+    | SCORES
+    | {"m", "50", "95", "1", "5", "top", "macro", "micro", "weighted", "score", "box", "b"}
 )
 WORDS = {"wer", "cer"}  # rates that may exceed 1: more may be inserted than there are
 EVALUATIONS = 8  # evaluations: fewer show no standstill; by bench-limits
@@ -140,6 +144,23 @@ def _fell_at_once(run: TrainingRun) -> bool:
         return False
     soon, end = median(values[max(1, len(values) // TENTH) :][:FOR_A_LEVEL]), median(values[-FOR_A_LEVEL:])
     return bool(soon - end <= NOTHING_LEFT * (values[0] - end))
+
+
+def gained_since(run: TrainingRun, step: int) -> float:
+    """The largest share of its whole gain, 0 to 1, that a validation score made after a step, beyond chance.
+
+    One that is still poor at the end does not count, nor do precision and recall, of which one rises as the other falls.
+    """
+    found = 0.0
+    for score in scores(run):
+        known = int(np.searchsorted(score.curve.steps, step, "right"))
+        of_validation = score.name.startswith("validation ") and not {"precision", "recall"} & set(score.name.split())
+        if not of_validation or not 0 < known < len(score.values):
+            continue
+        first, best, end = score.values[0], score.values[:known].max(), median(score.values[-FOR_A_LEVEL:])
+        if end > POOR_SCORE and end - best > SIGMAS * error_of_difference(noise(score.values), FOR_A_LEVEL):
+            found = max(found, float((end - best) / (end - first)))
+    return found
 
 
 def collapsed(run: TrainingRun, share: float) -> Collapse | None:

@@ -17,6 +17,7 @@ from scram_plugin.heuristics.curves.checkable import (
     lowest_point,
     together,
 )
+from scram_plugin.heuristics.curves.metrics import gained_since
 from scram_plugin.heuristics.curves.noise import median, sliding_medians
 from scram_plugin.heuristics.curves.shape import STRIP, SURE, shape_of
 from scram_plugin.heuristics.edits import add_callback, add_dropout
@@ -68,6 +69,7 @@ FOR_A_STANDSTILL = 12  # validation points, three in each quarter; by definition
 HALVED = 0.5  # of the training loss at the beginning of a standstill; less is usual of a sound end; by definition
 STOOD_STILL = 0.01  # of the validation loss: a smaller change over half of the training is none; by bench-verdicts
 LITTLE = 0.1  # of the loss: where the noise could hide more, nothing is said of a standstill; by bench-verdicts
+STILL_LEARNS = 0.5  # of the whole gain of a validation metric, after the loss was lowest; by bench-labelled
 OF_NO_USE = 1000  # standard errors: a larger rise is not told in them, since there is practically no noise; by definition
 EPOCHS_OF_STRICT = 3  # that the prototype's rule compares; by definition
 PROPOSED_DROPOUT = 0.5  # rate (Srivastava et al., 2014: 0.5 in hidden layers)
@@ -119,6 +121,10 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
             what, share = "rise of the training loss along with the validation loss", (train_end - train_best) / abs(train_best)
             run.measured(what, share, below=most / abs(train_best), percent=True, curve=training)
         return  # both rise: that is divergence, not overfitting
+    if (learned := gained_since(run, first)) > STILL_LEARNS:
+        what = "share of a validation metric's gain that came after the validation loss was lowest"
+        run.measured(what, learned, below=STILL_LEARNS, percent=True)
+        return  # the metric learns most then: the loss rises as it grows too sure (see `metric-loss-disagreement`)
     seen = run.facts.get("data", {}).get("validation", {}).get("samples")
     grave = few or rise > max(floor, SAMPLED * abs(lowest) / np.sqrt(seen) if seen else 0.0)
     told_best, told_end, about = as_told(training, first, last)
