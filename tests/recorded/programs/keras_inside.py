@@ -14,7 +14,7 @@ FLAT = IMAGES.reshape(len(IMAGES), -1)
 def trained(log_dir, net):
     keras.utils.set_random_seed(4)
     net.compile("adam", "sparse_categorical_crossentropy")
-    watched(log_dir, net, FLAT, LABELS, epochs=4, every=1, validation_split=0.0)
+    watched(log_dir, net, FLAT, LABELS, epochs=3, every=1, validation_split=0.0)
 
 
 @PROGRAMS
