@@ -3,7 +3,7 @@ import { asPatch, diffLines } from "../src/diff";
 import { editorLink } from "../src/editor";
 import { formatNumber, placeOf, shortNames, toNumber } from "../src/format";
 import { makeFragment, parseFragment, timeSeriesLink } from "../src/parentPage";
-import { align, decades, parseSpan, smoothed, toPoints } from "../src/plot/points";
+import { align, apart, decades, parseSpan, smoothed, toPoints } from "../src/plot/points";
 import { coloursOf, rounded } from "../src/plot/options";
 
 const curve = (steps: number[], values: number[]) => ({ steps, values, decimated: false, log: false });
@@ -116,5 +116,21 @@ describe("a change", () => {
     expect(asPatch("train.py", 19, "a = 1\nb = 2", "a = 1\nb = 3\nc = 4")).toBe(
       "--- a/train.py\n+++ b/train.py\n@@ -19,2 +19,3 @@\n a = 1\n-b = 2\n+b = 3\n+c = 4\n",
     );
+  });
+});
+
+describe("curves of a finding", () => {
+  const shares = curve([1, 2, 3], [0.75, 0.9, 1]);
+  it("are hidden at first where one axis would flatten them or the first one", () => {
+    const lengths = curve([1, 2, 3], [15, 16, 12]);
+    expect(apart([shares, lengths], ["truncated completions", "completion length"])).toEqual([false, true]);
+    expect(apart([shares, curve([1, 2], [0.2, 0.4])], ["accuracy", "preference accuracy"])).toEqual([false, false]);
+  });
+  it("are shown where they are losses, are constant in reach, or the first one is", () => {
+    const low = curve([1, 2, 3], [0.02, 0.01, 0.01]);
+    expect(apart([curve([1, 2], [5, 1]), low], ["validation loss", "training loss"])).toEqual([false, false]);
+    expect(apart([shares, curve([1, 2], [1, 1])], ["a", "b"])).toEqual([false, false]);
+    expect(apart([curve([1, 2], [0, 0]), shares], ["a", "b"])).toEqual([false, false]);
+    expect(apart([shares, curve([1], [NaN])], ["a", "b"])).toEqual([false, false]);
   });
 });

@@ -279,6 +279,13 @@ args = GRPOConfig(
 )
 """,
     },
+    "longer completions": {
+        "hugging face": """
+from trl import GRPOConfig
+
+args = GRPOConfig(output_dir="out", max_completion_length=1024)
+""",
+    },
     "reward entropy": {
         "stable-baselines3": """
 import gymnasium
@@ -330,6 +337,7 @@ FIXES = {
     ("kl-blow-up", "no-target"): "smaller updates",
     ("clip-saturation", "learning-rate"): "smaller updates",
     ("clip-saturation", "many-epochs"): "smaller updates",
+    ("truncated-completions", "limit"): "longer completions",
     ("no-return-gain", "large-updates"): "smaller updates",
     ("no-return-gain", "no-exploration"): "reward entropy",
     ("preference-memorised", "too-long"): "fewer steps on preferences",

@@ -170,6 +170,11 @@ class Run(Mapping[str, Series]):
         return [os.path.basename(path) for path, file in self.files.items() if isinstance(file, TextFile)]
 
     @property
+    def has_event_files(self) -> bool:
+        """Whether any of its files is an event file."""
+        return any(isinstance(file, EventFile) for file in self.files.values())
+
+    @property
     def framework(self) -> str | None:
         """The framework that wrote a text file of this run, by its name and columns; None if none says so."""
         named = (file.framework for file in self.files.values() if isinstance(file, TextFile))

@@ -124,8 +124,7 @@ class TrainingRun:
     @property
     def without_event_files(self) -> list[str]:
         """The TensorBoard runs of which only text files were read: TensorBoard itself shows nothing of them."""
-        runs = [(name, self._logs[name]) for name in self.tensorboard_runs]
-        return [name for name, run in runs if len(run.text_files) == len(run.files)]
+        return [name for name in self.tensorboard_runs if not self._logs[name].has_event_files]
 
     @property
     def last_wall_time(self) -> float:

@@ -13,7 +13,7 @@ from scram_plugin.logs.settings import Settings, Value
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.reviews.model import SETTINGS
 
-MEASURES = ("accuracy", "f1", "map", "bleu", "loss")  # what is told of the validation, the best known first
+MEASURES = ("accuracy", "f1", "map", "map50", "bleu", "loss")  # what is told of the validation, the best known first
 UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 EARLIEST, LATEST = 946_684_800.0, 4_102_444_800.0  # 2000 and 2100: other times are of a clock that was not set
 
@@ -27,10 +27,12 @@ def _facts(run: TrainingRun) -> Iterator[tuple[str, str]]:
     loss, batches = run.signal("training loss") or run.signal("validation loss"), run.signal("batch loss")
     longest = max((c for c in (loss, batches) if c is not None), key=len, default=None)
     if longest is not None and EARLIEST < longest.wall_times[0] < LATEST:
-        began = datetime.fromtimestamp(float(longest.wall_times[0]), timezone.utc)
-        yield "began", f"{began:%Y-%m-%d %H:%M} UTC"
+        # of a text file only the time is known at which it was last written
+        told = "last written" if longest.tensorboard_run in run.without_event_files else "began"
+        when = datetime.fromtimestamp(float(longest.wall_times[0]), timezone.utc)
+        yield told, f"{when:%Y-%m-%d %H:%M} UTC"
         taken = float(longest.wall_times[-1] - longest.wall_times[0])
-        if 0 < taken < LATEST:
+        if told == "began" and 0 < taken < LATEST:
             yield "took", _duration(taken)
     if loss is not None:
         yield "length", _length(loss)
@@ -67,11 +69,17 @@ def _setting(name: str, value: Value) -> str:
     return f"warm-up {f'{number(100 * value)} %' if unit == 'ratio' else f'{said} {unit}'}"
 
 
+def _place(metric: str) -> int:
+    """Where a metric stands in `MEASURES`, by its first word: a detector's is "map50 b"."""
+    first = metric.partition(" ")[0]
+    return MEASURES.index(first) if first in MEASURES else len(MEASURES) - 1
+
+
 def _measured(run: TrainingRun) -> tuple[str, str] | None:
     """The best and the last value of what was measured on the validation data."""
     names = [name.removeprefix("validation ") for name in run.signals if name.startswith("validation ")]
     known = [name for name in names if higher_is_better(name) is not None]
-    for metric in sorted(known, key=lambda name: MEASURES.index(name) if name in MEASURES else len(MEASURES) - 1):
+    for metric in sorted(known, key=_place):
         curve = run.signal(f"validation {metric}")
         if curve is not None and len(curve.finite):
             known_values = curve.finite.values

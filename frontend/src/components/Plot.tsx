@@ -9,7 +9,7 @@ import { useFetched } from "../fetched";
 import { formatNumber, placeOf } from "../format";
 import type { Marks } from "../plot/marks";
 import { AXIS, HEIGHT, LOW, LOWER, options } from "../plot/options";
-import { align, smoothed, toPoints, type Points } from "../plot/points";
+import { align, apart, smoothed, toPoints, type Points } from "../plot/points";
 import { selectedEntry } from "../store";
 import { theme } from "../theme";
 import { CopyButton } from "./Code";
@@ -89,6 +89,7 @@ export function Plot({ lines, axis, marks = null, zoom: asked = null, view = nul
   const drawn = last.current;
   const logarithmic = log ?? wanted ?? points?.[0]?.log ?? false;
   const hidden = logarithmic && (drawn?.some((curve) => curve.values.some((value) => value <= 0)) ?? false);
+  const off = !logarithmic && drawn ? lines.filter((_, i) => apart(drawn, lines.map((line) => line.label))[i]) : [];
   const shown = zoom ?? view;
   useEffect(() => {
     const place = holder.current;
@@ -157,6 +158,7 @@ export function Plot({ lines, axis, marks = null, zoom: asked = null, view = nul
           <span class="hint">Drag to zoom.</span>
         )}
         {link && <CopyButton text={link(zoom)} what="link to this curve" label="Copy link" />}
+        {off.length > 0 && <span class="hint">Of another scale: click {off.map((line) => line.label).join(", ")} above to show it.</span>}
         {hidden && <span class="hint">A log scale cannot show values of 0 and below.</span>}
       </figcaption>}
     </figure>

@@ -3,7 +3,7 @@
 import uPlot from "uplot";
 import { countsFromOne, formatNumber } from "../format";
 import { colour, crosses, span, type Marks } from "./marks";
-import { decades, type Points } from "./points";
+import { apart, decades, type Points } from "./points";
 
 export const HEIGHT = 240;
 export const LOW = 180; // without tools
@@ -67,8 +67,10 @@ export function options(look: Look, points: Points[]): uPlot.Options {
     return at >= 0 ? formatNumber(curve?.values[at]) : formatNumber(value);
   };
   const colours = coloursOf(look.labels);
+  const off = look.log ? [] : apart(points, look.labels);
   const raw = look.labels.map((label, i) => ({
     label,
+    show: !off[i],
     stroke: colour(`series-${colours[i]}`),
     width: look.smooth ? 1 : 2,
     alpha: look.smooth ? 0.45 : 1,
@@ -78,6 +80,7 @@ export function options(look: Look, points: Points[]): uPlot.Options {
   }));
   const smooth = look.labels.map((label, i) => ({
     label: `${label}, smoothed`,
+    show: !off[i],
     stroke: colour(`series-${colours[i]}`),
     width: 2.5,
     dash: DASHES[i % DASHES.length],

@@ -29,6 +29,25 @@ export function align(curves: Points[], log = false): [number[], ...(number | nu
   return [steps, ...rows];
 }
 
+const FLATTENED = 15; // times its own spread: a curve drawn over so much is hardly more than a line
+
+/** Which curves would flatten the first one, or be flattened by it, on one axis. Losses belong together whatever their size. */
+export function apart(curves: Points[], labels: string[]): boolean[] {
+  const [first, ...others] = curves.map(({ values }) => {
+    const finite = values.filter(Number.isFinite);
+    return { low: Math.min(...finite), high: Math.max(...finite) };
+  });
+  const isLoss = labels.map((label) => /\bloss\b/.test(label));
+  return [
+    false,
+    ...others.map(({ low, high }, i) => {
+      const both = Math.max(high, first!.high) - Math.min(low, first!.low);
+      const least = Math.min(first!.high - first!.low, high - low || Infinity);
+      return !(isLoss[0] && isLoss[i + 1]) && least > 0 && both > FLATTENED * least;
+    }),
+  ].slice(0, curves.length);
+}
+
 /** An exponential moving average without bias towards 0, as in TensorBoard's Time Series; `weight` from 0 (none) to below 1. */
 export function smoothed(curve: Points, weight: number): Points {
   let sum = 0;
