@@ -238,7 +238,7 @@ def test_a_remote_log_directory(tmp_path, capsys):
 def test_what_another_finding_explains_is_told_in_a_line(tmp_path):
     curve(tmp_path, "val/loss", [2.0, 1.0, 0.8, *np.linspace(0.82, 1.6, 20)])
     curve(tmp_path, "train/loss", np.geomspace(2, 0.1, 23))
-    curve(tmp_path, "val/accuracy", np.linspace(0.5, 0.9, 23))
+    curve(tmp_path, "val/accuracy", [0.5, 0.7, 0.85, *np.linspace(0.852, 0.9, 20)])
     out = scram("check", tmp_path).stdout
     assert "warning: Overfitting since" in out
     told = " ".join(out.split())

@@ -316,6 +316,7 @@ FIXES = {
     ("nonfinite-loss", "learning-rate"): "a smaller rate",
     ("nonfinite-loss", "recurrent"): "clip",
     ("nonfinite-loss", "float16"): "bfloat16",
+    ("zero-loss", "overflow"): "bfloat16",
     ("no-learning", "learning-rate"): "a smaller rate",
     ("plateau", "learning-rate"): "lower the rate late",
     ("oscillating-loss", "learning-rate"): "a smaller rate",

@@ -107,6 +107,7 @@ CONVENTIONS = (
     Convention("stable-baselines3", "*", r"rollout/ep_len_mean|eval/mean_ep_length|(?:\d+\.)?monitor/l", "episode length"),
     Convention("stable-baselines3", "*", r"(?:rollout|eval)/success_rate|(?:\d+\.)?monitor/is_success", "success rate"),
     Convention("stable-baselines3", "*", r"train/entropy_loss", "entropy loss"),
+    Convention("", "*", r"(?:[\w-]+/)*(?:alpha|temperature|ent_coef)_loss", "-"),
     Convention("stable-baselines3", "*", r"train/(?:policy_gradient_loss|actor_loss)", "policy loss"),
     Convention("stable-baselines3", "*", r"train/(?:n_updates|std|ent_coef|ent_coef_loss|clip_range(?:_vf)?)", "-"),
     Convention("stable-baselines3", "*", r"time/(?:fps|iterations|time_elapsed|episodes)|rollout/exploration_rate", "-"),

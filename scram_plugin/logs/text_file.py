@@ -14,7 +14,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -41,10 +41,11 @@ ROW = 1e-6  # seconds from row to row: nothing is said of the time, but the orde
 
 # Columns that count the rows, the best first; and what else says where a training is, which is no curve.
 STEPS = (
-    *("step", "steps", "global_step", "_step", "current_steps", "iteration", "iterations", "iter", "time/total_timesteps"),
-    *("total_timesteps", "timesteps", "timestep", "num_timesteps", "epoch", "epochs", "t"),
+    *("step", "global_step", "_step", "current_steps", "iteration", "iterations", "iter", "time/total_timesteps"),
+    *("total_timesteps", "timesteps", "timestep", "num_timesteps", "episode", "episodes", "steps", "epoch", "epochs", "t"),
 )
 EPOCHS = ("epoch", "epochs")
+EPISODES = ("episode", "episodes")  # then a bare "reward" is that of an episode, and "steps" its length
 PLACES = frozenset(
     {*STEPS, "total_steps", "percentage", "time", "elapsed_time", "remaining_time", "timestamp", "wall_time", "_timestamp"}
 )
@@ -65,7 +66,7 @@ def is_log(name: str, head: bytes) -> bool:
     lines = text.splitlines() if len(head) < HEAD else text.splitlines()[:-1]
     if low.endswith(JSON_LINES) or low.endswith(".json"):
         rows = [row for line in lines[:20] if isinstance(row := _parsed(line), dict)]
-        return any(_is_of_training(low, dict(_numbers(row)).keys()) for row in rows)
+        return any(_is_of_training(low, list(dict(_numbers(row)))) for row in rows)
     header, rest = _header(lines)
     if header is None or (not rest and low not in ("progress.csv", "metrics.csv", "results.csv")):
         return False
@@ -75,12 +76,27 @@ def is_log(name: str, head: bytes) -> bool:
     return len(set(names)) == len(names) and 2 * len(numbers) >= len(names) and _is_of_training(low, names)
 
 
-def _is_of_training(name: str, columns: Iterable[str]) -> bool:
-    columns = [column.lower() for column in columns]
+def _plain(column: str) -> str:
+    """The name of a column in small letters, with an underscore for a space."""
+    return column.lower().replace(" ", "_")
+
+
+def _means(name: str, by_episodes: bool) -> bool:
+    return bool(meaning("", of_episodes(name) if by_episodes else name))
+
+
+def of_episodes(name: str) -> str:
+    """The tag of a column of a file whose rows are episodes: that of the return or of the length says so."""
+    return name if meaning("", name) or not meaning("", f"episode/{name}") else f"episode/{name}"
+
+
+def _is_of_training(name: str, columns: Sequence[str]) -> bool:
+    low = [_plain(column) for column in columns]
     if MONITOR.fullmatch(name):
-        return {"r", "l"} <= set(columns)
-    known = [column for column in columns if column not in PLACES and meaning("", column)]
-    counted = any(column in STEPS for column in columns)
+        return {"r", "l"} <= set(low)
+    by_episodes = any(column in EPISODES for column in low)
+    known = [tag for tag, column in zip(columns, low, strict=True) if column not in PLACES and _means(tag, by_episodes)]
+    counted = any(column in STEPS for column in low)
     return bool(known) and (counted or bool(re.search(r"log|hist|loss|metric|train|progress|result|curve", name)))
 
 
@@ -89,7 +105,8 @@ def _header(lines: list[str]) -> tuple[str | None, list[str]]:
     for i, line in enumerate(lines):
         if line.strip() and not line.startswith("#"):
             cells = _cells(line)
-            named = len(cells) > 1 and all(cells) and not any(_number(cell) is not None for cell in cells)
+            # pandas leaves the name of its index empty
+            named = len(cells) > 1 and all(cells[1:]) and not any(_number(cell) is not None for cell in cells)
             return (line, lines[i + 1 :]) if named else (None, [])
     return None, []
 
@@ -261,7 +278,7 @@ class TextFile:
                 continue
             values = dict(_numbers(row))
             if not self._counter:
-                self._counter = next((name for name in STEPS if name in values), "")
+                self._counter = next((name for step in STEPS for name in values if _plain(name) == step), "")
             # validations of mmengine count epochs under the same name as the steps of their training
             aside = self.name == "scalars.json" and "iter" not in values
             step = self._last_step if aside else values.get(self._counter, self._last_step + 1)
@@ -270,7 +287,7 @@ class TextFile:
                 values = {name if name in kept else of_trainer(name): value for name, value in values.items()}
             # beside a `data_time`, as in detectron2 and mmengine, `time` is that of a step
             places = PLACES - {"time"} if "data_time" in values else PLACES
-            self._add(step, {name: value for name, value in values.items() if name.lower() not in places})
+            self._add(step, self._without(places, values))
 
     def _take_rows(self, lines: list[str]) -> None:
         if not self._columns:
@@ -278,7 +295,7 @@ class TextFile:
             if header is None:
                 return
             self._delimiter, self._columns = _delimiter(header), _cells(header)
-            low = [name.lower() for name in self._columns]
+            low = [_plain(name) for name in self._columns]
             found = next((name for name in STEPS if name in low), "")
             self._counter = self._columns[low.index(found)] if found else ""
             validated = any(name.startswith("val_") for name in low)  # as Keras names it, at the end of each epoch
@@ -300,7 +317,13 @@ class TextFile:
                 if self.by_epochs and not self._rows and step == 1:
                     self._counts_from = 1.0  # it counts as people do
                 step -= self._counts_from if self._counter in values else 0
-            self._add(step, {name: value for name, value in values.items() if name.lower() not in PLACES})
+            self._add(step, self._without(PLACES, values))
+
+    def _without(self, places: Set[str], values: Mapping[str, float]) -> dict[str, float]:
+        """The values that do not count the rows, by their tags."""
+        if _plain(self._counter) not in EPISODES:
+            return {name: value for name, value in values.items() if _plain(name) not in places}
+        return {of_episodes(name): value for name, value in values.items() if _plain(name) not in places}
 
     def _add(self, step: float, values: Mapping[str, float]) -> None:
         if not math.isfinite(step) or abs(step) >= 2**62:

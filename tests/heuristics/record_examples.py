@@ -32,6 +32,8 @@ TABLES = {
     "torch_policies": test_policies.FAULTS,
     "torch_trainers": test_policies.TRAINERS,
     "torch_norms": test_policies.NORMS,
+    "torch_detectors": test_policies.DETECTORS,
+    "torch_preferences": test_policies.PREFERENCES,
     "torch_text_logs": test_policies.TEXT_LOGS,
 }
 DEMO = {

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
+from scram_plugin.heuristics.catalogue import catalogue
+from scram_plugin.reviews.run import review
 from tests.event_files import event, write
 from tests.reviews import review_of
+from tests.training_runs import training_run
 
 EVALUATIONS = 40
 RANDOM = np.random.default_rng(0)
@@ -200,3 +203,39 @@ def test_a_name_with_a_line_break_stays_one_line(tmp_path):
     score = noisy(line(0.01, 0.6, 0.65, 0.6, 0.1, 0.05), 0.01)
     result = found(tmp_path, noisy(np.full(EVALUATIONS, 0.5), 0.001), {"train/accuracy\n": score})
     assert "\n" not in result["divergence"].title
+
+
+def test_the_loss_of_half_precision_that_is_zero_at_once():
+    """Its framework shows NaN as 0: a loss of 122 is not learned away within a point."""
+    (told,) = [f for f in review(training_run({"train/loss": [122.0, *np.zeros(36)]}), catalogue()).findings if f.bad_step == 1]
+    assert (told.heuristic, told.severity, told.causes[0].id) == ("zero-loss", "warning", "overflow")
+
+
+def test_a_loss_that_waits_for_its_data_does_not_explode():
+    waits = np.append(np.zeros(10), np.linspace(0.9, 0.2, 40))
+    assert [f.heuristic for f in review(training_run({"loss": waits}), catalogue()).alone] == ["missing-validation"]
+
+
+def test_a_loss_far_below_its_start_that_is_many_times_its_lowest():
+    loss = np.concatenate([np.geomspace(2.6, 0.06, 14), np.geomspace(0.065, 0.7, 9)])
+    found = review(training_run({"train_loss": loss, "val_loss": 1.1 * loss}), catalogue()).alone
+    assert [f.heuristic for f in found if f.severity == "warning"] == ["divergence"]
+
+
+def test_a_metric_below_its_best_does_not_improve():
+    loss, score = [2.0, 1.5, 1.2, *np.linspace(1.25, 2, 17)], [0.9, 0.4, 0.45, *np.linspace(0.5, 0.78, 17)]
+    curves = {"train/loss": np.linspace(2, 0.4, 20), "eval/loss": loss, "eval/accuracy": score}
+    found = [f.heuristic for f in review(training_run(curves), catalogue()).findings]
+    assert "overfitting" in found
+    assert "metric-loss-disagreement" not in found
+
+
+def test_nothing_is_stuck_while_the_learning_rate_rises():
+    noise = 0.002 * np.random.default_rng(4).normal(size=80)
+    curves = {
+        "train/loss": np.maximum(np.linspace(2.2, 1.4, 80), 2.0) + noise,
+        "train/learning_rate": np.linspace(1e-9, 1e-7, 80),
+    }
+    judged = review(training_run(curves), catalogue())
+    assert not {"plateau", "no-learning"} & {f.heuristic for f in judged.findings}
+    assert "warm-up" in {one.heuristic: one.reason for one in judged.inconclusive}["plateau"]

@@ -56,6 +56,20 @@ def test_preferences_are_memorised_only_where_an_evaluation_says_so(curves, memo
     assert ("preference-memorised" in severities(curves)) == memorised
 
 
+@pytest.mark.parametrize(
+    ("curves", "options", "memorised"),
+    [
+        (preferences(told_apart=()), {"rise": 0.5}, True),  # to 1.7 times its lowest
+        (preferences(told_apart=()), {"rise": 0.9}, False),
+        (preferences(evaluated=()), {"gap": 0.29}, True),  # 1.0 beside 0.7
+        (preferences(evaluated=()), {"gap": 0.31}, False),
+    ],
+)
+def test_where_the_limits_of_memorising_are(curves, options, memorised):
+    heuristic = catalogue()["preference-memorised"]
+    assert bool(list(heuristic.check(training_run(curves), {**heuristic.defaults, **options}))) == memorised
+
+
 def test_without_an_evaluation_it_is_not_checked_whether_preferences_are_memorised():
     reasons = {
         e.heuristic: e.how for e in review(training_run(preferences(evaluated=(), told_apart=())), catalogue()).not_checked

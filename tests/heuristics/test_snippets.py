@@ -123,7 +123,7 @@ YOLO_ARGUMENTS = {
 TRL_ARGUMENTS = {
     *("output_dir", "num_train_epochs", "learning_rate", "eval_strategy", "eval_steps", "save_steps"),
     *("load_best_model_at_end", "beta", "label_smoothing", "loss_type", "loss_weights"),
-    *("scale_rewards", "metric_for_best_model", "greater_is_better"),
+    *("scale_rewards", "metric_for_best_model", "greater_is_better", "max_completion_length"),
 }
 
 

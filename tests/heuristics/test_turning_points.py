@@ -13,7 +13,10 @@ from tests.recorded.turning_points import finds, kept, numeric_options, run_of
 from tests.training_runs import training_run
 
 POINTS = kept()
-BY_HAND = {"unnormalized-inputs.max_ratio", "class-imbalance.neglect", "overfitting.min_rise"}
+BY_HAND = {
+    *("unnormalized-inputs.max_ratio", "class-imbalance.neglect", "overfitting.min_rise"),
+    *("preference-memorised.rise", "preference-memorised.gap"),  # of which one is enough: see test_preferences.py
+}
 
 
 def outcome(id_, run, **options):

@@ -326,3 +326,26 @@ def test_which_framework_wrote_it(name, text, framework, tmp_path):
     old(tmp_path / name, text)
     (run,) = training_runs(read(tmp_path))
     assert run.framework == framework
+
+
+@pytest.mark.parametrize(
+    ("header", "signal", "tag"),
+    [
+        ("episode,reward,best", "return", "episode/reward"),
+        ("episode,reward,score,steps,epsilon,loss", "return", "episode/reward"),
+        ("Episode,Total Reward,steps", "return", "Total Reward"),
+        (",Loss,ValLoss,Rate", "validation loss", "ValLoss"),
+        ("time/total timesteps,rollout/ep_rew_mean", "return", "rollout/ep_rew_mean"),
+    ],
+)
+def test_files_of_programs_of_ones_own(header, signal, tag, tmp_path):
+    """As strangers write them: a reward of each episode, an index that pandas does not name, spaces for underscores."""
+    columns = header.count(",")
+    rows = [",".join(map(str, (10 * i, *(i + 0.5 + k for k in range(columns))))) for i in range(1, 9)]
+    old(tmp_path / "training_log.csv", "\n".join([header, *rows, ""]))
+    (run,) = training_runs(read(tmp_path))
+    curve = run.signal(signal)
+    assert curve.tag == tag
+    assert len(curve) == 8
+    assert run.kind == ("reinforcement" if signal == "return" else None)
+    assert list(curve.steps) == ([*range(8)] if header.startswith(",") else [*range(10, 90, 10)])

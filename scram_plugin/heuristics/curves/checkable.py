@@ -85,6 +85,14 @@ def loss_alone(run: TrainingRun, least: int) -> Curve:
     return batches.finite if few and batches is not None and len(batches.finite) >= ENOUGH_BATCHES else loss(run, least=least)
 
 
+def refuse_warm_up(run: TrainingRun) -> None:
+    """Raises TooEarly while the learning rate still rises from far below: a loss may be flat until then."""
+    rate = run.signal("learning rate")
+    values = rate.finite.values if rate is not None else np.array([])
+    if len(values) >= FOR_A_LEVEL and values[-1] > 2 * values[0] and (np.diff(values[-FOR_A_LEVEL:]) > 0).all():
+        raise TooEarly("the learning rate still rises, as in a warm-up")
+
+
 def refuse_moving_targets(run: TrainingRun) -> None:
     """Raises Inconclusive if the targets of the last quarter of the training are others than those of the first one."""
     means = run.statistic(schema.BATCHES, column("y0", None, "mean"))

@@ -10,6 +10,7 @@ import numpy as np
 
 from scram_plugin.heuristics.curves.causes_of_settings import by_evidence, no_clipping
 from scram_plugin.heuristics.curves.checkable import (
+    enough,
     highest_rate,
     last_value,
     loss_alone,
@@ -48,6 +49,7 @@ UNTRAINED = 20  # parts of the curve, of which the first may be far above what f
 FAR_LOWER = 1.5  # times the first loss: where all later ones are higher, the first steps did harm; by bench-limits
 NEXT_TO_NOTHING = 0.1  # loss: a distance to a copy, or a penalty, begins with less and rises as meant; by bench-limits
 NORM_LEAPS = 10  # times the first gradient norm: that of a running mean rises by less in a few points; by bench-labelled
+MANY_TIMES = 3  # of its lowest level: a loss that rises by so much is lost, however high it began; by bench-labelled
 EARLIER = 6  # points before the rise that are needed to estimate their noise; by bench-limits
 EXPLODED = 100.0  # times the loss at the start: no training recovers from that, and no working one reaches it; by bench-limits
 SMALLEST_RISE = 0.1  # of the lowest level, or of that at the start: a smaller rise is not reported; by bench-limits
@@ -59,7 +61,11 @@ SAFE_RATE = 1e-3  # a learning rate that is safe for most adaptive optimizers (K
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    curve = loss_alone(run, int(options["patience"]) + 2)
+    least = int(options["patience"]) + 2
+    whole = loss_alone(run, least)
+    # zeros at the start are of a program that waits, for example for its replay memory
+    begun = np.cumsum(whole.values != 0) > 0
+    curve = enough(whole.where(begun) if begun.any() else whole, least, "training loss")
     found, of_training = _of_loss(run, options, curve), True
     if found is None and (lost := collapsed(run, options["lost"])) is not None:
         found, of_training = _of_metric(run, lost), not lost.score.name.startswith("validation")
@@ -92,7 +98,9 @@ def _of_loss(run: TrainingRun, options: Mapping[str, Any], curve: Curve) -> Find
     if after < options["patience"] or (unsure and not at_once):
         return None
     smallest = CONFIRMED_RISE if _validation_rose(run) else SMALLEST_RISE
-    if rise < options["lost"] * gained or rise < smallest * max(abs(form.lowest), abs(gained)):
+    if (rise < options["lost"] * gained and not _many_times(run, values, form, rise)) or rise < smallest * max(
+        abs(form.lowest), abs(gained)
+    ):
         return None
     tail = form.fitted[form.positions > form.best]
     if end < form.start and _recovers(values[form.best :], form.lowest, end):
@@ -171,6 +179,15 @@ def _rose_at_once(run: TrainingRun, values: np.ndarray) -> bool:
     if not len(levels) or (np.argmin(levels) >= len(levels) * 2 / THIRD and not _norm_leaps(run)):
         return False  # it falls: the first point was not counted in full, as a running mean
     return bool(values[0] > NEXT_TO_NOTHING and later.min() > FAR_LOWER * values[0] and median(later) > 2 * values[0])
+
+
+def _many_times(run: TrainingRun, values: np.ndarray, form: Shape, rise: float) -> bool:
+    """Whether the loss is many times its lowest level, and not only near 0, and that of the validation rose with it."""
+    validation = run.signal("validation loss")
+    others = validation.finite.values if validation is not None else np.array([])
+    if len(others) < FOR_QUARTERS or form.strength <= 2 * SURE or rise <= SMALLEST_RISE * abs(values[0]):
+        return False
+    return bool(0 < form.lowest < rise / MANY_TIMES and median(others[-FOR_A_LEVEL:]) > MANY_TIMES * others.min() > 0)
 
 
 def _norm_leaps(run: TrainingRun) -> bool:

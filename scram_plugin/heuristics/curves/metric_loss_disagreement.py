@@ -50,7 +50,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     best = lowest_point(validation, form)
     first, last = int(validation.steps[best]), int(validation.steps[-1])
     then, now = at(metric, first), at(metric, last)
-    gain = (now - then) if better else (then - now)
+    known = metric.values[metric.steps <= first]
+    best_known = float(known.max() if better else known.min()) if len(known) else then
+    gain = min(now - then, now - best_known) if better else min(then - now, best_known - now)
     noise = shape(-metric.values if better else metric.values).noise
     least = max(SIGMAS * noise, options["min_gain"] * abs(then))
     if gain < least:

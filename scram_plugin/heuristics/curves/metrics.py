@@ -149,7 +149,8 @@ def _fell_at_once(run: TrainingRun) -> bool:
 def gained_since(run: TrainingRun, step: int) -> float:
     """The largest share of its whole gain, 0 to 1, that a validation score made after a step, beyond chance.
 
-    One that is still poor at the end does not count, nor do precision and recall, of which one rises as the other falls.
+    0.0 if one of them lost. One that is still poor at the end does not count, nor do precision and recall, of which one rises
+    as the other falls.
     """
     found = 0.0
     for score in scores(run):
@@ -158,7 +159,10 @@ def gained_since(run: TrainingRun, step: int) -> float:
         if not of_validation or not 0 < known < len(score.values):
             continue
         first, best, end = score.values[0], score.values[:known].max(), median(score.values[-FOR_A_LEVEL:])
-        if end > POOR_SCORE and end - best > SIGMAS * error_of_difference(noise(score.values), FOR_A_LEVEL):
+        chance = SIGMAS * error_of_difference(noise(score.values), FOR_A_LEVEL)
+        if best - end > max(chance / SIGMAS, ROSE):
+            return 0.0
+        if end > POOR_SCORE and end - best > chance:
             found = max(found, float((end - best) / (end - first)))
     return found
 

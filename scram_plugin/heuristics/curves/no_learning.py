@@ -18,6 +18,7 @@ from scram_plugin.heuristics.curves.checkable import (
     loss_alone,
     rate_as_cause,
     reached,
+    refuse_warm_up,
 )
 from scram_plugin.heuristics.curves.guesses import as_guessed, classes_of, hardly_learned, is_of_guessing, uniform
 from scram_plugin.heuristics.curves.metrics import Score, never_learned
@@ -176,6 +177,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
                 fall, least = (ends.head - tail) / abs(ends.head), _least_fall(ends, options) / abs(ends.head)
                 run.measured("fall of the training loss from start to end", fall, below=least, percent=True, curve=curve)
             return
+    refuse_warm_up(run)
     if values.min() < 0 < values.max():
         raise Inconclusive(
             "the loss is above and below zero, as with policy gradients or a critic: its level does not show what was learned"

@@ -9,9 +9,9 @@ import numpy as np
 
 from scram_plugin.heuristics.curves.checkable import enough, rate_as_cause
 from scram_plugin.heuristics.curves.noise import median
-from scram_plugin.heuristics.curves.returns import FOR_LEVELS, Levels, entropy, levels, levels_of, updates_as_cause
+from scram_plugin.heuristics.curves.returns import AT_THE_END, FOR_LEVELS, Levels, entropy, levels, levels_of, updates_as_cause
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option, absent
-from scram_plugin.heuristics.limits import FOR_A_LEVEL
+from scram_plugin.heuristics.limits import FOR_A_LEVEL, SIGMAS
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.curve import Curve
@@ -59,6 +59,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     top = float(values.max())
     if top > 0 and float((values == top).mean()) > AT_THE_TOP:
         raise Inconclusive("the return is at its highest value much of the time: there may be no more to be had")
+    if seen.last - seen.values[:-AT_THE_END].min() > SIGMAS * max(seen.error, seen.wander):
+        raise Inconclusive("the return fell at first and rises since then")
     never = bool((values == 0).all())
     first, last = int(curve.steps[0]), int(curve.steps[-1])
     yield Finding(

@@ -178,6 +178,8 @@ def _standstill(run: TrainingRun, training: Curve, validation: Curve) -> Iterabl
     then, now = at(training, since), at(training, int(steps[-1]))
     if since > (steps[0] + steps[-1]) / 2 or now > HALVED * then or now <= 0:
         return
+    if gained_since(run, since):
+        return
     unit, last = validation.axis, int(steps[-1])
     said = f"The validation loss has been about {number(after)} since {place(unit, since)}."
     yield Finding(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.checkable import level, loss_alone, rate_as_cause
+from scram_plugin.heuristics.curves.checkable import level, loss_alone, rate_as_cause, refuse_warm_up
 from scram_plugin.heuristics.curves.noise import error_of_difference
 from scram_plugin.heuristics.curves.progress import still_improves
 from scram_plugin.heuristics.curves.shape import SURE, Shape, shape_of
@@ -157,6 +157,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     ):
         raise TooEarly(f"it needs {FOR_A_LEVEL} evaluations, there are {len(validation)}")
     end = end_of(curve, options["flat"])
+    refuse_warm_up(run)
     if _still_falls(end) or _diverged(end) or still_improves(run):
         if end.level and end.fall > end.least_fall:
             share, least = end.fall / abs(end.level), end.least_fall / abs(end.level)
