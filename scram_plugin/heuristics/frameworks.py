@@ -279,6 +279,14 @@ args = GRPOConfig(
 )
 """,
     },
+    "look at the labels": {
+        "yolo": """
+from ultralytics import YOLO
+
+model = YOLO("yolo11n.pt")  # the best.pt of your training
+model.val(data="coco8.yaml", plots=True)  # draws val_batch0_labels.jpg beside val_batch0_pred.jpg
+""",
+    },
     "longer completions": {
         "hugging face": """
 from trl import GRPOConfig
@@ -336,6 +344,9 @@ FIXES = {
     ("entropy-collapse", "large-updates"): "smaller updates",
     ("kl-blow-up", "learning-rate"): "smaller updates",
     ("kl-blow-up", "no-target"): "smaller updates",
+    ("box-loss-without-map", "validation-labels"): "look at the labels",
+    ("box-loss-without-map", "class-numbers"): "look at the labels",
+    ("box-loss-without-map", "box-format"): "look at the labels",
     ("clip-saturation", "learning-rate"): "smaller updates",
     ("clip-saturation", "many-epochs"): "smaller updates",
     ("truncated-completions", "limit"): "longer completions",

@@ -1,8 +1,10 @@
 """Policies, language models and detectors that are trained with one fault, and their healthy twins; they log no event file."""
 
+import os
+
 import pytest
 
-from tests.reviews import fault_is_found, review_of_recorded, twin_is_sound
+from tests.reviews import fault_is_found, review_of, review_of_recorded, twin_is_sound
 
 # training of tests/recorded/programs/torch_policies.py -> (heuristic, first cause)
 FAULTS = {
@@ -86,3 +88,25 @@ def test_what_half_precision_brings_about_is_its_consequence(name, others):
 def test_they_are_read_from_text_files():
     assert "Read from progress.csv." in review_of_recorded("torch_policies", "no other actions", "healthy").notes
     assert "Read from trainer_state.json." in review_of_recorded("torch_trainers", "no reward differs", "healthy").notes
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        (("torch_trainers", "the gradients explode"), "TrainingArguments("),
+        (("torch_preferences", "preferences are memorised"), "DPOConfig("),
+        (("torch_policies", "an update goes too far"), "from stable_baselines3 import PPO"),
+        (("torch_detectors", "classes are numbered from 1"), "model.val("),
+    ],
+)
+def test_fixes_of_a_text_file_alone_are_in_the_words_of_its_framework(place, words):
+    review = review_of_recorded(*place, "fault")
+    assert words in review.alone[0].fixes[0].code
+
+
+def test_fixes_of_lightnings_csv_are_in_its_words(tmp_path):
+    rows = [f"{i},{10 * i},{2 / (i + 1)},{abs(i - 8) / 10 + 1}" for i in range(30)]
+    (tmp_path / "metrics.csv").write_text("\n".join(["epoch,step,train_loss,val_loss", *rows, ""]))
+    os.utime(tmp_path / "metrics.csv", (1e9, 1e9))
+    (found,) = review_of(tmp_path).alone
+    assert "from lightning.pytorch.callbacks import EarlyStopping" in found.fixes[0].code

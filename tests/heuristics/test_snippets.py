@@ -115,7 +115,7 @@ def test_fixes_in_a_frameworks_words_run(framework, failed):
 # of its `train`, https://docs.ultralytics.com/modes/train/
 YOLO_ARGUMENTS = {
     *("amp", "batch", "cos_lr", "degrees", "dropout", "epochs", "freeze", "lr0", "lrf"),
-    *("mixup", "mosaic", "optimizer", "patience", "scale", "warmup_epochs", "weight_decay"),
+    *("mixup", "mosaic", "optimizer", "patience", "plots", "scale", "warmup_epochs", "weight_decay"),
 }
 
 
