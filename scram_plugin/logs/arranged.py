@@ -87,11 +87,12 @@ def arranged(found: Iterable[tuple[str, list[Listed]]]) -> Directories:
         runs.setdefault(_below(directory, name.rpartition(".")[0]) if own else directory, []).append(file)
         if not own and usual and not usual["monitor"]:
             filled.add(directory)
-    names, many = sorted(runs), dict.fromkeys(runs, MOST_SETTINGS)
+    names, left = sorted(runs), dict.fromkeys(runs, MOST_SETTINGS)
     for directory, file in sorted(settings):
         for name in _owners(directory, names):
-            runs[name] += [file] * (many[name] > 0)
-            many[name] -= 1
+            if left[name] > 0:
+                runs[name].append(file)
+                left[name] -= 1
     for name in names:
         yield name, sorted(runs[name], key=lambda file: file.path)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -20,7 +21,7 @@ LARGEST_CODE = 1 << 17  # bytes of a configuration that is Python
 MOST_VALUES = 20_000  # of one configuration, with those that are named again
 DEEPEST_VALUE = 20  # levels of one configuration
 TEXT = "/text_summary"  # how PyTorch's writer and others end the tags of texts
-# Texts under other tags are none of settings: predictions, for example.
+# Texts under other tags hold no settings, but predictions, for example.
 TEXTS = frozenset(
     name + TEXT
     for name in ("args", "model_config", "model-config", "sys.argv", "config", "hparams", "hyperparameters", "Hyperparameters")
@@ -28,6 +29,7 @@ TEXTS = frozenset(
 HPARAMS = "_hparams_/session_start_info"  # of TensorBoard's plugin hparams; PyTorch, Keras and Lightning write it
 ORDERED = "tag:yaml.org,2002:python/object/apply:collections.OrderedDict"  # as Stable-Baselines3's zoo writes: pairs
 _NO_VALUE = object()
+_PARSING = threading.Lock()
 
 
 class Garbled(ValueError):
@@ -123,7 +125,8 @@ def _of_code(text: str) -> dict[str, Any]:
         raise Garbled(f"it is longer than {LARGEST_CODE:,} bytes")
     found: dict[str, Any] = {}
     try:
-        with warnings.catch_warnings():  # an odd escape in a text is none of the reader's business
+        # the reader need not see warnings about escapes; neither their filters nor Python's parser are safe with threads
+        with _PARSING, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             program = ast.parse(text.strip())
         for statement in program.body:
@@ -131,7 +134,7 @@ def _of_code(text: str) -> dict[str, Any]:
                 found.update(value)
             elif isinstance(statement, ast.Assign) and isinstance(target := statement.targets[0], ast.Name):
                 found[target.id] = _literal(statement.value)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError, SystemError) as error:
         raise Garbled(f"it is neither JSON nor Python ({type(error).__name__})") from None
     return {key: value for key, value in found.items() if value is not _NO_VALUE}
 
@@ -161,7 +164,7 @@ def _of_yaml(text: str) -> Any:
 
     try:
         loader = yaml.SafeLoader(text)
-        loader.get_event()  # the begin of the stream
+        loader.get_event()  # the start of the stream
         if loader.check_event(yaml.StreamEndEvent):
             return {}
         loader.get_event()  # and of the document
@@ -171,7 +174,7 @@ def _of_yaml(text: str) -> Any:
 
 
 class _Document:
-    """Turns the events of PyYAML's parser into plain values. What an alias names is the same object, and no copy."""
+    """Turns the events of PyYAML's parser into plain values. An alias names the same object; copies count as entries."""
 
     def __init__(self, loader: Any) -> None:
         self._loader = loader
@@ -200,6 +203,7 @@ class _Document:
             while not self._loader.check_event(yaml.MappingEndEvent):
                 key, inner = self.node(depth + 1), self.node(depth + 1)
                 if key == "<<" and isinstance(inner, dict):
+                    self._left -= len(inner)  # which are copied
                     value = {**inner, **value}
                 elif isinstance(key, str):
                     value[key] = inner

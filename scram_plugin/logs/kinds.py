@@ -11,25 +11,25 @@ Kind = Literal[
 ]
 
 
-class Judged(NamedTuple):
+class AboutKind(NamedTuple):
     """What SCRAM says of a kind, a sentence for the reader of a review; and why its loss shows no progress, None if it does."""
 
     sentence: str
     kind_of_loss: Literal["adversarial", "reinforcement"] | None = None
 
 
-KINDS: dict[Kind, Judged] = {
-    "supervised": Judged(""),
-    "language model": Judged("Judged as training of a language model: by its loss."),
-    "preference": Judged("Judged as learning from preferences: by its loss. The reward margin shows what it learns."),
-    "group-relative policy": Judged(
-        "Judged as a language model that learns from rewards, as with GRPO or RLOO: by its return, not by its loss.",
+KINDS: dict[Kind, AboutKind] = {
+    "supervised": AboutKind(""),
+    "language model": AboutKind("Reviewed as training of a language model: by its loss."),
+    "preference": AboutKind("Reviewed as learning from preferences: by its loss. The reward margin shows what it learns."),
+    "group-relative policy": AboutKind(
+        "Reviewed as a language model that learns from rewards, as with GRPO or RLOO: by its return, not by its loss.",
         "reinforcement",
     ),
-    "reinforcement": Judged("Judged as reinforcement learning: by its return, not by its loss.", "reinforcement"),
-    "detection": Judged("Judged as object detection: by the total of its losses."),
-    "adversarial": Judged(
-        "Judged as adversarial training: not by the level of its losses, which work against each other.", "adversarial"
+    "reinforcement": AboutKind("Reviewed as reinforcement learning: by its return, not by its loss.", "reinforcement"),
+    "detection": AboutKind("Reviewed as object detection: by the total of its losses."),
+    "adversarial": AboutKind(
+        "Reviewed as adversarial training: not by the level of its losses, which work against each other.", "adversarial"
     ),
 }
 

@@ -45,7 +45,7 @@ _FIELD_OF = {
 _BITS = (_HALF, _BFLOAT16)  # their repeated field holds the bits of the number
 
 
-MOST_TOLD = 20  # texts with settings in one file: a training writes a few at its begin; by definition
+MOST_TOLD = 20  # texts with settings in one file: a training writes a few at its start; by definition
 
 
 class Block(NamedTuple):
@@ -79,6 +79,7 @@ class Own:
         self.ends: list[tuple[float, str]] = []  # (wall time, how the fit ended)
         self.settings: list[Told] = []  # of the training, as another tool wrote them
         self.remarks: list[str] = []  # sentences on what was ignored
+        self._texts = 0  # that may have settings
         self._columns: dict[str, tuple[str, ...]] = {}  # table -> names, from the last metadata
 
     def parse(self, payload: bytes) -> tuple[int, float, list[tuple[str, float]], list[Block]]:
@@ -113,9 +114,12 @@ class Own:
 
     def _take_settings(self, value: Any, wall_time: float) -> None:
         """Keep the settings that a text has, or what the plugin hparams wrote."""
+        self._texts += 1
+        if self._texts > MOST_TOLD:
+            return
         content = value.metadata.plugin_data.content if value.tag == HPARAMS else b"".join(value.tensor.string_val[:1])
         source = "hparams" if value.tag == HPARAMS else value.tag.removesuffix(TEXT)
-        if not content or len(self.settings) >= MOST_TOLD:
+        if not content:
             return
         try:
             if len(content) > LARGEST_TEXT:

@@ -139,10 +139,13 @@ def _class(value: Any) -> Any:
 
 def _precision(value: Any) -> Any:
     """ "fp16", "bf16" or "float32"; "amp" for mixed precision of a type that is not told."""
-    text = str(value).lower()
-    if value is True or text == "amp":
+    if isinstance(value, bool):
+        return "amp" if value else "float32"
+    # a list may hold itself many times over, and a number may be longer than Python writes
+    text = str(value).lower() if isinstance(value, str) or (isinstance(value, int) and value in (16, 32)) else ""
+    if text == "amp":
         return "amp"
-    if value is False or text in ("no", "32", "32-true", "fp32", "float32", "full"):
+    if text in ("no", "32", "32-true", "fp32", "float32", "full"):
         return "float32"
     return "bf16" if "bf" in text else "fp16" if "16" in text else DROPPED
 
@@ -152,6 +155,7 @@ def _flag(yes: str, no: Any = DROPPED) -> Callable[[Any], Any]:
     return lambda value: yes if value is True else no if value is False else DROPPED
 
 
+FROZEN = "frozen layers"
 _KEYS = (
     _Key("most", "learning_rate", "learning rate", _rate),
     _Key("most", "lr", "learning rate", _rate),
@@ -257,11 +261,11 @@ _KEYS = (
     _Key("lightning", "early_stopping/patience", "patience", _count),
     _Key("hugging face", "early_stopping_patience", "patience", _count),
     _Key("ultralytics", "close_mosaic", "mosaic end", _whole),
-    _Key("ultralytics", "/freeze", "frozen", _frozen),
-    _Key("own", "freeze_backbone", "frozen", _frozen),
-    _Key("own", "freeze_encoder", "frozen", _frozen),
-    _Key("mmengine", "frozen_stages", "frozen", _frozen),
-    _Key("detectron2", "freeze_at", "frozen", _frozen),
+    _Key("ultralytics", "/freeze", FROZEN, _frozen),
+    _Key("own", "freeze_backbone", FROZEN, _frozen),
+    _Key("own", "freeze_encoder", FROZEN, _frozen),
+    _Key("mmengine", "frozen_stages", FROZEN, _frozen),
+    _Key("detectron2", "freeze_at", FROZEN, _frozen),
     _Key("most", "dropout", "dropout", _share),
     _Key("hugging face", "hidden_dropout_prob", "dropout", _share),
     _Key("hugging face", "resid_pdrop", "dropout", _share),
@@ -289,7 +293,11 @@ def settings_of(pairs: Iterable[tuple[Path, Any]], source: str) -> dict[str, Set
         if not fitting or any(map(_ASIDE.fullmatch, path[:-1])):
             continue
         place, _, row = max(fitting, key=lambda row: len(row[1]))
-        if (typed := row.typed(plain(value))) is DROPPED:
+        try:
+            typed = row.typed(value if row.name == FROZEN else plain(value))
+        except (ValueError, TypeError, OverflowError, RecursionError):  # of anybody's making
+            continue
+        if typed is DROPPED:
             continue
         rank, setting = (len(path), place), Setting(typed, row.key.rpartition("/")[2], source)
         before = found.get(row.name)
@@ -326,10 +334,14 @@ def chosen(told: Iterable[Told], begin: float, is_last: bool) -> dict[str, Setti
 
 
 def common(told: Iterable[Told]) -> list[Told]:
-    """What all of several sources say, as one; nothing of what they contradict each other in."""
-    several = list(told)
-    if len(several) < 2:
-        return several
+    """One for each source: what the trainings that it names have in common."""
+    by_source: dict[tuple[int, str], list[Told]] = {}
+    for one in told:
+        by_source.setdefault((one.rank, one.source), []).append(one)
+    return [_same(several) for several in by_source.values()]
+
+
+def _same(several: list[Told]) -> Told:
     first = several[0]
-    same = {n: s for n, s in first.settings.items() if all(o.settings.get(n, s).value == s.value for o in several)}
-    return [first._replace(settings=same)]
+    same = {n: s for n, s in first.settings.items() if all(n in o.settings and o.settings[n].value == s.value for o in several)}
+    return first._replace(settings=same)

@@ -45,7 +45,7 @@ STEPS = (
     *("total_timesteps", "timesteps", "timestep", "num_timesteps", "episode", "episodes", "steps", "epoch", "epochs", "t"),
 )
 EPOCHS = ("epoch", "epochs")
-EPISODES = ("episode", "episodes")  # then a bare "reward" is that of an episode, and "steps" its length
+EPISODES = ("episode", "episodes")  # then a bare "reward" is that of an episode
 PLACES = frozenset(
     {*STEPS, "total_steps", "percentage", "time", "elapsed_time", "remaining_time", "timestamp", "wall_time", "_timestamp"}
 )
@@ -86,7 +86,7 @@ def _means(name: str, by_episodes: bool) -> bool:
 
 
 def of_episodes(name: str) -> str:
-    """The tag of a column of a file whose rows are episodes: that of the return or of the length says so."""
+    """The tag of a column of a file whose rows are episodes: that of the return says so."""
     return name if meaning("", name) or not meaning("", f"episode/{name}") else f"episode/{name}"
 
 

@@ -106,14 +106,9 @@ class TrainingRun:
 
         Those in SCRAM's own facts are not among them. Of several sub-runs for hyperparameters, it is what all of them say.
         """
-        runs = {
-            role: [self._logs[n] for n, r in self.parts.items() if (r == "hyperparameters") is role] for role in (True, False)
-        }
-        told = [
-            *common(one for run in runs[True] for one in run.settings),
-            *(one for run in runs[False] for one in run.settings),
-        ]
-        return chosen(told, self._begin, self.is_last)
+        of_sub_runs = [one for n, r in self.parts.items() if r == "hyperparameters" for one in self._logs[n].settings]
+        others = [one for n, r in self.parts.items() if r != "hyperparameters" for one in self._logs[n].settings]
+        return chosen([*common(of_sub_runs), *others], self._begin, self.is_last)
 
     @cached_property
     def ended(self) -> str | None:
@@ -179,8 +174,11 @@ class TrainingRun:
     @property
     def framework(self) -> str | None:
         """The framework that wrote the log, by its facts, tags or files ("keras", ...); None if it is not known."""
-        if self.facts.get("framework"):
-            return str(self.facts["framework"])
+        return self.framework_of_facts or self._writer
+
+    @property
+    def _writer(self) -> str | None:
+        """The framework that wrote the curves, by their tags or files, whatever recorded the training beside it."""
         named = [m.framework for sources in self._meanings.values() for _, _, _, m in sources if m.framework]
         if named:
             return max(sorted(set(named)), key=named.count)
@@ -268,7 +266,7 @@ class TrainingRun:
     @cached_property
     def training(self) -> Kind:
         """The kind of the training, by its signals: "supervised" (also where nothing is known), "reinforcement", ..."""
-        return kind_of(self._meanings, self.framework, self._competes)
+        return kind_of(self._meanings, self._writer, self._competes)
 
     @property
     def _competes(self) -> bool:

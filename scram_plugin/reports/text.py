@@ -50,8 +50,9 @@ def report(reviews: Sequence[Review], console: Console, verbose: bool = False) -
             _print_silent(console, review, [] if single else unchecked, above)
         if verbose or single:
             _print_read_as(console, review)
-            for value in (value for name, value in review.about if name == SETTINGS):
-                _paragraph(console, 2, f"{SETTINGS}: {value}", "dim")
+            for name, value in review.about:
+                if name == SETTINGS:
+                    _paragraph(console, 2, f"{SETTINGS}: {value}", "dim")
         console.print()
     named = len(quiet) if len(quiet) <= FEW + 5 else FEW
     for review in quiet[:named]:

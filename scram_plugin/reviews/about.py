@@ -26,14 +26,15 @@ def about(run: TrainingRun) -> tuple[tuple[str, str], ...]:
 def _facts(run: TrainingRun) -> Iterator[tuple[str, str]]:
     loss, batches = run.signal("training loss") or run.signal("validation loss"), run.signal("batch loss")
     longest = max((c for c in (loss, batches) if c is not None), key=len, default=None)
-    if longest is not None and EARLIEST < longest.wall_times[0] < LATEST:
+    if longest is not None:
         # of a text file only the time is known at which it was last written
-        told = "last written" if longest.tensorboard_run in run.without_event_files else "began"
-        when = datetime.fromtimestamp(float(longest.wall_times[0]), timezone.utc)
-        yield told, f"{when:%Y-%m-%d %H:%M} UTC"
-        taken = float(longest.wall_times[-1] - longest.wall_times[0])
-        if told == "began" and 0 < taken < LATEST:
-            yield "took", _duration(taken)
+        of_text = longest.tensorboard_run in run.without_event_files
+        at, taken = float(longest.wall_times[-1 if of_text else 0]), float(longest.wall_times[-1] - longest.wall_times[0])
+        if EARLIEST < at < LATEST:
+            when = datetime.fromtimestamp(at, timezone.utc)
+            yield "last written" if of_text else "began", f"{when:%Y-%m-%d %H:%M} UTC"
+            if not of_text and 0 < taken < LATEST:
+                yield "took", _duration(taken)
     if loss is not None:
         yield "length", _length(loss)
     fit, optimizer = run.facts.get("fit") or {}, run.facts.get("optimizer") or {}

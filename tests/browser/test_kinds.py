@@ -33,10 +33,10 @@ CHARTS = {
     "classifier": [["training loss", "validation loss"], ["training accuracy", "validation accuracy"]],
 }
 SENTENCES = {
-    "policy": "Judged as reinforcement learning: by its return, not by its loss.",
-    "answers": "Judged as a language model that learns from rewards, as with GRPO or RLOO: by its return, not by its loss.",
-    "preferences": "Judged as learning from preferences: by its loss. The reward margin shows what it learns.",
-    "detector": "Judged as object detection: by the total of its losses.",
+    "policy": "Reviewed as reinforcement learning: by its return, not by its loss.",
+    "answers": "Reviewed as a language model that learns from rewards, as with GRPO or RLOO: by its return, not by its loss.",
+    "preferences": "Reviewed as learning from preferences: by its loss. The reward margin shows what it learns.",
+    "detector": "Reviewed as object detection: by the total of its losses.",
 }
 
 
@@ -106,7 +106,7 @@ def test_the_first_picture_is_that_of_the_kind(run, run_at):
     assert legends(page) == CHARTS[run]
     said = page.scram.inner_text("main")
     assert SENTENCES.get(run, "") in said
-    assert ("Judged as" in said) == (run in SENTENCES)
+    assert ("Reviewed as" in said) == (run in SENTENCES)
     heights = page.scram.eval_on_selector_all(".overview .u-over", "all => all.map(p => p.clientHeight)")
     assert min(heights) > 40
     assert heights[0] == max(heights), "the first one is the largest"

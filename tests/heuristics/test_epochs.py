@@ -74,3 +74,20 @@ def test_epochs_of_llama_factory_are_kept(tmp_path):
     )
     (tmp_path / "trainer_log.jsonl").write_text(rows + "\n")
     assert "epoch-steps" in [f.heuristic for f in review_of(tmp_path).findings]
+
+
+def test_a_loss_that_rises_within_epochs_says_nothing_of_memorising():
+    """As where the examples always come in the same order, the easy ones first."""
+    steps = np.arange(120)
+    loss = 2 - 0.05 * (steps // 30) + 0.8 * (steps % 30) / 30
+    judged = review(training_run({"train/loss": loss, "train/epoch": (steps + 1) / 30}), catalogue())
+    assert "epoch-steps" not in [f.heuristic for f in judged.findings]
+
+
+def test_a_rate_that_is_lowered_at_a_border_and_logged_once_an_epoch():
+    steps = np.arange(120)
+    loss, borders = 2.0 * 0.6 ** (steps // 30) + 0.001 * np.sin(steps), np.arange(0, 120, 30)
+    curves = {"train/loss": loss, "train/epoch": (steps + 1) / 30}
+    assert "epoch-steps" in [f.heuristic for f in review(training_run(curves), catalogue()).findings]
+    curves["train/learning_rate"] = (borders, 0.1 * 0.1 ** np.arange(4))
+    assert "epoch-steps" not in [f.heuristic for f in review(training_run(curves), catalogue()).findings]

@@ -7,6 +7,7 @@ import pytest
 
 from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.heuristics.heuristic import Inconclusive, NotChecked, TooEarly
+from scram_plugin.reviews.run import review
 from tests.reviews import finding, review_of
 from tests.training_runs import training_run
 
@@ -55,3 +56,9 @@ def test_mmengine_in_its_text_file(tmp_path):
     one = finding(review_of(tmp_path), "slow-input")
     assert "80 % of each step" in one.title
     assert "500.0 ms, of which 400.0 ms" in one.summary
+
+
+def test_the_times_of_an_evaluation_are_not_those_of_the_training():
+    steps = np.ones(40)
+    curves = {"eval/data_time": 0.9 * steps, "eval/time": steps, "train/data_time": 0.01 * steps, "train/time": steps}
+    assert "slow-input" in review(training_run(curves), catalogue()).passed

@@ -116,3 +116,24 @@ def test_a_loss_that_is_lowest_at_its_first_point(norms, told):
         "eval/loss": (STEPS[10:60:10], np.linspace(4.0, 1.6, 5)),
     }
     assert ("divergence" in alarms(curves)) == told
+
+
+@pytest.mark.parametrize(("ends", "lost"), [(50, True), (400, False)])
+def test_a_policy_that_was_good_from_the_start_may_lose_it(ends, lost):
+    returns = np.interp(STEPS, [0, 30, 79], [450, 440, ends]) + 5 * NOISE[:80]
+    found = alarms({"rollout/ep_rew_mean": returns})
+    assert ("return-collapse" in found) == lost
+
+
+def test_an_evaluation_that_rises_is_a_gain():
+    flat = {"train/reward": np.full(300, 0.4) + 0.02 * NOISE[:300]}
+    assert alarms(flat) == {"no-return-gain"}
+    assert alarms({**flat, "eval/reward": np.linspace(0.2, 0.9, 60)}) == set()
+
+
+def test_no_return_is_logged_where_the_variance_is_judged():
+    variance = (np.arange(1000, 41000, 1000), np.full(40, -0.5))
+    curves = {"rollout/ep_rew_mean": 20 + NOISE[:60], "train/explained_variance": variance}
+    assert "no return was logged late" in {
+        one.heuristic: one.reason for one in review(training_run(curves), catalogue()).inconclusive
+    }.get("value-not-fitted", "")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from scram_plugin.logs.configs import HPARAMS, Garbled, of_text, of_yaml
+from scram_plugin.logs.configs import HPARAMS, of_text, of_yaml
 from scram_plugin.logs.logdir import read
 from scram_plugin.logs.pairing import training_runs
-from scram_plugin.logs.settings import settings_of
+from scram_plugin.logs.settings import Setting, Told, common, settings_of
 from scram_plugin.logs.storage import listing
 from scram_plugin.reviews.about import about
 from scram_plugin.reviews.cache import key_of
@@ -44,7 +44,7 @@ TEXTS_AND_SETTINGS = {
     "mmengine": (
         *("config", MMENGINE),
         {"learning rate": 0.02, "optimizer": "SGD", "weight decay": 1e-4, "precision": "amp", "gradient clipping": 35.0}
-        | {"epochs": 12.0, "batch size": 2, "model class": "FasterRCNN", "frozen": 1},
+        | {"epochs": 12.0, "batch size": 2, "model class": "FasterRCNN", "frozen layers": 1},
     ),
     "cleanrl": (
         *("hyperparameters", CLEANRL),
@@ -272,6 +272,7 @@ def test_each_training_of_a_directory_has_its_own(tmp_path):
 
 def test_values_of_a_wrong_type_or_range_are_left_out():
     wrong = {"lr": -1, "epochs": "many", "batch_size": 2.5, "dropout": 1.5, "seed": None, "weight_decay": float("nan")}
+    wrong |= {"precision": int("f" * 5000, 16), "mixed_precision": [[]]}
     wrong |= {"optimizer": "rm -rf /", "max_steps": 10**400, "amp": [1, 2], "warmup_ratio": True, "ent_coef": "auto"}
     assert settings_of((((key,), value) for key, value in wrong.items()), "") == {}
 
@@ -282,66 +283,16 @@ def test_two_rates_of_one_rank_are_no_rate():
     assert settings_of(of_yaml(f"lr: 0.3\n{gan}"), "")["learning rate"].value == 0.3
 
 
-BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} {{" + f"b: *a{n - 1}, c: *a{n - 1}" + "}\n" for n in range(1, 60))
-HOSTILE = {
-    "code": 'lr: 0.5\nx: !!python/object/apply:os.system ["touch {}"]\ny: !!python/object/new:os.system ["touch {}"]\n',
-    "a bomb of aliases": BOMB,
-    "an alias to itself": "lr: 0.5\na: &a {b: *a, c: [*a]}\n",
-    "deep": "x: " + "[" * 5000,
-    "deep mappings": "{a: " * 5000,
-    "many": "".join(f"k{n}: 1\n" for n in range(30_000)),
-    "large": "x: " + "y" * (1 << 20) + "\n",
-    "bytes": "lr: \x00\x07\n",
-    "half": "lr: 0.5\nx: {a: [1, 2",
-    "no mapping": "- 1\n- 2\n",
-    "nothing but a comment": "# lr: 1\n",
-    "tabs": "lr:\t0.5\n\tx: 1\n",
-    "keys that are lists": "? [a, b]\n: 1\nlr: 0.5\n",
-    "an unknown anchor": "lr: *nobody\n",
-    "two documents": "lr: 0.5\n---\nlr: 0.7\n",
-}
+def test_what_sub_runs_have_in_common_is_told_of_each_source():
+    def told(source, **settings):
+        return Told(0.0, 0, source, {name: Setting(value, name, source) for name, value in settings.items()})
+
+    both = common([told("hparams", lr=0.1, seed=1), told("hparams", lr=0.1), told("args", size=8)])
+    assert [{name: s.value for name, s in one.settings.items()} for one in both] == [{"lr": 0.1}, {"size": 8}]
 
 
-@pytest.mark.parametrize("kind", HOSTILE)
-def test_hostile_yaml_costs_a_note_at_most(kind, tmp_path):
-    log, made = with_a_log(tmp_path / "log"), tmp_path / "made"
-    put(log / "args.yaml", HOSTILE[kind].replace("{}", str(made)) if kind == "code" else HOSTILE[kind])
-    began = time.process_time()
-    logs = read(log)
-    (run,) = training_runs(logs)
-    assert set(values(run).items()) <= {("learning rate", 0.5)}
-    assert run.signal("training loss") is not None
-    assert time.process_time() - began < 5
-    assert not made.exists()
-    assert len(logs.problems) <= 1
-    print(values(run), [problem.sentence for problem in logs.problems])
-    assert bool(values(run)) == (kind in ("code", "an alias to itself", "keys that are lists", "two documents"))
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["{" * 100_000, "x = " + "-" * 100_000 + "1", "f(" * 5000, "[" * 200, "x = " + "(" * 150, "\\", "{'a': b}", "{1: {2: 3}}"],
-)
-def test_hostile_texts(text):
-    for tag in ("config/text_summary", "args/text_summary", "sys.argv/text_summary"):
-        try:
-            assert settings_of(of_text(tag, text), "") == {}
-        except Garbled:
-            continue
-
-
-def test_a_broken_text_is_a_note(tmp_path):
-    pytest.importorskip("torch")
-    from torch.utils.tensorboard import SummaryWriter
-
-    with SummaryWriter(str(tmp_path)) as writer:
-        writer.add_text("args", '{"lr": 0.1, ')
-        writer.add_scalar("args/text_summary", 4.0, 1)  # whose name is odd is a scalar all the same
-        writer.add_scalar("train/loss", 1.0, 1)
-    logs = read(tmp_path)
-    assert [p.sentence.partition(":")[0] for p in logs.problems] == ["the settings in 'args/text_summary' were not read"]
-    assert logs["."]["args/text_summary"].values.tolist() == [4.0]
-    assert only(tmp_path).settings == {}
+def test_one_layer_in_a_list_is_one_frozen_layer():
+    assert settings_of([(("freeze",), [10])], "")["frozen layers"].value == 1
 
 
 def test_a_file_that_changes_is_seen_and_makes_old_reviews_void(tmp_path):

@@ -89,7 +89,8 @@ export function Plot({ lines, axis, marks = null, zoom: asked = null, view = nul
   const drawn = last.current;
   const logarithmic = log ?? wanted ?? points?.[0]?.log ?? false;
   const hidden = logarithmic && (drawn?.some((curve) => curve.values.some((value) => value <= 0)) ?? false);
-  const off = !logarithmic && drawn ? lines.filter((_, i) => apart(drawn, lines.map((line) => line.label))[i]) : [];
+  const hides = !logarithmic && drawn ? apart(drawn, lines.map((line) => line.label)) : [];
+  const off = lines.filter((_, i) => hides[i]);
   const shown = zoom ?? view;
   useEffect(() => {
     const place = holder.current;

@@ -13,6 +13,7 @@ from scram_plugin.heuristics.limits import ENDS, THIRD
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, one_line, place
 from scram_plugin.logs.curve import Curve
+from scram_plugin.logs.kinds import MEAN_PRECISION
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
@@ -36,7 +37,8 @@ LOG_MAP = 'writer.add_scalar("metrics/mAP50(B)", map50, epoch)'
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    known = [c.finite for name in run.signals if _is_map(name) and (c := run.signal(name)) is not None and len(c.finite)]
+    named = [name for name in run.signals if MEAN_PRECISION.fullmatch(name)] if run.training == "detection" else []
+    known = [curve.finite for name in named if (curve := run.signal(name)) is not None and len(curve.finite)]
     losses = run.signal("training loss")
     if not known or losses is None:
         raise NotChecked("no mean average precision was logged: this is no detector, or its tag is unknown", LOG_MAP)
@@ -72,12 +74,6 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     )
 
 
-def _is_map(signal: str) -> bool:
-    """Whether a signal is a mean average precision of the validation data, of any overlap."""
-    side, _, metric = signal.partition(" ")
-    return side == "validation" and metric.split(" ")[0].startswith("map")
-
-
 def _causes(run: TrainingRun, losses: Curve) -> list[Cause]:
     """Which part of the validation's loss does not fall tells what differs there: boxes, classes, or both."""
     parts = {word: told for curve in run.every("validation loss part") for word in PARTS if word in (told := _went(curve)).tag}
@@ -92,7 +88,7 @@ def _causes(run: TrainingRun, losses: Curve) -> list[Cause]:
         return [labels, boxes, rate_as_cause(run)]
     whole = _went(validation)
     if whole.fell:
-        return [Cause("class-numbers", f"{whole.said}: boxes are found there, too."), boxes, labels]
+        return [classes, boxes, Cause("validation-labels", "", f"{whole.said}: the model fits its labels.")]
     said = f"{whole.said}, while that of the training fell to {number(level(losses.values, ENDS, end=True))}."
     return [Cause("validation-labels", said), boxes, rate_as_cause(run)]
 

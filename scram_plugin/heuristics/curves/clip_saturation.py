@@ -35,14 +35,17 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     thirds = np.array_split(np.arange(len(curve)), THIRD)
     part = max(thirds, key=lambda part: median(curve.values[part]))
     share = median(curve.values[part])
-    if share <= options["most"] or not seen.is_poor:
+    if share <= options["most"]:
         run.measured("clipped share of the samples", share, above=options["most"], percent=True, curve=curve)
+        return
+    if not seen.is_poor:
+        run.measured("rise of the return to its best level", seen.range, curve=seen.curve)
         return
     first, last, unit = int(curve.steps[part[0]]), int(curve.steps[part[-1]]), curve.axis
     yield Finding(
         severity="warning",
         confidence="likely",
-        title=f"{percent(share)} of the samples were clipped from {place(unit, first)} on, and the return is poor",
+        title=f"{percent(share)} of the samples were clipped up to {place(unit, last)}, and the return is poor",
         evidence={
             "share": percent(share),
             "first_place": place(unit, first),
@@ -62,7 +65,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 def _causes(run: TrainingRun) -> list[Cause]:
     rate = rate_as_cause(run)
     causes = [rate, Cause("other-policy"), Cause("many-epochs"), Cause("advantages")]
-    return sorted(causes, key=lambda cause: bool(cause.against)) if rate.against else causes
+    return sorted(causes, key=lambda cause: bool(cause.against))
 
 
 HEURISTIC = Heuristic(

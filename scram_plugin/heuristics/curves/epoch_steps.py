@@ -12,7 +12,7 @@ import numpy as np
 from scram_plugin.heuristics.curves.checkable import level, loss
 from scram_plugin.heuristics.curves.noise import error_of_difference, noise
 from scram_plugin.heuristics.curves.progress import validated
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, TooEarly
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.limits import ENDS, FOR_A_LEVEL, SIGMAS, TINY
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import counted, number, percent, place
@@ -38,6 +38,7 @@ BORDERS = 2  # borders with such a fall: a single one may be a change of the sch
 OF_ALL_BORDERS = 0.6  # share of the borders that must have such a fall, so that it goes with the epochs; by definition
 ONE_LESS = 1e-6  # of an epoch: the last step of an epoch belongs to it; by definition
 RATE_KEPT = 0.8  # of the learning rate: where less is left after a border, the fall is its doing; by definition
+ALL_OF_IT = 1.5  # share: where the borders give back more than was gained, the loss rises within epochs; by definition
 BETTER_BY = 0.01  # of a validation value: an improvement by more shows that it is not only memorised; by definition
 LOG_EPOCH = 'writer.add_scalar("train/epoch", step / steps_per_epoch, step)  # with train/loss, several times in each epoch'
 
@@ -73,13 +74,15 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         what = "share of the fall of the loss that is at the borders of epochs"
         run.measured(what, share, above=options["share"], percent=True, curve=losses)
         return
+    if share > ALL_OF_IT:
+        raise Inconclusive("the loss rises within epochs, as where the examples always come in the same order")
     if len(falls) < max(BORDERS, OF_ALL_BORDERS * len(borders)):
         run.measured("borders of epochs at which the loss falls", len(falls), curve=losses)
         return
     first, checked = falls[0], validated(run, 2)
     better = max((_improvement(curve, first.step) for curve in checked), default=0.0)
     if better > BETTER_BY:  # it learns what holds for other data, too
-        run.measured("improvement on validation data since the second epoch began", better, below=BETTER_BY, percent=True)
+        run.measured("improvement on validation data since the first such border", better, below=BETTER_BY, percent=True)
         return
     unit, validation = losses.axis, run.signal("validation loss")
     yield Finding(
@@ -94,14 +97,16 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "first_place": place(unit, first.step),
             "last": level(parts[-1].values, ENDS, end=True),
             "share_percent": 100 * share,
-            "validation": None if checked else "No validation loss was logged, which would tell more.",
+            "validation": None if checked else "Too little was measured on validation data to tell more.",
         },
         first_step=int(losses.steps[0]),
         last_step=int(losses.steps[-1]),
         axis=unit,
         curves=[losses.source(), *([validation.source()] if validation is not None else [])],
         causes=[
-            Cause("epochs", f"The loss fell from {number(first.before)} to {number(first.after)} where epoch 2 begins."),
+            Cause(
+                "epochs", f"The loss fell from {number(first.before)} to {number(first.after)} at {place(unit, first.step)}."
+            ),
             Cause("few-examples"),
             Cause("learning-rate"),
         ],
@@ -129,8 +134,11 @@ def _border(run: TrainingRun, one: Curve, other: Curve) -> Border:
     count = max(FOR_A_LEVEL, ENDS * min(len(one), len(other)))
     chance = SIGMAS * error_of_difference(float(np.hypot(noise(one.values), noise(other.values))) / np.sqrt(2), count)
     rate = run.signal("learning rate")
-    kept = rate.finite.where((rate.finite.steps >= one.steps[-1]) & (rate.finite.steps <= other.steps[0])) if rate else None
-    lowered = kept is not None and len(kept) > 1 and kept.values[-1] < RATE_KEPT * kept.values[0]
+    lowered = False
+    if rate is not None and len(rate.finite):  # the rate in force, which may be logged once in an epoch
+        at = np.searchsorted(rate.finite.steps, [one.steps[-1], other.steps[0]], side="right") - 1
+        then, now = rate.finite.values[np.clip(at, 0, None)]
+        lowered = bool(now < RATE_KEPT * then)
     return Border(int(other.steps[0]), before, before if lowered else after, chance)
 
 

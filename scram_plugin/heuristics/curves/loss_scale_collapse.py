@@ -41,12 +41,13 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     since = len(low) - int(np.argmin(low[::-1])) if not low.all() else 0
     if not low[-1] or halvings < HALVINGS or len(low) - since < FOR_A_LEVEL or (changes[since:] > 0).any():
         return
+    last = float(curve.values[-1])  # which may be 0
     yield Finding(
         severity="error" if now < LEAST_NORMAL else "warning",
         confidence="likely",
-        title=f"The loss scale collapsed to {number(now)} by {place(curve.axis, int(steps[-1]))}",
+        title=f"The loss scale collapsed to {number(last)} by {place(curve.axis, int(steps[-1]))}",
         evidence={
-            "now": now,
+            "now": last,
             "highest": float(values[top]),
             "highest_place": place(curve.axis, int(steps[top])),
             "halvings": halvings,

@@ -162,7 +162,7 @@ def gained_since(run: TrainingRun, step: int) -> float:
         chance = SIGMAS * error_of_difference(noise(score.values), FOR_A_LEVEL)
         if best - end > max(chance / SIGMAS, ROSE):
             return 0.0
-        if end > POOR_SCORE and end - best > chance:
+        if end > POOR_SCORE and end - best > max(chance, ROSE):
             found = max(found, float((end - best) / (end - first)))
     return found
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.checkable import enough, rate_as_cause
+from scram_plugin.heuristics.curves.checkable import USUAL, enough, highest_rate
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.curves.returns import AT_THE_END, FOR_LEVELS, Levels, entropy, levels, levels_of, updates_as_cause
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option, absent
@@ -15,6 +15,7 @@ from scram_plugin.heuristics.limits import FOR_A_LEVEL, SIGMAS
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.curve import Curve
+from scram_plugin.logs.kinds import RETURNS
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
@@ -41,7 +42,8 @@ OTHERS = ("policy entropy", "entropy loss", "policy kl")  # what is shown beside
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     seen = levels(run)
-    known = [levels_of(c.finite) for c in run.every("return") if len(c.finite) >= FOR_LEVELS]
+    returns = [curve.finite for name in sorted(RETURNS) for curve in run.every(name)]
+    known = [levels_of(curve) for curve in returns if len(curve) >= FOR_LEVELS]
     if any(one.gained for one in known):
         gain = max(known, key=lambda one: one.range)
         run.measured("rise of the return to its best level", gain.range, curve=gain.curve)
@@ -109,7 +111,9 @@ def _small(run: TrainingRun) -> tuple[str, str]:
     """What speaks for updates that are too small, and what against it."""
     curve: Curve | None = run.signal("policy kl")
     if curve is None or not len(curve.finite):
-        return rate_as_cause(run).for_, ""
+        rate = highest_rate(run)
+        low = rate is not None and rate < USUAL[0]
+        return f"The highest learning rate was {number(rate)}." if low and rate is not None else "", ""
     usual = median(np.abs(curve.finite.values))
     said = f"The usual approximate KL divergence of an update is {number(usual)}"
     return (f"{said}: the policy hardly changes.", "") if usual < UNMOVED else ("", f"{said}: the policy changes.")

@@ -22,17 +22,22 @@ OPTIONS = (
     ),
 )
 LOST_FOR_GOOD = 0.6  # part of the gain: such a loss is likely to be one for good; by bench-labelled
+HALF_LOST = 0.5  # of the best level: a fall by more counts without a gain before, too; by bench-labelled
 LOW_ENTROPY = 0.05  # of the first entropy: the policy hardly tries anything else any more; by bench-labelled
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     seen = levels(run)
     fall = seen.highest - seen.last
-    if seen.range <= SIGMAS * seen.error or seen.range <= 0:
+    # a policy may be good from the start, or get worse from its first update on
+    fell_far = fall > max(2 * SIGMAS * max(seen.error, seen.wander), HALF_LOST * abs(seen.highest))
+    lowest = seen.lowest if seen.gained else float(seen.values.min())
+    gain = seen.highest - lowest
+    if gain <= SIGMAS * seen.error or gain <= 0:
         return
-    least = max(options["lost"], 2 * SIGMAS * seen.error / seen.range)
-    lost = max(fall, 0.0) / seen.range
-    if not seen.gained:
+    least = max(options["lost"], 2 * SIGMAS * seen.error / gain)
+    lost = max(fall, 0.0) / gain
+    if not seen.gained and not fell_far:
         run.measured("fall of the return from its best level", fall, curve=seen.curve)
         return
     run.measured("part of the return's gain that is lost at the end", lost, above=least, percent=True)
@@ -51,7 +56,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "last_return": seen.last,
             "last_place": place(unit, last),
             "lost_percent": 100 * min(lost, 1.0),
-            "lowest": seen.lowest,
+            "lowest": lowest,
         },
         first_step=best,
         last_step=last,
@@ -97,5 +102,7 @@ HEURISTIC = Heuristic(
     options=OPTIONS,
     needs=("return",),
     order=362,
+    explains=("no-return-gain",),
+    precedence=347,
     whole_training=True,
 )

@@ -31,7 +31,7 @@ LOG_HELD_OUT = 'writer.add_scalar("eval/reward", mean_reward_of_held_out_prompts
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     seen = levels(run)
-    others = [curve for curve in held_out(run, FOR_A_LEVEL) if curve.tag != seen.curve.tag]
+    others = [curve for curve in held_out(run, FOR_A_LEVEL) if curve.source() != seen.curve.source()]
     if not others:
         raise NotChecked("the reward that is trained for is the only measure that was logged", LOG_HELD_OUT)
     longest = enough(max(others, key=len), EVALUATIONS, "held-out measure")

@@ -38,7 +38,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if 1 - explained < most:
         run.measured("unexplained variance of the returns late in the training", 1 - explained, above=most, curve=curve)
         return
-    if np.ptp(seen.curve.values[seen.curve.steps >= late.steps[0]]) == 0:
+    returns = seen.curve.values[seen.curve.steps >= late.steps[0]]
+    if not len(returns):
+        raise Inconclusive("no return was logged late in the training")
+    if len(returns) > 1 and np.ptp(returns) == 0:
         raise Inconclusive("the return no longer varies: then there is nothing to explain")
     if not seen.is_poor:
         run.measured("rise of the return to its best level", seen.range, curve=seen.curve)

@@ -88,7 +88,7 @@ def _causes(run: TrainingRun, curve: Curve, begun: int, ended: int) -> list[Caus
     rate, dead = rate_as_cause(run), Cause("dead-units")
     if ended - begun > len(curve) / TENTH:
         return [Cause("decay", f"The norm fell little by little, {fell}."), dead, rate]
-    decay = Cause("decay", "", f"The norm fell within few points, {fell}.")
+    decay = Cause("decay", "", f"The norm fell within few points, {fell}." if ended > begun else "The norm fell at once.")
     return [dead, rate, decay] if rate.against else [rate, dead, decay]
 
 

@@ -63,7 +63,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _overflow(before: float) -> Cause:
-    return Cause("overflow", f"The loss was {number(before)} in the point before: no training learns to exactly 0 from there.")
+    return Cause("overflow", f"The loss was {number(before)} in the point before: few trainings reach exactly 0 from there.")
 
 
 HEURISTIC = Heuristic(

@@ -15,6 +15,7 @@ from scram_plugin.heuristics.limits import TENTH
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.heuristics.words import percent
+from scram_plugin.logs.conventions import VALIDATION, words
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -82,14 +83,20 @@ def _logged(run: TrainingRun) -> tuple[Curve, Curve]:
 
     Raises NotChecked if one is missing, TooEarly if there are few points, Inconclusive if they do not fit each other.
     """
-    wait = run.signal("data time")
-    step = None if wait is None else run.signal("step time") or _beside(run, wait)
+    wait, beside = _of_training(run, "data time"), _of_training(run, "step time")
+    step = None if wait is None else beside or _beside(run, wait)
     if wait is None or step is None:
         raise NotChecked("the time spent waiting for data was not logged", HOW)
     wait, step = (_later(enough(curve.finite, FOR_TIMES, "time of steps")) for curve in (wait, step))
     if median(wait.values) > MORE_THAN_ALL * median(step.values):
         raise Inconclusive(f"{wait.tag} is larger than {step.tag}, of which it should be a part")
     return wait, step
+
+
+def _of_training(run: TrainingRun, signal: str) -> Curve | None:
+    """The curve of a time that is not of the evaluation by its tag or its TensorBoard run."""
+    measured = (c for c in run.every(signal) if run.parts[c.tensorboard_run] != "validation")
+    return next((curve for curve in measured if not set(words(curve.tag)) & set(VALIDATION)), None)
 
 
 def _beside(run: TrainingRun, wait: Curve) -> Curve | None:

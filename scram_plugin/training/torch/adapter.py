@@ -31,7 +31,8 @@ class Adapter:
         parts: Sequence[torch.nn.Module] = (),
     ) -> None:
         """A training begins. Raises TypeError or ValueError for invalid options, as `Watch` does."""
-        self.end()  # a training before that ended by an exception
+        if self._watch is not None:
+            self._watch.close("an exception")  # of a training before, which nobody ended
         self.broken = False
         self._watch = Watch(model, optimizers, log_dir=self.log_dir or log_dir, parts=parts, **self.options)
         self._watch.of_trainer = True

@@ -38,6 +38,7 @@ class StableBaselines3SCRAM(BaseCallback, Adapter):
         held = {id(p) for optimizer in made for group in optimizer.param_groups for p in group["params"]}
         # the methods of a policy call its parts; copies of these as targets are not trained
         parts = [part for part in children(policy) if any(id(p) in held for p in part.parameters())]
+        self._detach()  # from a training before that ended by an exception
         self.begin(policy, made[::-1], log_dir or "logs", parts)
         self.logger.output_formats.append(self._scalars)
 

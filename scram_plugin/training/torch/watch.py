@@ -138,9 +138,9 @@ class Watch:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._end(kind.__name__ if kind is not None else "finished", trace)
 
-    def close(self) -> None:
-        """End the recording: write the rest, and remove the hooks from the model and its optimizer."""
-        self._end("finished")
+    def close(self, how: str = "finished") -> None:
+        """End the recording: write the rest, and how the training ended; remove the hooks from model and optimizer."""
+        self._end(how)
 
     @guarded
     @torch.no_grad()
