@@ -37,7 +37,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         return
     least = max(options["lost"], 2 * SIGMAS * seen.error / gain)
     lost = max(fall, 0.0) / gain
-    if not seen.gained and not fell_far:
+    if not seen.gained and not (fell_far and lost > LOST_FOR_GOOD):
         run.measured("fall of the return from its best level", fall, curve=seen.curve)
         return
     run.measured("part of the return's gain that is lost at the end", lost, above=least, percent=True)
