@@ -10,7 +10,7 @@ from scram_plugin.logs.configs import Garbled, of_text
 from scram_plugin.logs.logdir import read
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.settings import settings_of
-from tests.logs.test_settings import only, put, values, with_a_log
+from tests.logs.test_settings import put, values, with_a_log
 
 MMENGINE = """
 optim_wrapper = dict(
@@ -152,17 +152,3 @@ def test_parsing_in_threads_leaves_the_warnings_of_the_program_alone():
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: dict(of_text("config/text_summary", f"x = '{n}'\nlr = 0.1\n" * 50)), range(400)))
     assert warnings.filters == before
-
-
-def test_a_broken_text_is_a_note(tmp_path):
-    pytest.importorskip("torch")
-    from torch.utils.tensorboard import SummaryWriter
-
-    with SummaryWriter(str(tmp_path)) as writer:
-        writer.add_text("args", '{"lr": 0.1, ')
-        writer.add_scalar("args/text_summary", 4.0, 1)  # whose name is odd is a scalar all the same
-        writer.add_scalar("train/loss", 1.0, 1)
-    logs = read(tmp_path)
-    assert [p.sentence.partition(":")[0] for p in logs.problems] == ["the settings in 'args/text_summary' were not read"]
-    assert logs["."]["args/text_summary"].values.tolist() == [4.0]
-    assert only(tmp_path).settings == {}

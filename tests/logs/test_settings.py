@@ -12,9 +12,8 @@ from scram_plugin.logs.logdir import read
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.settings import Setting, Told, common, settings_of
 from scram_plugin.logs.storage import listing
-from scram_plugin.reviews.about import about
 from scram_plugin.reviews.cache import key_of
-from tests.event_files import curve, event, write
+from tests.event_files import curve
 from tests.paths import DOMAIN_LOGS
 
 MMENGINE = """
@@ -127,73 +126,6 @@ def test_texts_of_frameworks(kind):
     assert [type(found[name].value) for name in expected] == [type(value) for value in expected.values()]
 
 
-def test_texts_of_the_trainer_in_an_event_file(tmp_path):
-    """As its callback for TensorBoard writes them, by the classes that write them."""
-    transformers = pytest.importorskip("transformers")
-    pytest.importorskip("accelerate")
-    from torch.utils.tensorboard import SummaryWriter
-
-    args = transformers.TrainingArguments(
-        output_dir=str(tmp_path / "out"), learning_rate=3e-5, max_grad_norm=0.0, warmup_steps=500, per_device_train_batch_size=4
-    )
-    config = transformers.BertConfig(vocab_size=123, architectures=["BertForMaskedLM"])
-    with SummaryWriter(str(tmp_path / "log")) as writer:
-        writer.add_text("args", args.to_json_string())
-        writer.add_text("model_config", config.to_json_string())
-        writer.add_text("predictions", '{"learning_rate": 7}')
-        writer.add_scalar("train/loss", 1.0, 1)
-    run = only(tmp_path / "log")
-    known = values(run)
-    assert (known["learning rate"], known["gradient clipping"], known["warmup steps"], known["batch size"]) == (
-        3e-5,
-        None,
-        500,
-        4,
-    )
-    assert (known["vocabulary size"], known["model class"]) == (123, "BertForMaskedLM")
-    assert "precision" not in known  # the model may be of any type where neither fp16 nor bf16 is on
-    assert run.settings["gradient clipping"][1:] == ("max_grad_norm", "args")
-    assert "learning rate 3e-5, warm-up 500 steps" in dict(about(run))["settings"]
-
-
-def test_hparams_of_pytorch(tmp_path):
-    torch_writer = pytest.importorskip("torch.utils.tensorboard").SummaryWriter
-    for number, rate in enumerate((0.1, 0.1)):
-        with torch_writer(str(tmp_path / "exp")) as writer:
-            writer.add_scalar("train/loss", 1.0, number)
-            writer.add_hparams({"lr": rate, "batch_size": 8 + number, "opt": "sgd"}, {"hparam/loss": 1.0})
-    # both sub-runs are of one training: what they contradict each other in is not known
-    assert values(only(tmp_path)) == {"learning rate": 0.1, "optimizer": "sgd"}
-
-
-def test_hparams_of_keras(tmp_path):
-    """As its callback writes them, beside the logs of the training and the validation."""
-    from tensorboard.plugins.hparams import summary
-
-    started = event(0, 5.0)
-    told = summary.session_start_pb(hparams={"learning_rate": 0.25, "dropout": 0.5, "name": "x"})
-    started.summary.ParseFromString(told.SerializeToString())
-    assert started.summary.value[0].tag == HPARAMS
-    write(tmp_path / "exp" / "events.out.tfevents.1.v2", [started])
-    curve(tmp_path / "exp" / "train", "epoch_loss", [3, 2, 1])
-    curve(tmp_path / "exp" / "validation", "epoch_loss", [3, 2, 1])
-    assert values(only(tmp_path)) == {"learning rate": 0.25, "dropout": 0.5}
-
-
-def test_hparams_of_lightning(tmp_path):
-    loggers = pytest.importorskip("lightning.pytorch.loggers")
-    for logger in (loggers.TensorBoardLogger(tmp_path / "tb"), loggers.CSVLogger(tmp_path / "csv")):
-        logger.log_hyperparams({"optimizer": {"lr": 0.02}, "batch_size": 16, "note": "5e9"})
-        for step in range(3):
-            logger.log_metrics({"train_loss": 3.0 - step}, step)
-        logger.save()
-        logger.finalize("success")
-    for run in training_runs(read(tmp_path)):
-        assert values(run) == {"learning rate": 0.02, "batch size": 16}
-    assert run.settings["batch size"].source == "hparams"
-    assert only(tmp_path / "csv").settings["batch size"].source == "hparams.yaml"
-
-
 def test_arguments_of_ultralytics(tmp_path):
     with_a_log(tmp_path)
     put(tmp_path / "args.yaml", ULTRALYTICS.format(optimizer="SGD"))
@@ -253,21 +185,6 @@ def test_fields_of_a_trainers_state(tmp_path):
     state = {"log_history": rows, "global_step": 5, "max_steps": 50, "num_train_epochs": 2, "train_batch_size": 8}
     put(tmp_path / "trainer_state.json", json.dumps({**state, "stateful_callbacks": stopping}))
     assert values(only(tmp_path)) == {"batch size": 8, "epochs": 2.0, "max steps": 50, "patience": 3}
-
-
-def test_each_training_of_a_directory_has_its_own(tmp_path):
-    pytest.importorskip("torch")
-    from torch.utils.tensorboard import SummaryWriter
-
-    for number, rate in enumerate((0.1, 0.2, 0.3)):
-        with SummaryWriter(str(tmp_path), filename_suffix=f".{number}") as writer:
-            writer.add_text("args", json.dumps({"lr": rate}), walltime=1e9 + 1000 * number)
-            for step in range(30):
-                writer.add_scalar("train/loss", 3.0 / (step + 1), step, walltime=1e9 + 1000 * number + 10 + step)
-    runs = training_runs(read(tmp_path))
-    assert {run.name: run.settings["learning rate"].value for run in runs} == {
-        **{". (training 1)": 0.1, ". (training 2)": 0.2, ".": 0.3},
-    }
 
 
 def test_values_of_a_wrong_type_or_range_are_left_out():
