@@ -42,10 +42,22 @@ ROW = 1e-6  # seconds from row to row: nothing is said of the time, but the orde
 # Columns that count the rows, the best first; and what else says where a training is, which is no curve.
 STEPS = (
     *("step", "global_step", "_step", "current_steps", "iteration", "iterations", "iter", "time/total_timesteps"),
-    *("total_timesteps", "timesteps", "timestep", "num_timesteps", "episode", "episodes", "steps", "epoch", "epochs", "t"),
+    *(
+        "total_timesteps",
+        "timesteps",
+        "timestep",
+        "num_timesteps",
+        "global_episode",
+        "episode",
+        "episodes",
+        "steps",
+        "epoch",
+        "epochs",
+        "t",
+    ),
 )
 EPOCHS = ("epoch", "epochs")
-EPISODES = ("episode", "episodes")  # then a bare "reward" is that of an episode
+EPISODES = ("episode", "episodes", "global_episode")  # then a bare "reward" is that of an episode
 PLACES = frozenset(
     {*STEPS, "total_steps", "percentage", "time", "elapsed_time", "remaining_time", "timestamp", "wall_time", "_timestamp"}
 )

@@ -20,7 +20,7 @@ PRECEDENCE = """
     input-distribution-shift kept-gradients exploding-gradients saturated-activations truncated-completions
     vanishing-gradients zero-gradient vanishing-grad-norm dead-relu update-ratio mixed-samples no-gradient ignored-input
     class-imbalance exploding-grad-norm divergence zero-loss no-learning box-loss-without-map overfitting oscillating-loss
-    plateau clip-saturation kl-blow-up preference-memorised reward-hacking length-drift entropy-collapse value-not-fitted
+    plateau clip-saturation kl-blow-up preference-memorised reward-hacking length-drift entropy-collapse
     return-collapse
 """
 

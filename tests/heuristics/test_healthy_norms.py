@@ -124,3 +124,16 @@ def test_real_healthy_trainings_raise_no_warning():
     }
     assert len(found) > 30
     assert {name: told for name, told in found.items() if told} == {}
+
+
+def test_few_evaluations_of_a_return_do_not_keep_the_rollouts_from_being_reviewed():
+    evaluated = (np.arange(9, 100, 10), np.linspace(60, 470, 10))
+    collapsed = np.concatenate([rising(60, 20, 480, 10), np.full(40, 30.0)])
+    found = review(training_run({"rollout/ep_rew_mean": collapsed, "eval/mean_reward": evaluated}), catalogue()).findings
+    assert "return-collapse" in [f.heuristic for f in found]
+
+
+def test_a_flat_loss_beside_a_validation_loss_that_rises_is_overfitting_alone():
+    noise = 0.02 * np.abs(NOISE[0, :60])
+    curves = {"train/loss": 0.08 + noise, "eval/loss": (np.arange(9, 60, 5), np.linspace(0.68, 0.95, 11))}
+    assert "no-learning" not in [f.heuristic for f in review(training_run(curves), catalogue()).findings]

@@ -201,7 +201,7 @@ def final_accuracies(run: TrainingRun) -> dict[str, Any]:
 def reached(run: TrainingRun) -> tuple[float, float] | None:
     """(accuracy at the end, its rise since the first point) on the training data, or else on the validation data."""
     curve = run.signal("training accuracy") or run.signal("validation accuracy")
-    if curve is None or len(curve.finite) < FOR_A_LEVEL:
+    if curve is None or not len(curve.finite):
         return None
     end = level(curve.finite.values, ENDS, end=True)
     return end, end - float(curve.finite.values[0])

@@ -88,6 +88,7 @@ FIRST_FALL = 0.05  # of the last level: a fall before the second point that coun
 AT_ONCE = 0.7  # of the loss of guessing: below it after a third of the training, much was learned; by definition
 LOST_AGAIN = 0.1  # of the first level: a fall in between that counts; by bench-limits
 BEGINS_LATE = 3  # usual gaps between points: a log that begins later may have missed the learning; by bench-limits
+RISE_OF_VALIDATION = 0.2  # of the lowest validation loss: a rise by more is none of chance; by bench-labelled
 POOR = 0.5  # accuracy: below that nothing was learned for sure; by bench-limits
 CONFIDENT = 1.5  # standard errors above chance: then predictions are better than chance; by bench-limits
 LEAST_GUESS = 0.7  # cross-entropy of guessing between two classes, ln 2 = 0.69; by definition
@@ -178,6 +179,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
                 run.measured("fall of the training loss from start to end", fall, below=least, percent=True, curve=curve)
             return
     refuse_warm_up(run)
+    others = run.signal("validation loss")
+    if not guessed and others is not None and _rises(others.finite.values):
+        raise Inconclusive("the loss is flat, but that of the validation rises, which takes learning")
     if values.min() < 0 < values.max():
         raise Inconclusive(
             "the loss is above and below zero, as with policy gradients or a critic: its level does not show what was learned"
@@ -216,6 +220,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         curves=[curve.source(), *([watched.source()] if watched is not None else [])],
         causes=_causes(run, tail, accuracy, classes, constant, guessed, bool(guessed) and tail <= AS_GUESSED * cost),
     )
+
+
+def _rises(values: np.ndarray) -> bool:
+    return len(values) > FOR_A_LEVEL and bool(median(values[-FOR_A_LEVEL:]) > (1 + RISE_OF_VALIDATION) * values.min() > 0)
 
 
 def _is_constant(run: TrainingRun) -> bool:

@@ -21,7 +21,7 @@ FOR_LEVELS = 20  # points: with fewer a level is a point or two; by definition
 LARGE_UPDATE = (
     0.31  # approximate KL divergence of an update: sound PPO runs stay below, collapsed ones pass 2; by bench-labelled
 )
-LEAPT = 0.3  # of the first return: such a rise is none of chance, however much the return swings; by bench-labelled
+LEAPT = 0.5  # of the first return: such a rise is none of chance, however much the return swings; by bench-labelled
 LOST = 0.3  # part of the return's gain: a policy that has lost more is poor; by bench-labelled
 LOG_RETURN = 'writer.add_scalar("rollout/ep_rew_mean", mean_return, step)'
 
@@ -52,8 +52,8 @@ class Levels:
 
     @property
     def last(self) -> float:
-        """The level at the end."""
-        return median(self.curve.values[self.begins[-AT_THE_END] :])
+        """The level at the end, or what the last points are above, all of them: then it is coming back."""
+        return max(median(self.curve.values[self.begins[-AT_THE_END] :]), float(self.curve.values[-FOR_A_LEVEL:].min()))
 
     @property
     def range(self) -> float:
@@ -66,17 +66,22 @@ class Levels:
         return float(DEVIATION * median(np.abs(np.diff(self.values))) / np.sqrt(2))
 
     @property
+    def leapt(self) -> bool:
+        """Whether a later level is far above the first one, beyond chance."""
+        first, start = float(self.values[0]), median(self.curve.values[:FOR_A_LEVEL])
+        rise = float(self.values[1:].max()) - min(first, start)
+        return rise > max(SIGMAS * self.error, LEAPT * abs(first))
+
+    @property
     def gained(self) -> bool:
         """Whether later levels are above the first one beyond chance, or one of them far above it."""
-        first, start = float(self.values[0]), median(self.curve.values[:FOR_A_LEVEL])
-        kept = float(sliding_medians(self.values[1:], FOR_A_LEVEL).max()) - first
-        rise, chance = float(self.values[1:].max()) - min(first, start), SIGMAS * self.error
-        return kept > max(chance, SIGMAS * self.wander) or rise > max(chance, LEAPT * abs(first))
+        kept = float(sliding_medians(self.values[1:], FOR_A_LEVEL).max() - self.values[0])
+        return self.leapt or kept > SIGMAS * max(self.error, self.wander)
 
     @property
     def is_poor(self) -> bool:
-        """Whether the return gained nothing, or has lost much of that at the end."""
-        return not self.gained or self.highest - self.last > LOST * self.range
+        """Whether the return never was far above the first one, or has lost much of that at the end."""
+        return not self.leapt or self.highest - self.last > LOST * self.range
 
     def between(self, first: int, last: int) -> float | None:
         """The level of the return between two steps; None without a point there."""
@@ -95,7 +100,9 @@ def levels(run: TrainingRun) -> Levels:
         raise NotChecked("no return was logged: this is no reinforcement learning, or its tag is unknown", LOG_RETURN)
     if run.signal("rating against itself") is not None:
         raise Inconclusive("the policy plays against itself: its return says who is ahead, not how good both are")
-    return levels_of(enough(curve.finite, FOR_LEVELS, "return"))
+    # evaluations may be few where the training logs many
+    long = next((one for one in run.every("return") if len(one.finite) >= FOR_LEVELS), curve)
+    return levels_of(enough(long.finite, FOR_LEVELS, "return"))
 
 
 def levels_of(curve: Curve) -> Levels:

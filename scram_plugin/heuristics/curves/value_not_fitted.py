@@ -46,17 +46,18 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if not seen.is_poor:
         run.measured("rise of the return to its best level", seen.range, curve=seen.curve)
         return
+    before = median(curve.values[: len(curve) // THIRD])
     first, last, unit = int(late.steps[0]), int(late.steps[-1]), curve.axis
     large = max(abs(seen.highest), abs(seen.lowest))
     scale = f"The return reaches {number(large)} in magnitude." if large > LARGE_RETURN else ""
     yield Finding(
-        severity="warning",
-        confidence="likely" if 1 - explained > most else "possible",
+        severity="warning" if before > 0 else "info",  # it may have risen in spite of it
+        confidence="likely" if 1 - explained > most and before > 0 else "possible",
         title="The value function explains nothing of the returns, and the return is poor",
         evidence={
             "explained": explained,
             "first_place": place(unit, first),
-            "best": median(curve.values[: len(curve) // THIRD]),
+            "best": before,
             "best_return": seen.highest,
             "last_return": seen.last,
         },
@@ -81,7 +82,5 @@ HEURISTIC = Heuristic(
     options=OPTIONS,
     needs=("explained variance", "return"),
     order=357,
-    explains=("return-collapse", "no-return-gain"),
-    precedence=346,
     whole_training=True,
 )
