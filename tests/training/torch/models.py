@@ -169,3 +169,28 @@ def train(kind, watch=None, epochs=2, prepare=None):
                 scram.log(val_loss=loss)
     left = random.random(), float(np.random.random()), float(torch.rand(()))
     return losses, {name: value.clone() for name, value in model.state_dict().items()}, left
+
+
+# The start of a program that trains with Ultralytics: eight pictures of a square for each data set, and `data.yaml`.
+SQUARES = """\
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from ultralytics import YOLO, settings
+
+settings.update({"tensorboard": True})
+top = Path(sys.argv[1])
+rng = np.random.default_rng(0)
+for part in ("train", "val"):
+    (top / part / "images").mkdir(parents=True)
+    (top / part / "labels").mkdir()
+    for i in range(8):
+        picture = np.zeros((64, 64, 3), np.uint8)
+        x, y = rng.integers(8, 40, 2)
+        picture[y : y + 16, x : x + 16] = 255
+        Image.fromarray(picture).save(top / part / "images" / f"{i}.png")
+        (top / part / "labels" / f"{i}.txt").write_text(f"0 {(x + 8) / 64} {(y + 8) / 64} 0.25 0.25\\n")
+(top / "data.yaml").write_text(f"path: {top}\\ntrain: train/images\\nval: val/images\\nnames: [square]\\n")
+"""

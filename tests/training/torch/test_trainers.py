@@ -15,7 +15,7 @@ from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.reviews.run import review
 from tests.paths import ROOT, environment
-from tests.training.torch.models import seed
+from tests.training.torch.models import SQUARES, seed
 
 pytestmark = pytest.mark.slow
 REASON = "needs Stable-Baselines3, TRL and Ultralytics"
@@ -243,30 +243,13 @@ def test_a_language_model_is_watched_and_not_changed(kind, lora, tmp_path):
 
 # ---- Ultralytics
 
-PROGRAM = """\
-import sys
-from pathlib import Path
-
-import numpy as np
+PROGRAM = (
+    SQUARES
+    + """\
 import torch
-from PIL import Image
-from ultralytics import YOLO, settings
 
 from scram_plugin import UltralyticsSCRAM
 
-settings.update({"tensorboard": True})
-top = Path(sys.argv[1])
-rng = np.random.default_rng(0)
-for part in ("train", "val"):
-    (top / part / "images").mkdir(parents=True)
-    (top / part / "labels").mkdir()
-    for i in range(8):
-        picture = np.zeros((64, 64, 3), np.uint8)
-        x, y = rng.integers(8, 40, 2)
-        picture[y : y + 16, x : x + 16] = 255
-        Image.fromarray(picture).save(top / part / "images" / f"{i}.png")
-        (top / part / "labels" / f"{i}.txt").write_text(f"0 {(x + 8) / 64} {(y + 8) / 64} 0.25 0.25\\n")
-(top / "data.yaml").write_text(f"path: {top}\\ntrain: train/images\\nval: val/images\\nnames: [square]\\n")
 how = {"epochs": 3, "imgsz": 64, "batch": 4, "nbs": 4, "device": "cpu", "workers": 0, "plots": False, "amp": False}
 kept = []
 for name in ("plain", "watched"):
@@ -278,6 +261,7 @@ for name in ("plain", "watched"):
     kept.append(model.trainer.ema.ema.state_dict())
 assert all(torch.equal(value, kept[1][name]) for name, value in kept[0].items())
 """
+)
 
 
 def test_a_detector_is_watched_and_not_changed(tmp_path):
