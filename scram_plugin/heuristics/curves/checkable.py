@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.curves.noise import median, noise
+from scram_plugin.heuristics.curves.noise import median, noise, sliding_medians
 from scram_plugin.heuristics.curves.shape import Shape
 from scram_plugin.heuristics.edits import Edit
 from scram_plugin.heuristics.heuristic import Cause, Inconclusive, NotChecked, TooEarly, absent
@@ -135,6 +135,12 @@ def at(curve: Curve, step: int) -> float:
     """The level of a curve around a step: the median of the three points nearest to it."""
     nearest = np.argsort(np.abs(curve.steps - step), kind="stable")[:FOR_A_LEVEL]
     return median(curve.values[nearest])
+
+
+def half_way(curve: Curve, first: float, now: float) -> int:
+    """The step by which most of a change of level, from `first` to `now`, has come; of a curve of three points or more."""
+    is_before = (sliding_medians(curve.values, FOR_A_LEVEL) > (first + now) / 2) != (now > first)
+    return int(curve.steps[min(int(np.flatnonzero(is_before).max(initial=0)) + FOR_A_LEVEL, len(curve) - 1)])
 
 
 def as_told(curve: Curve, first: int, last: int) -> tuple[float, float, str]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
-
-from scram_plugin.heuristics.curves.checkable import enough, level
-from scram_plugin.heuristics.curves.noise import error_of_difference, noise, sliding_medians
+from scram_plugin.heuristics.curves.checkable import enough, half_way, level
+from scram_plugin.heuristics.curves.noise import error_of_difference, noise
 from scram_plugin.heuristics.curves.returns import FOR_LEVELS, held_out, levels, moved
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
 from scram_plugin.heuristics.limits import ENDS, FOR_A_LEVEL, SIGMAS, TENTH
@@ -49,8 +47,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         if gained > most:  # the length may be what earns it
             run.measured(what, gained, below=most, curve=measure)
             return
-    short = np.flatnonzero(sliding_medians(curve.values, FOR_A_LEVEL) <= (first + now) / 2)
-    since = int(curve.steps[min(int(short.max(initial=0)) + FOR_A_LEVEL, len(curve) - 1)])
+    since = half_way(curve, first, now)
     unit, cut = curve.axis, run.signal("truncated completions")
     yield Finding(
         severity="warning",

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
-
-from scram_plugin.heuristics.curves.checkable import enough, level
-from scram_plugin.heuristics.curves.noise import error_of_difference, noise, sliding_medians
+from scram_plugin.heuristics.curves.checkable import enough, half_way, level
+from scram_plugin.heuristics.curves.noise import error_of_difference, noise
 from scram_plugin.heuristics.curves.preference_memorised import FOR_PREFERENCES, rate_of_preferences
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
 from scram_plugin.heuristics.limits import ENDS, FOR_A_LEVEL, SIGMAS, TENTH
@@ -45,9 +43,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if other - after <= fall:
         run.measured("rise of the margin of the log-probabilities, in nats", other - after - fall, above=0.0, curve=rejected)
         return
-    high = np.flatnonzero(sliding_medians(chosen.values, FOR_A_LEVEL) > (first + now) / 2)
-    since = int(chosen.steps[min(int(high.max(initial=0)) + FOR_A_LEVEL, len(chosen) - 1)])
-    unit = chosen.axis
+    unit, since = chosen.axis, half_way(chosen, first, now)
     yield Finding(
         severity="warning" if fall > max(SQUARED * -first, least) else "info",
         confidence="possible",

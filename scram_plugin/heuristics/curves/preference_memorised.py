@@ -72,7 +72,11 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         return
     since = int(accuracy.steps[np.argmax(sliding_medians(accuracy.values, FOR_A_LEVEL) >= ALL_LEARNED)])
     first, last, unit = min(since, since if best is None else best), int(losses.steps[-1]), losses.axis
-    rises = evaluated is not None and best is not None
+    rising = evaluated if best is not None else None
+    risen: dict[str, Any] = absent("best_place", "best_loss", "last_loss")
+    if rising is not None and best is not None:
+        last_loss = level(rising.values, ENDS, end=True)
+        risen = {"best_place": place(unit, best), "best_loss": at(rising, best), "last_loss": last_loss}
     yield Finding(
         severity="warning",
         confidence="possible",
@@ -82,20 +86,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "train_loss": end,
             "since_place": place(unit, since),
             "eval_percent": None if told_apart is None else 100 * level(told_apart.values, ENDS, end=True),
-            **(
-                {
-                    "best_place": place(unit, best),
-                    "best_loss": at(evaluated, best),
-                    "last_loss": level(evaluated.values, ENDS, end=True),
-                }
-                if rises and evaluated is not None and best is not None
-                else absent("best_place", "best_loss", "last_loss")
-            ),
+            **risen,
         },
         first_step=first,
         last_step=max(last, first),
         axis=unit,
-        curves=[c.source() for c in (evaluated if rises else None, told_apart, losses, accuracy) if c is not None],
+        curves=[c.source() for c in (rising, told_apart, losses, accuracy) if c is not None],
         causes=_causes(run, since, unit),
         bad_step=since if best is None else best,
         best_step=best,
