@@ -38,7 +38,16 @@ none mean sum sum_over_batch_size batchmean auto min max batch epoch step steps 
 cpu cuda mps xpu gpu tpu float16 bfloat16 float32 float64 mixed_float16 mixed_bfloat16 int8 int16 int32 int64 uint8 bool fp16
 bf16 reduce-overhead max-autotune default inductor eager high highest medium concat ave mul
 """
+# Names of settings, as in `config["lr"]` or `add_argument("--lr")`, and of what is logged: a fix may have to find them.
+_SETTINGS = """
+lr learning_rate lr0 rate batch_size bs epochs optimizer activation act hidden hidden_size hidden_dim hidden_units width depth
+dropout dropout_rate weight_decay momentum patience units n_units filters layers num_layers n_layers steps max_steps clip
+grad_clip clip_norm max_grad_norm gradient_clip_val warmup warmup_steps scheduler gamma beta1 beta2 betas eps l2 l1 reg
+num_epochs n_epochs max_epochs shuffle num_workers num_classes n_classes input_dim input_size output_dim output_size embed_dim
+params valid_loss train_loss val/loss valid/loss train/loss eval_loss test_loss val_f1 val/acc val/accuracy eval_accuracy
+"""
 KNOWN = frozenset(_OPTIONS.split())
+SETTING_NAMES = frozenset(_SETTINGS.split())
 # words of names that may hold a credential; a plural alone may not ("tokens" of a text), but "access_tokens" may
 _SECRET_WORDS = frozenset(
     (
@@ -195,7 +204,7 @@ def _part(written: str, start: int, kind: int, named: bool) -> Iterator[_Part]:
         value = ast.literal_eval(written)
     except (ValueError, SyntaxError):  # an f-string
         value = None
-    if isinstance(value, str) and (value == "" or value in KNOWN):
+    if isinstance(value, str) and (value == "" or value in KNOWN or value.lstrip("-").replace("-", "_") in SETTING_NAMES):
         return
     breaks = written.count("\n")
     instead = f'"""{HIDDEN}' + "\n" * breaks + '"""' if breaks else f'"{HIDDEN}"'

@@ -15,6 +15,7 @@ MOST_LAYERS = 4_000  # with those of nested models; the recorder writes 2,000 of
 LARGEST = 3.5e38  # the recorder's numbers are 32-bit floating-point numbers, whose largest one is 3.4e38
 MOST = 2**53  # of anything that is counted: above it, the tab's numbers are not exact
 LONGEST = 20_000  # characters of a text; all recorded statements together have no more
+LONGEST_PROGRAM = 60_000  # characters of all files of a program, as the recorder writes them
 LONGEST_FACTS = 1 << 24  # bytes of the facts of one fit; 2,000 layers take about one million
 
 DROPPED = object()
@@ -39,6 +40,11 @@ def length(value: Any) -> bool:
 
 def text(value: Any) -> bool:
     return type(value) is str and len(value) <= LONGEST
+
+
+def program(value: Any) -> bool:
+    """The text of a file of the user's program."""
+    return type(value) is str and len(value) <= LONGEST_PROGRAM
 
 
 def flag(value: Any) -> bool:
@@ -177,12 +183,14 @@ SHAPE: dict[str, Any] = {
         "file": text,
         "line": count,
         "statements": [{"role": text, "line": size, "text": text}],
+        "files": [{"file": text, "text": program}],
+        "signatures": {},
     },
     "data": {"training": _DATA, "validation": _DATA},
     "preflight": _PREFLIGHT,
 }
 # Required keys: an entry of a list that lacks one of them is left out.
-_NEEDED = ({"role", "line", "text"}, {"name", "shape"}, {"name", "path", "class"}, {"name", "passed"})
+_NEEDED = ({"role", "line", "text"}, {"name", "shape"}, {"name", "path", "class"}, {"name", "passed"}, {"file", "text"})
 
 
 def clean(facts: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
@@ -193,6 +201,8 @@ def clean(facts: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
         _drop(kept["model"].pop("layers"), lost)
     if sum(len(statement["text"]) for statement in kept.get("source", {}).get("statements", [])) > LONGEST:
         _drop(kept["source"].pop("statements"), lost)
+    if sum(len(file["text"]) for file in kept.get("source", {}).get("files", [])) > LONGEST_PROGRAM:
+        _drop(kept["source"].pop("files"), lost)
     if "source" in facts:
         kept.setdefault("source", None)  # None means "no source" to the recorder; an invalid source counts as none
     return kept, bool(lost)

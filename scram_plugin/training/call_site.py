@@ -68,7 +68,7 @@ def source(frame: FrameType, roles: Roles, names: Collection[str] = ()) -> dict[
     if not _is_recorded():
         return None
     file, line = frame.f_code.co_filename, frame.f_lineno
-    lines = _lines_of(file, frame.f_globals)
+    lines = lines_of(file, frame.f_globals)
     if not lines:
         return None
     read = _read(lines, names)
@@ -88,7 +88,7 @@ def definition(thing: Any) -> str | None:
     """The source of a function or a class, as it may be recorded; None if it is not known."""
     code = getattr(thing, "__code__", None)
     file = code.co_filename if code is not None else getattr(sys.modules.get(thing.__module__), "__file__", None)
-    lines = _lines_of(file, {}) if file and _is_recorded() else []
+    lines = lines_of(file, {}) if file and _is_recorded() else []
     read = _read(lines, ())
     if read is None:
         return None
@@ -101,7 +101,7 @@ def definition(thing: Any) -> str | None:
     return None
 
 
-def _lines_of(file: str, known: dict[str, Any]) -> list[str]:
+def lines_of(file: str, known: dict[str, Any]) -> list[str]:
     linecache.checkcache(file)  # the cache may hold an earlier version of the file
     return linecache.getlines(file, known)
 

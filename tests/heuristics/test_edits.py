@@ -5,7 +5,8 @@ import ast
 import pytest
 
 from scram_plugin.heuristics.edits import add_callback, add_dropout, set_learning_rate
-from scram_plugin.heuristics.edits.keras import insert_first_layer
+from scram_plugin.heuristics.edits.keras_layers import first_layer
+from scram_plugin.heuristics.edits.program import program
 
 
 def facts(*statements, file="train.py", imports="import keras"):
@@ -14,6 +15,13 @@ def facts(*statements, file="train.py", imports="import keras"):
         entries.append({"role": role, "line": line, "text": text})
         line += text.count("\n") + 1
     return {"source": {"file": file, "statements": entries}}
+
+
+def insert_first_layer(known, layer, input_name=None):
+    name, _, arguments = layer.partition("(")
+    of = program(known)
+    changes = first_layer(of, name, arguments.rstrip(")"), input_name)
+    return of.edit(changes) if changes else None
 
 
 def applied(known, edit):
@@ -40,6 +48,8 @@ def applied(known, edit):
             "m.compile(\n    loss='é',\n    optimizer=Adam(lr=0.001),\n)",
         ),
         ("m.compile(Adam(RATE))", "m.compile(Adam(0.001))"),
+        ("m.compile('adam')", "m.compile(keras.optimizers.Adam(learning_rate=0.001))"),
+        ("m.compile(Adam(), 'mse')", "m.compile(Adam(learning_rate=0.001), 'mse')"),
     ],
 )
 def test_learning_rate(text, expected):
@@ -48,7 +58,7 @@ def test_learning_rate(text, expected):
 
 
 @pytest.mark.parametrize(
-    "text", ["m.compile('adam')", "m.compile(Adam())", "m.compile(Adam(1e-3))", "m.compile(", "m.compile(Adam(*a))"]
+    "text", ["m.compile('sgd')", "m.compile(Adam(1e-3))", "m.compile(", "m.compile(Adam(*a))", "m.compile(Adam(schedule()))"]
 )
 def test_no_edit_where_the_rate_is_not_there(text):
     assert set_learning_rate(facts(("compile", text)), "Adam", 1e10, 0.001) is None
@@ -66,6 +76,10 @@ SEQUENTIAL = "model = Sequential([\n    keras.Input(shape=(8,)),\n    layers.Den
     ("text", "expected"),
     [
         (SEQUENTIAL, SEQUENTIAL.replace("    layers.Dense(4)", "    layers.Rescaling(1.0 / 255),\n    layers.Dense(4)")),
+        (
+            "m = Sequential([layers.Dense(4, input_shape=(8,))])",
+            "m = Sequential([layers.Rescaling(1.0 / 255, input_shape=(8,)), layers.Dense(4)])",
+        ),
         (
             "m = keras.Sequential([keras.layers.Dense(4)])",
             "m = keras.Sequential([keras.layers.Rescaling(1.0 / 255), keras.layers.Dense(4)])",
@@ -85,7 +99,7 @@ def test_first_layer_of_a_functional_model():
     assert "x = layers.Dense(4)(layers.Rescaling(1.0 / 255)(inputs))" in text
 
 
-@pytest.mark.parametrize("text", ["m = Sequential([layers.Dense(4, input_shape=(8,))])", "m = Sequential(parts)"])
+@pytest.mark.parametrize("text", ["m = Sequential(parts)", "m = Sequential([*parts])", "m = Model(x, y)"])
 def test_no_first_layer_where_it_would_break(text):
     assert insert_first_layer(facts(("model", text)), "Rescaling(1.0 / 255)") is None
 
@@ -120,12 +134,12 @@ def test_keras_is_named_as_the_program_names_it(imports, prefix):
     assert f"{prefix}layers.Rescaling(1)" in insert_first_layer(known, "Rescaling(1)").after
 
 
-def test_without_an_import_of_keras_there_is_no_edit():
+def test_without_an_import_of_keras_one_is_added():
     known = facts(
         ("fit", "m.fit(x, callbacks=[SCRAM()])"), ("model", "m = Sequential([Dense(4), Dense(2)])"), imports="import keras_hub"
     )
-    assert add_callback(known, "Stop()") is None
-    assert insert_first_layer(known, "Rescaling(1)") is None
+    assert "import keras\n" in add_callback(known, "Stop()").after
+    assert "keras.layers.Rescaling(1)" in insert_first_layer(known, "Rescaling(1)").after
 
 
 def test_of_two_models_the_fitted_one_is_edited():

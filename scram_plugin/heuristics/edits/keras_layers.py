@@ -1,225 +1,263 @@
-"""Fixes of single layers, of the loss and of the data, as edits of the user's own lines (see `statement.py`)."""
+"""Layers of a Keras model: their arguments, layers that go, and layers that come."""
 
 from __future__ import annotations
 
 import ast
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scram_plugin.heuristics.edits.statement import Edit, Statement, called, calls, statements
+from scram_plugin.heuristics.edits import lines
+from scram_plugin.heuristics.edits.arguments import argument, replaced, set_argument, takes, without_argument
+from scram_plugin.heuristics.edits.bindings import follow
+from scram_plugin.heuristics.edits.edit import Edit
+from scram_plugin.heuristics.edits.model import in_model, layer_call, made, made_by
+from scram_plugin.heuristics.edits.naming import written
+from scram_plugin.heuristics.edits.program import Change, Place, Program, program
+from scram_plugin.heuristics.edits.source import Source
 
-# Positional arguments of layers: class -> names in order.
-_PLACES = {
-    "Dense": ("units", "activation"),
-    "Dropout": ("rate",),
-    "SpatialDropout1D": ("rate",),
-    "SpatialDropout2D": ("rate",),
-    "Activation": ("activation",),
-}
-_DATA = ("x", "y")  # the positions of the data in `fit`, and in its `validation_data`
-
-
-def layer_call(facts: Mapping[str, Any], path: str) -> tuple[Statement, ast.Call] | None:
-    """The call in the program that made a layer; None where that is not certain (a loop, a function called twice).
-
-    The call has the layer's name, or is the n-th of exactly as many calls of its class as there are such layers.
-    """
-    layers = facts.get("model", {}).get("layers", [])
-    kind = next((str(layer["class"]) for layer in layers if layer.get("path") == path), None)
-    if kind is None:
-        return None
-    found = [(statement, call) for statement in statements(facts, "model") for call in calls(statement, kind)]
-    found.sort(key=lambda entry: (entry[0].line, entry[1].lineno, entry[1].col_offset))
-    for statement, call in found:
-        given = next((k.value for k in call.keywords if k.arg == "name"), None)
-        if isinstance(given, ast.Constant) and given.value == path:
-            return statement, call
-    of_kind = [layer["path"] for layer in layers if layer["class"] == kind]
-    return found[of_kind.index(path)] if len(found) == len(of_kind) else None
+ACTIVATION_LAYERS = ("Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax")
+INPUTS = ("Input", "InputLayer")
 
 
 def set_in_layers(facts: Mapping[str, Any], paths: Sequence[str], name: str, value: str | None, **others: str) -> Edit | None:
-    """Set an argument of these layers to `value` (as code; None removes it), and `others` as well.
+    """Set an argument of these layers to `value` (as code; None removes it), and `others` where they take them.
 
-    All of them if their statements follow one another, else only the first: an edit changes one place.
+    None where a call makes other layers, too.
     """
-    found = [layer_call(facts, path) for path in paths]
-    if not found or any(entry is None for entry in found):
-        return None
-    whole = [entry for entry in found if entry is not None]
-    settings = {name: value, **others}
-    lines = [statement.line for statement, _ in whole]
-    together, starts = _together(facts, min(lines), max(lines))
-    if together is None:
-        whole, together, starts = whole[:1], whole[0][0], {lines[0]: 0}
-    changes = [
-        (start + starts[statement.line], end + starts[statement.line], new)
-        for statement, call in whole
-        for key, to in settings.items()
-        for start, end, new in _set(statement, call, key, to)
-    ]
-    return together.edit(changes) if changes else None
+    known = program(facts)
+    calls: list[Place] = []
+    for path in paths:
+        call = layer_call(known, facts, path)
+        if call is None:
+            return None
+        if call not in calls:
+            calls.append(call)
+    changes: list[Change | None] = []
+    for call in calls:
+        if not set(made_by(known, facts, call)) <= set(paths):
+            return None
+        if name == "activation" and known.called(call) in ACTIVATION_LAYERS:
+            changes.append(_other_activation(known, call, value))
+            continue
+        changes += _set(known, call, name, value)
+        for other, to in others.items():
+            if takes(known, call, other):
+                changes += _set(known, call, other, to)
+    return known.edit(changes)
 
 
-def _together(facts: Mapping[str, Any], first: int, last: int) -> tuple[Statement | None, dict[int, int]]:
-    """The statements of a model from line `first` to `last` as one, with where each begins; None if a line is not known."""
-    text, starts, file, at = "", {}, "", first
-    for statement in sorted(statements(facts, "model"), key=lambda s: s.line):
-        if first <= statement.line <= last:
-            if statement.line != at:
-                return None, {}
-            starts[statement.line], file = len(text), statement.file
-            text += statement.text + "\n"
-            at += statement.text.count("\n") + 1
-    return (Statement(file, "model", first, text, ast.Pass()), starts) if starts else (None, {})
+def _set(known: Program, call: Place, name: str, value: str | None) -> list[Change | None]:
+    if value is not None:
+        return [set_argument(known, call, name, value)]
+    return [without_argument(known, call, name)] if argument(known, call, name) is not None else []
+
+
+def _other_activation(known: Program, call: Place, value: str | None) -> Change | None:
+    """Another activation in the place of a layer that is one; None removes it."""
+    if value is None:
+        return _without(known, call)
+    if known.called(call) == "Activation":
+        return set_argument(known, call, "activation", value)
+    text, _ = written(call.source, "keras.layers.Activation", call)
+    return replaced(call, f"{text}({value})")
 
 
 def remove_layer(facts: Mapping[str, Any], path: str) -> Edit | None:
-    """Remove a layer that is not the first from the list of a Sequential."""
-    found = layer_call(facts, path)
-    if found is None:
-        return None
-    statement, call = found
-    for whole in calls(statement, "Sequential"):
-        for argument in whole.args:
-            if isinstance(argument, ast.List) and call in argument.elts[1:]:
-                before = argument.elts[argument.elts.index(call) - 1]
-                return statement.edit([(statement.span(before)[1], statement.span(call)[1], "")])
+    """Remove a layer that is not the first of its model."""
+    known = program(facts)
+    call = layer_call(known, facts, path)
+    return known.edit([_without(known, call)]) if call is not None else None
+
+
+def _without(known: Program, call: Place) -> Change | None:
+    """Take a layer out: of a list, an `add`, or a call on a tensor."""
+    source, node = call
+    outer = source.parent(node)
+    if isinstance(outer, ast.List | ast.Tuple):
+        at = outer.elts.index(node)
+        return Change(source, source.span(outer.elts[at - 1])[1], source.span(node)[1], "") if at else None
+    if isinstance(outer, ast.Call) and outer.func is node and len(outer.args) == 1 and not outer.keywords:
+        target = source.parent(outer)
+        same = isinstance(target, ast.Assign) and source.of(target.targets[0]) == source.of(outer.args[0])
+        if same:
+            return lines.removed(source, source.statement(outer))
+        return Change(source, *source.span(outer), source.of(outer.args[0]))
+    if isinstance(outer, ast.Call) and known.called(Place(source, outer)) == "add":
+        return lines.removed(source, source.statement(outer))
     return None
 
 
-def _set(statement: Statement, call: ast.Call, name: str, value: str | None) -> list[tuple[int, int, str]]:
-    keyword = next((k for k in call.keywords if k.arg == name), None)
-    places = _PLACES.get(called(call), ())
-    by_place = places.index(name) if name in places and places.index(name) < len(call.args) else None
-    if keyword is not None:
-        start, end = statement.span(keyword)
-        if value is not None:
-            return [(start, end, f"{name}={value}")]
-        return [_without(statement, call, start, end)]
-    if by_place is not None:
-        start, end = statement.span(call.args[by_place])
-        return [(start, end, value)] if value is not None else [_without(statement, call, start, end)]
-    if value is None:
-        return []
-    arguments: list[ast.expr | ast.keyword] = [*call.args, *call.keywords]
-    if not arguments:
-        _, end = statement.span(call)
-        return [(end - 1, end - 1, f"{name}={value}")]
-    end = max(statement.span(argument)[1] for argument in arguments)
-    return [(end, end, f", {name}={value}")]
+def add_dropout(facts: Mapping[str, Any], rate: float) -> Edit | None:
+    """Put a Dropout behind each hidden Dense layer that has none."""
+    known = program(facts)
+    changes: list[Change] = []
+    calls = in_model(known, "Dense")
+    for call in calls:
+        text, imports = written(call.source, "keras.layers.Dropout", call)
+        change = _behind(known, call, f"{text}({rate:g})")
+        if change is not None:
+            changes += [change, *imports]
+    return known.edit(changes) if changes else None
 
 
-def _without(statement: Statement, call: ast.Call, start: int, end: int) -> tuple[int, int, str]:
-    """The change that removes an argument, with the comma before it, or after it if it is the first."""
-    others: list[ast.expr | ast.keyword] = [*call.args, *call.keywords]
-    before = [e for argument in others if (e := statement.span(argument)[1]) <= start]
-    if before:
-        return max(before), end, ""
-    after = [s for argument in others if (s := statement.span(argument)[0]) >= end]
-    return (start, min(after), "") if after else (start, end, "")
+def _behind(known: Program, call: Place, new: str) -> Change | None:
+    """Put a layer behind a hidden one: in a list, an `add`, or a chain of calls; None behind the last, or before a Dropout."""
+    source, node = call
+    outer = source.parent(node)
+    if isinstance(outer, ast.List | ast.Tuple):
+        at = outer.elts.index(node)
+        if at + 1 == len(outer.elts) or known.called(Place(source, outer.elts[at + 1])) == "Dropout":
+            return None
+        return in_front(source, outer.elts[at + 1], new)
+    statement = source.statement(node)
+    following = _next(source, statement)
+    if following is None:
+        return None
+    if isinstance(outer, ast.Call) and known.called(Place(source, outer)) == "add" and isinstance(outer.func, ast.Attribute):
+        owner = source.of(outer.func.value)
+        after = source.of(following)
+        if not after.startswith(f"{owner}.add(") or "Dropout(" in after:
+            return None
+        return lines.behind(source, statement, [f"{owner}.add({new})"])
+    if isinstance(outer, ast.Call) and outer.func is node and isinstance(statement, ast.Assign) and statement.value is outer:
+        name = source.of(statement.targets[0])
+        after = source.of(following)
+        used = isinstance(following, ast.Assign) and f"({name})" in after and "Dropout(" not in after and "Model(" not in after
+        return lines.behind(source, statement, [f"{name} = {new}({name})"]) if used else None
+    return None
 
 
-def set_loss(facts: Mapping[str, Any], loss: str) -> Edit | None:
-    """Give `compile` another loss, named as text."""
-    return _set_in_call(facts, "compile", "loss", json.dumps(loss), place=1)
+def beside(known: Program, source: Source) -> Place | None:
+    """A layer of Keras in a file, whose way of writing is taken over."""
+    calls = (p for p in known.nodes(ast.Call) if p.source is source)
+    return next((p for p in calls if known.full_name(Place(source, p.node.func)).startswith("keras.layers.")), None)
 
 
-def set_from_logits(facts: Mapping[str, Any], value: bool) -> Edit | None:
-    """Set the flag where the loss is created, if there is one such place."""
-    loss = str(facts.get("loss", {}).get("class"))
-    found = [(s, c) for role in ("compile", "model", "optimizer") for s in statements(facts, role) for c in calls(s, loss)]
+def _next(source: Source, statement: ast.stmt) -> ast.stmt | None:
+    block = getattr(source.parent(statement), "body", [])
+    at = block.index(statement) if isinstance(block, list) and statement in block else len(block)
+    return block[at + 1] if at + 1 < len(block) else None
+
+
+def in_front(source: Source, element: ast.expr, new: str) -> Change:
+    """Put `new` in front of a list's element: on a line of its own where the element has one."""
+    start, _ = source.span(element)
+    line_start = source.text.rfind("\n", 0, start) + 1
+    lead = source.text[line_start:start]
+    return Change(source, start, start, f"{new},\n{lead}" if line_start and not lead.strip() else f"{new}, ")
+
+
+def first_layer(known: Program, layer: str, arguments: str, input_name: str | None = None) -> list[Change] | None:
+    """Put a layer (``Rescaling``, ``1.0 / 255``) in front of all others; `input_name` says which of several inputs is meant.
+
+    A lower-case `layer` is a variable that holds a layer. None where the model is not made by a list, by `add`, or
+    from an Input.
+    """
+    start = made(known)
+    if start is not None and known.called(start) == "Sequential" and input_name is None:
+        given = follow(known, Place(start.source, start.node.args[0])) if start.node.args else argument(known, start, "layers")
+        if given is not None and isinstance(given.node, ast.List) and given.node.elts:
+            return _first_of_list(known, given, layer, arguments)
+        if given is None or isinstance(given.node, ast.List):
+            return _first_added(known, start, layer, arguments)
+    return _behind_input(known, layer, arguments, input_name)
+
+
+def _text(source: Source, layer: str, arguments: str, near: Place | None) -> tuple[str, list[Change]]:
+    if layer.islower():
+        return layer, []
+    text, imports = written(source, f"keras.layers.{layer}", near)
+    return f"{text}({arguments})", imports
+
+
+def _moved_shape(known: Program, call: Place, new: str) -> tuple[str, list[Change]]:
+    """The first layer may say the shape of the inputs: then the new first layer says it."""
+    for name in ("input_shape", "batch_input_shape", "input_dim"):
+        keyword = next((k for k in call.node.keywords if k.arg == name), None)
+        if keyword is None or (name == "input_dim" and known.called(call) == "Embedding"):
+            continue
+        removed = without_argument(known, call, name)
+        value = call.source.of(keyword.value)
+        given = f"input_shape=({value},)" if name == "input_dim" else f"{name}={value}"
+        if new.endswith(")") and removed is not None:
+            return f"{new[:-1]}{'' if new.endswith('()') else ', '}{given})", [removed]
+        return "", []
+    return new, []
+
+
+def _first_of_list(known: Program, whole: Place, layer: str, arguments: str) -> list[Change] | None:
+    source = whole.source
+    elements = [Place(source, e) for e in whole.node.elts]
+    first = next((e for e in elements if known.called(e) not in INPUTS), None)
+    if first is None or not isinstance(first.node, ast.Call):
+        return None
+    new, imports = _text(source, layer, arguments, first)
+    new, moved = _moved_shape(known, first, new)
+    return [in_front(source, first.node, new), *moved, *imports] if new else None
+
+
+def _first_added(known: Program, start: Place, layer: str, arguments: str) -> list[Change] | None:
+    """In front of the first layer that is added: behind the Input, if there is one."""
+    source = start.source
+    statement = source.statement(start.node)
+    if not isinstance(statement, ast.Assign):
+        return None
+    owner = source.of(statement.targets[0])
+    for call in known.calls("add"):
+        added = Place(call.source, call.node.args[0]) if len(call.node.args) == 1 else None
+        mine = call.source is source and source.scope(call.node) is source.scope(start.node)
+        if added is None or not mine or source.of(call.node.func.value) != owner or known.called(added) in INPUTS:
+            continue
+        new, imports = _text(source, layer, arguments, added)
+        new, moved = _moved_shape(known, added, new)
+        inserted = lines.before(source, source.statement(call.node), [f"{owner}.add({new})"])
+        return [inserted, *moved, *imports] if new and inserted is not None else None
+    return None
+
+
+def _behind_input(known: Program, layer: str, arguments: str, input_name: str | None) -> list[Change] | None:
+    """Where a functional model uses its Input: in each call, but not in `Model(inputs, ...)`."""
+    found = []
+    for call in in_model(known, "Input"):
+        statement = call.source.statement(call.node)
+        name = argument(known, call, "name")
+        right = input_name is None or (
+            name is not None and isinstance(name.node, ast.Constant) and name.node.value == input_name
+        )
+        if (
+            right
+            and isinstance(statement, ast.Assign)
+            and statement.value is call.node
+            and isinstance(statement.targets[0], ast.Name)
+        ):
+            found.append((call.source, statement, statement.targets[0].id))
     if len(found) != 1:
         return None
-    statement, call = found[0]
-    return statement.edit(_set(statement, call, "from_logits", str(value)))
-
-
-def set_in_optimizer(facts: Mapping[str, Any], optimizer: str, name: str, value: str) -> Edit | None:
-    """Set an argument of the optimizer where it is created, if there is one such place."""
-    roles = ("compile", "model", "optimizer", "fit")
-    found = [(s, c) for role in roles for s in statements(facts, role) for c in calls(s, optimizer)]
-    return found[0][0].edit(_set(*found[0], name, value)) if len(found) == 1 else None
-
-
-def set_in_fit(facts: Mapping[str, Any], name: str, value: str | None) -> Edit | None:
-    """Set an argument of `fit` (``shuffle``); None removes it."""
-    return _set_in_call(facts, "fit", name, value)
-
-
-def wrap_in_fit(facts: Mapping[str, Any], name: str, template: str) -> Edit | None:
-    """Replace the inputs ("x") or targets ("y") given to `fit` by ``template.format(data, training data)``.
-
-    Those in its `validation_data` as well: both must be changed in the same way.
-    """
-    for statement in statements(facts, "fit"):
-        for call in calls(statement, "fit"):
-            given = _given(call, name)
-            if given is not None:
-                others = [elements[_DATA.index(name)]] if (elements := _validation(call)) else []
-                own = statement.source(given)
-                return statement.edit(
-                    [(*statement.span(node), template.format(statement.source(node), own)) for node in (given, *others)]
-                )
-    return None
-
-
-def keep_rows(facts: Mapping[str, Any], condition: str) -> Edit | None:
-    """Keep only the examples given to `fit` for which ``condition.format(targets)`` holds.
-
-    Only if inputs and targets are plain variables.
-    """
-    for statement in statements(facts, "fit"):
-        for call in calls(statement, "fit"):
-            x, y = _given(call, "x"), _given(call, "y")
-            if isinstance(x, ast.Name) and isinstance(y, ast.Name):
-                kept = condition.format(y.id)
-                return statement.edit([(*statement.span(node), f"{node.id}[{kept}]") for node in (x, y)])
-    return None
-
-
-def _given(call: ast.Call, name: str) -> ast.expr | None:
-    """The inputs ("x") or targets ("y") in a call of `fit`."""
-    given = next((k.value for k in call.keywords if k.arg == name), None)
-    place = _DATA.index(name)
-    if given is None and len(call.args) > place and not any(isinstance(a, ast.Starred) for a in call.args):
-        given = call.args[place]
-    return given
-
-
-def _validation(call: ast.Call) -> list[ast.expr] | None:
-    """The elements of ``validation_data=(x, y)`` in a call of `fit`."""
-    given = next((k.value for k in call.keywords if k.arg == "validation_data"), None)
-    return given.elts if isinstance(given, ast.Tuple) and len(given.elts) >= 2 else None
-
-
-def set_trainable(facts: Mapping[str, Any]) -> Edit | None:
-    """Set to True what one statement alone sets to False: ``layer.trainable = False``."""
-    found = [(s, s.tree) for s in statements(facts, "trainable") if isinstance(s.tree, ast.Assign)]
-    if len(found) != 1:
+    source, statement, name_ = found[0]
+    scope = source.scope(statement)
+    uses = []
+    for node in ast.walk(scope):
+        if isinstance(node, ast.Name) and node.id == name_ and isinstance(node.ctx, ast.Load):
+            outer = source.parent(node)
+            whole = (
+                outer
+                if isinstance(outer, ast.Call)
+                else source.parent(outer)
+                if isinstance(outer, ast.List | ast.keyword)
+                else None
+            )
+            if isinstance(whole, ast.Call) and known.called(Place(source, whole)) in ("Model", "Functional"):
+                continue
+            uses.append(node)
+    if not uses:
         return None
-    statement, tree = found[0]
-    if not isinstance(tree.value, ast.Constant) or tree.value.value is not False:
-        return None
-    return statement.edit([(*statement.span(tree.value), "True")])
-
-
-def wrap_validation(facts: Mapping[str, Any], template: str) -> Edit | None:
-    """Replace the inputs in ``validation_data=(x, y)`` of `fit` by ``template.format(inputs)``."""
-    for statement in statements(facts, "fit"):
-        for call in calls(statement, "fit"):
-            if elements := _validation(call):
-                return statement.edit([(*statement.span(elements[0]), template.format(statement.source(elements[0])))])
-    return None
-
-
-def _set_in_call(facts: Mapping[str, Any], role: str, name: str, value: str | None, place: int | None = None) -> Edit | None:
-    """Set (or with None remove) an argument of `compile` or `fit`; `place` is its position if it is given without a name."""
-    for statement in statements(facts, role):
-        for call in calls(statement, role):
-            if place is not None and value is not None and len(call.args) > place:
-                return statement.edit([(*statement.span(call.args[place]), value)])
-            changes = _set(statement, call, name, value)
-            return statement.edit(changes) if changes else None
-    return None
+    near = next(
+        (Place(source, p.func) for n in uses if isinstance(p := source.parent(n), ast.Call) and isinstance(p.func, ast.Call)),
+        None,
+    )
+    new, imports = _text(source, layer, arguments, near)
+    if len(uses) == 1:
+        return [Change(source, *source.span(uses[0]), f"{new}({name_})"), *imports]
+    inserted = lines.behind(source, statement, [f"scaled = {new}({name_})"])
+    changes = [Change(source, *source.span(n), "scaled") for n in uses]
+    return [inserted, *changes, *imports] if inserted is not None and "scaled" not in source.text else None

@@ -1,14 +1,18 @@
-"""Fixes of a PyTorch training loop: its optimizer, its loss, and the tensors that its data sets are made of."""
+"""A PyTorch training loop, or the trainer that runs it: its optimizer, its loss, its steps, its loaders."""
 
 from __future__ import annotations
 
 import ast
-import itertools
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scram_plugin.heuristics.edits.statement import Edit, Statement, called, calls, statements
+from scram_plugin.heuristics.edits import lines
+from scram_plugin.heuristics.edits.arguments import argument, replaced, set_argument
+from scram_plugin.heuristics.edits.edit import Edit
+from scram_plugin.heuristics.edits.flow import VALIDATION
+from scram_plugin.heuristics.edits.naming import library, written
+from scram_plugin.heuristics.edits.program import Change, Place, Program, program
 
 # Keras's name of a loss -> class of `torch.nn`, function of `torch.nn.functional`
 LOSSES = {
@@ -16,200 +20,148 @@ LOSSES = {
     "binary_crossentropy_with_logits": ("BCEWithLogitsLoss", "binary_cross_entropy_with_logits"),
     "sparse_categorical_crossentropy": ("CrossEntropyLoss", "cross_entropy"),
     "categorical_crossentropy": ("CrossEntropyLoss", "cross_entropy"),
+    "mean_squared_error": ("MSELoss", "mse_loss"),
 }
-FUNCTIONS = {function for _, function in LOSSES.values()} | {"nll_loss", "mse_loss", "l1_loss"}
-CLIP = re.compile(r"\bclip_grad_(norm|value)_\(")
-Change = tuple[Statement, tuple[int, int, str]]
-
-
-def changed(changes: Sequence[Change | None]) -> Edit | None:
-    """One edit of all changes that are in the statement of the first one."""
-    whole = [change for change in changes if change is not None]
-    if not whole or len(whole) < len(changes):
-        return None
-    statement = whole[0][0]
-    return statement.edit([change for of, change in whole if of.line == statement.line])
-
-
-def argument(found: tuple[Statement, ast.Call], name: str, value: str, place: int | None = None) -> Change:
-    """Set an argument of a call: by its name, or at its position `place`."""
-    statement, call = found
-    keyword = next((k for k in call.keywords if k.arg == name), None)
-    if keyword is not None:
-        return statement, (*statement.span(keyword.value), value)
-    if place is not None and place < len(call.args):
-        return statement, (*statement.span(call.args[place]), value)
-    arguments: list[ast.expr | ast.keyword] = [*call.args, *call.keywords]
-    end = max((statement.span(a)[1] for a in arguments), default=statement.span(call)[1] - 1)
-    return statement, (end, end, f"{', ' if arguments else ''}{name}={value}")
-
-
-def prefix(statement: Statement, call: ast.Call) -> str:
-    """``nn.``, as the program writes it."""
-    return statement.source(call.func.value) + "." if isinstance(call.func, ast.Attribute) else ""
+LOSS_FUNCTIONS = {function for _, function in LOSSES.values()} | {"nll_loss", "l1_loss", "smooth_l1_loss", "huber_loss"}
+CLIP = re.compile(r"clip_grad_(norm|value)_")
 
 
 def set_in_optimizer(facts: Mapping[str, Any], name: str, value: str) -> Edit | None:
     """Set an argument of the optimizer where it is created, if there is one such place."""
-    kind = str(facts.get("optimizer", {}).get("class"))
-    found = [(s, c) for s in statements(facts, "optimizer") for c in calls(s, kind)]
-    return changed([argument(found[0], name, value)]) if len(found) == 1 else None
+    known = program(facts)
+    found = list(known.calls(str(facts.get("optimizer", {}).get("class"))))
+    return known.edit([set_argument(known, found[0], name, value)]) if len(found) == 1 else None
 
 
 def clip_gradients(facts: Mapping[str, Any], norm: str) -> Edit | None:
-    """Clip between ``backward()`` and ``step()``."""
-    model = _model_name(facts)
-    found = [s for s in statements(facts, "step") if re.fullmatch(r"\s*\w+\.step\(\)", s.text)]
-    if len(found) != 1 or model is None:
+    """Clip between ``backward()`` and ``step()``; where a trainer runs the loop, by its own argument."""
+    known = program(facts)
+    for kind, name in (("Trainer", "gradient_clip_val"), ("TrainingArguments", "max_grad_norm")):
+        found = [
+            p for p in known.calls(kind) if kind != "Trainer" or "lightning" in known.full_name(Place(p.source, p.node.func))
+        ]
+        if len(found) == 1:
+            return known.edit([set_argument(known, found[0], name, norm)])
+    steps, models = _steps(known), _models(known)
+    if len(steps) != 1 or len(models) != 1:
         return None
-    statement = found[0]
-    return statement.edit([(0, 0, f"{statement.indent}torch.nn.utils.clip_grad_norm_({model}.parameters(), {norm})\n")])
+    text, imports = written(steps[0].source, "torch.nn.utils.clip_grad_norm_")
+    statement = steps[0].source.statement(steps[0].node)
+    return known.edit([lines.before(steps[0].source, statement, [f"{text}({models[0]}.parameters(), {norm})"]), *imports])
 
 
-def _model_name(facts: Mapping[str, Any]) -> str | None:
-    """The variable in ``optimizer = Adam(model.parameters())``."""
-    names = {m for s in statements(facts, "optimizer") for m in re.findall(r"(\w+)\.parameters\(\)", s.text)}
-    return names.pop() if len(names) == 1 else None
+def _steps(known: Program) -> list[Place]:
+    """The statements ``optimizer.step()``: of what has parameters, or is called so."""
+    made = [p for p in known.nodes(ast.Assign) if ".parameters(" in p.text]
+    names = {p.source.of(p.node.targets[0]) for p in made}
+    found = []
+    for call in known.calls("step"):
+        func = call.node.func
+        owner = call.source.of(func.value) if isinstance(func, ast.Attribute) else ""
+        if not call.node.args and (owner in names or re.search(r"opt", owner, re.I)) and not re.search("sched", owner, re.I):
+            found.append(call)
+    return found
+
+
+def _models(known: Program) -> list[str]:
+    """The variables whose parameters optimizers get: ``optimizer = Adam(model.parameters())``."""
+    found = []
+    for call in known.calls("parameters"):
+        outer = call.source.parent(call.node)
+        if (
+            isinstance(outer, ast.Call)
+            and isinstance(call.node.func, ast.Attribute)
+            and not CLIP.search(call.source.of(outer.func))
+        ):
+            found.append(call.source.of(call.node.func.value))
+    return sorted(set(found))
 
 
 def clear_gradients(facts: Mapping[str, Any]) -> Edit | None:
     """Put ``optimizer.zero_grad()`` in front of ``loss.backward()``."""
-    steps = {m for s in statements(facts, "step") for m in re.findall(r"^\s*(\w+)\.step\(", s.text)}
-    found = [s for s in statements(facts, "step") if re.search(r"\.backward\(", s.text)]
-    if len(found) != 1 or len(steps) != 1:
+    known = program(facts)
+    steps, ways = _steps(known), list(known.calls("backward"))
+    owners = {s.source.of(s.node.func.value) for s in steps}
+    if len(ways) != 1 or len(owners) != 1 or steps[0].source is not ways[0].source:
         return None
-    statement = found[0]
-    return statement.edit([(0, 0, f"{statement.indent}{steps.pop()}.zero_grad()\n")])
+    source = ways[0].source
+    return known.edit([lines.before(source, source.statement(ways[0].node), [f"{owners.pop()}.zero_grad()"])])
+
+
+def clip_before_step(facts: Mapping[str, Any]) -> Edit | None:
+    """Move a clipping of gradients that follows ``step()`` in the same block in front of it."""
+    known = program(facts)
+    clips = [p for p in known.nodes(ast.Call) if CLIP.fullmatch(known.called(p))]
+    steps = _steps(known)
+    if len(clips) != 1 or len(steps) != 1 or clips[0].source is not steps[0].source:
+        return None
+    source = clips[0].source
+    clip, step = source.statement(clips[0].node), source.statement(steps[0].node)
+    if source.parent(clip) is not source.parent(step) or clip.lineno < step.lineno or not isinstance(clip, ast.Expr):
+        return None
+    return known.edit([lines.before(source, step, [source.of(clip)]), lines.removed(source, clip)])
 
 
 def set_loss(facts: Mapping[str, Any], loss: str) -> Edit | None:
     """Replace the loss, if there is only one, by another, given by Keras's name."""
+    known = program(facts)
     kind, function = LOSSES.get(loss, (loss, ""))
-    found = []
-    for statement in statements(facts, "loss"):
-        for node in ast.walk(statement.tree):
-            if isinstance(node, ast.Call) and (re.fullmatch(r"\w*Loss", called(node)) or called(node) in FUNCTIONS):
-                found.append((statement, node))
-    if len(found) != 1:
+    found = [p for p in known.nodes(ast.Call) if re.fullmatch(r"\w+Loss", known.called(p)) or known.called(p) in LOSS_FUNCTIONS]
+    found = [p for p in found if known.full_name(Place(p.source, p.node.func)).startswith("torch")] or found
+    now = [p for p in found if known.called(p) in (facts.get("loss", {}).get("class"), facts.get("loss", {}).get("name"))]
+    if len(now or found) != 1:
         return None
-    statement, call = found[0]
-    start, end = statement.span(call.func)
-    if called(call).endswith("Loss"):
-        return statement.edit([(*statement.span(call), f"{prefix(statement, call)}{kind}()")])
-    return statement.edit([(start, end, f"{prefix(statement, call)}{function}")]) if function else None
+    call = (now or found)[0]
+    if known.called(call).endswith("Loss"):
+        text, imports = written(call.source, f"torch.nn.{kind}", call)
+        return known.edit([replaced(call, f"{text}()"), *imports])
+    text, imports = written(call.source, f"torch.nn.functional.{function}", call)
+    return known.edit([Change(call.source, *call.source.span(call.node.func), text), *imports]) if function else None
 
 
 def set_class_weight(facts: Mapping[str, Any], weights: Sequence[float]) -> Edit | None:
-    found = [(s, c) for s in statements(facts, "loss") for c in calls(s, "CrossEntropyLoss")]
-    return changed([argument(found[0], "weight", f"torch.tensor({list(weights)})", 0)]) if len(found) == 1 else None
-
-
-def _loader_of(facts: Mapping[str, Any], training: bool) -> tuple[Statement, ast.Call] | None:
-    """The call of `DataLoader` for the training data, or else for the validation data, told apart by the name of the variable
-    that it is assigned to."""
-    found = [(s, c) for s in statements(facts, "data") for c in calls(s, "DataLoader")]
-    words = r"val|valid|test|eval|dev"
-    of_validation = [f for f in found if re.search(words, f[0].text.split("(")[0], re.I)]
-    chosen = [f for f in found if f not in of_validation] if training else of_validation
-    return chosen[0] if len(chosen) == 1 else None
+    known = program(facts)
+    found = [*known.calls("CrossEntropyLoss"), *known.calls("cross_entropy")]
+    if len(found) != 1:
+        return None
+    name, imports = library(found[0].source, "torch")
+    at = 0 if known.called(found[0]) == "CrossEntropyLoss" else 2
+    return known.edit([set_argument(known, found[0], "weight", f"{name}.tensor({list(weights)})", at), *imports])
 
 
 def shuffle(facts: Mapping[str, Any]) -> Edit | None:
-    found = _loader_of(facts, training=True)
-    return changed([argument(found, "shuffle", "True", 2)]) if found else None
-
-
-def _tensors(facts: Mapping[str, Any], training: bool) -> list[tuple[Statement, ast.expr]]:
-    """The tensors in the `TensorDataset` of the training or validation data."""
-    loader = _loader_of(facts, training)
-    names = {n.id for a in loader[1].args for n in ast.walk(a) if isinstance(n, ast.Name)} if loader else set()
-    for statement in statements(facts, "data"):
-        mine = loader is not None and statement.line == loader[0].line
-        assigned = isinstance(statement.tree, ast.Assign) and any(getattr(t, "id", "") in names for t in statement.tree.targets)
-        for call in calls(statement, "TensorDataset"):
-            if mine or assigned:
-                return [(statement, argument) for argument in call.args]
-    return []
-
-
-def _split(facts: Mapping[str, Any], name: str) -> tuple[Statement, str] | None:
-    """The statement ``x_train, x_val = x[:n], x[n:]`` that makes `name`, and the variable that it splits."""
-    for statement in statements(facts, "data"):
-        tree = statement.tree
-        if not isinstance(tree, ast.Assign) or not isinstance(tree.targets[0], ast.Tuple):
-            continue
-        targets = [getattr(t, "id", "") for t in tree.targets[0].elts]
-        parts = tree.value.elts if isinstance(tree.value, ast.Tuple) else []
-        whole = {ast.unparse(p.value) for p in parts if isinstance(p, ast.Subscript)}
-        if name in targets and len(parts) == len(targets) and len(whole) == 1 and (variable := whole.pop()).isidentifier():
-            return statement, variable
-    return None
-
-
-def change_data(facts: Mapping[str, Any], which: str, template: str) -> Edit | None:
-    """Change the inputs ("x") or targets ("y") of training and validation, by a statement before the two are split.
-
-    `template` is filled with the variable: ``{0} / 255``.
-    """
-    tensors = _tensors(facts, training=True)
-    given = tensors[0 if which == "x" else -1][1] if len(tensors) > 1 else None
-    divided = _split(facts, given.id) if isinstance(given, ast.Name) else None
-    if divided is None:
+    """Let the training's `DataLoader` shuffle: that whose name does not say that it is for validation."""
+    known = program(facts)
+    found = []
+    for call in known.calls("DataLoader"):
+        statement = call.source.statement(call.node)
+        inside = call.source.scope(call.node)
+        named = call.source.of(statement.targets[0]) if isinstance(statement, ast.Assign) else getattr(inside, "name", "")
+        given = call.source.of(call.node.args[0]) if call.node.args else ""
+        if not any(word in f"{named} {given}".lower() for word in VALIDATION):
+            found.append(call)
+    if len(found) != 1 or argument(known, found[0], "sampler") or argument(known, found[0], "batch_sampler"):
         return None
-    statement, variable = divided
-    return statement.edit([(0, 0, f"{statement.indent}{variable} = {template.format(variable, variable)}\n")])
+    return known.edit([set_argument(known, found[0], "shuffle", "True", 2)])
 
 
-def normalize_features(facts: Mapping[str, Any]) -> Edit | None:
-    """Scale the features of both by the mean and standard deviation of the training data."""
-    tensors, others = _tensors(facts, training=True), _tensors(facts, training=False)
-    if len(tensors) < 2 or not others or not isinstance(tensors[0][1], ast.Name) or not isinstance(others[0][1], ast.Name):
+def stop_early(facts: Mapping[str, Any]) -> Edit | None:
+    """Lightning's callback that ends a training whose validation loss no longer falls; where its name of that loss is known."""
+    known = program(facts)
+    found = [p for p in known.calls("Trainer") if "lightning" in known.full_name(Place(p.source, p.node.func))]
+    told = [a for c in known.calls("log") for a in c.node.args[:1] if isinstance(a, ast.Constant)]
+    logged = [a.value for a in told if isinstance(a.value, str) and "val" in a.value]
+    losses = [name for name in logged if "loss" in name]
+    if len(found) != 1 or len(losses) != 1:
         return None
-    training, validation = tensors[0][1].id, others[0][1].id
-    divided = _split(facts, training)
-    if divided is None or _split(facts, validation) is None:
+    call = found[0]
+    package = known.full_name(Place(call.source, call.node.func)).rpartition(".Trainer")[0]
+    text, imports = written(call.source, f"{package}.callbacks.EarlyStopping", call)
+    new = f'{text}(monitor="{losses[0]}", patience=3)'
+    given = argument(known, call, "callbacks")
+    if given is None:
+        return known.edit([set_argument(known, call, "callbacks", f"[{new}]"), *imports])
+    if not isinstance(given.node, ast.List) or not given.node.elts:
         return None
-    statement = divided[0]
-    indent, end = statement.indent, len(statement.text)
-    made = (
-        f"\n{indent}mean, spread = {training}.mean(dim=0), {training}.std(dim=0)"
-        f"\n{indent}{training}, {validation} = ({training} - mean) / spread, ({validation} - mean) / spread"
-    )
-    return statement.edit([(end, end, made)])
-
-
-def keep_finite_targets(facts: Mapping[str, Any]) -> Edit | None:
-    """Leave out the examples whose target is missing."""
-    tensors = _tensors(facts, training=True)
-    if len(tensors) < 2:
-        return None
-    (statement, x), (_, y) = tensors[0], tensors[-1]
-    if not isinstance(x, ast.Name) or not isinstance(y, ast.Name):
-        return None
-    kept = f"torch.isfinite({y.id}).reshape(len({y.id}), -1).all(dim=1)"
-    return statement.edit([(*statement.span(node), f"{node.id}[{kept}]") for node in (x, y)])
-
-
-def change_training(facts: Mapping[str, Any], template: str) -> Edit | None:
-    """Replace the inputs of the training only."""
-    return _change_inputs(_tensors(facts, training=True), template)
-
-
-def change_validation(facts: Mapping[str, Any], template: str) -> Edit | None:
-    return _change_inputs(_tensors(facts, training=False), template)
-
-
-def _change_inputs(tensors: list[tuple[Statement, ast.expr]], template: str) -> Edit | None:
-    if not tensors:
-        return None
-    statement, node = tensors[0]
-    return statement.edit([(*statement.span(node), template.format(statement.source(node)))])
-
-
-def clip_before_step(facts: Mapping[str, Any]) -> Edit | None:
-    """Move a clipping of gradients that follows ``step()`` in front of it, where the two lines are next to each other."""
-    lines = list(statements(facts, "step"))
-    for step, clip in itertools.pairwise(lines):
-        if re.fullmatch(r"\s*\w+\.step\(\)", step.text) and CLIP.search(clip.text) and clip.line == step.line + 1:
-            return Edit(step.file, step.line, f"{step.text}\n{clip.text}", f"{clip.text}\n{step.text}")
-    return None
+    end = call.source.span(given.node.elts[-1])[1]
+    return known.edit([Change(call.source, end, end, f", {new}"), *imports])

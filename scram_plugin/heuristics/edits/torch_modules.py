@@ -1,4 +1,4 @@
-"""Fixes of a model made of PyTorch modules, as edits of the user's own lines (see `statement.py`).
+"""Modules of a PyTorch model: other activations, other arguments, modules that go and that come.
 
 Heuristics give a fix in Keras's terms; here it becomes a change of modules, or of calls of them.
 """
@@ -10,8 +10,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from scram_plugin.heuristics.edits.statement import Edit, Statement, called, calls, statements
-from scram_plugin.heuristics.edits.torch_loop import Change, argument, changed, prefix
+from scram_plugin.heuristics.edits.arguments import replaced, set_argument
+from scram_plugin.heuristics.edits.bindings import follow
+from scram_plugin.heuristics.edits.edit import Edit
+from scram_plugin.heuristics.edits.forward import consumer, uses
+from scram_plugin.heuristics.edits.naming import written
+from scram_plugin.heuristics.edits.program import Change, Place, Program, program
 
 ACTIVATIONS = {
     "relu": "ReLU()",
@@ -23,30 +27,42 @@ ACTIVATIONS = {
 FUNCTIONS = {"relu": "torch.relu", "sigmoid": "torch.sigmoid", "tanh": "torch.tanh"}
 CLASSES = {module.partition("(")[0] for module in ACTIVATIONS.values()}
 WEIGHTS = {"kernel_initializer": "weight", "bias_initializer": "bias"}
+HIDDEN_ACTIVATIONS = ("ReLU", "GELU", "Tanh", "SiLU", "LeakyReLU", "ELU")
+NORMS = {2: "BatchNorm1d", 3: "BatchNorm1d", 4: "BatchNorm2d"}  # dimensions of the weights -> the normalisation behind them
 
 
-def module_call(facts: Mapping[str, Any], path: str) -> tuple[Statement, ast.Call] | None:
+def module_call(known: Program, path: str) -> Place | None:
     """The call that made a module, by its path: ``self.fc1 = nn.Linear(...)`` for ``fc1``, an element of the only list of a
-    `Sequential` for ``2``, and of the `Sequential` that ``self.features`` holds for ``features.2``."""
+    `Sequential` for ``2``, and of the `Sequential` in ``self.features`` for ``features.2``; None where it is not sure."""
     *owners, last = path.split(".")
     if not last.isdigit():
-        found = [
-            (s, s.tree.value)
-            for s in statements(facts, "model")
-            if isinstance(s.tree, ast.Assign) and isinstance(s.tree.value, ast.Call) and _attribute(s.tree) == last
-        ]
-        return found[0] if len(found) == 1 and len(owners) == 0 else None
-    wholes = _sequentials(facts)
+        found = [Place(p.source, p.node.value) for p in known.nodes(ast.Assign) if _attribute(p.node) == last]
+        found = [p for p in found if isinstance(p.node, ast.Call)]
+        return found[0] if len(found) == 1 and len(owners) <= 1 else None
+    wholes = _sequentials(known)
     if owners:
-        wholes = [w for w in wholes if isinstance(w[0].tree, ast.Assign) and _attribute(w[0].tree) == owners[-1]]
+        wholes = [
+            (p, e) for p, e in wholes if isinstance(a := p.source.parent(p.node), ast.Assign) and _attribute(a) == owners[-1]
+        ]
     if len(wholes) != 1 or any(isinstance(e, ast.Starred) for e in wholes[0][1]) or int(last) >= len(wholes[0][1]):
         return None
-    element = wholes[0][1][int(last)]
-    return (wholes[0][0], element) if isinstance(element, ast.Call) else None
+    place, elements = wholes[0]
+    element = elements[int(last)]
+    return Place(place.source, element) if isinstance(element, ast.Call) else None
 
 
-def _sequentials(facts: Mapping[str, Any]) -> list[tuple[Statement, list[ast.expr]]]:
-    return [(s, call.args) for s in statements(facts, "model") for call in calls(s, "Sequential") if call.args]
+def _sequentials(known: Program) -> list[tuple[Place, list[ast.expr]]]:
+    """The calls of `Sequential`, with the modules that they get: also by one list that is named above."""
+    found = []
+    for call in known.calls("Sequential"):
+        arguments = call.node.args
+        if len(arguments) == 1 and isinstance(arguments[0], ast.Starred):
+            whole = follow(known, Place(call.source, arguments[0].value))
+            if isinstance(whole.node, ast.List) and whole.source is call.source:
+                found.append((call, whole.node.elts))
+        elif arguments:
+            found.append((call, arguments))
+    return found
 
 
 def _attribute(node: ast.Assign) -> str | None:
@@ -59,151 +75,199 @@ def set_in_layers(
     facts: Mapping[str, Any], paths: Sequence[str], name: str, value: str | None, normalized: bool = False
 ) -> Edit | None:
     """Set what Keras calls `name` in layers; `normalized`: with a batch normalisation before an activation, for deep nets."""
+    known = program(facts)
     if name == "activation":
-        return _set_activation(facts, paths, None if value is None else value.strip('"'), normalized)
+        entries = {str(layer.get("path")): layer for layer in facts.get("model", {}).get("layers", [])}
+        to = None if value is None else value.strip('"')
+        changes = [change for path in paths for change in _activate(known, facts, entries.get(path, {}), path, to, normalized)]
+        return known.edit(changes) if changes else None
     if name in WEIGHTS:
-        return _start_as_usual(facts, paths, WEIGHTS[name])
-    if name == "rate" and value is not None:
-        return changed([argument(found, "p", value, 0) for path in paths if (found := module_call(facts, path))])
-    return None
-
-
-def _set_activation(facts: Mapping[str, Any], paths: Sequence[str], value: str | None, normalized: bool) -> Edit | None:
-    entries = {str(layer.get("path")): layer for layer in facts.get("model", {}).get("layers", [])}
-    changes = [_activate(facts, entries.get(path, {}), path, value, normalized) for path in paths]
-    return changed(changes)
+        return _start_as_usual(known, WEIGHTS[name])
+    arguments = {"rate": ("p", 0), "momentum": ("momentum", 2), "mask_zero": None}.get(name)
+    if arguments is None or value is None:
+        return None
+    calls = [module_call(known, path) for path in paths]
+    if any(call is None for call in calls):
+        return None
+    to_ = f"{1 - float(value):g}" if name == "momentum" else value  # PyTorch counts the share of the new batch
+    return known.edit([set_argument(known, call, arguments[0], to_, arguments[1]) for call in calls if call is not None])
 
 
 def _activate(
-    facts: Mapping[str, Any], entry: Mapping[str, Any], path: str, value: str | None, normalized: bool
-) -> Change | None:
+    known: Program, facts: Mapping[str, Any], entry: Mapping[str, Any], path: str, value: str | None, normalized: bool
+) -> list[Change | None]:
     now = str(entry.get("activation"))
     by = entry.get("activated_by") or (path if str(entry.get("class")) in CLASSES else None)
-    made = module_call(facts, str(by)) if by else None
+    made = module_call(known, str(by)) if by else None
     if made is not None:  # another module in its place, or none
-        statement, call = made
-        if value is not None:
-            owner, kernel = prefix(statement, call), entry.get("kernel") or []
-            norm = {2: "BatchNorm1d", 3: "BatchNorm1d", 4: "BatchNorm2d"}.get(len(kernel)) if normalized else None
-            before = f"{owner}{norm}({kernel[-1]}), " if norm else ""
-            return statement, (*statement.span(call), f"{before}{owner}{ACTIVATIONS[value]}")
-        return _removed(facts, statement, call)
-    if by is None and now == "None" and value is not None:
-        made = module_call(facts, path)
-        if made is not None and path.rpartition(".")[2].isdigit():
-            return _behind(facts, *made, ACTIVATIONS[value])
-        return _wrapped(facts, path, FUNCTIONS.get(value))
-    return _unwrapped(facts, path, now, value) if by is None else None
+        if value is None:
+            return [_removed(known, made)]
+        text, imports = written(made.source, f"torch.nn.{ACTIVATIONS[value].partition('(')[0]}", made)
+        arguments = ACTIVATIONS[value].partition("(")[2]
+        kernel = entry.get("kernel") or []
+        norm = NORMS.get(len(kernel)) if normalized and _elements(known, made) else None
+        before = ""
+        if norm:
+            before, more = written(made.source, f"torch.nn.{norm}", made)
+            imports, before = [*imports, *more], f"{before}({kernel[-1]}), "
+        return [replaced(made, f"{before}{text}({arguments}"), *imports]
+    if by is not None:
+        return [None]
+    if now == "None" and value is not None:
+        made = module_call(known, path)
+        if made is not None and _elements(known, made):
+            text, imports = written(made.source, f"torch.nn.{ACTIVATIONS[value].partition('(')[0]}", made)
+            return [_behind(made, f"{text}({ACTIVATIONS[value].partition('(')[2]}"), *imports]
+        return _wrapped(known, facts, path, FUNCTIONS.get(value))
+    return _unwrapped(known, facts, path, now, value)
 
 
-def _elements(facts: Mapping[str, Any], statement: Statement, call: ast.Call) -> list[ast.expr]:
-    return next((e for s, e in _sequentials(facts) if s.line == statement.line and any(_same(x, call) for x in e)), [])
+def _elements(known: Program, call: Place) -> list[ast.expr]:
+    """The modules of the `Sequential` that a call is an element of; empty if it is in none."""
+    return next((e for p, e in _sequentials(known) if p.source is call.source and any(x is call.node for x in e)), [])
 
 
-def _same(one: ast.AST, other: ast.AST) -> bool:
-    """Whether two nodes, of separately parsed trees, are at the same place."""
-    places = [(getattr(n, "lineno", 0), getattr(n, "col_offset", 0), getattr(n, "end_col_offset", 0)) for n in (one, other)]
-    return places[0] == places[1]
-
-
-def _behind(facts: Mapping[str, Any], statement: Statement, call: ast.Call, new: str) -> Change | None:
+def _behind(call: Place, new: str) -> Change:
     """Put a module after an element of a `Sequential`, on a line of its own if the element has one."""
-    start, end = statement.span(call)
-    line = statement.text.rfind("\n", 0, start) + 1
-    lead = statement.text[line:start]
-    module = prefix(statement, call) + new
-    return statement, (end, end, f",\n{lead}{module}" if line and not lead.strip() else f", {module}")
+    source = call.source
+    start, end = source.span(call.node)
+    line = source.text.rfind("\n", 0, start) + 1
+    lead = source.text[line:start]
+    return Change(source, end, end, f",\n{lead}{new}" if line and not lead.strip() else f", {new}")
 
 
-def _removed(facts: Mapping[str, Any], statement: Statement, call: ast.Call) -> Change | None:
+def _removed(known: Program, call: Place) -> Change | None:
     """Remove an element that is not the first from a `Sequential`."""
-    elements = _elements(facts, statement, call)
-    at = next((i for i, e in enumerate(elements) if _same(e, call)), 0)
-    return (statement, (statement.span(elements[at - 1])[1], statement.span(call)[1], "")) if at else None
+    elements, source = _elements(known, call), call.source
+    at = next((i for i, e in enumerate(elements) if e is call.node), 0)
+    return Change(source, source.span(elements[at - 1])[1], source.span(call.node)[1], "") if at else None
 
 
-def _uses(facts: Mapping[str, Any], path: str) -> Iterator[tuple[Statement, ast.Call, list[ast.AST]]]:
-    """Calls of ``self.<path>(...)`` in the forward pass, with the nodes around each, outermost first."""
-    for role in ("data", "forward", "model"):
-        for statement in statements(facts, role):
-            waiting: list[tuple[ast.AST, list[ast.AST]]] = [(statement.tree, [])]
-            while waiting:
-                node, around = waiting.pop()
-                if isinstance(node, ast.Call) and re.fullmatch(rf"\w+\.{re.escape(path)}", ast.unparse(node.func)):
-                    yield statement, node, around
-                waiting.extend((child, [*around, node]) for child in ast.iter_child_nodes(node))
+def _wrapped(known: Program, facts: Mapping[str, Any], path: str, function: str | None) -> list[Change | None]:
+    """``torch.relu(self.fc1(x))`` in place of ``self.fc1(x)``."""
+    found = uses(known, path.rpartition(".")[2])
+    if len(found) != 1 or function is None:
+        return [None]
+    text, imports = written(found[0].source, function)
+    return [replaced(found[0], f"{text}({found[0].text})"), *imports]
 
 
-def _wrapped(facts: Mapping[str, Any], path: str, function: str | None) -> Change | None:
-    uses = list(_uses(facts, path))
-    if len(uses) != 1 or function is None:
-        return None
-    statement, call, _ = uses[0]
-    return statement, (*statement.span(call), f"{function}({statement.source(call)})")
-
-
-def _unwrapped(facts: Mapping[str, Any], path: str, now: str, value: str | None) -> Change | None:
-    uses = list(_uses(facts, path))
-    if len(uses) != 1:
-        return None
-    statement, call, around = uses[0]
-    outer = next((n for n in reversed(around) if isinstance(n, ast.Call) and called(n) == now), None)
-    if outer is None or not outer.args or not _same(outer.args[0], call):
-        return None
-    if value == "log_softmax" and isinstance(outer.func, ast.Attribute | ast.Name):  # it takes the same arguments as softmax
-        return statement, (*statement.span(outer.func), re.sub(r"\w+$", value, statement.source(outer.func)))
-    inner = statement.source(call)
-    return statement, (*statement.span(outer), f"{FUNCTIONS[value]}({inner})" if value in FUNCTIONS else inner)
-
-
-def remove_layer(facts: Mapping[str, Any], path: str) -> Edit | None:
-    made = module_call(facts, path)
-    return changed([_removed(facts, *made)]) if made is not None else None
-
-
-def put_batch_first(facts: Mapping[str, Any], path: str) -> Edit | None:
-    made = module_call(facts, path)
-    return changed([argument(made, "batch_first", "True")]) if made is not None else None
-
-
-def add_dropout(facts: Mapping[str, Any], rate: float) -> Edit | None:
-    """Put a Dropout after each hidden activation of a `Sequential` that follows a linear layer."""
-    wholes = _sequentials(facts)
-    if len(wholes) != 1:
-        return None
-    statement, elements = wholes[0]
-    changes: list[Change | None] = []
-    for i, element in enumerate(elements[1:-1], 1):
-        linear = called(elements[i - 1]) == "Linear" and called(element) in ("ReLU", "GELU", "Tanh", "SiLU", "LeakyReLU")
-        if linear and called(elements[i + 1]) != "Dropout" and isinstance(element, ast.Call):
-            changes.append(_behind(facts, statement, element, f"Dropout({rate:g})"))
-    return changed(changes)
-
-
-def _start_as_usual(facts: Mapping[str, Any], paths: Sequence[str], which: str) -> Edit | None:
-    """Change the statement that sets weights (or biases) to the usual initialisation."""
-    found = [s for s in statements(facts, "initialize") if re.search(rf"\.{which}\b", s.text)]
+def _unwrapped(known: Program, facts: Mapping[str, Any], path: str, now: str, value: str | None) -> list[Change | None]:
+    """Another function in place of the one that a module's output goes through, in the same line or in one below; None: without
+    one."""
+    found = uses(known, path.rpartition(".")[2])
     if len(found) != 1:
-        return None
-    statement = found[0]
-    for node in ast.walk(statement.tree):
-        if not isinstance(node, ast.Call):
-            continue
-        function = called(node)
-        owner = statement.source(node.func.value) + "." if isinstance(node.func, ast.Attribute) else ""
-        if "init" in owner and node.args:
-            usual = 'kaiming_uniform_({}, nonlinearity="relu")' if which == "weight" else "zeros_({})"
-            return statement.edit([(*statement.span(node), owner + usual.format(statement.source(node.args[0])))])
-        if function.endswith("_") and isinstance(node.func, ast.Attribute) and which == "bias":
-            return statement.edit([(*statement.span(node), f"{owner}zero_()")])
+        return [None]
+    outer = _function_around(known, found[0], now)
+    if outer is None:
+        return [None]
+    source, node = outer
+    if isinstance(node.func, ast.Attribute) and not known.full_name(Place(source, node.func)).startswith("torch"):
+        inner = source.of(node.func.value)  # a method of the tensor: `self.fc1(x).relu()`
+    else:
+        inner = source.of(node.args[0])
+    if value is None:
+        return [replaced(outer, inner)]
+    if value == "log_softmax" and now == "softmax":  # it takes the same arguments
+        func = source.of(node.func)
+        return [Change(source, *source.span(node.func), re.sub(r"\w+$", value, func))]
+    if value not in FUNCTIONS:
+        return [None]
+    text, imports = written(source, FUNCTIONS[value])
+    return [replaced(outer, f"{text}({inner})"), *imports]
+
+
+def _function_around(known: Program, call: Place, name: str) -> Place | None:
+    """The call of a function or method with this name that takes what a module gives."""
+    source = call.source
+    for node in source.around(call.node):
+        if isinstance(node, ast.stmt):
+            break
+        place = Place(source, node)
+        if isinstance(node, ast.Call) and known.called(place) == name:
+            return place
+    used = consumer(call)
+    outer = source.parent(used) if used is not None else None
+    outer = source.parent(outer) if isinstance(outer, ast.Attribute) else outer
+    if isinstance(outer, ast.Call) and known.called(Place(source, outer)) == name:
+        return Place(source, outer)
     return None
 
 
-def set_trainable(facts: Mapping[str, Any]) -> Edit | None:
-    """Set to True what one statement alone sets to False: ``p.requires_grad = False``, ``requires_grad_(False)``."""
-    found = list(statements(facts, "trainable"))
-    if len(found) != 1:
+def remove_layer(facts: Mapping[str, Any], path: str) -> Edit | None:
+    known = program(facts)
+    made = module_call(known, path)
+    if made is not None and _elements(known, made):
+        return known.edit([_removed(known, made)])
+    found = uses(known, path.rpartition(".")[2])
+    if len(found) != 1 or len(found[0].node.args) != 1:
         return None
-    statement = found[0]
-    falses = [n for n in ast.walk(statement.tree) if isinstance(n, ast.Constant) and n.value is False]
-    return statement.edit([(*statement.span(falses[0]), "True")]) if len(falses) == 1 else None
+    return known.edit([replaced(found[0], found[0].source.of(found[0].node.args[0]))])
+
+
+def put_batch_first(facts: Mapping[str, Any], path: str) -> Edit | None:
+    known = program(facts)
+    made = module_call(known, path)
+    return known.edit([set_argument(known, made, "batch_first", "True")]) if made is not None else None
+
+
+def add_dropout(facts: Mapping[str, Any], rate: float) -> Edit | None:
+    """Put a Dropout after each hidden activation that follows a linear layer: in a `Sequential`, or in `forward`."""
+    known = program(facts)
+    changes: list[Change | None] = []
+    for whole, elements in _sequentials(known):
+        kinds = [known.called(Place(whole.source, e)) for e in elements]
+        for i, element in enumerate(elements[1:-1], 1):
+            if kinds[i - 1] == "Linear" and kinds[i] in HIDDEN_ACTIVATIONS and kinds[i + 1] != "Dropout":
+                text, imports = written(whole.source, "torch.nn.Dropout", Place(whole.source, element))
+                changes += [_behind(Place(whole.source, element), f"{text}({rate:g})"), *imports]
+    return known.edit(changes) if changes else known.edit(list(_in_forward(known, facts, rate)))
+
+
+def _in_forward(known: Program, facts: Mapping[str, Any], rate: float) -> Iterator[Change]:
+    """``F.dropout(F.relu(self.fc1(x)), 0.5, self.training)`` in place of what is inside, for linear layers."""
+    for layer in facts.get("model", {}).get("layers", []):
+        path, now = str(layer.get("path")), str(layer.get("activation"))
+        if layer.get("class") != "Linear" or now not in ("relu", "tanh", "gelu", "silu") or layer.get("activated_by"):
+            continue
+        found = uses(known, path)
+        outer = _function_around(known, found[0], now) if len(found) == 1 else None
+        if outer is not None and outer.source.enclosing_class(outer.node) is not None:
+            text, imports = written(outer.source, "torch.nn.functional.dropout")
+            yield replaced(outer, f"{text}({outer.text}, {rate:g}, self.training)")
+            yield from imports
+
+
+def _start_as_usual(known: Program, which: str) -> Edit | None:
+    """Change the statement that sets weights (or biases) to the usual initialisation."""
+    found = []
+    for call in known.nodes(ast.Call):
+        source, node = call
+        function = known.called(call)
+        owner = source.of(node.func.value) if isinstance(node.func, ast.Attribute) else ""
+        first = source.of(node.args[0]) if node.args else ""
+        if known.full_name(Place(source, node.func)).startswith("torch.nn.init.") and re.search(rf"\b{which}\b", first):
+            usual = 'kaiming_uniform_({}, nonlinearity="relu")' if which == "weight" else "zeros_({})"
+            name, imports = written(source, f"torch.nn.init.{usual.partition('(')[0]}", call)
+            found.append([replaced(call, f"{name}({usual.partition('(')[2].format(first)}"), *imports])
+        elif function.endswith("_") and re.search(rf"\.{which}(\.data)?$", owner):
+            if which == "bias":
+                found.append([replaced(call, f"{owner}.zero_()")])
+            else:
+                name, imports = written(source, "torch.nn.init.kaiming_uniform_")
+                found.append([replaced(call, f'{name}({owner}, nonlinearity="relu")'), *imports])
+    return known.edit(found[0]) if len(found) == 1 else None
+
+
+def set_trainable(facts: Mapping[str, Any]) -> Edit | None:
+    """Set to True what only one statement sets to False: ``p.requires_grad = False``, ``requires_grad_(False)``."""
+    known = program(facts)
+    found = []
+    for place in known.nodes(ast.Assign, ast.Call):
+        node = place.node
+        if isinstance(node, ast.Assign) and _attribute(node) in ("requires_grad", "trainable"):
+            found.append(Place(place.source, node.value))
+        elif isinstance(node, ast.Call) and known.called(place) == "requires_grad_" and node.args:
+            found.append(Place(place.source, node.args[0]))
+    falses = [p for p in found if isinstance(p.node, ast.Constant) and p.node.value is False]
+    return known.edit([replaced(falses[0], "True")]) if len(falses) == 1 else None

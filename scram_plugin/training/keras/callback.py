@@ -18,13 +18,13 @@ import keras
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.training import blocks, call_site
+from scram_plugin.training import blocks, call_site, program_files
 from scram_plugin.training.blocks import BLOCK, SECONDS
 from scram_plugin.training.guarded import guarded, warn
 from scram_plugin.training.keras import fit as keras_fit
 from scram_plugin.training.keras.data_facts import data_facts, validation_rows
 from scram_plugin.training.keras.host_rows import HostRows
-from scram_plugin.training.keras.model_facts import facts, fit_facts, in_order_of_data, names
+from scram_plugin.training.keras.model_facts import called, facts, fit_facts, in_order_of_data, names
 from scram_plugin.training.keras.steps import step_of
 from scram_plugin.training.looks import Looks
 from scram_plugin.training.process import Clock
@@ -131,7 +131,9 @@ class SCRAM(keras.callbacks.Callback):
         self._nonfinite, self._flushed, self._expected = False, time.monotonic(), False
         self._times, self._measured = [], []
         self._clock, self._thinning, self._traced = Clock(), Thinning(), False
-        source = call_site.source(user, keras_fit.roles, names(self.model)) if self.source and user is not None else None
+        source = None
+        if self.source and user is not None:
+            source = program_files.source(user, keras_fit.roles, called(self.model), names(self.model))
         built = facts(self.model, fit_facts(fit, self.params, self.every), source)
         in_order_of_data(built["model"], fit)
         built["data"] = data_facts(fit)

@@ -97,6 +97,16 @@ def names(model: keras.Model) -> set[str]:
     return {model.name, *inputs, *(layer.name for layer in model._flatten_layers(include_self=False))}
 
 
+def called(model: keras.Model) -> list[Any]:
+    """The classes and functions whose arguments a fix may set: those of this model, and those that a fix may add."""
+    layers = {type(layer) for layer in model._flatten_layers(include_self=False)}
+    of_training = [
+        type(thing) for thing in (getattr(model, "optimizer", None), getattr(model, "loss", None)) if thing is not None
+    ]
+    new = [keras.layers.Rescaling, keras.layers.Dropout, keras.layers.Activation, keras.callbacks.EarlyStopping]
+    return [*sorted(layers, key=lambda kind: kind.__name__), *of_training, *new, type(model).fit, type(model).compile]
+
+
 def _model(model: keras.Model) -> dict[str, Any]:
     outputs = _tensors(model, "outputs")
     last = (outputs[0]["shape"] or [None])[-1] if outputs else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -42,6 +42,12 @@ WEIGHTED = (
     torch.nn.Bilinear,
     torch.nn.modules.conv._ConvNd,
 )
+
+
+def called(model: torch.nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> list[type]:
+    """The classes whose arguments a fix may set."""
+    kinds = {type(module) for module in model.modules()} | {type(optimizer) for optimizer in optimizers}
+    return [*sorted(kinds, key=lambda kind: kind.__name__), torch.utils.data.DataLoader]
 
 
 def facts(

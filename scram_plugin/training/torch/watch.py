@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from scram_plugin import schema
-from scram_plugin.training import blocks, call_site
+from scram_plugin.training import blocks, call_site, program_files
 from scram_plugin.training.blocks import SECONDS
 from scram_plugin.training.guarded import guarded, warn
 from scram_plugin.training.looks import Looks
@@ -29,7 +29,7 @@ from scram_plugin.training.torch import forks, loop, patches, statistics
 from scram_plugin.training.torch.data_facts import LoaderPass, are_labels
 from scram_plugin.training.torch.epochs import Epochs
 from scram_plugin.training.torch.graph import Loss
-from scram_plugin.training.torch.model_facts import facts
+from scram_plugin.training.torch.model_facts import called, facts
 from scram_plugin.training.torch.owner import Flow
 from scram_plugin.training.torch.recording import Recorder
 from scram_plugin.training.torch.replicas import first, replicas, writer
@@ -112,13 +112,14 @@ class Watch:
         self._resumed = self._session.batches > 0
         self._epoch, self._logs = self._session.epochs, 0
         self._epochs = [(0, self._epoch)]  # (first step, epoch) for steps that are not written
-        self._source_of_data: LoaderPass | None = None  # the source of the last batch
+        self._source_of_data: LoaderPass | None = None  # of the last batch
         self._training: LoaderPass | None = None
         self._labelled = True  # whether the loader's labels are the targets of the loss
         self._validation: list[statistics.Named] | None = []  # statistics of some batches; None once they are written
         self.facts: dict[str, Any] = {}  # facts of the model and the training; empty until the first step
         frame = call_site.user_frame(sys._getframe())
-        self._source = call_site.source(frame, loop.roles) if source and frame is not None else None
+        things = called(model, self.optimizers)
+        self._source = program_files.source(frame, loop.roles, things) if source and frame is not None else None
         self._writer: SummaryWriter | None = writer(self.log_dir, self.fail)
         self._metrics = Epochs(self._writer, self.optimizers)
         self.recorder: Recorder | None = None

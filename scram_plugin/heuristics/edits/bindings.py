@@ -1,0 +1,269 @@
+"""What a name in the user's program stands for: ``SGD(lr)`` where ``lr = 0.01`` stands above, a default, a setting."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import lru_cache
+
+from scram_plugin.heuristics.edits.program import Place, Program, imported
+from scram_plugin.heuristics.edits.source import Function, Scope, Source
+
+DEEPEST = 12  # names that stand for names, one after the other; source: deeper than any program that people write
+LARGEST_EXPONENT = 64  # of numbers that are written as powers; source: beyond 2 ** 64 no setting is given
+HOLDERS = ("SimpleNamespace", "Namespace", "dict", "EasyDict", "edict", "AttrDict", "DotDict", "OmegaConf", "ConfigDict")
+
+
+def follow(program: Program, place: Place, depth: int = DEEPEST) -> Place:
+    """The expression that gives a name its value, through assignments, parameters, attributes and settings; the place itself
+    where that is not certain."""
+    found = _value(program, place, depth) if depth else None
+    return follow(program, found, depth - 1) if found is not None else place
+
+
+def number(program: Program, place: Place) -> float | None:
+    """The number that an expression is; None if it is not known."""
+    return _number(follow(program, place).node)
+
+
+def _number(node: ast.AST) -> float | None:
+    if isinstance(node, ast.Constant):
+        known = isinstance(node.value, int | float) and not isinstance(node.value, bool)
+        return float(node.value) if known else None  # type: ignore[arg-type]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        value = _number(node.operand)
+        return None if value is None else -value
+    if isinstance(node, ast.BinOp):
+        left, right = _number(node.left), _number(node.right)
+        if left is None or right is None:
+            return None
+        try:
+            if isinstance(node.op, ast.Mult):
+                return left * right
+            if isinstance(node.op, ast.Div):
+                return left / right
+            if isinstance(node.op, ast.Pow) and abs(right) <= LARGEST_EXPONENT:
+                return float(left**right)
+        except (ArithmeticError, TypeError):
+            return None
+    return None
+
+
+def bound_to(program: Program, place: Place) -> list[Place]:
+    """The expressions that a name is assigned, in the scope where it gets its values; empty for a parameter, or an import."""
+    source, node = place
+    if not isinstance(node, ast.Name):
+        return []
+    for scope in _scopes(source, node):
+        if found := _bindings(source, scope).get(node.id):
+            return [Place(source, value) for value in found if value is not None]
+    return []
+
+
+def functions(program: Program, place: Place) -> list[tuple[Source, Function]]:
+    """The functions of the program that a call may run: by its name; of a class, its `__init__`."""
+    name = program.called(place)
+    found: list[tuple[Source, Function]] = []
+    for source in program.sources:
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name:
+                found.append((source, node))
+            elif isinstance(node, ast.ClassDef) and node.name == name:
+                found += [(source, f) for f in node.body if isinstance(f, ast.FunctionDef) and f.name == "__init__"]
+    return found
+
+
+def class_of(program: Program, name: str) -> tuple[Source, ast.ClassDef] | None:
+    """The class with this name; None if there is none, or more than one."""
+    found = [(s, n) for s in program.sources for n in ast.walk(s.tree) if isinstance(n, ast.ClassDef) and n.name == name]
+    return found[0] if len(found) == 1 else None
+
+
+def given(program: Program, call: Place, function: Function, name: str, method: bool) -> Place | None:
+    """The argument of a call for a parameter of `function`; None where the call leaves it out."""
+    parameters = [a.arg for a in (*function.args.posonlyargs, *function.args.args)][1 if method else 0 :]
+    for keyword in call.node.keywords:
+        if keyword.arg == name:
+            return Place(call.source, keyword.value)
+    if any(isinstance(a, ast.Starred) for a in call.node.args) or name not in parameters:
+        return None
+    at = parameters.index(name)
+    return Place(call.source, call.node.args[at]) if at < len(call.node.args) else None
+
+
+def _value(program: Program, place: Place, depth: int) -> Place | None:
+    source, node = place
+    if isinstance(node, ast.Name):
+        return _of_name(program, source, node)
+    if isinstance(node, ast.Attribute):
+        return _of_attribute(program, source, node, depth)
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
+        return _entry(program, follow(program, Place(source, node.value), depth - 1), node.slice.value)
+    return None
+
+
+def _of_name(program: Program, source: Source, node: ast.Name) -> Place | None:
+    for scope in _scopes(source, node):
+        found = _bindings(source, scope).get(node.id)
+        if found is None:
+            continue
+        if len(found) == 1 and found[0] is not None:
+            return Place(source, found[0])
+        if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef) and found == [None] and node.id in _parameters(scope):
+            return _argument(program, source, scope, node.id)
+        return None
+    module, _, name = imported(source).get(node.id, "").rpartition(".")
+    other = _module(program, module)
+    bound = _bindings(other, other.tree).get(name, []) if other is not None else []
+    return Place(other, bound[0]) if other is not None and len(bound) == 1 and bound[0] is not None else None
+
+
+def _module(program: Program, name: str) -> Source | None:
+    """The file of the program that a module's name stands for."""
+    last = name.lstrip(".").rpartition(".")[2]
+    found = [s for s in program.sources if s.file.replace("\\", "/").rpartition("/")[2] == f"{last}.py"]
+    return found[0] if last and len(found) == 1 else None
+
+
+def _scopes(source: Source, node: ast.AST) -> Iterator[Scope]:
+    """The scopes in which a name is looked up: functions from the innermost outwards, then the module."""
+    scope = source.scope(node)
+    if isinstance(scope, ast.ClassDef):
+        yield scope
+    while not isinstance(scope, ast.Module):
+        if not isinstance(scope, ast.ClassDef):
+            yield scope
+        scope = source.scope(scope)
+    yield source.tree
+
+
+@lru_cache(maxsize=1024)
+def _bindings(source: Source, scope: Scope) -> dict[str, list[ast.expr | None]]:
+    """Name -> the expressions that it is assigned in a scope; None stands for a value that no expression gives as a whole."""
+    found: dict[str, list[ast.expr | None]] = {}
+
+    def bind(target: ast.AST, value: ast.expr | None) -> None:
+        if isinstance(target, ast.Name):
+            found.setdefault(target.id, []).append(value)
+        elif isinstance(target, ast.Starred):
+            bind(target.value, None)
+        elif isinstance(target, ast.Tuple | ast.List):
+            same = isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts)
+            for i, part in enumerate(target.elts):
+                bind(part, value.elts[i] if same else None)  # type: ignore[union-attr]
+
+    if not isinstance(scope, ast.Module | ast.ClassDef):
+        for name in _parameters(scope):
+            found[name] = [None]
+    waiting: list[ast.AST] = list(reversed(scope.body)) if isinstance(scope.body, list) else [scope.body]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                bind(target, node.value)
+        elif (isinstance(node, ast.AnnAssign) and node.value is not None) or isinstance(node, ast.NamedExpr):
+            bind(node.target, node.value)
+        elif isinstance(node, ast.AugAssign | ast.For | ast.AsyncFor | ast.comprehension):
+            bind(node.target, None)
+        elif isinstance(node, ast.withitem) and node.optional_vars is not None:
+            bind(node.optional_vars, None)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.setdefault(node.name, []).append(None)
+        elif not isinstance(node, ast.Lambda):
+            waiting.extend(reversed(list(ast.iter_child_nodes(node))))
+    return found
+
+
+def _parameters(function: Function | ast.Lambda) -> list[str]:
+    a = function.args
+    return [p.arg for p in (*a.posonlyargs, *a.args, *a.kwonlyargs, *(x for x in (a.vararg, a.kwarg) if x))]
+
+
+def _default(function: Function, name: str) -> ast.expr | None:
+    a = function.args
+    named = [p.arg for p in (*a.posonlyargs, *a.args)]
+    defaults = dict(zip(reversed(named), reversed(a.defaults), strict=False))
+    defaults |= {p.arg: d for p, d in zip(a.kwonlyargs, a.kw_defaults, strict=True) if d is not None}
+    return defaults.get(name)
+
+
+def _argument(program: Program, source: Source, function: Function, name: str) -> Place | None:
+    """What a parameter stands for: the argument of the only call that gives it, or else the default."""
+    owner = source.scope(function)
+    method = isinstance(owner, ast.ClassDef)
+    called = owner.name if isinstance(owner, ast.ClassDef) and function.name == "__init__" else function.name
+    found = [given(program, call, function, name, method) for call in program.calls(called)]
+    told = [place for place in found if place is not None]
+    if len(found) > 1 and len(told) not in (0, len(found)):
+        return None  # here an argument, there the default
+    if not told:
+        default = _default(function, name)
+        return Place(source, default) if default is not None else None
+    return told[0] if len(told) == 1 else None
+
+
+def _of_attribute(program: Program, source: Source, node: ast.Attribute, depth: int) -> Place | None:
+    if isinstance(node.value, ast.Name) and node.value.id == "self":
+        return _of_self(source, node)
+    if ast.unparse(node.value) == "self.hparams":  # Lightning's `save_hyperparameters`
+        owner = source.enclosing_class(node)
+        made = [f for f in owner.body if isinstance(f, ast.FunctionDef) and f.name == "__init__"] if owner else []
+        return _argument(program, source, made[0], node.attr) if made else None
+    if isinstance(node.value, ast.Name) and (other := _module(program, imported(source).get(node.value.id, ""))) is not None:
+        bound = _bindings(other, other.tree).get(node.attr, [])
+        return Place(other, bound[0]) if len(bound) == 1 and bound[0] is not None else None
+    if isinstance(node.value, ast.Name) and (known := class_of(program, node.value.id)) is not None:
+        return _of_class(*known, node.attr)
+    return _entry(program, follow(program, Place(source, node.value), depth - 1), node.attr)
+
+
+def _of_self(source: Source, node: ast.Attribute) -> Place | None:
+    """``self.rate``: what the class gives this attribute, if that is said once."""
+    owner = source.enclosing_class(node)
+    if owner is None:
+        return None
+    found: list[ast.expr] = []
+    for inner in ast.walk(owner):
+        targets = inner.targets if isinstance(inner, ast.Assign) else [inner.target] if isinstance(inner, ast.AnnAssign) else []
+        for target in targets:
+            if isinstance(target, ast.Attribute) and target.attr == node.attr and ast.unparse(target.value) == "self":
+                found += [inner.value] if inner.value is not None else []  # type: ignore[attr-defined]
+    if not found:
+        return _of_class(source, owner, node.attr)
+    return Place(source, found[0]) if len(found) == 1 else None
+
+
+def _of_class(source: Source, owner: ast.ClassDef, name: str) -> Place | None:
+    bound = _bindings(source, owner).get(name, [])
+    return Place(source, bound[0]) if len(bound) == 1 and bound[0] is not None else None
+
+
+def _entry(program: Program, holder: Place, name: str) -> Place | None:
+    """A setting by its name in what holds settings: a dictionary, a namespace, a dataclass, parsed arguments."""
+    source, node = holder
+    if isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values, strict=True):
+            if isinstance(key, ast.Constant) and key.value == name:
+                return Place(source, value)
+    if not isinstance(node, ast.Call):
+        return None
+    if program.called(holder) in ("parse_args", "parse_known_args"):
+        return _parsed_argument(program, name)
+    for keyword in node.keywords:
+        if keyword.arg == name:
+            return Place(source, keyword.value)
+    known = class_of(program, program.called(holder))
+    if known is None or program.called(holder) in HOLDERS:
+        return None
+    return _of_class(*known, name)
+
+
+def _parsed_argument(program: Program, name: str) -> Place | None:
+    """The default of ``parser.add_argument("--name", default=...)``."""
+    found = []
+    for call in program.calls("add_argument"):
+        texts = [a.value for a in call.node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+        given_ = next((k.value for k in call.node.keywords if k.arg == "default"), None)
+        if given_ is not None and any(text.lstrip("-").replace("-", "_") == name for text in texts):
+            found.append(Place(call.source, given_))
+    return found[0] if len(found) == 1 else None

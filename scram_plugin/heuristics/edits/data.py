@@ -1,0 +1,141 @@
+"""Fixes of the data: their scale, values that are missing, labels."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+from scram_plugin.heuristics.edits import keras_layers, lines
+from scram_plugin.heuristics.edits.edit import Edit
+from scram_plugin.heuristics.edits.flow import Flow, can_be_set_before, change, flow, runs_once
+from scram_plugin.heuristics.edits.forward import scaled_in_forward
+from scram_plugin.heuristics.edits.model import made
+from scram_plugin.heuristics.edits.naming import library, written
+from scram_plugin.heuristics.edits.program import Change, Program, program
+
+TINY = "1e-8"  # keeps the division by the spread of a constant column finite; source: Adam's epsilon, for the same purpose
+
+
+def of_torch(facts: Mapping[str, Any]) -> bool:
+    return facts.get("framework") == "torch"
+
+
+def rescale_inputs(facts: Mapping[str, Any], divisor: str, minus_one: bool, input_name: str | None) -> Edit | None:
+    """Divide the inputs of training and validation (then subtract 1); `input_name` names one of several.
+
+    A layer does it where the model has a place for one, so that it also holds when the model is used.
+    """
+    known, after = program(facts), " - 1" if minus_one else ""
+    if not of_torch(facts):
+        layer = keras_layers.first_layer(known, "Rescaling", f"1.0 / {divisor}{', offset=-1' if minus_one else ''}", input_name)
+        if layer is not None and (edit := known.edit(layer)) is not None:
+            return edit
+    if input_name is not None:
+        return None
+    data = flow(known, of_torch(facts))
+    edit = known.edit(change(known, data, data.x, lambda x: f"{grouped(x)} / {divisor}{after}")) if data is not None else None
+    return edit or scaled_in_forward(known, facts, f"{{0}} / {divisor}{after}")
+
+
+def grouped(text: str) -> str:
+    """An expression in brackets, unless it is a name, a call or a part of something."""
+    node = ast.parse(text, mode="eval").body
+    return text if isinstance(node, ast.Name | ast.Call | ast.Subscript | ast.Attribute) else f"({text})"
+
+
+def normalize_features(facts: Mapping[str, Any]) -> Edit | None:
+    """Scale each feature to mean 0 and standard deviation 1, by the training data alone."""
+    known = program(facts)
+    data = flow(known, of_torch(facts))
+    if data is None:
+        return None
+    if not of_torch(facts) and (edit := _with_normalization(known, data)) is not None:
+        return edit
+    if {"mean", "spread"} & _names(known) or not runs_once(known, data):
+        return None
+    axis = "dim=0" if of_torch(facts) else "axis=0"
+    rows = data.rows.format(grouped(data.x[0].text))
+    measured = lines.before(data.source, data.anchor, [f"mean, spread = {rows}.mean({axis}), {rows}.std({axis}) + {TINY}"])
+    changes = change(known, data, data.x, lambda x: f"({grouped(x)} - mean) / spread")
+    return known.edit(_together(measured, changes))
+
+
+def _together(first: Change | None, changes: list[Change | None]) -> list[Change | None]:
+    """Lines that are put in front of the same statement as one change, in their order."""
+    same = next((c for c in changes if c is not None and first is not None and c[:3] == first[:3]), None)
+    if same is None or first is None:
+        return [first, *changes]
+    return [Change(*first[:3], first.new + same.new), *(c for c in changes if c is not same)]
+
+
+def _names(known: Program) -> set[str]:
+    return {place.node.id for place in known.nodes(ast.Name)}
+
+
+def _with_normalization(known: Program, data: Flow) -> Edit | None:
+    """A layer that has seen the training data, if these have their last value before the model is made."""
+    start = made(known)
+    if start is None or "normalization" in _names(known) or data.rows != "{}" or start.source is not data.source:
+        return None
+    statement = start.source.statement(start.node)
+    if not can_be_set_before(data._replace(anchor=statement), data.x[0]):
+        return None
+    layer = keras_layers.first_layer(known, "normalization", "")
+    if layer is None:
+        return None
+    text, imports = written(start.source, "keras.layers.Normalization", keras_layers.beside(known, start.source))
+    lines_ = [f"normalization = {text}()", f"normalization.adapt({data.x[0].text})"]
+    return known.edit([*_together(lines.before(start.source, statement, lines_), list(layer)), *imports])
+
+
+def replace_missing_inputs(facts: Mapping[str, Any]) -> Edit | None:
+    """Replace inputs of the training that are not finite by 0."""
+    known = program(facts)
+    data = flow(known, of_torch(facts))
+    if data is None:
+        return None
+    text, imports = written(data.source, f"{'torch' if of_torch(facts) else 'keras.ops'}.nan_to_num")
+    return known.edit([*change(known, data, data.x[:1], lambda x: f"{text}({x})"), *imports])
+
+
+def keep_finite_targets(facts: Mapping[str, Any]) -> Edit | None:
+    """Leave out the examples whose target is not finite."""
+    known = program(facts)
+    data = flow(known, of_torch(facts))
+    if data is None or not data.y or "kept" in _names(known):
+        return None
+    name, imports = library(data.source, "torch" if of_torch(facts) else "numpy")
+    x, y = data.x[0], data.y[0]
+    finite = f"{name}.isfinite({y.text}).reshape(len({y.text}), -1).all({'dim' if of_torch(facts) else 'axis'}=1)"
+    if can_be_set_before(data, x) and can_be_set_before(data, y):
+        made_ = [f"kept = {finite}", f"{x.text}, {y.text} = {x.text}[kept], {y.text}[kept]"]
+        return known.edit([lines.before(data.source, data.anchor, made_), *imports])
+    if not isinstance(x.node, ast.Name) or not isinstance(y.node, ast.Name):
+        return None
+    return known.edit([*(Change(p.source, *p.source.span(p.node), f"{p.text}[{finite}]") for p in (x, y)), *imports])
+
+
+def change_targets(facts: Mapping[str, Any], template: str) -> Edit | None:
+    """Replace the targets, of training and validation, by ``template.format(targets, training targets)``."""
+    known = program(facts)
+    data = flow(known, of_torch(facts))
+    if data is None or not data.y:
+        return None
+    if "{1}" not in template:
+        return known.edit(change(known, data, data.y, lambda y: template.format(grouped(y))))
+    if {"mean", "spread"} & _names(known) or template != STANDARDIZED or not runs_once(known, data):
+        return None
+    rows = data.rows.format(grouped(data.y[0].text))
+    measured = lines.before(data.source, data.anchor, [f"mean, spread = {rows}.mean(), {rows}.std()"])
+    return known.edit(_together(measured, change(known, data, data.y, lambda y: f"({grouped(y)} - mean) / spread")))
+
+
+STANDARDIZED = "({0} - {1}.mean()) / {1}.std()"
+
+
+def change_validation(facts: Mapping[str, Any], template: str) -> Edit | None:
+    """Replace the validation inputs by ``template.format(inputs)``."""
+    known = program(facts)
+    data = flow(known, of_torch(facts))
+    return known.edit(change(known, data, data.x[1:], lambda x: template.format(grouped(x)))) if data is not None else None

@@ -1,0 +1,215 @@
+"""Where inputs and targets of a training and of its validation stand in the program, and changes of them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from scram_plugin.heuristics.edits import lines
+from scram_plugin.heuristics.edits.arguments import argument, replaced
+from scram_plugin.heuristics.edits.bindings import follow
+from scram_plugin.heuristics.edits.model import fits
+from scram_plugin.heuristics.edits.program import Change, Place, Program
+from scram_plugin.heuristics.edits.source import Source
+
+LOOPS = (ast.For, ast.AsyncFor, ast.While)
+VALIDATION = ("val", "valid", "dev", "test", "eval")  # words in the names of what is not trained on; source: usual names
+
+
+class Flow(NamedTuple):
+    """Expressions for inputs and targets. Of `x` and `y` the first is the training's, the others are of validation and tests.
+
+    `anchor` is the statement that uses the training's first; `rows` says how to write the part of it that is trained on.
+    """
+
+    source: Source
+    anchor: ast.stmt
+    x: list[Place]
+    y: list[Place]
+    rows: str = "{}"
+
+
+def flow(known: Program, of_torch: bool) -> Flow | None:
+    """None where the program does not say it plainly."""
+    found = _of_torch(known) if of_torch else _of_fit(known)
+    return found
+
+
+def _of_fit(known: Program) -> Flow | None:
+    calls = fits(known)
+    if len(calls) != 1:
+        return None
+    call = calls[0]
+    x, y = argument(known, call, "x"), argument(known, call, "y")
+    if x is None:
+        return None
+    if y is None:
+        return _of_slices(known, call.source, x)
+    data = Flow(call.source, call.source.statement(call.node), [x], [y])
+    validation = argument(known, call, "validation_data")
+    whole = follow(known, validation) if validation is not None else None
+    if whole is not None and isinstance(whole.node, ast.Tuple) and len(whole.node.elts) >= 2:
+        data.x.append(Place(whole.source, whole.node.elts[0]))
+        data.y.append(Place(whole.source, whole.node.elts[1]))
+    elif whole is not None:
+        return None  # a data set, or made elsewhere
+    for later in known.calls("evaluate", "predict"):
+        if later.source is call.source and later.source.scope(later.node) is call.source.scope(call.node):
+            first = argument(known, later, "x", 0)
+            second = argument(known, later, "y", 1) if known.called(later) == "evaluate" else None
+            data.x.extend([first] if first is not None else [])
+            data.y.extend([second] if second is not None else [])
+    split = argument(known, call, "validation_split")
+    if split is not None and isinstance(split.node, ast.Constant) and isinstance(split.node.value, float):
+        share = f"{1 - split.node.value:g}"
+        return data._replace(rows=f"{{0}}[: int(len({{0}}) * {share})]")
+    return data
+
+
+def _of_slices(known: Program, source: Source, x: Place) -> Flow | None:
+    """``tf.data.Dataset.from_tensor_slices((x, y))``."""
+    found = []
+    for call in known.calls("from_tensor_slices"):
+        given = call.node.args[0] if call.node.args else None
+        if isinstance(given, ast.Tuple) and len(given.elts) >= 2:
+            found.append((call, Place(call.source, given.elts[0]), Place(call.source, given.elts[1])))
+    return _in_order(found)
+
+
+def _of_torch(known: Program) -> Flow | None:
+    found = []
+    for call in known.calls("TensorDataset"):
+        if len(call.node.args) >= 2 and not any(isinstance(a, ast.Starred) for a in call.node.args):
+            found.append((call, Place(call.source, call.node.args[0]), Place(call.source, call.node.args[-1])))
+    return _in_order(found) if found else _of_loop(known)
+
+
+def _of_loop(known: Program) -> Flow | None:
+    """A loop that takes its batches from variables: ``loss(model(x[i : i + 32]), y[i : i + 32]).backward()``."""
+    ways = list(known.calls("backward"))
+    if len(ways) != 1:
+        return None
+    source = ways[0].source
+    loops = [n for n in within_scope(source, ways[0].node) if isinstance(n, LOOPS)]
+    models = {source.of(p.node.func.value) for p in known.calls("parameters") if isinstance(p.node.func, ast.Attribute)}
+    if not loops or len(models) != 1:
+        return None
+    model = models.pop()
+    calls = [p for p in known.nodes(ast.Call) if p.source is source and source.of(p.node.func) == model and p.node.args]
+    inside = [c for c in calls if any(n is loops[0] for n in source.around(c.node))]
+    if not inside:
+        return None
+    x = [_whole(known, Place(source, c.node.args[0])) for c in [inside[0], *(c for c in calls if c is not inside[0])]]
+    targets = [
+        _whole(known, Place(source, p.node.args[1]))
+        for p in known.nodes(ast.Call)
+        if p.source is source
+        and len(p.node.args) == 2
+        and any(n is loops[0] for n in source.around(p.node))
+        and _is_loss(known, p)
+    ]
+    if any(place is None for place in x):
+        return None
+    return Flow(source, loops[-1], [p for p in x if p is not None], [p for p in targets[:1] if p is not None])
+
+
+def _is_loss(known: Program, place: Place) -> bool:
+    return any(word in known.called(place).lower() for word in ("loss", "criterion", "entropy"))
+
+
+def _whole(known: Program, place: Place) -> Place | None:
+    """The variable that a batch is cut out of; None where that is not plain."""
+    node = follow(known, place).node
+    while True:
+        if isinstance(node, ast.Subscript):
+            node = node.value
+        elif (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in ("to", "float", "cuda", "long")
+        ):
+            node = node.func.value
+        else:
+            break
+    return Place(place.source, node) if isinstance(node, ast.Name) else None
+
+
+def _in_order(found: list[tuple[Place, Place, Place]]) -> Flow | None:
+    """The training's data first: those whose names do not say that they are for validation."""
+    training = [f for f in found if not _is_validation(f)]
+    if len(training) != 1:
+        return None
+    others = [f for f in found if f is not training[0]]
+    first = min(found, key=lambda f: f[0].node.lineno)[0]
+    if any(
+        f[0].source is not first.source or f[0].source.scope(f[0].node) is not first.source.scope(first.node) for f in found
+    ):
+        return None
+    ordered = [training[0], *others]
+    return Flow(first.source, first.source.statement(first.node), [f[1] for f in ordered], [f[2] for f in ordered])
+
+
+def _is_validation(found: tuple[Place, Place, Place]) -> bool:
+    call, x, _ = found
+    statement = call.source.statement(call.node)
+    text = call.source.of(statement.targets[0]) if isinstance(statement, ast.Assign) else ""
+    return any(word in f"{text} {x.text}".lower() for word in VALIDATION)
+
+
+def change(known: Program, data: Flow, places: Sequence[Place], template: Callable[[str], str]) -> list[Change | None]:
+    """Change expressions: a variable that is used from the anchor on gets its new value in front of it, all else where it is
+    written."""
+    made: list[Change | None] = []
+    names: list[str] = []
+    for place in places:
+        if can_be_set_before(data, place):
+            if place.text not in names:
+                names.append(place.text)
+        else:
+            made.append(replaced(place, template(place.text)))
+    if names:
+        made.append(lines.before(data.source, data.anchor, [f"{name} = {template(name)}" for name in names]))
+    return made
+
+
+def can_be_set_before(data: Flow, place: Place) -> bool:
+    """Whether a variable has its last value before the anchor, which runs once."""
+    source, node = place
+    if not isinstance(node, ast.Name) or source is not data.source or source.scope(node) is not source.scope(data.anchor):
+        return False
+    if (
+        any(isinstance(n, LOOPS) for n in within_scope(source, data.anchor))
+        or source.statement(node).lineno < data.anchor.lineno
+    ):
+        return False  # it would be changed again in each round; it was used before
+    return all(line < data.anchor.lineno for line in _assigned_at(source, node)) and _is_bound(data, node)
+
+
+def within_scope(source: Source, node: ast.AST) -> Iterator[ast.AST]:
+    scope = source.scope(node)
+    for above in source.around(node):
+        if above is scope:
+            return
+        yield above
+
+
+def _assigned_at(source: Source, name: ast.Name) -> list[int]:
+    scope = source.scope(name)
+    return [n.lineno for n in ast.walk(scope) if isinstance(n, ast.Name) and n.id == name.id and isinstance(n.ctx, ast.Store)]
+
+
+def _is_bound(data: Flow, name: ast.Name) -> bool:
+    """Whether a variable gets its value in this scope: an assignment to one of another scope would make a new one."""
+    scope = data.source.scope(name)
+    here = bool(_assigned_at(data.source, name))
+    arguments = getattr(scope, "args", None)
+    return here or (
+        isinstance(arguments, ast.arguments) and any(a.arg == name.id for a in (*arguments.posonlyargs, *arguments.args))
+    )
+
+
+def runs_once(known: Program, data: Flow) -> bool:
+    """Whether the anchor is in no function that the program calls for training and validation alike."""
+    scope = data.source.scope(data.anchor)
+    return isinstance(scope, ast.Module) or len(list(known.calls(str(getattr(scope, "name", ""))))) <= 1

@@ -1,0 +1,95 @@
+"""The calls of `compile` and `fit` of a Keras program, its optimizer and its loss."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from scram_plugin.heuristics.edits.arguments import argument, replaced, set_argument, without_argument
+from scram_plugin.heuristics.edits.bindings import follow
+from scram_plugin.heuristics.edits.edit import Edit
+from scram_plugin.heuristics.edits.model import fits
+from scram_plugin.heuristics.edits.naming import written
+from scram_plugin.heuristics.edits.program import Change, Place, Program, program
+from scram_plugin.heuristics.edits.rates import with_optimizer
+
+
+def set_loss(facts: Mapping[str, Any], loss: str) -> Edit | None:
+    """Give `compile` another loss, named as text."""
+    known = program(facts)
+    found = [place for call in known.calls("compile") if (place := argument(known, call, "loss")) is not None]
+    if len(found) != 1:
+        return None
+    given = follow(known, found[0])
+    named = isinstance(given.node, ast.Constant) and isinstance(given.node.value, str)
+    return known.edit([replaced(given if named else found[0], json.dumps(loss))])
+
+
+def set_from_logits(facts: Mapping[str, Any], value: bool) -> Edit | None:
+    """Set the flag where the loss is created, if there is one such place."""
+    known = program(facts)
+    found = list(known.calls(str(facts.get("loss", {}).get("class"))))
+    if len(found) != 1:
+        return None
+    if not value:
+        return known.edit([without_argument(known, found[0], "from_logits", 0)])
+    return known.edit([set_argument(known, found[0], "from_logits", str(value))])
+
+
+def set_in_optimizer(facts: Mapping[str, Any], name: str, value: str) -> Edit | None:
+    """Set an argument of the optimizer where it is made, if there is one such place; ``compile("adam")`` gets an optimizer."""
+    known = program(facts)
+    optimizer = str(facts.get("optimizer", {}).get("class"))
+    found = list(known.calls(optimizer))
+    if not found:
+        return with_optimizer(known, optimizer, name, value)
+    return known.edit([set_argument(known, found[0], name, value)]) if len(found) == 1 else None
+
+
+def set_in_fit(facts: Mapping[str, Any], name: str, value: str | None) -> Edit | None:
+    """Set an argument of `fit` (``shuffle``); None removes it."""
+    known = program(facts)
+    found = fits(known)
+    if len(found) != 1:
+        return None
+    return known.edit(
+        [set_argument(known, found[0], name, value) if value is not None else without_argument(known, found[0], name)]
+    )
+
+
+def add_callback(facts: Mapping[str, Any], callback: str) -> Edit | None:
+    """Add a Keras callback (``EarlyStopping(...)``) to the call of fit."""
+    known = program(facts)
+    found = fits(known)
+    if len(found) != 1:
+        return None
+    call = found[0]
+    name, _, rest = callback.partition("(")
+    given = argument(known, call, "callbacks")
+    whole = follow(known, given) if given is not None else None
+    source = call.source if whole is None else whole.source
+    text, imports = written(source, f"keras.callbacks.{name}", _near(known, whole))
+    new = f"{text}({rest}"
+    if given is None:
+        return known.edit([set_argument(known, call, "callbacks", f"[{new}]"), *imports])
+    if whole is not None and isinstance(whole.node, ast.List):
+        return known.edit([_appended(whole, new), *imports])
+    return None
+
+
+def _near(known: Program, whole: Place | None) -> Place | None:
+    """A callback of Keras in the list, whose way of writing is taken over."""
+    elements = whole.node.elts if whole is not None and isinstance(whole.node, ast.List) else []
+    calls = [Place(whole.source, e) for e in elements if isinstance(e, ast.Call)] if whole is not None else []
+    return next((c for c in calls if known.full_name(Place(c.source, c.node.func)).startswith("keras.callbacks")), None)
+
+
+def _appended(whole: Place, new: str) -> Change:
+    source, elements = whole.source, whole.node.elts
+    if not elements:
+        end = source.span(whole.node)[1] - 1
+        return Change(source, end, end, new)
+    end = source.span(elements[-1])[1]
+    return Change(source, end, end, f", {new}")

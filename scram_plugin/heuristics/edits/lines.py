@@ -1,0 +1,36 @@
+"""Whole statements: new ones in front of or behind others, and statements that go."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+from scram_plugin.heuristics.edits.program import Change
+from scram_plugin.heuristics.edits.source import Source
+
+
+def before(source: Source, statement: ast.stmt, lines: Sequence[str]) -> Change | None:
+    """Put lines in front of a statement, with its indentation; None if it shares its line with another."""
+    rows = source.rows(statement)
+    if rows is None:
+        return None
+    indent = source.indent(statement)
+    return Change(source, rows[0], rows[0], "".join(f"{indent}{line}\n" for line in lines))
+
+
+def behind(source: Source, statement: ast.stmt, lines: Sequence[str]) -> Change | None:
+    rows = source.rows(statement)
+    if rows is None:
+        return None
+    indent = source.indent(statement)
+    start = "" if source.text[: rows[1]].endswith("\n") else "\n"
+    return Change(source, rows[1], rows[1], start + "".join(f"{indent}{line}\n" for line in lines))
+
+
+def removed(source: Source, statement: ast.stmt) -> Change | None:
+    """Remove a statement; None if its block would be empty."""
+    rows = source.rows(statement)
+    owner = source.parent(statement)
+    blocks = [getattr(owner, name, None) for name in ("body", "orelse", "finalbody")]
+    block = next((b for b in blocks if isinstance(b, list) and statement in b), [])
+    return Change(source, *rows, "") if rows is not None and len(block) > 1 else None

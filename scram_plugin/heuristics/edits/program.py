@@ -1,0 +1,259 @@
+"""The user's program as the log holds it, and changes of it.
+
+`facts["source"]` is ``{"file", "line", "statements": [{"role", "line", "text"}], "files": [{"file", "text"}],
+"signatures": {name: [argument]}}``, see
+`training/call_site.py`. Logs of earlier versions hold single statements and no files.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import difflib
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
+
+from scram_plugin.heuristics.edits.edit import Edit
+from scram_plugin.heuristics.edits.source import Source
+
+NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
+
+
+class Place(NamedTuple):
+    """A node of the program, and the file that it is in."""
+
+    source: Source
+    node: Any
+
+    @property
+    def text(self) -> str:
+        return self.source.of(self.node)
+
+
+class Change(NamedTuple):
+    """Put `new` in the place of a part of a file's text."""
+
+    source: Source
+    start: int
+    end: int
+    new: str
+
+
+class Program:
+    """All files of one program; the first one has the training.
+
+    `signatures`: class -> names of the arguments that it took in the version that ran, where that was recorded.
+    """
+
+    def __init__(self, sources: Sequence[Source], line: int, signatures: Mapping[str, Sequence[str]]) -> None:
+        self.sources, self.line, self.signatures = tuple(sources), line, signatures
+
+    @cached_property
+    def main(self) -> Source | None:
+        return self.sources[0] if self.sources else None
+
+    def nodes(self, *kinds: type[ast.AST]) -> Iterator[Place]:
+        """All nodes of some kinds, in the order in which they are written."""
+        for source in self.sources:
+            yield from (Place(source, node) for node in _in_order(source) if isinstance(node, kinds))
+
+    def calls(self, *names: str) -> Iterator[Place]:
+        """Calls of functions, methods and classes with these names, as they were called where they are defined."""
+        for place in self.nodes(ast.Call):
+            if self.called(place) in names:
+                yield place
+
+    def called(self, place: Place) -> str:
+        """The last name of what a call calls: ``Adam`` for ``keras.optimizers.Adam(...)``; "" if it is not a call by name."""
+        return (
+            self.full_name(Place(place.source, place.node.func)).rpartition(".")[2] if isinstance(place.node, ast.Call) else ""
+        )
+
+    def full_name(self, place: Place) -> str:
+        """``keras.layers.Dense`` for ``tf.keras.layers.Dense``, ``layers.Dense`` or ``Dense``, by what the file imports.
+
+        Of other names, what is written; "" if it is no name.
+        """
+        parts: list[str] = []
+        node = place.node
+        while isinstance(node, ast.Attribute):
+            parts.append(node.attr)
+            node = node.value
+        if not isinstance(node, ast.Name):
+            return parts[0] if parts else ""
+        root = imported(place.source).get(node.id, node.id)
+        return ".".join([root, *reversed(parts)])
+
+    def edit(self, changes: Iterable[Change | None]) -> Edit | None:
+        """The edit that makes all these changes; None if one of them is None, or if the result is not a program that is sure to
+        run: it must be Python, must differ, and must not use a name that is bound nowhere."""
+        by_file: dict[str, list[Change]] = {}
+        sources: dict[str, Source] = {}
+        for change in changes:
+            if change is None:
+                return None
+            by_file.setdefault(change.source.file, []).append(change)
+            sources[change.source.file] = change.source
+        hunks: list[Edit] = []
+        main: Edit | None = None  # where the first change is: what else is needed, such as an import, comes after it
+        for file, made in by_file.items():
+            source, after = sources[file], _changed(sources[file], made)
+            if after is None:
+                return None
+            here = list(_hunks(source, after))
+            if main is None and here:
+                line = source.line_at(made[0].start) + 1
+                main = min(here, key=lambda h: (not h.line <= line <= h.line + h.before.count("\n"), abs(h.line - line)))
+            hunks += here
+        if main is None:
+            return None
+        return Edit(main.file, main.line, main.before, main.after, tuple(h for h in hunks if h is not main))
+
+
+def program(facts: Mapping[str, Any]) -> Program:
+    """The program that a log tells of; without files, if it tells of none."""
+    try:
+        source = facts.get("source") or {}
+        files = tuple((str(f["file"]), str(f["text"])) for f in source.get("files") or ())
+        if not files:
+            entries = [(int(s["line"]), str(s["text"])) for s in source.get("statements") or ()]
+            files = ((str(source.get("file")), _from_statements(entries)),) if entries else ()
+        signatures = {name: tuple(arguments) for name, arguments in (source.get("signatures") or {}).items()}
+        return _parsed(files, int(source.get("line") or 0), tuple(sorted(signatures.items())))
+    except (KeyError, TypeError, ValueError, AttributeError):  # no facts of the recorder
+        return Program((), 0, {})
+
+
+@lru_cache(maxsize=8)  # a review has several edits of one program, and a sweep many reviews
+def _parsed(files: tuple[tuple[str, str], ...], line: int, signatures: tuple[tuple[str, tuple[str, ...]], ...]) -> Program:
+    sources = []
+    for file, text in files:
+        try:
+            sources.append(Source(file, text))
+        except NOT_PYTHON:
+            continue
+    return Program(sources, line, dict(signatures))
+
+
+def _from_statements(entries: Sequence[tuple[int, str]]) -> str:
+    """A text in which each statement stands on its own line, with its own indentation.
+
+    In front of one that is indented, ``if 1:`` stands for the line that begins its block, which was not recorded.
+    """
+    known: list[tuple[int, str, list[str]]] = []
+    for line, text in sorted(entries):
+        rows = text.split("\n")
+        if rows and rows[0].strip() and (not known or line >= known[-1][0] + len(known[-1][2])):
+            known.append((line, rows[0][: len(rows[0]) - len(rows[0].lstrip(" \t"))], rows))
+    written: dict[int, str] = {}
+    blocks = [""]
+    at = 1
+    for i, (line, indent, rows) in enumerate(known):
+        while blocks[-1] != indent and len(blocks) > 1 and len(blocks[-1]) >= len(indent):
+            blocks.pop()
+        if blocks[-1] != indent:
+            coming = itertools.takewhile(lambda k, base=blocks[-1]: len(k[1]) > len(base), known[i:])  # type: ignore[misc]
+            deeper = sorted({k[1] for k in coming if len(k[1]) <= len(indent)}, key=len)
+            if line - len(deeper) < at:
+                continue
+            for j, inner in enumerate(deeper):
+                written[line - len(deeper) + j] = f"{blocks[-1]}if 1:"
+                blocks.append(inner)
+        try:
+            ast.parse("\n".join(rows).lstrip(" \t"))
+        except NOT_PYTHON:
+            continue
+        for j, row in enumerate(rows):
+            written[line + j] = row
+        at = line + len(rows)
+    if not written:
+        return ""
+    return "\n".join(written.get(line, "") for line in range(1, max(written) + 1)) + "\n"
+
+
+@lru_cache(maxsize=32)
+def imported(source: Source) -> dict[str, str]:
+    """The names that a file imports, and what they are: ``{"layers": "keras.layers"}``."""
+    found: dict[str, str] = {}
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                name = alias.name if alias.asname else alias.name.partition(".")[0]
+                found[alias.asname or name] = usual(name)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                module = "." * node.level + (node.module or "")
+                found[alias.asname or alias.name] = usual(
+                    f"{module}{'' if module.endswith('.') or not module else '.'}{alias.name}"
+                )
+    return found
+
+
+def usual(name: str) -> str:
+    """A full name with one spelling of Keras: ``keras.layers`` for ``tensorflow.keras.layers``."""
+    for prefix in ("tensorflow.keras", "tensorflow.python.keras", "tf_keras", "keras.api", "keras.src"):
+        if name == prefix or name.startswith(prefix + "."):
+            return "keras" + name[len(prefix) :]
+    return name
+
+
+@lru_cache(maxsize=32)
+def _in_order(source: Source) -> tuple[ast.AST, ...]:
+    nodes = [n for n in ast.walk(source.tree) if isinstance(n, ast.expr | ast.stmt)]
+    return tuple(sorted(nodes, key=lambda n: (n.lineno, n.col_offset)))
+
+
+def _changed(source: Source, changes: Sequence[Change]) -> str | None:
+    """The text of a file after changes; None if they overlap, or if the result is no sound Python (see `Program.edit`)."""
+    ordered = sorted(dict.fromkeys(changes), key=lambda c: (c.start, c.end))
+    if any(b.start < a.end for a, b in itertools.pairwise(ordered)):
+        return None
+    after, at = "", 0
+    for change in ordered:
+        after += source.text[at : change.start] + change.new
+        at = change.end
+    after += source.text[at:]
+    try:
+        tree = ast.parse(after)
+    except NOT_PYTHON:
+        return None
+    before = {n.id for n in ast.walk(source.tree) if isinstance(n, ast.Name)}
+    used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)} - before
+    return after if used <= _bound(tree) | set(dir(builtins)) else None
+
+
+def _bound(tree: ast.AST) -> set[str]:
+    """All names that get a value somewhere in a program."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            found.add(node.id)
+        elif isinstance(node, ast.alias):
+            found.add((node.asname or node.name).partition(".")[0])
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.arg):
+            found.add(node.arg)
+    return found
+
+
+def _hunks(source: Source, after: str) -> Iterator[Edit]:
+    """The lines that differ, each stretch as an edit, which has lines before and after: where lines are only added or
+    removed, it has one beside them."""
+    old, new = source.text.split("\n"), after.split("\n")
+    found: list[list[int]] = []
+    for kind, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if kind == "equal":
+            continue
+        if found and a - found[-1][1] <= 1:
+            found[-1][1], found[-1][3] = b, d
+        else:
+            found.append([a, b, c, d])
+    for a, b, c, d in found:
+        if (a == b or c == d) and b < len(old) and (old[b].strip() or not a):
+            b, d = b + 1, d + 1
+        elif a == b or c == d:
+            a, c = a - 1, c - 1
+        yield Edit(source.file, a + 1, "\n".join(old[a:b]), "\n".join(new[c:d]))

@@ -1,0 +1,87 @@
+"""The learning rate, where the program gives it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+from scram_plugin.heuristics.edits.arguments import RATES, argument, replaced, set_argument, takes
+from scram_plugin.heuristics.edits.bindings import follow, number
+from scram_plugin.heuristics.edits.edit import Edit
+from scram_plugin.heuristics.edits.naming import written
+from scram_plugin.heuristics.edits.program import Change, Place, Program, program
+
+CLOSE = 1e-6  # of the rate, relative; source: an optimizer stores it as float32
+
+
+def set_learning_rate(facts: Mapping[str, Any], optimizer: str, now: float, value: float) -> Edit | None:
+    """Set the learning rate where the program gives it: in the optimizer, in the trainer's arguments or in its settings.
+
+    It is where the number is `now`, or else in the only place that makes such an optimizer.
+    """
+    known = program(facts)
+    new = f"{value:g}"
+    places = [p for call in known.calls(optimizer) if (p := _rate_in(known, facts, call)) is not None]
+    told = [
+        p
+        for place in known.nodes(ast.Call)
+        for k in place.node.keywords
+        if k.arg in RATES
+        for p in [Place(place.source, k.value)]
+    ]
+    told += _in_groups(known)
+    for place in [*places, *told]:
+        found = follow(known, place)
+        rate = number(known, found)
+        if rate is not None and abs(rate - now) <= CLOSE * abs(now):
+            return known.edit([replaced(found, new)])
+    unknown = [p for p in places if number(known, p) is None]
+    if len(unknown) == 1 and len(places) == 1 and not _is_schedule(known, unknown[0]):
+        return known.edit([replaced(unknown[0], new)])
+    return _by_default(known, facts, optimizer, new) if not places else None
+
+
+def _rate_in(known: Program, facts: Mapping[str, Any], call: Place) -> Place | None:
+    """What a call that makes an optimizer gives as its rate."""
+    at = 1 if facts.get("framework") == "torch" else 0
+    return next((p for name in RATES[:2] if (p := argument(known, call, name, at)) is not None), None)
+
+
+def _in_groups(known: Program) -> list[Place]:
+    """Rates of groups of parameters: ``[{"params": ..., "lr": 1.0}]``."""
+    return [
+        Place(place.source, value)
+        for place in known.nodes(ast.Dict)
+        for key, value in zip(place.node.keys, place.node.values, strict=True)
+        if isinstance(key, ast.Constant) and key.value in RATES
+    ]
+
+
+def _is_schedule(known: Program, place: Place) -> bool:
+    """Whether a rate is an object that makes rates, and not a number that the program computes."""
+    return isinstance(follow(known, place).node, ast.Call)
+
+
+def _by_default(known: Program, facts: Mapping[str, Any], optimizer: str, new: str) -> Edit | None:
+    """Where the program leaves the rate to the optimizer's default: ``Adam()``, or ``compile("adam")``."""
+    made = list(known.calls(optimizer))
+    if len(made) == 1:
+        name = next((n for n in RATES[:2] if takes(known, made[0], n)), "lr" if facts.get("framework") == "torch" else RATES[0])
+        return known.edit([set_argument(known, made[0], "lr" if facts.get("framework") == "torch" else name, new)])
+    return None if made else with_optimizer(known, optimizer, "learning_rate", new)
+
+
+def with_optimizer(known: Program, optimizer: str, name: str, value: str) -> Edit | None:
+    """``compile("adam")`` with an optimizer in place of its name, which has an argument."""
+    found: list[Place] = []
+    for call in known.calls("compile"):
+        place = argument(known, call, "optimizer", 0)
+        given = follow(known, place) if place is not None else None
+        if given is not None and isinstance(given.node, ast.Constant) and str(given.node.value).lower() == optimizer.lower():
+            found.append(given)
+    if len(found) != 1:
+        return None
+    text, imports = written(found[0].source, f"keras.optimizers.{optimizer}")
+    changes: list[Change | None] = [replaced(found[0], f"{text}({name}={value})"), *imports]
+    return known.edit(changes)
