@@ -82,13 +82,13 @@ def _cell(entries: Sequence[Entry], column: str) -> str:
     return f"{sum(good) / len(good):.2f}" if good else "-"
 
 
-def table(entries: Sequence[Entry], by: str, head: str) -> str:
-    """A row for each value of a field, and one for all."""
+def table(entries: Sequence[Entry], by: Callable[[Entry], str], head: str) -> str:
+    """A row for each value, and one for all."""
     columns = [c for c in COLUMNS if c != "proven" or any(e.get("proven") for e in entries)]
     heads = [HEADS[COLUMNS.index(column)] for column in columns]
     lines = [f"| {head} | runs | {' | '.join(heads)} |", f"|---|--:|{'--:|' * len(columns)}"]
-    for value in [*sorted({e[by] for e in entries}), None]:
-        chosen = [e for e in entries if value in (None, e[by])]
+    for value in [*sorted({by(e) for e in entries}), None]:
+        chosen = [e for e in entries if value in (None, by(e))]
         lines.append(f"| {value or '**all**'} | {len(chosen)} | {' | '.join(_cell(chosen, c) for c in columns)} |")
     return "\n".join(lines)
 
@@ -153,7 +153,8 @@ def report(
 ) -> str:
     parts = [f"\n## {framework}\n"]
     if faults:
-        parts += [table(faults, "kind", "kind of fault"), "", table(faults, "form", "form of the program")]
+        parts += [table(faults, lambda e: e["kind"], "kind of fault"), ""]
+        parts += [table(faults, lambda e: f"`{e['program']}`: {e['form']}", "form of the program")]
     if several:
         parts += ["", table_of_several(several)]
     dropped = Counter(e["kind"] for e in harmless)

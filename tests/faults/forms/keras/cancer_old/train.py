@@ -33,7 +33,7 @@ X_test = sc.transform(X_test)
 model = Sequential()
 model.add(Dense(16, input_dim=30, activation='relu'))
 model.add(Dropout(0.3))
-model.add(Dense(12, activation='relu'))
+model.add(Dense(8, activation='relu'))
 model.add(Dense(1, activation='sigmoid'))
 
 # compile model
@@ -42,7 +42,7 @@ model.compile(loss='binary_crossentropy', optimizer=sgd, metrics=['accuracy'])
 
 # fit the model
 checkpoint = ModelCheckpoint('weights.best.keras', monitor='val_accuracy', save_best_only=True, mode='max')
-model.fit(X_train, Y_train, validation_data=(X_test, Y_test), epochs=10, batch_size=16,
+model.fit(X_train, Y_train, validation_data=(X_test, Y_test), epochs=8, batch_size=16,
           callbacks=[checkpoint, SCRAM('logs')], verbose=0)
 
 # evaluate the model

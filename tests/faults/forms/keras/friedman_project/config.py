@@ -9,5 +9,5 @@ class Settings:
     dropout: float = 0.0
     learning_rate: float = 0.003
     batch_size: int = 32
-    epochs: int = 25
+    epochs: int = 18
     log_dir: str = "logs"

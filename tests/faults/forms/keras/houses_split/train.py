@@ -7,7 +7,7 @@ from sklearn.metrics import r2_score
 from scram_plugin import SCRAM
 
 SEED = 9
-EPOCHS = 25
+EPOCHS = 15
 BATCH = 32
 keras.utils.set_random_seed(SEED)
 

@@ -28,7 +28,7 @@ model.fit(
     x=X_train,
     y=y_train,
     validation_data=(X_val, y_val),
-    epochs=20,
+    epochs=15,
     batch_size=32,
     callbacks=[keras.callbacks.TerminateOnNaN(), SCRAM(log_dir="logs")],
     verbose=0,

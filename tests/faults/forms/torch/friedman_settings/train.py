@@ -13,7 +13,7 @@ SETTINGS = {
     "hidden": 64,
     "lr": 0.003,
     "batch_size": 32,
-    "epochs": 25,
+    "epochs": 20,
 }
 
 
