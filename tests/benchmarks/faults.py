@@ -1,268 +1,366 @@
-"""Faults inoculated into healthy programs: are they found, rightly named, and repaired by the first fix alone?
+"""Faults placed into healthy programs of many forms: are they found, rightly named, and repaired by the first fix alone?
 
-    python -m tests.benchmarks.faults [--frameworks keras torch] [--seeds 201 202] [--kinds "no softmax" ...] [--json FILE]
+    python -m tests.benchmarks.faults [--frameworks keras torch] [--kinds "no activations" ...] [--forms digits_add ...]
+                                      [--seeds 201 202] [--share 0.1] [--json FILE] [--picture FILE]
 
-Every program (`tests/faults/programs.py`, `torch_programs.py`) is trained as it is (the control), and with each kind of fault
-that it has a place for (`kinds.py`, `torch_kinds.py`); settings, place and strength are drawn from the seeds.
-Printed for each kind:
+Every program (`tests/faults/forms.py`) is trained as it is (the control), and with each kind of fault that it has a place for
+(`keras_kinds.py`, `torch_kinds.py`); settings, place and strength are drawn from the seeds. The placements come in an order
+drawn once, and the first that do harm are judged: 200 for each framework, and 40 of two or three faults at once
+(`several.py`). A placement does harm if the program ends with an error or a result that is no number, or is worse than the
+control by 0.04 of accuracy, or of R2. What does none is counted, and is no fault.
+
+Printed for each kind and each form:
 
 * detected: the review has an error or a warning;
-* rightly diagnosed: the first finding is the right one for the kind;
+* right first: the first finding is the right one for the kind;
 * epoch: in which the right finding was there first (median), by reviewing what had been logged up to then;
-* repaired: the `edit` of the first fix, applied with `patch` and nothing else, trained again: no error or warning is left, and
-  the validation is as good as the control's (accuracy 0.04 less, or a loss a fifth higher, at most).
+* edit: the first fix of the first finding is an edit of the program's own lines;
+* runs: the edit, applied with all that belongs to it and nothing else, fits the files, and the program then runs to its end;
+* repaired: no error or warning is left that the control has not, and the result is as good as the control's (less worse than
+  what counts as harm);
+* worse: the result is clearly worse than with the fault;
+* proven (where `scram fix` can do so): `scram fix --prove` says that the edit makes it better.
 
-False alarms are controls with an error or a warning, at the end or at any time on the way (looked at twice an epoch). The
-state of the repository is printed with it.
+Of several faults at once: how many are named by an error or a warning that stands alone, or folded under another finding.
+False alarms are controls with an error or a warning, at the end or at any time on the way (looked at twice an epoch).
+
+`--json FILE`: every single result is written there; those that are there already are not made again. `--share`: only this
+part of the faults, the first of their order. The state of the repository is printed with it.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import difflib
+import functools
 import json
-import multiprocessing
 import os
-import runpy
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as many trainings as cores: their threads would wait for one another
 import numpy as np
 
-from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.heuristics.heuristic import Finding
-from scram_plugin.logs.logdir import read
-from scram_plugin.logs.pairing import training_runs
-from scram_plugin.logs.run import Run
-from scram_plugin.logs.series import Series
-from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.reviews.model import Review
-from scram_plugin.reviews.program import complete
-from scram_plugin.reviews.run import review
 from tests.benchmarks import faults_report
-from tests.faults import kinds, programs, torch_kinds, torch_programs
-from tests.faults.kinds import Kind
-from tests.faults.programs import Program
-from tests.paths import state
+from tests.benchmarks.faults_run import Trained, shown, train, troubles, while_it_trained
+from tests.faults import keras_kinds, torch_kinds
+from tests.faults.forms import ENTRY, PROGRAMS, Files, Program
+from tests.faults.kinds import Kind, inoculated
+from tests.faults.several import together
+from tests.paths import environment, state
 
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(
-    ["keras", "tensorflow", "torch", "sklearn.datasets", "scram_plugin.training.keras", "scram_plugin.training.torch"]
-)
-SETS = {"keras": (programs.PROGRAMS, kinds.KINDS), "torch": (torch_programs.PROGRAMS, torch_kinds.KINDS)}
-ROLES = {"scram": "scram", "train": "training", "validation": "validation"}
-ACCURACY, LOSS = 0.04, 1.2  # how much worse than the control still counts as good as it
-
-
-class Early(dict[str, Any]):
-    """The TensorBoard runs of a training as they were at a wall time."""
-
-    def __init__(self, logs: Any, until: float) -> None:
-        super().__init__({name: EarlyRun(logs[name], until) for name in ("scram", "train", "validation") if name in logs})
+KINDS = {"keras": keras_kinds.KINDS, "torch": torch_kinds.KINDS}
+FAULTS, SEVERAL = 200, 40  # of each framework
+HARM = 0.04  # of accuracy or R2
+ORDER = 17  # seed of the order of the placements
+SECONDS = 17.0  # for one fault: its training, that with the edit, and reviews; measured with both frameworks on one core
+Entry = dict[str, Any]
 
 
-class EarlyRun(Mapping[str, Series]):
-    def __init__(self, run: Run, until: float) -> None:
-        self._run, self._until, self.ended = run, until, None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._run, name)
-
-    def __getitem__(self, tag: str) -> Series:
-        series = self._run[tag]
-        keep = series.wall_times <= self._until
-        if not keep.any():
-            raise KeyError(tag)
-        return Series(series.steps[keep], series.wall_times[keep], series.values[keep])
-
-    def find(self, tag: str) -> Series | None:
-        return self.get(tag)
-
-    def __iter__(self) -> Iterator[str]:
-        return (tag for tag in self._run if (self._run[tag].wall_times <= self._until).any())
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
+def is_right(heuristic: str, cause: str, kind: Kind) -> bool:
+    """Whether a finding with this first cause names a fault of this kind."""
+    return bool({heuristic, f"{heuristic}/{cause}", f"*/{cause}"} & set(kind.right))
 
 
-def run_program(folder: Path) -> None:
-    """Run `program.py` in its folder, as the main program of this process."""
-    os.chdir(folder)
-    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115  - this process ends with the program
-    with contextlib.suppress(Exception):  # a fault may well end the program
-        runpy.run_path("program.py", run_name="__main__")
+def names(finding: Finding, kind: Kind) -> bool:
+    return is_right(finding.heuristic, finding.causes[0].id, kind)
 
 
-def train(folder: Path) -> Review | None:
-    """Run `program.py` in a process of its own; the review of what it logged."""
-    process = PROCESSES.Process(target=run_program, args=(folder,))
-    process.start()
-    process.join()
-    runs = training_runs(read(folder / "logs")) if (folder / "logs").is_dir() else []
-    if not runs:
-        return None
-    result = review(runs[0], catalogue())
-    return complete(result, folder)
+def told(finding: Finding) -> str:
+    return f"{finding.heuristic}/{finding.causes[0].id}"
 
 
-def best(folder: Path, program: Program) -> float | None:
-    """The best value of the program's measure on its validation data."""
-    if not (folder / "logs").is_dir():
-        return None
-    logs = read(folder / "logs")
-    series = logs["validation"].get(program.metric) if "validation" in logs else None
-    if series is None or not np.isfinite(series.values).any():
-        return None
-    return float((np.nanmax if program.higher else np.nanmin)(series.values[np.isfinite(series.values)]))
+def worse(value: float | None, other: float | None) -> bool:
+    """Whether a result is clearly worse than another one; None is that of a program that did not end well."""
+    if value is None or other is None:
+        return value is None and other is not None
+    return value < other - HARM
 
 
-def troubles(result: Review | None) -> list[Finding]:
-    found = result.findings if result is not None else []
-    return [f for f in found if f.explained_by is None and f.severity != "info"]
+def written(folder: Path, files: Files) -> None:
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
 
 
-def is_right(finding: Finding, kind: Kind) -> bool:
-    cause = finding.causes[0].id
-    names = {finding.heuristic, f"{finding.heuristic}/{cause}", f"*/{cause}"}
-    return bool(names & set(kind.right))
+def edits(edit: Any) -> list[Any]:
+    """An edit with all that belong to it."""
+    return [] if edit is None else [edit, *(one for more in getattr(edit, "more", ()) for one in edits(more))]
 
 
-def while_it_trained(folder: Path) -> Iterator[tuple[int, Review]]:
-    """The number of each epoch (from 1) twice, with the review of what had been logged in its middle and at its end."""
-    logs = read(folder / "logs") if (folder / "logs").is_dir() else {}
-    batches = logs["scram"].get("scram/batches/epoch") if "scram" in logs else None
-    for epoch in range(int(batches.values.max()) + 1) if batches is not None else ():
-        times = batches.wall_times[batches.values == epoch]
-        following = batches.wall_times[batches.values == epoch + 1]
-        for until in (times[len(times) // 2], following[0] - 1e-4 if len(following) else np.inf):
-            early = TrainingRun(".", {name: role for name, role in ROLES.items() if name in logs}, Early(logs, until))
-            yield epoch + 1, review(early, catalogue())
+def applied(folder: Path, edit: Any) -> bool:
+    """Apply an edit with all that belong to it, and nothing else. Whether its lines are those of the files."""
+    texts: dict[Path, list[str]] = {}
+    for one in sorted(edits(edit), key=lambda one: -one.line):  # from below: lines above keep their numbers
+        path = folder / one.file
+        if path.resolve().parent != folder.resolve() or not path.is_file():
+            return False
+        lines = texts.setdefault(path, path.read_text(encoding="utf-8").splitlines())
+        before, at = one.before.splitlines(), one.line - 1
+        if lines[at : at + len(before)] != before:
+            return False
+        lines[at : at + len(before)] = one.after.splitlines()
+    for path, lines in texts.items():
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return True
+
+
+@functools.cache
+def can_prove() -> bool:
+    """Whether this version of `scram fix` has `--prove`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "scram_plugin", "fix", "--help"], env=environment(), capture_output=True, text=True, check=False
+    )
+    return "--prove" in done.stdout
+
+
+def proven(folder: Path) -> str:
+    """What `scram fix --prove` says of its first edit of the program in a folder, in a word; "" where it cannot say."""
+    if not can_prove():
+        return ""
+    command = [sys.executable, "-m", "scram_plugin", "fix", ENTRY, "--prove", "--format", "json"]
+    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+    try:
+        answer = json.loads(done.stdout)
+    except json.JSONDecodeError:
+        return "no answer"
+    return str(answer["proof"]["verdict"])
+
+
+def with_fault(program: Program, seed: int, files: Files, control: float | None) -> Entry:
+    """What both single faults and several at once are asked: whether the program suffers, and what the change was."""
+    return {
+        "framework": program.framework,
+        "program": program.name,
+        "form": program.form,
+        "seed": seed,
+        "control": control,
+        "change": faults_report.changed(program.files(seed), files),
+    }
+
+
+def judge(program: Program, seed: int, kind: Kind, files: Files, healthy: Entry) -> Entry:
+    """One fault: what is said of it, and what the first fix does."""
+    control = healthy["control"]
+    entry = {**with_fault(program, seed, files, control), "kind": kind.name, "right_ones": list(kind.right)}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        written(folder, files)
+        faulty = train(folder)
+        entry |= {"value": faulty.result, "last": faulty.last, "suffers": worse(faulty.result, control)}
+        if not entry["suffers"]:
+            return entry
+        found = troubles(faulty.review)
+        edit = found[0].fixes[0].edit if found and found[0].fixes else None
+        entry |= {
+            "detected": bool(found),
+            "right": bool(found) and names(found[0], kind),
+            "first": told(found[0]) if found else None,
+            "all": [told(one) for one in found],
+            "epoch": epoch_of(folder, kind, any(names(one, kind) for one in found)),
+            "edit": faults_report.as_text(edits(edit)),
+        }
+        if edit is None:
+            return entry
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        written(folder, files)
+        entry["applied"] = applied(folder, edit)
+        if entry["applied"]:
+            after = train(folder)
+            left = [one for one in map(told, troubles(after.review)) if one not in healthy["alarms"]]
+            as_good = not worse(after.result, control)
+            entry |= {"after": after.result, "after_last": after.last, "runs": after.last == "", "left": left}
+            entry |= {"repaired": not left and as_good, "as_good": as_good, "worse": worse(after.result, faulty.result)}
+            written(folder, files)
+            entry["proven"] = proven(folder)
+    return entry
+
+
+def judge_several(program: Program, seed: int, kinds: Sequence[Kind], files: Files, control: float | None) -> Entry:
+    """Several faults at once: which of them are named."""
+    entry = {**with_fault(program, seed, files, control), "kinds": [kind.name for kind in kinds]}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        written(folder, files)
+        faulty = train(folder)
+    found = troubles(faulty.review)
+    return {
+        **entry,
+        "value": faulty.result,
+        "last": faulty.last,
+        "suffers": worse(faulty.result, control),
+        "detected": bool(found),
+        "all": [told(one) for one in found],
+        "named": [kind.name for kind in kinds if any(names(one, kind) for one in found)],
+        "shown": [kind.name for kind in kinds if any(names(one, kind) for one in shown(faulty.review))],
+    }
 
 
 def epoch_of(folder: Path, kind: Kind, ended_right: bool) -> float | None:
     """In which epoch the right finding was there first."""
     epochs = 0
     for epochs, result in while_it_trained(folder):
-        if any(is_right(f, kind) for f in troubles(result)):
+        if any(names(one, kind) for one in troubles(result)):
             return float(epochs)
     return 1.0 if ended_right and not epochs else None  # it ended in its first step
 
 
-def patched(folder: Path, finding: Finding) -> bool:
-    """Apply the first fix's edit with `patch`, and nothing else. Whether that could be done."""
-    edit = finding.fixes[0].edit if finding.fixes else None
-    if edit is None:
-        return False
-    program = folder / "program.py"
-    before = program.read_text().splitlines(keepends=True)
-    old = [f"{line}\n" for line in edit.before.splitlines()]
-    at = edit.line - 1
-    if before[at : at + len(old)] != old:
-        return False
-    after = before[:at] + [f"{line}\n" for line in edit.after.splitlines()] + before[at + len(old) :]
-    difference = "".join(difflib.unified_diff(before, after, "program.py", "program.py"))
-    return subprocess.run(["patch", "-p0", "-s"], input=difference, text=True, cwd=folder, check=False).returncode == 0
-
-
-def good(value: float | None, control: float | None, program: Program) -> bool:
-    if value is None or control is None:
-        return False
-    return value >= control - ACCURACY if program.higher else value <= control * LOSS
-
-
-def judge(kind: Kind, program: Program, seed: int, source: str, control: float | None) -> dict[str, Any]:
+def judge_control(program: Program, seed: int) -> Entry:
+    """A healthy program: how good it becomes, and its alarms, at the end and at any time on the way."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "program.py").write_text(source)
-        result = train(folder)
-        found = troubles(result)
-        entry: dict[str, Any] = {
-            "kind": kind.name,
+        written(folder, program.files(seed))
+        trained: Trained = train(folder)
+        passing = [f"epoch {epoch}, {told(one)}" for epoch, early in while_it_trained(folder) for one in troubles(early)]
+        return {
+            "framework": program.framework,
             "program": program.name,
+            "form": program.form,
             "seed": seed,
-            "detected": bool(found),
-            "right": bool(found) and is_right(found[0], kind),
-            "first": f"{found[0].heuristic}/{found[0].causes[0].id}" if found else None,
-            "all": [f.heuristic for f in found],
-            "epoch": epoch_of(folder, kind, any(is_right(f, kind) for f in found)),
-            "value": best(folder, program),
-            "control": control,
+            "control": trained.result,
+            "last": trained.last,
+            "seconds": trained.seconds,
+            "alarms": [*map(told, troubles(trained.review))],
+            "passing": passing,
         }
-        entry["edited"] = bool(found) and patched(folder, found[0])
-        entry["repaired"] = False
-        if entry["edited"]:
-            subprocess.run(["rm", "-rf", str(folder / "logs")], check=True)
-            left = troubles(train(folder))
-            entry["after"] = best(folder, program)
-            entry["left"] = [f.heuristic for f in left]
-            entry["repaired"] = not left and good(entry["after"], control, program)
-        return entry
 
 
-def controls(program: Program, seed: int) -> tuple[float | None, list[str], list[str]]:
-    """How good it becomes, and its alarms: at the end, and those that were there at some time on the way."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "program.py").write_text(program.source(seed))
-        result = train(folder)
-        passing = [f"epoch {epoch}, {told(f)}" for epoch, early in while_it_trained(folder) for f in troubles(early)]
-        return best(folder, program), [told(f) for f in troubles(result)], passing
+class Results:
+    """Results by their keys, kept in a file where one is given."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._file, self._lock = file, threading.Lock()
+        self._entries: dict[str, Entry] = {}
+        if file is not None and file.is_file():
+            self._entries = json.loads(file.read_text(encoding="utf-8"))
+
+    def get(self, key: str, make: Callable[[], Entry]) -> Entry:
+        if key not in self._entries:
+            entry = make()
+            with self._lock:
+                self._entries[key] = entry
+                if self._file is not None:
+                    self._file.write_text(json.dumps(self._entries, indent=1), encoding="utf-8")
+        return self._entries[key]
 
 
-def told(finding: Finding) -> str:
-    return f"{finding.heuristic}: {finding.title}"
+class Benchmark:
+    """All trainings with one framework."""
+
+    def __init__(self, framework: str, arguments: argparse.Namespace, results: Results) -> None:
+        self.framework, self.arguments, self.results = framework, arguments, results
+        wanted = arguments.forms or [p.name for p in PROGRAMS]
+        self.programs = [p for p in PROGRAMS if p.framework == framework and p.name in wanted]
+
+    def control(self, program: Program, seed: int) -> Entry:
+        return self.results.get(f"{self.framework} {program.name} {seed}", lambda: judge_control(program, seed))
+
+    def fault(self, program: Program, seed: int, kind: Kind, files: Files) -> Entry:
+        healthy = self.control(program, seed)
+        key = f"{self.framework} {program.name} {seed} {kind.name}"
+        return self.results.get(key, lambda: judge(program, seed, kind, files, healthy))
+
+    def several(self, program: Program, seed: int, kinds: Sequence[Kind], files: Files) -> Entry:
+        """Only where each of the faults does harm alone."""
+        known = {kind.name: text for kind, text in inoculated(KINDS[self.framework], program, seed, [k.name for k in kinds])}
+        alone = [self.fault(program, seed, kind, known[kind.name]) for kind in kinds]
+        if not all(entry["suffers"] for entry in alone):
+            return {"suffers": False, "kind": " + ".join(kind.name for kind in kinds)}
+        control = self.control(program, seed)["control"]
+        key = f"{self.framework} {program.name} {seed} {' + '.join(kind.name for kind in kinds)}"
+        return self.results.get(key, lambda: judge_several(program, seed, kinds, files, control))
+
+    def places(self) -> list[Callable[[], Entry]]:
+        found: list[Callable[[], Entry]] = [
+            functools.partial(self.fault, program, seed, kind, files)
+            for seed in self.arguments.seeds
+            for program in self.programs
+            for kind, files in inoculated(KINDS[self.framework], program, seed, self.arguments.kinds)
+        ]
+        return drawn(found)
+
+    def places_of_several(self) -> list[Callable[[], Entry]]:
+        found: list[Callable[[], Entry]] = [
+            functools.partial(self.several, program, seed, kinds, files)
+            for seed in self.arguments.seeds
+            for program in self.programs
+            for kinds, files in together(KINDS[self.framework], program, seed)
+            if self.arguments.kinds is None or all(kind.name in self.arguments.kinds for kind in kinds)
+        ]
+        return drawn(found)
+
+    def run(self, pool: ThreadPoolExecutor) -> str:
+        share = self.arguments.share
+        if share == 1:
+            list(pool.map(lambda at: self.control(*at), [(p, s) for s in self.arguments.seeds for p in self.programs]))
+        faults, harmless = first_harmful(pool, self.places(), round(FAULTS * share))
+        several, masked = first_harmful(pool, self.places_of_several(), round(SEVERAL * share))
+        used = {(e["program"], e["seed"]) for e in (*faults, *several)}
+        everything = [(p, s) for p in self.programs for s in self.arguments.seeds if share == 1 or (p.name, s) in used]
+        controls = [self.control(*at) for at in everything]
+        if self.arguments.picture:
+            self.arguments.picture.with_suffix(f".{self.framework}.svg").write_text(faults_report.picture(faults))
+        return faults_report.report(self.framework, faults, harmless, several, len(masked), controls)
 
 
-def of_framework(name: str, arguments: argparse.Namespace, pool: ThreadPoolExecutor) -> None:
-    """All trainings with one framework; prints their table."""
-    entries: list[dict[str, Any]] = []
-    alarms: list[str] = []
-    passing: list[str] = []
-    known_programs, known_kinds = SETS[name]
-    chosen = [p for p in known_programs if p.name in arguments.programs]
-    trained = [(seed, program) for seed in arguments.seeds for program in chosen]
-    waiting: list[Future[dict[str, Any]]] = []
-    outcomes = pool.map(lambda p: controls(p[1], p[0]), trained)
-    for (seed, program), (control, alarmed, passed) in zip(trained, outcomes, strict=True):
-        alarms += [f"{program.name} {seed}: {alarm}" for alarm in alarmed[:1]]
-        passing += [f"{program.name} {seed}: {alarm}" for alarm in passed[:1]]
-        for kind, source in kinds.inoculated(known_kinds, program, seed, arguments.kinds):
-            waiting.append(pool.submit(judge, kind, program, seed, source, control))
-    for number, future in enumerate(as_completed(waiting), 1):
-        entries.append(entry := {"framework": name, **future.result()})
-        said = f"{entry['first']}, epoch {entry['epoch']}, repaired: {entry['repaired']}"
-        print(f"{number}/{len(waiting)} {entry['program']:12} {entry['seed']} {entry['kind']:30} {said}", flush=True)
-        if arguments.json:
-            arguments.json.with_suffix(f".{name}.json").write_text(json.dumps(entries, indent=1))
-    print(f"\n{name}:\n" + faults_report.table(entries, known_kinds, len(trained), alarms, passing), flush=True)
-    if arguments.picture:
-        picture = faults_report.picture(entries, known_kinds, chosen)
-        arguments.picture.with_suffix(f".{name}.svg").write_text(picture)
+def drawn(places: list[Callable[[], Entry]]) -> list[Callable[[], Entry]]:
+    return [places[at] for at in np.random.default_rng(ORDER).permutation(len(places))]
+
+
+def first_harmful(
+    pool: ThreadPoolExecutor, places: Sequence[Callable[[], Entry]], wanted: int
+) -> tuple[list[Entry], list[Entry]]:
+    """The results of the first places that do harm, in their order, and those of the places before them that do none."""
+    harmful: list[Entry] = []
+    harmless: list[Entry] = []
+    for number, entry in enumerate(in_order(pool, places), 1):
+        if len(harmful) == wanted:
+            break
+        (harmful if entry["suffers"] else harmless).append(entry)
+        print(f"{len(harmful)}/{wanted} of {number}  {faults_report.line(entry)}", flush=True)
+    return harmful, harmless
+
+
+def in_order(pool: ThreadPoolExecutor, places: Iterable[Callable[[], Entry]]) -> Iterator[Entry]:
+    """Results in the order of their places; as many are made ahead as there are cores."""
+    waiting = []
+    for place in places:
+        waiting.append(pool.submit(place))
+        if len(waiting) > 2 * (os.cpu_count() or 1):
+            yield waiting.pop(0).result()
+    while waiting:
+        yield waiting.pop(0).result()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = sorted({kind.name for _, known_kinds in SETS.values() for kind in known_kinds})
-    parser.add_argument("--frameworks", nargs="+", choices=SETS, default=list(SETS))
+    kinds = sorted({kind.name for known in KINDS.values() for kind in known})
+    parser.add_argument("--frameworks", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[201, 202])
-    parser.add_argument("--kinds", nargs="*", choices=names, help="without a name: controls only")
-    parser.add_argument("--programs", nargs="+", choices=[p.name for p in programs.PROGRAMS])
-    parser.add_argument("--json", type=Path, help="write every single result here, to NAME.<framework>.json")
-    parser.add_argument("--picture", type=Path, help="draw them here, to NAME.<framework>.svg")
+    parser.add_argument("--kinds", nargs="+", choices=kinds)
+    parser.add_argument("--forms", nargs="+", choices=[p.name for p in PROGRAMS])
+    parser.add_argument("--share", type=float, default=1.0, help="judge only this part of the faults, drawn at random")
+    parser.add_argument("--json", type=Path, help="keep every single result here, and go on from there")
+    parser.add_argument("--picture", type=Path, help="draw the faults here, to NAME.<framework>.svg")
     arguments = parser.parse_args()
-    arguments.programs = arguments.programs or [p.name for p in programs.PROGRAMS]
-    print(f"state {state()}, seeds {arguments.seeds}", flush=True)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # each waits for one training process at a time
+    cores = os.cpu_count() or 1
+    minutes = len(arguments.frameworks) * (FAULTS + SEVERAL) * arguments.share * SECONDS / cores / 60
+    print(f"state {state()}, seeds {arguments.seeds}; about {minutes:.0f} minutes on {cores} cores", flush=True)
+    begin = time.monotonic()
+    results = Results(arguments.json)
+    with ThreadPoolExecutor(cores) as pool:  # each waits for one training process at a time
         for name in arguments.frameworks:
-            of_framework(name, arguments, pool)
+            print(Benchmark(name, arguments, results).run(pool), flush=True)
+    print(f"It took {(time.monotonic() - begin) / 60:.0f} minutes.")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How many of the inoculated faults does `scram preflight` find, before the first epoch is over?
 
-    python -m tests.benchmarks.preflight [--frameworks keras torch] [--seeds 201] [--kinds "no softmax" ...] [--programs ...]
+    python -m tests.benchmarks.preflight [--frameworks keras torch] [--seeds 201] [--kinds "no activations" ...] [--forms ...]
 
 Programs and faults are those of `tests.benchmarks.faults`; each is given to the command as it is, and the command's answer is
 read. Printed for each kind: found (an error or a warning), rightly named first, and the seconds that the command took, with
@@ -21,16 +21,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.faults import SETS, is_right
+from tests.benchmarks.faults import KINDS, is_right, written
+from tests.faults.forms import ENTRY, PROGRAMS, Files, Program
 from tests.faults.kinds import Kind, inoculated
-from tests.faults.programs import Program
 from tests.paths import environment, state
 
 
-def flown(source: str) -> tuple[list[dict[str, Any]], float]:
+def flown(files: Files) -> tuple[list[dict[str, Any]], float]:
     """The errors and warnings of a preflight of a program, and the seconds that it took."""
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "program.py").write_text(source)
+        written(Path(folder), files)
         command = [
             sys.executable,
             "-m",
@@ -40,7 +40,7 @@ def flown(source: str) -> tuple[list[dict[str, Any]], float]:
             "json",
             "--output",
             "found.json",
-            "program.py",
+            ENTRY,
         ]
         begin = time.monotonic()
         done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
@@ -52,29 +52,28 @@ def flown(source: str) -> tuple[list[dict[str, Any]], float]:
         return [f for f in run["findings"] if f["explained_by"] is None and f["severity"] != "info"], seconds
 
 
-def judge(kind: Kind | None, program: Program, seed: int, source: str) -> dict[str, Any]:
-    found, seconds = flown(source)
+def judge(kind: Kind | None, program: Program, seed: int, files: Files) -> dict[str, Any]:
+    found, seconds = flown(files)
     return {
         "kind": kind.name if kind else None,
         "program": program.name,
         "seed": seed,
         "found": bool(found),
-        "right": bool(found) and kind is not None and is_right(found[0], kind),
+        "right": bool(found) and kind is not None and is_right(found[0]["heuristic"], found[0]["causes"][0]["id"], kind),
         "first": f"{found[0]['heuristic']}/{found[0]['causes'][0]['id']}: {found[0]['title']}" if found else None,
         "seconds": seconds,
     }
 
 
 def of_framework(name: str, arguments: argparse.Namespace, pool: ThreadPoolExecutor) -> None:
-    programs, kinds = SETS[name]
+    kinds = KINDS[name]
+    programs = [p for p in PROGRAMS if p.framework == name and p.name in (arguments.forms or [p.name])]
     waiting = []
     for seed in arguments.seeds:
         for program in programs:
-            if arguments.programs and program.name not in arguments.programs:
-                continue
-            waiting.append(pool.submit(judge, None, program, seed, program.source(seed)))
-            for kind, source in inoculated(kinds, program, seed, arguments.kinds):
-                waiting.append(pool.submit(judge, kind, program, seed, source))
+            waiting.append(pool.submit(judge, None, program, seed, program.files(seed)))
+            for kind, files in inoculated(kinds, program, seed, arguments.kinds):
+                waiting.append(pool.submit(judge, kind, program, seed, files))
     entries = []
     for number, future in enumerate(waiting, 1):
         entries.append(entry := future.result())
@@ -97,10 +96,10 @@ def of_framework(name: str, arguments: argparse.Namespace, pool: ThreadPoolExecu
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--frameworks", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--frameworks", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[201])
     parser.add_argument("--kinds", nargs="*", help="without a name: healthy programs only")
-    parser.add_argument("--programs", nargs="+")
+    parser.add_argument("--forms", nargs="+", choices=[p.name for p in PROGRAMS])
     arguments = parser.parse_args()
     print(f"state {state()}, seeds {arguments.seeds}", flush=True)
     with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -1,6 +1,8 @@
 """Kinds of faults: each changes the text of a healthy program at a place and with a strength drawn at random.
 
-A fault's `right` names the findings that are the right diagnosis: a heuristic, or a heuristic with its first cause.
+A kind works on all forms in which it makes sense: it looks for the ways in which its place is written, in the main program
+first. A fault's `right` names the findings that are the right diagnosis: a heuristic, or a heuristic with its first cause.
+This module has what both frameworks share.
 """
 
 from __future__ import annotations
@@ -8,275 +10,313 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from tests.faults.programs import Program
+from tests.faults.forms import Files, Program
 
-HIDDEN = re.compile(r'(Dense|Conv2D)\((\d+)(, 3)?(, padding="same")?, activation="relu"\)')
-LAST = re.compile(r'Dense\((\d+), activation="(softmax|sigmoid)"\)')
-CLASSES = ("dense", "convolution", "residual", "recurrent")
-ALL = (*CLASSES, "binary", "regression")
+Written = str | Callable[[np.random.Generator, "re.Match[str]"], str]
+CLASSES, TWO, NUMBERS = ("classes",), ("two",), ("numbers",)
+ANY = (*CLASSES, *TWO, *NUMBERS)
+
+
+class Way(NamedTuple):
+    """One way in which a place is written, as a regular expression, and what takes its place."""
+
+    pattern: str
+    new: Written
+
+
+class Place(NamedTuple):
+    """A program that a fault is placed into."""
+
+    program: Program
+    files: Files
+    rng: np.random.Generator
+
+
+Change = Callable[[Place], Files | None]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """`apply(rng, source)` gives the program with the fault, or None where it has no place for it."""
+    """`change` gives the files with the fault, or None where there is no place for it; `tasks`: those it makes sense for."""
 
     name: str
-    programs: tuple[str, ...]
-    apply: Callable[[np.random.Generator, str], str | None]
+    cause: str  # in a sentence
     right: tuple[str, ...]
+    change: Change
+    tasks: tuple[str, ...] = ANY
 
 
-def replaced(old: str, new: str) -> Callable[[np.random.Generator, str], str | None]:
-    return lambda rng, source: source.replace(old, new, 1) if old in source else None
+def placed(kind: Kind, number: int, program: Program, seed: int, files: Files | None = None) -> Files | None:
+    """The files with this fault (besides those that they have already), or None where there is no place for it."""
+    healthy = program.files(seed)
+    files = healthy if files is None else files
+    if program.task not in kind.tasks:
+        return None
+    rng = np.random.default_rng([seed, number, sum(map(ord, program.name))])
+    changed = kind.change(Place(program, files, rng))
+    return None if changed is None or changed == files else changed
 
 
-def _rate(argument: str, low: float, high: float) -> Callable[[np.random.Generator, str], str | None]:
-    """The learning rate, which is given as this argument, times 10 to a power between `low` and `high`."""
-
-    def apply(rng: np.random.Generator, source: str) -> str:
-        times = 10 ** rng.uniform(low, high)
-        given = re.compile(rf"\b{argument}=([0-9.e-]+)")
-        return given.sub(lambda m: f"{argument}={float(f'{float(m[1]) * times:.1g}')!r}", source)
-
-    return apply
-
-
-def learning_rates(argument: str) -> tuple[Kind, ...]:
-    """Learning rates out of proportion, in programs that give it as this argument."""
-    high = ("unconventional-learning-rate", "*/learning-rate")
-    return (
-        Kind("learning rate too high", ALL, _rate(argument, 2.2, 4.0), high),
-        Kind("learning rate far too high", ALL, _rate(argument, 8.0, 14.0), high),
-        Kind("learning rate too low", ALL, _rate(argument, -5.0, -3.0), ("unconventional-learning-rate",)),
-    )
-
-
-def _one_hidden(
-    change: Callable[[np.random.Generator, re.Match[str]], str],
-) -> Callable[[np.random.Generator, str], str | None]:
-    """Change one hidden layer, chosen at random."""
-
-    def apply(rng: np.random.Generator, source: str) -> str | None:
-        places = list(HIDDEN.finditer(source))
-        if not places:
-            return None
-        place = places[int(rng.integers(len(places)))]
-        return source[: place.start()] + change(rng, place) + source[place.end() :]
-
-    return apply
-
-
-def _with(match: re.Match[str], argument: str) -> str:
-    return match[0][:-1] + f", {argument})"
-
-
-def _no_activation(rng: np.random.Generator, source: str) -> str | None:
-    """Of all hidden layers at once: a single one before a pooling or an addition would be another thing."""
-    return re.sub(r'(Dense|Conv2D)\((\d+)(, 3)?(, padding="same")?, activation="relu"\)', r"\1(\2\3\4)", source)
-
-
-def _deep(activation: str) -> Callable[[np.random.Generator, str], str | None]:
-    """Six to nine layers of the kind in front of the last hidden layer of a Sequential."""
-
-    def apply(rng: np.random.Generator, source: str) -> str | None:
-        places = list(re.finditer(r'    keras\.layers\.Dense\((\d+), activation="relu"\),\n', source))
-        if not places:
-            return None
-        place = places[-1]
-        layer = f'    keras.layers.Dense({place[1]}, activation="{activation}"),\n'
-        return source[: place.start()] + layer * int(rng.integers(6, 10)) + source[place.start() :]
-
-    return apply
-
-
-def _nan(variable: str) -> Callable[[np.random.Generator, str], str | None]:
-    """A few missing values somewhere in the training data."""
-
-    def apply(rng: np.random.Generator, source: str) -> str | None:
-        rows = sorted(rng.choice(340, int(rng.integers(1, 6)), replace=False).tolist())
-        return source.replace("\nmodel", f"\n{variable}[{rows}] = np.nan\nmodel", 1).replace(
-            "\ninputs =", f"\n{variable}[{rows}] = np.nan\ninputs =", 1
-        )
-
-    return apply
-
-
-def _shape(rng: np.random.Generator, source: str) -> str | None:
-    """Sorted by class, and not shuffled."""
-    sort = "\nx_train, y_train = x_train[np.argsort(y_train)], y_train[np.argsort(y_train)]"
-    at = source.index("\ny_train, y_val")
-    end = source.index("\n", at + 1)
-    return (source[:end] + sort + source[end:]).replace(
-        "    x_train,\n    y_train,\n", "    x_train,\n    y_train,\n    shuffle=False,\n"
-    )
-
-
-def _frozen(rng: np.random.Generator, source: str) -> str | None:
-    return source.replace("model.compile(", "model.trainable = False\nmodel.compile(", 1)
-
-
-def _penalty(rng: np.random.Generator, source: str) -> str | None:
-    factor = rng.uniform(0.5, 3)
-    return HIDDEN.sub(lambda m: _with(m, f"kernel_regularizer=keras.regularizers.L2({factor:.1f})"), source)
-
-
-def inoculated(kinds: Sequence[Kind], program: Program, seed: int, chosen: Sequence[str] | None) -> Iterator[tuple[Kind, str]]:
-    """Each kind of fault that a program has a place for, and the program with it; `chosen` names some, None means all."""
-    healthy = program.source(seed)
+def inoculated(
+    kinds: Sequence[Kind], program: Program, seed: int, chosen: Sequence[str] | None
+) -> Iterator[tuple[Kind, Files]]:
+    """Each kind of fault that a program has a place for, and its files with it; `chosen` names some, None means all."""
     for number, kind in enumerate(kinds):
-        if program.name in kind.programs and (chosen is None or kind.name in chosen):
-            source = kind.apply(np.random.default_rng([seed, number]), healthy)
-            if source is not None and source != healthy:
-                yield kind, source
+        if chosen is None or kind.name in chosen:
+            files = placed(kind, number, program, seed)
+            if files is not None:
+                yield kind, files
 
 
-# the same change of the same text, whatever the framework
-BYTES = Kind("inputs as bytes", CLASSES, replaced(" / 16.0", " * 15.9375"), ("unnormalized-inputs",))
-DROPOUT = Kind(
-    "dropout of nearly everything",
-    ALL,
-    lambda rng, s: s.replace("Dropout(0.2)", f"Dropout({rng.uniform(0.85, 0.97):.2f})"),
-    ("high-dropout",),
-)
-UNSCALED_VALIDATION = Kind(
-    "validation not scaled",
-    CLASSES,
-    replaced("x_train, x_val = x[:1400], x[1400:]", "x_train, x_val = x[:1400], x[1400:] * 255"),
-    ("input-distribution-shift",),
-)
-LARGE_TARGETS = Kind(
-    "targets in their unit",
-    ("regression",),
-    lambda rng, s: s.replace("(data.target[order] - 152.0) / 77.0", f"data.target[order] * {rng.uniform(30, 3000):.0f}"),
-    ("unnormalized-targets",),
-)
-LOST = Kind("inputs lost", ALL, replaced("\nx_train, x_val =", "\nx = x * 0\nx_train, x_val ="), ("constant-inputs/constant",))
+def _new(way: Way, match: re.Match[str], rng: np.random.Generator) -> str:
+    return match.expand(way.new) if isinstance(way.new, str) else way.new(rng, match)
 
-KINDS = (
-    *learning_rates("learning_rate"),
-    BYTES,
+
+def every(*ways: tuple[str, Written]) -> Change:
+    """All places, in all files, that are written in any of these ways."""
+
+    def change(place: Place) -> Files:
+        files = dict(place.files)
+        for name in files:
+            for way in (Way(*pair) for pair in ways):
+                files[name] = re.sub(way.pattern, lambda m, way=way: _new(way, m, place.rng), files[name], flags=re.M)
+        return files
+
+    return change
+
+
+def first(*ways: tuple[str, Written], all_of_it: bool = False) -> Change:
+    """The first place: files in their order, ways in theirs. `all_of_it`: with all others of that file and way."""
+
+    def change(place: Place) -> Files | None:
+        for name, text in place.files.items():
+            for way in (Way(*pair) for pair in ways):
+                new, count = re.subn(
+                    way.pattern, lambda m, way=way: _new(way, m, place.rng), text, count=0 if all_of_it else 1, flags=re.M
+                )
+                if count:
+                    return {**place.files, name: new}
+        return None
+
+    return change
+
+
+def one(*ways: tuple[str, Written]) -> Change:
+    """One of all places, drawn at random."""
+
+    def change(place: Place) -> Files | None:
+        found = [
+            (name, match, way)
+            for name, text in place.files.items()
+            for way in (Way(*pair) for pair in ways)
+            for match in re.finditer(way.pattern, text, flags=re.M)
+        ]
+        if not found:
+            return None
+        name, match, way = found[int(place.rng.integers(len(found)))]
+        text = place.files[name]
+        return {**place.files, name: text[: match.start()] + _new(way, match, place.rng) + text[match.end() :]}
+
+    return change
+
+
+def both(*changes: Change) -> Change:
+    def change(place: Place) -> Files | None:
+        files = place.files
+        for one_of_them in changes:
+            changed = one_of_them(place._replace(files=files))
+            if changed is None or changed == files:
+                return None
+            files = changed
+        return files
+
+    return change
+
+
+def either(*changes: Change) -> Change:
+    """The first that has a place."""
+
+    def change(place: Place) -> Files | None:
+        tried = (one_of_them(place) for one_of_them in changes)
+        return next((files for files in tried if files is not None and files != place.files), None)
+
+    return change
+
+
+def without(part: str, change: Change) -> Change:
+    """The change, but not in programs with this in any of their files."""
+
+    def limited(place: Place) -> Files | None:
+        return None if any(part in text for text in place.files.values()) else change(place)
+
+    return limited
+
+
+def behind(files: Files, file: str, line: str, new: Sequence[str]) -> Files | None:
+    """Files with new lines behind the line that begins with this text, as far indented."""
+    name = file.rpartition("/")[2]
+    at = files[name].find(line)
+    if at < 0:
+        return None
+    end = files[name].index("\n", at + len(line.rstrip("\n")) - 1) + 1
+    last = line.splitlines()[-1]
+    indent = last[: len(last) - len(last.lstrip())]
+    added = "".join(f"{indent}{one_line}\n" for one_line in new)
+    return {**files, name: files[name][:end] + added + files[name][end:]}
+
+
+def with_data(lines: Callable[[Place], Sequence[str]], whole: bool = True) -> Change:
+    """Statements where the training data are ready. Not `whole`: only where they are split already."""
+
+    def change(place: Place) -> Files | None:
+        data = place.program.data
+        if data is None or (data.whole and not whole):
+            return None
+        return behind(place.files, data.file, data.line, lines(place))
+
+    return change
+
+
+NUMBER = r"(\d[\d.]*(?:e-?\d+)?)"
+# the line is not that of a function's head, whose default is not used
+GIVEN = r"^((?! *def ).*?(?<![\w.])\"?(?:lr|LR|learning_rate|LEARNING_RATE)\"?(?:: float)?\s*[=:]\s*)"
+RATES = (
+    GIVEN + NUMBER,
+    r"(\"--(?:lr|learning-rate)\", type=float, default=)" + NUMBER,
+    r"(\b(?:Adam|SGD|RMSprop|AdamW|Nadam)\((?:\w+\.parameters\(\), )?)" + NUMBER,
+)
+
+
+def rates(low: float, high: float) -> Change:
+    """The learning rate times 10 to a power between these two."""
+
+    def new(rng: np.random.Generator, match: re.Match[str]) -> str:
+        return match[1] + repr(float(f"{float(match[2]) * 10 ** rng.uniform(low, high):.1g}"))
+
+    return first(*((pattern, new) for pattern in RATES))
+
+
+def _rows(place: Place) -> list[int]:
+    return sorted(place.rng.choice(100, int(place.rng.integers(2, 6)), replace=False).tolist())
+
+
+def _dropout(rng: np.random.Generator, match: re.Match[str]) -> str:
+    return f"{match[1]}{rng.uniform(0.85, 0.97):.2f}"
+
+
+HIGH = ("unconventional-learning-rate", "*/learning-rate")
+LOW = ("unconventional-learning-rate", "undertrained", "no-learning/learning-rate", "learning-rate-range/low")
+SHARED = (
+    Kind("learning rate too high", "The learning rate is a hundred to ten thousand times too high.", HIGH, rates(2.2, 4.0)),
+    Kind("learning rate far too high", "The learning rate has a wrong sign in its exponent.", HIGH, rates(8.0, 14.0)),
+    Kind("learning rate too low", "The learning rate is a thousand times too low, or more.", LOW, rates(-5.0, -3.0)),
     Kind(
-        "features in their units",
-        ("binary",),
-        replaced("x = (x - x.mean(axis=0)) / x.std(axis=0)\n", ""),
+        "inputs in their units",
+        "The inputs are not scaled: bytes, or features in the units they come in.",
         ("unnormalized-inputs",),
+        every(
+            (r"(?<=\)) / 255(\.0)?$", ""),
+            (r"^( *x = x) / 16\.0\n", r"\1 * 255 / 16.0\n"),
+            (r"(\[order\]\.astype\(np\.float32\)) / 16\.0\n", r"\1 * 255 / 16.0\n"),
+            (r"(unsqueeze\(1\)) / 16\.0\n *images = \(images[^\n]*\n", r"\1 * 255 / 16.0\n"),
+            (r"^ *([xX]_\w+) = \w+\.(fit_)?transform\(\1\)\n", ""),
+            (r"^ *X_train, X_test = x_scaler[^\n]*\n", ""),
+            (r"^ *([xX](?:_\w+)?) = \(\1 - \w+\) / \w+\n", ""),
+            (r"^ *Normalize\(.*\),\n", ""),
+        ),
     ),
-    Kind("values missing in the inputs", ALL, _nan("x_train"), ("nonfinite-inputs/missing-values", "nonfinite-inputs")),
-    Kind("values missing in the targets", ("binary", "regression"), _nan("y_train"), ("nonfinite-inputs/targets",)),
+    Kind(
+        "validation not scaled",
+        "The training data are scaled, the validation data are not.",
+        ("input-distribution-shift",),
+        without(
+            "validation_split",
+            first(
+                (r"^( *[xX]_(?:val|test) = [^\n]*) / 255(\.0)?\n", r"\1\n"),
+                (r"^ *([xX]_(?:val|test)) = \w+\.transform\(\1\)\n", ""),
+                (r"^ *([xX]_(?:val|test)) = \(\1 - \w+\) / \w+\n", ""),
+                (r"^( *X_train), X_test = x_scaler\.transform\(X_train\)[^\n]*\n", r"\1 = x_scaler.transform(X_train)\n"),
+                (r"(test_transform = Compose\(\[\n *ToTensor\(\),\n) *Normalize[^\n]*\n", r"\1"),
+            ),
+        ),
+    ),
+    Kind(
+        "values missing in the inputs",
+        "A few rows of the training data have no values.",
+        ("nonfinite-inputs/missing-values", "nonfinite-inputs"),
+        with_data(lambda place: [f'{place.program.data.x}[{_rows(place)}] = float("nan")']),
+    ),
+    Kind(
+        "values missing in the targets",
+        "A few targets are not known.",
+        ("nonfinite-inputs/targets",),
+        with_data(lambda place: [f'{place.program.data.y}[{_rows(place)}] = float("nan")']),
+        NUMBERS,
+    ),
+    Kind(
+        "inputs lost",
+        "The inputs are zeros: something overwrote them.",
+        ("constant-inputs/constant",),
+        with_data(lambda place: [f"{name}[:] = 0" for name in place.program.data.inputs]),
+    ),
     Kind(
         "classes counted from 1",
-        CLASSES,
-        replaced("y = data.target[order]", "y = data.target[order] + 1"),
+        "The labels begin with 1, the outputs with 0.",
         ("label-range/from-one",),
-    ),
-    Kind(
-        "labels -1 and 1", ("binary",), replaced('astype("float32")', 'astype("float32") * 2 - 1'), ("label-range/minus-one",)
-    ),
-    Kind(
-        "softmax over one unit",
-        ("binary",),
-        replaced('activation="sigmoid"', 'activation="softmax"'),
-        ("output-activation-mismatch/one-unit-softmax",),
-    ),
-    Kind(
-        "no softmax",
-        CLASSES,
-        replaced('Dense(10, activation="softmax")', "Dense(10)"),
-        ("output-activation-mismatch/missing-softmax",),
-    ),
-    Kind(
-        "no sigmoid",
-        ("binary",),
-        replaced('Dense(1, activation="sigmoid")', "Dense(1)"),
-        ("output-activation-mismatch/missing-sigmoid",),
-    ),
-    Kind(
-        "softmax twice",
-        CLASSES,
-        replaced('loss="sparse_categorical_crossentropy"', "loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)"),
-        ("output-activation-mismatch/twice",),
-    ),
-    Kind(
-        "sigmoid for classes",
-        CLASSES,
-        replaced('activation="softmax"', 'activation="sigmoid"'),
-        ("output-activation-mismatch/sigmoid-for-classes",),
-    ),
-    Kind(
-        "categorical loss of one output",
-        ("binary",),
-        replaced("binary_crossentropy", "categorical_crossentropy"),
-        ("output-activation-mismatch/one-class",),
-    ),
-    Kind(
-        "output cut off",
-        ("regression",),
-        replaced("Dense(1)", 'Dense(1, activation="sigmoid")'),
-        ("output-activation-mismatch/range",),
-    ),
-    Kind(
-        "squared error of class numbers",
-        CLASSES,
-        replaced("sparse_categorical_crossentropy", "mse"),
-        ("label-range/class-numbers",),
-    ),
-    Kind("no activations", ("dense", "convolution", "binary", "regression"), _no_activation, ("missing-activation",)),
-    Kind(
-        "deep with sigmoid",
-        ("dense", "recurrent", "convolution", "binary"),
-        _deep("sigmoid"),
-        ("vanishing-gradients/activation",),
-    ),
-    Kind(
-        "constant weights",
-        ALL,
-        _one_hidden(lambda rng, m: _with(m, f'kernel_initializer="{rng.choice(["ones", "zeros"])}"')),
-        ("poor-initialization/same",),
-    ),
-    Kind(
-        "large weights",
-        ALL,
-        _one_hidden(
-            lambda rng, m: _with(m, f"kernel_initializer=keras.initializers.RandomNormal(stddev={rng.uniform(2, 8):.1f})")
+        without(
+            "to_categorical",
+            first(
+                (r"^( *y = (?:data|bunch)\.target\S*)$", r"\1 + 1"),
+                (r"(images, digits\.target)(, test_size)", r"\1 + 1\2"),
+                (r"(wine\.data, wine\.target)(, test_size)", r"\1 + 1\2"),
+                (r"(torch\.(?:tensor|from_numpy)\(digits\.target)\)", r"\1 + 1)"),
+                (r"(pixels\[order\], digits\.target\[order\])", r"\1 + 1"),
+                (r"(int\(self\.kinds\[index\]\))", r"\1 + 1"),
+            ),
         ),
-        ("poor-initialization/large",),
+        CLASSES,
     ),
     Kind(
-        "tiny weights",
-        ALL,
-        _one_hidden(
-            lambda rng, m: _with(
-                m, f"kernel_initializer=keras.initializers.RandomNormal(stddev={10 ** rng.uniform(-6, -4):.1g})"
-            )
-        ),
-        ("poor-initialization/small",),
-    ),
-    Kind(
-        "biases far below 0",
-        ALL,
-        _one_hidden(lambda rng, m: _with(m, f"bias_initializer=keras.initializers.Constant(-{rng.uniform(8, 30):.0f})")),
-        ("dead-relu/start",),
-    ),
-    Kind("all weights frozen", ALL, _frozen, ("frozen-weights",)),
-    DROPOUT,
-    Kind("sorted and not shuffled", (*CLASSES, "binary"), _shape, ("unshuffled-data/off",)),
-    UNSCALED_VALIDATION,
-    LARGE_TARGETS,
-    Kind("penalty far too strong", ALL, _penalty, ("strong-regularization",)),
-    Kind(
-        "dropout behind the output",
-        ("dense", "convolution", "recurrent", "binary"),
-        lambda rng, s: LAST.sub(lambda m: f"{m[0]},\n    keras.layers.Dropout({rng.uniform(0.1, 0.5):.1f})", s),
-        ("high-dropout/output",),
+        "labels -1 and 1",
+        "The labels are -1 and 1, the loss expects 0 and 1.",
+        ("label-range/minus-one",),
+        with_data(lambda place: [f"{name} = {name} * 2 - 1" for name in place.program.data.targets]),
+        TWO,
     ),
     Kind(
         "labels of other inputs",
-        (*CLASSES, "binary"),
-        replaced("\ny_train, y_val =", "\ny = np.random.default_rng(1).permutation(y)\ny_train, y_val ="),
+        "The inputs are shuffled, their labels are not.",
         ("no-learning/shuffled-apart",),
+        first(
+            (r"^X, y = X\[idx\], y\[idx\]$", "X = X[idx]"),
+            (r"^(Y = dataset\.target|y = bunch\.target)\[order\]", r"\1"),
+            (r"(= pixels\[order\], digits\.target)\[order\]", r"\1"),
+            (r"^( *y = torch\.tensor\(digits\.target\))\[order\]", r"\1"),
+            (r"^X, side = shuffle\(X, side, (.*)\)$", r"X = shuffle(X, \1)"),
+        ),
     ),
-    LOST,
+    Kind(
+        "split without shuffling",
+        "The data are sorted by class, and the end of them is split off for the validation.",
+        ("unshuffled-data/split", "input-distribution-shift/split"),
+        first((r"random_state=seed, stratify=(?:wine\.target|kinds)\b", "shuffle=False")),
+    ),
+    Kind(
+        "dropout of nearly everything",
+        "Dropout leaves out nearly all units.",
+        ("high-dropout",),
+        first(
+            (r"(\"dropout\": )0\.\d+", _dropout),
+            (r"(\"--dropout\", type=float, default=)0\.\d+", _dropout),
+            (r"(\bDropout\()0\.\d+", _dropout),
+            (r"(\bhidden_dropout_prob=)0\.\d+", _dropout),
+            (r"^(    dropout: float = )0\.\d+", _dropout),
+            (r"(\b(?:drop|dropout)(?:: float)?\s?=\s?)0\.\d+", _dropout),
+            all_of_it=True,
+        ),
+    ),
 )

@@ -7,12 +7,12 @@ import sys
 import pytest
 
 import scram_plugin
-from tests.faults import programs, torch_programs
+from tests.faults import forms
 from tests.paths import environment
 
-KERAS = next(p for p in programs.PROGRAMS if p.name == "dense").source(11)
+KERAS = next(p for p in forms.PROGRAMS if p.name == "digits_list").files(11)["train.py"]
 OF_TENSORFLOW = KERAS.replace("import keras\n", "from tensorflow import keras\n")
-TORCH = next(p for p in torch_programs.PROGRAMS if p.name == "residual").source(11)
+TORCH = next(p for p in forms.PROGRAMS if p.name == "digits_plain").files(11)["train.py"]
 FUNCTIONS = """
 import sys
 import torch
@@ -139,7 +139,7 @@ def own(folder):
 
 
 def test_a_program_that_dies_in_its_first_step_is_judged_by_what_was_seen(tmp_path):
-    program = TORCH.replace("torch.tensor(data.target[order])", "torch.tensor(data.target[order] + 1)")
+    program = TORCH.replace("y = torch.tensor(labels)", "y = torch.tensor(labels + 1)")
     said, found = flown(tmp_path, program, status=1)
     assert "IndexError" in said
     assert found[0][:2] == ("label-range", "from-one")
