@@ -118,6 +118,32 @@ for epoch in range(3):
     print(criterion(model(x_val), y_val))
 """
 
+FUNCTIONS = """import torch
+
+
+def train(net, loader, opt):
+    net.train()
+    for x, y in loader:
+        opt.zero_grad()
+        loss_of(net(x), y).backward()
+        opt.step()
+
+
+@torch.no_grad()
+def evaluate(model, loader):
+    right = 0
+    for x, y in loader:
+        right += (model(x).argmax(1) == y).sum()
+    return right
+
+
+network = make()
+optimizer = torch.optim.Adam(network.parameters())
+for epoch in range(3):
+    train(network, training, optimizer)
+    evaluate(network, validation)
+"""
+
 LIGHTNING = """import lightning as L
 import torch
 from torch import nn
@@ -453,6 +479,96 @@ SGD_FACTS = {"optimizer": {"class": "SGD"}}
             lambda f: edits.shuffle(f),
             ["+     shuffle=True,"],
             id="a loader that shuffles",
+        ),
+        pytest.param(
+            facts(LOOP, **TORCH),
+            lambda f: edits.switch_modes(f, False),
+            ["+     model.train()"],
+            id="training in training mode",
+        ),
+        pytest.param(
+            facts(LOOP.replace("    model.eval()\n", ""), **TORCH),
+            lambda f: edits.switch_modes(f, True),
+            ["+     model.train()", "+     model.eval()"],
+            id="evaluation in evaluation mode, and back",
+        ),
+        pytest.param(
+            facts(FUNCTIONS, framework="torch"),
+            lambda f: edits.switch_modes(f, True),
+            ["+     model.eval()"],
+            id="evaluation in a function of its own",
+        ),
+        pytest.param(
+            facts(LOOP.replace("        opt.step()\n", ""), **TORCH),
+            edits.take_steps,
+            ["+         opt.step()"],
+            id="a step that was forgotten",
+        ),
+        pytest.param(
+            facts(LOOP.replace("        opt.step()\n", "        opt.step()\n        scheduler.step()\n"), **TORCH),
+            lambda f: edits.call_scheduler(f, True),
+            ["-         scheduler.step()", "+     scheduler.step()"],
+            id="a scheduler of epochs",
+        ),
+        pytest.param(
+            facts(LOOP.replace("    model.eval()\n", "    scheduler.step()\n"), **TORCH),
+            lambda f: edits.call_scheduler(f, False),
+            ["-     scheduler.step()", "+         scheduler.step()"],
+            id="a scheduler of steps",
+        ),
+        pytest.param(
+            facts(LOOP.replace("self.fc1 =", "self.rest = [nn.Linear(32, 32)]\n        self.fc1 ="), **TORCH),
+            edits.register_layers,
+            ["-         self.rest = [nn.Linear(32, 32)]", "+         self.rest = nn.ModuleList([nn.Linear(32, 32)])"],
+            id="layers in a plain list",
+        ),
+        pytest.param(
+            facts(LOOP.replace("opt = optim.SGD(model.", "opt = optim.SGD(model.fc2."), **TORCH, **SGD_FACTS),
+            edits.train_all_parameters,
+            [
+                '- opt = optim.SGD(model.fc2.parameters(), lr=cfg["lr"], momentum=0.9)',
+                '+ opt = optim.SGD(model.parameters(), lr=cfg["lr"], momentum=0.9)',
+            ],
+            id="an optimizer of the last layer alone",
+        ),
+        pytest.param(
+            facts(LOOP.replace("x = self.drop(x)", "x = self.drop(x.detach())"), **TORCH),
+            edits.keep_graph,
+            ["-         x = self.drop(x.detach())", "+         x = self.drop(x)"],
+            id="a graph that is cut",
+        ),
+        pytest.param(
+            facts(LOOP.replace("dim=1", "dim=0"), **TORCH),
+            edits.softmax_over_classes,
+            ["-         return F.softmax(self.fc2(x), dim=0)", "+         return F.softmax(self.fc2(x), dim=-1)"],
+            id="a softmax over the examples",
+        ),
+        pytest.param(
+            facts(
+                "import numpy as np\n"
+                "x_train, x_val = x[:80], x[80:]\ny_train, y_val = y[:80], y[80:]\nm.fit(x_train, y_train)\n"
+            ),
+            edits.shuffle_before_split,
+            ["+ order = np.random.default_rng(0).permutation(len(x))", "+ x, y = x[order], y[order]"],
+            id="data that are split in their order",
+        ),
+        pytest.param(
+            facts("m.fit(*train_test_split(x, y, test_size=0.2, shuffle=False))\n"),
+            edits.shuffle_before_split,
+            [
+                "- m.fit(*train_test_split(x, y, test_size=0.2, shuffle=False))",
+                "+ m.fit(*train_test_split(x, y, test_size=0.2))",
+            ],
+            id="a split that was told not to shuffle",
+        ),
+        pytest.param(
+            facts("train = tf.data.Dataset.from_tensor_slices((x, y)).batch(32)\nm.fit(train, epochs=2)\n"),
+            edits.shuffle,
+            [
+                "- train = tf.data.Dataset.from_tensor_slices((x, y)).batch(32)",
+                "+ train = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x)).batch(32)",
+            ],
+            id="a data set that shuffles",
         ),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.edits import change_validation
+from scram_plugin.heuristics.edits import change_validation, shuffle_before_split
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option
 from scram_plugin.heuristics.limits import BRIGHT, BYTE, TINY
 from scram_plugin.heuristics.measured import called_once
@@ -96,7 +96,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     assert curve is not None
     feature = column.part or None
     larger = "validation" if np.hypot(mean_v, spread_v) > np.hypot(mean, spread) else "training"
-    split = Cause("split")
+    split = Cause("split", edit=shuffle_before_split(run.facts))
     edit = None
     if scaled and feature is None and larger == "validation" and AS_BYTES[0] < factor < AS_BYTES[1] and BRIGHT < high_v <= BYTE:
         edit = change_validation(run.facts, "{} / 255")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.edits import shuffle
+from scram_plugin.heuristics.edits import shuffle, shuffle_before_split
 from scram_plugin.heuristics.heuristic import (
     CALIBRATED,
     Cause,
@@ -148,7 +148,7 @@ def _apart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
         title=f"The data are not shuffled: {theirs} of the validation labels are of class {at}",
         evidence={"apart": said, **absent("excess", "share", "lowest", "highest", "all")},
         **whole_of(loss),
-        causes=[Cause("split", said)],
+        causes=[Cause("split", said, "", shuffle_before_split(run.facts))],
     )
 
 
@@ -156,7 +156,9 @@ def _causes(run: TrainingRun) -> list[Cause]:
     off = run.facts.get("fit", {}).get("shuffle") is False
     switched = Cause("off", "The training uses `shuffle=False`." if off else "", "", shuffle(run.facts) if off else None)
     told = isinstance(run.facts.get("fit", {}).get("batch_size"), int)
-    stream = Cause("stream", "" if told else "The batches came from a stream, which the training does not shuffle.")
+    stream = Cause(
+        "stream", "" if told else "The batches came from a stream, which the training does not shuffle.", "", shuffle(run.facts)
+    )
     return [switched, stream] if off else [stream, switched]
 
 

@@ -19,6 +19,14 @@ from scram_plugin.heuristics.edits.data import replace_missing_inputs as replace
 from scram_plugin.heuristics.edits.data import rescale_inputs as rescale_inputs
 from scram_plugin.heuristics.edits.edit import Edit as Edit
 from scram_plugin.heuristics.edits.rates import set_learning_rate as set_learning_rate
+from scram_plugin.heuristics.edits.split import shuffle_before_split as shuffle_before_split
+from scram_plugin.heuristics.edits.torch_parameters import keep_graph as keep_graph
+from scram_plugin.heuristics.edits.torch_parameters import register_layers as register_layers
+from scram_plugin.heuristics.edits.torch_parameters import softmax_over_classes as softmax_over_classes
+from scram_plugin.heuristics.edits.torch_parameters import train_all_parameters as train_all_parameters
+from scram_plugin.heuristics.edits.torch_steps import call_scheduler as call_scheduler
+from scram_plugin.heuristics.edits.torch_steps import switch_modes as switch_modes
+from scram_plugin.heuristics.edits.torch_steps import take_steps as take_steps
 
 Facts = Mapping[str, Any]
 
@@ -45,7 +53,7 @@ def clip_before_step(facts: Facts) -> Edit | None:
 
 def shuffle(facts: Facts) -> Edit | None:
     """Shuffle the training data."""
-    return torch_loop.shuffle(facts) if of_torch(facts) else keras_fit.set_in_fit(facts, "shuffle", None)
+    return torch_loop.shuffle(facts) if of_torch(facts) else keras_fit.shuffle(facts)
 
 
 def weigh_classes(facts: Facts, weights: Mapping[int, float]) -> Edit | None:

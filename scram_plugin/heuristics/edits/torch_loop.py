@@ -42,7 +42,7 @@ def clip_gradients(facts: Mapping[str, Any], norm: str) -> Edit | None:
         ]
         if len(found) == 1:
             return known.edit([set_argument(known, found[0], name, norm)])
-    steps, models = _steps(known), _models(known)
+    steps, models = _steps(known), models_with_optimizer(known)
     if len(steps) != 1 or len(models) != 1:
         return None
     text, imports = written(steps[0].source, "torch.nn.utils.clip_grad_norm_")
@@ -63,7 +63,7 @@ def _steps(known: Program) -> list[Place]:
     return found
 
 
-def _models(known: Program) -> list[str]:
+def models_with_optimizer(known: Program) -> list[str]:
     """The variables whose parameters optimizers get: ``optimizer = Adam(model.parameters())``."""
     found = []
     for call in known.calls("parameters"):

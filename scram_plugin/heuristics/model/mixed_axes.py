@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from scram_plugin.heuristics.edits import softmax_over_classes
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic
 from scram_plugin.heuristics.measured import of_loop, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
@@ -39,7 +40,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             title=TITLES[cause],
             evidence={"said": said},
             **whole_of(curve),
-            causes=[Cause(cause, said)],
+            causes=[Cause(cause, said, "", softmax_over_classes(run.facts) if cause == "softmax-over-batch" else None)],
         )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.edits import clip_before_step
+from scram_plugin.heuristics.edits import Edit, call_scheduler, clip_before_step, switch_modes, take_steps
 from scram_plugin.heuristics.heuristic import Cause, Confidence, Finding, Heuristic
 from scram_plugin.heuristics.limits import MOSTLY
 from scram_plugin.heuristics.measured import listed, of_loop, shown_loss, whole_of
@@ -57,6 +57,14 @@ TITLES = {
     "per-batch": "The scheduler is called in every step, and was made for epochs",
     "per-epoch": "The scheduler is called once an epoch, and was made for steps",
 }
+EDITS: dict[str, Callable[[Mapping[str, Any]], Edit | None]] = {
+    "no-step": take_steps,
+    "clip-after-step": clip_before_step,
+    "left-in-eval": lambda facts: switch_modes(facts, False),
+    "never-eval": lambda facts: switch_modes(facts, True),
+    "per-batch": lambda facts: call_scheduler(facts, True),
+    "per-epoch": lambda facts: call_scheduler(facts, False),
+}
 SEVERITIES: dict[str, Severity] = {"no-step": "error", "cleared": "error", "retained": "info"}  # others: warnings
 CERTAIN = ("no-step", "cleared", "left-in-eval", "broadcast-metric", "not-detached", "kept", "retained")
 Loop = Mapping[str, Any]
@@ -87,7 +95,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
                 title=TITLES[cause],
                 evidence={"said": said},
                 **whole_of(curve),
-                causes=[Cause(cause, said, "", clip_before_step(run.facts) if cause == "clip-after-step" else None)],
+                causes=[Cause(cause, said, "", EDITS[cause](run.facts) if cause in EDITS else None)],
             )
 
 

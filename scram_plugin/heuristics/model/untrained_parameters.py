@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from scram_plugin.heuristics.edits import Edit, keep_graph, register_layers, train_all_parameters
 from scram_plugin.heuristics.heuristic import Cause, Confidence, Finding, Heuristic, NotChecked, absent
 from scram_plugin.heuristics.measured import listed, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
@@ -13,6 +14,11 @@ from scram_plugin.heuristics.words import counted
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.severity import Severity
 
+EDITS: dict[str, Callable[[Mapping[str, Any]], Edit | None]] = {
+    "plain-list": register_layers,
+    "left-out": train_all_parameters,
+    "cut-off": keep_graph,
+}
 KINDS = ("shapes", "names", "stale", "cut")  # of evidence; each finding has one or two of them
 
 
@@ -66,7 +72,7 @@ def _finding(
         title=title,
         evidence={**absent(*KINDS), "count": count, **evidence},
         **whole_of(curve),
-        causes=[Cause(cause, said)],
+        causes=[Cause(cause, said, "", EDITS[cause](run.facts) if cause in EDITS else None)],
     )
 
 

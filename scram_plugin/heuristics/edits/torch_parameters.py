@@ -1,0 +1,110 @@
+"""Parameters that a PyTorch program does not train by mistake, and operations along the wrong axis."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+from scram_plugin.heuristics.edits.arguments import argument, replaced
+from scram_plugin.heuristics.edits.edit import Edit
+from scram_plugin.heuristics.edits.naming import written
+from scram_plugin.heuristics.edits.program import Place, Program, program
+
+
+def register_layers(facts: Mapping[str, Any]) -> Edit | None:
+    """Put layers that lie in a plain list into a `ModuleList`, or those of a dictionary into a `ModuleDict`."""
+    known = program(facts)
+    found = []
+    for place in known.nodes(ast.Assign):
+        source, node = place
+        target, value = node.targets[0], node.value
+        of_self = isinstance(target, ast.Attribute) and source.of(target.value) == "self"
+        if (
+            of_self
+            and isinstance(value, ast.List | ast.ListComp | ast.Dict)
+            and _holds_modules(known, Place(source, value), source.of(target))
+        ):
+            kind = "ModuleDict" if isinstance(value, ast.Dict) else "ModuleList"
+            text, imports = written(source, f"torch.nn.{kind}", _module(known, source))
+            empty = isinstance(value, ast.List) and not value.elts
+            found.append([replaced(Place(source, value), f"{text}({'' if empty else source.of(value)})"), *imports])
+    return known.edit(found[0]) if len(found) == 1 else None
+
+
+def _holds_modules(known: Program, place: Place, target: str) -> bool:
+    """Whether a list holds calls of modules, or gets them by `append`."""
+    source = place.source
+    inside = [Place(source, n) for n in ast.walk(place.node) if isinstance(n, ast.Call)]
+    appended = [c for c in known.calls("append") if c.source is source and source.of(c.node.func) == f"{target}.append"]
+    inside += [Place(source, n) for c in appended for a in c.node.args for n in ast.walk(a) if isinstance(n, ast.Call)]
+    return any(known.full_name(Place(source, c.node.func)).startswith("torch.nn.") for c in inside)
+
+
+def _module(known: Program, source: Any) -> Place | None:
+    """A module that the file makes, whose way of writing is taken over."""
+    calls = (p for p in known.nodes(ast.Call) if p.source is source)
+    return next((p for p in calls if known.full_name(Place(source, p.node.func)).startswith("torch.nn.")), None)
+
+
+def train_all_parameters(facts: Mapping[str, Any]) -> Edit | None:
+    """Give the optimizer the parameters of the whole model, where it has those of a part."""
+    known = program(facts)
+    found = []
+    for call in known.calls(str(facts.get("optimizer", {}).get("class"))):
+        given = argument(known, call, "params", 0)
+        if given is None:
+            continue
+        node = given.node
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "parameters":
+            owner = node.func.value
+            if isinstance(owner, ast.Attribute | ast.Subscript) and not (
+                isinstance(owner, ast.Attribute) and _is_self(owner.value)
+            ):
+                root: ast.expr = owner
+                while isinstance(root, ast.Attribute | ast.Subscript) and not (
+                    isinstance(root, ast.Attribute) and _is_self(root.value)
+                ):
+                    root = root.value
+                found.append(replaced(given, f"{given.source.of(root)}.parameters()"))
+    return known.edit(found) if len(found) == 1 else None
+
+
+def _is_self(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "self"
+
+
+def keep_graph(facts: Mapping[str, Any]) -> Edit | None:
+    """Remove the only `detach` or `.data` within a model's method."""
+    known = program(facts)
+    found = []
+    for place in known.nodes(ast.Call, ast.Attribute):
+        source, node = place
+        inside = source.enclosing_class(node) is not None
+        if (
+            inside
+            and isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "detach"
+            and not node.args
+        ):
+            found.append(replaced(place, source.of(node.func.value)))
+        elif inside and isinstance(node, ast.Attribute) and node.attr == "data" and isinstance(node.ctx, ast.Load):
+            found.append(replaced(place, source.of(node.value)))
+    return known.edit(found) if len(found) == 1 else None
+
+
+def softmax_over_classes(facts: Mapping[str, Any]) -> Edit | None:
+    """Let the only softmax along the first axis go along the last one."""
+    known = program(facts)
+    found = []
+    for call in known.calls("softmax", "log_softmax", "Softmax", "LogSoftmax"):
+        at = (
+            0
+            if known.called(call)[0].isupper() or not known.full_name(Place(call.source, call.node.func)).startswith("torch")
+            else 1
+        )
+        axis = argument(known, call, "dim", at)
+        if axis is not None and isinstance(axis.node, ast.Constant) and axis.node.value == 0:
+            found.append(replaced(axis, "-1"))
+    return known.edit(found) if len(found) == 1 else None

@@ -1,0 +1,117 @@
+"""What a PyTorch loop leaves out or does at the wrong place: its modes, its step, its scheduler."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+from scram_plugin.heuristics.edits import lines
+from scram_plugin.heuristics.edits.bindings import given
+from scram_plugin.heuristics.edits.edit import Edit
+from scram_plugin.heuristics.edits.flow import LOOPS, within_scope
+from scram_plugin.heuristics.edits.program import Change, Place, Program, program
+from scram_plugin.heuristics.edits.torch_loop import models_with_optimizer
+
+
+def switch_modes(facts: Mapping[str, Any], evaluation: bool) -> Edit | None:
+    """Train in training mode; with `evaluation`, evaluate in evaluation mode."""
+    known = program(facts)
+    batches = _batch_loop(known)
+    if batches is None:
+        return None
+    source, loop = batches
+    inside = [c for c in _model_calls(known) if c.source is source and any(n is loop for n in source.around(c.node))]
+    if not inside:
+        return None
+    changes: list[Change | None] = []
+    if not _is_switched(known, source, loop):
+        changes.append(lines.before(source, loop, [f"{source.of(inside[0].node.func)}.train()"]))
+    if evaluation:
+        others = [c for c in _model_calls(known) if not any(n is loop for n in c.source.around(c.node))]
+        if not others:
+            return None
+        changes.append(_before_evaluation(others[0], loop))
+    return known.edit(changes) if changes else None
+
+
+def _batch_loop(known: Program) -> tuple[Any, ast.stmt] | None:
+    """The loop over batches: the innermost one with the only backward pass."""
+    ways = list(known.calls("backward"))
+    if len(ways) != 1:
+        return None
+    loops = [n for n in within_scope(ways[0].source, ways[0].node) if isinstance(n, LOOPS)]
+    return (ways[0].source, loops[0]) if loops else None
+
+
+def _model_calls(known: Program) -> list[Place]:
+    """The calls of the trained model: by its variable, or by the parameter of a function that gets it."""
+    names = set(models_with_optimizer(known))
+    found = []
+    for call in known.nodes(ast.Call):
+        if isinstance(call.node.func, ast.Name | ast.Attribute):
+            text = call.source.of(call.node.func)
+            scope = call.source.scope(call.node)
+            parameters = getattr(getattr(scope, "args", None), "args", [])
+            is_parameter = text in {p.arg for p in parameters}
+            if is_parameter and isinstance(scope, ast.FunctionDef):
+                gets = [given(known, c, scope, text, False) for c in known.calls(scope.name)]
+                if any(g is not None and g.text in names for g in gets):
+                    found.append(call)
+            elif text in names:
+                found.append(call)
+    return found
+
+
+def _is_switched(known: Program, source: Any, loop: ast.stmt) -> bool:
+    """Whether the training mode is switched on in the same round of epochs."""
+    around = [loop, *within_scope(source, loop)]
+    outermost = [n for n in around if isinstance(n, LOOPS)][-1]
+    root = outermost if outermost is not loop else source.scope(loop)
+    calls = [c for c in known.calls("train") if c.source is source and not c.node.args]
+    return any(any(n is root for n in source.around(c.node)) for c in calls)
+
+
+def _before_evaluation(call: Place, training: ast.stmt) -> Change | None:
+    """Put ``model.eval()`` in front of what evaluates: in the loop over epochs that also has `training`, or in its function."""
+    source = call.source
+    blocks = [n for n in within_scope(source, call.node) if isinstance(n, ast.stmt)]
+    epochs = next((i for i, n in enumerate(blocks) if any(inner is training for inner in ast.walk(n))), len(blocks))
+    return lines.before(source, blocks[epochs - 1], [f"{source.of(call.node.func)}.eval()"]) if epochs else None
+
+
+def take_steps(facts: Mapping[str, Any]) -> Edit | None:
+    """Let the optimizer take a step behind the backward pass."""
+    known = program(facts)
+    ways = list(known.calls("backward"))
+    made = [
+        p
+        for p in known.nodes(ast.Assign)
+        if ".parameters(" in p.text and isinstance(p.node.targets[0], ast.Name | ast.Attribute)
+    ]
+    names = {p.source.of(p.node.targets[0]) for p in made}
+    if len(ways) != 1 or len(names) != 1:
+        return None
+    source = ways[0].source
+    return known.edit([lines.behind(source, source.statement(ways[0].node), [f"{names.pop()}.step()"])])
+
+
+def call_scheduler(facts: Mapping[str, Any], each_epoch: bool) -> Edit | None:
+    """Call the scheduler once an epoch, behind the loop over batches; or else in each step."""
+    known = program(facts)
+    batches = _batch_loop(known)
+    calls = [
+        c for c in known.calls("step") if isinstance(c.node.func, ast.Attribute) and "sched" in c.source.of(c.node.func).lower()
+    ]
+    if batches is None or len(calls) != 1 or calls[0].source is not batches[0]:
+        return None
+    source, loop = batches
+    statement = source.statement(calls[0].node)
+    inside = any(n is loop for n in source.around(statement))
+    text = source.of(statement)
+    if inside is not each_epoch or not isinstance(statement, ast.Expr):
+        return None
+    if each_epoch:
+        return known.edit([lines.removed(source, statement), lines.behind(source, loop, [text])])
+    last = getattr(loop, "body", [])[-1]
+    return known.edit([lines.removed(source, statement), lines.behind(source, last, [text])])
