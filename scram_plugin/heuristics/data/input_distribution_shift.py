@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.edits import change_validation, shuffle_before_split
+from scram_plugin.heuristics.edits import change_validation, shuffle_before_split, treat_validation_alike
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option
 from scram_plugin.heuristics.limits import BRIGHT, BYTE, TINY
 from scram_plugin.heuristics.measured import called_once
@@ -100,6 +100,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     edit = None
     if scaled and feature is None and larger == "validation" and AS_BYTES[0] < factor < AS_BYTES[1] and BRIGHT < high_v <= BYTE:
         edit = change_validation(run.facts, "{} / 255")
+    elif scaled:
+        edit = treat_validation_alike(run.facts)
     yield Finding(
         severity="warning",
         confidence="likely",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from scram_plugin.heuristics.edits.bindings import follow, number
 from scram_plugin.heuristics.edits.program import Change, Place, Program
 
 # Positional arguments of functions and classes, in their order, for logs that hold no signatures. Source: their documentation.
@@ -68,6 +69,15 @@ def set_argument(program: Program, place: Place, name: str, value: str, at: int 
     lead = source.text[line_start:start]
     own_line = not lead.strip() and source.line_at(start) != source.line_at(source.span(place.node)[0])
     return Change(source, end, end, f",\n{lead}{name}={value}" if own_line else f", {name}={value}")
+
+
+def set_number(program: Program, place: Place, name: str, value: str, at: int | None = None) -> Change | None:
+    """Like `set_argument`; where the argument stands for a number that is written elsewhere, it is set there."""
+    now = argument(program, place, name, at)
+    told = follow(program, now) if now is not None else None
+    if told is not None and told != now and number(program, told) is not None:
+        return replaced(told, value)
+    return set_argument(program, place, name, value, at)
 
 
 def without_argument(program: Program, place: Place, name: str, at: int | None = None) -> Change | None:

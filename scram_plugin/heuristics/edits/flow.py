@@ -138,6 +138,15 @@ def _whole(known: Program, place: Place) -> Place | None:
 def _in_order(found: list[tuple[Place, Place, Place]]) -> Flow | None:
     """The training's data first: those whose names do not say that they are for validation."""
     training = [f for f in found if not _is_validation(f)]
+    if len(training) > 1:  # ``TensorDataset(x[:n], y[:n]), TensorDataset(x[n:], y[n:])``
+        training = [
+            f
+            for f in training
+            if isinstance(f[1].node, ast.Subscript)
+            and f[1].text.replace(" ", "").endswith("]")
+            and isinstance(f[1].node.slice, ast.Slice)
+            and f[1].node.slice.lower is None
+        ]
     if len(training) != 1:
         return None
     others = [f for f in found if f is not training[0]]

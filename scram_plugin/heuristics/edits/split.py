@@ -13,6 +13,7 @@ from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import LOOPS, flow, within_scope
 from scram_plugin.heuristics.edits.naming import library
 from scram_plugin.heuristics.edits.program import Place, Program, imported, program
+from scram_plugin.heuristics.edits.source import Source
 
 
 def shuffle_before_split(facts: Mapping[str, Any]) -> Edit | None:
@@ -58,7 +59,7 @@ def _is_slice(node: ast.AST) -> bool:
     )
 
 
-def _are_tensors(known: Program, source: Any) -> bool:
+def _are_tensors(known: Program, source: Source) -> bool:
     """Whether the file makes tensors of its data before it splits them."""
     return "numpy" not in imported(source).values() and any(p.source is source for p in known.calls("tensor", "from_numpy"))
 

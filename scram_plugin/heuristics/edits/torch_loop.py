@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scram_plugin.heuristics.edits import lines
-from scram_plugin.heuristics.edits.arguments import argument, replaced, set_argument
+from scram_plugin.heuristics.edits.arguments import argument, replaced, set_argument, set_number
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import VALIDATION
 from scram_plugin.heuristics.edits.naming import library, written
@@ -29,8 +29,8 @@ CLIP = re.compile(r"clip_grad_(norm|value)_")
 def set_in_optimizer(facts: Mapping[str, Any], name: str, value: str) -> Edit | None:
     """Set an argument of the optimizer where it is created, if there is one such place."""
     known = program(facts)
-    found = list(known.calls(str(facts.get("optimizer", {}).get("class"))))
-    return known.edit([set_argument(known, found[0], name, value)]) if len(found) == 1 else None
+    found = list(known.calls(str(facts.get("optimizer", {}).get("class")))) or list(known.calls("TrainingArguments"))
+    return known.edit([set_number(known, found[0], name, value)]) if len(found) == 1 else None
 
 
 def clip_gradients(facts: Mapping[str, Any], norm: str) -> Edit | None:
@@ -109,14 +109,18 @@ def set_loss(facts: Mapping[str, Any], loss: str) -> Edit | None:
     found = [p for p in known.nodes(ast.Call) if re.fullmatch(r"\w+Loss", known.called(p)) or known.called(p) in LOSS_FUNCTIONS]
     found = [p for p in found if known.full_name(Place(p.source, p.node.func)).startswith("torch")] or found
     now = [p for p in found if known.called(p) in (facts.get("loss", {}).get("class"), facts.get("loss", {}).get("name"))]
-    if len(now or found) != 1:
+    chosen = now or found
+    if len({known.called(call) for call in chosen}) != 1:
         return None
-    call = (now or found)[0]
-    if known.called(call).endswith("Loss"):
-        text, imports = written(call.source, f"torch.nn.{kind}", call)
-        return known.edit([replaced(call, f"{text}()"), *imports])
-    text, imports = written(call.source, f"torch.nn.functional.{function}", call)
-    return known.edit([Change(call.source, *call.source.span(call.node.func), text), *imports]) if function else None
+    changes: list[Change] = []  # the same loss, of the training and of the validation
+    for call in chosen:
+        of_class = known.called(call).endswith("Loss")
+        if not of_class and not function:
+            return None
+        text, imports = written(call.source, f"torch.nn.{kind}" if of_class else f"torch.nn.functional.{function}", call)
+        place = call if of_class else Place(call.source, call.node.func)
+        changes += [replaced(place, f"{text}()" if of_class else text), *imports]
+    return known.edit(changes)
 
 
 def set_class_weight(facts: Mapping[str, Any], weights: Sequence[float]) -> Edit | None:

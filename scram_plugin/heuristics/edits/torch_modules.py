@@ -10,9 +10,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from scram_plugin.heuristics.edits.arguments import replaced, set_argument
+from scram_plugin.heuristics.edits import lines
+from scram_plugin.heuristics.edits.arguments import replaced, set_argument, set_number
 from scram_plugin.heuristics.edits.bindings import follow
 from scram_plugin.heuristics.edits.edit import Edit
+from scram_plugin.heuristics.edits.flow import LOOPS, within_scope
 from scram_plugin.heuristics.edits.forward import consumer, uses
 from scram_plugin.heuristics.edits.naming import written
 from scram_plugin.heuristics.edits.program import Change, Place, Program, program
@@ -28,6 +30,15 @@ FUNCTIONS = {"relu": "torch.relu", "sigmoid": "torch.sigmoid", "tanh": "torch.ta
 CLASSES = {module.partition("(")[0] for module in ACTIVATIONS.values()}
 WEIGHTS = {"kernel_initializer": "weight", "bias_initializer": "bias"}
 HIDDEN_ACTIVATIONS = ("ReLU", "GELU", "Tanh", "SiLU", "LeakyReLU", "ELU")
+USUAL = (
+    "kaiming",
+    "xavier",
+    "orthogonal",
+    "trunc_normal",
+    "eye",
+    "dirac",
+)  # beginnings of usual initialisations; source: torch.nn.init
+USUAL_RANGE = "0.02"  # spread of the weights of transformers; source: BertConfig of the transformers library
 NORMS = {2: "BatchNorm1d", 3: "BatchNorm1d", 4: "BatchNorm2d"}  # dimensions of the weights -> the normalisation behind them
 
 
@@ -38,7 +49,7 @@ def module_call(known: Program, path: str) -> Place | None:
     if not last.isdigit():
         found = [Place(p.source, p.node.value) for p in known.nodes(ast.Assign) if _attribute(p.node) == last]
         found = [p for p in found if isinstance(p.node, ast.Call)]
-        return found[0] if len(found) == 1 and len(owners) <= 1 else None
+        return found[0] if len(found) == 1 else None
     wholes = _sequentials(known)
     if owners:
         wholes = [
@@ -59,10 +70,20 @@ def _sequentials(known: Program) -> list[tuple[Place, list[ast.expr]]]:
         if len(arguments) == 1 and isinstance(arguments[0], ast.Starred):
             whole = follow(known, Place(call.source, arguments[0].value))
             if isinstance(whole.node, ast.List) and whole.source is call.source:
-                found.append((call, whole.node.elts))
+                found.append((call, [*whole.node.elts, *_appended(known, call, call.source.of(arguments[0].value))]))
         elif arguments:
             found.append((call, arguments))
     return found
+
+
+def _appended(known: Program, call: Place, name: str) -> list[ast.expr]:
+    """The modules that a list gets by ``layers.append(...)``; in a loop, it is not certain which."""
+    scope = call.source.scope(call.node)
+    calls = [c for c in known.calls("append") if c.source is call.source and call.source.of(c.node.func) == f"{name}.append"]
+    calls = [c for c in calls if call.source.scope(c.node) is scope and len(c.node.args) == 1]
+    if any(isinstance(n, LOOPS) for c in calls for n in within_scope(call.source, c.node)):
+        return [ast.Starred(ast.Name(name))]
+    return [c.node.args[0] for c in calls]
 
 
 def _attribute(node: ast.Assign) -> str | None:
@@ -82,7 +103,7 @@ def set_in_layers(
         changes = [change for path in paths for change in _activate(known, facts, entries.get(path, {}), path, to, normalized)]
         return known.edit(changes) if changes else None
     if name in WEIGHTS:
-        return _start_as_usual(known, WEIGHTS[name])
+        return _start_as_usual(known, paths, WEIGHTS[name])
     arguments = {"rate": ("p", 0), "momentum": ("momentum", 2), "mask_zero": None}.get(name)
     if arguments is None or value is None:
         return None
@@ -90,7 +111,7 @@ def set_in_layers(
     if any(call is None for call in calls):
         return None
     to_ = f"{1 - float(value):g}" if name == "momentum" else value  # PyTorch counts the share of the new batch
-    return known.edit([set_argument(known, call, arguments[0], to_, arguments[1]) for call in calls if call is not None])
+    return known.edit([set_number(known, call, arguments[0], to_, arguments[1]) for call in calls if call is not None])
 
 
 def _activate(
@@ -127,9 +148,17 @@ def _elements(known: Program, call: Place) -> list[ast.expr]:
     return next((e for p, e in _sequentials(known) if p.source is call.source and any(x is call.node for x in e)), [])
 
 
-def _behind(call: Place, new: str) -> Change:
+def _is_appended(call: Place) -> bool:
+    outer = call.source.parent(call.node)
+    return isinstance(outer, ast.Call) and isinstance(outer.func, ast.Attribute) and outer.func.attr == "append"
+
+
+def _behind(call: Place, new: str) -> Change | None:
     """Put a module after an element of a `Sequential`, on a line of its own if the element has one."""
     source = call.source
+    if _is_appended(call):
+        owner: Any = source.parent(call.node)
+        return lines.behind(source, source.statement(call.node), [f"{source.of(owner.func)}({new})"])
     start, end = source.span(call.node)
     line = source.text.rfind("\n", 0, start) + 1
     lead = source.text[line:start]
@@ -139,6 +168,8 @@ def _behind(call: Place, new: str) -> Change:
 def _removed(known: Program, call: Place) -> Change | None:
     """Remove an element that is not the first from a `Sequential`."""
     elements, source = _elements(known, call), call.source
+    if _is_appended(call):
+        return lines.removed(source, source.statement(call.node))
     at = next((i for i, e in enumerate(elements) if e is call.node), 0)
     return Change(source, source.span(elements[at - 1])[1], source.span(call.node)[1], "") if at else None
 
@@ -200,6 +231,8 @@ def remove_layer(facts: Mapping[str, Any], path: str) -> Edit | None:
     if made is not None and _elements(known, made):
         return known.edit([_removed(known, made)])
     found = uses(known, path.rpartition(".")[2])
+    if len(found) > 1:  # it is the last one that is told of
+        found = [p for p in found if isinstance(p.source.statement(p.node), ast.Return)]
     if len(found) != 1 or len(found[0].node.args) != 1:
         return None
     return known.edit([replaced(found[0], found[0].source.of(found[0].node.args[0]))])
@@ -238,25 +271,36 @@ def _in_forward(known: Program, facts: Mapping[str, Any], rate: float) -> Iterat
             yield from imports
 
 
-def _start_as_usual(known: Program, which: str) -> Edit | None:
-    """Change the statement that sets weights (or biases) to the usual initialisation."""
+def _start_as_usual(known: Program, paths: Sequence[str], which: str) -> Edit | None:
+    """Let a statement that sets weights (or biases) set them as usual: the only unusual one, or that of a layer."""
     found = []
     for call in known.nodes(ast.Call):
         source, node = call
-        function = known.called(call)
         owner = source.of(node.func.value) if isinstance(node.func, ast.Attribute) else ""
         first = source.of(node.args[0]) if node.args else ""
+        name = known.called(call)
         if known.full_name(Place(source, node.func)).startswith("torch.nn.init.") and re.search(rf"\b{which}\b", first):
-            usual = 'kaiming_uniform_({}, nonlinearity="relu")' if which == "weight" else "zeros_({})"
-            name, imports = written(source, f"torch.nn.init.{usual.partition('(')[0]}", call)
-            found.append([replaced(call, f"{name}({usual.partition('(')[2].format(first)}"), *imports])
-        elif function.endswith("_") and re.search(rf"\.{which}(\.data)?$", owner):
-            if which == "bias":
-                found.append([replaced(call, f"{owner}.zero_()")])
-            else:
-                name, imports = written(source, "torch.nn.init.kaiming_uniform_")
-                found.append([replaced(call, f'{name}({owner}, nonlinearity="relu")'), *imports])
-    return known.edit(found[0]) if len(found) == 1 else None
+            if not name.startswith(USUAL):
+                found.append((call, first))
+        elif name.endswith("_") and re.search(rf"\.{which}(\.data)?$", owner):
+            found.append((call, owner))
+    last = [path.rpartition(".")[2] for path in paths]
+    of_layer = [f for f in found if any(re.search(rf"(\.|\[){re.escape(name)}\b", f[1]) for name in last)]
+    chosen = of_layer if len(found) > 1 else found
+    if len(chosen) != 1:
+        return _in_config(known, which)
+    call, tensor = chosen[0]
+    if which == "bias":
+        text, imports = written(call.source, "torch.nn.init.zeros_", call)
+        return known.edit([replaced(call, f"{text}({tensor})"), *imports])
+    text, imports = written(call.source, "torch.nn.init.kaiming_uniform_", call)
+    return known.edit([replaced(call, f'{text}({tensor}, nonlinearity="relu")'), *imports])
+
+
+def _in_config(known: Program, which: str) -> Edit | None:
+    """The spread of the weights in the configuration of a model of the transformers library."""
+    found = [Place(p.source, k.value) for p in known.nodes(ast.Call) for k in p.node.keywords if k.arg == "initializer_range"]
+    return known.edit([replaced(found[0], USUAL_RANGE)]) if len(found) == 1 and which == "weight" else None
 
 
 def set_trainable(facts: Mapping[str, Any]) -> Edit | None:

@@ -10,6 +10,7 @@ from scram_plugin.heuristics.edits.arguments import argument, replaced
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.naming import written
 from scram_plugin.heuristics.edits.program import Place, Program, program
+from scram_plugin.heuristics.edits.source import Source
 
 
 def register_layers(facts: Mapping[str, Any]) -> Edit | None:
@@ -41,7 +42,7 @@ def _holds_modules(known: Program, place: Place, target: str) -> bool:
     return any(known.full_name(Place(source, c.node.func)).startswith("torch.nn.") for c in inside)
 
 
-def _module(known: Program, source: Any) -> Place | None:
+def _module(known: Program, source: Source) -> Place | None:
     """A module that the file makes, whose way of writing is taken over."""
     calls = (p for p in known.nodes(ast.Call) if p.source is source)
     return next((p for p in calls if known.full_name(Place(source, p.node.func)).startswith("torch.nn.")), None)
@@ -56,22 +57,27 @@ def train_all_parameters(facts: Mapping[str, Any]) -> Edit | None:
         if given is None:
             continue
         node = given.node
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "parameters":
-            owner = node.func.value
-            if isinstance(owner, ast.Attribute | ast.Subscript) and not (
-                isinstance(owner, ast.Attribute) and _is_self(owner.value)
-            ):
-                root: ast.expr = owner
-                while isinstance(root, ast.Attribute | ast.Subscript) and not (
-                    isinstance(root, ast.Attribute) and _is_self(root.value)
-                ):
-                    root = root.value
-                found.append(replaced(given, f"{given.source.of(root)}.parameters()"))
+        part = node.func.value if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else None
+        if part is not None and node.func.attr == "parameters" and (whole := _whole_model(known, given.source, part)):
+            found.append(replaced(given, f"{whole}.parameters()"))
     return known.edit(found) if len(found) == 1 else None
 
 
-def _is_self(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name) and node.id == "self"
+def _whole_model(known: Program, source: Source, part: ast.expr) -> str | None:
+    """What a part belongs to: ``model`` of ``model.fc[1]``; in a module's own method, ``self`` of ``self.fc``."""
+    owner = part
+    while isinstance(owner, ast.Attribute | ast.Subscript):
+        of_self = isinstance(owner, ast.Attribute) and isinstance(owner.value, ast.Name) and owner.value.id == "self"
+        if of_self and not _is_module(source.enclosing_class(part)):
+            break  # `self.model` of a trainer
+        owner = owner.value
+    return source.of(owner) if owner is not part else None
+
+
+def _is_module(owner: ast.ClassDef | None) -> bool:
+    """Whether a class has the methods of a module, of PyTorch or of Lightning."""
+    methods = {f.name for f in owner.body if isinstance(f, ast.FunctionDef)} if owner is not None else set()
+    return bool(methods & {"forward", "training_step"})
 
 
 def keep_graph(facts: Mapping[str, Any]) -> Edit | None:

@@ -11,6 +11,7 @@ from scram_plugin.heuristics.edits.bindings import given
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import LOOPS, within_scope
 from scram_plugin.heuristics.edits.program import Change, Place, Program, program
+from scram_plugin.heuristics.edits.source import Source
 from scram_plugin.heuristics.edits.torch_loop import models_with_optimizer
 
 
@@ -35,7 +36,7 @@ def switch_modes(facts: Mapping[str, Any], evaluation: bool) -> Edit | None:
     return known.edit(changes) if changes else None
 
 
-def _batch_loop(known: Program) -> tuple[Any, ast.stmt] | None:
+def _batch_loop(known: Program) -> tuple[Source, ast.stmt] | None:
     """The loop over batches: the innermost one with the only backward pass."""
     ways = list(known.calls("backward"))
     if len(ways) != 1:
@@ -63,7 +64,7 @@ def _model_calls(known: Program) -> list[Place]:
     return found
 
 
-def _is_switched(known: Program, source: Any, loop: ast.stmt) -> bool:
+def _is_switched(known: Program, source: Source, loop: ast.stmt) -> bool:
     """Whether the training mode is switched on in the same round of epochs."""
     around = [loop, *within_scope(source, loop)]
     outermost = [n for n in around if isinstance(n, LOOPS)][-1]
