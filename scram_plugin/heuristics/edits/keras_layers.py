@@ -10,7 +10,7 @@ from scram_plugin.heuristics.edits import lines
 from scram_plugin.heuristics.edits.arguments import argument, replaced, set_argument, takes, without_argument
 from scram_plugin.heuristics.edits.bindings import follow
 from scram_plugin.heuristics.edits.edit import Edit
-from scram_plugin.heuristics.edits.model import in_model, layer_call, made, made_by
+from scram_plugin.heuristics.edits.model import in_model, layer_calls, made
 from scram_plugin.heuristics.edits.naming import written
 from scram_plugin.heuristics.edits.program import Change, Place, Program, program
 from scram_plugin.heuristics.edits.source import Source
@@ -25,17 +25,14 @@ def set_in_layers(facts: Mapping[str, Any], paths: Sequence[str], name: str, val
     None where a call makes other layers, too.
     """
     known = program(facts)
-    calls: list[Place] = []
-    for path in paths:
-        call = layer_call(known, facts, path)
-        if call is None:
-            return None
-        if call not in calls:
-            calls.append(call)
+    made_by = layer_calls(known, facts)
+    if not set(paths) <= made_by.keys():
+        return None
+    calls = list(dict.fromkeys(made_by[path] for path in paths))
+    if any(call in calls and path not in paths for path, call in made_by.items()):
+        return None
     changes: list[Change | None] = []
     for call in calls:
-        if not set(made_by(known, facts, call)) <= set(paths):
-            return None
         if name == "activation" and known.called(call) in ACTIVATION_LAYERS:
             changes.append(_other_activation(known, call, value))
             continue
@@ -65,7 +62,7 @@ def _other_activation(known: Program, call: Place, value: str | None) -> Change 
 def remove_layer(facts: Mapping[str, Any], path: str) -> Edit | None:
     """Remove a layer that is not the first of its model."""
     known = program(facts)
-    call = layer_call(known, facts, path)
+    call = layer_calls(known, facts).get(path)
     return known.edit([_without(known, call)]) if call is not None else None
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from scram_plugin.heuristics.edits.arguments import argument, replaced
 from scram_plugin.heuristics.edits.bindings import follow
 from scram_plugin.heuristics.edits.edit import Edit
-from scram_plugin.heuristics.edits.model import layer_call
+from scram_plugin.heuristics.edits.model import layer_calls
 from scram_plugin.heuristics.edits.naming import written
 from scram_plugin.heuristics.edits.program import Change, Place, program
 
@@ -19,9 +19,10 @@ WEAK = "0.0001"  # source: Krizhevsky et al. 2012 (0.0005) and Keras's own examp
 def weaken_penalty(facts: Mapping[str, Any], paths: Sequence[str]) -> Edit | None:
     """Make the penalty of these layers weak, where its number is written, or with another regularizer in the layer."""
     known = program(facts)
+    made_by = layer_calls(known, facts)
     changes: list[Change] = []
     for path in paths:
-        call = layer_call(known, facts, path)
+        call = made_by.get(path)
         given = argument(known, call, "kernel_regularizer") if call is not None else None
         if given is None:
             return None

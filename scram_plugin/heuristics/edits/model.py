@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from scram_plugin.heuristics.edits.bindings import bound_to, class_of, follow, functions, number
@@ -24,6 +25,7 @@ def fits(program: Program) -> list[Place]:
     return here or found
 
 
+@lru_cache(maxsize=8)
 def made(program: Program) -> Place | None:
     """The call that makes the fitted model: ``Sequential(...)``, ``Model(inputs, outputs)``, or of a class of the program."""
     owners = [Place(p.source, p.node.func.value) for p in fits(program) if isinstance(p.node.func, ast.Attribute)]
@@ -51,6 +53,7 @@ def _constructor(program: Program, place: Place, depth: int) -> Place | None:
     return place if program.called(place)[:1].isupper() else None
 
 
+@lru_cache(maxsize=8)
 def region(program: Program) -> list[tuple[Source, ast.AST]] | None:
     """The scopes that make the fitted model: its function, class or module, and the functions and classes that they call.
 
@@ -84,6 +87,7 @@ def within(scope: ast.AST) -> Iterator[ast.AST]:
             waiting.extend(ast.iter_child_nodes(node))
 
 
+@lru_cache(maxsize=64)
 def in_model(program: Program, *names: str) -> list[Place]:
     """The calls with these names that make parts of the fitted model; all of the program where the model is not found."""
     found = list(program.calls(*names))
@@ -150,39 +154,31 @@ def _models(program: Program, start: Place) -> set[str]:
     return found
 
 
-def layer_call(program: Program, facts: Mapping[str, Any], path: str) -> Place | None:
-    """The call that makes a layer; None where that is not certain (see `_matched`)."""
+def layer_calls(program: Program, facts: Mapping[str, Any]) -> dict[str, Place]:
+    """Path of a layer -> the call that makes it, for those of which that is certain; in a loop, a call makes several."""
     layers = list(all_layers(facts.get("model", {}).get("layers", [])))
-    mine = next((layer for layer in layers if layer.get("path") == path), None)
-    if mine is None:
-        return None
-    kind = str(mine.get("class"))
-    calls = in_model(program, kind)
-    named = [c for c in calls if _name(program, c) == mine.get("name")]
-    if len(named) == 1:
-        return named[0]
-    same = sorted((layer for layer in layers if layer.get("class") == kind), key=_number_in_name)
-    return _matched(program, calls, same, mine)
+    found: dict[str, Place] = {}
+    for kind in {str(layer.get("class")) for layer in layers}:
+        same = sorted((layer for layer in layers if layer.get("class") == kind), key=_number_in_name)
+        calls = in_model(program, kind)
+        names = [_name(call) for call in calls]
+        for layer in same:
+            named = [call for call, name in zip(calls, names, strict=True) if name is not None and name == layer.get("name")]
+            call = named[0] if len(named) == 1 else _matched(program, calls, same, layer)
+            if call is not None:
+                found[str(layer.get("path"))] = call
+    return found
 
 
 def _matched(
     program: Program, calls: Sequence[Place], layers: Sequence[Mapping[str, Any]], mine: Mapping[str, Any]
 ) -> Place | None:
-    """The calls and the layers of a class in their order, if there are as many and their sizes agree; or the only call of these
-    sizes."""
+    """The calls and the layers of a class in their order, if there are as many and their sizes agree; or the only call that
+    agrees."""
     if len(calls) == len(layers) and all(_agree(program, c, layer) for c, layer in zip(calls, layers, strict=True)):
         return calls[next(i for i, layer in enumerate(layers) if layer is mine)]
     possible = [c for c in calls if _agree(program, c, mine)]
-    sure = [c for c in possible if _sizes(program, c)]
-    return possible[0] if len(possible) == 1 else sure[0] if len(sure) == 1 and len(possible) == 1 else None
-
-
-def made_by(program: Program, facts: Mapping[str, Any], call: Place) -> list[str]:
-    """The paths of the layers that a call makes: several in a loop or in a function that is called more than once."""
-    kind = program.called(call)
-    layers = [layer for layer in all_layers(facts.get("model", {}).get("layers", [])) if layer.get("class") == kind]
-    found = [str(layer.get("path")) for layer in layers if layer_call(program, facts, str(layer.get("path"))) == call]
-    return found
+    return possible[0] if len(possible) == 1 else None
 
 
 def all_layers(layers: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
@@ -191,7 +187,7 @@ def all_layers(layers: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any
         yield from all_layers(layer.get("layers") or ())
 
 
-def _name(program: Program, call: Place) -> str | None:
+def _name(call: Place) -> str | None:
     given = next((k.value for k in call.node.keywords if k.arg == "name"), None)
     return given.value if isinstance(given, ast.Constant) and isinstance(given.value, str) else None
 

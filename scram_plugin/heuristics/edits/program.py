@@ -61,9 +61,15 @@ class Program:
 
     def calls(self, *names: str) -> Iterator[Place]:
         """Calls of functions, methods and classes with these names, as they were called where they are defined."""
+        for name in names:
+            yield from self._calls.get(name, ())
+
+    @cached_property
+    def _calls(self) -> dict[str, list[Place]]:
+        found: dict[str, list[Place]] = {}
         for place in self.nodes(ast.Call):
-            if self.called(place) in names:
-                yield place
+            found.setdefault(self.called(place), []).append(place)
+        return found
 
     def called(self, place: Place) -> str:
         """The last name of what a call calls: ``Adam`` for ``keras.optimizers.Adam(...)``; "" if it is not a call by name."""
