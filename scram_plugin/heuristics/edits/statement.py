@@ -9,18 +9,29 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Edit:
-    """Replace the lines `before`, which begin at `line` (from 1) of `file`, by the lines `after`."""
+    """Replace the lines `before`, which begin at `line` (from 1) of `file`, by the lines `after`.
+
+    `more`: further places, perhaps in other files, that belong to the same fix; to apply only a part of it is wrong. `reason`:
+    why this place changes, one short sentence.
+    """
 
     file: str
     line: int
     before: str
     after: str
+    more: tuple[Edit, ...] = ()
+    reason: str = ""
+
+    @property
+    def places(self) -> tuple[Edit, ...]:
+        """All places of the fix, each without the others."""
+        return (replace(self, more=()), *self.more) if self.more else (self,)
 
 
 @dataclass(frozen=True)

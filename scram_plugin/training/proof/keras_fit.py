@@ -1,0 +1,71 @@
+"""Keras's `fit` in a run of a proof: recorded, and ended when the budget is used up."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import Any
+
+import keras
+
+from scram_plugin.training.keras.callback import SCRAM
+from scram_plugin.training.looks import Looks
+from scram_plugin.training.proof.budget import Budget, Done
+from scram_plugin.proof_run import Told
+
+
+def install(log_dir: str, budget: Budget, told: Told) -> None:
+    """From now on each `fit` is recorded to `log_dir`; one that begins when the budget is used up ends the program."""
+    original = keras.Model.fit
+
+    @functools.wraps(original)
+    def fit(model: Any, *args: Any, **kwargs: Any) -> Any:
+        if budget.used:
+            raise Done
+        given = inspect.signature(original).bind(model, *args, **kwargs)
+        given.arguments["callbacks"] = _with_ours(given.arguments.get("callbacks"), log_dir, _Limit(budget, told))
+        return original(*given.args, **given.kwargs)
+
+    keras.Model.fit = fit
+
+
+def _with_ours(callbacks: Any, log_dir: str, limit: keras.callbacks.Callback) -> Any:
+    """The callbacks of a fit with a recorder, which is the program's own if it has one, and the limit."""
+    whole = isinstance(callbacks, keras.callbacks.CallbackList)
+    known = list(callbacks.callbacks) if whole else list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
+    recorders = [callback for callback in known if isinstance(callback, SCRAM)]
+    for recorder in recorders:
+        recorder.log_dir = log_dir
+        recorder._looks = Looks(log_dir, False, None, None)
+    added = [limit] if recorders else [SCRAM(log_dir, print_findings=False), limit]
+    if whole:
+        for callback in added:
+            callbacks.append(callback)
+        return callbacks
+    return [*(callback for callback in known if callback is not None), *added]
+
+
+class _Limit(keras.callbacks.Callback):
+    """Ends the fit; Keras still runs the validation of the epoch that it ends in."""
+
+    def __init__(self, budget: Budget, told: Told) -> None:
+        super().__init__()
+        self._budget, self._told = budget, told
+        self._last = -1  # the number of the last batch
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._last = -1
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        for _ in range(max(batch - self._last, 1)):  # several are run at once with `steps_per_execution`
+            used = self._budget.batch()
+        self._last = batch
+        if used:
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if self._budget.epoch():
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self._told.kept = None
