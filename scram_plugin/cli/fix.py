@@ -46,7 +46,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--apply", action="store_true", help="write the patch to your files (with --prove: if it helps)")
     parser.add_argument("--prove", action="store_true", help="run the program with and without the fix, and compare")
     parser.add_argument(
-        "--seconds", type=float, metavar="N", help="with --prove: seconds of training of each run (default: 20)"
+        "--seconds", type=float, metavar="N", help="with --prove: seconds of training of each run (default: 12)"
     )
     parser.add_argument("--epochs", type=int, metavar="N", help="with --prove: epochs of each run")
     parser.add_argument(

@@ -18,7 +18,7 @@ OF_THE_LOSS = {"overfitting": ("validation loss",), "metric-loss-disagreement": 
 _MAKES_LOSS = re.compile(r"loss|criterion|entropy|mse|mae|label|target|reduction|from_logits|class_weight|pos_weight", re.I)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidate:
     """A change to try: of one fix, or of several findings together. `names`: of the findings; `titles`: of the fixes."""
 

@@ -18,7 +18,7 @@ from scram_plugin.reviews.model import Review
 from scram_plugin.reviews.run import review
 
 SEEDS = 3  # pairs of runs: the fewest of which a majority is no single run; by definition
-SECONDS_OF_A_RUN = 20.0  # of training, by default: three pairs of small programs take less than 90 s on two cores
+SECONDS_OF_A_RUN = 12.0  # of training, by default: three pairs of small programs take less than 90 s on two cores
 LONGEST = 600.0  # seconds: where three pairs would take longer, there is one; by definition
 MOST_TRIED = 6  # fixes that are tried, at most; by definition
 AS_IT_IS = "as it is"

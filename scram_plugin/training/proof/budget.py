@@ -40,10 +40,10 @@ class Budget:
         )
         return self.used
 
-    def epoch(self) -> bool:
-        """A pass over the data has ended. Returns whether the budget is used up."""
+    def epoch(self, whole: bool = True) -> bool:
+        """A pass over the data has ended, `whole` or cut short. Returns whether the budget is used up."""
+        self._told.epochs += whole
         if not self.used:
-            self._told.epochs += 1
             self._use(self._spec.epochs is not None and self._told.epochs >= self._spec.epochs)
         return self.used
 

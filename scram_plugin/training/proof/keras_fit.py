@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -23,34 +24,42 @@ def install(log_dir: str, budget: Budget, told: Told) -> None:
         if budget.used:
             raise Done
         given = inspect.signature(original).bind(model, *args, **kwargs)
-        given.arguments["callbacks"] = _with_ours(given.arguments.get("callbacks"), log_dir, _Limit(budget, told))
+        known = _listed(given.arguments.get("callbacks"))
+        limit = _Limit(budget, told, known, first=not told.batches)
+        given.arguments["callbacks"] = _with_ours(given.arguments.get("callbacks"), known, log_dir, limit)
         return original(*given.args, **given.kwargs)
 
     keras.Model.fit = fit
 
 
-def _with_ours(callbacks: Any, log_dir: str, limit: keras.callbacks.Callback) -> Any:
+def _listed(callbacks: Any) -> list[Any]:
+    """The callbacks as they were given to `fit`: a list, a single one, a `CallbackList`, or none."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return list(callbacks.callbacks)
+    found = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
+    return [callback for callback in found if callback is not None]
+
+
+def _with_ours(callbacks: Any, known: Sequence[Any], log_dir: str, limit: keras.callbacks.Callback) -> Any:
     """The callbacks of a fit with a recorder, which is the program's own if it has one, and the limit."""
-    whole = isinstance(callbacks, keras.callbacks.CallbackList)
-    known = list(callbacks.callbacks) if whole else list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
     recorders = [callback for callback in known if isinstance(callback, SCRAM)]
     for recorder in recorders:
         recorder.log_dir = log_dir
         recorder._looks = Looks(log_dir, False, None, None)
     added = [limit] if recorders else [SCRAM(log_dir, print_findings=False), limit]
-    if whole:
+    if isinstance(callbacks, keras.callbacks.CallbackList):
         for callback in added:
             callbacks.append(callback)
         return callbacks
-    return [*(callback for callback in known if callback is not None), *added]
+    return [*known, *added]
 
 
 class _Limit(keras.callbacks.Callback):
     """Ends the fit; Keras still runs the validation of the epoch that it ends in."""
 
-    def __init__(self, budget: Budget, told: Told) -> None:
+    def __init__(self, budget: Budget, told: Told, others: Sequence[Any], first: bool) -> None:
         super().__init__()
-        self._budget, self._told = budget, told
+        self._budget, self._told, self._others, self._first = budget, told, others, first
         self._last = -1  # the number of the last batch
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -64,8 +73,12 @@ class _Limit(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if self._budget.epoch():
+        steps = self.params.get("steps")
+        if self._budget.epoch(whole=not self._budget.used or steps is None or self._last + 1 >= steps):
             self.model.stop_training = True
 
     def on_train_end(self, logs: Any = None) -> None:
-        self._told.kept = None
+        """Note to which epoch the fit goes back at its end: its weights are what the user gets."""
+        stops = [c for c in self._others if isinstance(c, keras.callbacks.EarlyStopping) and c.restore_best_weights]
+        best = [c.best_epoch for c in stops if c.best_weights is not None]
+        self._told.kept = int(best[-1]) if best and self._first else None  # the epochs of further fits have other numbers

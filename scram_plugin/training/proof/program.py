@@ -7,7 +7,7 @@ import runpy
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from scram_plugin.redaction import in_short
@@ -18,13 +18,19 @@ from scram_plugin.training.proof.seeds import Seeds
 from scram_plugin.proof_run import Spec, Told
 
 
+# the modules that have the class `Trainer`
+LIGHTNING = ("lightning.pytorch.trainer.trainer", "pytorch_lightning.trainer.trainer")
+TRANSFORMERS = "transformers.trainer"
+
+
 def run(spec: Spec) -> Told:
     """Run the program until it or its budget ends; what happened is also in the file of the result."""
     told = Told()
     os.chdir(spec.directory)
     enforce(spec.writable, lambda place: told.refused.append(place))
     seeds, budget = Seeds(spec.seed), Budget(spec, told, lambda: told.write(spec.result))
-    closing: list[Callable[[], None]] = []
+    loops: list[Any] = []  # of `torch_loop`, which imports PyTorch: only a program that does so itself needs it
+    failed: BaseException | None = None
 
     def keras_is_there() -> None:
         from scram_plugin.training.proof import keras_fit
@@ -32,7 +38,29 @@ def run(spec: Spec) -> Told:
         seeds.keras()
         keras_fit.install(spec.log_dir, budget, told)
 
-    actions = {"keras": keras_is_there, "tensorflow": seeds.tensorflow}
+    def torch_is_there() -> None:
+        from scram_plugin.training.proof.torch_loop import Loop
+
+        seeds.torch()
+        loops.append(Loop(spec.log_dir, budget, told))
+
+    def lightning_is_there(module: str) -> None:
+        from scram_plugin.training.proof import lightning_fit
+
+        lightning_fit.install(sys.modules[module].Trainer, spec.log_dir, budget, loops[0])
+
+    def transformers_is_there() -> None:
+        from scram_plugin.training.proof import transformers_train
+
+        transformers_train.install(sys.modules[TRANSFORMERS].Trainer, spec.log_dir, budget, loops[0])
+
+    actions = {
+        "keras": keras_is_there,
+        "tensorflow": seeds.tensorflow,
+        "torch": torch_is_there,
+        **{name: partial(lightning_is_there, name) for name in LIGHTNING},
+        TRANSFORMERS: transformers_is_there,
+    }
     signal.signal(signal.SIGTERM, _end)
     sys.argv, sys.path[0] = [spec.script, *spec.arguments], os.path.dirname(os.path.abspath(spec.script))
     try:
@@ -43,11 +71,12 @@ def run(spec: Spec) -> Told:
             told.error = f"it ended with exit status {error.code}"
     except Exception as error:
         traceback.print_exc()
+        failed = error if not told.used else None
         if not told.used:  # afterwards the program may lack what it expected
             told.error = in_short(error)
     finally:
-        for close in closing:
-            close()
+        for loop in loops:
+            loop.close(failed)
         told.ended = True
         told.write(spec.result)
     return told
