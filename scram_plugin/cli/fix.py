@@ -94,5 +94,3 @@ def fix(options: argparse.Namespace) -> int:
 
 def _say(sentence: str) -> None:
     print(f"scram: {one_line(clean(sentence))}", file=sys.stderr, flush=True)
-
-

@@ -1,4 +1,4 @@
-"""The command line: `scram check`, `scram fix`, `scram preflight`, `scram watch`, `scram list`, `scram explain`, `scram lint`."""
+"""The command line: `scram check`, `fix`, `preflight`, `watch`, `list`, `explain`, `lint`."""
 
 from __future__ import annotations
 

@@ -110,8 +110,8 @@ def _script(run: TrainingRun, folder: Path) -> str:
     path = folder / name
     if not name or Path(name).is_absolute() or ".." in Path(name).parts or not path.is_file():
         raise BadOption(
-            f"{name or run.name}: the program of this training run is not in {folder}; name its directory by --directory, or give "
-            "the program itself: scram fix --prove PROGRAM.py"
+            f"{name or run.name}: the program of this training run is not in {folder}; name its directory by --directory, or "
+            "give the program itself: scram fix --prove PROGRAM.py"
         )
     return str(path)
 

@@ -16,7 +16,7 @@ from scram_plugin.redaction import HIDDEN, hidden_texts, redacted
 
 _HIDDEN_TEXT = re.compile(rf'"""{HIDDEN}\n*"""|"{HIDDEN}"|# {HIDDEN}')
 # words, signs and spaces, each hidden text as one
-_TOKEN = re.compile(rf'{_HIDDEN_TEXT.pattern}|\w+|\s|.', re.S)
+_TOKEN = re.compile(rf"{_HIDDEN_TEXT.pattern}|\w+|\s|.", re.S)
 _NAMED = re.compile(r"""name=["']([\w./-]+)["']""")  # names of layers stay in a log
 _SURE = 8  # signs other than spaces: shorter lines may stand elsewhere by chance; by definition
 
@@ -75,7 +75,7 @@ def carried_over(source: str, line: int, before: str, after: str) -> Replacement
 
 def _fits(lines: Sequence[str], shown: Sequence[str], at: int, recorded: Sequence[str]) -> bool:
     here = slice(at, at + len(recorded))
-    return 0 <= at and list(recorded) in (list(lines[here]), list(shown[here]))
+    return at >= 0 and list(recorded) in (list(lines[here]), list(shown[here]))
 
 
 def _narrowed(first: int, old: Sequence[str], new: Sequence[str]) -> Replacement:

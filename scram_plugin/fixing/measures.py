@@ -94,7 +94,9 @@ def _metrics(run: TrainingRun, kept: int | None) -> list[tuple[str, Measure]]:
     return sorted(found, key=lambda entry: (rank[entry[0]], not entry[1].higher, entry[0]))
 
 
-def _at_end(name: str, curve: Curve, higher: bool, kept: int | None, of_loss: bool = False, of_targets: bool = False) -> Measure:
+def _at_end(
+    name: str, curve: Curve, higher: bool, kept: int | None, of_loss: bool = False, of_targets: bool = False
+) -> Measure:
     """The level of an evaluation at the end; at the epoch whose weights the program kept, if it went back to them."""
     values = curve.values
     if kept is not None and kept in curve.steps:

@@ -200,4 +200,3 @@ def _still_python(patch: Patch, file: str) -> None:
         compile(patch.after(file), file, "exec", flags=ast.PyCF_ONLY_AST, dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         raise Unfit(f"{file}: it would be no Python with the fix ({error})") from None
-

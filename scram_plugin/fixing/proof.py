@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from scram_plugin.errors import BadOption
 from scram_plugin.fixing.candidates import Candidate, Proposals, proposals
+from scram_plugin.fixing.keep import SEED, keep
 from scram_plugin.fixing.measures import Ending, ending, load
 from scram_plugin.fixing.runs import Limits, Program, Ran, Running, Workshop
 from scram_plugin.fixing.verdict import Judged, judge
@@ -44,6 +46,7 @@ class Proof:
     tried: tuple[Tried, ...] = ()
     name: str = ""  # of the directory of its runs in the log directory
     limits: Limits = field(default_factory=Limits)
+    cut: bool = False  # the program would have trained for longer
 
     @property
     def proven(self) -> Tried | None:
@@ -80,8 +83,8 @@ class Prover:
                 self._say(f"{candidate.label}: {tried[-1].judged.sentence}")
                 if tried[-1].judged.outcome == "better":
                     break
-            proof = Proof(seen, found, tuple(tried), self._program_name, self._limits)
-            self._keep()
+            proof = Proof(seen, found, tuple(tried), self._program_name, self._limits, first.told.used)
+            self._keep(tried)
             return proof
 
     def _nothing(self, ran: Ran) -> str:
@@ -144,7 +147,7 @@ class Prover:
         return self._shop.start(self._name(which, seed), which.patch if which is not None else None, seed, limits)
 
     def _name(self, which: Candidate | None, seed: int) -> str:
-        return f"{which.label if which is not None else AS_IT_IS}, seed {seed}"
+        return f"{which.label if which is not None else AS_IT_IS}{SEED}{seed}"
 
     @property
     def _program_name(self) -> str:
@@ -155,16 +158,24 @@ class Prover:
         runs = load(ran.log_dir)
         return review(runs[-1], self._catalogue) if runs else None
 
-    def _keep(self) -> None:
+    def _keep(self, tried: Sequence[Tried]) -> None:
         """Put the logs in place, instead of those of an earlier proof of the program."""
-        home = self._log_dir / self._program_name
-        for old in home.iterdir() if home.is_dir() else ():
-            if old.is_dir() and (old.name.startswith(AS_IT_IS) or old.name.startswith("fix ")) and ", seed " in old.name:
-                shutil.rmtree(old)
-        for name, ran in self._ran.items():
-            if any(ran.log_dir.iterdir()):
-                home.mkdir(parents=True, exist_ok=True)
-                shutil.copytree(ran.log_dir, home / name)
+        logs = {name: ran.log_dir for name, ran in self._ran.items()}
+        bases = [name for name in logs if name.startswith(AS_IT_IS)]
+        keep(self._log_dir / self._program_name, logs, bases, [_told(one) for one in tried])
+
+
+def _told(tried: Tried) -> dict[str, Any]:
+    """What came of a fix, as it is written to the log."""
+    judged, candidate = tried.judged, tried.candidate
+    fixes = [[f.heuristic, fix.cause] for f, fix in zip(candidate.findings, candidate.fixes, strict=True)]
+    numbers = {name: value for name, value in (("before", judged.before), ("after", judged.after)) if _is_finite(value)}
+    told = {"verdict": judged.outcome, "sentence": judged.sentence, "measure": judged.measure, **numbers}
+    return {"fixes": fixes, **told, "seeds": judged.seeds, "batches": judged.batches, "runs": list(tried.runs)}
+
+
+def _is_finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
 
 
 def _in_words(ran: Ran, end: Ending) -> str:

@@ -10,16 +10,7 @@ from scram_plugin.fixing.candidates import Candidate
 from scram_plugin.fixing.proof import Tried
 from scram_plugin.heuristics.words import clean, counted, one_line
 from scram_plugin.reports.edits import first_fix
-
-
-class PlaceJson(TypedDict):
-    """One place of a patch: the lines before and after, and why they change."""
-
-    file: str
-    line: int
-    before: str
-    after: str
-    reason: str
+from scram_plugin.reviews.as_json import PlaceJson
 
 
 class CandidateJson(TypedDict):
@@ -123,8 +114,8 @@ def _lines(found: Answer) -> Iterator[str]:
     if found.tried:
         yield ""
     for tried in found.tried:
-        good = tried.judged.outcome == "better"
-        yield f"{'✓' if good else '✗'} {tried.candidate.label} ({one_line(tried.candidate.title)}): {one_line(tried.judged.sentence)}"
+        sign = "✓" if tried.judged.outcome == "better" else "✗"
+        yield f"{sign} {tried.candidate.label} ({one_line(tried.candidate.title)}): {one_line(tried.judged.sentence)}"
     yield ""
     yield from _next(found, candidate)
 
@@ -152,7 +143,10 @@ def _without_patch(found: Answer) -> Iterator[str]:
             yield "No change of your own lines is known for it. In general:"
             yield from (f"    {line}" for line in clean(fix.code).rstrip().split("\n"))
     if found.proof is not None:
-        limits = found.proof.limits
-        how = f"{limits.seconds:g} s" if limits.seconds else counted(limits.epochs or 0, "epoch")
         yield ""
-        yield f"The program ran for {how}. A longer run may show more: --seconds 60, or --epochs 10"
+        if found.proof.cut:
+            limits = found.proof.limits
+            how = f"{limits.seconds:g} s" if limits.seconds else counted(limits.epochs or 0, "epoch")
+            yield f"The program trained for {how}. A longer run may show more: --seconds 60, or --epochs 10"
+        else:
+            yield "The program ran to its end."

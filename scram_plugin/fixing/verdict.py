@@ -118,33 +118,55 @@ def _alike(before: tuple[float, ...], after: tuple[float, ...]) -> bool:
 def _of(pairs: Sequence[tuple[Ending, Ending]], name: str, batches: int) -> Judged:
     """The verdict by one measure."""
     both = [(before.measures[name], after.measures[name]) for before, after in pairs]
-    sign = 1.0 if both[0][0].higher else -1.0
-    then, now = fmean(b.level for b, _ in both), fmean(a.level for _, a in both)
     count = len(pairs)
+    then, now = (_middle(side) for side in zip(*both, strict=True))
     if not all(math.isfinite(m.level) for pair in both for m in pair):
         bad = [sum(not math.isfinite(pair[i].level) for pair in both) for i in (0, 1)]
         outcome: Outcome = "better" if bad == [count, 0] else "worse" if bad[1] > bad[0] else "same"
         return _told(outcome, pairs, name, then, now, batches, count)
-    differences = [sign * (a.level - b.level) for b, a in both]
-    mean, least = fmean(differences), _least(both, then)
-    agree = sum(d > 0 for d in differences) if mean > 0 else sum(d < 0 for d in differences)
-    if agree == count and abs(mean) > least:
+    gains = [_gain(before, after) for before, after in both]
+    mean = fmean(gains)
+    agree = sum(gain > 0 for gain in gains) if mean > 0 else sum(gain < 0 for gain in gains)
+    if agree == count and abs(mean) > _least(both):
         return _told("better" if mean > 0 else "worse", pairs, name, then, now, batches, agree)
     return _told("same", pairs, name, then, now, batches, agree)
 
 
-def _least(both: Sequence[tuple[Measure, Measure]], then: float) -> float:
-    """The smallest mean difference that is larger than the noise."""
-    measure = both[0][0]
-    floor = LEAST_SHARE if measure.higher else LEAST_FALL * abs(then)
-    if measure.higher and abs(then) > 1.0:  # in percent, or a score without bounds
-        floor = LEAST_SHARE * abs(then)
-    count = len(both)
-    of_curves = [fmean(m.error**2 for m in side) for side in zip(*both, strict=True)]
+def _as_logarithm(measure: Measure) -> bool:
+    """Whether ratios of it count, as of losses: those of a training that diverges differ by powers of ten."""
+    return not measure.higher and measure.level > 0
+
+
+def _gain(before: Measure, after: Measure) -> float:
+    """How much better it is after: of a score the difference, of a loss that of the logarithms."""
+    if _as_logarithm(before) and _as_logarithm(after):
+        return math.log(before.level / after.level)
+    return after.level - before.level if before.higher else before.level - after.level
+
+
+def _middle(side: Sequence[Measure]) -> float:
+    """The level that is told of several runs: the mean, of losses that of the logarithms."""
+    if all(map(_as_logarithm, side)):
+        return math.exp(fmean(math.log(m.level) for m in side))
+    return fmean(m.level for m in side)
+
+
+def _least(both: Sequence[tuple[Measure, Measure]]) -> float:
+    """The smallest mean gain that is larger than the noise: of the curves at their ends, and between seeds."""
+    count, measure = len(both), both[0][0]
+    logarithms = all(_as_logarithm(m) for pair in both for m in pair)
+    largest = max(abs(m.level) for pair in both for m in pair)
+    if logarithms:
+        floor = -math.log1p(-LEAST_FALL)
+    else:
+        floor = LEAST_SHARE * max(largest, 1.0) if measure.higher else LEAST_FALL * largest
+    sides = list(zip(*both, strict=True))
+    curves = [fmean((m.error / m.level if logarithms else m.error) ** 2 for m in side) for side in sides]
     if count < 2:
-        return ALONE * max(floor, NOISES * math.sqrt(sum(of_curves)))
-    between = [stdev(m.level for m in side) ** 2 for side in zip(*both, strict=True)]
-    noise = math.sqrt(sum(max(of_curve, seeds) for of_curve, seeds in zip(of_curves, between, strict=True)) / count)
+        return ALONE * max(floor, NOISES * math.sqrt(sum(curves)))
+    levels = [[math.log(m.level) if logarithms else m.level for m in side] for side in sides]
+    seeds = [stdev(side) ** 2 for side in levels]
+    noise = math.sqrt(sum(map(max, curves, seeds)) / count)
     return max(floor, NOISES * noise)
 
 
@@ -170,4 +192,3 @@ def _agree(agree: int, count: int) -> str:
 def _length(pairs: Sequence[tuple[Ending, Ending]], batches: int) -> str:
     epochs = min(min(before.epochs, after.epochs) for before, after in pairs)
     return f"after {counted(epochs, 'epoch')}" if epochs else f"after {counted(batches, 'batch')}"
-

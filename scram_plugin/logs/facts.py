@@ -17,6 +17,8 @@ MOST = 2**53  # of anything that is counted: above it, the tab's numbers are not
 LONGEST = 20_000  # characters of a text; all recorded statements together have no more
 LONGEST_FACTS = 1 << 24  # bytes of the facts of one fit; 2,000 layers take about one million
 
+VERDICTS = ("better", "same", "worse", "breaks", "unknown")  # on a fix that was tried
+
 DROPPED = object()
 
 
@@ -181,8 +183,32 @@ SHAPE: dict[str, Any] = {
     "data": {"training": _DATA, "validation": _DATA},
     "preflight": _PREFLIGHT,
 }
+PROOF_SHAPE: dict[str, Any] = {
+    "tried": [
+        {
+            "fixes": [[text]],
+            "verdict": lambda value: value in VERDICTS,
+            **dict.fromkeys(("sentence", "measure"), text),
+            **dict.fromkeys(("before", "after"), number),
+            **dict.fromkeys(("seeds", "batches"), count),
+            "runs": [text],
+        }
+    ]
+}
 # Required keys: an entry of a list that lacks one of them is left out.
-_NEEDED = ({"role", "line", "text"}, {"name", "shape"}, {"name", "path", "class"}, {"name", "passed"})
+_NEEDED = (
+    {"fixes", "verdict", "sentence"},
+    {"role", "line", "text"},
+    {"name", "shape"},
+    {"name", "path", "class"},
+    {"name", "passed"},
+)
+
+
+def clean_proof(given: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+    """What was written of a proof, without what SCRAM would not write, and whether something was left out."""
+    lost: list[str] = []
+    return _cleaned(given, PROOF_SHAPE, lost, DEEPEST), bool(lost)
 
 
 def clean(facts: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:

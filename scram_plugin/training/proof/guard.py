@@ -1,7 +1,7 @@
 """Keeps a program from writing outside the directories of its proof.
 
-On Linux the kernel refuses it (Landlock), to the program's children as well. On all systems a hook of Python refuses it too, with
-a sentence. What is forbidden raises PermissionError in the program.
+On Linux the kernel refuses it (Landlock), to the program's children as well. On all systems a hook of Python refuses it too,
+with a sentence. What is forbidden raises PermissionError in the program.
 """
 
 from __future__ import annotations

@@ -9,10 +9,10 @@ from typing import Any
 
 import keras
 
+from scram_plugin.proof_run import Told
 from scram_plugin.training.keras.callback import SCRAM
 from scram_plugin.training.looks import Looks
 from scram_plugin.training.proof.budget import Budget, Done
-from scram_plugin.proof_run import Told
 
 
 def install(log_dir: str, budget: Budget, told: Told) -> None:

@@ -7,16 +7,16 @@ import runpy
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from scram_plugin.proof_run import Spec, Told
 from scram_plugin.redaction import in_short
 from scram_plugin.training.importing import WhenImported
 from scram_plugin.training.proof.budget import Budget, Done
 from scram_plugin.training.proof.guard import enforce
 from scram_plugin.training.proof.seeds import Seeds
-from scram_plugin.proof_run import Spec, Told
-
 
 # the modules that have the class `Trainer`
 LIGHTNING = ("lightning.pytorch.trainer.trainer", "pytorch_lightning.trainer.trainer")
@@ -54,7 +54,7 @@ def run(spec: Spec) -> Told:
 
         transformers_train.install(sys.modules[TRANSFORMERS].Trainer, spec.log_dir, budget, loops[0])
 
-    actions = {
+    actions: dict[str, Callable[[], None]] = {
         "keras": keras_is_there,
         "tensorflow": seeds.tensorflow,
         "torch": torch_is_there,

@@ -1,7 +1,7 @@
 """The same random numbers in the two runs that are compared, and others in each further pair of runs.
 
-A program that sets no seed gets one. To each seed that it sets the number of the pair is added, so that the first pair runs with
-the program's own. Generators that have been given as objects, and `random_state` of scikit-learn, stay as they are.
+A program that sets no seed gets one. To each seed that it sets the number of the pair is added, so that the first pair runs
+with the program's own. Generators that have been given as objects, and `random_state` of scikit-learn, stay as they are.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Seeds:
             def manual_seed(self, seed: int) -> Any:
                 return super().manual_seed(moved(seed))
 
-        torch.Generator = Generator  # type: ignore[misc]
+        torch.Generator = Generator
 
     def _moved(self, seed: Any) -> Any:
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer):

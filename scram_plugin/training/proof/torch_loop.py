@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch.utils.data import dataloader
 
+from scram_plugin.proof_run import Told
 from scram_plugin.training import call_site
 from scram_plugin.training.proof.budget import Budget, Done
-from scram_plugin.proof_run import Told
 from scram_plugin.training.torch import loop
 from scram_plugin.training.torch.compiled import is_compiling
 from scram_plugin.training.torch.search import ModelSearch, optimizers_of

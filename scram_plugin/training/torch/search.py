@@ -1,4 +1,4 @@
-"""Finds the model of a program of which nothing is known: what is called first, in training, and has parameters of an optimizer."""
+"""Finds the model of a program of which nothing is known: what is called first in training, and has an optimizer."""
 
 from __future__ import annotations
 
