@@ -6,9 +6,14 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scram_plugin.cli.arguments import Commands, add_choices, add_command, chosen
 from scram_plugin.heuristics.words import clean, one_line
+
+if TYPE_CHECKING:
+    from scram_plugin.fixing.ask import Asked
+    from scram_plugin.heuristics.catalogue import Catalogue
 
 DESCRIPTION = """\
 Print the fixes of a training run as a patch of your program, apply it, or prove that it helps.
@@ -68,8 +73,7 @@ def _whole(options: argparse.Namespace) -> tuple[argparse.Namespace, tuple[str, 
 
 
 def fix(options: argparse.Namespace) -> int:
-    from scram_plugin.fixing.ask import Asked, answer
-    from scram_plugin.fixing.report import as_json, in_text
+    from scram_plugin.fixing.ask import Asked
 
     options, arguments = _whole(options)
     catalogue = chosen(options)
@@ -84,8 +88,16 @@ def fix(options: argparse.Namespace) -> int:
         seconds=options.seconds,
         epochs=options.epochs,
     )
+    return told(asked, catalogue, options.format)
+
+
+def told(asked: Asked, catalogue: Catalogue, form: str) -> int:
+    """Print the answer as "text" or "json"; returns the exit status."""
+    from scram_plugin.fixing.ask import answer
+    from scram_plugin.fixing.report import as_json, in_text
+
     found = answer(asked, catalogue, _say)
-    if options.format == "json":
+    if form == "json":
         print(json.dumps(as_json(found), indent=2, allow_nan=False))
     else:
         sys.stdout.write(in_text(found))

@@ -29,9 +29,13 @@ GIT_SECONDS = 10.0  # that git may take to say whether a file is as it was commi
 
 @dataclass(frozen=True)
 class Asked:
-    """`target` is a log directory or a program; `directory` the one in which the program ran."""
+    """`target` is a log directory or a program; `directory` the one in which the program ran.
+
+    `program`: the one of the log directory, where it is known; if the log proposes nothing, a short run of it does.
+    """
 
     target: str
+    program: str = ""
     arguments: tuple[str, ...] = ()
     directory: Path = Path(".")
     log_dir: Path = Path("logs/fix")
@@ -80,15 +84,17 @@ def answer(asked: Asked, catalogue: Catalogue, say: Callable[[str], None]) -> An
             raise BadOption(
                 f"{asked.target}: what to fix is found by running it: add --prove; or give the log directory of a training run"
             )
-        program, known = _program(asked.target, folder, asked.arguments), None
+        program = _program(asked.target, folder, asked.arguments)
+        known: Review | None = None
     else:
-        run, seen = _run_of(asked, catalogue)
-        found = proposals(seen, folder)
+        run, known = _run_of(asked, catalogue)
+        found = proposals(known, folder)
         if not found.candidates and found.refused:
             raise BadOption(" ".join(f"{sentence}." for sentence in found.refused))
-        if not asked.prove or not found.candidates:
-            return _with_patch(asked, Answer(seen, found, log_dir=asked.log_dir))
-        program, known = _program(_script(run, folder), folder, asked.arguments), seen
+        if not asked.prove or not (found.candidates or asked.program):
+            return _with_patch(asked, Answer(known, found, log_dir=asked.log_dir))
+        program = _program(asked.program or _script(run, folder), folder, asked.arguments)
+        known = known if found.candidates else None
     say(f"running {program.script} as it is, and with each fix, in copies of {program.folder}")
     proof = Prover(program, asked.log_dir, limits, catalogue, say).prove(known)
     return _with_patch(asked, Answer(proof.review, proof.proposals, proof, log_dir=asked.log_dir))

@@ -122,9 +122,15 @@ def _filled(after: str, shown: str, texts: list[str]) -> str:
 
 
 def _matched(shown: str, after: str) -> list[int]:
-    """For each hidden text of `after` the number of that of `shown` which is left there; shorter where one is not."""
-    old, new = _TOKEN.findall(shown), _TOKEN.findall(after)
-    number = {at: i for i, at in enumerate(at for at, token in enumerate(old) if HIDDEN in token)}
-    blocks = difflib.SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks()
-    pairs = [(block.a + k, block.b + k) for block in blocks for k in range(block.size)]
-    return [number[a] for a, b in pairs if a in number]
+    """For each hidden text of `after` the number of that of `shown` which stays there; shorter where that is not sure.
+
+    It is sure for the value of a keyword, which stands between the same signs in both.
+    """
+    old, new = _surroundings(shown), _surroundings(after)
+    return [old.index(place) for place in new if "=" in place and old.count(place) == 1]
+
+
+def _surroundings(text: str) -> list[tuple[str, ...]]:
+    """For each hidden text the three signs or words before it, and the one behind it."""
+    tokens = ["", "", "", *(token for token in _TOKEN.findall(text) if not token.isspace()), ""]
+    return [(*tokens[at - 3 : at], tokens[at + 1]) for at, token in enumerate(tokens) if HIDDEN in token]

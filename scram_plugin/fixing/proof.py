@@ -87,6 +87,15 @@ class Prover:
             self._keep(tried)
             return proof
 
+    def pairs_of(self, candidate: Candidate, count: int) -> list[tuple[Ending, Ending]]:
+        """How the runs without and with a change ended, for so many seeds; no log is kept. Raises BadOption."""
+        with self._shop:
+            self._run([(which, seed) for seed in range(count) for which in (None, candidate)])
+            first = self._ran[self._name(None, 0)]
+            if not first.told.batches and not first.told.error:
+                raise BadOption(self._nothing(first))
+            return self._pairs(candidate, count)
+
     def _nothing(self, ran: Ran) -> str:
         """Why there is nothing to compare."""
         told, script = ran.told, self._program.script
@@ -120,8 +129,10 @@ class Prover:
         return bool(candidate.wanted) or (judged.after != judged.before and rises == before.higher)
 
     def _judged(self, candidate: Candidate, count: int) -> Judged:
-        pairs = [(self._endings[self._name(None, s)], self._endings[self._name(candidate, s)]) for s in range(count)]
-        return judge(pairs, candidate.wanted, candidate.touches_loss)
+        return judge(self._pairs(candidate, count), candidate.wanted, candidate.touches_loss)
+
+    def _pairs(self, candidate: Candidate, count: int) -> list[tuple[Ending, Ending]]:
+        return [(self._endings[self._name(None, s)], self._endings[self._name(candidate, s)]) for s in range(count)]
 
     def _run(self, wanted: Sequence[tuple[Candidate | None, int]]) -> None:
         """Make the runs that are not there yet, some side by side."""

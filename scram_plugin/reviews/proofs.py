@@ -15,11 +15,13 @@ def proof_of(run: TrainingRun, heuristic: str, cause: str) -> FixProof | None:
     if not known:
         return None
     best = min(known, key=lambda tried: (BEST_FIRST.index(tried["verdict"]), len(tried["fixes"])))
+    others = sorted({other for other, _ in best["fixes"]} - {heuristic})
+    together = f", together with the fix of {', '.join(others)}" if others else ""
     parent = above(run.name)
     names = [name if parent == "." else f"{parent}/{name}" for name in best.get("runs") or ()]
     return FixProof(
         verdict=best["verdict"],
-        sentence=best["sentence"],
+        sentence=best["sentence"] + together,
         measure=best.get("measure") or "",
         before=best.get("before"),
         after=best.get("after"),

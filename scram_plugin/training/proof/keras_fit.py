@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import Any
 import keras
 
 from scram_plugin.proof_run import Told
+from scram_plugin.training.keras.agreement import at_end
 from scram_plugin.training.keras.callback import SCRAM
 from scram_plugin.training.looks import Looks
 from scram_plugin.training.proof.budget import Budget, Done
@@ -27,7 +29,12 @@ def install(log_dir: str, budget: Budget, told: Told) -> None:
         known = _listed(given.arguments.get("callbacks"))
         limit = _Limit(budget, told, known, first=not told.batches)
         given.arguments["callbacks"] = _with_ours(given.arguments.get("callbacks"), known, log_dir, limit)
-        return original(*given.args, **given.kwargs)
+        history = original(*given.args, **given.kwargs)
+        validation = given.arguments.get("validation_data")
+        data = (validation, None) if validation is not None else (given.arguments.get("x"), given.arguments.get("y"))
+        with contextlib.suppress(Exception):  # of a model that takes its data in another form
+            told.agreement = at_end(model, *data)
+        return history
 
     keras.Model.fit = fit
 
