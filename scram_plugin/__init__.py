@@ -7,6 +7,7 @@ Public names, imported when first used:
 * `LightningSCRAM`, `TransformersSCRAM`, `StableBaselines3SCRAM`, `UltralyticsSCRAM`: the same for the trainers of Lightning,
   Hugging Face and TRL, Stable-Baselines3, and Ultralytics
 * `preflight`: tests a model before its training
+* `fix`: the fixes of a training run as a patch of the program, with a proof that they help
 * `review`: reviews a log directory; a notebook shows the reviews with their curves
 * `read`: reads a log directory as a mapping of exact series
 """
@@ -17,7 +18,7 @@ from typing import Any
 __version__ = "0.1.0"
 __all__ = [
     *("SCRAM", "LightningSCRAM", "StableBaselines3SCRAM", "TransformersSCRAM", "UltralyticsSCRAM"),
-    *("preflight", "read", "review", "watch"),
+    *("fix", "preflight", "read", "review", "watch"),
 ]
 
 _HOME = {
@@ -27,6 +28,7 @@ _HOME = {
     "TransformersSCRAM": "scram_plugin.training.torch.transformers",
     "StableBaselines3SCRAM": "scram_plugin.training.torch.stable_baselines3",
     "UltralyticsSCRAM": "scram_plugin.training.torch.ultralytics",
+    "fix": "scram_plugin.api",
     "preflight": "scram_plugin.api",
     "read": "scram_plugin.logs.logdir",
     "review": "scram_plugin.api",

@@ -1,4 +1,4 @@
-"""SCRAM in Python and in a notebook: `scram_plugin.review(logdir)`, `scram_plugin.preflight(model, data)`."""
+"""SCRAM in Python and in a notebook: `scram_plugin.review(logdir)`, `fix(target)`, `preflight(model, data)`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, overload
 
 from scram_plugin.errors import BadOption
+from scram_plugin.fixing.ask import Answer, Asked, answer
+from scram_plugin.fixing.report import in_text
 from scram_plugin.heuristics.configuration import configured
 from scram_plugin.logs.storage import listing
 from scram_plugin.reports import html, text
@@ -114,6 +117,72 @@ def review(
         warnings.warn(f"{problem.path!r}: {problem.sentence}", stacklevel=2)
     reviews = review_logdir(root, files, catalogue, run, jobs, cache=Cache() if cache else None)
     return Reviews([accept(complete(review), catalogue, [review.name]) for review in reviews], root)
+
+
+class FoundFix(Answer):
+    """What `fix` found: `diff` is the patch, `good` whether there is one (with a proof: whether it helps)."""
+
+    def __repr__(self) -> str:
+        return in_text(self).rstrip()
+
+    @property
+    def diff(self) -> str:
+        """The patch as `diff -u` writes it; empty if there is none."""
+        return self.candidate.patch.diff() if self.candidate is not None else ""
+
+
+def fix(
+    target: str | os.PathLike[str],
+    run: str = "",
+    *,
+    prove: bool = False,
+    apply: bool = False,
+    seconds: float | None = None,
+    epochs: int | None = None,
+    arguments: Sequence[str] = (),
+    directory: str | os.PathLike[str] = ".",
+    log_dir: str | os.PathLike[str] = "logs/fix",
+    select: str | Sequence[str] | None = None,
+    ignore: str | Sequence[str] | None = None,
+    config: str | None = None,
+    options: str | Sequence[str] = (),
+) -> FoundFix:
+    """Find the fixes of a training run as a patch of the program, apply it, or prove that it helps, as `scram fix` does.
+
+    Example::
+
+        scram_plugin.fix("logs/exp1")                 # prints the patch; nothing is written
+        scram_plugin.fix("train.py", prove=True)      # runs the program with and without the fix, in a copy of its directory
+
+    Args:
+        target: a log directory, or a program (with `prove`).
+        run: a regular expression for the training run, where the log directory has several.
+        prove: run the program as it is and with each fix, under the same seeds, until one helps.
+        apply: write the patch to the files; with `prove`, only if it helps.
+        seconds: seconds of training of each run; 12 by default.
+        epochs: epochs of each run, instead.
+        arguments: for the program.
+        directory: where the program ran.
+        log_dir: where the runs of a proof are logged.
+        select, ignore, config, options: as for `review`.
+
+    Raises ValueError, with a sentence, for what cannot be done: the program has changed, or trains nothing.
+    """
+    chosen, left = (ids if ids is None or isinstance(ids, str) else ",".join(ids) for ids in (select, ignore))
+    settings = [options] if isinstance(options, str) else options
+    catalogue = configured(config, settings, chosen, left, logdirs=[os.fspath(log_dir)])
+    asked = Asked(
+        target=os.fspath(target),
+        arguments=tuple(arguments),
+        directory=Path(directory),
+        log_dir=Path(log_dir),
+        run=run,
+        prove=prove,
+        apply=apply,
+        seconds=seconds,
+        epochs=epochs,
+    )
+    return FoundFix(**vars(answer(asked, catalogue, lambda sentence: print(f"scram: {sentence}", file=sys.stderr))))
 
 
 def preflight(

@@ -8,6 +8,10 @@ SCRAM writes into the TensorBoard run ``<log_dir>/scram``, with plugin name ``sc
   file, and again when the columns change. A reader sees column ``C`` as the series ``scram/T/C``.
 * *facts*, one JSON object as a scalar string tensor ``scram/facts``, written once per fit. `watch` writes it again when more
   is known; the last one counts.
+* *proof*, one JSON object as a scalar string tensor ``scram/proof``, in the log of a run that `scram fix --prove` made of a
+  program as it is: what came of each fix that was tried, ``{"tried": [{"fixes": [[heuristic, cause], ...], "verdict",
+  "sentence", "measure", "before", "after", "seeds", "batches", "runs"}, ...]}``. ``runs`` are the training runs that were
+  compared, without the directory that all of them are in.
 * *end*, the scalar string tensor ``scram/end``: how the fit ended ("finished", "stopped", or the name of an exception).
 
 Tables and their columns follow. A column that a training cannot provide is left out. Tensors are named ``x0``, ``x1`` (inputs,
@@ -64,6 +68,7 @@ PROCESS = "process"
 VALIDATION = "validation"
 FACTS_TAG = "scram/facts"
 END_TAG = "scram/end"
+PROOF_TAG = "scram/proof"
 
 MAX_CHANNELS = 64
 

@@ -41,10 +41,30 @@ function markChange(removed: DiffLine, added: DiffLine): DiffLine[] {
   ];
 }
 
-/** A change of one file as a patch for `patch -p1` or `git apply --unidiff-zero`; `first` is the number of the first line. */
-export function asPatch(file: string, first: number, before: string, after: string): string {
-  const [old, young] = [before.split("\n"), after.split("\n")];
+/** A place of a change: the lines before and after, the first of which has the number `line`. */
+export interface Place {
+  file: string;
+  line: number;
+  before: string;
+  after: string;
+}
+
+/** A change as one patch for `patch -p1` or `git apply --unidiff-zero`, with all of its places. */
+export function asPatch(places: readonly Place[]): string {
   const signs = { same: " ", removed: "-", added: "+" };
-  const body = diffLines(old, young).map((line) => `${signs[line.kind]}${line.text}\n`);
-  return `--- a/${file}\n+++ b/${file}\n@@ -${first},${old.length} +${first},${young.length} @@\n${body.join("")}`;
+  const files = [...new Set(places.map(({ file }) => file))];
+  return files
+    .map((file) => {
+      let shift = 0;
+      const here = places.filter((place) => place.file === file).sort((a, b) => a.line - b.line);
+      const hunks = here.map(({ line, before, after }) => {
+        const [old, young] = [before.split("\n"), after.split("\n")];
+        const body = diffLines(old, young).map((changed) => `${signs[changed.kind]}${changed.text}\n`);
+        const head = `@@ -${line},${old.length} +${line + shift},${young.length} @@\n`;
+        shift += young.length - old.length;
+        return head + body.join("");
+      });
+      return `--- a/${file}\n+++ b/${file}\n${hunks.join("")}`;
+    })
+    .join("");
 }

@@ -113,8 +113,19 @@ describe("charts", () => {
 
 describe("a change", () => {
   it("can be copied as a patch", () => {
-    expect(asPatch("train.py", 19, "a = 1\nb = 2", "a = 1\nb = 3\nc = 4")).toBe(
-      "--- a/train.py\n+++ b/train.py\n@@ -19,2 +19,3 @@\n a = 1\n-b = 2\n+b = 3\n+c = 4\n",
+    const place = { file: "train.py", line: 19, before: "a = 1\nb = 2", after: "a = 1\nb = 3\nc = 4" };
+    const patch = "--- a/train.py\n+++ b/train.py\n@@ -19,2 +19,3 @@\n a = 1\n-b = 2\n+b = 3\n+c = 4\n";
+    expect(asPatch([place])).toBe(patch);
+  });
+  it("is copied with all of its places, in the order of the lines", () => {
+    const places = [
+      { file: "train.py", line: 9, before: "z", after: "y" },
+      { file: "model.py", line: 1, before: "m", after: "n" },
+      { file: "train.py", line: 2, before: "a", after: "a\nb" },
+    ];
+    expect(asPatch(places)).toBe(
+      "--- a/train.py\n+++ b/train.py\n@@ -2,1 +2,2 @@\n a\n+b\n@@ -9,1 +10,1 @@\n-z\n+y\n" +
+        "--- a/model.py\n+++ b/model.py\n@@ -1,1 +1,1 @@\n-m\n+n\n",
     );
   });
 });

@@ -26,6 +26,7 @@ examples:
   scram preflight --memory 8G train.py --batch-size 256 will it fit into 8 GiB?
   scram preflight --tests my_tests.py train.py          with your own tests
   scram preflight --fail-on warning train.py            for CI: exit status 1 on any warning
+  scram preflight --fix train.py                        and a patch that is proven to help
 """
 
 
@@ -45,6 +46,9 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--tests", metavar="FILE", help="your own tests: functions test_... that take model, batch, optimizer, loss"
     )
+    parser.add_argument(
+        "--fix", action="store_true", help="then prove the fixes, as `scram fix --prove` does: the patch is printed at the end"
+    )
     add_report(parser)
     add_choices(parser)
     parser.set_defaults(command=preflight, run=None, jobs=1, dask=None, cache=False)
@@ -54,7 +58,10 @@ def preflight(options: argparse.Namespace) -> int:
     if not 1.0 <= options.seconds <= 3600.0:
         raise BadOption("--seconds takes a number from 1 to 3600")
     chosen(options)  # so that mistakes in it are reported before the program runs
-    arguments = options.arguments[1:] if options.arguments[:1] == ["--"] else options.arguments
+    arguments = options.arguments
+    if arguments == ["--fix"]:  # behind the program it can be nothing else: no program knows it
+        options.fix, arguments = True, []
+    arguments = arguments[1:] if arguments[:1] == ["--"] else arguments
     if not Path(options.script).is_file():
         raise BadOption(f"{options.script}: there is no such file")
     print(f"scram: running {one_line(options.script)} up to the start of its training", file=sys.stderr)
@@ -62,7 +69,17 @@ def preflight(options: argparse.Namespace) -> int:
     if trouble:
         raise BadOption(trouble)
     options.logdir = [options.log_dir]
-    return check(options)
+    status = check(options)
+    return _prove(options, arguments) if options.fix else status
+
+
+def _prove(options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    """Prove the fixes of what the tests found, or of a short run if they found none; the exit status is that of `scram fix`."""
+    from scram_plugin.cli.fix import told
+    from scram_plugin.fixing.ask import Asked
+
+    asked = Asked(target=options.log_dir, program=options.script, arguments=tuple(arguments), prove=True)
+    return told(asked, chosen(options, tell=False), "text")
 
 
 def _rehearse(options: argparse.Namespace, arguments: Sequence[str]) -> str:

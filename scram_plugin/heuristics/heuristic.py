@@ -67,6 +67,23 @@ class Cause:
 
 
 @dataclass(frozen=True)
+class FixProof:
+    """What came of trying a fix: two short runs of the program, without it and with it (see `fixing/verdict.py`).
+
+    `before` and `after` are levels of `measure`; `runs` the training runs that were compared.
+    """
+
+    verdict: str  # "better", "same", "worse", "breaks" or "unknown"
+    sentence: str
+    measure: str = ""
+    before: float | None = None
+    after: float | None = None
+    seeds: int = 0
+    batches: int = 0
+    runs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Fix:
     """How to fix a cause: what the page says, with code for one framework, and perhaps as an edit of the user's own lines."""
 
@@ -76,6 +93,7 @@ class Fix:
     framework: str
     code: str
     edit: Edit | None = None
+    proof: FixProof | None = None
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ LONGEST = 20_000  # characters of a text; all recorded statements together have 
 LONGEST_PROGRAM = 60_000  # characters of all files of a program, as the recorder writes them
 LONGEST_FACTS = 1 << 24  # bytes of the facts of one fit; 2,000 layers take about one million
 
+VERDICTS = ("better", "same", "worse", "breaks", "unknown")  # on a fix that was tried
+
 DROPPED = object()
 
 
@@ -189,8 +191,33 @@ SHAPE: dict[str, Any] = {
     "data": {"training": _DATA, "validation": _DATA},
     "preflight": _PREFLIGHT,
 }
+PROOF_SHAPE: dict[str, Any] = {
+    "tried": [
+        {
+            "fixes": [[text]],
+            "verdict": lambda value: value in VERDICTS,
+            **dict.fromkeys(("sentence", "measure"), text),
+            **dict.fromkeys(("before", "after"), number),
+            **dict.fromkeys(("seeds", "batches"), count),
+            "runs": [text],
+        }
+    ]
+}
 # Required keys: an entry of a list that lacks one of them is left out.
-_NEEDED = ({"role", "line", "text"}, {"name", "shape"}, {"name", "path", "class"}, {"name", "passed"}, {"file", "text"})
+_NEEDED = (
+    {"fixes", "verdict", "sentence"},
+    {"role", "line", "text"},
+    {"name", "shape"},
+    {"name", "path", "class"},
+    {"name", "passed"},
+    {"file", "text"},
+)
+
+
+def clean_proof(given: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+    """What was written of a proof, without what SCRAM would not write, and whether something was left out."""
+    lost: list[str] = []
+    return _cleaned(given, PROOF_SHAPE, lost, DEEPEST), bool(lost)
 
 
 def clean(facts: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.logs.configs import HPARAMS, LARGEST_TEXT, TEXT, TEXTS, Garbled, of_hparams, of_text
-from scram_plugin.logs.facts import LONGEST_FACTS, clean
+from scram_plugin.logs.facts import LONGEST_FACTS, clean, clean_proof
 from scram_plugin.logs.settings import Told, settings_of
 
 # Data types of TensorFlow's types.proto -> NumPy. A bfloat16 is the upper half of a float32, and is widened by hand.
@@ -76,6 +76,7 @@ class Own:
 
     def __init__(self) -> None:
         self.facts: list[tuple[float, dict[str, Any]]] = []  # (wall time, facts of one fit)
+        self.proofs: list[tuple[float, dict[str, Any]]] = []  # (wall time, what came of fixes that were tried)
         self.ends: list[tuple[float, str]] = []  # (wall time, how the fit ended)
         self.settings: list[Told] = []  # of the training, as another tool wrote them
         self.remarks: list[str] = []  # sentences on what was ignored
@@ -151,7 +152,7 @@ class Own:
                 return
             if columns is not None:
                 self._columns[value.tag] = tuple(columns)
-        if value.tag in (schema.FACTS_TAG, schema.END_TAG):
+        if value.tag in (schema.FACTS_TAG, schema.END_TAG, schema.PROOF_TAG):
             text = value.tensor.string_val[0] if value.tensor.string_val else b""
             try:
                 if value.tag == schema.END_TAG:
@@ -160,10 +161,11 @@ class Own:
                     facts = json.loads(text) if len(text) <= LONGEST_FACTS else None
                     if not isinstance(facts, dict):
                         raise ValueError
-                    facts, lost = clean(facts)
+                    is_proof = value.tag == schema.PROOF_TAG
+                    facts, lost = (clean_proof if is_proof else clean)(facts)
                     if lost:
                         self.remark(f"parts of {value.tag!r} are not in SCRAM's format; they are ignored")
-                    self.facts.append((wall_time, facts))
+                    (self.proofs if is_proof else self.facts).append((wall_time, facts))
             except (ValueError, RecursionError):
                 self.remark(f"{value.tag!r} is not in SCRAM's format; it is ignored")
             return

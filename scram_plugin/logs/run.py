@@ -209,6 +209,12 @@ class Run(Mapping[str, Series]):
         return max(found, key=lambda entry: entry[0])[1] if found else None
 
     @property
+    def proofs(self) -> list[dict[str, Any]]:
+        """What came of fixes that were tried, of the last training recorded here, in the order in which it was written."""
+        found = sorted((entry for file in self.files.values() for entry in file.own.proofs), key=lambda entry: entry[0])
+        return [proof for when, proof in found if when >= self.session_start]
+
+    @property
     def settings(self) -> list[Told]:
         """The settings that the files here tell."""
         return [told for file in self.files.values() for told in file.own.settings]

@@ -101,6 +101,12 @@ class TrainingRun:
         return next((f for f in (self._logs[n].facts for n, r in self.parts.items() if r == "scram") if f), {})
 
     @cached_property
+    def tried(self) -> list[dict[str, Any]]:
+        """The fixes that `scram fix --prove` tried, and what came of each (see `schema.py`)."""
+        proofs = [proof for name, role in self.parts.items() if role == "scram" for proof in self._logs[name].proofs]
+        return list(proofs[-1].get("tried") or []) if proofs else []
+
+    @cached_property
     def settings(self) -> Settings:
         """The settings of this training that its log, or a file beside it, has: name -> `Setting` (see `settings.py`).
 

@@ -36,14 +36,22 @@ def first_edit(finding: Finding) -> Edit | None:
 
 
 def changed_lines(edit: Edit) -> list[str]:
-    """The lines before and after, each after "- ", "+ " or, if it is unchanged, two spaces."""
+    """The lines of one place before and after, each after "- ", "+ " or, if it is unchanged, two spaces."""
     lines = difflib.ndiff(edit.before.splitlines(), edit.after.splitlines())
     return [line for line in lines if not line.startswith("?")]
 
 
 def is_whole(edit: Edit) -> bool:
     """Whether the new lines are known whole: a log does not hold the program's texts and comments (`redaction.py`)."""
-    return HIDDEN not in edit.after
+    return all(HIDDEN not in place.after for place in edit.places)
+
+
+def proof_said(fix: Fix) -> str:
+    """What came of trying the fix, as a sentence; empty where it was not tried."""
+    if fix.proof is None:
+        return ""
+    words = "Fix proven here" if fix.proof.verdict == "better" else "Fix tried here"
+    return f"{words}: {fix.proof.sentence}."
 
 
 def left_out(edit: Edit) -> str:

@@ -12,7 +12,7 @@ from scram_plugin import __version__
 from scram_plugin.heuristics.heuristic import Finding, Fix
 from scram_plugin.heuristics.words import clean, one_line
 from scram_plugin.reports.drawing import lines, svg
-from scram_plugin.reports.edits import changed_lines, first_fix, framework_name, left_out
+from scram_plugin.reports.edits import changed_lines, first_fix, framework_name, left_out, proof_said
 from scram_plugin.reviews.model import Review, totals, worst_first
 
 SIGNS = {"error": "●", "warning": "▲", "info": "ℹ"}
@@ -130,12 +130,15 @@ def _fix(fix: Fix, first: bool) -> Iterator[Markup]:
     if first:
         yield Markup("<p><b>Fix: {}.</b> {}</p>\n").format(_text(fix.title), _said(fix.text))
     edit = fix.edit
-    if edit:
-        yield _muted(f"{_text(edit.file)}, line {edit.line}{left_out(edit)}")
+    for place in edit.places if edit else ():
+        reason = f": {_text(place.reason)}" if place.reason else ""
+        yield _muted(f"{_text(place.file)}, line {place.line}{left_out(place)}{reason}")
         tags = {"- ": "del", "+ ": "ins", "  ": "span"}
-        changed = [Markup("<{0}>{1}</{0}>").format(tags[c[:2]], clean(c)) for c in changed_lines(edit)]
+        changed = [Markup("<{0}>{1}</{0}>").format(tags[c[:2]], clean(c)) for c in changed_lines(place)]
         yield Markup('<pre tabindex="0">{}</pre>\n').format(Markup("\n").join(changed))
-    else:
+    if said := proof_said(fix):
+        yield Markup("<p><b>{}</b></p>\n").format(_said(said))
+    if not edit:
         yield _muted(_text(framework_name(fix.framework)))
         yield Markup('<pre tabindex="0">{}</pre>\n').format(clean(fix.code.rstrip()))
 

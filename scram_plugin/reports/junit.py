@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from scram_plugin.heuristics.heuristic import Finding, Heuristic
 from scram_plugin.heuristics.words import clean
-from scram_plugin.reports.edits import left_out
+from scram_plugin.reports.edits import left_out, proof_said
 from scram_plugin.reviews.model import Review
 from scram_plugin.severity import down_to
 
@@ -61,4 +61,7 @@ def _said(finding: Finding, review: Review) -> str:
         edit = fix.edit
         lines.append(f"Fix: {fix.title}." + (f" {edit.file}:{edit.line}{left_out(edit)}" if edit else ""))
         lines.append(edit.after if edit else fix.code)
+        for place in edit.more if edit else ():
+            lines += [f"and {place.file}:{place.line}{left_out(place)}", place.after]
+        lines += [said] if (said := proof_said(fix)) else []
     return "\n".join(lines)

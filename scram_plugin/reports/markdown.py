@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from scram_plugin.heuristics.heuristic import Finding, Fix
 from scram_plugin.heuristics.words import clean, one_line, place
-from scram_plugin.reports.edits import changed_lines, first_fix, framework_name, left_out
+from scram_plugin.reports.edits import changed_lines, first_fix, framework_name, left_out, proof_said
 from scram_plugin.reviews.model import Review
 
 SIGNS = {"error": "🔴", "warning": "🟡", "info": "🔵"}
@@ -77,10 +77,13 @@ def _fix(fixes: Sequence[Fix]) -> Iterator[str]:
     yield f"**Fix: {_text(fix.title)}.** {_text(fix.text)}"
     yield ""
     edit = fix.edit
-    if edit:
-        yield f"{_code(edit.file)}, line {edit.line}{left_out(edit)}:"
+    for place_ in edit.places if edit else ():
+        reason = f" ({_text(place_.reason)})" if place_.reason else ""
+        yield f"{_code(place_.file)}, line {place_.line}{left_out(place_)}{reason}:"
         yield ""
-        yield from _fenced("diff", "\n".join(changed_lines(edit)))
+        yield from _fenced("diff", "\n".join(changed_lines(place_)))
+    if said := proof_said(fix):
+        yield from (f"**{_text(said)}**", "")
     for other in fixes if not edit else ():
         if len(fixes) > 1:
             yield from (f"{_text(framework_name(other.framework))}:", "")

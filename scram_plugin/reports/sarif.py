@@ -101,12 +101,13 @@ def _lines(edit: Edit) -> dict[str, Any]:
 
 def _fix(finding: Finding, edit: Edit) -> dict[str, Any]:
     title = next(fix.title for fix in finding.fixes if fix.edit is edit)
-    lines = _lines(edit)
-    replacement = {"deletedRegion": lines["region"], "insertedContent": {"text": edit.after.rstrip("\n") + "\n"}}
-    return {
-        "description": {"text": title},
-        "artifactChanges": [{"artifactLocation": lines["artifactLocation"], "replacements": [replacement]}],
-    }
+    changes: dict[str, dict[str, Any]] = {}  # SARIF has all changes of one file together
+    for place in edit.places:
+        lines = _lines(place)
+        replacement = {"deletedRegion": lines["region"], "insertedContent": {"text": place.after.rstrip("\n") + "\n"}}
+        artifact = {"artifactLocation": lines["artifactLocation"], "replacements": []}
+        changes.setdefault(place.file, artifact)["replacements"].append(replacement)
+    return {"description": {"text": title}, "artifactChanges": list(changes.values())}
 
 
 def _uri(path: str) -> str:

@@ -14,7 +14,7 @@ from rich.text import Text
 from scram_plugin.heuristics.heuristic import Finding
 from scram_plugin.heuristics.words import clean, counted, number, one_line, place
 from scram_plugin.reports.drawing import Line, bars, lines, part_shown
-from scram_plugin.reports.edits import changed_lines, first_fix, framework_name, left_out
+from scram_plugin.reports.edits import changed_lines, first_fix, framework_name, left_out, proof_said
 from scram_plugin.reviews.model import SETTINGS, Review, totals, worst_first
 
 Entry = TypeVar("Entry")
@@ -236,10 +236,14 @@ def print_finding(
         code, where = False, " (code: see above)"
     above.add(fix.code)
     _paragraph(console, indent, f"Fix: {fix.title}{where}", "green")
-    if edit:
+    for i, place_ in enumerate(edit.places if edit else ()):
         styles = {"- ": "red", "+ ": "green", "  ": ""}
-        for changed in changed_lines(edit):
+        if i:  # the first one stands above
+            _paragraph(console, indent, f"and {place_.file}:{place_.line}{': ' * bool(place_.reason)}{place_.reason}", "green")
+        for changed in changed_lines(place_):
             _code(console, indent + 2, Text(clean(changed), style=styles[changed[:2]]))
+    if said := proof_said(fix):
+        _paragraph(console, indent, said, "green")
     for other in fixes if code and not edit else ():
         if len(fixes) > 1:
             _paragraph(console, indent + 2, f"{framework_name(other.framework)}:", "dim")

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypedDict
 from msgspec import Meta
 
 from scram_plugin.heuristics.edits import Edit
-from scram_plugin.heuristics.heuristic import Confidence, Finding
+from scram_plugin.heuristics.heuristic import Confidence, Finding, FixProof
 from scram_plugin.heuristics.words import number, one_line
 from scram_plugin.logs.curve import CurveName
 from scram_plugin.logs.kinds import Kind
@@ -17,7 +17,7 @@ from scram_plugin.reviews.model import Aside, Chart, HeadlineKind, Overview, Rev
 from scram_plugin.reviews.pictures import labels
 from scram_plugin.reviews.plain import plain
 from scram_plugin.severity import Severity
-from scram_plugin.wire import CurveNameJson, LabelledCurveJson, Span
+from scram_plugin.wire import CurveNameJson, LabelledCurveJson, Span, WireNumber
 
 
 class CountsJson(TypedDict):
@@ -33,13 +33,33 @@ class HeadlineJson(TypedDict):
     text: str
 
 
-class EditJson(TypedDict):
-    """A change of the user's own lines."""
+class PlaceJson(TypedDict):
+    """A place of the user's program that changes, and why."""
 
     file: str
     line: int
     before: str
     after: str
+    reason: str
+
+
+class EditJson(PlaceJson):
+    """A change of the user's own lines. `more`: further places that belong to it; to apply only a part is wrong."""
+
+    more: list[PlaceJson]
+
+
+class ProofJson(TypedDict):
+    """What came of trying the fix: the program as it is and with it, and what was compared."""
+
+    verdict: str
+    sentence: str
+    measure: str
+    before: WireNumber | None
+    after: WireNumber | None
+    seeds: int
+    batches: int
+    runs: list[str]
 
 
 class FixJson(TypedDict):
@@ -49,6 +69,7 @@ class FixJson(TypedDict):
     framework: str
     code: str
     edit: EditJson | None
+    proof: ProofJson | None
 
 
 CauseJson = TypedDict("CauseJson", {"id": str, "title": str, "for": str, "against": str})
@@ -279,6 +300,7 @@ def _finding(finding: Finding) -> FindingJson:
                 "framework": fix.framework,
                 "code": fix.code,
                 "edit": None if fix.edit is None else _edit(fix.edit),
+                "proof": None if fix.proof is None else _proof(fix.proof),
             }
             for fix in finding.fixes
         ],
@@ -286,7 +308,24 @@ def _finding(finding: Finding) -> FindingJson:
 
 
 def _edit(edit: Edit) -> EditJson:
-    return {"file": edit.file, "line": edit.line, "before": edit.before, "after": edit.after}
+    return {**_place(edit), "more": [_place(place) for place in edit.more]}
+
+
+def _place(edit: Edit) -> PlaceJson:
+    return {"file": edit.file, "line": edit.line, "before": edit.before, "after": edit.after, "reason": edit.reason}
+
+
+def _proof(proof: FixProof) -> ProofJson:
+    return {
+        "verdict": proof.verdict,
+        "sentence": proof.sentence,
+        "measure": proof.measure,
+        "before": proof.before,
+        "after": proof.after,
+        "seeds": proof.seeds,
+        "batches": proof.batches,
+        "runs": list(proof.runs),
+    }
 
 
 def _aside(aside: Aside) -> AsideJson:

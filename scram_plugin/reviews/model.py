@@ -253,7 +253,11 @@ class Review:
 
         def moved(finding: Finding) -> Finding:
             shown = replace(finding.picture, curves=moved_all(finding.picture.curves))
-            return replace(finding, curves=moved_all(finding.curves), picture=shown)
+            fixes = tuple(
+                fix if fix.proof is None else replace(fix, proof=replace(fix.proof, runs=tuple(map(named, fix.proof.runs))))
+                for fix in finding.fixes
+            )
+            return replace(finding, curves=moved_all(finding.curves), picture=shown, fixes=fixes)
 
         return replace(
             self.with_findings(moved),

@@ -38,15 +38,20 @@ def complete(review: Review, folder: str | os.PathLike[str] = ".") -> Review:
 
 
 def _is_hidden(edit: Edit | None) -> bool:
-    return edit is not None and HIDDEN in edit.before
+    return edit is not None and any(HIDDEN in place.before for place in edit.places)
 
 
 def _restored(edit: Edit | None, folder: Path) -> Edit | None:
-    source = _program(edit.file, folder) if edit is not None else None
-    if edit is None or source is None:
-        return edit
-    now = restored(source, edit.line, edit.before, edit.after)
-    return edit if now is None else replace(edit, before=now[0], after=now[1])
+    if edit is None:
+        return None
+    first, *more = (_place_restored(place, folder) for place in edit.places)
+    return replace(first, more=tuple(more))
+
+
+def _place_restored(place: Edit, folder: Path) -> Edit:
+    source = _program(place.file, folder) if HIDDEN in place.before else None
+    now = None if source is None else restored(source, place.line, place.before, place.after)
+    return place if now is None else replace(place, before=now[0], after=now[1])
 
 
 def _program(name: str, folder: Path) -> str | None:

@@ -26,6 +26,7 @@ from scram_plugin.reviews.model import Review, Signal, Unchecked, Unclear
 from scram_plugin.reviews.overview import overview
 from scram_plugin.reviews.pictures import picture
 from scram_plugin.reviews.policy import accept
+from scram_plugin.reviews.proofs import proof_of
 from scram_plugin.reviews.unfit import unfit
 from scram_plugin.severity import SEVERITIES
 
@@ -141,7 +142,9 @@ def _filled_in(heuristic: Heuristic, finding: Finding, run: TrainingRun) -> Find
         wanted = [s for language in run.languages for s in snippets if s.framework == language] or snippets
         codes = [(str(run.framework), own)] if own else [(snippet.framework, snippet.shown) for snippet in wanted]
         for i, (framework, code) in enumerate(codes):
-            fixes.append(Fix(cause.id, title, text, framework, code, cause.edit if i == 0 else None))
+            edit = cause.edit if i == 0 else None
+            proof = proof_of(run, heuristic.id, cause.id) if edit is not None else None
+            fixes.append(Fix(cause.id, title, text, framework, code, edit, proof))
     # made anew of plain values: a check may use its dictionary again, and what it gives travels to other processes
     return Finding(
         severity=finding.severity,

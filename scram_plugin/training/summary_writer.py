@@ -17,7 +17,7 @@ import numpy as np
 from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, types_pb2
 
 from scram_plugin import schema
-from scram_plugin.training.event_file import EventWriter
+from scram_plugin.event_writer import EventWriter
 from scram_plugin.training.sampling import Thinning
 
 _TYPES = {"float32": types_pb2.DT_FLOAT, "float64": types_pb2.DT_DOUBLE, "int64": types_pb2.DT_INT64}

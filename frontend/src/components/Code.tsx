@@ -87,26 +87,34 @@ export function Code({ text, label }: { text: string; label: string }): VNode {
 /** It stands for a text or a comment of the program, which the log does not hold (`redaction.py`). */
 const HIDDEN = "…";
 
+/** All places of a change. The patch has all of them: a part of a change is no fix. */
 export function Diff({ edit }: { edit: Edit }): VNode {
-  const whole = !edit.after.includes(HIDDEN);
-  const place = `Your code: ${edit.file}, line ${edit.line}`;
+  const places = [edit, ...edit.more];
+  const whole = places.every((place) => !place.after.includes(HIDDEN));
   return (
-    <TextDiff
-      before={edit.before}
-      after={edit.after}
-      label={whole ? place : `${place} (${HIDDEN} stands for texts and comments, which are not in the log)`}
-      what="Change to your code"
-      first={edit.line}
-      {...(whole && {
-        copy: (
-          <>
-            <OpenInEditor file={edit.file} line={edit.line} />
-            <CopyButton text={asPatch(edit.file, edit.line, edit.before, edit.after)} what="as patch" label="Copy as patch" />
-            <CopyButton text={edit.after} what="the changed lines" />
-          </>
-        ),
+    <>
+      {places.map((place, i) => {
+        const where = `Your code: ${place.file}, line ${place.line}${place.reason && `: ${place.reason}`}`;
+        return (
+          <TextDiff
+            before={place.before}
+            after={place.after}
+            label={whole ? where : `${where} (${HIDDEN} stands for texts and comments, which are not in the log)`}
+            what="Change to your code"
+            first={place.line}
+            {...(whole && {
+              copy: (
+                <>
+                  <OpenInEditor file={place.file} line={place.line} />
+                  {i === 0 && <CopyButton text={asPatch(places)} what="as patch" label="Copy as patch" />}
+                  <CopyButton text={place.after} what="the changed lines" />
+                </>
+              ),
+            })}
+          />
+        );
       })}
-    />
+    </>
   );
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -19,3 +19,8 @@ class Edit:
     after: str
     more: tuple[Edit, ...] = ()
     reason: str = ""
+
+    @property
+    def places(self) -> tuple[Edit, ...]:
+        """All places of the fix, each without the others."""
+        return (replace(self, more=()), *self.more) if self.more else (self,)

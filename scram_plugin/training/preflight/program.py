@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.abc
-import importlib.machinery
-import importlib.util
 import inspect
 import os
 import runpy
@@ -13,6 +10,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from scram_plugin.training.importing import WhenImported
 from scram_plugin.training.preflight.flight import STEPS, Done, Tests, fly
 
 
@@ -43,7 +41,7 @@ def rehearse(script: str, arguments: Sequence[str], flight: Flight) -> str:
 
         loops.append(torch_program.Loop(flight))
 
-    hooks = _WhenImported({"keras": lambda: _keras(flight), "torch": torch_is_there})
+    hooks = WhenImported({"keras": lambda: _keras(flight), "torch": torch_is_there})
     argv, path = sys.argv, list(sys.path)
     sys.argv, sys.path[0] = [script, *arguments], os.path.dirname(os.path.abspath(script))
     told = ""
@@ -103,41 +101,3 @@ def _keras(flight: Flight) -> None:
         raise Done
 
     keras.Model.fit = fit
-
-
-class _WhenImported(importlib.abc.MetaPathFinder):
-    """Within it, `actions` are taken as soon as modules of these names have been imported; at once if they have been."""
-
-    def __init__(self, actions: Mapping[str, Callable[[], None]]) -> None:
-        self._actions = dict(actions)
-        self._looking = False
-
-    def __enter__(self) -> None:
-        for name in [name for name in self._actions if name in sys.modules]:
-            self._actions.pop(name)()
-        sys.meta_path.insert(0, self)
-
-    def __exit__(self, *_: object) -> None:
-        sys.meta_path.remove(self)
-
-    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        if fullname not in self._actions or self._looking:
-            return None
-        self._looking = True
-        try:
-            spec = importlib.util.find_spec(fullname)
-        finally:
-            self._looking = False
-        if spec is None or spec.loader is None:
-            return None
-        loader = spec.loader
-        execute = loader.exec_module
-
-        def exec_module(module: Any) -> None:
-            execute(module)
-            # here, and not before: TensorFlow asks for Keras's place, and imports it later
-            if (action := self._actions.pop(fullname, None)) is not None:
-                action()
-
-        loader.exec_module = exec_module  # type: ignore[method-assign]
-        return spec

@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import gc
 import inspect
 import time
-import weakref
 from typing import Any
 
 import torch
-from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from scram_plugin.training.preflight.flight import STEPS, Done
 from scram_plugin.training.preflight.subject import FIRST, Batch
@@ -24,8 +21,7 @@ from scram_plugin.training.torch import patches
 from scram_plugin.training.torch.compiled import is_compiling
 from scram_plugin.training.torch.data_facts import LoaderPass
 from scram_plugin.training.torch.graph import Loss, loss_of, named
-
-WRAPPERS = ("Lightning", "Accelerated")  # how classes of optimizers begin that hold another one
+from scram_plugin.training.torch.search import ModelSearch
 
 
 class Loop(patches.Watcher):
@@ -48,8 +44,6 @@ class Loop(patches.Watcher):
         self._last: Any = None  # what a loader gave last: its iterator, the batch, and the seconds
         self._passes: Any = None  # the data of the training
         self._second = False  # a second pass through the data has begun
-        self._looked: weakref.WeakSet[torch.nn.Module] = weakref.WeakSet()  # modules without an optimizer when first called
-        self._candidate: torch.nn.Module | None = None  # the last of these: the model, if no other is found
         self._ways = 0  # backward passes before the model was known
 
         def call(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
@@ -57,7 +51,7 @@ class Loop(patches.Watcher):
 
         torch.nn.Module.__call__ = call
         patches.add(self)
-        self._stepped = register_optimizer_step_post_hook(self._optimizer_stepped)
+        self._search = ModelSearch(self._take_off)
         _mute()
 
     def off(self) -> contextlib.AbstractContextManager[None]:
@@ -65,7 +59,7 @@ class Loop(patches.Watcher):
 
     def close(self) -> None:
         torch.nn.Module.__call__ = self._original
-        self._stepped.remove()
+        self._search.close()
         patches.remove(self)
         if self._watch is not None:
             self._watch.close()
@@ -114,17 +108,7 @@ class Loop(patches.Watcher):
         """Take off, if an optimizer has parameters of the module."""
         if self._ways >= STEPS:
             raise Done  # a training of something else
-        if module in self._looked or next(module.parameters(), None) is None:
-            return
-        self._looked.add(module)  # all objects are searched for optimizers: only once for each module
-        self._candidate = module
-        if optimizers := _optimizers(module):
-            self._take_off(module, optimizers)
-
-    def _optimizer_stepped(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
-        """The first step of an optimizer that was made later than the module was called, or has no parameter of it."""
-        if self._model is None and self._candidate is not None:
-            self._take_off(self._candidate, [optimizer])
+        self._search.look(module)
 
     def _take_off(self, model: torch.nn.Module, optimizers: list[torch.optim.Optimizer]) -> None:
         from scram_plugin.training.torch.watch import Watch
@@ -204,15 +188,6 @@ def _of_model(outputs: Any, targets: Any) -> Any:
 
 def _unknown(outputs: Any, targets: Any) -> torch.Tensor:
     raise ValueError("how the program computes its loss could not be told")
-
-
-def _optimizers(model: torch.nn.Module) -> list[torch.optim.Optimizer]:
-    """All optimisers in this process that have a parameter of the model."""
-    parameters = {id(p) for p in model.parameters()}
-    kinds = ((thing, type(thing)) for thing in gc.get_objects())
-    # Lightning and Accelerate wrap an optimizer in another that cannot be copied, or takes no hooks
-    known = [t for t, kind in kinds if issubclass(kind, torch.optim.Optimizer) and not kind.__name__.startswith(WRAPPERS)]
-    return [o for o in known if any(id(p) in parameters for g in o.param_groups for p in g["params"])]
 
 
 def _as_one(model: torch.nn.Module, args: Any, kwargs: Any) -> Any:

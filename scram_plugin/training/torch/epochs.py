@@ -34,6 +34,15 @@ class Epochs:
         if values:
             self._writer.scalars("train", step, values)
 
+    def at_once(self) -> None:
+        """Write the first evaluation, too, without waiting for a second one."""
+        self._curve = True
+
+    @property
+    def seen(self) -> bool:
+        """Whether there was any evaluation."""
+        return self.logged or self._last is not None
+
     def taken(self, epoch: int) -> bool:
         """Whether this epoch has an evaluation already: there are several in it, or the program has no loader."""
         return self._last is not None and epoch <= self._last

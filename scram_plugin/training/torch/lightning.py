@@ -7,9 +7,11 @@ import re
 from typing import Any
 
 try:
-    from lightning.pytorch import Callback, LightningModule, Trainer
+    from lightning.pytorch import Callback as Callback
+    from lightning.pytorch import LightningModule, Trainer
 except ImportError:  # the name of the package before 2.0
-    from pytorch_lightning import Callback, LightningModule, Trainer
+    from pytorch_lightning import Callback as Callback
+    from pytorch_lightning import LightningModule, Trainer
 
 from scram_plugin.training.guarded import guarded
 from scram_plugin.training.torch.adapter import Adapter

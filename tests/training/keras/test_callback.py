@@ -287,7 +287,7 @@ def test_after_an_error_no_file_stays_open(tmp_path, monkeypatch):
     writer.text("scram/end", "one")
     writer.flush()
     assert open_files(tmp_path)
-    monkeypatch.setattr("scram_plugin.training.event_file.EventWriter.add", fail)
+    monkeypatch.setattr("scram_plugin.event_writer.EventWriter.add", fail)
     writer.text("scram/end", "two")
     writer.flush()
     assert not open_files(tmp_path)

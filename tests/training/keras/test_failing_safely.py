@@ -7,8 +7,8 @@ import warnings
 
 import keras
 
+from scram_plugin.event_writer import EventWriter
 from scram_plugin.training.blocks import BLOCK
-from scram_plugin.training.event_file import EventWriter
 from tests.paths import environment
 from tests.training.keras.models import dense
 from tests.training.keras.test_callback import loss_of_batches, watch

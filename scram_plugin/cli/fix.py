@@ -1,0 +1,108 @@
+"""`scram fix`: prints the fixes of a training run as a patch, applies it, and proves that it helps."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scram_plugin.cli.arguments import Commands, add_choices, add_command, chosen
+from scram_plugin.heuristics.words import clean, one_line
+
+if TYPE_CHECKING:
+    from scram_plugin.fixing.ask import Asked
+    from scram_plugin.heuristics.catalogue import Catalogue
+
+DESCRIPTION = """\
+Print the fixes of a training run as a patch of your program, apply it, or prove that it helps.
+
+TARGET is a log directory, or a program. The patch is checked against the program as it is on the disk now; nothing is written
+without --apply. With --prove the program is run as it is and with the fix, for a few seconds each, under the same seeds, in a
+copy of its directory; the runs are in the log directory, so that they can be compared in TensorBoard.
+Arguments for your program come after ``--``.
+"""
+EXAMPLES = """\
+examples:
+  scram fix logs/exp1                      the patch for that training run
+  scram fix logs/exp1 --apply              write it; the answer says how to take it back
+  scram fix train.py --prove               run the program with and without the fix, and compare
+  scram fix train.py --prove --epochs 3 -- --lr 0.1
+  scram fix logs/exp1 --prove              the fixes of a longer training, tried with the program that it names
+
+exit status: 0 there is a patch (with --prove: it helps), 1 there is none (it does not), 2 nothing could be done
+"""
+LOG_DIR = "logs/fix"
+
+
+def add(commands: Commands) -> None:
+    parser = add_command(commands, "fix", "print, apply and prove the fixes of a training run", DESCRIPTION, EXAMPLES)
+    parser.add_argument("target", metavar="TARGET", help="a log directory, or the training program")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="-- ...", help="arguments for the program")
+    own = argparse.ArgumentParser(prog="scram fix", add_help=False, allow_abbrev=False)  # for options behind TARGET
+    for one in (parser, own):
+        _add_options(one)
+    parser.set_defaults(command=fix, own=own)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run", metavar="REGEX", help="the training run, where the log directory has several")
+    parser.add_argument("--apply", action="store_true", help="write the patch to your files (with --prove: if it helps)")
+    parser.add_argument("--prove", action="store_true", help="run the program with and without the fix, and compare")
+    parser.add_argument(
+        "--seconds", type=float, metavar="N", help="with --prove: seconds of training of each run (default: 12)"
+    )
+    parser.add_argument("--epochs", type=int, metavar="N", help="with --prove: epochs of each run")
+    parser.add_argument(
+        "--log-dir", default=LOG_DIR, metavar="DIR", help=f"with --prove: where the runs are logged (default: {LOG_DIR})"
+    )
+    parser.add_argument(
+        "--directory", default=".", metavar="DIR", help="the directory in which the program ran (default: this one)"
+    )
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="format of the answer (default: text)")
+    add_choices(parser)
+
+
+def _whole(options: argparse.Namespace) -> tuple[argparse.Namespace, tuple[str, ...]]:
+    """The options, with those behind TARGET, and the arguments of the program."""
+    given = list(options.arguments)
+    at = given.index("--") if "--" in given else len(given)
+    own: argparse.ArgumentParser = options.own
+    return own.parse_args(given[:at], argparse.Namespace(**vars(options))), tuple(given[at + 1 :])
+
+
+def fix(options: argparse.Namespace) -> int:
+    from scram_plugin.fixing.ask import Asked
+
+    options, arguments = _whole(options)
+    catalogue = chosen(options)
+    asked = Asked(
+        target=options.target,
+        arguments=arguments,
+        directory=Path(options.directory),
+        log_dir=Path(options.log_dir),
+        run=options.run or "",
+        prove=options.prove,
+        apply=options.apply,
+        seconds=options.seconds,
+        epochs=options.epochs,
+    )
+    return told(asked, catalogue, options.format)
+
+
+def told(asked: Asked, catalogue: Catalogue, form: str) -> int:
+    """Print the answer as "text" or "json"; returns the exit status."""
+    from scram_plugin.fixing.ask import answer
+    from scram_plugin.fixing.report import as_json, in_text
+
+    found = answer(asked, catalogue, _say)
+    if form == "json":
+        print(json.dumps(as_json(found), indent=2, allow_nan=False))
+    else:
+        sys.stdout.write(in_text(found))
+    return 0 if found.good else 1
+
+
+def _say(sentence: str) -> None:
+    print(f"scram: {one_line(clean(sentence))}", file=sys.stderr, flush=True)

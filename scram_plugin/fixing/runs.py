@@ -1,0 +1,226 @@
+"""Runs of the user's program: each in a process and a copy of its directory of its own, two at a time.
+
+All is in one temporary directory, which is removed at the end, and no process is left, however the end comes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scram_plugin.fixing.copies import copy
+from scram_plugin.fixing.patch import Patch
+from scram_plugin.proof_run import Spec, Told
+
+AT_ONCE = 2  # runs side by side: the one that is compared, and its partner; by definition
+TO_START = 300.0  # seconds until the first batch: imports, and data that are read or made; by definition
+TO_END = 30.0  # seconds after the budget was used up, for a last validation; then the program is asked to end; by definition
+TO_CLOSE = 5.0  # seconds to write the rest of a log; then the process is ended; by definition
+LOOKS_EVERY = 0.05  # seconds between two looks at a process; nobody waits for less
+LAST_LINES = 4000  # bytes of what a program printed that are kept for a sentence
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is run: `script` below `folder`, which is its working directory, with its arguments."""
+
+    folder: Path
+    script: str
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The budget of a run: seconds of training, batches, epochs; None is no limit."""
+
+    seconds: float | None = None
+    batches: int | None = None
+    epochs: int | None = None
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A run that has ended: its log, what it told, and the seconds that it took; `last`: the last line of its errors."""
+
+    name: str
+    log_dir: Path
+    told: Told
+    seconds: float
+    last: str
+
+
+class Running:
+    """A run that has been started."""
+
+    def __init__(self, name: str, place: Path, spec: Spec, program: Program) -> None:
+        self.name, self._place, self._spec = name, place, spec
+        self._begun = time.monotonic()
+        self._asked: float | None = None  # when it was asked to end
+        self._output = (place / "output").open("wb")
+        options: dict[str, Any] = {"start_new_session": True} if os.name == "posix" else {}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "scram_plugin.training.proof", str(place / "spec.json")],
+            cwd=place,
+            env=_environment(place, program, Path(spec.directory)),
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            **options,
+        )
+
+    def ended(self) -> bool:
+        """Whether it has ended; one that takes too long is ended."""
+        if self._process.poll() is not None:
+            return True
+        now, told = time.monotonic(), Told.read(self._spec.result)
+        late = now - self._begun > TO_START if told is None else self._since(told) > TO_END
+        if late and self._asked is None:
+            self._asked = now
+            self._signal(signal.SIGTERM)
+        elif self._asked is not None and now - self._asked > TO_CLOSE:
+            self.kill()
+        return False
+
+    def _since(self, told: Told) -> float:
+        """Seconds since its budget was used up."""
+        return max(time.time() - os.path.getmtime(self._spec.result), 0.0)
+
+    def result(self) -> Ran:
+        """What came of it; it has ended."""
+        self._output.close()
+        self.kill()  # what it started may still run
+        told = Told.read(self._spec.result) or Told()
+        last = _last_line(self._place / "output")
+        if not told.ended and not told.used and not told.error:
+            told.error = "it took too long" if self._asked is not None else f"it ended with status {self._process.returncode}"
+        return Ran(self.name, Path(self._spec.log_dir), told, time.monotonic() - self._begun, last)
+
+    def kill(self) -> None:
+        """End it with all that it has started."""
+        self._signal(getattr(signal, "SIGKILL", signal.SIGTERM))
+        self._process.wait()
+
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(OSError):
+            if os.name == "posix":
+                os.killpg(self._process.pid, number)
+            elif self._process.poll() is None:
+                self._process.terminate()
+
+
+class Workshop:
+    """Where runs are made. Within it, Ctrl-C and a request to end take back all that was made."""
+
+    def __init__(self, program: Program, log_dir: Path) -> None:
+        self._program, self._log_dir = program, log_dir
+        self._started: list[Running] = []
+        self._handler: Any = None
+        self.at_once = max(1, min(AT_ONCE, os.cpu_count() or 1))
+
+    def __enter__(self) -> Workshop:
+        self._folder = Path(tempfile.mkdtemp(prefix="scram-fix-"))
+        if threading.current_thread() is threading.main_thread():
+            self._handler = signal.signal(signal.SIGTERM, _interrupt)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for running in self._started:
+            running.kill()
+        if self._handler is not None:
+            signal.signal(signal.SIGTERM, self._handler)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def start(self, name: str, patch: Patch | None, seed: int, limits: Limits) -> Running:
+        """Begin a run, of the program with this patch. Raises BadOption if its directory is too large to copy."""
+        place = self._folder / f"run {len(self._started)}"
+        directory, log_dir = place / "program", place / "log"
+        for folder in (place / "tmp", log_dir):
+            folder.mkdir(parents=True)
+        copy(self._program.folder, directory, self._log_dir)
+        for file in patch.files if patch is not None else ():
+            changed = directory / file
+            if changed.is_symlink():  # of the program's own: the copy gets a file instead
+                changed.unlink()
+            changed.write_bytes(patch.after(file))  # type: ignore[union-attr]
+        result = place / "result"
+        result.mkdir()
+        spec = Spec(
+            script=self._program.script,
+            arguments=list(self._program.arguments),
+            directory=str(directory),
+            log_dir=str(log_dir),
+            result=str(result / "told.json"),
+            seed=seed,
+            seconds=limits.seconds,
+            batches=limits.batches,
+            epochs=limits.epochs,
+            writable=[str(path) for path in (directory, log_dir, place / "tmp", result)],
+        )
+        spec.write(place / "spec.json")
+        running = Running(name, place, spec, self._program)
+        self._started.append(running)
+        return running
+
+    def wait(self, running: Sequence[Running]) -> Iterator[Ran]:
+        """The results of these runs, as they end."""
+        left = list(running)
+        while left:
+            for one in [one for one in left if one.ended()]:
+                left.remove(one)
+                yield one.result()
+            if left:
+                time.sleep(LOOKS_EVERY)
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _environment(place: Path, program: Program, directory: Path) -> dict[str, str]:
+    """The user's own, with room to write in, no display, and so many threads that two runs do not wait for one another."""
+    path = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    threads = str(max(1, (os.cpu_count() or 1) // AT_ONCE))
+    usual = {
+        **dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), threads),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    }
+    fixed = {
+        **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(place / "tmp")),
+        "MPLCONFIGDIR": str(place / "tmp"),
+        "MPLBACKEND": "Agg",
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": os.pathsep.join([*(_copied(entry, program.folder, directory) for entry in path), _OWN]),
+        "PWD": str(directory),
+    }
+    return {**usual, **os.environ, **fixed}
+
+
+def _copied(entry: str, folder: Path, directory: Path) -> str:
+    """A directory of modules: that in the copy, where it is one of the program's own."""
+    place = Path(os.path.abspath(entry))
+    inside = place.is_relative_to(folder.absolute()) and (directory / place.relative_to(folder.absolute())).exists()
+    return str(directory / place.relative_to(folder.absolute()) if inside else place)
+
+
+_OWN = str(Path(__file__).parent.parent.parent)  # where `scram_plugin` is found, also in a checkout
+
+
+def _last_line(output: Path) -> str:
+    with output.open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(file.tell() - LAST_LINES, 0))
+        lines = file.read().decode(errors="replace").replace("\r", "\n").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -1,0 +1,104 @@
+"""Verdicts on pairs of runs, by their numbers alone."""
+
+import math
+
+import pytest
+
+from scram_plugin.fixing.measures import AGREEMENT, Ending, Measure
+from scram_plugin.fixing.verdict import judge
+
+
+def ended(accuracy=None, loss=None, *, error="", broken=False, kind="mse", targets=(0.0, 1.0, 0.5), agreement=None, noise=0.0):
+    measures = {}
+    if accuracy is not None:
+        measures["validation accuracy"] = Measure("validation accuracy", accuracy, noise, True)
+    if loss is not None:
+        measures["validation loss"] = Measure("validation loss", loss, noise, False, of_loss=True, of_targets=True)
+    if agreement is not None:
+        measures[AGREEMENT] = Measure(AGREEMENT, agreement, noise, True)
+    return Ending(100, 2, error, broken, measures, kind, targets)
+
+
+def pairs(before, after, **more):
+    return [(ended(b, **more), ended(a, **more)) for b, a in zip(before, after, strict=True)]
+
+
+def test_a_clear_difference_with_all_seeds():
+    judged = judge(pairs([0.1, 0.1, 0.11], [0.5, 0.55, 0.53]))
+    assert judged.outcome == "better"
+    assert judged.sentence == "validation accuracy 0.103 → 0.527 after 2 epochs, three seeds of three"
+    assert judge(pairs([0.5, 0.55, 0.53], [0.1, 0.1, 0.11])).outcome == "worse"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([0.80, 0.81, 0.79], [0.81, 0.82, 0.80]),  # all higher, and a hundredth is nothing
+        ([0.5, 0.9, 0.7], [0.6, 0.95, 0.75]),  # seeds differ by more than that
+        ([0.1, 0.1, 0.1], [0.9, 0.9, 0.09]),  # one seed says the contrary
+    ],
+)
+def test_what_is_not_larger_than_the_noise(before, after):
+    judged = judge(pairs(before, after))
+    assert judged.outcome == "same"
+    assert judged.sentence.startswith("no difference that is larger than the noise: validation accuracy ")
+
+
+def test_noise_of_the_curve_counts_where_the_seeds_agree_by_chance():
+    assert judge(pairs([0.50, 0.50, 0.50], [0.60, 0.60, 0.60])).outcome == "better"
+    assert judge(pairs([0.50, 0.50, 0.50], [0.60, 0.60, 0.60], noise=0.05)).outcome == "same"
+
+
+def test_one_seed_alone_shows_only_very_large_differences():
+    assert judge(pairs([0.5], [0.55])).outcome == "same"
+    judged = judge(pairs([0.1], [0.53]))
+    assert judged.outcome == "better"
+    assert judged.sentence.endswith("one seed only")
+
+
+def test_losses_are_compared_by_their_ratio():
+    diverged = [(ended(loss=b), ended(loss=a)) for b, a in ((1e17, 0.40), (1e20, 0.45), (1e18, 0.43))]
+    assert judge(diverged).outcome == "better"
+    close = [(ended(loss=b), ended(loss=a)) for b, a in ((0.40, 0.39), (0.45, 0.44), (0.43, 0.42))]
+    assert judge(close).outcome == "same"
+
+
+def test_a_loss_of_another_kind_is_not_compared():
+    other = [(ended(loss=9.0, agreement=0.1), ended(loss=0.1, agreement=0.9, kind="bce"))] * 3
+    judged = judge(other)
+    assert (judged.outcome, judged.measure) == ("better", AGREEMENT)
+    assert judge([(ended(loss=9.0), ended(loss=0.1, kind="bce"))] * 3).outcome == "unknown"
+    assert judge([(ended(loss=9.0), ended(loss=0.1))] * 3, touches_loss=True).outcome == "unknown"
+
+
+def test_a_loss_of_other_targets_is_not_compared():
+    scaled = [(ended(loss=1e6, targets=(0.0, 5000.0, 9.0)), ended(loss=0.1))] * 3
+    assert judge(scaled).outcome == "unknown"
+
+
+def test_the_loss_decides_what_is_about_the_loss():
+    both = [(ended(0.86, b), ended(0.86, a)) for b, a in ((0.60, 0.39), (0.58, 0.40), (0.61, 0.38))]
+    assert judge(both).outcome == "same"
+    judged = judge(both, wanted=("validation loss",))
+    assert (judged.outcome, judged.measure) == ("better", "validation loss")
+    worse = [(ended(0.86, b), ended(0.5, a)) for b, a in ((0.60, 0.39), (0.58, 0.40), (0.61, 0.38))]
+    assert judge(worse, wanted=("validation loss",)).outcome == "worse"
+
+
+def test_nan_and_failures_are_the_worst():
+    nan = [(ended(0.5, math.nan, broken=True), ended(0.8, 0.4))] * 3
+    judged = judge(nan)
+    assert judged.outcome == "better"
+    assert "NaN" in judged.sentence
+    assert "validation accuracy 0.5 → 0.8" in judged.sentence
+    assert judge([(ended(0.8), ended(0.8, broken=True))]).outcome == "worse"
+    judged = judge([(ended(0.8), ended(error="ValueError: shapes"))])
+    assert judged.outcome == "breaks"
+    assert judged.sentence == "the program fails with it: ValueError: shapes"
+    assert judge([(ended(error="ValueError: shapes"), ended(0.8))] * 3).outcome == "better"
+    assert judge([(ended(error="ValueError: shapes"), ended(error="ValueError: shapes"))]).outcome == "same"
+    assert judge([(ended(0.5, broken=True), ended(0.5, broken=True))]).outcome == "same"
+
+
+def test_runs_without_a_measure_in_common():
+    assert judge([(ended(), ended(0.5))]).outcome == "unknown"
