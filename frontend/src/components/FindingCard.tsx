@@ -9,6 +9,7 @@ import { timeSeriesLink } from "../parentPage";
 import { asked, heuristics, openHeuristic, review } from "../store";
 import { Code, Diff, frameworkName } from "./Code";
 import { CurveChart } from "./CurveChart";
+import { Proof } from "./Proof";
 import { SafeHtml } from "./SafeHtml";
 import { Text } from "./Text";
 import { Thresholds } from "./Thresholds";
@@ -60,11 +61,15 @@ function Fixes({ finding }: { finding: Finding }): VNode | null {
   const others = rest.filter((fix) => fix.cause !== first.cause);
   return (
     <section>
-      <h4>Fix: {first.title}</h4>
+      <h4>
+        Fix: {first.title}
+        {first.proof?.verdict === "better" && <span class="proven">proven</span>}
+      </h4>
       <p>
         <Text>{first.text}</Text>
       </p>
       {first.edit ? <Diff edit={first.edit} /> : <Code text={first.code} label={frameworkName(first.framework)} />}
+      {first.proof && <Proof proof={first.proof} />}
       {same.map((fix) => (
         <Code text={fix.code} label={frameworkName(fix.framework)} />
       ))}
@@ -78,6 +83,7 @@ function Fixes({ finding }: { finding: Finding }): VNode | null {
                 <Text>{fix.text}</Text>
               </p>
               {fix.edit ? <Diff edit={fix.edit} /> : <Code text={fix.code} label={frameworkName(fix.framework)} />}
+              {fix.proof && <Proof proof={fix.proof} />}
             </div>
           ))}
         </details>
