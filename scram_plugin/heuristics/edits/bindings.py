@@ -60,6 +60,31 @@ def bound_to(program: Program, place: Place) -> list[Place]:
     return []
 
 
+def unpacked(program: Program, place: Place) -> Place | None:
+    """The part that a variable gets of what a function of the program returns: ``train, test = load()``."""
+    source, node = place
+    if not isinstance(node, ast.Name):
+        return None
+    for scope in _scopes(source, node):
+        for statement in ast.walk(scope):
+            target = statement.targets[0] if isinstance(statement, ast.Assign) and source.scope(statement) is scope else None
+            names = [getattr(e, "id", "") for e in target.elts] if isinstance(target, ast.Tuple) else []
+            if node.id in names and isinstance(statement.value, ast.Call):  # type: ignore[attr-defined]
+                return _returned(program, Place(source, statement.value), names.index(node.id))  # type: ignore[attr-defined]
+    return None
+
+
+def _returned(program: Program, call: Place, at: int) -> Place | None:
+    """An element of the tuple that the only function of this name returns at its only end."""
+    found = functions(program, call)
+    if len(found) != 1:
+        return None
+    source, function = found[0]
+    ends = [n for n in ast.walk(function) if isinstance(n, ast.Return) and source.scope(n) is function]
+    value = ends[0].value if len(ends) == 1 else None
+    return Place(source, value.elts[at]) if isinstance(value, ast.Tuple) and at < len(value.elts) else None
+
+
 def functions(program: Program, place: Place) -> list[tuple[Source, Function]]:
     """The functions of the program that a call may run: by its name; of a class, its `__init__`."""
     name = program.called(place)

@@ -12,7 +12,7 @@ from scram_plugin.heuristics.edits.flow import Flow, can_be_set_before, change, 
 from scram_plugin.heuristics.edits.forward import scaled_in_forward
 from scram_plugin.heuristics.edits.model import made
 from scram_plugin.heuristics.edits.naming import library, written
-from scram_plugin.heuristics.edits.program import Change, Program, program
+from scram_plugin.heuristics.edits.program import Change, Program, imported, program
 
 TINY = "1e-8"  # keeps the division by the spread of a constant column finite; source: Adam's epsilon, for the same purpose
 
@@ -52,12 +52,14 @@ def normalize_features(facts: Mapping[str, Any]) -> Edit | None:
         return None
     if not of_torch(facts) and (edit := _with_normalization(known, data)) is not None:
         return edit
-    if {"mean", "spread"} & _names(known) or not runs_once(known, data):
+    names = _new_names(known)
+    if names is None or not runs_once(known, data):
         return None
+    mean, spread = names
     axis = "dim=0" if of_torch(facts) else "axis=0"
     rows = data.rows.format(grouped(data.x[0].text))
-    measured = lines.before(data.source, data.anchor, [f"mean, spread = {rows}.mean({axis}), {rows}.std({axis}) + {TINY}"])
-    changes = change(known, data, data.x, lambda x: f"({grouped(x)} - mean) / spread")
+    measured = lines.before(data.source, data.anchor, [f"{mean}, {spread} = {rows}.mean({axis}), {rows}.std({axis}) + {TINY}"])
+    changes = change(known, data, data.x, lambda x: f"({grouped(x)} - {mean}) / {spread}")
     return known.edit(_together(measured, changes))
 
 
@@ -71,6 +73,13 @@ def _together(first: Change | None, changes: list[Change | None]) -> list[Change
 
 def _names(known: Program) -> set[str]:
     return {place.node.id for place in known.nodes(ast.Name)}
+
+
+def _new_names(known: Program) -> tuple[str, str] | None:
+    """Names for a mean and a spread that the program does not use."""
+    used = _names(known)
+    pairs = (("mean", "spread"), ("own_mean", "own_spread"))
+    return next((pair for pair in pairs if not used & set(pair)), None)
 
 
 def _with_normalization(known: Program, data: Flow) -> Edit | None:
@@ -95,7 +104,9 @@ def replace_missing_inputs(facts: Mapping[str, Any]) -> Edit | None:
     data = flow(known, of_torch(facts))
     if data is None:
         return None
-    text, imports = written(data.source, f"{'torch' if of_torch(facts) else 'keras.ops'}.nan_to_num")
+    of_numpy = not of_torch(facts) and "numpy" in imported(data.source).values()
+    module = "numpy" if of_numpy else "torch" if of_torch(facts) else "keras.ops"
+    text, imports = written(data.source, f"{module}.nan_to_num")
     return known.edit([*change(known, data, data.x[:1], lambda x: f"{text}({x})"), *imports])
 
 
@@ -124,11 +135,13 @@ def change_targets(facts: Mapping[str, Any], template: str) -> Edit | None:
         return None
     if "{1}" not in template:
         return known.edit(change(known, data, data.y, lambda y: template.format(grouped(y))))
-    if {"mean", "spread"} & _names(known) or template != STANDARDIZED or not runs_once(known, data):
+    names = _new_names(known)
+    if names is None or template != STANDARDIZED or not runs_once(known, data):
         return None
+    mean, spread = names
     rows = data.rows.format(grouped(data.y[0].text))
-    measured = lines.before(data.source, data.anchor, [f"mean, spread = {rows}.mean(), {rows}.std()"])
-    return known.edit(_together(measured, change(known, data, data.y, lambda y: f"({grouped(y)} - mean) / spread")))
+    measured = lines.before(data.source, data.anchor, [f"{mean}, {spread} = {rows}.mean(), {rows}.std()"])
+    return known.edit(_together(measured, change(known, data, data.y, lambda y: f"({grouped(y)} - {mean}) / {spread}")))
 
 
 STANDARDIZED = "({0} - {1}.mean()) / {1}.std()"

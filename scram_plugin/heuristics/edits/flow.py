@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from scram_plugin.heuristics.edits import lines
 from scram_plugin.heuristics.edits.arguments import argument, replaced
-from scram_plugin.heuristics.edits.bindings import follow
+from scram_plugin.heuristics.edits.bindings import follow, unpacked
 from scram_plugin.heuristics.edits.model import fits
 from scram_plugin.heuristics.edits.program import Change, Place, Program
 from scram_plugin.heuristics.edits.source import Source
@@ -41,6 +41,8 @@ def _of_fit(known: Program) -> Flow | None:
     if len(calls) != 1:
         return None
     call = calls[0]
+    if call.node.args and isinstance(call.node.args[0], ast.Starred):
+        return _of_pairs(known, call)
     x, y = argument(known, call, "x"), argument(known, call, "y")
     if x is None:
         return None
@@ -65,6 +67,18 @@ def _of_fit(known: Program) -> Flow | None:
         share = f"{1 - split.node.value:g}"
         return data._replace(rows=f"{{0}}[: int(len({{0}}) * {share})]")
     return data
+
+
+def _of_pairs(known: Program, call: Place) -> Flow | None:
+    """``fit(*train, validation_data=test)``, where a function of the program returns the pairs."""
+    training = unpacked(known, Place(call.source, call.node.args[0].value))
+    given = argument(known, call, "validation_data")
+    validation = unpacked(known, given) if given is not None else None
+    pairs = [p for p in (training, validation) if p is not None and isinstance(p.node, ast.Tuple) and len(p.node.elts) == 2]
+    if training is None or not pairs or pairs[0] is not training or any(p.source is not training.source for p in pairs):
+        return None
+    x, y = ([Place(p.source, p.node.elts[i]) for p in pairs] for i in (0, 1))
+    return Flow(training.source, training.source.statement(training.node), x, y)
 
 
 def _of_slices(known: Program, source: Source, x: Place) -> Flow | None:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from scram_plugin.heuristics.edits import lines
-from scram_plugin.heuristics.edits.arguments import argument, replaced, set_argument, takes, without_argument
+from scram_plugin.heuristics.edits.arguments import argument, replaced, set_argument, set_number, takes, without_argument
 from scram_plugin.heuristics.edits.bindings import follow
 from scram_plugin.heuristics.edits.edit import Edit
-from scram_plugin.heuristics.edits.model import in_model, layer_calls, made
+from scram_plugin.heuristics.edits.model import all_layers, in_model, layer_calls, made
 from scram_plugin.heuristics.edits.naming import written
 from scram_plugin.heuristics.edits.program import Change, Place, Program, program
 from scram_plugin.heuristics.edits.source import Source
 
 ACTIVATION_LAYERS = ("Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax")
 INPUTS = ("Input", "InputLayer")
+NUMBERS = ("rate", "momentum")  # arguments that a program may give as a setting
 
 
 def set_in_layers(facts: Mapping[str, Any], paths: Sequence[str], name: str, value: str | None, **others: str) -> Edit | None:
@@ -45,7 +46,7 @@ def set_in_layers(facts: Mapping[str, Any], paths: Sequence[str], name: str, val
 
 def _set(known: Program, call: Place, name: str, value: str | None) -> list[Change | None]:
     if value is not None:
-        return [set_argument(known, call, name, value)]
+        return [(set_number if name in NUMBERS else set_argument)(known, call, name, value)]
     return [without_argument(known, call, name)] if argument(known, call, name) is not None else []
 
 
@@ -74,27 +75,52 @@ def _without(known: Program, call: Place) -> Change | None:
         at = outer.elts.index(node)
         return Change(source, source.span(outer.elts[at - 1])[1], source.span(node)[1], "") if at else None
     if isinstance(outer, ast.Call) and outer.func is node and len(outer.args) == 1 and not outer.keywords:
-        target = source.parent(outer)
-        same = isinstance(target, ast.Assign) and source.of(target.targets[0]) == source.of(outer.args[0])
-        if same:
-            return lines.removed(source, source.statement(outer))
-        return Change(source, *source.span(outer), source.of(outer.args[0]))
+        return lines.without_call(source, outer)
     if isinstance(outer, ast.Call) and known.called(Place(source, outer)) == "add":
         return lines.removed(source, source.statement(outer))
-    return None
+    used = _use(known, call)
+    return lines.without_call(source, used.node) if used is not None else None
+
+
+def _use(known: Program, call: Place) -> Place | None:
+    """The only call of the attribute that holds a layer: ``self.dropout(x)`` of ``self.dropout = Dropout(0.5)``."""
+    statement = call.source.parent(call.node)
+    target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+    if not isinstance(target, ast.Attribute):
+        return None
+    found = [
+        p for p in known.calls(target.attr) if p.source is call.source and p.source.of(p.node.func) == call.source.of(target)
+    ]
+    return found[0] if len(found) == 1 and found[0].node.args else None
 
 
 def add_dropout(facts: Mapping[str, Any], rate: float) -> Edit | None:
     """Put a Dropout behind each hidden Dense layer that has none."""
     known = program(facts)
     changes: list[Change] = []
-    calls = in_model(known, "Dense")
-    for call in calls:
+    for call in in_model(known, "Dense"):
         text, imports = written(call.source, "keras.layers.Dropout", call)
         change = _behind(known, call, f"{text}({rate:g})")
         if change is not None:
             changes += [change, *imports]
-    return known.edit(changes) if changes else None
+    return known.edit(changes or list(_in_call(known, facts, rate)))
+
+
+def _in_call(known: Program, facts: Mapping[str, Any], rate: float) -> Iterator[Change]:
+    """In a subclassed model: an attribute beside each hidden Dense layer, and its call around that of the layer."""
+    layers = [layer for layer in all_layers(facts.get("model", {}).get("layers", [])) if layer.get("kernel")]
+    made_by = layer_calls(known, facts)
+    for layer in layers[:-1]:
+        call = made_by.get(str(layer.get("path")))
+        used = _use(known, call) if call is not None and layer.get("class") == "Dense" else None
+        if call is None or used is None:
+            continue
+        statement: Any = call.source.parent(call.node)
+        name = f"{call.source.of(statement.targets[0])}_dropout"
+        text, imports = written(call.source, "keras.layers.Dropout", call)
+        held = lines.behind(call.source, statement, [f"{name} = {text}({rate:g})"])
+        if held is not None:
+            yield from (held, replaced(used, f"{name}({used.text})"), *imports)
 
 
 def _behind(known: Program, call: Place, new: str) -> Change | None:

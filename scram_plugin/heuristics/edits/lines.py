@@ -27,6 +27,14 @@ def behind(source: Source, statement: ast.stmt, lines: Sequence[str]) -> Change 
     return Change(source, rows[1], rows[1], start + "".join(f"{indent}{line}\n" for line in lines))
 
 
+def without_call(source: Source, call: ast.Call) -> Change | None:
+    """The argument of a call in the place of the call; ``x = f(x)`` goes as a whole."""
+    statement, given = source.statement(call), source.of(call.args[0])
+    if isinstance(statement, ast.Assign) and statement.value is call and source.of(statement.targets[0]) == given:
+        return removed(source, statement)
+    return Change(source, *source.span(call), given)
+
+
 def removed(source: Source, statement: ast.stmt) -> Change | None:
     """Remove a statement; None if its block would be empty."""
     rows = source.rows(statement)

@@ -235,7 +235,7 @@ def remove_layer(facts: Mapping[str, Any], path: str) -> Edit | None:
         found = [p for p in found if isinstance(p.source.statement(p.node), ast.Return)]
     if len(found) != 1 or len(found[0].node.args) != 1:
         return None
-    return known.edit([replaced(found[0], found[0].source.of(found[0].node.args[0]))])
+    return known.edit([lines.without_call(found[0].source, found[0].node)])
 
 
 def put_batch_first(facts: Mapping[str, Any], path: str) -> Edit | None:
