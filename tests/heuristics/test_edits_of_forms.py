@@ -118,6 +118,23 @@ for epoch in range(3):
     print(criterion(model(x_val), y_val))
 """
 
+PAIRS = """def load():
+    a, b, c, d = split()
+    return (a, b), (c, d)
+
+
+train, test = load()
+m.fit(*train, validation_data=test)
+"""
+
+APPENDED = """from torch import nn
+layers = []
+layers.append(nn.Linear(2, 2))
+layers.append(nn.Dropout(0.9))
+layers.append(nn.Linear(2, 2))
+net = nn.Sequential(*layers)
+"""
+
 FUNCTIONS = """import torch
 
 
@@ -479,6 +496,40 @@ SGD_FACTS = {"optimizer": {"class": "SGD"}}
             lambda f: edits.shuffle(f),
             ["+     shuffle=True,"],
             id="a loader that shuffles",
+        ),
+        pytest.param(
+            facts("m.fit(x, y, callbacks=[ReduceLROnPlateau(factor=0.01, min_delta=0.5, patience=1)])\n"),
+            edits.lower_rate_later,
+            [
+                "- m.fit(x, y, callbacks=[ReduceLROnPlateau(factor=0.01, min_delta=0.5, patience=1)])",
+                "+ m.fit(x, y, callbacks=[ReduceLROnPlateau(factor=0.3, patience=5)])",
+            ],
+            id="a rate that is lowered too early",
+        ),
+        pytest.param(
+            facts(
+                "import numpy as np\n"
+                "x_train = scaler.fit_transform(x_train)\nx_val = raw[80:]\nm.fit(x_train, y, validation_data=(x_val, z))\n"
+            ),
+            edits.treat_validation_alike,
+            ["+ x_val = scaler.transform(x_val)"],
+            id="validation data that were not scaled",
+        ),
+        pytest.param(
+            facts(PAIRS),
+            edits.normalize_features,
+            [
+                "+     mean, spread = a.mean(axis=0), a.std(axis=0) + 1e-8",
+                "+     a = (a - mean) / spread",
+                "+     c = (c - mean) / spread",
+            ],
+            id="pairs that a function returns",
+        ),
+        pytest.param(
+            facts(APPENDED, framework="torch", model={"layers": []}),
+            lambda f: edits.remove_layer(f, "1"),
+            ["- layers.append(nn.Dropout(0.9))"],
+            id="a module that is appended to a list",
         ),
         pytest.param(
             facts(LOOP, **TORCH),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from scram_plugin.heuristics.curves.causes_of_settings import no_warm_up
 from scram_plugin.heuristics.curves.checkable import all_learned, enough, level, loss, stretches
 from scram_plugin.heuristics.curves.noise import median, noise
+from scram_plugin.heuristics.edits import lower_rate_later
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option, absent
 from scram_plugin.heuristics.limits import ENDS, FOR_A_LEVEL, SIGMAS, TENTH
 from scram_plugin.heuristics.page import Page
@@ -138,6 +140,8 @@ _ABSENT = absent(
 def _finding(run: TrainingRun, curve: Curve, rate: Curve, kind: str, at: int, evidence: dict[str, Any]) -> Finding:
     step, seen = int(curve.steps[at]), "The curves of the loss and the learning rate show this."
     cause = no_warm_up(run, seen) if kind == "no-warm-up" else Cause("early-drop" if kind == "spent" else kind, seen)
+    if cause.id == "early-drop":
+        cause = replace(cause, edit=lower_rate_later(run.facts))
     return Finding(
         severity="info",
         confidence="likely" if kind == "spent" else "possible",

@@ -6,12 +6,13 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
-from scram_plugin.heuristics.edits.arguments import RATES, argument, replaced, set_argument, takes
+from scram_plugin.heuristics.edits.arguments import RATES, argument, replaced, set_argument, set_number, takes, without_argument
 from scram_plugin.heuristics.edits.bindings import follow, number
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.naming import written
 from scram_plugin.heuristics.edits.program import Change, Place, Program, program
 
+PLATEAU = {"factor": "0.3", "patience": "5"}  # epochs; source: the example in `learning_rate_schedule.md`
 CLOSE = 1e-6  # of the rate, relative; source: an optimizer stores it as float32
 
 
@@ -70,6 +71,18 @@ def _by_default(known: Program, facts: Mapping[str, Any], optimizer: str, new: s
         name = next((n for n in RATES[:2] if takes(known, made[0], n)), "lr" if facts.get("framework") == "torch" else RATES[0])
         return known.edit([set_argument(known, made[0], "lr" if facts.get("framework") == "torch" else name, new)])
     return None if made else with_optimizer(known, optimizer, "learning_rate", new)
+
+
+def lower_rate_later(facts: Mapping[str, Any]) -> Edit | None:
+    """Let the only `ReduceLROnPlateau` wait, and lower the rate by less; without a limit below which a gain does not count."""
+    known = program(facts)
+    found = list(known.calls("ReduceLROnPlateau"))
+    if len(found) != 1:
+        return None
+    changes: list[Change | None] = [set_number(known, found[0], name, value) for name, value in PLATEAU.items()]
+    limits = ("min_delta", "threshold")
+    changes += [without_argument(known, found[0], n) for n in limits if argument(known, found[0], n) is not None]
+    return known.edit(changes)
 
 
 def with_optimizer(known: Program, optimizer: str, name: str, value: str) -> Edit | None:
