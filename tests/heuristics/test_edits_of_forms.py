@@ -135,6 +135,31 @@ layers.append(nn.Linear(2, 2))
 net = nn.Sequential(*layers)
 """
 
+TRAINER = """import torch
+
+
+class Trainer:
+    def __init__(self, model):
+        self.model = model
+        self.optimizer = torch.optim.Adam(self.model.parameters())
+
+    def step(self, x, y):
+        self.optimizer.zero_grad()
+        loss_of(self.model(x), y).backward()
+        self.optimizer.step()
+
+    def validate(self, loader):
+        with torch.no_grad():
+            for x, y in loader:
+                print(self.model(x))
+
+    def run(self, loader, others):
+        for epoch in range(3):
+            for x, y in loader:
+                self.step(x, y)
+            self.validate(others)
+"""
+
 FUNCTIONS = """import torch
 
 
@@ -548,6 +573,12 @@ SGD_FACTS = {"optimizer": {"class": "SGD"}}
             lambda f: edits.switch_modes(f, True),
             ["+     model.eval()"],
             id="evaluation in a function of its own",
+        ),
+        pytest.param(
+            facts(TRAINER, framework="torch"),
+            lambda f: edits.switch_modes(f, True),
+            ["+             self.model.train()", "+         self.model.eval()"],
+            id="a class that trains, with a method for each step",
         ),
         pytest.param(
             facts(LOOP.replace("        opt.step()\n", ""), **TORCH),

@@ -22,14 +22,14 @@ def switch_modes(facts: Mapping[str, Any], evaluation: bool) -> Edit | None:
     if batches is None:
         return None
     source, loop = batches
-    inside = [c for c in _model_calls(known) if c.source is source and any(n is loop for n in source.around(c.node))]
-    if not inside:
+    trained = [c for c in _model_calls(known) if c.source is source and _belongs(known, c, loop)]
+    if not trained:
         return None
     changes: list[Change | None] = []
     if not _is_switched(known, source, loop):
-        changes.append(lines.before(source, loop, [f"{source.of(inside[0].node.func)}.train()"]))
+        changes.append(lines.before(source, loop, [f"{source.of(trained[0].node.func)}.train()"]))
     if evaluation:
-        others = [c for c in _model_calls(known) if not any(n is loop for n in c.source.around(c.node))]
+        others = [c for c in _model_calls(known) if c not in trained]
         if not others:
             return None
         changes.append(_before_evaluation(others[0], loop))
@@ -37,12 +37,26 @@ def switch_modes(facts: Mapping[str, Any], evaluation: bool) -> Edit | None:
 
 
 def _batch_loop(known: Program) -> tuple[Source, ast.stmt] | None:
-    """The loop over batches: the innermost one with the only backward pass."""
+    """The loop over batches: the innermost one with the only backward pass, or with the call of its function."""
     ways = list(known.calls("backward"))
     if len(ways) != 1:
         return None
     loops = [n for n in within_scope(ways[0].source, ways[0].node) if isinstance(n, LOOPS)]
-    return (ways[0].source, loops[0]) if loops else None
+    if loops:
+        return ways[0].source, loops[0]
+    name = str(getattr(ways[0].source.scope(ways[0].node), "name", ""))
+    calls = [c for c in known.calls(name) if c.source.of(c.node.func) in (name, f"self.{name}")]
+    loops = [n for n in within_scope(calls[0].source, calls[0].node) if isinstance(n, LOOPS)] if len(calls) == 1 else []
+    return (calls[0].source, loops[0]) if loops and calls[0].source is ways[0].source else None
+
+
+def _belongs(known: Program, call: Place, loop: ast.stmt) -> bool:
+    """Whether a call of the model is in the loop over batches, or in the function with the backward pass that the loop calls."""
+    if any(n is loop for n in call.source.around(call.node)):
+        return True
+    way = next(known.calls("backward"))
+    apart = not any(n is loop for n in way.source.around(way.node))
+    return apart and call.source.scope(call.node) is way.source.scope(way.node)
 
 
 def _model_calls(known: Program) -> list[Place]:
