@@ -500,7 +500,7 @@ SGD_FACTS = {"optimizer": {"class": "SGD"}}
             facts("x_train, x_val = load()\n" + LOOP, **TORCH),
             lambda f: edits.normalize_features(f),
             [
-                "+ mean, spread = x_train.mean(dim=0), x_train.std(dim=0) + 1e-8",
+                "+ mean, spread = x_train.mean(axis=0), x_train.std(axis=0) + 1e-8",
                 "+ x_train = (x_train - mean) / spread",
                 "+ x_val = (x_val - mean) / spread",
             ],

@@ -239,7 +239,21 @@ def _of_attribute(program: Program, source: Source, node: ast.Attribute, depth: 
         return Place(other, bound[0]) if len(bound) == 1 and bound[0] is not None else None
     if isinstance(node.value, ast.Name) and (known := class_of(program, node.value.id)) is not None:
         return _of_class(*known, node.attr)
-    return _entry(program, follow(program, Place(source, node.value), depth - 1), node.attr)
+    holder = follow(program, Place(source, node.value), depth - 1)
+    return _entry(program, holder, node.attr) or _of_annotation(program, holder, node.attr)
+
+
+def _of_annotation(program: Program, holder: Place, name: str) -> Place | None:
+    """The default in the class that a parameter is annotated with: ``def build(config: Config)``."""
+    source, node = holder
+    scope = source.scope(node)
+    if not isinstance(node, ast.Name) or isinstance(scope, ast.Module | ast.ClassDef):
+        return None
+    for parameter in (*scope.args.args, *scope.args.kwonlyargs):
+        if parameter.arg == node.id and isinstance(parameter.annotation, ast.Name):
+            known = class_of(program, parameter.annotation.id)
+            return _of_class(*known, name) if known is not None else None
+    return None
 
 
 def _of_self(source: Source, node: ast.Attribute) -> Place | None:

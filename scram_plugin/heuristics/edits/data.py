@@ -8,7 +8,7 @@ from typing import Any
 
 from scram_plugin.heuristics.edits import keras_layers, lines
 from scram_plugin.heuristics.edits.edit import Edit
-from scram_plugin.heuristics.edits.flow import Flow, can_be_set_before, change, flow, runs_once
+from scram_plugin.heuristics.edits.flow import Flow, at_callers, can_be_set_before, change, flow, runs_once
 from scram_plugin.heuristics.edits.forward import scaled_in_forward
 from scram_plugin.heuristics.edits.model import made
 from scram_plugin.heuristics.edits.naming import library, written
@@ -47,20 +47,23 @@ def grouped(text: str) -> str:
 def normalize_features(facts: Mapping[str, Any]) -> Edit | None:
     """Scale each feature to mean 0 and standard deviation 1, by the training data alone."""
     known = program(facts)
-    data = flow(known, of_torch(facts))
-    if data is None:
+    data = _once(known, flow(known, of_torch(facts)))
+    names = _new_names(known)
+    if data is None or names is None:
         return None
     if not of_torch(facts) and (edit := _with_normalization(known, data)) is not None:
         return edit
-    names = _new_names(known)
-    if names is None or not runs_once(known, data):
-        return None
     mean, spread = names
-    axis = "dim=0" if of_torch(facts) else "axis=0"
     rows = data.rows.format(grouped(data.x[0].text))
-    measured = lines.before(data.source, data.anchor, [f"{mean}, {spread} = {rows}.mean({axis}), {rows}.std({axis}) + {TINY}"])
-    changes = change(known, data, data.x, lambda x: f"({grouped(x)} - {mean}) / {spread}")
-    return known.edit(_together(measured, changes))
+    # PyTorch takes NumPy's `axis`, too
+    made_ = f"{mean}, {spread} = {rows}.mean(axis=0), {rows}.std(axis=0) + {TINY}"
+    measured = lines.before(data.source, data.anchor, [made_])
+    return known.edit(_together(measured, change(known, data, data.x, lambda x: f"({grouped(x)} - {mean}) / {spread}")))
+
+
+def _once(known: Program, data: Flow | None) -> Flow | None:
+    """The data where the training's are alone: what is measured of them must not be measured of the validation's again."""
+    return data if data is None or runs_once(known, data) else at_callers(known, data)
 
 
 def _together(first: Change | None, changes: list[Change | None]) -> list[Change | None]:
@@ -122,9 +125,9 @@ def keep_finite_targets(facts: Mapping[str, Any]) -> Edit | None:
     if can_be_set_before(data, x) and can_be_set_before(data, y):
         made_ = [f"kept = {finite}", f"{x.text}, {y.text} = {x.text}[kept], {y.text}[kept]"]
         return known.edit([lines.before(data.source, data.anchor, made_), *imports])
-    if not isinstance(x.node, ast.Name) or not isinstance(y.node, ast.Name):
-        return None
-    return known.edit([*(Change(p.source, *p.source.span(p.node), f"{p.text}[{finite}]") for p in (x, y)), *imports])
+    measured = lines.before(data.source, data.anchor, [f"kept = {finite}"])
+    parts = [Change(p.source, *p.source.span(p.node), f"{grouped(p.text)}[kept]") for p in (x, y)]
+    return known.edit([measured, *parts, *imports])
 
 
 def change_targets(facts: Mapping[str, Any], template: str) -> Edit | None:
@@ -135,8 +138,8 @@ def change_targets(facts: Mapping[str, Any], template: str) -> Edit | None:
         return None
     if "{1}" not in template:
         return known.edit(change(known, data, data.y, lambda y: template.format(grouped(y))))
-    names = _new_names(known)
-    if names is None or template != STANDARDIZED or not runs_once(known, data):
+    names, data = _new_names(known), _once(known, data)
+    if names is None or data is None or template != STANDARDIZED:
         return None
     mean, spread = names
     rows = data.rows.format(grouped(data.y[0].text))

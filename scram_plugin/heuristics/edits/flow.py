@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from scram_plugin.heuristics.edits import lines
 from scram_plugin.heuristics.edits.arguments import argument, replaced
-from scram_plugin.heuristics.edits.bindings import follow, unpacked
+from scram_plugin.heuristics.edits.bindings import follow, given, unpacked
 from scram_plugin.heuristics.edits.model import fits
 from scram_plugin.heuristics.edits.program import Change, Place, Program
 from scram_plugin.heuristics.edits.source import Source
@@ -230,6 +230,27 @@ def _is_bound(data: Flow, name: ast.Name) -> bool:
     return here or (
         isinstance(arguments, ast.arguments) and any(a.arg == name.id for a in (*arguments.posonlyargs, *arguments.args))
     )
+
+
+def at_callers(known: Program, data: Flow) -> Flow | None:
+    """The same data where a function gets them that makes the data sets of both: ``data_set(x_train, y_train)``."""
+    scope = data.source.scope(data.anchor)
+    if not isinstance(scope, ast.FunctionDef):
+        return None
+    method = isinstance(data.source.scope(scope), ast.ClassDef)
+    names = {p.arg for p in scope.args.args}
+    x, y = (
+        [n.id for n in ast.walk(places[0].node) if isinstance(n, ast.Name) and n.id in names] for places in (data.x, data.y)
+    )
+    if len(set(x)) != 1 or len(set(y)) != 1:
+        return None
+    found = []
+    for call in known.calls(scope.name):
+        inputs, targets = (given(known, call, scope, name, method) for name in (x[0], y[0]))
+        if inputs is None or targets is None:
+            return None
+        found.append((call, inputs, targets))
+    return _in_order(found) if found else None
 
 
 def runs_once(known: Program, data: Flow) -> bool:

@@ -126,11 +126,19 @@ def set_loss(facts: Mapping[str, Any], loss: str) -> Edit | None:
 def set_class_weight(facts: Mapping[str, Any], weights: Sequence[float]) -> Edit | None:
     known = program(facts)
     found = [*known.calls("CrossEntropyLoss"), *known.calls("cross_entropy")]
+    if len(found) > 1:  # that of the training
+        found = [p for p in found if getattr(p.source.scope(p.node), "name", "") == "training_step" or _has_backward(known, p)]
     if len(found) != 1:
         return None
     name, imports = library(found[0].source, "torch")
     at = 0 if known.called(found[0]) == "CrossEntropyLoss" else 2
     return known.edit([set_argument(known, found[0], "weight", f"{name}.tensor({list(weights)})", at), *imports])
+
+
+def _has_backward(known: Program, place: Place) -> bool:
+    """Whether the function of a call has the backward pass."""
+    scope = place.source.scope(place.node)
+    return not isinstance(scope, ast.Module) and any(w.source.scope(w.node) is scope for w in known.calls("backward"))
 
 
 def shuffle(facts: Mapping[str, Any]) -> Edit | None:

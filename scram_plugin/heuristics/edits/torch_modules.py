@@ -17,7 +17,8 @@ from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import LOOPS, within_scope
 from scram_plugin.heuristics.edits.forward import consumer, uses
 from scram_plugin.heuristics.edits.naming import written
-from scram_plugin.heuristics.edits.program import Change, Place, Program, program
+from scram_plugin.heuristics.edits.program import Change, Place, Program, imported, program
+from scram_plugin.heuristics.edits.source import Source
 
 ACTIVATIONS = {
     "relu": "ReLU()",
@@ -26,7 +27,7 @@ ACTIVATIONS = {
     "softmax": "Softmax(dim=-1)",
     "log_softmax": "LogSoftmax(dim=-1)",
 }
-FUNCTIONS = {"relu": "torch.relu", "sigmoid": "torch.sigmoid", "tanh": "torch.tanh"}
+FUNCTIONS = ("relu", "sigmoid", "tanh")
 CLASSES = {module.partition("(")[0] for module in ACTIVATIONS.values()}
 WEIGHTS = {"kernel_initializer": "weight", "bias_initializer": "bias"}
 HIDDEN_ACTIVATIONS = ("ReLU", "GELU", "Tanh", "SiLU", "LeakyReLU", "ELU")
@@ -109,7 +110,7 @@ def set_in_layers(
         return None
     calls = [module_call(known, path) for path in paths]
     if any(call is None for call in calls):
-        return None
+        return _in_model_config(known, value) if name == "rate" else None
     to_ = f"{1 - float(value):g}" if name == "momentum" else value  # PyTorch counts the share of the new batch
     return known.edit([set_number(known, call, arguments[0], to_, arguments[1]) for call in calls if call is not None])
 
@@ -139,8 +140,8 @@ def _activate(
         if made is not None and _elements(known, made):
             text, imports = written(made.source, f"torch.nn.{ACTIVATIONS[value].partition('(')[0]}", made)
             return [_behind(made, f"{text}({ACTIVATIONS[value].partition('(')[2]}"), *imports]
-        return _wrapped(known, facts, path, FUNCTIONS.get(value))
-    return _unwrapped(known, facts, path, now, value)
+        return _wrapped(known, path, value)
+    return _unwrapped(known, path, now, value)
 
 
 def _elements(known: Program, call: Place) -> list[ast.expr]:
@@ -174,16 +175,22 @@ def _removed(known: Program, call: Place) -> Change | None:
     return Change(source, source.span(elements[at - 1])[1], source.span(call.node)[1], "") if at else None
 
 
-def _wrapped(known: Program, facts: Mapping[str, Any], path: str, function: str | None) -> list[Change | None]:
+def _function(source: Source, name: str) -> tuple[str, list[Change]]:
+    """An activation as a function: of PyTorch as a whole, if the file imports that."""
+    whole = "torch" in imported(source).values()
+    return written(source, f"torch.{name}" if whole else f"torch.nn.functional.{name}")
+
+
+def _wrapped(known: Program, path: str, function: str) -> list[Change | None]:
     """``torch.relu(self.fc1(x))`` in place of ``self.fc1(x)``."""
     found = uses(known, path.rpartition(".")[2])
-    if len(found) != 1 or function is None:
+    if len(found) != 1 or function not in FUNCTIONS:
         return [None]
-    text, imports = written(found[0].source, function)
+    text, imports = _function(found[0].source, function)
     return [replaced(found[0], f"{text}({found[0].text})"), *imports]
 
 
-def _unwrapped(known: Program, facts: Mapping[str, Any], path: str, now: str, value: str | None) -> list[Change | None]:
+def _unwrapped(known: Program, path: str, now: str, value: str | None) -> list[Change | None]:
     """Another function in place of the one that a module's output goes through, in the same line or in one below; None: without
     one."""
     found = uses(known, path.rpartition(".")[2])
@@ -204,7 +211,7 @@ def _unwrapped(known: Program, facts: Mapping[str, Any], path: str, now: str, va
         return [Change(source, *source.span(node.func), re.sub(r"\w+$", value, func))]
     if value not in FUNCTIONS:
         return [None]
-    text, imports = written(source, FUNCTIONS[value])
+    text, imports = _function(source, value)
     return [replaced(outer, f"{text}({inner})"), *imports]
 
 
@@ -261,10 +268,11 @@ def _in_forward(known: Program, facts: Mapping[str, Any], rate: float) -> Iterat
     """``F.dropout(F.relu(self.fc1(x)), 0.5, self.training)`` in place of what is inside, for linear layers."""
     for layer in facts.get("model", {}).get("layers", []):
         path, now = str(layer.get("path")), str(layer.get("activation"))
-        if layer.get("class") != "Linear" or now not in ("relu", "tanh", "gelu", "silu") or layer.get("activated_by"):
+        by = str(layer.get("activated_by") or "")
+        if layer.get("class") != "Linear" or now not in ("relu", "tanh", "gelu", "silu"):
             continue
-        found = uses(known, path)
-        outer = _function_around(known, found[0], now) if len(found) == 1 else None
+        found = uses(known, (by or path).rpartition(".")[2])
+        outer = (found[0] if by else _function_around(known, found[0], now)) if len(found) == 1 else None
         if outer is not None and outer.source.enclosing_class(outer.node) is not None:
             text, imports = written(outer.source, "torch.nn.functional.dropout")
             yield replaced(outer, f"{text}({outer.text}, {rate:g}, self.training)")
@@ -295,6 +303,12 @@ def _start_as_usual(known: Program, paths: Sequence[str], which: str) -> Edit | 
         return known.edit([replaced(call, f"{text}({tensor})"), *imports])
     text, imports = written(call.source, "torch.nn.init.kaiming_uniform_", call)
     return known.edit([replaced(call, f'{text}({tensor}, nonlinearity="relu")'), *imports])
+
+
+def _in_model_config(known: Program, value: str) -> Edit | None:
+    """The dropout of the hidden layers in the configuration of a model of the transformers library."""
+    found = [Place(p.source, k.value) for p in known.nodes(ast.Call) for k in p.node.keywords if k.arg == "hidden_dropout_prob"]
+    return known.edit([replaced(found[0], value)]) if len(found) == 1 else None
 
 
 def _in_config(known: Program, which: str) -> Edit | None:

@@ -46,12 +46,14 @@ def _batch_loop(known: Program) -> tuple[Source, ast.stmt] | None:
         return ways[0].source, loops[0]
     name = str(getattr(ways[0].source.scope(ways[0].node), "name", ""))
     calls = [c for c in known.calls(name) if c.source.of(c.node.func) in (name, f"self.{name}")]
-    loops = [n for n in within_scope(calls[0].source, calls[0].node) if isinstance(n, LOOPS)] if len(calls) == 1 else []
-    return (calls[0].source, loops[0]) if loops and calls[0].source is ways[0].source else None
+    if len(calls) != 1 or calls[0].source is not ways[0].source:
+        return None
+    loops = [n for n in within_scope(calls[0].source, calls[0].node) if isinstance(n, LOOPS)]
+    return (calls[0].source, loops[0]) if loops else None
 
 
 def _belongs(known: Program, call: Place, loop: ast.stmt) -> bool:
-    """Whether a call of the model is in the loop over batches, or in the function with the backward pass that the loop calls."""
+    """Whether a call of the model is in the loop over batches, or in the function that the loop calls for each."""
     if any(n is loop for n in call.source.around(call.node)):
         return True
     way = next(known.calls("backward"))
