@@ -39,7 +39,7 @@ ROLES = {"scram": "scram", "train": "training", "validation": "validation"}
 LIMIT = 240.0  # seconds, after which a program is stopped; a healthy one takes up to 10
 OUT, ERR = ".stdout", ".stderr"  # in the folder of the program
 # the last line of a program says how good its model is
-RESULT = re.compile(r"(?:accuracy|acc|R2)\W{1,3}(-?\d[\d.e-]*|nan|-?inf)\s*$", re.I | re.M)
+RESULT = re.compile(r"(?:accuracy|acc|R2)[:=\s]{1,3}(-?\d[\d.e-]*|nan|-?inf)\s*$", re.I | re.M)
 ERROR = re.compile(r"^[\w.]*(?:Error|Exception|Interrupt)\b.*", re.M)
 EVERYWHERE = ("slow-input",)  # that the machine decides
 
