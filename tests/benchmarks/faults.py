@@ -123,7 +123,10 @@ def can_prove() -> bool:
 
 
 def proven(folder: Path) -> str:
-    """What `scram fix --prove` says of its first edit of the program in a folder, in a word; "" where it cannot say."""
+    """What `scram fix --prove` says of the fixes of the program in a folder: better, or the verdict on the first that it tried.
+
+    "" where this version cannot prove; "nothing" where there was no fix to try, or no answer.
+    """
     if not can_prove():
         return ""
     command = [sys.executable, "-m", "scram_plugin", "fix", ENTRY, "--prove", "--format", "json"]
@@ -131,8 +134,9 @@ def proven(folder: Path) -> str:
     try:
         answer = json.loads(done.stdout)
     except json.JSONDecodeError:
-        return "no answer"
-    return str(answer["proof"]["verdict"])
+        return "nothing"
+    verdicts = ["better"] if answer["proven"] else [tried["verdict"] for tried in answer["tried"]]
+    return str(verdicts[0]) if verdicts else "nothing"
 
 
 def with_fault(program: Program, seed: int, files: Files, control: float | None) -> Entry:
@@ -180,8 +184,10 @@ def judge(program: Program, seed: int, kind: Kind, files: Files, healthy: Entry)
             as_good = not worse(after.result, control)
             entry |= {"after": after.result, "after_last": after.last, "runs": after.last == "", "left": left}
             entry |= {"repaired": not left and as_good, "as_good": as_good, "worse": worse(after.result, faulty.result)}
-            written(folder, files)
-            entry["proven"] = proven(folder)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        written(folder, files)
+        entry["proven"] = proven(folder)
     return entry
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import re
 import runpy
 import sys
 import time
-import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,7 +39,8 @@ ROLES = {"scram": "scram", "train": "training", "validation": "validation"}
 LIMIT = 240.0  # seconds, after which a program is stopped; a healthy one takes up to 10
 OUT, ERR = ".stdout", ".stderr"  # in the folder of the program
 # the last line of a program says how good its model is
-RESULT = re.compile(r"(?:accuracy|acc|R2)\W{1,3}(-?\d[\d.e-]*|nan|-?inf)\s*$", re.I | re.M)
+RESULT = re.compile(r"(?:accuracy|acc|R2)[:=\s]{1,3}(-?\d[\d.e-]*|nan|-?inf)\s*$", re.I | re.M)
+ERROR = re.compile(r"^[\w.]*(?:Error|Exception|Interrupt)\b.*", re.M)
 EVERYWHERE = ("slow-input",)  # that the machine decides
 
 
@@ -59,11 +60,17 @@ def _run(folder: Path) -> None:
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), stream.fileno())
     sys.path.insert(0, str(folder))
     sys.argv = [ENTRY]
+    status = 0
     try:
         runpy.run_path(ENTRY, run_name="__main__")
-    except Exception:  # a fault may well end the program
-        traceback.print_exc()
-        sys.exit(1)
+    except Exception:  # a fault may well end the program: from here on as Python ends one, which multiprocessing does not
+        sys.last_type, sys.last_value, sys.last_traceback = sys.exc_info()
+        sys.excepthook(*sys.exc_info())
+        status = 1
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def train(folder: Path) -> Trained:
@@ -77,7 +84,7 @@ def train(folder: Path) -> Trained:
         process.join()
     last = ""
     if process.exitcode:
-        errors = (folder / ERR).read_text(errors="replace").strip().splitlines() if (folder / ERR).is_file() else []
+        errors = ERROR.findall((folder / ERR).read_text(errors="replace")) if (folder / ERR).is_file() else []
         last = errors[-1][:300] if errors else f"it ended with {process.exitcode}"
     printed = RESULT.findall((folder / OUT).read_text(errors="replace")) if (folder / OUT).is_file() else []
     result = float(printed[-1]) if printed and not last else np.nan

@@ -195,7 +195,7 @@ PROGRAMS = (
         "builder in another file, compiled there; activations as layers",
         "two",
         (T, "SEED = 13"),
-        ((T, "learning_rate=0.004", RATE), (T, "batch_size=32", BATCH)),
+        ((T, "learning_rate=0.006", RATE), (T, "batch_size=32", BATCH)),
         _data("keras/moons_layers", T, "X_val = scaler.transform(X_val)\n", "X_train", "y_train"),
     ),
     Program(

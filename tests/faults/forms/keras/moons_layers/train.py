@@ -23,12 +23,12 @@ scaler.fit(X_train)
 X_train = scaler.transform(X_train)
 X_val = scaler.transform(X_val)
 
-model = networks.compiled("mlp", X_train.shape[1], learning_rate=0.004)
+model = networks.compiled("mlp", X_train.shape[1], learning_rate=0.006)
 model.fit(
     x=X_train,
     y=y_train,
     validation_data=(X_val, y_val),
-    epochs=15,
+    epochs=20,
     batch_size=32,
     callbacks=[keras.callbacks.TerminateOnNaN(), SCRAM(log_dir="logs")],
     verbose=0,
