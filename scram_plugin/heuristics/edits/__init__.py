@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scram_plugin.heuristics.edits import keras_fit, keras_layers, keras_weights, torch_loop, torch_modules
+from scram_plugin.heuristics.edits import keras_fit, keras_layers, keras_weights, torch_loop, torch_modules, torch_weights
 from scram_plugin.heuristics.edits.alike import treat_validation_alike as treat_validation_alike
 from scram_plugin.heuristics.edits.data import change_targets as change_targets
 from scram_plugin.heuristics.edits.data import change_validation as change_validation
@@ -100,8 +100,8 @@ def weaken_penalty(facts: Facts, paths: Sequence[str]) -> Edit | None:
 def train_layers(facts: Facts, paths: Sequence[str]) -> Edit | None:
     """Unfreeze layers."""
     if of_torch(facts):
-        return torch_modules.set_trainable(facts)
-    return torch_modules.set_trainable(facts) or keras_layers.set_in_layers(facts, paths, "trainable", None)
+        return torch_weights.set_trainable(facts)
+    return torch_weights.set_trainable(facts) or keras_layers.set_in_layers(facts, paths, "trainable", None)
 
 
 def remove_layer(facts: Facts, path: str) -> Edit | None:

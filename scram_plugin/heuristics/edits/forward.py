@@ -67,3 +67,9 @@ def consumer(place: Place) -> ast.Name | None:
         if any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(later)):
             return None
     return None
+
+
+def attribute(node: ast.Assign) -> str | None:
+    """``fc1`` of ``self.fc1 = ...``"""
+    target = node.targets[0]
+    return target.attr if isinstance(target, ast.Attribute) and len(node.targets) == 1 else None

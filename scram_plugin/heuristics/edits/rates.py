@@ -13,7 +13,7 @@ from scram_plugin.heuristics.edits.naming import written
 from scram_plugin.heuristics.edits.program import Change, Place, Program, program
 
 PLATEAU = {"factor": "0.3", "patience": "5"}  # epochs; source: the example in `learning_rate_schedule.md`
-CLOSE = 1e-6  # of the rate, relative; source: an optimizer stores it as float32
+SAME_RATE = 1e-6  # of the rate, relative; source: an optimizer stores it as float32
 
 
 def set_learning_rate(facts: Mapping[str, Any], optimizer: str, now: float, value: float) -> Edit | None:
@@ -35,7 +35,7 @@ def set_learning_rate(facts: Mapping[str, Any], optimizer: str, now: float, valu
     for place in [*places, *told]:
         found = follow(known, place)
         rate = number(known, found)
-        if rate is not None and abs(rate - now) <= CLOSE * abs(now):
+        if rate is not None and abs(rate - now) <= SAME_RATE * abs(now):
             return known.edit([replaced(found, new)])
     unknown = [p for p in places if number(known, p) is None]
     if len(unknown) == 1 and len(places) == 1 and not _is_schedule(known, unknown[0]):

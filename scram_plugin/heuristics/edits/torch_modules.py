@@ -15,10 +15,11 @@ from scram_plugin.heuristics.edits.arguments import replaced, set_argument, set_
 from scram_plugin.heuristics.edits.bindings import follow
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import LOOPS, within_scope
-from scram_plugin.heuristics.edits.forward import consumer, uses
+from scram_plugin.heuristics.edits.forward import attribute, consumer, uses
 from scram_plugin.heuristics.edits.naming import written
 from scram_plugin.heuristics.edits.program import Change, Place, Program, imported, program
 from scram_plugin.heuristics.edits.source import Source
+from scram_plugin.heuristics.edits.torch_weights import start_as_usual
 
 ACTIVATIONS = {
     "relu": "ReLU()",
@@ -31,15 +32,6 @@ FUNCTIONS = ("relu", "sigmoid", "tanh")
 CLASSES = {module.partition("(")[0] for module in ACTIVATIONS.values()}
 WEIGHTS = {"kernel_initializer": "weight", "bias_initializer": "bias"}
 HIDDEN_ACTIVATIONS = ("ReLU", "GELU", "Tanh", "SiLU", "LeakyReLU", "ELU")
-USUAL = (
-    "kaiming",
-    "xavier",
-    "orthogonal",
-    "trunc_normal",
-    "eye",
-    "dirac",
-)  # beginnings of usual initialisations; source: torch.nn.init
-USUAL_RANGE = "0.02"  # spread of the weights of transformers; source: BertConfig of the transformers library
 NORMS = {2: "BatchNorm1d", 3: "BatchNorm1d", 4: "BatchNorm2d"}  # dimensions of the weights -> the normalisation behind them
 
 
@@ -48,13 +40,13 @@ def module_call(known: Program, path: str) -> Place | None:
     `Sequential` for ``2``, and of the `Sequential` in ``self.features`` for ``features.2``; None where it is not sure."""
     *owners, last = path.split(".")
     if not last.isdigit():
-        found = [Place(p.source, p.node.value) for p in known.nodes(ast.Assign) if _attribute(p.node) == last]
+        found = [Place(p.source, p.node.value) for p in known.nodes(ast.Assign) if attribute(p.node) == last]
         found = [p for p in found if isinstance(p.node, ast.Call)]
         return found[0] if len(found) == 1 else None
     wholes = _sequentials(known)
     if owners:
         wholes = [
-            (p, e) for p, e in wholes if isinstance(a := p.source.parent(p.node), ast.Assign) and _attribute(a) == owners[-1]
+            (p, e) for p, e in wholes if isinstance(a := p.source.parent(p.node), ast.Assign) and attribute(a) == owners[-1]
         ]
     if len(wholes) != 1 or any(isinstance(e, ast.Starred) for e in wholes[0][1]) or int(last) >= len(wholes[0][1]):
         return None
@@ -87,12 +79,6 @@ def _appended(known: Program, call: Place, name: str) -> list[ast.expr]:
     return [c.node.args[0] for c in calls]
 
 
-def _attribute(node: ast.Assign) -> str | None:
-    """``fc1`` of ``self.fc1 = ...``"""
-    target = node.targets[0]
-    return target.attr if isinstance(target, ast.Attribute) and len(node.targets) == 1 else None
-
-
 def set_in_layers(
     facts: Mapping[str, Any], paths: Sequence[str], name: str, value: str | None, normalized: bool = False
 ) -> Edit | None:
@@ -104,7 +90,7 @@ def set_in_layers(
         changes = [change for path in paths for change in _activate(known, facts, entries.get(path, {}), path, to, normalized)]
         return known.edit(changes) if changes else None
     if name in WEIGHTS:
-        return _start_as_usual(known, paths, WEIGHTS[name])
+        return start_as_usual(known, paths, WEIGHTS[name])
     arguments = {"rate": ("p", 0), "momentum": ("momentum", 2), "mask_zero": None}.get(name)
     if arguments is None or value is None:
         return None
@@ -279,53 +265,7 @@ def _in_forward(known: Program, facts: Mapping[str, Any], rate: float) -> Iterat
             yield from imports
 
 
-def _start_as_usual(known: Program, paths: Sequence[str], which: str) -> Edit | None:
-    """Let a statement that sets weights (or biases) set them as usual: the only unusual one, or that of a layer."""
-    found = []
-    for call in known.nodes(ast.Call):
-        source, node = call
-        owner = source.of(node.func.value) if isinstance(node.func, ast.Attribute) else ""
-        first = source.of(node.args[0]) if node.args else ""
-        name = known.called(call)
-        if known.full_name(Place(source, node.func)).startswith("torch.nn.init.") and re.search(rf"\b{which}\b", first):
-            if not name.startswith(USUAL):
-                found.append((call, first))
-        elif name.endswith("_") and re.search(rf"\.{which}(\.data)?$", owner):
-            found.append((call, owner))
-    last = [path.rpartition(".")[2] for path in paths]
-    of_layer = [f for f in found if any(re.search(rf"(\.|\[){re.escape(name)}\b", f[1]) for name in last)]
-    chosen = of_layer if len(found) > 1 else found
-    if len(chosen) != 1:
-        return _in_config(known, which)
-    call, tensor = chosen[0]
-    if which == "bias":
-        text, imports = written(call.source, "torch.nn.init.zeros_", call)
-        return known.edit([replaced(call, f"{text}({tensor})"), *imports])
-    text, imports = written(call.source, "torch.nn.init.kaiming_uniform_", call)
-    return known.edit([replaced(call, f'{text}({tensor}, nonlinearity="relu")'), *imports])
-
-
 def _in_model_config(known: Program, value: str) -> Edit | None:
     """The dropout of the hidden layers in the configuration of a model of the transformers library."""
     found = [Place(p.source, k.value) for p in known.nodes(ast.Call) for k in p.node.keywords if k.arg == "hidden_dropout_prob"]
     return known.edit([replaced(found[0], value)]) if len(found) == 1 else None
-
-
-def _in_config(known: Program, which: str) -> Edit | None:
-    """The spread of the weights in the configuration of a model of the transformers library."""
-    found = [Place(p.source, k.value) for p in known.nodes(ast.Call) for k in p.node.keywords if k.arg == "initializer_range"]
-    return known.edit([replaced(found[0], USUAL_RANGE)]) if len(found) == 1 and which == "weight" else None
-
-
-def set_trainable(facts: Mapping[str, Any]) -> Edit | None:
-    """Set to True what only one statement sets to False: ``p.requires_grad = False``, ``requires_grad_(False)``."""
-    known = program(facts)
-    found = []
-    for place in known.nodes(ast.Assign, ast.Call):
-        node = place.node
-        if isinstance(node, ast.Assign) and _attribute(node) in ("requires_grad", "trainable"):
-            found.append(Place(place.source, node.value))
-        elif isinstance(node, ast.Call) and known.called(place) == "requires_grad_" and node.args:
-            found.append(Place(place.source, node.args[0]))
-    falses = [p for p in found if isinstance(p.node, ast.Constant) and p.node.value is False]
-    return known.edit([replaced(falses[0], "True")]) if len(falses) == 1 else None

@@ -118,8 +118,7 @@ class Watch:
         self._validation: list[statistics.Named] | None = []  # statistics of some batches; None once they are written
         self.facts: dict[str, Any] = {}  # facts of the model and the training; empty until the first step
         frame = call_site.user_frame(sys._getframe())
-        things = called(model, self.optimizers)
-        self._source = program_files.source(frame, loop.roles, things) if source and frame is not None else None
+        self._source = program_files.source(frame, loop.roles, called(model, self.optimizers)) if source and frame else None
         self._writer: SummaryWriter | None = writer(self.log_dir, self.fail)
         self._metrics = Epochs(self._writer, self.optimizers)
         self.recorder: Recorder | None = None
