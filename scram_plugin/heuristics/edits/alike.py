@@ -12,7 +12,7 @@ from scram_plugin.heuristics.edits.bindings import bound_to
 from scram_plugin.heuristics.edits.data import of_torch
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import flow
-from scram_plugin.heuristics.edits.program import Place, Program, program
+from scram_plugin.heuristics.edits.program import Piece, Program, program
 
 OTHERS = ("val", "valid", "test", "dev")  # in names, in the place of "train"; source: usual names
 
@@ -55,7 +55,7 @@ def _treats(known: Program, name: str) -> bool:
     """Whether a statement changes this variable, too."""
     for place in known.nodes(ast.Name):
         if place.node.id == name:
-            values = bound_to(known, Place(place.source, place.node))
+            values = bound_to(known, Piece(place.source, place.node))
             if any(_uses(value.node, name) for value in values):
                 return True
     return any(isinstance(p.node.target, ast.Name) and p.node.target.id == name for p in known.nodes(ast.AugAssign))

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from functools import lru_cache
 
-from scram_plugin.heuristics.edits.program import Place, Program, imported
+from scram_plugin.heuristics.edits.program import Piece, Program, imported
 from scram_plugin.heuristics.edits.source import Function, Scope, Source
 
 DEEPEST = 12  # names that stand for names, one after the other; source: deeper than any program that people write
@@ -14,14 +14,14 @@ LARGEST_EXPONENT = 64  # of numbers that are written as powers; source: beyond 2
 HOLDERS = ("SimpleNamespace", "Namespace", "dict", "EasyDict", "edict", "AttrDict", "DotDict", "OmegaConf", "ConfigDict")
 
 
-def follow(program: Program, place: Place, depth: int = DEEPEST) -> Place:
+def follow(program: Program, place: Piece, depth: int = DEEPEST) -> Piece:
     """The expression that gives a name its value, through assignments, parameters, attributes and settings; the place itself
     where that is not certain."""
     found = _value(program, place, depth) if depth else None
     return follow(program, found, depth - 1) if found is not None else place
 
 
-def number(program: Program, place: Place) -> float | None:
+def number(program: Program, place: Piece) -> float | None:
     """The number that an expression is; None if it is not known."""
     return _number(follow(program, place).node)
 
@@ -49,18 +49,18 @@ def _number(node: ast.AST) -> float | None:
     return None
 
 
-def bound_to(program: Program, place: Place) -> list[Place]:
+def bound_to(program: Program, place: Piece) -> list[Piece]:
     """The expressions that a name is assigned, in the scope where it gets its values; empty for a parameter, or an import."""
     source, node = place
     if not isinstance(node, ast.Name):
         return []
     for scope in _scopes(source, node):
         if found := _bindings(source, scope).get(node.id):
-            return [Place(source, value) for value in found if value is not None]
+            return [Piece(source, value) for value in found if value is not None]
     return []
 
 
-def unpacked(program: Program, place: Place) -> Place | None:
+def unpacked(program: Program, place: Piece) -> Piece | None:
     """The part that a variable gets of what a function of the program returns: ``train, test = load()``."""
     source, node = place
     if not isinstance(node, ast.Name):
@@ -70,11 +70,11 @@ def unpacked(program: Program, place: Place) -> Place | None:
             target = statement.targets[0] if isinstance(statement, ast.Assign) and source.scope(statement) is scope else None
             names = [getattr(e, "id", "") for e in target.elts] if isinstance(target, ast.Tuple) else []
             if node.id in names and isinstance(statement.value, ast.Call):  # type: ignore[attr-defined]
-                return _returned(program, Place(source, statement.value), names.index(node.id))  # type: ignore[attr-defined]
+                return _returned(program, Piece(source, statement.value), names.index(node.id))  # type: ignore[attr-defined]
     return None
 
 
-def _returned(program: Program, call: Place, at: int) -> Place | None:
+def _returned(program: Program, call: Piece, at: int) -> Piece | None:
     """An element of the tuple that the only function of this name returns at its only end."""
     found = functions(program, call)
     if len(found) != 1:
@@ -82,10 +82,10 @@ def _returned(program: Program, call: Place, at: int) -> Place | None:
     source, function = found[0]
     ends = [n for n in ast.walk(function) if isinstance(n, ast.Return) and source.scope(n) is function]
     value = ends[0].value if len(ends) == 1 else None
-    return Place(source, value.elts[at]) if isinstance(value, ast.Tuple) and at < len(value.elts) else None
+    return Piece(source, value.elts[at]) if isinstance(value, ast.Tuple) and at < len(value.elts) else None
 
 
-def functions(program: Program, place: Place) -> list[tuple[Source, Function]]:
+def functions(program: Program, place: Piece) -> list[tuple[Source, Function]]:
     """The functions of the program that a call may run: by its name; of a class, its `__init__`."""
     name = program.called(place)
     found: list[tuple[Source, Function]] = []
@@ -104,43 +104,43 @@ def class_of(program: Program, name: str) -> tuple[Source, ast.ClassDef] | None:
     return found[0] if len(found) == 1 else None
 
 
-def given(program: Program, call: Place, function: Function, name: str, method: bool) -> Place | None:
+def given(program: Program, call: Piece, function: Function, name: str, method: bool) -> Piece | None:
     """The argument of a call for a parameter of `function`; None where the call leaves it out."""
     parameters = [a.arg for a in (*function.args.posonlyargs, *function.args.args)][1 if method else 0 :]
     for keyword in call.node.keywords:
         if keyword.arg == name:
-            return Place(call.source, keyword.value)
+            return Piece(call.source, keyword.value)
     if any(isinstance(a, ast.Starred) for a in call.node.args) or name not in parameters:
         return None
     at = parameters.index(name)
-    return Place(call.source, call.node.args[at]) if at < len(call.node.args) else None
+    return Piece(call.source, call.node.args[at]) if at < len(call.node.args) else None
 
 
-def _value(program: Program, place: Place, depth: int) -> Place | None:
+def _value(program: Program, place: Piece, depth: int) -> Piece | None:
     source, node = place
     if isinstance(node, ast.Name):
         return _of_name(program, source, node)
     if isinstance(node, ast.Attribute):
         return _of_attribute(program, source, node, depth)
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
-        return _entry(program, follow(program, Place(source, node.value), depth - 1), node.slice.value)
+        return _entry(program, follow(program, Piece(source, node.value), depth - 1), node.slice.value)
     return None
 
 
-def _of_name(program: Program, source: Source, node: ast.Name) -> Place | None:
+def _of_name(program: Program, source: Source, node: ast.Name) -> Piece | None:
     for scope in _scopes(source, node):
         found = _bindings(source, scope).get(node.id)
         if found is None:
             continue
         if len(found) == 1 and found[0] is not None:
-            return Place(source, found[0])
+            return Piece(source, found[0])
         if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef) and found == [None] and node.id in _parameters(scope):
             return _argument(program, source, scope, node.id)
         return None
     module, _, name = imported(source).get(node.id, "").rpartition(".")
     other = _module(program, module)
     bound = _bindings(other, other.tree).get(name, []) if other is not None else []
-    return Place(other, bound[0]) if other is not None and len(bound) == 1 and bound[0] is not None else None
+    return Piece(other, bound[0]) if other is not None and len(bound) == 1 and bound[0] is not None else None
 
 
 def _module(program: Program, name: str) -> Source | None:
@@ -212,7 +212,7 @@ def _default(function: Function, name: str) -> ast.expr | None:
     return defaults.get(name)
 
 
-def _argument(program: Program, source: Source, function: Function, name: str) -> Place | None:
+def _argument(program: Program, source: Source, function: Function, name: str) -> Piece | None:
     """What a parameter stands for: the argument of the only call that gives it, or else the default."""
     owner = source.scope(function)
     method = isinstance(owner, ast.ClassDef)
@@ -223,11 +223,11 @@ def _argument(program: Program, source: Source, function: Function, name: str) -
         return None  # here an argument, there the default
     if not told:
         default = _default(function, name)
-        return Place(source, default) if default is not None else None
+        return Piece(source, default) if default is not None else None
     return told[0] if len(told) == 1 else None
 
 
-def _of_attribute(program: Program, source: Source, node: ast.Attribute, depth: int) -> Place | None:
+def _of_attribute(program: Program, source: Source, node: ast.Attribute, depth: int) -> Piece | None:
     if isinstance(node.value, ast.Name) and node.value.id == "self":
         return _of_self(source, node)
     if ast.unparse(node.value) == "self.hparams":  # Lightning's `save_hyperparameters`
@@ -236,14 +236,14 @@ def _of_attribute(program: Program, source: Source, node: ast.Attribute, depth: 
         return _argument(program, source, made[0], node.attr) if made else None
     if isinstance(node.value, ast.Name) and (other := _module(program, imported(source).get(node.value.id, ""))) is not None:
         bound = _bindings(other, other.tree).get(node.attr, [])
-        return Place(other, bound[0]) if len(bound) == 1 and bound[0] is not None else None
+        return Piece(other, bound[0]) if len(bound) == 1 and bound[0] is not None else None
     if isinstance(node.value, ast.Name) and (known := class_of(program, node.value.id)) is not None:
         return _of_class(*known, node.attr)
-    holder = follow(program, Place(source, node.value), depth - 1)
+    holder = follow(program, Piece(source, node.value), depth - 1)
     return _entry(program, holder, node.attr) or _of_annotation(program, holder, node.attr)
 
 
-def _of_annotation(program: Program, holder: Place, name: str) -> Place | None:
+def _of_annotation(program: Program, holder: Piece, name: str) -> Piece | None:
     """The default in the class that a parameter is annotated with: ``def build(config: Config)``."""
     source, node = holder
     scope = source.scope(node)
@@ -256,7 +256,7 @@ def _of_annotation(program: Program, holder: Place, name: str) -> Place | None:
     return None
 
 
-def _of_self(source: Source, node: ast.Attribute) -> Place | None:
+def _of_self(source: Source, node: ast.Attribute) -> Piece | None:
     """``self.rate``: what the class gives this attribute, if that is said once."""
     owner = source.enclosing_class(node)
     if owner is None:
@@ -269,40 +269,40 @@ def _of_self(source: Source, node: ast.Attribute) -> Place | None:
                 found += [inner.value] if inner.value is not None else []  # type: ignore[attr-defined]
     if not found:
         return _of_class(source, owner, node.attr)
-    return Place(source, found[0]) if len(found) == 1 else None
+    return Piece(source, found[0]) if len(found) == 1 else None
 
 
-def _of_class(source: Source, owner: ast.ClassDef, name: str) -> Place | None:
+def _of_class(source: Source, owner: ast.ClassDef, name: str) -> Piece | None:
     bound = _bindings(source, owner).get(name, [])
-    return Place(source, bound[0]) if len(bound) == 1 and bound[0] is not None else None
+    return Piece(source, bound[0]) if len(bound) == 1 and bound[0] is not None else None
 
 
-def _entry(program: Program, holder: Place, name: str) -> Place | None:
+def _entry(program: Program, holder: Piece, name: str) -> Piece | None:
     """A setting by its name in what holds settings: a dictionary, a namespace, a dataclass, parsed arguments."""
     source, node = holder
     if isinstance(node, ast.Dict):
         for key, value in zip(node.keys, node.values, strict=True):
             if isinstance(key, ast.Constant) and key.value == name:
-                return Place(source, value)
+                return Piece(source, value)
     if not isinstance(node, ast.Call):
         return None
     if program.called(holder) in ("parse_args", "parse_known_args"):
         return _parsed_argument(program, name)
     for keyword in node.keywords:
         if keyword.arg == name:
-            return Place(source, keyword.value)
+            return Piece(source, keyword.value)
     known = class_of(program, program.called(holder))
     if known is None or program.called(holder) in HOLDERS:
         return None
     return _of_class(*known, name)
 
 
-def _parsed_argument(program: Program, name: str) -> Place | None:
+def _parsed_argument(program: Program, name: str) -> Piece | None:
     """The default of ``parser.add_argument("--name", default=...)``."""
     found = []
     for call in program.calls("add_argument"):
         texts = [a.value for a in call.node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
         given_ = next((k.value for k in call.node.keywords if k.arg == "default"), None)
         if given_ is not None and any(text.lstrip("-").replace("-", "_") == name for text in texts):
-            found.append(Place(call.source, given_))
+            found.append(Piece(call.source, given_))
     return found[0] if len(found) == 1 else None

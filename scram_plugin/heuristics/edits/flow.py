@@ -10,7 +10,7 @@ from scram_plugin.heuristics.edits import lines
 from scram_plugin.heuristics.edits.arguments import argument, replaced
 from scram_plugin.heuristics.edits.bindings import follow, given, unpacked
 from scram_plugin.heuristics.edits.model import fits
-from scram_plugin.heuristics.edits.program import Change, Place, Program
+from scram_plugin.heuristics.edits.program import Change, Piece, Program
 from scram_plugin.heuristics.edits.source import Source
 
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
@@ -25,8 +25,8 @@ class Flow(NamedTuple):
 
     source: Source
     anchor: ast.stmt
-    x: list[Place]
-    y: list[Place]
+    x: list[Piece]
+    y: list[Piece]
     rows: str = "{}"
 
 
@@ -52,8 +52,8 @@ def _of_fit(known: Program) -> Flow | None:
     validation = argument(known, call, "validation_data")
     whole = follow(known, validation) if validation is not None else None
     if whole is not None and isinstance(whole.node, ast.Tuple) and len(whole.node.elts) >= 2:
-        data.x.append(Place(whole.source, whole.node.elts[0]))
-        data.y.append(Place(whole.source, whole.node.elts[1]))
+        data.x.append(Piece(whole.source, whole.node.elts[0]))
+        data.y.append(Piece(whole.source, whole.node.elts[1]))
     elif whole is not None:
         return None  # a data set, or made elsewhere
     for later in known.calls("evaluate", "predict"):
@@ -69,25 +69,25 @@ def _of_fit(known: Program) -> Flow | None:
     return data
 
 
-def _of_pairs(known: Program, call: Place) -> Flow | None:
+def _of_pairs(known: Program, call: Piece) -> Flow | None:
     """``fit(*train, validation_data=test)``, where a function of the program returns the pairs."""
-    training = unpacked(known, Place(call.source, call.node.args[0].value))
+    training = unpacked(known, Piece(call.source, call.node.args[0].value))
     given = argument(known, call, "validation_data")
     validation = unpacked(known, given) if given is not None else None
     pairs = [p for p in (training, validation) if p is not None and isinstance(p.node, ast.Tuple) and len(p.node.elts) == 2]
     if training is None or not pairs or pairs[0] is not training or any(p.source is not training.source for p in pairs):
         return None
-    x, y = ([Place(p.source, p.node.elts[i]) for p in pairs] for i in (0, 1))
+    x, y = ([Piece(p.source, p.node.elts[i]) for p in pairs] for i in (0, 1))
     return Flow(training.source, training.source.statement(training.node), x, y)
 
 
-def _of_slices(known: Program, source: Source, x: Place) -> Flow | None:
+def _of_slices(known: Program, source: Source, x: Piece) -> Flow | None:
     """``tf.data.Dataset.from_tensor_slices((x, y))``."""
     found = []
     for call in known.calls("from_tensor_slices"):
         given = call.node.args[0] if call.node.args else None
         if isinstance(given, ast.Tuple) and len(given.elts) >= 2:
-            found.append((call, Place(call.source, given.elts[0]), Place(call.source, given.elts[1])))
+            found.append((call, Piece(call.source, given.elts[0]), Piece(call.source, given.elts[1])))
     return _in_order(found)
 
 
@@ -95,7 +95,7 @@ def _of_torch(known: Program) -> Flow | None:
     found = []
     for call in known.calls("TensorDataset"):
         if len(call.node.args) >= 2 and not any(isinstance(a, ast.Starred) for a in call.node.args):
-            found.append((call, Place(call.source, call.node.args[0]), Place(call.source, call.node.args[-1])))
+            found.append((call, Piece(call.source, call.node.args[0]), Piece(call.source, call.node.args[-1])))
     return _in_order(found) if found else _of_loop(known)
 
 
@@ -114,9 +114,9 @@ def _of_loop(known: Program) -> Flow | None:
     inside = [c for c in calls if any(n is loops[0] for n in source.around(c.node))]
     if not inside:
         return None
-    x = [_whole(known, Place(source, c.node.args[0])) for c in [inside[0], *(c for c in calls if c is not inside[0])]]
+    x = [_whole(known, Piece(source, c.node.args[0])) for c in [inside[0], *(c for c in calls if c is not inside[0])]]
     targets = [
-        _whole(known, Place(source, p.node.args[1]))
+        _whole(known, Piece(source, p.node.args[1]))
         for p in known.nodes(ast.Call)
         if p.source is source
         and len(p.node.args) == 2
@@ -128,11 +128,11 @@ def _of_loop(known: Program) -> Flow | None:
     return Flow(source, loops[-1], [p for p in x if p is not None], [p for p in targets[:1] if p is not None])
 
 
-def _is_loss(known: Program, place: Place) -> bool:
+def _is_loss(known: Program, place: Piece) -> bool:
     return any(word in known.called(place).lower() for word in ("loss", "criterion", "entropy"))
 
 
-def _whole(known: Program, place: Place) -> Place | None:
+def _whole(known: Program, place: Piece) -> Piece | None:
     """The variable that a batch is cut out of; None where that is not plain."""
     node = follow(known, place).node
     while True:
@@ -146,10 +146,10 @@ def _whole(known: Program, place: Place) -> Place | None:
             node = node.func.value
         else:
             break
-    return Place(place.source, node) if isinstance(node, ast.Name) else None
+    return Piece(place.source, node) if isinstance(node, ast.Name) else None
 
 
-def _in_order(found: list[tuple[Place, Place, Place]]) -> Flow | None:
+def _in_order(found: list[tuple[Piece, Piece, Piece]]) -> Flow | None:
     """The training's data first: those whose names do not say that they are for validation."""
     training = [f for f in found if not _is_validation(f)]
     if len(training) > 1:  # ``TensorDataset(x[:n], y[:n]), TensorDataset(x[n:], y[n:])``
@@ -173,14 +173,14 @@ def _in_order(found: list[tuple[Place, Place, Place]]) -> Flow | None:
     return Flow(first.source, first.source.statement(first.node), [f[1] for f in ordered], [f[2] for f in ordered])
 
 
-def _is_validation(found: tuple[Place, Place, Place]) -> bool:
+def _is_validation(found: tuple[Piece, Piece, Piece]) -> bool:
     call, x, _ = found
     statement = call.source.statement(call.node)
     text = call.source.of(statement.targets[0]) if isinstance(statement, ast.Assign) else ""
     return any(word in f"{text} {x.text}".lower() for word in VALIDATION)
 
 
-def change(known: Program, data: Flow, places: Sequence[Place], template: Callable[[str], str]) -> list[Change | None]:
+def change(known: Program, data: Flow, places: Sequence[Piece], template: Callable[[str], str]) -> list[Change | None]:
     """Change expressions: a variable that is used from the anchor on gets its new value in front of it, all else where it is
     written."""
     made: list[Change | None] = []
@@ -196,7 +196,7 @@ def change(known: Program, data: Flow, places: Sequence[Place], template: Callab
     return made
 
 
-def can_be_set_before(data: Flow, place: Place) -> bool:
+def can_be_set_before(data: Flow, place: Piece) -> bool:
     """Whether a variable has its last value before the anchor, which runs once."""
     source, node = place
     if not isinstance(node, ast.Name) or source is not data.source or source.scope(node) is not source.scope(data.anchor):

@@ -9,7 +9,7 @@ from typing import Any
 from scram_plugin.heuristics.edits import lines
 from scram_plugin.heuristics.edits.bindings import class_of
 from scram_plugin.heuristics.edits.edit import Edit
-from scram_plugin.heuristics.edits.program import Place, Program
+from scram_plugin.heuristics.edits.program import Piece, Program
 from scram_plugin.heuristics.edits.source import Source
 
 
@@ -38,7 +38,7 @@ def _is_text(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
-def uses(known: Program, path: str) -> list[Place]:
+def uses(known: Program, path: str) -> list[Piece]:
     """The calls of ``self.<path>(...)`` in the methods of the program's classes, or of ``model.<path>``."""
     found = []
     for place in known.nodes(ast.Call):
@@ -48,7 +48,7 @@ def uses(known: Program, path: str) -> list[Place]:
     return found
 
 
-def consumer(place: Place) -> ast.Name | None:
+def consumer(place: Piece) -> ast.Name | None:
     """The only use of the variable that a call is assigned to, before it gets another value: ``x = F.relu(x)`` below."""
     source = place.source
     statement = source.statement(place.node)

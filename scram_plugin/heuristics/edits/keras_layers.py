@@ -12,7 +12,7 @@ from scram_plugin.heuristics.edits.bindings import follow
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.model import all_layers, in_model, layer_calls, made
 from scram_plugin.heuristics.edits.naming import written
-from scram_plugin.heuristics.edits.program import Change, Place, Program, program
+from scram_plugin.heuristics.edits.program import Change, Piece, Program, program
 from scram_plugin.heuristics.edits.source import Source
 
 ACTIVATION_LAYERS = ("Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax")
@@ -44,13 +44,13 @@ def set_in_layers(facts: Mapping[str, Any], paths: Sequence[str], name: str, val
     return known.edit(changes)
 
 
-def _set(known: Program, call: Place, name: str, value: str | None) -> list[Change | None]:
+def _set(known: Program, call: Piece, name: str, value: str | None) -> list[Change | None]:
     if value is not None:
         return [(set_number if name in NUMBERS else set_argument)(known, call, name, value)]
     return [without_argument(known, call, name)] if argument(known, call, name) is not None else []
 
 
-def _other_activation(known: Program, call: Place, value: str | None) -> Change | None:
+def _other_activation(known: Program, call: Piece, value: str | None) -> Change | None:
     """Another activation in the place of a layer that is one; None removes it."""
     if value is None:
         return _without(known, call)
@@ -67,7 +67,7 @@ def remove_layer(facts: Mapping[str, Any], path: str) -> Edit | None:
     return known.edit([_without(known, call)]) if call is not None else None
 
 
-def _without(known: Program, call: Place) -> Change | None:
+def _without(known: Program, call: Piece) -> Change | None:
     """Take a layer out: of a list, an `add`, or a call on a tensor."""
     source, node = call
     outer = source.parent(node)
@@ -76,13 +76,13 @@ def _without(known: Program, call: Place) -> Change | None:
         return Change(source, source.span(outer.elts[at - 1])[1], source.span(node)[1], "") if at else None
     if isinstance(outer, ast.Call) and outer.func is node and len(outer.args) == 1 and not outer.keywords:
         return lines.without_call(source, outer)
-    if isinstance(outer, ast.Call) and known.called(Place(source, outer)) == "add":
+    if isinstance(outer, ast.Call) and known.called(Piece(source, outer)) == "add":
         return lines.removed(source, source.statement(outer))
     used = _use(known, call)
     return lines.without_call(source, used.node) if used is not None else None
 
 
-def _use(known: Program, call: Place) -> Place | None:
+def _use(known: Program, call: Piece) -> Piece | None:
     """The only call of the attribute that holds a layer: ``self.dropout(x)`` of ``self.dropout = Dropout(0.5)``."""
     statement = call.source.parent(call.node)
     target = statement.targets[0] if isinstance(statement, ast.Assign) else None
@@ -123,20 +123,20 @@ def _in_call(known: Program, facts: Mapping[str, Any], rate: float) -> Iterator[
             yield from (held, replaced(used, f"{name}({used.text})"), *imports)
 
 
-def _behind(known: Program, call: Place, new: str) -> Change | None:
+def _behind(known: Program, call: Piece, new: str) -> Change | None:
     """Put a layer behind a hidden one: in a list, an `add`, or a chain of calls; None behind the last, or before a Dropout."""
     source, node = call
     outer = source.parent(node)
     if isinstance(outer, ast.List | ast.Tuple):
         at = outer.elts.index(node)
-        if at + 1 == len(outer.elts) or known.called(Place(source, outer.elts[at + 1])) == "Dropout":
+        if at + 1 == len(outer.elts) or known.called(Piece(source, outer.elts[at + 1])) == "Dropout":
             return None
         return in_front(source, outer.elts[at + 1], new)
     statement = source.statement(node)
     following = _next(source, statement)
     if following is None:
         return None
-    if isinstance(outer, ast.Call) and known.called(Place(source, outer)) == "add" and isinstance(outer.func, ast.Attribute):
+    if isinstance(outer, ast.Call) and known.called(Piece(source, outer)) == "add" and isinstance(outer.func, ast.Attribute):
         owner = source.of(outer.func.value)
         after = source.of(following)
         if not after.startswith(f"{owner}.add(") or "Dropout(" in after:
@@ -150,10 +150,10 @@ def _behind(known: Program, call: Place, new: str) -> Change | None:
     return None
 
 
-def beside(known: Program, source: Source) -> Place | None:
+def beside(known: Program, source: Source) -> Piece | None:
     """A layer of Keras in a file, whose way of writing is taken over."""
     calls = (p for p in known.nodes(ast.Call) if p.source is source)
-    return next((p for p in calls if known.full_name(Place(source, p.node.func)).startswith("keras.layers.")), None)
+    return next((p for p in calls if known.full_name(Piece(source, p.node.func)).startswith("keras.layers.")), None)
 
 
 def _next(source: Source, statement: ast.stmt) -> ast.stmt | None:
@@ -178,7 +178,7 @@ def first_layer(known: Program, layer: str, arguments: str, input_name: str | No
     """
     start = made(known)
     if start is not None and known.called(start) == "Sequential" and input_name is None:
-        given = follow(known, Place(start.source, start.node.args[0])) if start.node.args else argument(known, start, "layers")
+        given = follow(known, Piece(start.source, start.node.args[0])) if start.node.args else argument(known, start, "layers")
         if given is not None and isinstance(given.node, ast.List) and given.node.elts:
             return _first_of_list(known, given, layer, arguments)
         if given is None or isinstance(given.node, ast.List):
@@ -186,14 +186,14 @@ def first_layer(known: Program, layer: str, arguments: str, input_name: str | No
     return _behind_input(known, layer, arguments, input_name)
 
 
-def _text(source: Source, layer: str, arguments: str, near: Place | None) -> tuple[str, list[Change]]:
+def _text(source: Source, layer: str, arguments: str, near: Piece | None) -> tuple[str, list[Change]]:
     if layer.islower():
         return layer, []
     text, imports = written(source, f"keras.layers.{layer}", near)
     return f"{text}({arguments})", imports
 
 
-def _moved_shape(known: Program, call: Place, new: str) -> tuple[str, list[Change]]:
+def _moved_shape(known: Program, call: Piece, new: str) -> tuple[str, list[Change]]:
     """The first layer may say the shape of the inputs: then the new first layer says it."""
     for name in ("input_shape", "batch_input_shape", "input_dim"):
         keyword = next((k for k in call.node.keywords if k.arg == name), None)
@@ -208,9 +208,9 @@ def _moved_shape(known: Program, call: Place, new: str) -> tuple[str, list[Chang
     return new, []
 
 
-def _first_of_list(known: Program, whole: Place, layer: str, arguments: str) -> list[Change] | None:
+def _first_of_list(known: Program, whole: Piece, layer: str, arguments: str) -> list[Change] | None:
     source = whole.source
-    elements = [Place(source, e) for e in whole.node.elts]
+    elements = [Piece(source, e) for e in whole.node.elts]
     first = next((e for e in elements if known.called(e) not in INPUTS), None)
     if first is None or not isinstance(first.node, ast.Call):
         return None
@@ -219,7 +219,7 @@ def _first_of_list(known: Program, whole: Place, layer: str, arguments: str) -> 
     return [in_front(source, first.node, new), *moved, *imports] if new else None
 
 
-def _first_added(known: Program, start: Place, layer: str, arguments: str) -> list[Change] | None:
+def _first_added(known: Program, start: Piece, layer: str, arguments: str) -> list[Change] | None:
     """In front of the first layer that is added: behind the Input, if there is one."""
     source = start.source
     statement = source.statement(start.node)
@@ -227,7 +227,7 @@ def _first_added(known: Program, start: Place, layer: str, arguments: str) -> li
         return None
     owner = source.of(statement.targets[0])
     for call in known.calls("add"):
-        added = Place(call.source, call.node.args[0]) if len(call.node.args) == 1 else None
+        added = Piece(call.source, call.node.args[0]) if len(call.node.args) == 1 else None
         mine = call.source is source and source.scope(call.node) is source.scope(start.node)
         if added is None or not mine or source.of(call.node.func.value) != owner or known.called(added) in INPUTS:
             continue
@@ -269,13 +269,13 @@ def _behind_input(known: Program, layer: str, arguments: str, input_name: str | 
                 if isinstance(outer, ast.List | ast.keyword)
                 else None
             )
-            if isinstance(whole, ast.Call) and known.called(Place(source, whole)) in ("Model", "Functional"):
+            if isinstance(whole, ast.Call) and known.called(Piece(source, whole)) in ("Model", "Functional"):
                 continue
             uses.append(node)
     if not uses:
         return None
     near = next(
-        (Place(source, p.func) for n in uses if isinstance(p := source.parent(n), ast.Call) and isinstance(p.func, ast.Call)),
+        (Piece(source, p.func) for n in uses if isinstance(p := source.parent(n), ast.Call) and isinstance(p.func, ast.Call)),
         None,
     )
     new, imports = _text(source, layer, arguments, near)

@@ -11,7 +11,7 @@ from scram_plugin.heuristics.edits.bindings import follow
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.model import layer_calls
 from scram_plugin.heuristics.edits.naming import written
-from scram_plugin.heuristics.edits.program import Change, Place, program
+from scram_plugin.heuristics.edits.program import Change, Piece, program
 
 WEAK = "0.0001"  # source: Krizhevsky et al. 2012 (0.0005) and Keras's own examples (0.0001)
 
@@ -29,7 +29,7 @@ def weaken_penalty(facts: Mapping[str, Any], paths: Sequence[str]) -> Edit | Non
         made = follow(known, given)
         numbers = [*made.node.args, *(k.value for k in made.node.keywords)] if isinstance(made.node, ast.Call) else []
         if len(numbers) == 1:
-            changes.append(replaced(follow(known, Place(made.source, numbers[0])), WEAK))
+            changes.append(replaced(follow(known, Piece(made.source, numbers[0])), WEAK))
         else:
             text, imports = written(given.source, "keras.regularizers.L2")
             changes += [replaced(given, f"{text}({WEAK})"), *imports]

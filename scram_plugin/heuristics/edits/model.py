@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from scram_plugin.heuristics.edits.bindings import bound_to, class_of, follow, functions, number
-from scram_plugin.heuristics.edits.program import Place, Program
+from scram_plugin.heuristics.edits.program import Piece, Program
 from scram_plugin.heuristics.edits.source import FUNCTIONS_AND_CLASSES, Source
 
 LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.GeneratorExp)
@@ -17,7 +17,7 @@ LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.GeneratorExp)
 SIZES = {"units": 0, "filters": 0, "rate": 0, "input_dim": 0, "output_dim": 1, "in_features": 0}
 
 
-def fits(program: Program) -> list[Place]:
+def fits(program: Program) -> list[Piece]:
     """The calls of `fit`: the one that the log tells of, if its line is known, or else all."""
     found = list(program.calls("fit"))
     main = program.main
@@ -26,15 +26,15 @@ def fits(program: Program) -> list[Place]:
 
 
 @lru_cache(maxsize=8)
-def made(program: Program) -> Place | None:
+def made(program: Program) -> Piece | None:
     """The call that makes the fitted model: ``Sequential(...)``, ``Model(inputs, outputs)``, or of a class of the program."""
-    owners = [Place(p.source, p.node.func.value) for p in fits(program) if isinstance(p.node.func, ast.Attribute)]
+    owners = [Piece(p.source, p.node.func.value) for p in fits(program) if isinstance(p.node.func, ast.Attribute)]
     found = [place for owner in owners[:1] if (place := _constructor(program, owner, 8)) is not None]
     wholes = list(program.calls("Sequential")) if not owners else []  # a log without the call of `fit`
     return found[0] if found else wholes[0] if len(wholes) == 1 else None
 
 
-def _constructor(program: Program, place: Place, depth: int) -> Place | None:
+def _constructor(program: Program, place: Piece, depth: int) -> Piece | None:
     """The call that makes what an expression is, through names and functions of the program."""
     place = follow(program, place)
     if isinstance(place.node, ast.Name):
@@ -49,7 +49,7 @@ def _constructor(program: Program, place: Place, depth: int) -> Place | None:
             n for n in ast.walk(function) if isinstance(n, ast.Return) and n.value is not None and source.scope(n) is function
         ]
         if returned:
-            return _constructor(program, Place(source, returned[-1].value), depth - 1)
+            return _constructor(program, Piece(source, returned[-1].value), depth - 1)
     return place if program.called(place)[:1].isupper() else None
 
 
@@ -68,9 +68,9 @@ def region(program: Program) -> list[tuple[Source, ast.AST]] | None:
         source, scope = waiting.pop()
         for node in within(scope):
             if isinstance(node, ast.Call) and not isinstance(scope, ast.Module):
-                name = program.called(Place(source, node))
+                name = program.called(Piece(source, node))
                 inner = class_of(program, name)
-                for other in [*functions(program, Place(source, node)), *([inner] if inner else [])]:
+                for other in [*functions(program, Piece(source, node)), *([inner] if inner else [])]:
                     if not any(other[1] is known[1] for known in found):
                         found.append(other)
                         waiting.append(other)
@@ -88,7 +88,7 @@ def within(scope: ast.AST) -> Iterator[ast.AST]:
 
 
 @lru_cache(maxsize=64)
-def in_model(program: Program, *names: str) -> list[Place]:
+def in_model(program: Program, *names: str) -> list[Piece]:
     """The calls with these names that make parts of the fitted model; all of the program where the model is not found."""
     found = list(program.calls(*names))
     around = region(program)
@@ -102,7 +102,7 @@ def in_model(program: Program, *names: str) -> list[Place]:
     return inside or found
 
 
-def _scopes_around(place: Place) -> Iterator[ast.AST]:
+def _scopes_around(place: Piece) -> Iterator[ast.AST]:
     scope: Any = place.source.scope(place.node)
     yield scope
     if not isinstance(scope, ast.Module):
@@ -111,10 +111,10 @@ def _scopes_around(place: Place) -> Iterator[ast.AST]:
             yield owner
 
 
-def _of_another(program: Program, place: Place, start: Place) -> bool:
+def _of_another(program: Program, place: Piece, start: Piece) -> bool:
     """Whether a layer belongs to another Sequential that stands beside the fitted one."""
     calls = [n for n in itertools.chain((place.node,), place.source.around(place.node)) if isinstance(n, ast.Call)]
-    wholes = [n for n in calls if program.called(Place(place.source, n)) == "Sequential"]
+    wholes = [n for n in calls if program.called(Piece(place.source, n)) == "Sequential"]
     if wholes:
         inner_to_start = any(n is start.node for n in wholes)
         return (
@@ -134,17 +134,17 @@ def _of_another(program: Program, place: Place, start: Place) -> bool:
     )
 
 
-def _is_used(place: Place, whole: ast.Call) -> bool:
+def _is_used(place: Piece, whole: ast.Call) -> bool:
     """Whether a Sequential is a part of another layer's arguments or called at once."""
     return not isinstance(place.source.parent(whole), ast.Assign)
 
 
-def _variable(start: Place) -> str | None:
+def _variable(start: Piece) -> str | None:
     parent = start.source.parent(start.node)
     return ast.unparse(parent.targets[0]) if isinstance(parent, ast.Assign) and len(parent.targets) == 1 else None
 
 
-def _models(program: Program, start: Place) -> set[str]:
+def _models(program: Program, start: Piece) -> set[str]:
     """The variables of this scope that hold a Sequential."""
     scope = start.source.scope(start.node)
     found = set()
@@ -154,10 +154,10 @@ def _models(program: Program, start: Place) -> set[str]:
     return found
 
 
-def layer_calls(program: Program, facts: Mapping[str, Any]) -> dict[str, Place]:
+def layer_calls(program: Program, facts: Mapping[str, Any]) -> dict[str, Piece]:
     """Path of a layer -> the call that makes it, for those of which that is certain; in a loop, a call makes several."""
     layers = list(all_layers(facts.get("model", {}).get("layers", [])))
-    found: dict[str, Place] = {}
+    found: dict[str, Piece] = {}
     for kind in {str(layer.get("class")) for layer in layers}:
         same = sorted((layer for layer in layers if layer.get("class") == kind), key=_number_in_name)
         calls = in_model(program, kind)
@@ -171,8 +171,8 @@ def layer_calls(program: Program, facts: Mapping[str, Any]) -> dict[str, Place]:
 
 
 def _matched(
-    program: Program, calls: Sequence[Place], layers: Sequence[Mapping[str, Any]], mine: Mapping[str, Any]
-) -> Place | None:
+    program: Program, calls: Sequence[Piece], layers: Sequence[Mapping[str, Any]], mine: Mapping[str, Any]
+) -> Piece | None:
     """The calls and the layers of a class in their order, if there are as many and their sizes agree; or the only call that
     agrees."""
     if len(calls) == len(layers) and all(_agree(program, c, layer) for c, layer in zip(calls, layers, strict=True)):
@@ -187,7 +187,7 @@ def all_layers(layers: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any
         yield from all_layers(layer.get("layers") or ())
 
 
-def _name(call: Place) -> str | None:
+def _name(call: Piece) -> str | None:
     given = next((k.value for k in call.node.keywords if k.arg == "name"), None)
     return given.value if isinstance(given, ast.Constant) and isinstance(given.value, str) else None
 
@@ -198,7 +198,7 @@ def _number_in_name(layer: Mapping[str, Any]) -> int:
     return int(last) if last.isdigit() else 0
 
 
-def _sizes(program: Program, call: Place) -> dict[str, float]:
+def _sizes(program: Program, call: Piece) -> dict[str, float]:
     """The sizes that a call gives as numbers."""
     found: dict[str, float] = {}
     for name, at in SIZES.items():
@@ -215,13 +215,13 @@ def _sizes(program: Program, call: Place) -> dict[str, float]:
         own = positional.get(kind) or ("filters" if kind.startswith("Conv") else None)
         if node is None and own == name and at < len(call.node.args) and not isinstance(call.node.args[at], ast.Starred):
             node = call.node.args[at]
-        value = number(program, Place(call.source, node)) if node is not None else None
+        value = number(program, Piece(call.source, node)) if node is not None else None
         if value is not None:
             found[name] = value
     return found
 
 
-def _agree(program: Program, call: Place, layer: Mapping[str, Any]) -> bool:
+def _agree(program: Program, call: Piece, layer: Mapping[str, Any]) -> bool:
     """Whether the sizes in a call are those of a layer, as far as both are known."""
     settings = layer.get("settings") or {}
     return all(settings[name] == value for name, value in _sizes(program, call).items() if name in settings)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from scram_plugin.heuristics.edits.program import Change, Place, imported, usual
+from scram_plugin.heuristics.edits.program import Change, Piece, imported, usual
 from scram_plugin.heuristics.edits.source import Source
 
 NICKNAMES = {"numpy": "np", "torch.nn.functional": "F", "torch.nn": "nn"}  # source: the libraries' own documentation
 
 
-def written(source: Source, full: str, near: Place | None = None) -> tuple[str, list[Change]]:
+def written(source: Source, full: str, near: Piece | None = None) -> tuple[str, list[Change]]:
     """How the file writes ``keras.layers.Dropout``, and the changes of its imports that this needs.
 
     `near` is a call of something from the same module, whose way of writing it is taken over.
@@ -22,7 +22,7 @@ def written(source: Source, full: str, near: Place | None = None) -> tuple[str, 
     if exact:
         return exact[0], []
     if near is not None and isinstance(near.node.func, ast.Attribute):
-        owner = Place(source, near.node.func.value)
+        owner = Piece(source, near.node.func.value)
         first = owner.text.partition(".")[0]
         if _full(names, owner.node) == module or (
             first not in names and owner.text.rpartition(".")[2] == module.rpartition(".")[2]

@@ -21,8 +21,8 @@ from scram_plugin.heuristics.edits.source import Source
 NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
-class Place(NamedTuple):
-    """A node of the program, and the file that it is in."""
+class Piece(NamedTuple):
+    """A piece of the program: a node of its tree, and the file that it is in."""
 
     source: Source
     node: Any
@@ -54,30 +54,30 @@ class Program:
     def main(self) -> Source | None:
         return self.sources[0] if self.sources else None
 
-    def nodes(self, *kinds: type[ast.AST]) -> Iterator[Place]:
+    def nodes(self, *kinds: type[ast.AST]) -> Iterator[Piece]:
         """All nodes of some kinds, in the order in which they are written."""
         for source in self.sources:
-            yield from (Place(source, node) for node in _in_order(source) if isinstance(node, kinds))
+            yield from (Piece(source, node) for node in _in_order(source) if isinstance(node, kinds))
 
-    def calls(self, *names: str) -> Iterator[Place]:
+    def calls(self, *names: str) -> Iterator[Piece]:
         """Calls of functions, methods and classes with these names, as they were called where they are defined."""
         for name in names:
             yield from self._calls.get(name, ())
 
     @cached_property
-    def _calls(self) -> dict[str, list[Place]]:
-        found: dict[str, list[Place]] = {}
+    def _calls(self) -> dict[str, list[Piece]]:
+        found: dict[str, list[Piece]] = {}
         for place in self.nodes(ast.Call):
             found.setdefault(self.called(place), []).append(place)
         return found
 
-    def called(self, place: Place) -> str:
+    def called(self, place: Piece) -> str:
         """The last name of what a call calls: ``Adam`` for ``keras.optimizers.Adam(...)``; "" if it is not a call by name."""
         return (
-            self.full_name(Place(place.source, place.node.func)).rpartition(".")[2] if isinstance(place.node, ast.Call) else ""
+            self.full_name(Piece(place.source, place.node.func)).rpartition(".")[2] if isinstance(place.node, ast.Call) else ""
         )
 
-    def full_name(self, place: Place) -> str:
+    def full_name(self, place: Piece) -> str:
         """``keras.layers.Dense`` for ``tf.keras.layers.Dense``, ``layers.Dense`` or ``Dense``, by what the file imports.
 
         Of other names, what is written; "" if it is no name.

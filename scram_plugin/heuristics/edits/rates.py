@@ -10,7 +10,7 @@ from scram_plugin.heuristics.edits.arguments import RATES, argument, replaced, s
 from scram_plugin.heuristics.edits.bindings import follow, number
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.naming import written
-from scram_plugin.heuristics.edits.program import Change, Place, Program, program
+from scram_plugin.heuristics.edits.program import Change, Piece, Program, program
 
 PLATEAU = {"factor": "0.3", "patience": "5"}  # epochs; source: the example in `learning_rate_schedule.md`
 SAME_RATE = 1e-6  # of the rate, relative; source: an optimizer stores it as float32
@@ -29,7 +29,7 @@ def set_learning_rate(facts: Mapping[str, Any], optimizer: str, now: float, valu
         for place in known.nodes(ast.Call)
         for k in place.node.keywords
         if k.arg in RATES
-        for p in [Place(place.source, k.value)]
+        for p in [Piece(place.source, k.value)]
     ]
     told += _in_groups(known)
     for place in [*places, *told]:
@@ -43,23 +43,23 @@ def set_learning_rate(facts: Mapping[str, Any], optimizer: str, now: float, valu
     return _by_default(known, facts, optimizer, new) if not places else None
 
 
-def _rate_in(known: Program, facts: Mapping[str, Any], call: Place) -> Place | None:
+def _rate_in(known: Program, facts: Mapping[str, Any], call: Piece) -> Piece | None:
     """What a call that makes an optimizer gives as its rate."""
     at = 1 if facts.get("framework") == "torch" else 0
     return next((p for name in RATES[:2] if (p := argument(known, call, name, at)) is not None), None)
 
 
-def _in_groups(known: Program) -> list[Place]:
+def _in_groups(known: Program) -> list[Piece]:
     """Rates of groups of parameters: ``[{"params": ..., "lr": 1.0}]``."""
     return [
-        Place(place.source, value)
+        Piece(place.source, value)
         for place in known.nodes(ast.Dict)
         for key, value in zip(place.node.keys, place.node.values, strict=True)
         if isinstance(key, ast.Constant) and key.value in RATES
     ]
 
 
-def _is_schedule(known: Program, place: Place) -> bool:
+def _is_schedule(known: Program, place: Piece) -> bool:
     """Whether a rate is an object that makes rates, and not a number that the program computes."""
     return isinstance(follow(known, place).node, ast.Call)
 
@@ -87,7 +87,7 @@ def lower_rate_later(facts: Mapping[str, Any]) -> Edit | None:
 
 def with_optimizer(known: Program, optimizer: str, name: str, value: str) -> Edit | None:
     """``compile("adam")`` with an optimizer in place of its name, which has an argument."""
-    found: list[Place] = []
+    found: list[Piece] = []
     for call in known.calls("compile"):
         place = argument(known, call, "optimizer", 0)
         given = follow(known, place) if place is not None else None

@@ -12,7 +12,7 @@ from scram_plugin.heuristics.edits.data import of_torch
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import LOOPS, flow, within_scope
 from scram_plugin.heuristics.edits.naming import library
-from scram_plugin.heuristics.edits.program import Place, Program, imported, program
+from scram_plugin.heuristics.edits.program import Piece, Program, imported, program
 from scram_plugin.heuristics.edits.source import Source
 
 
@@ -28,7 +28,7 @@ def shuffle_before_split(facts: Mapping[str, Any]) -> Edit | None:
 
 def _by_slices(known: Program, facts: Mapping[str, Any]) -> Edit | None:
     """In front of ``x_train, x_val = x[:n], x[n:]``, for inputs and targets."""
-    parts: list[tuple[Place, str]] = []
+    parts: list[tuple[Piece, str]] = []
     for place in known.nodes(ast.Assign):
         values = place.node.value.elts if isinstance(place.node.value, ast.Tuple) else [place.node.value]
         wholes = {place.source.of(v.value) for v in values if isinstance(v, ast.Subscript) and _is_slice(v)}

@@ -12,7 +12,7 @@ from scram_plugin.heuristics.edits.arguments import argument, replaced, set_argu
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import VALIDATION
 from scram_plugin.heuristics.edits.naming import library, written
-from scram_plugin.heuristics.edits.program import Change, Place, Program, program
+from scram_plugin.heuristics.edits.program import Change, Piece, Program, program
 
 # Keras's name of a loss -> class of `torch.nn`, function of `torch.nn.functional`
 LOSSES = {
@@ -38,7 +38,7 @@ def clip_gradients(facts: Mapping[str, Any], norm: str) -> Edit | None:
     known = program(facts)
     for kind, name in (("Trainer", "gradient_clip_val"), ("TrainingArguments", "max_grad_norm")):
         found = [
-            p for p in known.calls(kind) if kind != "Trainer" or "lightning" in known.full_name(Place(p.source, p.node.func))
+            p for p in known.calls(kind) if kind != "Trainer" or "lightning" in known.full_name(Piece(p.source, p.node.func))
         ]
         if len(found) == 1:
             return known.edit([set_argument(known, found[0], name, norm)])
@@ -50,7 +50,7 @@ def clip_gradients(facts: Mapping[str, Any], norm: str) -> Edit | None:
     return known.edit([lines.before(steps[0].source, statement, [f"{text}({models[0]}.parameters(), {norm})"]), *imports])
 
 
-def _steps(known: Program) -> list[Place]:
+def _steps(known: Program) -> list[Piece]:
     """The statements ``optimizer.step()``: of what has parameters, or is called so."""
     made = [p for p in known.nodes(ast.Assign) if ".parameters(" in p.text]
     names = {p.source.of(p.node.targets[0]) for p in made}
@@ -107,7 +107,7 @@ def set_loss(facts: Mapping[str, Any], loss: str) -> Edit | None:
     known = program(facts)
     kind, function = LOSSES.get(loss, (loss, ""))
     found = [p for p in known.nodes(ast.Call) if re.fullmatch(r"\w+Loss", known.called(p)) or known.called(p) in LOSS_FUNCTIONS]
-    found = [p for p in found if known.full_name(Place(p.source, p.node.func)).startswith("torch")] or found
+    found = [p for p in found if known.full_name(Piece(p.source, p.node.func)).startswith("torch")] or found
     now = [p for p in found if known.called(p) in (facts.get("loss", {}).get("class"), facts.get("loss", {}).get("name"))]
     chosen = now or found
     if len({known.called(call) for call in chosen}) != 1:
@@ -118,7 +118,7 @@ def set_loss(facts: Mapping[str, Any], loss: str) -> Edit | None:
         if not of_class and not function:
             return None
         text, imports = written(call.source, f"torch.nn.{kind}" if of_class else f"torch.nn.functional.{function}", call)
-        place = call if of_class else Place(call.source, call.node.func)
+        place = call if of_class else Piece(call.source, call.node.func)
         changes += [replaced(place, f"{text}()" if of_class else text), *imports]
     return known.edit(changes)
 
@@ -135,7 +135,7 @@ def set_class_weight(facts: Mapping[str, Any], weights: Sequence[float]) -> Edit
     return known.edit([set_argument(known, found[0], "weight", f"{name}.tensor({list(weights)})", at), *imports])
 
 
-def _has_backward(known: Program, place: Place) -> bool:
+def _has_backward(known: Program, place: Piece) -> bool:
     """Whether the function of a call has the backward pass."""
     scope = place.source.scope(place.node)
     return not isinstance(scope, ast.Module) and any(w.source.scope(w.node) is scope for w in known.calls("backward"))
@@ -160,14 +160,14 @@ def shuffle(facts: Mapping[str, Any]) -> Edit | None:
 def stop_early(facts: Mapping[str, Any]) -> Edit | None:
     """Lightning's callback that ends a training whose validation loss no longer falls; where its name of that loss is known."""
     known = program(facts)
-    found = [p for p in known.calls("Trainer") if "lightning" in known.full_name(Place(p.source, p.node.func))]
+    found = [p for p in known.calls("Trainer") if "lightning" in known.full_name(Piece(p.source, p.node.func))]
     told = [a for c in known.calls("log") for a in c.node.args[:1] if isinstance(a, ast.Constant)]
     logged = [a.value for a in told if isinstance(a.value, str) and "val" in a.value]
     losses = [name for name in logged if "loss" in name]
     if len(found) != 1 or len(losses) != 1:
         return None
     call = found[0]
-    package = known.full_name(Place(call.source, call.node.func)).rpartition(".Trainer")[0]
+    package = known.full_name(Piece(call.source, call.node.func)).rpartition(".Trainer")[0]
     text, imports = written(call.source, f"{package}.callbacks.EarlyStopping", call)
     new = f'{text}(monitor="{losses[0]}", patience=3)'
     given = argument(known, call, "callbacks")

@@ -17,7 +17,7 @@ from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import LOOPS, within_scope
 from scram_plugin.heuristics.edits.forward import attribute, consumer, uses
 from scram_plugin.heuristics.edits.naming import written
-from scram_plugin.heuristics.edits.program import Change, Place, Program, imported, program
+from scram_plugin.heuristics.edits.program import Change, Piece, Program, imported, program
 from scram_plugin.heuristics.edits.source import Source
 from scram_plugin.heuristics.edits.torch_weights import start_as_usual
 
@@ -35,12 +35,12 @@ HIDDEN_ACTIVATIONS = ("ReLU", "GELU", "Tanh", "SiLU", "LeakyReLU", "ELU")
 NORMS = {2: "BatchNorm1d", 3: "BatchNorm1d", 4: "BatchNorm2d"}  # dimensions of the weights -> the normalisation behind them
 
 
-def module_call(known: Program, path: str) -> Place | None:
+def module_call(known: Program, path: str) -> Piece | None:
     """The call that made a module, by its path: ``self.fc1 = nn.Linear(...)`` for ``fc1``, an element of the only list of a
     `Sequential` for ``2``, and of the `Sequential` in ``self.features`` for ``features.2``; None where it is not sure."""
     *owners, last = path.split(".")
     if not last.isdigit():
-        found = [Place(p.source, p.node.value) for p in known.nodes(ast.Assign) if attribute(p.node) == last]
+        found = [Piece(p.source, p.node.value) for p in known.nodes(ast.Assign) if attribute(p.node) == last]
         found = [p for p in found if isinstance(p.node, ast.Call)]
         return found[0] if len(found) == 1 else None
     wholes = _sequentials(known)
@@ -52,16 +52,16 @@ def module_call(known: Program, path: str) -> Place | None:
         return None
     place, elements = wholes[0]
     element = elements[int(last)]
-    return Place(place.source, element) if isinstance(element, ast.Call) else None
+    return Piece(place.source, element) if isinstance(element, ast.Call) else None
 
 
-def _sequentials(known: Program) -> list[tuple[Place, list[ast.expr]]]:
+def _sequentials(known: Program) -> list[tuple[Piece, list[ast.expr]]]:
     """The calls of `Sequential`, with the modules that they get: also by one list that is named above."""
     found = []
     for call in known.calls("Sequential"):
         arguments = call.node.args
         if len(arguments) == 1 and isinstance(arguments[0], ast.Starred):
-            whole = follow(known, Place(call.source, arguments[0].value))
+            whole = follow(known, Piece(call.source, arguments[0].value))
             if isinstance(whole.node, ast.List) and whole.source is call.source:
                 found.append((call, [*whole.node.elts, *_appended(known, call, call.source.of(arguments[0].value))]))
         elif arguments:
@@ -69,7 +69,7 @@ def _sequentials(known: Program) -> list[tuple[Place, list[ast.expr]]]:
     return found
 
 
-def _appended(known: Program, call: Place, name: str) -> list[ast.expr]:
+def _appended(known: Program, call: Piece, name: str) -> list[ast.expr]:
     """The modules that a list gets by ``layers.append(...)``; in a loop, it is not certain which."""
     scope = call.source.scope(call.node)
     calls = [c for c in known.calls("append") if c.source is call.source and call.source.of(c.node.func) == f"{name}.append"]
@@ -130,17 +130,17 @@ def _activate(
     return _unwrapped(known, path, now, value)
 
 
-def _elements(known: Program, call: Place) -> list[ast.expr]:
+def _elements(known: Program, call: Piece) -> list[ast.expr]:
     """The modules of the `Sequential` that a call is an element of; empty if it is in none."""
     return next((e for p, e in _sequentials(known) if p.source is call.source and any(x is call.node for x in e)), [])
 
 
-def _is_appended(call: Place) -> bool:
+def _is_appended(call: Piece) -> bool:
     outer = call.source.parent(call.node)
     return isinstance(outer, ast.Call) and isinstance(outer.func, ast.Attribute) and outer.func.attr == "append"
 
 
-def _behind(call: Place, new: str) -> Change | None:
+def _behind(call: Piece, new: str) -> Change | None:
     """Put a module after an element of a `Sequential`, on a line of its own if the element has one."""
     source = call.source
     if _is_appended(call):
@@ -152,7 +152,7 @@ def _behind(call: Place, new: str) -> Change | None:
     return Change(source, end, end, f",\n{lead}{new}" if line and not lead.strip() else f", {new}")
 
 
-def _removed(known: Program, call: Place) -> Change | None:
+def _removed(known: Program, call: Piece) -> Change | None:
     """Remove an element that is not the first from a `Sequential`."""
     elements, source = _elements(known, call), call.source
     if _is_appended(call):
@@ -186,7 +186,7 @@ def _unwrapped(known: Program, path: str, now: str, value: str | None) -> list[C
     if outer is None:
         return [None]
     source, node = outer
-    if isinstance(node.func, ast.Attribute) and not known.full_name(Place(source, node.func)).startswith("torch"):
+    if isinstance(node.func, ast.Attribute) and not known.full_name(Piece(source, node.func)).startswith("torch"):
         inner = source.of(node.func.value)  # a method of the tensor: `self.fc1(x).relu()`
     else:
         inner = source.of(node.args[0])
@@ -201,20 +201,20 @@ def _unwrapped(known: Program, path: str, now: str, value: str | None) -> list[C
     return [replaced(outer, f"{text}({inner})"), *imports]
 
 
-def _function_around(known: Program, call: Place, name: str) -> Place | None:
+def _function_around(known: Program, call: Piece, name: str) -> Piece | None:
     """The call of a function or method with this name that takes what a module gives."""
     source = call.source
     for node in source.around(call.node):
         if isinstance(node, ast.stmt):
             break
-        place = Place(source, node)
+        place = Piece(source, node)
         if isinstance(node, ast.Call) and known.called(place) == name:
             return place
     used = consumer(call)
     outer = source.parent(used) if used is not None else None
     outer = source.parent(outer) if isinstance(outer, ast.Attribute) else outer
-    if isinstance(outer, ast.Call) and known.called(Place(source, outer)) == name:
-        return Place(source, outer)
+    if isinstance(outer, ast.Call) and known.called(Piece(source, outer)) == name:
+        return Piece(source, outer)
     return None
 
 
@@ -242,11 +242,11 @@ def add_dropout(facts: Mapping[str, Any], rate: float) -> Edit | None:
     known = program(facts)
     changes: list[Change | None] = []
     for whole, elements in _sequentials(known):
-        kinds = [known.called(Place(whole.source, e)) for e in elements]
+        kinds = [known.called(Piece(whole.source, e)) for e in elements]
         for i, element in enumerate(elements[1:-1], 1):
             if kinds[i - 1] == "Linear" and kinds[i] in HIDDEN_ACTIVATIONS and kinds[i + 1] != "Dropout":
-                text, imports = written(whole.source, "torch.nn.Dropout", Place(whole.source, element))
-                changes += [_behind(Place(whole.source, element), f"{text}({rate:g})"), *imports]
+                text, imports = written(whole.source, "torch.nn.Dropout", Piece(whole.source, element))
+                changes += [_behind(Piece(whole.source, element), f"{text}({rate:g})"), *imports]
     return known.edit(changes) if changes else known.edit(list(_in_forward(known, facts, rate)))
 
 
@@ -267,5 +267,5 @@ def _in_forward(known: Program, facts: Mapping[str, Any], rate: float) -> Iterat
 
 def _in_model_config(known: Program, value: str) -> Edit | None:
     """The dropout of the hidden layers in the configuration of a model of the transformers library."""
-    found = [Place(p.source, k.value) for p in known.nodes(ast.Call) for k in p.node.keywords if k.arg == "hidden_dropout_prob"]
+    found = [Piece(p.source, k.value) for p in known.nodes(ast.Call) for k in p.node.keywords if k.arg == "hidden_dropout_prob"]
     return known.edit([replaced(found[0], value)]) if len(found) == 1 else None

@@ -9,7 +9,7 @@ from typing import Any
 from scram_plugin.heuristics.edits.arguments import argument, replaced
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.naming import written
-from scram_plugin.heuristics.edits.program import Place, Program, program
+from scram_plugin.heuristics.edits.program import Piece, Program, program
 from scram_plugin.heuristics.edits.source import Source
 
 
@@ -24,28 +24,28 @@ def register_layers(facts: Mapping[str, Any]) -> Edit | None:
         if (
             of_self
             and isinstance(value, ast.List | ast.ListComp | ast.Dict)
-            and _holds_modules(known, Place(source, value), source.of(target))
+            and _holds_modules(known, Piece(source, value), source.of(target))
         ):
             kind = "ModuleDict" if isinstance(value, ast.Dict) else "ModuleList"
             text, imports = written(source, f"torch.nn.{kind}", _module(known, source))
             empty = isinstance(value, ast.List) and not value.elts
-            found.append([replaced(Place(source, value), f"{text}({'' if empty else source.of(value)})"), *imports])
+            found.append([replaced(Piece(source, value), f"{text}({'' if empty else source.of(value)})"), *imports])
     return known.edit(found[0]) if len(found) == 1 else None
 
 
-def _holds_modules(known: Program, place: Place, target: str) -> bool:
+def _holds_modules(known: Program, place: Piece, target: str) -> bool:
     """Whether a list holds calls of modules, or gets them by `append`."""
     source = place.source
-    inside = [Place(source, n) for n in ast.walk(place.node) if isinstance(n, ast.Call)]
+    inside = [Piece(source, n) for n in ast.walk(place.node) if isinstance(n, ast.Call)]
     appended = [c for c in known.calls("append") if c.source is source and source.of(c.node.func) == f"{target}.append"]
-    inside += [Place(source, n) for c in appended for a in c.node.args for n in ast.walk(a) if isinstance(n, ast.Call)]
-    return any(known.full_name(Place(source, c.node.func)).startswith("torch.nn.") for c in inside)
+    inside += [Piece(source, n) for c in appended for a in c.node.args for n in ast.walk(a) if isinstance(n, ast.Call)]
+    return any(known.full_name(Piece(source, c.node.func)).startswith("torch.nn.") for c in inside)
 
 
-def _module(known: Program, source: Source) -> Place | None:
+def _module(known: Program, source: Source) -> Piece | None:
     """A module that the file makes, whose way of writing is taken over."""
     calls = (p for p in known.nodes(ast.Call) if p.source is source)
-    return next((p for p in calls if known.full_name(Place(source, p.node.func)).startswith("torch.nn.")), None)
+    return next((p for p in calls if known.full_name(Piece(source, p.node.func)).startswith("torch.nn.")), None)
 
 
 def train_all_parameters(facts: Mapping[str, Any]) -> Edit | None:
@@ -107,7 +107,7 @@ def softmax_over_classes(facts: Mapping[str, Any]) -> Edit | None:
     for call in known.calls("softmax", "log_softmax", "Softmax", "LogSoftmax"):
         at = (
             0
-            if known.called(call)[0].isupper() or not known.full_name(Place(call.source, call.node.func)).startswith("torch")
+            if known.called(call)[0].isupper() or not known.full_name(Piece(call.source, call.node.func)).startswith("torch")
             else 1
         )
         axis = argument(known, call, "dim", at)

@@ -10,7 +10,7 @@ from scram_plugin.heuristics.edits import lines
 from scram_plugin.heuristics.edits.bindings import given
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import LOOPS, within_scope
-from scram_plugin.heuristics.edits.program import Change, Place, Program, program
+from scram_plugin.heuristics.edits.program import Change, Piece, Program, program
 from scram_plugin.heuristics.edits.source import Source
 from scram_plugin.heuristics.edits.torch_loop import models_with_optimizer
 
@@ -52,7 +52,7 @@ def _batch_loop(known: Program) -> tuple[Source, ast.stmt] | None:
     return (calls[0].source, loops[0]) if loops else None
 
 
-def _belongs(known: Program, call: Place, loop: ast.stmt) -> bool:
+def _belongs(known: Program, call: Piece, loop: ast.stmt) -> bool:
     """Whether a call of the model is in the loop over batches, or in the function that the loop calls for each."""
     if any(n is loop for n in call.source.around(call.node)):
         return True
@@ -61,7 +61,7 @@ def _belongs(known: Program, call: Place, loop: ast.stmt) -> bool:
     return apart and call.source.scope(call.node) is way.source.scope(way.node)
 
 
-def _model_calls(known: Program) -> list[Place]:
+def _model_calls(known: Program) -> list[Piece]:
     """The calls of the trained model: by its variable, or by the parameter of a function that gets it."""
     names = set(models_with_optimizer(known))
     found = []
@@ -89,7 +89,7 @@ def _is_switched(known: Program, source: Source, loop: ast.stmt) -> bool:
     return any(any(n is root for n in source.around(c.node)) for c in calls)
 
 
-def _before_evaluation(call: Place, training: ast.stmt) -> Change | None:
+def _before_evaluation(call: Piece, training: ast.stmt) -> Change | None:
     """Put ``model.eval()`` in front of what evaluates: in the loop over epochs that also has `training`, or in its function."""
     source = call.source
     blocks = [n for n in within_scope(source, call.node) if isinstance(n, ast.stmt)]

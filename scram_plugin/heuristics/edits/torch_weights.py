@@ -11,7 +11,7 @@ from scram_plugin.heuristics.edits.arguments import replaced
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.forward import attribute
 from scram_plugin.heuristics.edits.naming import written
-from scram_plugin.heuristics.edits.program import Place, Program, program
+from scram_plugin.heuristics.edits.program import Piece, Program, program
 
 # what usual initialisations begin with; source: torch.nn.init
 USUAL = ("kaiming", "xavier", "orthogonal", "trunc_normal", "eye", "dirac")
@@ -26,7 +26,7 @@ def start_as_usual(known: Program, paths: Sequence[str], which: str) -> Edit | N
         owner = source.of(node.func.value) if isinstance(node.func, ast.Attribute) else ""
         first = source.of(node.args[0]) if node.args else ""
         name = known.called(call)
-        if known.full_name(Place(source, node.func)).startswith("torch.nn.init.") and re.search(rf"\b{which}\b", first):
+        if known.full_name(Piece(source, node.func)).startswith("torch.nn.init.") and re.search(rf"\b{which}\b", first):
             if not name.startswith(USUAL):
                 found.append((call, first))
         elif name.endswith("_") and re.search(rf"\.{which}(\.data)?$", owner):
@@ -46,7 +46,7 @@ def start_as_usual(known: Program, paths: Sequence[str], which: str) -> Edit | N
 
 def _in_config(known: Program, which: str) -> Edit | None:
     """The spread of the weights in the configuration of a model of the transformers library."""
-    found = [Place(p.source, k.value) for p in known.nodes(ast.Call) for k in p.node.keywords if k.arg == "initializer_range"]
+    found = [Piece(p.source, k.value) for p in known.nodes(ast.Call) for k in p.node.keywords if k.arg == "initializer_range"]
     return known.edit([replaced(found[0], USUAL_RANGE)]) if len(found) == 1 and which == "weight" else None
 
 
@@ -57,8 +57,8 @@ def set_trainable(facts: Mapping[str, Any]) -> Edit | None:
     for place in known.nodes(ast.Assign, ast.Call):
         node = place.node
         if isinstance(node, ast.Assign) and attribute(node) in ("requires_grad", "trainable"):
-            found.append(Place(place.source, node.value))
+            found.append(Piece(place.source, node.value))
         elif isinstance(node, ast.Call) and known.called(place) == "requires_grad_" and node.args:
-            found.append(Place(place.source, node.args[0]))
+            found.append(Piece(place.source, node.args[0]))
     falses = [p for p in found if isinstance(p.node, ast.Constant) and p.node.value is False]
     return known.edit([replaced(falses[0], "True")]) if len(falses) == 1 else None
