@@ -19,7 +19,7 @@ from scram_plugin.training.proof.guard import enforce
 from scram_plugin.training.proof.seeds import Seeds
 
 # the modules that have the class `Trainer`
-LIGHTNING = ("lightning.pytorch.trainer.trainer", "pytorch_lightning.trainer.trainer")
+LIGHTNING = ("lightning.pytorch", "pytorch_lightning")
 TRANSFORMERS = "transformers.trainer"
 
 

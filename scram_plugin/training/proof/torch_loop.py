@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import sys
 import weakref
 from typing import Any
@@ -154,13 +155,21 @@ class Loop:
                 raise StopIteration  # the evaluation may come after all passes
             self._pass = weakref.ref(iterator)
         elif self._budget.used and self._pass is not None and self._pass() is iterator:
-            self._cut = True
+            self._cut = iterator._num_yielded < _length(iterator)
             raise StopIteration
 
     def _settled(self) -> None:
         """Have an evaluation that is complete written."""
         if self._watch is not None and self._watch.recorder is not None:
             self._watch.recorder.settle()
+
+
+def _length(iterator: Any) -> float:
+    """How many batches a pass has; infinity of a stream without a length."""
+    try:
+        return len(iterator._index_sampler)
+    except (TypeError, NotImplementedError):
+        return math.inf
 
 
 def _outermost(frame: Any) -> Any:
