@@ -11,8 +11,9 @@ from pathlib import Path
 
 from scram_plugin.errors import BadOption
 from scram_plugin.fixing.candidates import Candidate, Proposals, proposals
+from scram_plugin.fixing.length import needed
 from scram_plugin.fixing.patch import DoesNotFit, Patch, apply
-from scram_plugin.fixing.proof import Proof, Prover, Tried, limited
+from scram_plugin.fixing.proof import LONGEST, PATIENCE, Proof, Prover, Tried, limited
 from scram_plugin.fixing.runs import Program
 from scram_plugin.heuristics.catalogue import Catalogue
 from scram_plugin.logs.logdir import read
@@ -94,9 +95,12 @@ def answer(asked: Asked, catalogue: Catalogue, say: Callable[[str], None]) -> Fi
         if not asked.prove or not (found.candidates or asked.program):
             return _with_patch(asked, FixAnswer(known, found, log_dir=asked.log_dir))
         program = _program(asked.program or _script(run, folder), folder, asked.arguments)
+        if found.candidates and asked.seconds is None and asked.epochs is None:
+            limits = needed(run, found.candidates[0].findings[0], catalogue)
         known = known if found.candidates else None
     say(f"running {program.script} as it is, and with each fix, in copies of {program.folder}")
-    proof = Prover(program, asked.log_dir, limits, catalogue, say).prove(known)
+    patience = PATIENCE if asked.seconds is None and asked.epochs is None else LONGEST
+    proof = Prover(program, asked.log_dir, limits, catalogue, say, patience).prove(known)
     return _with_patch(asked, FixAnswer(proof.review, proof.proposals, proof, log_dir=asked.log_dir))
 
 
