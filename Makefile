@@ -4,7 +4,7 @@ PORT ?= 6006
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo demo-train demo-record examples record test test-all check docs mutants bench bench-overhead bench-faults bench-preflight bench-controls bench-long bench-reading bench-verdicts bench-early bench-labelled bench-limits bench-strangers bench-scale bench-tab bench-crowd bench-many clean
+.PHONY: install demo demo-train demo-record examples record test test-all check docs mutants bench bench-overhead bench-faults bench-preflight bench-proofs bench-controls bench-long bench-reading bench-verdicts bench-early bench-labelled bench-limits bench-strangers bench-scale bench-tab bench-crowd bench-many clean
 
 # The package (editable) with the built tab; enough for `make demo`.
 install: $(VENV)/installed
@@ -96,6 +96,10 @@ bench-faults: install $(VENV)/tested
 # The same faults before the first epoch, by `scram preflight`.
 bench-preflight: install $(VENV)/tested
 	$(BIN)/python -m tests.benchmarks.preflight
+
+# Fixes and harmless edits, tried with and without: how often "better" is said rightly, and wrongly.
+bench-proofs: install $(VENV)/tested
+	$(BIN)/python -m tests.benchmarks.proofs
 
 # Sound trainings of many kinds in full: none of them with an alarm?
 bench-controls: install $(VENV)/tested

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from scram_plugin.errors import BadOption
-from scram_plugin.fixing.ask import Answer, Asked, answer
+from scram_plugin.fixing.ask import Asked, FixAnswer, answer
 from scram_plugin.fixing.report import in_text
 from scram_plugin.heuristics.configuration import configured
 from scram_plugin.logs.storage import listing
@@ -119,7 +119,7 @@ def review(
     return Reviews([accept(complete(review), catalogue, [review.name]) for review in reviews], root)
 
 
-class FoundFix(Answer):
+class FoundFix(FixAnswer):
     """What `fix` found: `diff` is the patch, `good` whether there is one (with a proof: whether it helps)."""
 
     def __repr__(self) -> str:

@@ -38,7 +38,7 @@ class Spec:
 
 
 @dataclass
-class Told:
+class RunResult:
     """What a run tells: the batches and epochs that it trained, whether its budget was used up, and how the program ended.
 
     `error`: the sentence of the exception that ended the program. `kept`: the epoch whose weights the program went back to at
@@ -61,7 +61,7 @@ class Told:
         os.replace(part, path)
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> Told | None:
+    def read(cls, path: str | os.PathLike[str]) -> RunResult | None:
         """None where nothing was told yet."""
         try:
             given: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))

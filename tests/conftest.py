@@ -48,6 +48,8 @@ ALLOWED_SKIPS = {
     "needs a Firefox that is no snap": "Ubuntu has no other, and cannot install Debian's; a Debian machine runs it",
     "needs Stable-Baselines3, TRL and Ultralytics": "gigabytes; `make test-all` installs and runs them",
     "needs torch, lightning and transformers": "several gigabytes; their tags and real logs are tested elsewhere",
+    "this kernel has no Landlock": "the hook of Python is tested everywhere; what other programs write, on Linux since 5.13",
+    "needs the command patch": "git and patch are on the machines that test",
     "TensorBoard 2.14 needs Python 3.11 or older": "as its pkg_resources do; a machine with an older Python runs it",
     "TensorFlow 2.16 needs Python 3.12 or older": "there is no wheel for others; a machine with an older Python runs it",
 }
@@ -71,6 +73,7 @@ MAY_TAKE_LONGER = {
     "test_a_million_tags": "as many tags as no reader expects",
     "test_the_notebooks_run": "a kernel that trains",
     "test_mirrored.py": "two trainings on two logical devices, in a process of their own",
+    "test_proof.py": "several runs of a program, each in a process of its own that imports a framework",
     "test_versions.py": "packages are installed",
     "test_extras.py": "packages are installed",
     "test_ten_thousand_in_one_process": "ten thousand damaged files",

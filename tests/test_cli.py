@@ -48,7 +48,9 @@ def test_the_demo_logs_as_json():
     promised = "heuristic severity confidence title summary steps curves evidence explained_by causes fixes"
     assert set(finding) >= set(promised.split())
     assert set(finding["fixes"][0]) >= {"cause", "title", "framework", "code", "edit"}
-    assert set(finding["fixes"][0]["edit"]) == {"file", "line", "before", "after"}
+    assert set(finding["fixes"][0]["edit"]) == {"file", "line", "before", "after", "more", "reason"}
+    assert finding["fixes"][0]["edit"]["more"] == []
+    assert finding["fixes"][0]["proof"] is None
     assert set(finding["causes"][0]) == {"id", "title", "for", "against"}
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from scram_plugin.errors import BadOption
 from scram_plugin.fixing.candidates import Candidate, Proposals, proposals
-from scram_plugin.fixing.patch import Patch, Unfit, apply
-from scram_plugin.fixing.proof import Proof, Prover, Tried, limited
+from scram_plugin.fixing.length import needed
+from scram_plugin.fixing.patch import DoesNotFit, Patch, apply
+from scram_plugin.fixing.proof import LONGEST, PATIENCE, Proof, Prover, Tried, limited
 from scram_plugin.fixing.runs import Program
 from scram_plugin.heuristics.catalogue import Catalogue
 from scram_plugin.logs.logdir import read
@@ -47,7 +48,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Answer:
+class FixAnswer:
     """What `scram fix` found. `take_back`: the command that undoes what was applied."""
 
     review: Review
@@ -73,7 +74,7 @@ class Answer:
         return self.candidate is not None and (self.proof is None or self.proof.proven is not None)
 
 
-def answer(asked: Asked, catalogue: Catalogue, say: Callable[[str], None]) -> Answer:
+def answer(asked: Asked, catalogue: Catalogue, say: Callable[[str], None]) -> FixAnswer:
     """Find, prove and apply the fixes, as asked. Raises BadOption, with a sentence, where it cannot be done."""
     folder = asked.directory
     if not folder.is_dir():
@@ -92,12 +93,15 @@ def answer(asked: Asked, catalogue: Catalogue, say: Callable[[str], None]) -> An
         if not found.candidates and found.refused:
             raise BadOption(" ".join(f"{sentence}." for sentence in found.refused))
         if not asked.prove or not (found.candidates or asked.program):
-            return _with_patch(asked, Answer(known, found, log_dir=asked.log_dir))
+            return _with_patch(asked, FixAnswer(known, found, log_dir=asked.log_dir))
         program = _program(asked.program or _script(run, folder), folder, asked.arguments)
+        if found.candidates and asked.seconds is None and asked.epochs is None:
+            limits = needed(run, found.candidates[0].findings[0], catalogue)
         known = known if found.candidates else None
     say(f"running {program.script} as it is, and with each fix, in copies of {program.folder}")
-    proof = Prover(program, asked.log_dir, limits, catalogue, say).prove(known)
-    return _with_patch(asked, Answer(proof.review, proof.proposals, proof, log_dir=asked.log_dir))
+    patience = PATIENCE if asked.seconds is None and asked.epochs is None else LONGEST
+    proof = Prover(program, asked.log_dir, limits, catalogue, say, patience).prove(known)
+    return _with_patch(asked, FixAnswer(proof.review, proof.proposals, proof, log_dir=asked.log_dir))
 
 
 def _program(script: str, folder: Path, arguments: tuple[str, ...]) -> Program:
@@ -145,7 +149,7 @@ def _run_of(asked: Asked, catalogue: Catalogue) -> tuple[TrainingRun, Review]:
     return runs[0], accept(seen, catalogue, [runs[0].name])
 
 
-def _with_patch(asked: Asked, found: Answer) -> Answer:
+def _with_patch(asked: Asked, found: FixAnswer) -> FixAnswer:
     """The answer after the patch was applied, if that was asked for and it is good."""
     candidate = found.candidate
     if not asked.apply or candidate is None or not found.good:
@@ -153,9 +157,9 @@ def _with_patch(asked: Asked, found: Answer) -> Answer:
     back = _way_back(candidate.patch, asked.log_dir)
     try:
         apply(candidate.patch)
-    except Unfit as error:
+    except DoesNotFit as error:
         raise BadOption(str(error)) from None
-    return Answer(found.review, found.proposals, found.proof, candidate, back, found.log_dir)
+    return FixAnswer(found.review, found.proposals, found.proof, candidate, back, found.log_dir)
 
 
 def _way_back(patch: Patch, log_dir: Path) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from scram_plugin.fixing.patch import Patch, Unfit, made
+from scram_plugin.fixing.patch import DoesNotFit, Patch, made
 from scram_plugin.heuristics.heuristic import Finding, Fix
 from scram_plugin.reviews.model import Review
 
@@ -72,7 +72,7 @@ def proposals(review: Review, folder: Path) -> Proposals:
                 continue
             try:
                 patch = made(fix.edit, _reason(finding), folder)
-            except Unfit as error:
+            except DoesNotFit as error:
                 refused.append(str(error))
             else:
                 possible.append((patch, finding, fix))

@@ -27,7 +27,7 @@ ALIKE = 1e-3  # of their spread: targets whose range differs by more are others;
 
 
 @dataclass(frozen=True)
-class Measure:
+class Level:
     """A quantity of a run: its level at the end, the standard error of that from the curve's own noise, and its name.
 
     `of_loss`: it means the same only under the same loss; `of_targets`: only for the same targets.
@@ -52,7 +52,7 @@ class Ending:
     epochs: int
     error: str = ""
     broken: bool = False
-    measures: Mapping[str, Measure] = field(default_factory=dict)
+    measures: Mapping[str, Level] = field(default_factory=dict)
     loss: str = ""
     targets: tuple[float, ...] = ()
 
@@ -72,7 +72,7 @@ def ending(ran: Ran) -> Ending:
     if (of_batches := _agreement(run)) is not None:
         found[AGREEMENT] = _late(AGREEMENT, of_batches, True)
     elif told.agreement is not None:
-        found[AGREEMENT] = Measure(AGREEMENT, told.agreement, 0.0, True)
+        found[AGREEMENT] = Level(AGREEMENT, told.agreement, 0.0, True)
     batch = run.signal("batch loss") or run.signal("training loss")
     if batch is not None:
         found["training loss"] = _late("training loss", batch, False)
@@ -80,7 +80,7 @@ def ending(ran: Ran) -> Ending:
     return Ending(told.batches, told.epochs, "", broken, found, _loss(run.facts), _targets(run))
 
 
-def _metrics(run: TrainingRun, kept: int | None) -> list[tuple[str, Measure]]:
+def _metrics(run: TrainingRun, kept: int | None) -> list[tuple[str, Level]]:
     """The metrics of the validation whose direction is known, those first that users want most."""
     found = []
     for name in run.signals:
@@ -94,9 +94,7 @@ def _metrics(run: TrainingRun, kept: int | None) -> list[tuple[str, Measure]]:
     return sorted(found, key=lambda entry: (rank[entry[0]], not entry[1].higher, entry[0]))
 
 
-def _at_end(
-    name: str, curve: Curve, higher: bool, kept: int | None, of_loss: bool = False, of_targets: bool = False
-) -> Measure:
+def _at_end(name: str, curve: Curve, higher: bool, kept: int | None, of_loss: bool = False, of_targets: bool = False) -> Level:
     """The level of an evaluation at the end; at the epoch whose weights the program kept, if it went back to them."""
     values = curve.values
     if kept is not None and kept in curve.steps:
@@ -105,17 +103,17 @@ def _at_end(
     else:
         count = LEVEL if len(values) >= LEVEL * LEVEL else 1
     level = float(np.median(values[-count:]))
-    return Measure(name, level, _noise(values) / math.sqrt(count), higher, of_loss, of_targets)
+    return Level(name, level, _noise(values) / math.sqrt(count), higher, of_loss, of_targets)
 
 
-def _late(name: str, curve: Curve, higher: bool) -> Measure:
+def _late(name: str, curve: Curve, higher: bool) -> Level:
     """The mean of the last batches, and the standard error of it."""
     values = curve.values[-max(len(curve) // LATE, 1) :]
     finite = values[np.isfinite(values)]
     if not len(finite):
-        return Measure(name, math.nan, 0.0, higher, name != AGREEMENT, name != AGREEMENT)
+        return Level(name, math.nan, 0.0, higher, name != AGREEMENT, name != AGREEMENT)
     error = float(np.std(finite) / math.sqrt(len(finite)))
-    return Measure(name, float(np.mean(finite)), error, higher, name != AGREEMENT, name != AGREEMENT)
+    return Level(name, float(np.mean(finite)), error, higher, name != AGREEMENT, name != AGREEMENT)
 
 
 def _noise(values: np.ndarray) -> float:

@@ -22,7 +22,7 @@ LARGEST_PROGRAM = 1 << 20  # bytes of a file that is changed; no program is as l
 CONTEXT = 3  # lines around a change in a diff; the usual number of `diff -u`
 
 
-class Unfit(ValueError):
+class DoesNotFit(ValueError):
     """A change that cannot be made; a sentence that says why."""
 
 
@@ -95,7 +95,7 @@ class Patch:
 
 
 def made(edit: Edit, reason: str, folder: Path) -> Patch:
-    """The patch of one fix, all places of it. Raises Unfit, with a sentence, where the files are not as they were."""
+    """The patch of one fix, all places of it. Raises DoesNotFit, with a sentence, where the files are not as they were."""
     sources: dict[str, Source] = {}
     hunks: list[Hunk] = []
     for place in edit.places:
@@ -104,9 +104,9 @@ def made(edit: Edit, reason: str, folder: Path) -> Patch:
         try:
             change = carried_over(source.text, place.line, place.before, place.after)
         except Changed as error:
-            raise Unfit(f"{place.file}, line {place.line}: {error}, so that the fix does not fit any more") from None
+            raise DoesNotFit(f"{place.file}, line {place.line}: {error}, so that the fix does not fit any more") from None
         if any(hunk.file == place.file and hunk.change.meets(change) for hunk in hunks):
-            raise Unfit(f"{place.file}, line {place.line}: two changes of the fix meet there")
+            raise DoesNotFit(f"{place.file}, line {place.line}: two changes of the fix meet there")
         hunks.append(Hunk(place.file, change.first + 1, change, place.reason or reason))
     patch = Patch(folder, sources, tuple(hunks))
     for file in patch.files:
@@ -115,31 +115,33 @@ def made(edit: Edit, reason: str, folder: Path) -> Patch:
 
 
 def read(name: str, folder: Path) -> Source:
-    """A Python file in or below a directory. A log names the file, so no other one is read. Raises Unfit."""
+    """A Python file in or below a directory. A log names the file, so no other one is read. Raises DoesNotFit."""
     given = PurePosixPath(name.replace(os.sep, "/"))
     if given.is_absolute() or ".." in given.parts or Path(name).is_absolute() or given.suffix != ".py":
-        raise Unfit(f"{name}: only a Python file in or below {folder} can be changed; start in the directory of the program")
+        raise DoesNotFit(
+            f"{name}: only a Python file in or below {folder} can be changed; start in the directory of the program"
+        )
     path = folder / name
     if not path.is_file():
-        raise Unfit(f"{name}: there is no such file in {folder}; name the directory of the program by --directory")
+        raise DoesNotFit(f"{name}: there is no such file in {folder}; name the directory of the program by --directory")
     if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
-        raise Unfit(f"{name}: it lies outside of {folder}, by a link")
+        raise DoesNotFit(f"{name}: it lies outside of {folder}, by a link")
     if path.stat().st_size > LARGEST_PROGRAM:
-        raise Unfit(f"{name}: it is longer than any program")
+        raise DoesNotFit(f"{name}: it is longer than any program")
     content = path.read_bytes()
     try:
         encoding = tokenize.detect_encoding(io.BytesIO(content).readline)[0]
         return Source(path, content, encoding, content.decode(encoding))
     except (SyntaxError, UnicodeDecodeError, LookupError) as error:
-        raise Unfit(f"{name}: it cannot be read as Python ({error})") from None
+        raise DoesNotFit(f"{name}: it cannot be read as Python ({error})") from None
 
 
 def apply(patch: Patch) -> None:
-    """Write all files, or none. Raises Unfit where one has changed since the patch was made, and OSError."""
+    """Write all files, or none. Raises DoesNotFit where one has changed since the patch was made, and OSError."""
     for file in patch.files:
         source = patch.sources[file]
         if source.path.read_bytes() != source.content:
-            raise Unfit(f"{file}: it has changed in the meantime; nothing was written")
+            raise DoesNotFit(f"{file}: it has changed in the meantime; nothing was written")
     _replace_all({Path(os.path.realpath(patch.sources[file].path)): patch.after(file) for file in patch.files})
 
 
@@ -195,8 +197,8 @@ def _end(line: str) -> str:
 
 
 def _still_python(patch: Patch, file: str) -> None:
-    """Raises Unfit where the change would leave no Python: the recorded statement was another one."""
+    """Raises DoesNotFit where the change would leave no Python: the recorded statement was another one."""
     try:
         compile(patch.after(file), file, "exec", flags=ast.PyCF_ONLY_AST, dont_inherit=True)
     except (SyntaxError, ValueError) as error:
-        raise Unfit(f"{file}: it would be no Python with the fix ({error})") from None
+        raise DoesNotFit(f"{file}: it would be no Python with the fix ({error})") from None

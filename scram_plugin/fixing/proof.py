@@ -21,7 +21,8 @@ from scram_plugin.reviews.run import review
 
 SEEDS = 3  # pairs of runs: the fewest of which a majority is no single run; by definition
 SECONDS_OF_A_RUN = 12.0  # of training, by default: three pairs of small programs take less than 90 s on two cores
-LONGEST = 600.0  # seconds: where three pairs would take longer, there is one; by definition
+PATIENCE = 90.0  # seconds: where the user says nothing, and three pairs would take longer, there are two; by definition
+LONGEST = 600.0  # seconds: where the user asks for long runs, and three pairs would take longer, there is one; by definition
 MOST_TRIED = 6  # fixes that are tried, at most; by definition
 AS_IT_IS = "as it is"
 
@@ -54,9 +55,12 @@ class Proof:
 
 
 class Prover:
-    """Makes one proof. `say` is told of the progress."""
+    """Makes one proof. `say` is told of the progress. If three pairs take longer than `patience` (seconds), there are fewer."""
 
-    def __init__(self, program: Program, log_dir: Path, limits: Limits, catalogue: Catalogue, say: Say) -> None:
+    def __init__(
+        self, program: Program, log_dir: Path, limits: Limits, catalogue: Catalogue, say: Say, patience: float = LONGEST
+    ) -> None:
+        self._patience = patience
         self._program, self._log_dir, self._limits, self._catalogue, self._say = program, log_dir, limits, catalogue, say
         self._ran: dict[str, Ran] = {}
         self._endings: dict[str, Ending] = {}
@@ -76,7 +80,7 @@ class Prover:
             found = proposals(seen, self._program.folder) if seen is not None else Proposals((), ())
             if seen is None or (not first.told.batches and not found.candidates):
                 raise BadOption(self._nothing(first))
-            pairs = SEEDS if taken * SEEDS <= LONGEST else 1
+            pairs = SEEDS if taken * SEEDS <= self._patience else 2 if self._patience < LONGEST else 1
             tried: list[Tried] = []
             for candidate in found.candidates[:MOST_TRIED]:
                 tried.append(self._try(candidate, pairs))

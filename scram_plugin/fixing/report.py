@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypedDict
 
-from scram_plugin.fixing.ask import Answer
+from scram_plugin.fixing.ask import FixAnswer
 from scram_plugin.fixing.candidates import Candidate
 from scram_plugin.fixing.proof import Tried
 from scram_plugin.heuristics.words import clean, counted, one_line
@@ -48,7 +48,7 @@ class FixAnswerJson(TypedDict):
     log_dir: str | None
 
 
-def as_json(found: Answer) -> FixAnswerJson:
+def as_json(found: FixAnswer) -> FixAnswerJson:
     candidate = found.candidate
     return {
         "run": found.review.name,
@@ -96,12 +96,12 @@ def tried_as_json(tried: Tried) -> TriedJson:
     }
 
 
-def in_text(found: Answer) -> str:
+def in_text(found: FixAnswer) -> str:
     """The patch with its reasons, the verdict on each fix that was tried, and what to do next."""
     return "".join(f"{line}\n" for line in _lines(found))
 
 
-def _lines(found: Answer) -> Iterator[str]:
+def _lines(found: FixAnswer) -> Iterator[str]:
     candidate = found.candidate
     if candidate is None:
         yield from _without_patch(found)
@@ -120,7 +120,7 @@ def _lines(found: Answer) -> Iterator[str]:
     yield from _next(found, candidate)
 
 
-def _next(found: Answer, candidate: Candidate) -> Iterator[str]:
+def _next(found: FixAnswer, candidate: Candidate) -> Iterator[str]:
     files = ", ".join(candidate.patch.files)
     if found.proof is not None:
         yield f"The runs are in {found.log_dir}: tensorboard --logdir {found.log_dir}, tab SCRAM, Compare"
@@ -132,7 +132,7 @@ def _next(found: Answer, candidate: Candidate) -> Iterator[str]:
         yield "No fix is proven, so nothing was written."
 
 
-def _without_patch(found: Answer) -> Iterator[str]:
+def _without_patch(found: FixAnswer) -> Iterator[str]:
     """What was found, with the code of its fixes, where no change of the program is known."""
     review = found.review
     yield f"{one_line(review.name)}: {one_line(review.headline().text)}"

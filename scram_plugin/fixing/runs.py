@@ -21,7 +21,7 @@ from typing import Any
 
 from scram_plugin.fixing.copies import copy
 from scram_plugin.fixing.patch import Patch
-from scram_plugin.proof_run import Spec, Told
+from scram_plugin.proof_run import RunResult, Spec
 
 AT_ONCE = 2  # runs side by side: the one that is compared, and its partner; by definition
 TO_START = 300.0  # seconds until the first batch: imports, and data that are read or made; by definition
@@ -55,7 +55,7 @@ class Ran:
 
     name: str
     log_dir: Path
-    told: Told
+    told: RunResult
     seconds: float
     last: str
 
@@ -83,7 +83,7 @@ class Running:
         """Whether it has ended; one that takes too long is ended."""
         if self._process.poll() is not None:
             return True
-        now, told = time.monotonic(), Told.read(self._spec.result)
+        now, told = time.monotonic(), RunResult.read(self._spec.result)
         late = now - self._begun > TO_START if told is None else self._since(told) > TO_END
         if late and self._asked is None:
             self._asked = now
@@ -92,7 +92,7 @@ class Running:
             self.kill()
         return False
 
-    def _since(self, told: Told) -> float:
+    def _since(self, told: RunResult) -> float:
         """Seconds since its budget was used up."""
         return max(time.time() - os.path.getmtime(self._spec.result), 0.0)
 
@@ -100,7 +100,7 @@ class Running:
         """What came of it; it has ended."""
         self._output.close()
         self.kill()  # what it started may still run
-        told = Told.read(self._spec.result) or Told()
+        told = RunResult.read(self._spec.result) or RunResult()
         last = _last_line(self._place / "output")
         if not told.ended and not told.used and not told.error:
             told.error = "it took too long" if self._asked is not None else f"it ended with status {self._process.returncode}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Literal
 
-from scram_plugin.fixing.measures import ALIKE, Ending, Measure
+from scram_plugin.fixing.measures import ALIKE, Ending, Level
 from scram_plugin.heuristics.words import counted, number
 
 Outcome = Literal["better", "same", "worse", "breaks", "unknown"]
@@ -132,26 +132,26 @@ def _of(pairs: Sequence[tuple[Ending, Ending]], name: str, batches: int) -> Judg
     return _told("same", pairs, name, then, now, batches, agree)
 
 
-def _as_logarithm(measure: Measure) -> bool:
+def _as_logarithm(measure: Level) -> bool:
     """Whether ratios of it count, as of losses: those of a training that diverges differ by powers of ten."""
     return not measure.higher and measure.level > 0
 
 
-def _gain(before: Measure, after: Measure) -> float:
+def _gain(before: Level, after: Level) -> float:
     """How much better it is after: of a score the difference, of a loss that of the logarithms."""
     if _as_logarithm(before) and _as_logarithm(after):
         return math.log(before.level / after.level)
     return after.level - before.level if before.higher else before.level - after.level
 
 
-def _middle(side: Sequence[Measure]) -> float:
+def _middle(side: Sequence[Level]) -> float:
     """The level that is told of several runs: the mean, of losses that of the logarithms."""
     if all(map(_as_logarithm, side)):
         return math.exp(fmean(math.log(m.level) for m in side))
     return fmean(m.level for m in side)
 
 
-def _least(both: Sequence[tuple[Measure, Measure]]) -> float:
+def _least(both: Sequence[tuple[Level, Level]]) -> float:
     """The smallest mean gain that is larger than the noise: of the curves at their ends, and between seeds."""
     count, measure = len(both), both[0][0]
     logarithms = all(_as_logarithm(m) for pair in both for m in pair)

@@ -27,7 +27,7 @@ from pathlib import Path
 from scram_plugin.errors import BadOption
 from scram_plugin.fixing.candidates import Candidate
 from scram_plugin.fixing.lines import Replacement
-from scram_plugin.fixing.measures import Ending, Measure
+from scram_plugin.fixing.measures import Ending, Level
 from scram_plugin.fixing.patch import Hunk, Patch, read
 from scram_plugin.fixing.proof import SEEDS, Prover
 from scram_plugin.fixing.runs import Limits, Program
@@ -53,9 +53,9 @@ HARMLESS: dict[str, tuple[str, Callable[[re.Match[str]], str]]] = {
 
 def harmless(text: str, chance: random.Random) -> tuple[str, str] | None:
     """A kind of edit that fits a program, and the program with it; None if none does."""
-    kinds = [*HARMLESS, RENAMED]
+    kinds = list(HARMLESS)
     chance.shuffle(kinds)
-    for kind in kinds:
+    for kind in (*kinds, RENAMED):  # which changes no number: only where nothing else fits
         if kind == RENAMED:
             if (new := renamed(text, chance)) is not None:
                 return kind, new
@@ -149,7 +149,7 @@ def compared(before: str, after: str, seconds: float) -> tuple[list[tuple[Ending
 
 
 def _read(given: dict) -> Ending:
-    measures = {name: Measure(**measure) for name, measure in given.pop("measures").items()}
+    measures = {name: Level(**measure) for name, measure in given.pop("measures").items()}
     return Ending(**{**given, "targets": tuple(given["targets"])}, measures=measures)
 
 

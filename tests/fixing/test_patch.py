@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from scram_plugin.fixing.lines import Changed, carried_over
-from scram_plugin.fixing.patch import Unfit, apply, made, read
+from scram_plugin.fixing.patch import DoesNotFit, apply, made, read
 from scram_plugin.heuristics.edits import Edit
 from scram_plugin.redaction import redacted
 
@@ -80,7 +80,7 @@ def test_lines_that_moved_are_found_where_they_are_the_only_ones(folder):
 def test_a_program_that_has_changed_is_refused_with_a_sentence(folder, now):
     edit = recorded_edit(PROGRAM, "1e10", "0.001")
     (folder / "train.py").write_text(now, encoding="utf-8")
-    with pytest.raises(Unfit, match=r"train\.py, line 8: it has changed since"):
+    with pytest.raises(DoesNotFit, match=r"train\.py, line 8: it has changed since"):
         made(edit, "", folder)
     assert (folder / "train.py").read_text(encoding="utf-8") == now
 
@@ -93,10 +93,10 @@ def test_all_places_or_none(folder):
     assert patch.files == ["data.py", "train.py"]
     assert [hunk.reason for hunk in patch.hunks] == ["too high", "batch normalization needs several"]
     (folder / "data.py").write_text("batch = 2\n")
-    with pytest.raises(Unfit, match="changed in the meantime"):
+    with pytest.raises(DoesNotFit, match="changed in the meantime"):
         apply(patch)
     assert (folder / "train.py").read_text(encoding="utf-8") == PROGRAM
-    with pytest.raises(Unfit, match=r"data\.py, line 1: it has changed since"):
+    with pytest.raises(DoesNotFit, match=r"data\.py, line 1: it has changed since"):
         made(edit, "too high", folder)
 
 
@@ -104,20 +104,20 @@ def test_all_places_or_none(folder):
 def test_only_programs_below_the_directory_are_read(folder, name):
     (folder / "train.txt").write_text("x")
     (folder / "below").mkdir()
-    with pytest.raises(Unfit):
+    with pytest.raises(DoesNotFit):
         read(name, folder / "below")
 
 
 def test_a_link_out_of_the_directory_is_refused(folder):
     (folder / "below").mkdir()
     (folder / "below" / "train.py").symlink_to(folder / "train.py")
-    with pytest.raises(Unfit, match="by a link"):
+    with pytest.raises(DoesNotFit, match="by a link"):
         read("train.py", folder / "below")
 
 
 def test_what_would_be_no_python_is_refused(folder):
     edit = Edit("train.py", 7, "])", ")")
-    with pytest.raises(Unfit, match="no Python"):
+    with pytest.raises(DoesNotFit, match="no Python"):
         made(edit, "", folder)
 
 

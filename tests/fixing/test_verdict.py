@@ -4,18 +4,18 @@ import math
 
 import pytest
 
-from scram_plugin.fixing.measures import AGREEMENT, Ending, Measure
+from scram_plugin.fixing.measures import AGREEMENT, Ending, Level
 from scram_plugin.fixing.verdict import judge
 
 
 def ended(accuracy=None, loss=None, *, error="", broken=False, kind="mse", targets=(0.0, 1.0, 0.5), agreement=None, noise=0.0):
     measures = {}
     if accuracy is not None:
-        measures["validation accuracy"] = Measure("validation accuracy", accuracy, noise, True)
+        measures["validation accuracy"] = Level("validation accuracy", accuracy, noise, True)
     if loss is not None:
-        measures["validation loss"] = Measure("validation loss", loss, noise, False, of_loss=True, of_targets=True)
+        measures["validation loss"] = Level("validation loss", loss, noise, False, of_loss=True, of_targets=True)
     if agreement is not None:
-        measures[AGREEMENT] = Measure(AGREEMENT, agreement, noise, True)
+        measures[AGREEMENT] = Level(AGREEMENT, agreement, noise, True)
     return Ending(100, 2, error, broken, measures, kind, targets)
 
 

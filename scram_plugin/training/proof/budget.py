@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from scram_plugin.proof_run import Spec, Told
+from scram_plugin.proof_run import RunResult, Spec
 
 
-class Done(SystemExit):
+class BudgetUsed(SystemExit):
     """The budget is used up: the program ends here, as if it had called `sys.exit`."""
 
 
@@ -18,7 +18,7 @@ class Budget:
     `on_use` is called once, when the budget is used up.
     """
 
-    def __init__(self, spec: Spec, told: Told, on_use: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, spec: Spec, told: RunResult, on_use: Callable[[], None] = lambda: None) -> None:
         self._spec, self._told, self._on_use = spec, told, on_use
         self._begun: float | None = None
 

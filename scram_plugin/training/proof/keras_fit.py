@@ -10,24 +10,24 @@ from typing import Any
 
 import keras
 
-from scram_plugin.proof_run import Told
+from scram_plugin.proof_run import RunResult
 from scram_plugin.training.keras.agreement import at_end
 from scram_plugin.training.keras.callback import SCRAM
 from scram_plugin.training.looks import Looks
-from scram_plugin.training.proof.budget import Budget, Done
+from scram_plugin.training.proof.budget import Budget, BudgetUsed
 
 
-def install(log_dir: str, budget: Budget, told: Told) -> None:
+def install(log_dir: str, budget: Budget, told: RunResult) -> None:
     """From now on each `fit` is recorded to `log_dir`; one that begins when the budget is used up ends the program."""
     original = keras.Model.fit
 
     @functools.wraps(original)
     def fit(model: Any, *args: Any, **kwargs: Any) -> Any:
         if budget.used:
-            raise Done
+            raise BudgetUsed
         given = inspect.signature(original).bind(model, *args, **kwargs)
         known = _listed(given.arguments.get("callbacks"))
-        limit = _Limit(budget, told, known, first=not told.batches)
+        limit = _KerasLimit(budget, told, known, first=not told.batches)
         given.arguments["callbacks"] = _with_ours(given.arguments.get("callbacks"), known, log_dir, limit)
         history = original(*given.args, **given.kwargs)
         validation = given.arguments.get("validation_data")
@@ -61,10 +61,10 @@ def _with_ours(callbacks: Any, known: Sequence[Any], log_dir: str, limit: keras.
     return [*known, *added]
 
 
-class _Limit(keras.callbacks.Callback):
+class _KerasLimit(keras.callbacks.Callback):
     """Ends the fit; Keras still runs the validation of the epoch that it ends in."""
 
-    def __init__(self, budget: Budget, told: Told, others: Sequence[Any], first: bool) -> None:
+    def __init__(self, budget: Budget, told: RunResult, others: Sequence[Any], first: bool) -> None:
         super().__init__()
         self._budget, self._told, self._others, self._first = budget, told, others, first
         self._last = -1  # the number of the last batch

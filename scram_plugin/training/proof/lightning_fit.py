@@ -5,29 +5,29 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from scram_plugin.training.proof.budget import Budget, Done
-from scram_plugin.training.proof.torch_loop import Loop
+from scram_plugin.training.proof.budget import Budget, BudgetUsed
+from scram_plugin.training.proof.torch_loop import ProofLoop
 from scram_plugin.training.torch.lightning import Callback, LightningSCRAM
 
 
-def install(trainer_class: Any, log_dir: str, budget: Budget, loop: Loop) -> None:
+def install(trainer_class: Any, log_dir: str, budget: Budget, loop: ProofLoop) -> None:
     """From now on each `fit` of this class is recorded; one that begins when the budget is used up ends the program."""
     original = trainer_class.fit
 
     @functools.wraps(original)
     def fit(trainer: Any, *args: Any, **kwargs: Any) -> Any:
         if budget.used:
-            raise Done
+            raise BudgetUsed
         loop.of_trainer = True
         if not any(isinstance(callback, LightningSCRAM) for callback in trainer.callbacks):
             trainer.callbacks.append(LightningSCRAM(log_dir, print_findings=False))
-        trainer.callbacks.append(_Limit(budget))
+        trainer.callbacks.append(_LightningLimit(budget))
         return original(trainer, *args, **kwargs)
 
     trainer_class.fit = fit
 
 
-class _Limit(Callback):
+class _LightningLimit(Callback):
     """Ends the fit; Lightning still runs the validation."""
 
     def __init__(self, budget: Budget) -> None:

@@ -11,21 +11,21 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from scram_plugin.proof_run import Spec, Told
+from scram_plugin.proof_run import RunResult, Spec
 from scram_plugin.redaction import in_short
 from scram_plugin.training.importing import WhenImported
-from scram_plugin.training.proof.budget import Budget, Done
+from scram_plugin.training.proof.budget import Budget, BudgetUsed
 from scram_plugin.training.proof.guard import enforce
 from scram_plugin.training.proof.seeds import Seeds
 
 # the modules that have the class `Trainer`
-LIGHTNING = ("lightning.pytorch.trainer.trainer", "pytorch_lightning.trainer.trainer")
+LIGHTNING = ("lightning.pytorch", "pytorch_lightning")
 TRANSFORMERS = "transformers.trainer"
 
 
-def run(spec: Spec) -> Told:
+def run(spec: Spec) -> RunResult:
     """Run the program until it or its budget ends; what happened is also in the file of the result."""
-    told = Told()
+    told = RunResult()
     os.chdir(spec.directory)
     enforce(spec.writable, lambda place: told.refused.append(place))
     seeds, budget = Seeds(spec.seed), Budget(spec, told, lambda: told.write(spec.result))
@@ -39,10 +39,10 @@ def run(spec: Spec) -> Told:
         keras_fit.install(spec.log_dir, budget, told)
 
     def torch_is_there() -> None:
-        from scram_plugin.training.proof.torch_loop import Loop
+        from scram_plugin.training.proof.torch_loop import ProofLoop
 
         seeds.torch()
-        loops.append(Loop(spec.log_dir, budget, told))
+        loops.append(ProofLoop(spec.log_dir, budget, told))
 
     def lightning_is_there(module: str) -> None:
         from scram_plugin.training.proof import lightning_fit
@@ -67,7 +67,7 @@ def run(spec: Spec) -> Told:
         with WhenImported(actions):
             runpy.run_path(spec.script, run_name="__main__")
     except SystemExit as error:
-        if not isinstance(error, Done) and error.code not in (None, 0):
+        if not isinstance(error, BudgetUsed) and error.code not in (None, 0):
             told.error = f"it ended with exit status {error.code}"
     except Exception as error:
         traceback.print_exc()
@@ -83,4 +83,4 @@ def run(spec: Spec) -> Told:
 
 
 def _end(*_: Any) -> None:
-    raise Done
+    raise BudgetUsed

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import sys
 import weakref
 from typing import Any
@@ -15,9 +16,9 @@ from typing import Any
 import torch
 from torch.utils.data import dataloader
 
-from scram_plugin.proof_run import Told
+from scram_plugin.proof_run import RunResult
 from scram_plugin.training import call_site
-from scram_plugin.training.proof.budget import Budget, Done
+from scram_plugin.training.proof.budget import Budget, BudgetUsed
 from scram_plugin.training.torch import loop
 from scram_plugin.training.torch.compiled import is_compiling
 from scram_plugin.training.torch.search import ModelSearch, optimizers_of
@@ -26,13 +27,13 @@ from scram_plugin.training.torch.watch import Watch
 LEFT_OVER = 1  # steps after the last pass, with gradients that were accumulated in it; by definition
 
 
-class Loop:
+class ProofLoop:
     """Records what the program trains, from the import of PyTorch on, with a watch of its own or that of the program.
 
     `of_trainer`: a trainer runs the loop, and its callbacks end it.
     """
 
-    def __init__(self, log_dir: str, budget: Budget, told: Told) -> None:
+    def __init__(self, log_dir: str, budget: Budget, told: RunResult) -> None:
         self._log_dir, self._budget, self._told = log_dir, budget, told
         self.of_trainer = False
         self._watch: Watch | None = None
@@ -96,7 +97,7 @@ class Loop:
 
     def _begin(self, watch: Watch) -> None:
         if self._budget.used:
-            raise Done  # another training
+            raise BudgetUsed  # another training
         if self._search is not None:
             self._search.close()
             self._search = None
@@ -117,7 +118,7 @@ class Loop:
         if self._budget.used:
             self._over += 1
             if self._sampler is None or self._over > LEFT_OVER:
-                raise Done
+                raise BudgetUsed
 
     def _after_step(self, *_: Any) -> None:
         self._sampler = self._last if self._last is not None else self._sampler
@@ -139,7 +140,7 @@ class Loop:
         return following
 
     def _before_batch(self, iterator: Any) -> None:
-        """The loader of the training is asked for a batch. Raises StopIteration or Done when the budget is used up."""
+        """The loader of the training is asked for a batch. Raises StopIteration or BudgetUsed when the budget is used up."""
         if getattr(iterator, "_num_yielded", 0) == 0:
             watch = self._watch
             if self.of_trainer or watch is None or watch.recorder is None or not watch.recorder.inner.training:
@@ -150,17 +151,25 @@ class Loop:
             if self._budget.used:
                 self._settled()
                 if watch._metrics.seen:
-                    raise Done
+                    raise BudgetUsed
                 raise StopIteration  # the evaluation may come after all passes
             self._pass = weakref.ref(iterator)
         elif self._budget.used and self._pass is not None and self._pass() is iterator:
-            self._cut = True
+            self._cut = iterator._num_yielded < _length(iterator)
             raise StopIteration
 
     def _settled(self) -> None:
         """Have an evaluation that is complete written."""
         if self._watch is not None and self._watch.recorder is not None:
             self._watch.recorder.settle()
+
+
+def _length(iterator: Any) -> float:
+    """How many batches a pass has; infinity of a stream without a length."""
+    try:
+        return len(iterator._index_sampler)
+    except (TypeError, NotImplementedError):
+        return math.inf
 
 
 def _outermost(frame: Any) -> Any:

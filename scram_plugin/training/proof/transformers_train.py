@@ -7,29 +7,29 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from scram_plugin.training.proof.budget import Budget, Done
-from scram_plugin.training.proof.torch_loop import Loop
+from scram_plugin.training.proof.budget import Budget, BudgetUsed
+from scram_plugin.training.proof.torch_loop import ProofLoop
 from scram_plugin.training.torch.transformers import TransformersSCRAM
 
 
-def install(trainer_class: Any, log_dir: str, budget: Budget, loop: Loop) -> None:
+def install(trainer_class: Any, log_dir: str, budget: Budget, loop: ProofLoop) -> None:
     """From now on each `train` of this class is recorded; one that begins when the budget is used up ends the program."""
     original = trainer_class.train
 
     @functools.wraps(original)
     def train(trainer: Any, *args: Any, **kwargs: Any) -> Any:
         if budget.used:
-            raise Done
+            raise BudgetUsed
         loop.of_trainer = True
         if not any(isinstance(callback, TransformersSCRAM) for callback in trainer.callback_handler.callbacks):
             trainer.add_callback(TransformersSCRAM(log_dir, print_findings=False))
-        trainer.add_callback(_Limit(budget))
+        trainer.add_callback(_TransformersLimit(budget))
         return original(trainer, *args, **kwargs)
 
     trainer_class.train = train
 
 
-class _Limit(TrainerCallback):
+class _TransformersLimit(TrainerCallback):
     """Ends the training, after an evaluation if the program makes any."""
 
     def __init__(self, budget: Budget) -> None:
