@@ -12,7 +12,7 @@ from scram_plugin.heuristics.edits.bindings import bound_to
 from scram_plugin.heuristics.edits.data import of_torch
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import flow
-from scram_plugin.heuristics.edits.program import Piece, Program, program
+from scram_plugin.heuristics.edits.program import Code, Piece, program
 
 OTHERS = ("val", "valid", "test", "dev")  # in names, in the place of "train"; source: usual names
 
@@ -34,7 +34,7 @@ def treat_validation_alike(facts: Mapping[str, Any]) -> Edit | None:
     return known.edit(found) if len(found) == 1 else None
 
 
-def _pairs(known: Program, facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _pairs(known: Code, facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The names of training inputs, and of the validation inputs beside them."""
     names = {place.node.id for place in known.nodes(ast.Name) if isinstance(place.node.ctx, ast.Store)}
     data = flow(known, of_torch(facts))
@@ -51,7 +51,7 @@ def _uses(value: ast.expr, name: str) -> bool:
     return any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(value))
 
 
-def _treats(known: Program, name: str) -> bool:
+def _treats(known: Code, name: str) -> bool:
     """Whether a statement changes this variable, too."""
     for place in known.nodes(ast.Name):
         if place.node.id == name:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 
 from scram_plugin.heuristics.edits.bindings import follow, number
-from scram_plugin.heuristics.edits.program import Change, Piece, Program
+from scram_plugin.heuristics.edits.program import Change, Code, Piece
 
-# Positional arguments of functions and classes, in their order, for logs that hold no signatures. Source: their documentation.
+# Positional arguments of functions and classes, in their order, for logs that hold no signatures. SourceFile: their documentation.
 PLACES = {
     "Dense": ("units", "activation"),
     "Dropout": ("rate",),
@@ -20,7 +20,7 @@ PLACES = {
 RATES = ("learning_rate", "lr", "lr0")  # source: Keras; PyTorch and Keras before 2.3; Ultralytics
 
 
-def place_of(program: Program, place: Piece, name: str, at: int | None) -> int | None:
+def place_of(program: Code, place: Piece, name: str, at: int | None) -> int | None:
     """The position of an argument in a call: by the signature that was recorded, else `at`, else by the documentation."""
     called = program.called(place)
     if called in program.signatures:
@@ -30,13 +30,13 @@ def place_of(program: Program, place: Piece, name: str, at: int | None) -> int |
     return at if at is not None else names.index(name) if name in names else None
 
 
-def takes(program: Program, place: Piece, name: str) -> bool:
+def takes(program: Code, place: Piece, name: str) -> bool:
     """Whether the class that is called takes an argument, in the version that ran; True where that was not recorded."""
     known = program.signatures.get(program.called(place))
     return known is None or name in known
 
 
-def argument(program: Program, place: Piece, name: str, at: int | None = None) -> Piece | None:
+def argument(program: Code, place: Piece, name: str, at: int | None = None) -> Piece | None:
     """What a call gives for an argument: by its name, or at its position (`at`: where the signature is not known)."""
     for keyword in place.node.keywords:
         if keyword.arg == name:
@@ -51,7 +51,7 @@ def replaced(place: Piece, new: str) -> Change:
     return Change(place.source, *place.source.span(place.node), new)
 
 
-def set_argument(program: Program, place: Piece, name: str, value: str, at: int | None = None) -> Change | None:
+def set_argument(program: Code, place: Piece, name: str, value: str, at: int | None = None) -> Change | None:
     """Give a call this argument; None if what is called takes none of that name."""
     now = argument(program, place, name, at)
     if now is not None:
@@ -71,7 +71,7 @@ def set_argument(program: Program, place: Piece, name: str, value: str, at: int 
     return Change(source, end, end, f",\n{lead}{name}={value}" if own_line else f", {name}={value}")
 
 
-def set_number(program: Program, place: Piece, name: str, value: str, at: int | None = None) -> Change | None:
+def set_number(program: Code, place: Piece, name: str, value: str, at: int | None = None) -> Change | None:
     """Like `set_argument`; where the argument stands for a number that is written elsewhere, it is set there."""
     now = argument(program, place, name, at)
     told = follow(program, now) if now is not None else None
@@ -80,7 +80,7 @@ def set_number(program: Program, place: Piece, name: str, value: str, at: int | 
     return set_argument(program, place, name, value, at)
 
 
-def without_argument(program: Program, place: Piece, name: str, at: int | None = None) -> Change | None:
+def without_argument(program: Code, place: Piece, name: str, at: int | None = None) -> Change | None:
     """Remove an argument of a call, with the comma before it, or after it if it is the first; None if it is not given."""
     source = place.source
     now = argument(program, place, name, at)

@@ -6,22 +6,22 @@ import ast
 from collections.abc import Iterator
 from functools import lru_cache
 
-from scram_plugin.heuristics.edits.program import Piece, Program, imported
-from scram_plugin.heuristics.edits.source import Function, Scope, Source
+from scram_plugin.heuristics.edits.program import Code, Piece, imported
+from scram_plugin.heuristics.edits.source import Function, Scope, SourceFile
 
 DEEPEST = 12  # names that stand for names, one after the other; source: deeper than any program that people write
 LARGEST_EXPONENT = 64  # of numbers that are written as powers; source: beyond 2 ** 64 no setting is given
 HOLDERS = ("SimpleNamespace", "Namespace", "dict", "EasyDict", "edict", "AttrDict", "DotDict", "OmegaConf", "ConfigDict")
 
 
-def follow(program: Program, place: Piece, depth: int = DEEPEST) -> Piece:
+def follow(program: Code, place: Piece, depth: int = DEEPEST) -> Piece:
     """The expression that gives a name its value, through assignments, parameters, attributes and settings; the place itself
     where that is not certain."""
     found = _value(program, place, depth) if depth else None
     return follow(program, found, depth - 1) if found is not None else place
 
 
-def number(program: Program, place: Piece) -> float | None:
+def number(program: Code, place: Piece) -> float | None:
     """The number that an expression is; None if it is not known."""
     return _number(follow(program, place).node)
 
@@ -49,7 +49,7 @@ def _number(node: ast.AST) -> float | None:
     return None
 
 
-def bound_to(program: Program, place: Piece) -> list[Piece]:
+def bound_to(program: Code, place: Piece) -> list[Piece]:
     """The expressions that a name is assigned, in the scope where it gets its values; empty for a parameter, or an import."""
     source, node = place
     if not isinstance(node, ast.Name):
@@ -60,7 +60,7 @@ def bound_to(program: Program, place: Piece) -> list[Piece]:
     return []
 
 
-def unpacked(program: Program, place: Piece) -> Piece | None:
+def unpacked(program: Code, place: Piece) -> Piece | None:
     """The part that a variable gets of what a function of the program returns: ``train, test = load()``."""
     source, node = place
     if not isinstance(node, ast.Name):
@@ -74,7 +74,7 @@ def unpacked(program: Program, place: Piece) -> Piece | None:
     return None
 
 
-def _returned(program: Program, call: Piece, at: int) -> Piece | None:
+def _returned(program: Code, call: Piece, at: int) -> Piece | None:
     """An element of the tuple that the only function of this name returns at its only end."""
     found = functions(program, call)
     if len(found) != 1:
@@ -85,10 +85,10 @@ def _returned(program: Program, call: Piece, at: int) -> Piece | None:
     return Piece(source, value.elts[at]) if isinstance(value, ast.Tuple) and at < len(value.elts) else None
 
 
-def functions(program: Program, place: Piece) -> list[tuple[Source, Function]]:
+def functions(program: Code, place: Piece) -> list[tuple[SourceFile, Function]]:
     """The functions of the program that a call may run: by its name; of a class, its `__init__`."""
     name = program.called(place)
-    found: list[tuple[Source, Function]] = []
+    found: list[tuple[SourceFile, Function]] = []
     for source in program.sources:
         for node in ast.walk(source.tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name:
@@ -98,13 +98,13 @@ def functions(program: Program, place: Piece) -> list[tuple[Source, Function]]:
     return found
 
 
-def class_of(program: Program, name: str) -> tuple[Source, ast.ClassDef] | None:
+def class_of(program: Code, name: str) -> tuple[SourceFile, ast.ClassDef] | None:
     """The class with this name; None if there is none, or more than one."""
     found = [(s, n) for s in program.sources for n in ast.walk(s.tree) if isinstance(n, ast.ClassDef) and n.name == name]
     return found[0] if len(found) == 1 else None
 
 
-def given(program: Program, call: Piece, function: Function, name: str, method: bool) -> Piece | None:
+def given(program: Code, call: Piece, function: Function, name: str, method: bool) -> Piece | None:
     """The argument of a call for a parameter of `function`; None where the call leaves it out."""
     parameters = [a.arg for a in (*function.args.posonlyargs, *function.args.args)][1 if method else 0 :]
     for keyword in call.node.keywords:
@@ -116,7 +116,7 @@ def given(program: Program, call: Piece, function: Function, name: str, method: 
     return Piece(call.source, call.node.args[at]) if at < len(call.node.args) else None
 
 
-def _value(program: Program, place: Piece, depth: int) -> Piece | None:
+def _value(program: Code, place: Piece, depth: int) -> Piece | None:
     source, node = place
     if isinstance(node, ast.Name):
         return _of_name(program, source, node)
@@ -127,7 +127,7 @@ def _value(program: Program, place: Piece, depth: int) -> Piece | None:
     return None
 
 
-def _of_name(program: Program, source: Source, node: ast.Name) -> Piece | None:
+def _of_name(program: Code, source: SourceFile, node: ast.Name) -> Piece | None:
     for scope in _scopes(source, node):
         found = _bindings(source, scope).get(node.id)
         if found is None:
@@ -143,14 +143,14 @@ def _of_name(program: Program, source: Source, node: ast.Name) -> Piece | None:
     return Piece(other, bound[0]) if other is not None and len(bound) == 1 and bound[0] is not None else None
 
 
-def _module(program: Program, name: str) -> Source | None:
+def _module(program: Code, name: str) -> SourceFile | None:
     """The file of the program that a module's name stands for."""
     last = name.lstrip(".").rpartition(".")[2]
     found = [s for s in program.sources if s.file.replace("\\", "/").rpartition("/")[2] == f"{last}.py"]
     return found[0] if last and len(found) == 1 else None
 
 
-def _scopes(source: Source, node: ast.AST) -> Iterator[Scope]:
+def _scopes(source: SourceFile, node: ast.AST) -> Iterator[Scope]:
     """The scopes in which a name is looked up: functions from the innermost outwards, then the module."""
     scope = source.scope(node)
     if isinstance(scope, ast.ClassDef):
@@ -163,7 +163,7 @@ def _scopes(source: Source, node: ast.AST) -> Iterator[Scope]:
 
 
 @lru_cache(maxsize=1024)
-def _bindings(source: Source, scope: Scope) -> dict[str, list[ast.expr | None]]:
+def _bindings(source: SourceFile, scope: Scope) -> dict[str, list[ast.expr | None]]:
     """Name -> the expressions that it is assigned in a scope; None stands for a value that no expression gives as a whole."""
     found: dict[str, list[ast.expr | None]] = {}
 
@@ -212,7 +212,7 @@ def _default(function: Function, name: str) -> ast.expr | None:
     return defaults.get(name)
 
 
-def _argument(program: Program, source: Source, function: Function, name: str) -> Piece | None:
+def _argument(program: Code, source: SourceFile, function: Function, name: str) -> Piece | None:
     """What a parameter stands for: the argument of the only call that gives it, or else the default."""
     owner = source.scope(function)
     method = isinstance(owner, ast.ClassDef)
@@ -227,7 +227,7 @@ def _argument(program: Program, source: Source, function: Function, name: str) -
     return told[0] if len(told) == 1 else None
 
 
-def _of_attribute(program: Program, source: Source, node: ast.Attribute, depth: int) -> Piece | None:
+def _of_attribute(program: Code, source: SourceFile, node: ast.Attribute, depth: int) -> Piece | None:
     if isinstance(node.value, ast.Name) and node.value.id == "self":
         return _of_self(source, node)
     if ast.unparse(node.value) == "self.hparams":  # Lightning's `save_hyperparameters`
@@ -243,7 +243,7 @@ def _of_attribute(program: Program, source: Source, node: ast.Attribute, depth: 
     return _entry(program, holder, node.attr) or _of_annotation(program, holder, node.attr)
 
 
-def _of_annotation(program: Program, holder: Piece, name: str) -> Piece | None:
+def _of_annotation(program: Code, holder: Piece, name: str) -> Piece | None:
     """The default in the class that a parameter is annotated with: ``def build(config: Config)``."""
     source, node = holder
     scope = source.scope(node)
@@ -256,7 +256,7 @@ def _of_annotation(program: Program, holder: Piece, name: str) -> Piece | None:
     return None
 
 
-def _of_self(source: Source, node: ast.Attribute) -> Piece | None:
+def _of_self(source: SourceFile, node: ast.Attribute) -> Piece | None:
     """``self.rate``: what the class gives this attribute, if that is said once."""
     owner = source.enclosing_class(node)
     if owner is None:
@@ -272,12 +272,12 @@ def _of_self(source: Source, node: ast.Attribute) -> Piece | None:
     return Piece(source, found[0]) if len(found) == 1 else None
 
 
-def _of_class(source: Source, owner: ast.ClassDef, name: str) -> Piece | None:
+def _of_class(source: SourceFile, owner: ast.ClassDef, name: str) -> Piece | None:
     bound = _bindings(source, owner).get(name, [])
     return Piece(source, bound[0]) if len(bound) == 1 and bound[0] is not None else None
 
 
-def _entry(program: Program, holder: Piece, name: str) -> Piece | None:
+def _entry(program: Code, holder: Piece, name: str) -> Piece | None:
     """A setting by its name in what holds settings: a dictionary, a namespace, a dataclass, parsed arguments."""
     source, node = holder
     if isinstance(node, ast.Dict):
@@ -297,7 +297,7 @@ def _entry(program: Program, holder: Piece, name: str) -> Piece | None:
     return _of_class(*known, name)
 
 
-def _parsed_argument(program: Program, name: str) -> Piece | None:
+def _parsed_argument(program: Code, name: str) -> Piece | None:
     """The default of ``parser.add_argument("--name", default=...)``."""
     found = []
     for call in program.calls("add_argument"):

@@ -12,7 +12,7 @@ from scram_plugin.heuristics.edits.flow import Flow, at_callers, can_be_set_befo
 from scram_plugin.heuristics.edits.forward import scaled_in_forward
 from scram_plugin.heuristics.edits.model import made
 from scram_plugin.heuristics.edits.naming import library, written
-from scram_plugin.heuristics.edits.program import Change, Program, imported, program
+from scram_plugin.heuristics.edits.program import Change, Code, imported, program
 
 TINY = "1e-8"  # keeps the division by the spread of a constant column finite; source: Adam's epsilon, for the same purpose
 
@@ -61,7 +61,7 @@ def normalize_features(facts: Mapping[str, Any]) -> Edit | None:
     return known.edit(_together(measured, change(known, data, data.x, lambda x: f"({grouped(x)} - {mean}) / {spread}")))
 
 
-def _once(known: Program, data: Flow | None) -> Flow | None:
+def _once(known: Code, data: Flow | None) -> Flow | None:
     """The data where the training's are alone: what is measured of them must not be measured of the validation's again."""
     return data if data is None or runs_once(known, data) else at_callers(known, data)
 
@@ -74,18 +74,18 @@ def _together(first: Change | None, changes: list[Change | None]) -> list[Change
     return [Change(*first[:3], first.new + same.new), *(c for c in changes if c is not same)]
 
 
-def _names(known: Program) -> set[str]:
+def _names(known: Code) -> set[str]:
     return {place.node.id for place in known.nodes(ast.Name)}
 
 
-def _new_names(known: Program) -> tuple[str, str] | None:
+def _new_names(known: Code) -> tuple[str, str] | None:
     """Names for a mean and a spread that the program does not use."""
     used = _names(known)
     pairs = (("mean", "spread"), ("own_mean", "own_spread"))
     return next((pair for pair in pairs if not used & set(pair)), None)
 
 
-def _with_normalization(known: Program, data: Flow) -> Edit | None:
+def _with_normalization(known: Code, data: Flow) -> Edit | None:
     """A layer that has seen the training data, if these have their last value before the model is made."""
     start = made(known)
     if start is None or "normalization" in _names(known) or data.rows != "{}" or start.source is not data.source:

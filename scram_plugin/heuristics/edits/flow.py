@@ -10,8 +10,8 @@ from scram_plugin.heuristics.edits import lines
 from scram_plugin.heuristics.edits.arguments import argument, replaced
 from scram_plugin.heuristics.edits.bindings import follow, given, unpacked
 from scram_plugin.heuristics.edits.model import fits
-from scram_plugin.heuristics.edits.program import Change, Piece, Program
-from scram_plugin.heuristics.edits.source import Source
+from scram_plugin.heuristics.edits.program import Change, Code, Piece
+from scram_plugin.heuristics.edits.source import SourceFile
 
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
 VALIDATION = ("val", "valid", "dev", "test", "eval")  # words in the names of what is not trained on; source: usual names
@@ -23,20 +23,20 @@ class Flow(NamedTuple):
     `anchor` is the statement that uses the training's first; `rows` says how to write the part of it that is trained on.
     """
 
-    source: Source
+    source: SourceFile
     anchor: ast.stmt
     x: list[Piece]
     y: list[Piece]
     rows: str = "{}"
 
 
-def flow(known: Program, of_torch: bool) -> Flow | None:
+def flow(known: Code, of_torch: bool) -> Flow | None:
     """None where the program does not say it plainly."""
     found = _of_torch(known) if of_torch else _of_fit(known)
     return found
 
 
-def _of_fit(known: Program) -> Flow | None:
+def _of_fit(known: Code) -> Flow | None:
     calls = fits(known)
     if len(calls) != 1:
         return None
@@ -69,7 +69,7 @@ def _of_fit(known: Program) -> Flow | None:
     return data
 
 
-def _of_pairs(known: Program, call: Piece) -> Flow | None:
+def _of_pairs(known: Code, call: Piece) -> Flow | None:
     """``fit(*train, validation_data=test)``, where a function of the program returns the pairs."""
     training = unpacked(known, Piece(call.source, call.node.args[0].value))
     given = argument(known, call, "validation_data")
@@ -81,7 +81,7 @@ def _of_pairs(known: Program, call: Piece) -> Flow | None:
     return Flow(training.source, training.source.statement(training.node), x, y)
 
 
-def _of_slices(known: Program, source: Source, x: Piece) -> Flow | None:
+def _of_slices(known: Code, source: SourceFile, x: Piece) -> Flow | None:
     """``tf.data.Dataset.from_tensor_slices((x, y))``."""
     found = []
     for call in known.calls("from_tensor_slices"):
@@ -91,7 +91,7 @@ def _of_slices(known: Program, source: Source, x: Piece) -> Flow | None:
     return _in_order(found)
 
 
-def _of_torch(known: Program) -> Flow | None:
+def _of_torch(known: Code) -> Flow | None:
     found = []
     for call in known.calls("TensorDataset"):
         if len(call.node.args) >= 2 and not any(isinstance(a, ast.Starred) for a in call.node.args):
@@ -99,7 +99,7 @@ def _of_torch(known: Program) -> Flow | None:
     return _in_order(found) if found else _of_loop(known)
 
 
-def _of_loop(known: Program) -> Flow | None:
+def _of_loop(known: Code) -> Flow | None:
     """A loop that takes its batches from variables: ``loss(model(x[i : i + 32]), y[i : i + 32]).backward()``."""
     ways = list(known.calls("backward"))
     if len(ways) != 1:
@@ -128,11 +128,11 @@ def _of_loop(known: Program) -> Flow | None:
     return Flow(source, loops[-1], [p for p in x if p is not None], [p for p in targets[:1] if p is not None])
 
 
-def _is_loss(known: Program, place: Piece) -> bool:
+def _is_loss(known: Code, place: Piece) -> bool:
     return any(word in known.called(place).lower() for word in ("loss", "criterion", "entropy"))
 
 
-def _whole(known: Program, place: Piece) -> Piece | None:
+def _whole(known: Code, place: Piece) -> Piece | None:
     """The variable that a batch is cut out of; None where that is not plain."""
     node = follow(known, place).node
     while True:
@@ -180,7 +180,7 @@ def _is_validation(found: tuple[Piece, Piece, Piece]) -> bool:
     return any(word in f"{text} {x.text}".lower() for word in VALIDATION)
 
 
-def change(known: Program, data: Flow, places: Sequence[Piece], template: Callable[[str], str]) -> list[Change | None]:
+def change(known: Code, data: Flow, places: Sequence[Piece], template: Callable[[str], str]) -> list[Change | None]:
     """Change expressions: a variable that is used from the anchor on gets its new value in front of it, all else where it is
     written."""
     made: list[Change | None] = []
@@ -209,7 +209,7 @@ def can_be_set_before(data: Flow, place: Piece) -> bool:
     return all(line < data.anchor.lineno for line in _assigned_at(source, node)) and _is_bound(data, node)
 
 
-def within_scope(source: Source, node: ast.AST) -> Iterator[ast.AST]:
+def within_scope(source: SourceFile, node: ast.AST) -> Iterator[ast.AST]:
     scope = source.scope(node)
     for above in source.around(node):
         if above is scope:
@@ -217,7 +217,7 @@ def within_scope(source: Source, node: ast.AST) -> Iterator[ast.AST]:
         yield above
 
 
-def _assigned_at(source: Source, name: ast.Name) -> list[int]:
+def _assigned_at(source: SourceFile, name: ast.Name) -> list[int]:
     scope = source.scope(name)
     return [n.lineno for n in ast.walk(scope) if isinstance(n, ast.Name) and n.id == name.id and isinstance(n.ctx, ast.Store)]
 
@@ -232,7 +232,7 @@ def _is_bound(data: Flow, name: ast.Name) -> bool:
     )
 
 
-def at_callers(known: Program, data: Flow) -> Flow | None:
+def at_callers(known: Code, data: Flow) -> Flow | None:
     """The same data where a function gets them that makes the data sets of both: ``data_set(x_train, y_train)``."""
     scope = data.source.scope(data.anchor)
     if not isinstance(scope, ast.FunctionDef):
@@ -253,7 +253,7 @@ def at_callers(known: Program, data: Flow) -> Flow | None:
     return _in_order(found) if found else None
 
 
-def runs_once(known: Program, data: Flow) -> bool:
+def runs_once(known: Code, data: Flow) -> bool:
     """Whether the anchor is in no function that the program calls for training and validation alike."""
     scope = data.source.scope(data.anchor)
     return isinstance(scope, ast.Module) or len(list(known.calls(str(getattr(scope, "name", ""))))) <= 1

@@ -9,11 +9,11 @@ from typing import Any
 from scram_plugin.heuristics.edits import lines
 from scram_plugin.heuristics.edits.bindings import class_of
 from scram_plugin.heuristics.edits.edit import Edit
-from scram_plugin.heuristics.edits.program import Piece, Program
-from scram_plugin.heuristics.edits.source import Source
+from scram_plugin.heuristics.edits.program import Code, Piece
+from scram_plugin.heuristics.edits.source import SourceFile
 
 
-def method(known: Program, facts: Mapping[str, Any]) -> tuple[Source, ast.FunctionDef] | None:
+def method(known: Code, facts: Mapping[str, Any]) -> tuple[SourceFile, ast.FunctionDef] | None:
     """The method of the trained model's class; None if the class is not in the program."""
     found = class_of(known, str(facts.get("model", {}).get("class")))
     name = "forward" if facts.get("framework") == "torch" else "call"
@@ -21,7 +21,7 @@ def method(known: Program, facts: Mapping[str, Any]) -> tuple[Source, ast.Functi
     return (found[0], methods[0]) if found and len(methods) == 1 else None
 
 
-def scaled_in_forward(known: Program, facts: Mapping[str, Any], template: str) -> Edit | None:
+def scaled_in_forward(known: Code, facts: Mapping[str, Any], template: str) -> Edit | None:
     """Change the only input at the beginning of the method."""
     found = method(known, facts)
     if found is None:
@@ -38,7 +38,7 @@ def _is_text(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
-def uses(known: Program, path: str) -> list[Piece]:
+def uses(known: Code, path: str) -> list[Piece]:
     """The calls of ``self.<path>(...)`` in the methods of the program's classes, or of ``model.<path>``."""
     found = []
     for place in known.nodes(ast.Call):

@@ -13,7 +13,7 @@ from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import VALIDATION
 from scram_plugin.heuristics.edits.model import fits
 from scram_plugin.heuristics.edits.naming import written
-from scram_plugin.heuristics.edits.program import Change, Piece, Program, program
+from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
 from scram_plugin.heuristics.edits.rates import with_optimizer
 
 
@@ -92,7 +92,7 @@ def add_callback(facts: Mapping[str, Any], callback: str) -> Edit | None:
     return None
 
 
-def _near(known: Program, whole: Piece | None) -> Piece | None:
+def _near(known: Code, whole: Piece | None) -> Piece | None:
     """A callback of Keras in the list, whose way of writing is taken over."""
     elements = whole.node.elts if whole is not None and isinstance(whole.node, ast.List) else []
     calls = [Piece(whole.source, e) for e in elements if isinstance(e, ast.Call)] if whole is not None else []

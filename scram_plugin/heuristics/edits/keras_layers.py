@@ -12,8 +12,8 @@ from scram_plugin.heuristics.edits.bindings import follow
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.model import all_layers, in_model, layer_calls, made
 from scram_plugin.heuristics.edits.naming import written
-from scram_plugin.heuristics.edits.program import Change, Piece, Program, program
-from scram_plugin.heuristics.edits.source import Source
+from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
+from scram_plugin.heuristics.edits.source import SourceFile
 
 ACTIVATION_LAYERS = ("Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax")
 INPUTS = ("Input", "InputLayer")
@@ -44,13 +44,13 @@ def set_in_layers(facts: Mapping[str, Any], paths: Sequence[str], name: str, val
     return known.edit(changes)
 
 
-def _set(known: Program, call: Piece, name: str, value: str | None) -> list[Change | None]:
+def _set(known: Code, call: Piece, name: str, value: str | None) -> list[Change | None]:
     if value is not None:
         return [(set_number if name in NUMBERS else set_argument)(known, call, name, value)]
     return [without_argument(known, call, name)] if argument(known, call, name) is not None else []
 
 
-def _other_activation(known: Program, call: Piece, value: str | None) -> Change | None:
+def _other_activation(known: Code, call: Piece, value: str | None) -> Change | None:
     """Another activation in the place of a layer that is one; None removes it."""
     if value is None:
         return _without(known, call)
@@ -67,7 +67,7 @@ def remove_layer(facts: Mapping[str, Any], path: str) -> Edit | None:
     return known.edit([_without(known, call)]) if call is not None else None
 
 
-def _without(known: Program, call: Piece) -> Change | None:
+def _without(known: Code, call: Piece) -> Change | None:
     """Take a layer out: of a list, an `add`, or a call on a tensor."""
     source, node = call
     outer = source.parent(node)
@@ -82,7 +82,7 @@ def _without(known: Program, call: Piece) -> Change | None:
     return lines.without_call(source, used.node) if used is not None else None
 
 
-def _use(known: Program, call: Piece) -> Piece | None:
+def _use(known: Code, call: Piece) -> Piece | None:
     """The only call of the attribute that holds a layer: ``self.dropout(x)`` of ``self.dropout = Dropout(0.5)``."""
     statement = call.source.parent(call.node)
     target = statement.targets[0] if isinstance(statement, ast.Assign) else None
@@ -106,7 +106,7 @@ def add_dropout(facts: Mapping[str, Any], rate: float) -> Edit | None:
     return known.edit(changes or list(_in_call(known, facts, rate)))
 
 
-def _in_call(known: Program, facts: Mapping[str, Any], rate: float) -> Iterator[Change]:
+def _in_call(known: Code, facts: Mapping[str, Any], rate: float) -> Iterator[Change]:
     """In a subclassed model: an attribute beside each hidden Dense layer, and its call around that of the layer."""
     layers = [layer for layer in all_layers(facts.get("model", {}).get("layers", [])) if layer.get("kernel")]
     made_by = layer_calls(known, facts)
@@ -123,7 +123,7 @@ def _in_call(known: Program, facts: Mapping[str, Any], rate: float) -> Iterator[
             yield from (held, replaced(used, f"{name}({used.text})"), *imports)
 
 
-def _behind(known: Program, call: Piece, new: str) -> Change | None:
+def _behind(known: Code, call: Piece, new: str) -> Change | None:
     """Put a layer behind a hidden one: in a list, an `add`, or a chain of calls; None behind the last, or before a Dropout."""
     source, node = call
     outer = source.parent(node)
@@ -150,19 +150,19 @@ def _behind(known: Program, call: Piece, new: str) -> Change | None:
     return None
 
 
-def beside(known: Program, source: Source) -> Piece | None:
+def beside(known: Code, source: SourceFile) -> Piece | None:
     """A layer of Keras in a file, whose way of writing is taken over."""
     calls = (p for p in known.nodes(ast.Call) if p.source is source)
     return next((p for p in calls if known.full_name(Piece(source, p.node.func)).startswith("keras.layers.")), None)
 
 
-def _next(source: Source, statement: ast.stmt) -> ast.stmt | None:
+def _next(source: SourceFile, statement: ast.stmt) -> ast.stmt | None:
     block = getattr(source.parent(statement), "body", [])
     at = block.index(statement) if isinstance(block, list) and statement in block else len(block)
     return block[at + 1] if at + 1 < len(block) else None
 
 
-def in_front(source: Source, element: ast.expr, new: str) -> Change:
+def in_front(source: SourceFile, element: ast.expr, new: str) -> Change:
     """Put `new` in front of a list's element: on a line of its own where the element has one."""
     start, _ = source.span(element)
     line_start = source.text.rfind("\n", 0, start) + 1
@@ -170,7 +170,7 @@ def in_front(source: Source, element: ast.expr, new: str) -> Change:
     return Change(source, start, start, f"{new},\n{lead}" if line_start and not lead.strip() else f"{new}, ")
 
 
-def first_layer(known: Program, layer: str, arguments: str, input_name: str | None = None) -> list[Change] | None:
+def first_layer(known: Code, layer: str, arguments: str, input_name: str | None = None) -> list[Change] | None:
     """Put a layer (``Rescaling``, ``1.0 / 255``) in front of all others; `input_name` says which of several inputs is meant.
 
     A lower-case `layer` is a variable that holds a layer. None where the model is not made by a list, by `add`, or
@@ -186,14 +186,14 @@ def first_layer(known: Program, layer: str, arguments: str, input_name: str | No
     return _behind_input(known, layer, arguments, input_name)
 
 
-def _text(source: Source, layer: str, arguments: str, near: Piece | None) -> tuple[str, list[Change]]:
+def _text(source: SourceFile, layer: str, arguments: str, near: Piece | None) -> tuple[str, list[Change]]:
     if layer.islower():
         return layer, []
     text, imports = written(source, f"keras.layers.{layer}", near)
     return f"{text}({arguments})", imports
 
 
-def _moved_shape(known: Program, call: Piece, new: str) -> tuple[str, list[Change]]:
+def _moved_shape(known: Code, call: Piece, new: str) -> tuple[str, list[Change]]:
     """The first layer may say the shape of the inputs: then the new first layer says it."""
     for name in ("input_shape", "batch_input_shape", "input_dim"):
         keyword = next((k for k in call.node.keywords if k.arg == name), None)
@@ -208,7 +208,7 @@ def _moved_shape(known: Program, call: Piece, new: str) -> tuple[str, list[Chang
     return new, []
 
 
-def _first_of_list(known: Program, whole: Piece, layer: str, arguments: str) -> list[Change] | None:
+def _first_of_list(known: Code, whole: Piece, layer: str, arguments: str) -> list[Change] | None:
     source = whole.source
     elements = [Piece(source, e) for e in whole.node.elts]
     first = next((e for e in elements if known.called(e) not in INPUTS), None)
@@ -219,7 +219,7 @@ def _first_of_list(known: Program, whole: Piece, layer: str, arguments: str) -> 
     return [in_front(source, first.node, new), *moved, *imports] if new else None
 
 
-def _first_added(known: Program, start: Piece, layer: str, arguments: str) -> list[Change] | None:
+def _first_added(known: Code, start: Piece, layer: str, arguments: str) -> list[Change] | None:
     """In front of the first layer that is added: behind the Input, if there is one."""
     source = start.source
     statement = source.statement(start.node)
@@ -238,7 +238,7 @@ def _first_added(known: Program, start: Piece, layer: str, arguments: str) -> li
     return None
 
 
-def _behind_input(known: Program, layer: str, arguments: str, input_name: str | None) -> list[Change] | None:
+def _behind_input(known: Code, layer: str, arguments: str, input_name: str | None) -> list[Change] | None:
     """Where a functional model uses its Input: in each call, but not in `Model(inputs, ...)`."""
     found = []
     for call in in_model(known, "Input"):

@@ -6,10 +6,10 @@ import ast
 from collections.abc import Sequence
 
 from scram_plugin.heuristics.edits.program import Change
-from scram_plugin.heuristics.edits.source import Source
+from scram_plugin.heuristics.edits.source import SourceFile
 
 
-def before(source: Source, statement: ast.stmt, lines: Sequence[str]) -> Change | None:
+def before(source: SourceFile, statement: ast.stmt, lines: Sequence[str]) -> Change | None:
     """Put lines in front of a statement, with its indentation; None if it shares its line with another."""
     rows = source.rows(statement)
     if rows is None:
@@ -18,7 +18,7 @@ def before(source: Source, statement: ast.stmt, lines: Sequence[str]) -> Change 
     return Change(source, rows[0], rows[0], "".join(f"{indent}{line}\n" for line in lines))
 
 
-def behind(source: Source, statement: ast.stmt, lines: Sequence[str]) -> Change | None:
+def behind(source: SourceFile, statement: ast.stmt, lines: Sequence[str]) -> Change | None:
     rows = source.rows(statement)
     if rows is None:
         return None
@@ -27,7 +27,7 @@ def behind(source: Source, statement: ast.stmt, lines: Sequence[str]) -> Change 
     return Change(source, rows[1], rows[1], start + "".join(f"{indent}{line}\n" for line in lines))
 
 
-def without_call(source: Source, call: ast.Call) -> Change | None:
+def without_call(source: SourceFile, call: ast.Call) -> Change | None:
     """The argument of a call in the place of the call; ``x = f(x)`` goes as a whole."""
     statement, given = source.statement(call), source.of(call.args[0])
     if isinstance(statement, ast.Assign) and statement.value is call and source.of(statement.targets[0]) == given:
@@ -35,7 +35,7 @@ def without_call(source: Source, call: ast.Call) -> Change | None:
     return Change(source, *source.span(call), given)
 
 
-def removed(source: Source, statement: ast.stmt) -> Change | None:
+def removed(source: SourceFile, statement: ast.stmt) -> Change | None:
     """Remove a statement; None if its block would be empty."""
     rows = source.rows(statement)
     owner = source.parent(statement)

@@ -9,15 +9,15 @@ from functools import lru_cache
 from typing import Any
 
 from scram_plugin.heuristics.edits.bindings import bound_to, class_of, follow, functions, number
-from scram_plugin.heuristics.edits.program import Piece, Program
-from scram_plugin.heuristics.edits.source import FUNCTIONS_AND_CLASSES, Source
+from scram_plugin.heuristics.edits.program import Code, Piece
+from scram_plugin.heuristics.edits.source import FUNCTIONS_AND_CLASSES, SourceFile
 
 LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.GeneratorExp)
 # arguments that the log holds as settings of a layer -> their place in the call; source: the pages of Keras and PyTorch
 SIZES = {"units": 0, "filters": 0, "rate": 0, "input_dim": 0, "output_dim": 1, "in_features": 0}
 
 
-def fits(program: Program) -> list[Piece]:
+def fits(program: Code) -> list[Piece]:
     """The calls of `fit`: the one that the log tells of, if its line is known, or else all."""
     found = list(program.calls("fit"))
     main = program.main
@@ -26,7 +26,7 @@ def fits(program: Program) -> list[Piece]:
 
 
 @lru_cache(maxsize=8)
-def made(program: Program) -> Piece | None:
+def made(program: Code) -> Piece | None:
     """The call that makes the fitted model: ``Sequential(...)``, ``Model(inputs, outputs)``, or of a class of the program."""
     owners = [Piece(p.source, p.node.func.value) for p in fits(program) if isinstance(p.node.func, ast.Attribute)]
     found = [place for owner in owners[:1] if (place := _constructor(program, owner, 8)) is not None]
@@ -34,7 +34,7 @@ def made(program: Program) -> Piece | None:
     return found[0] if found else wholes[0] if len(wholes) == 1 else None
 
 
-def _constructor(program: Program, place: Piece, depth: int) -> Piece | None:
+def _constructor(program: Code, place: Piece, depth: int) -> Piece | None:
     """The call that makes what an expression is, through names and functions of the program."""
     place = follow(program, place)
     if isinstance(place.node, ast.Name):
@@ -54,7 +54,7 @@ def _constructor(program: Program, place: Piece, depth: int) -> Piece | None:
 
 
 @lru_cache(maxsize=8)
-def region(program: Program) -> list[tuple[Source, ast.AST]] | None:
+def region(program: Code) -> list[tuple[SourceFile, ast.AST]] | None:
     """The scopes that make the fitted model: its function, class or module, and the functions and classes that they call.
 
     None if the model is not found."""
@@ -62,7 +62,7 @@ def region(program: Program) -> list[tuple[Source, ast.AST]] | None:
     if start is None:
         return None
     own = class_of(program, program.called(start))
-    first: tuple[Source, ast.AST] = own if own is not None else (start.source, start.source.scope(start.node))
+    first: tuple[SourceFile, ast.AST] = own if own is not None else (start.source, start.source.scope(start.node))
     found, waiting = [first], [first]
     while waiting:
         source, scope = waiting.pop()
@@ -88,7 +88,7 @@ def within(scope: ast.AST) -> Iterator[ast.AST]:
 
 
 @lru_cache(maxsize=64)
-def in_model(program: Program, *names: str) -> list[Piece]:
+def in_model(program: Code, *names: str) -> list[Piece]:
     """The calls with these names that make parts of the fitted model; all of the program where the model is not found."""
     found = list(program.calls(*names))
     around = region(program)
@@ -111,7 +111,7 @@ def _scopes_around(place: Piece) -> Iterator[ast.AST]:
             yield owner
 
 
-def _of_another(program: Program, place: Piece, start: Piece) -> bool:
+def _of_another(program: Code, place: Piece, start: Piece) -> bool:
     """Whether a layer belongs to another Sequential that stands beside the fitted one."""
     calls = [n for n in itertools.chain((place.node,), place.source.around(place.node)) if isinstance(n, ast.Call)]
     wholes = [n for n in calls if program.called(Piece(place.source, n)) == "Sequential"]
@@ -144,7 +144,7 @@ def _variable(start: Piece) -> str | None:
     return ast.unparse(parent.targets[0]) if isinstance(parent, ast.Assign) and len(parent.targets) == 1 else None
 
 
-def _models(program: Program, start: Piece) -> set[str]:
+def _models(program: Code, start: Piece) -> set[str]:
     """The variables of this scope that hold a Sequential."""
     scope = start.source.scope(start.node)
     found = set()
@@ -154,7 +154,7 @@ def _models(program: Program, start: Piece) -> set[str]:
     return found
 
 
-def layer_calls(program: Program, facts: Mapping[str, Any]) -> dict[str, Piece]:
+def layer_calls(program: Code, facts: Mapping[str, Any]) -> dict[str, Piece]:
     """Path of a layer -> the call that makes it, for those of which that is certain; in a loop, a call makes several."""
     layers = list(all_layers(facts.get("model", {}).get("layers", [])))
     found: dict[str, Piece] = {}
@@ -171,7 +171,7 @@ def layer_calls(program: Program, facts: Mapping[str, Any]) -> dict[str, Piece]:
 
 
 def _matched(
-    program: Program, calls: Sequence[Piece], layers: Sequence[Mapping[str, Any]], mine: Mapping[str, Any]
+    program: Code, calls: Sequence[Piece], layers: Sequence[Mapping[str, Any]], mine: Mapping[str, Any]
 ) -> Piece | None:
     """The calls and the layers of a class in their order, if there are as many and their sizes agree; or the only call that
     agrees."""
@@ -198,7 +198,7 @@ def _number_in_name(layer: Mapping[str, Any]) -> int:
     return int(last) if last.isdigit() else 0
 
 
-def _sizes(program: Program, call: Piece) -> dict[str, float]:
+def _sizes(program: Code, call: Piece) -> dict[str, float]:
     """The sizes that a call gives as numbers."""
     found: dict[str, float] = {}
     for name, at in SIZES.items():
@@ -221,7 +221,7 @@ def _sizes(program: Program, call: Piece) -> dict[str, float]:
     return found
 
 
-def _agree(program: Program, call: Piece, layer: Mapping[str, Any]) -> bool:
+def _agree(program: Code, call: Piece, layer: Mapping[str, Any]) -> bool:
     """Whether the sizes in a call are those of a layer, as far as both are known."""
     settings = layer.get("settings") or {}
     return all(settings[name] == value for name, value in _sizes(program, call).items() if name in settings)

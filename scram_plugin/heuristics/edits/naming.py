@@ -6,12 +6,12 @@ import ast
 from collections.abc import Sequence
 
 from scram_plugin.heuristics.edits.program import Change, Piece, imported, usual
-from scram_plugin.heuristics.edits.source import Source
+from scram_plugin.heuristics.edits.source import SourceFile
 
 NICKNAMES = {"numpy": "np", "torch.nn.functional": "F", "torch.nn": "nn"}  # source: the libraries' own documentation
 
 
-def written(source: Source, full: str, near: Piece | None = None) -> tuple[str, list[Change]]:
+def written(source: SourceFile, full: str, near: Piece | None = None) -> tuple[str, list[Change]]:
     """How the file writes ``keras.layers.Dropout``, and the changes of its imports that this needs.
 
     `near` is a call of something from the same module, whose way of writing it is taken over.
@@ -44,7 +44,7 @@ def written(source: Source, full: str, near: Piece | None = None) -> tuple[str, 
     return _with_import(source, module, last)
 
 
-def library(source: Source, name: str) -> tuple[str, list[Change]]:
+def library(source: SourceFile, name: str) -> tuple[str, list[Change]]:
     """How the file writes a whole library: ``np``; with an import where it has none."""
     found = [alias for alias, of in imported(source).items() if of == name]
     if found:
@@ -66,7 +66,7 @@ def _tensorflow(names: dict[str, str], module: str) -> str | None:
     return next((alias for alias, of in names.items() if of == "tensorflow"), None) if module.startswith("keras") else None
 
 
-def _extended(source: Source, module: str, name: str) -> Change | None:
+def _extended(source: SourceFile, module: str, name: str) -> Change | None:
     """``from keras.layers import Dense`` with one more name."""
     for node in source.tree.body:
         if (
@@ -80,7 +80,7 @@ def _extended(source: Source, module: str, name: str) -> Change | None:
     return None
 
 
-def _with_import(source: Source, module: str, last: str) -> tuple[str, list[Change]]:
+def _with_import(source: SourceFile, module: str, last: str) -> tuple[str, list[Change]]:
     """A name with an import of the library it is in, written as the file writes Keras, if it imports parts of it."""
     root = module.partition(".")[0]
     if root == "keras" and (spelling := _spelling(source)) is not None:
@@ -88,7 +88,7 @@ def _with_import(source: Source, module: str, last: str) -> tuple[str, list[Chan
     return f"{module}.{last}", [_added(source, f"import {module if root == 'torch' and module != 'torch' else root}")]
 
 
-def _spelling(source: Source) -> str | None:
+def _spelling(source: SourceFile) -> str | None:
     """``tensorflow.keras`` or ``keras``, by the parts of it that the file imports."""
     for node in ast.walk(source.tree):
         if isinstance(node, ast.ImportFrom) and not node.level and usual(node.module or "").partition(".")[0] == "keras":
@@ -97,7 +97,7 @@ def _spelling(source: Source) -> str | None:
     return None
 
 
-def _added(source: Source, line: str) -> Change:
+def _added(source: SourceFile, line: str) -> Change:
     """One more import, after the last one at the top of the file."""
     imports: Sequence[ast.stmt] = [n for n in source.tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
     after = next((rows[1] for n in reversed(imports) if (rows := source.rows(n)) is not None), 0)

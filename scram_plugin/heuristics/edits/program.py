@@ -16,7 +16,7 @@ from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from scram_plugin.heuristics.edits.edit import Edit
-from scram_plugin.heuristics.edits.source import Source
+from scram_plugin.heuristics.edits.source import SourceFile
 
 NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 
@@ -24,7 +24,7 @@ NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 class Piece(NamedTuple):
     """A piece of the program: a node of its tree, and the file that it is in."""
 
-    source: Source
+    source: SourceFile
     node: Any
 
     @property
@@ -35,23 +35,23 @@ class Piece(NamedTuple):
 class Change(NamedTuple):
     """Put `new` in the place of a part of a file's text."""
 
-    source: Source
+    source: SourceFile
     start: int
     end: int
     new: str
 
 
-class Program:
+class Code:
     """All files of one program; the first one has the training.
 
     `signatures`: class -> names of the arguments that it took in the version that ran, where that was recorded.
     """
 
-    def __init__(self, sources: Sequence[Source], line: int, signatures: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, sources: Sequence[SourceFile], line: int, signatures: Mapping[str, Sequence[str]]) -> None:
         self.sources, self.line, self.signatures = tuple(sources), line, signatures
 
     @cached_property
-    def main(self) -> Source | None:
+    def main(self) -> SourceFile | None:
         return self.sources[0] if self.sources else None
 
     def nodes(self, *kinds: type[ast.AST]) -> Iterator[Piece]:
@@ -96,7 +96,7 @@ class Program:
         """The edit that makes all these changes; None if one of them is None, or if the result is not a program that is sure to
         run: it must be Python, must differ, and must not use a name that is bound nowhere."""
         by_file: dict[str, list[Change]] = {}
-        sources: dict[str, Source] = {}
+        sources: dict[str, SourceFile] = {}
         for change in changes:
             if change is None:
                 return None
@@ -118,7 +118,7 @@ class Program:
         return Edit(main.file, main.line, main.before, main.after, tuple(h for h in hunks if h is not main))
 
 
-def program(facts: Mapping[str, Any]) -> Program:
+def program(facts: Mapping[str, Any]) -> Code:
     """The program that a log tells of; without files, if it tells of none."""
     try:
         source = facts.get("source") or {}
@@ -129,18 +129,18 @@ def program(facts: Mapping[str, Any]) -> Program:
         signatures = {name: tuple(arguments) for name, arguments in (source.get("signatures") or {}).items()}
         return _parsed(files, int(source.get("line") or 0), tuple(sorted(signatures.items())))
     except (KeyError, TypeError, ValueError, AttributeError):  # no facts of the recorder
-        return Program((), 0, {})
+        return Code((), 0, {})
 
 
 @lru_cache(maxsize=8)  # a review has several edits of one program, and a sweep many reviews
-def _parsed(files: tuple[tuple[str, str], ...], line: int, signatures: tuple[tuple[str, tuple[str, ...]], ...]) -> Program:
+def _parsed(files: tuple[tuple[str, str], ...], line: int, signatures: tuple[tuple[str, tuple[str, ...]], ...]) -> Code:
     sources = []
     for file, text in files:
         try:
-            sources.append(Source(file, text))
+            sources.append(SourceFile(file, text))
         except NOT_PYTHON:
             continue
-    return Program(sources, line, dict(signatures))
+    return Code(sources, line, dict(signatures))
 
 
 def _from_statements(entries: Sequence[tuple[int, str]]) -> str:
@@ -180,7 +180,7 @@ def _from_statements(entries: Sequence[tuple[int, str]]) -> str:
 
 
 @lru_cache(maxsize=32)
-def imported(source: Source) -> dict[str, str]:
+def imported(source: SourceFile) -> dict[str, str]:
     """The names that a file imports, and what they are: ``{"layers": "keras.layers"}``."""
     found: dict[str, str] = {}
     for node in ast.walk(source.tree):
@@ -206,13 +206,13 @@ def usual(name: str) -> str:
 
 
 @lru_cache(maxsize=32)
-def _in_order(source: Source) -> tuple[ast.AST, ...]:
+def _in_order(source: SourceFile) -> tuple[ast.AST, ...]:
     nodes = [n for n in ast.walk(source.tree) if isinstance(n, ast.expr | ast.stmt)]
     return tuple(sorted(nodes, key=lambda n: (n.lineno, n.col_offset)))
 
 
-def _changed(source: Source, changes: Sequence[Change]) -> str | None:
-    """The text of a file after changes; None if they overlap, or if the result is no sound Python (see `Program.edit`)."""
+def _changed(source: SourceFile, changes: Sequence[Change]) -> str | None:
+    """The text of a file after changes; None if they overlap, or if the result is no sound Python (see `Code.edit`)."""
     ordered = sorted(dict.fromkeys(changes), key=lambda c: (c.start, c.end))
     if any(b.start < a.end for a, b in itertools.pairwise(ordered)):
         return None
@@ -245,7 +245,7 @@ def _bound(tree: ast.AST) -> set[str]:
     return found
 
 
-def _hunks(source: Source, after: str) -> Iterator[Edit]:
+def _hunks(source: SourceFile, after: str) -> Iterator[Edit]:
     """The lines that differ, each stretch as an edit, which has lines before and after: where lines are only added or
     removed, it has one beside them."""
     old, new = source.text.split("\n"), after.split("\n")

@@ -10,10 +10,10 @@ from scram_plugin.heuristics.edits.arguments import RATES, argument, replaced, s
 from scram_plugin.heuristics.edits.bindings import follow, number
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.naming import written
-from scram_plugin.heuristics.edits.program import Change, Piece, Program, program
+from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
 
 PLATEAU = {"factor": "0.3", "patience": "5"}  # epochs; source: the example in `learning_rate_schedule.md`
-SAME_RATE = 1e-6  # of the rate, relative; source: an optimizer stores it as float32
+AS_STORED = 1e-6  # of the rate, relative; source: an optimizer stores it as float32
 
 
 def set_learning_rate(facts: Mapping[str, Any], optimizer: str, now: float, value: float) -> Edit | None:
@@ -35,7 +35,7 @@ def set_learning_rate(facts: Mapping[str, Any], optimizer: str, now: float, valu
     for place in [*places, *told]:
         found = follow(known, place)
         rate = number(known, found)
-        if rate is not None and abs(rate - now) <= SAME_RATE * abs(now):
+        if rate is not None and abs(rate - now) <= AS_STORED * abs(now):
             return known.edit([replaced(found, new)])
     unknown = [p for p in places if number(known, p) is None]
     if len(unknown) == 1 and len(places) == 1 and not _is_schedule(known, unknown[0]):
@@ -43,13 +43,13 @@ def set_learning_rate(facts: Mapping[str, Any], optimizer: str, now: float, valu
     return _by_default(known, facts, optimizer, new) if not places else None
 
 
-def _rate_in(known: Program, facts: Mapping[str, Any], call: Piece) -> Piece | None:
+def _rate_in(known: Code, facts: Mapping[str, Any], call: Piece) -> Piece | None:
     """What a call that makes an optimizer gives as its rate."""
     at = 1 if facts.get("framework") == "torch" else 0
     return next((p for name in RATES[:2] if (p := argument(known, call, name, at)) is not None), None)
 
 
-def _in_groups(known: Program) -> list[Piece]:
+def _in_groups(known: Code) -> list[Piece]:
     """Rates of groups of parameters: ``[{"params": ..., "lr": 1.0}]``."""
     return [
         Piece(place.source, value)
@@ -59,12 +59,12 @@ def _in_groups(known: Program) -> list[Piece]:
     ]
 
 
-def _is_schedule(known: Program, place: Piece) -> bool:
+def _is_schedule(known: Code, place: Piece) -> bool:
     """Whether a rate is an object that makes rates, and not a number that the program computes."""
     return isinstance(follow(known, place).node, ast.Call)
 
 
-def _by_default(known: Program, facts: Mapping[str, Any], optimizer: str, new: str) -> Edit | None:
+def _by_default(known: Code, facts: Mapping[str, Any], optimizer: str, new: str) -> Edit | None:
     """Where the program leaves the rate to the optimizer's default: ``Adam()``, or ``compile("adam")``."""
     made = list(known.calls(optimizer))
     if len(made) == 1:
@@ -85,7 +85,7 @@ def lower_rate_later(facts: Mapping[str, Any]) -> Edit | None:
     return known.edit(changes)
 
 
-def with_optimizer(known: Program, optimizer: str, name: str, value: str) -> Edit | None:
+def with_optimizer(known: Code, optimizer: str, name: str, value: str) -> Edit | None:
     """``compile("adam")`` with an optimizer in place of its name, which has an argument."""
     found: list[Piece] = []
     for call in known.calls("compile"):

@@ -18,7 +18,7 @@ Scope: TypeAlias = Function | ast.Lambda | ast.ClassDef | ast.Module
 FUNCTIONS_AND_CLASSES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 
-class Source:
+class SourceFile:
     """Raises SyntaxError, ValueError, RecursionError or MemoryError for a text that is no Python."""
 
     def __init__(self, file: str, text: str) -> None:

@@ -12,8 +12,8 @@ from scram_plugin.heuristics.edits.data import of_torch
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import LOOPS, flow, within_scope
 from scram_plugin.heuristics.edits.naming import library
-from scram_plugin.heuristics.edits.program import Piece, Program, imported, program
-from scram_plugin.heuristics.edits.source import Source
+from scram_plugin.heuristics.edits.program import Code, Piece, imported, program
+from scram_plugin.heuristics.edits.source import SourceFile
 
 
 def shuffle_before_split(facts: Mapping[str, Any]) -> Edit | None:
@@ -26,7 +26,7 @@ def shuffle_before_split(facts: Mapping[str, Any]) -> Edit | None:
     return _by_slices(known, facts) or _in_fit(known, facts)
 
 
-def _by_slices(known: Program, facts: Mapping[str, Any]) -> Edit | None:
+def _by_slices(known: Code, facts: Mapping[str, Any]) -> Edit | None:
     """In front of ``x_train, x_val = x[:n], x[n:]``, for inputs and targets."""
     parts: list[tuple[Piece, str]] = []
     for place in known.nodes(ast.Assign):
@@ -59,12 +59,12 @@ def _is_slice(node: ast.AST) -> bool:
     )
 
 
-def _are_tensors(known: Program, source: Source) -> bool:
+def _are_tensors(known: Code, source: SourceFile) -> bool:
     """Whether the file makes tensors of its data before it splits them."""
     return "numpy" not in imported(source).values() and any(p.source is source for p in known.calls("tensor", "from_numpy"))
 
 
-def _in_fit(known: Program, facts: Mapping[str, Any]) -> Edit | None:
+def _in_fit(known: Code, facts: Mapping[str, Any]) -> Edit | None:
     """In front of a `fit` that takes the last examples for its validation: ``validation_split=0.2``."""
     data = None if of_torch(facts) else flow(known, False)
     if data is None or data.rows == "{}" or not data.y or "order" in {p.node.id for p in known.nodes(ast.Name)}:

@@ -12,7 +12,7 @@ from scram_plugin.heuristics.edits.arguments import argument, replaced, set_argu
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import VALIDATION
 from scram_plugin.heuristics.edits.naming import library, written
-from scram_plugin.heuristics.edits.program import Change, Piece, Program, program
+from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
 
 # Keras's name of a loss -> class of `torch.nn`, function of `torch.nn.functional`
 LOSSES = {
@@ -50,7 +50,7 @@ def clip_gradients(facts: Mapping[str, Any], norm: str) -> Edit | None:
     return known.edit([lines.before(steps[0].source, statement, [f"{text}({models[0]}.parameters(), {norm})"]), *imports])
 
 
-def _steps(known: Program) -> list[Piece]:
+def _steps(known: Code) -> list[Piece]:
     """The statements ``optimizer.step()``: of what has parameters, or is called so."""
     made = [p for p in known.nodes(ast.Assign) if ".parameters(" in p.text]
     names = {p.source.of(p.node.targets[0]) for p in made}
@@ -63,7 +63,7 @@ def _steps(known: Program) -> list[Piece]:
     return found
 
 
-def models_with_optimizer(known: Program) -> list[str]:
+def models_with_optimizer(known: Code) -> list[str]:
     """The variables whose parameters optimizers get: ``optimizer = Adam(model.parameters())``."""
     found = []
     for call in known.calls("parameters"):
@@ -135,7 +135,7 @@ def set_class_weight(facts: Mapping[str, Any], weights: Sequence[float]) -> Edit
     return known.edit([set_argument(known, found[0], "weight", f"{name}.tensor({list(weights)})", at), *imports])
 
 
-def _has_backward(known: Program, place: Piece) -> bool:
+def _has_backward(known: Code, place: Piece) -> bool:
     """Whether the function of a call has the backward pass."""
     scope = place.source.scope(place.node)
     return not isinstance(scope, ast.Module) and any(w.source.scope(w.node) is scope for w in known.calls("backward"))

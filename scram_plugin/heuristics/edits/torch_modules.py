@@ -17,8 +17,8 @@ from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import LOOPS, within_scope
 from scram_plugin.heuristics.edits.forward import attribute, consumer, uses
 from scram_plugin.heuristics.edits.naming import written
-from scram_plugin.heuristics.edits.program import Change, Piece, Program, imported, program
-from scram_plugin.heuristics.edits.source import Source
+from scram_plugin.heuristics.edits.program import Change, Code, Piece, imported, program
+from scram_plugin.heuristics.edits.source import SourceFile
 from scram_plugin.heuristics.edits.torch_weights import start_as_usual
 
 ACTIVATIONS = {
@@ -35,7 +35,7 @@ HIDDEN_ACTIVATIONS = ("ReLU", "GELU", "Tanh", "SiLU", "LeakyReLU", "ELU")
 NORMS = {2: "BatchNorm1d", 3: "BatchNorm1d", 4: "BatchNorm2d"}  # dimensions of the weights -> the normalisation behind them
 
 
-def module_call(known: Program, path: str) -> Piece | None:
+def module_call(known: Code, path: str) -> Piece | None:
     """The call that made a module, by its path: ``self.fc1 = nn.Linear(...)`` for ``fc1``, an element of the only list of a
     `Sequential` for ``2``, and of the `Sequential` in ``self.features`` for ``features.2``; None where it is not sure."""
     *owners, last = path.split(".")
@@ -55,7 +55,7 @@ def module_call(known: Program, path: str) -> Piece | None:
     return Piece(place.source, element) if isinstance(element, ast.Call) else None
 
 
-def _sequentials(known: Program) -> list[tuple[Piece, list[ast.expr]]]:
+def _sequentials(known: Code) -> list[tuple[Piece, list[ast.expr]]]:
     """The calls of `Sequential`, with the modules that they get: also by one list that is named above."""
     found = []
     for call in known.calls("Sequential"):
@@ -69,7 +69,7 @@ def _sequentials(known: Program) -> list[tuple[Piece, list[ast.expr]]]:
     return found
 
 
-def _appended(known: Program, call: Piece, name: str) -> list[ast.expr]:
+def _appended(known: Code, call: Piece, name: str) -> list[ast.expr]:
     """The modules that a list gets by ``layers.append(...)``; in a loop, it is not certain which."""
     scope = call.source.scope(call.node)
     calls = [c for c in known.calls("append") if c.source is call.source and call.source.of(c.node.func) == f"{name}.append"]
@@ -102,7 +102,7 @@ def set_in_layers(
 
 
 def _activate(
-    known: Program, facts: Mapping[str, Any], entry: Mapping[str, Any], path: str, value: str | None, normalized: bool
+    known: Code, facts: Mapping[str, Any], entry: Mapping[str, Any], path: str, value: str | None, normalized: bool
 ) -> list[Change | None]:
     now = str(entry.get("activation"))
     by = entry.get("activated_by") or (path if str(entry.get("class")) in CLASSES else None)
@@ -130,7 +130,7 @@ def _activate(
     return _unwrapped(known, path, now, value)
 
 
-def _elements(known: Program, call: Piece) -> list[ast.expr]:
+def _elements(known: Code, call: Piece) -> list[ast.expr]:
     """The modules of the `Sequential` that a call is an element of; empty if it is in none."""
     return next((e for p, e in _sequentials(known) if p.source is call.source and any(x is call.node for x in e)), [])
 
@@ -152,7 +152,7 @@ def _behind(call: Piece, new: str) -> Change | None:
     return Change(source, end, end, f",\n{lead}{new}" if line and not lead.strip() else f", {new}")
 
 
-def _removed(known: Program, call: Piece) -> Change | None:
+def _removed(known: Code, call: Piece) -> Change | None:
     """Remove an element that is not the first from a `Sequential`."""
     elements, source = _elements(known, call), call.source
     if _is_appended(call):
@@ -161,13 +161,13 @@ def _removed(known: Program, call: Piece) -> Change | None:
     return Change(source, source.span(elements[at - 1])[1], source.span(call.node)[1], "") if at else None
 
 
-def _function(source: Source, name: str) -> tuple[str, list[Change]]:
+def _function(source: SourceFile, name: str) -> tuple[str, list[Change]]:
     """An activation as a function: of PyTorch as a whole, if the file imports that."""
     whole = "torch" in imported(source).values()
     return written(source, f"torch.{name}" if whole else f"torch.nn.functional.{name}")
 
 
-def _wrapped(known: Program, path: str, function: str) -> list[Change | None]:
+def _wrapped(known: Code, path: str, function: str) -> list[Change | None]:
     """``torch.relu(self.fc1(x))`` in place of ``self.fc1(x)``."""
     found = uses(known, path.rpartition(".")[2])
     if len(found) != 1 or function not in FUNCTIONS:
@@ -176,7 +176,7 @@ def _wrapped(known: Program, path: str, function: str) -> list[Change | None]:
     return [replaced(found[0], f"{text}({found[0].text})"), *imports]
 
 
-def _unwrapped(known: Program, path: str, now: str, value: str | None) -> list[Change | None]:
+def _unwrapped(known: Code, path: str, now: str, value: str | None) -> list[Change | None]:
     """Another function in place of the one that a module's output goes through, in the same line or in one below; None: without
     one."""
     found = uses(known, path.rpartition(".")[2])
@@ -201,7 +201,7 @@ def _unwrapped(known: Program, path: str, now: str, value: str | None) -> list[C
     return [replaced(outer, f"{text}({inner})"), *imports]
 
 
-def _function_around(known: Program, call: Piece, name: str) -> Piece | None:
+def _function_around(known: Code, call: Piece, name: str) -> Piece | None:
     """The call of a function or method with this name that takes what a module gives."""
     source = call.source
     for node in source.around(call.node):
@@ -250,7 +250,7 @@ def add_dropout(facts: Mapping[str, Any], rate: float) -> Edit | None:
     return known.edit(changes) if changes else known.edit(list(_in_forward(known, facts, rate)))
 
 
-def _in_forward(known: Program, facts: Mapping[str, Any], rate: float) -> Iterator[Change]:
+def _in_forward(known: Code, facts: Mapping[str, Any], rate: float) -> Iterator[Change]:
     """``F.dropout(F.relu(self.fc1(x)), 0.5, self.training)`` in place of what is inside, for linear layers."""
     for layer in facts.get("model", {}).get("layers", []):
         path, now = str(layer.get("path")), str(layer.get("activation"))
@@ -265,7 +265,7 @@ def _in_forward(known: Program, facts: Mapping[str, Any], rate: float) -> Iterat
             yield from imports
 
 
-def _in_model_config(known: Program, value: str) -> Edit | None:
+def _in_model_config(known: Code, value: str) -> Edit | None:
     """The dropout of the hidden layers in the configuration of a model of the transformers library."""
     found = [Piece(p.source, k.value) for p in known.nodes(ast.Call) for k in p.node.keywords if k.arg == "hidden_dropout_prob"]
     return known.edit([replaced(found[0], value)]) if len(found) == 1 else None

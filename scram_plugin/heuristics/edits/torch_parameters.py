@@ -9,8 +9,8 @@ from typing import Any
 from scram_plugin.heuristics.edits.arguments import argument, replaced
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.naming import written
-from scram_plugin.heuristics.edits.program import Piece, Program, program
-from scram_plugin.heuristics.edits.source import Source
+from scram_plugin.heuristics.edits.program import Code, Piece, program
+from scram_plugin.heuristics.edits.source import SourceFile
 
 
 def register_layers(facts: Mapping[str, Any]) -> Edit | None:
@@ -33,7 +33,7 @@ def register_layers(facts: Mapping[str, Any]) -> Edit | None:
     return known.edit(found[0]) if len(found) == 1 else None
 
 
-def _holds_modules(known: Program, place: Piece, target: str) -> bool:
+def _holds_modules(known: Code, place: Piece, target: str) -> bool:
     """Whether a list holds calls of modules, or gets them by `append`."""
     source = place.source
     inside = [Piece(source, n) for n in ast.walk(place.node) if isinstance(n, ast.Call)]
@@ -42,7 +42,7 @@ def _holds_modules(known: Program, place: Piece, target: str) -> bool:
     return any(known.full_name(Piece(source, c.node.func)).startswith("torch.nn.") for c in inside)
 
 
-def _module(known: Program, source: Source) -> Piece | None:
+def _module(known: Code, source: SourceFile) -> Piece | None:
     """A module that the file makes, whose way of writing is taken over."""
     calls = (p for p in known.nodes(ast.Call) if p.source is source)
     return next((p for p in calls if known.full_name(Piece(source, p.node.func)).startswith("torch.nn.")), None)
@@ -63,7 +63,7 @@ def train_all_parameters(facts: Mapping[str, Any]) -> Edit | None:
     return known.edit(found) if len(found) == 1 else None
 
 
-def _whole_model(known: Program, source: Source, part: ast.expr) -> str | None:
+def _whole_model(known: Code, source: SourceFile, part: ast.expr) -> str | None:
     """What a part belongs to: ``model`` of ``model.fc[1]``; in a module's own method, ``self`` of ``self.fc``."""
     owner = part
     while isinstance(owner, ast.Attribute | ast.Subscript):

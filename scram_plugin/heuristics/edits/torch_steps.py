@@ -10,8 +10,8 @@ from scram_plugin.heuristics.edits import lines
 from scram_plugin.heuristics.edits.bindings import given
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import LOOPS, within_scope
-from scram_plugin.heuristics.edits.program import Change, Piece, Program, program
-from scram_plugin.heuristics.edits.source import Source
+from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
+from scram_plugin.heuristics.edits.source import SourceFile
 from scram_plugin.heuristics.edits.torch_loop import models_with_optimizer
 
 
@@ -36,7 +36,7 @@ def switch_modes(facts: Mapping[str, Any], evaluation: bool) -> Edit | None:
     return known.edit(changes) if changes else None
 
 
-def _batch_loop(known: Program) -> tuple[Source, ast.stmt] | None:
+def _batch_loop(known: Code) -> tuple[SourceFile, ast.stmt] | None:
     """The loop over batches: the innermost one with the only backward pass, or with the call of its function."""
     ways = list(known.calls("backward"))
     if len(ways) != 1:
@@ -52,7 +52,7 @@ def _batch_loop(known: Program) -> tuple[Source, ast.stmt] | None:
     return (calls[0].source, loops[0]) if loops else None
 
 
-def _belongs(known: Program, call: Piece, loop: ast.stmt) -> bool:
+def _belongs(known: Code, call: Piece, loop: ast.stmt) -> bool:
     """Whether a call of the model is in the loop over batches, or in the function that the loop calls for each."""
     if any(n is loop for n in call.source.around(call.node)):
         return True
@@ -61,7 +61,7 @@ def _belongs(known: Program, call: Piece, loop: ast.stmt) -> bool:
     return apart and call.source.scope(call.node) is way.source.scope(way.node)
 
 
-def _model_calls(known: Program) -> list[Piece]:
+def _model_calls(known: Code) -> list[Piece]:
     """The calls of the trained model: by its variable, or by the parameter of a function that gets it."""
     names = set(models_with_optimizer(known))
     found = []
@@ -80,7 +80,7 @@ def _model_calls(known: Program) -> list[Piece]:
     return found
 
 
-def _is_switched(known: Program, source: Source, loop: ast.stmt) -> bool:
+def _is_switched(known: Code, source: SourceFile, loop: ast.stmt) -> bool:
     """Whether the training mode is switched on in the same round of epochs."""
     around = [loop, *within_scope(source, loop)]
     outermost = [n for n in around if isinstance(n, LOOPS)][-1]

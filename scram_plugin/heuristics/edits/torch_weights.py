@@ -11,14 +11,14 @@ from scram_plugin.heuristics.edits.arguments import replaced
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.forward import attribute
 from scram_plugin.heuristics.edits.naming import written
-from scram_plugin.heuristics.edits.program import Piece, Program, program
+from scram_plugin.heuristics.edits.program import Code, Piece, program
 
 # what usual initialisations begin with; source: torch.nn.init
 USUAL = ("kaiming", "xavier", "orthogonal", "trunc_normal", "eye", "dirac")
 USUAL_RANGE = "0.02"  # spread of the weights of transformers; source: BertConfig of the transformers library
 
 
-def start_as_usual(known: Program, paths: Sequence[str], which: str) -> Edit | None:
+def start_as_usual(known: Code, paths: Sequence[str], which: str) -> Edit | None:
     """Let a statement that sets weights (or biases) set them as usual: the only unusual one, or that of a layer."""
     found = []
     for call in known.nodes(ast.Call):
@@ -44,7 +44,7 @@ def start_as_usual(known: Program, paths: Sequence[str], which: str) -> Edit | N
     return known.edit([replaced(call, f'{text}({tensor}, nonlinearity="relu")'), *imports])
 
 
-def _in_config(known: Program, which: str) -> Edit | None:
+def _in_config(known: Code, which: str) -> Edit | None:
     """The spread of the weights in the configuration of a model of the transformers library."""
     found = [Piece(p.source, k.value) for p in known.nodes(ast.Call) for k in p.node.keywords if k.arg == "initializer_range"]
     return known.edit([replaced(found[0], USUAL_RANGE)]) if len(found) == 1 and which == "weight" else None
