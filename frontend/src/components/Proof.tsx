@@ -16,9 +16,11 @@ const SAID: Record<string, string> = {
 };
 const NAMES = ["as it is", "with the fix"];
 
-/** The curve that was compared, of the first pair of runs; nothing where it was not logged as a curve. */
-function Curves({ proof: { measure, runs } }: { proof: Tried }): VNode | null {
-  const pair = runs.slice(0, 2);
+/** The first pair of runs: all without the fix come before all with it. */
+const pairOf = ({ runs }: Tried): string[] => (runs.length > 1 ? [runs[0]!, runs[runs.length / 2]!] : []);
+
+/** The curve that was compared; nothing where it was not logged as a curve. */
+function Curves({ proof: { measure }, pair }: { proof: Tried; pair: string[] }): VNode | null {
   const { answer: shown } = useFetched(() => fetchSeveral(pair), [pair.join("\n")]);
   const curve = shown && [measure, "validation loss", "batch loss"].flatMap((name) => shown.curves.filter(({ signal }) => signal === name))[0];
   if (!curve) return null;
@@ -29,20 +31,20 @@ function Curves({ proof: { measure, runs } }: { proof: Tried }): VNode | null {
 }
 
 export function Proof({ proof }: { proof: Tried }): VNode {
-  const [before, after] = proof.runs;
+  const pair = pairOf(proof);
   const here = allRuns.value.map(({ name }) => name);
-  const known = before !== undefined && after !== undefined && here.includes(before) && here.includes(after);
+  const known = pair.length === 2 && pair.every((name) => here.includes(name));
   return (
     <section class={`proof ${proof.verdict}`} data-proof={proof.verdict}>
       <p>
         <strong>{SAID[proof.verdict] ?? "Tried here"}.</strong> <Text>{proof.sentence}</Text>{" "}
         {known && (
-          <button type="button" class="link" onClick={() => compare(before, after)}>
+          <button type="button" class="link" onClick={() => compare(pair[0]!, pair[1]!)}>
             Compare the two runs
           </button>
         )}
       </p>
-      {known && <Curves proof={proof} />}
+      {known && <Curves proof={proof} pair={pair} />}
     </section>
   );
 }

@@ -21,6 +21,7 @@ from scram_plugin.heuristics.edits.data import rescale_inputs as rescale_inputs
 from scram_plugin.heuristics.edits.edit import Edit as Edit
 from scram_plugin.heuristics.edits.rates import lower_rate_later as lower_rate_later
 from scram_plugin.heuristics.edits.rates import set_learning_rate as set_learning_rate
+from scram_plugin.heuristics.edits.safely import all_safely
 from scram_plugin.heuristics.edits.split import shuffle_before_split as shuffle_before_split
 from scram_plugin.heuristics.edits.torch_parameters import keep_graph as keep_graph
 from scram_plugin.heuristics.edits.torch_parameters import register_layers as register_layers
@@ -120,3 +121,6 @@ def add_dropout(facts: Facts, rate: float) -> Edit | None:
 def add_callback(facts: Facts, callback: str) -> Edit | None:
     """Add a Keras callback, or what Lightning has for stopping early; a custom training loop has none."""
     return torch_loop.stop_early(facts) if of_torch(facts) else keras_fit.add_callback(facts, callback)
+
+
+all_safely(globals())

@@ -7,7 +7,7 @@ import ast
 from scram_plugin.heuristics.edits.bindings import follow, number
 from scram_plugin.heuristics.edits.program import Change, Code, Piece
 
-# Positional arguments of functions and classes, in their order, for logs that hold no signatures. SourceFile: their documentation.
+# Positional arguments of functions and classes, in their order, for logs that hold no signatures. Source: their documentation.
 PLACES = {
     "Dense": ("units", "activation"),
     "Dropout": ("rate",),
