@@ -557,6 +557,36 @@ SGD_FACTS = {"optimizer": {"class": "SGD"}}
             id="a module that is appended to a list",
         ),
         pytest.param(
+            facts(ADDED),
+            edits.train_longer,
+            ["- model.fit(x, y, epochs=3)", "+ model.fit(x, y, epochs=9)"],
+            id="more epochs of fit",
+        ),
+        pytest.param(
+            facts(LOOP, **TORCH),
+            edits.train_longer,
+            ["- for epoch in range(3):", "+ for epoch in range(9):"],
+            id="more epochs of a loop",
+        ),
+        pytest.param(
+            facts(FUNCTIONS.replace("range(3)", "range(1, EPOCHS + 1)") + "EPOCHS = 5\n", framework="torch"),
+            edits.train_longer,
+            ["- EPOCHS = 5", "+ EPOCHS = 15"],
+            id="more epochs of a function for each",
+        ),
+        pytest.param(
+            facts(LIGHTNING, framework="torch"),
+            edits.train_longer,
+            ["- trainer = L.Trainer(max_epochs=3, logger=False)", "+ trainer = L.Trainer(max_epochs=9, logger=False)"],
+            id="more epochs of a trainer",
+        ),
+        pytest.param(
+            facts(ADDED),
+            edits.hold_out,
+            ["- model.fit(x, y, epochs=3)", "+ model.fit(x, y, epochs=3, validation_split=0.2)"],
+            id="a part that is held out",
+        ),
+        pytest.param(
             facts(LOOP, **TORCH),
             lambda f: edits.switch_modes(f, False),
             ["+     model.train()"],

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.curves.checkable import loss
+from scram_plugin.heuristics.edits import hold_out
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, Option
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
@@ -43,7 +44,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         last_step=last,
         axis=unit,
         curves=[curve.source()],
-        causes=[Cause("not-measured"), Cause("other-name")],
+        causes=[Cause("not-measured", edit=hold_out(run.facts)), Cause("other-name")],
     )
 
 

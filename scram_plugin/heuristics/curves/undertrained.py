@@ -9,6 +9,7 @@ import numpy as np
 
 from scram_plugin.heuristics.curves.checkable import all_learned, loss
 from scram_plugin.heuristics.curves.noise import median, noise
+from scram_plugin.heuristics.edits import train_longer
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option, TooEarly
 from scram_plugin.heuristics.limits import SIGMAS
 from scram_plugin.heuristics.page import Page
@@ -90,7 +91,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         axis=unit,
         curves=[curve.source()],
         causes=[
-            Cause("few-epochs", f"The training had {counted(end + 1, 'epoch')}." if unit == "epoch" else ""),
+            Cause(
+                "few-epochs",
+                f"The training had {counted(end + 1, 'epoch')}." if unit == "epoch" else "",
+                "",
+                train_longer(run.facts),
+            ),
             Cause("learning-rate"),
         ],
     )

@@ -19,6 +19,8 @@ from scram_plugin.heuristics.edits.data import of_torch
 from scram_plugin.heuristics.edits.data import replace_missing_inputs as replace_missing_inputs
 from scram_plugin.heuristics.edits.data import rescale_inputs as rescale_inputs
 from scram_plugin.heuristics.edits.edit import Edit as Edit
+from scram_plugin.heuristics.edits.epochs import hold_out as hold_out
+from scram_plugin.heuristics.edits.epochs import train_longer as train_longer
 from scram_plugin.heuristics.edits.rates import lower_rate_later as lower_rate_later
 from scram_plugin.heuristics.edits.rates import set_learning_rate as set_learning_rate
 from scram_plugin.heuristics.edits.safely import all_safely
