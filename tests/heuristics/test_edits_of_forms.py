@@ -541,6 +541,12 @@ SGD_FACTS = {"optimizer": {"class": "SGD"}}
             id="validation data that were not scaled",
         ),
         pytest.param(
+            facts("x_train -= mean\nx_val -= mean\nx_train /= std\nm.fit(x_train, y, validation_data=(x_val, z))\n"),
+            edits.treat_validation_alike,
+            ["+ x_val /= std"],
+            id="validation data that were scaled half way",
+        ),
+        pytest.param(
             facts(PAIRS),
             edits.normalize_features,
             [
