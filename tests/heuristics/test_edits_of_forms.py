@@ -477,6 +477,12 @@ SGD_FACTS = {"optimizer": {"class": "SGD"}}
             id="gradients that are cleared",
         ),
         pytest.param(
+            facts(LOOP.replace("        opt.step()\n", "        opt.zero_grad()\n        opt.step()\n"), **TORCH),
+            edits.clear_before_backward,
+            ["+         opt.zero_grad()", "-         opt.zero_grad()"],
+            id="gradients that were cleared before the step",
+        ),
+        pytest.param(
             facts(LOOP, **TORCH),
             lambda f: edits.clip_gradients(f),
             ["+         nn.utils.clip_grad_norm_(model.parameters(), 1.0)"],

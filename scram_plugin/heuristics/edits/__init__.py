@@ -51,6 +51,11 @@ def swap_betas(facts: Facts, first: float, second: float) -> Edit | None:
     return torch_loop.set_in_optimizer(facts, "betas", f"({second:g}, {first:g})") if of_torch(facts) else None
 
 
+def clear_before_backward(facts: Facts) -> Edit | None:
+    """Clear the gradients before the backward pass that makes new ones."""
+    return torch_loop.clear_before_backward(facts) if of_torch(facts) else None
+
+
 def clip_before_step(facts: Facts) -> Edit | None:
     """Clip the gradients before the step that uses them."""
     return torch_loop.clip_before_step(facts) if of_torch(facts) else None

@@ -88,6 +88,19 @@ def clear_gradients(facts: Mapping[str, Any]) -> Edit | None:
     return known.edit([lines.before(source, source.statement(ways[0].node), [f"{owners.pop()}.zero_grad()"])])
 
 
+def clear_before_backward(facts: Mapping[str, Any]) -> Edit | None:
+    """Move a ``zero_grad()`` that stands between the backward pass and the step in front of the backward pass."""
+    known = program(facts)
+    clears, ways = list(known.calls("zero_grad")), list(known.calls("backward"))
+    if len(clears) != 1 or len(ways) != 1 or clears[0].source is not ways[0].source:
+        return None
+    source = ways[0].source
+    clear, way = source.statement(clears[0].node), source.statement(ways[0].node)
+    if source.parent(clear) is not source.parent(way) or clear.lineno < way.lineno or not isinstance(clear, ast.Expr):
+        return None
+    return known.edit([lines.before(source, way, [source.of(clear)]), lines.removed(source, clear)])
+
+
 def clip_before_step(facts: Mapping[str, Any]) -> Edit | None:
     """Move a clipping of gradients that follows ``step()`` in the same block in front of it."""
     known = program(facts)

@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.edits import Edit, call_scheduler, clip_before_step, switch_modes, take_steps
+from scram_plugin.heuristics.edits import (
+    Edit,
+    call_scheduler,
+    clear_before_backward,
+    clip_before_step,
+    switch_modes,
+    take_steps,
+)
 from scram_plugin.heuristics.heuristic import Cause, Confidence, Finding, Heuristic
 from scram_plugin.heuristics.limits import MOSTLY
 from scram_plugin.heuristics.measured import listed, of_loop, shown_loss, whole_of
@@ -59,6 +66,7 @@ TITLES = {
 }
 EDITS: dict[str, Callable[[Mapping[str, Any]], Edit | None]] = {
     "no-step": take_steps,
+    "cleared": clear_before_backward,
     "clip-after-step": clip_before_step,
     "left-in-eval": lambda facts: switch_modes(facts, False),
     "never-eval": lambda facts: switch_modes(facts, True),
