@@ -93,6 +93,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             Cause("few-epochs", f"The training had {counted(end + 1, 'epoch')}." if unit == "epoch" else ""),
             Cause("learning-rate"),
         ],
+        since=end,
     )
 
 
