@@ -15,7 +15,7 @@ from scram_plugin.heuristics.heuristic import INPUTS, LOSS, OUTPUTS, TARGETS, Fi
 from scram_plugin.heuristics.measured import heads, known_layers
 from scram_plugin.heuristics.origin import Origin, origin_of
 from scram_plugin.heuristics.overflow import LARGEST_EXPONENT, LARGEST_EXPONENT_OF_HALF, before, exponential, is_half
-from scram_plugin.logs.curve import Curve
+from scram_plugin.logs.curve import Curve, CurveName
 from scram_plugin.logs.training_run import TrainingRun
 
 NONFINITE_LOSS, NONFINITE_ORIGIN, LOSS_SCALE = "nonfinite-loss", "nonfinite-origin", "loss-scale-collapse"
@@ -42,14 +42,13 @@ class Evidence:
     def __init__(self, run: TrainingRun | None) -> None:
         self._run = run
         self.origin = origin_of(run) if run is not None else None
+        self._earlier: dict[tuple[CurveName, int], int | None] = {}
 
     def allows(self, cause: Finding, of: Heuristic, symptom: Finding, shown: Heuristic) -> bool:
         """Whether `cause`, a finding of the heuristic `of`, can have brought about `symptom`, one of the heuristic `shown`."""
-        if (cause.heuristic, symptom.heuristic) == (NONFINITE_LOSS, NONFINITE_ORIGIN):
-            return True  # one event, and the place where it began
         if cause.brings is not None and {symptom.heuristic, *shown.families}.isdisjoint(cause.brings):
             return False
-        if not self._in_time(cause, of, symptom, shown):
+        if not self.in_time(cause, of, symptom, shown):
             return False
         if "non-finite" in shown.families and "non-finite" not in of.families and symptom.heuristic != LOSS_SCALE:
             return self._makes_nonfinite(cause, symptom)
@@ -58,14 +57,26 @@ class Evidence:
     def began(self, finding: Finding, of: Heuristic) -> tuple[str, int]:
         """When a finding began at the earliest: (axis, step); the axis is "" for what holds from the first step on.
 
-        A loss that is not finite began where the first such value appeared.
+        A loss that is not finite began where the first such value appeared. What is first seen at a point of a curve began
+        after the point before.
         """
         if of.group in STANDING and finding.bad_step is None:
             return "", 0
-        origin = self.origin
+        first, origin = finding.first_step, self.origin
         if finding.heuristic == NONFINITE_LOSS and finding.axis == "batch" and origin is not None and origin.step is not None:
-            return finding.axis, min(finding.first_step, origin.step)
-        return finding.axis, finding.first_step
+            return finding.axis, min(first, origin.step)
+        before = self._before_first(finding.curves[0], first)
+        return finding.axis, first if before is None else before + 1
+
+    def _before_first(self, name: CurveName, first: int) -> int | None:
+        """The last step of a curve before this one; None if there is none."""
+        if self._run is None:
+            return None
+        if (name, first) not in self._earlier:
+            curve = self._run.curve(name.tensorboard_run, name.tag)
+            at = int(np.searchsorted(curve.steps, first)) if curve is not None else 0
+            self._earlier[name, first] = None if curve is None or not at else int(curve.steps[at - 1])
+        return self._earlier[name, first]
 
     def batch(self, axis: str, step: int, last: bool = False) -> int | None:
         """The first batch (or the last one) of a step of another axis; None if it is not known which that is."""
@@ -83,8 +94,10 @@ class Evidence:
         curve = self._run.signal("epoch") if self._run is not None else None
         return None if curve is None or curve.axis != "batch" or not len(curve) else (curve.steps, curve.values)
 
-    def _in_time(self, cause: Finding, of: Heuristic, symptom: Finding, shown: Heuristic) -> bool:
+    def in_time(self, cause: Finding, of: Heuristic, symptom: Finding, shown: Heuristic) -> bool:
         """Whether the cause began no later. Steps on axes that cannot be compared decide nothing."""
+        if (cause.heuristic, symptom.heuristic) == (NONFINITE_LOSS, NONFINITE_ORIGIN):
+            return True  # one event, and the place where it began
         if shown.group == "preflight":
             return True  # it tests the model apart from the training
         axis, step = self.began(cause, of)

@@ -14,7 +14,7 @@ from scram_plugin.logs.training_run import TrainingRun
 
 BEFORE = "It appeared before the optimizer had taken a step."
 EXPONENTIAL = ("exponential", "exp")
-LARGE = 10.0  # times the usual size of initial weights; the default of poor-initialization, where it is told as a fault
+LARGE_START = 5.0  # times the usual size of initial weights, as the option of poor-initialization; by bench-limits
 LARGEST_EXPONENT, LARGEST_EXPONENT_OF_HALF = 88.7, 11.1  # whose exponential is a number: ln 3.4e38 and ln 65,504 (IEEE 754)
 
 
@@ -51,7 +51,7 @@ def _weights(run: TrainingRun, origin: Origin) -> Cause:
     if not origin.before_updates:
         return Cause("weights", "", f"With the initial weights all values were finite, up to batch {origin.step}.")
     present = before(run, origin)
-    large = [layer for layer in present if (layer.initial_scale or 0.0) > LARGE]
+    large = [layer for layer in present if (layer.initial_scale or 0.0) > LARGE_START]
     if not large:
         known = any(layer.initial_scale is not None for layer in present)
         return Cause("weights", "", "The initial weights up to there have the usual size." if known else "")

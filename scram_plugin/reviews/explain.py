@@ -25,7 +25,10 @@ def explain(findings: Sequence[Finding], catalogue: Catalogue, run: TrainingRun 
     marked = _escalated([_marked(finding, findings, catalogue, evidence) for finding in findings])
     by = {f.heuristic: f.explained_by for f in marked if f.explained_by is not None}
     alone = {f.heuristic for f in marked if f.explained_by is None}
-    explained = _escalated([replace(f, explained_by=_root(f, by, alone, order)) for f in marked])
+    rooted = [replace(f, explained_by=_root(f, by, alone, order)) for f in marked]
+    explained = _escalated(
+        [f if _began_in_time(f, rooted, catalogue, evidence) else replace(f, explained_by=None) for f in rooted]
+    )
     return _in_order(explained, catalogue, evidence)
 
 
@@ -59,6 +62,14 @@ def _root(finding: Finding, by: dict[str, str], alone: set[str], order: Sequence
     return cause
 
 
+def _began_in_time(finding: Finding, findings: Sequence[Finding], catalogue: Catalogue, evidence: Evidence) -> bool:
+    """Whether what explains a finding at the end of a chain began no later than this finding, too."""
+    if finding.explained_by is None:
+        return True
+    of, shown = catalogue[finding.explained_by], catalogue[finding.heuristic]
+    return any(evidence.in_time(f, of, finding, shown) for f in findings if f.heuristic == finding.explained_by)
+
+
 def _escalated(findings: list[Finding]) -> list[Finding]:
     """Each cause as severe as its worst consequence, one after the other; infos stay."""
     severities = [finding.severity for finding in findings]
@@ -71,21 +82,26 @@ def _escalated(findings: list[Finding]) -> list[Finding]:
 
 def _in_order(findings: list[Finding], catalogue: Catalogue, evidence: Evidence) -> list[Finding]:
     """Those that stand by themselves first, the gravest first; among equals by what kills the training first, itself or by its
-    consequences; then by when they began, and in the order of the catalogue."""
+    consequences; then by when they began, and in the order of the catalogue. An info kills nothing."""
     order = [heuristic.id for heuristic in catalogue.heuristics]
 
     def kills(finding: Finding) -> int:
         return next((i for i, family in enumerate(KILLS) if family in catalogue[finding.heuristic].families), len(KILLS))
 
-    def place(finding: Finding) -> tuple[bool, int, int, int, int]:
+    def when(finding: Finding) -> tuple[int, int]:
+        if finding.severity == "info":
+            return len(KILLS), 0
         own = [finding, *(other for other in findings if other.explained_by == finding.heuristic)]
-        began = evidence.batch(*evidence.began(finding, catalogue[finding.heuristic]))
-        return (
+        axis, step = evidence.began(finding, catalogue[finding.heuristic])
+        began = evidence.batch(axis, step)
+        return min(map(kills, own)), step if began is None else began
+
+    return sorted(
+        findings,
+        key=lambda finding: (
             finding.explained_by is not None,
             SEVERITIES.index(finding.severity),
-            min(map(kills, own)),
-            finding.first_step if began is None else began,
+            when(finding),
             order.index(finding.heuristic),
-        )
-
-    return sorted(findings, key=place)
+        ),
+    )

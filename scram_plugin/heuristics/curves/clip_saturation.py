@@ -63,9 +63,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _causes(run: TrainingRun) -> list[Cause]:
-    rate = rate_as_cause(run)
-    causes = [rate, Cause("other-policy"), Cause("many-epochs"), Cause("advantages")]
-    return by_evidence(causes)
+    rate, other = rate_as_cause(run), Cause("other-policy")
+    first = [other, rate] if rate.against else [rate, other]
+    return by_evidence([*first, Cause("many-epochs"), Cause("advantages")])
 
 
 HEURISTIC = Heuristic(

@@ -296,6 +296,6 @@ HEURISTIC = Heuristic(
     order=280,
     families=("curve-shape",),
     precedence=310,
-    explains=("noisy-validation", "metric-loss-disagreement", "epoch-steps"),
+    explains=("too-many-parameters", "noisy-validation", "metric-loss-disagreement", "epoch-steps"),
     whole_training=True,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -85,12 +86,10 @@ def _causes(run: TrainingRun, origin: Origin) -> list[Cause]:
     high, rate = too_high(run), Cause("learning-rate", "", BEFORE) if origin.before_updates else speed(run)
     if born := of_layer(run, origin):
         weights, activation = born
-        operation = Cause("operation", seen)
-        rates = ([], [rate]) if origin.before_updates else ([rate], [])
-        return [
-            *by_evidence([*narrow, weights, *rates[0], activation, *([growth] if recurrent else []), operation]),
-            *rates[1],
-        ]
+        known = [*narrow, weights, rate, activation, *([growth] if recurrent else [])]
+        apart = replace(operation, for_=seen if any(cause.for_ for cause in known) else operation.for_)
+        ruled_out = [rate] if rate.against else []
+        return [*by_evidence([cause for cause in [*known, apart] if cause not in ruled_out]), *ruled_out]
     order = {
         "initial": [Cause("weights")],
         "layer": [*narrow, *([growth] if recurrent else []), operation, rate],
