@@ -20,7 +20,6 @@ from scram_plugin.logs.training_run import TrainingRun
 
 NONFINITE_LOSS, NONFINITE_ORIGIN, LOSS_SCALE = "nonfinite-loss", "nonfinite-origin", "loss-scale-collapse"
 STANDING = ("data", "model", "preflight")  # groups whose findings hold from the first step on, unless they name a bad one
-OF_VALUES = {"non-finite", "signal-flow"}  # families that are seen in the values of a single step
 # orders of magnitude between 1 and the largest number of a format (IEEE 754: 3.4e38, 65,504)
 DECADES, DECADES_OF_HALF = 38.5, 4.8
 SPREAD = 10.0  # times the usual size that the largest of many values may have; by definition
@@ -104,7 +103,7 @@ class Evidence:
         if not axis:
             first = symptom.axis == "batch" and symptom.latest == 0 and shown.group not in STANDING
             # what the first step computes, no update has changed yet; what is not finite has rules of its own
-            unchanged = "signal-flow" in shown.families and cause.acts == "by updates"
+            unchanged = "signal-flow" in shown.families and not cause.at_once
             return not (first and unchanged)
         if axis == symptom.axis:
             return step <= symptom.latest
@@ -119,8 +118,8 @@ class Evidence:
             origin = Origin(symptom.latest if symptom.axis == "batch" else None)
         elif origin.step is not None and origin.step > last:  # a metric that was not finite before: another event
             origin = Origin(None)
-        at_once = cause.acts != "by updates" and self._overflows(cause, origin)
-        return at_once or (cause.acts != "at once" and self._runs_away(cause, origin))
+        at_once = cause.at_once and self._overflows(cause, origin)
+        return at_once or (cause.by_updates and self._runs_away(cause, origin))
 
     def _overflows(self, cause: Finding, origin: Origin) -> bool:
         """Whether the cause lies before the origin in the same step, and its size is enough for an overflow."""
@@ -153,7 +152,7 @@ class Evidence:
         """Whether updates were made before, and each can have made the next one larger."""
         if origin.kind in ("data", "initial"):
             return False
-        if cause.acts == "by updates":
+        if not cause.at_once:
             return origin.step is None or origin.step > 0 or origin.kind == "weights"
         if origin.step is not None and origin.step == 0:
             return False

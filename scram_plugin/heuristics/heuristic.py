@@ -34,8 +34,6 @@ CALIBRATED = "recorded trainings: `make bench-limits` prints how far it can move
 FILLED_IN = ("heuristic", "summary", "fixes", "explained_by", "picture")  # fields of a finding that no check gives
 GROUPS = ("data", "model", "curves", "layers", "preflight")  # by the evidence that a check needs
 INPUTS, TARGETS, OUTPUTS, LOSS, OPTIMIZER = "inputs", "targets", "outputs", "loss", "optimizer"  # of `where`, beside layers
-Acts = Literal["at once", "by updates", "both"]
-ACTS: tuple[Acts, ...] = ("at once", "by updates", "both")
 
 
 @dataclass(frozen=True)
@@ -110,11 +108,11 @@ class Finding:
     `evidence` holds the numbers of this run under the names that the page's template uses; `causes` are in order of
     likelihood; `curves` name the series that show the problem, the most telling first.
 
-    The next five say what it can bring about (`reviews/explain.py`); each may be left out. `where` it is: paths of layers, or
+    The next six say what it can bring about (`consequence.py`); each may be left out. `where` it is: paths of layers, or
     "inputs", "targets", "outputs", "loss", "optimizer". `since`: it had begun by this step at the latest, if that is not
     `bad_step` or `first_step`. `brings`: families and ids of heuristics, fewer than its heuristic `explains`. `times`: how many
-    times larger than usual it makes numbers. `acts`: whether on the values of the same step, only by updates of the weights,
-    or both.
+    times larger than usual it makes numbers. `at_once`: whether it acts on the values of the same step, `by_updates`: whether
+    through updates of the weights.
 
     The last five are not the check's: the review fills them in, from the page and from the other findings.
     """
@@ -134,7 +132,8 @@ class Finding:
     since: int | None = None
     brings: Sequence[str] | None = None
     times: float | None = None
-    acts: Acts = "both"
+    at_once: bool = True
+    by_updates: bool = True
     heuristic: str = ""  # its id
     summary: str = ""  # the page's template with the evidence
     fixes: tuple[Fix, ...] = ()
@@ -154,7 +153,9 @@ class Finding:
             step = getattr(self, name)
             if not isinstance(step, Integral) and not (step is None and name in ("bad_step", "best_step", "since")):
                 raise ValueError(f"{name} is a whole number, not {step!r}")
-        _one_of("acts", self.acts, ACTS)
+        for name in ("at_once", "by_updates"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} is True or False, not {getattr(self, name)!r}")
         for name in ("where", "brings"):
             given = getattr(self, name)
             if given is None and name == "brings":

@@ -72,7 +72,7 @@ def test_a_finding_brings_about_what_it_says():
 
 
 def test_before_the_first_update_no_rate_is_the_reason():
-    rate = one("unconventional-learning-rate", acts="by updates")
+    rate = one("unconventional-learning-rate", at_once=False)
     assert links(rate, one("dead-relu", 0))["dead-relu"] is None
     assert links(rate, one("dead-relu", 1))["dead-relu"] == "unconventional-learning-rate"
     assert links(rate, one("nonfinite-loss", 0))["nonfinite-loss"] is None

@@ -67,7 +67,7 @@ def _finding(run: TrainingRun, name: str, curve: Curve, bad: np.ndarray) -> Find
         bad_step=first,
         where=[INPUTS if inputs else TARGETS],
         times=math.inf,
-        acts="at once",
+        by_updates=False,
     )
 
 

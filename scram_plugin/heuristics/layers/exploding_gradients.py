@@ -69,7 +69,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         causes=_causes(run),
         bad_step=step,
         where=[largest.rpartition("/")[0]],
-        acts="by updates",
+        at_once=False,
     )
 
 

@@ -45,7 +45,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         curves=[*([loss.source()] if loss is not None else []), kept.source()],
         causes=[Cause("forgotten", "Nothing cleared them before the next backward pass.", "", clear_gradients(run.facts))],
         where=[OPTIMIZER],
-        acts="by updates",
+        at_once=False,
     )
 
 

@@ -65,7 +65,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         causes=[speed(run), Cause("small-weights")],
         where=[path.rpartition("/")[0] for path in found],
         since=since(curve, curve.values > options["max_ratio"]),
-        acts="by updates",
+        at_once=False,
     )
 
 

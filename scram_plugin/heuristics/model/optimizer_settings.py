@@ -65,7 +65,7 @@ def _finding(run: TrainingRun, cause: str, severity: Severity, title: str, said:
         causes=[Cause(cause, said, "", edit)],
         where=[OPTIMIZER],
         brings=SLOWED if cause == "epsilon" and severity == "warning" else None,
-        acts="by updates",
+        at_once=False,
     )
 
 

@@ -116,7 +116,7 @@ def _finding(
         causes=[Cause(cause, why or WHY[cause].format(**evidence), "", edit)],
         where=[OUTPUTS],
         brings=None if cause in WITHOUT_BOUND else FINITE_LOSS,
-        acts="at once" if cause == "sigmoid-for-classes" else "both",
+        by_updates=cause != "sigmoid-for-classes",
     )
 
 

@@ -117,7 +117,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         causes=[Cause(cause, said, "", set_learning_rate(run.facts, name, rate, usual))],
         where=[OPTIMIZER],
         brings=None if high else TOO_SLOW,
-        acts="by updates",
+        at_once=False,
     )
 
 
