@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, Literal
 
 from scram_plugin.heuristics.edits import Edit
@@ -23,14 +23,17 @@ FAMILIES = {
     "curve-shape": "what a curve does, which means nothing where the loss is NaN",
     "standstill": "the training does not get on",
     "unrest": "the loss is unsteady, or grows",
+    "blow-up": "what was learned is lost",
     "signal-flow": "outputs, gradients or updates of layers vanish or explode",
     "non-finite": "NaN or infinity",
     "preflight-test": "the model fails a test of a preflight",
 }
+NEVER_EXCLUDED = ("learning-rate",)  # a usual rate can still be too high for a model
 LAST = 1_000_000  # heuristics of the user's own come last, and in the order in which they are named
 CALIBRATED = "recorded trainings: `make bench-limits` prints how far it can move"  # source of an `Option`
 FILLED_IN = ("heuristic", "summary", "fixes", "explained_by", "picture")  # fields of a finding that no check gives
 GROUPS = ("data", "model", "curves", "layers", "preflight")  # by the evidence that a check needs
+INPUTS, TARGETS, OUTPUTS, LOSS, OPTIMIZER = "inputs", "targets", "outputs", "loss", "optimizer"  # of `where`, beside layers
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,11 @@ class Cause:
                 raise ValueError(f"{name} of a cause is text, not {getattr(self, name)!r}")
         if self.edit is not None and not isinstance(self.edit, Edit):
             raise ValueError(f"edit is an Edit(file, line, before, after) or None, not {self.edit!r}")
+
+
+def by_evidence(causes: Iterable[Cause]) -> list[Cause]:
+    """Causes with evidence for them first, those with evidence against them last; otherwise in the given order."""
+    return sorted(causes, key=lambda cause: (not cause.for_, bool(cause.against) and cause.id not in NEVER_EXCLUDED))
 
 
 @dataclass(frozen=True)
@@ -118,6 +126,12 @@ class Finding:
     `evidence` holds the numbers of this run under the names that the page's template uses; `causes` are in order of
     likelihood; `curves` name the series that show the problem, the most telling first.
 
+    The next six say what it can bring about (`consequence.py`); each may be left out. `where` it is: paths of layers, or
+    "inputs", "targets", "outputs", "loss", "optimizer". `since`: it had begun by this step at the latest, if that is not
+    `bad_step` or `first_step`. `brings`: families and ids of heuristics, fewer than its heuristic `explains`. `times`: how many
+    times larger than usual it makes numbers. `at_once`: whether it acts on the values of the same step, `by_updates`: whether
+    through updates of the weights.
+
     The last five are not the check's: the review fills them in, from the page and from the other findings.
     """
 
@@ -132,6 +146,12 @@ class Finding:
     causes: Sequence[Cause]
     bad_step: int | None = None  # the point to mark, on the axis of the first curve
     best_step: int | None = None
+    where: Sequence[str] = ()
+    since: int | None = None
+    brings: Sequence[str] | None = None
+    times: float | None = None
+    at_once: bool = True
+    by_updates: bool = True
     heuristic: str = ""  # its id
     summary: str = ""  # the page's template with the evidence
     fixes: tuple[Fix, ...] = ()
@@ -147,10 +167,22 @@ class Finding:
                 raise ValueError(f"{name} is text that is not empty, not {getattr(self, name)!r}")
         if not isinstance(self.evidence, Mapping) or not all(isinstance(name, str) for name in self.evidence):
             raise ValueError("evidence is a dictionary: the names that the page's template uses, and their values")
-        for name in ("first_step", "last_step", "bad_step", "best_step"):
+        for name in ("first_step", "last_step", "bad_step", "best_step", "since"):
             step = getattr(self, name)
-            if not isinstance(step, Integral) and not (step is None and name in ("bad_step", "best_step")):
+            if not isinstance(step, Integral) and not (step is None and name in ("bad_step", "best_step", "since")):
                 raise ValueError(f"{name} is a whole number, not {step!r}")
+        for name in ("at_once", "by_updates"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} is True or False, not {getattr(self, name)!r}")
+        for name in ("where", "brings"):
+            given = getattr(self, name)
+            if given is None and name == "brings":
+                continue
+            if not isinstance(given, list | tuple) or not all(isinstance(entry, str) for entry in given):
+                raise ValueError(f"{name} is a list of texts, not {given!r}; one alone needs a comma")
+            object.__setattr__(self, name, tuple(given))
+        if self.times is not None and not isinstance(self.times, Real):
+            raise ValueError(f"times is a number, not {self.times!r}")
         if self.first_step > self.last_step:
             raise ValueError(f"first_step ({self.first_step}) comes after last_step ({self.last_step})")
         object.__setattr__(self, "curves", tuple(map(_curve_name, _some(self.curves, NO_CURVE))))
@@ -158,6 +190,11 @@ class Finding:
         if not all(isinstance(cause, Cause) for cause in causes):
             raise ValueError(NO_CAUSE)
         object.__setattr__(self, "causes", causes)
+
+    @property
+    def latest(self) -> int:
+        """The last step at which it can have begun."""
+        return next(step for step in (self.since, self.bad_step, self.first_step) if step is not None)
 
     @property
     def mark(self) -> int | None:

@@ -54,28 +54,35 @@ class Layer:
         return f"`{self.path}`"
 
     @property
+    def initial_spread(self) -> float | None:
+        """The root mean square of the initial weights; None if it is unknown or follows from the layer's size. Infinite where a
+        measured one was too large for a number."""
+        initializer = self.facts.get("initializer") or {}
+        kind = initializer.get("class")
+        given = {"Zeros": 0.0, "Ones": 1.0, "Constant": abs(initializer.get("value") or 0.0)}.get(str(kind))
+        if kind in ("RandomNormal", "TruncatedNormal", "Measured"):
+            given = initializer.get("stddev", math.inf if kind == "Measured" else None)
+        elif kind == "RandomUniform":
+            given = max(abs(initializer.get("maxval", 0.0)), abs(initializer.get("minval", 0.0))) / math.sqrt(_UNIFORM)
+        return None if given is None else float(given)
+
+    @property
     def initial_scale(self) -> float | None:
         """The spread of the initial weights, as a multiple of the usual one; None if unknown.
 
         Usual is what lies between Glorot's and He's initialisers, which differ where a layer has far more outputs than inputs
         (Glorot & Bengio, 2010; He et al., 2015): it counts as 1, and so do initialisers that scale with the size of the layer.
         """
-        initializer, kernel = self.facts.get("initializer") or {}, self.facts.get("kernel") or []
-        kind = initializer.get("class")
-        if len(kernel) < 2 or kind is None:
+        kernel, given = self.facts.get("kernel") or [], self.initial_spread
+        if len(kernel) < 2 or (self.facts.get("initializer") or {}).get("class") is None:
             return None
-        given = {"Zeros": 0.0, "Ones": 1.0, "Constant": abs(initializer.get("value") or 0.0)}.get(kind)
-        if kind in ("RandomNormal", "TruncatedNormal", "Measured"):
-            given = initializer.get("stddev")
-        elif kind == "RandomUniform":
-            given = max(abs(initializer.get("maxval", 0.0)), abs(initializer.get("minval", 0.0))) / math.sqrt(_UNIFORM)
         if given is None:
             return 1.0
         area = math.prod(kernel[:-2])
         usual = [math.sqrt(2.0 / (area * size)) for size in (kernel[-2] + kernel[-1], kernel[-2])]
         if min(usual) <= given <= max(usual):
             return 1.0
-        return float(given) / (max(usual) if given > max(usual) else min(usual))
+        return given / (max(usual) if given > max(usual) else min(usual))
 
 
 def layers(run: TrainingRun) -> list[Layer]:

@@ -102,6 +102,7 @@ class FindingJson(TypedDict):
     evidence: dict[str, Any]
     bad_step: int | None
     best_step: int | None
+    where: list[str]  # paths of layers, or "inputs", "targets", "outputs", "loss", "optimizer"; empty: the whole, or not known
     explained_by: str | None
     causes: list[CauseJson]
     fixes: list[FixJson]
@@ -286,6 +287,7 @@ def _finding(finding: Finding) -> FindingJson:
             "description": finding.picture.description,
         },
         "evidence": {key: value for key, value in finding.evidence.items() if value is not None},
+        "where": list(finding.where),
         "bad_step": finding.bad_step,
         "best_step": finding.best_step,
         "explained_by": finding.explained_by,

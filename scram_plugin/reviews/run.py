@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,6 @@ from scram_plugin.reviews.pictures import picture
 from scram_plugin.reviews.policy import accept
 from scram_plugin.reviews.proofs import proof_of
 from scram_plugin.reviews.unfit import unfit
-from scram_plugin.severity import SEVERITIES
 
 LONGEST_NOTE = 20  # problems of files that are listed one by one; the rest are counted
 
@@ -53,8 +52,7 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
         if entry.failed
     ]
     signals = {name: Signal(c.tensorboard_run, c.tag, c.axis) for name in run.signals if (c := run.signal(name)) is not None}
-    shown = [replace(finding, picture=picture(finding, run, signals)) for finding in explain(found, catalogue)]
-    order = list(outcomes)
+    shown = [replace(finding, picture=picture(finding, run, signals)) for finding in explain(found, catalogue, run)]
     return Review(
         name=run.name,
         tensorboard_runs=tuple(run.tensorboard_runs),
@@ -62,7 +60,7 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
         training=run.training,
         without_event_files=tuple(run.without_event_files),
         notes=(*run.notes(), *notes, *catalogue.notes, *broken),
-        findings=tuple(sorted(shown, key=lambda f: _place(f, order))),
+        findings=tuple(shown),
         passed=tuple(id_ for id_, outcome in outcomes.items() if outcome == []),
         inconclusive=tuple(unclear),
         not_checked=tuple(outcome for outcome in outcomes.values() if isinstance(outcome, Unchecked)),
@@ -78,11 +76,6 @@ def judged(heuristic: Heuristic, options: Mapping[str, Any], run: TrainingRun) -
     """The outcome of one heuristic with other options than those of the review."""
     with np.errstate(all="ignore"):
         return _outcome(heuristic, options, copy.copy(run))
-
-
-def _place(finding: Finding, order: Sequence[str]) -> tuple[bool, int, int]:
-    """Where a finding stands: those that stand for themselves first, then by severity, then in the order of the catalogue."""
-    return finding.explained_by is not None, SEVERITIES.index(finding.severity), order.index(finding.heuristic)
 
 
 def _outcome(heuristic: Heuristic, options: Mapping[str, Any], run: TrainingRun) -> list[Finding] | Unclear | Unchecked:
@@ -158,6 +151,12 @@ def _filled_in(heuristic: Heuristic, finding: Finding, run: TrainingRun) -> Find
         causes=causes,
         bad_step=finding.bad_step,
         best_step=finding.best_step,
+        where=finding.where,
+        since=finding.since,
+        brings=finding.brings,
+        times=finding.times,
+        at_once=finding.at_once,
+        by_updates=finding.by_updates,
         heuristic=heuristic.id,
         summary=page.what_happened(finding.evidence),
         fixes=tuple(fixes),

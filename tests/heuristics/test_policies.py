@@ -70,19 +70,25 @@ def test_its_healthy_twin_is_sound(place):
 
 
 def test_what_the_limit_of_length_brings_about_is_its_consequence():
+    """The completions had grown before they were cut: that stands by itself."""
     review = review_of_recorded("torch_trainers", "the reward is lost to the limit of length", "fault")
-    assert [f.heuristic for f in review.alone] == ["truncated-completions"]
+    assert [f.heuristic for f in review.alone] == ["truncated-completions", "length-drift"]
     assert {f.heuristic for f in review.findings if f.explained_by == "truncated-completions"} >= {"return-collapse"}
     assert "Consequence: The return fell" in review.headline().text
 
 
-@pytest.mark.parametrize(
-    ("name", "others"), [("every step overflows", set()), ("activations overflow", {"zero-loss", "loss-spike"})]
-)
+@pytest.mark.parametrize(("name", "others"), [("every step overflows", set()), ("activations overflow", {"zero-loss"})])
 def test_what_half_precision_brings_about_is_its_consequence(name, others):
     review, (id_, _) = review_of_recorded("torch_norms", name, "fault"), NORMS[name]
     assert {f.heuristic for f in review.findings if f.explained_by == id_} >= others
     assert [f.heuristic for f in review.alone if f.severity != "info"] == [id_]
+
+
+def test_what_came_before_an_overflow_is_not_its_consequence():
+    review = review_of_recorded("torch_norms", "activations overflow", "fault")
+    spike, overflow = (next(f for f in review.findings if f.heuristic == h) for h in ("loss-spike", "fp16-overflow"))
+    assert spike.first_step < overflow.first_step
+    assert spike.explained_by is None
 
 
 def test_they_are_read_from_text_files():

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from scram_plugin.heuristics.heuristic import Cause
 from scram_plugin.heuristics.words import counted, number
 from scram_plugin.logs.settings import Setting
 from scram_plugin.logs.training_run import TrainingRun
-
-EXCLUDED = ("no-clipping", "no-bonus", "no-target")  # causes that a setting rules out where it speaks against them
-
-
-def by_evidence(causes: Iterable[Cause]) -> list[Cause]:
-    """Causes with evidence for them first, those that a setting rules out last; otherwise in the given order."""
-    return sorted(causes, key=lambda cause: (not cause.for_, cause.id in EXCLUDED and bool(cause.against)))
 
 
 def where(setting: Setting) -> str:

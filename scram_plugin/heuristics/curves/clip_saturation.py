@@ -10,7 +10,7 @@ import numpy as np
 from scram_plugin.heuristics.curves.checkable import enough, rate_as_cause
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.curves.returns import FOR_LEVELS, levels
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, by_evidence
 from scram_plugin.heuristics.limits import THIRD
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import percent, place
@@ -63,9 +63,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _causes(run: TrainingRun) -> list[Cause]:
-    rate = rate_as_cause(run)
-    causes = [rate, Cause("other-policy"), Cause("many-epochs"), Cause("advantages")]
-    return sorted(causes, key=lambda cause: bool(cause.against))
+    rate, other = rate_as_cause(run), Cause("other-policy")
+    first = [other, rate] if rate.against else [rate, other]
+    return by_evidence([*first, Cause("many-epochs"), Cause("advantages")])
 
 
 HEURISTIC = Heuristic(

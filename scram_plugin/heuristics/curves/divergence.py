@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.causes_of_settings import by_evidence, no_clipping
+from scram_plugin.heuristics.curves.causes_of_settings import no_clipping
 from scram_plugin.heuristics.curves.checkable import (
     enough,
     highest_rate,
@@ -23,7 +23,7 @@ from scram_plugin.heuristics.curves.noise import median, noise, sliding_medians
 from scram_plugin.heuristics.curves.progress import improves_since
 from scram_plugin.heuristics.curves.shape import SURE, Shape, shape_of
 from scram_plugin.heuristics.edits import set_learning_rate
-from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option, absent
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option, absent, by_evidence
 from scram_plugin.heuristics.limits import FOR_A_LEVEL, QUARTER, ROUNDED, SIGMAS, THIRD
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, one_line, place
@@ -135,7 +135,15 @@ def _of_loss(run: TrainingRun, options: Mapping[str, Any], curve: Curve) -> Find
         causes=_causes(run),
         bad_step=int(steps[min(exact + 1, len(steps) - 1)]),
         best_step=first,
+        since=_risen(curve, exact, shown),
     )
+
+
+def _risen(curve: Curve, lowest: int, end: float) -> int:
+    """The first step after the lowest point at which the loss has risen by half of what it rises in the end."""
+    half = (curve.values[lowest] + end) / 2
+    above = curve.values[lowest + 1 :] >= half
+    return int(curve.steps[lowest + 1 + int(np.argmax(above))] if above.any() else curve.steps[-1])
 
 
 def _of_metric(run: TrainingRun, lost: Collapse) -> Finding:
@@ -251,7 +259,7 @@ HEURISTIC = Heuristic(
     options=OPTIONS,
     needs=("training loss",),
     order=230,
-    families=("curve-shape", "unrest"),
+    families=("curve-shape", "unrest", "blow-up"),
     precedence=280,
     explains=(
         "unrest",

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.causes_of_settings import by_evidence, no_bonus
+from scram_plugin.heuristics.curves.causes_of_settings import no_bonus
 from scram_plugin.heuristics.curves.checkable import level
 from scram_plugin.heuristics.curves.returns import entropy, levels, updates_as_cause
-from scram_plugin.heuristics.heuristic import Finding, Heuristic, Inconclusive, NotChecked, Option
+from scram_plugin.heuristics.heuristic import Finding, Heuristic, Inconclusive, NotChecked, Option, by_evidence
 from scram_plugin.heuristics.limits import ENDS, FOR_A_LEVEL, SIGMAS, TENTH
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.causes_of_settings import by_evidence, no_clipping
+from scram_plugin.heuristics.curves.causes_of_settings import no_clipping
 from scram_plugin.heuristics.curves.checkable import enough, level, loss, rate_as_cause
 from scram_plugin.heuristics.curves.noise import median
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, by_evidence
 from scram_plugin.heuristics.limits import ENDS, FOR_A_LEVEL
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
@@ -98,7 +98,7 @@ HEURISTIC = Heuristic(
     options=OPTIONS,
     needs=("gradient norm", "training loss"),
     order=225,
-    families=("signal-flow",),
+    families=("signal-flow", "blow-up"),
     explains=("divergence", "loss-spike", "no-learning", "plateau"),
     precedence=275,
 )

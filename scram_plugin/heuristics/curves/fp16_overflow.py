@@ -94,6 +94,14 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     needs=("gradient norm", "training loss"),
     order=218,
-    explains=("nonfinite-loss", "loss-scale-collapse", "zero-loss", "curve-shape", "standstill", "signal-flow"),
+    explains=(
+        "nonfinite-loss",
+        "nonfinite-metric",
+        "loss-scale-collapse",
+        "zero-loss",
+        "curve-shape",
+        "standstill",
+        "signal-flow",
+    ),
     precedence=51,
 )

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.causes_of_settings import by_evidence, no_target
+from scram_plugin.heuristics.curves.causes_of_settings import no_target
 from scram_plugin.heuristics.curves.checkable import rate_as_cause
 from scram_plugin.heuristics.curves.returns import levels
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, by_evidence
 from scram_plugin.heuristics.limits import FOR_A_LEVEL
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import counted, number, place

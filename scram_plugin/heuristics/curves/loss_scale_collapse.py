@@ -9,7 +9,7 @@ import numpy as np
 
 from scram_plugin.heuristics.curves.checkable import enough, level, rate_as_cause
 from scram_plugin.heuristics.curves.fp16_overflow import LOSS_ROSE
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, by_evidence
 from scram_plugin.heuristics.limits import ENDS, FOR_A_LEVEL, QUARTER
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, percent, place
@@ -78,7 +78,7 @@ def _causes(run: TrainingRun, since: int) -> list[Cause]:
         if last > LOSS_ROSE * first > 0:
             rate = Cause("learning-rate", f"The loss rose from {number(first)} to {number(last)}. {rate.for_}".rstrip())
     causes = [none, rate, Cause("range")]
-    return sorted(causes, key=lambda cause: (not cause.for_, bool(cause.against)))
+    return by_evidence(causes)
 
 
 HEURISTIC = Heuristic(

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.curves.causes_of_settings import by_evidence, no_clipping
+from scram_plugin.heuristics.curves.causes_of_settings import no_clipping
 from scram_plugin.heuristics.curves.checkable import loss, rate_as_cause
 from scram_plugin.heuristics.curves.noise import median, noise, reflected, sliding_medians
-from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option, by_evidence
 from scram_plugin.heuristics.limits import FOR_A_LEVEL, SIGMAS
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import counted, number, place
@@ -111,6 +111,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         curves=[curve.source()],
         causes=by_evidence([Cause("bad-batches"), rate_as_cause(run), no_clipping(run)]),
         bad_step=int(steps[highest]),
+        since=int(steps[spikes[0, 0]]),
     )
 
 

@@ -219,6 +219,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         axis=unit,
         curves=[curve.source(), *([watched.source()] if watched is not None else [])],
         causes=_causes(run, tail, accuracy, classes, constant, guessed, bool(guessed) and tail <= AS_GUESSED * cost),
+        since=int(curve.steps[min(form.best + 1, len(curve) - 1)]),  # what had been learned up to there was lost again
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from scram_plugin.heuristics.curves.checkable import USUAL, enough, highest_rate
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.curves.returns import AT_THE_END, FOR_LEVELS, Levels, entropy, levels, levels_of, updates_as_cause
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option, absent
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, Option, absent, by_evidence
 from scram_plugin.heuristics.limits import FOR_A_LEVEL, SIGMAS
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, place
@@ -104,7 +104,7 @@ def _causes(run: TrainingRun, seen: Levels, never: bool) -> list[Cause]:
         )
     small = Cause("small-updates", *_small(run))
     causes = [sparse, updates, exploration, small, Cause("environment")]
-    return sorted(causes, key=lambda cause: (not cause.for_, bool(cause.against)))
+    return by_evidence(causes)
 
 
 def _small(run: TrainingRun) -> tuple[str, str]:

@@ -76,6 +76,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             Cause("batch-normalization"),
             Cause("learning-rate"),
         ],
+        since=int(curve.steps[len(curve) // QUARTER]),  # what comes before is not judged
     )
 
 

@@ -16,6 +16,8 @@ from scram_plugin.heuristics.edits import clip_gradients, set_learning_rate
 from scram_plugin.heuristics.heuristic import Cause
 from scram_plugin.heuristics.measured import RECURRENT, known_layers, listed
 from scram_plugin.heuristics.names import loss_class
+from scram_plugin.heuristics.origin import Origin, origin_of
+from scram_plugin.heuristics.overflow import of_layer
 from scram_plugin.heuristics.rates import HIGH, USUAL_RATES, times_too_high
 from scram_plugin.heuristics.words import counted, number
 from scram_plugin.logs.curve import Curve
@@ -31,7 +33,7 @@ MOST_DECADES = 12.0  # of a learning rate above the usual one: more say nothing 
 USUAL_FROM = 100  # times below the usual rate: lower rates are not called usual; by bench-limits
 
 # causes in the order of likelihood where only single batches are bad
-OF_SINGLE_BATCHES = ("custom-loss", "inputs", "labels", "learning-rate", "float16", "recurrent")
+OF_SINGLE_BATCHES = ("custom-loss", "inputs", "labels", "learning-rate", "float16", "recurrent", "weights", "activation")
 
 
 class Strength:
@@ -39,6 +41,7 @@ class Strength:
     is named first, and `make bench-faults` prints how often that one is right."""
 
     NOT_FINITE = 20.0  # NaN or infinity in the batch itself
+    INITIAL_WEIGHTS = 18.0  # far too large, and the values are too large before any update
     IMPOSSIBLE_LABELS = 15.0  # there is no output for some labels
     AT_ZERO = 10.0  # a root, logarithm or division of 0, or a mean of nothing, seen in the graph
     ODD_LABELS = 6.0  # outside the range that the loss needs
@@ -48,6 +51,7 @@ class Strength:
     SCALED_FLOAT16 = 2.5
     RATE = 2.0  # a rate far above the usual one; and 1 for each decade
     GROWTH = 2.0  # the loss grew just before; added to that of the rate
+    EXPONENTIAL = 1.9  # an exponential as activation, where the first such value appeared
     MIXED = 1.8  # mixed precision, which may be that of float16
     RECURRENT = 1.5  # the first NaN appeared in a recurrent layer
     UNGUARDED = 1.2  # a root, norm or logarithm to whose argument nothing was added
@@ -60,14 +64,19 @@ class Strength:
 def causes(run: TrainingRun, curve: Curve, at: int, evidence: dict[str, Any]) -> list[Cause]:
     """All causes, those with the strongest evidence in this run first (`Strength`)."""
     step = int(curve.steps[at]) if curve.axis == "batch" else None
+    origin = origin_of(run)
+    early = origin is not None and origin.before_updates
     weighed = [
-        _learning_rate(run, step, evidence),
+        _learning_rate(run, 0 if early else step, evidence),
+        *(_of_layer(run, origin) if origin is not None else []),
         _inputs(run, step),
         _labels(run, step),
         _custom_loss(run),
         _float16(run),
         _recurrent(run),
     ]
+    if early and origin is not None and origin.kind in ("initial", "layer"):
+        weighed = [_elsewhere(origin, weight, cause) for weight, cause in weighed]
     ordered = [cause for _, cause in sorted(weighed, key=lambda entry: -entry[0])]
     rate, strongest = weighed[0][1], max(weight for weight, _ in weighed)
     if at + 1 < len(curve) and math.isfinite(curve.values[at + 1]) and strongest < Strength.RATE and not rate.for_:
@@ -92,6 +101,23 @@ def _rate(run: TrainingRun, step: int | None) -> float | None:
     if not rates and (given := run.settings.get("learning rate")) is not None:
         rates.append(float(given.value or 0.0))
     return max((rate for rate in rates if math.isfinite(rate)), default=None)
+
+
+def _of_layer(run: TrainingRun, origin: Origin) -> list[tuple[float, Cause]]:
+    """The initial weights and the activation, where the first such value appeared in a hidden layer."""
+    found = {"weights": Strength.INITIAL_WEIGHTS, "activation": Strength.EXPONENTIAL}
+    return [
+        (found[cause.id] if cause.for_ else Strength.EXCLUDED if cause.against else Strength.NOTHING, cause)
+        for cause in of_layer(run, origin)
+    ]
+
+
+def _elsewhere(origin: Origin, weight: float, cause: Cause) -> tuple[float, Cause]:
+    """Nothing that is computed after the place where the first such value appeared can be its cause."""
+    if cause.id not in ("labels", "custom-loss"):
+        return weight, cause
+    against = f"The first value that was not finite appeared before the loss, in {origin.names}."
+    return Strength.EXCLUDED, replace(cause, for_="", against=against)
 
 
 def _learning_rate(run: TrainingRun, step: int | None, evidence: dict[str, Any]) -> tuple[float, Cause]:
@@ -210,12 +236,9 @@ def _custom_loss(run: TrainingRun) -> tuple[float, Cause]:
 
 def _recurrent(run: TrainingRun) -> tuple[float, Cause]:
     """A recurrent layer in which the first non-finite value appeared."""
-    columns = run.parsed(schema.ORIGIN)
-    flawed = (c for c in columns if (v := run.statistic(schema.ORIGIN, c)) is not None and v.values.any())
-    born = next((columns[name] for name in flawed), None)
-    recurrent = [layer for layer in known_layers(run) if layer.kind in RECURRENT]
-    where = f"{born.path}/" if born is not None and born.kind == schema.LAYER else ""
-    names = [layer for layer in recurrent if where.startswith(f"{layer.path}/")]
+    origin = origin_of(run)
+    where = origin.where if origin is not None and origin.kind == "layer" else ()
+    names = [layer for layer in known_layers(run) if layer.kind in RECURRENT and layer.path in where]
     if not names:
         return Strength.UNLIKELY, Cause("recurrent")
     said = f"The first non-finite value appeared in {names[0].name}, which applies the same weights at each position."

@@ -113,5 +113,5 @@ HEURISTIC = Heuristic(
     order=200,
     families=("non-finite",),
     precedence=50,
-    explains=("curve-shape", "standstill", "signal-flow", "non-finite", "preflight-test", "unconventional-learning-rate"),
+    explains=("curve-shape", "standstill", "signal-flow", "non-finite", "preflight-test", "half-precision"),
 )

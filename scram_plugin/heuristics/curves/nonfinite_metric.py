@@ -92,5 +92,5 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     needs=("a metric, or validation loss",),
     order=220,
-    families=("curve-shape",),
+    families=("non-finite",),
 )

@@ -104,6 +104,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         axis=unit,
         curves=[curve.source()],
         causes=[rate_as_cause(run), Cause("batch-size", _batch_size(run)), Cause("shuffling")],
+        since=int(steps[len(steps) // 2]),  # the later half is judged
     )
 
 

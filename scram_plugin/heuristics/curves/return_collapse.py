@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.curves.returns import AT_THE_END, Levels, entropy, levels, updates_as_cause
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option, by_evidence
 from scram_plugin.heuristics.limits import FOR_A_LEVEL, SIGMAS
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, place
@@ -90,7 +90,7 @@ def _causes(run: TrainingRun, seen: Levels) -> list[Cause]:
             "no-exploration", f"{said}." if low else "", "" if low else f"{said}: it still tries other actions."
         )
     causes = [updates_as_cause(run, int(seen.curve.steps[-1])), exploration]
-    return [*sorted(causes, key=lambda cause: not cause.for_), Cause("not-kept")]
+    return [*by_evidence(causes), Cause("not-kept")]
 
 
 HEURISTIC = Heuristic(
@@ -102,6 +102,7 @@ HEURISTIC = Heuristic(
     options=OPTIONS,
     needs=("return",),
     order=362,
+    families=("blow-up",),
     explains=("no-return-gain",),
     precedence=347,
     whole_training=True,

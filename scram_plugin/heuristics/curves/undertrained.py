@@ -99,6 +99,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             ),
             Cause("learning-rate"),
         ],
+        since=end,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from scram_plugin.heuristics.curves.checkable import enough
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.curves.returns import FOR_LEVELS, levels
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option, by_evidence
 from scram_plugin.heuristics.limits import THIRD
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, place
@@ -65,10 +65,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         last_step=last,
         axis=unit,
         curves=[curve.source(), seen.curve.source()],
-        causes=sorted(
-            [Cause("critic-rate"), Cause("scale", scale), Cause("shared")],
-            key=lambda cause: not cause.for_,
-        ),
+        causes=by_evidence([Cause("critic-rate"), Cause("scale", scale), Cause("shared")]),
         bad_step=first,
     )
 

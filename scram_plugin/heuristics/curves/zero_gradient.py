@@ -9,7 +9,7 @@ import numpy as np
 
 from scram_plugin.heuristics.curves.exploding_grad_norm import norms
 from scram_plugin.heuristics.curves.noise import median
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Option, by_evidence
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, percent, place
 from scram_plugin.logs.training_run import TrainingRun
@@ -63,7 +63,7 @@ def _causes(run: TrainingRun) -> list[Cause]:
     masked = Cause(
         "masked", "The loss is exactly 0, too: no token counts." if is_zero else "", "" if is_zero else "The loss is not 0."
     )
-    return sorted([masked, Cause("frozen")], key=lambda cause: bool(cause.against))
+    return by_evidence([masked, Cause("frozen")])
 
 
 HEURISTIC = Heuristic(

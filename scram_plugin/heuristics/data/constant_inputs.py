@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option, absent
+from scram_plugin.heuristics.heuristic import CALIBRATED, INPUTS, Cause, Finding, Heuristic, NotChecked, Option, absent
 from scram_plugin.heuristics.limits import ALMOST
 from scram_plugin.heuristics.measured import (
     called_once,
@@ -116,6 +116,7 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
         axis="batch",
         curves=[(every if repeated and every is not None else spread).source()],
         causes=[Cause(cause)],
+        where=[INPUTS],
     )
 
 
@@ -128,6 +129,7 @@ def _of_words(run: TrainingRun, different: int, rows: int) -> Finding:
         evidence={"whole": said, **absent("rows", "features", "count", "total", "repeated")},
         **whole_of(shown_loss(run)),
         causes=[Cause("words")],
+        where=[INPUTS],
     )
 
 
@@ -148,5 +150,8 @@ HEURISTIC = Heuristic(
     needs=("SCRAM's statistics of the inputs",),
     order=50,
     precedence=20,
-    explains=("standstill", "signal-flow", "preflight-test"),
+    explains=(
+        *("standstill", "preflight-test", "dead-relu", "saturated-activations"),
+        *("vanishing-gradients", "vanishing-grad-norm", "update-ratio"),
+    ),
 )

@@ -10,7 +10,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import Edit, change_targets, set_loss
-from scram_plugin.heuristics.heuristic import Cause, Confidence, Finding, Heuristic, NotChecked, absent
+from scram_plugin.heuristics.heuristic import TARGETS, Cause, Confidence, Finding, Heuristic, NotChecked, absent
 from scram_plugin.heuristics.limits import BYTE
 from scram_plugin.heuristics.measured import shown_loss, sums, whole_of
 from scram_plugin.heuristics.names import loss_class
@@ -83,6 +83,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         curves=[high.source(), low.source()],
         causes=[Cause(cause, said, "", edit)],
         bad_step=bad,
+        where=[TARGETS],
+        brings=None if cause in BEYOND_THE_LOSS else FINITE,
     )
 
 
@@ -112,6 +114,8 @@ def _of_graph(run: TrainingRun) -> Finding | None:
         evidence={"expected": expected, **absent("least", "most", "loss", "units", "batch")},
         **whole_of(shown_loss(run)),
         causes=[cause],
+        where=[TARGETS],
+        brings=FINITE,
     )
 
 
@@ -198,6 +202,13 @@ def _first_bad(cause: str, low: Curve, high: Curve, units: Any) -> int | None:
     return int(low.steps[np.argmax(bad)]) if bad.any() else None
 
 
+# Labels outside the range of the loss have no probability, or make the loss fall without end; others leave it finite.
+BEYOND_THE_LOSS = ("outside", "minus-one", "from-one")
+FINITE = (
+    *("standstill", "unrest", "signal-flow", "preflight-test", "class-imbalance", "output-activation-mismatch"),
+    *("initial-loss", "zero-loss"),
+)
+
 HEURISTIC = Heuristic(
     id="label-range",
     group="data",
@@ -207,15 +218,5 @@ HEURISTIC = Heuristic(
     needs=("SCRAM's record of every batch",),
     order=20,
     precedence=30,
-    explains=(
-        "standstill",
-        "unrest",
-        "signal-flow",
-        "non-finite",
-        "preflight-test",
-        "class-imbalance",
-        "output-activation-mismatch",
-        "initial-loss",
-        "zero-loss",
-    ),
+    explains=(*FINITE, "non-finite"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import Edit, keep_finite_targets, replace_missing_inputs
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
+from scram_plugin.heuristics.heuristic import INPUTS, TARGETS, Cause, Finding, Heuristic, NotChecked
 from scram_plugin.heuristics.measured import channels, listed
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.recorders import HOW
@@ -64,6 +65,9 @@ def _finding(run: TrainingRun, name: str, curve: Curve, bad: np.ndarray) -> Find
         curves=[curve.source()],
         causes=_causes(run, inputs, features, always),
         bad_step=first,
+        where=[INPUTS if inputs else TARGETS],
+        times=math.inf,
+        by_updates=False,
     )
 
 
@@ -103,6 +107,7 @@ HEURISTIC = Heuristic(
         "signal-flow",
         "non-finite",
         "preflight-test",
+        "half-precision",
         "unnormalized-inputs",
         "initial-loss",
     ),

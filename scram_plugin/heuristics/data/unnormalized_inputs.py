@@ -11,6 +11,7 @@ from scram_plugin import schema
 from scram_plugin.heuristics.edits import normalize_features, rescale_inputs
 from scram_plugin.heuristics.heuristic import (
     CALIBRATED,
+    INPUTS,
     STRICT,
     Cause,
     Finding,
@@ -165,6 +166,8 @@ def _judge(run: TrainingRun, name: str, index: int, options: Mapping[str, Any]) 
         axis="batch",
         curves=[curves[s].source() for s in ("max", "mean", "min")],
         causes=[Cause(c, said[c], edit=edit if c == first else None) for c in order],
+        where=[INPUTS],
+        times=float(np.hypot(mean, std)),
     )
 
 
@@ -267,5 +270,5 @@ HEURISTIC = Heuristic(
     needs=("SCRAM's statistics of the inputs",),
     order=30,
     precedence=100,
-    explains=("standstill", "unrest", "signal-flow", "preflight-test", "initial-loss"),
+    explains=("standstill", "unrest", "signal-flow", "non-finite", "preflight-test", "half-precision", "initial-loss"),
 )

@@ -11,7 +11,7 @@ from scram_plugin import schema
 from scram_plugin.heuristics.curves.checkable import stretches
 from scram_plugin.heuristics.data.label_range import DISTANCES
 from scram_plugin.heuristics.edits import change_targets
-from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option, TooEarly
+from scram_plugin.heuristics.heuristic import CALIBRATED, TARGETS, Cause, Finding, Heuristic, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.limits import TENTH
 from scram_plugin.heuristics.measured import levels, shown_loss, whole_of
 from scram_plugin.heuristics.names import loss_class
@@ -97,6 +97,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
                 change_targets(run.facts, "({0} - {1}.mean()) / {1}.std()"),
             )
         ],
+        where=[TARGETS],
+        times=size,
     )
 
 
@@ -128,6 +130,7 @@ HEURISTIC = Heuristic(
         "signal-flow",
         "non-finite",
         "preflight-test",
+        "half-precision",
         "unconventional-learning-rate",
         "initial-loss",
     ),

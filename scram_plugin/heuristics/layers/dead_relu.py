@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from scram_plugin.heuristics.consequence import since
 from scram_plugin.heuristics.edits import set_in_layers
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option, absent
 from scram_plugin.heuristics.limits import ALMOST
@@ -75,6 +76,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         axis="batch",
         curves=[curve.source()],
         causes=_causes(run, found, values[worst], curve.values[0]),
+        where=found,
+        since=since(curve, curve.values >= options["max_dead"]),
     )
 
 

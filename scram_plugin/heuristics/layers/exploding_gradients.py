@@ -68,6 +68,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         curves=[norms[largest].source()],
         causes=_causes(run),
         bad_step=step,
+        where=[largest.rpartition("/")[0]],
+        at_once=False,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import clear_gradients
-from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option, TooEarly
+from scram_plugin.heuristics.heuristic import CALIBRATED, OPTIMIZER, Cause, Finding, Heuristic, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -44,6 +44,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         axis="batch",
         curves=[*([loss.source()] if loss is not None else []), kept.source()],
         causes=[Cause("forgotten", "Nothing cleared them before the next backward pass.", "", clear_gradients(run.facts))],
+        where=[OPTIMIZER],
+        at_once=False,
     )
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
+from scram_plugin.heuristics.consequence import since
 from scram_plugin.heuristics.edits import set_in_layers
-from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option, by_evidence
 from scram_plugin.heuristics.layers.vanishing_gradients import vanishing
 from scram_plugin.heuristics.limits import LARGE_INPUTS, LARGE_WEIGHTS
 from scram_plugin.heuristics.measured import columns, enough_rows, known_layers, late, listed
@@ -72,6 +73,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         axis="batch",
         curves=[hidden[path].source() for path in found[:CURVES_SHOWN]],
         causes=_causes(run, found, float(curve.values[0]), values[worst]),
+        where=found,
+        since=since(curve, curve.values >= options["max_saturated"]),
     )
 
 
@@ -89,7 +92,7 @@ def _causes(run: TrainingRun, found: list[str], first: float, now: float) -> lis
     large = f"The inputs are large: their root mean square is about {number(scale)}. {at_start}".strip()
     inputs = Cause("inputs", large if scale > LARGE_INPUTS else "")
     ordered = [weights, inputs, speed(run)]
-    return sorted(ordered, key=lambda cause: not cause.for_)
+    return by_evidence(ordered)
 
 
 HEURISTIC = Heuristic(

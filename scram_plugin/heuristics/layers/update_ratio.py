@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from scram_plugin.heuristics.consequence import since
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option
 from scram_plugin.heuristics.measured import enough_rows, fell_far, late, step_ratios
 from scram_plugin.heuristics.page import Page
@@ -62,6 +63,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         axis="batch",
         curves=[curve.source()],
         causes=[speed(run), Cause("small-weights")],
+        where=[path.rpartition("/")[0] for path in found],
+        since=since(curve, curve.values > options["max_ratio"]),
+        at_once=False,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.edits import set_in_layers
-from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, Option, TooEarly
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, Option, TooEarly, by_evidence
 from scram_plugin.heuristics.limits import QUARTER
 from scram_plugin.heuristics.measured import (
     Layer,
@@ -120,6 +120,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         axis="batch",
         curves=[norms[first].source(), norms[largest].source()],
         causes=causes,
+        where=[_layer(path) for path in small],
     )
 
 
@@ -165,7 +166,7 @@ def _causes(run: TrainingRun) -> list[Cause]:
             "weights", said, "", set_in_layers(run.facts, [layer.path for layer in small], "kernel_initializer", None)
         )
     depth = Cause("depth", "", "The model already has normalisation layers." if normalised else "")
-    return sorted([weights, activation, depth], key=lambda cause: not cause.for_)
+    return by_evidence([weights, activation, depth])
 
 
 def he(plain: list[Layer]) -> dict[str, str]:

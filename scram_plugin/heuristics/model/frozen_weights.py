@@ -42,6 +42,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         },
         **whole_of(curve),
         causes=[Cause("trainable", f"Training is switched off for {names}.", "", edit)],
+        where=[layer.path for layer in odd],
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits import remove_layer, set_in_layers
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, Option, absent
+from scram_plugin.heuristics.heuristic import OUTPUTS, Cause, Finding, Heuristic, NotChecked, Option, absent
 from scram_plugin.heuristics.limits import TINY
 from scram_plugin.heuristics.measured import Layer, layers, listed, whole_of
 from scram_plugin.heuristics.page import Page
@@ -77,6 +77,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
                 set_in_layers(run.facts, [layer.path for layer, _ in found], "rate", "0.3"),
             )
         ],
+        where=[layer.path for layer, _ in found],
     )
 
 
@@ -97,6 +98,7 @@ def _finding_behind(run: TrainingRun, curve: Curve, behind: tuple[Layer, float])
         evidence={"behind": layer.name, "rate": rate, **absent("layers", "left", "times", "better")},
         **whole_of(curve),
         causes=[Cause("output", f"{layer.name} is the last layer of the model.", "", remove_layer(run.facts, layer.path))],
+        where=[OUTPUTS],
     )
 
 

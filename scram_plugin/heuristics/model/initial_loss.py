@@ -11,7 +11,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.curves.checkable import loss
-from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, LOSS, Cause, Finding, Heuristic, NotChecked, Option, by_evidence
 from scram_plugin.heuristics.limits import LARGE_INPUTS, LARGE_WEIGHTS
 from scram_plugin.heuristics.measured import chooses_class, is_mean, known_layers
 from scram_plugin.heuristics.names import loss_class
@@ -95,6 +95,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         curves=[losses.source()],
         causes=_causes(run, tokens),
         bad_step=int(losses.steps[0]),
+        where=[LOSS],
+        times=first / guessing,
     )
 
 
@@ -107,8 +109,8 @@ def _causes(run: TrainingRun, tokens: int | None) -> list[Cause]:
     )
     weights = Cause("weights", f"The initial weights of {large[0].name} are large." if large else "")
     if tokens is not None:
-        return sorted([Cause("padding"), Cause("tokenizer"), weights], key=lambda cause: not cause.for_)
-    return sorted([weights, inputs, Cause("outputs")], key=lambda cause: not cause.for_)
+        return by_evidence([Cause("padding"), Cause("tokenizer"), weights])
+    return by_evidence([weights, inputs, Cause("outputs")])
 
 
 HEURISTIC = Heuristic(

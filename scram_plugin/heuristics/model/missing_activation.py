@@ -53,6 +53,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         causes=[
             Cause("forgotten", said, "", set_in_layers(run.facts, [layer.path for layer in first], "activation", f'"{usual}"'))
         ],
+        where=[layer.path for layer in first],
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits import Edit, swap_betas
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
+from scram_plugin.heuristics.heuristic import OPTIMIZER, Cause, Finding, Heuristic, NotChecked
 from scram_plugin.heuristics.measured import fell_far, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.recorders import HOW
@@ -63,8 +63,13 @@ def _finding(run: TrainingRun, cause: str, severity: Severity, title: str, said:
         evidence={"said": said},
         **whole_of(curve),
         causes=[Cause(cause, said, "", edit)],
+        where=[OPTIMIZER],
+        brings=SLOWED if cause == "epsilon" and severity == "warning" else None,
+        at_once=False,
     )
 
+
+SLOWED = ("standstill", "undertrained", "preflight-test")  # what smaller updates can bring about
 
 HEURISTIC = Heuristic(
     id="optimizer-settings",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scram_plugin.heuristics.edits import Edit, set_in_layers, set_loss, take_probabilities
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, absent
+from scram_plugin.heuristics.heuristic import OUTPUTS, Cause, Finding, Heuristic, NotChecked, absent
 from scram_plugin.heuristics.measured import LINEAR, output, shown_loss, whole_of
 from scram_plugin.heuristics.model.outputs import RANGES, Output, always_one, beyond, negative_logarithms, never_active
 from scram_plugin.heuristics.names import loss_class
@@ -114,6 +114,9 @@ def _finding(
         evidence=evidence,
         **whole_of(curve),
         causes=[Cause(cause, why or WHY[cause].format(**evidence), "", edit)],
+        where=[OUTPUTS],
+        brings=None if cause in WITHOUT_BOUND else FINITE_LOSS,
+        by_updates=cause != "sigmoid-for-classes",
     )
 
 
@@ -272,6 +275,10 @@ MISMATCHES = (
 )
 
 
+# What these give to the loss is no probability, and all of it may be 0: it divides by that, takes a logarithm, or has no bound.
+WITHOUT_BOUND = ("missing-softmax", "missing-sigmoid", "sigmoid-for-classes", "cut-logits")
+FINITE_LOSS = ("standstill", "unrest", "signal-flow", "preflight-test", "initial-loss", "zero-loss")
+
 HEURISTIC = Heuristic(
     id="output-activation-mismatch",
     group="model",
@@ -281,5 +288,5 @@ HEURISTIC = Heuristic(
     needs=("SCRAM's facts of the model",),
     order=100,
     precedence=40,
-    explains=("standstill", "unrest", "signal-flow", "non-finite", "preflight-test", "initial-loss", "zero-loss"),
+    explains=(*FINITE_LOSS, "non-finite"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -29,6 +30,12 @@ OPTIONS = (
         ),
         f"Glorot & Bengio (2010), Andrychowicz et al. (2020); {CALIBRATED}",
     ),
+)
+
+
+NO_GROWTH = (  # what weights of the usual size, or smaller ones, can bring about
+    *("standstill", "preflight-test", "dead-relu", "saturated-activations", "vanishing-gradients", "vanishing-grad-norm"),
+    "update-ratio",
 )
 
 
@@ -61,13 +68,13 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             confidence="likely",
             title={
                 "same": f"All initial weights of {names} are the same",
-                "large": f"The initial weights of {names} are {number(scale)} times the usual size",
+                "large": f"The initial weights of {names} are {_size(scale)}",
                 "small": f"The initial weights of {names} are {number(1 / scale) if scale else ''} times smaller than usual",
             }[cause],
             evidence={
                 "layers": names,
                 "initializer": _maker(first),
-                "scale": number(scale) if cause != "same" else None,
+                "scale": number(scale) if cause != "same" and math.isfinite(scale) else None,
                 "dead": listed(dead) if dead else None,
             },
             **whole_of(curve),
@@ -79,6 +86,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
                     set_in_layers(run.facts, [layer.path for layer in found], "kernel_initializer", None),
                 )
             ],
+            where=[layer.path for layer in found],
+            brings=None if (times := math.prod(layer.initial_scale or 1.0 for layer in found)) > 1.0 else NO_GROWTH,
+            times=times,
         )
 
 
@@ -109,6 +119,10 @@ def _same(layer: Layer, last: set[str]) -> bool:
     return kind in ("Zeros", "Ones", "Constant") and kernel[-1] > 1
 
 
+def _size(scale: float) -> str:
+    return f"{number(scale)} times the usual size" if math.isfinite(scale) else "too large for 32-bit numbers"
+
+
 def _maker(layer: Layer) -> str:
     kind = str((layer.facts.get("initializer") or {}).get("class"))
     return "an unknown initialiser" if kind == "Measured" else kind
@@ -117,6 +131,8 @@ def _maker(layer: Layer) -> str:
 def _told(layer: Layer) -> str:
     initializer = dict(layer.facts.get("initializer") or {})
     kind = initializer.pop("class", "unknown")
+    if kind == "Measured" and "stddev" not in initializer:
+        return f"The root mean square of the initial weights of {layer.name} is too large for a 32-bit number."
     if kind == "Measured":
         return f"The root mean square of the initial weights of {layer.name} is {number(initializer['stddev'])}."
     settings = ", ".join(f"{k}={v}" for k, v in initializer.items() if k in ("stddev", "minval", "maxval", "value"))
@@ -133,5 +149,5 @@ HEURISTIC = Heuristic(
     needs=("SCRAM's facts of the model",),
     order=120,
     precedence=80,
-    explains=("standstill", "unrest", "signal-flow", "preflight-test", "initial-loss"),
+    explains=("standstill", "unrest", "signal-flow", "non-finite", "preflight-test", "half-precision", "initial-loss"),
 )

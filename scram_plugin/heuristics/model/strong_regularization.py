@@ -79,6 +79,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         axis=curve.axis,
         curves=[norms[least].source(), curve.source()],
         causes=[Cause("factor", f"The penalty factor of {name} is {number(factor)}.", "", edit)],
+        where=[layer.path for layer, _ in found],
     )
 
 
@@ -116,5 +117,8 @@ HEURISTIC = Heuristic(
     needs=("SCRAM's facts of the model", "SCRAM's statistics of weights"),
     order=160,
     precedence=130,
-    explains=("standstill", "signal-flow", "preflight-test", "initial-loss", "undertrained"),
+    explains=(
+        *("standstill", "preflight-test", "initial-loss", "undertrained", "dead-relu"),
+        *("vanishing-gradients", "vanishing-grad-norm", "update-ratio"),
+    ),
 )

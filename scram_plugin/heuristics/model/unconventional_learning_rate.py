@@ -9,7 +9,17 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.edits import set_learning_rate
-from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, NotChecked, Option, TooEarly
+from scram_plugin.heuristics.heuristic import (
+    CALIBRATED,
+    OPTIMIZER,
+    Cause,
+    Finding,
+    Heuristic,
+    Inconclusive,
+    NotChecked,
+    Option,
+    TooEarly,
+)
 from scram_plugin.heuristics.limits import QUARTER, TENTH
 from scram_plugin.heuristics.measured import guessing, known_layers, levels, steps_of_kernels
 from scram_plugin.heuristics.names import loss_class
@@ -105,6 +115,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         axis="batch",
         curves=[*([loss.source()] if (loss := run.signal("batch loss")) is not None else []), steps.source()],
         causes=[Cause(cause, said, "", set_learning_rate(run.facts, name, rate, usual))],
+        where=[OPTIMIZER],
+        brings=None if high else TOO_SLOW,
+        at_once=False,
     )
 
 
@@ -146,6 +159,8 @@ def _still(run: TrainingRun) -> None:
         raise Inconclusive("the learning rate is low, but the loss falls")
 
 
+TOO_SLOW = ("standstill", "undertrained", "learning-rate-range", "one-batch")  # what a rate that is too low can bring about
+
 HEURISTIC = Heuristic(
     id="unconventional-learning-rate",
     group="model",
@@ -156,5 +171,5 @@ HEURISTIC = Heuristic(
     needs=("SCRAM's facts of the model", "SCRAM's statistics of weights"),
     order=140,
     precedence=110,
-    explains=("standstill", "unrest", "signal-flow", "undertrained", "learning-rate-range", "one-batch"),
+    explains=(*TOO_SLOW, "unrest", "signal-flow", "non-finite"),
 )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic
+from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, by_evidence
 from scram_plugin.heuristics.measured import shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.preflight.tested import tested
@@ -34,7 +34,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         title=f"The {where} {'are' if where == 'outputs' else 'is'} not finite in half precision",
         evidence={"where": where, "used": "The training uses float16." if used else "The training does not use float16."},
         **whole_of(curve),
-        causes=sorted([Cause("inside"), inputs], key=lambda cause: not cause.for_),
+        causes=by_evidence([Cause("inside"), inputs]),
     )
 
 
@@ -46,5 +46,4 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     needs=("a preflight",),
     order=520,
-    families=("preflight-test",),
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits import put_batch_first
-from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option, by_evidence
 from scram_plugin.heuristics.measured import RECURRENT, known_layers, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.preflight.tested import tested
@@ -48,7 +48,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         title="The outputs of an example depend on the other examples of its batch",
         evidence={"alone": number(alone) if alone else None, "order": number(order) if order else None},
         **whole_of(curve),
-        causes=sorted([Cause("reshape"), Cause("axis"), first], key=lambda cause: not cause.for_),
+        causes=by_evidence([Cause("reshape"), Cause("axis"), first]),
     )
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, Option, by_evidence
 from scram_plugin.heuristics.measured import shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.preflight.tested import tested
@@ -52,7 +52,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "part": f"{percent(last / first)}",
         },
         **whole_of(curve),
-        causes=sorted([Cause("loss"), gradient, Cause("start")], key=lambda cause: not cause.for_),
+        causes=by_evidence([Cause("loss"), gradient, Cause("start")]),
     )
 
 

@@ -120,6 +120,11 @@ def likeliest(finding: Finding) -> str | None:
     return next((f"{cause.title}. {cause.for_}" for cause in finding.causes if cause.for_), None)
 
 
+def fix_first(finding: Finding) -> str:
+    """What to say of a consequence of this finding."""
+    return f"“{finding.title}”. Fix that first: this probably goes with it."
+
+
 def usual(finding: Finding) -> str:
     return listed([f"“{cause.title}”" for cause in finding.causes])
 

@@ -11,7 +11,7 @@ from scram_plugin.heuristics.measured import listed
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.reviews.model import Review, Unchecked, Unclear
-from scram_plugin.views.why.answer import Answer, Conclusion, Step, beside, from_to, likeliest, on, usual
+from scram_plugin.views.why.answer import Answer, Conclusion, Step, beside, fix_first, from_to, likeliest, on, usual
 from scram_plugin.views.why.thresholds import margins
 
 SECONDS = 3.0  # after which no more thresholds are tried: each check of a million steps takes time
@@ -33,8 +33,7 @@ def found(run: TrainingRun, review: Review, catalogue: Catalogue, finding: Findi
         text = f"With `{heuristic.id}.{margin.option}` at {other} instead of {now}, SCRAM would not report this."
         steps.append(beside(finding, text))
     if before is not None:
-        first = f"“{before.title}”. Fix that first: this probably goes with it."
-        return Answer(_question_id(finding), _asks(finding), steps, "cause", first, before.heuristic)
+        return Answer(_question_id(finding), _asks(finding), steps, "cause", fix_first(before), before.heuristic)
     cause = likeliest(finding)
     unclear = f"No cause stands out. The usual ones, likeliest first: {usual(finding)}."
     kind: Conclusion = "cause" if cause else "open"

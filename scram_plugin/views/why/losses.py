@@ -16,10 +16,11 @@ from scram_plugin.heuristics.words import number, percent, place
 from scram_plugin.logs.conventions import HIGHER_IS_BETTER
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.views.why.answer import Answer, Step, from_to, in_code, likeliest, on, usual, value_at
+from scram_plugin.views.why.answer import Answer, Step, fix_first, from_to, in_code, likeliest, on, usual, value_at
 
 Findings = Mapping[str, Finding]  # heuristic -> its finding
 STUCK = 0.02  # a metric between 0 and 1 that changes by less than this over all epochs is stuck
+STANDS_STILL = ("no-learning", "plateau", "output-collapse")  # the standstill itself: the finding that explains it is the cause
 # What can keep a model from learning, causes before their consequences.
 HOLDS_BACK = (
     *("nonfinite-loss", "nonfinite-origin", "nonfinite-inputs", "label-range", "output-activation-mismatch", "frozen-weights"),
@@ -56,7 +57,7 @@ def nonfinite(run: TrainingRun, findings: Findings) -> Iterator[Answer]:
     steps += _gradients_before(run, at)
     steps += _inputs(run, at)
     steps += _rate(run)
-    yield _ending("loss-not-finite", f"Why is the loss {value} from {place(loss.axis, at)} on?", steps, finding)
+    yield _ending("loss-not-finite", f"Why is the loss {value} from {place(loss.axis, at)} on?", steps, finding, findings)
 
 
 def _gradients_before(run: TrainingRun, step: int) -> list[Step]:
@@ -117,7 +118,8 @@ def stuck(run: TrainingRun, findings: Findings) -> Iterator[Answer]:
             f"stuck-{metric.replace(' ', '-')}",
             f"Why does the {metric} stay at {middle}?",
             steps,
-            next((findings[h] for h in HOLDS_BACK if h in findings), None),
+            next((findings[h] for h in (*STANDS_STILL, *HOLDS_BACK) if h in findings), None),
+            findings,
         )
 
 
@@ -190,14 +192,16 @@ def validation_rises(run: TrainingRun, findings: Findings) -> Iterator[Answer]:
     if parameters and samples:
         size = in_code(run, "model", f"The model has {parameters:,} weights and learned from {samples:,} examples.")
         steps += [size] if size is not None else []
-    yield _ending("validation-rises", f"Why did the validation loss rise after {where}?", steps, finding)
+    yield _ending("validation-rises", f"Why did the validation loss rise after {where}?", steps, finding, findings)
 
 
-def _ending(id_: str, question: str, steps: list[Step], finding: Finding | None) -> Answer:
-    """The likeliest cause that the evidence of the finding supports; or what is not known."""
+def _ending(id_: str, question: str, steps: list[Step], finding: Finding | None, findings: Findings) -> Answer:
+    """The finding that explains this one; or the likeliest cause that its evidence supports; or what is not known."""
     if finding is None:
         missing = "No check found a cause in the log. Statistics of layers and gradients may show more."
         return Answer(id_, question, steps, "open", missing, how=HOW)
+    if (first := findings.get(finding.explained_by or "")) is not None:
+        return Answer(id_, question, steps, "cause", likeliest(first) or fix_first(first), first.heuristic)
     cause = likeliest(finding)
     if cause is not None:
         return Answer(id_, question, steps, "cause", cause, finding.heuristic)
