@@ -33,20 +33,26 @@ examples:
 
 exit status: 0 there is a patch (with --prove: it helps), 1 there is none (it does not), 2 nothing could be done
 """
+NAME = "fix"
 LOG_DIR = "logs/fix"
+HELP = "print, apply and prove the fixes of a training run"
 
 
 def add(commands: Commands) -> None:
-    parser = add_command(commands, "fix", "print, apply and prove the fixes of a training run", DESCRIPTION, EXAMPLES)
+    parser = add_command(commands, NAME, HELP, DESCRIPTION, EXAMPLES)
+    parser.set_defaults(command=fix, given=[])  # `main` fills in what is given
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scram fix",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="scram fix [OPTION ...] TARGET [OPTION ...] [-- ARGUMENT ...]",
+        allow_abbrev=False,
+    )
     parser.add_argument("target", metavar="TARGET", help="a log directory, or the training program")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="-- ...", help="arguments for the program")
-    own = argparse.ArgumentParser(prog="scram fix", add_help=False, allow_abbrev=False)  # for options behind TARGET
-    for one in (parser, own):
-        _add_options(one)
-    parser.set_defaults(command=fix, own=own)
-
-
-def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", metavar="REGEX", help="the training run, where the log directory has several")
     parser.add_argument("--apply", action="store_true", help="write the patch to your files (with --prove: if it helps)")
     parser.add_argument("--prove", action="store_true", help="run the program with and without the fix, and compare")
@@ -62,20 +68,15 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="format of the answer (default: text)")
     add_choices(parser)
-
-
-def _whole(options: argparse.Namespace) -> tuple[argparse.Namespace, tuple[str, ...]]:
-    """The options, with those behind TARGET, and the arguments of the program."""
-    given = list(options.arguments)
-    at = given.index("--") if "--" in given else len(given)
-    own: argparse.ArgumentParser = options.own
-    return own.parse_args(given[:at], argparse.Namespace(**vars(options))), tuple(given[at + 1 :])
+    return parser
 
 
 def fix(options: argparse.Namespace) -> int:
     from scram_plugin.fixing.ask import Asked
 
-    options, arguments = _whole(options)
+    given = list(options.given)
+    at = given.index("--") if "--" in given else len(given)
+    options, arguments = _parser().parse_args(given[:at]), tuple(given[at + 1 :])
     catalogue = chosen(options)
     asked = Asked(
         target=options.target,

@@ -21,7 +21,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):  # a pipe or terminal whose encoding lacks a character of a name or message
             stream.reconfigure(errors="replace")
     parser = _parser()
-    options = parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    # the arguments of the program, behind two dashes, are not for argparse, which would take the dashes away
+    behind = given[1:] if given[:1] == [fix.NAME] else None
+    options = parser.parse_args(given if behind is None else given[:1])
+    if behind is not None:
+        options.given = behind
     try:
         return int(options.command(options))
     except BadOption as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,16 +23,21 @@ def keep(home: Path, logs: Mapping[str, Path], bases: Sequence[str], tried: Sequ
 
     `bases`: the names of the runs of the program as it is. `tried`: what came of each fix (see `schema.py`).
     """
-    for old in home.iterdir() if home.is_dir() else ():
-        if old.is_dir() and _is_ours(old):
-            shutil.rmtree(old)
-    for name, log in logs.items():
-        if any(log.iterdir()):
-            home.mkdir(parents=True, exist_ok=True)
-            shutil.copytree(log, home / name)
-    for name in bases if tried else ():
-        if (home / name).is_dir():
-            _tell(home / name / schema.RUN, {"tried": list(tried)})
+    home.mkdir(parents=True, exist_ok=True)
+    ready = Path(tempfile.mkdtemp(dir=home, prefix=".new-"))  # complete before an earlier proof is removed
+    try:
+        for name, log in logs.items():
+            if any(log.iterdir()):
+                shutil.copytree(log, ready / name)
+                if tried and name in bases:
+                    _tell(ready / name / schema.RUN, {"tried": list(tried)})
+        for old in home.iterdir():
+            if old.is_dir() and _is_ours(old):
+                shutil.rmtree(old)
+        for log in ready.iterdir():
+            log.rename(home / log.name)
+    finally:
+        shutil.rmtree(ready, ignore_errors=True)
 
 
 def _is_ours(folder: Path) -> bool:

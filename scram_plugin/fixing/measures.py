@@ -74,7 +74,12 @@ def ending(ran: Ran) -> Ending:
     elif told.agreement is not None:
         found[AGREEMENT] = Level(AGREEMENT, told.agreement, 0.0, True)
     batch = run.signal("batch loss") or run.signal("training loss")
-    if batch is not None:
+    if (returns := run.signal("return")) is not None:
+        found["return"] = _late("return", returns, True)
+    if run.kind is not None:  # the loss of an opponent, or of a policy, measures no progress
+        for name in (AGREEMENT, "validation loss"):
+            found.pop(name, None)
+    elif batch is not None:
         found["training loss"] = _late("training loss", batch, False)
     broken = batch is not None and not np.isfinite(batch.values[-max(len(batch) // LATE, 1) :]).any()
     return Ending(told.batches, told.epochs, "", broken, found, _loss(run.facts), _targets(run))
@@ -111,9 +116,9 @@ def _late(name: str, curve: Curve, higher: bool) -> Level:
     values = curve.values[-max(len(curve) // LATE, 1) :]
     finite = values[np.isfinite(values)]
     if not len(finite):
-        return Level(name, math.nan, 0.0, higher, name != AGREEMENT, name != AGREEMENT)
+        return Level(name, math.nan, 0.0, higher, name == "training loss", name == "training loss")
     error = float(np.std(finite) / math.sqrt(len(finite)))
-    return Level(name, float(np.mean(finite)), error, higher, name != AGREEMENT, name != AGREEMENT)
+    return Level(name, float(np.mean(finite)), error, higher, name == "training loss", name == "training loss")
 
 
 def _noise(values: np.ndarray) -> float:

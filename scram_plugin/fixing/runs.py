@@ -84,7 +84,7 @@ class Running:
         if self._process.poll() is not None:
             return True
         now, told = time.monotonic(), RunResult.read(self._spec.result)
-        late = now - self._begun > TO_START if told is None else self._since(told) > TO_END
+        late = now - self._begun > TO_START if told is None else told.used and self._since() > TO_END
         if late and self._asked is None:
             self._asked = now
             self._signal(signal.SIGTERM)
@@ -92,8 +92,8 @@ class Running:
             self.kill()
         return False
 
-    def _since(self, told: RunResult) -> float:
-        """Seconds since its budget was used up."""
+    def _since(self) -> float:
+        """Seconds since it told something: that its budget was used up, or that it has ended."""
         return max(time.time() - os.path.getmtime(self._spec.result), 0.0)
 
     def result(self) -> Ran:
@@ -125,21 +125,33 @@ class Workshop:
     def __init__(self, program: Program, log_dir: Path) -> None:
         self._program, self._log_dir = program, log_dir
         self._started: list[Running] = []
-        self._handler: Any = None
+        self._handlers: dict[int, Any] = {}  # of signals, as they were
         self.at_once = max(1, min(AT_ONCE, os.cpu_count() or 1))
 
     def __enter__(self) -> Workshop:
         self._folder = Path(tempfile.mkdtemp(prefix="scram-fix-"))
         if threading.current_thread() is threading.main_thread():
-            self._handler = signal.signal(signal.SIGTERM, _interrupt)
+            self._handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+            for number in self._handlers:
+                signal.signal(number, self._interrupt)
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._ignore()
         for running in self._started:
             running.kill()
-        if self._handler is not None:
-            signal.signal(signal.SIGTERM, self._handler)
         shutil.rmtree(self._folder, ignore_errors=True)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+    def _interrupt(self, *_: Any) -> None:
+        self._ignore()
+        raise KeyboardInterrupt
+
+    def _ignore(self) -> None:
+        """From here on all is taken back: a second Ctrl-C would leave half of it."""
+        for number in self._handlers:
+            signal.signal(number, _nothing)
 
     def start(self, name: str, patch: Patch | None, seed: int, limits: Limits) -> Running:
         """Begin a run, of the program with this patch. Raises BadOption if its directory is too large to copy."""
@@ -183,8 +195,7 @@ class Workshop:
                 time.sleep(LOOKS_EVERY)
 
 
-def _interrupt(*_: Any) -> None:
-    raise KeyboardInterrupt
+def _nothing(*_: Any) -> None: ...
 
 
 def _environment(place: Path, program: Program, directory: Path) -> dict[str, str]:

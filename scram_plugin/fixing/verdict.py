@@ -20,6 +20,7 @@ NOISES = 4.0  # standard errors of the mean difference; by `python -m tests.benc
 LEAST_SHARE = 0.02  # of a score from 0 to 1: a smaller difference is none; by `python -m tests.benchmarks.proofs`
 LEAST_FALL = 0.05  # of a loss: a smaller difference is none; by `python -m tests.benchmarks.proofs`
 ALONE = 5.0  # times as large the difference of a single pair must be; by `python -m tests.benchmarks.proofs`
+FEWEST_BATCHES = 10  # after fewer, a training shows only where it began; by definition
 WORDS = {1: "one", 2: "two", 3: "three"}
 
 
@@ -45,6 +46,9 @@ def judge(pairs: Sequence[tuple[Ending, Ending]], wanted: Sequence[str] = (), to
     batches = min(min(before.batches, after.batches) for before, after in pairs)
     if (failed := _failed(pairs, batches)) is not None:
         return failed
+    if batches < FEWEST_BATCHES:
+        said = f"the runs have only {counted(batches, 'batch')}: give them longer, by --seconds or --epochs"
+        return Judged("unknown", said, seeds=len(pairs), batches=batches)
     known = list(_shared(pairs, touches_loss))
     if not known:
         return Judged("unknown", "the two runs have no measure in common", seeds=len(pairs), batches=batches)

@@ -94,7 +94,7 @@ def ended(folder, text, **more):
 
 def fix(folder, *arguments, status=0):
     """The answer of `scram fix --format json` in a directory, and what it said on standard error."""
-    command = [sys.executable, "-m", "scram_plugin", "fix", *arguments, "--format", "json"]
+    command = [sys.executable, "-m", "scram_plugin", "fix", "--format", "json", *arguments]
     done = subprocess.run(command, cwd=folder, env=environment(OMP_NUM_THREADS="1"), capture_output=True, text=True)
     assert done.returncode == status, done.stdout + done.stderr
     return json.loads(done.stdout) if status < 2 else None, done.stderr

@@ -126,6 +126,13 @@ def test_arguments_of_the_program_come_after_two_dashes(folder):
     assert "unrecognized arguments: --lr 3" in done.stderr
 
 
+@pytest.mark.parametrize("given", [["t.py", "--prove", "--", "--epochs", "3"], ["--prove", "t.py", "--", "--epochs", "3"]])
+def test_they_reach_the_program(tmp_path, given):
+    (tmp_path / "t.py").write_text("import sys\nsys.exit(' '.join(sys.argv))\n")
+    _, said = fix(tmp_path, *given, status=2)
+    assert "t.py failed before it trained: it ended with exit status t.py --epochs 3" in said
+
+
 def test_python_gives_the_same(folder):
     found = scram_plugin.fix(DEMO_LOGS, RATE, directory=folder)
     assert found.good

@@ -1,6 +1,7 @@
 """Verdicts on pairs of runs, by their numbers alone."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -98,6 +99,14 @@ def test_nan_and_failures_are_the_worst():
     assert judge([(ended(error="ValueError: shapes"), ended(0.8))] * 3).outcome == "better"
     assert judge([(ended(error="ValueError: shapes"), ended(error="ValueError: shapes"))]).outcome == "same"
     assert judge([(ended(0.5, broken=True), ended(0.5, broken=True))]).outcome == "same"
+
+
+def test_a_few_batches_show_nothing():
+    few = [(replace(ended(0.1), batches=9), replace(ended(0.9), batches=9))] * 3
+    assert judge(few).outcome == "unknown"
+    assert "only 9 batches: give them longer" in judge(few).sentence
+    fails = [(replace(ended(error="ValueError: x"), batches=0), replace(ended(0.9), batches=9))] * 3
+    assert judge(fails).outcome == "better"
 
 
 def test_runs_without_a_measure_in_common():

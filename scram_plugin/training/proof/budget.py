@@ -15,11 +15,11 @@ class BudgetUsed(SystemExit):
 class Budget:
     """Counts batches and epochs. The time begins with the end of the first batch, which compiles and fills caches.
 
-    `on_use` is called once, when the budget is used up.
+    `tell` is called when the training has begun, and when the budget is used up.
     """
 
-    def __init__(self, spec: Spec, told: RunResult, on_use: Callable[[], None] = lambda: None) -> None:
-        self._spec, self._told, self._on_use = spec, told, on_use
+    def __init__(self, spec: Spec, told: RunResult, tell: Callable[[], None] = lambda: None) -> None:
+        self._spec, self._told, self._tell = spec, told, tell
         self._begun: float | None = None
 
     @property
@@ -32,7 +32,9 @@ class Budget:
             return True
         self._told.batches += 1
         now = time.monotonic()
-        self._begun = self._begun if self._begun is not None else now
+        if self._begun is None:
+            self._begun = now
+            self._tell()
         spec = self._spec
         self._use(
             (spec.batches is not None and self._told.batches >= spec.batches)
@@ -50,4 +52,4 @@ class Budget:
     def _use(self, up: bool) -> None:
         if up:
             self._told.used = True
-            self._on_use()
+            self._tell()

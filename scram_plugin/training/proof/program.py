@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import runpy
 import signal
@@ -21,6 +23,7 @@ from scram_plugin.training.proof.seeds import Seeds
 # the modules that have the class `Trainer`
 LIGHTNING = ("lightning.pytorch", "pytorch_lightning")
 TRANSFORMERS = "transformers.trainer"
+PARENT_ENDS = 1  # of linux/prctl.h: the signal for that
 
 
 def run(spec: Spec) -> RunResult:
@@ -62,6 +65,7 @@ def run(spec: Spec) -> RunResult:
         TRANSFORMERS: transformers_is_there,
     }
     signal.signal(signal.SIGTERM, _end)
+    _end_with_parent()
     sys.argv, sys.path[0] = [spec.script, *spec.arguments], os.path.dirname(os.path.abspath(spec.script))
     try:
         with WhenImported(actions):
@@ -80,6 +84,13 @@ def run(spec: Spec) -> RunResult:
         told.ended = True
         told.write(spec.result)
     return told
+
+
+def _end_with_parent() -> None:
+    """Be asked to end if the process that started this one is gone, whichever way it ended. Only Linux knows that."""
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(PARENT_ENDS, signal.SIGTERM)
 
 
 def _end(*_: Any) -> None:
