@@ -9,12 +9,22 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.edits import set_learning_rate
-from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, NotChecked, Option, TooEarly
+from scram_plugin.heuristics.heuristic import (
+    CALIBRATED,
+    Cause,
+    Finding,
+    Heuristic,
+    Inconclusive,
+    NotChecked,
+    Option,
+    TooEarly,
+    absent,
+)
 from scram_plugin.heuristics.limits import QUARTER, TENTH
-from scram_plugin.heuristics.measured import guessing, known_layers, levels, steps_of_kernels
+from scram_plugin.heuristics.measured import guessing, known_layers, levels, shown_loss, steps_of_kernels, whole_of
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.rates import known_rate
+from scram_plugin.heuristics.rates import USUAL_RATES, known_rate
 from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -59,6 +69,9 @@ BEGUN = 0.9  # of the first loss: below that the model has begun to learn, whate
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     known = known_rate(run)
+    if (uphill := _uphill(run)) is not None:
+        yield uphill
+        return
     if known is None:
         raise NotChecked("the optimizer and its learning rate are not known", HOW)
     name, rate, usual = known
@@ -86,8 +99,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             return
         _still(run)
     cause = "too-high" if high else "too-low"
-    times = number(rate / usual if high else usual / rate)
-    said = f"{name} usually works with about {number(usual)}, which is {times} times {'lower' if high else 'higher'}."
+    times = number(rate / usual if high else usual / rate) if rate else None
+    said = f"{name} usually works with about {number(usual)}"
+    said = f"{said}, which is {times} times {'lower' if high else 'higher'}." if times else f"{said}. At 0 nothing changes."
     yield Finding(
         severity="warning",
         confidence="likely",
@@ -99,6 +113,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "times": times,
             "than": "higher" if high else "lower",
             "step": f"{100 * (max(size, first) if high else size):.3g}",
+            **absent("uphill"),
         },
         first_step=int(steps.steps[0]),
         last_step=int(steps.steps[-1]),
@@ -106,6 +121,38 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         curves=[*([loss.source()] if (loss := run.signal("batch loss")) is not None else []), steps.source()],
         causes=[Cause(cause, said, "", set_learning_rate(run.facts, name, rate, usual))],
     )
+
+
+def _uphill(run: TrainingRun) -> Finding | None:
+    """Steps in the direction in which the loss grows: a negative rate, or PyTorch's `maximize` with a loss that did grow."""
+    optimizer = run.facts.get("optimizer") or {}
+    name, given = str(optimizer.get("class")), optimizer.get("learning_rate")
+    rate = float(given) if isinstance(given, int | float) else 0.0
+    negative = rate < 0
+    if not negative and not ((optimizer.get("settings") or {}).get("maximize") is True and _grew(run)):
+        return None
+    said = f"The learning rate is {number(rate)}." if negative else f"{name} has `maximize=True`."
+    edit = set_learning_rate(run.facts, name, rate, USUAL_RATES.get(name, -rate)) if negative else None
+    return Finding(
+        severity="error",
+        confidence="certain" if negative else "likely",
+        title=f"The learning rate {number(rate)} is negative" if negative else f"{name} maximises the loss",
+        evidence={
+            "uphill": f"{said} So each step goes in the direction in which the loss grows.",
+            **absent("rate", "optimizer", "usual", "times", "than", "step"),
+        },
+        **whole_of(shown_loss(run)),
+        causes=[Cause("negative" if negative else "maximised", said, "", edit)],
+    )
+
+
+def _grew(run: TrainingRun) -> bool:
+    """Whether a loss that is known, so that it is to be small, is higher at the end than at the start."""
+    loss = run.signal("batch loss")
+    if run.kind is not None or loss_class(run) == "None" or loss is None or len(loss.finite) < FIRST_BATCHES:
+        return False
+    first, late = levels(loss.finite.values, TENTH, FEWEST)
+    return late > WORSE * abs(first)
 
 
 def _harmful(run: TrainingRun, long: bool, long_at_first: bool) -> bool:
@@ -156,5 +203,5 @@ HEURISTIC = Heuristic(
     needs=("SCRAM's facts of the model", "SCRAM's statistics of weights"),
     order=140,
     precedence=110,
-    explains=("standstill", "unrest", "signal-flow", "undertrained", "learning-rate-range", "one-batch"),
+    explains=("standstill", "unrest", "signal-flow", "non-finite", "undertrained", "learning-rate-range", "one-batch"),
 )
