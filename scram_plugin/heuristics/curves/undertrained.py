@@ -119,7 +119,7 @@ def _would_fall_far(run: TrainingRun, curve: Curve, gap: float) -> bool:
         return False
     batches = run.signal("batch loss")
     if batches is None or len(batches.finite) < HALVES * len(curve):
-        return False
+        return len(curve) > LAST_FALLS
     before, after = np.array_split(batches.finite.values[-(len(batches.finite) // len(curve)) :], 2)
     return bool(np.mean(after) < np.mean(before))
 

@@ -63,6 +63,10 @@ WORSE = (
 )
 UNHARMED = 0.5  # of the first loss: a training that fell below that is not harmed by its high rate; by bench-limits
 SINCE = 200  # batches: before that a loss may not have begun to fall; by bench-limits
+SOMEWHAT_LOW = 0.06  # times the usual rate: too low if the loss creeps; by bench-limits
+MANY_BATCHES = 400  # batches after which a loss near that of guessing shows it; by bench-limits
+EVENLY = 0.5  # of the largest fall from one quarter of the batches to the next is the smallest one; by bench-limits
+NEAR_GUESSING = 0.8  # times the loss of guessing; by bench-limits
 STILL_FALLS = 0.95  # of the level of the third quarter: below that a loss still falls; by bench-limits
 BEGUN = 0.9  # of the first loss: below that the model has begun to learn, whatever the rate; by bench-limits
 
@@ -75,7 +79,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if known is None:
         raise NotChecked("the optimizer and its learning rate are not known", HOW)
     name, rate, usual = known
-    if options["low"] * usual < rate < options["high"] * usual:
+    slow = options["low"] * usual < rate < SOMEWHAT_LOW * usual and _creeps(run)
+    if options["low"] * usual < rate < options["high"] * usual and not slow:
         what = f"learning rate, as a multiple of the usual one of {name}"
         run.measured(what, rate / usual, above=options["high"])
         run.measured(what, rate / usual, below=options["low"])
@@ -97,7 +102,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         if size > options["min_step"]:
             run.measured(what, size, below=options["min_step"], percent=True, curve=steps)
             return
-        _still(run)
+        if not _creeps(run):
+            _still(run)
     cause = "too-high" if high else "too-low"
     times = number(rate / usual if high else usual / rate) if rate else None
     said = f"{name} usually works with about {number(usual)}"
@@ -144,6 +150,17 @@ def _uphill(run: TrainingRun) -> Finding | None:
         **whole_of(shown_loss(run)),
         causes=[Cause("negative" if negative else "maximised", said, "", edit)],
     )
+
+
+def _creeps(run: TrainingRun) -> bool:
+    """Whether the loss is near that of guessing after many batches, and falls evenly, as with steps that are too small."""
+    loss, guess = run.signal("batch loss"), guessing(run)
+    if loss is None or guess is None or len(loss.finite) < MANY_BATCHES or (run.facts.get("optimizer") or {}).get("schedule"):
+        return False
+    quarters = [float(np.median(part)) for part in np.array_split(loss.finite.values, QUARTER)]
+    falls = -np.diff(quarters)
+    even = bool((falls > 0).all()) and falls.min() > EVENLY * falls.max()
+    return even and not guess.is_beaten_by(quarters[0]) and quarters[-1] > NEAR_GUESSING * guess.loss
 
 
 def _grew(run: TrainingRun) -> bool:
@@ -203,5 +220,6 @@ HEURISTIC = Heuristic(
     needs=("SCRAM's facts of the model", "SCRAM's statistics of weights"),
     order=140,
     precedence=110,
-    explains=("standstill", "unrest", "signal-flow", "non-finite", "undertrained", "learning-rate-range", "one-batch"),
+    explains=("standstill", "unrest", "signal-flow", "undertrained", "learning-rate-range", "one-batch"),
+    unexplained=("negative", "maximised"),
 )
