@@ -184,6 +184,11 @@ PROGRAMS.pair(
     ),
 )
 PROGRAMS.pair(
+    "softmax in a hidden layer",
+    lambda p: fit(p, model(layers.Dense(32, "softmax"))),
+    lambda p: fit(p, model(layers.Dense(32), layers.ReLU())),
+)
+PROGRAMS.pair(
     "constant weights",
     lambda p: fit(p, model(layers.Dense(32, "relu", kernel_initializer="ones"))),
     lambda p: fit(p, model(layers.Dense(32, "relu", kernel_initializer="he_normal"))),
