@@ -39,6 +39,7 @@ OPTIONS = (
 )
 DONE = 0.01  # of the first loss: below that there is little left to learn; by bench-limits
 VERY_FEW = 5  # epochs at most of a warning; by bench-limits
+VERY_FAST = 0.15  # fall per epoch of a warning where no losses of batches show it; by bench-limits
 AS_MANY = (
     0.75  # of the last loss: as many epochs again, at the speed of the last one, would bring it below that; by bench-limits
 )
@@ -119,7 +120,7 @@ def _would_fall_far(run: TrainingRun, curve: Curve, gap: float) -> bool:
         return False
     batches = run.signal("batch loss")
     if batches is None or len(batches.finite) < HALVES * len(curve):
-        return len(curve) > LAST_FALLS
+        return len(curve) > LAST_FALLS and slowest > VERY_FAST
     before, after = np.array_split(batches.finite.values[-(len(batches.finite) // len(curve)) :], 2)
     return bool(np.mean(after) < np.mean(before))
 

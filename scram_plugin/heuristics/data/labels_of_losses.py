@@ -21,7 +21,7 @@ DIFFERENCES = ("MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh")
 HINGES = ("Hinge", "SquaredHinge")
 MOST_NUMBERS = 50  # classes, as in the recorder: more whole numbers are amounts; by bench-limits
 EVEN_AT_MOST, UNEVEN_AT_LEAST = 2.0, 0.25  # times the mean number of examples of a class, as in the recorder; by bench-limits
-CLOSE = 0.01  # relative: so near two numbers are the same, with the rounding of float32; by definition
+NEARLY_SAME = 0.01  # relative: so near two numbers are the same, with the rounding of float32; by definition
 HALF_SURE = 0.5  # a label of a binary loss that is the largest one and still means "no"; by definition
 FEWEST_CLASSES = 3  # whole numbers of fewer classes are shares, too; by definition
 
@@ -61,9 +61,9 @@ def _fractions(run: TrainingRun, loss: str, units: Any, low: Curve, high: Curve)
 def _of_one_hot(run: TrainingRun, loss: str, least: float, most: float) -> Misfit | None:
     """One number of each target is not 0, and always the same, as in one-hot labels that were divided."""
     targets = sums(run, "y0")
-    if targets is None or not (loss in DIFFERENCES or "Crossentropy" in loss) or least != 0 or not 0 < most < 1 - CLOSE:
+    if targets is None or not (loss in DIFFERENCES or "Crossentropy" in loss) or least != 0 or not 0 < most < 1 - NEARLY_SAME:
         return None
-    if not np.allclose(targets[np.isfinite(targets)], most, rtol=CLOSE):
+    if not np.allclose(targets[np.isfinite(targets)], most, rtol=NEARLY_SAME):
         return None
     said = f"The targets of an example sum to {number(most)}, and their largest number is {number(most)}, too."
     return "fractions", _multiplied(run, 1 / most), said, "One-hot labels sum to 1."
@@ -71,7 +71,7 @@ def _of_one_hot(run: TrainingRun, loss: str, least: float, most: float) -> Misfi
 
 def _multiplied(run: TrainingRun, by: float | None) -> Edit | None:
     """Multiply the labels by what they were divided by, if that is known to be a whole number."""
-    if by is None or abs(by - round(by)) > CLOSE * by:
+    if by is None or abs(by - round(by)) > NEARLY_SAME * by:
         return None
     return change_targets(run.facts, f"({{0}} * {round(by)}).round()")
 
@@ -83,7 +83,9 @@ def _two_values(run: TrainingRun, most: float) -> bool:
         return False
     shares = mean.values / most
     return bool(
-        np.allclose(spread.values, most * np.sqrt(np.clip(shares * (1 - shares), 0, None)), rtol=CLOSE, atol=CLOSE * most)
+        np.allclose(
+            spread.values, most * np.sqrt(np.clip(shares * (1 - shares), 0, None)), rtol=NEARLY_SAME, atol=NEARLY_SAME * most
+        )
     )
 
 
@@ -140,6 +142,6 @@ def _loss_of_classes(run: TrainingRun, units: Any) -> str | None:
         return None
     targets = sums(run, "y0")
     if activation == "softmax" and isinstance(units, int) and units > 1:
-        one_hot = targets is not None and math.isclose(float(np.median(targets)), 1, abs_tol=CLOSE)
+        one_hot = targets is not None and math.isclose(float(np.median(targets)), 1, abs_tol=NEARLY_SAME)
         return "categorical_crossentropy" if one_hot else "sparse_categorical_crossentropy" if targets is None else None
     return "binary_crossentropy" if activation == "sigmoid" and _classes(run) == FEWEST_CLASSES - 1 else None

@@ -19,7 +19,7 @@ from scram_plugin.logs.training_run import TrainingRun
 UNUSUAL = {"softmax": "softmax", "exponential": "exponential", "Exp": "exponential"}  # activation, or operation -> cause
 LETS_THROUGH = PASSING | {"BatchNormalization"}
 SCORES = 3  # units at most of a layer that may well choose between ways, or be probabilities that are used; by definition
-SLOW = 0.9  # of the loss of the first tenth of the batches: above it hardly anything was learned; by bench-limits
+HARDLY_FELL = 0.9  # of the loss of the first tenth of the batches: above it hardly anything was learned; by bench-limits
 SEEN = 100  # batches after which that says something; by bench-limits
 
 
@@ -124,7 +124,7 @@ def _hardly_fell(run: TrainingRun) -> float | None:
     if loss is None or len(loss.finite) < SEEN:
         return None
     first, last = levels(loss.finite.values, TENTH)
-    return last / first if first > 0 and last > SLOW * first else None
+    return last / first if first > 0 and last > HARDLY_FELL * first else None
 
 
 HEURISTIC = Heuristic(

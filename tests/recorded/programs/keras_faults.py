@@ -271,7 +271,7 @@ PROGRAMS.pair(
 PROGRAMS.pair(
     "a squared error of probabilities",
     lambda p: fit(p, model(), y=np.eye(10)[Y], loss="mse", optimizer=keras.optimizers.SGD(0.01)),
-    lambda p: fit(p, model(), y=np.eye(10)[Y], loss="mse", optimizer="adam"),
+    lambda p: fit(p, model(), y=np.eye(10)[Y], loss="categorical_crossentropy"),
 )
 PROGRAMS.pair(
     "several classes at once",
