@@ -102,6 +102,8 @@ _LOOP = {
     "detached": flag,
     "stretched": [[count]],
     "moved": number,
+    "hinge": flag,
+    "divided": number,
     "mixing": number,
     "sizes": [count],
     **{name: [text] for name in ("modal", "frozen_names", "singular", "unguarded", "twice", "idle", "raw")},

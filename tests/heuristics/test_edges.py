@@ -10,7 +10,7 @@ from scram_plugin.heuristics.curves import learning_rate_schedule
 from scram_plugin.heuristics.curves.shape import shape
 from scram_plugin.heuristics.layers import saturated_activations
 from scram_plugin.heuristics.measured import Layer
-from scram_plugin.heuristics.model import missing_activation
+from scram_plugin.heuristics.model import chains
 from scram_plugin.heuristics.model.outputs import Output
 from scram_plugin.heuristics.preflight.batch_size_memory import _size
 from scram_plugin.reviews.run import review
@@ -127,7 +127,7 @@ def test_weights_above_three_times_the_usual_size_are_named(scale, named):
 )
 def test_a_narrow_layer_between_wide_ones_is_linear_on_purpose(before, after, narrow):
     layers = [SimpleNamespace(facts={"kernel": kernel}) for kernel in (before, after)]
-    assert missing_activation._bottleneck(*layers) == narrow
+    assert chains.is_bottleneck(*layers) == narrow
 
 
 @pytest.mark.parametrize(("low", "high", "are"), [(0.1, 0.9, True), (0.1, 5.0, False), (-3.0, 0.9, False)])

@@ -16,6 +16,7 @@ FAULTS = {
     "categorical loss of one output": ("output-activation-mismatch", "one-class"),
     "targets out of reach": ("output-activation-mismatch", "range"),
     "no activation": ("missing-activation", "forgotten"),
+    "softmax in a hidden layer": ("hidden-activation", "softmax"),
     "constant weights": ("poor-initialization", "same"),
     "large weights": ("poor-initialization", "large"),
     "all frozen": ("frozen-weights", "trainable"),

@@ -11,15 +11,17 @@ from scram_plugin.heuristics.curves.checkable import all_learned, loss
 from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.heuristics.edits import train_longer
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option, TooEarly
-from scram_plugin.heuristics.limits import SIGMAS
+from scram_plugin.heuristics.limits import ACCURATE, SIGMAS
+from scram_plugin.heuristics.measured import guessing
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import counted, place
+from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
     Option(
         "least",
-        4,
+        3,
         "points that are needed to see that the loss keeps falling",
         CALIBRATED,
     ),
@@ -37,7 +39,13 @@ OPTIONS = (
     ),
 )
 DONE = 0.01  # of the first loss: below that there is little left to learn; by bench-limits
-VERY_FEW, VERY_FAST = 5, 0.15  # epochs at most, and fall per epoch, of a warning: one more would help; by bench-limits
+VERY_FEW = 5  # epochs at most of a warning; by bench-limits
+VERY_FAST = 0.15  # fall per epoch of a warning where no losses of batches show it; by bench-limits
+AS_MANY = (
+    0.75  # of the last loss: as many epochs again, at the speed of the last one, would bring it below that; by bench-limits
+)
+FAR_FROM_DONE = 0.25  # of the first loss, and of the loss of guessing: above that much is left to learn; by bench-limits
+HALVES = 4  # batches of an epoch: fewer do not show that the loss falls within the last one; by bench-limits
 LAST_FALLS = 3  # points at the end of which the speed is the median; by bench-limits
 NOT_EPOCHS = 10  # points that are needed where the steps are not epochs; by bench-limits
 
@@ -57,6 +65,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         return
     falls = 1 - values[1:] / values[:-1]  # at each point, as a fraction of the one before
     last = falls[-LAST_FALLS:]
+    few = curve.axis == "epoch" and len(curve) <= VERY_FEW
     gap = median(np.diff(curve.steps)) if curve.axis == "epoch" else 1.0  # epochs from one validation to the next
     speed = 1 - (1 - median(last)) ** (1 / max(gap, 1.0))
     wobble = noise(values)
@@ -70,8 +79,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         return
     if curve.axis != "epoch" and len(curve) < NOT_EPOCHS:
         raise TooEarly(f"it needs {NOT_EPOCHS} points if the steps are not epochs")
-    urgent = curve.axis == "epoch" and len(curve) <= VERY_FEW and speed > VERY_FAST
-    unit, first, end = curve.axis, int(curve.steps[-1 - LAST_FALLS]), int(curve.steps[-1])
+    urgent = few and _would_fall_far(run, curve, gap)
+    if few and len(curve) <= LAST_FALLS and not urgent:
+        raise TooEarly(f"it needs {LAST_FALLS + 1} epochs, or a loss that is far from what it could be")
+    unit, first, end = curve.axis, int(curve.steps[-1 - min(LAST_FALLS, len(falls))]), int(curve.steps[-1])
     yield Finding(
         severity="warning" if urgent else "info",
         confidence="likely" if urgent else "possible",
@@ -80,7 +91,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "speed_percent": 100 * speed,
             "each": "per epoch" if unit == "epoch" else "from one point to the next",
             "last_loss": float(values[-1]),
-            "before_loss": float(values[-1 - LAST_FALLS]),
+            "before_loss": float(values[-1 - min(LAST_FALLS, len(falls))]),
             "before_place": place(unit, first),
             "last_place": place(unit, end),
             "points": len(curve),
@@ -101,6 +112,24 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         ],
         since=end,
     )
+
+
+def _would_fall_far(run: TrainingRun, curve: Curve, gap: float) -> bool:
+    """Whether as many epochs again would probably make the loss much lower: it is high, and falls up to its last batch."""
+    values, guess = curve.values, guessing(run)
+    if values[-1] < FAR_FROM_DONE * (values[0] if guess is None else min(guess.loss, values[0])):
+        return False
+    accuracy = run.signal("validation accuracy") or run.signal("training accuracy")
+    if accuracy is not None and len(accuracy.finite) and ACCURATE <= accuracy.finite.values[-1] <= 1:
+        return False
+    slowest = min(float(1 - values[-1] / values[-2]), median(1 - values[1:] / values[:-1])) / max(gap, 1.0)
+    if (1 - slowest) ** (float(curve.steps[-1]) + 1) > AS_MANY:
+        return False
+    batches = run.signal("batch loss")
+    if batches is None or len(batches.finite) < HALVES * len(curve):
+        return len(curve) > LAST_FALLS and slowest > VERY_FAST
+    before, after = np.array_split(batches.finite.values[-(len(batches.finite) // len(curve)) :], 2)
+    return bool(np.mean(after) < np.mean(before))
 
 
 HEURISTIC = Heuristic(

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
+from scram_plugin.heuristics.data.labels_of_losses import DIFFERENCES, labels_that_do_not_fit, several_numbers
 from scram_plugin.heuristics.edits import Edit, change_targets, set_loss
 from scram_plugin.heuristics.heuristic import TARGETS, Cause, Confidence, Finding, Heuristic, NotChecked, absent
-from scram_plugin.heuristics.limits import BYTE
-from scram_plugin.heuristics.measured import shown_loss, sums, whole_of
+from scram_plugin.heuristics.limits import BYTE, TENTH
+from scram_plugin.heuristics.measured import chooses_class, levels, shown_loss, sums, whole_of
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.recorders import HOW
-from scram_plugin.heuristics.words import place
+from scram_plugin.heuristics.words import percent, place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
@@ -25,8 +26,8 @@ from scram_plugin.severity import Severity
 IGNORED = -100.0  # PyTorch's cross-entropy ignores this label, unless `ignore_index` names another one; default of PyTorch
 BINARY = 2  # classes, whose numbers 0 and 1 are shares, too; by definition
 BROADCAST = "The labels do not fit the loss: outputs and targets differ in shape"
+PERFECT = 0.05  # of the first loss: below that the loss of a single label says perfect; by bench-limits
 OF_ONE = 0.1  # from 1: so near the targets of an example sum to 1; by bench-limits
-DISTANCES = ("MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh")
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -48,13 +49,18 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     loss, units = loss_class(run), run.facts.get("model", {}).get("output_units")
     least, most = float(low.finite.values.min()), float(high.finite.values.max())
     counts = run.facts.get("data", {}).get("training", {}).get("counts")
-    if counts and not _several(run):  # over all labels, not only those of the batches so far
+    if counts and not several_numbers(run):  # over all labels, not only those of the batches so far
         classes = np.flatnonzero(counts)
         least, most = min(least, float(classes[0])), max(most, float(classes[-1]))
     ignored = (run.facts.get("loss") or {}).get("ignored", IGNORED)
     if run.framework_of_facts == "torch" and "Categorical" in loss and least == ignored and most >= 0:
         least = 0.0  # the smallest of the other labels is not known
-    judged = _broadcast(run) or _judge(run, loss, units, least, most) or _several_at_once(run, loss)
+    judged = (
+        _broadcast(run)
+        or labels_that_do_not_fit(run, loss, units, low, high)
+        or _judge(run, loss, units, least, most)
+        or _several_at_once(run, loss)
+    )
     if judged is None:
         numbered = loss == "SparseCategoricalCrossentropy" and isinstance(units, int) and units > 1
         run.measured("largest label", most, above=units - 1 if numbered else 1 if "Binary" in loss else None, curve=high)
@@ -62,12 +68,13 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     cause, edit, said, expected = judged
     bad = _first_bad(cause, low, high, units)
     yield Finding(
-        severity="warning" if cause in ("one-value", "class-numbers") else "error",
+        severity="warning" if cause == "class-numbers" or (cause == "one-value" and not _ruins(run, least)) else "error",
         confidence="likely" if cause == "class-numbers" else "certain",
         title={
             "one-value": f"The labels do not fit the loss: all are {least:g}",
             "broadcast": BROADCAST,
             "several": "The labels do not fit the loss: an example has several classes or none",
+            "percentage": f"The loss does not fit the labels: a percentage of {least:g}",
         }.get(cause, f"The labels do not fit the loss: {least:g} to {most:g}"),
         evidence={
             "least": least,
@@ -94,10 +101,22 @@ def _of_graph(run: TrainingRun) -> Finding | None:
     severity: Severity
     confidence: Confidence
     if classes > BINARY:
-        severity, confidence, title = "warning", "possible", f"The labels may not fit the loss: 0 to {classes - 1}"
+        accurate = run.signal("training accuracy") or run.signal("validation accuracy")
+        severity, confidence = "warning", "possible" if accurate is None else "likely"
+        title = f"The labels {'may not' if accurate is None else 'do not'} fit the loss: 0 to {classes - 1}"
         said = f"The targets of the first batch are the whole numbers from 0 to {classes - 1}, nearly as many of each."
         expected = "The loss compares a single output with the number, as if the order of the numbers meant something."
         cause = Cause("class-numbers", said)
+    elif run.loop.get("hinge"):
+        severity, confidence, title = "error", "certain", "The labels do not fit the loss: 0 and 1 for a hinge"
+        said = "The first step multiplies the outputs by targets that are 0 and 1. Where the target is 0, nothing is learned."
+        expected = "A hinge expects the labels -1 and 1."
+        cause = Cause("hinge", said, "", change_targets(run.facts, "2 * {0} - 1"))
+    elif (zeros := run.loop.get("divided", 0.0)) > 0:
+        severity, confidence, title = "error", "certain", "The loss does not fit the labels: a percentage of 0"
+        said = f"The first step divides the errors by the targets, and {percent(zeros)} of these are nearly 0."
+        expected = "A percentage error expects targets that are far from 0."
+        cause = Cause("percentage", said)
     elif pairs.get("output") and pairs.get("compared"):
         severity, confidence, title = "error", "certain", BROADCAST
         output, compared = tuple(pairs["output"]), tuple(pairs["compared"])
@@ -145,7 +164,7 @@ def _judge(run: TrainingRun, loss: str, units: Any, least: float, most: float) -
                 said,
                 expected,
             )
-    if loss in DISTANCES and isinstance(units, int) and units > 1 and _class_numbers(run, units, least, most):
+    if loss in DIFFERENCES and isinstance(units, int) and units > 1 and _class_numbers(run, units, least, most):
         said = f"Each example has one whole number from {least:g} to {most:g} as its label; there are {units} outputs."
         return (
             "class-numbers",
@@ -154,6 +173,17 @@ def _judge(run: TrainingRun, loss: str, units: Any, least: float, most: float) -
             "The loss compares every output with the class number.",
         )
     return None
+
+
+def _ruins(run: TrainingRun, label: float) -> bool:
+    """Whether a single label is a fault for sure: the validation data have others, or the loss of classes became 0 by it."""
+    others = [c for which in ("min", "max") if (c := run.statistic(schema.VALIDATION, column("y0", None, which))) is not None]
+    if any((curve.finite.values != label).any() for curve in others):
+        return True
+    loss = run.signal("batch loss")
+    if loss is None or len(loss.finite) < 2 * TENTH or not chooses_class(run):
+        return False
+    return levels(loss.finite.values, TENTH)[1] < PERFECT * float(loss.finite.values[0])
 
 
 def _broadcast(run: TrainingRun) -> tuple[str, Edit | None, str, str] | None:
@@ -173,7 +203,7 @@ def _several_at_once(run: TrainingRun, loss: str) -> tuple[str, Edit | None, str
     targets = sums(run, "y0")
     outputs = run.facts.get("model", {}).get("outputs") or []
     # PyTorch has one loss for class numbers and for a probability of each class
-    known = loss == "CategoricalCrossentropy" or (loss.endswith("CategoricalCrossentropy") and _several(run))
+    known = loss == "CategoricalCrossentropy" or (loss.endswith("CategoricalCrossentropy") and several_numbers(run))
     if not known or targets is None or len(outputs) != 1 or len(outputs[0].get("shape") or []) != 2:
         return None  # in a sequence each step has a class, but padding may have none
     ones = float(np.median(targets))
@@ -183,15 +213,10 @@ def _several_at_once(run: TrainingRun, loss: str) -> tuple[str, Edit | None, str
     return "several", None, said, "The loss expects one class, or probabilities that sum to 1, for each example."
 
 
-def _several(run: TrainingRun) -> bool:
-    """Whether a target is several numbers, for example one for each class."""
-    return any(run.statistic(table, "y0/mean/0") is not None for table in (schema.STATISTICS, schema.VALIDATION))
-
-
 def _class_numbers(run: TrainingRun, units: int, least: float, most: float) -> bool:
     """One class number for each example, although the loss compares a number for each output."""
     counts = run.facts.get("data", {}).get("training", {}).get("counts")
-    return bool(counts) and not _several(run) and least >= 0 and most < units and most > 1
+    return bool(counts) and not several_numbers(run) and least >= 0 and most < units and most > 1
 
 
 def _first_bad(cause: str, low: Curve, high: Curve, units: Any) -> int | None:

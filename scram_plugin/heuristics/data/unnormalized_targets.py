@@ -9,7 +9,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.curves.checkable import stretches
-from scram_plugin.heuristics.data.label_range import DISTANCES
+from scram_plugin.heuristics.data.labels_of_losses import DIFFERENCES
 from scram_plugin.heuristics.edits import change_targets
 from scram_plugin.heuristics.heuristic import CALIBRATED, TARGETS, Cause, Finding, Heuristic, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.limits import TENTH
@@ -57,7 +57,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if any(curve is None or not len(curve.finite) for curve in found):
         raise NotChecked("no statistics of the targets were logged", HOW)
     mean, spread = (float(np.median(curve.finite.values)) for curve in found if curve is not None)
-    if loss not in DISTANCES:
+    if loss not in DIFFERENCES:
         return
     if (size := max(abs(mean), spread)) < options["large"]:
         which = int(abs(mean) < spread)

@@ -13,14 +13,17 @@ from scram_plugin.heuristics.edits import set_in_layers
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, Option, TooEarly, by_evidence
 from scram_plugin.heuristics.limits import QUARTER
 from scram_plugin.heuristics.measured import (
+    BETTER,
     Layer,
     columns,
     dead_units,
     enough_rows,
     finite_median,
+    guessing,
     known_layers,
     levels,
     of_kernels,
+    variance_of_targets,
 )
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import counted, number
@@ -53,6 +56,8 @@ OPTIONS = (
 )
 BATCHES_OF_TRAINING = 40  # batches whose loss shows whether the training works; by bench-limits
 EARLY = 8  # measured batches, or a quarter of them: later, a model that has learned has small gradients; by bench-limits
+STANDING_RATIO = 0.01  # of the largest gradient norm: so little is too little where the loss stands still; by bench-limits
+SEVERAL, STANDS = 3, 0.98  # layers with sigmoid or tanh, and share of the first loss that is left, at least; by bench-limits
 USUAL_WEIGHTS = {"keras": 1 / 3, "torch": 1 / 5}  # of Glorot's size, at least; default of Keras: 1, of PyTorch: 0.4 to 0.6
 _ASKING = {"query", "key", "q_proj", "k_proj"}
 FALLS = 0.5  # median loss of the last quarter of batches / that of the first: below this, the training works; by bench-limits
@@ -86,17 +91,18 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise Inconclusive("the gradients of too many layers are not finite")
     order = list(known)
     largest = max(order, key=lambda path: known[path])
+    least_ratio = max(options["min_ratio"], STANDING_RATIO if _stands_still(run) else 0.0)
     # only layers before the largest one, on the side of the inputs
-    small = [p for p in order[: order.index(largest)] if known[p] < options["min_ratio"] * known[largest]]
+    small = [p for p in order[: order.index(largest)] if known[p] < least_ratio * known[largest]]
     first = order[0]
     if not small or first not in small or not known[largest]:
         if known[largest]:
             what = f"gradient norm of the first layer, `{_layer(first)}`, as a share of the largest"
-            run.measured(what, known[first] / known[largest], below=options["min_ratio"], percent=True, curve=norms[first])
+            run.measured(what, known[first] / known[largest], below=least_ratio, percent=True, curve=norms[first])
         return
     ratio = known[first] / known[largest]
     curve = norms[first]
-    if (left := _left(run)) < FALLS:
+    if (left := _left(run)) < FALLS and not _as_a_constant(run):
         run.measured("loss at the end, as a share of that at the start", left, above=FALLS, percent=True)
         return  # with an optimizer that scales each update, small gradients can be enough
     causes = _causes(run)
@@ -122,6 +128,24 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         causes=causes,
         where=[_layer(path) for path in small],
     )
+
+
+def _stands_still(run: TrainingRun) -> bool:
+    """Whether the loss stays as it is in a model with several layers whose activation makes gradients smaller."""
+    squashing = [layer for layer in known_layers(run)[:-1] if layer.activation in SQUASHING]
+    try:
+        return len(squashing) >= SEVERAL and _left(run) > STANDS
+    except TooEarly:
+        return False
+
+
+def _as_a_constant(run: TrainingRun) -> bool:
+    """Whether the loss is at the end that of a constant answer: then it fell since the biases of the last layer learned."""
+    loss, guess, variance = run.signal("batch loss"), guessing(run), variance_of_targets(run)
+    if loss is None or not (guess or variance):
+        return False
+    late = levels(loss.finite.values, QUARTER)[1]
+    return not guess.is_beaten_by(late) if guess is not None else late > BETTER * float(variance or 0.0)
 
 
 def _early(curve: Curve) -> float:

@@ -8,10 +8,10 @@ from typing import Any
 from scram_plugin.heuristics.edits import set_in_layers
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, absent
 from scram_plugin.heuristics.measured import LINEAR, PASSING, Layer, layers, listed, shown_loss, whole_of
+from scram_plugin.heuristics.model.chains import WEIGHTED, is_bottleneck, next_weights, readers
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
 
-WEIGHTED = ("Dense", "Conv1D", "Conv2D", "Conv3D")
 # Layers after which a chain of layers is still linear: these, and those that only pass values on.
 BETWEEN = PASSING | {"BatchNormalization", "AveragePooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "Rescaling"}
 
@@ -71,39 +71,20 @@ def _of_trial(run: TrainingRun) -> Finding:
 
 
 def _pairs(known: list[Layer]) -> list[tuple[Layer, Layer]]:
-    """Layers without activation, each with the next layer with weights, where data flow only from the one to the other."""
-    by_path = {layer.path: layer for layer in known}
-    readers: dict[str, list[Layer]] = {}
-    for layer in known:
-        prefix = layer.path.rpartition("/")[0]
-        for source in layer.facts.get("from") or []:
-            readers.setdefault(f"{prefix}/{source}" if prefix else source, []).append(layer)
-    pairs = []
-    for layer in known:
-        if layer.kind not in WEIGHTED or layer.activation not in LINEAR or layer.facts.get("custom"):
-            continue
-        at, found, passed = layer, None, set()
-        while found is None and at.path not in passed:  # the log may be of a model that no framework builds
-            passed.add(at.path)
-            following = readers.get(at.path, [])
-            if len(following) != 1 or len(following[0].facts.get("from") or []) != 1 or following[0].path not in by_path:
-                break
-            at = following[0]
-            if at.kind in WEIGHTED and not at.facts.get("custom"):
-                found = at
-            elif at.kind not in BETWEEN or at.activation not in LINEAR:
-                break
-        if found is not None and not _bottleneck(layer, found):
-            pairs.append((layer, found))
-    return pairs
+    """Layers without activation, each with the next layer with weights, where data flow only from the one to the other.
+
+    A narrow layer between wide ones is linear on purpose: it saves weights (factorised matrices, MobileNetV2's blocks).
+    """
+    read = readers(known)
+    plain = [
+        layer for layer in known if layer.kind in WEIGHTED and layer.activation in LINEAR and not layer.facts.get("custom")
+    ]
+    pairs = [(layer, next_weights(layer, known, read, _is_linear)) for layer in plain]
+    return [(layer, found) for layer, found in pairs if found is not None and not is_bottleneck(layer, found)]
 
 
-def _bottleneck(layer: Layer, following: Layer) -> bool:
-    """A narrow layer between wide ones is linear on purpose: it saves weights (factorised matrices, MobileNetV2's blocks)."""
-    before, after = layer.facts.get("kernel"), following.facts.get("kernel")
-    if not before or not after:
-        return False
-    return bool(before[-1] < before[-2] and before[-1] < after[-1])
+def _is_linear(layer: Layer) -> bool:
+    return layer.kind in BETWEEN and layer.activation in LINEAR
 
 
 HEURISTIC = Heuristic(

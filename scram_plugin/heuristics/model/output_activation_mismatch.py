@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from scram_plugin.heuristics.data.labels_of_losses import HINGES
 from scram_plugin.heuristics.edits import Edit, set_in_layers, set_loss, take_probabilities
-from scram_plugin.heuristics.heuristic import OUTPUTS, Cause, Finding, Heuristic, NotChecked, absent
+from scram_plugin.heuristics.heuristic import OUTPUTS, Cause, Confidence, Finding, Heuristic, NotChecked, absent
 from scram_plugin.heuristics.measured import LINEAR, output, shown_loss, whole_of
 from scram_plugin.heuristics.model.outputs import RANGES, Output, always_one, beyond, negative_logarithms, never_active
 from scram_plugin.heuristics.names import loss_class
@@ -18,6 +19,7 @@ from scram_plugin.severity import Severity
 
 PROBABLE = ("softmax", "sigmoid")
 CUTTING = ("relu", "relu6", "tanh", "softsign")  # they give no large negative, or no large numbers at all
+ONE_SIDED = ("sigmoid", "softmax", "relu", "relu6")  # they give nothing below 0
 OWN_LAYERS = ("Activation", "Softmax", "ReLU")  # layers that are an activation; in others it is an argument
 
 
@@ -49,7 +51,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     mismatch = next((mismatch for mismatch in MISMATCHES if mismatch.applies(known)), None)
     if mismatch is not None:
         evidence = {**_evidence(known), **mismatch.more(known)}
-        yield _finding(run, mismatch.cause, mismatch.severity, evidence, mismatch.edit(known))
+        yield _finding(run, mismatch.cause, mismatch.severity, evidence, mismatch.edit(known), sure=mismatch.confidence)
     elif run.loop.get("twice") and (found := _in_graph(run)) is not None:  # by operations that belong to no layer
         yield found
     elif isinstance(known.units, int):
@@ -104,16 +106,22 @@ def _evidence(known: Output) -> dict[str, Any]:
 
 
 def _finding(
-    run: TrainingRun, cause: str, severity: Severity, evidence: dict[str, Any], edit: Edit | None, why: str = ""
+    run: TrainingRun,
+    cause: str,
+    severity: Severity,
+    evidence: dict[str, Any],
+    edit: Edit | None,
+    why: str = "",
+    sure: Confidence = "likely",
 ) -> Finding:
     curve = shown_loss(run)
     return Finding(
         severity=severity,
-        confidence="certain" if severity == "error" else "likely",
+        confidence="certain" if severity == "error" else sure,
         title=TITLES[cause].format(**evidence),
         evidence=evidence,
         **whole_of(curve),
-        causes=[Cause(cause, why or WHY[cause].format(**evidence), "", edit)],
+        causes=[Cause(cause.removesuffix("-works"), why or WHY[cause].format(**evidence), "", edit)],
         where=[OUTPUTS],
         brings=None if cause in WITHOUT_BOUND else FINITE_LOSS,
         by_updates=cause != "sigmoid-for-classes",
@@ -126,7 +134,9 @@ TITLES = {
     "missing-sigmoid": "{loss} gets outputs that are not probabilities",
     "twice-layers": "{activation} is applied twice, by {before} and by {layer}",
     "no-logarithm": "{loss} gets probabilities, not their logarithms",
-    "squared-error": "{loss} of softmax outputs: the model hardly learns",
+    "squared-error": "{loss} of {activation} outputs: the model hardly learns",
+    "squared-error-works": "{loss} of classes: a cross-entropy may learn faster",
+    "one-sided": "{loss} asks for outputs below 0, and {activation} gives none",
     "twice": "{activation} is applied twice: in the model and in the loss",
     "sigmoid-for-classes": "Sigmoid outputs for mutually exclusive classes",
     "cut-logits": "{activation} cuts off the outputs that {loss} takes as logits",
@@ -139,7 +149,9 @@ WHY = {
     "missing-sigmoid": "{layer} has {activation_name}, and {loss} does not apply a sigmoid.",
     "twice-layers": "{before} has {activation}, and {layer} applies it again.",
     "no-logarithm": "{layer} has {activation}; {loss} expects the logarithms of probabilities.",
-    "squared-error": "{layer} has softmax, each target is one class, and the loss has hardly fallen.",
+    "squared-error": "{layer} has {activation}, each target is one class, and a constant answer is hardly worse.",
+    "squared-error-works": "{layer} has {activation}, and each target is one class.",
+    "one-sided": "{layer} has {activation}. Where the label is not 1, the loss is never below 1.",
     "twice": "{layer} has {activation}, and {loss} takes logits: it applies the activation again.",
     "sigmoid-for-classes": "{layer} applies a sigmoid to each of its units, and the loss is {loss}.",
     "cut-logits": "{layer} has {activation}, and {loss} takes logits, which may be any numbers.",
@@ -207,12 +219,30 @@ def _no_sigmoid(known: Output) -> bool:
 
 
 def _squared_error_of_classes(known: Output) -> bool:
-    return known.distance and known.activation == "softmax" and known.one_class_each and known.hardly_fell
+    return known.distance and known.activation in PROBABLE and known.one_class_each and known.hardly_better_than_guessing
+
+
+def _squared_error_that_works(known: Output) -> bool:
+    return known.distance and known.activation == "softmax" and known.one_class_each and known.seen_enough
+
+
+def _one_sided(known: Output) -> bool:
+    """A hinge asks for outputs of at least 1 and of at most -1."""
+    return known.loss in HINGES and known.activation in ONE_SIDED
 
 
 def _out_of_range(known: Output) -> bool:
     """These errors can never become small. A class number for several outputs is another fault: `label-range`."""
     return known.distance and known.activation in RANGES and not known.one_number_for_several and known.targets_beyond
+
+
+def _cross_entropy(known: Output) -> Edit | None:
+    """For labels 0 and 1 only: those of -1 and 1 have to be changed, too."""
+    if known.targets is None or known.targets[0] < 0:
+        return None
+    if known.activation == "softmax" and known.one_class_each:
+        return set_loss(known.run.facts, "categorical_crossentropy")
+    return set_loss(known.run.facts, "binary_crossentropy") if known.activation == "sigmoid" else None
 
 
 def _before(known: Output) -> dict[str, Any]:
@@ -236,6 +266,7 @@ class Mismatch:
     severity: Severity
     applies: Callable[[Output], bool]
     edit: Callable[[Output], Edit | None]
+    confidence: Confidence = "likely"  # of a warning or an info
     more: Callable[[Output], dict[str, Any]] = _nothing
 
 
@@ -246,7 +277,7 @@ MISMATCHES = (
         "warning",
         _by_two_layers,
         lambda o: set_in_layers(o.run.facts, [o.before.path], "activation", None) if o.before is not None else None,
-        _before,
+        more=_before,
     ),
     Mismatch("one-unit-softmax", "error", _one_unit_softmax, _activate("sigmoid")),
     Mismatch(
@@ -268,10 +299,10 @@ MISMATCHES = (
     Mismatch("cut-logits", "warning", _cut_logits, _activate(None)),
     Mismatch("missing-softmax", "error", _no_softmax, _activate("softmax")),
     Mismatch("missing-sigmoid", "error", _no_sigmoid, _activate("sigmoid")),
-    Mismatch(
-        "squared-error", "warning", _squared_error_of_classes, lambda o: set_loss(o.run.facts, "categorical_crossentropy")
-    ),
-    Mismatch("range", "error", _out_of_range, _activate(None), _reach),
+    Mismatch("squared-error", "warning", _squared_error_of_classes, _cross_entropy),
+    Mismatch("one-sided", "warning", _one_sided, _cross_entropy),
+    Mismatch("range", "error", _out_of_range, _activate(None), more=_reach),
+    Mismatch("squared-error-works", "info", _squared_error_that_works, _cross_entropy, "possible"),
 )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import NotChecked
 from scram_plugin.heuristics.limits import TENTH
-from scram_plugin.heuristics.measured import LINEAR, Layer, layers, levels, output, sums
+from scram_plugin.heuristics.measured import LINEAR, Layer, channels, is_mean, layers, levels, output, sums
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
@@ -25,6 +25,7 @@ FOR_A_RANGE = 3  # measured batches: fewer do not show the range of the outputs;
 CLOSE_TO_ONE = 0.01  # from 1: so near probabilities sum to 1, in float16 too; by definition
 ROUNDING = 1e-3  # by which an activation may exceed its bounds in half precision; IEEE 754
 STILL_HIGH = 0.9  # of the loss of the first tenth: the loss has hardly fallen; by bench-limits
+STILL_GUESSED = 0.7  # of the squared error of the best constant answer: less than a third was learned; by bench-limits
 BATCHES = 100  # after which that says something; by bench-limits
 
 
@@ -114,13 +115,22 @@ class Output:
         return targets is not None and bool(np.allclose(targets, 1, atol=CLOSE_TO_ONE))
 
     @property
-    def hardly_fell(self) -> bool:
-        """Whether the loss has hardly fallen, after at least `BATCHES` batches."""
+    def seen_enough(self) -> bool:
+        """Whether the loss of at least `BATCHES` batches is known."""
         loss = self.run.signal("batch loss")
-        if loss is None or len(loss.finite) < BATCHES:
+        return loss is not None and len(loss.finite) >= BATCHES
+
+    @property
+    def hardly_better_than_guessing(self) -> bool:
+        """Whether, after at least `BATCHES` batches, the loss has hardly fallen, or its squared error of one-hot targets is
+        nearly that of always answering the frequency of each class."""
+        loss = self.run.signal("batch loss")
+        if loss is None or not self.seen_enough:
             return False
         first, last = levels(loss.finite.values, TENTH)
-        return last > STILL_HIGH * first
+        shares = np.array([np.mean(curve.finite.values) for curve in channels(self.run, "y0", "mean").values()])
+        guessed = float(np.mean(shares * (1 - shares))) if self.loss == "MeanSquaredError" and is_mean(self.run) else np.inf
+        return last > STILL_HIGH * first or last > STILL_GUESSED * guessed
 
     @property
     def one_number_for_several(self) -> bool:

@@ -19,12 +19,13 @@ from scram_plugin.heuristics.heuristic import (
     NotChecked,
     Option,
     TooEarly,
+    absent,
 )
 from scram_plugin.heuristics.limits import QUARTER, TENTH
-from scram_plugin.heuristics.measured import guessing, known_layers, levels, steps_of_kernels
+from scram_plugin.heuristics.measured import guessing, known_layers, levels, shown_loss, steps_of_kernels, whole_of
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.rates import known_rate
+from scram_plugin.heuristics.rates import USUAL_RATES, known_rate
 from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -63,16 +64,24 @@ WORSE = (
 )
 UNHARMED = 0.5  # of the first loss: a training that fell below that is not harmed by its high rate; by bench-limits
 SINCE = 200  # batches: before that a loss may not have begun to fall; by bench-limits
+SOMEWHAT_LOW = 0.06  # times the usual rate: too low if the loss creeps; by bench-limits
+MANY_BATCHES = 400  # batches after which a loss near that of guessing shows it; by bench-limits
+EVENLY = 0.3  # of the largest fall from one quarter of the batches to the next is the smallest one; by bench-limits
+NEAR_GUESSING = 0.8  # times the loss of guessing; by bench-limits
 STILL_FALLS = 0.95  # of the level of the third quarter: below that a loss still falls; by bench-limits
 BEGUN = 0.9  # of the first loss: below that the model has begun to learn, whatever the rate; by bench-limits
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     known = known_rate(run)
+    if (uphill := _uphill(run)) is not None:
+        yield uphill
+        return
     if known is None:
         raise NotChecked("the optimizer and its learning rate are not known", HOW)
     name, rate, usual = known
-    if options["low"] * usual < rate < options["high"] * usual:
+    slow = options["low"] * usual < rate < SOMEWHAT_LOW * usual and _creeps(run)
+    if options["low"] * usual < rate < options["high"] * usual and not slow:
         what = f"learning rate, as a multiple of the usual one of {name}"
         run.measured(what, rate / usual, above=options["high"])
         run.measured(what, rate / usual, below=options["low"])
@@ -94,10 +103,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         if size > options["min_step"]:
             run.measured(what, size, below=options["min_step"], percent=True, curve=steps)
             return
-        _still(run)
+        if not _creeps(run):
+            _still(run)
     cause = "too-high" if high else "too-low"
-    times = number(rate / usual if high else usual / rate)
-    said = f"{name} usually works with about {number(usual)}, which is {times} times {'lower' if high else 'higher'}."
+    times = number(rate / usual if high else usual / rate) if rate else None
+    said = f"{name} usually works with about {number(usual)}"
+    said = f"{said}, which is {times} times {'lower' if high else 'higher'}." if times else f"{said}. At 0 nothing changes."
     yield Finding(
         severity="warning",
         confidence="likely",
@@ -109,6 +120,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "times": times,
             "than": "higher" if high else "lower",
             "step": f"{100 * (max(size, first) if high else size):.3g}",
+            **absent("uphill"),
         },
         first_step=int(steps.steps[0]),
         last_step=int(steps.steps[-1]),
@@ -119,6 +131,49 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         brings=None if high else TOO_SLOW,
         at_once=False,
     )
+
+
+def _uphill(run: TrainingRun) -> Finding | None:
+    """Steps in the direction in which the loss grows: a negative rate, or PyTorch's `maximize` with a loss that did grow."""
+    optimizer = run.facts.get("optimizer") or {}
+    name, given = str(optimizer.get("class")), optimizer.get("learning_rate")
+    rate = float(given) if isinstance(given, int | float) else 0.0
+    negative = rate < 0
+    if not negative and not ((optimizer.get("settings") or {}).get("maximize") is True and _grew(run)):
+        return None
+    said = f"The learning rate is {number(rate)}." if negative else f"{name} has `maximize=True`."
+    edit = set_learning_rate(run.facts, name, rate, USUAL_RATES.get(name, -rate)) if negative else None
+    return Finding(
+        severity="error",
+        confidence="certain" if negative else "likely",
+        title=f"The learning rate {number(rate)} is negative" if negative else f"{name} maximises the loss",
+        evidence={
+            "uphill": f"{said} So each step goes in the direction in which the loss grows.",
+            **absent("rate", "optimizer", "usual", "times", "than", "step"),
+        },
+        **whole_of(shown_loss(run)),
+        causes=[Cause("negative" if negative else "maximised", said, "", edit)],
+    )
+
+
+def _creeps(run: TrainingRun) -> bool:
+    """Whether the loss is near that of guessing after many batches, and falls evenly, as with steps that are too small."""
+    loss, guess = run.signal("batch loss"), guessing(run)
+    if loss is None or guess is None or len(loss.finite) < MANY_BATCHES or (run.facts.get("optimizer") or {}).get("schedule"):
+        return False
+    quarters = [float(np.median(part)) for part in np.array_split(loss.finite.values, QUARTER)]
+    falls = -np.diff(quarters)
+    even = bool((falls > 0).all()) and falls.min() > EVENLY * falls.max()
+    return even and not guess.is_beaten_by(quarters[0]) and quarters[-1] > NEAR_GUESSING * guess.loss
+
+
+def _grew(run: TrainingRun) -> bool:
+    """Whether a loss that is known, so that it is to be small, is higher at the end than at the start."""
+    loss = run.signal("batch loss")
+    if run.kind is not None or loss_class(run) == "None" or loss is None or len(loss.finite) < FIRST_BATCHES:
+        return False
+    first, late = levels(loss.finite.values, TENTH, FEWEST)
+    return late > WORSE * abs(first)
 
 
 def _harmful(run: TrainingRun, long: bool, long_at_first: bool) -> bool:
@@ -172,4 +227,5 @@ HEURISTIC = Heuristic(
     order=140,
     precedence=110,
     explains=(*TOO_SLOW, "unrest", "signal-flow", "non-finite"),
+    unexplained=("negative", "maximised"),
 )

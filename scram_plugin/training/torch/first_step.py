@@ -9,7 +9,7 @@ import torch
 
 from scram_plugin.training.leaks import EXAMPLES, leak
 from scram_plugin.training.structures import leaves
-from scram_plugin.training.torch import axes, differences, ownership, sequences, singular, trials
+from scram_plugin.training.torch import axes, differences, misfits, ownership, sequences, singular, trials
 from scram_plugin.training.torch.graph import Calls, Loss
 from scram_plugin.training.torch.statistics import Tensors
 
@@ -34,6 +34,7 @@ class FirstStep:
         self.class_numbers = self.divisor = 0
         self.raw: list[str] = []
         self.exceeded: list[dict[str, Any]] = []
+        self.hinge, self.divided = False, 0.0
         self.chosen = False  # the loss takes a softmax of the outputs
         self.detached = False  # the model gets its own outputs again within the step, without their graph
 
@@ -67,6 +68,8 @@ class FirstStep:
             "class_numbers": self.class_numbers,
             "divisor": self.divisor,
             "raw": self.raw,
+            "hinge": self.hinge,
+            "divided": self.divided,
         }
 
     def look(
@@ -91,6 +94,7 @@ class FirstStep:
         self.divisor = axes.divisor(loss)
         self.pairs = differences.shapes(losses) or differences.repeated(loss, outputs)
         self.exceeded, self.class_numbers = differences.exceeded(losses), differences.class_numbers(losses)
+        self.hinge, self.divided = misfits.hinge_of_zeros(loss), misfits.divided_by_zero(loss)
         self.singular, self.unguarded = singular.at_zero(loss), singular.unguarded(loss)
         self.dead = singular.passing_nothing(outputs)
         self.leak = next(filter(None, (_leak(x, loss.target) for loss in losses)), [])

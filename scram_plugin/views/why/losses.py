@@ -26,8 +26,8 @@ HOLDS_BACK = (
     *("nonfinite-loss", "nonfinite-origin", "nonfinite-inputs", "label-range", "output-activation-mismatch", "frozen-weights"),
     *("poor-initialization", "unconventional-learning-rate", "unnormalized-inputs", "constant-inputs", "dead-relu"),
     *("saturated-activations", "vanishing-gradients", "exploding-gradients", "high-dropout", "strong-regularization"),
-    *("class-imbalance", "unshuffled-data", "missing-activation", "update-ratio", "output-collapse", "no-learning"),
-    *("oscillating-loss", "divergence", "plateau"),
+    *("class-imbalance", "unshuffled-data", "missing-activation", "hidden-activation", "update-ratio"),
+    *("output-collapse", "no-learning", "oscillating-loss", "divergence", "plateau"),
 )
 RAISES_VALIDATION = ("nonfinite-loss", "divergence", "input-distribution-shift", "normalization-lag", "overfitting")
 

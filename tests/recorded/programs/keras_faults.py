@@ -184,6 +184,11 @@ PROGRAMS.pair(
     ),
 )
 PROGRAMS.pair(
+    "softmax in a hidden layer",
+    lambda p: fit(p, model(layers.Dense(16, "softmax"), inputs=8), x=X[:160, 20:28], y=Y[:160], epochs=1, every=20),
+    lambda p: fit(p, model(layers.Dense(16), layers.ReLU(), inputs=8), x=X[:160, 20:28], y=Y[:160], epochs=1, every=20),
+)
+PROGRAMS.pair(
     "constant weights",
     lambda p: fit(p, model(layers.Dense(32, "relu", kernel_initializer="ones"))),
     lambda p: fit(p, model(layers.Dense(32, "relu", kernel_initializer="he_normal"))),
@@ -266,7 +271,7 @@ PROGRAMS.pair(
 PROGRAMS.pair(
     "a squared error of probabilities",
     lambda p: fit(p, model(), y=np.eye(10)[Y], loss="mse", optimizer=keras.optimizers.SGD(0.01)),
-    lambda p: fit(p, model(), y=np.eye(10)[Y], loss="mse", optimizer="adam"),
+    lambda p: fit(p, model(), y=np.eye(10)[Y], loss="categorical_crossentropy"),
 )
 PROGRAMS.pair(
     "several classes at once",

@@ -1,0 +1,71 @@
+"""Losses that a program writes itself and that do not fit its targets: a hinge of 0 and 1, a percentage of 0."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from scram_plugin.training.torch.axes import nodes
+from scram_plugin.training.torch.graph import before, operation, through
+
+ENOUGH_TARGETS = 8  # fewer do not show that all targets are 0 or 1
+NEARLY_ZERO = 1e-4  # times the median of the divisors: next to nothing, as 0 plus a small number
+CUTS = ("Clamp", "ClampMin", "Relu", "Threshold")
+SUMS = ("Rsub", "Sub", "Add", "Neg")
+NEAR_CUT = 4  # operations between a cut at 0 and the product
+
+
+def hinge_of_zeros(loss: torch.Tensor) -> bool:
+    """Whether a hinge, a cut at 0 of a sum with a product, multiplies outputs by targets that are 0 and 1, and both occur."""
+    for node in nodes(loss):
+        if operation(node) not in CUTS:
+            continue
+        at = _only(node)
+        for _ in range(NEAR_CUT):
+            if at is None or operation(at) not in SUMS:
+                break
+            at = _only(at)
+        if at is not None and operation(at) == "Mul" and len(before(at)) == 1 and operation(node.next_functions[0][0]) in SUMS:
+            target = _constant_factor(at)
+            if target is not None and _zeros_and_ones(target):
+                return True
+    return False
+
+
+def divided_by_zero(loss: torch.Tensor) -> float:
+    """The share of divisors that are nearly 0 where a mean of absolute values divides differences by constants; 0 if none."""
+    for node in nodes(loss):
+        if operation(node) != "Abs" and operation(node) != "Div":
+            continue
+        inner = _only(node)
+        if inner is None or {operation(node), operation(inner)} != {"Abs", "Div"}:
+            continue
+        division = node if operation(node) == "Div" else inner
+        first = _only(inner)
+        by = getattr(division, "_saved_other", None)
+        if first is None or operation(first) not in ("Sub", "Rsub") or not isinstance(by, torch.Tensor) or by.requires_grad:
+            continue
+        sizes = by.detach().abs().float().flatten()
+        if len(sizes) >= ENOUGH_TARGETS and (usual := float(sizes[sizes > 0].median() if (sizes > 0).any() else 0.0)) >= 0:
+            large = float(sizes.max())
+            return float((sizes < NEARLY_ZERO * max(usual, large)).float().mean())
+    return 0.0
+
+
+def _only(node: Any) -> Any:
+    """The node before one that has a single one, without those that change no value; None for others."""
+    found = before(node)
+    return through(found[0]) if len(found) == 1 else None
+
+
+def _constant_factor(product: Any) -> torch.Tensor | None:
+    """What a product multiplies the values by that need a gradient, if that is a constant."""
+    values = [getattr(product, f"_saved_{name}", None) for name in ("self", "other")]
+    found = [v for v in values if isinstance(v, torch.Tensor) and not v.requires_grad and v.numel() >= ENOUGH_TARGETS]
+    return found[0].detach() if len(found) == 1 else None
+
+
+def _zeros_and_ones(target: torch.Tensor) -> bool:
+    zero, one = target == 0, target == 1
+    return bool((zero | one).all() and zero.any() and one.any())

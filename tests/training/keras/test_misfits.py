@@ -1,0 +1,142 @@
+"""Real trainings whose loss does not fit its labels, with softmax in a hidden layer, or a negative rate; and healthy twins."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import scram_plugin
+from scram_plugin import SCRAM
+from tests.training.keras.models import IMAGES, LABELS
+
+X, ODD = IMAGES.reshape(len(IMAGES), -1)[:640], (LABELS[:640] % 2).astype("float32")
+Y = LABELS[:640]
+ONE_HOT = np.eye(10, dtype="float32")[Y]
+COUNTS = np.random.default_rng(0).poisson(3.0, 640).astype("float32")
+SEEDS = (0, 1)
+SPARSE = "sparse_categorical_crossentropy"
+
+
+def net(units=10, activation="softmax", hidden=(32, "relu"), seed=0):
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential([keras.Input((64,)), layers.Dense(*hidden), layers.Dense(units, activation)])
+
+
+def fitted(path, model, y, loss, optimizer="adam", x=X, epochs=8, accuracy=True):
+    model.compile(optimizer, loss, metrics=["accuracy"] if accuracy else None)
+    callbacks = [SCRAM(path, every=5, print_findings=False)]
+    model.fit(x, y, epochs=epochs, batch_size=32, validation_split=0.2, verbose=0, callbacks=callbacks)
+    (review,) = scram_plugin.review(str(path), cache=False)
+    return [(f.heuristic, f.causes[0].id, f.severity) for f in review.alone if f.severity != "info"]
+
+
+# what is wrong -> (units and activation of the output, targets, loss, what is found first)
+MISFITS = {
+    "class numbers divided": ((10, "softmax"), Y / 255, SPARSE, ("label-range", "fractions", "error")),
+    "binary labels divided": ((1, "sigmoid"), ODD / 255, "binary_crossentropy", ("label-range", "fractions", "error")),
+    "one-hot labels divided": ((10, "softmax"), ONE_HOT / 255, "mse", ("label-range", "fractions", "error")),
+    "one class left": ((10, "softmax"), 0 * Y, SPARSE, ("label-range", "one-value", "error")),
+    "a percentage of zeros": ((1, None), COUNTS, "mape", ("label-range", "percentage", "error")),
+    "a percentage of one-hot labels": ((10, "softmax"), ONE_HOT, "mape", ("label-range", "percentage", "error")),
+    "a hinge of class numbers": ((1, None), Y, "hinge", ("label-range", "hinge", "error")),
+    "a hinge of sigmoid": ((1, "sigmoid"), ODD, "hinge", ("output-activation-mismatch", "one-sided", "warning")),
+    "a hinge of softmax": ((10, "softmax"), ONE_HOT, "squared_hinge", ("output-activation-mismatch", "one-sided", "warning")),
+    "a squared error of class numbers": ((1, None), Y, "mse", ("label-range", "class-numbers", "warning")),
+}
+FITS = {
+    "class numbers": ((10, "softmax"), Y, SPARSE),
+    "binary labels": ((1, "sigmoid"), ODD, "binary_crossentropy"),
+    "a squared error that learns": ((10, "softmax"), ONE_HOT, "mse"),
+    "a hinge of -1 and 1": ((1, "tanh"), 2 * ODD - 1, "hinge"),
+    "a hinge of 0 and 1, which Keras changes": ((1, None), ODD, "hinge"),
+    "a percentage of large numbers": ((1, None), 5 + COUNTS, "mape"),
+    "a squared error of counts": ((1, None), COUNTS, "mse"),
+}
+LEFT_OUT = {"undertrained", "overfitting", "no-learning"}  # few epochs, and targets that have nothing to do with the inputs
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("name", MISFITS)
+def test_a_loss_that_does_not_fit_its_labels_is_named_first(name, seed, tmp_path):
+    (units, activation), y, loss, expected = MISFITS[name]
+    assert fitted(tmp_path, net(units, activation, seed=seed), y, loss)[0] == expected
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("name", FITS)
+def test_a_loss_that_fits_is_not(name, seed, tmp_path):
+    (units, activation), y, loss = FITS[name]
+    how = {"optimizer": keras.optimizers.Adam(3e-3), "epochs": 12, "accuracy": y is not COUNTS}
+    found = fitted(tmp_path, net(units, activation, seed=seed), y, loss, **how)
+    assert [f for f in found if f[0] not in LEFT_OUT] == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_squared_error_is_a_warning_where_it_costs_much(seed, tmp_path):
+    found = fitted(tmp_path, net(seed=seed), ONE_HOT, "mse", keras.optimizers.SGD(0.1), epochs=10)
+    assert found[0] == ("output-activation-mismatch", "squared-error", "warning")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(("activation", "cause"), [("softmax", "softmax"), ("exponential", "exponential")])
+def test_softmax_or_an_exponential_in_a_hidden_layer(activation, cause, seed, tmp_path):
+    found = fitted(tmp_path, net(hidden=(64, activation), seed=seed), Y, SPARSE)
+    assert found[0][:2] == ("hidden-activation", cause)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_activation_of_its_own_layer(seed, tmp_path):
+    keras.utils.set_random_seed(seed)
+    hidden = [layers.Dense(64), layers.Activation("softmax"), layers.Dropout(0.1)]
+    model = keras.Sequential([keras.Input((64,)), *hidden, layers.Dense(10, "softmax")])
+    assert fitted(tmp_path, model, Y, SPARSE)[0][:2] == ("hidden-activation", "softmax")
+
+
+def gated():
+    given = keras.Input((64,))
+    gate = layers.Dense(4, "softmax")(given)
+    experts = [layers.Reshape((1, 16))(layers.Dense(16, "relu")(given)) for _ in range(4)]
+    mixed = layers.Dot(axes=1)([gate, layers.Concatenate(axis=1)(experts)])
+    return keras.Model(given, layers.Dense(10, "softmax")(mixed))
+
+
+def attentive():
+    given = keras.Input((64,))
+    rows = layers.Dense(16, "relu")(layers.Reshape((8, 8))(given))
+    weights = layers.Softmax(axis=1)(layers.Dense(1)(rows))
+    pooled = layers.Flatten()(layers.Dot(axes=1)([weights, rows]))
+    return keras.Model(given, layers.Dense(10, "softmax")(pooled))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("made", [gated, attentive])
+def test_softmax_that_is_meant_is_not(made, seed, tmp_path):
+    keras.utils.set_random_seed(seed)
+    assert "hidden-activation" not in {f[0] for f in fitted(tmp_path, made(), Y, SPARSE, epochs=4)}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
+def test_a_negative_rate(optimizer, seed, tmp_path):
+    found = fitted(tmp_path, net(seed=seed), Y, SPARSE, getattr(keras.optimizers, optimizer)(-0.001), epochs=3)
+    assert found[0] == ("unconventional-learning-rate", "negative", "error")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(("depth", "rate"), [(4, 0.01), (6, 0.05)])
+def test_sigmoids_through_which_hardly_any_gradient_comes(depth, rate, seed, tmp_path):
+    keras.utils.set_random_seed(seed)
+    hidden = [layers.Dense(64, "sigmoid") for _ in range(depth)]
+    model = keras.Sequential([keras.Input((64,)), *hidden, layers.Dense(10, "softmax")])
+    found = fitted(tmp_path, model, Y, SPARSE, keras.optimizers.SGD(rate), epochs=12)
+    assert found[0][:2] == ("vanishing-gradients", "activation")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_few_epochs_are_too_few_where_the_loss_is_high_and_falls_fast(seed, tmp_path):
+    assert fitted(tmp_path / "few", net(seed=seed), Y, SPARSE, epochs=4) == [("undertrained", "few-epochs", "warning")]
+    assert fitted(tmp_path / "one", net(seed=seed), Y, SPARSE, epochs=1) == []
+    trained = net(seed=seed)
+    trained.compile("adam", SPARSE)
+    trained.fit(X, Y, epochs=20, verbose=0)
+    assert fitted(tmp_path / "tuned", trained, Y, SPARSE, keras.optimizers.Adam(1e-4), epochs=3) == []
