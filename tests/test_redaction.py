@@ -131,8 +131,8 @@ def test_sentences_of_exceptions(said, kept):
 def test_the_example_of_the_documentation_is_right():
     program, logged = re.findall(r"```python\n# [^\n]*\n(.*?)```", (ROOT / "docs/security.md").read_text(), re.DOTALL)
     lines = redacted(program, {"hidden"}).splitlines()
-    assert lines[1:] == logged.splitlines()
-    assert lines[0].startswith("API_KEY")
+    assert lines == logged.splitlines()[-len(lines) :]
+    assert lines[0] == f'API_KEY = "{HIDDEN}"'
 
 
 def test_names_of_variables_that_may_hold_a_credential():
@@ -181,6 +181,7 @@ def test_real_programs_keep_their_lines_and_can_be_restored(path):
         if line != said and not re.search("key|secret|token|auth|api|passw|pwd|private|credential|bearer", line, re.IGNORECASE):
             assert restored(source, number, said, f"{said}  ") in (None, (line, f"{line}  ")), number
     some = [n for n, (line, said) in enumerate(zip(lines, shown, strict=True), 1) if line != said and f'"{HIDDEN}"' in said]
+    some = [n for n in some if not re.search(r"""\bf["']""", lines[n - 1])]  # a line with an f-string holds more than a text
     assert len(some) < 3 or any(restored(source, n, shown[n - 1], f"{shown[n - 1]}  ") for n in some)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 # The second difference of white noise of standard deviation s has standard deviation sqrt(1 + 4 + 1) * s, and the median
@@ -22,7 +24,9 @@ def median(values: np.ndarray) -> float:
     if not 0 < count <= _SHORT:
         return float(np.median(values))
     ordered = np.sort(values)
-    return float(ordered[(count - 1) // 2] + ordered[count // 2]) / 2
+    low, high = float(ordered[(count - 1) // 2]), float(ordered[count // 2])
+    both = low + high
+    return both / 2 if math.isfinite(both) else low / 2 + high / 2  # the sum may be too large for a float
 
 
 def reflected(values: np.ndarray, count: int) -> np.ndarray:
