@@ -41,14 +41,14 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     names, weighted = listed([layer.name for layer in same]), [layer for layer in same if layer.kind in WEIGHTED]
     edit = set_in_layers(run.facts, [layer.path for layer in weighted], "activation", '"relu"') if weighted == same else None
     units = same[0].facts.get("kernel") or []
-    said = f"The output of {names} goes through {'a softmax' if cause == 'softmax' else 'an exponential'} into the next layer."
+    said = f"{TITLES[cause]} follows {names}, which is no output."
     yield Finding(
         severity="warning",
         confidence="likely" if sure else "possible",
         title=f"{TITLES[cause]} in a hidden layer: {names}",
         evidence={
             "layers": names,
-            "activation": cause,
+            "activation": "a softmax" if cause == "softmax" else "an exponential",
             "share": f"The softmax of {same[0].name} shares 1 among {units[-1]} units, so that one of them is about "
             f"{1 / units[-1]:.2g}."
             if cause == "softmax" and units
