@@ -12,7 +12,6 @@ from scram_plugin.heuristics.edits.bindings import bound_to, class_of, follow, f
 from scram_plugin.heuristics.edits.program import Code, Piece
 from scram_plugin.heuristics.edits.source import FUNCTIONS_AND_CLASSES, SourceFile
 
-LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.GeneratorExp)
 # arguments that the log holds as settings of a layer -> their place in the call; source: the pages of Keras and PyTorch
 SIZES = {"units": 0, "filters": 0, "rate": 0, "input_dim": 0, "output_dim": 1, "in_features": 0}
 
