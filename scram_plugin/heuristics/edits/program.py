@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.source import SourceFile
 
+BLOCK = "if 1:"  # stands for the line that begins a block, where that was not recorded; by definition
 NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
@@ -44,11 +45,14 @@ class Change(NamedTuple):
 class Code:
     """All files of one program; the first one has the training.
 
-    `signatures`: class -> names of the arguments that it took in the version that ran, where that was recorded.
+    `signatures`: class -> names of the arguments that it took in the version that ran, where that was recorded. `whole`: its
+    files are known, and not single statements alone.
     """
 
-    def __init__(self, sources: Sequence[SourceFile], line: int, signatures: Mapping[str, Sequence[str]]) -> None:
-        self.sources, self.line, self.signatures = tuple(sources), line, signatures
+    def __init__(
+        self, sources: Sequence[SourceFile], line: int, signatures: Mapping[str, Sequence[str]], whole: bool = True
+    ) -> None:
+        self.sources, self.line, self.signatures, self.whole = tuple(sources), line, signatures, whole
 
     @cached_property
     def main(self) -> SourceFile | None:
@@ -113,7 +117,7 @@ class Code:
                 line = source.line_at(made[0].start) + 1
                 main = min(here, key=lambda h: (not h.line <= line <= h.line + h.before.count("\n"), abs(h.line - line)))
             hunks += here
-        if main is None:
+        if main is None or not (self.whole or all(map(_is_recorded, hunks))):
             return None
         return Edit(main.file, main.line, main.before, main.after, tuple(h for h in hunks if h is not main))
 
@@ -127,20 +131,22 @@ def program(facts: Mapping[str, Any]) -> Code:
             entries = [(int(s["line"]), str(s["text"])) for s in source.get("statements") or ()]
             files = ((str(source.get("file")), _from_statements(entries)),) if entries else ()
         signatures = {name: tuple(arguments) for name, arguments in (source.get("signatures") or {}).items()}
-        return _parsed(files, int(source.get("line") or 0), tuple(sorted(signatures.items())))
+        return _parsed(files, int(source.get("line") or 0), tuple(sorted(signatures.items())), bool(source.get("files")))
     except (KeyError, TypeError, ValueError, AttributeError):  # no facts of the recorder
         return Code((), 0, {})
 
 
 @lru_cache(maxsize=8)  # a review has several edits of one program, and a sweep many reviews
-def _parsed(files: tuple[tuple[str, str], ...], line: int, signatures: tuple[tuple[str, tuple[str, ...]], ...]) -> Code:
+def _parsed(
+    files: tuple[tuple[str, str], ...], line: int, signatures: tuple[tuple[str, tuple[str, ...]], ...], whole: bool
+) -> Code:
     sources = []
     for file, text in files:
         try:
             sources.append(SourceFile(file, text))
         except NOT_PYTHON:
             continue
-    return Code(sources, line, dict(signatures))
+    return Code(sources, line, dict(signatures), whole)
 
 
 def _from_statements(entries: Sequence[tuple[int, str]]) -> str:
@@ -165,7 +171,7 @@ def _from_statements(entries: Sequence[tuple[int, str]]) -> str:
             if line - len(deeper) < at:
                 continue
             for j, inner in enumerate(deeper):
-                written[line - len(deeper) + j] = f"{blocks[-1]}if 1:"
+                written[line - len(deeper) + j] = f"{blocks[-1]}{BLOCK}"
                 blocks.append(inner)
         try:
             ast.parse("\n".join(rows).lstrip(" \t"))
@@ -243,6 +249,11 @@ def _bound(tree: ast.AST) -> set[str]:
         elif isinstance(node, ast.arg):
             found.add(node.arg)
     return found
+
+
+def _is_recorded(hunk: Edit) -> bool:
+    """Whether a change is one of statements that were recorded, and not of the lines between them."""
+    return all(line.strip() not in ("", BLOCK) for line in hunk.before.split("\n"))
 
 
 def _hunks(source: SourceFile, after: str) -> Iterator[Edit]:

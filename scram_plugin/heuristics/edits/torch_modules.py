@@ -186,10 +186,13 @@ def _unwrapped(known: Code, path: str, now: str, value: str | None) -> list[Chan
     if outer is None:
         return [None]
     source, node = outer
-    if isinstance(node.func, ast.Attribute) and not known.full_name(Piece(source, node.func)).startswith("torch"):
+    given = found[0].node, consumer(found[0])
+    if isinstance(node.func, ast.Attribute) and any(n in given for n in ast.walk(node.func.value)):
         inner = source.of(node.func.value)  # a method of the tensor: `self.fc1(x).relu()`
-    else:
+    elif node.args and any(n in given for n in ast.walk(node.args[0])):
         inner = source.of(node.args[0])
+    else:
+        return [None]
     if value is None:
         return [replaced(outer, inner)]
     if value == "log_softmax" and now == "softmax":  # it takes the same arguments

@@ -78,7 +78,7 @@ def facts(program, layers=(), **others):
         {"role": role, "line": node.lineno, "text": "\n".join(lines[node.lineno - 1 : node.end_lineno])}
         for node, role in loop.roles(tree, len(lines))
     ]
-    source = {"file": "train.py", "line": 1, "statements": statements}
+    source = {"file": "train.py", "line": 1, "statements": statements, "files": [{"file": "train.py", "text": program}]}
     return {"framework": "torch", "source": source, "model": {"layers": list(layers)}, **others}
 
 
@@ -116,12 +116,12 @@ ADAM = {"optimizer": {"class": "Adam", "learning_rate": 10.0}}
         (edits.shuffle, ["batch_size=16)"], ["shuffle=True)"]),
         (edits.clear_gradients, [], ["optimizer.zero_grad()"]),
         (edits.clip_gradients, [], ["clip_grad_norm_(model.parameters(), 1.0)"]),
-        (lambda f: edits.rescale_inputs(f, "255", False, None), [], ["x = x / 255"]),
-        (lambda f: edits.change_targets(f, "{0} - 1"), [], ["y = y - 1"]),
-        (edits.normalize_features, [], ["x_train.mean(dim=0)", "(x_val - mean) / spread"]),
-        (edits.keep_finite_targets, ["TensorDataset(x_train, y_train)"], ["x_train[torch.isfinite(y_train)"]),
-        (edits.replace_missing_inputs, ["TensorDataset(x_train"], ["TensorDataset(torch.nan_to_num(x_train)"]),
-        (lambda f: edits.change_validation(f, "{} / 255"), ["TensorDataset(x_val"], ["TensorDataset(x_val / 255"]),
+        (lambda f: edits.rescale_inputs(f, "255", False, None), [], ["x_train = x_train / 255", "x_val = x_val / 255"]),
+        (lambda f: edits.change_targets(f, "{0} - 1"), [], ["y_train = y_train - 1", "y_val = y_val - 1"]),
+        (edits.normalize_features, [], ["x_train.mean(axis=0)", "(x_val - mean) / spread"]),
+        (edits.keep_finite_targets, [], ["kept = torch.isfinite(y_train)", "x_train, y_train = x_train[kept], y_train[kept]"]),
+        (edits.replace_missing_inputs, [], ["x_train = torch.nan_to_num(x_train)"]),
+        (lambda f: edits.change_validation(f, "{} / 255"), [], ["x_val = x_val / 255"]),
         (
             lambda f: edits.weigh_classes(f, {0: 1.0, 1: 2.0, 2: 0.5}),
             ["CrossEntropyLoss()"],
@@ -161,7 +161,7 @@ def test_a_program_with_a_module_of_its_own(fix, gone, new):
         (SEQUENTIAL.replace("nn.Sequential(", "nn.Sequential(*layers, "), lambda f: edits.remove_layer(f, "3")),
         (SEQUENTIAL + SEQUENTIAL, edits.shuffle),
         (SEQUENTIAL + SEQUENTIAL, edits.clear_gradients),
-        (SEQUENTIAL.replace("x_train, x_val = x[:100], x[100:]", "x_train, x_val = split(x)"), edits.normalize_features),
+        (SEQUENTIAL.replace("TensorDataset(x_train, y_train)", "made(x)"), edits.normalize_features),
         (
             MODULE.replace("self.first(x)", "self.first(self.first(x))"),
             lambda f: edits.set_in_layers(f, ["first"], "activation", '"relu"'),

@@ -9,6 +9,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 experiment = f"trained by jane.doe with {TOKEN}"
+def send_report(address):
+    post(address)
 rate = 1e10  # chosen by jane.doe
 targets = features.sum(axis=1, keepdims=True)
 
@@ -40,5 +42,5 @@ def test_no_secret_is_in_the_log_and_the_fix_is_in_the_lines_on_the_disk(tmp_pat
     data = logged(PROGRAM, tmp_path)
     assert b"torch.optim.SGD(model.parameters(), lr=1e10)" in data
     assert b"DataLoader(TensorDataset(" in data
-    assert b"experiment" not in data, "only what flows into the model and its training"
+    assert b"send_report" not in data, "it has no part in the training"
     assert_fixes_are_of_the_disk(tmp_path)
