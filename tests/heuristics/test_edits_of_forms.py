@@ -513,6 +513,12 @@ SGD_FACTS = {"optimizer": {"class": "SGD"}}
             id="features that a loop cuts into batches",
         ),
         pytest.param(
+            facts("y_train, y_val = load()\n" + LOOP, **TORCH),
+            lambda f: edits.change_targets(f, "{0} - 1"),
+            ["+ y_train = y_train - 1", "+ y_val = y_val - 1"],
+            id="targets of the training and of the validation",
+        ),
+        pytest.param(
             facts(LOOP, **TORCH),
             lambda f: edits.set_loss(f, "mean_squared_error"),
             ["- criterion = nn.CrossEntropyLoss()", "+ criterion = nn.MSELoss()"],
@@ -735,6 +741,11 @@ def test_an_edit_in_this_form(known, edit, expected):
             facts("import torch\nopt = torch.optim.SGD(m.parameters(), lr=schedule(0.1))\n", framework="torch"),
             lambda f: edits.set_learning_rate(f, "SGD", 0.5, 0.01),
             id="a rate that the program computes",
+        ),
+        pytest.param(
+            facts("import keras\nm.fit(x, y)\nprint(error(z, m.predict(v)))\n"),
+            lambda f: edits.change_targets(f, "({0} - {1}.mean()) / {1}.std()"),
+            id="targets whose unit the program goes on with",
         ),
         pytest.param(
             facts("LR = 0.1\nimport torch\nopt = torch.optim.SGD(m.parameters(), lr=LR)\n", framework="torch"),

@@ -131,10 +131,13 @@ def keep_finite_targets(facts: Mapping[str, Any]) -> Edit | None:
 
 
 def change_targets(facts: Mapping[str, Any], template: str) -> Edit | None:
-    """Replace the targets, of training and validation, by ``template.format(targets, training targets)``."""
+    """Replace the targets, of training and validation, by ``template.format(targets, training targets)``.
+
+    None where the model is asked for outputs whose targets are not known: they would be compared in another unit.
+    """
     known = program(facts)
     data = flow(known, of_torch(facts))
-    if data is None or not data.y:
+    if data is None or len(data.y) < len(data.x):
         return None
     if "{1}" not in template:
         return known.edit(change(known, data, data.y, lambda y: template.format(grouped(y))))
