@@ -74,13 +74,9 @@ def _together(first: Change | None, changes: list[Change | None]) -> list[Change
     return [Change(*first[:3], first.new + same.new), *(c for c in changes if c is not same)]
 
 
-def _names(known: Code) -> set[str]:
-    return {place.node.id for place in known.nodes(ast.Name)}
-
-
 def _new_names(known: Code) -> tuple[str, str] | None:
     """Names for a mean and a spread that the program does not use."""
-    used = _names(known)
+    used = known.names
     pairs = (("mean", "spread"), ("own_mean", "own_spread"))
     return next((pair for pair in pairs if not used & set(pair)), None)
 
@@ -88,7 +84,7 @@ def _new_names(known: Code) -> tuple[str, str] | None:
 def _with_normalization(known: Code, data: Flow) -> Edit | None:
     """A layer that has seen the training data, if these have their last value before the model is made."""
     start = made(known)
-    if start is None or "normalization" in _names(known) or data.rows != "{}" or start.source is not data.source:
+    if start is None or "normalization" in known.names or data.rows != "{}" or start.source is not data.source:
         return None
     statement = start.source.statement(start.node)
     if not can_be_set_before(data._replace(anchor=statement), data.x[0]):
@@ -117,7 +113,7 @@ def keep_finite_targets(facts: Mapping[str, Any]) -> Edit | None:
     """Leave out the examples whose target is not finite."""
     known = program(facts)
     data = flow(known, of_torch(facts))
-    if data is None or not data.y or "kept" in _names(known):
+    if data is None or not data.y or "kept" in known.names:
         return None
     name, imports = library(data.source, "torch" if of_torch(facts) else "numpy")
     x, y = data.x[0], data.y[0]

@@ -169,11 +169,16 @@ def _in_order(found: list[tuple[Piece, Piece, Piece]]) -> Flow | None:
     return Flow(first.source, first.source.statement(first.node), [f[1] for f in ordered], [f[2] for f in ordered])
 
 
+def says_validation(text: str) -> bool:
+    """Whether names say that something is not trained on."""
+    return any(word in text.lower() for word in VALIDATION)
+
+
 def _is_validation(found: tuple[Piece, Piece, Piece]) -> bool:
     call, x, _ = found
     statement = call.source.statement(call.node)
     text = call.source.of(statement.targets[0]) if isinstance(statement, ast.Assign) else ""
-    return any(word in f"{text} {x.text}".lower() for word in VALIDATION)
+    return says_validation(f"{text} {x.text}")
 
 
 def change(known: Code, data: Flow, places: Sequence[Piece], template: Callable[[str], str]) -> list[Change | None]:

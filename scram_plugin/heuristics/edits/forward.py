@@ -59,8 +59,7 @@ def consumer(place: Piece) -> ast.Name | None:
     ):
         return None
     name = statement.targets[0].id
-    block = getattr(source.parent(statement), "body", [])
-    for later in block[block.index(statement) + 1 :] if isinstance(block, list) and statement in block else []:
+    for later in lines.following(source, statement):
         used = [n for n in ast.walk(later) if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)]
         if used:
             return used[0] if len(used) == 1 else None

@@ -10,7 +10,7 @@ from typing import Any
 from scram_plugin.heuristics.edits.arguments import argument, replaced, set_argument, without_argument
 from scram_plugin.heuristics.edits.bindings import follow
 from scram_plugin.heuristics.edits.edit import Edit
-from scram_plugin.heuristics.edits.flow import VALIDATION
+from scram_plugin.heuristics.edits.flow import says_validation
 from scram_plugin.heuristics.edits.model import fits
 from scram_plugin.heuristics.edits.naming import written
 from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
@@ -64,7 +64,7 @@ def shuffle(facts: Mapping[str, Any]) -> Edit | None:
     """Let `fit` shuffle its arrays, or ``from_tensor_slices((x, y))`` what it makes of them."""
     known = program(facts)
     found = [p for p in known.calls("from_tensor_slices") if p.node.args and isinstance(p.node.args[0], ast.Tuple)]
-    training = [p for p in found if not any(word in p.text.lower() for word in VALIDATION)]
+    training = [p for p in found if not says_validation(p.text)]
     if len(training) != 1 or "shuffle" in {known.called(p) for p in known.nodes(ast.Call)}:
         return set_in_fit(facts, "shuffle", None)
     source, node = training[0]

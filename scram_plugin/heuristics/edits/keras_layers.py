@@ -133,7 +133,7 @@ def _behind(known: Code, call: Piece, new: str) -> Change | None:
             return None
         return in_front(source, outer.elts[at + 1], new)
     statement = source.statement(node)
-    following = _next(source, statement)
+    following = next(iter(lines.following(source, statement)), None)
     if following is None:
         return None
     if isinstance(outer, ast.Call) and known.called(Piece(source, outer)) == "add" and isinstance(outer.func, ast.Attribute):
@@ -154,12 +154,6 @@ def beside(known: Code, source: SourceFile) -> Piece | None:
     """A layer of Keras in a file, whose way of writing is taken over."""
     calls = (p for p in known.nodes(ast.Call) if p.source is source)
     return next((p for p in calls if known.full_name(Piece(source, p.node.func)).startswith("keras.layers.")), None)
-
-
-def _next(source: SourceFile, statement: ast.stmt) -> ast.stmt | None:
-    block = getattr(source.parent(statement), "body", [])
-    at = block.index(statement) if isinstance(block, list) and statement in block else len(block)
-    return block[at + 1] if at + 1 < len(block) else None
 
 
 def in_front(source: SourceFile, element: ast.expr, new: str) -> Change:

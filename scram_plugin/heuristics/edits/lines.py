@@ -27,6 +27,12 @@ def behind(source: SourceFile, statement: ast.stmt, lines: Sequence[str]) -> Cha
     return Change(source, rows[1], rows[1], start + "".join(f"{indent}{line}\n" for line in lines))
 
 
+def following(source: SourceFile, statement: ast.stmt) -> list[ast.stmt]:
+    """The statements behind one in the body of its block."""
+    block = getattr(source.parent(statement), "body", [])
+    return block[block.index(statement) + 1 :] if isinstance(block, list) and statement in block else []
+
+
 def without_call(source: SourceFile, call: ast.Call) -> Change | None:
     """The argument of a call in the place of the call; ``x = f(x)`` goes as a whole."""
     statement, given = source.statement(call), source.of(call.args[0])

@@ -63,6 +63,11 @@ class Code:
         for source in self.sources:
             yield from (Piece(source, node) for node in _in_order(source) if isinstance(node, kinds))
 
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """All names that the program uses."""
+        return frozenset(piece.node.id for piece in self.nodes(ast.Name))
+
     def calls(self, *names: str) -> Iterator[Piece]:
         """Calls of functions, methods and classes with these names, as they were called where they are defined."""
         for name in names:

@@ -35,7 +35,7 @@ def _by_slices(known: Code, facts: Mapping[str, Any]) -> Edit | None:
         if len(wholes) == 1 and (name := wholes.pop()).isidentifier() and all(_is_slice(v) for v in values):
             parts.append((place, name))
     names = list(dict.fromkeys(name for _, name in parts))
-    if len(names) != 2 or {"order"} & {p.node.id for p in known.nodes(ast.Name)}:
+    if len(names) != 2 or "order" in known.names:
         return None
     first = parts[0][0]
     source = first.source
@@ -67,7 +67,7 @@ def _are_tensors(known: Code, source: SourceFile) -> bool:
 def _in_fit(known: Code, facts: Mapping[str, Any]) -> Edit | None:
     """In front of a `fit` that takes the last examples for its validation: ``validation_split=0.2``."""
     data = None if of_torch(facts) else flow(known, False)
-    if data is None or data.rows == "{}" or not data.y or "order" in {p.node.id for p in known.nodes(ast.Name)}:
+    if data is None or data.rows == "{}" or not data.y or "order" in known.names:
         return None
     x, y = data.x[0], data.y[0]
     if not isinstance(x.node, ast.Name) or not isinstance(y.node, ast.Name):

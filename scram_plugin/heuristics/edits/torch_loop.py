@@ -10,7 +10,7 @@ from typing import Any
 from scram_plugin.heuristics.edits import lines
 from scram_plugin.heuristics.edits.arguments import argument, replaced, set_argument, set_number
 from scram_plugin.heuristics.edits.edit import Edit
-from scram_plugin.heuristics.edits.flow import VALIDATION
+from scram_plugin.heuristics.edits.flow import says_validation
 from scram_plugin.heuristics.edits.naming import library, written
 from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
 
@@ -36,10 +36,7 @@ def set_in_optimizer(facts: Mapping[str, Any], name: str, value: str) -> Edit | 
 def clip_gradients(facts: Mapping[str, Any], norm: str) -> Edit | None:
     """Clip between ``backward()`` and ``step()``; where a trainer runs the loop, by its own argument."""
     known = program(facts)
-    for kind, name in (("Trainer", "gradient_clip_val"), ("TrainingArguments", "max_grad_norm")):
-        found = [
-            p for p in known.calls(kind) if kind != "Trainer" or "lightning" in known.full_name(Piece(p.source, p.node.func))
-        ]
+    for found, name in ((_trainers(known), "gradient_clip_val"), (list(known.calls("TrainingArguments")), "max_grad_norm")):
         if len(found) == 1:
             return known.edit([set_argument(known, found[0], name, norm)])
     steps, models = _steps(known), models_with_optimizer(known)
@@ -48,6 +45,11 @@ def clip_gradients(facts: Mapping[str, Any], norm: str) -> Edit | None:
     text, imports = written(steps[0].source, "torch.nn.utils.clip_grad_norm_")
     statement = steps[0].source.statement(steps[0].node)
     return known.edit([lines.before(steps[0].source, statement, [f"{text}({models[0]}.parameters(), {norm})"]), *imports])
+
+
+def _trainers(known: Code) -> list[Piece]:
+    """The calls that make a trainer of Lightning."""
+    return [p for p in known.calls("Trainer") if "lightning" in known.full_name(Piece(p.source, p.node.func))]
 
 
 def _steps(known: Code) -> list[Piece]:
@@ -163,7 +165,7 @@ def shuffle(facts: Mapping[str, Any]) -> Edit | None:
         inside = call.source.scope(call.node)
         named = call.source.of(statement.targets[0]) if isinstance(statement, ast.Assign) else getattr(inside, "name", "")
         given = call.source.of(call.node.args[0]) if call.node.args else ""
-        if not any(word in f"{named} {given}".lower() for word in VALIDATION):
+        if not says_validation(f"{named} {given}"):
             found.append(call)
     if len(found) != 1 or argument(known, found[0], "sampler") or argument(known, found[0], "batch_sampler"):
         return None
@@ -173,7 +175,7 @@ def shuffle(facts: Mapping[str, Any]) -> Edit | None:
 def stop_early(facts: Mapping[str, Any]) -> Edit | None:
     """Lightning's callback that ends a training whose validation loss no longer falls; where its name of that loss is known."""
     known = program(facts)
-    found = [p for p in known.calls("Trainer") if "lightning" in known.full_name(Piece(p.source, p.node.func))]
+    found = _trainers(known)
     told = [a for c in known.calls("log") for a in c.node.args[:1] if isinstance(a, ast.Constant)]
     logged = [a.value for a in told if isinstance(a.value, str) and "val" in a.value]
     losses = [name for name in logged if "loss" in name]
