@@ -55,6 +55,22 @@ model = YOLO("yolo11n.pt")
 model.train(data="coco8.yaml", optimizer="AdamW", lr0=0.001)  # with optimizer="auto", lr0 is not used
 """,
     },
+    "a usual rate": {
+        "lightning": """
+import torch
+from lightning.pytorch import LightningModule
+
+
+class Model(LightningModule):
+    def configure_optimizers(self):
+        return torch.optim.AdamW(self.parameters(), lr=1e-3)
+""",
+        "hugging face": """
+from transformers import TrainingArguments
+
+args = TrainingArguments(output_dir="out", learning_rate=5e-5)  # to fine-tune; 1e-3 to train from the beginning
+""",
+    },
     "clip": {
         "lightning": """
 from lightning.pytorch import Trainer
@@ -337,6 +353,9 @@ FIXES = {
     ("learning-rate-schedule", "early-drop"): "lower the rate late",
     ("learning-rate-schedule", "no-drop"): "lower the rate late",
     ("learning-rate-schedule", "no-warm-up"): "warm up",
+    ("unconventional-learning-rate", "too-high"): "a usual rate",
+    ("unconventional-learning-rate", "too-low"): "a usual rate",
+    ("unconventional-learning-rate", "negative"): "a usual rate",
     ("return-collapse", "large-updates"): "smaller updates",
     ("return-collapse", "no-exploration"): "reward entropy",
     ("return-collapse", "not-kept"): "keep the best",

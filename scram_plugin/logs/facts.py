@@ -139,6 +139,7 @@ _PREFLIGHT = {
 }
 SHAPE: dict[str, Any] = {
     "framework": text,
+    "trainer": text,
     "backend": text,
     "time": number,
     "session": text,

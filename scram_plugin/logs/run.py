@@ -235,12 +235,14 @@ class Run(Mapping[str, Series]):
 
     @property
     def ended(self) -> str | None:
-        """How the last fit ended, if that was recorded and nothing was written since."""
-        ends = [entry for file in self.files.values() for entry in file.own.ends]
+        """How the last fit ended, if that was recorded and nothing of a training was written since."""
+        # What a proof came to stands in a file of its own, and is no part of a training.
+        trained = [file for file in self.files.values() if not file.own.proofs]
+        ends = [entry for file in trained for entry in file.own.ends]
         if not ends:
             return None
         last = max(ends)
-        return last[1] if last[0] >= self.last_wall_time else None
+        return last[1] if last[0] >= max(file.last_wall_time for file in trained) else None
 
     @property
     def last_wall_time(self) -> float:

@@ -196,6 +196,11 @@ class TrainingRun:
         return str(self.facts.get("framework") or "")
 
     @property
+    def trainer(self) -> str | None:
+        """The trainer that ran the loop, by SCRAM's recorder for it ("lightning", ...); None without one."""
+        return self.facts.get("trainer")
+
+    @property
     def loop(self) -> Mapping[str, Any]:
         """What the recorder saw of the loop of a PyTorch program; empty without it."""
         return self.facts.get("loop") or {}

@@ -131,7 +131,7 @@ def _filled_in(heuristic: Heuristic, finding: Finding, run: TrainingRun) -> Find
             raise ValueError(f"there is no cause {cause.id!r} on the page {page.file}; its causes are {known}")
         causes.append(Cause(cause.id, cause.for_, cause.against, cause.edit, title=page.causes[cause.id][0]))
         title, text, snippets = page.fixes[cause.id]
-        own = in_framework(run.framework, heuristic.id, cause.id)
+        own = in_framework(run.trainer or run.framework, heuristic.id, cause.id)
         wanted = [s for language in run.languages for s in snippets if s.framework == language] or snippets
         codes = [(str(run.framework), own)] if own else [(snippet.framework, snippet.shown) for snippet in wanted]
         for i, (framework, code) in enumerate(codes):

@@ -130,7 +130,9 @@ def test_proofs_are_kept_in_the_log_and_read_again(tmp_path):
     both = {**tried, "fixes": [["nonfinite-loss", cause], ["dead-relu", "x"]], "verdict": "same", "sentence": "both"}
     tried["fixes"] = [["nonfinite-loss", cause]]
     keep(home, {"as it is, seed 0": source, "fix 1, seed 0": source}, ["as it is, seed 0"], [both, tried])
-    first, second = (review(run, catalogue()) for run in training_runs(read(tmp_path / "logs")))
+    kept = training_runs(read(tmp_path / "logs"))
+    assert [run.ended for run in kept] == ["finished"] * 2  # a proof is written later, and does not make them live
+    first, second = (review(run, catalogue()) for run in kept)
     assert (first.name, second.name) == ("train/as it is, seed 0", "train/fix 1, seed 0")
     proof = first.findings[0].fixes[0].proof
     assert (proof.verdict, proof.sentence) == ("better", "it helps")

@@ -1,39 +1,9 @@
 """Fixes in the forms in which people write programs: each edit is made whole, and changes nothing else."""
 
-import ast
-import difflib
-
 import pytest
 
 from scram_plugin.heuristics import edits
-
-
-def layers(*entries):
-    """Facts of layers, from (path, class, settings)."""
-    return {"layers": [{"path": path, "name": path, "class": kind, **more} for path, kind, more in entries]}
-
-
-def facts(*files, line=0, **more):
-    """Facts of a program, from its texts; the first file has the training."""
-    named = [{"file": name, "text": text} for name, text in zip(("train.py", "model.py", "config.py"), files, strict=False)]
-    return {"framework": "keras", "source": {"file": "train.py", "line": line, "statements": [], "files": named}, **more}
-
-
-def changed(known, edit):
-    """The lines that an edit removes and adds, over all files; each file must be whole Python afterwards."""
-    assert edit is not None, "no edit"
-    told = []
-    for file in known["source"]["files"]:
-        lines = file["text"].split("\n")
-        for part in sorted((edit, *edit.more), key=lambda p: -p.line):
-            if part.file == file["file"]:
-                before = part.before.split("\n")
-                assert lines[part.line - 1 : part.line - 1 + len(before)] == before
-                lines[part.line - 1 : part.line - 1 + len(before)] = part.after.split("\n")
-        after = "\n".join(lines)
-        ast.parse(after)
-        told += [d for d in difflib.ndiff(file["text"].split("\n"), lines) if d[0] in "+-"]
-    return told
+from tests.heuristics.edited import changed, facts, layers
 
 
 FUNCTIONAL = """import tensorflow as tf
@@ -743,7 +713,7 @@ def test_an_edit_in_this_form(known, edit, expected):
             id="a rate that the program computes",
         ),
         pytest.param(
-            facts("import keras\nm.fit(x, y)\nprint(error(z, m.predict(v)))\n"),
+            facts("import keras\nm.fit(x, y)\ndef ask(v):\n    return m.predict(v)\n"),
             lambda f: edits.change_targets(f, "({0} - {1}.mean()) / {1}.std()"),
             id="targets whose unit the program goes on with",
         ),

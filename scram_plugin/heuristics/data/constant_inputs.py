@@ -115,7 +115,7 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
         last_step=int(spread.steps[-1]),
         axis="batch",
         curves=[(every if repeated and every is not None else spread).source()],
-        causes=[Cause(cause)],
+        causes=[Cause(cause, edit=keep_inputs(run.facts) if cause == "constant" else None)],
         where=[INPUTS],
     )
 

@@ -21,6 +21,7 @@ from scram_plugin.heuristics.edits.data import rescale_inputs as rescale_inputs
 from scram_plugin.heuristics.edits.edit import Edit as Edit
 from scram_plugin.heuristics.edits.epochs import hold_out as hold_out
 from scram_plugin.heuristics.edits.epochs import train_longer as train_longer
+from scram_plugin.heuristics.edits.lost import keep_inputs as keep_inputs
 from scram_plugin.heuristics.edits.rates import lower_rate_later as lower_rate_later
 from scram_plugin.heuristics.edits.rates import set_learning_rate as set_learning_rate
 from scram_plugin.heuristics.edits.safely import all_safely
@@ -49,6 +50,11 @@ def clear_gradients(facts: Facts) -> Edit | None:
 def swap_betas(facts: Facts, first: float, second: float) -> Edit | None:
     """Give the optimizer its betas in the other order."""
     return torch_loop.set_in_optimizer(facts, "betas", f"({second:g}, {first:g})") if of_torch(facts) else None
+
+
+def minimize(facts: Facts) -> Edit | None:
+    """Let the optimizer minimise the loss, as Keras's always do."""
+    return torch_loop.minimize(facts) if of_torch(facts) else None
 
 
 def clear_before_backward(facts: Facts) -> Edit | None:

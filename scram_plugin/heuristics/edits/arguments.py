@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from scram_plugin.heuristics.edits.bindings import follow, number
 from scram_plugin.heuristics.edits.program import Change, Code, Piece
@@ -18,6 +19,14 @@ PLACES = {
     "fit": ("x", "y", "batch_size", "epochs"),
 }
 RATES = ("learning_rate", "lr", "lr0")  # source: Keras; PyTorch and Keras before 2.3; Ultralytics
+
+# What `transformers.Trainer` and its heirs in TRL take; source: their documentation
+OF_TRAINERS = re.compile(r"\w*TrainingArguments|(?:SFT|DPO|GRPO|KTO|ORPO|CPO|RLOO|PPO|Reward)Config")
+
+
+def of_trainers(program: Code) -> list[Piece]:
+    """The calls that make the arguments of a trainer of Hugging Face."""
+    return [place for place in program.nodes(ast.Call) if OF_TRAINERS.fullmatch(program.called(place))]
 
 
 def place_of(program: Code, place: Piece, name: str, at: int | None) -> int | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits import keras_layers, lines
+from scram_plugin.heuristics.edits.arguments import replaced
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import Flow, at_callers, can_be_set_before, change, flow, runs_once
 from scram_plugin.heuristics.edits.forward import scaled_in_forward
@@ -129,13 +130,18 @@ def keep_finite_targets(facts: Mapping[str, Any]) -> Edit | None:
 def change_targets(facts: Mapping[str, Any], template: str) -> Edit | None:
     """Replace the targets, of training and validation, by ``template.format(targets, training targets)``.
 
-    None where the model is asked for outputs whose targets are not known: they would be compared in another unit.
+    None where the model is asked for outputs whose targets are not known, since they would be compared in another unit; but
+    Keras's `predict` gives them in the old unit, if the new one is known.
     """
     known = program(facts)
     data = flow(known, of_torch(facts))
-    if data is None or len(data.y) < len(data.x):
+    if data is None or len(data.y) + len(data.asked) < len(data.x):
+        return None
+    if not of_torch(facts) and len(list(known.calls("predict"))) > len(data.asked):
         return None
     if "{1}" not in template:
+        if data.asked:
+            return None
         return known.edit(change(known, data, data.y, lambda y: template.format(grouped(y))))
     names, data = _new_names(known), _once(known, data)
     if names is None or data is None or template != STANDARDIZED:
@@ -143,7 +149,13 @@ def change_targets(facts: Mapping[str, Any], template: str) -> Edit | None:
     mean, spread = names
     rows = data.rows.format(grouped(data.y[0].text))
     measured = lines.before(data.source, data.anchor, [f"{mean}, {spread} = {rows}.mean(), {rows}.std()"])
-    return known.edit(_together(measured, change(known, data, data.y, lambda y: f"({grouped(y)} - {mean}) / {spread}")))
+    if not data.asked:
+        return known.edit(_together(measured, change(known, data, data.y, lambda y: f"({grouped(y)} - {mean}) / {spread}")))
+    if any(data.source.statement(place.node).lineno < data.anchor.lineno for place in (*data.y, *data.asked)):
+        return None
+    # Variables keep their unit, since outputs are compared with them.
+    targets = [replaced(place, f"({grouped(place.text)} - {mean}) / {spread}") for place in data.y]
+    return known.edit([measured, *targets, *(replaced(call, f"({call.text} * {spread} + {mean})") for call in data.asked)])
 
 
 STANDARDIZED = "({0} - {1}.mean()) / {1}.std()"

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.edits.arguments import argument, replaced, set_argument
+from scram_plugin.heuristics.edits.arguments import argument, of_trainers, replaced, set_argument
 from scram_plugin.heuristics.edits.bindings import follow, number
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import LOOPS, within_scope
@@ -15,7 +15,7 @@ from scram_plugin.heuristics.edits.program import Code, Piece, program
 
 LONGER = 3  # times as many epochs; source: a tripling shows whether the loss goes on falling, at a cost that is known
 HELD_OUT = "0.2"  # share of the examples for the validation; source: the examples of Keras
-EPOCHS = {"fit": "epochs", "Trainer": "max_epochs", "TrainingArguments": "num_train_epochs"}  # call -> its argument
+EPOCHS = {"fit": "epochs", "Trainer": "max_epochs"}  # call -> its argument
 
 
 def train_longer(facts: Mapping[str, Any]) -> Edit | None:
@@ -35,6 +35,10 @@ def _epochs(known: Code) -> Iterator[Piece]:
             place = argument(known, call, given)
             if place is not None:
                 yield place
+    for call in of_trainers(known):
+        place = argument(known, call, "num_train_epochs")
+        if place is not None:
+            yield place
     for way in known.calls("backward"):
         loops = [n for n in within_scope(way.source, way.node) if isinstance(n, LOOPS)]
         scope = way.source.scope(way.node)

@@ -20,7 +20,8 @@ VALIDATION = ("val", "valid", "dev", "test", "eval")  # words in the names of wh
 class Flow(NamedTuple):
     """Expressions for inputs and targets. Of `x` and `y` the first is the training's, the others are of validation and tests.
 
-    `anchor` is the statement that uses the training's first; `rows` says how to write the part of it that is trained on.
+    `anchor` is the statement that uses the training's first; `rows` says how to write the part of it that is trained on; `asked`
+    are the calls that give outputs for inputs without targets.
     """
 
     source: SourceFile
@@ -28,6 +29,7 @@ class Flow(NamedTuple):
     x: list[Piece]
     y: list[Piece]
     rows: str = "{}"
+    asked: tuple[Piece, ...] = ()
 
 
 def flow(known: Code, of_torch: bool) -> Flow | None:
@@ -56,12 +58,15 @@ def _of_fit(known: Code) -> Flow | None:
         data.y.append(Piece(whole.source, whole.node.elts[1]))
     elif whole is not None:
         return None  # a data set, or made elsewhere
+    asked = []
     for later in known.calls("evaluate", "predict"):
         if later.source is call.source and later.source.scope(later.node) is call.source.scope(call.node):
             first = argument(known, later, "x", 0)
             second = argument(known, later, "y", 1) if known.called(later) == "evaluate" else None
             data.x.extend([first] if first is not None else [])
             data.y.extend([second] if second is not None else [])
+            asked += [later] if known.called(later) == "predict" and first is not None else []
+    data = data._replace(asked=tuple(asked))
     split = argument(known, call, "validation_split")
     if split is not None and isinstance(split.node, ast.Constant) and isinstance(split.node.value, float):
         share = f"{1 - split.node.value:g}"

@@ -6,12 +6,23 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
-from scram_plugin.heuristics.edits.arguments import RATES, argument, replaced, set_argument, set_number, takes, without_argument
+from scram_plugin.heuristics.edits.arguments import (
+    RATES,
+    argument,
+    of_trainers,
+    replaced,
+    set_argument,
+    set_number,
+    takes,
+    without_argument,
+)
 from scram_plugin.heuristics.edits.bindings import follow, number
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.naming import written
 from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
 
+DEFAULT_OF_TRAINERS = 5e-5  # source: the documentation of `transformers.TrainingArguments`
+WARM_UP = ("warmup_steps", "warmup_ratio")  # source: the same
 PLATEAU = {"factor": "0.3", "patience": "5"}  # epochs; source: the example in `learning_rate_schedule.md`
 AS_STORED = 1e-6  # of the rate, relative; source: an optimizer stores it as float32
 
@@ -37,6 +48,9 @@ def set_learning_rate(facts: Mapping[str, Any], optimizer: str, now: float, valu
         rate = number(known, found)
         if rate is not None and abs(rate - now) <= AS_STORED * abs(now):
             return known.edit([replaced(found, new)])
+    trainers = of_trainers(known)
+    if len(trainers) == 1 and not places:
+        return _of_trainer(known, trainers[0], now, value)
     unknown = [p for p in places if number(known, p) is None]
     if len(unknown) == 1 and len(places) == 1 and not _is_schedule(known, unknown[0]):
         return known.edit([replaced(unknown[0], new)])
@@ -47,6 +61,22 @@ def _rate_in(known: Code, facts: Mapping[str, Any], call: Piece) -> Piece | None
     """What a call that makes an optimizer gives as its rate."""
     at = 1 if facts.get("framework") == "torch" else 0
     return next((p for name in RATES[:2] if (p := argument(known, call, name, at)) is not None), None)
+
+
+def _of_trainer(known: Code, call: Piece, now: float, value: float) -> Edit | None:
+    """In a trainer's arguments. Its schedule begins below the rate that they give, so that one is not `now`: the rate itself is
+    set if it is on the same side of `value`; if it is not too low, the warm-up before it is left out."""
+    given = argument(known, call, RATES[0])
+    found = follow(known, given) if given is not None else None
+    rate = number(known, found) if found is not None else DEFAULT_OF_TRAINERS
+    if rate is None:
+        return None
+    if (rate < value) == (now < value):
+        new = f"{value:g}"
+        return known.edit([replaced(found, new) if found is not None else set_argument(known, call, RATES[0], new)])
+    if now > value:
+        return None
+    return known.edit([c for name in WARM_UP if (c := without_argument(known, call, name)) is not None])
 
 
 def _in_groups(known: Code) -> list[Piece]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scram_plugin.heuristics.edits import lines
-from scram_plugin.heuristics.edits.arguments import argument, replaced, set_argument, set_number
+from scram_plugin.heuristics.edits.arguments import argument, of_trainers, replaced, set_argument, set_number, without_argument
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import says_validation
 from scram_plugin.heuristics.edits.naming import library, written
@@ -29,14 +29,21 @@ CLIP = re.compile(r"clip_grad_(norm|value)_")
 def set_in_optimizer(facts: Mapping[str, Any], name: str, value: str) -> Edit | None:
     """Set an argument of the optimizer where it is created, if there is one such place."""
     known = program(facts)
-    found = list(known.calls(str(facts.get("optimizer", {}).get("class")))) or list(known.calls("TrainingArguments"))
+    found = list(known.calls(str(facts.get("optimizer", {}).get("class")))) or of_trainers(known)
     return known.edit([set_number(known, found[0], name, value)]) if len(found) == 1 else None
+
+
+def minimize(facts: Mapping[str, Any]) -> Edit | None:
+    """Remove ``maximize=True`` where the optimizer is created."""
+    known = program(facts)
+    found = list(known.calls(str(facts.get("optimizer", {}).get("class"))))
+    return known.edit([without_argument(known, found[0], "maximize")]) if len(found) == 1 else None
 
 
 def clip_gradients(facts: Mapping[str, Any], norm: str) -> Edit | None:
     """Clip between ``backward()`` and ``step()``; where a trainer runs the loop, by its own argument."""
     known = program(facts)
-    for found, name in ((_trainers(known), "gradient_clip_val"), (list(known.calls("TrainingArguments")), "max_grad_norm")):
+    for found, name in ((_trainers(known), "gradient_clip_val"), (of_trainers(known), "max_grad_norm")):
         if len(found) == 1:
             return known.edit([set_argument(known, found[0], name, norm)])
     steps, models = _steps(known), models_with_optimizer(known)

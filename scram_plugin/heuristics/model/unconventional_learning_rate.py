@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.edits import set_learning_rate
+from scram_plugin.heuristics.edits import minimize, set_learning_rate
 from scram_plugin.heuristics.heuristic import (
     CALIBRATED,
     OPTIMIZER,
@@ -142,7 +142,7 @@ def _uphill(run: TrainingRun) -> Finding | None:
     if not negative and not ((optimizer.get("settings") or {}).get("maximize") is True and _grew(run)):
         return None
     said = f"The learning rate is {number(rate)}." if negative else f"{name} has `maximize=True`."
-    edit = set_learning_rate(run.facts, name, rate, USUAL_RATES.get(name, -rate)) if negative else None
+    edit = set_learning_rate(run.facts, name, rate, USUAL_RATES.get(name, -rate)) if negative else minimize(run.facts)
     return Finding(
         severity="error",
         confidence="certain" if negative else "likely",

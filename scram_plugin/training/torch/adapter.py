@@ -21,6 +21,7 @@ class Adapter:
     log_dir: str | os.PathLike[str] | None = None
     options: dict[str, Any]
     broken = False
+    trainer_name = ""  # its name, as the conventions of logs have it
     _watch: Watch | None = None
 
     def begin(
@@ -35,7 +36,7 @@ class Adapter:
             self._watch.close("an exception")  # of a training before, which nobody ended
         self.broken = False
         self._watch = Watch(model, optimizers, log_dir=self.log_dir or log_dir, parts=parts, **self.options)
-        self._watch.of_trainer = True
+        self._watch.trainer_name = self.trainer_name
 
     @property
     def should_stop(self) -> bool:

@@ -30,6 +30,8 @@ class LightningSCRAM(Callback, Adapter):
     Validation metrics that the module logs (``val_loss``) are recorded, too. The loss of every batch is always recorded.
     """
 
+    trainer_name = "lightning"
+
     def __init__(self, log_dir: str | os.PathLike[str] | None = None, **options: Any) -> None:
         super().__init__()
         self.log_dir, self.options = log_dir, options

@@ -26,6 +26,8 @@ class StableBaselines3SCRAM(BaseCallback, Adapter):
     the optimizer; with a critic of its own (SAC, TD3) one of the actor's, and its loss is the sum of all since the last one.
     """
 
+    trainer_name = "stable-baselines3"
+
     def __init__(self, log_dir: str | os.PathLike[str] | None = None, **options: Any) -> None:
         super().__init__()
         self.log_dir, self.options = log_dir, options

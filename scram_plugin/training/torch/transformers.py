@@ -25,6 +25,8 @@ class TransformersSCRAM(TrainerCallback, Adapter):
     every step is always recorded.
     """
 
+    trainer_name = "hugging face"
+
     def __init__(self, log_dir: str | os.PathLike[str] | None = None, **options: Any) -> None:
         self.log_dir, self.options = log_dir, options
         self._metrics: dict[str, float] = {}

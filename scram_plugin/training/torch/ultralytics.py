@@ -23,6 +23,8 @@ class UltralyticsSCRAM(Adapter):
     The scalars have the names and steps (epochs, from 1) of Ultralytics' own TensorBoard log.
     """
 
+    trainer_name = "yolo"
+
     def __init__(self, log_dir: str | os.PathLike[str] | None = None, **options: Any) -> None:
         self.log_dir, self.options = log_dir, options
         self._trained = False  # an epoch has ended, and its metrics follow

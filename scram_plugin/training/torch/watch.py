@@ -75,7 +75,9 @@ class Watch:
     for bit the same as without it. An exception inside it becomes one warning.
     """
 
-    of_trainer = False  # a trainer evaluates with a loader of its own; other passes without gradients make data of the training
+    # The name of what runs the loop, if it is a trainer: that evaluates with a loader of its own, and other passes without
+    # gradients make data of the training.
+    trainer_name = ""
 
     def __init__(
         self,
@@ -195,6 +197,8 @@ class Watch:
         tensors = {"inputs": [t for _, t in x], "outputs": outputs, "targets": target}
         optimizer = self.optimizers[0] if self.optimizers else None
         built = facts(self.recorder.inner, optimizer, flow, losses, tensors, self.recorder.precision, fit, self._source)
+        if self.trainer_name:
+            built["trainer"] = self.trainer_name
         built["jit_compile"] = self.recorder.compiled
         seen = self.recorder.first
         if seen.untrained:
@@ -249,7 +253,7 @@ class Watch:
         other = source is not None and not source.same(self._training)
         if x and not self._validation and source is not None and other:
             self._told_of_validation(source)
-        if x and (other or not self.of_trainer):
+        if x and (other or not self.trainer_name):
             self._validation.append(statistics.tensors(x, [], []))
             if len(self._validation) == PARTS:
                 self._write_validation()

@@ -1,0 +1,127 @@
+"""Fixes of data and of settings in the forms in which people write them; see `test_edits_of_forms.py`."""
+
+import pytest
+
+from scram_plugin.heuristics import edits
+from tests.heuristics.edited import changed, facts
+
+STANDARDIZED = "({0} - {1}.mean()) / {1}.std()"
+ASKED = """import keras
+X, y = load()
+model = build()
+model.compile("adam", "mse")
+model.fit(X, y, epochs=3, validation_split=0.2)
+predicted = model.predict(X_test, verbose=0).ravel() / 1000
+print(r2_score(y_test, predicted), r2_score(y, model.predict(X)))
+"""
+TRAINER = """from transformers import {0}
+args = {0}(
+    output_dir="out",
+    {1},
+    lr_scheduler_type="cosine",
+)
+"""
+
+
+def trainer(line, kind="TrainingArguments"):
+    return facts(TRAINER.format(kind, line), framework="torch")
+
+
+@pytest.mark.parametrize(
+    ("known", "edit", "expected"),
+    [
+        pytest.param(
+            facts(ASKED),
+            lambda f: edits.change_targets(f, STANDARDIZED),
+            [
+                "+ mean, spread = y[: int(len(y) * 0.8)].mean(), y[: int(len(y) * 0.8)].std()",
+                "- model.fit(X, y, epochs=3, validation_split=0.2)",
+                "+ model.fit(X, (y - mean) / spread, epochs=3, validation_split=0.2)",
+                "- predicted = model.predict(X_test, verbose=0).ravel() / 1000",
+                "+ predicted = (model.predict(X_test, verbose=0) * spread + mean).ravel() / 1000",
+                "- print(r2_score(y_test, predicted), r2_score(y, model.predict(X)))",
+                "+ print(r2_score(y_test, predicted), r2_score(y, (model.predict(X) * spread + mean)))",
+            ],
+            id="targets that are scaled, and predictions that keep their unit",
+        ),
+        pytest.param(
+            facts("x_train[:] = 0\nX_test[...] = 0.0\nmodel.fit(x_train, y)\n"),
+            edits.keep_inputs,
+            ["- x_train[:] = 0", "- X_test[...] = 0.0"],
+            id="inputs that are overwritten",
+        ),
+        pytest.param(
+            facts("x_train //= 255\nx_test = x_test // 255\nmodel.fit(x_train, y)\n"),
+            edits.keep_inputs,
+            ["- x_train //= 255", "+ x_train = x_train / 255", "- x_test = x_test // 255", "+ x_test = x_test / 255"],
+            id="an integer division",
+        ),
+        pytest.param(
+            facts("x = np.zeros_like(x)\nx *= 0\nimages.fill(3)\nmodel.fit(x, y)\n"),
+            edits.keep_inputs,
+            ["- x = np.zeros_like(x)", "- x *= 0", "- images.fill(3)"],
+            id="other ways to overwrite",
+        ),
+        pytest.param(
+            facts(
+                "opt = torch.optim.Adam(net.parameters(), lr=1e-3, maximize=True)\n",
+                framework="torch",
+                optimizer={"class": "Adam"},
+            ),
+            edits.minimize,
+            [
+                "- opt = torch.optim.Adam(net.parameters(), lr=1e-3, maximize=True)",
+                "+ opt = torch.optim.Adam(net.parameters(), lr=1e-3)",
+            ],
+            id="an optimizer that maximises",
+        ),
+        pytest.param(
+            trainer("learning_rate=2e-8"),
+            lambda f: edits.set_learning_rate(f, "AdamW", 1.9e-8, 1e-3),
+            ["-     learning_rate=2e-8,", "+     learning_rate=0.001,"],
+            id="a rate of a trainer, as its schedule has it",
+        ),
+        pytest.param(
+            trainer("warmup_steps=200000", "Seq2SeqTrainingArguments"),
+            lambda f: edits.set_learning_rate(f, "AdamW", 2e-9, 1e-6),
+            ["-     warmup_steps=200000,"],
+            id="a warm-up that keeps a usual rate low",
+        ),
+        pytest.param(
+            trainer("warmup_steps=10", "SFTConfig"),
+            lambda f: edits.set_learning_rate(f, "AdamW", 2e-9, 1e-3),
+            ["+     learning_rate=0.001,"],
+            id="a rate that a trainer was not given",
+        ),
+    ],
+)
+def test_an_edit(known, edit, expected):
+    assert [line for line in changed(known, edit(known)) if line != "+ "] == expected
+
+
+@pytest.mark.parametrize(
+    ("known", "edit"),
+    [
+        pytest.param(
+            facts("x = x * 0.5\nmask[:] = 0\nmodel.fit(x, y)\n"), edits.keep_inputs, id="nothing overwrites the inputs"
+        ),
+        pytest.param(facts("X[:, 3] = 0\nX[idx] = 0\nmodel.fit(X, y)\n"), edits.keep_inputs, id="a part is overwritten"),
+        pytest.param(
+            facts(
+                ASKED.replace(
+                    "model.fit(X, y, epochs=3", "both = (X_test, y_test)\nmodel.fit(X, y, validation_data=both"
+                ).replace(", validation_split=0.2", "")
+            ),
+            lambda f: edits.change_targets(f, STANDARDIZED),
+            id="targets stand in a variable before they are measured",
+        ),
+        pytest.param(facts(ASKED), lambda f: edits.change_targets(f, "{0} - 1"), id="outputs of another kind than numbers"),
+        pytest.param(
+            trainer("learning_rate=2e-3"),
+            lambda f: edits.set_learning_rate(f, "AdamW", 1e-7, 1e-3),
+            id="no warm-up to leave out",
+        ),
+    ],
+)
+def test_no_edit_where_it_is_not_certain(known, edit):
+    assert edit(known) is None
