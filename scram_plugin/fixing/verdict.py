@@ -16,7 +16,7 @@ from scram_plugin.fixing.measures import ALIKE, Ending, Level
 from scram_plugin.heuristics.words import counted, number
 
 Outcome = Literal["better", "same", "worse", "breaks", "unknown"]
-NOISES = 4.0  # standard errors of the mean difference; by `python -m tests.benchmarks.proofs`
+NOISES = 3.0  # standard errors of the mean difference; by `python -m tests.benchmarks.proofs`
 LEAST_SHARE = 0.02  # of a score from 0 to 1: a smaller difference is none; by `python -m tests.benchmarks.proofs`
 LEAST_FALL = 0.05  # of a loss: a smaller difference is none; by `python -m tests.benchmarks.proofs`
 ALONE = 5.0  # times as large the difference of a single pair must be; by `python -m tests.benchmarks.proofs`

@@ -3,7 +3,7 @@
 import pytest
 
 from scram_plugin.heuristics import edits
-from tests.heuristics.edited import changed, facts
+from tests.heuristics.edited import changed, facts, layers
 
 STANDARDIZED = "({0} - {1}.mean()) / {1}.std()"
 ASKED = """import keras
@@ -13,6 +13,16 @@ model.compile("adam", "mse")
 model.fit(X, y, epochs=3, validation_split=0.2)
 predicted = model.predict(X_test, verbose=0).ravel() / 1000
 print(r2_score(y_test, predicted), r2_score(y, model.predict(X)))
+"""
+SOFTMAX = """from keras.models import Sequential
+from keras.layers import Dense, Softmax
+model = Sequential()
+model.add(Dense(32))
+model.add(Softmax())
+model.add(Dense(10))
+model.add(Softmax())
+model.compile("adam", "mse")
+model.fit(X, y)
 """
 TRAINER = """from transformers import {0}
 args = {0}(
@@ -74,6 +84,17 @@ def trainer(line, kind="TrainingArguments"):
                 "+ opt = torch.optim.Adam(net.parameters(), lr=1e-3)",
             ],
             id="an optimizer that maximises",
+        ),
+        pytest.param(
+            facts(SOFTMAX, model=layers(("softmax", "Softmax", {}), ("softmax_1", "Softmax", {}))),
+            lambda f: edits.set_in_layers(f, ["softmax"], "activation", '"relu"'),
+            [
+                "- from keras.layers import Dense, Softmax",
+                "+ from keras.layers import Dense, Softmax, Activation",
+                "- model.add(Softmax())",
+                '+ model.add(Activation("relu"))',
+            ],
+            id="a layer that is an activation",
         ),
         pytest.param(
             trainer("learning_rate=2e-8"),

@@ -5,7 +5,6 @@ import pytest
 from scram_plugin.heuristics import edits
 from tests.heuristics.edited import changed, facts, layers
 
-
 FUNCTIONAL = """import tensorflow as tf
 from tensorflow.keras import layers, Model
 

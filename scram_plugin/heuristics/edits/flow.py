@@ -20,8 +20,8 @@ VALIDATION = ("val", "valid", "dev", "test", "eval")  # words in the names of wh
 class Flow(NamedTuple):
     """Expressions for inputs and targets. Of `x` and `y` the first is the training's, the others are of validation and tests.
 
-    `anchor` is the statement that uses the training's first; `rows` says how to write the part of it that is trained on; `asked`
-    are the calls that give outputs for inputs without targets.
+    `anchor` is the statement that uses the training's first; `rows` says how to write the part of it that is trained on;
+    `asked` are the calls that give outputs for inputs without targets.
     """
 
     source: SourceFile

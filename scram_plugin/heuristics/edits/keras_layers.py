@@ -35,7 +35,7 @@ def set_in_layers(facts: Mapping[str, Any], paths: Sequence[str], name: str, val
     changes: list[Change | None] = []
     for call in calls:
         if name == "activation" and known.called(call) in ACTIVATION_LAYERS:
-            changes.append(_other_activation(known, call, value))
+            changes += _other_activation(known, call, value)
             continue
         changes += _set(known, call, name, value)
         for other, to in others.items():
@@ -50,14 +50,14 @@ def _set(known: Code, call: Piece, name: str, value: str | None) -> list[Change 
     return [without_argument(known, call, name)] if argument(known, call, name) is not None else []
 
 
-def _other_activation(known: Code, call: Piece, value: str | None) -> Change | None:
+def _other_activation(known: Code, call: Piece, value: str | None) -> list[Change | None]:
     """Another activation in the place of a layer that is one; None removes it."""
     if value is None:
-        return _without(known, call)
+        return [_without(known, call)]
     if known.called(call) == "Activation":
-        return set_argument(known, call, "activation", value)
-    text, _ = written(call.source, "keras.layers.Activation", call)
-    return replaced(call, f"{text}({value})")
+        return [set_argument(known, call, "activation", value)]
+    text, imports = written(call.source, "keras.layers.Activation", call)
+    return [replaced(call, f"{text}({value})"), *imports]
 
 
 def remove_layer(facts: Mapping[str, Any], path: str) -> Edit | None:

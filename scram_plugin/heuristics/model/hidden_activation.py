@@ -38,8 +38,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         return
     cause = _cause(layers_found[0])
     same = [layer for layer in layers_found if _cause(layer) == cause]
-    names, weighted = listed([layer.name for layer in same]), [layer for layer in same if layer.kind in WEIGHTED]
-    edit = set_in_layers(run.facts, [layer.path for layer in weighted], "activation", '"relu"') if weighted == same else None
+    names = listed([layer.name for layer in same])
+    edit = set_in_layers(run.facts, [layer.path for layer in same], "activation", '"relu"')
     units = same[0].facts.get("kernel") or []
     said = f"{TITLES[cause]} follows {names}, which is no output."
     yield Finding(

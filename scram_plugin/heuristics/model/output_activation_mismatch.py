@@ -20,7 +20,6 @@ from scram_plugin.severity import Severity
 PROBABLE = ("softmax", "sigmoid")
 CUTTING = ("relu", "relu6", "tanh", "softsign")  # they give no large negative, or no large numbers at all
 ONE_SIDED = ("sigmoid", "softmax", "relu", "relu6")  # they give nothing below 0
-OWN_LAYERS = ("Activation", "Softmax", "ReLU")  # layers that are an activation; in others it is an argument
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -161,14 +160,9 @@ WHY = {
 
 
 def _activate(value: str | None) -> Callable[[Output], Edit | None]:
-    """An edit of the activation of the output layer, where that is an argument of it."""
+    """An edit of the activation of the output layer."""
     text = None if value is None else f'"{value}"'
-
-    def edit(known: Output) -> Edit | None:
-        own = known.of_torch or known.layer.kind not in OWN_LAYERS
-        return set_in_layers(known.run.facts, [known.layer.path], "activation", text) if own else None
-
-    return edit
+    return lambda known: set_in_layers(known.run.facts, [known.layer.path], "activation", text)
 
 
 def _by_two_layers(known: Output) -> bool:
