@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ LEVEL = 3  # evaluations whose median is the level at the end, where there are t
 LATE = 4  # of the batches of a run the last of so many parts are its end; by definition
 AGREEMENT = "agreement of outputs and targets"
 FIRST = ("accuracy", "f1", "map", "auc")  # what users want most of the metrics that a program logs
+DIVERGED = 10.0  # times the loss of the first batch; how far a training has diverged beyond that says nothing; by definition
 ALIKE = 1e-3  # of their spread: targets whose range differs by more are others; by definition
 
 
@@ -30,7 +31,8 @@ ALIKE = 1e-3  # of their spread: targets whose range differs by more are others;
 class Level:
     """A quantity of a run: its level at the end, the standard error of that from the curve's own noise, and its name.
 
-    `of_loss`: it means the same only under the same loss; `of_targets`: only for the same targets.
+    `of_loss`: it means the same only under the same loss; `of_targets`: only for the same targets. `ceiling`: higher levels are
+    all as bad.
     """
 
     name: str
@@ -39,6 +41,17 @@ class Level:
     higher: bool
     of_loss: bool = False
     of_targets: bool = False
+    ceiling: float = math.inf
+
+    @property
+    def counted(self) -> float:
+        """The level as it is compared."""
+        return min(self.level, self.ceiling)
+
+    @property
+    def noise(self) -> float:
+        """The standard error of the level as it is compared."""
+        return self.error if self.level < self.ceiling else 0.0
 
 
 @dataclass(frozen=True)
@@ -81,8 +94,16 @@ def ending(ran: Ran) -> Ending:
             found.pop(name, None)
     elif batch is not None:
         found["training loss"] = _late("training loss", batch, False)
+        for name in found.keys() & {"training loss", "validation loss"}:
+            found[name] = replace(found[name], ceiling=_ceiling(batch))
     broken = batch is not None and not np.isfinite(batch.values[-max(len(batch) // LATE, 1) :]).any()
     return Ending(told.batches, told.epochs, "", broken, found, _loss(run.facts), _targets(run))
+
+
+def _ceiling(batch: Curve) -> float:
+    """The loss from which on a training has diverged, by that of its first batch."""
+    first = batch.finite.values[:1]
+    return DIVERGED * float(first[0]) if len(first) and first[0] > 0 else math.inf
 
 
 def _metrics(run: TrainingRun, kept: int | None) -> list[tuple[str, Level]]:
@@ -108,7 +129,11 @@ def _at_end(name: str, curve: Curve, higher: bool, kept: int | None, of_loss: bo
     else:
         count = LEVEL if len(values) >= LEVEL * LEVEL else 1
     level = float(np.median(values[-count:]))
-    return Level(name, level, _noise(values) / math.sqrt(count), higher, of_loss, of_targets)
+    by_ratio = not higher and bool(
+        (values > 0).all()
+    )  # as a loss is compared: peaks of one that diverges differ by powers of ten
+    noise = level * _noise(np.log(values)) if by_ratio else _noise(values)
+    return Level(name, level, noise / math.sqrt(count), higher, of_loss, of_targets)
 
 
 def _late(name: str, curve: Curve, higher: bool) -> Level:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import Literal
 
@@ -40,7 +40,8 @@ class Judged:
 def judge(pairs: Sequence[tuple[Ending, Ending]], wanted: Sequence[str] = (), touches_loss: bool = False) -> Judged:
     """The verdict on pairs of runs, before and after the fix.
 
-    `wanted`: measures that the finding is about, which are looked at where the first measure shows no difference.
+    `wanted`: measures that the finding is about, which are looked at where the first measure shows no difference. See
+    `_besides` for others.
     `touches_loss`: the fix changes lines that make the loss or the targets, so that no loss is compared.
     """
     batches = min(min(before.batches, after.batches) for before, after in pairs)
@@ -55,8 +56,22 @@ def judge(pairs: Sequence[tuple[Ending, Ending]], wanted: Sequence[str] = (), to
     first = _of(pairs, known[0], batches)
     if first.outcome != "same":
         return first
-    others = [_of(pairs, name, batches) for name in wanted if name in known[1:]]
-    return next((judged for judged in others if judged.outcome == "better"), first)
+    asked = [_of(pairs, name, batches) for name in wanted if name in known[1:]]
+    besides = [_of(pairs, name, batches) for name in _besides(pairs, known[0]) if name in known[1:]]
+    assert first.before is not None
+    assert first.after is not None
+    levels = f"{first.measure} {number(first.before)} → {number(first.after)}"
+    both = [replace(judged, sentence=f"{levels}; {judged.sentence}") for judged in besides]
+    return next((judged for judged in (*asked, *both) if judged.outcome == "better"), first)
+
+
+def _besides(pairs: Sequence[tuple[Ending, Ending]], first: str) -> Iterator[str]:
+    """Further measures, where each pair is better by the first one: that of a training which had diverged is unsteady."""
+    if all(_gain(before.measures[first], after.measures[first]) > 0 for before, after in pairs):
+        yield "validation loss"
+        losses = [before.measures.get("training loss") for before, _ in pairs]
+        if all(loss is not None and loss.level >= loss.ceiling for loss in losses):
+            yield "training loss"
 
 
 def _failed(pairs: Sequence[tuple[Ending, Ending]], batches: int) -> Judged | None:
@@ -144,8 +159,8 @@ def _as_logarithm(measure: Level) -> bool:
 def _gain(before: Level, after: Level) -> float:
     """How much better it is after: of a score the difference, of a loss that of the logarithms."""
     if _as_logarithm(before) and _as_logarithm(after):
-        return math.log(before.level / after.level)
-    return after.level - before.level if before.higher else before.level - after.level
+        return math.log(before.counted / after.counted)
+    return after.counted - before.counted if before.higher else before.counted - after.counted
 
 
 def _middle(side: Sequence[Level]) -> float:
@@ -159,16 +174,16 @@ def _least(both: Sequence[tuple[Level, Level]]) -> float:
     """The smallest mean gain that is larger than the noise: of the curves at their ends, and between seeds."""
     count, measure = len(both), both[0][0]
     logarithms = all(_as_logarithm(m) for pair in both for m in pair)
-    largest = max(abs(m.level) for pair in both for m in pair)
+    largest = max(abs(m.counted) for pair in both for m in pair)
     if logarithms:
         floor = -math.log1p(-LEAST_FALL)
     else:
         floor = LEAST_SHARE * max(largest, 1.0) if measure.higher else LEAST_FALL * largest
     sides = list(zip(*both, strict=True))
-    curves = [fmean((m.error / m.level if logarithms else m.error) ** 2 for m in side) for side in sides]
+    curves = [fmean((m.noise / m.counted if logarithms else m.noise) ** 2 for m in side) for side in sides]
     if count < 2:
         return ALONE * max(floor, NOISES * math.sqrt(sum(curves)))
-    levels = [[math.log(m.level) if logarithms else m.level for m in side] for side in sides]
+    levels = [[math.log(m.counted) if logarithms else m.counted for m in side] for side in sides]
     seeds = [stdev(side) ** 2 for side in levels]
     noise = math.sqrt(sum(map(max, curves, seeds)) / count)
     return max(floor, NOISES * noise)

@@ -8,6 +8,7 @@ numbers.
 from __future__ import annotations
 
 import ast
+import difflib
 import io
 import os
 import site
@@ -20,11 +21,13 @@ from typing import Any
 
 from scram_plugin.redaction import redacted
 from scram_plugin.training import call_site
-from scram_plugin.training.call_site import Roles, lines_of, shown_name
+from scram_plugin.training.call_site import CELL, Roles, lines_of, shown_name
 from scram_plugin.training.signatures import signatures
 
 MOST_FILES = 20  # files of one program; source: a hundred programs of strangers have nine at most
 MOST_TEXT = 60_000  # characters of all of them; source: about 1,500 lines, more than any of these programs has
+MOST_CELLS = 60  # cells of one notebook; source: longer ones begin anew in the middle
+ALIKE = 0.7  # share of the characters that two versions of a cell have in common; by definition
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -46,15 +49,41 @@ def files(frame: FrameType, names: Collection[str] = ()) -> list[dict[str, str]]
     Texts in quotes and comments are hidden (`redaction.py`).
     """
     first = frame.f_code.co_filename
+    texts = [(shown_name(first), "".join(lines_of(first, frame.f_globals)))]
+    texts = cells(texts[0][1], frame.f_globals.get("In")) if texts[0][0] == CELL else texts
+    texts += [(shown_name(file), "".join(lines_of(file, {}))) for file in _modules_beside(first)[:MOST_FILES]]
     found: list[tuple[str, str, ast.Module]] = []
     left = MOST_TEXT
-    for file in [first, *_modules_beside(first)][:MOST_FILES]:
-        text = redacted("".join(lines_of(file, frame.f_globals if file == first else {})), names)
+    for file, whole in texts:
+        text = redacted(whole, names)
         if text and len(text) <= left:
             found.append((file, text, ast.parse(text)))
             left -= len(text)
     kept = _mentioned([tree for _, _, tree in found], _running(frame))
-    return [{"file": shown_name(file), "text": _without(text, tree, kept)} for file, text, tree in found]
+    return [{"file": file, "text": _without(text, tree, kept)} for file, text, tree in found]
+
+
+def cells(training: str, ran: Any) -> list[tuple[str, str]]:
+    """``[("notebook cell 5", text)]`` of a notebook, the cell that trains first; `ran` is what IPython calls `In`.
+
+    Of cells that are nearly alike the last is meant: it was changed, and run again.
+    """
+    texts = [text if isinstance(text, str) else "" for text in ran] if isinstance(ran, list) else []
+    same = [number for number, text in enumerate(texts) if text.strip() == training.strip()]
+    if not same:
+        return [(CELL, training)]
+    kept: list[int] = []
+    for number in range(len(texts) - 1, 0, -1):
+        again = any(_alike(texts[number], texts[later]) for later in kept)
+        if number == same[-1] or (texts[number].strip() and not again and len(kept) < MOST_CELLS):
+            kept.append(number)
+    ordered = [same[-1], *(number for number in reversed(kept) if number != same[-1])]
+    return [(f"{CELL} {number}", texts[number]) for number in ordered]
+
+
+def _alike(one: str, other: str) -> bool:
+    compared = difflib.SequenceMatcher(None, one, other, autojunk=False)
+    return compared.quick_ratio() > ALIKE and compared.ratio() > ALIKE
 
 
 def _modules_beside(file: str) -> list[str]:

@@ -64,6 +64,47 @@ def test_losses_are_compared_by_their_ratio():
     assert judge(close).outcome == "same"
 
 
+def test_three_seeds_that_are_all_far_better_are_more_than_noise():
+    assert judge(pairs([0.877, 0.848, 0.859], [0.955, 0.891, 0.944])).outcome == "better"
+
+
+def test_how_far_a_training_has_diverged_is_no_noise():
+    def runs(ceiling):
+        levels = ((1.6e19, 1e16), (7.1e4, 1e15)), ((0.206, 0.001), (0.174, 0.001))  # with the noise of each curve
+        made = [[Level("validation loss", level, error, False, ceiling=ceiling) for level, error in side] for side in levels]
+        return [tuple(Ending(100, 2, measures={m.name: m}, loss="mse") for m in pair) for pair in zip(*made, strict=True)]
+
+    judged = judge(runs(11.0))
+    assert (judged.outcome, judged.after) == ("better", pytest.approx(0.189, abs=0.001))
+    assert judged.before > 1e11  # told as it was
+    assert judge(runs(math.inf)).outcome == "same"
+    assert judge([(before, before) for before, _ in runs(11.0)]).outcome == "same"
+
+
+def test_the_loss_decides_where_the_accuracy_is_coarse():
+    def both(losses):
+        return [
+            (ended(b, loss=4.0), ended(a, loss=loss)) for b, a, loss in zip((0.65, 0.85), (0.93, 0.96), losses, strict=True)
+        ]
+
+    judged = judge(both((0.21, 0.17)))
+    assert (judged.outcome, judged.measure) == ("better", "validation loss")
+    assert judged.sentence.startswith("validation accuracy 0.75 → 0.945; validation loss 4 → 0.189 ")
+    assert judge(both((3.9, 4.2))).outcome == "same"
+    worse = [(ended(b, loss=4.0), ended(a, loss=0.2)) for b, a in ((0.65, 0.64), (0.85, 0.86))]
+    assert judge(worse).outcome == "same"  # the accuracy does not say so
+
+
+@pytest.mark.parametrize(("before", "outcome"), [(900.0, "better"), (9.0, "same")])
+def test_the_training_loss_decides_only_where_it_had_diverged(before, outcome):
+    def run(accuracy, loss):
+        found = (Level("validation accuracy", accuracy, 0.0, True), Level("training loss", loss, 0.0, False, ceiling=12.0))
+        return Ending(100, 2, measures={measure.name: measure for measure in found}, loss="mse")
+
+    accuracies = (0.43, 0.94), (0.93, 0.96), (0.39, 0.96)
+    assert judge([(run(b, before), run(a, 0.16)) for b, a in accuracies]).outcome == outcome
+
+
 def test_a_loss_of_another_kind_is_not_compared():
     other = [(ended(loss=9.0, agreement=0.1), ended(loss=0.1, agreement=0.9, kind="bce"))] * 3
     judged = judge(other)

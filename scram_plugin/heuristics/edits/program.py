@@ -11,7 +11,9 @@ import ast
 import builtins
 import difflib
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
@@ -19,6 +21,7 @@ from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.source import SourceFile
 
 BLOCK = "if 1:"  # stands for the line that begins a block, where that was not recorded; by definition
+CELL = re.compile(r"notebook cell \d{1,6}")  # as the recorder names cells
 NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
@@ -121,10 +124,11 @@ class Code:
             if main is None and here:
                 line = source.line_at(made[0].start) + 1
                 main = min(here, key=lambda h: (not h.line <= line <= h.line + h.before.count("\n"), abs(h.line - line)))
-            hunks += here
+                main = _placed(source, main)
+            hunks += [_placed(source, hunk) for hunk in here]
         if main is None or not (self.whole or all(map(_is_recorded, hunks))):
             return None
-        return Edit(main.file, main.line, main.before, main.after, tuple(h for h in hunks if h is not main))
+        return Edit(main.file, main.line, main.before, main.after, tuple(h for h in hunks if h != main))
 
 
 def program(facts: Mapping[str, Any]) -> Code:
@@ -146,12 +150,33 @@ def _parsed(
     files: tuple[tuple[str, str], ...], line: int, signatures: tuple[tuple[str, tuple[str, ...]], ...], whole: bool
 ) -> Code:
     sources = []
-    for file, text in files:
+    named, line = _joined(files, line)
+    for file, text, cells in named:
         try:
-            sources.append(SourceFile(file, text))
+            sources.append(SourceFile(file, text, cells))
         except NOT_PYTHON:
             continue
     return Code(sources, line, dict(signatures), whole)
+
+
+def _joined(files: Sequence[tuple[str, str]], line: int) -> tuple[list[tuple[str, str, dict[int, str] | None]], int]:
+    """The files, and the line of the training in the first one. The cells of a notebook are one file: one below the other, with
+    the number of lines before each. Empty lines between them keep the changes of two cells apart."""
+    cells = sorted((f for f in files if CELL.fullmatch(f[0])), key=lambda f: int(f[0].rpartition(" ")[2]))
+    rest = [(file, text, None) for file, text in files if (file, text) not in cells]
+    if not cells:
+        return [*rest], line
+    text, starts = "", dict[int, str]()
+    for name, cell in cells:
+        starts[text.count("\n")] = name
+        text += cell.rstrip("\n") + "\n\n\n"
+    return [("notebook", text, starts), *rest], line + next(start for start, name in starts.items() if name == files[0][0])
+
+
+def _placed(source: SourceFile, hunk: Edit) -> Edit:
+    """A change of a notebook as one of the cell that it is in."""
+    file, line = source.place(hunk.line)
+    return replace(hunk, file=file, line=line)
 
 
 def _from_statements(entries: Sequence[tuple[int, str]]) -> str:

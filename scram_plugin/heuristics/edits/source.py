@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import io
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TypeAlias
 
@@ -19,13 +19,21 @@ FUNCTIONS_AND_CLASSES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.
 
 
 class SourceFile:
-    """Raises SyntaxError, ValueError, RecursionError or MemoryError for a text that is no Python."""
+    """Raises SyntaxError, ValueError, RecursionError or MemoryError for a text that is no Python.
 
-    def __init__(self, file: str, text: str) -> None:
-        self.file, self.text = file, text
+    The text of a notebook is that of its cells, one below the other; `cells` are their names, by the number of lines before.
+    """
+
+    def __init__(self, file: str, text: str, cells: Mapping[int, str] | None = None) -> None:
+        self.file, self.text, self._cells = file, text, cells or {0: file}
         self.tree = ast.parse(text)
         self.lines = io.StringIO(text).readlines()  # as Python counts them
         self._starts = [0, *itertools.accumulate(map(len, self.lines))]
+
+    def place(self, line: int) -> tuple[str, int]:
+        """The file, or the cell, that a line is in, and its number there; from 1."""
+        before = max(start for start in self._cells if start < line)
+        return self._cells[before], line - before
 
     @cached_property
     def _parents(self) -> dict[ast.AST, ast.AST]:

@@ -9,13 +9,13 @@ from scram_plugin.heuristics.edits import remove_layer, set_in_layers
 from scram_plugin.heuristics.heuristic import OUTPUTS, Cause, Finding, Heuristic, NotChecked, Option, absent
 from scram_plugin.heuristics.limits import TINY
 from scram_plugin.heuristics.measured import Layer, layers, listed, whole_of
+from scram_plugin.heuristics.model.outputs import DROPOUTS, dropout_behind
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.heuristics.words import percent
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
-KINDS = ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "AlphaDropout", "GaussianDropout")
 OPTIONS = (
     Option(
         "max_rate",
@@ -29,13 +29,16 @@ BETTER_WITHOUT = 0.8  # of the training loss: a validation loss below that shows
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     found = [
-        (layer, rate) for layer in layers(run) if layer.kind in KINDS for rate in [layer.facts.get("settings", {}).get("rate")]
+        (layer, rate)
+        for layer in layers(run)
+        if layer.kind in DROPOUTS
+        for rate in [layer.facts.get("settings", {}).get("rate")]
     ]
     for layer, rate in found:
         if isinstance(rate, int | float):
             run.measured(f"dropout rate of {layer.name}", rate, above=options["max_rate"], percent=True)
     run.measured("layers with dropout", len(found))
-    behind = _behind_output(run)
+    behind = dropout_behind(run)
     found = [(layer, float(rate)) for layer, rate in found if isinstance(rate, int | float) and rate >= options["max_rate"]]
     if not found and behind is None:
         return
@@ -79,14 +82,6 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         ],
         where=[layer.path for layer, _ in found],
     )
-
-
-def _behind_output(run: TrainingRun) -> tuple[Layer, float] | None:
-    """A dropout that is the last layer of the model, so that it drops outputs; with its rate."""
-    known = layers(run)
-    rate = known[-1].facts.get("settings", {}).get("rate") if known and known[-1].kind in KINDS else None
-    single = run.facts["model"].get("kind") == "sequential" or len(run.facts["model"].get("outputs") or []) == 1
-    return (known[-1], float(rate)) if single and isinstance(rate, int | float) and rate > 0 else None
 
 
 def _finding_behind(run: TrainingRun, curve: Curve, behind: tuple[Layer, float]) -> Finding:

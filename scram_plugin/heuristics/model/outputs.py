@@ -15,6 +15,7 @@ from scram_plugin.heuristics.names import loss_class
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
 
+DROPOUTS = ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "AlphaDropout", "GaussianDropout")
 CATEGORICAL = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
 BINARY = ("BinaryCrossentropy", "BinaryFocalCrossentropy")
 DISTANCES = ("MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh", "MeanSquaredLogarithmicError")
@@ -48,7 +49,9 @@ class Output:
         low, high = (self.run.statistic(schema.STATISTICS, f"y_pred0/{which}") for which in ("min", "max"))
         if low is None or high is None or not len(low.finite) or not len(high.finite):
             return known
-        least, most = RANGES[known]
+        behind = dropout_behind(self.run)
+        stretched = 1 / (1 - behind[1]) if behind is not None and behind[1] < 1 else 1.0  # what dropout keeps, it makes larger
+        least, most = (stretched * bound for bound in RANGES[known])
         inside = low.finite.values.min() >= least - ROUNDING and high.finite.values.max() <= most + ROUNDING
         return known if inside else None
 
@@ -150,6 +153,14 @@ class Output:
     def targets_beyond(self) -> bool:
         """Whether targets lie outside the range of the output."""
         return self.targets is not None and beyond(str(self.activation), *self.targets)
+
+
+def dropout_behind(run: TrainingRun) -> tuple[Layer, float] | None:
+    """A dropout that is the last layer of the model, so that it drops outputs; with its rate."""
+    known = layers(run)
+    rate = known[-1].facts.get("settings", {}).get("rate") if known and known[-1].kind in DROPOUTS else None
+    single = run.facts["model"].get("kind") == "sequential" or len(run.facts["model"].get("outputs") or []) == 1
+    return (known[-1], float(rate)) if single and isinstance(rate, int | float) and rate > 0 else None
 
 
 def beyond(activation: str, least: float, most: float) -> bool:
