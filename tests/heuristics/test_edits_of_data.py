@@ -24,6 +24,15 @@ model.add(Softmax())
 model.compile("adam", "mse")
 model.fit(X, y)
 """
+LOOP = """from keras.layers import Dense, Input
+from keras import Model
+x = inputs = Input((6,))
+for width in widths:
+    x = Dense(width, activation="relu")(x)
+x = Dense(1)(x)
+model = Model(inputs, x)
+model.fit(X, y)
+"""
 TRAINER = """from transformers import {0}
 args = {0}(
     output_dir="out",
@@ -86,6 +95,32 @@ def trainer(line, kind="TrainingArguments"):
             id="an optimizer that maximises",
         ),
         pytest.param(
+            facts("order = rng.permutation(len(X))\nX = X[order]\nmodel.fit(X, y)\n"),
+            edits.order_targets,
+            ["+ y = y[order]"],
+            id="targets in the old order",
+        ),
+        pytest.param(
+            facts("order = torch.randperm(len(d.target))\nx = torch.tensor(d.data)[order]\ny = torch.tensor(d.target)\n"),
+            edits.order_targets,
+            ["- y = torch.tensor(d.target)", "+ y = torch.tensor(d.target)[order]"],
+            id="targets of a data set in the old order",
+        ),
+        pytest.param(
+            facts("X = shuffle(X, random_state=1)\na, b, c, d = train_test_split(X, side, test_size=0.2)\n"),
+            edits.order_targets,
+            ["- X = shuffle(X, random_state=1)", "+ X, side = shuffle(X, side, random_state=1)"],
+            id="inputs that are shuffled alone",
+        ),
+        pytest.param(
+            facts(
+                LOOP, model=layers(*((f"dense_{i}", "Dense", {"settings": {"units": u}}) for i, u in enumerate((48, 48, 1))))
+            ),
+            lambda f: edits.set_in_layers(f, ["dense_2"], "activation", '"sigmoid"'),
+            ["- x = Dense(1)(x)", '+ x = Dense(1, activation="sigmoid")(x)'],
+            id="the layer behind those of a loop",
+        ),
+        pytest.param(
             facts(SOFTMAX, model=layers(("softmax", "Softmax", {}), ("softmax_1", "Softmax", {}))),
             lambda f: edits.set_in_layers(f, ["softmax"], "activation", '"relu"'),
             [
@@ -137,6 +172,11 @@ def test_an_edit(known, edit, expected):
             id="targets stand in a variable before they are measured",
         ),
         pytest.param(facts(ASKED), lambda f: edits.change_targets(f, "{0} - 1"), id="outputs of another kind than numbers"),
+        pytest.param(
+            facts("order = rng.permutation(len(X))\nX, y = X[order], y[order]\nmodel.fit(X, y)\n"),
+            edits.order_targets,
+            id="both are in the new order",
+        ),
         pytest.param(
             trainer("learning_rate=2e-3"),
             lambda f: edits.set_learning_rate(f, "AdamW", 1e-7, 1e-3),

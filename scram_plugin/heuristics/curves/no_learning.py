@@ -25,7 +25,7 @@ from scram_plugin.heuristics.curves.metrics import Score, never_learned
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.curves.progress import improves_since
 from scram_plugin.heuristics.curves.shape import SURE, Shape, shape_of
-from scram_plugin.heuristics.edits import set_in_layers
+from scram_plugin.heuristics.edits import order_targets, set_in_layers
 from scram_plugin.heuristics.heuristic import (
     CALIBRATED,
     Cause,
@@ -82,6 +82,7 @@ MOVING = (1e-4, 0.03)  # updates of weights that learn, as a fraction of their n
 UNCHANGED = 1e-4  # of the loss: means over epochs that learn anything differ by more; by bench-limits
 EXACT = 4  # points of a loss that does not change; by definition: any learning would show
 PADDED = 0.5  # share of zeros in the inputs: above that they are more padding than text; by definition
+APART = "The program brings the inputs into a new order, and leaves the targets in the old one."
 BY_STEPS = ("lightning", "hugging face")  # frameworks that log optimizer steps
 WORSE_THAN_GUESSING = 1.1  # times the last loss: a higher first loss was worse than guessing; by bench-limits
 FIRST_FALL = 0.05  # of the last level: a fall before the second point that counts; by bench-limits
@@ -279,7 +280,7 @@ def _by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
         axis=validation.axis,
         curves=[validation.source(), training.source()],
         causes=[
-            *_of_validation(training, guess, said),
+            *_of_validation(run, training, guess, said),
             Cause("inputs"),
             Cause("learning-rate", "", rate_as_cause(run).against),
         ],
@@ -313,11 +314,14 @@ def _by_metric(run: TrainingRun, score: Score, loss: Curve) -> Finding:
     )
 
 
-def _of_validation(training: Curve, guess: Guess, said: str) -> list[Cause]:
+def _of_validation(run: TrainingRun, training: Curve, guess: Guess, said: str) -> list[Cause]:
     """What is learned at once is no noise: then the validation data differ. By heart it takes many epochs."""
     soon = float(training.finite.values[len(training.finite) // THIRD])
     others = Cause("validation", f"{said} The training loss was soon {number(soon)}, far below that.")
-    apart = Cause("shuffled-apart", said)
+    edit = order_targets(run.facts)
+    apart = Cause("shuffled-apart", f"{said} {APART if edit is not None else ''}".strip(), "", edit)
+    if edit is not None:
+        return [apart, others]
     return [others, apart] if soon < AT_ONCE * guess.loss else [apart, Cause("validation")]
 
 
@@ -327,6 +331,8 @@ def _causes(
     speed = rate_as_cause(run)
     guessed = guessed or (f"The loss is ln({classes}): that of guessing among {classes} classes." if classes else "")
     inputs, frozen, labels, depth = Cause("inputs", guessed), Cause("frozen"), Cause("labels"), Cause("depth")
+    if (apart := order_targets(run.facts)) is not None:
+        return [Cause("shuffled-apart", APART, "", apart), inputs, labels, speed]
     if accuracy is not None and 0 < accuracy < ACCURATE and tail > BLOWN_UP * max(-math.log(accuracy), LEAST_GUESS):
         guess = f"Guessing at this accuracy costs about {number(-math.log(accuracy))}; the outputs are far too large."
         return [Cause("learning-rate", f"{speed.for_} {guess}".strip()), inputs, labels]

@@ -173,11 +173,15 @@ def _matched(
     program: Code, calls: Sequence[Piece], layers: Sequence[Mapping[str, Any]], mine: Mapping[str, Any]
 ) -> Piece | None:
     """The calls and the layers of a class in their order, if there are as many and their sizes agree; or the only call that
-    agrees."""
+    agrees; or the only one that gives the sizes that this layer alone has, where other calls leave them open."""
     if len(calls) == len(layers) and all(_agree(program, c, layer) for c, layer in zip(calls, layers, strict=True)):
         return calls[next(i for i, layer in enumerate(layers) if layer is mine)]
     possible = [c for c in calls if _agree(program, c, mine)]
-    return possible[0] if len(possible) == 1 else None
+    if len(possible) == 1:
+        return possible[0]
+    given = [c for c in possible if _sizes(program, c).keys() & (mine.get("settings") or {}).keys()]
+    alone = len(given) == 1 and sum(_agree(program, given[0], layer) for layer in layers) == 1
+    return given[0] if alone else None
 
 
 def all_layers(layers: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:

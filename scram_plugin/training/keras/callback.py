@@ -24,7 +24,7 @@ from scram_plugin.training.guarded import guarded, warn
 from scram_plugin.training.keras import fit as keras_fit
 from scram_plugin.training.keras.data_facts import data_facts, validation_rows
 from scram_plugin.training.keras.host_rows import HostRows
-from scram_plugin.training.keras.model_facts import called, facts, fit_facts, in_order_of_data, names
+from scram_plugin.training.keras.model_facts import called, facts, fit_facts, in_order_of_data, is_built, model_facts, names
 from scram_plugin.training.keras.steps import step_of
 from scram_plugin.training.looks import Looks
 from scram_plugin.training.process import Clock
@@ -138,7 +138,7 @@ class SCRAM(keras.callbacks.Callback):
         in_order_of_data(built["model"], fit)
         built["data"] = data_facts(fit)
         built["session"], built["resumed"] = self._session.id, keras_fit.initial_epoch(fit) > 0
-        self.facts = built
+        self.facts, self._unbuilt = built, not is_built(self.model)
         self._writer.text(schema.FACTS_TAG, json.dumps(built, default=str))
         blocks.write_validation(self._writer, validation_rows(fit), self._session.batches)
         self._install()
@@ -280,6 +280,10 @@ class SCRAM(keras.callbacks.Callback):
             if self._writer is None:
                 return
             measured, self._measured = self._measured, []
+            if self._unbuilt and is_built(self.model):  # many models get their weights with the first batch
+                self._unbuilt = False
+                self.facts["model"] = model_facts(self.model)
+                self._writer.text(schema.FACTS_TAG, json.dumps(self.facts, default=str))
             times: list[float] = []
             if self._step is not None and self._step.columns and (self._times or whole):
                 rows = self._step.take(None if whole else len(self._times))

@@ -47,7 +47,7 @@ def facts(model: keras.Model, fit: Mapping[str, Any], source: Mapping[str, Any] 
         "versions": {"keras": keras.__version__, "python": platform.python_version(), "scram": __version__},
         "backend": keras.backend.backend(),
         "time": time.time(),
-        "model": _model(model),
+        "model": model_facts(model),
         "loss": _loss(getattr(model, "loss", None), source is not None),
         "optimizer": _optimizer(getattr(model, "optimizer", None)),
         "dtype_policy": getattr(getattr(model, "dtype_policy", None), "name", None)
@@ -107,7 +107,13 @@ def called(model: keras.Model) -> list[Any]:
     return [*sorted(layers, key=lambda kind: kind.__name__), *of_training, *new, type(model).fit, type(model).compile]
 
 
-def _model(model: keras.Model) -> dict[str, Any]:
+def is_built(model: keras.Model) -> bool:
+    """Whether all layers have their weights."""
+    return all(layer.built for layer in model._flatten_layers(include_self=False))
+
+
+def model_facts(model: keras.Model) -> dict[str, Any]:
+    """The model and its layers, with the sizes of their weights as far as they are built."""
     outputs = _tensors(model, "outputs")
     last = (outputs[0]["shape"] or [None])[-1] if outputs else None
     return {

@@ -299,6 +299,28 @@ def open_files(folder):
     return [link for link in links if os.path.exists(link) and os.readlink(link).startswith(str(folder))]
 
 
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.out = layers.Dense(16, activation="relu"), layers.Dense(10)
+
+    def call(self, x):
+        return self.out(self.hidden(x))
+
+
+@pytest.mark.parametrize("make", [Subclassed, lambda: keras.Sequential([layers.Dense(16), layers.Dense(10)])])
+def test_a_model_that_gets_its_weights_with_the_first_batch(make, tmp_path):
+    x = np.random.default_rng(0).normal(size=(64, 8)).astype("float32")
+    model = make()
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(x, np.arange(64) % 10, verbose=0, callbacks=[watch(tmp_path)])
+    facts = scram_plugin.read(tmp_path)["scram"].facts
+    assert [layer["kernel"] for layer in facts["model"]["layers"] if layer["class"] == "Dense"] == [[8, 16], [16, 10]]
+    assert facts["model"]["parameters"] == 8 * 16 + 16 + 16 * 10 + 10
+    (run,) = training_runs(scram_plugin.read(tmp_path))
+    assert run.ended == "finished"
+
+
 def test_facts(tmp_path):
     model, data = two_inputs()
     model.fit(*data, batch_size=64, epochs=2, verbose=0, callbacks=[watch(tmp_path)])
