@@ -11,6 +11,8 @@ from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuris
 from scram_plugin.heuristics.limits import ALMOST
 from scram_plugin.heuristics.measured import (
     DEAD_ROWS,
+    PASSING,
+    Layer,
     columns,
     dead_units,
     enough_rows,
@@ -96,7 +98,8 @@ def _of_graph(run: TrainingRun, dead: int, known: int) -> Finding:
 
 def _causes(run: TrainingRun, found: list[str], now: float, first: float) -> list[Cause]:
     known = {layer.path: layer for layer in known_layers(run)}
-    bias = [path for path in found if path in known and (known[path].facts.get("bias") or 0.0) < LOW_BIAS]
+    fed = [layer.path for path in found if (layer := _weighted(known, path)) is not None]
+    bias = [path for path in dict.fromkeys(fed) if (known[path].facts.get("bias") or 0.0) < LOW_BIAS]
     start = Cause("start")
     if bias:
         said = f"The biases of {listed([f'`{path}`' for path in bias])} start at {number(known[bias[0]].facts['bias'])}."
@@ -104,6 +107,15 @@ def _causes(run: TrainingRun, found: list[str], now: float, first: float) -> lis
     elif first > ALMOST * now:
         start = Cause("start", f"{percent(first)} of the units were dead in the first batch that was measured.")
     return beside_speed(run, start)
+
+
+def _weighted(known: Mapping[str, Layer], path: str) -> Layer | None:
+    """The layer whose weights and biases a ReLU gets its values from, itself or the one in front; None behind anything else."""
+    layer = known.get(path)
+    while layer is not None and layer.kind in (*PASSING, "Activation", "ReLU"):
+        read = layer.facts.get("from") or []
+        layer = known.get(f"{layer.path.removesuffix(str(layer.facts.get('name')))}{read[0]}") if len(read) == 1 else None
+    return layer
 
 
 HEURISTIC = Heuristic(
