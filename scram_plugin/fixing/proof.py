@@ -24,6 +24,7 @@ SECONDS_OF_A_RUN = 12.0  # of training, by default: three pairs of small program
 PATIENCE = 90.0  # seconds: where the user says nothing, and three pairs would take longer, there are two; by definition
 LONGEST = 600.0  # seconds: where the user asks for long runs, and three pairs would take longer, there is one; by definition
 MOST_TRIED = 6  # fixes that are tried, at most; by definition
+SHORT = 0.5  # of the batches of another run: it is made again; by definition
 AS_IT_IS = "as it is"
 
 Say = Callable[[str], None]  # tells of the progress, in a sentence
@@ -74,6 +75,7 @@ class Prover:
         with self._shop:
             begun = time.monotonic()
             self._run([(None, seed) for seed in range(min(self._shop.at_once, SEEDS))])
+            self._repeat_short_ones()
             taken = time.monotonic() - begun
             first = self._ran[self._name(None, 0)]
             seen = known or self._review(first)
@@ -150,15 +152,26 @@ class Prover:
             self._ran[ran.name], self._endings[ran.name] = ran, ending(ran)
             self._say(f"{ran.name}: {_in_words(ran, self._endings[ran.name])}")
 
+    def _repeat_short_ones(self) -> None:
+        """Make runs of the program as it is again that came to far fewer batches than another in the same time, because the
+        machine was busy: seeds are compared at about the same length."""
+        longest = max(ran.told.batches for ran in self._ran.values())
+        short = [name for name, ran in self._ran.items() if ran.told.used and ran.told.batches < SHORT * longest]
+        for name in short:
+            del self._ran[name]
+        self._limits, given = replace(self._limits, batches=longest, seconds=None), self._limits
+        self._run([(None, int(name.rpartition(SEED)[2])) for name in short])
+        self._limits = given
+
     def _can_start(self, which: Candidate | None, seed: int) -> bool:
         """A run with a fix needs to know how many batches its partner trained."""
         return which is None or self._name(None, seed) in self._ran
 
     def _start(self, which: Candidate | None, seed: int) -> Running:
         limits = self._limits
-        if which is not None:
-            partner = self._ran[self._name(None, seed)].told
-            limits = Limits(batches=partner.batches) if partner.batches else limits
+        partner = self._ran.get(self._name(None, seed if which is not None else 0))
+        if partner is not None and partner.told.batches and (which is not None or partner.told.used):
+            limits = Limits(batches=partner.told.batches)
         return self._shop.start(self._name(which, seed), which.patch if which is not None else None, seed, limits)
 
     def _name(self, which: Candidate | None, seed: int) -> str:
