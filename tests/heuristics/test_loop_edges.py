@@ -77,6 +77,34 @@ def test_targets_beyond_an_activation_in_one_part_of_a_loss(part, told):
     assert found("output-activation-mismatch", batches=STAYS, **facts) == ([("error", "range")] if told else [])
 
 
+@pytest.mark.parametrize(
+    ("lowest", "highest", "loss", "told"),
+    [
+        (-3.0, 4.0, {"class": "SparseCategoricalCrossentropy", "from_logits": False}, True),
+        (0.0, 1.0, {"class": "SparseCategoricalCrossentropy", "from_logits": False}, False),
+        (-3.0, 4.0, {"class": "SparseCategoricalCrossentropy", "from_logits": True}, False),
+        (-3.0, 4.0, {"class": "MeanSquaredError"}, False),
+    ],
+)
+def test_outputs_of_a_subclass_of_model_that_are_no_probabilities(lowest, highest, loss, told):
+    layer = {"name": "head", "path": "head", "class": "Dense", "activation": "linear"}
+    facts = {"framework": "keras", "model": {"kind": "subclass", "layers": [layer], "outputs": []}, "loss": loss}
+    statistics = {"y_pred0/min": [lowest] * 4, "y_pred0/max": [highest] * 4}
+    wanted = [("error", "missing-softmax")] if told else []
+    assert found("output-activation-mismatch", {}, statistics, STAYS, **facts) == wanted
+
+
+@pytest.mark.parametrize(("rate", "fits"), [(0.4, True), (0.0, False)])
+def test_dropout_behind_an_output_stretches_it(rate, fits):
+    named = (("last", "Activation", "sigmoid"), ("drop", "Dropout", None))
+    layers = [{"name": n, "path": n, "class": kind, "activation": by, "settings": {"rate": rate}} for n, kind, by in named]
+    model = {"kind": "functional", "layers": layers, "outputs": [{}], "output_units": 1}
+    facts = {"framework": "keras", "model": model, "loss": {"class": "BinaryCrossentropy"}}
+    statistics = {"y_pred0/min": [0.0] * 4, "y_pred0/max": [1.6] * 4}
+    causes = found("output-activation-mismatch", {}, statistics, STAYS, **facts)
+    assert causes == ([] if fits else [("error", "missing-sigmoid")])
+
+
 @pytest.mark.parametrize(("highest", "told"), [([1.0, 0.4, 0.1, 0, 0, 0, 0, 0], True), ([1.0] * 8, False)])
 def test_an_output_that_is_soon_always_zero(highest, told):
     layer = {"name": "head", "path": "head", "class": "Linear", "activation": "relu"}

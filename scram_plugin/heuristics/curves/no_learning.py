@@ -169,6 +169,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if (unrelated := apart(run)) and _rose(ends, options):
         return
     guessed, cost = as_guessed(run, values, known) if not unrelated else (unrelated, 0.0)
+    guessed = guessed or _apart(run, tail)
     learned = not guessed and not is_of_guessing(tail, known)
     if learned and (any(says(ends, options) for says in LEARNED.values()) or improves_since(run, int(curve.steps[0]))):
         if (score := never_learned(run)) is not None:
@@ -222,6 +223,14 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         causes=_causes(run, tail, accuracy, classes, constant, guessed, bool(guessed) and tail <= AS_GUESSED * cost),
         since=int(curve.steps[min(form.best + 1, len(curve) - 1)]),  # what had been learned up to there was lost again
     )
+
+
+def _apart(run: TrainingRun, tail: float) -> str:
+    """What the program says of a loss that is no better than guessing, however it fell: inputs and targets lie apart."""
+    guess = guessing(run)
+    if guess is None or guess.is_beaten_by(tail) or order_targets(run.facts) is None:
+        return ""
+    return f"{APART} Guessing by the frequencies of the {len(guess.shares)} classes has a loss of {guess.loss:.4g}."
 
 
 def _rises(values: np.ndarray) -> bool:

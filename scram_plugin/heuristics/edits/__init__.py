@@ -98,6 +98,11 @@ def take_probabilities(facts: Facts, path: str) -> Edit | None:
     return torch_modules.set_in_layers(facts, [path], "activation", None)
 
 
+def take_logits(facts: Facts) -> Edit | None:
+    """Let the loss apply the softmax that the model does not; the losses of PyTorch are other classes then."""
+    return None if of_torch(facts) else keras_fit.set_from_logits(facts, True)
+
+
 def set_in_layers(facts: Facts, paths: Sequence[str], name: str, value: str | None, **others: str) -> Edit | None:
     """Set an argument of these layers, named as Keras names it, to `value` (as code; None restores the default)."""
     if of_torch(facts):

@@ -29,9 +29,18 @@ def set_loss(facts: Mapping[str, Any], loss: str) -> Edit | None:
 
 
 def set_from_logits(facts: Mapping[str, Any], value: bool) -> Edit | None:
-    """Set the flag where the loss is created, if there is one such place."""
+    """Set the flag where the loss is created, if there is one such place; a loss that is given by name becomes an object."""
     known = program(facts)
-    found = list(known.calls(str(facts.get("loss", {}).get("class"))))
+    kind = str(facts.get("loss", {}).get("class"))
+    found = list(known.calls(kind))
+    if not found and value:
+        given = [
+            follow(known, place) for call in known.calls("compile") if (place := argument(known, call, "loss")) is not None
+        ]
+        if len(given) != 1 or not isinstance(given[0].node, ast.Constant):
+            return None
+        text, imports = written(given[0].source, f"keras.losses.{kind}")
+        return known.edit([replaced(given[0], f"{text}(from_logits=True)"), *imports])
     if len(found) != 1:
         return None
     if not value:

@@ -7,10 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from scram_plugin.heuristics.data.labels_of_losses import HINGES
-from scram_plugin.heuristics.edits import Edit, set_in_layers, set_loss, take_probabilities
+from scram_plugin.heuristics.edits import Edit, set_in_layers, set_loss, take_logits, take_probabilities
 from scram_plugin.heuristics.heuristic import OUTPUTS, Cause, Confidence, Finding, Heuristic, NotChecked, absent
 from scram_plugin.heuristics.measured import LINEAR, output, shown_loss, whole_of
-from scram_plugin.heuristics.model.outputs import RANGES, Output, always_one, beyond, negative_logarithms, never_active
+from scram_plugin.heuristics.model.outputs import (
+    RANGES,
+    Output,
+    always_one,
+    beyond,
+    negative_logarithms,
+    never_active,
+    no_probabilities,
+)
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import counted, number
@@ -31,8 +39,15 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             seen = {"layer": "of the model", "size": "1 unit", "activation_name": "softmax", "loss": loss}
             yield _finding(run, "one-unit-softmax", "error", {**seen, **absent("low", "high", "least", "most")}, None)
             return
+        seen = {"layer": "of the model", "size": "several units", "activation_name": "no activation"}
+        if no_probabilities(run):
+            seen["loss"] = str((run.facts.get("loss") or {}).get("class"))
+            said = f"The outputs were below 0 or above 1, which no probability is, and {seen['loss']} does not apply a softmax."
+            evidence = {**seen, **absent("low", "high", "least", "most")}
+            yield _finding(run, "missing-softmax", "error", evidence, take_logits(run.facts), said)
+            return
         if negative_logarithms(run):
-            seen = {"layer": "of the model", "size": "several units", "activation_name": "no activation", "loss": "NLLLoss"}
+            seen["loss"] = "NLLLoss"
             said = "NLLLoss was below 0. It cannot be below 0 if its inputs are logarithms of probabilities."
             yield _finding(run, "missing-softmax", "error", {**seen, **absent("low", "high", "least", "most")}, None, said)
             return
@@ -291,7 +306,7 @@ MISMATCHES = (
     Mismatch("twice", "warning", _again_in_the_loss, lambda o: take_probabilities(o.run.facts, o.layer.path)),
     Mismatch("sigmoid-for-classes", "warning", _sigmoid_for_classes, _activate("softmax")),
     Mismatch("cut-logits", "warning", _cut_logits, _activate(None)),
-    Mismatch("missing-softmax", "error", _no_softmax, _activate("softmax")),
+    Mismatch("missing-softmax", "error", _no_softmax, lambda o: _activate("softmax")(o) or take_logits(o.run.facts)),
     Mismatch("missing-sigmoid", "error", _no_sigmoid, _activate("sigmoid")),
     Mismatch("squared-error", "warning", _squared_error_of_classes, _cross_entropy),
     Mismatch("one-sided", "warning", _one_sided, _cross_entropy),

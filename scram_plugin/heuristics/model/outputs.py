@@ -193,6 +193,15 @@ def always_one(run: TrainingRun) -> bool:
     return bool((low.values == 1).all() and (high.values == 1).all())
 
 
+def no_probabilities(run: TrainingRun) -> bool:
+    """Whether outputs that a categorical loss takes for probabilities were measured below 0 or above 1."""
+    low, high = (run.statistic(schema.STATISTICS, f"y_pred0/{which}") for which in ("min", "max"))
+    given = loss_class(run) in CATEGORICAL and (run.facts.get("loss") or {}).get("from_logits") is not True
+    if not given or run.framework_of_facts != "keras" or low is None or high is None:
+        return False
+    return bool((low.finite.values < -ROUNDING).any() or (high.finite.values > 1 + ROUNDING).any())
+
+
 def negative_logarithms(run: TrainingRun) -> bool:
     """Whether the mean of `NLLLoss` was below 0: the logarithm of a probability never is above it."""
     loss, known = run.signal("batch loss"), run.facts.get("loss") or {}
