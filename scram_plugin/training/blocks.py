@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.training.summary_writer import SummaryWriter
 
+_LABELS = re.compile(r"which is outside the valid range of \[\d+, \d+\)\.\s+Label values: ((?:-?\d+ ?)+)")
 BLOCK = 128  # batches in a block, at most
 SECONDS = 5.0  # seconds between two blocks, at most
 
@@ -33,6 +35,17 @@ def write_process(writer: SummaryWriter, row: dict[str, float], step: int, when:
     """Write one row (column -> value) of the table ``process``, unless it is empty; `when` is in seconds since 1970."""
     if row:
         writer.rows(schema.PROCESS, tuple(row), np.array([step]), np.array([when]), np.array([list(row.values())]))
+
+
+def write_refused(writer: SummaryWriter, error: BaseException, epoch: int, step: int) -> None:
+    """Write the range of the labels of a batch that TensorFlow refused, since one is no class: its error tells them all."""
+    found = _LABELS.search(str(error))
+    if found is not None:
+        labels = [int(label) for label in found[1].split()]
+        columns, values = ("epoch", *(schema.column("y0", None, which) for which in ("min", "max"))), (min(labels), max(labels))
+        writer.rows(
+            schema.BATCHES, columns, np.array([step]), np.array([time.time()]), np.array([[epoch, *values]], np.float32)
+        )
 
 
 def write_validation(writer: SummaryWriter, rows: tuple[tuple[str, ...], np.ndarray] | None, step: int) -> None:

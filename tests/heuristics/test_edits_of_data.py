@@ -14,6 +14,11 @@ model.fit(X, y, epochs=3, validation_split=0.2)
 predicted = model.predict(X_test, verbose=0).ravel() / 1000
 print(r2_score(y_test, predicted), r2_score(y, model.predict(X)))
 """
+COMPARED = """import keras
+X_train, X_test, y_train, y_test = train_test_split(X, y)
+model.fit(X_train, y_train, epochs=3)
+print((model.predict(X_test).round() == y_test).mean())
+"""
 SOFTMAX = """from keras.models import Sequential
 from keras.layers import Dense, Softmax
 model = Sequential()
@@ -62,6 +67,12 @@ def trainer(line, kind="TrainingArguments"):
                 "+ print(r2_score(y_test, predicted), r2_score(y, (model.predict(X) * spread + mean)))",
             ],
             id="targets that are scaled, and predictions that keep their unit",
+        ),
+        pytest.param(
+            facts(COMPARED),
+            lambda f: edits.change_targets(f, "({0} + 1) / 2"),
+            ["+ y_train = (y_train + 1) / 2", "+ y_test = (y_test + 1) / 2"],
+            id="labels that predictions are compared with",
         ),
         pytest.param(
             facts("x_train[:] = 0\nX_test[...] = 0.0\nmodel.fit(x_train, y)\n"),

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits import keras_layers, lines
-from scram_plugin.heuristics.edits.arguments import replaced
+from scram_plugin.heuristics.edits.arguments import argument, replaced
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import Flow, at_callers, can_be_set_before, change, flow, runs_once
 from scram_plugin.heuristics.edits.forward import scaled_in_forward
 from scram_plugin.heuristics.edits.model import made
 from scram_plugin.heuristics.edits.naming import library, written
-from scram_plugin.heuristics.edits.program import Change, Code, imported, program
+from scram_plugin.heuristics.edits.program import Change, Code, Piece, imported, program
 
 TINY = "1e-8"  # keeps the division by the spread of a constant column finite; source: Adam's epsilon, for the same purpose
 
@@ -140,8 +140,10 @@ def change_targets(facts: Mapping[str, Any], template: str) -> Edit | None:
     if not of_torch(facts) and len(list(known.calls("predict"))) > len(data.asked):
         return None
     if "{1}" not in template:
-        if data.asked:
+        others = [] if of_torch(facts) else _targets_of_asked(known, data)
+        if others is None:
             return None
+        data.y.extend(others)
         return known.edit(change(known, data, data.y, lambda y: template.format(grouped(y))))
     names, data = _new_names(known), _once(known, data)
     if names is None or data is None or template != STANDARDIZED:
@@ -156,6 +158,21 @@ def change_targets(facts: Mapping[str, Any], template: str) -> Edit | None:
     # Variables keep their unit, since outputs are compared with them.
     targets = [replaced(place, f"({grouped(place.text)} - {mean}) / {spread}") for place in data.y]
     return known.edit([measured, *targets, *(replaced(call, f"({call.text} * {spread} + {mean})") for call in data.asked)])
+
+
+def _targets_of_asked(known: Code, data: Flow) -> list[Piece] | None:
+    """The targets that predictions are compared with, by their names: ``y_test`` for ``X_test``; None where one has none."""
+    names = {p.node.id: p for p in known.nodes(ast.Name) if p.source is data.source and isinstance(p.node.ctx, ast.Load)}
+    found = []
+    for call in data.asked:
+        inputs = argument(known, call, "x", 0)
+        name = inputs.text if inputs is not None and isinstance(inputs.node, ast.Name) else ""
+        mine = next((p for p in names if name[:1] in "xX" and p in (f"y{name[1:]}", f"Y{name[1:]}")), None)
+        if mine is None or not can_be_set_before(data, names[mine]):
+            return None
+        if mine not in {place.text for place in data.y}:
+            found.append(names[mine])
+    return found
 
 
 STANDARDIZED = "({0} - {1}.mean()) / {1}.std()"

@@ -321,7 +321,13 @@ class SCRAM(keras.callbacks.Callback):
 
     def _interrupted(self, error: BaseException) -> None:
         """End the recording when `fit` raises or Python exits: Keras does not call `on_train_end` then."""
+        self._tell_of(error)
         self._end(type(error).__name__)
+
+    @guarded
+    def _tell_of(self, error: BaseException) -> None:
+        if self._writer is not None:
+            blocks.write_refused(self._writer, error, self._epoch, self._session.batches)
 
     def _end(self, how: str) -> None:
         atexit.unregister(self._interrupted)

@@ -299,6 +299,17 @@ def open_files(folder):
     return [link for link in links if os.path.exists(link) and os.readlink(link).startswith(str(folder))]
 
 
+def test_labels_that_tensorflow_refuses_in_the_first_batch(tmp_path):
+    x = np.random.default_rng(0).normal(size=(64, 8)).astype("float32")
+    data = tf.data.Dataset.from_tensor_slices((x, np.arange(64) % 10 + 1)).batch(32)
+    model = keras.Sequential([keras.Input((8,)), layers.Dense(10, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        model.fit(data, verbose=0, callbacks=[watch(tmp_path)])
+    run = scram_plugin.read(tmp_path)["scram"]
+    assert [run[f"scram/batches/y0/{which}"].values.tolist() for which in ("min", "max")] == [[1.0], [10.0]]
+
+
 class Subclassed(keras.Model):
     def __init__(self):
         super().__init__()
