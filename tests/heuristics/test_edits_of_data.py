@@ -75,6 +75,20 @@ def trainer(line, kind="TrainingArguments"):
             id="labels that predictions are compared with",
         ),
         pytest.param(
+            facts(
+                "model[0].requires_grad_(False)\nself.net.fc.weight.requires_grad_(False)\nself.enc[2].requires_grad_(False)\n",
+                framework="torch",
+            ),
+            lambda f: edits.train_layers(f, ["0", "enc.2"]),
+            [
+                "- model[0].requires_grad_(False)",
+                "+ model[0].requires_grad_(True)",
+                "- self.enc[2].requires_grad_(False)",
+                "+ self.enc[2].requires_grad_(True)",
+            ],
+            id="several layers that are frozen",
+        ),
+        pytest.param(
             facts("x_train[:] = 0\nX_test[...] = 0.0\nmodel.fit(x_train, y)\n"),
             edits.keep_inputs,
             ["- x_train[:] = 0", "- X_test[...] = 0.0"],

@@ -120,8 +120,8 @@ def weaken_penalty(facts: Facts, paths: Sequence[str]) -> Edit | None:
 def train_layers(facts: Facts, paths: Sequence[str]) -> Edit | None:
     """Unfreeze layers."""
     if of_torch(facts):
-        return torch_weights.set_trainable(facts)
-    return torch_weights.set_trainable(facts) or keras_layers.set_in_layers(facts, paths, "trainable", None)
+        return torch_weights.set_trainable(facts, paths)
+    return torch_weights.set_trainable(facts, paths) or keras_layers.set_in_layers(facts, paths, "trainable", None)
 
 
 def remove_layer(facts: Facts, path: str) -> Edit | None:

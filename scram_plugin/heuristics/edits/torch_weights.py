@@ -50,8 +50,9 @@ def _in_config(known: Code, which: str) -> Edit | None:
     return known.edit([replaced(found[0], USUAL_RANGE)]) if len(found) == 1 and which == "weight" else None
 
 
-def set_trainable(facts: Mapping[str, Any]) -> Edit | None:
-    """Set to True what only one statement sets to False: ``p.requires_grad = False``, ``requires_grad_(False)``."""
+def set_trainable(facts: Mapping[str, Any], paths: Sequence[str] = ()) -> Edit | None:
+    """Set to True what only one statement sets to False: ``p.requires_grad = False``, ``requires_grad_(False)``; or what
+    several do, each for one of these layers."""
     known = program(facts)
     found = []
     for place in known.nodes(ast.Assign, ast.Call):
@@ -61,4 +62,13 @@ def set_trainable(facts: Mapping[str, Any]) -> Edit | None:
         elif isinstance(node, ast.Call) and known.called(place) == "requires_grad_" and node.args:
             found.append(Piece(place.source, node.args[0]))
     falses = [p for p in found if isinstance(p.node, ast.Constant) and p.node.value is False]
-    return known.edit([replaced(falses[0], "True")]) if len(falses) == 1 else None
+    if len(falses) > 1:
+        falses = [p for p in falses if any(_is_of(p.source.of(p.source.statement(p.node)), path) for path in paths)]
+        return known.edit([replaced(p, "True") for p in falses]) if falses else None
+    return known.edit([replaced(falses[0], "True")]) if falses else None
+
+
+def _is_of(statement: str, path: str) -> bool:
+    """Whether a statement sets an attribute of a layer: ``model.encoder[0].requires_grad_(False)`` for ``encoder.0``."""
+    written_ = re.sub(r"\.(\d+)\b", r"[\1]", f".{path}")
+    return re.search(rf"{re.escape(written_)}\.(requires_grad_?|trainable)\b", statement) is not None

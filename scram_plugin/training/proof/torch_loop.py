@@ -19,11 +19,13 @@ from torch.utils.data import dataloader
 from scram_plugin.proof_run import RunResult
 from scram_plugin.training import call_site
 from scram_plugin.training.proof.budget import Budget, BudgetUsed
+from scram_plugin.training.sampling import EVERY
 from scram_plugin.training.torch import loop
 from scram_plugin.training.torch.compiled import is_compiling
 from scram_plugin.training.torch.search import ModelSearch, optimizers_of
 from scram_plugin.training.torch.watch import Watch
 
+WITHOUT_STEP = 50  # backward passes without any step: from then on they count as batches; more than people accumulate
 LEFT_OVER = 1  # steps after the last pass, with gradients that were accumulated in it; by definition
 
 
@@ -44,10 +46,13 @@ class ProofLoop:
         self._cut = False  # the last pass was ended early
         self._steps = 0  # of the last pass
         self._over = 0  # steps since the budget was used up
+        self._ways = 0  # backward passes before the first step
+        self._never_steps = False
         self._original = torch.nn.Module.__call__
         self._search: ModelSearch | None = ModelSearch(self._found)
         torch.nn.Module.__call__ = self._calling(self._original)
         dataloader._BaseDataLoaderIter.__next__ = self._fetching(dataloader._BaseDataLoaderIter.__next__)
+        torch.Tensor.backward = self._going_back(torch.Tensor.backward)
         Watch.__init__ = self._watching(Watch.__init__)  # type: ignore[method-assign]
 
     def close(self, error: BaseException | None) -> None:
@@ -55,6 +60,8 @@ class ProofLoop:
         self._settled()
         if self._watch is None:
             return
+        if not self._told.batches:
+            self._catch_up()
         if error is not None:
             self._watch.__exit__(type(error), error, error.__traceback__)
         else:
@@ -78,7 +85,7 @@ class ProofLoop:
         return call
 
     def _found(self, model: torch.nn.Module, optimizers: list[torch.optim.Optimizer]) -> None:
-        watch = Watch(model, optimizers, self._log_dir, print_findings=False)
+        watch = Watch(model, optimizers, self._log_dir, print_findings=False, every=EVERY)
         # the statements that make model, optimizer and data may stand in other functions than the step
         frame = _outermost(call_site.user_frame(sys._getframe()))
         watch._source = call_site.source(frame, loop.roles) if frame is not None else None
@@ -90,6 +97,8 @@ class ProofLoop:
         def init(watch: Watch, *args: Any, **kwargs: Any) -> None:
             given = inspect.signature(original).bind(watch, *args, **kwargs)
             given.arguments.update(log_dir=self._log_dir, print_findings=False, stop_on=None, on_finding=None)
+            # a run is short, and its cost does not matter: no step is left out to save time
+            given.arguments["every"] = given.arguments.get("every") or EVERY
             original(*given.args, **given.kwargs)
             self._begin(watch)
 
@@ -119,6 +128,29 @@ class ProofLoop:
             self._over += 1
             if self._sampler is None or self._over > LEFT_OVER:
                 raise BudgetUsed
+
+    def _going_back(self, original: Any) -> Any:
+        """A program that never steps has batches, too."""
+
+        @functools.wraps(original)
+        def backward(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+            if self._never_steps:
+                self._before_step()
+            done = original(tensor, *args, **kwargs)
+            if self._never_steps:
+                self._after_step()
+            elif self._watch is not None and not self._told.batches:
+                self._ways += 1
+                if self._ways > WITHOUT_STEP:
+                    self._never_steps = True
+                    self._catch_up()
+            return done
+
+        return backward
+
+    def _catch_up(self) -> None:
+        for _ in range(self._ways):
+            self._after_step()
 
     def _after_step(self, *_: Any) -> None:
         self._sampler = self._last if self._last is not None else self._sampler

@@ -108,6 +108,14 @@ def test_a_loop_without_a_loader(tmp_path):
     assert "training loss" in end.measures
 
 
+def test_a_program_that_never_steps_has_batches(tmp_path):
+    program = NO_LOADER.replace("    optimizer.step()\n", "")
+    told, _ = ended(tmp_path, program, limits=Limits(batches=80))
+    assert (told.batches, told.used) == (80, True)
+    told, _ = ended(tmp_path, program.replace("1000", "30"), limits=Limits(batches=80))
+    assert (told.batches, told.used) == (30, False)
+
+
 def test_a_watch_of_the_program_records_to_the_proof_alone(tmp_path):
     with ran(tmp_path / "p", WATCHED, Limits(batches=50)) as (done, (run,)):
         assert len(run.signal("batch loss")) == 50
