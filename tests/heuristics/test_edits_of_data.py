@@ -19,6 +19,13 @@ X_train, X_test, y_train, y_test = train_test_split(X, y)
 model.fit(X_train, y_train, epochs=3)
 print((model.predict(X_test).round() == y_test).mean())
 """
+BLOCKS = """import torch.nn as nn
+class Block(nn.Module):
+    pass
+class Net(nn.Module):
+    def __init__(self):
+        self.blocks = [Block() for _ in range(4)]
+"""
 SOFTMAX = """from keras.models import Sequential
 from keras.layers import Dense, Softmax
 model = Sequential()
@@ -87,6 +94,15 @@ def trainer(line, kind="TrainingArguments"):
                 "+ self.enc[2].requires_grad_(True)",
             ],
             id="several layers that are frozen",
+        ),
+        pytest.param(
+            facts(BLOCKS, framework="torch"),
+            edits.register_layers,
+            [
+                "-         self.blocks = [Block() for _ in range(4)]",
+                "+         self.blocks = nn.ModuleList([Block() for _ in range(4)])",
+            ],
+            id="modules of the program's own in a plain list",
         ),
         pytest.param(
             facts("x_train[:] = 0\nX_test[...] = 0.0\nmodel.fit(x_train, y)\n"),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits.arguments import argument, replaced
+from scram_plugin.heuristics.edits.bindings import class_of
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.naming import written
 from scram_plugin.heuristics.edits.program import Code, Piece, program
@@ -39,7 +40,13 @@ def _holds_modules(known: Code, place: Piece, target: str) -> bool:
     inside = [Piece(source, n) for n in ast.walk(place.node) if isinstance(n, ast.Call)]
     appended = [c for c in known.calls("append") if c.source is source and source.of(c.node.func) == f"{target}.append"]
     inside += [Piece(source, n) for c in appended for a in c.node.args for n in ast.walk(a) if isinstance(n, ast.Call)]
-    return any(known.full_name(Piece(source, c.node.func)).startswith("torch.nn.") for c in inside)
+    return any(known.full_name(Piece(source, c.node.func)).startswith("torch.nn.") or _is_own(known, c) for c in inside)
+
+
+def _is_own(known: Code, call: Piece) -> bool:
+    """Whether a call makes a module whose class is one of the program's."""
+    found = class_of(known, known.called(call))
+    return found is not None and any(known.full_name(Piece(found[0], base)) == "torch.nn.Module" for base in found[1].bases)
 
 
 def _module(known: Code, source: SourceFile) -> Piece | None:
