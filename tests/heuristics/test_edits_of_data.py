@@ -26,6 +26,11 @@ class Net(nn.Module):
     def __init__(self):
         self.blocks = [Block() for _ in range(4)]
 """
+SPLIT = """import torch
+from torch.utils.data import TensorDataset, random_split
+x, y = torch.tensor(load()), torch.tensor(labels())
+train_set, val_set = random_split(TensorDataset(x, y), [80, 20])
+"""
 SOFTMAX = """from keras.models import Sequential
 from keras.layers import Dense, Softmax
 model = Sequential()
@@ -103,6 +108,12 @@ def trainer(line, kind="TrainingArguments"):
                 "+         self.blocks = nn.ModuleList([Block() for _ in range(4)])",
             ],
             id="modules of the program's own in a plain list",
+        ),
+        pytest.param(
+            facts(SPLIT, framework="torch"),
+            edits.replace_missing_inputs,
+            ["+ x = torch.nan_to_num(x)"],
+            id="data that are split at random later",
         ),
         pytest.param(
             facts("x_train[:] = 0\nX_test[...] = 0.0\nmodel.fit(x_train, y)\n"),
@@ -199,6 +210,7 @@ def test_an_edit(known, edit, expected):
 @pytest.mark.parametrize(
     ("known", "edit"),
     [
+        pytest.param(facts(SPLIT, framework="torch"), edits.keep_finite_targets, id="a split into given numbers of examples"),
         pytest.param(
             facts("x = x * 0.5\nmask[:] = 0\nmodel.fit(x, y)\n"), edits.keep_inputs, id="nothing overwrites the inputs"
         ),

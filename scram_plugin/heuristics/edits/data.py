@@ -114,7 +114,7 @@ def keep_finite_targets(facts: Mapping[str, Any]) -> Edit | None:
     """Leave out the examples whose target is not finite."""
     known = program(facts)
     data = flow(known, of_torch(facts))
-    if data is None or not data.y or "kept" in known.names:
+    if data is None or not data.y or "kept" in known.names or any(known.calls("random_split")):  # of a given number of examples
         return None
     name, imports = library(data.source, "torch" if of_torch(facts) else "numpy")
     x, y = data.x[0], data.y[0]
