@@ -31,6 +31,13 @@ from torch.utils.data import TensorDataset, random_split
 x, y = torch.tensor(load()), torch.tensor(labels())
 train_set, val_set = random_split(TensorDataset(x, y), [80, 20])
 """
+CLIPPED = """import torch
+opt = torch.optim.Adam(net.parameters())
+for x, y in loader:
+    opt.zero_grad()
+    loss(net(x), y).backward()
+    torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+"""
 SOFTMAX = """from keras.models import Sequential
 from keras.layers import Dense, Softmax
 model = Sequential()
@@ -114,6 +121,12 @@ def trainer(line, kind="TrainingArguments"):
             edits.replace_missing_inputs,
             ["+ x = torch.nan_to_num(x)"],
             id="data that are split at random later",
+        ),
+        pytest.param(
+            facts(CLIPPED, framework="torch"),
+            edits.take_steps,
+            ["+     opt.step()"],
+            id="a step behind the clipping",
         ),
         pytest.param(
             facts("x_train[:] = 0\nX_test[...] = 0.0\nmodel.fit(x_train, y)\n"),

@@ -1,11 +1,13 @@
-"""Whether the outputs have anything to do with the targets, by their correlation in each recorded batch."""
+"""Whether the outputs have anything to do with the targets: by their correlation in each recorded batch, and by the program."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from scram_plugin import schema
+from scram_plugin.heuristics.edits import order_targets
 from scram_plugin.heuristics.limits import SIGMAS, THIRD
+from scram_plugin.heuristics.measured import guessing
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -13,6 +15,17 @@ ENOUGH = 40  # late batches whose mean correlation is known well enough; by defi
 NO_CHANCE = 5.0  # standard errors: a little is soon learned by heart, so three do not show a relation; by bench-strangers
 RELATED = 0.1  # correlation of outputs that have learned something; by bench-limits
 MEASURED = 0.9  # share of the batches that must have a correlation: constant targets or outputs have none; by bench-limits
+
+
+OTHER_ORDER = "The program brings the inputs into a new order, and leaves the targets in the old one."
+
+
+def in_other_order(run: TrainingRun, loss: float) -> str:
+    """What the program says of a loss that is no better than guessing, however it fell; "" where targets were ordered, too."""
+    guess = guessing(run)
+    if guess is None or guess.is_beaten_by(loss) or order_targets(run.facts) is None:
+        return ""
+    return f"{OTHER_ORDER} Guessing by the frequencies of the {len(guess.shares)} classes has a loss of {guess.loss:.4g}."
 
 
 def apart(run: TrainingRun) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.curves.agreement import apart
+from scram_plugin.heuristics.curves.agreement import OTHER_ORDER, apart, in_other_order
 from scram_plugin.heuristics.curves.checkable import (
     ENOUGH_BATCHES,
     enough,
@@ -82,7 +82,6 @@ MOVING = (1e-4, 0.03)  # updates of weights that learn, as a fraction of their n
 UNCHANGED = 1e-4  # of the loss: means over epochs that learn anything differ by more; by bench-limits
 EXACT = 4  # points of a loss that does not change; by definition: any learning would show
 PADDED = 0.5  # share of zeros in the inputs: above that they are more padding than text; by definition
-APART = "The program brings the inputs into a new order, and leaves the targets in the old one."
 BY_STEPS = ("lightning", "hugging face")  # frameworks that log optimizer steps
 WORSE_THAN_GUESSING = 1.1  # times the last loss: a higher first loss was worse than guessing; by bench-limits
 FIRST_FALL = 0.05  # of the last level: a fall before the second point that counts; by bench-limits
@@ -169,7 +168,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if (unrelated := apart(run)) and _rose(ends, options):
         return
     guessed, cost = as_guessed(run, values, known) if not unrelated else (unrelated, 0.0)
-    guessed = guessed or _apart(run, tail)
+    guessed = guessed or in_other_order(run, tail)
     learned = not guessed and not is_of_guessing(tail, known)
     if learned and (any(says(ends, options) for says in LEARNED.values()) or improves_since(run, int(curve.steps[0]))):
         if (score := never_learned(run)) is not None:
@@ -223,14 +222,6 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         causes=_causes(run, tail, accuracy, classes, constant, guessed, bool(guessed) and tail <= AS_GUESSED * cost),
         since=int(curve.steps[min(form.best + 1, len(curve) - 1)]),  # what had been learned up to there was lost again
     )
-
-
-def _apart(run: TrainingRun, tail: float) -> str:
-    """What the program says of a loss that is no better than guessing, however it fell: inputs and targets lie apart."""
-    guess = guessing(run)
-    if guess is None or guess.is_beaten_by(tail) or order_targets(run.facts) is None:
-        return ""
-    return f"{APART} Guessing by the frequencies of the {len(guess.shares)} classes has a loss of {guess.loss:.4g}."
 
 
 def _rises(values: np.ndarray) -> bool:
@@ -328,7 +319,7 @@ def _of_validation(run: TrainingRun, training: Curve, guess: Guess, said: str) -
     soon = float(training.finite.values[len(training.finite) // THIRD])
     others = Cause("validation", f"{said} The training loss was soon {number(soon)}, far below that.")
     edit = order_targets(run.facts)
-    apart = Cause("shuffled-apart", f"{said} {APART if edit is not None else ''}".strip(), "", edit)
+    apart = Cause("shuffled-apart", f"{said} {OTHER_ORDER if edit is not None else ''}".strip(), "", edit)
     if edit is not None:
         return [apart, others]
     return [others, apart] if soon < AT_ONCE * guess.loss else [apart, Cause("validation")]
@@ -341,7 +332,7 @@ def _causes(
     guessed = guessed or (f"The loss is ln({classes}): that of guessing among {classes} classes." if classes else "")
     inputs, frozen, labels, depth = Cause("inputs", guessed), Cause("frozen"), Cause("labels"), Cause("depth")
     if (apart := order_targets(run.facts)) is not None:
-        return [Cause("shuffled-apart", APART, "", apart), inputs, labels, speed]
+        return [Cause("shuffled-apart", OTHER_ORDER, "", apart), inputs, labels, speed]
     if accuracy is not None and 0 < accuracy < ACCURATE and tail > BLOWN_UP * max(-math.log(accuracy), LEAST_GUESS):
         guess = f"Guessing at this accuracy costs about {number(-math.log(accuracy))}; the outputs are far too large."
         return [Cause("learning-rate", f"{speed.for_} {guess}".strip()), inputs, labels]

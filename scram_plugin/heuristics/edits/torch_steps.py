@@ -12,7 +12,7 @@ from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import LOOPS, within_scope
 from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
 from scram_plugin.heuristics.edits.source import SourceFile
-from scram_plugin.heuristics.edits.torch_loop import models_with_optimizer
+from scram_plugin.heuristics.edits.torch_loop import CLIP, models_with_optimizer
 
 
 def switch_modes(facts: Mapping[str, Any], evaluation: bool) -> Edit | None:
@@ -98,7 +98,7 @@ def _before_evaluation(call: Piece, training: ast.stmt) -> Change | None:
 
 
 def take_steps(facts: Mapping[str, Any]) -> Edit | None:
-    """Let the optimizer take a step behind the backward pass."""
+    """Let the optimizer take a step behind the backward pass, and behind what clips its gradients."""
     known = program(facts)
     ways = list(known.calls("backward"))
     made = [
@@ -110,7 +110,9 @@ def take_steps(facts: Mapping[str, Any]) -> Edit | None:
     if len(ways) != 1 or len(names) != 1:
         return None
     source = ways[0].source
-    return known.edit([lines.behind(source, source.statement(ways[0].node), [f"{names.pop()}.step()"])])
+    last = source.statement(ways[0].node)
+    last = next((s for s in reversed(lines.following(source, last)) if CLIP.search(source.of(s))), last)
+    return known.edit([lines.behind(source, last, [f"{names.pop()}.step()"])])
 
 
 def call_scheduler(facts: Mapping[str, Any], each_epoch: bool) -> Edit | None:

@@ -75,9 +75,7 @@ class Watch:
     for bit the same as without it. An exception inside it becomes one warning.
     """
 
-    # The name of what runs the loop, if it is a trainer: that evaluates with a loader of its own, and other passes without
-    # gradients make data of the training.
-    trainer_name = ""
+    trainer_name = ""  # of what runs the loop; a trainer evaluates with a loader of its own
 
     def __init__(
         self,
@@ -197,9 +195,7 @@ class Watch:
         tensors = {"inputs": [t for _, t in x], "outputs": outputs, "targets": target}
         optimizer = self.optimizers[0] if self.optimizers else None
         built = facts(self.recorder.inner, optimizer, flow, losses, tensors, self.recorder.precision, fit, self._source)
-        if self.trainer_name:
-            built["trainer"] = self.trainer_name
-        built["jit_compile"] = self.recorder.compiled
+        built |= {"trainer": self.trainer_name or None, "jit_compile": self.recorder.compiled}
         seen = self.recorder.first
         if seen.untrained:
             built["optimizer"]["untrained"] = seen.untrained
