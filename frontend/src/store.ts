@@ -129,6 +129,7 @@ export function compare(before: string, after: string): void {
     selected.value = before;
     other.value = after;
     also.value = [];
+    view.value = "compare";
   });
   chosen = true;
   void loadReview();
