@@ -129,6 +129,15 @@ def trainer(line, kind="TrainingArguments"):
             id="a step behind the clipping",
         ),
         pytest.param(
+            facts(
+                "X_train = scaler.transform(X_train)\nX_val = raw()\na, b = TensorDataset(to(X_train), y), TensorDataset(to(X_val), z)\n",
+                framework="torch",
+            ),
+            edits.treat_validation_alike,
+            ["+ X_val = scaler.transform(X_val)"],
+            id="validation inputs that become tensors later",
+        ),
+        pytest.param(
             facts("x_train[:] = 0\nX_test[...] = 0.0\nmodel.fit(x_train, y)\n"),
             edits.keep_inputs,
             ["- x_train[:] = 0", "- X_test[...] = 0.0"],

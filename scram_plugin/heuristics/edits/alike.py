@@ -36,7 +36,8 @@ def _pairs(known: Code, facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     data = flow(known, of_torch(facts))
     if data is not None and len(data.x) > 1:
         both = data.x[0].node, data.x[1].node
-        return [(both[0].id, both[1].id)] if all(isinstance(n, ast.Name) for n in both) else []
+        if all(isinstance(n, ast.Name) for n in both):
+            return [(both[0].id, both[1].id)]
     names = {place.node.id for place in known.nodes(ast.Name) if isinstance(place.node.ctx, ast.Store)}
     return sorted(
         (n, o) for n in names for word in OTHERS if (o := n.replace("train", word)) in names and o != n and n[:1] in "xX"
