@@ -138,6 +138,12 @@ def trainer(line, kind="TrainingArguments"):
             id="validation inputs that become tensors later",
         ),
         pytest.param(
+            facts("train_tf = Compose([ToTensor(), Normalize(m, s)])\ntest_tf = Compose([ToTensor()])\n", framework="torch"),
+            edits.treat_validation_alike,
+            ["- test_tf = Compose([ToTensor()])", "+ test_tf = Compose([ToTensor(), Normalize(m, s)])"],
+            id="a step that is missing in the transforms of the validation",
+        ),
+        pytest.param(
             facts("x_train[:] = 0\nX_test[...] = 0.0\nmodel.fit(x_train, y)\n"),
             edits.keep_inputs,
             ["- x_train[:] = 0", "- X_test[...] = 0.0"],

@@ -11,8 +11,9 @@ from scram_plugin.heuristics.edits import lines
 from scram_plugin.heuristics.edits.data import of_torch
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import flow
-from scram_plugin.heuristics.edits.program import Code, program
+from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
 
+LAST_STEPS = ("Normalize", "Standardize")  # which change the level of all values; source: torchvision, monai
 OTHERS = ("val", "valid", "test", "dev")  # in names, in the place of "train"; source: usual names
 
 
@@ -28,7 +29,33 @@ def treat_validation_alike(facts: Mapping[str, Any]) -> Edit | None:
             level = re.search(rf"\b{other}\.(mean|std|min|max)\(", text)  # the training's own level is lost by then
             if ast.unparse(ast.parse(text)) not in made and level is None:
                 found.append(lines.behind(source, node, [text]))
+    found += _in_transforms(known)
     return known.edit(found) if len(found) == 1 else None
+
+
+def _in_transforms(known: Code) -> list[Change]:
+    """``Compose([..., Normalize(...)])`` of the training, and one of the validation that ends before the last of its steps."""
+    made = {}
+    for place in known.nodes(ast.Assign):
+        value, target = place.node.value, place.node.targets[0]
+        given = value.args[0] if isinstance(value, ast.Call) and value.args else None
+        if (
+            known.called(Piece(place.source, value)) == "Compose"
+            and isinstance(given, ast.List)
+            and isinstance(target, ast.Name)
+        ):
+            made[target.id] = Piece(place.source, given)
+    found = []
+    for name, training in made.items():
+        others = [made[o] for word in OTHERS if (o := name.replace("train", word)) in made and o != name]
+        last = training.node.elts[-1] if training.node.elts else None
+        if len(others) != 1 or last is None or known.called(Piece(training.source, last)) not in LAST_STEPS:
+            continue
+        source, elements = others[0].source, others[0].node.elts
+        if elements and not any(known.called(Piece(source, e)) in LAST_STEPS for e in elements):
+            end = source.span(elements[-1])[1]
+            found.append(Change(source, end, end, f"{source.between(elements[-1])}{training.source.of(last)}"))
+    return found
 
 
 def _pairs(known: Code, facts: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -159,9 +159,7 @@ def beside(known: Code, source: SourceFile) -> Piece | None:
 def in_front(source: SourceFile, element: ast.expr, new: str) -> Change:
     """Put `new` in front of a list's element: on a line of its own where the element has one."""
     start, _ = source.span(element)
-    line_start = source.text.rfind("\n", 0, start) + 1
-    lead = source.text[line_start:start]
-    return Change(source, start, start, f"{new},\n{lead}" if line_start and not lead.strip() else f"{new}, ")
+    return Change(source, start, start, f"{new}{source.between(element)}")
 
 
 def first_layer(known: Code, layer: str, arguments: str, input_name: str | None = None) -> list[Change] | None:

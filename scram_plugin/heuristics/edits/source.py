@@ -78,6 +78,13 @@ class SourceFile:
         """What is in front of a statement on its line."""
         return self.text[self._starts[statement.lineno - 1] : self.span(statement)[0]]
 
+    def between(self, node: ast.expr) -> str:
+        """What stands between an element of a list and the next one: the end of the line, where the element begins one."""
+        start = self.span(node)[0]
+        line = self.text.rfind("\n", 0, start) + 1
+        lead = self.text[line:start]
+        return f",\n{lead}" if line and not lead.strip() else ", "
+
     def rows(self, statement: ast.stmt) -> tuple[int, int] | None:
         """Where the lines of a statement are, with their ends; None if another statement has a part of them."""
         first = min([statement.lineno, *(d.lineno for d in getattr(statement, "decorator_list", ()))])

@@ -146,10 +146,8 @@ def _behind(call: Piece, new: str) -> Change | None:
     if _is_appended(call):
         owner: Any = source.parent(call.node)
         return lines.behind(source, source.statement(call.node), [f"{source.of(owner.func)}({new})"])
-    start, end = source.span(call.node)
-    line = source.text.rfind("\n", 0, start) + 1
-    lead = source.text[line:start]
-    return Change(source, end, end, f",\n{lead}{new}" if line and not lead.strip() else f", {new}")
+    end = source.span(call.node)[1]
+    return Change(source, end, end, f"{source.between(call.node)}{new}")
 
 
 def _removed(known: Code, call: Piece) -> Change | None:
