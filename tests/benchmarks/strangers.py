@@ -1,6 +1,6 @@
 """Programs that strangers wrote, sound and with faults: what does SCRAM say of them, and does it change or break them?
 
-    python -m tests.benchmarks.strangers [--folders first second] [--verbose] [--only PART] [--preflight] [--overhead]
+    python -m tests.benchmarks.strangers [--folders first second] [--verbose] [--only PART] [--sound] [--preflight] [--overhead]
 
 Runs each program of `tests/strangers` with one thread. A sound one is run as it is, and watched: an alarm is an error or a
 warning. One with a fault is run watched. Printed for each folder:
@@ -181,13 +181,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folders", nargs="+", default=["first", "second"])
     parser.add_argument("--only", default="", metavar="PART", help="programs with this in their names")
+    parser.add_argument("--sound", action="store_true", help="leave out the programs with a fault")
     parser.add_argument("--preflight", action="store_true", help="let `scram preflight` look at the programs")
     parser.add_argument("--overhead", action="store_true", help="also measure what watching costs")
     parser.add_argument("--verbose", action="store_true", help="name the programs and their findings")
     asked = parser.parse_args()
     print(f"state {state()}")
     for folder in asked.folders:
-        wanted = [p for p in programs(folder) if asked.only in p.name]
+        wanted = [p for p in programs(folder) if asked.only in p.name and not (asked.sound and p.kind)]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             how = flown if asked.preflight else tried
             results = list(track(pool.map(how, wanted), folder, len(wanted), transient=True))

@@ -130,7 +130,8 @@ def trainer(line, kind="TrainingArguments"):
         ),
         pytest.param(
             facts(
-                "X_train = scaler.transform(X_train)\nX_val = raw()\na, b = TensorDataset(to(X_train), y), TensorDataset(to(X_val), z)\n",
+                "X_train = scaler.transform(X_train)\nX_val = raw()\n"
+                "a, b = TensorDataset(to(X_train), y), TensorDataset(to(X_val), z)\n",
                 framework="torch",
             ),
             edits.treat_validation_alike,
