@@ -129,9 +129,7 @@ def _at_end(name: str, curve: Curve, higher: bool, kept: int | None, of_loss: bo
     else:
         count = LEVEL if len(values) >= LEVEL * LEVEL else 1
     level = float(np.median(values[-count:]))
-    by_ratio = not higher and bool(
-        (values > 0).all()
-    )  # as a loss is compared: peaks of one that diverges differ by powers of ten
+    by_ratio = not higher and bool((values > 0).all())  # as losses are compared: peaks may differ by powers of ten
     noise = level * _noise(np.log(values)) if by_ratio else _noise(values)
     return Level(name, level, noise / math.sqrt(count), higher, of_loss, of_targets)
 

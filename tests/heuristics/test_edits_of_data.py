@@ -255,6 +255,11 @@ def test_an_edit(known, edit, expected):
         ),
         pytest.param(facts(ASKED), lambda f: edits.change_targets(f, "{0} - 1"), id="outputs of another kind than numbers"),
         pytest.param(
+            facts("order = np.argsort(times)\nX = X[order]\ny = X[:, 0]\nmodel.fit(X, y)\n"),
+            edits.order_targets,
+            id="targets that are made of the ordered inputs",
+        ),
+        pytest.param(
             facts("order = rng.permutation(len(X))\nX, y = X[order], y[order]\nmodel.fit(X, y)\n"),
             edits.order_targets,
             id="both are in the new order",

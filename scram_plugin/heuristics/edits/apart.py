@@ -37,8 +37,9 @@ def _by_index(known: Code) -> Iterator[Change | None]:
         if len(used) != 1:
             continue
         inputs = used[0].node.value
-        if isinstance(inputs, ast.Name) and (partner := _partner(known, inputs.id)) is not None:
-            statement = used[0].source.statement(used[0].node)
+        statement = used[0].source.statement(used[0].node)
+        partner = _partner(known, inputs.id, statement) if isinstance(inputs, ast.Name) else None
+        if partner is not None:
             yield lines.behind(made.source, statement, [f"{partner} = {partner}[{order.id}]"])
         else:
             targets = _targets_beside(known, used[0])
@@ -53,15 +54,16 @@ def _by_shuffle(known: Code) -> Iterator[Change | None]:
         if len(given) != 1 or not isinstance(given[0], ast.Name) or not isinstance(statement, ast.Assign):
             continue
         name = given[0].id
-        partner = _partner(known, name)
+        partner = _partner(known, name, statement)
         if partner is None or call.source.of(statement.targets[0]) != name:
             continue
         text = call.text.replace(f"({name}", f"({name}, {partner}", 1)
         yield Change(call.source, *call.source.span(statement), f"{name}, {partner} = {text}")
 
 
-def _partner(known: Code, inputs: str) -> str | None:
-    """The variable of the targets that stand beside these inputs where they are split, or trained on."""
+def _partner(known: Code, inputs: str, at: ast.stmt) -> str | None:
+    """The variable of the targets that stand beside these inputs where they are split, or trained on; None if it has no value
+    yet at a statement."""
     found = set()
     for place in known.nodes(ast.Call, ast.Tuple):
         if isinstance(place.node, ast.Call) and known.called(place) not in TOGETHER:
@@ -70,8 +72,10 @@ def _partner(known: Code, inputs: str) -> str | None:
         names = [_variable(node) for node in given]
         if inputs in names[:-1]:
             found.add(names[names.index(inputs) + 1])
+    stored = [p.node for p in known.nodes(ast.Name) if isinstance(p.node.ctx, ast.Store)]
+    later = {n.id for n in stored} - {n.id for n in stored if n.lineno <= at.lineno}
     found -= {"", inputs}
-    return found.pop() if len(found) == 1 else None
+    return found.pop() if len(found) == 1 and not found & later else None
 
 
 def _variable(node: ast.AST) -> str:
