@@ -1,9 +1,13 @@
-"""Findings as annotations of a GitHub workflow: one line each, at the user's line of code if that is known."""
+"""Findings as annotations of a GitHub workflow: one line each, at the user's line of code if that is known.
+
+Where a fix changes further places, each of these has a notice.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from scram_plugin.heuristics.edits import Edit
 from scram_plugin.heuristics.heuristic import Finding
 from scram_plugin.heuristics.words import clean, one_line
 from scram_plugin.reports.edits import first_edit
@@ -14,17 +18,22 @@ COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
 
 def report(reviews: Sequence[Review]) -> str:
     """The workflow commands; consequences of another finding are left out."""
-    lines = [_annotation(review.name, finding) for review in reviews for finding in review.alone]
+    lines = [line for review in reviews for finding in review.alone for line in _annotations(review.name, finding)]
     return "".join(f"{line}\n" for line in lines)
 
 
-def _annotation(run: str, finding: Finding) -> str:
-    edit = first_edit(finding)
-    where = {"file": one_line(edit.file), "line": str(edit.line)} if edit else {}
-    properties = {**where, "title": one_line(f"{run}: {finding.title}")}
-    named = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
+def _annotations(run: str, finding: Finding) -> Iterator[str]:
+    edit, title = first_edit(finding), f"{run}: {finding.title}"
     fix = f"\nFix: {finding.fixes[0].title}" if finding.fixes else ""
-    return f"::{COMMANDS[finding.severity]} {named}::{_data(clean(finding.summary + fix))}"
+    yield _annotation(COMMANDS[finding.severity], edit, title, finding.summary + fix)
+    for place in edit.more if edit else ():
+        yield _annotation("notice", place, title, f"A part of the fix. {place.reason}".strip())
+
+
+def _annotation(command: str, place: Edit | None, title: str, text: str) -> str:
+    where = {"file": one_line(place.file), "line": str(place.line)} if place else {}
+    named = ",".join(f"{key}={_property(value)}" for key, value in {**where, "title": one_line(title)}.items())
+    return f"::{command} {named}::{_data(clean(text))}"
 
 
 def _data(text: str) -> str:

@@ -18,7 +18,7 @@ from scram_plugin.heuristics.heuristic import FixProof
 from scram_plugin.logs.facts import clean_proof
 from scram_plugin.logs.logdir import read
 from scram_plugin.logs.pairing import training_runs
-from scram_plugin.reports import html, junit, markdown, sarif, text
+from scram_plugin.reports import github, html, junit, markdown, sarif, text
 from scram_plugin.reviews.as_json import review_as_json
 from scram_plugin.reviews.program import complete
 from scram_plugin.reviews.run import review
@@ -96,6 +96,13 @@ def test_sarif_has_all_places_as_one_fix(reviewed):
     changes = result["fixes"][0]["artifactChanges"]
     assert [change["artifactLocation"]["uri"] for change in changes] == ["train.py", "data.py"]
     assert changes[1]["replacements"][0]["insertedContent"]["text"] == "b = 3\n"
+
+
+def test_github_annotates_all_places(reviewed):
+    first, *others = (line for line in github.report([reviewed]).splitlines() if "Loss became NaN" in line)
+    assert first.startswith("::error file=train.py,line=7,title=")
+    assert [line.partition(",title")[0] for line in others] == ["::notice file=data.py,line=3"]
+    assert others[0].endswith("::A part of the fix. the data are others then")
 
 
 def test_a_fix_that_is_not_whole_in_one_place_is_not_put_in_place(reviewed):
