@@ -31,8 +31,8 @@ ALIKE = 1e-3  # of their spread: targets whose range differs by more are others;
 class Level:
     """A quantity of a run: its level at the end, the standard error of that from the curve's own noise, and its name.
 
-    `of_loss`: it means the same only under the same loss; `of_targets`: only for the same targets. `ceiling`: higher levels are
-    all as bad.
+    `of_loss`: it means the same only under the same loss; `of_targets`: only for the same targets. `ceiling`: from there on a
+    training has diverged.
     """
 
     name: str
@@ -44,14 +44,8 @@ class Level:
     ceiling: float = math.inf
 
     @property
-    def counted(self) -> float:
-        """The level as it is compared."""
-        return min(self.level, self.ceiling)
-
-    @property
-    def noise(self) -> float:
-        """The standard error of the level as it is compared."""
-        return self.error if self.level < self.ceiling else 0.0
+    def diverged(self) -> bool:
+        return self.level >= self.ceiling
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def _besides(pairs: Sequence[tuple[Ending, Ending]], first: str) -> Iterator[str
     if all(_gain(before.measures[first], after.measures[first]) > 0 for before, after in pairs):
         yield "validation loss"
         losses = [before.measures.get("training loss") for before, _ in pairs]
-        if all(loss is not None and loss.level >= loss.ceiling for loss in losses):
+        if all(loss is not None and loss.diverged for loss in losses):
             yield "training loss"
 
 
@@ -143,12 +143,24 @@ def _of(pairs: Sequence[tuple[Ending, Ending]], name: str, batches: int) -> Judg
         bad = [sum(not math.isfinite(pair[i].level) for pair in both) for i in (0, 1)]
         outcome: Outcome = "better" if bad == [count, 0] else "worse" if bad[1] > bad[0] else "same"
         return _told(outcome, pairs, name, then, now, batches, count)
-    gains = [_gain(before, after) for before, after in both]
+    settled = _settled(both)
+    gains = [_gain(before, after) for before, after in settled]
     mean = fmean(gains)
     agree = sum(gain > 0 for gain in gains) if mean > 0 else sum(gain < 0 for gain in gains)
-    if agree == count and abs(mean) > _least(both):
+    if agree == count and abs(mean) > _least(settled):
         return _told("better" if mean > 0 else "worse", pairs, name, then, now, batches, agree)
     return _told("same", pairs, name, then, now, batches, agree)
+
+
+def _settled(both: Sequence[tuple[Level, Level]]) -> Sequence[tuple[Level, Level]]:
+    """The levels as they are compared. Where all runs of one side have diverged, and none of the other, they count as the best
+    of them: how far each went is no noise."""
+    sides: list[Sequence[Level]] = list(zip(*both, strict=True))
+    for side, other in ((0, 1), (1, 0)):
+        if all(m.diverged for m in sides[side]) and not any(m.diverged for m in sides[other]):
+            least = min(m.level for m in sides[side])
+            sides[side] = [replace(m, level=least, error=0.0) for m in sides[side]]
+    return list(zip(*sides, strict=True))
 
 
 def _as_logarithm(measure: Level) -> bool:
@@ -159,8 +171,8 @@ def _as_logarithm(measure: Level) -> bool:
 def _gain(before: Level, after: Level) -> float:
     """How much better it is after: of a score the difference, of a loss that of the logarithms."""
     if _as_logarithm(before) and _as_logarithm(after):
-        return math.log(before.counted / after.counted)
-    return after.counted - before.counted if before.higher else before.counted - after.counted
+        return math.log(before.level / after.level)
+    return after.level - before.level if before.higher else before.level - after.level
 
 
 def _middle(side: Sequence[Level]) -> float:
@@ -174,16 +186,16 @@ def _least(both: Sequence[tuple[Level, Level]]) -> float:
     """The smallest mean gain that is larger than the noise: of the curves at their ends, and between seeds."""
     count, measure = len(both), both[0][0]
     logarithms = all(_as_logarithm(m) for pair in both for m in pair)
-    largest = max(abs(m.counted) for pair in both for m in pair)
+    largest = max(abs(m.level) for pair in both for m in pair)
     if logarithms:
         floor = -math.log1p(-LEAST_FALL)
     else:
         floor = LEAST_SHARE * max(largest, 1.0) if measure.higher else LEAST_FALL * largest
     sides = list(zip(*both, strict=True))
-    curves = [fmean((m.noise / m.counted if logarithms else m.noise) ** 2 for m in side) for side in sides]
+    curves = [fmean((m.error / m.level if logarithms else m.error) ** 2 for m in side) for side in sides]
     if count < 2:
         return ALONE * max(floor, NOISES * math.sqrt(sum(curves)))
-    levels = [[math.log(m.counted) if logarithms else m.counted for m in side] for side in sides]
+    levels = [[math.log(m.level) if logarithms else m.level for m in side] for side in sides]
     seeds = [stdev(side) ** 2 for side in levels]
     noise = math.sqrt(sum(map(max, curves, seeds)) / count)
     return max(floor, NOISES * noise)

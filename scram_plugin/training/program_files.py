@@ -27,7 +27,7 @@ from scram_plugin.training.signatures import signatures
 MOST_FILES = 20  # files of one program; source: a hundred programs of strangers have nine at most
 MOST_TEXT = 60_000  # characters of all of them; source: about 1,500 lines, more than any of these programs has
 MOST_CELLS = 60  # cells of one notebook; source: longer ones begin anew in the middle
-ALIKE = 0.7  # share of the characters that two versions of a cell have in common; by definition
+ALIKE = 0.5  # share of the lines that two versions of a cell have in common; by definition
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -66,24 +66,43 @@ def files(frame: FrameType, names: Collection[str] = ()) -> list[dict[str, str]]
 def cells(training: str, ran: Any) -> list[tuple[str, str]]:
     """``[("notebook cell 5", text)]`` of a notebook, the cell that trains first; `ran` is what IPython calls `In`.
 
-    Of cells that are nearly alike the last is meant: it was changed, and run again.
+    Of cells that give values to the same names, and have many lines in common, the last is meant: it was changed, and run
+    again.
     """
-    texts = [text if isinstance(text, str) else "" for text in ran] if isinstance(ran, list) else []
+    texts = [text if isinstance(text, str) and len(text) <= MOST_TEXT else "" for text in ran] if isinstance(ran, list) else []
     same = [number for number, text in enumerate(texts) if text.strip() == training.strip()]
     if not same:
         return [(CELL, training)]
     kept: list[int] = []
+    bound: dict[int, frozenset[str]] = {}
+    left = MOST_TEXT
     for number in range(len(texts) - 1, 0, -1):
-        again = any(_alike(texts[number], texts[later]) for later in kept)
-        if number == same[-1] or (texts[number].strip() and not again and len(kept) < MOST_CELLS):
+        text = texts[number]
+        left -= len(text)
+        bound[number] = _given_values(text) if text.strip() and left >= 0 else frozenset()
+        again = any(
+            text == texts[later] or (bound[number] and bound[number] == bound[later] and _alike(text, texts[later]))
+            for later in kept
+        )
+        if number == same[-1] or (text.strip() and left >= 0 and not again and len(kept) < MOST_CELLS):
             kept.append(number)
     ordered = [same[-1], *(number for number in reversed(kept) if number != same[-1])]
     return [(f"{CELL} {number}", texts[number]) for number in ordered]
 
 
+def _given_values(text: str) -> frozenset[str]:
+    """The names that a cell defines, imports or assigns; empty if it is no Python."""
+    try:
+        nodes = list(ast.walk(ast.parse(text)))
+    except (SyntaxError, ValueError, RecursionError):
+        return frozenset()
+    stored = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return frozenset(stored | {n.name for n in nodes if isinstance(n, Definition | ast.alias)})
+
+
 def _alike(one: str, other: str) -> bool:
-    compared = difflib.SequenceMatcher(None, one, other, autojunk=False)
-    return compared.quick_ratio() > ALIKE and compared.ratio() > ALIKE
+    lines = one.strip().splitlines(), other.strip().splitlines()
+    return difflib.SequenceMatcher(None, *lines, autojunk=False).ratio() >= ALIKE
 
 
 def _modules_beside(file: str) -> list[str]:

@@ -95,15 +95,15 @@ def trainer(line, kind="TrainingArguments"):
         ),
         pytest.param(
             facts(
-                "model[0].requires_grad_(False)\nself.net.fc.weight.requires_grad_(False)\nself.enc[2].requires_grad_(False)\n",
+                "net[0].requires_grad_(False)\nself.net.fc.weight.requires_grad_(False)\nnet.enc[2].requires_grad_(False)\n",
                 framework="torch",
             ),
             lambda f: edits.train_layers(f, ["0", "enc.2"]),
             [
-                "- model[0].requires_grad_(False)",
-                "+ model[0].requires_grad_(True)",
-                "- self.enc[2].requires_grad_(False)",
-                "+ self.enc[2].requires_grad_(True)",
+                "- net[0].requires_grad_(False)",
+                "+ net[0].requires_grad_(True)",
+                "- net.enc[2].requires_grad_(False)",
+                "+ net.enc[2].requires_grad_(True)",
             ],
             id="several layers that are frozen",
         ),
@@ -139,25 +139,28 @@ def trainer(line, kind="TrainingArguments"):
             id="validation inputs that become tensors later",
         ),
         pytest.param(
-            facts("train_tf = Compose([ToTensor(), Normalize(m, s)])\ntest_tf = Compose([ToTensor()])\n", framework="torch"),
+            facts(
+                "m, s = 0.5, 0.2\ntrain_tf = Compose([ToTensor(), Normalize(m, s)])\ntest_tf = Compose([ToTensor()])\n",
+                framework="torch",
+            ),
             edits.treat_validation_alike,
             ["- test_tf = Compose([ToTensor()])", "+ test_tf = Compose([ToTensor(), Normalize(m, s)])"],
             id="a step that is missing in the transforms of the validation",
         ),
         pytest.param(
-            facts("x_train[:] = 0\nX_test[...] = 0.0\nmodel.fit(x_train, y)\n"),
+            facts("x_train, X_test = load()\nx_train[:] = 0\nX_test[...] = 0.0\nmodel.fit(x_train, y)\n"),
             edits.keep_inputs,
             ["- x_train[:] = 0", "- X_test[...] = 0.0"],
             id="inputs that are overwritten",
         ),
         pytest.param(
-            facts("x_train //= 255\nx_test = x_test // 255\nmodel.fit(x_train, y)\n"),
+            facts("x_train, x_test = load()\nx_train //= 255\nx_test = x_test // 255\nmodel.fit(x_train, y)\n"),
             edits.keep_inputs,
             ["- x_train //= 255", "+ x_train = x_train / 255", "- x_test = x_test // 255", "+ x_test = x_test / 255"],
             id="an integer division",
         ),
         pytest.param(
-            facts("x = np.zeros_like(x)\nx *= 0\nimages.fill(3)\nmodel.fit(x, y)\n"),
+            facts("x, images = load()\nx = np.zeros_like(x)\nx *= 0\nimages.fill(3)\nmodel.fit(x, y)\n"),
             edits.keep_inputs,
             ["- x = np.zeros_like(x)", "- x *= 0", "- images.fill(3)"],
             id="other ways to overwrite",
@@ -176,7 +179,7 @@ def trainer(line, kind="TrainingArguments"):
             id="an optimizer that maximises",
         ),
         pytest.param(
-            facts("order = rng.permutation(len(X))\nX = X[order]\nmodel.fit(X, y)\n"),
+            facts("X, y = load()\norder = rng.permutation(len(X))\nX = X[order]\nmodel.fit(X, y)\n"),
             edits.order_targets,
             ["+ y = y[order]"],
             id="targets in the old order",
@@ -188,7 +191,10 @@ def trainer(line, kind="TrainingArguments"):
             id="targets of a data set in the old order",
         ),
         pytest.param(
-            facts("X = shuffle(X, random_state=1)\na, b, c, d = train_test_split(X, side, test_size=0.2)\n"),
+            facts(
+                "from sklearn.utils import shuffle\nX, side = load()\nX = shuffle(X, random_state=1)\n"
+                "a, b, c, d = train_test_split(X, side, test_size=0.2)\n"
+            ),
             edits.order_targets,
             ["- X = shuffle(X, random_state=1)", "+ X, side = shuffle(X, side, random_state=1)"],
             id="inputs that are shuffled alone",
@@ -225,7 +231,7 @@ def trainer(line, kind="TrainingArguments"):
             id="a warm-up that keeps a usual rate low",
         ),
         pytest.param(
-            trainer("warmup_steps=10", "SFTConfig"),
+            trainer("warmup_steps=10", "Seq2SeqTrainingArguments"),
             lambda f: edits.set_learning_rate(f, "AdamW", 2e-9, 1e-3),
             ["+     learning_rate=0.001,"],
             id="a rate that a trainer was not given",
@@ -234,6 +240,45 @@ def trainer(line, kind="TrainingArguments"):
 )
 def test_an_edit(known, edit, expected):
     assert [line for line in changed(known, edit(known)) if line != "+ "] == expected
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "x_train = tf.random.shuffle(x_train)\nm.fit(x_train, y_train)",
+        "y = load()\norder = rng.permutation(9)\nX = X[order]\ny = np.take(y, order, axis=0)\nm.fit(X, y)",
+        "order = rng.permutation(9)\nX, y = d.data[order, :], d.target[order]\nm.fit(X, y)",
+        "y = load()\norder = rng.permutation(9)\nfor image in X[order]:\n    plot(image)\nm.fit(X, y)",
+        "y = load()\nfor i in range(3):\n    order = torch.randperm(len(X))\n    X = X[order]\nTensorDataset(X, y)",
+        "y = d.target\norder = rng.permutation(9)\nX = d.data[order]\nm.fit(X, y)",
+        "order = rng.permutation(9)\nk = len(np.unique(d.target))\nX = d.data[order]\nm.fit(X, d.target)",
+        "y = 3\ndef mixed(X):\n    order = rng.permutation(9)\n    return X[order]\nm.fit(X, y)",
+    ],
+)
+def test_no_order_where_it_is_not_certain(program):
+    assert edits.order_targets(facts(program)) is None
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "features = 256\nfeatures //= 2\nmodel.add(Dense(features))",
+        "features = np.empty((9, 4))\nfeatures[:] = 0\nfeatures[i, t] = 1",
+        "X = np.empty((9, 4))\nX.fill(0)\nX[:, 0] = a",
+        "def like(x):\n    x = np.zeros_like(x)\n    return x",
+    ],
+)
+def test_sizes_and_beginnings_of_arrays_are_no_lost_inputs(program):
+    assert edits.keep_inputs(facts(program)) is None
+
+
+def test_an_edit_of_a_notebook_is_one_of_a_cell():
+    cells = ["x, y = load()", "x[:] = 0\n\nLR = 10.0", "model.compile(keras.optimizers.Adam(LR))", "model.fit(x, y)"]
+    files = [{"file": f"notebook cell {n}", "text": cell} for n, cell in enumerate(cells, 1)]
+    known = {"framework": "keras", "source": {"file": "notebook cell", "line": 1, "files": [files[-1], *files[:-1]]}}
+    assert edits.keep_inputs(known) == edits.Edit("notebook cell 2", 1, "x[:] = 0", "")
+    rate = edits.set_learning_rate(known, "Adam", 10.0, 1e-3)
+    assert (rate.file, rate.line, rate.after.splitlines()[-1]) == ("notebook cell 2", 3, "LR = 0.001")
 
 
 @pytest.mark.parametrize(
@@ -263,6 +308,11 @@ def test_an_edit(known, edit, expected):
             facts("order = rng.permutation(len(X))\nX, y = X[order], y[order]\nmodel.fit(X, y)\n"),
             edits.order_targets,
             id="both are in the new order",
+        ),
+        pytest.param(
+            trainer("warmup_steps=10", "SFTConfig"),
+            lambda f: edits.set_learning_rate(f, "AdamW", 2e-9, 1e-3),
+            id="a trainer whose default rate is not known",
         ),
         pytest.param(
             trainer("learning_rate=2e-3"),

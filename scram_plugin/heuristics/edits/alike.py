@@ -14,6 +14,7 @@ from scram_plugin.heuristics.edits.flow import flow
 from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
 
 LAST_STEPS = ("Normalize", "Standardize")  # which change the level of all values; source: torchvision, monai
+TO_TENSOR = "ToTensor"  # before which nothing can be scaled so; source: torchvision
 OTHERS = ("val", "valid", "test", "dev")  # in names, in the place of "train"; source: usual names
 
 
@@ -52,7 +53,16 @@ def _in_transforms(known: Code) -> list[Change]:
         if len(others) != 1 or last is None or known.called(Piece(training.source, last)) not in LAST_STEPS:
             continue
         source, elements = others[0].source, others[0].node.elts
-        if elements and not any(known.called(Piece(source, e)) in LAST_STEPS for e in elements):
+        names = {n.id for n in ast.walk(last) if isinstance(n, ast.Name)}
+        stored = [p.node for p in known.nodes(ast.Name) if p.source is source and isinstance(p.node.ctx, ast.Store)]
+        later = {n.id for n in stored if n.lineno > others[0].node.lineno} & names
+        alone = len([p for step in LAST_STEPS for p in known.calls(step)]) == 1
+        if (
+            training.source is source
+            and alone
+            and not later
+            and TO_TENSOR in {known.called(Piece(source, e)) for e in elements}
+        ):
             end = source.span(elements[-1])[1]
             found.append(Change(source, end, end, f"{source.between(elements[-1])}{training.source.of(last)}"))
     return found

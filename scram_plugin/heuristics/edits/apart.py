@@ -3,79 +3,99 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits import lines
 from scram_plugin.heuristics.edits.data import grouped
 from scram_plugin.heuristics.edits.edit import Edit
+from scram_plugin.heuristics.edits.flow import LOOPS, says_validation, within_scope
 from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
 
-ORDERS = ("permutation", "randperm", "argsort", "sample")  # that give a new order; source: NumPy, PyTorch, random
+ORDERS = ("permutation", "randperm")  # that give a new order; source: NumPy, PyTorch
 TOGETHER = ("train_test_split", "fit", "TensorDataset", "from_tensor_slices")  # inputs and targets stand side by side in them
-TARGETS = ("target", "targets", "labels", "y")  # attributes of a data set; source: scikit-learn, torchvision
+TARGETS = ("target", "targets", "labels")  # attributes of a data set; source: scikit-learn, torchvision
+# what makes an array or a tensor of another one, example by example; source: NumPy, PyTorch, Keras
+METHODS = ("astype", "long", "float", "to", "copy")
+CONVERSIONS = ("tensor", "as_tensor", "from_numpy", "array", "asarray", "to_categorical", "LongTensor")
+SHUFFLE = "sklearn.utils.shuffle"
 
 
 def order_targets(facts: Mapping[str, Any]) -> Edit | None:
     """Bring the targets into the order that the inputs alone were brought into; None where both were, or it is not sure."""
     known = program(facts)
-    changes = [c for c in (*_by_index(known), *_by_shuffle(known)) if c is not None]
+    changes = [*_by_index(known), *_by_shuffle(known)]
     return known.edit(changes) if len(changes) == 1 else None
 
 
 def _by_index(known: Code) -> Iterator[Change | None]:
-    """``X = X[order]`` without ``y = y[order]``."""
+    """``X = X[order]`` without ``y = y[order]``: the order is used once."""
     for made in known.nodes(ast.Assign):
-        order = made.node.targets[0]
-        if not isinstance(order, ast.Name) or known.called(Piece(made.source, made.node.value)) not in ORDERS:
+        order, source = made.node.targets[0], made.source
+        if not isinstance(order, ast.Name) or known.called(Piece(source, made.node.value)) not in ORDERS or _in_loop(made):
             continue
-        used = [
-            p
-            for p in known.nodes(ast.Subscript)
-            if p.source is made.source and isinstance(p.node.slice, ast.Name) and p.node.slice.id == order.id
-        ]
-        if len(used) != 1:
+        uses = [p for p in known.nodes(ast.Name) if p.node.id == order.id and isinstance(p.node.ctx, ast.Load)]
+        used = source.parent(uses[0].node) if len(uses) == 1 and uses[0].source is source else None
+        statement = source.statement(used) if isinstance(used, ast.Subscript) else None
+        if not isinstance(used, ast.Subscript) or used.slice is not uses[0].node or not isinstance(statement, ast.Assign):
             continue
-        inputs = used[0].node.value
-        statement = used[0].source.statement(used[0].node)
-        partner = _partner(known, inputs.id, statement) if isinstance(inputs, ast.Name) else None
-        if partner is not None:
-            yield lines.behind(made.source, statement, [f"{partner} = {partner}[{order.id}]"])
+        if _in_loop(Piece(source, statement)):
+            continue
+        inputs = used.value
+        if isinstance(inputs, ast.Name) and statement.value is used and source.of(statement.targets[0]) == inputs.id:
+            partner = _partner(known, inputs.id, Piece(source, statement))
+            if partner is not None:
+                yield lines.behind(source, statement, [f"{partner} = {partner}[{order.id}]"])
         else:
-            targets = _targets_beside(known, used[0])
-            yield None if targets is None else _changed(targets, f"{grouped(targets.text)}[{order.id}]")
+            targets = _targets_beside(known, Piece(source, used), statement)
+            if targets is not None and targets.node.lineno > made.node.lineno:
+                yield Change(source, *source.span(targets.node), f"{grouped(targets.text)}[{order.id}]")
+
+
+def _in_loop(place: Piece) -> bool:
+    return any(isinstance(n, LOOPS) for n in within_scope(place.source, place.node))
 
 
 def _by_shuffle(known: Code) -> Iterator[Change | None]:
-    """``X = shuffle(X)``."""
+    """``X = shuffle(X)``, of scikit-learn."""
     for call in known.calls("shuffle"):
-        statement = call.source.parent(call.node)
-        given = call.node.args
+        source, given, statement = call.source, call.node.args, call.source.parent(call.node)
         if len(given) != 1 or not isinstance(given[0], ast.Name) or not isinstance(statement, ast.Assign):
             continue
-        name = given[0].id
-        partner = _partner(known, name, statement)
-        if partner is None or call.source.of(statement.targets[0]) != name:
+        if _in_loop(call) or known.full_name(Piece(source, call.node.func)) != SHUFFLE:
             continue
-        text = call.text.replace(f"({name}", f"({name}, {partner}", 1)
-        yield Change(call.source, *call.source.span(statement), f"{name}, {partner} = {text}")
+        name, start = given[0].id, source.span(statement)[0]
+        partner = _partner(known, name, Piece(source, statement))
+        if partner is not None and source.of(statement.targets[0]) == name:
+            (head, first), end = (source.span(call.node)[0], source.span(given[0])[1]), source.span(statement)[1]
+            text = f"{source.text[head:first]}, {partner}{source.text[first:end]}"
+            yield Change(source, start, end, f"{name}, {partner} = {text}")
 
 
-def _partner(known: Code, inputs: str, at: ast.stmt) -> str | None:
-    """The variable of the targets that stand beside these inputs where they are split, or trained on; None if it has no value
-    yet at a statement."""
+def _partner(known: Code, inputs: str, at: Piece) -> str | None:
+    """The variable of the targets that stand beside these inputs where they are split, or trained on; None if it is not
+    sure, or has no value yet in that scope."""
     found = set()
-    for place in known.nodes(ast.Call, ast.Tuple):
-        if isinstance(place.node, ast.Call) and known.called(place) not in TOGETHER:
-            continue
-        given = place.node.args if isinstance(place.node, ast.Call) else place.node.elts
-        names = [_variable(node) for node in given]
-        if inputs in names[:-1]:
-            found.add(names[names.index(inputs) + 1])
-    stored = [p.node for p in known.nodes(ast.Name) if isinstance(p.node.ctx, ast.Store)]
-    later = {n.id for n in stored} - {n.id for n in stored if n.lineno <= at.lineno}
+    for place in known.calls(*TOGETHER):
+        given = [*place.node.args]
+        if len(given) == 1 and isinstance(given[0], ast.Tuple):  # ``from_tensor_slices((x, y))``
+            given = given[0].elts
+        named = {k.arg: k.value for k in place.node.keywords}
+        pair = [named.get("x", given[0] if given else None), named.get("y", given[1] if len(given) > 1 else None)]
+        names = [_variable(node) if node is not None else "" for node in pair]
+        if names[0] == inputs:
+            found.add(names[1])
+    for place in known.nodes(ast.Tuple):  # ``X_train, y_train = X[:800], y[:800]``
+        names = [_variable(node) if isinstance(node, ast.Subscript) else "" for node in place.node.elts]
+        found |= {b for a, b in itertools.pairwise(names) if a == inputs and b}
     found -= {"", inputs}
-    return found.pop() if len(found) == 1 and not found & later else None
+    partner = found.pop() if len(found) == 1 else None
+    if partner is None or says_validation(partner) != says_validation(inputs):
+        return None
+    scope = at.source.scope(at.node)
+    stored = [n for n in ast.walk(scope) if isinstance(n, ast.Name) and n.id == partner and isinstance(n.ctx, ast.Store)]
+    return partner if stored and all(n.lineno <= at.node.lineno for n in stored[:1]) else None
 
 
 def _variable(node: ast.AST) -> str:
@@ -85,22 +105,28 @@ def _variable(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def _targets_beside(known: Code, inputs: Piece) -> Piece | None:
-    """The only value that is assigned the targets of a data set whose inputs were ordered: ``digits.target``."""
+def _targets_beside(known: Code, inputs: Piece, statement: ast.stmt) -> Piece | None:
+    """The only value that is assigned the targets of the data set whose inputs were ordered: ``digits.target``."""
     owners = {n.value.id for n in ast.walk(inputs.node) if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)}
-    beside = inputs.source.parent(inputs.node)
     found = []
     for made in known.nodes(ast.Assign):
-        if known.called(Piece(made.source, made.node.value)) in ORDERS:
-            continue
         values = made.node.value.elts if isinstance(made.node.value, ast.Tuple) else [made.node.value]
-        for value in values:
-            told = [n for n in ast.walk(value) if isinstance(n, ast.Attribute) and n.attr in TARGETS]
-            mine = any(isinstance(n.value, ast.Name) and n.value.id in owners for n in told)
-            if told and made.source is inputs.source and (mine or made.node.value is beside):
-                found.append(Piece(made.source, value))
+        for value in values if made.source is inputs.source else ():
+            owner = _owner_of_targets(value)
+            beside = made.node is statement and len(values) > 1
+            found += [Piece(made.source, value)] if owner and (owner in owners or beside) else []
     return found[0] if len(found) == 1 else None
 
 
-def _changed(place: Piece, new: str) -> Change:
-    return Change(place.source, *place.source.span(place.node), new)
+def _owner_of_targets(node: ast.AST) -> str:
+    """``digits`` of ``digits.target``, ``torch.tensor(digits.target)`` and ``digits.target.astype(int)``."""
+    while isinstance(node, ast.Call):
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if isinstance(node.func, ast.Attribute) and name in METHODS:
+            node = node.func.value
+        elif node.args and name in CONVERSIONS:
+            node = node.args[0]
+        else:
+            return ""
+    known = isinstance(node, ast.Attribute) and node.attr in TARGETS and isinstance(node.value, ast.Name)
+    return node.value.id if known and isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) else ""

@@ -40,9 +40,9 @@ def rescale_inputs(facts: Mapping[str, Any], divisor: str, minus_one: bool, inpu
 
 
 def grouped(text: str) -> str:
-    """An expression in brackets, unless it is a name, a call or a part of something."""
+    """An expression in brackets, unless it is a name, a number, a call or a part of something."""
     node = ast.parse(text, mode="eval").body
-    return text if isinstance(node, ast.Name | ast.Call | ast.Subscript | ast.Attribute) else f"({text})"
+    return text if isinstance(node, ast.Name | ast.Call | ast.Subscript | ast.Attribute | ast.Constant) else f"({text})"
 
 
 def normalize_features(facts: Mapping[str, Any]) -> Edit | None:

@@ -65,7 +65,9 @@ def _of_fit(known: Code) -> Flow | None:
             second = argument(known, later, "y", 1) if known.called(later) == "evaluate" else None
             data.x.extend([first] if first is not None else [])
             data.y.extend([second] if second is not None else [])
-            asked += [later] if known.called(later) == "predict" and first is not None else []
+            mine = call.source.of(call.node.func).removesuffix(".fit")
+            own = call.source.of(later.node.func) == f"{mine}.predict"
+            asked += [later] if own and first is not None else []
     data = data._replace(asked=tuple(asked))
     split = argument(known, call, "validation_split")
     if split is not None and isinstance(split.node, ast.Constant) and isinstance(split.node.value, float):

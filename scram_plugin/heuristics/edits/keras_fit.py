@@ -34,10 +34,8 @@ def set_from_logits(facts: Mapping[str, Any], value: bool) -> Edit | None:
     kind = str(facts.get("loss", {}).get("class"))
     found = list(known.calls(kind))
     if not found and value:
-        given = [
-            follow(known, place) for call in known.calls("compile") if (place := argument(known, call, "loss")) is not None
-        ]
-        if len(given) != 1 or not isinstance(given[0].node, ast.Constant):
+        given = [place for call in known.calls("compile") if (place := argument(known, call, "loss")) is not None]
+        if len(given) != 1 or not isinstance(follow(known, given[0]).node, ast.Constant):
             return None
         text, imports = written(given[0].source, f"keras.losses.{kind}")
         return known.edit([replaced(given[0], f"{text}(from_logits=True)"), *imports])

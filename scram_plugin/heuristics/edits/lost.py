@@ -3,35 +3,68 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits import lines
+from scram_plugin.heuristics.edits.data import grouped
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
 
 FILLS = ("fill", "fill_", "zero_")  # methods that give all elements one value; source: NumPy, PyTorch
+EMPTY = ("empty", "zeros", "ones", "full")  # source: the same
 CONSTANTS = ("zeros_like", "ones_like", "full_like")  # source: NumPy, PyTorch, TensorFlow
 
 
 def keep_inputs(facts: Mapping[str, Any]) -> Edit | None:
-    """Remove the statements that overwrite inputs: ``x[:] = 0``; divide where they are divided to integers: ``x //= 255``."""
+    """Remove the statements that overwrite inputs: ``x[:] = 0``; divide where they are divided to integers: ``x //= 255``.
+
+    None where another statement fills them again, or they are no data.
+    """
     known = program(facts)
-    found = [change for place in known.nodes(ast.stmt) if (change := _kept(known, place)) is not None]
-    return known.edit(found) if found else None
+    found = [(name, change) for place in known.nodes(ast.stmt) for name, change in _kept(known, place)]
+    names = [name for name, _ in found]
+    if any(_is_filled(known, name) or not _is_loaded(known, name) for name in names):
+        return None
+    return known.edit([change for _, change in found]) if found else None
 
 
-def _kept(known: Code, place: Piece) -> Change | None:
+def _kept(known: Code, place: Piece) -> Iterator[tuple[str, Change | None]]:
     node, source = place.node, place.source
     name = _inputs(node)
     if name is None:
-        return None
+        return
     if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.FloorDiv):
-        return Change(source, *source.span(node), f"{name} = {name} / {source.of(node.value)}")
+        yield name, Change(source, *source.span(node), f"{name} = {name} / {grouped(source.of(node.value))}")
+        return
     value = node.value if isinstance(node, ast.Assign) else None
     if isinstance(value, ast.BinOp) and isinstance(value.op, ast.FloorDiv) and _is(value.left, name):
-        return Change(source, source.span(value.left)[1], source.span(value.right)[0], " / ")
-    return lines.removed(source, node) if _overwrites(known, place, name) else None
+        yield name, Change(source, source.span(value.left)[1], source.span(value.right)[0], " / ")
+    elif _overwrites(known, place, name):
+        yield name, lines.removed(source, node)
+
+
+def _is_filled(known: Code, name: str) -> bool:
+    """Whether a part of a variable is set: then what gives all of it one value is its beginning."""
+    return any(
+        isinstance(p.node.ctx, ast.Store) and _is(p.node.value, name) and not _is_all(p.node.slice)
+        for p in known.nodes(ast.Subscript)
+    )
+
+
+def _is_loaded(known: Code, name: str) -> bool:
+    """Whether a variable gets its first value from a call or another variable, and not from a number or an empty array."""
+    made = [p for p in known.nodes(ast.Assign) if any(name in _names(t) for t in p.node.targets)]
+    first = made[0] if made else None
+    return (
+        first is not None
+        and not isinstance(first.node.value, ast.Constant)
+        and known.called(Piece(first.source, first.node.value)) not in (*EMPTY, *CONSTANTS)
+    )
+
+
+def _names(target: ast.AST) -> set[str]:
+    return {n.id for n in ast.walk(target) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
 
 
 def _inputs(node: ast.stmt) -> str | None:

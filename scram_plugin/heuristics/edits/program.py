@@ -299,8 +299,9 @@ def _hunks(source: SourceFile, after: str) -> Iterator[Edit]:
         else:
             found.append([a, b, c, d])
     for a, b, c, d in found:
-        if (a == b or c == d) and b < len(old) and (old[b].strip() or not a):
+        first = source.place(a + 1)[1] == 1  # of a cell: the line before it is in another one
+        if (a == b or c == d) and b < len(old) and (old[b].strip() or not a or (first and a == b)):
             b, d = b + 1, d + 1
-        elif a == b or c == d:
+        elif (a == b or c == d) and not first:
             a, c = a - 1, c - 1
         yield Edit(source.file, a + 1, "\n".join(old[a:b]), "\n".join(new[c:d]))

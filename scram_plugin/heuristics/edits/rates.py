@@ -68,7 +68,8 @@ def _of_trainer(known: Code, call: Piece, now: float, value: float) -> Edit | No
     set if it is on the same side of `value`; if it is not too low, the warm-up before it is left out."""
     given = argument(known, call, RATES[0])
     found = follow(known, given) if given is not None else None
-    rate = number(known, found) if found is not None else DEFAULT_OF_TRAINERS
+    own = known.called(call).endswith("TrainingArguments")  # the trainers of TRL have other defaults
+    rate = number(known, found) if found is not None else DEFAULT_OF_TRAINERS if own else None
     if rate is None:
         return None
     if (rate < value) == (now < value):

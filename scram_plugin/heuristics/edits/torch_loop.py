@@ -23,14 +23,17 @@ LOSSES = {
     "mean_squared_error": ("MSELoss", "mse_loss"),
 }
 LOSS_FUNCTIONS = {function for _, function in LOSSES.values()} | {"nll_loss", "l1_loss", "smooth_l1_loss", "huber_loss"}
+IN_TRAINERS = {"weight_decay": "weight_decay", "eps": "adam_epsilon"}  # source: the documentation of `TrainingArguments`
 CLIP = re.compile(r"clip_grad_(norm|value)_")
 
 
 def set_in_optimizer(facts: Mapping[str, Any], name: str, value: str) -> Edit | None:
     """Set an argument of the optimizer where it is created, if there is one such place."""
     known = program(facts)
-    found = list(known.calls(str(facts.get("optimizer", {}).get("class")))) or of_trainers(known)
-    return known.edit([set_number(known, found[0], name, value)]) if len(found) == 1 else None
+    found = list(known.calls(str(facts.get("optimizer", {}).get("class"))))
+    if not found:
+        found, name = of_trainers(known), IN_TRAINERS.get(name, "")
+    return known.edit([set_number(known, found[0], name, value)]) if len(found) == 1 and name else None
 
 
 def minimize(facts: Mapping[str, Any]) -> Edit | None:

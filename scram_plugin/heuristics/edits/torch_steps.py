@@ -97,6 +97,9 @@ def _before_evaluation(call: Piece, training: ast.stmt) -> Change | None:
     return lines.before(source, blocks[epochs - 1], [f"{source.of(call.node.func)}.eval()"]) if epochs else None
 
 
+JUMPS = (ast.Continue, ast.Break, ast.Return, ast.Raise)
+
+
 def take_steps(facts: Mapping[str, Any]) -> Edit | None:
     """Let the optimizer take a step behind the backward pass, and behind what clips its gradients."""
     known = program(facts)
@@ -111,7 +114,14 @@ def take_steps(facts: Mapping[str, Any]) -> Edit | None:
         return None
     source = ways[0].source
     last = source.statement(ways[0].node)
-    last = next((s for s in reversed(lines.following(source, last)) if CLIP.search(source.of(s))), last)
+    later = lines.following(source, last)
+    clip = next((i for i, s in enumerate(later) if CLIP.search(source.of(s))), None)
+    if clip is not None:
+        if any(
+            isinstance(n, JUMPS) or known.called(Piece(source, n)) == "zero_grad" for s in later[:clip] for n in ast.walk(s)
+        ):
+            return None
+        last = later[clip]
     return known.edit([lines.behind(source, last, [f"{names.pop()}.step()"])])
 
 

@@ -63,12 +63,16 @@ def set_trainable(facts: Mapping[str, Any], paths: Sequence[str] = ()) -> Edit |
             found.append(Piece(place.source, node.args[0]))
     falses = [p for p in found if isinstance(p.node, ast.Constant) and p.node.value is False]
     if len(falses) > 1:
-        falses = [p for p in falses if any(_is_of(p.source.of(p.source.statement(p.node)), path) for path in paths)]
-        return known.edit([replaced(p, "True") for p in falses]) if falses else None
+        named = [(p, path, owner) for p in falses for path in paths if (owner := _owner(p, path)) is not None]
+        same = len({owner for _, _, owner in named}) == 1 and len({path for _, path, _ in named}) == len(named)
+        return known.edit([replaced(p, "True") for p, _, _ in named]) if same else None
     return known.edit([replaced(falses[0], "True")]) if falses else None
 
 
-def _is_of(statement: str, path: str) -> bool:
-    """Whether a statement sets an attribute of a layer: ``model.encoder[0].requires_grad_(False)`` for ``encoder.0``."""
-    written_ = re.sub(r"\.(\d+)\b", r"[\1]", f".{path}")
-    return re.search(rf"{re.escape(written_)}\.(requires_grad_?|trainable)\b", statement) is not None
+def _owner(place: Piece, path: str) -> str | None:
+    """The variable of the model whose layer a statement freezes: ``model`` of ``model.encoder[0].requires_grad_(False)``, for
+    ``encoder.0``; None of another layer."""
+    statement = place.source.of(place.source.statement(place.node))
+    written_ = re.escape(re.sub(r"\.(\d+)\b", r"[\1]", f".{path}"))
+    found = re.match(rf"(\w+){written_}(?:\.\w+)?\.(?:requires_grad_?|trainable)\b", statement)
+    return found[1] if found is not None else None

@@ -164,6 +164,8 @@ class SCRAM(keras.callbacks.Callback):
             several > 1 and batch == self._first and batch % several == 0
         ):  # Keras before 3.7 ends an execution with the number of its first batch
             batch = min(batch + several, self.params.get("steps") or math.inf) - 1
+        if self._unbuilt:
+            self._tell_again()
         now, done = time.time(), self._base + batch + 1
         self._times.extend([now] * (done - self._session.batches))
         self._session.batches = done
@@ -280,10 +282,6 @@ class SCRAM(keras.callbacks.Callback):
             if self._writer is None:
                 return
             measured, self._measured = self._measured, []
-            if self._unbuilt and is_built(self.model):  # many models get their weights with the first batch
-                self._unbuilt = False
-                self.facts["model"] = model_facts(self.model)
-                self._writer.text(schema.FACTS_TAG, json.dumps(self.facts, default=str))
             times: list[float] = []
             if self._step is not None and self._step.columns and (self._times or whole):
                 rows = self._step.take(None if whole else len(self._times))
@@ -325,7 +323,16 @@ class SCRAM(keras.callbacks.Callback):
         self._end(type(error).__name__)
 
     @guarded
+    def _tell_again(self) -> None:
+        """Many models get their weights with the first batch. Only from the training's thread: on JAX it has the weights."""
+        self._unbuilt = False
+        self.facts["model"] = model_facts(self._model)
+        if self._writer is not None:
+            self._writer.text(schema.FACTS_TAG, json.dumps(self.facts, default=str))
+
+    @guarded
     def _tell_of(self, error: BaseException) -> None:
+        self._flush()  # rows stand in their order
         if self._writer is not None:
             blocks.write_refused(self._writer, error, self._epoch, self._session.batches)
 

@@ -25,7 +25,7 @@ from scram_plugin.training.torch.compiled import is_compiling
 from scram_plugin.training.torch.search import ModelSearch, optimizers_of
 from scram_plugin.training.torch.watch import Watch
 
-WITHOUT_STEP = 50  # backward passes without any step: from then on they count as batches; more than people accumulate
+WITHOUT_STEP = 200  # backward passes without any step: from then on they count as batches; more than people accumulate
 LEFT_OVER = 1  # steps after the last pass, with gradients that were accumulated in it; by definition
 
 
@@ -60,7 +60,7 @@ class ProofLoop:
         self._settled()
         if self._watch is None:
             return
-        if not self._told.batches:
+        if not self._told.batches and not self.of_trainer:
             self._catch_up()
         if error is not None:
             self._watch.__exit__(type(error), error, error.__traceback__)
@@ -119,7 +119,8 @@ class ProofLoop:
         optimizers = watch.optimizers or optimizers_of(watch.recorder.inner)
         if optimizers and not self.of_trainer:
             optimizers[-1].register_step_pre_hook(self._before_step)
-            optimizers[-1].register_step_post_hook(self._after_step)
+            optimizers[-1].register_step_post_hook(self._stepped)
+        self._ways, self._never_steps = 0, False
 
     # ---- how long
 
@@ -139,7 +140,7 @@ class ProofLoop:
             done = original(tensor, *args, **kwargs)
             if self._never_steps:
                 self._after_step()
-            elif self._watch is not None and not self._told.batches:
+            elif self._watch is not None and not self._told.batches and not self.of_trainer:
                 self._ways += 1
                 if self._ways > WITHOUT_STEP:
                     self._never_steps = True
@@ -152,7 +153,12 @@ class ProofLoop:
         for _ in range(self._ways):
             self._after_step()
 
-    def _after_step(self, *_: Any) -> None:
+    def _stepped(self, *_: Any) -> None:
+        if self._never_steps:  # it does, after many passes
+            self._never_steps, self._told.batches = False, 0
+        self._after_step()
+
+    def _after_step(self) -> None:
         self._sampler = self._last if self._last is not None else self._sampler
         self._steps += 1
         self._budget.batch()

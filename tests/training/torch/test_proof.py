@@ -110,10 +110,16 @@ def test_a_loop_without_a_loader(tmp_path):
 
 def test_a_program_that_never_steps_has_batches(tmp_path):
     program = NO_LOADER.replace("    optimizer.step()\n", "")
-    told, _ = ended(tmp_path, program, limits=Limits(batches=80))
-    assert (told.batches, told.used) == (80, True)
+    told, _ = ended(tmp_path, program, limits=Limits(batches=280))
+    assert (told.batches, told.used) == (280, True)
     told, _ = ended(tmp_path, program.replace("1000", "30"), limits=Limits(batches=80))
     assert (told.batches, told.used) == (30, False)
+
+
+def test_a_program_that_accumulates_over_many_passes_steps(tmp_path):
+    program = NO_LOADER.replace("    optimizer.step()", "    if i % 64 == 63:\n        optimizer.step()")
+    told, _ = ended(tmp_path, program, limits=Limits(batches=5))
+    assert (told.batches, told.used) == (5, True)
 
 
 def test_a_watch_of_the_program_records_to_the_proof_alone(tmp_path):
