@@ -112,10 +112,12 @@ def _causes(run: TrainingRun, found: list[str], now: float, first: float) -> lis
 def _weighted(known: Mapping[str, Layer], path: str) -> Layer | None:
     """The layer whose weights and biases a ReLU gets its values from, itself or the one in front; None behind anything else."""
     layer = known.get(path)
-    while layer is not None and layer.kind in (*PASSING, "Activation", "ReLU"):
+    for _ in known:  # a log may say that layers read each other
+        if layer is None or layer.kind not in (*PASSING, "Activation", "ReLU"):
+            return layer
         read = layer.facts.get("from") or []
         layer = known.get(f"{layer.path.removesuffix(str(layer.facts.get('name')))}{read[0]}") if len(read) == 1 else None
-    return layer
+    return None
 
 
 HEURISTIC = Heuristic(
