@@ -118,6 +118,13 @@ def test_a_loss_of_other_targets_is_not_compared():
     assert judge(scaled).outcome == "unknown"
 
 
+def test_a_program_that_never_steps_has_no_recorded_targets():
+    stepping = [(ended(loss=1.0, targets=()), ended(loss=0.02))] * 3
+    assert judge(stepping).outcome == "better"
+    assert judge(stepping, touches_loss=True).outcome == "unknown"
+    assert judge([(after, before) for before, after in stepping]).outcome == "unknown"
+
+
 def test_the_loss_decides_what_is_about_the_loss():
     both = [(ended(0.86, b), ended(0.86, a)) for b, a in ((0.60, 0.39), (0.58, 0.40), (0.61, 0.38))]
     assert judge(both).outcome == "same"
