@@ -208,6 +208,17 @@ def trainer(line, kind="TrainingArguments"):
             id="the layer behind those of a loop",
         ),
         pytest.param(
+            facts(
+                LOOP.replace("Dense(width", "Activation('relu'").replace("x = Dense(1)(x)", "x = Activation('softmax')(x)"),
+                model=layers(
+                    *((f"a_{i}", "Activation", {"activation": by}) for i, by in enumerate(("relu", "relu", "softmax")))
+                ),
+            ),
+            lambda f: edits.set_in_layers(f, ["a_2"], "activation", '"sigmoid"'),
+            ["- x = Activation('softmax')(x)", '+ x = Activation("sigmoid")(x)'],
+            id="an activation that one call alone gives",
+        ),
+        pytest.param(
             facts(SOFTMAX, model=layers(("softmax", "Softmax", {}), ("softmax_1", "Softmax", {}))),
             lambda f: edits.set_in_layers(f, ["softmax"], "activation", '"relu"'),
             [

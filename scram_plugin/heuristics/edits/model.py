@@ -225,6 +225,9 @@ def _sizes(program: Code, call: Piece) -> dict[str, float]:
 
 
 def _agree(program: Code, call: Piece, layer: Mapping[str, Any]) -> bool:
-    """Whether the sizes in a call are those of a layer, as far as both are known."""
+    """Whether the sizes in a call, or the name of an activation, are those of a layer, as far as both are known."""
     settings = layer.get("settings") or {}
+    given = call.node.args[0] if program.called(call) == "Activation" and call.node.args else None
+    if isinstance(given, ast.Constant) and given.value != layer.get("activation"):
+        return False
     return all(settings[name] == value for name, value in _sizes(program, call).items() if name in settings)
