@@ -69,6 +69,7 @@ VALIDATION = "validation"
 FACTS_TAG = "scram/facts"
 END_TAG = "scram/end"
 PROOF_TAG = "scram/proof"
+CELL = "notebook cell"  # in the place of a file's name, with its number where that is known
 
 MAX_CHANNELS = 64
 

@@ -15,10 +15,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from scram_plugin import schema
 from scram_plugin.fixing.lines import Changed, Replacement, carried_over, split
 from scram_plugin.heuristics.edits import Edit
 
-NOTEBOOK = "notebook cell"  # in the place of a file, as the recorder writes it
 LARGEST_PROGRAM = 1 << 20  # bytes of a file that is changed; no program is as long; by definition
 CONTEXT = 3  # lines around a change in a diff; the usual number of `diff -u`
 
@@ -117,7 +117,7 @@ def made(edit: Edit, reason: str, folder: Path) -> Patch:
 
 def read(name: str, folder: Path) -> Source:
     """A Python file in or below a directory. A log names the file, so no other one is read. Raises DoesNotFit."""
-    if name.startswith(NOTEBOOK):
+    if name.startswith(schema.CELL):
         raise DoesNotFit(f"{name}: a notebook is changed by hand; `scram check` and the tab show which lines")
     given = PurePosixPath(name.replace(os.sep, "/"))
     if given.is_absolute() or ".." in given.parts or Path(name).is_absolute() or given.suffix != ".py":

@@ -140,13 +140,13 @@ class Prover:
     def _pairs(self, candidate: Candidate, count: int) -> list[tuple[Ending, Ending]]:
         return [(self._endings[self._name(None, s)], self._endings[self._name(candidate, s)]) for s in range(count)]
 
-    def _run(self, wanted: Sequence[tuple[Candidate | None, int]]) -> None:
-        """Make the runs that are not there yet, some side by side."""
+    def _run(self, wanted: Sequence[tuple[Candidate | None, int]], limits: Limits | None = None) -> None:
+        """Make the runs that are not there yet, some side by side; `limits` in the place of those of all runs."""
         left = [(which, seed) for which, seed in dict.fromkeys(wanted) if self._name(which, seed) not in self._ran]
         running: list[Running] = []
         while left or running:
             while left and len(running) < self._shop.at_once and self._can_start(*left[0]):
-                running.append(self._start(*left.pop(0)))
+                running.append(self._start(*left.pop(0), limits or self._limits))
             ran = next(iter(self._shop.wait(running)))
             running = [one for one in running if one.name != ran.name]
             self._ran[ran.name], self._endings[ran.name] = ran, ending(ran)
@@ -159,16 +159,14 @@ class Prover:
         short = [name for name, ran in self._ran.items() if ran.told.used and ran.told.batches < SHORT * longest]
         for name in short:
             del self._ran[name]
-        self._limits, given = replace(self._limits, batches=longest, seconds=None), self._limits
-        self._run([(None, int(name.rpartition(SEED)[2])) for name in short])
-        self._limits = given
+        limits = replace(self._limits, batches=longest, seconds=None)
+        self._run([(None, int(name.rpartition(SEED)[2])) for name in short], limits)
 
     def _can_start(self, which: Candidate | None, seed: int) -> bool:
         """A run with a fix needs to know how many batches its partner trained."""
         return which is None or self._name(None, seed) in self._ran
 
-    def _start(self, which: Candidate | None, seed: int) -> Running:
-        limits = self._limits
+    def _start(self, which: Candidate | None, seed: int, limits: Limits) -> Running:
         partner = self._ran.get(self._name(None, seed if which is not None else 0))
         if partner is not None and partner.told.batches and (which is not None or partner.told.used):
             limits = Limits(batches=partner.told.batches)

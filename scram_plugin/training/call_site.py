@@ -12,10 +12,10 @@ from collections.abc import Callable, Collection, Sequence
 from types import FrameType
 from typing import Any
 
+from scram_plugin import schema
 from scram_plugin.redaction import redacted
 
 OFF = "SCRAM_SOURCE"  # this variable of the environment, set to 0, turns recording of source off
-CELL = "notebook cell"  # in the place of a file's name
 MOST_TEXT = 20_000  # characters of source that are recorded for one fit, at most
 
 # packages whose stack frames are not the user's code
@@ -129,7 +129,7 @@ def shown_name(file: str) -> str:
     """The file name to show: relative to the working directory if the file is below it; else without its directories, which may
     tell the name of a person. So also where the working directory is one such as `/home`, which has those of all below it."""
     if re.search(r"ipykernel_\d+.\d+\.py$|^<ipython-input", file):
-        return CELL
+        return schema.CELL
     relative = os.path.relpath(file) if os.path.isabs(file) else file
     here = os.path.realpath(".")
     shared = here.count(os.sep) < 2 and here != os.path.realpath(os.path.expanduser("~"))

@@ -19,9 +19,10 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from types import FrameType
 from typing import Any
 
+from scram_plugin import schema
 from scram_plugin.redaction import redacted
 from scram_plugin.training import call_site
-from scram_plugin.training.call_site import CELL, Roles, lines_of, shown_name
+from scram_plugin.training.call_site import Roles, lines_of, shown_name
 from scram_plugin.training.signatures import signatures
 
 MOST_FILES = 20  # files of one program; source: a hundred programs of strangers have nine at most
@@ -50,7 +51,7 @@ def files(frame: FrameType, names: Collection[str] = ()) -> list[dict[str, str]]
     """
     first = frame.f_code.co_filename
     texts = [(shown_name(first), "".join(lines_of(first, frame.f_globals)))]
-    texts = cells(texts[0][1], frame.f_globals.get("In")) if texts[0][0] == CELL else texts
+    texts = cells(texts[0][1], frame.f_globals.get("In")) if texts[0][0] == schema.CELL else texts
     texts += [(shown_name(file), "".join(lines_of(file, {}))) for file in _modules_beside(first)[:MOST_FILES]]
     found: list[tuple[str, str, ast.Module]] = []
     left = MOST_TEXT
@@ -72,7 +73,7 @@ def cells(training: str, ran: Any) -> list[tuple[str, str]]:
     texts = [text if isinstance(text, str) and len(text) <= MOST_TEXT else "" for text in ran] if isinstance(ran, list) else []
     same = [number for number, text in enumerate(texts) if text.strip() == training.strip()]
     if not same:
-        return [(CELL, training)]
+        return [(schema.CELL, training)]
     kept: list[int] = []
     bound: dict[int, frozenset[str]] = {}
     left = MOST_TEXT
@@ -87,7 +88,7 @@ def cells(training: str, ran: Any) -> list[tuple[str, str]]:
         if number == same[-1] or (text.strip() and left >= 0 and not again and len(kept) < MOST_CELLS):
             kept.append(number)
     ordered = [same[-1], *(number for number in reversed(kept) if number != same[-1])]
-    return [(f"{CELL} {number}", texts[number]) for number in ordered]
+    return [(f"{schema.CELL} {number}", texts[number]) for number in ordered]
 
 
 def _given_values(text: str) -> frozenset[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from scram_plugin.heuristics.edits import lines
 from scram_plugin.heuristics.edits.data import grouped
 from scram_plugin.heuristics.edits.edit import Edit
-from scram_plugin.heuristics.edits.flow import LOOPS, says_validation, within_scope
+from scram_plugin.heuristics.edits.flow import in_loop, says_validation
 from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
 
 ORDERS = ("permutation", "randperm")  # that give a new order; source: NumPy, PyTorch
@@ -33,14 +33,18 @@ def _by_index(known: Code) -> Iterator[Change | None]:
     """``X = X[order]`` without ``y = y[order]``: the order is used once."""
     for made in known.nodes(ast.Assign):
         order, source = made.node.targets[0], made.source
-        if not isinstance(order, ast.Name) or known.called(Piece(source, made.node.value)) not in ORDERS or _in_loop(made):
+        if (
+            not isinstance(order, ast.Name)
+            or known.called(Piece(source, made.node.value)) not in ORDERS
+            or in_loop(source, made.node)
+        ):
             continue
         uses = [p for p in known.nodes(ast.Name) if p.node.id == order.id and isinstance(p.node.ctx, ast.Load)]
         used = source.parent(uses[0].node) if len(uses) == 1 and uses[0].source is source else None
         statement = source.statement(used) if isinstance(used, ast.Subscript) else None
         if not isinstance(used, ast.Subscript) or used.slice is not uses[0].node or not isinstance(statement, ast.Assign):
             continue
-        if _in_loop(Piece(source, statement)):
+        if in_loop(source, statement):
             continue
         inputs = used.value
         if isinstance(inputs, ast.Name) and statement.value is used and source.of(statement.targets[0]) == inputs.id:
@@ -53,17 +57,13 @@ def _by_index(known: Code) -> Iterator[Change | None]:
                 yield Change(source, *source.span(targets.node), f"{grouped(targets.text)}[{order.id}]")
 
 
-def _in_loop(place: Piece) -> bool:
-    return any(isinstance(n, LOOPS) for n in within_scope(place.source, place.node))
-
-
 def _by_shuffle(known: Code) -> Iterator[Change | None]:
     """``X = shuffle(X)``, of scikit-learn."""
     for call in known.calls("shuffle"):
         source, given, statement = call.source, call.node.args, call.source.parent(call.node)
         if len(given) != 1 or not isinstance(given[0], ast.Name) or not isinstance(statement, ast.Assign):
             continue
-        if _in_loop(call) or known.full_name(Piece(source, call.node.func)) != SHUFFLE:
+        if in_loop(source, call.node) or known.full_name(Piece(source, call.node.func)) != SHUFFLE:
             continue
         name, start = given[0].id, source.span(statement)[0]
         partner = _partner(known, name, Piece(source, statement))
@@ -95,7 +95,7 @@ def _partner(known: Code, inputs: str, at: Piece) -> str | None:
         return None
     scope = at.source.scope(at.node)
     stored = [n for n in ast.walk(scope) if isinstance(n, ast.Name) and n.id == partner and isinstance(n.ctx, ast.Store)]
-    return partner if stored and all(n.lineno <= at.node.lineno for n in stored[:1]) else None
+    return partner if stored and min(n.lineno for n in stored) <= at.node.lineno else None
 
 
 def _variable(node: ast.AST) -> str:
@@ -128,5 +128,6 @@ def _owner_of_targets(node: ast.AST) -> str:
             node = node.args[0]
         else:
             return ""
-    known = isinstance(node, ast.Attribute) and node.attr in TARGETS and isinstance(node.value, ast.Name)
-    return node.value.id if known and isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) else ""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.attr in TARGETS:
+        return node.value.id
+    return ""

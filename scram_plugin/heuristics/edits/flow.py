@@ -58,14 +58,13 @@ def _of_fit(known: Code) -> Flow | None:
         data.y.append(Piece(whole.source, whole.node.elts[1]))
     elif whole is not None:
         return None  # a data set, or made elsewhere
-    asked = []
+    asked, mine = [], call.source.of(call.node.func).removesuffix(".fit")
     for later in known.calls("evaluate", "predict"):
         if later.source is call.source and later.source.scope(later.node) is call.source.scope(call.node):
             first = argument(known, later, "x", 0)
             second = argument(known, later, "y", 1) if known.called(later) == "evaluate" else None
             data.x.extend([first] if first is not None else [])
             data.y.extend([second] if second is not None else [])
-            mine = call.source.of(call.node.func).removesuffix(".fit")
             own = call.source.of(later.node.func) == f"{mine}.predict"
             asked += [later] if own and first is not None else []
     data = data._replace(asked=tuple(asked))
@@ -210,12 +209,14 @@ def can_be_set_before(data: Flow, place: Piece) -> bool:
     source, node = place
     if not isinstance(node, ast.Name) or source is not data.source or source.scope(node) is not source.scope(data.anchor):
         return False
-    if (
-        any(isinstance(n, LOOPS) for n in within_scope(source, data.anchor))
-        or source.statement(node).lineno < data.anchor.lineno
-    ):
+    if in_loop(source, data.anchor) or source.statement(node).lineno < data.anchor.lineno:
         return False  # it would be changed again in each round; it was used before
     return all(line < data.anchor.lineno for line in _assigned_at(source, node)) and _is_bound(data, node)
+
+
+def in_loop(source: SourceFile, node: ast.AST) -> bool:
+    """Whether a node runs again and again in its scope."""
+    return any(isinstance(n, LOOPS) for n in within_scope(source, node))
 
 
 def within_scope(source: SourceFile, node: ast.AST) -> Iterator[ast.AST]:

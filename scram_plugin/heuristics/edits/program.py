@@ -17,11 +17,12 @@ from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
+from scram_plugin import schema
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.source import SourceFile
 
 BLOCK = "if 1:"  # stands for the line that begins a block, where that was not recorded; by definition
-CELL = re.compile(r"notebook cell \d{1,6}")  # as the recorder names cells
+CELL = re.compile(rf"{schema.CELL} \d{{1,6}}")
 NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 

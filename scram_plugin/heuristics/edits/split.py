@@ -10,7 +10,7 @@ from scram_plugin.heuristics.edits import lines
 from scram_plugin.heuristics.edits.arguments import argument, without_argument
 from scram_plugin.heuristics.edits.data import of_torch
 from scram_plugin.heuristics.edits.edit import Edit
-from scram_plugin.heuristics.edits.flow import LOOPS, flow, within_scope
+from scram_plugin.heuristics.edits.flow import flow, in_loop
 from scram_plugin.heuristics.edits.naming import library
 from scram_plugin.heuristics.edits.program import Code, Piece, imported, program
 from scram_plugin.heuristics.edits.source import SourceFile
@@ -41,7 +41,7 @@ def _by_slices(known: Code, facts: Mapping[str, Any]) -> Edit | None:
     source = first.source
     if any(p.source is not source or source.scope(p.node) is not source.scope(first.node) for p, _ in parts):
         return None
-    if any(isinstance(n, LOOPS) for n in within_scope(source, first.node)):
+    if in_loop(source, first.node):
         return None
     name, imports = library(source, "torch" if of_torch(facts) and _are_tensors(known, source) else "numpy")
     order = (

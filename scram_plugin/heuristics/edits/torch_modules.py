@@ -14,7 +14,7 @@ from scram_plugin.heuristics.edits import lines
 from scram_plugin.heuristics.edits.arguments import replaced, set_argument, set_number
 from scram_plugin.heuristics.edits.bindings import follow
 from scram_plugin.heuristics.edits.edit import Edit
-from scram_plugin.heuristics.edits.flow import LOOPS, within_scope
+from scram_plugin.heuristics.edits.flow import in_loop
 from scram_plugin.heuristics.edits.forward import attribute, consumer, uses
 from scram_plugin.heuristics.edits.naming import written
 from scram_plugin.heuristics.edits.program import Change, Code, Piece, imported, program
@@ -74,7 +74,7 @@ def _appended(known: Code, call: Piece, name: str) -> list[ast.expr]:
     scope = call.source.scope(call.node)
     calls = [c for c in known.calls("append") if c.source is call.source and call.source.of(c.node.func) == f"{name}.append"]
     calls = [c for c in calls if call.source.scope(c.node) is scope and len(c.node.args) == 1]
-    if any(isinstance(n, LOOPS) for c in calls for n in within_scope(call.source, c.node)):
+    if any(in_loop(call.source, c.node) for c in calls):
         return [ast.Starred(ast.Name(name))]
     return [c.node.args[0] for c in calls]
 

@@ -14,6 +14,8 @@ from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
 from scram_plugin.heuristics.edits.source import SourceFile
 from scram_plugin.heuristics.edits.torch_loop import CLIP, models_with_optimizer
 
+JUMPS = (ast.Continue, ast.Break, ast.Return, ast.Raise)
+
 
 def switch_modes(facts: Mapping[str, Any], evaluation: bool) -> Edit | None:
     """Train in training mode; with `evaluation`, evaluate in evaluation mode."""
@@ -95,9 +97,6 @@ def _before_evaluation(call: Piece, training: ast.stmt) -> Change | None:
     blocks = [n for n in within_scope(source, call.node) if isinstance(n, ast.stmt)]
     epochs = next((i for i, n in enumerate(blocks) if any(inner is training for inner in ast.walk(n))), len(blocks))
     return lines.before(source, blocks[epochs - 1], [f"{source.of(call.node.func)}.eval()"]) if epochs else None
-
-
-JUMPS = (ast.Continue, ast.Break, ast.Return, ast.Raise)
 
 
 def take_steps(facts: Mapping[str, Any]) -> Edit | None:
