@@ -36,16 +36,9 @@ def treat_validation_alike(facts: Mapping[str, Any]) -> Edit | None:
 
 def _in_transforms(known: Code) -> list[Change]:
     """``Compose([..., Normalize(...)])`` of the training, and one of the validation that ends before the last of its steps."""
-    made = {}
-    for place in known.nodes(ast.Assign):
-        value, target = place.node.value, place.node.targets[0]
-        given = value.args[0] if isinstance(value, ast.Call) and value.args else None
-        if (
-            known.called(Piece(place.source, value)) == "Compose"
-            and isinstance(given, ast.List)
-            and isinstance(target, ast.Name)
-        ):
-            made[target.id] = Piece(place.source, given)
+    if len(list(known.calls(*LAST_STEPS))) != 1:
+        return []
+    made = _transforms(known)
     found = []
     for name, training in made.items():
         others = [made[o] for word in OTHERS if (o := name.replace("train", word)) in made and o != name]
@@ -53,19 +46,33 @@ def _in_transforms(known: Code) -> list[Change]:
         if len(others) != 1 or last is None or known.called(Piece(training.source, last)) not in LAST_STEPS:
             continue
         source, elements = others[0].source, others[0].node.elts
-        names = {n.id for n in ast.walk(last) if isinstance(n, ast.Name)}
-        stored = [p.node for p in known.nodes(ast.Name) if p.source is source and isinstance(p.node.ctx, ast.Store)]
-        later = {n.id for n in stored if n.lineno > others[0].node.lineno} & names
-        alone = len([p for step in LAST_STEPS for p in known.calls(step)]) == 1
-        if (
-            training.source is source
-            and alone
-            and not later
-            and TO_TENSOR in {known.called(Piece(source, e)) for e in elements}
-        ):
+        has_tensors = TO_TENSOR in {known.called(Piece(source, e)) for e in elements}
+        if training.source is source and has_tensors and _are_known_at(known, others[0], last):
             end = source.span(elements[-1])[1]
-            found.append(Change(source, end, end, f"{source.between(elements[-1])}{training.source.of(last)}"))
+            found.append(Change(source, end, end, f"{source.between(elements[-1])}{source.of(last)}"))
     return found
+
+
+def _transforms(known: Code) -> dict[str, Piece]:
+    """The lists of steps that variables hold: ``train_transform = Compose([...])``."""
+    made = {}
+    for place in known.nodes(ast.Assign):
+        value, target = place.node.value, place.node.targets[0]
+        given = value.args[0] if isinstance(value, ast.Call) and value.args else None
+        if (
+            isinstance(target, ast.Name)
+            and isinstance(given, ast.List)
+            and known.called(Piece(place.source, value)) == "Compose"
+        ):
+            made[target.id] = Piece(place.source, given)
+    return made
+
+
+def _are_known_at(known: Code, place: Piece, node: ast.AST) -> bool:
+    """Whether no variable in a node gets a value behind a place of the same file."""
+    names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+    stored = [p.node for p in known.nodes(ast.Name) if p.source is place.source and isinstance(p.node.ctx, ast.Store)]
+    return not names & {n.id for n in stored if n.lineno > place.node.lineno}
 
 
 def _pairs(known: Code, facts: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -27,10 +27,15 @@ IN_TRAINERS = {"weight_decay": "weight_decay", "eps": "adam_epsilon"}  # source:
 CLIP = re.compile(r"clip_grad_(norm|value)_")
 
 
+def optimizers(known: Code, facts: Mapping[str, Any]) -> list[Piece]:
+    """The calls that make an optimizer of the class that trained."""
+    return list(known.calls(str(facts.get("optimizer", {}).get("class"))))
+
+
 def set_in_optimizer(facts: Mapping[str, Any], name: str, value: str) -> Edit | None:
     """Set an argument of the optimizer where it is created, if there is one such place."""
     known = program(facts)
-    found = list(known.calls(str(facts.get("optimizer", {}).get("class"))))
+    found = optimizers(known, facts)
     if not found:
         found, name = of_trainers(known), IN_TRAINERS.get(name, "")
     return known.edit([set_number(known, found[0], name, value)]) if len(found) == 1 and name else None
@@ -39,7 +44,7 @@ def set_in_optimizer(facts: Mapping[str, Any], name: str, value: str) -> Edit | 
 def minimize(facts: Mapping[str, Any]) -> Edit | None:
     """Remove ``maximize=True`` where the optimizer is created."""
     known = program(facts)
-    found = list(known.calls(str(facts.get("optimizer", {}).get("class"))))
+    found = optimizers(known, facts)
     return known.edit([without_argument(known, found[0], "maximize")]) if len(found) == 1 else None
 
 
