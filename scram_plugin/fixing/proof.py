@@ -13,7 +13,7 @@ from scram_plugin.errors import BadOption
 from scram_plugin.fixing.candidates import Candidate, Proposals, proposals
 from scram_plugin.fixing.keep import SEED, keep
 from scram_plugin.fixing.measures import Ending, ending, load
-from scram_plugin.fixing.runs import Limits, Program, Ran, Running, Workshop
+from scram_plugin.fixing.runs import AT_ONCE, Limits, Program, Ran, Running, Workshop
 from scram_plugin.fixing.verdict import Judged, judge
 from scram_plugin.heuristics.catalogue import Catalogue
 from scram_plugin.reviews.model import Review
@@ -82,7 +82,8 @@ class Prover:
             found = proposals(seen, self._program.folder) if seen is not None else Proposals((), ())
             if seen is None or (not first.told.batches and not found.candidates):
                 raise BadOption(self._nothing(first))
-            pairs = SEEDS if taken * SEEDS <= self._patience else 2 if self._patience < LONGEST else 1
+            three_pairs = SEEDS * taken * AT_ONCE / self._shop.at_once
+            pairs = SEEDS if three_pairs <= self._patience else 2 if self._patience < LONGEST else 1
             tried: list[Tried] = []
             for candidate in found.candidates[:MOST_TRIED]:
                 tried.append(self._try(candidate, pairs))

@@ -9,7 +9,6 @@ import contextlib
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -20,14 +19,18 @@ from pathlib import Path
 from typing import Any
 
 from scram_plugin.fixing.copies import copy
+from scram_plugin.fixing.leading import leading
 from scram_plugin.fixing.patch import Patch
+from scram_plugin.fixing.processes import Process, Server, own
 from scram_plugin.proof_run import RunResult, Spec
+from scram_plugin.reviews.jobs import usable_cores
 
 AT_ONCE = 2  # runs side by side: the one that is compared, and its partner; by definition
 TO_START = 300.0  # seconds until the first batch: imports, and data that are read or made; by definition
 TO_END = 30.0  # seconds after the budget was used up, for a last validation; then the program is asked to end; by definition
 TO_CLOSE = 5.0  # seconds to write the rest of a log; then the process is ended; by definition
 LOOKS_EVERY = 0.05  # seconds between two looks at a process; nobody waits for less
+LINUX = sys.platform.startswith("linux")  # elsewhere, frameworks do not bear being forked
 LAST_LINES = 4000  # bytes of what a program printed that are kept for a sentence
 
 
@@ -63,21 +66,11 @@ class Ran:
 class Running:
     """A run that has been started."""
 
-    def __init__(self, name: str, place: Path, spec: Spec, program: Program) -> None:
+    def __init__(self, name: str, place: Path, spec: Spec, process: Process) -> None:
         self.name, self._place, self._spec = name, place, spec
         self._begun = time.monotonic()
         self._asked: float | None = None  # when it was asked to end
-        self._output = (place / "output").open("wb")
-        options: dict[str, Any] = {"start_new_session": True} if os.name == "posix" else {}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "scram_plugin.training.proof", str(place / "spec.json")],
-            cwd=place,
-            env=_environment(place, program, Path(spec.directory)),
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-            **options,
-        )
+        self._process = process
 
     def ended(self) -> bool:
         """Whether it has ended; one that takes too long is ended."""
@@ -98,7 +91,6 @@ class Running:
 
     def result(self) -> Ran:
         """What came of it; it has ended."""
-        self._output.close()
         self.kill()  # what it started may still run
         told = RunResult.read(self._spec.result) or RunResult()
         last = _last_line(self._place / "output")
@@ -125,8 +117,9 @@ class Workshop:
     def __init__(self, program: Program, log_dir: Path) -> None:
         self._program, self._log_dir = program, log_dir
         self._started: list[Running] = []
+        self._server: Server | None = None
         self._handlers: dict[int, Any] = {}  # of signals, as they were
-        self.at_once = max(1, min(AT_ONCE, os.cpu_count() or 1))
+        self.at_once = min(AT_ONCE, usable_cores())
 
     def __enter__(self) -> Workshop:
         self._folder = Path(tempfile.mkdtemp(prefix="scram-fix-"))
@@ -140,6 +133,8 @@ class Workshop:
         self._ignore()
         for running in self._started:
             running.kill()
+        if self._server is not None:
+            self._server.close()
         shutil.rmtree(self._folder, ignore_errors=True)
         for number, handler in self._handlers.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
@@ -180,9 +175,21 @@ class Workshop:
             writable=[str(path) for path in (directory, log_dir, place / "tmp", result)],
         )
         spec.write(place / "spec.json")
-        running = Running(name, place, spec, self._program)
+        running = Running(name, place, spec, self._process(place, directory))
         self._started.append(running)
         return running
+
+    def _process(self, place: Path, directory: Path) -> Process:
+        """Forked after the imports that all runs share, where that is possible, and one of its own otherwise."""
+        spec, output = place / "spec.json", place / "output"
+        environment = _environment(place, self._program, directory)
+        script = self._program.folder / self._program.script
+        imports = leading(script) if LINUX and self._server is None else []
+        if imports:
+            (self._folder / "tmp").mkdir()
+            self._server = Server(imports, self._folder, _environment(self._folder, self._program, self._program.folder))
+        forked = self._server.start(spec, output, environment) if self._server is not None else None
+        return forked or own(spec, output, environment)
 
     def wait(self, running: Sequence[Running]) -> Iterator[Ran]:
         """The results of these runs, as they end."""
@@ -201,7 +208,7 @@ def _nothing(*_: Any) -> None: ...
 def _environment(place: Path, program: Program, directory: Path) -> dict[str, str]:
     """The user's own, with room to write in, no display, and so many threads that two runs do not wait for one another."""
     path = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    threads = str(max(1, (os.cpu_count() or 1) // AT_ONCE))
+    threads = str(max(1, usable_cores() // AT_ONCE))
     usual = {
         **dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), threads),
         "TF_CPP_MIN_LOG_LEVEL": "3",

@@ -65,7 +65,7 @@ def run(spec: Spec) -> RunResult:
         TRANSFORMERS: transformers_is_there,
     }
     signal.signal(signal.SIGTERM, _end)
-    _end_with_parent()
+    end_with_parent()
     sys.argv, sys.path[0] = [spec.script, *spec.arguments], os.path.dirname(os.path.abspath(spec.script))
     try:
         with WhenImported(actions):
@@ -86,7 +86,7 @@ def run(spec: Spec) -> RunResult:
     return told
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Be asked to end if the process that started this one is gone, whichever way it ended. Only Linux knows that."""
     if sys.platform.startswith("linux"):
         with contextlib.suppress(OSError, AttributeError):

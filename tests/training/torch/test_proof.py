@@ -268,11 +268,11 @@ def test_an_interrupted_proof_leaves_all_as_it_was(tmp_path, number):
 
 
 def running_in(folder):
-    """The processes with this directory in their command."""
+    """The processes that run below this directory."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if str(folder).encode() in (process / "cmdline").read_bytes():
+            if os.readlink(process / "cwd").startswith(str(folder)):
                 found.append(process.name)
         except OSError:
             continue
