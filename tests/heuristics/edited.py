@@ -15,10 +15,10 @@ def facts(*files, line=0, **more):
     return {"framework": "keras", "source": {"file": "train.py", "line": line, "statements": [], "files": named}, **more}
 
 
-def changed(known, edit):
-    """The lines that an edit removes and adds, over all files; each file must be whole Python afterwards."""
+def edited(known, edit):
+    """The texts of the files after an edit, by their names; each must be whole Python."""
     assert edit is not None, "no edit"
-    told = []
+    texts = {}
     for file in known["source"]["files"]:
         lines = file["text"].split("\n")
         for part in sorted((edit, *edit.more), key=lambda p: -p.line):
@@ -26,7 +26,13 @@ def changed(known, edit):
                 before = part.before.split("\n")
                 assert lines[part.line - 1 : part.line - 1 + len(before)] == before
                 lines[part.line - 1 : part.line - 1 + len(before)] = part.after.split("\n")
-        after = "\n".join(lines)
-        ast.parse(after)
-        told += [d for d in difflib.ndiff(file["text"].split("\n"), lines) if d[0] in "+-"]
-    return told
+        texts[file["file"]] = "\n".join(lines)
+        ast.parse(texts[file["file"]])
+    return texts
+
+
+def changed(known, edit):
+    """The lines that an edit removes and adds, over all files."""
+    after = edited(known, edit)
+    pairs = [(file["text"], after[file["file"]]) for file in known["source"]["files"]]
+    return [d for old, new in pairs for d in difflib.ndiff(old.split("\n"), new.split("\n")) if d[0] in "+-"]

@@ -27,9 +27,12 @@ from scram_plugin.heuristics.edits.rates import lower_rate_later as lower_rate_l
 from scram_plugin.heuristics.edits.rates import set_learning_rate as set_learning_rate
 from scram_plugin.heuristics.edits.safely import all_safely
 from scram_plugin.heuristics.edits.split import shuffle_before_split as shuffle_before_split
+from scram_plugin.heuristics.edits.torch_axes import softmax_over_classes as softmax_over_classes
+from scram_plugin.heuristics.edits.torch_axes import sum_errors as sum_errors
+from scram_plugin.heuristics.edits.torch_axes import transpose as transpose
 from scram_plugin.heuristics.edits.torch_parameters import keep_graph as keep_graph
+from scram_plugin.heuristics.edits.torch_parameters import make_optimizer_last as make_optimizer_last
 from scram_plugin.heuristics.edits.torch_parameters import register_layers as register_layers
-from scram_plugin.heuristics.edits.torch_parameters import softmax_over_classes as softmax_over_classes
 from scram_plugin.heuristics.edits.torch_parameters import train_all_parameters as train_all_parameters
 from scram_plugin.heuristics.edits.torch_steps import call_scheduler as call_scheduler
 from scram_plugin.heuristics.edits.torch_steps import switch_modes as switch_modes

@@ -102,7 +102,27 @@ def _of_torch(known: Code) -> Flow | None:
     for call in known.calls("TensorDataset"):
         if len(call.node.args) >= 2 and not any(isinstance(a, ast.Starred) for a in call.node.args):
             found.append((call, Piece(call.source, call.node.args[0]), Piece(call.source, call.node.args[-1])))
-    return _in_order(found) if found else _of_loop(known)
+    return _with_direct(known, _in_order(found)) if found else _of_loop(known)
+
+
+def _with_direct(known: Code, data: Flow | None) -> Flow | None:
+    """With the inputs that the model is given whole, without a loader: ``model(x_test)``."""
+    if data is None:
+        return None
+    models, names = _models(known, data.source), {place.text for place in data.x}
+    more = []
+    for call in known.nodes(ast.Call):
+        if call.source is data.source and call.node.args and call.source.of(call.node.func) in models:
+            given_ = Piece(call.source, call.node.args[0])
+            place = given_ if isinstance(given_.node, ast.Name) else _whole(known, given_)
+            if place is not None and place.text not in names and can_be_set_before(data, place):
+                more.append(place)
+    return data._replace(x=[*data.x, *more])
+
+
+def _models(known: Code, source: SourceFile) -> set[str]:
+    """What the program asks for its parameters."""
+    return {source.of(p.node.func.value) for p in known.calls("parameters") if isinstance(p.node.func, ast.Attribute)}
 
 
 def _of_loop(known: Code) -> Flow | None:
@@ -112,7 +132,7 @@ def _of_loop(known: Code) -> Flow | None:
         return None
     source = ways[0].source
     loops = [n for n in within_scope(source, ways[0].node) if isinstance(n, LOOPS)]
-    models = {source.of(p.node.func.value) for p in known.calls("parameters") if isinstance(p.node.func, ast.Attribute)}
+    models = _models(known, source)
     if not loops or len(models) != 1:
         return None
     model = models.pop()

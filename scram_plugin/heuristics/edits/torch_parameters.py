@@ -1,4 +1,4 @@
-"""Parameters that a PyTorch program does not train by mistake, and operations along the wrong axis."""
+"""Parameters that a PyTorch program does not train by mistake."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
+from scram_plugin.heuristics.edits import lines
 from scram_plugin.heuristics.edits.arguments import argument, replaced
 from scram_plugin.heuristics.edits.bindings import class_of
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.naming import written
-from scram_plugin.heuristics.edits.program import Code, Piece, program
+from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
 from scram_plugin.heuristics.edits.source import SourceFile
 
 
@@ -87,6 +88,30 @@ def _is_module(owner: ast.ClassDef | None) -> bool:
     return bool(methods & {"forward", "training_step"})
 
 
+def make_optimizer_last(facts: Mapping[str, Any]) -> Edit | None:
+    """Make the optimizer behind the last statement that makes the model, or puts another layer into it."""
+    known = program(facts)
+    found = []
+    for call in known.calls(str(facts.get("optimizer", {}).get("class"))):
+        source, statement = call.source, call.source.statement(call.node)
+        given, rows = argument(known, call, "params", 0), source.rows(statement)
+        if given is None or rows is None or not isinstance(statement, ast.Assign):
+            continue
+        names, own = _names(given.node), _names(statement.targets[0])
+        block = lines.following(source, statement)
+        made = [at for at, other in enumerate(block) if isinstance(other, ast.Assign) and _names(other.targets[0]) & names]
+        if not made or any(_names(other) & own for other in block[: made[-1] + 1]):
+            continue
+        end = source.rows(block[made[-1]])
+        moved = Change(source, end[1], end[1], source.text[slice(*rows)]) if end is not None else None
+        found.append([lines.removed(source, statement), moved])
+    return known.edit(found[0]) if len(found) == 1 else None
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+
+
 def keep_graph(facts: Mapping[str, Any]) -> Edit | None:
     """Remove the only `detach` or `.data` within a model's method."""
     known = program(facts)
@@ -104,20 +129,4 @@ def keep_graph(facts: Mapping[str, Any]) -> Edit | None:
             found.append(replaced(place, source.of(node.func.value)))
         elif inside and isinstance(node, ast.Attribute) and node.attr == "data" and isinstance(node.ctx, ast.Load):
             found.append(replaced(place, source.of(node.value)))
-    return known.edit(found) if len(found) == 1 else None
-
-
-def softmax_over_classes(facts: Mapping[str, Any]) -> Edit | None:
-    """Let the only softmax along the first axis go along the last one."""
-    known = program(facts)
-    found = []
-    for call in known.calls("softmax", "log_softmax", "Softmax", "LogSoftmax"):
-        at = (
-            0
-            if known.called(call)[0].isupper() or not known.full_name(Piece(call.source, call.node.func)).startswith("torch")
-            else 1
-        )
-        axis = argument(known, call, "dim", at)
-        if axis is not None and isinstance(axis.node, ast.Constant) and axis.node.value == 0:
-            found.append(replaced(axis, "-1"))
     return known.edit(found) if len(found) == 1 else None

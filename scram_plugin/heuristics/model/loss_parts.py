@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from scram_plugin.heuristics.edits import Edit, sum_errors
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic
 from scram_plugin.heuristics.measured import of_loop, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
@@ -38,7 +39,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         return
     one, other = (" × ".join(map(str, part["shape"])) for part in (added[0], means[0]))
     said = f"One part of the loss is a sum over {one} values, another is a mean over {other}; the first axis is the batch."
-    yield _finding(run, "One part of the loss is a sum over the batch, another is a mean", said)
+    edit = sum_errors(run.facts) if means[0]["how"] == "mean" else None
+    yield _finding(run, "One part of the loss is a sum over the batch, another is a mean", said, edit)
 
 
 def _of_each(parts: Sequence[Mapping[str, Any]]) -> str | None:
@@ -60,14 +62,14 @@ def _rows(part: Mapping[str, Any]) -> int:
     return rows if abs(part["factor"]) <= DIVIDED / rows else 0
 
 
-def _finding(run: TrainingRun, title: str, said: str) -> Finding:
+def _finding(run: TrainingRun, title: str, said: str, edit: Edit | None = None) -> Finding:
     return Finding(
         severity="warning",
         confidence="likely",
         title=title,
         evidence={"said": said},
         **whole_of(shown_loss(run)),
-        causes=[Cause("reductions", said)],
+        causes=[Cause("reductions", said, "", edit)],
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.edits import softmax_over_classes
+from scram_plugin.heuristics.edits import softmax_over_classes, transpose
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic
 from scram_plugin.heuristics.measured import of_loop, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
@@ -34,13 +34,17 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             if cause == "softmax-over-batch"
             else f"The first step turns {before} values into {after} by `view` or `reshape`, which keeps their order."
         )
+        if cause == "softmax-over-batch":
+            edit = softmax_over_classes(run.facts)
+        else:
+            edit = transpose(run.facts, axis.get("from") or (), axis.get("to") or ())
         yield Finding(
             severity="warning",
             confidence="likely",
             title=TITLES[cause],
             evidence={"said": said},
             **whole_of(curve),
-            causes=[Cause(cause, said, "", softmax_over_classes(run.facts) if cause == "softmax-over-batch" else None)],
+            causes=[Cause(cause, said, "", edit)],
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.edits import Edit, keep_graph, register_layers, train_all_parameters
+from scram_plugin.heuristics.edits import Edit, keep_graph, make_optimizer_last, register_layers, train_all_parameters
 from scram_plugin.heuristics.heuristic import Cause, Confidence, Finding, Heuristic, NotChecked, absent
 from scram_plugin.heuristics.measured import listed, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
@@ -16,6 +16,7 @@ from scram_plugin.severity import Severity
 
 EDITS: dict[str, Callable[[Mapping[str, Any]], Edit | None]] = {
     "plain-list": register_layers,
+    "replaced": make_optimizer_last,
     "left-out": train_all_parameters,
     "cut-off": keep_graph,
 }

@@ -1,0 +1,134 @@
+"""Edits of PyTorch programs: an optimizer that is made too early, axes that are swapped by a view, a sum beside a mean."""
+
+import pytest
+
+from scram_plugin.heuristics import edits
+from tests.heuristics.edited import changed, edited, facts
+
+ADAM = {"framework": "torch", "optimizer": {"class": "Adam"}}
+MADE_AGAIN = """\
+import torch.optim as optim
+model = Net().to(device)
+criterion = nn.CrossEntropyLoss()
+optimizer = optim.Adam(
+    model.parameters(),
+    lr=0.1,
+)
+{changed}
+for x, y in loader:
+    optimizer.step()
+"""
+VAE = """\
+from torch.nn import functional as F
+def loss_function(recon, x, mu, logvar):
+    BCE = F.binary_cross_entropy(recon, x.view(-1, 784))
+    return BCE - 0.5 * torch.sum(1 + logvar - mu.pow(2) - logvar.exp())
+"""
+LANGUAGE = """\
+from torch.nn import functional as F
+def forward(self, idx, targets):
+    y = y.transpose(1, 2).contiguous().view(B, T, C)
+    loss = F.cross_entropy(logits.view(b, -1, t), targets, ignore_index=-1)
+"""
+
+
+@pytest.mark.parametrize(
+    "statement", ["model = Net().to(device)", "model.fc = nn.Linear(9, 3)", "model = load(path)\nmodel = model.to(device)"]
+)
+def test_the_optimizer_is_made_last(statement):
+    known = facts(MADE_AGAIN.format(changed=statement), **ADAM)
+    optimizer = "optimizer = optim.Adam(\n    model.parameters(),\n    lr=0.1,\n)\n"
+    (text,) = edited(known, edits.make_optimizer_last(known)).values()
+    assert text == MADE_AGAIN.format(changed=statement).replace(optimizer, "").replace("for x,", f"{optimizer}for x,")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "scheduler = StepLR(optimizer, 3)\nmodel = Net().to(device)",  # which would keep the old one
+        "other = Net()",
+        "print(model)",
+    ],
+)
+def test_the_optimizer_stays_where_moving_it_is_not_sure(statement):
+    assert edits.make_optimizer_last(facts(MADE_AGAIN.format(changed=statement), **ADAM)) is None
+
+
+def test_errors_are_summed_like_the_divergence():
+    known = facts(VAE, framework="torch")
+    assert changed(known, edits.sum_errors(known)) == [
+        "-     BCE = F.binary_cross_entropy(recon, x.view(-1, 784))",
+        '+     BCE = F.binary_cross_entropy(recon, x.view(-1, 784), reduction="sum")',
+    ]
+    known = facts(VAE.replace("784))", '784), reduction="mean")'), framework="torch")
+    assert changed(known, edits.sum_errors(known))[1].endswith('reduction="sum")')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        VAE.replace("784))", '784), reduction="none")'),
+        VAE.replace("784))", "784)) + F.mse_loss(recon, x)"),  # which of them?
+        VAE.replace("torch.nn", "mine"),
+    ],
+)
+def test_errors_stay_where_it_is_not_sure(text):
+    assert edits.sum_errors(facts(text, framework="torch")) is None
+
+
+def test_axes_are_swapped_and_not_viewed():
+    known = facts(LANGUAGE, framework="torch")
+    assert changed(known, edits.transpose(known, [12, 64, 28], [12, 28, 64])) == [
+        "-     loss = F.cross_entropy(logits.view(b, -1, t), targets, ignore_index=-1)",
+        "+     loss = F.cross_entropy(logits.transpose(1, 2), targets, ignore_index=-1)",
+    ]
+    known = facts("def forward(self, x):\n    return self.rnn(x.reshape((28, -1, 3)))\n", framework="torch")
+    assert changed(known, edits.transpose(known, [5, 28, 3], [28, 5, 3]))[1] == "+     return self.rnn(x.transpose(0, 1))"
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        (LANGUAGE.replace("logits.view(b, -1, t)", "logits"), [12, 28 * 64]),  # axes that are joined
+        (LANGUAGE.replace("F.cross_entropy(logits.view(b, -1, t)", "own(logits.view(b, -1, t)"), [12, 28, 64]),  # one of two
+        (LANGUAGE.replace(".view(B, T, C)", "").replace("logits.view(b, -1, t)", "torch.reshape(x, s)"), [12, 28, 64]),
+    ],
+)
+def test_a_view_stays_where_it_is_not_sure(text, after):
+    assert edits.transpose(facts(text, framework="torch"), [12, 64, 28], after) is None
+
+
+GIVEN_WHOLE = """\
+import torch
+x_train, x_test, y_train, y_test = load()
+loader = DataLoader(TensorDataset(x_train, y_train), batch_size=8)
+model = Net()
+optimizer = torch.optim.Adam(model.parameters())
+for epoch in range(9):
+    for x, y in loader:
+        loss = criterion(model(x), y)
+    outputs = model({given})
+"""
+
+
+@pytest.mark.parametrize("given", ["x_test", "x_test.to(device)", "x_test[:100]"])
+def test_inputs_that_the_model_is_given_whole_are_scaled_too(given):
+    known = facts(GIVEN_WHOLE.format(given=given), framework="torch")
+    assert changed(known, edits.normalize_features(known)) == [
+        "+ mean, spread = x_train.mean(axis=0), x_train.std(axis=0) + 1e-8",
+        "+ x_train = (x_train - mean) / spread",
+        "+ x_test = (x_test - mean) / spread",
+    ]
+
+
+@pytest.mark.parametrize("given", ["x", "batch[0]", "x_train"])
+def test_batches_of_the_loader_are_not_scaled_twice(given):
+    known = facts(GIVEN_WHOLE.format(given=given), framework="torch")
+    assert [line for line in changed(known, edits.normalize_features(known)) if "= (" in line] == [
+        "+ x_train = (x_train - mean) / spread"
+    ]
+
+
+def test_targets_stay_where_those_of_inputs_that_are_given_whole_are_not_known():
+    known = facts(GIVEN_WHOLE.format(given="x_test"), framework="torch")
+    assert edits.change_targets(known, "({0} - {1}.mean()) / {1}.std()") is None
