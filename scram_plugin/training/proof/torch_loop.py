@@ -10,6 +10,7 @@ import functools
 import inspect
 import math
 import sys
+import time
 import weakref
 from typing import Any
 
@@ -20,7 +21,7 @@ from scram_plugin.proof_run import RunResult
 from scram_plugin.training import call_site
 from scram_plugin.training.proof.budget import Budget, BudgetUsed
 from scram_plugin.training.sampling import EVERY
-from scram_plugin.training.torch import loop
+from scram_plugin.training.torch import loop, patches
 from scram_plugin.training.torch.compiled import is_compiling
 from scram_plugin.training.torch.search import ModelSearch, optimizers_of
 from scram_plugin.training.torch.watch import Watch
@@ -42,6 +43,7 @@ class ProofLoop:
         self._depth = 0
         self._sampler: Any = None  # of the loader of the training
         self._last: Any = None  # sampler of the last batch of any loader
+        self._first: tuple[Any, Any, float] | None = None  # iterator, batch, and seconds that it took, before anybody watches
         self._pass: Any = None  # the iterator of the pass that trains, a weak reference
         self._cut = False  # the last pass was ended early
         self._steps = 0  # of the last pass
@@ -89,6 +91,9 @@ class ProofLoop:
         # the statements that make model, optimizer and data may stand in other functions than the step
         frame = _outermost(call_site.user_frame(sys._getframe()))
         watch._source = call_site.source(frame, loop.roles) if frame is not None else None
+        if self._first is not None:
+            patches.fetched(*self._first)
+            self._first = None
 
     def _watching(self, original: Any) -> Any:
         """The program's own watch records to the log of this run, and prints nothing."""
@@ -168,7 +173,10 @@ class ProofLoop:
             sampler = getattr(iterator, "_index_sampler", None)
             if sampler is not None and sampler is self._sampler:
                 self._before_batch(iterator)
+            begin = time.perf_counter()
             batch = original(iterator)
+            if self._search is not None:
+                self._first = iterator, batch, time.perf_counter() - begin
             if sampler is not None:
                 if self._sampler is None or (self._pass is None and sampler is self._last):
                     self._pass = weakref.ref(iterator)

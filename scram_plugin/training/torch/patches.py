@@ -251,13 +251,18 @@ def _without_watchers(original: Any) -> Any:
 
 def _next(original: Any) -> Any:
     def following(iterator: Any) -> Any:
-        global _batch
         begin = time.perf_counter()
-        _batch = batch = original(iterator)
-        if _each_batch or getattr(iterator, "_num_yielded", 1) == 1:
-            seconds = time.perf_counter() - begin
-            for watcher in _watchers:
-                watcher.fetched(iterator, batch, seconds)
+        batch = original(iterator)
+        fetched(iterator, batch, time.perf_counter() - begin)
         return batch
 
     return following
+
+
+def fetched(iterator: Any, batch: Any, seconds: float) -> None:
+    """A loader has returned a batch, perhaps before anybody watched."""
+    global _batch
+    _batch = batch
+    if _each_batch or getattr(iterator, "_num_yielded", 1) == 1:
+        for watcher in _watchers:
+            watcher.fetched(iterator, batch, seconds)
