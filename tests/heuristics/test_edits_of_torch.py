@@ -132,3 +132,70 @@ def test_batches_of_the_loader_are_not_scaled_twice(given):
 def test_targets_stay_where_those_of_inputs_that_are_given_whole_are_not_known():
     known = facts(GIVEN_WHOLE.format(given="x_test"), framework="torch")
     assert edits.change_targets(known, "({0} - {1}.mean()) / {1}.std()") is None
+
+
+COMPARED = """\
+for batch_idx, (x, y) in enumerate(loader):
+    loss = loss_function(net(x), y)
+    loss.backward()
+with torch.no_grad():
+    for x, y in test_loader:
+        total += loss_function(net(x), {target})
+"""
+
+
+def test_targets_get_their_shape_where_they_are_compared():
+    known = facts(COMPARED.format(target="y"), framework="torch")
+    assert [line for line in changed(known, edits.change_compared(known, "{0}.unsqueeze(1)")) if line[0] == "+"] == [
+        "+     loss = loss_function(net(x), y.unsqueeze(1))",
+        "+         total += loss_function(net(x), y.unsqueeze(1))",
+    ]
+    known = facts(COMPARED.format(target="y.view(-1, 1)"), framework="torch")
+    assert len(changed(known, edits.change_compared(known, "{0}.unsqueeze(1)"))) == 2, "the other has its shape"
+
+
+def test_targets_keep_their_shape_where_the_loss_of_the_training_is_not_known():
+    text = COMPARED.format(target="y").replace("loss = loss_function(net(x), y)", "loss = (net(x) - y).pow(2).mean()")
+    known = facts(text, framework="torch")
+    assert edits.change_compared(known, "{0}.unsqueeze(1)") is None
+
+
+CONFIGURED = """\
+class Net(pl.LightningModule):
+    def configure_optimizers(self):
+        optimizer = torch.optim.SGD(self.parameters(), lr=0.1)
+{rest}
+"""
+
+
+@pytest.mark.parametrize(
+    ("rest", "expected"),
+    [
+        (
+            "        return [optimizer], [OneCycleLR(optimizer, 0.1)]",
+            '+         return [optimizer], [{"scheduler": OneCycleLR(optimizer, 0.1), "interval": "step"}]',
+        ),
+        (
+            '        return {"optimizer": optimizer, "lr_scheduler": make(optimizer)}',
+            '+         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": make(optimizer), "interval": "step"}}',
+        ),
+        (
+            '        d = {\n            "scheduler": make(optimizer),\n        }\n'
+            '        return {"optimizer": optimizer, "lr_scheduler": d}',
+            '+             "interval": "step",',
+        ),
+        (
+            '        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": s, "interval": "epoch"}}',
+            '+         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": s, "interval": "step"}}',
+        ),
+    ],
+)
+def test_lightning_calls_a_scheduler_in_each_step(rest, expected):
+    known = facts(CONFIGURED.format(rest=rest), framework="torch")
+    assert [line for line in changed(known, edits.call_scheduler(known, False)) if line[0] == "+"] == [expected]
+
+
+@pytest.mark.parametrize("rest", ["        return optimizer", "        return [optimizer], [a(optimizer), b(optimizer)]"])
+def test_schedulers_of_lightning_stay_where_it_is_not_sure(rest):
+    known = facts(CONFIGURED.format(rest=rest), framework="torch")
+    assert edits.call_scheduler(known, False) is None

@@ -10,7 +10,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.data.labels_of_losses import DIFFERENCES, labels_that_do_not_fit, several_numbers
-from scram_plugin.heuristics.edits import Edit, change_targets, set_loss
+from scram_plugin.heuristics.edits import Edit, change_compared, change_targets, set_loss
 from scram_plugin.heuristics.heuristic import TARGETS, Cause, Confidence, Finding, Heuristic, NotChecked, absent
 from scram_plugin.heuristics.limits import BYTE, TENTH
 from scram_plugin.heuristics.measured import chooses_class, levels, shown_loss, sums, whole_of
@@ -123,7 +123,7 @@ def _of_graph(run: TrainingRun) -> Finding | None:
         said = f"The predictions have shape {output}, their differences from the targets {compared}."
         expected = "Each prediction is compared with one target."
         change = "{0}.unsqueeze(1)" if len(output) > 1 else "{0}.squeeze(1)"
-        cause = Cause("broadcast", said, "", change_targets(run.facts, change))
+        cause = Cause("broadcast", said, "", _in_shape(run, change))
     else:
         return None
     return Finding(
@@ -195,7 +195,12 @@ def _broadcast(run: TrainingRun) -> tuple[str, Edit | None, str, str] | None:
     if math.prod(compared) <= max(math.prod(output), math.prod(target)):
         return None
     said = f"The outputs have shape {tuple(output)}, the targets {tuple(target)}, the loss {tuple(compared)}."
-    return "broadcast", change_targets(run.facts, "{0}.unsqueeze(1)"), said, "The loss expects one target for each output."
+    return "broadcast", _in_shape(run, "{0}.unsqueeze(1)"), said, "The loss expects one target for each output."
+
+
+def _in_shape(run: TrainingRun, change: str) -> Edit | None:
+    """Give the targets the shape of the outputs: where they are made, or where they are compared."""
+    return change_targets(run.facts, change) or change_compared(run.facts, change)
 
 
 def _several_at_once(run: TrainingRun, loss: str) -> tuple[str, Edit | None, str, str] | None:

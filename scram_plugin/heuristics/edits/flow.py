@@ -141,7 +141,7 @@ def _of_loop(known: Code) -> Flow | None:
     if not inside:
         return None
     x = [_whole(known, Piece(source, c.node.args[0])) for c in [inside[0], *(c for c in calls if c is not inside[0])]]
-    losses = [p for p in known.nodes(ast.Call) if p.source is source and len(p.node.args) == 2 and _is_loss(known, p)]
+    losses = [p for p in known.nodes(ast.Call) if p.source is source and len(p.node.args) == 2 and is_loss(known, p)]
     losses.sort(key=lambda p: not any(n is loops[0] for n in source.around(p.node)))  # that of the training first
     y = [_whole(known, Piece(source, p.node.args[1])) for p in losses]
     if any(place is None for place in x):
@@ -150,7 +150,8 @@ def _of_loop(known: Code) -> Flow | None:
     return Flow(source, loops[-1], [p for p in x if p is not None], found if len(found) == len(y) else [])
 
 
-def _is_loss(known: Code, place: Piece) -> bool:
+def is_loss(known: Code, place: Piece) -> bool:
+    """Whether a call is one of a loss, by its name."""
     return any(word in known.called(place).lower() for word in ("loss", "criterion", "entropy"))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from scram_plugin.heuristics.edits.arguments import argument, replaced, set_argument
 from scram_plugin.heuristics.edits.edit import Edit
+from scram_plugin.heuristics.edits.flow import LOOPS, is_loss, within_scope
 from scram_plugin.heuristics.edits.program import Code, Piece, program
 
 # losses that are a mean unless they are told to be a sum
@@ -77,3 +78,16 @@ def sum_errors(facts: Mapping[str, Any]) -> Edit | None:
 
 def _is_no_mean(told: Piece | None) -> bool:
     return told is not None and not (isinstance(told.node, ast.Constant) and told.node.value == "mean")
+
+
+def change_compared(facts: Mapping[str, Any], template: str) -> Edit | None:
+    """Replace the targets by ``template.format(targets)`` where losses get them: in the loop that trains, and in others."""
+    known = program(facts)
+    ways = list(known.calls("backward"))
+    losses = [call for call in known.nodes(ast.Call) if len(call.node.args) == 2 and is_loss(known, call)]
+    plain = [loss for loss in losses if isinstance(loss.node.args[1], ast.Name | ast.Attribute | ast.Subscript)]
+    around = [node for way in ways for node in within_scope(way.source, way.node) if isinstance(node, LOOPS)][:1]
+    if len(ways) != 1 or not any(inner is loss.node for loop in around for inner in ast.walk(loop) for loss in plain):
+        return None
+    targets = [Piece(loss.source, loss.node.args[1]) for loss in plain]
+    return known.edit([replaced(target, template.format(target.text)) for target in targets])

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits import lines
+from scram_plugin.heuristics.edits.arguments import replaced
 from scram_plugin.heuristics.edits.bindings import given
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import LOOPS, within_scope
@@ -127,6 +128,8 @@ def take_steps(facts: Mapping[str, Any]) -> Edit | None:
 def call_scheduler(facts: Mapping[str, Any], each_epoch: bool) -> Edit | None:
     """Call the scheduler once an epoch, behind the loop over batches; or else in each step."""
     known = program(facts)
+    if any(configured := _of_lightning(known, "epoch" if each_epoch else "step")):
+        return known.edit(configured)
     batches = _batch_loop(known)
     calls = [
         c for c in known.calls("step") if isinstance(c.node.func, ast.Attribute) and "sched" in c.source.of(c.node.func).lower()
@@ -143,3 +146,31 @@ def call_scheduler(facts: Mapping[str, Any], each_epoch: bool) -> Edit | None:
         return known.edit([lines.removed(source, statement), lines.behind(source, loop, [text])])
     last = getattr(loop, "body", [])[-1]
     return known.edit([lines.removed(source, statement), lines.behind(source, last, [text])])
+
+
+def _of_lightning(known: Code, interval: str) -> list[Change | None]:
+    """What lets Lightning call the only scheduler of ``configure_optimizers`` so often."""
+    methods = [p for p in known.nodes(ast.FunctionDef) if p.node.name == "configure_optimizers"]
+    if len(methods) != 1:
+        return []
+    source, method = methods[0]
+    for node in ast.walk(method):
+        if isinstance(node, ast.Dict):
+            entries = {k.value: v for k, v in zip(node.keys, node.values, strict=True) if isinstance(k, ast.Constant)}
+            if (told := entries.get("interval")) is not None:
+                return [replaced(Piece(source, told), f'"{interval}"')] if isinstance(told, ast.Constant) else []
+            if "scheduler" in entries and isinstance(first := node.keys[0], ast.Constant):
+                start = source.span(first)[0]
+                return [Change(source, start, start, f'"interval": "{interval}"{source.between(first)}')]
+    found = [v for node in ast.walk(method) if isinstance(node, ast.Return) for v in _schedulers(node.value)]
+    return [replaced(Piece(source, v), f'{{"scheduler": {source.of(v)}, "interval": "{interval}"}}') for v in found[:1]]
+
+
+def _schedulers(returned: ast.expr | None) -> list[ast.expr]:
+    """The scheduler in what ``configure_optimizers`` returns: ``[optimizer], [scheduler]``, or a dictionary."""
+    if isinstance(returned, ast.Tuple) and len(returned.elts) == 2 and isinstance(returned.elts[1], ast.List):
+        return returned.elts[1].elts if len(returned.elts[1].elts) == 1 else []
+    if isinstance(returned, ast.Dict):
+        pairs = zip(returned.keys, returned.values, strict=True)
+        return [v for k, v in pairs if isinstance(k, ast.Constant) and k.value == "lr_scheduler"]
+    return []
