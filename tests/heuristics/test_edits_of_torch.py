@@ -199,3 +199,22 @@ def test_lightning_calls_a_scheduler_in_each_step(rest, expected):
 def test_schedulers_of_lightning_stay_where_it_is_not_sure(rest):
     known = facts(CONFIGURED.format(rest=rest), framework="torch")
     assert edits.call_scheduler(known, False) is None
+
+
+TRANSFORMS = """\
+transform_train = transforms.Compose([
+    transforms.RandomHorizontalFlip(),
+    transforms.ToTensor(),
+    transforms.Normalize(MEAN, SPREAD),
+])
+transform_test = transforms.Compose([
+    transforms.ToTensor(),
+])
+"""
+
+
+def test_a_step_that_the_transforms_of_the_validation_lack():
+    known = facts(TRANSFORMS, framework="torch")
+    assert changed(known, edits.add_missing_step(known)) == ["+     transforms.Normalize(MEAN, SPREAD),"]
+    known = facts(TRANSFORMS.replace("    transforms.Normalize(MEAN, SPREAD),\n", ""), framework="torch")
+    assert edits.add_missing_step(known) is None

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.edits import change_validation, shuffle_before_split, treat_validation_alike
+from scram_plugin.heuristics.edits import add_missing_step, change_validation, shuffle_before_split, treat_validation_alike
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option
 from scram_plugin.heuristics.limits import BRIGHT, BYTE, TINY
 from scram_plugin.heuristics.measured import called_once
@@ -97,11 +97,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     feature = column.part or None
     larger = "validation" if np.hypot(mean_v, spread_v) > np.hypot(mean, spread) else "training"
     split = Cause("split", edit=shuffle_before_split(run.facts))
-    edit = None
-    if scaled and feature is None and larger == "validation" and AS_BYTES[0] < factor < AS_BYTES[1] and BRIGHT < high_v <= BYTE:
-        edit = change_validation(run.facts, "{} / 255")
+    in_bytes = feature is None and larger == "validation" and AS_BYTES[0] < factor < AS_BYTES[1] and BRIGHT < high_v <= BYTE
+    said = f"The {larger} inputs are {number(factor)} times as large." if scaled else ""
+    if (edit := add_missing_step(run.facts)) is not None:
+        said = f"{said} The transforms of the training end with a step that those of the validation lack.".lstrip()
     elif scaled:
-        edit = treat_validation_alike(run.facts)
+        edit = change_validation(run.facts, "{} / 255") if in_bytes else treat_validation_alike(run.facts)
     yield Finding(
         severity="warning",
         confidence="likely",
@@ -118,9 +119,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         last_step=int(curve.steps[-1]),
         axis="batch",
         curves=[curve.source(), *([loss.source()] if (loss := run.signal("validation loss")) is not None else [])],
-        causes=[Cause("preprocessing", f"The {larger} inputs are {number(factor)} times as large.", edit=edit), split]
-        if scaled
-        else [split, Cause("preprocessing")],
+        causes=[Cause("preprocessing", said, edit=edit), split] if said else [split, Cause("preprocessing")],
     )
 
 

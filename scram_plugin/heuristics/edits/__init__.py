@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scram_plugin.heuristics.edits import keras_fit, keras_layers, keras_weights, torch_loop, torch_modules, torch_weights
+from scram_plugin.heuristics.edits.alike import add_missing_step as add_missing_step
 from scram_plugin.heuristics.edits.alike import treat_validation_alike as treat_validation_alike
 from scram_plugin.heuristics.edits.apart import order_targets as order_targets
 from scram_plugin.heuristics.edits.data import change_targets as change_targets

@@ -34,6 +34,13 @@ def treat_validation_alike(facts: Mapping[str, Any]) -> Edit | None:
     return known.edit(found) if len(found) == 1 else None
 
 
+def add_missing_step(facts: Mapping[str, Any]) -> Edit | None:
+    """Give the validation's transforms the last step of the training's, which it lacks."""
+    known = program(facts)
+    found = _in_transforms(known)
+    return known.edit(found) if len(found) == 1 else None
+
+
 def _in_transforms(known: Code) -> list[Change]:
     """``Compose([..., Normalize(...)])`` of the training, and one of the validation that ends before the last of its steps."""
     if len(list(known.calls(*LAST_STEPS))) != 1:
