@@ -4,7 +4,7 @@ PORT ?= 6006
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo demo-train demo-record examples record test test-all check docs mutants bench bench-overhead bench-faults bench-preflight bench-proofs bench-controls bench-long bench-reading bench-verdicts bench-early bench-labelled bench-limits bench-strangers bench-scale bench-tab bench-crowd bench-many clean
+.PHONY: install demo demo-train demo-record examples record test test-all check docs mutants bench bench-overhead bench-faults bench-preflight bench-proofs bench-controls bench-long bench-reading bench-verdicts bench-early bench-labelled bench-limits bench-strangers bench-scale bench-tab bench-crowd bench-many bench-sweeps clean
 
 # The package (editable) with the built tab; enough for `make demo`.
 install: $(VENV)/installed
@@ -142,6 +142,10 @@ bench-crowd: install $(VENV)/tested
 # scram check of two thousand training runs: one process, two, what was kept; and Dask with one worker and two.
 bench-many: install $(VENV)/tested
 	$(BIN)/python -m tests.benchmarks.many
+
+# Sweeps with known truth: is the setting named that makes runs fail, and none where none does?
+bench-sweeps: install $(VENV)/tested
+	$(BIN)/python -m tests.benchmarks.sweeps
 
 clean:
 	rm -rf $(VENV) site scram_plugin/static scram_plugin/tensorboard/static frontend/node_modules dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis

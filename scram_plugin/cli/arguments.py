@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.words import one_line
+from scram_plugin.reviews.jobs import MOST_JOBS, usable_cores
 from scram_plugin.severity import SEVERITIES
 
 if TYPE_CHECKING:
@@ -75,6 +76,21 @@ def pattern(options: argparse.Namespace) -> re.Pattern[str]:
         return re.compile(options.run or "")
     except re.error as error:
         raise BadOption(f"--run: {options.run!r} is not a regular expression ({error})") from None
+
+
+def add_work(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--jobs", type=int, default=usable_cores(), metavar="N", help="processes for many runs (default: one per core)"
+    )
+    parser.add_argument("--dask", metavar="ADDRESS", help="use the workers of a Dask scheduler, for example tcp://host:8786")
+    parser.add_argument("--no-cache", dest="cache", action="store_false", help="do not use the cache of earlier reviews")
+
+
+def jobs(options: argparse.Namespace) -> int:
+    """The number of processes. Raises BadOption."""
+    if not 1 <= options.jobs <= MOST_JOBS:
+        raise BadOption(f"--jobs takes the number of processes, from 1 to {MOST_JOBS}")
+    return int(options.jobs)
 
 
 def logdirs_of(options: argparse.Namespace) -> list[str]:

@@ -1,4 +1,4 @@
-"""The command line: `scram check`, `fix`, `preflight`, `watch`, `list`, `explain`, `lint`."""
+"""The command line: `scram check`, `fix`, `preflight`, `watch`, `sweep`, `list`, `explain`, `lint`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from scram_plugin import __version__
-from scram_plugin.cli import check, explain, fix, lint, listing, preflight, watch
+from scram_plugin.cli import check, explain, fix, lint, listing, preflight, sweep, watch
 from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.words import clean
 
@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"scram {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="check | fix | preflight | watch | list | explain | lint")
-    for command in (check, fix, preflight, watch, listing, lint, explain):
+    commands = parser.add_subparsers(required=True, metavar="check | fix | preflight | watch | sweep | list | explain | lint")
+    for command in (check, fix, preflight, watch, sweep, listing, lint, explain):
         command.add(commands)
     return parser

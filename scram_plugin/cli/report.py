@@ -28,6 +28,22 @@ def report(options: argparse.Namespace, logdirs: Sequence[Listing], cache: Cache
     """The report on log directories. Raises BadOption if nothing can be checked."""
     catalogue = chosen(options, tell=False)  # the reviews have a note of what may not be loaded
     known = load_baseline(Path(options.baseline)) if options.baseline else {}
+    reviews, several = reviews_of(options, logdirs, catalogue, cache), len(logdirs) > 1
+    hidden = any(map(has_hidden, reviews))
+    reviews = [apply_baseline(complete(review), known, options.baseline or "") for review in reviews]
+    status = int(any(r.counts()[severity] for r in reviews for severity in down_to(options.fail_on)))
+    remarks = [] if options.run else list(_unheard(reviews, catalogue))
+    if not any(review.decided for review in reviews):
+        status = 2
+        remarks.append(f"no training run could be checked. {reviews[0].name}: {reviews[0].headline().text}")
+    text = _in_format(options, reviews, catalogue, screen, "" if several else options.logdir[0])
+    return Report(text, status, remarks, all(review.complete for review in reviews) and not hidden)
+
+
+def reviews_of(
+    options: argparse.Namespace, logdirs: Sequence[Listing], catalogue: Catalogue, cache: Cache | None
+) -> list[Review]:
+    """The reviews of the training runs that `options` ask for, at least one. Raises BadOption if there is none."""
     reviews: list[Review] = []
     with _progress() as tell, cluster(options.dask) if options.dask else contextlib.nullcontext() as executor:
         pattern, several = options.run or "", len(logdirs) > 1
@@ -39,15 +55,7 @@ def report(options: argparse.Namespace, logdirs: Sequence[Listing], cache: Cache
             reviews += _named(found, root if several else "", catalogue, pattern)
     if not reviews:
         raise BadOption(f"no training run has a name that matches {options.run!r}; without --run all are reviewed")
-    hidden = any(map(has_hidden, reviews))
-    reviews = [apply_baseline(complete(review), known, options.baseline or "") for review in reviews]
-    status = int(any(r.counts()[severity] for r in reviews for severity in down_to(options.fail_on)))
-    remarks = [] if options.run else list(_unheard(reviews, catalogue))
-    if not any(review.decided for review in reviews):
-        status = 2
-        remarks.append(f"no training run could be checked. {reviews[0].name}: {reviews[0].headline().text}")
-    text = _in_format(options, reviews, catalogue, screen, "" if several else options.logdir[0])
-    return Report(text, status, remarks, all(review.complete for review in reviews) and not hidden)
+    return reviews
 
 
 def _named(found: Sequence[Review], root: str, catalogue: Catalogue, pattern: str) -> Iterator[Review]:

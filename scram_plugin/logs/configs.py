@@ -73,7 +73,8 @@ def of_hparams(content: bytes) -> Iterator[tuple[Path, Any]]:
 
     try:
         told = HParamsPluginData.FromString(content).session_start_info.hparams
-        values = {key: getattr(value, kind) for key, value in told.items() if (kind := value.WhichOneof("kind"))}
+        # a map of protocol buffers has another order in each process
+        values = {key: getattr(value, kind) for key, value in sorted(told.items()) if (kind := value.WhichOneof("kind"))}
     except (DecodeError, ValueError):
         raise Garbled("it is not of the plugin hparams") from None
     return flat({key: value for key, value in values.items() if isinstance(value, str | float | bool)})

@@ -12,7 +12,7 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.logs.configs import HPARAMS, LARGEST_TEXT, TEXT, TEXTS, Garbled, of_hparams, of_text
 from scram_plugin.logs.facts import LONGEST_FACTS, clean, clean_proof
-from scram_plugin.logs.settings import Told, settings_of
+from scram_plugin.logs.settings import Told, told
 
 # Data types of TensorFlow's types.proto -> NumPy. A bfloat16 is the upper half of a float32, and is widened by hand.
 _FLOAT, _DOUBLE, _INT64, _BOOL, _BFLOAT16, _HALF, _UINT32, _UINT64 = 1, 2, 9, 10, 14, 19, 22, 23
@@ -126,7 +126,7 @@ class Own:
             if len(content) > LARGEST_TEXT:
                 raise Garbled(f"it is longer than {LARGEST_TEXT >> 20:,} MiB")
             pairs = of_hparams(content) if value.tag == HPARAMS else of_text(value.tag, content.decode("utf-8", "replace"))
-            self.settings.append(Told(wall_time, 0, source, settings_of(pairs, source)))
+            self.settings.append(told(wall_time, 0, source, pairs))
         except Garbled as reason:
             self.remark(f"the settings in {value.tag!r} were not read: {reason}")
 

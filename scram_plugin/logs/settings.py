@@ -9,6 +9,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 from scram_plugin.logs.facts import DROPPED, MOST
@@ -19,6 +20,11 @@ Path: TypeAlias = tuple[str, ...]  # the keys that lead to a value, from the out
 LARGEST_RATE = 100.0  # learning rate: no optimizer works with a larger one; by definition
 LARGEST_FACTOR = 1e6  # of a coefficient, a limit or a decay; by definition
 LONGEST_NAME = 60  # characters of the name of an optimizer, a schedule or a model; by definition
+# Of settings without a canonical name; each by definition.
+MOST_OTHERS = 100  # from one source
+DEEPEST_OTHER = 4  # levels of its path
+LONGEST_LIST = 8  # entries of a list that is kept as a text
+LARGEST_OTHER = 1e300  # a larger number is none that anybody chose
 NAME = re.compile(r"[A-Za-z][\w+-]*")
 # Parts of a path whose settings are not those of the training itself.
 _ASIDE = re.compile(r"(?:val|valid|validation|eval|evaluation|test|predict|inference|tokenizer|ema)(?:_.*)?")
@@ -36,12 +42,16 @@ Settings: TypeAlias = Mapping[str, Setting]
 
 
 class Told(NamedTuple):
-    """The settings that one source tells. `when`: seconds since 1970; `rank`: sources with a lower one come first."""
+    """The settings that one source tells. `when`: seconds since 1970; `rank`: sources with a lower one come first.
+
+    `others`: what has no canonical name, by its path with slashes; only numbers, truth values, short texts and short lists.
+    """
 
     when: float
     rank: int
     source: str
     settings: dict[str, Setting]
+    others: Mapping[str, Value] = MappingProxyType({})
 
 
 class _Key(NamedTuple):
@@ -312,12 +322,52 @@ def settings_of(pairs: Iterable[tuple[Path, Any]], source: str) -> dict[str, Set
     return known
 
 
+def told(when: float, rank: int, source: str, pairs: Iterable[tuple[Path, Any]]) -> Told:
+    """All that a configuration says."""
+    entries = list(pairs)
+    known = settings_of(entries, source)
+    return Told(when, rank, source, known, _others(entries, known))
+
+
+def _others(entries: Iterable[tuple[Path, Any]], known: Settings) -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    for path, value in entries:
+        if len(path) > DEEPEST_OTHER or any(map(_ASIDE.fullmatch, path[:-1])) or isinstance(value, Mapping):
+            continue
+        names = {row.name for _, parts, row in _BY_LAST.get(path[-1], ()) if _fits(path, parts, row)}
+        short: Any = DROPPED if names & known.keys() else _short(value)
+        if short is not DROPPED and len(name := "/".join(path)) <= LONGEST_NAME:
+            found[name] = short
+            if len(found) == MOST_OTHERS:
+                break
+    return found
+
+
+def _short(value: Any) -> Any:
+    """A number, a truth value or a short text; lists of a few of them as a text."""
+    try:
+        value = plain(value)
+        if isinstance(value, list):
+            plain_ones = len(value) <= LONGEST_LIST and all(isinstance(one, int | float | str) for one in value)
+            value = f"[{', '.join(str(plain(one)) for one in value)}]" if plain_ones else DROPPED
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return value if math.isfinite(value) and abs(value) <= LARGEST_OTHER else DROPPED
+    except (ValueError, OverflowError):  # of anybody's making
+        return DROPPED
+    return (
+        value
+        if value is None or isinstance(value, bool) or (isinstance(value, str) and len(value) <= LONGEST_NAME)
+        else DROPPED
+    )
+
+
 def _fits(path: Path, parts: Path, row: _Key) -> bool:
     return path == parts if row.key.startswith("/") else path[-len(parts) :] == parts
 
 
-def chosen(told: Iterable[Told], begin: float, is_last: bool) -> dict[str, Setting]:
-    """The settings of one training: from each source the last ones, or those written before it began.
+def chosen(told: Iterable[Told], begin: float, is_last: bool) -> tuple[dict[str, Setting], dict[str, Value]]:
+    """The settings of one training, and those without a canonical name: from each source the last ones, or those written
+    before it began.
 
     `begin`: seconds since 1970, minus infinity for the first training of a directory; `is_last`: no other one follows there.
     """
@@ -325,12 +375,14 @@ def chosen(told: Iterable[Told], begin: float, is_last: bool) -> dict[str, Setti
     for one in told:
         by_source.setdefault((one.rank, one.source), []).append(one)
     known: dict[str, Setting] = {}
+    others: dict[str, Value] = {}
     for _, several in sorted(by_source.items()):
         several.sort(key=lambda one: one.when)
         before = [one for one in several if one.when <= begin]
         one = several[-1] if is_last else (before or several[:1])[-1]
         known = {**one.settings, **known}
-    return {name: known[name] for name in NAMES if name in known}
+        others = {**one.others, **others}
+    return {name: known[name] for name in NAMES if name in known}, others
 
 
 def common(told: Iterable[Told]) -> list[Told]:
@@ -344,4 +396,5 @@ def common(told: Iterable[Told]) -> list[Told]:
 def _same(several: list[Told]) -> Told:
     first = several[0]
     same = {n: s for n, s in first.settings.items() if all(n in o.settings and o.settings[n].value == s.value for o in several)}
-    return first._replace(settings=same)
+    alike = {n: v for n, v in first.others.items() if all(n in o.others and o.others[n] == v for o in several)}
+    return first._replace(settings=same, others=alike)

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from scram_plugin.logs.configs import LARGEST_TEXT, Garbled, of_json, of_yaml
 from scram_plugin.logs.event_file import PointBuffer
 from scram_plugin.logs.parsed import Own
-from scram_plugin.logs.settings import Told, settings_of
+from scram_plugin.logs.settings import told
 from scram_plugin.logs.text_file import checksum, read_all, written_at
 
 _STEMS = (
@@ -75,7 +75,7 @@ class SettingsFile:
         try:
             text = data.decode("utf-8-sig", "replace")
             pairs = of_json(text) if self.name.lower().endswith(".json") else of_yaml(text)
-            self.own.settings.append(Told(written_at(stream), OF_FILES, self._source, settings_of(pairs, self._source)))
+            self.own.settings.append(told(written_at(stream), OF_FILES, self._source, pairs))
         except Garbled as reason:
             self.own.remark(f"its settings were not read: {reason}")
         return True

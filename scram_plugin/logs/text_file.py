@@ -23,7 +23,7 @@ from scram_plugin.logs.configs import Garbled, flat
 from scram_plugin.logs.conventions import meaning
 from scram_plugin.logs.event_file import PointBuffer
 from scram_plugin.logs.parsed import Own
-from scram_plugin.logs.settings import Told, settings_of
+from scram_plugin.logs.settings import told
 
 STATE = "trainer_state.json"
 JSON_LINES = (".jsonl", ".ndjson")
@@ -261,7 +261,7 @@ class TextFile:
         self._flush(written)
         of_training = {key: value for key, value in state.items() if key != "log_history"}
         try:
-            self.own.settings = [Told(written, OF_STATES, STATE, settings_of(flat(of_training), STATE))]
+            self.own.settings = [told(written, OF_STATES, STATE, flat(of_training))]
         except Garbled as reason:
             self.own.remark(f"its settings were not read: {reason}")
 

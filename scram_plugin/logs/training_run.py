@@ -16,7 +16,7 @@ from scram_plugin.logs.curve import Curve, CurveName
 from scram_plugin.logs.kinds import KINDS, RETURNS, Kind, kind_of
 from scram_plugin.logs.run import PLUS, Run
 from scram_plugin.logs.series import Series
-from scram_plugin.logs.settings import Settings, chosen, common
+from scram_plugin.logs.settings import Settings, Value, chosen, common
 
 Source: TypeAlias = tuple[tuple[Any, ...], str, str, Meaning]  # order, TensorBoard run, tag, meaning
 # signal -> the signals that replace it if it was not logged
@@ -106,12 +106,21 @@ class TrainingRun:
         proofs = [proof for name, role in self.parts.items() if role == "scram" for proof in self._logs[name].proofs]
         return list(proofs[-1].get("tried") or []) if proofs else []
 
-    @cached_property
+    @property
     def settings(self) -> Settings:
         """The settings of this training that its log, or a file beside it, has: name -> `Setting` (see `settings.py`).
 
         Those in SCRAM's own facts are not among them. Of several sub-runs for hyperparameters, it is what all of them say.
         """
+        return self._told[0]
+
+    @property
+    def other_settings(self) -> Mapping[str, Value]:
+        """Those that have no canonical name, by their paths."""
+        return self._told[1]
+
+    @cached_property
+    def _told(self) -> tuple[Settings, Mapping[str, Value]]:
         of_sub_runs = [one for n, r in self.parts.items() if r == "hyperparameters" for one in self._logs[n].settings]
         others = [one for n, r in self.parts.items() if r != "hyperparameters" for one in self._logs[n].settings]
         return chosen([*common(of_sub_runs), *others], self._begin, self.is_last)

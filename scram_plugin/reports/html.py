@@ -41,7 +41,18 @@ STYLE = Path(__file__).with_name("report.css")
 
 def report(reviews: Sequence[Review], logdir: str) -> str:
     """The whole file. It loads nothing and runs nothing, and follows the reader's choice of light or dark."""
-    return str(PAGE.format(title=_text(f"SCRAM: {logdir}"), content=_content(reviews, logdir, 1, "run")))
+    return page(f"SCRAM: {logdir}", _content(reviews, logdir, 1, "run"))
+
+
+def page(title: str, content: Markup) -> str:
+    """A whole file with this content."""
+    return str(PAGE.format(title=_text(title), content=content))
+
+
+def styled(parts: Iterator[Markup]) -> Markup:
+    """Content with the style of all reports."""
+    style = Markup(STYLE.read_text(encoding="utf-8"))
+    return Markup('<style>\n{}</style>\n<div class="scram">\n{}</div>').format(style, Markup("").join(parts))
 
 
 def part(reviews: Sequence[Review], logdir: str = "") -> str:
@@ -53,9 +64,7 @@ def part(reviews: Sequence[Review], logdir: str = "") -> str:
 
 def _content(reviews: Sequence[Review], logdir: str, level: int, anchor: str) -> Markup:
     """`level`: of its heading, from 1; headings of runs and findings are below it. `anchor`: prefix of the ids of runs."""
-    style = Markup(STYLE.read_text(encoding="utf-8"))
-    parts = Markup("").join(_parts(reviews, logdir, level, anchor))
-    return Markup('<style>\n{}</style>\n<div class="scram">\n{}</div>').format(style, parts)
+    return styled(_parts(reviews, logdir, level, anchor))
 
 
 def _parts(reviews: Sequence[Review], logdir: str, level: int, anchor: str) -> Iterator[Markup]:

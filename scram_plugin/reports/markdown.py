@@ -25,68 +25,68 @@ def _table(reviews: Sequence[Review]) -> str:
     for review in reviews:
         counts = review.counts()
         found = " ".join(f"{SIGNS[severity]} {n}" for severity, n in counts.items() if n) or "✓"
-        lines.append(f"| {_text(review.name)} | {found} | {_text(review.headline().text)} |")
+        lines.append(f"| {text_of(review.name)} | {found} | {text_of(review.headline().text)} |")
     return "\n".join(lines)
 
 
 def _run(review: Review) -> Iterator[str]:
-    yield f"## {_text(review.name)}"
+    yield f"## {text_of(review.name)}"
     yield ""
-    yield f"**{_text(review.headline().text)}**"
+    yield f"**{text_of(review.headline().text)}**"
     yield ""
     for note in review.notes:
-        yield from (_text(note), "")
+        yield from (text_of(note), "")
     for finding in review.alone:
         consequences = [f for f in review.findings if f.explained_by == finding.heuristic]
         yield from _finding(finding, consequences)
     for entry in review.accepted_alone:
         why, reason = entry.why, entry.reason
-        given = f" ({_text(reason)})" if reason else ""
-        yield from (f"{why.capitalize()}: {_text(entry.finding.title)}{given}.", "")
+        given = f" ({text_of(reason)})" if reason else ""
+        yield from (f"{why.capitalize()}: {text_of(entry.finding.title)}{given}.", "")
     silent = f"{len(review.inconclusive)} inconclusive, {len(review.not_checked)} not checked"
     yield from (f"{len(review.passed)} checks passed, {silent}.", "")
 
 
 def _finding(finding: Finding, consequences: Iterable[Finding]) -> Iterator[str]:
     severity = finding.severity
-    yield f"### {SIGNS[severity]} {severity.capitalize()}: {_text(finding.title)}"
+    yield f"### {SIGNS[severity]} {severity.capitalize()}: {text_of(finding.title)}"
     yield ""
-    yield _text(finding.summary)
+    yield text_of(finding.summary)
     yield ""
     curve = finding.curves[0]
-    where = f" in {_code(curve.tag)} of {_code(curve.tensorboard_run)}"
+    where = f" in {code(curve.tag)} of {code(curve.tensorboard_run)}"
     first, last = place(finding.axis, finding.first_step), place(finding.axis, finding.last_step)
-    yield f"{_code(finding.heuristic)}, {finding.confidence}; {first} to {last}{where}."
+    yield f"{code(finding.heuristic)}, {finding.confidence}; {first} to {last}{where}."
     yield ""
     supported = [cause for cause in finding.causes if cause.for_]
     if supported:
         yield "Likely causes:"
         yield ""
         for i, cause in enumerate(supported, 1):
-            yield f"{i}. **{_text(cause.title)}.** {_text(cause.for_)}"
+            yield f"{i}. **{text_of(cause.title)}.** {text_of(cause.for_)}"
         yield ""
     yield from _fix(first_fix(finding))
     for other in consequences:
-        yield from (f"Probably a consequence: {_text(other.title)} ({_code(other.heuristic)}).", "")
+        yield from (f"Probably a consequence: {text_of(other.title)} ({code(other.heuristic)}).", "")
 
 
 def _fix(fixes: Sequence[Fix]) -> Iterator[str]:
     if not fixes:
         return
     fix = fixes[0]
-    yield f"**Fix: {_text(fix.title)}.** {_text(fix.text)}"
+    yield f"**Fix: {text_of(fix.title)}.** {text_of(fix.text)}"
     yield ""
     edit = fix.edit
     for place_ in edit.places if edit else ():
-        reason = f" ({_text(place_.reason)})" if place_.reason else ""
-        yield f"{_code(place_.file)}, line {place_.line}{left_out(place_)}{reason}:"
+        reason = f" ({text_of(place_.reason)})" if place_.reason else ""
+        yield f"{code(place_.file)}, line {place_.line}{left_out(place_)}{reason}:"
         yield ""
         yield from _fenced("diff", "\n".join(changed_lines(place_)))
     if said := proof_said(fix):
-        yield from (f"**{_text(said)}**", "")
+        yield from (f"**{text_of(said)}**", "")
     for other in fixes if not edit else ():
         if len(fixes) > 1:
-            yield from (f"{_text(framework_name(other.framework))}:", "")
+            yield from (f"{text_of(framework_name(other.framework))}:", "")
         yield from _fenced("python", other.code.rstrip())
 
 
@@ -97,7 +97,7 @@ def _fenced(language: str, text: str) -> Iterator[str]:
     yield from (f"{fence}{language}", text, fence, "")
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
     """Untrusted text as code within a line."""
     text = one_line(text).replace("|", "¦") or "(no name)"  # a bar would end the cell of a table
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
@@ -105,13 +105,13 @@ def _code(text: str) -> str:
     return f"{fence}{gap}{text}{gap}{fence}"
 
 
-def _text(text: str) -> str:
+def text_of(text: str) -> str:
     """Untrusted text in which nothing can become markup, except names of code between backticks."""
     text = one_line(text).strip()
     parts = text.split("`")
     if len(parts) % 2 == 0 or not all(parts[1:-1]):  # no pairs, or two adjacent ones: no names of code
         return _escaped(text)
-    said = "".join(_code(part) if i % 2 else _inline(part) for i, part in enumerate(parts))
+    said = "".join(code(part) if i % 2 else _inline(part) for i, part in enumerate(parts))
     return said if parts[0] == "" else _not_a_list(said)
 
 

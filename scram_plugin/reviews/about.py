@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 
 from scram_plugin.heuristics.words import counted, number, one_line, place
-from scram_plugin.logs.conventions import higher_is_better
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.settings import Settings, Value
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.reviews.model import SETTINGS
+from scram_plugin.reviews.score import score
 
-MEASURES = ("accuracy", "f1", "map", "map50", "bleu", "loss")  # what is told of the validation, the best known first
 UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 EARLIEST, LATEST = 946_684_800.0, 4_102_444_800.0  # 2000 and 2100: other times are of a clock that was not set
 
@@ -70,24 +69,13 @@ def _setting(name: str, value: Value) -> str:
     return f"warm-up {f'{number(100 * value)} %' if unit == 'ratio' else f'{said} {unit}'}"
 
 
-def _place(metric: str) -> int:
-    """Where a metric stands in `MEASURES`, by its first word: a detector's is "map50 b"."""
-    first = metric.partition(" ")[0]
-    return MEASURES.index(first) if first in MEASURES else len(MEASURES) - 1
-
-
 def _measured(run: TrainingRun) -> tuple[str, str] | None:
     """The best and the last value of what was measured on the validation data."""
-    names = [name.removeprefix("validation ") for name in run.signals if name.startswith("validation ")]
-    known = [name for name in names if higher_is_better(name) is not None]
-    for metric in sorted(known, key=_place):
-        curve = run.signal(f"validation {metric}")
-        if curve is not None and len(curve.finite):
-            known_values = curve.finite.values
-            best = int(known_values.argmax() if higher_is_better(metric) else known_values.argmin())
-            at = place(curve.axis, int(curve.finite.steps[best]))
-            return f"validation {metric}", f"best {number(known_values[best])} at {at}, last {number(curve.values[-1])}"
-    return None
+    of = score(run)
+    if of is None or not of.signal.startswith("validation "):
+        return None
+    last = number(math.nan if of.last is None else of.last)
+    return of.signal, f"best {number(of.best)} at {place(of.axis, of.best_step)}, last {last}"
 
 
 def _length(curve: Curve) -> str:

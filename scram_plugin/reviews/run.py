@@ -27,6 +27,8 @@ from scram_plugin.reviews.overview import overview
 from scram_plugin.reviews.pictures import picture
 from scram_plugin.reviews.policy import accept
 from scram_plugin.reviews.proofs import proof_of
+from scram_plugin.reviews.score import score
+from scram_plugin.reviews.settings import hours, program, settings
 from scram_plugin.reviews.unfit import unfit
 
 LONGEST_NOTE = 20  # problems of files that are listed one by one; the rest are counted
@@ -67,6 +69,10 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
         signals=signals,
         measured=measured,
         about=about(run),
+        settings=settings(run),
+        score=score(run),
+        program=program(run),
+        hours=hours(run),
         overview=overview(run),
         live=bool(run.facts) and run.ended is None,
     )

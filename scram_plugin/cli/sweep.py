@@ -1,0 +1,61 @@
+"""`scram sweep`: what separates the good runs of a log directory from the bad ones."""
+
+from __future__ import annotations
+
+import argparse
+
+from scram_plugin.cli.arguments import Commands, add_choices, add_command, add_work, chosen, jobs, pattern, shows_colours
+from scram_plugin.cli.logdirs import listings
+from scram_plugin.cli.output import write
+from scram_plugin.reviews.cache import Cache
+
+FORMATS = ("text", "json", "markdown", "html")
+DESCRIPTION = """\
+Say which settings separate the training runs with a finding from those without, and the good ones from the bad ones.
+
+Settings are read from the logs (TensorBoard's hparams, texts, SCRAM's own facts), from YAML and JSON beside them, and from the
+names of directories (lr0.01_bs32). A setting is named only if chance would show as much in fewer than one of 20 sweeps, however
+many settings were tried.
+"""
+EXAMPLES = """\
+examples:
+  scram sweep logs                                  which settings make runs fail, in sentences with counts
+  scram sweep logs --run 'resnet' --format markdown
+  scram sweep logs --format json                    with the settings of every run, for a program
+"""
+
+
+def add(commands: Commands) -> None:
+    parser = add_command(commands, "sweep", "say which settings separate good runs from bad ones", DESCRIPTION, EXAMPLES)
+    parser.add_argument("logdir", nargs="+", metavar="LOGDIR", help="a directory with event files, at any depth")
+    parser.add_argument("--format", choices=FORMATS, default="text", help="format of the report (default: text)")
+    parser.add_argument("--output", metavar="FILE", help="write the report to FILE instead of standard output")
+    parser.add_argument("--run", metavar="REGEX", help="only training runs whose name matches REGEX")
+    add_work(parser)
+    add_choices(parser)
+    parser.set_defaults(command=sweep)
+
+
+def sweep(options: argparse.Namespace) -> int:
+    """Write the report; returns the exit status 0. Raises BadOption if there is nothing to report."""
+    pattern(options)
+    jobs(options)
+    logdirs = listings(options.logdir)
+    from scram_plugin.cli.report import reviews_of
+    from scram_plugin.reports import sweep as reports
+    from scram_plugin.sweeps.groups import groups
+    from scram_plugin.sweeps.study import study
+
+    catalogue = chosen(options)
+    reviews = reviews_of(options, logdirs, catalogue, Cache() if options.cache else None)
+    titles = {heuristic.id: heuristic.page.title for heuristic in catalogue.heuristics}
+    studies = [study(group, titles) for group in groups(reviews)]
+    title = ", ".join(options.logdir)
+    if options.format == "json":
+        text = reports.as_json(studies, title)
+    elif options.format == "text":
+        text = reports.as_text(studies, colours=options.output in (None, "-") and shows_colours())
+    else:
+        text = reports.as_markdown(studies) if options.format == "markdown" else reports.as_html(studies, title)
+    write(options.output, text)
+    return 0

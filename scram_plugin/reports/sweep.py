@@ -1,0 +1,110 @@
+"""What groups of runs show, as text, JSON, Markdown and HTML."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+from markupsafe import Markup
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from scram_plugin import __version__
+from scram_plugin.heuristics.words import clean, counted, one_line
+from scram_plugin.reports.html import page, styled
+from scram_plugin.reports.markdown import code, text_of
+from scram_plugin.sweeps.study import Study
+
+SCHEMA_VERSION = 1
+WIDTH = 100  # characters of a line in files and pipes
+MOST_SETTINGS = 30  # that are listed; the JSON has all
+
+
+def as_json(studies: Sequence[Study], logdir: str) -> str:
+    """One JSON document, the same bytes for the same runs."""
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "scram_version": __version__,
+        "logdir": logdir,
+        "groups": [asdict(study) for study in studies],
+    }
+    return json.dumps(document, indent=2, allow_nan=False, ensure_ascii=True) + "\n"
+
+
+def as_text(studies: Sequence[Study], colours: bool) -> str:
+    """For the terminal, as wide as that is; files get lines of 100 characters."""
+    screen = Console(highlight=False) if colours else Console(file=io.StringIO(), width=WIDTH, highlight=False, no_color=True)
+    with screen.capture() as captured:
+        for study in studies:
+            screen.print(Text(_title(study), style="bold"))
+            for statement in study.statements:
+                screen.print(Text(f"  • {clean(statement.text)} (chance: {chance(statement.p)})"))
+            if study.note:
+                screen.print(Text(f"  {clean(study.note)}"))
+            if study.settings:
+                screen.print(_table(study))
+            screen.print()
+    return captured.get()
+
+
+def _title(study: Study) -> str:
+    found = counted(study.troubled, "run") if study.troubled else "none"
+    by = f"; measured by {one_line(study.measure)}" if study.measure else ""
+    return f"{counted(len(study.runs), 'training run')}, {found} with an error or a warning{by}"
+
+
+def chance(p: float) -> str:
+    """The share of shuffles that show as much."""
+    return "less than 0.1 %" if p < 0.001 else f"{100 * p:.1f} %"
+
+
+def _table(study: Study) -> Table:
+    table = Table("setting", "values", "", box=None, pad_edge=False, padding=(0, 2, 0, 2), header_style="dim")
+    for setting in study.settings[:MOST_SETTINGS]:
+        table.add_row(*(Text(clean(text)) for text in (setting.name, setting.values, setting.verdict)))
+    return table
+
+
+def as_markdown(studies: Sequence[Study]) -> str:
+    """For an issue, a pull request or a lab notebook."""
+    return "\n".join(line for study in studies for line in _lines(study)).rstrip() + "\n"
+
+
+def _lines(study: Study) -> Iterator[str]:
+    yield from (f"## {text_of(_title(study))}", "")
+    for statement in study.statements:
+        yield f"- {text_of(statement.text)} (chance: {chance(statement.p)})"
+    if study.statements:
+        yield ""
+    if study.note:
+        yield from (text_of(study.note), "")
+    if study.settings:
+        yield from ("| setting | values | |", "| --- | --- | --- |")
+        for setting in study.settings[:MOST_SETTINGS]:
+            yield f"| {code(setting.name)} | {text_of(setting.values)} | {setting.verdict} |"
+        yield ""
+
+
+def as_html(studies: Sequence[Study], logdir: str) -> str:
+    """One self-contained file."""
+    title = f"SCRAM: {logdir}"
+    return page(title, styled(_parts(studies, title)))
+
+
+def _parts(studies: Sequence[Study], title: str) -> Iterator[Markup]:
+    yield Markup('<h1 class="title">{}</h1>\n').format(clean(title))
+    for study in studies:
+        yield Markup('<section>\n<h2 class="run">{}</h2>\n').format(_title(study))
+        if study.statements:
+            said = [Markup("<li>{} (chance: {})</li>\n").format(clean(one.text), chance(one.p)) for one in study.statements]
+            yield Markup("<ul>\n{}</ul>\n").format(Markup("").join(said))
+        if study.note:
+            yield Markup("<p>{}</p>\n").format(clean(study.note))
+        if study.settings:
+            row = Markup("<tr><td>{}</td><td>{}</td><td>{}</td></tr>\n")
+            rows = [row.format(*map(clean, (s.name, s.values, s.verdict))) for s in study.settings[:MOST_SETTINGS]]
+            yield Markup("<table><tr><th>setting</th><th>values</th><th></th></tr>\n{}</table>\n").format(Markup("").join(rows))
+        yield Markup("</section>\n")

@@ -1,0 +1,80 @@
+"""How good a training run is, by the measure that counts for its kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scram_plugin.heuristics.curves.noise import noise
+from scram_plugin.logs.conventions import higher_is_better
+from scram_plugin.logs.curve import Curve
+from scram_plugin.logs.training_run import TrainingRun
+
+MEASURES = ("accuracy", "f1", "map", "map50", "bleu", "loss")  # of the validation, the best known first
+RETURNS = ("validation return", "return")
+REWARDED = ("reinforcement", "group-relative policy")  # kinds of training of which the loss says nothing
+FALLBACK = ("training accuracy", "training loss")
+
+
+@dataclass(frozen=True)
+class Score:
+    """The best and the last value of a signal, each with its step; `last` is None if it is NaN or infinite.
+
+    `noise`: standard deviation of the points around the curve, in the unit of the signal.
+    """
+
+    signal: str
+    axis: str
+    higher: bool  # whether higher values are better
+    best: float
+    best_step: int
+    last: float | None
+    last_step: int
+    points: int
+    noise: float
+
+
+def score(run: TrainingRun) -> Score | None:
+    """By the validation's best known measure, else by the training's; policies by their return. None if nothing was logged."""
+    for signal in _signals(run):
+        curve = run.signal(signal)
+        higher = higher_is_better(signal.partition(" ")[2] or signal)
+        if signal in RETURNS:
+            higher = True
+        if curve is not None and higher is not None and len(curve.finite):
+            return score_of(signal, curve, higher)
+    return None
+
+
+def _signals(run: TrainingRun) -> list[str]:
+    if run.training in REWARDED:
+        return [name for name in RETURNS if name in run.signals]
+    validation = [name for name in run.signals if name.startswith("validation ")]
+    told = sorted((name for name in validation if higher_is_better(name.partition(" ")[2]) is not None), key=_place)
+    if run.training == "adversarial":  # the losses work against each other
+        return [name for name in told if not name.endswith("loss")]
+    return [*told, *(name for name in FALLBACK if name in run.signals)]
+
+
+def _place(signal: str) -> int:
+    """Where a metric stands in `MEASURES`, by its first word: a detector's is "map50 b"."""
+    first = signal.split()[1]
+    return MEASURES.index(first) if first in MEASURES else len(MEASURES) - 1
+
+
+def score_of(signal: str, curve: Curve, higher: bool) -> Score:
+    """The score by one signal, of which at least one point is finite."""
+    finite, last = curve.finite, float(curve.values[-1])
+    best = int(finite.values.argmax() if higher else finite.values.argmin())
+    return Score(
+        signal=signal,
+        axis=curve.axis,
+        higher=higher,
+        best=float(finite.values[best]),
+        best_step=int(finite.steps[best]),
+        last=last if np.isfinite(last) else None,
+        last_step=int(curve.steps[-1]),
+        points=len(curve),
+        noise=float(noise(finite.values)),
+    )

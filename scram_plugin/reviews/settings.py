@@ -1,0 +1,51 @@
+"""With which settings a training run was made, wherever they were told: texts, files beside the log, SCRAM's own facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from scram_plugin.logs.settings import Value
+from scram_plugin.logs.training_run import TrainingRun
+
+HOUR = 3600.0  # seconds
+_OF_THE_MODEL = ("parameters", "trainable_parameters")
+
+
+def settings(run: TrainingRun) -> dict[str, Value]:
+    """Name -> value. The canonical names come first, then those of the facts, then what has no other name than its path."""
+    known = {name: setting.value for name, setting in run.settings.items()}
+    return {**run.other_settings, **dict(_of_facts(run.facts)), **known}
+
+
+def _of_facts(facts: dict[str, Any]) -> Iterator[tuple[str, Value]]:
+    model, optimizer, loss, fit = (facts.get(key) or {} for key in ("model", "optimizer", "loss", "fit"))
+    told = {
+        "optimizer": optimizer.get("class"),
+        "learning rate": optimizer.get("learning_rate"),
+        "schedule": optimizer.get("schedule"),
+        **{f"optimizer {key.replace('_', ' ')}": value for key, value in (optimizer.get("settings") or {}).items()},
+        "loss": loss.get("name"),
+        "batch size": fit.get("batch_size"),
+        "epochs": fit.get("epochs"),
+        "examples": fit.get("samples"),
+        "layers": len(model.get("layers") or []) or None,
+        **{key.replace("_", " "): model.get(key) for key in _OF_THE_MODEL},
+        "precision": facts.get("dtype_policy"),
+    }
+    for name, value in told.items():
+        if isinstance(value, int | float | str):
+            yield name, value
+
+
+def program(run: TrainingRun) -> str:
+    """The file that trained it; "" where SCRAM did not record it."""
+    return str((run.facts.get("source") or {}).get("file") or "")
+
+
+def hours(run: TrainingRun) -> float | None:
+    """From the first point of its longest curve to the last; None of a text file, which has no times."""
+    curves = [curve for name in run.signals if (curve := run.signal(name)) is not None and len(curve) > 1]
+    curves = [curve for curve in curves if curve.tensorboard_run not in run.without_event_files]
+    taken = max((float(curve.wall_times[-1] - curve.wall_times[0]) for curve in curves), default=0.0)
+    return taken / HOUR if taken > 0 else None

@@ -1,0 +1,194 @@
+"""What a group of runs shows: which settings go together with its troubles and with its measure, in sentences with counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scram_plugin.heuristics.words import counted, number
+from scram_plugin.logs.settings import Value
+from scram_plugin.reviews.model import Review
+from scram_plugin.sweeps.conditions import Column, Condition, carries, conditions, is_number
+from scram_plugin.sweeps.groups import Group
+from scram_plugin.sweeps.separate import Separation, separations
+
+TROUBLE = "trouble"  # the outcome that a run has an error or a warning
+CARRIES = 8  # runs: of fewer, no condition on one of several settings can be beyond chance; by definition
+MOST_TWINS = 3  # that a sentence names; by definition
+SHOWN = 4  # values of a setting that are shown one by one; by definition
+FEWEST = 2  # runs with a finding, and without it: one alone shows nothing; by definition
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A sentence about an outcome: the id of a check, "trouble", or the signal of the measure.
+
+    `settings` are those that it names; `p` is the share of shuffles in which chance shows as much, of all that was tried.
+    `runs` are those in which the condition holds.
+    """
+
+    outcome: str
+    text: str
+    settings: list[str]
+    p: float
+    runs: list[str]
+
+
+@dataclass(frozen=True)
+class SettingOfGroup:
+    """A setting in which the runs differ: its values in words, and "matters", "follows" or "nothing seen"."""
+
+    name: str
+    values: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """A group of runs: how many there are, how many have an error or a warning, what is said of them, and their settings."""
+
+    runs: list[str]
+    troubled: int
+    measure: str
+    statements: list[Statement]
+    settings: list[SettingOfGroup]
+    same: dict[str, Value]
+    note: str
+
+
+def study(group: Group, titles: Mapping[str, str]) -> Study:
+    """Look for conditions on the settings that go together with what was found. `titles`: those of the checks, by id."""
+    outcomes = dict(_outcomes(group.runs))
+    measure, values = _measure(group.runs)
+    single = conditions(group.settings)
+    found = separations(single, outcomes)
+    statements = [_statement(group.runs, one, outcomes[one.outcome], titles) for one in _distinct(found)]
+    calm = ~np.any([one.inside for one in found], axis=0) if found else np.ones(len(group.runs), bool)
+    if measure:
+        statements += _about_measure(group.runs, single, measure, values, calm)
+    named = {name for said in statements for name in said.settings}
+    return Study(
+        runs=[run.name for run in group.runs],
+        troubled=int(sum(map(_troubled, group.runs))),
+        measure=measure,
+        statements=statements,
+        settings=[_setting(name, column, named) for name, column in group.settings.items()],
+        same=group.same,
+        note=_note(group, single, statements),
+    )
+
+
+def _troubled(run: Review) -> bool:
+    return any(finding.severity != "info" for finding in run.alone)
+
+
+def _outcomes(runs: Sequence[Review]) -> Iterator[tuple[str, np.ndarray]]:
+    """A truth value for each run, of every finding that some runs have and some have not."""
+    found = [{finding.heuristic for finding in run.alone if finding.severity != "info"} for run in runs]
+    counts = Counter(heuristic for of_run in found for heuristic in of_run)
+    named = [(name, np.array([name in of_run for of_run in found])) for name in counts]
+    for name, values in [*named, (TROUBLE, np.array([bool(of_run) for of_run in found]))]:
+        if FEWEST <= values.sum() <= len(runs) - FEWEST:
+            yield name, values
+
+
+def _measure(runs: Sequence[Review]) -> tuple[str, np.ndarray]:
+    """The signal by which most runs are measured, and its best value in each, larger ones being better; NaN without one."""
+    counts = Counter((run.score.signal, run.score.higher) for run in runs if run.score is not None)
+    if not counts:
+        return "", np.full(len(runs), np.nan)
+    (signal, higher), _ = counts.most_common(1)[0]
+    sign = 1.0 if higher else -1.0
+    of = [run.score for run in runs]
+    return signal, np.array([sign * s.best if s is not None and s.signal == signal else np.nan for s in of])
+
+
+def _distinct(found: Sequence[Separation]) -> list[Separation]:
+    """One for each setting, the surest: "an error or a warning" says no more than the finding that it is."""
+    kept: dict[tuple[str, ...], Separation] = {}
+    for one in found:
+        kept.setdefault(one.condition.settings, one)
+    return list(kept.values())
+
+
+def _statement(runs: Sequence[Review], one: Separation, outcome: np.ndarray, titles: Mapping[str, str]) -> Statement:
+    what = "An error or a warning" if one.outcome == TROUBLE else f"“{titles.get(one.outcome, one.outcome)}”"
+
+    def counts(mask: np.ndarray) -> str:
+        return f"{int(outcome[mask].sum()):,} of {counted(int(mask.sum()), 'run')}"
+
+    text = f"{what} was found in {counts(one.inside)} with {one.condition.words}, and in {counts(one.outside)} with "
+    text += f"{one.condition.negated}."
+    for further, where in ((one.within, one.condition.words), (one.beyond, one.condition.negated)):
+        if further is not None:
+            text += f" Of those with {where}, it was found in {counts(further.inside)} with {further.condition.words}, and in "
+            text += f"{counts(further.outside)} with {further.condition.negated}."
+    return _said(runs, one, text)
+
+
+def _said(runs: Sequence[Review], one: Separation, text: str) -> Statement:
+    names = list(dict.fromkeys(name for part in one.all() for name in part.condition.settings))
+    return Statement(
+        outcome=one.outcome,
+        text=text + _twins(one),
+        settings=[*names, *(name for twin in one.twins for name in twin.settings if name not in names)],
+        p=one.p,
+        runs=[run.name for run, inside in zip(runs, one.inside, strict=True) if inside],
+    )
+
+
+def _twins(one: Separation) -> str:
+    if not one.twins:
+        return ""
+    others = " or ".join(twin.words for twin in one.twins[:MOST_TWINS])
+    return f" In these runs {others} goes along with it: which of them it is cannot be told."
+
+
+def _about_measure(
+    runs: Sequence[Review], single: Sequence[Condition], measure: str, values: np.ndarray, calm: np.ndarray
+) -> Iterator[Statement]:
+    """What the measure goes together with, among the runs that no statement before is about."""
+    left = [c for condition in single if carries(c := condition.among(calm))]
+    some = [run for run, kept in zip(runs, calm, strict=True) if kept]
+    for one in separations(left, {measure: values[calm]}):
+        inside, outside = (_median(values[calm][mask]) for mask in (one.inside, one.outside))
+        text = f"The best {measure} has a median of {inside} in {counted(int(one.inside.sum()), 'run')} with "
+        text += (
+            f"{one.condition.words}, and of {outside} in {counted(int(one.outside.sum()), 'run')} with {one.condition.negated}."
+        )
+        yield _said(some, one, text)
+
+
+def _median(values: np.ndarray) -> str:
+    known = np.abs(values[np.isfinite(values)])
+    return number(float(np.median(known))) if len(known) else "nothing"
+
+
+def _setting(name: str, column: Column, named: set[str]) -> SettingOfGroup:
+    return SettingOfGroup(name, _range(column), "matters" if name in named else "nothing seen")
+
+
+def _range(column: Column) -> str:
+    """The values of a setting: "0.0001 to 0.1, 12 values", or the most frequent ones."""
+    known = [value for value in column if value is not None]
+    counts = Counter(known)
+    if all(map(is_number, known)) and len(counts) > SHOWN:
+        numbers = [float(value) for value in counts if isinstance(value, int | float)]
+        return f"{number(min(numbers))} to {number(max(numbers))}, {len(counts):,} values"
+    shown = ", ".join(number(float(v)) if is_number(v) else str(v) for v, _ in counts.most_common(SHOWN))
+    return shown if len(counts) <= SHOWN else f"{shown}, and {len(counts) - SHOWN:,} more"
+
+
+def _note(group: Group, single: Sequence[Condition], statements: Sequence[Statement]) -> str:
+    """Why there is no statement, or not more."""
+    if len(group.runs) < CARRIES:
+        return f"{counted(len(group.runs), 'run')}: too few to tell a setting that matters from chance."
+    if not group.settings:
+        return "The logs tell no setting in which these runs differ."
+    if not statements:
+        tried = counted(len({name for one in single for name in one.settings}), "setting")
+        return f"No setting goes together with what was found more than chance would have it ({tried} tried)."
+    return ""

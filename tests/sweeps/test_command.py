@@ -1,0 +1,136 @@
+"""`scram sweep` on real event files: which settings make runs fail, in each format, and clear sentences for bad input."""
+
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from scram_plugin.cli.main import main
+from scram_plugin.sweeps.groups import groups
+from scram_plugin.sweeps.study import TROUBLE, study
+from tests.event_files import curve
+from tests.sweeps.runs import TITLES, review
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory):
+    """Thirty runs as Lightning logs them; those with a high rate become NaN."""
+    logs = tmp_path_factory.mktemp("logs")
+    draws = np.random.default_rng(3)
+    for i in range(30):
+        rate, width, run = float(f"{10 ** draws.uniform(-4, 0):.3g}"), int(draws.choice([64, 128])), logs / f"version_{i}"
+        values = 0.3 + 2.0 * np.exp(-np.arange(60) / 15) + draws.normal(0, 0.02, 60)
+        curve(run, "train_loss", np.where(np.arange(60) > 20, np.nan, values) if rate >= 0.03 else values)
+        (run / "hparams.yaml").write_text(f"lr: {rate}\nwidth: {width}\nactivation: relu\n")
+    return logs
+
+
+def scram(*arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "scram_plugin", "sweep", *map(str, arguments)], capture_output=True, text=True, timeout=60
+    )
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_the_setting_that_makes_runs_fail(sweep):
+    done = scram(sweep, "--format", "json")
+    assert (done.returncode, done.stderr) == (0, "")
+    (group,) = json.loads(done.stdout)["groups"]
+    first = group["statements"][0]
+    counts = re.fullmatch(
+        r"“.+” was found in (\d+) of (\d+) runs with learning rate ≥ (\S+), and in 0 of (\d+) runs with learning rate < \3\.",
+        first["text"],
+    )
+    assert first["settings"] == ["learning rate"]
+    assert first["outcome"] == "nonfinite-loss"
+    assert first["p"] <= 0.001
+    assert counts[1] == counts[2] == str(len(first["runs"]))
+    assert int(counts[2]) + int(counts[4]) == 30
+    assert {(s["name"], s["verdict"]) for s in group["settings"]} == {("learning rate", "matters"), ("width", "nothing seen")}
+    assert group["same"]["activation"] == "relu"
+    assert scram(sweep, "--format", "json").stdout == done.stdout, "the same bytes each time"
+
+
+@pytest.mark.parametrize("kind", ["text", "markdown", "html"])
+def test_the_same_sentence_in_each_format(sweep, kind, tmp_path):
+    done = scram(sweep, "--format", kind, "--output", tmp_path / "report")
+    assert (done.returncode, done.stdout) == (0, "")
+    text = " ".join((tmp_path / "report").read_text(encoding="utf-8").split())
+    assert "runs with learning rate ≥" in text
+    assert "30 training runs" in text
+    assert "nothing seen" in text
+
+
+def test_some_of_the_runs(sweep):
+    (group,) = json.loads(scram(sweep, "--run", "version_[0-3]$", "--format", "json").stdout)["groups"]
+    assert group["runs"] == [f"version_{i}" for i in range(4)]
+    assert group["statements"] == []
+    assert group["note"] == "4 runs: too few to tell a setting that matters from chance."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nowhere"], "nowhere"),
+        (["{logs}", "--run", "("], "--run"),
+        (["{logs}", "--run", "nothing"], "no training run has a name that matches 'nothing'"),
+        (["{logs}", "--jobs", "0"], "--jobs takes the number of processes"),
+        (["{logs}", "--output", "/no/such/place"], "/no/such/place could not be written"),
+    ],
+)
+def test_bad_input_is_a_sentence(sweep, capsys, arguments, sentence):
+    assert main(["sweep", *(given.format(logs=sweep) for given in arguments)]) == 2
+    said = capsys.readouterr()
+    assert (said.out, sentence in said.err) == ("", True)
+
+
+def runs(count, **more):
+    return [review(f"run {i}", {"learning rate": 10.0 ** -(i % 6), "seed": i}, **more) for i in range(count)]
+
+
+def told(reviews):
+    (group,) = groups(reviews)
+    return study(group, TITLES)
+
+
+def test_the_measure_of_runs_without_trouble():
+    good = [
+        review(f"run {i}", {"optimizer": ("adam", "sgd")[i % 2]}, best=0.9 - 0.2 * (i % 2) + 0.001 * (i % 7)) for i in range(24)
+    ]
+    (statement,) = told(good).statements
+    assert statement.outcome == "validation accuracy"
+    assert re.fullmatch(
+        r"The best validation accuracy has a median of 0\.\d+ in 12 runs with optimizer \w+, and of 0\.\d+ in 12 runs with "
+        r"optimizer \w+\.",
+        statement.text,
+    )
+
+
+def test_a_fault_that_all_runs_have_separates_nothing():
+    said = told(runs(30, found=["overfitting"]))
+    assert said.troubled == 30
+    assert said.statements == []
+    assert said.note.startswith("No setting goes together")
+
+
+def test_any_trouble_counts_where_no_check_says_it_alone():
+    reviews = [
+        review(
+            f"run {i}",
+            {"learning rate": float(10 ** -(i % 4 + 1))},
+            [("divergence", "overfitting")[i % 8 // 4]] if i % 4 == 0 else [],
+        )
+        for i in range(24)
+    ]
+    assert told(reviews).statements[0].outcome in (TROUBLE, "divergence", "overfitting")
+    assert "learning rate ≥ 0.1" in told(reviews).statements[0].text
+
+
+def test_runs_that_differ_in_nothing():
+    assert told([review(f"a/{i}", {"learning rate": 0.1}) for i in range(9)]).note == (
+        "The logs tell no setting in which these runs differ."
+    )
