@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from scram_plugin.cli.arguments import Commands, add_choices, add_command, add_work, chosen, jobs, pattern, shows_colours
 from scram_plugin.cli.logdirs import listings
 from scram_plugin.cli.output import write
+from scram_plugin.errors import BadOption
 from scram_plugin.reviews.cache import Cache
+
+if TYPE_CHECKING:
+    from scram_plugin.reviews.model import Review
 
 FORMATS = ("text", "json", "markdown", "html")
 DESCRIPTION = """\
@@ -21,6 +28,7 @@ EXAMPLES = """\
 examples:
   scram sweep logs                                  which settings make runs fail, in sentences with counts
   scram sweep logs --run 'resnet' --format markdown
+  scram sweep logs --compare 'baseline/' 'dropout/'   is the second group better than the first, or is it chance?
   scram sweep logs --format json                    with the settings of every run, for a program
 """
 
@@ -31,6 +39,12 @@ def add(commands: Commands) -> None:
     parser.add_argument("--format", choices=FORMATS, default="text", help="format of the report (default: text)")
     parser.add_argument("--output", metavar="FILE", help="write the report to FILE instead of standard output")
     parser.add_argument("--run", metavar="REGEX", help="only training runs whose name matches REGEX")
+    parser.add_argument(
+        "--compare",
+        nargs=2,
+        metavar=("REGEX", "REGEX"),
+        help="whether the runs whose names match the second are better than those that match the first",
+    )
     add_work(parser)
     add_choices(parser)
     parser.set_defaults(command=sweep)
@@ -48,6 +62,9 @@ def sweep(options: argparse.Namespace) -> int:
 
     catalogue = chosen(options)
     reviews = reviews_of(options, logdirs, catalogue, Cache() if options.cache else None)
+    if options.compare:
+        write(options.output, _compared(options, reviews))
+        return 0
     titles = {heuristic.id: heuristic.page.title for heuristic in catalogue.heuristics}
     studies = [study(group, titles) for group in groups(reviews)]
     title = ", ".join(options.logdir)
@@ -59,3 +76,29 @@ def sweep(options: argparse.Namespace) -> int:
         text = reports.as_markdown(studies) if options.format == "markdown" else reports.as_html(studies, title)
     write(options.output, text)
     return 0
+
+
+def _compared(options: argparse.Namespace, reviews: Sequence[Review]) -> str:
+    """The differences between two groups of runs. Raises BadOption if there is nothing to compare."""
+    from scram_plugin.reports import sweep as reports
+    from scram_plugin.sweeps.better import difference
+
+    groups = []
+    for given in options.compare:
+        try:
+            groups.append([review for review in reviews if re.search(given, review.name)])
+        except re.error as error:
+            raise BadOption(f"--compare takes regular expressions, and {given!r} is none ({error})") from None
+        if not groups[-1]:
+            raise BadOption(f"--compare: no training run has a name that matches {given!r}")
+    if any(review in groups[1] for review in groups[0]):
+        raise BadOption("--compare: a training run matches both; give expressions that tell them apart")
+    first, second = groups
+    found = [one for one in (difference(first, second, "best"), difference(first, second, "last")) if one is not None]
+    if not found:
+        raise BadOption("--compare: the runs have no measure in common; log a validation metric, or a loss")
+    if options.format == "json":
+        return reports.differences_as_json(found, ", ".join(options.logdir))
+    if options.format == "html":
+        return reports.differences_as_html(found, ", ".join(options.logdir))
+    return "".join(f"{'- ' if options.format == 'markdown' else ''}{one.text}\n" for one in found)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from markupsafe import Markup
 from rich.console import Console
@@ -16,6 +18,7 @@ from scram_plugin import __version__
 from scram_plugin.heuristics.words import clean, counted, one_line
 from scram_plugin.reports.html import page, styled
 from scram_plugin.reports.markdown import code, text_of
+from scram_plugin.sweeps.better import Difference
 from scram_plugin.sweeps.study import Study
 
 SCHEMA_VERSION = 1
@@ -25,12 +28,15 @@ MOST_SETTINGS = 30  # that are listed; the JSON has all
 
 def as_json(studies: Sequence[Study], logdir: str) -> str:
     """One JSON document, the same bytes for the same runs."""
-    document = {
-        "schema_version": SCHEMA_VERSION,
-        "scram_version": __version__,
-        "logdir": logdir,
-        "groups": [asdict(study) for study in studies],
-    }
+    return _document(logdir, {"groups": [asdict(study) for study in studies]})
+
+
+def differences_as_json(differences: Sequence[Difference], logdir: str) -> str:
+    return _document(logdir, {"differences": [asdict(one) for one in differences]})
+
+
+def _document(logdir: str, content: dict[str, Any]) -> str:
+    document = {"schema_version": SCHEMA_VERSION, "scram_version": __version__, "logdir": logdir, **content}
     return json.dumps(document, indent=2, allow_nan=False, ensure_ascii=True) + "\n"
 
 
@@ -92,6 +98,12 @@ def as_html(studies: Sequence[Study], logdir: str) -> str:
     """One self-contained file."""
     title = f"SCRAM: {logdir}"
     return page(title, styled(_parts(studies, title)))
+
+
+def differences_as_html(differences: Sequence[Difference], logdir: str) -> str:
+    title = f"SCRAM: {logdir}"
+    said = (Markup("<p>{}</p>\n").format(clean(one.text)) for one in differences)
+    return page(title, styled(itertools.chain([Markup('<h1 class="title">{}</h1>\n').format(clean(title))], said)))
 
 
 def _parts(studies: Sequence[Study], title: str) -> Iterator[Markup]:

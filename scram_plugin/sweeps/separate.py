@@ -16,7 +16,7 @@ import numpy as np
 from scram_plugin.sweeps.conditions import Condition, carries, pairs
 from scram_plugin.sweeps.strength import strengths
 
-ALPHA = 0.03  # share of sweeps without a cause in which one is named: below the usual 0.05 (Fisher 1925) with a margin; by bench-sweeps
+ALPHA = 0.03  # share of sweeps without a cause in which one is named; below the usual 0.05 (Fisher 1925); by bench-sweeps
 OF_ONE = 0.6  # part of it that is for conditions on one setting, the rest is for two; by bench-sweeps
 WORTH_PAIRS = 300  # runs: of more, either of two causes shows alone; by bench-sweeps
 SHUFFLES = 999  # which tell a p-value of 0.05 to 0.007; Phipson and Smyth 2010

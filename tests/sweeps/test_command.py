@@ -79,6 +79,9 @@ def test_some_of_the_runs(sweep):
         (["{logs}", "--run", "("], "--run"),
         (["{logs}", "--run", "nothing"], "no training run has a name that matches 'nothing'"),
         (["{logs}", "--jobs", "0"], "--jobs takes the number of processes"),
+        (["{logs}", "--compare", "[", "x"], "--compare takes regular expressions"),
+        (["{logs}", "--compare", "version_1", "nothing"], "no training run has a name that matches 'nothing'"),
+        (["{logs}", "--compare", "version_1", "version_1"], "a training run matches both"),
         (["{logs}", "--output", "/no/such/place"], "/no/such/place could not be written"),
     ],
 )
@@ -86,6 +89,23 @@ def test_bad_input_is_a_sentence(sweep, capsys, arguments, sentence):
     assert main(["sweep", *(given.format(logs=sweep) for given in arguments)]) == 2
     said = capsys.readouterr()
     assert (said.out, sentence in said.err) == ("", True)
+
+
+@pytest.mark.parametrize("kind", ["text", "markdown", "html", "json"])
+def test_two_groups(tmp_path, kind):
+    draws = np.random.default_rng(4)
+    for name, level in (("plain", 0.5), ("new", 0.3)):
+        for seed in range(3):
+            curve(tmp_path / f"{name}/seed{seed}", "val_loss", level + np.exp(-np.arange(40) / 8) + draws.normal(0, 0.005, 40))
+    done = scram(tmp_path, "--compare", "plain", "new", "--format", kind)
+    assert (done.returncode, done.stderr) == (0, "")
+    if kind == "json":
+        best, last = json.loads(done.stdout)["differences"]
+        assert (best["of"], last["of"], best["verdict"], best["seeds"]) == ("best", "last", "better", [3, 3])
+        assert best["difference"] == pytest.approx(-0.2, abs=0.02)
+    else:
+        assert re.search(r"The best validation loss is 0\.\d+ against 0\.\d+ \(3 runs", done.stdout)
+        assert "which is better." in done.stdout
 
 
 def runs(count, **more):
