@@ -3,7 +3,8 @@
 import pytest
 
 from scram_plugin.heuristics import edits
-from tests.heuristics.edited import changed, facts, layers
+from scram_plugin.heuristics.edits.program import Change, program
+from tests.heuristics.edited import changed, edited, facts, layers
 
 STANDARDIZED = "({0} - {1}.mean()) / {1}.std()"
 ASKED = """import keras
@@ -334,3 +335,23 @@ def test_an_edit_of_a_notebook_is_one_of_a_cell():
 )
 def test_no_edit_where_it_is_not_certain(known, edit):
     assert edit(known) is None
+
+
+def test_a_layer_that_normalises_stands_before_the_layers_of_a_functional_model():
+    known = facts(
+        "from keras import Model\nfrom keras.layers import Dense, Input\nx_train, x_val = load()\ninputs = Input(shape=(30,))\n"
+        'x = Dense(32, activation="relu")(inputs)\noutputs = Dense(1)(x)\nmodel = Model(inputs, outputs)\n'
+        "model.fit(x_train, y_train, validation_data=(x_val, y_val))\n"
+    )
+    (text,) = edited(known, edits.normalize_features(known)).values()
+    made, used = text.index("normalization = Normalization()"), text.index("(normalization(inputs))")
+    assert text.index("x_train, x_val = load()") < made < text.index("normalization.adapt(x_train)") < used
+
+
+def test_a_change_that_uses_a_name_before_it_has_a_value_is_none():
+    known = program(facts("a = 1\nb = 2\nc = 3\n"))
+    source = known.main
+    start, end = source.text.index("1"), source.text.index("3")
+    in_order = [Change(source, start, start + 1, "(new := 5)"), Change(source, end, end + 1, "new")]
+    assert known.edit(in_order) is not None
+    assert known.edit([in_order[0]._replace(new="new"), in_order[1]._replace(new="(new := 5)")]) is None

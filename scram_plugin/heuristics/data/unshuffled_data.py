@@ -25,6 +25,7 @@ from scram_plugin.heuristics.measured import chooses_class, whole_of, without_lo
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.heuristics.words import number, percent
+from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
@@ -59,6 +60,7 @@ OPTIONS = (
         f"by definition: 30 labels drawn at random from ten classes stay below 0.4; {CALIBRATED}",
     ),
 )
+LEAST_CLASSES = 2  # numbers of a label: one has no shares; by definition
 LEAST_LABELS = 30  # in the validation data: with fewer, another distribution may be chance; as `apart`, by definition
 
 
@@ -71,7 +73,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if means is None or spread is None or not len(spread.finite) or size is None:
         raise NotChecked("the targets' means, or the batch size, were not logged", HOW)
     if run.statistic(schema.STATISTICS, "y0/mean/0") is not None:
-        raise NotChecked("each target is several numbers, which have no order", "targets of one number each")
+        yield from _one_hot(run, options, size)
+        return
     if without_loader(run) and not chooses_class(run):
         raise Inconclusive("there was no data loader: the program may compute the targets itself, as in reinforcement learning")
     values = means.finite.values
@@ -93,18 +96,54 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         what = "share of the variance of the labels that is between batches"
         run.measured(what, shares, above=options["part"], percent=True, curve=means)
         return
-    if run.framework_of_facts == "torch" and run.facts.get("fit", {}).get("shuffle") is True:
-        return  # its sampler draws at random; targets may be those of some examples alone
-    yield Finding(
+    if _draws(run):
+        return
+    yield _not_shuffled(run, means, excess, shares)
+
+
+def _one_hot(run: TrainingRun, options: Mapping[str, Any], size: int) -> Iterable[Finding]:
+    """Of labels with a number for each class: the shares of the classes in the measured batches."""
+    shares: list[Curve] = []
+    while (curve := run.statistic(schema.STATISTICS, f"y0/mean/{len(shares)}")) is not None:
+        shares.append(curve)
+    if not chooses_class(run) or len(shares) < LEAST_CLASSES or len({len(curve) for curve in shares}) > 1:
+        raise NotChecked("each target is several numbers, which have no order", "targets of one number each")
+    each = np.array([curve.values for curve in shares])
+    each = each[:, np.isfinite(each).all(axis=0)]
+    if each.shape[1] < options["least"]:
+        raise TooEarly(f"it needs {int(options['least'])} batches")
+    # the variances of the shares, between the batches and within them, as of classes that are drawn (Light & Margolin, 1971)
+    between, within = float(each.var(axis=1).sum()), float((each * (1 - each)).sum(axis=0).mean())
+    total = between + within
+    if total <= 0:
+        return
+    excess, part = size * between / max(within, total / size), between / total
+    if excess <= options["max_excess"] or part < options["part"]:
+        what = "share of the variance of the classes that is between batches"
+        run.measured(what, part, above=options["part"], percent=True, curve=shares[0])
+        return
+    if not _draws(run):
+        yield _not_shuffled(run, shares[int(each.var(axis=1).argmax())], excess, part)
+
+
+def _draws(run: TrainingRun) -> bool:
+    """Whether the sampler of PyTorch draws at random: targets may be those of some examples alone."""
+    return run.framework_of_facts == "torch" and run.facts.get("fit", {}).get("shuffle") is True
+
+
+def _not_shuffled(run: TrainingRun, means: Curve, excess: float, share: float) -> Finding:
+    """`means`: of the targets, or the share of one class, in each batch."""
+    values = means.finite.values
+    return Finding(
         severity="warning",
         confidence="likely",
         title="The data are not shuffled",
         evidence={
             "excess": number(excess),
-            "share": shares,
+            "share": share,
             "lowest": number(float(values.min())),
             "highest": number(float(values.max())),
-            "all": "Within a batch the labels hardly differ." if shares > ALMOST else None,
+            "all": "Within a batch the labels hardly differ." if share > ALMOST else None,
             **absent("apart"),
         },
         first_step=int(means.steps[0]),

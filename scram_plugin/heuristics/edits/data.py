@@ -87,11 +87,14 @@ def _with_normalization(known: Code, data: Flow) -> Edit | None:
     start = made(known)
     if start is None or "normalization" in known.names or data.rows != "{}" or start.source is not data.source:
         return None
-    statement = start.source.statement(start.node)
-    if not can_be_set_before(data._replace(anchor=statement), data.x[0]):
-        return None
     layer = keras_layers.first_layer(known, "normalization", "")
     if layer is None:
+        return None
+    statement = start.source.statement(start.node)
+    for change_ in layer:
+        if change_.source is start.source:
+            statement = lines.first_of(start.source, statement, change_.start)  # a functional model is made at its end
+    if not can_be_set_before(data._replace(anchor=statement), data.x[0]):
         return None
     text, imports = written(start.source, "keras.layers.Normalization", keras_layers.beside(known, start.source))
     lines_ = [f"normalization = {text}()", f"normalization.adapt({data.x[0].text})"]

@@ -33,6 +33,13 @@ def following(source: SourceFile, statement: ast.stmt) -> list[ast.stmt]:
     return block[block.index(statement) + 1 :] if isinstance(block, list) and statement in block else []
 
 
+def first_of(source: SourceFile, statement: ast.stmt, offset: int) -> ast.stmt:
+    """The statement of the same block that has an offset, if it comes before this one; else this one."""
+    block = getattr(source.parent(statement), "body", [])
+    has = (s for s in block if isinstance(s, ast.stmt) and source.span(s)[0] <= offset <= source.span(s)[1])
+    return min((statement, *has), key=lambda s: s.lineno)
+
+
 def without_call(source: SourceFile, call: ast.Call) -> Change | None:
     """The argument of a call in the place of the call; ``x = f(x)`` goes as a whole."""
     statement, given = source.statement(call), source.of(call.args[0])

@@ -160,10 +160,14 @@ def layer_calls(program: Code, facts: Mapping[str, Any]) -> dict[str, Piece]:
     for kind in {str(layer.get("class")) for layer in layers}:
         same = sorted((layer for layer in layers if layer.get("class") == kind), key=_number_in_name)
         calls = in_model(program, kind)
-        names = [_name(call) for call in calls]
+        given = [name for call in calls if (name := _name(call)) is not None]
         for layer in same:
-            named = [call for call, name in zip(calls, names, strict=True) if name is not None and name == layer.get("name")]
-            call = named[0] if len(named) == 1 else _matched(program, calls, same, layer)
+            if given.count(str(layer.get("name"))) == 1:
+                found[str(layer.get("path"))] = next(call for call in calls if _name(call) == layer.get("name"))
+        left = [layer for layer in same if str(layer.get("path")) not in found]
+        open_ = [call for call in calls if call not in found.values()]
+        for layer in left:
+            call = _matched(program, open_, left, layer)
             if call is not None:
                 found[str(layer.get("path"))] = call
     return found

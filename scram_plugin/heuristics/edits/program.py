@@ -264,7 +264,31 @@ def _changed(source: SourceFile, changes: Sequence[Change]) -> str | None:
         return None
     before = {n.id for n in ast.walk(source.tree) if isinstance(n, ast.Name)}
     used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)} - before
-    return after if used <= _bound(tree) | set(dir(builtins)) else None
+    return after if used <= _bound(tree) | set(dir(builtins)) and _in_order_of_use(tree, used) else None
+
+
+def _in_order_of_use(tree: ast.AST, names: set[str]) -> bool:
+    """Whether each of these names gets a value before it is used, as far as both stand in the same scope."""
+    scopes = [n for n in ast.walk(tree) if isinstance(n, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef)]
+    for scope in scopes:
+        first: dict[tuple[str, bool], int] = {}  # (name, whether it is used) -> line
+        for node in _own_nodes(scope):
+            if isinstance(node, ast.Name) and node.id in names:
+                key = node.id, isinstance(node.ctx, ast.Load)
+                first[key] = min(node.lineno, first.get(key, node.lineno))
+        if any(line < first.get((name, False), line) for (name, is_use), line in first.items() if is_use):
+            return False
+    return True
+
+
+def _own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a scope, without those of functions in it."""
+    todo = list(ast.iter_child_nodes(scope))
+    while todo:
+        node = todo.pop()
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            todo += ast.iter_child_nodes(node)
 
 
 def _bound(tree: ast.AST) -> set[str]:

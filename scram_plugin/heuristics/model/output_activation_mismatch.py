@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from scram_plugin import schema
 from scram_plugin.heuristics.data.labels_of_losses import HINGES
 from scram_plugin.heuristics.edits import Edit, set_in_layers, set_loss, take_logits, take_probabilities
 from scram_plugin.heuristics.heuristic import OUTPUTS, Cause, Confidence, Finding, Heuristic, NotChecked, absent
@@ -27,6 +28,7 @@ from scram_plugin.severity import Severity
 
 PROBABLE = ("softmax", "sigmoid")
 CUTTING = ("relu", "relu6", "tanh", "softsign")  # they give no large negative, or no large numbers at all
+MOST_OUTPUTS = 64  # whose means are recorded one by one; source: schema
 ONE_SIDED = ("sigmoid", "softmax", "relu", "relu6")  # they give nothing below 0
 
 
@@ -40,11 +42,11 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             yield _finding(run, "one-unit-softmax", "error", {**seen, **absent("low", "high", "least", "most")}, None)
             return
         seen = {"layer": "of the model", "size": "several units", "activation_name": "no activation"}
-        if no_probabilities(run):
-            seen["loss"] = str((run.facts.get("loss") or {}).get("class"))
-            said = f"The outputs were below 0 or above 1, which no probability is, and {seen['loss']} does not apply a softmax."
+        if (seen_so := no_probabilities(run)) is not None:
+            seen |= {"loss": str((run.facts.get("loss") or {}).get("class")), "activation_name": "no softmax"}
+            said = f"{seen_so}, and {seen['loss']} does not apply a softmax."
             evidence = {**seen, **absent("low", "high", "least", "most")}
-            yield _finding(run, "missing-softmax", "error", evidence, take_logits(run.facts), said)
+            yield _finding(run, "missing-softmax", "error", evidence, _as_probabilities(run), said)
             return
         if negative_logarithms(run):
             seen["loss"] = "NLLLoss"
@@ -192,6 +194,17 @@ def _one_unit_softmax(known: Output) -> bool:
 
 def _one_output_for_classes(known: Output) -> bool:
     return known.categorical and known.units == 1
+
+
+def _as_probabilities(run: TrainingRun) -> Edit | None:
+    """For a model whose last layer is not known: a softmax for the only layer that can be it, else a loss that applies one."""
+    units = sum(run.statistic(schema.STATISTICS, f"y_pred0/mean/{i}") is not None for i in range(MOST_OUTPUTS))
+    weighted = [layer for layer in (run.facts.get("model") or {}).get("layers") or [] if layer.get("kernel")]
+    fitting = [layer for layer in weighted if (layer.get("settings") or {}).get("units") == units]
+    cut = fitting == weighted[-1:] and fitting and fitting[0].get("activation") not in (None, "linear")
+    return (set_in_layers(run.facts, [fitting[0]["path"]], "activation", '"softmax"') if cut else None) or take_logits(
+        run.facts
+    )
 
 
 def _probabilities_for_logarithms(known: Output) -> bool:

@@ -12,6 +12,7 @@ from scram_plugin.heuristics.heuristic import NotChecked
 from scram_plugin.heuristics.limits import TENTH
 from scram_plugin.heuristics.measured import LINEAR, Layer, channels, is_mean, layers, levels, output, sums
 from scram_plugin.heuristics.names import loss_class
+from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
 
@@ -24,6 +25,7 @@ RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "re
 BEYOND = 0.05  # share of the range of the targets by which they may lie outside the range of the output; by bench-limits
 FOR_A_RANGE = 3  # measured batches: fewer do not show the range of the outputs; by bench-limits
 CLOSE_TO_ONE = 0.01  # from 1: so near probabilities sum to 1, in float16 too; by definition
+OTHER_SUM = 0.05  # difference from 1 of the sum of probabilities: far above rounding in half precision; by definition
 ROUNDING = 1e-3  # by which an activation may exceed its bounds in half precision; IEEE 754
 STILL_HIGH = 0.9  # of the loss of the first tenth: the loss has hardly fallen; by bench-limits
 STILL_GUESSED = 0.7  # of the squared error of the best constant answer: less than a third was learned; by bench-limits
@@ -193,13 +195,30 @@ def always_one(run: TrainingRun) -> bool:
     return bool((low.values == 1).all() and (high.values == 1).all())
 
 
-def no_probabilities(run: TrainingRun) -> bool:
-    """Whether outputs that a categorical loss takes for probabilities were measured below 0 or above 1."""
+def no_probabilities(run: TrainingRun) -> str | None:
+    """How outputs that a categorical loss takes for probabilities are none: they were measured below 0 or above 1, or the sum
+    of those of an example is not 1. None where they may be probabilities."""
     low, high = (run.statistic(schema.STATISTICS, f"y_pred0/{which}") for which in ("min", "max"))
     given = loss_class(run) in CATEGORICAL and (run.facts.get("loss") or {}).get("from_logits") is not True
     if not given or run.framework_of_facts != "keras" or low is None or high is None:
-        return False
-    return bool((low.finite.values < -ROUNDING).any() or (high.finite.values > 1 + ROUNDING).any())
+        return None
+    if (low.finite.values < -ROUNDING).any() or (high.finite.values > 1 + ROUNDING).any():
+        return "The outputs were below 0 or above 1, which no probability is"
+    sums = _sums(run)
+    if len(sums) < FOR_A_RANGE or float(np.median(np.abs(sums - 1))) <= OTHER_SUM:
+        return None
+    return f"The outputs of an example add up to {number(float(np.median(sums)))}, and probabilities to 1"
+
+
+def _sums(run: TrainingRun) -> np.ndarray:
+    """The mean sum of the outputs of an example, in each measured batch; empty where not each output was measured."""
+    curves: list[np.ndarray] = []
+    while (curve := run.statistic(schema.STATISTICS, f"y_pred0/mean/{len(curves)}")) is not None:
+        curves.append(curve.values)
+    if len(curves) < 2 or len({len(values) for values in curves}) > 1:
+        return np.array([])
+    sums = np.sum(curves, axis=0)
+    return np.asarray(sums[np.isfinite(sums)])
 
 
 def negative_logarithms(run: TrainingRun) -> bool:

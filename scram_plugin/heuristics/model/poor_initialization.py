@@ -46,7 +46,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise NotChecked("it is not known how the weights were initialised", HOW)
     curve = shown_loss(run)
     last = heads(present)
-    same = [layer for layer in known if _same(layer, last)]
+    same = [layer for layer in known if _same(layer, last, _is_followed(run, layer, present))]
     large = [layer for layer in known if layer not in same and (layer.initial_scale or 0.0) > options["large"]]
     inner = [layer for layer in known if layer not in same and layer.path not in last and _is_read_alone(layer, present)]
     small = [layer for layer in inner if 0.0 < (layer.initial_scale or 0.0) < options["small"]]
@@ -106,15 +106,21 @@ def _is_read_alone(layer: Layer, present: list[Layer]) -> bool:
     return False
 
 
-def _same(layer: Layer, last: set[str]) -> bool:
+def _is_followed(run: TrainingRun, layer: Layer, present: list[Layer]) -> bool:
+    """Whether it is known that the next layer with weights reads this one's output and nothing else."""
+    told = run.facts.get("model", {}).get("kind") == "sequential" or any(other.facts.get("from") for other in present)
+    return told and _is_read_alone(layer, present)
+
+
+def _same(layer: Layer, last: set[str], followed: bool) -> bool:
     """Zeros, ones or a constant in a layer of several units.
 
     Zeros are intended at the end of a model or of a residual branch (Goyal et al., 2017): the first outputs are then all the
-    same, but the gradients of the units differ.
+    same, but the gradients of the units differ. The activation of a layer may be a layer of its own, which follows.
     """
     kind = (layer.facts.get("initializer") or {}).get("class")
     kernel = layer.facts.get("kernel") or [1]
-    if kind == "Zeros" and (layer.path in last or layer.activation in LINEAR):
+    if kind == "Zeros" and (layer.path in last or (layer.activation in LINEAR and not followed)):
         return False
     return kind in ("Zeros", "Ones", "Constant") and kernel[-1] > 1
 
