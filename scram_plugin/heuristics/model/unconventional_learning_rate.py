@@ -205,10 +205,10 @@ def _still(run: TrainingRun) -> None:
     values = loss.finite.values
     first, late = levels(values, TENTH, FEWEST)
     guess, units = guessing(run), (run.facts.get("model") or {}).get("output_units")
-    among = (
-        math.log(units) if guess is None and "Categorical" in loss_class(run) and isinstance(units, int) and units > 1 else 0
-    )
-    if (guess is not None and guess.is_beaten_by(first)) or first < BEGUN * among:
+    among = guess.loss if guess is not None else 0.0
+    if guess is None and "Categorical" in loss_class(run) and isinstance(units, int) and units > 1:
+        among = math.log(units)
+    if first < BEGUN * among:  # initial weights alone may be a little better than guessing
         raise Inconclusive("the learning rate is low, but the model was already trained, as in fine-tuning")
     if late < BEGUN * first:
         raise Inconclusive("the learning rate is low, but the loss falls")
