@@ -18,11 +18,12 @@ import torch
 from torch.utils.data import dataloader
 
 from scram_plugin.proof_run import RunResult
-from scram_plugin.training import call_site
+from scram_plugin.training import call_site, program_files
 from scram_plugin.training.proof.budget import Budget, BudgetUsed
 from scram_plugin.training.sampling import EVERY
 from scram_plugin.training.torch import loop, patches
 from scram_plugin.training.torch.compiled import is_compiling
+from scram_plugin.training.torch.model_facts import called
 from scram_plugin.training.torch.search import ModelSearch, optimizers_of
 from scram_plugin.training.torch.watch import Watch
 
@@ -90,7 +91,7 @@ class ProofLoop:
         watch = Watch(model, optimizers, self._log_dir, print_findings=False, every=EVERY)
         # the statements that make model, optimizer and data may stand in other functions than the step
         frame = _outermost(call_site.user_frame(sys._getframe()))
-        watch._source = call_site.source(frame, loop.roles) if frame is not None else None
+        watch._source = program_files.source(frame, loop.roles, called(model, optimizers)) if frame is not None else None
         if self._first is not None:
             patches.fetched(*self._first)
             self._first = None

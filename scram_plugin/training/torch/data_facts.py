@@ -14,6 +14,7 @@ from scram_plugin.training.torch import patches, statistics
 from scram_plugin.training.torch.graph import Loss
 
 MOST_LABELS = 50_000_000
+ROUNDED = 1e-3  # difference from 1 of the sum of shares, as one-hot labels and smoothed ones have; by definition
 
 
 class LoaderPass:
@@ -64,14 +65,16 @@ class LoaderPass:
 def are_labels(given: torch.Tensor | None, losses: list[Loss]) -> bool:
     """Whether the second part of a loader's batches is the target of the loss; True if that cannot be known.
 
-    A target with one number per class may stand for a label.
+    A target with one number per class, a share of each, may stand for a label. The pixels of an image do not.
     """
     seen = losses[0].target if len(losses) == 1 else None
     if given is None or seen is None:
         return True
     if seen.numel() == given.numel():
         return bool(torch.equal(seen.flatten().double().cpu(), given.flatten().double().cpu()))
-    return bool(seen.dim() > 1 and seen.shape[0] == len(given))
+    if seen.dim() != 2 or len(seen) != len(given):
+        return False
+    return bool(((seen.double().sum(dim=1) - 1).abs() < ROUNDED).all())
 
 
 def _length(thing: Any) -> int | None:

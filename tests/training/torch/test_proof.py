@@ -241,6 +241,26 @@ def test_a_second_proof_replaces_the_first(proven):
     assert (folder / "train.py").read_text(encoding="utf-8") == LOOP
 
 
+def test_a_program_that_is_not_watched_is_recorded_as_one_that_is(tmp_path):
+    """Its files, its loader with the first batch, and whether outputs of an example depend on others."""
+    folder = tmp_path / "program"
+    folder.mkdir()
+    module = "from torch import nn\n\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    module += "        self.lstm, self.last = nn.LSTM(3, 8), nn.Linear(8, 3)\n\n"
+    module += "    def forward(self, x):\n        return self.last(self.lstm(x)[0][:, -1])\n"
+    (folder / "net.py").write_text(module, encoding="utf-8")
+    text = LOOP.replace(
+        "model = nn.Sequential(nn.Linear(12, 32), nn.ReLU(), nn.Linear(32, 3))", "from net import Net\nmodel = Net()"
+    )
+    text = text.replace("(x[:500]", "(x[:500].reshape(-1, 4, 3)").replace("(x[500:]", "(x[500:].reshape(-1, 4, 3)")
+    with ran(folder, text) as (_, (run,)):
+        assert [file["file"] for file in run.facts["source"]["files"]] == ["train.py", "net.py"]
+        assert run.facts["source"]["signatures"]["Linear"][:2] == ["in_features", "out_features"]
+        assert run.facts["fit"]["samples"] == 500
+        assert run.facts["fit"]["shuffle"] is True
+        assert run.loop["mixing"] > 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_proof_leaves_all_as_it_was(tmp_path, number):
     folder, scratch = tmp_path / "program", tmp_path / "scratch"
