@@ -39,6 +39,7 @@ examples:
   scram check logs --fail-on warning                for CI: exit status 1 on any warning
   scram check logs --format json --output known.json; scram check logs --baseline known.json
                                                     for CI: exit status 1 on new errors only
+  scram check logs --against good                   for CI: exit status 1 if a run is worse than those
   scram check logs --set overfitting.patience=10    with a different threshold
   scram check logs --format markdown                for an issue or a report
   scram check logs --format html --output scram.html   one file with curves, to send by mail
@@ -62,6 +63,9 @@ def add(commands: Commands) -> None:
     parser.add_argument("logdir", nargs="+", metavar="LOGDIR", help="a directory with event files, at any depth")
     add_report(parser)
     parser.add_argument("--run", metavar="REGEX", help="only training runs whose name matches REGEX")
+    parser.add_argument(
+        "--against", metavar="LOGDIR", help="runs that are known to be good: exit status 1 if a run is worse at equal steps"
+    )
     add_work(parser)
     add_choices(parser)
     parser.set_defaults(command=check)
@@ -105,7 +109,7 @@ def _kept(value: Any) -> Report | None:
 
 def _key(options: argparse.Namespace, logdirs: Sequence[Listing], look: Any) -> str:
     """The key of everything that the report depends on; empty if that is unknown."""
-    if installed() or not all(Path(path).is_file() for path in (options.config, options.baseline) if path):
+    if installed() or options.against or not all(Path(path).is_file() for path in (options.config, options.baseline) if path):
         return ""  # for example a pipe, which can be read only once
     read_from = sources(options.config, logdirs=logdirs_of(options))
     if len(read_from) > 1:

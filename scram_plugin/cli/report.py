@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from scram_plugin.cli.arguments import Report, chosen
+from scram_plugin.cli.logdirs import listings
 from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.catalogue import Catalogue
 from scram_plugin.logs.storage import Listing
@@ -22,6 +23,7 @@ from scram_plugin.reviews.model import Review
 from scram_plugin.reviews.policy import accept, apply_baseline, load_baseline
 from scram_plugin.reviews.program import complete, has_hidden
 from scram_plugin.severity import down_to
+from scram_plugin.sweeps.against import Standing, standing
 
 
 def report(options: argparse.Namespace, logdirs: Sequence[Listing], cache: Cache | None, screen: Console | None) -> Report:
@@ -32,11 +34,14 @@ def report(options: argparse.Namespace, logdirs: Sequence[Listing], cache: Cache
     hidden = any(map(has_hidden, reviews))
     reviews = [apply_baseline(complete(review), known, options.baseline or "") for review in reviews]
     status = int(any(r.counts()[severity] for r in reviews for severity in down_to(options.fail_on)))
+    standings = _standings(options, reviews, catalogue, cache)
+    if options.fail_on != "never" and any(one.verdict == "worse" for one in standings):
+        status = 1
     remarks = [] if options.run else list(_unheard(reviews, catalogue))
     if not any(review.decided for review in reviews):
         status = 2
         remarks.append(f"no training run could be checked. {reviews[0].name}: {reviews[0].headline().text}")
-    text = _in_format(options, reviews, catalogue, screen, "" if several else options.logdir[0])
+    text = _in_format(options, reviews, catalogue, screen, "" if several else options.logdir[0], standings)
     return Report(text, status, remarks, all(review.complete for review in reviews) and not hidden)
 
 
@@ -67,6 +72,20 @@ def _named(found: Sequence[Review], root: str, catalogue: Catalogue, pattern: st
             yield accept(named, catalogue, [review.name, named.name])
 
 
+def _standings(
+    options: argparse.Namespace, reviews: Sequence[Review], catalogue: Catalogue, cache: Cache | None
+) -> list[Standing]:
+    """How each run stands beside those of --against. Raises BadOption if there are none, or no place in the format."""
+    if not options.against:
+        return []
+    if options.format not in ("text", "json", "markdown", "html"):
+        raise BadOption(f"--against has no place in the format {options.format}; use text, json, markdown or html")
+    good = argparse.Namespace(**{**vars(options), "logdir": [options.against], "run": None})
+    known = reviews_of(good, listings(good.logdir), catalogue, cache)
+    titles = {heuristic.id: heuristic.page.title for heuristic in catalogue.heuristics}
+    return [standing(review, known, titles) for review in reviews]
+
+
 def _unheard(reviews: Sequence[Review], catalogue: Catalogue) -> Iterator[str]:
     """Warnings about tags that the configuration names and no training run has."""
     for signal in dict.fromkeys(catalogue.signals.values()):
@@ -85,14 +104,21 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
 
 
 def _in_format(
-    options: argparse.Namespace, reviews: list[Review], catalogue: Catalogue, screen: Console | None, above: str
+    options: argparse.Namespace,
+    reviews: list[Review],
+    catalogue: Catalogue,
+    screen: Console | None,
+    above: str,
+    standings: Sequence[Standing],
 ) -> str:
     """`above`: the log directory, if the names of the reviews do not begin with it."""
     # imported when needed: each imports libraries of its own
+    from scram_plugin.reports import against
+
     if options.format == "json":
         from scram_plugin.reports import json as json_report
 
-        return json_report.report(reviews, ", ".join(options.logdir))
+        return json_report.report(reviews, ", ".join(options.logdir), standings)
     if options.format == "sarif":
         from scram_plugin.reports import sarif
 
@@ -104,19 +130,20 @@ def _in_format(
     if options.format == "markdown":
         from scram_plugin.reports import markdown
 
-        return markdown.report(reviews)
+        return markdown.report(reviews) + against.as_markdown(standings, options.against)
     if options.format == "html":
         from scram_plugin.reports import html
 
-        return html.report(reviews, ", ".join(options.logdir))
+        return html.report(reviews, ", ".join(options.logdir), against.as_html(standings, options.against))
     if options.format == "github":
         from scram_plugin.reports import github
 
         return github.report(reviews)
     from scram_plugin.reports import text
 
+    said = against.as_text(standings, options.against)
     if screen is None:
-        return text.plain_report(reviews, verbose=options.verbose)
+        return text.plain_report(reviews, verbose=options.verbose) + said
     with screen.capture() as captured:
         text.report(reviews, screen, verbose=options.verbose)
-    return captured.get()
+    return captured.get() + said

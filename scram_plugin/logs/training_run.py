@@ -25,7 +25,6 @@ OTHERWISE = {"learning rate": ("bias learning rate",), "return": ("validation re
 OPPONENTS = {"g", "d", "gen", "disc", "gan", "generator", "discriminator", "netg", "netd"}  # in names of their losses
 # Metrics that can replace the loss, in a log that names no loss at all.
 MEASURES = ("mse", "mae", "rmse", "perplexity", "ppl")
-
 # If a log has more tags than this (for example one per parameter), only the first ones are searched for signals.
 MOST_TAGS = 20_000
 MOST_NAMED = 3  # text files that a note names
@@ -108,19 +107,12 @@ class TrainingRun:
 
     @property
     def settings(self) -> Settings:
-        """The settings of this training that its log, or a file beside it, has: name -> `Setting` (see `settings.py`).
-
-        Those in SCRAM's own facts are not among them. Of several sub-runs for hyperparameters, it is what all of them say.
-        """
-        return self._told[0]
-
-    @property
-    def other_settings(self) -> Mapping[str, Value]:
-        """Those that have no canonical name, by their paths."""
-        return self._told[1]
+        return self.told[0]
 
     @cached_property
-    def _told(self) -> tuple[Settings, Mapping[str, Value]]:
+    def told(self) -> tuple[Settings, Mapping[str, Value]]:
+        """The settings of its log, or a file beside it (see `settings.py`), and those without a canonical name: what all
+        sub-runs for hyperparameters say. Those in SCRAM's own facts are not among them."""
         of_sub_runs = [one for n, r in self.parts.items() if r == "hyperparameters" for one in self._logs[n].settings]
         others = [one for n, r in self.parts.items() if r != "hyperparameters" for one in self._logs[n].settings]
         return chosen([*common(of_sub_runs), *others], self._begin, self.is_last)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -36,12 +37,14 @@ PAGE = Markup("""\
 </body>
 </html>
 """)
+NOTHING = Markup("")
 STYLE = Path(__file__).with_name("report.css")
 
 
-def report(reviews: Sequence[Review], logdir: str) -> str:
-    """The whole file. It loads nothing and runs nothing, and follows the reader's choice of light or dark."""
-    return page(f"SCRAM: {logdir}", _content(reviews, logdir, 1, "run"))
+def report(reviews: Sequence[Review], logdir: str, more: Markup = NOTHING) -> str:
+    """The whole file, with `more` at its end. It loads nothing and runs nothing, and follows the reader's choice of light or
+    dark."""
+    return page(f"SCRAM: {logdir}", styled(itertools.chain(_parts(reviews, logdir, 1, "run"), [more])))
 
 
 def page(title: str, content: Markup) -> str:

@@ -190,12 +190,13 @@ class ReviewJson(TypedDict):
 
 
 class DocumentJson(TypedDict):
-    """`scram check --format json`."""
+    """`scram check --format json`; `against`: how each run stands beside the good ones of `--against`, if that was given."""
 
     schema_version: int
     scram_version: str
     logdir: str
     runs: list[ReviewJson]
+    against: list[dict[str, Any]]
 
 
 def review_as_json(review: Review) -> ReviewJson:

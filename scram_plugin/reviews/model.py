@@ -13,7 +13,7 @@ from scram_plugin.logs.curve import CurveName
 from scram_plugin.logs.kinds import KINDS, Kind
 from scram_plugin.logs.settings import Value
 from scram_plugin.logs.training_run import Measure, TrainingRun
-from scram_plugin.reviews.score import Score
+from scram_plugin.reviews.score import RunScore
 from scram_plugin.severity import SEVERITIES
 
 FEW = 4  # passed checks: with fewer, and most others inconclusive, a training is not called fine
@@ -139,7 +139,7 @@ class Review:
     measured: Mapping[str, Measure] = field(default_factory=dict)  # heuristic that passed -> what it looked at
     about: tuple[tuple[str, str], ...] = ()  # facts of the run, each with its name
     settings: Mapping[str, Value] = field(default_factory=dict)  # with which it was trained, wherever they were told
-    score: Score | None = None  # how good it became
+    score: RunScore | None = None  # how good it became
     program: str = ""  # the file that trained it, where that is known
     hours: float | None = None  # from the first point to the last
     overview: Overview | None = None

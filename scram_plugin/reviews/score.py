@@ -14,14 +14,16 @@ from scram_plugin.logs.training_run import TrainingRun
 MEASURES = ("accuracy", "f1", "map", "map50", "bleu", "loss")  # of the validation, the best known first
 RETURNS = ("validation return", "return")
 REWARDED = ("reinforcement", "group-relative policy")  # kinds of training of which the loss says nothing
+MOST_POINTS = 64  # of a curve that are kept: enough to compare runs at equal steps; by definition
 FALLBACK = ("training accuracy", "training loss")
 
 
 @dataclass(frozen=True)
-class Score:
+class RunScore:
     """The best and the last value of a signal, each with its step; `last` is None if it is NaN or infinite.
 
-    `noise`: standard deviation of the points around the curve, in the unit of the signal.
+    `noise`: standard deviation of the points around the curve, in the unit of the signal. `steps` and `values`: some of its
+    finite points, evenly spread, with the first and the last.
     """
 
     signal: str
@@ -33,9 +35,11 @@ class Score:
     last_step: int
     points: int
     noise: float
+    steps: tuple[int, ...] = ()
+    values: tuple[float, ...] = ()
 
 
-def score(run: TrainingRun) -> Score | None:
+def score(run: TrainingRun) -> RunScore | None:
     """By the validation's best known measure, else by the training's; policies by their return. None if nothing was logged."""
     for signal in _signals(run):
         curve = run.signal(signal)
@@ -63,11 +67,12 @@ def _place(signal: str) -> int:
     return MEASURES.index(first) if first in MEASURES else len(MEASURES) - 1
 
 
-def score_of(signal: str, curve: Curve, higher: bool) -> Score:
+def score_of(signal: str, curve: Curve, higher: bool) -> RunScore:
     """The score by one signal, of which at least one point is finite."""
     finite, last = curve.finite, float(curve.values[-1])
     best = int(finite.values.argmax() if higher else finite.values.argmin())
-    return Score(
+    kept = np.unique(np.linspace(0, len(finite) - 1, MOST_POINTS).round().astype(int))
+    return RunScore(
         signal=signal,
         axis=curve.axis,
         higher=higher,
@@ -77,4 +82,6 @@ def score_of(signal: str, curve: Curve, higher: bool) -> Score:
         last_step=int(curve.steps[-1]),
         points=len(curve),
         noise=float(noise(finite.values)),
+        steps=tuple(int(step) for step in finite.steps[kept]),
+        values=tuple(float(value) for value in finite.values[kept]),
     )

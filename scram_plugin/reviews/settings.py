@@ -15,7 +15,7 @@ _OF_THE_MODEL = ("parameters", "trainable_parameters")
 def settings(run: TrainingRun) -> dict[str, Value]:
     """Name -> value. The canonical names come first, then those of the facts, then what has no other name than its path."""
     known = {name: setting.value for name, setting in run.settings.items()}
-    return {**run.other_settings, **dict(_of_facts(run.facts)), **known}
+    return {**run.told[1], **dict(_of_facts(run.facts)), **known}
 
 
 def _of_facts(facts: dict[str, Any]) -> Iterator[tuple[str, Value]]:

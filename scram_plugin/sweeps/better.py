@@ -12,7 +12,7 @@ import numpy as np
 
 from scram_plugin.heuristics.words import counted, number
 from scram_plugin.reviews.model import Review
-from scram_plugin.reviews.score import Score
+from scram_plugin.reviews.score import RunScore
 
 SURE = 0.95  # share of intervals that hold the true difference; by convention (Neyman 1937)
 OF_NORMAL = 1.96  # standard errors of such an interval of a normal variable; by definition
@@ -75,12 +75,12 @@ def difference(first: Sequence[Review], second: Sequence[Review], of: Literal["b
     )
 
 
-def _value(score: Score, of: str) -> float:
+def _value(score: RunScore, of: str) -> float:
     value = score.best if of == "best" else score.last
     return math.nan if value is None else value
 
 
-def _error(kept: Sequence[Sequence[Score]], values: Sequence[np.ndarray]) -> float:
+def _error(kept: Sequence[Sequence[RunScore]], values: Sequence[np.ndarray]) -> float:
     """Half of the interval of the difference: by Welch (1947) from several runs of each group, else from the curves' noise."""
     if min(map(len, values)) > 1:
         variances = [float(v.var(ddof=1)) / len(v) for v in values]

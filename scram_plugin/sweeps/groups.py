@@ -31,7 +31,7 @@ LEVEL = "directory"  # what the levels of names are called: "directory 2"
 
 
 @dataclass(frozen=True)
-class Group:
+class SweepGroup:
     """Runs of one program; `settings`: the columns of those in which they differ, a value for each run."""
 
     runs: tuple[Review, ...]
@@ -39,7 +39,7 @@ class Group:
     same: dict[str, Value]  # settings that are the same in all runs
 
 
-def groups(reviews: Iterable[Review]) -> list[Group]:
+def groups(reviews: Iterable[Review]) -> list[SweepGroup]:
     """The runs by program, the largest group first: the file, if SCRAM recorded it, or the tag of the loss."""
     by_program: dict[Key, list[Review]] = defaultdict(list)
     for review in reviews:
@@ -55,12 +55,12 @@ def _program(review: Review) -> Key:
     return (review.framework or "", first.tag if first is not None else next(iter(review.signals.values())).tag)
 
 
-def _group(runs: Sequence[Review]) -> Group:
+def _group(runs: Sequence[Review]) -> SweepGroup:
     told = [{**named, **run.settings} for run, named in zip(runs, _of_names([run.name for run in runs]), strict=True)]
     names = dict.fromkeys(name for of_run in told for name in of_run)
     columns = {name: [of_run.get(name) for of_run in told] for name in names}
     differ = {name: column for name, column in columns.items() if len(set(column)) > 1}
-    return Group(tuple(runs), differ, {name: column[0] for name, column in columns.items() if name not in differ})
+    return SweepGroup(tuple(runs), differ, {name: column[0] for name, column in columns.items() if name not in differ})
 
 
 def _of_names(names: Sequence[str]) -> list[dict[str, Value]]:

@@ -12,7 +12,7 @@ from scram_plugin.heuristics.words import counted, number
 from scram_plugin.logs.settings import Value
 from scram_plugin.reviews.model import Review
 from scram_plugin.sweeps.conditions import Column, Condition, carries, conditions, is_number
-from scram_plugin.sweeps.groups import Group
+from scram_plugin.sweeps.groups import SweepGroup
 from scram_plugin.sweeps.separate import Separation, separations
 
 TROUBLE = "trouble"  # the outcome that a run has an error or a warning
@@ -59,7 +59,7 @@ class Study:
     note: str
 
 
-def study(group: Group, titles: Mapping[str, str]) -> Study:
+def study(group: SweepGroup, titles: Mapping[str, str]) -> Study:
     """Look for conditions on the settings that go together with what was found. `titles`: those of the checks, by id."""
     outcomes = dict(_outcomes(group.runs))
     measure, values = _measure(group.runs)
@@ -182,7 +182,7 @@ def _range(column: Column) -> str:
     return shown if len(counts) <= SHOWN else f"{shown}, and {len(counts) - SHOWN:,} more"
 
 
-def _note(group: Group, single: Sequence[Condition], statements: Sequence[Statement]) -> str:
+def _note(group: SweepGroup, single: Sequence[Condition], statements: Sequence[Statement]) -> str:
     """Why there is no statement, or not more."""
     if len(group.runs) < CARRIES:
         return f"{counted(len(group.runs), 'run')}: too few to tell a setting that matters from chance."

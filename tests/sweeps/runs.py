@@ -3,7 +3,7 @@
 from scram_plugin.heuristics.heuristic import Cause, Finding
 from scram_plugin.logs.curve import CurveName
 from scram_plugin.reviews.model import Review, Signal
-from scram_plugin.reviews.score import Score
+from scram_plugin.reviews.score import RunScore
 
 TITLES = {"divergence": "Training loss diverges", "overfitting": "Overfitting"}
 
@@ -14,7 +14,7 @@ def finding(heuristic, severity="warning"):
 
 
 def review(name, settings=None, found=(), best=None, higher=True, program="", tag="loss"):
-    measured = Score("validation accuracy", "epoch", higher, best, 3, best, 5, 6, 0.01) if best is not None else None
+    measured = RunScore("validation accuracy", "epoch", higher, best, 3, best, 5, 6, 0.01) if best is not None else None
     return Review(
         name=name,
         tensorboard_runs=(name,),
