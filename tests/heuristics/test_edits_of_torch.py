@@ -218,3 +218,9 @@ def test_a_step_that_the_transforms_of_the_validation_lack():
     assert changed(known, edits.add_missing_step(known)) == ["+     transforms.Normalize(MEAN, SPREAD),"]
     known = facts(TRANSFORMS.replace("    transforms.Normalize(MEAN, SPREAD),\n", ""), framework="torch")
     assert edits.add_missing_step(known) is None
+
+
+@pytest.mark.parametrize("call", ["fit(train_loader, test_loader, model)", "trainer.fit(module, loader)"])
+def test_the_fit_of_a_program_or_a_trainer_holds_nothing_out(call):
+    known = facts(f"import torch\nfrom trainer import fit\n{call}\n", framework="torch")
+    assert edits.hold_out(known) is None

@@ -8,6 +8,7 @@ from typing import Any
 
 from scram_plugin.heuristics.edits.arguments import argument, of_trainers, replaced, set_argument
 from scram_plugin.heuristics.edits.bindings import follow, number
+from scram_plugin.heuristics.edits.data import of_torch
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import LOOPS, within_scope
 from scram_plugin.heuristics.edits.model import fits
@@ -56,9 +57,14 @@ def _epochs(known: Code) -> Iterator[Piece]:
 
 
 def hold_out(facts: Mapping[str, Any]) -> Edit | None:
-    """Let `fit` hold out a part of its arrays for the validation."""
+    """Let Keras's `fit` hold out a part of its arrays for the validation."""
     known = program(facts)
     found = fits(known)
-    if len(found) != 1 or argument(known, found[0], "y") is None or argument(known, found[0], "validation_data") is not None:
+    if (
+        of_torch(facts)
+        or len(found) != 1
+        or argument(known, found[0], "y") is None
+        or argument(known, found[0], "validation_data") is not None
+    ):
         return None
     return known.edit([set_argument(known, found[0], "validation_split", HELD_OUT)])

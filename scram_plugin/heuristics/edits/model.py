@@ -17,8 +17,8 @@ SIZES = {"units": 0, "filters": 0, "rate": 0, "input_dim": 0, "output_dim": 1, "
 
 
 def fits(program: Code) -> list[Piece]:
-    """The calls of `fit`: the one that the log tells of, if its line is known, or else all."""
-    found = list(program.calls("fit"))
+    """The calls of the method `fit`: the one that the log tells of, if its line is known, or else all."""
+    found = [p for p in program.calls("fit") if isinstance(p.node.func, ast.Attribute)]  # others are the program's own
     main = program.main
     here = [p for p in found if p.source is main and p.node.lineno <= program.line <= (p.node.end_lineno or p.node.lineno)]
     return here or found
@@ -27,7 +27,7 @@ def fits(program: Code) -> list[Piece]:
 @lru_cache(maxsize=8)
 def made(program: Code) -> Piece | None:
     """The call that makes the fitted model: ``Sequential(...)``, ``Model(inputs, outputs)``, or of a class of the program."""
-    owners = [Piece(p.source, p.node.func.value) for p in fits(program) if isinstance(p.node.func, ast.Attribute)]
+    owners = [Piece(p.source, p.node.func.value) for p in fits(program)]
     found = [place for owner in owners[:1] if (place := _constructor(program, owner, 8)) is not None]
     wholes = list(program.calls("Sequential")) if not owners else []  # a log without the call of `fit`
     return found[0] if found else wholes[0] if len(wholes) == 1 else None
