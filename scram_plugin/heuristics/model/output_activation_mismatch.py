@@ -329,7 +329,7 @@ MISMATCHES = (
 
 
 # What these give to the loss is no probability, and all of it may be 0: it divides by that, takes a logarithm, or has no bound.
-WITHOUT_BOUND = ("missing-softmax", "missing-sigmoid", "sigmoid-for-classes", "cut-logits")
+WITHOUT_BOUND = ("one-class", "missing-softmax", "missing-sigmoid", "sigmoid-for-classes", "cut-logits")
 FINITE_LOSS = ("standstill", "unrest", "signal-flow", "preflight-test", "initial-loss", "zero-loss")
 
 HEURISTIC = Heuristic(
