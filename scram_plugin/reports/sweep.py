@@ -44,7 +44,7 @@ def as_text(studies: Sequence[Study], colours: bool) -> str:
     """For the terminal, as wide as that is; files get lines of 100 characters."""
     screen = Console(highlight=False) if colours else Console(file=io.StringIO(), width=WIDTH, highlight=False, no_color=True)
     with screen.capture() as captured:
-        for study in studies:
+        for study in _several(studies):
             screen.print(Text(_title(study), style="bold"))
             for statement in study.statements:
                 screen.print(Text(f"  • {clean(statement.text)} (chance: {chance(statement.p)})"))
@@ -53,13 +53,28 @@ def as_text(studies: Sequence[Study], colours: bool) -> str:
             if study.settings:
                 screen.print(_table(study))
             screen.print()
+        if alone := _alone(studies):
+            screen.print(Text(alone))
     return captured.get()
+
+
+def _several(studies: Sequence[Study]) -> list[Study]:
+    """Those of several runs, of which something can be said."""
+    return [study for study in studies if len(study.runs) > 1]
+
+
+def _alone(studies: Sequence[Study]) -> str:
+    """How many runs have no other one to be compared with."""
+    count = sum(len(study.runs) == 1 for study in studies)
+    return (
+        f"{counted(count, 'training run')} of {'a program' if count == 1 else 'programs'} with no other run." if count else ""
+    )
 
 
 def _title(study: Study) -> str:
     found = counted(study.troubled, "run") if study.troubled else "none"
     by = f"; measured by {one_line(study.measure)}" if study.measure else ""
-    return f"{counted(len(study.runs), 'training run')}, {found} with an error or a warning{by}"
+    return f"{counted(len(study.runs), 'training run')} {one_line(study.program)}: {found} with an error or a warning{by}"
 
 
 def chance(p: float) -> str:
@@ -76,7 +91,8 @@ def _table(study: Study) -> Table:
 
 def as_markdown(studies: Sequence[Study]) -> str:
     """For an issue, a pull request or a lab notebook."""
-    return "\n".join(line for study in studies for line in _lines(study)).rstrip() + "\n"
+    lines = [line for study in _several(studies) for line in _lines(study)]
+    return "\n".join([*lines, text_of(_alone(studies))]).strip() + "\n"
 
 
 def _lines(study: Study) -> Iterator[str]:
@@ -108,7 +124,7 @@ def differences_as_html(differences: Sequence[Difference], logdir: str) -> str:
 
 def _parts(studies: Sequence[Study], title: str) -> Iterator[Markup]:
     yield Markup('<h1 class="title">{}</h1>\n').format(clean(title))
-    for study in studies:
+    for study in _several(studies):
         yield Markup('<section>\n<h2 class="run">{}</h2>\n').format(_title(study))
         if study.statements:
             said = [Markup("<li>{} (chance: {})</li>\n").format(clean(one.text), chance(one.p)) for one in study.statements]
@@ -120,3 +136,4 @@ def _parts(studies: Sequence[Study], title: str) -> Iterator[Markup]:
             rows = [row.format(*map(clean, (s.name, s.values, s.verdict))) for s in study.settings[:MOST_SETTINGS]]
             yield Markup("<table><tr><th>setting</th><th>values</th><th></th></tr>\n{}</table>\n").format(Markup("").join(rows))
         yield Markup("</section>\n")
+    yield Markup("<p>{}</p>\n").format(_alone(studies))

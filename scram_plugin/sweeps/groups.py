@@ -32,8 +32,9 @@ LEVEL = "directory"  # what the levels of names are called: "directory 2"
 
 @dataclass(frozen=True)
 class SweepGroup:
-    """Runs of one program; `settings`: the columns of those in which they differ, a value for each run."""
+    """Runs of one program, which is named in words; `settings`: the columns of those in which they differ."""
 
+    program: str
     runs: tuple[Review, ...]
     settings: Mapping[str, Column]
     same: dict[str, Value]  # settings that are the same in all runs
@@ -45,22 +46,23 @@ def groups(reviews: Iterable[Review]) -> list[SweepGroup]:
     for review in reviews:
         if review.signals:
             by_program[_program(review)].append(review)
-    return [_group(runs) for runs in sorted(by_program.values(), key=len, reverse=True)]
+    return [_group(key[-1], runs) for key, runs in sorted(by_program.items(), key=lambda one: -len(one[1]))]
 
 
 def _program(review: Review) -> Key:
     if review.program:
-        return (review.program,)
+        return (f"of {review.program}",)
     first = next((s for name in ("training loss", "batch loss", "return") if (s := review.signals.get(name))), None)
-    return (review.framework or "", first.tag if first is not None else next(iter(review.signals.values())).tag)
+    tag = (first or next(iter(review.signals.values()))).tag
+    return (review.framework or "", f"that log {tag}")
 
 
-def _group(runs: Sequence[Review]) -> SweepGroup:
+def _group(program: str, runs: Sequence[Review]) -> SweepGroup:
     told = [{**named, **run.settings} for run, named in zip(runs, _of_names([run.name for run in runs]), strict=True)]
     names = dict.fromkeys(name for of_run in told for name in of_run)
     columns = {name: [of_run.get(name) for of_run in told] for name in names}
     differ = {name: column for name, column in columns.items() if len(set(column)) > 1}
-    return SweepGroup(tuple(runs), differ, {name: column[0] for name, column in columns.items() if name not in differ})
+    return SweepGroup(program, tuple(runs), differ, {name: column[0] for name, column in columns.items() if name not in differ})
 
 
 def _of_names(names: Sequence[str]) -> list[dict[str, Value]]:

@@ -39,7 +39,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class SettingOfGroup:
-    """A setting in which the runs differ: its values in words, and "matters", "follows" or "nothing seen"."""
+    """A setting in which the runs differ: its values in words, and "matters" or "nothing seen", "" of too few runs to tell."""
 
     name: str
     values: str
@@ -48,8 +48,9 @@ class SettingOfGroup:
 
 @dataclass(frozen=True)
 class Study:
-    """A group of runs: how many there are, how many have an error or a warning, what is said of them, and their settings."""
+    """A group of runs: of which program, how many have an error or a warning, what is said of them, and their settings."""
 
+    program: str
     runs: list[str]
     troubled: int
     measure: str
@@ -71,6 +72,7 @@ def study(group: SweepGroup, titles: Mapping[str, str]) -> Study:
         statements += _about_measure(group.runs, single, measure, values, calm)
     named = {name for said in statements for name in said.settings}
     return Study(
+        program=group.program,
         runs=[run.name for run in group.runs],
         troubled=int(sum(map(_troubled, group.runs))),
         measure=measure,
@@ -168,7 +170,8 @@ def _median(values: np.ndarray) -> str:
 
 
 def _setting(name: str, column: Column, named: set[str]) -> SettingOfGroup:
-    return SettingOfGroup(name, _range(column), "matters" if name in named else "nothing seen")
+    nothing = "nothing seen" if len(column) >= CARRIES else ""
+    return SettingOfGroup(name, _range(column), "matters" if name in named else nothing)
 
 
 def _range(column: Column) -> str:
