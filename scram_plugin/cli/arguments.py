@@ -47,6 +47,7 @@ def add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--baseline", metavar="FILE", help="an earlier report (--format json): its findings are known and do not count"
     )
+    parser.set_defaults(against=None)  # which not all commands take
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="also show what was not checked, why, and what to log for it"
     )

@@ -71,6 +71,8 @@ def score_of(signal: str, curve: Curve, higher: bool) -> RunScore:
     """The score by one signal, of which at least one point is finite."""
     finite, last = curve.finite, float(curve.values[-1])
     best = int(finite.values.argmax() if higher else finite.values.argmin())
+    with np.errstate(all="ignore"):  # logged values may be arbitrarily large
+        spread = float(noise(finite.values))
     kept = np.unique(np.linspace(0, len(finite) - 1, MOST_POINTS).round().astype(int))
     return RunScore(
         signal=signal,
@@ -81,7 +83,7 @@ def score_of(signal: str, curve: Curve, higher: bool) -> RunScore:
         last=last if np.isfinite(last) else None,
         last_step=int(curve.steps[-1]),
         points=len(curve),
-        noise=float(noise(finite.values)),
+        noise=spread if np.isfinite(spread) else 0.0,
         steps=tuple(int(step) for step in finite.steps[kept]),
         values=tuple(float(value) for value in finite.values[kept]),
     )

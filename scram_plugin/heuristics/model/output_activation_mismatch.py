@@ -28,7 +28,7 @@ from scram_plugin.severity import Severity
 
 PROBABLE = ("softmax", "sigmoid")
 CUTTING = ("relu", "relu6", "tanh", "softsign")  # they give no large negative, or no large numbers at all
-MOST_OUTPUTS = 64  # whose means are recorded one by one; source: schema
+
 ONE_SIDED = ("sigmoid", "softmax", "relu", "relu6")  # they give nothing below 0
 
 
@@ -198,7 +198,7 @@ def _one_output_for_classes(known: Output) -> bool:
 
 def _as_probabilities(run: TrainingRun) -> Edit | None:
     """For a model whose last layer is not known: a softmax for the only layer that can be it, else a loss that applies one."""
-    units = sum(run.statistic(schema.STATISTICS, f"y_pred0/mean/{i}") is not None for i in range(MOST_OUTPUTS))
+    units = sum(run.statistic(schema.STATISTICS, f"y_pred0/mean/{i}") is not None for i in range(schema.MAX_CHANNELS))
     weighted = [layer for layer in (run.facts.get("model") or {}).get("layers") or [] if layer.get("kernel")]
     fitting = [layer for layer in weighted if (layer.get("settings") or {}).get("units") == units]
     cut = fitting == weighted[-1:] and fitting and fitting[0].get("activation") not in (None, "linear")
