@@ -84,7 +84,8 @@ class Server:
 
     def __init__(self, imports: Sequence[Import], folder: Path, environment: Mapping[str, str]) -> None:
         streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        self._process = _python([SERVER, json.dumps(imports)], folder, environment, streams)
+        without_cuda = {**environment, "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}  # a process that has begun CUDA cannot be forked
+        self._process = _python([SERVER, json.dumps(imports)], folder, without_cuda, streams)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._orders, self._answers = self._process.stdin, self._process.stdout
@@ -95,6 +96,8 @@ class Server:
 
     def start(self, spec: Path, output: Path, environment: Mapping[str, str]) -> Forked | None:
         """Begin a run; None if the server does not answer."""
+        if self._gone:
+            return None
         output.touch()
         order = {"spec": str(spec), "output": str(output), "environment": dict(environment)}
         with contextlib.suppress(OSError):
@@ -102,7 +105,11 @@ class Server:
         until = time.monotonic() + TO_IMPORT
         while not self._started and not self._gone and (left := until - time.monotonic()) > 0:
             self.listen(left)
-        return Forked(self, self._started.pop()) if self._started else None
+        if self._started:
+            return Forked(self, self._started.pop())
+        self.close()  # it must not begin this run later
+        self._gone = True
+        return None
 
     def status(self, pid: int) -> int | None:
         """The exit status of a process that was forked; None while it runs."""
@@ -125,7 +132,7 @@ class Server:
                 self._statuses[int(numbers[0])] = int(numbers[1])
 
     def close(self) -> None:
-        """End it; what it has forked is asked to end, too."""
+        """End it; what it has forked is asked to end, too. It may have been closed before."""
         self._process.kill()
         self._process.wait()
         self._orders.close()

@@ -12,7 +12,8 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.logs.configs import HPARAMS, LARGEST_TEXT, TEXT, TEXTS, Garbled, of_hparams, of_text
 from scram_plugin.logs.facts import LONGEST_FACTS, clean, clean_proof
-from scram_plugin.logs.settings import Told, told
+from scram_plugin.logs.other_settings import told
+from scram_plugin.logs.settings import Told
 
 # Data types of TensorFlow's types.proto -> NumPy. A bfloat16 is the upper half of a float32, and is widened by hand.
 _FLOAT, _DOUBLE, _INT64, _BOOL, _BFLOAT16, _HALF, _UINT32, _UINT64 = 1, 2, 9, 10, 14, 19, 22, 23

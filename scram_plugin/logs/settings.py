@@ -20,11 +20,6 @@ Path: TypeAlias = tuple[str, ...]  # the keys that lead to a value, from the out
 LARGEST_RATE = 100.0  # learning rate: no optimizer works with a larger one; by definition
 LARGEST_FACTOR = 1e6  # of a coefficient, a limit or a decay; by definition
 LONGEST_NAME = 60  # characters of the name of an optimizer, a schedule or a model; by definition
-# Of settings without a canonical name; each by definition.
-MOST_OTHERS = 100  # from one source
-DEEPEST_OTHER = 4  # levels of its path
-LONGEST_LIST = 8  # entries of a list that is kept as a text
-LARGEST_OTHER = 1e300  # a larger number is none that anybody chose
 NAME = re.compile(r"[A-Za-z][\w+-]*")
 # Parts of a path whose settings are not those of the training itself.
 _ASIDE = re.compile(r"(?:val|valid|validation|eval|evaluation|test|predict|inference|tokenizer|ema)(?:_.*)?")
@@ -300,7 +295,7 @@ def settings_of(pairs: Iterable[tuple[Path, Any]], source: str) -> dict[str, Set
     for path, value in pairs:
         entries[path] = value
         fitting = [row for row in _BY_LAST.get(path[-1], ()) if _fits(path, *row[1:])]
-        if not fitting or any(map(_ASIDE.fullmatch, path[:-1])):
+        if not fitting or is_aside(path):
             continue
         place, _, row = max(fitting, key=lambda row: len(row[1]))
         try:
@@ -322,43 +317,15 @@ def settings_of(pairs: Iterable[tuple[Path, Any]], source: str) -> dict[str, Set
     return known
 
 
-def told(when: float, rank: int, source: str, pairs: Iterable[tuple[Path, Any]]) -> Told:
-    """All that a configuration says."""
-    entries = list(pairs)
-    known = settings_of(entries, source)
-    return Told(when, rank, source, known, _others(entries, known))
+def is_named(path: Path, known: Settings) -> bool:
+    """Whether an entry is one of those that were read as a setting."""
+    names = {row.name for _, parts, row in _BY_LAST.get(path[-1], ()) if _fits(path, parts, row)}
+    return bool(names & known.keys())
 
 
-def _others(entries: Iterable[tuple[Path, Any]], known: Settings) -> dict[str, Value]:
-    found: dict[str, Value] = {}
-    for path, value in entries:
-        if len(path) > DEEPEST_OTHER or any(map(_ASIDE.fullmatch, path[:-1])) or isinstance(value, Mapping):
-            continue
-        names = {row.name for _, parts, row in _BY_LAST.get(path[-1], ()) if _fits(path, parts, row)}
-        short: Any = DROPPED if names & known.keys() else _short(value)
-        if short is not DROPPED and len(name := "/".join(path)) <= LONGEST_NAME:
-            found[name] = short
-            if len(found) == MOST_OTHERS:
-                break
-    return found
-
-
-def _short(value: Any) -> Any:
-    """A number, a truth value or a short text; lists of a few of them as a text."""
-    try:
-        value = plain(value)
-        if isinstance(value, list):
-            plain_ones = len(value) <= LONGEST_LIST and all(isinstance(one, int | float | str) for one in value)
-            value = f"[{', '.join(str(plain(one)) for one in value)}]" if plain_ones else DROPPED
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return value if math.isfinite(value) and abs(value) <= LARGEST_OTHER else DROPPED
-    except (ValueError, OverflowError):  # of anybody's making
-        return DROPPED
-    return (
-        value
-        if value is None or isinstance(value, bool) or (isinstance(value, str) and len(value) <= LONGEST_NAME)
-        else DROPPED
-    )
+def is_aside(path: Path) -> bool:
+    """Whether an entry is not one of the training itself."""
+    return any(map(_ASIDE.fullmatch, path[:-1]))
 
 
 def _fits(path: Path, parts: Path, row: _Key) -> bool:

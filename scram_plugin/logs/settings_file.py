@@ -8,8 +8,8 @@ from typing import BinaryIO
 
 from scram_plugin.logs.configs import LARGEST_TEXT, Garbled, of_json, of_yaml
 from scram_plugin.logs.event_file import PointBuffer
+from scram_plugin.logs.other_settings import told
 from scram_plugin.logs.parsed import Own
-from scram_plugin.logs.settings import told
 from scram_plugin.logs.text_file import checksum, read_all, written_at
 
 _STEMS = (

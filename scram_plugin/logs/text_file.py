@@ -22,8 +22,8 @@ import numpy as np
 from scram_plugin.logs.configs import Garbled, flat
 from scram_plugin.logs.conventions import meaning
 from scram_plugin.logs.event_file import PointBuffer
+from scram_plugin.logs.other_settings import told
 from scram_plugin.logs.parsed import Own
-from scram_plugin.logs.settings import told
 
 STATE = "trainer_state.json"
 JSON_LINES = (".jsonl", ".ndjson")

@@ -14,7 +14,7 @@ from scram_plugin.logs.training_run import TrainingRun
 MEASURES = ("accuracy", "f1", "map", "map50", "bleu", "loss")  # of the validation, the best known first
 RETURNS = ("validation return", "return")
 REWARDED = ("reinforcement", "group-relative policy")  # kinds of training of which the loss says nothing
-MOST_POINTS = 64  # of a curve that are kept: enough to compare runs at equal steps; by definition
+HALF = 32  # of the points of a curve that are kept, to compare runs at equal steps; by definition
 FALLBACK = ("training accuracy", "training loss")
 
 
@@ -73,7 +73,10 @@ def score_of(signal: str, curve: Curve, higher: bool) -> RunScore:
     best = int(finite.values.argmax() if higher else finite.values.argmin())
     with np.errstate(all="ignore"):  # logged values may be arbitrarily large
         spread = float(noise(finite.values))
-    kept = np.unique(np.linspace(0, len(finite) - 1, MOST_POINTS).round().astype(int))
+    last_one = len(finite) - 1
+    # evenly over the whole curve, and over its logarithm: its beginning is compared with short runs
+    kept = np.concatenate([np.linspace(0, last_one, HALF), np.geomspace(1, max(last_one, 1), HALF)]).round().astype(int)
+    kept = np.unique(np.append(kept[kept <= last_one], last_one))
     return RunScore(
         signal=signal,
         axis=curve.axis,

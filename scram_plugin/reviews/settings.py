@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from scram_plugin.logs.other_settings import LARGEST_OTHER
 from scram_plugin.logs.settings import Value
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -34,7 +35,7 @@ def _of_facts(facts: dict[str, Any]) -> Iterator[tuple[str, Value]]:
         "precision": facts.get("dtype_policy"),
     }
     for name, value in told.items():
-        if isinstance(value, int | float | str):
+        if isinstance(value, str) or (isinstance(value, int | float) and abs(value) <= LARGEST_OTHER):  # which no NaN is
             yield name, value
 
 

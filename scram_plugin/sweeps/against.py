@@ -15,8 +15,9 @@ from scram_plugin.reviews.score import RunScore
 from scram_plugin.sweeps.better import student
 
 ALIKE = 3  # good runs from which on their spread is known; by definition
+ROUNDING = 1e-6  # of the level: that of numbers of 32 bits in a mean of many; IEEE 754
 SIGMAS = 3.0  # of the curves' noise, from fewer of them: the three-sigma rule
-ENDS = 3  # points whose mean is compared: of one alone, noise decides; by definition
+NEAR = (0.9, 0.95, 1.0)  # times the step: the mean of the curve at these is compared; by definition
 Verdict = Literal["worse", "as good", "better", "unknown"]
 
 
@@ -48,7 +49,7 @@ def standing(run: Review, good: Sequence[Review], titles: Mapping[str, str]) -> 
     said = [f"New: {_listed(new, titles)}."] if new else []
     said += [f"Gone: {_listed(gone, titles)}."] if gone else []
     score = run.score
-    others = [s for other in good if (s := other.score) is not None and score is not None and s.signal == score.signal]
+    others = [s for other in good if (s := other.score) is not None and score is not None and _same(s, score)]
     if score is None or not others:
         text = " ".join(["No good run has the same measure.", *said])
         return Standing(run.name, "unknown", text, score.signal if score else "", None, None, None, None, new, gone)
@@ -57,10 +58,12 @@ def standing(run: Review, good: Sequence[Review], titles: Mapping[str, str]) -> 
     low, high = _range(levels, [s.noise for s in others], score.noise)
     below, above = value < low, value > high
     verdict: Verdict = "as good" if not (below or above) else "worse" if below == score.higher else "better"
+    verdict = "worse" if score.last is None else verdict  # it is no longer finite
     at = place(score.axis, step)
     where = f"the {score.signal} is {number(value)} at {at}; {counted(len(others), 'good run')} there: {_extent(levels)}"
     text = " ".join([f"{verdict.capitalize()}: {where}.", *said])
-    return Standing(run.name, verdict, text, score.signal, step, value, low, high, new, gone)
+    told, least, most = (x if math.isfinite(x) else None for x in (value, low, high))
+    return Standing(run.name, verdict, text, score.signal, step, told, least, most, new, gone)
 
 
 def _found(run: Review) -> set[str]:
@@ -71,16 +74,22 @@ def _listed(ids: Sequence[str], titles: Mapping[str, str]) -> str:
     return ", ".join(f"“{titles.get(id_, id_)}”" for id_ in ids)
 
 
+def _same(one: RunScore, other: RunScore) -> bool:
+    """Whether two runs were measured alike, over the same axis."""
+    return (one.signal, one.axis) == (other.signal, other.axis)
+
+
 def _at(score: RunScore, step: int) -> float:
-    """The level of a curve around a step: the mean of the last points up to it, or its first one."""
-    before = [value for at, value in zip(score.steps, score.values, strict=True) if at <= step]
-    return float(np.mean(before[-ENDS:])) if before else score.values[0]
+    """The level of a curve up to a step: the mean of what lies near it, between the points that are kept."""
+    first = score.steps[0]
+    return float(np.mean(np.interp([first + near * (step - first) for near in NEAR], score.steps, score.values)))
 
 
 def _range(levels: np.ndarray, noises: Sequence[float], own: float) -> tuple[float, float]:
     """Where the level of another good run lies: by the spread of the good ones, else by the noise of the curves."""
     count, middle = len(levels), float(levels.mean())
-    noise = SIGMAS * math.sqrt((own**2 + float(np.mean(np.square(noises)))) / ENDS)
+    rounding = ROUNDING * abs(middle)
+    noise = max(SIGMAS * float(np.hypot(own, np.mean(noises))), rounding)
     spread = student(count - 1) * float(levels.std(ddof=1)) * math.sqrt(1 + 1 / count) if count >= ALIKE else 0.0
     return middle - max(spread, noise), middle + max(spread, noise)
 

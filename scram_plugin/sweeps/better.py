@@ -16,6 +16,9 @@ from scram_plugin.reviews.score import RunScore
 
 SURE = 0.95  # share of intervals that hold the true difference; by convention (Neyman 1937)
 OF_NORMAL = 1.96  # standard errors of such an interval of a normal variable; by definition
+ROUNDING = 1e-6  # of the largest value: that of numbers of 32 bits in a mean of many; IEEE 754
+MOST_BY_CHANCE = 0.05  # p above which a difference may be chance; Fisher 1925
+FEWEST_FOR_P = 4  # runs of each group: of fewer, no division can be as rare; by definition
 MOST_DIVISIONS = 20_000  # of the runs into two groups that are all tried; of more, as many are drawn; for speed
 SEED = 20_201_028  # of those; the same runs have the same answer; by definition
 WIDEST = 400.0  # standard errors up to which Student's distribution is summed, and the steps of that; by definition
@@ -56,11 +59,13 @@ def difference(first: Sequence[Review], second: Sequence[Review], of: Literal["b
     if not all(map(len, values)):
         return None
     a, b = (float(v.mean()) for v in values)
-    error = _error(kept, values)
+    largest = float(max(np.abs(v).max() for v in values)) or 1.0
+    error = largest * _error(kept, values, largest)
     low, high = b - a - error, b - a + error
-    apart = low > 0 or high < 0
-    verdict: Verdict = "unsure" if not apart else "better" if (b > a) == kept[0][0].higher else "worse"
     alone = min(map(len, values)) == 1
+    p = None if alone else _chance(*values)
+    apart = (low > 0 or high < 0) and (p is None or p <= MOST_BY_CHANCE or min(map(len, values)) < FEWEST_FOR_P)
+    verdict: Verdict = "unsure" if not apart else "better" if (b > a) == kept[0][0].higher else "worse"
     return Difference(
         measure=signal,
         of=of,
@@ -69,7 +74,7 @@ def difference(first: Sequence[Review], second: Sequence[Review], of: Literal["b
         low=low,
         high=high,
         seeds=(len(values[0]), len(values[1])),
-        p=None if alone else _chance(*values),
+        p=p,
         verdict="unsure" if alone else verdict,
         text=_text(signal, of, (a, b), error, (len(values[0]), len(values[1])), verdict),
     )
@@ -80,17 +85,16 @@ def _value(score: RunScore, of: str) -> float:
     return math.nan if value is None else value
 
 
-def _error(kept: Sequence[Sequence[RunScore]], values: Sequence[np.ndarray]) -> float:
-    """Half of the interval of the difference: by Welch (1947) from several runs of each group, else from the curves' noise."""
-    if min(map(len, values)) > 1:
-        variances = [float(v.var(ddof=1)) / len(v) for v in values]
-        total = sum(variances)
-        if total == 0:
-            return 0.0
+def _error(kept: Sequence[Sequence[RunScore]], values: Sequence[np.ndarray], unit: float) -> float:
+    """Half of the interval of the difference, in a unit: by Welch (1947) from several runs of each group that differ, else from
+    the curves' noise."""
+    variances = [float((v / unit).var(ddof=1)) / len(v) if len(v) > 1 else 0.0 for v in values]
+    total = sum(variances)
+    if min(map(len, values)) > 1 and total > ROUNDING**2:
         freedom = total**2 / sum(x**2 / (len(v) - 1) for x, v in zip(variances, values, strict=True) if x > 0)
         return student(freedom) * math.sqrt(total)
-    noises = [np.mean([s.noise**2 for s in group]) / len(group) for group in kept]
-    return OF_NORMAL * math.sqrt(float(sum(noises)))
+    noises = [np.mean([(s.noise / unit) ** 2 for s in group]) / len(group) for group in kept]
+    return max(OF_NORMAL * math.sqrt(float(sum(noises))), ROUNDING)
 
 
 def student(freedom: float) -> float:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from scram_plugin.heuristics.words import number, one_line
+from scram_plugin.heuristics.words import one_line
 from scram_plugin.logs.settings import Value
 
 Column: TypeAlias = Sequence[Value]  # the values of one setting, one for each run; None: not set, or not known
@@ -21,6 +21,8 @@ MOST_CUTS = 12  # places at which the values of a setting are cut: finer ones ch
 MOST_ENDS = 8  # places at which a range begins or ends; there are as many ranges as pairs of them; by bench-sweeps
 MOST_IN_PAIRS = 3  # conditions of a setting that are combined with those of others; by bench-sweeps
 MOST_CHOICES = 30  # values of a setting that is no number; one with more is a name; by definition
+LARGEST_WHOLE = 1e15  # a float that is a whole number is written as one below that; by definition
+MOST_PAIRS = 5000  # conditions on two settings: of more settings than give these, none are combined; for speed
 NAMED = ("seed",)  # numbers that name something: a larger one is not more
 
 
@@ -58,7 +60,10 @@ def pairs(single: Sequence[Condition]) -> list[Condition]:
         several = list(of_setting)
         places = np.unique(np.linspace(0, len(several) - 1, MOST_IN_PAIRS + 2).round()[1:-1].astype(int))
         chosen += several if len(several) <= MOST_IN_PAIRS else [several[at] for at in places]
-    both = itertools.combinations([side for one in chosen for side in (one, one.opposite)], 2)
+    sides = [side for one in chosen for side in (one, one.opposite)]
+    if len(sides) ** 2 > 2 * MOST_PAIRS:
+        return []
+    both = itertools.combinations(sides, 2)
     met = (_both(one, other) for one, other in both if one.settings != other.settings)
     return [one for one in met if carries(one)]
 
@@ -101,21 +106,28 @@ def _of_choices(name: str, column: Column) -> Iterator[Condition]:
         yield Condition((name,), _equal(name, value), negated, holds)
 
 
+def exact(value: float) -> str:
+    """A setting as it was given: a limit that is rounded would hold for other runs."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST_WHOLE:
+        value = int(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:.10g}"
+
+
 def _equal(name: str, value: Value) -> str:
     if isinstance(value, bool):
         return f"{name} {'on' if value else 'off'}"
-    return f"{name} {number(float(value)) if isinstance(value, int | float) else one_line(str(value))}"
+    return f"{name} {exact(value) if isinstance(value, int | float) else one_line(str(value))}"
 
 
 def _of_numbers(name: str, column: Column) -> Iterator[Condition]:
     values = np.array([np.nan if value is None else float(value) for value in column])  # a comparison with NaN is false
     distinct = np.unique(values[np.isfinite(values)])
     for low in _cuts(values, distinct[1:], MOST_CUTS):
-        yield Condition((name,), f"{name} ≥ {number(low)}", f"{name} < {number(low)}", values >= low)
+        yield Condition((name,), f"{name} ≥ {exact(low)}", f"{name} < {exact(low)}", values >= low)
     ends = _cuts(values, distinct[1:], MOST_ENDS)  # a range from the smallest value on is the other side of a cut
     for low, high in itertools.combinations(ends, 2):
         inside = (values >= low) & (values < high)
-        said = number(low) if low == (top := values[inside].max()) else f"from {number(low)} to {number(top)}"
+        said = exact(low) if low == (top := values[inside].max()) else f"from {exact(low)} to {exact(top)}"
         yield Condition((name,), f"{name} {said}", f"another {name}", inside, 2)
 
 

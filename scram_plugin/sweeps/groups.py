@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -69,7 +70,7 @@ def _of_names(names: Sequence[str]) -> list[dict[str, Value]]:
     """The settings that the names of directories tell, as ``lr0.01_bs32`` and ``lr=0.01,seed=3`` do, and their levels."""
     found = [_in_name(name) for name in names]
     counts = Counter(key for of_run in found for key in of_run)
-    assigned = "=" in names[0]
+    assigned = any("=" in name for name in names)
     often = {key for key, count in counts.items() if count >= SHARED * len(names)}
     shared = {key for key in often if assigned or not _counts(key, found)}
     parts = [name.split("/") for name in names]
@@ -95,6 +96,8 @@ def _in_name(name: str) -> dict[str, Value]:
     found: dict[str, Value] = {}
     for key, text in pairs:
         value = plain(text)
+        if isinstance(value, float) and not math.isfinite(value):
+            continue
         known = settings_of([((SHORT.get(key.lower(), key.lower()),), value)], "name")
         found |= {known_as: setting.value for known_as, setting in known.items()} or {key: value}
     return found

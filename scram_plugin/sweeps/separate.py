@@ -76,7 +76,7 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 
 def _strongest(conditions: Sequence[Condition], outcomes: Mapping[str, np.ndarray], alpha: float) -> list[Separation]:
     """The strongest condition for each outcome that has one."""
-    varied = {name: values for name, values in outcomes.items() if values.min() < values.max()}
+    varied = {name: values for name, values in outcomes.items() if len(values) and values.min() < values.max()}
     if not conditions or not varied:
         return []
     holds = np.array([condition.holds for condition in conditions])

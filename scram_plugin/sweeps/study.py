@@ -11,7 +11,7 @@ import numpy as np
 from scram_plugin.heuristics.words import counted, number
 from scram_plugin.logs.settings import Value
 from scram_plugin.reviews.model import Review
-from scram_plugin.sweeps.conditions import Column, Condition, carries, conditions, is_number
+from scram_plugin.sweeps.conditions import Column, Condition, carries, conditions, exact, is_number
 from scram_plugin.sweeps.groups import SweepGroup
 from scram_plugin.sweeps.separate import Separation, separations
 
@@ -63,13 +63,13 @@ class Study:
 def study(group: SweepGroup, titles: Mapping[str, str]) -> Study:
     """Look for conditions on the settings that go together with what was found. `titles`: those of the checks, by id."""
     outcomes = dict(_outcomes(group.runs))
-    measure, values = _measure(group.runs)
+    measure, sign, values = _measure(group.runs)
     single = conditions(group.settings)
     found = separations(single, outcomes)
     statements = [_statement(group.runs, one, outcomes[one.outcome], titles) for one in _distinct(found)]
     calm = ~np.any([one.inside for one in found], axis=0) if found else np.ones(len(group.runs), bool)
     if measure:
-        statements += _about_measure(group.runs, single, measure, values, calm)
+        statements += _about_measure(group.runs, single, measure, sign, values, calm)
     named = {name for said in statements for name in said.settings}
     return Study(
         program=group.program,
@@ -97,15 +97,16 @@ def _outcomes(runs: Sequence[Review]) -> Iterator[tuple[str, np.ndarray]]:
             yield name, values
 
 
-def _measure(runs: Sequence[Review]) -> tuple[str, np.ndarray]:
-    """The signal by which most runs are measured, and its best value in each, larger ones being better; NaN without one."""
+def _measure(runs: Sequence[Review]) -> tuple[str, float, np.ndarray]:
+    """The signal by which most runs are measured, and its best value in each times a sign, so that larger ones are better; NaN
+    without one."""
     counts = Counter((run.score.signal, run.score.higher) for run in runs if run.score is not None)
     if not counts:
-        return "", np.full(len(runs), np.nan)
+        return "", 1.0, np.full(len(runs), np.nan)
     (signal, higher), _ = counts.most_common(1)[0]
     sign = 1.0 if higher else -1.0
     of = [run.score for run in runs]
-    return signal, np.array([sign * s.best if s is not None and s.signal == signal else np.nan for s in of])
+    return signal, sign, np.array([sign * s.best if s is not None and s.signal == signal else np.nan for s in of])
 
 
 def _distinct(found: Sequence[Separation]) -> list[Separation]:
@@ -150,13 +151,13 @@ def _twins(one: Separation) -> str:
 
 
 def _about_measure(
-    runs: Sequence[Review], single: Sequence[Condition], measure: str, values: np.ndarray, calm: np.ndarray
+    runs: Sequence[Review], single: Sequence[Condition], measure: str, sign: float, values: np.ndarray, calm: np.ndarray
 ) -> Iterator[Statement]:
     """What the measure goes together with, among the runs that no statement before is about."""
     left = [c for condition in single if carries(c := condition.among(calm))]
     some = [run for run, kept in zip(runs, calm, strict=True) if kept]
     for one in separations(left, {measure: values[calm]}):
-        inside, outside = (_median(values[calm][mask]) for mask in (one.inside, one.outside))
+        inside, outside = (_median(sign * values[calm][mask]) for mask in (one.inside, one.outside))
         text = f"The best {measure} has a median of {inside} in {counted(int(one.inside.sum()), 'run')} with "
         text += (
             f"{one.condition.words}, and of {outside} in {counted(int(one.outside.sum()), 'run')} with {one.condition.negated}."
@@ -165,7 +166,7 @@ def _about_measure(
 
 
 def _median(values: np.ndarray) -> str:
-    known = np.abs(values[np.isfinite(values)])
+    known = values[np.isfinite(values)]
     return number(float(np.median(known))) if len(known) else "nothing"
 
 
@@ -180,8 +181,8 @@ def _range(column: Column) -> str:
     counts = Counter(known)
     if all(map(is_number, known)) and len(counts) > SHOWN:
         numbers = [float(value) for value in counts if isinstance(value, int | float)]
-        return f"{number(min(numbers))} to {number(max(numbers))}, {len(counts):,} values"
-    shown = ", ".join(number(float(v)) if is_number(v) else str(v) for v, _ in counts.most_common(SHOWN))
+        return f"{exact(min(numbers))} to {exact(max(numbers))}, {len(counts):,} values"
+    shown = ", ".join(exact(v) if isinstance(v, int | float) else str(v) for v, _ in counts.most_common(SHOWN))
     return shown if len(counts) <= SHOWN else f"{shown}, and {len(counts) - SHOWN:,} more"
 
 

@@ -100,3 +100,12 @@ def test_nothing_is_left_when_the_process_that_asked_is_killed(tmp_path):
     while os.path.exists(f"/proc/{pid}") and time.monotonic() < until:
         time.sleep(0.05)
     assert not os.path.exists(f"/proc/{pid}")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="runs are forked on Linux only")
+def test_a_server_that_answers_too_late_begins_nothing_later(tmp_path, monkeypatch):
+    monkeypatch.setattr("scram_plugin.fixing.processes.TO_IMPORT", 0.01)
+    server = Server([], tmp_path, {**os.environ})
+    assert server.start(tmp_path / "one", tmp_path / "output", {**os.environ}) is None
+    assert server.start(tmp_path / "two", tmp_path / "output", {**os.environ}) is None
+    server.close()

@@ -45,7 +45,7 @@ def test_the_optimizer_is_made_last(statement):
 @pytest.mark.parametrize(
     "statement",
     [
-        "scheduler = StepLR(optimizer, 3)\nmodel = Net().to(device)",  # which would keep the old one
+        "scheduler = StepLR(optimizer)\nmodel = Net().to(device)",  # which would keep the old one
         "other = Net()",
         "print(model)",
     ],
@@ -82,8 +82,12 @@ def test_axes_are_swapped_and_not_viewed():
         "-     loss = F.cross_entropy(logits.view(b, -1, t), targets, ignore_index=-1)",
         "+     loss = F.cross_entropy(logits.transpose(1, 2), targets, ignore_index=-1)",
     ]
-    known = facts("def forward(self, x):\n    return self.rnn(x.reshape((28, -1, 3)))\n", framework="torch")
-    assert changed(known, edits.transpose(known, [5, 28, 3], [28, 5, 3]))[1] == "+     return self.rnn(x.transpose(0, 1))"
+    known = facts(
+        "class Net(nn.Module):\n  def forward(self, x):\n    return self.rnn(x.reshape((28, -1, 3)))\n", framework="torch"
+    )
+    after = changed(known, edits.transpose(known, [5, 28, 3], [28, 5, 3]))[1]
+    assert after == "+     return self.rnn(x.transpose(0, 1).contiguous())", "a view may follow"
+    assert edits.transpose(known, [10, 28, 3], [28, 5, 6]) is None
 
 
 @pytest.mark.parametrize(
@@ -91,6 +95,7 @@ def test_axes_are_swapped_and_not_viewed():
     [
         (LANGUAGE.replace("logits.view(b, -1, t)", "logits"), [12, 28 * 64]),  # axes that are joined
         (LANGUAGE.replace("F.cross_entropy(logits.view(b, -1, t)", "own(logits.view(b, -1, t)"), [12, 28, 64]),  # one of two
+        ("data = raw.reshape(-1, 28, 28)\n", [12, 28, 64]),  # no part of a model
         (LANGUAGE.replace(".view(B, T, C)", "").replace("logits.view(b, -1, t)", "torch.reshape(x, s)"), [12, 28, 64]),
     ],
 )
@@ -154,6 +159,35 @@ def test_targets_get_their_shape_where_they_are_compared():
     assert len(changed(known, edits.change_compared(known, "{0}.unsqueeze(1)"))) == 2, "the other has its shape"
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        "    extra = class_loss(logits, label)\n",  # two losses
+        "    extra = loss_function_of_others(z, y)\n",
+    ],
+)
+def test_targets_keep_their_shape_beside_another_loss(more):
+    text = COMPARED.format(target="y").replace("    loss.backward()\n", f"{more}    loss.backward()\n")
+    assert edits.change_compared(facts(text, framework="torch"), "{0}.unsqueeze(1)") is None
+
+
+def test_other_calls_with_a_loss_in_their_name_stay():
+    known = facts(COMPARED.format(target="y_val") + "plot_loss(epoch, loss)\n", framework="torch")
+    assert [line[0] for line in changed(known, edits.change_compared(known, "{0}.unsqueeze(1)"))] == ["-", "+"]
+
+
+def test_what_a_generator_is_given_is_not_scaled():
+    text = GIVEN_WHOLE.format(given="x_test").replace("model = Net()", "model, other = Net(), Net()")
+    known = facts(f"{text}second = torch.optim.Adam(other.parameters())\n", framework="torch")
+    assert not [line for line in changed(known, edits.normalize_features(known)) if "x_test" in line]
+
+
+def test_an_optimizer_is_not_moved_behind_what_may_use_it():
+    known = facts(MADE_AGAIN.format(changed="model.fc = nn.Linear(9, 3)\ntrain()\nmodel.history = make()"), **ADAM)
+    (text,) = edited(known, edits.make_optimizer_last(known)).values()
+    assert text.index("model.fc") < text.index("optim.Adam") < text.index("train()")
+
+
 def test_targets_keep_their_shape_where_the_loss_of_the_training_is_not_known():
     text = COMPARED.format(target="y").replace("loss = loss_function(net(x), y)", "loss = (net(x) - y).pow(2).mean()")
     known = facts(text, framework="torch")
@@ -176,11 +210,11 @@ class Net(pl.LightningModule):
             '+         return [optimizer], [{"scheduler": OneCycleLR(optimizer, 0.1), "interval": "step"}]',
         ),
         (
-            '        return {"optimizer": optimizer, "lr_scheduler": make(optimizer)}',
-            '+         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": make(optimizer), "interval": "step"}}',
+            '        return {"optimizer": optimizer, "lr_scheduler": StepLR(optimizer)}',
+            '+         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": StepLR(optimizer), "interval": "step"}}',
         ),
         (
-            '        d = {\n            "scheduler": make(optimizer),\n        }\n'
+            '        d = {\n            "scheduler": StepLR(optimizer),\n        }\n'
             '        return {"optimizer": optimizer, "lr_scheduler": d}',
             '+             "interval": "step",',
         ),
@@ -195,7 +229,16 @@ def test_lightning_calls_a_scheduler_in_each_step(rest, expected):
     assert [line for line in changed(known, edits.call_scheduler(known, False)) if line[0] == "+"] == [expected]
 
 
-@pytest.mark.parametrize("rest", ["        return optimizer", "        return [optimizer], [a(optimizer), b(optimizer)]"])
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "        return optimizer",
+        "        return [optimizer], [a(optimizer), b(optimizer)]",
+        '        self.log_dict({"scheduler": 1.0})\n        return [optimizer]',
+        '        return {"optimizer": optimizer, "lr_scheduler": None}',
+        '        return {"optimizer": optimizer, "lr_scheduler": self.scheduler_config()}',
+    ],
+)
 def test_schedulers_of_lightning_stay_where_it_is_not_sure(rest):
     known = facts(CONFIGURED.format(rest=rest), framework="torch")
     assert edits.call_scheduler(known, False) is None

@@ -48,6 +48,35 @@ def test_at_equal_steps(level, length, verdict):
     assert "5 good runs there: 0." in told.text
 
 
+@pytest.mark.parametrize(("factor", "verdict"), [(1.2, "worse"), (1.0, "as good")])
+@pytest.mark.parametrize("step", [100, 300])
+def test_a_run_that_has_begun_beside_long_ones(tmp_path, factor, verdict, step):
+    """The points of a long curve that are kept lie far apart: its beginning must be there."""
+    for name, steps, scale in (*((f"good/{i}", 1000, 1.0) for i in range(5)), ("new/run", step // 10 + 1, factor)):
+        values = scale * (2 * np.exp(-10 * np.arange(steps) / 300) + 0.3) + np.random.default_rng(steps).normal(0, 0.003, steps)
+        curve(tmp_path / name, "val_loss", values)
+    done = check(tmp_path / "new", "--against", tmp_path / "good", "--format", "json")
+    assert [one["verdict"] for one in json.loads(done.stdout)["against"]] == [verdict], done.stdout[-400:]
+
+
+def test_other_axes_are_not_compared():
+    other = run("new", 0.9)
+    score = RunScore(**{**vars(other.score), "axis": "step"})
+    assert standing(type(other)(**{**vars(other), "score": score}), GOOD, TITLES).verdict == "unknown"
+
+
+def test_a_measure_that_is_no_longer_finite_is_worse():
+    other = run("new", 0.95)
+    score = RunScore(**{**vars(other.score), "last": None})
+    assert standing(type(other)(**{**vars(other), "score": score}), GOOD, TITLES).verdict == "worse"
+
+
+def test_huge_values_are_valid_json():
+    good = [run(f"good {i}", 1e200, noise=1e199, seed=i) for i in range(4)]
+    told = standing(run("new", 1e200), good, TITLES)
+    json.dumps(vars(told), allow_nan=False)
+
+
 def test_chance_is_no_fault():
     for seed in range(100, 160):
         good = [run(f"good {i}", 0.9 + 0.01 * np.random.default_rng(seed + i).normal(), seed=seed + i) for i in range(5)]

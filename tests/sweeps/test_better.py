@@ -66,3 +66,13 @@ def test_the_interval_holds_the_truth():
         wrong += same.verdict != "unsure"
     assert 0.92 <= held / 400 <= 0.98
     assert wrong / 400 <= 0.08
+
+
+def test_equal_values_that_differ_by_rounding_are_no_difference():
+    assert difference(group([0.9, 0.9]), group([0.9001, 0.9001])).verdict == "unsure", "the noise of the curves is larger"
+
+
+@pytest.mark.parametrize("size", [1e-90, 1e200])
+def test_sizes_of_any_kind(size):
+    found = difference(group([0.8 * size, 0.81 * size, 0.79 * size]), group([0.9 * size, 0.91 * size, 0.89 * size]))
+    assert found.low < 0.1 * size < found.high

@@ -154,3 +154,31 @@ def test_runs_that_differ_in_nothing():
     assert told([review(f"a/{i}", {"learning rate": 0.1}) for i in range(9)]).note == (
         "The logs tell no setting in which these runs differ."
     )
+
+
+def test_findings_that_cover_all_runs():
+    reviews = [
+        review(f"r{i}", {"lr": int(i >= 12), "wd": int(i < 13)}, ["divergence"] if i >= 12 else ["overfitting"], best=0.5)
+        for i in range(24)
+    ]
+    assert told(reviews).statements
+
+
+def test_measures_keep_their_sign():
+    reviews = [review(f"r{i}", {"lr": (0.1, 0.2)[i % 2]}, best=-1000.0 * (1 + i % 2) - i) for i in range(24)]
+    assert re.search(r"median of -\d.* and of -\d", told(reviews).statements[0].text)
+
+
+def test_limits_are_exact():
+    reviews = [review(f"r{i}", {"size": (1020, 1024)[i % 2]}, ["divergence"] if i % 2 else []) for i in range(24)]
+    assert "size ≥ 1,024" in told(reviews).statements[0].text
+
+
+def test_settings_that_are_secrets_are_not_read(tmp_path):
+    curve(tmp_path / "a", "loss", [1.0, 0.5])
+    (tmp_path / "a/config.yaml").write_text(
+        "wandb_api_key: 0123456789abcdef0123456789abcdef01234567\npassword: hunter2\nuser: jane@example.org\nwidth: 3\n"
+        "data: https://example.org/x\nname: 0123456789abcdef0123456789abcdef\n"
+    )
+    done = scram(tmp_path, "--format", "json")
+    assert json.loads(done.stdout)["groups"][0]["same"] == {"width": 3}

@@ -34,6 +34,11 @@ def test_names_with_equals_signs():
     assert settings("lr=0.1_width=3_x", "lr=0.2_width=4_x") == {"learning rate": [0.1, 0.2], "width": [3, 4]}
 
 
+def test_the_first_name_need_not_have_a_setting():
+    assert settings("baseline", "width=64", "width=128", "width=256") == {"width": [None, 64, 128, 256]}
+    assert settings("x=1e999/a", "x=1e999/b") == {}
+
+
 def test_levels_of_names():
     assert settings("resnet/trial_1", "resnet/trial_2", "vit/trial_1", "vit/trial_2") == {
         "directory 1": ["resnet", "resnet", "vit", "vit"],

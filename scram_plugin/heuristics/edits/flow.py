@@ -110,7 +110,9 @@ def _with_direct(known: Code, data: Flow | None) -> Flow | None:
     if data is None:
         return None
     models, names = _models(known, data.source), {place.text for place in data.x}
-    more = []
+    more: list[Piece] = []
+    if len(models) != 1:  # a generator, or an embedding, may get something else
+        return data
     for call in known.nodes(ast.Call):
         if call.source is data.source and call.node.args and call.source.of(call.node.func) in models:
             given_ = Piece(call.source, call.node.args[0])

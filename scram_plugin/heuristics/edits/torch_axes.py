@@ -42,14 +42,18 @@ def transpose(facts: Mapping[str, Any], before: Sequence[int], after: Sequence[i
     if len(before) != len(after):
         return None
     axes = [at for at, (one, other) in enumerate(zip(before, after, strict=True)) if one != other]
-    if len(axes) != 2:
+    if len(axes) != 2 or [before[at] for at in axes] != [after[at] for at in reversed(axes)]:
         return None
-    views = [call for call in known.calls("view", "reshape") if _sizes(call.node) == len(after)]
+    calls = list(known.calls("view", "reshape"))
+    views = [call for call in calls if _sizes(call.node) == len(after)]
     given = [call for call in views if _is_given_to_a_loss(known, call)]
-    found = given if len(views) > 1 else views
+    of_models = [call for call in views if call.source.enclosing_class(call.node) is not None]
+    functions = [call for call in calls if _sizes(call.node) is None]
+    found = given or (of_models if not functions else [])
     if len(found) != 1:
         return None
-    return known.edit([replaced(found[0], f"{found[0].source.of(found[0].node.func.value)}.transpose({axes[0]}, {axes[1]})")])
+    swapped = f"{found[0].source.of(found[0].node.func.value)}.transpose({axes[0]}, {axes[1]})"
+    return known.edit([replaced(found[0], swapped if given else f"{swapped}.contiguous()")])  # another view may follow
 
 
 def _sizes(call: ast.Call) -> int | None:
@@ -71,9 +75,14 @@ def sum_errors(facts: Mapping[str, Any]) -> Edit | None:
     found = []
     for call in known.calls(*MEANS):
         told = argument(known, call, "reduction", None)
-        if known.full_name(Piece(call.source, call.node.func)).startswith("torch.nn") and not _is_no_mean(told):
+        summed = "sum(" in call.source.of(call.source.scope(call.node)) if _in_function(call) else True
+        if summed and known.full_name(Piece(call.source, call.node.func)).startswith("torch.nn") and not _is_no_mean(told):
             found.append(set_argument(known, call, "reduction", '"sum"'))
     return known.edit(found) if len(found) == 1 else None
+
+
+def _in_function(call: Piece) -> bool:
+    return isinstance(call.source.scope(call.node), ast.FunctionDef)
 
 
 def _is_no_mean(told: Piece | None) -> bool:
@@ -81,13 +90,19 @@ def _is_no_mean(told: Piece | None) -> bool:
 
 
 def change_compared(facts: Mapping[str, Any], template: str) -> Edit | None:
-    """Replace the targets by ``template.format(targets)`` where losses get them: in the loop that trains, and in others."""
+    """Replace the targets by ``template.format(targets)`` where the loss of the training gets them; so also where it gets what
+    has the same name in other loops."""
     known = program(facts)
     ways = list(known.calls("backward"))
     losses = [call for call in known.nodes(ast.Call) if len(call.node.args) == 2 and is_loss(known, call)]
-    plain = [loss for loss in losses if isinstance(loss.node.args[1], ast.Name | ast.Attribute | ast.Subscript)]
     around = [node for way in ways for node in within_scope(way.source, way.node) if isinstance(node, LOOPS)][:1]
-    if len(ways) != 1 or not any(inner is loss.node for loop in around for inner in ast.walk(loop) for loss in plain):
+    trained = [loss for loss in losses for loop in around if any(inner is loss.node for inner in ast.walk(loop))]
+    if len(ways) != 1 or len({loss.source.of(loss.node.func) for loss in trained}) != 1:
         return None
-    targets = [Piece(loss.source, loss.node.args[1]) for loss in plain]
+    first = trained[0]
+    wanted = first.source.of(first.node.func), first.source.of(first.node.args[1])
+    same = [loss for loss in losses if (loss.source.of(loss.node.func), loss.source.of(loss.node.args[1])) == wanted]
+    if not isinstance(first.node.args[1], ast.Name | ast.Attribute | ast.Subscript):
+        return None
+    targets = [Piece(loss.source, loss.node.args[1]) for loss in same]
     return known.edit([replaced(target, template.format(target.text)) for target in targets])

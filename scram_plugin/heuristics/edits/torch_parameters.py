@@ -98,8 +98,11 @@ def make_optimizer_last(facts: Mapping[str, Any]) -> Edit | None:
         if given is None or rows is None or not isinstance(statement, ast.Assign):
             continue
         names, own = _names(given.node), _names(statement.targets[0])
-        block = lines.following(source, statement)
-        made = [at for at, other in enumerate(block) if isinstance(other, ast.Assign) and _names(other.targets[0]) & names]
+        # further on, something may use the optimizer
+        behind = lines.following(source, statement)
+        ends = next((at for at, other in enumerate(behind) if not isinstance(other, ast.Assign)), len(behind))
+        block = [other for other in behind[:ends] if isinstance(other, ast.Assign)]
+        made = [at for at, other in enumerate(block) if _names(other.targets[0]) & names and isinstance(other.value, ast.Call)]
         if not made or any(_names(other) & own for other in block[: made[-1] + 1]):
             continue
         end = source.rows(block[made[-1]])

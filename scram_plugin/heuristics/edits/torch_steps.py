@@ -8,13 +8,18 @@ from typing import Any
 
 from scram_plugin.heuristics.edits import lines
 from scram_plugin.heuristics.edits.arguments import replaced
-from scram_plugin.heuristics.edits.bindings import given
+from scram_plugin.heuristics.edits.bindings import follow, given
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import LOOPS, within_scope
 from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
 from scram_plugin.heuristics.edits.source import SourceFile
 from scram_plugin.heuristics.edits.torch_loop import CLIP, models_with_optimizer
 
+# classes of torch.optim.lr_scheduler
+SCHEDULERS = (
+    *("LambdaLR", "MultiplicativeLR", "StepLR", "MultiStepLR", "ConstantLR", "LinearLR", "ExponentialLR", "PolynomialLR"),
+    *("CosineAnnealingLR", "CyclicLR", "OneCycleLR", "CosineAnnealingWarmRestarts", "SequentialLR", "ChainedScheduler"),
+)
 JUMPS = (ast.Continue, ast.Break, ast.Return, ast.Raise)
 
 
@@ -149,27 +154,35 @@ def call_scheduler(facts: Mapping[str, Any], each_epoch: bool) -> Edit | None:
 
 
 def _of_lightning(known: Code, interval: str) -> list[Change | None]:
-    """What lets Lightning call the only scheduler of ``configure_optimizers`` so often."""
+    """What lets Lightning call the only scheduler that ``configure_optimizers`` returns so often."""
     methods = [p for p in known.nodes(ast.FunctionDef) if p.node.name == "configure_optimizers"]
     if len(methods) != 1:
         return []
-    source, method = methods[0]
-    for node in ast.walk(method):
-        if isinstance(node, ast.Dict):
-            entries = {k.value: v for k, v in zip(node.keys, node.values, strict=True) if isinstance(k, ast.Constant)}
-            if (told := entries.get("interval")) is not None:
-                return [replaced(Piece(source, told), f'"{interval}"')] if isinstance(told, ast.Constant) else []
-            if "scheduler" in entries and isinstance(first := node.keys[0], ast.Constant):
-                start = source.span(first)[0]
-                return [Change(source, start, start, f'"interval": "{interval}"{source.between(first)}')]
-    found = [v for node in ast.walk(method) if isinstance(node, ast.Return) for v in _schedulers(node.value)]
-    return [replaced(Piece(source, v), f'{{"scheduler": {source.of(v)}, "interval": "{interval}"}}') for v in found[:1]]
+    source = methods[0].source
+    returned = [node.value for node in ast.walk(methods[0].node) if isinstance(node, ast.Return) and node.value is not None]
+    found = [scheduler for value in returned for scheduler in _schedulers(follow(known, Piece(source, value)).node)]
+    if len(found) != 1:
+        return []
+    place = Piece(source, found[0])
+    made = follow(known, place)
+    if isinstance(made.node, ast.Dict) and made.source is source:
+        entries = {k.value: v for k, v in zip(made.node.keys, made.node.values, strict=True) if isinstance(k, ast.Constant)}
+        first = made.node.keys[0] if made.node.keys else None
+        if (told := entries.get("interval")) is not None:
+            return [replaced(Piece(source, told), f'"{interval}"')] if isinstance(told, ast.Constant) else []
+        if "scheduler" not in entries or first is None:
+            return []
+        start = source.span(first)[0]
+        return [Change(source, start, start, f'"interval": "{interval}"{source.between(first)}')]
+    if isinstance(made.node, ast.Call) and known.called(made) in SCHEDULERS:
+        return [replaced(place, f'{{"scheduler": {place.text}, "interval": "{interval}"}}')]
+    return []
 
 
-def _schedulers(returned: ast.expr | None) -> list[ast.expr]:
-    """The scheduler in what ``configure_optimizers`` returns: ``[optimizer], [scheduler]``, or a dictionary."""
+def _schedulers(returned: ast.expr) -> list[ast.expr]:
+    """The schedulers in what ``configure_optimizers`` returns: ``[optimizer], [scheduler]``, or a dictionary."""
     if isinstance(returned, ast.Tuple) and len(returned.elts) == 2 and isinstance(returned.elts[1], ast.List):
-        return returned.elts[1].elts if len(returned.elts[1].elts) == 1 else []
+        return returned.elts[1].elts
     if isinstance(returned, ast.Dict):
         pairs = zip(returned.keys, returned.values, strict=True)
         return [v for k, v in pairs if isinstance(k, ast.Constant) and k.value == "lr_scheduler"]

@@ -107,9 +107,9 @@ def _is_read_alone(layer: Layer, present: list[Layer]) -> bool:
 
 
 def _is_followed(run: TrainingRun, layer: Layer, present: list[Layer]) -> bool:
-    """Whether it is known that the next layer with weights reads this one's output and nothing else."""
-    told = run.facts.get("model", {}).get("kind") == "sequential" or any(other.facts.get("from") for other in present)
-    return told and _is_read_alone(layer, present)
+    """Whether it is sure that the next layer reads this one's output and nothing else: elsewhere zeros may begin a branch, as
+    the last layers of coupling nets do (Dinh et al., 2017)."""
+    return run.facts.get("model", {}).get("kind") == "sequential" and _is_read_alone(layer, present)
 
 
 def _same(layer: Layer, last: set[str], followed: bool) -> bool:

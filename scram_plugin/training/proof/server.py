@@ -7,6 +7,7 @@ input.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -62,6 +63,8 @@ def serve() -> Spec | None:
                     os.close(wake)
                     _become(order)
                     return Spec.read(order["spec"])
+                with contextlib.suppress(OSError):
+                    os.setpgid(pid, pid)  # here as well as there: whoever comes first
                 _tell("started", pid)
 
 
@@ -82,7 +85,8 @@ def _tell(*words: object) -> None:
 
 def _become(order: dict[str, Any]) -> None:
     """Make the new process one that was started as this one was, with an environment and an output of its own."""
-    os.setsid()
+    with contextlib.suppress(OSError):
+        os.setpgid(0, 0)
     end_with_parent()
     for target, file, flags in ((0, os.devnull, os.O_RDONLY), (1, order["output"], os.O_WRONLY | os.O_APPEND)):
         opened = os.open(file, flags)
