@@ -31,9 +31,11 @@ def _others(entries: Iterable[tuple[Path, Any]], known: Settings) -> dict[str, V
     for path, value in entries:
         if len(path) > DEEPEST_OTHER or is_aside(path) or isinstance(value, Mapping):
             continue
-        if any(map(is_secret_name, path)) or _PERSONAL.search(str(value)):
+        if any(map(is_secret_name, path)):
             continue
         short: Any = DROPPED if is_named(path, known) else _short(value)
+        if isinstance(short, str) and _PERSONAL.search(short):  # not the value itself: written out, that may have no end
+            continue
         if short is not DROPPED and len(name := "/".join(path)) <= LONGEST_NAME:
             found[name] = short
             if len(found) == MOST_OTHERS:
