@@ -25,6 +25,7 @@ PATIENCE = 90.0  # seconds: where the user says nothing, and three pairs would t
 LONGEST = 600.0  # seconds: where the user asks for long runs, and three pairs would take longer, there is one; by definition
 MOST_TRIED = 6  # fixes that are tried, at most; by definition
 SHORT = 0.5  # of the batches of another run: it is made again; by definition
+LONGER = ("undertrained",)  # checks whose fix is a longer training
 AS_IT_IS = "as it is"
 
 Say = Callable[[str], None]  # tells of the progress, in a sentence
@@ -79,7 +80,7 @@ class Prover:
             taken = time.monotonic() - begun
             first = self._ran[self._name(None, 0)]
             seen = known or self._review(first)
-            found = proposals(seen, self._program.folder) if seen is not None else Proposals((), ())
+            found = proposals(_provable(seen), self._program.folder) if seen is not None else Proposals((), ())
             if seen is None or (not first.told.batches and not found.candidates):
                 raise BadOption(self._nothing(first))
             three_pairs = SEEDS * taken * AT_ONCE / self._shop.at_once
@@ -190,6 +191,11 @@ class Prover:
         logs = {name: ran.log_dir for name, ran in self._ran.items()}
         bases = [name for name in logs if name.startswith(AS_IT_IS)]
         keep(self._log_dir / self._program_name, logs, bases, [_told(one) for one in tried])
+
+
+def _provable(review: Review) -> Review:
+    """The review without what only a longer training shows: runs are compared at equal numbers of batches, and are cut."""
+    return replace(review, findings=tuple(f for f in review.findings if f.heuristic not in LONGER))
 
 
 def _told(tried: Tried) -> dict[str, Any]:
