@@ -80,6 +80,9 @@ def pattern(options: argparse.Namespace) -> re.Pattern[str]:
 
 
 def add_work(parser: argparse.ArgumentParser) -> None:
+    """What a command takes that reviews log directories: which, which runs of them, and how."""
+    parser.add_argument("logdir", nargs="+", metavar="LOGDIR", help="a directory with event files, at any depth")
+    parser.add_argument("--run", metavar="REGEX", help="only training runs whose name matches REGEX")
     parser.add_argument(
         "--jobs", type=int, default=usable_cores(), metavar="N", help="processes for many runs (default: one per core)"
     )
@@ -87,11 +90,11 @@ def add_work(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-cache", dest="cache", action="store_false", help="do not use the cache of earlier reviews")
 
 
-def jobs(options: argparse.Namespace) -> int:
-    """The number of processes. Raises BadOption."""
+def check_work(options: argparse.Namespace) -> None:
+    """Raises BadOption if the runs or the processes that a command is given cannot be."""
+    pattern(options)
     if not 1 <= options.jobs <= MOST_JOBS:
         raise BadOption(f"--jobs takes the number of processes, from 1 to {MOST_JOBS}")
-    return int(options.jobs)
 
 
 def logdirs_of(options: argparse.Namespace) -> list[str]:

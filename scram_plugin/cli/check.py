@@ -19,9 +19,8 @@ from scram_plugin.cli.arguments import (
     add_command,
     add_report,
     add_work,
-    jobs,
+    check_work,
     logdirs_of,
-    pattern,
     shows_colours,
 )
 from scram_plugin.cli.logdirs import listings
@@ -60,9 +59,7 @@ def add(commands: Commands) -> None:
         "Review every training run below one or more log directories.",
         EXAMPLES,
     )
-    parser.add_argument("logdir", nargs="+", metavar="LOGDIR", help="a directory with event files, at any depth")
     add_report(parser)
-    parser.add_argument("--run", metavar="REGEX", help="only training runs whose name matches REGEX")
     parser.add_argument(
         "--against", metavar="LOGDIR", help="runs that are known to be good: exit status 1 if a run is worse at equal steps"
     )
@@ -73,8 +70,7 @@ def add(commands: Commands) -> None:
 
 def check(options: argparse.Namespace) -> int:
     """Write the report that `options` ask for; returns the exit status. Raises BadOption if nothing can be checked."""
-    pattern(options)
-    jobs(options)
+    check_work(options)
     screen = None
     if options.format == "text" and options.output in (None, "-") and shows_colours():
         from rich.console import Console

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from scram_plugin.cli.arguments import Commands, add_choices, add_command, add_work, chosen, jobs, pattern, shows_colours
+from scram_plugin.cli.arguments import Commands, add_choices, add_command, add_work, check_work, chosen, shows_colours
 from scram_plugin.cli.logdirs import listings
 from scram_plugin.cli.output import write
 from scram_plugin.errors import BadOption
@@ -35,10 +35,8 @@ examples:
 
 def add(commands: Commands) -> None:
     parser = add_command(commands, "sweep", "say which settings separate good runs from bad ones", DESCRIPTION, EXAMPLES)
-    parser.add_argument("logdir", nargs="+", metavar="LOGDIR", help="a directory with event files, at any depth")
     parser.add_argument("--format", choices=FORMATS, default="text", help="format of the report (default: text)")
     parser.add_argument("--output", metavar="FILE", help="write the report to FILE instead of standard output")
-    parser.add_argument("--run", metavar="REGEX", help="only training runs whose name matches REGEX")
     parser.add_argument(
         "--compare",
         nargs=2,
@@ -52,8 +50,7 @@ def add(commands: Commands) -> None:
 
 def sweep(options: argparse.Namespace) -> int:
     """Write the report; returns the exit status 0. Raises BadOption if there is nothing to report."""
-    pattern(options)
-    jobs(options)
+    check_work(options)
     logdirs = listings(options.logdir)
     from scram_plugin.cli.report import reviews_of
     from scram_plugin.reports import sweep as reports

@@ -108,7 +108,6 @@ class Server:
         if self._started:
             return Forked(self, self._started.pop())
         self.close()  # it must not begin this run later
-        self._gone = True
         return None
 
     def status(self, pid: int) -> int | None:
@@ -118,10 +117,9 @@ class Server:
 
     def listen(self, seconds: float) -> None:
         """Take what the server says, for which so many seconds are waited at most."""
-        pipe = self._answers.fileno()
-        if self._gone or not select.select([pipe], [], [], seconds)[0]:
+        if self._gone or not select.select([self._answers], [], [], seconds)[0]:
             return
-        more = os.read(pipe, MOST_AT_ONCE)
+        more = os.read(self._answers.fileno(), MOST_AT_ONCE)
         self._gone = not more
         *lines, self._said = (self._said + more).split(b"\n")
         for line in lines:
@@ -133,6 +131,7 @@ class Server:
 
     def close(self) -> None:
         """End it; what it has forked is asked to end, too. It may have been closed before."""
+        self._gone = True
         self._process.kill()
         self._process.wait()
         self._orders.close()

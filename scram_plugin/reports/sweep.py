@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import json
 from collections.abc import Iterator, Sequence
@@ -15,14 +14,14 @@ from rich.table import Table
 from rich.text import Text
 
 from scram_plugin import __version__
-from scram_plugin.heuristics.words import clean, counted, one_line
+from scram_plugin.heuristics.words import clean, counted, one_line, percent
 from scram_plugin.reports.html import page, styled
 from scram_plugin.reports.markdown import code, text_of
+from scram_plugin.reports.text import plain
 from scram_plugin.sweeps.better import Difference
 from scram_plugin.sweeps.study import Study
 
 SCHEMA_VERSION = 1
-WIDTH = 100  # characters of a line in files and pipes
 MOST_SETTINGS = 30  # that are listed; the JSON has all
 
 
@@ -41,21 +40,27 @@ def _document(logdir: str, content: dict[str, Any]) -> str:
 
 
 def as_text(studies: Sequence[Study], colours: bool) -> str:
-    """For the terminal, as wide as that is; files get lines of 100 characters."""
-    screen = Console(highlight=False) if colours else Console(file=io.StringIO(), width=WIDTH, highlight=False, no_color=True)
+    """For the terminal, as wide as that is; or for files."""
+    if not colours:
+        return plain(lambda console: _print(studies, console))
+    screen = Console(highlight=False)
     with screen.capture() as captured:
-        for study in _several(studies):
-            screen.print(Text(_title(study), style="bold"))
-            for statement in study.statements:
-                screen.print(Text(f"  • {clean(statement.text)} (chance: {chance(statement.p)})"))
-            if study.note:
-                screen.print(Text(f"  {clean(study.note)}"))
-            if study.settings:
-                screen.print(_table(study))
-            screen.print()
-        if alone := _alone(studies):
-            screen.print(Text(alone))
+        _print(studies, screen)
     return captured.get()
+
+
+def _print(studies: Sequence[Study], console: Console) -> None:
+    for study in _several(studies):
+        console.print(Text(_title(study), style="bold"))
+        for statement in study.statements:
+            console.print(Text(f"  • {clean(statement.text)} (chance: {chance(statement.p)})"))
+        if study.note:
+            console.print(Text(f"  {clean(study.note)}"))
+        if study.settings:
+            console.print(_table(study))
+        console.print()
+    if alone := _alone(studies):
+        console.print(Text(alone))
 
 
 def _several(studies: Sequence[Study]) -> list[Study]:
@@ -79,7 +84,7 @@ def _title(study: Study) -> str:
 
 def chance(p: float) -> str:
     """The share of shuffles that show as much."""
-    return "less than 0.1 %" if p < 0.001 else f"{100 * p:.1f} %"
+    return percent(p, 1)
 
 
 def _table(study: Study) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from rich.console import Console
@@ -75,9 +75,14 @@ def report(reviews: Sequence[Review], console: Console, verbose: bool = False) -
 
 def plain_report(reviews: Sequence[Review], verbose: bool = False) -> str:
     """The report as text without colours, for files and pipes."""
+    return plain(lambda console: report(reviews, console, verbose))
+
+
+def plain(write: Callable[[Console], None]) -> str:
+    """What is printed on a console without colours, without blanks at the ends of lines."""
     # in a notebook, rich would otherwise show it at once
     console = Console(file=io.StringIO(), width=WIDTH, highlight=False, color_system=None, force_jupyter=False)
-    report(reviews, console, verbose)
+    write(console)
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     return "".join(f"{line.rstrip()}\n" for line in lines)
 

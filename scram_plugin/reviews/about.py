@@ -11,7 +11,7 @@ from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.settings import Settings, Value
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.reviews.model import SETTINGS
-from scram_plugin.reviews.score import score
+from scram_plugin.reviews.score import validation_score
 
 UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 EARLIEST, LATEST = 946_684_800.0, 4_102_444_800.0  # 2000 and 2100: other times are of a clock that was not set
@@ -71,8 +71,8 @@ def _setting(name: str, value: Value) -> str:
 
 def _measured(run: TrainingRun) -> tuple[str, str] | None:
     """The best and the last value of what was measured on the validation data."""
-    of = score(run)
-    if of is None or not of.signal.startswith("validation "):
+    of = validation_score(run)
+    if of is None:
         return None
     last = number(math.nan if of.last is None else of.last)
     return of.signal, f"best {number(of.best)} at {place(of.axis, of.best_step)}, last {last}"

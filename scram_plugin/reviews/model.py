@@ -141,7 +141,6 @@ class Review:
     settings: Mapping[str, Value] = field(default_factory=dict)  # with which it was trained, wherever they were told
     score: RunScore | None = None  # how good it became
     program: str = ""  # the file that trained it, where that is known
-    hours: float | None = None  # from the first point to the last
     overview: Overview | None = None
     sketches: tuple[Sketch, ...] = ()  # the curves of findings
     complete: bool = True  # whether every file could be opened; if not, another look may find more

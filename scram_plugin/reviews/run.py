@@ -28,7 +28,7 @@ from scram_plugin.reviews.pictures import picture
 from scram_plugin.reviews.policy import accept
 from scram_plugin.reviews.proofs import proof_of
 from scram_plugin.reviews.score import score
-from scram_plugin.reviews.settings import hours, program, settings
+from scram_plugin.reviews.settings import program, settings
 from scram_plugin.reviews.unfit import unfit
 
 LONGEST_NOTE = 20  # problems of files that are listed one by one; the rest are counted
@@ -72,7 +72,6 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
         settings=settings(run),
         score=score(run),
         program=program(run),
-        hours=hours(run),
         overview=overview(run),
         live=bool(run.facts) and run.ended is None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,10 +21,10 @@ FALLBACK = ("training accuracy", "training loss")
 
 @dataclass(frozen=True)
 class RunScore:
-    """The best and the last value of a signal, each with its step; `last` is None if it is NaN or infinite.
+    """The best value of a signal with its step, and the last one, which is None if it is NaN or infinite.
 
     `noise`: standard deviation of the points around the curve, in the unit of the signal. `steps` and `values`: some of its
-    finite points, evenly spread, with the first and the last.
+    finite points, with the first and the last, which lie denser at the beginning.
     """
 
     signal: str
@@ -32,8 +33,6 @@ class RunScore:
     best: float
     best_step: int
     last: float | None
-    last_step: int
-    points: int
     noise: float
     steps: tuple[int, ...] = ()
     values: tuple[float, ...] = ()
@@ -41,11 +40,18 @@ class RunScore:
 
 def score(run: TrainingRun) -> RunScore | None:
     """By the validation's best known measure, else by the training's; policies by their return. None if nothing was logged."""
-    for signal in _signals(run):
+    return _first(run, _signals(run))
+
+
+def validation_score(run: TrainingRun) -> RunScore | None:
+    """By the validation's best known measure, whatever the kind of the training."""
+    return _first(run, _of_validation(run))
+
+
+def _first(run: TrainingRun, signals: Iterable[str]) -> RunScore | None:
+    for signal in signals:
         curve = run.signal(signal)
-        higher = higher_is_better(signal.partition(" ")[2] or signal)
-        if signal in RETURNS:
-            higher = True
+        higher = True if signal in RETURNS else higher_is_better(signal.partition(" ")[2])
         if curve is not None and higher is not None and len(curve.finite):
             return score_of(signal, curve, higher)
     return None
@@ -54,11 +60,15 @@ def score(run: TrainingRun) -> RunScore | None:
 def _signals(run: TrainingRun) -> list[str]:
     if run.training in REWARDED:
         return [name for name in RETURNS if name in run.signals]
-    validation = [name for name in run.signals if name.startswith("validation ")]
-    told = sorted((name for name in validation if higher_is_better(name.partition(" ")[2]) is not None), key=_place)
+    told = _of_validation(run)
     if run.training == "adversarial":  # the losses work against each other
         return [name for name in told if not name.endswith("loss")]
     return [*told, *(name for name in FALLBACK if name in run.signals)]
+
+
+def _of_validation(run: TrainingRun) -> list[str]:
+    validation = [name for name in run.signals if name.startswith("validation ")]
+    return sorted((name for name in validation if higher_is_better(name.partition(" ")[2]) is not None), key=_place)
 
 
 def _place(signal: str) -> int:
@@ -84,8 +94,6 @@ def score_of(signal: str, curve: Curve, higher: bool) -> RunScore:
         best=float(finite.values[best]),
         best_step=int(finite.steps[best]),
         last=last if np.isfinite(last) else None,
-        last_step=int(curve.steps[-1]),
-        points=len(curve),
         noise=spread if np.isfinite(spread) else 0.0,
         steps=tuple(int(step) for step in finite.steps[kept]),
         values=tuple(float(value) for value in finite.values[kept]),

@@ -9,7 +9,6 @@ from scram_plugin.logs.other_settings import LARGEST_OTHER
 from scram_plugin.logs.settings import Value
 from scram_plugin.logs.training_run import TrainingRun
 
-HOUR = 3600.0  # seconds
 _OF_THE_MODEL = ("parameters", "trainable_parameters")
 
 
@@ -42,11 +41,3 @@ def _of_facts(facts: dict[str, Any]) -> Iterator[tuple[str, Value]]:
 def program(run: TrainingRun) -> str:
     """The file that trained it; "" where SCRAM did not record it."""
     return str((run.facts.get("source") or {}).get("file") or "")
-
-
-def hours(run: TrainingRun) -> float | None:
-    """From the first point of its longest curve to the last; None of a text file, which has no times."""
-    curves = [curve for name in run.signals if (curve := run.signal(name)) is not None and len(curve) > 1]
-    curves = [curve for curve in curves if curve.tensorboard_run not in run.without_event_files]
-    taken = max((float(curve.wall_times[-1] - curve.wall_times[0]) for curve in curves), default=0.0)
-    return taken / HOUR if taken > 0 else None

@@ -55,7 +55,8 @@ def standing(run: Review, good: Sequence[Review], titles: Mapping[str, str]) -> 
         return Standing(run.name, "unknown", text, score.signal if score else "", None, None, None, None, new, gone)
     step = min(score.steps[-1], int(np.median([s.steps[-1] for s in others])))
     value, levels = _at(score, step), np.array([_at(s, step) for s in others])
-    low, high = _range(levels, [s.noise for s in others], score.noise)
+    with np.errstate(all="ignore"):  # logged values may be arbitrarily large
+        low, high = _range(levels, [s.noise for s in others], score.noise)
     below, above = value < low, value > high
     verdict: Verdict = "as good" if not (below or above) else "worse" if below == score.higher else "better"
     verdict = "worse" if score.last is None else verdict  # it is no longer finite

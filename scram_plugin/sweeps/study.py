@@ -17,6 +17,7 @@ from scram_plugin.sweeps.separate import Separation, separations
 
 TROUBLE = "trouble"  # the outcome that a run has an error or a warning
 CARRIES = 8  # runs: of fewer, no condition on one of several settings can be beyond chance; by definition
+OF_MEASURE = 0.02  # share of sweeps without a cause in which one of the measure is named, beside `ALPHA`; by definition
 MOST_TWINS = 3  # that a sentence names; by definition
 SHOWN = 4  # values of a setting that are shown one by one; by definition
 FEWEST = 2  # runs with a finding, and without it: one alone shows nothing; by definition
@@ -156,7 +157,7 @@ def _about_measure(
     """What the measure goes together with, among the runs that no statement before is about."""
     left = [c for condition in single if carries(c := condition.among(calm))]
     some = [run for run, kept in zip(runs, calm, strict=True) if kept]
-    for one in separations(left, {measure: values[calm]}):
+    for one in separations(left, {measure: values[calm]}, OF_MEASURE):
         inside, outside = (_median(sign * values[calm][mask]) for mask in (one.inside, one.outside))
         text = f"The best {measure} has a median of {inside} in {counted(int(one.inside.sum()), 'run')} with "
         text += (

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from scram_plugin.fixing.leading import leading
-from scram_plugin.fixing.processes import Server
+from scram_plugin.fixing.processes import Forked, Server
 
 
 def written(folder, text):
@@ -82,7 +82,7 @@ def test_nothing_is_left_when_the_process_that_asked_is_killed(tmp_path):
     program = """\
         import os, sys
         from pathlib import Path
-        from scram_plugin.fixing.processes import Server
+        from scram_plugin.fixing.processes import Forked, Server
         server = Server([], Path(sys.argv[1]), {**os.environ})
         print(server._process.pid, flush=True)
         sys.stdin.read()
@@ -106,6 +106,9 @@ def test_nothing_is_left_when_the_process_that_asked_is_killed(tmp_path):
 def test_a_server_that_answers_too_late_begins_nothing_later(tmp_path, monkeypatch):
     monkeypatch.setattr("scram_plugin.fixing.processes.TO_IMPORT", 0.01)
     server = Server([], tmp_path, {**os.environ})
+    earlier = Forked(server, 1 << 30)
     assert server.start(tmp_path / "one", tmp_path / "output", {**os.environ}) is None
+    assert earlier.poll() is not None, "its server is gone"
+    earlier.wait()
     assert server.start(tmp_path / "two", tmp_path / "output", {**os.environ}) is None
     server.close()

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -13,6 +11,7 @@ from scram_plugin.reviews.score import RunScore
 from scram_plugin.sweeps.against import standing
 from tests.event_files import curve
 from tests.sweeps.runs import TITLES, review
+from tests.test_cli import scram
 
 EPOCHS = np.arange(30)
 
@@ -20,7 +19,7 @@ EPOCHS = np.arange(30)
 def run(name, level, length=30, found=(), noise=0.004, seed=0, higher=True):
     """A run whose accuracy approaches a level."""
     values = level - 0.4 * np.exp(-EPOCHS[:length] / 5) + np.random.default_rng(seed).normal(0, noise, length)
-    score = RunScore("validation accuracy", "epoch", higher, values.max(), 0, values[-1], length - 1, length, noise)
+    score = RunScore("validation accuracy", "epoch", higher, values.max(), 0, values[-1], noise)
     score = RunScore(**{**vars(score), "steps": tuple(EPOCHS[:length].tolist()), "values": tuple(values.tolist())})
     made = review(name, found=found)
     return type(made)(**{**vars(made), "score": score})
@@ -55,7 +54,7 @@ def test_a_run_that_has_begun_beside_long_ones(tmp_path, factor, verdict, step):
     for name, steps, scale in (*((f"good/{i}", 1000, 1.0) for i in range(5)), ("new/run", step // 10 + 1, factor)):
         values = scale * (2 * np.exp(-10 * np.arange(steps) / 300) + 0.3) + np.random.default_rng(steps).normal(0, 0.003, steps)
         curve(tmp_path / name, "val_loss", values)
-    done = check(tmp_path / "new", "--against", tmp_path / "good", "--format", "json")
+    done = scram("check", tmp_path / "new", "--against", tmp_path / "good", "--format", "json")
     assert [one["verdict"] for one in json.loads(done.stdout)["against"]] == [verdict], done.stdout[-400:]
 
 
@@ -121,17 +120,9 @@ def logs(tmp_path_factory):
     return top
 
 
-def check(*arguments):
-    done = subprocess.run(
-        [sys.executable, "-m", "scram_plugin", "check", *map(str, arguments)], capture_output=True, text=True, timeout=60
-    )
-    assert "Traceback" not in done.stderr
-    return done
-
-
 @pytest.mark.parametrize("kind", ["text", "markdown", "html"])
 def test_the_command_says_it(logs, kind):
-    done = check(logs / "new", "--against", logs / "good", "--format", kind)
+    done = scram("check", logs / "new", "--against", logs / "good", "--format", kind)
     assert done.returncode == 1
     text = " ".join(re.sub("<[^>]*>", " ", done.stdout).split())
     assert "worse: Worse: the validation loss is 0.8" in text
@@ -139,12 +130,12 @@ def test_the_command_says_it(logs, kind):
 
 
 def test_the_exit_status_and_the_json(logs):
-    done = check(logs / "new", "--against", logs / "good", "--format", "json")
+    done = scram("check", logs / "new", "--against", logs / "good", "--format", "json")
     verdicts = {one["run"]: one["verdict"] for one in json.loads(done.stdout)["against"]}
     assert verdicts == {"better": "better", "same": "as good", "worse": "worse"}
     assert done.returncode == 1
-    assert check(logs / "new", "--run", "same", "--against", logs / "good").returncode == 0
-    assert check(logs / "new", "--against", logs / "good", "--fail-on", "never").returncode == 0
+    assert scram("check", logs / "new", "--run", "same", "--against", logs / "good").returncode == 0
+    assert scram("check", logs / "new", "--against", logs / "good", "--fail-on", "never").returncode == 0
 
 
 @pytest.mark.parametrize(

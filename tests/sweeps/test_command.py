@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -13,6 +11,7 @@ from scram_plugin.sweeps.groups import groups
 from scram_plugin.sweeps.study import TROUBLE, study
 from tests.event_files import curve
 from tests.sweeps.runs import TITLES, review
+from tests.test_cli import scram
 
 
 @pytest.fixture(scope="module")
@@ -28,16 +27,8 @@ def sweep(tmp_path_factory):
     return logs
 
 
-def scram(*arguments):
-    done = subprocess.run(
-        [sys.executable, "-m", "scram_plugin", "sweep", *map(str, arguments)], capture_output=True, text=True, timeout=60
-    )
-    assert "Traceback" not in done.stderr
-    return done
-
-
 def test_the_setting_that_makes_runs_fail(sweep):
-    done = scram(sweep, "--format", "json")
+    done = scram("sweep", sweep, "--format", "json")
     assert (done.returncode, done.stderr) == (0, "")
     (group,) = json.loads(done.stdout)["groups"]
     first = group["statements"][0]
@@ -52,12 +43,12 @@ def test_the_setting_that_makes_runs_fail(sweep):
     assert int(counts[2]) + int(counts[4]) == 30
     assert {(s["name"], s["verdict"]) for s in group["settings"]} == {("learning rate", "matters"), ("width", "nothing seen")}
     assert group["same"]["activation"] == "relu"
-    assert scram(sweep, "--format", "json").stdout == done.stdout, "the same bytes each time"
+    assert scram("sweep", sweep, "--format", "json").stdout == done.stdout, "the same bytes each time"
 
 
 @pytest.mark.parametrize("kind", ["text", "markdown", "html"])
 def test_the_same_sentence_in_each_format(sweep, kind, tmp_path):
-    done = scram(sweep, "--format", kind, "--output", tmp_path / "report")
+    done = scram("sweep", sweep, "--format", kind, "--output", tmp_path / "report")
     assert (done.returncode, done.stdout) == (0, "")
     text = " ".join((tmp_path / "report").read_text(encoding="utf-8").split())
     assert "runs with learning rate ≥" in text
@@ -66,7 +57,7 @@ def test_the_same_sentence_in_each_format(sweep, kind, tmp_path):
 
 
 def test_some_of_the_runs(sweep):
-    (group,) = json.loads(scram(sweep, "--run", "version_[0-3]$", "--format", "json").stdout)["groups"]
+    (group,) = json.loads(scram("sweep", sweep, "--run", "version_[0-3]$", "--format", "json").stdout)["groups"]
     assert group["runs"] == [f"version_{i}" for i in range(4)]
     assert group["statements"] == []
     assert group["note"] == "4 runs: too few to tell a setting that matters from chance."
@@ -97,7 +88,7 @@ def test_two_groups(tmp_path, kind):
     for name, level in (("plain", 0.5), ("new", 0.3)):
         for seed in range(3):
             curve(tmp_path / f"{name}/seed{seed}", "val_loss", level + np.exp(-np.arange(40) / 8) + draws.normal(0, 0.005, 40))
-    done = scram(tmp_path, "--compare", "plain", "new", "--format", kind)
+    done = scram("sweep", tmp_path, "--compare", "plain", "new", "--format", kind)
     assert (done.returncode, done.stderr) == (0, "")
     if kind == "json":
         best, last = json.loads(done.stdout)["differences"]
@@ -180,5 +171,5 @@ def test_settings_that_are_secrets_are_not_read(tmp_path):
         "wandb_api_key: 0123456789abcdef0123456789abcdef01234567\npassword: hunter2\nuser: jane@example.org\nwidth: 3\n"
         "data: https://example.org/x\nname: 0123456789abcdef0123456789abcdef\n"
     )
-    done = scram(tmp_path, "--format", "json")
+    done = scram("sweep", tmp_path, "--format", "json")
     assert json.loads(done.stdout)["groups"][0]["same"] == {"width": 3}

@@ -21,7 +21,7 @@ from scram_plugin.heuristics.heuristic import (
     absent,
 )
 from scram_plugin.heuristics.limits import ALMOST
-from scram_plugin.heuristics.measured import chooses_class, whole_of, without_loader
+from scram_plugin.heuristics.measured import channels, chooses_class, whole_of, without_loader
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.heuristics.words import number, percent
@@ -103,9 +103,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 def _one_hot(run: TrainingRun, options: Mapping[str, Any], size: int) -> Iterable[Finding]:
     """Of labels with a number for each class: the shares of the classes in the measured batches."""
-    shares: list[Curve] = []
-    while (curve := run.statistic(schema.STATISTICS, f"y0/mean/{len(shares)}")) is not None:
-        shares.append(curve)
+    shares = list(channels(run, "y0", "mean").values())
     if not chooses_class(run) or len(shares) < LEAST_CLASSES or len({len(curve) for curve in shares}) > 1:
         raise NotChecked("each target is several numbers, which have no order", "targets of one number each")
     each = np.array([curve.values for curve in shares])

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scram_plugin import schema
 from scram_plugin.heuristics.data.labels_of_losses import HINGES
 from scram_plugin.heuristics.edits import Edit, set_in_layers, set_loss, take_logits, take_probabilities
 from scram_plugin.heuristics.heuristic import OUTPUTS, Cause, Confidence, Finding, Heuristic, NotChecked, absent
-from scram_plugin.heuristics.measured import LINEAR, output, shown_loss, whole_of
+from scram_plugin.heuristics.measured import LINEAR, channels, output, shown_loss, whole_of
 from scram_plugin.heuristics.model.outputs import (
     RANGES,
     Output,
@@ -28,7 +27,6 @@ from scram_plugin.severity import Severity
 
 PROBABLE = ("softmax", "sigmoid")
 CUTTING = ("relu", "relu6", "tanh", "softsign")  # they give no large negative, or no large numbers at all
-
 ONE_SIDED = ("sigmoid", "softmax", "relu", "relu6")  # they give nothing below 0
 
 
@@ -198,13 +196,12 @@ def _one_output_for_classes(known: Output) -> bool:
 
 def _as_probabilities(run: TrainingRun) -> Edit | None:
     """For a model whose last layer is not known: a softmax for the only layer that can be it, else a loss that applies one."""
-    units = sum(run.statistic(schema.STATISTICS, f"y_pred0/mean/{i}") is not None for i in range(schema.MAX_CHANNELS))
+    units = len(channels(run, "y_pred0", "mean"))
     weighted = [layer for layer in (run.facts.get("model") or {}).get("layers") or [] if layer.get("kernel")]
     fitting = [layer for layer in weighted if (layer.get("settings") or {}).get("units") == units]
     cut = fitting == weighted[-1:] and fitting and fitting[0].get("activation") not in (None, "linear")
-    return (set_in_layers(run.facts, [fitting[0]["path"]], "activation", '"softmax"') if cut else None) or take_logits(
-        run.facts
-    )
+    edit = set_in_layers(run.facts, [fitting[0]["path"]], "activation", '"softmax"') if cut else None
+    return edit or take_logits(run.facts)
 
 
 def _probabilities_for_logarithms(known: Output) -> bool:

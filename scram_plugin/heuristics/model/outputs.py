@@ -204,21 +204,11 @@ def no_probabilities(run: TrainingRun) -> str | None:
         return None
     if (low.finite.values < -ROUNDING).any() or (high.finite.values > 1 + ROUNDING).any():
         return "The outputs were below 0 or above 1, which no probability is"
-    sums = _sums(run)
-    if len(sums) < FOR_A_RANGE or float(np.median(np.abs(sums - 1))) <= OTHER_SUM:
+    each = sums(run, "y_pred0")
+    known = each[np.isfinite(each)] if each is not None else np.array([])
+    if len(known) < FOR_A_RANGE or float(np.median(np.abs(known - 1))) <= OTHER_SUM:
         return None
-    return f"The outputs of an example add up to {number(float(np.median(sums)))}, and probabilities to 1"
-
-
-def _sums(run: TrainingRun) -> np.ndarray:
-    """The mean sum of the outputs of an example, in each measured batch; empty where not each output was measured."""
-    curves: list[np.ndarray] = []
-    while (curve := run.statistic(schema.STATISTICS, f"y_pred0/mean/{len(curves)}")) is not None:
-        curves.append(curve.values)
-    if len(curves) < 2 or len({len(values) for values in curves}) > 1:
-        return np.array([])
-    sums = np.sum(curves, axis=0)
-    return np.asarray(sums[np.isfinite(sums)])
+    return f"The outputs of an example add up to {number(float(np.median(known)))}, and probabilities to 1"
 
 
 def negative_logarithms(run: TrainingRun) -> bool:

@@ -20,6 +20,8 @@ from typing import Any
 from scram_plugin.proof_run import Spec
 from scram_plugin.training.proof.program import end_with_parent, run
 
+MOST_AT_ONCE = 65536  # bytes that are read at once; by definition
+
 
 def preload(imports: list[tuple[str, list[str]]]) -> None:
     """Do these imports, up to one that fails: it will fail in each run, too."""
@@ -45,11 +47,11 @@ def serve() -> Spec | None:
         while True:
             ready = {key.fd for key, _ in looking.select()}
             if woken in ready:
-                os.read(woken, 4096)
+                os.read(woken, MOST_AT_ONCE)
                 _tell_ended()
             if 0 not in ready:
                 continue
-            more = os.read(0, 65536)
+            more = os.read(0, MOST_AT_ONCE)
             if not more:
                 return None
             asked += more
