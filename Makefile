@@ -4,7 +4,7 @@ PORT ?= 6006
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo demo-train demo-record examples record test test-all check docs mutants bench bench-overhead bench-faults bench-preflight bench-proofs bench-controls bench-long bench-reading bench-verdicts bench-early bench-labelled bench-limits bench-strangers bench-scale bench-tab bench-crowd bench-many bench-sweeps clean
+.PHONY: install demo demo-train demo-record examples record test test-all check docs mutants bench bench-overhead bench-faults bench-preflight bench-proofs bench-controls bench-long bench-reading bench-verdicts bench-early bench-labelled bench-limits bench-strangers bench-scale bench-tab bench-crowd bench-many bench-stopping bench-sweeps clean
 
 # The package (editable) with the built tab; enough for `make demo`.
 install: $(VENV)/installed
@@ -144,6 +144,9 @@ bench-many: install $(VENV)/tested
 	$(BIN)/python -m tests.benchmarks.many
 
 # Sweeps with known truth: is the setting named that makes runs fail, and none where none does?
+bench-stopping: install $(VENV)/tested
+	$(VENV)/bin/python -m tests.benchmarks.stopping --findings
+
 bench-sweeps: install $(VENV)/tested
 	$(BIN)/python -m tests.benchmarks.sweeps
 

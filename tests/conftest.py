@@ -47,6 +47,7 @@ ALLOWED_SKIPS = {
     "before PyTorch 2.6 FSDP needs a GPU": "a machine with a newer one runs it",
     "needs a Firefox that is no snap": "Ubuntu has no other, and cannot install Debian's; a Debian machine runs it",
     "needs Stable-Baselines3, TRL and Ultralytics": "gigabytes; `make test-all` installs and runs them",
+    "needs Ray": "hundreds of megabytes; `make test-all` installs and runs it",
     "needs torch, lightning and transformers": "several gigabytes; their tags and real logs are tested elsewhere",
     "this kernel has no Landlock": "the hook of Python is tested everywhere; what other programs write, on Linux since 5.13",
     "needs the command patch": "git and patch are on the machines that test",
@@ -79,6 +80,7 @@ MAY_TAKE_LONGER = {
     "test_ten_thousand_in_one_process": "ten thousand damaged files",
     "test_two_hundred_through_the_command": "two hundred processes",
     "test_logs_of_frameworks.py": "a detector is trained",
+    "keras/test_tuner.py": "six trainings each",
     "test_trainers.py": "two trainings with large libraries, and a detector's in a process of its own",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 import sys
@@ -12,6 +13,7 @@ from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.words import one_line
 from scram_plugin.reviews.jobs import MOST_JOBS, usable_cores
 from scram_plugin.severity import SEVERITIES
+from scram_plugin.sweeps.risks import RISKS
 
 if TYPE_CHECKING:
     from scram_plugin.heuristics.catalogue import Catalogue
@@ -88,6 +90,25 @@ def add_work(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dask", metavar="ADDRESS", help="use the workers of a Dask scheduler, for example tcp://host:8786")
     parser.add_argument("--no-cache", dest="cache", action="store_false", help="do not use the cache of earlier reviews")
+
+
+def add_goal(parser: argparse.ArgumentParser) -> None:
+    """By what the runs of a sweep are measured."""
+    parser.add_argument("--metric", default="", metavar="NAME", help="signal or tag that measures runs (default: by kind)")
+    parser.add_argument("--goal", type=float, metavar="VALUE", help="value of it to reach (default: that of the best quarter)")
+    parser.add_argument(
+        "--risk",
+        type=float,
+        choices=RISKS,
+        default=RISKS[0],
+        help="share of good runs that may be stopped by mistake (default: 0.01)",
+    )
+
+
+def check_goal(options: argparse.Namespace) -> None:
+    """Raises BadOption if the goal is no value."""
+    if options.goal is not None and not math.isfinite(options.goal):
+        raise BadOption("--goal takes a finite number")
 
 
 def check_work(options: argparse.Namespace) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from scram_plugin.heuristics.words import one_line
 from scram_plugin.reviews.as_json import finding_as_json
 from scram_plugin.reviews.follow import Follower, News
+from scram_plugin.sweeps.stopper import Stopper
 
 LONGEST = 2_000  # characters of a text in the environment of a command
 POST_SECONDS = 10.0  # after which a webhook is given up
@@ -32,15 +33,22 @@ def follow(
     until_finished: bool,
     say: Callable[[str], None],
     patience: float = PATIENCE,
+    stops: tuple[Stopper, str] | None = None,
 ) -> bool:
-    """Look every few seconds until interrupted; `say` gets a line for each message.
+    """Look every few seconds until interrupted; `say` gets a line for each message. `stops`: what tells which runs can be
+    stopped, and the command for those.
 
     With `until_finished`, return True when no training is live any more, or False if none began within `patience` seconds.
     """
     ends = time.monotonic() + patience
     while True:
-        for news in follower.look():
-            say(f"{time.strftime('%H:%M:%S')}  {one_line(news.run)}  {news.severity}: {one_line(news.title)}")
+        told = list(follower.look())
+        stopped = list(stops[0].look(follower.seen, follower.live)) if stops else []
+        for news in (*told, *stopped):
+            why = f" {news.summary}" if news.severity == "stop" else ""
+            say(f"{time.strftime('%H:%M:%S')}  {one_line(news.run)}  {news.severity}: {one_line(news.title + why)}")
+            if stops and news.severity == "stop":
+                run_command(stops[1], news, say)
             if command:
                 run_command(command, news, say)
             if webhook:

@@ -7,7 +7,17 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from scram_plugin.cli.arguments import Commands, add_choices, add_command, add_work, check_work, chosen, shows_colours
+from scram_plugin.cli.arguments import (
+    Commands,
+    add_choices,
+    add_command,
+    add_goal,
+    add_work,
+    check_goal,
+    check_work,
+    chosen,
+    shows_colours,
+)
 from scram_plugin.cli.logdirs import listings
 from scram_plugin.cli.output import write
 from scram_plugin.errors import BadOption
@@ -29,6 +39,7 @@ examples:
   scram sweep logs                                  which settings make runs fail, in sentences with counts
   scram sweep logs --run 'resnet' --format markdown
   scram sweep logs --compare 'baseline/' 'dropout/'   is the second group better than the first, or is it chance?
+  scram sweep logs --metric 'validation f1' --goal 0.9   also which runs could have been stopped, as they could not reach it
   scram sweep logs --format json                    with the settings of every run, for a program
 """
 
@@ -43,6 +54,7 @@ def add(commands: Commands) -> None:
         metavar=("REGEX", "REGEX"),
         help="whether the runs whose names match the second are better than those that match the first",
     )
+    add_goal(parser)
     add_work(parser)
     add_choices(parser)
     parser.set_defaults(command=sweep)
@@ -51,6 +63,7 @@ def add(commands: Commands) -> None:
 def sweep(options: argparse.Namespace) -> int:
     """Write the report; returns the exit status 0. Raises BadOption if there is nothing to report."""
     check_work(options)
+    check_goal(options)
     logdirs = listings(options.logdir)
     from scram_plugin.cli.report import reviews_of
     from scram_plugin.reports import sweep as reports
@@ -62,8 +75,11 @@ def sweep(options: argparse.Namespace) -> int:
     if options.compare:
         write(options.output, _compared(options, reviews))
         return 0
+    if options.metric and not any(review.score_by(options.metric) for review in reviews):
+        known = sorted({score.signal for review in reviews for score in review.scores})
+        raise BadOption(f"--metric: no training run is measured by {options.metric!r}; there are {', '.join(known) or 'none'}")
     titles = {heuristic.id: heuristic.page.title for heuristic in catalogue.heuristics}
-    studies = [study(group, titles) for group in groups(reviews)]
+    studies = [study(group, titles, options.metric, options.goal, options.risk) for group in groups(reviews)]
     title = ", ".join(options.logdir)
     if options.format == "json":
         text = reports.as_json(studies, title)
@@ -91,7 +107,8 @@ def _compared(options: argparse.Namespace, reviews: Sequence[Review]) -> str:
     if any(review in groups[1] for review in groups[0]):
         raise BadOption("--compare: a training run matches both; give expressions that tell them apart")
     first, second = groups
-    found = [one for one in (difference(first, second, "best"), difference(first, second, "last")) if one is not None]
+    both = (difference(first, second, of, options.metric) for of in ("best", "last"))
+    found = [one for one in both if one is not None]
     if not found:
         raise BadOption("--compare: the runs have no measure in common; log a validation metric, or a loss")
     if options.format == "json":

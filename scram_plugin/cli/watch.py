@@ -7,7 +7,7 @@ import sys
 import urllib.parse
 from pathlib import Path
 
-from scram_plugin.cli.arguments import Commands, add_choices, add_command, chosen, pattern
+from scram_plugin.cli.arguments import Commands, add_choices, add_command, add_goal, check_goal, chosen, pattern
 from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.words import one_line
 from scram_plugin.severity import SEVERITIES
@@ -17,12 +17,16 @@ Follow a log directory while trainings write to it. Report each new finding and 
 
 A command given with --exec runs for each message. It gets SCRAM_RUN, SCRAM_SEVERITY (error, warning, info or end),
 SCRAM_TITLE and SCRAM_SUMMARY as environment variables, and everything as JSON on its standard input.
+
+A command given with --stop runs, in the same way, once for each training that diverged, or is so much slower than those
+that reached the goal that hardly any such training has ever reached one. SCRAM itself stops nothing.
 """
 EXAMPLES = """\
 examples:
   scram watch logs                                                 lines in this terminal
   scram watch logs --exec 'mail -s "$SCRAM_RUN: $SCRAM_TITLE" me@example.org'
   scram watch logs --on error --webhook https://chat.example.org/hooks/abc
+  scram watch logs --goal 0.9 --stop './cancel "$SCRAM_RUN"'        end what cannot reach 0.9 any more
   scram watch logs --until-finished && shutdown -h now             wait until all trainings have ended
 """
 
@@ -41,6 +45,12 @@ def add(commands: Commands) -> None:
         action="store_true",
         help="end when no training is running (status 1 if none starts within 2 min)",
     )
+    parser.add_argument(
+        "--stop",
+        metavar="COMMAND",
+        help="shell command to run for each training of a sweep that can no longer become good (see --goal)",
+    )
+    add_goal(parser)
     parser.add_argument("--run", metavar="REGEX", help="only training runs whose name matches REGEX")
     add_choices(parser)
     parser.set_defaults(command=watch)
@@ -53,13 +63,19 @@ def watch(options: argparse.Namespace) -> int:
         raise BadOption("--every takes seconds, from 0.1 to 86400")
     if options.webhook and not _is_address(options.webhook):
         raise BadOption(f"--webhook takes an address that begins with https:// or http://, not {options.webhook!r}")
+    check_goal(options)
+    if not options.stop and (options.goal is not None or options.metric):
+        raise BadOption("--goal and --metric say which runs --stop is for; give --stop, too")
     from rich.console import Console
 
     from scram_plugin.cli.notify import follow
     from scram_plugin.reviews.follow import Follower
     from scram_plugin.reviews.monitor import Reviewer
+    from scram_plugin.sweeps.stopper import Stopper
 
-    follower = Follower(Reviewer(options.logdir, chosen(options)), options.on, pattern(options))
+    reviewer = Reviewer(options.logdir, chosen(options))
+    follower = Follower(reviewer, options.on, pattern(options))
+    stopper = Stopper(reviewer, options.metric, options.goal, options.risk)
     console = Console(highlight=False, soft_wrap=True)
     print(f"scram: watching {one_line(options.logdir)}; press Ctrl-C to stop", file=sys.stderr)
     ended = follow(
@@ -69,6 +85,7 @@ def watch(options: argparse.Namespace) -> int:
         options.webhook,
         options.until_finished,
         lambda line: console.print(line, markup=False),
+        stops=(stopper, options.stop) if options.stop else None,
     )
     if not ended:
         print("scram: no training was running, and none started", file=sys.stderr)

@@ -52,8 +52,8 @@ def as_text(studies: Sequence[Study], colours: bool) -> str:
 def _print(studies: Sequence[Study], console: Console) -> None:
     for study in _several(studies):
         console.print(Text(_title(study), style="bold"))
-        for statement in study.statements:
-            console.print(Text(f"  • {clean(statement.text)} (chance: {chance(statement.p)})"))
+        for line in _said(study):
+            console.print(Text(f"  • {clean(line)}"))
         if study.note:
             console.print(Text(f"  {clean(study.note)}"))
         if study.settings:
@@ -82,9 +82,10 @@ def _title(study: Study) -> str:
     return f"{counted(len(study.runs), 'training run')} {one_line(study.program)}: {found} with an error or a warning{by}"
 
 
-def chance(p: float) -> str:
-    """The share of shuffles that show as much."""
-    return percent(p, 1)
+def _said(study: Study) -> list[str]:
+    """What the runs show, and which of them could have been stopped."""
+    said = [f"{one.text} (chance: {percent(one.p, 1)})" for one in study.statements]
+    return [*said, study.saved] if study.saved else said
 
 
 def _table(study: Study) -> Table:
@@ -102,10 +103,8 @@ def as_markdown(studies: Sequence[Study]) -> str:
 
 def _lines(study: Study) -> Iterator[str]:
     yield from (f"## {text_of(_title(study))}", "")
-    for statement in study.statements:
-        yield f"- {text_of(statement.text)} (chance: {chance(statement.p)})"
-    if study.statements:
-        yield ""
+    said = [f"- {text_of(line)}" for line in _said(study)]
+    yield from (*said, "") if said else ()
     if study.note:
         yield from (text_of(study.note), "")
     if study.settings:
@@ -131,8 +130,7 @@ def _parts(studies: Sequence[Study], title: str) -> Iterator[Markup]:
     yield Markup('<h1 class="title">{}</h1>\n').format(clean(title))
     for study in _several(studies):
         yield Markup('<section>\n<h2 class="run">{}</h2>\n').format(_title(study))
-        if study.statements:
-            said = [Markup("<li>{} (chance: {})</li>\n").format(clean(one.text), chance(one.p)) for one in study.statements]
+        if said := [Markup("<li>{}</li>\n").format(clean(line)) for line in _said(study)]:
             yield Markup("<ul>\n{}</ul>\n").format(Markup("").join(said))
         if study.note:
             yield Markup("<p>{}</p>\n").format(clean(study.note))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
 from scram_plugin.heuristics.heuristic import Finding
@@ -15,10 +15,10 @@ from scram_plugin.severity import down_to
 
 @dataclass(frozen=True)
 class News:
-    """A new finding of a training run, or (`finding` is None) the end of a live one."""
+    """A new finding of a training run, or (`finding` is None) the end of a live one, or that it can be stopped."""
 
     run: str
-    severity: str  # "error", "warning", "info" or "end"
+    severity: str  # "error", "warning", "info", "end" or "stop"
     title: str
     summary: str = ""
     finding: Finding | None = None
@@ -54,6 +54,7 @@ class Follower:
         self._cursor = answer["cursor"]
         gone = set(answer["removed"] or ())
         self._live -= gone
+        self._seen -= gone
         for shown in answer["runs"]:
             name, live = shown["name"], shown["state"] == "live"
             if not self._pattern.search(name):
@@ -70,8 +71,14 @@ class Follower:
                 yield News(name, "end", f"The training ended. {shown['headline']['text']}")
 
     @property
-    def live(self) -> bool:
-        return bool(self._live)
+    def live(self) -> Set[str]:
+        """The names of the runs that train."""
+        return self._live
+
+    @property
+    def seen(self) -> Set[str]:
+        """The names of all runs that were looked at."""
+        return self._seen
 
     @property
     def begun(self) -> bool:

@@ -139,12 +139,24 @@ class Review:
     measured: Mapping[str, Measure] = field(default_factory=dict)  # heuristic that passed -> what it looked at
     about: tuple[tuple[str, str], ...] = ()  # facts of the run, each with its name
     settings: Mapping[str, Value] = field(default_factory=dict)  # with which it was trained, wherever they were told
-    score: RunScore | None = None  # how good it became
+    scores: tuple[RunScore, ...] = ()  # how good it became, by the measure that counts first
     program: str = ""  # the file that trained it, where that is known
     overview: Overview | None = None
     sketches: tuple[Sketch, ...] = ()  # the curves of findings
     complete: bool = True  # whether every file could be opened; if not, another look may find more
     live: bool = False  # the log has a beginning of the training, and no end
+
+    @property
+    def score(self) -> RunScore | None:
+        """How good the run became, by the measure that counts for its kind; None if none was logged."""
+        return self.scores[0] if self.scores else None
+
+    def score_by(self, signal: str) -> RunScore | None:
+        """How good the run became by a signal or a tag; "": by the measure that counts for its kind."""
+        if not signal:
+            return self.score
+        tags = {name: read.tag for name, read in self.signals.items()}
+        return next((score for score in self.scores if signal in (score.signal, tags.get(score.signal))), None)
 
     @property
     def alone(self) -> list[Finding]:

@@ -279,7 +279,7 @@ class Reviewer:
             done = accept(complete(review(run, self.catalogue, file_notes(run, self.logs))), self.catalogue, [name])
             # never loaded: pickling is the fastest way to see whether two reviews differ.
             # What a live run is changes with each event, and is no news.
-            judged = {**vars(done), "about": (), "measured": {}, "overview": None, "score": None}
+            judged = {**vars(done), "about": (), "measured": {}, "overview": None, "scores": ()}
             fingerprint = hashlib.sha1(pickle.dumps(judged, -1)).hexdigest()[:16]
             counts, last = done.counts(), run.last_wall_time
             with self._news:

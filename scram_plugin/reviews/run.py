@@ -27,7 +27,7 @@ from scram_plugin.reviews.overview import overview
 from scram_plugin.reviews.pictures import picture
 from scram_plugin.reviews.policy import accept
 from scram_plugin.reviews.proofs import proof_of
-from scram_plugin.reviews.score import score
+from scram_plugin.reviews.score import scores
 from scram_plugin.reviews.settings import program, settings
 from scram_plugin.reviews.unfit import unfit
 
@@ -70,7 +70,7 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
         measured=measured,
         about=about(run),
         settings=settings(run),
-        score=score(run),
+        scores=scores(run),
         program=program(run),
         overview=overview(run),
         live=bool(run.facts) and run.ended is None,

@@ -46,9 +46,11 @@ class Difference:
     text: str
 
 
-def difference(first: Sequence[Review], second: Sequence[Review], of: Literal["best", "last"] = "best") -> Difference | None:
-    """None where no measure was logged by runs of both groups."""
-    scores = [[run.score for run in group if run.score is not None] for group in (first, second)]
+def difference(
+    first: Sequence[Review], second: Sequence[Review], of: Literal["best", "last"] = "best", metric: str = ""
+) -> Difference | None:
+    """None where no measure was logged by runs of both groups. `metric`: the signal or the tag of it, if one is wanted."""
+    scores = [[score for run in group if (score := run.score_by(metric)) is not None] for group in (first, second)]
     shared = {s.signal for s in scores[0]} & {s.signal for s in scores[1]}
     if not shared:
         return None

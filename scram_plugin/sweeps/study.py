@@ -13,13 +13,16 @@ from scram_plugin.logs.settings import Value
 from scram_plugin.reviews.model import Review
 from scram_plugin.sweeps.conditions import Column, Condition, carries, conditions, exact, is_number
 from scram_plugin.sweeps.groups import SweepGroup
+from scram_plugin.sweeps.risks import RISKS
 from scram_plugin.sweeps.separate import Separation, separations
+from scram_plugin.sweeps.stopping import Stop, could_have_stopped, goal_of
 
 TROUBLE = "trouble"  # the outcome that a run has an error or a warning
 CARRIES = 8  # runs: of fewer, no condition on one of several settings can be beyond chance; by definition
 OF_MEASURE = 0.02  # share of sweeps without a cause in which one of the measure is named, beside `ALPHA`; by definition
 MOST_TWINS = 3  # that a sentence names; by definition
 SHOWN = 4  # values of a setting that are shown one by one; by definition
+LEAST_HOURS = 0.01  # that are told; by definition
 FEWEST = 2  # runs with a finding, and without it: one alone shows nothing; by definition
 
 
@@ -59,12 +62,31 @@ class Study:
     settings: list[SettingOfGroup]
     same: dict[str, Value]
     note: str
+    stops: list[Stop]
+    hours: float  # that all runs took
+
+    @property
+    def saved(self) -> str:
+        """What stopping the runs in time that could not become good would have saved, in a sentence; "" for nothing."""
+        hours = sum(one.hours for one in self.stops)
+        if not self.stops:
+            return ""
+        said = f"{len(self.stops):,} of {counted(len(self.runs), 'run')} could have been stopped before the end"
+        return f"{said}: {number(hours)} of {number(self.hours)} hours." if hours >= LEAST_HOURS else f"{said}."
 
 
-def study(group: SweepGroup, titles: Mapping[str, str]) -> Study:
-    """Look for conditions on the settings that go together with what was found. `titles`: those of the checks, by id."""
+def study(
+    group: SweepGroup, titles: Mapping[str, str], metric: str = "", goal: float | None = None, risk: float = RISKS[0]
+) -> Study:
+    """Look for conditions on the settings that go together with what was found. `titles`: those of the checks, by id.
+
+    `metric`: the signal or the tag by which the runs are measured, by default the one that counts for most of them; `goal`: the
+    value of it that they should reach, by default what the best quarter did; `risk` that a stopped run would have become good.
+    """
     outcomes = dict(_outcomes(group.runs))
-    measure, sign, values = _measure(group.runs)
+    measure, sign, values = _measure(group.runs, metric)
+    live = {run.name for run in group.runs if run.live}
+    target = goal_of(group.runs, metric, goal, live)
     single = conditions(group.settings)
     found = separations(single, outcomes)
     statements = [_statement(group.runs, one, outcomes[one.outcome], titles) for one in _distinct(found)]
@@ -81,6 +103,8 @@ def study(group: SweepGroup, titles: Mapping[str, str]) -> Study:
         settings=[_setting(name, column, named) for name, column in group.settings.items()],
         same=group.same,
         note=_note(group, single, statements),
+        stops=[one for run in group.runs if target and (one := could_have_stopped(run, target, risk)) is not None],
+        hours=sum(sum(run.score.hours) for run in group.runs if run.score is not None),
     )
 
 
@@ -98,15 +122,15 @@ def _outcomes(runs: Sequence[Review]) -> Iterator[tuple[str, np.ndarray]]:
             yield name, values
 
 
-def _measure(runs: Sequence[Review]) -> tuple[str, float, np.ndarray]:
+def _measure(runs: Sequence[Review], metric: str) -> tuple[str, float, np.ndarray]:
     """The signal by which most runs are measured, and its best value in each times a sign, so that larger ones are better; NaN
     without one."""
-    counts = Counter((run.score.signal, run.score.higher) for run in runs if run.score is not None)
+    of = [run.score_by(metric) for run in runs]
+    counts = Counter((score.signal, score.higher) for score in of if score is not None)
     if not counts:
         return "", 1.0, np.full(len(runs), np.nan)
     (signal, higher), _ = counts.most_common(1)[0]
     sign = 1.0 if higher else -1.0
-    of = [run.score for run in runs]
     return signal, sign, np.array([sign * s.best if s is not None and s.signal == signal else np.nan for s in of])
 
 

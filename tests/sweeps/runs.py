@@ -23,6 +23,6 @@ def review(name, settings=None, found=(), best=None, higher=True, program="", ta
         findings=tuple(map(finding, found)),
         signals={"training loss": Signal(name, tag, "epoch")},
         settings=settings or {},
-        score=measured,
+        scores=(measured,) if measured is not None else (),
         program=program,
     )

@@ -22,7 +22,7 @@ def run(name, level, length=30, found=(), noise=0.004, seed=0, higher=True):
     score = RunScore("validation accuracy", "epoch", higher, values.max(), 0, values[-1], noise)
     score = RunScore(**{**vars(score), "steps": tuple(EPOCHS[:length].tolist()), "values": tuple(values.tolist())})
     made = review(name, found=found)
-    return type(made)(**{**vars(made), "score": score})
+    return type(made)(**{**vars(made), "scores": (score,)})
 
 
 GOOD = [run(f"good {seed}", 0.9, seed=seed) for seed in range(5)]
@@ -61,13 +61,13 @@ def test_a_run_that_has_begun_beside_long_ones(tmp_path, factor, verdict, step):
 def test_other_axes_are_not_compared():
     other = run("new", 0.9)
     score = RunScore(**{**vars(other.score), "axis": "step"})
-    assert standing(type(other)(**{**vars(other), "score": score}), GOOD, TITLES).verdict == "unknown"
+    assert standing(type(other)(**{**vars(other), "scores": (score,)}), GOOD, TITLES).verdict == "unknown"
 
 
 def test_a_measure_that_is_no_longer_finite_is_worse():
     other = run("new", 0.95)
     score = RunScore(**{**vars(other.score), "last": None})
-    assert standing(type(other)(**{**vars(other), "score": score}), GOOD, TITLES).verdict == "worse"
+    assert standing(type(other)(**{**vars(other), "scores": (score,)}), GOOD, TITLES).verdict == "worse"
 
 
 def test_huge_values_are_valid_json():
