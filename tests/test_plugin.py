@@ -83,6 +83,7 @@ ROUTES = (
     f"layer_map?{RUN}&quantity=gradients",
     f"report?{RUN}",
     f"thresholds?{RUN}&heuristic=overfitting",
+    "sweep?program=",
     f"several?{RUN}&run=movie_reviews%2Flr_default",
     f"judge?{RUN}&heuristic=overfitting&option=noise_factor&value=3",
     "curve?tb_run=movie_reviews%2Flr_1e10%2Fscram&tag=scram%2Fbatches%2Floss",

@@ -15,6 +15,7 @@ import type {
   Review,
   Runs,
   Several,
+  Sweep,
   Thresholds,
 } from "./api.types";
 
@@ -50,6 +51,7 @@ export const fetchRuns = (since: string) => get<Runs>("runs", since ? { since } 
 export const fetchReview = (run: string) => get<Review>("review", { run });
 export const fetchComparison = (run: string, other: string) => get<Comparison>("compare", { run, with: other });
 export const fetchSeveral = (runs: string[]) => get<Several>("several", { run: runs });
+export const fetchSweep = (program: string) => get<Sweep>("sweep", program ? { program } : {});
 export const fetchAnswers = (run: string) => get<Answers>("why", { run });
 export const fetchInside = (run: string) => get<Inside>("inside", { run });
 export const fetchLayerMap = (run: string, quantity: string) => get<LayerMap>("layer_map", { run, quantity });

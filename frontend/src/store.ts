@@ -10,7 +10,7 @@ import { onLinkChange, onReload, readLink, visible, writeLink } from "./parentPa
 import { filtered, sharedFaults } from "./filter";
 import { countAll, merged, worstFirst } from "./runs";
 
-export const VIEWS = ["findings", "checks", "compare", "catalogue"] as const;
+export const VIEWS = ["findings", "checks", "sweep", "compare", "catalogue"] as const;
 export type View = (typeof VIEWS)[number];
 
 export const runs = signal<Runs | null>(null);
@@ -37,6 +37,10 @@ export const inside = signal("");
 /** The order of runs x checks: "worst", "name", or the id of a check; and whether checks without any finding are shown. */
 export const sortedBy = signal("worst");
 export const allChecks = signal(false);
+/** The sweep that is shown: its program (empty: the largest), the sentence that is marked, and the column that sorts its runs. */
+export const sweepProgram = signal("");
+export const sweepSaid = signal("");
+export const sweepOrder = signal("");
 
 const POLL = 2_000; // a new run is seen within 5 s of its first event, of which the server needs a part
 const PATIENCE = 1_000; // then the worst run so far is shown, even if not all are reviewed
@@ -135,6 +139,16 @@ export function compare(before: string, after: string): void {
   void loadReview();
 }
 
+/** Choose two to eight runs to compare. */
+export function compareAll(names: string[]): void {
+  const [before, after, ...others] = names;
+  if (!before || !after) return;
+  batch(() => {
+    compare(before, after);
+    also.value = others.slice(0, MOST_COMPARED - 2);
+  });
+}
+
 /** Add a run to those that are compared, or take it out again. */
 export function toggleCompared(name: string): void {
   if (name === selected.value || name === other.value) return;
@@ -161,6 +175,9 @@ function followLink(): void {
   filter.value = link["filter"] ?? "";
   sortedBy.value = link["sort"] || "worst";
   allChecks.value = link["all"] === "1";
+  sweepProgram.value = link["program"] ?? "";
+  sweepSaid.value = link["said"] ?? "";
+  sweepOrder.value = link["order"] ?? "";
   if (link["run"]) {
     selected.value = link["run"];
     chosen = true;
@@ -176,18 +193,21 @@ export function start(): void {
   onReload(() => void refresh());
   let [place, placed] = ["", false]; // what the address says, and whether it names a run yet
   effect(() => {
-    const [matrix, comparing] = [view.value === "checks", view.value === "compare"];
+    const [matrix, comparing, sweeping] = [view.value === "checks", view.value === "compare", view.value === "sweep"];
     const to = {
       run: selected.value,
       view: view.value === "findings" ? "" : view.value,
-      heuristic: matrix || comparing ? "" : heuristicId.value,
+      heuristic: matrix || comparing || sweeping ? "" : heuristicId.value,
       with: comparing ? other.value : "",
       also: comparing ? also.value.join("\n") : "",
+      program: sweeping ? sweepProgram.value : "",
     };
     const looks = {
       filter: filter.value,
       sort: matrix && sortedBy.value !== "worst" ? sortedBy.value : "",
       all: matrix && allChecks.value ? "1" : "",
+      said: sweeping ? sweepSaid.value : "",
+      order: sweeping ? sweepOrder.value : "",
       why: view.value === "findings" ? asked.value : "",
       inside: view.value === "findings" ? inside.value : "",
       zoom: view.value === "findings" ? (zoomed.value?.join("-") ?? "") : "",

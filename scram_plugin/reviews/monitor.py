@@ -191,6 +191,12 @@ class Reviewer:
             done = self._reviews.get(name)
             return Reviewed(self._known[name], done) if done is not None and name in self._known else None
 
+    def all(self) -> tuple[int, list[Review]]:
+        """The reviews made so far, by the names of their runs, and a number that changes with them."""
+        self._ask()
+        with self._news:
+            return self._changes, [self._reviews[name] for name in sorted(self._reviews)]
+
     def curve(self, training: str, name: CurveName) -> Curve | None:
         """The curve of this name as the heuristics see it in a training run, or in any if that one does not have it.
 

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from scram_plugin.heuristics.words import counted, number, place
+from scram_plugin.logs.settings import Value
 from scram_plugin.reviews.model import Review
 from scram_plugin.reviews.score import RunScore
+from scram_plugin.sweeps.pace import GoodPace
 from scram_plugin.sweeps.risks import RISKS, SLOWER, SLOWER_THAN_BEST
 
-RECENT = 0.2  # last part of the steps: the best value there is how good a run is now; by bench-stopping
-EARLIEST = 0.03  # of the steps that the good runs took: before, nothing is said; by bench-stopping
-FEWEST_NONFINITE = 2  # points at the end: a single one may pass; by definition
 FEWEST_GOOD = 2  # one alone may have been lucky; by bench-stopping
 FEWEST_FINISHED = 4  # runs: of fewer, two are no small part; by definition
 BEST = 0.25  # part of the finished runs, whose worst value is the goal if none is given; by convention (quartile)
@@ -37,6 +36,15 @@ class Goal:
     value: float
     given: bool
     good: tuple[tuple[Review, RunScore], ...]
+    paces: dict[tuple[Value, ...], GoodPace | None] = field(default_factory=dict)  # by how long a run is to train
+
+    def pace(self, run: Review, axis: str) -> GoodPace | None:
+        """That of the good runs that were to train as long, where this is known; None of fewer than two."""
+        length = (axis, *(run.settings.get(name) for name in LENGTHS))
+        if length not in self.paces:
+            good = [score for other, score in self.good if score.axis == axis and _as_long(run, other)]
+            self.paces[length] = GoodPace(good, self.value) if len(good) >= FEWEST_GOOD else None
+        return self.paces[length]
 
 
 @dataclass(frozen=True)
@@ -82,50 +90,41 @@ def of_the_best(values: Sequence[float], higher: bool) -> float | None:
 def stop(run: Review, goal: Goal | None, risk: float = RISKS[0]) -> Stop | None:
     """Whether a run can be stopped where it is now. `risk`: one of `RISKS`."""
     score = run.score_by(goal.signal) if goal is not None else None
-    slow = _stop(run, score, goal, risk, len(score.steps) - 1) if score is not None and goal is not None else None
-    if slow is not None or (score is not None and goal is not None and _reached(score, goal)):
-        return slow
+    if goal is not None and score is not None:
+        if _reached(score, goal):
+            return None
+        pace = goal.pace(run, score.axis)
+        slower, then = pace.slower(score) if pace is not None else (np.zeros(1), np.zeros(1, int))
+        if pace is not None and slower[-1] > _limit(goal, risk):
+            return _stop(run, score, goal, pace, len(slower) - 1, float(slower[-1]), int(then[-1]))
     over = next((f for f in run.alone if f.heuristic in OVER and f.confidence in SURE and f.severity != "info"), None)
     return Stop(run.name, over.last_step, None, f"{over.title}. {over.summary}", 0.0) if over is not None else None
 
 
 def could_have_stopped(run: Review, goal: Goal, risk: float = RISKS[0]) -> Stop | None:
-    """The same of a run that has ended, at the first of its steps where it holds."""
+    """The same of a run that has ended, by its measure alone, at the first of its steps where it holds."""
     score = run.score_by(goal.signal)
-    if score is None or _reached(score, goal):
+    if score is None or _reached(score, goal) or (pace := goal.pace(run, score.axis)) is None:
         return None
-    found = (_stop(run, score, goal, risk, at) for at in range(len(score.steps)))
-    return next((one for one in found if one is not None), None)
-
-
-def slower_than_good(run: Review, score: RunScore, goal: Goal, at: int) -> tuple[float, int]:
-    """How many times slower a run is at one of its points than the slowest good one, and the step by which that was as good. 0
-    where nothing can be said; infinite where the measure is no longer finite."""
-    good = [one for other, one in goal.good if other.name != run.name and one.axis == score.axis and _as_long(run, other)]
-    sign, step = (1.0 if score.higher else -1.0), score.steps[at]
-    so_far = sign * np.array(score.values[: at + 1])
-    if len(good) < FEWEST_GOOD or float(so_far.max()) >= sign * goal.value:
-        return 0.0, step
-    if at == len(score.steps) - 1 and score.nonfinite >= FEWEST_NONFINITE:
-        return math.inf, step
-    if _taken(score, step) < EARLIEST * float(np.median([_taken(one, _first(one, goal.value)) for one in good])):
-        return 0.0, step
-    recent = float(so_far[np.array(score.steps[: at + 1]) >= (1 - RECENT) * step].max())
-    slowest = max(_first(one, sign * recent) for one in good)
-    return _taken(score, step) / _taken(score, slowest), slowest
-
-
-def _stop(run: Review, score: RunScore, goal: Goal, risk: float, at: int) -> Stop | None:
-    slower, slowest = slower_than_good(run, score, goal, at)
-    if slower <= (SLOWER if goal.given else SLOWER_THAN_BEST)[risk]:
+    slower, then = pace.slower(score)
+    at = int(np.argmax(slower > _limit(goal, risk)))
+    if slower[at] <= _limit(goal, risk):
         return None
+    return _stop(run, score, goal, pace, at, float(slower[at]), int(then[at]))
+
+
+def _limit(goal: Goal, risk: float) -> float:
+    return (SLOWER if goal.given else SLOWER_THAN_BEST)[risk]
+
+
+def _stop(run: Review, score: RunScore, goal: Goal, pace: GoodPace, at: int, slower: float, then: int) -> Stop:
     first, step, last = score.steps[0], score.steps[at], score.steps[-1]
     text = f"The {score.signal} is no longer a finite number."
     if math.isfinite(slower):
-        text = f"At {place(score.axis, step)} it is no further than the slowest of {counted(len(goal.good), 'run')} with a "
-        text += f"{score.signal} of {number(goal.value)} was at {place(score.axis, slowest)}: {number(slower)} times slower."
-    told = slower if math.isfinite(slower) else None
+        text = f"At {place(score.axis, step)} it is no further than the slowest of {counted(pace.runs, 'run')} with a "
+        text += f"{score.signal} of {number(goal.value)} was at {place(score.axis, then)}: {number(slower)} times slower."
     left = (last - step) / (last - first) if last > first else 0.0
+    told = slower if math.isfinite(slower) else None
     return Stop(run.name, step, told, text, score.hours[0] * left + score.hours[1])
 
 
@@ -140,14 +139,3 @@ def _as_long(run: Review, other: Review) -> bool:
         if isinstance(own, int | float) and isinstance(its, int | float) and min(own, its) > 0:
             return max(own, its) <= LENGTH * min(own, its)
     return True
-
-
-def _taken(run: RunScore, step: int) -> int:
-    """How many steps lie before a point, at least one: epochs and batches are counted from 0."""
-    return max(step + (run.axis in ("epoch", "batch")), 1)
-
-
-def _first(run: RunScore, value: float) -> int:
-    """The first step at which a run was as good."""
-    sign = 1.0 if run.higher else -1.0
-    return run.steps[int(np.argmax(sign * np.array(run.values) >= sign * value))]

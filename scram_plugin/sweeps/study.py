@@ -68,11 +68,14 @@ class Study:
     @property
     def saved(self) -> str:
         """What stopping the runs in time that could not become good would have saved, in a sentence; "" for nothing."""
-        hours = sum(one.hours for one in self.stops)
         if not self.stops:
             return ""
         said = f"{len(self.stops):,} of {counted(len(self.runs), 'run')} could have been stopped before the end"
-        return f"{said}: {number(hours)} of {number(self.hours)} hours." if hours >= LEAST_HOURS else f"{said}."
+        hours = sum(one.hours for one in self.stops)
+        unit, times = ("hours", 1.0) if self.hours >= 1 else ("minutes", 60.0)
+        return (
+            f"{said}: {number(times * hours)} of {number(times * self.hours)} {unit}." if hours >= LEAST_HOURS else f"{said}."
+        )
 
 
 def study(
@@ -182,11 +185,18 @@ def _about_measure(
     left = [c for condition in single if carries(c := condition.among(calm))]
     some = [run for run, kept in zip(runs, calm, strict=True) if kept]
     for one in separations(left, {measure: values[calm]}, OF_MEASURE):
-        inside, outside = (_median(sign * values[calm][mask]) for mask in (one.inside, one.outside))
-        text = f"The best {measure} has a median of {inside} in {counted(int(one.inside.sum()), 'run')} with "
-        text += (
-            f"{one.condition.words}, and of {outside} in {counted(int(one.outside.sum()), 'run')} with {one.condition.negated}."
-        )
+
+        def levels(part: Separation) -> list[str]:
+            masks = (part.inside, part.outside)
+            return [f"{_median(sign * values[calm][mask])} in {counted(int(mask.sum()), 'run')} with" for mask in masks]
+
+        inside, outside = levels(one)
+        text = f"The best {measure} has a median of {inside} {one.condition.words}, and of {outside} {one.condition.negated}."
+        for further, where in ((one.within, one.condition.words), (one.beyond, one.condition.negated)):
+            if further is not None:
+                inside, outside = levels(further)
+                text += f" Of those with {where}, it is {inside} {further.condition.words}, and {outside} "
+                text += f"{further.condition.negated}."
         yield _said(some, one, text)
 
 

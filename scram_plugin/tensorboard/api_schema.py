@@ -21,6 +21,7 @@ from scram_plugin.tensorboard import answers
 from scram_plugin.views.comparison import Changed, Comparison
 from scram_plugin.views.inside import InsideJson, LayerMapJson
 from scram_plugin.views.several import Several
+from scram_plugin.views.sweep import Sweep
 from scram_plugin.views.why.answer import AnswersJson
 
 FILE = Path(__file__).with_name("api.schema.json")
@@ -30,6 +31,7 @@ ANSWERS = (
     ReviewJson,
     Comparison,
     Several,
+    Sweep,
     AnswersJson,
     answers.CurveJson,
     InsideJson,

@@ -49,6 +49,7 @@ from scram_plugin.tensorboard.answers import (
 from scram_plugin.views.comparison import compare
 from scram_plugin.views.inside import InsideJson, LayerMapJson, inside, layer_map
 from scram_plugin.views.several import MOST, several
+from scram_plugin.views.sweep import Sweeps
 from scram_plugin.views.why.answer import AnswersJson
 from scram_plugin.views.why.questions import questions
 from scram_plugin.views.why.thresholds import margins, movable
@@ -131,6 +132,7 @@ class ScramPlugin(base_plugin.TBPlugin):
             context.flags, [roots] if isinstance(roots, str) else [path for _, path in roots]
         )
         self._reviewer = Reviewer(roots, self._catalogue)
+        self._sweeps = Sweeps({heuristic.id: heuristic.page.title for heuristic in self._catalogue.heuristics})
         self._reviewer.runs()  # begin to look before the first page asks
 
     def get_plugin_apps(self) -> dict[str, Any]:
@@ -139,6 +141,7 @@ class ScramPlugin(base_plugin.TBPlugin):
             "/review": _route(self._review),
             "/compare": _route(self._compare),
             "/several": _route(self._several),
+            "/sweep": _route(self._sweep),
             "/curve": _route(self._curve),
             "/heuristics": _route(self._heuristics),
             "/example": _route(self._example),
@@ -183,6 +186,11 @@ class ScramPlugin(base_plugin.TBPlugin):
         if not 2 <= len(names) <= MOST:
             raise BadRequest(f"{len(names)} runs were named: name 2 to {MOST}, each with run=.")
         return plain(msgspec.to_builtins(several([self._reviewed(name) for name in names])))
+
+    def _sweep(self, request: wrappers.Request) -> wrappers.Response:
+        """`sweep?program=`: the runs of one program with their settings, and what separates good ones from bad ones."""
+        changes, reviews = self._reviewer.all()
+        return _respond(request, self._sweeps.answer(changes, reviews, request.args.get("program", "")))
 
     def _why(self, request: wrappers.Request) -> AnswersJson:
         """`why?run=NAME`: the questions that a training run raises, with their answers."""

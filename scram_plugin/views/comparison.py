@@ -19,7 +19,7 @@ from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.reviews.model import Review, Reviewed
 from scram_plugin.severity import Severity
-from scram_plugin.views.facts_in_words import described, layer_in_words
+from scram_plugin.views.facts_in_words import layer_in_words, settings_in_words
 from scram_plugin.wire import WireNumber
 
 Changed = Literal["gone", "came", "stayed", "unsure"]
@@ -115,8 +115,8 @@ def compare(before: Reviewed, after: Reviewed) -> Comparison:
         verdict=_different(*facts) or _verdict(changes),
         findings=changes,
         curves=_curves(before.run, after.run),
-        facts=_differences(*map(described, facts)),
-        facts_missing=[reviewed.review.name for reviewed in (before, after) if not reviewed.run.facts],
+        facts=_differences(settings_in_words(before), settings_in_words(after)),
+        facts_missing=[reviewed.review.name for reviewed in (before, after) if not settings_in_words(reviewed)],
         layers=_texts(*map(_layers, facts)),
         code=_texts(*map(_code, facts)),
     )

@@ -1,4 +1,4 @@
-"""The model and the settings of its training in words, from the facts that the recorder wrote."""
+"""The model and the settings of its training in words: the facts that the recorder wrote, else what the log tells."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from scram_plugin.heuristics.words import number
+from scram_plugin.reviews.model import Reviewed
+
+
+def settings_in_words(reviewed: Reviewed) -> dict[str, str]:
+    """What is known of a run, as (name: value) texts; nothing if nobody told any setting."""
+    if reviewed.run.facts:
+        return described(reviewed.run.facts)
+    return {name: _said(value) for name, value in reviewed.review.settings.items() if value is not None}
 
 
 def described(facts: Mapping[str, Any]) -> dict[str, str]:

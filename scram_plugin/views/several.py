@@ -9,7 +9,7 @@ from typing import Any
 from scram_plugin.heuristics.words import counted
 from scram_plugin.reviews.model import HeadlineKind, Reviewed
 from scram_plugin.views.comparison import FIRST, CurveEnd, ShortFinding, end_of, short
-from scram_plugin.views.facts_in_words import described, layer_in_words
+from scram_plugin.views.facts_in_words import layer_in_words, settings_in_words
 
 MOST = 8  # runs: more colours and columns than that cannot be told apart
 
@@ -69,8 +69,8 @@ def several(runs: Sequence[Reviewed]) -> Several:
         sentence=_sentence(runs, findings),
         findings=findings,
         curves=_curves(runs),
-        facts=_facts([r.run.facts for r in runs]),
-        facts_missing=[r.review.name for r in runs if not r.run.facts],
+        facts=_facts(runs),
+        facts_missing=[r.review.name for r in runs if not settings_in_words(r)],
     )
 
 
@@ -116,8 +116,8 @@ def _curves(runs: Sequence[Reviewed]) -> list[CurveInSeveral]:
     return sorted(shared, key=lambda c: (c.signal not in FIRST, c.ends.count(None), c.signal))
 
 
-def _facts(facts: Sequence[Mapping[str, Any]]) -> list[FactInSeveral]:
-    texts = [described(of) | _layers(of) for of in facts]
+def _facts(runs: Sequence[Reviewed]) -> list[FactInSeveral]:
+    texts = [settings_in_words(r) | _layers(r.run.facts) for r in runs]
     names = dict.fromkeys(name for text in texts for name in text)
     rows = [FactInSeveral(name, [text.get(name) for text in texts]) for name in names]
     return [row for row in rows if len({value for value in row.values if value is not None}) > 1]

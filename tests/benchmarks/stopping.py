@@ -105,9 +105,10 @@ def over(trial: Trial) -> float:
 
 def slower(trial: Trial, at: int, others: Sequence[Trial], goal: float) -> float:
     """How many times slower it is than the slowest good one; 0 before anything can be said."""
-    target = stopping.goal_of([one.reviews[-1] for one in others], value=goal)
     score = trial.reviews[at].scores[0]
-    return 0.0 if target is None else stopping.slower_than_good(trial.reviews[at], score, target, len(score.steps) - 1)[0]
+    target = stopping.goal_of([one.reviews[-1] for one in others], value=goal)
+    pace = target.pace(trial.reviews[at], score.axis) if target is not None else None
+    return float(pace.slower(score)[0][-1]) if pace is not None else 0.0
 
 
 def below_median(trial: Trial, at: int, others: Sequence[Trial], goal: float) -> float:

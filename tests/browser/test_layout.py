@@ -7,7 +7,7 @@ from tests.browser.waiting import settle
 from tests.servers import open_tab, tensorboard
 
 RUNS = ("movie_reviews/lr_1e10", "fashion_mnist/overfit", "cifar10/normalized")
-VIEWS = ("catalogue", "checks", "compare", "several")
+VIEWS = ("catalogue", "checks", "sweep", "compare", "several")
 
 
 @pytest.fixture

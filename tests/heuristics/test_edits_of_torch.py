@@ -267,3 +267,89 @@ def test_a_step_that_the_transforms_of_the_validation_lack():
 def test_the_fit_of_a_program_or_a_trainer_holds_nothing_out(call):
     known = facts(f"import torch\nfrom trainer import fit\n{call}\n", framework="torch")
     assert edits.hold_out(known) is None
+
+
+DATA = """\
+import torch
+from torch.utils.data import TensorDataset
+def load():
+    train = TensorDataset(torch.tensor(X_train), torch.tensor(y_train))
+    return train, TensorDataset(torch.tensor(X_test), torch.tensor(y_test))
+"""
+TRAIN = f"""\
+import torch
+from model import load
+{"# a line" * 20}
+optimizer = torch.optim.Adam(model.parameters())
+"""
+
+
+def test_data_in_another_file_than_the_model():
+    known = facts(TRAIN, DATA, framework="torch")
+    told = edited(known, edits.change_targets(known, "({0} + 1) / 2"))
+    assert told["train.py"] == TRAIN
+    assert "TensorDataset(torch.tensor(X_train), (torch.tensor(y_train) + 1) / 2)" in told["model.py"]
+
+
+def test_nothing_is_measured_of_a_name_that_only_the_loop_gives():
+    known = facts(
+        "import torch\nfor epoch in range(3):\n    for x, y in loader:\n        loss = criterion(model(x), y)\n"
+        "        loss.backward()\noptimizer = torch.optim.SGD(model.parameters(), lr=0.1)\n",
+        framework="torch",
+    )
+    assert edits.normalize_features(known) is None
+
+
+APPENDED = """\
+from torch import nn
+layers = []
+layers.append(nn.Linear(4, 8))
+layers.append(nn.Sigmoid())
+layers.append(nn.Linear(8, 2))
+model = nn.Sequential(*layers)
+"""
+
+
+def test_two_modules_are_appended_one_by_one():
+    layer = {"class": "Linear", "path": "0", "activation": "sigmoid", "activated_by": "1", "kernel": [4, 8]}
+    known = facts(APPENDED, framework="torch", model={"layers": [layer]})
+    found = edits.set_in_layers(known, ["0"], "activation", '"relu"', normalized="yes")
+    (text,) = edited(known, found).values()
+    assert text == APPENDED.replace("layers.append(nn.Sigmoid())", "layers.append(nn.BatchNorm1d(8))\nlayers.append(nn.ReLU())")
+
+
+LOGITS = """\
+import torch
+from torch import nn
+class Net(nn.Module):
+    def __init__(self):
+        self.head = nn.Linear(4, 1)
+    def forward(self, x):
+        return self.head(x).squeeze(-1){given}
+criterion = nn.{loss}()
+def evaluate(model, loader):
+    for x, y in loader:
+        logits = model(x)
+        hits = ((logits > {limit}) == (y > 0.5)).sum()
+"""
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [("0", {"given": "", "loss": "BCEWithLogitsLoss"}), ("0.5", {"given": ".sigmoid()", "loss": "BCELoss"})],
+)
+def test_the_sigmoid_is_where_the_program_reads_it(limit, expected):
+    """An accuracy of ``logits > 0`` would be wrong with probabilities, and one of 0.5 with logits."""
+    model = {"layers": [{"class": "Linear", "path": "head", "activation": "sigmoid"}]}
+    twice = {"framework": "torch", "model": model, "loss": {"class": "BCEWithLogitsLoss"}}
+    known = facts(LOGITS.format(given=".sigmoid()", loss="BCEWithLogitsLoss", limit=limit), **twice)
+    (text,) = edited(known, edits.take_probabilities(known, "head")).values()
+    assert text == LOGITS.format(limit=limit, **expected)
+
+
+def test_the_loss_takes_logits_where_the_program_reads_them():
+    model = {"layers": [{"class": "Linear", "path": "head", "activation": "None"}]}
+    missing = {"framework": "torch", "model": model, "loss": {"class": "BCELoss"}}
+    known = facts(LOGITS.format(given="", loss="BCELoss", limit="0"), **missing)
+    (text,) = edited(known, edits.make_probabilities(known, "head")).values()
+    assert text == LOGITS.format(given="", loss="BCEWithLogitsLoss", limit="0")

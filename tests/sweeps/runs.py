@@ -14,7 +14,9 @@ def finding(heuristic, severity="warning"):
 
 
 def review(name, settings=None, found=(), best=None, higher=True, program="", tag="loss"):
-    measured = RunScore("validation accuracy", "epoch", higher, best, 3, best, 0.01) if best is not None else None
+    measured = (
+        RunScore("validation accuracy", "epoch", higher, best, 3, best, 0.01, (3,), (best,)) if best is not None else None
+    )
     return Review(
         name=name,
         tensorboard_runs=(name,),

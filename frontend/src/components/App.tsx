@@ -12,8 +12,9 @@ import { NotifySwitch, Toasts } from "./Notices";
 import { ReviewPane } from "./ReviewPane";
 import { RunList } from "./RunList";
 import { Shortcuts } from "./Shortcuts";
+import { Sweep } from "./Sweep";
 
-const LABELS: Record<View, string> = { findings: "Findings", checks: "Runs × checks", compare: "Compare", catalogue: "Catalogue" };
+const LABELS: Record<View, string> = { findings: "Findings", checks: "Runs × checks", sweep: "Sweep", compare: "Compare", catalogue: "Catalogue" };
 
 function Bar(): VNode {
   const known = runs.value;
@@ -78,6 +79,8 @@ export function App(): VNode {
           <Empty />
         ) : view.value === "checks" ? (
           <Matrix />
+        ) : view.value === "sweep" ? (
+          <Sweep />
         ) : view.value === "compare" ? (
           <Compare />
         ) : (

@@ -131,8 +131,8 @@ function Built({ shown }: { shown: Comparison }): VNode {
       <h3>Model and settings</h3>
       {missing.length > 0 && (
         <p class="note">
-          The model and settings of {missing.join(" and ")} are not known: SCRAM's recorder (Keras callback or watch), which logs them, did
-          not run.
+          The model and settings of {missing.join(" and ")} are not known: the log tells none, and SCRAM's recorder (Keras callback or
+          watch), which logs them, did not run.
         </p>
       )}
       {same && <p class="note">SCRAM knows of no difference: settings, layers and code are the same.</p>}

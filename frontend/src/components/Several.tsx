@@ -109,8 +109,8 @@ function Settings({ shown, names }: { shown: Answer; names: string[] }): VNode {
       <h3>Settings that differ</h3>
       {missing.length > 0 && (
         <p class="note">
-          Of {missing.length === shown.runs.length ? "these runs" : missing.join(", ")} no settings are known: SCRAM's recorder (Keras
-          callback or watch), which logs them, did not run.
+          Of {missing.length === shown.runs.length ? "these runs" : missing.join(", ")} no settings are known: their logs tell none, and
+          SCRAM's recorder (Keras callback or watch), which logs them, did not run.
         </p>
       )}
       {missing.length === 0 && facts.length === 0 && <p class="note">None that SCRAM knows of.</p>}

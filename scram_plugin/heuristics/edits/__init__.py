@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scram_plugin.heuristics.edits import keras_fit, keras_layers, keras_weights, torch_loop, torch_modules, torch_weights
+from scram_plugin.heuristics.edits import (
+    keras_fit,
+    keras_layers,
+    keras_weights,
+    torch_loop,
+    torch_modules,
+    torch_outputs,
+    torch_weights,
+)
 from scram_plugin.heuristics.edits.alike import add_missing_step as add_missing_step
 from scram_plugin.heuristics.edits.alike import treat_validation_alike as treat_validation_alike
 from scram_plugin.heuristics.edits.apart import order_targets as order_targets
@@ -98,9 +106,16 @@ def take_probabilities(facts: Facts, path: str) -> Edit | None:
     """Keep the loss from applying a softmax or sigmoid that layer `path` has already applied."""
     if not of_torch(facts):
         return keras_fit.set_from_logits(facts, False)
-    if facts.get("loss", {}).get("class") == "BCEWithLogitsLoss":
+    if facts.get("loss", {}).get("class") == "BCEWithLogitsLoss" and not torch_outputs.reads_logits(facts):
         return torch_loop.set_loss(facts, "binary_crossentropy")
     return torch_modules.set_in_layers(facts, [path], "activation", None)
+
+
+def make_probabilities(facts: Facts, path: str) -> Edit | None:
+    """Let layer `path` apply the sigmoid that the loss expects; the loss does so where the program reads logits."""
+    if of_torch(facts) and torch_outputs.reads_logits(facts):
+        return torch_loop.set_loss(facts, "binary_crossentropy_with_logits")
+    return set_in_layers(facts, [path], "activation", '"sigmoid"')
 
 
 def take_logits(facts: Facts) -> Edit | None:

@@ -109,7 +109,7 @@ def _with_direct(known: Code, data: Flow | None) -> Flow | None:
     """With the inputs that the model is given whole, without a loader: ``model(x_test)``."""
     if data is None:
         return None
-    models, names = _models(known, data.source), {place.text for place in data.x}
+    models, names = _models(known), {place.text for place in data.x}
     more: list[Piece] = []
     if len(models) != 1:  # a generator, or an embedding, may get something else
         return data
@@ -122,9 +122,9 @@ def _with_direct(known: Code, data: Flow | None) -> Flow | None:
     return data._replace(x=[*data.x, *more])
 
 
-def _models(known: Code, source: SourceFile) -> set[str]:
+def _models(known: Code) -> set[str]:
     """What the program asks for its parameters."""
-    return {source.of(p.node.func.value) for p in known.calls("parameters") if isinstance(p.node.func, ast.Attribute)}
+    return {p.source.of(p.node.func.value) for p in known.calls("parameters") if isinstance(p.node.func, ast.Attribute)}
 
 
 def _of_loop(known: Code) -> Flow | None:
@@ -134,7 +134,7 @@ def _of_loop(known: Code) -> Flow | None:
         return None
     source = ways[0].source
     loops = [n for n in within_scope(source, ways[0].node) if isinstance(n, LOOPS)]
-    models = _models(known, source)
+    models = _models(known)
     if not loops or len(models) != 1:
         return None
     model = models.pop()

@@ -12,6 +12,7 @@ import builtins
 import difflib
 import itertools
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
@@ -264,21 +265,34 @@ def _changed(source: SourceFile, changes: Sequence[Change]) -> str | None:
         return None
     before = {n.id for n in ast.walk(source.tree) if isinstance(n, ast.Name)}
     used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)} - before
-    return after if used <= _bound(tree) | set(dir(builtins)) and _in_order_of_use(tree, used) else None
+    sound = used <= _bound(tree) | set(dir(builtins)) and _used_too_early(tree) <= _used_too_early(source.tree)
+    return after if sound else None
 
 
-def _in_order_of_use(tree: ast.AST, names: set[str]) -> bool:
-    """Whether each of these names gets a value before it is used, as far as both stand in the same scope."""
-    scopes = [n for n in ast.walk(tree) if isinstance(n, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef)]
-    for scope in scopes:
+def _used_too_early(tree: ast.AST) -> set[tuple[str, str]]:
+    """Names that are used above the line that gives them a value, with the name of the scope in which both stand."""
+    found = set()
+    for scope in ast.walk(tree):
+        if not isinstance(scope, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
         first: dict[tuple[str, bool], int] = {}  # (name, whether it is used) -> line
         for node in _own_nodes(scope):
-            if isinstance(node, ast.Name) and node.id in names:
-                key = node.id, isinstance(node.ctx, ast.Load)
-                first[key] = min(node.lineno, first.get(key, node.lineno))
-        if any(line < first.get((name, False), line) for (name, is_use), line in first.items() if is_use):
-            return False
-    return True
+            for name, is_use in _named(node):
+                first[name, is_use] = min(getattr(node, "lineno", 0), first.get((name, is_use), sys.maxsize))
+        early = (name for (name, is_use), line in first.items() if is_use and line < first.get((name, False), line))
+        found |= {(getattr(scope, "name", ""), name) for name in early}
+    return found
+
+
+def _named(node: ast.AST) -> list[tuple[str, bool]]:
+    """The names that a node itself uses (true), or gives a value."""
+    if isinstance(node, ast.Name):
+        return [(node.id, isinstance(node.ctx, ast.Load))]
+    if isinstance(node, ast.arg):
+        return [(node.arg, False)]
+    if isinstance(node, ast.alias):
+        return [((node.asname or node.name).partition(".")[0], False)]
+    return [(node.name, False)] if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) else []
 
 
 def _own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
@@ -293,17 +307,7 @@ def _own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
 
 def _bound(tree: ast.AST) -> set[str]:
     """All names that get a value somewhere in a program."""
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            found.add(node.id)
-        elif isinstance(node, ast.alias):
-            found.add((node.asname or node.name).partition(".")[0])
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            found.add(node.name)
-        elif isinstance(node, ast.arg):
-            found.add(node.arg)
-    return found
+    return {name for node in ast.walk(tree) for name, is_use in _named(node) if not is_use}
 
 
 def _is_recorded(hunk: Edit) -> bool:

@@ -114,11 +114,16 @@ def _activate(
         arguments = ACTIVATIONS[value].partition("(")[2]
         kernel = entry.get("kernel") or []
         norm = NORMS.get(len(kernel)) if normalized and _elements(known, made) else None
-        before = ""
-        if norm:
-            before, more = written(made.source, f"torch.nn.{norm}", made)
-            imports, before = [*imports, *more], f"{before}({kernel[-1]}), "
-        return [replaced(made, f"{before}{text}({arguments}"), *imports]
+        new = f"{text}({arguments}"
+        if norm is None:
+            return [replaced(made, new), *imports]
+        name, more = written(made.source, f"torch.nn.{norm}", made)
+        norm = f"{name}({kernel[-1]})"
+        if _is_appended(made):  # one element at a time
+            owner: Any = made.source.parent(made.node)
+            line = f"{made.source.of(owner.func)}({norm})"
+            return [lines.before(made.source, made.source.statement(made.node), [line]), replaced(made, new), *imports, *more]
+        return [replaced(made, f"{norm}, {new}"), *imports, *more]
     if by is not None:
         return [None]
     if now == "None" and value is not None:

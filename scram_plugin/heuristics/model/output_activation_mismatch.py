@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scram_plugin.heuristics.data.labels_of_losses import HINGES
-from scram_plugin.heuristics.edits import Edit, set_in_layers, set_loss, take_logits, take_probabilities
+from scram_plugin.heuristics.edits import Edit, make_probabilities, set_in_layers, set_loss, take_logits, take_probabilities
 from scram_plugin.heuristics.heuristic import OUTPUTS, Cause, Confidence, Finding, Heuristic, NotChecked, absent
 from scram_plugin.heuristics.measured import LINEAR, channels, output, shown_loss, whole_of
 from scram_plugin.heuristics.model.outputs import (
@@ -317,7 +317,7 @@ MISMATCHES = (
     Mismatch("sigmoid-for-classes", "warning", _sigmoid_for_classes, _activate("softmax")),
     Mismatch("cut-logits", "warning", _cut_logits, _activate(None)),
     Mismatch("missing-softmax", "error", _no_softmax, lambda o: _activate("softmax")(o) or take_logits(o.run.facts)),
-    Mismatch("missing-sigmoid", "error", _no_sigmoid, _activate("sigmoid")),
+    Mismatch("missing-sigmoid", "error", _no_sigmoid, lambda o: make_probabilities(o.run.facts, o.layer.path)),
     Mismatch("squared-error", "warning", _squared_error_of_classes, _cross_entropy),
     Mismatch("one-sided", "warning", _one_sided, _cross_entropy),
     Mismatch("range", "error", _out_of_range, _activate(None), more=_reach),
