@@ -139,6 +139,15 @@ export function compare(before: string, after: string): void {
   void loadReview();
 }
 
+/** Open the sweep of another program, of which other things are said. */
+export function openSweep(program: string): void {
+  batch(() => {
+    sweepProgram.value = program;
+    sweepSaid.value = "";
+    sweepOrder.value = "";
+  });
+}
+
 /** Choose two to eight runs to compare. */
 export function compareAll(names: string[]): void {
   const [before, after, ...others] = names;

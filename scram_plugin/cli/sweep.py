@@ -72,12 +72,14 @@ def sweep(options: argparse.Namespace) -> int:
 
     catalogue = chosen(options)
     reviews = reviews_of(options, logdirs, catalogue, Cache() if options.cache else None)
-    if options.compare:
-        write(options.output, _compared(options, reviews))
-        return 0
     if options.metric and not any(review.score_by(options.metric) for review in reviews):
         known = sorted({score.signal for review in reviews for score in review.scores})
         raise BadOption(f"--metric: no training run is measured by {options.metric!r}; there are {', '.join(known) or 'none'}")
+    if options.compare:
+        if options.goal is not None:
+            raise BadOption("--goal says which runs could have been stopped; --compare tells nothing of that")
+        write(options.output, _compared(options, reviews))
+        return 0
     titles = {heuristic.id: heuristic.page.title for heuristic in catalogue.heuristics}
     studies = [study(group, titles, options.metric, options.goal, options.risk) for group in groups(reviews)]
     title = ", ".join(options.logdir)

@@ -11,12 +11,13 @@ from scram_plugin.cli.arguments import Commands, add_choices, add_command, add_g
 from scram_plugin.errors import BadOption
 from scram_plugin.heuristics.words import one_line
 from scram_plugin.severity import SEVERITIES
+from scram_plugin.sweeps.risks import RISKS
 
 DESCRIPTION = """\
 Follow a log directory while trainings write to it. Report each new finding and the end of each training.
 
-A command given with --exec runs for each message. It gets SCRAM_RUN, SCRAM_SEVERITY (error, warning, info or end),
-SCRAM_TITLE and SCRAM_SUMMARY as environment variables, and everything as JSON on its standard input.
+A command given with --exec runs for each message. It gets SCRAM_RUN, SCRAM_SEVERITY (error, warning, info, end
+or stop), SCRAM_TITLE and SCRAM_SUMMARY as environment variables, and everything as JSON on its standard input.
 
 A command given with --stop runs, in the same way, once for each training that diverged, or is so much slower than those
 that reached the goal that hardly any such training has ever reached one. SCRAM itself stops nothing.
@@ -64,8 +65,8 @@ def watch(options: argparse.Namespace) -> int:
     if options.webhook and not _is_address(options.webhook):
         raise BadOption(f"--webhook takes an address that begins with https:// or http://, not {options.webhook!r}")
     check_goal(options)
-    if not options.stop and (options.goal is not None or options.metric):
-        raise BadOption("--goal and --metric say which runs --stop is for; give --stop, too")
+    if not options.stop and (options.goal is not None or options.metric or options.risk != RISKS[0]):
+        raise BadOption("--goal, --metric and --risk say which runs --stop is for; give --stop, too")
     from rich.console import Console
 
     from scram_plugin.cli.notify import follow

@@ -29,8 +29,8 @@ class RunScore:
     """The best value of a signal with its step, and the last one, which is None if it is NaN or infinite.
 
     `noise`: standard deviation of the points around the curve, in the unit of the signal. `steps` and `values`: some of its
-    finite points, with the first and the last, which lie denser at the beginning. `nonfinite`: how many points come after
-    those. `hours`: from its first point to the last finite one, and from there to its last one.
+    finite points, with the first, the best and the last, which lie denser at the beginning. `nonfinite`: how many points come
+    after those. `hours`: from its first point to the last finite one, and from there to its last one.
     """
 
     signal: str
@@ -93,7 +93,7 @@ def score_of(signal: str, curve: Curve, higher: bool) -> RunScore:
     last_one = len(finite) - 1
     # evenly over the whole curve, and over its logarithm: its beginning is compared with short runs
     kept = np.concatenate([np.linspace(0, last_one, HALF), np.geomspace(1, max(last_one, 1), HALF)]).round().astype(int)
-    kept = np.unique(np.append(kept[kept <= last_one], last_one))
+    kept = np.unique(np.append(kept[kept <= last_one], [best, last_one]))
     return RunScore(
         signal=signal,
         axis=curve.axis,

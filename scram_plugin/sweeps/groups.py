@@ -47,7 +47,9 @@ def groups(reviews: Iterable[Review]) -> list[SweepGroup]:
     for review in reviews:
         if review.signals:
             by_program[_program(review)].append(review)
-    return [_group(key[-1], runs) for key, runs in sorted(by_program.items(), key=lambda one: -len(one[1]))]
+    ordered = sorted(by_program.items(), key=lambda one: -len(one[1]))
+    counts = Counter(key[-1] for key, _ in ordered)
+    return [_group(key[-1] if counts[key[-1]] == 1 else f"{key[-1]} ({key[0] or 'other'})", runs) for key, runs in ordered]
 
 
 def _program(review: Review) -> Key:

@@ -28,10 +28,11 @@ class GoodPace:
         slowest = np.zeros(len(levels), int)
         for one, best in zip(good, bests, strict=True):
             slowest = np.maximum(slowest, np.array(one.steps)[np.searchsorted(best, levels)])
-        self._levels, self._slowest = levels, slowest
         # the median of the steps in which they reached the goal
         reached = [one.steps[int(np.searchsorted(best, sign * goal))] for one, best in zip(good, bests, strict=True)]
-        self._usual = float(np.median(taken(self.axis, np.array(reached))))
+        self._earliest = EARLIEST * float(np.median(taken(self.axis, np.array(reached))))
+        # before that, how good they were is mostly that of the initial weights
+        self._levels, self._slowest = levels, np.maximum(slowest, round(self._earliest))
 
     def by(self, levels: np.ndarray) -> np.ndarray:
         """The steps by which the slowest good run was as good; better levels are higher. Shapes (n,)."""
@@ -47,7 +48,7 @@ class GoodPace:
         # the largest of each slice; reduceat also gives those between two slices, which are left out
         recent = np.maximum.reduceat(np.append(values, -np.inf), np.stack([begins, ends], 1).ravel())[::2]
         then, so_far = self.by(recent), taken(self.axis, steps)
-        slower = np.where(so_far < EARLIEST * self._usual, 0.0, so_far / taken(self.axis, then))
+        slower = np.where(so_far < self._earliest, 0.0, so_far / taken(self.axis, then))
         if run.nonfinite >= FEWEST_NONFINITE:
             slower[-1] = math.inf
         return slower, then

@@ -19,6 +19,7 @@ class Stopper:
 
     def look(self, names: Collection[str], live: Collection[str]) -> Iterator[News]:
         """What can be stopped of the live ones among the runs of these names."""
+        self._told &= set(names)  # one that was removed may come again
         if not set(live) - self._told:
             return
         for group in groups(review for name in names if (review := self._reviewer.review(name)) is not None):

@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from scram_plugin.heuristics.words import counted, number, place
-from scram_plugin.logs.settings import Value
 from scram_plugin.reviews.model import Review
-from scram_plugin.reviews.score import RunScore
-from scram_plugin.sweeps.pace import GoodPace
+from scram_plugin.reviews.score import FALLBACK, RunScore
+from scram_plugin.sweeps.pace import FEWEST_NONFINITE, GoodPace
 from scram_plugin.sweeps.risks import RISKS, SLOWER, SLOWER_THAN_BEST
 
 FEWEST_GOOD = 2  # one alone may have been lucky; by bench-stopping
@@ -26,6 +25,7 @@ OVER = ("nonfinite-loss", "divergence")  # findings of which no run has come bac
 SURE = ("certain", "likely")  # of these; by bench-stopping
 LENGTH = 1.5  # times: runs that were to train longer, or shorter, by more have another schedule; by definition
 LENGTHS = ("max steps", "epochs")  # settings that tell how long a run was to train
+ROUNDED = 1e-6  # of the goal, by which a value may miss it: logs hold numbers of 32 bits; IEEE 754
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,23 @@ class Goal:
     value: float
     given: bool
     good: tuple[tuple[Review, RunScore], ...]
-    paces: dict[tuple[Value, ...], GoodPace | None] = field(default_factory=dict)  # by how long a run is to train
+    paces: dict[tuple[str | int | None, ...], GoodPace | None] = field(default_factory=dict)  # by how long a run is to train
 
     def pace(self, run: Review, axis: str) -> GoodPace | None:
-        """That of the good runs that were to train as long, where this is known; None of fewer than two."""
-        length = (axis, *(run.settings.get(name) for name in LENGTHS))
-        if length not in self.paces:
-            good = [score for other, score in self.good if score.axis == axis and _as_long(run, other)]
-            self.paces[length] = GoodPace(good, self.value) if len(good) >= FEWEST_GOOD else None
-        return self.paces[length]
+        """That of the good runs that were to train about as long, where this is known; None of fewer than two."""
+        own = _length(run)
+        key = (axis, *own)
+        if key not in self.paces:
+            good = [score for other, score in self.good if score.axis == axis and _alike(own, _length(other))]
+            self.paces[key] = GoodPace(good, self.least(good[0])) if len(good) >= FEWEST_GOOD else None
+        return self.paces[key]
+
+    def least(self, score: RunScore) -> float:
+        """The value that counts as the goal."""
+        return self.value - (1.0 if score.higher else -1.0) * ROUNDED * abs(self.value)
+
+    def reached(self, score: RunScore) -> bool:
+        return score.best >= self.least(score) if score.higher else score.best <= self.least(score)
 
 
 @dataclass(frozen=True)
@@ -66,18 +74,20 @@ def goal_of(reviews: Sequence[Review], signal: str = "", value: float | None = N
     quarter of the finished runs has reached. `live`: names of runs that still train.
     """
     measured = [(run, s) for run in reviews if (s := run.score_by(signal)) is not None]
+    # before its first validation, a run has nothing else
+    measured = [(run, s) for run, s in measured if s.signal not in FALLBACK] or measured
     if not measured:
         return None
     names = [s.signal for _, s in measured]
     chosen = max(dict.fromkeys(names), key=names.count)
     measured = [(run, s) for run, s in measured if s.signal == chosen]
-    sign, given = (1.0 if measured[0][1].higher else -1.0), value is not None
+    given = value is not None
     if value is None:
         value = of_the_best([s.best for run, s in measured if run.name not in live], measured[0][1].higher)
         if value is None:
             return None
-    good = tuple((run, s) for run, s in measured if sign * s.best >= sign * value)
-    return Goal(chosen, value, given, good)
+    goal = Goal(chosen, value, given, ())
+    return Goal(chosen, value, given, tuple((run, s) for run, s in measured if goal.reached(s)))
 
 
 def of_the_best(values: Sequence[float], higher: bool) -> float | None:
@@ -88,27 +98,30 @@ def of_the_best(values: Sequence[float], higher: bool) -> float | None:
 
 
 def stop(run: Review, goal: Goal | None, risk: float = RISKS[0]) -> Stop | None:
-    """Whether a run can be stopped where it is now. `risk`: one of `RISKS`."""
-    score = run.score_by(goal.signal) if goal is not None else None
-    if goal is not None and score is not None:
-        if _reached(score, goal):
-            return None
-        pace = goal.pace(run, score.axis)
-        slower, then = pace.slower(score) if pace is not None else (np.zeros(1), np.zeros(1, int))
-        if pace is not None and slower[-1] > _limit(goal, risk):
+    """Whether a run that has not reached its goal can be stopped where it is now. `risk`: one of `RISKS`."""
+    score = run.score_by(goal.signal) if goal is not None else run.score
+    if score is not None and goal is not None and goal.reached(score):
+        return None
+    if score is not None and score.nonfinite >= FEWEST_NONFINITE:
+        return Stop(run.name, score.steps[-1], None, f"The {score.signal} is no longer a finite number.", 0.0)
+    pace = goal.pace(run, score.axis) if score is not None and goal is not None else None
+    if score is not None and goal is not None and pace is not None:
+        slower, then = pace.slower(score)
+        if slower[-1] > _limit(goal, risk):
             return _stop(run, score, goal, pace, len(slower) - 1, float(slower[-1]), int(then[-1]))
     over = next((f for f in run.alone if f.heuristic in OVER and f.confidence in SURE and f.severity != "info"), None)
     return Stop(run.name, over.last_step, None, f"{over.title}. {over.summary}", 0.0) if over is not None else None
 
 
 def could_have_stopped(run: Review, goal: Goal, risk: float = RISKS[0]) -> Stop | None:
-    """The same of a run that has ended, by its measure alone, at the first of its steps where it holds."""
+    """The same of a run that has ended, by its measure alone, at the first of its steps where it holds; None if that is its
+    last one."""
     score = run.score_by(goal.signal)
-    if score is None or _reached(score, goal) or (pace := goal.pace(run, score.axis)) is None:
+    if score is None or goal.reached(score) or (pace := goal.pace(run, score.axis)) is None:
         return None
     slower, then = pace.slower(score)
     at = int(np.argmax(slower > _limit(goal, risk)))
-    if slower[at] <= _limit(goal, risk):
+    if slower[at] <= _limit(goal, risk) or (at == len(slower) - 1 and not score.nonfinite):
         return None
     return _stop(run, score, goal, pace, at, float(slower[at]), int(then[at]))
 
@@ -128,14 +141,12 @@ def _stop(run: Review, score: RunScore, goal: Goal, pace: GoodPace, at: int, slo
     return Stop(run.name, step, told, text, score.hours[0] * left + score.hours[1])
 
 
-def _reached(score: RunScore, goal: Goal) -> bool:
-    return score.best >= goal.value if score.higher else score.best <= goal.value
+def _length(run: Review) -> tuple[int | None, ...]:
+    """How long a run was to train, as powers of `LENGTH`: few different ones, however many runs there are."""
+    given = (run.settings.get(name) for name in LENGTHS)
+    return tuple(round(math.log(n, LENGTH)) if isinstance(n, int | float) and 0 < n < math.inf else None for n in given)
 
 
-def _as_long(run: Review, other: Review) -> bool:
-    """Whether two runs were to train equally long, as far as that is known."""
-    for name in LENGTHS:
-        own, its = run.settings.get(name), other.settings.get(name)
-        if isinstance(own, int | float) and isinstance(its, int | float) and min(own, its) > 0:
-            return max(own, its) <= LENGTH * min(own, its)
-    return True
+def _alike(one: Sequence[int | None], other: Sequence[int | None]) -> bool:
+    """Whether two runs were to train about equally long, as far as that is known."""
+    return next((a == b for a, b in zip(one, other, strict=True) if a is not None and b is not None), True)

@@ -107,7 +107,7 @@ def study(
         same=group.same,
         note=_note(group, single, statements),
         stops=[one for run in group.runs if target and (one := could_have_stopped(run, target, risk)) is not None],
-        hours=sum(sum(run.score.hours) for run in group.runs if run.score is not None),
+        hours=sum(sum(score.hours) for run in group.runs if target and (score := run.score_by(target.signal)) is not None),
     )
 
 
@@ -211,14 +211,15 @@ def _setting(name: str, column: Column, named: set[str]) -> SettingOfGroup:
 
 
 def _range(column: Column) -> str:
-    """The values of a setting: "0.0001 to 0.1, 12 values", or the most frequent ones."""
+    """The values of a setting: "0.0001 to 0.1, 12 values", or the most frequent ones; and in how many runs it is not set."""
     known = [value for value in column if value is not None]
     counts = Counter(known)
+    unset = f", not set in {len(column) - len(known):,}" if len(known) < len(column) else ""
     if all(map(is_number, known)) and len(counts) > SHOWN:
         numbers = [float(value) for value in counts if isinstance(value, int | float)]
-        return f"{exact(min(numbers))} to {exact(max(numbers))}, {len(counts):,} values"
+        return f"{exact(min(numbers))} to {exact(max(numbers))}, {len(counts):,} values{unset}"
     shown = ", ".join(exact(v) if isinstance(v, int | float) else str(v) for v, _ in counts.most_common(SHOWN))
-    return shown if len(counts) <= SHOWN else f"{shown}, and {len(counts) - SHOWN:,} more"
+    return (shown if len(counts) <= SHOWN else f"{shown}, and {len(counts) - SHOWN:,} more") + unset
 
 
 def _note(group: SweepGroup, single: Sequence[Condition], statements: Sequence[Statement]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler
 
+from scram_plugin.errors import BadOption
 from scram_plugin.sweeps.risks import RISKS
 from scram_plugin.tuners.trials import Judge, Trial, is_higher, reported
 
@@ -29,14 +30,20 @@ class ScramScheduler(FIFOScheduler):
         super().__init__()
         self._metric, self._mode, self._time, self._goal, self._risk = metric, mode, time_attr, goal, risk
         self._trials: dict[str, Trial] = {}
-        self._judge = Judge(is_higher(mode or "max"), goal, risk)
+        self._judge: Judge | None = None
+        self._make()
+
+    def _make(self) -> None:
+        """The judge, as soon as it is known which values are better. Raises BadOption for what is none."""
+        judge = Judge(is_higher(self._mode or "max"), self._goal, self._risk)
+        self._judge = judge if self._mode and self._metric else None
 
     def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
         """Takes the metric and the mode of ``TuneConfig``; False if they are given twice."""
         if (self._metric and metric) or (self._mode and mode):
             return False
         self._metric, self._mode = metric or self._metric, mode or self._mode
-        self._judge = Judge(is_higher(self._mode or "max"), self._goal, self._risk)
+        self._make()
         return bool(super().set_search_properties(None, None, **spec))
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
@@ -44,6 +51,8 @@ class ScramScheduler(FIFOScheduler):
         one = self._trials.setdefault(trial.trial_id, Trial(trial.trial_id))
         if self._time in result:
             one.values |= reported({result[self._time]: result.get(str(self._metric))})
+        if self._judge is None:
+            raise BadOption("ScramScheduler needs a metric and a mode, here or in TuneConfig")
         return str(self.CONTINUE if self._judge.stop(one, self._trials.values()) is None else self.STOP)
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:

@@ -108,15 +108,15 @@ def compare(before: Reviewed, after: Reviewed) -> Comparison:
     not known for both.
     """
     changes = _changes(before.review, after.review)
-    facts = before.run.facts, after.run.facts
+    facts, settings = (before.run.facts, after.run.facts), settings_in_words((before, after))
     return Comparison(
         before=before.review.name,
         after=after.review.name,
         verdict=_different(*facts) or _verdict(changes),
         findings=changes,
         curves=_curves(before.run, after.run),
-        facts=_differences(settings_in_words(before), settings_in_words(after)),
-        facts_missing=[reviewed.review.name for reviewed in (before, after) if not settings_in_words(reviewed)],
+        facts=_differences(*settings),
+        facts_missing=[reviewed.review.name for reviewed, known in zip((before, after), settings, strict=True) if not known],
         layers=_texts(*map(_layers, facts)),
         code=_texts(*map(_code, facts)),
     )

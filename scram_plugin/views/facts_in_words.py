@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scram_plugin.heuristics.words import number
+from scram_plugin.logs.settings import Value
 from scram_plugin.reviews.model import Reviewed
+from scram_plugin.sweeps.conditions import exact
 
 
-def settings_in_words(reviewed: Reviewed) -> dict[str, str]:
-    """What is known of a run, as (name: value) texts; nothing if nobody told any setting."""
-    if reviewed.run.facts:
-        return described(reviewed.run.facts)
-    return {name: _said(value) for name, value in reviewed.review.settings.items() if value is not None}
+def settings_in_words(runs: Sequence[Reviewed]) -> list[dict[str, str]]:
+    """What is known of each run, as (name: value) texts: the facts that the recorder wrote, if it did so in all of them, else
+    the settings that the logs tell; nothing if nobody told any."""
+    if all(reviewed.run.facts for reviewed in runs):
+        return [described(reviewed.run.facts) for reviewed in runs]
+    return [{name: _exact(value) for name, value in r.review.settings.items() if value is not None} for r in runs]
+
+
+def _exact(value: Value) -> str:
+    return exact(value) if isinstance(value, int | float) and not isinstance(value, bool) else _said(value)
 
 
 def described(facts: Mapping[str, Any]) -> dict[str, str]:

@@ -63,14 +63,14 @@ class Several:
 
 def several(runs: Sequence[Reviewed]) -> Several:
     """Two to `MOST` runs in the order in which they are given. Findings that most of them have come first."""
-    findings = _findings(runs)
+    findings, settings = _findings(runs), settings_in_words(runs)
     return Several(
         runs=[OneOfSeveral(r.review.name, r.review.headline().kind, r.review.headline().text) for r in runs],
         sentence=_sentence(runs, findings),
         findings=findings,
         curves=_curves(runs),
-        facts=_facts(runs),
-        facts_missing=[r.review.name for r in runs if not settings_in_words(r)],
+        facts=_facts(runs, settings),
+        facts_missing=[r.review.name for r, known in zip(runs, settings, strict=True) if not known],
     )
 
 
@@ -116,8 +116,8 @@ def _curves(runs: Sequence[Reviewed]) -> list[CurveInSeveral]:
     return sorted(shared, key=lambda c: (c.signal not in FIRST, c.ends.count(None), c.signal))
 
 
-def _facts(runs: Sequence[Reviewed]) -> list[FactInSeveral]:
-    texts = [settings_in_words(r) | _layers(r.run.facts) for r in runs]
+def _facts(runs: Sequence[Reviewed], settings: Sequence[dict[str, str]]) -> list[FactInSeveral]:
+    texts = [known | _layers(r.run.facts) for r, known in zip(runs, settings, strict=True)]
     names = dict.fromkeys(name for text in texts for name in text)
     rows = [FactInSeveral(name, [text.get(name) for text in texts]) for name in names]
     return [row for row in rows if len({value for value in row.values if value is not None}) > 1]

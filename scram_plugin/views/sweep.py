@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -97,8 +98,15 @@ class Sweeps:
         """`changes`: a number that is another one whenever a review has changed."""
         with self._lock:
             if self._last[0] != (changes, program):
-                self._last = (changes, program), msgspec.json.encode(sweep(reviews, program, self._titles))
+                self._last = (changes, program), _encoded(sweep(reviews, program, self._titles))
             return self._last[1]
+
+
+def _encoded(answer: Sweep) -> bytes:
+    try:
+        return msgspec.json.encode(answer)
+    except UnicodeEncodeError:  # a name that is no text: slower, with its bytes as escapes
+        return json.dumps(msgspec.to_builtins(answer), allow_nan=False).encode()
 
 
 def sweep(reviews: Sequence[Review], program: str, titles: Mapping[str, str]) -> Sweep:

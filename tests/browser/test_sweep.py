@@ -71,7 +71,7 @@ def test_which_setting_makes_runs_fail(sweep, trials):
     sentence.click()
     until(lambda: shown(sweep), len(failing), sweep)
     assert set(names(sweep)) <= failing
-    address_has(sweep, "p.scram.said=0")
+    address_has(sweep, "p.scram.said=nonfinite-loss")
     sentence.click()
     until(lambda: shown(sweep), 40, sweep)
 

@@ -23,7 +23,9 @@ STILL = """() => {
 
 def settle(page):
     """Until curves are drawn, a canvas for each finding, and stay as they are."""
-    page.scram.wait_for_selector("main.review .headline, main.empty, article.page, .matrix .check", timeout=LONGEST)
+    page.scram.wait_for_selector(
+        "main.review .headline, main.empty, article.page, .matrix .check, .sweep-body [role=row]", timeout=LONGEST
+    )
     page.scram.wait_for_function(
         "[...document.querySelectorAll('.finding:not(.folded) .chart')].every(c => c.querySelector('canvas'))"
     )

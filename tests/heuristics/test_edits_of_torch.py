@@ -327,6 +327,7 @@ class Net(nn.Module):
     def forward(self, x):
         return self.head(x).squeeze(-1){given}
 criterion = nn.{loss}()
+optimizer = torch.optim.Adam(model.parameters())
 def evaluate(model, loader):
     for x, y in loader:
         logits = model(x)

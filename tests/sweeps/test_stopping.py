@@ -105,6 +105,76 @@ def test_what_is_not_compared():
     assert goal_of([*GOOD, slow], live={r.name for r in GOOD}) is None, "too few have ended to tell what is good"
 
 
+def test_of_long_noisy_curves_the_best_point_counts():
+    """Only some of the points are kept: the best one must be among them."""
+    for seed in range(20):
+        draws = np.random.default_rng(seed)
+        runs = [review(f"{i}") for i in range(6)]
+        for i, made in enumerate(runs):
+            steps = np.arange(1, 301)
+            values = 0.9 * (1 - np.exp(-steps / 40)) + draws.normal(0, 0.02, 300)
+            curve_ = Curve("", "", "step", steps, steps * 1.0, values, 0, 0)
+            runs[i] = type(made)(**{**vars(made), "scores": (score_of("validation accuracy", curve_, True),)})
+            assert max(runs[i].scores[0].values) == runs[i].scores[0].best
+        goal = goal_of(runs)
+        assert len(goal.good) == 2
+        for one in runs:
+            could_have_stopped(one, goal)
+
+
+def test_runs_that_have_not_been_validated_yet_do_not_choose_the_measure():
+    def without(name):
+        made = review(name)
+        curve_ = Curve("", "", "step", STEPS[:5], STEPS[:5] * 1.0, np.linspace(2, 1.5, 5), 0, 0)
+        return type(made)(**{**vars(made), "scores": (score_of("training loss", curve_, False),)})
+
+    young = [without(f"young {i}") for i in range(9)]
+    goal = goal_of([*GOOD, *young], value=0.85, live={run.name for run in young})
+    assert goal.signal == "validation accuracy"
+    assert all(stop(run, goal) is None for run in young)
+
+
+def test_a_value_of_32_bits_reaches_the_goal():
+    at = float(np.float32(0.9))
+    assert at < 0.9
+    runs = [run(f"{i}", values=np.minimum(np.linspace(0.1, 1.0 + i / 10, 60), at)) for i in range(4)]
+    goal = goal_of(runs, value=0.9)
+    assert len(goal.good) == 4
+    assert all(stop(one, goal) is None for one in runs)
+
+
+def test_an_evaluation_before_the_training_is_no_pace():
+    """At step 0 all runs are as good as their initial weights: a run that begins a little later is not 50 times slower."""
+    steps = np.arange(0, 1000, 50)
+
+    def begins(name, delay):
+        made = review(name)
+        values = np.where(steps <= delay, 0.1, 0.1 + 0.8 * (1 - np.exp(-(steps - delay) / 300.0)))
+        curve_ = Curve("", "", "step", steps, steps * 1.0, values, 0, 0)
+        return type(made)(**{**vars(made), "scores": (score_of("validation accuracy", curve_, True),)})
+
+    good = [begins(f"{i}", 0) for i in range(3)]
+    late = begins("late", 60)
+    assert could_have_stopped(late, goal_of([*good, late], value=0.85)) is None
+
+
+def test_few_paces_are_kept_of_many_lengths():
+    runs = [run(f"{i}", settings={"max steps": 1_000 + i}) for i in range(300)]
+    goal = goal_of([*runs, *GOOD], value=0.85)
+    low = [run(f"low {i}", level=0.2, settings={"max steps": 1_000 + i}) for i in range(300)]
+    assert all(could_have_stopped(one, goal) for one in low)
+    assert len(goal.paces) <= 3
+
+
+def test_a_run_that_stands_still_at_its_last_step_has_saved_nothing():
+    one = run("slow", pace=0.2, until=8)
+    goal = goal_of([*GOOD, one], value=0.85)
+    first = could_have_stopped(one, goal)
+    short = run("slow", pace=0.2, until=int(first.step / 100))
+    assert could_have_stopped(short, goal) is None
+    assert stop(short, goal) is not None
+
+
 def test_the_goal_is_what_the_best_quarter_reached():
     runs = [run(f"{level}", level=level) for level in (0.1, 0.2, 0.3, 0.4, 0.5)]
     goal = goal_of(runs)
@@ -160,6 +230,17 @@ def test_each_live_run_is_told_once(tmp_path):
         assert list(stopper.look(names, {"slow", "fast"})) == []
 
 
+def test_a_run_that_comes_again_is_told_again(tmp_path):
+    for i in range(4):
+        write(tmp_path, f"good{i}", 1 + i / 10, 100)
+    write(tmp_path, "slow", 0.2, 60, live=True)
+    names = {"good0", "good1", "good2", "good3", "slow"}
+    stopper = Stopper(Reviewer(str(tmp_path), catalogue()), "", 0.85, RISKS[0])
+    for _ in range(2):
+        assert len(list(stopper.look(names, {"slow"}))) == 1
+        assert list(stopper.look(names - {"slow"}, set())) == []
+
+
 def test_the_command_stops_the_training(tmp_path):
     """A training that waits for a file is ended by what `--stop` calls, and one that gets on is not."""
     logs, told = tmp_path / "logs", tmp_path / "told"
@@ -193,6 +274,8 @@ def test_the_command_stops_the_training(tmp_path):
     ("arguments", "said"),
     [
         (["watch", ".", "--goal", "0.9"], "give --stop, too"),
+        (["watch", ".", "--risk", "0.05"], "give --stop, too"),
+        (["sweep", ".", "--compare", "a", "b", "--goal", "1"], "--goal says which runs could have been stopped"),
         (["watch", ".", "--stop", "true", "--goal", "nan"], "--goal takes a finite number"),
         (["sweep", ".", "--goal", "inf"], "--goal takes a finite number"),
     ],

@@ -12,14 +12,16 @@ from tests.tuners.curves import HOPELESS, STEPS, TRIALS, accuracy
 
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])
 @pytest.mark.parametrize("goal", [None, 0.8])
-def test_a_study(direction, goal):
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_study(direction, goal, first):
+    """Steps are counted from 0, as most people do, or from 1."""
     optuna.logging.set_verbosity(logging.WARNING)
     sign = 1 if direction == "maximize" else -1
 
     def objective(trial):
         pace, level = TRIALS[trial.number]
         for step in range(1, STEPS + 1):
-            trial.report(sign * accuracy(step, pace, level), step)
+            trial.report(sign * accuracy(step, pace, level), step - 1 + first)
             if trial.should_prune():
                 raise optuna.TrialPruned
         return sign * accuracy(STEPS, pace, level)

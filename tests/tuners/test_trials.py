@@ -32,7 +32,9 @@ def test_hopeless_trials_are_stopped_early_and_others_are_not(sign, goal):
 def test_trials_without_values_and_with_nan():
     judge = Judge(True, 0.8)
     assert judge.stop(Trial("new"), GOOD) is None
-    assert judge.stop(Trial("nan", {1: float("nan")}), GOOD) is None, "nothing was ever known of it"
+    assert judge.stop(Trial("nan", {1: float("nan")}), GOOD) is None, "one may pass"
+    assert judge.stop(Trial("nan", {1: float("nan"), 2: float("inf")}), []) is not None, "also where nothing else is known"
+    assert judge.stop(Trial("nan", {1: 0.5, 2: float("nan"), 3: float("nan")}), []) is not None
     assert judge.stop(Trial("nan", {1: 0.1, 2: float("nan"), 3: float("nan")}), GOOD) is not None
     assert judge.stop(Trial("slow", {40: 0.1}), [Trial("empty", {}, False), *GOOD]) is not None
     assert judge.stop(Trial("slow", {40: 0.1}), []) is None

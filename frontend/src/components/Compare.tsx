@@ -135,7 +135,7 @@ function Built({ shown }: { shown: Comparison }): VNode {
           watch), which logs them, did not run.
         </p>
       )}
-      {same && <p class="note">SCRAM knows of no difference: settings, layers and code are the same.</p>}
+      {same && <p class="note">SCRAM knows of no difference in settings, layers or code.</p>}
       {facts.length > 0 && (
         <Table first="setting" shown={shown}>
           {facts.map(({ name, before, after }) => (

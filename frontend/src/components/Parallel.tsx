@@ -2,7 +2,7 @@
 
 import type { JSX, VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { type Axis, between, type Brushes, extent, MISSING } from "../plot/parallel";
+import { type Axis, between, type Brushes, extent, MISSING, scaleOf } from "../plot/parallel";
 import { theme } from "../theme";
 
 const HEIGHT = 300;
@@ -21,15 +21,17 @@ interface Props {
   shaded: number[];
   shadedAxes: string[];
   brushes: Brushes;
-  onBrush: (name: string, part: [number, number] | null) => void;
+  onBrush: (name: string, part: Brushes[string] | null) => void;
   description: string;
+  /** What the runs in `bad` have in common. */
+  badly: string;
 }
 
 const yOf = (place: number): number => TOP + (1 - place) * (HEIGHT - TOP - BOTTOM);
 const placeAt = (y: number): number => 1 - (y - TOP) / (HEIGHT - TOP - BOTTOM);
 const xOf = (axis: number, axes: number, width: number): number => SIDE + (axes > 1 ? axis / (axes - 1) : 0.5) * (width - 2 * SIDE);
 
-export function Parallel({ axes, places, runs, chosen, bad, shaded, shadedAxes, brushes, onBrush, description }: Props): VNode {
+export function Parallel({ axes, places, runs, chosen, bad, shaded, shadedAxes, brushes, onBrush, description, badly }: Props): VNode {
   const canvas = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
     const element = canvas.current;
@@ -44,26 +46,30 @@ export function Parallel({ axes, places, runs, chosen, bad, shaded, shadedAxes, 
     const element = event.currentTarget;
     const box = element.getBoundingClientRect();
     const x = event.clientX - box.left;
-    const nearest = axes.findIndex((_, a) => Math.abs(xOf(a, axes.length, box.width) - x) <= REACH);
-    if (nearest < 0) return;
+    const axis = axes.find((_, a) => Math.abs(xOf(a, axes.length, box.width) - x) <= REACH);
+    if (!axis || event.button !== 0) return;
     const from = placeAt(event.clientY - box.top);
     element.setPointerCapture(event.pointerId);
-    const part = (at: PointerEvent): [number, number] => {
+    const marked = (at: PointerEvent): Brushes[string] => {
       const to = placeAt(at.clientY - box.top);
-      return [Math.max(Math.min(from, to), 2 * MISSING), Math.min(Math.max(from, to), 1.01)];
+      return { part: [Math.max(Math.min(from, to), 2 * MISSING), Math.min(Math.max(from, to), 1.01)], scale: scaleOf(axis) };
     };
-    const move = (at: PointerEvent): void => onBrush(axes[nearest]!.name, part(at));
+    const move = (at: PointerEvent): void => onBrush(axis.name, marked(at));
     const drop = (at: PointerEvent): void => {
-      element.removeEventListener("pointermove", move);
-      const [low, high] = part(at);
-      onBrush(axes[nearest]!.name, high - low < LEAST_BRUSH ? null : [low, high]);
+      for (const [kind, listener] of [["pointermove", move], ["pointerup", drop], ["pointercancel", drop]] as const) {
+        element.removeEventListener(kind, listener);
+      }
+      const brush = marked(at);
+      onBrush(axis.name, at.type === "pointercancel" || brush.part[1] - brush.part[0] < LEAST_BRUSH ? null : brush);
     };
     element.addEventListener("pointermove", move);
-    element.addEventListener("pointerup", drop, { once: true });
+    element.addEventListener("pointerup", drop);
+    element.addEventListener("pointercancel", drop);
   };
   const left = (a: number): string => `calc(${SIDE}px + ${axes.length > 1 ? a / (axes.length - 1) : 0.5} * (100% - ${2 * SIDE}px))`;
   return (
-    <figure class="parallel" style={{ "--height": `${HEIGHT}px` }}>
+    <figure class="parallel" style={{ "--height": `${HEIGHT}px`, "--axes": axes.length }}>
+      <div class="wide" tabIndex={0} role="region" aria-label="Picture of the settings">
       <div class="axes">
         {axes.map((axis, a) => (
           <span class="axis" title={axis.name} style={{ left: left(a) }}>
@@ -83,8 +89,9 @@ export function Parallel({ axes, places, runs, chosen, bad, shaded, shadedAxes, 
           </div>
         </div>
       </div>
+      </div>
       <figcaption class="tools">
-        {Object.entries(brushes).map(([name, part]) => {
+        {Object.entries(brushes).map(([name, { part }]) => {
           const axis = axes.find((one) => one.name === name);
           return (
             axis && (
@@ -96,7 +103,7 @@ export function Parallel({ axes, places, runs, chosen, bad, shaded, shadedAxes, 
         })}
         <span class="hint">Drag along an axis to show only the runs there.</span>
         <span>
-          <span class="key bad" aria-hidden="true" /> with an error or a warning
+          <span class="key bad" aria-hidden="true" /> {badly}
         </span>
         <span>
           <span class="key" aria-hidden="true" /> without
@@ -125,7 +132,7 @@ function paint(canvas: HTMLCanvasElement, { axes, places, runs, chosen, bad, sha
   axes.forEach(({ name }, a) => {
     const part = shadedAxes.includes(name) ? extent(places, axes.length, a, shaded) : null;
     if (part) band(a, part, 26, colour("--span"));
-    if (brushes[name]) band(a, brushes[name], 9, colour("--info-soft"));
+    if (brushes[name]) band(a, brushes[name].part, 9, colour("--info-soft"));
   });
   const lines = (which: (run: number) => boolean, stroke: string, most: number): void => {
     pen.strokeStyle = stroke;

@@ -2,13 +2,13 @@
 
 import type { VNode } from "preact";
 import { useMemo, useState } from "preact/hooks";
-import { fetchSweep, type SweepRuns } from "../api";
+import { fetchSweep, type Said, type SweepRuns } from "../api";
 import { useFetched } from "../fetched";
 import { plural } from "../format";
-import { axisOf, type Brushes, inside, placesOf } from "../plot/parallel";
-import { allRuns, compareAll, heuristics, runs, shownRuns, sweepProgram, sweepSaid } from "../store";
+import { axisOf, type Brushes, inside, placesOf, stillThere } from "../plot/parallel";
+import { allRuns, compareAll, heuristics, openSweep, runs, shownRuns, sweepProgram, sweepSaid } from "../store";
 import { Parallel } from "./Parallel";
-import { RunFilter } from "./RunList";
+import { RunFilter, SharedFaults } from "./RunList";
 import { SweepTable } from "./SweepTable";
 
 const MOST_AXES = 7; // that have room beside one another
@@ -26,6 +26,9 @@ function versionOf(): string {
   return `${live} ${known.runs.map((run) => run.fingerprint.slice(0, 6)).join("")}`;
 }
 
+/** What a sentence is about: after an update it may stand elsewhere, with other counts. */
+const keyOf = ({ outcome, settings }: Said): string => [outcome, ...settings].join("|");
+
 function Sentences({ shown }: { shown: SweepRuns }): VNode {
   const entry = (key: string, text: string, hint: string): VNode => (
     <li>
@@ -38,7 +41,7 @@ function Sentences({ shown }: { shown: SweepRuns }): VNode {
   return (
     <>
       <ul class="sentences" aria-label="What the runs show">
-        {shown.statements.map(({ text, chance }, i) => entry(String(i), text, `chance: ${percent(chance)}`))}
+        {shown.statements.map((said) => entry(keyOf(said), said.text, `chance: ${percent(said.chance)}`))}
         {shown.saved && entry(STOPS, shown.saved, "")}
       </ul>
       {shown.note && <p class="note">{shown.note}</p>}
@@ -75,8 +78,9 @@ function Axes({ shown, names, choose }: { shown: SweepRuns; names: string[]; cho
 }
 
 function Shown({ shown }: { shown: SweepRuns }): VNode {
-  const [picked, pick] = useState<string[]>([]);
-  const [brushes, brush] = useState<Brushes>({});
+  const [checked, pick] = useState<string[]>([]);
+  const picked = checked.filter((name) => shown.runs.includes(name));
+  const [marked, mark] = useState<Brushes>({});
   const [wanted, want] = useState<string[] | null>(null);
   const names = (wanted ?? shown.settings.map(({ name }) => name)).filter((name) => shown.settings.some((one) => one.name === name)).slice(0, MOST_AXES);
   const [axes, places] = useMemo(() => {
@@ -85,26 +89,28 @@ function Shown({ shown }: { shown: SweepRuns }): VNode {
     const all = [...names.map((name, i) => axisOf(name, columns[i]!)), ...measure.map((values) => axisOf(shown.measure, values))];
     return [all, placesOf(all, [...columns, ...measure], shown.runs.length)] as const;
   }, [shown, names.join("\n")]);
+  const brushes = useMemo(() => stillThere(marked, axes), [marked, axes]);
   const entries = useMemo(() => {
     const known = new Map(allRuns.value.map((run) => [run.name, run]));
     return shown.runs.map((name) => known.get(name));
   }, [shown, allRuns.value]);
-  const said = shown.statements[Number(sweepSaid.value || NaN)];
+  const said = shown.statements.find((one) => keyOf(one) === sweepSaid.value);
   const check = said ? heuristics.value.findIndex((page) => page.id === said.outcome) : -1;
   const bad = useMemo(() => {
-    const has = (letters: string | undefined): boolean => (check < 0 ? /[EW]/.test(letters ?? "") : /[EWew]/.test(letters?.[check] ?? ""));
+    const has = (letters: string | undefined): boolean => /[EW]/.test((check < 0 ? letters : letters?.[check]) ?? "");
     return new Set(entries.flatMap((entry, i) => (has(entry?.outcomes) ? [i] : [])));
   }, [entries, check]);
   const chosen = useMemo(() => {
     const fitting = new Set(shownRuns.value.map((run) => run.name));
-    const stops = sweepSaid.value === STOPS ? new Set(shown.stops.map(({ run }) => run)) : null;
+    const stops = sweepSaid.value === STOPS && shown.saved ? new Set(shown.stops.map(({ run }) => run)) : null;
     const among = said ? new Set(said.runs) : stops;
     return new Set(shown.runs.flatMap((name, i) => (fitting.has(name) && (!among || among.has(i)) && inside(places, axes, i, brushes) ? [i] : [])));
   }, [shown, shownRuns.value, said, sweepSaid.value, places, axes, brushes]);
   const table = useMemo(() => [...chosen], [chosen]);
+  const badly = check < 0 ? "with an error or a warning" : `with “${heuristics.value[check]!.title}”`;
   const description =
     `Parallel axes of ${axes.map((axis) => axis.name).join(", ")}: ${plural(chosen.size, "run")} of ${shown.runs.length}, ` +
-    `${table.filter((run) => bad.has(run)).length} of them ${check < 0 ? "with an error or a warning" : `with “${heuristics.value[check]!.title}”`}. The table below has the values.`;
+    `${table.filter((run) => bad.has(run)).length} of them ${badly}. The table below has the values.`;
   return (
     <>
       <Sentences shown={shown} />
@@ -118,12 +124,14 @@ function Shown({ shown }: { shown: SweepRuns }): VNode {
           shaded={said?.runs ?? []}
           shadedAxes={said?.settings ?? []}
           brushes={brushes}
-          onBrush={(name, part) => brush(({ [name]: _, ...others }) => (part ? { ...others, [name]: part } : others))}
+          onBrush={(name, part) => mark(({ [name]: _, ...others }) => (part ? { ...others, [name]: part } : others))}
           description={description}
+          badly={badly}
         />
       )}
       <div class="sweep-tools">
         <RunFilter />
+        <SharedFaults />
         <span class="note" role="status">
           {chosen.size === shown.runs.length ? plural(chosen.size, "run") : `${chosen.size} of ${plural(shown.runs.length, "run")}`}
         </span>
@@ -154,7 +162,7 @@ export function Sweep(): VNode {
         {answer && answer.programs.length > 1 && (
           <label>
             Program{" "}
-            <select value={shown?.program} onChange={(event) => (sweepProgram.value = event.currentTarget.value)}>
+            <select value={shown?.program} onChange={(event) => openSweep(event.currentTarget.value)}>
               {answer.programs.map(({ name, runs: count }) => (
                 <option value={name}>
                   {name} ({count})

@@ -109,7 +109,7 @@ def _with_direct(known: Code, data: Flow | None) -> Flow | None:
     """With the inputs that the model is given whole, without a loader: ``model(x_test)``."""
     if data is None:
         return None
-    models, names = _models(known), {place.text for place in data.x}
+    models, names = models_with_parameters(known), {place.text for place in data.x}
     more: list[Piece] = []
     if len(models) != 1:  # a generator, or an embedding, may get something else
         return data
@@ -122,7 +122,7 @@ def _with_direct(known: Code, data: Flow | None) -> Flow | None:
     return data._replace(x=[*data.x, *more])
 
 
-def _models(known: Code) -> set[str]:
+def models_with_parameters(known: Code) -> set[str]:
     """What the program asks for its parameters."""
     return {p.source.of(p.node.func.value) for p in known.calls("parameters") if isinstance(p.node.func, ast.Attribute)}
 
@@ -134,7 +134,7 @@ def _of_loop(known: Code) -> Flow | None:
         return None
     source = ways[0].source
     loops = [n for n in within_scope(source, ways[0].node) if isinstance(n, LOOPS)]
-    models = _models(known)
+    models = models_with_parameters(known)
     if not loops or len(models) != 1:
         return None
     model = models.pop()

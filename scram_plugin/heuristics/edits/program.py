@@ -27,6 +27,15 @@ CELL = re.compile(rf"{schema.CELL} \d{{1,6}}")
 NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+SCOPES = (*FUNCTIONS, ast.ClassDef)
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+BINDING = (
+    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef),
+    *(ast.ExceptHandler, ast.MatchAs, ast.MatchStar, ast.MatchMapping),
+)
+
+
 class Piece(NamedTuple):
     """A piece of the program: a node of its tree, and the file that it is in."""
 
@@ -265,22 +274,32 @@ def _changed(source: SourceFile, changes: Sequence[Change]) -> str | None:
         return None
     before = {n.id for n in ast.walk(source.tree) if isinstance(n, ast.Name)}
     used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)} - before
-    sound = used <= _bound(tree) | set(dir(builtins)) and _used_too_early(tree) <= _used_too_early(source.tree)
-    return after if sound else None
+    first, now = _first_lines(source.tree), _first_lines(tree)
+    early = {name for name, (use, value) in now.items() if use < value < sys.maxsize}
+    # names that were used so before, or that this scope gets from elsewhere
+    known = {name for name, (use, value) in first.items() if use < value}
+    return after if used <= _bound(tree) | set(dir(builtins)) and early <= known else None
 
 
-def _used_too_early(tree: ast.AST) -> set[tuple[str, str]]:
-    """Names that are used above the line that gives them a value, with the name of the scope in which both stand."""
-    found = set()
-    for scope in ast.walk(tree):
-        if not isinstance(scope, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef):
-            continue
-        first: dict[tuple[str, bool], int] = {}  # (name, whether it is used) -> line
+def _first_lines(tree: ast.AST) -> dict[tuple[str, ...], tuple[int, int]]:
+    """The names of each scope, after the scopes that they stand in: the first line that uses one, and the first that gives it a
+    value; `sys.maxsize` for none."""
+    found: dict[tuple[str, ...], tuple[int, int]] = {}
+    todo: list[tuple[tuple[str, ...], ast.AST]] = [((), tree)]
+    while todo:
+        path, scope = todo.pop()
+        elsewhere: set[str] = set()
         for node in _own_nodes(scope):
+            if isinstance(node, ast.Global | ast.Nonlocal):
+                elsewhere.update(node.names)
+            if isinstance(node, SCOPES):
+                todo.append(((*path, getattr(node, "name", "lambda")), node))
             for name, is_use in _named(node):
-                first[name, is_use] = min(getattr(node, "lineno", 0), first.get((name, is_use), sys.maxsize))
-        early = (name for (name, is_use), line in first.items() if is_use and line < first.get((name, False), line))
-        found |= {(getattr(scope, "name", ""), name) for name in early}
+                use, value = found.get((*path, name), (sys.maxsize, sys.maxsize))
+                line = getattr(node, "lineno", 0)
+                found[(*path, name)] = (min(use, line), value) if is_use else (use, min(value, line))
+        for name in elsewhere:
+            found.pop((*path, name), None)
     return found
 
 
@@ -292,17 +311,33 @@ def _named(node: ast.AST) -> list[tuple[str, bool]]:
         return [(node.arg, False)]
     if isinstance(node, ast.alias):
         return [((node.asname or node.name).partition(".")[0], False)]
-    return [(node.name, False)] if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) else []
+    name = getattr(node, "rest" if isinstance(node, ast.MatchMapping) else "name", None)
+    return [(name, False)] if isinstance(node, BINDING) and name else []
 
 
 def _own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a scope, without those of functions in it."""
-    todo = list(ast.iter_child_nodes(scope))
+    """The nodes of a scope. Of a function in it these are its decorators and defaults, of a class its bases; names that a
+    comprehension gives itself are left out."""
+    inside: Any = scope.body if isinstance(scope, SCOPES) else list(ast.iter_child_nodes(scope))
+    todo: list[ast.AST] = [*([scope.args] if isinstance(scope, FUNCTIONS) else []), *_listed(inside)]
     while todo:
         node = todo.pop()
         yield node
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        if isinstance(node, ast.arguments):
+            todo += [*node.posonlyargs, *node.args, *node.kwonlyargs, *filter(None, (node.vararg, node.kwarg))]
+        elif isinstance(node, FUNCTIONS):
+            todo += [*getattr(node, "decorator_list", []), *node.args.defaults, *filter(None, node.args.kw_defaults)]
+        elif isinstance(node, ast.ClassDef):
+            todo += [*node.decorator_list, *node.bases, *node.keywords]
+        elif isinstance(node, COMPREHENSIONS):
+            own = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
+            todo += [n for n in ast.walk(node) if isinstance(n, ast.Name) and n.id not in own]
+        elif not isinstance(node, ast.arg):
             todo += ast.iter_child_nodes(node)
+
+
+def _listed(body: Any) -> list[ast.AST]:
+    return body if isinstance(body, list) else [body]  # of a lambda it is an expression
 
 
 def _bound(tree: ast.AST) -> set[str]:

@@ -149,7 +149,8 @@ def set_loss(facts: Mapping[str, Any], loss: str) -> Edit | None:
             return None
         text, imports = written(call.source, f"torch.nn.{kind}" if of_class else f"torch.nn.functional.{function}", call)
         place = call if of_class else Piece(call.source, call.node.func)
-        changes += [replaced(place, f"{text}()" if of_class else text), *imports]
+        kept = ", ".join(call.source.of(given) for given in call.node.keywords if given.arg == "reduction")
+        changes += [replaced(place, f"{text}({kept})" if of_class else text), *imports]
     return known.edit(changes)
 
 

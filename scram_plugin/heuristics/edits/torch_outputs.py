@@ -7,21 +7,35 @@ from collections.abc import Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits.bindings import bound_to
+from scram_plugin.heuristics.edits.flow import models_with_parameters
 from scram_plugin.heuristics.edits.program import Code, Piece, program
 
 
 def reads_logits(facts: Mapping[str, Any]) -> bool:
-    """Whether results of calls are compared with 0, as logits are (``logits > 0``), and none with 0.5, as probabilities are."""
+    """Whether results of the model are compared with 0, as logits are (``logits > 0``), and none is rounded or compared with a
+    number between 0 and 1, as probabilities are."""
     known = program(facts)
-    limits = {limit for place in known.nodes(ast.Compare) if (limit := _limit(known, place)) is not None}
-    return 0 in limits and 0.5 not in limits
+    models = models_with_parameters(known)
+    limits = {limit for place in known.nodes(ast.Compare) if (limit := _limit(known, place, models)) is not None}
+    rounded = (c for c in known.calls("round") if isinstance(c.node.func, ast.Attribute))
+    rounds = any(_is_output(known, Piece(c.source, c.node.func.value), models) for c in rounded)
+    return 0 in limits and not rounds and not any(0 < limit < 1 for limit in limits)
 
 
-def _limit(known: Code, place: Piece) -> float | None:
-    """The number that the result of a call must exceed."""
+def _limit(known: Code, place: Piece, models: set[str]) -> float | None:
+    """The number that a result of the model must exceed."""
     node = place.node
     if not isinstance(node.ops[0], ast.Gt | ast.GtE) or not isinstance(node.comparators[0], ast.Constant):
         return None
-    values = [node.left, *(piece.node for piece in bound_to(known, Piece(place.source, node.left)))]
     limit = node.comparators[0].value
-    return limit if isinstance(limit, int | float) and any(isinstance(value, ast.Call) for value in values) else None
+    of_model = _is_output(known, Piece(place.source, node.left), models)
+    return limit if isinstance(limit, int | float) and of_model else None
+
+
+def _is_output(known: Code, place: Piece, models: set[str]) -> bool:
+    """Whether an expression, or what it is bound to, is made of a call of the model."""
+    return any(
+        isinstance(node, ast.Call) and piece.source.of(node.func) in {*models, "self"}
+        for piece in (place, *bound_to(known, place))
+        for node in ast.walk(piece.node)
+    )
