@@ -26,7 +26,9 @@ def training_runs(
     not in `logs`, if `logs` is only a part of it. `without`: TensorBoard runs to leave out.
     """
     meanings = {tag: Meaning(signal, -1) for tag, signal in (named or {}).items()}
-    places = {name: _place(name, logs, elsewhere) for name in logs if name not in without}
+    alone = len(logs) == 1 and not elsewhere
+    kept = [name for name in logs if name not in without and (alone or not _is_empty(logs[name]))]
+    places = {name: _place(name, logs, elsewhere) for name in kept}
     siblings: dict[str, set[str]] = {}  # training run -> roles of its TensorBoard runs
     for key, role in places.values():
         siblings.setdefault(key, set()).add(role)
@@ -127,6 +129,11 @@ def _of_add_hparams(name: str, run: Run) -> bool:
 
 def _timed_results(name: str, run: Run) -> bool:
     return _timed(name) and all(len(run[tag]) < 2 for tag in _tags(run))
+
+
+def _is_empty(run: Run) -> bool:
+    """Whether it is a text file without a number, as the ``trainer_state.json`` of a training without a log."""
+    return not run.has_event_files and not len(run)
 
 
 def _tags(run: Run) -> list[str]:

@@ -349,3 +349,13 @@ def test_files_of_programs_of_ones_own(header, signal, tag, tmp_path):
     assert len(curve) == 8
     assert run.kind == ("reinforcement" if signal == "return" else None)
     assert list(curve.steps) == ([*range(8)] if header.startswith(",") else [*range(10, 90, 10)])
+
+
+def test_a_state_without_a_log_is_no_training_run_beside_others(tmp_path):
+    """The Trainer saves one with each checkpoint; where it logged nothing, what SCRAM recorded below it is all there is."""
+    state = {"log_history": [], "global_step": 16, "max_steps": 16, "best_metric": None}
+    (tmp_path / "checkpoint-16").mkdir()
+    (tmp_path / "checkpoint-16" / "trainer_state.json").write_text(json.dumps(state))
+    assert [run.name for run in training_runs(read(tmp_path))] == ["."], "alone, it is said why nothing can be checked"
+    curve(tmp_path / "scram" / "train", "epoch_loss", [1.0, 0.5])
+    assert [run.name for run in training_runs(read(tmp_path))] == ["scram"]
