@@ -15,6 +15,7 @@ from scram_plugin.sweeps.conditions import Column
 
 Key: TypeAlias = tuple[str, ...]
 
+FEW = 4  # runs, of which each may have a text of its own that counts; by definition
 SHARED = 0.5  # part of the runs whose names must have a key for it to be a setting; by definition
 SHORT = {
     "bs": "batch_size",
@@ -64,8 +65,14 @@ def _group(program: str, runs: Sequence[Review]) -> SweepGroup:
     told = [{**named, **run.settings} for run, named in zip(runs, _of_names([run.name for run in runs]), strict=True)]
     names = dict.fromkeys(name for of_run in told for name in of_run)
     columns = {name: [of_run.get(name) for of_run in told] for name in names}
-    differ = {name: column for name, column in columns.items() if len(set(column)) > 1}
-    return SweepGroup(program, tuple(runs), differ, {name: column[0] for name, column in columns.items() if name not in differ})
+    differ = {name: column for name, column in columns.items() if len(set(column)) > 1 and not _is_name(column)}
+    same = {name: column[0] for name, column in columns.items() if len(set(column)) == 1}
+    return SweepGroup(program, tuple(runs), differ, same)
+
+
+def _is_name(column: Column) -> bool:
+    """Whether it is another text in each run, as the directory that one writes to."""
+    return len(column) > FEW and len(set(column)) == len(column) and all(isinstance(value, str) for value in column)
 
 
 def _of_names(names: Sequence[str]) -> list[dict[str, Value]]:

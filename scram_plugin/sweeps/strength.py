@@ -34,15 +34,29 @@ def _of_counts(sizes: np.ndarray, sums: np.ndarray, outcomes: np.ndarray) -> np.
 @lru_cache(maxsize=4096)
 def _fisher(runs: int, positive: int, size: int) -> np.ndarray:
     """-log p for each number of positives among `size` runs that are drawn from `runs`, of which `positive` are."""
-    logs = np.array([_log_choose(positive, c) + _log_choose(runs - positive, size - c) for c in range(size + 1)])
-    logs -= _log_choose(runs, size)
+    logs, counts = np.full(size + 1, -math.inf), np.arange(max(0, size - runs + positive), min(positive, size) + 1)
+    logs[counts] = _log_choose(runs, positive, counts) + _log_choose(runs, runs - positive, size - counts)
+    logs -= _log_choose(runs, runs, np.array(size))
     upper = np.logaddexp.accumulate(logs[::-1])[::-1]
     lower = np.logaddexp.accumulate(logs)
     return np.maximum(0.0, -np.minimum(upper, lower))
 
 
-def _log_choose(n: int, k: int) -> float:
-    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) if 0 <= k <= n else -math.inf
+def _log_choose(most: int, n: int, k: np.ndarray) -> np.ndarray:
+    """The logarithm of how many ways there are to choose k of n, for n up to `most`."""
+    table = _log_factorials(most)
+    chosen: np.ndarray = table[n] - table[k] - table[n - k]
+    return chosen
+
+
+@lru_cache(maxsize=64)
+def _log_factorials(most: int) -> np.ndarray:
+    return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, most + 1)))])
+
+
+def fisher(holds: np.ndarray, outcome: np.ndarray) -> float:
+    """p of Fisher's exact test of one condition and one outcome, the stronger side: truth values, shapes (runs,)."""
+    return math.exp(-float(_fisher(len(outcome), int(outcome.sum()), int(holds.sum()))[int((holds & outcome).sum())]))
 
 
 def _of_ranks(sizes: np.ndarray, sums: np.ndarray, outcomes: np.ndarray) -> np.ndarray:

@@ -14,8 +14,9 @@ from scram_plugin.reviews.model import Review
 from scram_plugin.sweeps.conditions import Column, Condition, carries, conditions, exact, is_number
 from scram_plugin.sweeps.groups import SweepGroup
 from scram_plugin.sweeps.risks import RISKS
-from scram_plugin.sweeps.separate import Separation, separations
+from scram_plugin.sweeps.separate import ALPHA, Separation, separations
 from scram_plugin.sweeps.stopping import Stop, could_have_stopped, goal_of
+from scram_plugin.sweeps.strength import fisher
 
 TROUBLE = "trouble"  # the outcome that a run has an error or a warning
 CARRIES = 8  # runs: of fewer, no condition on one of several settings can be beyond chance; by definition
@@ -91,8 +92,9 @@ def study(
     live = {run.name for run in group.runs if run.live}
     target = goal_of(group.runs, metric, goal, live)
     single = conditions(group.settings)
-    found = separations(single, outcomes)
-    statements = [_statement(group.runs, one, outcomes[one.outcome], titles) for one in _distinct(found)]
+    decided = {name: _decided(group.runs, name) for name in outcomes}
+    found = [one for one in separations(single, outcomes) if _stays(one, outcomes[one.outcome], decided[one.outcome])]
+    statements = [_statement(group.runs, one, outcomes[one.outcome], decided[one.outcome], titles) for one in _distinct(found)]
     calm = ~np.any([one.inside for one in found], axis=0) if found else np.ones(len(group.runs), bool)
     if measure:
         statements += _about_measure(group.runs, single, measure, sign, values, calm)
@@ -125,6 +127,26 @@ def _outcomes(runs: Sequence[Review]) -> Iterator[tuple[str, np.ndarray]]:
             yield name, values
 
 
+def _decided(runs: Sequence[Review], outcome: str) -> np.ndarray:
+    """Where a check found something or passed: of the other runs nobody knows whether they have the fault. Of trouble as such:
+    where there is some, or all checks passed that found any in other runs."""
+    found = [{finding.heuristic for finding in run.findings if finding.severity != "info"} for run in runs]
+    asked = set().union(*found) if outcome == TROUBLE else {outcome}
+    return np.array([bool(of_run & asked) or asked <= set(run.passed) for run, of_run in zip(runs, found, strict=True)])
+
+
+def _stays(one: Separation, outcome: np.ndarray, decided: np.ndarray) -> bool:
+    """Whether a condition goes together with a finding also among the runs of which it could be decided.
+
+    Short logs, of a large batch size for example, decide less: then the condition tells where the check can see, and nothing of
+    the fault.
+    """
+    if decided.all():
+        return True
+    condition = one.condition.among(decided)
+    return carries(condition) and fisher(condition.holds, outcome[decided]) <= ALPHA
+
+
 def _measure(runs: Sequence[Review], metric: str) -> tuple[str, float, np.ndarray]:
     """The signal by which most runs are measured, and its best value in each times a sign, so that larger ones are better; NaN
     without one."""
@@ -145,7 +167,9 @@ def _distinct(found: Sequence[Separation]) -> list[Separation]:
     return list(kept.values())
 
 
-def _statement(runs: Sequence[Review], one: Separation, outcome: np.ndarray, titles: Mapping[str, str]) -> Statement:
+def _statement(
+    runs: Sequence[Review], one: Separation, outcome: np.ndarray, decided: np.ndarray, titles: Mapping[str, str]
+) -> Statement:
     what = "An error or a warning" if one.outcome == TROUBLE else f"“{titles.get(one.outcome, one.outcome)}”"
 
     def counts(mask: np.ndarray) -> str:
@@ -157,6 +181,8 @@ def _statement(runs: Sequence[Review], one: Separation, outcome: np.ndarray, tit
         if further is not None:
             text += f" Of those with {where}, it was found in {counts(further.inside)} with {further.condition.words}, and in "
             text += f"{counts(further.outside)} with {further.condition.negated}."
+    if unknown := int((~decided).sum()):
+        text += f" In {counted(unknown, 'run')} it could not be checked."
     return _said(runs, one, text)
 
 

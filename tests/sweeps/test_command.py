@@ -173,3 +173,28 @@ def test_settings_that_are_secrets_are_not_read(tmp_path):
     )
     done = scram("sweep", tmp_path, "--format", "json")
     assert json.loads(done.stdout)["groups"][0]["same"] == {"width": 3}
+
+
+@pytest.mark.parametrize("undecided", [True, False])
+def test_where_a_check_cannot_see_it_has_not_seen_that_there_is_no_fault(undecided):
+    """A large batch size gives a short log, of which less can be decided: then the size says nothing of the fault."""
+    runs = [review(f"{i}", {"batch size": 16}, ["divergence"] if i % 4 else []) for i in range(20)] + [
+        review(f"large {i}", {"batch size": 64}, undecided=["divergence"] if undecided and i > 1 else []) for i in range(20)
+    ]
+    (group,) = groups(runs)
+    found = study(group, TITLES)
+    assert [one.settings for one in found.statements] == ([] if undecided else [["batch size"]])
+
+
+def test_runs_that_could_not_be_checked_are_counted():
+    runs = [review(f"{i}", {"lr": 0.1 if i < 10 else 0.001}, ["divergence"] if i < 10 else []) for i in range(30)]
+    runs += [review("short", {"lr": 0.001}, undecided=["divergence"])]
+    (group,) = groups(runs)
+    (said,) = study(group, TITLES).statements
+    assert said.text.endswith("In 1 run it could not be checked.")
+
+
+def test_a_text_of_its_own_for_each_run_is_no_setting():
+    runs = [review(f"{i}", {"output_dir": f"out/{i}", "lr": i / 10}) for i in range(9)]
+    (group,) = groups(runs)
+    assert list(group.settings) == ["lr"]
