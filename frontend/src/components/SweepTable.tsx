@@ -76,7 +76,7 @@ export function SweepTable({ shown, places, entries, picked, toggle }: Props): V
   const head = (by: string, label: string, title: string): VNode => {
     const sorted = order === by ? "ascending" : order === `-${by}` ? "descending" : "none";
     return (
-      <div role="columnheader" aria-sort={sorted} class={by === NAME ? "cell named-cell" : "cell"} title={title}>
+      <div role="columnheader" aria-sort={sorted} class={by === NAME ? "cell named-cell" : by === FOUND ? "cell found-cell" : "cell"} title={title}>
         <button type="button" onClick={() => (sweepOrder.value = order === by ? `-${by}` : by)}>
           {label}
           <span aria-hidden="true">{sorted === "ascending" ? " ↑" : sorted === "descending" ? " ↓" : ""}</span>
@@ -121,7 +121,7 @@ export function SweepTable({ shown, places, entries, picked, toggle }: Props): V
                   )}
                 </div>
               )}
-              <div role="cell" class="cell">
+              <div role="cell" class="cell found-cell">
                 <Found entry={entries[place]} />
               </div>
               {shown.settings.map(({ values }) => (
