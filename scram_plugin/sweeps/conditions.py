@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -79,14 +79,15 @@ def carries(condition: Condition) -> bool:
     return max(LEAST_RUNS, LEAST_SHARE * runs) <= inside <= runs - max(LEAST_RUNS, LEAST_SHARE * runs)
 
 
-def is_number(value: Value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def are_numbers(values: Iterable[Value]) -> bool:
+    """Whether all are numbers, which truth values are not."""
+    return set(map(type, values)) <= {int, float}
 
 
 def _of(name: str, column: Column) -> Iterator[Condition]:
     known = [value for value in column if value is not None]
     name = one_line(name)
-    if name not in NAMED and len(known) > 1 and all(map(is_number, known)):
+    if name not in NAMED and len(known) > 1 and are_numbers(known):
         yield from _of_numbers(name, column)
     else:
         yield from _of_choices(name, column)

@@ -97,7 +97,9 @@ def _by_chance(holds: np.ndarray, outcomes: Sequence[np.ndarray]) -> np.ndarray:
     orders = np.array([draws.permutation(runs) for _ in range(SHUFFLES if runs <= MANY else FEWER)])
     step = max(1, LARGEST // len(holds))
     parts = [orders[at : at + step] for at in range(0, len(orders), step)]
-    return np.concatenate([np.max([strengths(holds, o[part].T).max(axis=0) for o in outcomes], axis=0) for part in parts])
+    counted = holds.astype(np.float32)  # once for all
+    different = list({outcome.tobytes(): outcome for outcome in outcomes}.values())  # "trouble" may be one finding alone
+    return np.concatenate([np.max([strengths(counted, o[part].T).max(axis=0) for o in different], axis=0) for part in parts])
 
 
 def _separation(

@@ -12,12 +12,12 @@ import numpy as np
 
 
 def strengths(holds: np.ndarray, outcomes: np.ndarray) -> np.ndarray:
-    """For each condition (a row of `holds`) and each column of `outcomes`, which are truth values, or ranks.
+    """For each condition (a row of `holds`, of truth values or 0 and 1) and each column of `outcomes`: truth values, or ranks.
 
     Columns are shuffles of one outcome: they have the same values in other orders.
     """
-    sums = holds.astype(np.float32) @ outcomes.astype(np.float32)
-    sizes = holds.sum(axis=1)
+    sums = holds.astype(np.float32, copy=False) @ outcomes.astype(np.float32)
+    sizes = np.count_nonzero(holds, axis=1)
     return _of_counts(sizes, sums, outcomes) if outcomes.dtype == bool else _of_ranks(sizes, sums, outcomes)
 
 
