@@ -45,6 +45,11 @@ class RunScore:
     nonfinite: int = 0
     hours: tuple[float, float] = (0.0, 0.0)
 
+    @property
+    def sign(self) -> float:
+        """Times this, larger values are better."""
+        return 1.0 if self.higher else -1.0
+
 
 def scores(run: TrainingRun) -> tuple[RunScore, ...]:
     """By the measures of the validation, the best known first, else by one of the training; policies by their returns."""

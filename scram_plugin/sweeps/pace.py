@@ -19,7 +19,7 @@ class GoodPace:
     """By which step even the slowest of some good runs, at least one, was as good as a value. `runs`: how many they are."""
 
     def __init__(self, good: Sequence[RunScore], goal: float) -> None:
-        self.runs, self.axis, sign = len(good), good[0].axis, _sign(good[0])
+        self.runs, self.axis, sign = len(good), good[0].axis, good[0].sign
         bests = [np.maximum.accumulate(sign * np.array(one.values)) for one in good]
         levels = np.unique(np.append(np.concatenate(bests), sign * goal))
         levels = levels[levels <= sign * goal]
@@ -42,7 +42,7 @@ class GoodPace:
     def slower(self, run: RunScore) -> tuple[np.ndarray, np.ndarray]:
         """At each point of a run that has not reached the goal: how many times slower it is, and the step by which the slowest
         good run was as good. 0 before anything can be said, infinite where the measure is no longer finite."""
-        steps, values = np.array(run.steps), _sign(run) * np.array(run.values)
+        steps, values = np.array(run.steps), run.sign * np.array(run.values)
         begins = np.searchsorted(steps, (1 - RECENT) * steps)
         ends = np.arange(1, len(steps) + 1)
         # the largest of each slice; reduceat also gives those between two slices, which are left out
@@ -58,7 +58,3 @@ def taken(axis: str, steps: np.ndarray) -> np.ndarray:
     """How many steps lie before points, at least one: epochs and batches are counted from 0."""
     counted: np.ndarray = np.maximum(steps + (axis in ("epoch", "batch")), 1)
     return counted
-
-
-def _sign(run: RunScore) -> float:
-    return 1.0 if run.higher else -1.0

@@ -49,10 +49,10 @@ class Goal:
 
     def least(self, score: RunScore) -> float:
         """The value that counts as the goal."""
-        return self.value - (1.0 if score.higher else -1.0) * ROUNDED * abs(self.value)
+        return self.value - score.sign * ROUNDED * abs(self.value)
 
     def reached(self, score: RunScore) -> bool:
-        return score.best >= self.least(score) if score.higher else score.best <= self.least(score)
+        return score.sign * score.best >= score.sign * self.least(score)
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def stop(run: Review, goal: Goal | None, risk: float = RISKS[0]) -> Stop | None:
     if score is not None and goal is not None and goal.reached(score):
         return None
     if score is not None and score.nonfinite >= FEWEST_NONFINITE:
-        return Stop(run.name, score.steps[-1], None, f"The {score.signal} is no longer a finite number.", 0.0)
+        return Stop(run.name, score.steps[-1], None, _not_finite(score), 0.0)
     pace = goal.pace(run, score.axis) if score is not None and goal is not None else None
     if score is not None and goal is not None and pace is not None:
         slower, then = pace.slower(score)
@@ -132,13 +132,17 @@ def _limit(goal: Goal, risk: float) -> float:
 
 def _stop(run: Review, score: RunScore, goal: Goal, pace: GoodPace, at: int, slower: float, then: int) -> Stop:
     first, step, last = score.steps[0], score.steps[at], score.steps[-1]
-    text = f"The {score.signal} is no longer a finite number."
+    text = _not_finite(score)
     if math.isfinite(slower):
         text = f"At {place(score.axis, step)} it is no further than the slowest of {counted(pace.runs, 'run')} with a "
         text += f"{score.signal} of {number(goal.value)} was at {place(score.axis, then)}: {number(slower)} times slower."
     left = (last - step) / (last - first) if last > first else 0.0
     told = slower if math.isfinite(slower) else None
     return Stop(run.name, step, told, text, score.hours[0] * left + score.hours[1])
+
+
+def _not_finite(score: RunScore) -> str:
+    return f"The {score.signal} is no longer a finite number."
 
 
 def _length(run: Review) -> tuple[int | None, ...]:

@@ -114,7 +114,7 @@ def slower(trial: Trial, at: int, others: Sequence[Trial], goal: float) -> float
 def below_median(trial: Trial, at: int, others: Sequence[Trial], goal: float) -> float:
     """Whether it is worse than the median of the others' best values at the same step."""
     score = trial.reviews[at].scores[0]
-    sign, step = (1.0 if score.higher else -1.0), score.steps[-1]
+    sign, step = score.sign, score.steps[-1]
     if step < WARM_UP * np.median([one.last for one in others]):
         return 0.0
     known = [one.curve.finite.upto(step).values for one in others]
@@ -185,7 +185,7 @@ def judged(groups: dict[tuple[str, str], list[Trial]], rule: Rule, given: bool) 
     for group in track(list(groups.values()), "judging", transient=True):
         for trial in group:
             others = [one for one in group if one is not trial]
-            sign, goal = (1.0 if trial.reviews[-1].scores[0].higher else -1.0), float(trial.row["target"])
+            sign, goal = trial.reviews[-1].scores[0].sign, float(trial.row["target"])
             if not given:
                 found = stopping.of_the_best([one.best for one in others], sign > 0)
                 if found is None:
