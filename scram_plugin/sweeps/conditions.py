@@ -114,10 +114,15 @@ def exact(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.10g}"
 
 
-def _equal(name: str, value: Value) -> str:
+def in_words(value: Value) -> str:
+    """A setting as sentences and lists have it."""
     if isinstance(value, bool):
-        return f"{name} {'on' if value else 'off'}"
-    return f"{name} {exact(value) if isinstance(value, int | float) else one_line(str(value))}"
+        return "on" if value else "off"
+    return exact(value) if isinstance(value, int | float) else one_line(str(value))
+
+
+def _equal(name: str, value: Value) -> str:
+    return f"{name} {in_words(value)}"
 
 
 def _of_numbers(name: str, column: Column) -> Iterator[Condition]:

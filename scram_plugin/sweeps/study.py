@@ -11,7 +11,7 @@ import numpy as np
 from scram_plugin.heuristics.words import counted, number
 from scram_plugin.logs.settings import Value
 from scram_plugin.reviews.model import Review
-from scram_plugin.sweeps.conditions import Column, Condition, are_numbers, carries, conditions, exact
+from scram_plugin.sweeps.conditions import Column, Condition, are_numbers, carries, conditions, exact, in_words
 from scram_plugin.sweeps.groups import SweepGroup
 from scram_plugin.sweeps.risks import RISKS
 from scram_plugin.sweeps.separate import ALPHA, Separation, separations
@@ -244,7 +244,7 @@ def _range(column: Column) -> str:
     if are_numbers(known) and len(counts) > SHOWN:
         numbers = [float(value) for value in counts if isinstance(value, int | float)]
         return f"{exact(min(numbers))} to {exact(max(numbers))}, {len(counts):,} values{unset}"
-    shown = ", ".join(exact(v) if isinstance(v, int | float) else str(v) for v, _ in counts.most_common(SHOWN))
+    shown = ", ".join(in_words(value) for value, _ in counts.most_common(SHOWN))
     return (shown if len(counts) <= SHOWN else f"{shown}, and {len(counts) - SHOWN:,} more") + unset
 
 

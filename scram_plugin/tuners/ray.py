@@ -49,6 +49,7 @@ class ScramScheduler(FIFOScheduler):
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Whether the trial goes on after this result."""
         one = self._trials.setdefault(trial.trial_id, Trial(trial.trial_id))
+        one.running = True  # again, where it was paused
         if self._time in result:
             one.values |= reported({result[self._time]: result.get(str(self._metric))})
         if self._judge is None:

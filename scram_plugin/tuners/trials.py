@@ -57,7 +57,7 @@ class Judge:
             return self._review(trial)
         known = self._ended.get(trial.name)
         if known is None or known[0] != trial.values:
-            known = self._ended[trial.name] = trial.values, self._review(trial)
+            known = self._ended[trial.name] = dict(trial.values), self._review(trial)  # a paused one goes on
         return known[1]
 
     def _review(self, trial: Trial) -> Review | None:

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scram_plugin.heuristics.words import number
-from scram_plugin.logs.settings import Value
 from scram_plugin.reviews.model import Reviewed
-from scram_plugin.sweeps.conditions import exact
+from scram_plugin.sweeps.conditions import in_words
 
 
 def settings_in_words(runs: Sequence[Reviewed]) -> list[dict[str, str]]:
@@ -17,11 +16,7 @@ def settings_in_words(runs: Sequence[Reviewed]) -> list[dict[str, str]]:
     the settings that the logs tell; nothing if nobody told any."""
     if all(reviewed.run.facts for reviewed in runs):
         return [described(reviewed.run.facts) for reviewed in runs]
-    return [{name: _exact(value) for name, value in r.review.settings.items() if value is not None} for r in runs]
-
-
-def _exact(value: Value) -> str:
-    return exact(value) if isinstance(value, int | float) and not isinstance(value, bool) else _said(value)
+    return [{name: in_words(value) for name, value in r.review.settings.items() if value is not None} for r in runs]
 
 
 def described(facts: Mapping[str, Any]) -> dict[str, str]:

@@ -198,3 +198,9 @@ def test_a_text_of_its_own_for_each_run_is_no_setting():
     runs = [review(f"{i}", {"output_dir": f"out/{i}", "lr": i / 10}) for i in range(9)]
     (group,) = groups(runs)
     assert list(group.settings) == ["lr"]
+
+
+def test_truth_values_are_on_or_off():
+    runs = [review(f"{i}", {"warmup": i % 2 == 0}) for i in range(8)]
+    (group,) = groups(runs)
+    assert study(group, TITLES).settings[0].values == "on, off"

@@ -50,3 +50,13 @@ def test_clear_sentences_for_bad_input(given):
         Judge(True, **given)
     with pytest.raises(BadOption, match="give 'max' or 'min'"):
         is_higher("maximum")
+
+
+def test_a_paused_trial_that_goes_on_is_judged_by_all_that_it_reported():
+    """What was known of a trial when it ended may not stand for what it reports later."""
+    judge = Judge(True, 0.8)
+    first = Trial("first", {step: accuracy(step, 1.0) for step in range(1, 5)}, running=False)
+    slow = Trial("slow", {40: 0.1})
+    assert judge.stop(slow, [first, GOOD[0]]) is None, "one has reached the goal"
+    first.values |= GOOD[1].values
+    assert judge.stop(slow, [first, GOOD[0]]) is not None
