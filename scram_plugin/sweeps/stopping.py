@@ -14,7 +14,8 @@ import numpy as np
 
 from scram_plugin.heuristics.words import counted, number, place
 from scram_plugin.reviews.model import Review
-from scram_plugin.reviews.score import FALLBACK, RunScore
+from scram_plugin.reviews.score import RunScore
+from scram_plugin.sweeps.measure import scores_in_common
 from scram_plugin.sweeps.pace import FEWEST_NONFINITE, GoodPace
 from scram_plugin.sweeps.risks import RISKS, SLOWER, SLOWER_THAN_BEST
 
@@ -73,14 +74,10 @@ def goal_of(reviews: Sequence[Review], signal: str = "", value: float | None = N
     `signal`: of the measure, or its tag, by default the one by which most runs are measured. `value`: by default what the best
     quarter of the finished runs has reached. `live`: names of runs that still train.
     """
-    measured = [(run, s) for run in reviews if (s := run.score_by(signal)) is not None]
-    # before its first validation, a run has nothing else
-    measured = [(run, s) for run, s in measured if s.signal not in FALLBACK] or measured
+    measured = [(run, s) for run, s in zip(reviews, scores_in_common(reviews, signal), strict=True) if s is not None]
     if not measured:
         return None
-    names = [s.signal for _, s in measured]
-    chosen = max(dict.fromkeys(names), key=names.count)
-    measured = [(run, s) for run, s in measured if s.signal == chosen]
+    chosen = measured[0][1].signal
     given = value is not None
     if value is None:
         value = of_the_best([s.best for run, s in measured if run.name not in live], measured[0][1].higher)

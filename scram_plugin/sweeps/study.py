@@ -13,6 +13,7 @@ from scram_plugin.logs.settings import Value
 from scram_plugin.reviews.model import Review
 from scram_plugin.sweeps.conditions import Column, Condition, are_numbers, carries, conditions, exact, in_words
 from scram_plugin.sweeps.groups import SweepGroup
+from scram_plugin.sweeps.measure import scores_in_common
 from scram_plugin.sweeps.risks import RISKS
 from scram_plugin.sweeps.separate import ALPHA, Separation, separations
 from scram_plugin.sweeps.stopping import Stop, could_have_stopped, goal_of
@@ -150,13 +151,11 @@ def _stays(one: Separation, outcome: np.ndarray, decided: np.ndarray) -> bool:
 def _measure(runs: Sequence[Review], metric: str) -> tuple[str, float, np.ndarray]:
     """The signal by which most runs are measured, and its best value in each times a sign, so that larger ones are better; NaN
     without one."""
-    of = [run.score_by(metric) for run in runs]
-    counts = Counter((score.signal, score.higher) for score in of if score is not None)
-    if not counts:
+    scores = scores_in_common(runs, metric)
+    one = next((score for score in scores if score is not None), None)
+    if one is None:
         return "", 1.0, np.full(len(runs), np.nan)
-    (signal, higher), _ = counts.most_common(1)[0]
-    sign = 1.0 if higher else -1.0
-    return signal, sign, np.array([sign * s.best if s is not None and s.signal == signal else np.nan for s in of])
+    return one.signal, one.sign, np.array([np.nan if score is None else score.sign * score.best for score in scores])
 
 
 def _distinct(found: Sequence[Separation]) -> list[Separation]:

@@ -131,6 +131,8 @@ def test_runs_that_have_not_been_validated_yet_do_not_choose_the_measure():
     young = [without(f"young {i}") for i in range(9)]
     goal = goal_of([*GOOD, *young], value=0.85, live={run.name for run in young})
     assert goal.signal == "validation accuracy"
+    (group,) = groups([*GOOD, *young])
+    assert study(group, TITLES).measure == "validation accuracy"
     assert all(stop(run, goal) is None for run in young)
 
 
