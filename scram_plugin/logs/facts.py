@@ -114,7 +114,7 @@ _LOOP = {
     "sequence": {"shift": count, "future": flag},
     "schedule": {"class": text, "calls": count, "length": count, "base": number},
 }
-_SHAPES = {"output": [count], "compared": [count], "target": [count]}
+_SHAPES = {"output": [length], "compared": [length], "target": [length]}
 _LAYER["layers"] = [_LAYER]
 _DATA = {"samples": count, "counts": [count], "changes": count, "leak": [count]}
 _COURSE = {"first": number, "last": number, "steps": count}

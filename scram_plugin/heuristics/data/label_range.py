@@ -27,6 +27,7 @@ IGNORED = -100.0  # PyTorch's cross-entropy ignores this label, unless `ignore_i
 BINARY = 2  # classes, whose numbers 0 and 1 are shares, too; by definition
 BROADCAST = "The labels do not fit the loss: outputs and targets differ in shape"
 PERFECT = 0.05  # of the first loss: below that the loss of a single label says perfect; by bench-limits
+UNKNOWN = 2  # stands for a number of examples that is not known; by definition
 OF_ONE = 0.1  # from 1: so near the targets of an example sum to 1; by bench-limits
 
 
@@ -187,19 +188,27 @@ def _ruins(run: TrainingRun, label: float) -> bool:
 
 
 def _broadcast(run: TrainingRun) -> tuple[str, Edit | None, str, str] | None:
-    """Outputs of shape (batch, 1) and targets of shape (batch,): PyTorch's regression losses compare all pairs."""
+    """Outputs of shape (batch, 1) and targets of shape (batch,): losses of PyTorch, and those written by hand, compare all
+    pairs."""
     shapes = run.facts.get("loss", {}).get("shapes") or {}
     output, compared, target = (shapes.get(which) for which in ("output", "compared", "target"))
-    if not output or not compared or not target or math.prod(output) < 2:
+    if not output or not compared or not target or _size(output) < 2:
         return None
-    if math.prod(compared) <= max(math.prod(output), math.prod(target)):
+    if _size(compared) <= max(_size(output), _size(target)):
         return None
     said = f"The outputs have shape {tuple(output)}, the targets {tuple(target)}, the loss {tuple(compared)}."
     return "broadcast", _in_shape(run, "{0}.unsqueeze(1)"), said, "The loss expects one target for each output."
 
 
+def _size(shape: Iterable[int | None]) -> int:
+    """The number of values; in Keras the number of examples is None."""
+    return math.prod(UNKNOWN if n is None else n for n in shape)
+
+
 def _in_shape(run: TrainingRun, change: str) -> Edit | None:
     """Give the targets the shape of the outputs: where they are made, or where they are compared."""
+    if run.framework_of_facts == "keras":
+        return change_targets(run.facts, "{0}[:, None]")
     return change_targets(run.facts, change) or change_compared(run.facts, change)
 
 

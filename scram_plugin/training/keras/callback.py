@@ -164,7 +164,7 @@ class SCRAM(keras.callbacks.Callback):
             several > 1 and batch == self._first and batch % several == 0
         ):  # Keras before 3.7 ends an execution with the number of its first batch
             batch = min(batch + several, self.params.get("steps") or math.inf) - 1
-        if self._unbuilt:
+        if self._unbuilt or (getattr(self._step, "pairs", None) and "shapes" not in self.facts["loss"]):
             self._tell_again()
         now, done = time.time(), self._base + batch + 1
         self._times.extend([now] * (done - self._session.batches))
@@ -324,9 +324,15 @@ class SCRAM(keras.callbacks.Callback):
 
     @guarded
     def _tell_again(self) -> None:
-        """Many models get their weights with the first batch. Only from the training's thread: on JAX it has the weights."""
-        self._unbuilt = False
-        self.facts["model"] = model_facts(self._model)
+        """Many models get their weights with the first batch, and what a step compares is known when it was traced.
+
+        Only from the training's thread: on JAX it has the weights.
+        """
+        if self._unbuilt:
+            self._unbuilt = False
+            self.facts["model"] = model_facts(self._model)
+        if pairs := getattr(self._step, "pairs", None):
+            self.facts["loss"]["shapes"] = pairs
         if self._writer is not None:
             self._writer.text(schema.FACTS_TAG, json.dumps(self.facts, default=str))
 

@@ -59,6 +59,7 @@ class InstrumentedStep:
         self._count = tf.Variable(0, dtype=tf.int64, trainable=False, name="scram_count")
         self._measured = tf.Variable(0.0, trainable=False, name="scram_measured")
         self._taken = 0
+        self.pairs: dict[str, list[int | None]] | None = None  # see `pairs.shapes`
         self._of_batch: dict[bool, tuple[Any, Any]] = {}  # `measuring` -> (element_spec of the batches, function for these)
         self.rows = max(RING_ROWS, 2 * model.steps_per_execution)
         self.record, self.measure = self._build(False), self._build(True)
@@ -120,6 +121,7 @@ class InstrumentedStep:
     def _observe(self, measuring: bool, data: Any, logs: Any, seen: Seen, watched: Watched, before: dict[int, Any]) -> Any:
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
         tensors = statistics.of_step(x, y, seen.y_pred)
+        self.pairs = watched.pairs()
         if seen.loss is None and isinstance(logs, dict) and "loss" in logs:
             seen.loss = tf.cast(logs["loss"], tf.float32)  # used instead: the mean since the epoch began
         variables = [tf.convert_to_tensor(v) for v in watched.variables()]

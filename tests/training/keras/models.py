@@ -100,6 +100,42 @@ def own_train_step(**how):
     return compiled(OwnStep(), **how), (IMAGES, LABELS)
 
 
+class ByHand(keras.Model):
+    """A functional model whose `train_step` computes its loss itself, as in Keras's guide."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.mean = keras.metrics.Mean(name="loss")
+
+    @property
+    def metrics(self):
+        return [self.mean]
+
+    def test_step(self, data):
+        import tensorflow as tf
+
+        self.mean.update_state(tf.reduce_mean(tf.square(data[1] - self(data[0], training=False))))
+        return {"loss": self.mean.result()}
+
+    def train_step(self, data):
+        import tensorflow as tf
+
+        x, y = data
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(y - self(x, training=True)))
+        self.optimizer.apply(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
+        self.mean.update_state(loss)
+        return {"loss": self.mean.result()}
+
+
+def loss_by_hand(shape=(-1, 1), **how):
+    inputs = keras.Input((8, 8))
+    hidden = layers.Dense(16, "relu")(layers.Flatten()(inputs))
+    model = ByHand(inputs, layers.Dense(1)(hidden))
+    model.compile(keras.optimizers.Adam(0.003), **how)
+    return model, (IMAGES, IMAGES[:, 3:5].mean(axis=(1, 2), dtype="float32").reshape(shape))
+
+
 def mixed_precision(**how):
     policy = keras.DTypePolicy("mixed_float16")
     model = keras.Sequential(
@@ -169,6 +205,7 @@ KINDS = {
         embedding_lstm,
         two_inputs,
         own_train_step,
+        loss_by_hand,
         mixed_precision,
         four_steps_per_execution,
         functional_residual,

@@ -11,7 +11,11 @@ import scram_plugin
 from tests.paths import ROOT, environment, is_installed
 from tests.sizes import FULL
 
-LEFT_OUT = {"own_train_step": "it is written for TensorFlow", "four_steps_per_execution": "PyTorch takes one step at a time"}
+LEFT_OUT = {
+    "own_train_step": "it is written for TensorFlow",
+    "loss_by_hand": "so is this",
+    "four_steps_per_execution": "PyTorch takes one step at a time",
+}
 PROGRAM = """
 import json, sys
 import keras

@@ -7,7 +7,7 @@ from keras import layers
 
 import scram_plugin
 from scram_plugin import SCRAM
-from tests.training.keras.models import IMAGES, LABELS
+from tests.training.keras.models import IMAGES, LABELS, loss_by_hand
 
 X, ODD = IMAGES.reshape(len(IMAGES), -1)[:640], (LABELS[:640] % 2).astype("float32")
 Y = LABELS[:640]
@@ -69,6 +69,44 @@ def test_a_loss_that_fits_is_not(name, seed, tmp_path):
     how = {"optimizer": keras.optimizers.Adam(3e-3), "epochs": 12, "accuracy": y is not COUNTS}
     found = fitted(tmp_path, net(units, activation, seed=seed), y, loss, **how)
     assert [f for f in found if f[0] not in LEFT_OUT] == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("how", [{}, {"jit_compile": True}])
+@pytest.mark.parametrize(("shape", "found"), [((-1,), ["label-range"]), ((-1, 1), [])])
+def test_a_loss_by_hand_that_compares_all_pairs(shape, found, how, seed, tmp_path):
+    keras.utils.set_random_seed(seed)
+    model, (x, y) = loss_by_hand(shape, **how)
+    model.fit(x, y, epochs=3, batch_size=32, verbose=0, callbacks=[SCRAM(tmp_path, print_findings=False)])
+    (review,) = scram_plugin.review(str(tmp_path), cache=False)
+    assert [f.heuristic for f in review.alone if f.severity == "error"] == found
+    assert any("/y_pred0/" in tag for tag in scram_plugin.read(str(tmp_path))["scram"])
+    if found:
+        (broadcast,) = [f for f in review.alone if f.heuristic == "label-range"]
+        assert "(None, 1), the targets (None,)" in broadcast.causes[0].for_
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_differences_between_targets_are_no_fault(seed, tmp_path):
+    import tensorflow as tf
+
+    class Ranks(keras.Model):
+        def train_step(self, data):
+            x, y = data
+            with tf.GradientTape() as tape:
+                p = self(x, training=True)
+                wanted, told = tf.sign(y[:, None] - y), p - tf.transpose(p)
+                loss = tf.reduce_mean(tf.nn.softplus(-wanted * told))
+            self.optimizer.apply(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
+            return {"loss": loss}
+
+    keras.utils.set_random_seed(seed)
+    given = keras.Input((64,))
+    model = Ranks(given, layers.Dense(1)(layers.Dense(16, "relu")(given)))
+    model.compile("adam", loss="mse")
+    model.fit(X, X[:, :8].mean(axis=1), epochs=3, verbose=0, callbacks=[SCRAM(tmp_path, print_findings=False)])
+    (review,) = scram_plugin.review(str(tmp_path), cache=False)
+    assert [f.heuristic for f in review.alone if f.severity == "error"] == []
 
 
 @pytest.mark.parametrize("seed", SEEDS)
