@@ -179,6 +179,19 @@ model = YOLO("yolo11n.pt")
 model.train(data="coco8.yaml", warmup_epochs=3.0)
 """,
     },
+    "a shorter warm-up": {
+        "hugging face": """
+from transformers import TrainingArguments
+
+args = TrainingArguments(output_dir="out", warmup_steps=150)  # a tenth of all steps
+""",
+        "yolo": """
+from ultralytics import YOLO
+
+model = YOLO("yolo11n.pt")
+model.train(data="coco8.yaml", epochs=10, warmup_epochs=1.0)
+""",
+    },
     "train longer": {
         "lightning": """
 from lightning.pytorch import Trainer
@@ -353,6 +366,7 @@ FIXES = {
     ("learning-rate-schedule", "early-drop"): "lower the rate late",
     ("learning-rate-schedule", "no-drop"): "lower the rate late",
     ("learning-rate-schedule", "no-warm-up"): "warm up",
+    ("learning-rate-schedule", "long-warm-up"): "a shorter warm-up",
     ("unconventional-learning-rate", "too-high"): "a usual rate",
     ("unconventional-learning-rate", "too-low"): "a usual rate",
     ("unconventional-learning-rate", "negative"): "a usual rate",

@@ -67,6 +67,38 @@ def test_a_warm_up_is_that_of_the_weights(rates, high, found, tmp_path):
     assert kinds == ["no-warm-up"] * found
 
 
+RISING, FALLING = np.linspace(1e-7, 2.5e-5, 60), 0.7 - 0.005 * np.arange(60)
+STILL = 0.7 + 0.003 * NOISE[:60]
+
+
+@pytest.mark.parametrize(
+    ("rates", "losses", "planned", "found"),
+    [
+        (RISING, STILL, 60, ["long-warm-up"]),
+        (RISING, STILL, 600, []),
+        (RISING, FALLING + 0.003 * NOISE[:60], 60, []),
+        (np.minimum(RISING, RISING[45]), STILL, 60, []),
+        (np.geomspace(1e-7, 1.0, 60), STILL, 60, []),
+        (0.1 * 0.3 ** np.arange(60), STILL, 60, ["early-drop"]),
+        (np.where(np.arange(60) < 35, 0.1, 1e-9), STILL, 60, ["early-drop"]),
+        (np.where(np.arange(60) < 35, 0.1, 1e-5), STILL, 60, []),
+        (np.where(np.arange(60) < 40, 0.1, 1e-9), STILL, 60, []),
+        (0.1 * 0.9 ** np.arange(60), STILL, 60, []),
+    ],
+    ids=[
+        *("a warm-up to the end", "while it trains", "in which much is learned", "with an end", "a range test of rates"),
+        *("a third each time", "nothing", "little", "nothing for a third", "nine tenths each time"),
+    ],
+)
+def test_rates_with_which_nothing_is_learned(rates, losses, planned, found, tmp_path):
+    curve(tmp_path, "train/loss", losses)
+    curve(tmp_path, "train/learning_rate", rates)
+    (tmp_path / "hparams.yaml").write_text(f"max_steps: {planned}\n")
+    told = [f for f in review_of(tmp_path).findings if f.heuristic == "learning-rate-schedule"]
+    assert [f.causes[0].id for f in told] == found
+    assert all((f.severity, f.confidence) == ("warning", "likely") for f in told)
+
+
 def test_a_plateau_above_a_much_better_level_is_likely_one(tmp_path):
     values = np.concatenate([np.linspace(2.0, 0.5, 20), np.linspace(0.5, 0.7, 5), np.full(60, 0.7)]) + 0.01 * NOISE[:85]
     curve(tmp_path, "epoch_loss", values)

@@ -1,4 +1,4 @@
-"""The learning rate: dropped too early, never dropped, or started too high."""
+"""The learning rate: dropped too early, never dropped, started too high, or still in its warm-up at the end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from scram_plugin.heuristics.curves.causes_of_settings import no_warm_up
 from scram_plugin.heuristics.curves.checkable import all_learned, enough, level, loss, stretches
 from scram_plugin.heuristics.curves.noise import median, noise
-from scram_plugin.heuristics.edits import lower_rate_later
+from scram_plugin.heuristics.edits import lower_rate_later, shorten_warm_up
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option, absent
 from scram_plugin.heuristics.limits import ENDS, FOR_A_LEVEL, SIGMAS, TENTH
 from scram_plugin.heuristics.page import Page
@@ -38,6 +38,12 @@ STEEP = 0.03  # fall of the loss from one part to the next before a drop that co
 AFTER = 8  # parts that must follow a drop, to be sure that the loss fell no further; by bench-limits
 ALMOST_ZERO = 1e-3  # of the highest rate: a lower rate changes almost nothing; by bench-limits
 SPENT_SHARE = 0.6  # share of the training, at its end, with such a rate: no common schedule does that; by bench-limits
+NOTHING = 1e-6  # of the highest rate: a lower rate changes most weights by less than float32 can hold; IEEE 754
+NOTHING_SHARE = 0.4  # the same share for that; by bench-limits
+RISEN = 2.0  # times its first value, to which a rate has risen in a warm-up; by definition
+STRAIGHT = 0.15  # of the last rate, by which that in the middle of a warm-up may differ from a straight line; by bench-limits
+LITTLE = 0.05  # fall of the loss in the whole training, as a fraction, that counts as none; by bench-limits
+PART_OF_WARM_UP = 10  # steps of the training for each of a usual warm-up; Goyal et al. (2017), 5 of 90 epochs, and BERT's 10 %
 BLOW_UP = 2.0  # times the first loss, in the first tenth of the training; by bench-limits
 SAME_RATE = 0.99  # of the highest rate: a rate that is not lower counts as the same; by bench-limits
 FOR_A_FLAT_END = 50  # points of which half show that the loss is flat and noisy; by bench-limits
@@ -51,7 +57,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise NotChecked(
             "no learning rate was logged", 'writer.add_scalar("learning_rate", optimizer.param_groups[0]["lr"], step)'
         )
-    curve = loss(run, least=int(options["least"]))
+    curve = _loss(run, int(options["least"]))
     if all_learned(run):
         return
     rate = enough(rate.finite, FOR_A_LEVEL, "learning rate")
@@ -59,10 +65,17 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     rates = rate.values[np.clip(np.searchsorted(rate.steps, curve.steps, side="right") - 1, 0, len(rate) - 1)]
     judged = [_no_warm_up(curve, rates), _too_early(run, curve, rates, options["drop"]), _spent(run, rate, rates)]
     # the rate of biases alone may begin high and fall in a warm-up, in which that of the weights rises
-    for found in (*(judged if run.every("learning rate") else judged[-1:]), _never(curve, rates)):
+    for found in (*(judged if run.every("learning rate") else judged[-1:]), _rising(run, curve, rate), _never(curve, rates)):
         for kind, at, evidence in found:
             yield _finding(run, curve, rate, kind, at, evidence)
             return
+
+
+def _loss(run: TrainingRun, least: int) -> Curve:
+    """That of every batch where the other has too few points."""
+    curve, batches = run.signal("training loss"), run.signal("batch loss")
+    few = curve is not None and len(curve.finite) < least
+    return batches.finite if few and batches is not None and len(batches.finite) >= least else loss(run, least=least)
 
 
 Found = Iterator[tuple[str, int, dict[str, Any]]]
@@ -81,13 +94,42 @@ def _no_warm_up(curve: Curve, rates: np.ndarray) -> Found:
 
 
 def _spent(run: TrainingRun, rate: Curve, rates: np.ndarray) -> Found:
-    """The rate was almost zero for most of the training."""
-    spent = rates < ALMOST_ZERO * rates.max()
-    first = len(rates) - int(np.argmin(spent[::-1])) if not spent.all() else 0
-    share = 1 - first / len(rates)
+    """The rate was almost zero for most of the training, or nothing for a large part of it."""
+    first, share = _since(rates, ALMOST_ZERO)
     run.measured("part of the training at a learning rate near zero", share, above=SPENT_SHARE, percent=True, curve=rate)
-    if 0 < first <= (1 - SPENT_SHARE) * len(rates):
-        yield "spent", first, {"spent_percent": 100 * share}
+    if share >= SPENT_SHARE:
+        yield "spent", first, {"spent_percent": 100 * share, "spent_text": "a thousandth"}
+        return
+    first, share = _since(rates, NOTHING)
+    if share >= NOTHING_SHARE:
+        yield "spent", first, {"spent_percent": 100 * share, "spent_text": "a millionth"}
+
+
+def _since(rates: np.ndarray, part: float) -> tuple[int, float]:
+    """From which point on the rates stay below a part of the highest one, and the share of the training that comes after."""
+    low = rates < part * rates.max()
+    first = len(rates) - int(np.argmin(low[::-1]))
+    return first, 1 - first / len(rates)
+
+
+def _rising(run: TrainingRun, curve: Curve, rate: Curve) -> Found:
+    """The rate rose along a straight line until the training ended, and the loss hardly fell."""
+    values, half = rate.values, (rate.steps[0] + rate.steps[-1]) / 2
+    line = (values[0] + values[-1]) / 2
+    straight = abs(float(np.interp(half, rate.steps, values)) - line) <= STRAIGHT * values[-1]
+    if values[-1] < RISEN * values[0] or (np.diff(values) < 0).any() or not straight or not _is_over(run, rate):
+        return
+    before, after = level(curve.values, ENDS), level(curve.values, ENDS, end=True)
+    if before > 0 and after > (1 - LITTLE) * before:
+        evidence = {"first_rate": float(values[0]), "last_rate": float(values[-1]), "before": before, "after": after}
+        yield "rising", len(curve) - 1, evidence
+
+
+def _is_over(run: TrainingRun, rate: Curve) -> bool:
+    """Whether the training ended, as far as the log tells: of a live one in its warm-up nothing is known yet."""
+    planned = run.settings.get("max steps")
+    reached = planned is not None and isinstance(planned.value, int | float) and 0 < planned.value <= rate.steps[-1] + 1
+    return run.ended == "finished" or reached
 
 
 def _too_early(run: TrainingRun, curve: Curve, rates: np.ndarray, drop: float) -> Found:
@@ -127,24 +169,30 @@ def _never(curve: Curve, rates: np.ndarray) -> Found:
 _TITLES = {
     "no-warm-up": "The loss rose sharply at the full learning rate",
     "spent": "The learning rate was almost zero for most of the training",
+    "rising": "The learning rate was still rising when the training ended",
     "early-drop": "The learning rate dropped while the loss was falling fast",
     "no-drop": "The loss is flat and noisy at a constant learning rate",
 }
 
 
+SURE = ("spent", "rising")  # no training needs such a schedule; by definition
 _ABSENT = absent(
-    *("blow_up", "first_loss", "spent_percent", "pace_percent", "later_percent", "times_text", "unit", "level_noise_percent")
+    *("blow_up", "first_loss", "spent_percent", "spent_text", "pace_percent", "later_percent", "times_text", "unit"),
+    *("level_noise_percent", "first_rate", "last_rate", "before", "after"),
 )
 
 
 def _finding(run: TrainingRun, curve: Curve, rate: Curve, kind: str, at: int, evidence: dict[str, Any]) -> Finding:
     step, seen = int(curve.steps[at]), "The curves of the loss and the learning rate show this."
-    cause = no_warm_up(run, seen) if kind == "no-warm-up" else Cause("early-drop" if kind == "spent" else kind, seen)
-    if cause.id == "early-drop":
+    named = {"spent": "early-drop", "rising": "long-warm-up"}.get(kind, kind)
+    cause = no_warm_up(run, seen) if kind == "no-warm-up" else Cause(named, seen)
+    if named == "early-drop":
         cause = replace(cause, edit=lower_rate_later(run.facts))
+    if named == "long-warm-up" and curve.axis != "epoch":
+        cause = replace(cause, edit=shorten_warm_up(run.facts, max(round(int(curve.steps[-1]) / PART_OF_WARM_UP), 1)))
     return Finding(
-        severity="info",
-        confidence="likely" if kind == "spent" else "possible",
+        severity="warning" if kind in SURE else "info",
+        confidence="likely" if kind in SURE else "possible",
         title=_TITLES[kind] + (f" ({place(curve.axis, step)})" if kind in ("no-warm-up", "early-drop") else ""),
         evidence={**_ABSENT, "at_place": place(curve.axis, step), "rate_text": number(float(rate.values.max())), **evidence},
         first_step=step,

@@ -34,6 +34,7 @@ from scram_plugin.heuristics.edits.epochs import train_longer as train_longer
 from scram_plugin.heuristics.edits.lost import keep_inputs as keep_inputs
 from scram_plugin.heuristics.edits.rates import lower_rate_later as lower_rate_later
 from scram_plugin.heuristics.edits.rates import set_learning_rate as set_learning_rate
+from scram_plugin.heuristics.edits.rates import shorten_warm_up as shorten_warm_up
 from scram_plugin.heuristics.edits.safely import all_safely
 from scram_plugin.heuristics.edits.split import shuffle_before_split as shuffle_before_split
 from scram_plugin.heuristics.edits.torch_axes import change_compared as change_compared

@@ -43,10 +43,10 @@ class Adapter:
         """Whether `stop_on` asks for the end of the training."""
         return self._watch is not None and self._watch.should_stop
 
-    def end(self) -> None:
-        """The training has ended."""
+    def end(self, stopped: bool = False) -> None:
+        """The training has ended; `stopped`: before the time that was given to it."""
         if self._watch is not None:
-            self._watch.close()
+            self._watch.close("stopped" if stopped else "finished")
 
     def fail(self, error: Exception) -> None:
         self.broken = True

@@ -54,7 +54,7 @@ class LightningSCRAM(Callback, Adapter):
             trainer.should_stop = True
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.end()
+        self.end(stopped=trainer.should_stop)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         if self._watch is not None:

@@ -75,7 +75,7 @@ class TransformersSCRAM(TrainerCallback, Adapter):
         control.should_training_stop = control.should_training_stop or self.should_stop
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        self.end()
+        self.end(stopped=state.global_step < state.max_steps)
 
 
 def _tag(name: str) -> str:
