@@ -226,10 +226,8 @@ def _loss(losses: list[Loss], outputs: Any, targets: torch.Tensor | None, source
             return unknown
         found = {**unknown, "name": loss.name, "class": loss.name, "from_logits": LOGITS.get(loss.name), "custom": False}
         found["mean"], found["ignored"] = loss.mean, loss.ignored
-        output = next((t for t in leaves(outputs) if isinstance(t, torch.Tensor)), None)
-        if loss.name in DISTANCES and loss.prediction is not None and output is not None and targets is not None:
-            shapes = {"output": output.shape, "compared": loss.prediction.shape, "target": _as_given(targets)}
-            found["shapes"] = {which: list(shape) for which, shape in shapes.items()}
+        if loss.name in DISTANCES and loss.prediction is not None and targets is not None:
+            found["shapes"] = _shapes(outputs, loss.prediction, targets)
         return found
     # a loss with an unknown operation, or one that failed: use the name in the program, if there is one
     texts = [str(s.get("text")) for s in (source or {}).get("statements", ()) if s.get("role") == "loss"]
@@ -237,6 +235,24 @@ def _loss(losses: list[Loss], outputs: Any, targets: torch.Tensor | None, source
     if not losses and len(names) == 1 and hasattr(torch.nn, name := names.pop()):
         return {**unknown, "name": name, "class": name, "from_logits": LOGITS.get(name), "custom": False}
     return unknown
+
+
+def _shapes(outputs: Any, compared: torch.Tensor, targets: torch.Tensor) -> dict[str, list[int]]:
+    """The shapes of the output and the targets that are compared, and of their difference. Of several outputs, the loss may
+    read another one than the first; and the program may compare something else than the targets of its loader."""
+    made = [t for t in leaves(outputs) if isinstance(t, torch.Tensor)]
+    output = next((t for t in made if t.shape == compared.shape), next(iter(made), None))
+    target = _as_given(targets)
+    if output is None or not _gives(output.shape, target, compared.shape):
+        return {}
+    return {"output": list(output.shape), "compared": list(compared.shape), "target": target}
+
+
+def _gives(one: Sequence[int], other: Sequence[int], both: torch.Size) -> bool:
+    try:
+        return bool(torch.broadcast_shapes(one, other) == both)
+    except RuntimeError:
+        return False
 
 
 def _betas(given: Any) -> dict[str, float]:

@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 import scram_plugin
 
@@ -74,6 +75,30 @@ def test_the_target_has_its_own_shape_where_it_is_broadcast(tmp_path):
     assert found["loss"]["shapes"] == {"output": [64, 1], "compared": [64, 64], "target": [64]}
     (run,) = scram_plugin.review(str(tmp_path), cache=False)
     assert [(f.heuristic, f.causes[0].id) for f in run.alone if f.severity == "error"] == [("label-range", "broadcast")]
+
+
+def test_an_autoencoder_that_returns_its_code_too(tmp_path):
+    """Its loader has labels, which no loss reads, and its first output is not the one that is compared."""
+
+    class Both(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder, self.decoder = nn.Linear(8, 1), nn.Linear(1, 8)
+
+        def forward(self, x):
+            code = self.encoder(x)
+            return code, self.decoder(code)
+
+    torch.manual_seed(0)
+    model, loader = Both(), DataLoader(TensorDataset(X[:, 0], torch.arange(64) % 4), batch_size=8)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with scram_plugin.watch(model, optimizer, log_dir=tmp_path, print_findings=False):
+        for x, _ in loader:
+            optimizer.zero_grad()
+            F.mse_loss(model(x)[1], x).backward()
+            optimizer.step()
+    (run,) = scram_plugin.review(str(tmp_path), cache=False)
+    assert [f for f in run.alone if f.severity == "error"] == []
 
 
 def test_betas_have_the_names_that_keras_gives_them(tmp_path):
