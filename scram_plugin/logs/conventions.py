@@ -55,7 +55,11 @@ HIGHER_IS_BETTER = (
     | AGREEMENTS
     | _set("rouge rouge1 rouge2 rougel rougelsum meteor cider psnr r2 score em hits mrr ndcg exact avna top1 top5 top fitness")
 )
-LOWER_IS_BETTER = ERROR_RATES | _set("mae mse rmse perplexity ppl fid lpips mape rmsle exploitability")
+ERRORS = _set("mae mse rmse perplexity ppl fid lpips mape rmsle")
+LOWER_IS_BETTER = ERROR_RATES | ERRORS | _set("exploitability")
+CLEAR = (
+    SCORES | AREAS | AGREEMENTS | _set("psnr r2 rouge rouge1 rouge2 rougel rougelsum")
+)  # higher is better, whatever is trained
 # A tag with one of these words is not a learning rate, whatever else it says.
 NOT_A_RATE = _set("decay multiplier scale factor loss")
 NOT_A_RETURN = _set("std var variance min max margin margins chosen rejected accuracies scale clip normalized loss")
@@ -191,3 +195,10 @@ def higher_is_better(metric: str) -> bool | None:
     if said & LOWER_IS_BETTER or said & LOSS:
         return False
     return True if said & HIGHER_IS_BETTER else None
+
+
+def clearly_better(tag: str) -> bool | None:
+    """Whether higher values of a metric are better, if each word of its name is known; None if there is any doubt."""
+    rest = [w for w in words(tag) if w not in ROLES and w not in FILLERS]
+    doubts = [w for w in rest if w not in CLEAR and w not in LOSS and w not in ERROR_RATES | ERRORS and w not in _ACCURACY]
+    return None if doubts or not rest else higher_is_better(" ".join(rest))

@@ -176,6 +176,7 @@ SHAPE: dict[str, Any] = {
         "untrained": _UNTRAINED,
     },
     "loop": _LOOP,
+    "callbacks": [{"class": text, "monitor": text, "mode": text}],
     "dtype_policy": text,
     "jit_compile": flag,
     "run_eagerly": flag,

@@ -15,7 +15,7 @@ PAGE = Page.parse(block_of("docs/writing-a-check.md", "````", "markdown", "# It 
 PRECEDENCE = """
     nonfinite-inputs constant-inputs label-range target-in-inputs sequence-targets output-activation-mismatch mixed-axes
     loss-parts nonfinite-loss fp16-overflow loss-scale-collapse nonfinite-origin frozen-weights untrained-parameters
-    training-loop optimizer-settings poor-initialization unnormalized-targets unnormalized-inputs
+    training-loop optimizer-settings wrong-direction poor-initialization unnormalized-targets unnormalized-inputs
     unconventional-learning-rate high-dropout strong-regularization normalization-lag missing-activation hidden-activation
     unshuffled-data input-distribution-shift kept-gradients exploding-gradients saturated-activations truncated-completions
     vanishing-gradients zero-gradient vanishing-grad-norm dead-relu update-ratio mixed-samples no-gradient ignored-input

@@ -9,8 +9,9 @@ import sys
 import pytest
 
 from scram_plugin.heuristics.catalogue import HEURISTICS
-from scram_plugin.heuristics.frameworks import FIXES, REMEDIES, in_framework
+from scram_plugin.heuristics.frameworks import FIXES, in_framework
 from scram_plugin.heuristics.page import FRAMEWORKS, Snippet
+from scram_plugin.heuristics.remedies import REMEDIES
 from tests.paths import environment, is_installed
 
 DISTRIBUTIONS = {

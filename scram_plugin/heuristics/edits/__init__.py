@@ -32,6 +32,7 @@ from scram_plugin.heuristics.edits.edit import Edit as Edit
 from scram_plugin.heuristics.edits.epochs import hold_out as hold_out
 from scram_plugin.heuristics.edits.epochs import train_longer as train_longer
 from scram_plugin.heuristics.edits.lost import keep_inputs as keep_inputs
+from scram_plugin.heuristics.edits.monitors import set_direction as set_direction
 from scram_plugin.heuristics.edits.rates import lower_rate_later as lower_rate_later
 from scram_plugin.heuristics.edits.rates import set_learning_rate as set_learning_rate
 from scram_plugin.heuristics.edits.rates import shorten_warm_up as shorten_warm_up

@@ -136,7 +136,7 @@ class SCRAM(keras.callbacks.Callback):
             source = program_files.source(user, keras_fit.roles, called(self.model), names(self.model))
         built = facts(self.model, fit_facts(fit, self.params, self.every), source)
         in_order_of_data(built["model"], fit)
-        built["data"] = data_facts(fit)
+        built["data"], built["callbacks"] = data_facts(fit), keras_fit.watching(fit)
         built["session"], built["resumed"] = self._session.id, keras_fit.initial_epoch(fit) > 0
         self.facts, self._unbuilt = built, not is_built(self.model)
         self._writer.text(schema.FACTS_TAG, json.dumps(built, default=str))

@@ -8,8 +8,10 @@ import re
 from types import FrameType
 
 import keras
+import numpy as np
 
 from scram_plugin.training.call_site import calls, reached
+from scram_plugin.training.keras.model_facts import of_keras
 
 
 def fit_frame(start: FrameType | None) -> FrameType | None:
@@ -25,6 +27,20 @@ def fit_frame(start: FrameType | None) -> FrameType | None:
 def callbacks(fit: FrameType | None) -> list[keras.callbacks.Callback]:
     """All callbacks of this fit, in order."""
     return list(getattr(fit.f_locals.get("callbacks"), "callbacks", [])) if fit is not None else []
+
+
+def watching(fit: FrameType | None) -> list[dict[str, str]]:
+    """The callbacks of this fit that watch a metric: ``class``, ``monitor``, and ``mode``, "min" or "max", if it is known."""
+    found = []
+    for one in callbacks(fit):
+        monitor, mode = getattr(one, "monitor", None), getattr(one, "mode", None)
+        if mode not in ("min", "max"):  # some versions of Keras know it by the function alone
+            compares = getattr(one, "monitor_op", None)
+            mode = "min" if compares is np.less else "max" if compares is np.greater else None
+        keeps = not isinstance(one, keras.callbacks.ModelCheckpoint) or one.save_best_only
+        if isinstance(monitor, str) and mode is not None and keeps and of_keras(type(one)):
+            found.append({"class": type(one).__name__, "monitor": monitor, "mode": mode})
+    return found
 
 
 def initial_epoch(fit: FrameType | None) -> int:

@@ -30,13 +30,20 @@ class Adapter:
         optimizers: list[torch.optim.Optimizer],
         log_dir: str | os.PathLike[str],
         parts: Sequence[torch.nn.Module] = (),
+        callbacks: Sequence[tuple[str, Any, Any]] | None = None,
     ) -> None:
-        """A training begins. Raises TypeError or ValueError for invalid options, as `Watch` does."""
+        """A training begins. `callbacks`: class, monitor and mode of what looks for the best value of a metric.
+
+        Raises TypeError or ValueError for invalid options, as `Watch` does.
+        """
         if self._watch is not None:
             self._watch.close("an exception")  # of a training before, which nobody ended
         self.broken = False
         self._watch = Watch(model, optimizers, log_dir=self.log_dir or log_dir, parts=parts, **self.options)
-        self._watch.trainer_name = self.trainer_name
+        self._watch.trainer = {"trainer": self.trainer_name}
+        if callbacks is not None:
+            known = [dict(zip(("class", "monitor", "mode"), map(str, one), strict=True)) for one in callbacks if all(one)]
+            self._watch.trainer["callbacks"] = known
 
     @property
     def should_stop(self) -> bool:

@@ -9,9 +9,11 @@ from typing import Any
 try:
     from lightning.pytorch import Callback as Callback
     from lightning.pytorch import LightningModule, Trainer
+    from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 except ImportError:  # the name of the package before 2.0
     from pytorch_lightning import Callback as Callback
     from pytorch_lightning import LightningModule, Trainer
+    from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 
 from scram_plugin.training.guarded import guarded
 from scram_plugin.training.torch.adapter import Adapter
@@ -38,7 +40,12 @@ class LightningSCRAM(Callback, Adapter):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # `training_step` may call the module, or only its parts
-        self.begin(pl_module, list(trainer.optimizers), trainer.log_dir or "logs", children(pl_module))
+        watching = [
+            (type(one).__name__, one.monitor, one.mode)
+            for one in trainer.callbacks
+            if isinstance(one, EarlyStopping | ModelCheckpoint)
+        ]
+        self.begin(pl_module, list(trainer.optimizers), trainer.log_dir or "logs", children(pl_module), watching)
 
     @guarded
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

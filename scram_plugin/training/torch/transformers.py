@@ -36,7 +36,10 @@ class TransformersSCRAM(TrainerCallback, Adapter):
         optimizer = kwargs.get("optimizer")
         optimizer = getattr(optimizer, "optimizer", optimizer)  # without the wrapper of accelerate
         self._metrics, self._ended = {}, False
-        self.begin(kwargs["model"], [] if optimizer is None else [optimizer], os.path.join(args.output_dir or ".", "scram"))
+        mode = {True: "max", False: "min"}.get(args.greater_is_better) if args.load_best_model_at_end else None
+        best = [(type(args).__name__, args.metric_for_best_model, mode)]
+        given = [] if optimizer is None else [optimizer]
+        self.begin(kwargs["model"], given, os.path.join(args.output_dir or ".", "scram"), callbacks=best)
 
     @guarded
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:

@@ -75,7 +75,7 @@ class Watch:
     for bit the same as without it. An exception inside it becomes one warning.
     """
 
-    trainer_name = ""  # of what runs the loop; a trainer evaluates with a loader of its own
+    trainer: dict[str, Any] | None = None  # facts of what runs the loop; a trainer evaluates with a loader of its own
 
     def __init__(
         self,
@@ -195,7 +195,7 @@ class Watch:
         tensors = {"inputs": [t for _, t in x], "outputs": outputs, "targets": target}
         optimizer = self.optimizers[0] if self.optimizers else None
         built = facts(self.recorder.inner, optimizer, flow, losses, tensors, self.recorder.precision, fit, self._source)
-        built |= {"trainer": self.trainer_name or None, "jit_compile": self.recorder.compiled}
+        built |= {**(self.trainer or {}), "jit_compile": self.recorder.compiled}
         seen = self.recorder.first
         if seen.untrained:
             built["optimizer"]["untrained"] = seen.untrained
@@ -249,7 +249,7 @@ class Watch:
         other = source is not None and not source.same(self._training)
         if x and not self._validation and source is not None and other:
             self._told_of_validation(source)
-        if x and (other or not self.trainer_name):
+        if x and (other or self.trainer is None):
             self._validation.append(statistics.tensors(x, [], []))
             if len(self._validation) == PARTS:
                 self._write_validation()

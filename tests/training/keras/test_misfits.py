@@ -109,6 +109,28 @@ def test_differences_between_targets_are_no_fault(seed, tmp_path):
     assert [f.heuristic for f in review.alone if f.severity == "error"] == []
 
 
+@pytest.mark.parametrize(
+    ("callback", "found"),
+    [
+        (keras.callbacks.EarlyStopping(patience=3, mode="max"), ["EarlyStopping takes the highest val_loss for the best"]),
+        (
+            keras.callbacks.ReduceLROnPlateau("val_accuracy", mode="min"),
+            ["ReduceLROnPlateau takes the lowest val_accuracy for the best"],
+        ),
+        (keras.callbacks.ModelCheckpoint("{epoch}.keras", mode="max"), []),  # it keeps every model
+        (keras.callbacks.EarlyStopping("val_accuracy", patience=3), []),
+    ],
+)
+def test_callbacks_that_take_the_worst_for_the_best(callback, found, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = net()
+    model.compile("adam", SPARSE, metrics=["accuracy"])
+    callbacks = [SCRAM("logs", every=5, print_findings=False), callback]
+    model.fit(X, Y, epochs=3, validation_split=0.2, verbose=0, callbacks=callbacks)
+    (review,) = scram_plugin.review("logs", cache=False)
+    assert [f.title for f in review.findings if f.heuristic == "wrong-direction"] == found
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_squared_error_is_a_warning_where_it_costs_much(seed, tmp_path):
     found = fitted(tmp_path, net(seed=seed), ONE_HOT, "mse", keras.optimizers.SGD(0.1), epochs=10)

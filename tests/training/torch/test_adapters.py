@@ -112,6 +112,18 @@ def test_a_rate_that_is_too_high_is_found_in_lightning(tmp_path):
     assert found[0].heuristic == "unconventional-learning-rate"
 
 
+@pytest.mark.parametrize(("mode", "titles"), [("min", []), ("max", ["EarlyStopping takes the highest val/loss for the best"])])
+def test_the_direction_of_lightnings_callbacks(mode, titles, tmp_path):
+    from lightning.pytorch.callbacks import EarlyStopping
+
+    callback = scram_plugin.LightningSCRAM(tmp_path, print_findings=False)
+    seed(4)
+    fit(tmp_path, Classifier(), logger=False, callbacks=[EarlyStopping("val/loss", mode=mode, patience=1), callback], epochs=4)
+    run = only_run(tmp_path)
+    assert [f.title for f in review(run, catalogue(select=["wrong-direction"])).findings] == titles
+    assert run.ended == ("stopped" if titles else "finished")
+
+
 def test_lightning_writes_beside_the_trainers_logs(tmp_path):
     seed(4)
     trainer = fit(tmp_path, Classifier(), callbacks=[scram_plugin.LightningSCRAM(print_findings=False)])
@@ -199,12 +211,11 @@ def trained(path, model, *callbacks, **how):
         per_device_train_batch_size=16,
         learning_rate=1e-3,
         logging_steps=5,
-        save_strategy="no",
         report_to="none",
         use_cpu=True,
         disable_tqdm=True,
         seed=3,
-        **({"eval_strategy": "epoch"} | how),
+        **({"eval_strategy": "epoch", "save_strategy": "no"} | how),
     )
     data = {"train_dataset": sentences(320, 0), "eval_dataset": sentences(96, 1)}
     transformers.Trainer(model=model, args=arguments, callbacks=list(callbacks), **data).train()
@@ -226,6 +237,14 @@ def test_hugging_face_is_watched_and_not_changed(tmp_path):
     assert run.ended == "finished"
     troubles = [f for f in review(run, catalogue()).findings if f.severity != "info"]
     assert troubles == []
+
+
+@pytest.mark.parametrize(("metric", "best", "count"), [("loss", None, 0), ("loss", True, 1), ("runtime", None, 0)])
+def test_the_best_model_of_hugging_face(metric, best, count, tmp_path):
+    how = {"load_best_model_at_end": True, "save_strategy": "epoch", "metric_for_best_model": metric, "greater_is_better": best}
+    trained(tmp_path, tiny(5), scram_plugin.TransformersSCRAM(every=4, print_findings=False), **how)
+    found = review(only_run(tmp_path / "scram"), catalogue(select=["wrong-direction"])).findings
+    assert [f.title for f in found] == ["TrainingArguments takes the highest loss for the best"] * count
 
 
 def test_an_evaluation_after_some_steps_is_no_epoch(tmp_path):
