@@ -44,6 +44,7 @@ FAULTS = {
     "eight layers of sigmoid": ("vanishing-gradients", "activation"),
     "saturated tanh": ("saturated-activations", "inputs"),
     "sorted": ("unshuffled-data", "off"),
+    "stopped at the highest loss": ("wrong-direction", "mode"),
     "a constant image": ("constant-inputs", "constant"),
     "constant features": ("constant-inputs", "features"),
     "validation not divided": ("input-distribution-shift", "preprocessing"),

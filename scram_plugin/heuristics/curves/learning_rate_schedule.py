@@ -38,11 +38,11 @@ STEEP = 0.03  # fall of the loss from one part to the next before a drop that co
 AFTER = 8  # parts that must follow a drop, to be sure that the loss fell no further; by bench-limits
 ALMOST_ZERO = 1e-3  # of the highest rate: a lower rate changes almost nothing; by bench-limits
 SPENT_SHARE = 0.6  # share of the training, at its end, with such a rate: no common schedule does that; by bench-limits
-NOTHING = 1e-6  # of the highest rate: a lower rate changes most weights by less than float32 can hold; IEEE 754
-NOTHING_SHARE = 0.4  # the same share for that; by bench-limits
+VANISHED = 1e-6  # of the highest rate: a lower rate changes most weights by less than float32 can hold; IEEE 754
+VANISHED_SHARE = 0.4  # the same share for that; by bench-limits
 RISEN = 2.0  # times its first value, to which a rate has risen in a warm-up; by definition
 STRAIGHT = 0.15  # of the last rate, by which that in the middle of a warm-up may differ from a straight line; by bench-limits
-LITTLE = 0.05  # fall of the loss in the whole training, as a fraction, that counts as none; by bench-limits
+HARDLY = 0.05  # fall of the loss in the whole training, as a fraction, that counts as none; by bench-limits
 PART_OF_WARM_UP = 10  # steps of the training for each of a usual warm-up; Goyal et al. (2017), 5 of 90 epochs, and BERT's 10 %
 BLOW_UP = 2.0  # times the first loss, in the first tenth of the training; by bench-limits
 SAME_RATE = 0.99  # of the highest rate: a rate that is not lower counts as the same; by bench-limits
@@ -57,25 +57,33 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise NotChecked(
             "no learning rate was logged", 'writer.add_scalar("learning_rate", optimizer.param_groups[0]["lr"], step)'
         )
-    curve = _loss(run, int(options["least"]))
+    batches = _of_batches(run, rate, int(options["least"]))
+    curve = loss(run, least=int(options["least"])) if batches is None else batches
     if all_learned(run):
         return
     rate = enough(rate.finite, FOR_A_LEVEL, "learning rate")
     # the rate at each point of the loss
     rates = rate.values[np.clip(np.searchsorted(rate.steps, curve.steps, side="right") - 1, 0, len(rate) - 1)]
-    judged = [_no_warm_up(curve, rates), _too_early(run, curve, rates, options["drop"]), _spent(run, rate, rates)]
-    # the rate of biases alone may begin high and fall in a warm-up, in which that of the weights rises
-    for found in (*(judged if run.every("learning rate") else judged[-1:]), _rising(run, curve, rate), _never(curve, rates)):
+    judged = [_spent(run, rate, rates), _rising(run, curve, rate)]
+    if batches is None:
+        # the rate of biases alone may begin high and fall in a warm-up, in which that of the weights rises
+        early = (
+            [_no_warm_up(curve, rates), _too_early(run, curve, rates, options["drop"])] if run.every("learning rate") else []
+        )
+        judged = [*early, *judged, _never(curve, rates)]
+    for found in judged:
         for kind, at, evidence in found:
             yield _finding(run, curve, rate, kind, at, evidence)
             return
 
 
-def _loss(run: TrainingRun, least: int) -> Curve:
-    """That of every batch where the other has too few points."""
+def _of_batches(run: TrainingRun, rate: Curve, least: int) -> Curve | None:
+    """The loss of every batch, where the other has too few points to be compared with the rate, and is one of few epochs."""
     curve, batches = run.signal("training loss"), run.signal("batch loss")
-    few = curve is not None and len(curve.finite) < least
-    return batches.finite if few and batches is not None and len(batches.finite) >= least else loss(run, least=least)
+    few = run.kind is None and curve is not None and len(curve.finite) < least
+    if not few or batches is None or batches.axis != rate.axis:
+        return None
+    return batches.finite if len(batches.finite) >= least else None
 
 
 Found = Iterator[tuple[str, int, dict[str, Any]]]
@@ -100,8 +108,8 @@ def _spent(run: TrainingRun, rate: Curve, rates: np.ndarray) -> Found:
     if share >= SPENT_SHARE:
         yield "spent", first, {"spent_percent": 100 * share, "spent_text": "a thousandth"}
         return
-    first, share = _since(rates, NOTHING)
-    if share >= NOTHING_SHARE:
+    first, share = _since(rates, VANISHED)
+    if share >= VANISHED_SHARE:
         yield "spent", first, {"spent_percent": 100 * share, "spent_text": "a millionth"}
 
 
@@ -120,7 +128,7 @@ def _rising(run: TrainingRun, curve: Curve, rate: Curve) -> Found:
     if values[-1] < RISEN * values[0] or (np.diff(values) < 0).any() or not straight or not _is_over(run, rate):
         return
     before, after = level(curve.values, ENDS), level(curve.values, ENDS, end=True)
-    if before > 0 and after > (1 - LITTLE) * before:
+    if before > 0 and after > (1 - HARDLY) * before:
         evidence = {"first_rate": float(values[0]), "last_rate": float(values[-1]), "before": before, "after": after}
         yield "rising", len(curve) - 1, evidence
 

@@ -11,7 +11,7 @@ from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.program import Code, Piece, program
 
 DEFAULT_MONITOR = "val_loss"  # source: the documentation of Keras's callbacks
-FEW = 2  # arguments by position: with more, the direction may be one of them; by the signatures of Keras and Lightning
+BY_POSITION = 2  # arguments by position: with more, the direction may be one of them; by the signatures of Keras and Lightning
 
 
 def set_direction(facts: Mapping[str, Any], name: str, monitor: str, mode: str) -> Edit | None:
@@ -20,7 +20,9 @@ def set_direction(facts: Mapping[str, Any], name: str, monitor: str, mode: str) 
     of_trainer = facts.get("trainer") == "hugging face"
     watched, told = ("metric_for_best_model", "greater_is_better") if of_trainer else ("monitor", "mode")
     value = str(mode == "max") if of_trainer else f'"{mode}"'
-    found = [call for call in known.calls(name) if _monitor(known, call, watched) == monitor and len(call.node.args) <= FEW]
+    found = [
+        call for call in known.calls(name) if _monitor(known, call, watched) == monitor and len(call.node.args) <= BY_POSITION
+    ]
     return known.edit([set_argument(known, found[0], told, value)]) if len(found) == 1 else None
 
 

@@ -130,6 +130,11 @@ def all_frozen():
     return net
 
 
+def stopped(log_dir, mode):
+    stop = keras.callbacks.EarlyStopping(monitor="val_loss", mode=mode, patience=1)
+    fit(log_dir, model(layers.Dense(8, "relu")), x=X[:480], y=Y[:480], callbacks=[stop])
+
+
 PROGRAMS = Programs()
 PROGRAMS.pair(
     "labels -1 and 1",
@@ -324,6 +329,11 @@ PROGRAMS.pair(
     "sorted",
     lambda p: fit(p, model(), x=X[SORTED], y=Y[SORTED], shuffle=False, validation_split=0.0),
     lambda p: fit(p, model(), x=X[SORTED], y=Y[SORTED], validation_split=0.0),
+)
+PROGRAMS.pair(
+    "stopped at the highest loss",
+    lambda p: stopped(p, "max"),
+    lambda p: stopped(p, "min"),
 )
 PROGRAMS.pair(
     "a constant image",
