@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from scram_plugin import schema
 from scram_plugin.heuristics.curves.causes_of_settings import no_warm_up
 from scram_plugin.heuristics.curves.checkable import all_learned, enough, level, loss, stretches
 from scram_plugin.heuristics.curves.noise import median, noise
@@ -52,13 +53,15 @@ NOISY = 0.05  # noise, as a fraction of the level; by bench-limits
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    rate = run.signal("learning rate")
-    if rate is None or len(rate.finite) < FOR_A_LEVEL:
+    rate, least = run.signal("learning rate"), int(options["least"])
+    if rate is None or (len(rate.finite) < FOR_A_LEVEL and _of_batches(run, least) is None):
         raise NotChecked(
             "no learning rate was logged", 'writer.add_scalar("learning_rate", optimizer.param_groups[0]["lr"], step)'
         )
-    batches = _of_batches(run, rate, int(options["least"]))
-    curve = loss(run, least=int(options["least"])) if batches is None else batches
+    if (batches := _of_batches(run, least)) is not None:
+        curve, rate = batches
+    else:
+        curve = loss(run, least=least)
     if all_learned(run):
         return
     rate = enough(rate.finite, FOR_A_LEVEL, "learning rate")
@@ -77,13 +80,13 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             return
 
 
-def _of_batches(run: TrainingRun, rate: Curve, least: int) -> Curve | None:
-    """The loss of every batch, where the other has too few points to be compared with the rate, and is one of few epochs."""
+def _of_batches(run: TrainingRun, least: int) -> tuple[Curve, Curve] | None:
+    """The loss of every batch and the rate of the measured ones, where the training loss has too few points: few epochs."""
     curve, batches = run.signal("training loss"), run.signal("batch loss")
-    few = run.kind is None and curve is not None and len(curve.finite) < least
-    if not few or batches is None or batches.axis != rate.axis:
+    rate = run.statistic(schema.STATISTICS, "learning_rate")
+    if run.kind is not None or curve is None or len(curve.finite) >= least or batches is None or rate is None:
         return None
-    return batches.finite if len(batches.finite) >= least else None
+    return (batches.finite, rate.finite) if len(batches.finite) >= least and len(rate.finite) >= FOR_A_LEVEL else None
 
 
 Found = Iterator[tuple[str, int, dict[str, Any]]]
@@ -122,6 +125,9 @@ def _since(rates: np.ndarray, part: float) -> tuple[int, float]:
 
 def _rising(run: TrainingRun, curve: Curve, rate: Curve) -> Found:
     """The rate rose along a straight line until the training ended, and the loss hardly fell."""
+    rate = max([rate, *(curve.finite for curve in run.every("learning rate"))], key=len) if rate.axis == "batch" else rate
+    if rate.axis == curve.axis and rate.steps[-1] < curve.steps[-1] - (curve.steps[-1] - curve.steps[0]) / TENTH:
+        return  # the rates of the last steps are not known
     values, half = rate.values, (rate.steps[0] + rate.steps[-1]) / 2
     line = (values[0] + values[-1]) / 2
     straight = abs(float(np.interp(half, rate.steps, values)) - line) <= STRAIGHT * values[-1]
