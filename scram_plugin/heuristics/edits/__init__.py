@@ -49,6 +49,8 @@ from scram_plugin.heuristics.edits.torch_parameters import train_all_parameters 
 from scram_plugin.heuristics.edits.torch_steps import call_scheduler as call_scheduler
 from scram_plugin.heuristics.edits.torch_steps import switch_modes as switch_modes
 from scram_plugin.heuristics.edits.torch_steps import take_steps as take_steps
+from scram_plugin.heuristics.edits.unused import unused_outputs as unused_outputs
+from scram_plugin.heuristics.edits.unused import use_output as use_output
 
 Facts = Mapping[str, Any]
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.edits import Edit, keep_graph, make_optimizer_last, register_layers, train_all_parameters
+from scram_plugin.heuristics.edits import (
+    Edit,
+    keep_graph,
+    make_optimizer_last,
+    register_layers,
+    train_all_parameters,
+    unused_outputs,
+    use_output,
+)
 from scram_plugin.heuristics.heuristic import Cause, Confidence, Finding, Heuristic, NotChecked, absent
 from scram_plugin.heuristics.measured import listed, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
@@ -20,7 +28,7 @@ EDITS: dict[str, Callable[[Mapping[str, Any]], Edit | None]] = {
     "left-out": train_all_parameters,
     "cut-off": keep_graph,
 }
-KINDS = ("shapes", "names", "stale", "cut")  # of evidence; each finding has one or two of them
+KINDS = ("shapes", "names", "stale", "cut", "unused")  # of evidence; each finding has one or two of them
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -34,7 +42,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         if idle:
             return
         if run.framework_of_facts == "keras":
-            raise NotChecked("Keras gives all trainable variables to the optimizer", "a PyTorch loop in scram_plugin.watch")
+            yield from _of_keras(run)
+            return
         raise NotChecked("it was not recorded which parameters the optimizer trains", HOW)
     loose, forgotten, stale = (known.get(kind) or 0 for kind in ("unregistered", "forgotten", "stale"))
     names = listed([f"`{name}`" for name in known.get("names") or ["unknown"]])
@@ -63,8 +72,27 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         yield _finding(run, "cut-off", "warning", "likely", title, said, cut, cut=names)
 
 
+def _of_keras(run: TrainingRun) -> Iterable[Finding]:
+    """Keras gives all variables of the model to the optimizer; but a functional model may lack a layer that it should have."""
+    if (run.facts.get("model") or {}).get("kind") != "functional" or not (run.facts.get("source") or {}).get("files"):
+        raise NotChecked("Keras gives all trainable variables to the optimizer", "a PyTorch loop in scram_plugin.watch")
+    for name, layer, line in unused_outputs(run.facts):
+        title = f"The model does not have the layer {layer} whose output is `{name}`: nothing uses it"
+        said = f"Line {line} gives `{name}` its value, and no line reads it."
+        edit = use_output(run.facts, name)
+        yield _finding(run, "unused", "warning", "likely", title, said, 1, edit, unused=f"`{name}`")
+
+
 def _finding(
-    run: TrainingRun, cause: str, severity: Severity, confidence: Confidence, title: str, said: str, count: int, **evidence: Any
+    run: TrainingRun,
+    cause: str,
+    severity: Severity,
+    confidence: Confidence,
+    title: str,
+    said: str,
+    count: int,
+    edit: Edit | None = None,
+    **evidence: Any,
 ) -> Finding:
     curve = shown_loss(run)
     return Finding(
@@ -73,7 +101,7 @@ def _finding(
         title=title,
         evidence={**absent(*KINDS), "count": count, **evidence},
         **whole_of(curve),
-        causes=[Cause(cause, said, "", EDITS[cause](run.facts) if cause in EDITS else None)],
+        causes=[Cause(cause, said, "", EDITS[cause](run.facts) if cause in EDITS else edit)],
     )
 
 
