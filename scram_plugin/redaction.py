@@ -44,6 +44,7 @@ lr learning_rate lr0 rate batch_size bs epochs optimizer activation act hidden h
 dropout dropout_rate weight_decay momentum patience units n_units filters layers num_layers n_layers steps max_steps clip
 grad_clip clip_norm max_grad_norm gradient_clip_val warmup warmup_steps scheduler gamma beta1 beta2 betas eps l2 l1 reg
 num_epochs n_epochs max_epochs shuffle num_workers num_classes n_classes input_dim input_size output_dim output_size embed_dim
+lr_scheduler interval frequency monitor val_mae val_mse val_auc val_precision val_recall val_iou val_dice eval_f1 wer cer
 params valid_loss train_loss val/loss valid/loss train/loss eval_loss test_loss val_f1 val/acc val/accuracy eval_accuracy
 """
 KNOWN = frozenset(_OPTIONS.split())

@@ -230,10 +230,14 @@ def _schedule(run: TrainingRun, loop: Loop) -> Found:
     said = f"`{name}` was made for {length:,} calls. It was called {calls:,} times in {steps:,} steps."
     if name == "CosineAnnealingLR" and calls > TIMES * length and calls > MOST_OF * steps:
         yield "per-batch", f"{said} After each {length:,} calls the rate rises again."
-    elif (
-        run.ended == "finished" and calls < SHORT * length and length > MOST_OF * steps and steps >= CALL_EVERY * max(calls, 1)
-    ):
-        yield "per-epoch", f"{said} The training ended after {percent(calls / length)} of the schedule."
+        return
+    fit = run.facts.get("fit") or {}
+    planned = (fit.get("epochs") or 0) * (fit.get("steps") or 0)
+    done = 1.0 if run.ended == "finished" else min(steps / planned, 1.0) if planned and calls > 1 else 0.0
+    if calls < SHORT * done * length and length > MOST_OF * max(steps, planned) and steps >= CALL_EVERY * max(calls, 1):
+        part = percent(calls / length)
+        now = f"The training ended after {part}" if run.ended == "finished" else f"{percent(done)} of the training were {part}"
+        yield "per-epoch", f"{said} {now} of the schedule."
 
 
 def _still_warms_up(run: TrainingRun, known: Mapping[str, Any], steps: int) -> str | None:

@@ -31,8 +31,10 @@ class Adapter:
         log_dir: str | os.PathLike[str],
         parts: Sequence[torch.nn.Module] = (),
         callbacks: Sequence[tuple[str, Any, Any]] | None = None,
+        epochs: int = 0,
     ) -> None:
-        """A training begins. `callbacks`: class, monitor and mode of what looks for the best value of a metric.
+        """A training begins. `callbacks`: class, monitor and mode of what looks for the best value of a metric. `epochs`: how
+        long it is to train; 0 if that is not known.
 
         Raises TypeError or ValueError for invalid options, as `Watch` does.
         """
@@ -40,7 +42,7 @@ class Adapter:
             self._watch.close("an exception")  # of a training before, which nobody ended
         self.broken = False
         self._watch = Watch(model, optimizers, log_dir=self.log_dir or log_dir, parts=parts, **self.options)
-        self._watch.trainer = {"trainer": self.trainer_name}
+        self._watch.trainer, self._watch.planned = {"trainer": self.trainer_name}, {"epochs": epochs} if epochs > 0 else {}
         if callbacks is not None:
             known = [dict(zip(("class", "monitor", "mode"), map(str, one), strict=True)) for one in callbacks if all(one)]
             self._watch.trainer["callbacks"] = known

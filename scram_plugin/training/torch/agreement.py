@@ -22,6 +22,8 @@ def predictions(losses: Sequence[Loss], y: Tensors, y_pred: Tensors, chosen: boo
     found = []
     for (name, target), prediction in zip(y, known or [None] * len(y), strict=True):
         given = (prediction, *(output for _, output in y_pred if chosen or _single(target, output)))
+        if _stretched(target):  # the loss compares all pairs, and its predictions are stretched, too
+            given = tuple(output for _, output in y_pred)
         fitting = next((p for p in given if p is not None and p.is_floating_point() and fits(target, p)), None)
         if fitting is not None:
             found.append((f"p{name.removeprefix('y')}", fitting))
@@ -35,8 +37,17 @@ def fits(target: torch.Tensor, prediction: torch.Tensor) -> bool:
         and len(target) > 1
         and prediction.dim() > 0
         and target.device == prediction.device
-        and (_single(target, prediction) or _axis(target, prediction) is not None)
+        and (
+            (_single(target, prediction) and not _stretched(target))
+            or _axis(target, prediction) is not None
+            or (_stretched(target) and len(prediction) == prediction.numel() == len(target))
+        )
     )
+
+
+def _stretched(target: torch.Tensor) -> bool:
+    """Whether targets of shape (batch,) were broadcast to all pairs, (batch, batch)."""
+    return bool(target.dim() == 2 and target.shape[0] == target.shape[1] > 1 and target.stride(0) == 0)
 
 
 def _single(target: torch.Tensor, prediction: torch.Tensor) -> bool:
@@ -56,8 +67,11 @@ def agreement(targets: torch.Tensor, predictions: torch.Tensor) -> torch.Tensor:
     """The correlation of targets and predictions in each of some steps; both have the shape ``(steps, batch, ...)``.
 
     Classes count as one number each, 0 or 1. The mean over the batch is taken from each number, so that how frequent a class is
-    does not count. Targets out of range do not count either. NaN where targets or predictions do not vary.
+    does not count. Targets out of range do not count either, and those that were broadcast to all pairs count once. NaN where
+    targets or predictions do not vary.
     """
+    if targets.dim() == 3 and targets[0].numel() == predictions[0].numel() ** 2:  # see `_stretched`
+        targets = targets[:, 0]
     steps, kept = len(targets), max(2, MOST // max(1, predictions[0, 0].numel()))
     if targets.shape[1] == predictions.shape[1]:  # few examples of large ones: what follows copies them
         targets, predictions = targets[:, :kept], predictions[:, :kept]

@@ -45,7 +45,8 @@ class LightningSCRAM(Callback, Adapter):
             for one in trainer.callbacks
             if isinstance(one, EarlyStopping | ModelCheckpoint)
         ]
-        self.begin(pl_module, list(trainer.optimizers), trainer.log_dir or "logs", children(pl_module), watching)
+        parts, place = children(pl_module), trainer.log_dir or "logs"
+        self.begin(pl_module, list(trainer.optimizers), place, parts, watching, trainer.max_epochs or 0)
 
     @guarded
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -10,7 +10,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any
 
 import numpy as np
@@ -75,6 +75,7 @@ class Watch:
     for bit the same as without it. An exception inside it becomes one warning.
     """
 
+    planned: Mapping[str, int] = MappingProxyType({})  # ``epochs``, if a trainer knows it
     trainer: dict[str, Any] | None = None  # facts of what runs the loop; a trainer evaluates with a loader of its own
 
     def __init__(
@@ -187,8 +188,7 @@ class Watch:
         fit: dict[str, Any] = {"every": self.every or EVERY}
         if self._training is not None:
             fit |= self._training.facts()
-        if replicas() > 1:
-            fit["replicas"] = replicas()
+        fit |= {**self.planned, **({"replicas": replicas()} if replicas() > 1 else {})}
         x = statistics.numbers("x", inputs)
         if not fit.get("batch_size") and x:
             fit["batch_size"] = len(x[0][1])

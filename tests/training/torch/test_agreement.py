@@ -46,6 +46,25 @@ def test_it_is_the_correlation_of_classes(draw, labels, outputs):
     np.testing.assert_allclose(agreement(labels(y), outputs(p)), expected, atol=1e-5)
 
 
+def test_a_loss_of_all_pairs_is_measured_like_one_of_each(draw, tmp_path):
+    """Targets of shape (batch,) beside outputs of shape (batch, 1); a proof compares it with the repaired program."""
+    x = torch.randn(64, 3, generator=draw)
+    y = x.sum(1)
+    found = []
+    for name, wanted in (("pairs", y), ("each", y[:, None])):
+        torch.manual_seed(0)
+        model = torch.nn.Linear(3, 1)
+        optimizer = torch.optim.SGD(model.parameters(), 0.0)
+        with scram_plugin.watch(model, optimizer, log_dir=tmp_path / name, print_findings=False):
+            for _ in range(3):
+                optimizer.zero_grad()
+                functional.mse_loss(model(x), wanted).backward()
+                optimizer.step()
+        found.append(scram_plugin.read(str(tmp_path / name))["scram"]["scram/batches/y0/agreement"].values)
+    assert found[0] == pytest.approx(found[1], abs=1e-5)
+    assert np.isfinite(found[0]).all()
+
+
 def test_labels_that_are_ignored_do_not_count(draw):
     y, p = torch.randint(0, 5, (1, 40), generator=draw), torch.randn(1, 40, 5, generator=draw)
     masked = y.clone()
