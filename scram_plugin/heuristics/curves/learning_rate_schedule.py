@@ -43,7 +43,7 @@ VANISHED = 1e-6  # of the highest rate: a lower rate changes most weights by les
 VANISHED_SHARE = 0.4  # the same share for that; by bench-limits
 RISEN = 2.0  # times its first value, to which a rate has risen in a warm-up; by definition
 STRAIGHT = 0.15  # of the last rate, by which that in the middle of a warm-up may differ from a straight line; by bench-limits
-HARDLY = 0.05  # fall of the loss in the whole training, as a fraction, that counts as none; by bench-limits
+NOT_LEARNED = 0.05  # fall of the loss in the whole training, as a fraction, that counts as none; by bench-limits
 PART_OF_WARM_UP = 10  # steps of the training for each of a usual warm-up; Goyal et al. (2017), 5 of 90 epochs, and BERT's 10 %
 BLOW_UP = 2.0  # times the first loss, in the first tenth of the training; by bench-limits
 SAME_RATE = 0.99  # of the highest rate: a rate that is not lower counts as the same; by bench-limits
@@ -134,7 +134,7 @@ def _rising(run: TrainingRun, curve: Curve, rate: Curve) -> Found:
     if values[-1] < RISEN * values[0] or (np.diff(values) < 0).any() or not straight or not _is_over(run, rate):
         return
     before, after = level(curve.values, ENDS), level(curve.values, ENDS, end=True)
-    if before > 0 and after > (1 - HARDLY) * before:
+    if before > 0 and after > (1 - NOT_LEARNED) * before:
         evidence = {"first_rate": float(values[0]), "last_rate": float(values[-1]), "before": before, "after": after}
         yield "rising", len(curve) - 1, evidence
 

@@ -9,10 +9,11 @@ from tests.recorded.digits import IMAGES, LABELS
 PROGRAMS: dict = {}
 
 
-def watched(log_dir, model, x, y, epochs=3, every=10, callbacks=(), **fit):
+def watched(log_dir, model, x, y, epochs=3, every=10, callbacks=(), source=True, **fit):
     """One real training with SCRAM's callback."""
     arguments = {"validation_split": 0.2, "batch_size": 32, "verbose": 0, **fit}
-    model.fit(x, y, epochs=epochs, callbacks=[SCRAM(log_dir, every=every, print_findings=False), *callbacks], **arguments)
+    scram = SCRAM(log_dir, every=every, source=source, print_findings=False)
+    model.fit(x, y, epochs=epochs, callbacks=[scram, *callbacks], **arguments)
 
 
 def trained(log_dir, model, x=IMAGES[:600], y=LABELS[:600], epochs=25, validation=(IMAGES[600:900], LABELS[600:900]), **fit):

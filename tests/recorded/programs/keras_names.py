@@ -23,7 +23,7 @@ model = keras.Sequential([keras.Input((64,), name="in"),
     layers.Dense(16, "relu", name="PLACE", bias_initializer=keras.initializers.Constant(-50.0)),
     layers.Dense(10, "softmax", name="w" * 300)])
 model.compile(keras.optimizers.SGD(learning_rate=1e10), "sparse_categorical_crossentropy", metrics=["accuracy"])
-model.fit(x, y, epochs=2, verbose=0, validation_split=0.2, callbacks=[SCRAM(sys.argv[1], every=1)])
+model.fit(x, y, epochs=2, verbose=0, validation_split=0.2, callbacks=[SCRAM(sys.argv[1], every=3)])
 """
 PROGRAMS = Programs()
 
