@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from scram_plugin.heuristics.edits import take_inputs_as_labels
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic
 from scram_plugin.heuristics.measured import of_loop, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
@@ -49,7 +50,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         title=TITLES[cause],
         evidence={"said": SAID[cause]},
         **whole_of(curve),
-        causes=[Cause(cause, SAID[cause])],
+        causes=[Cause(cause, SAID[cause], "", take_inputs_as_labels(run.facts) if cause == "shifted-twice" else None)],
     )
 
 

@@ -37,6 +37,7 @@ from scram_plugin.heuristics.edits.rates import lower_rate_later as lower_rate_l
 from scram_plugin.heuristics.edits.rates import set_learning_rate as set_learning_rate
 from scram_plugin.heuristics.edits.rates import shorten_warm_up as shorten_warm_up
 from scram_plugin.heuristics.edits.safely import all_safely
+from scram_plugin.heuristics.edits.shifts import take_inputs_as_labels as take_inputs_as_labels
 from scram_plugin.heuristics.edits.split import shuffle_before_split as shuffle_before_split
 from scram_plugin.heuristics.edits.torch_axes import change_compared as change_compared
 from scram_plugin.heuristics.edits.torch_axes import softmax_over_classes as softmax_over_classes

@@ -132,7 +132,9 @@ def all_frozen():
 
 def stopped(log_dir, mode):
     stop = keras.callbacks.EarlyStopping(monitor="val_loss", mode=mode, patience=1)
-    fit(log_dir, model(layers.Dense(8, "relu"), inputs=8), x=X[:480, 18:26], y=Y[:480], epochs=3, callbacks=[stop], source=False)
+    fit(
+        log_dir, model(layers.Dense(8, "relu"), inputs=8), x=X[:480, 18:26], y=Y[:480], epochs=3, callbacks=[stop], source=False
+    )
 
 
 PROGRAMS = Programs()
