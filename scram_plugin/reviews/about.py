@@ -40,8 +40,10 @@ def _facts(run: TrainingRun) -> Iterator[tuple[str, str]]:
     if fit.get("batch_size"):
         yield "batch size", f"{fit['batch_size']:,}"
     if optimizer.get("class"):
-        rate = optimizer.get("learning_rate")
+        rate, rates = optimizer.get("learning_rate"), run.signal("learning rate")
         said = f", learning rate {number(float(rate))}" if isinstance(rate, int | float) else ""
+        if optimizer.get("schedule") and rates is not None and len(rates.finite):  # its first rate may be 0
+            said = f", learning rate up to {number(float(rates.finite.values.max()))}"
         yield "optimizer", f"{optimizer['class']}{said}"
     if run.settings:
         yield SETTINGS, settings_in_words(run.settings)

@@ -13,6 +13,7 @@ from scram_plugin.heuristics.measured import Layer
 from scram_plugin.heuristics.model import chains
 from scram_plugin.heuristics.model.outputs import Output
 from scram_plugin.heuristics.preflight.batch_size_memory import _size
+from scram_plugin.reviews.about import about
 from scram_plugin.reviews.run import review
 from tests.event_files import curve
 from tests.reviews import finding, found, review_of
@@ -389,3 +390,11 @@ def test_adapters_leave_the_other_weights_frozen(adapters, kernels, found):
     model = {"layers": layers, "adapters": adapters, "parameters": 48, "trainable_parameters": 16 * sum(kernels)}
     run = training_run({"loss": np.ones(20)}, {}, {"framework": "torch", "model": model})
     assert bool(review(run, catalogue(select=["frozen-weights"])).findings) is found
+
+
+@pytest.mark.parametrize(("schedule", "said"), [(True, "Adam, learning rate up to 0.01"), (False, "Adam, learning rate 0")])
+def test_the_rate_of_a_schedule_is_its_highest(schedule, said):
+    """The first rate of a warm-up is often 0."""
+    optimizer = {"class": "Adam", "learning_rate": 0.0, "schedule": schedule}
+    run = training_run({"train/loss": [3, 2, 1], "train/learning_rate": [0.0, 0.01, 0.005]}, {}, {"optimizer": optimizer})
+    assert dict(about(run))["optimizer"] == said
