@@ -198,7 +198,13 @@ def higher_is_better(metric: str) -> bool | None:
 
 
 def clearly_better(tag: str) -> bool | None:
-    """Whether higher values of a metric are better, if each word of its name is known; None if there is any doubt."""
+    """Whether higher values of a metric are better, if each word of its name is known; None if there is any doubt.
+
+    A sign or "1 -" may turn it over, and "error accuracy" may be the accuracy of an output that is called "error".
+    """
     rest = [w for w in words(tag) if w not in ROLES and w not in FILLERS]
-    doubts = [w for w in rest if w not in CLEAR and w not in LOSS and w not in ERROR_RATES | ERRORS and w not in _ACCURACY]
-    return None if doubts or not rest else higher_is_better(" ".join(rest))
+    lower = [w for w in rest if w in PLAIN_LOSS | ERROR_RATES | ERRORS]
+    higher = [w for w in rest if w in CLEAR]
+    others = set(rest) - {*lower, *higher} - (_ACCURACY if higher else {"rate"} if lower else set())
+    turned = "1" in rest or re.search(r"(^|[^a-z0-9])[-\u2212]|\binverse|\bneg", tag.lower())
+    return None if turned or others or bool(lower) == bool(higher) else bool(higher)

@@ -80,6 +80,11 @@ STILL = 0.7 + 0.003 * NOISE[:60]
         (RISING, FALLING + 0.003 * NOISE[:60], 60, []),
         (np.minimum(RISING, RISING[45]), STILL, 60, []),
         (np.geomspace(1e-7, 1.0, 60), STILL, 60, []),
+        (np.linspace(1e-7, 1.0, 60), np.append(STILL[:50], np.linspace(0.7, 9, 10)), 60, []),
+        (np.zeros(60), STILL, 60, []),
+        (np.where(np.arange(60) < 30, 1e-4, 1e-3), STILL, 60, []),
+        (np.minimum(np.arange(60) / 50, 1) * 1e-3, STILL, 60, []),
+        (np.where(np.arange(60) < 20, 0.1, 5e-5), 2.5 * np.exp(-np.arange(60) / 15), 60, []),
         (0.1 * 0.3 ** np.arange(60), STILL, 60, ["early-drop"]),
         (np.where(np.arange(60) < 35, 0.1, 1e-9), STILL, 60, ["early-drop"]),
         (np.where(np.arange(60) < 35, 0.1, 1e-5), STILL, 60, []),
@@ -88,6 +93,7 @@ STILL = 0.7 + 0.003 * NOISE[:60]
     ],
     ids=[
         *("a warm-up to the end", "while it trains", "in which much is learned", "with an end", "a range test of rates"),
+        *("a range test along a line", "no rate", "two rates", "the last fifth alike", "a small rate with which it learns"),
         *("a third each time", "nothing", "little", "nothing for a third", "nine tenths each time"),
     ],
 )

@@ -42,11 +42,20 @@ def test_a_layer_that_nothing_reads(text, line):
         WIDE + "def show():\n    return hidden2.shape\n",
         WIDE + "print(locals()['hidden2'])\n",
         WIDE.replace("keras.layers.Dense(30)(hidden1)", "make(30)(hidden1)"),
+        USED + "warm = keras.layers.Normalization()(np.zeros((2, 4)))\n",
+        WIDE.replace("hidden2", "_"),
+        "def old():\n" + "".join(f"    {line}\n" for line in WIDE.splitlines()),
         "",
     ],
 )
 def test_what_is_read_somewhere_or_is_no_layer(text):
     assert found(text) == []
+
+
+def test_what_another_file_reads():
+    given = facts(WIDE, "from train import hidden2\n", framework="keras", model={"kind": "functional"})
+    result = review(training_run({"train/loss": [3, 2, 1]}, {}, given), catalogue(select=["untrained-parameters"]))
+    assert list(result.findings) == []
 
 
 def test_only_a_functional_model_lacks_what_nothing_reads():
@@ -67,8 +76,15 @@ def test_the_output_is_given_to_the_layer_that_passed_it_by(passed_by):
     [
         WIDE.replace("concatenate([a, b])", "concatenate([a, hidden1, b])"),
         WIDE.replace("concatenate([a, b])", "Dense(3)(a)"),
+        WIDE.replace("concatenate([a, b])", "Dense(3, 'softmax')(hidden1)"),
+        WIDE.replace("concatenate([a, b])", "Dense(3)(a)")
+        + "class VAE(keras.Model):\n    pass\nVAE(inputs=[a, b], outputs=joined)\n",
+        WIDE.replace(
+            "joined = keras.layers.concatenate([a, b])", "b = keras.Input((3,))\njoined = keras.layers.concatenate([a, b])"
+        ),
+        WIDE.replace("concatenate([a, b])", "Dense(3)(a)") + "print([a, b])\ndef f(b):\n    return keras.layers.add([a, b])\n",
     ],
-    ids=["two places", "no place"],
+    ids=["two places", "no place", "another branch", "a model's own class", "made anew", "elsewhere"],
 )
 def test_nothing_is_changed_where_that_is_not_sure(text):
     assert edits.use_output(facts(text, framework="keras"), "hidden2") is None

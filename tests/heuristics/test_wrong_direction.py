@@ -25,6 +25,8 @@ def found(name, monitor, mode):
         ("TrainingArguments", "wer", "max"),
         ("EarlyStopping", "val_sparse_categorical_accuracy", "min"),
         ("EarlyStopping", "val_loss_epoch", "max"),
+        ("EarlyStopping", "val_error_rate", "max"),
+        ("ModelCheckpoint", "val/top1_acc", "min"),
     ],
 )
 def test_the_worst_for_the_best(name, monitor, mode):
@@ -45,6 +47,12 @@ def test_the_worst_for_the_best(name, monitor, mode):
         ("val_loss", "auto"),
         ("epoch", "max"),
         ("", "max"),
+        ("val/1-iou", "min"),
+        ("-val_loss", "max"),
+        ("1/val_rmse", "max"),
+        ("val_error_f1", "max"),
+        ("val_error_accuracy", "max"),
+        ("val_objective", "max"),
     ],
 )
 def test_what_fits_or_is_not_known(monitor, mode):

@@ -42,7 +42,7 @@ SPENT_SHARE = 0.6  # share of the training, at its end, with such a rate: no com
 VANISHED = 1e-6  # of the highest rate: a lower rate changes most weights by less than float32 can hold; IEEE 754
 VANISHED_SHARE = 0.4  # the same share for that; by bench-limits
 RISEN = 2.0  # times its first value, to which a rate has risen in a warm-up; by definition
-STRAIGHT = 0.15  # of the last rate, by which that in the middle of a warm-up may differ from a straight line; by bench-limits
+STRAIGHT = 0.15  # of the rise of the rate, by which those of a warm-up may differ from a straight line; by bench-limits
 NOT_LEARNED = 0.05  # fall of the loss in the whole training, as a fraction, that counts as none; by bench-limits
 PART_OF_WARM_UP = 10  # steps of the training for each of a usual warm-up; Goyal et al. (2017), 5 of 90 epochs, and BERT's 10 %
 BLOW_UP = 2.0  # times the first loss, in the first tenth of the training; by bench-limits
@@ -67,7 +67,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     rate = enough(rate.finite, FOR_A_LEVEL, "learning rate")
     # the rate at each point of the loss
     rates = rate.values[np.clip(np.searchsorted(rate.steps, curve.steps, side="right") - 1, 0, len(rate) - 1)]
-    judged = [_spent(run, rate, rates), _rising(run, curve, rate)]
+    judged = [_spent(run, curve, rate, rates), _rising(run, curve, rate)]
     if batches is None:
         # the rate of biases alone may begin high and fall in a warm-up, in which that of the weights rises
         early = (
@@ -104,16 +104,23 @@ def _no_warm_up(curve: Curve, rates: np.ndarray) -> Found:
         yield "no-warm-up", high, {"blow_up": float(curve.values[high]), "first_loss": float(curve.values[0])}
 
 
-def _spent(run: TrainingRun, rate: Curve, rates: np.ndarray) -> Found:
-    """The rate was almost zero for most of the training, or nothing for a large part of it."""
-    first, share = _since(rates, ALMOST_ZERO)
-    run.measured("part of the training at a learning rate near zero", share, above=SPENT_SHARE, percent=True, curve=rate)
-    if share >= SPENT_SHARE:
-        yield "spent", first, {"spent_percent": 100 * share, "spent_text": "a thousandth"}
-        return
-    first, share = _since(rates, VANISHED)
-    if share >= VANISHED_SHARE:
-        yield "spent", first, {"spent_percent": 100 * share, "spent_text": "a millionth"}
+def _spent(run: TrainingRun, curve: Curve, rate: Curve, rates: np.ndarray) -> Found:
+    """The rate was almost zero for most of the training, or nothing for a large part of it, and the loss fell no more."""
+    for part, least, words in ((ALMOST_ZERO, SPENT_SHARE, "a thousandth"), (VANISHED, VANISHED_SHARE, "a millionth")):
+        first, share = _since(rates, part)
+        if part == ALMOST_ZERO:
+            what = "part of the training at a learning rate near zero"
+            run.measured(what, share, above=SPENT_SHARE, percent=True, curve=rate)
+        if share >= least:
+            if not _fell(curve.values[first:]):
+                yield "spent", first, {"spent_percent": 100 * share, "spent_text": words}
+            return
+
+
+def _fell(values: np.ndarray) -> bool:
+    """Whether a loss fell, by more than counts as nothing."""
+    before, after = level(values, ENDS), level(values, ENDS, end=True)
+    return after < before - NOT_LEARNED * abs(before)
 
 
 def _since(rates: np.ndarray, part: float) -> tuple[int, float]:
@@ -128,13 +135,15 @@ def _rising(run: TrainingRun, curve: Curve, rate: Curve) -> Found:
     rate = max([rate, *(curve.finite for curve in run.every("learning rate"))], key=len) if rate.axis == "batch" else rate
     if rate.axis == curve.axis and rate.steps[-1] < curve.steps[-1] - (curve.steps[-1] - curve.steps[0]) / TENTH:
         return  # the rates of the last steps are not known
-    values, half = rate.values, (rate.steps[0] + rate.steps[-1]) / 2
-    line = (values[0] + values[-1]) / 2
-    straight = abs(float(np.interp(half, rate.steps, values)) - line) <= STRAIGHT * values[-1]
-    if values[-1] < RISEN * values[0] or (np.diff(values) < 0).any() or not straight or not _is_over(run, rate):
+    values, part = rate.values, (rate.steps - rate.steps[0]) / max(float(rate.steps[-1] - rate.steps[0]), 1.0)
+    risen = float(values[-1] - values[0])
+    if values[-1] < RISEN * values[0] or risen <= 0 or (np.diff(values) < 0).any() or not _is_over(run, rate):
         return
+    straight = float(np.abs(values - values[0] - risen * part).max()) <= STRAIGHT * risen
+    late = float(values[-1] - np.interp(1 - 1 / TENTH, part, values))
     before, after = level(curve.values, ENDS), level(curve.values, ENDS, end=True)
-    if before > 0 and after > (1 - NOT_LEARNED) * before:
+    # a loss that rose is one of a range test
+    if straight and late > risen / TENTH / 2 and abs(after - before) <= NOT_LEARNED * abs(before):
         evidence = {"first_rate": float(values[0]), "last_rate": float(values[-1]), "before": before, "after": after}
         yield "rising", len(curve) - 1, evidence
 

@@ -23,7 +23,7 @@ from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
 
 DEFAULT_OF_TRAINERS = 5e-5  # source: the documentation of `transformers.TrainingArguments`
 WARM_UP = ("warmup_steps", "warmup_ratio")  # source: the same
-STEPS_OF_WARM_UP = ("warmup_steps", "num_warmup_steps", "warmup_iters", "total_iters")  # transformers, timm, PyTorch
+STEPS_OF_WARM_UP = ("warmup_steps", "num_warmup_steps")  # source: the documentation of transformers
 PLATEAU = {"factor": "0.3", "patience": "5"}  # epochs; source: the example in `learning_rate_schedule.md`
 AS_STORED = 1e-6  # of the rate, relative; source: an optimizer stores it as float32
 
@@ -85,10 +85,10 @@ def shorten_warm_up(facts: Mapping[str, Any], steps: int) -> Edit | None:
     """Set the only number of steps that the program gives for a warm-up to `steps`, if it is larger."""
     known = program(facts)
     places = [Piece(c.source, k.value) for c in known.nodes(ast.Call) for k in c.node.keywords if k.arg in STEPS_OF_WARM_UP]
-    found = [follow(known, place) for place in places]
-    if len(found) != 1 or (now := number(known, found[0])) is None or now <= steps:
+    # a name may be that of something else, too
+    if len(places) != 1 or not isinstance(places[0].node, ast.Constant) or (now := number(known, places[0])) is None:
         return None
-    return known.edit([replaced(found[0], f"{steps}")])
+    return known.edit([replaced(places[0], f"{steps}")]) if now > steps else None
 
 
 def _in_groups(known: Code) -> list[Piece]:

@@ -231,13 +231,25 @@ def _schedule(run: TrainingRun, loop: Loop) -> Found:
     if name == "CosineAnnealingLR" and calls > TIMES * length and calls > MOST_OF * steps:
         yield "per-batch", f"{said} After each {length:,} calls the rate rises again."
         return
-    fit = run.facts.get("fit") or {}
-    planned = (fit.get("epochs") or 0) * (fit.get("steps") or 0)
-    done = 1.0 if run.ended == "finished" else min(steps / planned, 1.0) if planned and calls > 1 else 0.0
-    if calls < SHORT * done * length and length > MOST_OF * max(steps, planned) and steps >= CALL_EVERY * max(calls, 1):
+    done, planned = _done(run, calls, steps)
+    if calls < SHORT * done * length and length > MOST_OF * planned and steps >= CALL_EVERY * max(calls, 1):
         part = percent(calls / length)
         now = f"The training ended after {part}" if run.ended == "finished" else f"{percent(done)} of the training were {part}"
         yield "per-epoch", f"{said} {now} of the schedule."
+
+
+def _done(run: TrainingRun, calls: int, steps: int) -> tuple[float, int]:
+    """Which part of its steps a training that has ended went through, and how many they were to be; 0 where that is not sure.
+
+    Of one that was stopped, where the scheduler was called once an epoch until then, and it is known how many were planned.
+    """
+    fit = run.facts.get("fit") or {}
+    epochs, each = fit.get("epochs") or 0, fit.get("steps") or 0
+    if run.ended == "finished":
+        return 1.0, steps
+    if run.ended != "stopped" or calls < 2 or not epochs or not each or abs(calls - steps / each) > 1:
+        return 0.0, steps
+    return min(steps / (epochs * each), 1.0), epochs * each
 
 
 def _still_warms_up(run: TrainingRun, known: Mapping[str, Any], steps: int) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.logs.conventions import clearly_better
 from scram_plugin.logs.training_run import TrainingRun
 
+SHOWN_CALLBACKS = 16  # that are told; a log may hold any number of them; by definition
 DOES = {
     "EarlyStopping": "It counts an epoch that improves it as one without progress, and ends the training.",
     "ModelCheckpoint": "So it keeps the worst model.",
@@ -25,8 +27,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if "callbacks" not in run.facts:
         raise NotChecked("the callbacks of the training are not known", HOW)
     curve = shown_loss(run)
-    for one in run.facts["callbacks"]:
-        name, monitor, mode = (str(one.get(key)) for key in ("class", "monitor", "mode"))
+    known = dict.fromkeys(tuple(str(one.get(key)) for key in ("class", "monitor", "mode")) for one in run.facts["callbacks"])
+    for name, monitor, mode in itertools.islice(known, SHOWN_CALLBACKS):
         best = clearly_better(monitor)
         if best is None or mode not in DIRECTIONS or best == (mode == "max"):
             continue

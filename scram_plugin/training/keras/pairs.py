@@ -11,28 +11,30 @@ from typing import Any
 import tensorflow as tf
 
 COMPARES = ("Sub", "SquaredDifference", "Mul")  # operations that compare outputs with targets, or weigh them by these
+PASSES = ("Cast", "Identity", "IdentityN", "StopGradient")  # operations that change no value
 
 
-def shapes(graph: Any, targets: Iterable[Any]) -> dict[str, list[int | None]] | None:
+def shapes(graph: Any, targets: Iterable[Any], outputs: Iterable[Any]) -> dict[str, list[int | None]] | None:
     """The shapes of ``output``, ``target`` and ``compared``, their differences; None where nothing is compared in pairs.
 
-    `graph`: that of a step, while it is traced. Shapes have None for the number of examples.
+    `graph`: that of a step, while it is traced; `outputs`: what the model returned in it. Shapes have None for the number of
+    examples.
     """
     if not isinstance(graph, tf.Graph):
         return None
-    of_targets = {id(t) for t in targets if tf.is_tensor(t)}
     plain = {id(t) for t in targets if tf.is_tensor(t) and t.shape.rank == 1}
-    for operation in graph.get_operations() if plain else ():
-        given = [t for t in operation.inputs if t.op.type != "Const"]
-        if given and all(id(t) in of_targets for t in given):  # also the differences between targets, which are no fault
-            of_targets.update(map(id, operation.outputs))
-            if operation.type in ("Cast", "Identity", "StopGradient") and id(given[0]) in plain:
-                plain.update(map(id, operation.outputs))
-        elif operation.type in COMPARES and len(given) == 2:
-            target, output = sorted(given, key=lambda t: id(t) not in plain)
+    made = {id(t) for t in outputs if tf.is_tensor(t) and t.shape.rank == 2 and t.shape[1] == 1}
+    for operation in graph.get_operations() if plain and made else ():
+        given = list(operation.inputs)
+        if operation.type in PASSES and len(given) == 1:
+            for known in (plain, made):
+                if id(given[0]) in known:
+                    known.update(map(id, operation.outputs))
+        elif operation.type in COMPARES:
             (result,) = operation.outputs
-            paired = output.shape.rank == result.shape.rank == 2 and output.shape[1] == 1 and result.shape[1] != 1
-            if id(target) in plain and paired and id(output) not in of_targets:
+            target, output = sorted(given, key=lambda t: id(t) not in plain)
+            paired = id(target) in plain and id(output) in made and result.shape.rank == 2 and result.shape[1] != 1
+            if paired:
                 found = {"output": output, "target": target, "compared": result}
                 return {which: list(tensor.shape) for which, tensor in found.items()}
     return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,9 +20,6 @@ from scram_plugin.training.keras.gradients import forget, registered
 from scram_plugin.training.keras.model_facts import of_keras
 from scram_plugin.training.keras.shadow import activation_of, calls, outputs_of, path_in, with_gradients, wrapped
 from scram_plugin.training.structures import leaves
-
-SUMS = ("Add", "AddV2", "AddN")
-FUSED = (*SUMS, "Relu", "Relu6", "LeakyRelu", "Elu", "Tanh", "Sigmoid")  # with what comes before them
 
 
 @dataclass
@@ -48,7 +45,7 @@ class Watched:
         self.others: set[str] = set()  # paths of layers that are not part of Keras, or contain a custom function
         self.applied: dict[int, tuple[Any, list[Any]]] = {}  # id of an optimizer -> (optimizer, the variables that it updates)
         self._own = not of_keras(type(model).train_step)  # then Keras may not be told of the outputs
-        self._answers: list[Any] = []  # what the model returned in the step that is traced
+        self._answers: list[Any] = []  # what the model returned in the step that was traced; they are looked at, not recorded
         self._targets: list[Any] = []
         self._graph: Any = None
         self._seen = Seen()
@@ -70,7 +67,7 @@ class Watched:
 
     def pairs(self) -> dict[str, list[int | None]] | None:
         """See `pairs.shapes`; None before the step was traced, and for Keras's own."""
-        return pairs.shapes(self._graph, self._targets) if self._own else None
+        return pairs.shapes(self._graph, self._targets, self._answers) if self._own else None
 
     def path(self, thing: Any) -> str:
         """The path of a layer or variable, relative to the model."""
@@ -80,10 +77,8 @@ class Watched:
         self._graph, self._seen, self._answers = tf.compat.v1.get_default_graph(), Seen(), []
         with self._watching():
             logs = self._train_step(data)
-        if self._own and self._seen.y_pred is None and len(self._answers) == 1 and self._alone(leaves(self._answers[0])):
-            self._seen.y_pred = self._answers[0]
         traced = isinstance(data, tuple) and len(data) > 1 and not tf.executing_eagerly()
-        self._answers, self._targets = [], list(leaves(data[1])) if traced else []
+        self._targets = list(leaves(data[1])) if traced else []
         return logs, vars(self._seen)
 
     @contextlib.contextmanager
@@ -96,8 +91,8 @@ class Watched:
 
     def _answer(self, method: Any, *args: Any, **kwargs: Any) -> Any:
         output = method(*args, **kwargs)
-        if all(tf.is_tensor(leaf) and self._mine(leaf) for leaf in leaves(output)):
-            self._answers.append(output)
+        if not tf.executing_eagerly():
+            self._answers += [leaf for leaf in leaves(output) if tf.is_tensor(leaf)]
         return output
 
     def _compute_loss(self, method: Any, *args: Any, **kwargs: Any) -> Any:
@@ -120,19 +115,13 @@ class Watched:
                 self.others.add(path)
         return output
 
-    def _alone(self, outputs: Iterable[Any]) -> bool:
-        """Whether TensorFlow computes outputs by themselves: see `_summed`; it also fuses a bias with an activation."""
-        if tf.executing_eagerly() or self._model.jit_compile:
-            return True
-        return not any(len(users := output.consumers()) == 1 and users[0].type in FUSED for output in outputs)
-
     def _summed(self, output: Any) -> bool:
         """Whether the output is a sum, which must not be recorded.
 
         TensorFlow fuses a sum with another sum that follows, unless the value in between is used too. Recording it would change
         the last bits of the result. This concerns biases in older Keras, and custom layers. With XLA it does not happen.
         """
-        return not tf.executing_eagerly() and not self._model.jit_compile and output.op.type in SUMS
+        return not tf.executing_eagerly() and not self._model.jit_compile and output.op.type in ("Add", "AddV2", "AddN")
 
     def _apply(self, optimizer: Any, method: Any, grads: Any, trainable_variables: Any = None, **kwargs: Any) -> Any:
         grads = list(grads)

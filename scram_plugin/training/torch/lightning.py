@@ -40,11 +40,12 @@ class LightningSCRAM(Callback, Adapter):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # `training_step` may call the module, or only its parts
-        watching = [
-            (type(one).__name__, one.monitor, one.mode)
-            for one in trainer.callbacks
-            if isinstance(one, EarlyStopping | ModelCheckpoint)
-        ]
+        watching = []
+        for one in trainer.callbacks:
+            if isinstance(one, EarlyStopping):
+                watching.append(("EarlyStopping", one.monitor, one.mode))
+            elif isinstance(one, ModelCheckpoint) and one.save_top_k not in (-1, 0):  # all of them, or none
+                watching.append(("ModelCheckpoint", one.monitor, one.mode))
         parts, place = children(pl_module), trainer.log_dir or "logs"
         self.begin(pl_module, list(trainer.optimizers), place, parts, watching, trainer.max_epochs or 0)
 

@@ -128,12 +128,43 @@ class ByHand(keras.Model):
         return {"loss": self.mean.result()}
 
 
-def loss_by_hand(shape=(-1, 1), **how):
+def loss_by_hand(shape=(-1, 1), kind=ByHand, **how):
     inputs = keras.Input((8, 8))
     hidden = layers.Dense(16, "relu")(layers.Flatten()(inputs))
-    model = ByHand(inputs, layers.Dense(1)(hidden))
+    model = kind(inputs, layers.Dense(1)(hidden))
     model.compile(keras.optimizers.Adam(0.003), **how)
     return model, (IMAGES, IMAGES[:, 3:5].mean(axis=(1, 2), dtype="float32").reshape(shape))
+
+
+class Several(ByHand):
+    """What its `call` returns is no plain tensor: it must not be touched."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.scale = self.add_weight(shape=(), initializer="ones", trainable=False, name="scale")
+
+    def call(self, inputs, **how):
+        import tensorflow as tf
+
+        made = super().call(inputs, **how)
+        return {"made": made * 3.7, 0: (self.scale, tf.constant([1.0, 2.0]), None)}
+
+    def train_step(self, data):
+        import tensorflow as tf
+
+        x, y = data
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(y - self(x, training=True)["made"] * 0.13))
+        self.optimizer.apply(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
+        self.mean.update_state(loss)
+        return {"loss": self.mean.result()}
+
+    def test_step(self, data):
+        return {"loss": self.mean.result()}
+
+
+def several_outputs_by_hand(**how):
+    return loss_by_hand(kind=Several, **how)
 
 
 def mixed_precision(**how):
@@ -206,6 +237,7 @@ KINDS = {
         two_inputs,
         own_train_step,
         loss_by_hand,
+        several_outputs_by_hand,
         mixed_precision,
         four_steps_per_execution,
         functional_residual,

@@ -14,6 +14,7 @@ from tests.sizes import FULL
 LEFT_OUT = {
     "own_train_step": "it is written for TensorFlow",
     "loss_by_hand": "so is this",
+    "several_outputs_by_hand": "and this",
     "four_steps_per_execution": "PyTorch takes one step at a time",
 }
 PROGRAM = """
