@@ -141,7 +141,7 @@ class Several(ByHand):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.scale = self.add_weight(shape=(), initializer="ones", trainable=False, name="scale")
+        self.scale = self.add_weight(shape=(1,), initializer="ones", trainable=False, name="scale")
 
     def call(self, inputs, **how):
         import tensorflow as tf
