@@ -233,9 +233,8 @@ def _schedule(run: TrainingRun, loop: Loop) -> Found:
         return
     done, planned = _done(run, calls, steps)
     if calls < SHORT * done * length and length > MOST_OF * planned and steps >= CALL_EVERY * max(calls, 1):
-        part = percent(calls / length)
-        now = f"The training ended after {part}" if run.ended == "finished" else f"{percent(done)} of the training were {part}"
-        yield "per-epoch", f"{said} {now} of the schedule."
+        when = "The training ended after" if run.ended == "finished" else f"{percent(done)} of the training went through"
+        yield "per-epoch", f"{said} {when} {percent(calls / length)} of the schedule."
 
 
 def _done(run: TrainingRun, calls: int, steps: int) -> tuple[float, int]:
