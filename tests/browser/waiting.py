@@ -22,12 +22,15 @@ STILL = """() => {
 
 
 def settle(page):
-    """Until curves are drawn, a canvas for each finding, and stay as they are."""
+    """Until curves are drawn, a canvas for each finding, and stay as they are; those of the first picture have their size."""
     page.scram.wait_for_selector(
         "main.review .headline, main.empty, article.page, .matrix .check, .sweep-body [role=row]", timeout=LONGEST
     )
     page.scram.wait_for_function(
         "[...document.querySelectorAll('.finding:not(.folded) .chart')].every(c => c.querySelector('canvas'))"
+    )
+    page.scram.wait_for_function(
+        "[...document.querySelectorAll('.overview .chart')].every(c => c.querySelector('.u-over')?.clientHeight > 0)"
     )
     page.wait_for_timeout(500)
     page.scram.wait_for_function(STILL)
