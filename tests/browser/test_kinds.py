@@ -100,6 +100,14 @@ def values(page):
     )
 
 
+def steps_at(page, chart, part):
+    """The steps that the legends show with the pointer over a part of the width of a chart, which may just have moved."""
+    box = page.scram.locator(".overview .u-over").nth(chart).bounding_box()
+    page.mouse.move(box["x"], box["y"])
+    page.mouse.move(box["x"] + part * box["width"], box["y"] + 20)
+    return [int(of_chart[0]) for of_chart in values(page)]
+
+
 @pytest.mark.parametrize("run", CHARTS)
 def test_the_first_picture_is_that_of_the_kind(run, run_at):
     page = run_at(run)
@@ -122,10 +130,8 @@ def test_the_charts_share_their_axis_and_the_pointer(run_at):
         ".overview .u-over", "all => all.map(p => [p.getBoundingClientRect().left, p.clientWidth])"
     )
     assert len(set(map(tuple, left))) == 1
-    box = page.scram.locator(".overview .u-over").nth(1).bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 20)
     # Before the pointer is there, every chart shows its last step: that they agree is not enough.
-    until(lambda: all(abs(int(of_chart[0]) - STEPS / 2) < 3 for of_chart in values(page)), True, page)
+    until(lambda: all(abs(step - STEPS / 2) < 3 for step in steps_at(page, 1, 0.5)), True, page)
     assert len({of_chart[0] for of_chart in values(page)}) == 1
     step = int(values(page)[0][0])
     assert float(values(page)[0][1]) == pytest.approx(POLICY["rollout/ep_rew_mean"][step], rel=1e-3)
@@ -142,16 +148,12 @@ def test_what_is_zoomed_in_one_is_zoomed_in_all(run_at):
     whole = page.scram.locator(".overview").get_by_text("Whole curve")
     expect(whole).to_have_count(1)
     settle(page)
-    top = page.scram.locator(".overview .u-over").first.bounding_box()
-    page.mouse.move(top["x"] + 3, top["y"] + 20)
-    until(lambda: int(values(page)[0][0]) >= STEPS / 2 - 1, True, page)
+    until(lambda: steps_at(page, 0, 0.01)[0] >= STEPS / 2 - 1, True, page)
     whole.focus()
     page.keyboard.press("Enter")
     expect(whole).to_have_count(0)
     settle(page)
-    top = page.scram.locator(".overview .u-over").first.bounding_box()
-    page.mouse.move(top["x"] + 3, top["y"] + 20)
-    until(lambda: int(values(page)[0][0]) < 3, True, page)
+    until(lambda: steps_at(page, 0, 0.01)[0] < 3, True, page)
 
 
 def test_time_series_is_no_link_where_tensorboard_has_no_event_file(run_at):
