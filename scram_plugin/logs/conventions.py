@@ -57,9 +57,8 @@ HIGHER_IS_BETTER = (
 )
 ERRORS = _set("mae mse rmse perplexity ppl fid lpips mape rmsle")
 LOWER_IS_BETTER = ERROR_RATES | ERRORS | _set("exploitability")
-CLEAR = (
-    SCORES | AREAS | AGREEMENTS | _set("psnr r2 rouge rouge1 rouge2 rougel rougelsum")
-)  # higher is better, whatever is trained
+# of these, higher values are better, whatever is trained
+CLEAR = SCORES | AREAS | AGREEMENTS | _set("psnr r2 rouge rouge1 rouge2 rougel rougelsum")
 # A tag with one of these words is not a learning rate, whatever else it says.
 NOT_A_RATE = _set("decay multiplier scale factor loss")
 NOT_A_RETURN = _set("std var variance min max margin margins chosen rejected accuracies scale clip normalized loss")

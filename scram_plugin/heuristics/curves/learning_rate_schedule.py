@@ -54,14 +54,12 @@ NOISY = 0.05  # noise, as a fraction of the level; by bench-limits
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     rate, least = run.signal("learning rate"), int(options["least"])
-    if rate is None or (len(rate.finite) < FOR_A_LEVEL and _of_batches(run, least) is None):
+    batches = _of_batches(run, least)
+    if rate is None or (len(rate.finite) < FOR_A_LEVEL and batches is None):
         raise NotChecked(
             "no learning rate was logged", 'writer.add_scalar("learning_rate", optimizer.param_groups[0]["lr"], step)'
         )
-    if (batches := _of_batches(run, least)) is not None:
-        curve, rate = batches
-    else:
-        curve = loss(run, least=least)
+    curve, rate = (loss(run, least=least), rate) if batches is None else batches
     if all_learned(run):
         return
     rate = enough(rate.finite, FOR_A_LEVEL, "learning rate")

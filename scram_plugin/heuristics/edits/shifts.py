@@ -10,6 +10,8 @@ from scram_plugin.heuristics.edits.arguments import replaced
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.program import Code, Piece, program
 
+NEXT = " + 1"  # as `ast.unparse` writes it
+
 
 def take_inputs_as_labels(facts: Mapping[str, Any]) -> Edit | None:
     """Take the inputs for the only labels that are the same tokens one position later; None outside of Hugging Face's Trainer,
@@ -21,33 +23,38 @@ def take_inputs_as_labels(facts: Mapping[str, Any]) -> Edit | None:
 
 def _shifted(known: Code) -> Iterator[tuple[Piece, Piece]]:
     """The slices that are one position ahead of another slice of the same tokens, in the same function."""
-    parts = [p for p in known.nodes(ast.Subscript) if isinstance(p.node.ctx, ast.Load) and _slice(p.node) is not None]
-    for later in parts:
-        scope = later.source.scope(later.node)
-        beside = [p for p in parts if p.source is later.source and p.source.scope(p.node) is scope]
-        for earlier in beside:
-            if _is_ahead(later.node, earlier.node):
-                yield later, earlier
+    parts = [
+        (p, bounds) for p in known.nodes(ast.Subscript) if isinstance(p.node.ctx, ast.Load) and (bounds := _bounds(p.node))
+    ]
+    at = {(_whole(p), bounds): p for p, bounds in parts}
+    for later, bounds in parts:
+        before = _one_before(*bounds)
+        if before is not None and (earlier := at.get((_whole(later), before))) is not None:
+            yield later, earlier
 
 
-def _slice(node: ast.Subscript) -> ast.Slice | None:
-    """The slice along the last axis, if all of the others are taken."""
+def _whole(part: Piece) -> tuple[int, str]:
+    """What a slice is one of, and in which function."""
+    return id(part.source.scope(part.node)), ast.dump(part.node.value)
+
+
+def _bounds(node: ast.Subscript) -> tuple[str, str] | None:
+    """Where a slice along the last axis begins and ends, "" for the whole; None unless all of the other axes are taken."""
     along = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
     whole = all(isinstance(one, ast.Slice) and one.lower is one.upper is one.step is None for one in along[:-1])
     last = along[-1] if along else None
-    return last if isinstance(last, ast.Slice) and whole and last.step is None else None
+    if not isinstance(last, ast.Slice) or not whole or last.step is not None:
+        return None
+    return _text(last.lower), _text(last.upper)
 
 
-def _is_ahead(later: ast.Subscript, earlier: ast.Subscript) -> bool:
-    """``x[1:]`` of ``x[:-1]``, and ``x[a + 1 : b + 1]`` of ``x[a:b]``."""
-    one, other = _slice(later), _slice(earlier)
-    if one is None or other is None or ast.dump(later.value) != ast.dump(earlier.value):
-        return False
-    if _is(one.lower, "1") and one.upper is None:
-        return other.lower is None and _is(other.upper, "-1")
-    bounds = ((one.lower, other.lower), (one.upper, other.upper))
-    return all(a is not None and b is not None and ast.unparse(a) == f"{ast.unparse(b)} + 1" for a, b in bounds)
+def _one_before(begin: str, end: str) -> tuple[str, str] | None:
+    """Of ``x[1:]`` that is ``x[:-1]``, and of ``x[a + 1 : b + 1]`` it is ``x[a:b]``."""
+    if (begin, end) == ("1", ""):
+        return "", "-1"
+    ahead = begin.endswith(NEXT) and end.endswith(NEXT)
+    return (begin.removesuffix(NEXT), end.removesuffix(NEXT)) if ahead else None
 
 
-def _is(node: ast.expr | None, text: str) -> bool:
-    return node is not None and ast.unparse(node) == text
+def _text(node: ast.expr | None) -> str:
+    return "" if node is None else ast.unparse(node)

@@ -28,6 +28,7 @@ EDITS: dict[str, Callable[[Mapping[str, Any]], Edit | None]] = {
     "left-out": train_all_parameters,
     "cut-off": keep_graph,
 }
+SHOWN_LAYERS = 16  # that are told; a log may hold any program; by definition
 KINDS = ("shapes", "names", "stale", "cut", "unused")  # of evidence; each finding has one or two of them
 
 
@@ -76,7 +77,7 @@ def _of_keras(run: TrainingRun) -> Iterable[Finding]:
     """Keras gives all variables of the model to the optimizer; but a functional model may lack a layer that it should have."""
     if (run.facts.get("model") or {}).get("kind") != "functional" or not (run.facts.get("source") or {}).get("files"):
         raise NotChecked("Keras gives all trainable variables to the optimizer", "a PyTorch loop in scram_plugin.watch")
-    for name, layer, line in unused_outputs(run.facts):
+    for name, layer, line in unused_outputs(run.facts)[:SHOWN_LAYERS]:
         title = f"The model does not have the layer {layer} whose output is `{name}`: nothing uses it"
         said = f"Line {line} gives `{name}` its value, and no line reads it."
         edit = use_output(run.facts, name)

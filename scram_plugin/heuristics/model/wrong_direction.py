@@ -14,6 +14,8 @@ from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.logs.conventions import clearly_better
 from scram_plugin.logs.training_run import TrainingRun
 
+DIRECTIONS = {"min": "lowest", "max": "highest"}
+ADJECTIVES = {"min": "lower", "max": "higher"}
 SHOWN_CALLBACKS = 16  # that are told; a log may hold any number of them; by definition
 DOES = {
     "EarlyStopping": "It counts an epoch that improves it as one without progress, and ends the training.",
@@ -45,9 +47,6 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             at_once=False,
         )
 
-
-DIRECTIONS = {"min": "lowest", "max": "highest"}
-ADJECTIVES = {"min": "lower", "max": "higher"}
 
 HEURISTIC = Heuristic(
     id="wrong-direction",
