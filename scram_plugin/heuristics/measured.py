@@ -105,13 +105,19 @@ def _flat(entries: list[Mapping[str, Any]]) -> Iterator[Layer]:
 def heads(known: list[Layer]) -> set[str]:
     """Paths of the last layers with weights: no other layer with weights comes after them."""
     by_path = {layer.path: layer for layer in known}
+
+    def sources(path: str) -> list[str]:
+        beside = path.rpartition("/")[0]  # the layers of a part of the model are named within it
+        named = by_path[path].facts.get("from") or [] if path in by_path else []
+        return [inner if (inner := f"{beside}/{name}") in by_path else name for name in named]
+
     weighted = [layer.path for layer in known if layer.facts.get("kernel")]
     before: set[str] = set()
-    waiting = [source for path in weighted for source in by_path[path].facts.get("from") or []]
+    waiting = [source for path in weighted for source in sources(path)]
     while waiting:
         if (path := waiting.pop()) not in before:
             before.add(path)
-            waiting += by_path[path].facts.get("from") or [] if path in by_path else []
+            waiting += sources(path)
     return set(weighted) - before if before else set(weighted[-1:])
 
 

@@ -88,7 +88,7 @@ _UNTRAINED = {
 }
 _LOOP = {
     **dict.fromkeys(
-        ("steps", "eval_steps", "unswitched", "unswitched_row", "evaluations", "changed", "looked", "cleared"), count
+        ("steps", "eval_steps", "unswitched", "unswitched_row", "evaluations", "changed", "looked", "cleared", "mixed"), count
     ),
     "factor": number,
     **dict.fromkeys(
@@ -104,6 +104,9 @@ _LOOP = {
     "moved": number,
     "hinge": flag,
     "divided": number,
+    "divergence": flag,
+    "several": number,
+    "unread": [{"input": count, "axis": count, "places": [count]}],
     "mixing": number,
     "sizes": [count],
     **{name: [text] for name in ("modal", "frozen_names", "singular", "unguarded", "twice", "idle", "raw")},

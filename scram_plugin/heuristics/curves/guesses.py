@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -27,19 +28,44 @@ HARDLY = 0.95  # times the loss of guessing: more than that after two thirds of 
 MOST_GUESSED = 0.55  # accuracy of guessing between two classes, and a little more; by bench-limits
 STAYED = (0.02, 0.3)  # rise of an accuracy that stayed: in all, and as a share of it; by bench-limits
 AS_CHANCE = (0.6, 1.5)  # times 1 / classes: the accuracy of guessing; by bench-limits
+EXPLAINED = 0.9  # of the variance of the targets: other data may have a variance that differs by a tenth; by definition
 COMMON = (2, 10, 100, 1000)  # numbers of classes that are believed without an accuracy; by definition
+
+
+@dataclass(frozen=True)
+class Constant:
+    """Always giving the best answer that does not depend on the inputs: its `loss`, and what it does, in words (`told`).
+
+    A loss below `best` is clearly better than that.
+    """
+
+    loss: float
+    told: str
+    best: float
+
+
+def of_guessing(guess: Guess) -> Constant:
+    return Constant(guess.loss, f"guessing by the frequencies of the {len(guess.shares)} classes", BETTER * guess.loss)
+
+
+def constant_answer(run: TrainingRun) -> Constant | None:
+    """The best constant answer for the targets of the training; None where it is not known what it costs."""
+    guess, labels, variance = guessing(run), entropy_of_labels(run), variance_of_targets(run)
+    if guess is not None:
+        return of_guessing(guess)
+    if labels:
+        return Constant(labels, "always answering the frequency of each label", BETTER * labels)
+    if variance:
+        return Constant(variance, "always answering the mean of the targets", EXPLAINED * variance)
+    return None
 
 
 def as_guessed(run: TrainingRun, values: np.ndarray, known: tuple[float, float] | None) -> tuple[str, float]:
     """A sentence and the loss of always giving the same answer, if the loss is that from the first third on; otherwise an empty
     one and infinity."""
-    guess, labels, variance = guessing(run), entropy_of_labels(run), variance_of_targets(run)
-    if guess is not None:
-        cost, told = guess.loss, f"guessing by the frequencies of the {len(guess.shares)} classes"
-    elif labels:
-        cost, told = labels, "always answering the frequency of each label"
-    elif variance:
-        cost, told = variance, "always answering the mean of the targets"
+    guess = guessing(run)
+    if (constant := constant_answer(run)) is not None:
+        cost, told = constant.loss, constant.told
     elif (of_parts := _guess_of_parts(run)) is not None:
         cost, told = of_parts, "guessing among the classes in each part of the loss"
     else:

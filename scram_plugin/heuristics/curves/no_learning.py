@@ -20,7 +20,15 @@ from scram_plugin.heuristics.curves.checkable import (
     reached,
     refuse_warm_up,
 )
-from scram_plugin.heuristics.curves.guesses import as_guessed, classes_of, hardly_learned, is_of_guessing, uniform
+from scram_plugin.heuristics.curves.guesses import (
+    as_guessed,
+    classes_of,
+    constant_answer,
+    hardly_learned,
+    is_of_guessing,
+    of_guessing,
+    uniform,
+)
 from scram_plugin.heuristics.curves.metrics import Score, never_learned
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.curves.progress import improves_since
@@ -40,9 +48,9 @@ from scram_plugin.heuristics.heuristic import (
 from scram_plugin.heuristics.limits import ACCURATE, ENDS, FOR_A_LEVEL, ROUNDED, SIGMAS, THIRD, USUAL_RANGE
 from scram_plugin.heuristics.measured import (
     RECURRENT,
-    Guess,
     dead_units,
     guessing,
+    inputs_of,
     known_layers,
     late,
     steps_of_kernels,
@@ -51,6 +59,7 @@ from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, one_line, percent, place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.schema import column
 
 OPTIONS = (
     Option(
@@ -92,6 +101,7 @@ RISE_OF_VALIDATION = 0.2  # of the lowest validation loss: a rise by more is non
 POOR = 0.5  # accuracy: below that nothing was learned for sure; by bench-limits
 CONFIDENT = 1.5  # standard errors above chance: then predictions are better than chance; by bench-limits
 LEAST_GUESS = 0.7  # cross-entropy of guessing between two classes, ln 2 = 0.69; by definition
+MOST_SPREAD = 10.0  # standard deviation of inputs of a usual size, at most; by definition
 HALF_DEAD = 0.5  # share of dead units of a sound layer, at most; by bench-limits
 
 
@@ -236,25 +246,29 @@ def _is_constant(run: TrainingRun) -> bool:
 
 
 def _by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
-    """A validation loss never clearly better than guessing by the class frequencies, while the training loss falls."""
+    """A validation loss never clearly better than that of a constant answer, while the training loss falls."""
     validation, training = run.signal("validation loss"), run.signal("training loss")
-    guess = guessing(run) or uniform(run)
+    chance = uniform(run)
+    constant = constant_answer(run) or (of_guessing(chance) if chance is not None else None)
     batches = run.signal("batch loss")
     least = FOR_A_LEVEL if batches is not None and len(batches) >= ENOUGH_BATCHES else options["least"]
-    if validation is None or training is None or len(validation.finite) < least or guess is None:
+    if validation is None or training is None or len(validation.finite) < least or constant is None:
         return None
     best, first, last = (float(v) for v in (validation.finite.values.min(), training.values[0], training.values[-1]))
-    if guess.is_beaten_by(best) or not last < min((1 - options["min_gain"]) * first, guess.loss):
+    if best < constant.best or not last < min((1 - options["min_gain"]) * first, constant.loss):
         return None  # both losses are better than guessing, or neither is
-    if len(validation.finite) < options["least"] and not guess.is_beaten_by(last):
+    if len(validation.finite) < options["least"] and not last < constant.best:
         return None  # few points: then the training loss must be clearly better
+    guess = guessing(run) or chance
     accuracy, seen = run.signal("validation accuracy"), (run.facts.get("data") or {}).get("validation", {}).get("samples")
-    if accuracy is not None and seen:
-        chance = float(guess.shares.max())
-        if float(np.mean(accuracy.finite.values)) > chance + CONFIDENT * math.sqrt(chance * (1 - chance) / seen):
+    if accuracy is not None and seen and guess is not None:
+        share = float(guess.shares.max())
+        if float(np.mean(accuracy.finite.values)) > share + CONFIDENT * math.sqrt(share * (1 - share) / seen):
             return None  # its predictions are better than chance, only far too confident
-    guessed = f"guessing by the frequencies of the {len(guess.shares)} classes gives {guess.loss:.4g}"
-    said = f"No validation loss was clearly better than guessing: the lowest was {best:.4g}, and {guessed}."
+    short, whole = ("guessing", constant.told) if guess is not None else (constant.told, "that")
+    said = (
+        f"No validation loss was clearly better than {short}: the lowest was {best:.4g}, and {whole} gives {constant.loss:.4g}."
+    )
     return Finding(
         severity="warning",
         confidence="likely",
@@ -280,7 +294,7 @@ def _by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
         axis=validation.axis,
         curves=[validation.source(), training.source()],
         causes=[
-            *_of_validation(run, training, guess, said),
+            *_of_validation(run, training, constant.loss, said),
             Cause("inputs"),
             Cause("learning-rate", "", rate_as_cause(run).against),
         ],
@@ -314,7 +328,7 @@ def _by_metric(run: TrainingRun, score: Score, loss: Curve) -> Finding:
     )
 
 
-def _of_validation(run: TrainingRun, training: Curve, guess: Guess, said: str) -> list[Cause]:
+def _of_validation(run: TrainingRun, training: Curve, cost: float, said: str) -> list[Cause]:
     """What is learned at once is no noise: then the validation data differ. By heart it takes many epochs."""
     soon = float(training.finite.values[len(training.finite) // THIRD])
     others = Cause("validation", f"{said} The training loss was soon {number(soon)}, far below that.")
@@ -322,7 +336,7 @@ def _of_validation(run: TrainingRun, training: Curve, guess: Guess, said: str) -
     apart = Cause("shuffled-apart", f"{said} {OTHER_ORDER if edit is not None else ''}".strip(), "", edit)
     if edit is not None:
         return [apart, others]
-    return [others, apart] if soon < AT_ONCE * guess.loss else [apart, Cause("validation")]
+    return [others, apart] if soon < AT_ONCE * cost else [apart, Cause("validation")]
 
 
 def _causes(
@@ -350,6 +364,9 @@ def _causes(
     if exact and _all_sound(run, math.inf):
         said = "The weights change, and no layer is dead. Too large steps would make the loss worse than guessing."
         return [Cause("shuffled-apart", said), inputs, labels, depth, speed]
+    if speed.against and _all_sound(run, MOVING[1]) and _inputs_vary(run):
+        said = "Inputs, learning rate and updates are usual, and no layer is dead. Are inputs paired with the wrong labels?"
+        return [Cause("shuffled-apart", said), inputs, labels, depth]
     others = [inputs, depth, labels, frozen]
     if speed.against:
         return [inputs, depth, labels, speed, frozen]
@@ -363,8 +380,17 @@ def _all_sound(run: TrainingRun, most: float) -> bool:
         steps = steps_of_kernels(run)
     except NotChecked:
         return False
-    alive = all(part < HALF_DEAD for part in dead_units(run).values())
+    fixed = {layer.path for layer in known_layers(run) if layer.facts.get("trainable") is False}
+    alive = all(part < HALF_DEAD for path, part in dead_units(run).items() if path not in fixed)
     return steps is not None and alive and MOVING[0] < late(steps) < most
+
+
+def _inputs_vary(run: TrainingRun) -> bool:
+    """Whether all inputs vary, and are of a usual size or go into an embedding, by SCRAM's statistics."""
+    curves = [run.statistic(schema.STATISTICS, column(name, None, "std")) for name in inputs_of(run)]
+    spreads = [median(curve.finite.values) for curve in curves if curve is not None and len(curve.finite)]
+    most = math.inf if any(layer.kind == "Embedding" for layer in known_layers(run)) else MOST_SPREAD
+    return bool(spreads) and all(0 < spread < most for spread in spreads)
 
 
 def _padding(run: TrainingRun) -> Cause | None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.edits import keep_inputs
+from scram_plugin.heuristics.edits import keep_inputs, names_batch_size
 from scram_plugin.heuristics.heuristic import CALIBRATED, INPUTS, Cause, Finding, Heuristic, NotChecked, Option, absent
 from scram_plugin.heuristics.limits import ALMOST
 from scram_plugin.heuristics.measured import (
@@ -77,7 +77,8 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
     what = "share of measured batches in which all inputs have the same value"
     run.measured(what, share, above=ALMOST, percent=True, curve=spread)
     # where one batch holds all of the data, equal means are normal
-    several = not without_loader(run) and (run.facts.get("fit", {}).get("steps") or 2) > 1
+    fit = run.facts.get("fit", {})
+    several = (not without_loader(run) or names_batch_size(run.facts, fit.get("batch_size", 0))) and (fit.get("steps") or 2) > 1
     # equal means to the last digit, although the values within a batch differ
     repeated = (
         several

@@ -23,6 +23,8 @@ from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
 from scram_plugin.severity import Severity
 
+TITLES = {"several": "The labels do not fit the loss: an example has several classes or none"}
+SEVERAL = 0.02  # share of the examples with several classes: fewer may be mistakes in the labels; by definition
 IGNORED = -100.0  # PyTorch's cross-entropy ignores this label, unless `ignore_index` names another one; default of PyTorch
 BINARY = 2  # classes, whose numbers 0 and 1 are shares, too; by definition
 BROADCAST = "The labels do not fit the loss: outputs and targets differ in shape"
@@ -74,7 +76,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         title={
             "one-value": f"The labels do not fit the loss: all are {least:g}",
             "broadcast": BROADCAST,
-            "several": "The labels do not fit the loss: an example has several classes or none",
+            **TITLES,
             "percentage": f"The loss does not fit the labels: a percentage of {least:g}",
         }.get(cause, f"The labels do not fit the loss: {least:g} to {most:g}"),
         evidence={
@@ -108,6 +110,11 @@ def _of_graph(run: TrainingRun) -> Finding | None:
         said = f"The targets of the first batch are the whole numbers from 0 to {classes - 1}, nearly as many of each."
         expected = "The loss compares a single output with the number, as if the order of the numbers meant something."
         cause = Cause("class-numbers", said)
+    elif (share := run.loop.get("several", 0.0)) > SEVERAL:
+        severity, confidence, title = "error", "certain", TITLES["several"]
+        said = f"In the first batch {percent(share)} of the examples have several classes."
+        expected = "The loss expects one class for each example."
+        cause = Cause("several", said, "", set_loss(run.facts, "binary_crossentropy", True))
     elif run.loop.get("hinge"):
         severity, confidence, title = "error", "certain", "The labels do not fit the loss: 0 and 1 for a hinge"
         said = "The first step multiplies the outputs by targets that are 0 and 1. Where the target is 0, nothing is learned."
@@ -224,7 +231,8 @@ def _several_at_once(run: TrainingRun, loss: str) -> tuple[str, Edit | None, str
     if abs(ones - 1) < OF_ONE:
         return None
     said = f"The targets of an example sum to {ones:.3g} on average; with one class for each example they would sum to 1."
-    return "several", None, said, "The loss expects one class, or probabilities that sum to 1, for each example."
+    expected = "The loss expects one class, or probabilities that sum to 1, for each example."
+    return "several", set_loss(run.facts, "binary_crossentropy", True), said, expected
 
 
 def _class_numbers(run: TrainingRun, units: int, least: float, most: float) -> bool:

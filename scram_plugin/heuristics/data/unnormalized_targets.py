@@ -48,6 +48,7 @@ OPTIONS = (
 
 
 PARTS = 50  # of the curve, over whose means the error is taken; by definition
+OUTWEIGHS = 100.0  # a squared error of targets in their units, beside parts of a loss that are about 1; by definition
 WASTED = 0.1  # share of the training before the model is better than the mean of the targets; by definition
 
 
@@ -59,7 +60,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     mean, spread = (float(np.median(curve.finite.values)) for curve in found if curve is not None)
     if loss not in DIFFERENCES:
         return
-    if (size := max(abs(mean), spread)) < options["large"]:
+    part = _as_part(run, loss, mean, spread)
+    if (size := max(abs(mean), spread)) < options["large"] and part is None:
         which = int(abs(mean) < spread)
         what = ("magnitude of the mean of the targets", "standard deviation of the targets")[which]
         run.measured(what, size, above=options["large"], curve=found[which])
@@ -72,7 +74,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     _, late = levels(curve.values, TENTH)
     error = float(np.sqrt(late)) if loss == "MeanSquaredError" and late >= 0 else late
     slow = None if nonfinite else _slow(batches or curve, loss, spread)
-    if not nonfinite and error < options["part"] * spread and slow is None:
+    if not nonfinite and error < options["part"] * spread and slow is None and part is None:
         if spread > 0:
             what = "error at the end, as a share of that of always predicting the mean"
             run.measured(what, error / spread, above=options["part"], percent=True, curve=curve)
@@ -86,6 +88,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "spread": number(spread),
             "error": number(error) if np.isfinite(error) else None,
             "slow": slow,
+            "beside": part,
             "nonfinite": "The loss became NaN or infinite during the training." if nonfinite else None,
         },
         **whole_of(curve),
@@ -100,6 +103,18 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         where=[TARGETS],
         times=size,
     )
+
+
+def _as_part(run: TrainingRun, loss: str, mean: float, spread: float) -> str | None:
+    """By how much the error of these targets outweighs the other parts of the loss, as a sentence; None if it does not."""
+    parts = [part for part in run.loop.get("parts") or [] if part.get("shape")]
+    own = [part for part in parts if part.get("elementwise") and part["how"] == "mean" and len(part["shape"]) > 1]
+    if loss != "MeanSquaredError" or len(parts) < 2 or len(own) != 1:
+        return None
+    error = abs(own[0]["factor"]) * (spread**2 + mean**2)
+    if error < OUTWEIGHS:
+        return None
+    return f"This error is one of {len(parts)} parts of the loss. It begins at about {number(error)}, and outweighs the others."
 
 
 def _slow(curve: Curve, loss: str, spread: float) -> str | None:

@@ -24,6 +24,7 @@ from scram_plugin.heuristics.edits.apart import order_targets as order_targets
 from scram_plugin.heuristics.edits.data import change_targets as change_targets
 from scram_plugin.heuristics.edits.data import change_validation as change_validation
 from scram_plugin.heuristics.edits.data import keep_finite_targets as keep_finite_targets
+from scram_plugin.heuristics.edits.data import names_batch_size as names_batch_size
 from scram_plugin.heuristics.edits.data import normalize_features as normalize_features
 from scram_plugin.heuristics.edits.data import of_torch
 from scram_plugin.heuristics.edits.data import replace_missing_inputs as replace_missing_inputs
@@ -33,6 +34,7 @@ from scram_plugin.heuristics.edits.epochs import hold_out as hold_out
 from scram_plugin.heuristics.edits.epochs import train_longer as train_longer
 from scram_plugin.heuristics.edits.lost import keep_inputs as keep_inputs
 from scram_plugin.heuristics.edits.monitors import set_direction as set_direction
+from scram_plugin.heuristics.edits.rates import give_factor as give_factor
 from scram_plugin.heuristics.edits.rates import lower_rate_later as lower_rate_later
 from scram_plugin.heuristics.edits.rates import set_learning_rate as set_learning_rate
 from scram_plugin.heuristics.edits.rates import shorten_warm_up as shorten_warm_up
@@ -43,6 +45,7 @@ from scram_plugin.heuristics.edits.torch_axes import change_compared as change_c
 from scram_plugin.heuristics.edits.torch_axes import softmax_over_classes as softmax_over_classes
 from scram_plugin.heuristics.edits.torch_axes import sum_errors as sum_errors
 from scram_plugin.heuristics.edits.torch_axes import transpose as transpose
+from scram_plugin.heuristics.edits.torch_outputs import take_logarithms as take_logarithms
 from scram_plugin.heuristics.edits.torch_parameters import keep_graph as keep_graph
 from scram_plugin.heuristics.edits.torch_parameters import make_optimizer_last as make_optimizer_last
 from scram_plugin.heuristics.edits.torch_parameters import register_layers as register_layers
@@ -50,6 +53,7 @@ from scram_plugin.heuristics.edits.torch_parameters import train_all_parameters 
 from scram_plugin.heuristics.edits.torch_steps import call_scheduler as call_scheduler
 from scram_plugin.heuristics.edits.torch_steps import switch_modes as switch_modes
 from scram_plugin.heuristics.edits.torch_steps import take_steps as take_steps
+from scram_plugin.heuristics.edits.uncalled import uncalled as uncalled
 from scram_plugin.heuristics.edits.unused import unused_outputs as unused_outputs
 from scram_plugin.heuristics.edits.unused import use_output as use_output
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,8 +19,29 @@ from scram_plugin.heuristics.edits.program import Change, Code, Piece, imported,
 TINY = "1e-8"  # keeps the division by the spread of a constant column finite; source: Adam's epsilon, for the same purpose
 
 
+BATCH_SIZE = re.compile(r"batch|(^|_)bs$", re.I)  # the name of a batch size; by definition
+
+
 def of_torch(facts: Mapping[str, Any]) -> bool:
     return facts.get("framework") == "torch"
+
+
+def names_batch_size(facts: Mapping[str, Any], examples: int) -> bool:
+    """Whether the program gives some batch size this value: ``BATCH = 64``, ``batch_size=64``."""
+    known = program(facts)
+    named = [(n.node.targets[0], n.node.value) for n in known.nodes(ast.Assign)]
+    named += [(k.node, k.node.value) for k in known.nodes(ast.keyword)]
+    for holder, value in named:
+        pairs = zip(holder.elts, value.elts, strict=False) if _tuples(holder, value) else [(holder, value)]
+        for one, number in pairs:
+            name = str(getattr(one, "id", None) or getattr(one, "arg", None) or getattr(one, "attr", ""))
+            if BATCH_SIZE.search(name) and isinstance(number, ast.Constant) and number.value == examples:
+                return True
+    return False
+
+
+def _tuples(holder: ast.AST, value: ast.AST) -> bool:
+    return isinstance(holder, ast.Tuple | ast.List) and isinstance(value, ast.Tuple | ast.List)
 
 
 def rescale_inputs(facts: Mapping[str, Any], divisor: str, minus_one: bool, input_name: str | None) -> Edit | None:

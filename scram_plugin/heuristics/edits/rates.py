@@ -91,6 +91,24 @@ def shorten_warm_up(facts: Mapping[str, Any], steps: int) -> Edit | None:
     return known.edit([replaced(places[0], f"{steps}")]) if now > steps else None
 
 
+def give_factor(facts: Mapping[str, Any]) -> Edit | None:
+    """Take the rate out of the function that gives a `LambdaLR` its factor, where that is a product with it."""
+    known = program(facts)
+    schedulers = list(known.calls("LambdaLR"))
+    function = argument(known, schedulers[0], "lr_lambda", 1) if len(schedulers) == 1 else None
+    found = follow(known, function) if function is not None else None
+    if found is None or not isinstance(found.node, ast.Lambda):
+        return None
+    held = {given.text for call in known.nodes(ast.Call) if (given := argument(known, call, RATES[1], None)) is not None}
+    changes = []
+    for node in ast.walk(found.node.body):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+            kept = [side for side in (node.left, node.right) if found.source.of(side) not in held]
+            if len(kept) == 1:
+                changes.append(replaced(Piece(found.source, node), found.source.of(kept[0])))
+    return known.edit(changes) if len(changes) == 1 else None
+
+
 def _in_groups(known: Code) -> list[Piece]:
     """Rates of groups of parameters: ``[{"params": ..., "lr": 1.0}]``."""
     return [

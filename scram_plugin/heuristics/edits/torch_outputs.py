@@ -6,7 +6,9 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
-from scram_plugin.heuristics.edits.bindings import bound_to
+from scram_plugin.heuristics.edits.arguments import argument, replaced
+from scram_plugin.heuristics.edits.bindings import bound_to, follow
+from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import models_with_parameters
 from scram_plugin.heuristics.edits.program import Code, Piece, program
 
@@ -20,6 +22,19 @@ def reads_logits(facts: Mapping[str, Any]) -> bool:
     rounded = (c for c in known.calls("round") if isinstance(c.node.func, ast.Attribute))
     rounds = any(_is_output(known, Piece(c.source, c.node.func.value), models) for c in rounded)
     return 0 in limits and not rounds and not any(0 < limit < 1 for limit in limits)
+
+
+def take_logarithms(facts: Mapping[str, Any]) -> Edit | None:
+    """Give the only `kl_div` the logarithms of a softmax."""
+    known = program(facts)
+    calls = list(known.calls("kl_div", "KLDivLoss"))
+    taken = argument(known, calls[0], "input", 0) if len(calls) == 1 else None
+    found = follow(known, taken) if taken is not None else None
+    if found is None or known.called(found) != "softmax":
+        return None
+    function = found.node.func
+    name = found.source.of(function)
+    return known.edit([replaced(Piece(found.source, function), f"{name.removesuffix('softmax')}log_softmax")])
 
 
 def _limit(known: Code, place: Piece, models: set[str]) -> float | None:

@@ -26,6 +26,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     batches, shapes = {part["shape"][0] for part in parts}, {str(part["shape"][1:]) for part in parts}
     # of the same examples, or of examples of the same shape, as the points inside and those of the border
     alike = len(batches) == 1 or (len(shapes) == 1 and str([]) not in shapes)
+    size = run.facts.get("fit", {}).get("batch_size")
+    if len(parts) > 1 and (said := _of_batch(parts, size)) is not None:
+        yield _finding(run, "One part of the loss is a sum over the batch, another is a mean", said)
+        return
     if len(parts) < 2 or not alike or max(batches) < FEW:
         return
     run.measured("parts of the loss", len(parts))
@@ -41,6 +45,21 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     said = f"One part of the loss is a sum over {one} values, another is a mean over {other}; the first axis is the batch."
     edit = sum_errors(run.facts) if means[0]["how"] == "mean" else None
     yield _finding(run, "One part of the loss is a sum over the batch, another is a mean", said, edit)
+
+
+def _of_batch(parts: Sequence[Mapping[str, Any]], size: int | None) -> str | None:
+    """A sum of the errors of all examples and of many values of each, beside a mean of something else."""
+    summed = [
+        part
+        for part in parts
+        # without ``each``: a loss of PyTorch that was told to be a sum
+        if part["how"] == "sum" and "each" not in part and part["shape"][0] == size and math.prod(part["shape"][1:]) >= OF_MANY
+    ]
+    averaged = [part for part in parts if part["how"] == "mean"]
+    if len(summed) != 1 or abs(summed[0]["factor"]) < UNDIVIDED or len(summed) + len(averaged) != len(parts):
+        return None
+    values = " × ".join(map(str, summed[0]["shape"]))
+    return f"One part of the loss is a sum over {values} values, and the first axis is the batch. Another part is a mean."
 
 
 def _of_each(parts: Sequence[Mapping[str, Any]]) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.edits import softmax_over_classes, transpose
+from scram_plugin.heuristics.edits import Edit, softmax_over_classes, transpose
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic
 from scram_plugin.heuristics.measured import of_loop, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
@@ -13,8 +13,30 @@ from scram_plugin.logs.training_run import TrainingRun
 
 TITLES = {
     "softmax-over-batch": "A softmax is taken over the examples of a batch",
+    "softmax-over-width": "A softmax is taken over the width of an image",
+    "softmax-over-time": "A softmax is taken over the positions of a sequence",
+    "norm-over-batch": "Outputs are normalised over the examples of a batch",
     "view": "A view is used where axes should be swapped",
 }
+SAID = {
+    "softmax-over-batch": "The first step has a softmax along the first axis of {0} values, whose rows are the examples.",
+    "softmax-over-width": (
+        "The first step has a softmax along the last axis of {0} values that a convolution gives. Their second axis is that of "
+        "the channels."
+    ),
+    "softmax-over-time": (
+        "The first step has a log-softmax along the second axis of the outputs of a linear layer, {0} values. Their last axis "
+        "is that of the classes."
+    ),
+    "norm-over-batch": "The first step divides each column of {0} values by its norm; the rows are the examples.",
+    "view": "The first step turns {0} values into {1} by `view` or `reshape`, which keeps their order.",
+}
+CAUSES = {
+    "softmax": "softmax-over-batch",
+    "width": "softmax-over-width",
+    "time": "softmax-over-time",
+    "norm": "norm-over-batch",
+}  # by the operation that the recorder names
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -25,18 +47,15 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     told = set()
     for axis in loop["axes"]:
         before, after = (" × ".join(map(str, axis.get(which) or [])) for which in ("from", "to"))
-        cause = "softmax-over-batch" if axis.get("operation") == "softmax" else "view"
+        cause = CAUSES.get(str(axis.get("operation")), "view")
         if cause in told:
             continue
         told.add(cause)
-        said = (
-            f"The first step has a softmax along the first axis of a tensor of {before} values, whose rows are the examples."
-            if cause == "softmax-over-batch"
-            else f"The first step turns {before} values into {after} by `view` or `reshape`, which keeps their order."
-        )
+        said = SAID[cause].format(before, after)
+        edit: Edit | None = None
         if cause == "softmax-over-batch":
             edit = softmax_over_classes(run.facts)
-        else:
+        elif cause == "view":
             edit = transpose(run.facts, axis.get("from") or (), axis.get("to") or ())
         yield Finding(
             severity="warning",

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from scram_plugin.heuristics.data.labels_of_losses import HINGES
-from scram_plugin.heuristics.edits import Edit, make_probabilities, set_in_layers, set_loss, take_logits, take_probabilities
+from scram_plugin.heuristics.edits import (
+    Edit,
+    make_probabilities,
+    set_in_layers,
+    set_loss,
+    take_logarithms,
+    take_logits,
+    take_probabilities,
+)
 from scram_plugin.heuristics.heuristic import OUTPUTS, Cause, Confidence, Finding, Heuristic, NotChecked, absent
 from scram_plugin.heuristics.measured import LINEAR, channels, output, shown_loss, whole_of
 from scram_plugin.heuristics.model.outputs import (
@@ -31,6 +39,12 @@ ONE_SIDED = ("sigmoid", "softmax", "relu", "relu6")  # they give nothing below 0
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    if run.loop.get("divergence"):
+        names = {"loss": "kl_div", "activation": "softmax", "activation_name": "softmax"}
+        evidence = {"layer": "of the model", "size": "several units", **names, **absent("low", "high", "least", "most")}
+        said = "In the first step `kl_div` gets the result of a softmax; it expects the logarithms of probabilities."
+        yield _finding(run, "no-logarithm", "error", evidence, take_logarithms(run.facts), said)
+        return
     try:
         layer = output(run)
     except NotChecked:

@@ -21,7 +21,10 @@ CATEGORICAL = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
 BINARY = ("BinaryCrossentropy", "BinaryFocalCrossentropy")
 DISTANCES = ("MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh", "MeanSquaredLogarithmicError")
 # activation -> the values that it can give, by definition
-RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, np.inf), "relu6": (0.0, 6.0)}
+RANGES = {
+    **{"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0)},
+    **{"relu": (0.0, np.inf), "relu6": (0.0, 6.0), "softplus": (0.0, np.inf)},
+}
 BEYOND = 0.05  # share of the range of the targets by which they may lie outside the range of the output; by bench-limits
 FOR_A_RANGE = 3  # measured batches: fewer do not show the range of the outputs; by bench-limits
 CLOSE_TO_ONE = 0.01  # from 1: so near probabilities sum to 1, in float16 too; by definition

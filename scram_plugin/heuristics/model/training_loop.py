@@ -13,14 +13,17 @@ from scram_plugin.heuristics.edits import (
     call_scheduler,
     clear_before_backward,
     clip_before_step,
+    give_factor,
     switch_modes,
     take_steps,
+    uncalled,
 )
 from scram_plugin.heuristics.heuristic import Cause, Confidence, Finding, Heuristic
 from scram_plugin.heuristics.limits import MOSTLY
 from scram_plugin.heuristics.measured import listed, of_loop, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number, percent
+from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.severity import Severity
 
@@ -33,6 +36,7 @@ SHORT = 0.5  # share of a schedule that was used; by definition
 MOST_OF = 0.8  # share of the steps that a schedule is made for; by definition
 DECAYING = ("ExponentialLR", "StepLR", "MultiStepLR", "LambdaLR", "PolynomialLR")
 WARM_UP = 0.5  # of the rate that a scheduler begins with: a lower one at the end is that of a warm-up; by definition
+NEAR_SQUARE = 1e-4  # relative difference that is one of rounding; IEEE 754
 NOTHING = 0.01  # of the highest rate: a lower rate changes almost nothing; by definition
 SPENT_BY = 0.6  # share of the training after which the rate may be so low; by definition
 MANY_WAYS = 4  # backward passes of a step, from which on sum and mean differ much; by definition
@@ -46,6 +50,7 @@ TITLES = {
     "no-step": "The optimizer never takes a step",
     "cleared": "The gradients are cleared before the optimizer uses them",
     "broadcast-metric": "A metric compares every output with every target",
+    "mixed-losses": "The loss of another network trains this one, too",
     "undivided": "The gradients of many batches are added up, not averaged",
     "seldom": "The optimizer takes no step for most of the batches",
     "divided": "The loss is divided as for several batches, and each batch has a step",
@@ -60,6 +65,7 @@ TITLES = {
     "zero-derivative": "A second derivative in the loss is 0 everywhere",
     "kept": "The autograd graphs of earlier steps stay in memory",
     "retained": "Every backward pass keeps its graph",
+    "rate-as-factor": "The scheduler multiplies the learning rate by a learning rate",
     "frozen-norm": "A frozen batch normalisation still updates its statistics",
     "per-batch": "The scheduler is called in every step, and was made for epochs",
     "per-epoch": "The scheduler is called once an epoch, and was made for steps",
@@ -72,6 +78,7 @@ EDITS: dict[str, Callable[[Mapping[str, Any]], Edit | None]] = {
     "never-eval": lambda facts: switch_modes(facts, True),
     "per-batch": lambda facts: call_scheduler(facts, True),
     "per-epoch": lambda facts: call_scheduler(facts, False),
+    "rate-as-factor": give_factor,
 }
 SEVERITIES: dict[str, Severity] = {"no-step": "error", "cleared": "error", "retained": "info"}  # others: warnings
 CERTAIN = ("no-step", "cleared", "left-in-eval", "broadcast-metric", "not-detached", "kept", "retained")
@@ -83,6 +90,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     loop = of_loop(run, "steps", "Keras runs the loop itself", "it was not recorded what the training loop does")
     curve = shown_loss(run)
     run.measured("recorded steps of the optimizer", loop["steps"])
+    yield from _not_called(run, curve)
     for part in (
         _steps(loop),
         _accumulation(loop),
@@ -107,12 +115,33 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             )
 
 
+def _not_called(run: TrainingRun, curve: Curve) -> Iterator[Finding]:
+    found = list(uncalled(run.facts))
+    if found:
+        said = f"Line {found[0].line} is `{found[0].text}`, without parentheses."
+        others = f" So {'is' if len(found) == 2 else 'are'} {len(found) - 1} more." if len(found) > 1 else ""
+        yield Finding(
+            severity="error",
+            confidence="certain",
+            title=f"`{found[0].text}` is not called",
+            evidence={"said": f"{said}{others} Python then does nothing."},
+            **whole_of(curve),
+            causes=[Cause("not-called", said, "", found[0].edit)],
+        )
+
+
 def _steps(loop: Loop) -> Found:
     cleared, changed, steps, looked = (loop.get(key, 0) for key in ("cleared", "changed", "steps", "looked"))
     if loop.get("unstepped"):
         yield "no-step", "There were backward passes, and no call of `optimizer.step()`."
     if cleared >= OFTEN and cleared > MOSTLY * steps:
         yield "cleared", f"In {cleared:,} of {steps:,} recorded steps `zero_grad` stood between the backward pass and the step."
+    if (mixed := loop.get("mixed", 0)) >= OFTEN and mixed > MOSTLY * steps:
+        yield (
+            "mixed-losses",
+            f"In {mixed:,} of {steps:,} recorded steps the gradients were those of two losses: of one for which another "
+            "network's optimizer took a step, and of this network's own.",
+        )
     if changed >= OFTEN and changed > MOSTLY * looked:
         yield "clip-after-step", f"In {changed:,} of {looked:,} steps the gradients changed after `optimizer.step()`."
 
@@ -222,6 +251,8 @@ def _schedule(run: TrainingRun, loop: Loop) -> Found:
     if name in DECAYING and calls > MOST_OF * steps and (spent := _spent(run, steps)) is not None:
         often = "once" if calls < MORE_THAN_ONCE * steps else f"{number(calls / steps)} times"
         yield "per-batch", f"`{name}` was called {calls:,} times, {often} in each step. {spent}"
+    if (squared := _squared(run, known)) is not None:
+        yield "rate-as-factor", squared
     if (rising := _still_warms_up(run, known, steps)) is not None:
         yield "per-epoch", rising
         return
@@ -249,6 +280,17 @@ def _done(run: TrainingRun, calls: int, steps: int) -> tuple[float, int]:
     if run.ended != "stopped" or calls < 2 or not epochs or not each or abs(calls - steps / each) > 1:
         return 0.0, steps
     return min(steps / (epochs * each), 1.0), epochs * each
+
+
+def _squared(run: TrainingRun, known: Mapping[str, Any]) -> str | None:
+    """That the rate begins with its own square and is never higher, as a sentence: the function gives a rate, not a factor."""
+    base, rate = known.get("base") or 0.0, run.statistic(schema.STATISTICS, "learning_rate")
+    if known.get("class") != "LambdaLR" or rate is None or len(rate.finite) < OFTEN or not 0 < base < 1:
+        return None
+    if abs(float(rate.finite.values[0]) / base**2 - 1) > NEAR_SQUARE or rate.finite.values.max() > (1 + NEAR_SQUARE) * base**2:
+        return None
+    most = number(base**2)
+    return f"The optimizer has the learning rate {number(base)}. With `LambdaLR` it was at most {most}, the square of that."
 
 
 def _still_warms_up(run: TrainingRun, known: Mapping[str, Any], steps: int) -> str | None:

@@ -186,6 +186,10 @@ def _harmful(run: TrainingRun, long: bool, long_at_first: bool) -> bool:
     if loss is None or len(loss.finite) < FIRST_BATCHES:
         raise TooEarly(f"it needs the loss of {FIRST_BATCHES} batches")
     values = loss.finite.values
+    if values.min() < 0:
+        raise Inconclusive(
+            "the learning rate is high, but the loss is below zero at times, as with policy gradients: its level shows no harm"
+        )
     worse = float(np.median(values[1:FIRST_BATCHES])) > WORSE * values[0]
     (_, late), guess = levels(values, TENTH, FEWEST), guessing(run)
     before = float(np.median(values[len(values) // 2 : -max(len(values) // QUARTER, 1)]))

@@ -1,4 +1,4 @@
-"""Outputs that do not depend on an input, or on any."""
+"""Outputs that do not depend on an input, on any, or on a part of one."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ FITTED = 0.5  # share of the first loss: a model that fits 16 different examples
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    if unread := run.loop.get("unread"):
+        yield from (_of_part(run, part) for part in unread)
+        return
     found = tested(run, "inputs")
     tried, ignored = found.get("inputs") or 0, found.get("ignored") or []
     if not tried:
@@ -35,9 +38,30 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         severity="error" if whole else "warning",
         confidence="likely",
         title="The outputs do not depend on the inputs" if whole else f"The outputs do not depend on {listed(names)}",
-        evidence={"names": "the inputs" if whole else listed(names), "tried": tried},
+        evidence={"names": "the inputs" if whole else listed(names), "when": "After some training steps"},
         **whole_of(curve),
         causes=[Cause("dead"), Cause("unused"), Cause("scale")] if whole else [Cause("unused"), Cause("dead"), Cause("scale")],
+    )
+
+
+def _of_part(run: TrainingRun, part: Mapping[str, Any]) -> Finding:
+    """A feature that is not read, or all positions of a sequence but the first."""
+    places, number = part.get("places") or [], part.get("input", 0)
+    known = [entry["name"] for entry in run.facts.get("model", {}).get("inputs") or ()]
+    of = f" of `{known[number]}`" if number < len(known) and len(known) > 1 else ""
+    if part.get("axis") == 1 and places == list(range(1, len(places) + 1)):
+        title = f"The outputs depend on the first position{of} alone"
+        names, causes = f"all positions{of} but the first", [Cause("first-position"), Cause("unused")]
+    else:
+        names = f"feature{'s' * (len(places) > 1)} {listed([str(place) for place in places])}{of}"
+        title, causes = f"The outputs do not depend on {names}", [Cause("unused"), Cause("dead"), Cause("scale")]
+    return Finding(
+        severity="warning",
+        confidence="likely",
+        title=title,
+        evidence={"names": names, "when": "With the first batch"},
+        **whole_of(shown_loss(run)),
+        causes=causes,
     )
 
 
@@ -47,7 +71,7 @@ HEURISTIC = Heuristic(
     title_passed="The outputs depend on all inputs",
     check=check,
     page=Page.beside(__file__),
-    needs=("a preflight",),
+    needs=("a preflight, or SCRAM's record of a training with PyTorch",),
     order=470,
     families=("preflight-test",),
     precedence=260,

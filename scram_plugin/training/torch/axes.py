@@ -14,6 +14,7 @@ from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch.graph import CHOOSING, DISTANCES, OPERATIONS, along, before, operation, through
 
 FIRST_OF_TWO = (0, -2, 2**64 - 2)  # the first axis of two, as a node may store it
+LAST = 2**64 - 1  # the last axis, as a node may store it
 # operation -> the one before it that is its own first half
 TWICE = {"LogSoftmax": "Softmax", "Softmax": "Softmax", "BinaryCrossEntropyWithLogits": "Sigmoid", "Sigmoid": "Sigmoid"}
 ELEMENTWISE = (*DISTANCES, "BCELoss", "BCEWithLogitsLoss")
@@ -59,11 +60,38 @@ def wrong_axes(loss: torch.Tensor, batch: int | None) -> list[dict[str, Any]]:
             first = axis == 0 or (axis in FIRST_OF_TWO and made is not None and len(made) == 2)
             if first and made and len(made) > 1 and made[0] == batch and min(made[:2]) > 1:
                 found.append({"operation": "softmax", "from": made, "to": made})
+            elif made and (places := _over_places(node, axis, made)):
+                found.append({"operation": places, "from": made, "to": made})
+        elif name == "LinalgVectorNorm" and (rows := _normed_rows(node)) and rows[0] == batch:
+            found.append({"operation": "norm", "from": rows, "to": rows})
         elif name in ("View", "UnsafeView", "ReshapeAlias"):
             given = [int(n) for n in getattr(node, "_saved_self_sym_sizes", ())]
             if given and made and swapped(given, made):
                 found.append({"operation": "view", "from": given, "to": made})
     return found[:SHOWN]
+
+
+def _over_places(node: Any, axis: int | None, made: list[int]) -> str:
+    """ "width" for a softmax of the outputs of a convolution along the last axis, "time" for a log-softmax of the outputs of a
+    linear layer, (examples, positions, classes), along the positions; "" for others."""
+    last = axis in (len(made) - 1, LAST)
+    if len(made) == 4 and last and min(made[1], made[3]) > 1 and operation(next(iter(before(node)), node)) == "Convolution":
+        return "width"
+    if len(made) == 3 and axis == 1 and min(made[1:]) > 1 and operation(node) == "LogSoftmax":
+        given = next(iter(before(node)), None)
+        while given is not None and operation(given) in ("View", "UnsafeView", "Add"):
+            given = next((n for n in before(given) if not operation(n).endswith("AccumulateGrad")), None)
+        return "time" if given is not None and operation(given) in ("Addmm", "Mm") else ""
+    return ""
+
+
+def _normed_rows(node: Any) -> list[int]:
+    """The shape of a matrix each of whose columns is divided by its own norm, as `normalize` does along the first axis."""
+    given, axes = getattr(node, "_saved_self", None), getattr(node, "_saved_dim", None)
+    kept = bool(getattr(node, "_saved_keepdim", False))
+    if not isinstance(given, torch.Tensor) or given.dim() != 2 or not kept or list(axes or ()) not in ([0], [-2], [2**64 - 2]):
+        return []
+    return list(given.shape) if min(given.shape) > 1 else []
 
 
 def applied_twice(loss: torch.Tensor) -> list[str]:
@@ -133,7 +161,7 @@ def reductions(loss: torch.Tensor) -> list[dict[str, Any]]:
                         "each": each,
                     }
                 )
-        elif name in ("Add", "Sub", "Neg") or (name in ("Mul", "Div") and len(following) == 1):
+        elif name in ("Add", "Sub", "Rsub", "Neg") or (name in ("Mul", "Div") and len(following) == 1):
             waiting += [(n, factor * _constant(node, name)) for n in following]
     return found[:SHOWN] if len(found) > 1 else []
 

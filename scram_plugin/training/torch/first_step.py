@@ -34,7 +34,9 @@ class FirstStep:
         self.class_numbers = self.divisor = 0
         self.raw: list[str] = []
         self.exceeded: list[dict[str, Any]] = []
-        self.hinge, self.divided = False, 0.0
+        self.hinge, self.divided, self.divergence = False, 0.0, False
+        self.several = 0.0
+        self.unread: list[dict[str, Any]] = []
         self.chosen = False  # the loss takes a softmax of the outputs
         self.detached = False  # the model gets its own outputs again within the step, without their graph
 
@@ -70,6 +72,9 @@ class FirstStep:
             "raw": self.raw,
             "hinge": self.hinge,
             "divided": self.divided,
+            **({"divergence": True} if self.divergence else {}),
+            **({"several": self.several} if self.several else {}),
+            **({"unread": self.unread} if self.unread else {}),
         }
 
     def look(
@@ -95,6 +100,8 @@ class FirstStep:
         self.pairs = differences.shapes(losses) or differences.repeated(loss, outputs)
         self.exceeded, self.class_numbers = differences.exceeded(losses), differences.class_numbers(losses)
         self.hinge, self.divided = misfits.hinge_of_zeros(loss), misfits.divided_by_zero(loss)
+        self.several = misfits.several_classes(loss)
+        self.divergence = misfits.divergence_of_probabilities(loss)
         self.singular, self.unguarded = singular.at_zero(loss), singular.unguarded(loss)
         self.dead = singular.passing_nothing(outputs)
         self.leak = next(filter(None, (_leak(x, loss.target) for loss in losses)), [])
@@ -103,7 +110,8 @@ class FirstStep:
         only = losses[0] if len(losses) == 1 else None
         if self.untrained.get("unregistered"):
             return  # layers in a plain list stay in training mode when the model is tried
-        self.sequence, self.mixing, views, self.linear = trials.tried(model, inputs, x, outputs, only)
+        tried = trials.tried(model, inputs, x, outputs, only)
+        self.sequence, self.mixing, views, self.linear, self.unread = tried
         self.axes += [view for view in views if view not in self.axes]
 
 

@@ -53,6 +53,33 @@ def divided_by_zero(loss: torch.Tensor) -> float:
     return 0.0
 
 
+def divergence_of_probabilities(loss: torch.Tensor) -> bool:
+    """Whether `kl_div` takes probabilities, the result of a softmax, where it needs their logarithms.
+
+    It multiplies what it is given by the targets, and subtracts that from a constant.
+    """
+    for node in nodes(loss):
+        if operation(node) != "Sub" or len(before(node)) != 1 or node.next_functions[0][0] is not None:
+            continue
+        at = before(node)[0]
+        if operation(at) == "Mul" and len(before(at)) == 1 and _constant_factor(at) is not None:
+            at = through(before(at)[0])
+            if at is not None and operation(at) == "Softmax":
+                return True
+    return False
+
+
+def several_classes(loss: torch.Tensor) -> float:
+    """The share of examples that belong to several classes, where a cross-entropy takes their targets as probabilities."""
+    for node in nodes(loss):
+        if operation(node) != "Mul" or len(before(node)) != 1 or operation(before(node)[0]) != "LogSoftmax":
+            continue
+        target = _constant_factor(node)
+        if target is not None and target.dim() == 2 and bool(((target == 0) | (target == 1)).all()):
+            return float((target.sum(1) > 1).float().mean())
+    return 0.0
+
+
 def _only(node: Any) -> Any:
     """The node before one that has a single one, without those that change no value; None for others."""
     found = before(node)

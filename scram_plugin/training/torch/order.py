@@ -54,13 +54,20 @@ class Order:
         # of each optimizer: its steps, and those in which no parameter had a gradient
         self._calls, self._idle = Counter[int](), Counter[int]()
         self._single = self._forwards = self._wiped = self._passes = 0
+        # Of the gradients that are not cleared yet: whether there are any, whether another network's optimizer has stepped
+        # since the first, and whether others were added after that.
+        self._open = self._split = self._both = False
+        self._mixed = 0  # steps with gradients of both kinds
+        self._alone = True  # nothing else clears gradients or takes steps
         # losses of the present step whose gradients an optimizer has used: further ones are of another network, with its own
         self.used = 0
         self._others: list[Any] = []  # losses of backward passes that are not of this model, before the first step
         self._factor = 1.0  # by which the loss of a step is multiplied last
         self._versions: list[tuple[torch.Tensor, int]] = []
         self._alive: list[weakref.ref[_Sentinel]] = []
+        # the numbers of nodes of early and later graphs, less those of longer sequences, which a recurrent layer unrolls
         self._sizes: list[int] = []
+        self._length, self._lengths = 0, list[int]()  # numbers in an example of the present step, and of those with a size
         self._kept = 0
         self.unstepped = False
         self._schedule, self.derivatives = Schedule(optimizers), Derivatives()
@@ -90,13 +97,17 @@ class Order:
         if not self._steps:
             self._factor = factor(loss)
         if not self.used and len(self._alive) in (FIRST_SIZE, LATER_SIZE):
-            self._sizes.append(sum(1 for _ in nodes(loss, MOST_NODES)))
+            size = sum(1 for _ in nodes(loss, MOST_NODES))
+            self._lengths.append(self._length)
+            self._sizes.append(round(size * min(1.0, self._lengths[0] / max(self._length, 1))))
         if len(self._alive) <= LATER_SIZE:
             self._kept = max(self._kept, sum(ref() is not None for ref in self._alive[:-NATURAL]))
 
     def after_backward(self, loss: Any, own: bool) -> None:
         """A backward pass has ended, of this model (`own`) or of something else."""
         self._passes += own
+        self._both |= own and self._split
+        self._open |= own
         kept = self.losses if own else self._others
         if loss is not None and not self._steps and len(kept) < MOST_LOSSES:
             kept.append(loss)
@@ -105,7 +116,16 @@ class Order:
         """The gradients are cleared, after so many own backward passes since the last step."""
         self._look_at_gradients()
         self._clear_at = own_losses
-        self._wiped += own_losses > self.used
+        self._wiped += (own_losses - self.used if self._alone else 1) if own_losses > self.used else 0
+        self._open = self._split = self._both = False
+
+    def other_cleared(self) -> None:
+        """The gradients of something else are cleared."""
+        self._alone = False
+
+    def other_step(self) -> None:
+        """Another network's optimizer steps."""
+        self._alone, self._split = False, self._open
 
     def before_step(self, own_losses: int, optimizer: torch.optim.Optimizer) -> bool:
         """An optimizer steps. Returns whether another one has in this step, for another loss."""
@@ -126,6 +146,8 @@ class Order:
         if not self._steps:
             self._means = {name: m.running_mean.detach().clone() for name, m in self._frozen()}
         self._steps += 1
+        self._mixed += self._both
+        self._open = self._split = self._both = False
         if self._steps == FIRST_SIZE:  # a scheduler is called by then, and the function that has it runs
             self._schedule.look()
         self.derivatives.stepped()
@@ -175,6 +197,7 @@ class Order:
         alone = bool(x) and len(x[0][1]) == 1
         self._single += alone and any(isinstance(m, _NormBase) and m.training for _, m in self._modal)
         self._forwards += 1
+        self._length = max((t.numel() // max(len(t), 1) for _, t in x if t.dim()), default=0)
         self._look_at_gradients()
         self._row, self._clear_at = 0, None
 
@@ -196,6 +219,7 @@ class Order:
 
     def gap(self) -> None:
         """The next steps are not seen in full."""
+        self._open = self._split = self._both = False
         self._versions, self._clear_at = [], None
 
     @functools.cached_property
@@ -221,6 +245,7 @@ class Order:
             "changed": self._changed,
             "looked": self._looked,
             "cleared": self._cleared,
+            **({"mixed": self._mixed} if self._mixed else {}),
             "unstepped": self.unstepped,
             "idle": self._names(self.idle()),
             "single": self._single,

@@ -91,8 +91,9 @@ class Recorder:
         self._ways = 0  # backward passes since the last step
         self._called = 0  # number of forward passes since the last backward pass
         self._alone = True  # no backward pass was another model's
-        self.company = Company()
-        around = [self._guard(method) for method in (self._before_forward, self._after_forward, self._before_step)]
+        self.company = Company(self.inner, parameters)
+        steps = self._before_step, self._other_step
+        around = [self._guard(method) for method in (self._before_forward, self._after_forward, *steps)]
         self._hooks = Hooks((model, *parts), optimizers, *around)
         self._parts = Parts(self.inner, self._hooks, used=bool(parts))
         self._back = self._guard(self._before_backward), self._guard(self._after_backward)
@@ -172,7 +173,7 @@ class Recorder:
             self.first.called_again((args, kwargs), self._outputs)
         self._first = module
         self._called += 1
-        if self._losses and next((p.grad for p in self.parameters if p.requires_grad), None) is None:
+        if self._losses and all(p.grad is None for p in self.parameters):
             # the gradients were discarded: a scaler skipped the step, or another model's backward pass went through this one
             self._losses, self._mine[: self._ways] = [], [False] * self._ways
             if not self._scaled:
@@ -288,6 +289,10 @@ class Recorder:
         if self._measuring and self._losses:
             self.depth.before_step()
 
+    def _other_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        if not any(optimizer is one for one in self._optimizers) and self.company.is_other(optimizer):
+            self.order.other_step()
+
     def settle(self) -> None:
         """Report an evaluation that is complete, since a step or the end of the training follows."""
         if metrics := self.evaluations.take():
@@ -307,6 +312,8 @@ class Recorder:
     def _cleared(self, owner: Any) -> None:
         if owner is self.inner or owner is self.model or any(owner is optimizer for optimizer in self._optimizers):
             self.order.cleared(len(self._losses))
+        else:
+            self.order.other_cleared()
 
     def _ended(self) -> None:
         """A fully recorded step has ended, or the planned number of brief steps."""

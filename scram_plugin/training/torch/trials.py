@@ -17,6 +17,7 @@ from scram_plugin.training.torch.linear import is_linear
 from scram_plugin.training.torch.mixing import mixing
 from scram_plugin.training.torch.second_pass import EXAMPLES, first
 from scram_plugin.training.torch.statistics import Tensors
+from scram_plugin.training.torch.unread import unread
 
 ALONG_TIME = (torch.nn.RNNBase, torch.nn.RNNCellBase, torch.nn.MultiheadAttention, torch.nn.Conv1d)
 LEAST_ROWS = 8  # examples of a batch, from which on each is thought to be one
@@ -24,17 +25,17 @@ LEAST_ROWS = 8  # examples of a batch, from which on each is thought to be one
 
 def tried(
     model: torch.nn.Module, inputs: Any, x: Tensors, outputs: Any, loss: Loss | None
-) -> tuple[dict[str, Any], float | None, list[dict[str, Any]], bool]:
+) -> tuple[dict[str, Any], float | None, list[dict[str, Any]], bool, list[dict[str, Any]]]:
     """The shift of the targets against the inputs, and whether outputs know the future (see `sequences`); how far examples mix,
-    and the views that exchange two axes (see `mixing`); whether the model is linear (see `linear`). Empty, None or False where
-    the model cannot be called again like that.
+    and the views that exchange two axes (see `mixing`); whether the model is linear (see `linear`); which parts of the inputs
+    it does not read (see `unread`). Empty, None or False where the model cannot be called again like that.
 
     `inputs`: arguments and keywords of the model; `loss`: if there is only one.
     """
     target = loss.target if loss is not None else None
     sequence: dict[str, Any] = {}
     mixed: tuple[float | None, list[dict[str, Any]]] = (None, [])
-    straight = False
+    straight, parts = False, list[dict[str, Any]]()
 
     def again(given: Any) -> Any:
         args, kwargs = given
@@ -53,7 +54,10 @@ def tried(
             mixed = mixing(few if sure else [], first(inputs, EXAMPLES), again)
         with contextlib.suppress(Exception):
             straight = is_linear(model, first(inputs, EXAMPLES), again)
-    return sequence, *mixed, straight
+        with contextlib.suppress(Exception):
+            rows = x if x and _has_rows(x[0][1], target, False) else []
+            parts = unread([t[:EXAMPLES] for _, t in rows], first(inputs, EXAMPLES), again)
+    return sequence, *mixed, straight, parts
 
 
 @contextlib.contextmanager

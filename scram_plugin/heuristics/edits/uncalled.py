@@ -1,0 +1,29 @@
+"""Methods that a statement of the program names and does not call: ``model.eval`` without parentheses."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from scram_plugin.heuristics.edits.edit import Edit
+from scram_plugin.heuristics.edits.program import Change, program
+
+# methods that are called for what they do, not for what they return; source: PyTorch
+METHODS = ("zero_grad", "step", "backward", "eval", "train", "requires_grad_")
+
+
+class Uncalled(NamedTuple):
+    text: str  # as it is written
+    line: int
+    edit: Edit | None
+
+
+def uncalled(facts: Mapping[str, Any]) -> Iterator[Uncalled]:
+    """Statements that are nothing but such a method, each with the edit that calls it."""
+    known = program(facts)
+    for statement in known.nodes(ast.Expr):
+        value, source = statement.node.value, statement.source
+        if isinstance(value, ast.Attribute) and value.attr in METHODS:
+            end = source.span(value)[1]
+            yield Uncalled(source.of(value), statement.node.lineno, known.edit([Change(source, end, end, "()")]))
