@@ -22,19 +22,15 @@ from scram_plugin.schema import column
 LINEAR = (None, "linear")
 BETTER = 0.97  # share of the loss of guessing; above it nothing was learned; by bench-limits
 # Layers that do not matter for checks of the layers before and after them.
-PASSING = frozenset(
-    (
-        *("Flatten", "Reshape", "Permute", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "InputLayer", "Identity"),
-        *("Masking", "ZeroPadding2D", "Cropping2D", "GaussianNoise", "ActivityRegularization", "RepeatVector"),
-    )
+PASSING = (
+    *("Flatten", "Reshape", "Permute", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "InputLayer", "Identity"),
+    *("Masking", "ZeroPadding2D", "Cropping2D", "GaussianNoise", "ActivityRegularization", "RepeatVector"),
 )
-
 RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM2D")
 LABELS = 100  # labels of measured batches that are enough for their frequencies; by bench-limits
 FAR = 0.1  # of the first loss: a training that fell below that is not harmed by its updates; by definition
 ALL_BINARY = 0.9  # of the spread of zeros and ones: values in between would make it smaller; by bench-limits
 DEAD_ROWS = 3  # measured batches without activity after which a unit counts as dead; by bench-limits
-
 KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel", "recurrent_kernel")
 _UNIFORM = 3.0  # the variance of a uniform distribution from -a to a is a² / 3; by definition
 _OF_TORCH = re.compile(r"(weight|weight_[ih]h_l\d+(_reverse)?|in_proj_weight)$")
@@ -107,13 +103,12 @@ def heads(known: list[Layer]) -> set[str]:
     by_path = {layer.path: layer for layer in known}
 
     def sources(path: str) -> list[str]:
-        beside = path.rpartition("/")[0]  # the layers of a part of the model are named within it
         named = by_path[path].facts.get("from") or [] if path in by_path else []
-        return [inner if (inner := f"{beside}/{name}") in by_path else name for name in named]
+        within = path.rpartition("/")[0]  # where the layers of a part of the model are named
+        return [inner if (inner := f"{within}/{name}") in by_path else name for name in named]
 
     weighted = [layer.path for layer in known if layer.facts.get("kernel")]
-    before: set[str] = set()
-    waiting = [source for path in weighted for source in sources(path)]
+    before, waiting = set[str](), [source for path in weighted for source in sources(path)]
     while waiting:
         if (path := waiting.pop()) not in before:
             before.add(path)

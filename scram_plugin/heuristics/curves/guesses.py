@@ -28,7 +28,7 @@ HARDLY = 0.95  # times the loss of guessing: more than that after two thirds of 
 MOST_GUESSED = 0.55  # accuracy of guessing between two classes, and a little more; by bench-limits
 STAYED = (0.02, 0.3)  # rise of an accuracy that stayed: in all, and as a share of it; by bench-limits
 AS_CHANCE = (0.6, 1.5)  # times 1 / classes: the accuracy of guessing; by bench-limits
-EXPLAINED = 0.9  # of the variance of the targets: other data may have a variance that differs by a tenth; by definition
+HARDLY_EXPLAINED = 0.9  # of the variance of the targets: other data may have a variance that differs by a tenth; by definition
 COMMON = (2, 10, 100, 1000)  # numbers of classes that are believed without an accuracy; by definition
 
 
@@ -56,7 +56,7 @@ def constant_answer(run: TrainingRun) -> Constant | None:
     if labels:
         return Constant(labels, "always answering the frequency of each label", BETTER * labels)
     if variance:
-        return Constant(variance, "always answering the mean of the targets", EXPLAINED * variance)
+        return Constant(variance, "always answering the mean of the targets", HARDLY_EXPLAINED * variance)
     return None
 
 

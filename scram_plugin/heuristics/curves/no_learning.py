@@ -11,8 +11,8 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.curves.agreement import OTHER_ORDER, apart, in_other_order
+from scram_plugin.heuristics.curves.by_heart import by_heart
 from scram_plugin.heuristics.curves.checkable import (
-    ENOUGH_BATCHES,
     enough,
     level,
     loss_alone,
@@ -23,11 +23,8 @@ from scram_plugin.heuristics.curves.checkable import (
 from scram_plugin.heuristics.curves.guesses import (
     as_guessed,
     classes_of,
-    constant_answer,
     hardly_learned,
     is_of_guessing,
-    of_guessing,
-    uniform,
 )
 from scram_plugin.heuristics.curves.metrics import Score, never_learned
 from scram_plugin.heuristics.curves.noise import median
@@ -45,11 +42,10 @@ from scram_plugin.heuristics.heuristic import (
     TooEarly,
     absent,
 )
-from scram_plugin.heuristics.limits import ACCURATE, ENDS, FOR_A_LEVEL, ROUNDED, SIGMAS, THIRD, USUAL_RANGE
+from scram_plugin.heuristics.limits import ACCURATE, ENDS, FOR_A_LEVEL, ROUNDED, SIGMAS, USUAL_RANGE
 from scram_plugin.heuristics.measured import (
     RECURRENT,
     dead_units,
-    guessing,
     inputs_of,
     known_layers,
     late,
@@ -94,12 +90,10 @@ PADDED = 0.5  # share of zeros in the inputs: above that they are more padding t
 BY_STEPS = ("lightning", "hugging face")  # frameworks that log optimizer steps
 WORSE_THAN_GUESSING = 1.1  # times the last loss: a higher first loss was worse than guessing; by bench-limits
 FIRST_FALL = 0.05  # of the last level: a fall before the second point that counts; by bench-limits
-AT_ONCE = 0.7  # of the loss of guessing: below it after a third of the training, much was learned; by definition
 LOST_AGAIN = 0.1  # of the first level: a fall in between that counts; by bench-limits
 BEGINS_LATE = 3  # usual gaps between points: a log that begins later may have missed the learning; by bench-limits
 RISE_OF_VALIDATION = 0.2  # of the lowest validation loss: a rise by more is none of chance; by bench-labelled
 POOR = 0.5  # accuracy: below that nothing was learned for sure; by bench-limits
-CONFIDENT = 1.5  # standard errors above chance: then predictions are better than chance; by bench-limits
 LEAST_GUESS = 0.7  # cross-entropy of guessing between two classes, ln 2 = 0.69; by definition
 MOST_SPREAD = 10.0  # standard deviation of inputs of a usual size, at most; by definition
 HALF_DEAD = 0.5  # share of dead units of a sound layer, at most; by bench-limits
@@ -172,8 +166,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if abs(tail) <= ROUNDED:
         run.measured("training loss at the end, in magnitude", abs(tail), above=ROUNDED, curve=curve)
         return
-    if (by_heart := _by_heart(run, options)) is not None:
-        yield by_heart
+    if (found := by_heart(run, options)) is not None:
+        yield found
         return
     if (unrelated := apart(run)) and _rose(ends, options):
         return
@@ -245,62 +239,6 @@ def _is_constant(run: TrainingRun) -> bool:
     return len(values) >= EXACT and bool(abs(values[0]) > ROUNDED and np.ptp(values) <= UNCHANGED * abs(values[0]))
 
 
-def _by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
-    """A validation loss never clearly better than that of a constant answer, while the training loss falls."""
-    validation, training = run.signal("validation loss"), run.signal("training loss")
-    chance = uniform(run)
-    constant = constant_answer(run) or (of_guessing(chance) if chance is not None else None)
-    batches = run.signal("batch loss")
-    least = FOR_A_LEVEL if batches is not None and len(batches) >= ENOUGH_BATCHES else options["least"]
-    if validation is None or training is None or len(validation.finite) < least or constant is None:
-        return None
-    best, first, last = (float(v) for v in (validation.finite.values.min(), training.values[0], training.values[-1]))
-    if best < constant.best or not last < min((1 - options["min_gain"]) * first, constant.loss):
-        return None  # both losses are better than guessing, or neither is
-    if len(validation.finite) < options["least"] and not last < constant.best:
-        return None  # few points: then the training loss must be clearly better
-    guess = guessing(run) or chance
-    accuracy, seen = run.signal("validation accuracy"), (run.facts.get("data") or {}).get("validation", {}).get("samples")
-    if accuracy is not None and seen and guess is not None:
-        share = float(guess.shares.max())
-        if float(np.mean(accuracy.finite.values)) > share + CONFIDENT * math.sqrt(share * (1 - share) / seen):
-            return None  # its predictions are better than chance, only far too confident
-    short, whole = ("guessing", constant.told) if guess is not None else (constant.told, "that")
-    said = (
-        f"No validation loss was clearly better than {short}: the lowest was {best:.4g}, and {whole} gives {constant.loss:.4g}."
-    )
-    return Finding(
-        severity="warning",
-        confidence="likely",
-        title="Nothing was learned that generalises to the validation data",
-        evidence={
-            "by_heart": said,
-            "last_loss": last,
-            "first_training": first,
-            **absent(
-                "metric",
-                "points",
-                "last_place",
-                "first_loss",
-                "fallen_from",
-                "classes",
-                "accuracy",
-                "accuracy_is_of",
-                "guessed",
-            ),
-        },
-        first_step=int(validation.steps[0]),
-        last_step=int(validation.steps[-1]),
-        axis=validation.axis,
-        curves=[validation.source(), training.source()],
-        causes=[
-            *_of_validation(run, training, constant.loss, said),
-            Cause("inputs"),
-            Cause("learning-rate", "", rate_as_cause(run).against),
-        ],
-    )
-
-
 def _by_metric(run: TrainingRun, score: Score, loss: Curve) -> Finding:
     """A metric that stayed as poor as it was, while the loss fell to one level and no further."""
     found, unit = score.curve, score.curve.axis
@@ -326,17 +264,6 @@ def _by_metric(run: TrainingRun, score: Score, loss: Curve) -> Finding:
         curves=[found.source(), loss.source()],
         causes=[rate_as_cause(run), Cause("inputs"), Cause("labels"), Cause("depth")],
     )
-
-
-def _of_validation(run: TrainingRun, training: Curve, cost: float, said: str) -> list[Cause]:
-    """What is learned at once is no noise: then the validation data differ. By heart it takes many epochs."""
-    soon = float(training.finite.values[len(training.finite) // THIRD])
-    others = Cause("validation", f"{said} The training loss was soon {number(soon)}, far below that.")
-    edit = order_targets(run.facts)
-    apart = Cause("shuffled-apart", f"{said} {OTHER_ORDER if edit is not None else ''}".strip(), "", edit)
-    if edit is not None:
-        return [apart, others]
-    return [others, apart] if soon < AT_ONCE * cost else [apart, Cause("validation")]
 
 
 def _causes(

@@ -17,7 +17,7 @@ from scram_plugin.heuristics.words import percent
 from scram_plugin.logs.training_run import TrainingRun
 
 UNUSUAL = {"softmax": "softmax", "exponential": "exponential", "Exp": "exponential"}  # activation, or operation -> cause
-LETS_THROUGH = PASSING | {"BatchNormalization"}
+LETS_THROUGH = (*PASSING, "BatchNormalization")
 SCORES = 3  # units at most of a layer that may well choose between ways, or be probabilities that are used; by definition
 HARDLY_FELL = 0.9  # of the loss of the first tenth of the batches: above it hardly anything was learned; by bench-limits
 SEEN = 100  # batches after which that says something; by bench-limits

@@ -13,7 +13,8 @@ from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
 
 # Layers after which a chain of layers is still linear: these, and those that only pass values on.
-BETWEEN = PASSING | {"BatchNormalization", "AveragePooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "Rescaling"}
+AVERAGES = ("AveragePooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D")
+BETWEEN = (*PASSING, *AVERAGES, "BatchNormalization", "Rescaling")
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:

@@ -112,16 +112,15 @@ class Order:
         if loss is not None and not self._steps and len(kept) < MOST_LOSSES:
             kept.append(loss)
 
-    def cleared(self, own_losses: int) -> None:
-        """The gradients are cleared, after so many own backward passes since the last step."""
+    def cleared(self, own_losses: int | None) -> None:
+        """The gradients are cleared, after so many own backward passes since the last step; None: those of something else."""
+        if own_losses is None:
+            self._alone = False
+            return
         self._look_at_gradients()
         self._clear_at = own_losses
         self._wiped += (own_losses - self.used if self._alone else 1) if own_losses > self.used else 0
         self._open = self._split = self._both = False
-
-    def other_cleared(self) -> None:
-        """The gradients of something else are cleared."""
-        self._alone = False
 
     def other_step(self) -> None:
         """Another network's optimizer steps."""

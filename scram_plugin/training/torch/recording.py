@@ -88,12 +88,11 @@ class Recorder:
         self._first: torch.nn.Module | None = None  # the one that was called first in this step
         self._fresh = False  # a step was recorded in full
         self._mine: list[bool] = []  # of each backward pass of the last full step: whether it was of this model's loss
-        self._ways = 0  # backward passes since the last step
-        self._called = 0  # number of forward passes since the last backward pass
+        self._ways = self._called = 0  # backward passes since the last step, forward passes since the last backward pass
         self._alone = True  # no backward pass was another model's
-        self.company = Company(self.inner, parameters)
-        steps = self._before_step, self._other_step
-        around = [self._guard(method) for method in (self._before_forward, self._after_forward, *steps)]
+        self.company = Company(self.inner, parameters, self.order.other_step)
+        forward, steps = (self._before_forward, self._after_forward), (self._before_step, self.company.stepping)
+        around = [self._guard(method) for method in (*forward, *steps)]
         self._hooks = Hooks((model, *parts), optimizers, *around)
         self._parts = Parts(self.inner, self._hooks, used=bool(parts))
         self._back = self._guard(self._before_backward), self._guard(self._after_backward)
@@ -289,10 +288,6 @@ class Recorder:
         if self._measuring and self._losses:
             self.depth.before_step()
 
-    def _other_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
-        if not any(optimizer is one for one in self._optimizers) and self.company.is_other(optimizer):
-            self.order.other_step()
-
     def settle(self) -> None:
         """Report an evaluation that is complete, since a step or the end of the training follows."""
         if metrics := self.evaluations.take():
@@ -310,10 +305,8 @@ class Recorder:
         self._in_full()
 
     def _cleared(self, owner: Any) -> None:
-        if owner is self.inner or owner is self.model or any(owner is optimizer for optimizer in self._optimizers):
-            self.order.cleared(len(self._losses))
-        else:
-            self.order.other_cleared()
+        mine = any(owner is one for one in (self.inner, self.model, *self._optimizers))
+        self.order.cleared(len(self._losses) if mine else None)
 
     def _ended(self) -> None:
         """A fully recorded step has ended, or the planned number of brief steps."""

@@ -1,0 +1,90 @@
+"""A model that learned its training data by heart, and nothing of the validation data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from scram_plugin.heuristics.curves.agreement import OTHER_ORDER
+from scram_plugin.heuristics.curves.checkable import ENOUGH_BATCHES, rate_as_cause
+from scram_plugin.heuristics.curves.guesses import constant_answer, of_guessing, uniform
+from scram_plugin.heuristics.edits import order_targets
+from scram_plugin.heuristics.heuristic import Cause, Finding, absent
+from scram_plugin.heuristics.limits import FOR_A_LEVEL, THIRD
+from scram_plugin.heuristics.measured import guessing
+from scram_plugin.heuristics.words import number
+from scram_plugin.logs.curve import Curve
+from scram_plugin.logs.training_run import TrainingRun
+
+AT_ONCE = 0.7  # of the loss of guessing: below it after a third of the training, much was learned; by definition
+CONFIDENT = 1.5  # standard errors above chance: then predictions are better than chance; by bench-limits
+
+
+def by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
+    """A validation loss never clearly better than that of a constant answer, while the training loss falls."""
+    validation, training = run.signal("validation loss"), run.signal("training loss")
+    chance = uniform(run)
+    constant = constant_answer(run) or (of_guessing(chance) if chance is not None else None)
+    batches = run.signal("batch loss")
+    least = FOR_A_LEVEL if batches is not None and len(batches) >= ENOUGH_BATCHES else options["least"]
+    if validation is None or training is None or len(validation.finite) < least or constant is None:
+        return None
+    best, first, last = (float(v) for v in (validation.finite.values.min(), training.values[0], training.values[-1]))
+    if best < constant.best or not last < min((1 - options["min_gain"]) * first, constant.loss):
+        return None  # both losses are better than guessing, or neither is
+    if len(validation.finite) < options["least"] and not last < constant.best:
+        return None  # few points: then the training loss must be clearly better
+    guess = guessing(run) or chance
+    accuracy, seen = run.signal("validation accuracy"), (run.facts.get("data") or {}).get("validation", {}).get("samples")
+    if accuracy is not None and seen and guess is not None:
+        share = float(guess.shares.max())
+        if float(np.mean(accuracy.finite.values)) > share + CONFIDENT * math.sqrt(share * (1 - share) / seen):
+            return None  # its predictions are better than chance, only far too confident
+    short, whole = ("guessing", constant.told) if guess is not None else (constant.told, "that")
+    said = (
+        f"No validation loss was clearly better than {short}: the lowest was {best:.4g}, and {whole} gives {constant.loss:.4g}."
+    )
+    return Finding(
+        severity="warning",
+        confidence="likely",
+        title="Nothing was learned that generalises to the validation data",
+        evidence={
+            "by_heart": said,
+            "last_loss": last,
+            "first_training": first,
+            **absent(
+                "metric",
+                "points",
+                "last_place",
+                "first_loss",
+                "fallen_from",
+                "classes",
+                "accuracy",
+                "accuracy_is_of",
+                "guessed",
+            ),
+        },
+        first_step=int(validation.steps[0]),
+        last_step=int(validation.steps[-1]),
+        axis=validation.axis,
+        curves=[validation.source(), training.source()],
+        causes=[
+            *_of_validation(run, training, constant.loss, said),
+            Cause("inputs"),
+            Cause("learning-rate", "", rate_as_cause(run).against),
+        ],
+    )
+
+
+def _of_validation(run: TrainingRun, training: Curve, cost: float, said: str) -> list[Cause]:
+    """What is learned at once is no noise: then the validation data differ. By heart it takes many epochs."""
+    soon = float(training.finite.values[len(training.finite) // THIRD])
+    others = Cause("validation", f"{said} The training loss was soon {number(soon)}, far below that.")
+    edit = order_targets(run.facts)
+    apart = Cause("shuffled-apart", f"{said} {OTHER_ORDER if edit is not None else ''}".strip(), "", edit)
+    if edit is not None:
+        return [apart, others]
+    return [others, apart] if soon < AT_ONCE * cost else [apart, Cause("validation")]
