@@ -29,12 +29,13 @@ RIGHT: dict[str, tuple[str, ...]] = {
     "detached": (
         "untrained-parameters/cut-off",
         "training-loop/detached-state",
+        "training-loop/not-reparameterized",
         "training-loop/cut-derivative",
         "no-gradient/cut",
     ),
     # the loop
     "left-in-eval": ("training-loop/left-in-eval", "training-loop/not-called"),
-    "never-eval": ("training-loop/never-eval", "training-loop/not-called"),
+    "never-eval": ("training-loop/never-eval", "training-loop/not-called", "training-loop/always-dropout"),
     "no-zero-grad": ("kept-gradients", "training-loop/cleared", "training-loop/not-called"),
     "no-step": (
         "training-loop/no-step",
@@ -46,7 +47,12 @@ RIGHT: dict[str, tuple[str, ...]] = {
     "graph-kept": ("training-loop/kept", "training-loop/retained", "training-loop/not-detached"),
     "clip-after-step": ("training-loop/clip-after-step",),
     "scheduler-unit": ("training-loop/per-batch", "training-loop/per-epoch", "learning-rate-schedule"),
-    "accumulation-wrong": ("training-loop", "kept-gradients", "unconventional-learning-rate"),
+    "accumulation-wrong": (
+        "training-loop",
+        "kept-gradients",
+        "unconventional-learning-rate",
+        "optimizer-settings/accumulation",
+    ),
     "missing-detach-gan": ("untrained-parameters", "training-loop", "kept-gradients"),
     "frozen-bn-trains": ("training-loop/frozen-norm", "normalization-lag"),
     "batch-norm-batch-1": ("training-loop", "noisy-validation/batch-normalization", "normalization-lag"),

@@ -59,7 +59,7 @@ def patched(program: Path, diff: Path) -> str:
 
 def _framework(text: str) -> str:
     for name in ("transformers", "pytorch_lightning", "lightning", "keras", "tensorflow"):
-        if re.search(rf"^\s*(from|import) (\w+\.)?{name}\b", text, re.M):
+        if re.search(rf"^\s*(from|import) ([\w.]+( as \w+)?, )*(\w+\.)?{name}\b", text, re.M):
             return {"pytorch_lightning": "lightning", "tensorflow": "keras"}.get(name, name)
     return "torch"
 

@@ -309,7 +309,7 @@ def _all_sound(run: TrainingRun, most: float) -> bool:
         return False
     fixed = {layer.path for layer in known_layers(run) if layer.facts.get("trainable") is False}
     alive = all(part < HALF_DEAD for path, part in dead_units(run).items() if path not in fixed)
-    return steps is not None and alive and MOVING[0] < late(steps) < most
+    return alive and (steps is None or MOVING[0] < late(steps) < most)  # embeddings alone have no kernels
 
 
 def _inputs_vary(run: TrainingRun) -> bool:

@@ -53,6 +53,7 @@ AS_BYTES = (200, 300)  # factor between bytes and bytes divided by 255, with som
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     columns = [c for c in run.parsed(schema.VALIDATION).values() if c.kind.startswith("x") and c.statistic == "mean"]
+    columns = [c for c in columns if c.kind not in _places(run)]
     if not columns:
         how = HOW + "\n# and with validation data (in Keras: arrays)"
         raise NotChecked("no statistics of the validation inputs were logged", how)
@@ -148,6 +149,13 @@ def _validated(run: TrainingRun) -> int:
 
 
 Level = tuple[float, float, float, float]  # mean, standard deviation, smallest and largest value
+
+
+def _places(run: TrainingRun) -> list[str]:
+    """Inputs of whole numbers beside others that are none: places in these, as edges of a graph, are larger in larger data."""
+    kinds = [str(entry.get("dtype")) for entry in (run.facts.get("model") or {}).get("inputs") or ()]
+    whole = [kind in ("int32", "int64") for kind in kinds]
+    return [] if all(whole) else [f"x{number}" for number, is_whole in enumerate(whole) if is_whole]
 
 
 def _compare(run: TrainingRun, column: Column) -> tuple[Level, Level] | None:

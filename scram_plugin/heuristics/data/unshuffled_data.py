@@ -60,6 +60,7 @@ OPTIONS = (
         f"by definition: 30 labels drawn at random from ten classes stay below 0.4; {CALIBRATED}",
     ),
 )
+SORTED = 0.9  # share of the batches that come after one with smaller targets; 0.5 by chance; by definition
 LEAST_CLASSES = 2  # numbers of a label: one has no shares; by definition
 LEAST_LABELS = 30  # in the validation data: with fewer, another distribution may be chance; as `apart`, by definition
 
@@ -75,7 +76,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if run.statistic(schema.STATISTICS, "y0/mean/0") is not None:
         yield from _one_hot(run, options, size)
         return
-    if without_loader(run) and not chooses_class(run):
+    if without_loader(run) and not chooses_class(run) and not _is_sorted(means):
         raise Inconclusive("there was no data loader: the program may compute the targets itself, as in reinforcement learning")
     values = means.finite.values
     if len(values) < options["least"]:
@@ -99,6 +100,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if _draws(run):
         return
     yield _not_shuffled(run, means, excess, shares)
+
+
+def _is_sorted(means: Curve) -> bool:
+    """Whether the mean targets of the batches rise, or fall, nearly always: epoch by epoch, as those of sorted data."""
+    changes = np.diff(means.finite.values)
+    return bool(len(changes) and max(np.mean(changes > 0), np.mean(changes < 0)) > SORTED)
 
 
 def _one_hot(run: TrainingRun, options: Mapping[str, Any], size: int) -> Iterable[Finding]:

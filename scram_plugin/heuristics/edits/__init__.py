@@ -41,6 +41,8 @@ from scram_plugin.heuristics.edits.rates import shorten_warm_up as shorten_warm_
 from scram_plugin.heuristics.edits.safely import all_safely
 from scram_plugin.heuristics.edits.shifts import take_inputs_as_labels as take_inputs_as_labels
 from scram_plugin.heuristics.edits.split import shuffle_before_split as shuffle_before_split
+from scram_plugin.heuristics.edits.stochastic import always_dropping as always_dropping
+from scram_plugin.heuristics.edits.stochastic import not_reparameterised as not_reparameterised
 from scram_plugin.heuristics.edits.torch_axes import change_compared as change_compared
 from scram_plugin.heuristics.edits.torch_axes import softmax_over_classes as softmax_over_classes
 from scram_plugin.heuristics.edits.torch_axes import sum_errors as sum_errors
@@ -53,6 +55,7 @@ from scram_plugin.heuristics.edits.torch_parameters import train_all_parameters 
 from scram_plugin.heuristics.edits.torch_steps import call_scheduler as call_scheduler
 from scram_plugin.heuristics.edits.torch_steps import switch_modes as switch_modes
 from scram_plugin.heuristics.edits.torch_steps import take_steps as take_steps
+from scram_plugin.heuristics.edits.uncalled import Line as Line
 from scram_plugin.heuristics.edits.uncalled import uncalled as uncalled
 from scram_plugin.heuristics.edits.unused import unused_outputs as unused_outputs
 from scram_plugin.heuristics.edits.unused import use_output as use_output

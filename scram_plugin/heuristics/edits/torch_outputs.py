@@ -25,9 +25,9 @@ def reads_logits(facts: Mapping[str, Any]) -> bool:
 
 
 def take_logarithms(facts: Mapping[str, Any]) -> Edit | None:
-    """Give the only `kl_div` the logarithms of a softmax."""
+    """Give the only `kl_div`, or the only loss of logarithms, those of a softmax."""
     known = program(facts)
-    calls = list(known.calls("kl_div", "KLDivLoss"))
+    calls = list(known.calls("kl_div", "nll_loss"))
     taken = argument(known, calls[0], "input", 0) if len(calls) == 1 else None
     found = follow(known, taken) if taken is not None else None
     if found is None or known.called(found) != "softmax":

@@ -13,17 +13,19 @@ from scram_plugin.heuristics.edits.program import Change, program
 METHODS = ("zero_grad", "step", "backward", "eval", "train", "requires_grad_")
 
 
-class Uncalled(NamedTuple):
+class Line(NamedTuple):
+    """A piece of the program that is wrong by itself, and the edit that mends it."""
+
     text: str  # as it is written
     line: int
     edit: Edit | None
 
 
-def uncalled(facts: Mapping[str, Any]) -> Iterator[Uncalled]:
+def uncalled(facts: Mapping[str, Any]) -> Iterator[Line]:
     """Statements that are nothing but such a method, each with the edit that calls it."""
     known = program(facts)
     for statement in known.nodes(ast.Expr):
         value, source = statement.node.value, statement.source
         if isinstance(value, ast.Attribute) and value.attr in METHODS:
             end = source.span(value)[1]
-            yield Uncalled(source.of(value), statement.node.lineno, known.edit([Change(source, end, end, "()")]))
+            yield Line(source.of(value), statement.node.lineno, known.edit([Change(source, end, end, "()")]))

@@ -15,6 +15,7 @@ from scram_plugin.logs.training_run import TrainingRun
 FEW = 8  # examples: with fewer, sum and mean differ little; by definition
 OF_MANY = 16  # values of an example: of fewer, mean and sum differ little; by definition
 DIVIDED = 4.0  # a part whose constant is at most this over the number of examples counts as divided by it; by definition
+OUTWEIGHING = 1_000.0  # values of a sum, times its constant, that count for more than a mean; by definition
 UNDIVIDED = 0.1  # constant from which on a part counts as not divided; by definition
 
 
@@ -50,13 +51,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 def _of_batch(parts: Sequence[Mapping[str, Any]], size: int | None) -> str | None:
     """A sum of the errors of all examples and of many values of each, beside a mean of something else."""
     summed = [
-        part
-        for part in parts
-        # without ``each``: a loss of PyTorch that was told to be a sum
-        if part["how"] == "sum" and "each" not in part and part["shape"][0] == size and math.prod(part["shape"][1:]) >= OF_MANY
+        part for part in parts if part["how"] == "sum" and part["shape"][0] == size and math.prod(part["shape"][1:]) >= OF_MANY
     ]
     averaged = [part for part in parts if part["how"] == "mean"]
-    if len(summed) != 1 or abs(summed[0]["factor"]) < UNDIVIDED or len(summed) + len(averaged) != len(parts):
+    if len(summed) != 1 or len(summed) + len(averaged) != len(parts):
+        return None
+    if math.prod(summed[0]["shape"]) * abs(summed[0]["factor"]) < OUTWEIGHING:
         return None
     values = " × ".join(map(str, summed[0]["shape"]))
     return f"One part of the loss is a sum over {values} values, and the first axis is the batch. Another part is a mean."

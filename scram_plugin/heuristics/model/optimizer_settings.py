@@ -42,6 +42,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if epsilon is not None and second is not None and epsilon >= COARSE and not fell_far(run):
         said = f"The epsilon of {name} is {number(epsilon)}, larger than most gradients, so that updates become small."
         yield _finding(run, "epsilon", "warning", f"The epsilon of {name} is large: {number(epsilon)}", said)
+    every, steps = _number(settings.get("gradient_accumulation_steps")), _number((run.facts.get("fit") or {}).get("steps"))
+    if every is not None and steps is not None and every > steps:
+        said = f"{name} takes one step for {number(every)} batches, and an epoch has {number(steps)}."
+        yield _finding(run, "accumulation", "warning", f"{name} takes less than one step in an epoch", said)
     if momentum is not None and momentum >= NEVER_FADES:
         said = f"The momentum of {name} is {number(momentum)}: a step is never forgotten, so the steps add up."
         yield _finding(run, "momentum", "error", f"The momentum {number(momentum)} is 1 or more", said)

@@ -39,10 +39,10 @@ ONE_SIDED = ("sigmoid", "softmax", "relu", "relu6")  # they give nothing below 0
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    if run.loop.get("divergence"):
-        names = {"loss": "kl_div", "activation": "softmax", "activation_name": "softmax"}
+    for name in run.loop.get("probabilities") or []:
+        names = {"loss": name, "activation": "softmax", "activation_name": "softmax"}
         evidence = {"layer": "of the model", "size": "several units", **names, **absent("low", "high", "least", "most")}
-        said = "In the first step `kl_div` gets the result of a softmax; it expects the logarithms of probabilities."
+        said = f"In the first step {name} gets the result of a softmax; it expects the logarithms of probabilities."
         yield _finding(run, "no-logarithm", "error", evidence, take_logarithms(run.facts), said)
         return
     try:

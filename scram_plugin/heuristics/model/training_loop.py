@@ -10,10 +10,13 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import (
     Edit,
+    Line,
+    always_dropping,
     call_scheduler,
     clear_before_backward,
     clip_before_step,
     give_factor,
+    not_reparameterised,
     switch_modes,
     take_steps,
     uncalled,
@@ -37,16 +40,19 @@ MOST_OF = 0.8  # share of the steps that a schedule is made for; by definition
 DECAYING = ("ExponentialLR", "StepLR", "MultiStepLR", "LambdaLR", "PolynomialLR")
 WARM_UP = 0.5  # of the rate that a scheduler begins with: a lower one at the end is that of a warm-up; by definition
 NEAR_SQUARE = 1e-4  # relative difference that is one of rounding; IEEE 754
+LOW = 0.1  # of the highest rate: lower so early where a scheduler is called more than once a step; by definition
 NOTHING = 0.01  # of the highest rate: a lower rate changes almost nothing; by definition
 SPENT_BY = 0.6  # share of the training after which the rate may be so low; by definition
 MANY_WAYS = 4  # backward passes of a step, from which on sum and mean differ much; by definition
 SELDOM = 3  # times the usual number of backward passes before a step, on average; by definition
-TWICE = 0.5  # of the factor that makes a mean: a smaller one is no rounding; by definition
+TWICE = 0.01  # relative difference from a factor that was divided twice: the number of batches is whole; by definition
 MORE_THAN_ONCE = 1.5  # calls of a scheduler in each step; by definition
 CALL_EVERY = 5  # steps for each call of a scheduler, at least, where it is called once an epoch; by definition
+FEW_EXAMPLES = 8  # from which nothing general can be learned; by definition
 EPOCHS = 3  # that end early, at least; by definition
 TITLES = {
-    "part": "Each epoch uses only the first batches of the data",
+    "part": "Each epoch uses only a small part of the data",
+    "few": "The training data have very few examples",
     "no-step": "The optimizer never takes a step",
     "cleared": "The gradients are cleared before the optimizer uses them",
     "broadcast-metric": "A metric compares every output with every target",
@@ -80,6 +86,24 @@ EDITS: dict[str, Callable[[Mapping[str, Any]], Edit | None]] = {
     "per-epoch": lambda facts: call_scheduler(facts, False),
     "rate-as-factor": give_factor,
 }
+# cause, severity, title, what is said of a line with this text and number, and how such lines are found
+LINES: tuple[tuple[str, Severity, str, str, Callable[[Mapping[str, Any]], Iterable[Line]]], ...] = (
+    ("not-called", "error", "`{0}` is not called", "Line {1} is `{0}`, without parentheses: it does nothing.", uncalled),
+    (
+        "always-dropout",
+        "warning",
+        "Dropout stays on in the evaluation",
+        "Line {1} calls `{0}`, which drops values in evaluation mode, too.",
+        always_dropping,
+    ),
+    (
+        "not-reparameterized",
+        "warning",
+        "A sample without a gradient stands in the loss",
+        "Line {1} calls `{0}`, whose result has no gradient.",
+        not_reparameterised,
+    ),
+)
 SEVERITIES: dict[str, Severity] = {"no-step": "error", "cleared": "error", "retained": "info"}  # others: warnings
 CERTAIN = ("no-step", "cleared", "left-in-eval", "broadcast-metric", "not-detached", "kept", "retained")
 Loop = Mapping[str, Any]
@@ -90,7 +114,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     loop = of_loop(run, "steps", "Keras runs the loop itself", "it was not recorded what the training loop does")
     curve = shown_loss(run)
     run.measured("recorded steps of the optimizer", loop["steps"])
-    yield from _not_called(run, curve)
+    yield from _lines(run, curve)
     for part in (
         _steps(loop),
         _accumulation(loop),
@@ -115,19 +139,21 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             )
 
 
-def _not_called(run: TrainingRun, curve: Curve) -> Iterator[Finding]:
-    found = list(uncalled(run.facts))
-    if found:
-        said = f"Line {found[0].line} is `{found[0].text}`, without parentheses."
-        others = f" So {'is' if len(found) == 2 else 'are'} {len(found) - 1} more." if len(found) > 1 else ""
-        yield Finding(
-            severity="error",
-            confidence="certain",
-            title=f"`{found[0].text}` is not called",
-            evidence={"said": f"{said}{others} Python then does nothing."},
-            **whole_of(curve),
-            causes=[Cause("not-called", said, "", found[0].edit)],
-        )
+def _lines(run: TrainingRun, curve: Curve) -> Iterator[Finding]:
+    """What lines of the program say by themselves."""
+    for cause, severity, title, said, find in LINES:
+        lines = list(find(run.facts))
+        if lines:
+            told = said.format(lines[0].text, lines[0].line)
+            others = f" So do{'es' * (len(lines) == 2)} {len(lines) - 1} more." if len(lines) > 1 else ""
+            yield Finding(
+                severity=severity,
+                confidence="certain" if severity == "error" else "likely",
+                title=title.format(lines[0].text),
+                evidence={"said": f"{told}{others}"},
+                **whole_of(curve),
+                causes=[Cause(cause, told, "", lines[0].edit)],
+            )
 
 
 def _steps(loop: Loop) -> Found:
@@ -163,7 +189,7 @@ def _accumulation(loop: Loop) -> Found:
     said = f"The optimizer takes one step for {ways:,} backward passes, whose gradients add up."
     if factor > SHORT:
         yield "undivided", f"{said} The loss is not divided by their number."
-    elif factor < TWICE / ways:
+    elif abs(factor * ways**2 - 1) < TWICE:  # other divisors make means of what was a sum
         yield (
             "divided-twice",
             f"{said} The loss is multiplied by {number(factor)}; the mean of the batches needs {number(1 / ways)}.",
@@ -248,7 +274,8 @@ def _schedule(run: TrainingRun, loop: Loop) -> Found:
     if loss is None or not len(loss):
         return
     steps = int(loss.steps[-1]) + 1
-    if name in DECAYING and calls > MOST_OF * steps and (spent := _spent(run, steps)) is not None:
+    several = calls > MORE_THAN_ONCE * steps
+    if name in DECAYING and calls > MOST_OF * steps and (spent := _spent(run, steps, LOW if several else NOTHING)) is not None:
         often = "once" if calls < MORE_THAN_ONCE * steps else f"{number(calls / steps)} times"
         yield "per-batch", f"`{name}` was called {calls:,} times, {often} in each step. {spent}"
     if (squared := _squared(run, known)) is not None:
@@ -308,26 +335,32 @@ def _still_warms_up(run: TrainingRun, known: Mapping[str, Any], steps: int) -> s
 
 
 def _data(run: TrainingRun, loop: Loop) -> Found:
-    """Epochs that end long before the loader does, and begin with the same batches each time."""
+    """Epochs that end long before the loader does, and begin with the same batches each time; or too few examples."""
     fit, epochs = run.facts.get("fit") or {}, run.statistic(schema.BATCHES, "epoch")
-    whole = fit.get("steps")
-    if not whole or fit.get("shuffle") is not False or epochs is None or loop.get("ways", 1) > 1:
+    whole, samples = fit.get("steps"), fit.get("samples") or FEW_EXAMPLES
+    others = (run.facts.get("data") or {}).get("validation", {}).get("samples") or 0
+    if samples < FEW_EXAMPLES <= others and epochs is not None and len(epochs) >= OFTEN:
+        yield "few", f"The training data have {samples:,} examples by their length, and those of the validation {others:,}."
+    if not whole or epochs is None or loop.get("ways", 1) > 1:
         return
     _, counts = np.unique(epochs.finite.values, return_counts=True)
-    # a single batch, again and again, is told of by `constant-inputs`
-    if len(counts) > EPOCHS and 1 < (most := int(counts[:-1].max())) <= SHORT * whole:
+    if len(counts) <= EPOCHS or (most := int(counts[:-1].max())) > SHORT * whole:
+        return
+    if fit.get("shuffle") is False and most > 1:  # of a single batch, again and again, `constant-inputs` tells
+        yield "part", f"The loader has {whole:,} batches, in the same order each time, and no epoch used more than {most:,}."
+    elif fit.get("shuffle") and counts.sum() < whole and run.ended == "finished":
         yield (
             "part",
-            f"The loader has {whole:,} batches, in the same order each time, and no epoch used more than {most:,}.",
+            f"The loader has {whole:,} batches, and in {len(counts):,} epochs the training used {counts.sum():,} in all.",
         )
 
 
-def _spent(run: TrainingRun, steps: int) -> str | None:
-    """How fast the rate became nothing in so many steps, as a sentence; None if it did so late, or not at all."""
+def _spent(run: TrainingRun, steps: int, part: float) -> str | None:
+    """How fast the rate fell below this part of the highest, as a sentence; None if it did so late, or not at all."""
     rate = run.statistic(schema.STATISTICS, "learning_rate")
     if rate is None or len(rate.finite) < OFTEN or (highest := float(rate.finite.values.max())) <= 0:
         return None
-    low = rate.finite.values < NOTHING * highest
+    low = rate.finite.values < part * highest
     at = int(rate.finite.steps[np.argmax(low)])
     if not low[-1] or at > SPENT_BY * steps:
         return None

@@ -49,7 +49,7 @@ def _of_part(run: TrainingRun, part: Mapping[str, Any]) -> Finding:
     places, number = part.get("places") or [], part.get("input", 0)
     known = [entry["name"] for entry in run.facts.get("model", {}).get("inputs") or ()]
     of = f" of `{known[number]}`" if number < len(known) and len(known) > 1 else ""
-    if part.get("axis") == 1 and places == list(range(1, len(places) + 1)):
+    if part.get("first"):
         title = f"The outputs depend on the first position{of} alone"
         names, causes = f"all positions{of} but the first", [Cause("first-position"), Cause("unused")]
     else:
@@ -74,6 +74,6 @@ HEURISTIC = Heuristic(
     needs=("a preflight, or SCRAM's record of a training with PyTorch",),
     order=470,
     families=("preflight-test",),
-    precedence=260,
-    explains=("one-batch",),
+    precedence=44,
+    explains=("one-batch", "standstill", "curve-shape", "undertrained"),
 )

@@ -62,7 +62,7 @@ def wrong_axes(loss: torch.Tensor, batch: int | None) -> list[dict[str, Any]]:
                 found.append({"operation": "softmax", "from": made, "to": made})
             elif made and (places := _over_places(node, axis, made)):
                 found.append({"operation": places, "from": made, "to": made})
-        elif name == "LinalgVectorNorm" and (rows := _normed_rows(node)) and rows[0] == batch:
+        elif name == "LinalgVectorNorm" and (rows := _normed_rows(node)) and batch in (rows[0], None):
             found.append({"operation": "norm", "from": rows, "to": rows})
         elif name in ("View", "UnsafeView", "ReshapeAlias"):
             given = [int(n) for n in getattr(node, "_saved_self_sym_sizes", ())]
@@ -89,6 +89,9 @@ def _normed_rows(node: Any) -> list[int]:
     """The shape of a matrix each of whose columns is divided by its own norm, as `normalize` does along the first axis."""
     given, axes = getattr(node, "_saved_self", None), getattr(node, "_saved_dim", None)
     kept = bool(getattr(node, "_saved_keepdim", False))
+    of = next(iter(before(node)), None)
+    if of is None or operation(through(of)).endswith("AccumulateGrad"):
+        return []  # of a weight
     if not isinstance(given, torch.Tensor) or given.dim() != 2 or not kept or list(axes or ()) not in ([0], [-2], [2**64 - 2]):
         return []
     return list(given.shape) if min(given.shape) > 1 else []

@@ -34,7 +34,7 @@ class FirstStep:
         self.class_numbers = self.divisor = 0
         self.raw: list[str] = []
         self.exceeded: list[dict[str, Any]] = []
-        self.hinge, self.divided, self.divergence = False, 0.0, False
+        self.hinge, self.divided, self.probabilities = False, 0.0, ""
         self.several = 0.0
         self.unread: list[dict[str, Any]] = []
         self.chosen = False  # the loss takes a softmax of the outputs
@@ -72,7 +72,7 @@ class FirstStep:
             "raw": self.raw,
             "hinge": self.hinge,
             "divided": self.divided,
-            **({"divergence": True} if self.divergence else {}),
+            **({"probabilities": [self.probabilities]} if self.probabilities else {}),
             **({"several": self.several} if self.several else {}),
             **({"unread": self.unread} if self.unread else {}),
         }
@@ -101,7 +101,7 @@ class FirstStep:
         self.exceeded, self.class_numbers = differences.exceeded(losses), differences.class_numbers(losses)
         self.hinge, self.divided = misfits.hinge_of_zeros(loss), misfits.divided_by_zero(loss)
         self.several = misfits.several_classes(loss)
-        self.divergence = misfits.divergence_of_probabilities(loss)
+        self.probabilities = misfits.takes_probabilities(loss)
         self.singular, self.unguarded = singular.at_zero(loss), singular.unguarded(loss)
         self.dead = singular.passing_nothing(outputs)
         self.leak = next(filter(None, (_leak(x, loss.target) for loss in losses)), [])

@@ -53,20 +53,24 @@ def divided_by_zero(loss: torch.Tensor) -> float:
     return 0.0
 
 
-def divergence_of_probabilities(loss: torch.Tensor) -> bool:
-    """Whether `kl_div` takes probabilities, the result of a softmax, where it needs their logarithms.
+def takes_probabilities(loss: torch.Tensor) -> str:
+    """The loss that takes probabilities, the result of a softmax, where it needs their logarithms: "NLLLoss", "kl_div" or "".
 
-    It multiplies what it is given by the targets, and subtracts that from a constant.
+    `kl_div` multiplies what it is given by the targets, and subtracts that from a constant.
     """
     for node in nodes(loss):
+        if operation(node) in ("NllLoss", "NllLoss2D"):
+            at = through(next(iter(before(node)), None))
+            if at is not None and operation(at) == "Softmax":
+                return "NLLLoss"
         if operation(node) != "Sub" or len(before(node)) != 1 or node.next_functions[0][0] is not None:
             continue
         at = before(node)[0]
         if operation(at) == "Mul" and len(before(at)) == 1 and _constant_factor(at) is not None:
             at = through(before(at)[0])
             if at is not None and operation(at) == "Softmax":
-                return True
-    return False
+                return "kl_div"
+    return ""
 
 
 def several_classes(loss: torch.Tensor) -> float:

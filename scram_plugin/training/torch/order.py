@@ -53,6 +53,7 @@ class Order:
         self._clear_at: int | None = None
         # of each optimizer: its steps, and those in which no parameter had a gradient
         self._calls, self._idle = Counter[int](), Counter[int]()
+        self._fed: set[int] = set()  # optimizers that had a gradient after a step, as those have that call a closure
         self._single = self._forwards = self._wiped = self._passes = 0
         # Of the gradients that are not cleared yet: whether there are any, whether another network's optimizer has stepped
         # since the first, and whether others were added after that.
@@ -154,13 +155,16 @@ class Order:
         self._ways[own_losses - self.used] += own_losses > self.used  # within `step(closure)`
         self._row = self._wiped = self.used = 0
         self.losses = []
+        for optimizer in self._optimizers:
+            if id(optimizer) not in self._fed and any(p.grad is not None for g in optimizer.param_groups for p in g["params"]):
+                self._fed.add(id(optimizer))
         gradients = [p.grad for o in self._optimizers for g in o.param_groups for p in g["params"][:LOOKED_AT]]
         self._versions = [(g, g._version) for g in gradients[:LOOKED_AT] if g is not None]
 
     def idle(self) -> list[torch.nn.Parameter]:
         """The parameters of an optimizer that took many steps, and never had a gradient."""
         for optimizer in self._optimizers:
-            if self._idle[id(optimizer)] == self._calls[id(optimizer)] >= WITHOUT_STEP:
+            if id(optimizer) not in self._fed and self._idle[id(optimizer)] == self._calls[id(optimizer)] >= WITHOUT_STEP:
                 return [p for group in optimizer.param_groups for p in group["params"]]
         return []
 

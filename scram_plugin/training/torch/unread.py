@@ -15,7 +15,8 @@ SHORT = 0.02  # seconds: a model whose forward pass with a few examples takes lo
 
 
 def unread(x: list[torch.Tensor], inputs: Any, again: Callable[[Any], Any]) -> list[dict[str, Any]]:
-    """For each input with such a part: its number, the ``axis``, and the places along it that are not read.
+    """For each input with such a part: its number, the ``axis``, and the places along it that are not read; ``first`` where
+    these are all positions but the first.
 
     `x`: the inputs with some examples, along the first axis; `again(inputs)` runs the model. Each place gets its values from
     the next example. Empty where the model draws random numbers.
@@ -41,7 +42,8 @@ def unread(x: list[torch.Tensor], inputs: Any, again: Callable[[Any], Any]) -> l
             continue  # the model does not read it at all, which may be meant
         in_order = tensor.dim() == 3 or not tensor.is_floating_point()  # positions of a sequence
         if in_order and tensor.shape[1] > LEAST and not reads(tensor, 1, list(range(1, tensor.shape[1]))):
-            found.append({"input": number, "axis": 1, "places": list(range(1, min(tensor.shape[1], MOST)))})
+            places = list(range(1, min(tensor.shape[1], MOST)))
+            found.append({"input": number, "axis": 1, "places": places, "first": True})
         of_features = tensor.dim() - 1 if tensor.dim() < 4 else 1
         size = tensor.shape[of_features]
         if tensor.is_floating_point() and LEAST <= size <= MOST and each < SHORT:
