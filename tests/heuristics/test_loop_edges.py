@@ -409,3 +409,67 @@ def test_a_few_evaluated_examples_may_be_alike_by_chance(rows, causes):
     run = training_run({}, {**training, **channel}, {"framework": "torch", "fit": {"batch_size": 64}}, STAYS, validation)
     told = review(run, catalogue(select=["input-distribution-shift"])).findings
     assert [(f.severity, f.causes[0].id) for f in told] == causes
+
+
+ADAM = {"class": "Adam", "learning_rate": 0.02, "settings": {}}
+UPDATES = {"update/0/weight/norm": [0.08] * 8, "weight/0/weight/norm": [1.0] * 8, "learning_rate": [0.02] * 8}
+
+
+@pytest.mark.parametrize(("loss", "told"), [(1.0 + 0.1 * NOISE[:60], True), (0.1 * NOISE[:60], False)])
+def test_a_loss_below_zero_shows_no_harm_of_a_high_rate(loss, told):
+    """The level of a policy's loss means nothing."""
+    causes = [c for _, c in found("unconventional-learning-rate", statistics=UPDATES, batches={"loss": loss}, optimizer=ADAM)]
+    assert causes == (["too-high"] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("factor", "cause"),
+    [(1.0, "undivided"), (0.25, None), (0.0625, "divided-twice"), (1 / 32, None), (1 / 256, None)],
+)
+def test_by_what_an_accumulated_loss_is_divided(factor, cause):
+    """Other divisors than the square of the number of batches make a mean of a sum."""
+    loop = {"steps": 40, "ways": 4, "forwards": 160, "passes": 160, "factor": factor}
+    assert [c for _, c in found("training-loop", batches=STAYS, loop=loop)] == ([cause] if cause else [])
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ([{**MEAN, "shape": [3]}, {"how": "sum", "shape": [16, 32, 32], "factor": 0.3, "elementwise": True}], True),
+        ([{**MEAN, "shape": [304]}, {"how": "sum", "shape": [16, 19, 80], "factor": 0.05, "elementwise": True}], True),
+        ([{**MEAN, "shape": [304]}, {"how": "sum", "shape": [16, 19, 80], "factor": 1e-5, "elementwise": True}], False),
+        ([{**MEAN, "shape": [304]}, {"how": "sum", "shape": [90, 80], "factor": 1.0, "elementwise": True}], False),  # no batch
+    ],
+)
+def test_a_sum_over_the_batch_beside_a_mean_of_another_shape(parts, told):
+    fit = {"batch_size": 16}
+    assert bool(found("loss-parts", batches=STAYS, loop={"parts": parts}, fit=fit)) == told
+
+
+def epochs(each, count):
+    """The numbers of the epochs of all steps."""
+    return np.repeat(np.arange(count, dtype=float), each)
+
+
+@pytest.mark.parametrize(
+    ("fit", "each", "cause"),
+    [
+        ({"steps": 50, "samples": 800, "shuffle": True}, 1, None),  # it is not known whether the training has ended
+        ({"steps": 50, "samples": 800, "shuffle": True}, 20, None),  # other batches in each
+        ({"steps": 50, "samples": 800, "shuffle": False}, 20, "part"),
+        ({"steps": 5, "samples": 80, "shuffle": True}, 5, None),
+        ({"steps": 1, "samples": 2, "shuffle": True}, 1, "few"),
+    ],
+)
+def test_how_much_of_the_data_a_training_uses(fit, each, cause):
+    numbers = epochs(each, 10)
+    batches = {"epoch": numbers, "loss": np.linspace(2.0, 1.5, len(numbers))}
+    told = found("training-loop", batches=batches, loop={"steps": 9}, fit=fit, data={"validation": {"samples": 200}})
+    assert [c for _, c in told] == ([cause] if cause else [])
+
+
+@pytest.mark.parametrize(("every", "told"), [(256, True), (4, False), (None, False)])
+def test_accumulation_over_more_batches_than_an_epoch_has(every, told):
+    settings = {"gradient_accumulation_steps": every, "beta_1": 0.9}
+    causes = found("optimizer-settings", batches=STAYS, optimizer={"class": "Adam", "settings": settings}, fit={"steps": 100})
+    assert [c for _, c in causes] == (["accumulation"] if told else [])

@@ -30,7 +30,7 @@ def names_batch_size(facts: Mapping[str, Any], examples: int) -> bool:
     """Whether the program gives some batch size this value: ``BATCH = 64``, ``batch_size=64``."""
     known = program(facts)
     named = [(n.node.targets[0], n.node.value) for n in known.nodes(ast.Assign)]
-    named += [(k.node, k.node.value) for k in known.nodes(ast.keyword)]
+    named += [(keyword, keyword.value) for call in known.nodes(ast.Call) for keyword in call.node.keywords]
     for holder, value in named:
         pairs = zip(holder.elts, value.elts, strict=False) if _tuples(holder, value) else [(holder, value)]
         for one, number in pairs:

@@ -117,3 +117,45 @@ def test_a_root_to_which_nothing_was_added():
 )
 def test_by_how_many_batches_a_mean_is_divided(loss, by):
     assert divisor(loss(X)) == by
+
+
+PICTURES = torch.randn(2, 3, 6, 6)
+SEQUENCES = torch.randn(4, 7, 5)
+
+
+def scores_of_pictures():
+    return torch.nn.Conv2d(3, 4, 1)(PICTURES)
+
+
+def scores_of_positions(classes=3):
+    return torch.nn.Linear(5, classes)(SEQUENCES)
+
+
+@pytest.mark.parametrize(
+    ("loss", "found"),
+    [
+        (lambda: F.softmax(scores_of_pictures(), dim=-1).square().sum(), ["width"]),
+        (lambda: F.log_softmax(scores_of_pictures(), dim=3).sum(), ["width"]),
+        (lambda: F.softmax(scores_of_pictures(), dim=1).square().sum(), []),
+        (lambda: F.softmax(scores_of_pictures().flatten(2), dim=-1).square().sum(), []),  # a map of places
+        (lambda: F.log_softmax(scores_of_positions(), dim=1).sum(), ["time"]),
+        (lambda: F.log_softmax(scores_of_positions(), dim=2).sum(), []),
+        (lambda: F.softmax(scores_of_positions(), dim=1).square().sum(), []),  # attention that pools the positions
+        (lambda: F.log_softmax(scores_of_positions(1), dim=1).sum(), []),
+        (lambda: F.cross_entropy(scores_of_positions().transpose(1, 2), torch.zeros(4, 7, dtype=torch.long)), []),
+        (lambda: F.normalize(torch.nn.Linear(5, 6)(torch.randn(8, 5)), dim=0).sum(), ["norm"]),
+        (lambda: F.normalize(torch.nn.Linear(5, 6)(torch.randn(8, 5)), dim=1).sum(), []),
+        (lambda: F.normalize(torch.nn.Parameter(torch.randn(8, 5)), dim=0).sum(), []),  # of weights
+        (lambda: torch.nn.Linear(5, 6)(torch.randn(8, 5)).norm(dim=0).sum(), []),
+    ],
+)
+def test_axes_of_outputs(loss, found):
+    assert operations(loss()) == found
+
+
+def test_one_minus_a_mean_is_a_part_of_the_loss():
+    outputs = torch.randn(16, 32, requires_grad=True)
+    loss = F.mse_loss(outputs, torch.zeros(16, 32), reduction="sum") + 1 - outputs.sigmoid().mean(0).mean()
+    assert sorted(part["how"] for part in reductions(loss)) == ["mean", "sum"]
+    loss = F.mse_loss(outputs, torch.zeros(16, 32), reduction="sum") + (1 - outputs.sigmoid().mean(0).mean())
+    assert sorted(part["how"] for part in reductions(loss)) == ["mean", "sum"]

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from scram_plugin.training.torch.misfits import several_classes, takes_probabilities
 from tests.training.torch.models import IMAGES, LABELS, seed
 from tests.training.torch.test_watch import facts, reviewed, train, watch
 
@@ -174,3 +175,51 @@ def test_an_optimizer_that_maximises_the_loss(number, tmp_path):
     assert first(tmp_path / "loss") == ("unconventional-learning-rate", "maximised", "error")
     ascended(tmp_path / "likelihood", -1, number)
     assert "unconventional-learning-rate" not in {f.heuristic for f in reviewed(tmp_path / "likelihood").findings}
+
+
+SCORES = torch.randn(16, 4, requires_grad=True)
+SOFT, CLASSES = torch.randn(16, 4).softmax(1), torch.arange(16) % 4
+
+
+@pytest.mark.parametrize(
+    ("loss", "name"),
+    [
+        (lambda: F.kl_div(SCORES.softmax(1), SOFT, reduction="batchmean"), "kl_div"),
+        (lambda: 4 * F.kl_div((SCORES / 2).softmax(1), SOFT, reduction="sum") + SCORES.square().mean(), "kl_div"),
+        (lambda: F.kl_div(SCORES.log_softmax(1), SOFT, reduction="batchmean"), ""),
+        (lambda: F.nll_loss(SCORES.softmax(1), CLASSES), "NLLLoss"),
+        (lambda: F.nll_loss(SCORES.softmax(1).view(-1, 4), CLASSES), "NLLLoss"),
+        (lambda: F.nll_loss(SCORES.softmax(1).log(), CLASSES), ""),
+        (lambda: F.cross_entropy(SCORES, CLASSES), ""),
+        (lambda: F.cross_entropy(SCORES, SOFT), ""),
+        (lambda: F.mse_loss(SCORES.softmax(1), SOFT), ""),
+        (lambda: (0.5 - SOFT * SCORES.sigmoid()).sum(), ""),
+    ],
+)
+def test_losses_that_take_probabilities_for_logarithms(loss, name):
+    assert takes_probabilities(loss()) == name
+
+
+@pytest.mark.parametrize(
+    ("target", "share"),
+    [
+        (F.one_hot(CLASSES, 4).float(), 0.0),
+        (torch.ones(16, 4), 1.0),
+        (torch.zeros(16, 4), 0.0),  # padding has no class
+        (SOFT, 0.0),
+    ],
+)
+def test_targets_with_several_classes(target, share):
+    assert several_classes(F.cross_entropy(SCORES, target)) == share
+
+
+def test_a_cross_entropy_of_several_labels_is_told(tmp_path):
+    several = (torch.rand(len(X), 3) < 0.4).float()
+    train(tmp_path, net(3), F.cross_entropy, batches(several), epochs=2)
+    assert first(tmp_path) == ("label-range", "several", "error")
+
+
+def test_probabilities_for_a_loss_of_logarithms_are_told(tmp_path):
+    loader = batches(F.one_hot(Y % 3, 3).float() * 0.9 + 0.1 / 3)
+    train(tmp_path, net(3), lambda o, y: F.kl_div(F.softmax(o, 1), y, reduction="batchmean"), loader, epochs=2)
+    assert first(tmp_path) == ("output-activation-mismatch", "no-logarithm", "error")

@@ -282,3 +282,100 @@ def test_a_scheduler_is_found(tmp_path):
     assert Scheduled().run(tmp_path)["schedule"] == {
         **{"class": "CosineAnnealingLR", "calls": 60, "length": 4, "base": 1e-3},
     }
+
+
+class ClearsWithin(Loop):
+    """Three batches for each step, and the gradients of the first two are cleared before the last one."""
+
+    every = 3
+
+    def __init__(self):
+        super().__init__()
+        self.seen = 0
+
+    def clear(self):
+        if self.seen % self.every == self.lost:
+            super().clear()
+
+    lost = 2
+
+    def backward(self, loss):
+        super().backward(loss / self.every)
+        self.seen += 1
+
+    def step(self):
+        if self.seen % self.every == 0:
+            super().step()
+
+
+class Accumulates(ClearsWithin):
+    lost = 0
+
+
+def test_gradients_of_most_batches_are_cleared(tmp_path):
+    assert ClearsWithin().run(tmp_path)["cleared"] == STEPS // 3
+    assert Accumulates().run(tmp_path / "sound")["cleared"] == 0
+
+
+def test_an_optimizer_that_calls_a_closure_has_gradients(tmp_path):
+    """Where each gradient is cleared after its step, there is none before the closure makes the next one."""
+    model = model_of()
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+
+    def closure():
+        loss = F.cross_entropy(model(X[:32]), Y[:32])
+        loss.backward()
+        return loss
+
+    with scram_plugin.watch(model, optimizer, log_dir=tmp_path, print_findings=False) as watch:
+        for _ in range(STEPS):
+            optimizer.step(closure)
+            optimizer.zero_grad()
+    assert watch.facts["loop"]["idle"] == []
+
+
+def test_longer_sequences_have_larger_graphs(tmp_path):
+    """A recurrent layer has nodes for each position: that is no graph that grows."""
+    torch.manual_seed(0)
+    model = nn.GRU(3, 4, batch_first=True)
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    with scram_plugin.watch(model, optimizer, log_dir=tmp_path, print_findings=False) as watch:
+        for i in range(STEPS):
+            optimizer.zero_grad()
+            model(torch.randn(4, 5 + i, 3))[0].square().mean().backward()
+            optimizer.step()
+    early, late = watch.facts["loop"]["sizes"]
+    assert late < 1.5 * early
+
+
+@pytest.mark.parametrize(("factor", "told"), [(lambda epoch: 0.01 * 0.95**epoch, True), (lambda epoch: 0.95**epoch, False)])
+def test_a_rate_in_place_of_a_factor(factor, told, tmp_path):
+    model = model_of()
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    with scram_plugin.watch(model, optimizer, log_dir=tmp_path, every=5, print_findings=False):
+        for i in range(STEPS):
+            optimizer.zero_grad()
+            F.cross_entropy(model(X[i % 4 :: 4]), Y[i % 4 :: 4]).backward()
+            optimizer.step()
+            if i % 10 == 9:
+                scheduler.step()
+    (review,) = scram_plugin.review(str(tmp_path), cache=False)
+    assert ("rate-as-factor" in [f.causes[0].id for f in review.findings]) == told
+
+
+@pytest.mark.parametrize("leaves_early", [True, False])
+def test_epochs_of_one_batch_each(leaves_early, tmp_path):
+    model = model_of()
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(X, Y), batch_size=16, shuffle=True)
+    with scram_plugin.watch(model, optimizer, log_dir=tmp_path, print_findings=False):
+        for _ in range(6):
+            for x, y in loader:
+                optimizer.zero_grad()
+                F.cross_entropy(model(x), y).backward()
+                optimizer.step()
+                if leaves_early:
+                    break
+    (review,) = scram_plugin.review(str(tmp_path), cache=False)
+    assert ("part" in [f.causes[0].id for f in review.findings]) == leaves_early

@@ -1,0 +1,139 @@
+"""Edits of single lines that are wrong by themselves, in the styles in which strangers write them."""
+
+import pytest
+
+from scram_plugin.heuristics import edits
+from tests.heuristics.edited import changed, facts
+
+MODULE = """\
+import torch.nn.functional as F
+from torch import nn
+class Net(nn.Module):
+    def forward({this}, x):
+        return {this}.out({call})
+"""
+
+
+@pytest.mark.parametrize("call", ["model.eval", "self.netD.zero_grad", "optimizer.step", "loss.backward"])
+def test_a_method_that_is_named_and_not_called(call):
+    known = facts(f"for x in loader:\n    {call}\n    model.train()\n", framework="torch")
+    (line,) = edits.uncalled(known)
+    assert (line.text, line.line) == (call, 2)
+    assert changed(known, line.edit) == [f"-     {call}", f"+     {call}()"]
+
+
+@pytest.mark.parametrize(
+    "text", ["model.eval()", "step = optimizer.step", "print(model.train)", "model.weight", "x = [model.eval]"]
+)
+def test_what_is_called_or_handed_on(text):
+    assert list(edits.uncalled(facts(f"{text}\n", framework="torch"))) == []
+
+
+@pytest.mark.parametrize(
+    ("this", "before", "after"),
+    [
+        ("self", "F.dropout(x, 0.5)", "F.dropout(x, 0.5, training=self.training)"),
+        ("s", "F.dropout(s.h(x), p=s.p)", "F.dropout(s.h(x), p=s.p, training=s.training)"),
+        ("self", "nn.functional.dropout(x)", "nn.functional.dropout(x, training=self.training)"),
+    ],
+)
+def test_dropout_that_is_never_off(this, before, after):
+    known = facts(MODULE.format(this=this, call=before), framework="torch")
+    (line,) = edits.always_dropping(known)
+    assert changed(known, line.edit) == [f"-         return {this}.out({before})", f"+         return {this}.out({after})"]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "F.dropout(x, 0.5, self.training)",
+        "F.dropout(x, 0.5, training=self.training)",
+        "F.dropout(x, 0.5, training=True)",  # meant, to measure how uncertain it is
+        "F.dropout(x, **self.settings)",
+        "self.dropout(x)",
+        "dropout(x)",
+    ],
+)
+def test_dropout_that_knows_the_mode(call):
+    assert list(edits.always_dropping(facts(MODULE.format(this="self", call=call), framework="torch"))) == []
+
+
+SAMPLED = """\
+from torch.distributions import Normal, kl_divergence
+def elbo(x):
+    q = encode(x)
+    z = q.{drawn}()
+    return error(decode(z), x) + kl_divergence(q, prior).sum()
+"""
+
+
+def test_a_sample_without_a_gradient():
+    known = facts(SAMPLED.format(drawn="sample"), framework="torch")
+    (line,) = edits.not_reparameterised(known)
+    assert changed(known, line.edit) == ["-     z = q.sample()", "+     z = q.rsample()"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SAMPLED.format(drawn="rsample"),
+        SAMPLED.format(drawn="sample").replace("def elbo", "@torch.no_grad()\ndef elbo"),
+        SAMPLED.format(drawn="sample") + "score = q.log_prob(z)\n",  # the gradient of a policy
+        "prior = Normal(0, 1)\nz = prior.sample()\n",
+        SAMPLED.format(drawn="rsample") + "with torch.no_grad():\n    made = q.sample()\n",
+        SAMPLED.format(drawn="rsample") + "made = prior.sample()\n",
+    ],
+)
+def test_samples_that_need_no_gradient(text):
+    assert list(edits.not_reparameterised(facts(text, framework="torch"))) == []
+
+
+@pytest.mark.parametrize(
+    ("function", "after"),
+    [
+        ("lambda e: 0.05 * 0.9**e", "lambda e: 0.9**e"),
+        ("lambda e: args.lr * args.decay**e", None),
+        ("lambda e: 0.9**e", None),
+        ("factor", None),
+    ],
+)
+def test_a_rate_in_the_function_of_a_factor(function, after):
+    line = f"s = LambdaLR(opt, lr_lambda={function})"
+    known = facts(f"from torch.optim.lr_scheduler import LambdaLR\nopt = SGD(p, lr=0.05)\n{line}\n", framework="torch")
+    edit = edits.give_factor(known)
+    assert edit is None if after is None else changed(known, edit) == [f"- {line}", f"+ s = LambdaLR(opt, lr_lambda={after})"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("F.kl_div(F.softmax(s, 1), t)", "F.kl_div(F.log_softmax(s, 1), t)"),
+        ("F.kl_div(torch.softmax(s, dim=1), t)", "F.kl_div(torch.log_softmax(s, dim=1), t)"),
+        ("F.nll_loss(s.softmax(1), t)", "F.nll_loss(s.log_softmax(1), t)"),
+    ],
+)
+def test_logarithms_for_a_loss_that_needs_them(before, after):
+    known = facts(f"import torch\nimport torch.nn.functional as F\nloss = {before}\n", framework="torch")
+    assert changed(known, edits.take_logarithms(known)) == [f"- loss = {before}", f"+ loss = {after}"]
+
+
+def test_the_name_of_what_is_compared_is_followed():
+    known = facts("import torch.nn.functional as F\np = F.softmax(s, 1)\nloss = F.kl_div(p, t)\n", framework="torch")
+    assert changed(known, edits.take_logarithms(known)) == ["- p = F.softmax(s, 1)", "+ p = F.log_softmax(s, 1)"]
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("BATCH = 64\n", True),
+        ("epochs, batch_size, lr = 5, 64, 0.1\n", True),
+        ("loader(data, batch_size=64)\n", True),
+        ("BS = 64\n", True),
+        ("cfg.batch = 64\n", True),
+        ("hidden = 64\n", False),
+        ("batch_size = 32\n", False),
+        ("absorb = 64\n", False),
+    ],
+)
+def test_a_batch_size_by_its_name(text, named):
+    assert edits.names_batch_size(facts(text, framework="torch"), 64) == named
