@@ -1,0 +1,102 @@
+"""What strangers' programs showed that the checks said wrongly, or not at all: just inside the limits, and outside."""
+
+import numpy as np
+import pytest
+
+from scram_plugin.heuristics.catalogue import catalogue
+from scram_plugin.heuristics.measured import Layer, heads
+from scram_plugin.reviews.run import review
+from tests.training_runs import training_run
+
+RANDOM = np.random.default_rng(0)
+NOISE = RANDOM.normal(size=600)
+MSE = {"class": "MSELoss", "name": "MSELoss", "mean": True}
+DENSE = [{"path": "0", "name": "0", "class": "Linear", "kernel": [8, 16], "activation": "relu", "trainable": True}]
+
+
+def findings(id_, curves=None, statistics=None, batches=None, validation=None, **facts):
+    run = training_run(curves or {}, statistics or {}, {"framework": "torch", **facts}, batches, validation)
+    return list(review(run, catalogue(select=[id_])).findings)
+
+
+def measured(mean=0.0, std=1.0, inputs=1.0, update=0.005, dead=0.0, rows=8):
+    """Statistics of some batches: of the targets, the inputs, the updates of one layer, and its dead units."""
+    return {
+        **{"y0/mean": [mean] * rows, "y0/std": [std] * rows, "x0/std": [inputs] * rows, "x0/mean": [0.0] * rows},
+        **{"update/0/weight/norm": [update] * rows, "weight/0/weight/norm": [1.0] * rows, "layer/0/dead": [dead] * rows},
+        "learning_rate": [0.001] * rows,
+    }
+
+
+FLAT = {"loss": 0.96 + 0.05 * NOISE[:400]}
+LEARNS = {"loss": np.geomspace(1.0, 0.05, 400)}
+FACTS = {"loss": MSE, "model": {"layers": DENSE}, "optimizer": {"class": "Adam", "learning_rate": 0.001}}
+
+
+@pytest.mark.parametrize(
+    ("statistics", "cause"),
+    [
+        (measured(), "shuffled-apart"),
+        (measured(inputs=4_000.0), "inputs"),
+        (measured(update=1e-7), "inputs"),
+        (measured(dead=0.7), "inputs"),
+    ],
+)
+def test_what_remains_where_nothing_was_learned(statistics, cause):
+    (told,) = findings("no-learning", {"loss": FLAT["loss"][::20]}, statistics, FLAT, **FACTS)
+    assert told.causes[0].id == cause
+
+
+def test_dead_units_of_a_layer_that_is_frozen_explain_nothing():
+    frozen = {**FACTS, "model": {"layers": [{**DENSE[0], "trainable": False}]}}
+    (told,) = findings("no-learning", {"loss": FLAT["loss"][::20]}, measured(dead=0.7), FLAT, **frozen)
+    assert told.causes[0].id == "shuffled-apart"
+    assert findings("dead-relu", {}, measured(dead=0.9), FLAT, **frozen) == []
+    assert [f.severity for f in findings("dead-relu", {}, measured(dead=0.9), FLAT, **FACTS)] == ["warning"]
+    assert [f.severity for f in findings("dead-relu", {}, measured(dead=1.0), FLAT, **frozen)] == ["error"]
+
+
+@pytest.mark.parametrize(("lowest", "told"), [(0.95, True), (0.8, False)])
+def test_a_regression_that_is_learned_by_heart(lowest, told):
+    """Always answering the mean has an error of 1."""
+    curves = {"epoch_loss": np.linspace(1.0, 0.3, 20), "val_loss": lowest + 0.02 * np.abs(NOISE[:20])}
+    found = findings("no-learning", curves, measured(), LEARNS, **FACTS)
+    assert bool(found) == told
+    if told:
+        assert "mean of the targets" in found[0].evidence["by_heart"]
+
+
+@pytest.mark.parametrize(
+    ("means", "told"),
+    [
+        (np.tile(np.linspace(-1.5, 1.5, 20), 5), True),  # sorted by the target, in each of five epochs
+        (np.tile(RANDOM.normal(0, 1.2, 20), 5), False),  # a program that computes its targets
+        (RANDOM.normal(0, 0.1, 100), False),
+    ],
+)
+def test_sorted_targets_without_a_loader(means, told):
+    statistics = {"y0/std": [0.3] * 8, "y0/mean": [0.0] * 8}
+    batches = {"y0/mean": means, "loss": np.linspace(1.0, 0.5, 100)}
+    assert bool(findings("unshuffled-data", {}, statistics, batches, loss=MSE, fit={"batch_size": 32})) == told
+
+
+@pytest.mark.parametrize(
+    ("kinds", "told"), [(("float32", "int64"), False), (("float32", "float32"), True), (("int64", "int64"), True)]
+)
+def test_places_in_another_input_are_no_values(kinds, told):
+    """The edges of a graph name its nodes, and the validation has a larger graph."""
+    names = {"mean": (51.0, 1_120.0), "std": (30.0, 648.0), "min": (0.0, 0.0), "max": (124.0, 2_250.0)}
+    training, validation = ({f"x1/{name}": [pair[i]] * 8 for name, pair in names.items()} for i in (0, 1))
+    model = {"inputs": [{"name": str(i), "shape": [None, 4], "dtype": kind} for i, kind in enumerate(kinds)]}
+    fit = {"batch_size": 35}
+    found = findings("input-distribution-shift", {}, training, LEARNS, validation, model=model, fit=fit, loss=MSE)
+    assert bool(found) == told
+
+
+def test_the_last_layers_of_a_part_of_the_model():
+    """A part names its layers without its own name."""
+    known = [
+        Layer(f"decoder/{name}", "Dense", None, {"kernel": [4, 4], "from": sources})
+        for name, sources in (("one", ["input"]), ("two", ["one"]), ("three", ["two"]))
+    ]
+    assert heads(known) == {"decoder/three"}
