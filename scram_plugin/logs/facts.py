@@ -114,7 +114,7 @@ _LOOP = {
     "pairs": {"output": [size], "compared": [size]},
     "exceeded": [{"activation": text, "least": number, "most": number}],
     "sequence": {"shift": count, "future": flag},
-    "schedule": {"class": text, "calls": count, "length": count, "base": number},
+    "schedule": {"class": text, "calls": count, "length": count, "base": number, "rate": number},
 }
 _SHAPES = {"output": [length], "compared": [length], "target": [length]}
 _LAYER["layers"] = [_LAYER]

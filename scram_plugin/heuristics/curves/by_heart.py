@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.curves.agreement import OTHER_ORDER
-from scram_plugin.heuristics.curves.checkable import ENOUGH_BATCHES, rate_as_cause
+from scram_plugin.heuristics.curves.checkable import rate_as_cause
 from scram_plugin.heuristics.curves.guesses import constant_answer, of_guessing, uniform
 from scram_plugin.heuristics.edits import order_targets
 from scram_plugin.heuristics.heuristic import Cause, Finding, absent
@@ -19,6 +19,7 @@ from scram_plugin.heuristics.words import number
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
+FOR_A_FALL = 100  # batches in which a fall of the training loss is none of chance; by definition
 AT_ONCE = 0.7  # of the loss of guessing: below it after a third of the training, much was learned; by definition
 CONFIDENT = 1.5  # standard errors above chance: then predictions are better than chance; by bench-limits
 
@@ -29,7 +30,7 @@ def by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
     chance = uniform(run)
     constant = constant_answer(run) or (of_guessing(chance) if chance is not None else None)
     batches = run.signal("batch loss")
-    least = FOR_A_LEVEL if batches is not None and len(batches) >= ENOUGH_BATCHES else options["least"]
+    least = FOR_A_LEVEL if batches is not None and len(batches) >= FOR_A_FALL else options["least"]
     if validation is None or training is None or len(validation.finite) < least or constant is None:
         return None
     best, first, last = (float(v) for v in (validation.finite.values.min(), training.values[0], training.values[-1]))

@@ -56,11 +56,12 @@ NOISY = 0.05  # noise, as a fraction of the level; by bench-limits
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     rate, least = run.signal("learning rate"), int(options["least"])
     batches = _of_batches(run, least)
-    if rate is None or (len(rate.finite) < FOR_A_LEVEL and batches is None):
+    if batches is None and (rate is None or len(rate.finite) < FOR_A_LEVEL):
         raise NotChecked(
             "no learning rate was logged", 'writer.add_scalar("learning_rate", optimizer.param_groups[0]["lr"], step)'
         )
-    curve, rate = (loss(run, least=least), rate) if batches is None else batches
+    curve, rate = batches if batches is not None else (loss(run, least=least), rate)
+    assert rate is not None
     if all_learned(run):
         return
     rate = enough(rate.finite, FOR_A_LEVEL, "learning rate")
@@ -80,10 +81,13 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _of_batches(run: TrainingRun, least: int) -> tuple[Curve, Curve] | None:
-    """The loss of every batch and the rate of the measured ones, where the training loss has too few points: few epochs."""
+    """The loss of every batch and the rate of the measured ones, where the training loss has too few points, or nothing else
+    tells the rate."""
     curve, batches = run.signal("training loss"), run.signal("batch loss")
     rate = run.statistic(schema.STATISTICS, "learning_rate")
-    if run.kind is not None or curve is None or len(curve.finite) >= least or batches is None or rate is None:
+    if run.kind is not None or curve is None or batches is None or rate is None:
+        return None
+    if len(curve.finite) >= least and run.signal("learning rate") is not None:
         return None
     return (batches.finite, rate.finite) if len(batches.finite) >= least and len(rate.finite) >= FOR_A_LEVEL else None
 
@@ -132,6 +136,8 @@ def _since(rates: np.ndarray, part: float) -> tuple[int, float]:
 def _rising(run: TrainingRun, curve: Curve, rate: Curve) -> Found:
     """The rate rose along a straight line until the training ended, and the loss hardly fell."""
     rate = max([rate, *(curve.finite for curve in run.every("learning rate"))], key=len) if rate.axis == "batch" else rate
+    if rate.axis == curve.axis == "batch" and run.ended == "finished" and rate.steps[-1] < curve.steps[-1]:
+        rate = _with_last(run, rate, int(curve.steps[-1]))
     if rate.axis == curve.axis and rate.steps[-1] < curve.steps[-1] - (curve.steps[-1] - curve.steps[0]) / TENTH:
         return  # the rates of the last steps are not known
     values, part = rate.values, (rate.steps - rate.steps[0]) / max(float(rate.steps[-1] - rate.steps[0]), 1.0)
@@ -146,6 +152,15 @@ def _rising(run: TrainingRun, curve: Curve, rate: Curve) -> Found:
     if straight and late > risen / TENTH / 2 and (never or abs(after - before) <= NOT_LEARNED * abs(before)):
         evidence = {"first_rate": float(values[0]), "last_rate": float(values[-1]), "before": before, "after": after}
         yield "rising", len(curve) - 1, evidence
+
+
+def _with_last(run: TrainingRun, rate: Curve, step: int) -> Curve:
+    """The measured rates, and the one with which the training ended, if it is known."""
+    last = (run.loop.get("schedule") or {}).get("rate")
+    if last is None:
+        return rate
+    times = np.append(rate.wall_times, rate.wall_times[-1])
+    return replace(rate, steps=np.append(rate.steps, step), values=np.append(rate.values, last), wall_times=times)
 
 
 def _is_over(run: TrainingRun, rate: Curve) -> bool:

@@ -154,6 +154,9 @@ LEARNED = {
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    if run.kind is None and (found := by_heart(run, options)) is not None:
+        yield found
+        return
     curve = loss_alone(run, EXACT if _is_constant(run) else int(options["least"]))
     batches = int(options["batches"])
     if run.facts and curve.axis == "batch":
@@ -165,9 +168,6 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     tail = ends.tail
     if abs(tail) <= ROUNDED:
         run.measured("training loss at the end, in magnitude", abs(tail), above=ROUNDED, curve=curve)
-        return
-    if (found := by_heart(run, options)) is not None:
-        yield found
         return
     if (unrelated := apart(run)) and _rose(ends, options):
         return

@@ -22,7 +22,7 @@ class Schedule:
         self._searched = False
 
     def facts(self) -> dict[str, Any]:
-        """``class``, ``calls``, the rate that it begins with (``base``) and, for `LENGTHS`, ``length``.
+        """``class``, ``calls``, the rate that it begins with (``base``), the present ``rate`` and, for `LENGTHS`, ``length``.
 
         Empty without a scheduler, or with several.
         """
@@ -32,7 +32,8 @@ class Schedule:
             return {}
         name = type(self._scheduler).__name__
         length = getattr(self._scheduler, LENGTHS.get(name, ""), None)
-        found = {"class": name, "calls": calls, "base": float(self._optimizers[0].param_groups[0].get("initial_lr", 0.0))}
+        group = self._optimizers[0].param_groups[0]
+        found = {"class": name, "calls": calls, "base": float(group.get("initial_lr", 0.0)), "rate": float(group["lr"])}
         return {**found, **({"length": int(length)} if isinstance(length, int | float) else {})}
 
     def look(self) -> None:
