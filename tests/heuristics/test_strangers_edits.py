@@ -137,3 +137,29 @@ def test_the_name_of_what_is_compared_is_followed():
 )
 def test_a_batch_size_by_its_name(text, named):
     assert edits.names_batch_size(facts(text, framework="torch"), 64) == named
+
+
+@pytest.mark.parametrize(
+    ("edit", "before", "after"),
+    [
+        (edits.softmax_over_channels, "torch.softmax(s, dim=-1)", "torch.softmax(s, dim=1)"),
+        (edits.softmax_over_channels, "F.log_softmax(s, 3)", "F.log_softmax(s, 1)"),
+        (edits.softmax_over_tokens, "s.log_softmax(1)", "s.log_softmax(-1)"),
+        (edits.softmax_over_tokens, "F.log_softmax(s, dim=1)", "F.log_softmax(s, dim=-1)"),
+        (edits.normalize_examples, "F.normalize(s, dim=0)", "F.normalize(s, dim=-1)"),
+        (edits.normalize_examples, "F.normalize(s, 2, 0)", "F.normalize(s, 2, -1)"),
+        (edits.softmax_over_channels, "torch.softmax(s, dim=1)", None),
+        (edits.softmax_over_tokens, "torch.softmax(s, dim=1)", None),
+        (edits.softmax_over_channels, "torch.softmax(s, dim=axis)", None),
+        (edits.normalize_examples, "F.normalize(s)", None),
+    ],
+)
+def test_another_axis(edit, before, after):
+    known = facts(f"import torch\nimport torch.nn.functional as F\np = {before}\n", framework="torch")
+    found = edit(known)
+    assert found is None if after is None else changed(known, found) == [f"- p = {before}", f"+ p = {after}"]
+
+
+def test_two_such_calls_are_left_alone():
+    text = "import torch\np = torch.softmax(s, dim=-1)\nq = torch.softmax(t, dim=-1)\n"
+    assert edits.softmax_over_channels(facts(text, framework="torch")) is None

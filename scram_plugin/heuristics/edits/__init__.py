@@ -44,7 +44,10 @@ from scram_plugin.heuristics.edits.split import shuffle_before_split as shuffle_
 from scram_plugin.heuristics.edits.stochastic import always_dropping as always_dropping
 from scram_plugin.heuristics.edits.stochastic import not_reparameterised as not_reparameterised
 from scram_plugin.heuristics.edits.torch_axes import change_compared as change_compared
+from scram_plugin.heuristics.edits.torch_axes import normalize_examples as normalize_examples
+from scram_plugin.heuristics.edits.torch_axes import softmax_over_channels as softmax_over_channels
 from scram_plugin.heuristics.edits.torch_axes import softmax_over_classes as softmax_over_classes
+from scram_plugin.heuristics.edits.torch_axes import softmax_over_tokens as softmax_over_tokens
 from scram_plugin.heuristics.edits.torch_axes import sum_errors as sum_errors
 from scram_plugin.heuristics.edits.torch_axes import transpose as transpose
 from scram_plugin.heuristics.edits.torch_outputs import take_logarithms as take_logarithms

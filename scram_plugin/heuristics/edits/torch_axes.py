@@ -16,22 +16,44 @@ MEANS = (
     *("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits"),
     *("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss", "BCELoss", "BCEWithLogitsLoss"),
 )
+SOFTMAXES = ("softmax", "log_softmax", "Softmax", "LogSoftmax")
 OF_CLASSES = ("cross_entropy", "nll_loss")  # losses that want the classes as the second axis
 
 
 def softmax_over_classes(facts: Mapping[str, Any]) -> Edit | None:
     """Let the only softmax along the first axis go along the last one."""
+    return _along(facts, SOFTMAXES, (0,), "-1")
+
+
+def softmax_over_channels(facts: Mapping[str, Any]) -> Edit | None:
+    """Let the only softmax along the last axis of four go along the second one."""
+    return _along(facts, SOFTMAXES, (-1, 3), "1")
+
+
+def softmax_over_tokens(facts: Mapping[str, Any]) -> Edit | None:
+    """Let the only log-softmax along the second axis go along the last one."""
+    return _along(facts, ("log_softmax", "LogSoftmax"), (1,), "-1")
+
+
+def normalize_examples(facts: Mapping[str, Any]) -> Edit | None:
+    """Let the only `normalize` along the first axis go along the last one."""
+    return _along(facts, ("normalize",), (0,), "-1", after=2)
+
+
+def _along(facts: Mapping[str, Any], names: Sequence[str], wrong: Sequence[int], right: str, after: int = 1) -> Edit | None:
+    """Another axis for the only call of such a function that has a wrong one. `after`: arguments of the function before it."""
     known = program(facts)
     found = []
-    for call in known.calls("softmax", "log_softmax", "Softmax", "LogSoftmax"):
-        at = (
-            0
-            if known.called(call)[0].isupper() or not known.full_name(Piece(call.source, call.node.func)).startswith("torch")
-            else 1
-        )
-        axis = argument(known, call, "dim", at)
-        if axis is not None and isinstance(axis.node, ast.Constant) and axis.node.value == 0:
-            found.append(replaced(axis, "-1"))
+    for call in known.calls(*names):
+        function = not known.called(call)[0].isupper()
+        of_torch = known.full_name(Piece(call.source, call.node.func)).startswith("torch")
+        axis = argument(known, call, "dim", after if function and of_torch else 0)
+        try:
+            value = ast.literal_eval(axis.node) if axis is not None else None
+        except ValueError:
+            continue
+        if axis is not None and value in wrong and not isinstance(value, bool):
+            found.append(replaced(axis, right))
     return known.edit(found) if len(found) == 1 else None
 
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.edits import Edit, softmax_over_classes, transpose
+from scram_plugin.heuristics.edits import (
+    Edit,
+    normalize_examples,
+    softmax_over_channels,
+    softmax_over_classes,
+    softmax_over_tokens,
+    transpose,
+)
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic
 from scram_plugin.heuristics.measured import of_loop, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
@@ -31,6 +38,12 @@ SAID = {
     "norm-over-batch": "The first step divides each column of {0} values by its norm; the rows are the examples.",
     "view": "The first step turns {0} values into {1} by `view` or `reshape`, which keeps their order.",
 }
+EDITS: Mapping[str, Callable[[Mapping[str, Any]], Edit | None]] = {
+    "softmax-over-batch": softmax_over_classes,
+    "softmax-over-width": softmax_over_channels,
+    "softmax-over-time": softmax_over_tokens,
+    "norm-over-batch": normalize_examples,
+}
 CAUSES = {
     "softmax": "softmax-over-batch",
     "width": "softmax-over-width",
@@ -52,11 +65,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             continue
         told.add(cause)
         said = SAID[cause].format(before, after)
-        edit: Edit | None = None
-        if cause == "softmax-over-batch":
-            edit = softmax_over_classes(run.facts)
-        elif cause == "view":
-            edit = transpose(run.facts, axis.get("from") or (), axis.get("to") or ())
+        sizes = axis.get("from") or (), axis.get("to") or ()
+        edit = EDITS[cause](run.facts) if cause in EDITS else transpose(run.facts, *sizes)
         yield Finding(
             severity="warning",
             confidence="likely",
