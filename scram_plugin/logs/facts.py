@@ -88,7 +88,19 @@ _UNTRAINED = {
 }
 _LOOP = {
     **dict.fromkeys(
-        ("steps", "eval_steps", "unswitched", "unswitched_row", "evaluations", "changed", "looked", "cleared", "mixed"), count
+        (
+            "steps",
+            "eval_steps",
+            "unswitched",
+            "unswitched_row",
+            "evaluations",
+            "changed",
+            "looked",
+            "cleared",
+            "mixed",
+            "kept_evaluated",
+        ),
+        count,
     ),
     "factor": number,
     **dict.fromkeys(

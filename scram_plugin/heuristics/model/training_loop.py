@@ -242,6 +242,8 @@ def _memory(loop: Loop) -> Found:
         yield "not-detached", f"The autograd graph of a step grew from {first:,} to {others[-1]:,} operations."
     elif kept >= KEPT:
         yield "kept", f"The autograd graphs of {kept} earlier steps were in memory at once."
+    elif (evaluated := loop.get("kept_evaluated", 0)) >= KEPT:
+        yield "kept", f"In a later step the autograd graphs of at least {evaluated} evaluated batches were still in memory."
     elif loop.get("retained"):
         yield "retained", "Each `backward` was called with `retain_graph=True`, so that none of them frees what it used."
 

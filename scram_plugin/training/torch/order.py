@@ -16,6 +16,7 @@ import torch
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 
+from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import patches
 from scram_plugin.training.torch.axes import factor, nodes
 from scram_plugin.training.torch.derivatives import Derivatives
@@ -28,6 +29,7 @@ MOST_LOSSES = 10_000  # that are kept while no step was taken
 SHOWN = 8  # names that are kept
 NATURAL = 2  # graphs that are alive in any loop: that of this step, and that of the step before, in a variable
 FIRST_SIZE, LATER_SIZE = 4, 40  # steps at which the size of the graph is taken
+MOST_ALIVE = 64  # graphs of evaluations that are watched
 MOST_NODES = 20_000  # of a graph whose size is taken
 
 
@@ -65,7 +67,10 @@ class Order:
         self._others: list[Any] = []  # losses of backward passes that are not of this model, before the first step
         self._factor = 1.0  # by which the loss of a step is multiplied last
         self._versions: list[tuple[torch.Tensor, int]] = []
+        self._made = 0  # steps whose first outputs were seen
         self._alive: list[weakref.ref[_Sentinel]] = []
+        self._evaluated: list[weakref.ref[_Sentinel]] = []  # of evaluations that were made with gradients
+        self._kept_evaluated = 0
         # the numbers of nodes of early and later graphs, less those of longer sequences, which a recurrent layer unrolls
         self._sizes: list[int] = []
         self._length, self._lengths = 0, list[int]()  # numbers in an example of the present step, and of those with a size
@@ -87,21 +92,33 @@ class Order:
 
     def made(self, outputs: Sequence[torch.Tensor], calls: int) -> None:
         """The outputs of the first of `calls` in a step: parts of the graph of the loss, and of all that is made of it."""
-        first = outputs[0].grad_fn if outputs else None
-        if first is not None and calls == 1 and len(self._alive) <= LATER_SIZE:
-            sentinel = first.metadata.setdefault("scram", _Sentinel())
-            self._alive.append(weakref.ref(sentinel))
+        if outputs and outputs[0].grad_fn is not None and calls == 1:
+            self._made += 1
+            if self._made <= LATER_SIZE:
+                self._alive.append(_watched(outputs[0]))
+
+    def made_beside(self, outputs: Any) -> None:
+        """The outputs of an evaluation, which may have a graph."""
+        first = next((t for t in leaves(outputs) if isinstance(t, torch.Tensor) and t.grad_fn is not None), None)
+        if first is None:
+            return
+        if len(self._evaluated) >= MOST_ALIVE:
+            self._evaluated = [ref for ref in self._evaluated if ref() is not None]
+        if len(self._evaluated) < MOST_ALIVE:
+            self._evaluated.append(_watched(first))
 
     def before_backward(self, loss: torch.Tensor) -> None:
         if loss.grad_fn is None:
             return
         if not self._steps:
             self._factor = factor(loss)
-        if not self.used and len(self._alive) in (FIRST_SIZE, LATER_SIZE):
+        if not self.used and self._made in (FIRST_SIZE, LATER_SIZE):
             size = sum(1 for _ in nodes(loss, MOST_NODES))
             self._lengths.append(self._length)
             self._sizes.append(round(size * min(1.0, self._lengths[0] / max(self._length, 1))))
-        if len(self._alive) <= LATER_SIZE:
+        if self._evaluated:
+            self._kept_evaluated = max(self._kept_evaluated, sum(ref() is not None for ref in self._evaluated))
+        if self._made <= LATER_SIZE:
             self._kept = max(self._kept, sum(ref() is not None for ref in self._alive[:-NATURAL]))
 
     def after_backward(self, loss: Any, own: bool) -> None:
@@ -257,6 +274,7 @@ class Order:
             "factor": self._factor,
             "ways": statistics.median_high(self._ways.elements()) if self._ways.total() else 0,
             "kept_graphs": self._kept,
+            **({"kept_evaluated": self._kept_evaluated} if self._kept_evaluated else {}),
             "retained": patches.always_retained(),
             "sizes": self._sizes,
             "frozen_norms": len(frozen),
@@ -265,6 +283,12 @@ class Order:
             "schedule": self._schedule.facts(),
             **self.derivatives.facts(),
         }
+
+
+def _watched(output: torch.Tensor) -> weakref.ref[_Sentinel]:
+    """A reference to something that lives as long as the graph of an output."""
+    assert output.grad_fn is not None
+    return weakref.ref(output.grad_fn.metadata.setdefault("scram", _Sentinel()))
 
 
 def _asking(model: torch.nn.Module) -> set[str]:

@@ -69,8 +69,7 @@ class Recorder:
         self._guard = Guard(owner, self._pace, self._apart, self._layer_hooks.close)
         self.depth = InDepth(self.inner, parameters, optimizers)
         self.order, self.evaluations = Order(self.inner, optimizers), Evaluations()
-        self.rows = Rows(self.depth.probe)
-        self.batch = 0  # steps so far
+        self.rows, self.batch = Rows(self.depth.probe), 0  # steps so far
         self._cpu = all(p.device.type == "cpu" for p in parameters)
         self._optimizers = optimizers
         self._calls: Calls | None = None
@@ -91,8 +90,8 @@ class Recorder:
         self._ways = self._called = 0  # backward passes since the last step, forward passes since the last backward pass
         self._alone = True  # no backward pass was another model's
         self.company = Company(self.inner, parameters, self.order.other_step)
-        forward, steps = (self._before_forward, self._after_forward), (self._before_step, self.company.stepping)
-        around = [self._guard(method) for method in (*forward, *steps)]
+        events = self._before_forward, self._after_forward, self._before_step, self.company.stepping
+        around = [self._guard(method) for method in events]
         self._hooks = Hooks((model, *parts), optimizers, *around)
         self._parts = Parts(self.inner, self._hooks, used=bool(parts))
         self._back = self._guard(self._before_backward), self._guard(self._after_backward)
@@ -212,6 +211,7 @@ class Recorder:
             self._layer_hooks.close()
         if self._evaluates:
             self.evaluations.ends(output)
+            self.order.made_beside(output)
             return
         self._outputs = self._outputs if self.order.used else output
         made = [t for t in leaves(output) if isinstance(t, torch.Tensor) and t.requires_grad]

@@ -251,7 +251,9 @@ def test_a_scheduler_of_a_function_that_has_ended_is_known(tmp_path):
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     with scram_plugin.watch(model, optimizer, log_dir=tmp_path, print_findings=False) as watch:
         train(model, optimizer)
-    assert watch.facts["loop"]["schedule"] == {"class": "ExponentialLR", "calls": 20, "base": 0.1}
+    schedule = watch.facts["loop"]["schedule"]
+    assert schedule.pop("rate") < 0.1
+    assert schedule == {"class": "ExponentialLR", "calls": 20, "base": 0.1}
 
 
 @pytest.mark.parametrize("condition", [lambda i: i % 2 == 1, lambda i: i // 2 == 0])
@@ -280,7 +282,7 @@ def test_a_scheduler_is_found(tmp_path):
             self.scheduler.step()
 
     assert Scheduled().run(tmp_path)["schedule"] == {
-        **{"class": "CosineAnnealingLR", "calls": 60, "length": 4, "base": 1e-3},
+        **{"class": "CosineAnnealingLR", "calls": 60, "length": 4, "base": 1e-3, "rate": pytest.approx(0.0, abs=1e-9)},
     }
 
 
@@ -379,3 +381,24 @@ def test_epochs_of_one_batch_each(leaves_early, tmp_path):
                     break
     (review,) = scram_plugin.review(str(tmp_path), cache=False)
     assert ("part" in [f.causes[0].id for f in review.findings]) == leaves_early
+
+
+class KeepsEvaluations(Loop):
+    """Evaluates with gradients, and keeps the outputs of all evaluations, or only those of the last one."""
+
+    last = False
+
+    def evaluate(self):
+        self.model.eval()
+        made = [self.model(part) for part in X.split(32)]
+        self.kept = made if self.last else [*self.kept, *made]
+        self.model.train()
+
+
+class KeepsTheLastEvaluation(KeepsEvaluations):
+    last = True
+
+
+def test_evaluations_that_are_kept_with_their_graphs(tmp_path):
+    assert KeepsEvaluations().run(tmp_path)["kept_evaluated"] == 16  # two of three evaluations, of 8 batches each
+    assert KeepsTheLastEvaluation().run(tmp_path / "last")["kept_evaluated"] == 8
