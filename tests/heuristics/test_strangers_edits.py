@@ -163,3 +163,20 @@ def test_another_axis(edit, before, after):
 def test_two_such_calls_are_left_alone():
     text = "import torch\np = torch.softmax(s, dim=-1)\nq = torch.softmax(t, dim=-1)\n"
     assert edits.softmax_over_channels(facts(text, framework="torch")) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('F.mse_loss(h, t, reduction="sum")', 'F.mse_loss(h, t, reduction="mean")'),
+        ('F.kl_div(p, q, reduction="sum")', 'F.kl_div(p, q, reduction="batchmean")'),
+        ('nn.BCELoss(reduction="sum")(p, y)', 'nn.BCELoss(reduction="mean")(p, y)'),
+        ("F.mse_loss(h, t, reduction=how)", None),
+        ("F.mse_loss(h, t)", None),
+        ("(h - t).pow(2).sum()", None),
+    ],
+)
+def test_a_mean_in_place_of_a_sum(before, after):
+    known = facts(f"import torch.nn.functional as F\nfrom torch import nn\nerror = {before}\n", framework="torch")
+    found = edits.average_errors(known)
+    assert found is None if after is None else changed(known, found) == [f"- error = {before}", f"+ error = {after}"]

@@ -103,6 +103,18 @@ def sum_errors(facts: Mapping[str, Any]) -> Edit | None:
     return known.edit(found) if len(found) == 1 else None
 
 
+def average_errors(facts: Mapping[str, Any]) -> Edit | None:
+    """Let the only loss that is told to be a sum be a mean, as the other parts are."""
+    known = program(facts)
+    found = []
+    for call in known.calls(*MEANS, "kl_div", "cross_entropy", "nll_loss", "CrossEntropyLoss", "NLLLoss", "KLDivLoss"):
+        told = argument(known, call, "reduction", None)
+        if told is not None and isinstance(told.node, ast.Constant) and told.node.value == "sum":
+            mean = "batchmean" if known.called(call) in ("kl_div", "KLDivLoss") else "mean"
+            found.append(replaced(told, f'"{mean}"'))
+    return known.edit(found) if len(found) == 1 else None
+
+
 def _in_function(call: Piece) -> bool:
     return isinstance(call.source.scope(call.node), ast.FunctionDef)
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from scram_plugin.heuristics.edits import Edit, sum_errors
+from scram_plugin.heuristics.edits import Edit, average_errors, sum_errors
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic
 from scram_plugin.heuristics.measured import of_loop, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
@@ -29,7 +29,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     alike = len(batches) == 1 or (len(shapes) == 1 and str([]) not in shapes)
     size = run.facts.get("fit", {}).get("batch_size")
     if len(parts) > 1 and (said := _of_batch(parts, size)) is not None:
-        yield _finding(run, "One part of the loss is a sum over the batch, another is a mean", said)
+        yield _finding(run, "One part of the loss is a sum over the batch, another is a mean", said, average_errors(run.facts))
         return
     if len(parts) < 2 or not alike or max(batches) < FEW:
         return
@@ -44,7 +44,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         return
     one, other = (" × ".join(map(str, part["shape"])) for part in (added[0], means[0]))
     said = f"One part of the loss is a sum over {one} values, another is a mean over {other}; the first axis is the batch."
-    edit = sum_errors(run.facts) if means[0]["how"] == "mean" else None
+    edit = average_errors(run.facts) or (sum_errors(run.facts) if means[0]["how"] == "mean" else None)
     yield _finding(run, "One part of the loss is a sum over the batch, another is a mean", said, edit)
 
 
