@@ -36,8 +36,8 @@ def by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
     best, first, last = (float(v) for v in (validation.finite.values.min(), training.values[0], training.values[-1]))
     if best < constant.best or not last < min((1 - options["min_gain"]) * first, constant.loss):
         return None  # both losses are better than guessing, or neither is
-    if len(validation.finite) < options["least"] and not last < constant.best:
-        return None  # few points: then the training loss must be clearly better
+    if len(validation.finite) < options["least"] and (last >= constant.best or validation.finite.values[-1] == best):
+        return None  # few points: then the training loss must be clearly better, and that of the validation fall no more
     guess = guessing(run) or chance
     accuracy, seen = run.signal("validation accuracy"), (run.facts.get("data") or {}).get("validation", {}).get("samples")
     if accuracy is not None and seen and guess is not None:
