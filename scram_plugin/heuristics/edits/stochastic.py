@@ -8,13 +8,13 @@ from typing import Any
 
 from scram_plugin.heuristics.edits.arguments import argument, replaced
 from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
-from scram_plugin.heuristics.edits.uncalled import Line
+from scram_plugin.heuristics.edits.uncalled import WrongLine
 
 DROPOUTS = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout")  # of torch.nn.functional
 WITHOUT_GRADIENTS = ("no_grad", "inference_mode")
 
 
-def always_dropping(facts: Mapping[str, Any]) -> Iterator[Line]:
+def always_dropping(facts: Mapping[str, Any]) -> Iterator[WrongLine]:
     """Calls of functions for dropout, in methods of modules, that do not say whether the model trains."""
     known = program(facts)
     for call in known.calls(*DROPOUTS):
@@ -27,7 +27,7 @@ def always_dropping(facts: Mapping[str, Any]) -> Iterator[Line]:
             end = call.source.span(call.node)[1] - 1
             trailing = call.source.text[:end].rstrip().endswith(",")
             text = f"{' ' if trailing else ', '}training={this}.training"
-            yield Line(call.text, call.node.lineno, known.edit([Change(call.source, end, end, text)]))
+            yield WrongLine(call.text, call.node.lineno, known.edit([Change(call.source, end, end, text)]))
 
 
 def _self(call: Piece) -> str:
@@ -37,7 +37,7 @@ def _self(call: Piece) -> str:
     return arguments[0].arg if call.source.enclosing_class(call.node) is not None and arguments else ""
 
 
-def not_reparameterised(facts: Mapping[str, Any]) -> Iterator[Line]:
+def not_reparameterised(facts: Mapping[str, Any]) -> Iterator[WrongLine]:
     """Samples, drawn without a gradient, of a distribution whose divergence is computed, and no logarithm of a probability."""
     known = program(facts)
     if not any(known.calls("kl_divergence")) or any(known.calls("log_prob")):
@@ -47,7 +47,9 @@ def not_reparameterised(facts: Mapping[str, Any]) -> Iterator[Line]:
         function = call.node.func
         if isinstance(function, ast.Attribute) and call.source.of(function.value) in compared and not _is_off(known, call):
             owner = call.source.of(function.value)
-            yield Line(call.text, call.node.lineno, known.edit([replaced(Piece(call.source, function), f"{owner}.rsample")]))
+            yield WrongLine(
+                call.text, call.node.lineno, known.edit([replaced(Piece(call.source, function), f"{owner}.rsample")])
+            )
 
 
 def _is_off(known: Code, call: Piece) -> bool:

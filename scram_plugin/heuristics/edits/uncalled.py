@@ -13,7 +13,7 @@ from scram_plugin.heuristics.edits.program import Change, program
 METHODS = ("zero_grad", "step", "backward", "eval", "train", "requires_grad_")
 
 
-class Line(NamedTuple):
+class WrongLine(NamedTuple):
     """A piece of the program that is wrong by itself, and the edit that mends it."""
 
     text: str  # as it is written
@@ -21,11 +21,11 @@ class Line(NamedTuple):
     edit: Edit | None
 
 
-def uncalled(facts: Mapping[str, Any]) -> Iterator[Line]:
+def uncalled(facts: Mapping[str, Any]) -> Iterator[WrongLine]:
     """Statements that are nothing but such a method, each with the edit that calls it."""
     known = program(facts)
     for statement in known.nodes(ast.Expr):
         value, source = statement.node.value, statement.source
         if isinstance(value, ast.Attribute) and value.attr in METHODS:
             end = source.span(value)[1]
-            yield Line(source.of(value), statement.node.lineno, known.edit([Change(source, end, end, "()")]))
+            yield WrongLine(source.of(value), statement.node.lineno, known.edit([Change(source, end, end, "()")]))

@@ -10,7 +10,7 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import (
     Edit,
-    Line,
+    WrongLine,
     always_dropping,
     call_scheduler,
     clear_before_backward,
@@ -87,7 +87,7 @@ EDITS: dict[str, Callable[[Mapping[str, Any]], Edit | None]] = {
     "rate-as-factor": give_factor,
 }
 # cause, severity, title, what is said of a line with this text and number, and how such lines are found
-LINES: tuple[tuple[str, Severity, str, str, Callable[[Mapping[str, Any]], Iterable[Line]]], ...] = (
+LINES: tuple[tuple[str, Severity, str, str, Callable[[Mapping[str, Any]], Iterable[WrongLine]]], ...] = (
     ("not-called", "error", "`{0}` is not called", "Line {1} is `{0}`, without parentheses: it does nothing.", uncalled),
     (
         "always-dropout",
