@@ -436,7 +436,9 @@ def test_by_what_an_accumulated_loss_is_divided(factor, cause):
     ("parts", "told"),
     [
         ([{**MEAN, "shape": [3]}, {"how": "sum", "shape": [16, 32, 32], "factor": 0.3, "elementwise": True}], True),
-        ([{**MEAN, "shape": [304]}, {"how": "sum", "shape": [16, 19, 80], "factor": 0.05, "elementwise": True}], True),
+        ([{**MEAN, "shape": [304]}, {"how": "sum", "shape": [16, 19, 80], "factor": 0.5, "elementwise": True}], True),
+        # divided by the number of examples
+        ([{**MEAN, "shape": [304]}, {"how": "sum", "shape": [16, 64, 80], "factor": 1 / 16, "elementwise": True}], False),
         ([{**MEAN, "shape": [304]}, {"how": "sum", "shape": [16, 19, 80], "factor": 1e-5, "elementwise": True}], False),
         ([{**MEAN, "shape": [304]}, {"how": "sum", "shape": [90, 80], "factor": 1.0, "elementwise": True}], False),  # no batch
     ],

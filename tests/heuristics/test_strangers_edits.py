@@ -52,10 +52,29 @@ def test_dropout_that_is_never_off(this, before, after):
         "F.dropout(x, **self.settings)",
         "self.dropout(x)",
         "dropout(x)",
+        "F.dropout(x, 0.5 if self.training else 0.0)",
+        "(F.dropout(x, 0.5) if self.training else x)",
+        "block(lambda h: F.dropout(h, 0.5))",
     ],
 )
 def test_dropout_that_knows_the_mode(call):
     assert list(edits.always_dropping(facts(MODULE.format(this="self", call=call), framework="torch"))) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "class Augment:\n    def __call__(self, x):\n        return F.dropout(x, 0.5)\n",
+        "class Net(nn.Module):\n    @staticmethod\n    def noisy(x):\n        return F.dropout(x, 0.5)\n",
+        "class Net(nn.Module):\n    def predict_mc(self, x):\n        return F.dropout(x, 0.5)\n",
+        "class MCNet(nn.Module):\n    def forward(self, x):\n        return F.dropout(x, 0.5)\n",
+        "class Net(nn.Module):\n    def forward(self, x):\n        if self.training:\n            x = F.dropout(x, 0.5)\n",
+        "def augment(x):\n    return F.dropout(x, 0.5)\n",
+    ],
+)
+def test_dropout_of_others_is_left_alone(text):
+    whole = f"import torch.nn.functional as F\nfrom torch import nn\n{text}"
+    assert list(edits.always_dropping(facts(whole, framework="torch"))) == []
 
 
 SAMPLED = """\
@@ -82,6 +101,8 @@ def test_a_sample_without_a_gradient():
         "prior = Normal(0, 1)\nz = prior.sample()\n",
         SAMPLED.format(drawn="rsample") + "with torch.no_grad():\n    made = q.sample()\n",
         SAMPLED.format(drawn="rsample") + "made = prior.sample()\n",
+        SAMPLED.format(drawn="sample").replace("q = encode(x)", "q = OneHotCategorical(logits=encode(x))"),
+        SAMPLED.format(drawn="sample").replace("q.sample()", "q.sample().detach()"),
     ],
 )
 def test_samples_that_need_no_gradient(text):
@@ -95,6 +116,10 @@ def test_samples_that_need_no_gradient(text):
         ("lambda e: args.lr * args.decay**e", None),
         ("lambda e: 0.9**e", None),
         ("factor", None),
+        ("lambda e: 0.05 if e < 5 else 0.05 * 0.1", None),
+        ("lambda e: 0.01 + 0.05 * e", None),
+        ("lambda e: max(1e-4, 0.05 * 0.9**e)", None),
+        ("lambda e: 0.05 * (0.05 + e)", None),
     ],
 )
 def test_a_rate_in_the_function_of_a_factor(function, after):
@@ -127,7 +152,9 @@ def test_the_name_of_what_is_compared_is_followed():
     [
         ("BATCH = 64\n", True),
         ("epochs, batch_size, lr = 5, 64, 0.1\n", True),
-        ("loader(data, batch_size=64)\n", True),
+        ("validation = loader(data, batch_size=64)\n", False),
+        ("log_every_batches = 64\n", False),
+        ("train_batch_size = 64\n", True),
         ("BS = 64\n", True),
         ("cfg.batch = 64\n", True),
         ("hidden = 64\n", False),
@@ -180,3 +207,15 @@ def test_a_mean_in_place_of_a_sum(before, after):
     known = facts(f"import torch.nn.functional as F\nfrom torch import nn\nerror = {before}\n", framework="torch")
     found = edits.average_errors(known)
     assert found is None if after is None else changed(known, found) == [f"- error = {before}", f"+ error = {after}"]
+
+
+@pytest.mark.parametrize(
+    "text", ["try:\n    model.eval\nexcept AttributeError:\n    pass\n", "class Config:\n    eval = True\n    settings.train\n"]
+)
+def test_a_method_that_is_only_asked_for(text):
+    assert list(edits.uncalled(facts(text, framework="torch"))) == []
+
+
+def test_probabilities_that_others_read_stay_probabilities():
+    text = "import torch.nn.functional as F\np = F.softmax(s, 1)\nloss = F.nll_loss(p, t)\nsure = p.max(1)\n"
+    assert edits.take_logarithms(facts(text, framework="torch")) is None

@@ -10,7 +10,7 @@ import numpy as np
 
 from scram_plugin.heuristics.curves.agreement import OTHER_ORDER
 from scram_plugin.heuristics.curves.checkable import rate_as_cause
-from scram_plugin.heuristics.curves.guesses import constant_answer, of_guessing, uniform
+from scram_plugin.heuristics.curves.guesses import constant_for_validation, of_guessing, uniform
 from scram_plugin.heuristics.edits import order_targets
 from scram_plugin.heuristics.heuristic import Cause, Finding, absent
 from scram_plugin.heuristics.limits import FOR_A_LEVEL, THIRD
@@ -28,7 +28,7 @@ def by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
     """A validation loss never clearly better than that of a constant answer, while the training loss falls."""
     validation, training = run.signal("validation loss"), run.signal("training loss")
     chance = uniform(run)
-    constant = constant_answer(run) or (of_guessing(chance) if chance is not None else None)
+    constant = constant_for_validation(run) or (of_guessing(chance) if chance is not None else None)
     batches = run.signal("batch loss")
     least = FOR_A_LEVEL if batches is not None and len(batches) >= FOR_A_FALL else options["least"]
     if validation is None or training is None or len(validation.finite) < least or constant is None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scram_plugin import schema
 from scram_plugin.heuristics.curves.checkable import ENOUGH_BATCHES, chance_level
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.limits import FOR_A_LEVEL, THIRD
@@ -22,6 +23,7 @@ from scram_plugin.heuristics.measured import (
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.schema import column
 
 GUESSED = (0.95, 1.1)  # times ln(1 / accuracy), the loss of guessing at this accuracy: so near it is that; by bench-limits
 HARDLY = 0.95  # times the loss of guessing: more than that after two thirds of the training is hardly better; by bench-limits
@@ -58,6 +60,18 @@ def constant_answer(run: TrainingRun) -> Constant | None:
     if variance:
         return Constant(variance, "always answering the mean of the targets", HARDLY_EXPLAINED * variance)
     return None
+
+
+def constant_for_validation(run: TrainingRun) -> Constant | None:
+    """The same for the targets of the validation, whose variance may be another one; None where that is not known."""
+    constant = constant_answer(run)
+    if constant is None or not variance_of_targets(run):
+        return constant
+    spread = run.statistic(schema.VALIDATION, column("y0", None, "std"))
+    if spread is None or not len(spread.finite):
+        return None
+    least = min(constant.loss, float(np.mean(spread.finite.values**2)))
+    return Constant(least, constant.told, HARDLY_EXPLAINED * least)
 
 
 def as_guessed(run: TrainingRun, values: np.ndarray, known: tuple[float, float] | None) -> tuple[str, float]:

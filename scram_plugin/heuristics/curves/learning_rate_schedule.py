@@ -43,6 +43,7 @@ VANISHED = 1e-6  # of the highest rate: a lower rate changes most weights by les
 VANISHED_SHARE = 0.4  # the same share for that; by bench-limits
 RISEN = 2.0  # times its first value, to which a rate has risen in a warm-up; by definition
 STRAIGHT = 0.15  # of the rise of the rate, by which those of a warm-up may differ from a straight line; by bench-limits
+NOT_FAR = 0.5  # of the first loss: a rate by which it fell below that was no hindrance; by definition
 WARM_UP_AT_LEAST = 0.5  # of the optimizer's rate, which a warm-up that has ended has reached; by definition
 NOT_LEARNED = 0.05  # fall of the loss in the whole training, as a fraction, that counts as none; by bench-limits
 PART_OF_WARM_UP = 10  # steps of the training for each of a usual warm-up; Goyal et al. (2017), 5 of 90 epochs, and BERT's 10 %
@@ -148,7 +149,9 @@ def _rising(run: TrainingRun, curve: Curve, rate: Curve) -> Found:
     late = float(values[-1] - np.interp(1 - 1 / TENTH, part, values))
     before, after = level(curve.values, ENDS), level(curve.values, ENDS, end=True)
     # a loss that rose is one of a range test
-    never = 0 < values[-1] < WARM_UP_AT_LEAST * float((run.loop.get("schedule") or {}).get("base") or 0.0)
+    never = after > NOT_FAR * before and 0 < values[-1] < WARM_UP_AT_LEAST * float(
+        (run.loop.get("schedule") or {}).get("base") or 0.0
+    )
     if straight and late > risen / TENTH / 2 and (never or abs(after - before) <= NOT_LEARNED * abs(before)):
         evidence = {"first_rate": float(values[0]), "last_rate": float(values[-1]), "before": before, "after": after}
         yield "rising", len(curve) - 1, evidence

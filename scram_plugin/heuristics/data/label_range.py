@@ -111,7 +111,7 @@ def _of_graph(run: TrainingRun) -> Finding | None:
         expected = "The loss compares a single output with the number, as if the order of the numbers meant something."
         cause = Cause("class-numbers", said)
     elif (share := run.loop.get("several", 0.0)) > SEVERAL:
-        severity, confidence, title = "error", "certain", TITLES["several"]
+        severity, confidence, title = "error", "likely", TITLES["several"]
         said = f"In the first batch {percent(share)} of the examples have several classes."
         expected = "The loss expects one class for each example."
         cause = Cause("several", said, "", set_loss(run.facts, "binary_crossentropy", True))

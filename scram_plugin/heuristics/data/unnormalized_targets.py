@@ -10,7 +10,7 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.curves.checkable import stretches
 from scram_plugin.heuristics.data.labels_of_losses import DIFFERENCES
-from scram_plugin.heuristics.edits import change_targets
+from scram_plugin.heuristics.edits import change_targets, scores_actions
 from scram_plugin.heuristics.heuristic import CALIBRATED, TARGETS, Cause, Finding, Heuristic, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.limits import TENTH
 from scram_plugin.heuristics.measured import levels, shown_loss, whole_of
@@ -48,7 +48,7 @@ OPTIONS = (
 
 
 PARTS = 50  # of the curve, over whose means the error is taken; by definition
-OUTWEIGHS = 100.0  # a squared error of targets in their units, beside parts of a loss that are about 1; by definition
+OUTWEIGHS = 1_000.0  # a squared error of targets in their units, beside parts of a loss that are about 1; by definition
 WASTED = 0.1  # share of the training before the model is better than the mean of the targets; by definition
 
 
@@ -108,10 +108,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 def _as_part(run: TrainingRun, loss: str, mean: float, spread: float) -> str | None:
     """By how much the error of these targets outweighs the other parts of the loss, as a sentence; None if it does not."""
     parts = [part for part in run.loop.get("parts") or [] if part.get("shape")]
-    own = [part for part in parts if part.get("elementwise") and part["how"] == "mean" and len(part["shape"]) > 1]
-    if loss != "MeanSquaredError" or len(parts) < 2 or len(own) != 1:
+    own = [part for part in parts if part.get("elementwise") and part.get("how") == "mean" and len(part["shape"]) > 1]
+    if loss != "MeanSquaredError" or len(parts) < 2 or len(own) != 1 or scores_actions(run.facts):
         return None
-    error = abs(own[0]["factor"]) * (spread**2 + mean**2)
+    error = abs(own[0].get("factor", 1.0)) * (spread**2 + mean**2)
     if error < OUTWEIGHS:
         return None
     return f"This error is one of {len(parts)} parts of the loss. It begins at about {number(error)}, and outweighs the others."

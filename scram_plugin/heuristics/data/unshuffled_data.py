@@ -76,7 +76,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if run.statistic(schema.STATISTICS, "y0/mean/0") is not None:
         yield from _one_hot(run, options, size)
         return
-    if without_loader(run) and not chooses_class(run) and not _is_sorted(means):
+    inputs = run.statistic(schema.BATCHES, "x0/mean")
+    vary = inputs is not None and len(inputs.finite) > 0 and np.ptp(inputs.finite.values) > 0
+    if without_loader(run) and not chooses_class(run) and not (vary and _is_sorted(means)):
         raise Inconclusive("there was no data loader: the program may compute the targets itself, as in reinforcement learning")
     values = means.finite.values
     if len(values) < options["least"]:

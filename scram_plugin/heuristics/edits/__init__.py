@@ -29,6 +29,7 @@ from scram_plugin.heuristics.edits.data import normalize_features as normalize_f
 from scram_plugin.heuristics.edits.data import of_torch
 from scram_plugin.heuristics.edits.data import replace_missing_inputs as replace_missing_inputs
 from scram_plugin.heuristics.edits.data import rescale_inputs as rescale_inputs
+from scram_plugin.heuristics.edits.data import scores_actions as scores_actions
 from scram_plugin.heuristics.edits.edit import Edit as Edit
 from scram_plugin.heuristics.edits.epochs import hold_out as hold_out
 from scram_plugin.heuristics.edits.epochs import train_longer as train_longer

@@ -19,7 +19,7 @@ from scram_plugin.heuristics.edits.program import Change, Code, Piece, imported,
 TINY = "1e-8"  # keeps the division by the spread of a constant column finite; source: Adam's epsilon, for the same purpose
 
 
-BATCH_SIZE = re.compile(r"batch|(^|_)bs$", re.I)  # the name of a batch size; by definition
+BATCH_SIZE = re.compile(r"((train|mini)_?)?(batch(_?size)?|bs)", re.I)  # the name of a batch size; by definition
 
 
 def of_torch(facts: Mapping[str, Any]) -> bool:
@@ -27,17 +27,22 @@ def of_torch(facts: Mapping[str, Any]) -> bool:
 
 
 def names_batch_size(facts: Mapping[str, Any], examples: int) -> bool:
-    """Whether the program gives some batch size this value: ``BATCH = 64``, ``batch_size=64``."""
+    """Whether the program gives a variable for the batch size this value: ``BATCH = 64``."""
     known = program(facts)
-    named = [(n.node.targets[0], n.node.value) for n in known.nodes(ast.Assign)]
-    named += [(keyword, keyword.value) for call in known.nodes(ast.Call) for keyword in call.node.keywords]
-    for holder, value in named:
+    for place in known.nodes(ast.Assign):
+        holder, value = place.node.targets[0], place.node.value
         pairs = zip(holder.elts, value.elts, strict=False) if _tuples(holder, value) else [(holder, value)]
         for one, number in pairs:
-            name = str(getattr(one, "id", None) or getattr(one, "arg", None) or getattr(one, "attr", ""))
-            if BATCH_SIZE.search(name) and isinstance(number, ast.Constant) and number.value == examples:
+            name = str(getattr(one, "id", None) or getattr(one, "attr", ""))
+            value = number.value if isinstance(number, ast.Constant) and type(number.value) is int else 0
+            if BATCH_SIZE.fullmatch(name) and value == examples > 1:
                 return True
     return False
+
+
+def scores_actions(facts: Mapping[str, Any]) -> bool:
+    """Whether the program asks for the logarithms of probabilities, as those of actions."""
+    return any(program(facts).calls("log_prob"))
 
 
 def _tuples(holder: ast.AST, value: ast.AST) -> bool:

@@ -100,13 +100,13 @@ def give_factor(facts: Mapping[str, Any]) -> Edit | None:
     if found is None or not isinstance(found.node, ast.Lambda):
         return None
     held = {given.text for call in known.nodes(ast.Call) if (given := argument(known, call, RATES[1], None)) is not None}
-    changes = []
-    for node in ast.walk(found.node.body):
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
-            kept = [side for side in (node.left, node.right) if found.source.of(side) not in held]
-            if len(kept) == 1:
-                changes.append(replaced(Piece(found.source, node), found.source.of(kept[0])))
-    return known.edit(changes) if len(changes) == 1 else None
+    product = found.node.body
+    if not isinstance(product, ast.BinOp) or not isinstance(product.op, ast.Mult):
+        return None
+    kept = [side for side in (product.left, product.right) if found.source.of(side) not in held]
+    if len(kept) != 1 or any(found.source.of(n) in held for n in ast.walk(kept[0]) if isinstance(n, ast.expr)):
+        return None
+    return known.edit([replaced(Piece(found.source, product), found.source.of(kept[0]))])
 
 
 def _in_groups(known: Code) -> list[Piece]:

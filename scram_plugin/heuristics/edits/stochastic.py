@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits.arguments import argument, replaced
-from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
+from scram_plugin.heuristics.edits.program import Change, Piece, program
 from scram_plugin.heuristics.edits.uncalled import WrongLine
 
 DROPOUTS = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout")  # of torch.nn.functional
+MODE, MONTE_CARLO = ".training", re.compile(r"(^|_)mc(_|$)|monte_?carlo|MC[A-Z]", re.I)
+WITHOUT_RSAMPLE = ("Categorical", "OneHotCategorical", "Bernoulli", "Geometric", "Poisson")  # source: torch.distributions
 WITHOUT_GRADIENTS = ("no_grad", "inference_mode")
 
 
@@ -20,7 +23,7 @@ def always_dropping(facts: Mapping[str, Any]) -> Iterator[WrongLine]:
     for call in known.calls(*DROPOUTS):
         functional = known.full_name(Piece(call.source, call.node.func)).startswith("torch.nn.functional")
         starred = any(isinstance(a, ast.Starred) for a in call.node.args) or any(k.arg is None for k in call.node.keywords)
-        if not functional or starred or argument(known, call, "training", 2) is not None:
+        if not functional or starred or argument(known, call, "training", 2) is not None or _asks_for_mode(call):
             continue
         this = _self(call)
         if this:
@@ -30,29 +33,39 @@ def always_dropping(facts: Mapping[str, Any]) -> Iterator[WrongLine]:
             yield WrongLine(call.text, call.node.lineno, known.edit([Change(call.source, end, end, text)]))
 
 
+def _asks_for_mode(call: Piece) -> bool:
+    """Whether the mode decides: ``if self.training:`` around the call, or in its arguments; or that it stays on is meant, by
+    the name of the function (Monte Carlo dropout; Gal & Ghahramani, 2016)."""
+    around = list(call.source.around(call.node))
+    asked = [n.test for n in around if isinstance(n, ast.If | ast.IfExp)] + [call.node]
+    names = [n.name for n in around if isinstance(n, ast.FunctionDef | ast.ClassDef)]
+    return any(MODE in call.source.of(n) for n in asked) or any(MONTE_CARLO.search(name) for name in names)
+
+
 def _self(call: Piece) -> str:
-    """The name of the object in a method of a class; "" elsewhere."""
-    scope = call.source.scope(call.node)
-    arguments = getattr(getattr(scope, "args", None), "args", [])
-    return arguments[0].arg if call.source.enclosing_class(call.node) is not None and arguments else ""
+    """The name of the module in one of its own methods; "" elsewhere."""
+    function: Any = call.source.scope(call.node)
+    owner = call.source.parent(function) if isinstance(function, ast.FunctionDef) else None
+    if not isinstance(owner, ast.ClassDef) or function.decorator_list or not function.args.args:
+        return ""
+    return function.args.args[0].arg if any("Module" in call.source.of(base) for base in owner.bases) else ""
 
 
 def not_reparameterised(facts: Mapping[str, Any]) -> Iterator[WrongLine]:
     """Samples, drawn without a gradient, of a distribution whose divergence is computed, and no logarithm of a probability."""
     known = program(facts)
-    if not any(known.calls("kl_divergence")) or any(known.calls("log_prob")):
+    if not any(known.calls("kl_divergence")) or any(known.calls("log_prob", "rsample", *WITHOUT_RSAMPLE)):
         return
     compared = {c.source.of(given) for c in known.calls("kl_divergence") for given in c.node.args[:1]}
     for call in known.calls("sample"):
-        function = call.node.func
-        if isinstance(function, ast.Attribute) and call.source.of(function.value) in compared and not _is_off(known, call):
-            owner = call.source.of(function.value)
-            yield WrongLine(
-                call.text, call.node.lineno, known.edit([replaced(Piece(call.source, function), f"{owner}.rsample")])
-            )
+        function, outer = call.node.func, call.source.parent(call.node)
+        owner = call.source.of(function.value) if isinstance(function, ast.Attribute) else ""
+        if owner in compared and not isinstance(outer, ast.Attribute) and not _is_off(call):  # as in `.sample().detach()`
+            edit = known.edit([replaced(Piece(call.source, function), f"{owner}.rsample")])
+            yield WrongLine(call.text, call.node.lineno, edit)
 
 
-def _is_off(known: Code, call: Piece) -> bool:
+def _is_off(call: Piece) -> bool:
     """Whether gradients are off around a call: in a block, or in its function."""
     for node in call.source.around(call.node):
         items = [item.context_expr for item in node.items] if isinstance(node, ast.With) else []

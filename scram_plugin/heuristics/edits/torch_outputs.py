@@ -12,6 +12,8 @@ from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import models_with_parameters
 from scram_plugin.heuristics.edits.program import Code, Piece, program
 
+READ_ONCE = 2  # places of a name: where it is bound, and where it is read; by definition
+
 
 def reads_logits(facts: Mapping[str, Any]) -> bool:
     """Whether results of the model are compared with 0, as logits are (``logits > 0``), and none is rounded or compared with a
@@ -30,8 +32,10 @@ def take_logarithms(facts: Mapping[str, Any]) -> Edit | None:
     calls = list(known.calls("kl_div", "nll_loss"))
     taken = argument(known, calls[0], "input", 0) if len(calls) == 1 else None
     found = follow(known, taken) if taken is not None else None
-    if found is None or known.called(found) != "softmax":
+    if found is None or taken is None or known.called(found) != "softmax":
         return None
+    if isinstance(taken.node, ast.Name) and sum(p.node.id == taken.node.id for p in known.nodes(ast.Name)) > READ_ONCE:
+        return None  # others read the probabilities
     function = found.node.func
     name = found.source.of(function)
     return known.edit([replaced(Piece(found.source, function), f"{name.removesuffix('softmax')}log_softmax")])

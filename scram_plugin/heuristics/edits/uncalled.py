@@ -26,6 +26,7 @@ def uncalled(facts: Mapping[str, Any]) -> Iterator[WrongLine]:
     known = program(facts)
     for statement in known.nodes(ast.Expr):
         value, source = statement.node.value, statement.source
-        if isinstance(value, ast.Attribute) and value.attr in METHODS:
+        asked = isinstance(source.parent(statement.node), ast.Try | ast.ClassDef)  # whether there is such a method, for example
+        if isinstance(value, ast.Attribute) and value.attr in METHODS and not asked:
             end = source.span(value)[1]
             yield WrongLine(source.of(value), statement.node.lineno, known.edit([Change(source, end, end, "()")]))

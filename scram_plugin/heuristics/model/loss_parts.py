@@ -51,13 +51,16 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 def _of_batch(parts: Sequence[Mapping[str, Any]], size: int | None) -> str | None:
     """A sum of the errors of all examples and of many values of each, beside a mean of something else."""
     summed = [
-        part for part in parts if part["how"] == "sum" and part["shape"][0] == size and math.prod(part["shape"][1:]) >= OF_MANY
+        part
+        for part in parts
+        if part.get("how") == "sum" and part["shape"][0] == size and math.prod(part["shape"][1:]) >= OF_MANY
     ]
-    averaged = [part for part in parts if part["how"] == "mean"]
+    averaged = [part for part in parts if part.get("how") == "mean"]
     if len(summed) != 1 or len(summed) + len(averaged) != len(parts):
         return None
-    if math.prod(summed[0]["shape"]) * abs(summed[0]["factor"]) < OUTWEIGHING:
-        return None
+    factor = abs(summed[0].get("factor", 1.0))
+    if factor <= DIVIDED / summed[0]["shape"][0] or math.prod(summed[0]["shape"]) * factor < OUTWEIGHING:
+        return None  # it is divided by the number of examples, or counts for little
     values = " × ".join(map(str, summed[0]["shape"]))
     return f"One part of the loss is a sum over {values} values, and the first axis is the batch. Another part is a mean."
 

@@ -39,7 +39,7 @@ ONE_SIDED = ("sigmoid", "softmax", "relu", "relu6")  # they give nothing below 0
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    for name in run.loop.get("probabilities") or []:
+    for name in {"kl_div", "NLLLoss"} & set(run.loop.get("probabilities") or []):
         names = {"loss": name, "activation": "softmax", "activation_name": "softmax"}
         evidence = {"layer": "of the model", "size": "several units", **names, **absent("low", "high", "least", "most")}
         said = f"In the first step {name} gets the result of a softmax; it expects the logarithms of probabilities."

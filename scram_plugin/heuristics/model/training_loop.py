@@ -39,6 +39,7 @@ SHORT = 0.5  # share of a schedule that was used; by definition
 MOST_OF = 0.8  # share of the steps that a schedule is made for; by definition
 DECAYING = ("ExponentialLR", "StepLR", "MultiStepLR", "LambdaLR", "PolynomialLR")
 WARM_UP = 0.5  # of the rate that a scheduler begins with: a lower one at the end is that of a warm-up; by definition
+NO_FACTOR = 0.05  # a rate that is no factor with which a warm-up may begin, as 0.1 is; by definition
 NEAR_SQUARE = 1e-4  # relative difference that is one of rounding; IEEE 754
 LOW = 0.1  # of the highest rate: lower so early where a scheduler is called more than once a step; by definition
 NOTHING = 0.01  # of the highest rate: a lower rate changes almost nothing; by definition
@@ -314,7 +315,9 @@ def _done(run: TrainingRun, calls: int, steps: int) -> tuple[float, int]:
 def _squared(run: TrainingRun, known: Mapping[str, Any]) -> str | None:
     """That the rate begins with its own square and is never higher, as a sentence: the function gives a rate, not a factor."""
     base, rate = known.get("base") or 0.0, run.statistic(schema.STATISTICS, "learning_rate")
-    if known.get("class") != "LambdaLR" or rate is None or len(rate.finite) < OFTEN or not 0 < base < 1:
+    if known.get("class") != "LambdaLR" or rate is None or len(rate.finite) < OFTEN or known.get("calls", 0) < OFTEN:
+        return None
+    if not 0 < base < 1 or base**2 == 0 or (base > NO_FACTOR and give_factor(run.facts) is None):
         return None
     if abs(float(rate.finite.values[0]) / base**2 - 1) > NEAR_SQUARE or rate.finite.values.max() > (1 + NEAR_SQUARE) * base**2:
         return None
@@ -341,7 +344,7 @@ def _data(run: TrainingRun, loop: Loop) -> Found:
     fit, epochs = run.facts.get("fit") or {}, run.statistic(schema.BATCHES, "epoch")
     whole, samples = fit.get("steps"), fit.get("samples") or FEW_EXAMPLES
     others = (run.facts.get("data") or {}).get("validation", {}).get("samples") or 0
-    if samples < FEW_EXAMPLES <= others and epochs is not None and len(epochs) >= OFTEN:
+    if samples < FEW_EXAMPLES <= others and (whole or 0) < samples and epochs is not None and len(epochs) >= OFTEN:
         yield "few", f"The training data have {samples:,} examples by their length, and those of the validation {others:,}."
     if not whole or epochs is None or loop.get("ways", 1) > 1:
         return
@@ -350,7 +353,7 @@ def _data(run: TrainingRun, loop: Loop) -> Found:
         return
     if fit.get("shuffle") is False and most > 1:  # of a single batch, again and again, `constant-inputs` tells
         yield "part", f"The loader has {whole:,} batches, in the same order each time, and no epoch used more than {most:,}."
-    elif fit.get("shuffle") and counts.sum() < whole and run.ended == "finished":
+    elif fit.get("shuffle") and most == 1 and counts.sum() < whole and run.ended == "finished":
         yield (
             "part",
             f"The loader has {whole:,} batches, and in {len(counts):,} epochs the training used {counts.sum():,} in all.",

@@ -11,12 +11,13 @@ from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.preflight.tested import tested
 from scram_plugin.logs.training_run import TrainingRun
 
+SHOWN_PARTS = 2  # parts of inputs that are told; a log may hold any number; by definition
 FITTED = 0.5  # share of the first loss: a model that fits 16 different examples uses its inputs; by bench-limits
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if unread := run.loop.get("unread"):
-        yield from (_of_part(run, part) for part in unread)
+        yield from (_of_part(run, part) for part in unread[:SHOWN_PARTS] if part.get("places"))
         return
     found = tested(run, "inputs")
     tried, ignored = found.get("inputs") or 0, found.get("ignored") or []
@@ -47,8 +48,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 def _of_part(run: TrainingRun, part: Mapping[str, Any]) -> Finding:
     """A feature that is not read, or all positions of a sequence but the first."""
     places, number = part.get("places") or [], part.get("input", 0)
-    known = [entry["name"] for entry in run.facts.get("model", {}).get("inputs") or ()]
-    of = f" of `{known[number]}`" if number < len(known) and len(known) > 1 else ""
+    several = len(run.facts.get("model", {}).get("inputs") or ()) > 1
+    of = f" of input {number + 1}" if several else ""
     if part.get("first"):
         title = f"The outputs depend on the first position{of} alone"
         names, causes = f"all positions{of} but the first", [Cause("first-position"), Cause("unused")]

@@ -14,6 +14,7 @@ from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch.graph import CHOOSING, DISTANCES, OPERATIONS, along, before, operation, through
 
 FIRST_OF_TWO = (0, -2, 2**64 - 2)  # the first axis of two, as a node may store it
+NEAR_SCORES = 3  # operations between a product of queries and keys and what follows it
 LAST = 2**64 - 1  # the last axis, as a node may store it
 # operation -> the one before it that is its own first half
 TWICE = {"LogSoftmax": "Softmax", "Softmax": "Softmax", "BinaryCrossEntropyWithLogits": "Sigmoid", "Sigmoid": "Sigmoid"}
@@ -48,10 +49,11 @@ def chooses(loss: torch.Tensor, outputs: Any) -> bool:
     return any(through(next(iter(before(node)), None)) in made for node in softmaxes)
 
 
-def wrong_axes(loss: torch.Tensor, batch: int | None) -> list[dict[str, Any]]:
-    """A softmax along the first axis of a tensor with one row for each of `batch` examples, and a view that gives two axes each
-    other's length."""
-    found: list[dict[str, Any]] = []
+def wrong_axes(loss: torch.Tensor, batch: int | None, outputs: Any = None) -> list[dict[str, Any]]:
+    """A softmax along the first axis of a tensor with one row for each of `batch` examples, along the width of an image or the
+    positions of a sequence; outputs that are normalised along the batch; and a view that gives two axes each other's length."""
+    made_by = (through(t.grad_fn) for t in leaves(outputs) if isinstance(t, torch.Tensor))
+    found = [{"operation": "norm", "from": rows, "to": rows} for node in made_by if (rows := _normed_rows(node))]
     for node in nodes(loss):
         name = operation(node)
         made = sizes_of_result(node)
@@ -60,10 +62,10 @@ def wrong_axes(loss: torch.Tensor, batch: int | None) -> list[dict[str, Any]]:
             first = axis == 0 or (axis in FIRST_OF_TWO and made is not None and len(made) == 2)
             if first and made and len(made) > 1 and made[0] == batch and min(made[:2]) > 1:
                 found.append({"operation": "softmax", "from": made, "to": made})
-            elif made and (places := _over_places(node, axis, made)):
-                found.append({"operation": places, "from": made, "to": made})
-        elif name == "LinalgVectorNorm" and (rows := _normed_rows(node)) and batch in (rows[0], None):
-            found.append({"operation": "norm", "from": rows, "to": rows})
+            elif made and _over_width(node, axis, made):
+                found.append({"operation": "width", "from": made, "to": made})
+        elif name == "NllLoss" and (made := _over_time(node)):
+            found.append({"operation": "time", "from": made, "to": made})
         elif name in ("View", "UnsafeView", "ReshapeAlias"):
             given = [int(n) for n in getattr(node, "_saved_self_sym_sizes", ())]
             if given and made and swapped(given, made):
@@ -71,30 +73,54 @@ def wrong_axes(loss: torch.Tensor, batch: int | None) -> list[dict[str, Any]]:
     return found[:SHOWN]
 
 
-def _over_places(node: Any, axis: int | None, made: list[int]) -> str:
-    """ "width" for a softmax of the outputs of a convolution along the last axis, "time" for a log-softmax of the outputs of a
-    linear layer, (examples, positions, classes), along the positions; "" for others."""
-    last = axis in (len(made) - 1, LAST)
-    if len(made) == 4 and last and min(made[1], made[3]) > 1 and operation(next(iter(before(node)), node)) == "Convolution":
-        return "width"
-    if len(made) == 3 and axis == 1 and min(made[1:]) > 1 and operation(node) == "LogSoftmax":
-        given = next(iter(before(node)), None)
-        while given is not None and operation(given) in ("View", "UnsafeView", "Add"):
-            given = next((n for n in before(given) if not operation(n).endswith("AccumulateGrad")), None)
-        return "time" if given is not None and operation(given) in ("Addmm", "Mm") else ""
-    return ""
+def _over_width(node: Any, axis: int | None, made: list[int]) -> bool:
+    """Whether a softmax of the outputs of a convolution, (examples, channels, height, width), goes along the last axis; not of
+    scores of attention, which a convolution may mix."""
+    given = next(iter(before(node)), None)
+    if (
+        len(made) != 4
+        or axis not in (3, LAST)
+        or min(made[1], made[3]) < 2
+        or given is None
+        or operation(given) != "Convolution"
+    ):
+        return False
+    scores: Any = next(iter(before(given)), None)
+    for _ in range(NEAR_SCORES):
+        scores = through(scores)
+        if scores is None or operation(scores) == "Bmm":
+            break
+        scores = next(iter(before(scores)), None)
+    return scores is None or operation(scores) != "Bmm"
 
 
-def _normed_rows(node: Any) -> list[int]:
-    """The shape of a matrix each of whose columns is divided by its own norm, as `normalize` does along the first axis."""
-    given, axes = getattr(node, "_saved_self", None), getattr(node, "_saved_dim", None)
-    kept = bool(getattr(node, "_saved_keepdim", False))
-    of = next(iter(before(node)), None)
-    if of is None or operation(through(of)).endswith("AccumulateGrad"):
-        return []  # of a weight
-    if not isinstance(given, torch.Tensor) or given.dim() != 2 or not kept or list(axes or ()) not in ([0], [-2], [2**64 - 2]):
+def _over_time(node: Any) -> list[int]:
+    """The shape (examples, positions, classes) of a log-softmax along the positions, whose result a loss takes with the classes
+    as its last axis; empty for others."""
+    taken, given = getattr(node, "_saved_self", None), through(next(iter(before(node)), None))
+    made = sizes_of_result(given) if given is not None and operation(given) == "LogSoftmax" else None
+    if made is None or len(made) != 3 or getattr(given, "_saved_dim", None) != 1 or not isinstance(taken, torch.Tensor):
         return []
-    return list(given.shape) if min(given.shape) > 1 else []
+    flat = [made[0] * made[1], made[2]]
+    return made if list(taken.shape) == flat and min(made[1:]) > 1 and flat != made[:2] else []
+
+
+def _normed_rows(output: Any) -> list[int]:
+    """The shape of a matrix, the output of a model, each of whose columns was divided by its own norm, as by `normalize` along
+    the first axis; empty for others."""
+    inputs = [n for n, _ in output.next_functions] if output is not None and operation(output) == "Div" else []
+    node = inputs[1] if len(inputs) > 1 else None
+    while node is not None and operation(node) in ("Expand", "ClampMin", "Clamp"):
+        node = next(iter(before(node)), None)
+    if node is None or operation(node) != "LinalgVectorNorm":
+        return []
+    given, axes = getattr(node, "_saved_self", None), getattr(node, "_saved_dim", None)
+    of = next(iter(before(node)), None)
+    centred = of is None or operation(of) == "Sub"  # along the batch on purpose, as for a correlation
+    if centred or not isinstance(given, torch.Tensor) or given.dim() != 2:
+        return []
+    first = list(axes or ()) in ([0], [-2], [2**64 - 2])
+    return list(given.shape) if first and min(given.shape) > 1 else []
 
 
 def applied_twice(loss: torch.Tensor) -> list[str]:

@@ -93,7 +93,7 @@ class FirstStep:
             return
         self.untrained = ownership.untrained(loss, model, optimizers, [call.module for call in calls.calls])
         target = losses[0].target if len(losses) == 1 else None
-        self.axes = axes.wrong_axes(loss, _examples(x, outputs, target))
+        self.axes = axes.wrong_axes(loss, _examples(x, outputs, target), outputs)
         self.parts, self.chosen = axes.reductions(loss), axes.chooses(loss, outputs)
         self.twice, self.raw = axes.applied_twice(loss), differences.raw(losses) or differences.raw_logarithms(loss)
         self.divisor = axes.divisor(loss)
@@ -110,7 +110,9 @@ class FirstStep:
         only = losses[0] if len(losses) == 1 else None
         if self.untrained.get("unregistered"):
             return  # layers in a plain list stay in training mode when the model is tried
-        tried = trials.tried(model, inputs, x, outputs, only)
+        recurrent = [call.module for call in calls.calls if isinstance(call.module, torch.nn.RNNBase)]
+        whole = bool(recurrent) and len(set(recurrent)) == len(recurrent)  # each of them goes through a sequence once
+        tried = trials.tried(model, inputs, x, outputs, only, whole)
         self.sequence, self.mixing, views, self.linear, self.unread = tried
         self.axes += [view for view in views if view not in self.axes]
 

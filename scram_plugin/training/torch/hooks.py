@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from scram_plugin.training.torch.compiled import AroundCompiled
 
@@ -32,10 +31,9 @@ class Hooks:
         before: Callable[..., None],
         after: Callable[..., None],
         before_step: Callable[..., None],
-        any_step: Callable[..., None],
     ) -> None:
         self._parts, self._optimizers = parts, optimizers
-        self._before, self._after, self._before_step, self._any_step = before, after, before_step, any_step
+        self._before, self._after, self._before_step = before, after, before_step
         self._handles: list[Any] = []
         self._steps: dict[type[torch.optim.Optimizer], Any] = {type(optimizer): None for optimizer in optimizers}
         self.renew()
@@ -68,7 +66,6 @@ class Hooks:
                 self._handles.append(part.register_forward_pre_hook(self._before, with_kwargs=True))
                 self._handles.append(part.register_forward_hook(self._after))
         self._handles += [optimizer.register_step_pre_hook(self._before_step) for optimizer in self._optimizers]
-        self._handles.append(register_optimizer_step_pre_hook(self._any_step))
 
     def detach(self) -> None:
         for handle in self._handles:

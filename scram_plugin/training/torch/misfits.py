@@ -56,31 +56,46 @@ def divided_by_zero(loss: torch.Tensor) -> float:
 def takes_probabilities(loss: torch.Tensor) -> str:
     """The loss that takes probabilities, the result of a softmax, where it needs their logarithms: "NLLLoss", "kl_div" or "".
 
-    `kl_div` multiplies what it is given by the targets, and subtracts that from a constant.
+    `kl_div` multiplies what it is given by the targets, subtracts that from a constant, and adds all of it up.
     """
     for node in nodes(loss):
+        at = next(iter(before(node)), None)
         if operation(node) in ("NllLoss", "NllLoss2D"):
-            at = through(next(iter(before(node)), None))
+            at = through(at)
             if at is not None and operation(at) == "Softmax":
                 return "NLLLoss"
-        if operation(node) != "Sub" or len(before(node)) != 1 or node.next_functions[0][0] is not None:
-            continue
-        at = before(node)[0]
-        if operation(at) == "Mul" and len(before(at)) == 1 and _constant_factor(at) is not None:
-            at = through(before(at)[0])
-            if at is not None and operation(at) == "Softmax":
-                return "kl_div"
+        elif node.name() in ("SumBackward0", "MeanBackward0") and at is not None and operation(at) == "Sub":
+            product = _subtracted(at)
+            if product is not None and operation(product) == "Mul" and _constant_factor(product) is not None:
+                at = through(_only(product))
+                if at is not None and operation(at) == "Softmax":
+                    return "kl_div"
     return ""
 
 
+def _subtracted(difference: Any) -> Any:
+    """What a node subtracts from a constant; None for other differences."""
+    return before(difference)[0] if len(before(difference)) == 1 and difference.next_functions[0][0] is None else None
+
+
 def several_classes(loss: torch.Tensor) -> float:
-    """The share of examples that belong to several classes, where a cross-entropy takes their targets as probabilities."""
+    """The share of examples that belong to several classes, where a cross-entropy takes their targets as probabilities: it adds
+    up all products of targets and logarithms, and divides the negative of that by the number of examples."""
     for node in nodes(loss):
-        if operation(node) != "Mul" or len(before(node)) != 1 or operation(before(node)[0]) != "LogSoftmax":
-            continue
-        target = _constant_factor(node)
-        if target is not None and target.dim() == 2 and bool(((target == 0) | (target == 1)).all()):
-            return float((target.sum(1) > 1).float().mean())
+        at = node
+        for name in ("DivBackward1", "NegBackward0", "SumBackward0"):
+            at = at if name == "DivBackward1" else next(iter(before(at)), None)
+            if at is None or at.name() != name:
+                break
+        else:
+            product = next(iter(before(at)), None)
+            if product is None or operation(product) != "Mul" or len(before(product)) != 1:
+                continue
+            target = _constant_factor(product) if operation(before(product)[0]) == "LogSoftmax" else None
+            if target is None or target.dim() != 2 or target.shape[0] == target.shape[1]:
+                continue
+            if bool(((target == 0) | (target == 1)).all()):
+                return float((target.sum(1) > 1).float().mean())
     return 0.0
 
 

@@ -20,6 +20,7 @@ from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import patches
 from scram_plugin.training.torch.axes import factor, nodes
 from scram_plugin.training.torch.derivatives import Derivatives
+from scram_plugin.training.torch.mixed import Mixed
 from scram_plugin.training.torch.schedules import Schedule
 from scram_plugin.training.torch.statistics import Tensors
 
@@ -29,6 +30,7 @@ MOST_LOSSES = 10_000  # that are kept while no step was taken
 SHOWN = 8  # names that are kept
 NATURAL = 2  # graphs that are alive in any loop: that of this step, and that of the step before, in a variable
 FIRST_SIZE, LATER_SIZE = 4, 40  # steps at which the size of the graph is taken
+ROUNDED = 1e-3  # relative difference of a factor from 1 over a whole number
 MOST_ALIVE = 64  # graphs of evaluations that are watched
 MOST_NODES = 20_000  # of a graph whose size is taken
 
@@ -57,11 +59,8 @@ class Order:
         self._calls, self._idle = Counter[int](), Counter[int]()
         self._fed: set[int] = set()  # optimizers that had a gradient after a step, as those have that call a closure
         self._single = self._forwards = self._wiped = self._passes = 0
-        # Of the gradients that are not cleared yet: whether there are any, whether another network's optimizer has stepped
-        # since the first, and whether others were added after that.
-        self._open = self._split = self._both = False
-        self._mixed = 0  # steps with gradients of both kinds
-        self._alone = True  # nothing else clears gradients or takes steps
+        self._since = 0  # own backward passes since the last step
+        self.mixed = Mixed([*model.parameters(), *(p for o in optimizers for g in o.param_groups for p in g["params"])])
         # losses of the present step whose gradients an optimizer has used: further ones are of another network, with its own
         self.used = 0
         self._others: list[Any] = []  # losses of backward passes that are not of this model, before the first step
@@ -110,6 +109,7 @@ class Order:
     def before_backward(self, loss: torch.Tensor) -> None:
         if loss.grad_fn is None:
             return
+        self.mixed.backward(self._forwards, loss)
         if not self._steps:
             self._factor = factor(loss)
         if not self.used and self._made in (FIRST_SIZE, LATER_SIZE):
@@ -124,8 +124,9 @@ class Order:
     def after_backward(self, loss: Any, own: bool) -> None:
         """A backward pass has ended, of this model (`own`) or of something else."""
         self._passes += own
-        self._both |= own and self._split
-        self._open |= own
+        if own:
+            self._since += 1
+            self.mixed.reached(self._forwards)
         kept = self.losses if own else self._others
         if loss is not None and not self._steps and len(kept) < MOST_LOSSES:
             kept.append(loss)
@@ -133,16 +134,12 @@ class Order:
     def cleared(self, own_losses: int | None) -> None:
         """The gradients are cleared, after so many own backward passes since the last step; None: those of something else."""
         if own_losses is None:
-            self._alone = False
+            self.mixed.alone = False
             return
         self._look_at_gradients()
         self._clear_at = own_losses
-        self._wiped += (own_losses - self.used if self._alone else 1) if own_losses > self.used else 0
-        self._open = self._split = self._both = False
-
-    def other_step(self) -> None:
-        """Another network's optimizer steps."""
-        self._alone, self._split = False, self._open
+        self._wiped += own_losses > self.used
+        self.mixed.clear()
 
     def before_step(self, own_losses: int, optimizer: torch.optim.Optimizer) -> bool:
         """An optimizer steps. Returns whether another one has in this step, for another loss."""
@@ -163,14 +160,14 @@ class Order:
         if not self._steps:
             self._means = {name: m.running_mean.detach().clone() for name, m in self._frozen()}
         self._steps += 1
-        self._mixed += self._both
-        self._open = self._split = self._both = False
         if self._steps == FIRST_SIZE:  # a scheduler is called by then, and the function that has it runs
             self._schedule.look()
         self.derivatives.stepped()
-        self._cleared += self._wiped > 1  # once may be another model's backward pass through this one
+        # once may be another model's backward pass through this one, unless the loss is divided as for all passes of the step
+        divided = self.mixed.alone and self._since > 1 and abs(self._factor * self._since - 1) < ROUNDED
+        self._cleared += self._wiped > 1 or (self._wiped == 1 and divided)
         self._ways[own_losses - self.used] += own_losses > self.used  # within `step(closure)`
-        self._row = self._wiped = self.used = 0
+        self._row = self._wiped = self._since = self.used = 0
         self.losses = []
         for optimizer in self._optimizers:
             if id(optimizer) not in self._fed and any(p.grad is not None for g in optimizer.param_groups for p in g["params"]):
@@ -239,7 +236,7 @@ class Order:
 
     def gap(self) -> None:
         """The next steps are not seen in full."""
-        self._open = self._split = self._both = False
+        self.mixed.clear()
         self._versions, self._clear_at = [], None
 
     @functools.cached_property
@@ -265,7 +262,7 @@ class Order:
             "changed": self._changed,
             "looked": self._looked,
             "cleared": self._cleared,
-            **({"mixed": self._mixed} if self._mixed else {}),
+            **self.mixed.facts(),
             "unstepped": self.unstepped,
             "idle": self._names(self.idle()),
             "single": self._single,

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import torch
 import torch.jit._recursive as scripting
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.utils.data import dataloader
 
 from scram_plugin.training.torch.compiled import is_compiling
@@ -67,6 +68,11 @@ class Watcher(Protocol):
         """Called with the model or the optimizer whose gradients are cleared, before that."""
         return _nothing
 
+    @property
+    def stepping(self) -> Callable[[Any], None]:
+        """Called with an optimizer that is about to step."""
+        return _nothing
+
     def off(self) -> contextlib.AbstractContextManager[None]:
         """While open, no hooks are on the model."""
 
@@ -81,6 +87,8 @@ _before: tuple[Callable[[Any], None], ...] = ()
 _after: tuple[Callable[[], None], ...] = ()
 _cleared: tuple[Callable[[Any], None], ...] = ()
 _derived: tuple[Callable[[Any, Any, bool], None], ...] = ()
+_stepping: tuple[Callable[[Any], None], ...] = ()
+_of_steps: Any = None  # PyTorch's handle of the hook of all optimizers
 _backwards = {"all": 0, "kept": 0}  # backward passes since the patches were made, and those of them that kept their graph
 _each_batch = False
 _batch: Any = None
@@ -88,8 +96,9 @@ _batch: Any = None
 
 def add(watcher: Watcher) -> None:
     """Call the functions of a watcher from now on; the first one installs the patches."""
-    global _watchers
+    global _watchers, _of_steps
     if not _watchers:
+        _of_steps = register_optimizer_step_pre_hook(ours(_step))
         _replace(torch.autograd, "backward", _backward)
         _replace(torch.autograd, "grad", _deriving)
         _replace(dataloader._BaseDataLoaderIter, "__next__", _next)
@@ -106,11 +115,12 @@ def add(watcher: Watcher) -> None:
 
 def changed() -> None:
     """Read the functions of all watchers again."""
-    global _before, _after, _cleared, _derived, _each_batch
+    global _before, _after, _cleared, _derived, _stepping, _each_batch
     _before = tuple(w.before_backward for w in _watchers)
     _after = tuple(w.after_backward for w in _watchers if w.after_backward is not None)
     _cleared = tuple(w.cleared for w in _watchers if w.each_batch)
     _derived = tuple(w.derived for w in _watchers if w.each_batch)
+    _stepping = tuple(w.stepping for w in _watchers if w.each_batch)
     _each_batch = any(w.each_batch for w in _watchers)
 
 
@@ -139,6 +149,7 @@ def remove(watcher: Watcher) -> None:
         _batch = None
         _backwards.update(all=0, kept=0)
         _restore(list(_originals))
+        _of_steps.remove()
 
 
 def compare(on: bool) -> None:
@@ -195,6 +206,11 @@ def _deriving(original: Any) -> Any:
         return result
 
     return grad
+
+
+def _step(optimizer: Any, *_: Any) -> None:
+    for stepping in _stepping:
+        stepping(optimizer)
 
 
 def _clearing(original: Any) -> Any:

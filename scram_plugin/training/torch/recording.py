@@ -88,10 +88,8 @@ class Recorder:
         self._fresh = False  # a step was recorded in full
         self._mine: list[bool] = []  # of each backward pass of the last full step: whether it was of this model's loss
         self._ways = self._called = 0  # backward passes since the last step, forward passes since the last backward pass
-        self._alone = True  # no backward pass was another model's
-        self.company = Company(self.inner, parameters, self.order.other_step)
-        events = self._before_forward, self._after_forward, self._before_step, self.company.stepping
-        around = [self._guard(method) for method in events]
+        self._alone, self.company = True, Company()  # no backward pass was another model's
+        around = [self._guard(method) for method in (self._before_forward, self._after_forward, self._before_step)]
         self._hooks = Hooks((model, *parts), optimizers, *around)
         self._parts = Parts(self.inner, self._hooks, used=bool(parts))
         self._back = self._guard(self._before_backward), self._guard(self._after_backward)
@@ -101,6 +99,7 @@ class Recorder:
         self.after_backward: Callable[..., None] | None
         self.fetched, self.cleared = self._guard(self._fetched), self._guard(self._cleared)
         self.compared, self.operated = self._guard(self.evaluations.compared), self._guard(self.evaluations.operated)
+        self.stepping = self._guard(self.order.mixed.other_step)
         self.evaluating, self.derived = self._guard(self._evaluating), self._guard(self.order.derivatives.derived)
         self._in_full()
         patches.add(self)
@@ -318,6 +317,7 @@ class Recorder:
             if not self._losses:
                 return
             self.order.stepped(len(self._losses))
+            self.company.other(self.order.mixed.step())
             self.company.step()
             losses, self._losses = self._losses, []
             self._add([time.time()], [functools.reduce(operator.add, losses)])

@@ -24,13 +24,14 @@ LEAST_ROWS = 8  # examples of a batch, from which on each is thought to be one
 
 
 def tried(
-    model: torch.nn.Module, inputs: Any, x: Tensors, outputs: Any, loss: Loss | None
+    model: torch.nn.Module, inputs: Any, x: Tensors, outputs: Any, loss: Loss | None, recurrent: bool = False
 ) -> tuple[dict[str, Any], float | None, list[dict[str, Any]], bool, list[dict[str, Any]]]:
     """The shift of the targets against the inputs, and whether outputs know the future (see `sequences`); how far examples mix,
     and the views that exchange two axes (see `mixing`); whether the model is linear (see `linear`); which parts of the inputs
     it does not read (see `unread`). Empty, None or False where the model cannot be called again like that.
 
-    `inputs`: arguments and keywords of the model; `loss`: if there is only one.
+    `inputs`: arguments and keywords of the model; `loss`: if there is only one; `recurrent`: a recurrent layer goes through
+    whole sequences.
     """
     target = loss.target if loss is not None else None
     sequence: dict[str, Any] = {}
@@ -56,7 +57,7 @@ def tried(
             straight = is_linear(model, first(inputs, EXAMPLES), again)
         with contextlib.suppress(Exception):
             rows = x if x and _has_rows(x[0][1], target, False) else []
-            parts = unread([t[:EXAMPLES] for _, t in rows], first(inputs, EXAMPLES), again)
+            parts = unread(model, [t[:EXAMPLES] for _, t in rows], first(inputs, EXAMPLES), again, recurrent)
     return sequence, *mixed, straight, parts
 
 

@@ -120,7 +120,8 @@ def test_by_how_many_batches_a_mean_is_divided(loss, by):
 
 
 PICTURES = torch.randn(2, 3, 6, 6)
-SEQUENCES = torch.randn(4, 7, 5)
+SEQUENCES, TAGS = torch.randn(4, 7, 5), torch.zeros(28, dtype=torch.long)
+HEADS_OF_ATTENTION = torch.randn(2, 4, 6, 8, requires_grad=True)
 
 
 def scores_of_pictures():
@@ -131,6 +132,16 @@ def scores_of_positions(classes=3):
     return torch.nn.Linear(5, classes)(SEQUENCES)
 
 
+def talking_heads():
+    scores = HEADS_OF_ATTENTION @ HEADS_OF_ATTENTION.transpose(-1, -2) * 0.3
+    return torch.nn.Conv2d(4, 4, 1)(scores).softmax(-1) @ HEADS_OF_ATTENTION
+
+
+def spans():
+    """The classes are the positions of a text, for each of two marks."""
+    return F.cross_entropy(scores_of_positions(2), torch.zeros(4, 2, dtype=torch.long))
+
+
 @pytest.mark.parametrize(
     ("loss", "found"),
     [
@@ -138,19 +149,34 @@ def scores_of_positions(classes=3):
         (lambda: F.log_softmax(scores_of_pictures(), dim=3).sum(), ["width"]),
         (lambda: F.softmax(scores_of_pictures(), dim=1).square().sum(), []),
         (lambda: F.softmax(scores_of_pictures().flatten(2), dim=-1).square().sum(), []),  # a map of places
-        (lambda: F.log_softmax(scores_of_positions(), dim=1).sum(), ["time"]),
-        (lambda: F.log_softmax(scores_of_positions(), dim=2).sum(), []),
+        (lambda: talking_heads().sum(), []),
+        (lambda: F.nll_loss(F.log_softmax(scores_of_positions(), dim=1).view(-1, 3), TAGS), ["time"]),
+        (lambda: F.nll_loss(F.log_softmax(scores_of_positions(), dim=1).reshape(28, 3), TAGS), ["time"]),
+        (lambda: F.nll_loss(F.log_softmax(scores_of_positions(), dim=2).view(-1, 3), TAGS), []),
         (lambda: F.softmax(scores_of_positions(), dim=1).square().sum(), []),  # attention that pools the positions
-        (lambda: F.log_softmax(scores_of_positions(1), dim=1).sum(), []),
         (lambda: F.cross_entropy(scores_of_positions().transpose(1, 2), torch.zeros(4, 7, dtype=torch.long)), []),
-        (lambda: F.normalize(torch.nn.Linear(5, 6)(torch.randn(8, 5)), dim=0).sum(), ["norm"]),
-        (lambda: F.normalize(torch.nn.Linear(5, 6)(torch.randn(8, 5)), dim=1).sum(), []),
-        (lambda: F.normalize(torch.nn.Parameter(torch.randn(8, 5)), dim=0).sum(), []),  # of weights
-        (lambda: torch.nn.Linear(5, 6)(torch.randn(8, 5)).norm(dim=0).sum(), []),
+        (spans, []),
     ],
 )
 def test_axes_of_outputs(loss, found):
     assert operations(loss()) == found
+
+
+@pytest.mark.parametrize(
+    ("outputs", "found"),
+    [
+        (lambda made: F.normalize(made, dim=0), ["norm"]),
+        (lambda made: F.normalize(made, dim=1), []),
+        (lambda made: F.normalize(made - made.mean(0), dim=0), []),  # for a correlation
+        (lambda made: made / made.norm(dim=0), ["norm"]),
+        (lambda made: made / made.norm(), []),
+    ],
+)
+def test_outputs_that_are_normalised(outputs, found):
+    made = outputs(torch.nn.Linear(5, 6)(torch.randn(8, 5)))
+    assert [entry["operation"] for entry in wrong_axes(made.square().sum(), 8, made)] == found
+    weights = F.normalize(torch.nn.Parameter(torch.randn(5, 6)), dim=0)
+    assert wrong_axes((torch.randn(8, 5) @ weights).sum(), 8, torch.randn(8, 5) @ weights) == []
 
 
 def test_one_minus_a_mean_is_a_part_of_the_loss():
