@@ -98,6 +98,7 @@ _LOOP = {
             "looked",
             "cleared",
             "mixed",
+            "between",
             "kept_evaluated",
         ),
         count,

@@ -14,13 +14,14 @@ PAGE = Page.parse(block_of("docs/writing-a-check.md", "````", "markdown", "# It 
 # In this order causes explain: what is wrong with the data, then with the model, then with layers, then with curves.
 PRECEDENCE = """
     nonfinite-inputs constant-inputs label-range target-in-inputs sequence-targets output-activation-mismatch mixed-axes
-    loss-parts ignored-input nonfinite-loss fp16-overflow loss-scale-collapse nonfinite-origin frozen-weights untrained-
-    parameters training-loop optimizer-settings wrong-direction poor-initialization unnormalized-targets unnormalized-inputs
-    unconventional-learning-rate high-dropout strong-regularization normalization-lag missing-activation hidden-activation
-    unshuffled-data input-distribution-shift kept-gradients exploding-gradients saturated-activations truncated-completions
-    vanishing-gradients zero-gradient vanishing-grad-norm dead-relu update-ratio mixed-samples no-gradient class-imbalance
-    exploding-grad-norm divergence zero-loss no-learning box-loss-without-map overfitting oscillating-loss plateau clip-
-    saturation kl-blow-up preference-memorised reward-hacking length-drift entropy-collapse return-collapse
+    loss-parts ignored-input nonfinite-loss fp16-overflow loss-scale-collapse nonfinite-origin frozen-weights
+    untrained-parameters training-loop optimizer-settings wrong-direction poor-initialization unnormalized-targets
+    unnormalized-inputs unconventional-learning-rate high-dropout strong-regularization normalization-lag missing-activation
+    hidden-activation unshuffled-data input-distribution-shift kept-gradients exploding-gradients saturated-activations
+    truncated-completions vanishing-gradients zero-gradient vanishing-grad-norm dead-relu update-ratio mixed-samples
+    no-gradient class-imbalance exploding-grad-norm divergence zero-loss no-learning box-loss-without-map overfitting
+    oscillating-loss plateau clip-saturation kl-blow-up preference-memorised reward-hacking length-drift entropy-collapse
+    return-collapse
 """
 
 

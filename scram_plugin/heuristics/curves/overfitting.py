@@ -125,7 +125,7 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
         what = "share of a validation metric's gain that came after the validation loss was lowest"
         run.measured(what, learned, below=STILL_LEARNS, percent=True)
         return  # the metric learns most then: the loss rises as it grows too sure (see `metric-loss-disagreement`)
-    seen = run.facts.get("data", {}).get("validation", {}).get("samples")
+    seen = ((run.facts.get("data") or {}).get("validation") or {}).get("samples")
     grave = few or rise > max(floor, SAMPLED * abs(lowest) / np.sqrt(seen) if seen else 0.0)
     told_best, told_end, about = as_told(training, first, last)
     unit = validation.axis

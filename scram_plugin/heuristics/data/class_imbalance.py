@@ -43,7 +43,7 @@ DIGITS, MOST_WEIGHTS = 3, 20  # of the weights of classes in a proposed edit: mo
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    known = run.facts.get("data", {}).get("training", {}).get("counts")
+    known = ((run.facts.get("data") or {}).get("training") or {}).get("counts")
     counts = np.array(known, float) if known and chooses_class(run) else class_counts(run, "y0")
     if counts is None or len(counts) < 2:
         raise NotChecked("the classes of the labels were not counted, or the loss is not one for classes", HOW)

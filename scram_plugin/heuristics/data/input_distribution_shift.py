@@ -143,7 +143,7 @@ def _examples(run: TrainingRun) -> int:
 
 def _validated(run: TrainingRun) -> int:
     """How many validation examples were measured; where that is not known, how many batches of them."""
-    known = run.facts.get("data", {}).get("validation", {}).get("samples")
+    known = ((run.facts.get("data") or {}).get("validation") or {}).get("samples")
     rows = run.statistic(schema.VALIDATION, "x0/mean")
     return int(known) if known else max(len(rows) if rows is not None else 1, 1)
 

@@ -51,7 +51,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise NotChecked("there are several targets", "a model with one target")
     loss, units = loss_class(run), run.facts.get("model", {}).get("output_units")
     least, most = float(low.finite.values.min()), float(high.finite.values.max())
-    counts = run.facts.get("data", {}).get("training", {}).get("counts")
+    counts = ((run.facts.get("data") or {}).get("training") or {}).get("counts")
     if counts and not several_numbers(run):  # over all labels, not only those of the batches so far
         classes = np.flatnonzero(counts)
         least, most = min(least, float(classes[0])), max(most, float(classes[-1]))
@@ -237,7 +237,7 @@ def _several_at_once(run: TrainingRun, loss: str) -> tuple[str, Edit | None, str
 
 def _class_numbers(run: TrainingRun, units: int, least: float, most: float) -> bool:
     """One class number for each example, although the loss compares a number for each output."""
-    counts = run.facts.get("data", {}).get("training", {}).get("counts")
+    counts = ((run.facts.get("data") or {}).get("training") or {}).get("counts")
     return bool(counts) and not several_numbers(run) and least >= 0 and most < units and most > 1
 
 

@@ -173,7 +173,7 @@ def _batch_size(run: TrainingRun) -> int | None:
 
 def _apart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
     """Classes in the validation data that the training data hardly have: the end of sorted data was cut off."""
-    data = run.facts.get("data", {})
+    data = run.facts.get("data") or {}
     counts = [np.array(data.get(name, {}).get("counts") or [], float) for name in ("training", "validation")]
     loss = run.signal("validation loss") or run.signal("training loss") or run.signal("batch loss")
     if loss is None or not chooses_class(run) or not len(counts[0]) or counts[1].sum() < LEAST_LABELS:

@@ -23,7 +23,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     loop = of_loop(
         run, "parts", "the parts of a Keras loss are not recorded", "it was not recorded of what parts the loss is the sum"
     )
-    parts = [part for part in loop["parts"] if part.get("shape")]
+    parts = [{"factor": 1.0, **part} for part in loop["parts"] if part.get("shape") and part.get("how")]
     batches, shapes = {part["shape"][0] for part in parts}, {str(part["shape"][1:]) for part in parts}
     # of the same examples, or of examples of the same shape, as the points inside and those of the border
     alike = len(batches) == 1 or (len(shapes) == 1 and str([]) not in shapes)

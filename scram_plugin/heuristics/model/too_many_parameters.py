@@ -83,7 +83,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _samples(run: TrainingRun) -> int | None:
-    for given in (run.facts.get("data", {}).get("training", {}).get("samples"), run.facts.get("fit", {}).get("samples")):
+    for given in (
+        ((run.facts.get("data") or {}).get("training") or {}).get("samples"),
+        run.facts.get("fit", {}).get("samples"),
+    ):
         if isinstance(given, int) and given > 0:
             return given
     return None

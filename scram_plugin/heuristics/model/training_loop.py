@@ -178,7 +178,7 @@ def _accumulation(loop: Loop) -> Found:
     if (divisor := loop.get("divisor") or 0) and ways == 1 and steps:
         yield "divided", f"The mean of a batch is divided by {divisor}, and the optimizer takes a step after each batch."
     passes = loop.get("passes", 0)
-    if steps >= OFTEN and passes > SELDOM * max(ways, 1) * steps:
+    if steps >= OFTEN and passes > SELDOM * max(ways, loop.get("between", 0), 1) * steps:
         yield (
             "seldom",
             f"There were {passes:,} backward passes and {steps:,} steps of the optimizer. Most steps came after {ways:,}"

@@ -54,6 +54,7 @@ class Order:
         self._steps = self._eval_steps = self._unswitched = self._evaluations = self._changed = self._cleared = 0
         self._row = self._longest_row = self._looked = 0
         self._ways: Counter[int] = Counter()  # own backward passes of a step -> steps
+        self._between: Counter[int] = Counter()  # the same with those whose gradients were cleared
         self._clear_at: int | None = None
         # of each optimizer: its steps, and those in which no parameter had a gradient
         self._calls, self._idle = Counter[int](), Counter[int]()
@@ -164,8 +165,9 @@ class Order:
             self._schedule.look()
         self.derivatives.stepped()
         # once may be another model's backward pass through this one, unless the loss is divided as for all passes of the step
-        divided = self.mixed.alone and self._since > 1 and abs(self._factor * self._since - 1) < ROUNDED
-        self._cleared += self._wiped > 1 or (self._wiped == 1 and divided)
+        divided = self._since > 1 and abs(self._factor * self._since - 1) < ROUNDED
+        self._cleared += self.mixed.alone and (self._wiped > 1 or (self._wiped == 1 and divided))
+        self._between[self._since] += 1
         self._ways[own_losses - self.used] += own_losses > self.used  # within `step(closure)`
         self._row = self._wiped = self._since = self.used = 0
         self.losses = []
@@ -270,6 +272,7 @@ class Order:
             "passes": self._passes,
             "factor": self._factor,
             "ways": statistics.median_high(self._ways.elements()) if self._ways.total() else 0,
+            "between": statistics.median_high(self._between.elements()) if self._between.total() else 0,
             "kept_graphs": self._kept,
             **({"kept_evaluated": self._kept_evaluated} if self._kept_evaluated else {}),
             "retained": patches.always_retained(),

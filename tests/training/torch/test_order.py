@@ -60,7 +60,7 @@ class Loop:
 
 def usual(facts):
     """The facts that differ from those of a usual loop."""
-    whole = ("steps", "modal", "ways", "graphs", "sizes", "evaluations", "looked", "forwards", "passes", "factor")
+    whole = ("between", "steps", "modal", "ways", "graphs", "sizes", "evaluations", "looked", "forwards", "passes", "factor")
     return {key: value for key, value in facts.items() if value and key not in whole}
 
 
