@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
+from scram_plugin.heuristics.datasets import data_of
 from scram_plugin.heuristics.heuristic import Inconclusive, NotChecked, TooEarly
 from scram_plugin.heuristics.limits import LATE_BATCHES, TENTH
 from scram_plugin.heuristics.names import activation_of, layer_kind, loss_class
@@ -271,7 +272,7 @@ class Guess:
 
 def guessing(run: TrainingRun) -> Guess | None:
     """None if the loss is not the cross-entropy of classes alone, or the labels were not counted."""
-    counts = np.array(((run.facts.get("data") or {}).get("training") or {}).get("counts") or _zeros_and_ones(run), float)
+    counts = np.array(data_of(run, "training").get("counts") or _zeros_and_ones(run), float)
     if not counts.any() and (labels := class_counts(run, "y0")) is not None and labels.sum() >= LABELS:
         counts = labels
     if not (chooses_class(run) and is_mean(run) and "Crossentropy" in loss_class(run)) or np.count_nonzero(counts) < 2:

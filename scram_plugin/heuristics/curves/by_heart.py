@@ -11,6 +11,7 @@ import numpy as np
 from scram_plugin.heuristics.curves.agreement import OTHER_ORDER
 from scram_plugin.heuristics.curves.checkable import rate_as_cause
 from scram_plugin.heuristics.curves.guesses import constant_for_validation, of_guessing, uniform
+from scram_plugin.heuristics.datasets import data_of
 from scram_plugin.heuristics.edits import order_targets
 from scram_plugin.heuristics.heuristic import Cause, Finding, absent
 from scram_plugin.heuristics.limits import FOR_A_LEVEL, THIRD
@@ -39,7 +40,7 @@ def by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
     if len(validation.finite) < options["least"] and (last >= constant.best or validation.finite.values[-1] == best):
         return None  # few points: then the training loss must be clearly better, and that of the validation fall no more
     guess = guessing(run) or chance
-    accuracy, seen = run.signal("validation accuracy"), (run.facts.get("data") or {}).get("validation", {}).get("samples")
+    accuracy, seen = run.signal("validation accuracy"), data_of(run, "validation").get("samples")
     if accuracy is not None and seen and guess is not None:
         share = float(guess.shares.max())
         if float(np.mean(accuracy.finite.values)) > share + CONFIDENT * math.sqrt(share * (1 - share) / seen):

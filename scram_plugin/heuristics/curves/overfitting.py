@@ -20,6 +20,7 @@ from scram_plugin.heuristics.curves.checkable import (
 from scram_plugin.heuristics.curves.metrics import gained_since
 from scram_plugin.heuristics.curves.noise import median, sliding_medians
 from scram_plugin.heuristics.curves.shape import STRIP, SURE, shape_of
+from scram_plugin.heuristics.datasets import data_of
 from scram_plugin.heuristics.edits import add_callback, add_dropout
 from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, NotChecked, Option, TooEarly, absent
 from scram_plugin.heuristics.limits import FOR_A_LEVEL, QUARTER, SIGMAS, THIRD
@@ -125,7 +126,7 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
         what = "share of a validation metric's gain that came after the validation loss was lowest"
         run.measured(what, learned, below=STILL_LEARNS, percent=True)
         return  # the metric learns most then: the loss rises as it grows too sure (see `metric-loss-disagreement`)
-    seen = ((run.facts.get("data") or {}).get("validation") or {}).get("samples")
+    seen = data_of(run, "validation").get("samples")
     grave = few or rise > max(floor, SAMPLED * abs(lowest) / np.sqrt(seen) if seen else 0.0)
     told_best, told_end, about = as_told(training, first, last)
     unit = validation.axis

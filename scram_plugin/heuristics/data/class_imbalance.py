@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
+from scram_plugin.heuristics.datasets import data_of
 from scram_plugin.heuristics.edits import weigh_classes
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.limits import HALF_BATCHES
@@ -43,7 +44,7 @@ DIGITS, MOST_WEIGHTS = 3, 20  # of the weights of classes in a proposed edit: mo
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    known = ((run.facts.get("data") or {}).get("training") or {}).get("counts")
+    known = data_of(run, "training").get("counts")
     counts = np.array(known, float) if known and chooses_class(run) else class_counts(run, "y0")
     if counts is None or len(counts) < 2:
         raise NotChecked("the classes of the labels were not counted, or the loss is not one for classes", HOW)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
+from scram_plugin.heuristics.datasets import data_of
 from scram_plugin.heuristics.edits import add_missing_step, change_validation, shuffle_before_split, treat_validation_alike
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option
 from scram_plugin.heuristics.limits import BRIGHT, BYTE, TINY
@@ -143,7 +144,7 @@ def _examples(run: TrainingRun) -> int:
 
 def _validated(run: TrainingRun) -> int:
     """How many validation examples were measured; where that is not known, how many batches of them."""
-    known = ((run.facts.get("data") or {}).get("validation") or {}).get("samples")
+    known = data_of(run, "validation").get("samples")
     rows = run.statistic(schema.VALIDATION, "x0/mean")
     return int(known) if known else max(len(rows) if rows is not None else 1, 1)
 

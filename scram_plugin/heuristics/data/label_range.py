@@ -10,6 +10,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.data.labels_of_losses import DIFFERENCES, labels_that_do_not_fit, several_numbers
+from scram_plugin.heuristics.datasets import data_of
 from scram_plugin.heuristics.edits import Edit, change_compared, change_targets, set_loss
 from scram_plugin.heuristics.heuristic import TARGETS, Cause, Confidence, Finding, Heuristic, NotChecked, absent
 from scram_plugin.heuristics.limits import BYTE, TENTH
@@ -23,10 +24,10 @@ from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
 from scram_plugin.severity import Severity
 
-TITLES = {"several": "The labels do not fit the loss: an example has several classes or none"}
 SEVERAL = 0.02  # share of the examples with several classes: fewer may be mistakes in the labels; by definition
 IGNORED = -100.0  # PyTorch's cross-entropy ignores this label, unless `ignore_index` names another one; default of PyTorch
 BINARY = 2  # classes, whose numbers 0 and 1 are shares, too; by definition
+SEVERAL_CLASSES = "The labels do not fit the loss: an example has several classes or none"
 BROADCAST = "The labels do not fit the loss: outputs and targets differ in shape"
 PERFECT = 0.05  # of the first loss: below that the loss of a single label says perfect; by bench-limits
 UNKNOWN = 2  # stands for a number of examples that is not known; by definition
@@ -51,7 +52,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise NotChecked("there are several targets", "a model with one target")
     loss, units = loss_class(run), run.facts.get("model", {}).get("output_units")
     least, most = float(low.finite.values.min()), float(high.finite.values.max())
-    counts = ((run.facts.get("data") or {}).get("training") or {}).get("counts")
+    counts = data_of(run, "training").get("counts")
     if counts and not several_numbers(run):  # over all labels, not only those of the batches so far
         classes = np.flatnonzero(counts)
         least, most = min(least, float(classes[0])), max(most, float(classes[-1]))
@@ -76,7 +77,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         title={
             "one-value": f"The labels do not fit the loss: all are {least:g}",
             "broadcast": BROADCAST,
-            **TITLES,
+            "several": SEVERAL_CLASSES,
             "percentage": f"The loss does not fit the labels: a percentage of {least:g}",
         }.get(cause, f"The labels do not fit the loss: {least:g} to {most:g}"),
         evidence={
@@ -111,7 +112,7 @@ def _of_graph(run: TrainingRun) -> Finding | None:
         expected = "The loss compares a single output with the number, as if the order of the numbers meant something."
         cause = Cause("class-numbers", said)
     elif (share := run.loop.get("several", 0.0)) > SEVERAL:
-        severity, confidence, title = "error", "likely", TITLES["several"]
+        severity, confidence, title = "error", "likely", SEVERAL_CLASSES
         said = f"In the first batch {percent(share)} of the examples have several classes."
         expected = "The loss expects one class for each example."
         cause = Cause("several", said, "", set_loss(run.facts, "binary_crossentropy", True))
@@ -237,7 +238,7 @@ def _several_at_once(run: TrainingRun, loss: str) -> tuple[str, Edit | None, str
 
 def _class_numbers(run: TrainingRun, units: int, least: float, most: float) -> bool:
     """One class number for each example, although the loss compares a number for each output."""
-    counts = ((run.facts.get("data") or {}).get("training") or {}).get("counts")
+    counts = data_of(run, "training").get("counts")
     return bool(counts) and not several_numbers(run) and least >= 0 and most < units and most > 1
 
 

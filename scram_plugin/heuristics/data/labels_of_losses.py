@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
+from scram_plugin.heuristics.datasets import data_of
 from scram_plugin.heuristics.edits import Edit, change_targets, set_loss
 from scram_plugin.heuristics.heuristic import NotChecked
 from scram_plugin.heuristics.limits import ROUNDED
@@ -127,7 +128,7 @@ def _grades(run: TrainingRun, loss: str, units: Any) -> Misfit | None:
 
 def _classes(run: TrainingRun) -> int:
     """How many classes the targets are the numbers of, nearly as many of each; 0 if they are others."""
-    counts = np.array((run.facts.get("data") or {}).get("training", {}).get("counts") or [], float)
+    counts = np.array(data_of(run, "training").get("counts") or [], float)
     if not 1 < len(counts) <= MOST_NUMBERS or several_numbers(run):
         return 0
     shares = counts * len(counts) / counts.sum()

@@ -33,13 +33,14 @@ from scram_plugin.heuristics.words import counted, number
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.severity import Severity
 
+OF_LOGARITHMS = ("kl_div", "NLLLoss")  # losses that take logarithms of probabilities
 PROBABLE = ("softmax", "sigmoid")
 CUTTING = ("relu", "relu6", "tanh", "softsign")  # they give no large negative, or no large numbers at all
 ONE_SIDED = ("sigmoid", "softmax", "relu", "relu6")  # they give nothing below 0
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    for name in {"kl_div", "NLLLoss"} & set(run.loop.get("probabilities") or []):
+    if (name := run.loop.get("probabilities")) in OF_LOGARITHMS:
         names = {"loss": name, "activation": "softmax", "activation_name": "softmax"}
         evidence = {"layer": "of the model", "size": "several units", **names, **absent("low", "high", "least", "most")}
         said = f"In the first step {name} gets the result of a softmax; it expects the logarithms of probabilities."

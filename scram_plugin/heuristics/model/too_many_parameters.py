@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.curves.checkable import loss
+from scram_plugin.heuristics.datasets import data_of
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option
 from scram_plugin.heuristics.measured import Layer, layers
 from scram_plugin.heuristics.page import Page
@@ -84,7 +85,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 def _samples(run: TrainingRun) -> int | None:
     for given in (
-        ((run.facts.get("data") or {}).get("training") or {}).get("samples"),
+        data_of(run, "training").get("samples"),
         run.facts.get("fit", {}).get("samples"),
     ):
         if isinstance(given, int) and given > 0:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
+from scram_plugin.heuristics.datasets import data_of
 from scram_plugin.heuristics.edits import (
     Edit,
     WrongLine,
@@ -343,7 +344,7 @@ def _data(run: TrainingRun, loop: Loop) -> Found:
     """Epochs that end long before the loader does, and begin with the same batches each time; or too few examples."""
     fit, epochs = run.facts.get("fit") or {}, run.statistic(schema.BATCHES, "epoch")
     whole, samples = fit.get("steps"), fit.get("samples") or FEW_EXAMPLES
-    others = (run.facts.get("data") or {}).get("validation", {}).get("samples") or 0
+    others = data_of(run, "validation").get("samples") or 0
     if samples < FEW_EXAMPLES <= others and (whole or 0) < samples and epochs is not None and len(epochs) >= OFTEN:
         yield "few", f"The training data have {samples:,} examples by their length, and those of the validation {others:,}."
     if not whole or epochs is None or loop.get("ways", 1) > 1:

@@ -119,7 +119,7 @@ def _normed_rows(output: Any) -> list[int]:
     centred = of is None or operation(of) == "Sub"  # along the batch on purpose, as for a correlation
     if centred or not isinstance(given, torch.Tensor) or given.dim() != 2:
         return []
-    first = list(axes or ()) in ([0], [-2], [2**64 - 2])
+    first = axes is not None and len(axes) == 1 and axes[0] in FIRST_OF_TWO
     return list(given.shape) if first and min(given.shape) > 1 else []
 
 

@@ -72,7 +72,7 @@ class FirstStep:
             "raw": self.raw,
             "hinge": self.hinge,
             "divided": self.divided,
-            **({"probabilities": [self.probabilities]} if self.probabilities else {}),
+            **({"probabilities": self.probabilities} if self.probabilities else {}),
             **({"several": self.several} if self.several else {}),
             **({"unread": self.unread} if self.unread else {}),
         }

@@ -209,8 +209,9 @@ def _deriving(original: Any) -> Any:
 
 
 def _step(optimizer: Any, *_: Any) -> None:
-    for stepping in _stepping:
-        stepping(optimizer)
+    if not is_compiling():
+        for stepping in _stepping:
+            stepping(optimizer)
 
 
 def _clearing(original: Any) -> Any:

@@ -17,7 +17,7 @@ from scram_plugin.training.torch.linear import is_linear
 from scram_plugin.training.torch.mixing import mixing
 from scram_plugin.training.torch.second_pass import EXAMPLES, first
 from scram_plugin.training.torch.statistics import Tensors
-from scram_plugin.training.torch.unread import unread
+from scram_plugin.training.torch.unread import is_input, unread
 
 ALONG_TIME = (torch.nn.RNNBase, torch.nn.RNNCellBase, torch.nn.MultiheadAttention, torch.nn.Conv1d)
 LEAST_ROWS = 8  # examples of a batch, from which on each is thought to be one
@@ -86,7 +86,7 @@ def _sequence(inputs: Any, x: torch.Tensor, outputs: Any, loss: Loss, again: Cal
     by, axis = shifted
 
     def with_tokens(tokens: torch.Tensor) -> Any:
-        return again(mapped(inputs, lambda leaf: tokens if _same(leaf, x) else leaf))
+        return again(mapped(inputs, lambda leaf: tokens if is_input(leaf, x) else leaf))
 
     try:
         # equal targets do not tell which axis is the time
@@ -117,7 +117,3 @@ def _has_rows(x: torch.Tensor, target: torch.Tensor | None, ordered: bool) -> bo
     if given is not None and given.dim() == x.dim() and len(given) == len(x) and bool((given[0].cpu() == x[0].cpu()).all()):
         return True
     return x.dim() > 2 and x.shape[1] > 1 and target is not None and target.numel() == len(x)
-
-
-def _same(leaf: Any, x: torch.Tensor) -> bool:
-    return isinstance(leaf, torch.Tensor) and leaf.shape == x.shape and leaf.data_ptr() == x.data_ptr()

@@ -37,7 +37,7 @@ def unread(
         other.index_copy_(1, index, tensor.roll(1, 0).index_select(1, index))
         if bool((other == tensor).all()):
             return True  # all examples are alike there: it is not known
-        after = _outputs(again(mapped(inputs, lambda leaf: other if _same(leaf, tensor) else leaf)))
+        after = _outputs(again(mapped(inputs, lambda leaf: other if is_input(leaf, tensor) else leaf)))
         return len(after) != len(before) or any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
     found: list[dict[str, Any]] = []
@@ -64,5 +64,6 @@ def _outputs(made: Any) -> list[torch.Tensor]:
     return [t for t in leaves(made) if isinstance(t, torch.Tensor) and t.is_floating_point()]
 
 
-def _same(leaf: Any, x: torch.Tensor) -> bool:
+def is_input(leaf: Any, x: torch.Tensor) -> bool:
+    """Whether a part of the model's inputs is this tensor, perhaps another object for the same values in memory."""
     return isinstance(leaf, torch.Tensor) and leaf.shape == x.shape and leaf.data_ptr() == x.data_ptr()
