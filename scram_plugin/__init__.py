@@ -3,7 +3,7 @@
 Public names, imported when first used:
 
 * `SCRAM`: the Keras callback
-* `watch`: the same for PyTorch
+* `watch`: the same for training loops of your own, with PyTorch or `tf.GradientTape`
 * `LightningSCRAM`, `TransformersSCRAM`, `StableBaselines3SCRAM`, `UltralyticsSCRAM`: the same for the trainers of Lightning,
   Hugging Face and TRL, Stable-Baselines3, and Ultralytics
 * `preflight`: tests a model before its training
@@ -23,7 +23,7 @@ __all__ = [
 
 _HOME = {
     "SCRAM": "scram_plugin.training.keras",
-    "watch": "scram_plugin.training.torch",
+    "watch": "scram_plugin.training.watching",
     "LightningSCRAM": "scram_plugin.training.torch.lightning",
     "TransformersSCRAM": "scram_plugin.training.torch.transformers",
     "StableBaselines3SCRAM": "scram_plugin.training.torch.stable_baselines3",
@@ -38,7 +38,6 @@ _HOME = {
 # what a name needs that SCRAM does not bring along: the packages it may miss, and how to install them
 _NEEDS = {
     "SCRAM": (("keras", "tensorflow"), "Keras and a backend of it: pip install tensorflow"),
-    "watch": (("torch",), "PyTorch: pip install torch"),
     "LightningSCRAM": (("lightning", "pytorch_lightning", "torch"), "Lightning: pip install lightning"),
     "TransformersSCRAM": (("transformers", "torch"), "Hugging Face Transformers: pip install transformers accelerate torch"),
     "StableBaselines3SCRAM": (("stable_baselines3", "torch"), "Stable-Baselines3: pip install stable-baselines3"),

@@ -67,7 +67,11 @@ _LAYER: dict[str, Any] = {
     "path": text,
     "class": text,
     "custom": flag,
-    "settings": {**dict.fromkeys(("rate", "momentum", "stddev", "units", "filters", "input_dim"), number), "mask_zero": flag},
+    "settings": {
+        **dict.fromkeys(("rate", "momentum", "stddev", "units", "filters", "input_dim"), number),
+        "mask_zero": flag,
+        "adapted": flag,
+    },
     "activation": text,
     "activated_by": text,
     "parameters": count,

@@ -83,7 +83,7 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
     repeated = (
         several
         and every is not None
-        and len(every) >= REPEATED
+        and len(every.finite) >= REPEATED
         and np.ptp(every.finite.values) == 0
         and bool((spread.values > 0).any())
     )

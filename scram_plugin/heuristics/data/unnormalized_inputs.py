@@ -238,15 +238,20 @@ def _first(model: Mapping[str, Any], index: int = 0) -> Mapping[str, Any] | None
     elif "sequential" in (model.get("kind"), str(model.get("class")).lower()):  # a model that was not built before `fit`
         names = list(by_name)
     else:  # a subclass: its layers are known, but not their order
-        return next((layer for layer in layers if layer.get("class") in ("Rescaling", "Normalization")), None)
+        return next((each for each in layers if each.get("class") in ("Rescaling", "Normalization") and _changes(each)), None)
     for name in names:
         layer = by_name.get(name)
         if layer is None:
             return None
-        if layer_kind(layer["class"]) in _TRANSPARENT or str(layer["class"]).startswith("Random"):
+        if layer_kind(layer["class"]) in _TRANSPARENT or str(layer["class"]).startswith("Random") or not _changes(layer):
             continue
         return _first(layer) if layer.get("layers") and not layer.get("custom") else layer
     return None
+
+
+def _changes(layer: Mapping[str, Any]) -> bool:
+    """Whether a layer is not one that passes on what it gets: a normalisation whose mean and variance nobody has set."""
+    return (layer.get("settings") or {}).get("adapted") is not False
 
 
 def _expected(run: TrainingRun) -> tuple[str, tuple[float, float]] | None:

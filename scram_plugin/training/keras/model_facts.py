@@ -48,8 +48,8 @@ def facts(model: keras.Model, fit: Mapping[str, Any], source: Mapping[str, Any] 
         "backend": keras.backend.backend(),
         "time": time.time(),
         "model": model_facts(model),
-        "loss": _loss(getattr(model, "loss", None), source is not None),
-        "optimizer": _optimizer(getattr(model, "optimizer", None)),
+        "loss": loss_facts(getattr(model, "loss", None), source is not None),
+        "optimizer": optimizer_facts(getattr(model, "optimizer", None)),
         "dtype_policy": getattr(getattr(model, "dtype_policy", None), "name", None)
         or keras.mixed_precision.dtype_policy().name,
         "jit_compile": bool(getattr(model, "jit_compile", False)),
@@ -180,11 +180,19 @@ def _layer(layer: Any, prefix: str) -> dict[str, Any]:
         entry["kernel"] = list(kernel.shape) if kernel is not None else None
         entry["regularizer"] = _made(getattr(layer, "kernel_regularizer", None))
         entry["regularized"] = any(getattr(w, "regularizer", None) is not None for w in layer.trainable_weights)
+    if isinstance(layer, keras.layers.Normalization) and layer.input_mean is None and layer.built:
+        entry["settings"]["adapted"] = _adapted(layer)
     if isinstance(layer, keras.Model):
         entry["custom"] = not isinstance(layer, keras.Sequential) and not _tensors(layer, "inputs")
         entry["layers"] = _layers(layer, f"{prefix}{layer.name}/")
         entry["paths"] = _paths(layer)
     return entry
+
+
+def _adapted(layer: keras.layers.Normalization) -> bool:
+    """Whether `adapt` was called: before it, mean and variance are 0 and 1."""
+    mean, variance = (keras.ops.convert_to_numpy(v) for v in (layer.adapt_mean, layer.adapt_variance))
+    return bool(np.any(mean != 0) or np.any(variance != 1))
 
 
 def _made(by: Any) -> dict[str, Any] | None:
@@ -231,7 +239,16 @@ def _parameters(weights: list[Any]) -> int:
     return sum(math.prod(w.shape) for w in weights)
 
 
-def _loss(loss: Any, with_source: bool) -> dict[str, Any]:
+def facts_of_several(models: list[keras.Model]) -> dict[str, Any]:
+    """Models that are trained together, as parts of one; it is not known which one gets what another gives."""
+    parts = [model_facts(model) for model in models]
+    summed = {key: sum(part[key] for part in parts) for key in ("parameters", "trainable_parameters")}
+    layers = [_layer(model, "") for model in models]
+    unknown: dict[str, Any] = {"inputs": [], "paths": [], "outputs": [], "output_units": None}
+    return {"name": "", "class": "", "kind": "subclass", **summed, **unknown, "layers": layers}
+
+
+def loss_facts(loss: Any, with_source: bool) -> dict[str, Any]:
     unknown = {"name": None, "class": None, "from_logits": None, "custom": None, "source": None}
     if loss is None or isinstance(loss, dict | list | tuple):  # a custom train step, or several losses
         return unknown
@@ -264,7 +281,7 @@ def _function_of(loss_class: type) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
 
 
-def _optimizer(optimizer: Any) -> dict[str, Any]:
+def optimizer_facts(optimizer: Any) -> dict[str, Any]:
     if optimizer is None:
         return {}
     inner = getattr(optimizer, "inner_optimizer", None)

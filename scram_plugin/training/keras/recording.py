@@ -111,7 +111,7 @@ class Watched:
             path, activation = self.path(layer), activation_of(layer)
             self._seen.layers.setdefault(path, []).append(found)
             self.activations[path] = activation
-            if not _all_of_keras(layer):
+            if not all_of_keras(layer):
                 self.others.add(path)
         return output
 
@@ -150,7 +150,7 @@ class Watched:
         return tensor is not None and (tf.executing_eagerly() or getattr(tensor, "graph", self._graph) is self._graph)
 
 
-def _all_of_keras(layer: Any) -> bool:
+def all_of_keras(layer: Any) -> bool:
     """Whether a layer runs no code but that of Keras."""
     activation = getattr(layer, "activation", None)
     return of_keras(layer) and (activation is None or of_keras(activation)) and not isinstance(layer, keras.layers.Lambda)

@@ -204,6 +204,11 @@ def sampled(variable: Any) -> Any:
     return ops.take(ops.reshape(variable, (-1,)), _drawn(size))
 
 
+def sampled_shape(variable: Any) -> tuple[int, ...]:
+    """The shape of what `sampled` gives."""
+    return tuple(variable.shape) if math.prod(variable.shape) <= MAX_SAMPLED else (MAX_SAMPLED,)
+
+
 @functools.lru_cache(maxsize=64)
 def _drawn(size: int) -> np.ndarray:
     return np.sort(np.random.default_rng(0).choice(size, MAX_SAMPLED, replace=False)).astype("int32")

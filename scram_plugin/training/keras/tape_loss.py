@@ -1,0 +1,85 @@
+"""The loss of a loop with `tf.GradientTape`: what it compares, and by which loss of Keras."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+OF_NN = {  # function of `tf.nn` -> the loss of Keras that does the same
+    "sigmoid_cross_entropy_with_logits": keras.losses.BinaryCrossentropy,
+    "softmax_cross_entropy_with_logits": keras.losses.CategoricalCrossentropy,
+    "sparse_softmax_cross_entropy_with_logits": keras.losses.SparseCategoricalCrossentropy,
+}
+PASSES = ("Cast", "Identity", "IdentityN", "StopGradient", "Reshape", "Squeeze", "ExpandDims", "StridedSlice")
+SUBTRACTS = ("Sub", "SquaredDifference")
+DEEPEST = 8  # operations between a difference and what it compares; by definition
+
+
+@dataclass
+class Compared:
+    """`by`: a loss of Keras, the name of a function of `tf.nn`, or None where that is not known."""
+
+    by: Any
+    targets: Any
+    outputs: Any
+    pairs: dict[str, list[int | None]] | None = None  # shapes of what is compared in all pairs, see `pairs.shapes`
+
+    @property
+    def loss(self) -> Any:
+        """The loss of Keras; None if it is not known."""
+        return OF_NN[self.by](from_logits=True) if isinstance(self.by, str) else self.by
+
+    def again(self, targets: Any, outputs: Any) -> Any:
+        """The same loss of other tensors; None if that is not known."""
+        with contextlib.suppress(ValueError, TypeError, tf.errors.InvalidArgumentError):
+            return None if self.loss is None else self.loss(targets, outputs)
+        return None
+
+
+def in_graph(graph: Any, outputs: list[Any]) -> Compared | None:
+    """What a function that is traced subtracts from the model's outputs: the mean squared, or the mean absolute error.
+
+    None where the outputs are not subtracted from, or by, a tensor that the function was given.
+    """
+    made = {id(output) for output in outputs if tf.is_symbolic_tensor(output)}
+    for operation in graph.get_operations() if made else ():
+        if operation.type not in SUBTRACTS:
+            continue
+        one, other = operation.inputs
+        for output, target in ((one, other), (other, one)):
+            given = _given(target)
+            if given is None or id(_source(output)) not in made or given is _given(output):
+                continue
+            used = {consumer.type for result in operation.outputs for consumer in result.consumers()}
+            by = None
+            if operation.type == "SquaredDifference" or used & {"Square", "Mul", "Pow"}:
+                by = keras.losses.MeanSquaredError()
+            elif "Abs" in used:
+                by = keras.losses.MeanAbsoluteError()
+            return Compared(by, target, output, _pairs(output, target, operation.outputs[0]))
+    return None
+
+
+def _source(tensor: Any) -> Any:
+    """What a tensor was before casts and changes of its shape."""
+    for _ in range(DEEPEST):
+        if tensor.op.type not in PASSES:
+            break
+        tensor = tensor.op.inputs[0]
+    return tensor
+
+
+def _given(tensor: Any) -> Any:
+    """The argument of the function that a tensor is, but for its type and shape."""
+    source = _source(tensor)
+    return source if source.op.type == "Placeholder" else None
+
+
+def _pairs(output: Any, target: Any, result: Any) -> dict[str, list[int | None]] | None:
+    if (output.shape.rank, target.shape.rank, result.shape.rank) != (2, 1, 2) or output.shape[1] != 1 or result.shape[1] == 1:
+        return None
+    return {"output": list(output.shape), "target": list(target.shape), "compared": list(result.shape)}

@@ -1,0 +1,147 @@
+"""Lets recorders of loops with `tf.GradientTape` see what such a loop calls: layers, losses, the tape, the optimizer.
+
+While a recorder is there, and only then, functions of Keras and TensorFlow tell it of their calls. They are replaced on their
+classes, so that nothing is in a model or an optimizer that a program saves or copies. A function that TensorFlow traces calls
+them while it is traced, and not in the steps that follow.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import keras
+import tensorflow as tf
+
+OF_LOGITS = (  # functions of `tf.nn`
+    "sigmoid_cross_entropy_with_logits",
+    "softmax_cross_entropy_with_logits",
+    "sparse_softmax_cross_entropy_with_logits",
+)
+
+
+class Watcher(Protocol):
+    """A recorder; none of its functions raises."""
+
+    def called(self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        """A layer or a model was called."""
+
+    def differentiated(self, target: Any, sources: Any) -> None:
+        """A tape gives the gradients of a target."""
+
+    def compared(self, by: Any, targets: Any, outputs: Any, value: Any) -> None:
+        """A loss compared outputs with targets; `by`: a `keras.losses.Loss`, the name of a function of `tf.nn`, or None for a
+        metric."""
+
+    def applies(self, optimizer: Any, gradients: list[Any], variables: Any) -> Callable[[], None]:
+        """An optimizer is about to apply gradients. The result is called when it has."""
+
+
+_watchers: tuple[Watcher, ...] = ()
+_originals: dict[tuple[Any, str], Any] = {}
+_comparing = 0  # losses and metrics call each other: the outermost one counts
+
+
+def add(watcher: Watcher, optimizers: list[Any]) -> None:
+    """Tell a watcher of all calls from now on; the first one installs the patches."""
+    global _watchers
+    _watchers = (*_watchers, watcher)
+    _replace(keras.layers.Layer, "__call__", _calling)
+    _replace(tf.GradientTape, "gradient", _differentiating)
+    _replace(keras.losses.Loss, "__call__", _losing)
+    _replace(keras.metrics.MeanMetricWrapper, "update_state", _judging)
+    for name in OF_LOGITS:
+        _replace(tf.nn, name, functools.partial(_of_logits, name))
+    for optimizer in optimizers:
+        _replace(next(kind for kind in type(optimizer).__mro__ if "apply" in vars(kind)), "apply", _applying)
+
+
+def remove(watcher: Watcher) -> None:
+    """Tell it of nothing more; the last one removes the patches."""
+    global _watchers
+    _watchers = tuple(one for one in _watchers if one is not watcher)
+    if not _watchers:
+        for (owner, name), original in _originals.items():
+            setattr(owner, name, original)
+        _originals.clear()
+
+
+def _replace(owner: Any, name: str, making: Callable[[Any], Any]) -> None:
+    if (owner, name) not in _originals:
+        original = vars(owner)[name]
+        _originals[owner, name] = original
+        # the name of the module that it seems to come from keeps AutoGraph from converting it
+        setattr(owner, name, functools.wraps(original)(making(original)))
+
+
+def _calling(original: Any) -> Any:
+    def called(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        output = original(layer, *args, **kwargs)
+        for watcher in _watchers:
+            watcher.called(layer, args, kwargs, output)
+        return output
+
+    return called
+
+
+def _differentiating(original: Any) -> Any:
+    def gradient(tape: Any, target: Any, sources: Any, *args: Any, **kwargs: Any) -> Any:
+        for watcher in _watchers:
+            watcher.differentiated(target, sources)
+        return original(tape, target, sources, *args, **kwargs)
+
+    return gradient
+
+
+def _compared(by: Any, targets: Any, outputs: Any, compute: Callable[[], Any]) -> Any:
+    global _comparing
+    _comparing += 1
+    try:
+        value = compute()
+    finally:
+        _comparing -= 1
+    if not _comparing:
+        for watcher in _watchers:
+            watcher.compared(by, targets, outputs, value)
+    return value
+
+
+def _losing(original: Any) -> Any:
+    def called(loss: Any, y_true: Any, y_pred: Any, *args: Any, **kwargs: Any) -> Any:
+        return _compared(loss, y_true, y_pred, lambda: original(loss, y_true, y_pred, *args, **kwargs))
+
+    return called
+
+
+def _judging(original: Any) -> Any:
+    def update_state(metric: Any, y_true: Any, y_pred: Any, *args: Any, **kwargs: Any) -> Any:
+        return _compared(None, y_true, y_pred, lambda: original(metric, y_true, y_pred, *args, **kwargs))
+
+    return update_state
+
+
+def _of_logits(name: str, original: Any) -> Any:
+    signature = inspect.signature(original)
+
+    def compare(*args: Any, **kwargs: Any) -> Any:
+        try:
+            given = signature.bind(*args, **kwargs).arguments
+        except TypeError:
+            given = {}
+        return _compared(name, given.get("labels"), given.get("logits"), lambda: original(*args, **kwargs))
+
+    return compare
+
+
+def _applying(original: Any) -> Any:
+    def apply(optimizer: Any, grads: Any, trainable_variables: Any = None, **kwargs: Any) -> Any:
+        grads = list(grads)
+        after = [watcher.applies(optimizer, grads, trainable_variables) for watcher in _watchers]
+        result = original(optimizer, grads, trainable_variables, **kwargs)
+        for told in after:
+            told()
+        return result
+
+    return apply

@@ -1,0 +1,500 @@
+"""Records the steps of a training loop with `tf.GradientTape`, whether TensorFlow runs it line by line or traces it.
+
+A step ends when the last optimizer has applied its gradients. In a function that is traced, what is recorded becomes a part of
+its graph: each step writes one short row into a ring buffer in the device's memory, which is passed on when it is full or a
+second has passed. Sampled steps also pass on a vector of detailed statistics. The operations only read what the step computes.
+
+Not recorded are functions that XLA compiles as a whole, since no operation in these can reach the host, and those that several
+replicas run.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.eager import record
+
+from scram_plugin.training.keras import statistics
+from scram_plugin.training.keras.observed import Observed, apart, seldom
+from scram_plugin.training.keras.recording import Seen, all_of_keras
+from scram_plugin.training.keras.shadow import UNSEEN, activation_of, looked_at, path_in, with_gradients
+from scram_plugin.training.keras.tape_loss import Compared, in_graph
+from scram_plugin.training.sampling import due
+from scram_plugin.training.structures import leaves
+
+RING_ROWS = 64
+WAIT = 1.0  # seconds that rows stay in the ring, at most, while steps go on
+SHARE = 0.005  # of the time that may go into measuring, where a loop is run line by line
+MODAL = (keras.layers.Dropout, keras.layers.BatchNormalization)  # layers that work differently while training
+
+
+@dataclass
+class Step(Seen):
+    """What is seen of a step until it ends."""
+
+    x: Any = None
+    compared: Compared | None = None
+    evaluated: Any = None  # what the model gave in an evaluation
+    evaluates: bool = False  # the model was called as in an evaluation
+    sources: set[int] = field(default_factory=set)  # ids of what the loss was differentiated by
+    changed: list[tuple[Any, Any, Any, Any]] = field(default_factory=list)  # variable, gradient, its scale, values before
+
+
+class Owner(Protocol):
+    """Gets what is recorded. Its functions may be called from other threads."""
+
+    broken: bool
+
+    def rows(self, columns: tuple[str, ...], values: np.ndarray) -> None:
+        """Rows of the next steps, shape (steps, columns)."""
+
+    def measured(self, columns: tuple[str, ...], step: int, values: np.ndarray) -> None: ...
+
+    def built(self, step: Step) -> None:
+        """A first step has ended, or was traced."""
+
+    def evaluated(self, steps: int, loss: float, examples: int) -> None:
+        """A batch was evaluated after so many steps."""
+
+    def fail(self, error: Exception) -> None: ...
+
+
+class TapeStep(Observed):
+    """A watcher of `tape_patches`: the steps of one model. `every`: measure every n-th step in detail."""
+
+    def __init__(self, models: list[keras.Model], optimizers: list[Any], every: int, owner: Owner) -> None:
+        super().__init__(owner.fail)
+        self.models, self._optimizers, self._every, self._owner = models, optimizers, every, owner
+        self.columns: tuple[str, ...] = ()
+        self.activations: dict[str, str | None] = {}
+        self.others: set[str] = set()
+        self.applied: dict[int, tuple[Any, list[Any]]] = {}
+        self.beside = False  # another optimizer takes steps, too
+        self._eager_steps = 0  # that were run line by line
+        self._in_evaluation = [0, False]  # such steps in evaluation mode, and whether a step that was traced is in it
+        self._inside = False  # a loss is computed for an evaluation
+        self._loss: Compared | None = None  # of the training
+        self._layers: dict[int, Any] = {}
+        self._of_graph: weakref.WeakKeyDictionary[Any, Step] = weakref.WeakKeyDictionary()
+        self._compiled: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()
+        self._eager = Step()
+        self._rows: list[Any] = []  # of steps that were run line by line
+        self._row_of: Any = None
+        self._took = 0.0  # when the last step ended
+        self._next = every + 1
+        self._told = False
+        with tf.init_scope():
+            self._ring: Any = None
+            self._count = tf.Variable(0, dtype=tf.int64, trainable=False, name="scram_count")
+            self._drained = tf.Variable(0, dtype=tf.int64, trainable=False, name="scram_drained")
+            self._last = tf.Variable(0.0, dtype=tf.float64, trainable=False, name="scram_last")
+            # evaluated passes in training mode, and in evaluation mode
+            self._modes = tf.Variable([0, 0], dtype=tf.int64, trainable=False, name="scram_modes")
+        self._find_layers()
+
+    def variables(self) -> list[Any]:
+        """The variables that the optimizers update in a step."""
+        return [variable for _, variables in self.applied.values() for variable in variables]
+
+    def path(self, thing: Any) -> str:
+        """The path of a layer or variable, relative to the model, if there is one."""
+        return path_in(self.models[0], thing) if len(self.models) == 1 else str(getattr(thing, "path", None) or thing.name)
+
+    def trainable(self) -> list[Any]:
+        """The variables that are to be trained."""
+        return [variable for model in self.models for variable in model.trainable_variables]
+
+    # ---- called by the patches
+
+    def called(self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        if id(layer) not in self._layers:
+            return
+        self._safely(lambda: self._called(layer, args, kwargs, output))
+
+    def differentiated(self, target: Any, sources: Any) -> None:
+        self._safely(lambda: self._differentiated(target, sources))
+
+    def compared(self, by: Any, targets: Any, outputs: Any, value: Any) -> None:
+        self._safely(lambda: self._compared(by, targets, outputs, value))
+
+    def applies(self, optimizer: Any, gradients: list[Any], variables: Any) -> Callable[[], None]:
+        if not any(optimizer is one for one in self._optimizers):
+            self.beside = True
+            return _nothing
+        if not self._recordable():
+            return _nothing
+        self._safely(lambda: self._applies(optimizer, gradients, variables))
+        last = optimizer is self._optimizers[-1]
+        return (lambda: self._safely(self._ended)) if last else _nothing
+
+    def _safely(self, what: Callable[[], None]) -> None:
+        if self._owner.broken:
+            return
+        try:
+            what()
+        except Exception as error:
+            self.on_error(error)
+
+    # ---- a step
+
+    def _called(self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        tensors = [leaf for leaf in leaves(output) if tf.is_tensor(leaf)]
+        if not tensors or not self._recordable():
+            return
+        taped, step = record.could_possibly_record(), self._step()
+        if layer in self.models:
+            training = _mode(layer, args, kwargs)
+            if not taped:
+                self._evaluates(output, training)
+                return
+            given = args[0] if args else next(iter(kwargs.values()), None)
+            step.evaluates = not training
+            if len(self.models) == 1:  # it is not known what the outputs of several are compared with
+                step.x, step.y_pred = given, output
+            self._find_layers()
+            return
+        eager = tf.executing_eagerly()
+        if (
+            taped
+            and not isinstance(layer, UNSEEN)
+            and tensors[0].dtype.is_floating
+            and (not eager or self._is_due(self._eager_steps))
+            and (eager or not _summed(tensors[0]))
+        ):
+            path = self.path(layer)
+            step.layers.setdefault(path, []).append(tensors[0])
+            self.activations[path] = activation_of(layer)
+            if not all_of_keras(layer):
+                self.others.add(path)
+
+    def _differentiated(self, target: Any, sources: Any) -> None:
+        tensors = [leaf for leaf in leaves(target) if tf.is_tensor(leaf)]
+        known = {id(source) for source in leaves(sources)}
+        if len(tensors) == 1 and known & {id(v) for v in self.trainable()}:
+            step = self._step()
+            step.loss, step.sources = tf.reduce_mean(tf.cast(tensors[0], tf.float32)), known
+
+    def _compared(self, by: Any, targets: Any, outputs: Any, value: Any) -> None:
+        made = next((leaf for leaf in leaves(outputs) if tf.is_tensor(leaf)), None)
+        given = next((leaf for leaf in leaves(targets) if hasattr(leaf, "shape")), None)
+        if made is None or given is None or len(self.models) > 1:
+            return
+        if record.could_possibly_record():
+            step = self._step()
+            if by is not None or step.compared is None:
+                step.compared = Compared(by, given, made)
+        elif not self._inside and (evaluated := self._step().evaluated) is not None and _examples(evaluated) == _examples(made):
+            self._evaluation(self._loss if by is None else Compared(by, given, made), given, made)
+
+    def _applies(self, optimizer: Any, gradients: list[Any], variables: Any) -> None:
+        step = self._step()
+        changed = with_gradients(optimizer, gradients, variables)
+        self.applied[id(optimizer)] = optimizer, [variable for variable, _ in changed]
+        if tf.executing_eagerly() and not self._is_due(self._eager_steps):
+            return
+        dynamic = getattr(optimizer, "dynamic_scale", None)  # a variable: it has no truth value while tracing
+        scale = dynamic if dynamic is not None else getattr(optimizer, "loss_scale_factor", None)
+        usable = [(variable, gradient) for variable, gradient in changed if _usable(gradient)]
+        before = self._before([variable for variable, _ in usable])
+        step.changed += [(*pair, scale, old) for pair, old in zip(usable, before, strict=True)]
+
+    def _before(self, variables: list[Any]) -> list[Any]:
+        """Values of variables before the step, `sampled`; what it returns for a step that is not measured means nothing."""
+
+        def now() -> list[Any]:
+            return [tf.identity(statistics.sampled(tf.convert_to_tensor(variable))) for variable in variables]
+
+        if tf.executing_eagerly() or not variables:
+            return now()
+        none = [tf.zeros(statistics.sampled_shape(variable), variable.dtype) for variable in variables]
+        return list(seldom(self._due_in_graph(), now, lambda: none))
+
+    def _ended(self) -> None:
+        step = self._step()
+        self._forget()
+        x, y, y_pred = (
+            [leaf for leaf in leaves(part) if _usable(leaf)]
+            for part in (step.x, step.compared.targets if step.compared else None, step.y_pred)
+        )
+        if step.compared is None and not tf.executing_eagerly():
+            step.compared = in_graph(tf.compat.v1.get_default_graph(), y_pred)
+            y = [step.compared.targets] if step.compared is not None else []
+        self._loss = step.compared or self._loss
+        loss = step.loss if _usable(step.loss) else None
+        variables = [tf.convert_to_tensor(v) for v in self.variables()]
+        if tf.executing_eagerly():
+            self._ended_eagerly(step, loss, x, y, y_pred, variables)
+        else:
+            self._ended_in_graph(step, loss, statistics.of_step(x, y, y_pred), variables)
+        if not self._told:
+            self._told = True
+            with tf.init_scope():
+                self._owner.built(step)
+
+    def _ended_in_graph(self, step: Step, loss: Any, tensors: dict[str, Any], variables: list[Any]) -> None:
+        row = statistics.row(loss, tensors, variables)
+        number, due_now = tf.identity(self._count), self._due_in_graph()
+        layers = {path: kept for path, calls in step.layers.items() if (kept := [c for c in calls if _usable(c)])}
+        seen = Seen(loss, step.y_pred, layers)
+        self.tripwire(row[-1][1] if variables else None, number, tensors, seen, self)
+        me = weakref.ref(self)
+
+        def measure() -> Any:
+            columns, vector = statistics.flatten(self._detail(step, seen, tensors))
+
+            def deliver(at: np.ndarray, values: np.ndarray) -> np.bool_:
+                if (recorder := me()) is not None:
+                    recorder._safely(lambda: recorder._owner.measured(columns, int(at), values))
+                return np.bool_(True)
+
+            return tf.numpy_function(deliver, [number, vector], tf.bool)
+
+        seldom(due_now, measure, lambda: tf.constant(False))
+        self._put(row)
+        self._in_evaluation[1] |= step.evaluates
+
+    def _put(self, row: statistics.Named) -> None:
+        names = tuple(str(name) for name, _ in row)
+        if self._ring is None:
+            self.columns = names
+            zeros = np.zeros((RING_ROWS, len(names)), np.float32)
+            self._ring = apart(lambda: tf.Variable(zeros, trainable=False, name="scram_ring"))
+        if names != self.columns:
+            return  # a function for other data
+        values, number = tf.stack([tf.cast(value, tf.float32) for _, value in row]), tf.identity(self._count)
+        self._ring.scatter_update(tf.IndexedSlices(values, number % RING_ROWS))
+        self._count.assign_add(1)
+        done, now = number + 1, tf.timestamp()
+        me = weakref.ref(self)
+
+        def pass_on() -> Any:
+            def deliver(ring: np.ndarray, first: np.ndarray, end: np.ndarray) -> np.bool_:
+                if (recorder := me()) is not None:
+                    recorder._safely(lambda: recorder._from_ring(ring, int(first), int(end)))
+                return np.bool_(True)
+
+            told = tf.numpy_function(deliver, [self._ring, self._drained, done], tf.bool)
+            self._drained.assign(done)
+            self._last.assign(now)
+            return told
+
+        full = tf.logical_or(done - self._drained >= RING_ROWS, now - self._last > WAIT)
+        seldom(full, pass_on, lambda: tf.constant(False))
+
+    def _from_ring(self, ring: np.ndarray, first: int, end: int) -> None:
+        if end > first:
+            self._owner.rows(self.columns, np.array(ring)[np.arange(first, end) % RING_ROWS])
+
+    def take(self) -> None:
+        """Pass on the rows that wait."""
+        if self._rows:
+            rows, self._rows = self._rows, []
+            self._owner.rows(self.columns, np.stack([row.numpy() for row in rows]))
+        if self._ring is not None and (end := int(self._count.numpy())) > (first := int(self._drained.numpy())):
+            self._drained.assign(end)
+            self._from_ring(self._ring.numpy(), first, end)
+
+    # ---- a step that is run line by line
+
+    def _ended_eagerly(
+        self, step: Step, loss: Any, x: list[Any], y: list[Any], y_pred: list[Any], variables: list[Any]
+    ) -> None:
+        number = self._eager_steps
+        if self._row_of is None:
+            self._row_of = tf.function(self._row, autograph=False, reduce_retracing=True)
+        named = [[t for t in found if statistics.as_numbers(t) is not None] for found in (x, y, y_pred)]
+        row = self._row_of(loss, *named, variables)
+        if not self.columns:
+            self.columns = self._traced_columns
+        if self._traced_columns == self.columns and row.shape[0] == len(self.columns):
+            self._rows.append(row)
+            self._eager_steps += 1
+            self._in_evaluation[0] += step.evaluates
+        tensors = statistics.of_step(x, y, y_pred)
+        if self._flaws is None and not bool(tf.math.is_finite(row[0] + row[-1])):
+            self.tripwire(row[-1] if variables else None, tf.constant(number, tf.int64), tensors, Seen(loss), self)
+        now = time.perf_counter()
+        if self._is_due(number):
+            detail = self._detail(step, Seen(loss, step.y_pred, step.layers), tensors)
+            columns, vector = statistics.flatten(detail)
+            self._owner.measured(columns, number, vector.numpy())
+            each, cost = now - self._took, time.perf_counter() - now
+            self._next = number + max(self._every, int(cost / (SHARE * max(each, 1e-6))))
+        self._took = time.perf_counter()
+        if len(self._rows) >= RING_ROWS:
+            self.take()
+
+    def _row(self, loss: Any, x: list[Any], y: list[Any], y_pred: list[Any], variables: list[Any]) -> Any:
+        found = statistics.row(None if loss is None else loss, statistics.of_step(x, y, y_pred), variables)
+        self._traced_columns, values = statistics.flatten(found)
+        return values
+
+    # ----
+
+    def _detail(self, step: Step, seen: Seen, tensors: dict[str, Any]) -> statistics.Named:
+        before = {id(variable): value for variable, _, _, value in step.changed}
+        for variable, gradient, scale, _ in step.changed:
+            # the gradient of an embedding may contain a row several times: the conversion adds these up
+            dense = tf.cast(tf.convert_to_tensor(gradient), tf.float32)
+            seen.gradients[self.path(variable)] = tf.abs(dense if scale is None else dense / tf.cast(scale, tf.float32))
+        detail = statistics.tensors(*tensors.values()) + self.in_depth(seen, self, before)
+        rate = getattr(self._optimizers[0], "learning_rate", None)
+        return detail if rate is None else [*detail, ("learning_rate", rate)]
+
+    def _evaluates(self, output: Any, training: bool) -> None:
+        """The model was called outside of a tape."""
+        self._step().evaluated = output
+        self._modes.assign_add([1, 0] if training else [0, 1])
+
+    def _evaluation(self, loss: Compared | None, targets: Any, outputs: Any) -> None:
+        """A batch of an evaluation is compared: pass its loss on."""
+        self._inside = True
+        try:
+            value = None if loss is None else loss.again(targets, outputs)
+        finally:
+            self._inside = False
+        if value is None:
+            return
+        me = weakref.ref(self)
+
+        def deliver(steps: np.ndarray, found: np.ndarray, examples: np.ndarray) -> np.bool_:
+            if (recorder := me()) is not None:
+                done = max(int(steps), recorder._eager_steps)
+                recorder._safely(lambda: recorder._owner.evaluated(done, float(found), int(examples)))
+            return np.bool_(True)
+
+        given = [self._count, tf.reduce_mean(tf.cast(value, tf.float32)), tf.shape(outputs)[0]]
+        if tf.executing_eagerly():
+            deliver(*(np.asarray(one) for one in given))
+        else:
+            tf.numpy_function(deliver, given, tf.bool)
+
+    @property
+    def steps(self) -> int:
+        """How many have ended."""
+        return self._eager_steps + int(self._count.numpy())
+
+    def loop_facts(self) -> dict[str, Any]:
+        """What is known of the loop, see `logs/facts.py`."""
+        unswitched, evaluations = (int(count) for count in self._modes.numpy())
+        modal = sorted({type(layer).__name__ for layer in self._layers.values() if isinstance(layer, MODAL)})
+        left = self.steps if self._in_evaluation[1] else self._in_evaluation[0]
+        found: dict[str, Any] = {"steps": self.steps, "modal": modal, "eval_steps": left if modal else 0}
+        if len(self._optimizers) > 1:
+            found["optimizers"] = found["ways"] = len(self._optimizers)
+        return {**found, "unswitched": unswitched, "unswitched_row": unswitched if modal else 0, "evaluations": evaluations}
+
+    # ----
+
+    def _step(self) -> Step:
+        """What was seen of the step that is run or traced here."""
+        if tf.executing_eagerly():
+            return self._eager
+        graph = here = tf.compat.v1.get_default_graph()
+        while graph is not None:
+            if graph in self._of_graph:
+                return self._of_graph[graph]
+            graph = getattr(graph, "outer_graph", None)
+        self._of_graph[here] = step = Step()
+        return step
+
+    def _forget(self) -> None:
+        if tf.executing_eagerly():
+            self._eager = Step()
+            return
+        graph = tf.compat.v1.get_default_graph()
+        while graph is not None:
+            self._of_graph.pop(graph, None)
+            graph = getattr(graph, "outer_graph", None)
+
+    def _recordable(self) -> bool:
+        """Whether operations may be added here."""
+        if tf.distribute.has_strategy():
+            return False
+        if tf.executing_eagerly():
+            return True
+        graph = tf.compat.v1.get_default_graph()
+        if graph not in self._compiled:
+            self._compiled[graph] = _compiled_as_a_whole()
+        return not self._compiled[graph]
+
+    def _is_due(self, number: int) -> bool:
+        return due(number, self._every) if number < self._every else number >= self._next
+
+    def _due_in_graph(self) -> Any:
+        """`sampling.due` of the number of this step."""
+        number, every = tf.identity(self._count), self._every
+        early = tf.logical_and(number < every, tf.equal(tf.bitwise.bitwise_and(number, number + 1), 0))
+        return tf.logical_and(number >= 1, tf.logical_or(tf.equal((number - 1) % every, 0), early))
+
+    def _find_layers(self) -> None:
+        """Layers may be made when the model is first called."""
+        modal = [layer for model in self.models for layer in model._flatten_layers() if isinstance(layer, MODAL)]
+        measured = [layer for model in self.models for layer in looked_at(model)]
+        self._layers = {id(layer): layer for layer in (*self.models, *modal, *measured)}
+
+
+def _nothing() -> None:
+    """In place of what is called after a step of another optimizer."""
+
+
+def _usable(tensor: Any) -> bool:
+    """Whether a tensor can be used here: it has a value, or belongs to the function that is traced, or to one around it."""
+    if isinstance(tensor, tf.IndexedSlices):
+        tensor = tensor.values
+    if tensor is None or not hasattr(tensor, "shape"):
+        return False
+    graph = getattr(tensor, "graph", None) if tf.is_symbolic_tensor(tensor) else None
+    if graph is None:
+        return True
+    here = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+    while here is not None:
+        if here is graph:
+            return True
+        here = getattr(here, "outer_graph", None)
+    return False
+
+
+def _summed(output: Any) -> bool:
+    """Whether an output is a sum; see `recording.Watched`."""
+    return getattr(getattr(output, "op", None), "type", "") in ("Add", "AddV2", "AddN")
+
+
+def _examples(output: Any) -> Any:
+    found = next((leaf for leaf in leaves(output) if tf.is_tensor(leaf)), None)
+    return None if found is None or not found.shape.rank else found.shape[0]
+
+
+def _mode(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether a model was called in training mode: by its argument, or the default of its `call`."""
+    if kwargs.get("training") is not None:
+        return bool(kwargs["training"])
+    try:
+        names = list(inspect.signature(layer.call).parameters)
+        at = names.index("training")
+        given = args[at] if at < len(args) else inspect.signature(layer.call).parameters["training"].default
+    except (ValueError, TypeError):
+        return False
+    return given is True
+
+
+def _compiled_as_a_whole() -> bool:
+    """Whether XLA compiles a function that is being traced."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_filename.endswith("polymorphic_function.py"):
+            owner = frame.f_locals.get("self")
+            if getattr(owner, "_jit_compile", None):
+                return True
+        frame = frame.f_back
+    return False
