@@ -23,7 +23,8 @@ from scram_plugin.training.guarded import guarded, warn
 from scram_plugin.training.keras import fit as keras_fit
 from scram_plugin.training.keras import tape_patches
 from scram_plugin.training.keras.model_facts import called, facts, facts_of_several, loss_facts, names, optimizer_facts
-from scram_plugin.training.keras.tape_step import Step, TapeStep
+from scram_plugin.training.keras.tape_step import TapeStep
+from scram_plugin.training.keras.tape_trace import Step
 from scram_plugin.training.looks import Looks
 from scram_plugin.training.process import Clock
 from scram_plugin.training.sampling import EVERY, Thinning, check_every
@@ -52,7 +53,8 @@ class TapeWatch:
 
     Args:
         model: the model that is called in each step, or several.
-        optimizer: the optimizer, or several. A step ends when the last one has applied its gradients.
+        optimizer: the optimizer, or several. A step ends when the last one has applied its gradients. Without one it is the
+            first that trains the model.
         log_dir, every, source, print_findings, stop_on, on_finding: as `scram_plugin.SCRAM` has them.
 
     Raises TypeError or ValueError for invalid arguments. The training is not changed: on the CPU, losses and weights are bit
@@ -62,7 +64,7 @@ class TapeWatch:
     def __init__(
         self,
         model: keras.Model | list[keras.Model] | tuple[keras.Model, ...],
-        optimizer: Any,
+        optimizer: Any = None,
         log_dir: str | os.PathLike[str] = "logs",
         every: int = EVERY,
         source: bool = True,
@@ -70,7 +72,7 @@ class TapeWatch:
         stop_on: str | None = None,
         on_finding: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
-        optimizers = list(optimizer) if isinstance(optimizer, list | tuple) else [optimizer]
+        optimizers = list(optimizer) if isinstance(optimizer, list | tuple) else [optimizer] if optimizer is not None else []
         models = list(model) if isinstance(model, list | tuple) else [model]
         if wrong := [m for m in models if not isinstance(m, keras.Model)]:
             raise TypeError(f"model is a {type(wrong[0]).__name__}: give the keras.Model that is trained, or a list of them")
@@ -224,7 +226,7 @@ class TapeWatch:
             self._means = []
         self._flush()
         self._session.epochs = epoch + 1
-        rate = optimizer_facts(self.optimizers[0]).get("learning_rate")
+        rate = optimizer_facts(next(iter(self.optimizers), None)).get("learning_rate")
         if rate is not None:
             found["learning_rate"] = rate
         self._held.append((epoch, found))

@@ -54,7 +54,7 @@ def add(watcher: Watcher, optimizers: list[Any]) -> None:
     _replace(keras.metrics.MeanMetricWrapper, "update_state", _judging)
     for name in OF_LOGITS:
         _replace(tf.nn, name, functools.partial(_of_logits, name))
-    for optimizer in optimizers:
+    for optimizer in optimizers or [keras.optimizers.SGD()]:
         _replace(next(kind for kind in type(optimizer).__mro__ if "apply" in vars(kind)), "apply", _applying)
 
 

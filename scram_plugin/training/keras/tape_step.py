@@ -10,44 +10,30 @@ replicas run.
 
 from __future__ import annotations
 
-import inspect
-import sys
 import time
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from types import FrameType
 from typing import Any, Protocol
 
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.eager import record
+from tensorflow.python.eager import record  # whether a tape is open is known nowhere else
 
 from scram_plugin.training.keras import statistics
-from scram_plugin.training.keras.observed import Observed, apart, seldom
+from scram_plugin.training.keras.observed import Observed, seldom
 from scram_plugin.training.keras.recording import Seen, all_of_keras
 from scram_plugin.training.keras.shadow import UNSEEN, activation_of, looked_at, path_in, with_gradients
 from scram_plugin.training.keras.tape_loss import Compared, in_graph
+from scram_plugin.training.keras.tape_rows import Ring
+from scram_plugin.training.keras.tape_trace import Step, compiled_as_a_whole, examples, in_training_mode, summed, usable
 from scram_plugin.training.sampling import due
 from scram_plugin.training.structures import leaves
 
-RING_ROWS = 64
-WAIT = 1.0  # seconds that rows stay in the ring, at most, while steps go on
+BLOCK = 64  # steps that are run line by line, and passed on together
 SHARE = 0.005  # of the time that may go into measuring, where a loop is run line by line
+KINDS = ("x", "y", "y_pred")
 MODAL = (keras.layers.Dropout, keras.layers.BatchNormalization)  # layers that work differently while training
-
-
-@dataclass
-class Step(Seen):
-    """What is seen of a step until it ends."""
-
-    x: Any = None
-    compared: Compared | None = None
-    evaluated: Any = None  # what the model gave in an evaluation
-    evaluates: bool = False  # the model was called as in an evaluation
-    sources: set[int] = field(default_factory=set)  # ids of what the loss was differentiated by
-    changed: list[tuple[Any, Any, Any, Any]] = field(default_factory=list)  # variable, gradient, its scale, values before
 
 
 class Owner(Protocol):
@@ -90,14 +76,13 @@ class TapeStep(Observed):
         self._eager = Step()
         self._rows: list[Any] = []  # of steps that were run line by line
         self._row_of: Any = None
+        self._names: tuple[str, ...] = ()  # of the row that was traced last
+        self._backward: Step | None = None  # that of a backward pass that was traced, until the facts are told
         self._took = 0.0  # when the last step ended
         self._next = every + 1
         self._told = False
+        self.ring = Ring(lambda columns, values: self._safely(lambda: owner.rows(columns, values)))
         with tf.init_scope():
-            self._ring: Any = None
-            self._count = tf.Variable(0, dtype=tf.int64, trainable=False, name="scram_count")
-            self._drained = tf.Variable(0, dtype=tf.int64, trainable=False, name="scram_drained")
-            self._last = tf.Variable(0.0, dtype=tf.float64, trainable=False, name="scram_last")
             # evaluated passes in training mode, and in evaluation mode
             self._modes = tf.Variable([0, 0], dtype=tf.int64, trainable=False, name="scram_modes")
         self._find_layers()
@@ -128,6 +113,8 @@ class TapeStep(Observed):
         self._safely(lambda: self._compared(by, targets, outputs, value))
 
     def applies(self, optimizer: Any, gradients: list[Any], variables: Any) -> Callable[[], None]:
+        if not self._optimizers:
+            self._safely(lambda: self._find_optimizer(optimizer, variables))
         if not any(optimizer is one for one in self._optimizers):
             self.beside = True
             return _nothing
@@ -153,7 +140,7 @@ class TapeStep(Observed):
             return
         taped, step = record.could_possibly_record(), self._step()
         if layer in self.models:
-            training = _mode(layer, args, kwargs)
+            training = in_training_mode(layer, args, kwargs)
             if not taped:
                 self._evaluates(output, training)
                 return
@@ -169,7 +156,7 @@ class TapeStep(Observed):
             and not isinstance(layer, UNSEEN)
             and tensors[0].dtype.is_floating
             and (not eager or self._is_due(self._eager_steps))
-            and (eager or not _summed(tensors[0]))
+            and (eager or not summed(tensors[0]))
         ):
             path = self.path(layer)
             step.layers.setdefault(path, []).append(tensors[0])
@@ -177,12 +164,24 @@ class TapeStep(Observed):
             if not all_of_keras(layer):
                 self.others.add(path)
 
+    def _find_optimizer(self, optimizer: Any, variables: Any) -> None:
+        """The first optimizer that trains the model is meant, if none was given."""
+        given = optimizer._trainable_variables if variables is None else variables
+        if {id(v) for v in given} & {id(v) for v in self.trainable()}:
+            self._optimizers.append(optimizer)
+
     def _differentiated(self, target: Any, sources: Any) -> None:
         tensors = [leaf for leaf in leaves(target) if tf.is_tensor(leaf)]
         known = {id(source) for source in leaves(sources)}
         if len(tensors) == 1 and known & {id(v) for v in self.trainable()}:
             step = self._step()
             step.loss, step.sources = tf.reduce_mean(tf.cast(tensors[0], tf.float32)), known
+            if not tf.executing_eagerly() and self._recordable():
+                step.tensors = self._tensors(step)
+                step.row = statistics.row(step.loss, step.tensors, [])
+                self.ring.hold(step.row)
+                self._in_evaluation[1] |= step.evaluates
+                self._backward = step
 
     def _compared(self, by: Any, targets: Any, outputs: Any, value: Any) -> None:
         made = next((leaf for leaf in leaves(outputs) if tf.is_tensor(leaf)), None)
@@ -193,7 +192,7 @@ class TapeStep(Observed):
             step = self._step()
             if by is not None or step.compared is None:
                 step.compared = Compared(by, given, made)
-        elif not self._inside and (evaluated := self._step().evaluated) is not None and _examples(evaluated) == _examples(made):
+        elif not self._inside and (evaluated := self._step().evaluated) is not None and examples(evaluated) == examples(made):
             self._evaluation(self._loss if by is None else Compared(by, given, made), given, made)
 
     def _applies(self, optimizer: Any, gradients: list[Any], variables: Any) -> None:
@@ -204,9 +203,9 @@ class TapeStep(Observed):
             return
         dynamic = getattr(optimizer, "dynamic_scale", None)  # a variable: it has no truth value while tracing
         scale = dynamic if dynamic is not None else getattr(optimizer, "loss_scale_factor", None)
-        usable = [(variable, gradient) for variable, gradient in changed if _usable(gradient)]
-        before = self._before([variable for variable, _ in usable])
-        step.changed += [(*pair, scale, old) for pair, old in zip(usable, before, strict=True)]
+        kept = [(variable, gradient) for variable, gradient in changed if usable(gradient)]
+        before = self._before([variable for variable, _ in kept])
+        step.changed += [(*pair, scale, old) for pair, old in zip(kept, before, strict=True)]
 
     def _before(self, variables: list[Any]) -> list[Any]:
         """Values of variables before the step, `sampled`; what it returns for a step that is not measured means nothing."""
@@ -217,36 +216,40 @@ class TapeStep(Observed):
         if tf.executing_eagerly() or not variables:
             return now()
         none = [tf.zeros(statistics.sampled_shape(variable), variable.dtype) for variable in variables]
-        return list(seldom(self._due_in_graph(), now, lambda: none))
+        return list(seldom(self.ring.due(self._every), now, lambda: none))
+
+    def _tensors(self, step: Step) -> dict[str, Any]:
+        """The inputs, targets and outputs of a step, see `statistics.of_step`."""
+        y_pred = [leaf for leaf in leaves(step.y_pred) if usable(leaf)]
+        if step.compared is None and not tf.executing_eagerly():
+            step.compared = in_graph(tf.compat.v1.get_default_graph(), y_pred)
+        self._loss = step.compared or self._loss
+        targets = step.compared.targets if step.compared is not None else None
+        x, y = ([leaf for leaf in leaves(part) if usable(leaf)] for part in (step.x, targets))
+        return statistics.of_step(x, y, y_pred)
 
     def _ended(self) -> None:
         step = self._step()
         self._forget()
-        x, y, y_pred = (
-            [leaf for leaf in leaves(part) if _usable(leaf)]
-            for part in (step.x, step.compared.targets if step.compared else None, step.y_pred)
-        )
-        if step.compared is None and not tf.executing_eagerly():
-            step.compared = in_graph(tf.compat.v1.get_default_graph(), y_pred)
-            y = [step.compared.targets] if step.compared is not None else []
-        self._loss = step.compared or self._loss
-        loss = step.loss if _usable(step.loss) else None
         variables = [tf.convert_to_tensor(v) for v in self.variables()]
         if tf.executing_eagerly():
-            self._ended_eagerly(step, loss, x, y, y_pred, variables)
+            self._ended_eagerly(step, variables)
         else:
-            self._ended_in_graph(step, loss, statistics.of_step(x, y, y_pred), variables)
+            self._ended_in_graph(step, variables)
         if not self._told:
             self._told = True
             with tf.init_scope():
-                self._owner.built(step)
+                self._owner.built(step if step.loss is not None else self._backward or step)
+            self._backward = None
 
-    def _ended_in_graph(self, step: Step, loss: Any, tensors: dict[str, Any], variables: list[Any]) -> None:
-        row = statistics.row(loss, tensors, variables)
-        number, due_now = tf.identity(self._count), self._due_in_graph()
-        layers = {path: kept for path, calls in step.layers.items() if (kept := [c for c in calls if _usable(c)])}
-        seen = Seen(loss, step.y_pred, layers)
-        self.tripwire(row[-1][1] if variables else None, number, tensors, seen, self)
+    def _ended_in_graph(self, step: Step, variables: list[Any]) -> None:
+        probe = [("weights/probe", statistics.probe(variables))] if variables else []
+        row = [*(step.row if usable(step.loss) else self.ring.held()), *probe]
+        number, due_now = self.ring.number, self.ring.due(self._every)
+        layers = {path: kept for path, calls in step.layers.items() if (kept := [c for c in calls if usable(c)])}
+        seen = Seen(step.loss if usable(step.loss) else None, step.y_pred, layers)
+        tensors = step.tensors or statistics.of_step(None, None, None)
+        self.tripwire(probe[0][1] if probe else None, number, tensors, seen, self)
         me = weakref.ref(self)
 
         def measure() -> Any:
@@ -260,83 +263,45 @@ class TapeStep(Observed):
             return tf.numpy_function(deliver, [number, vector], tf.bool)
 
         seldom(due_now, measure, lambda: tf.constant(False))
-        self._put(row)
-        self._in_evaluation[1] |= step.evaluates
-
-    def _put(self, row: statistics.Named) -> None:
-        names = tuple(str(name) for name, _ in row)
-        if self._ring is None:
-            self.columns = names
-            zeros = np.zeros((RING_ROWS, len(names)), np.float32)
-            self._ring = apart(lambda: tf.Variable(zeros, trainable=False, name="scram_ring"))
-        if names != self.columns:
-            return  # a function for other data
-        values, number = tf.stack([tf.cast(value, tf.float32) for _, value in row]), tf.identity(self._count)
-        self._ring.scatter_update(tf.IndexedSlices(values, number % RING_ROWS))
-        self._count.assign_add(1)
-        done, now = number + 1, tf.timestamp()
-        me = weakref.ref(self)
-
-        def pass_on() -> Any:
-            def deliver(ring: np.ndarray, first: np.ndarray, end: np.ndarray) -> np.bool_:
-                if (recorder := me()) is not None:
-                    recorder._safely(lambda: recorder._from_ring(ring, int(first), int(end)))
-                return np.bool_(True)
-
-            told = tf.numpy_function(deliver, [self._ring, self._drained, done], tf.bool)
-            self._drained.assign(done)
-            self._last.assign(now)
-            return told
-
-        full = tf.logical_or(done - self._drained >= RING_ROWS, now - self._last > WAIT)
-        seldom(full, pass_on, lambda: tf.constant(False))
-
-    def _from_ring(self, ring: np.ndarray, first: int, end: int) -> None:
-        if end > first:
-            self._owner.rows(self.columns, np.array(ring)[np.arange(first, end) % RING_ROWS])
+        self.ring.put(row)
 
     def take(self) -> None:
         """Pass on the rows that wait."""
         if self._rows:
             rows, self._rows = self._rows, []
-            self._owner.rows(self.columns, np.stack([row.numpy() for row in rows]))
-        if self._ring is not None and (end := int(self._count.numpy())) > (first := int(self._drained.numpy())):
-            self._drained.assign(end)
-            self._from_ring(self._ring.numpy(), first, end)
+            self._owner.rows(self.columns, np.stack(rows))
+        self.ring.take()
 
     # ---- a step that is run line by line
 
-    def _ended_eagerly(
-        self, step: Step, loss: Any, x: list[Any], y: list[Any], y_pred: list[Any], variables: list[Any]
-    ) -> None:
-        number = self._eager_steps
+    def _ended_eagerly(self, step: Step, variables: list[Any]) -> None:
+        number, tensors = self._eager_steps, self._tensors(step)
         if self._row_of is None:
             self._row_of = tf.function(self._row, autograph=False, reduce_retracing=True)
-        named = [[t for t in found if statistics.as_numbers(t) is not None] for found in (x, y, y_pred)]
-        row = self._row_of(loss, *named, variables)
-        if not self.columns:
-            self.columns = self._traced_columns
-        if self._traced_columns == self.columns and row.shape[0] == len(self.columns):
-            self._rows.append(row)
+        values = self._row_of(step.loss, [[tensor for _, tensor in named] for named in tensors.values()], variables).numpy()
+        names, held = self._names, self.ring.held() if step.loss is None else []
+        if held:
+            names, values = (*held[0][0], *names), np.concatenate([held[0][1].numpy(), values])
+        self.columns = self.columns or names
+        if names == self.columns:
+            self._rows.append(values)
             self._eager_steps += 1
             self._in_evaluation[0] += step.evaluates
-        tensors = statistics.of_step(x, y, y_pred)
-        if self._flaws is None and not bool(tf.math.is_finite(row[0] + row[-1])):
-            self.tripwire(row[-1] if variables else None, tf.constant(number, tf.int64), tensors, Seen(loss), self)
+        if self._flaws is None and not np.isfinite(values[0] + values[-1]):
+            self.tripwire(tf.constant(values[-1]), tf.constant(number, tf.int64), tensors, Seen(step.loss), self)
         now = time.perf_counter()
         if self._is_due(number):
-            detail = self._detail(step, Seen(loss, step.y_pred, step.layers), tensors)
-            columns, vector = statistics.flatten(detail)
+            columns, vector = statistics.flatten(self._detail(step, Seen(step.loss, step.y_pred, step.layers), tensors))
             self._owner.measured(columns, number, vector.numpy())
             each, cost = now - self._took, time.perf_counter() - now
             self._next = number + max(self._every, int(cost / (SHARE * max(each, 1e-6))))
         self._took = time.perf_counter()
-        if len(self._rows) >= RING_ROWS:
+        if len(self._rows) >= BLOCK:
             self.take()
 
-    def _row(self, loss: Any, x: list[Any], y: list[Any], y_pred: list[Any], variables: list[Any]) -> Any:
-        found = statistics.row(None if loss is None else loss, statistics.of_step(x, y, y_pred), variables)
-        self._traced_columns, values = statistics.flatten(found)
+    def _row(self, loss: Any, tensors: list[list[Any]], variables: list[Any]) -> Any:
+        named = {kind: [(f"{kind}{i}", t) for i, t in enumerate(found)] for kind, found in zip(KINDS, tensors, strict=True)}
+        self._names, values = statistics.flatten(statistics.row(loss, named, variables))
         return values
 
     # ----
@@ -373,7 +338,7 @@ class TapeStep(Observed):
                 recorder._safely(lambda: recorder._owner.evaluated(done, float(found), int(examples)))
             return np.bool_(True)
 
-        given = [self._count, tf.reduce_mean(tf.cast(value, tf.float32)), tf.shape(outputs)[0]]
+        given = [self.ring.number, tf.reduce_mean(tf.cast(value, tf.float32)), tf.shape(outputs)[0]]
         if tf.executing_eagerly():
             deliver(*(np.asarray(one) for one in given))
         else:
@@ -382,7 +347,7 @@ class TapeStep(Observed):
     @property
     def steps(self) -> int:
         """How many have ended."""
-        return self._eager_steps + int(self._count.numpy())
+        return self._eager_steps + self.ring.steps
 
     def loop_facts(self) -> dict[str, Any]:
         """What is known of the loop, see `logs/facts.py`."""
@@ -425,17 +390,11 @@ class TapeStep(Observed):
             return True
         graph = tf.compat.v1.get_default_graph()
         if graph not in self._compiled:
-            self._compiled[graph] = _compiled_as_a_whole()
+            self._compiled[graph] = compiled_as_a_whole()
         return not self._compiled[graph]
 
     def _is_due(self, number: int) -> bool:
         return due(number, self._every) if number < self._every else number >= self._next
-
-    def _due_in_graph(self) -> Any:
-        """`sampling.due` of the number of this step."""
-        number, every = tf.identity(self._count), self._every
-        early = tf.logical_and(number < every, tf.equal(tf.bitwise.bitwise_and(number, number + 1), 0))
-        return tf.logical_and(number >= 1, tf.logical_or(tf.equal((number - 1) % every, 0), early))
 
     def _find_layers(self) -> None:
         """Layers may be made when the model is first called."""
@@ -446,55 +405,3 @@ class TapeStep(Observed):
 
 def _nothing() -> None:
     """In place of what is called after a step of another optimizer."""
-
-
-def _usable(tensor: Any) -> bool:
-    """Whether a tensor can be used here: it has a value, or belongs to the function that is traced, or to one around it."""
-    if isinstance(tensor, tf.IndexedSlices):
-        tensor = tensor.values
-    if tensor is None or not hasattr(tensor, "shape"):
-        return False
-    graph = getattr(tensor, "graph", None) if tf.is_symbolic_tensor(tensor) else None
-    if graph is None:
-        return True
-    here = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
-    while here is not None:
-        if here is graph:
-            return True
-        here = getattr(here, "outer_graph", None)
-    return False
-
-
-def _summed(output: Any) -> bool:
-    """Whether an output is a sum; see `recording.Watched`."""
-    return getattr(getattr(output, "op", None), "type", "") in ("Add", "AddV2", "AddN")
-
-
-def _examples(output: Any) -> Any:
-    found = next((leaf for leaf in leaves(output) if tf.is_tensor(leaf)), None)
-    return None if found is None or not found.shape.rank else found.shape[0]
-
-
-def _mode(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Whether a model was called in training mode: by its argument, or the default of its `call`."""
-    if kwargs.get("training") is not None:
-        return bool(kwargs["training"])
-    try:
-        names = list(inspect.signature(layer.call).parameters)
-        at = names.index("training")
-        given = args[at] if at < len(args) else inspect.signature(layer.call).parameters["training"].default
-    except (ValueError, TypeError):
-        return False
-    return given is True
-
-
-def _compiled_as_a_whole() -> bool:
-    """Whether XLA compiles a function that is being traced."""
-    frame: FrameType | None = sys._getframe()
-    while frame is not None:
-        if frame.f_code.co_filename.endswith("polymorphic_function.py"):
-            owner = frame.f_locals.get("self")
-            if getattr(owner, "_jit_compile", None):
-                return True
-        frame = frame.f_back
-    return False

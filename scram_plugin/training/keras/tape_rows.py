@@ -1,0 +1,99 @@
+"""Rows of steps that TensorFlow has traced: a ring buffer in the device's memory, which is passed on when it is full."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from scram_plugin.training.keras import statistics
+from scram_plugin.training.keras.observed import apart, seldom
+
+RING_ROWS = 64
+WAIT = 1.0  # seconds that rows stay in the ring, at most, while steps go on
+# Loss, the means of 8 inputs, 8 outputs and 8 targets (`statistics.MAX_TENSORS`), the bounds of these, the probe
+MOST_COLUMNS = 42
+
+
+class Ring:
+    """`pass_on` is called with columns, and values of shape (steps, columns), from the thread of a step or that of `take`.
+
+    Its functions that return nothing may be called while a function is traced: they become a part of its graph.
+    """
+
+    def __init__(self, pass_on: Callable[[tuple[str, ...], np.ndarray], None]) -> None:
+        self.columns: tuple[str, ...] = ()
+        self._pass_on = pass_on
+        self._held: tuple[str, ...] = ()
+        with tf.init_scope():
+            self._count = tf.Variable(0, dtype=tf.int64, trainable=False, name="scram_count")
+            self._drained = tf.Variable(0, dtype=tf.int64, trainable=False, name="scram_drained")
+            self._last = tf.Variable(0.0, dtype=tf.float64, trainable=False, name="scram_last")
+            self._backward = tf.Variable(np.zeros(MOST_COLUMNS, np.float32), trainable=False, name="scram_backward")
+        self._ring: Any = None
+
+    @property
+    def number(self) -> Any:
+        """Steps so far, a tensor."""
+        return tf.identity(self._count)
+
+    @property
+    def steps(self) -> int:
+        """Steps so far."""
+        return int(self._count.numpy())
+
+    def hold(self, row: statistics.Named) -> None:
+        """Keep what a backward pass showed: the optimizer may have a function of its own."""
+        names, values = statistics.flatten(row)
+        if len(names) <= MOST_COLUMNS:
+            self._held = names
+            self._backward.assign(tf.pad(values, [[0, MOST_COLUMNS - len(names)]]))
+
+    def held(self) -> statistics.Named:
+        """What the last backward pass showed that was held."""
+        return [(list(self._held), self._backward[: len(self._held)])] if self._held else []
+
+    def put(self, row: statistics.Named) -> None:
+        """The row of a step that ends. One with other columns, of a function for other data, is left out."""
+        names, values = statistics.flatten(row)
+        if self._ring is None:
+            self.columns, zeros = names, np.zeros((RING_ROWS, len(names)), np.float32)
+            self._ring = apart(lambda: tf.Variable(zeros, trainable=False, name="scram_ring"))
+        if names != self.columns:
+            return
+        self._ring.scatter_update(tf.IndexedSlices(values, self.number % RING_ROWS))
+        done, now = self._count.assign_add(1), tf.timestamp()
+        full = tf.logical_or(done - self._drained >= RING_ROWS, now - self._last > WAIT)
+        me = weakref.ref(self)  # TensorFlow keeps the function forever, but must not keep the model alive
+
+        def drain() -> Any:
+            def deliver(ring: np.ndarray, first: np.ndarray, end: np.ndarray) -> np.bool_:
+                if (recorder := me()) is not None:
+                    recorder._deliver(ring, int(first), int(end))
+                return np.bool_(True)
+
+            told = tf.numpy_function(deliver, [self._ring, self._drained, done], tf.bool)
+            self._drained.assign(done)
+            self._last.assign(now)
+            return told
+
+        seldom(full, drain, lambda: tf.constant(False))
+
+    def take(self) -> None:
+        """Pass on the rows that wait."""
+        if self._ring is not None and (end := self.steps) > (first := int(self._drained.numpy())):
+            self._drained.assign(end)
+            self._deliver(self._ring.numpy(), first, end)
+
+    def due(self, every: int) -> Any:
+        """`sampling.due` of the number of this step, a tensor."""
+        number = self.number
+        early = tf.logical_and(number < every, tf.equal(tf.bitwise.bitwise_and(number, number + 1), 0))
+        return tf.logical_and(number >= 1, tf.logical_or(tf.equal((number - 1) % every, 0), early))
+
+    def _deliver(self, ring: np.ndarray, first: int, end: int) -> None:
+        if end > first:
+            self._pass_on(self.columns, np.array(ring)[np.arange(first, end) % RING_ROWS])

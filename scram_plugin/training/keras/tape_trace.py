@@ -1,0 +1,82 @@
+"""What a loop with `tf.GradientTape` does while it is run or traced: tensors of a step, and where they can be used."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+import tensorflow as tf
+
+from scram_plugin.training.keras import statistics
+from scram_plugin.training.keras.recording import Seen
+from scram_plugin.training.keras.tape_loss import Compared
+from scram_plugin.training.structures import leaves
+
+
+@dataclass
+class Step(Seen):
+    """What is seen of a step until it ends."""
+
+    x: Any = None
+    tensors: dict[str, Any] = field(default_factory=dict)  # see `statistics.of_step`
+    row: statistics.Named = field(default_factory=list)
+    compared: Compared | None = None
+    evaluated: Any = None  # what the model gave in an evaluation
+    evaluates: bool = False  # the model was called as in an evaluation
+    sources: set[int] = field(default_factory=set)  # ids of what the loss was differentiated by
+    changed: list[tuple[Any, Any, Any, Any]] = field(default_factory=list)  # variable, gradient, its scale, values before
+
+
+def usable(tensor: Any) -> bool:
+    """Whether a tensor can be used here: it has a value, or belongs to the function that is traced, or to one around it."""
+    if isinstance(tensor, tf.IndexedSlices):
+        tensor = tensor.values
+    if tensor is None or not hasattr(tensor, "shape"):
+        return False
+    graph = getattr(tensor, "graph", None) if tf.is_symbolic_tensor(tensor) else None
+    if graph is None:
+        return True
+    here = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+    while here is not None:
+        if here is graph:
+            return True
+        here = getattr(here, "outer_graph", None)
+    return False
+
+
+def summed(output: Any) -> bool:
+    """Whether an output is a sum; see `recording.Watched`."""
+    return getattr(getattr(output, "op", None), "type", "") in ("Add", "AddV2", "AddN")
+
+
+def examples(output: Any) -> Any:
+    found = next((leaf for leaf in leaves(output) if tf.is_tensor(leaf)), None)
+    return None if found is None or not found.shape.rank else found.shape[0]
+
+
+def in_training_mode(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether a model was called in training mode: by its argument, or the default of its `call`."""
+    if (told := kwargs.get("training")) is not None:
+        return tf.is_tensor(told) or bool(told)
+    try:
+        names = list(inspect.signature(layer.call).parameters)
+        at = names.index("training")
+        given = args[at] if at < len(args) else inspect.signature(layer.call).parameters["training"].default
+    except (ValueError, TypeError):
+        return False
+    return given is True
+
+
+def compiled_as_a_whole() -> bool:
+    """Whether XLA compiles a function that is being traced."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_filename.endswith("polymorphic_function.py"):
+            owner = frame.f_locals.get("self")
+            if getattr(owner, "_jit_compile", None):
+                return True
+        frame = frame.f_back
+    return False
