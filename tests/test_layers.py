@@ -54,7 +54,7 @@ def test_no_two_classes_have_one_name():
     ("name", "said"),
     [
         ("SCRAM", "scram_plugin.SCRAM needs Keras and a backend of it: pip install tensorflow"),
-        ("watch", "scram_plugin.watch needs PyTorch: pip install torch"),
+        ("watch as w; w(3)", "scram_plugin.watch needs a keras.Model, or PyTorch: pip install torch"),
         ("LightningSCRAM", "scram_plugin.LightningSCRAM needs Lightning: pip install lightning"),
         ("TransformersSCRAM", "scram_plugin.TransformersSCRAM needs Hugging Face Transformers: pip install transformers"),
         ("StableBaselines3SCRAM", "scram_plugin.StableBaselines3SCRAM needs Stable-Baselines3: pip install stable-baselines3"),

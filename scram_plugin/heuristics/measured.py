@@ -159,7 +159,7 @@ def of_loop(run: TrainingRun, key: str, of_keras: str, of_others: str) -> Mappin
     if key in run.loop:
         return run.loop
     if run.framework_of_facts == "keras":
-        raise NotChecked(of_keras, "a PyTorch loop in scram_plugin.watch")
+        raise NotChecked(of_keras, "a loop of your own in scram_plugin.watch")
     raise NotChecked(of_others, HOW)
 
 

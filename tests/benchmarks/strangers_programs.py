@@ -74,8 +74,11 @@ def watched(program: Program, log_dir: Path, clock: bool = False) -> str:
         raise ValueError("there is no line `# WATCH(...)`")
     where = f"log_dir={str(log_dir)!r}, print_findings=False"
     if program.framework == "keras":
-        return _in_fit(program.text, found.end(), f"scram_plugin.SCRAM({where})", found)
+        in_fit = _in_fit(program.text, found.end(), f"scram_plugin.SCRAM({where})", found)
+        if in_fit is not None:
+            return in_fit
     call = {
+        "keras": f"watching = scram_plugin.watch({found[2]}, {where})",
         "torch": f"watching = scram_plugin.watch({found[2]}, {where})",
         "lightning": f"{found[2]}.callbacks.append(scram_plugin.LightningSCRAM({where}))",
         "transformers": f"{found[2]}.add_callback(scram_plugin.TransformersSCRAM({where}))",
@@ -84,8 +87,8 @@ def watched(program: Program, log_dir: Path, clock: bool = False) -> str:
     return f"{program.text[: found.start()]}{found[1]}{call}{program.text[found.end() :]}"
 
 
-def _in_fit(text: str, after: int, callback: str, found: re.Match[str]) -> str:
-    """Add a callback to the first `fit` after a place. Without one the program is as it was: SCRAM does not watch its loop."""
+def _in_fit(text: str, after: int, callback: str, found: re.Match[str]) -> str | None:
+    """Add a callback to the first `fit` after a place; None without one."""
     line = text[:after].count("\n") + 1
     fits = [
         node
@@ -93,7 +96,7 @@ def _in_fit(text: str, after: int, callback: str, found: re.Match[str]) -> str:
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "fit" and node.lineno >= line
     ]
     if not fits:
-        return text
+        return None
     fit = min(fits, key=lambda node: node.lineno)
     lines = [0]
     for one in text.encode().splitlines(keepends=True):

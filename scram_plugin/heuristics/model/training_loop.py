@@ -113,7 +113,7 @@ Found = Iterator[tuple[str, str]]  # the cause, and a sentence with the numbers 
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    loop = of_loop(run, "steps", "Keras runs the loop itself", "it was not recorded what the training loop does")
+    loop = of_loop(run, "steps", "fit runs the loop itself", "it was not recorded what the training loop does")
     curve = shown_loss(run)
     run.measured("recorded steps of the optimizer", loop["steps"])
     yield from _lines(run, curve)

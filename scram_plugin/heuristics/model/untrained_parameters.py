@@ -76,7 +76,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 def _of_keras(run: TrainingRun) -> Iterable[Finding]:
     """Keras gives all variables of the model to the optimizer; but a functional model may lack a layer that it should have."""
     if (run.facts.get("model") or {}).get("kind") != "functional" or not (run.facts.get("source") or {}).get("files"):
-        raise NotChecked("Keras gives all trainable variables to the optimizer", "a PyTorch loop in scram_plugin.watch")
+        raise NotChecked("fit gives all trainable variables to the optimizer", "a loop of your own in scram_plugin.watch")
     for name, layer, line in unused_outputs(run.facts)[:SHOWN_LAYERS]:
         title = f"The model does not have the layer {layer} whose output is `{name}`: nothing uses it"
         said = f"Line {line} gives `{name}` its value, and no line reads it."
@@ -112,7 +112,7 @@ HEURISTIC = Heuristic(
     title_passed="An optimizer trains every parameter that the loss depends on",
     check=check,
     page=Page.beside(__file__),
-    needs=("SCRAM's record of a training with PyTorch",),
+    needs=("SCRAM's record of a training loop",),
     order=135,
     precedence=75,
     explains=("standstill", "preflight-test", "undertrained"),

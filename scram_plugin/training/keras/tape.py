@@ -10,6 +10,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -23,8 +24,8 @@ from scram_plugin.training.guarded import guarded, warn
 from scram_plugin.training.keras import fit as keras_fit
 from scram_plugin.training.keras import tape_patches
 from scram_plugin.training.keras.model_facts import called, facts, facts_of_several, loss_facts, names, optimizer_facts
-from scram_plugin.training.keras.tape_step import TapeStep
-from scram_plugin.training.keras.tape_trace import Step
+from scram_plugin.training.keras.tape_recorder import TapeRecorder
+from scram_plugin.training.keras.tape_trace import StepSeen
 from scram_plugin.training.looks import Looks
 from scram_plugin.training.process import Clock
 from scram_plugin.training.sampling import EVERY, Thinning, check_every
@@ -32,12 +33,25 @@ from scram_plugin.training.session import session
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.summary_writer import SummaryWriter, directory
 
+SHOWN = 16  # variables that are named
 LEAST = 8  # examples of an evaluation: fewer are a trial
 NO_STEPS = (
     "SCRAM has seen no training step. It records the steps of the model and the optimizer that are passed to watch(), from the"
     " first call of the function that makes a step: call watch() before it. A function with `jit_compile=True`, or one that"
     " several replicas run, is not recorded."
 )
+
+
+@dataclass
+class Evaluation:
+    """An evaluation that goes on: the steps before it, the epoch that it ends, the mean loss of that epoch's steps, and so far
+    the sum of its losses and the number of its examples."""
+
+    steps: int
+    epoch: int
+    training: dict[str, float]
+    loss: float = 0.0
+    examples: int = 0
 
 
 class TapeWatch:
@@ -95,7 +109,7 @@ class TapeWatch:
         self._measured: list[tuple[tuple[str, ...], int, float, np.ndarray]] = []
         self._columns: tuple[str, ...] = ()
         self._means: list[np.ndarray] = []  # losses of the steps of this epoch
-        self._evaluation: list[Any] = [0, 0.0, 0]  # steps before it, sum of the losses, and number of the examples
+        self._evaluation: Evaluation | None = None
         self._held: list[tuple[int, dict[str, float]]] = []  # a single evaluation is no curve
         self._logged = self._nonfinite = self._traced = False
         self._flushed = time.monotonic()
@@ -103,7 +117,7 @@ class TapeWatch:
         known = [one for m in models for one in called(m)], {name for m in models for name in names(m)}
         self._source = program_files.source(frame, keras_fit.roles, *known) if source and frame is not None else None
         self._writer: SummaryWriter | None = SummaryWriter(self.log_dir, lambda: None, self.fail)
-        self.recorder = TapeStep(models, optimizers, every, self)
+        self.recorder = TapeRecorder(models, optimizers, every, self)
         tape_patches.add(self.recorder, optimizers)
         atexit.register(self._exit)
 
@@ -131,11 +145,18 @@ class TapeWatch:
             self._session.epochs = int(epoch)
         self._logged, self._held = True, []
         self.recorder.take()
-        self._log({name: float(value) for name, value in metrics.items()})
+        given = {name: float(value) for name, value in metrics.items()}
+        with self._lock:
+            of_steps = self._evaluation.training if self._evaluation is not None else self._mean()
+            if self._evaluation is not None:  # it was that of this epoch
+                self._session.epochs, self._evaluation = self._evaluation.epoch if epoch is None else int(epoch), None
+            self._write(self._session.epochs, {**of_steps, **self._rate(), **given})
+            self._next_epoch()
+        self._look()
 
     # ---- called by the recorder, from the thread of the training or one of TensorFlow's
 
-    def built(self, step: Step) -> None:
+    def built(self, step: StepSeen) -> None:
         fit: dict[str, Any] = {"every": self.every, "epochs": None, "steps": None}
         x = next((leaf for leaf in leaves(step.x) if hasattr(leaf, "shape") and len(leaf.shape)), None)
         if x is not None and x.shape[0] is not None:
@@ -183,11 +204,13 @@ class TapeWatch:
 
     def evaluated(self, steps: int, loss: float, examples: int) -> None:
         with self._lock:
-            if steps != self._evaluation[0]:
+            if self._evaluation is None or steps != self._evaluation.steps:
                 self._settle()
-                self._evaluation = [steps, 0.0, 0]
-            self._evaluation[1] += loss * examples
-            self._evaluation[2] += examples
+                self.recorder.take()
+                self._evaluation = Evaluation(steps, self._session.epochs, self._mean())
+                self._next_epoch()
+            self._evaluation.loss += loss * examples
+            self._evaluation.examples += examples
 
     def fail(self, error: Exception) -> None:
         if not self.broken:
@@ -199,42 +222,41 @@ class TapeWatch:
 
     # ---- writing
 
-    def _untrained(self, step: Step) -> dict[str, Any] | None:
+    def _untrained(self, step: StepSeen) -> dict[str, Any] | None:
         """The model's weights that the loss was not differentiated by, though they are to be trained."""
+        trained = self.recorder.trainable()
         applied = {id(v) for v in self.recorder.variables()}
-        left = [v for v in self.recorder.trainable() if id(v) not in applied]
-        if not applied or not left or not step.sources:
+        left = [v for v in trained if id(v) not in applied]
+        if not applied or not step.sources:
             return None
-        shown = [self.recorder.path(v) for v in left]
-        return {"forgotten": len(left), "fresh": len(left), "asleep": len(left), "names": shown[:16]}
+        names = [self.recorder.path(v) for v in left][:SHOWN]
+        return {"parameters": len(trained), "forgotten": len(left), "fresh": len(left), "asleep": len(left), "names": names}
 
     def _settle(self) -> None:
         """An evaluation has ended: write its loss, where the program does not log."""
-        steps, total, examples = self._evaluation
-        self._evaluation = [steps, 0.0, 0]
-        if examples < LEAST or not steps or self._logged:
+        found, self._evaluation = self._evaluation, None
+        if found is None or found.examples < LEAST or not found.steps or self._logged:
             return
-        self.recorder.take()
-        self._log({"val_loss": total / examples})
-
-    def _log(self, metrics: Mapping[str, float]) -> None:
-        """An epoch has ended with these metrics."""
-        epoch, found = self._session.epochs, dict(metrics)
-        with self._lock:
-            if self._means and "loss" not in found:
-                found["loss"] = float(np.mean(np.concatenate(self._means)))
-            self._means = []
-        self._flush()
-        self._session.epochs = epoch + 1
-        rate = optimizer_facts(next(iter(self.optimizers), None)).get("learning_rate")
-        if rate is not None:
-            found["learning_rate"] = rate
-        self._held.append((epoch, found))
-        if self._logged or len(self._held) > 1 or epoch > 1:
-            for when, values in self._held:
-                self._write(when, values)
+        metrics = {"val_loss": found.loss / found.examples, **found.training}
+        self._held.append((found.epoch, {**metrics, **self._rate()}))
+        if len(self._held) > 1 or found.epoch > 1:
+            for epoch, values in self._held:
+                self._write(epoch, values)
             self._held = []
         self._look()
+
+    def _mean(self) -> dict[str, float]:
+        """The mean loss of the steps since it was asked for the last time."""
+        means, self._means = self._means, []
+        return {"loss": float(np.mean(np.concatenate(means)))} if means else {}
+
+    def _rate(self) -> dict[str, float]:
+        rate = optimizer_facts(next(iter(self.optimizers), None)).get("learning_rate")
+        return {} if rate is None else {"learning_rate": rate}
+
+    def _next_epoch(self) -> None:
+        self._flush()
+        self._session.epochs += 1
 
     def _write(self, epoch: int, metrics: Mapping[str, float]) -> None:
         assert self._writer is not None

@@ -22,7 +22,7 @@ OF_LOGITS = (  # functions of `tf.nn`
 )
 
 
-class Watcher(Protocol):
+class TapeWatcher(Protocol):
     """A recorder; none of its functions raises."""
 
     def called(self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
@@ -39,12 +39,12 @@ class Watcher(Protocol):
         """An optimizer is about to apply gradients. The result is called when it has."""
 
 
-_watchers: tuple[Watcher, ...] = ()
+_watchers: tuple[TapeWatcher, ...] = ()
 _originals: dict[tuple[Any, str], Any] = {}
 _comparing = 0  # losses and metrics call each other: the outermost one counts
 
 
-def add(watcher: Watcher, optimizers: list[Any]) -> None:
+def add(watcher: TapeWatcher, optimizers: list[Any]) -> None:
     """Tell a watcher of all calls from now on; the first one installs the patches."""
     global _watchers
     _watchers = (*_watchers, watcher)
@@ -58,7 +58,7 @@ def add(watcher: Watcher, optimizers: list[Any]) -> None:
         _replace(next(kind for kind in type(optimizer).__mro__ if "apply" in vars(kind)), "apply", _applying)
 
 
-def remove(watcher: Watcher) -> None:
+def remove(watcher: TapeWatcher) -> None:
     """Tell it of nothing more; the last one removes the patches."""
     global _watchers
     _watchers = tuple(one for one in _watchers if one is not watcher)

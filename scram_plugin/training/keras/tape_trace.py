@@ -6,8 +6,9 @@ import inspect
 import sys
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 import tensorflow as tf
 
 from scram_plugin.training.keras import statistics
@@ -17,7 +18,7 @@ from scram_plugin.training.structures import leaves
 
 
 @dataclass
-class Step(Seen):
+class StepSeen(Seen):
     """What is seen of a step until it ends."""
 
     x: Any = None
@@ -28,6 +29,25 @@ class Step(Seen):
     evaluates: bool = False  # the model was called as in an evaluation
     sources: set[int] = field(default_factory=set)  # ids of what the loss was differentiated by
     changed: list[tuple[Any, Any, Any, Any]] = field(default_factory=list)  # variable, gradient, its scale, values before
+
+
+class TapeOwner(Protocol):
+    """Gets what is recorded. Its functions may be called from other threads."""
+
+    broken: bool
+
+    def rows(self, columns: tuple[str, ...], values: np.ndarray) -> None:
+        """Rows of the next steps, shape (steps, columns)."""
+
+    def measured(self, columns: tuple[str, ...], step: int, values: np.ndarray) -> None: ...
+
+    def built(self, step: StepSeen) -> None:
+        """A first step has ended, or was traced."""
+
+    def evaluated(self, steps: int, loss: float, examples: int) -> None:
+        """A batch was evaluated after so many steps."""
+
+    def fail(self, error: Exception) -> None: ...
 
 
 def usable(tensor: Any) -> bool:

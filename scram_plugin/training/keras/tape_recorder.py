@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import keras
 import numpy as np
@@ -26,7 +26,15 @@ from scram_plugin.training.keras.recording import Seen, all_of_keras
 from scram_plugin.training.keras.shadow import UNSEEN, activation_of, looked_at, path_in, with_gradients
 from scram_plugin.training.keras.tape_loss import Compared, in_graph
 from scram_plugin.training.keras.tape_rows import Ring
-from scram_plugin.training.keras.tape_trace import Step, compiled_as_a_whole, examples, in_training_mode, summed, usable
+from scram_plugin.training.keras.tape_trace import (
+    StepSeen,
+    TapeOwner,
+    compiled_as_a_whole,
+    examples,
+    in_training_mode,
+    summed,
+    usable,
+)
 from scram_plugin.training.sampling import due
 from scram_plugin.training.structures import leaves
 
@@ -36,29 +44,10 @@ KINDS = ("x", "y", "y_pred")
 MODAL = (keras.layers.Dropout, keras.layers.BatchNormalization)  # layers that work differently while training
 
 
-class Owner(Protocol):
-    """Gets what is recorded. Its functions may be called from other threads."""
-
-    broken: bool
-
-    def rows(self, columns: tuple[str, ...], values: np.ndarray) -> None:
-        """Rows of the next steps, shape (steps, columns)."""
-
-    def measured(self, columns: tuple[str, ...], step: int, values: np.ndarray) -> None: ...
-
-    def built(self, step: Step) -> None:
-        """A first step has ended, or was traced."""
-
-    def evaluated(self, steps: int, loss: float, examples: int) -> None:
-        """A batch was evaluated after so many steps."""
-
-    def fail(self, error: Exception) -> None: ...
-
-
-class TapeStep(Observed):
+class TapeRecorder(Observed):
     """A watcher of `tape_patches`: the steps of one model. `every`: measure every n-th step in detail."""
 
-    def __init__(self, models: list[keras.Model], optimizers: list[Any], every: int, owner: Owner) -> None:
+    def __init__(self, models: list[keras.Model], optimizers: list[Any], every: int, owner: TapeOwner) -> None:
         super().__init__(owner.fail)
         self.models, self._optimizers, self._every, self._owner = models, optimizers, every, owner
         self.columns: tuple[str, ...] = ()
@@ -71,13 +60,13 @@ class TapeStep(Observed):
         self._inside = False  # a loss is computed for an evaluation
         self._loss: Compared | None = None  # of the training
         self._layers: dict[int, Any] = {}
-        self._of_graph: weakref.WeakKeyDictionary[Any, Step] = weakref.WeakKeyDictionary()
+        self._of_graph: weakref.WeakKeyDictionary[Any, StepSeen] = weakref.WeakKeyDictionary()
         self._compiled: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()
-        self._eager = Step()
+        self._eager = StepSeen()
         self._rows: list[Any] = []  # of steps that were run line by line
         self._row_of: Any = None
         self._names: tuple[str, ...] = ()  # of the row that was traced last
-        self._backward: Step | None = None  # that of a backward pass that was traced, until the facts are told
+        self._backward: StepSeen | None = None  # that of a backward pass that was traced, until the facts are told
         self._took = 0.0  # when the last step ended
         self._next = every + 1
         self._told = False
@@ -218,7 +207,7 @@ class TapeStep(Observed):
         none = [tf.zeros(statistics.sampled_shape(variable), variable.dtype) for variable in variables]
         return list(seldom(self.ring.due(self._every), now, lambda: none))
 
-    def _tensors(self, step: Step) -> dict[str, Any]:
+    def _tensors(self, step: StepSeen) -> dict[str, Any]:
         """The inputs, targets and outputs of a step, see `statistics.of_step`."""
         y_pred = [leaf for leaf in leaves(step.y_pred) if usable(leaf)]
         if step.compared is None and not tf.executing_eagerly():
@@ -242,7 +231,7 @@ class TapeStep(Observed):
                 self._owner.built(step if step.loss is not None else self._backward or step)
             self._backward = None
 
-    def _ended_in_graph(self, step: Step, variables: list[Any]) -> None:
+    def _ended_in_graph(self, step: StepSeen, variables: list[Any]) -> None:
         probe = [("weights/probe", statistics.probe(variables))] if variables else []
         row = [*(step.row if usable(step.loss) else self.ring.held()), *probe]
         number, due_now = self.ring.number, self.ring.due(self._every)
@@ -274,7 +263,7 @@ class TapeStep(Observed):
 
     # ---- a step that is run line by line
 
-    def _ended_eagerly(self, step: Step, variables: list[Any]) -> None:
+    def _ended_eagerly(self, step: StepSeen, variables: list[Any]) -> None:
         number, tensors = self._eager_steps, self._tensors(step)
         if self._row_of is None:
             self._row_of = tf.function(self._row, autograph=False, reduce_retracing=True)
@@ -306,7 +295,7 @@ class TapeStep(Observed):
 
     # ----
 
-    def _detail(self, step: Step, seen: Seen, tensors: dict[str, Any]) -> statistics.Named:
+    def _detail(self, step: StepSeen, seen: Seen, tensors: dict[str, Any]) -> statistics.Named:
         before = {id(variable): value for variable, _, _, value in step.changed}
         for variable, gradient, scale, _ in step.changed:
             # the gradient of an embedding may contain a row several times: the conversion adds these up
@@ -361,7 +350,7 @@ class TapeStep(Observed):
 
     # ----
 
-    def _step(self) -> Step:
+    def _step(self) -> StepSeen:
         """What was seen of the step that is run or traced here."""
         if tf.executing_eagerly():
             return self._eager
@@ -370,12 +359,12 @@ class TapeStep(Observed):
             if graph in self._of_graph:
                 return self._of_graph[graph]
             graph = getattr(graph, "outer_graph", None)
-        self._of_graph[here] = step = Step()
+        self._of_graph[here] = step = StepSeen()
         return step
 
     def _forget(self) -> None:
         if tf.executing_eagerly():
-            self._eager = Step()
+            self._eager = StepSeen()
             return
         graph = tf.compat.v1.get_default_graph()
         while graph is not None:
