@@ -35,6 +35,9 @@ class TapeWatcher(Protocol):
         """A loss compared outputs with targets; `by`: a `keras.losses.Loss`, the name of a function of `tf.nn`, or None for a
         metric."""
 
+    def scaled(self, loss: Any, larger: Any) -> None:
+        """An optimizer has scaled a loss, so that gradients in half precision are not too small."""
+
     def applies(self, optimizer: Any, gradients: list[Any], variables: Any) -> Callable[[], None]:
         """An optimizer is about to apply gradients. The result is called when it has."""
 
@@ -54,8 +57,9 @@ def add(watcher: TapeWatcher, optimizers: list[Any]) -> None:
     _replace(keras.metrics.MeanMetricWrapper, "update_state", _judging)
     for name in OF_LOGITS:
         _replace(tf.nn, name, functools.partial(_of_logits, name))
-    for optimizer in optimizers or [keras.optimizers.SGD()]:
-        _replace(next(kind for kind in type(optimizer).__mro__ if "apply" in vars(kind)), "apply", _applying)
+    for kind in (*map(type, optimizers), keras.optimizers.SGD, keras.optimizers.LossScaleOptimizer):
+        for name, making in (("apply", _applying), ("scale_loss", _scaling)):
+            _replace(next(base for base in kind.__mro__ if name in vars(base)), name, making)
 
 
 def remove(watcher: TapeWatcher) -> None:
@@ -133,6 +137,16 @@ def _of_logits(name: str, original: Any) -> Any:
         return _compared(name, given.get("labels"), given.get("logits"), lambda: original(*args, **kwargs))
 
     return compare
+
+
+def _scaling(original: Any) -> Any:
+    def scale_loss(optimizer: Any, loss: Any) -> Any:
+        larger = original(optimizer, loss)
+        for watcher in _watchers:
+            watcher.scaled(loss, larger)
+        return larger
+
+    return scale_loss
 
 
 def _applying(original: Any) -> Any:

@@ -101,11 +101,14 @@ class TapeRecorder(Observed):
     def compared(self, by: Any, targets: Any, outputs: Any, value: Any) -> None:
         self._safely(lambda: self._compared(by, targets, outputs, value))
 
+    def scaled(self, loss: Any, larger: Any) -> None:
+        self._safely(lambda: self._step().scaled.append((larger, loss)))
+
     def applies(self, optimizer: Any, gradients: list[Any], variables: Any) -> Callable[[], None]:
         if not self._optimizers:
             self._safely(lambda: self._find_optimizer(optimizer, variables))
         if not any(optimizer is one for one in self._optimizers):
-            self.beside = True
+            self.beside |= not any(optimizer is getattr(one, "inner_optimizer", None) for one in self._optimizers)
             return _nothing
         if not self._recordable():
             return _nothing
@@ -164,7 +167,8 @@ class TapeRecorder(Observed):
         known = {id(source) for source in leaves(sources)}
         if len(tensors) == 1 and known & {id(v) for v in self.trainable()}:
             step = self._step()
-            step.loss, step.sources = tf.reduce_mean(tf.cast(tensors[0], tf.float32)), known
+            loss = next((small for larger, small in step.scaled if larger is tensors[0]), tensors[0])
+            step.loss, step.sources = tf.reduce_mean(tf.cast(loss, tf.float32)), known
             if not tf.executing_eagerly() and self._recordable():
                 step.tensors = self._tensors(step)
                 step.row = statistics.row(step.loss, step.tensors, [])

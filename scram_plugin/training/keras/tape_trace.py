@@ -26,6 +26,7 @@ class StepSeen(Seen):
     row: statistics.Named = field(default_factory=list)
     compared: Compared | None = None
     evaluated: Any = None  # what the model gave in an evaluation
+    scaled: list[tuple[Any, Any]] = field(default_factory=list)  # losses that an optimizer scaled: the larger one, and the loss
     evaluates: bool = False  # the model was called as in an evaluation
     sources: set[int] = field(default_factory=set)  # ids of what the loss was differentiated by
     changed: list[tuple[Any, Any, Any, Any]] = field(default_factory=list)  # variable, gradient, its scale, values before
