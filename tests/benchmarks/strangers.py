@@ -161,9 +161,8 @@ def report(folder: str, results: list[Result], verbose: bool) -> None:
     print(f"{folder}: {len(sound)} sound programs, {len(faulty)} faults")
     print(f"  detected {share(sum(bool(r.found) for r in faulty), len(faulty))}, named first {share(len(right), len(faulty))}")
     edits = [r for r in faulty if r.edit]
-    mended = [
-        r for r in edits if repaired(r.program, r.found[0]["edit"], by_name[r.program.name.partition("--")[0]].ran, r.ran)
-    ]
+    pairs = [(r, by_name[name]) for r in edits if (name := r.program.name.partition("--")[0]) in by_name]
+    mended = [r for r, plain in pairs if repaired(r.program, r.found[0]["edit"], plain.ran, r.ran)]
     print(f"  first fix is an edit {share(len(edits), len(faulty))}, repaired {share(len(mended), len(faulty))}")
     slow = sum(r.slow for r in sound)
     print(

@@ -22,7 +22,7 @@ from scram_plugin.heuristics.heuristic import (
     absent,
 )
 from scram_plugin.heuristics.limits import BRIGHT, BYTE
-from scram_plugin.heuristics.measured import channels, inputs_of
+from scram_plugin.heuristics.measured import channels, inputs_of, known_layers
 from scram_plugin.heuristics.names import layer_kind
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.recorders import HOW
@@ -148,9 +148,12 @@ def _judge(run: TrainingRun, name: str, index: int, options: Mapping[str, Any]) 
     edit = None if kind == "strict" else rescale_inputs(run.facts, divisor, centred, label)
     if others:
         edit = normalize_features(run.facts) if label is None else None
-    first = "features" if others else "raw-pixels" if bytes_like else "scale"
+    unset = [layer.path for layer in known_layers(run) if not _changes(layer.facts)]
+    first = "not-adapted" if unset else "features" if others else "raw-pixels" if bytes_like else "scale"
     order = [first] + [c for c in ("raw-pixels", "features", "scale") if c != first]
+    edit = None if unset else edit
     said = {
+        "not-adapted": f"`{unset[0]}` has the mean 0 and the variance 1 that it was made with." if unset else "",
         "raw-pixels": f"Values from {low:g} to {high:g}, mean {mean:.3g}." if bytes_like else "",
         "features": "The standard deviations of the features differ widely." if others else "",
         "scale": f"The largest absolute value is {max(abs(low), abs(high)):.3g}." if kind == "large" else "",
