@@ -33,5 +33,5 @@ def test_a_normalisation_that_was_never_adapted(adapted, tmp_path):
     model.compile("adam", "mse")
     model.fit(table, random.normal(size=320), epochs=3, verbose=0, callbacks=[SCRAM(tmp_path, print_findings=False)])
     (review,) = scram_plugin.review(tmp_path)
-    told = [(f.causes[0].id, f.causes[0].said) for f in review.findings if f.heuristic == "unnormalized-inputs"]
+    told = [(f.causes[0].id, f.causes[0].for_) for f in review.findings if f.heuristic == "unnormalized-inputs"]
     assert told == ([] if adapted else [("not-adapted", "`scaling` has the mean 0 and the variance 1 that it was made with.")])
