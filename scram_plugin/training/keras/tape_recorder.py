@@ -164,8 +164,8 @@ class TapeRecorder(Observed):
 
     def _differentiated(self, target: Any, sources: Any) -> None:
         tensors = [leaf for leaf in leaves(target) if tf.is_tensor(leaf)]
-        known = {id(source) for source in leaves(sources)}
-        if len(tensors) == 1 and known & {id(v) for v in self.trainable()}:
+        known, trainable = ({id(v) for v in found} for found in (leaves(sources), self.trainable()))
+        if len(tensors) == 1 and (known & trainable or not (known or trainable)):
             step = self._step()
             loss = next((small for larger, small in step.scaled if larger is tensors[0]), tensors[0])
             step.loss, step.sources = tf.reduce_mean(tf.cast(loss, tf.float32)), known

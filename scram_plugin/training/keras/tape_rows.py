@@ -58,6 +58,8 @@ class Ring:
 
     def put(self, row: statistics.Named) -> None:
         """The row of a step that ends. One with other columns, of a function for other data, is left out."""
+        if not row:
+            return
         names, values = statistics.flatten(row)
         if self._ring is None:
             self.columns, zeros = names, np.zeros((RING_ROWS, len(names)), np.float32)

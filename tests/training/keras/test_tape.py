@@ -378,6 +378,26 @@ def test_frozen_layers_are_meant(tmp_path):
     assert run.facts["optimizer"]["untrained"]["forgotten"] == 0
 
 
+@pytest.mark.parametrize("within", [True, False], ids=["traced", "line by line"])
+def test_a_model_that_is_frozen_as_a_whole(within, tmp_path):
+    x, y = map(tf.constant, images())
+    model, optimizer = convolutional(), keras.optimizers.Adam(1e-3)
+    model.trainable = False
+    optimizer.build([])
+
+    def step():
+        with tf.GradientTape() as tape:
+            loss = SPARSE(y, model(x, training=True))
+        optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+        return loss
+
+    step = tf.function(step) if within else step
+    with scram_plugin.watch(model, optimizer, log_dir=tmp_path, print_findings=False):
+        losses = [float(step()) for _ in range(5)]
+    np.testing.assert_allclose(recorded(tmp_path)["scram/batches/loss"].values, losses, rtol=1e-6)
+    assert "frozen-weights" in review(tmp_path)
+
+
 def test_targets_that_meet_outputs_in_pairs_are_found(tmp_path):
     x, y = tf.random.normal((16, 5)), tf.random.normal((16,))
     model, optimizer = keras.Sequential([layers.Dense(8, activation="relu"), layers.Dense(1)]), keras.optimizers.Adam()
