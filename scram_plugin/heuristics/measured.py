@@ -123,8 +123,8 @@ def known_layers(run: TrainingRun) -> list[Layer]:
 
 
 def without_loader(run: TrainingRun) -> bool:
-    """Whether a PyTorch program makes its own batches: then it is unknown whether one of them holds all the data."""
-    return run.framework_of_facts == "torch" and "steps" not in run.facts.get("fit", {})
+    """Whether a program makes its own batches: then it is unknown whether one of them holds all the data."""
+    return run.framework_of_facts in ("torch", "keras") and "steps" not in run.facts.get("fit", {"steps": 0})
 
 
 def called_once(run: TrainingRun) -> None:

@@ -84,6 +84,8 @@ def _place(
     kind, path = bad[0]
     if kind == LAYER and path is not None:
         entries = (run.facts.get("model") or {}).get("layers") or []
+        if step == 0 and _too_large(run, path):  # on some processors a ReLU passes on a NaN, on others it gives 0
+            return "initial", (path,), f"`{path}/{'weight' if run.framework_of_facts == 'torch' else 'kernel'}`"
         before = _with_unseen(run, path, counts)
         return (
             "layer",

@@ -67,7 +67,7 @@ class Observed:
         self.on_error = on_error
         self._forward: tuple[int, tuple[str, ...], np.ndarray] | None = None  # forward pass with a non-finite loss
         self._flaws: tuple[int, tuple[str, ...], np.ndarray] | None = None
-        self._ages: Any = None  # measured batches since each ReLU unit was active
+        self._ages: dict[tuple[str, ...], Any] = {}  # of these layers, measured batches since each ReLU unit was active
         self._measured = tf.Variable(0.0, trainable=False, name="scram_measured")
 
     @property
@@ -90,12 +90,14 @@ class Observed:
 
     def _dead(self, active: dict[str, Any]) -> statistics.Named:
         """The share of each layer's units that were active in none of the last measured batches, at most `SEEN_IN`."""
-        sizes = [int(units.shape[0]) for units in active.values()]
-        if self._ages is None:
-            self._ages = apart(lambda: tf.Variable(np.zeros(sum(sizes), np.float32), trainable=False, name="scram_ages"))
-        ages = tf.where(tf.concat(list(active.values()), 0), tf.zeros_like(self._ages), self._ages + 1.0)
+        sizes, layers = [int(units.shape[0]) for units in active.values()], tuple(active)
+        if layers not in self._ages:  # steps may use different layers
+            zeros = np.zeros(sum(sizes), np.float32)
+            self._ages[layers] = apart(lambda: tf.Variable(zeros, trainable=False, name="scram_ages"))
+        before = self._ages[layers]
+        ages = tf.where(tf.concat(list(active.values()), 0), tf.zeros_like(before), before + 1.0)
         measured = self._measured + 1.0
-        self._ages.assign(ages)
+        before.assign(ages)
         self._measured.assign(measured)
         never = tf.split(tf.cast(ages >= tf.minimum(measured, SEEN_IN), tf.float32), sizes)
         return [(column("layer", path, "dead"), tf.reduce_mean(part)) for path, part in zip(active, never, strict=True)]

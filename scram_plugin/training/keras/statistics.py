@@ -36,9 +36,15 @@ def as_numbers(tensor: Any) -> Any | None:
     name = getattr(dtype, "name", str(dtype)).rpartition(".")[2]
     if not name.startswith(("float", "bfloat", "int", "uint", "bool")) or not hasattr(tensor, "shape"):
         return None
-    if type(tensor).__name__ in ("RaggedTensor", "SparseTensor", "IndexedSlices") or len(tensor.shape) == 0:
+    if type(tensor).__name__ in ("RaggedTensor", "SparseTensor", "IndexedSlices") or not axes(tensor):
         return None
     return ops.cast(tensor, "float32")
+
+
+def axes(tensor: Any) -> int | None:
+    """How many axes a tensor has; None if that is not known, or it is none."""
+    shape = getattr(tensor, "shape", None)
+    return None if shape is None or getattr(shape, "rank", 0) is None else len(shape)
 
 
 def count(where: Any) -> Any:

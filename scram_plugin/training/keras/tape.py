@@ -24,6 +24,7 @@ from scram_plugin.training.guarded import guarded, warn
 from scram_plugin.training.keras import fit as keras_fit
 from scram_plugin.training.keras import tape_patches
 from scram_plugin.training.keras.model_facts import called, facts, facts_of_several, loss_facts, names, optimizer_facts
+from scram_plugin.training.keras.statistics import axes
 from scram_plugin.training.keras.tape_recorder import TapeRecorder
 from scram_plugin.training.keras.tape_trace import StepSeen
 from scram_plugin.training.looks import Looks
@@ -157,19 +158,17 @@ class TapeWatch:
     # ---- called by the recorder, from the thread of the training or one of TensorFlow's
 
     def built(self, step: StepSeen) -> None:
-        fit: dict[str, Any] = {"every": self.every, "epochs": None, "steps": None}
-        x = next((leaf for leaf in leaves(step.x) if hasattr(leaf, "shape") and len(leaf.shape)), None)
+        fit: dict[str, Any] = {"every": self.every}
+        x = next((leaf for leaf in leaves(step.x) if axes(leaf)), None)
         if x is not None and x.shape[0] is not None:
             fit["batch_size"] = int(x.shape[0])
         built = facts(self.models[0], fit, self._source)
         if len(self.models) > 1:
             built["model"] = facts_of_several(self.models)
         made = leaves(step.y_pred)
-        if built["model"]["output_units"] is None and len(made) == 1 and len(getattr(made[0], "shape", ())) > 1:
+        if built["model"]["output_units"] is None and len(made) == 1 and (axes(made[0]) or 0) > 1:
             built["model"]["output_units"] = made[0].shape[-1]
         built["optimizer"] = optimizer_facts(self.optimizers[0])
-        if (untrained := self._untrained(step)) is not None:
-            built["optimizer"]["untrained"] = untrained
         loss = step.compared.loss if step.compared is not None else None
         built["loss"] = loss_facts(loss, self._source is not None)
         if loss is None:
@@ -185,6 +184,8 @@ class TapeWatch:
     def rows(self, columns: tuple[str, ...], values: np.ndarray) -> None:
         now = time.time()
         with self._lock:
+            if columns != self._columns and self._rows:
+                self._flush()
             self._columns = columns
             times = np.linspace(self._passed, now, len(values) + 1)[1:]
             self._passed = now
@@ -222,15 +223,15 @@ class TapeWatch:
 
     # ---- writing
 
-    def _untrained(self, step: StepSeen) -> dict[str, Any] | None:
-        """The model's weights that the loss was not differentiated by, though they are to be trained."""
-        trained = self.recorder.trainable()
-        applied = {id(v) for v in self.recorder.variables()}
-        left = [v for v in trained if id(v) not in applied]
-        if not applied or not step.sources:
-            return None
+    def _untrained(self) -> dict[str, Any]:
+        """The weights that are to be trained and that no optimizer has had yet."""
+        trainable = self.recorder.trainable()
+        left = [v for v in trainable if id(v) not in self.recorder.trained]
+        # biases begin with 0: others are those of a network that was trained before
+        fresh = not any(np.any(keras.ops.convert_to_numpy(v) != 0) for v in left if v.path.endswith("bias"))
         names = [self.recorder.path(v) for v in left][:SHOWN]
-        return {"parameters": len(trained), "forgotten": len(left), "fresh": len(left), "asleep": len(left), "names": names}
+        counts = {"parameters": len(trainable), "forgotten": len(left), "fresh": len(left) * fresh, "asleep": len(left)}
+        return {**counts, "names": names}
 
     def _settle(self) -> None:
         """An evaluation has ended: write its loss, where the program does not log."""
@@ -304,6 +305,8 @@ class TapeWatch:
         """Review what is on disk, and print new findings."""
         if self.facts:
             found = {"loop": self.recorder.loop_facts(), **({"beside": True} if self.recorder.beside else {})}
+            if self.recorder.trained:
+                found["optimizer"] = {**self.facts["optimizer"], "untrained": self._untrained()}
             if not found.items() <= self.facts.items():
                 self.facts |= found
                 self._tell()

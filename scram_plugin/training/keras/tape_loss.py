@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
+
+from scram_plugin.training.keras.model_facts import of_keras
+from scram_plugin.training.keras.tape_patches import quietly
+from scram_plugin.training.structures import leaves
 
 OF_NN = {  # function of `tf.nn` -> the loss of Keras that does the same
     "sigmoid_cross_entropy_with_logits": keras.losses.BinaryCrossentropy,
     "softmax_cross_entropy_with_logits": keras.losses.CategoricalCrossentropy,
     "sparse_softmax_cross_entropy_with_logits": keras.losses.SparseCategoricalCrossentropy,
 }
+CONSTANT = ("Const", "Fill", "OnesLike", "ZerosLike", "Range", "BroadcastTo")  # operations whose results are no labels
 PASSES = ("Cast", "Identity", "IdentityN", "StopGradient", "Reshape", "Squeeze", "ExpandDims", "StridedSlice")
 SUBTRACTS = ("Sub", "SquaredDifference")
 DEEPEST = 8  # operations between a difference and what it compares; by definition
@@ -33,11 +38,15 @@ class Compared:
         """The loss of Keras; None if it is not known."""
         return OF_NN[self.by](from_logits=True) if isinstance(self.by, str) else self.by
 
-    def again(self, targets: Any, outputs: Any) -> Any:
-        """The same loss of other tensors; None if that is not known."""
-        with contextlib.suppress(ValueError, TypeError, tf.errors.InvalidArgumentError):
-            return None if self.loss is None else self.loss(targets, outputs)
-        return None
+    def is_by(self, other: Any) -> bool:
+        """Whether another comparison is by the same loss."""
+        return self.by is other or (type(self.by) is type(other) and self.by == other)
+
+    def again(self, targets: np.ndarray, outputs: np.ndarray) -> Any:
+        """The same loss of other values; None if that is not known. A loss of the program's own may change something."""
+        loss = self.loss
+        own = loss is None or not (of_keras(type(loss)) and of_keras(getattr(loss, "fn", loss)))
+        return None if own else quietly(lambda: loss(targets, outputs))
 
 
 def in_graph(graph: Any, outputs: list[Any]) -> Compared | None:
@@ -71,6 +80,22 @@ def _source(tensor: Any) -> Any:
             break
         tensor = tensor.op.inputs[0]
     return tensor
+
+
+def is_of(tensor: Any, outputs: Any) -> bool:
+    """Whether a tensor is one of the model's outputs, but for its type and shape where a function is traced."""
+    made = [leaf for leaf in leaves(outputs) if tf.is_tensor(leaf)]
+    return any(tensor is one for one in made) or (
+        tf.is_symbolic_tensor(tensor) and any(_source(tensor) is _source(one) for one in made if tf.is_symbolic_tensor(one))
+    )
+
+
+def is_constant(targets: Any) -> bool:
+    """Whether targets are made in the step, all of them alike, as those of a generated image."""
+    if tf.is_symbolic_tensor(targets):
+        return _source(targets).op.type in CONSTANT
+    values = np.asarray(targets)
+    return values.dtype.kind == "f" and values.size > 1 and bool((values == values.flat[0]).all())
 
 
 def _given(tensor: Any) -> Any:

@@ -7,9 +7,11 @@ them while it is traced, and not in the steps that follow.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import keras
@@ -25,8 +27,11 @@ OF_LOGITS = (  # functions of `tf.nn`
 class TapeWatcher(Protocol):
     """A recorder; none of its functions raises."""
 
-    def called(self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-        """A layer or a model was called."""
+    def called(self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any, within: bool) -> None:
+        """A layer or a model was called; `within`: by another one."""
+
+    def ran(self, function: Any) -> None:
+        """A function that TensorFlow traces was called."""
 
     def differentiated(self, target: Any, sources: Any) -> None:
         """A tape gives the gradients of a target."""
@@ -38,13 +43,23 @@ class TapeWatcher(Protocol):
     def scaled(self, loss: Any, larger: Any) -> None:
         """An optimizer has scaled a loss, so that gradients in half precision are not too small."""
 
-    def applies(self, optimizer: Any, gradients: list[Any], variables: Any) -> Callable[[], None]:
-        """An optimizer is about to apply gradients. The result is called when it has."""
+    def applies(self, optimizer: Any, gradients: list[Any], variables: Any) -> Callable[[], object]:
+        """An optimizer is about to apply gradients. The result is called when it has (`bool` does nothing)."""
 
 
 _watchers: tuple[TapeWatcher, ...] = ()
 _originals: dict[tuple[Any, str], Any] = {}
-_comparing = 0  # losses and metrics call each other: the outermost one counts
+_OF_TENSORFLOW = type(tf.function(lambda: None))  # the class of the functions that it traces
+
+
+class _Depths(threading.local):
+    """How deep calls are nested in this thread: layers, losses and optimizers call each other, and the outermost one counts."""
+
+    calling = comparing = 0
+    applying: tuple[Any, ...] = ()
+
+
+_depths = _Depths()
 
 
 def add(watcher: TapeWatcher, optimizers: list[Any]) -> None:
@@ -52,6 +67,7 @@ def add(watcher: TapeWatcher, optimizers: list[Any]) -> None:
     global _watchers
     _watchers = (*_watchers, watcher)
     _replace(keras.layers.Layer, "__call__", _calling)
+    _replace(_OF_TENSORFLOW, "__call__", _running)
     _replace(tf.GradientTape, "gradient", _differentiating)
     _replace(keras.losses.Loss, "__call__", _losing)
     _replace(keras.metrics.MeanMetricWrapper, "update_state", _judging)
@@ -82,12 +98,26 @@ def _replace(owner: Any, name: str, making: Callable[[Any], Any]) -> None:
 
 def _calling(original: Any) -> Any:
     def called(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        output = original(layer, *args, **kwargs)
+        _depths.calling += 1
+        try:
+            output = original(layer, *args, **kwargs)
+        finally:
+            _depths.calling -= 1
         for watcher in _watchers:
-            watcher.called(layer, args, kwargs, output)
+            watcher.called(layer, args, kwargs, output, _depths.calling > 0)
         return output
 
     return called
+
+
+def _running(original: Any) -> Any:
+    def run(function: Any, *args: Any, **kwargs: Any) -> Any:
+        result = original(function, *args, **kwargs)
+        for watcher in _watchers:
+            watcher.ran(function)
+        return result
+
+    return run
 
 
 def _differentiating(original: Any) -> Any:
@@ -99,14 +129,29 @@ def _differentiating(original: Any) -> Any:
     return gradient
 
 
-def _compared(by: Any, targets: Any, outputs: Any, compute: Callable[[], Any]) -> Any:
-    global _comparing
-    _comparing += 1
+@contextlib.contextmanager
+def unheard() -> Iterator[None]:
+    """While open, nobody is told of losses and metrics that are computed."""
+    _depths.comparing += 1
     try:
-        value = compute()
+        yield
     finally:
-        _comparing -= 1
-    if not _comparing:
+        _depths.comparing -= 1
+
+
+def quietly(compute: Callable[[], Any]) -> Any:
+    """What a loss gives, without telling of it; None if it cannot be computed."""
+    with unheard():
+        try:
+            return compute()
+        except Exception:  # labels that a program leaves out by a weight may be no classes
+            return None
+
+
+def _compared(by: Any, targets: Any, outputs: Any, compute: Callable[[], Any]) -> Any:
+    with unheard():
+        value = compute()
+    if not _depths.comparing:
         for watcher in _watchers:
             watcher.compared(by, targets, outputs, value)
     return value
@@ -152,8 +197,15 @@ def _scaling(original: Any) -> Any:
 def _applying(original: Any) -> Any:
     def apply(optimizer: Any, grads: Any, trainable_variables: Any = None, **kwargs: Any) -> Any:
         grads = list(grads)
+        before = _depths.applying
+        if any(optimizer is one for one in before):  # a class of the program's own calls that of Keras
+            return original(optimizer, grads, trainable_variables, **kwargs)
         after = [watcher.applies(optimizer, grads, trainable_variables) for watcher in _watchers]
-        result = original(optimizer, grads, trainable_variables, **kwargs)
+        _depths.applying = (*before, optimizer)
+        try:
+            result = original(optimizer, grads, trainable_variables, **kwargs)
+        finally:
+            _depths.applying = before
         for told in after:
             told()
         return result

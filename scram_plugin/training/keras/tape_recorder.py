@@ -24,15 +24,15 @@ from scram_plugin.training.keras import statistics
 from scram_plugin.training.keras.observed import Observed, seldom
 from scram_plugin.training.keras.recording import Seen, all_of_keras
 from scram_plugin.training.keras.shadow import UNSEEN, activation_of, looked_at, path_in, with_gradients
-from scram_plugin.training.keras.tape_loss import Compared, in_graph
+from scram_plugin.training.keras.tape_evaluations import TapeEvaluations
+from scram_plugin.training.keras.tape_loss import Compared, in_graph, is_constant, is_of
 from scram_plugin.training.keras.tape_rows import Ring
 from scram_plugin.training.keras.tape_trace import (
     StepSeen,
     TapeOwner,
-    compiled_as_a_whole,
-    examples,
     in_training_mode,
     summed,
+    traced_function,
     usable,
 )
 from scram_plugin.training.sampling import due
@@ -40,6 +40,8 @@ from scram_plugin.training.structures import leaves
 
 BLOCK = 64  # steps that are run line by line, and passed on together
 SHARE = 0.005  # of the time that may go into measuring, where a loop is run line by line
+SCALED = 8  # losses that are remembered with their scale, at most; a step has one for each optimizer
+SEEN = "_scram_step"  # attribute of a graph that is traced: it goes with the graph
 KINDS = ("x", "y", "y_pred")
 MODAL = (keras.layers.Dropout, keras.layers.BatchNormalization)  # layers that work differently while training
 
@@ -57,23 +59,21 @@ class TapeRecorder(Observed):
         self.beside = False  # another optimizer takes steps, too
         self._eager_steps = 0  # that were run line by line
         self._in_evaluation = [0, False]  # such steps in evaluation mode, and whether a step that was traced is in it
-        self._inside = False  # a loss is computed for an evaluation
+        self.trained: set[int] = set()  # ids of variables that some optimizer updates
         self._loss: Compared | None = None  # of the training
         self._layers: dict[int, Any] = {}
-        self._of_graph: weakref.WeakKeyDictionary[Any, StepSeen] = weakref.WeakKeyDictionary()
         self._compiled: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()
         self._eager = StepSeen()
         self._rows: list[Any] = []  # of steps that were run line by line
-        self._row_of: Any = None
-        self._names: tuple[str, ...] = ()  # of the row that was traced last
+        self._row_of: dict[Any, list[Any]] = {}  # form of a step -> the function that gives its row, and its columns
         self._backward: StepSeen | None = None  # that of a backward pass that was traced, until the facts are told
-        self._took = 0.0  # when the last step ended
-        self._next = every + 1
+        self._probe: Any = None
+        self._took, self._next = 0.0, every + 1  # when the last step ended, and the next one that is measured
         self._told = False
-        self.ring = Ring(lambda columns, values: self._safely(lambda: owner.rows(columns, values)))
-        with tf.init_scope():
-            # evaluated passes in training mode, and in evaluation mode
-            self._modes = tf.Variable([0, 0], dtype=tf.int64, trainable=False, name="scram_modes")
+        self.ring = Ring(lambda columns, values: self._safely(lambda: self._traced_rows(columns, values)))
+        self.evaluations = TapeEvaluations(
+            lambda loss, examples: self._safely(lambda: owner.evaluated(self.steps, loss, examples))
+        )
         self._find_layers()
 
     def variables(self) -> list[Any]:
@@ -90,10 +90,12 @@ class TapeRecorder(Observed):
 
     # ---- called by the patches
 
-    def called(self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-        if id(layer) not in self._layers:
-            return
-        self._safely(lambda: self._called(layer, args, kwargs, output))
+    def called(self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any, within: bool) -> None:
+        if id(layer) in self._layers:
+            self._safely(lambda: self._called(layer, args, kwargs, output, within))
+
+    def ran(self, function: Any) -> None:
+        self.evaluations.ran(function)
 
     def differentiated(self, target: Any, sources: Any) -> None:
         self._safely(lambda: self._differentiated(target, sources))
@@ -102,19 +104,18 @@ class TapeRecorder(Observed):
         self._safely(lambda: self._compared(by, targets, outputs, value))
 
     def scaled(self, loss: Any, larger: Any) -> None:
-        self._safely(lambda: self._step().scaled.append((larger, loss)))
+        self._safely(lambda: self._scaled(loss, larger))
 
-    def applies(self, optimizer: Any, gradients: list[Any], variables: Any) -> Callable[[], None]:
-        if not self._optimizers:
-            self._safely(lambda: self._find_optimizer(optimizer, variables))
+    def applies(self, optimizer: Any, gradients: list[Any], variables: Any) -> Callable[[], object]:
+        self._safely(lambda: self._find_optimizer(optimizer, variables))
         if not any(optimizer is one for one in self._optimizers):
             self.beside |= not any(optimizer is getattr(one, "inner_optimizer", None) for one in self._optimizers)
-            return _nothing
+            return bool
         if not self._recordable():
-            return _nothing
+            return bool
         self._safely(lambda: self._applies(optimizer, gradients, variables))
         last = optimizer is self._optimizers[-1]
-        return (lambda: self._safely(self._ended)) if last else _nothing
+        return (lambda: self._safely(self._ended)) if last else bool
 
     def _safely(self, what: Callable[[], None]) -> None:
         if self._owner.broken:
@@ -126,7 +127,7 @@ class TapeRecorder(Observed):
 
     # ---- a step
 
-    def _called(self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+    def _called(self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any, within: bool) -> None:
         tensors = [leaf for leaf in leaves(output) if tf.is_tensor(leaf)]
         if not tensors or not self._recordable():
             return
@@ -134,10 +135,12 @@ class TapeRecorder(Observed):
         if layer in self.models:
             training = in_training_mode(layer, args, kwargs)
             if not taped:
-                self._evaluates(output, training)
+                step.evaluated = output
+                if not within:  # otherwise the model around it has the mode
+                    self.evaluations.passed(training)
                 return
             given = args[0] if args else next(iter(kwargs.values()), None)
-            step.evaluates = not training
+            step.modes.add(training or within)
             if len(self.models) == 1:  # it is not known what the outputs of several are compared with
                 step.x, step.y_pred = given, output
             self._find_layers()
@@ -151,16 +154,22 @@ class TapeRecorder(Observed):
             and (eager or not summed(tensors[0]))
         ):
             path = self.path(layer)
-            step.layers.setdefault(path, []).append(tensors[0])
+            kept = step.layers.setdefault(path, [])
+            if not eager or not kept:
+                kept.append(tensors[0])
             self.activations[path] = activation_of(layer)
             if not all_of_keras(layer):
                 self.others.add(path)
 
     def _find_optimizer(self, optimizer: Any, variables: Any) -> None:
         """The first optimizer that trains the model is meant, if none was given."""
-        given = optimizer._trainable_variables if variables is None else variables
-        if {id(v) for v in given} & {id(v) for v in self.trainable()}:
+        given = {id(v) for v in (optimizer._trainable_variables if variables is None else variables)}
+        self.trained |= given
+        if not self._optimizers and given & {id(v) for v in self.trainable()}:
             self._optimizers.append(optimizer)
+
+    def _scaled(self, loss: Any, larger: Any) -> None:
+        self._step().scaled = [*self._step().scaled[-SCALED:], (larger, loss)]
 
     def _differentiated(self, target: Any, sources: Any) -> None:
         tensors = [leaf for leaf in leaves(target) if tf.is_tensor(leaf)]
@@ -181,12 +190,13 @@ class TapeRecorder(Observed):
         given = next((leaf for leaf in leaves(targets) if hasattr(leaf, "shape")), None)
         if made is None or given is None or len(self.models) > 1:
             return
+        step = self._step()
         if record.could_possibly_record():
-            step = self._step()
-            if by is not None or step.compared is None:
+            unknown = step.compared is None or (step.compared.by is None and by is not None)
+            if unknown and is_of(made, step.y_pred) and not is_constant(given):
                 step.compared = Compared(by, given, made)
-        elif not self._inside and (evaluated := self._step().evaluated) is not None and examples(evaluated) == examples(made):
-            self._evaluation(self._loss if by is None else Compared(by, given, made), given, made)
+        elif step.evaluated is not None and any(made is leaf for leaf in leaves(step.evaluated)):
+            self.evaluations.compared(self._loss, by, value, given, made)
 
     def _applies(self, optimizer: Any, gradients: list[Any], variables: Any) -> None:
         step = self._step()
@@ -198,7 +208,7 @@ class TapeRecorder(Observed):
         scale = dynamic if dynamic is not None else getattr(optimizer, "loss_scale_factor", None)
         kept = [(variable, gradient) for variable, gradient in changed if usable(gradient)]
         before = self._before([variable for variable, _ in kept])
-        step.changed += [(*pair, scale, old) for pair, old in zip(kept, before, strict=True)]
+        step.changed |= {id(variable): (variable, g, scale, old) for (variable, g), old in zip(kept, before, strict=True)}
 
     def _before(self, variables: list[Any]) -> list[Any]:
         """Values of variables before the step, `sampled`; what it returns for a step that is not measured means nothing."""
@@ -216,7 +226,8 @@ class TapeRecorder(Observed):
         y_pred = [leaf for leaf in leaves(step.y_pred) if usable(leaf)]
         if step.compared is None and not tf.executing_eagerly():
             step.compared = in_graph(tf.compat.v1.get_default_graph(), y_pred)
-        self._loss = step.compared or self._loss
+        if step.compared is not None:
+            self._loss = Compared(step.compared.by, None, None)
         targets = step.compared.targets if step.compared is not None else None
         x, y = ([leaf for leaf in leaves(part) if usable(leaf)] for part in (step.x, targets))
         return statistics.of_step(x, y, y_pred)
@@ -229,6 +240,7 @@ class TapeRecorder(Observed):
             self._ended_eagerly(step, variables)
         else:
             self._ended_in_graph(step, variables)
+        self.evaluations.stepped()
         if not self._told:
             self._told = True
             with tf.init_scope():
@@ -241,7 +253,7 @@ class TapeRecorder(Observed):
         number, due_now = self.ring.number, self.ring.due(self._every)
         layers = {path: kept for path, calls in step.layers.items() if (kept := [c for c in calls if usable(c)])}
         seen = Seen(step.loss if usable(step.loss) else None, step.y_pred, layers)
-        tensors = step.tensors or statistics.of_step(None, None, None)
+        tensors = {kind: [pair for pair in step.tensors.get(kind, []) if usable(pair[1])] for kind in KINDS}
         self.tripwire(probe[0][1] if probe else None, number, tensors, seen, self)
         me = weakref.ref(self)
 
@@ -250,7 +262,7 @@ class TapeRecorder(Observed):
 
             def deliver(at: np.ndarray, values: np.ndarray) -> np.bool_:
                 if (recorder := me()) is not None:
-                    recorder._safely(lambda: recorder._owner.measured(columns, int(at), values))
+                    recorder._safely(lambda: recorder._owner.measured(columns, int(at) + recorder._eager_steps, values))
                 return np.bool_(True)
 
             return tf.numpy_function(deliver, [number, vector], tf.bool)
@@ -260,82 +272,73 @@ class TapeRecorder(Observed):
 
     def take(self) -> None:
         """Pass on the rows that wait."""
-        if self._rows:
-            rows, self._rows = self._rows, []
-            self._owner.rows(self.columns, np.stack(rows))
+        self._pass_on()
         self.ring.take()
 
     # ---- a step that is run line by line
 
     def _ended_eagerly(self, step: StepSeen, variables: list[Any]) -> None:
+        self.ring.take()  # of steps that were traced, in between
         number, tensors = self._eager_steps, self._tensors(step)
-        if self._row_of is None:
-            self._row_of = tf.function(self._row, autograph=False, reduce_retracing=True)
-        values = self._row_of(step.loss, [[tensor for _, tensor in named] for named in tensors.values()], variables).numpy()
-        names, held = self._names, self.ring.held() if step.loss is None else []
+        parts = [[tensor for _, tensor in named] for named in tensors.values()]
+        form = step.loss is None, *map(len, parts)
+        if form not in self._row_of:
+            self._row_of[form] = [
+                tf.function(lambda *given: self._row(form, *given), autograph=False, reduce_retracing=True),
+                (),
+            ]
+        values = self._row_of[form][0](step.loss, parts).numpy()
+        names, held = self._row_of[form][1], self.ring.held() if step.loss is None else []
         if held:
             names, values = (*held[0][0], *names), np.concatenate([held[0][1].numpy(), values])
-        self.columns = self.columns or names
-        if names == self.columns:
-            self._rows.append(values)
-            self._eager_steps += 1
-            self._in_evaluation[0] += step.evaluates
+        if variables:
+            self._probe = self._probe or tf.function(statistics.probe, autograph=False)
+            names, values = (*names, "weights/probe"), np.append(values, self._probe(variables).numpy())
+        if names != self.columns and self._rows:
+            self.take()
+        self.columns = names
+        self._rows.append(values)
+        self._eager_steps += 1
+        self._in_evaluation[0] += step.evaluates
         if self._flaws is None and not np.isfinite(values[0] + values[-1]):
             self.tripwire(tf.constant(values[-1]), tf.constant(number, tf.int64), tensors, Seen(step.loss), self)
         now = time.perf_counter()
         if self._is_due(number):
             columns, vector = statistics.flatten(self._detail(step, Seen(step.loss, step.y_pred, step.layers), tensors))
-            self._owner.measured(columns, number, vector.numpy())
+            self._owner.measured(columns, number + self.ring.steps, vector.numpy())
             each, cost = now - self._took, time.perf_counter() - now
             self._next = number + max(self._every, int(cost / (SHARE * max(each, 1e-6))))
         self._took = time.perf_counter()
         if len(self._rows) >= BLOCK:
             self.take()
 
-    def _row(self, loss: Any, tensors: list[list[Any]], variables: list[Any]) -> Any:
+    def _row(self, form: Any, loss: Any, tensors: list[list[Any]]) -> Any:
         named = {kind: [(f"{kind}{i}", t) for i, t in enumerate(found)] for kind, found in zip(KINDS, tensors, strict=True)}
-        self._names, values = statistics.flatten(statistics.row(loss, named, variables))
+        row = statistics.row(loss, named, [])
+        self._row_of[form][1], values = statistics.flatten(row) if row else ((), tf.zeros(0))
         return values
+
+    def _traced_rows(self, columns: tuple[str, ...], values: np.ndarray) -> None:
+        """Rows of steps that were traced come after those that were run line by line before them."""
+        self._pass_on()
+        self._owner.rows(columns, values)
+
+    def _pass_on(self) -> None:
+        if self._rows:
+            rows, self._rows = self._rows, []
+            self._owner.rows(self.columns, np.stack(rows))
 
     # ----
 
     def _detail(self, step: StepSeen, seen: Seen, tensors: dict[str, Any]) -> statistics.Named:
-        before = {id(variable): value for variable, _, _, value in step.changed}
-        for variable, gradient, scale, _ in step.changed:
+        before = {key: value for key, (_, _, _, value) in step.changed.items()}
+        for variable, gradient, scale, _ in step.changed.values():
             # the gradient of an embedding may contain a row several times: the conversion adds these up
             dense = tf.cast(tf.convert_to_tensor(gradient), tf.float32)
             seen.gradients[self.path(variable)] = tf.abs(dense if scale is None else dense / tf.cast(scale, tf.float32))
         detail = statistics.tensors(*tensors.values()) + self.in_depth(seen, self, before)
         rate = getattr(self._optimizers[0], "learning_rate", None)
         return detail if rate is None else [*detail, ("learning_rate", rate)]
-
-    def _evaluates(self, output: Any, training: bool) -> None:
-        """The model was called outside of a tape."""
-        self._step().evaluated = output
-        self._modes.assign_add([1, 0] if training else [0, 1])
-
-    def _evaluation(self, loss: Compared | None, targets: Any, outputs: Any) -> None:
-        """A batch of an evaluation is compared: pass its loss on."""
-        self._inside = True
-        try:
-            value = None if loss is None else loss.again(targets, outputs)
-        finally:
-            self._inside = False
-        if value is None:
-            return
-        me = weakref.ref(self)
-
-        def deliver(steps: np.ndarray, found: np.ndarray, examples: np.ndarray) -> np.bool_:
-            if (recorder := me()) is not None:
-                done = max(int(steps), recorder._eager_steps)
-                recorder._safely(lambda: recorder._owner.evaluated(done, float(found), int(examples)))
-            return np.bool_(True)
-
-        given = [self.ring.number, tf.reduce_mean(tf.cast(value, tf.float32)), tf.shape(outputs)[0]]
-        if tf.executing_eagerly():
-            deliver(*(np.asarray(one) for one in given))
-        else:
-            tf.numpy_function(deliver, given, tf.bool)
 
     @property
     def steps(self) -> int:
@@ -344,7 +347,7 @@ class TapeRecorder(Observed):
 
     def loop_facts(self) -> dict[str, Any]:
         """What is known of the loop, see `logs/facts.py`."""
-        unswitched, evaluations = (int(count) for count in self._modes.numpy())
+        evaluations, unswitched = self.evaluations.modes
         modal = sorted({type(layer).__name__ for layer in self._layers.values() if isinstance(layer, MODAL)})
         left = self.steps if self._in_evaluation[1] else self._in_evaluation[0]
         found: dict[str, Any] = {"steps": self.steps, "modal": modal, "eval_steps": left if modal else 0}
@@ -360,10 +363,10 @@ class TapeRecorder(Observed):
             return self._eager
         graph = here = tf.compat.v1.get_default_graph()
         while graph is not None:
-            if graph in self._of_graph:
-                return self._of_graph[graph]
+            if isinstance(found := getattr(graph, SEEN, None), StepSeen):
+                return found
             graph = getattr(graph, "outer_graph", None)
-        self._of_graph[here] = step = StepSeen()
+        setattr(here, SEEN, step := StepSeen())
         return step
 
     def _forget(self) -> None:
@@ -372,7 +375,8 @@ class TapeRecorder(Observed):
             return
         graph = tf.compat.v1.get_default_graph()
         while graph is not None:
-            self._of_graph.pop(graph, None)
+            if hasattr(graph, SEEN):
+                delattr(graph, SEEN)
             graph = getattr(graph, "outer_graph", None)
 
     def _recordable(self) -> bool:
@@ -383,7 +387,7 @@ class TapeRecorder(Observed):
             return True
         graph = tf.compat.v1.get_default_graph()
         if graph not in self._compiled:
-            self._compiled[graph] = compiled_as_a_whole()
+            self._compiled[graph] = traced_function()[1]
         return not self._compiled[graph]
 
     def _is_due(self, number: int) -> bool:
@@ -394,7 +398,3 @@ class TapeRecorder(Observed):
         modal = [layer for model in self.models for layer in model._flatten_layers() if isinstance(layer, MODAL)]
         measured = [layer for model in self.models for layer in looked_at(model)]
         self._layers = {id(layer): layer for layer in (*self.models, *modal, *measured)}
-
-
-def _nothing() -> None:
-    """In place of what is called after a step of another optimizer."""

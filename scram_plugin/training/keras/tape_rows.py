@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -12,8 +13,7 @@ import tensorflow as tf
 from scram_plugin.training.keras import statistics
 from scram_plugin.training.keras.observed import apart, seldom
 
-RING_ROWS = 64
-WAIT = 1.0  # seconds that rows stay in the ring, at most, while steps go on
+RING_ROWS = 16  # passing on costs as much as twenty operations; with so many rows, that is not seen
 # Loss, the means of 8 inputs, 8 outputs and 8 targets (`statistics.MAX_TENSORS`), the bounds of these, the probe
 MOST_COLUMNS = 42
 
@@ -28,10 +28,10 @@ class Ring:
         self.columns: tuple[str, ...] = ()
         self._pass_on = pass_on
         self._held: tuple[str, ...] = ()
+        self._lock, self._passed = threading.RLock(), 0
         with tf.init_scope():
             self._count = tf.Variable(0, dtype=tf.int64, trainable=False, name="scram_count")
             self._drained = tf.Variable(0, dtype=tf.int64, trainable=False, name="scram_drained")
-            self._last = tf.Variable(0.0, dtype=tf.float64, trainable=False, name="scram_last")
             self._backward = tf.Variable(np.zeros(MOST_COLUMNS, np.float32), trainable=False, name="scram_backward")
         self._ring: Any = None
 
@@ -66,9 +66,11 @@ class Ring:
             self._ring = apart(lambda: tf.Variable(zeros, trainable=False, name="scram_ring"))
         if names != self.columns:
             return
-        self._ring.scatter_update(tf.IndexedSlices(values, self.number % RING_ROWS))
-        done, now = self._count.assign_add(1), tf.timestamp()
-        full = tf.logical_or(done - self._drained >= RING_ROWS, now - self._last > WAIT)
+        with tf.control_dependencies([values]):  # a step that fails has no row
+            written = self._ring.scatter_update(tf.IndexedSlices(values, self.number % RING_ROWS))
+        with tf.control_dependencies([written]):
+            done = self._count.assign_add(1)
+        full = done - self._drained >= RING_ROWS
         me = weakref.ref(self)  # TensorFlow keeps the function forever, but must not keep the model alive
 
         def drain() -> Any:
@@ -79,7 +81,6 @@ class Ring:
 
             told = tf.numpy_function(deliver, [self._ring, self._drained, done], tf.bool)
             self._drained.assign(done)
-            self._last.assign(now)
             return told
 
         seldom(full, drain, lambda: tf.constant(False))
@@ -97,5 +98,7 @@ class Ring:
         return tf.logical_and(number >= 1, tf.logical_or(tf.equal((number - 1) % every, 0), early))
 
     def _deliver(self, ring: np.ndarray, first: int, end: int) -> None:
-        if end > first:
-            self._pass_on(self.columns, np.array(ring)[np.arange(first, end) % RING_ROWS])
+        with self._lock:  # a step may pass on its rows while `take` does
+            first, self._passed = max(first, self._passed), max(end, self._passed)
+            if end > first:
+                self._pass_on(self.columns, np.array(ring)[np.arange(first, end) % RING_ROWS])

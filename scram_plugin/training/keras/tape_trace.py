@@ -14,7 +14,6 @@ import tensorflow as tf
 from scram_plugin.training.keras import statistics
 from scram_plugin.training.keras.recording import Seen
 from scram_plugin.training.keras.tape_loss import Compared
-from scram_plugin.training.structures import leaves
 
 
 @dataclass
@@ -27,9 +26,15 @@ class StepSeen(Seen):
     compared: Compared | None = None
     evaluated: Any = None  # what the model gave in an evaluation
     scaled: list[tuple[Any, Any]] = field(default_factory=list)  # losses that an optimizer scaled: the larger one, and the loss
-    evaluates: bool = False  # the model was called as in an evaluation
+    modes: set[bool] = field(default_factory=set)  # whether the model was called as in a training
     sources: set[int] = field(default_factory=set)  # ids of what the loss was differentiated by
-    changed: list[tuple[Any, Any, Any, Any]] = field(default_factory=list)  # variable, gradient, its scale, values before
+    # id of a variable -> it, its gradient, the scale of that, its values before the step
+    changed: dict[int, tuple[Any, Any, Any, Any]] = field(default_factory=dict)
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether the model was called as in an evaluation, and not in another mode."""
+        return self.modes == {False}
 
 
 class TapeOwner(Protocol):
@@ -73,11 +78,6 @@ def summed(output: Any) -> bool:
     return getattr(getattr(output, "op", None), "type", "") in ("Add", "AddV2", "AddN")
 
 
-def examples(output: Any) -> Any:
-    found = next((leaf for leaf in leaves(output) if tf.is_tensor(leaf)), None)
-    return None if found is None or not found.shape.rank else found.shape[0]
-
-
 def in_training_mode(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Whether a model was called in training mode: by its argument, or the default of its `call`."""
     if (told := kwargs.get("training")) is not None:
@@ -91,13 +91,19 @@ def in_training_mode(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     return given is True
 
 
-def compiled_as_a_whole() -> bool:
-    """Whether XLA compiles a function that is being traced."""
+def traced_function() -> tuple[Any, bool]:
+    """The outermost function that is being traced, None without one; and whether nothing can be recorded in it.
+
+    That is where XLA compiles a function as a whole, and in what `tf.vectorized_map` does for each example.
+    """
     frame: FrameType | None = sys._getframe()
+    outermost, closed = None, False
     while frame is not None:
-        if frame.f_code.co_filename.endswith("polymorphic_function.py"):
+        file = frame.f_code.co_filename
+        if file.endswith("polymorphic_function.py"):
             owner = frame.f_locals.get("self")
-            if getattr(owner, "_jit_compile", None):
-                return True
+            outermost = owner if hasattr(owner, "python_function") else outermost
+            closed |= bool(getattr(owner, "_jit_compile", None))
+        closed |= "parallel_for" in file
         frame = frame.f_back
-    return False
+    return outermost, closed
