@@ -124,7 +124,9 @@ def known_layers(run: TrainingRun) -> list[Layer]:
 
 def without_loader(run: TrainingRun) -> bool:
     """Whether a program makes its own batches: then it is unknown whether one of them holds all the data."""
-    return run.framework_of_facts in ("torch", "keras") and "steps" not in run.facts.get("fit", {"steps": 0})
+    fit = run.facts.get("fit") or {}
+    known = run.framework_of_facts == "torch" or (run.framework_of_facts == "keras" and bool(fit))
+    return known and "steps" not in fit
 
 
 def called_once(run: TrainingRun) -> None:

@@ -15,7 +15,10 @@ def watch(model: Any, *args: Any, **kwargs: Any) -> Any:
     """
     keras = sys.modules.get("keras")
     first = model[0] if isinstance(model, list | tuple) and model else model
-    if keras is not None and isinstance(first, keras.Model) and keras.backend.backend() != "torch":
+    backend = keras.backend.backend() if keras is not None and isinstance(first, keras.Model) else "torch"
+    if backend not in ("tensorflow", "torch"):
+        raise ValueError(f"watch() records loops with tf.GradientTape or PyTorch, and Keras runs on {backend}")
+    if backend == "tensorflow":
         from scram_plugin.training.keras.tape import TapeWatch
 
         return TapeWatch(model, *args, **kwargs)

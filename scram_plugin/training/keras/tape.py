@@ -93,8 +93,6 @@ class TapeWatch:
             raise TypeError(f"model is a {type(wrong[0]).__name__}: give the keras.Model that is trained, or a list of them")
         if wrong := [o for o in optimizers if not isinstance(o, keras.optimizers.Optimizer)]:
             raise TypeError(f"optimizer is a {type(wrong[0]).__name__}: give a keras.optimizers.Optimizer, or a list of them")
-        if keras.backend.backend() != "tensorflow":
-            raise ValueError(f"watch() records tf.GradientTape, and Keras runs on {keras.backend.backend()}")
         check_every(every)
         self.log_dir, self.every, self.models, self.optimizers = directory(log_dir), every, models, optimizers
         self._looks = Looks(self.log_dir, print_findings, stop_on, on_finding)
@@ -204,10 +202,12 @@ class TapeWatch:
             self._measured.append((columns, self._first + step, time.time(), np.array(values, np.float32)))
 
     def evaluated(self, steps: int, loss: float, examples: int) -> None:
+        begins = self._evaluation is None or steps != self._evaluation.steps
+        if begins:  # before the lock is held: a step in another thread may pass on its rows
+            self.recorder.take()
         with self._lock:
-            if self._evaluation is None or steps != self._evaluation.steps:
+            if self._evaluation is None or begins:
                 self._settle()
-                self.recorder.take()
                 self._evaluation = Evaluation(steps, self._session.epochs, self._mean())
                 self._next_epoch()
             self._evaluation.loss += loss * examples

@@ -1,8 +1,8 @@
 """Records the steps of a training loop with `tf.GradientTape`, whether TensorFlow runs it line by line or traces it.
 
 A step ends when the last optimizer has applied its gradients. In a function that is traced, what is recorded becomes a part of
-its graph: each step writes one short row into a ring buffer in the device's memory, which is passed on when it is full or a
-second has passed. Sampled steps also pass on a vector of detailed statistics. The operations only read what the step computes.
+its graph: each step writes one short row into a ring buffer in the device's memory, which is passed on when it is full.
+Sampled steps also pass on a vector of detailed statistics. The operations only read what the step computes.
 
 Not recorded are functions that XLA compiles as a whole, since no operation in these can reach the host, and those that several
 replicas run.
@@ -10,6 +10,7 @@ replicas run.
 
 from __future__ import annotations
 
+import functools
 import time
 import weakref
 from collections.abc import Callable
@@ -40,6 +41,7 @@ from scram_plugin.training.structures import leaves
 
 BLOCK = 64  # steps that are run line by line, and passed on together
 SHARE = 0.005  # of the time that may go into measuring, where a loop is run line by line
+TICK = 1e-6  # seconds: no step is shorter
 SCALED = 8  # losses that are remembered with their scale, at most; a step has one for each optimizer
 SEEN = "_scram_step"  # attribute of a graph that is traced: it goes with the graph
 KINDS = ("x", "y", "y_pred")
@@ -283,10 +285,8 @@ class TapeRecorder(Observed):
         parts = [[tensor for _, tensor in named] for named in tensors.values()]
         form = step.loss is None, *map(len, parts)
         if form not in self._row_of:
-            self._row_of[form] = [
-                tf.function(lambda *given: self._row(form, *given), autograph=False, reduce_retracing=True),
-                (),
-            ]
+            row_of = functools.partial(self._row, form)
+            self._row_of[form] = [tf.function(row_of, autograph=False, reduce_retracing=True), ()]
         values = self._row_of[form][0](step.loss, parts).numpy()
         names, held = self._row_of[form][1], self.ring.held() if step.loss is None else []
         if held:
@@ -307,7 +307,7 @@ class TapeRecorder(Observed):
             columns, vector = statistics.flatten(self._detail(step, Seen(step.loss, step.y_pred, step.layers), tensors))
             self._owner.measured(columns, number + self.ring.steps, vector.numpy())
             each, cost = now - self._took, time.perf_counter() - now
-            self._next = number + max(self._every, int(cost / (SHARE * max(each, 1e-6))))
+            self._next = number + max(self._every, int(cost / (SHARE * max(each, TICK))))
         self._took = time.perf_counter()
         if len(self._rows) >= BLOCK:
             self.take()
