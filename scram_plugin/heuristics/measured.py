@@ -124,9 +124,8 @@ def known_layers(run: TrainingRun) -> list[Layer]:
 
 def without_loader(run: TrainingRun) -> bool:
     """Whether a program makes its own batches: then it is unknown whether one of them holds all the data."""
-    fit = run.facts.get("fit") or {}
-    known = run.framework_of_facts == "torch" or (run.framework_of_facts == "keras" and bool(fit))
-    return known and "steps" not in fit
+    fit, framework = run.facts.get("fit") or {}, run.framework_of_facts
+    return "steps" not in fit and (framework == "torch" or (framework == "keras" and bool(fit)))
 
 
 def called_once(run: TrainingRun) -> None:
@@ -262,8 +261,7 @@ def is_mean(run: TrainingRun) -> bool:
 
 @dataclass(frozen=True)
 class Guess:
-    """Guessing by class frequencies: its `loss`, the share of each class in the labels, and whether the loss of a model is
-    better."""
+    """Guessing by class frequencies: its `loss`, the share of each class in the labels, and whether a model's loss is better."""
 
     loss: float
     shares: np.ndarray
