@@ -261,7 +261,7 @@ def is_mean(run: TrainingRun) -> bool:
 
 @dataclass(frozen=True)
 class Guess:
-    """Guessing by class frequencies: its `loss`, the share of each class in the labels, and whether a model's loss is better."""
+    """Guessing by class frequencies: its `loss`, the share of each class in the labels, and whether a loss is better."""
 
     loss: float
     shares: np.ndarray
