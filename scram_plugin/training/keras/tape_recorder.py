@@ -197,7 +197,7 @@ class TapeRecorder(Observed):
             unknown = step.compared is None or (step.compared.by is None and by is not None)
             if unknown and is_of(made, step.y_pred) and not is_constant(given):
                 step.compared = Compared(by, given, made)
-        elif step.evaluated is not None and any(made is leaf for leaf in leaves(step.evaluated)):
+        elif step.evaluated is not None and is_of(made, step.evaluated):
             self.evaluations.compared(self._loss, by, value, given, made)
 
     def _applies(self, optimizer: Any, gradients: list[Any], variables: Any) -> None:
