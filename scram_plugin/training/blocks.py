@@ -1,9 +1,11 @@
-"""Writes the smaller tables: ``origin`` (of the first non-finite value), ``process`` and ``validation``."""
+"""Writes the metrics of epochs, and the smaller tables: ``origin`` (of the first non-finite value), ``process`` and
+``validation``."""
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +31,15 @@ def write_origin(writer: SummaryWriter, step: InstrumentedStep, batches: int, wh
         before, columns, flaws = origin
         writer.rows(schema.ORIGIN, columns, np.array([batches - before]), np.array([when]), flaws[None])
     return origin is not None
+
+
+def write_metrics(writer: SummaryWriter, epoch: int, metrics: Mapping[str, float]) -> None:
+    """Write the metrics of an epoch; the names of those of the validation begin with ``val_``."""
+    validation = {f"epoch_{name[4:]}": value for name, value in metrics.items() if name.startswith("val_")}
+    training = {f"epoch_{name}": value for name, value in metrics.items() if not name.startswith("val_")}
+    writer.scalars("train", epoch, training)
+    if validation:
+        writer.scalars("validation", epoch, validation)
 
 
 def write_process(writer: SummaryWriter, row: dict[str, float], step: int, when: float) -> None:

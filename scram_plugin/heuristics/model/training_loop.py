@@ -1,4 +1,4 @@
-"""A training loop that does its calls in another order than PyTorch needs, or leaves one out."""
+"""A training loop that does its calls in another order than it must, or leaves one out."""
 
 from __future__ import annotations
 
@@ -379,7 +379,7 @@ HEURISTIC = Heuristic(
     title_passed="The training loop calls everything in the right order",
     check=check,
     page=Page.beside(__file__),
-    needs=("SCRAM's record of a training with PyTorch",),
+    needs=("SCRAM's record of a training loop",),
     order=136,
     precedence=76,
     explains=("standstill", "preflight-test", "undertrained", "curve-shape"),

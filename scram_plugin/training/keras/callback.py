@@ -186,15 +186,11 @@ class SCRAM(keras.callbacks.Callback):
         assert self._writer is not None
         self._session.epochs = self._epoch + 1
         if self._own_scalars:
-            logs = dict(_numbers(logs or {}))
-            training = {f"epoch_{name}": value for name, value in logs.items() if not name.startswith("val_")}
+            metrics = dict(_numbers(logs or {}))
             rate = getattr(getattr(self.model, "optimizer", None), "learning_rate", None)
             if rate is not None:
-                training["epoch_learning_rate"] = float(keras.ops.convert_to_numpy(rate))
-            validation = {f"epoch_{name[4:]}": value for name, value in logs.items() if name.startswith("val_")}
-            self._writer.scalars("train", self._epoch, training)
-            if validation:
-                self._writer.scalars("validation", self._epoch, validation)
+                metrics["learning_rate"] = float(keras.ops.convert_to_numpy(rate))
+            blocks.write_metrics(self._writer, self._epoch, metrics)
         self._flush(whole=True)
         self._look()
 

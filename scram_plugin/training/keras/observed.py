@@ -8,7 +8,6 @@ then. Outputs of layers are therefore checked together with the loss, before the
 
 from __future__ import annotations
 
-import functools
 import math
 import weakref
 from collections.abc import Callable
@@ -58,6 +57,21 @@ def seldom(condition: Any, then: Callable[[], Any], otherwise: Callable[[], Any]
                 operation._set_attr("_lower_using_switch_merge", tf.compat.v1.AttrValue(b=False))
                 break
     return found
+
+
+def on_host(owner: Any, call: Callable[..., None], given: list[Any]) -> Any:
+    """An operation that calls ``call(owner, *arrays)`` whenever it runs. Returns a tensor, which is True.
+
+    TensorFlow keeps the function forever. It must not keep the owner alive: `call` may not refer to it, or to its model.
+    """
+    me = weakref.ref(owner)
+
+    def told(*arrays: np.ndarray) -> np.bool_:
+        if (one := me()) is not None:
+            call(one, *arrays)
+        return np.bool_(True)
+
+    return tf.numpy_function(told, given, tf.bool)
 
 
 class Observed:
@@ -120,9 +134,13 @@ class Observed:
                 return []
 
             def keep() -> Any:
-                # TensorFlow keeps the function forever, but must not keep the model alive
-                here = functools.partial(_keep, weakref.ref(self), weakref.ref(watched), changed, [name for name, _ in kept])
-                return tf.numpy_function(here, [number, *(tensor for _, tensor in kept)], tf.bool)
+                names, traced = [name for name, _ in kept], weakref.ref(watched)
+
+                def found(me: Observed, at: np.ndarray, *tensors: np.ndarray) -> None:
+                    if (known := traced()) is not None:
+                        me.keep(known, changed, int(at), list(zip(names, tensors, strict=True)))
+
+                return on_host(self, found, [number, *(tensor for _, tensor in kept)])
 
             finite = tf.math.is_finite(tf.add_n(values))
             if tf.executing_eagerly():
@@ -165,20 +183,6 @@ def _counts(named: list[tuple[str, Any]], totals: statistics.Named) -> statistic
 
     finite = tf.math.is_finite(tf.reduce_sum(statistics.flatten(totals)[1]))
     return [([name for name, _ in named], tf.cond(finite, lambda: tf.zeros(len(named)), count))]
-
-
-def _keep(
-    step: weakref.ref[Observed],
-    watched: weakref.ref[Traced],
-    changed: bool,
-    names: list[str],
-    number: np.ndarray,
-    *flow: np.ndarray,
-) -> np.bool_:
-    of_step, of_watched = step(), watched()
-    if of_step is not None and of_watched is not None:
-        of_step.keep(of_watched, changed, int(number), list(zip(names, flow, strict=True)))
-    return np.bool_(True)
 
 
 def _small(output: Any) -> bool:

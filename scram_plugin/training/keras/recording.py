@@ -121,7 +121,7 @@ class Watched:
         TensorFlow fuses a sum with another sum that follows, unless the value in between is used too. Recording it would change
         the last bits of the result. This concerns biases in older Keras, and custom layers. With XLA it does not happen.
         """
-        return not tf.executing_eagerly() and not self._model.jit_compile and output.op.type in ("Add", "AddV2", "AddN")
+        return not tf.executing_eagerly() and not self._model.jit_compile and is_sum(output)
 
     def _apply(self, optimizer: Any, method: Any, grads: Any, trainable_variables: Any = None, **kwargs: Any) -> Any:
         grads = list(grads)
@@ -131,16 +131,12 @@ class Watched:
             return result
         self.applied[id(optimizer)] = optimizer, [variable for variable, _ in changed]
         if self._gradients:
-            dynamic = getattr(optimizer, "dynamic_scale", None)  # a variable: it has no truth value while tracing
-            scale = dynamic if dynamic is not None else getattr(optimizer, "loss_scale_factor", None)
+            scale = scale_of(optimizer)
             for variable, gradient in changed:
-                # the gradient of an embedding may contain a row several times: the conversion adds these up
-                dense = tf.cast(tf.convert_to_tensor(gradient), tf.float32)
-                dense = dense if scale is None else dense / tf.cast(scale, tf.float32)
                 # Magnitudes, because XLA computes an elementwise operation from its own copy of the inputs. The gradient itself
                 # would have to be stored; the optimizer's step would be compiled differently, and its last bits would differ.
                 # The same holds for the square, which optimizers also compute: XLA would merge the two.
-                self._seen.gradients[self.path(variable)] = tf.abs(dense)
+                self._seen.gradients[self.path(variable)] = magnitudes(gradient, scale)
         return result
 
     def _mine(self, tensor: Any) -> bool:
@@ -154,3 +150,21 @@ def all_of_keras(layer: Any) -> bool:
     """Whether a layer runs no code but that of Keras."""
     activation = getattr(layer, "activation", None)
     return of_keras(layer) and (activation is None or of_keras(activation)) and not isinstance(layer, keras.layers.Lambda)
+
+
+def is_sum(output: Any) -> bool:
+    """Whether a tensor of a graph is a sum; see `Watched`."""
+    return output.op.type in ("Add", "AddV2", "AddN")
+
+
+def scale_of(optimizer: Any) -> Any:
+    """By what an optimizer has multiplied the loss, and so the gradients; None if by nothing."""
+    dynamic = getattr(optimizer, "dynamic_scale", None)  # a variable: it has no truth value while tracing
+    return dynamic if dynamic is not None else getattr(optimizer, "loss_scale_factor", None)
+
+
+def magnitudes(gradient: Any, scale: Any) -> Any:
+    """The magnitudes of a gradient, dense and without its scale."""
+    # the gradient of an embedding may contain a row several times: the conversion adds these up
+    dense = tf.cast(tf.convert_to_tensor(gradient), tf.float32)
+    return tf.abs(dense if scale is None else dense / tf.cast(scale, tf.float32))

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -149,7 +149,7 @@ class TapeWatch:
             of_steps = self._evaluation.training if self._evaluation is not None else self._mean()
             if self._evaluation is not None:  # it was that of this epoch
                 self._session.epochs, self._evaluation = self._evaluation.epoch if epoch is None else int(epoch), None
-            self._write(self._session.epochs, {**of_steps, **self._rate(), **given})
+            blocks.write_metrics(self._writer, self._session.epochs, {**of_steps, **self._rate(), **given})
             self._next_epoch()
         self._look()
 
@@ -171,8 +171,8 @@ class TapeWatch:
         built["loss"] = loss_facts(loss, self._source is not None)
         if loss is None:
             built["loss"]["custom"] = True
-        if step.compared is not None and step.compared.pairs:
-            built["loss"]["shapes"] = step.compared.pairs
+        if step.compared is not None and step.compared.shapes:
+            built["loss"]["shapes"] = step.compared.shapes
         built["jit_compile"] = False
         built["session"], built["resumed"] = self._session.id, self._resumed
         with self._lock:
@@ -236,13 +236,13 @@ class TapeWatch:
     def _settle(self) -> None:
         """An evaluation has ended: write its loss, where the program does not log."""
         found, self._evaluation = self._evaluation, None
-        if found is None or found.examples < LEAST or not found.steps or self._logged:
+        if self._writer is None or found is None or found.examples < LEAST or not found.steps or self._logged:
             return
         metrics = {"val_loss": found.loss / found.examples, **found.training}
         self._held.append((found.epoch, {**metrics, **self._rate()}))
         if len(self._held) > 1 or found.epoch > 1:
             for epoch, values in self._held:
-                self._write(epoch, values)
+                blocks.write_metrics(self._writer, epoch, values)
             self._held = []
         self._look()
 
@@ -258,14 +258,6 @@ class TapeWatch:
     def _next_epoch(self) -> None:
         self._flush()
         self._session.epochs += 1
-
-    def _write(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        assert self._writer is not None
-        validation = {f"epoch_{name[4:]}": value for name, value in metrics.items() if name.startswith("val_")}
-        training = {f"epoch_{name}": value for name, value in metrics.items() if not name.startswith("val_")}
-        self._writer.scalars("train", epoch, training)
-        if validation:
-            self._writer.scalars("validation", epoch, validation)
 
     def _tell(self) -> None:
         """Write the facts as they are known now; the last ones count."""

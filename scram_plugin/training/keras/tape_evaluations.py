@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from scram_plugin.training.keras.observed import on_host
 from scram_plugin.training.keras.tape_loss import Compared
 from scram_plugin.training.keras.tape_trace import traced_function
 
@@ -55,25 +56,18 @@ class TapeEvaluations:
     def compared(self, loss: Compared | None, by: Any, value: Any, targets: Any, outputs: Any) -> None:
         """A batch is compared by a loss that gives a value, or by a metric; `loss`: that of the training."""
         if by is not None and (loss is None or loss.is_by(by)):
-            self._call(self._with_value, [tf.reduce_mean(tf.cast(value, tf.float32)), tf.shape(outputs)[0]])
+            self._call(TapeEvaluations._tell, [tf.reduce_mean(tf.cast(value, tf.float32)), tf.shape(outputs)[0]])
         elif loss is not None and loss.loss is not None:
             again = loss.again
-            self._call(lambda t, o: self._with_value(again(t, o), len(o)), [targets, outputs])
+            self._call(lambda me, t, o: me._tell(again(t, o), len(o)), [targets, outputs])
 
-    def _with_value(self, value: Any, examples: Any) -> None:
+    def _tell(self, value: Any, examples: Any) -> None:
         if value is not None:
             self._told(float(value), int(examples))
 
     def _call(self, what: Callable[..., None], given: list[Any]) -> None:
-        """Call a function with arrays; in a function that is traced, in each of its calls."""
+        """Call a function with this object and arrays; in a function that is traced, in each of its calls."""
         if tf.executing_eagerly():
-            what(*(np.asarray(one) for one in given))
-            return
-        me, kept = weakref.ref(self), what
-
-        def deliver(*arrays: np.ndarray) -> np.bool_:
-            if me() is not None:
-                kept(*arrays)
-            return np.bool_(True)
-
-        tf.numpy_function(deliver, given, tf.bool)
+            what(self, *(np.asarray(one) for one in given))
+        else:
+            on_host(self, what, given)

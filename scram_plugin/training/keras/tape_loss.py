@@ -9,17 +9,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from scram_plugin.training.keras import pairs
 from scram_plugin.training.keras.model_facts import of_keras
-from scram_plugin.training.keras.tape_patches import quietly
+from scram_plugin.training.keras.tape_patches import OF_NN, quietly
 from scram_plugin.training.structures import leaves
 
-OF_NN = {  # function of `tf.nn` -> the loss of Keras that does the same
-    "sigmoid_cross_entropy_with_logits": keras.losses.BinaryCrossentropy,
-    "softmax_cross_entropy_with_logits": keras.losses.CategoricalCrossentropy,
-    "sparse_softmax_cross_entropy_with_logits": keras.losses.SparseCategoricalCrossentropy,
-}
 CONSTANT = ("Const", "Fill", "OnesLike", "ZerosLike", "Range", "BroadcastTo")  # operations whose results are no labels
-PASSES = ("Cast", "Identity", "IdentityN", "StopGradient", "Reshape", "Squeeze", "ExpandDims", "StridedSlice")
+PASSES = (
+    *pairs.PASSES,
+    "Reshape",
+    "Squeeze",
+    "ExpandDims",
+    "StridedSlice",
+)  # operations that change no value, or leave some out
 SUBTRACTS = ("Sub", "SquaredDifference")
 DEEPEST = 8  # operations between a difference and what it compares; by definition
 
@@ -31,7 +33,7 @@ class Compared:
     by: Any
     targets: Any
     outputs: Any
-    pairs: dict[str, list[int | None]] | None = None  # shapes of what is compared in all pairs, see `pairs.shapes`
+    shapes: dict[str, list[int | None]] | None = None  # of what is compared in all pairs, see `pairs.shapes`
 
     @property
     def loss(self) -> Any:
@@ -69,7 +71,7 @@ def in_graph(graph: Any, outputs: list[Any]) -> Compared | None:
                 by = keras.losses.MeanSquaredError()
             elif "Abs" in used:
                 by = keras.losses.MeanAbsoluteError()
-            return Compared(by, target, output, _pairs(output, target, operation.outputs[0]))
+            return Compared(by, target, output, pairs.shapes(graph, [target], outputs))
     return None
 
 
@@ -94,17 +96,13 @@ def is_constant(targets: Any) -> bool:
     """Whether targets are made in the step, all of them alike, as those of a generated image."""
     if tf.is_symbolic_tensor(targets):
         return _source(targets).op.type in CONSTANT
+    if "float" not in str(targets.dtype):
+        return False
     values = np.asarray(targets)
-    return values.dtype.kind == "f" and values.size > 1 and bool((values == values.flat[0]).all())
+    return values.size > 1 and bool((values == values.flat[0]).all())
 
 
 def _given(tensor: Any) -> Any:
     """The argument of the function that a tensor is, but for its type and shape."""
     source = _source(tensor)
     return source if source.op.type == "Placeholder" else None
-
-
-def _pairs(output: Any, target: Any, result: Any) -> dict[str, list[int | None]] | None:
-    if (output.shape.rank, target.shape.rank, result.shape.rank) != (2, 1, 2) or output.shape[1] != 1 or result.shape[1] == 1:
-        return None
-    return {"output": list(output.shape), "target": list(target.shape), "compared": list(result.shape)}

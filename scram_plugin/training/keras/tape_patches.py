@@ -17,11 +17,11 @@ from typing import Any, Protocol
 import keras
 import tensorflow as tf
 
-OF_LOGITS = (  # functions of `tf.nn`
-    "sigmoid_cross_entropy_with_logits",
-    "softmax_cross_entropy_with_logits",
-    "sparse_softmax_cross_entropy_with_logits",
-)
+OF_NN = {  # function of `tf.nn` -> the loss of Keras that does the same
+    "sigmoid_cross_entropy_with_logits": keras.losses.BinaryCrossentropy,
+    "softmax_cross_entropy_with_logits": keras.losses.CategoricalCrossentropy,
+    "sparse_softmax_cross_entropy_with_logits": keras.losses.SparseCategoricalCrossentropy,
+}
 
 
 class TapeWatcher(Protocol):
@@ -71,7 +71,7 @@ def add(watcher: TapeWatcher, optimizers: list[Any]) -> None:
     _replace(tf.GradientTape, "gradient", _differentiating)
     _replace(keras.losses.Loss, "__call__", _losing)
     _replace(keras.metrics.MeanMetricWrapper, "update_state", _judging)
-    for name in OF_LOGITS:
+    for name in OF_NN:
         _replace(tf.nn, name, functools.partial(_of_logits, name))
     for kind in (*map(type, optimizers), keras.optimizers.SGD, keras.optimizers.LossScaleOptimizer):
         for name, making in (("apply", _applying), ("scale_loss", _scaling)):

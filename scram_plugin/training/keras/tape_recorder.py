@@ -22,8 +22,8 @@ import tensorflow as tf
 from tensorflow.python.eager import record  # whether a tape is open is known nowhere else
 
 from scram_plugin.training.keras import statistics
-from scram_plugin.training.keras.observed import Observed, seldom
-from scram_plugin.training.keras.recording import Seen, all_of_keras
+from scram_plugin.training.keras.observed import Observed, on_host, seldom
+from scram_plugin.training.keras.recording import Seen, all_of_keras, is_sum, magnitudes, scale_of
 from scram_plugin.training.keras.shadow import UNSEEN, activation_of, looked_at, path_in, with_gradients
 from scram_plugin.training.keras.tape_evaluations import TapeEvaluations
 from scram_plugin.training.keras.tape_loss import Compared, in_graph, is_constant, is_of
@@ -32,7 +32,6 @@ from scram_plugin.training.keras.tape_trace import (
     StepSeen,
     TapeOwner,
     in_training_mode,
-    summed,
     traced_function,
     usable,
 )
@@ -133,7 +132,7 @@ class TapeRecorder(Observed):
         tensors = [leaf for leaf in leaves(output) if tf.is_tensor(leaf)]
         if not tensors or not self._recordable():
             return
-        taped, step = record.could_possibly_record(), self._step()
+        eager, taped, step = tf.executing_eagerly(), record.could_possibly_record(), self._step()
         if layer in self.models:
             training = in_training_mode(layer, args, kwargs)
             if not taped:
@@ -145,15 +144,15 @@ class TapeRecorder(Observed):
             step.modes.add(training or within)
             if len(self.models) == 1:  # it is not known what the outputs of several are compared with
                 step.x, step.y_pred = given, output
-            self._find_layers()
+            if not eager or not self._eager_steps:
+                self._find_layers()
             return
-        eager = tf.executing_eagerly()
         if (
             taped
             and not isinstance(layer, UNSEEN)
             and tensors[0].dtype.is_floating
             and (not eager or self._is_due(self._eager_steps))
-            and (eager or not summed(tensors[0]))
+            and (eager or not is_sum(tensors[0]))
         ):
             path = self.path(layer)
             kept = step.layers.setdefault(path, [])
@@ -206,8 +205,7 @@ class TapeRecorder(Observed):
         self.applied[id(optimizer)] = optimizer, [variable for variable, _ in changed]
         if tf.executing_eagerly() and not self._is_due(self._eager_steps):
             return
-        dynamic = getattr(optimizer, "dynamic_scale", None)  # a variable: it has no truth value while tracing
-        scale = dynamic if dynamic is not None else getattr(optimizer, "loss_scale_factor", None)
+        scale = scale_of(optimizer)
         kept = [(variable, gradient) for variable, gradient in changed if usable(gradient)]
         before = self._before([variable for variable, _ in kept])
         step.changed |= {id(variable): (variable, g, scale, old) for (variable, g), old in zip(kept, before, strict=True)}
@@ -257,20 +255,16 @@ class TapeRecorder(Observed):
         seen = Seen(step.loss if usable(step.loss) else None, step.y_pred, layers)
         tensors = {kind: [pair for pair in step.tensors.get(kind, []) if usable(pair[1])] for kind in KINDS}
         self.tripwire(probe[0][1] if probe else None, number, tensors, seen, self)
-        me = weakref.ref(self)
 
         def measure() -> Any:
             columns, vector = statistics.flatten(self._detail(step, seen, tensors))
-
-            def deliver(at: np.ndarray, values: np.ndarray) -> np.bool_:
-                if (recorder := me()) is not None:
-                    recorder._safely(lambda: recorder._owner.measured(columns, int(at) + recorder._eager_steps, values))
-                return np.bool_(True)
-
-            return tf.numpy_function(deliver, [number, vector], tf.bool)
+            return on_host(self, lambda me, at, values: me._measured_in_graph(columns, int(at), values), [number, vector])
 
         seldom(due_now, measure, lambda: tf.constant(False))
         self.ring.put(row)
+
+    def _measured_in_graph(self, columns: tuple[str, ...], at: int, values: np.ndarray) -> None:
+        self._safely(lambda: self._owner.measured(columns, at + self._eager_steps, values))
 
     def take(self) -> None:
         """Pass on the rows that wait."""
@@ -333,9 +327,7 @@ class TapeRecorder(Observed):
     def _detail(self, step: StepSeen, seen: Seen, tensors: dict[str, Any]) -> statistics.Named:
         before = {key: value for key, (_, _, _, value) in step.changed.items()}
         for variable, gradient, scale, _ in step.changed.values():
-            # the gradient of an embedding may contain a row several times: the conversion adds these up
-            dense = tf.cast(tf.convert_to_tensor(gradient), tf.float32)
-            seen.gradients[self.path(variable)] = tf.abs(dense if scale is None else dense / tf.cast(scale, tf.float32))
+            seen.gradients[self.path(variable)] = magnitudes(gradient, scale)
         detail = statistics.tensors(*tensors.values()) + self.in_depth(seen, self, before)
         rate = getattr(self._optimizers[0], "learning_rate", None)
         return detail if rate is None else [*detail, ("learning_rate", rate)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from scram_plugin.training.keras import statistics
-from scram_plugin.training.keras.observed import apart, seldom
+from scram_plugin.training.keras.observed import apart, on_host, seldom
 
 RING_ROWS = 16  # passing on costs as much as twenty operations; with so many rows, that is not seen
 # Loss, the means of 8 inputs, 8 outputs and 8 targets (`statistics.MAX_TENSORS`), the bounds of these, the probe
@@ -71,15 +70,10 @@ class Ring:
         with tf.control_dependencies([written]):
             done = self._count.assign_add(1)
         full = done - self._drained >= RING_ROWS
-        me = weakref.ref(self)  # TensorFlow keeps the function forever, but must not keep the model alive
 
         def drain() -> Any:
-            def deliver(ring: np.ndarray, first: np.ndarray, end: np.ndarray) -> np.bool_:
-                if (recorder := me()) is not None:
-                    recorder._deliver(ring, int(first), int(end))
-                return np.bool_(True)
-
-            told = tf.numpy_function(deliver, [self._ring, self._drained, done], tf.bool)
+            given = [self._ring, self._drained, done]
+            told = on_host(self, lambda me, ring, first, end: me._deliver(ring, int(first), int(end)), given)
             self._drained.assign(done)
             return told
 

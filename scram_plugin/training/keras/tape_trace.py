@@ -73,22 +73,16 @@ def usable(tensor: Any) -> bool:
     return False
 
 
-def summed(output: Any) -> bool:
-    """Whether an output is a sum; see `recording.Watched`."""
-    return getattr(getattr(output, "op", None), "type", "") in ("Add", "AddV2", "AddN")
-
-
 def in_training_mode(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Whether a model was called in training mode: by its argument, or the default of its `call`."""
     if (told := kwargs.get("training")) is not None:
         return tf.is_tensor(told) or bool(told)
     try:
-        names = list(inspect.signature(layer.call).parameters)
-        at = names.index("training")
-        given = args[at] if at < len(args) else inspect.signature(layer.call).parameters["training"].default
+        known = inspect.signature(layer.call).parameters
+        at = list(known).index("training")
     except (ValueError, TypeError):
         return False
-    return given is True
+    return (args[at] if at < len(args) else known["training"].default) is True
 
 
 def traced_function() -> tuple[Any, bool]:

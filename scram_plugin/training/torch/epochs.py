@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
+from scram_plugin.training.blocks import write_metrics
 from scram_plugin.training.summary_writer import SummaryWriter
 
 
@@ -25,7 +26,7 @@ class Epochs:
         self._curve = False
 
     def log(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        self._write(epoch, self._whole(metrics))
+        write_metrics(self._writer, epoch, self._whole(metrics))
         self.logged, self._held = True, []
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
@@ -53,7 +54,7 @@ class Epochs:
         self._held.append((epoch, self._whole({f"val_{name}": value for name, value in metrics.items()})))
         if len(self._held) > 1 or self._curve:
             for when, values in self._held:
-                self._write(when, values)
+                write_metrics(self._writer, when, values)
             self._held, self._curve = [], True
 
     def _whole(self, metrics: Mapping[str, float]) -> dict[str, float]:
@@ -65,10 +66,3 @@ class Epochs:
             found["learning_rate"] = float(self._optimizers[0].param_groups[0]["lr"])
         self.means = []
         return found
-
-    def _write(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        validation = {f"epoch_{name[4:]}": value for name, value in metrics.items() if name.startswith("val_")}
-        training = {f"epoch_{name}": value for name, value in metrics.items() if not name.startswith("val_")}
-        self._writer.scalars("train", epoch, training)
-        if validation:
-            self._writer.scalars("validation", epoch, validation)

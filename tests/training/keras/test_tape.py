@@ -529,15 +529,17 @@ def test_what_is_saved_copied_or_exported_is_as_without(tmp_path):
 def test_a_traced_step_goes_on_after_the_end_and_frees_the_model(tmp_path):
     x, y = map(tf.constant, images())
     model, optimizer = convolutional(), keras.optimizers.Adam(1e-3)
-    step = tf.function(lambda: plainly(model, optimizer, x, y))
+    step, accuracy = tf.function(lambda: plainly(model, optimizer, x, y)), keras.metrics.SparseCategoricalAccuracy()
+    judge = tf.function(lambda: accuracy.update_state(y, model(x, training=False)))
     with scram_plugin.watch(model, optimizer, log_dir=tmp_path, print_findings=False):
         for _ in range(5):
             step()
+            judge()
     for _ in range(100):
         step()
     assert len(recorded(tmp_path)["scram/batches/loss"]) == 5
     gone = weakref.ref(model)
-    model = step = optimizer = None
+    model = step = judge = optimizer = None
     gc.collect()
     assert gone() is None
 
