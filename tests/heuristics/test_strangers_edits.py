@@ -130,6 +130,28 @@ def test_a_rate_in_the_function_of_a_factor(function, after):
 
 
 @pytest.mark.parametrize(
+    ("values", "after"),
+    [
+        (("lr * (u + 1) / warm", "0.5 * lr * (1 + u)"), ("(u + 1) / warm", "0.5 * (1 + u)")),
+        (("lr", "0.5 * lr"), None),
+        (("u / warm", "0.5 * lr"), None),
+        (("lr / warm", "0.5 * lr"), None),
+        (("warm / (lr * u)", "0.5 * lr"), None),
+        (("-(lr * u)", "0.5 * lr"), None),
+    ],
+)
+def test_a_rate_in_each_value_of_a_function(values, after):
+    head = "from torch.optim.lr_scheduler import LambdaLR\nlr, warm = 0.05, 9\ndef f(u):\n    if u < warm:\n"
+    text = head + "        return {}\n    return {}\n" + "opt = SGD(p, lr=lr)\ns = LambdaLR(opt, f)\n"
+    known = facts(text.format(*values), framework="torch")
+    edit = edits.give_factor(known)
+    if after is None:
+        assert edit is None
+    else:
+        assert [line[2:].strip() for line in changed(known, edit) if line[0] == "+"] == [f"return {a}" for a in after]
+
+
+@pytest.mark.parametrize(
     ("before", "after"),
     [
         ("F.kl_div(F.softmax(s, 1), t)", "F.kl_div(F.log_softmax(s, 1), t)"),

@@ -83,12 +83,14 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 def _of_batches(run: TrainingRun, least: int) -> tuple[Curve, Curve] | None:
     """The loss of every batch and the rate of the measured ones, where the training loss has too few points, or nothing else
-    tells the rate."""
+    tells the rate, or tells it only after it has fallen to almost zero."""
     curve, batches = run.signal("training loss"), run.signal("batch loss")
     rate = run.statistic(schema.STATISTICS, "learning_rate")
     if run.kind is not None or curve is None or batches is None or rate is None:
         return None
-    if len(curve.finite) >= least and run.signal("learning rate") is not None:
+    told = run.signal("learning rate")
+    spent = told is not None and len(rate.finite) and max(told.finite.values, default=0.0) < ALMOST_ZERO * rate.finite.values.max()
+    if len(curve.finite) >= least and told is not None and not spent:
         return None
     return (batches.finite, rate.finite) if len(batches.finite) >= least and len(rate.finite) >= FOR_A_LEVEL else None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits.arguments import (
@@ -17,6 +17,7 @@ from scram_plugin.heuristics.edits.arguments import (
     without_argument,
 )
 from scram_plugin.heuristics.edits.bindings import follow, number
+from scram_plugin.heuristics.edits.data import grouped
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.naming import written
 from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
@@ -92,21 +93,40 @@ def shorten_warm_up(facts: Mapping[str, Any], steps: int) -> Edit | None:
 
 
 def give_factor(facts: Mapping[str, Any]) -> Edit | None:
-    """Take the rate out of the function that gives a `LambdaLR` its factor, where that is a product with it."""
+    """Take the rate out of the function that gives a `LambdaLR` its factor, where each of its values is a product with it."""
     known = program(facts)
     schedulers = list(known.calls("LambdaLR"))
     function = argument(known, schedulers[0], "lr_lambda", 1) if len(schedulers) == 1 else None
-    found = follow(known, function) if function is not None else None
-    if found is None or not isinstance(found.node, ast.Lambda):
+    if function is None:
         return None
+    found = follow(known, function)
+    values = [Piece(found.source, found.node.body)] if isinstance(found.node, ast.Lambda) else _returned(known, function)
     held = {given.text for call in known.nodes(ast.Call) if (given := argument(known, call, RATES[1], None)) is not None}
-    product = found.node.body
-    if not isinstance(product, ast.BinOp) or not isinstance(product.op, ast.Mult):
+    return known.edit([_without_factor(value, held) for value in values]) if values else None
+
+
+def _returned(known: Code, function: Piece) -> list[Piece]:
+    """What the only function of the program with this name returns."""
+    named = [p for p in known.nodes(ast.FunctionDef) if isinstance(function.node, ast.Name) and p.node.name == function.node.id]
+    if len(named) != 1:
+        return []
+    source, made = named[0]
+    ends = [n for n in ast.walk(made) if isinstance(n, ast.Return) and source.scope(n) is made]
+    return [Piece(source, end.value) for end in ends if end.value is not None]
+
+
+def _without_factor(value: Piece, held: Collection[str]) -> Change | None:
+    """A product without the only one of its factors that is among these texts; None for anything else."""
+    source, node = value
+    if sum(source.of(n) in held for n in ast.walk(node) if isinstance(n, ast.expr)) != 1:
         return None
-    kept = [side for side in (product.left, product.right) if found.source.of(side) not in held]
-    if len(kept) != 1 or any(found.source.of(n) in held for n in ast.walk(kept[0]) if isinstance(n, ast.expr)):
-        return None
-    return known.edit([replaced(Piece(found.source, product), found.source.of(kept[0]))])
+    while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
+        for factor, kept in ((node.left, node.right), (node.right, node.left)):
+            if isinstance(node.op, ast.Mult) and source.of(factor) in held:
+                text = source.of(kept)
+                return replaced(Piece(source, node), text if node is value.node else grouped(text))
+        node = node.left
+    return None
 
 
 def _in_groups(known: Code) -> list[Piece]:

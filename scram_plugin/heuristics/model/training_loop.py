@@ -314,13 +314,17 @@ def _done(run: TrainingRun, calls: int, steps: int) -> tuple[float, int]:
 
 
 def _squared(run: TrainingRun, known: Mapping[str, Any]) -> str | None:
-    """That the rate begins with its own square and is never higher, as a sentence: the function gives a rate, not a factor."""
+    """That the rate is never higher than its own square, as a sentence: the function gives a rate, not a factor.
+
+    It begins with it, or the program says so.
+    """
     base, rate = known.get("base") or 0.0, run.statistic(schema.STATISTICS, "learning_rate")
     if known.get("class") != "LambdaLR" or rate is None or len(rate.finite) < OFTEN or known.get("calls", 0) < OFTEN:
         return None
-    if not 0 < base < 1 or base**2 == 0 or (base > NO_FACTOR and give_factor(run.facts) is None):
+    if not 0 < base < 1 or base**2 == 0 or rate.finite.values.max() > (1 + NEAR_SQUARE) * base**2:
         return None
-    if abs(float(rate.finite.values[0]) / base**2 - 1) > NEAR_SQUARE or rate.finite.values.max() > (1 + NEAR_SQUARE) * base**2:
+    begins = abs(float(rate.finite.values[0]) / base**2 - 1) <= NEAR_SQUARE
+    if (base > NO_FACTOR or not begins) and give_factor(run.facts) is None:
         return None
     most = number(base**2)
     return f"The optimizer has the learning rate {number(base)}. With `LambdaLR` it was at most {most}, the square of that."

@@ -1,7 +1,8 @@
 """The loss and the accuracy of evaluations that the program makes while it trains, where it does not log them itself.
 
 The program compares the outputs of an evaluation with its targets by the loss of the training: that value is taken. If it only
-counts right answers, the labels of the loader's batch are compared.
+counts right answers, or differences, these targets are compared: the labels of the loader's batch, or of data that it evaluates
+again and again.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Evaluated:
     end: int = 0
     compared: int = 0  # examples that the program compared itself
     loss: float = 0.0
-    labelled: int = 0  # examples that were compared with the labels of a loader
+    labelled: int = 0  # examples that were compared with labels here
     loss_of_labels: float = 0.0
     right: int = 0
     judged: int = 0  # examples with a right or wrong answer
@@ -67,11 +68,15 @@ class Evaluations:
         self._passes: list[Evaluated] = []
         self._pass: Evaluated | None = None  # of the last batch
         self._outputs: torch.Tensor | None = None
+        self._labels = False  # whether those of the last batch are to be looked for
+        self._stores: tuple[list[StorageWeakRef], list[StorageWeakRef]] = [], []  # of the inputs of the last evaluation, and this
+        self._targets: torch.Tensor | None = None  # some of those of the training
         self._on = False  # comparisons are reported
         self.stretched: list[list[int]] = []  # shapes of outputs and targets of which an evaluation compared all pairs
 
-    def trains(self, loss: str | None) -> None:
+    def trains(self, loss: str | None, targets: torch.Tensor | None = None) -> None:
         self._loss = loss if loss in FUNCTION_OF else None
+        self._targets = None if targets is None else _some(targets)
 
     def trained(self, x: Tensors) -> None:
         """A batch of the training has these inputs."""
@@ -81,7 +86,7 @@ class Evaluations:
 
     def begins(self, x: Tensors, source: tuple[int, bool] | None) -> None:
         """An evaluated forward pass begins. `source`: the loader of the last batch, and whether it has the training data."""
-        self._outputs, self._pass = None, None
+        self._outputs, self._pass, self._labels = None, None, False
         if not self._on:
             self._on = True
             patches.compare(True)
@@ -100,7 +105,7 @@ class Evaluations:
         found.training |= training
         found.batches += 1
         found.storage, found.end = _storage(tensor), tensor.storage_offset() + tensor.numel()
-        self._pass = found
+        self._pass, self._labels = found, loader is None and self._again(tensor)
 
     def ends(self, outputs: Any) -> None:
         """The pass has these outputs."""
@@ -109,14 +114,16 @@ class Evaluations:
         found = next((t for t in leaves(outputs) if isinstance(t, torch.Tensor) and t.is_floating_point() and t.dim()), None)
         self._outputs = found
         labels = patches.last_labels()
-        if found is None or labels is None or evaluated.loader is None or len(labels) != len(found):
-            return
+        if found is not None and labels is not None and evaluated.loader is not None and len(labels) == len(found):
+            self._compare(evaluated, found, labels)
+
+    def _compare(self, evaluated: Evaluated, outputs: torch.Tensor, labels: torch.Tensor) -> None:
         try:
             loss = getattr(torch.nn.functional, FUNCTION_OF[str(self._loss)])
-            evaluated.loss_of_labels += float(getattr(loss, "__wrapped__", loss)(found, labels)) * len(found)
+            evaluated.loss_of_labels += float(getattr(loss, "__wrapped__", loss)(outputs, labels)) * len(outputs)
         except (RuntimeError, ValueError, TypeError, IndexError):  # the labels are not what the loss compares
             return
-        evaluated.labelled += len(found)
+        evaluated.labelled += len(outputs)
 
     def compared(self, function: str, outputs: Any, targets: Any, result: Any, reduction: str) -> None:
         """The program has called a loss function without gradients."""
@@ -126,10 +133,15 @@ class Evaluations:
             or not all(isinstance(t, torch.Tensor) for t in (outputs, targets, result))
         ):
             return
-        of_outputs = _storage(outputs) == _storage(self._outputs)
-        if not of_outputs or FUNCTION_OF[str(self._loss)] != function or result.numel() != 1 or not len(targets):
+        if FUNCTION_OF[str(self._loss)] != function or result.numel() != 1 or not targets.dim() or not len(targets):
             return
         count, value = len(self._outputs), float(result)
+        if _storage(outputs) != _storage(self._outputs):
+            if not _is_part(outputs, self._outputs):
+                return
+            known = self._targets is not None and torch.equal(self._targets, _some(targets))
+            count, evaluated = len(outputs), Evaluated(training=known)
+            self._passes.append(evaluated)
         evaluated.loss += value * count if reduction == "mean" else value
         evaluated.compared += count
         answers = _right(function, outputs, targets)
@@ -141,6 +153,11 @@ class Evaluations:
         """The program has compared two tensors, or subtracted one from the other."""
         if torch._C._current_graph_task_id() != -1:  # a function of its own computes its gradient: that is no metric
             return
+        if self._labels and self._pass is not None and self._outputs is not None:
+            labels = _labels(FUNCTION_OF[str(self._loss)], self._outputs, one, other)
+            if labels is not None:
+                self._labels = False
+                self._compare(self._pass, self._outputs, labels)
         column, row = (one, other) if one.dim() > other.dim() else (other, one)
         if column.dim() == 2 and row.dim() == 1 and column.shape[1] == 1 and 1 < len(row) == len(column):
             self.stretched = [list(one.shape), list(other.shape)]
@@ -152,8 +169,18 @@ class Evaluations:
             self._on = False
             patches.compare(False)
         passes, self._passes, self._outputs, self._pass = self._passes, [], None, None
+        if passes:
+            self._stores = self._stores[1], []
         others = (one.metrics() for one in passes if not one.training)
         return next((metrics for metrics in others if "loss" in metrics), {})
+
+    def _again(self, x: torch.Tensor) -> bool:
+        """Whether the last evaluation, too, was of this memory: data that stay, and no batch that the program has just made."""
+        here = StorageWeakRef(x.untyped_storage())  # while it is held, no other memory is known by the same name
+        last, now = self._stores
+        if here not in now:
+            now.append(here)
+        return here in last
 
     def _is_training(self, x: torch.Tensor) -> bool:
         """Whether an example of the training is among these. Programs may evaluate the same tensor after each step."""
@@ -195,6 +222,37 @@ def _is_of_batch(x: torch.Tensor) -> bool:
 
 def _storage(tensor: torch.Tensor) -> int:
     return int(tensor.untyped_storage().data_ptr())
+
+
+def _some(targets: torch.Tensor) -> torch.Tensor:
+    return torch.cat([targets.detach().flatten()[:SURE].double().cpu(), torch.tensor([float(targets.numel())]).double()])
+
+
+def _is_part(part: torch.Tensor, outputs: torch.Tensor) -> bool:
+    """Whether these are rows of the outputs, such as those of a part of the nodes of a graph."""
+    if part.dim() != outputs.dim() or part.shape[1:] != outputs.shape[1:] or not 0 < len(part) < len(outputs):
+        return False
+    return all(bool((outputs == part[i]).flatten(1).all(dim=1).any()) for i in (0, -1))
+
+
+def _labels(function: str, outputs: torch.Tensor, one: torch.Tensor, other: torch.Tensor) -> torch.Tensor | None:
+    """The targets, if one of two tensors is the answers that these outputs give, and the other has as many of the same kind."""
+    if one.numel() != other.numel():
+        return None
+    for answers, targets in ((one, other), (other, one)):
+        count = targets.numel()
+        if function in ("cross_entropy", "nll_loss"):
+            whole = outputs.dim() == 2 and count == len(outputs) and not targets.is_floating_point()  # noqa: PLR2004
+            if whole and targets.dtype != torch.bool and torch.equal(answers.flatten(), outputs.argmax(dim=1)):
+                return targets.flatten().long()
+        elif function.startswith("binary_cross_entropy"):
+            least = 0.0 if function.endswith("logits") else 0.5
+            whole = answers.dtype == torch.bool and count == outputs.numel()
+            if whole and torch.equal(answers.flatten(), outputs.flatten() > least):
+                return targets.reshape(outputs.shape).float()
+        elif _storage(answers) == _storage(outputs) != _storage(targets) and count == outputs.numel():
+            return targets.reshape(outputs.shape) if answers.shape == targets.shape else None
+    return None
 
 
 def _right(function: str, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:

@@ -237,7 +237,7 @@ def _evaluating(original: Any) -> Any:
 def _comparing(original: Any) -> Any:
     def compare(*args: Any, **kwargs: Any) -> Any:
         result = original(*args, **kwargs)
-        if not is_compiling() and not torch.is_grad_enabled():
+        if not is_compiling() and not getattr(result, "requires_grad", False):
             given = {"reduction": "mean", **dict(zip(("input", "target"), args, strict=False)), **kwargs}
             for watcher in _watchers:
                 watcher.compared(original.__name__, given.get("input"), given.get("target"), result, given["reduction"])

@@ -260,7 +260,8 @@ class Recorder:
         nodes = calls.nodes(self._outputs)
         flow = self._flow or calls.places(nodes)
         losses = placed(named(losses, nodes), loss, nodes)
-        self.evaluations.trains(losses[0].name if len(losses) == 1 and losses[0].of_outputs else None)
+        alone = losses[0] if len(losses) == 1 and losses[0].of_outputs else None
+        self.evaluations.trains(alone and alone.name, alone and alone.target)
         with self._apart():
             self.first.look(loss, self.inner, self._optimizers, calls, losses, self._inputs, self._x, self._outputs)
         self.owner.built(self._inputs, self._outputs, self._called, losses, flow)
