@@ -89,7 +89,9 @@ def _of_batches(run: TrainingRun, least: int) -> tuple[Curve, Curve] | None:
     if run.kind is not None or curve is None or batches is None or rate is None:
         return None
     told = run.signal("learning rate")
-    spent = told is not None and len(rate.finite) and max(told.finite.values, default=0.0) < ALMOST_ZERO * rate.finite.values.max()
+    spent = (
+        told is not None and len(rate.finite) and max(told.finite.values, default=0.0) < ALMOST_ZERO * rate.finite.values.max()
+    )
     if len(curve.finite) >= least and told is not None and not spent:
         return None
     return (batches.finite, rate.finite) if len(batches.finite) >= least and len(rate.finite) >= FOR_A_LEVEL else None

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
+from scram_plugin.heuristics.datasets import always_the_same
 from scram_plugin.heuristics.edits import keep_inputs, names_batch_size
 from scram_plugin.heuristics.heuristic import CALIBRATED, INPUTS, Cause, Finding, Heuristic, NotChecked, Option, absent
 from scram_plugin.heuristics.limits import ALMOST
@@ -36,7 +37,6 @@ OPTIONS = (
         CALIBRATED,
     ),
 )
-REPEATED = 10  # batches with the same mean, to the last digit, which are no chance; by bench-limits
 POSITIONS_AND_FEATURES = 3  # axes: examples, positions and features; by definition
 FEATURES_SHOWN = 5  # features named in a sentence; by definition
 
@@ -48,7 +48,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if words := run.loop.get("words"):
         yield _of_words(run, *words)
         return
-    called_once(run)
+    if not (_has_one_label(run) and always_the_same(run, names[0])):
+        called_once(run)
     for name in names:
         yield from _judge(run, name, int(options["least"]), len(names) > 1)
 
@@ -76,17 +77,11 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
         return  # a mask or segment ids, which are constant if all texts have the same length
     what = "share of measured batches in which all inputs have the same value"
     run.measured(what, share, above=ALMOST, percent=True, curve=spread)
-    # where one batch holds all of the data, equal means are normal
+    # where one batch holds all of the data, equal means are normal, but not a single label
     fit = run.facts.get("fit", {})
     several = (not without_loader(run) or names_batch_size(run.facts, fit.get("batch_size", 0))) and (fit.get("steps") or 2) > 1
     # equal means to the last digit, although the values within a batch differ
-    repeated = (
-        several
-        and every is not None
-        and len(every.finite) >= REPEATED
-        and np.ptp(every.finite.values) == 0
-        and bool((spread.values > 0).any())
-    )
+    repeated = (several or _has_one_label(run)) and always_the_same(run, name) and bool((spread.values > 0).any())
     if whole or repeated:
         severity: Severity = "error" if always else "warning"
         cause = "constant" if whole else "repeated"
@@ -120,6 +115,12 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
         causes=[Cause(cause, edit=keep_inputs(run.facts) if cause == "constant" else None)],
         where=[INPUTS],
     )
+
+
+def _has_one_label(run: TrainingRun) -> bool:
+    """Whether the label of every measured batch is the same number."""
+    low, high = (run.statistic(schema.STATISTICS, column("y0", None, which)) for which in ("min", "max"))
+    return low is not None and high is not None and len(low.finite) > 0 and bool(low.values.min() == high.values.max())
 
 
 def _of_words(run: TrainingRun, different: int, rows: int) -> Finding:

@@ -10,9 +10,9 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.data.labels_of_losses import DIFFERENCES, labels_that_do_not_fit, several_numbers
-from scram_plugin.heuristics.datasets import data_of
+from scram_plugin.heuristics.datasets import always_the_same, data_of
 from scram_plugin.heuristics.edits import Edit, change_compared, change_targets, set_loss
-from scram_plugin.heuristics.heuristic import TARGETS, Cause, Confidence, Finding, Heuristic, NotChecked, absent
+from scram_plugin.heuristics.heuristic import TARGETS, Cause, Confidence, Finding, Heuristic, Inconclusive, NotChecked, absent
 from scram_plugin.heuristics.limits import BYTE, TENTH
 from scram_plugin.heuristics.measured import chooses_class, levels, shown_loss, sums, whole_of
 from scram_plugin.heuristics.names import loss_class
@@ -70,6 +70,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         run.measured("largest label", most, above=units - 1 if numbered else 1 if "Binary" in loss else None, curve=high)
         return
     cause, edit, said, expected = judged
+    if cause == "one-value" and always_the_same(run, "x0"):
+        raise Inconclusive("the inputs are the same in every step, too: the program repeats one batch")
     bad = _first_bad(cause, low, high, units)
     yield Finding(
         severity="warning" if cause == "class-numbers" or (cause == "one-value" and not _ruins(run, least)) else "error",

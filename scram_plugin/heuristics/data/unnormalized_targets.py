@@ -1,4 +1,4 @@
-"""Regression targets that are so large that the model does not reach them."""
+"""Regression targets that are so large, or so small, that the model does not fit them."""
 
 from __future__ import annotations
 
@@ -49,6 +49,8 @@ OPTIONS = (
 
 PARTS = 50  # of the curve, over whose means the error is taken; by definition
 OUTWEIGHS = 1_000.0  # a squared error of targets in their units, beside parts of a loss that are about 1; by definition
+SMALL = 0.01  # targets smaller than that drown in the outputs that new weights give; LeCun et al. (1998) scale them to about 1
+DROWNED = 10.0  # times the spread of the targets: that of the first outputs; by bench-strangers
 WASTED = 0.1  # share of the training before the model is better than the mean of the targets; by definition
 
 
@@ -61,7 +63,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if loss not in DIFFERENCES:
         return
     part = _as_part(run, loss, mean, spread)
-    if (size := max(abs(mean), spread)) < options["large"] and part is None:
+    drowned = _drowned(run, spread) if loss == "MeanSquaredError" and max(abs(mean), spread) < SMALL else None
+    if (size := max(abs(mean), spread)) < options["large"] and part is None and drowned is None:
         which = int(abs(mean) < spread)
         what = ("magnitude of the mean of the targets", "standard deviation of the targets")[which]
         run.measured(what, size, above=options["large"], curve=found[which])
@@ -73,7 +76,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise TooEarly(f"it needs {int(options['batches'])} batches")
     _, late = levels(curve.values, TENTH)
     error = float(np.sqrt(late)) if loss == "MeanSquaredError" and late >= 0 else late
-    slow = None if nonfinite else _slow(batches or curve, loss, spread)
+    slow = None if nonfinite or drowned else _slow(batches or curve, loss, spread)
     if not nonfinite and error < options["part"] * spread and slow is None and part is None:
         if spread > 0:
             what = "error at the end, as a share of that of always predicting the mean"
@@ -87,7 +90,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "mean": number(mean),
             "spread": number(spread),
             "error": number(error) if np.isfinite(error) else None,
-            "slow": slow,
+            "slow": slow or drowned,
             "beside": part,
             "nonfinite": "The loss became NaN or infinite during the training." if nonfinite else None,
         },
@@ -95,7 +98,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         causes=[
             Cause(
                 "scale",
-                f"The targets are of size {number(max(abs(mean), spread))}; a new model predicts numbers near 0.",
+                drowned or f"The targets are of size {number(max(abs(mean), spread))}; a new model predicts numbers near 0.",
                 "",
                 change_targets(run.facts, "({0} - {1}.mean()) / {1}.std()"),
             )
@@ -115,6 +118,14 @@ def _as_part(run: TrainingRun, loss: str, mean: float, spread: float) -> str | N
     if error < OUTWEIGHS:
         return None
     return f"This error is one of {len(parts)} parts of the loss. It begins at about {number(error)}, and outweighs the others."
+
+
+def _drowned(run: TrainingRun, spread: float) -> str | None:
+    """By how much the first outputs spread more than tiny targets, as a sentence; None if not by far."""
+    made = run.statistic(schema.STATISTICS, column("y_pred0", None, "std"))
+    if made is None or not len(made.finite) or not 0 < spread * DROWNED < (first := float(made.finite.values[0])):
+        return None
+    return f"The first outputs spread by {number(first)}, {number(first / spread)} times as much as the targets."
 
 
 def _slow(curve: Curve, loss: str, spread: float) -> str | None:

@@ -8,13 +8,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits.arguments import argument, replaced
-from scram_plugin.heuristics.edits.program import Change, Piece, program
+from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
 from scram_plugin.heuristics.edits.uncalled import WrongLine
 
 DROPOUTS = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout")  # of torch.nn.functional
 MODE, MONTE_CARLO = ".training", re.compile(r"(^|_)mc(_|$)|monte_?carlo|MC[A-Z]", re.I)
 WITHOUT_RSAMPLE = ("Categorical", "OneHotCategorical", "Bernoulli", "Geometric", "Poisson")  # source: torch.distributions
 WITHOUT_GRADIENTS = ("no_grad", "inference_mode")
+NOISE = ("randn_like", "randn", "normal_")
+CUT = r"\.(data\b|detach\(\))"  # what takes a tensor out of the graph
+# the divergence of a normal distribution from the standard one, as Kingma & Welling (2014) write it: 1 + log(v) - m**2 - v
+DIVERGENCE = re.compile(r"^(?=.*\bexp\()(?=.*(pow\(2|\*\*\s*2|square\())(?=.*(\b1\.?0?\s*[+-]|[+-]\s*1\b))", re.S)
 
 
 def always_dropping(facts: Mapping[str, Any]) -> Iterator[WrongLine]:
@@ -52,10 +56,11 @@ def _self(call: Piece) -> str:
 
 
 def not_reparameterised(facts: Mapping[str, Any]) -> Iterator[WrongLine]:
-    """Samples, drawn without a gradient, of a distribution whose divergence is computed, and no logarithm of a probability."""
+    """Samples, without a gradient, of a distribution whose divergence is computed, and no logarithm of a probability."""
     known = program(facts)
-    if not any(known.calls("kl_divergence")) or any(known.calls("log_prob", "rsample", *WITHOUT_RSAMPLE)):
+    if any(known.calls("log_prob", "rsample", *WITHOUT_RSAMPLE)):
         return
+    yield from _cut_by_hand(known)
     compared = {c.source.of(given) for c in known.calls("kl_divergence") for given in c.node.args[:1]}
     for call in known.calls("sample"):
         function, outer = call.node.func, call.source.parent(call.node)
@@ -63,6 +68,29 @@ def not_reparameterised(facts: Mapping[str, Any]) -> Iterator[WrongLine]:
         if owner in compared and not isinstance(outer, ast.Attribute) and not _is_off(call):  # as in `.sample().detach()`
             edit = known.edit([replaced(Piece(call.source, function), f"{owner}.rsample")])
             yield WrongLine(call.text, call.node.lineno, edit)
+
+
+def _cut_by_hand(known: Code) -> Iterator[WrongLine]:
+    """``mean.data + noise * std.data``, where the divergence is written out."""
+    written = (p.text for p in known.nodes(ast.Assign, ast.Return, ast.AugAssign))
+    if not any(DIVERGENCE.search(text) for text in written):
+        return
+    drawn = {
+        t.id for p in known.nodes(ast.Assign) if known.called(Piece(p.source, p.node.value)) in NOISE for t in _names(p.node)
+    }
+    for place in known.nodes(ast.BinOp):
+        source, node = place
+        noisy = any(n.id in drawn for n in ast.walk(node) if isinstance(n, ast.Name))
+        noisy |= any(known.called(Piece(source, n)) in NOISE for n in ast.walk(node) if isinstance(n, ast.Call))
+        if not isinstance(node.op, ast.Add) or not noisy or not re.search(CUT, place.text) or _is_off(place):
+            continue
+        outer = source.parent(node)
+        if not isinstance(outer, ast.Attribute | ast.BinOp):
+            yield WrongLine(place.text, node.lineno, known.edit([replaced(place, re.sub(CUT, "", place.text))]))
+
+
+def _names(made: ast.Assign) -> list[ast.Name]:
+    return [target for target in made.targets if isinstance(target, ast.Name)]
 
 
 def _is_off(call: Piece) -> bool:

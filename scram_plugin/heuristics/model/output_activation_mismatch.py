@@ -81,17 +81,20 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if mismatch is not None:
         evidence = {**_evidence(known), **mismatch.more(known)}
         yield _finding(run, mismatch.cause, mismatch.severity, evidence, mismatch.edit(known), sure=mismatch.confidence)
-    elif run.loop.get("twice") and (found := _in_graph(run)) is not None:  # by operations that belong to no layer
-        yield found
+    elif (run.loop.get("twice") or run.loop.get("exceeded")) and (found := _in_graph(run, known)) is not None:
+        yield found  # by operations that belong to no layer, or by a layer that is used in several places
     elif isinstance(known.units, int):
         what = "outputs of {layer} with {activation_name}, for {loss}".format(**_evidence(known))
         run.measured(what, known.units)
 
 
-def _in_graph(run: TrainingRun) -> Finding | None:
-    """What the graph of the first loss and the measured outputs show where the loss is one of the program's own, or a sum."""
+def _in_graph(run: TrainingRun, known: Output | None = None) -> Finding | None:
+    """What the graph of the first loss and the measured outputs show where the loss is one of the program's own, or a sum; or
+    beside a `known` loss that fits the layer that seems to be the last."""
     loop = run.loop
-    seen = {"layer": "of the model", "size": "several units", "loss": "one of the program's own"}
+    seen: dict[str, Any] = {"layer": "of the model", "size": "several units", "loss": "one of the program's own"}
+    if known is not None:
+        seen |= {name: _evidence(known)[name] for name in ("size", "loss")}
     unknown = absent("low", "high", "least", "most")
     if twice := loop.get("twice"):
         evidence = {**seen, "activation": twice[0], "activation_name": twice[0], **unknown}
@@ -110,8 +113,8 @@ def _in_graph(run: TrainingRun) -> Finding | None:
         if activation in RANGES and least is not None and most is not None and beyond(activation, least, most):
             low, high = RANGES[activation]
             named = {"activation": activation, "activation_name": activation}
-            known = {"low": number(low), "high": number(high), "least": number(least), "most": number(most)}
-            evidence = {**seen, **named, **known}
+            bounds = {"low": number(low), "high": number(high), "least": number(least), "most": number(most)}
+            evidence = {**seen, **named, **bounds}
             said = f"In the first step the targets range from {number(least)} to {number(most)}."
             return _finding(run, "range", "error", evidence, None, said)
     if (layer := never_active(run)) is not None:

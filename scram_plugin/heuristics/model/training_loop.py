@@ -102,7 +102,7 @@ LINES: tuple[tuple[str, Severity, str, str, Callable[[Mapping[str, Any]], Iterab
         "not-reparameterized",
         "warning",
         "A sample without a gradient stands in the loss",
-        "Line {1} calls `{0}`, whose result has no gradient.",
+        "The result of `{0}` in line {1} has no gradient.",
         not_reparameterised,
     ),
 )

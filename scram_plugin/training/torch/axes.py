@@ -50,9 +50,10 @@ def chooses(loss: torch.Tensor, outputs: Any) -> bool:
 
 
 def wrong_axes(loss: torch.Tensor, batch: int | None, outputs: Any = None) -> list[dict[str, Any]]:
-    """A softmax along the first axis of a tensor with one row for each of `batch` examples, along the width of an image or the
-    positions of a sequence; outputs that are normalised along the batch; and a view that gives two axes each other's length."""
-    made_by = (through(t.grad_fn) for t in leaves(outputs) if isinstance(t, torch.Tensor))
+    """A softmax along the first axis of a tensor with one row for each of `batch` examples, or of outputs with a single row,
+    along the width of an image or the positions of a sequence; outputs that are normalised along the batch; and a view that
+    gives two axes each other's length."""
+    made_by = [through(t.grad_fn) for t in leaves(outputs) if isinstance(t, torch.Tensor)]
     found = [{"operation": "norm", "from": rows, "to": rows} for node in made_by if (rows := _normed_rows(node))]
     for node in nodes(loss):
         name = operation(node)
@@ -60,7 +61,8 @@ def wrong_axes(loss: torch.Tensor, batch: int | None, outputs: Any = None) -> li
         if name in ("Softmax", "LogSoftmax"):
             axis = getattr(node, "_saved_dim", None)
             first = axis == 0 or (axis in FIRST_OF_TWO and made is not None and len(made) == 2)
-            if first and made and len(made) > 1 and made[0] == batch and min(made[:2]) > 1:
+            every = made is not None and len(made) > 1 and made[0] == batch and min(made[:2]) > 1
+            if first and made and (every or (len(made) == 2 and made[0] == 1 < made[1] and node in made_by)):
                 found.append({"operation": "softmax", "from": made, "to": made})
             elif made and _over_width(node, axis, made):
                 found.append({"operation": "width", "from": made, "to": made})

@@ -15,7 +15,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import patches
-from scram_plugin.training.torch.graph import FUNCTIONS
+from scram_plugin.training.torch.graph import FUNCTIONS, Loss
 from scram_plugin.training.torch.statistics import Tensors
 
 LEAST = 8  # examples of an evaluation: fewer are a trial
@@ -57,8 +57,8 @@ class Evaluated:
 
 
 class Evaluations:
-    """Collects the evaluations between two steps. Call `trains` with the name of the training's loss (the class of
-    `torch.nn`; None if it is no known one, or not of the outputs alone)."""
+    """Collects the evaluations between two steps. Call `trains` with the training's loss; None if it is no known
+    one, or not of the outputs alone."""
 
     def __init__(self) -> None:
         self._loss: str | None = None
@@ -69,14 +69,14 @@ class Evaluations:
         self._pass: Evaluated | None = None  # of the last batch
         self._outputs: torch.Tensor | None = None
         self._labels = False  # whether those of the last batch are to be looked for
-        self._stores: tuple[list[StorageWeakRef], list[StorageWeakRef]] = [], []  # of the inputs of the last evaluation, and this
+        self._stores: tuple[list[StorageWeakRef], ...] = [], []  # of the inputs of the last evaluation, and of this one
         self._targets: torch.Tensor | None = None  # some of those of the training
         self._on = False  # comparisons are reported
         self.stretched: list[list[int]] = []  # shapes of outputs and targets of which an evaluation compared all pairs
 
-    def trains(self, loss: str | None, targets: torch.Tensor | None = None) -> None:
-        self._loss = loss if loss in FUNCTION_OF else None
-        self._targets = None if targets is None else _some(targets)
+    def trains(self, loss: Loss | None) -> None:
+        self._loss = loss.name if loss is not None and loss.name in FUNCTION_OF else None
+        self._targets = None if loss is None or loss.target is None else _some(loss.target)
 
     def trained(self, x: Tensors) -> None:
         """A batch of the training has these inputs."""
@@ -242,7 +242,7 @@ def _labels(function: str, outputs: torch.Tensor, one: torch.Tensor, other: torc
     for answers, targets in ((one, other), (other, one)):
         count = targets.numel()
         if function in ("cross_entropy", "nll_loss"):
-            whole = outputs.dim() == 2 and count == len(outputs) and not targets.is_floating_point()  # noqa: PLR2004
+            whole = outputs.dim() == 2 and count == len(outputs) and not targets.is_floating_point()
             if whole and targets.dtype != torch.bool and torch.equal(answers.flatten(), outputs.argmax(dim=1)):
                 return targets.flatten().long()
         elif function.startswith("binary_cross_entropy"):

@@ -265,6 +265,8 @@ class Calls:
         self._kept: list[Any] = []  # keeps tensors alive, since they are distinguished by id
 
     def begin(self, path: str, module: torch.nn.Module, inputs: Any) -> None:
+        if isinstance(module, torch.nn.Identity):
+            return  # in several places it would join what has nothing to do with each other
         self.calls.append(Call(path, module, self.nodes(inputs)))
 
     def end(self, path: str, module: torch.nn.Module, output: Any) -> None:

@@ -260,8 +260,7 @@ class Recorder:
         nodes = calls.nodes(self._outputs)
         flow = self._flow or calls.places(nodes)
         losses = placed(named(losses, nodes), loss, nodes)
-        alone = losses[0] if len(losses) == 1 and losses[0].of_outputs else None
-        self.evaluations.trains(alone and alone.name, alone and alone.target)
+        self.evaluations.trains(losses[0] if len(losses) == 1 and losses[0].of_outputs else None)
         with self._apart():
             self.first.look(loss, self.inner, self._optimizers, calls, losses, self._inputs, self._x, self._outputs)
         self.owner.built(self._inputs, self._outputs, self._called, losses, flow)
