@@ -106,6 +106,18 @@ def test_rates_with_which_nothing_is_learned(rates, losses, planned, found, tmp_
     assert all((f.severity, f.confidence) == ("warning", "likely") for f in told)
 
 
+@pytest.mark.parametrize(("gone", "found"), [(40, ["early-drop"]), (900, [])])
+def test_a_rate_that_is_gone_before_the_first_epoch_ends(gone, found):
+    """The rates at the ends of epochs are all 0: those of the steps tell it."""
+    steps = np.arange(1000)
+    rates, loss = 3e-3 * np.maximum(1 - steps / gone, 0), 0.2 + 0.3 * np.exp(-np.minimum(steps, gone) / 10)
+    epochs = {f"train/epoch_{name}": values[99::100] for name, values in (("loss", loss), ("learning_rate", rates))}
+    statistics = {"learning_rate": (steps[::20], rates[::20])}
+    run = training_run(epochs, statistics, {"framework": "keras"}, {"loss": loss})
+    told = review(run, catalogue(select=["learning-rate-schedule"])).findings
+    assert [f.causes[0].id for f in told] == found
+
+
 def test_a_plateau_above_a_much_better_level_is_likely_one(tmp_path):
     values = np.concatenate([np.linspace(2.0, 0.5, 20), np.linspace(0.5, 0.7, 5), np.full(60, 0.7)]) + 0.01 * NOISE[:85]
     curve(tmp_path, "epoch_loss", values)
@@ -370,6 +382,38 @@ def test_targets_whose_mean_takes_long_to_reach(reaches, told):
     facts = {"framework": "torch", "loss": {"class": "MSELoss"}}
     run = training_run({}, statistics, facts, {"loss": loss})
     assert bool(review(run, catalogue(select=["unnormalized-targets"])).findings) == told
+
+
+@pytest.mark.parametrize(
+    ("spread", "first", "end", "told"),
+    [
+        (4e-4, 0.04, 2e-7, True),
+        (4e-4, 0.04, 4e-8, False),  # the model fits them
+        (4e-4, 1e-3, 2e-7, False),  # its first outputs are as small
+        (0.1, 2.0, 0.02, False),  # they are not tiny
+    ],
+)
+def test_targets_so_small_that_the_outputs_drown_them(spread, first, end, told):
+    statistics = {"y0/mean": np.zeros(5), "y0/std": np.full(5, spread), "y_pred0/std": np.full(5, first)}
+    facts = {"framework": "torch", "loss": {"class": "MSELoss"}}
+    run = training_run({}, statistics, facts, {"loss": np.geomspace(first**2, end, 200)[np.arange(200) * 2 // 3 + 66]})
+    found = review(run, catalogue(select=["unnormalized-targets"])).findings
+    assert [f.evidence["slow"].startswith("The first outputs spread by") for f in found] == [True] * told
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_one_example_in_every_step(moves):
+    """A program without a loader: full batches are the same in each step, too, but have several labels."""
+    rows = np.zeros(40)
+    statistics = {f"x0/{name}": rows[:9] + value for name, value in (("min", 0), ("max", 1), ("mean", 0.2), ("std", 0.4))}
+    statistics |= {f"y0/{name}": rows[:9] + 4 for name in ("min", "max", "mean")}
+    batches = {"loss": np.geomspace(1.8, 1e-3, 40), "x0/mean": np.linspace(0.1, 0.3, 40) if moves else rows + 0.2}
+    batches |= {f"y0/{name}": rows + 4 for name in ("min", "max", "mean")}
+    facts = {"framework": "torch", "loss": {"class": "NLLLoss"}, "model": {"output_units": 5, "calls": 7}}
+    run = training_run({}, statistics, facts, batches)
+    found = review(run, catalogue(select=["constant-inputs", "label-range"])).findings
+    wanted = ("label-range", "one-value") if moves else ("constant-inputs", "repeated")
+    assert [(f.heuristic, f.causes[0].id) for f in found] == [wanted]
 
 
 @pytest.mark.parametrize(("lowest", "told"), [(0.1, False), (-0.1, True)])

@@ -92,9 +92,43 @@ def test_a_sample_without_a_gradient():
     assert changed(known, line.edit) == ["-     z = q.sample()", "+     z = q.rsample()"]
 
 
+BY_HAND = """\
+class VAE(nn.Module):
+    def forward(self, x):
+        mu, logvar = self.encode(x)
+        std = torch.exp(0.5 * logvar)
+        eps = torch.randn_like(std)
+        z = {z}
+        kld = {kld}
+        return self.decode(z), kld
+"""
+KLD = "-0.5 * torch.sum(1 + logvar - mu.pow(2) - logvar.exp())"
+
+
+@pytest.mark.parametrize("kld", [KLD, "0.5 * (mu ** 2 + logvar.exp() - 1.0 - logvar).sum(1).mean()"])
+@pytest.mark.parametrize(
+    ("z", "after"),
+    [
+        ("mu.data + eps * std.data", "mu + eps * std"),
+        ("eps * std.detach() + mu.detach()", "eps * std + mu"),
+        ("mu.detach() + std * torch.randn_like(std)", "mu + std * torch.randn_like(std)"),
+    ],
+)
+def test_a_sample_by_hand_that_is_cut_off(z, after, kld):
+    known = facts(BY_HAND.format(z=z, kld=kld), framework="torch")
+    (line,) = edits.not_reparameterised(known)
+    assert changed(known, line.edit) == [f"-         z = {z}", f"+         z = {after}"]
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        BY_HAND.format(z="mu + eps * std", kld=KLD),
+        BY_HAND.format(z="(mu.data + eps * std).detach()", kld=KLD),
+        BY_HAND.format(z="mu.data + eps * std", kld="0.0"),  # no divergence is written out
+        BY_HAND.format(z="mu.data + std", kld=KLD),  # no noise
+        BY_HAND.format(z="mu.data + eps * std", kld=KLD) + "score = q.log_prob(z)\n",
+        BY_HAND.format(z="mu + eps * std", kld=KLD) + "with torch.no_grad():\n    made = mu.data + eps * std\n",
         SAMPLED.format(drawn="rsample"),
         SAMPLED.format(drawn="sample").replace("def elbo", "@torch.no_grad()\ndef elbo"),
         SAMPLED.format(drawn="sample") + "score = q.log_prob(z)\n",  # the gradient of a policy

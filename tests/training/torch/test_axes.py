@@ -26,6 +26,12 @@ def test_a_softmax_over_the_classes_or_of_one_column_is_right():
     assert operations(F.softmax(X, dim=0).square().sum(), batch=3) == []  # the rows are no examples
 
 
+def test_a_softmax_over_the_only_row_of_the_outputs():
+    made = F.log_softmax(X[:1], dim=0)
+    assert wrong_axes(made.sum(), None, made) == [{"operation": "softmax", "from": [1, 5], "to": [1, 5]}]
+    assert wrong_axes((made @ torch.ones(5, 2)).sum(), None, made @ torch.ones(5, 2)) == []  # attention to a single key
+
+
 @pytest.mark.parametrize("shape", [(4, 6, 2, 3), (4, 6, 6)])
 def test_a_view_in_place_of_a_transposition(shape):
     loss = HEADS.reshape(shape).sum()

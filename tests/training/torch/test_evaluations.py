@@ -64,6 +64,20 @@ def by_tensors(model, loss, said):
     return epoch
 
 
+def after_the_block(model, loss, said):
+    """Gradients are on where the loss is computed, of outputs without any."""
+
+    def epoch():
+        yield from DataLoader(TensorDataset(*TRAINING), 32)
+        model.eval()
+        with torch.no_grad():
+            outputs = model(HELD_OUT[0])
+        said.append(float(loss(outputs, HELD_OUT[1])))
+        model.train()
+
+    return epoch
+
+
 def train(how, log_dir, epochs=EPOCHS, log=False, every=None):
     torch.manual_seed(1)
     model = nn.Sequential(nn.Linear(12, 32), nn.ReLU(), nn.Linear(32, 3))
@@ -87,13 +101,68 @@ def logged(log_dir):
 
 
 @pytest.mark.parametrize("every", [None, 10])
-@pytest.mark.parametrize("how", [by_loaders, by_accuracy, by_tensors])
+@pytest.mark.parametrize("how", [by_loaders, by_accuracy, by_tensors, after_the_block])
 def test_the_loss_of_the_held_out_data(how, every, tmp_path):
     said = train(how, tmp_path, every=every)
     curve = logged(tmp_path)["validation", "epoch_loss"]
     assert curve.steps.tolist() == list(range(EPOCHS))
     assert curve.values.tolist() == pytest.approx(said, rel=1e-5)
     assert logged(tmp_path)["train", "epoch_loss"].steps.tolist() == list(range(EPOCHS))
+
+
+LABELS = {"cross_entropy": Y, "binary_cross_entropy_with_logits": (Y == 0).float(), "mse_loss": X.sum(1) / 3}
+COMPARED = {
+    "answers": ("cross_entropy", lambda made, y: (made.argmax(1) == y).float().mean()),
+    "answers in a column": ("cross_entropy", lambda made, y: made.argmax(1, keepdim=True).eq(y.view(-1, 1)).sum()),
+    "a score above 0": ("binary_cross_entropy_with_logits", lambda made, y: ((made > 0) == (y > 0.5)).float().mean()),
+    "differences": ("mse_loss", lambda made, y: (made - y).abs().mean()),
+    "what was made of them": ("mse_loss", lambda made, y: (made * 2 - y).abs().mean()),
+}
+
+
+@pytest.mark.parametrize("name", COMPARED)
+@pytest.mark.parametrize("stays", [True, False])
+def test_what_is_compared_with_data_that_stay(name, stays, tmp_path):
+    function, compare = COMPARED[name]
+    loss, y = getattr(F, function), LABELS[function]
+    torch.manual_seed(1)
+    model = nn.Sequential(nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 3 if y is Y else 1), nn.Flatten(0 if y is not Y else 1))
+    optimizer, said = torch.optim.Adam(model.parameters(), 3e-3), []
+    with scram_plugin.watch(model, optimizer, log_dir=tmp_path, print_findings=False):
+        for _ in range(EPOCHS):
+            for at in torch.arange(400).split(50):
+                optimizer.zero_grad()
+                loss(model(X[at]), y[at]).backward()
+                optimizer.step()
+            model.eval()
+            with torch.no_grad():
+                compare(model(X[400:] if stays else X[400:].clone()), y[400:])
+                said.append(float(loss(model(X[400:]).clone(), y[400:])))
+            model.train()
+    curve = logged(tmp_path).get(("validation", "epoch_loss"))
+    if not stays or name == "what was made of them":
+        assert curve is None
+    else:  # the first time it is not known that the data stay
+        assert curve.values.tolist() == pytest.approx(said[1:], rel=1e-5)
+
+
+@pytest.mark.parametrize("part", [slice(0, 300), slice(300, 800)])
+def test_rows_of_outputs_that_are_held_out(part, tmp_path):
+    """As the nodes of a graph: all of them are inputs, and some of them have labels in the training."""
+    of_training, chosen = torch.zeros(800, dtype=torch.bool), torch.zeros(800, dtype=torch.bool)
+    of_training[:300], chosen[part] = True, True
+    model = nn.Sequential(nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 3))
+    optimizer, said = torch.optim.Adam(model.parameters(), 3e-3), []
+    with scram_plugin.watch(model, optimizer, log_dir=tmp_path, print_findings=False):
+        for _ in range(EPOCHS):
+            optimizer.zero_grad()
+            F.cross_entropy(model(X)[of_training], Y[of_training]).backward()
+            optimizer.step()
+            with torch.no_grad():
+                outputs = model(X)
+                said.append(float(F.cross_entropy(outputs[chosen], Y[chosen])))
+    curve = logged(tmp_path).get(("validation", "epoch_loss"))
+    assert curve is None if part.start == 0 else curve.values.tolist() == pytest.approx(said, rel=1e-5)
 
 
 def test_what_the_program_logs_counts(tmp_path):

@@ -92,6 +92,21 @@ class Shared(nn.Module):
         return self.c(self.act(self.b(self.act(self.a(x)))))
 
 
+class Everywhere(Shared):
+    """The activation is called after the last layer, too."""
+
+    def forward(self, x):
+        return self.act(super().forward(x))
+
+
+@pytest.mark.parametrize(("kind", "told"), [(Everywhere, True), (Shared, False)])
+def test_one_activation_after_each_layer_and_after_the_last_one(kind, told, tmp_path):
+    torch.manual_seed(0)
+    target = torch.randn(32, 10)
+    train(tmp_path, kind(nn.ReLU()), lambda o, y: F.mse_loss(o, target[: len(y)]), batches(Y), epochs=3)
+    assert (first(tmp_path) == ("output-activation-mismatch", "range", "error")) == told
+
+
 class ByFunction(nn.Module):
     def __init__(self, function):
         super().__init__()

@@ -1,5 +1,6 @@
 """Facts of a model that are read from the first step, however the program is written."""
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -150,3 +151,20 @@ def test_one_dropout_after_several_layers(tmp_path):
     facts = facts_of(OneDropout(), lambda y: y.square().mean(), tmp_path)
     sources = {layer["path"]: layer["from"] for layer in facts["model"]["layers"]}
     assert sources == {"first": [], "drop": ["first"], "second": ["drop"], "drop#2": ["second"], "head": ["drop#2"]}
+
+
+@pytest.mark.parametrize("act", [nn.Identity, nn.ReLU])
+def test_an_activation_that_was_replaced_by_an_identity(act, tmp_path):
+    """It is used in several places, and joins none of them with another."""
+    facts = facts_of(OneActivation(act()), lambda y: y.square().mean(), tmp_path)
+    sources = {layer["path"]: layer["from"] for layer in facts["model"]["layers"]}
+    assert (sources["second"] == ["first"] and "act" not in sources) == (act is nn.Identity)
+
+
+class OneActivation(nn.Module):
+    def __init__(self, act):
+        super().__init__()
+        self.first, self.second, self.head, self.act = nn.Linear(8, 16), nn.Linear(16, 16), nn.Linear(16, 3), act
+
+    def forward(self, x):
+        return self.head(self.act(self.second(self.act(self.first(x)))))
