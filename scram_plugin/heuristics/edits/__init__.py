@@ -44,6 +44,7 @@ from scram_plugin.heuristics.edits.shifts import take_inputs_as_labels as take_i
 from scram_plugin.heuristics.edits.split import shuffle_before_split as shuffle_before_split
 from scram_plugin.heuristics.edits.stochastic import always_dropping as always_dropping
 from scram_plugin.heuristics.edits.stochastic import not_reparameterised as not_reparameterised
+from scram_plugin.heuristics.edits.switched import predicts_in_training as predicts_in_training
 from scram_plugin.heuristics.edits.torch_axes import average_errors as average_errors
 from scram_plugin.heuristics.edits.torch_axes import change_compared as change_compared
 from scram_plugin.heuristics.edits.torch_axes import normalize_examples as normalize_examples

@@ -18,6 +18,7 @@ from scram_plugin.heuristics.edits import (
     clip_before_step,
     give_factor,
     not_reparameterised,
+    predicts_in_training,
     switch_modes,
     take_steps,
     uncalled,
@@ -104,6 +105,13 @@ LINES: tuple[tuple[str, Severity, str, str, Callable[[Mapping[str, Any]], Iterab
         "A sample without a gradient stands in the loss",
         "The result of `{0}` in line {1} has no gradient.",
         not_reparameterised,
+    ),
+    (
+        "never-eval",
+        "warning",
+        "The model is evaluated in training mode",
+        "Line {1} calls `{0}` after `fit`, which leaves the model in training mode.",
+        predicts_in_training,
     ),
 )
 SEVERITIES: dict[str, Severity] = {"no-step": "error", "cleared": "error", "retained": "info"}  # others: warnings

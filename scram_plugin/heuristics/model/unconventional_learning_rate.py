@@ -69,6 +69,8 @@ MANY_BATCHES = 400  # batches after which a loss near that of guessing shows it;
 EVENLY = 0.3  # of the largest fall from one quarter of the batches to the next is the smallest one; by bench-limits
 NEAR_GUESSING = 0.8  # times the loss of guessing; by bench-limits
 STILL_FALLS = 0.95  # of the level of the third quarter: below that a loss still falls; by bench-limits
+FALLS_ON = 0.8  # of the loss in the middle: a training that ended below that was too slow; by bench-strangers
+FAR = 0.05  # of the first loss: above that much was left to learn; by bench-strangers
 BEGUN = 0.9  # of the first loss: below that the model has begun to learn, whatever the rate; by bench-limits
 
 
@@ -202,7 +204,8 @@ def _harmful(run: TrainingRun, long: bool, long_at_first: bool) -> bool:
 
 
 def _still(run: TrainingRun) -> None:
-    """Raises Inconclusive where the loss shows that a low rate is right: it falls, or was low from the start (fine-tuning)."""
+    """Raises Inconclusive where the loss shows that a low rate is right: it fell while there was time, or was low from the
+    start (fine-tuning)."""
     loss = run.signal("batch loss") or run.signal("training loss")
     if loss is None or len(loss.finite) < FIRST_BATCHES:
         raise TooEarly(f"it needs the loss of {FIRST_BATCHES} batches")
@@ -214,7 +217,9 @@ def _still(run: TrainingRun) -> None:
         among = math.log(units)
     if first < BEGUN * among:  # initial weights alone may be a little better than guessing
         raise Inconclusive("the learning rate is low, but the model was already trained, as in fine-tuning")
-    if late < BEGUN * first:
+    middle = float(np.median(values[len(values) // 2 :][: max(len(values) // TENTH, FEWEST)]))
+    falls_on = run.ended == "finished" and FAR * first < late < FALLS_ON * middle
+    if late < BEGUN * first and not falls_on:
         raise Inconclusive("the learning rate is low, but the loss falls")
 
 
