@@ -6,7 +6,7 @@ A finding is written as `heuristic`, `heuristic/cause`, or `*/cause`: the cause 
 from __future__ import annotations
 
 RATE = ("*/learning-rate", "unconventional-learning-rate/too-high", "update-ratio/learning-rate", "learning-rate-range/high")
-LABELS = ("no-learning/shuffled-apart", "no-learning/labels", "overfitting", "label-range")
+LABELS = ("unpaired-targets", "no-learning/shuffled-apart", "no-learning/labels", "overfitting", "label-range")
 RIGHT: dict[str, tuple[str, ...]] = {
     # the loss and the outputs
     "relu-on-logits": ("output-activation-mismatch/cut-logits",),

@@ -30,11 +30,13 @@ from scram_plugin.heuristics.edits.data import of_torch
 from scram_plugin.heuristics.edits.data import replace_missing_inputs as replace_missing_inputs
 from scram_plugin.heuristics.edits.data import rescale_inputs as rescale_inputs
 from scram_plugin.heuristics.edits.data import scores_actions as scores_actions
+from scram_plugin.heuristics.edits.draws import separate_draws as separate_draws
 from scram_plugin.heuristics.edits.edit import Edit as Edit
 from scram_plugin.heuristics.edits.epochs import hold_out as hold_out
 from scram_plugin.heuristics.edits.epochs import train_longer as train_longer
 from scram_plugin.heuristics.edits.lost import keep_inputs as keep_inputs
 from scram_plugin.heuristics.edits.monitors import set_direction as set_direction
+from scram_plugin.heuristics.edits.orders import two_orders as two_orders
 from scram_plugin.heuristics.edits.rates import give_factor as give_factor
 from scram_plugin.heuristics.edits.rates import lower_rate_later as lower_rate_later
 from scram_plugin.heuristics.edits.rates import set_learning_rate as set_learning_rate

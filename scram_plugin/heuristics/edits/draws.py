@@ -1,0 +1,106 @@
+"""Inputs and targets for which a program draws at random once each, where it has to draw once for both."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from scram_plugin.heuristics.edits.bindings import follow
+from scram_plugin.heuristics.edits.orders import LABELS, PAIR, SEEDS, Apart
+from scram_plugin.heuristics.edits.program import Code, Piece, program
+from scram_plugin.heuristics.edits.source import SourceFile
+
+DRAWS = re.compile(r"rand|choice|integers|uniform|normal\b|sample\b", re.I)  # in the names of functions
+NEAR = 3  # statements from that of the inputs to that of the targets; by definition
+
+
+def separate_draws(facts: Mapping[str, Any]) -> Apart | None:
+    """The first pair of inputs and targets with a draw for each; None without one."""
+    known = program(facts)
+    return next(itertools.chain(_in_statements(known), _in_zips(known)), None)
+
+
+def _in_statements(known: Code) -> Iterator[Apart]:
+    """``image = rot90(image, draw())`` and ``mask = rot90(mask, draw())``; ``shuffle(texts)`` and ``shuffle(labels)``."""
+    for place in known.nodes(ast.Assign, ast.Expr):
+        source, block = place.source, getattr(place.source.parent(place.node), "body", [])
+        name = _changed(place)
+        at = block.index(place.node) if name and isinstance(block, list) and place.node in block else None
+        for other in block[at + 1 : at + 1 + NEAR] if at is not None else ():
+            if isinstance(other, ast.Assign | ast.Expr) and SEEDS.search(source.of(other)):
+                break
+            target = _changed(Piece(source, other))
+            if not target or target == name or not LABELS.search(target) or LABELS.search(name):
+                continue
+            alike = re.sub(rf"\b{re.escape(name)}\b", target, place.text) == source.of(other)
+            if alike and _draws(known, source, other):
+                lines = f"In lines {place.node.lineno} and {other.lineno}"
+                yield Apart("draws", other.lineno, name, target, f"{lines} the program draws at random for each of them.")
+
+
+def _changed(place: Piece) -> str:
+    """The variable that a statement gives another value made of itself, or that it shuffles in place; "" for others."""
+    source, node = place
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+        target, given = node.targets[0], node.value.args[:1]
+        texts = [source.of(n) for n in (target, *given) if isinstance(n, ast.Name | ast.Attribute)]
+        return texts[0] if len(texts) == PAIR and texts[0] == texts[1] else ""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and len(node.value.args) == 1:
+        call = node.value
+        owned = isinstance(call.func, ast.Attribute) and call.func.attr == "shuffle" and not call.keywords
+        return source.of(call.args[0]) if owned and isinstance(call.args[0], ast.Name | ast.Attribute) else ""
+    return ""
+
+
+def _draws(known: Code, source: SourceFile, statement: Any) -> bool:
+    """Whether the statement draws: in an argument, or as a transformation that is made with random ones."""
+    call = statement.value
+    if isinstance(statement, ast.Expr):
+        return True  # a shuffle
+    inner = [n for given in (*call.args[1:], *(k.value for k in call.keywords)) for n in ast.walk(given)]
+    if any(isinstance(n, ast.Call) and DRAWS.search(source.of(n.func)) for n in inner):
+        return True
+    made = follow(known, Piece(source, call.func))
+    return len(call.args) == 1 and not call.keywords and made.node is not call.func and "Random" in made.text
+
+
+def _in_zips(known: Code) -> Iterator[Apart]:
+    """Two loaders, or two data sets, that are shuffled each and then joined."""
+    for call in known.calls("zip"):
+        given = [Piece(call.source, a) for a in call.node.args]
+        if len(given) == 1:
+            inner = given[0].node.value if isinstance(given[0].node, ast.Starred) else given[0].node
+            pair = follow(known, Piece(call.source, inner))
+            given = [Piece(pair.source, e) for e in pair.node.elts] if isinstance(pair.node, ast.Tuple | ast.List) else []
+        if len(given) != PAIR:
+            continue
+        made = [follow(known, piece) for piece in given]
+        shuffled = [_shuffle(known, piece) for piece in made]
+        names = [" ".join([piece.text, *_roots(found)]) for piece, found in zip(given, made, strict=True)]
+        same = shuffled[0] == shuffled[1] and "seed" in shuffled[0]
+        if not all(shuffled) or same or not any(LABELS.search(word) for word in re.findall(r"[\w.]+", names[1])):
+            continue
+        if any(LABELS.search(word) for word in re.findall(r"[\w.]+", names[0])):
+            continue
+        said = f"Line {call.node.lineno} joins two sets that are shuffled each for itself."
+        yield Apart("draws", call.node.lineno, given[0].text, given[1].text, said)
+
+
+def _shuffle(known: Code, made: Piece) -> str:
+    """The arguments by which a loader or a data set is shuffled, as text; "" where it is not."""
+    for node in ast.walk(made.node):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "shuffle":
+            return f"({', '.join(made.source.of(n) for n in (*node.args, *node.keywords))})"
+        if isinstance(node, ast.Call) and known.called(Piece(made.source, node)) == "DataLoader":
+            given = next((k.value for k in node.keywords if k.arg == "shuffle"), None)
+            return "()" if isinstance(given, ast.Constant) and given.value is True else ""
+    return ""
+
+
+def _roots(made: Piece) -> list[str]:
+    """What the innermost calls of a chain are given first: ``train_y`` of ``from_tensor_slices(train_y).shuffle(9)``."""
+    calls = [n for n in ast.walk(made.node) if isinstance(n, ast.Call) and n.args]
+    return [made.source.of(call.args[0]) for call in calls if isinstance(call.args[0], ast.Name | ast.Attribute)]

@@ -1,0 +1,304 @@
+"""Inputs and targets that a program brings into two different orders, by what its lines say.
+
+Each variable has a history: the orders and selections that its examples went through. Where two variables are used side by
+side, as inputs and targets, their histories are compared. What is not understood is compared with nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from scram_plugin.heuristics.edits.apart import CONVERSIONS, METHODS, ORDERS, TOGETHER
+from scram_plugin.heuristics.edits.program import FUNCTIONS, SCOPES, program
+from scram_plugin.heuristics.edits.source import SourceFile
+
+SEEDS = re.compile(r"seed|set_?state|default_rng|RandomState|random_state|Generator|Random\(", re.I)
+STATES = re.compile(r"set_?state", re.I)
+# an array of another one, example by example; source: NumPy, PyTorch, TensorFlow
+MAKES = ("constant", "convert_to_tensor", "sqrt", "log", "log1p", "float32", "int64", *CONVERSIONS)
+SHUFFLES = ("shuffle",)  # in place, or of what it is given; source: random, NumPy, scikit-learn
+SPLIT = "train_test_split"  # each argument gives two parts; source: scikit-learn
+# what targets are called, at an end of a name or between underscores: ``y_train``, ``label_ds``, ``mask``
+LABELS = re.compile(
+    r"(^|[_.])(ys?|labels?|targets?|tags?|class(es)?|masks?|seg|segmentations?|annotations?|gt|truth|answers?|stars|ratings?)(_|\d|$)",
+    re.I,
+)
+UNKNOWN = "unknown"  # begins the text of a step that is not understood
+PAIR = 2  # inputs and targets; by definition
+
+
+class Key(NamedTuple):
+    """One step of a history. `random`: it is an order that was drawn. `cut`: the examples were cut to the length of others."""
+
+    text: str
+    random: bool = False
+    cut: bool = False
+    line: int = 0
+
+
+class Made(NamedTuple):
+    """The variable and the line with a value that is not understood, and what happened to it since."""
+
+    root: str
+    line: int
+    keys: tuple[Key, ...] = ()
+
+
+class Apart(NamedTuple):
+    """The line that uses two variables side by side, their names, and the lines that tell them apart."""
+
+    cause: str
+    line: int
+    inputs: str
+    targets: str
+    said: str
+
+
+def two_orders(facts: Mapping[str, Any]) -> Apart | None:
+    """The first place where inputs and targets are used side by side in two different orders; None without one."""
+    known = program(facts)
+    for source in known.sources:
+        scopes: list[ast.AST] = [source.tree, *(n for n in ast.walk(source.tree) if isinstance(n, FUNCTIONS[:2]))]
+        classes = [n for n in ast.walk(source.tree) if isinstance(n, ast.ClassDef)]
+        for scope in (*scopes, *classes):
+            found = next(_Scope(source, scope).apart(), None)
+            if found is not None:
+                return found
+    return None
+
+
+class _Scope:
+    """Follows the statements of a scope, in their order. Of a class, those of all its methods, for its attributes."""
+
+    def __init__(self, source: SourceFile, scope: ast.AST) -> None:
+        self._source, self._scope = source, scope
+        self._of_class = isinstance(scope, ast.ClassDef)
+        self._made: dict[str, Made] = {}
+        self._orders: dict[str, tuple[str, bool]] = {}  # what was assigned to a name, as text, and whether it was drawn
+        self._seeded, self._drawn = "", 0
+        self._beside: list[tuple[ast.stmt, str, str]] = []  # assigned parts of arrays: statement, array, part
+
+    def apart(self) -> Iterator[Apart]:
+        for statement in self._statements():
+            for node in ast.walk(statement) if not isinstance(statement, ast.For | ast.While | ast.With | ast.If) else ():
+                if isinstance(node, ast.Call) and SEEDS.search(self._source.of(node)):
+                    self._seeded, self._drawn = self._source.of(node), 0
+            if not self._of_class:
+                yield from self._in(statement)
+            self._follow(statement)
+        for statement in self._statements() if self._of_class else ():  # its methods are called in any order
+            yield from self._in(statement)
+
+    def _in(self, statement: ast.stmt) -> Iterator[Apart]:
+        for inputs, targets in self._pairs(statement):
+            if (found := self._compared(statement, inputs, targets)) is not None:
+                yield found
+
+    def _statements(self) -> Iterator[ast.stmt]:
+        nodes = [n for n in ast.walk(self._scope) if isinstance(n, ast.stmt)]
+        inner = [n for n in nodes if self._within(n)]
+        yield from sorted(inner, key=lambda n: n.lineno)
+
+    def _within(self, statement: ast.stmt) -> bool:
+        if isinstance(statement, SCOPES):
+            return False
+        if not self._of_class:
+            return self._source.scope(statement) is self._scope
+        return self._source.enclosing_class(statement) is self._scope
+
+    # ---- what statements do
+
+    def _follow(self, statement: ast.stmt) -> None:
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
+            for target in getattr(statement, "targets", None) or [statement.target]:  # type: ignore[union-attr]
+                self._assign(target, statement.value, statement.lineno)
+        elif isinstance(statement, ast.For):
+            for name in _names(statement.target):
+                self._forget(name, statement.lineno)
+        elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+            call = statement.value
+            given = call.args[0] if len(call.args) == 1 and not call.keywords else None
+            if _last(call) in SHUFFLES and given is not None and (text := self._name(given)):
+                self._add(text, self._fresh(call))
+                self._orders[text] = f"{text}@{call.lineno}", True  # it may be a list of places
+        for target in getattr(statement, "targets", ()):
+            if isinstance(target, ast.Subscript) and (text := self._name(target.value)):
+                self._add(text, Key(f"{UNKNOWN}@{statement.lineno}", line=statement.lineno))  # ``y[some] = ...``
+
+    def _assign(self, target: ast.expr, value: ast.expr, line: int) -> None:
+        if isinstance(target, ast.Tuple | ast.List):
+            if isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts):
+                histories = [self._history(each) for each in value.elts]
+                for one, each, history in zip(target.elts, value.elts, histories, strict=True):
+                    self._set(one, each, history, line)
+            elif isinstance(value, ast.Call) and _last(value) == SPLIT and len(target.elts) == PAIR * len(value.args):
+                for i, one in enumerate(target.elts):
+                    self._set(one, value, self._history(value.args[i // PAIR]), line)
+            else:
+                for name in _names(target):
+                    self._forget(name, line)
+            return
+        self._set(target, value, self._history(value), line)
+
+    def _set(self, target: ast.expr, value: ast.expr, history: Made | None, line: int) -> None:
+        if text := self._name(target):
+            resolved, drawn = self._resolved(value)
+            self._orders[text] = (f"{text}@{line}" if isinstance(value, ast.Call) else f"({resolved})"), drawn
+            self._made[text] = history if history is not None else Made(text, line)
+
+    def _forget(self, text: str, line: int) -> None:
+        self._orders[text] = f"{text}@{line}", False
+        self._made[text] = Made(text, line)
+
+    def _add(self, text: str, key: Key) -> None:
+        before = self._made.get(text, Made(text, 0))
+        self._made[text] = before._replace(keys=(*before.keys, key))
+
+    def _history(self, value: ast.expr) -> Made | None:
+        """The history of what an expression gives; None if it is not made of one variable alone."""
+        if text := self._name(value):
+            return self._made.get(text, Made(text, 0))
+        if isinstance(value, ast.Subscript):
+            before = self._history(value.value)
+            key = self._key(value.slice)
+            return before if before is None or key is None else before._replace(keys=(*before.keys, key))
+        if isinstance(value, ast.BinOp):
+            return self._history(value.left) or self._history(value.right)
+        if not isinstance(value, ast.Call):
+            return None
+        name = _last(value)
+        owner = value.func.value if isinstance(value.func, ast.Attribute) else None
+        if name in METHODS and owner is not None and not (value.args and self._history(value.args[0]) is not None):
+            return self._history(owner)
+        if name in MAKES and value.args:
+            return self._history(value.args[0])
+        single = value.args[0] if len(value.args) == 1 else None
+        if (name in SHUFFLES or name == "permutation") and single is not None and self._name(single) in self._made:
+            before = self._history(single)
+            return before and before._replace(keys=(*before.keys, self._fresh(value)))
+        return None
+
+    def _key(self, index: ast.expr) -> Key | None:
+        """What an index does to the examples; None for a part of them in their order."""
+        if isinstance(index, ast.Slice):
+            upper = index.upper if index.lower is None and index.step is None else None
+            if isinstance(upper, ast.Call) and _last(upper) == "len" and len(upper.args) == 1 and self._name(upper.args[0]):
+                return Key(f"len({self._name(upper.args[0])})", cut=True, line=index.lineno)
+            return None
+        if isinstance(index, ast.Tuple):
+            return self._key(index.elts[0]) if index.elts else None
+        if isinstance(index, ast.Call) and _last(index) in ORDERS:
+            return self._fresh(index)
+        return Key(*self._resolved(index), line=index.lineno)
+
+    def _resolved(self, index: ast.expr) -> tuple[str, bool]:
+        """The text of an index, with the names of orders replaced by where they were made, and whether it was drawn."""
+        text, drawn = self._source.of(index), any(isinstance(n, ast.Call) and _last(n) in ORDERS for n in ast.walk(index))
+        for name in _names(index):
+            if name in self._orders:
+                inner, of_draw = self._orders[name]
+                text, drawn = inner.join(re.split(rf"\b{re.escape(name)}\b", text)), drawn or of_draw
+        return text, drawn
+
+    def _fresh(self, call: ast.Call) -> Key:
+        """An order that is drawn here: equal to another one only where both follow the same seed."""
+        self._drawn += 1
+        how = ", ".join(self._source.of(n) for n in (call.func, *call.keywords))
+        if SEEDS.search(how):
+            return Key(how, random=True, line=call.lineno)
+        if STATES.search(self._seeded):
+            return Key(f"{UNKNOWN}@{call.lineno}", line=call.lineno)
+        if self._seeded and self._drawn <= 1:
+            return Key(f"seeded by {self._seeded}", random=True, line=call.lineno)
+        return Key(f"{how}@{call.lineno}:{call.col_offset}", random=True, line=call.lineno)
+
+    def _name(self, node: ast.AST) -> str:
+        """``x``, or ``self.x`` of a class; "" for others."""
+        if isinstance(node, ast.Name):
+            return "" if self._of_class else node.id
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
+            return f"self.{node.attr}"
+        return ""
+
+    # ---- where two variables stand side by side
+
+    def _pairs(self, statement: ast.stmt) -> Iterator[tuple[ast.expr, ast.expr]]:
+        for node in _own(statement):
+            if isinstance(node, ast.Call):
+                given: list[ast.expr] = [*node.args]
+                if len(given) == 1 and isinstance(given[0], ast.Tuple):
+                    given = given[0].elts
+                named = {k.arg: k.value for k in node.keywords}
+                together = _last(node) == "fit" or (_last(node) in (*TOGETHER, "zip") and len(given) == PAIR)
+                if _last(node) == "fit" and "x" in named and "y" in named:
+                    yield named["x"], named["y"]
+                elif len(given) >= PAIR and (together or self._same_part(given[0], given[1])):
+                    yield given[0], given[1]
+            elif isinstance(node, ast.Tuple) and len(node.elts) == PAIR and self._same_part(*node.elts):
+                yield node.elts[0], node.elts[1]
+        if isinstance(statement, ast.Assign):
+            block = getattr(self._source.parent(statement), "body", [])
+            at = block.index(statement) if statement in block else 0
+            before = block[at - 1] if at else None
+            if isinstance(before, ast.Assign) and self._same_part(before.value, statement.value):
+                yield before.value, statement.value
+
+    def _same_part(self, one: ast.expr, other: ast.expr) -> bool:
+        """Whether both are the same part, ``[i:j]`` or ``[order]``, of two variables, or any parts of inputs and targets."""
+        (first, part), (second, of_other) = self._part(one), self._part(other)
+        named = bool(LABELS.search(second)) and not LABELS.search(first)
+        return first not in ("", second) and bool(second) and (part == of_other or named)
+
+    def _part(self, node: ast.expr) -> tuple[str, str]:
+        while isinstance(node, ast.Call) and _last(node) in MAKES and node.args:
+            node = node.args[0]
+        if isinstance(node, ast.Subscript) and (text := self._name(node.value)):
+            return text, self._source.of(node.slice)
+        return "", ""
+
+    def _compared(self, statement: ast.stmt, inputs: ast.expr, targets: ast.expr) -> Apart | None:
+        one, other = self._history(inputs), self._history(targets)
+        if one is None or other is None or (one.root, one.line) == (other.root, other.line):
+            return None  # of one variable, as pairs of similar examples are
+        alone = [[k for k in a.keys if k.text not in {b.text for b in of.keys}] for a, of in ((one, other), (other, one))]
+        drawn = [[k for k in keys if k.random] for keys in alone]
+        rest = [k for keys in alone for k in keys if not k.random]
+        x, y = self._source.of(inputs), self._source.of(targets)
+        if any(a.text in b.text or b.text in a.text for a in drawn[0] for b in drawn[1]):
+            return None  # one order is a part of the other
+        if any(drawn) and not [k for k in rest if not k.cut]:
+            # what was made after the other was brought into its order may have been made of that
+            late = (not drawn[0] and one.line >= min((k.line for k in drawn[1]), default=0)) or (
+                not drawn[1] and other.line >= min((k.line for k in drawn[0]), default=0)
+            )
+            if late:
+                return None
+            lines = sorted({k.line for keys in drawn for k in keys})
+            where = f"line {lines[0]}" if len(lines) == 1 else f"lines {lines[0]} and {lines[-1]}"
+            how = "each gets an order of its own" if all(drawn) else "one of them gets a new order, and the other keeps its own"
+            return Apart("orders", statement.lineno, x, y, f"In {where} {how}.")
+        cut, filtered = [k for k in alone[1] if k.cut], [k for k in alone[0] if not k.cut]
+        if cut and filtered and not any(k.text.startswith(UNKNOWN) for k in rest):
+            said = f"In line {filtered[0].line} some examples are left out, and in line {cut[0].line} the others are cut off."
+            return Apart("cut", statement.lineno, x, y, said)
+        return None
+
+
+def _own(statement: ast.stmt) -> Iterator[ast.AST]:
+    """The nodes of a statement without those of the statements in it."""
+    waiting: list[ast.AST] = [statement]
+    while waiting:
+        node = waiting.pop(0)
+        yield node
+        waiting += [n for n in ast.iter_child_nodes(node) if not isinstance(n, ast.stmt | ast.Lambda)]
+
+
+def _names(node: ast.AST) -> list[str]:
+    return list(dict.fromkeys(n.id for n in ast.walk(node) if isinstance(n, ast.Name)))
+
+
+def _last(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
