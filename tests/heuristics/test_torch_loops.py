@@ -20,6 +20,7 @@ FAULTS = {
     "targets that are the inputs": ("sequence-targets", "not-shifted"),
     "betas swapped": ("optimizer-settings", "betas"),
     "the target in the table": ("target-in-inputs", "column"),
+    "an order for the inputs alone": ("unpaired-targets", "orders"),
 }
 
 

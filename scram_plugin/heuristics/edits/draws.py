@@ -9,27 +9,27 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits.bindings import follow
-from scram_plugin.heuristics.edits.orders import LABELS, PAIR, SEEDS, Apart
+from scram_plugin.heuristics.edits.orders import LABELS, PAIR, SEEDS, Mispaired
 from scram_plugin.heuristics.edits.program import Code, Piece, program
 from scram_plugin.heuristics.edits.source import SourceFile
 
 DRAWS = re.compile(r"rand|choice|integers|uniform|normal\b|sample\b", re.I)  # in the names of functions
-NEAR = 3  # statements from that of the inputs to that of the targets; by definition
+NEXT_STATEMENTS = 3  # statements from that of the inputs to that of the targets; by definition
 
 
-def separate_draws(facts: Mapping[str, Any]) -> Apart | None:
+def separate_draws(facts: Mapping[str, Any]) -> Mispaired | None:
     """The first pair of inputs and targets with a draw for each; None without one."""
     known = program(facts)
     return next(itertools.chain(_in_statements(known), _in_zips(known)), None)
 
 
-def _in_statements(known: Code) -> Iterator[Apart]:
+def _in_statements(known: Code) -> Iterator[Mispaired]:
     """``image = rot90(image, draw())`` and ``mask = rot90(mask, draw())``; ``shuffle(texts)`` and ``shuffle(labels)``."""
     for place in known.nodes(ast.Assign, ast.Expr):
         source, block = place.source, getattr(place.source.parent(place.node), "body", [])
         name = _changed(place)
         at = block.index(place.node) if name and isinstance(block, list) and place.node in block else None
-        for other in block[at + 1 : at + 1 + NEAR] if at is not None else ():
+        for other in block[at + 1 : at + 1 + NEXT_STATEMENTS] if at is not None else ():
             if isinstance(other, ast.Assign | ast.Expr) and SEEDS.search(source.of(other)):
                 break
             target = _changed(Piece(source, other))
@@ -38,7 +38,7 @@ def _in_statements(known: Code) -> Iterator[Apart]:
             alike = re.sub(rf"\b{re.escape(name)}\b", target, place.text) == source.of(other)
             if alike and _draws(known, source, other):
                 lines = f"In lines {place.node.lineno} and {other.lineno}"
-                yield Apart("draws", other.lineno, name, target, f"{lines} the program draws at random for each of them.")
+                yield Mispaired("draws", other.lineno, name, target, f"{lines} the program draws at random for each of them.")
 
 
 def _changed(place: Piece) -> str:
@@ -67,7 +67,7 @@ def _draws(known: Code, source: SourceFile, statement: Any) -> bool:
     return len(call.args) == 1 and not call.keywords and made.node is not call.func and "Random" in made.text
 
 
-def _in_zips(known: Code) -> Iterator[Apart]:
+def _in_zips(known: Code) -> Iterator[Mispaired]:
     """Two loaders, or two data sets, that are shuffled each and then joined."""
     for call in known.calls("zip"):
         given = [Piece(call.source, a) for a in call.node.args]
@@ -86,7 +86,7 @@ def _in_zips(known: Code) -> Iterator[Apart]:
         if any(LABELS.search(word) for word in re.findall(r"[\w.]+", names[0])):
             continue
         said = f"Line {call.node.lineno} joins two sets that are shuffled each for itself."
-        yield Apart("draws", call.node.lineno, given[0].text, given[1].text, said)
+        yield Mispaired("draws", call.node.lineno, given[0].text, given[1].text, said)
 
 
 def _shuffle(known: Code, made: Piece) -> str:

@@ -47,7 +47,7 @@ class Made(NamedTuple):
     keys: tuple[Key, ...] = ()
 
 
-class Apart(NamedTuple):
+class Mispaired(NamedTuple):
     """The line that uses two variables side by side, their names, and the lines that tell them apart."""
 
     cause: str
@@ -57,7 +57,7 @@ class Apart(NamedTuple):
     said: str
 
 
-def two_orders(facts: Mapping[str, Any]) -> Apart | None:
+def two_orders(facts: Mapping[str, Any]) -> Mispaired | None:
     """The first place where inputs and targets are used side by side in two different orders; None without one."""
     known = program(facts)
     for source in known.sources:
@@ -81,7 +81,7 @@ class _Scope:
         self._seeded, self._drawn = "", 0
         self._beside: list[tuple[ast.stmt, str, str]] = []  # assigned parts of arrays: statement, array, part
 
-    def apart(self) -> Iterator[Apart]:
+    def apart(self) -> Iterator[Mispaired]:
         for statement in self._statements():
             for node in ast.walk(statement) if not isinstance(statement, ast.For | ast.While | ast.With | ast.If) else ():
                 if isinstance(node, ast.Call) and SEEDS.search(self._source.of(node)):
@@ -92,7 +92,7 @@ class _Scope:
         for statement in self._statements() if self._of_class else ():  # its methods are called in any order
             yield from self._in(statement)
 
-    def _in(self, statement: ast.stmt) -> Iterator[Apart]:
+    def _in(self, statement: ast.stmt) -> Iterator[Mispaired]:
         for inputs, targets in self._pairs(statement):
             if (found := self._compared(statement, inputs, targets)) is not None:
                 yield found
@@ -259,7 +259,7 @@ class _Scope:
             return text, self._source.of(node.slice)
         return "", ""
 
-    def _compared(self, statement: ast.stmt, inputs: ast.expr, targets: ast.expr) -> Apart | None:
+    def _compared(self, statement: ast.stmt, inputs: ast.expr, targets: ast.expr) -> Mispaired | None:
         one, other = self._history(inputs), self._history(targets)
         if one is None or other is None or (one.root, one.line) == (other.root, other.line):
             return None  # of one variable, as pairs of similar examples are
@@ -279,11 +279,11 @@ class _Scope:
             lines = sorted({k.line for keys in drawn for k in keys})
             where = f"line {lines[0]}" if len(lines) == 1 else f"lines {lines[0]} and {lines[-1]}"
             how = "each gets an order of its own" if all(drawn) else "one of them gets a new order, and the other keeps its own"
-            return Apart("orders", statement.lineno, x, y, f"In {where} {how}.")
+            return Mispaired("orders", statement.lineno, x, y, f"In {where} {how}.")
         cut, filtered = [k for k in alone[1] if k.cut], [k for k in alone[0] if not k.cut]
         if cut and filtered and not any(k.text.startswith(UNKNOWN) for k in rest):
             said = f"In line {filtered[0].line} some examples are left out, and in line {cut[0].line} the others are cut off."
-            return Apart("cut", statement.lineno, x, y, said)
+            return Mispaired("cut", statement.lineno, x, y, said)
         return None
 
 

@@ -70,7 +70,7 @@ EVENLY = 0.3  # of the largest fall from one quarter of the batches to the next 
 NEAR_GUESSING = 0.8  # times the loss of guessing; by bench-limits
 STILL_FALLS = 0.95  # of the level of the third quarter: below that a loss still falls; by bench-limits
 FALLS_ON = 0.8  # of the loss in the middle: a training that ended below that was too slow; by bench-strangers
-FAR = 0.05  # of the first loss: above that much was left to learn; by bench-strangers
+MUCH_LEFT = 0.05  # of the first loss: above that much was left to learn; by bench-strangers
 BEGUN = 0.9  # of the first loss: below that the model has begun to learn, whatever the rate; by bench-limits
 
 
@@ -218,7 +218,7 @@ def _still(run: TrainingRun) -> None:
     if first < BEGUN * among:  # initial weights alone may be a little better than guessing
         raise Inconclusive("the learning rate is low, but the model was already trained, as in fine-tuning")
     middle = float(np.median(values[len(values) // 2 :][: max(len(values) // TENTH, FEWEST)]))
-    falls_on = run.ended == "finished" and FAR * first < late < FALLS_ON * middle
+    falls_on = run.ended == "finished" and MUCH_LEFT * first < late < FALLS_ON * middle
     if late < BEGUN * first and not falls_on:
         raise Inconclusive("the learning rate is low, but the loss falls")
 

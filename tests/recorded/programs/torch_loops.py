@@ -1,10 +1,16 @@
 """Trainings with PyTorch whose loop, axes, targets or parts of the loss are wrong, and their healthy twins."""
 
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 import scram_plugin
+from tests.paths import ROOT, environment
 from tests.recorded.digits import IMAGES, LABELS
 from tests.recorded.programs import Programs
 
@@ -251,7 +257,44 @@ class TargetInTable(Table):
     columns = torch.cat([Table.columns[:, :2], Table.wanted, Table.columns[:, 2:]], dim=1)
 
 
+OWN_PROGRAM = """\
+import sys
+import torch
+from sklearn.datasets import load_digits
+import scram_plugin
+
+x, y = load_digits(return_X_y=True)
+x, y = torch.tensor(x / 16, dtype=torch.float32)[:, 20:44:3], torch.tensor(y)
+torch.manual_seed(0)
+order = torch.randperm(len(x))
+x, y = x[order], TARGETS
+model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 10))
+optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+with scram_plugin.watch(model, optimizer, log_dir=sys.argv[1], every=1000, print_findings=False):
+    for epoch in range(4):
+        for i in range(0, len(x), 60):
+            xb, yb = x[i : i + 60], y[i : i + 60]
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(model(xb), yb).backward()
+            optimizer.step()
+"""
+
+
+def by_its_own_file(targets):
+    """A training whose program the log holds."""
+
+    def run(path):
+        with tempfile.TemporaryDirectory() as folder:
+            program = Path(folder, "train.py")
+            program.write_text(OWN_PROGRAM.replace("TARGETS", targets), encoding="utf-8")
+            given = {**environment(), "PYTHONPATH": str(ROOT)}
+            subprocess.run([sys.executable, program.name, str(path)], cwd=folder, env=given, check=True)
+
+    return run
+
+
 PROGRAMS = Programs()
+PROGRAMS.pair("an order for the inputs alone", by_its_own_file("y[torch.randperm(len(y))]"), by_its_own_file("y[order]"))
 for name, fault, healthy in (
     ("left in evaluation mode", LeftInEval, Loop),
     ("evaluated in training mode", NeverEval, Loop),
