@@ -401,6 +401,23 @@ def test_targets_so_small_that_the_outputs_drown_them(spread, first, end, told):
     assert [f.evidence["slow"].startswith("The first outputs spread by") for f in found] == [True] * told
 
 
+@pytest.mark.parametrize(
+    ("weight", "gradient", "batches", "told"),
+    [(0.0, 0.0, 6, True), (0.0, 0.0, 3, False), (0.0, 0.1, 6, False), (0.2, 0.0, 6, False)],
+)
+def test_weights_that_stay_zero(weight, gradient, batches, told):
+    """Of a layer of the program's own, whose initialiser is not known."""
+    layers = [{"name": n, "path": n, "class": "Own", "custom": True, "from": []} for n in ("a", "b")]
+    both = [("a/weight", 0.0, 0.0), ("a/bias", 0.0, 0.0), ("b/weight", 1.0, 0.5)]
+    values = {name: (w, g) for name, w, g in both} | {"a/weight": (weight, gradient)}
+    statistics = {f"weight/{name}/norm": np.full(batches, w) for name, (w, _) in values.items()}
+    statistics |= {f"gradient/{name}/norm": np.full(batches, g) for name, (_, g) in values.items()}
+    facts = {"framework": "torch", "model": {"kind": "functional", "layers": layers}}
+    run = training_run({}, statistics, facts, {"loss": np.full(50, 1.4)})
+    found = review(run, catalogue(select=["poor-initialization"])).findings
+    assert [(f.causes[0].id, f.where) for f in found] == [("same", ("a",))] * told
+
+
 @pytest.mark.parametrize("moves", [True, False])
 def test_one_example_in_every_step(moves):
     """A program without a loader: full batches are the same in each step, too, but have several labels."""

@@ -8,10 +8,10 @@ from typing import Any
 
 from scram_plugin.heuristics.edits import set_in_layers
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option
-from scram_plugin.heuristics.measured import LINEAR, Layer, dead_units, heads, layers, listed, shown_loss, whole_of
+from scram_plugin.heuristics.measured import LINEAR, Layer, columns, dead_units, heads, layers, listed, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.recorders import HOW
-from scram_plugin.heuristics.words import number
+from scram_plugin.heuristics.words import number, one_line
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
@@ -33,6 +33,7 @@ OPTIONS = (
 )
 
 
+MEASURED_BATCHES = 5  # with gradients of 0: fewer may be an accident of their data; by definition
 NO_GROWTH = (  # what weights of the usual size, or smaller ones, can bring about
     *("standstill", "preflight-test", "dead-relu", "saturated-activations", "vanishing-gradients", "vanishing-grad-norm"),
     "update-ratio",
@@ -41,12 +42,14 @@ NO_GROWTH = (  # what weights of the usual size, or smaller ones, can bring abou
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     present = layers(run)
+    stuck = _stay_zero(run)
     known = [layer for layer in present if layer.initial_scale is not None and layer.facts.get("trainable", True)]
-    if not any((layer.facts.get("initializer") or {}) for layer in known):
+    if not stuck and not any((layer.facts.get("initializer") or {}) for layer in known):
         raise NotChecked("it is not known how the weights were initialised", HOW)
     curve = shown_loss(run)
     last = heads(present)
-    same = [layer for layer in known if _same(layer, last, _is_followed(run, layer, present))]
+    of_kind = {layer.path for layer in known if _same(layer, last, _is_followed(run, layer, present))}
+    same = [layer for layer in present if layer.path in of_kind or layer.path in stuck]
     large = [layer for layer in known if layer not in same and (layer.initial_scale or 0.0) > options["large"]]
     inner = [layer for layer in known if layer not in same and layer.path not in last and _is_read_alone(layer, present)]
     small = [layer for layer in inner if 0.0 < (layer.initial_scale or 0.0) < options["small"]]
@@ -73,7 +76,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             }[cause],
             evidence={
                 "layers": names,
-                "initializer": _maker(first),
+                "initializer": "an unknown initialiser" if first.path in stuck else _maker(first),
                 "scale": number(scale) if cause != "same" and math.isfinite(scale) else None,
                 "dead": listed(dead) if dead else None,
             },
@@ -81,7 +84,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             causes=[
                 Cause(
                     cause,
-                    _told(first),
+                    stuck.get(first.path) or _told(first),
                     "",
                     set_in_layers(run.facts, [layer.path for layer in found], "kernel_initializer", None),
                 )
@@ -90,6 +93,25 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             brings=None if (times := math.prod(layer.initial_scale or 1.0 for layer in found)) > 1.0 else NO_GROWTH,
             times=times,
         )
+
+
+def _stay_zero(run: TrainingRun) -> dict[str, str]:
+    """Path of a layer -> a sentence, if its weights are 0 in each measured batch, and so are their gradients: zeros between
+    zeros, which no step changes. Elsewhere zeros are a way to begin, as in an adapter (Hu et al., 2022)."""
+    try:
+        weights, gradients = columns(run, "weight", "norm"), columns(run, "gradient", "norm")
+    except NotChecked:
+        return {}
+    found = dict[str, str]()
+    for variable, curve in weights.items():
+        path, _, name = variable.rpartition("/")
+        gradient = gradients.get(variable)
+        if "bias" in name or gradient is None or len(gradient) < MEASURED_BATCHES:
+            continue
+        if not curve.values.any() and not gradient.values.any():
+            said = f"In {len(curve)} measured batches all values of {one_line(variable)} were 0, and so were its gradients."
+            found.setdefault(path, said)
+    return found
 
 
 def _is_read_alone(layer: Layer, present: list[Layer]) -> bool:
