@@ -48,7 +48,8 @@ def programs(folder: str) -> Iterator[Program]:
         yield Program(path.stem, "", text, _framework(text))
         for diff in sorted((HERE / folder / "faults").glob(f"{path.stem}--*.diff")):
             faulty = patched(path, diff)
-            yield Program(diff.stem, diff.stem.partition("--")[2], faulty, _framework(text))
+            kind = diff.stem.partition("--")[2].partition(".")[0]  # a second fault of one kind has a number behind a point
+            yield Program(diff.stem, kind, faulty, _framework(text))
 
 
 def patched(program: Path, diff: Path) -> str:

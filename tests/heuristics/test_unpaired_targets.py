@@ -69,6 +69,63 @@ TOGETHER = {
     ),
     "anchors": "for i in range(9):\n    loss(net(x[i:i + 9]), net(x[np.random.permutation(9)]))\n",
 }
+# sound programs in which more is done than orders
+PERM = "perm = torch.randperm(len(x))\n"
+SOUND = {
+    "labels by append": (
+        "def load(files):\n    labels = []\n    random.shuffle(files)\n    for f in files:\n        labels.append('cat' in f)\n"
+        "    return train_test_split(files, labels)\n"
+    ),
+    "a function that orders": "order = torch.randperm(9)\nx = x[order]\nreorder(y, order)\n" + JOINED,
+    "a copy in place": PERM + "x = x[perm]\ny.copy_(y[perm])\n" + JOINED,
+    "an attribute": PERM + "x = x[perm]\ny.data = y.data[perm]\n" + JOINED,
+    "a global": "def f():\n    global y\n    y = y[perm]\n" + PERM + "x = x[perm]\nf()\n" + JOINED,
+    "an output": PERM + "x = x[perm]\nz = np.square(x, out=y)\n" + JOINED,
+    "a list of an order": PERM + "places = perm.tolist()\nx = x[perm]\ny = y[places]\n" + JOINED,
+    "an inverse": PERM + "k = net(x[perm])\nback = torch.argsort(perm)\nz = x[perm][back]\ndata = TensorDataset(z, y)\n",
+    "parts of the data": "np.random.shuffle(train_x)\nc, d = train_x[:1000], test_y[:1000]\n",
+    "real and fake": "real = x[torch.randperm(len(x))]\na, b = real[:16], samples[:16]\n",
+    "pictures and axes": PERM + "images = x[perm]\nfor image, axis in zip(images, axes):\n    pass\n",
+    "two kinds of data": "np.random.shuffle(source)\ndata = TensorDataset(source, target)\n",
+    "unlabelled data": PERM + "unlabelled = u[perm]\na, b = unlabelled[:8], labels[:8]\n",
+    "predictions": PERM + "x = x[perm]\nplot(x[:5], y_pred[:5])\n",
+    "targets of ones": "valid_y = np.ones(100)\nx = x[np.random.permutation(100)]\nmodel.fit(x, valid_y)\n",
+    "labels of zeros": "labels = torch.zeros(100)\nnp.random.shuffle(x)\ndata = TensorDataset(x, labels)\n",
+    "states of PyTorch": (
+        "s = torch.get_rng_state()\nx = x[torch.randperm(9)]\ntorch.set_rng_state(s)\ny = y[torch.randperm(9)]\n" + JOINED
+    ),
+    "a seed before each order": (
+        "torch.manual_seed(0)\np = torch.randperm(9)\nx = x[p]\ntorch.manual_seed(0)\nq = torch.randperm(9)\ny = y[q]\n"
+        + JOINED
+    ),
+    "two generators": "a, b = make(1), make(1)\na.shuffle(x)\nb.shuffle(y)\n" + JOINED,
+    "a function that seeds": (
+        "def reset():\n    np.random.seed(0)\nreset()\nnp.random.shuffle(x)\nreset()\nnp.random.shuffle(y)\n" + JOINED
+    ),
+    "a flag": "if args.random_labels:\n    np.random.shuffle(y)\nmodel.fit(x, y)\n",
+    "a control": "y_null = y.copy()\nnp.random.shuffle(y_null)\nmodel.fit(x, y_null)\n",
+    "a function of the program": (
+        "order = np.random.permutation(9)\ndef shuffle(a):\n    return a[order]\n"
+        "x = shuffle(x)\ny = shuffle(y)\nmodel.fit(x, y)\n"
+    ),
+    "mixed pairs": PERM
+    + "x_mix = x * lam + x[perm] * (1 - lam)\ny_mix = y[perm] * (1 - lam) + y * lam\nmodel.fit(x_mix, y_mix)\n",
+    "the first rows": "mask = np.arange(len(x)) < 100\nx = x[mask]\ny = y[:len(x)]\n" + JOINED,
+    "as many of the others": "fraud = x[y == 1]\nlabels = ones[:len(fraud)]\nmodel.fit(fraud, labels)\n",
+}
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_what_is_no_order(name):
+    assert two_orders(facts(MADE + SOUND[name])) is None
+
+
+def test_a_long_program_is_read_soon():
+    """The text of an order does not grow with each line that uses it."""
+    rows = "".join(f"    x = x + self.b{i}(x) * x\n    d = d[(d['{i}'] > 0) & (d['{i}'] < 9)]\n" for i in range(60))
+    assert two_orders(facts(f"def forward(self, x, d):\n{rows}    return x\n")) is None
+
+
 DRAWN = {
     "two turns": (
         "def both(image, mask):\n    image = np.rot90(image, draw.integers(4))\n    mask = np.rot90(mask, draw.integers(4))\n"
@@ -76,13 +133,13 @@ DRAWN = {
     "random transformations": (
         "flip = T.Compose([T.RandomHorizontalFlip()])\ndef both(image, mask):\n    image = flip(image)\n    mask = flip(mask)\n"
     ),
-    "two shuffles": "random.shuffle(texts)\nrandom.shuffle(labels)\n",
-    "two loaders": "for a, b in zip(DataLoader(x, 8, shuffle=True), DataLoader(y, 8, shuffle=True)):\n    pass\n",
+    "two shuffles": "random.shuffle(texts)\nrandom.shuffle(labels)\ndata = Data(encode(texts), labels)\n",
+    "two loaders": "for a, b in zip(DataLoader(x, 8, shuffle=True), DataLoader(train_y, 8, shuffle=True)):\n    pass\n",
     "two loaders in a tuple": (
-        "both = (DataLoader(x, 8, shuffle=True), DataLoader(y, 8, shuffle=True))\nfor a, b in zip(*both):\n    pass\n"
+        "both = (DataLoader(x, 8, shuffle=True), DataLoader(train_y, 8, shuffle=True))\nfor a, b in zip(*both):\n    pass\n"
     ),
     "two data sets": (
-        "a = tf.data.Dataset.from_tensor_slices(x).shuffle(9)\nb = tf.data.Dataset.from_tensor_slices(y).shuffle(9)\n"
+        "a = tf.data.Dataset.from_tensor_slices(x).shuffle(9)\nb = tf.data.Dataset.from_tensor_slices(train_y).shuffle(9)\n"
         "data = tf.data.Dataset.zip((a, b)).batch(4)\n"
     ),
 }
@@ -105,6 +162,19 @@ DRAWN_ONCE = {
         "flip = T.RandomRotation(9)\ndef both(image, mask):\n    torch.manual_seed(s)\n"
         "    image = flip(image)\n    torch.manual_seed(s)\n"
         "    mask = flip(mask)\n"
+    ),
+    "source and target": (
+        "for a, b in zip(DataLoader(source, 8, shuffle=True), DataLoader(target, 8, shuffle=True)):\n    pass\n"
+    ),
+    "two domains": (
+        "for a, b in zip(DataLoader(x_photos, 8, shuffle=True), DataLoader(y_paintings, 8, shuffle=True)):\n    pass\n"
+    ),
+    "two lists": "random.shuffle(negatives)\nrandom.shuffle(tags)\n",
+    "coordinates": "def move(x, y):\n    x = jitter(x, np.random.randn(3))\n    y = jitter(y, np.random.randn(3))\n",
+    "two networks": "online = init(online, torch.randn(3))\ntarget = init(target, torch.randn(3))\n",
+    "a seed by its place": (
+        "a = tf.data.Dataset.from_tensor_slices(x).shuffle(9, SEED)\n"
+        "b = tf.data.Dataset.from_tensor_slices(train_y).shuffle(9, SEED)\ndata = tf.data.Dataset.zip((a, b)).batch(4)\n"
     ),
     "two files lists": "random.shuffle(train_files)\nrandom.shuffle(test_files)\n",
     "horses and zebras": (

@@ -51,6 +51,7 @@ PARTS = 50  # of the curve, over whose means the error is taken; by definition
 OUTWEIGHS = 1_000.0  # a squared error of targets in their units, beside parts of a loss that are about 1; by definition
 SMALL = 0.01  # targets smaller than that drown in the outputs that new weights give; LeCun et al. (1998) scale them to about 1
 DROWNED = 10.0  # times the spread of the targets: that of the first outputs; by bench-strangers
+WORSE_THAN_MEAN = 1.05  # times their spread: an error above that is worse than that of their mean; by definition
 WASTED = 0.1  # share of the training before the model is better than the mean of the targets; by definition
 
 
@@ -77,7 +78,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     _, late = levels(curve.values, TENTH)
     error = float(np.sqrt(late)) if loss == "MeanSquaredError" and late >= 0 else late
     slow = None if nonfinite or drowned else _slow(batches or curve, loss, spread)
-    if not nonfinite and error < options["part"] * spread and slow is None and part is None:
+    least = WORSE_THAN_MEAN if drowned else options["part"]  # small targets may have nothing that can be learned
+    if not nonfinite and error < least * spread and slow is None and part is None:
         if spread > 0:
             what = "error at the end, as a share of that of always predicting the mean"
             run.measured(what, error / spread, above=options["part"], percent=True, curve=curve)

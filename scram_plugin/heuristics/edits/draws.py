@@ -13,6 +13,9 @@ from scram_plugin.heuristics.edits.orders import LABELS, PAIR, SEEDS, Mispaired
 from scram_plugin.heuristics.edits.program import Code, Piece, program
 from scram_plugin.heuristics.edits.source import SourceFile
 
+# of sets and of pictures: what else is called y, or target, may be another domain, a coordinate or a network
+OF_SETS = re.compile(r"(^|[_.])(labels?|tags?|classes|masks?|annotations?|ratings|stars|y_train|train_y)(_|\d|$)", re.I)
+OF_PICTURES = re.compile(r"(^|[_.])(masks?|seg|segmentations?|labels?|annotations?|gt)(_|\d|$)", re.I)
 DRAWS = re.compile(r"rand|choice|integers|uniform|normal\b|sample\b", re.I)  # in the names of functions
 NEXT_STATEMENTS = 3  # statements from that of the inputs to that of the targets; by definition
 
@@ -33,12 +36,24 @@ def _in_statements(known: Code) -> Iterator[Mispaired]:
             if isinstance(other, ast.Assign | ast.Expr) and SEEDS.search(source.of(other)):
                 break
             target = _changed(Piece(source, other))
-            if not target or target == name or not LABELS.search(target) or LABELS.search(name):
+            named = LABELS if isinstance(other, ast.Expr) else OF_PICTURES
+            if not target or target == name or not named.search(target) or LABELS.search(name):
+                continue
+            if isinstance(other, ast.Expr) and not _joined(known, name, target):
                 continue
             alike = re.sub(rf"\b{re.escape(name)}\b", target, place.text) == source.of(other)
             if alike and _draws(known, source, other):
                 lines = f"In lines {place.node.lineno} and {other.lineno}"
                 yield Mispaired("draws", other.lineno, name, target, f"{lines} the program draws at random for each of them.")
+
+
+def _joined(known: Code, one: str, other: str) -> bool:
+    """Whether a call is given both, such as that of a data set."""
+    for call in known.nodes(ast.Call):
+        within = {call.source.of(n) for a in call.node.args for n in ast.walk(a) if isinstance(n, ast.Name | ast.Attribute)}
+        if {one, other} <= within:
+            return True
+    return False
 
 
 def _changed(place: Piece) -> str:
@@ -80,8 +95,8 @@ def _in_zips(known: Code) -> Iterator[Mispaired]:
         made = [follow(known, piece) for piece in given]
         shuffled = [_shuffle(known, piece) for piece in made]
         names = [" ".join([piece.text, *_roots(found)]) for piece, found in zip(given, made, strict=True)]
-        same = shuffled[0] == shuffled[1] and "seed" in shuffled[0]
-        if not all(shuffled) or same or not any(LABELS.search(word) for word in re.findall(r"[\w.]+", names[1])):
+        same = shuffled[0] == shuffled[1] and ("seed" in shuffled[0] or "," in shuffled[0])
+        if not all(shuffled) or same or not any(OF_SETS.search(word) for word in re.findall(r"[\w.]+", names[1])):
             continue
         if any(LABELS.search(word) for word in re.findall(r"[\w.]+", names[0])):
             continue

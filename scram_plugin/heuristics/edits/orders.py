@@ -15,8 +15,8 @@ from scram_plugin.heuristics.edits.apart import CONVERSIONS, METHODS, ORDERS, TO
 from scram_plugin.heuristics.edits.program import FUNCTIONS, SCOPES, program
 from scram_plugin.heuristics.edits.source import SourceFile
 
-SEEDS = re.compile(r"seed|set_?state|default_rng|RandomState|random_state|Generator|Random\(", re.I)
-STATES = re.compile(r"set_?state", re.I)
+SEEDS = re.compile(r"seed|set_?(rng_)?state|default_rng|RandomState|random_state|Generator|Random\(", re.I)
+STATES = re.compile(r"set_?(rng_)?state", re.I)
 # an array of another one, example by example; source: NumPy, PyTorch, TensorFlow
 MAKES = ("constant", "convert_to_tensor", "sqrt", "log", "log1p", "float32", "int64", *CONVERSIONS)
 SHUFFLES = ("shuffle",)  # in place, or of what it is given; source: random, NumPy, scikit-learn
@@ -26,6 +26,11 @@ LABELS = re.compile(
     r"(^|[_.])(ys?|labels?|targets?|tags?|class(es)?|masks?|seg|segmentations?|annotations?|gt|truth|answers?|stars|ratings?)(_|\d|$)",
     re.I,
 )
+NOT_LABELS = re.compile(r"pred|hat|null|rand|perm|shuf|nois|fake|real|valid|control|pool|seed|probe|neg", re.I)
+SPLITS = re.compile(r"train|val|test|dev|seen|source|unl|hold", re.I)  # names of parts of the data
+HOLES = re.compile(r"isnan|isfinite|isnull|notna|notnull|isinf|dropna")  # by which incomplete examples are left out
+EQUAL = ("ones", "zeros", "full", "empty", "ones_like", "zeros_like", "full_like")  # targets that have no order
+LONGEST = 200  # characters of the text of an order: a longer one is called by its line; by definition
 UNKNOWN = "unknown"  # begins the text of a step that is not understood
 PAIR = 2  # inputs and targets; by definition
 
@@ -79,7 +84,9 @@ class _Scope:
         self._made: dict[str, Made] = {}
         self._orders: dict[str, tuple[str, bool]] = {}  # what was assigned to a name, as text, and whether it was drawn
         self._seeded, self._drawn = "", 0
-        self._beside: list[tuple[ast.stmt, str, str]] = []  # assigned parts of arrays: statement, array, part
+        # variables that have no order of their own, or that functions change
+        shared = (n for n in ast.walk(source.tree) if isinstance(n, ast.Global | ast.Nonlocal))
+        self._unordered = {name for n in shared for name in n.names}
 
     def apart(self) -> Iterator[Mispaired]:
         for statement in self._statements():
@@ -121,12 +128,51 @@ class _Scope:
         elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
             call = statement.value
             given = call.args[0] if len(call.args) == 1 and not call.keywords else None
-            if _last(call) in SHUFFLES and given is not None and (text := self._name(given)):
+            if self._shuffles(call) and given is not None and (text := self._name(given)):
                 self._add(text, self._fresh(call))
                 self._orders[text] = f"{text}@{call.lineno}", True  # it may be a list of places
+            else:  # ``labels.append(...)``, ``fill(x, y)``
+                for text in self._all_names(call):
+                    self._unknown(text, statement.lineno)
+        if isinstance(statement, ast.AugAssign):
+            for text in self._all_names(statement.target):
+                self._unknown(text, statement.lineno)
         for target in getattr(statement, "targets", ()):
-            if isinstance(target, ast.Subscript) and (text := self._name(target.value)):
-                self._add(text, Key(f"{UNKNOWN}@{statement.lineno}", line=statement.lineno))  # ``y[some] = ...``
+            if isinstance(target, ast.Subscript | ast.Attribute) and not self._name(
+                target
+            ):  # ``y[some] = ...``, ``y.data = ...``
+                for text in self._all_names(target.value):
+                    self._unknown(text, statement.lineno)
+        for node in ast.walk(statement) if isinstance(statement, ast.Assign) else ():
+            if isinstance(node, ast.keyword) and node.arg == "out":
+                for text in self._all_names(node.value):
+                    self._unknown(text, statement.lineno)
+        asked = [n for n in self._source.around(statement) if isinstance(n, ast.If) and self._within_scope(n)]
+        if any(not re.search(r"shuffle$", self._source.of(n.test)) for n in asked):
+            for node in _own(statement):  # it may not be run
+                if (
+                    isinstance(node, ast.Name | ast.Attribute)
+                    and (text := self._name(node))
+                    and isinstance(node.ctx, ast.Store)
+                ):
+                    self._unknown(text, statement.lineno)
+            if isinstance(statement, ast.Expr):
+                for text in self._all_names(statement):
+                    self._unknown(text, statement.lineno)
+
+    def _within_scope(self, node: ast.AST) -> bool:
+        return self._of_class or self._source.scope(node) is self._scope
+
+    def _all_names(self, node: ast.AST) -> list[str]:
+        """The variables in an expression."""
+        return [text for n in ast.walk(node) if (text := self._name(n))]
+
+    def _unknown(self, text: str, line: int) -> None:
+        self._add(text, Key(f"{UNKNOWN}@{line}", line=line))
+
+    def _shuffles(self, call: ast.Call) -> bool:
+        own = any(isinstance(n, ast.FunctionDef) and n.name in SHUFFLES for n in ast.walk(self._source.tree))
+        return _last(call) in SHUFFLES and not (own and isinstance(call.func, ast.Name))
 
     def _assign(self, target: ast.expr, value: ast.expr, line: int) -> None:
         if isinstance(target, ast.Tuple | ast.List):
@@ -146,8 +192,25 @@ class _Scope:
     def _set(self, target: ast.expr, value: ast.expr, history: Made | None, line: int) -> None:
         if text := self._name(target):
             resolved, drawn = self._resolved(value)
-            self._orders[text] = (f"{text}@{line}" if isinstance(value, ast.Call) else f"({resolved})"), drawn
+            same = self._converted(value)
+            if same is not None:
+                self._orders[text] = same
+            elif isinstance(value, ast.Call) and any(self._orders.get(n, ("", False))[1] for n in _names(value)):
+                self._orders[text] = f"{UNKNOWN}@{line}", False  # made of an order, as its inverse is
+            else:
+                short = not isinstance(value, ast.Call) and len(resolved) < LONGEST
+                self._orders[text] = (f"({resolved})" if short else f"{text}@{line}"), drawn
             self._made[text] = history if history is not None else Made(text, line)
+            if isinstance(value, ast.Call) and _last(value) in EQUAL:
+                self._unordered.add(text)
+
+    def _converted(self, value: ast.expr) -> tuple[str, bool] | None:
+        """The order that a conversion such as ``order.tolist()`` or ``list(order)`` is made of; None for others."""
+        if not isinstance(value, ast.Call) or len(value.args) > 1:
+            return None
+        of = value.args[0] if value.args else value.func.value if isinstance(value.func, ast.Attribute) else None
+        known = _last(value) in ("tolist", "cpu", "numpy", "clone", "list", "tuple", *METHODS, *MAKES)
+        return self._orders.get(of.id) if known and isinstance(of, ast.Name) else None
 
     def _forget(self, text: str, line: int) -> None:
         self._orders[text] = f"{text}@{line}", False
@@ -165,8 +228,9 @@ class _Scope:
             before = self._history(value.value)
             key = self._key(value.slice)
             return before if before is None or key is None else before._replace(keys=(*before.keys, key))
-        if isinstance(value, ast.BinOp):
-            return self._history(value.left) or self._history(value.right)
+        if isinstance(value, ast.BinOp):  # ``(x - mean) / deviation``
+            left, right = self._history(value.left), self._history(value.right)
+            return left if isinstance(value.op, ast.Sub | ast.Div) and (right is None or not right.keys) else None
         if not isinstance(value, ast.Call):
             return None
         name = _last(value)
@@ -176,7 +240,7 @@ class _Scope:
         if name in MAKES and value.args:
             return self._history(value.args[0])
         single = value.args[0] if len(value.args) == 1 else None
-        if (name in SHUFFLES or name == "permutation") and single is not None and self._name(single) in self._made:
+        if (self._shuffles(value) or name == "permutation") and single is not None and self._name(single) in self._made:
             before = self._history(single)
             return before and before._replace(keys=(*before.keys, self._fresh(value)))
         return None
@@ -223,6 +287,15 @@ class _Scope:
             return f"self.{node.attr}"
         return ""
 
+    def _seeded_between(self, keys: list[Key]) -> bool:
+        """Whether the state of random numbers may be set between two draws."""
+        lines = [n for k in keys for n in (k.line, *map(int, re.findall(r"@(\d+)", k.text)))]
+        calls = [n for n in ast.walk(self._source.tree) if isinstance(n, ast.Call)]
+        setting = [c for c in calls if SEEDS.search(self._source.of(c.func)) or "fork_rng" in self._source.of(c.func)]
+        functions = {f.name for c in setting for f in self._source.around(c) if isinstance(f, ast.FunctionDef)}
+        setting += [c for c in calls if _last(c) in functions]
+        return any(min(lines) < c.lineno <= max(lines) for c in setting) if lines else False
+
     # ---- where two variables stand side by side
 
     def _pairs(self, statement: ast.stmt) -> Iterator[tuple[ast.expr, ast.expr]]:
@@ -232,10 +305,11 @@ class _Scope:
                 if len(given) == 1 and isinstance(given[0], ast.Tuple):
                     given = given[0].elts
                 named = {k.arg: k.value for k in node.keywords}
-                together = _last(node) == "fit" or (_last(node) in (*TOGETHER, "zip") and len(given) == PAIR)
-                if _last(node) == "fit" and "x" in named and "y" in named:
+                together = _last(node) in TOGETHER and len(given) == PAIR and self._named(given[0], given[1])
+                fit = _last(node) == "fit" and not NOT_LABELS.search(self._source.of(node.func))
+                if fit and "x" in named and "y" in named:
                     yield named["x"], named["y"]
-                elif len(given) >= PAIR and (together or self._same_part(given[0], given[1])):
+                elif len(given) >= PAIR and (fit or together or self._same_part(given[0], given[1])):
                     yield given[0], given[1]
             elif isinstance(node, ast.Tuple) and len(node.elts) == PAIR and self._same_part(*node.elts):
                 yield node.elts[0], node.elts[1]
@@ -247,10 +321,17 @@ class _Scope:
                 yield before.value, statement.value
 
     def _same_part(self, one: ast.expr, other: ast.expr) -> bool:
-        """Whether both are the same part, ``[i:j]`` or ``[order]``, of two variables, or any parts of inputs and targets."""
+        """Whether both are parts, ``[i:j]`` or ``[order]``, of inputs and of targets."""
         (first, part), (second, of_other) = self._part(one), self._part(other)
-        named = bool(LABELS.search(second)) and not LABELS.search(first)
-        return first not in ("", second) and bool(second) and (part == of_other or named)
+        same = part == of_other or not any(isinstance(n, ast.Slice) for n in ast.walk(one))
+        return bool(first and second) and same and self._named(one, other)
+
+    def _named(self, inputs: ast.expr, targets: ast.expr) -> bool:
+        """Whether names say that these are inputs and targets, of one part of the data."""
+        x, y = " ".join(self._all_names(inputs)), " ".join(self._all_names(targets))
+        if any(SPLITS.findall(a.lower()) != SPLITS.findall(b.lower()) for a, b in ((x, y),) if SPLITS.search(f"{a} {b}")):
+            return False
+        return any(map(LABELS.search, y.split())) and not any(map(LABELS.search, x.split()))
 
     def _part(self, node: ast.expr) -> tuple[str, str]:
         while isinstance(node, ast.Call) and _last(node) in MAKES and node.args:
@@ -263,12 +344,19 @@ class _Scope:
         one, other = self._history(inputs), self._history(targets)
         if one is None or other is None or (one.root, one.line) == (other.root, other.line):
             return None  # of one variable, as pairs of similar examples are
+        x, y = self._source.of(inputs), self._source.of(targets)
+        if {one.root, other.root} & self._unordered or [w for w in NOT_LABELS.findall(y.lower()) if w not in x.lower()]:
+            return None
         alone = [[k for k in a.keys if k.text not in {b.text for b in of.keys}] for a, of in ((one, other), (other, one))]
         drawn = [[k for k in keys if k.random] for keys in alone]
-        rest = [k for keys in alone for k in keys if not k.random]
-        x, y = self._source.of(inputs), self._source.of(targets)
+        known = [k.line for keys in alone for k in keys if not k.text.startswith(UNKNOWN)]
+        # what happened before anything that tells them apart, happened to both as they were
+        rest = [k for keys in alone for k in keys if not k.random and k.line >= min(known, default=0)]
         if any(a.text in b.text or b.text in a.text for a in drawn[0] for b in drawn[1]):
             return None  # one order is a part of the other
+        made_equal = self._seeded_between([k for keys in drawn for k in keys])
+        if all(drawn) and (made_equal or len({by for keys in drawn for k in keys if (by := _source(k.text))}) > 1):
+            return None
         if any(drawn) and not [k for k in rest if not k.cut]:
             # what was made after the other was brought into its order may have been made of that
             late = (not drawn[0] and one.line >= min((k.line for k in drawn[1]), default=0)) or (
@@ -281,10 +369,16 @@ class _Scope:
             how = "each gets an order of its own" if all(drawn) else "one of them gets a new order, and the other keeps its own"
             return Mispaired("orders", statement.lineno, x, y, f"In {where} {how}.")
         cut, filtered = [k for k in alone[1] if k.cut], [k for k in alone[0] if not k.cut]
-        if cut and filtered and not any(k.text.startswith(UNKNOWN) for k in rest):
+        if cut and any(HOLES.search(k.text) for k in filtered) and not any(k.text.startswith(UNKNOWN) for k in rest):
             said = f"In line {filtered[0].line} some examples are left out, and in line {cut[0].line} the others are cut off."
             return Mispaired("cut", statement.lineno, x, y, said)
         return None
+
+
+def _source(text: str) -> str:
+    """What draws an order: the module, or the generator."""
+    found = re.search(r"([\w.]+)\.(permutation|randperm|shuffle)\b", text)
+    return found[1] if found else ""
 
 
 def _own(statement: ast.stmt) -> Iterator[ast.AST]:

@@ -18,7 +18,7 @@ WITHOUT_GRADIENTS = ("no_grad", "inference_mode")
 NOISE = ("randn_like", "randn", "normal_")
 CUT = r"\.(data\b|detach\(\))"  # what takes a tensor out of the graph
 # the divergence of a normal distribution from the standard one, as Kingma & Welling (2014) write it: 1 + log(v) - m**2 - v
-DIVERGENCE = re.compile(r"^(?=.*\bexp\()(?=.*(pow\(2|\*\*\s*2|square\())(?=.*(\b1\.?0?\s*[+-]|[+-]\s*1\b))", re.S)
+DIVERGENCE = re.compile(r"^(?=.*log)(?=.*\bexp\()(?=.*(pow\(2|\*\*\s*2|square\())(?=.*(\b1\.?0?\s*[+-]|[+-]\s*1\b))", re.S)
 
 
 def always_dropping(facts: Mapping[str, Any]) -> Iterator[WrongLine]:
@@ -72,21 +72,26 @@ def not_reparameterised(facts: Mapping[str, Any]) -> Iterator[WrongLine]:
 
 def _cut_by_hand(known: Code) -> Iterator[WrongLine]:
     """``mean.data + noise * std.data``, where the divergence is written out."""
-    written = (p.text for p in known.nodes(ast.Assign, ast.Return, ast.AugAssign))
-    if not any(DIVERGENCE.search(text) for text in written):
-        return
+    written = [p.text for p in known.nodes(ast.Assign, ast.Return, ast.AugAssign) if DIVERGENCE.search(p.text)]
     drawn = {
         t.id for p in known.nodes(ast.Assign) if known.called(Piece(p.source, p.node.value)) in NOISE for t in _names(p.node)
     }
+    found: list[WrongLine] = []
     for place in known.nodes(ast.BinOp):
         source, node = place
         noisy = any(n.id in drawn for n in ast.walk(node) if isinstance(n, ast.Name))
         noisy |= any(known.called(Piece(source, n)) in NOISE for n in ast.walk(node) if isinstance(n, ast.Call))
-        if not isinstance(node.op, ast.Add) or not noisy or not re.search(CUT, place.text) or _is_off(place):
+        if not isinstance(node.op, ast.Add) or not noisy or _is_off(place):
             continue
+        names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} - drawn
+        if not any(re.search(rf"\b{re.escape(name)}\b", text) for name in names for text in written):
+            continue
+        if not re.search(CUT, place.text):
+            return  # there is another sample, which has a gradient
         outer = source.parent(node)
         if not isinstance(outer, ast.Attribute | ast.BinOp):
-            yield WrongLine(place.text, node.lineno, known.edit([replaced(place, re.sub(CUT, "", place.text))]))
+            found.append(WrongLine(place.text, node.lineno, known.edit([replaced(place, re.sub(CUT, "", place.text))])))
+    yield from found
 
 
 def _names(made: ast.Assign) -> list[ast.Name]:

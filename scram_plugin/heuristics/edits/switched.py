@@ -11,7 +11,7 @@ from scram_plugin.heuristics.edits.program import program
 from scram_plugin.heuristics.edits.uncalled import WrongLine
 
 MODES = ("Dropout", "BatchNorm")  # layers that compute something else while they train; source: PyTorch
-SWITCHES = ("eval", "freeze", "load_from_checkpoint")  # after these a model evaluates; source: PyTorch, Lightning
+SWITCHES = ("eval", "train", "freeze", "load_from_checkpoint")  # after these a model evaluates; source: PyTorch, Lightning
 
 
 def predicts_in_training(facts: Mapping[str, Any]) -> Iterator[WrongLine]:
@@ -26,7 +26,13 @@ def predicts_in_training(facts: Mapping[str, Any]) -> Iterator[WrongLine]:
     statement = source.statement(fit)
     if not isinstance(model, ast.Name) or not isinstance(statement, ast.Expr | ast.Assign):
         return
+    made = [n for n in known.nodes(ast.Name) if n.node.id == model.id and isinstance(n.node.ctx, ast.Store)]
+    if len(made) != 1:
+        return  # it may be another one by then
     for call in known.nodes(ast.Call):
+        again = [n for n in call.source.around(call.node) if isinstance(n, ast.ListComp | ast.GeneratorExp)]
+        if any(call.source.of(n.generators[0].iter).startswith("range(") for n in again):
+            continue  # several passes through dropout, to see how much they differ (Gal & Ghahramani, 2016)
         behind = call.source is source and call.node.lineno > fit.lineno and source.scope(call.node) is source.scope(fit)
         if behind and isinstance(call.node.func, ast.Name) and call.node.func.id == model.id:
             switch = lines.behind(source, statement, [f"{model.id}.eval()"])

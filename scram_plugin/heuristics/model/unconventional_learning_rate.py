@@ -218,7 +218,8 @@ def _still(run: TrainingRun) -> None:
     if first < BEGUN * among:  # initial weights alone may be a little better than guessing
         raise Inconclusive("the learning rate is low, but the model was already trained, as in fine-tuning")
     middle = float(np.median(values[len(values) // 2 :][: max(len(values) // TENTH, FEWEST)]))
-    falls_on = run.ended == "finished" and MUCH_LEFT * first < late < FALLS_ON * middle
+    adapts = "Adam" in str((run.facts.get("optimizer") or {}).get("class"))  # of these, low rates are usual in fine-tuning
+    falls_on = run.ended == "finished" and not adapts and MUCH_LEFT * first < late < FALLS_ON * middle
     if late < BEGUN * first and not falls_on:
         raise Inconclusive("the learning rate is low, but the loss falls")
 

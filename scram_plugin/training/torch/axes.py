@@ -55,6 +55,7 @@ def wrong_axes(loss: torch.Tensor, batch: int | None, outputs: Any = None) -> li
     gives two axes each other's length."""
     made_by = [through(t.grad_fn) for t in leaves(outputs) if isinstance(t, torch.Tensor)]
     found = [{"operation": "norm", "from": rows, "to": rows} for node in made_by if (rows := _normed_rows(node))]
+    taken = {through(next(iter(before(node)), None)) for node in nodes(loss) if operation(node) == "NllLoss"}
     for node in nodes(loss):
         name = operation(node)
         made = sizes_of_result(node)
@@ -62,7 +63,7 @@ def wrong_axes(loss: torch.Tensor, batch: int | None, outputs: Any = None) -> li
             axis = getattr(node, "_saved_dim", None)
             first = axis == 0 or (axis in FIRST_OF_TWO and made is not None and len(made) == 2)
             every = made is not None and len(made) > 1 and made[0] == batch and min(made[:2]) > 1
-            if first and made and (every or (len(made) == 2 and made[0] == 1 < made[1] and node in made_by)):
+            if first and made and (every or (len(made) == 2 and made[0] == 1 < made[1] and node in made_by and node in taken)):
                 found.append({"operation": "softmax", "from": made, "to": made})
             elif made and _over_width(node, axis, made):
                 found.append({"operation": "width", "from": made, "to": made})

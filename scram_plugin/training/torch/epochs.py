@@ -20,18 +20,23 @@ class Epochs:
     def __init__(self, writer: SummaryWriter, optimizers: list[torch.optim.Optimizer]) -> None:
         self._writer, self._optimizers = writer, optimizers
         self.means: list[np.ndarray] = []
-        self.logged = False  # the program logs
+        self.logged = False  # the program says when an epoch ends
+        self.tells = False  # and logs metrics
         self._last: int | None = None  # epoch of the last evaluation that the program did not log
         self._held: list[tuple[int, dict[str, float]]] = []  # a first evaluation: a single one is no curve
         self._curve = False
 
     def log(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        write_metrics(self._writer, epoch, self._whole(metrics))
-        self.logged, self._held = True, []
+        found = self._whole(metrics)
+        if metrics or "loss" in found:  # else an evaluation has told what is known of the epoch
+            write_metrics(self._writer, epoch, found)
+        self.logged = True
+        if metrics:
+            self.tells, self._held = True, []
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Write what a trainer logs, by its own names."""
-        self.logged, self._held = True, []
+        self.logged, self.tells, self._held = True, True, []
         if values:
             self._writer.scalars("train", step, values)
 

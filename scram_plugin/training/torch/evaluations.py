@@ -22,6 +22,7 @@ LEAST = 8  # examples of an evaluation: fewer are a trial
 ROWS = 64  # examples of the training, one of each of its first batches, that are looked for in evaluated data
 PLACES = 4  # values of an example that are compared first
 SURE = 128  # examples of a batch from which on one of the training's would be among these, if they were the training's
+Store = tuple[StorageWeakRef, int]  # memory, and how often it was changed
 FUNCTION_OF = {name: function for function, name in FUNCTIONS.items() if function != "nll_loss"} | {"NLLLoss": "nll_loss"}
 
 
@@ -47,7 +48,7 @@ class Evaluated:
 
     def metrics(self) -> dict[str, float]:
         found = {}
-        if self.compared >= LEAST:
+        if self.compared >= max(LEAST, self.labelled):
             found["loss"] = self.loss / self.compared
         elif self.labelled >= LEAST:
             found["loss"] = self.loss_of_labels / self.labelled
@@ -68,8 +69,9 @@ class Evaluations:
         self._passes: list[Evaluated] = []
         self._pass: Evaluated | None = None  # of the last batch
         self._outputs: torch.Tensor | None = None
-        self._labels = False  # whether those of the last batch are to be looked for
-        self._stores: tuple[list[StorageWeakRef], ...] = [], []  # of the inputs of the last evaluation, and of this one
+        self._batch: Any = None  # of a loader, which the last inputs are of
+        self._waits = self._stays = False  # labels of the last inputs are to be looked for; these inputs were evaluated before
+        self._stores: tuple[list[Store], ...] = [], []  # memory of inputs and targets of the last evaluation, and of this one
         self._targets: torch.Tensor | None = None  # some of those of the training
         self._on = False  # comparisons are reported
         self.stretched: list[list[int]] = []  # shapes of outputs and targets of which an evaluation compared all pairs
@@ -84,16 +86,21 @@ class Evaluations:
             self._rows.append(x[0][1][0].flatten().clone())
             self._known, self._last = None, (None, False)
 
-    def begins(self, x: Tensors, source: tuple[int, bool] | None) -> None:
-        """An evaluated forward pass begins. `source`: the loader of the last batch, and whether it has the training data."""
-        self._outputs, self._pass, self._labels = None, None, False
+    def expect(self) -> None:
+        """From now on, hear what the program compares: it names the function before it calls the model."""
         if not self._on:
             self._on = True
             patches.compare(True)
+
+    def begins(self, x: Tensors, source: tuple[int, bool] | None) -> None:
+        """An evaluated forward pass begins. `source`: the loader of the last batch, and whether it has the training data."""
+        self._outputs, self._pass = None, None
+        self.expect()
         if self._loss is None or not x:
             return
         tensor, loader, training = x[0][1], None, source is not None and source[1]
-        if source is not None and _is_of_batch(tensor):
+        self._batch = next((b for b in patches.last_batches() if _is_of_batch(tensor, b)), None) if source is not None else None
+        if source is not None and self._batch is not None:
             loader = source[0]
             found = next((one for one in self._passes if one.loader == loader), None)
         else:
@@ -105,7 +112,7 @@ class Evaluations:
         found.training |= training
         found.batches += 1
         found.storage, found.end = _storage(tensor), tensor.storage_offset() + tensor.numel()
-        self._pass, self._labels = found, loader is None and self._again(tensor)
+        self._pass, self._waits, self._stays = found, loader is None, loader is None and self._again(tensor)
 
     def ends(self, outputs: Any) -> None:
         """The pass has these outputs."""
@@ -113,7 +120,7 @@ class Evaluations:
             return
         found = next((t for t in leaves(outputs) if isinstance(t, torch.Tensor) and t.is_floating_point() and t.dim()), None)
         self._outputs = found
-        labels = patches.last_labels()
+        labels = patches.labels_of(self._batch)
         if found is not None and labels is not None and evaluated.loader is not None and len(labels) == len(found):
             self._compare(evaluated, found, labels)
 
@@ -139,8 +146,7 @@ class Evaluations:
         if _storage(outputs) != _storage(self._outputs):
             if not _is_part(outputs, self._outputs):
                 return
-            known = self._targets is not None and torch.equal(self._targets, _some(targets))
-            count, evaluated = len(outputs), Evaluated(training=known)
+            count, evaluated = len(outputs), Evaluated(training=self._of_training(targets))
             self._passes.append(evaluated)
         evaluated.loss += value * count if reduction == "mean" else value
         evaluated.compared += count
@@ -153,11 +159,13 @@ class Evaluations:
         """The program has compared two tensors, or subtracted one from the other."""
         if torch._C._current_graph_task_id() != -1:  # a function of its own computes its gradient: that is no metric
             return
-        if self._labels and self._pass is not None and self._outputs is not None:
+        if self._waits and self._pass is not None and self._outputs is not None:
             labels = _labels(FUNCTION_OF[str(self._loss)], self._outputs, one, other)
             if labels is not None:
-                self._labels = False
-                self._compare(self._pass, self._outputs, labels)
+                self._waits = False
+                # what is made anew each time may be earlier outputs, or returns; the training's own targets are no validation
+                if self._again(labels[0]) and self._stays and not self._of_training(labels[1]):
+                    self._compare(self._pass, self._outputs, labels[1])
         column, row = (one, other) if one.dim() > other.dim() else (other, one)
         if column.dim() == 2 and row.dim() == 1 and column.shape[1] == 1 and 1 < len(row) == len(column):
             self.stretched = [list(one.shape), list(other.shape)]
@@ -168,15 +176,19 @@ class Evaluations:
         if self._on:
             self._on = False
             patches.compare(False)
-        passes, self._passes, self._outputs, self._pass = self._passes, [], None, None
+        passes, self._passes, self._outputs, self._pass, self._batch = self._passes, [], None, None, None
         if passes:
             self._stores = self._stores[1], []
         others = (one.metrics() for one in passes if not one.training)
         return next((metrics for metrics in others if "loss" in metrics), {})
 
+    def _of_training(self, targets: torch.Tensor) -> bool:
+        return self._targets is not None and torch.equal(self._targets, _some(targets))
+
     def _again(self, x: torch.Tensor) -> bool:
-        """Whether the last evaluation, too, was of this memory: data that stay, and no batch that the program has just made."""
-        here = StorageWeakRef(x.untyped_storage())  # while it is held, no other memory is known by the same name
+        """Whether the last evaluation, too, had this memory, unchanged since: data that stay."""
+        # while a weak reference is held, no other memory is known by the same name
+        here = StorageWeakRef(x.untyped_storage()), x._version
         last, now = self._stores
         if here not in now:
             now.append(here)
@@ -214,9 +226,9 @@ def _continues(last: Evaluated, x: torch.Tensor, training: bool) -> bool:
     return copied and (len(x) == last.batch or (len(x) < last.batch and last.batches > 1))
 
 
-def _is_of_batch(x: torch.Tensor) -> bool:
-    """Whether inputs are a part of the last batch of a loader, or that part on another device."""
-    parts = [t for t in leaves(patches.last_batch()) if isinstance(t, torch.Tensor)]
+def _is_of_batch(x: torch.Tensor, batch: Any) -> bool:
+    """Whether inputs are a part of a loader's batch, or that part on another device."""
+    parts = [t for t in leaves(batch) if isinstance(t, torch.Tensor)]
     return any(_storage(t) == _storage(x) if t.device == x.device else len(t) == len(x) for t in parts if t.dim())
 
 
@@ -235,23 +247,26 @@ def _is_part(part: torch.Tensor, outputs: torch.Tensor) -> bool:
     return all(bool((outputs == part[i]).flatten(1).all(dim=1).any()) for i in (0, -1))
 
 
-def _labels(function: str, outputs: torch.Tensor, one: torch.Tensor, other: torch.Tensor) -> torch.Tensor | None:
-    """The targets, if one of two tensors is the answers that these outputs give, and the other has as many of the same kind."""
-    if one.numel() != other.numel():
+def _labels(
+    function: str, outputs: torch.Tensor, one: torch.Tensor, other: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """The targets, as the program has them and as a loss takes them, if one of two tensors is the answers that these outputs
+    give, and the other has as many of the same kind."""
+    if one.numel() != other.numel() or not one.device == other.device == outputs.device:
         return None
     for answers, targets in ((one, other), (other, one)):
         count = targets.numel()
         if function in ("cross_entropy", "nll_loss"):
             whole = outputs.dim() == 2 and count == len(outputs) and not targets.is_floating_point()
             if whole and targets.dtype != torch.bool and torch.equal(answers.flatten(), outputs.argmax(dim=1)):
-                return targets.flatten().long()
+                return targets, targets.flatten().long()
         elif function.startswith("binary_cross_entropy"):
             least = 0.0 if function.endswith("logits") else 0.5
             whole = answers.dtype == torch.bool and count == outputs.numel()
             if whole and torch.equal(answers.flatten(), outputs.flatten() > least):
-                return targets.reshape(outputs.shape).float()
+                return targets, targets.reshape(outputs.shape).float()
         elif _storage(answers) == _storage(outputs) != _storage(targets) and count == outputs.numel():
-            return targets.reshape(outputs.shape) if answers.shape == targets.shape else None
+            return (targets, targets.reshape(outputs.shape)) if answers.shape == targets.shape else None
     return None
 
 

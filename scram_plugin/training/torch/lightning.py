@@ -29,7 +29,8 @@ class LightningSCRAM(Callback, Adapter):
         log_dir: the log directory; by default that of the trainer's logger.
         options: as for `scram_plugin.watch`: every, source, print_findings, stop_on, on_finding.
 
-    Validation metrics that the module logs (``val_loss``) are recorded, too. The loss of every batch is always recorded.
+    Validation metrics that the module logs (``val_loss``) are recorded, too; where none has such a name, the loss that it
+    computes in the validation is. The loss of every batch is always recorded.
     """
 
     trainer_name = "lightning"
@@ -48,6 +49,13 @@ class LightningSCRAM(Callback, Adapter):
                 watching.append(("ModelCheckpoint", one.monitor, one.mode))
         parts, place = children(pl_module), trainer.log_dir or "logs"
         self.begin(pl_module, list(trainer.optimizers), place, parts, watching, trainer.max_epochs or 0)
+
+    @guarded
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        recorder = self._watch.recorder if self._watch is not None else None
+        told = any(map(_OF_VALIDATION.match, trainer.callback_metrics))
+        if recorder is not None and not told and not trainer.sanity_checking:
+            recorder.settle()  # no name tells which metrics are of the validation
 
     @guarded
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

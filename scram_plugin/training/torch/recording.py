@@ -293,11 +293,14 @@ class Recorder:
             self.owner.validated(metrics)
 
     def _evaluating(self, module: torch.nn.Module) -> None:
-        if module in (self.inner, self.model) and not self._hooks:
+        if module in (self.inner, self.model):
+            self.evaluations.expect()
             self._leave_brief()
 
     def _leave_brief(self) -> None:
-        """Hooks are needed before the planned brief steps are over."""
+        """Hooks are needed before the planned brief steps are over, if these are not over yet."""
+        if self._hooks:
+            return
         self.catch_up()
         self._losses, self._ways = self.brief.pending(self._mine)
         self._pace.full = True
@@ -379,7 +382,7 @@ class Recorder:
 
     def _fetched(self, iterator: Any, batch: Any, seconds: float) -> None:
         # in brief steps only the first batch of an iterator is reported, which takes longer than others
-        if self.owner.fetched(iterator, seconds if self._hooks else None) and not self._hooks:
+        if self.owner.fetched(iterator, seconds if self._hooks else None):
             self._leave_brief()
 
     @torch.no_grad()
@@ -391,8 +394,7 @@ class Recorder:
             self.owner.nonfinite(max(self.batch - 1, 0), *found)
             return
         if self._inputs is None:  # a brief step: its inputs are the last batch of the loader
-            batch = patches.last_batch()
-            given = batch[0] if isinstance(batch, list | tuple) and batch else None
+            given = batch[0] if isinstance(batch := patches.last_batch(), list | tuple) and batch else None
             if not isinstance(given, torch.Tensor):
                 return
             self._inputs, self._x = ((given,), {}), statistics.numbers("x", given)

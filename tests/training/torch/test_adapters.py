@@ -104,6 +104,36 @@ def test_lightning_is_watched_and_not_changed(kind, tmp_path):
     assert run.ended == "finished"
 
 
+class Unusual(Classifier):
+    """Its metric's name does not say that it is of the validation."""
+
+    def __init__(self):
+        super().__init__()
+        self.told, self.sums = [], []
+
+    def validation_step(self, batch, index):
+        loss = F.cross_entropy(self.net(batch[0]), batch[1])
+        self.sums.append((loss.item() * len(batch[1]), len(batch[1])))
+        self.log("va", loss)
+
+    def on_validation_epoch_end(self):
+        self.told.append(sum(s for s, _ in self.sums) / sum(n for _, n in self.sums))
+        self.sums = []
+
+
+@pytest.mark.parametrize("each", [1.0, 0.5])
+def test_a_validation_of_lightning_with_a_name_of_its_own(each, tmp_path):
+    seed(4)
+    model, callback = Unusual(), scram_plugin.LightningSCRAM(tmp_path, print_findings=False)
+    fit(tmp_path, model, epochs=4, logger=False, callbacks=[callback], val_check_interval=each, num_sanity_val_steps=0)
+    validation, training = only_run(tmp_path).signal("validation loss"), only_run(tmp_path).signal("training loss")
+    assert validation.steps.tolist() == training.steps.tolist() == list(range(4))
+    if each == 1.0:
+        np.testing.assert_allclose(validation.values, model.told, rtol=1e-5)
+    rate = only_run(tmp_path).signal("learning rate")
+    assert rate.steps.tolist() == list(range(4))
+
+
 def test_a_rate_that_is_too_high_is_found_in_lightning(tmp_path):
     callback = scram_plugin.LightningSCRAM(tmp_path, print_findings=False)
     seed(4)

@@ -28,7 +28,9 @@ def test_a_softmax_over_the_classes_or_of_one_column_is_right():
 
 def test_a_softmax_over_the_only_row_of_the_outputs():
     made = F.log_softmax(X[:1], dim=0)
-    assert wrong_axes(made.sum(), None, made) == [{"operation": "softmax", "from": [1, 5], "to": [1, 5]}]
+    loss = F.nll_loss(made, torch.tensor([2]))
+    assert wrong_axes(loss, None, made) == [{"operation": "softmax", "from": [1, 5], "to": [1, 5]}]
+    assert wrong_axes(made.sum(), None, made) == []  # a gate with a single expert
     assert wrong_axes((made @ torch.ones(5, 2)).sum(), None, made @ torch.ones(5, 2)) == []  # attention to a single key
 
 
