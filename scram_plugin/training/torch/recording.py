@@ -299,16 +299,14 @@ class Recorder:
 
     def _leave_brief(self) -> None:
         """Hooks are needed before the planned brief steps are over, if these are not over yet."""
-        if self._hooks:
-            return
-        self.catch_up()
-        self._losses, self._ways = self.brief.pending(self._mine)
-        self._pace.full = True
-        self._in_full()
+        if not self._hooks:
+            self.catch_up()
+            self._losses, self._ways = self.brief.pending(self._mine)
+            self._pace.full = True
+            self._in_full()
 
     def _cleared(self, owner: Any) -> None:
-        mine = any(owner is one for one in (self.inner, self.model, *self._optimizers))
-        self.order.cleared(len(self._losses) if mine else None)
+        self.order.cleared(len(self._losses) if any(owner is o for o in (self.inner, self.model, *self._optimizers)) else None)
 
     def _ended(self) -> None:
         """A fully recorded step has ended, or the planned number of brief steps."""
@@ -328,7 +326,7 @@ class Recorder:
                 self._detail()
             self._inputs = self._outputs = self._first = None
             self._seen, self._fresh = [], True
-        # without an optimizer a step ends with its backward pass, and brief steps do not check whose pass it is
+        # without an optimizer a step ends with its backward pass, whose a brief step does not check
         if self._pace.full or not (self._optimizers or self._alone):
             self._in_full()
         else:
