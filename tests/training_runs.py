@@ -23,17 +23,20 @@ def training_run(
     facts: Mapping[str, Any] | None = None,
     batches: Mapping[str, Values] | None = None,
     validation: Mapping[str, Values] | None = None,
+    ended: str | None = None,
 ) -> TrainingRun:
     """A training run with these tags: values at the steps 0, 1, 2, ..., or steps with their values; a second apart.
 
     `statistics`, `batches` and `validation` are columns of the recorder's tables of that name, `facts` what it wrote of the
-    training.
+    training, `ended` how it wrote that the training ended.
     """
     tables = {schema.STATISTICS: statistics, schema.BATCHES: batches, schema.VALIDATION: validation}
     tags = {schema.column_tag(table, name): values for table, of in tables.items() for name, values in (of or {}).items()}
     recorded = _run(tags)
     if facts is not None:
         recorded.files["in memory"].own.facts.append((0.0, dict(facts)))
+    if ended is not None:
+        recorded.files["in memory"].own.ends.append((float("inf"), ended))
     logs = {"train": _run(curves), "scram": recorded}
     return TrainingRun("in memory", {"train": "", "scram": "scram"}, logs)
 

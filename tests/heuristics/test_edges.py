@@ -402,6 +402,22 @@ def test_targets_so_small_that_the_outputs_drown_them(spread, first, end, told):
 
 
 @pytest.mark.parametrize(
+    ("optimizer", "rate", "tau", "told"),
+    [("SGD", 1e-4, 200, True), ("SGD", 1e-4, 30, False), ("Adam", 1e-5, 200, False), ("SGD", 1e-2, 200, False)],
+)
+def test_a_low_rate_that_leaves_much_unlearned(optimizer, rate, tau, told):
+    """The loss falls for as long as the training lasts; of one that adapts its steps, low rates are usual in fine-tuning."""
+    loss = 0.9 * np.exp(-np.arange(300) / tau) + 0.01
+    norms = {"weight/a/weight/norm": np.ones(8), "update/a/weight/norm": np.full(8, 1e-4)}
+    model = {"kind": "sequential", "layers": [{"name": "a", "path": "a", "class": "Linear", "kernel": [8, 8]}]}
+    facts = {"framework": "torch", "model": model, "loss": {"class": "MSELoss"}}
+    facts["optimizer"] = {"class": optimizer, "learning_rate": rate}
+    run = training_run({}, norms, facts, {"loss": loss}, ended="finished")
+    found = review(run, catalogue(select=["unconventional-learning-rate"])).findings
+    assert [f.causes[0].id for f in found] == ["too-low"] * told
+
+
+@pytest.mark.parametrize(
     ("weight", "gradient", "batches", "told"),
     [(0.0, 0.0, 6, True), (0.0, 0.0, 3, False), (0.0, 0.1, 6, False), (0.2, 0.0, 6, False)],
 )

@@ -124,6 +124,9 @@ def test_a_sample_by_hand_that_is_cut_off(z, after, kld):
     "text",
     [
         BY_HAND.format(z="mu + eps * std", kld=KLD),
+        BY_HAND.format(z="mu + eps * std", kld=KLD) + "seen = x_rec.detach() + 0.05 * torch.randn_like(x_rec)\n",
+        BY_HAND.format(z="mu + eps * std", kld=KLD) + "w.data = w.data + 0.01 * torch.randn_like(w)\n",
+        BY_HAND.format(z="mu + eps * std", kld=KLD) + "made = mu.detach() + torch.randn(8) * std.detach()\n",
         BY_HAND.format(z="(mu.data + eps * std).detach()", kld=KLD),
         BY_HAND.format(z="mu.data + eps * std", kld="0.0"),  # no divergence is written out
         BY_HAND.format(z="mu.data + std", kld=KLD),  # no noise
@@ -275,3 +278,38 @@ def test_a_method_that_is_only_asked_for(text):
 def test_probabilities_that_others_read_stay_probabilities():
     text = "import torch.nn.functional as F\np = F.softmax(s, 1)\nloss = F.nll_loss(p, t)\nsure = p.max(1)\n"
     assert edits.take_logarithms(facts(text, framework="torch")) is None
+
+
+AFTER_FIT = """\
+net = Net()
+trainer = L.Trainer(max_epochs=3)
+trainer.fit(net, loader)
+{behind}
+"""
+NORMED = {"model": {"layers": [{"class": "Linear"}, {"class": "BatchNorm1d"}]}, "trainer": "lightning", "framework": "torch"}
+
+
+@pytest.mark.parametrize(
+    "behind", ["p = net(x)", "p = torch.cat([net(b) for b in x.split(10)])", "with torch.no_grad():\n    p = net(x)"]
+)
+def test_predictions_behind_fit(behind):
+    known = facts(AFTER_FIT.format(behind=behind), **NORMED)
+    line = next(edits.predicts_in_training(known))
+    assert changed(known, line.edit) == ["+ net.eval()"]
+
+
+@pytest.mark.parametrize(
+    ("behind", "more"),
+    [
+        ("net.eval()\np = net(x)", {}),
+        ("net.train(False)\np = net(x)", {}),
+        ("net = torch.load(path)\np = net(x)", {}),
+        ("p = torch.stack([net(x) for _ in range(100)]).std(0)", {}),
+        ("trainer.test(net, loader)", {}),
+        ("p = net(x)", {"model": {"layers": [{"class": "Linear"}]}}),
+        ("p = net(x)", {"trainer": None}),
+        ("def late():\n    return net(x)", {}),
+    ],
+)
+def test_what_is_no_prediction_in_training_mode(behind, more):
+    assert list(edits.predicts_in_training(facts(AFTER_FIT.format(behind=behind), **{**NORMED, **more}))) == []
