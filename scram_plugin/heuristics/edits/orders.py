@@ -30,7 +30,7 @@ NOT_LABELS = re.compile(r"pred|hat|null|rand|perm|shuf|nois|fake|real|valid|cont
 SPLITS = re.compile(r"train|val|test|dev|seen|source|unl|hold", re.I)  # names of parts of the data
 HOLES = re.compile(r"isnan|isfinite|isnull|notna|notnull|isinf|dropna")  # by which incomplete examples are left out
 EQUAL = ("ones", "zeros", "full", "empty", "ones_like", "zeros_like", "full_like")  # targets that have no order
-LONGEST = 200  # characters of the text of an order: a longer one is called by its line; by definition
+LONGEST_ORDER = 200  # characters of the text of an order: a longer one is called by its line; by definition
 UNKNOWN = "unknown"  # begins the text of a step that is not understood
 PAIR = 2  # inputs and targets; by definition
 
@@ -198,7 +198,7 @@ class _Scope:
             elif isinstance(value, ast.Call) and any(self._orders.get(n, ("", False))[1] for n in _names(value)):
                 self._orders[text] = f"{UNKNOWN}@{line}", False  # made of an order, as its inverse is
             else:
-                short = not isinstance(value, ast.Call) and len(resolved) < LONGEST
+                short = not isinstance(value, ast.Call) and len(resolved) < LONGEST_ORDER
                 self._orders[text] = (f"({resolved})" if short else f"{text}@{line}"), drawn
             self._made[text] = history if history is not None else Made(text, line)
             if isinstance(value, ast.Call) and _last(value) in EQUAL:

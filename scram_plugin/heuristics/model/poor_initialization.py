@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits import set_in_layers
-from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, NotChecked, Option
 from scram_plugin.heuristics.measured import LINEAR, Layer, columns, dead_units, heads, layers, listed, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.recorders import HOW
@@ -42,7 +42,7 @@ NO_GROWTH = (  # what weights of the usual size, or smaller ones, can bring abou
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     present = layers(run)
-    stuck = _stay_zero(run)
+    stuck = _stay_zero(run) if any(layer.facts.get("custom") for layer in present) else {}
     known = [layer for layer in present if layer.initial_scale is not None and layer.facts.get("trainable", True)]
     if not stuck and not any((layer.facts.get("initializer") or {}) for layer in known):
         raise NotChecked("it is not known how the weights were initialised", HOW)
@@ -76,7 +76,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             }[cause],
             evidence={
                 "layers": names,
-                "initializer": "an unknown initialiser" if first.path in stuck else _maker(first),
+                "initializer": _maker(first),
                 "scale": number(scale) if cause != "same" and math.isfinite(scale) else None,
                 "dead": listed(dead) if dead else None,
             },
@@ -84,7 +84,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             causes=[
                 Cause(
                     cause,
-                    stuck.get(first.path) or _told(first),
+                    _told(first) if first.facts.get("initializer") else stuck.get(first.path, ""),
                     "",
                     set_in_layers(run.facts, [layer.path for layer in found], "kernel_initializer", None),
                 )
@@ -100,7 +100,7 @@ def _stay_zero(run: TrainingRun) -> dict[str, str]:
     zeros, which no step changes. Elsewhere zeros are a way to begin, as in an adapter (Hu et al., 2022)."""
     try:
         weights, gradients = columns(run, "weight", "norm"), columns(run, "gradient", "norm")
-    except NotChecked:
+    except (NotChecked, Inconclusive):
         return {}
     found = dict[str, str]()
     for variable, curve in weights.items():
@@ -153,7 +153,7 @@ def _size(scale: float) -> str:
 
 def _maker(layer: Layer) -> str:
     kind = str((layer.facts.get("initializer") or {}).get("class"))
-    return "an unknown initialiser" if kind == "Measured" else kind
+    return "an unknown initialiser" if kind in ("Measured", "None") else kind
 
 
 def _told(layer: Layer) -> str:

@@ -54,7 +54,9 @@ class Epochs:
         return self._last is not None and epoch <= self._last
 
     def evaluated(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """The program has made an evaluation that it may not log."""
+        """The program has made an evaluation that it may not log; the first one of an epoch counts."""
+        if self.taken(epoch):
+            return
         self._last = epoch
         self._held.append((epoch, self._whole({f"val_{name}": value for name, value in metrics.items()})))
         if len(self._held) > 1 or self._curve:

@@ -234,16 +234,9 @@ class Watch:
         return None if source is None else (id(source.batches), source.of_same_data(self._training))
 
     def validated(self, metrics: dict[str, float]) -> None:
-        again = self._metrics.taken(self._epoch)  # a trainer counts the epochs itself
-        if (
-            self._metrics.tells
-            or self._writer is None
-            or replicas() > 1
-            or not self._session.batches
-            or (again and self.trainer)
-        ):
+        if self._metrics.tells or self._writer is None or replicas() > 1 or not self._session.batches:
             return
-        if again:
+        if self._metrics.taken(self._epoch) and self.trainer is None:  # a trainer counts the epochs itself
             self._next_epoch()
         self._flush()
         self._metrics.evaluated(self._epoch, metrics)
