@@ -69,9 +69,8 @@ class Evaluations:
         self._passes: list[Evaluated] = []
         self._pass: Evaluated | None = None  # of the last batch
         self._outputs: torch.Tensor | None = None
-        self._batch: Any = None  # of a loader, which the last inputs are of
         self._waits = self._stays = False  # labels of the last inputs are to be looked for; these inputs were evaluated before
-        self._stores: tuple[list[Store], ...] = [], []  # memory of inputs and targets of the last evaluation, and of this one
+        self._stores: tuple[set[Store], set[Store]] = set(), set()  # memory of inputs and targets of the last evaluation, and of this one
         self._targets: torch.Tensor | None = None  # some of those of the training
         self._on = False  # comparisons are reported
         self.stretched: list[list[int]] = []  # shapes of outputs and targets of which an evaluation compared all pairs
@@ -99,8 +98,7 @@ class Evaluations:
         if self._loss is None or not x:
             return
         tensor, loader, training = x[0][1], None, source is not None and source[1]
-        self._batch = next((b for b in patches.last_batches() if _is_of_batch(tensor, b)), None) if source is not None else None
-        if source is not None and self._batch is not None:
+        if source is not None and _is_of_batch(tensor):
             loader = source[0]
             found = next((one for one in self._passes if one.loader == loader), None)
         else:
@@ -120,7 +118,7 @@ class Evaluations:
             return
         found = next((t for t in leaves(outputs) if isinstance(t, torch.Tensor) and t.is_floating_point() and t.dim()), None)
         self._outputs = found
-        labels = patches.labels_of(self._batch)
+        labels = patches.last_labels()
         if found is not None and labels is not None and evaluated.loader is not None and len(labels) == len(found):
             self._compare(evaluated, found, labels)
 
@@ -176,9 +174,9 @@ class Evaluations:
         if self._on:
             self._on = False
             patches.compare(False)
-        passes, self._passes, self._outputs, self._pass, self._batch = self._passes, [], None, None, None
+        passes, self._passes, self._outputs, self._pass = self._passes, [], None, None
         if passes:
-            self._stores = self._stores[1], []
+            self._stores = self._stores[1], set()
         others = (one.metrics() for one in passes if not one.training)
         return next((metrics for metrics in others if "loss" in metrics), {})
 
@@ -190,8 +188,7 @@ class Evaluations:
         # while a weak reference is held, no other memory is known by the same name
         here = StorageWeakRef(x.untyped_storage()), x._version
         last, now = self._stores
-        if here not in now:
-            now.append(here)
+        now.add(here)
         return here in last
 
     def _is_training(self, x: torch.Tensor) -> bool:
@@ -226,9 +223,9 @@ def _continues(last: Evaluated, x: torch.Tensor, training: bool) -> bool:
     return copied and (len(x) == last.batch or (len(x) < last.batch and last.batches > 1))
 
 
-def _is_of_batch(x: torch.Tensor, batch: Any) -> bool:
-    """Whether inputs are a part of a loader's batch, or that part on another device."""
-    parts = [t for t in leaves(batch) if isinstance(t, torch.Tensor)]
+def _is_of_batch(x: torch.Tensor) -> bool:
+    """Whether inputs are a part of the last batch of a loader, or that part on another device."""
+    parts = [t for t in leaves(patches.last_batch()) if isinstance(t, torch.Tensor)]
     return any(_storage(t) == _storage(x) if t.device == x.device else len(t) == len(x) for t in parts if t.dim())
 
 

@@ -92,7 +92,6 @@ _of_steps: Any = None  # PyTorch's handle of the hook of all optimizers
 _backwards = {"all": 0, "kept": 0}  # backward passes since the patches were made, and those of them that kept their graph
 _each_batch = False
 _batch: Any = None
-_before_last: Any = None  # the batch before: loops that fetch ahead still work with it
 
 
 def add(watcher: Watcher) -> None:
@@ -127,18 +126,8 @@ def changed() -> None:
 
 def last_labels() -> torch.Tensor | None:
     """The second part of a loader's last batch (inputs, labels); None if the batch was not such a pair."""
-    return labels_of(_batch)
-
-
-def labels_of(batch: Any) -> torch.Tensor | None:
-    """The second part of a batch (inputs, labels); None if it is not such a pair."""
-    pair = isinstance(batch, list | tuple) and len(batch) == 2
-    return batch[1] if pair and isinstance(batch[1], torch.Tensor) else None
-
-
-def last_batches() -> tuple[Any, Any]:
-    """The last batch, and the one before it."""
-    return _batch, _before_last
+    pair = isinstance(_batch, list | tuple) and len(_batch) == 2
+    return _batch[1] if pair and isinstance(_batch[1], torch.Tensor) else None
 
 
 def always_retained() -> bool:
@@ -153,11 +142,11 @@ def last_batch() -> Any:
 
 def remove(watcher: Watcher) -> None:
     """No longer call the functions of a watcher; the last one removes the patches."""
-    global _watchers, _batch, _before_last
+    global _watchers, _batch
     _watchers = tuple(w for w in _watchers if w is not watcher)
     changed()
     if not _watchers:
-        _batch = _before_last = None
+        _batch = None
         _backwards.update(all=0, kept=0)
         _restore(list(_originals))
         _of_steps.remove()
@@ -289,8 +278,8 @@ def _next(original: Any) -> Any:
 
 def fetched(iterator: Any, batch: Any, seconds: float) -> None:
     """A loader has returned a batch, perhaps before anybody watched."""
-    global _batch, _before_last
-    _batch, _before_last = batch, _batch
+    global _batch
+    _batch = batch
     if _each_batch or getattr(iterator, "_num_yielded", 1) == 1:
         for watcher in _watchers:
             watcher.fetched(iterator, batch, seconds)
