@@ -64,8 +64,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if loss not in DIFFERENCES:
         return
     part = _as_part(run, loss, mean, spread)
-    drowned = _drowned(run, spread) if loss == "MeanSquaredError" and max(abs(mean), spread) < SMALL else None
-    if (size := max(abs(mean), spread)) < options["large"] and part is None and drowned is None:
+    size = max(abs(mean), spread)
+    drowned = _drowned(run, spread) if loss == "MeanSquaredError" and size < SMALL else None
+    if size < options["large"] and part is None and drowned is None:
         which = int(abs(mean) < spread)
         what = ("magnitude of the mean of the targets", "standard deviation of the targets")[which]
         run.measured(what, size, above=options["large"], curve=found[which])
@@ -100,7 +101,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         causes=[
             Cause(
                 "scale",
-                drowned or f"The targets are of size {number(max(abs(mean), spread))}; a new model predicts numbers near 0.",
+                drowned or f"The targets are of size {number(size)}; a new model predicts numbers near 0.",
                 "",
                 change_targets(run.facts, "({0} - {1}.mean()) / {1}.std()"),
             )

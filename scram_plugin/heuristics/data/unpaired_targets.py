@@ -10,6 +10,7 @@ from scram_plugin.heuristics.heuristic import TARGETS, Cause, Finding, Heuristic
 from scram_plugin.heuristics.measured import shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.recorders import HOW
+from scram_plugin.heuristics.words import one_line
 from scram_plugin.logs.training_run import TrainingRun
 
 
@@ -23,7 +24,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         severity="warning",
         confidence="likely",
         title="Inputs and targets are in different orders",
-        evidence={"said": apart.said, "inputs": apart.inputs, "targets": apart.targets, "line": apart.line},
+        evidence={
+            "said": apart.said,
+            "inputs": one_line(apart.inputs),
+            "targets": one_line(apart.targets),
+            "line": apart.line,
+        },
         **whole_of(curve),
         causes=[Cause(apart.cause, apart.said, "", order_targets(run.facts))],
         where=[TARGETS],

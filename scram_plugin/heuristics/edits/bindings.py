@@ -80,9 +80,14 @@ def _returned(program: Code, call: Piece, at: int) -> Piece | None:
     if len(found) != 1:
         return None
     source, function = found[0]
-    ends = [n for n in ast.walk(function) if isinstance(n, ast.Return) and source.scope(n) is function]
+    ends = returns(source, function)
     value = ends[0].value if len(ends) == 1 else None
     return Piece(source, value.elts[at]) if isinstance(value, ast.Tuple) and at < len(value.elts) else None
+
+
+def returns(source: SourceFile, function: Function) -> list[ast.Return]:
+    """The ends of a function that it gives itself: none of a function within it."""
+    return [n for n in ast.walk(function) if isinstance(n, ast.Return) and source.scope(n) is function]
 
 
 def functions(program: Code, place: Piece) -> list[tuple[SourceFile, Function]]:

@@ -9,13 +9,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits.bindings import follow
-from scram_plugin.heuristics.edits.orders import LABELS, PAIR, SEEDS, Mispaired
+from scram_plugin.heuristics.edits.lines import following
+from scram_plugin.heuristics.edits.orders import PAIR, SEEDS, Mispaired
 from scram_plugin.heuristics.edits.program import Code, Piece, program
 from scram_plugin.heuristics.edits.source import SourceFile
+from scram_plugin.heuristics.edits.target_names import LABELS, OF_PICTURES, OF_SETS
 
-# of sets and of pictures: what else is called y, or target, may be another domain, a coordinate or a network
-OF_SETS = re.compile(r"(^|[_.])(labels?|tags?|classes|masks?|annotations?|ratings|stars|y_train|train_y)(_|\d|$)", re.I)
-OF_PICTURES = re.compile(r"(^|[_.])(masks?|seg|segmentations?|labels?|annotations?|gt)(_|\d|$)", re.I)
 DRAWS = re.compile(r"rand|choice|integers|uniform|normal\b|sample\b", re.I)  # in the names of functions
 NEXT_STATEMENTS = 3  # statements from that of the inputs to that of the targets; by definition
 
@@ -29,10 +28,8 @@ def separate_draws(facts: Mapping[str, Any]) -> Mispaired | None:
 def _in_statements(known: Code) -> Iterator[Mispaired]:
     """``image = rot90(image, draw())`` and ``mask = rot90(mask, draw())``; ``shuffle(texts)`` and ``shuffle(labels)``."""
     for place in known.nodes(ast.Assign, ast.Expr):
-        source, block = place.source, getattr(place.source.parent(place.node), "body", [])
-        name = _changed(place)
-        at = block.index(place.node) if name and isinstance(block, list) and place.node in block else None
-        for other in block[at + 1 : at + 1 + NEXT_STATEMENTS] if at is not None else ():
+        source, name = place.source, _changed(place)
+        for other in following(source, place.node)[:NEXT_STATEMENTS] if name else ():
             if isinstance(other, ast.Assign | ast.Expr) and SEEDS.search(source.of(other)):
                 break
             target = _changed(Piece(source, other))

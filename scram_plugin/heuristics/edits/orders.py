@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from scram_plugin.heuristics.edits.apart import CONVERSIONS, METHODS, ORDERS, TOGETHER
-from scram_plugin.heuristics.edits.program import FUNCTIONS, SCOPES, program
+from scram_plugin.heuristics.edits.bindings import functions
+from scram_plugin.heuristics.edits.program import FUNCTIONS, SCOPES, Code, Piece, program
 from scram_plugin.heuristics.edits.source import SourceFile
+from scram_plugin.heuristics.edits.target_names import LABELS, NOT_LABELS, SPLITS
 
 SEEDS = re.compile(r"seed|set_?(rng_)?state|default_rng|RandomState|random_state|Generator|Random\(", re.I)
 STATES = re.compile(r"set_?(rng_)?state", re.I)
@@ -21,13 +23,6 @@ STATES = re.compile(r"set_?(rng_)?state", re.I)
 MAKES = ("constant", "convert_to_tensor", "sqrt", "log", "log1p", "float32", "int64", *CONVERSIONS)
 SHUFFLES = ("shuffle",)  # in place, or of what it is given; source: random, NumPy, scikit-learn
 SPLIT = "train_test_split"  # each argument gives two parts; source: scikit-learn
-# what targets are called, at an end of a name or between underscores: ``y_train``, ``label_ds``, ``mask``
-LABELS = re.compile(
-    r"(^|[_.])(ys?|labels?|targets?|tags?|class(es)?|masks?|seg|segmentations?|annotations?|gt|truth|answers?|stars|ratings?)(_|\d|$)",
-    re.I,
-)
-NOT_LABELS = re.compile(r"pred|hat|null|rand|perm|shuf|nois|fake|real|valid|control|pool|seed|probe|neg", re.I)
-SPLITS = re.compile(r"train|val|test|dev|seen|source|unl|hold", re.I)  # names of parts of the data
 HOLES = re.compile(r"isnan|isfinite|isnull|notna|notnull|isinf|dropna")  # by which incomplete examples are left out
 EQUAL = ("ones", "zeros", "full", "empty", "ones_like", "zeros_like", "full_like")  # targets that have no order
 LONGEST_ORDER = 200  # characters of the text of an order: a longer one is called by its line; by definition
@@ -53,7 +48,7 @@ class Made(NamedTuple):
 
 
 class Mispaired(NamedTuple):
-    """The line that uses two variables side by side, their names, and the lines that tell them apart."""
+    """The cause, the line that uses two variables side by side, what is used, and a sentence on what tells them apart."""
 
     cause: str
     line: int
@@ -66,10 +61,12 @@ def two_orders(facts: Mapping[str, Any]) -> Mispaired | None:
     """The first place where inputs and targets are used side by side in two different orders; None without one."""
     known = program(facts)
     for source in known.sources:
+        # variables that functions change at any time
+        shared = {name for n in ast.walk(source.tree) if isinstance(n, ast.Global | ast.Nonlocal) for name in n.names}
         scopes: list[ast.AST] = [source.tree, *(n for n in ast.walk(source.tree) if isinstance(n, FUNCTIONS[:2]))]
         classes = [n for n in ast.walk(source.tree) if isinstance(n, ast.ClassDef)]
         for scope in (*scopes, *classes):
-            found = next(_Scope(source, scope).apart(), None)
+            found = next(_Scope(known, source, scope, shared).apart(), None)
             if found is not None:
                 return found
     return None
@@ -78,15 +75,13 @@ def two_orders(facts: Mapping[str, Any]) -> Mispaired | None:
 class _Scope:
     """Follows the statements of a scope, in their order. Of a class, those of all its methods, for its attributes."""
 
-    def __init__(self, source: SourceFile, scope: ast.AST) -> None:
-        self._source, self._scope = source, scope
+    def __init__(self, known: Code, source: SourceFile, scope: ast.AST, shared: Iterable[str]) -> None:
+        self._known, self._source, self._scope = known, source, scope
         self._of_class = isinstance(scope, ast.ClassDef)
         self._made: dict[str, Made] = {}
         self._orders: dict[str, tuple[str, bool]] = {}  # what was assigned to a name, as text, and whether it was drawn
         self._seeded, self._drawn = "", 0
-        # variables that have no order of their own, or that functions change
-        shared = (n for n in ast.walk(source.tree) if isinstance(n, ast.Global | ast.Nonlocal))
-        self._unordered = {name for n in shared for name in n.names}
+        self._unordered = set(shared)  # variables that have no order of their own, or that functions change
 
     def apart(self) -> Iterator[Mispaired]:
         for statement in self._statements():
@@ -120,45 +115,43 @@ class _Scope:
 
     def _follow(self, statement: ast.stmt) -> None:
         if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
-            for target in getattr(statement, "targets", None) or [statement.target]:  # type: ignore[union-attr]
+            for target in _targets(statement):
                 self._assign(target, statement.value, statement.lineno)
         elif isinstance(statement, ast.For):
             for name in _names(statement.target):
                 self._forget(name, statement.lineno)
-        elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
-            call = statement.value
-            given = call.args[0] if len(call.args) == 1 and not call.keywords else None
-            if self._shuffles(call) and given is not None and (text := self._name(given)):
-                self._add(text, self._fresh(call))
-                self._orders[text] = f"{text}@{call.lineno}", True  # it may be a list of places
-            else:  # ``labels.append(...)``, ``fill(x, y)``
-                for text in self._all_names(call):
-                    self._unknown(text, statement.lineno)
-        if isinstance(statement, ast.AugAssign):
-            for text in self._all_names(statement.target):
-                self._unknown(text, statement.lineno)
-        for target in getattr(statement, "targets", ()):
-            if isinstance(target, ast.Subscript | ast.Attribute) and not self._name(
-                target
-            ):  # ``y[some] = ...``, ``y.data = ...``
-                for text in self._all_names(target.value):
-                    self._unknown(text, statement.lineno)
+        elif (call := self._shuffle_in_place(statement)) is not None:
+            text = self._name(call.args[0])
+            self._add(text, self._fresh(call))
+            self._orders[text] = f"{text}@{call.lineno}", True  # it may be a list of places
+        for text in self._changed(statement):
+            self._add(text, Key(f"{UNKNOWN}@{statement.lineno}", line=statement.lineno))
+
+    def _shuffle_in_place(self, statement: ast.stmt) -> ast.Call | None:
+        call = statement.value if isinstance(statement, ast.Expr) else None
+        if not isinstance(call, ast.Call) or len(call.args) != 1 or call.keywords:
+            return None
+        return call if self._name(call.args[0]) and self._shuffles(call) else None
+
+    def _changed(self, statement: ast.stmt) -> Iterator[str]:
+        """The variables to which a statement does what is not understood, or which it may leave as they were."""
+        if isinstance(statement, ast.Expr) and self._shuffle_in_place(statement) is None:
+            yield from self._all_names(statement)  # ``labels.append(...)``, ``fill(x, y)``
+        for target in _targets(statement):
+            if isinstance(statement, ast.AugAssign):
+                yield from self._all_names(target)
+            elif isinstance(target, ast.Subscript | ast.Attribute) and not self._name(target):
+                yield from self._all_names(target.value)  # ``y[some] = ...``, ``y.data = ...``
         for node in ast.walk(statement) if isinstance(statement, ast.Assign) else ():
             if isinstance(node, ast.keyword) and node.arg == "out":
-                for text in self._all_names(node.value):
-                    self._unknown(text, statement.lineno)
+                yield from self._all_names(node.value)
         asked = [n for n in self._source.around(statement) if isinstance(n, ast.If) and self._within_scope(n)]
         if any(not re.search(r"shuffle$", self._source.of(n.test)) for n in asked):
-            for node in _own(statement):  # it may not be run
-                if (
-                    isinstance(node, ast.Name | ast.Attribute)
-                    and (text := self._name(node))
-                    and isinstance(node.ctx, ast.Store)
-                ):
-                    self._unknown(text, statement.lineno)
             if isinstance(statement, ast.Expr):
-                for text in self._all_names(statement):
-                    self._unknown(text, statement.lineno)
+                yield from self._all_names(statement)
+            yield from (
+                self._name(n) for n in _own(statement) if isinstance(getattr(n, "ctx", None), ast.Store) and self._name(n)
+            )
 
     def _within_scope(self, node: ast.AST) -> bool:
         return self._of_class or self._source.scope(node) is self._scope
@@ -167,12 +160,13 @@ class _Scope:
         """The variables in an expression."""
         return [text for n in ast.walk(node) if (text := self._name(n))]
 
-    def _unknown(self, text: str, line: int) -> None:
-        self._add(text, Key(f"{UNKNOWN}@{line}", line=line))
-
     def _shuffles(self, call: ast.Call) -> bool:
-        own = any(isinstance(n, ast.FunctionDef) and n.name in SHUFFLES for n in ast.walk(self._source.tree))
-        return _last(call) in SHUFFLES and not (own and isinstance(call.func, ast.Name))
+        """Whether a call brings what it is given into a new order; a function of the program may be called so, too."""
+        own = isinstance(call.func, ast.Name) and functions(self._known, Piece(self._source, call))
+        return self._called(call) in SHUFFLES and not own
+
+    def _called(self, call: ast.Call) -> str:
+        return self._known.called(Piece(self._source, call))
 
     def _assign(self, target: ast.expr, value: ast.expr, line: int) -> None:
         if isinstance(target, ast.Tuple | ast.List):
@@ -180,7 +174,7 @@ class _Scope:
                 histories = [self._history(each) for each in value.elts]
                 for one, each, history in zip(target.elts, value.elts, histories, strict=True):
                     self._set(one, each, history, line)
-            elif isinstance(value, ast.Call) and _last(value) == SPLIT and len(target.elts) == PAIR * len(value.args):
+            elif isinstance(value, ast.Call) and self._called(value) == SPLIT and len(target.elts) == PAIR * len(value.args):
                 for i, one in enumerate(target.elts):
                     self._set(one, value, self._history(value.args[i // PAIR]), line)
             else:
@@ -201,7 +195,7 @@ class _Scope:
                 short = not isinstance(value, ast.Call) and len(resolved) < LONGEST_ORDER
                 self._orders[text] = (f"({resolved})" if short else f"{text}@{line}"), drawn
             self._made[text] = history if history is not None else Made(text, line)
-            if isinstance(value, ast.Call) and _last(value) in EQUAL:
+            if isinstance(value, ast.Call) and self._called(value) in EQUAL:
                 self._unordered.add(text)
 
     def _converted(self, value: ast.expr) -> tuple[str, bool] | None:
@@ -209,7 +203,7 @@ class _Scope:
         if not isinstance(value, ast.Call) or len(value.args) > 1:
             return None
         of = value.args[0] if value.args else value.func.value if isinstance(value.func, ast.Attribute) else None
-        known = _last(value) in ("tolist", "cpu", "numpy", "clone", "list", "tuple", *METHODS, *MAKES)
+        known = self._called(value) in ("tolist", "cpu", "numpy", "clone", "list", "tuple", *METHODS, *MAKES)
         return self._orders.get(of.id) if known and isinstance(of, ast.Name) else None
 
     def _forget(self, text: str, line: int) -> None:
@@ -233,7 +227,7 @@ class _Scope:
             return left if isinstance(value.op, ast.Sub | ast.Div) and (right is None or not right.keys) else None
         if not isinstance(value, ast.Call):
             return None
-        name = _last(value)
+        name = self._called(value)
         owner = value.func.value if isinstance(value.func, ast.Attribute) else None
         if name in METHODS and owner is not None and not (value.args and self._history(value.args[0]) is not None):
             return self._history(owner)
@@ -249,23 +243,29 @@ class _Scope:
         """What an index does to the examples; None for a part of them in their order."""
         if isinstance(index, ast.Slice):
             upper = index.upper if index.lower is None and index.step is None else None
-            if isinstance(upper, ast.Call) and _last(upper) == "len" and len(upper.args) == 1 and self._name(upper.args[0]):
+            if (
+                isinstance(upper, ast.Call)
+                and self._called(upper) == "len"
+                and len(upper.args) == 1
+                and self._name(upper.args[0])
+            ):
                 return Key(f"len({self._name(upper.args[0])})", cut=True, line=index.lineno)
             return None
         if isinstance(index, ast.Tuple):
             return self._key(index.elts[0]) if index.elts else None
-        if isinstance(index, ast.Call) and _last(index) in ORDERS:
+        if isinstance(index, ast.Call) and self._called(index) in ORDERS:
             return self._fresh(index)
         return Key(*self._resolved(index), line=index.lineno)
 
     def _resolved(self, index: ast.expr) -> tuple[str, bool]:
         """The text of an index, with the names of orders replaced by where they were made, and whether it was drawn."""
-        text, drawn = self._source.of(index), any(isinstance(n, ast.Call) and _last(n) in ORDERS for n in ast.walk(index))
-        for name in _names(index):
-            if name in self._orders:
-                inner, of_draw = self._orders[name]
-                text, drawn = inner.join(re.split(rf"\b{re.escape(name)}\b", text)), drawn or of_draw
-        return text, drawn
+        text, drawn = (
+            self._source.of(index),
+            any(isinstance(n, ast.Call) and self._called(n) in ORDERS for n in ast.walk(index)),
+        )
+        names = {name: self._orders[name] for name in _names(index) if name in self._orders}
+        text = re.sub(r"[^\W\d]\w*", lambda word: names[word[0]][0] if word[0] in names else word[0], text)
+        return text, drawn or any(of_draw for _, of_draw in names.values())
 
     def _fresh(self, call: ast.Call) -> Key:
         """An order that is drawn here: equal to another one only where both follow the same seed."""
@@ -293,8 +293,8 @@ class _Scope:
         calls = [n for n in ast.walk(self._source.tree) if isinstance(n, ast.Call)]
         setting = [c for c in calls if SEEDS.search(self._source.of(c.func)) or "fork_rng" in self._source.of(c.func)]
         functions = {f.name for c in setting for f in self._source.around(c) if isinstance(f, ast.FunctionDef)}
-        setting += [c for c in calls if _last(c) in functions]
-        return any(min(lines) < c.lineno <= max(lines) for c in setting) if lines else False
+        setting += [c for c in calls if self._called(c) in functions]
+        return any(min(lines) < c.lineno <= max(lines) for c in setting)
 
     # ---- where two variables stand side by side
 
@@ -305,8 +305,8 @@ class _Scope:
                 if len(given) == 1 and isinstance(given[0], ast.Tuple):
                     given = given[0].elts
                 named = {k.arg: k.value for k in node.keywords}
-                together = _last(node) in TOGETHER and len(given) == PAIR and self._named(given[0], given[1])
-                fit = _last(node) == "fit" and not NOT_LABELS.search(self._source.of(node.func))
+                together = self._called(node) in TOGETHER and len(given) == PAIR and self._named(given[0], given[1])
+                fit = self._called(node) == "fit" and not NOT_LABELS.search(self._source.of(node.func))
                 if fit and "x" in named and "y" in named:
                     yield named["x"], named["y"]
                 elif len(given) >= PAIR and (fit or together or self._same_part(given[0], given[1])):
@@ -329,12 +329,11 @@ class _Scope:
     def _named(self, inputs: ast.expr, targets: ast.expr) -> bool:
         """Whether names say that these are inputs and targets, of one part of the data."""
         x, y = " ".join(self._all_names(inputs)), " ".join(self._all_names(targets))
-        if any(SPLITS.findall(a.lower()) != SPLITS.findall(b.lower()) for a, b in ((x, y),) if SPLITS.search(f"{a} {b}")):
-            return False
-        return any(map(LABELS.search, y.split())) and not any(map(LABELS.search, x.split()))
+        same_part = SPLITS.findall(x.lower()) == SPLITS.findall(y.lower())
+        return same_part and any(map(LABELS.search, y.split())) and not any(map(LABELS.search, x.split()))
 
     def _part(self, node: ast.expr) -> tuple[str, str]:
-        while isinstance(node, ast.Call) and _last(node) in MAKES and node.args:
+        while isinstance(node, ast.Call) and self._called(node) in MAKES and node.args:
             node = node.args[0]
         if isinstance(node, ast.Subscript) and (text := self._name(node.value)):
             return text, self._source.of(node.slice)
@@ -354,8 +353,8 @@ class _Scope:
         rest = [k for keys in alone for k in keys if not k.random and k.line >= min(known, default=0)]
         if any(a.text in b.text or b.text in a.text for a in drawn[0] for b in drawn[1]):
             return None  # one order is a part of the other
-        made_equal = self._seeded_between([k for keys in drawn for k in keys])
-        if all(drawn) and (made_equal or len({by for keys in drawn for k in keys if (by := _source(k.text))}) > 1):
+        draws = [k for keys in drawn for k in keys]
+        if all(drawn) and (self._seeded_between(draws) or len({by for k in draws if (by := _source(k.text))}) > 1):
             return None
         if any(drawn) and not [k for k in rest if not k.cut]:
             # what was made after the other was brought into its order may have been made of that
@@ -364,7 +363,7 @@ class _Scope:
             )
             if late:
                 return None
-            lines = sorted({k.line for keys in drawn for k in keys})
+            lines = sorted({k.line for k in draws})
             where = f"line {lines[0]}" if len(lines) == 1 else f"lines {lines[0]} and {lines[-1]}"
             how = "each gets an order of its own" if all(drawn) else "one of them gets a new order, and the other keeps its own"
             return Mispaired("orders", statement.lineno, x, y, f"In {where} {how}.")
@@ -394,5 +393,7 @@ def _names(node: ast.AST) -> list[str]:
     return list(dict.fromkeys(n.id for n in ast.walk(node) if isinstance(n, ast.Name)))
 
 
-def _last(call: ast.Call) -> str:
-    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+def _targets(statement: ast.stmt) -> list[ast.expr]:
+    """What an assignment of any kind gives a value; empty for other statements."""
+    several: list[ast.expr] = getattr(statement, "targets", [])
+    return several or [t for t in [getattr(statement, "target", None)] if t is not None]

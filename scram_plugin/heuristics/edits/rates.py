@@ -16,7 +16,7 @@ from scram_plugin.heuristics.edits.arguments import (
     takes,
     without_argument,
 )
-from scram_plugin.heuristics.edits.bindings import follow, number
+from scram_plugin.heuristics.edits.bindings import follow, number, returns
 from scram_plugin.heuristics.edits.data import grouped
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.naming import written
@@ -111,8 +111,7 @@ def _returned(known: Code, function: Piece) -> list[Piece]:
     if len(named) != 1:
         return []
     source, made = named[0]
-    ends = [n for n in ast.walk(made) if isinstance(n, ast.Return) and source.scope(n) is made]
-    return [Piece(source, end.value) for end in ends if end.value is not None]
+    return [Piece(source, end.value) for end in returns(source, made) if end.value is not None]
 
 
 def _without_factor(value: Piece, held: Collection[str]) -> Change | None:

@@ -73,9 +73,10 @@ def not_reparameterised(facts: Mapping[str, Any]) -> Iterator[WrongLine]:
 def _cut_by_hand(known: Code) -> Iterator[WrongLine]:
     """``mean.data + noise * std.data``, where the divergence is written out."""
     written = [p.text for p in known.nodes(ast.Assign, ast.Return, ast.AugAssign) if DIVERGENCE.search(p.text)]
-    drawn = {
-        t.id for p in known.nodes(ast.Assign) if known.called(Piece(p.source, p.node.value)) in NOISE for t in _names(p.node)
-    }
+    if not written:
+        return
+    made = [p.node for p in known.nodes(ast.Assign) if known.called(Piece(p.source, p.node.value)) in NOISE]
+    drawn = {target.id for node in made for target in node.targets if isinstance(target, ast.Name)}
     found: list[WrongLine] = []
     for place in known.nodes(ast.BinOp):
         source, node = place
@@ -92,10 +93,6 @@ def _cut_by_hand(known: Code) -> Iterator[WrongLine]:
         if not isinstance(outer, ast.Attribute | ast.BinOp):
             found.append(WrongLine(place.text, node.lineno, known.edit([replaced(place, re.sub(CUT, "", place.text))])))
     yield from found
-
-
-def _names(made: ast.Assign) -> list[ast.Name]:
-    return [target for target in made.targets if isinstance(target, ast.Name)]
 
 
 def _is_off(call: Piece) -> bool:

@@ -30,10 +30,11 @@ def predicts_in_training(facts: Mapping[str, Any]) -> Iterator[WrongLine]:
     if len(made) != 1:
         return  # it may be another one by then
     for call in known.nodes(ast.Call):
-        again = [n for n in call.source.around(call.node) if isinstance(n, ast.ListComp | ast.GeneratorExp)]
-        if any(call.source.of(n.generators[0].iter).startswith("range(") for n in again):
-            continue  # several passes through dropout, to see how much they differ (Gal & Ghahramani, 2016)
         behind = call.source is source and call.node.lineno > fit.lineno and source.scope(call.node) is source.scope(fit)
-        if behind and isinstance(call.node.func, ast.Name) and call.node.func.id == model.id:
-            switch = lines.behind(source, statement, [f"{model.id}.eval()"])
-            yield WrongLine(call.text, call.node.lineno, known.edit([switch]))
+        if not behind or not isinstance(call.node.func, ast.Name) or call.node.func.id != model.id:
+            continue
+        passes = [n for n in source.around(call.node) if isinstance(n, ast.ListComp | ast.GeneratorExp)]
+        if any(source.of(n.generators[0].iter).startswith("range(") for n in passes):
+            continue  # several passes through dropout, to see how much they differ (Gal & Ghahramani, 2016)
+        switch = lines.behind(source, statement, [f"{model.id}.eval()"])
+        yield WrongLine(call.text, call.node.lineno, known.edit([switch]))

@@ -109,7 +109,7 @@ LINES: tuple[tuple[str, Severity, str, str, Callable[[Mapping[str, Any]], Iterab
     (
         "never-eval",
         "warning",
-        "The model is evaluated in training mode",
+        TITLES["never-eval"],
         "Line {1} calls `{0}` after `fit`, which leaves the model in training mode.",
         predicts_in_training,
     ),

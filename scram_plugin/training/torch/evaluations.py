@@ -70,7 +70,10 @@ class Evaluations:
         self._pass: Evaluated | None = None  # of the last batch
         self._outputs: torch.Tensor | None = None
         self._waits = self._stays = False  # labels of the last inputs are to be looked for; these inputs were evaluated before
-        self._stores: tuple[set[Store], set[Store]] = set(), set()  # memory of inputs and targets of the last evaluation, and of this one
+        self._stores: tuple[set[Store], set[Store]] = (
+            set(),
+            set(),
+        )  # memory of inputs and targets of the last evaluation, and of this one
         self._targets: torch.Tensor | None = None  # some of those of the training
         self._on = False  # comparisons are reported
         self.stretched: list[list[int]] = []  # shapes of outputs and targets of which an evaluation compared all pairs
