@@ -12,7 +12,7 @@ RIGHT: dict[str, tuple[str, ...]] = {
     "relu-on-logits": ("output-activation-mismatch/cut-logits",),
     "softmax-twice": ("output-activation-mismatch/twice", "output-activation-mismatch/twice-layers"),
     "logits-as-probabilities": ("output-activation-mismatch/missing-softmax", "output-activation-mismatch/missing-sigmoid"),
-    "wrong-loss": ("output-activation-mismatch", "label-range"),
+    "wrong-loss": ("output-activation-mismatch", "label-range", "wrong-direction/sign"),
     "bad-activation-last": ("output-activation-mismatch",),
     "softmax-wrong-axis": ("mixed-axes", "mixed-samples"),
     "batch-first": ("mixed-samples", "mixed-axes"),
@@ -56,9 +56,16 @@ RIGHT: dict[str, tuple[str, ...]] = {
     "missing-detach-gan": ("untrained-parameters", "training-loop", "kept-gradients"),
     "frozen-bn-trains": ("training-loop/frozen-norm", "normalization-lag"),
     "batch-norm-batch-1": ("training-loop", "noisy-validation/batch-normalization", "normalization-lag"),
-    "unused-data": ("constant-inputs/repeated", "ignored-input", "training-loop", "overfitting", "unshuffled-data"),
+    "unused-data": (
+        "unused-data",
+        "constant-inputs/repeated",
+        "ignored-input",
+        "training-loop",
+        "overfitting",
+        "unshuffled-data",
+    ),
     # sequences
-    "no-causal-mask": ("sequence-targets/sees-targets",),
+    "no-causal-mask": ("sequence-targets/sees-targets", "training-loop/unused-result"),
     "labels-not-shifted": ("sequence-targets",),
     # the optimizer
     "rate-too-high": (*RATE, "divergence", "exploding-gradients"),
@@ -84,7 +91,7 @@ RIGHT: dict[str, tuple[str, ...]] = {
     # the model
     "zero-weights": ("poor-initialization",),
     "bad-scale": ("poor-initialization", "initial-loss/weights"),
-    "no-nonlinearity": ("missing-activation",),
+    "no-nonlinearity": ("missing-activation", "training-loop/unused-result"),
     "zero-second-derivative": ("training-loop/zero-derivative",),
     "dead-relu": ("dead-relu", "poor-initialization"),
     "saturated": ("saturated-activations", "unnormalized-inputs", "vanishing-gradients"),

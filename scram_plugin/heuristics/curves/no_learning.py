@@ -83,6 +83,7 @@ OPTIONS = (
 RISEN_ACCURACY = 0.05  # rise of the training accuracy that shows learning, whatever the loss does; by bench-limits
 AS_GUESSED = 1.03  # times the loss of guessing: larger steps than are good make the loss worse than that; by bench-limits
 BLOWN_UP = 3.0  # times the loss of guessing: then the outputs are not only uninformed but far too large; by bench-limits
+STILL = 0.1  # of the weights' norm: all updates together are no larger, were they all in one direction; by definition
 MOVING = (1e-4, 0.03)  # updates of weights that learn, as a fraction of their norm (Bottou, 2012: about 0.001)
 UNCHANGED = 1e-4  # of the loss: means over epochs that learn anything differ by more; by bench-limits
 EXACT = 4  # points of a loss that does not change; by definition: any learning would show
@@ -285,6 +286,8 @@ def _causes(
         ]
     if guessed and (padding := _padding(run)) is not None:
         return [padding, inputs, labels, speed]
+    if guessed and (still := _hardly_moved(run)):
+        return [Cause("learning-rate", f"{speed.for_} {still}".strip()), inputs, labels, depth]
     if guessed and speed.against and _all_sound(run, MOVING[1]):
         said = "Learning rate and updates are usual, and no layer is dead. What remains: inputs paired with the wrong labels."
         return [Cause("shuffled-apart", said), inputs, labels, depth]
@@ -310,6 +313,18 @@ def _all_sound(run: TrainingRun, most: float) -> bool:
     fixed = {layer.path for layer in known_layers(run) if layer.facts.get("trainable") is False}
     alive = all(part < HALF_DEAD for path, part in dead_units(run).items() if path not in fixed)
     return alive and (steps is None or MOVING[0] < late(steps) < most)  # embeddings alone have no kernels
+
+
+def _hardly_moved(run: TrainingRun) -> str:
+    """How little all updates can have changed the weights, as a sentence; "" where that is not known, or more."""
+    losses = run.signal("batch loss")
+    try:
+        steps = steps_of_kernels(run)
+    except NotChecked:
+        return ""
+    if steps is None or losses is None or not 0 < (most := float(np.median(steps.values)) * len(losses)) < STILL:
+        return ""
+    return f"All {len(losses):,} updates together changed the weights by at most {percent(most)} of their norm."
 
 
 def _inputs_vary(run: TrainingRun) -> bool:

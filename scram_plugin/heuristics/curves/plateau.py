@@ -226,7 +226,9 @@ def _accuracy(run: TrainingRun) -> float | None:
 
 
 def _decayed(run: TrainingRun) -> bool:
-    rate = run.signal("learning rate")
+    rate, known = run.signal("learning rate"), run.loop.get("schedule") or {}
+    if known.get("base") and (known.get("rate") or 0.0) < DECAYED * known["base"]:
+        return True  # the recorded rates may end long before the training
     return rate is not None and len(rate.finite) > 2 and rate.finite.values[-1] < DECAYED * rate.finite.values.max()
 
 

@@ -73,7 +73,7 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
     usual, always = float(np.median(mean.values)), lowest == highest
     share = float(np.mean((low.values == usual) & (high.values == usual)))
     whole = always or share > ALMOST
-    if whole and beside_others and lowest in (0.0, 1.0) and not _has_features(run, name):
+    if whole and beside_others and lowest in (0.0, 1.0) and not _has_features(run, name) and not _has_most_axes(run, name):
         return  # a mask or segment ids, which are constant if all texts have the same length
     what = "share of measured batches in which all inputs have the same value"
     run.measured(what, share, above=ALMOST, percent=True, curve=spread)
@@ -134,6 +134,13 @@ def _of_words(run: TrainingRun, different: int, rows: int) -> Finding:
         causes=[Cause("words")],
         where=[INPUTS],
     )
+
+
+def _has_most_axes(run: TrainingRun, name: str) -> bool:
+    """Whether no other input has as many axes: it is no mask, as the words of texts beside their lengths are none."""
+    axes = [len(one.get("shape") or []) for one in (run.facts.get("model") or {}).get("inputs") or []]
+    place = int(name.removeprefix("x"))
+    return place < len(axes) and axes[place] > max((n for at, n in enumerate(axes) if at != place), default=0)
 
 
 def _has_features(run: TrainingRun, name: str) -> bool:

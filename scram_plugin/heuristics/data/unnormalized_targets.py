@@ -11,7 +11,17 @@ from scram_plugin import schema
 from scram_plugin.heuristics.curves.checkable import stretches
 from scram_plugin.heuristics.data.labels_of_losses import DIFFERENCES
 from scram_plugin.heuristics.edits import change_targets, scores_actions
-from scram_plugin.heuristics.heuristic import CALIBRATED, TARGETS, Cause, Finding, Heuristic, NotChecked, Option, TooEarly
+from scram_plugin.heuristics.heuristic import (
+    CALIBRATED,
+    TARGETS,
+    Cause,
+    Finding,
+    Heuristic,
+    NotChecked,
+    Option,
+    TooEarly,
+    absent,
+)
 from scram_plugin.heuristics.limits import TENTH
 from scram_plugin.heuristics.measured import levels, shown_loss, whole_of
 from scram_plugin.heuristics.names import loss_class
@@ -49,6 +59,9 @@ OPTIONS = (
 
 PARTS = 50  # of the curve, over whose means the error is taken; by definition
 OUTWEIGHS = 1_000.0  # a squared error of targets in their units, beside parts of a loss that are about 1; by definition
+MOST_OUTPUTS = 8  # outputs that are looked at; a log may hold any number; by definition
+OF_SQUARE = 0.5  # of the square of the targets: the first loss is about that, whatever its constant; by definition
+STANDARDISED = "({0} - {1}.mean()) / {1}.std()"
 SMALL = 0.01  # targets smaller than that drown in the outputs that new weights give; LeCun et al. (1998) scale them to about 1
 DROWNED = 10.0  # times the spread of the targets: that of the first outputs; by bench-strangers
 WORSE_THAN_MEAN = 1.05  # times their spread: an error above that is worse than that of their mean; by definition
@@ -60,6 +73,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     loss = loss_class(run)
     if any(curve is None or not len(curve.finite) for curve in found):
         raise NotChecked("no statistics of the targets were logged", HOW)
+    if loss == "None" and (several := _of_several(run)) is not None:
+        yield several
+        return
     mean, spread = (float(np.median(curve.finite.values)) for curve in found if curve is not None)
     if loss not in DIFFERENCES:
         return
@@ -103,11 +119,47 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
                 "scale",
                 drowned or f"The targets are of size {number(size)}; a new model predicts numbers near 0.",
                 "",
-                change_targets(run.facts, "({0} - {1}.mean()) / {1}.std()"),
+                change_targets(run.facts, STANDARDISED),
             )
         ],
         where=[TARGETS],
         times=size,
+    )
+
+
+def _of_several(run: TrainingRun) -> Finding | None:
+    """The targets of one of several outputs, where the first loss is their square, and no other part of the loss counts."""
+    curve, sizes = shown_loss(run), {}
+    names = [f"y{i}" for i in range(MOST_OUTPUTS)]
+    for name in names:
+        mean, spread = (run.statistic(schema.STATISTICS, column(name, None, which)) for which in ("mean", "std"))
+        if mean is not None and spread is not None and len(mean.finite) and len(spread.finite):
+            sizes[name] = float(mean.finite.values[0]), float(spread.finite.values[0])
+    first = float(curve.values[0]) if len(curve) else 0.0
+    if len(sizes) < 2 or not np.isfinite(first):
+        return None
+    mean_of, spread_of = max(sizes.values(), key=lambda size: size[0] ** 2 + size[1] ** 2)
+    square = mean_of**2 + spread_of**2
+    if square < OUTWEIGHS or not OF_SQUARE / 2 < first / square < 2 / OF_SQUARE:
+        return None
+    said = (
+        f"The first loss, {number(first)}, is about the square of these targets: the other {len(sizes) - 1} count for nothing."
+    )
+    why = f"The targets are of size {number(max(abs(mean_of), spread_of))}; a new model predicts numbers near 0."
+    return Finding(
+        severity="warning",
+        confidence="likely",
+        title=f"The targets are not normalised: {number(mean_of)} ± {number(spread_of)}",
+        evidence={
+            "mean": number(mean_of),
+            "spread": number(spread_of),
+            "beside": said,
+            **absent("error", "slow", "nonfinite"),
+        },
+        **whole_of(curve),
+        causes=[Cause("scale", why, "", change_targets(run.facts, STANDARDISED))],
+        where=[TARGETS],
+        times=max(abs(mean_of), spread_of),
     )
 
 

@@ -34,8 +34,11 @@ from scram_plugin.heuristics.edits.draws import separate_draws as separate_draws
 from scram_plugin.heuristics.edits.edit import Edit as Edit
 from scram_plugin.heuristics.edits.epochs import hold_out as hold_out
 from scram_plugin.heuristics.edits.epochs import train_longer as train_longer
+from scram_plugin.heuristics.edits.idle import dropped_results as dropped_results
+from scram_plugin.heuristics.edits.idle import unread_values as unread_values
 from scram_plugin.heuristics.edits.lost import keep_inputs as keep_inputs
 from scram_plugin.heuristics.edits.monitors import set_direction as set_direction
+from scram_plugin.heuristics.edits.moved import moved_places as moved_places
 from scram_plugin.heuristics.edits.orders import two_orders as two_orders
 from scram_plugin.heuristics.edits.rates import give_factor as give_factor
 from scram_plugin.heuristics.edits.rates import lower_rate_later as lower_rate_later
@@ -43,6 +46,7 @@ from scram_plugin.heuristics.edits.rates import set_learning_rate as set_learnin
 from scram_plugin.heuristics.edits.rates import shorten_warm_up as shorten_warm_up
 from scram_plugin.heuristics.edits.safely import all_safely
 from scram_plugin.heuristics.edits.shifts import take_inputs_as_labels as take_inputs_as_labels
+from scram_plugin.heuristics.edits.skipped import skipped_data as skipped_data
 from scram_plugin.heuristics.edits.split import shuffle_before_split as shuffle_before_split
 from scram_plugin.heuristics.edits.stochastic import always_dropping as always_dropping
 from scram_plugin.heuristics.edits.stochastic import not_reparameterised as not_reparameterised
@@ -52,6 +56,7 @@ from scram_plugin.heuristics.edits.torch_axes import change_compared as change_c
 from scram_plugin.heuristics.edits.torch_axes import normalize_examples as normalize_examples
 from scram_plugin.heuristics.edits.torch_axes import softmax_over_channels as softmax_over_channels
 from scram_plugin.heuristics.edits.torch_axes import softmax_over_classes as softmax_over_classes
+from scram_plugin.heuristics.edits.torch_axes import softmax_over_keys as softmax_over_keys
 from scram_plugin.heuristics.edits.torch_axes import softmax_over_tokens as softmax_over_tokens
 from scram_plugin.heuristics.edits.torch_axes import sum_errors as sum_errors
 from scram_plugin.heuristics.edits.torch_axes import transpose as transpose

@@ -30,6 +30,10 @@ class SourceFile:
         self.lines = io.StringIO(text).readlines()  # as Python counts them
         self._starts = [0, *itertools.accumulate(map(len, self.lines))]
 
+    @property
+    def is_notebook(self) -> bool:
+        return len(self._cells) > 1
+
     def place(self, line: int) -> tuple[str, int]:
         """The file, or the cell, that a line is in, and its number there; from 1."""
         before = max(start for start in self._cells if start < line)

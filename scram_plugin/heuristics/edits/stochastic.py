@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits.arguments import argument, replaced
+from scram_plugin.heuristics.edits.bindings import follow
 from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
 from scram_plugin.heuristics.edits.uncalled import WrongLine
 
@@ -15,6 +16,7 @@ DROPOUTS = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout")  
 MODE, MONTE_CARLO = ".training", re.compile(r"(^|_)mc(_|$)|monte_?carlo|MC[A-Z]", re.I)
 WITHOUT_RSAMPLE = ("Categorical", "OneHotCategorical", "Bernoulli", "Geometric", "Poisson")  # source: torch.distributions
 WITHOUT_GRADIENTS = ("no_grad", "inference_mode")
+PARAMETERS = 2  # of a normal distribution: mean and standard deviation; by definition
 NOISE = ("randn_like", "randn", "normal_")
 CUT = r"\.(data\b|detach\(\))"  # what takes a tensor out of the graph
 # the divergence of a normal distribution from the standard one, as Kingma & Welling (2014) write it: 1 + log(v) - m**2 - v
@@ -61,11 +63,32 @@ def not_reparameterised(facts: Mapping[str, Any]) -> Iterator[WrongLine]:
     if any(known.calls("log_prob", "rsample", *WITHOUT_RSAMPLE)):
         return
     yield from _cut_by_hand(known)
+    yield from _sampled_by_hand(known)
     compared = {c.source.of(given) for c in known.calls("kl_divergence") for given in c.node.args[:1]}
     for call in known.calls("sample"):
         function, outer = call.node.func, call.source.parent(call.node)
         owner = call.source.of(function.value) if isinstance(function, ast.Attribute) else ""
         if owner in compared and not isinstance(outer, ast.Attribute) and not _is_off(call):  # as in `.sample().detach()`
+            edit = known.edit([replaced(Piece(call.source, function), f"{owner}.rsample")])
+            yield WrongLine(call.text, call.node.lineno, edit)
+
+
+def _sampled_by_hand(known: Code) -> Iterator[WrongLine]:
+    """``Normal(mean, std).sample()``, where the divergence of `mean` is written out and nothing compares the distribution."""
+    written = [p.text for p in known.nodes(ast.Assign, ast.Return, ast.AugAssign) if DIVERGENCE.search(p.text)]
+    for call in known.calls("sample") if written and not any(known.calls("kl_divergence")) else ():
+        function, outer = call.node.func, call.source.parent(call.node)
+        made = follow(known, Piece(call.source, function.value)) if isinstance(function, ast.Attribute) else call
+        if (
+            known.called(made) != "Normal"
+            or len(made.node.args) < PARAMETERS
+            or isinstance(outer, ast.Attribute)
+            or _is_off(call)
+        ):
+            continue
+        names = {n.id for given in made.node.args for n in ast.walk(given) if isinstance(n, ast.Name)}
+        if any(re.search(rf"\b{re.escape(name)}\b", text) for name in names for text in written):
+            owner = call.source.of(function.value)
             edit = known.edit([replaced(Piece(call.source, function), f"{owner}.rsample")])
             yield WrongLine(call.text, call.node.lineno, edit)
 

@@ -35,6 +35,11 @@ def softmax_over_tokens(facts: Mapping[str, Any]) -> Edit | None:
     return _along(facts, ("log_softmax", "LogSoftmax"), (1,), "-1")
 
 
+def softmax_over_keys(facts: Mapping[str, Any], axes: int) -> Edit | None:
+    """Let the only softmax along the second last axis, of `axes`, go along the last one."""
+    return _along(facts, SOFTMAXES, (-2, axes - 2), "-1")
+
+
 def normalize_examples(facts: Mapping[str, Any]) -> Edit | None:
     """Let the only `normalize` along the first axis go along the last one."""
     return _along(facts, ("normalize",), (0,), "-1", after=2)

@@ -17,6 +17,7 @@ OF_MANY = 16  # values of an example: of fewer, mean and sum differ little; by d
 DIVIDED = 4.0  # a part whose constant is at most this over the number of examples counts as divided by it; by definition
 OUTWEIGHING = 1_000.0  # values of a sum, times its constant, that count for more than a mean; by definition
 UNDIVIDED = 0.1  # constant from which on a part counts as not divided; by definition
+WARMING_UP = 0.05  # constant of a divergence in the first epoch of a warm-up of 20; by definition
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -68,8 +69,9 @@ def _of_batch(parts: Sequence[Mapping[str, Any]], size: int | None) -> str | Non
 def _of_each(parts: Sequence[Mapping[str, Any]]) -> str | None:
     """A divergence that is summed for each example, beside an error that is a mean over many values of it: then the divergence
     weighs as many times more (Kingma & Welling, 2014, sum both)."""
-    summed = [p for p in parts if len(p.get("each") or []) > 1 and abs(p["factor"]) * _rows(p) >= UNDIVIDED]
     averaged = [p for p in parts if p.get("elementwise") and p["how"] == "mean" and math.prod(p["shape"][1:]) >= OF_MANY]
+    least = max(WARMING_UP, DIVIDED / math.prod(averaged[0]["shape"][1:])) if averaged else 0.0
+    summed = [p for p in parts if len(p.get("each") or []) > 1 and abs(p["factor"]) * _rows(p) >= least]
     if not summed or not averaged:
         return None
     values, of = math.prod(summed[0]["each"][1:]), math.prod(averaged[0]["shape"][1:])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from scram_plugin.heuristics.edits import (
@@ -10,6 +10,7 @@ from scram_plugin.heuristics.edits import (
     normalize_examples,
     softmax_over_channels,
     softmax_over_classes,
+    softmax_over_keys,
     softmax_over_tokens,
     transpose,
 )
@@ -22,6 +23,7 @@ TITLES = {
     "softmax-over-batch": "A softmax is taken over the examples of a batch",
     "softmax-over-width": "A softmax is taken over the width of an image",
     "softmax-over-time": "A softmax is taken over the positions of a sequence",
+    "softmax-over-queries": "A softmax of attention is taken over the queries",
     "norm-over-batch": "Outputs are normalised over the examples of a batch",
     "view": "A view is used where axes should be swapped",
 }
@@ -34,6 +36,10 @@ SAID = {
     "softmax-over-time": (
         "The first step has a log-softmax along the second axis of the outputs of a linear layer, {0} values. Their last axis "
         "is that of the classes."
+    ),
+    "softmax-over-queries": (
+        "The first step has a softmax along the axis of the queries of {0} scores of attention. The sum that follows goes "
+        "along that of the keys."
     ),
     "norm-over-batch": "The first step divides each column of {0} values by its norm; the rows are the examples.",
     "view": "The first step turns {0} values into {1} by `view` or `reshape`, which keeps their order.",
@@ -48,6 +54,7 @@ CAUSES = {
     "softmax": "softmax-over-batch",
     "width": "softmax-over-width",
     "time": "softmax-over-time",
+    "queries": "softmax-over-queries",
     "norm": "norm-over-batch",
 }  # by the operation that the recorder names
 
@@ -66,7 +73,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         told.add(cause)
         said = SAID[cause].format(before, after)
         sizes = axis.get("from") or (), axis.get("to") or ()
-        edit = EDITS[cause](run.facts) if cause in EDITS else transpose(run.facts, *sizes)
+        edit = EDITS[cause](run.facts) if cause in EDITS else _by_sizes(run, cause, *sizes)
         yield Finding(
             severity="warning",
             confidence="likely",
@@ -75,6 +82,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             **whole_of(curve),
             causes=[Cause(cause, said, "", edit)],
         )
+
+
+def _by_sizes(run: TrainingRun, cause: str, before: Sequence[int], after: Sequence[int]) -> Edit | None:
+    return softmax_over_keys(run.facts, len(before)) if cause == "softmax-over-queries" else transpose(run.facts, before, after)
 
 
 HEURISTIC = Heuristic(

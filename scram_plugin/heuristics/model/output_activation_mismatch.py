@@ -35,7 +35,17 @@ from scram_plugin.severity import Severity
 
 OF_LOGARITHMS = ("kl_div", "NLLLoss")  # losses that take logarithms of probabilities
 PROBABLE = ("softmax", "sigmoid")
-CUTTING = ("relu", "relu6", "tanh", "softsign")  # they give no large negative, or no large numbers at all
+CUTTING = (
+    "relu",
+    "relu6",
+    "tanh",
+    "softsign",
+    "gelu",
+    "silu",
+    "swish",
+    "elu",
+    "softplus",
+)  # they give no large negative, or no large numbers at all
 ONE_SIDED = ("sigmoid", "softmax", "relu", "relu6")  # they give nothing below 0
 
 
@@ -81,7 +91,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if mismatch is not None:
         evidence = {**_evidence(known), **mismatch.more(known)}
         yield _finding(run, mismatch.cause, mismatch.severity, evidence, mismatch.edit(known), sure=mismatch.confidence)
-    elif (run.loop.get("twice") or run.loop.get("exceeded")) and (found := _in_graph(run, known)) is not None:
+    elif any(run.loop.get(fact) for fact in ("twice", "exceeded", "cut")) and (found := _in_graph(run, known)) is not None:
         yield found  # by operations that belong to no layer, or by a layer that is used in several places
     elif isinstance(known.units, int):
         what = "outputs of {layer} with {activation_name}, for {loss}".format(**_evidence(known))
@@ -100,6 +110,10 @@ def _in_graph(run: TrainingRun, known: Output | None = None) -> Finding | None:
         evidence = {**seen, "activation": twice[0], "activation_name": twice[0], **unknown}
         said = f"In the graph of the loss, {twice[0]} is applied to the result of {twice[0]}."
         return _finding(run, "twice", "warning", evidence, None, said)
+    if len(cut := loop.get("cut") or []) > 1:
+        evidence = {**seen, "loss": f"the {cut[1]} behind it", "activation": cut[0], "activation_name": cut[0], **unknown}
+        said = f"The outputs are the {cut[1]} of a {cut[0]}. So no probability is near 0, whatever the model learns."
+        return _finding(run, "cut-logits", "warning", evidence, None, said)
     for name in loop.get("raw") or []:
         cause, wanted = (
             ("missing-sigmoid", "a sigmoid") if name in ("BCELoss", "log(1 - p)") else ("missing-softmax", "a log-softmax")

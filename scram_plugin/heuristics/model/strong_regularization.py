@@ -39,10 +39,11 @@ COUPLED = 10.0  # times stronger is a penalty whose slope Adam divides by that o
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    decay = _decay(run) / 2
-    coupled = COUPLED if _is_divided(run) else 1.0
+    in_loss = float(run.loop.get("penalty") or 0.0)
+    decay = max(_decay(run) / 2, in_loss)
+    coupled = COUPLED if _is_divided(run, in_loss > 0) else 1.0
     present = known_layers(run) if decay else layers(run)
-    factors = [(layer, _factor(run, layer)) for layer in present]
+    factors = [(layer, max(_factor(run, layer), in_loss)) for layer in present]
     found = [(layer, factor) for layer, factor in factors if factor * coupled >= options["strong"]]
     if not found and decay * coupled < options["strong"]:
         largest = max([decay, *(factor for _, factor in factors)])
@@ -94,11 +95,14 @@ def _factor(run: TrainingRun, layer: Layer) -> float:
     return max((float(settings[kind]) for kind in ("l1", "l2") if isinstance(settings.get(kind), int | float)), default=0.0)
 
 
-def _is_divided(run: TrainingRun) -> bool:
+def _is_divided(run: TrainingRun, in_loss: bool) -> bool:
     """Whether the optimizer divides the slope of the penalty by the size of all slopes, as Adam does."""
     optimizer = run.facts.get("optimizer") or {}
-    own = (optimizer.get("settings") or {}).get("decoupled_weight_decay")
-    return run.framework_of_facts == "torch" and optimizer.get("class") in ("Adam", "RMSprop", "Adamax", "NAdam") and not own
+    own = (optimizer.get("settings") or {}).get("decoupled_weight_decay") and not in_loss
+    adaptive = optimizer.get("class") in ("Adam", "RMSprop", "Adamax", "NAdam") or (
+        in_loss and optimizer.get("class") == "AdamW"
+    )
+    return run.framework_of_facts == "torch" and adaptive and not own
 
 
 def _decay(run: TrainingRun) -> float:

@@ -16,18 +16,21 @@ from scram_plugin.heuristics.edits import (
     call_scheduler,
     clear_before_backward,
     clip_before_step,
+    dropped_results,
     give_factor,
     not_reparameterised,
     predicts_in_training,
     switch_modes,
     take_steps,
     uncalled,
+    unread_values,
 )
 from scram_plugin.heuristics.heuristic import Cause, Confidence, Finding, Heuristic
 from scram_plugin.heuristics.limits import MOSTLY
 from scram_plugin.heuristics.measured import listed, of_loop, shown_loss, whole_of
+from scram_plugin.heuristics.model.schedulers import schedule_of
 from scram_plugin.heuristics.page import Page
-from scram_plugin.heuristics.words import number, percent
+from scram_plugin.heuristics.words import number
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.severity import Severity
@@ -36,21 +39,11 @@ OFTEN = 3  # times: once or twice may be a trial before the training; by definit
 KEPT = 10  # graphs of earlier steps that are in memory: a loop needs one or two; by definition
 GROWN = 1.5  # times the size of the graph in an early step; by definition
 MOVED = 0.5  # standard deviations by which a running mean has moved, so that a layer gets other inputs; by definition
-TIMES = 1.5  # half periods of a cosine: after one the rate rises again; by definition
 SHORT = 0.5  # share of a schedule that was used; by definition
 MOST_OF = 0.8  # share of the steps that a schedule is made for; by definition
-DECAYING = ("ExponentialLR", "StepLR", "MultiStepLR", "LambdaLR", "PolynomialLR")
-WARM_UP = 0.5  # of the rate that a scheduler begins with: a lower one at the end is that of a warm-up; by definition
-NO_FACTOR = 0.05  # a rate that is no factor with which a warm-up may begin, as 0.1 is; by definition
-NEAR_SQUARE = 1e-4  # relative difference that is one of rounding; IEEE 754
-LOW = 0.1  # of the highest rate: lower so early where a scheduler is called more than once a step; by definition
-NOTHING = 0.01  # of the highest rate: a lower rate changes almost nothing; by definition
-SPENT_BY = 0.6  # share of the training after which the rate may be so low; by definition
 MANY_WAYS = 4  # backward passes of a step, from which on sum and mean differ much; by definition
 SELDOM = 3  # times the usual number of backward passes before a step, on average; by definition
 TWICE = 0.01  # relative difference from a factor that was divided twice: the number of batches is whole; by definition
-MORE_THAN_ONCE = 1.5  # calls of a scheduler in each step; by definition
-CALL_EVERY = 5  # steps for each call of a scheduler, at least, where it is called once an epoch; by definition
 FEW_EXAMPLES = 8  # from which nothing general can be learned; by definition
 EPOCHS = 3  # that end early, at least; by definition
 TITLES = {
@@ -113,6 +106,20 @@ LINES: tuple[tuple[str, Severity, str, str, Callable[[Mapping[str, Any]], Iterab
         "Line {1} calls `{0}` after `fit`, which leaves the model in training mode.",
         predicts_in_training,
     ),
+    (
+        "unused-result",
+        "warning",
+        "The result of `{0}` is not used",
+        "Line {1} computes `{0}` and keeps the result nowhere.",
+        dropped_results,
+    ),
+    (
+        "unused-result",
+        "warning",
+        "`{0}` is computed and not used",
+        "Line {1} of the model computes `{0}`, and nothing reads it.",
+        unread_values,
+    ),
 )
 SEVERITIES: dict[str, Severity] = {"no-step": "error", "cleared": "error", "retained": "info"}  # others: warnings
 CERTAIN = ("no-step", "cleared", "left-in-eval", "broadcast-metric", "not-detached", "kept", "retained")
@@ -133,7 +140,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         _memory(loop),
         _derivatives(loop),
         _frozen(loop),
-        _schedule(run, loop),
+        schedule_of(run, loop),
         _data(run, loop),
     ):
         for cause, said in part:
@@ -279,79 +286,6 @@ def _frozen(loop: Loop) -> Found:
         )
 
 
-def _schedule(run: TrainingRun, loop: Loop) -> Found:
-    known = loop.get("schedule") or {}
-    calls, length, name = known.get("calls", 0), known.get("length", 0), known.get("class")
-    loss = run.signal("batch loss")
-    if loss is None or not len(loss):
-        return
-    steps = int(loss.steps[-1]) + 1
-    several = calls > MORE_THAN_ONCE * steps
-    if name in DECAYING and calls > MOST_OF * steps and (spent := _spent(run, steps, LOW if several else NOTHING)) is not None:
-        often = "once" if calls < MORE_THAN_ONCE * steps else f"{number(calls / steps)} times"
-        yield "per-batch", f"`{name}` was called {calls:,} times, {often} in each step. {spent}"
-    if (squared := _squared(run, known)) is not None:
-        yield "rate-as-factor", squared
-    if (rising := _still_warms_up(run, known, steps)) is not None:
-        yield "per-epoch", rising
-        return
-    if not length:
-        return
-    said = f"`{name}` was made for {length:,} calls. It was called {calls:,} times in {steps:,} steps."
-    if name == "CosineAnnealingLR" and calls > TIMES * length and calls > MOST_OF * steps:
-        yield "per-batch", f"{said} After each {length:,} calls the rate rises again."
-        return
-    done, planned = _done(run, calls, steps)
-    if calls < SHORT * done * length and length > MOST_OF * planned and steps >= CALL_EVERY * max(calls, 1):
-        when = "The training ended after" if run.ended == "finished" else f"{percent(done)} of the training went through"
-        yield "per-epoch", f"{said} {when} {percent(calls / length)} of the schedule."
-
-
-def _done(run: TrainingRun, calls: int, steps: int) -> tuple[float, int]:
-    """Which part of its steps a training that has ended went through, and how many they were to be; 0 where that is not sure.
-
-    Of one that was stopped, where the scheduler was called once an epoch until then, and it is known how many were planned.
-    """
-    fit = run.facts.get("fit") or {}
-    epochs, each = fit.get("epochs") or 0, fit.get("steps") or 0
-    if run.ended == "finished":
-        return 1.0, steps
-    if run.ended != "stopped" or calls < 2 or not epochs or not each or abs(calls - steps / each) > 1:
-        return 0.0, steps
-    return min(steps / (epochs * each), 1.0), epochs * each
-
-
-def _squared(run: TrainingRun, known: Mapping[str, Any]) -> str | None:
-    """That the rate is never higher than its own square, as a sentence: the function gives a rate, not a factor.
-
-    It begins with it, or the program says so.
-    """
-    base, rate = known.get("base") or 0.0, run.statistic(schema.STATISTICS, "learning_rate")
-    if known.get("class") != "LambdaLR" or rate is None or len(rate.finite) < OFTEN or known.get("calls", 0) < OFTEN:
-        return None
-    if not 0 < base < 1 or base**2 == 0 or rate.finite.values.max() > (1 + NEAR_SQUARE) * base**2:
-        return None
-    begins = abs(float(rate.finite.values[0]) / base**2 - 1) <= NEAR_SQUARE
-    if (base > NO_FACTOR or not begins) and give_factor(run.facts) is None:
-        return None
-    most = number(base**2)
-    return f"The optimizer has the learning rate {number(base)}. With `LambdaLR` it was at most {most}, the square of that."
-
-
-def _still_warms_up(run: TrainingRun, known: Mapping[str, Any], steps: int) -> str | None:
-    """How low the rate still is at the end, as a sentence, where a scheduler that is called once an epoch raises it slowly."""
-    calls, base, rate = known.get("calls", 0), known.get("base") or 0.0, run.statistic(schema.STATISTICS, "learning_rate")
-    if run.ended != "finished" or rate is None or len(rate.finite) < OFTEN or steps < CALL_EVERY * max(calls, 1):
-        return None
-    first, last, highest = (float(rate.finite.values[0]), float(rate.finite.values[-1]), float(rate.finite.values.max()))
-    if not first < last == highest < WARM_UP * base:
-        return None
-    return (
-        f"`{known.get('class')}` was called {calls:,} times in {steps:,} steps. It raises the rate from {number(first)} to "
-        f"{number(base)}, and had reached {number(last)} at the end."
-    )
-
-
 def _data(run: TrainingRun, loop: Loop) -> Found:
     """Epochs that end long before the loader does, and begin with the same batches each time; or too few examples."""
     fit, epochs = run.facts.get("fit") or {}, run.statistic(schema.BATCHES, "epoch")
@@ -371,18 +305,6 @@ def _data(run: TrainingRun, loop: Loop) -> Found:
             "part",
             f"The loader has {whole:,} batches, and in {len(counts):,} epochs the training used {counts.sum():,} in all.",
         )
-
-
-def _spent(run: TrainingRun, steps: int, part: float) -> str | None:
-    """How fast the rate fell below this part of the highest, as a sentence; None if it did so late, or not at all."""
-    rate = run.statistic(schema.STATISTICS, "learning_rate")
-    if rate is None or len(rate.finite) < OFTEN or (highest := float(rate.finite.values.max())) <= 0:
-        return None
-    low = rate.finite.values < part * highest
-    at = int(rate.finite.steps[np.argmax(low)])
-    if not low[-1] or at > SPENT_BY * steps:
-        return None
-    return f"The learning rate, {number(highest)} at first, was {number(float(rate.finite.values[-1]))} at the end."
 
 
 HEURISTIC = Heuristic(

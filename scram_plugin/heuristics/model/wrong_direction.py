@@ -1,4 +1,4 @@
-"""Callbacks and trainers that take the worst value of a metric for the best."""
+"""Callbacks and trainers that take the worst value of a metric for the best, and a loss without its sign."""
 
 from __future__ import annotations
 
@@ -26,6 +26,17 @@ OF_TRAINERS = "So the worst model is loaded at the end."
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    if run.loop.get("maximised"):
+        said = "In the first step the loss is the mean of targets times logarithms of probabilities, without a minus sign."
+        yield Finding(
+            severity="error",
+            confidence="certain",
+            title="The cross-entropy has no minus sign: the training makes it worse",
+            evidence={"said": said},
+            **whole_of(shown_loss(run)),
+            causes=[Cause("sign", said)],
+        )
+        return
     if "callbacks" not in run.facts:
         raise NotChecked("the callbacks of the training are not known", HOW)
     curve = shown_loss(run)

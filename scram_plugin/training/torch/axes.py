@@ -19,6 +19,7 @@ LAST = 2**64 - 1  # the last axis, as a node may store it
 # operation -> the one before it that is its own first half
 TWICE = {"LogSoftmax": "Softmax", "Softmax": "Softmax", "BinaryCrossEntropyWithLogits": "Sigmoid", "Sigmoid": "Sigmoid"}
 ELEMENTWISE = (*DISTANCES, "BCELoss", "BCEWithLogitsLoss")
+PIXELWISE = ("BinaryCrossEntropy", "MseLoss", "L1Loss", "SmoothL1Loss")
 MOST_SUMMANDS = 16  # nodes of a sum that are searched for an exponential
 LEAST_DIVISOR = 4  # a power of two, as numbers of batches are; a half may be part of a squared error
 ROUNDING = 1e-6  # relative, of float32
@@ -56,6 +57,7 @@ def wrong_axes(loss: torch.Tensor, batch: int | None, outputs: Any = None) -> li
     made_by = [through(t.grad_fn) for t in leaves(outputs) if isinstance(t, torch.Tensor)]
     found = [{"operation": "norm", "from": rows, "to": rows} for node in made_by if (rows := _normed_rows(node))]
     taken = {through(next(iter(before(node)), None)) for node in nodes(loss) if operation(node) == "NllLoss"}
+    compared = {through(next(iter(before(node)), None)) for node in nodes(loss) if operation(node) in PIXELWISE}
     for node in nodes(loss):
         name = operation(node)
         made = sizes_of_result(node)
@@ -65,7 +67,7 @@ def wrong_axes(loss: torch.Tensor, batch: int | None, outputs: Any = None) -> li
             every = made is not None and len(made) > 1 and made[0] == batch and min(made[:2]) > 1
             if first and made and (every or (len(made) == 2 and made[0] == 1 < made[1] and node in made_by and node in taken)):
                 found.append({"operation": "softmax", "from": made, "to": made})
-            elif made and _over_width(node, axis, made):
+            elif made and (_over_width(node, axis, made) or (node in compared and _is_map(axis, made))):
                 found.append({"operation": "width", "from": made, "to": made})
         elif name == "NllLoss" and (made := _over_time(node)):
             found.append({"operation": "time", "from": made, "to": made})
@@ -74,6 +76,11 @@ def wrong_axes(loss: torch.Tensor, batch: int | None, outputs: Any = None) -> li
             if given and made and swapped(given, made):
                 found.append({"operation": "view", "from": given, "to": made})
     return found[:SHOWN]
+
+
+def _is_map(axis: int | None, made: list[int]) -> bool:
+    """Whether these are maps of one channel each, and an axis is their width or height."""
+    return len(made) == 4 and made[1] == 1 < min(made[2:]) and axis in (2, 3, LAST, LAST - 1)
 
 
 def _over_width(node: Any, axis: int | None, made: list[int]) -> bool:
@@ -194,7 +201,7 @@ def reductions(loss: torch.Tensor) -> list[dict[str, Any]]:
                     }
                 )
         elif name in ("Add", "Sub", "Rsub", "Neg") or (name in ("Mul", "Div") and len(following) == 1):
-            waiting += [(n, factor * _constant(node, name)) for n in following]
+            waiting += [(n, factor * scale(node, name)) for n in following]
     return found[:SHOWN] if len(found) > 1 else []
 
 
@@ -228,7 +235,7 @@ def factor(loss: torch.Tensor) -> float:
         following = before(node) if node is not None else []
         if node is None or operation(node) not in ("Mul", "Div") or len(following) != 1:
             break
-        found *= _constant(node, operation(node))
+        found *= scale(node, operation(node))
         node = following[0]
     return found
 
@@ -239,14 +246,14 @@ def divisor(loss: torch.Tensor) -> int:
     following = before(node) if node is not None and operation(node) == "Div" else []
     if len(following) != 1:
         return 0
-    name, by = operation(following[0]), 1 / _constant(node, "Div")
+    name, by = operation(following[0]), 1 / scale(node, "Div")
     mean = name == "Mean" or (name in OPERATIONS and REDUCED.get(getattr(following[0], "_saved_reduction", 1)) == "mean")
     whole = round(by)
     of_two = whole >= LEAST_DIVISOR and whole & (whole - 1) == 0
     return whole if mean and of_two and abs(by - whole) < ROUNDING * whole else 0
 
 
-def _constant(node: Any, name: str) -> float:
+def scale(node: Any, name: str) -> float:
     """The constant by which a node multiplies."""
     if name not in ("Mul", "Div"):
         return 1.0

@@ -9,7 +9,7 @@ import torch
 
 from scram_plugin.training.leaks import EXAMPLES, leak
 from scram_plugin.training.structures import leaves
-from scram_plugin.training.torch import axes, differences, misfits, ownership, sequences, singular, trials
+from scram_plugin.training.torch import attention, axes, differences, misfits, ownership, penalties, sequences, singular, trials
 from scram_plugin.training.torch.graph import Calls, Loss
 from scram_plugin.training.torch.statistics import Tensors
 
@@ -35,8 +35,10 @@ class FirstStep:
         self.raw: list[str] = []
         self.exceeded: list[dict[str, Any]] = []
         self.hinge, self.divided, self.probabilities = False, 0.0, ""
-        self.several = 0.0
+        self.several = self.penalty = 0.0
         self.unread: list[dict[str, Any]] = []
+        self.cut: list[str] = []  # the activation of the outputs that cuts, and the one behind it
+        self.maximised = False  # a cross-entropy has lost its minus sign
         self.chosen = False  # the loss takes a softmax of the outputs
         self.detached = False  # the model gets its own outputs again within the step, without their graph
 
@@ -75,6 +77,9 @@ class FirstStep:
             **({"probabilities": self.probabilities} if self.probabilities else {}),
             **({"several": self.several} if self.several else {}),
             **({"unread": self.unread} if self.unread else {}),
+            **({"penalty": self.penalty} if self.penalty else {}),
+            **({"cut": self.cut} if self.cut else {}),
+            **({"maximised": True} if self.maximised else {}),
         }
 
     def look(
@@ -93,7 +98,9 @@ class FirstStep:
             return
         self.untrained = ownership.untrained(loss, model, optimizers, [call.module for call in calls.calls])
         target = losses[0].target if len(losses) == 1 else None
-        self.axes = axes.wrong_axes(loss, _examples(x, outputs, target), outputs)
+        self.axes = [*axes.wrong_axes(loss, _examples(x, outputs, target), outputs), *attention.over_queries(loss)]
+        self.penalty = penalties.penalty(loss)
+        self.cut, self.maximised = misfits.cut_outputs(outputs), misfits.maximises(loss)
         self.parts, self.chosen = axes.reductions(loss), axes.chooses(loss, outputs)
         self.twice, self.raw = axes.applied_twice(loss), differences.raw(losses) or differences.raw_logarithms(loss)
         self.divisor = axes.divisor(loss)

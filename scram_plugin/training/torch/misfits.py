@@ -6,13 +6,18 @@ from typing import Any
 
 import torch
 
-from scram_plugin.training.torch.axes import nodes
-from scram_plugin.training.torch.graph import before, operation, through
+from scram_plugin.training.structures import leaves
+from scram_plugin.training.torch.axes import nodes, scale
+from scram_plugin.training.torch.graph import ACTIVATIONS, before, operation, through
 
 ENOUGH_TARGETS = 8  # fewer do not show that all targets are 0 or 1
 NEARLY_ZERO = 1e-4  # times the median of the divisors: next to nothing, as 0 plus a small number
 CUTS = ("Clamp", "ClampMin", "Relu", "Threshold")
 SUMS = ("Rsub", "Sub", "Add", "Neg")
+CUTTING = ("Relu", "Silu", "Gelu", "Elu", "Softplus", "Threshold")  # they give no large negative numbers
+PROBABILITIES = ("Sigmoid", "Softmax", "LogSoftmax")
+NEAR_SUM = 16  # operations between a loss and the product of targets and logarithms
+ROUNDING = 1e-3  # absolute, of a sum of probabilities
 NEAR_CUT = 4  # operations between a cut at 0 and the product
 
 
@@ -97,6 +102,41 @@ def several_classes(loss: torch.Tensor) -> float:
             if bool(((target == 0) | (target == 1)).all()):
                 return float((target.sum(1) > 1).float().mean())
     return 0.0
+
+
+def cut_outputs(outputs: Any) -> list[str]:
+    """The activation that cuts values off, and the one of probabilities that gets the rest, where a model's output is that of
+    both in a row; empty without them."""
+    for made in (t.grad_fn for t in leaves(outputs) if isinstance(t, torch.Tensor)):
+        last = through(made)
+        first = _only(last) if last is not None and operation(last) in PROBABILITIES else None
+        if first is not None and operation(first) in CUTTING:
+            return [ACTIVATIONS[operation(first)], ACTIVATIONS[operation(last)]]
+    return []
+
+
+def maximises(loss: torch.Tensor) -> bool:
+    """Whether a cross-entropy has lost its minus sign: the loss is the mean, or the sum, of logarithms of probabilities times
+    constants that are probabilities."""
+    waiting, seen = [(loss.grad_fn, 1)], 0
+    while waiting and seen < NEAR_SUM:
+        node, sign = waiting.pop(0)
+        node, seen = through(node), seen + 1
+        if node is None:
+            continue
+        name, following = operation(node), before(node)
+        if name == "Mul" and (target := _constant_factor(node)) is not None:
+            made = through(following[0]) if len(following) == 1 else None
+            if sign > 0 and made is not None and operation(made) == "LogSoftmax" and _are_probabilities(target):
+                return True
+        elif name == "Add" or (len(following) == 1 and name in ("Sum", "Mean", "Neg", "Mul", "Div")):
+            waiting += [(n, -sign if name == "Neg" or scale(node, name) < 0 else sign) for n in following]
+    return False
+
+
+def _are_probabilities(target: torch.Tensor) -> bool:
+    sums = target.float().sum(-1)
+    return bool((target >= 0).all() and (sums - 1).abs().max() < ROUNDING)
 
 
 def _only(node: Any) -> Any:

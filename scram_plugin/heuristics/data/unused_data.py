@@ -1,0 +1,63 @@
+"""Examples, or parts of them, that the program has and does not train on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from scram_plugin.heuristics.edits import skipped_data
+from scram_plugin.heuristics.heuristic import INPUTS, Cause, Finding, Heuristic, NotChecked
+from scram_plugin.heuristics.measured import shown_loss, whole_of
+from scram_plugin.heuristics.page import Page
+from scram_plugin.heuristics.recorders import HOW
+from scram_plugin.logs.training_run import TrainingRun
+
+TITLES = {
+    "range": "The loop over the data ends long before the data do",
+    "same": "Each step trains on the same examples",
+    "length": "The data set says that it is smaller than it is",
+    "left": "The loop over the data ends after its first step",
+    "renewed": "Only the last part of the data is kept",
+    "unread": "A part of each example is never read",
+    "seeded": "The same example is drawn each time",
+    "split": "Most of the data are held out",
+    "swapped": "The training data are those that are held out",
+}
+
+
+def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    if not (run.facts.get("source") or {}).get("files"):
+        raise NotChecked("the program was not recorded", HOW)
+    curve = shown_loss(run)
+    if (skipped := skipped_data(run.facts)) is None:
+        return
+    yield Finding(
+        severity="warning",
+        confidence="likely",
+        title=TITLES[skipped.cause],
+        evidence={"said": skipped.said, "line": skipped.line},
+        **whole_of(curve),
+        causes=[Cause(skipped.cause, skipped.said, "", skipped.edit)],
+        where=[INPUTS],
+    )
+
+
+HEURISTIC = Heuristic(
+    id="unused-data",
+    group="data",
+    title_passed="The program uses the data that it has",
+    check=check,
+    page=Page.beside(__file__),
+    needs=("the program, which SCRAM records",),
+    order=38,
+    precedence=35,
+    explains=(
+        "standstill",
+        "curve-shape",
+        "overfitting",
+        "undertrained",
+        "preflight-test",
+        "output-collapse",
+        "constant-inputs",
+    ),
+)

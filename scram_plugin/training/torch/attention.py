@@ -1,0 +1,85 @@
+"""Scores of attention whose softmax goes along another axis than the sum that follows, read from the autograd graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from scram_plugin.training.torch.axes import nodes, sizes_of_result
+from scram_plugin.training.torch.graph import before, operation, through
+
+NEAR = 12  # nodes between a softmax and a product, or a product and a softmax, at most
+KEEPING = ("View", "UnsafeView", "ReshapeAlias", "Expand", "Clone", "ToCopy", "Dropout", "NativeDropout", "Alias", "Contiguous")
+SCALING = ("Mul", "Div", "Add", "Sub", "MaskedFill", "Where", "Neg")
+LAST_TWO = (-1, -2)
+
+
+def over_queries(loss: torch.Tensor) -> list[dict[str, Any]]:
+    """The softmaxes of products whose results are summed, weighted, along the other one of their last two axes."""
+    found = []
+    for node in nodes(loss):
+        if operation(node) not in ("Bmm", "Mm") or len(node.next_functions) != 2:
+            continue
+        (left, _), (right, _) = node.next_functions
+        operands = [(left, -1), (right, -2)]  # with the axis that the product sums along
+        weights = [made for operand, axis in operands if (made := _softmax(operand, axis)) is not None]
+        if len(weights) != 1:
+            continue  # a product of two softmaxes has other rules (Seo et al., 2017)
+        softmax, summed = weights[0]
+        sizes, axis = sizes_of_result(softmax) or [], getattr(softmax, "_saved_dim", None)
+        if len(sizes) < 2 or axis is None or min(sizes[-2:]) < 2:
+            continue
+        along = _from_end(axis, len(sizes))
+        if along in LAST_TWO and along != summed and _is_product(softmax):
+            found.append({"operation": "queries", "from": sizes, "to": sizes})
+    return found[:1]
+
+
+def _from_end(axis: int, axes: int) -> int:
+    """An axis as its distance from the end; a node stores a negative one as a number of 64 bits without a sign."""
+    return axis - 2**64 if axis >= 2**63 else axis - axes
+
+
+def _softmax(node: Any, axis: int) -> tuple[Any, int] | None:
+    """The softmax that made an operand of a product, and which of its axes the product sums along; None without one."""
+    for _ in range(NEAR):
+        if node is None:
+            return None
+        name = operation(node)
+        if name == "Softmax":
+            return node, axis
+        if name == "Transpose":
+            sizes = sizes_of_result(node) or []
+            swapped = {_from_end(getattr(node, f"_saved_dim{i}", 0), len(sizes)) for i in (0, 1)}
+            if axis in swapped and swapped != set(LAST_TWO):
+                return None
+            axis = next(iter(swapped - {axis})) if axis in swapped else axis
+        elif name == "T":
+            axis = -3 - axis
+        elif name not in KEEPING or not _keeps_last_two(node):
+            return None
+        node = node.next_functions[0][0]
+    return None
+
+
+def _keeps_last_two(node: Any) -> bool:
+    given = getattr(node, "_saved_self_sym_sizes", None)
+    made = sizes_of_result(node)
+    return given is None or made is None or [int(n) for n in given][-2:] == made[-2:]
+
+
+def _is_product(softmax: Any) -> bool:
+    """Whether a softmax is that of the products of queries and keys, scaled and masked or not."""
+    node = next(iter(before(softmax)), None)
+    for _ in range(NEAR):
+        node = through(node)
+        if node is None:
+            return False
+        name, given = operation(node), before(node)
+        if name in ("Bmm", "Mm"):
+            return len(given) == 2  # both are computed: a linear layer has a parameter
+        if name not in SCALING or not given:
+            return False
+        node = given[0]
+    return False
