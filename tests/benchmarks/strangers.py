@@ -159,11 +159,15 @@ def report(folder: str, results: list[Result], verbose: bool) -> None:
     right = [r for r in faulty if r.found and is_right(r.program.kind, r.found[0]["heuristic"], r.found[0]["cause"])]
     alarmed = [r for r in sound if r.found]
     print(f"{folder}: {len(sound)} sound programs, {len(faulty)} faults")
-    print(f"  detected {share(sum(bool(r.found) for r in faulty), len(faulty))}, named first {share(len(right), len(faulty))}")
+    named = f"named first {share(len(right), len(faulty))}"
+    print(f"  detected {share(sum(bool(r.found) for r in faulty), len(faulty))}, {named}", flush=True)
     edits = [r for r in faulty if r.edit]
     pairs = [(r, by_name[name]) for r in edits if (name := r.program.name.partition("--")[0]) in by_name]
-    mended = [r for r, plain in pairs if repaired(r.program, r.found[0]["edit"], plain.ran, r.ran)]
-    print(f"  first fix is an edit {share(len(edits), len(faulty))}, repaired {share(len(mended), len(faulty))}")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        mended = sum(
+            pool.map(lambda pair: repaired(pair[0].program, pair[0].found[0]["edit"], pair[1].ran, pair[0].ran), pairs)
+        )
+    print(f"  first fix is an edit {share(len(edits), len(faulty))}, repaired {share(mended, len(faulty))}")
     slow = sum(r.slow for r in sound)
     print(
         f"  sound: with an alarm {share(len(alarmed), len(sound))}, broken {sum(bool(r.broken) for r in results)}, "

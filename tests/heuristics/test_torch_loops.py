@@ -21,6 +21,7 @@ FAULTS = {
     "betas swapped": ("optimizer-settings", "betas"),
     "the target in the table": ("target-in-inputs", "column"),
     "an order for the inputs alone": ("unpaired-targets", "orders"),
+    "a range of batches": ("unused-data", "range"),
 }
 
 

@@ -322,7 +322,10 @@ def _hardly_moved(run: TrainingRun) -> str:
         steps = steps_of_kernels(run)
     except NotChecked:
         return ""
-    if steps is None or losses is None or not 0 < (most := float(np.median(steps.values)) * len(losses)) < STILL:
+    if steps is None or losses is None or not len(steps.finite):
+        return ""
+    most = float(steps.finite.values.max()) * len(losses)  # the median would be 0 where a high rate killed all units at once
+    if not 0 < most < STILL:
         return ""
     return f"All {len(losses):,} updates together changed the weights by at most {percent(most)} of their norm."
 

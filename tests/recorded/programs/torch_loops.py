@@ -271,22 +271,22 @@ x, y = x[order], TARGETS
 model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 10))
 optimizer = torch.optim.Adam(model.parameters(), 1e-2)
 with scram_plugin.watch(model, optimizer, log_dir=sys.argv[1], every=1000, print_findings=False):
-    for epoch in range(4):
-        for i in range(0, len(x), 60):
-            xb, yb = x[i : i + 60], y[i : i + 60]
+    for epoch in range(1):
+        for i in range(0, END, 120):
+            xb, yb = x[i : i + 120], y[i : i + 120]
             optimizer.zero_grad()
             torch.nn.functional.cross_entropy(model(xb), yb).backward()
             optimizer.step()
 """
 
 
-def by_its_own_file(targets):
+def by_its_own_file(targets="y[order]", end="len(x)"):
     """A training whose program the log holds."""
 
     def run(path):
         with tempfile.TemporaryDirectory() as folder:
             program = Path(folder, "train.py")
-            program.write_text(OWN_PROGRAM.replace("TARGETS", targets), encoding="utf-8")
+            program.write_text(OWN_PROGRAM.replace("TARGETS", targets).replace("END", end), encoding="utf-8")
             given = {**environment(), "PYTHONPATH": str(ROOT)}
             subprocess.run([sys.executable, program.name, str(path)], cwd=folder, env=given, check=True)
 
@@ -294,7 +294,8 @@ def by_its_own_file(targets):
 
 
 PROGRAMS = Programs()
-PROGRAMS.pair("an order for the inputs alone", by_its_own_file("y[torch.randperm(len(y))]"), by_its_own_file("y[order]"))
+PROGRAMS.pair("an order for the inputs alone", by_its_own_file("y[torch.randperm(len(y))]"), by_its_own_file())
+PROGRAMS.pair("a range of batches", by_its_own_file(end="len(x) // 120"), by_its_own_file())
 for name, fault, healthy in (
     ("left in evaluation mode", LeftInEval, Loop),
     ("evaluated in training mode", NeverEval, Loop),
