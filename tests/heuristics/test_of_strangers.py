@@ -108,3 +108,90 @@ def test_the_last_layers_of_a_part_of_the_model():
         for name, sources in (("one", ["input"]), ("two", ["one"]), ("three", ["two"]))
     ]
     assert heads(known) == {"decoder/three"}
+
+
+def of_outputs(*sizes, rows=8):
+    """Statistics of the targets of several outputs, from (mean, standard deviation)."""
+    return {
+        f"y{i}/{which}": [value] * rows for i, of in enumerate(sizes) for which, value in zip(("mean", "std"), of, strict=True)
+    }
+
+
+@pytest.mark.parametrize(
+    ("sizes", "first", "told"),
+    [
+        ([(27.0, 36.0), (0.2, 0.4)], 2_000.0, True),
+        ([(0.2, 0.4), (27.0, 36.0)], 2_000.0, True),
+        ([(27.0, 36.0), (0.2, 0.4)], 1.2, False),  # the program scales them in its loss
+        ([(27.0, 36.0)], 2_000.0, False),  # a single output: judged by its loss
+        ([(1.0, 2.0), (0.2, 0.4)], 5.0, False),
+    ],
+)
+def test_targets_of_one_of_several_outputs(sizes, first, told):
+    losses = {"loss": np.geomspace(first, first / 20, 300)}
+    found = findings("unnormalized-targets", losses, of_outputs(*sizes), losses, loss={"class": None})
+    assert [(f.heuristic, f.causes[0].id) for f in found] == ([("unnormalized-targets", "scale")] if told else [])
+    assert all("27 ± 36" in f.title for f in found)
+
+
+@pytest.mark.parametrize(("update", "cause"), [(1e-4, "learning-rate"), (0.005, "shuffled-apart")])
+def test_a_rate_that_hardly_moves_the_weights(update, cause):
+    (told,) = findings("no-learning", {"loss": FLAT["loss"][::20]}, measured(update=update), FLAT, **FACTS)
+    assert told.causes[0].id == cause
+    assert ("4 % of their norm" in told.causes[0].for_) == (cause == "learning-rate")
+
+
+def test_units_that_a_high_rate_killed_did_move():
+    """The first steps were large, and all others are 0."""
+    statistics = {**measured(), "update/0/weight/norm": [2.0] + [0.0] * 7}
+    (told,) = findings("no-learning", {"loss": FLAT["loss"][::20]}, statistics, FLAT, **FACTS)
+    assert told.causes[0].id != "learning-rate"
+
+
+@pytest.mark.parametrize(("rate", "told"), [(0.0, False), (1e-3, True)])
+def test_no_plateau_where_the_schedule_has_ended(rate, told):
+    """The recorded rates end long before the training."""
+    values = np.concatenate([np.geomspace(3.0, 2.4, 100), np.full(400, 2.4)]) + 0.06 * NOISE[:500]
+    loop = {"schedule": {"class": "LambdaLR", "calls": 500, "base": 1e-3, "rate": rate}}
+    found = findings("plateau", {"loss": values}, {"learning_rate": [1e-3] * 6}, {"loss": values}, loop=loop)
+    assert [f.heuristic for f in found] == (["plateau"] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("shapes", "told"),
+    [([[None, 20], [None]], True), ([[None, 20], [None, 20]], False), ([[None, 20], [None, 20, 3]], False)],
+)
+def test_words_that_are_all_0_beside_their_lengths(shapes, told):
+    inputs = [{"name": str(i), "shape": shape, "dtype": "int64"} for i, shape in enumerate(shapes)]
+    zeros = {f"x0/{which}": [0.0] * 8 for which in ("mean", "std", "min", "max")}
+    lengths = {
+        f"x1/{which}": value
+        for which, value in zip(("mean", "std", "min", "max"), ([14.0] * 8, [3.0] * 8, [8.0] * 8, [20.0] * 8), strict=True)
+    }
+    found = findings("constant-inputs", {}, {**zeros, **lengths}, FLAT, model={"inputs": inputs})
+    assert [f.severity for f in found] == (["error"] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("rates", "last", "told"), [([1e-4] * 6, 8e-4, True), ([1e-4] * 6, 5e-3, False), ([1e-4] * 6, 1e-4, False)]
+)
+def test_a_warm_up_that_goes_on_behind_the_recorded_rates(rates, last, told):
+    known = {"class": "LambdaLR", "calls": 4, "base": 5e-3, "rate": last}
+    loop = {"steps": 126, "schedule": known}
+    losses = {"loss": np.geomspace(3.0, 2.0, 300)}
+    run = training_run(losses, {"learning_rate": rates}, {"framework": "torch", "loop": loop}, losses, ended="finished")
+    found = [f.causes[0].id for f in review(run, catalogue(select=["training-loop"])).findings]
+    assert found == (["per-epoch"] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("factor", "pixels", "told"),
+    [(1 / 12, 64, True), (1 / 12, 16, False), (0.01, 784, False), (1.0, 784, True)],
+)
+def test_a_divergence_whose_weight_warms_up(factor, pixels, told):
+    parts = [
+        {"how": "mean", "shape": [64, pixels], "factor": 1.0, "elementwise": True},
+        {"how": "mean", "shape": [64], "factor": factor, "elementwise": False, "each": [64, 6]},
+    ]
+    found = findings("loss-parts", {}, {}, FLAT, loop={"parts": parts}, fit={"batch_size": 64})
+    assert [f.heuristic for f in found] == (["loss-parts"] if told else [])

@@ -313,3 +313,30 @@ def test_predictions_behind_fit(behind):
 )
 def test_what_is_no_prediction_in_training_mode(behind, more):
     assert list(edits.predicts_in_training(facts(AFTER_FIT.format(behind=behind), **{**NORMED, **more}))) == []
+
+
+NORMAL = """\
+import torch
+from torch.distributions import Normal
+class VAE(torch.nn.Module):
+    def forward(self, x):
+        mu, logvar = self.encoder(x)
+        std = torch.exp(0.5 * logvar)
+        z = SAMPLE
+        return self.decoder(z), mu, logvar
+def divergence(mu, logvar):
+    return -0.5 * torch.sum(1 + logvar - mu.pow(2) - logvar.exp())
+"""
+
+
+def test_a_sample_beside_a_divergence_by_hand():
+    known = facts(NORMAL.replace("SAMPLE", "Normal(mu, std).sample()"), framework="torch")
+    (line,) = edits.not_reparameterised(known)
+    assert changed(known, line.edit) == ["-         z = Normal(mu, std).sample()", "+         z = Normal(mu, std).rsample()"]
+
+
+@pytest.mark.parametrize(
+    "sample", ["Normal(mu, std).rsample()", "Normal(zero, one).sample() * std + mu", "Normal(a, b).sample()"]
+)
+def test_other_samples_beside_a_divergence(sample):
+    assert list(edits.not_reparameterised(facts(NORMAL.replace("SAMPLE", sample), framework="torch"))) == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scram_plugin.heuristics.edits import separate_draws, two_orders
+from scram_plugin.heuristics.edits import moved_places, separate_draws, two_orders
 from tests.heuristics.edited import facts
 from tests.heuristics.test_loop_edges import STAYS, found
 
@@ -211,3 +211,31 @@ def test_a_draw_for_each(name):
 )
 def test_what_is_told_of_a_program(text, causes):
     assert found("unpaired-targets", batches=STAYS, **facts(MADE + text)) == causes
+
+
+TAKEN = "y_train = y[idx]\n"
+USE = "loss = F.nll_loss(out[idx], y_train)\n"
+
+
+@pytest.mark.parametrize(
+    "order", ["idx = idx.sort().values\n", "idx = torch.sort(idx)[0]\n", "idx = np.random.permutation(idx)\n"]
+)
+def test_places_are_brought_into_another_order(order):
+    found = moved_places(facts(MADE + TAKEN + order + USE))
+    assert (found.cause, found.inputs, found.targets) == ("orders", "out[idx]", "y_train")
+    assert "line 7" in found.said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TAKEN + USE,
+        "idx = idx.sort().values\n" + TAKEN + USE,
+        TAKEN + "idx = idx.sort().values\ny_train = y[idx]\n" + USE,
+        TAKEN + "idx = idx.to(device)\n" + USE,
+        TAKEN + "other = idx.sort().values\n" + USE,
+        TAKEN + "idx = idx.sort().values\nprint(out[idx], y)\n",
+    ],
+)
+def test_places_keep_their_order(text):
+    assert moved_places(facts(MADE + text)) is None

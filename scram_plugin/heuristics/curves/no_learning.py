@@ -84,6 +84,7 @@ RISEN_ACCURACY = 0.05  # rise of the training accuracy that shows learning, what
 AS_GUESSED = 1.03  # times the loss of guessing: larger steps than are good make the loss worse than that; by bench-limits
 BLOWN_UP = 3.0  # times the loss of guessing: then the outputs are not only uninformed but far too large; by bench-limits
 STILL = 0.1  # of the weights' norm: all updates together are no larger, were they all in one direction; by definition
+LEAST_MOVE = 1e-5  # of the norm in a step: smaller updates are those of gradients that vanish; by bench-limits
 MOVING = (1e-4, 0.03)  # updates of weights that learn, as a fraction of their norm (Bottou, 2012: about 0.001)
 UNCHANGED = 1e-4  # of the loss: means over epochs that learn anything differ by more; by bench-limits
 EXACT = 4  # points of a loss that does not change; by definition: any learning would show
@@ -286,7 +287,7 @@ def _causes(
         ]
     if guessed and (padding := _padding(run)) is not None:
         return [padding, inputs, labels, speed]
-    if guessed and (still := _hardly_moved(run)):
+    if still := _hardly_moved(run):
         return [Cause("learning-rate", f"{speed.for_} {still}".strip()), inputs, labels, depth]
     if guessed and speed.against and _all_sound(run, MOVING[1]):
         said = "Learning rate and updates are usual, and no layer is dead. What remains: inputs paired with the wrong labels."
@@ -325,7 +326,7 @@ def _hardly_moved(run: TrainingRun) -> str:
     if steps is None or losses is None or not len(steps.finite):
         return ""
     most = float(steps.finite.values.max()) * len(losses)  # the median would be 0 where a high rate killed all units at once
-    if not 0 < most < STILL:
+    if not LEAST_MOVE * len(losses) < most < STILL:
         return ""
     return f"All {len(losses):,} updates together changed the weights by at most {percent(most)} of their norm."
 

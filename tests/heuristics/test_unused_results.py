@@ -1,0 +1,70 @@
+"""Values that a program computes and never uses, by its lines: forms of the fault, and sound twins."""
+
+import pytest
+
+from scram_plugin.heuristics.edits import dropped_results, unread_values
+from tests.heuristics.edited import changed, facts
+
+HEAD = "import numpy as np\nimport torch\nimport torch.nn.functional as F\nfrom torch import nn\n"
+MODEL = (
+    "class Net(nn.Module):\n    def __init__(self):\n        self.act = nn.ReLU()\n        self.fc = nn.Linear(8, 8)\n"
+    "    def forward(self, x):\n"
+)
+
+DROPPED = {
+    "a function": ("F.relu(x)", MODEL + "        F.relu(x)\n        return self.fc(x)\n"),
+    "a layer": ("self.act(x)", MODEL + "        self.act(x)\n        return self.fc(x)\n"),
+    "a mask": ("a.masked_fill(m, -1e9)", MODEL + "        a = x @ x.T\n        a.masked_fill(m, -1e9)\n        return a\n"),
+    "an array": ("np.clip(x, 0, 1)", "def load(x):\n    np.clip(x, 0, 1)\n    return x\n"),
+    "a shape": ("x.unsqueeze(1)", "x = load()\nx.unsqueeze(1)\nprint(x)\n"),
+}
+KEPT = {
+    "in place": MODEL + "        F.relu(x, inplace=True)\n        x.clamp_(0)\n        return self.fc(x)\n",
+    "into another array": "np.clip(x, 0, 1, out=x)\n",
+    "a method of the program": MODEL + "        self.log(x)\n        self.remember(x)\n        return self.fc(x)\n",
+    "no layer": MODEL.replace("nn.ReLU()", "Hook()") + "        self.act(x)\n        return x\n",
+    "a try": "try:\n    torch.cat([x, y])\nexcept RuntimeError:\n    pass\n",
+    "sorted in place": "x.sort()\nx.append(3)\n",
+}
+UNREAD = {
+    "an activation": ("h", MODEL + "        x = self.fc(x)\n        h = self.act(x)\n        return self.fc(x)\n"),
+    "the last value": (
+        "h",
+        MODEL + "        h = self.fc(x)\n        y = self.fc(h)\n        h = F.relu(h)\n        return y\n",
+    ),
+}
+READ = {
+    "all": MODEL + "        h = self.act(self.fc(x))\n        return h\n",
+    "sizes": MODEL + "        n = x.size(0)\n        mask = torch.ones(3)\n        return self.fc(x)\n",
+    "in a loop": MODEL
+    + "        h = x\n        for _ in range(3):\n            x = x + h\n            h = self.fc(x)\n        return x\n",
+    "a part of several": MODEL + "        out, state = self.rnn(x)\n        _ = self.fc(out)\n        return out\n",
+    "in a function": MODEL + "        h = self.fc(x)\n        def f():\n            return h\n        return f()\n",
+    "another method": "class Net(nn.Module):\n    def show(self, x):\n        h = self.fc(x)\n        return x\n",
+}
+
+
+@pytest.mark.parametrize("name", DROPPED)
+def test_a_result_is_dropped(name):
+    text, program = DROPPED[name]
+    known = facts(HEAD + program)
+    (line,) = dropped_results(known)
+    assert line.text == text
+    new = next(d for d in changed(known, line.edit) if d.startswith("+"))
+    assert new.strip("+ ").endswith(f" = {text}")
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_no_result_is_dropped(name):
+    assert list(dropped_results(facts(HEAD + KEPT[name]))) == []
+
+
+@pytest.mark.parametrize("name", UNREAD)
+def test_a_value_is_not_read(name):
+    variable, program = UNREAD[name]
+    assert [line.text for line in unread_values(facts(HEAD + program))] == [variable]
+
+
+@pytest.mark.parametrize("name", READ)
+def test_all_values_are_read(name):
+    assert list(unread_values(facts(HEAD + READ[name]))) == []

@@ -1,0 +1,202 @@
+"""What the graph of the first loss shows of attention, penalties, signs and the ends of a model; on real trainings, too."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from scram_plugin.training.torch.attention import over_queries
+from scram_plugin.training.torch.misfits import cut_outputs, maximises
+from scram_plugin.training.torch.penalties import penalty
+from tests.training.torch.models import IMAGES, seed
+from tests.training.torch.test_watch import reviewed, train
+
+Q, K, V = (torch.randn(2, 3, 6, 4, requires_grad=True) for _ in range(3))
+SCORES = "queries"
+
+
+def attended(axis, mask=None, transposed=False):
+    scores = Q @ K.transpose(-2, -1) / math.sqrt(4)
+    scores = scores if mask is None else scores.masked_fill(mask, float("-inf"))
+    weights = F.softmax(scores, dim=axis)
+    made = V.transpose(-2, -1) @ weights.transpose(-2, -1) if transposed else weights @ V
+    return made.square().sum()
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("mask", [None, torch.triu(torch.ones(6, 6), 1).bool()])
+@pytest.mark.parametrize(("axis", "wrong"), [(-2, True), (2, True), (-1, False), (3, False)])
+def test_attention_over_the_queries(axis, wrong, mask, transposed):
+    found = over_queries(attended(axis, mask, transposed))
+    assert found == ([{"operation": SCORES, "from": [2, 3, 6, 6], "to": [2, 3, 6, 6]}] if wrong else [])
+
+
+def slots():
+    """Slots compete for the inputs, and each takes the mean of its own (Locatello et al., 2020)."""
+    weights = F.softmax(Q @ K.transpose(-2, -1), dim=-2)
+    return ((weights / weights.sum(-1, keepdim=True)) @ V).sum()
+
+
+def pooled():
+    """A linear layer scores the positions."""
+    weights = F.softmax(nn.Linear(4, 1)(K), dim=-2)
+    return (weights.transpose(-2, -1) @ V).sum()
+
+
+def of_clusters():
+    """Each position is assigned to clusters, and each cluster is the sum of its positions."""
+    weights = F.softmax(nn.Linear(4, 5)(K), dim=-1)
+    return (weights.transpose(-2, -1) @ V).sum()
+
+
+def both_ways():
+    """Attention of two texts to each other (Seo et al., 2017)."""
+    scores = Q @ K.transpose(-2, -1)
+    return ((F.softmax(scores, dim=-1) @ K).sum() + (F.softmax(scores, dim=-2).transpose(-2, -1) @ Q).sum()).square()
+
+
+@pytest.mark.parametrize("make", [slots, pooled, of_clusters, both_ways])
+def test_other_attention_is_right(make):
+    assert over_queries(make()) == []
+
+
+W = nn.Linear(8, 3)
+ERROR = F.mse_loss(W(torch.randn(5, 8)), torch.zeros(5, 3))
+
+
+@pytest.mark.parametrize(
+    ("loss", "factor"),
+    [
+        (lambda: ERROR, 0.0),
+        (lambda: ERROR + 0.05 * sum(p.abs().sum() for p in W.parameters()), 0.05),
+        (lambda: ERROR + 0.5 * (0.1 * W.weight.pow(2).sum()), 0.05),
+        (lambda: ERROR + torch.cat([p.view(-1) for p in W.parameters()]).abs().sum() / 20, 0.05),
+        (lambda: ERROR + 2.4 * W.weight.square().mean(), 0.1),
+        (lambda: ERROR + 3 * (W.weight - 1).pow(2).sum(), 0.0),  # as to what an earlier task learned
+        (lambda: ERROR + 3 * (torch.ones(2, 8) @ W.weight.T).pow(2).sum(), 0.0),
+        (lambda: ERROR + 3 * nn.Embedding(9, 4)(torch.tensor([1, 2])).pow(2).sum(), 0.0),
+    ],
+)
+def test_a_penalty_in_the_loss(loss, factor):
+    assert penalty(loss()) == pytest.approx(factor)
+
+
+LOGITS, CHANCES = torch.randn(6, 4, requires_grad=True), torch.softmax(torch.randn(6, 4), dim=1)
+LOGARITHMS = torch.log_softmax(LOGITS, dim=1)
+
+
+@pytest.mark.parametrize(
+    ("loss", "wrong"),
+    [
+        (lambda: (CHANCES * LOGARITHMS).sum(1).mean(), True),
+        (lambda: (CHANCES * LOGARITHMS).sum(1).mean() + LOGITS.square().mean(), True),
+        (lambda: 0.5 * (LOGARITHMS * F.one_hot(torch.arange(6) % 4, 4)).sum() / 6, True),
+        (lambda: -(CHANCES * LOGARITHMS).sum(1).mean(), False),
+        (lambda: (CHANCES * -LOGARITHMS).sum(1).mean(), False),
+        (lambda: (-1.0 * (CHANCES * LOGARITHMS)).sum(1).mean(), False),
+        (lambda: (CHANCES * (CHANCES.log() - LOGARITHMS)).sum(1).mean(), False),  # a divergence
+        (lambda: (LOGARITHMS.exp() * LOGARITHMS).sum(1).mean(), False),  # a bonus of entropy
+        (lambda: (torch.randn(6, 4) * LOGARITHMS).sum(1).mean(), False),  # advantages
+        (lambda: LOGITS.square().mean(), False),
+    ],
+)
+def test_a_cross_entropy_without_its_sign(loss, wrong):
+    assert maximises(loss()) == wrong
+
+
+@pytest.mark.parametrize(
+    ("outputs", "found"),
+    [
+        (lambda: torch.sigmoid(F.silu(LOGITS)), ["silu", "sigmoid"]),
+        (lambda: (torch.softmax(F.relu(LOGITS), dim=1), LOGITS), ["relu", "softmax"]),
+        (lambda: torch.sigmoid(F.leaky_relu(LOGITS)), []),
+        (lambda: torch.sigmoid(W(F.relu(torch.randn(5, 8)))), []),
+        (lambda: F.relu(torch.sigmoid(LOGITS)), []),
+        (lambda: LOGITS, []),
+    ],
+)
+def test_what_cuts_the_outputs(outputs, found):
+    assert cut_outputs(outputs()) == found
+
+
+class Attention(nn.Module):
+    """The rows of an image attend to each other."""
+
+    def __init__(self, axis):
+        super().__init__()
+        seed(0)
+        self.axis, self.qkv, self.last = axis, nn.Linear(8, 48), nn.Linear(16, 10)
+
+    def forward(self, x):
+        q, k, v = self.qkv(x).split(16, dim=2)
+        return self.last((F.softmax(q @ k.transpose(1, 2) / 4, dim=self.axis) @ v).mean(dim=1))
+
+
+def digits(end=None, units=10):
+    seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, units), *([end] if end else []))
+
+
+def found(path):
+    return [(f.heuristic, f.causes[0].id) for f in reviewed(path).alone if f.severity != "info"]
+
+
+@pytest.mark.parametrize(("axis", "told"), [(1, True), (2, False)])
+def test_a_training_of_attention(axis, told, tmp_path):
+    train(tmp_path, Attention(axis), epochs=4, rate=3e-3)
+    assert (("mixed-axes", "softmax-over-queries") in found(tmp_path)) == told
+
+
+@pytest.mark.parametrize(("factor", "told"), [(0.3, True), (1e-5, False)])
+def test_a_training_with_a_penalty(factor, told, tmp_path):
+    model = digits()
+
+    def loss(outputs, labels):
+        return F.cross_entropy(outputs, labels) + factor * sum(p.abs().sum() for p in model.parameters())
+
+    train(tmp_path, model, loss, epochs=10, rate=1e-2)
+    assert (("strong-regularization", "factor") in found(tmp_path)) == told
+
+
+@pytest.mark.parametrize(("sign", "told"), [(1, True), (-1, False)])
+def test_a_training_with_either_sign(sign, told, tmp_path):
+    def loss(outputs, labels):
+        return sign * (F.one_hot(labels, 10) * torch.log_softmax(outputs, dim=1)).sum(dim=1).mean()
+
+    train(tmp_path, digits(), loss, epochs=2)
+    assert (found(tmp_path)[:1] == [("wrong-direction", "sign")]) == told
+
+
+@pytest.mark.parametrize(("end", "told"), [(nn.SiLU(), True), (None, False)])
+def test_a_training_whose_probabilities_are_cut(end, told, tmp_path):
+    model = nn.Sequential(digits(end, 1), nn.Sigmoid())
+
+    def loss(outputs, labels):
+        chance = outputs.squeeze(1).clamp(1e-6, 1 - 1e-6)
+        odd = (labels % 2).float()
+        return -(odd * chance.log() + (1 - odd) * (1 - chance).log()).mean()
+
+    train(tmp_path, model, loss, epochs=4)
+    assert (("output-activation-mismatch", "cut-logits") in found(tmp_path)) == told
+
+
+class Maps(nn.Module):
+    """An autoencoder of images, whose pixels come from a function."""
+
+    def __init__(self, last):
+        super().__init__()
+        seed(0)
+        self.last, self.code, self.up = last, nn.Linear(64, 16), nn.Linear(16, 64)
+        self.conv = nn.Conv2d(1, 1, 3, padding=1)
+
+    def forward(self, x):
+        return self.last(self.conv(self.up(F.relu(self.code(x.flatten(1)))).view(-1, 1, 8, 8)))
+
+
+@pytest.mark.parametrize(("last", "told"), [(lambda h: torch.softmax(h, dim=-1), True), (torch.sigmoid, False)])
+def test_a_training_with_pixels_that_sum_to_one(last, told, tmp_path):
+    data = [(part, part) for part in IMAGES[:320].clamp(0, 1).unsqueeze(1).split(32)]
+    train(tmp_path, Maps(last), F.binary_cross_entropy, data, epochs=3)
+    assert (("mixed-axes", "softmax-over-width") in found(tmp_path)) == told
