@@ -12,7 +12,7 @@ RIGHT: dict[str, tuple[str, ...]] = {
     "relu-on-logits": ("output-activation-mismatch/cut-logits",),
     "softmax-twice": ("output-activation-mismatch/twice", "output-activation-mismatch/twice-layers"),
     "logits-as-probabilities": ("output-activation-mismatch/missing-softmax", "output-activation-mismatch/missing-sigmoid"),
-    "wrong-loss": ("output-activation-mismatch", "label-range", "wrong-direction/sign"),
+    "wrong-loss": ("output-activation-mismatch", "label-range", "wrong-direction/sign", "training-loop/swapped-triplet"),
     "bad-activation-last": ("output-activation-mismatch",),
     "softmax-wrong-axis": ("mixed-axes", "mixed-samples"),
     "batch-first": ("mixed-samples", "mixed-axes"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scram_plugin.heuristics.edits import dropped_results, unread_values
+from scram_plugin.heuristics.edits import dropped_results, swapped_triplets, unread_values
 from tests.heuristics.edited import changed, facts
 
 HEAD = "import numpy as np\nimport torch\nimport torch.nn.functional as F\nfrom torch import nn\n"
@@ -68,3 +68,28 @@ def test_a_value_is_not_read(name):
 @pytest.mark.parametrize("name", READ)
 def test_all_values_are_read(name):
     assert list(unread_values(facts(HEAD + READ[name]))) == []
+
+
+LOSS = "criterion = nn.TripletMarginLoss(margin=0.5)\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "after"),
+    [
+        ("loss = criterion(za, zn, zp)", "loss = criterion(za, zp, zn)"),
+        ("loss = criterion(anchor, negative, positive)", "loss = criterion(anchor, positive, negative)"),
+        ("loss = F.triplet_margin_loss(a, neg_1, pos_1)", "loss = F.triplet_margin_loss(a, pos_1, neg_1)"),
+    ],
+)
+def test_a_triplet_in_another_order(line, after):
+    known = facts(HEAD + LOSS + line + "\n")
+    (found,) = swapped_triplets(known)
+    assert changed(known, found.edit) == [f"- {line}", f"+ {after}"]
+
+
+OTHERS = ("criterion(za, zp, zn)", "criterion(a, b, c)", "other(anchor, negative, positive)", "criterion(pos, anchor, neg)")
+
+
+@pytest.mark.parametrize("line", OTHERS)
+def test_triplets_in_their_order(line):
+    assert list(swapped_triplets(facts(HEAD + LOSS + f"loss = {line}\n"))) == []

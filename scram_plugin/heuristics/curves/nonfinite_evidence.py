@@ -114,7 +114,7 @@ def _of_layer(run: TrainingRun, origin: Origin) -> list[tuple[float, Cause]]:
 
 def _elsewhere(origin: Origin, weight: float, cause: Cause) -> tuple[float, Cause]:
     """Nothing that is computed after the place where the first such value appeared can be its cause."""
-    if cause.id not in ("labels", "custom-loss"):
+    if cause.id not in ("labels", "custom-loss") or weight == Strength.AT_ZERO:  # the graph goes through the model, too
         return weight, cause
     against = f"The first value that was not finite appeared before the loss, in {origin.names}."
     return Strength.EXCLUDED, replace(cause, for_="", against=against)

@@ -20,6 +20,7 @@ from scram_plugin.heuristics.edits import (
     give_factor,
     not_reparameterised,
     predicts_in_training,
+    swapped_triplets,
     switch_modes,
     take_steps,
     uncalled,
@@ -105,6 +106,13 @@ LINES: tuple[tuple[str, Severity, str, str, Callable[[Mapping[str, Any]], Iterab
         TITLES["never-eval"],
         "Line {1} calls `{0}` after `fit`, which leaves the model in training mode.",
         predicts_in_training,
+    ),
+    (
+        "swapped-triplet",
+        "warning",
+        "A triplet loss pulls the negative example closer",
+        "Line {1} is `{0}`: the loss wants the positive example before the negative one.",
+        swapped_triplets,
     ),
     (
         "unused-result",

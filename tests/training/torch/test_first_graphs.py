@@ -200,3 +200,21 @@ def test_a_training_with_pixels_that_sum_to_one(last, told, tmp_path):
     data = [(part, part) for part in IMAGES[:320].clamp(0, 1).unsqueeze(1).split(32)]
     train(tmp_path, Maps(last), F.binary_cross_entropy, data, epochs=3)
     assert (("mixed-axes", "softmax-over-width") in found(tmp_path)) == told
+
+
+class Logarithms(nn.Module):
+    """A layer whose outputs go through a logarithm within the model."""
+
+    def __init__(self, least):
+        super().__init__()
+        seed(0)
+        self.least, self.first, self.last = least, nn.Linear(64, 32), nn.Linear(32, 10)
+
+    def forward(self, x):
+        return self.last(torch.log(F.relu(self.first(x.flatten(1))) + self.least))
+
+
+@pytest.mark.parametrize(("least", "told"), [(0.0, True), (0.01, False)])
+def test_a_training_with_a_logarithm_of_0_in_the_model(least, told, tmp_path):
+    train(tmp_path, Logarithms(least), epochs=2)
+    assert (found(tmp_path)[:1] == [("nonfinite-loss", "custom-loss")]) == told
