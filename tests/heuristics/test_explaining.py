@@ -14,7 +14,7 @@ PAGE = Page.parse(block_of("docs/writing-a-check.md", "````", "markdown", "# It 
 # In this order causes explain: what is wrong with the data, then with the model, then with layers, then with curves.
 PRECEDENCE = """
     nonfinite-inputs constant-inputs label-range target-in-inputs unpaired-targets sequence-targets
-    output-activation-mismatch mixed-axes
+    unused-data output-activation-mismatch mixed-axes
     loss-parts ignored-input nonfinite-loss fp16-overflow loss-scale-collapse nonfinite-origin frozen-weights
     untrained-parameters training-loop optimizer-settings wrong-direction poor-initialization unnormalized-targets
     unnormalized-inputs unconventional-learning-rate high-dropout strong-regularization normalization-lag missing-activation

@@ -121,6 +121,7 @@ def of_outputs(*sizes, rows=8):
     ("sizes", "first", "told"),
     [
         ([(27.0, 36.0), (0.2, 0.4)], 2_000.0, True),
+        ([(27.0, 36.0), (0.2, 0.4)], 5_000.0, False),
         ([(0.2, 0.4), (27.0, 36.0)], 2_000.0, True),
         ([(27.0, 36.0), (0.2, 0.4)], 1.2, False),  # the program scales them in its loss
         ([(27.0, 36.0)], 2_000.0, False),  # a single output: judged by its loss
@@ -173,7 +174,7 @@ def test_words_that_are_all_0_beside_their_lengths(shapes, told):
 
 
 @pytest.mark.parametrize(
-    ("rates", "last", "told"), [([1e-4] * 6, 8e-4, True), ([1e-4] * 6, 5e-3, False), ([1e-4] * 6, 1e-4, False)]
+    ("rates", "last", "told"), [([1e-4] * 6, 5e-4, True), ([1e-4] * 6, 5e-3, False), ([1e-4] * 6, 1e-4, False)]
 )
 def test_a_warm_up_that_goes_on_behind_the_recorded_rates(rates, last, told):
     known = {"class": "LambdaLR", "calls": 4, "base": 5e-3, "rate": last}
@@ -185,13 +186,41 @@ def test_a_warm_up_that_goes_on_behind_the_recorded_rates(rates, last, told):
 
 
 @pytest.mark.parametrize(
-    ("factor", "pixels", "told"),
-    [(1 / 12, 64, True), (1 / 12, 16, False), (0.01, 784, False), (1.0, 784, True)],
+    ("factor", "mean", "rises", "told"),
+    [
+        (1 / 12, 1.0, True, True),
+        (1 / 12, 1.0, False, False),
+        (0.01, 1.0, True, False),
+        (1.0, 1.0, False, True),
+        (1.0, 784.0, False, False),  # a sum, written as a multiple of the mean
+        (1.0, 50.0, False, False),
+    ],
 )
-def test_a_divergence_whose_weight_warms_up(factor, pixels, told):
+def test_a_divergence_whose_weight_warms_up(factor, mean, rises, told):
+    text = "beta = min(1.0, (epoch + 1) / 12)\n" if rises else "beta = 0.1\n"
+    source = {"files": [{"file": "train.py", "text": text}]}
     parts = [
-        {"how": "mean", "shape": [64, pixels], "factor": 1.0, "elementwise": True},
+        {"how": "mean", "shape": [64, 784], "factor": mean, "elementwise": True},
         {"how": "mean", "shape": [64], "factor": factor, "elementwise": False, "each": [64, 6]},
     ]
-    found = findings("loss-parts", {}, {}, FLAT, loop={"parts": parts}, fit={"batch_size": 64})
+    found = findings("loss-parts", {}, {}, FLAT, loop={"parts": parts}, fit={"batch_size": 64}, source=source)
     assert [f.heuristic for f in found] == (["loss-parts"] if told else [])
+
+
+def test_targets_of_several_outputs_that_are_learned_or_are_classes():
+    sizes, losses = of_outputs((38.0, 20.0), (0.2, 0.4)), {"loss": np.geomspace(1_800.0, 5.0, 300)}
+    assert findings("unnormalized-targets", losses, sizes, losses, loss={"class": None}) == []
+    slow = {"loss": np.geomspace(1_800.0, 900.0, 300)}
+    assert len(findings("unnormalized-targets", slow, sizes, slow, loss={"class": None})) == 1
+    classes = {"parts": [{"how": "sum", "shape": [64, 65], "factor": 1.0, "elementwise": False}]}
+    assert findings("unnormalized-targets", slow, sizes, slow, loss={"class": None}, loop=classes) == []
+
+
+def test_a_rate_that_ends_at_its_floor():
+    """A warm-up and a decay, whose recorded rates end in the warm-up."""
+    loop = {"steps": 126, "schedule": {"class": "LambdaLR", "calls": 20, "base": 1.0, "rate": 0.1}}
+    losses = {"loss": np.geomspace(3.0, 2.0, 300)}
+    rates = {"learning_rate": [0.01, 0.02, 0.03]}
+    run = training_run(losses, rates, {"framework": "torch", "loop": loop}, losses, ended="finished")
+    found = [f for f in review(run, catalogue(select=["training-loop"])).findings if "raises the rate" in str(f.evidence)]
+    assert all("0.1 at the end" not in str(f.evidence) for f in found)

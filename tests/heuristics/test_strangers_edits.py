@@ -340,3 +340,19 @@ def test_a_sample_beside_a_divergence_by_hand():
 )
 def test_other_samples_beside_a_divergence(sample):
     assert list(edits.not_reparameterised(facts(NORMAL.replace("SAMPLE", sample), framework="torch"))) == []
+
+
+OWN = NORMAL.replace("SAMPLE", "mu + std * torch.randn_like(std)")
+TRIED = "        z = Normal(mu, std).sample()\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        OWN + "def generate(mu, std):\n    return Normal(mu, std).sample()\n",
+        NORMAL.replace("SAMPLE", "mu") + "def generate(mu, std):\n    return Normal(mu, std).sample()\n",
+        NORMAL.replace("        z = SAMPLE\n", "        z = mu\n        if not self.training:\n    " + TRIED),
+    ],
+)
+def test_samples_that_train_nothing(text):
+    assert list(edits.not_reparameterised(facts(text, framework="torch"))) == []

@@ -235,6 +235,9 @@ def test_places_are_brought_into_another_order(order):
         TAKEN + "idx = idx.to(device)\n" + USE,
         TAKEN + "other = idx.sort().values\n" + USE,
         TAKEN + "idx = idx.sort().values\nprint(out[idx], y)\n",
+        TAKEN + "idx = torch.argsort(idx)\n" + USE,  # the way back
+        TAKEN + "out = out[idx]\nidx = idx.sort().values\n" + USE,
+        TAKEN + "idx = idx.sort().values\nplot(out[idx], y_train)\n",
     ],
 )
 def test_places_keep_their_order(text):

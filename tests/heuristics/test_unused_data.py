@@ -17,15 +17,22 @@ TEXTS = (
     "        return item\n"
 )
 
+TRAINS = "    loss = net(xb).mean()\n    loss.backward()\n    optimizer.step()\n"
 SKIPPED = {
-    "a range of batches": ("range", "for i in range(0, len(x) // size, size):\n    xb = x[i:i + size]\n"),
-    "a number of batches": ("range", "n = len(x) // size\nfor i in range(0, n, size):\n    xb = x[i:i + size]\n"),
-    "the number of a batch for its place": ("range", "for i in range(len(x) // size):\n    xb = x[i:i + size]\n"),
-    "rounded up": ("range", "for i in range(int(np.ceil(len(x) / 32))):\n    xb, yb = x[i:i + 32], y[i:i + 32]\n"),
-    "the first batch": ("same", "for i in range(0, len(x), size):\n    xb, yb = x[:size], y[0:size]\n"),
+    "a range of batches": (
+        "range",
+        "for i in range(0, len(x) // batch_size, batch_size):\n    xb = x[i:i + batch_size]\n" + TRAINS,
+    ),
+    "a number of batches": ("range", "n = len(x) // bs\nfor i in range(0, n, bs):\n    xb = x[i:i + bs]\n" + TRAINS),
+    "the number of a batch for its place": ("range", "for i in range(len(x) // BATCH):\n    xb = x[i:i + BATCH]\n" + TRAINS),
+    "rounded up": ("range", "for i in range(int(np.ceil(len(x) / bs))):\n    xb, yb = x[i:i + bs], y[i:i + bs]\n" + TRAINS),
+    "in a function": (
+        "range",
+        "def step(xb):\n" + TRAINS + "for i in range(0, len(x) // bs, bs):\n    step(x[i:i + bs])\n",
+    ),
+    "the first batch": ("same", "for i in range(0, len(x), size):\n    xb, yb = x[:size], y[0:size]\n" + TRAINS),
     "the length in batches": ("length", ITEMS.format("len(self.x) // BATCH")),
     "the length of an example": ("length", ITEMS.format("self.x.shape[1]")),
-    "the size of a batch": ("length", ITEMS.format("self.batch_size")),
     "the number of columns": ("length", TEXTS.format("self.encodings")),
     "a break": (
         "left",
@@ -33,7 +40,9 @@ SKIPPED = {
     ),
     "a return": (
         "left",
-        "def train():\n    for xb in loader:\n        loss = net(xb).mean()\n" + STEP + "        return loss.item()\n",
+        "def train():\n    for xb in loader:\n        loss = net(xb).mean()\n"
+        + STEP
+        + "        return loss.item()\nfor epoch in range(9):\n    train()\n",
     ),
     "a list made anew": (
         "renewed",
@@ -51,44 +60,72 @@ SKIPPED = {
     "the subset of the test": ("swapped", "train_set = Subset(data, test_idx)\n"),
 }
 USED = {
-    "a range of examples": "for i in range(0, len(x), size):\n    xb = x[i:i + size]\n",
-    "numbers of batches": "for i in range(len(x) // size):\n    xb = x[i * size:(i + 1) * size]\n",
-    "a place made of a number": "for i in range(len(x) // size):\n    i = i * size\n    xb = x[i:i + size]\n",
-    "windows": "for i in range(len(x) - size):\n    xb = x[i:i + size]\n",
-    "windows with a stride": "for i in range(0, len(x) // 4, 2):\n    xb = x[i:i + size]\n",
-    "a range that names something else": "for i in range(0, len(x) // size, size):\n    print(i)\n",
-    "a drawn batch": "for i in range(0, len(x), size):\n    order = torch.randperm(len(x))\n    xb = x[order[:size]]\n",
+    "a range of examples": "for i in range(0, len(x), bs):\n    xb = x[i:i + bs]\n" + TRAINS,
+    "numbers of batches": "for i in range(len(x) // bs):\n    xb = x[i * bs:(i + 1) * bs]\n" + TRAINS,
+    "a place made of a number": "for i in range(len(x) // bs):\n    i = i * bs\n    xb = x[i:i + bs]\n" + TRAINS,
+    "windows": "for i in range(len(x) - bs):\n    xb = x[i:i + bs]\n" + TRAINS,
+    "windows of a part": "for i in range(len(x) // 2):\n    xb = x[i:i + 2]\n" + TRAINS,
+    "frames": "for t in range(0, len(audio) // hop, hop):\n    xb = feats[t:t + hop]\n" + TRAINS,
+    "no training": "for i in range(0, len(x) // bs, bs):\n    show(x[i:i + bs])\n",
+    "a range that names something else": "for i in range(0, len(x) // bs, bs):\n    xb = draw()\n" + TRAINS,
+    "a queue": "for i in range(0, len(x), bs):\n    xb = x[:bs]\n    x = x[bs:]\n" + TRAINS,
+    "hard examples": "for i in range(0, len(x), bs):\n    xb = x[losses.argsort()[:bs]]\n" + TRAINS,
+    "noise that stays": "for i in range(0, len(x), bs):\n    xb = fixed_noise[:bs]\n" + TRAINS,
+    "a drawn batch": "for i in range(0, len(x), bs):\n    order = torch.randperm(len(x))\n    xb = x[order[:bs]]\n" + TRAINS,
     "the whole length": ITEMS.format("len(self.x)"),
     "a stride": ITEMS.format("len(self.x) // self.stride"),
     "a length that is given": ITEMS.format("self.length"),
+    "a length of a method": ITEMS.format("self.x.ceil()") + ITEMS.format("int()"),
     "the labels": TEXTS.format("self.labels"),
+    "a table": (
+        "class Table:\n    def __len__(self):\n        return len(self.df)\n    def __getitem__(self, i):\n"
+        "        return self.df['text'][i], self.df.iloc[i]\n"
+    ),
     "windows of a data set": (
         "class Windows:\n    def __len__(self):\n        return len(self.x) // self.batch_size\n    def __getitem__(self, i):\n"
         "        return self.x[i * self.batch_size:(i + 1) * self.batch_size]\n"
     ),
     "a condition": "for xb in loader:\n    loss = net(xb).mean()\n    loss.backward()\n    if loss < 0.1:\n        break\n",
     "a search": "for name in names:\n    found = read(name)\n    break\n",
+    "a trial beside the loop": (
+        "def sanity_check():\n    for xb in loader:\n        loss = net(xb).mean()\n" + STEP + "        return\n"
+        "for epoch in range(9):\n    for xb in loader:\n        loss = net(xb).mean()\n" + STEP
+    ),
     "a list for each": (
         "for name in names:\n    rows = []\n    for line in name:\n        rows.append(line)\n    tables.append(rows)\n"
     ),
     "a list for each epoch": (
-        "for epoch in range(3):\n    losses = []\n    for xb in loader:\n        losses.append(net(xb))\n"
-        "    print(np.mean(losses))\n"
+        "for epoch in range(3):\n    losses = []\n    losses.append(train_one_epoch(net, epoch))\nprint(np.array(losses))\n"
     ),
+    "a list of the last": "for name in names:\n    found = []\n    found.extend(evaluate(net))\nprint(np.array(found))\n",
     "a seed at the beginning": "random.seed(5)\nfor step in range(9):\n    loss = net(draw()).mean()\n    loss.backward()\n",
     "a seed for each epoch": (
-        "def order(epoch):\n    g.manual_seed(epoch)\n    return torch.randperm(9, generator=g)\n"
-        "for epoch in range(9):\n    loss = net(x[order(epoch)]).mean()\n    loss.backward()\n"
+        "def draw_order(epoch):\n    g.manual_seed(epoch)\n    return random.sample(range(9), 9)\n"
+        "for epoch in range(9):\n    loss = net(x[draw_order(epoch)]).mean()\n    loss.backward()\n"
+    ),
+    "a seed of the folds": (
+        "def random_fold(k):\n    random.seed(0)\n    return random.sample(range(9), 9)[k]\n"
+        "for k in range(9):\n    loss = net(x[random_fold(k)]).mean()\n    loss.backward()\n"
     ),
     "a seed of the evaluation": (
         "def evaluate():\n    torch.manual_seed(0)\n    return net(x[torch.randint(0, 9, (4,))])\n"
         "for epoch in range(9):\n    loss = net(x).mean()\n    loss.backward()\n    evaluate()\n"
     ),
+    "a seed of pictures": (
+        "def sample_images():\n    random.seed(0)\n    return random.choice(x)\n"
+        "for epoch in range(9):\n    loss = net(x).mean()\n    loss.backward()\n    sample_images()\n"
+    ),
     "a split": "x_train, x_test, y_train, y_test = train_test_split(x, y, test_size=0.2)\n",
     "half of it": "x_train, x_test = train_test_split(x, test_size=0.5)\n",
     "a second split": "x_val, x_test, y_val, y_test = train_test_split(x_test, y_test, test_size=0.7)\n",
+    "a split by its sizes": "x_val, x_train = train_test_split(x, test_size=0.8)\n",
+    "a small part": "train_small, _ = train_test_split(x, test_size=0.9)\n",
+    "three parts": "x_train, x_rest = train_test_split(x, test_size=0.6)\n",
     "parts by their names": "x_train, x_val = x[train_idx], x[val_idx]\ntrain_loader = DataLoader(train_data)\n",
+    "what is not held out": "x_train = x[not_test]\ntrain_loader = DataLoader(dev_set)\n",
+    "each half in its turn": "x_train, x_test = x[train_idx], x[test_idx]\nx_train, x_test = x[test_idx], x[train_idx]\n",
     "training data to evaluate on": "train_eval_loader = DataLoader(val_data)\ntrain_acc = evaluate(val_loader)\n",
+    "metrics": "train_metrics = metrics[val]\n",
 }
 
 
@@ -112,6 +149,6 @@ def test_an_edit_counts_examples():
     known = facts(LOADED + SKIPPED["rounded up"][1])
     lines = changed(known, skipped_data(known).edit)
     assert lines == [
-        "-     xb, yb = x[i:i + 32], y[i:i + 32]",
-        "+     xb, yb = x[i * 32:(i + 1) * 32], y[i * 32:(i + 1) * 32]",
+        "-     xb, yb = x[i:i + bs], y[i:i + bs]",
+        "+     xb, yb = x[i * bs:(i + 1) * bs], y[i * bs:(i + 1) * bs]",
     ]

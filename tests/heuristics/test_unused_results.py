@@ -16,13 +16,24 @@ DROPPED = {
     "a layer": ("self.act(x)", MODEL + "        self.act(x)\n        return self.fc(x)\n"),
     "a mask": ("a.masked_fill(m, -1e9)", MODEL + "        a = x @ x.T\n        a.masked_fill(m, -1e9)\n        return a\n"),
     "an array": ("np.clip(x, 0, 1)", "def load(x):\n    np.clip(x, 0, 1)\n    return x\n"),
-    "a shape": ("x.unsqueeze(1)", "x = load()\nx.unsqueeze(1)\nprint(x)\n"),
+    "a shape": ("x.unsqueeze(1)", MODEL + "        x.unsqueeze(1)\n        return self.fc(x)\n"),
+    "of a script": ("torch.flatten(x, 1)", "x = load()\ntorch.flatten(x, 1)\nprint(x)\n"),
 }
 KEPT = {
     "in place": MODEL + "        F.relu(x, inplace=True)\n        x.clamp_(0)\n        return self.fc(x)\n",
     "into another array": "np.clip(x, 0, 1, out=x)\n",
     "a method of the program": MODEL + "        self.log(x)\n        self.remember(x)\n        return self.fc(x)\n",
     "no layer": MODEL.replace("nn.ReLU()", "Hook()") + "        self.act(x)\n        return x\n",
+    "a layer in place": MODEL.replace("ReLU()", "ReLU(inplace=True)") + "        self.act(x)\n        return self.fc(x)\n",
+    "a function in place": MODEL + "        F.relu(x, True)\n        return self.fc(x)\n",
+    "an output by its place": "np.clip(x, 0, 1, x)\nnp.squeeze(x, 0, x)\n",
+    "a method of another object": "def f(x):\n    viewer.view(x)\n    hook.detach()\n    sock.squeeze(3)\n",
+    "hooks": MODEL + "        self.fc.register_forward_hook(keep)\n        self.fc(x)\n        return kept['a']\n",
+    "statistics of a norm": MODEL.replace("nn.ReLU()", "nn.BatchNorm1d(8)")
+    + "        self.act(x)\n        return self.fc(x)\n",
+    "a notebook as a script": "# %% look\nx = load()\ntorch.flatten(x, 1)\n",
+    "a warm-up": "for _ in range(10):\n    torch.stack(x)\n",
+    "a test": "with np.errstate(all='raise'):\n    if x:\n        np.clip(x, 0, 1)\n",
     "a try": "try:\n    torch.cat([x, y])\nexcept RuntimeError:\n    pass\n",
     "sorted in place": "x.sort()\nx.append(3)\n",
 }
@@ -39,6 +50,11 @@ READ = {
     "in a loop": MODEL
     + "        h = x\n        for _ in range(3):\n            x = x + h\n            h = self.fc(x)\n        return x\n",
     "a part of several": MODEL + "        out, state = self.rnn(x)\n        _ = self.fc(out)\n        return out\n",
+    "in one line": MODEL + "        h = self.fc(x); return h\n",
+    "changed in place": MODEL + "        h = self.fc(x)\n        h *= 2\n        return x\n",
+    "a global": MODEL + "        global h\n        h = self.fc(x)\n        return x\n",
+    "a method of its own": MODEL + "        done = self.enqueue(x)\n        return x\n",
+    "no tensor": MODEL + "        device = torch.device('cpu')\n        return x\n",
     "in a function": MODEL + "        h = self.fc(x)\n        def f():\n            return h\n        return f()\n",
     "another method": "class Net(nn.Module):\n    def show(self, x):\n        h = self.fc(x)\n        return x\n",
 }

@@ -73,7 +73,13 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
     usual, always = float(np.median(mean.values)), lowest == highest
     share = float(np.mean((low.values == usual) & (high.values == usual)))
     whole = always or share > ALMOST
-    if whole and beside_others and lowest in (0.0, 1.0) and not _has_features(run, name) and not _has_most_axes(run, name):
+    if (
+        whole
+        and beside_others
+        and lowest in (0.0, 1.0)
+        and not _has_features(run, name)
+        and not (lowest == 0 and _has_most_axes(run, name))
+    ):
         return  # a mask or segment ids, which are constant if all texts have the same length
     what = "share of measured batches in which all inputs have the same value"
     run.measured(what, share, above=ALMOST, percent=True, curve=spread)
@@ -138,9 +144,11 @@ def _of_words(run: TrainingRun, different: int, rows: int) -> Finding:
 
 def _has_most_axes(run: TrainingRun, name: str) -> bool:
     """Whether no other input has as many axes: it is no mask, as the words of texts beside their lengths are none."""
-    axes = [len(one.get("shape") or []) for one in (run.facts.get("model") or {}).get("inputs") or []]
+    inputs = (run.facts.get("model") or {}).get("inputs") or []
+    axes = [len(one.get("shape") or []) for one in inputs]
     place = int(name.removeprefix("x"))
-    return place < len(axes) and axes[place] > max((n for at, n in enumerate(axes) if at != place), default=0)
+    whole = place < len(axes) and str(inputs[place].get("dtype")).startswith("int")
+    return whole and axes[place] > max((n for at, n in enumerate(axes) if at != place), default=0)
 
 
 def _has_features(run: TrainingRun, name: str) -> bool:

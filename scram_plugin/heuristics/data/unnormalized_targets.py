@@ -60,6 +60,7 @@ OPTIONS = (
 PARTS = 50  # of the curve, over whose means the error is taken; by definition
 OUTWEIGHS = 1_000.0  # a squared error of targets in their units, beside parts of a loss that are about 1; by definition
 MOST_OUTPUTS = 8  # outputs that are looked at; a log may hold any number; by definition
+MUCH_LEFT_OF = 0.05  # of the variance of the targets: below that they were learned; by definition
 OF_SQUARE = 0.5  # of the square of the targets: the first loss is about that, whatever its constant; by definition
 STANDARDISED = "({0} - {1}.mean()) / {1}.std()"
 SMALL = 0.01  # targets smaller than that drown in the outputs that new weights give; LeCun et al. (1998) scale them to about 1
@@ -73,7 +74,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     loss = loss_class(run)
     if any(curve is None or not len(curve.finite) for curve in found):
         raise NotChecked("no statistics of the targets were logged", HOW)
-    if loss == "None" and (several := _of_several(run)) is not None:
+    if loss == "None" and (several := _of_several(run, options)) is not None:
         yield several
         return
     mean, spread = (float(np.median(curve.finite.values)) for curve in found if curve is not None)
@@ -127,7 +128,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     )
 
 
-def _of_several(run: TrainingRun) -> Finding | None:
+def _of_several(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
     """The targets of one of several outputs, where the first loss is their square, and no other part of the loss counts."""
     curve, sizes = shown_loss(run), {}
     names = [f"y{i}" for i in range(MOST_OUTPUTS)]
@@ -140,7 +141,13 @@ def _of_several(run: TrainingRun) -> Finding | None:
         return None
     mean_of, spread_of = max(sizes.values(), key=lambda size: size[0] ** 2 + size[1] ** 2)
     square = mean_of**2 + spread_of**2
-    if square < OUTWEIGHS or not OF_SQUARE / 2 < first / square < 2 / OF_SQUARE:
+    if square < OUTWEIGHS or not OF_SQUARE < first / square < 1 / OF_SQUARE:
+        return None
+    parts = run.loop.get("parts")
+    if parts is not None and not any(part.get("elementwise") for part in parts):
+        return None  # losses of classes
+    _, late = levels(curve.values, TENTH)
+    if len(curve) < options["batches"] or late < MUCH_LEFT_OF * spread_of**2:
         return None
     said = (
         f"The first loss, {number(first)}, is about the square of these targets: the other {len(sizes) - 1} count for nothing."

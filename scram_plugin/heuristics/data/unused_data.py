@@ -18,7 +18,6 @@ TITLES = {
     "length": "The data set says that it is smaller than it is",
     "left": "The loop over the data ends after its first step",
     "renewed": "Only the last part of the data is kept",
-    "unread": "A part of each example is never read",
     "seeded": "The same example is drawn each time",
     "split": "Most of the data are held out",
     "swapped": "The training data are those that are held out",

@@ -60,6 +60,7 @@ from scram_plugin.heuristics.edits.torch_axes import softmax_over_keys as softma
 from scram_plugin.heuristics.edits.torch_axes import softmax_over_tokens as softmax_over_tokens
 from scram_plugin.heuristics.edits.torch_axes import sum_errors as sum_errors
 from scram_plugin.heuristics.edits.torch_axes import transpose as transpose
+from scram_plugin.heuristics.edits.torch_axes import warms_up_weight as warms_up_weight
 from scram_plugin.heuristics.edits.torch_outputs import take_logarithms as take_logarithms
 from scram_plugin.heuristics.edits.torch_parameters import keep_graph as keep_graph
 from scram_plugin.heuristics.edits.torch_parameters import make_optimizer_last as make_optimizer_last

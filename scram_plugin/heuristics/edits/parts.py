@@ -11,8 +11,13 @@ from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.program import Code, Piece
 
 TRAINING = re.compile(r"(^|_)(train|trn|tr|training)(_|\d|$)", re.I)
-HELD_OUT = re.compile(r"(^|_)(val|valid|validation|dev|test|tst|te|heldout|holdout|eval)(_|\d|$)", re.I)
-HELD_OUT_MOST = 0.6  # share of the data that is held out: cross-validation in two halves holds out 0.5; by definition
+HELD_OUT = re.compile(r"(^|_)(val|valid|validation|test|tst|heldout|holdout)(_|\d|$)", re.I)
+# parts that are small, or others, on purpose
+OTHERS = re.compile(
+    r"not|non|no_|except|without|exclude|rest|final|small|sub|few|pool|unl|metric|loss|acc|score|eval|result", re.I
+)
+HALF_HELD_OUT = 0.5  # share of the data: cross-validation in two halves holds that out; by definition
+MOST_HELD_OUT = 0.6  # share of the data; by definition
 
 
 class Skipped(NamedTuple):
@@ -32,13 +37,16 @@ def small_splits(known: Code) -> Iterator[Skipped]:
         target = statement.targets[0] if isinstance(statement, ast.Assign) and statement.value is node else None
         names = [source.of(e) for e in target.elts] if isinstance(target, ast.Tuple) else []
         pairs = list(zip(names[::2], names[1::2], strict=False))
-        if pairs and all(_says(HELD_OUT, a) and _says(TRAINING, b) for a, b in pairs):
+        sizes = {k.arg: k.value for k in node.keywords if k.arg in ("test_size", "train_size")}
+        held = sizes.get("test_size")
+        share = held.value if isinstance(held, ast.Constant) and isinstance(held.value, float) else 0.0
+        told = share > 0 or not sizes
+        if not pairs or "train_size" in sizes or not told or any(map(OTHERS.search, names)):
+            continue
+        if share <= HALF_HELD_OUT and all(_says(HELD_OUT, a) and _says(TRAINING, b) for a, b in pairs):
             said = f"Line {node.lineno} calls the larger part `{pairs[0][0]}`, and the smaller one `{pairs[0][1]}`."
             yield Skipped("split", node.lineno, said)
-            continue
-        held = next((k.value for k in node.keywords if k.arg == "test_size"), None)
-        share = held.value if isinstance(held, ast.Constant) and isinstance(held.value, float) else 0.0
-        if share >= HELD_OUT_MOST and all(_says(TRAINING, a) for a, _ in pairs):
+        elif share >= MOST_HELD_OUT and all(_says(TRAINING, a) and _says(HELD_OUT, b) for a, b in pairs):
             yield Skipped("split", node.lineno, f"Line {node.lineno} holds out {share:.0%} of the data.")
 
 
@@ -47,19 +55,23 @@ def _says(words: re.Pattern[str], text: str) -> bool:
 
 
 def held_out_for_training(known: Code) -> Iterator[Skipped]:
-    """``x_train = x[val_idx]``, ``train_loader = DataLoader(val_data)``: the names say that it is the other part."""
+    """``x_train = x[val_idx]``, ``train_loader = DataLoader(val_data)``, where nothing is made of the training's part.
+
+    In cross-fitting, each part is trained on in its turn.
+    """
+    found, sound = [], False
     for place in known.nodes(ast.Assign):
-        source, node = place
-        for target, value in _each(node):
-            if not isinstance(target, ast.Name | ast.Attribute):
+        for target, value in _each(place.node):
+            name = place.source.of(target).rpartition(".")[2] if isinstance(target, ast.Name | ast.Attribute) else ""
+            if not _says(TRAINING, name) or _says(HELD_OUT, name) or OTHERS.search(name):
                 continue
-            name = source.of(target).rpartition(".")[2]
-            if not _says(TRAINING, name) or _says(HELD_OUT, name) or "eval" in name.lower():
-                continue
-            given = _chosen(known, Piece(source, value))
-            if given and all(_says(HELD_OUT, g) and not _says(TRAINING, g) for g in given):
-                said = f"Line {node.lineno} makes `{name}` of `{given[0]}`, which is held out by its name."
-                yield Skipped("swapped", node.lineno, said)
+            given = _chosen(known, Piece(place.source, value))
+            sound |= _says(TRAINING, given)
+            if _says(HELD_OUT, given) and not _says(TRAINING, given) and not OTHERS.search(given):
+                line = place.node.lineno
+                said = f"Line {line} makes `{name}` of `{given}`, which is held out by its name."
+                found.append(Skipped("swapped", line, said))
+    yield from () if sound else found
 
 
 def _each(node: ast.Assign) -> Iterator[tuple[ast.expr, ast.expr]]:
@@ -70,12 +82,12 @@ def _each(node: ast.Assign) -> Iterator[tuple[ast.expr, ast.expr]]:
         yield target, value
 
 
-def _chosen(known: Code, place: Piece) -> list[str]:
-    """The names of the part that is chosen: the index of ``x[val]``, what a loader or a subset is given."""
+def _chosen(known: Code, place: Piece) -> str:
+    """The name of the part that is chosen: the index of ``x[val]``, what a loader or a subset is given; "" for others."""
     source, node = place
-    if isinstance(node, ast.Call) and known.called(place) in ("DataLoader", "Subset", "TensorDataset", "SubsetRandomSampler"):
-        index = -1 if known.called(place) == "Subset" else 0
-        return [source.of(node.args[index])] if node.args and isinstance(node.args[index], ast.Name | ast.Attribute) else []
-    if isinstance(node, ast.Subscript):
-        return [source.of(node.slice)] if isinstance(node.slice, ast.Name) else []
-    return []
+    index: ast.AST | None = None
+    if isinstance(node, ast.Call) and node.args and known.called(place) in ("DataLoader", "Subset", "SubsetRandomSampler"):
+        index = node.args[-1 if known.called(place) == "Subset" else 0]
+    elif isinstance(node, ast.Subscript):
+        index = node.slice
+    return source.of(index) if isinstance(index, ast.Name | ast.Attribute) else ""

@@ -11,74 +11,88 @@ from typing import Any
 from scram_plugin.heuristics.edits.bindings import follow, returns
 from scram_plugin.heuristics.edits.flow import LOOPS, says_validation
 from scram_plugin.heuristics.edits.parts import Skipped, held_out_for_training, small_splits
-from scram_plugin.heuristics.edits.program import FUNCTIONS, Change, Code, Piece, imported, program
+from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
 from scram_plugin.heuristics.edits.source import SourceFile
 
 STEPS = ("backward", "apply_gradients", "train_on_batch", "manual_backward")  # source: PyTorch, Keras, Lightning
+BATCH = re.compile(r"\b(batch(_?size)?|bs|b)\b|batch_?size", re.I)  # the name of a batch size; by definition
 RANGE = 3  # arguments of a range with a step; by definition
 ADDS = ("append", "extend")
-UNREAD = ("id", "index", "idx", "path", "name", "text")  # entries for people; by definition
-DRAWS = ("permutation", "randperm", "shuffle", "choice", "choices", "sample", "randint", "integers")  # source: NumPy, PyTorch
+# what makes the data of a list; source: NumPy, PyTorch, pandas
+JOINS = ("array", "asarray", "stack", "vstack", "hstack", "concatenate", "cat", "concat", "tensor", "as_tensor", "DataFrame")
+ROUNDS = re.compile(r"epoch|step|iter|round|fold|^_", re.I)  # variables of loops that do the same again; by definition
+TRIES = re.compile(r"check|sanity|probe|overfit|debug|one_batch|warm|step|first", re.I)  # names of functions that try one batch
+# draws of one example; source: random
+DRAWS = ("choice", "choices", "sample", "randint", "randrange")
+DRAWERS = re.compile(r"random|draw|next|batch|example|pair", re.I)  # names of functions that draw examples
+SHOWS = re.compile(r"show|plot|save|preview|image|make|build|split|fold|generate|load", re.I)  # that draw for other ends
 SEEDS = ("seed", "manual_seed", "set_seed", "set_random_seed", "seed_everything")  # source: Python, NumPy, PyTorch, Keras
 PAIR = 2  # the object and the place, or a statement and what ends it; by definition
-BATCH = re.compile(r"\b(batch(_?size)?|bs)\b", re.I)  # the name of a batch size; by definition
-# sizes of one example, not of all; source: NumPy, PyTorch
-OF_EXAMPLES = ("{}.shape[1]", "{}.shape[-1]", "{}.size(1)", "{}.size(-1)", "len({}[0])")
 
 
 def skipped_data(facts: Mapping[str, Any]) -> Skipped | None:
     """The first line by which most examples are left out; None without one."""
     known = program(facts)
     rules = (
-        *(
-            _ranges(known),
-            _positions(known),
-            _same_part(known),
-            _lengths(known),
-            _unread(known),
-            _left(known),
-            _renewed(known),
-            _seeded(known),
-        ),
+        *(_ranges(known), _positions(known), _same_part(known), _lengths(known), _left(known), _renewed(known), _seeded(known)),
         *(small_splits(known), held_out_for_training(known)),
     )
     return next(itertools.chain(*rules), None)
 
 
+def _stepping(known: Code) -> set[str]:
+    """The names of what takes a training step: those of the frameworks, and the program's functions that call one."""
+    return {getattr(p.source.scope(p.node), "name", "") for p in known.calls(*STEPS)} - {""} | set(STEPS)
+
+
+def _trains(known: Code, loop: Piece) -> bool:
+    calls = {known.called(Piece(loop.source, n)) for n in _inside(loop.node) if isinstance(n, ast.Call)}
+    return bool(calls & _stepping(known))
+
+
+def _inside(loop: ast.AST) -> Iterator[ast.AST]:
+    for statement in loop.body:  # type: ignore[attr-defined]
+        yield from ast.walk(statement)
+
+
+def _is_set(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store | ast.Del)
+
+
 # ---- loops over positions
 
 
-def _counted(place: Piece) -> tuple[str, list[ast.expr]]:
-    """The variable of ``for i in range(...)``, and the arguments of the range."""
-    node = place.node
-    call = node.iter
-    while isinstance(call, ast.Call) and getattr(call.func, "id", getattr(call.func, "attr", "")) == "tqdm" and call.args:
-        call = call.args[0]
-    counts = isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ("range", "trange")
-    return (node.target.id, call.args) if counts and isinstance(node.target, ast.Name) else ("", [])
+def _counted(known: Code) -> Iterator[tuple[Piece, str, list[ast.expr]]]:
+    """The loops ``for i in range(...)`` that train: each with its variable, and the arguments of the range."""
+    for loop in known.nodes(ast.For):
+        call, target = loop.node.iter, loop.node.target
+        while isinstance(call, ast.Call) and getattr(call.func, "id", getattr(call.func, "attr", "")) == "tqdm" and call.args:
+            call = call.args[0]
+        counts = isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ("range", "trange")
+        if counts and isinstance(target, ast.Name) and _trains(known, loop):
+            yield loop, target.id, call.args
 
 
 def _slices(node: ast.AST, name: str) -> Iterator[ast.Slice]:
     """The parts ``[i:i + size]`` within a loop."""
-    for part in ast.walk(node):
+    for part in _inside(node):
         if isinstance(part, ast.Slice) and isinstance(part.lower, ast.Name) and part.lower.id == name:
             yield part
 
 
 def _quotient(known: Code, place: Piece) -> tuple[Piece, str] | None:
-    """What is divided, and the text of the divisor, in ``len(x) // size`` or ``math.ceil(len(x) / size)``."""
+    """What is divided by the size of a batch, and the text of that, in ``len(x) // size`` or ``ceil(len(x) / size)``."""
     source, node = follow(known, place)
     while isinstance(node, ast.Call) and known.called(Piece(source, node)) in ("int", "ceil", "floor") and len(node.args) == 1:
         node = node.args[0]
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div | ast.FloorDiv):
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div | ast.FloorDiv) and BATCH.search(source.of(node.right)):
         return Piece(source, node.left), source.of(node.right)
     return None
 
 
 def _ranges(known: Code) -> Iterator[Skipped]:
     """``for i in range(0, len(x) // size, size)``: the range ends at the number of batches."""
-    for loop in known.nodes(ast.For):
-        name, given = _counted(loop)
+    for loop, name, given in _counted(known):
         if len(given) != RANGE:
             continue
         stop, size = Piece(loop.source, given[1]), loop.source.of(given[2])
@@ -93,11 +107,10 @@ def _ranges(known: Code) -> Iterator[Skipped]:
 
 def _positions(known: Code) -> Iterator[Skipped]:
     """``for i in range(len(x) // size)`` with ``x[i:i + size]``: the number of a batch is taken for its place."""
-    for loop in known.nodes(ast.For):
-        name, given = _counted(loop)
+    for loop, name, given in _counted(known):
         source, node = loop
         divided = _quotient(known, Piece(source, given[0])) if len(given) == 1 else None
-        if divided is None or any(isinstance(n, ast.Name) and n.id == name and _is_set(n) for n in _inside(node)):
+        if divided is None or any(_is_set(n, name) for n in _inside(node)):
             continue
         size, changes = divided[1], []
         for part in _slices(node, name):
@@ -112,35 +125,28 @@ def _positions(known: Code) -> Iterator[Skipped]:
 
 def _same_part(known: Code) -> Iterator[Skipped]:
     """``for i in range(0, len(x), size)`` with ``x[:size]``: each step takes the same examples."""
-    for loop in known.nodes(ast.For):
-        name, given = _counted(loop)
+    for loop, name, given in _counted(known):
         source, node = loop
         inner = list(_inside(node))
         if len(given) != RANGE or any(isinstance(n, ast.Name) and n.id == name for n in inner):
             continue
-        size = source.of(given[2])
-        first = [n for n in inner if isinstance(n, ast.Slice) and n.upper is not None and _from_start(n)]
-        first = [n for n in first if source.of(n.upper) == size]  # type: ignore[arg-type]
-        drawn = any(known.called(Piece(source, n)) in DRAWS for n in inner if isinstance(n, ast.Call))
-        if first and not drawn:
-            line = source.statement(first[0]).lineno
-            yield Skipped("same", line, f"Line {line} takes the first `{size}` examples in every step.")
-
-
-def _is_set(name: ast.Name) -> bool:
-    return isinstance(name.ctx, ast.Store)
-
-
-def _inside(loop: ast.AST) -> Iterator[ast.AST]:
-    for statement in loop.body:  # type: ignore[attr-defined]
-        yield from ast.walk(statement)
+        size, whole = source.of(given[2]), source.of(given[1])
+        for part in inner:
+            first = isinstance(part, ast.Subscript) and isinstance(part.slice, ast.Slice) and _from_start(part.slice)
+            if not first or source.of(part.slice.upper) != size or not isinstance(part.value, ast.Name):  # type: ignore[attr-defined]
+                continue
+            taken = part.value.id  # type: ignore[attr-defined]
+            if re.search(rf"\b{re.escape(taken)}\b", whole) and not any(_is_set(n, taken) for n in inner):
+                line = source.statement(part).lineno
+                yield Skipped("same", line, f"Line {line} takes the first `{size}` examples of `{taken}` in every step.")
 
 
 def _from_start(part: ast.Slice) -> bool:
-    return part.lower is None or (isinstance(part.lower, ast.Constant) and part.lower.value == 0)
+    start = part.lower is None or (isinstance(part.lower, ast.Constant) and part.lower.value == 0)
+    return start and part.upper is not None
 
 
-def _is_sum(node: ast.expr | None, name: str, size: str, source: SourceFile) -> bool:
+def _is_sum(node: ast.expr, name: str, size: str, source: SourceFile) -> bool:
     if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Add):
         return False
     return {source.of(node.left), source.of(node.right)} == {name, size}
@@ -156,168 +162,136 @@ def _lengths(known: Code) -> Iterator[Skipped]:
         length, item = methods.get("__len__"), methods.get("__getitem__")
         if length is None or item is None or len(item.args.args) != PAIR:
             continue
-        ends = returns(owner.source, length)
-        indexed = _indexed(owner.source, item)
-        if len(ends) != 1 or ends[0].value is None or not indexed:
+        source, ends = owner.source, returns(owner.source, length)
+        arrays, mappings = _indexed(source, item)
+        if len(ends) != 1 or ends[0].value is None or not arrays | mappings:
             continue
         value = ends[0].value
-        said = _too_short(owner.source, value, indexed)
-        if said:
-            right = f"len({min(indexed - _mappings(owner.source, item) or indexed)})"
-            edit = known.edit([Change(owner.source, *owner.source.span(value), right)])
+        if said := _too_short(source, value, arrays, mappings):
+            edit = known.edit([Change(source, *source.span(value), f"len({min(arrays)})")]) if arrays else None
             yield Skipped("length", value.lineno, said.format(value.lineno, owner.node.name), edit)
 
 
-def _indexed(source: SourceFile, item: ast.FunctionDef) -> set[str]:
-    """The attributes whose element `i` the method takes; empty if it does anything else with `i`."""
+def _indexed(source: SourceFile, item: ast.FunctionDef) -> tuple[set[str], set[str]]:
+    """The attributes whose element `i` the method takes: arrays, and mappings of arrays; empty if it does more with `i`."""
     name = item.args.args[1].arg
-    found = set()
-    values = {n.generators[0].iter: n for n in ast.walk(item) if isinstance(n, ast.DictComp) and len(n.generators) == 1}
+    arrays, mappings = set[str](), set[str]()
+    over = [n.generators[0].iter for n in ast.walk(item) if isinstance(n, ast.DictComp) and len(n.generators) == 1]
+    items = [n.func.value for n in over if isinstance(n, ast.Call) and getattr(n.func, "attr", "") == "items"]  # type: ignore[attr-defined]
     for node in ast.walk(item):
         if not isinstance(node, ast.Name) or node.id != name:
             continue
         used = source.parent(node)
         if not isinstance(used, ast.Subscript) or used.slice is not node:
-            return set()
+            return set(), set()
         holder = used.value
-        if isinstance(holder, ast.Name):  # ``{k: v[i] for k, v in self.encodings.items()}``
-            over = [
-                i for i in values if isinstance(i, ast.Call) and isinstance(i.func, ast.Attribute) and i.func.attr == "items"
-            ]
-            if len(over) != 1:
-                return set()
-            found.add(source.of(over[0].func.value))  # type: ignore[attr-defined]
+        if isinstance(holder, ast.Name) and len(items) == 1:  # ``{k: v[i] for k, v in self.encodings.items()}``
+            mappings.add(source.of(items[0]))
             continue
-        while isinstance(holder, ast.Subscript) or (isinstance(holder, ast.Attribute) and holder.attr in ("iloc", "values")):
-            holder = holder.value
-        text = source.of(holder)
-        if not re.fullmatch(r"self\.\w+", text):
-            return set()
-        found.add(text)
-    return found
+        holder = holder.value if isinstance(holder, ast.Attribute) and holder.attr in ("iloc", "values") else holder
+        if not re.fullmatch(r"self\.\w+", source.of(holder)):
+            return set(), set()
+        arrays.add(source.of(holder))
+    return arrays, mappings
 
 
-def _mappings(source: SourceFile, item: ast.FunctionDef) -> set[str]:
-    """The attributes that hold arrays by their names."""
-    found = set()
-    for node in ast.walk(item):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "items":
-            found.add(source.of(node.func.value))
-        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
-            found.add(source.of(node.value))
-    return found
-
-
-def _too_short(source: SourceFile, value: ast.expr, indexed: set[str]) -> str:
+def _too_short(source: SourceFile, value: ast.expr, arrays: set[str], mappings: set[str]) -> str:
     """A sentence on a length that is a part of the number of examples; "" for others."""
     text, node = source.of(value), value
     while isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in ("int", "ceil", "floor"):
+        if not node.args:
+            return ""
         node = node.args[0]
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div | ast.FloorDiv):
-        whole = source.of(node.left) in {f"len({name})" for name in indexed}
+        whole = source.of(node.left) in {f"len({name})" for name in arrays}
         if whole and BATCH.search(source.of(node.right)):
             return "Line {0} gives the number of batches as the length of `{1}`, whose items are single examples."
-    if text in {f"len({name})" for name in indexed if _is_mapping(source, value, name)}:
+    if text in {f"len({name})" for name in mappings}:
         return f"Line {{0}} gives the number of columns as the length of `{{1}}`: `{text[4:-1]}` holds arrays by their names."
-    if text in {each.format(name) for name in indexed for each in OF_EXAMPLES}:
+    if text in {each.format(name) for name in arrays for each in ("{}.shape[1]", "{}.size(1)", "len({}[0])")}:
         return "Line {0} gives the size of an example as the length of `{1}`."
-    if BATCH.fullmatch(text.removeprefix("self.")):
-        return "Line {0} gives the size of a batch as the length of `{1}`."
     return ""
 
 
-def _is_mapping(source: SourceFile, value: ast.expr, name: str) -> bool:
-    owner = source.enclosing_class(value)
-    items = [f for f in owner.body if isinstance(f, ast.FunctionDef) and f.name == "__getitem__"] if owner else []
-    return any(name in _mappings(source, item) for item in items)
-
-
-# ---- loops that end early, lists that begin anew
+# ---- loops that end early, lists that begin anew, seeds before each draw
 
 
 def _left(known: Code) -> Iterator[Skipped]:
-    """A loop with the backward pass whose body ends it: a ``break`` or a ``return`` that stands in no condition."""
-    for loop in known.nodes(ast.For):
-        last = loop.node.body[-1]
-        if not isinstance(last, ast.Break | ast.Return) or len(loop.node.body) < PAIR:
-            continue
-        body = [n for n in ast.walk(loop.node) if isinstance(n, ast.Call)]
-        inner = [n for s in loop.node.body for n in ast.walk(s) if isinstance(n, LOOPS)]
-        again = any(isinstance(n, ast.Continue) for n in _inside(loop.node))
-        if not again and not inner and any(known.called(Piece(loop.source, n)) in STEPS for n in body):
-            what = "break" if isinstance(last, ast.Break) else "return"
-            said = f"The `{what}` in line {last.lineno} ends the loop of line {loop.node.lineno} after its first step."
-            yield Skipped("left", last.lineno, said)
+    """The only loop with a backward pass, within that over the epochs, whose body ends it: a ``break`` or a ``return`` that
+    stands in no condition."""
+    ways = list(known.calls(*STEPS))
+    loops = [n for n in ways[0].source.around(ways[0].node) if isinstance(n, ast.For)] if len(ways) == 1 else []
+    if not loops or not any(known.calls("step", "apply_gradients", "train_on_batch")):
+        return
+    source, loop = ways[0].source, loops[0]
+    last, function = loop.body[-1], source.scope(loop)
+    name = getattr(function, "name", "")
+    within = any(isinstance(n, LOOPS) for n in loops[1:]) or _is_called_in_loop(known, name)
+    alone = any(n is ways[0].node for s in loop.body for n in ast.walk(s)) and len(loop.body) >= PAIR
+    if not isinstance(last, ast.Break | ast.Return) or not within or not alone or TRIES.search(name):
+        return
+    if any(isinstance(n, (ast.Continue, *LOOPS)) for n in _inside(loop)):
+        return
+    what = "break" if isinstance(last, ast.Break) else "return"
+    said = f"The `{what}` in line {last.lineno} ends the loop of line {loop.lineno} after its first step."
+    yield Skipped("left", last.lineno, said)
+
+
+def _is_called_in_loop(known: Code, name: str) -> bool:
+    calls = known.calls(name) if name else ()
+    return any(isinstance(n, LOOPS) for call in calls for n in call.source.around(call.node))
 
 
 def _renewed(known: Code) -> Iterator[Skipped]:
-    """A list that is made anew in each round of the loop that fills it, and that is read behind the loop alone."""
+    """A list that is made anew in each round of the loop that fills it, and that is joined to data behind the loop."""
     for place in known.nodes(ast.Assign):
         source, node = place
-        loop, scope = source.parent(node), source.scope(node)
-        target = node.targets[0]
+        loop, target = source.parent(node), node.targets[0]
         empty = isinstance(node.value, ast.List) and not node.value.elts
         if not empty or not isinstance(target, ast.Name) or not isinstance(loop, ast.For) or node not in loop.body:
             continue
-        uses = [n for n in ast.walk(scope) if isinstance(n, ast.Name) and n.id == target.id]
-        inside = [n for n in uses if loop.lineno <= n.lineno <= (loop.end_lineno or 0) and n is not target]
+        rounds = [n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)]
+        outer = any(isinstance(n, LOOPS) for n in source.around(loop) if n is not loop)
+        if outer or any(map(ROUNDS.search, rounds)) or _trains(known, Piece(source, loop)):
+            continue
+        uses = [n for n in ast.walk(source.scope(node)) if isinstance(n, ast.Name) and n.id == target.id and n is not target]
+        inside = [n for n in uses if loop.lineno <= n.lineno <= (loop.end_lineno or 0)]
         behind = [n for n in uses if n.lineno > (loop.end_lineno or 0)]
-        outer = any(isinstance(n, LOOPS) for n in source.around(loop) if n is not loop and not isinstance(n, FUNCTIONS))
-        adds = [source.parent(n) for n in inside]
-        only_adds = all(isinstance(a, ast.Attribute) and a.attr in ADDS for a in adds)
-        in_body = all(source.statement(n) in loop.body for n in inside)
-        if inside and behind and only_adds and in_body and not outer and all(isinstance(n.ctx, ast.Load) for n in behind):
+        if inside and all(_adds(source, n, rounds, loop) for n in inside) and any(_joins(known, source, n) for n in behind):
             said = f"Line {node.lineno} makes the list `{target.id}` anew in each round: it holds what the last one added."
             yield Skipped("renewed", node.lineno, said)
 
 
-def _unread(known: Code) -> Iterator[Skipped]:
-    """An entry of the dictionary that a data set gives, whose name stands nowhere else in the program."""
-    spread = any(k.arg is None for c in known.nodes(ast.Call) for k in c.node.keywords)  # ``model(**batch)``
-    passed_on = any(name.startswith("transformers") for s in known.sources for name in imported(s).values())
-    if spread or passed_on or any(known.calls("items", "values", "keys")) or not known.whole:
-        return
-    texts = [p for p in known.nodes(ast.Constant) if isinstance(p.node.value, str)]
-    for owner in known.nodes(ast.ClassDef):
-        for method in (f for f in owner.node.body if isinstance(f, ast.FunctionDef) and f.name == "__getitem__"):
-            ends = [r.value for r in returns(owner.source, method)]
-            entries = ends[0].keys if len(ends) == 1 and isinstance(ends[0], ast.Dict) else []
-            for key in entries:
-                if not isinstance(key, ast.Constant) or not isinstance(key.value, str) or key.value in UNREAD:
-                    continue
-                if all(_within(p, method) for p in texts if p.node.value == key.value):
-                    said = f"Line {key.lineno} puts `{key.value}` into each item of `{owner.node.name}`, and nothing reads it."
-                    yield Skipped("unread", key.lineno, said)
+def _adds(source: SourceFile, node: ast.AST, rounds: list[str], loop: ast.For) -> bool:
+    """``rows.append(read(name))``, a statement of the loop itself."""
+    method = source.parent(node)
+    call = source.parent(method) if isinstance(method, ast.Attribute) and method.attr in ADDS else None
+    if not isinstance(call, ast.Call) or source.statement(call) not in loop.body:
+        return False
+    return any(isinstance(n, ast.Name) and n.id in rounds for a in call.args for n in ast.walk(a))
 
 
-def _within(place: Piece, function: ast.FunctionDef) -> bool:
-    return any(n is function for n in place.source.around(place.node))
+def _joins(known: Code, source: SourceFile, node: ast.AST) -> bool:
+    call = source.parent(node)
+    return isinstance(call, ast.Call) and known.called(Piece(source, call)) in JOINS
 
 
 def _seeded(known: Code) -> Iterator[Skipped]:
-    """A seed, always the same number, in the function or the loop that draws the examples of a step."""
-    stepping = {getattr(p.source.scope(p.node), "name", "") for p in known.calls(*STEPS)} | set(STEPS)
+    """A seed, always the same number, in the function that draws the example of each step."""
+    stepping = _stepping(known)
     called = set[str]()
     for loop in known.nodes(*LOOPS):
-        names = {known.called(Piece(loop.source, n)) for n in _inside(loop.node) if isinstance(n, ast.Call)}
-        called |= names if names & stepping else set()
+        calls = [n for n in _inside(loop.node) if isinstance(n, ast.Call)]
+        if any(known.called(Piece(loop.source, n)) in stepping for n in calls):
+            called |= {known.called(Piece(loop.source, n)) for n in calls if not n.args and not n.keywords}
     for call in known.calls(*SEEDS):
         source, node = call
         function = source.scope(node)
-        if len(node.args) != 1 or not isinstance(node.args[0], ast.Constant):
-            continue
         name = getattr(function, "name", "")
-        drawing = [n for n in ast.walk(function) if isinstance(n, ast.Call) and known.called(Piece(source, n)) in DRAWS]
-        in_function = name in called - stepping and not says_validation(name)
-        if (in_function or name == "__getitem__") and drawing and not any(isinstance(n, LOOPS) for n in _up(source, node)):
+        constant = len(node.args) == 1 and isinstance(node.args[0], ast.Constant)
+        if not constant or name not in called - stepping or says_validation(name) or SHOWS.search(name):
+            continue
+        drawing = any(isinstance(n, ast.Call) and known.called(Piece(source, n)) in DRAWS for n in ast.walk(function))
+        if drawing and DRAWERS.search(name) and source.parent(source.statement(node)) is function:
             said = f"Line {node.lineno} sets the seed of `{name}` anew each time, so that it always draws the same."
             yield Skipped("seeded", node.lineno, said)
-
-
-def _up(source: SourceFile, node: ast.AST) -> Iterator[ast.AST]:
-    """What is around a node, up to its function."""
-    scope = source.scope(node)
-    for outer in source.around(node):
-        if outer is scope:
-            return
-        yield outer

@@ -16,6 +16,7 @@ DROPOUTS = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout")  
 MODE, MONTE_CARLO = ".training", re.compile(r"(^|_)mc(_|$)|monte_?carlo|MC[A-Z]", re.I)
 WITHOUT_RSAMPLE = ("Categorical", "OneHotCategorical", "Bernoulli", "Geometric", "Poisson")  # source: torch.distributions
 WITHOUT_GRADIENTS = ("no_grad", "inference_mode")
+GENERATES = re.compile(r"gener|sample|embed|eval|test|infer", re.I)  # names of functions that train nothing
 PARAMETERS = 2  # of a normal distribution: mean and standard deviation; by definition
 NOISE = ("randn_like", "randn", "normal_")
 CUT = r"\.(data\b|detach\(\))"  # what takes a tensor out of the graph
@@ -76,7 +77,11 @@ def not_reparameterised(facts: Mapping[str, Any]) -> Iterator[WrongLine]:
 def _sampled_by_hand(known: Code) -> Iterator[WrongLine]:
     """``Normal(mean, std).sample()``, where the divergence of `mean` is written out and nothing compares the distribution."""
     written = [p.text for p in known.nodes(ast.Assign, ast.Return, ast.AugAssign) if DIVERGENCE.search(p.text)]
-    for call in known.calls("sample") if written and not any(known.calls("kl_divergence")) else ():
+    if not written or any(known.calls("kl_divergence", "randn_like", "normal_")):
+        return  # there is another sample, which has a gradient
+    for call in known.calls("sample"):
+        if _asks_for_mode(call) or GENERATES.search(getattr(call.source.scope(call.node), "name", "")):
+            continue
         function, outer = call.node.func, call.source.parent(call.node)
         made = follow(known, Piece(call.source, function.value)) if isinstance(function, ast.Attribute) else call
         if (

@@ -108,6 +108,16 @@ def sum_errors(facts: Mapping[str, Any]) -> Edit | None:
     return known.edit(found) if len(found) == 1 else None
 
 
+def warms_up_weight(facts: Mapping[str, Any]) -> bool:
+    """Whether the program has a weight that rises to 1: ``min(1.0, epoch / 12)``."""
+    for call in program(facts).calls("min"):
+        ones = [a for a in call.node.args if isinstance(a, ast.Constant) and a.value == 1]
+        rising = [a for a in call.node.args if isinstance(a, ast.BinOp) and isinstance(a.op, ast.Div)]
+        if ones and rising:
+            return True
+    return False
+
+
 def average_errors(facts: Mapping[str, Any]) -> Edit | None:
     """Let the only loss that is told to be a sum be a mean, as the other parts are."""
     known = program(facts)

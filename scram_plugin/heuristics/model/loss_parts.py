@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from scram_plugin.heuristics.edits import Edit, average_errors, sum_errors
+from scram_plugin.heuristics.edits import Edit, average_errors, sum_errors, warms_up_weight
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic
 from scram_plugin.heuristics.measured import of_loop, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
@@ -35,7 +35,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if len(parts) < 2 or not alike or max(batches) < FEW:
         return
     run.measured("parts of the loss", len(parts))
-    if (said := _of_each(parts)) is not None:
+    if (said := _of_each(run, parts)) is not None:
         yield _finding(run, "One part of the loss is a sum for each example, another is a mean over all its values", said)
         return
     means = [part for part in parts if part["how"] == "mean" or 0 < abs(part["factor"]) <= DIVIDED / part["shape"][0]]
@@ -66,13 +66,18 @@ def _of_batch(parts: Sequence[Mapping[str, Any]], size: int | None) -> str | Non
     return f"One part of the loss is a sum over {values} values, and the first axis is the batch. Another part is a mean."
 
 
-def _of_each(parts: Sequence[Mapping[str, Any]]) -> str | None:
+def _of_each(run: TrainingRun, parts: Sequence[Mapping[str, Any]]) -> str | None:
     """A divergence that is summed for each example, beside an error that is a mean over many values of it: then the divergence
     weighs as many times more (Kingma & Welling, 2014, sum both)."""
     averaged = [p for p in parts if p.get("elementwise") and p["how"] == "mean" and math.prod(p["shape"][1:]) >= OF_MANY]
-    least = max(WARMING_UP, DIVIDED / math.prod(averaged[0]["shape"][1:])) if averaged else 0.0
-    summed = [p for p in parts if len(p.get("each") or []) > 1 and abs(p["factor"]) * _rows(p) >= least]
-    if not summed or not averaged:
+    if not averaged:
+        return None
+    mean = abs(averaged[0]["factor"]) or 1.0
+    if mean * DIVIDED >= math.prod(averaged[0]["shape"][1:]):
+        return None  # it is a sum, written as a multiple of a mean
+    least = WARMING_UP if warms_up_weight(run.facts) else UNDIVIDED
+    summed = [p for p in parts if len(p.get("each") or []) > 1 and abs(p["factor"]) * _rows(p) / mean >= least]
+    if not summed:
         return None
     values, of = math.prod(summed[0]["each"][1:]), math.prod(averaged[0]["shape"][1:])
     return f"One part is the sum of {values:,} values of each example, another is the mean of {of:,} values of it."

@@ -14,6 +14,7 @@ from scram_plugin.logs.training_run import TrainingRun
 
 MOSTLY_CALLED = 0.8  # share of the steps in which a scheduler is called, or that it is made for; by definition
 HALF_DONE = 0.5  # share of a schedule that was used; by definition
+LINEAR = 0.05  # relative difference from a rate that rose by the same amount in each call; by definition
 RATES = 3  # learning rates, and calls, that are needed; by definition
 TIMES = 1.5  # half periods of a cosine: after one the rate rises again; by definition
 DECAYING = ("ExponentialLR", "StepLR", "MultiStepLR", "LambdaLR", "PolynomialLR")
@@ -97,7 +98,9 @@ def _still_warms_up(run: TrainingRun, known: Mapping[str, Any], steps: int) -> s
     if run.ended != "finished" or rate is None or len(rate.finite) < RATES or steps < CALL_EVERY * max(calls, 1):
         return None
     first, highest = float(rate.finite.values[0]), float(rate.finite.values.max())
-    last = max(float(known.get("rate") or 0.0), float(rate.finite.values[-1]))  # the rows may end long before the training
+    last, end = float(rate.finite.values[-1]), float(known.get("rate") or 0.0)
+    if abs(end - (calls + 1) * first) < LINEAR * end:
+        last = max(last, end)  # the rows may end long before the training: the rate went on rising by the same amount
     if not first * (1 + NEAR_SQUARE) < last < WARM_UP * base or highest > last * (1 + NEAR_SQUARE):
         return None
     return (

@@ -26,11 +26,12 @@ OF_TRAINERS = "So the worst model is loaded at the end."
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    if run.loop.get("maximised"):
+    settings = (run.facts.get("optimizer") or {}).get("settings") or {}
+    if run.loop.get("maximised") and not settings.get("maximize"):
         said = "In the first step the loss is the mean of targets times logarithms of probabilities, without a minus sign."
         yield Finding(
             severity="error",
-            confidence="certain",
+            confidence="likely",
             title="The cross-entropy has no minus sign: the training makes it worse",
             evidence={"said": said},
             **whole_of(shown_loss(run)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import torch
@@ -16,19 +17,20 @@ LAST_TWO = (-1, -2)
 
 
 def over_queries(loss: torch.Tensor) -> list[dict[str, Any]]:
-    """The softmaxes of products whose results are summed, weighted, along the other one of their last two axes."""
-    found = []
+    """The softmaxes of products of a sequence with itself whose results are summed, weighted, along the other axis."""
+    found, products = [], list[tuple[Any, int]]()
     for node in nodes(loss):
-        if operation(node) not in ("Bmm", "Mm") or len(node.next_functions) != 2:
+        if operation(node) not in ("Bmm", "Mm") or len(before(node)) != 2:
             continue
         (left, _), (right, _) = node.next_functions
         operands = [(left, -1), (right, -2)]  # with the axis that the product sums along
         weights = [made for operand, axis in operands if (made := _softmax(operand, axis)) is not None]
-        if len(weights) != 1:
-            continue  # a product of two softmaxes has other rules (Seo et al., 2017)
-        softmax, summed = weights[0]
+        if len(weights) == 1:  # a product of two softmaxes has other rules (Seo et al., 2017)
+            products += weights
+    uses = Counter(softmax for softmax, _ in products)
+    for softmax, summed in products:
         sizes, axis = sizes_of_result(softmax) or [], getattr(softmax, "_saved_dim", None)
-        if len(sizes) < 2 or axis is None or min(sizes[-2:]) < 2:
+        if len(sizes) < 2 or axis is None or sizes[-1] != sizes[-2] or sizes[-1] < 2 or uses[softmax] > 1:
             continue
         along = _from_end(axis, len(sizes))
         if along in LAST_TWO and along != summed and _is_product(softmax):
@@ -69,6 +71,11 @@ def _keeps_last_two(node: Any) -> bool:
     return given is None or made is None or [int(n) for n in given][-2:] == made[-2:]
 
 
+def _is_parameter(node: Any) -> bool:
+    made = through(node)
+    return made is not None and operation(made).endswith("AccumulateGrad")
+
+
 def _is_product(softmax: Any) -> bool:
     """Whether a softmax is that of the products of queries and keys, scaled and masked or not."""
     node = next(iter(before(softmax)), None)
@@ -78,7 +85,7 @@ def _is_product(softmax: Any) -> bool:
             return False
         name, given = operation(node), before(node)
         if name in ("Bmm", "Mm"):
-            return len(given) == 2  # both are computed: a linear layer has a parameter
+            return len(given) == 2 and not any(_is_parameter(n) for n in given)
         if name not in SCALING or not given:
             return False
         node = given[0]

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from scram_plugin.training.structures import leaves
-from scram_plugin.training.torch.graph import CHOOSING, DISTANCES, OPERATIONS, along, before, operation, through
+from scram_plugin.training.torch.graph import CHOOSING, DISTANCES, OPERATIONS, along, before, operation, saved, through
 
 FIRST_OF_TWO = (0, -2, 2**64 - 2)  # the first axis of two, as a node may store it
 NEAR_SCORES = 3  # operations between a product of queries and keys and what follows it
@@ -19,6 +19,7 @@ LAST = 2**64 - 1  # the last axis, as a node may store it
 # operation -> the one before it that is its own first half
 TWICE = {"LogSoftmax": "Softmax", "Softmax": "Softmax", "BinaryCrossEntropyWithLogits": "Sigmoid", "Sigmoid": "Sigmoid"}
 ELEMENTWISE = (*DISTANCES, "BCELoss", "BCEWithLogitsLoss")
+ROUNDED_SUM = 0.01  # absolute, of values that sum to 1
 PIXELWISE = ("BinaryCrossEntropy", "MseLoss", "L1Loss", "SmoothL1Loss")
 MOST_SUMMANDS = 16  # nodes of a sum that are searched for an exponential
 LEAST_DIVISOR = 4  # a power of two, as numbers of batches are; a half may be part of a squared error
@@ -57,7 +58,7 @@ def wrong_axes(loss: torch.Tensor, batch: int | None, outputs: Any = None) -> li
     made_by = [through(t.grad_fn) for t in leaves(outputs) if isinstance(t, torch.Tensor)]
     found = [{"operation": "norm", "from": rows, "to": rows} for node in made_by if (rows := _normed_rows(node))]
     taken = {through(next(iter(before(node)), None)) for node in nodes(loss) if operation(node) == "NllLoss"}
-    compared = {through(next(iter(before(node)), None)) for node in nodes(loss) if operation(node) in PIXELWISE}
+    compared = {through(next(iter(before(node)), None)): node for node in nodes(loss) if operation(node) in PIXELWISE}
     for node in nodes(loss):
         name = operation(node)
         made = sizes_of_result(node)
@@ -67,7 +68,7 @@ def wrong_axes(loss: torch.Tensor, batch: int | None, outputs: Any = None) -> li
             every = made is not None and len(made) > 1 and made[0] == batch and min(made[:2]) > 1
             if first and made and (every or (len(made) == 2 and made[0] == 1 < made[1] and node in made_by and node in taken)):
                 found.append({"operation": "softmax", "from": made, "to": made})
-            elif made and (_over_width(node, axis, made) or (node in compared and _is_map(axis, made))):
+            elif made and (_over_width(node, axis, made) or (node in compared and _is_map(node, axis, made, compared[node]))):
                 found.append({"operation": "width", "from": made, "to": made})
         elif name == "NllLoss" and (made := _over_time(node)):
             found.append({"operation": "time", "from": made, "to": made})
@@ -78,9 +79,15 @@ def wrong_axes(loss: torch.Tensor, batch: int | None, outputs: Any = None) -> li
     return found[:SHOWN]
 
 
-def _is_map(axis: int | None, made: list[int]) -> bool:
-    """Whether these are maps of one channel each, and an axis is their width or height."""
-    return len(made) == 4 and made[1] == 1 < min(made[2:]) and axis in (2, 3, LAST, LAST - 1)
+def _is_map(node: Any, axis: int | None, made: list[int], compared: Any) -> bool:
+    """Whether a softmax of a convolution goes along the width or height of maps of one channel, whose targets do not sum to 1
+    there."""
+    given, target = next(iter(before(node)), None), saved(compared, "target")
+    one = len(made) == 4 and made[1] == 1 < min(made[2:]) and axis in (2, 3, LAST, LAST - 1)
+    if not one or axis is None or given is None or operation(given) != "Convolution" or target is None or target.dim() != 4:
+        return False
+    sums = target.float().sum(axis if axis < len(made) else axis - 2**64)
+    return bool((sums - 1).abs().max() > ROUNDED_SUM)
 
 
 def _over_width(node: Any, axis: int | None, made: list[int]) -> bool:
@@ -156,14 +163,14 @@ def swapped(before: list[int], after: list[int]) -> bool:
 
 
 def sizes_of_result(node: Any) -> list[int] | None:
-    made = getattr(node, "_saved_result", None)
-    if isinstance(made, torch.Tensor):
-        return list(made.shape)
     given = getattr(node, "_input_metadata", None)  # of the gradient that the node gets; PyTorch before 2.2 does not tell it
     try:
-        return [int(n) for n in given[0].shape] if given else None
+        if given:
+            return [int(n) for n in given[0].shape]
     except (AttributeError, RuntimeError, TypeError, IndexError):
-        return None
+        pass
+    made = saved(node, "result")  # where blocks are computed again, reading it computes them
+    return list(made.shape) if made is not None else None
 
 
 def reductions(loss: torch.Tensor) -> list[dict[str, Any]]:

@@ -100,7 +100,7 @@ class FirstStep:
         target = losses[0].target if len(losses) == 1 else None
         self.axes = [*axes.wrong_axes(loss, _examples(x, outputs, target), outputs), *attention.over_queries(loss)]
         self.penalty = penalties.penalty(loss)
-        self.cut, self.maximised = misfits.cut_outputs(outputs), misfits.maximises(loss)
+        self.cut, self.maximised = misfits.cut_outputs(loss, outputs), misfits.maximises(loss)
         self.parts, self.chosen = axes.reductions(loss), axes.chooses(loss, outputs)
         self.twice, self.raw = axes.applied_twice(loss), differences.raw(losses) or differences.raw_logarithms(loss)
         self.divisor = axes.divisor(loss)

@@ -144,7 +144,7 @@ def loss_of(loss: torch.Tensor) -> list[Loss]:
             waiting.extend(following for following, _ in node.next_functions)
         else:
             ignored = getattr(node, "_saved_ignore_index", None)
-            found.append(Loss(known, node, _saved(node, "target"), _saved(node, "self"), ignored=_signed(ignored)))
+            found.append(Loss(known, node, saved(node, "target"), saved(node, "self"), ignored=_signed(ignored)))
     return found
 
 
@@ -173,7 +173,7 @@ def placed(losses: list[Loss], loss: torch.Tensor | None, outputs: list[Any]) ->
     among = {id(node) for node in outputs}
     way = list(along(loss.grad_fn, (*SCALING, "Mean")))
     between = way[:-1]
-    factors = [_saved(node, name) for node in between for name in ("self", "other")]
+    factors = [saved(node, name) for node in between for name in ("self", "other")]
     weighted = any(factor is not None and factor.dim() for factor in factors)
     averaged = any(operation(node) == "Mean" for node in between)
     for known in losses:
@@ -182,7 +182,7 @@ def placed(losses: list[Loss], loss: torch.Tensor | None, outputs: list[Any]) ->
             at = at.next_functions[0][0]
         known.of_outputs = any(id(node) in among for node in along(at, (*SCALING, *CHOOSING)))
         mean = averaged or getattr(known.node, "_saved_reduction", MEAN) == MEAN
-        known.mean = way[-1] is known.node and mean and not weighted and _saved(known.node, "pos_weight") is None
+        known.mean = way[-1] is known.node and mean and not weighted and saved(known.node, "pos_weight") is None
     return losses
 
 
@@ -227,7 +227,8 @@ def failed_loss(trace: TracebackType | None) -> list[Loss]:
     return found
 
 
-def _saved(node: Any, name: str) -> torch.Tensor | None:
+def saved(node: Any, name: str) -> torch.Tensor | None:
+    """What a node saved under this name; None if that is no tensor, or is freed."""
     try:
         value = getattr(node, f"_saved_{name}", None)
     except RuntimeError:  # freed: this is a second backward pass

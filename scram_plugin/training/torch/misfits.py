@@ -15,6 +15,8 @@ NEARLY_ZERO = 1e-4  # times the median of the divisors: next to nothing, as 0 pl
 CUTS = ("Clamp", "ClampMin", "Relu", "Threshold")
 SUMS = ("Rsub", "Sub", "Add", "Neg")
 CUTTING = ("Relu", "Silu", "Gelu", "Elu", "Softplus", "Threshold")  # they give no large negative numbers
+TAKING = ("BinaryCrossEntropy", "NllLoss", "NllLoss2D", "Log", "Clamp", "ClampMin", "Rsub", "Add")
+OF_CLASSES = ("NllLoss", "NllLoss2D", "BinaryCrossEntropy", "BinaryCrossEntropyWithLogits")
 PROBABILITIES = ("Sigmoid", "Softmax", "LogSoftmax")
 NEAR_SUM = 16  # operations between a loss and the product of targets and logarithms
 ROUNDING = 1e-3  # absolute, of a sum of probabilities
@@ -104,34 +106,41 @@ def several_classes(loss: torch.Tensor) -> float:
     return 0.0
 
 
-def cut_outputs(outputs: Any) -> list[str]:
+def cut_outputs(loss: torch.Tensor, outputs: Any) -> list[str]:
     """The activation that cuts values off, and the one of probabilities that gets the rest, where a model's output is that of
-    both in a row; empty without them."""
+    both in a row and the loss takes its logarithm; empty without them."""
+    taken = {through(next(iter(before(node)), None)) for node in nodes(loss) if operation(node) in TAKING}
     for made in (t.grad_fn for t in leaves(outputs) if isinstance(t, torch.Tensor)):
         last = through(made)
-        first = _only(last) if last is not None and operation(last) in PROBABILITIES else None
+        first = _only(last) if last is not None and last in taken and operation(last) in PROBABILITIES else None
         if first is not None and operation(first) in CUTTING:
             return [ACTIVATIONS[operation(first)], ACTIVATIONS[operation(last)]]
     return []
 
 
 def maximises(loss: torch.Tensor) -> bool:
-    """Whether a cross-entropy has lost its minus sign: the loss is the mean, or the sum, of logarithms of probabilities times
-    constants that are probabilities."""
-    waiting, seen = [(loss.grad_fn, 1)], 0
+    """Whether a cross-entropy has lost its minus sign: the loss, below 0, is the mean, or the sum, of logarithms of
+    probabilities times constants that are probabilities. Other parts may be added that are no loss of classes."""
+    if loss.numel() != 1 or not float(loss.detach()) < 0 or any(operation(node) in OF_CLASSES for node in nodes(loss)):
+        return False
+    waiting, seen = [loss.grad_fn], 0
     while waiting and seen < NEAR_SUM:
-        node, sign = waiting.pop(0)
-        node, seen = through(node), seen + 1
+        node, seen = through(waiting.pop(0)), seen + 1
         if node is None:
             continue
         name, following = operation(node), before(node)
-        if name == "Mul" and (target := _constant_factor(node)) is not None:
+        target = _constant_factor(node) if name == "Mul" else None
+        if target is not None:
             made = through(following[0]) if len(following) == 1 else None
-            if sign > 0 and made is not None and operation(made) == "LogSoftmax" and _are_probabilities(target):
+            if made is not None and operation(made) == "LogSoftmax" and _are_probabilities(target):
                 return True
-        elif name == "Add" or (len(following) == 1 and name in ("Sum", "Mean", "Neg", "Mul", "Div")):
-            waiting += [(n, -sign if name == "Neg" or scale(node, name) < 0 else sign) for n in following]
+        elif name == "Add" or (len(following) == 1 and _averages(node, name)):
+            waiting += following
     return False
+
+
+def _averages(node: Any, name: str) -> bool:
+    return name in ("Sum", "Mean") or (name == "Div" and scale(node, name) > 0)
 
 
 def _are_probabilities(target: torch.Tensor) -> bool:

@@ -13,7 +13,7 @@ from scram_plugin.training.torch.penalties import penalty
 from tests.training.torch.models import IMAGES, seed
 from tests.training.torch.test_watch import reviewed, train
 
-Q, K, V = (torch.randn(2, 3, 6, 4, requires_grad=True) for _ in range(3))
+Q, K, V = (torch.randn(2, 3, 6, 4, requires_grad=True).exp() for _ in range(3))  # results, as those of layers
 SCORES = "queries"
 
 
@@ -57,7 +57,24 @@ def both_ways():
     return ((F.softmax(scores, dim=-1) @ K).sum() + (F.softmax(scores, dim=-2).transpose(-2, -1) @ Q).sum()).square()
 
 
-@pytest.mark.parametrize("make", [slots, pooled, of_clusters, both_ways])
+def clusters():
+    """A linear layer without a bias assigns positions to clusters."""
+    weights = F.softmax(nn.Linear(4, 6, bias=False)(K), dim=-1)
+    return (weights.transpose(-2, -1) @ V).sum()
+
+
+def both_attend():
+    """One softmax, for the queries and for the keys."""
+    weights = F.softmax(Q @ K.transpose(-2, -1), dim=-1)
+    return (weights @ V).sum() + (weights.transpose(-2, -1) @ Q).sum()
+
+
+def labels_that_spread():
+    weights = F.softmax(Q @ K.transpose(-2, -1), dim=-1)
+    return (weights.transpose(-2, -1) @ torch.ones(2, 3, 6, 4)).sum()
+
+
+@pytest.mark.parametrize("make", [slots, pooled, of_clusters, both_ways, clusters, both_attend, labels_that_spread])
 def test_other_attention_is_right(make):
     assert over_queries(make()) == []
 
@@ -77,6 +94,9 @@ ERROR = F.mse_loss(W(torch.randn(5, 8)), torch.zeros(5, 3))
         (lambda: ERROR + 3 * (W.weight - 1).pow(2).sum(), 0.0),  # as to what an earlier task learned
         (lambda: ERROR + 3 * (torch.ones(2, 8) @ W.weight.T).pow(2).sum(), 0.0),
         (lambda: ERROR + 3 * nn.Embedding(9, 4)(torch.tensor([1, 2])).pow(2).sum(), 0.0),
+        (lambda: ERROR + 3 * (W.weight * torch.ones(3, 8)).sum(), 0.0),
+        (lambda: W.weight.pow(2).sum(), 0.0),  # nothing is learned from data
+        (lambda: 0.5 * W.weight.pow(2).sum() + 10 * torch.relu(1 - W(torch.randn(5, 8))).sum(), 0.01),
     ],
 )
 def test_a_penalty_in_the_loss(loss, factor):
@@ -91,8 +111,12 @@ LOGARITHMS = torch.log_softmax(LOGITS, dim=1)
     ("loss", "wrong"),
     [
         (lambda: (CHANCES * LOGARITHMS).sum(1).mean(), True),
-        (lambda: (CHANCES * LOGARITHMS).sum(1).mean() + LOGITS.square().mean(), True),
-        (lambda: 0.5 * (LOGARITHMS * F.one_hot(torch.arange(6) % 4, 4)).sum() / 6, True),
+        (lambda: (CHANCES * LOGARITHMS).sum(1).mean() + 1e-3 * LOGITS.square().mean(), True),
+        (lambda: (LOGARITHMS * F.one_hot(torch.arange(6) % 4, 4)).sum() / 6, True),
+        (lambda: torch.tensor(-1.0) * (CHANCES * LOGARITHMS).sum(1).mean(), False),
+        (lambda: ((LOGARITHMS * CHANCES).sum(1) * torch.tensor([-1.0, 2.0, 1.0, 1.0, 3.0, 1.0])).mean(), False),
+        (lambda: F.cross_entropy(LOGITS, torch.zeros(6, dtype=torch.long)) + (CHANCES * LOGARITHMS).sum(1).mean(), False),
+        (lambda: 0.1 * (CHANCES * LOGARITHMS).sum(1).mean() + LOGITS.square().mean(), False),
         (lambda: -(CHANCES * LOGARITHMS).sum(1).mean(), False),
         (lambda: (CHANCES * -LOGARITHMS).sum(1).mean(), False),
         (lambda: (-1.0 * (CHANCES * LOGARITHMS)).sum(1).mean(), False),
@@ -118,7 +142,10 @@ def test_a_cross_entropy_without_its_sign(loss, wrong):
     ],
 )
 def test_what_cuts_the_outputs(outputs, found):
-    assert cut_outputs(outputs()) == found
+    made = outputs()
+    first = made[0] if isinstance(made, tuple) else made
+    assert cut_outputs(first.clamp(1e-6, 1).log().sum(), made) == found
+    assert cut_outputs((first * torch.ones_like(first)).sum(), made) == []  # weights of something else
 
 
 class Attention(nn.Module):
@@ -163,7 +190,8 @@ def test_a_training_with_a_penalty(factor, told, tmp_path):
 @pytest.mark.parametrize(("sign", "told"), [(1, True), (-1, False)])
 def test_a_training_with_either_sign(sign, told, tmp_path):
     def loss(outputs, labels):
-        return sign * (F.one_hot(labels, 10) * torch.log_softmax(outputs, dim=1)).sum(dim=1).mean()
+        mean = (F.one_hot(labels, 10) * torch.log_softmax(outputs, dim=1)).sum(dim=1).mean()
+        return mean if sign > 0 else -mean
 
     train(tmp_path, digits(), loss, epochs=2)
     assert (found(tmp_path)[:1] == [("wrong-direction", "sign")]) == told
