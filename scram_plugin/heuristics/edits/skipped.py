@@ -27,6 +27,7 @@ DRAWS = ("choice", "choices", "sample", "randint", "randrange")
 DRAWERS = re.compile(r"random|draw|next|batch|example|pair", re.I)  # names of functions that draw examples
 SHOWS = re.compile(r"show|plot|save|preview|image|make|build|split|fold|generate|load", re.I)  # that draw for other ends
 SEEDS = ("seed", "manual_seed", "set_seed", "set_random_seed", "seed_everything")  # source: Python, NumPy, PyTorch, Keras
+LEAST_BATCH = 8  # a smaller number may be a stride; by definition
 PAIR = 2  # the object and the place, or a statement and what ends it; by definition
 
 
@@ -85,9 +86,14 @@ def _quotient(known: Code, place: Piece) -> tuple[Piece, str] | None:
     source, node = follow(known, place)
     while isinstance(node, ast.Call) and known.called(Piece(source, node)) in ("int", "ceil", "floor") and len(node.args) == 1:
         node = node.args[0]
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div | ast.FloorDiv) and BATCH.search(source.of(node.right)):
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div | ast.FloorDiv) and _is_batch(node.right, source):
         return Piece(source, node.left), source.of(node.right)
     return None
+
+
+def _is_batch(size: ast.expr, source: SourceFile) -> bool:
+    number = size.value if isinstance(size, ast.Constant) else 0
+    return bool(BATCH.search(source.of(size))) or (isinstance(number, int) and number >= LEAST_BATCH)
 
 
 def _ranges(known: Code) -> Iterator[Skipped]:
