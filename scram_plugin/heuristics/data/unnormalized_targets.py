@@ -10,7 +10,7 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.curves.checkable import stretches
 from scram_plugin.heuristics.data.labels_of_losses import DIFFERENCES
-from scram_plugin.heuristics.edits import change_targets, scores_actions
+from scram_plugin.heuristics.edits import STANDARDIZED, change_targets, scores_actions
 from scram_plugin.heuristics.heuristic import (
     CALIBRATED,
     TARGETS,
@@ -62,7 +62,6 @@ OUTWEIGHS = 1_000.0  # a squared error of targets in their units, beside parts o
 MOST_OUTPUTS = 8  # outputs that are looked at; a log may hold any number; by definition
 MUCH_LEFT_OF = 0.05  # of the variance of the targets: below that they were learned; by definition
 OF_SQUARE = 0.5  # of the square of the targets: the first loss is about that, whatever its constant; by definition
-STANDARDISED = "({0} - {1}.mean()) / {1}.std()"
 SMALL = 0.01  # targets smaller than that drown in the outputs that new weights give; LeCun et al. (1998) scale them to about 1
 DROWNED = 10.0  # times the spread of the targets: that of the first outputs; by bench-strangers
 WORSE_THAN_MEAN = 1.05  # times their spread: an error above that is worse than that of their mean; by definition
@@ -102,27 +101,29 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             what = "error at the end, as a share of that of always predicting the mean"
             run.measured(what, error / spread, above=options["part"], percent=True, curve=curve)
         return
-    yield Finding(
+    yield _finding(
+        run,
+        (mean, spread),
+        drowned,
+        error=number(error) if np.isfinite(error) else None,
+        slow=slow or drowned,
+        beside=part,
+        nonfinite="The loss became NaN or infinite during the training." if nonfinite else None,
+    )
+
+
+def _finding(run: TrainingRun, targets: tuple[float, float], why: str | None, **evidence: str | None) -> Finding:
+    """`targets`: their mean and standard deviation. `why`: what speaks for it, beside their size."""
+    mean, spread = targets
+    size = max(abs(mean), spread)
+    why = why or f"The targets are of size {number(size)}; a new model predicts numbers near 0."
+    return Finding(
         severity="warning",
         confidence="likely",
         title=f"The targets are not normalised: {number(mean)} ± {number(spread)}",
-        evidence={
-            "mean": number(mean),
-            "spread": number(spread),
-            "error": number(error) if np.isfinite(error) else None,
-            "slow": slow or drowned,
-            "beside": part,
-            "nonfinite": "The loss became NaN or infinite during the training." if nonfinite else None,
-        },
-        **whole_of(curve),
-        causes=[
-            Cause(
-                "scale",
-                drowned or f"The targets are of size {number(size)}; a new model predicts numbers near 0.",
-                "",
-                change_targets(run.facts, STANDARDISED),
-            )
-        ],
+        evidence={"mean": number(mean), "spread": number(spread), **evidence},
+        **whole_of(shown_loss(run)),
+        causes=[Cause("scale", why, "", change_targets(run.facts, STANDARDIZED))],
         where=[TARGETS],
         times=size,
     )
@@ -149,25 +150,9 @@ def _of_several(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
     _, late = levels(curve.values, TENTH)
     if len(curve) < options["batches"] or late < MUCH_LEFT_OF * spread_of**2:
         return None
-    said = (
-        f"The first loss, {number(first)}, is about the square of these targets: the other {len(sizes) - 1} count for nothing."
-    )
-    why = f"The targets are of size {number(max(abs(mean_of), spread_of))}; a new model predicts numbers near 0."
-    return Finding(
-        severity="warning",
-        confidence="likely",
-        title=f"The targets are not normalised: {number(mean_of)} ± {number(spread_of)}",
-        evidence={
-            "mean": number(mean_of),
-            "spread": number(spread_of),
-            "beside": said,
-            **absent("error", "slow", "nonfinite"),
-        },
-        **whole_of(curve),
-        causes=[Cause("scale", why, "", change_targets(run.facts, STANDARDISED))],
-        where=[TARGETS],
-        times=max(abs(mean_of), spread_of),
-    )
+    others = "the other target counts" if len(sizes) == 2 else f"the other {len(sizes) - 1} targets count"
+    said = f"The first loss, {number(first)}, is about the square of these targets: beside them {others} for nothing."
+    return _finding(run, (mean_of, spread_of), None, beside=said, **absent("error", "slow", "nonfinite"))
 
 
 def _as_part(run: TrainingRun, loss: str, mean: float, spread: float) -> str | None:

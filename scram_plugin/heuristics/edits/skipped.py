@@ -6,6 +6,7 @@ import ast
 import itertools
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from scram_plugin.heuristics.edits.bindings import follow, returns
@@ -41,6 +42,7 @@ def skipped_data(facts: Mapping[str, Any]) -> Skipped | None:
     return next(itertools.chain(*rules), None)
 
 
+@lru_cache(maxsize=8)  # asked for each loop of a program
 def _stepping(known: Code) -> set[str]:
     """The names of what takes a training step: those of the frameworks, and the program's functions that call one."""
     return {getattr(p.source.scope(p.node), "name", "") for p in known.calls(*STEPS)} - {""} | set(STEPS)

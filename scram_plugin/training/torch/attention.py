@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from scram_plugin.training.torch.axes import nodes, sizes_of_result
-from scram_plugin.training.torch.graph import before, operation, through
+from scram_plugin.training.torch.graph import before, operation, signed, through
 
 NEAR = 12  # nodes between a softmax and a product, or a product and a softmax, at most
 KEEPING = ("View", "UnsafeView", "ReshapeAlias", "Expand", "Clone", "ToCopy", "Dropout", "NativeDropout", "Alias", "Contiguous")
@@ -39,8 +39,9 @@ def over_queries(loss: torch.Tensor) -> list[dict[str, Any]]:
 
 
 def _from_end(axis: int, axes: int) -> int:
-    """An axis as its distance from the end; a node stores a negative one as a number of 64 bits without a sign."""
-    return axis - 2**64 if axis >= 2**63 else axis - axes
+    """An axis as its distance from the end, as the last one is -1."""
+    known = signed(axis) or 0
+    return known if known < 0 else known - axes
 
 
 def _softmax(node: Any, axis: int) -> tuple[Any, int] | None:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from scram_plugin.training.structures import leaves
-from scram_plugin.training.torch.graph import CHOOSING, DISTANCES, OPERATIONS, along, before, operation, saved, through
+from scram_plugin.training.torch.graph import CHOOSING, DISTANCES, OPERATIONS, along, before, operation, saved, signed, through
 
 FIRST_OF_TWO = (0, -2, 2**64 - 2)  # the first axis of two, as a node may store it
 NEAR_SCORES = 3  # operations between a product of queries and keys and what follows it
@@ -86,7 +86,7 @@ def _is_map(node: Any, axis: int | None, made: list[int], compared: Any) -> bool
     one = len(made) == 4 and made[1] == 1 < min(made[2:]) and axis in (2, 3, LAST, LAST - 1)
     if not one or axis is None or given is None or operation(given) != "Convolution" or target is None or target.dim() != 4:
         return False
-    sums = target.float().sum(axis if axis < len(made) else axis - 2**64)
+    sums = target.float().sum(signed(axis))
     return bool((sums - 1).abs().max() > ROUNDED_SUM)
 
 

@@ -144,11 +144,11 @@ def loss_of(loss: torch.Tensor) -> list[Loss]:
             waiting.extend(following for following, _ in node.next_functions)
         else:
             ignored = getattr(node, "_saved_ignore_index", None)
-            found.append(Loss(known, node, saved(node, "target"), saved(node, "self"), ignored=_signed(ignored)))
+            found.append(Loss(known, node, saved(node, "target"), saved(node, "self"), ignored=signed(ignored)))
     return found
 
 
-def _signed(number: int | None) -> int | None:
+def signed(number: int | None) -> int | None:
     """A node gives a negative number as one of 64 bits without a sign."""
     return number - 2**64 if number is not None and number >= 2**63 else number
 

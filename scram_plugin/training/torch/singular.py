@@ -8,20 +8,20 @@ import torch
 
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch.axes import nodes
-from scram_plugin.training.torch.graph import operation
+from scram_plugin.training.torch.graph import operation, saved
 
 # operation -> (its name for the user, what it saved, whether a zero in it is where value or slope is infinite)
 ROOTS = {
-    "Sqrt": ("a square root", "_saved_result"),
-    "LinalgVectorNorm": ("a norm", "_saved_result"),
-    "Norm": ("a norm", "_saved_result"),
-    "Std": ("a standard deviation", "_saved_result"),
-    "Log": ("a logarithm", "_saved_self"),
-    "Log2": ("a logarithm", "_saved_self"),
-    "Log10": ("a logarithm", "_saved_self"),
-    "Div": ("a division", "_saved_other"),
-    "Reciprocal": ("a division", "_saved_self"),
-    "Rsqrt": ("an inverse square root", "_saved_result"),
+    "Sqrt": ("a square root", "result"),
+    "LinalgVectorNorm": ("a norm", "result"),
+    "Norm": ("a norm", "result"),
+    "Std": ("a standard deviation", "result"),
+    "Log": ("a logarithm", "self"),
+    "Log2": ("a logarithm", "self"),
+    "Log10": ("a logarithm", "self"),
+    "Div": ("a division", "other"),
+    "Reciprocal": ("a division", "self"),
+    "Rsqrt": ("an inverse square root", "result"),
 }
 SHOWN = 4
 UNITS = 128  # results of a ReLU: fewer may all be 0 by chance
@@ -38,11 +38,11 @@ def at_zero(loss: torch.Tensor) -> list[str]:
             found["a mean over targets that are all ignored"] = None
         elif name in ROOTS:
             said, where = ROOTS[name]
-            values = _tensor(node, where)
+            values = saved(node, where)
             if values is not None and values.numel() and _zero(name, values):
                 found["a division by 0" if name in ("Div", "Reciprocal") else f"{said} of 0"] = None
         elif name == "Pow":
-            values, exponent = _tensor(node, "_saved_self"), getattr(node, "_saved_exponent", 2)
+            values, exponent = saved(node, "self"), getattr(node, "_saved_exponent", 2)
             if isinstance(exponent, int | float) and 0 < exponent < 1 and values is not None and bool((values == 0).any()):
                 found["a root of 0"] = None
     return list(found)[:SHOWN]
@@ -67,7 +67,7 @@ def passing_nothing(outputs: Any) -> list[int]:
     found = [
         not bool(made.any())
         for node in dict.fromkeys(node for output in made_by for node in nodes(output))  # outputs may share their layers
-        if operation(node) == "Relu" and (made := _tensor(node, "_saved_result")) is not None and made.numel() >= UNITS
+        if operation(node) == "Relu" and (made := saved(node, "result")) is not None and made.numel() >= UNITS
     ]
     return [sum(found), len(found)] if any(found[1:]) else []
 
@@ -79,13 +79,5 @@ def _zero(name: str, values: torch.Tensor) -> bool:
 
 
 def _total(node: Any) -> float | None:
-    value = _tensor(node, "_saved_total_weight")
+    value = saved(node, "total_weight")
     return float(value) if value is not None and value.numel() == 1 else None
-
-
-def _tensor(node: Any, name: str) -> torch.Tensor | None:
-    try:
-        value = getattr(node, name, None)
-    except RuntimeError:  # freed
-        return None
-    return value.detach() if isinstance(value, torch.Tensor) else None
