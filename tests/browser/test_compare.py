@@ -7,7 +7,7 @@ import time
 from playwright.sync_api import expect
 
 from tests.browser.test_tab import link, ours
-from tests.browser.waiting import LONGEST, address_has, settle
+from tests.browser.waiting import LONGEST, address_has, place, settle
 from tests.event_files import curve
 from tests.servers import open_tab, tensorboard
 
@@ -80,17 +80,8 @@ def test_back_and_forward_lead_through_what_was_looked_at(tab_at):
     address_has(page, "fashion_mnist%2Foverfit")
 
 
-def place(page, chart):
-    """Where a chart lies; asked again when news of a live run drew it anew between the question and the answer."""
-    for _ in range(50):
-        if box := page.scram.locator(f"{chart} .u-over").first.bounding_box():
-            return box
-        page.wait_for_timeout(100)
-    raise AssertionError(f"{chart} is not drawn")
-
-
 def drag(page, chart, start, end, meanwhile=lambda: None):
-    box = place(page, chart)
+    box = place(page, page.scram.locator(f"{chart} .u-over").first)
     y = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + start * box["width"], y)
     page.mouse.down()

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.test_tab import link, violations
-from tests.browser.waiting import address_has
+from tests.browser.waiting import address_has, place
 
 
 def opened(tab_at, run, **how):
@@ -33,7 +33,7 @@ def test_another_statistic_its_values_and_its_curve(tab_at):
     page.scram.click(".inside button[aria-pressed]:has-text('Dead units')")
     page.scram.wait_for_selector("figure[aria-label='Dead units'] .strip")
     strip = page.scram.locator("figure[aria-label='Dead units'] .strip").first
-    box = strip.bounding_box()
+    box = place(page, strip)
     strip.hover(position={"x": box["width"] - 3, "y": 5})  # which waits until nothing moves any more
     page.scram.wait_for_selector(".reading:has-text('%')")
     expect(page.scram.locator(".reading").first).to_contain_text("from batch")

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.test_tab import link, ours, violations
-from tests.browser.waiting import settle, until
+from tests.browser.waiting import place, settle, until
 from tests.event_files import event, write
 from tests.recorded import recorded
 from tests.servers import open_tab, tensorboard
@@ -102,7 +102,7 @@ def values(page):
 
 def steps_at(page, chart, part):
     """The steps that the legends show with the pointer over a part of the width of a chart, which may just have moved."""
-    box = page.scram.locator(".overview .u-over").nth(chart).bounding_box()
+    box = place(page, page.scram.locator(".overview .u-over").nth(chart))
     page.mouse.move(box["x"], box["y"])
     page.mouse.move(box["x"] + part * box["width"], box["y"] + 20)
     return [int(of_chart[0]) for of_chart in values(page)]
@@ -147,7 +147,7 @@ def test_the_charts_share_their_axis_and_the_pointer(run_at):
 
 def test_what_is_zoomed_in_one_is_zoomed_in_all(run_at):
     page = run_at("policy")
-    box = page.scram.locator(".overview .u-over").nth(2).bounding_box()
+    box = place(page, page.scram.locator(".overview .u-over").nth(2))
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 20)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] - 5, box["y"] + 25, steps=4)

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.test_tab import ours
-from tests.browser.waiting import address_has, until
+from tests.browser.waiting import address_has, place, until
 from tests.event_files import curve
 from tests.servers import open_tab, tensorboard
 from tests.sizes import size
@@ -125,7 +125,7 @@ def test_runs_are_chosen_and_compared(sweep):
 
 def test_a_part_of_an_axis(sweep):
     """Dragging along the measure leaves the runs there; the button takes the mark away."""
-    box = sweep.scram.locator(".field canvas").bounding_box()
+    box = place(sweep, sweep.scram.locator(".field canvas"))
     x = box["x"] + box["width"] - 70
     sweep.mouse.move(x, box["y"] + 10)
     sweep.mouse.down()

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.test_tab import ours
-from tests.browser.waiting import settle
+from tests.browser.waiting import place, settle
 from tests.paths import DEMO_LOGS
 from tests.servers import open_tab, tensorboard
 
@@ -113,7 +113,7 @@ def test_find_out_why_a_check_was_not_made(person):
 def test_send_a_colleague_a_link_to_exactly_this_curve(person, browser, server):
     person.click("[data-run='fashion_mnist/overfit']")
     person.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    box = person.page.scram.locator("article .u-over").first.bounding_box()
+    box = place(person.page, person.page.scram.locator("article .u-over").first)
     middle = box["y"] + box["height"] / 2
     person.page.mouse.move(box["x"] + box["width"] * 0.3, middle)
     person.page.mouse.down()

@@ -36,6 +36,15 @@ def settle(page):
     page.scram.wait_for_function(STILL)
 
 
+def place(page: Page, found) -> dict[str, float]:
+    """Where an element lies; asked again while it has no place, since news drew it anew between the question and the answer."""
+    for _ in range(LONGEST // 100):
+        if box := found.bounding_box():
+            return box
+        page.wait_for_timeout(100)
+    raise AssertionError(f"{found} has no place")
+
+
 def focused(page, name: str, value: str) -> None:
     """Until the element that has the focus has `data-name=value`."""
     page.scram.wait_for_function("([name, value]) => document.activeElement.dataset[name] === value", arg=[name, value])
