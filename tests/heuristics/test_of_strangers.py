@@ -224,3 +224,17 @@ def test_a_rate_that_ends_at_its_floor():
     run = training_run(losses, rates, {"framework": "torch", "loop": loop}, losses, ended="finished")
     found = [f for f in review(run, catalogue(select=["training-loop"])).findings if "raises the rate" in str(f.evidence)]
     assert all("0.1 at the end" not in str(f.evidence) for f in found)
+
+
+@pytest.mark.parametrize(("smallest", "first"), [(1e-9, "vanishing-gradients"), (0.5, "missing-activation")])
+def test_one_place_without_an_activation_is_not_why_a_deep_net_stands_still(smallest, first):
+    """The first layer has none, and those behind it a sigmoid."""
+    names = ["stem", *"123456"]
+    layer = {"class": "Linear", "kernel": [16, 16], "trainable": True}
+    known = [{**layer, "path": n, "name": n, "activation": "sigmoid" if n in "12345" else "linear"} for n in names]
+    flow = [{**entry, "from": ["x0" if i == 0 else names[i - 1]]} for i, entry in enumerate(known)]
+    norms = {f"gradient/{n}/weight/norm": [s] * 20 for n, s in zip(names, np.geomspace(smallest, 1.0, len(names)), strict=True)}
+    facts = {"framework": "torch", **FACTS, "model": {"kind": "functional", "layers": flow}}
+    flat = {"loss": 0.96 + 0.01 * NOISE[:400]}
+    run = training_run({"epoch_loss": flat["loss"][::20]}, {**measured(rows=20), **norms}, facts, flat)
+    assert [f.heuristic for f in review(run, catalogue()).findings][0] == first

@@ -76,7 +76,7 @@ def kernel_norms(run: TrainingRun) -> dict[str, Curve]:
 def vanishing(run: TrainingRun) -> bool:
     """Whether almost none of the gradient reached the first layer, in the first measured batches."""
     levels = [level for curve in kernel_norms(run).values() if np.isfinite(level := _early(curve))]
-    return len(levels) >= DEPTH and levels[0] < MIN_RATIO * max(levels)
+    return len(levels) >= DEPTH and levels[0] < _least_ratio(run, MIN_RATIO) * max(levels)
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -91,7 +91,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise Inconclusive("the gradients of too many layers are not finite")
     order = list(known)
     largest = max(order, key=lambda path: known[path])
-    least_ratio = max(options["min_ratio"], STANDING_RATIO if _stands_still(run) else 0.0)
+    least_ratio = _least_ratio(run, float(options["min_ratio"]))
     # only layers before the largest one, on the side of the inputs
     small = [p for p in order[: order.index(largest)] if known[p] < least_ratio * known[largest]]
     first = order[0]
@@ -128,6 +128,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         causes=causes,
         where=[_layer(path) for path in small],
     )
+
+
+def _least_ratio(run: TrainingRun, usual: float) -> float:
+    return max(usual, STANDING_RATIO if _stands_still(run) else 0.0)
 
 
 def _stands_still(run: TrainingRun) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from scram_plugin.heuristics.edits import set_in_layers
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked, absent
+from scram_plugin.heuristics.layers.vanishing_gradients import vanishing
 from scram_plugin.heuristics.measured import LINEAR, PASSING, Layer, layers, listed, shown_loss, whole_of
 from scram_plugin.heuristics.model.chains import WEIGHTED, is_bottleneck, next_weights, readers
 from scram_plugin.heuristics.page import Page
@@ -55,6 +56,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             Cause("forgotten", said, "", set_in_layers(run.facts, [layer.path for layer in first], "activation", f'"{usual}"'))
         ],
         where=[layer.path for layer in first],
+        # where no gradient arrives, one place among others that is linear is not what keeps the training from learning
+        brings=() if not everything and vanishing(run) else None,
     )
 
 
