@@ -237,4 +237,4 @@ def test_one_place_without_an_activation_is_not_why_a_deep_net_stands_still(smal
     facts = {"framework": "torch", **FACTS, "model": {"kind": "functional", "layers": flow}}
     flat = {"loss": 0.96 + 0.01 * NOISE[:400]}
     run = training_run({"epoch_loss": flat["loss"][::20]}, {**measured(rows=20), **norms}, facts, flat)
-    assert [f.heuristic for f in review(run, catalogue()).findings][0] == first
+    assert next(iter(review(run, catalogue()).findings)).heuristic == first
