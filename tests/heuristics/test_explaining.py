@@ -76,6 +76,13 @@ def test_what_is_not_used_is_explained_by_nothing():
     assert explained(finding("constant-inputs"), finding("no-gradient"))["no-gradient"][1] == "constant-inputs"
 
 
+def test_attention_along_the_wrong_axis_is_why_later_tokens_are_seen():
+    axes = finding("mixed-axes", cause="softmax-over-queries")
+    seen = explained(axes, finding("sequence-targets", "error", cause="sees-targets"))
+    assert seen == {"mixed-axes": ("error", None), "sequence-targets": ("error", "mixed-axes")}
+    assert explained(axes, finding("sequence-targets", cause="not-shifted"))["sequence-targets"][1] is None
+
+
 def test_of_a_circle_one_stands_alone():
     circle = own("slow-start", families=("standstill",), explains=("poor-initialization",))
     found = explained(finding("poor-initialization", "error"), finding("slow-start"), more=[circle])

@@ -64,4 +64,5 @@ HEURISTIC = Heuristic(
     order=25,
     precedence=35,
     explains=("standstill", "preflight-test", "undertrained", "zero-loss", "curve-shape", "overfitting"),
+    unexplained=("not-shifted", "shifted-twice"),
 )

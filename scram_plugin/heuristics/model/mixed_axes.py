@@ -97,5 +97,8 @@ HEURISTIC = Heuristic(
     needs=("SCRAM's record of a training with PyTorch",),
     order=105,
     precedence=41,
-    explains=("standstill", "preflight-test", "undertrained", "output-activation-mismatch", "signal-flow", "curve-shape"),
+    explains=(
+        *("standstill", "preflight-test", "undertrained", "output-activation-mismatch", "signal-flow", "curve-shape"),
+        "sequence-targets",  # attention whose weights are shared out over the queries knows the later ones
+    ),
 )

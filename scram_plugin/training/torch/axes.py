@@ -248,7 +248,10 @@ def factor(loss: torch.Tensor) -> float:
 
 
 def divisor(loss: torch.Tensor) -> int:
-    """The power of two, from `LEAST_DIVISOR` on, by which a mean of a batch is divided last, as for accumulation; or 0."""
+    """The power of two, from `LEAST_DIVISOR` on, by which a mean of a batch is divided last, as for accumulation; or 0.
+
+    What is multiplied by the same number before, as in ``softplus(4 * x).mean() / 4``, has no other size by that.
+    """
     node = loss.grad_fn
     following = before(node) if node is not None and operation(node) == "Div" else []
     if len(following) != 1:
@@ -257,7 +260,14 @@ def divisor(loss: torch.Tensor) -> int:
     mean = name == "Mean" or (name in OPERATIONS and REDUCED.get(getattr(following[0], "_saved_reduction", 1)) == "mean")
     whole = round(by)
     of_two = whole >= LEAST_DIVISOR and whole & (whole - 1) == 0
-    return whole if mean and of_two and abs(by - whole) < ROUNDING * whole else 0
+    if not (mean and of_two and abs(by - whole) < ROUNDING * whole):
+        return 0
+    inner = before(following[0])
+    while len(inner) == 1:
+        if abs(scale(inner[0], operation(inner[0])) - whole) < ROUNDING * whole:
+            return 0
+        inner = before(inner[0])
+    return whole
 
 
 def scale(node: Any, name: str) -> float:

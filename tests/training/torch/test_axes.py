@@ -121,6 +121,7 @@ def test_a_root_to_which_nothing_was_added():
         (lambda x: x.square().mean() * 0.25, 0),
         (lambda x: x.square().mean() / 2.5, 0),
         (lambda x: x.square().mean() / 10, 0),  # a weight
+        (lambda x: F.softplus(4 * (x - 1)).mean() / 4, 0),  # the sharpness of a softplus
     ],
 )
 def test_by_how_many_batches_a_mean_is_divided(loss, by):
