@@ -109,7 +109,19 @@ _LOOP = {
     ),
     "factor": number,
     **dict.fromkeys(
-        ("single", "forwards", "passes", "ways", "kept_graphs", "frozen_norms", "optimizers", "class_numbers", "divisor"), count
+        (
+            "single",
+            "forwards",
+            "passes",
+            "ways",
+            "kept_graphs",
+            "frozen_norms",
+            "optimizers",
+            "class_numbers",
+            "divisor",
+            "unlinked",
+        ),
+        count,
     ),
     **dict.fromkeys(("cut_derivatives", "zero_derivatives"), count),
     "unstepped": flag,

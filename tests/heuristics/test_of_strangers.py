@@ -238,3 +238,36 @@ def test_one_place_without_an_activation_is_not_why_a_deep_net_stands_still(smal
     flat = {"loss": 0.96 + 0.01 * NOISE[:400]}
     run = training_run({"epoch_loss": flat["loss"][::20]}, {**measured(rows=20), **norms}, facts, flat)
     assert next(iter(review(run, catalogue()).findings)).heuristic == first
+
+
+@pytest.mark.parametrize(
+    ("spread", "told"), [([0.0, 0.0, 0.005, 0.0], True), ([0.0, 0.0, 0.2, 0.3], False), ([0.005] * 4, False)]
+)
+def test_pictures_that_are_nearly_all_of_one_value(spread, told):
+    """A cast to whole numbers leaves single pixels."""
+    high = [1.0 if s else 0.0 for s in spread]
+    pictures = {"x0/std": spread, "x0/mean": [s * s for s in spread], "x0/min": [0.0] * 4, "x0/max": high}
+    assert bool(findings("constant-inputs", {}, {**measured(rows=4), **pictures}, FLAT, **FACTS)) == told
+
+
+@pytest.mark.parametrize("nodes", [0, 40])
+def test_a_graph_without_links(nodes):
+    files = {"source": {"file": "train.py", "line": 1, "statements": [], "files": [{"file": "train.py", "text": "x = 1"}]}}
+    found = findings("unused-data", {}, measured(), FLAT, **FACTS, **files, loop={"unlinked": nodes} if nodes else {})
+    assert [one.causes[0].id for one in found] == ["unlinked"] * (nodes > 0)
+
+
+@pytest.mark.parametrize(("second", "told"), [(900.0, True), (90.0, False), (8.0, False)])
+def test_targets_in_units_of_their_own(second, told):
+    """Two columns, of which one has a spread of 1: its error is lost beside the other's."""
+    columns = {"y0/std/0": [1.0] * 8, "y0/std/1": [second] * 8, "y0/mean/0": [0.0] * 8, "y0/mean/1": [2_000.0] * 8}
+    found = findings("unnormalized-targets", LEARNS, {**measured(std=second), **columns}, LEARNS, **FACTS)
+    assert [one.evidence["beside"] is not None for one in found] == [True] * told
+
+
+@pytest.mark.parametrize(("nll", "told"), [(np.linspace(60.0, 7.1, 400), True), (np.geomspace(7.3, 4.0, 400), False)])
+def test_raw_targets_of_a_model_that_gives_mean_and_spread(nll, told):
+    """One normal distribution with the spread of the targets, 300, has the loss 7.12."""
+    of_normal = {**FACTS, "loss": {"class": "GaussianNLLLoss", "name": "GaussianNLLLoss", "mean": False}}
+    found = findings("unnormalized-targets", {"loss": nll}, measured(mean=1_000.0, std=300.0), {"loss": nll}, **of_normal)
+    assert bool(found) == told

@@ -133,6 +133,7 @@ DRAWN = {
     "random transformations": (
         "flip = T.Compose([T.RandomHorizontalFlip()])\ndef both(image, mask):\n    image = flip(image)\n    mask = flip(mask)\n"
     ),
+    "two permutations": "z = scale(rng.permutation(x) - mean)\nlabels = torch.tensor(rng.permutation(y))\n",
     "two shuffles": "random.shuffle(texts)\nrandom.shuffle(labels)\ndata = Data(encode(texts), labels)\n",
     "two loaders": "for a, b in zip(DataLoader(x, 8, shuffle=True), DataLoader(train_y, 8, shuffle=True)):\n    pass\n",
     "two loaders in a tuple": (
@@ -148,6 +149,11 @@ DRAWN_ONCE = {
         "def both(image, mask):\n    turn = draw.integers(4)\n"
         "    image = np.rot90(image, turn)\n    mask = np.rot90(mask, turn)\n"
     ),
+    "a permutation of labels for a test": "z = rng.permutation(x)\nnull_y = rng.permutation(y)\n",
+    "two permutations by one seed": (
+        "z = np.random.RandomState(4).permutation(x)\nlabels = np.random.RandomState(4).permutation(y)\n"
+    ),
+    "places, and labels": "order = rng.permutation(n)\nlabels = rng.permutation(y)[order]\n",
     "a transformation without chance": (
         "size = T.Compose([T.Resize(64)])\ndef both(image, mask):\n    image = size(image)\n    mask = size(mask)\n"
     ),

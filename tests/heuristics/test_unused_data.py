@@ -26,6 +26,7 @@ SKIPPED = {
     "a number of batches": ("range", "n = len(x) // bs\nfor i in range(0, n, bs):\n    xb = x[i:i + bs]\n" + TRAINS),
     "the number of a batch for its place": ("range", "for i in range(len(x) // BATCH):\n    xb = x[i:i + BATCH]\n" + TRAINS),
     "rounded up": ("range", "for i in range(int(np.ceil(len(x) / bs))):\n    xb, yb = x[i:i + bs], y[i:i + bs]\n" + TRAINS),
+    "batches that are taken for examples": ("range", "train = Dataset.zip((a, b)).take(N // 32)\ntrain = train.batch(32)\n"),
     "in a function": (
         "range",
         "def step(xb):\n" + TRAINS + "for i in range(0, len(x) // bs, bs):\n    step(x[i:i + bs])\n",
@@ -60,6 +61,9 @@ SKIPPED = {
     "the subset of the test": ("swapped", "train_set = Subset(data, test_idx)\n"),
 }
 USED = {
+    "batches that are taken": "train = data.batch(32).take(N // 32)\n",
+    "a part that is held out": "train, val = data.skip(N // 10), data.take(N // 10)\n",
+    "a first part": "half = data.take(N // 2)\n",
     "a range of examples": "for i in range(0, len(x), bs):\n    xb = x[i:i + bs]\n" + TRAINS,
     "numbers of batches": "for i in range(len(x) // bs):\n    xb = x[i * bs:(i + 1) * bs]\n" + TRAINS,
     "a place made of a number": "for i in range(len(x) // bs):\n    i = i * bs\n    xb = x[i:i + bs]\n" + TRAINS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -23,7 +24,7 @@ from scram_plugin.heuristics.heuristic import (
     absent,
 )
 from scram_plugin.heuristics.limits import TENTH
-from scram_plugin.heuristics.measured import levels, shown_loss, whole_of
+from scram_plugin.heuristics.measured import channels, levels, shown_loss, whole_of
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.recorders import HOW
@@ -57,8 +58,11 @@ OPTIONS = (
 )
 
 
+LIKELIHOOD = "GaussianNLLLoss"
+HALF_LOG = 0.5 * math.log(2 * math.pi * math.e)  # differential entropy of a normal distribution with spread 1; by definition
 PARTS = 50  # of the curve, over whose means the error is taken; by definition
 OUTWEIGHS = 1_000.0  # a squared error of targets in their units, beside parts of a loss that are about 1; by definition
+OWN_UNITS = 100.0  # times the spread of another column: its squared error counts 10,000 times less; by definition
 MOST_OUTPUTS = 8  # outputs that are looked at; a log may hold any number; by definition
 MUCH_LEFT_OF = 0.05  # of the variance of the targets: below that they were learned; by definition
 OF_SQUARE = 0.5  # of the square of the targets: the first loss is about that, whatever its constant; by definition
@@ -73,10 +77,15 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     loss = loss_class(run)
     if any(curve is None or not len(curve.finite) for curve in found):
         raise NotChecked("no statistics of the targets were logged", HOW)
+    if (columns := _of_columns(run, loss)) is not None:
+        yield columns
+        return
     if loss == "None" and (several := _of_several(run, options)) is not None:
         yield several
         return
     mean, spread = (float(np.median(curve.finite.values)) for curve in found if curve is not None)
+    if loss == LIKELIHOOD and max(abs(mean), spread) >= options["large"] and spread > 0:
+        yield from _of_likelihood(run, options, mean, spread)
     if loss not in DIFFERENCES:
         return
     part = _as_part(run, loss, mean, spread)
@@ -127,6 +136,44 @@ def _finding(run: TrainingRun, targets: tuple[float, float], why: str | None, **
         where=[TARGETS],
         times=size,
     )
+
+
+def _of_likelihood(run: TrainingRun, options: Mapping[str, Any], mean: float, spread: float) -> Iterable[Finding]:
+    """Targets of a model that gives the mean and the spread of normal distributions, beside the same one for all examples."""
+    curve = shown_loss(run)
+    if len(curve.finite) < options["batches"]:
+        raise TooEarly(f"it needs {int(options['batches'])} batches")
+    alike = math.log(spread) + HALF_LOG  # the mean loss of a normal distribution about the targets
+    values, steps = stretches(curve, PARTS)
+    better = values < alike + math.log(options["part"])
+    at = int(np.argmax(better)) if better.any() else len(better)
+    if at < WASTED * len(better):
+        run.measured("share of the training before it is better than one distribution for all", at / len(better), above=WASTED)
+        return
+    until = f"Up to {place(curve.axis, int(steps[min(at, len(steps) - 1)]))} of {len(curve):,}"
+    said = f"{until} one normal distribution for all examples, with the loss {number(alike)}, would have been as good."
+    yield _finding(run, (mean, spread), None, slow=said, **absent("error", "beside", "nonfinite"))
+
+
+def _of_columns(run: TrainingRun, loss: str) -> Finding | None:
+    """Targets of several numbers each in units of their own, so that the squared error is that of one of them alone."""
+    sizes = {name: float(np.median(c.finite.values)) for name, c in channels(run, "y0", "std").items() if len(c.finite)}
+    spreads = [size for size in sizes.values() if size > 0]
+    parts = run.loop.get("parts") or []
+    compared = any(part.get("elementwise") and (part.get("shape") or [0])[-1] == len(sizes) for part in parts)
+    if len(spreads) < 2 or not (loss == "MeanSquaredError" or (loss == "None" and compared)):
+        return None
+    largest, least = max(spreads), min(spreads)
+    if largest < OWN_UNITS * least or largest * largest < OUTWEIGHS:
+        return None
+    means = channels(run, "y0", "mean")
+    column_of = next(name for name, size in sizes.items() if size == largest)
+    mean = float(np.median(means[column_of].finite.values)) if column_of in means else 0.0
+    said = (
+        f"These are the targets of column {column_of}. Those of another column have a spread of {number(least)}: "
+        f"to the squared error they count {number((largest / least) ** 2)} times less."
+    )
+    return _finding(run, (mean, largest), None, beside=said, **absent("error", "slow", "nonfinite"))
 
 
 def _of_several(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:

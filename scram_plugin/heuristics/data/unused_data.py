@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits import skipped_data
+from scram_plugin.heuristics.edits.parts import Skipped
 from scram_plugin.heuristics.heuristic import INPUTS, Cause, Finding, Heuristic, NotChecked
 from scram_plugin.heuristics.measured import shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.recorders import HOW
+from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
 TITLES = {
@@ -20,6 +22,7 @@ TITLES = {
     "renewed": "Only the last part of the data is kept",
     "seeded": "The same example is drawn each time",
     "split": "Most of the data are held out",
+    "unlinked": "No node of the graph is linked to another one",
     "swapped": "The training data are those that are held out",
 }
 
@@ -28,13 +31,21 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if not (run.facts.get("source") or {}).get("files"):
         raise NotChecked("the program was not recorded", HOW)
     curve = shown_loss(run)
+    if nodes := run.loop.get("unlinked"):
+        said = f"The graph of the first step has {nodes:,} nodes, and each is linked to itself alone."
+        yield _finding(curve, Skipped("unlinked", 0, said, None))
+        return
     if (skipped := skipped_data(run.facts)) is None:
         return
-    yield Finding(
+    yield _finding(curve, skipped)
+
+
+def _finding(curve: Curve, skipped: Skipped) -> Finding:
+    return Finding(
         severity="warning",
         confidence="likely",
         title=TITLES[skipped.cause],
-        evidence={"said": skipped.said, "line": skipped.line},
+        evidence={"said": skipped.said, "line": skipped.line or None},
         **whole_of(curve),
         causes=[Cause(skipped.cause, skipped.said, "", skipped.edit)],
         where=[INPUTS],

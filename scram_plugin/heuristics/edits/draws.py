@@ -13,7 +13,7 @@ from scram_plugin.heuristics.edits.lines import following
 from scram_plugin.heuristics.edits.orders import PAIR, SEEDS, Mispaired
 from scram_plugin.heuristics.edits.program import Code, Piece, program
 from scram_plugin.heuristics.edits.source import SourceFile
-from scram_plugin.heuristics.edits.target_names import LABELS, OF_PICTURES, OF_SETS
+from scram_plugin.heuristics.edits.target_names import LABELS, NOT_LABELS, OF_PICTURES, OF_SETS
 
 DRAWS = re.compile(r"rand|choice|integers|uniform|normal\b|sample\b", re.I)  # in the names of functions
 NEXT_STATEMENTS = 3  # statements from that of the inputs to that of the targets; by definition
@@ -22,7 +22,7 @@ NEXT_STATEMENTS = 3  # statements from that of the inputs to that of the targets
 def separate_draws(facts: Mapping[str, Any]) -> Mispaired | None:
     """The first pair of inputs and targets with a draw for each; None without one."""
     known = program(facts)
-    return next(itertools.chain(_in_statements(known), _in_zips(known)), None)
+    return next(itertools.chain(_in_statements(known), _permuted(known), _in_zips(known)), None)
 
 
 def _in_statements(known: Code) -> Iterator[Mispaired]:
@@ -42,6 +42,35 @@ def _in_statements(known: Code) -> Iterator[Mispaired]:
             if alike and _draws(known, source, other):
                 lines = f"In lines {place.node.lineno} and {other.lineno}"
                 yield Mispaired("draws", other.lineno, name, target, f"{lines} the program draws at random for each of them.")
+
+
+def _permuted(known: Code) -> Iterator[Mispaired]:
+    """``self.x = scale(rng.permutation(x))`` and ``self.y = rng.permutation(y)``."""
+    for place in known.nodes(ast.Assign):
+        source, one = place.source, _permutation(place.source, place.node)
+        for other in following(source, place.node)[:NEXT_STATEMENTS] if one is not None else ():
+            if SEEDS.search(source.of(other)):
+                break
+            target = _permutation(source, other)
+            if not isinstance(other, ast.Assign) or one is None or target is None:
+                continue
+            if source.of(one.func) != source.of(target.func):
+                continue
+            name, labels = source.of(one.args[0]), source.of(target.args[0])
+            made = " ".join(source.of(statement.targets[0]) for statement in (place.node, other))
+            places = re.search(rf"\[{re.escape(source.of(place.node.targets[0]))}[\]\[:]", source.text)
+            if LABELS.search(labels) and not (LABELS.search(name) or NOT_LABELS.search(made) or places):
+                said = f"In lines {place.node.lineno} and {other.lineno} the program draws an order for each of them."
+                yield Mispaired("draws", other.lineno, name, labels, said)
+
+
+def _permutation(source: SourceFile, statement: ast.AST) -> ast.Call | None:
+    """The only call in an assignment that gives a variable a new order; None for others."""
+    calls = [n for n in ast.walk(statement) if isinstance(n, ast.Call)] if isinstance(statement, ast.Assign) else []
+    found = [c for c in calls if isinstance(c.func, ast.Attribute) and c.func.attr == "permutation" and len(c.args) == 1]
+    single = found[0] if len(found) == 1 and not found[0].keywords else None
+    named = single is not None and isinstance(single.args[0], ast.Name | ast.Attribute)
+    return single if named and source.of(statement).count(".permutation(") == 1 else None
 
 
 def _joined(known: Code, one: str, other: str) -> bool:

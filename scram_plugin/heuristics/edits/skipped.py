@@ -36,7 +36,16 @@ def skipped_data(facts: Mapping[str, Any]) -> Skipped | None:
     """The first line by which most examples are left out; None without one."""
     known = program(facts)
     rules = (
-        *(_ranges(known), _positions(known), _same_part(known), _lengths(known), _left(known), _renewed(known), _seeded(known)),
+        *(
+            _ranges(known),
+            _positions(known),
+            _taken(known),
+            _same_part(known),
+            _lengths(known),
+            _left(known),
+            _renewed(known),
+            _seeded(known),
+        ),
         *(small_splits(known), held_out_for_training(known)),
     )
     return next(itertools.chain(*rules), None)
@@ -129,6 +138,22 @@ def _positions(known: Code) -> Iterator[Skipped]:
             line = source.line_at(changes[0].start) + 1
             said = f"Line {line} takes `{size}` examples from the number of the batch on, and not from its place."
             yield Skipped("range", line, said, known.edit(changes))
+
+
+def _taken(known: Code) -> Iterator[Skipped]:
+    """``data.take(len(x) // size).batch(size)``: so many examples are taken as there are batches."""
+    for call in known.calls("take"):
+        source, node = call
+        owner = node.func.value if isinstance(node.func, ast.Attribute) and len(node.args) == 1 else None
+        if owner is None or says_validation(source.of(getattr(source.statement(node), "targets", [node])[0])):
+            continue
+        before = [source.of(owner), follow(known, Piece(source, owner)).text]
+        counted = _quotient(known, Piece(source, node.args[0]))
+        if counted is None or any("batch(" in text for text in before) or any(known.calls("skip")):
+            continue
+        start, end = source.span(owner)[1], source.span(node)[1]
+        line, edit = node.lineno, known.edit([Change(source, start, end, "")])
+        yield Skipped("range", line, f"Line {line} takes as many examples as there are batches of `{counted[1]}`.", edit)
 
 
 def _same_part(known: Code) -> Iterator[Skipped]:

@@ -24,6 +24,10 @@ DISTANCES = ("MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh", "MeanS
 RANGES = {
     **{"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0)},
     **{"relu": (0.0, np.inf), "relu6": (0.0, 6.0), "softplus": (0.0, np.inf)},
+    # the least values of smooth relatives of ReLU (Hendrycks & Gimpel, 2016; Ramachandran et al., 2017; Clevert et al., 2016)
+    **{"gelu": (-0.17, np.inf), "silu": (-0.2785, np.inf), "swish": (-0.2785, np.inf), "elu": (-1.0, np.inf)},
+    **{"mish": (-0.3089, np.inf), "selu": (-1.7581, np.inf)},
+    **{"softsign": (-1.0, 1.0), "hard_sigmoid": (0.0, 1.0)},
 }
 BEYOND = 0.05  # share of the range of the targets by which they may lie outside the range of the output; by bench-limits
 FOR_A_RANGE = 3  # measured batches: fewer do not show the range of the outputs; by bench-limits

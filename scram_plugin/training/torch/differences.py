@@ -14,6 +14,7 @@ from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch.axes import nodes, sizes_of_result
 from scram_plugin.training.torch.graph import ACTIVATIONS, DISTANCES, NEAR, Loss, before, operation, through
 
+LIKELIHOOD = "GaussianNLLLoss"  # the class of `torch.nn`, for all forms of it, see `likelihoods`
 SUBTRACTIONS = ("Sub", "Rsub")
 COMBINING = (*SUBTRACTIONS, "Add", "Mul", "Div", "BinaryCrossEntropyWithLogits", "BinaryCrossEntropy", "Expand")
 FOR_CLASSES, MOST_CLASSES = 24, 50  # targets that are needed, and classes at most
@@ -42,20 +43,25 @@ def written(loss: torch.Tensor, outputs: Any) -> list[Loss]:
 
 def _mean_of_differences(mean: Any, outputs: Any) -> list[Loss]:
     power = _one_before(mean) if operation(mean) == "Mean" else None
-    subtraction = _subtraction(power) if power is not None else None
-    if power is None or subtraction is None:
+    node = subtraction(power) if power is not None else None
+    if power is None or node is None:
         return []
-    known = Loss("L1Loss" if operation(power) == "Abs" else "MSELoss", power)
-    difference, made = getattr(power, "_saved_self", None), through(_one_before(subtraction))
+    name = "L1Loss" if operation(power) == "Abs" else "MSELoss"
+    return [Loss(name, power, *compared(getattr(power, "_saved_self", None), node, outputs))]
+
+
+def compared(difference: Any, node: Any, outputs: Any) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    """The target and the prediction of which `node` made `difference`; None where the prediction is no output of the model."""
+    made = through(_one_before(node))
     output = next((t for t in leaves(outputs) if isinstance(t, torch.Tensor) and made in (t.grad_fn, through(t.grad_fn))), None)
-    if output is not None and isinstance(difference, torch.Tensor) and output.numel() == difference.numel():
-        known.prediction = output.detach().reshape(difference.shape)
-        of_first = (subtraction.next_functions[0][0] is not None) == (operation(subtraction) == "Sub")
-        known.target = known.prediction - difference.detach() if of_first else known.prediction + difference.detach()
-    return [known]
+    if output is None or not isinstance(difference, torch.Tensor) or output.numel() != difference.numel():
+        return None, None
+    prediction = output.detach().reshape(difference.shape)
+    of_first = (node.next_functions[0][0] is not None) == (operation(node) == "Sub")
+    return prediction - difference.detach() if of_first else prediction + difference.detach(), prediction
 
 
-def _subtraction(power: Any) -> Any:
+def subtraction(power: Any) -> Any:
     """The node of the differences of which this node computes squares or absolute values; None if it does something else, or
     both operands depend on parameters."""
     name, factors = operation(power), before(power)
@@ -71,8 +77,8 @@ def _subtraction(power: Any) -> Any:
 def _predictions(loss: Loss) -> Any:
     """The node of the predictions that a loss compares, before they were repeated for all targets."""
     at = _first(loss)
-    if at is not None and (subtraction := _subtraction(loss.node)) is not None:
-        return _one_before(subtraction)
+    if at is not None and (node := subtraction(loss.node)) is not None:
+        return _one_before(node)
     while at is not None and operation(at) == "Expand":
         at = _one_before(at)
     return at
@@ -84,9 +90,9 @@ def shapes(losses: Iterable[Loss]) -> dict[str, list[int]]:
     for loss in losses:
         at = _predictions(loss) if loss.name in DISTANCES else None
         given = sizes_of_result(at) if at is not None else None
-        subtraction = _subtraction(loss.node) if at is not None else None
+        node = subtraction(loss.node) if at is not None else None
         made = None if loss.prediction is None else list(loss.prediction.shape)
-        made = made if subtraction is None else sizes_of_result(subtraction)
+        made = made if node is None else sizes_of_result(node)
         if given and made and _all_pairs(given, made):
             return {"output": given, "compared": made}
     return {}
@@ -127,11 +133,11 @@ def exceeded(losses: Iterable[Loss]) -> list[dict[str, Any]]:
     """For each difference whose predictions come out of an activation: its name, and the smallest and the largest target."""
     found = []
     for loss in losses:
-        if loss.name not in DISTANCES or loss.target is None or not loss.target.numel():
+        if loss.name not in (*DISTANCES, LIKELIHOOD) or loss.target is None or not loss.target.numel():
             continue
         at = through(_predictions(loss))
         name = ACTIVATIONS.get(operation(at)) if at is not None else None
-        if name is not None:
+        if name is not None and getattr(at, "_saved_alpha", 1.0) == 1.0:  # other values, as of `selu`, have another range
             least, most = (float(value) for value in torch.aminmax(loss.target.float()))
             found.append({"activation": name, "least": least, "most": most})
     return found

@@ -9,7 +9,18 @@ import torch
 
 from scram_plugin.training.leaks import EXAMPLES, leak
 from scram_plugin.training.structures import leaves
-from scram_plugin.training.torch import attention, axes, differences, misfits, ownership, penalties, sequences, singular, trials
+from scram_plugin.training.torch import (
+    attention,
+    axes,
+    differences,
+    links,
+    misfits,
+    ownership,
+    penalties,
+    sequences,
+    singular,
+    trials,
+)
 from scram_plugin.training.torch.graph import Calls, Loss
 from scram_plugin.training.torch.statistics import Tensors
 
@@ -36,6 +47,7 @@ class FirstStep:
         self.exceeded: list[dict[str, Any]] = []
         self.hinge, self.divided, self.probabilities = False, 0.0, ""
         self.several = self.penalty = 0.0
+        self.unlinked = 0
         self.unread: list[dict[str, Any]] = []
         self.cut: list[str] = []  # the activation of the outputs that cuts, and the one behind it
         self.maximised = False  # a cross-entropy has lost its minus sign
@@ -78,6 +90,7 @@ class FirstStep:
             **({"several": self.several} if self.several else {}),
             **({"unread": self.unread} if self.unread else {}),
             **({"penalty": self.penalty} if self.penalty else {}),
+            **({"unlinked": self.unlinked} if self.unlinked else {}),
             **({"cut": self.cut} if self.cut else {}),
             **({"maximised": True} if self.maximised else {}),
         }
@@ -99,7 +112,7 @@ class FirstStep:
         self.untrained = ownership.untrained(loss, model, optimizers, [call.module for call in calls.calls])
         target = losses[0].target if len(losses) == 1 else None
         self.axes = [*axes.wrong_axes(loss, _examples(x, outputs, target), outputs), *attention.over_queries(loss)]
-        self.penalty = penalties.penalty(loss)
+        self.penalty, self.unlinked = penalties.penalty(loss), links.unlinked(inputs, model.buffers())
         self.cut, self.maximised = misfits.cut_outputs(loss, outputs), misfits.maximises(loss)
         self.parts, self.chosen = axes.reductions(loss), axes.chooses(loss, outputs)
         self.twice, self.raw = axes.applied_twice(loss), differences.raw(losses) or differences.raw_logarithms(loss)

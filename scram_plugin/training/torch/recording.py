@@ -26,13 +26,13 @@ from scram_plugin.training.torch.brief import Brief
 from scram_plugin.training.torch.company import Company
 from scram_plugin.training.torch.compiled import unwrapped
 from scram_plugin.training.torch.data_facts import targets
-from scram_plugin.training.torch.differences import written
 from scram_plugin.training.torch.evaluations import Evaluations
 from scram_plugin.training.torch.first_step import FirstStep
 from scram_plugin.training.torch.graph import Calls, Loss, failed_loss, loss_of, named, placed, unscaled
 from scram_plugin.training.torch.guard import Guard
 from scram_plugin.training.torch.hooks import Hooks
 from scram_plugin.training.torch.in_depth import InDepth
+from scram_plugin.training.torch.likelihoods import by_hand
 from scram_plugin.training.torch.model_facts import precision
 from scram_plugin.training.torch.order import Order
 from scram_plugin.training.torch.origin import data_flow, flawed_weights
@@ -230,7 +230,7 @@ class Recorder:
         if loss is None or (self._inputs is None and not self._through_methods(loss)):
             return
         self.order.before_backward(loss)
-        self._seen = self._seen if self.order.used else loss_of(loss) or written(loss, self._outputs)
+        self._seen = self._seen if self.order.used else loss_of(loss) or by_hand(loss, self._outputs)
         if not self._told and not self._parts.waiting:
             self._tell(self._seen, loss)
         if self._measuring and self._fresh:
