@@ -61,6 +61,8 @@ MAY_TAKE_LONGER = {
     "heuristics/test_snippets.py": "the first test of a framework runs all its snippets, in one process",
     "preflight/test_memory.py": "two processes import a framework each, and nothing else may run beside them",
     "test_it_works_while_a_model_is_watched[ONNX": "the exporter is imported, and traces in four ways",
+    "test_no_passed_check_is_beyond_its_limit": "every recorded run is judged",
+    "test_replicas.py": "two processes that train together, and a plain training beside them",
     "test_same_bits": "two trainings, each of which is compiled",
     "keras/test_backends.py": "trainings in processes of their own, with another backend of Keras",
     "test_a_full_disk": "three whole epochs of single examples",

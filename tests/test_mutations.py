@@ -30,7 +30,7 @@ from tests.sizes import size
 # Files of other kinds than the demo's: encodings in turn, long stretches that are read in bulk, many tags.
 OTHERS = ("simple", "float content", "double list", "int64 list", "half content", "bfloat16 list")
 FILES = sorted(DEMO_LOGS.rglob("*tfevents*"))
-COUNT = size(1000, 300)
+COUNT = size(1000, 150)
 
 
 def mutated(rng: random.Random, data: bytes, other: bytes) -> bytes:

@@ -97,38 +97,44 @@ def test_what_was_kept_is_for_the_same_terminal(tmp_path):
     assert in_terminal("check", DEMO_LOGS, columns=60, NO_COLOR="1", **how) != narrow
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        [1.0, NAN],
-        [NAN, NAN, NAN],
-        [1e308, -1e308, 1e308, NAN],
-        [1e-320, 5e-324, 1e-300, NAN],
-        [1.0, float("inf"), float("-inf"), NAN],
-        [0.0, 0.0, 0.0, NAN],
-        [-1.0, 1e30, 3.0, 1e-30, NAN],
-        [1.7e308, -1.7e308] * 20 + [NAN],
-        [5e-324, 1e-323] * 20 + [NAN],
-        [0.0, 5e-324] * 20 + [NAN],
-        [1.0] * 100 + [1.7e308] * 100 + [NAN],
-        [5e-324, 1.7976931348623157e308] * 20 + [NAN],
-        [1.0] * 500 + [NAN],
-        [NAN] + [1.0 / (i + 1) for i in range(500)],
-    ],
-)
-def test_odd_curves_are_drawn(values, tmp_path):
-    curve(tmp_path / "a", "loss", values)
-    doubles = [tensor_event(i, "loss", scalar_tensor("double content", value), 1.0 + i) for i, value in enumerate(values)]
-    write(tmp_path / "double" / "events.out.tfevents.1.host", doubles)
-    for first_step in (-5, 2**60):
-        curve(tmp_path / f"b{first_step}", "loss", values, first_step=first_step)
-    for form in ("text", "html"):
-        for columns in (40, 120):
-            text = in_terminal("check", tmp_path, "--format", form, "--no-cache", columns=columns)
-            assert "Traceback" not in text
-            assert "the check itself failed" not in text
-            assert "NaN" in text
-            assert not re.search(r'"nan|nan"|[ ,]nan[ ,"]|inf[ ,"]', text), "no number that a browser cannot draw"
+ODD = [
+    [1.0, NAN],
+    [NAN, NAN, NAN],
+    [1e308, -1e308, 1e308, NAN],
+    [1e-320, 5e-324, 1e-300, NAN],
+    [1.0, float("inf"), float("-inf"), NAN],
+    [0.0, 0.0, 0.0, NAN],
+    [-1.0, 1e30, 3.0, 1e-30, NAN],
+    [1.7e308, -1.7e308] * 20 + [NAN],
+    [5e-324, 1e-323] * 20 + [NAN],
+    [0.0, 5e-324] * 20 + [NAN],
+    [1.0] * 100 + [1.7e308] * 100 + [NAN],
+    [5e-324, 1.7976931348623157e308] * 20 + [NAN],
+    [1.0] * 500 + [NAN],
+    [NAN] + [1.0 / (i + 1) for i in range(500)],
+]
+
+
+@pytest.fixture(scope="module")
+def odd_curves(tmp_path_factory):
+    path = tmp_path_factory.mktemp("odd")
+    for number, values in enumerate(ODD):
+        curve(path / f"{number}" / "a", "loss", values)
+        doubles = [tensor_event(i, "loss", scalar_tensor("double content", value), 1.0 + i) for i, value in enumerate(values)]
+        write(path / f"{number}" / "double" / "events.out.tfevents.1.host", doubles)
+        for first_step in (-5, 2**60):
+            curve(path / f"{number}" / f"b{first_step}", "loss", values, first_step=first_step)
+    return path
+
+
+@pytest.mark.parametrize("columns", [40, 120])
+@pytest.mark.parametrize("form", ["text", "html"])
+def test_odd_curves_are_drawn(form, columns, odd_curves):
+    text = in_terminal("check", odd_curves, "--format", form, "--no-cache", columns=columns)
+    assert "Traceback" not in text
+    assert "the check itself failed" not in text
+    assert text.count("NaN") >= len(ODD)
+    assert not re.search(r'"nan|nan"|[ ,]nan[ ,"]|inf[ ,"]', text), "no number that a browser cannot draw"
 
 
 def test_names_forge_no_lines_and_write_no_escapes(tmp_path):

@@ -96,7 +96,10 @@ def test_a_link_out_of_the_log_directory_is_no_way_around(project, tmp_path):
 
 
 @pytest.mark.parametrize("which", ["*.toml", "evil.py"])
-@pytest.mark.parametrize(("mode", "runs"), [(0o644, True), (0o600, True), (0o646, False), (0o666, False)])
+@pytest.mark.parametrize(
+    ("mode", "runs"),
+    [(0o644, True), pytest.param(0o600, True, marks=pytest.mark.slow), (0o646, False), (0o666, False)],
+)
 def test_a_file_that_others_may_write_names_no_code(which, mode, runs, project):
     folder, mark = project
     next(folder.glob(which)).chmod(mode)

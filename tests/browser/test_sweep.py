@@ -13,7 +13,7 @@ from tests.servers import open_tab, tensorboard
 from tests.sizes import size
 
 SWEEP = "#scram&p.scram.view=sweep"
-MANY = size(10_000, 1_000)
+MANY = size(10_000, 400)
 EPOCHS = np.arange(30)
 
 

@@ -76,6 +76,7 @@ def test_agreement():
     assert agreement(np.array(["a", "b"]), np.ones((2, 1))) is None
 
 
+@pytest.mark.slow
 def test_a_whole_proof(tmp_path):
     (tmp_path / "train.py").write_text(DIVERGES, encoding="utf-8")
     before = files(tmp_path)

@@ -18,6 +18,7 @@ from scram_plugin.logs.pairing import training_runs
 from scram_plugin.training.keras import tape_patches
 from scram_plugin.training.keras.tape_recorder import TapeRecorder
 from tests.paths import environment
+from tests.sizes import few
 
 STEPS = 16
 SPARSE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -197,7 +198,8 @@ def nothing_stays():
     ("loop", "kind"),
     [
         *((loop, "convolutional") for loop in LOOPS),
-        *((loop, kind) for loop in (line_by_line, traced) for kind in ("recurrent", "own")),
+        *((loop, "own") for loop in (line_by_line, traced)),
+        *(pytest.param(loop, "recurrent", marks=pytest.mark.slow) for loop in (line_by_line, traced)),
     ],
 )
 def test_nothing_changes_and_each_step_is_recorded(loop, kind, tmp_path):
@@ -490,7 +492,7 @@ def test_replicas_are_left_alone(tmp_path):
         scram.close()
 
 
-@pytest.mark.parametrize("loop", [line_by_line, traced])
+@pytest.mark.parametrize("loop", few([line_by_line, traced], lambda loop: loop is traced))
 @pytest.mark.parametrize("broken", ["_called", "_differentiated", "_applies", "_ended", "_detail"])
 def test_a_failure_costs_one_warning_and_nothing_of_the_training(loop, broken, tmp_path, monkeypatch):
     losses, _ = train(loop, "own")

@@ -27,6 +27,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import scram_plugin
 from scram_plugin.training.torch.hooks import calls_hooks
 from tests import find_compiler
+from tests.sizes import few
 
 STEPS, AT = 8, (2, 5)  # steps of a training, and those after which the action is done
 X, Y = (
@@ -378,9 +379,12 @@ def plain(value):
     return [plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
+SLOW = ("a process that was spawned", "ONNX")  # a process loads all of PyTorch; workers that are spawned stay in the quick part
+
+
 @pytest.mark.filterwarnings("error:SCRAM", "ignore:.*fork:DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("every", [1, 100], ids=["measured", "in brief"])
-@pytest.mark.parametrize("name", ACTIONS)
+@pytest.mark.parametrize("name", few(ACTIONS, lambda name: name not in SLOW))
 def test_it_works_while_a_model_is_watched(name, every, tmp_path):
     model = MODELS.get(name, Net)
     before = train(ACTIONS[name], model=model)
