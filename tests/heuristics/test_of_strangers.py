@@ -271,3 +271,39 @@ def test_raw_targets_of_a_model_that_gives_mean_and_spread(nll, told):
     of_normal = {**FACTS, "loss": {"class": "GaussianNLLLoss", "name": "GaussianNLLLoss", "mean": False}}
     found = findings("unnormalized-targets", {"loss": nll}, measured(mean=1_000.0, std=300.0), {"loss": nll}, **of_normal)
     assert bool(found) == told
+
+
+CHOICE = {"class": "CategoricalCrossentropy", "name": "categorical_crossentropy", "from_logits": True, "custom": False}
+
+
+def shares(name, mean, most=0.4):
+    return {f"{name}/mean": [mean] * 8, f"{name}/std": [0.05] * 8, f"{name}/min": [0.001] * 8, f"{name}/max": [most] * 8}
+
+
+def of_choice(id_, statistics, units=12):
+    model = {"kind": "subclass", "output_units": units, "layers": DENSE}
+    return findings(
+        id_, {}, {**measured(), **statistics}, FLAT, framework="keras", loss=CHOICE, model=model, fit={"batch_size": 64}
+    )
+
+
+@pytest.mark.parametrize(
+    ("statistics", "units", "told"),
+    [
+        (shares("y0", 1 / 64), 12, True),
+        (shares("y_pred0", 1 / 64), 12, True),
+        (shares("y0", 1 / 12) | shares("y_pred0", 1 / 12), 12, False),
+        (shares("y0", 1 / 64, most=1.0), 12, False),  # one-hot targets
+        (shares("y0", 1 / 64), 64, False),
+    ],
+)
+def test_shares_that_add_up_over_the_examples(statistics, units, told):
+    causes = [one.causes[0].id for one in of_choice("mixed-axes", statistics, units)]
+    assert causes == ["softmax-over-batch"] * told
+
+
+@pytest.mark.parametrize(("mean", "low", "told"), [(1 / 12, 0.001, True), (1 / 12, -0.5, False), (0.2, 0.001, False)])
+def test_a_softmax_of_outputs_that_are_one_already(mean, low, told):
+    seen = {**shares("y_pred0", mean), "y_pred0/min": [low] * 8}
+    causes = [one.causes[0].id for one in of_choice("output-activation-mismatch", seen)]
+    assert causes == ["twice"] * told

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from scram_plugin import schema
 from scram_plugin.heuristics.edits import (
     Edit,
     normalize_examples,
@@ -15,10 +18,15 @@ from scram_plugin.heuristics.edits import (
     transpose,
 )
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic
+from scram_plugin.heuristics.limits import MOSTLY
 from scram_plugin.heuristics.measured import of_loop, shown_loss, whole_of
+from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.schema import column
 
+FOR_A_SUM, FEWEST_CLASSES = 3, 2  # measured batches, and classes, that are needed; by definition
+ROUNDING = 1e-3  # of a sum of probabilities, in half precision; IEEE 754
 TITLES = {
     "softmax-over-batch": "A softmax is taken over the examples of a batch",
     "softmax-over-width": "A softmax is taken over the width of an image",
@@ -60,10 +68,14 @@ CAUSES = {
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    if (whose := _over_examples(run)) is not None:
+        cause = "softmax-over-batch"
+        said = f"The {whose} are between 0 and 1, and each of their columns adds up to 1 over the examples of a batch."
+        yield _finding(run, cause, said, None)
+        return
     loop = of_loop(
         run, "axes", "the operations of a Keras model are not recorded", "the operations of a step were not recorded"
     )
-    curve = shown_loss(run)
     told = set()
     for axis in loop["axes"]:
         before, after = (" × ".join(map(str, axis.get(which) or [])) for which in ("from", "to"))
@@ -74,14 +86,35 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         said = SAID[cause].format(before, after)
         sizes = axis.get("from") or (), axis.get("to") or ()
         edit = EDITS[cause](run.facts) if cause in EDITS else _by_sizes(run, cause, *sizes)
-        yield Finding(
-            severity="warning",
-            confidence="likely",
-            title=TITLES[cause],
-            evidence={"said": said},
-            **whole_of(curve),
-            causes=[Cause(cause, said, "", edit)],
-        )
+        yield _finding(run, cause, said, edit)
+
+
+def _finding(run: TrainingRun, cause: str, said: str, edit: Edit | None) -> Finding:
+    return Finding(
+        severity="warning",
+        confidence="likely",
+        title=TITLES[cause],
+        evidence={"said": said},
+        **whole_of(shown_loss(run)),
+        causes=[Cause(cause, said, "", edit)],
+    )
+
+
+def _over_examples(run: TrainingRun) -> str | None:
+    """Which of a cross-entropy's targets and outputs are the results of a softmax over the examples: their mean is one divided
+    by the size of a batch."""
+    rows, units = ((run.facts.get(of) or {}).get(key) for of, key in (("fit", "batch_size"), ("model", "output_units")))
+    if not isinstance(rows, int) or not isinstance(units, int) or rows == units or "Categorical" not in loss_class(run):
+        return None
+    for name, whose in (("y0", "targets"), ("y_pred0", "outputs")):
+        found = [run.statistic(schema.STATISTICS, column(name, None, which)) for which in ("min", "max", "mean", "std")]
+        if units < FEWEST_CLASSES or any(curve is None or len(curve.finite) < FOR_A_SUM for curve in found):
+            continue
+        low, high, mean, spread = (curve.finite.values for curve in found if curve is not None)
+        whole = float(np.mean(np.abs(mean * rows - 1) < ROUNDING)) > MOSTLY  # the last batch of an epoch may be smaller
+        if whole and low.min() >= 0 and high.max() < 1 and spread.min() > 0:
+            return whose
+    return None
 
 
 def _by_sizes(run: TrainingRun, cause: str, before: Sequence[int], after: Sequence[int]) -> Edit | None:

@@ -22,6 +22,7 @@ from scram_plugin.heuristics.model.outputs import (
     RANGES,
     Output,
     always_one,
+    are_probabilities,
     beyond,
     negative_logarithms,
     never_active,
@@ -75,6 +76,11 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             seen["loss"] = "NLLLoss"
             said = "NLLLoss was below 0. It cannot be below 0 if its inputs are logarithms of probabilities."
             yield _finding(run, "missing-softmax", "error", {**seen, **absent("low", "high", "least", "most")}, None, said)
+            return
+        if are_probabilities(run):
+            seen |= {"loss": str(run.facts["loss"]["class"]), "activation": "softmax", "activation_name": "softmax"}
+            said = f"The outputs of each example add up to 1, and {seen['loss']} takes a softmax of them."
+            yield _finding(run, "twice", "warning", {**seen, **absent("low", "high", "least", "most")}, None, said)
             return
         if (found := _in_graph(run)) is not None:
             yield found

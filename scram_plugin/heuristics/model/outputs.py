@@ -223,3 +223,16 @@ def negative_logarithms(run: TrainingRun) -> bool:
     loss, known = run.signal("batch loss"), run.facts.get("loss") or {}
     exact = known.get("class") == "NLLLoss" and known.get("mean") is not False
     return exact and loss is not None and len(loss.finite) > 0 and float(loss.finite.values.min()) < 0
+
+
+def are_probabilities(run: TrainingRun) -> bool:
+    """Whether the outputs that a loss takes a softmax of are between 0 and 1, and those of an example add up to 1 as it is."""
+    loss, units = run.facts.get("loss") or {}, (run.facts.get("model") or {}).get("output_units")
+    found = [run.statistic(schema.STATISTICS, column("y_pred0", None, which)) for which in ("min", "max", "mean")]
+    takes_logits = loss_class(run) in CATEGORICAL and loss.get("from_logits") is True
+    if not takes_logits or not isinstance(units, int) or units < 2 or any(curve is None for curve in found):
+        return False
+    low, high, mean = (curve.finite.values for curve in found if curve is not None)
+    if min(map(len, (low, high, mean))) < FOR_A_RANGE or low.min() < -ROUNDING or high.max() > 1 + ROUNDING:
+        return False
+    return bool(np.abs(mean * units - 1).max() < ROUNDING)
