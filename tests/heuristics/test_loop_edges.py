@@ -68,7 +68,9 @@ def test_predictions_and_targets_of_other_shapes(loop, cause):
         ({"activation": "sigmoid", "least": -3.0, "most": 3.0}, True),
         ({"activation": "sigmoid", "least": -0.01, "most": 1.01}, False),
         ({"activation": "relu", "least": 0.0, "most": 9.0}, False),
-        ({"activation": "gelu", "least": -3.0, "most": 3.0}, False),  # no range is known of it
+        ({"activation": "gelu", "least": -3.0, "most": 3.0}, True),
+        ({"activation": "relu", "least": -6e-8, "most": 6e-8}, False),  # rounding
+        ({"activation": "leaky_relu", "least": -3.0, "most": 3.0}, False),  # it has no bounds
     ],
 )
 def test_targets_beyond_an_activation_in_one_part_of_a_loss(part, told):

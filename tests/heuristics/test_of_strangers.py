@@ -260,15 +260,19 @@ def test_a_graph_without_links(nodes):
 @pytest.mark.parametrize(("second", "told"), [(900.0, True), (90.0, False), (8.0, False)])
 def test_targets_in_units_of_their_own(second, told):
     """Two columns, of which one has a spread of 1: its error is lost beside the other's."""
-    columns = {"y0/std/0": [1.0] * 8, "y0/std/1": [second] * 8, "y0/mean/0": [0.0] * 8, "y0/mean/1": [2_000.0] * 8}
-    found = findings("unnormalized-targets", LEARNS, {**measured(std=second), **columns}, LEARNS, **FACTS)
+    columns = {"y0/std/0": [1.0] * 8, "y0/std/1": [second] * 8, "y0/mean/0": [0.0] * 8, "y0/mean/1": [200.0] * 8}
+    first = (1.0 + second**2 + 200.0**2) / 2
+    loss = {"loss": np.geomspace(first, first / 500, 400)}
+    found = findings("unnormalized-targets", loss, {**measured(std=second), **columns}, loss, **FACTS)
     assert [one.evidence["beside"] is not None for one in found] == [True] * told
+    weighed = {"loss": loss["loss"] / second**2}
+    assert findings("unnormalized-targets", weighed, {**measured(std=second), **columns}, weighed, **FACTS) == []
 
 
 @pytest.mark.parametrize(("nll", "told"), [(np.linspace(60.0, 7.1, 400), True), (np.geomspace(7.3, 4.0, 400), False)])
 def test_raw_targets_of_a_model_that_gives_mean_and_spread(nll, told):
     """One normal distribution with the spread of the targets, 300, has the loss 7.12."""
-    of_normal = {**FACTS, "loss": {"class": "GaussianNLLLoss", "name": "GaussianNLLLoss", "mean": False}}
+    of_normal = {**FACTS, "loss": {"class": "GaussianNLLLoss", "name": "GaussianNLLLoss", "mean": True}}
     found = findings("unnormalized-targets", {"loss": nll}, measured(mean=1_000.0, std=300.0), {"loss": nll}, **of_normal)
     assert bool(found) == told
 

@@ -133,7 +133,13 @@ DRAWN = {
     "random transformations": (
         "flip = T.Compose([T.RandomHorizontalFlip()])\ndef both(image, mask):\n    image = flip(image)\n    mask = flip(mask)\n"
     ),
-    "two permutations": "z = scale(rng.permutation(x) - mean)\nlabels = torch.tensor(rng.permutation(y))\n",
+    "two permutations": (
+        "z = scale(rng.permutation(x) - mean)\nlabels = torch.tensor(rng.permutation(y))\ndata = TensorDataset(z, labels)\n"
+    ),
+    "two permutations of a data set": (
+        "class Data:\n    def __init__(self, x, y):\n        self.x = (rng.permutation(x) - mean) / std\n"
+        "        self.y = rng.permutation(y)\n    def __getitem__(self, i):\n        return {'x': self.x[i], 'y': self.y[i]}\n"
+    ),
     "two shuffles": "random.shuffle(texts)\nrandom.shuffle(labels)\ndata = Data(encode(texts), labels)\n",
     "two loaders": "for a, b in zip(DataLoader(x, 8, shuffle=True), DataLoader(train_y, 8, shuffle=True)):\n    pass\n",
     "two loaders in a tuple": (
@@ -149,6 +155,9 @@ DRAWN_ONCE = {
         "def both(image, mask):\n    turn = draw.integers(4)\n"
         "    image = np.rot90(image, turn)\n    mask = np.rot90(mask, turn)\n"
     ),
+    "two domains": ("a = rng.permutation(source_images)\nb = rng.permutation(target_images)\ndata = TensorDataset(a, b)\n"),
+    "points of a grid": "ix = rng.permutation(n_x)\niy = rng.permutation(n_y)\nvalues = field[ix, iy]\n",
+    "independent pairs": "x_p = rng.permutation(x)\ny_p = rng.permutation(y)\nnone = information(x_p, y_p)\n",
     "a permutation of labels for a test": "z = rng.permutation(x)\nnull_y = rng.permutation(y)\n",
     "two permutations by one seed": (
         "z = np.random.RandomState(4).permutation(x)\nlabels = np.random.RandomState(4).permutation(y)\n"

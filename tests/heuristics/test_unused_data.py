@@ -61,6 +61,9 @@ SKIPPED = {
     "the subset of the test": ("swapped", "train_set = Subset(data, test_idx)\n"),
 }
 USED = {
+    "few examples": "few = data.take(N // 10).batch(32)\n",
+    "batches that are repeated": "ds = ds.batch(b)\nds = ds.repeat()\nds = ds.take(n // b)\n",
+    "the least of a list": "low = np.sort(values).take(len(values) // 10)\n",
     "batches that are taken": "train = data.batch(32).take(N // 32)\n",
     "a part that is held out": "train, val = data.skip(N // 10), data.take(N // 10)\n",
     "a first part": "half = data.take(N // 2)\n",

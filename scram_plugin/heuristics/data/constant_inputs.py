@@ -11,12 +11,13 @@ from scram_plugin import schema
 from scram_plugin.heuristics.datasets import always_the_same
 from scram_plugin.heuristics.edits import keep_inputs, names_batch_size
 from scram_plugin.heuristics.heuristic import CALIBRATED, INPUTS, Cause, Finding, Heuristic, NotChecked, Option, absent
-from scram_plugin.heuristics.limits import ALMOST, MOSTLY
+from scram_plugin.heuristics.limits import ALMOST, MOSTLY, TENTH
 from scram_plugin.heuristics.measured import (
     called_once,
     channels,
     enough_rows,
     inputs_of,
+    levels,
     listed,
     shown_loss,
     whole_of,
@@ -37,7 +38,7 @@ OPTIONS = (
         CALIBRATED,
     ),
 )
-NEARLY_NONE = 0.05  # of the range of all values: a batch with a smaller deviation has 1 in 400 at the other end; by definition
+NEARLY_NONE = 0.05  # of the range of all values: less than 1 value in 400 is then at the other end; by definition
 POSITIONS_AND_FEATURES = 3  # axes: examples, positions and features; by definition
 FEATURES_SHOWN = 5  # features named in a sentence; by definition
 
@@ -74,7 +75,8 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
     usual, always = float(np.median(mean.values)), lowest == highest
     share = float(np.mean((low.values == usual) & (high.values == usual)))
     # in most batches all values are the same, and in the others nearly all: hardly an example differs from another one
-    nearly = share > MOSTLY and float(spread.values.max()) < NEARLY_NONE * (highest - lowest)
+    nearly = share > MOSTLY and float(spread.values.max()) < NEARLY_NONE * (highest - lowest) and not beside_others
+    nearly = nearly and not always and _stands(run)
     whole = always or nearly or share > ALMOST
     if (
         whole
@@ -105,7 +107,7 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
         return
     yield Finding(
         severity=severity,
-        confidence="certain" if cause != "repeated" else "likely",
+        confidence="certain" if cause != "repeated" and not nearly else "likely",
         title=title,
         evidence={
             "rows": len(spread),
@@ -124,6 +126,15 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
         causes=[Cause(cause, edit=keep_inputs(run.facts) if cause == "constant" else None)],
         where=[INPUTS],
     )
+
+
+def _stands(run: TrainingRun) -> bool:
+    """Whether the loss has hardly fallen."""
+    loss = run.signal("batch loss")
+    if loss is None or not len(loss.finite):
+        return False
+    first, late = levels(loss.finite.values, TENTH)
+    return late > ALMOST * first
 
 
 def _has_one_label(run: TrainingRun) -> bool:

@@ -62,6 +62,8 @@ LIKELIHOOD = "GaussianNLLLoss"
 HALF_LOG = 0.5 * math.log(2 * math.pi * math.e)  # differential entropy of a normal distribution with spread 1; by definition
 PARTS = 50  # of the curve, over whose means the error is taken; by definition
 OUTWEIGHS = 1_000.0  # a squared error of targets in their units, beside parts of a loss that are about 1; by definition
+NATS = 0.1  # by which a model's likelihood is better than that of one distribution for all; by definition
+MOST_COLUMNS = 16  # of a table of targets: the pixels of an image are more; by definition
 OWN_UNITS = 100.0  # times the spread of another column: its squared error counts 10,000 times less; by definition
 MOST_OUTPUTS = 8  # outputs that are looked at; a log may hold any number; by definition
 MUCH_LEFT_OF = 0.05  # of the variance of the targets: below that they were learned; by definition
@@ -77,14 +79,15 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     loss = loss_class(run)
     if any(curve is None or not len(curve.finite) for curve in found):
         raise NotChecked("no statistics of the targets were logged", HOW)
-    if (columns := _of_columns(run, loss)) is not None:
+    if (columns := _of_columns(run, options, loss)) is not None:
         yield columns
         return
     if loss == "None" and (several := _of_several(run, options)) is not None:
         yield several
         return
     mean, spread = (float(np.median(curve.finite.values)) for curve in found if curve is not None)
-    if loss == LIKELIHOOD and max(abs(mean), spread) >= options["large"] and spread > 0:
+    alone = (run.facts.get("loss") or {}).get("mean") is True  # without other terms
+    if loss == LIKELIHOOD and alone and max(abs(mean), spread) >= options["large"] and spread > 0:
         yield from _of_likelihood(run, options, mean, spread)
     if loss not in DIFFERENCES:
         return
@@ -139,41 +142,46 @@ def _finding(run: TrainingRun, targets: tuple[float, float], why: str | None, **
 
 
 def _of_likelihood(run: TrainingRun, options: Mapping[str, Any], mean: float, spread: float) -> Iterable[Finding]:
-    """Targets of a model that gives the mean and the spread of normal distributions, beside the same one for all examples."""
+    """Targets of a model that gives the mean and the spread of normal distributions, compared with one for all examples."""
     curve = shown_loss(run)
-    if len(curve.finite) < options["batches"]:
+    if not np.isfinite(curve.values).all():
+        return
+    if len(curve) < options["batches"]:
         raise TooEarly(f"it needs {int(options['batches'])} batches")
     alike = math.log(spread) + HALF_LOG  # the mean loss of a normal distribution about the targets
     values, steps = stretches(curve, PARTS)
-    better = values < alike + math.log(options["part"])
+    better = values < alike - NATS
     at = int(np.argmax(better)) if better.any() else len(better)
     if at < WASTED * len(better):
         run.measured("share of the training before it is better than one distribution for all", at / len(better), above=WASTED)
         return
-    until = f"Up to {place(curve.axis, int(steps[min(at, len(steps) - 1)]))} of {len(curve):,}"
+    until = f"Up to {place(curve.axis, int(steps[at]))} of {len(curve):,}" if better.any() else "To the end"
     said = f"{until} one normal distribution for all examples, with the loss {number(alike)}, would have been as good."
     yield _finding(run, (mean, spread), None, slow=said, **absent("error", "beside", "nonfinite"))
 
 
-def _of_columns(run: TrainingRun, loss: str) -> Finding | None:
+def _of_columns(run: TrainingRun, options: Mapping[str, Any], loss: str) -> Finding | None:
     """Targets of several numbers each in units of their own, so that the squared error is that of one of them alone."""
     sizes = {name: float(np.median(c.finite.values)) for name, c in channels(run, "y0", "std").items() if len(c.finite)}
+    means = {name: float(np.median(c.finite.values)) for name, c in channels(run, "y0", "mean").items() if len(c.finite)}
     spreads = [size for size in sizes.values() if size > 0]
     parts = run.loop.get("parts") or []
-    compared = any(part.get("elementwise") and (part.get("shape") or [0])[-1] == len(sizes) for part in parts)
-    if len(spreads) < 2 or not (loss == "MeanSquaredError" or (loss == "None" and compared)):
+    compared = any(part.get("elementwise") and len(part.get("shape") or []) > 1 for part in parts)
+    curve = shown_loss(run)
+    squared = loss == "MeanSquaredError" or (loss == "None" and compared)
+    if not 2 <= len(spreads) <= MOST_COLUMNS or len(curve) < options["batches"] or not squared or set(sizes) != set(means):
         return None
-    largest, least = max(spreads), min(spreads)
-    if largest < OWN_UNITS * least or largest * largest < OUTWEIGHS:
+    largest, least, late = max(spreads), min(spreads), levels(curve.values, TENTH)[1]
+    square = float(np.mean([sizes[name] ** 2 + means[name] ** 2 for name in sizes]))
+    weighed = not OF_SQUARE < float(curve.values[0]) / square < 1 / OF_SQUARE  # by the program, or the model knows the units
+    if largest < OWN_UNITS * least or largest * largest < OUTWEIGHS or weighed or late * len(sizes) < least * least:
         return None
-    means = channels(run, "y0", "mean")
-    column_of = next(name for name, size in sizes.items() if size == largest)
-    mean = float(np.median(means[column_of].finite.values)) if column_of in means else 0.0
+    name = next(name for name, size in sizes.items() if size == largest)
     said = (
-        f"These are the targets of column {column_of}. Those of another column have a spread of {number(least)}: "
+        f"These are the targets of column {name}. Those of another column have a spread of {number(least)}: "
         f"to the squared error they count {number((largest / least) ** 2)} times less."
     )
-    return _finding(run, (mean, largest), None, beside=said, **absent("error", "slow", "nonfinite"))
+    return _finding(run, (means[name], largest), None, beside=said, **absent("error", "slow", "nonfinite"))
 
 
 def _of_several(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:

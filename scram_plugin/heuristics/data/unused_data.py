@@ -28,16 +28,15 @@ TITLES = {
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    if not (run.facts.get("source") or {}).get("files"):
+    nodes = run.loop.get("unlinked")
+    if not nodes and not (run.facts.get("source") or {}).get("files"):
         raise NotChecked("the program was not recorded", HOW)
-    curve = shown_loss(run)
-    if nodes := run.loop.get("unlinked"):
+    curve, skipped = shown_loss(run), skipped_data(run.facts)
+    if skipped is not None:
+        yield _finding(curve, skipped)
+    elif nodes:
         said = f"The graph of the first step has {nodes:,} nodes, and each is linked to itself alone."
-        yield _finding(curve, Skipped("unlinked", 0, said, None))
-        return
-    if (skipped := skipped_data(run.facts)) is None:
-        return
-    yield _finding(curve, skipped)
+        yield _finding(curve, Skipped("unlinked", None, said, None))
 
 
 def _finding(curve: Curve, skipped: Skipped) -> Finding:
@@ -45,7 +44,7 @@ def _finding(curve: Curve, skipped: Skipped) -> Finding:
         severity="warning",
         confidence="likely",
         title=TITLES[skipped.cause],
-        evidence={"said": skipped.said, "line": skipped.line or None},
+        evidence={"said": skipped.said, "line": skipped.line},
         **whole_of(curve),
         causes=[Cause(skipped.cause, skipped.said, "", skipped.edit)],
         where=[INPUTS],

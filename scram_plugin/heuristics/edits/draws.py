@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from scram_plugin.heuristics.edits.apart import TOGETHER
 from scram_plugin.heuristics.edits.bindings import follow
 from scram_plugin.heuristics.edits.lines import following
 from scram_plugin.heuristics.edits.orders import PAIR, SEEDS, Mispaired
@@ -16,6 +17,8 @@ from scram_plugin.heuristics.edits.source import SourceFile
 from scram_plugin.heuristics.edits.target_names import LABELS, NOT_LABELS, OF_PICTURES, OF_SETS
 
 DRAWS = re.compile(r"rand|choice|integers|uniform|normal\b|sample\b", re.I)  # in the names of functions
+# what stands beside an example in an item: ``y``, ``labels``; not a target, which may be another domain
+OF_ITEMS = re.compile(r"(^|[_.])(ys?|labels?|tags?|classes|ratings|stars)(_|$)", re.I)
 NEXT_STATEMENTS = 3  # statements from that of the inputs to that of the targets; by definition
 
 
@@ -45,7 +48,7 @@ def _in_statements(known: Code) -> Iterator[Mispaired]:
 
 
 def _permuted(known: Code) -> Iterator[Mispaired]:
-    """``self.x = scale(rng.permutation(x))`` and ``self.y = rng.permutation(y)``."""
+    """``self.x = scale(rng.permutation(x))`` and ``self.y = rng.permutation(y)``, of which an item takes the same place."""
     for place in known.nodes(ast.Assign):
         source, one = place.source, _permutation(place.source, place.node)
         for other in following(source, place.node)[:NEXT_STATEMENTS] if one is not None else ():
@@ -54,14 +57,28 @@ def _permuted(known: Code) -> Iterator[Mispaired]:
             target = _permutation(source, other)
             if not isinstance(other, ast.Assign) or one is None or target is None:
                 continue
-            if source.of(one.func) != source.of(target.func):
-                continue
             name, labels = source.of(one.args[0]), source.of(target.args[0])
-            made = " ".join(source.of(statement.targets[0]) for statement in (place.node, other))
-            places = re.search(rf"\[{re.escape(source.of(place.node.targets[0]))}[\]\[:]", source.text)
-            if LABELS.search(labels) and not (LABELS.search(name) or NOT_LABELS.search(made) or places):
-                said = f"In lines {place.node.lineno} and {other.lineno} the program draws an order for each of them."
+            made = [source.of(statement.targets[0]) for statement in (place.node, other)]
+            same = source.of(one.func) == source.of(target.func) and not NOT_LABELS.search(" ".join(made))
+            if same and OF_ITEMS.search(labels) and not LABELS.search(name) and _beside(known, source, *made):
+                said = (
+                    f"In lines {place.node.lineno} and {other.lineno} the program draws a separate order for each of the two."
+                )
                 yield Mispaired("draws", other.lineno, name, labels, said)
+
+
+def _beside(known: Code, source: SourceFile, inputs: str, targets: str) -> bool:
+    """Whether an item, or a data set, is made of both."""
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Call) and known.called(Piece(source, node)) in TOGETHER:
+            texts = [source.of(n) for given in node.args for n in (given.elts if isinstance(given, ast.Tuple) else [given])]
+            if {inputs, targets} <= set(texts):
+                return True
+        parts = node.elts if isinstance(node, ast.Tuple) else node.values if isinstance(node, ast.Dict) else []
+        places = {source.of(n.value): source.of(n.slice) for n in parts if isinstance(n, ast.Subscript)}
+        if inputs in places and places[inputs] == places.get(targets):
+            return True
+    return False
 
 
 def _permutation(source: SourceFile, statement: ast.AST) -> ast.Call | None:

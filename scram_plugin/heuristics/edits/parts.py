@@ -21,10 +21,10 @@ MOST_HELD_OUT = 0.6  # share of the data; by definition
 
 
 class Skipped(NamedTuple):
-    """The cause, its line, a sentence on what the line does, and the edit that mends it."""
+    """The cause, its line (None where it is not known), a sentence on what is done, and the edit that mends it."""
 
     cause: str
-    line: int
+    line: int | None
     said: str
     edit: Edit | None = None
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from scram_plugin.heuristics.edits.bindings import follow, returns
+from scram_plugin.heuristics.edits.bindings import bound_to, follow, returns
 from scram_plugin.heuristics.edits.flow import LOOPS, says_validation
 from scram_plugin.heuristics.edits.parts import Skipped, held_out_for_training, small_splits
 from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
@@ -145,11 +145,20 @@ def _taken(known: Code) -> Iterator[Skipped]:
     for call in known.calls("take"):
         source, node = call
         owner = node.func.value if isinstance(node.func, ast.Attribute) and len(node.args) == 1 else None
-        if owner is None or says_validation(source.of(getattr(source.statement(node), "targets", [node])[0])):
+        statement = source.statement(node)
+        name = statement.targets[0] if isinstance(statement, ast.Assign) else None
+        if owner is None or not isinstance(name, ast.Name) or says_validation(name.id) or any(known.calls("skip")):
             continue
-        before = [source.of(owner), follow(known, Piece(source, owner)).text]
         counted = _quotient(known, Piece(source, node.args[0]))
-        if counted is None or any("batch(" in text for text in before) or any(known.calls("skip")):
+        inner = [Piece(source, n) for n in ast.walk(owner) if isinstance(n, ast.Name)]
+        earlier = [p for each in inner for p in bound_to(known, each) if p.node.lineno < node.lineno]
+        batched = [
+            p
+            for p in known.calls("batch")
+            if p.source is source and [source.of(n) for n in p.node.args[:1]] == [(counted or ("", ""))[1]]
+        ]
+        later = [p for p in batched if p.node.lineno >= node.lineno and re.search(rf"\b{re.escape(name.id)}\b", p.text)]
+        if counted is None or "batch" in source.of(owner) or any("batch" in p.text for p in earlier) or not later:
             continue
         start, end = source.span(owner)[1], source.span(node)[1]
         line, edit = node.lineno, known.edit([Change(source, start, end, "")])

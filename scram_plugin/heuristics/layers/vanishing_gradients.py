@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.edits import set_in_layers
-from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Inconclusive, Option, TooEarly, by_evidence
+from scram_plugin.heuristics.heuristic import (
+    CALIBRATED,
+    Cause,
+    Finding,
+    Heuristic,
+    Inconclusive,
+    NotChecked,
+    Option,
+    TooEarly,
+    by_evidence,
+)
 from scram_plugin.heuristics.limits import QUARTER
 from scram_plugin.heuristics.measured import (
     BETTER,
@@ -75,7 +85,10 @@ def kernel_norms(run: TrainingRun) -> dict[str, Curve]:
 
 def vanishing(run: TrainingRun) -> bool:
     """Whether almost none of the gradient reached the first layer, in the first measured batches."""
-    levels = [level for curve in kernel_norms(run).values() if np.isfinite(level := _early(curve))]
+    try:
+        levels = [level for curve in kernel_norms(run).values() if np.isfinite(level := _early(curve))]
+    except NotChecked:  # no gradients were logged
+        return False
     return len(levels) >= DEPTH and levels[0] < _least_ratio(run, MIN_RATIO) * max(levels)
 
 

@@ -97,6 +97,7 @@ def _finding(run: TrainingRun, cause: str, said: str, edit: Edit | None) -> Find
         evidence={"said": said},
         **whole_of(shown_loss(run)),
         causes=[Cause(cause, said, "", edit)],
+        brings=None if cause == "softmax-over-queries" else BRINGS,
     )
 
 
@@ -121,6 +122,7 @@ def _by_sizes(run: TrainingRun, cause: str, before: Sequence[int], after: Sequen
     return softmax_over_keys(run.facts, len(before)) if cause == "softmax-over-queries" else transpose(run.facts, before, after)
 
 
+BRINGS = ("standstill", "preflight-test", "undertrained", "output-activation-mismatch", "signal-flow", "curve-shape")
 HEURISTIC = Heuristic(
     id="mixed-axes",
     group="model",
@@ -130,8 +132,5 @@ HEURISTIC = Heuristic(
     needs=("SCRAM's record of a training with PyTorch",),
     order=105,
     precedence=41,
-    explains=(
-        *("standstill", "preflight-test", "undertrained", "output-activation-mismatch", "signal-flow", "curve-shape"),
-        "sequence-targets",  # attention whose weights are shared out over the queries knows the later ones
-    ),
+    explains=(*BRINGS, "sequence-targets"),  # attention whose weights are shared out over the queries knows the later ones
 )

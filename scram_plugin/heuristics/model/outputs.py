@@ -25,7 +25,7 @@ RANGES = {
     **{"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0)},
     **{"relu": (0.0, np.inf), "relu6": (0.0, 6.0), "softplus": (0.0, np.inf)},
     # the least values of smooth relatives of ReLU (Hendrycks & Gimpel, 2016; Ramachandran et al., 2017; Clevert et al., 2016)
-    **{"gelu": (-0.17, np.inf), "silu": (-0.2785, np.inf), "swish": (-0.2785, np.inf), "elu": (-1.0, np.inf)},
+    **{"gelu": (-0.1701, np.inf), "silu": (-0.2785, np.inf), "swish": (-0.2785, np.inf), "elu": (-1.0, np.inf)},
     **{"mish": (-0.3089, np.inf), "selu": (-1.7581, np.inf)},
     **{"softsign": (-1.0, 1.0), "hard_sigmoid": (0.0, 1.0)},
 }
@@ -55,6 +55,8 @@ class Output:
         known = self.layer.activation
         if known not in RANGES:
             return known
+        if known == "elu" and (self.layer.facts.get("settings") or {}).get("alpha", 1.0) != 1.0:
+            return None
         low, high = (self.run.statistic(schema.STATISTICS, f"y_pred0/{which}") for which in ("min", "max"))
         if low is None or high is None or not len(low.finite) or not len(high.finite):
             return known
@@ -175,7 +177,7 @@ def dropout_behind(run: TrainingRun) -> tuple[Layer, float] | None:
 def beyond(activation: str, least: float, most: float) -> bool:
     """Whether targets from `least` to `most` lie outside the range of an activation."""
     lowest, highest = RANGES[activation]
-    margin = BEYOND * (most - least)
+    margin = max(BEYOND * (most - least), ROUNDING)
     return least < lowest - margin or most > highest + margin
 
 

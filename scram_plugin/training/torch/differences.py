@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from scram_plugin.training.torch.axes import nodes, sizes_of_result
 from scram_plugin.training.torch.graph import ACTIVATIONS, DISTANCES, NEAR, Loss, before, operation, through
 
 LIKELIHOOD = "GaussianNLLLoss"  # the class of `torch.nn`, for all forms of it, see `likelihoods`
+BOUNDED = ("relu", "relu6", "tanh", "sigmoid", "softplus", "softmax")  # activations that outputs have on purpose
 SUBTRACTIONS = ("Sub", "Rsub")
 COMBINING = (*SUBTRACTIONS, "Add", "Mul", "Div", "BinaryCrossEntropyWithLogits", "BinaryCrossEntropy", "Expand")
 FOR_CLASSES, MOST_CLASSES = 24, 50  # targets that are needed, and classes at most
@@ -64,14 +65,20 @@ def compared(difference: Any, node: Any, outputs: Any) -> tuple[torch.Tensor | N
 def subtraction(power: Any) -> Any:
     """The node of the differences of which this node computes squares or absolute values; None if it does something else, or
     both operands depend on parameters."""
-    name, factors = operation(power), before(power)
-    squared = name == "Pow" and getattr(power, "_saved_exponent", None) == SQUARED
-    squared |= name == "Mul" and len(factors) == SQUARED and factors[0] is factors[1]
-    if not factors or not (squared or name == "Abs"):
+    factors = before(power)
+    if not factors or not (is_square(power) or operation(power) == "Abs"):
         return None
     found = through(factors[0])
     # the other operand is a constant
     return found if found is not None and operation(found) in SUBTRACTIONS and _one_before(found) is not None else None
+
+
+def is_square(node: Any) -> bool:
+    """Whether a node multiplies values by themselves."""
+    factors, exponent = before(node), getattr(node, "_saved_exponent", None) if operation(node) == "Pow" else None
+    return (isinstance(exponent, int | float) and exponent == SQUARED) or (
+        operation(node) == "Mul" and len(factors) == SQUARED and factors[0] is factors[1]
+    )
 
 
 def _predictions(loss: Loss) -> Any:
@@ -129,18 +136,39 @@ def _all_pairs(given: list[int], made: list[int]) -> bool:
     return len(made) > 1 and made[-1] == made[-2] == math.prod(given) > 1
 
 
-def exceeded(losses: Iterable[Loss]) -> list[dict[str, Any]]:
-    """For each difference whose predictions come out of an activation: its name, and the smallest and the largest target."""
+def exceeded(losses: Sequence[Loss], outputs: Any) -> list[dict[str, Any]]:
+    """For each difference whose predictions come out of an activation: its name, and the smallest and the largest target.
+
+    A target of a normal distribution may lie beyond a mean that is bounded: there the quartiles count.
+    """
     found = []
     for loss in losses:
         if loss.name not in (*DISTANCES, LIKELIHOOD) or loss.target is None or not loss.target.numel():
             continue
+        if not loss.of_outputs and not _is_shaped_as(loss.prediction, outputs):
+            continue  # features of a layer in between
         at = through(_predictions(loss))
         name = ACTIVATIONS.get(operation(at)) if at is not None else None
-        if name is not None and getattr(at, "_saved_alpha", 1.0) == 1.0:  # other values, as of `selu`, have another range
-            least, most = (float(value) for value in torch.aminmax(loss.target.float()))
+        if name is not None and _is_usual(at) and (len(losses) == 1 or name in BOUNDED):  # others may be of features
+            values = loss.target.float().flatten()
+            ends = torch.aminmax(values)
+            if loss.name == LIKELIHOOD:
+                ends = values.quantile(torch.tensor([0.25, 0.75], device=values.device))
+            least, most = (float(value) for value in ends)
             found.append({"activation": name, "least": least, "most": most})
     return found
+
+
+def _is_shaped_as(prediction: torch.Tensor | None, outputs: Any) -> bool:
+    """Whether predictions may be outputs of another call of the model."""
+    shapes = [t.shape[1:] for t in leaves(outputs) if isinstance(t, torch.Tensor) and t.dim()]
+    return prediction is not None and prediction.dim() > 0 and prediction.shape[1:] in shapes
+
+
+def _is_usual(activation: Any) -> bool:
+    """Whether an activation has the range of its name: a hard tanh may have any bounds, and an ELU, as SELU is, another one."""
+    usual = {"_saved_alpha": 1.0, "_saved_min_val": 0.0, "_saved_max_val": 6.0, "_saved_threshold": 0.0}
+    return all(getattr(activation, name, value) == value for name, value in usual.items())
 
 
 def raw(losses: Iterable[Loss]) -> list[str]:

@@ -112,13 +112,13 @@ class FirstStep:
         self.untrained = ownership.untrained(loss, model, optimizers, [call.module for call in calls.calls])
         target = losses[0].target if len(losses) == 1 else None
         self.axes = [*axes.wrong_axes(loss, _examples(x, outputs, target), outputs), *attention.over_queries(loss)]
-        self.penalty, self.unlinked = penalties.penalty(loss), links.unlinked(inputs, model.buffers())
+        self.penalty, self.unlinked = penalties.penalty(loss), links.unlinked(inputs, model)
         self.cut, self.maximised = misfits.cut_outputs(loss, outputs), misfits.maximises(loss)
         self.parts, self.chosen = axes.reductions(loss), axes.chooses(loss, outputs)
         self.twice, self.raw = axes.applied_twice(loss), differences.raw(losses) or differences.raw_logarithms(loss)
         self.divisor = axes.divisor(loss)
         self.pairs = differences.shapes(losses) or differences.repeated(loss, outputs)
-        self.exceeded, self.class_numbers = differences.exceeded(losses), differences.class_numbers(losses)
+        self.exceeded, self.class_numbers = differences.exceeded(losses, outputs), differences.class_numbers(losses)
         self.hinge, self.divided = misfits.hinge_of_zeros(loss), misfits.divided_by_zero(loss)
         self.several = misfits.several_classes(loss)
         self.probabilities = misfits.takes_probabilities(loss)

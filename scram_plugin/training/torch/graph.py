@@ -181,6 +181,8 @@ def placed(losses: list[Loss], loss: torch.Tensor | None, outputs: list[Any]) ->
         if known.name == "CrossEntropyLoss" and at is not None and operation(at) == "LogSoftmax":
             at = at.next_functions[0][0]
         known.of_outputs = any(id(node) in among for node in along(at, (*SCALING, *CHOOSING)))
+        if known.name == "GaussianNLLLoss":
+            continue  # a sum, see `likelihoods`
         mean = averaged or getattr(known.node, "_saved_reduction", MEAN) == MEAN
         known.mean = way[-1] is known.node and mean and not weighted and saved(known.node, "pos_weight") is None
     return losses

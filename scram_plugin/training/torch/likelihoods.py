@@ -7,9 +7,12 @@ from typing import Any
 
 import torch
 
-from scram_plugin.training.torch.differences import LIKELIHOOD, SUBTRACTIONS, compared, subtraction, written
+from scram_plugin.training.structures import leaves
+from scram_plugin.training.torch import patches
+from scram_plugin.training.torch.differences import LIKELIHOOD, SUBTRACTIONS, compared, is_square, subtraction, written
 from scram_plugin.training.torch.graph import Loss, before, operation, saved, through
 
+ROUNDED = 1e-4  # relative, of what is computed back from a difference in float32
 SUMMANDS = 48  # nodes between the loss and the squared differences, that are looked at
 DIVIDING = 4  # operations from a square to the division by the spread
 PAIR = 2  # exponent, or number of factors
@@ -23,43 +26,66 @@ def by_hand(loss: torch.Tensor, outputs: Any) -> list[Loss]:
 def normal(loss: torch.Tensor, outputs: Any) -> list[Loss]:
     """The likelihood that `loss` is a sum or mean of; empty if it is none.
 
-    A product with a number for each example is none: so policies weigh the likelihood of what they have done.
+    Only targets that a loader gave count: policies take the likelihood of what they have done, too. It is a `mean` if the loss
+    has no other terms, and adds nothing up.
     """
-    waiting, seen = [loss.grad_fn], 0
+    waiting, seen, mean, found = [loss.grad_fn], 0, True, None
+    made = [t.grad_fn for t in leaves(outputs) if isinstance(t, torch.Tensor)]
     while waiting and seen < SUMMANDS:
-        node, seen = through(waiting.pop(0)), seen + 1
+        node, seen = waiting.pop(0), seen + 1
+        of_model = node in made
+        node = through(node)
         if node is None:
             continue
         name, following = operation(node), before(node)
-        if (found := _divided_square(node) or _square_of_quotient(node)) is not None:
-            power, difference, made = found
-            target, prediction = compared(difference, made, outputs)
-            return [] if target is None else [Loss(LIKELIHOOD, power, target, prediction, mean=False)]
+        if found is None and (found := _divided_square(node) or _square_of_quotient(node)) is not None:
+            continue
         if name in ("Add", "Sub", "Rsub", "Neg", "Mean", "Sum") or (name in ("Mul", "Div") and _by_number(node, following)):
-            waiting += following
-    return []
+            mean &= name != "Sum"
+            waiting += following if not of_model else []
+        else:
+            mean &= of_model or name == "Log"  # of the spread, or its logarithm itself
+    if found is None:
+        return []
+    power, difference, subtracted = found
+    target, prediction = compared(difference, subtracted, outputs)
+    given = _of_loader(target)
+    return [] if given is None else [Loss(LIKELIHOOD, power, given, prediction, mean=mean)]
+
+
+def _of_loader(target: torch.Tensor | None) -> torch.Tensor | None:
+    """The tensor of the last batch of a loader that has these values, but for rounding, in their shape; None without one."""
+    if target is None:
+        return None
+    for leaf in leaves(patches.last_batch()):
+        if isinstance(leaf, torch.Tensor) and leaf.numel() == target.numel() and not leaf.requires_grad:
+            given = leaf.detach().to(target.device, target.dtype).reshape(target.shape)
+            if torch.allclose(given, target, rtol=ROUNDED, atol=ROUNDED * float(given.abs().max())):
+                return given
+    return None
 
 
 def _divided_square(node: Any) -> tuple[Any, Any, Any] | None:
-    """Of squared differences that a node divides by what depends on parameters, or multiplies: their node, what it has squared,
-    and the node of the differences."""
-    if operation(node) not in ("Div", "Mul") or len(set(before(node))) != PAIR:
+    """The squared differences that this node divides by something that depends on parameters, or multiplies with it: the node
+    of the squares, the differences, and the node of these."""
+    factors = before(node)
+    if operation(node) not in ("Div", "Mul") or len(factors) != PAIR or factors[0] is factors[1]:
         return None
-    for at in before(node):
+    for factor in factors:
+        at = through(factor)
         for _ in range(DIVIDING):
-            at = through(at)
-            if at is None or (made := subtraction(at)) is not None or operation(at) not in ("Neg", "Mul", "Div"):
+            if at is None or is_square(at) or operation(at) not in ("Neg", "Mul", "Div") or not _by_number(at, before(at)):
                 break
-            at = before(at)[0] if _by_number(at, before(at)) else None
-        if at is not None and operation(at) != "Abs" and (made := subtraction(at)) is not None:
+            at = through(before(at)[0])
+        made = subtraction(at) if at is not None and is_square(at) else None
+        if made is not None:
             return at, saved(at, "self"), made
     return None
 
 
 def _square_of_quotient(power: Any) -> tuple[Any, Any, Any] | None:
-    """The same of differences that were divided before they were squared."""
-    squared = operation(power) == "Pow" and getattr(power, "_saved_exponent", None) == PAIR
-    quotient = through(before(power)[0]) if squared and len(before(power)) == 1 else None
+    """The same for differences that were divided before they were squared."""
+    quotient = through(before(power)[0]) if is_square(power) else None
     if quotient is None or operation(quotient) != "Div" or len(before(quotient)) != PAIR:
         return None
     made, value, by = through(before(quotient)[0]), saved(power, "self"), saved(quotient, "other")
@@ -69,6 +95,6 @@ def _square_of_quotient(power: Any) -> tuple[Any, Any, Any] | None:
 
 
 def _by_number(node: Any, following: list[Any]) -> bool:
-    """Whether a node does so with a single number."""
+    """Whether a node multiplies or divides by a single number, or changes the sign."""
     by = [saved(node, name) for name in ("self", "other")] if operation(node) != "Neg" else []
     return len(following) == 1 and all(t is None or t.numel() == 1 for t in by)

@@ -68,9 +68,21 @@ def test_maps_that_meet_the_maps_of_all_examples():
 def test_the_targets_of_predictions_out_of_an_activation(activate, name):
     outputs = activate(predicted())
     for losses in (loss_of(F.mse_loss(outputs, Y.unsqueeze(1))), written(((outputs - Y.unsqueeze(1)) ** 2).mean(), outputs)):
-        found = exceeded(losses)
+        found = exceeded(losses, outputs)
         assert [entry["activation"] for entry in found] == ([name] if name else [])
         assert all(entry["least"] == pytest.approx(float(Y.min()), abs=1e-5) for entry in found)
+
+
+@pytest.mark.parametrize(
+    ("activate", "told"),
+    [(F.silu, True), (F.elu, True), (F.selu, False), (F.hardtanh, False), (lambda p: F.threshold(p, -1.0, -1.0), False)],
+)
+def test_an_activation_with_the_range_of_its_name(activate, told):
+    outputs = activate(predicted())
+    loss = loss_of(F.mse_loss(outputs, Y.unsqueeze(1)))
+    assert bool(exceeded(loss, outputs)) == told
+    loss[0].of_outputs = False
+    assert exceeded(loss, torch.randn(8, 7)) == [], "features of a layer in between"
 
 
 @pytest.mark.parametrize(

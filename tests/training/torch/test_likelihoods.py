@@ -5,12 +5,13 @@ import torch
 import torch.nn.functional as F
 from torch.distributions import Independent, Normal
 
+from scram_plugin.training.torch import patches
 from scram_plugin.training.torch.differences import exceeded
 from scram_plugin.training.torch.likelihoods import by_hand
 from scram_plugin.training.torch.links import unlinked
 
 torch.manual_seed(0)
-Y, WEIGHTS = torch.randn(16, 3), torch.randn(16)
+X, Y, WEIGHTS = torch.randn(16, 5), torch.randn(16, 3), torch.randn(16)
 MEAN, SPREAD = (torch.randn(16, 3, requires_grad=True) for _ in range(2))
 FORMS = {
     "a distribution": lambda m, s: -Normal(m, s).log_prob(Y).mean(),
@@ -28,6 +29,14 @@ OTHERS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def batch(monkeypatch):
+    """The last batch of a loader."""
+    given = [X, Y]
+    monkeypatch.setattr(patches, "last_batch", lambda: given)
+    return given
+
+
 def outputs():
     return torch.relu(MEAN), F.softplus(SPREAD) + 0.01
 
@@ -39,9 +48,27 @@ def test_targets_are_known(form):
     assert loss.name == "GaussianNLLLoss"
     assert torch.allclose(loss.target, Y, atol=1e-5)
     assert torch.equal(loss.prediction, made[0])
-    assert exceeded([loss]) == [
-        {"activation": "relu", "least": pytest.approx(float(Y.min())), "most": pytest.approx(float(Y.max()))}
-    ]
+    low, high = Y.flatten().quantile(torch.tensor([0.25, 0.75])).tolist()
+    assert exceeded([loss], made) == [{"activation": "relu", "least": low, "most": high}], "quartiles: the noise may lie beyond"
+
+
+def test_what_a_policy_has_done_is_no_target(batch):
+    batch[1] = torch.randn(16, 3)
+    made = outputs()
+    assert by_hand(FORMS["a distribution"](*made), made) == []
+
+
+@pytest.mark.parametrize(("form", "mean"), [("a distribution", True), ("summed for each example", False), ("a function", True)])
+def test_a_mean_of_single_numbers(form, mean):
+    made = outputs()
+    (loss,) = by_hand(FORMS[form](*made), made)
+    assert loss.mean == mean
+    (loss,) = by_hand(FORMS[form](*made) + made[0].square().mean(), made)
+    assert not loss.mean
+
+
+def test_an_exponent_that_is_a_tensor():
+    assert by_hand(((MEAN - Y).abs() + 1e-6).pow(torch.tensor([1.0, 2.0, 2.0])).sum(1).mean(), (MEAN,)) == []
 
 
 @pytest.mark.parametrize("form", OTHERS)
@@ -52,10 +79,11 @@ def test_what_is_no_likelihood_of_targets(form):
 
 def test_an_elu_with_another_bound_is_not_judged():
     made = torch.nn.functional.selu(MEAN), F.softplus(SPREAD) + 0.01
-    assert exceeded(by_hand(FORMS["a function"](*made), made)) == []
+    assert exceeded(by_hand(FORMS["a function"](*made), made), made) == []
 
 
-X, ALONE = torch.rand(20, 4), torch.eye(20)
+ALONE = torch.eye(20)
+NODES = torch.rand(20, 4)
 LINKED = ALONE + ALONE.roll(1, 0)
 SELF = torch.arange(20).repeat(2, 1)
 
@@ -63,17 +91,39 @@ SELF = torch.arange(20).repeat(2, 1)
 @pytest.mark.parametrize(
     ("given", "buffers", "nodes"),
     [
-        ((X, ALONE), [], 20),
-        ((X, ALONE.to_sparse()), [], 20),
-        ((X, SELF), [], 20),
-        ((X,), [ALONE], 20),
-        ((X, LINKED), [], 0),
-        ((X, LINKED.to_sparse()), [], 0),
-        ((X, torch.stack([SELF[0], SELF[0].roll(1)])), [], 0),
-        ((X, LINKED, ALONE), [], 0),  # several kinds of links
-        ((X,), [], 0),
+        ((NODES, ALONE), [], 20),
+        ((NODES, ALONE.to_sparse()), [], 20),
+        ((NODES, SELF), [], 20),
+        ((NODES,), [ALONE], 20),
+        ((NODES, LINKED), [], 0),
+        ((NODES, LINKED.to_sparse()), [], 0),
+        ((NODES, torch.stack([SELF[0], SELF[0].roll(1)])), [], 0),
+        ((NODES, LINKED, ALONE), [], 0),  # several kinds of links
+        ((NODES,), [], 0),
         ((ALONE,), [], 0),  # one-hot inputs
     ],
 )
-def test_a_graph_whose_nodes_are_linked_to_themselves_alone(given, buffers, nodes):
-    assert unlinked((given, {}), buffers) == nodes
+def test_a_graph_whose_nodes_are_linked_to_themselves_alone(given, buffers, nodes, monkeypatch):
+    monkeypatch.setattr(patches, "last_batch", lambda: None)
+    model = torch.nn.Linear(4, 2)
+    for i, buffer in enumerate(buffers):
+        model.register_buffer(f"adjacency_{i}", buffer)
+    assert unlinked((given, {}), model) == nodes
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        torch.eye(20, dtype=torch.bool),  # a mask
+        torch.zeros(20, 20).fill_diagonal_(-torch.inf),
+        torch.nested.nested_tensor([torch.rand(2, 3), torch.rand(4, 3)]),
+        torch.empty(20, 20, device="meta"),
+    ],
+)
+def test_what_is_no_graph(other, monkeypatch):
+    monkeypatch.setattr(patches, "last_batch", lambda: None)
+    assert unlinked(((NODES, other), {}), torch.nn.Linear(4, 2)) == 0
+
+
+def test_rows_of_a_loader_are_examples():
+    assert unlinked(((NODES, ALONE), {}), torch.nn.Linear(4, 2)) == 0
