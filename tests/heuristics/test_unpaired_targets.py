@@ -181,7 +181,7 @@ DRAWN_ONCE = {
     "source and target": (
         "for a, b in zip(DataLoader(source, 8, shuffle=True), DataLoader(target, 8, shuffle=True)):\n    pass\n"
     ),
-    "two domains": (
+    "two permuted domains": (
         "for a, b in zip(DataLoader(x_photos, 8, shuffle=True), DataLoader(y_paintings, 8, shuffle=True)):\n    pass\n"
     ),
     "two lists": "random.shuffle(negatives)\nrandom.shuffle(tags)\n",
