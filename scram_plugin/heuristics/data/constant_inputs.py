@@ -75,8 +75,8 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
     usual, always = float(np.median(mean.values)), lowest == highest
     share = float(np.mean((low.values == usual) & (high.values == usual)))
     # in most batches all values are the same, and in the others nearly all: hardly an example differs from another one
-    nearly = share > MOSTLY and float(spread.values.max()) < NEARLY_NONE * (highest - lowest) and not beside_others
-    nearly = nearly and not always and _stands(run)
+    few = share > MOSTLY and float(spread.values.max()) < NEARLY_NONE * (highest - lowest)
+    nearly = few and not always and not beside_others and _stands(run)
     whole = always or nearly or share > ALMOST
     if (
         whole

@@ -68,7 +68,7 @@ CAUSES = {
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    if (whose := _over_examples(run)) is not None:
+    if not run.loop.get("axes") and (whose := _over_examples(run)) is not None:
         cause = "softmax-over-batch"
         said = f"The {whose} are between 0 and 1, and each of their columns adds up to 1 over the examples of a batch."
         yield _finding(run, cause, said, None)
