@@ -130,6 +130,7 @@ _LOOP = {
     **{name: [count] for name in ("dead", "leak", "words")},
     "detached": flag,
     "stretched": [[count]],
+    "after": {"loss": number, "examples": count, "right": number},
     "moved": number,
     "hinge": flag,
     "divided": number,

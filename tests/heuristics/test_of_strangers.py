@@ -311,3 +311,25 @@ def test_a_softmax_of_outputs_that_are_one_already(mean, low, told):
     seen = {**shares("y_pred0", mean), "y_pred0/min": [low] * 8}
     causes = [one.causes[0].id for one in of_choice("output-activation-mismatch", seen)]
     assert causes == ["twice"] * told
+
+
+@pytest.mark.parametrize(
+    ("after", "ended", "told"),
+    [
+        ({"loss": 2.6, "examples": 200, "right": 0.09}, "finished", True),
+        ({"loss": 2.6, "examples": 200, "right": 0.4}, "finished", False),  # right answers, and far too confident
+        ({"loss": 2.2, "examples": 200, "right": 0.09}, "finished", False),  # a little better than guessing
+        ({"loss": 2.6, "examples": 200, "right": 0.09}, None, False),  # the training goes on
+        ({"loss": 2.6, "examples": 200}, "finished", False),  # the answers are not known
+        ({"loss": 2.6, "examples": 9, "right": 0.0}, "finished", False),
+        (None, "finished", False),
+    ],
+)
+def test_one_evaluation_after_the_training(after, ended, told):
+    """Ten classes, learned by heart: guessing has the loss 2.3, and is right in a tenth."""
+    choice = {"class": "CrossEntropyLoss", "name": "CrossEntropyLoss", "from_logits": True, "mean": True, "custom": False}
+    facts = {"framework": "torch", **FACTS, "loss": choice, "data": {"training": {"samples": 1_000, "counts": [100] * 10}}}
+    labels = {**measured(), "y0/min": [0.0] * 8, "y0/max": [9.0] * 8, "y0/mean": [4.5] * 8, "y0/std": [2.9] * 8}
+    loss = {"loss": np.linspace(2.3, 0.1, 400)}
+    run = training_run({}, labels, {**facts, "loop": {"after": after} if after else {}}, loss, {}, ended)
+    assert bool(list(review(run, catalogue(select=["no-learning"])).findings)) == told

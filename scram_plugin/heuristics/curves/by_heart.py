@@ -10,18 +10,20 @@ import numpy as np
 
 from scram_plugin.heuristics.curves.agreement import OTHER_ORDER
 from scram_plugin.heuristics.curves.checkable import rate_as_cause
-from scram_plugin.heuristics.curves.guesses import constant_for_validation, of_guessing, uniform
+from scram_plugin.heuristics.curves.guesses import Constant, constant_for_validation, of_guessing, uniform
 from scram_plugin.heuristics.datasets import data_of
 from scram_plugin.heuristics.edits import order_targets
 from scram_plugin.heuristics.heuristic import Cause, Finding, absent
 from scram_plugin.heuristics.limits import FOR_A_LEVEL, THIRD
-from scram_plugin.heuristics.measured import guessing
+from scram_plugin.heuristics.measured import Guess, guessing
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
 FOR_A_FALL = 100  # batches in which a fall of the training loss is none of chance; by definition
 AT_ONCE = 0.7  # of the loss of guessing: below it after a third of the training, much was learned; by definition
+LEARNED = 0.5  # of the loss of guessing: a training loss below that is far better; by definition
+FOR_A_SHARE = 32  # examples of the only evaluation: fewer show no share of right answers; by definition
 CONFIDENT = 1.5  # standard errors above chance: then predictions are better than chance; by bench-limits
 
 
@@ -31,32 +33,60 @@ def by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
     chance = uniform(run)
     constant = constant_for_validation(run) or (of_guessing(chance) if chance is not None else None)
     batches = run.signal("batch loss")
-    least = FOR_A_LEVEL if batches is not None and len(batches) >= FOR_A_FALL else options["least"]
-    if validation is None or training is None or len(validation.finite) < least or constant is None:
+    enough = batches is not None and len(batches) >= FOR_A_FALL
+    least = FOR_A_LEVEL if enough else options["least"]
+    guess = guessing(run) or chance
+    if training is None or constant is None:
         return None
-    best, first, last = (float(v) for v in (validation.finite.values.min(), training.values[0], training.values[-1]))
-    if best < constant.best or not last < min((1 - options["min_gain"]) * first, constant.loss):
+    first, last = (float(training.values[at]) for at in (0, -1))
+    if not last < min((1 - options["min_gain"]) * first, constant.loss):
+        return None
+    if validation is None:
+        return _after_training(run, constant, guess, training) if enough and last < LEARNED * constant.loss else None
+    best = float(validation.finite.values.min()) if len(validation.finite) else 0.0
+    if len(validation.finite) < least or best < constant.best:
         return None  # both losses are better than guessing, or neither is
     if len(validation.finite) < options["least"] and (last >= constant.best or validation.finite.values[-1] == best):
         return None  # few points: then the training loss must be clearly better, and that of the validation fall no more
-    guess = guessing(run) or chance
     accuracy, seen = run.signal("validation accuracy"), data_of(run, "validation").get("samples")
     if accuracy is not None and seen and guess is not None:
         share = float(guess.shares.max())
-        if float(np.mean(accuracy.finite.values)) > share + CONFIDENT * math.sqrt(share * (1 - share) / seen):
+        if _is_better(float(np.mean(accuracy.finite.values)), share, seen):
             return None  # its predictions are better than chance, only far too confident
     short, whole = ("guessing", constant.told) if guess is not None else (constant.told, "that")
     said = (
         f"No validation loss was clearly better than {short}: the lowest was {best:.4g}, and {whole} gives {constant.loss:.4g}."
     )
+    return _finding(run, said, constant.loss, training, validation)
+
+
+def _after_training(run: TrainingRun, constant: Constant, guess: Guess | None, training: Curve) -> Finding | None:
+    """The same by the only evaluation, which followed the training: of classes, if its answers are no better than chance."""
+    after = run.loop.get("after") or {}
+    loss, seen, right = (after.get(name) for name in ("loss", "examples", "right"))
+    if run.ended != "finished" or loss is None or not seen or seen < FOR_A_SHARE or loss < constant.loss:
+        return None
+    if guess is not None and (right is None or _is_better(right, float(guess.shares.max()), seen)):
+        return None
+    answers = f", and {right:.0%} of its answers were right" if guess is not None and right is not None else ""
+    said = f"The evaluation after the training had the loss {loss:.4g}{answers}; {constant.told} gives {constant.loss:.4g}."
+    return _finding(run, said, constant.loss, training, training)
+
+
+def _is_better(right: float, share: float, examples: int) -> bool:
+    """Whether so many right answers are more than always giving the most common one would give."""
+    return right > share + CONFIDENT * math.sqrt(share * (1 - share) / examples)
+
+
+def _finding(run: TrainingRun, said: str, guessed: float, training: Curve, shown: Curve) -> Finding:
     return Finding(
         severity="warning",
         confidence="likely",
         title="Nothing was learned that generalises to the validation data",
         evidence={
             "by_heart": said,
-            "last_loss": last,
-            "first_training": first,
+            "last_loss": float(training.values[-1]),
+            "first_training": float(training.values[0]),
             **absent(
                 "metric",
                 "points",
@@ -69,12 +99,12 @@ def by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
                 "guessed",
             ),
         },
-        first_step=int(validation.steps[0]),
-        last_step=int(validation.steps[-1]),
-        axis=validation.axis,
-        curves=[validation.source(), training.source()],
+        first_step=int(shown.steps[0]),
+        last_step=int(shown.steps[-1]),
+        axis=shown.axis,
+        curves=[shown.source()] if shown is training else [shown.source(), training.source()],
         causes=[
-            *_of_validation(run, training, constant.loss, said),
+            *_of_validation(run, training, guessed, said),
             Cause("inputs"),
             Cause("learning-rate", "", rate_as_cause(run).against),
         ],

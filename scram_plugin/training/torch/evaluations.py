@@ -45,6 +45,8 @@ class Evaluated:
     loss_of_labels: float = 0.0
     right: int = 0
     judged: int = 0  # examples with a right or wrong answer
+    right_labels: int = 0  # the same for what was compared here
+    judged_labels: int = 0
 
     def metrics(self) -> dict[str, float]:
         found = {}
@@ -55,6 +57,11 @@ class Evaluated:
         if self.judged >= LEAST:
             found["accuracy"] = self.right / self.judged
         return found
+
+    def share_of_right(self) -> float | None:
+        """The share of right answers, whoever compared them; None where none are right or wrong."""
+        right, judged = (self.right, self.judged) if self.judged else (self.right_labels, self.judged_labels)
+        return right / judged if judged else None
 
 
 class Evaluations:
@@ -76,14 +83,20 @@ class Evaluations:
         )  # memory of inputs and targets of the last evaluation, and of this one
         self._targets: torch.Tensor | None = None  # some of those of the training
         self._on = False  # comparisons are reported
+        self.after: dict[str, float] = {}  # what is known of an evaluation after the last step
         self.stretched: list[list[int]] = []  # shapes of outputs and targets of which an evaluation compared all pairs
 
     def trains(self, loss: Loss | None) -> None:
         self._loss = loss.name if loss is not None and loss.name in FUNCTION_OF else None
         self._targets = None if loss is None or loss.target is None else _some(loss.target)
 
+    def facts(self) -> dict[str, Any]:
+        """Those of the loop, see `logs/facts.py`."""
+        return {"stretched": self.stretched, **({"after": self.after} if self.after else {})}
+
     def trained(self, x: Tensors) -> None:
         """A batch of the training has these inputs."""
+        self.after = {}
         if len(self._rows) < ROWS and x and x[0][1].dim() > 1:
             self._rows.append(x[0][1][0].flatten().clone())
             self._known, self._last = None, (None, False)
@@ -132,6 +145,10 @@ class Evaluations:
         except (RuntimeError, ValueError, TypeError, IndexError):  # the labels are not what the loss compares
             return
         evaluated.labelled += len(outputs)
+        answers = _right(str(FUNCTION_OF[str(self._loss)]), outputs, labels)
+        if answers is not None:
+            evaluated.right_labels += int(answers.sum())
+            evaluated.judged_labels += answers.numel()
 
     def compared(self, function: str, outputs: Any, targets: Any, result: Any, reduction: str) -> None:
         """The program has called a loss function without gradients."""
@@ -180,8 +197,13 @@ class Evaluations:
         passes, self._passes, self._outputs, self._pass = self._passes, [], None, None
         if passes:
             self._stores = self._stores[1], set()
-        others = (one.metrics() for one in passes if not one.training)
-        return next((metrics for metrics in others if "loss" in metrics), {})
+        others = [(one, one.metrics()) for one in passes if not one.training]
+        told, metrics = next(((one, metrics) for one, metrics in others if "loss" in metrics), (None, {}))
+        if told is not None:
+            share = told.share_of_right()
+            known = {"right": share} if share is not None else {}
+            self.after = {"loss": metrics["loss"], "examples": max(told.compared, told.labelled), **known}
+        return metrics
 
     def _of_training(self, targets: torch.Tensor) -> bool:
         return self._targets is not None and torch.equal(self._targets, _some(targets))

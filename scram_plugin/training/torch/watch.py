@@ -308,8 +308,8 @@ class Watch:
         """Write what is seen of the loop, if that is more than before."""
         if self.recorder is not None and self.facts:
             before = self.facts.get("loop", {})
-            self.facts["loop"] = {**before, **self.recorder.first.facts(), **self.recorder.order.facts()}
-            self.facts["loop"]["stretched"] = self.recorder.evaluations.stretched
+            of_loop = (self.recorder.first, self.recorder.order, self.recorder.evaluations)
+            self.facts["loop"] = before | {name: value for part in of_loop for name, value in part.facts().items()}
             if self.facts["loop"] != before:
                 self._tell()
 

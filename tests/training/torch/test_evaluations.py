@@ -189,6 +189,31 @@ def test_one_evaluation_is_no_curve(tmp_path):
     assert ("validation", "epoch_loss") not in logged(tmp_path)
 
 
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_an_evaluation_after_the_last_step_is_a_fact(goes_on, tmp_path):
+    torch.manual_seed(1)
+    model, x, y = nn.Linear(12, 3), torch.randn(90, 12), torch.randint(0, 3, (90,))
+    optimizer, held_out = torch.optim.Adam(model.parameters(), 3e-3), DataLoader(TensorDataset(x[60:], y[60:]), 10)
+
+    def step():
+        optimizer.zero_grad()
+        F.cross_entropy(model(x[:60]), y[:60]).backward()
+        optimizer.step()
+
+    with scram_plugin.watch(model, optimizer, log_dir=tmp_path, print_findings=False) as watch:
+        for _ in range(20):
+            step()
+        model.eval()
+        with torch.no_grad():
+            right = sum(int((model(a).argmax(1) == b).sum()) for a, b in held_out)
+            loss = float(F.cross_entropy(model(x[60:]), y[60:]))
+        model.train()
+        if goes_on:
+            step()
+    after = watch.facts["loop"].get("after")
+    assert after == (None if goes_on else {"loss": pytest.approx(loss), "examples": 30, "right": right / 30})
+
+
 def test_scripted_losses_are_pytorchs_own(tmp_path):
     def loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.cross_entropy(x, y)
