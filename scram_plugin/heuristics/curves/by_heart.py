@@ -23,7 +23,7 @@ from scram_plugin.logs.training_run import TrainingRun
 FOR_A_FALL = 100  # batches in which a fall of the training loss is none of chance; by definition
 AT_ONCE = 0.7  # of the loss of guessing: below it after a third of the training, much was learned; by definition
 LEARNED = 0.5  # of the loss of guessing: a training loss below that is far better; by definition
-FOR_A_SHARE = 32  # examples of the only evaluation: fewer show no share of right answers; by definition
+ENOUGH_ANSWERS = 32  # examples of the only evaluation: fewer show no share of right answers; by definition
 CONFIDENT = 1.5  # standard errors above chance: then predictions are better than chance; by bench-limits
 
 
@@ -64,7 +64,7 @@ def _after_training(run: TrainingRun, constant: Constant, guess: Guess | None, t
     """The same by the only evaluation, which followed the training: of classes, if its answers are no better than chance."""
     after = run.loop.get("after") or {}
     loss, seen, right = (after.get(name) for name in ("loss", "examples", "right"))
-    if run.ended != "finished" or loss is None or not seen or seen < FOR_A_SHARE or loss < constant.loss:
+    if run.ended != "finished" or loss is None or not seen or seen < ENOUGH_ANSWERS or loss < constant.loss:
         return None
     if guess is not None and (right is None or _is_better(right, float(guess.shares.max()), seen)):
         return None
