@@ -50,11 +50,11 @@ def _in_statements(known: Code) -> Iterator[Mispaired]:
 def _permuted(known: Code) -> Iterator[Mispaired]:
     """``self.x = scale(rng.permutation(x))`` and ``self.y = rng.permutation(y)``, of which an item takes the same place."""
     for place in known.nodes(ast.Assign):
-        source, one = place.source, _permutation(place.source, place.node)
+        source, one = place.source, _permutation(place.node)
         for other in following(source, place.node)[:NEXT_STATEMENTS] if one is not None else ():
             if SEEDS.search(source.of(other)):
                 break
-            target = _permutation(source, other)
+            target = _permutation(other)
             if not isinstance(other, ast.Assign) or one is None or target is None:
                 continue
             name, labels = source.of(one.args[0]), source.of(target.args[0])
@@ -81,13 +81,13 @@ def _beside(known: Code, source: SourceFile, inputs: str, targets: str) -> bool:
     return False
 
 
-def _permutation(source: SourceFile, statement: ast.AST) -> ast.Call | None:
+def _permutation(statement: ast.AST) -> ast.Call | None:
     """The only call in an assignment that gives a variable a new order; None for others."""
     calls = [n for n in ast.walk(statement) if isinstance(n, ast.Call)] if isinstance(statement, ast.Assign) else []
-    found = [c for c in calls if isinstance(c.func, ast.Attribute) and c.func.attr == "permutation" and len(c.args) == 1]
-    single = found[0] if len(found) == 1 and not found[0].keywords else None
-    named = single is not None and isinstance(single.args[0], ast.Name | ast.Attribute)
-    return single if named and source.of(statement).count(".permutation(") == 1 else None
+    found = [c for c in calls if isinstance(c.func, ast.Attribute) and c.func.attr == "permutation"]
+    if len(found) != 1 or len(found[0].args) != 1 or found[0].keywords:
+        return None
+    return found[0] if isinstance(found[0].args[0], ast.Name | ast.Attribute) else None
 
 
 def _joined(known: Code, one: str, other: str) -> bool:

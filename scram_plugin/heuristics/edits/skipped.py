@@ -150,15 +150,13 @@ def _taken(known: Code) -> Iterator[Skipped]:
         if owner is None or not isinstance(name, ast.Name) or says_validation(name.id) or any(known.calls("skip")):
             continue
         counted = _quotient(known, Piece(source, node.args[0]))
+        if counted is None or "batch" in source.of(owner):
+            continue
         inner = [Piece(source, n) for n in ast.walk(owner) if isinstance(n, ast.Name)]
         earlier = [p for each in inner for p in bound_to(known, each) if p.node.lineno < node.lineno]
-        batched = [
-            p
-            for p in known.calls("batch")
-            if p.source is source and [source.of(n) for n in p.node.args[:1]] == [(counted or ("", ""))[1]]
-        ]
-        later = [p for p in batched if p.node.lineno >= node.lineno and re.search(rf"\b{re.escape(name.id)}\b", p.text)]
-        if counted is None or "batch" in source.of(owner) or any("batch" in p.text for p in earlier) or not later:
+        later = [p for p in known.calls("batch") if p.source is source and p.node.args and p.node.lineno >= node.lineno]
+        own = [p for p in later if re.search(rf"\b{re.escape(name.id)}\b", p.text)]
+        if any("batch" in p.text for p in earlier) or counted[1] not in [source.of(p.node.args[0]) for p in own]:
             continue
         start, end = source.span(owner)[1], source.span(node)[1]
         line, edit = node.lineno, known.edit([Change(source, start, end, "")])

@@ -12,9 +12,8 @@ import torch
 
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch.axes import nodes, sizes_of_result
-from scram_plugin.training.torch.graph import ACTIVATIONS, DISTANCES, NEAR, Loss, before, operation, through
+from scram_plugin.training.torch.graph import ACTIVATIONS, DISTANCES, LIKELIHOOD, NEAR, Loss, before, operation, through
 
-LIKELIHOOD = "GaussianNLLLoss"  # the class of `torch.nn`, for all forms of it, see `likelihoods`
 BOUNDED = ("relu", "relu6", "tanh", "sigmoid", "softplus", "softmax")  # activations that outputs have on purpose
 MOST_SORTED = 1 << 20  # targets whose quartiles are taken; PyTorch sorts 16 million at most
 SUBTRACTIONS = ("Sub", "Rsub")

@@ -36,6 +36,7 @@ LOGITS = {
     "SmoothL1Loss": None,
     "HuberLoss": None,
 }
+LIKELIHOOD = "GaussianNLLLoss"  # for all forms of it, see `likelihoods`
 DISTANCES = ("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss")  # losses that compare number by number
 # last operation of a loss -> the class of `torch.nn` that computes it
 OPERATIONS = {
@@ -181,7 +182,7 @@ def placed(losses: list[Loss], loss: torch.Tensor | None, outputs: list[Any]) ->
         if known.name == "CrossEntropyLoss" and at is not None and operation(at) == "LogSoftmax":
             at = at.next_functions[0][0]
         known.of_outputs = any(id(node) in among for node in along(at, (*SCALING, *CHOOSING)))
-        if known.name == "GaussianNLLLoss":
+        if known.name == LIKELIHOOD:
             continue  # a sum, see `likelihoods`
         mean = averaged or getattr(known.node, "_saved_reduction", MEAN) == MEAN
         known.mean = way[-1] is known.node and mean and not weighted and saved(known.node, "pos_weight") is None

@@ -9,8 +9,8 @@ import torch
 
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import patches
-from scram_plugin.training.torch.differences import LIKELIHOOD, SUBTRACTIONS, compared, is_square, subtraction, written
-from scram_plugin.training.torch.graph import Loss, before, operation, saved, through
+from scram_plugin.training.torch.differences import SUBTRACTIONS, compared, is_square, subtraction, written
+from scram_plugin.training.torch.graph import LIKELIHOOD, Loss, before, operation, saved, through
 
 ROUNDED = 1e-4  # relative, of what is computed back from a difference in float32
 SUMMANDS = 48  # nodes between the loss and the squared differences, that are looked at
