@@ -55,10 +55,11 @@ def normal(loss: torch.Tensor, outputs: Any) -> list[Loss]:
 
 def _of_loader(target: torch.Tensor | None) -> torch.Tensor | None:
     """The tensor of the last batch of a loader that has these values, but for rounding, in their shape; None without one."""
-    if target is None:
+    if target is None or not target.numel():
         return None
-    for leaf in leaves(patches.last_batch()):
-        if isinstance(leaf, torch.Tensor) and leaf.numel() == target.numel() and not leaf.requires_grad:
+    plain = (t for t in leaves(patches.last_batch()) if isinstance(t, torch.Tensor) and t.layout == torch.strided)
+    for leaf in plain:
+        if not leaf.is_nested and leaf.numel() == target.numel() and not leaf.requires_grad:
             given = leaf.detach().to(target.device, target.dtype).reshape(target.shape)
             if torch.allclose(given, target, rtol=ROUNDED, atol=ROUNDED * float(given.abs().max())):
                 return given

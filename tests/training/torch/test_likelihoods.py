@@ -58,6 +58,16 @@ def test_what_a_policy_has_done_is_no_target(batch):
     assert by_hand(FORMS["a distribution"](*made), made) == []
 
 
+def test_batches_of_other_kinds(batch):
+    """A sparse tensor with as many values, and an empty batch, whose mean is NaN."""
+    batch[:] = [torch.eye(48, 1).to_sparse(), Y]
+    made = outputs()
+    assert len(by_hand(FORMS["a function"](*made), made)) == 1
+    batch[:] = [torch.randn(0, 5), Y[:0]]
+    none = made[0][:0], made[1][:0]
+    assert by_hand(-Normal(*none).log_prob(Y[:0]).mean(), none) == []
+
+
 @pytest.mark.parametrize(("form", "mean"), [("a distribution", True), ("summed for each example", False), ("a function", True)])
 def test_a_mean_of_single_numbers(form, mean):
     made = outputs()
