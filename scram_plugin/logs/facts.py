@@ -150,6 +150,7 @@ _LOOP = {
     "schedule": {"class": text, "calls": count, "length": count, "base": number, "rate": number},
 }
 _SHAPES = {"output": [length], "compared": [length], "target": [length]}
+_READ = {"class": text, "layer": text, "from_logits": flag, "output": count, "targets": count, "units": count}
 _LAYER["layers"] = [_LAYER]
 _DATA = {"samples": count, "counts": [count], "changes": count, "leak": [count]}
 _COURSE = {"first": number, "last": number, "steps": count}
@@ -200,6 +201,7 @@ SHAPE: dict[str, Any] = {
         **dict.fromkeys(("from_logits", "custom", "mean"), flag),
         "ignored": number,
         "shapes": _SHAPES,
+        "outputs": [_READ],
     },
     "optimizer": {
         "class": text,

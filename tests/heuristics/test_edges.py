@@ -185,7 +185,7 @@ def test_a_narrow_layer_between_wide_ones_is_linear_on_purpose(before, after, na
 def test_outputs_that_are_probabilities(low, high, are):
     run = training_run({}, {"y_pred0/min": [low] * 3, "y_pred0/max": [high] * 3})
     layer = Layer("last", "Activation", None, {})
-    assert Output(run, layer, "CategoricalCrossentropy", False, 1).gives_probabilities == are
+    assert Output(run, layer, "CategoricalCrossentropy", False, 1, "CategoricalCrossentropy").gives_probabilities == are
 
 
 def test_sizes_of_memory():

@@ -26,8 +26,8 @@ def softmax_over_classes(facts: Mapping[str, Any]) -> Edit | None:
 
 
 def softmax_over_channels(facts: Mapping[str, Any]) -> Edit | None:
-    """Let the only softmax along the last axis of four go along the second one."""
-    return _along(facts, SOFTMAXES, (-1, 3), "1")
+    """Let the only softmax along the last axis of three or four go along the second one."""
+    return _along(facts, SOFTMAXES, (-1, 2, 3), "1")
 
 
 def softmax_over_tokens(facts: Mapping[str, Any]) -> Edit | None:

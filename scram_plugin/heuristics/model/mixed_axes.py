@@ -45,6 +45,9 @@ SAID = {
         "The first step has a log-softmax along the second axis of the outputs of a linear layer, {0} values. Their last axis "
         "is that of the classes."
     ),
+    "positions": (
+        "The first step has a log-softmax along the last axis of {0} values. The loss takes the second axis for the classes."
+    ),
     "softmax-over-queries": (
         "The first step has a softmax along the axis of the queries of {0} scores of attention. The sum that follows goes "
         "along that of the keys."
@@ -56,12 +59,14 @@ EDITS: Mapping[str, Callable[[Mapping[str, Any]], Edit | None]] = {
     "softmax-over-batch": softmax_over_classes,
     "softmax-over-width": softmax_over_channels,
     "softmax-over-time": softmax_over_tokens,
+    "positions": softmax_over_channels,
     "norm-over-batch": normalize_examples,
-}
+}  # by the cause, or by the operation
 CAUSES = {
     "softmax": "softmax-over-batch",
     "width": "softmax-over-width",
     "time": "softmax-over-time",
+    "positions": "softmax-over-time",
     "queries": "softmax-over-queries",
     "norm": "norm-over-batch",
 }  # by the operation that the recorder names
@@ -83,9 +88,11 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         if cause in told:
             continue
         told.add(cause)
-        said = SAID[cause].format(before, after)
+        operation = str(axis.get("operation"))
+        said = SAID.get(operation, SAID[cause]).format(before, after)
         sizes = axis.get("from") or (), axis.get("to") or ()
-        edit = EDITS[cause](run.facts) if cause in EDITS else _by_sizes(run, cause, *sizes)
+        made = EDITS.get(operation) or EDITS.get(cause)
+        edit = made(run.facts) if made is not None else _by_sizes(run, cause, *sizes)
         yield _finding(run, cause, said, edit)
 
 

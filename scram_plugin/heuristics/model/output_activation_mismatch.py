@@ -27,12 +27,13 @@ from scram_plugin.heuristics.model.outputs import (
     negative_logarithms,
     never_active,
     no_probabilities,
+    of_several,
 )
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import counted, number
 from scram_plugin.logs.training_run import TrainingRun
-from scram_plugin.severity import Severity
+from scram_plugin.severity import SEVERITIES, Severity
 
 OF_LOGARITHMS = ("kl_div", "NLLLoss")  # losses that take logarithms of probabilities
 PROBABLE = ("softmax", "sigmoid")
@@ -82,7 +83,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             said = f"The outputs of each example add up to 1, and {seen['loss']} takes a softmax of them."
             yield _finding(run, "twice", "warning", {**seen, **absent("low", "high", "least", "most")}, None, said)
             return
-        if (found := _in_graph(run)) is not None:
+        if (found := _in_graph(run) or _of_several(run)) is not None:
             yield found
             return
         raise
@@ -92,16 +93,31 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             yield found
             return
         raise NotChecked("the loss is custom, or there are several losses", "a single built-in loss")
-    known = Output(run, layer, loss_class(run), bool(loss.get("from_logits")), run.facts["model"].get("output_units"))
-    mismatch = next((mismatch for mismatch in MISMATCHES if mismatch.applies(known)), None)
-    if mismatch is not None:
-        evidence = {**_evidence(known), **mismatch.more(known)}
-        yield _finding(run, mismatch.cause, mismatch.severity, evidence, mismatch.edit(known), sure=mismatch.confidence)
+    units = run.facts["model"].get("output_units")
+    known = Output(run, layer, loss_class(run), bool(loss.get("from_logits")), units, str(loss["class"]))
+    if (found := _mismatched(known)) is not None:
+        yield found
     elif any(run.loop.get(fact) for fact in ("twice", "exceeded", "cut")) and (found := _in_graph(run, known)) is not None:
         yield found  # by operations that belong to no layer, or by a layer that is used in several places
     elif isinstance(known.units, int):
         what = "outputs of {layer} with {activation_name}, for {loss}".format(**_evidence(known))
         run.measured(what, known.units)
+
+
+def _mismatched(known: Output) -> Finding | None:
+    mismatch = next((mismatch for mismatch in MISMATCHES if mismatch.applies(known)), None)
+    if mismatch is None:
+        return None
+    evidence = {**_evidence(known), **mismatch.more(known)}
+    # the loss of one of several outputs may be written anywhere; the others would lose theirs
+    edit = mismatch.edit(known) if known.alone or mismatch.of_the_layer else None
+    return _finding(known.run, mismatch.cause, mismatch.severity, evidence, edit, sure=mismatch.confidence)
+
+
+def _of_several(run: TrainingRun) -> Finding | None:
+    """The worst of what is found at one of several outputs."""
+    found = [one for known in of_several(run) if (one := _mismatched(known)) is not None]
+    return min(found, key=lambda one: SEVERITIES.index(one.severity), default=None)
 
 
 def _in_graph(run: TrainingRun, known: Output | None = None) -> Finding | None:
@@ -325,6 +341,7 @@ class Mismatch:
     edit: Callable[[Output], Edit | None]
     confidence: Confidence = "likely"  # of a warning or an info
     more: Callable[[Output], dict[str, Any]] = _nothing
+    of_the_layer: bool = False  # whether the edit changes the output layer alone
 
 
 # The first one that applies is the finding.
@@ -336,7 +353,7 @@ MISMATCHES = (
         lambda o: set_in_layers(o.run.facts, [o.before.path], "activation", None) if o.before is not None else None,
         more=_before,
     ),
-    Mismatch("one-unit-softmax", "error", _one_unit_softmax, _activate("sigmoid")),
+    Mismatch("one-unit-softmax", "error", _one_unit_softmax, _activate("sigmoid"), of_the_layer=True),
     Mismatch(
         "one-class",
         "error",
@@ -352,13 +369,15 @@ MISMATCHES = (
     ),
     Mismatch("sigmoid-for-classes", "warning", _sigmoid_as_logits, _activate(None)),
     Mismatch("twice", "warning", _again_in_the_loss, lambda o: take_probabilities(o.run.facts, o.layer.path)),
-    Mismatch("sigmoid-for-classes", "warning", _sigmoid_for_classes, _activate("softmax")),
-    Mismatch("cut-logits", "warning", _cut_logits, _activate(None)),
+    Mismatch("sigmoid-for-classes", "warning", _sigmoid_for_classes, _activate("softmax"), of_the_layer=True),
+    Mismatch("cut-logits", "warning", _cut_logits, _activate(None), of_the_layer=True),
     Mismatch("missing-softmax", "error", _no_softmax, lambda o: _activate("softmax")(o) or take_logits(o.run.facts)),
-    Mismatch("missing-sigmoid", "error", _no_sigmoid, lambda o: make_probabilities(o.run.facts, o.layer.path)),
+    Mismatch(
+        "missing-sigmoid", "error", _no_sigmoid, lambda o: make_probabilities(o.run.facts, o.layer.path), of_the_layer=True
+    ),
     Mismatch("squared-error", "warning", _squared_error_of_classes, _cross_entropy),
     Mismatch("one-sided", "warning", _one_sided, _cross_entropy),
-    Mismatch("range", "error", _out_of_range, _activate(None), more=_reach),
+    Mismatch("range", "error", _out_of_range, _activate(None), more=_reach, of_the_layer=True),
     Mismatch("squared-error-works", "info", _squared_error_that_works, _cross_entropy, "possible"),
 )
 

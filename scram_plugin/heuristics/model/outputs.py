@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,18 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import NotChecked
 from scram_plugin.heuristics.limits import TENTH
-from scram_plugin.heuristics.measured import LINEAR, Layer, channels, is_mean, layers, levels, output, sums
+from scram_plugin.heuristics.measured import (
+    LINEAR,
+    PASSING,
+    Layer,
+    channels,
+    is_mean,
+    known_layers,
+    layers,
+    levels,
+    output,
+    sums,
+)
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -41,13 +53,17 @@ BATCHES = 100  # after which that says something; by bench-limits
 
 @dataclass(frozen=True)
 class Output:
-    """The output layer and the loss that reads it. `loss` is the class of Keras that computes the same."""
+    """An output layer and the loss that reads it. `loss` is the class of Keras that computes the same."""
 
     run: TrainingRun
     layer: Layer
     loss: str
     logits: bool  # the loss takes logits
     units: Any  # a whole number, if it is known
+    named_loss: str  # as the framework calls it
+    number: int = 0  # of the output
+    place: int = 0  # of its targets, among those of the data
+    alone: bool = True  # the only output, so that the loss of the training is that of this output
 
     @property
     def activation(self) -> str | None:
@@ -57,7 +73,7 @@ class Output:
             return known
         if known == "elu" and (self.layer.facts.get("settings") or {}).get("alpha", 1.0) != 1.0:
             return None
-        low, high = (self.run.statistic(schema.STATISTICS, f"y_pred0/{which}") for which in ("min", "max"))
+        low, high = (self.run.statistic(schema.STATISTICS, f"{self.y_pred}/{which}") for which in ("min", "max"))
         if low is None or high is None or not len(low.finite) or not len(high.finite):
             return known
         behind = dropout_behind(self.run)
@@ -67,9 +83,12 @@ class Output:
         return known if inside else None
 
     @property
-    def named_loss(self) -> str:
-        """The loss as the framework calls it."""
-        return str(self.run.facts["loss"]["class"])
+    def y(self) -> str:
+        return f"y{self.place}"
+
+    @property
+    def y_pred(self) -> str:
+        return f"y_pred{self.number}"
 
     @property
     def of_torch(self) -> bool:
@@ -106,7 +125,7 @@ class Output:
     @property
     def above_zero(self) -> bool:
         """Whether a measured output is above 0, which no logarithm of a probability is."""
-        high = self.run.statistic(schema.STATISTICS, "y_pred0/max")
+        high = self.run.statistic(schema.STATISTICS, f"{self.y_pred}/max")
         return high is not None and len(high.finite) > 0 and float(high.finite.values.max()) > 0
 
     @property
@@ -115,24 +134,24 @@ class Output:
         a linear Dense layer: its outputs do so only by chance."""
         if self.layer.kind == "Dense" and self.activation in LINEAR:
             return False
-        low, high = (self.run.statistic(schema.STATISTICS, f"y_pred0/{which}") for which in ("min", "max"))
+        low, high = (self.run.statistic(schema.STATISTICS, f"{self.y_pred}/{which}") for which in ("min", "max"))
         if low is None or high is None or len(low.finite) < FOR_A_RANGE or not len(high.finite):
             return False
-        outputs = sums(self.run, "y_pred0")
+        outputs = sums(self.run, self.y_pred)
         within = low.finite.values.min() >= 0 and high.finite.values.max() <= 1
         return bool(within and (outputs is None or np.allclose(outputs[np.isfinite(outputs)], 1, atol=CLOSE_TO_ONE)))
 
     @property
     def one_class_each(self) -> bool:
         """Whether the targets of an example sum to 1, as one-hot targets do."""
-        targets = sums(self.run, "y0")
+        targets = sums(self.run, self.y)
         return targets is not None and bool(np.allclose(targets, 1, atol=CLOSE_TO_ONE))
 
     @property
     def seen_enough(self) -> bool:
         """Whether the loss of at least `BATCHES` batches is known."""
         loss = self.run.signal("batch loss")
-        return loss is not None and len(loss.finite) >= BATCHES
+        return self.alone and loss is not None and len(loss.finite) >= BATCHES
 
     @property
     def hardly_better_than_guessing(self) -> bool:
@@ -142,7 +161,7 @@ class Output:
         if loss is None or not self.seen_enough:
             return False
         first, last = levels(loss.finite.values, TENTH)
-        shares = np.array([np.mean(curve.finite.values) for curve in channels(self.run, "y0", "mean").values()])
+        shares = np.array([np.mean(curve.finite.values) for curve in channels(self.run, self.y, "mean").values()])
         guessed = float(np.mean(shares * (1 - shares))) if self.loss == "MeanSquaredError" and is_mean(self.run) else np.inf
         return last > STILL_HIGH * first or last > STILL_GUESSED * guessed
 
@@ -150,12 +169,12 @@ class Output:
     def one_number_for_several(self) -> bool:
         """Whether there are several outputs, but one number as the target of each example."""
         several = isinstance(self.units, int) and self.units > 1
-        return several and self.run.statistic(schema.STATISTICS, "y0/mean/0") is None
+        return several and self.run.statistic(schema.STATISTICS, f"{self.y}/mean/0") is None
 
     @property
     def targets(self) -> tuple[float, float] | None:
         """The smallest and the largest target; None if they were not recorded."""
-        low, high = (self.run.statistic(schema.BATCHES, column("y0", None, which)) for which in ("min", "max"))
+        low, high = (self.run.statistic(schema.BATCHES, column(self.y, None, which)) for which in ("min", "max"))
         if low is None or high is None or not len(low.finite) or not len(high.finite):
             return None
         return float(low.finite.values.min()), float(high.finite.values.max())
@@ -238,3 +257,17 @@ def are_probabilities(run: TrainingRun) -> bool:
     if min(map(len, (low, high, mean))) < FOR_A_RANGE or low.min() < -ROUNDING or high.max() > 1 + ROUNDING:
         return False
     return bool(np.abs(mean * units - 1).max() < ROUNDING)
+
+
+def of_several(run: TrainingRun) -> Iterator[Output]:
+    """The outputs of a Keras model that has several, each with the loss that reads it, where its layer is known."""
+    by_path = {layer.path: layer for layer in known_layers(run)}
+    for part in (run.facts.get("loss") or {}).get("outputs") or []:
+        layer = by_path.get(str(part.get("layer")))
+        while layer is not None and layer.kind in PASSING:
+            sources = layer.facts.get("from") or []
+            layer = by_path.get(sources[0]) if len(sources) == 1 else None
+        if layer is None or layer.facts.get("custom") or layer.kind == "Lambda":
+            continue
+        loss, number, place = str(part.get("class")), part.get("output") or 0, part.get("targets") or 0
+        yield Output(run, layer, loss, bool(part.get("from_logits")), part.get("units"), loss, number, place, alone=False)

@@ -24,6 +24,7 @@ from scram_plugin.training.guarded import guarded, warn
 from scram_plugin.training.keras import fit as keras_fit
 from scram_plugin.training.keras.data_facts import data_facts, validation_rows
 from scram_plugin.training.keras.host_rows import HostRows
+from scram_plugin.training.keras.loss_facts import of_outputs
 from scram_plugin.training.keras.model_facts import called, facts, fit_facts, in_order_of_data, is_built, model_facts, names
 from scram_plugin.training.keras.steps import step_of
 from scram_plugin.training.looks import Looks
@@ -136,6 +137,8 @@ class SCRAM(keras.callbacks.Callback):
             source = program_files.source(user, keras_fit.roles, called(self.model), names(self.model))
         built = facts(self.model, fit_facts(fit, self.params, self.every), source)
         in_order_of_data(built["model"], fit)
+        if several := of_outputs(self.model, fit):
+            built["loss"]["outputs"] = several
         built["data"], built["callbacks"] = data_facts(fit), keras_fit.watching(fit)
         built["session"], built["resumed"] = self._session.id, keras_fit.initial_epoch(fit) > 0
         self.facts, self._unbuilt = built, not is_built(self.model)

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from scram_plugin.training.call_site import calls, reached
-from scram_plugin.training.keras.model_facts import of_keras
+from scram_plugin.training.keras.kinds import of_keras
 
 
 def fit_frame(start: FrameType | None) -> FrameType | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import platform
 import time
@@ -15,7 +14,8 @@ import numpy as np
 
 from scram_plugin import __version__
 from scram_plugin.redaction import settings
-from scram_plugin.training.call_site import definition
+from scram_plugin.training.keras.kinds import of_keras
+from scram_plugin.training.keras.loss_facts import loss_facts
 from scram_plugin.training.structures import leaves
 
 MOST_LAYERS = 2_000
@@ -248,39 +248,6 @@ def facts_of_several(models: list[keras.Model]) -> dict[str, Any]:
     return {"name": "", "class": "", "kind": "subclass", **summed, **unknown, "layers": layers}
 
 
-def loss_facts(loss: Any, with_source: bool) -> dict[str, Any]:
-    unknown = {"name": None, "class": None, "from_logits": None, "custom": None, "source": None}
-    if loss is None or isinstance(loss, dict | list | tuple):  # a custom train step, or several losses
-        return unknown
-    if isinstance(loss, str):
-        try:
-            loss = keras.losses.get(loss)
-        except ValueError:
-            return {**unknown, "name": loss if loss.isidentifier() else None}
-    single = loss if callable(loss) else None
-    kind = single if inspect.isclass(single) or inspect.isfunction(single) else type(single)
-    custom = single is not None and not of_keras(kind)
-    name = getattr(single, "__name__", None) or getattr(single, "name", None) or type(loss).__name__
-    if inspect.isfunction(single):  # keras.losses.get("mse") returns a function; its class has the clearer name
-        classes = {f: c.__name__ for c in vars(keras.losses).values() if inspect.isclass(c) for f in [_function_of(c)] if f}
-        label = classes.get(single.__name__, single.__name__)
-    else:
-        label = type(loss).__name__
-    return {
-        "name": str(name) if str(name).isidentifier() else label,
-        "class": label,
-        "from_logits": (getattr(single, "_fn_kwargs", None) or {}).get("from_logits"),
-        "custom": custom,
-        "source": definition(kind) if custom and with_source else None,
-    }
-
-
-def _function_of(loss_class: type) -> str:
-    """``mean_squared_error`` for ``MeanSquaredError``."""
-    name = loss_class.__name__
-    return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
-
-
 def optimizer_facts(optimizer: Any) -> dict[str, Any]:
     if optimizer is None:
         return {}
@@ -298,8 +265,3 @@ def optimizer_facts(optimizer: Any) -> dict[str, Any]:
         "settings": settings(base.get_config(), without=("learning_rate",)),
         "loss_scale": bool(inner is not None or getattr(base, "loss_scale_factor", None)),
     }
-
-
-def of_keras(thing: Any) -> bool:
-    """Whether a class, a function, or the class of an object is part of Keras."""
-    return str(getattr(thing, "__module__", "")).startswith("keras.")

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from scram_plugin.training.keras import pairs
 from scram_plugin.training.keras.gradients import forget, registered
-from scram_plugin.training.keras.model_facts import of_keras
+from scram_plugin.training.keras.kinds import of_keras
 from scram_plugin.training.keras.shadow import activation_of, calls, outputs_of, path_in, with_gradients, wrapped
 from scram_plugin.training.structures import leaves
 

@@ -23,7 +23,8 @@ from scram_plugin.training.blocks import SECONDS
 from scram_plugin.training.guarded import guarded, warn
 from scram_plugin.training.keras import fit as keras_fit
 from scram_plugin.training.keras import tape_patches
-from scram_plugin.training.keras.model_facts import called, facts, facts_of_several, loss_facts, names, optimizer_facts
+from scram_plugin.training.keras.loss_facts import loss_facts
+from scram_plugin.training.keras.model_facts import called, facts, facts_of_several, names, optimizer_facts
 from scram_plugin.training.keras.statistics import axes
 from scram_plugin.training.keras.tape_recorder import TapeRecorder
 from scram_plugin.training.keras.tape_trace import StepSeen

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from scram_plugin.training.keras import pairs
-from scram_plugin.training.keras.model_facts import of_keras
+from scram_plugin.training.keras.kinds import of_keras
 from scram_plugin.training.keras.tape_patches import OF_NN, quietly
 from scram_plugin.training.structures import leaves
 

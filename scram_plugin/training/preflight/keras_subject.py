@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras.src.backend.common import global_state
 
-from scram_plugin.training.keras.model_facts import of_keras
+from scram_plugin.training.keras.kinds import of_keras
 from scram_plugin.training.keras.shadow import path_in, shadowed
 from scram_plugin.training.preflight.keras_data import KerasData
 from scram_plugin.training.preflight.subject import FIRST, Batch, same_chance, same_order

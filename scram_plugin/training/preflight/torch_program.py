@@ -23,6 +23,8 @@ from scram_plugin.training.torch.data_facts import LoaderPass
 from scram_plugin.training.torch.graph import Loss, loss_of, named
 from scram_plugin.training.torch.search import ModelSearch
 
+UNTIL_EVALUATED = 4 * STEPS  # steps in which a program comes to its first evaluation, perhaps
+
 
 class Loop(patches.Watcher):
     """Watches what modules are called and where ways back begin, from the import of PyTorch on."""
@@ -44,6 +46,9 @@ class Loop(patches.Watcher):
         self._last: Any = None  # what a loader gave last: its iterator, the batch, and the seconds
         self._passes: Any = None  # the data of the training
         self._second = False  # a second pass through the data has begun
+        self._away = False  # the model was evaluated
+        self._called_asleep: torch.nn.Module | None = None  # the module that was called last, in evaluation mode
+        self._asleep: torch.nn.Module | None = None  # one that is trained in evaluation mode, by mistake or on purpose
         self._ways = 0  # backward passes before the model was known
 
         def call(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
@@ -82,17 +87,19 @@ class Loop(patches.Watcher):
 
     def _call(self, module: torch.nn.Module, args: Any, kwargs: Any) -> Any:
         outermost = self._depth == 0 and not is_compiling()
-        training = outermost and module.training and torch.is_grad_enabled()
+        training = outermost and torch.is_grad_enabled() and (module.training or module is self._asleep)
         if training and self._model is None:
             self._look(module)
         if training and module is self._model:
-            if len(self.batches) >= STEPS or self._second or time.monotonic() - self._begin > self._flight.seconds / 2:
+            if self._second or self._enough() or time.monotonic() - self._begin > self._flight.seconds / 2:
                 raise Done
             self._x, self._called = _kept(_as_one(module, args, kwargs)), None
-        elif (
-            outermost and not module.training and module is self._model and len(self._evaluated) < STEPS and not self._repeats()
-        ):
-            self._evaluated.append(Batch(_kept(_as_one(module, args, kwargs)), None))
+        elif outermost and module is self._model:
+            self._away = True
+            if not module.training and len(self._evaluated) < STEPS and not self._repeats():
+                self._evaluated.append(Batch(_kept(_as_one(module, args, kwargs)), None))
+        if outermost and not module.training and torch.is_grad_enabled() and self._model is None:
+            self._called_asleep = module
         self._depth += 1
         try:
             result = self._original(module, *args, **kwargs)
@@ -103,6 +110,10 @@ class Loop(patches.Watcher):
         elif outermost and self._x is not None and len(args) >= 2 and next(module.parameters(), None) is None:
             self._called = module, args, result
         return result
+
+    def _enough(self) -> bool:
+        """Whether the short training has had its steps, and an evaluation, which may follow some steps later."""
+        return len(self.batches) >= (STEPS if self._away else UNTIL_EVALUATED)
 
     def _look(self, module: torch.nn.Module) -> None:
         """Take off, if an optimizer has parameters of the module."""
@@ -129,6 +140,8 @@ class Loop(patches.Watcher):
 
     def before_backward(self, tensors: Any) -> None:
         self._ways += self._model is None
+        if self._model is None:
+            self._asleep = self._called_asleep
         x, outputs, called = self._x, self._outputs, self._called
         self._x = self._outputs = self._called = None
         if x is None or outputs is None or not isinstance(tensors, torch.Tensor):

@@ -1,4 +1,5 @@
-"""Scores of attention whose softmax goes along another axis than the sum that follows, read from the autograd graph."""
+"""Scores of attention whose softmax goes along another axis than the sum that follows, or mixes the examples; read from the
+autograd graph."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ NEAR = 12  # nodes between a softmax and a product, or a product and a softmax, 
 KEEPING = ("View", "UnsafeView", "ReshapeAlias", "Expand", "Clone", "ToCopy", "Dropout", "NativeDropout", "Alias", "Contiguous")
 SCALING = ("Mul", "Div", "Add", "Sub", "MaskedFill", "Where", "Neg")
 LAST_TWO = (-1, -2)
+MATRICES = 3  # axes of many matrices that `bmm` multiplies
 
 
 def over_queries(loss: torch.Tensor) -> list[dict[str, Any]]:
@@ -35,6 +37,19 @@ def over_queries(loss: torch.Tensor) -> list[dict[str, Any]]:
         along = _from_end(axis, len(sizes))
         if along in LAST_TWO and along != summed and _is_product(softmax):
             found.append({"operation": "queries", "from": sizes, "to": sizes})
+    return found[:1]
+
+
+def over_examples(loss: torch.Tensor) -> list[dict[str, Any]]:
+    """The softmaxes along the first axis of products of many matrices: each of these belongs to another example, or head."""
+    found = []
+    for node in nodes(loss):
+        sizes, axis = (
+            (sizes_of_result(node) or [], getattr(node, "_saved_dim", None)) if operation(node) == "Softmax" else ([], 0)
+        )
+        many = len(sizes) == MATRICES and min(sizes) > 1
+        if many and axis is not None and _from_end(axis, MATRICES) == -MATRICES and _is_product(node):
+            found.append({"operation": "softmax", "from": sizes, "to": sizes})
     return found[:1]
 
 

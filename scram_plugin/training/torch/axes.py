@@ -72,6 +72,8 @@ def wrong_axes(loss: torch.Tensor, batch: int | None, outputs: Any = None) -> li
                 found.append({"operation": "width", "from": made, "to": made})
         elif name == "NllLoss" and (made := _over_time(node)):
             found.append({"operation": "time", "from": made, "to": made})
+        elif name == "NllLoss2D" and (made := _over_positions(node)):
+            found.append({"operation": "positions", "from": made, "to": made})
         elif name in ("View", "UnsafeView", "ReshapeAlias"):
             given = [int(n) for n in getattr(node, "_saved_self_sym_sizes", ())]
             if given and made and swapped(given, made):
@@ -120,6 +122,16 @@ def _over_time(node: Any) -> list[int]:
         return []
     flat = [made[0] * made[1], made[2]]
     return made if list(taken.shape) == flat and min(made[1:]) > 1 and flat != made[:2] else []
+
+
+def _over_positions(node: Any) -> list[int]:
+    """The shape (examples, classes, positions) of a log-softmax along the positions, of which a loss takes the second axis for
+    that of the classes; empty for others."""
+    taken, given = getattr(node, "_saved_self", None), through(next(iter(before(node)), None))
+    made = sizes_of_result(given) if given is not None and operation(given) == "LogSoftmax" else None
+    if made is None or len(made) != 3 or not isinstance(taken, torch.Tensor) or min(made[1:]) < 2 or made[1] == made[2]:
+        return []
+    return made if list(taken.squeeze(2).shape) == made and getattr(given, "_saved_dim", None) in (2, LAST) else []
 
 
 def _normed_rows(output: Any) -> list[int]:

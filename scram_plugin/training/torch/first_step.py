@@ -111,7 +111,8 @@ class FirstStep:
             return
         self.untrained = ownership.untrained(loss, model, optimizers, [call.module for call in calls.calls])
         target = losses[0].target if len(losses) == 1 else None
-        self.axes = [*axes.wrong_axes(loss, _examples(x, outputs, target), outputs), *attention.over_queries(loss)]
+        mixed = axes.wrong_axes(loss, _examples(x, outputs, target), outputs)
+        self.axes = [*mixed, *attention.over_examples(loss), *attention.over_queries(loss)]
         self.penalty, self.unlinked = penalties.penalty(loss), links.unlinked(inputs, model)
         self.cut, self.maximised = misfits.cut_outputs(loss, outputs), misfits.maximises(loss)
         self.parts, self.chosen = axes.reductions(loss), axes.chooses(loss, outputs)
@@ -154,7 +155,7 @@ def _examples(x: Tensors, outputs: Any, target: torch.Tensor | None) -> int | No
     """How many examples the batch has, if inputs, outputs and targets all have the examples along their first axis, as far as
     they are known."""
     made = next((t for t in leaves(outputs) if isinstance(t, torch.Tensor)), None)
-    if not x or (made is not None and (made.dim() != 2 or len(made) != len(x[0][1]))):
+    if not x or (made is not None and (made.dim() not in (1, 2) or len(made) != len(x[0][1]))):
         return None
     rows = len(x[0][1])
     if target is None or rows in target.shape[1:]:  # a loss of the program's own, or of the steps of a rollout
