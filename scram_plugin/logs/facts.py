@@ -120,6 +120,7 @@ _LOOP = {
             "class_numbers",
             "divisor",
             "unlinked",
+            "alike",
         ),
         count,
     ),

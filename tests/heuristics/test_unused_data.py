@@ -152,6 +152,14 @@ def test_what_is_used(name):
     assert skipped_data(facts(LOADED + USED[name])) is None
 
 
+@pytest.mark.parametrize(("shape", "told"), [([None, 24], True), ([None, 8], False), ([None], False)])
+def test_the_last_axis_as_the_length(shape, told):
+    """Of an array with one axis it is that of the examples."""
+    known = facts(LOADED + ITEMS.format("self.x.shape[-1]"))
+    known |= {"fit": {"samples": 24}, "model": {"inputs": [{"shape": shape}]}}
+    assert (skipped_data(known) is not None) == told
+
+
 def test_an_edit_counts_examples():
     known = facts(LOADED + SKIPPED["rounded up"][1])
     lines = changed(known, skipped_data(known).edit)

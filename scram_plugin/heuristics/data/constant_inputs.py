@@ -50,6 +50,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if words := run.loop.get("words"):
         yield _of_words(run, *words)
         return
+    if (rows := run.loop.get("alike")) and all(always_the_same(run, name) for name in names):
+        said = f"The {rows:,} examples of the first batch have the same inputs and not the same targets."
+        yield _of_first_batch(run, "alike", "Constant inputs: all examples are one and the same", said)
+        return
     if not (_has_one_label(run) and always_the_same(run, names[0])):
         called_once(run)
     for name in names:
@@ -145,13 +149,17 @@ def _has_one_label(run: TrainingRun) -> bool:
 
 def _of_words(run: TrainingRun, different: int, rows: int) -> Finding:
     said = f"Nearly all words of the first batch are the same {different}, although the embedding has {rows:,} rows."
+    return _of_first_batch(run, "words", f"Nearly constant inputs: {different} different words, of {rows:,}", said)
+
+
+def _of_first_batch(run: TrainingRun, cause: str, title: str, said: str) -> Finding:
     return Finding(
         severity="warning",
         confidence="likely",
-        title=f"Nearly constant inputs: {different} different words, of {rows:,}",
+        title=title,
         evidence={"whole": said, **absent("rows", "features", "count", "total", "repeated")},
         **whole_of(shown_loss(run)),
-        causes=[Cause("words")],
+        causes=[Cause(cause)],
         where=[INPUTS],
     )
 

@@ -41,7 +41,7 @@ def skipped_data(facts: Mapping[str, Any]) -> Skipped | None:
             _positions(known),
             _taken(known),
             _same_part(known),
-            _lengths(known),
+            _lengths(known, _is_last_axis(facts)),
             _left(known),
             _renewed(known),
             _seeded(known),
@@ -195,7 +195,14 @@ def _is_sum(node: ast.expr, name: str, size: str, source: SourceFile) -> bool:
 # ---- data sets
 
 
-def _lengths(known: Code) -> Iterator[Skipped]:
+def _is_last_axis(facts: Mapping[str, Any]) -> bool:
+    """Whether the training data have as many examples as the last axis of an input is long."""
+    samples, inputs = (facts.get("fit") or {}).get("samples"), (facts.get("model") or {}).get("inputs") or []
+    shapes = [one.get("shape") or [] for one in inputs]
+    return samples is not None and any(len(shape) > 1 and shape[-1] == samples for shape in shapes)
+
+
+def _lengths(known: Code, of_last_axis: bool) -> Iterator[Skipped]:
     """A data set whose length is not that of what `__getitem__` indexes."""
     for owner in known.nodes(ast.ClassDef):
         methods = {f.name: f for f in owner.node.body if isinstance(f, ast.FunctionDef)}
@@ -207,7 +214,7 @@ def _lengths(known: Code) -> Iterator[Skipped]:
         if len(ends) != 1 or ends[0].value is None or not arrays | mappings:
             continue
         value = ends[0].value
-        if said := _too_short(source, value, arrays, mappings):
+        if said := _too_short(source, value, arrays, mappings, of_last_axis):
             edit = known.edit([Change(source, *source.span(value), f"len({min(arrays)})")]) if arrays else None
             yield Skipped("length", value.lineno, said.format(value.lineno, owner.node.name), edit)
 
@@ -235,7 +242,7 @@ def _indexed(source: SourceFile, item: ast.FunctionDef) -> tuple[set[str], set[s
     return arrays, mappings
 
 
-def _too_short(source: SourceFile, value: ast.expr, arrays: set[str], mappings: set[str]) -> str:
+def _too_short(source: SourceFile, value: ast.expr, arrays: set[str], mappings: set[str], of_last_axis: bool) -> str:
     """A sentence on a length that is a part of the number of examples; "" for others."""
     text, node = source.of(value), value
     while isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in ("int", "ceil", "floor"):
@@ -248,7 +255,9 @@ def _too_short(source: SourceFile, value: ast.expr, arrays: set[str], mappings: 
             return "Line {0} gives the number of batches as the length of `{1}`, whose items are single examples."
     if text in {f"len({name})" for name in mappings}:
         return f"Line {{0}} gives the number of columns as the length of `{{1}}`: `{text[4:-1]}` holds arrays by their names."
-    if text in {each.format(name) for name in arrays for each in ("{}.shape[1]", "{}.size(1)", "len({}[0])")}:
+    # the last axis of an array without another one is that of the examples
+    sizes = ("{}.shape[1]", "{}.size(1)", "len({}[0])", *(("{}.shape[-1]", "{}.size(-1)") if of_last_axis else ()))
+    if text in {each.format(name) for name in arrays for each in sizes}:
         return "Line {0} gives the size of an example as the length of `{1}`."
     return ""
 

@@ -78,12 +78,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             said = "NLLLoss was below 0. It cannot be below 0 if its inputs are logarithms of probabilities."
             yield _finding(run, "missing-softmax", "error", {**seen, **absent("low", "high", "least", "most")}, None, said)
             return
-        if are_probabilities(run):
-            seen |= {"loss": str(run.facts["loss"]["class"]), "activation": "softmax", "activation_name": "softmax"}
-            said = f"The outputs of each example add up to 1, and {seen['loss']} takes a softmax of them."
-            yield _finding(run, "twice", "warning", {**seen, **absent("low", "high", "least", "most")}, None, said)
-            return
-        if (found := _in_graph(run) or _of_several(run)) is not None:
+        if (found := _by_values(run) or _in_graph(run) or _of_several(run)) is not None:
             yield found
             return
         raise
@@ -95,13 +90,22 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise NotChecked("the loss is custom, or there are several losses", "a single built-in loss")
     units = run.facts["model"].get("output_units")
     known = Output(run, layer, loss_class(run), bool(loss.get("from_logits")), units, str(loss["class"]))
-    if (found := _mismatched(known)) is not None:
+    if (found := _mismatched(known) or _by_values(run)) is not None:
         yield found
     elif any(run.loop.get(fact) for fact in ("twice", "exceeded", "cut")) and (found := _in_graph(run, known)) is not None:
         yield found  # by operations that belong to no layer, or by a layer that is used in several places
     elif isinstance(known.units, int):
         what = "outputs of {layer} with {activation_name}, for {loss}".format(**_evidence(known))
         run.measured(what, known.units)
+
+
+def _by_values(run: TrainingRun) -> Finding | None:
+    if not are_probabilities(run):
+        return None
+    names = {"loss": str(run.facts["loss"]["class"]), "activation": "softmax", "activation_name": "softmax"}
+    said = f"The outputs of each example add up to 1, and {names['loss']} takes a softmax of them."
+    evidence = {"layer": "of the model", "size": "several units", **names, **absent("low", "high", "least", "most")}
+    return _finding(run, "twice", "warning", evidence, None, said)
 
 
 def _mismatched(known: Output) -> Finding | None:

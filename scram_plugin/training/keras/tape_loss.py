@@ -92,6 +92,12 @@ def is_of(tensor: Any, outputs: Any) -> bool:
     )
 
 
+def before_softmax(tensor: Any) -> Any:
+    """What a traced function takes a softmax of to make a tensor; the tensor itself, if it is no result of one."""
+    source = _source(tensor) if tf.is_symbolic_tensor(tensor) else None
+    return source.op.inputs[0] if source is not None and source.op.type == "Softmax" else tensor
+
+
 def is_constant(targets: Any) -> bool:
     """Whether targets are made in the step, all of them alike, as those of a generated image."""
     if tf.is_symbolic_tensor(targets):

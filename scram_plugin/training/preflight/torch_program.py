@@ -90,11 +90,12 @@ class Loop(patches.Watcher):
         training = outermost and torch.is_grad_enabled() and (module.training or module is self._asleep)
         if training and self._model is None:
             self._look(module)
-        if training and module is self._model:
+        known = outermost and module is self._model
+        if training and known:
             if self._second or self._enough() or time.monotonic() - self._begin > self._flight.seconds / 2:
                 raise Done
             self._x, self._called = _kept(_as_one(module, args, kwargs)), None
-        elif outermost and module is self._model:
+        elif known:
             self._away = True
             if not module.training and len(self._evaluated) < STEPS and not self._repeats():
                 self._evaluated.append(Batch(_kept(_as_one(module, args, kwargs)), None))
@@ -105,7 +106,7 @@ class Loop(patches.Watcher):
             result = self._original(module, *args, **kwargs)
         finally:
             self._depth -= 1
-        if training and module is self._model:
+        if training and known:
             self._outputs = result
         elif outermost and self._x is not None and len(args) >= 2 and next(module.parameters(), None) is None:
             self._called = module, args, result

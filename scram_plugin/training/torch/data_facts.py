@@ -13,6 +13,7 @@ from scram_plugin.training.labels import class_counts
 from scram_plugin.training.torch import patches, statistics
 from scram_plugin.training.torch.graph import Loss
 
+FEWEST_ALIKE = 4  # examples with the same inputs; by definition
 MOST_LABELS = 50_000_000
 ROUNDED = 1e-3  # difference from 1 of the sum of shares, as one-hot labels and smoothed ones have; by definition
 
@@ -104,3 +105,13 @@ def targets(losses: list[Loss], x: statistics.Tensors) -> statistics.Tensors:
     if not y and x and given is not None and given.dim() and len(given) == len(x[0][1]):
         y = [given]
     return [(f"y{i}", target) for i, target in enumerate(y)]
+
+
+def alike(x: statistics.Tensors, target: torch.Tensor | None) -> int:
+    """How many examples a batch has, if all of them have the same inputs and not the same target; or 0."""
+    rows = 0 if target is None or not target.dim() or target.layout != torch.strided else len(target)
+    given = [tensor for _, tensor in x if tensor.dim()]
+    if rows < FEWEST_ALIKE or not given or target is None or any(t.layout != torch.strided or len(t) != rows for t in given):
+        return 0
+    same = all(torch.equal(t, t[:1].expand_as(t)) for t in given)
+    return rows if same and not torch.equal(target, target[:1].expand_as(target)) else 0

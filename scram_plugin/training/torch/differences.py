@@ -167,7 +167,9 @@ def _is_shaped_as(prediction: torch.Tensor | None, outputs: Any) -> bool:
 
 def _is_usual(activation: Any) -> bool:
     """Whether an activation has the range of its name: a hard tanh may have any bounds, and an ELU, as SELU is, another one."""
-    usual = {"_saved_alpha": 1.0, "_saved_min_val": 0.0, "_saved_max_val": 6.0, "_saved_threshold": 0.0}
+    usual = {"_saved_alpha": 1.0, "_saved_min_val": 0.0, "_saved_max_val": 6.0}
+    if operation(activation) == "Threshold":  # that of a softplus says where it counts as linear
+        usual["_saved_threshold"] = 0.0
     return all(getattr(activation, name, value) == value for name, value in usual.items())
 
 

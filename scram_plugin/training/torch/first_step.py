@@ -12,6 +12,7 @@ from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import (
     attention,
     axes,
+    data_facts,
     differences,
     links,
     misfits,
@@ -48,6 +49,7 @@ class FirstStep:
         self.hinge, self.divided, self.probabilities = False, 0.0, ""
         self.several = self.penalty = 0.0
         self.unlinked = 0
+        self.alike = 0
         self.unread: list[dict[str, Any]] = []
         self.cut: list[str] = []  # the activation of the outputs that cuts, and the one behind it
         self.maximised = False  # a cross-entropy has lost its minus sign
@@ -91,6 +93,7 @@ class FirstStep:
             **({"unread": self.unread} if self.unread else {}),
             **({"penalty": self.penalty} if self.penalty else {}),
             **({"unlinked": self.unlinked} if self.unlinked else {}),
+            **({"alike": self.alike} if self.alike else {}),
             **({"cut": self.cut} if self.cut else {}),
             **({"maximised": True} if self.maximised else {}),
         }
@@ -114,6 +117,7 @@ class FirstStep:
         mixed = axes.wrong_axes(loss, _examples(x, outputs, target), outputs)
         self.axes = [*mixed, *attention.over_examples(loss), *attention.over_queries(loss)]
         self.penalty, self.unlinked = penalties.penalty(loss), links.unlinked(inputs, model)
+        self.alike = data_facts.alike(x, target)
         self.cut, self.maximised = misfits.cut_outputs(loss, outputs), misfits.maximises(loss)
         self.parts, self.chosen = axes.reductions(loss), axes.chooses(loss, outputs)
         self.twice, self.raw = axes.applied_twice(loss), differences.raw(losses) or differences.raw_logarithms(loss)

@@ -44,5 +44,6 @@ class Schedule:
         self._searched = True
         kind: Any = getattr(lr_scheduler, "LRScheduler", lr_scheduler._LRScheduler)
         held = [thing for thing in gc.get_objects() if issubclass(type(thing), kind)]
-        found = [s for s in held if any(getattr(s, "optimizer", None) is optimizer for optimizer in self._optimizers)]
+        groups = [optimizer.param_groups for optimizer in self._optimizers]  # an optimizer may be wrapped, as by Accelerate
+        found = [s for s in held if any(getattr(getattr(s, "optimizer", None), "param_groups", None) is g for g in groups)]
         self._scheduler = found[0] if len(found) == 1 else None
