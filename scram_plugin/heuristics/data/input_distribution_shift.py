@@ -47,7 +47,7 @@ OPTIONS = (
 )
 HALF_A_DEVIATION = 0.5  # standard deviations between the means where spreads differ, too (Cohen, 1988: medium)
 OTHER_RANGE = 1.5  # factor between the widths of two ranges that are not the same; by bench-limits
-FOR_A_SPREAD = 2  # examples, or batches, of which one value alone is no scale; by definition
+SEVERAL_SEEN = 2  # examples, or batches, of which one value alone is no scale; by definition
 SAME_PLACE = 0.03  # of its range: so near the means of samples of the same data are; by bench-limits
 SAME_SPREAD = 0.1  # so near their spreads are, as a share; by bench-limits
 AS_BYTES = (200, 300)  # factor between bytes and bytes divided by 255, with some room; by definition
@@ -66,7 +66,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         if found is None:
             continue
         (mean, spread, low, high), (mean_v, spread_v, low_v, high_v) = found
-        if low_v == high_v and _validated(run) < FOR_A_SPREAD:
+        if low_v == high_v and _validated(run) < SEVERAL_SEEN:
             continue
         # a few examples may be alike by chance: that they are of the same kind is what must be ruled out
         error = float(np.hypot(spread / np.sqrt(_examples(run)), max(spread, spread_v) / np.sqrt(_validated(run))))

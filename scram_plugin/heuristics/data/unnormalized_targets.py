@@ -71,7 +71,6 @@ OF_SQUARE = 0.5  # of the square of the targets: the first loss is about that, w
 SMALL = 0.01  # targets smaller than that drown in the outputs that new weights give; LeCun et al. (1998) scale them to about 1
 DROWNED = 10.0  # times the spread of the targets: that of the first outputs; by bench-strangers
 WORSE_THAN_MEAN = 1.05  # times their spread: an error above that is worse than that of their mean; by definition
-SHORT = 40  # batches of a training that has ended: what it has not learned by then, it will not learn; by bench-strangers
 WASTED = 0.1  # share of the training before the model is better than the mean of the targets; by definition
 
 
@@ -103,12 +102,11 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = shown_loss(run)
     nonfinite = not np.isfinite(curve.values).all()
     batches = run.signal("batch loss")
-    early = batches is None or len(batches) < options["batches"]
-    if not nonfinite and early and not (run.ended == "finished" and batches is not None and len(batches) >= SHORT):
+    if not nonfinite and (batches is None or len(batches) < options["batches"]):
         raise TooEarly(f"it needs {int(options['batches'])} batches")
     _, late = levels(curve.values, TENTH)
     error = float(np.sqrt(late)) if loss == "MeanSquaredError" and late >= 0 else late
-    slow = None if nonfinite or drowned or early else _slow(batches or curve, loss, spread)
+    slow = None if nonfinite or drowned else _slow(batches or curve, loss, spread)
     least = WORSE_THAN_MEAN if drowned else options["part"]  # small targets may have nothing that can be learned
     if not nonfinite and error < least * spread and slow is None and part is None:
         if spread > 0:

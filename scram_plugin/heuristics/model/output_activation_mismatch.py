@@ -17,7 +17,7 @@ from scram_plugin.heuristics.edits import (
     take_probabilities,
 )
 from scram_plugin.heuristics.heuristic import OUTPUTS, Cause, Confidence, Finding, Heuristic, NotChecked, absent
-from scram_plugin.heuristics.measured import LINEAR, channels, output, shown_loss, whole_of
+from scram_plugin.heuristics.measured import LINEAR, channels, output, shown_loss, whole_of, without_loader
 from scram_plugin.heuristics.model.outputs import (
     RANGES,
     Output,
@@ -37,24 +37,14 @@ from scram_plugin.severity import SEVERITIES, Severity
 
 OF_LOGARITHMS = ("kl_div", "NLLLoss")  # losses that take logarithms of probabilities
 PROBABLE = ("softmax", "sigmoid")
-CUTTING = (
-    "relu",
-    "relu6",
-    "tanh",
-    "softsign",
-    "gelu",
-    "silu",
-    "swish",
-    "elu",
-    "softplus",
-)  # they give no large negative, or no large numbers at all
+# they give no large negative, or no large numbers at all
+CUTTING = ("relu", "relu6", "tanh", "softsign", "gelu", "silu", "swish", "elu", "softplus")
 ONE_SIDED = ("sigmoid", "softmax", "relu", "relu6")  # they give nothing below 0
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if (name := run.loop.get("probabilities")) in OF_LOGARITHMS:
-        names = {"loss": name, "activation": "softmax", "activation_name": "softmax"}
-        evidence = {"layer": "of the model", "size": "several units", **names, **absent("low", "high", "least", "most")}
+        evidence = _of_model(loss=name, activation="softmax", activation_name="softmax")
         said = f"In the first step {name} gets the result of a softmax; it expects the logarithms of probabilities."
         yield _finding(run, "no-logarithm", "error", evidence, take_logarithms(run.facts), said)
         return
@@ -62,21 +52,18 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         layer = output(run)
     except NotChecked:
         if always_one(run):
-            loss = (run.facts.get("loss") or {}).get("class")
-            seen = {"layer": "of the model", "size": "1 unit", "activation_name": "softmax", "loss": loss}
-            yield _finding(run, "one-unit-softmax", "error", {**seen, **absent("low", "high", "least", "most")}, None)
+            evidence = _of_model(size="1 unit", activation_name="softmax", loss=(run.facts.get("loss") or {}).get("class"))
+            yield _finding(run, "one-unit-softmax", "error", evidence, None)
             return
-        seen = {"layer": "of the model", "size": "several units", "activation_name": "no activation"}
         if (seen_so := no_probabilities(run)) is not None:
-            seen |= {"loss": str((run.facts.get("loss") or {}).get("class")), "activation_name": "no softmax"}
-            said = f"{seen_so}, and {seen['loss']} does not apply a softmax."
-            evidence = {**seen, **absent("low", "high", "least", "most")}
+            evidence = _of_model(loss=str((run.facts.get("loss") or {}).get("class")), activation_name="no softmax")
+            said = f"{seen_so}, and {evidence['loss']} does not apply a softmax."
             yield _finding(run, "missing-softmax", "error", evidence, _as_probabilities(run), said)
             return
         if negative_logarithms(run):
-            seen["loss"] = "NLLLoss"
+            evidence = _of_model(loss="NLLLoss", activation_name="no activation")
             said = "NLLLoss was below 0. It cannot be below 0 if its inputs are logarithms of probabilities."
-            yield _finding(run, "missing-softmax", "error", {**seen, **absent("low", "high", "least", "most")}, None, said)
+            yield _finding(run, "missing-softmax", "error", evidence, None, said)
             return
         if (found := _by_values(run) or _in_graph(run) or _of_several(run)) is not None:
             yield found
@@ -90,7 +77,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise NotChecked("the loss is custom, or there are several losses", "a single built-in loss")
     units = run.facts["model"].get("output_units")
     known = Output(run, layer, loss_class(run), bool(loss.get("from_logits")), units, str(loss["class"]))
-    if (found := _mismatched(known) or _by_values(run)) is not None:
+    # in a loop of the user's own, the step may compute more behind the model
+    if (found := _mismatched(known) or (_by_values(run) if without_loader(run) else None)) is not None:
         yield found
     elif any(run.loop.get(fact) for fact in ("twice", "exceeded", "cut")) and (found := _in_graph(run, known)) is not None:
         yield found  # by operations that belong to no layer, or by a layer that is used in several places
@@ -102,9 +90,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 def _by_values(run: TrainingRun) -> Finding | None:
     if not are_probabilities(run):
         return None
-    names = {"loss": str(run.facts["loss"]["class"]), "activation": "softmax", "activation_name": "softmax"}
-    said = f"The outputs of each example add up to 1, and {names['loss']} takes a softmax of them."
-    evidence = {"layer": "of the model", "size": "several units", **names, **absent("low", "high", "least", "most")}
+    evidence = _of_model(loss=str(run.facts["loss"]["class"]), activation="softmax", activation_name="softmax")
+    said = f"The outputs of each example add up to 1, and {evidence['loss']} takes a softmax of them."
     return _finding(run, "twice", "warning", evidence, None, said)
 
 
@@ -163,6 +150,11 @@ def _in_graph(run: TrainingRun, known: Output | None = None) -> Finding | None:
         said = f"The output layer {layer.name} has {layer.activation}, and soon all outputs were 0. Are targets below 0?"
         return _finding(run, "range", "warning", evidence, None, said)
     return None
+
+
+def _of_model(**known: Any) -> dict[str, Any]:
+    """What is known where the output layer is not."""
+    return {"layer": "of the model", "size": "several units", **absent("low", "high", "least", "most"), **known}
 
 
 def _evidence(known: Output) -> dict[str, Any]:

@@ -15,7 +15,7 @@ NEAR = 12  # nodes between a softmax and a product, or a product and a softmax, 
 KEEPING = ("View", "UnsafeView", "ReshapeAlias", "Expand", "Clone", "ToCopy", "Dropout", "NativeDropout", "Alias", "Contiguous")
 SCALING = ("Mul", "Div", "Add", "Sub", "MaskedFill", "Where", "Neg")
 LAST_TWO = (-1, -2)
-MATRICES = 3  # axes of many matrices that `bmm` multiplies
+OF_MANY = 3  # axes of many matrices that `bmm` multiplies
 
 
 def over_queries(loss: torch.Tensor) -> list[dict[str, Any]]:
@@ -47,8 +47,8 @@ def over_examples(loss: torch.Tensor) -> list[dict[str, Any]]:
         sizes, axis = (
             (sizes_of_result(node) or [], getattr(node, "_saved_dim", None)) if operation(node) == "Softmax" else ([], 0)
         )
-        many = len(sizes) == MATRICES and min(sizes) > 1
-        if many and axis is not None and _from_end(axis, MATRICES) == -MATRICES and _is_product(node):
+        many = len(sizes) == OF_MANY and min(sizes) > 1
+        if many and axis is not None and _from_end(axis, OF_MANY) == -OF_MANY and _is_product(node):
             found.append({"operation": "softmax", "from": sizes, "to": sizes})
     return found[:1]
 
