@@ -110,6 +110,23 @@ def test_the_last_layers_of_a_part_of_the_model():
     assert heads(known) == {"decoder/three"}
 
 
+@pytest.mark.parametrize(("samples", "told"), [(None, False), (40, True)])
+def test_one_value_is_no_scale(samples, told):
+    """An evaluation that takes one example at a time, of one number each, has no spread."""
+    training = {"x0/mean": [0.13] * 8, "x0/std": [1.02] * 8, "x0/min": [-1.6] * 8, "x0/max": [1.6] * 8}
+    validation = {"x0/mean": [-0.056], "x0/std": [0.0], "x0/min": [-0.056], "x0/max": [-0.056]}
+    data = {"validation": {"samples": samples}} if samples else {}
+    found = findings("input-distribution-shift", {}, training, LEARNS, validation, fit={"batch_size": 32}, loss=MSE, data=data)
+    assert bool(found) == told
+
+
+@pytest.mark.parametrize(("means", "told"), [([0.25] * 40, True), (NOISE[:40], False)])
+def test_one_array_for_all_examples(means, told):
+    statistics = {f"x0/{which}": [value] * 8 for which, value in (("mean", 0.25), ("std", 0.5), ("min", 0.0), ("max", 1.0))}
+    batches = {"x0/mean": means, "loss": np.linspace(1.0, 0.9, 40)}
+    assert bool(findings("constant-inputs", {}, statistics, batches, loss=MSE, loop={"alike": 32})) == told
+
+
 def of_outputs(*sizes, rows=8):
     """Statistics of the targets of several outputs, from (mean, standard deviation)."""
     return {

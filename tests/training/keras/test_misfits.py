@@ -211,3 +211,42 @@ def test_a_few_epochs_are_too_few_where_the_loss_is_high_and_falls_fast(seed, tm
     trained.compile("adam", SPARSE)
     trained.fit(X, Y, epochs=20, verbose=0)
     assert fitted(tmp_path / "tuned", trained, Y, SPARSE, keras.optimizers.Adam(1e-4), epochs=3) == []
+
+
+def of_two(path, activation, loss, targets, as_list=False):
+    """Findings of a model with an output of classes and one of a number, which are counted by their names."""
+    keras.utils.set_random_seed(0)
+    given = keras.Input((64,))
+    hidden = layers.Dense(32, "relu")(given)
+    number, classes = (
+        layers.Dense(1, activation[0], name="number")(hidden),
+        layers.Dense(10, activation[1], name="kind")(hidden),
+    )
+    y, losses = {"number": targets, "kind": Y}, {"number": "mse", "kind": loss}
+    model = keras.Model(given, [number, classes] if as_list else {"number": number, "kind": classes})
+    model.compile("adam", losses)
+    model.fit(X, y, epochs=1, verbose=0, callbacks=[SCRAM(path, every=5, print_findings=False)])
+    (review,) = scram_plugin.review(str(path), cache=False)
+    return [f for f in review.alone if f.heuristic == "output-activation-mismatch"]
+
+
+CENTRED = ((COUNTS - COUNTS.mean()) / COUNTS.std())[:, None]
+LOGITS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+@pytest.mark.parametrize("as_list", few((False, True), lambda listed: listed))  # whose order is not that of the names
+@pytest.mark.parametrize(
+    ("activation", "loss", "targets", "cause"),
+    [
+        ((None, "softmax"), SPARSE, CENTRED, None),
+        ((None, None), LOGITS, CENTRED, None),
+        (("softplus", "softmax"), SPARSE, COUNTS[:, None], None),
+        (("softplus", "softmax"), SPARSE, CENTRED, "range"),
+        ((None, None), SPARSE, CENTRED, "missing-softmax"),
+        ((None, "softmax"), LOGITS, CENTRED, "twice"),
+        ((None, "relu"), LOGITS, CENTRED, "cut-logits"),
+    ],
+)
+def test_one_of_two_outputs(activation, loss, targets, cause, as_list, tmp_path):
+    found = of_two(tmp_path, activation, loss, targets, as_list)
+    assert [f.causes[0].id for f in found] == ([cause] if cause else [])

@@ -368,3 +368,21 @@ def test_passes_without_steps_keep_nothing(model, optimizer, tmp_path):
                 top = tf.reduce_sum(model(x, training=False)[:, 0])
             tape.gradient(top, x)
         assert max(map(len, scram.recorder._eager.layers.values())) == 1
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_a_softmax_between_the_model_and_the_loss(twice, model, optimizer, tmp_path):
+    @tf.function
+    def train(x, y):
+        with tf.GradientTape() as tape:
+            scores = tf.nn.softmax(model(x, training=True)) if twice else model(x, training=True)
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=scores))
+        optimizer.apply_gradients(zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables, strict=True))
+
+    with watch(model, optimizer, tmp_path, every=1):
+        for i in range(40):
+            at = slice(i % 4 * 16, i % 4 * 16 + 16)
+            train(tf.constant(X[at]), tf.constant(Y[at]))
+    (found,) = scram_plugin.review(str(tmp_path), cache=False)
+    causes = [f.causes[0].id for f in found.alone if f.heuristic == "output-activation-mismatch"]
+    assert causes == (["twice"] if twice else [])

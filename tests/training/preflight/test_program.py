@@ -132,6 +132,12 @@ def test_time_and_batch_that_are_confused_are_put_right_by_the_edit(tmp_path):
     assert "mixed-samples" not in [heuristic for heuristic, _, _ in flown(tmp_path / "mended", mended)[1]]
 
 
+def test_a_model_that_trains_in_evaluation_mode(tmp_path):
+    program = FUNCTIONS.replace("torch.nn.ReLU()", "torch.nn.ReLU(), torch.nn.Dropout(0.5)")
+    _, found = flown(tmp_path, program.replace("x, y =", "model.eval()\nx, y ="), arguments=["3"])
+    assert [(heuristic, cause) for heuristic, cause, _ in found] == [("training-loop", "left-in-eval")]
+
+
 def own(folder):
     path = folder / "mine.py"
     path.write_text(TESTS)

@@ -194,3 +194,13 @@ def test_one_minus_a_mean_is_a_part_of_the_loss():
     assert sorted(part["how"] for part in reductions(loss)) == ["mean", "sum"]
     loss = F.mse_loss(outputs, torch.zeros(16, 32), reduction="sum") + (1 - outputs.sigmoid().mean(0).mean())
     assert sorted(part["how"] for part in reductions(loss)) == ["mean", "sum"]
+
+
+def test_a_logarithm_of_softmax_over_the_positions():
+    """The loss takes the second axis for the classes."""
+    made, labels = HEADS.reshape(4, 2, 18) * 1.0, torch.zeros(4, 18, dtype=torch.long)
+    found = [{"operation": "positions", "from": [4, 2, 18], "to": [4, 2, 18]}]
+    assert wrong_axes(F.nll_loss(F.log_softmax(made, dim=-1), labels), None) == found
+    assert wrong_axes(F.nll_loss(F.log_softmax(made, dim=1), labels), None) == []
+    last = F.log_softmax(HEADS.reshape(4, 18, 2) * 1.0, dim=-1)
+    assert wrong_axes(F.nll_loss(last.transpose(1, 2), labels), None) == []

@@ -75,7 +75,14 @@ def test_the_targets_of_predictions_out_of_an_activation(activate, name):
 
 @pytest.mark.parametrize(
     ("activate", "told"),
-    [(F.silu, True), (F.elu, True), (F.selu, False), (F.hardtanh, False), (lambda p: F.threshold(p, -1.0, -1.0), False)],
+    [
+        (F.silu, True),
+        (F.softplus, True),
+        (F.elu, True),
+        (F.selu, False),
+        (F.hardtanh, False),
+        (lambda p: F.threshold(p, -1.0, -1.0), False),
+    ],
 )
 def test_an_activation_with_the_range_of_its_name(activate, told):
     outputs = activate(predicted())

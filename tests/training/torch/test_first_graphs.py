@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from scram_plugin.training.torch.attention import over_queries
+from scram_plugin.training.torch.attention import over_examples, over_queries
 from scram_plugin.training.torch.misfits import cut_outputs, maximises
 from scram_plugin.training.torch.penalties import penalty
 from tests.training.torch.models import IMAGES, seed
@@ -246,3 +246,20 @@ class Logarithms(nn.Module):
 def test_a_training_with_a_logarithm_of_0_in_the_model(least, told, tmp_path):
     train(tmp_path, Logarithms(least), epochs=2)
     assert (found(tmp_path)[:1] == [("nonfinite-loss", "custom-loss")]) == told
+
+
+@pytest.mark.filterwarnings("ignore:Implicit dimension")
+@pytest.mark.parametrize(("axis", "wrong"), [(None, True), (0, True), (-3, True), (1, False), (-1, False)])
+@pytest.mark.parametrize("mask", [False, True])
+def test_attention_over_the_examples(axis, wrong, mask):
+    """Without an axis, PyTorch takes the first one of three."""
+    scores = Q[:, 0] @ K[:, 0].transpose(-2, -1) / math.sqrt(4)
+    scores = scores.masked_fill(torch.eye(6).bool(), -1e9) if mask else scores
+    loss = (F.softmax(scores, dim=axis) * torch.ones(2, 6, 1) @ V[:, 0]).square().sum()
+    assert over_examples(loss) == ([{"operation": "softmax", "from": [2, 6, 6], "to": [2, 6, 6]}] if wrong else [])
+
+
+def test_no_attention_over_the_examples():
+    weights = nn.Linear(4, 5)
+    assert over_examples(F.softmax(weights(K[:, 0]), dim=0).sum()) == []  # no scores: it may pool sets that are the first axis
+    assert over_examples(F.softmax(Q[0, 0] @ K[0, 0].T, dim=0).sum()) == []  # of one matrix, as in a contrast of two views

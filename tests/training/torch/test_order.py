@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import scram_plugin
+from scram_plugin.training.torch.schedules import Schedule
 
 GENERATOR = torch.Generator().manual_seed(0)
 X = torch.randn(256, 12, generator=GENERATOR)
@@ -402,3 +403,20 @@ class KeepsTheLastEvaluation(KeepsEvaluations):
 def test_evaluations_that_are_kept_with_their_graphs(tmp_path):
     assert KeepsEvaluations().run(tmp_path)["kept_evaluated"] == 16  # two of three evaluations, of 8 batches each
     assert KeepsTheLastEvaluation().run(tmp_path / "last")["kept_evaluated"] == 8
+
+
+def test_a_scheduler_of_a_wrapped_optimizer_is_found():
+    """Accelerate wraps the optimizer, whose scheduler holds what is inside."""
+
+    class Wrapped:
+        def __init__(self, inner):
+            self.inner = inner
+
+        @property
+        def param_groups(self):
+            return self.inner.param_groups
+
+    inner, other = (torch.optim.SGD([nn.Parameter(torch.zeros(2))], 0.1) for _ in range(2))
+    kept = [torch.optim.lr_scheduler.ConstantLR(one) for one in (inner, other)]
+    assert Schedule([Wrapped(inner)]).facts()["class"] == "ConstantLR"
+    assert len(kept) == 2

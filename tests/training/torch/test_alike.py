@@ -1,0 +1,43 @@
+"""Batches whose examples are one and the same, as of an array that is filled again and again."""
+
+import pytest
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+from scram_plugin.training.torch.data_facts import alike
+from tests.training.torch.models import IMAGES, LABELS
+from tests.training.torch.test_watch import dense, reviewed, train
+
+ROWS = torch.rand(1, 5).expand(8, 5)
+LABEL = torch.arange(8) % 3
+
+
+@pytest.mark.parametrize(
+    ("x", "target", "rows"),
+    [
+        ([ROWS], LABEL, 8),
+        ([ROWS, ROWS[:, :2]], LABEL, 8),
+        ([torch.rand(8, 5)], LABEL, 0),
+        ([ROWS, torch.rand(8, 2)], LABEL, 0),
+        ([ROWS], torch.ones(8), 0),
+        ([ROWS], None, 0),
+        ([ROWS], torch.tensor(1.0), 0),
+        ([ROWS], LABEL[:4], 0),  # of some of the nodes of a graph
+        ([ROWS[:2]], LABEL[:2], 0),
+        ([ROWS.to_sparse()], LABEL, 0),
+    ],
+)
+def test_inputs_that_are_the_same(x, target, rows):
+    assert alike([(f"x{i}", tensor) for i, tensor in enumerate(x)], target) == rows
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_a_training_with_one_picture(copied, tmp_path):
+    canvas, pictures = torch.empty_like(IMAGES[0]), []
+    for image in IMAGES[:320]:
+        canvas.copy_(image)
+        pictures.append(canvas.clone() if copied else canvas)
+    data = DataLoader(TensorDataset(torch.stack(pictures), LABELS[:320]), 32)
+    train(tmp_path, dense(), data=data, epochs=2)
+    found = [f.causes[0].id for f in reviewed(tmp_path).alone if f.heuristic == "constant-inputs"]
+    assert found == ([] if copied else ["alike"])
