@@ -16,8 +16,9 @@ DESCRIPTION = """\
 Run your program up to the start of its training, then test its model: a short recorded training, overfitting one batch, a
 learning-rate range test, which variables get gradients, what the outputs depend on, and memory.
 
-This command runs your program: with Keras up to its first `fit`, with PyTorch for 64 steps or one epoch of its loop. Then it
-tests the model and ends the program. Logs that the program itself writes with SCRAM stay as they are.
+This command runs your program: with Keras up to its first `fit`, with PyTorch for 64 steps of its loop (256 where it has
+neither evaluated anything nor seen all its data). Then it tests the model and ends the program. Logs that the program itself
+writes with SCRAM stay as they are.
 Put SCRAM's options before SCRIPT.py and your program's arguments after it.
 """
 EXAMPLES = """\

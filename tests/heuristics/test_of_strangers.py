@@ -127,6 +127,25 @@ def test_one_array_for_all_examples(means, told):
     assert bool(findings("constant-inputs", {}, statistics, batches, loss=MSE, loop={"alike": 32})) == told
 
 
+@pytest.mark.parametrize(
+    ("tested", "told"),
+    [
+        ({"own": {"first": 96_000.0, "last": 64_000.0, "steps": 240}}, True),
+        ({"own": {"first": 96_000.0, "last": 900.0, "steps": 240}}, False),
+        ({"own": {"first": 96_000.0, "last": 64_000.0, "steps": 40}, "cut": True}, False),
+        ({}, False),
+    ],
+)
+def test_targets_that_a_preflight_does_not_reach(tested, told):
+    """Its training is too short to judge by it: what the same few examples show counts."""
+    batches = {"loss": np.full(40, 95_000.0)}
+    preflight = {"one_batch": {"examples": 16, **tested}}
+    found = findings("unnormalized-targets", {}, measured(mean=300.0, std=80.0), batches, loss=MSE, preflight=preflight)
+    assert bool(found) == told
+    if told:
+        assert "After 240 steps on the same 16 examples the error is still 253." in found[0].summary
+
+
 def of_outputs(*sizes, rows=8):
     """Statistics of the targets of several outputs, from (mean, standard deviation)."""
     return {

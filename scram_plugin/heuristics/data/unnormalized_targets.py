@@ -103,9 +103,14 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     nonfinite = not np.isfinite(curve.values).all()
     batches = run.signal("batch loss")
     if not nonfinite and (batches is None or len(batches) < options["batches"]):
-        raise TooEarly(f"it needs {int(options['batches'])} batches")
+        if (memorised := _memorised(run, loss)) is None:
+            raise TooEarly(f"it needs {int(options['batches'])} batches")
+        error, said = memorised
+        if error >= options["part"] * spread > 0:
+            yield _finding(run, (mean, spread), None, slow=said, **absent("error", "beside", "nonfinite"))
+        return
     _, late = levels(curve.values, TENTH)
-    error = float(np.sqrt(late)) if loss == "MeanSquaredError" and late >= 0 else late
+    error = _error(loss, late)
     slow = None if nonfinite or drowned else _slow(batches or curve, loss, spread)
     least = WORSE_THAN_MEAN if drowned else options["part"]  # small targets may have nothing that can be learned
     if not nonfinite and error < least * spread and slow is None and part is None:
@@ -122,6 +127,22 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         beside=part,
         nonfinite="The loss became NaN or infinite during the training." if nonfinite else None,
     )
+
+
+def _error(loss: str, value: float) -> float:
+    """The size of the errors that give a loss of this value."""
+    return float(np.sqrt(value)) if loss == "MeanSquaredError" and value >= 0 else value
+
+
+def _memorised(run: TrainingRun, loss: str) -> tuple[float, str] | None:
+    """The error that a preflight came to with a few examples and the optimizer of the program, and a sentence on it."""
+    tested = (run.facts.get("preflight") or {}).get("one_batch") or {}
+    own, examples = tested.get("own") or {}, tested.get("examples")
+    if own.get("last") is None or tested.get("cut"):
+        return None
+    error = _error(loss, own["last"])
+    said = f"After {own.get('steps')} steps on the same {examples} examples the error is still {number(error)}."
+    return error, said
 
 
 def _finding(run: TrainingRun, targets: tuple[float, float], why: str | None, **evidence: str | None) -> Finding:

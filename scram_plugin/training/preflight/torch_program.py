@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from scram_plugin.training.preflight.flight import STEPS, Done
 from scram_plugin.training.preflight.subject import FIRST, Batch
@@ -23,7 +24,7 @@ from scram_plugin.training.torch.data_facts import LoaderPass
 from scram_plugin.training.torch.graph import Loss, loss_of, named
 from scram_plugin.training.torch.search import ModelSearch
 
-UNTIL_EVALUATED = 4 * STEPS  # steps in which a program comes to its first evaluation, perhaps
+UNTIL_EVALUATED = 4 * STEPS  # batches in which a program comes to its first evaluation, perhaps
 
 
 class Loop(patches.Watcher):
@@ -40,15 +41,18 @@ class Loop(patches.Watcher):
         self._called: tuple[torch.nn.Module, Any, Any] | None = None  # the last module without parameters: a loss, perhaps
         self._x: Any = None  # of this step
         self._outputs: Any = None
-        self.batches: list[Batch] = []
+        self.batches: list[Batch] = []  # the first ones of the training
+        self._seen = 0  # batches
         self._evaluated: list[Batch] = []
         self._begin = time.monotonic()
         self._last: Any = None  # what a loader gave last: its iterator, the batch, and the seconds
         self._passes: Any = None  # the data of the training
-        self._second = False  # a second pass through the data has begun
+        self._pass: int | None = None  # steps of the first pass through the data, if a second one has begun
         self._away = False  # the model was evaluated
         self._called_asleep: torch.nn.Module | None = None  # the module that was called last, in evaluation mode
         self._asleep: torch.nn.Module | None = None  # one that is trained in evaluation mode, by mistake or on purpose
+        self._steps = 0  # of optimizers
+        self._stepped = register_optimizer_step_post_hook(self._has_stepped)
         self._ways = 0  # backward passes before the model was known
 
         def call(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
@@ -65,6 +69,7 @@ class Loop(patches.Watcher):
     def close(self) -> None:
         torch.nn.Module.__call__ = self._original
         self._search.close()
+        self._stepped.remove()
         patches.remove(self)
         if self._watch is not None:
             self._watch.close()
@@ -80,7 +85,7 @@ class Loop(patches.Watcher):
             return
         subject, watch = self._subject, self._watch
         subject.loss = self._loss or _unknown
-        subject.batches, subject.training = self.batches[:FIRST], self.batches
+        subject.batches, subject.training = self.batches[:FIRST], self.batches[: self._pass]
         subject.validation = self._evaluated or None
         subject.facts = watch.facts
         self._flight.fly(subject, lambda: None)
@@ -92,7 +97,7 @@ class Loop(patches.Watcher):
             self._look(module)
         known = outermost and module is self._model
         if training and known:
-            if self._second or self._enough() or time.monotonic() - self._begin > self._flight.seconds / 2:
+            if self._enough() or time.monotonic() - self._begin > self._flight.seconds / 2:
                 raise Done
             self._x, self._called = _kept(_as_one(module, args, kwargs)), None
         elif known:
@@ -112,9 +117,18 @@ class Loop(patches.Watcher):
             self._called = module, args, result
         return result
 
+    def _keep(self, batch: Batch) -> None:
+        self._seen += 1
+        if len(self.batches) < STEPS:
+            self.batches.append(batch)
+
+    def _has_stepped(self, *_: object) -> None:
+        self._steps += self._model is not None
+
     def _enough(self) -> bool:
-        """Whether the short training has had its steps, and an evaluation, which may follow some steps later."""
-        return len(self.batches) >= (STEPS if self._away else UNTIL_EVALUATED)
+        """Whether the short training has had its steps, and an evaluation or all of the data, which may come later."""
+        round_ = self._away or self._pass is not None
+        return (round_ and self._steps >= STEPS) or self._seen >= UNTIL_EVALUATED
 
     def _look(self, module: torch.nn.Module) -> None:
         """Take off, if an optimizer has parameters of the module."""
@@ -152,10 +166,10 @@ class Loop(patches.Watcher):
         except Exception:  # a loss that cannot be told
             found = None
         if found is None:
-            self.batches.append(Batch(x, None))
+            self._keep(Batch(x, None))
             return
         self._loss, target = found
-        self.batches.append(Batch(x, target))
+        self._keep(Batch(x, target))
 
     after_backward = None
     each_batch = True
@@ -163,7 +177,7 @@ class Loop(patches.Watcher):
     def fetched(self, iterator: Any, batch: Any, seconds: float) -> None:
         self._last = iterator, batch, seconds
         if self.batches and LoaderPass.begins(iterator) and LoaderPass(iterator).same(self._passes):
-            self._second = True
+            self._pass = self._pass or self._seen
 
 
 def _loss(loss: torch.Tensor, outputs: Any, called: tuple[Any, Any, Any] | None) -> tuple[Any, Any] | None:
