@@ -68,6 +68,10 @@ OWN_UNITS = 100.0  # times the spread of another column: its squared error count
 MOST_OUTPUTS = 8  # outputs that are looked at; a log may hold any number; by definition
 MUCH_LEFT_OF = 0.05  # of the variance of the targets: below that they were learned; by definition
 OF_SQUARE = 0.5  # of the square of the targets: the first loss is about that, whatever its constant; by definition
+SHORT, FAR = (
+    40,
+    2.0,
+)  # batches of a preflight, and times the spread of the targets: a new model that far off; by bench-strangers
 SMALL = 0.01  # targets smaller than that drown in the outputs that new weights give; LeCun et al. (1998) scale them to about 1
 DROWNED = 10.0  # times the spread of the targets: that of the first outputs; by bench-strangers
 WORSE_THAN_MEAN = 1.05  # times their spread: an error above that is worse than that of their mean; by definition
@@ -103,12 +107,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     nonfinite = not np.isfinite(curve.values).all()
     batches = run.signal("batch loss")
     if not nonfinite and (batches is None or len(batches) < options["batches"]):
-        if (memorised := _memorised(run, loss)) is None:
-            raise TooEarly(f"it needs {int(options['batches'])} batches")
-        error, said = memorised
-        if error >= options["part"] * spread > 0:
+        if (said := _of_preflight(run, loss, spread, options["part"])) is not None:
             yield _finding(run, (mean, spread), None, slow=said, **absent("error", "beside", "nonfinite"))
-        return
+            return
+        raise TooEarly(f"it needs {int(options['batches'])} batches")
     _, late = levels(curve.values, TENTH)
     error = _error(loss, late)
     slow = None if nonfinite or drowned else _slow(batches or curve, loss, spread)
@@ -134,15 +136,19 @@ def _error(loss: str, value: float) -> float:
     return float(np.sqrt(value)) if loss == "MeanSquaredError" and value >= 0 else value
 
 
-def _memorised(run: TrainingRun, loss: str) -> tuple[float, str] | None:
-    """The error that a preflight came to with a few examples and the optimizer of the program, and a sentence on it."""
-    tested = (run.facts.get("preflight") or {}).get("one_batch") or {}
+def _of_preflight(run: TrainingRun, loss: str, spread: float, part: float) -> str | None:
+    """What a preflight shows of large targets, as a sentence: a few examples, the same again and again, are not reached with
+    the optimizer of the program, or all of them are far away after the short training."""
+    preflight, batches = run.facts.get("preflight") or {}, run.signal("batch loss")
+    tested = preflight.get("one_batch") or {}
     own, examples = tested.get("own") or {}, tested.get("examples")
-    if own.get("last") is None or tested.get("cut"):
+    if own.get("last") is not None and not tested.get("cut") and (error := _error(loss, own["last"])) >= part * spread > 0:
+        return f"After {own.get('steps')} steps on the same {examples} examples the error is still {number(error)}."
+    if not preflight or batches is None or len(batches.finite) < SHORT:
         return None
-    error = _error(loss, own["last"])
-    said = f"After {own.get('steps')} steps on the same {examples} examples the error is still {number(error)}."
-    return error, said
+    error = _error(loss, levels(batches.finite.values, TENTH)[1])
+    said = f"After {len(batches)} steps the error is {number(error)}; always predicting the mean gives about {number(spread)}."
+    return said if error >= FAR * spread > 0 else None
 
 
 def _finding(run: TrainingRun, targets: tuple[float, float], why: str | None, **evidence: str | None) -> Finding:
