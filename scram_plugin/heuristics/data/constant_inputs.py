@@ -50,12 +50,13 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if words := run.loop.get("words"):
         yield _of_words(run, *words)
         return
-    if (rows := run.loop.get("alike")) and all(always_the_same(run, name) for name in names):
+    if not (_has_one_label(run) and always_the_same(run, names[0])):
+        called_once(run)
+    if (rows := run.loop.get("alike")) and all(_never_changes(run, name) for name in names):
+        called_once(run)
         said = f"The {rows:,} examples of the first batch have the same inputs and not the same targets."
         yield _of_first_batch(run, "alike", "Constant inputs: all examples are one and the same", said)
         return
-    if not (_has_one_label(run) and always_the_same(run, names[0])):
-        called_once(run)
     for name in names:
         yield from _judge(run, name, int(options["least"]), len(names) > 1)
 
@@ -145,6 +146,12 @@ def _has_one_label(run: TrainingRun) -> bool:
     """Whether the label of every measured batch is the same number."""
     low, high = (run.statistic(schema.STATISTICS, column("y0", None, which)) for which in ("min", "max"))
     return low is not None and high is not None and len(low.finite) > 0 and bool(low.values.min() == high.values.max())
+
+
+def _never_changes(run: TrainingRun, name: str) -> bool:
+    """Whether all that was measured of an input is the same in every batch, of each of its features, too."""
+    each = [*channels(run, name, "mean").values(), *channels(run, name, "max").values()]
+    return always_the_same(run, name) and all(bool(np.ptp(curve.values) == 0) for curve in each)
 
 
 def _of_words(run: TrainingRun, different: int, rows: int) -> Finding:

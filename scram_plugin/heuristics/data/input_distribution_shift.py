@@ -66,8 +66,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         if found is None:
             continue
         (mean, spread, low, high), (mean_v, spread_v, low_v, high_v) = found
-        if low_v == high_v and _validated(run) < SEVERAL_SEEN:
-            continue
+        if low_v == high_v != 0 and _validated(run) < SEVERAL_SEEN:
+            continue  # perhaps of a single number; an array of zeros was forgotten
         # a few examples may be alike by chance: that they are of the same kind is what must be ruled out
         error = float(np.hypot(spread / np.sqrt(_examples(run)), max(spread, spread_v) / np.sqrt(_validated(run))))
         significant = abs(mean - mean_v) > options["errors"] * error

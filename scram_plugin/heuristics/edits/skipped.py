@@ -41,7 +41,7 @@ def skipped_data(facts: Mapping[str, Any]) -> Skipped | None:
             _positions(known),
             _taken(known),
             _same_part(known),
-            _lengths(known, _is_last_axis(facts)),
+            _lengths(known, bool(((facts.get("data") or {}).get("training") or {}).get("kept"))),
             _left(known),
             _renewed(known),
             _seeded(known),
@@ -193,13 +193,6 @@ def _is_sum(node: ast.expr, name: str, size: str, source: SourceFile) -> bool:
 
 
 # ---- data sets
-
-
-def _is_last_axis(facts: Mapping[str, Any]) -> bool:
-    """Whether the training data have as many examples as the last axis of an input is long."""
-    samples, inputs = (facts.get("fit") or {}).get("samples"), (facts.get("model") or {}).get("inputs") or []
-    shapes = [one.get("shape") or [] for one in inputs]
-    return samples is not None and any(len(shape) > 1 and shape[-1] == samples for shape in shapes)
 
 
 def _lengths(known: Code, of_last_axis: bool) -> Iterator[Skipped]:

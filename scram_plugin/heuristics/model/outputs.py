@@ -62,7 +62,7 @@ class Output:
     units: Any  # a whole number, if it is known
     named_loss: str  # as the framework calls it
     number: int = 0  # of the output
-    place: int = 0  # of its targets, among those of the data
+    place: int | None = 0  # of its targets, among those of the data
     alone: bool = True  # the only output, so that the loss of the training is that of this output
 
     @property
@@ -136,8 +136,8 @@ class Output:
             return False
         low, high = (self.run.statistic(schema.STATISTICS, f"{self.y_pred}/{which}") for which in ("min", "max"))
         if low is None or high is None or len(low.finite) < FOR_A_RANGE or not len(high.finite):
-            return False
-        outputs = sums(self.run, self.y_pred)
+            return not self.alone  # of one of several outputs, nothing is said before it is known
+        outputs = sums(self.run, self.y_pred) if self.alone or not self.binary else None
         within = low.finite.values.min() >= 0 and high.finite.values.max() <= 1
         return bool(within and (outputs is None or np.allclose(outputs[np.isfinite(outputs)], 1, atol=CLOSE_TO_ONE)))
 
@@ -269,5 +269,5 @@ def of_several(run: TrainingRun) -> Iterator[Output]:
             layer = by_path.get(sources[0]) if len(sources) == 1 else None
         if layer is None or layer.facts.get("custom") or layer.kind == "Lambda":
             continue
-        loss, number, place = str(part.get("class")), part.get("output") or 0, part.get("targets") or 0
+        loss, number, place = str(part.get("class")), part.get("output") or 0, part.get("targets")
         yield Output(run, layer, loss, bool(part.get("from_logits")), part.get("units"), loss, number, place, alone=False)

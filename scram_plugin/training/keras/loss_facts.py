@@ -58,9 +58,11 @@ def of_outputs(model: keras.Model, fit: FrameType | None) -> list[dict[str, Any]
         tensors, by_layer = list(model.outputs), list(model.output_names)
     except (AttributeError, ValueError):  # a subclassed model, or one that was not compiled
         return []
-    if len(tensors) < 2:
-        return []
     named = sorted(structure, key=str) if isinstance(structure, dict) else by_layer
+    if len(tensors) < 2 or not len(named) == len(by_layer) == len(tensors):
+        return []
+    if not all(of_keras(getattr(type(model), method)) for method in ("compute_loss", "train_step")):
+        return []  # of the user's own: they may do more to the outputs
     if isinstance(given, dict):
         losses = [given.get(name, given.get(layer)) for name, layer in zip(named, by_layer, strict=True)]
     elif isinstance(given, list | tuple) and len(given) == len(tensors):
@@ -72,19 +74,22 @@ def of_outputs(model: keras.Model, fit: FrameType | None) -> list[dict[str, Any]
         facts = loss_facts(loss, False)
         if facts["class"] is None or facts["custom"]:
             continue
-        targets = _place({named[number], by_layer[number]}, number, fit)
+        targets = _place(named, by_layer, number, fit)
         layer, units = tensor._keras_history.operation.name, tensor.shape[-1] if len(tensor.shape) else None
         kept = {key: facts[key] for key in ("class", "from_logits")}
         found.append({**kept, "output": number, "targets": targets, "layer": layer, "units": units})
     return found
 
 
-def _place(names: set[str], number: int, fit: FrameType | None) -> int:
-    """Which of the targets of `fit` belong to an output: those under one of its names, or those at its place."""
+def _place(named: list[str], by_layer: list[str], number: int, fit: FrameType | None) -> int | None:
+    """Which of the targets of `fit` belong to an output: those under one of its names, or those at its place; None where the
+    structure of the targets is not known, and their order may be another one."""
     y = fit.f_locals.get("y") if fit is not None else None
     specification = getattr(fit.f_locals.get("x"), "element_spec", None) if fit is not None else None
     if y is None and isinstance(specification, tuple) and len(specification) > 1:
         y = specification[1]
-    if isinstance(y, Mapping) and all(len(leaves(part)) == 1 for part in y.values()):
-        return next((place for place, name in enumerate(sorted(map(str, y))) if name in names), number)
-    return number
+    if isinstance(y, Mapping):
+        alone = all(len(leaves(part)) == 1 for part in y.values())
+        names = {named[number], by_layer[number]}
+        return next((place for place, name in enumerate(sorted(map(str, y))) if name in names), None) if alone else None
+    return number if y is not None or (named == sorted(named) and by_layer == sorted(by_layer)) else None

@@ -92,6 +92,11 @@ def is_of(tensor: Any, outputs: Any) -> bool:
     )
 
 
+def takes_logits(by: Any) -> bool:
+    """Whether a loss, as of `Compared`, applies a softmax itself."""
+    return isinstance(by, str) or (getattr(by, "_fn_kwargs", None) or {}).get("from_logits") is True
+
+
 def before_softmax(tensor: Any) -> Any:
     """What a traced function takes a softmax of to make a tensor; the tensor itself, if it is no result of one."""
     source = _source(tensor) if tf.is_symbolic_tensor(tensor) else None

@@ -26,7 +26,7 @@ from scram_plugin.training.keras.observed import Observed, on_host, seldom
 from scram_plugin.training.keras.recording import Seen, all_of_keras, is_sum, magnitudes, scale_of
 from scram_plugin.training.keras.shadow import UNSEEN, activation_of, looked_at, path_in, with_gradients
 from scram_plugin.training.keras.tape_evaluations import TapeEvaluations
-from scram_plugin.training.keras.tape_loss import Compared, before_softmax, in_graph, is_constant, is_of
+from scram_plugin.training.keras.tape_loss import Compared, before_softmax, in_graph, is_constant, is_of, takes_logits
 from scram_plugin.training.keras.tape_rows import Ring
 from scram_plugin.training.keras.tape_trace import (
     StepSeen,
@@ -194,9 +194,12 @@ class TapeRecorder(Observed):
         step = self._step()
         if record.could_possibly_record():
             unknown = step.compared is None or (step.compared.by is None and by is not None)
-            if unknown and is_of(before_softmax(made), step.y_pred) and not is_constant(given):
-                if not is_of(made, step.y_pred):
-                    step.y_pred = made  # what the loss reads counts as the output
+            if not unknown or is_constant(given):
+                return
+            if is_of(made, step.y_pred):
+                step.compared = Compared(by, given, made)
+            elif takes_logits(by) and is_of(before_softmax(made), step.y_pred):
+                step.y_pred = made  # what the loss takes for logits counts as the output
                 step.compared = Compared(by, given, made)
         elif step.evaluated is not None and is_of(made, step.evaluated):
             self.evaluations.compared(self._loss, by, value, given, made)

@@ -9,6 +9,7 @@ import contextlib
 import copy
 import inspect
 import time
+import weakref
 from typing import Any
 
 import torch
@@ -22,7 +23,7 @@ from scram_plugin.training.torch import patches
 from scram_plugin.training.torch.compiled import is_compiling
 from scram_plugin.training.torch.data_facts import LoaderPass
 from scram_plugin.training.torch.graph import Loss, loss_of, named
-from scram_plugin.training.torch.search import ModelSearch
+from scram_plugin.training.torch.search import ModelSearch, optimizers_of
 
 UNTIL_EVALUATED = 4 * STEPS  # batches in which a program comes to its first evaluation, perhaps
 
@@ -50,6 +51,7 @@ class Loop(patches.Watcher):
         self._pass: int | None = None  # steps of the first pass through the data, if a second one has begun
         self._away = False  # the model was evaluated
         self._called_asleep: torch.nn.Module | None = None  # the module that was called last, in evaluation mode
+        self._known_asleep: weakref.WeakSet[torch.nn.Module] = weakref.WeakSet()
         self._asleep: torch.nn.Module | None = None  # one that is trained in evaluation mode, by mistake or on purpose
         self._steps = 0  # of optimizers
         self._stepped = register_optimizer_step_post_hook(self._has_stepped)
@@ -105,7 +107,8 @@ class Loop(patches.Watcher):
             if not module.training and len(self._evaluated) < STEPS and not self._repeats():
                 self._evaluated.append(Batch(_kept(_as_one(module, args, kwargs)), None))
         if outermost and not module.training and torch.is_grad_enabled() and self._model is None:
-            self._called_asleep = module
+            learns = any(parameter.requires_grad for parameter in module.parameters())
+            self._called_asleep = module if learns else self._called_asleep
         self._depth += 1
         try:
             result = self._original(module, *args, **kwargs)
@@ -155,8 +158,9 @@ class Loop(patches.Watcher):
 
     def before_backward(self, tensors: Any) -> None:
         self._ways += self._model is None
-        if self._model is None:
-            self._asleep = self._called_asleep
+        if self._model is None and (called := self._called_asleep) is not None and called not in self._known_asleep:
+            self._known_asleep.add(called)  # all objects are searched for optimizers: only once for each module
+            self._asleep = called if optimizers_of(called) else self._asleep
         x, outputs, called = self._x, self._outputs, self._called
         self._x = self._outputs = self._called = None
         if x is None or outputs is None or not isinstance(tensors, torch.Tensor):

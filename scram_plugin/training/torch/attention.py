@@ -14,6 +14,7 @@ from scram_plugin.training.torch.graph import before, operation, signed, through
 NEAR = 12  # nodes between a softmax and a product, or a product and a softmax, at most
 KEEPING = ("View", "UnsafeView", "ReshapeAlias", "Expand", "Clone", "ToCopy", "Dropout", "NativeDropout", "Alias", "Contiguous")
 SCALING = ("Mul", "Div", "Add", "Sub", "MaskedFill", "Where", "Neg")
+MOVING = ("Transpose", "Permute", "T", "MovedimInt", "Swapaxes")
 LAST_TWO = (-1, -2)
 OF_MANY = 3  # axes of many matrices that `bmm` multiplies
 
@@ -48,9 +49,21 @@ def over_examples(loss: torch.Tensor) -> list[dict[str, Any]]:
             (sizes_of_result(node) or [], getattr(node, "_saved_dim", None)) if operation(node) == "Softmax" else ([], 0)
         )
         many = len(sizes) == OF_MANY and min(sizes) > 1
-        if many and axis is not None and _from_end(axis, OF_MANY) == -OF_MANY and _is_product(node):
+        if many and axis is not None and _from_end(axis, OF_MANY) == -OF_MANY and _is_product(node) and _in_place(node):
             found.append({"operation": "softmax", "from": sizes, "to": sizes})
     return found[:1]
+
+
+def _in_place(softmax: Any) -> bool:
+    """Whether the axes of a softmax are those of the product that it is taken of: none was moved between them."""
+    made, node = sizes_of_result(softmax), next(iter(before(softmax)), None)
+    for _ in range(NEAR):
+        if node is None or sizes_of_result(node) != made or operation(node) in MOVING:
+            return False
+        if operation(node) == "Bmm":
+            return True
+        node = next(iter(before(node)), None)
+    return False
 
 
 def _from_end(axis: int, axes: int) -> int:

@@ -55,7 +55,10 @@ def wrong_axes(loss: torch.Tensor, batch: int | None, outputs: Any = None) -> li
     """A softmax along the first axis of a tensor with one row for each of `batch` examples, or of outputs with a single row,
     along the width of an image or the positions of a sequence; outputs that are normalised along the batch; and a view that
     gives two axes each other's length."""
-    made_by = [through(t.grad_fn) for t in leaves(outputs) if isinstance(t, torch.Tensor)]
+    given = [t for t in leaves(outputs) if isinstance(t, torch.Tensor)]
+    made_by = [through(t.grad_fn) for t in given]
+    # a model that gives one number for each example may compare the examples with each other
+    least = 2 if any(t.dim() == 1 for t in given) else 1
     found = [{"operation": "norm", "from": rows, "to": rows} for node in made_by if (rows := _normed_rows(node))]
     taken = {through(next(iter(before(node)), None)) for node in nodes(loss) if operation(node) == "NllLoss"}
     compared = {through(next(iter(before(node)), None)): node for node in nodes(loss) if operation(node) in PIXELWISE}
@@ -65,7 +68,7 @@ def wrong_axes(loss: torch.Tensor, batch: int | None, outputs: Any = None) -> li
         if name in ("Softmax", "LogSoftmax"):
             axis = getattr(node, "_saved_dim", None)
             first = axis == 0 or (axis in FIRST_OF_TWO and made is not None and len(made) == 2)
-            every = made is not None and len(made) > 1 and made[0] == batch and min(made[:2]) > 1
+            every = made is not None and len(made) > least and made[0] == batch and min(made[:2]) > 1
             if first and made and (every or (len(made) == 2 and made[0] == 1 < made[1] and node in made_by and node in taken)):
                 found.append({"operation": "softmax", "from": made, "to": made})
             elif made and (_over_width(node, axis, made) or (node in compared and _is_map(node, axis, made, compared[node]))):

@@ -56,6 +56,8 @@ class LoaderPass:
         """``samples``; if `labelled`, and labels are in memory, also their ``counts`` and ``changes`` (see `class_counts`)."""
         samples = _length(self.dataset)
         found: dict[str, Any] = {} if samples is None else {"samples": samples}
+        if (kept := _kept(self.dataset, samples)) is not None:
+            found["kept"] = kept
         labels = _labels(self.dataset) if labelled else None
         if labels is None or labels.size == 0 or labels.size > MOST_LABELS or labels.dtype.kind not in "iufb":
             return found
@@ -83,6 +85,12 @@ def _length(thing: Any) -> int | None:
         return len(thing)
     except (TypeError, NotImplementedError):  # a stream without a length
         return None
+
+
+def _kept(dataset: Any, samples: int | None) -> int | None:
+    """The rows of an array of a data set that has more of them than the data set has examples, and as many columns as that."""
+    shapes = [tuple(getattr(value, "shape", ())) for value in getattr(dataset, "__dict__", {}).values()]
+    return next((shape[0] for shape in shapes if samples and len(shape) > 1 and shape[0] > samples == shape[-1]), None)
 
 
 def _labels(dataset: Any) -> np.ndarray | None:
@@ -113,5 +121,7 @@ def alike(x: statistics.Tensors, target: torch.Tensor | None) -> int:
     given = [tensor for _, tensor in x if tensor.dim()]
     if rows < FEWEST_ALIKE or not given or target is None or any(t.layout != torch.strided or len(t) != rows for t in given):
         return 0
+    if any(t.dim() > target.dim() > 1 and t.shape[:2] == target.shape[:2] for t in given) or target.dim() == given[0].dim() > 2:
+        return 0  # the first axis may be that of time
     same = all(torch.equal(t, t[:1].expand_as(t)) for t in given)
     return rows if same and not torch.equal(target, target[:1].expand_as(target)) else 0

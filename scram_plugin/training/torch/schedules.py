@@ -44,6 +44,11 @@ class Schedule:
         self._searched = True
         kind: Any = getattr(lr_scheduler, "LRScheduler", lr_scheduler._LRScheduler)
         held = [thing for thing in gc.get_objects() if issubclass(type(thing), kind)]
-        groups = [optimizer.param_groups for optimizer in self._optimizers]  # an optimizer may be wrapped, as by Accelerate
-        found = [s for s in held if any(getattr(getattr(s, "optimizer", None), "param_groups", None) is g for g in groups)]
-        self._scheduler = found[0] if len(found) == 1 else None
+        self._scheduler = found[0] if len(found := [one for one in held if self._is_of(one)]) == 1 else None
+
+    def _is_of(self, scheduler: Any) -> bool:
+        try:
+            groups = scheduler.optimizer.param_groups
+        except Exception:  # of another optimizer, which may be anything
+            return False
+        return any(groups is optimizer.param_groups for optimizer in self._optimizers)  # one may be wrapped, as by Accelerate

@@ -250,3 +250,19 @@ LOGITS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 def test_one_of_two_outputs(activation, loss, targets, cause, as_list, tmp_path):
     found = of_two(tmp_path, activation, loss, targets, as_list)
     assert [f.causes[0].id for f in found] == ([cause] if cause else [])
+
+
+@pytest.mark.parametrize("generated", [False, True])
+def test_targets_by_name_are_not_taken_for_those_of_another_output(generated, tmp_path):
+    """They are counted by their names, and the outputs in the order in which the model gives them."""
+    keras.utils.set_random_seed(0)
+    given = keras.Input((64,))
+    sign, share = layers.Dense(1, "tanh", name="sign")(given), layers.Dense(1, "sigmoid", name="share")(given)
+    model = keras.Model(given, [sign, share])
+    model.compile("adam", {"sign": "mse", "share": "mse"})
+    y = {"sign": 2 * ODD[:, None] - 1, "share": ODD[:, None]}
+    batches = ((X[:64], {name: of[:64] for name, of in y.items()}) for _ in range(10))
+    how = {"x": batches, "steps_per_epoch": 10} if generated else {"x": X, "y": y}
+    model.fit(**how, verbose=0, callbacks=[SCRAM(tmp_path, every=2, print_findings=False)])
+    (found,) = scram_plugin.review(str(tmp_path), cache=False)
+    assert "output-activation-mismatch" not in [f.heuristic for f in found.findings]

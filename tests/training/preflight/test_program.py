@@ -138,6 +138,14 @@ def test_a_model_that_trains_in_evaluation_mode(tmp_path):
     assert [(heuristic, cause) for heuristic, cause, _ in found] == [("training-loop", "left-in-eval")]
 
 
+def test_what_is_optimised_through_a_model_is_no_training_of_it(tmp_path):
+    program = FUNCTIONS.replace("model.parameters(), lr=0.1", "[x], lr=0.1").replace(
+        "optimizer =", "x = torch.randn(320, 6, requires_grad=True)\nmodel.eval()\noptimizer ="
+    )
+    said, _ = flown(tmp_path, program.replace("x, y = torch.randn(320, 6), ", "y = "), arguments=["3"], status=2)
+    assert "trained no model that is known" in said
+
+
 def own(folder):
     path = folder / "mine.py"
     path.write_text(TESTS)

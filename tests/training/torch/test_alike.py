@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from scram_plugin.training.torch.data_facts import alike
@@ -25,10 +26,21 @@ LABEL = torch.arange(8) % 3
         ([ROWS], LABEL[:4], 0),  # of some of the nodes of a graph
         ([ROWS[:2]], LABEL[:2], 0),
         ([ROWS.to_sparse()], LABEL, 0),
+        ([ROWS.unsqueeze(-1)], torch.rand(8, 5, 1), 0),  # the first axis may be that of time
+        ([ROWS.unsqueeze(-1)], torch.rand(8, 5), 0),
+        ([ROWS.unsqueeze(-1)], torch.rand(8, 3), 8),
     ],
 )
 def test_inputs_that_are_the_same(x, target, rows):
     assert alike([(f"x{i}", tensor) for i, tensor in enumerate(x)], target) == rows
+
+
+def test_the_difference_to_a_reference(tmp_path):
+    """The model is called for one example, repeated, as well: what is recorded of its inputs is that of one call."""
+    model, reference = dense(), IMAGES[:1].expand(32, -1, -1, -1)
+    data = DataLoader(TensorDataset(IMAGES[:320], LABELS[:320]), 32)
+    train(tmp_path, model, lambda made, y: F.cross_entropy(made - model(reference), y), data=data, epochs=2)
+    assert "constant-inputs" not in [f.heuristic for f in reviewed(tmp_path).alone if f.severity != "info"]
 
 
 @pytest.mark.parametrize("copied", [False, True])

@@ -263,3 +263,6 @@ def test_no_attention_over_the_examples():
     weights = nn.Linear(4, 5)
     assert over_examples(F.softmax(weights(K[:, 0]), dim=0).sum()) == []  # no scores: it may pool sets that are the first axis
     assert over_examples(F.softmax(Q[0, 0] @ K[0, 0].T, dim=0).sum()) == []  # of one matrix, as in a contrast of two views
+    for scores in ("bqd,bkd->kbq", "bqd,bkd->qbk"):  # the first axis is that of the keys, or of the queries
+        assert over_examples(F.softmax(torch.einsum(scores, Q[:, 0], K[:, 0]), dim=0).sum()) == []
+    assert over_examples(F.softmax((Q[:, 0] @ K[:, 0].transpose(1, 2)).permute(2, 0, 1), dim=0).sum()) == []
