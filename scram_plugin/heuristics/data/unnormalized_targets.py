@@ -68,10 +68,8 @@ OWN_UNITS = 100.0  # times the spread of another column: its squared error count
 MOST_OUTPUTS = 8  # outputs that are looked at; a log may hold any number; by definition
 MUCH_LEFT_OF = 0.05  # of the variance of the targets: below that they were learned; by definition
 OF_SQUARE = 0.5  # of the square of the targets: the first loss is about that, whatever its constant; by definition
-SHORT, FAR = (
-    40,
-    2.0,
-)  # batches of a preflight, and times the spread of the targets: a new model that far off; by bench-strangers
+OF_PREFLIGHT = 40  # batches of a preflight's short training that are needed; by bench-strangers
+FAR_OFF = 2.0  # times the spread of the targets: so far off is a model that has not come near them; by bench-strangers
 SMALL = 0.01  # targets smaller than that drown in the outputs that new weights give; LeCun et al. (1998) scale them to about 1
 DROWNED = 10.0  # times the spread of the targets: that of the first outputs; by bench-strangers
 WORSE_THAN_MEAN = 1.05  # times their spread: an error above that is worse than that of their mean; by definition
@@ -144,11 +142,11 @@ def _of_preflight(run: TrainingRun, loss: str, spread: float, part: float) -> st
     own, examples = tested.get("own") or {}, tested.get("examples")
     if own.get("last") is not None and not tested.get("cut") and (error := _error(loss, own["last"])) >= part * spread > 0:
         return f"After {own.get('steps')} steps on the same {examples} examples the error is still {number(error)}."
-    if not preflight or batches is None or len(batches.finite) < SHORT:
+    if not preflight or batches is None or len(batches.finite) < OF_PREFLIGHT:
         return None
     error = _error(loss, levels(batches.finite.values, TENTH)[1])
     said = f"After {len(batches)} steps the error is {number(error)}; always predicting the mean gives about {number(spread)}."
-    return said if error >= FAR * spread > 0 else None
+    return said if error >= FAR_OFF * spread > 0 else None
 
 
 def _finding(run: TrainingRun, targets: tuple[float, float], why: str | None, **evidence: str | None) -> Finding:

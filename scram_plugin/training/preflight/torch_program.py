@@ -48,9 +48,9 @@ class Loop(patches.Watcher):
         self._begin = time.monotonic()
         self._last: Any = None  # what a loader gave last: its iterator, the batch, and the seconds
         self._passes: Any = None  # the data of the training
-        self._pass: int | None = None  # steps of the first pass through the data, if a second one has begun
+        self._pass: int | None = None  # batches of the first pass through the data, if a second one has begun
         self._away = False  # the model was evaluated
-        self._called_asleep: torch.nn.Module | None = None  # the module that was called last, in evaluation mode
+        self._called_asleep: torch.nn.Module | None = None  # the last module that was called in evaluation mode, and learns
         self._known_asleep: weakref.WeakSet[torch.nn.Module] = weakref.WeakSet()
         self._asleep: torch.nn.Module | None = None  # one that is trained in evaluation mode, by mistake or on purpose
         self._steps = 0  # of optimizers
@@ -130,8 +130,8 @@ class Loop(patches.Watcher):
 
     def _enough(self) -> bool:
         """Whether the short training has had its steps, and an evaluation or all of the data, which may come later."""
-        round_ = self._away or self._pass is not None
-        return (round_ and self._steps >= STEPS) or self._seen >= UNTIL_EVALUATED
+        whole = self._away or self._pass is not None
+        return (whole and self._steps >= STEPS) or self._seen >= UNTIL_EVALUATED
 
     def _look(self, module: torch.nn.Module) -> None:
         """Take off, if an optimizer has parameters of the module."""

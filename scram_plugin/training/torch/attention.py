@@ -14,7 +14,7 @@ from scram_plugin.training.torch.graph import before, operation, signed, through
 NEAR = 12  # nodes between a softmax and a product, or a product and a softmax, at most
 KEEPING = ("View", "UnsafeView", "ReshapeAlias", "Expand", "Clone", "ToCopy", "Dropout", "NativeDropout", "Alias", "Contiguous")
 SCALING = ("Mul", "Div", "Add", "Sub", "MaskedFill", "Where", "Neg")
-MOVING = ("Transpose", "Permute", "T", "MovedimInt", "Swapaxes")
+MOVING = ("Transpose", "Permute", "T")
 LAST_TWO = (-1, -2)
 OF_MANY = 3  # axes of many matrices that `bmm` multiplies
 
@@ -45,11 +45,10 @@ def over_examples(loss: torch.Tensor) -> list[dict[str, Any]]:
     """The softmaxes along the first axis of products of many matrices: each of these belongs to another example, or head."""
     found = []
     for node in nodes(loss):
-        sizes, axis = (
-            (sizes_of_result(node) or [], getattr(node, "_saved_dim", None)) if operation(node) == "Softmax" else ([], 0)
-        )
-        many = len(sizes) == OF_MANY and min(sizes) > 1
-        if many and axis is not None and _from_end(axis, OF_MANY) == -OF_MANY and _is_product(node) and _in_place(node):
+        sizes = sizes_of_result(node) if operation(node) == "Softmax" else None
+        if sizes is None or len(sizes) != OF_MANY or min(sizes) < 2 or _from_end(node._saved_dim, OF_MANY) != -OF_MANY:
+            continue
+        if _is_product(node) and _in_place(node):
             found.append({"operation": "softmax", "from": sizes, "to": sizes})
     return found[:1]
 

@@ -89,7 +89,8 @@ def _length(thing: Any) -> int | None:
 
 def _kept(dataset: Any, samples: int | None) -> int | None:
     """The rows of an array of a data set that has more of them than the data set has examples, and as many columns as that."""
-    shapes = [tuple(getattr(value, "shape", ())) for value in getattr(dataset, "__dict__", {}).values()]
+    held = getattr(dataset, "__dict__", {}).values()
+    shapes = [a.shape for a in held if isinstance(a, np.ndarray) or (isinstance(a, torch.Tensor) and not a.is_nested)]
     return next((shape[0] for shape in shapes if samples and len(shape) > 1 and shape[0] > samples == shape[-1]), None)
 
 
@@ -115,11 +116,18 @@ def targets(losses: list[Loss], x: statistics.Tensors) -> statistics.Tensors:
     return [(f"y{i}", target) for i, target in enumerate(y)]
 
 
+def _is_plain(tensor: torch.Tensor) -> bool:
+    """Whether a tensor can be cut and compared as an array."""
+    return tensor.layout == torch.strided and not tensor.is_nested
+
+
 def alike(x: statistics.Tensors, target: torch.Tensor | None) -> int:
     """How many examples a batch has, if all of them have the same inputs and not the same target; or 0."""
-    rows = 0 if target is None or not target.dim() or target.layout != torch.strided else len(target)
     given = [tensor for _, tensor in x if tensor.dim()]
-    if rows < FEWEST_ALIKE or not given or target is None or any(t.layout != torch.strided or len(t) != rows for t in given):
+    if target is None or not target.dim() or not given or not all(map(_is_plain, (target, *given))):
+        return 0
+    rows = len(target)
+    if rows < FEWEST_ALIKE or any(len(t) != rows for t in given):
         return 0
     if any(t.dim() > target.dim() > 1 and t.shape[:2] == target.shape[:2] for t in given) or target.dim() == given[0].dim() > 2:
         return 0  # the first axis may be that of time

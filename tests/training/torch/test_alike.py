@@ -1,11 +1,14 @@
 """Batches whose examples are one and the same, as of an array that is filled again and again."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from scram_plugin.training.torch.data_facts import alike
+from scram_plugin.training.torch.data_facts import LoaderPass, alike
 from tests.training.torch.models import IMAGES, LABELS
 from tests.training.torch.test_watch import dense, reviewed, train
 
@@ -26,6 +29,7 @@ LABEL = torch.arange(8) % 3
         ([ROWS], LABEL[:4], 0),  # of some of the nodes of a graph
         ([ROWS[:2]], LABEL[:2], 0),
         ([ROWS.to_sparse()], LABEL, 0),
+        ([torch.nested.nested_tensor([torch.rand(2)] * 8)], LABEL, 0),
         ([ROWS.unsqueeze(-1)], torch.rand(8, 5, 1), 0),  # the first axis may be that of time
         ([ROWS.unsqueeze(-1)], torch.rand(8, 5), 0),
         ([ROWS.unsqueeze(-1)], torch.rand(8, 3), 8),
@@ -33,6 +37,28 @@ LABEL = torch.arange(8) % 3
 )
 def test_inputs_that_are_the_same(x, target, rows):
     assert alike([(f"x{i}", tensor) for i, tensor in enumerate(x)], target) == rows
+
+
+class Odd:
+    """A data set with attributes that are no arrays, but have a shape."""
+
+    def __init__(self, array):
+        self.array, self.model, self.other = array, SimpleNamespace(shape=len), SimpleNamespace(shape=3)
+
+    def __len__(self):
+        return 24
+
+    def __getitem__(self, i):
+        return self.array[i]
+
+
+@pytest.mark.parametrize(
+    ("array", "kept"),
+    [(torch.zeros(600, 24), 600), (np.zeros((600, 24)), 600), (torch.zeros(24, 24), None), (torch.zeros(24), None)],
+)
+def test_the_rows_that_a_data_set_keeps(array, kept):
+    iterator = iter(DataLoader(Odd(array)))
+    assert LoaderPass(iterator).data(False) == {"samples": 24} | ({"kept": kept} if kept else {})
 
 
 def test_the_difference_to_a_reference(tmp_path):
