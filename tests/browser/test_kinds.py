@@ -115,8 +115,13 @@ def test_the_first_picture_is_that_of_the_kind(run, run_at):
     said = page.scram.inner_text("main")
     assert SENTENCES.get(run, "") in said
     assert ("Reviewed as" in said) == (run in SENTENCES)
-    heights = page.scram.eval_on_selector_all(".overview .u-over", "all => all.map(p => p.clientHeight)")
-    assert min(heights) > 40
+    heights = []
+
+    def drawn():  # a chart that news draws anew has no height at first
+        heights[:] = page.scram.eval_on_selector_all(".overview .u-over", "all => all.map(p => p.clientHeight)")
+        return min(heights) > 40
+
+    until(drawn, True, page)
     assert heights[0] == max(heights), "the first one is the largest"
 
 
@@ -126,10 +131,13 @@ def test_the_charts_share_their_axis_and_the_pointer(run_at):
         ".overview .chart", "all => all.map(c => [...c.querySelectorAll('.u-series')].filter(s => s.offsetHeight).length)"
     )
     assert named == [2, 1, 1], "the step stands there once"
-    left = page.scram.eval_on_selector_all(
-        ".overview .u-over", "all => all.map(p => [p.getBoundingClientRect().left, p.clientWidth])"
-    )
-    assert len(set(map(tuple, left))) == 1
+
+    def places():
+        return page.scram.eval_on_selector_all(
+            ".overview .u-over", "all => all.map(p => [p.getBoundingClientRect().left, p.clientWidth])"
+        )
+
+    until(lambda: len(set(map(tuple, places()))), 1, page)
     # Before the pointer is there, every chart shows its last step: that they agree is not enough.
     # A chart that is drawn again, since the page asked for news, shows its last step until the pointer moves once more.
     shown = []
