@@ -87,7 +87,8 @@ def _rehearse(options: argparse.Namespace, arguments: Sequence[str]) -> str:
     """Run the program up to its training, and test that; a sentence if there was none. Raises BadOption for a bad argument."""
     from scram_plugin.training.preflight import own_tests
     from scram_plugin.training.preflight.budget import mebibytes
-    from scram_plugin.training.preflight.program import Flight, rehearse
+    from scram_plugin.training.preflight.flight import Flight
+    from scram_plugin.training.preflight.program import rehearse
 
     flight = Flight(options.log_dir, options.seconds, mebibytes(options.memory), own_tests.given(options.tests))
     try:

@@ -22,3 +22,4 @@ ALMOST = 0.9  # share that counts as nearly all; by bench-limits
 MOSTLY = 0.5  # share of the recorded steps; by definition
 BYTE = 255  # the largest value of a byte; by definition
 BRIGHT = 100  # the largest value of a photograph's bytes, at least; a mask or a count may stay below; by definition
+BEGUN = 0.9  # of the first loss: below that the model has begun to learn, whatever the rate; by bench-limits

@@ -213,13 +213,13 @@ def kernel_of(run: TrainingRun, layer: Layer) -> str:
     return f"{layer.path}/{'weight' if run.framework_of_facts == 'torch' else 'kernel'}"
 
 
-def fell_far(run: TrainingRun) -> bool:
-    """Whether the loss of a batch fell to a tenth of the first ones or lower: large updates did no harm then."""
+def fell_far(run: TrainingRun, share: float = FAR) -> bool:
+    """Whether the loss of a batch fell to this share of the first ones or lower: large updates did no harm then."""
     loss = run.signal("batch loss")
     if loss is None or len(loss.finite) < 2 * TENTH:
         return False
     first, last = levels(loss.finite.values, TENTH)
-    return last <= FAR * first
+    return last <= share * first
 
 
 def step_ratios(run: TrainingRun) -> dict[str, Curve]:

@@ -15,7 +15,6 @@ from tests.recorded.programs import NeedsData
 PROGRAMS = sorted((ROOT / "tests" / "controls").glob("*/*.py"))
 # programs that cannot be tested before their training, and what is said to them
 REFUSED = {
-    "actor_critic": "trained no model that is known",  # a loop of Keras's, which trains to its end
     "gan": "GAN has no `call`",
 }
 

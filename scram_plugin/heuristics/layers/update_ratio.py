@@ -7,6 +7,7 @@ from typing import Any
 
 from scram_plugin.heuristics.consequence import since
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.limits import BEGUN
 from scram_plugin.heuristics.measured import enough_rows, fell_far, late, step_ratios
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import speed
@@ -45,7 +46,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         for path, value in values.items():
             what = f"largest typical update norm, as a share of the weight norm, in `{path}`"
             run.measured(what, value, above=options["max_ratio"], percent=True, curve=ratios[path])
-    if not found or fell_far(run):
+    # the short training of a preflight ends long before its loss has fallen far
+    if not found or (fell_far(run, BEGUN) if "preflight" in run.facts else fell_far(run)):
         return
     worst = max(found, key=lambda path: values[path])
     curve = ratios[worst]

@@ -21,7 +21,7 @@ from scram_plugin.heuristics.heuristic import (
     TooEarly,
     absent,
 )
-from scram_plugin.heuristics.limits import QUARTER, TENTH
+from scram_plugin.heuristics.limits import BEGUN, QUARTER, TENTH
 from scram_plugin.heuristics.measured import guessing, known_layers, levels, shown_loss, steps_of_kernels, whole_of
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
@@ -71,7 +71,6 @@ NEAR_GUESSING = 0.8  # times the loss of guessing; by bench-limits
 STILL_FALLS = 0.95  # of the level of the third quarter: below that a loss still falls; by bench-limits
 FALLS_ON = 0.8  # of the loss in the middle: a training that ended below that was too slow; by bench-strangers
 MUCH_LEFT = 0.05  # of the first loss: above that much was left to learn; by bench-strangers
-BEGUN = 0.9  # of the first loss: below that the model has begun to learn, whatever the rate; by bench-limits
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -200,6 +199,8 @@ def _harmful(run: TrainingRun, long: bool, long_at_first: bool) -> bool:
     fallen = late <= enough * values[0] and not guessed
     if long and values[0] > 0:
         run.measured("loss at the end, as a share of the first one", late / values[0], above=enough, percent=True, curve=loss)
+    if fallen and "preflight" in run.facts:  # a loss that rose in its first steps, and fell after them, shows no harm so soon
+        return False
     return worse or (long and not fallen) or (long_at_first and guessed and len(values) >= SINCE)
 
 

@@ -19,11 +19,43 @@ from scram_plugin.training.preflight.subject import Batch, Subject
 from scram_plugin.training.summary_writer import SummaryWriter
 
 STEPS = 64  # of the short training, at most
+UNTIL_EVALUATED = 4 * STEPS  # steps in which a program's own loop comes to its first evaluation, perhaps
 Tests = list[tuple[str, int, Callable[..., Any]]]
 
 
 class Done(SystemExit):
     """The training has been tested: the program ends here."""
+
+
+class Mute:
+    """Stands in for the program's own watch: what is tried out is no part of its logs."""
+
+    should_stop = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+
+    def __enter__(self) -> Mute:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def log(self, *args: Any, **kwargs: Any) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Flight:
+    """What is to be done where the training of a program begins."""
+
+    def __init__(self, log_dir: str, seconds: float, budget: float | None, tests: tuple[str, Tests] | None) -> None:
+        self.log_dir, self.seconds, self.budget, self.tests = log_dir, seconds, budget, tests
+        self.made = False  # whether a training began
+        self.landed = False  # and was tested
+
+    def fly(self, subject: Any, watched: Callable[[], None]) -> None:
+        self.made = True
+        fly(subject, self.log_dir, self.seconds, self.budget, self.tests, watched)
+        self.landed = True
 
 
 def fly(
@@ -57,7 +89,7 @@ def fly(
             results.make(
                 "own", lambda: {"file": call_site.shown_name(file), "tests": [_own(subject, *test) for test in functions]}
             )
-    _write(log_dir, {"framework": subject.framework, **subject.facts}, results)
+    write(log_dir, {"framework": subject.framework, **subject.facts}, results)
 
 
 def _own(subject: Subject, name: str, line: int, function: Callable[..., Any]) -> dict[str, Any]:
@@ -71,7 +103,8 @@ def _own(subject: Subject, name: str, line: int, function: Callable[..., Any]) -
     return own_tests.run(name, line, function, given)
 
 
-def _write(log_dir: str, facts: dict[str, Any], results: probes.Results) -> None:
+def write(log_dir: str, facts: dict[str, Any], results: probes.Results) -> None:
+    """Write facts and results. Raises OSError if they cannot be written."""
     errors: list[Exception] = []
     writer = SummaryWriter(log_dir, lambda: None, errors.append)
     whole = {"session": uuid.uuid4().hex[:12], **facts, "preflight": results.tests}

@@ -171,10 +171,30 @@ def samples(subject: Subject, batch: Batch) -> dict[str, Any]:
     order = np.random.default_rng(0).permutation(length)
     alone = predict(batch.at(half).x)
     mixed = predict(batch.at(order).x)
-    return {
+    found = {
         "alone": _difference(alone, [o[half] for o in whole]),
         "order": _difference(mixed, [o[order] for o in whole]),
     }
+    if any(found.values()) and subject.framework == "torch" and _columns_are_apart(batch, whole, predict):
+        return {"reason": "the first axis of the inputs may be the time: their columns do not mix"}
+    return found
+
+
+def _columns_are_apart(batch: Batch, whole: list[np.ndarray], predict: Callable[[Any], list[np.ndarray]]) -> bool:
+    """Whether examples may be the second axis: each position has outputs, which do not depend on the other columns."""
+    given = next((leaf for leaf in leaves(batch.x) if len(getattr(leaf, "shape", ())) > 1), None)
+    if given is None:
+        return False
+    length, count = given.shape[:2]
+    if count < 2 or any(output.shape[:2] != (length, count) for output in whole):
+        return False
+    order = np.random.default_rng(0).permutation(count)
+
+    def moved(leaf: Any) -> Any:
+        shape = getattr(leaf, "shape", ())
+        return leaf[:, order] if tuple(shape[:2]) == (length, count) else leaf[order] if shape and shape[0] == count else leaf
+
+    return _difference(predict(mapped(batch.x, moved)), [o[:, order] for o in whole]) == 0.0
 
 
 def _time_is_first(batch: Batch) -> bool:
@@ -198,8 +218,10 @@ def _difference(found: list[np.ndarray], expected: list[np.ndarray]) -> float:
     """The largest difference, relative to the spread of the outputs; 0 if it may be a rounding error."""
     worst = 0.0
     for a, b in zip(found, expected, strict=True):
-        if a.shape != b.shape:
+        if a.ndim != b.ndim or len(a) != len(b):
             return ENTIRELY
+        common = tuple(slice(min(lengths)) for lengths in zip(a.shape, b.shape, strict=True))
+        a, b = a[common], b[common]  # sequences are padded to the longest of a batch
         if not a.size or a.dtype.kind not in "fiub":
             continue
         a, b = a.astype(float), b.astype(float)

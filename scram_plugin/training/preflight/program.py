@@ -7,41 +7,36 @@ import os
 import runpy
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scram_plugin.training.importing import WhenImported
-from scram_plugin.training.preflight.flight import STEPS, Done, Tests, fly
+from scram_plugin.training.preflight.flight import STEPS, Done, Flight
 
 
 class Unfit(Exception):
     """A training that cannot be tested; a sentence that says why."""
 
 
-class Flight:
-    """What is to be done where a training begins."""
-
-    def __init__(self, log_dir: str, seconds: float, budget: float | None, tests: tuple[str, Tests] | None) -> None:
-        self.log_dir, self.seconds, self.budget, self.tests = log_dir, seconds, budget, tests
-        self.made = False  # whether a training began
-        self.landed = False  # and was tested
-
-    def fly(self, subject: Any, watched: Callable[[], None]) -> None:
-        self.made = True
-        fly(subject, self.log_dir, self.seconds, self.budget, self.tests, watched)
-        self.landed = True
-
-
 def rehearse(script: str, arguments: Sequence[str], flight: Flight) -> str:
     """Run a program until its training was tested; how it ended: "" or a sentence for the user."""
-    loops: list[Any] = []  # of `torch_program`, which imports PyTorch: only a program that does so itself needs it
+    loops: list[Any] = []  # of modules that import a framework: only a program that does so itself needs them
 
     def torch_is_there() -> None:
         from scram_plugin.training.preflight import torch_program
 
         loops.append(torch_program.Loop(flight))
 
-    hooks = WhenImported({"keras": lambda: _keras(flight), "torch": torch_is_there})
+    def keras_is_there() -> None:
+        import keras
+
+        _keras(flight)
+        if keras.backend.backend() == "tensorflow":
+            from scram_plugin.training.preflight import tape_program
+
+            loops.append(tape_program.TapeLoop(flight))
+
+    hooks = WhenImported({"keras": keras_is_there, "torch": torch_is_there})
     argv, path = sys.argv, list(sys.path)
     sys.argv, sys.path[0] = [script, *arguments], os.path.dirname(os.path.abspath(script))
     told = ""
@@ -67,7 +62,8 @@ def rehearse(script: str, arguments: Sequence[str], flight: Flight) -> str:
         loop.land()
     if flight.landed:
         return ""
-    return told or f"{script} came to its end and trained no model that is known: `fit` of Keras, or a loop of PyTorch"
+    known = "`fit` of Keras, or a loop of PyTorch or tf.GradientTape"
+    return told or f"{script} came to its end and trained no model that is known: {known}"
 
 
 def _keras(flight: Flight) -> None:

@@ -7,31 +7,33 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import inspect
 import time
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from scram_plugin.training.preflight.flight import STEPS, Done
+from scram_plugin.training.preflight.flight import STEPS, UNTIL_EVALUATED, Done, Flight, Mute
 from scram_plugin.training.preflight.subject import FIRST, Batch
 from scram_plugin.training.preflight.torch_subject import TorchSubject, own_loss
 from scram_plugin.training.structures import mapped
 from scram_plugin.training.torch import patches
 from scram_plugin.training.torch.compiled import is_compiling
 from scram_plugin.training.torch.data_facts import LoaderPass
-from scram_plugin.training.torch.graph import Loss, loss_of, named
+from scram_plugin.training.torch.graph import loss_of, named
 from scram_plugin.training.torch.search import ModelSearch, optimizers_of
 
-UNTIL_EVALUATED = 4 * STEPS  # batches in which a program comes to its first evaluation, perhaps
+CLIPS = ("clip_grad_norm_", "clip_grad_value_")
 
 
 class Loop(patches.Watcher):
     """Watches what modules are called and where ways back begin, from the import of PyTorch on."""
 
-    def __init__(self, flight: Any) -> None:
+    def __init__(self, flight: Flight) -> None:
         self._flight = flight
         self._original = torch.nn.Module.__call__
         self._depth = 0
@@ -61,6 +63,10 @@ class Loop(patches.Watcher):
             return self._call(module, args, kwargs)
 
         torch.nn.Module.__call__ = call
+        self._clips: Callable[[Any], object] | None = None  # what the program does to gradients before a step
+        self._of_clips = {name: getattr(torch.nn.utils, name) for name in CLIPS}
+        for name, clip in self._of_clips.items():
+            setattr(torch.nn.utils, name, self._noting(clip))
         patches.add(self)
         self._search = ModelSearch(self._take_off)
         _mute()
@@ -70,6 +76,8 @@ class Loop(patches.Watcher):
 
     def close(self) -> None:
         torch.nn.Module.__call__ = self._original
+        for name, clip in self._of_clips.items():
+            setattr(torch.nn.utils, name, clip)
         self._search.close()
         self._stepped.remove()
         patches.remove(self)
@@ -86,11 +94,19 @@ class Loop(patches.Watcher):
         if self._subject is None:
             return
         subject, watch = self._subject, self._watch
-        subject.loss = self._loss or _unknown
+        subject.loss, subject.clip = self._loss or _unknown, self._clips
         subject.batches, subject.training = self.batches[:FIRST], self.batches[: self._pass]
         subject.validation = self._evaluated or None
         subject.facts = watch.facts
         self._flight.fly(subject, lambda: None)
+
+    def _noting(self, clip: Any) -> Any:
+        @functools.wraps(clip)
+        def clipped(parameters: Any, *args: Any, **kwargs: Any) -> Any:
+            self._clips = lambda given: clip(given, *args, **kwargs)
+            return clip(parameters, *args, **kwargs)
+
+        return clipped
 
     def _call(self, module: torch.nn.Module, args: Any, kwargs: Any) -> Any:
         outermost = self._depth == 0 and not is_compiling()
@@ -186,21 +202,24 @@ class Loop(patches.Watcher):
 
 def _loss(loss: torch.Tensor, outputs: Any, called: tuple[Any, Any, Any] | None) -> tuple[Any, Any] | None:
     """How a loss is computed from outputs and targets, and the targets of this step; None where that cannot be told."""
-    if called is not None and called[2] is loss and called[1][0] is outputs and len(called[1]) == 2:
-        return copy.deepcopy(called[0]), _kept(called[1][1])
+    by = called if called is not None and called[2] is loss and len(called[1]) == 2 else None
+    if by is not None and by[1][0] is outputs:
+        return copy.deepcopy(by[0]), _kept(by[1][1])
     if isinstance(outputs, torch.Tensor) and outputs.dim():
+        if by is not None and isinstance(target := by[1][1], torch.Tensor):
+            return _fitting(copy.deepcopy(by[0]), target, outputs, loss)
         for known in named(loss_of(loss), []) if loss.grad_fn is not None else []:
-            if known.target is not None and (found := _fitting(known, outputs, loss)) is not None:
+            given = {} if known.ignored is None else {"ignore_index": known.ignored}
+            function = getattr(torch.nn, known.name)(**given)
+            if known.target is not None and (found := _fitting(function, known.target, outputs, loss)) is not None:
                 return found
         return None
     return (_of_model, None) if own_loss(outputs) is loss else None
 
 
-def _fitting(known: Loss, outputs: torch.Tensor, loss: torch.Tensor) -> tuple[Any, torch.Tensor] | None:
+def _fitting(function: Any, target: torch.Tensor, outputs: torch.Tensor, loss: torch.Tensor) -> tuple[Any, torch.Tensor] | None:
     """A function of the outputs, as they are or reshaped as the targets need them, that gives this loss; and the targets."""
-    function: Any = getattr(torch.nn, known.name)()
-    given, target = outputs.detach(), known.target
-    assert target is not None
+    given = outputs.detach()
     ways: list[tuple[Any, torch.Tensor]] = [(function, target)]
     if target.dim() and given.shape != target.shape and given.numel() == target.numel():
         whole = target if len(target) == len(given) else target.reshape(given.shape)
@@ -234,24 +253,7 @@ def _kept(structure: Any) -> Any:
     return mapped(structure, lambda leaf: leaf.detach().clone() if isinstance(leaf, torch.Tensor) else leaf)
 
 
-class _Mute:
-    """Stands in for the program's own watch: what is tried out is no part of its logs."""
-
-    should_stop = False
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
-
-    def __enter__(self) -> _Mute:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def log(self, *args: Any, **kwargs: Any) -> None: ...
-
-    def close(self) -> None: ...
-
-
 def _mute() -> None:
     from scram_plugin.training import torch as ours
 
-    ours.watch = _Mute  # type: ignore[assignment, misc]
+    ours.watch = Mute  # type: ignore[assignment, misc]

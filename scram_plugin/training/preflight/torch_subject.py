@@ -38,6 +38,9 @@ class TorchSubject:
     ) -> None:
         inner = unwrapped(model)
         self.loss = loss
+        self.clip: Callable[[Any], object] | None = (
+            None  # is called with the parameters, between the backward pass and the step
+        )
         self.training: Iterable[Batch] = training
         self.validation: Iterable[Batch] | None = validation
         self.facts: dict[str, Any] = {}
@@ -83,6 +86,8 @@ class TorchSubject:
         self.optimizer.zero_grad()
         loss = self.loss_of(batch)
         loss.backward()
+        if self.clip is not None:
+            self.clip(self.model.parameters())
         if isinstance(self.optimizer, torch.optim.LBFGS):
             self.optimizer.step(loss.detach)
         else:

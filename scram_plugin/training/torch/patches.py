@@ -92,6 +92,7 @@ _of_steps: Any = None  # PyTorch's handle of the hook of all optimizers
 _backwards = {"all": 0, "kept": 0}  # backward passes since the patches were made, and those of them that kept their graph
 _each_batch = False
 _batch: Any = None
+_batch_size: int | None = None
 
 
 def add(watcher: Watcher) -> None:
@@ -140,13 +141,18 @@ def last_batch() -> Any:
     return _batch
 
 
+def last_batch_size() -> int | None:
+    """The batch size of the loader that returned the last batch; None if it has none."""
+    return _batch_size
+
+
 def remove(watcher: Watcher) -> None:
     """No longer call the functions of a watcher; the last one removes the patches."""
-    global _watchers, _batch
+    global _watchers, _batch, _batch_size
     _watchers = tuple(w for w in _watchers if w is not watcher)
     changed()
     if not _watchers:
-        _batch = None
+        _batch = _batch_size = None
         _backwards.update(all=0, kept=0)
         _restore(list(_originals))
         _of_steps.remove()
@@ -278,8 +284,8 @@ def _next(original: Any) -> Any:
 
 def fetched(iterator: Any, batch: Any, seconds: float) -> None:
     """A loader has returned a batch, perhaps before anybody watched."""
-    global _batch
-    _batch = batch
+    global _batch, _batch_size
+    _batch, _batch_size = batch, getattr(getattr(iterator, "_index_sampler", None), "batch_size", None)
     if _each_batch or getattr(iterator, "_num_yielded", 1) == 1:
         for watcher in _watchers:
             watcher.fetched(iterator, batch, seconds)

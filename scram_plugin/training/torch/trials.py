@@ -113,6 +113,8 @@ def _has_rows(x: torch.Tensor, target: torch.Tensor | None, ordered: bool) -> bo
     """
     if x.dim() < 2 or (x.dim() == 2 and x.is_floating_point() and ordered) or len(x) < LEAST_ROWS:
         return False
+    if len(x) != patches.last_batch_size() == x.shape[1]:
+        return False  # the loader puts its examples along the second axis
     given = next((t for t in leaves(patches.last_batch()) if isinstance(t, torch.Tensor)), None)
     if given is not None and given.dim() == x.dim() and len(given) == len(x) and bool((given[0].cpu() == x[0].cpu()).all()):
         return True

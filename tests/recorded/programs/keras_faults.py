@@ -257,8 +257,8 @@ PROGRAMS.pair(
 )
 PROGRAMS.pair(
     "a penalty of 1",
-    lambda p: fit(p, model(*penalised(1.0)), epochs=12),
-    lambda p: fit(p, model(*penalised(1e-4)), epochs=12),
+    lambda p: fit(p, model(*penalised(1.0)), epochs=8),
+    lambda p: fit(p, model(*penalised(1e-4)), epochs=8),
 )
 PROGRAMS.pair(
     "a rare class that is never said",

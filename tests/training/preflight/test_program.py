@@ -57,6 +57,82 @@ for epoch in range(20):
         loss.backward()
         optimizer.step()
 """
+TAPE = """
+import keras
+import numpy as np
+import tensorflow as tf
+
+keras.utils.set_random_seed(3)
+x = np.random.default_rng(0).normal(size=(640, 6)).astype("float32")
+y = (x[:, 0] + x[:, 1] > 0).astype("int64") + (x[:, 2] > 0)
+model = keras.Sequential([keras.layers.Dense(16, activation="relu"), keras.layers.Dense(3)])
+optimizer = keras.optimizers.Adam(0.01)
+loss_function = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+@tf.function
+def train_step(x, y):
+    with tf.GradientTape() as tape:
+        loss = loss_function(y, model(x, training=True))
+    gradients = tape.gradient(loss, model.trainable_variables)
+    optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+    return loss
+
+for epoch in range(40):
+    for i in range(0, 640, 32):
+        train_step(x[i : i + 32], y[i : i + 32])
+    print("validation", float(loss_function(y[:64], model(x[:64], training=False))))
+open("trained.txt", "w").close()
+"""
+TIME_FIRST = """
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pad_sequence
+
+class Tagger(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(40, 16, padding_idx=0)
+        self.reader = nn.LSTM(16, 16, bidirectional=True)
+        self.tags = nn.Linear(32, 4)
+
+    def forward(self, words):
+        return self.tags(self.reader(self.words(words))[0])
+
+torch.manual_seed(3)
+words = [torch.randint(1, 40, (int(torch.randint(4, 14, ())),)) for _ in range(640)]
+data = [(w, (w + torch.roll(w, 1)) % 4) for w in words]
+
+def collate(pairs):
+    return pad_sequence([w for w, _ in pairs]), pad_sequence([t for _, t in pairs], padding_value=-1)
+
+model = Tagger()
+optimizer = torch.optim.Adam(model.parameters(), lr=0.003)
+loss_function = nn.CrossEntropyLoss(ignore_index=-1)
+for epoch in range(10):
+    for words, tags in torch.utils.data.DataLoader(data, batch_size=32, shuffle=True, collate_fn=collate):
+        optimizer.zero_grad()
+        loss = loss_function(model(words).reshape(-1, 4), tags.reshape(-1))
+        loss.backward()
+        optimizer.step()
+"""
+CLIPPED = """
+import torch
+from torch import nn
+from torch.nn.utils import clip_grad_norm_
+
+torch.manual_seed(3)
+x = torch.randn(640, 20)
+y = (x[:, :5].sum(dim=1) > 0).long()
+model = nn.Sequential(nn.Linear(20, 32), nn.Tanh(), nn.Linear(32, 2))
+optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
+for epoch in range(20):
+    for i in range(0, 640, 32):
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(x[i : i + 32]), y[i : i + 32])
+        loss.backward()
+        clip_grad_norm_(model.parameters(), 0.05)
+        optimizer.step()
+"""
 TESTS = """
 def test_ten_outputs(model, batch):
     assert len(model(batch[0])[0]) == 10
@@ -69,6 +145,7 @@ def test_one_output(model, batch):
 def flown(folder, program, *options, arguments=(), status=0):
     """What the command printed, and its findings' heuristics with their first causes."""
     (folder / "program.py").write_text(program)
+    options = options if "--seconds" in options else ("--seconds", "8", *options)
     command = [sys.executable, "-m", "scram_plugin", "preflight", "--format", "json", "--output", "found.json", *options]
     done = subprocess.run(
         [*command, "program.py", *arguments], cwd=folder, env=environment(), capture_output=True, text=True, check=False
@@ -144,6 +221,38 @@ def test_what_is_optimised_through_a_model_is_no_training_of_it(tmp_path):
     )
     said, _ = flown(tmp_path, program.replace("x, y = torch.randn(320, 6), ", "y = "), arguments=["3"], status=2)
     assert "trained no model that is known" in said
+
+
+@pytest.mark.parametrize("way", ["eager", "traced"])
+def test_a_loop_with_a_tape_is_watched(way, tmp_path):
+    program = TAPE if way == "traced" else TAPE.replace("@tf.function", "")
+    twice = program.replace("keras.layers.Dense(3)", 'keras.layers.Dense(3, activation="softmax")')
+    _, found = flown(tmp_path, twice)
+    assert [(heuristic, cause) for heuristic, cause, _ in found] == [("output-activation-mismatch", "twice")]
+    assert results_of(tmp_path)["one_batch"]["reason"]
+    assert not (tmp_path / "trained.txt").exists(), "the training itself is not made"
+
+
+def test_a_sound_loop_with_a_tape(tmp_path):
+    mine = TAPE.replace(
+        "@tf.function", 'import scram_plugin\nwatch = scram_plugin.watch(model, optimizer, "mine")\n\n@tf.function'
+    )
+    assert flown(tmp_path, mine)[1] == []
+    assert not (tmp_path / "mine").exists(), "the program's own log is not written to"
+
+
+def test_a_batch_whose_first_axis_is_the_time(tmp_path):
+    _, found = flown(tmp_path, TIME_FIRST)
+    assert found == []
+    made = results_of(tmp_path)
+    assert "may be the time" in made["samples"]["reason"]
+    # the loss leaves out a class, and its outputs are reshaped
+    assert made["one_batch"]["last"] < 0.2 * made["one_batch"]["first"]
+
+
+def test_rates_are_tried_with_the_clipping_of_the_program(tmp_path):
+    assert flown(tmp_path, CLIPPED.replace("RATE", "2.0"))[1] == []
+    assert "blown" not in results_of(tmp_path)["rates"]
 
 
 def own(folder):

@@ -1,0 +1,94 @@
+"""The loop of a program that trains with `tf.GradientTape`: watched for some steps.
+
+Its model is not tested apart: a step is a function of the program, which may take no other batch or rate.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import keras
+import tensorflow as tf
+from tensorflow.python.eager import record  # whether a tape is open is known nowhere else
+
+from scram_plugin.training.keras import tape, tape_patches
+from scram_plugin.training.preflight.flight import STEPS, UNTIL_EVALUATED, Done, Flight, Mute, write
+from scram_plugin.training.preflight.probes import Results
+
+TESTS = ("memory", "gradients", "precision", "one_batch", "inputs", "samples", "rates")
+NOT_TESTED = "a step with tf.GradientTape is a function of the program, so that the model cannot be tested apart from it"
+
+
+class TapeLoop:
+    """A watcher of `tape_patches`: finds the model that is trained, and ends the program when it was watched for long enough.
+
+    Nothing of the program is known before: the model is what is called first while a tape is open.
+    """
+
+    def __init__(self, flight: Flight) -> None:
+        self._flight = flight
+        self._begin = time.monotonic()
+        self._watch: tape.TapeWatch | None = None
+        self._make = tape.TapeWatch
+
+        def call(model: Any, *args: Any, **kwargs: Any) -> Any:
+            if self._watch is None and not flight.made and record.could_possibly_record():
+                self._take_off(model)
+            return keras.layers.Layer.__call__(model, *args, **kwargs)  # which a watch may have replaced by now
+
+        keras.Model.__call__ = call
+        tape.TapeWatch = Mute  # type: ignore[assignment, misc]
+
+    def close(self) -> None:
+        del keras.Model.__call__  # that of `Layer` is there again
+        tape.TapeWatch = self._make  # type: ignore[misc]
+        tape_patches.remove(self)
+        if self._watch is not None:
+            self._watch.close()
+
+    def failed(self, error: Exception) -> None:
+        """The program has ended with an exception."""
+        if self._watch is not None:
+            self._watch.__exit__(type(error), error, error.__traceback__)
+
+    def land(self) -> None:
+        """The program has ended: write what was seen."""
+        if self._watch is None or not self._watch.facts:
+            return
+        results = Results()
+        results.tests = {name: {"reason": NOT_TESTED, "seconds": 0.0} for name in TESTS}
+        write(self._flight.log_dir, {"framework": "keras", **self._watch.facts}, results)
+        self._flight.made = self._flight.landed = True
+
+    def _take_off(self, model: keras.Model) -> None:
+        self._begin = time.monotonic()
+        with tf.init_scope():  # a function that makes a step may be traced here
+            self._watch = self._make(model, None, self._flight.log_dir, every=8, print_findings=False)
+        tape_patches.add(self, [])
+
+    def _end_if_enough(self) -> None:
+        assert self._watch is not None
+        recorder = self._watch.recorder
+        late = time.monotonic() - self._begin > self._flight.seconds / 2
+        if late or recorder.steps >= (STEPS if any(recorder.evaluations.modes) else UNTIL_EVALUATED):
+            raise Done
+
+    # ---- as a watcher, which tells by an exception that the program has to end
+
+    def called(self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any, within: bool) -> None:
+        if tf.executing_eagerly() and record.could_possibly_record() and not within and isinstance(layer, keras.Model):
+            self._end_if_enough()
+
+    def ran(self, function: Any) -> None:
+        if tf.executing_eagerly():
+            self._end_if_enough()
+
+    def differentiated(self, target: Any, sources: Any) -> None: ...
+
+    def compared(self, by: Any, targets: Any, outputs: Any, value: Any) -> None: ...
+
+    def scaled(self, loss: Any, larger: Any) -> None: ...
+
+    def applies(self, optimizer: Any, gradients: list[Any], variables: Any) -> Any:
+        return bool
