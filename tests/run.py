@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -106,6 +107,12 @@ def main() -> int:
     print(f"\nthe slowest {SHOWN} of {len(seconds)} tests, in seconds, with what they set up:")
     for test, taken in sorted(seconds.items(), key=lambda item: -item[1])[:SHOWN]:
         print(f"{taken:8.1f}  {test}")
+    files: Counter[str] = Counter()
+    for test, taken in seconds.items():
+        files[test.partition("::")[0]] += taken
+    print(f"\nthe slowest {SHOWN} of {len(files)} files of tests, in seconds:")
+    for file, taken in files.most_common(SHOWN):
+        print(f"{taken:8.1f}  {file}")
     if attacks:
         print("\nattacks (tests/attacks):\n   tried  did not hold")
     for attack, (tried, broken) in attacks.items():

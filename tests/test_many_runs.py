@@ -150,7 +150,7 @@ def in_s3(mixed):
             yield environment, cluster
 
 
-@pytest.mark.parametrize("form", [f if f in ("json", "text") else pytest.param(f, marks=pytest.mark.slow) for f in FORMATS])
+@pytest.mark.parametrize("form", few(FORMATS, lambda form: form == "json"))
 def test_a_cluster_that_reads_from_s3_writes_the_same_bytes(form, in_s3, mixed):
     environment, cluster = in_s3
     arguments = ["check", "s3://lab/logs", "--format", form, "--no-cache", "--verbose"]
@@ -406,7 +406,7 @@ def test_checks_at_the_same_time_share_what_is_kept(mixed, settled, tmp_path):
     assert found == [right] * 4
 
 
-@pytest.mark.parametrize("form", few(FORMATS, lambda form: form in ("text", "json")))
+@pytest.mark.parametrize("form", few(FORMATS, lambda form: form == "json"))
 def test_a_second_check_prints_the_same_from_what_was_kept(form, tmp_path):
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
     outputs = []

@@ -13,6 +13,7 @@ from scram_plugin.heuristics import trust
 from tests.event_files import curve
 from tests.paths import ROOT
 from tests.servers import tensorboard
+from tests.sizes import few
 
 EVIL = """
 from pathlib import Path
@@ -25,7 +26,7 @@ TOML = 'heuristics = ["evil.py"]\nignore = ["plateau"]\n\n[mine]\nleast = 7\n\n[
 PROJECT = '[tool.scram]\nheuristics = ["evil.py"]\nignore = ["plateau"]\n'
 
 
-@pytest.fixture(params=["scram.toml", "pyproject.toml"])
+@pytest.fixture(params=few(["scram.toml", "pyproject.toml"], lambda name: name == "pyproject.toml"))
 def project(request, tmp_path):
     """(folder, mark): a folder with a configuration that names code, and the file that this code writes when it runs."""
     folder, mark = tmp_path / "project", tmp_path / "mark"

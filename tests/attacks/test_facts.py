@@ -83,7 +83,7 @@ def test_forged_facts_break_no_check_and_no_view(name, record_property):
     broken = []
     cases = list(itertools.product(dict.fromkeys(places(facts)), ODD))
     random.Random(1).shuffle(cases)
-    cases = cases[: size(200, 20)]
+    cases = cases[: size(200, 10)]
     for path, odd in cases:
         own.facts = [(when, forged(facts, path, odd))]
         (run,) = training_runs(logs, chosen.signals)

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.test_tab import link, ours, violations
-from tests.browser.waiting import place, settle, until
+from tests.browser.waiting import in_theme, place, settle, until
 from tests.event_files import event, write
 from tests.recorded import recorded
 from tests.servers import open_tab, tensorboard
@@ -178,11 +178,12 @@ def test_time_series_is_no_link_where_tensorboard_has_no_event_file(run_at):
     expect(page.scram.get_by_text("Open in Time Series")).to_have_count(0)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("run", ["answers", "preferences"])
-def test_axe_finds_nothing(theme, run, run_at):
-    page = run_at(run, theme=theme)
-    assert violations(page) == []
+def test_axe_finds_nothing(run, run_at):
+    page = run_at(run)
+    for theme in ("light", "dark"):
+        in_theme(page, theme)
+        assert violations(page) == [], theme
 
 
 @pytest.mark.parametrize("run", CHARTS)

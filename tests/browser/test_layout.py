@@ -3,7 +3,7 @@
 import pytest
 
 from tests.browser.test_tab import link, violations
-from tests.browser.waiting import settle
+from tests.browser.waiting import in_theme, settle
 from tests.servers import open_tab, tensorboard
 from tests.sizes import few
 
@@ -47,9 +47,7 @@ def link_to(where):
 def test_axe_finds_nothing(theme, where, view):
     page = view(link_to(where))
     page.set_viewport_size({"width": 1280, "height": 900})
-    # as the switch of TensorBoard does it
-    page.evaluate("dark => document.body.classList.toggle('dark-mode', dark)", theme == "dark")
-    page.scram.wait_for_selector(f"html[data-theme={theme}]", state="attached")
+    in_theme(page, theme)
     settle(page)
     assert violations(page) == []
 

@@ -1,10 +1,9 @@
 """Why-questions in a real Chromium: asked with a click, answered with this run's curves and lines of code."""
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.browser.test_tab import link, violations
-from tests.browser.waiting import address_has, focused
+from tests.browser.waiting import address_has, focused, in_theme
 
 
 def test_the_chain_leads_to_curves_code_and_the_fix(tab_at):
@@ -31,8 +30,9 @@ def test_each_finding_is_asked_why(tab_at):
     )
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_and_a_link_to_an_answer(theme, tab_at):
-    page = tab_at(link("fashion_mnist/regularized") + "&p.scram.why=not-flagged", theme=theme)
+def test_axe_and_a_link_to_an_answer(tab_at):
+    page = tab_at(link("fashion_mnist/regularized") + "&p.scram.why=not-flagged")
     page.scram.wait_for_selector("[data-question=not-flagged][open] .conclusion")
-    assert violations(page) == []
+    for theme in ("light", "dark"):
+        in_theme(page, theme)
+        assert violations(page) == [], theme

@@ -7,12 +7,13 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from scram_plugin.training.torch.misfits import several_classes, takes_probabilities
+from tests.sizes import few
 from tests.training.torch.models import IMAGES, LABELS, seed
 from tests.training.torch.test_watch import facts, reviewed, train, watch
 
 X, ODD = IMAGES[:640].flatten(1), (LABELS[:640] % 2).float()
 Y = LABELS[:640]
-SEEDS = (0, 1)
+SEEDS = few((0, 1), lambda seed: seed == 0)
 
 
 def batches(y):
