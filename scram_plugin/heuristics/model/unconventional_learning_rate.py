@@ -96,7 +96,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if high and len(weighted) == 1:  # a linear model may begin at 0, and its updates are large beside that
         size = first = 0.0
     what = "update norm of the first steps, as a share of the weight norm"
-    if high and not _harmful(run, size > options["max_step"], first > options["max_step"]):
+    if high and not _harmful(run, name, size > options["max_step"], first > options["max_step"]):
         if 0 < size <= options["max_step"]:
             run.measured(what, size, above=options["max_step"], percent=True, curve=steps)
         return
@@ -177,7 +177,7 @@ def _grew(run: TrainingRun) -> bool:
     return late > WORSE * abs(first)
 
 
-def _harmful(run: TrainingRun, long: bool, long_at_first: bool) -> bool:
+def _harmful(run: TrainingRun, optimizer: str, long: bool, long_at_first: bool) -> bool:
     """Whether a high rate does harm: the loss rose in the first steps, or updates are large (`long`) and it has not fallen far.
 
     Layers that large updates have killed no longer change, so that their later updates look small. Where the model learned
@@ -199,8 +199,8 @@ def _harmful(run: TrainingRun, long: bool, long_at_first: bool) -> bool:
     fallen = late <= enough * values[0] and not guessed
     if long and values[0] > 0:
         run.measured("loss at the end, as a share of the first one", late / values[0], above=enough, percent=True, curve=loss)
-    if fallen and "preflight" in run.facts:  # a loss that rose in its first steps, and fell after them, shows no harm so soon
-        return False
+    if fallen and optimizer == "SGD" and "preflight" in run.facts:
+        return False  # its usual rate depends on the size of the gradients, and so short a training shows no harm
     return worse or (long and not fallen) or (long_at_first and guessed and len(values) >= SINCE)
 
 

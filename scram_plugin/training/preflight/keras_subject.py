@@ -57,6 +57,10 @@ class KerasSubject:
         self._made: dict[tuple[bool, bool], _Made] = {}
         self.facts: dict[str, Any] = {}
 
+    @property
+    def clips(self) -> bool:
+        return any(getattr(self.optimizer, name, None) for name in ("clipnorm", "global_clipnorm", "clipvalue"))
+
     @contextlib.contextmanager
     def apart(self) -> Iterator[None]:
         model = self.model

@@ -265,7 +265,8 @@ def _range(subject: Subject, results: Results, seconds: float, count: int) -> di
     if above:
         found["blown"] = float(tried[above[0]])
     begin = float(np.median(smooth[:12]))
-    if smooth[low] < 0.9 * begin and low > 0:
+    # where gradients are clipped, a loss falls at rates that are far higher than the useful ones
+    if smooth[low] < 0.9 * begin and low > 0 and not subject.clips:
         # where the loss fell fastest from one rate to the next; all rates differ by the same factor
         found["steepest"] = float(tried[int(np.argmin(np.diff(smooth[: low + 1])))])
         found["lowest"] = float(tried[low])

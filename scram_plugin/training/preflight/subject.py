@@ -48,6 +48,10 @@ class Subject(Protocol):
     validation: Iterable[Batch] | None  # all batches of the validation data, if there are any
     rate: float | None  # the learning rate; None if there is no optimizer, or a schedule
 
+    @property
+    def clips(self) -> bool:
+        """Whether gradients are clipped before a step."""
+
     def apart(self) -> contextlib.AbstractContextManager[None]:
         """The methods below may be called while this is open. Afterwards everything is bit for bit as before."""
 

@@ -59,6 +59,10 @@ class TorchSubject:
             self.batches: Sequence[Batch] = [self._there(batch) for batch in itertools.islice(training, FIRST)]
         self.reset(True)
 
+    @property
+    def clips(self) -> bool:
+        return self.clip is not None
+
     @contextlib.contextmanager
     def apart(self) -> Iterator[None]:
         with same_chance(), same_order(*self._sources), torch.enable_grad():

@@ -9,6 +9,7 @@ import pytest
 import scram_plugin
 from tests.faults import forms
 from tests.paths import environment
+from tests.sizes import FULL, few
 
 KERAS = next(p for p in forms.PROGRAMS if p.name == "digits_list").files(11)["train.py"]
 OF_TENSORFLOW = KERAS.replace("import keras\n", "from tensorflow import keras\n")
@@ -164,7 +165,9 @@ def results_of(folder):
 
 
 @pytest.mark.parametrize(
-    "program", [KERAS, pytest.param(OF_TENSORFLOW, marks=pytest.mark.slow), TORCH], ids=["keras", "tensorflow", "torch"]
+    "program",
+    few([KERAS, OF_TENSORFLOW, TORCH], lambda program: program is not OF_TENSORFLOW),
+    ids=["keras", "tensorflow", "torch"],
 )
 def test_a_sound_program(program, tmp_path):
     _, found = flown(tmp_path, program)
@@ -204,6 +207,8 @@ def test_time_and_batch_that_are_confused_are_put_right_by_the_edit(tmp_path):
     edit = mixed["fixes"][0]["edit"]
     assert edit["before"].strip() == "self.reader = nn.GRU(3, 16)"
     assert edit["after"].strip() == "self.reader = nn.GRU(3, 16, batch_first=True)"
+    if not FULL:
+        return
     mended = RECURRENT.replace(edit["before"], edit["after"])
     (tmp_path / "mended").mkdir()
     assert "mixed-samples" not in [heuristic for heuristic, _, _ in flown(tmp_path / "mended", mended)[1]]
@@ -223,7 +228,7 @@ def test_what_is_optimised_through_a_model_is_no_training_of_it(tmp_path):
     assert "trained no model that is known" in said
 
 
-@pytest.mark.parametrize("way", ["eager", "traced"])
+@pytest.mark.parametrize("way", few(["eager", "traced"], lambda way: way == "traced"))
 def test_a_loop_with_a_tape_is_watched(way, tmp_path):
     program = TAPE if way == "traced" else TAPE.replace("@tf.function", "")
     twice = program.replace("keras.layers.Dense(3)", 'keras.layers.Dense(3, activation="softmax")')
@@ -252,7 +257,8 @@ def test_a_batch_whose_first_axis_is_the_time(tmp_path):
 
 def test_rates_are_tried_with_the_clipping_of_the_program(tmp_path):
     assert flown(tmp_path, CLIPPED.replace("RATE", "2.0"))[1] == []
-    assert "blown" not in results_of(tmp_path)["rates"]
+    # nothing diverges, and that the loss falls at high rates says nothing of a low one
+    assert set(results_of(tmp_path)["rates"]) & {"blown", "steepest", "lowest"} == set()
 
 
 def own(folder):
