@@ -51,9 +51,11 @@ class Flight:
         self.log_dir, self.seconds, self.budget, self.tests = log_dir, seconds, budget, tests
         self.made = False  # whether a training began
         self.landed = False  # and was tested
+        self.before: Callable[[], None] = lambda: None  # is called where the tests begin
 
     def fly(self, subject: Any, watched: Callable[[], None]) -> None:
         self.made = True
+        self.before()
         fly(subject, self.log_dir, self.seconds, self.budget, self.tests, watched)
         self.landed = True
 

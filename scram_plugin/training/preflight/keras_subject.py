@@ -56,6 +56,7 @@ class KerasSubject:
         self._optimizer: Any = None
         self._made: dict[tuple[bool, bool], _Made] = {}
         self.facts: dict[str, Any] = {}
+        self.batch_size: int | None = None
 
     @property
     def clips(self) -> bool:

@@ -175,9 +175,20 @@ def samples(subject: Subject, batch: Batch) -> dict[str, Any]:
         "alone": _difference(alone, [o[half] for o in whole]),
         "order": _difference(mixed, [o[order] for o in whole]),
     }
-    if any(found.values()) and subject.framework == "torch" and _columns_are_apart(batch, whole, predict):
+    if any(found.values()) and _columns_are_examples(subject) and _columns_are_apart(batch, whole, predict):
         return {"reason": "the first axis of the inputs may be the time: their columns do not mix"}
     return found
+
+
+def _columns_are_examples(subject: Subject) -> bool:
+    """Whether the second axis has as many rows as the loader has examples, or alone is as long in all whole batches."""
+    given = [
+        next((leaf.shape[:2] for leaf in leaves(b.x) if len(getattr(leaf, "shape", ())) > 1), (0, 0)) for b in subject.batches
+    ]
+    if subject.batch_size and given:
+        return given[0][1] == subject.batch_size != given[0][0]
+    first, second = ({int(shape[i]) for shape in given[:-1]} for i in (0, 1))
+    return len(first) > 1 == len(second)
 
 
 def _columns_are_apart(batch: Batch, whole: list[np.ndarray], predict: Callable[[Any], list[np.ndarray]]) -> bool:

@@ -46,6 +46,7 @@ class Subject(Protocol):
     batches: Sequence[Batch]  # the first batches of the training data, as a step would get them
     training: Iterable[Batch]  # all batches; can be iterated over repeatedly
     validation: Iterable[Batch] | None  # all batches of the validation data, if there are any
+    batch_size: int | None  # that of the program's data loader, if it has one
     rate: float | None  # the learning rate; None if there is no optimizer, or a schedule
 
     @property

@@ -10,6 +10,7 @@ import copy
 import functools
 import inspect
 import time
+import warnings
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -63,10 +64,11 @@ class Loop(patches.Watcher):
             return self._call(module, args, kwargs)
 
         torch.nn.Module.__call__ = call
-        self._clips: Callable[[Any], object] | None = None  # what the program does to gradients before a step
+        self._clips: Callable[[torch.nn.Module], object] | None = None  # what the program does to gradients before a step
         self._of_clips = {name: getattr(torch.nn.utils, name) for name in CLIPS}
         for name, clip in self._of_clips.items():
-            setattr(torch.nn.utils, name, self._noting(clip))
+            for place in (torch.nn.utils, torch.nn.utils.clip_grad):
+                setattr(place, name, self._noting(clip))
         patches.add(self)
         self._search = ModelSearch(self._take_off)
         _mute()
@@ -77,7 +79,8 @@ class Loop(patches.Watcher):
     def close(self) -> None:
         torch.nn.Module.__call__ = self._original
         for name, clip in self._of_clips.items():
-            setattr(torch.nn.utils, name, clip)
+            for place in (torch.nn.utils, torch.nn.utils.clip_grad):
+                setattr(place, name, clip)
         self._search.close()
         self._stepped.remove()
         patches.remove(self)
@@ -95,6 +98,8 @@ class Loop(patches.Watcher):
             return
         subject, watch = self._subject, self._watch
         subject.loss, subject.clip = self._loss or _unknown, self._clips
+        if self._last is not None:
+            subject.batch_size = LoaderPass(self._last[0]).facts().get("batch_size")
         subject.batches, subject.training = self.batches[:FIRST], self.batches[: self._pass]
         subject.validation = self._evaluated or None
         subject.facts = watch.facts
@@ -103,7 +108,16 @@ class Loop(patches.Watcher):
     def _noting(self, clip: Any) -> Any:
         @functools.wraps(clip)
         def clipped(parameters: Any, *args: Any, **kwargs: Any) -> Any:
-            self._clips = lambda given: clip(given, *args, **kwargs)
+            parameters = parameters if isinstance(parameters, torch.Tensor) else list(parameters)
+            if self._model is not None:
+                given = {id(p) for p in ([parameters] if isinstance(parameters, torch.Tensor) else parameters)}
+                names = {name for name, p in self._model.named_parameters() if id(p) in given}
+                if names:  # otherwise they are those of another network
+
+                    def clip_same(model: torch.nn.Module) -> object:
+                        return clip([p for name, p in model.named_parameters() if name in names], *args, **kwargs)
+
+                    self._clips = clip_same
             return clip(parameters, *args, **kwargs)
 
         return clipped
@@ -227,9 +241,10 @@ def _fitting(function: Any, target: torch.Tensor, outputs: torch.Tensor, loss: t
     if given.dim() > 2 and target.dim() == 1 and given.shape[:-1].numel() == len(target):
         ways.append((lambda o, t: function(o.flatten(0, -2), t.flatten()), target.reshape(given.shape[:-1])))
     for way, targets in ways:
-        with contextlib.suppress(RuntimeError, ValueError, IndexError):
+        with contextlib.suppress(RuntimeError, ValueError, IndexError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the shapes may not fit; this only tries them
             if torch.allclose(way(given, targets), loss.detach(), rtol=1e-4):
-                return way, targets.clone()
+                return way, _kept(targets)
     return None
 
 

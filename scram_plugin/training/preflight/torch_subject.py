@@ -38,9 +38,8 @@ class TorchSubject:
     ) -> None:
         inner = unwrapped(model)
         self.loss = loss
-        self.clip: Callable[[Any], object] | None = (
-            None  # is called with the parameters, between the backward pass and the step
-        )
+        self.batch_size: int | None = None
+        self.clip: Callable[[torch.nn.Module], object] | None = None  # is called between the backward pass and the step
         self.training: Iterable[Batch] = training
         self.validation: Iterable[Batch] | None = validation
         self.facts: dict[str, Any] = {}
@@ -91,7 +90,7 @@ class TorchSubject:
         loss = self.loss_of(batch)
         loss.backward()
         if self.clip is not None:
-            self.clip(self.model.parameters())
+            self.clip(self.model)
         if isinstance(self.optimizer, torch.optim.LBFGS):
             self.optimizer.step(loss.detach)
         else:

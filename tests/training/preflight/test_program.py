@@ -255,6 +255,35 @@ def test_a_batch_whose_first_axis_is_the_time(tmp_path):
     assert made["one_batch"]["last"] < 0.2 * made["one_batch"]["first"]
 
 
+def test_a_tape_before_fit_is_none_of_the_training(tmp_path):
+    before, _, _ = TAPE.partition("@tf.function")
+    shown = (
+        "with tf.GradientTape() as tape:\n"
+        "    loss = loss_function(y[:32], model(x[:32]))\n"
+        "print([float(tf.norm(g)) for g in tape.gradient(loss, model.trainable_variables)])\n"
+        "model.compile(optimizer, loss_function)\nmodel.fit(x, y, epochs=9)\n"
+    )
+    said, found = flown(tmp_path, before + shown)
+    assert found == []
+    assert "SCRAM has seen no training step" not in said
+    assert results_of(tmp_path)["one_batch"]["last"] < 0.1 * results_of(tmp_path)["one_batch"]["first"]
+
+
+def test_outputs_of_each_position_with_time_and_batch_confused(tmp_path):
+    program = RECURRENT.replace("states[:, -1]", "states").replace(
+        "loss_function(model(x[i : i + 32])", "loss_function(model(x[i : i + 32]).flatten(0, 1)"
+    )
+    program = program.replace("y[i : i + 32])", "y[i : i + 32].repeat_interleave(12))")
+    _, found = flown(tmp_path, program, status=1)
+    assert ("mixed-samples", "batch-first") in [(heuristic, cause) for heuristic, cause, _ in found]
+
+
+def test_the_clipping_of_another_network_is_none_of_this_one(tmp_path):
+    program = CLIPPED.replace("RATE", "0.1").replace("optimizer =", "side = nn.Linear(20, 2)\noptimizer =")
+    assert flown(tmp_path, program.replace("clip_grad_norm_(model.parameters()", "clip_grad_norm_(side.parameters()"))[1] == []
+    assert "blown" in results_of(tmp_path)["rates"]
+
+
 def test_rates_are_tried_with_the_clipping_of_the_program(tmp_path):
     assert flown(tmp_path, CLIPPED.replace("RATE", "2.0"))[1] == []
     # nothing diverges, and that the loss falls at high rates says nothing of a low one
