@@ -48,7 +48,6 @@ def test_axe_finds_nothing(theme, where, view):
     page = view(link_to(where))
     page.set_viewport_size({"width": 1280, "height": 900})
     in_theme(page, theme)
-    settle(page)
     assert violations(page) == []
 
 

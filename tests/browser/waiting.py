@@ -36,12 +36,11 @@ def settle(page):
     page.scram.wait_for_function(STILL)
 
 
-def in_theme(page: Page, theme: str) -> None:
+def in_theme(page, theme: str) -> None:
     """Set the theme as the switch of TensorBoard does it, and wait until all is drawn in it."""
     page.evaluate("dark => document.body.classList.toggle('dark-mode', dark)", theme == "dark")
     page.scram.wait_for_selector(f"html[data-theme={theme}]", state="attached")
-    page.wait_for_timeout(500)
-    page.scram.wait_for_function(STILL)
+    settle(page)
 
 
 def place(page: Page, found) -> dict[str, float]:

@@ -182,21 +182,21 @@ def samples(subject: Subject, batch: Batch) -> dict[str, Any]:
 
 def _columns_are_examples(subject: Subject) -> bool:
     """Whether the second axis has as many rows as the loader has examples, or alone is as long in all whole batches."""
-    given = [
-        next((leaf.shape[:2] for leaf in leaves(b.x) if len(getattr(leaf, "shape", ())) > 1), (0, 0)) for b in subject.batches
-    ]
-    if subject.batch_size and given:
-        return given[0][1] == subject.batch_size != given[0][0]
-    first, second = ({int(shape[i]) for shape in given[:-1]} for i in (0, 1))
-    return len(first) > 1 == len(second)
+    lengths = [_axes(batch) for batch in subject.batches]
+    if subject.batch_size:
+        return lengths[0][1] == subject.batch_size != lengths[0][0]
+    first, second = (len({both[i] for both in lengths[:-1]}) for i in (0, 1))
+    return first > 1 and second == 1
+
+
+def _axes(batch: Batch) -> tuple[int, int]:
+    """The lengths of the first two axes of the first input that has as many; (0, 0) if none has."""
+    return next((tuple(leaf.shape[:2]) for leaf in leaves(batch.x) if len(getattr(leaf, "shape", ())) > 1), (0, 0))
 
 
 def _columns_are_apart(batch: Batch, whole: list[np.ndarray], predict: Callable[[Any], list[np.ndarray]]) -> bool:
     """Whether examples may be the second axis: each position has outputs, which do not depend on the other columns."""
-    given = next((leaf for leaf in leaves(batch.x) if len(getattr(leaf, "shape", ())) > 1), None)
-    if given is None:
-        return False
-    length, count = given.shape[:2]
+    length, count = _axes(batch)
     if count < 2 or any(output.shape[:2] != (length, count) for output in whole):
         return False
     order = np.random.default_rng(0).permutation(count)
@@ -254,7 +254,13 @@ def rates(subject: Subject, results: Results, seconds: float) -> dict[str, Any]:
         seconds -= (took := time.monotonic() - begin)
         if "lowest" in found or "blown" in found or took * max(RATES) / min(RATES) > seconds:
             break
-    return found
+    if not subject.clips:
+        return found
+    if "blown" not in found:
+        return {
+            "reason": "the program clips its gradients: then the loss falls at rates that are far higher than the useful ones"
+        }
+    return {name: value for name, value in found.items() if name not in ("steepest", "lowest")}
 
 
 def _range(subject: Subject, results: Results, seconds: float, count: int) -> dict[str, Any]:
@@ -276,8 +282,7 @@ def _range(subject: Subject, results: Results, seconds: float, count: int) -> di
     if above:
         found["blown"] = float(tried[above[0]])
     begin = float(np.median(smooth[:12]))
-    # where gradients are clipped, a loss falls at rates that are far higher than the useful ones
-    if smooth[low] < 0.9 * begin and low > 0 and not subject.clips:
+    if smooth[low] < 0.9 * begin and low > 0:
         # where the loss fell fastest from one rate to the next; all rates differ by the same factor
         found["steepest"] = float(tried[int(np.argmin(np.diff(smooth[: low + 1])))])
         found["lowest"] = float(tried[low])

@@ -1,6 +1,6 @@
 """The loop of a program that trains with `tf.GradientTape`: watched for some steps.
 
-Its model is not tested apart: a step is a function of the program, which may take no other batch or rate.
+Its model is not tested by itself: a step is a function of the program, which may take no other batch or rate.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import time
 import warnings
+import weakref
 from typing import Any
 
 import keras
@@ -20,7 +21,7 @@ from scram_plugin.training.preflight.flight import STEPS, UNTIL_EVALUATED, Done,
 from scram_plugin.training.preflight.probes import Results
 
 TESTS = ("memory", "gradients", "precision", "one_batch", "inputs", "samples", "rates")
-NOT_TESTED = "a step with tf.GradientTape is a function of the program, so that the model cannot be tested apart from it"
+NOT_TESTED = "a step with tf.GradientTape is a function of the program, so that the model cannot be tested by itself"
 
 
 class TapeLoop:
@@ -34,8 +35,8 @@ class TapeLoop:
         self._flight = flight
         self._begin = time.monotonic()
         self._watch: tape.TapeWatch | None = None
-        self._folder = tempfile.mkdtemp(prefix="scram-")
-        self._others: set[int] = set()  # ids of models that are not trained
+        self._folder = ""  # where it writes
+        self._others: weakref.WeakSet[keras.Model] = weakref.WeakSet()  # models that are not trained
         self._make = tape.TapeWatch
 
         def call(model: Any, *args: Any, **kwargs: Any) -> Any:
@@ -61,7 +62,9 @@ class TapeLoop:
 
     def land(self) -> None:
         """The program has ended: write what was seen."""
-        if self._watch is not None and self._watch.facts and not self._flight.made:
+        if self._watch is None:
+            return
+        if self._watch.facts and not self._flight.made:
             self._write(self._watch)
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -87,10 +90,10 @@ class TapeLoop:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _may_be_trained(self, model: keras.Model) -> bool:
-        return id(model) not in self._others and (not model.built or bool(model.trainable_variables))
+        return model not in self._others and (not model.built or bool(model.trainable_variables))
 
     def _take_off(self, model: keras.Model) -> None:
-        self._begin = time.monotonic()
+        self._begin, self._folder = time.monotonic(), tempfile.mkdtemp(prefix="scram-")
         with tf.init_scope():  # a function that makes a step may be traced here
             self._watch = self._make(model, None, self._folder, every=8, print_findings=False)
         tape_patches.add(self, [])
@@ -121,10 +124,10 @@ class TapeLoop:
 
     def applies(self, optimizer: Any, gradients: list[Any], variables: Any) -> Any:
         """Of several models that are trained, the first one is watched; one that no optimizer trains is given up."""
-        if self._watch is not None and tf.executing_eagerly() and not self._watch.recorder.steps:
-            given = {id(v) for v in (optimizer._trainable_variables if variables is None else variables)}
-            (model,) = self._watch.models
-            if not given & {id(v) for v in model.trainable_variables}:
-                self._others.add(id(model))
-                self._give_up()
+        recorder = self._watch.recorder if self._watch is not None else None
+        if recorder is None or not tf.executing_eagerly() or recorder.steps:
+            return bool
+        if not recorder.trained & {id(v) for v in recorder.trainable()}:
+            self._others.add(recorder.models[0])
+            self._give_up()
         return bool

@@ -9,6 +9,7 @@ import contextlib
 import copy
 import functools
 import inspect
+import itertools
 import time
 import warnings
 import weakref
@@ -65,10 +66,10 @@ class Loop(patches.Watcher):
 
         torch.nn.Module.__call__ = call
         self._clips: Callable[[torch.nn.Module], object] | None = None  # what the program does to gradients before a step
-        self._of_clips = {name: getattr(torch.nn.utils, name) for name in CLIPS}
-        for name, clip in self._of_clips.items():
-            for place in (torch.nn.utils, torch.nn.utils.clip_grad):
-                setattr(place, name, self._noting(clip))
+        places = itertools.product((torch.nn.utils, torch.nn.utils.clip_grad), CLIPS)
+        self._of_clips = {(place, name): getattr(place, name) for place, name in places}
+        for (place, name), clip in self._of_clips.items():
+            setattr(place, name, self._noting(clip))
         patches.add(self)
         self._search = ModelSearch(self._take_off)
         _mute()
@@ -78,9 +79,8 @@ class Loop(patches.Watcher):
 
     def close(self) -> None:
         torch.nn.Module.__call__ = self._original
-        for name, clip in self._of_clips.items():
-            for place in (torch.nn.utils, torch.nn.utils.clip_grad):
-                setattr(place, name, clip)
+        for (place, name), clip in self._of_clips.items():
+            setattr(place, name, clip)
         self._search.close()
         self._stepped.remove()
         patches.remove(self)
@@ -108,17 +108,15 @@ class Loop(patches.Watcher):
     def _noting(self, clip: Any) -> Any:
         @functools.wraps(clip)
         def clipped(parameters: Any, *args: Any, **kwargs: Any) -> Any:
-            parameters = parameters if isinstance(parameters, torch.Tensor) else list(parameters)
-            if self._model is not None:
-                given = {id(p) for p in ([parameters] if isinstance(parameters, torch.Tensor) else parameters)}
-                names = {name for name, p in self._model.named_parameters() if id(p) in given}
-                if names:  # otherwise they are those of another network
+            given = [parameters] if isinstance(parameters, torch.Tensor) else list(parameters)
+            known, ids = self._model.named_parameters() if self._model is not None else (), {id(p) for p in given}
+            if names := {name for name, p in known if id(p) in ids}:  # otherwise they are those of another network
 
-                    def clip_same(model: torch.nn.Module) -> object:
-                        return clip([p for name, p in model.named_parameters() if name in names], *args, **kwargs)
+                def clip_same(model: torch.nn.Module) -> object:
+                    return clip([p for name, p in model.named_parameters() if name in names], *args, **kwargs)
 
-                    self._clips = clip_same
-            return clip(parameters, *args, **kwargs)
+                self._clips = clip_same
+            return clip(given, *args, **kwargs)
 
         return clipped
 

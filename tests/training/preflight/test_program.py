@@ -9,7 +9,7 @@ import pytest
 import scram_plugin
 from tests.faults import forms
 from tests.paths import environment
-from tests.sizes import FULL, few
+from tests.sizes import few
 
 KERAS = next(p for p in forms.PROGRAMS if p.name == "digits_list").files(11)["train.py"]
 OF_TENSORFLOW = KERAS.replace("import keras\n", "from tensorflow import keras\n")
@@ -207,8 +207,6 @@ def test_time_and_batch_that_are_confused_are_put_right_by_the_edit(tmp_path):
     edit = mixed["fixes"][0]["edit"]
     assert edit["before"].strip() == "self.reader = nn.GRU(3, 16)"
     assert edit["after"].strip() == "self.reader = nn.GRU(3, 16, batch_first=True)"
-    if not FULL:
-        return
     mended = RECURRENT.replace(edit["before"], edit["after"])
     (tmp_path / "mended").mkdir()
     assert "mixed-samples" not in [heuristic for heuristic, _, _ in flown(tmp_path / "mended", mended)[1]]
@@ -287,6 +285,7 @@ def test_the_clipping_of_another_network_is_none_of_this_one(tmp_path):
 def test_rates_are_tried_with_the_clipping_of_the_program(tmp_path):
     assert flown(tmp_path, CLIPPED.replace("RATE", "2.0"))[1] == []
     # nothing diverges, and that the loss falls at high rates says nothing of a low one
+    assert "clips its gradients" in results_of(tmp_path)["rates"]["reason"]
     assert set(results_of(tmp_path)["rates"]) & {"blown", "steepest", "lowest"} == set()
 
 
