@@ -170,7 +170,7 @@ def _hidden(source: str, names: Collection[str]) -> list[_Part] | None:
     return None if parts is None else [part for part in parts if part.name is None or part.name not in names]
 
 
-@functools.lru_cache(maxsize=4)  # a review has several changes of one program
+@functools.lru_cache(maxsize=32)  # a program has several files, and is recorded again with each of its trainings
 def _parts(source: str) -> Sequence[_Part] | None:
     """All that is hidden unless it is the name of a layer; None if the source is no Python."""
     lines = _lines(source)

@@ -33,38 +33,43 @@ def logdir(tmp_path_factory):
     return logs
 
 
+@pytest.fixture(scope="module")
+def server(logdir):
+    with tensorboard("--logdir", str(logdir)) as started:
+        yield started
+
+
 @pytest.mark.parametrize("view", VIEWS)
-def test_every_view_shows_text(view, browser, logdir, record_property):
-    with tensorboard("--logdir", str(logdir)) as server:
-        runs = server.reviewed(4)["runs"]
-        page = open_tab(browser, server, width=900, link=link(IMG, view=view, inside="" if view else "gradients"))
-        dialogs = []
-        page.on("dialog", lambda dialog: dialogs.append(dialog.message) or dialog.dismiss())
+def test_every_view_shows_text(view, browser, server, record_property):
+    runs = server.reviewed(4)["runs"]
+    page = open_tab(browser, server, width=900, link=link(IMG, view=view, inside="" if view else "gradients"))
+    dialogs = []
+    page.on("dialog", lambda dialog: dialogs.append(dialog.message) or dialog.dismiss())
+    settle(page)
+    for run in [entry["name"] for entry in runs] if view in ("", "compare") else []:
+        page.scram.locator(f"[data-run={_quoted(run)}]").first.click()
         settle(page)
-        for run in [entry["name"] for entry in runs] if view in ("", "compare") else []:
-            page.scram.locator(f"[data-run={_quoted(run)}]").first.click()
-            settle(page)
-            if not view:
-                for summary in page.scram.locator("main .why > summary").all():
-                    summary.click()
-            page.scram.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-            page.scram.wait_for_timeout(700)
-            page.scram.eval_on_selector_all(
-                "main .question button[aria-expanded=false]", "all => all.forEach(button => button.click())"
-            )
-            page.scram.wait_for_timeout(700)
-        if view == "":
-            page.scram.locator(f"[data-run={_quoted(IMG)}]").click()
-            settle(page)
-            text = page.scram.inner_text("main")
-            assert IMG in text
-            assert LAYER in text
-        made = "document.querySelectorAll('.app :is(img, script, iframe, b)').length"
-        assert page.scram.evaluate(made) == 0
-        assert page.scram.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        assert (dialogs, ours(page)) == ([], [])
-        page.context.close()
-        held(record_property, "hostile runs in a view of the browser", len(runs), [])
+        if not view:
+            for summary in page.scram.locator("main .why > summary").all():
+                summary.click()
+        page.scram.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        page.scram.wait_for_timeout(700)
+        page.scram.eval_on_selector_all(
+            "main .question button[aria-expanded=false]", "all => all.forEach(button => button.click())"
+        )
+        page.scram.wait_for_timeout(700)
+    if view == "":
+        page.scram.locator(f"[data-run={_quoted(IMG)}]").click()
+        settle(page)
+        text = page.scram.inner_text("main")
+        assert IMG in text
+        assert LAYER in text
+    made = "document.querySelectorAll('.app :is(img, script, iframe, b)').length"
+    assert page.scram.evaluate(made) == 0
+    assert page.scram.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert (dialogs, ours(page)) == ([], [])
+    page.context.close()
+    held(record_property, "hostile runs in a view of the browser", len(runs), [])
 
 
 def _quoted(text):

@@ -14,7 +14,7 @@ from tests.sizes import size
 
 SETS = {"demo": DEMO_LOGS, "recorded": LOGS, "real": REAL_RUNS}
 TRIES = 10  # times that a page is read, a second apart
-AT_MOST = size(1_000, 12)  # runs of a set, spread over it: opening one takes a second
+AT_MOST = size(1_000, 6)  # runs of a set, spread over it: opening one takes a second
 SEVERITIES = ("error", "warning", "info")
 PLACE = r"(?:epoch|batch|step) \d+(?:,\d{3})*"
 NUMBER = r"-?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?"

@@ -153,6 +153,7 @@ def test_the_picture_has_other_axes(sweep):
     until(lambda: "width" in sweep.scram.locator(".axes .axis").all_inner_texts(), False, sweep)
 
 
+@pytest.mark.slow
 def test_ten_thousand_runs(browser, tmp_path):
     """The list, the sentences and the picture of so many runs of a hundred settings, and it scrolls."""
     draws = np.random.default_rng(7)

@@ -92,20 +92,18 @@ def returns(source: SourceFile, function: Function) -> list[ast.Return]:
 
 def functions(program: Code, place: Piece) -> list[tuple[SourceFile, Function]]:
     """The functions of the program that a call may run: by its name; of a class, its `__init__`."""
-    name = program.called(place)
     found: list[tuple[SourceFile, Function]] = []
-    for source in program.sources:
-        for node in ast.walk(source.tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name:
-                found.append((source, node))
-            elif isinstance(node, ast.ClassDef) and node.name == name:
-                found += [(source, f) for f in node.body if isinstance(f, ast.FunctionDef) and f.name == "__init__"]
+    for source, node in program.definitions(program.called(place)):
+        if isinstance(node, ast.ClassDef):
+            found += [(source, f) for f in node.body if isinstance(f, ast.FunctionDef) and f.name == "__init__"]
+        else:
+            found.append((source, node))
     return found
 
 
 def class_of(program: Code, name: str) -> tuple[SourceFile, ast.ClassDef] | None:
     """The class with this name; None if there is none, or more than one."""
-    found = [(s, n) for s in program.sources for n in ast.walk(s.tree) if isinstance(n, ast.ClassDef) and n.name == name]
+    found = [(source, node) for source, node in program.definitions(name) if isinstance(node, ast.ClassDef)]
     return found[0] if len(found) == 1 else None
 
 

@@ -69,7 +69,7 @@ def _permuted(known: Code) -> Iterator[Mispaired]:
 
 def _beside(known: Code, source: SourceFile, inputs: str, targets: str) -> bool:
     """Whether an item, or a data set, is made of both."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Call) and known.called(Piece(source, node)) in TOGETHER:
             texts = [source.of(n) for given in node.args for n in (given.elts if isinstance(given, ast.Tuple) else [given])]
             if {inputs, targets} <= set(texts):

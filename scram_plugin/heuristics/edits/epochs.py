@@ -49,7 +49,7 @@ def _epochs(known: Code) -> Iterator[Piece]:
             loops = [*loops, *inner[-1:]]
         outer = loops[-1] if loops else None
         counted = outer.iter if isinstance(outer, ast.For) and isinstance(outer.iter, ast.Call) else None
-        source = next((s for s in known.sources if any(n is counted for n in ast.walk(s.tree))), None) if counted else None
+        source = next((s for s in known.sources if any(n is counted for n in s.nodes)), None) if counted else None
         if counted is not None and source is not None and known.called(Piece(source, counted)) in ("range", "trange"):
             last = counted.args[-1]
             plus_one = isinstance(last, ast.BinOp) and isinstance(last.op, ast.Add)  # range(1, epochs + 1)

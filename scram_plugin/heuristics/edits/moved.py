@@ -23,12 +23,12 @@ def moved_places(facts: Mapping[str, Any]) -> Mispaired | None:
 
 
 def _moved(known: Code, source: SourceFile) -> Iterator[Mispaired]:
-    statements = [n for n in ast.walk(source.tree) if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name)]
+    statements = [n for n in source.nodes if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name)]
     reordered = [n for n in statements if _reorders(known, source, n)]
     if not reordered:
         return
     stores = _stores(source)
-    losses = [n for n in ast.walk(source.tree) if isinstance(n, ast.Call) and len(n.args) == PAIR]
+    losses = [n for n in source.nodes if isinstance(n, ast.Call) and len(n.args) == PAIR]
     losses = [n for n in losses if LOSSES_BY_NAME.search(source.of(n.func))]
     for taken in statements:
         target, value, scope = taken.targets[0], taken.value, source.scope(taken)
@@ -53,7 +53,7 @@ def _moved(known: Code, source: SourceFile) -> Iterator[Mispaired]:
 def _stores(source: SourceFile) -> Stores:
     """Scope and name -> the statements that give the variable a value there."""
     found: Stores = {}
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             found.setdefault((source.scope(node), node.id), []).append(source.statement(node))
     return found

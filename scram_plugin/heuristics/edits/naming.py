@@ -90,7 +90,7 @@ def _with_import(source: SourceFile, module: str, last: str) -> tuple[str, list[
 
 def _spelling(source: SourceFile) -> str | None:
     """``tensorflow.keras`` or ``keras``, by the parts of it that the file imports."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.ImportFrom) and not node.level and usual(node.module or "").partition(".")[0] == "keras":
             module = str(node.module)
             return module[: module.index("keras") + len("keras")]

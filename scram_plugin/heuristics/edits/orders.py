@@ -24,6 +24,8 @@ MAKES = ("constant", "convert_to_tensor", "sqrt", "log", "log1p", "float32", "in
 SHUFFLES = ("shuffle",)  # in place, or of what it is given; source: random, NumPy, scikit-learn
 SPLIT = "train_test_split"  # each argument gives two parts; source: scikit-learn
 HOLES = re.compile(r"isnan|isfinite|isnull|notna|notnull|isinf|dropna")  # by which incomplete examples are left out
+# without one of these words, nothing is brought into another order, and nothing is left out
+WORDS = re.compile(rf"permutation|randperm|shuffle(?!\s*=)|{HOLES.pattern}")
 EQUAL = ("ones", "zeros", "full", "empty", "ones_like", "zeros_like", "full_like")  # targets that have no order
 LONGEST_ORDER = 200  # characters of the text of an order: a longer one is called by its line; by definition
 UNKNOWN = "unknown"  # begins the text of a step that is not understood
@@ -60,11 +62,13 @@ class Mispaired(NamedTuple):
 def two_orders(facts: Mapping[str, Any]) -> Mispaired | None:
     """The first place where inputs and targets are used side by side in two different orders; None without one."""
     known = program(facts)
+    if not any(WORDS.search(source.text) for source in known.sources):
+        return None
     for source in known.sources:
         # variables that functions change at any time
-        shared = {name for n in ast.walk(source.tree) if isinstance(n, ast.Global | ast.Nonlocal) for name in n.names}
-        scopes: list[ast.AST] = [source.tree, *(n for n in ast.walk(source.tree) if isinstance(n, FUNCTIONS[:2]))]
-        classes = [n for n in ast.walk(source.tree) if isinstance(n, ast.ClassDef)]
+        shared = {name for n in source.nodes if isinstance(n, ast.Global | ast.Nonlocal) for name in n.names}
+        scopes = [source.tree, *(n for n in source.nodes if isinstance(n, FUNCTIONS[:2]))]
+        classes = [n for n in source.nodes if isinstance(n, ast.ClassDef)]
         for scope in (*scopes, *classes):
             found = next(_Scope(known, source, scope, shared).apart(), None)
             if found is not None:
@@ -243,14 +247,9 @@ class _Scope:
         """What an index does to the examples; None for a part of them in their order."""
         if isinstance(index, ast.Slice):
             upper = index.upper if index.lower is None and index.step is None else None
-            if (
-                isinstance(upper, ast.Call)
-                and self._called(upper) == "len"
-                and len(upper.args) == 1
-                and self._name(upper.args[0])
-            ):
-                return Key(f"len({self._name(upper.args[0])})", cut=True, line=index.lineno)
-            return None
+            of = upper.args if isinstance(upper, ast.Call) and self._called(upper) == "len" else []
+            name = self._name(of[0]) if len(of) == 1 else ""
+            return Key(f"len({name})", cut=True, line=index.lineno) if name else None
         if isinstance(index, ast.Tuple):
             return self._key(index.elts[0]) if index.elts else None
         if isinstance(index, ast.Call) and self._called(index) in ORDERS:
@@ -259,10 +258,8 @@ class _Scope:
 
     def _resolved(self, index: ast.expr) -> tuple[str, bool]:
         """The text of an index, with the names of orders replaced by where they were made, and whether it was drawn."""
-        text, drawn = (
-            self._source.of(index),
-            any(isinstance(n, ast.Call) and self._called(n) in ORDERS for n in ast.walk(index)),
-        )
+        text = self._source.of(index)
+        drawn = any(isinstance(n, ast.Call) and self._called(n) in ORDERS for n in ast.walk(index))
         names = {name: self._orders[name] for name in _names(index) if name in self._orders}
         text = re.sub(r"[^\W\d]\w*", lambda word: names[word[0]][0] if word[0] in names else word[0], text)
         return text, drawn or any(of_draw for _, of_draw in names.values())
@@ -290,7 +287,7 @@ class _Scope:
     def _seeded_between(self, keys: list[Key]) -> bool:
         """Whether the state of random numbers may be set between two draws."""
         lines = [n for k in keys for n in (k.line, *map(int, re.findall(r"@(\d+)", k.text)))]
-        calls = [n for n in ast.walk(self._source.tree) if isinstance(n, ast.Call)]
+        calls = [n for n in self._source.nodes if isinstance(n, ast.Call)]
         setting = [c for c in calls if SEEDS.search(self._source.of(c.func)) or "fork_rng" in self._source.of(c.func)]
         functions = {f.name for c in setting for f in self._source.around(c) if isinstance(f, ast.FunctionDef)}
         setting += [c for c in calls if self._called(c) in functions]

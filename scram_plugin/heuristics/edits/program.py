@@ -82,6 +82,19 @@ class Code:
         """All names that the program uses."""
         return frozenset(piece.node.id for piece in self.nodes(ast.Name))
 
+    def definitions(self, name: str) -> Sequence[Piece]:
+        """The functions and classes with this name, anywhere in the program."""
+        return self._definitions.get(name, ())
+
+    @cached_property
+    def _definitions(self) -> dict[str, list[Piece]]:
+        found: dict[str, list[Piece]] = {}
+        for source in self.sources:
+            for node in source.nodes:
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                    found.setdefault(node.name, []).append(Piece(source, node))
+        return found
+
     def calls(self, *names: str) -> Iterator[Piece]:
         """Calls of functions, methods and classes with these names, as they were called where they are defined."""
         for name in names:
@@ -230,7 +243,7 @@ def _from_statements(entries: Sequence[tuple[int, str]]) -> str:
 def imported(source: SourceFile) -> dict[str, str]:
     """The names that a file imports, and what they are: ``{"layers": "keras.layers"}``."""
     found: dict[str, str] = {}
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 name = alias.name if alias.asname else alias.name.partition(".")[0]
@@ -254,7 +267,7 @@ def usual(name: str) -> str:
 
 @lru_cache(maxsize=32)
 def _in_order(source: SourceFile) -> tuple[ast.AST, ...]:
-    nodes = [n for n in ast.walk(source.tree) if isinstance(n, ast.expr | ast.stmt)]
+    nodes = [n for n in source.nodes if isinstance(n, ast.expr | ast.stmt)]
     return tuple(sorted(nodes, key=lambda n: (n.lineno, n.col_offset)))
 
 
@@ -272,7 +285,7 @@ def _changed(source: SourceFile, changes: Sequence[Change]) -> str | None:
         tree = ast.parse(after)
     except NOT_PYTHON:
         return None
-    before = {n.id for n in ast.walk(source.tree) if isinstance(n, ast.Name)}
+    before = {n.id for n in source.nodes if isinstance(n, ast.Name)}
     used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)} - before
     first, now = _first_lines(source.tree), _first_lines(tree)
     early = {name for name, (use, value) in now.items() if use < value < sys.maxsize}

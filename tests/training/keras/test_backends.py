@@ -98,7 +98,7 @@ def backends(quick=("torch", "jax")):
     ]
 
 
-@pytest.mark.parametrize("backend", backends())
+@pytest.mark.parametrize("backend", backends(quick=("jax",)))
 def test_same_bits(backend, tmp_path):
     from tests.training.keras.models import KINDS
 

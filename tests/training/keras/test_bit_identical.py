@@ -10,7 +10,11 @@ import scram_plugin
 from scram_plugin import SCRAM
 from tests.training.keras.models import KINDS, train
 
-SIMILAR = ("residual_batch_norm", "convolution", "functional_residual", "tanh_momentum")  # to others, for what SCRAM does
+# to others, for what SCRAM does
+SIMILAR = (
+    *("residual_batch_norm", "convolution", "functional_residual", "tanh_momentum"),
+    *("dense", "two_inputs", "several_outputs_by_hand"),
+)
 QUICK = [pytest.param(kind, marks=pytest.mark.slow if kind in SIMILAR else ()) for kind in KINDS]
 # XLA takes its time to compile
 WITH_XLA = [pytest.param(kind, marks=() if kind == "dropout_batch_norm" else pytest.mark.slow) for kind in KINDS]

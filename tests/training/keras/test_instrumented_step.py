@@ -9,6 +9,7 @@ import pytest
 from keras import layers
 
 import scram_plugin
+from tests.sizes import few
 from tests.training.keras.models import IMAGES, LABELS
 from tests.training.keras.test_callback import watch
 
@@ -19,7 +20,7 @@ def small(units=8):
     return model
 
 
-@pytest.mark.parametrize("every", [1, 1000])
+@pytest.mark.parametrize("every", few([1, 1000], lambda every: every > 1))
 def test_a_later_fit_may_have_other_data(every, tmp_path):
     model, callback = small(), watch(tmp_path, every=every)
     x, y = IMAGES[:320], LABELS[:320]
@@ -54,6 +55,7 @@ def test_the_change_of_a_large_variable_is_estimated(tmp_path):
     assert seen
 
 
+@pytest.mark.slow
 def test_one_model_after_another_makes_tensorflow_warn_of_nothing_of_ours(tmp_path, caplog):
     """It warns of functions that are traced again and again, and counts all models of a process together."""
     import tensorflow as tf

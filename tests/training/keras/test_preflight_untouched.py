@@ -106,7 +106,7 @@ def is_untouched(make, data, tmp_path):
     assert batch["last"] < batch["first"]
 
 
-KINDS = [(functional, dataset), (OwnStep, arrays)]
+KINDS = [(OwnStep, dataset)]
 OTHERS = [(make, data) for make in (functional, Subclassed, OwnStep) for data in (arrays, dataset, numbered)]
 
 

@@ -197,8 +197,9 @@ def nothing_stays():
 @pytest.mark.parametrize(
     ("loop", "kind"),
     [
-        *((loop, "convolutional") for loop in LOOPS),
-        *((loop, "own") for loop in (line_by_line, traced)),
+        *few([(loop, "convolutional") for loop in LOOPS], lambda case: case[0] in (line_by_line, traced, scaled)),
+        (traced, "own"),
+        pytest.param(line_by_line, "own", marks=pytest.mark.slow),
         *(pytest.param(loop, "recurrent", marks=pytest.mark.slow) for loop in (line_by_line, traced)),
     ],
 )

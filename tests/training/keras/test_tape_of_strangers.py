@@ -12,6 +12,7 @@ from keras import layers
 import scram_plugin
 from scram_plugin.api import review
 from tests.paths import environment
+from tests.sizes import few
 
 SPARSE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 RANDOM = np.random.default_rng(3)
@@ -271,7 +272,7 @@ def adversarial(model, x):
     return SPARSE(Y, made) + tf.reduce_mean(tf.square(model(x + 0.01, training=False) - tf.stop_gradient(made)))
 
 
-@pytest.mark.parametrize("traced", [True, False], ids=["traced", "line by line"])
+@pytest.mark.parametrize("traced", few([True, False], bool), ids=["traced", "line by line"])
 @pytest.mark.parametrize("loss", [contrast, with_another_loss_last, each_example, adversarial])
 def test_sound_losses_raise_nothing(loss, traced, model, tmp_path):
     model = keras.Sequential([*model.layers[:1], layers.Dropout(0.1), *model.layers[1:]])

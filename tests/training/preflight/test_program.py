@@ -190,6 +190,7 @@ def test_a_fault_is_named_with_the_line_that_mends_it(tmp_path):
     assert 'activation="softmax"' in edit["after"] or "from_logits=True" in edit["after"]
 
 
+@pytest.mark.slow
 def test_a_loop_with_functions_and_without_a_loader(tmp_path):
     _, found = flown(tmp_path, FUNCTIONS, "--tests", str(own(tmp_path)), arguments=["10"], status=1)
     assert [(heuristic, finding["title"]) for heuristic, _, finding in found] == [
@@ -201,6 +202,7 @@ def test_a_loop_with_functions_and_without_a_loader(tmp_path):
     assert not (tmp_path / "trained.txt").exists(), "the training itself is not made"
 
 
+@pytest.mark.slow
 def test_time_and_batch_that_are_confused_are_put_right_by_the_edit(tmp_path):
     _, found = flown(tmp_path, RECURRENT, status=1)
     (mixed,) = [f for heuristic, cause, f in found if (heuristic, cause) == ("mixed-samples", "batch-first")]
