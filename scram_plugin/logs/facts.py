@@ -201,6 +201,7 @@ SHAPE: dict[str, Any] = {
         **dict.fromkeys(("name", "class", "source"), text),
         **dict.fromkeys(("from_logits", "custom", "mean"), flag),
         "ignored": number,
+        "counts": [count],
         "shapes": _SHAPES,
         "outputs": [_READ],
     },

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from scram_plugin.heuristics.measured import guessing
+from scram_plugin.heuristics.guessing import guessing
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.kinds import MEAN_PRECISION, Kind
 from scram_plugin.logs.training_run import TrainingRun

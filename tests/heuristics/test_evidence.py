@@ -8,7 +8,8 @@ import pytest
 from scram_plugin.heuristics.curves.checkable import as_told, chance_level, last_value, level, lowest_point, together
 from scram_plugin.heuristics.curves.noise import noise
 from scram_plugin.heuristics.curves.shape import shape
-from scram_plugin.heuristics.measured import guessing, levels
+from scram_plugin.heuristics.guessing import guessing
+from scram_plugin.heuristics.measured import levels
 from tests.training_runs import training_run
 
 RNG = np.random.default_rng(7)

@@ -6,8 +6,8 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import order_targets
+from scram_plugin.heuristics.guessing import guessing
 from scram_plugin.heuristics.limits import SIGMAS, THIRD
-from scram_plugin.heuristics.measured import guessing
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 

@@ -13,9 +13,9 @@ from scram_plugin.heuristics.curves.checkable import rate_as_cause
 from scram_plugin.heuristics.curves.guesses import Constant, constant_for_validation, of_guessing, uniform
 from scram_plugin.heuristics.datasets import data_of
 from scram_plugin.heuristics.edits import order_targets
+from scram_plugin.heuristics.guessing import Guess, guessing
 from scram_plugin.heuristics.heuristic import Cause, Finding, absent
 from scram_plugin.heuristics.limits import FOR_A_LEVEL, THIRD
-from scram_plugin.heuristics.measured import Guess, guessing
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun

@@ -10,16 +10,9 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.curves.checkable import ENOUGH_BATCHES, chance_level
 from scram_plugin.heuristics.curves.noise import median
+from scram_plugin.heuristics.guessing import BETTER, Guess, entropy_of_labels, guessing, variance_of_targets
 from scram_plugin.heuristics.limits import FOR_A_LEVEL, THIRD
-from scram_plugin.heuristics.measured import (
-    BETTER,
-    Guess,
-    chooses_class,
-    entropy_of_labels,
-    guessing,
-    is_mean,
-    variance_of_targets,
-)
+from scram_plugin.heuristics.measured import chooses_class, is_mean
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun

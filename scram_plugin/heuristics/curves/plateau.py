@@ -12,9 +12,9 @@ from scram_plugin.heuristics.curves.checkable import level, loss_alone, rate_as_
 from scram_plugin.heuristics.curves.noise import error_of_difference
 from scram_plugin.heuristics.curves.progress import still_improves
 from scram_plugin.heuristics.curves.shape import SURE, Shape, shape_of
+from scram_plugin.heuristics.guessing import guessing, variance_of_targets
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option, TooEarly
 from scram_plugin.heuristics.limits import FOR_A_LEVEL, SIGMAS
-from scram_plugin.heuristics.measured import guessing, variance_of_targets
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
 from scram_plugin.logs.curve import Curve

@@ -10,9 +10,9 @@ import numpy as np
 from scram_plugin.heuristics.curves.checkable import all_learned, loss
 from scram_plugin.heuristics.curves.noise import median, noise
 from scram_plugin.heuristics.edits import train_longer
+from scram_plugin.heuristics.guessing import guessing
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option, TooEarly
 from scram_plugin.heuristics.limits import ACCURATE, SIGMAS
-from scram_plugin.heuristics.measured import guessing
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import counted, place
 from scram_plugin.logs.curve import Curve

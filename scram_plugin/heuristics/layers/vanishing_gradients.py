@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.edits import set_in_layers
+from scram_plugin.heuristics.guessing import BETTER, guessing, variance_of_targets
 from scram_plugin.heuristics.heuristic import (
     CALIBRATED,
     Cause,
@@ -23,17 +24,14 @@ from scram_plugin.heuristics.heuristic import (
 )
 from scram_plugin.heuristics.limits import QUARTER
 from scram_plugin.heuristics.measured import (
-    BETTER,
     Layer,
     columns,
     dead_units,
     enough_rows,
     finite_median,
-    guessing,
     known_layers,
     levels,
     of_kernels,
-    variance_of_targets,
 )
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import counted, number

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.edits import minimize, set_learning_rate
+from scram_plugin.heuristics.guessing import guessing
 from scram_plugin.heuristics.heuristic import (
     CALIBRATED,
     OPTIMIZER,
@@ -22,7 +23,7 @@ from scram_plugin.heuristics.heuristic import (
     absent,
 )
 from scram_plugin.heuristics.limits import BEGUN, QUARTER, TENTH
-from scram_plugin.heuristics.measured import guessing, known_layers, levels, shown_loss, steps_of_kernels, whole_of
+from scram_plugin.heuristics.measured import known_layers, levels, shown_loss, steps_of_kernels, whole_of
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import USUAL_RATES, known_rate

@@ -12,8 +12,9 @@ import torch
 
 from scram_plugin import __version__
 from scram_plugin.redaction import settings
+from scram_plugin.training.labels import MOST_CLASSES
 from scram_plugin.training.structures import leaves
-from scram_plugin.training.torch.graph import ACTIVATIONS, DISTANCES, LOGITS, Loss, Place
+from scram_plugin.training.torch.graph import ACTIVATIONS, DISTANCES, LOGITS, Loss, Place, saved
 
 MOST_LAYERS = 2_000
 _SETTINGS = {
@@ -35,7 +36,7 @@ ACTIVATING = {
     "relu6": "relu6",
     "hardsigmoid": "hard_sigmoid",
 }
-# losses that compare outputs and targets element by element
+OF_CLASSES = ("CrossEntropyLoss", "NLLLoss")  # losses whose targets are numbers of classes; source: PyTorch
 TRANSPOSED = "Conv1D"  # the layer of Hugging Face's GPT-2: a linear one, whose weight has the inputs first
 WEIGHTED = (
     torch.nn.Linear,
@@ -226,6 +227,8 @@ def _loss(losses: list[Loss], outputs: Any, targets: torch.Tensor | None, source
             return unknown
         found = {**unknown, "name": loss.name, "class": loss.name, "from_logits": LOGITS.get(loss.name), "custom": False}
         found["mean"], found["ignored"] = loss.mean, loss.ignored
+        if counts := _counts(loss):
+            found["counts"] = counts
         if loss.name in DISTANCES and loss.prediction is not None and targets is not None:
             found["shapes"] = _shapes(outputs, loss.prediction, targets)
         return found
@@ -235,6 +238,18 @@ def _loss(losses: list[Loss], outputs: Any, targets: torch.Tensor | None, source
     if not losses and len(names) == 1 and hasattr(torch.nn, name := names.pop()):
         return {**unknown, "name": name, "class": name, "from_logits": LOGITS.get(name), "custom": False}
     return unknown
+
+
+def _counts(loss: Loss) -> list[int]:
+    """How many targets of the first batch belong to each class, as the words of a text; empty where that is not known."""
+    target = loss.target
+    if loss.name not in OF_CLASSES or target is None or target.is_floating_point() or saved(loss.node, "weight") is not None:
+        return []
+    counted = target[target != loss.ignored] if loss.ignored is not None else target
+    if not counted.numel() or int(counted.min()) < 0 or int(counted.max()) >= MOST_CLASSES:
+        return []
+    counts: list[int] = torch.bincount(counted.reshape(-1).long()).tolist()
+    return counts
 
 
 def _shapes(outputs: Any, compared: torch.Tensor, targets: torch.Tensor) -> dict[str, list[int]]:
