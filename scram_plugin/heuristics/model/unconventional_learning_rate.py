@@ -71,6 +71,8 @@ EVENLY = 0.3  # of the largest fall from one quarter of the batches to the next 
 NEAR_GUESSING = 0.8  # times the loss of guessing; by bench-limits
 STILL_FALLS = 0.95  # of the level of the third quarter: below that a loss still falls; by bench-limits
 FALLS_ON = 0.8  # of the loss in the middle: a training that ended below that was too slow; by bench-strangers
+EXTREME = 50.0  # times the usual rate: no deep model needs it, even where its loss falls; by bench-strangers
+DEEP = 4  # layers with weights; by bench-strangers
 MUCH_LEFT = 0.05  # of the first loss: above that much was left to learn; by bench-strangers
 
 
@@ -97,7 +99,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if high and len(weighted) == 1:  # a linear model may begin at 0, and its updates are large beside that
         size = first = 0.0
     what = "update norm of the first steps, as a share of the weight norm"
-    if high and not _harmful(run, name, size > options["max_step"], first > options["max_step"]):
+    extreme = rate >= EXTREME * usual and name != "SGD" and len(weighted) >= DEEP and size > options["max_step"]
+    if high and not extreme and not _harmful(run, name, size > options["max_step"], first > options["max_step"]):
         if 0 < size <= options["max_step"]:
             run.measured(what, size, above=options["max_step"], percent=True, curve=steps)
         return
