@@ -8,6 +8,7 @@ import pytest
 from scram_plugin.heuristics.catalogue import catalogue
 from scram_plugin.heuristics.curves import learning_rate_schedule
 from scram_plugin.heuristics.curves.shape import shape
+from scram_plugin.heuristics.guessing import guessing
 from scram_plugin.heuristics.layers import saturated_activations
 from scram_plugin.heuristics.measured import Layer
 from scram_plugin.heuristics.model import chains
@@ -481,3 +482,44 @@ def test_the_rate_of_a_schedule_is_its_highest(schedule, said):
     optimizer = {"class": "Adam", "learning_rate": 0.0, "schedule": schedule}
     run = training_run({"train/loss": [3, 2, 1], "train/learning_rate": [0.0, 0.01, 0.005]}, {}, {"optimizer": optimizer})
     assert dict(about(run))["optimizer"] == said
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "rate", "layers", "update", "told"),
+    [
+        ("Adam", 0.1, 4, 0.1, True),
+        ("Adam", 0.1, 4, 0.01, False),  # its steps are small
+        ("Adam", 0.1, 2, 0.1, False),  # of few layers a high rate may be meant
+        ("Adam", 0.02, 4, 0.1, False),
+        ("SGD", 5.0, 4, 0.1, False),
+    ],
+)
+def test_a_rate_that_no_deep_model_needs(optimizer, rate, layers, update, told):
+    """The loss falls well, and would fall better with a lower one."""
+    names = [f"l{i}" for i in range(layers)]
+    norms = {f"weight/{n}/weight/norm": np.ones(8) for n in names}
+    norms |= {f"update/{n}/weight/norm": np.full(8, update) for n in names}
+    model = [{"name": n, "path": n, "class": "Linear", "kernel": [8, 8]} for n in names]
+    facts = {"framework": "torch", "model": {"kind": "sequential", "layers": model}, "loss": {"class": "MSELoss"}}
+    facts["optimizer"] = {"class": optimizer, "learning_rate": rate}
+    run = training_run({}, norms, facts, {"loss": np.geomspace(1.0, 0.1, 300)}, ended="finished")
+    found = review(run, catalogue(select=["unconventional-learning-rate"])).findings
+    assert [f.causes[0].id for f in found] == ["too-high"] * told
+
+
+@pytest.mark.parametrize(
+    ("counts", "loss", "known"),
+    [
+        ([300, 100], {"class": "CrossEntropyLoss", "mean": True}, True),
+        ([12, 4], {"class": "CrossEntropyLoss", "mean": True}, False),  # too few to know the frequencies
+        ([2] * 200, {"class": "CrossEntropyLoss", "mean": True}, False),
+        ([300, 100], {"class": "CrossEntropyLoss", "mean": False}, False),
+        ([400], {"class": "CrossEntropyLoss", "mean": True}, False),
+    ],
+)
+def test_guessing_the_words_of_a_text(counts, loss, known):
+    facts = {"framework": "torch", "loss": {**loss, "counts": counts}, "model": {"output_units": len(counts)}}
+    guess = guessing(training_run({}, {}, facts, {"loss": np.ones(50)}))
+    assert (guess is not None) == known
+    if guess is not None:
+        assert guess.loss == pytest.approx(np.log(4) - 0.75 * np.log(3))

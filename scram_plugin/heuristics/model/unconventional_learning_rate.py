@@ -99,7 +99,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if high and len(weighted) == 1:  # a linear model may begin at 0, and its updates are large beside that
         size = first = 0.0
     what = "update norm of the first steps, as a share of the weight norm"
-    extreme = rate >= EXTREME * usual and name != "SGD" and len(weighted) >= DEEP and size > options["max_step"]
+    large = float(np.max(steps.values[:MEASURED])) > options["max_step"]
+    extreme = rate >= EXTREME * usual and name != "SGD" and len(weighted) >= DEEP and large
     if high and not extreme and not _harmful(run, name, size > options["max_step"], first > options["max_step"]):
         if 0 < size <= options["max_step"]:
             run.measured(what, size, above=options["max_step"], percent=True, curve=steps)

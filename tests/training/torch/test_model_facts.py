@@ -71,6 +71,16 @@ def test_labels_that_the_loss_ignores(tmp_path):
     assert "label-range" in run.passed
 
 
+def test_how_often_each_word_is_a_target(tmp_path):
+    tags = torch.arange(64 * 6) % 4
+    tags[:32] = -100
+    usual = facts_of(Tagger(), lambda made: F.cross_entropy(made.flatten(0, 1), tags), tmp_path / "usual")
+    assert usual["loss"]["counts"] == [88, 88, 88, 88]
+    weights = torch.tensor([1.0, 2.0, 1.0, 1.0, 1.0])
+    weighted = facts_of(Tagger(), lambda made: F.cross_entropy(made.flatten(0, 1), tags, weights), tmp_path / "weighted")
+    assert "counts" not in weighted["loss"]
+
+
 def test_the_target_has_its_own_shape_where_it_is_broadcast(tmp_path):
     found = facts_of(nn.Linear(8, 1), lambda made: F.mse_loss(made, torch.zeros(64)), tmp_path, X[:, 0])
     assert found["loss"]["shapes"] == {"output": [64, 1], "compared": [64, 64], "target": [64]}
