@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits.apart import TOGETHER
-from scram_plugin.heuristics.edits.bindings import follow
+from scram_plugin.heuristics.edits.bindings import follow, functions
 from scram_plugin.heuristics.edits.lines import following
 from scram_plugin.heuristics.edits.orders import PAIR, SEEDS, Mispaired
 from scram_plugin.heuristics.edits.program import Code, Piece, program
@@ -25,7 +25,7 @@ NEXT_STATEMENTS = 3  # statements from that of the inputs to that of the targets
 def separate_draws(facts: Mapping[str, Any]) -> Mispaired | None:
     """The first pair of inputs and targets with a draw for each; None without one."""
     known = program(facts)
-    return next(itertools.chain(_in_statements(known), _permuted(known), _in_zips(known)), None)
+    return next(itertools.chain(_in_statements(known), _at_once(known), _permuted(known), _in_zips(known)), None)
 
 
 def _in_statements(known: Code) -> Iterator[Mispaired]:
@@ -42,9 +42,24 @@ def _in_statements(known: Code) -> Iterator[Mispaired]:
             if isinstance(other, ast.Expr) and not _joined(known, name, target):
                 continue
             alike = re.sub(rf"\b{re.escape(name)}\b", target, place.text) == source.of(other)
-            if alike and _draws(known, source, other):
+            if alike and isinstance(other, ast.Assign | ast.Expr) and _draws(known, source, other.value):
                 lines = f"In lines {place.node.lineno} and {other.lineno}"
                 yield Mispaired("draws", other.lineno, name, target, f"{lines} the program draws at random for each of them.")
+
+
+def _at_once(known: Code) -> Iterator[Mispaired]:
+    """``image, mask = turn(image), turn(mask)``, also in what a function returns, where `turn` draws."""
+    for place in known.nodes(ast.Tuple):
+        source, parts = place.source, place.node.elts
+        if len(parts) != PAIR or not all(isinstance(p, ast.Call) and p.args for p in parts):
+            continue
+        (one, other), (name, target) = parts, (source.of(p.args[0]) for p in parts)
+        if not OF_PICTURES.search(target) or LABELS.search(name) or not isinstance(one.args[0], ast.Name | ast.Attribute):
+            continue
+        alike = re.sub(rf"\b{re.escape(name)}\b", target, source.of(one)) == source.of(other)
+        if alike and _draws(known, source, other):
+            said = f"In line {one.lineno} the program draws at random for each of them."
+            yield Mispaired("draws", one.lineno, name, target, said)
 
 
 def _permuted(known: Code) -> Iterator[Mispaired]:
@@ -113,16 +128,23 @@ def _changed(place: Piece) -> str:
     return ""
 
 
-def _draws(known: Code, source: SourceFile, statement: Any) -> bool:
-    """Whether the statement draws: in an argument, or as a transformation that is made with random ones."""
-    call = statement.value
-    if isinstance(statement, ast.Expr):
-        return True  # a shuffle
+def _draws(known: Code, source: SourceFile, call: Any) -> bool:
+    """Whether a call draws: in an argument, as a function of the program that does, or as a transformation that is made with
+    random ones. A shuffle in place does."""
+    if isinstance(call.func, ast.Attribute) and call.func.attr == "shuffle":
+        return True
     inner = [n for given in (*call.args[1:], *(k.value for k in call.keywords)) for n in ast.walk(given)]
     if any(isinstance(n, ast.Call) and DRAWS.search(source.of(n.func)) for n in inner):
         return True
+    if len(call.args) > 1 or call.keywords:
+        return False
     made = follow(known, Piece(source, call.func))
-    return len(call.args) == 1 and not call.keywords and made.node is not call.func and "Random" in made.text
+    own = [made] if isinstance(made.node, ast.Lambda) else [Piece(s, f) for s, f in functions(known, Piece(source, call))]
+    if len(own) == 1:
+        within = [n for n in ast.walk(own[0].node) if isinstance(n, ast.Call)]
+        drawn = any(DRAWS.search(own[0].source.of(n.func)) for n in within)
+        return drawn and not SEEDS.search(own[0].text)
+    return made.node is not call.func and "Random" in made.text
 
 
 def _in_zips(known: Code) -> Iterator[Mispaired]:

@@ -62,6 +62,8 @@ def wrong_axes(loss: torch.Tensor, batch: int | None, outputs: Any = None) -> li
     found = [{"operation": "norm", "from": rows, "to": rows} for node in made_by if (rows := _normed_rows(node))]
     taken = {through(next(iter(before(node)), None)) for node in nodes(loss) if operation(node) == "NllLoss"}
     compared = {through(next(iter(before(node)), None)): node for node in nodes(loss) if operation(node) in PIXELWISE}
+    # what becomes the rows of a cross-entropy: channels of maps do not stand last, where its classes are
+    classified = {next(iter(before(rows)), None) for rows in taken if rows is not None and operation(rows) == "LogSoftmax"}
     for node in nodes(loss):
         name = operation(node)
         made = sizes_of_result(node)
@@ -79,7 +81,7 @@ def wrong_axes(loss: torch.Tensor, batch: int | None, outputs: Any = None) -> li
             found.append({"operation": "positions", "from": made, "to": made})
         elif name in ("View", "UnsafeView", "ReshapeAlias"):
             given = [int(n) for n in getattr(node, "_saved_self_sym_sizes", ())]
-            if given and made and swapped(given, made):
+            if given and made and (swapped(given, made) or (node in classified and _channels_as_classes(given, made))):
                 found.append({"operation": "view", "from": given, "to": made})
     return found[:SHOWN]
 
@@ -175,6 +177,11 @@ def swapped(before: list[int], after: list[int]) -> bool:
         if one != two and min(one, two) > 1 and (after == apart or (others and after == joined)):
             return True
     return False
+
+
+def _channels_as_classes(before: list[int], after: list[int]) -> bool:
+    """Whether maps, (examples, classes, height, width), become rows of as many classes without their axis moved to the end."""
+    return len(before) > len(after) and before[1:2] == after[1:] != before[-1:]
 
 
 def sizes_of_result(node: Any) -> list[int] | None:
