@@ -523,3 +523,35 @@ def test_guessing_the_words_of_a_text(counts, loss, known):
     assert (guess is not None) == known
     if guess is not None:
         assert guess.loss == pytest.approx(np.log(4) - 0.75 * np.log(3))
+
+
+@pytest.mark.parametrize(
+    ("shape", "low", "mean", "end", "told"),
+    [
+        ([None, 32, 32, 1], -0.02, -0.015, 1.79, True),  # brought back to whole numbers, and then standardised
+        ([None, 32, 32, 1], 0.0, 1e-4, 1.79, True),
+        ([None, 32, 32, 1], -0.02, -0.015, 0.5, False),  # the model learns from them
+        ([None, 32, 32, 1], -0.02, 0.5, 1.79, False),
+        ([None, 3000], 0.0, 1e-4, 1.79, False),  # words that are counted
+    ],
+)
+def test_pictures_of_which_nearly_nothing_is_left(shape, low, mean, end, told):
+    rows = np.zeros(9)
+    statistics = {f"x0/{name}": rows + value for name, value in (("min", low), ("max", 53.0), ("std", 0.5))}
+    statistics["x0/mean"] = mean + np.linspace(0, 1e-3, 9)
+    facts = {"framework": "keras", "model": {"inputs": [{"name": "0", "shape": shape, "dtype": "float32"}]}}
+    run = training_run({}, statistics, facts, {"loss": np.linspace(1.8, end, 200)})
+    found = review(run, catalogue(select=["constant-inputs"])).findings
+    assert [f.causes[0].id for f in found] == ["constant"] * told
+
+
+@pytest.mark.parametrize(("still", "end", "severity"), [(2, 0.9, "warning"), (2, 0.1, "info"), (1, 0.9, "info")])
+def test_many_features_that_never_change(still, end, severity):
+    rows = np.zeros(9)
+    statistics = {f"x0/{name}": rows + value for name, value in (("min", -2), ("max", 2), ("mean", 0), ("std", 1))}
+    for feature in range(6):
+        moves = rows if feature < still else np.linspace(1, 2, 9)
+        statistics |= {f"x0/min/{feature}": -moves, f"x0/max/{feature}": moves}
+    run = training_run({}, statistics, {"framework": "torch"}, {"loss": np.linspace(1.0, end, 200)})
+    (found,) = review(run, catalogue(select=["constant-inputs"])).findings
+    assert (found.causes[0].id, found.severity) == ("features", severity)

@@ -360,6 +360,15 @@ def test_a_scheduler_that_is_called_with_each_part_of_a_step(calls, often):
     assert f"{often} in each step" in one.causes[0].for_
 
 
+@pytest.mark.parametrize(("low", "told"), [(5, True), (20, False)])
+def test_milestones_of_epochs_in_a_scheduler_that_is_called_in_each_step(low, told):
+    """The rate is a twenty-fifth before a tenth of the steps is over, and stays that."""
+    rate = (np.array([0, 2, low, 40, 59]), np.array([0.003, 0.003, 0.00012, 0.00012, 0.00012]))
+    loop = {"steps": 60, "schedule": {"class": "MultiStepLR", "calls": 60, "base": 0.003}}
+    run = training_run({}, {"learning_rate": rate}, {"framework": "torch", "loop": loop}, STAYS)
+    assert [f.causes[0].id for f in review(run, catalogue(select=["training-loop"])).findings] == ["per-batch"] * told
+
+
 INNER = {"how": "sum", "shape": [100, 1], "factor": 1.0, "elementwise": True, "each": []}
 BORDER = {"how": "mean", "shape": [2, 1], "factor": 1.0, "elementwise": True, "each": []}
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scram_plugin.heuristics.edits import moved_places, separate_draws, two_orders
+from scram_plugin.heuristics.edits import moved_alone, moved_places, separate_draws, two_orders
 from tests.heuristics.edited import facts
 from tests.heuristics.test_loop_edges import STAYS, found
 
@@ -133,6 +133,13 @@ DRAWN = {
     "random transformations": (
         "flip = T.Compose([T.RandomHorizontalFlip()])\ndef both(image, mask):\n    image = flip(image)\n    mask = flip(mask)\n"
     ),
+    "a function that turns, in one line": (
+        "def both(image, mask):\n    turn = lambda a: torch.rot90(a, int(torch.randint(4, ())))\n"
+        "    image, mask = turn(image), turn(mask)\n"
+    ),
+    "a function that turns, returned": (
+        "def turn(a):\n    return np.rot90(a, draw.integers(4))\ndef both(image, mask):\n    return turn(image), turn(mask)\n"
+    ),
     "two permutations": (
         "z = scale(rng.permutation(x) - mean)\nlabels = torch.tensor(rng.permutation(y))\ndata = TensorDataset(z, labels)\n"
     ),
@@ -154,6 +161,13 @@ DRAWN_ONCE = {
     "one turn": (
         "def both(image, mask):\n    turn = draw.integers(4)\n"
         "    image = np.rot90(image, turn)\n    mask = np.rot90(mask, turn)\n"
+    ),
+    "a function that turns always": (
+        "def turn(a):\n    return np.rot90(a, 1)\ndef both(image, mask):\n    return turn(image), turn(mask)\n"
+    ),
+    "a function that begins with a seed": (
+        "def turn(a):\n    random.seed(3)\n    return np.rot90(a, random.randint(0, 3))\n"
+        "def both(image, mask):\n    return turn(image), turn(mask)\n"
     ),
     "two domains": ("a = rng.permutation(source_images)\nb = rng.permutation(target_images)\ndata = TensorDataset(a, b)\n"),
     "points of a grid": "ix = rng.permutation(n_x)\niy = rng.permutation(n_y)\nvalues = field[ix, iy]\n",
@@ -257,3 +271,36 @@ def test_places_are_brought_into_another_order(order):
 )
 def test_places_keep_their_order(text):
     assert moved_places(facts(MADE + text)) is None
+
+
+FILLED = (
+    "class Songs:\n    def __init__(self):\n        self.songs, self.who = [], []\n        for i in range(9):\n"
+    "            self.songs.append(sing(i))\n            self.who.append(i)\n"
+)
+ITEM = "    def __getitem__(self, k):\n        return (self.songs[k] - 1) / 2, self.who[k]\n"
+LISTS = MADE + "xs, ys = [], []\nfor i in range(9):\n    xs.append(i)\n    ys.append(i % 2)\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (FILLED + "        random.shuffle(self.songs)\n        self.songs = np.stack(self.songs)\n" + ITEM, True),
+        (LISTS + "random.shuffle(xs)\ndata = TensorDataset(np.array(xs), np.array(ys))\n", True),
+        (LISTS + "ys = rng.permutation(ys)\nfor a, b in zip(xs, ys):\n    pass\n", True),
+        (FILLED + ITEM, False),
+        (
+            FILLED + "        random.seed(1)\n        random.shuffle(self.songs)\n        random.seed(1)\n"
+            "        random.shuffle(self.who)\n" + ITEM,
+            False,
+        ),
+        (LISTS + "random.shuffle(xs)\nprint(ys)\n", False),  # nothing is made of both
+        (LISTS + "random.shuffle(xs)\nys = [label(x) for x in xs]\ndata = list(zip(xs, ys))\n", False),
+        (LISTS + "xs, ys = sklearn.utils.shuffle(xs, ys)\ndata = list(zip(xs, ys))\n", False),
+        (LISTS + "both = list(zip(xs, ys))\nrandom.shuffle(both)\nxs, ys = zip(*both)\ndata = list(zip(xs, ys))\n", False),
+        (LISTS + "control = list(ys)\nrandom.shuffle(control)\ndata = list(zip(xs, ys))\n", False),
+        (LISTS + "if args.control:\n    random.shuffle(ys)\ndata = list(zip(xs, ys))\n", False),
+        (LISTS + "def other(xs):\n    random.shuffle(xs)\ndata = list(zip(xs, ys))\n", False),
+    ],
+)
+def test_lists_that_are_filled_side_by_side(text, told):
+    assert (moved_alone(facts(text)) is not None) == told

@@ -26,6 +26,7 @@ from scram_plugin.heuristics.measured import (
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.heuristics.words import number
+from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
 from scram_plugin.severity import Severity
@@ -39,6 +40,9 @@ OPTIONS = (
     ),
 )
 NEARLY_NONE = 0.05  # of the range of all values: less than 1 value in 400 is then at the other end; by definition
+RARE = 1e-3  # of the range of all values, by which their mean may differ from one end; by definition
+AXES_OF_PICTURES = 4  # examples, height, width and channels; by definition
+MANY_FEATURES = 0.25  # share of the features that never change: no table has so many; by definition
 POSITIONS_AND_FEATURES = 3  # axes: examples, positions and features; by definition
 FEATURES_SHOWN = 5  # features named in a sentence; by definition
 
@@ -81,7 +85,7 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
     share = float(np.mean((low.values == usual) & (high.values == usual)))
     # in most batches all values are the same, and in the others nearly all: hardly an example differs from another one
     few = share > MOSTLY and float(spread.values.max()) < NEARLY_NONE * (highest - lowest)
-    nearly = few and not always and not beside_others and _stands(run)
+    nearly = (few or _is_rare(run, mean, lowest, highest)) and not always and not beside_others and _stands(run)
     whole = always or nearly or share > ALMOST
     if (
         whole
@@ -104,7 +108,8 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
         values = f"{'' if always else 'nearly '}all values are {number(usual)}"
         title = f"Constant inputs: {values if whole else 'every batch is the same'}"
     elif constant and len(features) > 1:
-        cause, severity = "features", "info"
+        many = len(constant) >= MANY_FEATURES * len(features) and _stands(run, MOSTLY)
+        cause, severity = "features", "warning" if many else "info"
         names = listed([str(f) for f in constant])
         one = len(constant) == 1
         title = f"Constant inputs: feature {names} never changes" if one else f"Constant inputs: features {names} never change"
@@ -133,13 +138,21 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
     )
 
 
-def _stands(run: TrainingRun) -> bool:
-    """Whether the loss has hardly fallen."""
+def _is_rare(run: TrainingRun, mean: Curve, lowest: float, highest: float) -> bool:
+    """Whether nearly all values of pictures are the lowest or the highest one, or of other inputs, if that is not 0: words and
+    categories that are counted are mostly 0."""
+    shape = ((run.facts.get("model") or {}).get("inputs") or [{}])[0].get("shape") or []
+    bounds = [bound for bound in (lowest, highest) if bound or len(shape) == AXES_OF_PICTURES]
+    return any(float(np.abs(mean.values - bound).max()) < RARE * (highest - lowest) for bound in bounds)
+
+
+def _stands(run: TrainingRun, share: float = ALMOST) -> bool:
+    """Whether more than this share of the first loss is left."""
     loss = run.signal("batch loss")
     if loss is None or not len(loss.finite):
         return False
     first, late = levels(loss.finite.values, TENTH)
-    return late > ALMOST * first
+    return late > share * first
 
 
 def _has_one_label(run: TrainingRun) -> bool:

@@ -12,7 +12,7 @@ from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
 
 TITLES = {
-    "sees-targets": "The model sees the tokens that it should predict",
+    "sees-targets": "The model sees what it should predict",
     "not-shifted": "The targets are the inputs themselves",
     "shifted-twice": "The targets are shifted by two positions",
 }
@@ -57,7 +57,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 HEURISTIC = Heuristic(
     id="sequence-targets",
     group="data",
-    title_passed="The model predicts tokens that it does not see",
+    title_passed="The model predicts what it does not see",
     check=check,
     page=Page.beside(__file__),
     needs=("SCRAM's record of a training with PyTorch",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.edits import moved_places, order_targets, separate_draws, two_orders
+from scram_plugin.heuristics.edits import moved_alone, moved_places, order_targets, separate_draws, two_orders
 from scram_plugin.heuristics.heuristic import TARGETS, Cause, Finding, Heuristic, NotChecked
 from scram_plugin.heuristics.measured import shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
@@ -18,7 +18,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if not (run.facts.get("source") or {}).get("files"):
         raise NotChecked("the program was not recorded", HOW)
     curve = shown_loss(run)
-    if (apart := two_orders(run.facts) or separate_draws(run.facts) or moved_places(run.facts)) is None:
+    ways = (two_orders, separate_draws, moved_places, moved_alone)
+    if (apart := next((found for way in ways if (found := way(run.facts)) is not None), None)) is None:
         return
     yield Finding(
         severity="warning",

@@ -21,6 +21,7 @@ from scram_plugin.heuristics.edits import (
 from scram_plugin.heuristics.edits.alike import add_missing_step as add_missing_step
 from scram_plugin.heuristics.edits.alike import treat_validation_alike as treat_validation_alike
 from scram_plugin.heuristics.edits.apart import order_targets as order_targets
+from scram_plugin.heuristics.edits.beside import moved_alone as moved_alone
 from scram_plugin.heuristics.edits.data import STANDARDIZED as STANDARDIZED
 from scram_plugin.heuristics.edits.data import change_targets as change_targets
 from scram_plugin.heuristics.edits.data import change_validation as change_validation

@@ -24,6 +24,7 @@ NEAR_SQUARE = 1e-4  # relative difference that is one of rounding; IEEE 754
 LOW = 0.1  # of the highest rate: lower so early where a scheduler is called more than once a step; by definition
 NOTHING = 0.01  # of the highest rate: a lower rate changes almost nothing; by definition
 SPENT_BY = 0.6  # share of the training after which the rate may be so low; by definition
+SOON = 0.1  # share of the training after which no schedule has divided the rate by ten; by definition
 MORE_THAN_ONCE = 1.5  # calls of a scheduler in each step; by definition
 CALL_EVERY = 5  # steps for each call of a scheduler, at least, where it is called once an epoch; by definition
 
@@ -37,11 +38,8 @@ def schedule_of(run: TrainingRun, loop: Mapping[str, Any]) -> Iterator[tuple[str
         return
     steps = int(loss.steps[-1]) + 1
     several = calls > MORE_THAN_ONCE * steps
-    if (
-        name in DECAYING
-        and calls > MOSTLY_CALLED * steps
-        and (spent := _spent(run, steps, LOW if several else NOTHING)) is not None
-    ):
+    spent = _spent(run, steps, LOW if several else NOTHING, SPENT_BY) or _spent(run, steps, LOW, SOON)
+    if name in DECAYING and calls > MOSTLY_CALLED * steps and spent is not None:
         often = "once" if calls < MORE_THAN_ONCE * steps else f"{number(calls / steps)} times"
         yield "per-batch", f"`{name}` was called {calls:,} times, {often} in each step. {spent}"
     if (squared := _squared(run, known)) is not None:
@@ -109,13 +107,16 @@ def _still_warms_up(run: TrainingRun, known: Mapping[str, Any], steps: int) -> s
     )
 
 
-def _spent(run: TrainingRun, steps: int, part: float) -> str | None:
-    """How fast the rate fell below this part of the highest, as a sentence; None if it did so late, or not at all."""
+def _spent(run: TrainingRun, steps: int, part: float, by: float) -> str | None:
+    """How fast the rate fell below this part of the highest, as a sentence; None if it did so late, or not at all.
+
+    `by`: the share of the training that counts as late.
+    """
     rate = run.statistic(schema.STATISTICS, "learning_rate")
     if rate is None or len(rate.finite) < RATES or (highest := float(rate.finite.values.max())) <= 0:
         return None
     low = rate.finite.values < part * highest
     at = int(rate.finite.steps[np.argmax(low)])
-    if not low[-1] or at > SPENT_BY * steps:
+    if not low[-1] or at > by * steps:
         return None
     return f"The learning rate, {number(highest)} at first, was {number(float(rate.finite.values[-1]))} at the end."

@@ -1,5 +1,5 @@
 """The likelihood of targets under normal distributions whose mean and spread a model gives: as `gaussian_nll_loss`, as
-`Normal(mean, spread).log_prob(target)`, or written by hand."""
+`Normal(mean, spread).log_prob(target)`, or written by hand. And that of classes, written by hand."""
 
 from __future__ import annotations
 
@@ -10,17 +10,32 @@ import torch
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import patches
 from scram_plugin.training.torch.differences import SUBTRACTIONS, compared, is_square, subtraction, written
-from scram_plugin.training.torch.graph import LIKELIHOOD, Loss, before, operation, saved, through
+from scram_plugin.training.torch.graph import LIKELIHOOD, Loss, along, before, operation, saved, through
 
 ROUNDED = 1e-4  # relative, of what is computed back from a difference in float32
 SUMMANDS = 48  # nodes between the loss and the squared differences, that are looked at
 DIVIDING = 4  # operations from a square to the division by the spread
+LINEAR = ("Addmm", "Mm", "Bmm", "Linear", "Convolution")  # what layers without an activation compute; source: PyTorch
 PAIR = 2  # exponent, or number of factors
 
 
 def by_hand(loss: torch.Tensor, outputs: Any) -> list[Loss]:
     """The losses of differences that a program writes itself, or with a distribution."""
-    return written(loss, outputs) or normal(loss, outputs)
+    return written(loss, outputs) or normal(loss, outputs) or taken(loss)
+
+
+def taken(loss: torch.Tensor) -> list[Loss]:
+    """``-made.gather(1, labels).mean()``, in which what a linear layer gives is taken for logarithms; empty for any other."""
+    way = list(along(loss.grad_fn, ("Neg", "Mean")))
+    names = [operation(node) for node in way]
+    if not way or names.count("Neg") != 1 or "Mean" not in names or names[-1] not in ("Gather", "Index"):
+        return []
+    given = through(next(iter(before(way[-1])), None))
+    if given is None or operation(given) not in LINEAR:
+        return []  # a logarithm, or a value that the program computes of it
+    places = [i for i in getattr(way[-1], "_saved_indices", ()) if i is not None]
+    labels = saved(way[-1], "index") if names[-1] == "Gather" else places[-1] if len(places) == PAIR else None
+    return [] if labels is None or labels.dtype == torch.bool else [Loss("NLLLoss", way[-1], labels.detach().reshape(-1))]
 
 
 def normal(loss: torch.Tensor, outputs: Any) -> list[Loss]:

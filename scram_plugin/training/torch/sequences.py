@@ -15,6 +15,7 @@ FEW = 4  # words: unknown, padding, and the marks of the beginning and the end o
 LEAST_WORDS, LEAST_ROWS = 256, 20  # of a batch, and of an embedding: with fewer, few different ones are no wonder
 LEAST = 4  # positions of a sequence, at least
 IGNORED = -100  # target of a position that does not count: PyTorch's default of `ignore_index`
+SERIES = 3  # axes of values along a time: examples, positions and values; by definition
 CHANGED = 1e-4  # relative change of outputs that is no rounding
 
 
@@ -53,6 +54,31 @@ def shift(x: torch.Tensor, y: torch.Tensor, ignored: int = IGNORED) -> tuple[int
             if counted.any() and float((given == wanted)[counted].float().mean()) >= SAME:
                 return by, axis
     return None
+
+
+def shift_of_values(x: torch.Tensor, y: torch.Tensor) -> int | None:
+    """By how many positions the targets `y` are the inputs `x` of a series, shape (batch, time, values); None where they are
+    not, or where the series hardly changes."""
+    if x.dim() != SERIES or y.numel() != x.numel() or x.shape[1] < LEAST:
+        return None
+    if not (x.is_floating_point() and y.is_floating_point()):
+        return None
+    y, length = y.reshape(x.shape).to(x.dtype), x.shape[1]
+    if float((x[:, 1:] == x[:, :-1]).float().mean()) > 1 - SAME:
+        return None
+    for by in range(FURTHEST + 1):
+        if bool((x[:, by:] == y[:, : length - by]).float().mean() >= SAME):
+            return by
+    return None
+
+
+def remembers(x: torch.Tensor, again: Callable[[torch.Tensor], Any]) -> bool:
+    """Whether the outputs of the last position change with the first input: a model of each position by itself may be meant to
+    give back what it gets, as an autoencoder does."""
+    other = x.clone()
+    other[:, 0] = x[:, -1]
+    one, two = _output(again(x), x), _output(again(other), x)
+    return one is not None and two is not None and not torch.equal(one[:, -1], two[:, -1])
 
 
 def shift_of_part(x: torch.Tensor, y: torch.Tensor, ignored: int, outputs: Any, compared: torch.Tensor | None) -> int | None:
@@ -106,12 +132,13 @@ def sees_future(x: torch.Tensor, axis: int, again: Callable[[torch.Tensor], Any]
 
 
 def _output(made: Any, x: torch.Tensor) -> torch.Tensor | None:
-    """The first output with one row for each position, with the shape of `x` in front."""
+    """The first output with one row for each position, with the batch and the time of `x` in front."""
     found: Any = next((t for t in leaves(made) if isinstance(t, torch.Tensor) and t.is_floating_point() and t.dim() > 1), None)
     if found is None or found.dim() > 3:
         return None
-    if found.dim() == 2 and found.shape[0] == x.numel():
-        return found.reshape(*x.shape, -1)
-    if found.dim() == 3 and found.shape[:2] == x.shape:
+    rows = x.shape[:2]
+    if found.dim() == 2 and found.shape[0] == rows.numel():
+        return found.reshape(*rows, -1)
+    if found.dim() == SERIES and found.shape[:2] == rows:
         return found
     return None

@@ -81,13 +81,15 @@ def _sequence(inputs: Any, x: torch.Tensor, outputs: Any, loss: Loss, again: Cal
     if shifted is None:
         by = sequences.shift_of_part(x, loss.target, ignored, outputs, loss.prediction)
         shifted = None if by is None or by < 0 else (by, 1)
-    if shifted is None:
-        return {}
-    by, axis = shifted
 
     def with_tokens(tokens: torch.Tensor) -> Any:
         return again(mapped(inputs, lambda leaf: tokens if is_input(leaf, x) else leaf))
 
+    if shifted is None and (ahead := sequences.shift_of_values(x, loss.target)) is not None:
+        shifted = (ahead, 1) if sequences.remembers(x, with_tokens) else None
+    if shifted is None:
+        return {}
+    by, axis = shifted
     try:
         # equal targets do not tell which axis is the time
         seen = [sequences.sees_future(x, way, with_tokens) for way in ((axis,) if by else (0, 1))]

@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from scram_plugin.training.torch.axes import applied_twice, divisor, reductions, wrong_axes
 from scram_plugin.training.torch.singular import at_zero, unguarded
@@ -204,3 +205,19 @@ def test_a_logarithm_of_softmax_over_the_positions():
     assert wrong_axes(F.nll_loss(F.log_softmax(made, dim=1), labels), None) == []
     last = F.log_softmax(HEADS.reshape(4, 18, 2) * 1.0, dim=-1)
     assert wrong_axes(F.nll_loss(last.transpose(1, 2), labels), None) == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        (lambda made: made.reshape(-1, 4), True),
+        (lambda made: made.contiguous().view(-1, 4), True),
+        (lambda made: made.permute(0, 2, 3, 1).reshape(-1, 4), False),
+        (lambda made: made.flatten(2).transpose(1, 2).reshape(-1, 4), False),
+    ],
+)
+def test_channels_that_are_taken_for_classes(rows, found):
+    made = nn.Conv2d(3, 4, 1)(torch.randn(8, 3, 6, 10))
+    loss = F.cross_entropy(rows(made), torch.randint(0, 4, (8 * 6 * 10,)))
+    expected = [{"operation": "view", "from": [8, 4, 6, 10], "to": [480, 4]}] if found else []
+    assert wrong_axes(loss + made.square().mean(), 8, made) == expected

@@ -137,3 +137,28 @@ def test_what_is_no_graph(other, monkeypatch):
 
 def test_rows_of_a_loader_are_examples():
     assert unlinked(((NODES, ALONE), {}), torch.nn.Linear(4, 2)) == 0
+
+
+LABELS = torch.randint(0, 3, (16,))
+
+
+@pytest.mark.parametrize(
+    ("loss", "name"),
+    [
+        (lambda made: -made.gather(1, LABELS[:, None]).mean(), "NLLLoss"),
+        (lambda made: (-made.gather(1, LABELS.unsqueeze(1)).squeeze(1)).mean(), "NLLLoss"),
+        (lambda made: -made[torch.arange(16), LABELS].mean(), "NLLLoss"),
+        (lambda made: -made.log_softmax(-1).gather(1, LABELS[:, None]).mean(), None),
+        (lambda made: -(made - made.logsumexp(1, keepdim=True)).gather(1, LABELS[:, None]).mean(), None),
+        (lambda made: made.gather(1, LABELS[:, None]).mean(), None),  # a critic is to be small
+        (lambda made: -made.mean(), None),
+        (lambda made: -made[:, 0].mean(), None),
+        (lambda made: -made[LABELS > 0].mean(), None),
+        (lambda made: -(made.gather(1, LABELS[:, None])[:, 0] * WEIGHTS).mean(), None),  # as a policy
+    ],
+)
+def test_outputs_that_are_taken_for_logarithms(loss, name):
+    made = torch.nn.Linear(5, 3)(X)
+    found = by_hand(loss(made), made)
+    assert [one.name for one in found] == ([name] if name else [])
+    assert all(torch.equal(one.target, LABELS) for one in found)

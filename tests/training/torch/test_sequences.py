@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from scram_plugin.training.torch.sequences import few_words, sees_future, shift, shift_of_part
+from scram_plugin.training.torch.sequences import few_words, remembers, sees_future, shift, shift_of_part, shift_of_values
 
 TEXT = torch.randint(0, 30, (6, 14), generator=torch.Generator().manual_seed(0))
 X = TEXT[:, :12].contiguous()
@@ -94,3 +94,35 @@ def test_inputs_that_are_not_read():
 
 def test_outputs_that_are_random():
     assert sees_future(X, 1, lambda x: torch.rand(*x.shape, 3)) is None
+
+
+SERIES = torch.randn(6, 14, 2, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "by"),
+    [
+        (SERIES[:, :12], SERIES[:, :12].clone(), 0),
+        (SERIES[:, :12], SERIES[:, 1:13], 1),
+        (SERIES[:, :12], SERIES[:, 2:14], 2),
+        (SERIES[:, :12], SERIES[:, 1:13].reshape(-1, 2), 1),
+        (SERIES[:, :12], SERIES[:, :12] + 1e-3, None),
+        (SERIES[:, :12, :1].expand(-1, -1, 2), SERIES[:, :12], None),
+        (torch.ones(6, 12, 2), torch.ones(6, 12, 2), None),  # nothing tells its positions apart
+        (SERIES[:, :3], SERIES[:, 1:4], None),
+        (SERIES[:, 0], SERIES[:, 1], None),
+        (SERIES[:, :12], torch.zeros(6, 12, 2, dtype=torch.long), None),
+    ],
+)
+def test_by_how_much_a_series_is_ahead(x, y, by):
+    assert shift_of_values(x, y) == by
+
+
+@pytest.mark.parametrize(("layer", "does"), [(nn.Linear(2, 3), False), (nn.GRU(2, 3, batch_first=True), True)])
+def test_a_model_that_remembers_earlier_positions(layer, does):
+    def again(x):
+        made = layer(x)
+        return made[0] if isinstance(made, tuple) else made
+
+    assert remembers(SERIES, again) is does
+    assert sees_future(SERIES, 1, again) is False

@@ -1,0 +1,129 @@
+"""Lists that a program fills side by side, of which it brings only one into a new order."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from scram_plugin.heuristics.edits.apart import ORDERS, TOGETHER
+from scram_plugin.heuristics.edits.orders import PAIR, Mispaired
+from scram_plugin.heuristics.edits.program import Code, Piece, program
+from scram_plugin.heuristics.edits.source import SourceFile
+
+GROWS = ("append", "extend", "insert")  # methods of a list; source: Python
+JOINS = ("zip", *TOGETHER)  # calls in which two lists stand side by side
+
+
+def moved_alone(facts: Mapping[str, Any]) -> Mispaired | None:
+    """The first list that is shuffled while its partner is not, though examples are made of both; None without one."""
+    known = program(facts)
+    return next((found for source in known.sources for found in _in_file(known, source)), None)
+
+
+def _in_file(known: Code, source: SourceFile) -> Iterator[Mispaired]:
+    shuffles = [n for n in source.nodes if isinstance(n, ast.stmt) and _shuffled(known, source, n)]
+    for body, filled in _filled(source) if shuffles else ():
+        moved = [n for n in shuffles if _shuffled(known, source, n) in filled and _follows(source, body, n)]
+        names = {_shuffled(known, source, n) for n in moved}
+        others = [name for name in filled if name not in names]
+        if len(names) != 1 or any(_is_ordered(known, source, name) for name in others):
+            continue
+        name = names.pop()
+        for other in others:
+            if _used_together(known, source, name, other):
+                said = f"In line {moved[0].lineno} `{name}` gets a new order, and `{other}`, filled beside it, keeps its own."
+                yield Mispaired("orders", moved[0].lineno, name, other, said)
+
+
+def _follows(source: SourceFile, body: ast.stmt, statement: ast.stmt) -> bool:
+    """Whether a statement comes after a loop in the same function, so that its variables are those of the loop, and is run
+    under no condition, as that of a control experiment."""
+    asked = any(isinstance(n, ast.If) and "__name__" not in source.of(n.test) for n in source.around(statement))
+    return not asked and source.scope(body) is source.scope(statement) and statement.lineno > (body.end_lineno or body.lineno)
+
+
+def _filled(source: SourceFile) -> Iterator[tuple[ast.stmt, list[str]]]:
+    """Loops, and the lists that get an item each in its statements, and nowhere else."""
+    where: dict[str, list[ast.AST | None]] = {}
+    for node in source.nodes:
+        call = node.value if isinstance(node, ast.Expr) else None
+        if (
+            isinstance(call, ast.Call)
+            and isinstance(call.func, ast.Attribute)
+            and call.func.attr in ("append", "extend", "insert")
+        ):
+            body = source.parent(node) if call.func.attr == "append" else None
+            where.setdefault(source.of(call.func.value), []).append(body)
+    bodies: dict[ast.stmt, list[str]] = {}
+    for name, found in where.items():
+        if len(found) == 1 and isinstance(found[0], ast.For | ast.While) and _begins_empty(source, name):
+            bodies.setdefault(found[0], []).append(name)
+    yield from ((body, names) for body, names in bodies.items() if len(names) >= PAIR)
+
+
+def _begins_empty(source: SourceFile, name: str) -> bool:
+    return any(isinstance(value, ast.List) and not value.elts for value in _values(source, name))
+
+
+def _values(source: SourceFile, name: str) -> Iterator[ast.expr]:
+    """What a variable is assigned; of a call that gives several values, the call."""
+    for node in source.nodes:
+        for target in node.targets if isinstance(node, ast.Assign) else ():
+            value = node.value  # type: ignore[attr-defined]
+            if not isinstance(target, ast.Tuple):
+                pairs = [(target, value)]
+            elif isinstance(value, ast.Tuple):
+                pairs = list(zip(target.elts, value.elts, strict=False))
+            else:
+                pairs = [(one, value) for one in target.elts]
+            yield from (given for one, given in pairs if source.of(one) == name)
+
+
+def _shuffled(known: Code, source: SourceFile, statement: ast.stmt) -> str:
+    """The list that a statement brings into a new order: ``shuffle(x)``, ``x = rng.permutation(x)``; "" for others."""
+    call = statement.value if isinstance(statement, ast.Expr | ast.Assign) else None
+    if not isinstance(call, ast.Call) or len(call.args) != 1 or not isinstance(call.args[0], ast.Name | ast.Attribute):
+        return ""
+    given, called = source.of(call.args[0]), known.called(Piece(source, call))
+    target = source.of(statement.targets[0]) if isinstance(statement, ast.Assign) else None
+    return given if (called, target) in (("shuffle", None), ("permutation", given)) else ""
+
+
+def _is_ordered(known: Code, source: SourceFile, name: str) -> bool:
+    """Whether a list may be brought into an order, too: by a shuffle, an index, a sort, or in a comprehension."""
+    for value in _values(source, name):
+        alone = isinstance(value, ast.Call) and [source.of(a) for a in value.args] == [name]
+        if not (isinstance(value, ast.List) or (alone and known.called(Piece(source, value)) not in (*ORDERS, "sorted"))):
+            return True
+    for node in source.nodes:
+        owner = node.func.value if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else None
+        if owner is not None and source.of(owner) == name and node.func.attr in ("sort", "reverse"):  # type: ignore[attr-defined]
+            return True
+    return False
+
+
+def _used_together(known: Code, source: SourceFile, one: str, other: str) -> bool:
+    """Whether the same place of both makes an example, or a call joins them."""
+    both = [_aliases(source, one), _aliases(source, other)]
+    for node in source.nodes:
+        parts = node.elts if isinstance(node, ast.Tuple) else node.values if isinstance(node, ast.Dict) else []
+        taken = [(source.of(n.value), source.of(n.slice)) for p in parts for n in ast.walk(p) if isinstance(n, ast.Subscript)]
+        places = [{place for name, place in taken if name in names} for names in both]
+        if places[0] & places[1]:
+            return True
+        if isinstance(node, ast.Call) and known.called(Piece(source, node)) in JOINS:
+            texts = {source.of(n) for given in node.args for n in ast.walk(given) if isinstance(n, ast.Name | ast.Attribute)}
+            if all(texts & names for names in both):
+                return True
+    return False
+
+
+def _aliases(source: SourceFile, name: str) -> set[str]:
+    """The list, and what is made of it alone: ``x = np.stack(songs)``."""
+    found = {name}
+    for node in source.nodes:
+        call = node.value if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) else None
+        if call is not None and any(source.of(given) == name for given in call.args):
+            found |= {source.of(target) for target in node.targets if isinstance(target, ast.Name | ast.Attribute)}  # type: ignore[attr-defined]
+    return found
