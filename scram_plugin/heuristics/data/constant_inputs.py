@@ -40,7 +40,7 @@ OPTIONS = (
     ),
 )
 NEARLY_NONE = 0.05  # of the range of all values: less than 1 value in 400 is then at the other end; by definition
-RARE = 1e-3  # of the range of all values, by which their mean may differ from one end; by definition
+AT_ONE_END = 1e-3  # of the range of all values, by which their mean may differ from one end; by definition
 AXES_OF_PICTURES = 4  # examples, height, width and channels; by definition
 MANY_FEATURES = 0.25  # share of the features that never change: no table has so many; by definition
 POSITIONS_AND_FEATURES = 3  # axes: examples, positions and features; by definition
@@ -143,7 +143,7 @@ def _is_rare(run: TrainingRun, mean: Curve, lowest: float, highest: float) -> bo
     categories that are counted are mostly 0."""
     shape = ((run.facts.get("model") or {}).get("inputs") or [{}])[0].get("shape") or []
     bounds = [bound for bound in (lowest, highest) if bound or len(shape) == AXES_OF_PICTURES]
-    return any(float(np.abs(mean.values - bound).max()) < RARE * (highest - lowest) for bound in bounds)
+    return any(float(np.abs(mean.values - bound).max()) < AT_ONE_END * (highest - lowest) for bound in bounds)
 
 
 def _stands(run: TrainingRun, share: float = ALMOST) -> bool:
