@@ -533,6 +533,7 @@ def test_guessing_the_words_of_a_text(counts, loss, known):
         ([None, 32, 32, 1], -0.02, -0.015, 0.5, False),  # the model learns from them
         ([None, 32, 32, 1], -0.02, 0.5, 1.79, False),
         ([None, 3000], 0.0, 1e-4, 1.79, False),  # words that are counted
+        ([None, 12], -0.02, -0.015, 1.79, False),  # there may be an outlier
     ],
 )
 def test_pictures_of_which_nearly_nothing_is_left(shape, low, mean, end, told):

@@ -139,11 +139,11 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
 
 
 def _is_rare(run: TrainingRun, mean: Curve, lowest: float, highest: float) -> bool:
-    """Whether nearly all values of pictures are the lowest or the highest one, or of other inputs, if that is not 0: words and
-    categories that are counted are mostly 0."""
+    """Whether nearly all values of pictures are the lowest or the highest one. Words and categories that are counted are mostly
+    0, and of other inputs a single outlier may lie as far from the mean."""
     shape = ((run.facts.get("model") or {}).get("inputs") or [{}])[0].get("shape") or []
-    bounds = [bound for bound in (lowest, highest) if bound or len(shape) == AXES_OF_PICTURES]
-    return any(float(np.abs(mean.values - bound).max()) < AT_ONE_END * (highest - lowest) for bound in bounds)
+    ends = (lowest, highest) if len(shape) == AXES_OF_PICTURES else ()
+    return any(float(np.abs(mean.values - end).max()) < AT_ONE_END * (highest - lowest) for end in ends)
 
 
 def _stands(run: TrainingRun, share: float = ALMOST) -> bool:
