@@ -492,6 +492,7 @@ def test_the_rate_of_a_schedule_is_its_highest(schedule, said):
         ("Adam", 0.1, 2, 0.1, False),  # of few layers a high rate may be meant
         ("Adam", 0.02, 4, 0.1, False),
         ("SGD", 5.0, 4, 0.1, False),
+        ("Adagrad", 0.05, 4, 0.1, False),  # its steps become smaller by themselves
     ],
 )
 def test_a_rate_that_no_deep_model_needs(optimizer, rate, layers, update, told):

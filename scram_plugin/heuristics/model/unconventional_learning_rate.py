@@ -72,6 +72,8 @@ NEAR_GUESSING = 0.8  # times the loss of guessing; by bench-limits
 STILL_FALLS = 0.95  # of the level of the third quarter: below that a loss still falls; by bench-limits
 FALLS_ON = 0.8  # of the loss in the middle: a training that ended below that was too slow; by bench-strangers
 EXTREME = 50.0  # times the usual rate: no deep model needs it, even where its loss falls; by bench-strangers
+# optimizers whose steps have the size of the rate to the end; those of Adagrad become smaller. Source: Kingma & Ba (2015)
+EVEN = ("Adam", "AdamW", "Adamax", "Nadam", "RMSprop", "Lion")
 MANY_LAYERS = 4  # layers with weights; by bench-strangers
 MUCH_LEFT = 0.05  # of the first loss: above that much was left to learn; by bench-strangers
 
@@ -100,7 +102,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         size = first = 0.0
     what = "update norm of the first steps, as a share of the weight norm"
     large = float(np.max(steps.values[:MEASURED])) > options["max_step"]
-    extreme = rate >= EXTREME * usual and name != "SGD" and len(weighted) >= MANY_LAYERS and large
+    extreme = rate >= EXTREME * usual and name in EVEN and len(weighted) >= MANY_LAYERS and large
     if high and not extreme and not _harmful(run, name, size > options["max_step"], first > options["max_step"]):
         if 0 < size <= options["max_step"]:
             run.measured(what, size, above=options["max_step"], percent=True, curve=steps)
