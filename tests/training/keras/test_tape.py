@@ -194,10 +194,14 @@ def nothing_stays():
     gc.collect()
 
 
+QUICK = (line_by_line, traced, scaled)  # forms of a loop that differ most
+
+
 @pytest.mark.parametrize(
     ("loop", "kind"),
     [
-        *few([(loop, "convolutional") for loop in LOOPS], lambda case: case[0] in (line_by_line, traced, scaled)),
+        *((loop, "convolutional") for loop in QUICK),
+        *(pytest.param(loop, "convolutional", marks=pytest.mark.slow) for loop in LOOPS if loop not in QUICK),
         (traced, "own"),
         pytest.param(line_by_line, "own", marks=pytest.mark.slow),
         *(pytest.param(loop, "recurrent", marks=pytest.mark.slow) for loop in (line_by_line, traced)),
