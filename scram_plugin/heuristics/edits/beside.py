@@ -22,18 +22,19 @@ def moved_alone(facts: Mapping[str, Any]) -> Mispaired | None:
 
 
 def _in_file(known: Code, source: SourceFile) -> Iterator[Mispaired]:
-    shuffles = [n for n in source.nodes if isinstance(n, ast.stmt) and _shuffled(known, source, n)]
+    statements = [n for n in source.nodes if isinstance(n, ast.Expr | ast.Assign)]
+    shuffles = [(n, name) for n in statements if (name := _shuffled(known, source, n))]
     for body, filled in _filled(source) if shuffles else ():
-        moved = [n for n in shuffles if _shuffled(known, source, n) in filled and _follows(source, body, n)]
-        names = {_shuffled(known, source, n) for n in moved}
+        moved = [(n.lineno, name) for n, name in shuffles if name in filled and _follows(source, body, n)]
+        names = {name for _, name in moved}
         others = [name for name in filled if name not in names]
         if len(names) != 1 or any(_is_ordered(known, source, name) for name in others):
             continue
-        name = names.pop()
+        line, name = moved[0]
         for other in others:
             if _used_together(known, source, name, other):
-                said = f"In line {moved[0].lineno} `{name}` gets a new order, and `{other}`, filled beside it, keeps its own."
-                yield Mispaired("orders", moved[0].lineno, name, other, said)
+                said = f"In line {line} `{name}` gets a new order, and `{other}`, filled beside it, keeps its own."
+                yield Mispaired("orders", line, name, other, said)
 
 
 def _follows(source: SourceFile, body: ast.stmt, statement: ast.stmt) -> bool:
@@ -48,11 +49,7 @@ def _filled(source: SourceFile) -> Iterator[tuple[ast.stmt, list[str]]]:
     where: dict[str, list[ast.AST | None]] = {}
     for node in source.nodes:
         call = node.value if isinstance(node, ast.Expr) else None
-        if (
-            isinstance(call, ast.Call)
-            and isinstance(call.func, ast.Attribute)
-            and call.func.attr in ("append", "extend", "insert")
-        ):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in GROWS:
             body = source.parent(node) if call.func.attr == "append" else None
             where.setdefault(source.of(call.func.value), []).append(body)
     bodies: dict[ast.stmt, list[str]] = {}
@@ -80,9 +77,9 @@ def _values(source: SourceFile, name: str) -> Iterator[ast.expr]:
             yield from (given for one, given in pairs if source.of(one) == name)
 
 
-def _shuffled(known: Code, source: SourceFile, statement: ast.stmt) -> str:
+def _shuffled(known: Code, source: SourceFile, statement: ast.Expr | ast.Assign) -> str:
     """The list that a statement brings into a new order: ``shuffle(x)``, ``x = rng.permutation(x)``; "" for others."""
-    call = statement.value if isinstance(statement, ast.Expr | ast.Assign) else None
+    call = statement.value
     if not isinstance(call, ast.Call) or len(call.args) != 1 or not isinstance(call.args[0], ast.Name | ast.Attribute):
         return ""
     given, called = source.of(call.args[0]), known.called(Piece(source, call))

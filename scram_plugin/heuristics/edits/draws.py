@@ -33,7 +33,9 @@ def _in_statements(known: Code) -> Iterator[Mispaired]:
     for place in known.nodes(ast.Assign, ast.Expr):
         source, name = place.source, _changed(place)
         for other in following(source, place.node)[:NEXT_STATEMENTS] if name else ():
-            if isinstance(other, ast.Assign | ast.Expr) and SEEDS.search(source.of(other)):
+            if not isinstance(other, ast.Assign | ast.Expr):
+                continue
+            if SEEDS.search(source.of(other)):
                 break
             target = _changed(Piece(source, other))
             named = LABELS if isinstance(other, ast.Expr) else OF_PICTURES
@@ -42,7 +44,7 @@ def _in_statements(known: Code) -> Iterator[Mispaired]:
             if isinstance(other, ast.Expr) and not _joined(known, name, target):
                 continue
             alike = re.sub(rf"\b{re.escape(name)}\b", target, place.text) == source.of(other)
-            if alike and isinstance(other, ast.Assign | ast.Expr) and _draws(known, source, other.value):
+            if alike and _draws(known, source, other.value):
                 lines = f"In lines {place.node.lineno} and {other.lineno}"
                 yield Mispaired("draws", other.lineno, name, target, f"{lines} the program draws at random for each of them.")
 

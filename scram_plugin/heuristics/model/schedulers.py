@@ -38,8 +38,8 @@ def schedule_of(run: TrainingRun, loop: Mapping[str, Any]) -> Iterator[tuple[str
         return
     steps = int(loss.steps[-1]) + 1
     several = calls > MORE_THAN_ONCE * steps
-    spent = _spent(run, steps, LOW if several else NOTHING, SPENT_BY) or _spent(run, steps, LOW, SOON)
-    if name in DECAYING and calls > MOSTLY_CALLED * steps and spent is not None:
+    decays = name in DECAYING and calls > MOSTLY_CALLED * steps
+    if decays and (spent := _spent(run, steps, LOW if several else NOTHING, SPENT_BY) or _spent(run, steps, LOW, SOON)):
         often = "once" if calls < MORE_THAN_ONCE * steps else f"{number(calls / steps)} times"
         yield "per-batch", f"`{name}` was called {calls:,} times, {often} in each step. {spent}"
     if (squared := _squared(run, known)) is not None:

@@ -9,18 +9,17 @@ import torch
 
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import patches
-from scram_plugin.training.torch.differences import SUBTRACTIONS, compared, is_square, subtraction, written
+from scram_plugin.training.torch.differences import LINEAR, SUBTRACTIONS, compared, is_square, subtraction, written
 from scram_plugin.training.torch.graph import LIKELIHOOD, Loss, along, before, operation, saved, through
 
 ROUNDED = 1e-4  # relative, of what is computed back from a difference in float32
 SUMMANDS = 48  # nodes between the loss and the squared differences, that are looked at
 DIVIDING = 4  # operations from a square to the division by the spread
-LINEAR = ("Addmm", "Mm", "Bmm", "Linear", "Convolution")  # what layers without an activation compute; source: PyTorch
 PAIR = 2  # exponent, or number of factors
 
 
 def by_hand(loss: torch.Tensor, outputs: Any) -> list[Loss]:
-    """The losses of differences that a program writes itself, or with a distribution."""
+    """The losses that a program writes itself: of differences, with a distribution, or of outputs taken for logarithms."""
     return written(loss, outputs) or normal(loss, outputs) or taken(loss)
 
 
