@@ -128,7 +128,7 @@ _LOOP = {
     "unstepped": flag,
     "retained": flag,
     "linear": flag,
-    **{name: [count] for name in ("dead", "leak", "words")},
+    **{name: [count] for name in ("dead", "leak", "words", "evaluated_at")},
     "detached": flag,
     "stretched": [[count]],
     "after": {"loss": number, "examples": count, "right": number},

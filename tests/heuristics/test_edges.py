@@ -375,6 +375,43 @@ def test_nothing_that_generalises_in_few_epochs(validation, training, cause):
     assert [f.causes[0].id for f in found] == ([cause] if cause else [])
 
 
+IN_EPOCHS = np.repeat(np.arange(6.0), 20)
+WAVES = 0.01 * np.random.default_rng(4).normal(size=120)
+
+
+@pytest.mark.parametrize(
+    ("loss", "more", "told"),
+    [
+        (1.38 - 0.06 * IN_EPOCHS, {}, True),
+        (1.38 - 0.06 * IN_EPOCHS + 0.04 * (np.arange(120) % 20) / 20, {}, True),  # it rises within epochs
+        (1.38 - 0.06 * np.arange(120) / 20, {}, False),  # new examples are learned, too
+        (0.9 - 0.06 * IN_EPOCHS, {}, False),  # the first epoch was better than guessing
+        (1.38 - 0.005 * IN_EPOCHS, {}, False),  # nothing is remembered, either
+        (1.38 - 0.06 * IN_EPOCHS, {"fit": {"shuffle": False}}, False),  # the order of the examples may do that
+        (1.38 - 0.06 * IN_EPOCHS, {"epochs": None}, False),
+        (1.38 - 0.06 * IN_EPOCHS, {"epochs": None, "loop": {"evaluated_at": [20, 40, 60, 80, 100]}}, True),
+        (1.38 - 0.06 * IN_EPOCHS, {"epochs": None, "loop": {"evaluated_at": [20, 23, 60, 61, 100]}}, False),
+        (1.38 - 0.06 * IN_EPOCHS, {"classes": 0}, True),  # what guessing costs is not known, but the first epoch was flat
+        (1.38 - 0.06 * IN_EPOCHS - 0.3 * np.minimum(np.arange(120) / 20, 1), {"classes": 0}, False),
+    ],
+)
+def test_a_loss_that_falls_only_where_examples_come_again(loss, more, told):
+    labels = {"counts": [50, 50, 50, 50]} if more.pop("classes", 4) else {}
+    epochs = {"epoch": IN_EPOCHS} if more.pop("epochs", True) else {}
+    of_loss = {"class": "CrossEntropyLoss", "mean": True, **labels}
+    facts = {"framework": "torch", "loss": of_loss, "model": {"output_units": 4}, **more}
+    run = training_run({}, {}, facts, {"loss": loss + WAVES, **epochs})
+    found = review(run, catalogue(select=["no-learning"])).findings
+    assert [f.title for f in found] == ["Nothing was learned that holds for new examples"] * told
+
+
+@pytest.mark.parametrize(("ended", "told"), [("finished", True), (None, False)])
+def test_a_short_training_that_only_guesses(ended, told):
+    facts = {"framework": "torch", "loss": {"class": "CrossEntropyLoss", "mean": True, "counts": [50, 50, 50, 50]}}
+    run = training_run({}, {}, facts, {"loss": np.log(4) + WAVES}, ended=ended)
+    assert bool(review(run, catalogue(select=["no-learning"])).findings) == told
+
+
 @pytest.mark.parametrize(("reaches", "told"), [(2, False), (20, True)])
 def test_targets_whose_mean_takes_long_to_reach(reaches, told):
     """The loss falls below the variance of the targets, 100 squared, after so many of 100 batches."""
@@ -448,6 +485,21 @@ def test_one_example_in_every_step(moves):
     found = review(run, catalogue(select=["constant-inputs", "label-range"])).findings
     wanted = ("label-range", "one-value") if moves else ("constant-inputs", "repeated")
     assert [(f.heuristic, f.causes[0].id) for f in found] == [wanted]
+
+
+@pytest.mark.parametrize(("ones", "told"), [(1.0, False), (3.0, False), (2.5, True)])
+def test_examples_that_have_the_same_number_of_ones(ones, told):
+    """One-hot states have the same mean in every batch; a batch that is repeated has any mean."""
+    rows, mean = np.zeros(40), ones / 16
+    statistics = {f"x0/{name}": rows[:9] + value for name, value in (("min", 0), ("max", 1), ("mean", mean), ("std", 0.24))}
+    facts = {
+        "framework": "torch",
+        "model": {"calls": 1, "inputs": [{"shape": [None, 16]}]},
+        "fit": {"batch_size": 8, "steps": 8},
+    }
+    facts["data"] = {"training": {"samples": 64}}
+    run = training_run({}, statistics, facts, {"loss": np.geomspace(1.8, 1e-3, 40), "x0/mean": rows + mean})
+    assert bool(review(run, catalogue(select=["constant-inputs"])).findings) == told
 
 
 @pytest.mark.parametrize(("lowest", "told"), [(0.1, False), (-0.1, True)])

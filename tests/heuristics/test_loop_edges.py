@@ -369,6 +369,14 @@ def test_milestones_of_epochs_in_a_scheduler_that_is_called_in_each_step(low, to
     assert [f.causes[0].id for f in review(run, catalogue(select=["training-loop"])).findings] == ["per-batch"] * told
 
 
+def test_a_warm_up_that_is_followed_by_a_decay():
+    """The rate is low at first, and at the end; that is a usual schedule for steps."""
+    rate = (np.array([1, 3, 7, 15, 30, 59]), np.array([0.0001, 0.0005, 0.001, 0.001, 0.0005, 1e-6]))
+    loop = {"steps": 60, "schedule": {"class": "LambdaLR", "calls": 60, "base": 0.001}}
+    run = training_run({}, {"learning_rate": rate}, {"framework": "torch", "loop": loop}, STAYS)
+    assert not review(run, catalogue(select=["training-loop"])).findings
+
+
 INNER = {"how": "sum", "shape": [100, 1], "factor": 1.0, "elementwise": True, "each": []}
 BORDER = {"how": "mean", "shape": [2, 1], "factor": 1.0, "elementwise": True, "each": []}
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.curves.agreement import OTHER_ORDER, apart, in_other_order
-from scram_plugin.heuristics.curves.by_heart import by_heart
+from scram_plugin.heuristics.curves.by_heart import FOR_A_FALL, by_heart
 from scram_plugin.heuristics.curves.checkable import (
     enough,
     level,
@@ -162,7 +162,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = loss_alone(run, EXACT if _is_constant(run) else int(options["least"]))
     batches = int(options["batches"])
     if run.facts and curve.axis == "batch":
-        enough(curve, batches, "training loss")
+        over = run.ended == "finished" and as_guessed(run, curve.values, reached(run))[0]
+        enough(curve, min(batches, FOR_A_FALL) if over else batches, "training loss")
     if run.framework in BY_STEPS and curve.axis == "step" and curve.steps[-1] + 1 < batches:
         raise TooEarly(f"it needs at least {batches} optimizer steps, there are {curve.steps[-1] + 1}")
     form, values, known = shape_of(curve), curve.values, reached(run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from scram_plugin import schema
 from scram_plugin.heuristics.datasets import always_the_same
 from scram_plugin.heuristics.edits import keep_inputs, names_batch_size
 from scram_plugin.heuristics.heuristic import CALIBRATED, INPUTS, Cause, Finding, Heuristic, NotChecked, Option, absent
-from scram_plugin.heuristics.limits import ALMOST, MOSTLY, TENTH
+from scram_plugin.heuristics.limits import ALMOST, MOSTLY, ROUNDED, TENTH
 from scram_plugin.heuristics.measured import (
     called_once,
     channels,
@@ -102,6 +103,7 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
     several = (not without_loader(run) or names_batch_size(run.facts, fit.get("batch_size", 0))) and (fit.get("steps") or 2) > 1
     # equal means to the last digit, although the values within a batch differ
     repeated = (several or _has_one_label(run)) and always_the_same(run, name) and bool((spread.values > 0).any())
+    repeated = repeated and not _are_choices(run, name, usual, (lowest, highest))
     if whole or repeated:
         severity: Severity = "error" if always else "warning"
         cause = "constant" if whole else "repeated"
@@ -144,6 +146,17 @@ def _is_rare(run: TrainingRun, mean: Curve, lowest: float, highest: float) -> bo
     shape = ((run.facts.get("model") or {}).get("inputs") or [{}])[0].get("shape") or []
     ends = (lowest, highest) if len(shape) == AXES_OF_PICTURES else ()
     return any(float(np.abs(mean.values - end).max()) < AT_ONE_END * (highest - lowest) for end in ends)
+
+
+def _are_choices(run: TrainingRun, name: str, mean: float, ends: tuple[float, float]) -> bool:
+    """Whether every example has the same number of ones among zeros, as one-hot states do: then all batches have one mean."""
+    inputs = (run.facts.get("model") or {}).get("inputs") or []
+    place = int(name.removeprefix("x"))
+    shape: list[int | None] = (inputs[place].get("shape") or [] if place < len(inputs) else [])[1:]
+    if ends != (0.0, 1.0) or not shape:
+        return False
+    size = math.prod(length or 0 for length in shape)
+    return round(mean * size) > 0 and abs(mean * size - round(mean * size)) < ROUNDED * size
 
 
 def _stands(run: TrainingRun, share: float = ALMOST) -> bool:

@@ -115,8 +115,7 @@ def _spent(run: TrainingRun, steps: int, part: float, by: float) -> str | None:
     rate = run.statistic(schema.STATISTICS, "learning_rate")
     if rate is None or len(rate.finite) < RATES or (highest := float(rate.finite.values.max())) <= 0:
         return None
-    low = rate.finite.values < part * highest
-    at = int(rate.finite.steps[np.argmax(low)])
-    if not low[-1] or at > by * steps:
+    higher = np.flatnonzero(rate.finite.values >= part * highest)  # the last of them: a warm-up begins with low rates, too
+    if higher[-1] + 1 == len(rate.finite) or int(rate.finite.steps[higher[-1] + 1]) > by * steps:
         return None
     return f"The learning rate, {number(highest)} at first, was {number(float(rate.finite.values[-1]))} at the end."

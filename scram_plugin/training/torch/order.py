@@ -33,6 +33,7 @@ FIRST_SIZE, LATER_SIZE = 4, 40  # steps at which the size of the graph is taken
 ROUNDED = 1e-3  # relative difference of a factor from 1 over a whole number
 MOST_ALIVE = 64  # graphs of evaluations that are watched
 MOST_NODES = 20_000  # of a graph whose size is taken
+MOST_EVALUATED = 256  # places of evaluations that are kept: more are those of a program that acts between its steps
 
 
 class _Sentinel:
@@ -75,14 +76,17 @@ class Order:
         self._sizes: list[int] = []
         self._length, self._lengths = 0, list[int]()  # numbers in an example of the present step, and of those with a size
         self._kept = 0
+        self._evaluated_at: list[int] = []  # steps that were over when an evaluation began
         self.unstepped = False
         self._schedule, self.derivatives = Schedule(optimizers), Derivatives()
         self._means: dict[str, torch.Tensor] = {}  # running means of frozen normalisations at the first step
 
     # ---- events, in the order of a step
 
-    def evaluated(self, enabled: bool) -> None:
-        """A forward pass that belongs to no step."""
+    def evaluated(self, enabled: bool, steps: int) -> None:
+        """A forward pass that belongs to no step, after so many steps."""
+        if steps and steps not in self._evaluated_at[-1:] and len(self._evaluated_at) < MOST_EVALUATED:
+            self._evaluated_at.append(steps)
         if self._model.training and not enabled:
             self._unswitched += 1
             self._row += 1
@@ -275,6 +279,7 @@ class Order:
             "between": statistics.median_high(self._between.elements()) if self._between.total() else 0,
             "kept_graphs": self._kept,
             **({"kept_evaluated": self._kept_evaluated} if self._kept_evaluated else {}),
+            **({"evaluated_at": self._evaluated_at} if len(self._evaluated_at) > 1 else {}),
             "retained": patches.always_retained(),
             "sizes": self._sizes,
             "frozen_norms": len(frozen),

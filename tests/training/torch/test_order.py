@@ -61,7 +61,10 @@ class Loop:
 
 def usual(facts):
     """The facts that differ from those of a usual loop."""
-    whole = ("between", "steps", "modal", "ways", "graphs", "sizes", "evaluations", "looked", "forwards", "passes", "factor")
+    whole = (
+        *("between", "steps", "modal", "ways", "graphs", "sizes", "evaluations", "looked", "forwards", "passes", "factor"),
+        "evaluated_at",
+    )
     return {key: value for key, value in facts.items() if value and key not in whole}
 
 
@@ -403,6 +406,10 @@ class KeepsTheLastEvaluation(KeepsEvaluations):
 def test_evaluations_that_are_kept_with_their_graphs(tmp_path):
     assert KeepsEvaluations().run(tmp_path)["kept_evaluated"] == 16  # two of three evaluations, of 8 batches each
     assert KeepsTheLastEvaluation().run(tmp_path / "last")["kept_evaluated"] == 8
+
+
+def test_the_steps_at_which_a_program_evaluates(tmp_path):
+    assert Loop().run(tmp_path)["evaluated_at"] == [20, 40, 60]
 
 
 def test_a_scheduler_of_a_wrapped_optimizer_is_found():

@@ -1,0 +1,82 @@
+"""Examples that a model learns by heart: the training loss falls where they come again, and not in between.
+
+In the first epoch each example is new, so its loss is that of new data. What holds for other examples lowers the loss within
+epochs; what is only remembered lowers it where the next epoch begins (Howard & Whitaker, 2023, "Can LLMs learn from a single
+example?").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scram_plugin.logs.curve import Curve
+from scram_plugin.logs.training_run import TrainingRun
+
+EPOCHS = 3  # a first one, and two borders; by definition
+IN_EPOCH = 8  # batches of an epoch: with fewer, no line has a slope; by definition
+REGULAR = 0.1  # of the usual distance, by which evaluations at the ends of epochs may differ; by definition
+
+
+@dataclass(frozen=True)
+class Falls:
+    """How much the training loss fell, by a line in each epoch: in the first epoch, within the later ones, and in all since the
+    end of the first. `error`, `error_of_total`: standard errors of the last two. `level`: the loss in the second half of the
+    first epoch.
+    """
+
+    first: float
+    within: float
+    total: float
+    error: float
+    error_of_total: float
+    level: float
+    epochs: int
+
+
+def falls(run: TrainingRun) -> Falls | None:
+    """None where it is not known where the epochs of the batches end, or where these always come in one order."""
+    losses = run.signal("batch loss")
+    if losses is None or len(losses.finite) != len(losses) or (run.facts.get("fit") or {}).get("shuffle") is False:
+        return None
+    parts = [part for part in _by_epoch(run, losses) if len(part) >= IN_EPOCH]
+    if len(parts) < EPOCHS:
+        return None
+    lines = [_line(part) for part in parts]
+    begins, ends = np.array([begin for begin, _, _ in lines]), np.array([end for _, end, _ in lines])
+    counts = np.array([len(part) for part in parts])
+    noise = float(np.sqrt(sum(squares for _, _, squares in lines) / max(1, counts.sum() - 2 * len(parts))))
+    return Falls(
+        first=float(begins[0] - ends[0]),
+        within=float((begins - ends)[1:].sum()),
+        total=float(ends[0] - ends[-1]),
+        error=noise * float(np.sqrt((12 * (counts - 1) / (counts * (counts + 1)))[1:].sum())),  # of slopes, by least squares
+        error_of_total=noise * float(np.sqrt((4 / counts[[0, -1]]).sum())),  # of the end of a line, by least squares
+        level=float(np.mean(parts[0][len(parts[0]) // 2 :])),
+        epochs=len(parts),
+    )
+
+
+def _by_epoch(run: TrainingRun, losses: Curve) -> list[np.ndarray]:
+    epochs = run.signal("epoch")
+    if epochs is not None and epochs.axis == losses.axis and len(np.unique(epochs.finite.values)) >= EPOCHS:
+        at = np.searchsorted(epochs.steps, losses.steps)
+        known = at < len(epochs)
+        numbers = epochs.values[at[known]]
+        return [losses.values[known][numbers == one] for one in np.unique(numbers)]
+    ends = np.array(run.loop.get("evaluated_at") or [], int)
+    if len(ends) < EPOCHS:
+        return []
+    gaps = np.diff(ends, prepend=0)
+    if np.abs(gaps - np.median(gaps)).max() > REGULAR * np.median(gaps):
+        return []
+    return np.split(losses.values, np.searchsorted(losses.steps, ends))[: len(ends)]
+
+
+def _line(values: np.ndarray) -> tuple[float, float, float]:
+    """Both ends of the straight line through the values, and the sum of its squared residuals."""
+    at = np.arange(len(values)) - (len(values) - 1) / 2
+    slope = float(at @ values / (at @ at))
+    half = slope * (len(values) - 1) / 2
+    return float(values.mean()) - half, float(values.mean()) + half, float(((values - values.mean() - slope * at) ** 2).sum())
