@@ -17,6 +17,7 @@ from scram_plugin.schema import column
 BETTER = 0.97  # share of the loss of guessing; above it nothing was learned; by bench-limits
 LABELS = 100  # labels of measured batches that are enough for their frequencies; by bench-limits
 OF_A_CLASS = 10  # labels of a first batch for each class in it: with fewer, rare ones are missing; by definition
+EXAMPLES = 16  # of a first batch, whose labels stand for those of all; by bench-limits
 ALL_BINARY = 0.9  # of the spread of zeros and ones: values in between would make it smaller; by bench-limits
 
 
@@ -37,7 +38,8 @@ def guessing(run: TrainingRun) -> Guess | None:
     if not counts.any() and (labels := class_counts(run, "y0")) is not None and labels.sum() >= LABELS:
         counts = labels
     first = np.array((run.facts.get("loss") or {}).get("counts") or [0], float)  # where an example has many labels
-    if not counts.any() and first.sum() >= max(LABELS, OF_A_CLASS * np.count_nonzero(first)):
+    rows = (run.facts.get("fit") or {}).get("batch_size") or 0  # the labels of one example are alike
+    if not counts.any() and rows >= EXAMPLES and first.sum() >= max(LABELS, OF_A_CLASS * np.count_nonzero(first)):
         counts = first
     if not (chooses_class(run) and is_mean(run) and "Crossentropy" in loss_class(run)) or np.count_nonzero(counts) < 2:
         return None

@@ -147,7 +147,7 @@ _LOOP = {
     "parts": [{"how": text, "shape": [size], "factor": number, "elementwise": flag, "each": [size]}],
     "pairs": {"output": [size], "compared": [size]},
     "exceeded": [{"activation": text, "least": number, "most": number}],
-    "sequence": {"shift": count, "future": flag},
+    "sequence": {"shift": count, "future": flag, "values": flag},
     "schedule": {"class": text, "calls": count, "length": count, "base": number, "rate": number},
 }
 _SHAPES = {"output": [length], "compared": [length], "target": [length]}

@@ -360,19 +360,27 @@ def test_a_scheduler_that_is_called_with_each_part_of_a_step(calls, often):
     assert f"{often} in each step" in one.causes[0].for_
 
 
-@pytest.mark.parametrize(("low", "told"), [(5, True), (20, False)])
-def test_milestones_of_epochs_in_a_scheduler_that_is_called_in_each_step(low, told):
-    """The rate is a twenty-fifth before a tenth of the steps is over, and stays that."""
+@pytest.mark.parametrize(("low", "epochs", "told"), [(5, 12, True), (20, 24, False), (5, 3, False)])
+def test_milestones_of_epochs_in_a_scheduler_that_is_called_in_each_step(low, epochs, told):
+    """The rate is a twenty-fifth before a tenth of the steps is over, and stays that; no milestone of epochs is after them."""
     rate = (np.array([0, 2, low, 40, 59]), np.array([0.003, 0.003, 0.00012, 0.00012, 0.00012]))
     loop = {"steps": 60, "schedule": {"class": "MultiStepLR", "calls": 60, "base": 0.003}}
-    run = training_run({}, {"learning_rate": rate}, {"framework": "torch", "loop": loop}, STAYS)
+    facts = {"framework": "torch", "loop": loop, "fit": {"epochs": epochs}}
+    run = training_run({}, {"learning_rate": rate}, facts, STAYS)
     assert [f.causes[0].id for f in review(run, catalogue(select=["training-loop"])).findings] == ["per-batch"] * told
 
 
-def test_a_warm_up_that_is_followed_by_a_decay():
-    """The rate is low at first, and at the end; that is a usual schedule for steps."""
-    rate = (np.array([1, 3, 7, 15, 30, 59]), np.array([0.0001, 0.0005, 0.001, 0.001, 0.0005, 1e-6]))
-    loop = {"steps": 60, "schedule": {"class": "LambdaLR", "calls": 60, "base": 0.001}}
+@pytest.mark.parametrize(
+    "rate",
+    [
+        (np.array([1, 3, 7, 15, 30, 59]), np.array([0.0001, 0.0005, 0.001, 0.001, 0.0005, 1e-6])),  # a warm-up, and a decay
+        (np.arange(0, 600, 40), 0.001 / (1 + np.arange(0, 600, 40))),
+        (np.arange(0, 600, 40), 0.001 * np.maximum(0.005, 0.97 ** np.arange(0, 600, 40))),
+    ],
+)
+def test_usual_schedules_for_steps(rate):
+    steps = int(rate[0][-1]) + 1
+    loop = {"steps": steps, "schedule": {"class": "LambdaLR", "calls": steps, "base": 0.001}}
     run = training_run({}, {"learning_rate": rate}, {"framework": "torch", "loop": loop}, STAYS)
     assert not review(run, catalogue(select=["training-loop"])).findings
 

@@ -169,6 +169,17 @@ DRAWN_ONCE = {
         "def turn(a):\n    random.seed(3)\n    return np.rot90(a, random.randint(0, 3))\n"
         "def both(image, mask):\n    return turn(image), turn(mask)\n"
     ),
+    "a warp along a grid": (
+        "warp = lambda a: F.grid_sample(a[None], grid)\ndef both(image, mask):\n    return warp(image), warp(mask)\n"
+    ),
+    "a function that changes the size": (
+        "def half(a):\n    return downsample(a, 2)\ndef both(image, mask):\n    return half(image), half(mask)\n"
+    ),
+    "a turn that is drawn when it is made": (
+        "class RandomTurn:\n    def __init__(self):\n        self.k = random.randint(0, 3)\n    def __call__(self, a):\n"
+        "        return np.rot90(a, self.k)\ndef both(image, mask):\n    turn = RandomTurn()\n"
+        "    return turn(image), turn(mask)\n"
+    ),
     "two domains": ("a = rng.permutation(source_images)\nb = rng.permutation(target_images)\ndata = TensorDataset(a, b)\n"),
     "points of a grid": "ix = rng.permutation(n_x)\niy = rng.permutation(n_y)\nvalues = field[ix, iy]\n",
     "independent pairs": "x_p = rng.permutation(x)\ny_p = rng.permutation(y)\nnone = information(x_p, y_p)\n",
@@ -278,6 +289,7 @@ FILLED = (
     "            self.songs.append(sing(i))\n            self.who.append(i)\n"
 )
 ITEM = "    def __getitem__(self, k):\n        return (self.songs[k] - 1) / 2, self.who[k]\n"
+PICTURES = MADE + "summer, winter = [], []\nfor i in range(9):\n    summer.append(take(i))\n    winter.append(take(i))\n"
 LISTS = MADE + "xs, ys = [], []\nfor i in range(9):\n    xs.append(i)\n    ys.append(i % 2)\n"
 
 
@@ -300,6 +312,10 @@ LISTS = MADE + "xs, ys = [], []\nfor i in range(9):\n    xs.append(i)\n    ys.ap
         (LISTS + "control = list(ys)\nrandom.shuffle(control)\ndata = list(zip(xs, ys))\n", False),
         (LISTS + "if args.control:\n    random.shuffle(ys)\ndata = list(zip(xs, ys))\n", False),
         (LISTS + "def other(xs):\n    random.shuffle(xs)\ndata = list(zip(xs, ys))\n", False),
+        (LISTS + "data = list(zip(xs, ys))\nrandom.shuffle(xs)\nbackground = xs[:5]\n", False),  # the pairs are made before
+        (LISTS + "random.shuffle(xs)\ndata = TensorDataset(a[xs], b[ys])\n", False),  # places of examples
+        (LISTS.replace("ys", "negatives") + "random.shuffle(negatives)\ndata = list(zip(xs, negatives))\n", False),
+        (PICTURES + "random.shuffle(winter)\ndata = list(zip(summer, winter))\n", False),  # two kinds of pictures, no pairs
     ],
 )
 def test_lists_that_are_filled_side_by_side(text, told):

@@ -43,6 +43,7 @@ OPTIONS = (
 NEARLY_NONE = 0.05  # of the range of all values: less than 1 value in 400 is then at the other end; by definition
 AT_ONE_END = 1e-3  # of the range of all values, by which their mean may differ from one end; by definition
 AXES_OF_PICTURES = 4  # examples, height, width and channels; by definition
+TINY_PART = 1e-3  # relative: what a spread of zeros and ones may miss by rounding; float32
 MANY_FEATURES = 0.25  # share of the features that never change: no table has so many; by definition
 POSITIONS_AND_FEATURES = 3  # axes: examples, positions and features; by definition
 FEATURES_SHOWN = 5  # features named in a sentence; by definition
@@ -86,7 +87,8 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
     share = float(np.mean((low.values == usual) & (high.values == usual)))
     # in most batches all values are the same, and in the others nearly all: hardly an example differs from another one
     few = share > MOSTLY and float(spread.values.max()) < NEARLY_NONE * (highest - lowest)
-    nearly = (few or _is_rare(run, mean, lowest, highest)) and not always and not beside_others and _stands(run)
+    rare = _is_rare(run, mean, lowest, highest) and not _are_binary(spread, mean, (lowest, highest))
+    nearly = (few or rare) and not always and not beside_others and _stands(run)
     whole = always or nearly or share > ALMOST
     if (
         whole
@@ -110,7 +112,7 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
         values = f"{'' if always else 'nearly '}all values are {number(usual)}"
         title = f"Constant inputs: {values if whole else 'every batch is the same'}"
     elif constant and len(features) > 1:
-        many = len(constant) >= MANY_FEATURES * len(features) and _stands(run, MOSTLY)
+        many = len(constant) >= MANY_FEATURES * len(features) and _stands(run)
         cause, severity = "features", "warning" if many else "info"
         names = listed([str(f) for f in constant])
         one = len(constant) == 1
@@ -146,6 +148,12 @@ def _is_rare(run: TrainingRun, mean: Curve, lowest: float, highest: float) -> bo
     shape = ((run.facts.get("model") or {}).get("inputs") or [{}])[0].get("shape") or []
     ends = (lowest, highest) if len(shape) == AXES_OF_PICTURES else ()
     return any(float(np.abs(mean.values - end).max()) < AT_ONE_END * (highest - lowest) for end in ends)
+
+
+def _are_binary(spread: Curve, mean: Curve, ends: tuple[float, float]) -> bool:
+    """Whether all values are 0 or 1: values in between would make the spread smaller."""
+    ones = mean.values[: len(spread)]
+    return ends == (0.0, 1.0) and bool((spread.values[: len(ones)] > (1 - TINY_PART) * np.sqrt(ones * (1 - ones))).all())
 
 
 def _are_choices(run: TrainingRun, name: str, mean: float, ends: tuple[float, float]) -> bool:

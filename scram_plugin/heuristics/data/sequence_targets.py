@@ -46,7 +46,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = shown_loss(run)
     yield Finding(
         severity="error" if cause == "sees-targets" else "warning",
-        confidence="certain" if cause == "sees-targets" else "likely",
+        confidence="certain" if cause == "sees-targets" and not loop["sequence"].get("values") else "likely",
         title=TITLES[cause],
         evidence={"said": SAID[cause]},
         **whole_of(curve),

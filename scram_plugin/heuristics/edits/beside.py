@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from scram_plugin.heuristics.edits.apart import ORDERS, TOGETHER
 from scram_plugin.heuristics.edits.orders import PAIR, Mispaired
 from scram_plugin.heuristics.edits.program import Code, Piece, program
 from scram_plugin.heuristics.edits.source import SourceFile
+from scram_plugin.heuristics.edits.target_names import LABELS, NOT_LABELS
 
 GROWS = ("append", "extend", "insert")  # methods of a list; source: Python
 JOINS = ("zip", *TOGETHER)  # calls in which two lists stand side by side
@@ -24,17 +25,47 @@ def moved_alone(facts: Mapping[str, Any]) -> Mispaired | None:
 def _in_file(known: Code, source: SourceFile) -> Iterator[Mispaired]:
     statements = [n for n in source.nodes if isinstance(n, ast.Expr | ast.Assign)]
     shuffles = [(n, name) for n in statements if (name := _shuffled(known, source, n))]
+    uses = list(_uses(known, source)) if shuffles else []
     for body, filled in _filled(source) if shuffles else ():
-        moved = [(n.lineno, name) for n, name in shuffles if name in filled and _follows(source, body, n)]
+        moved = [(n, name) for n, name in shuffles if name in filled and _follows(source, body, n)]
         names = {name for _, name in moved}
         others = [name for name in filled if name not in names]
         if len(names) != 1 or any(_is_ordered(known, source, name) for name in others):
             continue
-        line, name = moved[0]
+        statement, name = moved[0]
+        if NOT_LABELS.search(name) or _gives_places(source, name):
+            continue
         for other in others:
-            if _used_together(known, source, name, other):
-                said = f"In line {line} `{name}` gets a new order, and `{other}`, filled beside it, keeps its own."
-                yield Mispaired("orders", line, name, other, said)
+            if not (_are_labels(source, body, name) or _are_labels(source, body, other)):
+                continue  # two inputs, as those of a pair of which others are made
+            together = _together(source, uses, name, other)
+            if together and not any(_is_before(source, use, statement) for use in together):
+                said = f"In line {statement.lineno} `{name}` gets a new order, and `{other}`, filled beside it, keeps its own."
+                yield Mispaired("orders", statement.lineno, name, other, said)
+
+
+def _is_before(source: SourceFile, node: ast.AST, statement: ast.stmt) -> bool:
+    return source.scope(node) is source.scope(statement) and node.lineno < statement.lineno  # type: ignore[attr-defined]
+
+
+def _gives_places(source: SourceFile, name: str) -> bool:
+    """Whether a list says which examples to take: ``x[order]``."""
+    within = (n for s in source.nodes if isinstance(s, ast.Subscript) for n in ast.walk(s.slice))
+    return any(source.of(n) == name for n in within if isinstance(n, ast.Name | ast.Attribute))
+
+
+def _are_labels(source: SourceFile, body: ast.stmt, name: str) -> bool:
+    """Whether a list has targets: it is called so, or gets a number that the loop counts."""
+    if LABELS.search(name):
+        return True
+    counted = {n.id for n in ast.walk(getattr(body, "target", body)) if isinstance(n, ast.Name)}
+    for node in source.nodes:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and source.of(node.func.value) == name:
+            given = [n for argument in node.args for n in ast.walk(argument)]
+            names = {n.id for n in given if isinstance(n, ast.Name)}
+            if node.func.attr == "append" and not any(isinstance(n, ast.Call) for n in given) and names <= counted:
+                return True
+    return False
 
 
 def _follows(source: SourceFile, body: ast.stmt, statement: ast.stmt) -> bool:
@@ -100,20 +131,30 @@ def _is_ordered(known: Code, source: SourceFile, name: str) -> bool:
     return False
 
 
-def _used_together(known: Code, source: SourceFile, one: str, other: str) -> bool:
-    """Whether the same place of both makes an example, or a call joins them."""
-    both = [_aliases(source, one), _aliases(source, other)]
+Use: TypeAlias = tuple[ast.AST, set[tuple[str, str]], set[str]]  # the node, the places that it takes of lists, what it joins
+
+
+def _uses(known: Code, source: SourceFile) -> Iterator[Use]:
+    """Where the same place of several lists may make an example, or a call joins lists."""
     for node in source.nodes:
         parts = node.elts if isinstance(node, ast.Tuple) else node.values if isinstance(node, ast.Dict) else []
-        taken = [(source.of(n.value), source.of(n.slice)) for p in parts for n in ast.walk(p) if isinstance(n, ast.Subscript)]
+        taken = {(source.of(n.value), source.of(n.slice)) for p in parts for n in ast.walk(p) if isinstance(n, ast.Subscript)}
+        if taken:
+            yield node, taken, set()
+        elif isinstance(node, ast.Call) and known.called(Piece(source, node)) in JOINS:
+            names = {source.of(n) for given in node.args for n in ast.walk(given) if isinstance(n, ast.Name | ast.Attribute)}
+            yield node, set(), names
+
+
+def _together(source: SourceFile, uses: list[Use], one: str, other: str) -> list[ast.AST]:
+    """The places in which both are used side by side."""
+    both = [_aliases(source, one), _aliases(source, other)]
+    found = []
+    for node, taken, joined in uses:
         places = [{place for name, place in taken if name in names} for names in both]
-        if places[0] & places[1]:
-            return True
-        if isinstance(node, ast.Call) and known.called(Piece(source, node)) in JOINS:
-            texts = {source.of(n) for given in node.args for n in ast.walk(given) if isinstance(n, ast.Name | ast.Attribute)}
-            if all(texts & names for names in both):
-                return True
-    return False
+        if places[0] & places[1] or all(joined & names for names in both):
+            found.append(node)
+    return found
 
 
 def _aliases(source: SourceFile, name: str) -> set[str]:
@@ -121,6 +162,7 @@ def _aliases(source: SourceFile, name: str) -> set[str]:
     found = {name}
     for node in source.nodes:
         call = node.value if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) else None
-        if call is not None and any(source.of(given) == name for given in call.args):
-            found |= {source.of(target) for target in node.targets if isinstance(target, ast.Name | ast.Attribute)}  # type: ignore[attr-defined]
+        if call is None or source.of(call.func) == "len" or not any(source.of(given) == name for given in call.args):
+            continue
+        found |= {source.of(target) for target in node.targets if isinstance(target, ast.Name | ast.Attribute)}  # type: ignore[attr-defined]
     return found

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits.apart import TOGETHER
-from scram_plugin.heuristics.edits.bindings import follow, functions
+from scram_plugin.heuristics.edits.bindings import class_of, follow, functions
 from scram_plugin.heuristics.edits.lines import following
 from scram_plugin.heuristics.edits.orders import PAIR, SEEDS, Mispaired
 from scram_plugin.heuristics.edits.program import Code, Piece, program
 from scram_plugin.heuristics.edits.source import SourceFile
 from scram_plugin.heuristics.edits.target_names import LABELS, NOT_LABELS, OF_PICTURES, OF_SETS
 
-DRAWS = re.compile(r"rand|choice|integers|uniform|normal\b|sample\b", re.I)  # in the names of functions
+DRAWS = re.compile(r"rand|choice|integers|uniform|normal\b|(?<![a-z])(?<!grid_)sample\b", re.I)  # in the names of functions
 # what stands beside an example in an item: ``y``, ``labels``; not a target, which may be another domain
 OF_ITEMS = re.compile(r"(^|[_.])(ys?|labels?|tags?|classes|ratings|stars)(_|$)", re.I)
 NEXT_STATEMENTS = 3  # statements from that of the inputs to that of the targets; by definition
@@ -146,7 +146,13 @@ def _draws(known: Code, source: SourceFile, call: Any) -> bool:
         within = [n for n in ast.walk(own[0].node) if isinstance(n, ast.Call)]
         drawn = any(DRAWS.search(own[0].source.of(n.func)) for n in within)
         return drawn and not SEEDS.search(own[0].text)
-    return made.node is not call.func and "Random" in made.text
+    if made.node is call.func or "Random" not in made.text:
+        return False
+    owned = class_of(known, known.called(made)) if isinstance(made.node, ast.Call) else None
+    if owned is None:
+        return True  # a transformation of a library
+    body = [f for f in owned[1].body if isinstance(f, ast.FunctionDef) and f.name in ("__call__", "forward")]
+    return any(isinstance(n, ast.Call) and DRAWS.search(owned[0].of(n.func)) for f in body for n in ast.walk(f))
 
 
 def _in_zips(known: Code) -> Iterator[Mispaired]:

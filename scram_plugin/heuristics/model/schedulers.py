@@ -18,6 +18,7 @@ LINEAR = 0.05  # relative difference from a rate that rose by the same amount in
 RATES = 3  # learning rates, and calls, that are needed; by definition
 TIMES = 1.5  # half periods of a cosine: after one the rate rises again; by definition
 DECAYING = ("ExponentialLR", "StepLR", "MultiStepLR", "LambdaLR", "PolynomialLR")
+IN_UNITS = ("StepLR", "MultiStepLR", "ExponentialLR")  # whose settings count epochs, if not steps; source: PyTorch
 WARM_UP = 0.5  # of the rate that a scheduler begins with: a lower one at the end is that of a warm-up; by definition
 NO_FACTOR = 0.05  # a rate that is no factor with which a warm-up may begin, as 0.1 is; by definition
 NEAR_SQUARE = 1e-4  # relative difference that is one of rounding; IEEE 754
@@ -25,6 +26,7 @@ LOW = 0.1  # of the highest rate: lower so early where a scheduler is called mor
 NOTHING = 0.01  # of the highest rate: a lower rate changes almost nothing; by definition
 SPENT_BY = 0.6  # share of the training after which the rate may be so low; by definition
 SOON = 0.1  # share of the training after which no schedule has divided the rate by ten; by definition
+SLOWER = 1.5  # power of the decay in the middle: one by the same factor in each step has its square at the end; by definition
 MORE_THAN_ONCE = 1.5  # calls of a scheduler in each step; by definition
 CALL_EVERY = 5  # steps for each call of a scheduler, at least, where it is called once an epoch; by definition
 
@@ -38,8 +40,9 @@ def schedule_of(run: TrainingRun, loop: Mapping[str, Any]) -> Iterator[tuple[str
         return
     steps = int(loss.steps[-1]) + 1
     several = calls > MORE_THAN_ONCE * steps
-    decays = name in DECAYING and calls > MOSTLY_CALLED * steps
-    if decays and (spent := _spent(run, steps, LOW if several else NOTHING, SPENT_BY) or _spent(run, steps, LOW, SOON)):
+    decays = name in DECAYING and calls > MOSTLY_CALLED * steps and (name in IN_UNITS or not _slows_down(run))
+    soon = name in IN_UNITS and _spent(run, steps, LOW, min(SOON, _epochs(run) / steps))
+    if decays and (spent := _spent(run, steps, LOW if several else NOTHING, SPENT_BY) or soon):
         often = "once" if calls < MORE_THAN_ONCE * steps else f"{number(calls / steps)} times"
         yield "per-batch", f"`{name}` was called {calls:,} times, {often} in each step. {spent}"
     if (squared := _squared(run, known)) is not None:
@@ -57,6 +60,23 @@ def schedule_of(run: TrainingRun, loop: Mapping[str, Any]) -> Iterator[tuple[str
     if calls < HALF_DONE * done * length and length > MOSTLY_CALLED * planned and steps >= CALL_EVERY * max(calls, 1):
         when = "The training ended after" if run.ended == "finished" else f"{percent(done)} of the training went through"
         yield "per-epoch", f"{said} {when} {percent(calls / length)} of the schedule."
+
+
+def _slows_down(run: TrainingRun) -> bool:
+    """Whether the rate falls ever more slowly, as 1 / (1 + t) does: then it is made for steps (Robbins & Monro, 1951)."""
+    rate = run.statistic(schema.STATISTICS, "learning_rate")
+    if rate is None or len(rate.finite) < RATES or (highest := float(rate.finite.values.max())) <= 0:
+        return False
+    middle = int(np.searchsorted(rate.finite.steps, rate.finite.steps[-1] / 2))
+    then, end = float(rate.finite.values[middle]) / highest, float(rate.finite.values[-1]) / highest
+    return bool(end > then**SLOWER > 0)
+
+
+def _epochs(run: TrainingRun) -> int:
+    """How many epochs there were: a milestone of epochs is no later."""
+    counted = run.signal("epoch")
+    seen = int(counted.finite.values.max()) + 1 if counted is not None and len(counted.finite) else 0
+    return max(seen, (run.facts.get("fit") or {}).get("epochs") or 0, len(run.loop.get("evaluated_at") or []))
 
 
 def _done(run: TrainingRun, calls: int, steps: int) -> tuple[float, int]:

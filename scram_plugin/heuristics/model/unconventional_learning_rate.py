@@ -23,7 +23,7 @@ from scram_plugin.heuristics.heuristic import (
     absent,
 )
 from scram_plugin.heuristics.limits import BEGUN, QUARTER, TENTH
-from scram_plugin.heuristics.measured import known_layers, levels, shown_loss, steps_of_kernels, whole_of
+from scram_plugin.heuristics.measured import fell_far, known_layers, levels, shown_loss, steps_of_kernels, whole_of
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import USUAL_RATES, known_rate
@@ -102,7 +102,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         size = first = 0.0
     what = "update norm of the first steps, as a share of the weight norm"
     large = float(np.max(steps.values[:MEASURED])) > options["max_step"]
-    extreme = rate >= EXTREME * usual and name in EVEN and len(weighted) >= MANY_LAYERS and large
+    extreme = rate >= EXTREME * usual and name in EVEN and len(weighted) >= MANY_LAYERS and large and not fell_far(run)
     if high and not extreme and not _harmful(run, name, size > options["max_step"], first > options["max_step"]):
         if 0 < size <= options["max_step"]:
             run.measured(what, size, above=options["max_step"], percent=True, curve=steps)

@@ -181,7 +181,7 @@ def swapped(before: list[int], after: list[int]) -> bool:
 
 def _channels_as_classes(before: list[int], after: list[int]) -> bool:
     """Whether maps, (examples, classes, height, width), become rows of as many classes without their axis moved to the end."""
-    return len(before) > len(after) and before[1:2] == after[1:] != before[-1:]
+    return len(before) > len(after) and math.prod(before[2:]) > 1 and before[1:2] == after[1:] != before[-1:]
 
 
 def sizes_of_result(node: Any) -> list[int] | None:

@@ -30,11 +30,16 @@ def taken(loss: torch.Tensor) -> list[Loss]:
     if not way or names.count("Neg") != 1 or "Mean" not in names or names[-1] not in ("Gather", "Index"):
         return []
     given = through(next(iter(before(way[-1])), None))
-    if given is None or operation(given) not in LINEAR:
+    if given is None or operation(given) not in LINEAR or not _is_trained(given):
         return []  # a logarithm, or a value that the program computes of it
     places = [i for i in getattr(way[-1], "_saved_indices", ()) if i is not None]
     labels = saved(way[-1], "index") if names[-1] == "Gather" else places[-1] if len(places) == PAIR else None
     return [] if labels is None or labels.dtype == torch.bool else [Loss("NLLLoss", way[-1], labels.detach().reshape(-1))]
+
+
+def _is_trained(layer: Any) -> bool:
+    """Whether a node of a linear layer has parameters: those of a frozen one are not in the graph."""
+    return any(isinstance(getattr(through(n), "variable", None), torch.nn.Parameter) for n in before(layer))
 
 
 def normal(loss: torch.Tensor, outputs: Any) -> list[Loss]:

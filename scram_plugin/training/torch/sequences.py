@@ -57,18 +57,24 @@ def shift(x: torch.Tensor, y: torch.Tensor, ignored: int = IGNORED) -> tuple[int
 
 
 def shift_of_values(x: torch.Tensor, y: torch.Tensor) -> int | None:
-    """By how many positions the targets `y` are the inputs `x` of a series, shape (batch, time, values); None where they are
-    not, or where the series hardly changes."""
+    """By how many positions, 0 or 1, the targets `y` are the inputs `x` of a series, shape (batch, time, values).
+
+    None where they are not, where the series hardly changes, and where the targets are the very tensor of the inputs, as for an
+    autoencoder. A forecast may be for any later position.
+    """
     if x.dim() != SERIES or y.numel() != x.numel() or x.shape[1] < LEAST:
         return None
     if not (x.is_floating_point() and y.is_floating_point()):
+        return None
+    whole = x._base is None or x._base.dim() != SERIES or x._base.shape[1] == x.shape[1]
+    if whole and x.data_ptr() == y.data_ptr():
         return None
     y, length = y.reshape(x.shape).to(x.dtype), x.shape[1]
     if float((x[:, 1:] == x[:, :-1]).float().mean()) > 1 - SAME:
         return None
     for by in range(FURTHEST + 1):
         if bool((x[:, by:] == y[:, : length - by]).float().mean() >= SAME):
-            return by
+            return by if by < FURTHEST else None
     return None
 
 

@@ -19,7 +19,8 @@ from scram_plugin.training.torch.second_pass import EXAMPLES, first
 from scram_plugin.training.torch.statistics import Tensors
 from scram_plugin.training.torch.unread import is_input, unread
 
-ALONG_TIME = (torch.nn.RNNBase, torch.nn.RNNCellBase, torch.nn.MultiheadAttention, torch.nn.Conv1d)
+RECURRING = (torch.nn.RNNBase, torch.nn.RNNCellBase, torch.nn.MultiheadAttention)
+ALONG_TIME = (*RECURRING, torch.nn.Conv1d)
 LEAST_ROWS = 8  # examples of a batch, from which on each is thought to be one
 
 
@@ -45,7 +46,8 @@ def tried(
     with _evaluating(model):
         if loss is not None and target is not None:
             with contextlib.suppress(Exception):
-                found = (_sequence(inputs, tensor, outputs, loss, again) for _, tensor in x)
+                along = any(isinstance(module, RECURRING) for module in model.modules())
+                found = (_sequence(inputs, tensor, outputs, loss, again, along) for _, tensor in x)
                 sequence = next(filter(None, found), {})
         with contextlib.suppress(Exception):
             of_batches = any(isinstance(m, _BatchNorm) and m.running_mean is None for m in model.modules())
@@ -74,7 +76,10 @@ def _evaluating(model: torch.nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-def _sequence(inputs: Any, x: torch.Tensor, outputs: Any, loss: Loss, again: Callable[[Any], Any]) -> dict[str, Any]:
+def _sequence(
+    inputs: Any, x: torch.Tensor, outputs: Any, loss: Loss, again: Callable[[Any], Any], ordered: bool
+) -> dict[str, Any]:
+    """`ordered`: the model has layers along a time, so that the second axis of values is that, and none of space."""
     assert loss.target is not None
     ignored = loss.ignored if loss.ignored is not None else sequences.IGNORED
     shifted = sequences.shift(x, loss.target, ignored)
@@ -85,7 +90,8 @@ def _sequence(inputs: Any, x: torch.Tensor, outputs: Any, loss: Loss, again: Cal
     def with_tokens(tokens: torch.Tensor) -> Any:
         return again(mapped(inputs, lambda leaf: tokens if is_input(leaf, x) else leaf))
 
-    if shifted is None and (ahead := sequences.shift_of_values(x, loss.target)) is not None:
+    values = shifted is None and ordered
+    if values and (ahead := sequences.shift_of_values(x, loss.target)) is not None:
         shifted = (ahead, 1) if sequences.remembers(x, with_tokens) else None
     if shifted is None:
         return {}
@@ -96,7 +102,7 @@ def _sequence(inputs: Any, x: torch.Tensor, outputs: Any, loss: Loss, again: Cal
     except LookupError:
         return {}
     known = [future for future in seen if future is not None]
-    return {"shift": by, **({"future": any(known)} if known else {})}
+    return {"shift": by, **({"future": any(known)} if known else {}), **({"values": True} if values else {})}
 
 
 def _time_is_second(x: torch.Tensor, target: torch.Tensor | None) -> bool:

@@ -221,3 +221,10 @@ def test_channels_that_are_taken_for_classes(rows, found):
     loss = F.cross_entropy(rows(made), torch.randint(0, 4, (8 * 6 * 10,)))
     expected = [{"operation": "view", "from": [8, 4, 6, 10], "to": [480, 4]}] if found else []
     assert wrong_axes(loss + made.square().mean(), 8, made) == expected
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1,)])
+def test_a_map_that_is_one_pixel_becomes_a_row(size):
+    """As after a pooling over all of it; or the scores of choices, (examples, choices, 1)."""
+    made = torch.randn(8, 4, *size, requires_grad=True) * 1.0
+    assert wrong_axes(F.cross_entropy(made.view(-1, 4), torch.randint(0, 4, (8,))), 8, made) == []

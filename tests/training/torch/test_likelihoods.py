@@ -162,3 +162,10 @@ def test_outputs_that_are_taken_for_logarithms(loss, name):
     found = by_hand(loss(made), made)
     assert [one.name for one in found] == ([name] if name else [])
     assert all(torch.equal(one.target, LABELS) for one in found)
+
+
+def test_a_layer_that_is_not_trained_gives_no_logarithms():
+    """The input is what is trained, so that a frozen classifier sees a class in it."""
+    x, layer = X.clone().requires_grad_(), torch.nn.Linear(5, 3).requires_grad_(False)
+    made = layer(x)
+    assert by_hand(-made.gather(1, LABELS[:, None]).mean(), made) == []

@@ -104,7 +104,9 @@ SERIES = torch.randn(6, 14, 2, generator=torch.Generator().manual_seed(0))
     [
         (SERIES[:, :12], SERIES[:, :12].clone(), 0),
         (SERIES[:, :12], SERIES[:, 1:13], 1),
-        (SERIES[:, :12], SERIES[:, 2:14], 2),
+        (SERIES[:, :12], SERIES[:, 2:14], None),  # a forecast for the position after the next
+        (SERIES[:, :12], SERIES[:, :12], 0),
+        (SERIES, SERIES, None),  # an autoencoder
         (SERIES[:, :12], SERIES[:, 1:13].reshape(-1, 2), 1),
         (SERIES[:, :12], SERIES[:, :12] + 1e-3, None),
         (SERIES[:, :12, :1].expand(-1, -1, 2), SERIES[:, :12], None),
