@@ -53,6 +53,30 @@ def over_examples(loss: torch.Tensor) -> list[dict[str, Any]]:
     return found[:1]
 
 
+def over_batch(loss: torch.Tensor) -> list[dict[str, Any]]:
+    """The softmaxes along the first axis of scores whose results weigh what is summed along another one: the weights of an
+    example, (batch, positions), are those of its own positions."""
+    found = []
+    for node in nodes(loss):
+        name, given = operation(node), before(node)
+        if name == "Bmm" and len(given) == 2:
+            weights = given
+        elif name == "Sum" and [signed(axis) for axis in getattr(node, "_saved_dim", None) or [0]] in ([1], [-2]):
+            product = given[0] if given else None
+            weights = before(product) if product is not None and operation(product) == "Mul" else []
+        else:
+            continue
+        for one in weights:
+            while one is not None and operation(one) in ("Unsqueeze", "Mul", *KEEPING):  # a dropout multiplies by numbers
+                one = following[0] if len(following := [n for n in before(one) if n is not None]) == 1 else None
+            sizes = sizes_of_result(one) if one is not None and operation(one) == "Softmax" else None
+            if sizes is None or len(sizes) not in (OF_MANY - 1, OF_MANY) or min(sizes[:2]) < 2 or max(sizes[2:], default=1) > 1:
+                continue
+            if _from_end(one._saved_dim, len(sizes)) == -len(sizes):
+                found.append({"operation": "softmax", "from": sizes, "to": sizes})
+    return found[:1]
+
+
 def _in_place(softmax: Any) -> bool:
     """Whether the axes of a softmax are those of the product that it is taken of: none was moved between them."""
     made, node = sizes_of_result(softmax), next(iter(before(softmax)), None)

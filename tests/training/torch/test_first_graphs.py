@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from scram_plugin.training.torch.attention import over_examples, over_queries
+from scram_plugin.training.torch.attention import over_batch, over_examples, over_queries
 from scram_plugin.training.torch.misfits import cut_outputs, maximises
 from scram_plugin.training.torch.penalties import penalty
 from tests.training.torch.models import IMAGES, seed
@@ -266,3 +266,27 @@ def test_no_attention_over_the_examples():
     for scores in ("bqd,bkd->kbq", "bqd,bkd->qbk"):  # the first axis is that of the keys, or of the queries
         assert over_examples(F.softmax(torch.einsum(scores, Q[:, 0], K[:, 0]), dim=0).sum()) == []
     assert over_examples(F.softmax((Q[:, 0] @ K[:, 0].transpose(1, 2)).permute(2, 0, 1), dim=0).sum()) == []
+
+
+STATES = torch.rand(8, 5, 3, requires_grad=True) * 1.0  # of 8 examples with 5 positions
+
+
+@pytest.mark.parametrize(
+    ("pooled", "sizes"),
+    [
+        (lambda w: (w.softmax(0).unsqueeze(-1) * STATES).sum(dim=1), [8, 5]),
+        (lambda w: (w.unsqueeze(-1).softmax(dim=0) * STATES).sum(1, keepdim=True), [8, 5, 1]),
+        (lambda w: torch.bmm(w.softmax(0).unsqueeze(1), STATES), [8, 5]),
+        (lambda w: torch.bmm(F.dropout(w.softmax(0), 0.1).unsqueeze(1), STATES).squeeze(1), [8, 5]),
+        (lambda w: torch.bmm(STATES.transpose(1, 2), w.softmax(-2).unsqueeze(2)), [8, 5]),
+        (lambda w: (w.softmax(1).unsqueeze(-1) * STATES).sum(dim=1), None),
+        (lambda w: torch.bmm(w.softmax(1).unsqueeze(1), STATES), None),
+        (lambda w: (w.softmax(0).unsqueeze(-1) * STATES).sum(dim=0), None),  # the time comes first
+        (lambda w: torch.bmm(w.t().softmax(0).t().unsqueeze(1), STATES), None),
+        (lambda w: (w[:, :1].softmax(0) * STATES[:, 0]).sum(dim=1), None),  # instances of one bag
+    ],
+)
+def test_weights_of_positions_that_are_shared_among_examples(pooled, sizes):
+    weights = torch.rand(8, 5, requires_grad=True) * 1.0
+    found = [{"operation": "softmax", "from": sizes, "to": sizes}] if sizes else []
+    assert over_batch(pooled(weights).square().mean()) == found
