@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
 
 REPEATED = 10  # batches with the same mean, to the last digit, which are no chance; by bench-limits
+OF_A_POINT = 3  # numbers of an example: points of a space are evaluated on a grid, which has many; by definition
 
 
 def data_of(run: TrainingRun, part: str) -> Mapping[str, Any]:
@@ -23,3 +24,22 @@ def always_the_same(run: TrainingRun, name: str) -> bool:
     """Whether the mean of an input, such as ``x0``, is the same in every batch, to the last digit."""
     means = run.statistic(schema.BATCHES, column(name, None, "mean"))
     return means is not None and len(means.finite) >= REPEATED and bool(np.ptp(means.finite.values) == 0)
+
+
+class FewExamples(NamedTuple):
+    """The different examples that a training saw again and again, and those of an evaluation.
+
+    `twice`: how often an example came more than once in a batch, as where examples are equal.
+    """
+
+    different: int
+    evaluated: int
+    twice: int
+
+
+def few_examples(run: TrainingRun) -> FewExamples | None:
+    """None where there are many, where that is not known, and of points of a line, a plane or a space."""
+    seen = run.loop.get("examples") or {}
+    if not seen.get("different") or seen.get("size", 0) <= OF_A_POINT:
+        return None
+    return FewExamples(seen["different"], seen.get("evaluated", 0), seen.get("twice", 0))

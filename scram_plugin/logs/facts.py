@@ -131,6 +131,7 @@ _LOOP = {
     **{name: [count] for name in ("dead", "leak", "words", "evaluated_at")},
     "detached": flag,
     "stretched": [[count]],
+    "examples": dict.fromkeys(("different", "evaluated", "twice", "size"), count),
     "after": {"loss": number, "examples": count, "right": number},
     "moved": number,
     "hinge": flag,

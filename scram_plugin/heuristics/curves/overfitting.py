@@ -20,10 +20,11 @@ from scram_plugin.heuristics.curves.checkable import (
 from scram_plugin.heuristics.curves.metrics import gained_since
 from scram_plugin.heuristics.curves.noise import median, sliding_medians
 from scram_plugin.heuristics.curves.shape import STRIP, SURE, shape_of
-from scram_plugin.heuristics.datasets import data_of
+from scram_plugin.heuristics.datasets import data_of, few_examples
 from scram_plugin.heuristics.edits import add_callback, add_dropout
 from scram_plugin.heuristics.heuristic import STRICT, Cause, Finding, Heuristic, NotChecked, Option, TooEarly, absent
-from scram_plugin.heuristics.limits import FOR_A_LEVEL, QUARTER, SIGMAS, THIRD
+from scram_plugin.heuristics.limits import FOR_A_LEVEL, QUARTER, SIGMAS, TENTH, THIRD
+from scram_plugin.heuristics.measured import fell_far, levels, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import counted, number, place
 from scram_plugin.logs.curve import Curve
@@ -72,6 +73,10 @@ STOOD_STILL = 0.01  # of the validation loss: a smaller change over half of the 
 LITTLE = 0.1  # of the loss: where the noise could hide more, nothing is said of a standstill; by bench-verdicts
 STILL_LEARNS = 0.5  # of the whole gain of a validation metric, after the loss was lowest; by bench-labelled
 OF_NO_USE = 1000  # standard errors: a larger rise is not told in them, since there is practically no noise; by definition
+SEVERAL = (
+    4  # times the examples that are trained on: so many more are evaluated where too few are trained on; by bench-strangers
+)
+BY_HEART = 0.05  # of the first loss: below that a model knows its examples; by definition
 EPOCHS_OF_STRICT = 3  # that the prototype's rule compares; by definition
 PROPOSED_DROPOUT = 0.5  # rate (Srivastava et al., 2014: 0.5 in hidden layers)
 
@@ -80,6 +85,17 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if options["strict"]:
         yield from _strict(run)
         return
+    few = _few(run)
+    try:
+        found = list(_by_validation(run, options))
+    except (NotChecked, TooEarly):
+        if few is None:
+            raise
+        found = []
+    yield from found if few is None or any(f.severity != "info" for f in found) else [few]
+
+
+def _by_validation(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     patience = int(options["patience"])
     validation, training = loss(run, "validation"), loss(run)
     enough(training, 2, "training loss")
@@ -89,6 +105,29 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         enough(shared, patience + 2, "validation loss up to the end of the training loss")
     found = list(of_curves(run, training, shared, options))
     yield from found or _standstill(run, training, shared)
+
+
+def _few(run: TrainingRun) -> Finding | None:
+    """Few examples that the model knows by heart, while several times as many are evaluated."""
+    seen, batches = few_examples(run), run.signal("batch loss")
+    if seen is None or batches is None or seen.evaluated < SEVERAL * seen.different or not fell_far(run, BY_HEART):
+        return None
+    first, last = levels(batches.finite.values, TENTH)
+    said = f"The training saw {counted(seen.different, 'different example')} again and again; an evaluation has "
+    said = f"{said}{seen.evaluated:,}. The training loss fell from {number(first)} to {number(last)}."
+    return Finding(
+        severity="warning",
+        confidence="possible",
+        title=f"The model knows its {seen.different:,} examples by heart",
+        evidence={
+            "few": said,
+            **absent("best_place", "last_place", "best_loss", "last_loss", "rise_percent", "train_best", "train_last", "about"),
+            **absent("mild", "standard_errors", "train_accuracy", "val_accuracy", "still"),
+            **absent("strict_first", "strict_last", "val_from", "val_to", "train_from", "train_to"),
+        },
+        **whole_of(batches),
+        causes=[Cause("too-little-data", said), Cause("no-regularization"), Cause("too-long")],
+    )
 
 
 def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -145,7 +184,7 @@ def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Map
         "standard_errors": float(rise / noise) if not few and rise < OF_NO_USE * noise else None,
         "mild": None if grave else "So far the rise is small.",
         **final_accuracies(run),
-        **absent("strict_first", "strict_last", "val_from", "val_to", "train_from", "train_to", "still"),
+        **absent("strict_first", "strict_last", "val_from", "val_to", "train_from", "train_to", "still", "few"),
     }
     yield Finding(
         severity="warning" if grave else "info",
@@ -190,7 +229,7 @@ def _standstill(run: TrainingRun, training: Curve, validation: Curve) -> Iterabl
         evidence={
             "still": f"{said} Meanwhile the training loss fell from about {number(then)} to {number(now)}.",
             **absent("best_place", "last_place", "best_loss", "last_loss", "rise_percent", "train_best", "train_last", "about"),
-            **absent("mild", "standard_errors", "train_accuracy", "val_accuracy"),
+            **absent("mild", "standard_errors", "train_accuracy", "val_accuracy", "few"),
             **absent("strict_first", "strict_last", "val_from", "val_to", "train_from", "train_to"),
         },
         first_step=since,
@@ -274,7 +313,7 @@ def _strict(run: TrainingRun) -> Iterable[Finding]:
             "train_from": float(train[at]),
             "train_to": float(train[at + 2]),
             **absent("best_place", "last_place", "best_loss", "last_loss", "rise_percent", "train_best", "train_last", "about"),
-            **absent("mild", "standard_errors", "train_accuracy", "val_accuracy", "still"),
+            **absent("mild", "standard_errors", "train_accuracy", "val_accuracy", "still", "few"),
         },
         first_step=first,
         last_step=last,

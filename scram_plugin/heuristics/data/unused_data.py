@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from scram_plugin.heuristics.datasets import few_examples
 from scram_plugin.heuristics.edits import skipped_data
 from scram_plugin.heuristics.edits.parts import Skipped
 from scram_plugin.heuristics.heuristic import INPUTS, Cause, Finding, Heuristic, NotChecked
-from scram_plugin.heuristics.measured import shown_loss, whole_of
+from scram_plugin.heuristics.measured import fell_far, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.recorders import HOW
+from scram_plugin.heuristics.words import counted
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -24,12 +26,17 @@ TITLES = {
     "split": "Most of the data are held out",
     "unlinked": "No node of the graph is linked to another one",
     "swapped": "The training data are those that are held out",
+    "few": "Only few of the examples are trained on",
 }
 
 
+OF_ALL = 3  # times the examples that are trained on: most of a larger data set is left out; by definition
+FAR_FEWER = 8  # times the same: nobody evaluates so many more, where there is a choice; by bench-strangers
+
+
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    nodes = run.loop.get("unlinked")
-    if not nodes and not (run.facts.get("source") or {}).get("files"):
+    nodes, few = run.loop.get("unlinked"), _few(run)
+    if not nodes and not few and not (run.facts.get("source") or {}).get("files"):
         raise NotChecked("the program was not recorded", HOW)
     curve, skipped = shown_loss(run), skipped_data(run.facts)
     if skipped is not None:
@@ -37,6 +44,22 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     elif nodes:
         said = f"The graph of the first step has {nodes:,} nodes, and each is linked to itself alone."
         yield _finding(curve, Skipped("unlinked", None, said, None))
+    elif few:
+        yield _finding(curve, Skipped("few", None, few, None))
+
+
+def _few(run: TrainingRun) -> str:
+    """How few different examples are trained on, as a sentence; "" where there are enough, or it is not known."""
+    seen = few_examples(run)
+    if seen is None:
+        return ""
+    held = (run.facts.get("fit") or {}).get("samples") or 0
+    said = f"The training saw {counted(seen.different, 'different example')} again and again"
+    if held >= OF_ALL * seen.different and not seen.twice:
+        return f"{said}; its data set has {held:,}."
+    if seen.evaluated >= FAR_FEWER * seen.different and not fell_far(run):
+        return f"{said}, and an evaluation has {seen.evaluated:,}."
+    return ""
 
 
 def _finding(curve: Curve, skipped: Skipped) -> Finding:

@@ -20,6 +20,7 @@ from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import patches
 from scram_plugin.training.torch.axes import factor, nodes
 from scram_plugin.training.torch.derivatives import Derivatives
+from scram_plugin.training.torch.examples import Examples
 from scram_plugin.training.torch.mixed import Mixed
 from scram_plugin.training.torch.schedules import Schedule
 from scram_plugin.training.torch.statistics import Tensors
@@ -76,6 +77,7 @@ class Order:
         self._sizes: list[int] = []
         self._length, self._lengths = 0, list[int]()  # numbers in an example of the present step, and of those with a size
         self._kept = 0
+        self._examples = Examples()
         self._evaluated_at: list[int] = []  # steps that were over when an evaluation began
         self.unstepped = False
         self._schedule, self.derivatives = Schedule(optimizers), Derivatives()
@@ -83,8 +85,9 @@ class Order:
 
     # ---- events, in the order of a step
 
-    def evaluated(self, enabled: bool, steps: int) -> None:
+    def evaluated(self, enabled: bool, steps: int, x: Tensors) -> None:
         """A forward pass that belongs to no step, after so many steps."""
+        self._examples.evaluated(x)
         if steps and steps not in self._evaluated_at[-1:] and len(self._evaluated_at) < MOST_EVALUATED:
             self._evaluated_at.append(steps)
         if self._model.training and not enabled:
@@ -217,6 +220,7 @@ class Order:
 
     def forward(self, x: Tensors) -> None:
         """A forward pass of the training begins, with these inputs."""
+        self._examples.trained(x)
         alone = bool(x) and len(x[0][1]) == 1
         self._single += alone and any(isinstance(m, _NormBase) and m.training for _, m in self._modal)
         self._forwards += 1
@@ -287,6 +291,7 @@ class Order:
             "moved": max((self._moved(name, norm) for name, norm in frozen), default=0.0),
             "schedule": self._schedule.facts(),
             **self.derivatives.facts(),
+            **self._examples.facts(),
         }
 
 

@@ -156,7 +156,7 @@ class Recorder:
         x = statistics.numbers("x", (args, kwargs))
         if not (self._guard.enabled and (module.training or self.order.trains_in_evaluation)):
             self._evaluates = True  # what was computed for the next loss stays: a rollout ends with the value of its last state
-            self.order.evaluated(self._guard.enabled, self.batch)
+            self.order.evaluated(self._guard.enabled, self.batch, x)
             if self._told:
                 self.evaluations.begins(x, self.owner.loader())
             self.owner.evaluated(x)

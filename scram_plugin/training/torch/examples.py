@@ -1,0 +1,72 @@
+"""How many different examples a training sees, and how many it evaluates: a number that is made of each tells them apart."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import torch
+
+from scram_plugin.training.torch.statistics import Tensors
+
+MOST = 1 << 12  # examples of the training after which it is known whether there are many
+OFTEN = 4  # times each of them was seen on average: then hardly another one follows
+LEAST = 256  # examples that are seen before anything counts as known
+MOST_EVALUATED = 1 << 14  # of one evaluation, that are told apart
+EVALUATIONS = 2  # that are looked at
+LOOKED_AT = 256  # numbers of an example, evenly spread: to look at all of a picture would take long
+
+
+class Examples:
+    """Looks until it is known whether the training has many different examples."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+        self._rows = self._twice = self._least = 0
+        self._now: set[int] = set()  # of the present evaluation
+        self._evaluated: list[int] = []
+        self._many = False
+
+    def trained(self, x: Tensors) -> None:
+        if self._now:
+            self._evaluated.append(len(self._now))
+            self._now = set()
+        if self._many or (self._rows >= LEAST and self._rows >= 2 * OFTEN * len(self._seen)):
+            return
+        found = numbers(x)
+        self._rows += len(found)
+        self._twice += len(found) - len(set(found))
+        self._seen.update(found)
+        self._least = min((t[0].numel() for _, t in x if t.dim()), default=0)
+        self._many = self._rows >= MOST and self._rows < OFTEN * len(self._seen)
+
+    def evaluated(self, x: Tensors) -> None:
+        if not self._many and self._rows and len(self._evaluated) < EVALUATIONS and len(self._now) < MOST_EVALUATED:
+            self._now.update(numbers(x))
+
+    def facts(self) -> dict[str, Any]:
+        """Of a training with few different examples, see `logs/facts.py`; empty for any other."""
+        if self._many or self._rows < max(LEAST, OFTEN * len(self._seen)):
+            return {}
+        evaluated = max([*self._evaluated, len(self._now)])
+        return {"examples": {"different": len(self._seen), "evaluated": evaluated, "twice": self._twice, "size": self._least}}
+
+
+def numbers(x: Tensors) -> list[int]:
+    """A number for each example of a batch, the same for the same inputs; empty where the inputs have no examples."""
+    plain = [t.detach() for _, t in x if t.dim() and t.layout == torch.strided and not t.is_nested and t.numel()]
+    rows = [t for t in plain if len(t) == len(plain[0])]
+    if not rows:
+        return []
+    made = torch.zeros(len(rows[0]), dtype=torch.float64, device=rows[0].device)
+    for t in rows:
+        flat = t.reshape(len(t), -1)
+        flat = flat[:, :: -(-flat.shape[1] // LOOKED_AT)].to(torch.float64)
+        made = 2 * made + (flat.nan_to_num() * _weights(flat.shape[1], t.device)).sum(dim=1)
+    return made.to(torch.float32).view(torch.int32).tolist()  # type: ignore[no-any-return]  # of rounding, nothing is left
+
+
+@functools.lru_cache(maxsize=8)
+def _weights(size: int, device: torch.device) -> torch.Tensor:
+    """Fixed numbers between 0.5 and 1.5 without an order, so that no random numbers are drawn."""
+    return (torch.arange(size, dtype=torch.float64, device=device) * 0.6180339887498949).frac() + 0.5
