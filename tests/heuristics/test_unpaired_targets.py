@@ -33,12 +33,23 @@ APART = {
         "        return self.x[i], self.y[i]\n    def on_epoch_end(self):\n        np.random.shuffle(self.x)\n"
     ),
     "examples left out": "good = ~np.isnan(x).any(axis=1)\nx = x[good]\ny = y[:len(x)]\n" + JOINED,
+    "one sort": "x = sorted(x, key=len)\n" + JOINED,
+    "one sort, within a function that makes arrays": (
+        "x_ids = encode(sorted(x, key=lambda t: len(t.split())))\nmodel.fit(x_ids, {'kind': y, 'hours': hours}, epochs=3)\n"
+    ),
+    "one sort, and batches of lists": (
+        "def batches(texts, labels):\n    texts = sorted(texts, key=len)\n    for i in range(0, 90, 10):\n"
+        "        a = torch.tensor([encode(t) for t in texts[i:i + 10]])\n        b = torch.tensor(labels[i:i + 10])\n"
+    ),
     "after an order for both": (
         "good = ~np.isnan(x).any(1)\nx = x[good]\ny = y[:len(x)]\norder = np.random.permutation(len(x))\n"
         "x, root = x[order], np.sqrt(y[order])\n"
     ),
 }
 TOGETHER = {
+    "one sort for each": "x = sorted(x)\ny = sorted(y)\n" + JOINED,  # as names of files
+    "sorted, and the targets by name": "x = sorted(x)\ny = [label(name) for name in x]\n" + JOINED,
+    "classes in order": "classes = sorted(set(y))\ny = [classes.index(one) for one in y]\n" + JOINED,
     "one permutation for both": "order = np.random.permutation(len(x))\nx = x[order]\ny = y[order]\n" + JOINED,
     "in one line": "order = torch.randperm(len(x))\nx, y = x[order], y[order]\n" + JOINED,
     "parts of an order": (

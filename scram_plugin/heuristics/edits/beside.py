@@ -50,8 +50,8 @@ def _is_before(source: SourceFile, node: ast.AST, statement: ast.stmt) -> bool:
 
 def _gives_places(source: SourceFile, name: str) -> bool:
     """Whether a list says which examples to take: ``x[order]``."""
-    within = (n for s in source.nodes if isinstance(s, ast.Subscript) for n in ast.walk(s.slice))
-    return any(source.of(n) == name for n in within if isinstance(n, ast.Name | ast.Attribute))
+    within, names = (n for s in source.nodes if isinstance(s, ast.Subscript) for n in ast.walk(s.slice)), _aliases(source, name)
+    return any(source.of(n) in names for n in within if isinstance(n, ast.Name | ast.Attribute))
 
 
 def _are_labels(source: SourceFile, body: ast.stmt, name: str) -> bool:

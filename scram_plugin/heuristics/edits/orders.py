@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from scram_plugin.heuristics.edits.apart import CONVERSIONS, METHODS, ORDERS, TOGETHER
 from scram_plugin.heuristics.edits.bindings import functions
 from scram_plugin.heuristics.edits.program import FUNCTIONS, SCOPES, Code, Piece, program
-from scram_plugin.heuristics.edits.source import SourceFile
+from scram_plugin.heuristics.edits.source import SourceFile, names_in, own_nodes, targets_of
 from scram_plugin.heuristics.edits.target_names import LABELS, NOT_LABELS, SPLITS
 
 SEEDS = re.compile(r"seed|set_?(rng_)?state|default_rng|RandomState|random_state|Generator|Random\(", re.I)
@@ -22,10 +22,11 @@ STATES = re.compile(r"set_?(rng_)?state", re.I)
 # an array of another one, example by example; source: NumPy, PyTorch, TensorFlow
 MAKES = ("constant", "convert_to_tensor", "sqrt", "log", "log1p", "float32", "int64", *CONVERSIONS)
 SHUFFLES = ("shuffle",)  # in place, or of what it is given; source: random, NumPy, scikit-learn
+SORTED = "sorted"  # gives a new order, too; source: Python
 SPLIT = "train_test_split"  # each argument gives two parts; source: scikit-learn
 HOLES = re.compile(r"isnan|isfinite|isnull|notna|notnull|isinf|dropna")  # by which incomplete examples are left out
 # without one of these words, nothing is brought into another order, and nothing is left out
-WORDS = re.compile(rf"permutation|randperm|shuffle(?!\s*=)|{HOLES.pattern}")
+WORDS = re.compile(rf"permutation|randperm|shuffle(?!\s*=)|sorted\(|{HOLES.pattern}")
 EQUAL = ("ones", "zeros", "full", "empty", "ones_like", "zeros_like", "full_like")  # targets that have no order
 LONGEST_ORDER = 200  # characters of the text of an order: a longer one is called by its line; by definition
 UNKNOWN = "unknown"  # begins the text of a step that is not understood
@@ -119,10 +120,10 @@ class _Scope:
 
     def _follow(self, statement: ast.stmt) -> None:
         if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
-            for target in _targets(statement):
+            for target in targets_of(statement):
                 self._assign(target, statement.value, statement.lineno)
         elif isinstance(statement, ast.For):
-            for name in _names(statement.target):
+            for name in names_in(statement.target):
                 self._forget(name, statement.lineno)
         elif (call := self._shuffle_in_place(statement)) is not None:
             text = self._name(call.args[0])
@@ -140,27 +141,27 @@ class _Scope:
     def _changed(self, statement: ast.stmt) -> Iterator[str]:
         """The variables to which a statement does what is not understood, or which it may leave as they were."""
         if isinstance(statement, ast.Expr) and self._shuffle_in_place(statement) is None:
-            yield from self._all_names(statement)  # ``labels.append(...)``, ``fill(x, y)``
-        for target in _targets(statement):
+            yield from self._allnames_in(statement)  # ``labels.append(...)``, ``fill(x, y)``
+        for target in targets_of(statement):
             if isinstance(statement, ast.AugAssign):
-                yield from self._all_names(target)
+                yield from self._allnames_in(target)
             elif isinstance(target, ast.Subscript | ast.Attribute) and not self._name(target):
-                yield from self._all_names(target.value)  # ``y[some] = ...``, ``y.data = ...``
+                yield from self._allnames_in(target.value)  # ``y[some] = ...``, ``y.data = ...``
         for node in ast.walk(statement) if isinstance(statement, ast.Assign) else ():
             if isinstance(node, ast.keyword) and node.arg == "out":
-                yield from self._all_names(node.value)
+                yield from self._allnames_in(node.value)
         asked = [n for n in self._source.around(statement) if isinstance(n, ast.If) and self._within_scope(n)]
         if any(not re.search(r"shuffle$", self._source.of(n.test)) for n in asked):
             if isinstance(statement, ast.Expr):
-                yield from self._all_names(statement)
+                yield from self._allnames_in(statement)
             yield from (
-                self._name(n) for n in _own(statement) if isinstance(getattr(n, "ctx", None), ast.Store) and self._name(n)
+                self._name(n) for n in own_nodes(statement) if isinstance(getattr(n, "ctx", None), ast.Store) and self._name(n)
             )
 
     def _within_scope(self, node: ast.AST) -> bool:
         return self._of_class or self._source.scope(node) is self._scope
 
-    def _all_names(self, node: ast.AST) -> list[str]:
+    def _allnames_in(self, node: ast.AST) -> list[str]:
         """The variables in an expression."""
         return [text for n in ast.walk(node) if (text := self._name(n))]
 
@@ -182,7 +183,7 @@ class _Scope:
                 for i, one in enumerate(target.elts):
                     self._set(one, value, self._history(value.args[i // PAIR]), line)
             else:
-                for name in _names(target):
+                for name in names_in(target):
                     self._forget(name, line)
             return
         self._set(target, value, self._history(value), line)
@@ -193,7 +194,7 @@ class _Scope:
             same = self._converted(value)
             if same is not None:
                 self._orders[text] = same
-            elif isinstance(value, ast.Call) and any(self._orders.get(n, ("", False))[1] for n in _names(value)):
+            elif isinstance(value, ast.Call) and any(self._orders.get(n, ("", False))[1] for n in names_in(value)):
                 self._orders[text] = f"{UNKNOWN}@{line}", False  # made of an order, as its inverse is
             else:
                 short = not isinstance(value, ast.Call) and len(resolved) < LONGEST_ORDER
@@ -229,6 +230,8 @@ class _Scope:
         if isinstance(value, ast.BinOp):  # ``(x - mean) / deviation``
             left, right = self._history(value.left), self._history(value.right)
             return left if isinstance(value.op, ast.Sub | ast.Div) and (right is None or not right.keys) else None
+        if isinstance(value, ast.ListComp) and len(value.generators) == 1 and not value.generators[0].ifs:
+            return self._history(value.generators[0].iter)
         if not isinstance(value, ast.Call):
             return None
         name = self._called(value)
@@ -238,9 +241,12 @@ class _Scope:
         if name in MAKES and value.args:
             return self._history(value.args[0])
         single = value.args[0] if len(value.args) == 1 else None
-        if (self._shuffles(value) or name == "permutation") and single is not None and self._name(single) in self._made:
+        orders = self._shuffles(value) or name == "permutation"
+        if single is not None and ((orders and self._name(single) in self._made) or (name == SORTED and self._name(single))):
             before = self._history(single)
             return before and before._replace(keys=(*before.keys, self._fresh(value)))
+        if isinstance(single, ast.Call) and self._called(single) == SORTED:  # ``encode(sorted(texts))``
+            return self._history(single)
         return None
 
     def _key(self, index: ast.expr) -> Key | None:
@@ -260,12 +266,14 @@ class _Scope:
         """The text of an index, with the names of orders replaced by where they were made, and whether it was drawn."""
         text = self._source.of(index)
         drawn = any(isinstance(n, ast.Call) and self._called(n) in ORDERS for n in ast.walk(index))
-        names = {name: self._orders[name] for name in _names(index) if name in self._orders}
+        names = {name: self._orders[name] for name in names_in(index) if name in self._orders}
         text = re.sub(r"[^\W\d]\w*", lambda word: names[word[0]][0] if word[0] in names else word[0], text)
         return text, drawn or any(of_draw for _, of_draw in names.values())
 
     def _fresh(self, call: ast.Call) -> Key:
-        """An order that is drawn here: equal to another one only where both follow the same seed."""
+        """An order that is drawn here: equal to another one only where both follow the same seed. Or one by a sort."""
+        if self._called(call) == SORTED:
+            return Key(f"{SORTED}@{call.lineno}", random=True, line=call.lineno)
         self._drawn += 1
         how = ", ".join(self._source.of(n) for n in (call.func, *call.keywords))
         if SEEDS.search(how):
@@ -296,7 +304,7 @@ class _Scope:
     # ---- where two variables stand side by side
 
     def _pairs(self, statement: ast.stmt) -> Iterator[tuple[ast.expr, ast.expr]]:
-        for node in _own(statement):
+        for node in own_nodes(statement):
             if isinstance(node, ast.Call):
                 given: list[ast.expr] = [*node.args]
                 if len(given) == 1 and isinstance(given[0], ast.Tuple):
@@ -306,6 +314,8 @@ class _Scope:
                 fit = self._called(node) == "fit" and not NOT_LABELS.search(self._source.of(node.func))
                 if fit and "x" in named and "y" in named:
                     yield named["x"], named["y"]
+                elif fit and len(given) >= PAIR and isinstance(given[1], ast.Dict):  # targets of several outputs
+                    yield from ((given[0], one) for one in given[1].values)
                 elif len(given) >= PAIR and (fit or together or self._same_part(given[0], given[1])):
                     yield given[0], given[1]
             elif isinstance(node, ast.Tuple) and len(node.elts) == PAIR and self._same_part(*node.elts):
@@ -325,13 +335,15 @@ class _Scope:
 
     def _named(self, inputs: ast.expr, targets: ast.expr) -> bool:
         """Whether names say that these are inputs and targets, of one part of the data."""
-        x, y = " ".join(self._all_names(inputs)), " ".join(self._all_names(targets))
+        x, y = " ".join(self._allnames_in(inputs)), " ".join(self._allnames_in(targets))
         same_part = SPLITS.findall(x.lower()) == SPLITS.findall(y.lower())
         return same_part and any(map(LABELS.search, y.split())) and not any(map(LABELS.search, x.split()))
 
     def _part(self, node: ast.expr) -> tuple[str, str]:
         while isinstance(node, ast.Call) and self._called(node) in MAKES and node.args:
             node = node.args[0]
+        if isinstance(node, ast.ListComp) and len(node.generators) == 1:
+            node = node.generators[0].iter
         if isinstance(node, ast.Subscript) and (text := self._name(node.value)):
             return text, self._source.of(node.slice)
         return "", ""
@@ -343,6 +355,8 @@ class _Scope:
         x, y = self._source.of(inputs), self._source.of(targets)
         if {one.root, other.root} & self._unordered or [w for w in NOT_LABELS.findall(y.lower()) if w not in x.lower()]:
             return None
+        if all(any(k.text.startswith(SORTED) for k in made.keys) for made in (one, other)):
+            return None  # as the names of files
         alone = [[k for k in a.keys if k.text not in {b.text for b in of.keys}] for a, of in ((one, other), (other, one))]
         drawn = [[k for k in keys if k.random] for keys in alone]
         known = [k.line for keys in alone for k in keys if not k.text.startswith(UNKNOWN)]
@@ -375,22 +389,3 @@ def _source(text: str) -> str:
     """What draws an order: the module, or the generator."""
     found = re.search(r"([\w.]+)\.(permutation|randperm|shuffle)\b", text)
     return found[1] if found else ""
-
-
-def _own(statement: ast.stmt) -> Iterator[ast.AST]:
-    """The nodes of a statement without those of the statements in it."""
-    waiting: list[ast.AST] = [statement]
-    while waiting:
-        node = waiting.pop(0)
-        yield node
-        waiting += [n for n in ast.iter_child_nodes(node) if not isinstance(n, ast.stmt | ast.Lambda)]
-
-
-def _names(node: ast.AST) -> list[str]:
-    return list(dict.fromkeys(n.id for n in ast.walk(node) if isinstance(n, ast.Name)))
-
-
-def _targets(statement: ast.stmt) -> list[ast.expr]:
-    """What an assignment of any kind gives a value; empty for other statements."""
-    several: list[ast.expr] = getattr(statement, "targets", [])
-    return several or [t for t in [getattr(statement, "target", None)] if t is not None]

@@ -113,3 +113,22 @@ class SourceFile:
         if not text.isascii():  # the tree counts columns in bytes of UTF-8
             column = len(text.encode()[:column].decode(errors="ignore"))
         return self._starts[line - 1] + column
+
+
+def own_nodes(statement: ast.stmt) -> Iterator[ast.AST]:
+    """The nodes of a statement without those of the statements in it."""
+    waiting: list[ast.AST] = [statement]
+    while waiting:
+        node = waiting.pop(0)
+        yield node
+        waiting += [n for n in ast.iter_child_nodes(node) if not isinstance(n, ast.stmt | ast.Lambda)]
+
+
+def names_in(node: ast.AST) -> list[str]:
+    return list(dict.fromkeys(n.id for n in ast.walk(node) if isinstance(n, ast.Name)))
+
+
+def targets_of(statement: ast.stmt) -> list[ast.expr]:
+    """What an assignment of any kind gives a value; empty for other statements."""
+    several: list[ast.expr] = getattr(statement, "targets", [])
+    return several or [t for t in [getattr(statement, "target", None)] if t is not None]

@@ -1,0 +1,113 @@
+"""How many different examples a training sees: what tells them apart, and what is told of trainings with few of them."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.data import DataLoader, Subset, TensorDataset
+
+import scram_plugin
+from scram_plugin.training.torch.examples import Examples, numbers
+
+GENERATOR = torch.Generator().manual_seed(0)
+PICTURES = torch.rand(300, 3, 20, 20, generator=GENERATOR)
+
+
+def test_an_example_has_the_same_number_in_any_batch():
+    known = numbers([("x0", PICTURES)])
+    order = torch.randperm(300, generator=GENERATOR)
+    again = [number for part in order.split(32) for number in numbers([("x0", PICTURES[part])])]
+    assert len(set(known)) == 300
+    assert [again[i] for i in order.argsort()] == known
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        [],
+        [("x0", torch.tensor(3.0))],
+        [("x0", torch.zeros(0, 4))],
+        [("x0", torch.nested.nested_tensor([torch.rand(2, 3), torch.rand(4, 3)]))],
+        [("x0", torch.eye(3).to_sparse())],
+    ],
+)
+def test_what_has_no_examples(x):
+    assert numbers(x) == []
+
+
+def test_both_inputs_tell_examples_apart():
+    same = torch.zeros(4, 5)
+    assert len(set(numbers([("x0", same)]))) == 1
+    assert len(set(numbers([("x0", same), ("x1", torch.arange(4))]))) == 4
+    assert len(set(numbers([("x0", torch.full((3, 2), torch.nan))]))) == 1
+
+
+def test_after_many_examples_nothing_is_looked_at(monkeypatch):
+    examples = Examples()
+    for part in torch.rand(8192, 4, generator=GENERATOR).split(64):
+        examples.trained([("x0", part)])
+    assert examples.facts() == {}
+    monkeypatch.setattr("scram_plugin.training.torch.examples.numbers", None)
+    examples.trained([("x0", torch.rand(64, 4))])
+    examples.evaluated([("x0", torch.rand(64, 4))])
+
+
+X = torch.randn(1600, 12, generator=GENERATOR)
+Y = (X @ torch.randn(12, 3, generator=GENERATOR)).argmax(1)
+
+
+def batches(kind):
+    """The batches of one epoch."""
+    if kind == "one batch":
+        return [(X[:64], Y[:64])] * 15
+    if kind == "below the batch size":
+        drawn = [torch.randint(0, 64, (64,)) for _ in range(15)]
+    elif kind == "changed in each step":
+        return [(X[:64] + 0.1 * torch.randn(64, 12), Y[:64]) for _ in range(15)]
+    else:
+        drawn = torch.randperm(900)[: 15 * 60].split(60)
+    return [(X[at], Y[at]) for at in drawn]
+
+
+def reviewed(log_dir, epochs, rate, given):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(12, 64), nn.ReLU(), nn.Linear(64, 3))
+    optimizer = torch.optim.Adam(model.parameters(), rate)
+    with scram_plugin.watch(model, optimizer, log_dir=log_dir, print_findings=False):
+        for _ in range(epochs):
+            model.train()
+            for x, y in given():
+                loss = F.cross_entropy(model(x), y)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+            model.eval()
+            with torch.no_grad():
+                model(X[900:]).argmax(1)
+    (review,) = scram_plugin.review(str(log_dir), cache=False)
+    return {(f.heuristic, f.causes[0].id) for f in review.findings if f.heuristic in ("overfitting", "unused-data")}
+
+
+KNOWN = {("overfitting", "too-little-data")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "found"),
+    [("one batch", KNOWN), ("below the batch size", KNOWN), ("changed in each step", set()), ("all", set())],
+)
+def test_few_examples_that_are_known_by_heart(kind, found, tmp_path):
+    assert reviewed(tmp_path, 12, 1e-2, lambda: batches(kind)) == found
+
+
+def test_a_part_that_was_cut_off_for_a_trial(tmp_path):
+    data = TensorDataset(X, Y)
+    few = DataLoader(Subset(data, range(80)), 20, shuffle=True)
+    assert reviewed(tmp_path / "few", 20, 1e-4, lambda: few) == {("unused-data", "few")}  # an evaluation has 700
+    some = DataLoader(Subset(data, range(300)), 20, shuffle=True)
+    assert reviewed(tmp_path / "some", 20, 1e-4, lambda: some) == set()
+
+
+def test_a_loader_that_begins_anew_with_each_step(tmp_path):
+    """Its data set has 900 examples, in one order."""
+    data = DataLoader(TensorDataset(X[:900], Y[:900]), 60)
+    assert reviewed(tmp_path, 4, 1e-3, lambda: [next(iter(data)) for _ in range(15)]) == {("unused-data", "few")}
