@@ -30,7 +30,7 @@ ENOUGH_ANSWERS = 32  # examples of the only evaluation: fewer show no share of r
 LEAST_FALL = 0.05  # of the loss at the end of the first epoch, by which it falls later; by definition
 WITHIN = 0.25  # share of that fall within epochs: what is learned for all examples has 0.34 to 1.3; by bench-strangers
 ERRORS = 2.0  # standard errors below that share; by definition
-AT_FIRST = 0.25  # of the later fall: no more was learned in the first epoch, where guessing is not known; by definition
+LEARNED_FIRST = 0.25  # of the later fall: no more was learned in the first epoch, where guessing is not known; by definition
 CONFIDENT = 1.5  # standard errors above chance: then predictions are better than chance; by bench-limits
 
 
@@ -49,7 +49,7 @@ def _by_epochs(run: TrainingRun) -> Finding | None:
         return None
     if found.within + ERRORS * found.error > WITHIN * found.total:
         return None
-    if found.level < BETTER * constant.loss if constant is not None else found.first > AT_FIRST * found.total:
+    if found.level < BETTER * constant.loss if constant is not None else found.first > LEARNED_FIRST * found.total:
         return None  # it learned from examples that were new
     guess = f"; {constant.told} gives {constant.loss:.4g}" if constant is not None else ""
     within = f"rose by {-found.within:.4g}" if found.within < 0 else f"fell by {found.within:.4g}"

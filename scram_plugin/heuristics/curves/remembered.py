@@ -11,11 +11,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scram_plugin import schema
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
+from scram_plugin.schema import column
 
 EPOCHS = 3  # a first one, and two borders; by definition
 IN_EPOCH = 8  # batches of an epoch: with fewer, no line has a slope; by definition
+# variances of the end of a straight line through many points, and of the difference of its ends, times their number and in
+# variances of a point; by least squares
+OF_AN_END, OF_A_SLOPE = 4, 12
+FOLLOWS = 0.5  # correlation of the means of batches with those of the next ones: there is none in a random order; by definition
 REGULAR = 0.1  # of the usual distance, by which evaluations at the ends of epochs may differ; by definition
 
 
@@ -43,6 +49,8 @@ def falls(run: TrainingRun) -> Falls | None:
     parts = [part for part in _by_epoch(run, losses) if len(part) >= IN_EPOCH]
     if len(parts) < EPOCHS:
         return None
+    if any(_is_ordered(run, column(name, None, "mean")) for name in ("x0", "y0")):
+        return None
     lines = [_line(part) for part in parts]
     begins, ends = np.array([begin for begin, _, _ in lines]), np.array([end for _, end, _ in lines])
     counts = np.array([len(part) for part in parts])
@@ -51,8 +59,8 @@ def falls(run: TrainingRun) -> Falls | None:
         first=float(begins[0] - ends[0]),
         within=float((begins - ends)[1:].sum()),
         total=float(ends[0] - ends[-1]),
-        error=noise * float(np.sqrt((12 * (counts - 1) / (counts * (counts + 1)))[1:].sum())),  # of slopes, by least squares
-        error_of_total=noise * float(np.sqrt((4 / counts[[0, -1]]).sum())),  # of the end of a line, by least squares
+        error=noise * float(np.sqrt((OF_A_SLOPE * (counts - 1) / (counts * (counts + 1)))[1:].sum())),
+        error_of_total=noise * float(np.sqrt((OF_AN_END / counts[[0, -1]]).sum())),
         level=float(np.mean(parts[0][len(parts[0]) // 2 :])),
         epochs=len(parts),
     )
@@ -72,6 +80,15 @@ def _by_epoch(run: TrainingRun, losses: Curve) -> list[np.ndarray]:
     if np.abs(gaps - np.median(gaps)).max() > REGULAR * np.median(gaps):
         return []
     return np.split(losses.values, np.searchsorted(losses.steps, ends))[: len(ends)]
+
+
+def _is_ordered(run: TrainingRun, name: str) -> bool:
+    """Whether neighbouring batches are alike: then the loss within an epoch follows the order of the examples."""
+    means = run.statistic(schema.BATCHES, name)
+    values = means.finite.values if means is not None else np.zeros(0)
+    apart = values[:-1] - values.mean() if len(values) > IN_EPOCH else np.zeros(1)
+    spread = float(apart @ apart)
+    return spread > 0 and float(apart @ (values[1:] - values.mean())) > FOLLOWS * spread
 
 
 def _line(values: np.ndarray) -> tuple[float, float, float]:
