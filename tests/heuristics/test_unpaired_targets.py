@@ -297,7 +297,7 @@ def test_places_keep_their_order(text):
 
 FILLED = (
     "class Songs:\n    def __init__(self):\n        self.songs, self.who = [], []\n        for i in range(9):\n"
-    "            self.songs.append(sing(i))\n            self.who.append(i)\n"
+    "            for _ in range(3):\n                self.songs.append(sing(i))\n                self.who.append(i)\n"
 )
 ITEM = "    def __getitem__(self, k):\n        return (self.songs[k] - 1) / 2, self.who[k]\n"
 PICTURES = MADE + "summer, winter = [], []\nfor i in range(9):\n    summer.append(take(i))\n    winter.append(take(i))\n"

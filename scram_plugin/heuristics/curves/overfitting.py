@@ -74,7 +74,7 @@ LITTLE = 0.1  # of the loss: where the noise could hide more, nothing is said of
 STILL_LEARNS = 0.5  # of the whole gain of a validation metric, after the loss was lowest; by bench-labelled
 OF_NO_USE = 1000  # standard errors: a larger rise is not told in them, since there is practically no noise; by definition
 FEW_TRAINED = (
-    4  # times the examples that are trained on: so many more are evaluated where too few are trained on; by bench-strangers
+    3  # times the examples that are trained on: so many more are evaluated where those are too few; by bench-strangers
 )
 BY_HEART = 0.05  # of the first loss: below that a model knows its examples; by definition
 EPOCHS_OF_STRICT = 3  # that the prototype's rule compares; by definition

@@ -31,7 +31,7 @@ TITLES = {
 
 
 OF_ALL = 3  # times the examples that are trained on: most of a larger data set is left out; by definition
-FAR_FEWER = 8  # times the same: nobody evaluates so many more, where there is a choice; by bench-strangers
+FAR_FEWER = 5  # times the same: nobody evaluates so many more, where there is a choice; by bench-strangers
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:

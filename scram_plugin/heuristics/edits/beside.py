@@ -55,10 +55,11 @@ def _gives_places(source: SourceFile, name: str) -> bool:
 
 
 def _are_labels(source: SourceFile, body: ast.stmt, name: str) -> bool:
-    """Whether a list has targets: it is called so, or gets a number that the loop counts."""
+    """Whether a list has targets: it is called so, or gets a number that a loop counts."""
     if LABELS.search(name):
         return True
-    counted = {n.id for n in ast.walk(getattr(body, "target", body)) if isinstance(n, ast.Name)}
+    loops = [n for n in (body, *source.around(body)) if isinstance(n, ast.For)]
+    counted = {n.id for loop in loops for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
     for node in source.nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and source.of(node.func.value) == name:
             given = [n for argument in node.args for n in ast.walk(argument)]
