@@ -73,10 +73,6 @@ STOOD_STILL = 0.01  # of the validation loss: a smaller change over half of the 
 LITTLE = 0.1  # of the loss: where the noise could hide more, nothing is said of a standstill; by bench-verdicts
 STILL_LEARNS = 0.5  # of the whole gain of a validation metric, after the loss was lowest; by bench-labelled
 OF_NO_USE = 1000  # standard errors: a larger rise is not told in them, since there is practically no noise; by definition
-FEW_TRAINED = (
-    3  # times the examples that are trained on: so many more are evaluated where those are too few; by bench-strangers
-)
-BY_HEART = 0.05  # of the first loss: below that a model knows its examples; by definition
 EPOCHS_OF_STRICT = 3  # that the prototype's rule compares; by definition
 PROPOSED_DROPOUT = 0.5  # rate (Srivastava et al., 2014: 0.5 in hidden layers)
 
@@ -110,7 +106,7 @@ def _by_validation(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Fin
 def _few(run: TrainingRun) -> Finding | None:
     """Few examples that the model knows by heart, while several times as many are evaluated."""
     seen, batches = few_examples(run), run.signal("batch loss")
-    if seen is None or batches is None or seen.evaluated < FEW_TRAINED * seen.different or not fell_far(run, BY_HEART):
+    if seen is None or batches is None or not seen.evaluates_more or not fell_far(run):
         return None
     first, last = levels(batches.finite.values, TENTH)
     said = f"The training saw {counted(seen.different, 'different example')} again and again; an evaluation has "

@@ -31,7 +31,6 @@ TITLES = {
 
 
 OF_ALL = 3  # times the examples that are trained on: most of a larger data set is left out; by definition
-FAR_FEWER = 5  # times the same: nobody evaluates so many more, where there is a choice; by bench-strangers
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -57,7 +56,7 @@ def _few(run: TrainingRun) -> str:
     said = f"The training saw {counted(seen.different, 'different example')} again and again"
     if held >= OF_ALL * seen.different and not seen.twice:
         return f"{said}; its data set has {held:,}."
-    if seen.evaluated >= FAR_FEWER * seen.different and not fell_far(run):
+    if seen.evaluates_more and not fell_far(run):
         return f"{said}, and an evaluation has {seen.evaluated:,}."
     return ""
 
