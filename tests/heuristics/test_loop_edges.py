@@ -270,11 +270,19 @@ def test_a_loss_that_is_nan_before_the_first_step():
 
 
 @pytest.mark.parametrize(
-    ("unswitched", "targets", "told"),
-    [(100, np.linspace(1, 2, 300), False), (10, np.linspace(1, 2, 300), True), (100, np.ones(300), True)],
+    ("asked", "targets", "told"),
+    [
+        ({"unswitched": 100}, np.linspace(1, 2, 300), False),
+        ({"unswitched": 10}, np.linspace(1, 2, 300), True),
+        ({"unswitched": 100}, np.ones(300), True),
+        ({"evaluations": 100}, np.linspace(1, 2, 300), False),  # it is not known where
+        ({"evaluations": 100, "evaluated_at": [50, 100]}, np.linspace(1, 2, 300), True),  # two large evaluations
+        ({"evaluations": 100, "evaluated_at": [*range(100)]}, np.linspace(1, 2, 300), False),
+        ({"unswitched": 100, "evaluated_at": [50, 100]}, np.linspace(1, 2, 300), False),  # rollouts in training mode
+    ],
 )
-def test_the_loss_of_a_program_that_asks_the_model_between_its_steps(unswitched, targets, told):
-    loop = {"steps": 100, "unswitched": unswitched}
+def test_the_loss_of_a_program_that_asks_the_model_between_its_steps(asked, targets, told):
+    loop = {"steps": 100, **asked}
     batches = {"loss": np.ones(300) + 0.01 * NOISE[:300], "y0/mean": targets}
     assert bool(found("no-learning", batches=batches, loop=loop)) == told
 

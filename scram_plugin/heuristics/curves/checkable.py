@@ -108,9 +108,12 @@ def refuse_moving_targets(run: TrainingRun) -> None:
 def _asks_between_steps(run: TrainingRun) -> bool:
     """Whether a program that makes its own batches also asks the model between most steps, as in reinforcement learning.
 
-    Not one whose targets are always the same: it trains with all of its data, and evaluates in each step.
+    Not one whose targets are always the same: it trains with all of its data, and evaluates in each step. Nor one that asks in
+    evaluation mode, and in few places.
     """
     asked, steps = sum(run.loop.get(key, 0) for key in ASKED), run.loop.get("steps", 0)
+    if 0 < len(run.loop.get("evaluated_at") or ()) < MOSTLY * steps:
+        asked = run.loop.get("unswitched", 0)
     means = run.statistic(schema.BATCHES, column("y0", None, "mean"))
     same = means is not None and len(means.finite) > 0 and np.ptp(means.finite.values) == 0
     return without_loader(run) and asked >= MOSTLY * steps > 0 and not same
