@@ -606,6 +606,19 @@ def test_pictures_of_which_nearly_nothing_is_left(shape, low, mean, end, told):
     assert [f.causes[0].id for f in found] == ["constant"] * told
 
 
+@pytest.mark.parametrize(
+    ("dtype", "spread", "told"),
+    [("int32", 0.29, True), ("float32", 0.29, False), ("int32", 0.5, False)],  # ids as shares of the largest one; flags
+)
+def test_whole_numbers_that_are_cut_from_shares(dtype, spread, told):
+    rows = np.zeros(9)
+    statistics = {f"x0/{name}": rows + value for name, value in (("min", 0), ("max", 1), ("mean", 0.5), ("std", spread))}
+    facts = {"framework": "keras", "model": {"inputs": [{"name": "user", "shape": [None], "dtype": dtype}]}}
+    run = training_run({}, statistics, facts, {"loss": np.linspace(1.8, 1.7, 200), "x0/mean": np.linspace(0.4, 0.6, 200)})
+    found = review(run, catalogue(select=["constant-inputs"])).findings
+    assert [f.causes[0].id for f in found] == ["constant"] * told
+
+
 @pytest.mark.parametrize(("still", "end", "severity"), [(2, 0.95, "warning"), (2, 0.5, "info"), (1, 0.95, "info")])
 def test_many_features_that_never_change(still, end, severity):
     rows = np.zeros(9)

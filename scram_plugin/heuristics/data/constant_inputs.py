@@ -26,7 +26,7 @@ from scram_plugin.heuristics.measured import (
 )
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.recorders import HOW
-from scram_plugin.heuristics.words import number
+from scram_plugin.heuristics.words import number, one_line
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
@@ -75,6 +75,10 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
     enough_rows({"": spread}, least)
     every = run.statistic(schema.BATCHES, column(name, None, "mean"))
     lowest, highest = float(low.values.min()), float(high.values.max())
+    if _are_cut(run, name, spread, mean, (lowest, highest)):
+        said = f"The model takes whole numbers: of the values, from {number(lowest)} to {number(highest)}, nearly all become 0."
+        yield _of_first_batch(run, "constant", f"Constant inputs: nearly all of `{_name_of(run, name)}` becomes 0", said)
+        return
     features = {}
     tops = channels(run, name, "max")
     for channel, floor in channels(run, name, "min").items():
@@ -148,6 +152,19 @@ def _is_rare(run: TrainingRun, mean: Curve, lowest: float, highest: float) -> bo
     shape = ((run.facts.get("model") or {}).get("inputs") or [{}])[0].get("shape") or []
     ends = (lowest, highest) if len(shape) == AXES_OF_PICTURES else ()
     return any(float(np.abs(mean.values - end).max()) < AT_ONE_END * (highest - lowest) for end in ends)
+
+
+def _name_of(run: TrainingRun, name: str) -> str:
+    return one_line(str(run.facts["model"]["inputs"][int(name.removeprefix("x"))].get("name")))
+
+
+def _are_cut(run: TrainingRun, name: str, spread: Curve, mean: Curve, ends: tuple[float, float]) -> bool:
+    """Whether an input of whole numbers, as an embedding takes, gets shares of 1."""
+    inputs = (run.facts.get("model") or {}).get("inputs") or []
+    place = int(name.removeprefix("x"))
+    whole = place < len(inputs) and str(inputs[place].get("dtype")).startswith("int")
+    between = 0 <= ends[0] < ends[1] <= 1
+    return whole and between and not _are_binary(spread, mean, (0.0, 1.0))
 
 
 def _are_binary(spread: Curve, mean: Curve, ends: tuple[float, float]) -> bool:
