@@ -301,6 +301,11 @@ FILLED = (
 )
 ITEM = "    def __getitem__(self, k):\n        return (self.songs[k] - 1) / 2, self.who[k]\n"
 PICTURES = MADE + "summer, winter = [], []\nfor i in range(9):\n    summer.append(take(i))\n    winter.append(take(i))\n"
+GIVEN = MADE + "x_train, y_train = make(90)\n"
+ANCHORS = (
+    "def triplets(k):\n    a = rng.integers(0, len(x_train), k)\n    p = [rng.choice(members[c]) for c in y_train[a]]\n"
+    "    return net(x_train[a]), net(x_train[p])\n"
+)
 LISTS = MADE + "xs, ys = [], []\nfor i in range(9):\n    xs.append(i)\n    ys.append(i % 2)\n"
 
 
@@ -310,6 +315,11 @@ LISTS = MADE + "xs, ys = [], []\nfor i in range(9):\n    xs.append(i)\n    ys.ap
         (FILLED + "        random.shuffle(self.songs)\n        self.songs = np.stack(self.songs)\n" + ITEM, True),
         (LISTS + "random.shuffle(xs)\ndata = TensorDataset(np.array(xs), np.array(ys))\n", True),
         (LISTS + "ys = rng.permutation(ys)\nfor a, b in zip(xs, ys):\n    pass\n", True),
+        (GIVEN + "rng.shuffle(x_train)\n" + ANCHORS, True),
+        (GIVEN + ANCHORS, False),
+        (GIVEN + "both = rng.permutation(90)\nx_train, y_train = x_train[both], y_train[both]\n" + ANCHORS, False),
+        (GIVEN + "rng.shuffle(x_train)\nprint(y_train[0])\n", False),  # nothing is made of both
+        (ANCHORS + "rng.shuffle(train)\n", False),
         (FILLED + ITEM, False),
         (
             FILLED + "        random.seed(1)\n        random.shuffle(self.songs)\n        random.seed(1)\n"

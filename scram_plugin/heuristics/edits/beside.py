@@ -1,4 +1,4 @@
-"""Lists that a program fills side by side, of which it brings only one into a new order."""
+"""Lists that a program fills, or gets, side by side, of which it brings only one into a new order."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def _in_file(known: Code, source: SourceFile) -> Iterator[Mispaired]:
     statements = [n for n in source.nodes if isinstance(n, ast.Expr | ast.Assign)]
     shuffles = [(n, name) for n in statements if (name := _shuffled(known, source, n))]
     uses = list(_uses(known, source)) if shuffles else []
-    for body, filled in _filled(source) if shuffles else ():
+    for body, filled in (*_filled(source), *_unpacked(source)) if shuffles else ():
         moved = [(n, name) for n, name in shuffles if name in filled and _follows(source, body, n)]
         names = {name for _, name in moved}
         others = [name for name in filled if name not in names]
-        if len(names) != 1 or any(_is_ordered(known, source, name) for name in others):
+        if len(names) != 1 or any(_is_ordered(known, source, name, body) for name in others):
             continue
         statement, name = moved[0]
         if NOT_LABELS.search(name) or _gives_places(source, name):
@@ -39,6 +39,7 @@ def _in_file(known: Code, source: SourceFile) -> Iterator[Mispaired]:
             if not (_are_labels(source, body, name) or _are_labels(source, body, other)):
                 continue  # two inputs, as those of a pair of which others are made
             together = _together(source, uses, name, other)
+            together += _indexed_alike(source, name, other) if isinstance(body, ast.Assign) else []
             if together and not any(_is_before(source, use, statement) for use in together):
                 said = f"In line {statement.lineno} `{name}` gets a new order, and `{other}`, filled beside it, keeps its own."
                 yield Mispaired("orders", statement.lineno, name, other, said)
@@ -74,6 +75,14 @@ def _follows(source: SourceFile, body: ast.stmt, statement: ast.stmt) -> bool:
     under no condition, as that of a control experiment."""
     asked = any(isinstance(n, ast.If) and "__name__" not in source.of(n.test) for n in source.around(statement))
     return not asked and source.scope(body) is source.scope(statement) and statement.lineno > (body.end_lineno or body.lineno)
+
+
+def _unpacked(source: SourceFile) -> Iterator[tuple[ast.stmt, list[str]]]:
+    """Statements that give the results of a call several names: ``x, y = load()``."""
+    for node in source.nodes:
+        target = node.targets[0] if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) else None
+        if isinstance(target, ast.Tuple) and all(isinstance(one, ast.Name | ast.Attribute) for one in target.elts):
+            yield node, [source.of(one) for one in target.elts]  # type: ignore[misc]
 
 
 def _filled(source: SourceFile) -> Iterator[tuple[ast.stmt, list[str]]]:
@@ -119,9 +128,11 @@ def _shuffled(known: Code, source: SourceFile, statement: ast.Expr | ast.Assign)
     return given if (called, target) in (("shuffle", None), ("permutation", given)) else ""
 
 
-def _is_ordered(known: Code, source: SourceFile, name: str) -> bool:
+def _is_ordered(known: Code, source: SourceFile, name: str, body: ast.stmt) -> bool:
     """Whether a list may be brought into an order, too: by a shuffle, an index, a sort, or in a comprehension."""
     for value in _values(source, name):
+        if value is getattr(body, "value", None):
+            continue
         alone = isinstance(value, ast.Call) and [source.of(a) for a in value.args] == [name]
         if not (isinstance(value, ast.List) or (alone and known.called(Piece(source, value)) not in (*ORDERS, "sorted"))):
             return True
@@ -156,6 +167,16 @@ def _together(source: SourceFile, uses: list[Use], one: str, other: str) -> list
         if places[0] & places[1] or all(joined & names for names in both):
             found.append(node)
     return found
+
+
+def _indexed_alike(source: SourceFile, one: str, other: str) -> list[ast.AST]:
+    """Where places of the first are taken by a variable by which some of the other are: ``x[a]``, and ``y[a]`` elsewhere."""
+    found: tuple[dict[str, ast.AST], ...] = ({}, {})
+    for node in source.nodes:
+        for names, of in zip((one, other), found, strict=True):
+            if isinstance(node, ast.Subscript) and source.of(node.value) == names:
+                of.update({n.id: node for n in ast.walk(node.slice) if isinstance(n, ast.Name)})
+    return [found[0][name] for name in found[0].keys() & found[1].keys()]
 
 
 def _aliases(source: SourceFile, name: str) -> set[str]:
