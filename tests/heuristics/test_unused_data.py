@@ -18,7 +18,16 @@ TEXTS = (
 )
 
 TRAINS = "    loss = net(xb).mean()\n    loss.backward()\n    optimizer.step()\n"
+BATCHES = (
+    "class Batches(keras.utils.PyDataset):\n    def __len__(self):\n        return int(np.ceil(len(self.x) / BATCH))\n"
+    "    def __getitem__(self, i):\n{}"
+)
 SKIPPED = {
+    "the number of a batch for its place in a data set": (
+        "range",
+        BATCHES.format("        low = i\n        high = low + BATCH\n        return self.x[low:high], self.y[low:high]\n"),
+    ),
+    "the same in one line": ("range", BATCHES.format("        return self.x[i:i + BATCH], self.y[i:i + BATCH]\n")),
     "a range of batches": (
         "range",
         "for i in range(0, len(x) // batch_size, batch_size):\n    xb = x[i:i + batch_size]\n" + TRAINS,
@@ -61,6 +70,13 @@ SKIPPED = {
     "the subset of the test": ("swapped", "train_set = Subset(data, test_idx)\n"),
 }
 USED = {
+    "the place of a batch in a data set": (
+        BATCHES.format(
+            "        low = i * BATCH\n        high = low + BATCH\n        return self.x[low:high], self.y[low:high]\n"
+        )
+    ),
+    "the number of a batch, multiplied": BATCHES.format("        i = i * BATCH\n        return self.x[i:i + BATCH]\n"),
+    "windows of a series": BATCHES.replace("len(self.x) / BATCH", "len(self.x)").format("        return self.x[i:i + BATCH]\n"),
     "few examples": "few = data.take(N // 10).batch(32)\n",
     "batches that are repeated": "ds = ds.batch(b)\nds = ds.repeat()\nds = ds.take(n // b)\n",
     "the least of a list": "low = np.sort(values).take(len(values) // 10)\n",

@@ -39,6 +39,7 @@ def skipped_data(facts: Mapping[str, Any]) -> Skipped | None:
         *(
             _ranges(known),
             _positions(known),
+            _items(known),
             _taken(known),
             _same_part(known),
             _lengths(known, bool(((facts.get("data") or {}).get("training") or {}).get("kept"))),
@@ -193,6 +194,32 @@ def _is_sum(node: ast.expr, name: str, size: str, source: SourceFile) -> bool:
 
 
 # ---- data sets
+
+
+def _items(known: Code) -> Iterator[Skipped]:
+    """A data set of batches whose `__getitem__` takes the number of a batch for the place of its first example."""
+    for owner in known.nodes(ast.ClassDef):
+        source, methods = owner.source, {f.name: f for f in owner.node.body if isinstance(f, ast.FunctionDef)}
+        length, item = methods.get("__len__"), methods.get("__getitem__")
+        if length is None or item is None or len(item.args.args) != PAIR:
+            continue
+        ends = [end.value for end in returns(source, length) if end.value is not None]
+        divided = _quotient(known, Piece(source, ends[0])) if len(ends) == 1 else None
+        made = {source.of(n.targets[0]): n.value for n in ast.walk(item) if isinstance(n, ast.Assign)}
+        place, lines, changes = item.args.args[1].arg, list[int](), dict[tuple[int, int], Change]()
+        for part in ast.walk(item) if divided is not None and place not in made else ():
+            if divided is None or not isinstance(part, ast.Slice) or part.lower is None or part.upper is None:
+                continue
+            low, size = source.of(part.lower), divided[1]
+            begin, end = made.get(low, part.lower), made.get(source.of(part.upper), part.upper)
+            if source.of(begin) != place or not any(_is_sum(end, name, size, source) for name in {low, place}):
+                continue
+            lines.append(part.lineno)
+            wanted = [(begin, f"{place} * {size}")] + [(end, f"({place} + 1) * {size}")] * (low == place)
+            changes |= {(n.lineno, n.col_offset): Change(source, *source.span(n), text) for n, text in wanted}
+        if lines and divided is not None:
+            said = f"Line {lines[0]} takes `{divided[1]}` examples from the number of the batch on, and not from its place."
+            yield Skipped("range", lines[0], said, known.edit([*changes.values()]))
 
 
 def _lengths(known: Code, of_last_axis: bool) -> Iterator[Skipped]:
