@@ -608,11 +608,14 @@ def test_pictures_of_which_nearly_nothing_is_left(shape, low, mean, end, told):
 
 @pytest.mark.parametrize(
     ("dtype", "spread", "told"),
-    [("int32", 0.29, True), ("float32", 0.29, False), ("int32", 0.5, False)],  # ids as shares of the largest one; flags
+    [("int32", 0.29, True), ("float32", 0.29, False), ("int32", 0.5, False), ("int32", 0.0, False)],  # shares; flags
 )
 def test_whole_numbers_that_are_cut_from_shares(dtype, spread, told):
     rows = np.zeros(9)
-    statistics = {f"x0/{name}": rows + value for name, value in (("min", 0), ("max", 1), ("mean", 0.5), ("std", spread))}
+    ends = ("min", 0), ("max", 1), ("mean", 0.5 if spread else 1), ("std", spread)  # masks of texts without padding are all 1
+    statistics = {f"x0/{name}": rows + value for name, value in ends}
+    if not spread:
+        statistics["x0/min"] = np.eye(9)[0] + 0.0
     facts = {"framework": "keras", "model": {"inputs": [{"name": "user", "shape": [None], "dtype": dtype}]}}
     run = training_run({}, statistics, facts, {"loss": np.linspace(1.8, 1.7, 200), "x0/mean": np.linspace(0.4, 0.6, 200)})
     found = review(run, catalogue(select=["constant-inputs"])).findings

@@ -41,8 +41,8 @@ def by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
 
 def _by_epochs(run: TrainingRun) -> Finding | None:
     """A training loss that falls only where examples come again, and not before."""
-    training, batches, found = run.signal("training loss"), run.signal("batch loss"), falls(run)
-    if training is None or batches is None or found is None or validated(run, 2):
+    batches, found = run.signal("batch loss"), falls(run)
+    if batches is None or found is None or validated(run, 2):
         return None
     constant = constant_answer(run)
     if found.total < max(LEAST_FALL * abs(found.level), SIGMAS * found.error_of_total):

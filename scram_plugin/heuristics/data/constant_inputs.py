@@ -170,7 +170,7 @@ def _are_cut(run: TrainingRun, name: str, spread: Curve, mean: Curve, ends: tupl
 def _are_binary(spread: Curve, mean: Curve, ends: tuple[float, float]) -> bool:
     """Whether all values are 0 or 1: values in between would make the spread smaller."""
     ones = mean.values[: len(spread)]
-    return ends == (0.0, 1.0) and bool((spread.values[: len(ones)] > (1 - TINY_PART) * np.sqrt(ones * (1 - ones))).all())
+    return ends == (0.0, 1.0) and bool((spread.values[: len(ones)] >= (1 - TINY_PART) * np.sqrt(ones * (1 - ones))).all())
 
 
 def _are_choices(run: TrainingRun, name: str, mean: float, ends: tuple[float, float]) -> bool:

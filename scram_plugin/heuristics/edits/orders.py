@@ -141,19 +141,19 @@ class _Scope:
     def _changed(self, statement: ast.stmt) -> Iterator[str]:
         """The variables to which a statement does what is not understood, or which it may leave as they were."""
         if isinstance(statement, ast.Expr) and self._shuffle_in_place(statement) is None:
-            yield from self._allnames_in(statement)  # ``labels.append(...)``, ``fill(x, y)``
+            yield from self._all_names(statement)  # ``labels.append(...)``, ``fill(x, y)``
         for target in targets_of(statement):
             if isinstance(statement, ast.AugAssign):
-                yield from self._allnames_in(target)
+                yield from self._all_names(target)
             elif isinstance(target, ast.Subscript | ast.Attribute) and not self._name(target):
-                yield from self._allnames_in(target.value)  # ``y[some] = ...``, ``y.data = ...``
+                yield from self._all_names(target.value)  # ``y[some] = ...``, ``y.data = ...``
         for node in ast.walk(statement) if isinstance(statement, ast.Assign) else ():
             if isinstance(node, ast.keyword) and node.arg == "out":
-                yield from self._allnames_in(node.value)
+                yield from self._all_names(node.value)
         asked = [n for n in self._source.around(statement) if isinstance(n, ast.If) and self._within_scope(n)]
         if any(not re.search(r"shuffle$", self._source.of(n.test)) for n in asked):
             if isinstance(statement, ast.Expr):
-                yield from self._allnames_in(statement)
+                yield from self._all_names(statement)
             yield from (
                 self._name(n) for n in own_nodes(statement) if isinstance(getattr(n, "ctx", None), ast.Store) and self._name(n)
             )
@@ -161,7 +161,7 @@ class _Scope:
     def _within_scope(self, node: ast.AST) -> bool:
         return self._of_class or self._source.scope(node) is self._scope
 
-    def _allnames_in(self, node: ast.AST) -> list[str]:
+    def _all_names(self, node: ast.AST) -> list[str]:
         """The variables in an expression."""
         return [text for n in ast.walk(node) if (text := self._name(n))]
 
@@ -335,7 +335,7 @@ class _Scope:
 
     def _named(self, inputs: ast.expr, targets: ast.expr) -> bool:
         """Whether names say that these are inputs and targets, of one part of the data."""
-        x, y = " ".join(self._allnames_in(inputs)), " ".join(self._allnames_in(targets))
+        x, y = " ".join(self._all_names(inputs)), " ".join(self._all_names(targets))
         same_part = SPLITS.findall(x.lower()) == SPLITS.findall(y.lower())
         return same_part and any(map(LABELS.search, y.split())) and not any(map(LABELS.search, x.split()))
 

@@ -22,7 +22,7 @@ class Examples:
 
     def __init__(self) -> None:
         self._seen: set[int] = set()
-        self._rows = self._twice = self._least = 0
+        self._rows = self._twice = self._size = 0
         self._now: set[int] = set()  # of the present evaluation
         self._evaluated: list[int] = []
         self._many = False
@@ -37,7 +37,7 @@ class Examples:
         self._rows += len(found)
         self._twice += len(found) - len(set(found))
         self._seen.update(found)
-        self._least = min((t[0].numel() for _, t in x if t.dim()), default=0)
+        self._size = min((t.numel() // len(t) for t in _plain(x)), default=0)
         self._many = self._rows >= MOST and self._rows < OFTEN * len(self._seen)
 
     def evaluated(self, x: Tensors) -> None:
@@ -49,24 +49,33 @@ class Examples:
         if self._many or self._rows < max(LEAST, OFTEN * len(self._seen)):
             return {}
         evaluated = max([*self._evaluated, len(self._now)])
-        return {"examples": {"different": len(self._seen), "evaluated": evaluated, "twice": self._twice, "size": self._least}}
+        return {"examples": {"different": len(self._seen), "evaluated": evaluated, "twice": self._twice, "size": self._size}}
 
 
 def numbers(x: Tensors) -> list[int]:
     """A number for each example of a batch, the same for the same inputs; empty where the inputs have no examples."""
-    plain = [t.detach() for _, t in x if t.dim() and t.layout == torch.strided and not t.is_nested and t.numel()]
+    plain = _plain(x)
     rows = [t for t in plain if len(t) == len(plain[0])]
     if not rows:
         return []
-    made = torch.zeros(len(rows[0]), dtype=torch.float64, device=rows[0].device)
+    made = torch.zeros(len(rows[0]), dtype=torch.float64)
     for t in rows:
-        flat = t.reshape(len(t), -1)
+        flat = (torch.view_as_real(t) if t.is_complex() else t).reshape(len(t), -1)
         flat = flat[:, :: -(-flat.shape[1] // LOOKED_AT)].to(torch.float64)
-        made = 2 * made + (flat.nan_to_num() * _weights(flat.shape[1], t.device)).sum(dim=1)
+        made = 2 * made + (flat.nan_to_num() * _weights(flat.shape[1])).sum(dim=1)
     return made.to(torch.float32).view(torch.int32).tolist()  # type: ignore[no-any-return]  # of rounding, nothing is left
 
 
+def _plain(x: Tensors) -> list[torch.Tensor]:
+    """The tensors whose numbers can be read at once: on other devices that would wait, and what is traced has none."""
+    if torch.jit.is_tracing():
+        return []
+    given = [t.detach() for _, t in x if type(t) is torch.Tensor and t.device.type == "cpu" and t.layout == torch.strided]
+    wrapped = torch._C._functorch.is_functorch_wrapped_tensor
+    return [t for t in given if not (t.is_nested or t.is_quantized or wrapped(t)) and t.dim() and t.numel()]
+
+
 @functools.lru_cache(maxsize=8)
-def _weights(size: int, device: torch.device) -> torch.Tensor:
+def _weights(size: int) -> torch.Tensor:
     """Fixed numbers between 0.5 and 1.5 without an order, so that no random numbers are drawn."""
-    return (torch.arange(size, dtype=torch.float64, device=device) * 0.6180339887498949).frac() + 0.5
+    return (torch.arange(size, dtype=torch.float64) * 0.6180339887498949).frac() + 0.5

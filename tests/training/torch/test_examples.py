@@ -29,10 +29,34 @@ def test_an_example_has_the_same_number_in_any_batch():
         [("x0", torch.zeros(0, 4))],
         [("x0", torch.nested.nested_tensor([torch.rand(2, 3), torch.rand(4, 3)]))],
         [("x0", torch.eye(3).to_sparse())],
+        [("x0", torch.empty(3, 4, device="meta"))],
+        [("x0", torch.quantize_per_tensor(torch.rand(3, 4), 0.1, 0, torch.qint8))],
     ],
 )
 def test_what_has_no_examples(x):
     assert numbers(x) == []
+    examples = Examples()
+    examples.trained(x)
+    examples.evaluated(x)
+    assert examples.facts() == {}
+
+
+def test_what_is_traced_or_mapped_has_no_examples():
+    seen = []
+
+    def look(x):
+        seen.append(numbers([("x0", x)]))
+        return x * 2
+
+    torch.vmap(look)(torch.rand(3, 4, 2))
+    torch.jit.trace(look, torch.rand(3, 4), check_trace=False)
+    assert seen == [[], []]
+
+
+def test_complex_numbers_tell_examples_apart():
+    x = torch.view_as_complex(torch.rand(5, 4, 2, generator=GENERATOR))
+    assert len(set(numbers([("x0", x)]))) == 5
+    assert numbers([("x0", x)]) != numbers([("x0", x.conj().resolve_conj())])
 
 
 def test_both_inputs_tell_examples_apart():
