@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from scram_plugin.training.torch.compiled import transforming
 from scram_plugin.training.torch.statistics import Tensors
 
 MOST = 1 << 12  # examples of the training after which it is known whether there are many
@@ -68,11 +69,10 @@ def numbers(x: Tensors) -> list[int]:
 
 def _plain(x: Tensors) -> list[torch.Tensor]:
     """The tensors whose numbers can be read at once: on other devices that would wait, and what is traced has none."""
-    if torch.jit.is_tracing():
+    if transforming():
         return []
     given = [t.detach() for _, t in x if type(t) is torch.Tensor and t.device.type == "cpu" and t.layout == torch.strided]
-    wrapped = torch._C._functorch.is_functorch_wrapped_tensor
-    return [t for t in given if not (t.is_nested or t.is_quantized or wrapped(t)) and t.dim() and t.numel()]
+    return [t for t in given if not (t.is_nested or t.is_quantized) and t.dim() and t.numel()]
 
 
 @functools.lru_cache(maxsize=8)
