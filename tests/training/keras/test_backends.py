@@ -130,6 +130,7 @@ def test_the_same_statistics_as_on_tensorflow(backend, tmp_path):
             np.testing.assert_allclose(ours[tag].values, theirs[tag].values, rtol=5e-3, atol=1e-3, err_msg=tag)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", backends(quick=("torch",)))
 def test_where_the_first_nan_came_up(backend, tmp_path):
     run(FAULT, backend, str(tmp_path))

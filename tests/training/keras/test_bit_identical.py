@@ -46,6 +46,7 @@ def test_same_bits(kind, trained):
     is_the_same(trained, kind, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", WITH_XLA)
 def test_same_bits_with_xla(kind, trained):
     is_the_same(trained, kind, True)

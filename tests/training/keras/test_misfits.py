@@ -207,6 +207,7 @@ def test_sigmoids_through_which_hardly_any_gradient_comes(depth, rate, seed, tmp
     assert found[0][:2] == ("vanishing-gradients", "activation")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_few_epochs_are_too_few_where_the_loss_is_high_and_falls_fast(seed, tmp_path):
     few = fitted(tmp_path / "few", net(seed=seed), Y, SPARSE, keras.optimizers.Adam(2e-3), epochs=4)

@@ -24,6 +24,7 @@ def data():
     return (draws.normal(0, 1, (600, 8)) + np.eye(3, 8)[labels] * 4).astype("float32"), labels
 
 
+@pytest.mark.slow
 def test_a_loop_of_fits():
     x, y = data()
     callback = StopHopeless("val_loss", "min")

@@ -21,6 +21,7 @@ def with_fault(tmp_path):
     return made
 
 
+@pytest.mark.slow
 def test_a_healthy_program_says_how_good_it_is(tmp_path):
     written(tmp_path, PLAIN.files(202))
     trained = train(tmp_path)

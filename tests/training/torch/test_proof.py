@@ -141,6 +141,7 @@ def test_an_evaluation_with_the_data_of_the_training_is_no_training(tmp_path):
     assert (told.batches, told.error) == (50, "")
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_run_and_another_one_another(tmp_path):
     unseeded = LOOP.replace("torch.manual_seed(3)\n", "")
     for text in (LOOP, unseeded):
@@ -224,6 +225,7 @@ def test_the_log_carries_the_proof(proven):
     assert not any(fix.proof for finding in reviews["fix/train/fix 1, seed 0"].findings for fix in finding.fixes)
 
 
+@pytest.mark.slow
 def test_a_second_proof_replaces_the_first(proven):
     """And writes the fix, and says how to take it back; a directory that no proof made stays."""
     folder = proven[0]

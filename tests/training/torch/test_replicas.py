@@ -137,6 +137,7 @@ def test_a_process_that_dies_costs_its_part_alone(tmp_path):
     assert len(left["losses"]) == 20
 
 
+@pytest.mark.slow
 def test_where_only_the_first_watches_it_tells_of_its_part(tmp_path):
     both = train(tmp_path / "watched", "watched", "alone")
     loss = scram_plugin.read(tmp_path / "watched" / "logs")["scram"]["scram/batches/loss"]
