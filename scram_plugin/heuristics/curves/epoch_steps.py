@@ -12,6 +12,7 @@ import numpy as np
 from scram_plugin.heuristics.curves.checkable import level, loss
 from scram_plugin.heuristics.curves.noise import error_of_difference, noise
 from scram_plugin.heuristics.curves.progress import validated
+from scram_plugin.heuristics.curves.remembered import with_epochs
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconclusive, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.limits import ENDS, FOR_A_LEVEL, SIGMAS, TINY
 from scram_plugin.heuristics.page import Page
@@ -116,10 +117,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 def _by_epoch(losses: Curve, epochs: Curve) -> list[Curve]:
     """The training losses of each epoch that has enough of them, up to the first later one that has not."""
-    at = np.searchsorted(epochs.steps, losses.steps)
-    known = at < len(epochs)
-    known[known] = epochs.steps[at[known]] == losses.steps[known]
-    losses, numbers = losses.where(known), epochs.values[at[known]]
+    losses, numbers = with_epochs(losses, epochs)
     if not len(losses):
         return []
     whole = bool((numbers == np.floor(numbers)).all())  # counted, not measured

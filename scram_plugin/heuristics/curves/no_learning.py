@@ -162,7 +162,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = loss_alone(run, EXACT if _is_constant(run) else int(options["least"]))
     batches = int(options["batches"])
     if run.facts and curve.axis == "batch":
-        over = run.ended == "finished" and as_guessed(run, curve.values, reached(run))[0]
+        short = len(curve) < batches and run.ended == "finished"
+        over = short and as_guessed(run, curve.values, reached(run))[0]
         enough(curve, min(batches, FOR_A_FALL) if over else batches, "training loss")
     if run.framework in BY_STEPS and curve.axis == "step" and curve.steps[-1] + 1 < batches:
         raise TooEarly(f"it needs at least {batches} optimizer steps, there are {curve.steps[-1] + 1}")

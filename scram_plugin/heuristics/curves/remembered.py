@@ -66,13 +66,19 @@ def falls(run: TrainingRun) -> Falls | None:
     )
 
 
+def with_epochs(losses: Curve, epochs: Curve) -> tuple[Curve, np.ndarray]:
+    """The losses at whose steps an epoch was logged, and these epochs."""
+    at = np.searchsorted(epochs.steps, losses.steps)
+    known = at < len(epochs)
+    known[known] = epochs.steps[at[known]] == losses.steps[known]
+    return losses.where(known), epochs.values[at[known]]
+
+
 def _by_epoch(run: TrainingRun, losses: Curve) -> list[np.ndarray]:
     epochs = run.signal("epoch")
     if epochs is not None and epochs.axis == losses.axis and len(np.unique(epochs.finite.values)) >= EPOCHS:
-        at = np.searchsorted(epochs.steps, losses.steps)
-        known = at < len(epochs)
-        numbers = epochs.values[at[known]]
-        return [losses.values[known][numbers == one] for one in np.unique(numbers)]
+        losses, numbers = with_epochs(losses, epochs)
+        return [losses.values[numbers == one] for one in np.unique(numbers)]
     ends = np.array(run.loop.get("evaluated_at") or [], int)
     if len(ends) < EPOCHS:
         return []

@@ -155,14 +155,19 @@ def _is_rare(run: TrainingRun, mean: Curve, lowest: float, highest: float) -> bo
 
 
 def _name_of(run: TrainingRun, name: str) -> str:
-    return one_line(str(run.facts["model"]["inputs"][int(name.removeprefix("x"))].get("name")))
+    return one_line(str(_input(run, name).get("name")))
+
+
+def _input(run: TrainingRun, name: str) -> Mapping[str, Any]:
+    """What is known of an input, such as ``x0``; empty where nothing is."""
+    inputs, place = (run.facts.get("model") or {}).get("inputs") or [], int(name.removeprefix("x"))
+    known: Mapping[str, Any] = inputs[place] if place < len(inputs) else {}
+    return known
 
 
 def _are_cut(run: TrainingRun, name: str, spread: Curve, mean: Curve, ends: tuple[float, float]) -> bool:
     """Whether an input of whole numbers, as an embedding takes, gets shares of 1."""
-    inputs = (run.facts.get("model") or {}).get("inputs") or []
-    place = int(name.removeprefix("x"))
-    whole = place < len(inputs) and str(inputs[place].get("dtype")).startswith("int")
+    whole = str(_input(run, name).get("dtype")).startswith("int")
     between = 0 <= ends[0] < ends[1] <= 1
     return whole and between and not _are_binary(spread, mean, (0.0, 1.0))
 
@@ -175,9 +180,7 @@ def _are_binary(spread: Curve, mean: Curve, ends: tuple[float, float]) -> bool:
 
 def _are_choices(run: TrainingRun, name: str, mean: float, ends: tuple[float, float]) -> bool:
     """Whether every example has the same number of ones among zeros, as one-hot states do: then all batches have one mean."""
-    inputs = (run.facts.get("model") or {}).get("inputs") or []
-    place = int(name.removeprefix("x"))
-    shape: list[int | None] = (inputs[place].get("shape") or [] if place < len(inputs) else [])[1:]
+    shape: list[int | None] = (_input(run, name).get("shape") or [])[1:]
     if ends != (0.0, 1.0) or not shape:
         return False
     size = math.prod(length or 0 for length in shape)
@@ -233,9 +236,7 @@ def _has_most_axes(run: TrainingRun, name: str) -> bool:
 
 def _has_features(run: TrainingRun, name: str) -> bool:
     """Whether an input has several numbers at each position, as no mask of positions has."""
-    inputs = (run.facts.get("model") or {}).get("inputs") or []
-    place = int(name.removeprefix("x"))
-    return place < len(inputs) and len(inputs[place].get("shape") or []) >= POSITIONS_AND_FEATURES
+    return len(_input(run, name).get("shape") or []) >= POSITIONS_AND_FEATURES
 
 
 HEURISTIC = Heuristic(

@@ -28,8 +28,6 @@ TITLES = {
     "swapped": "The training data are those that are held out",
     "few": "Only few of the examples are trained on",
 }
-
-
 OF_ALL = 3  # times the examples that are trained on: most of a larger data set is left out; by definition
 
 

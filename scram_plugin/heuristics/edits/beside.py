@@ -33,12 +33,13 @@ def _in_file(known: Code, source: SourceFile) -> Iterator[Mispaired]:
         if len(names) != 1 or any(_is_ordered(known, source, name, body) for name in others):
             continue
         statement, name = moved[0]
-        if NOT_LABELS.search(name) or _gives_places(source, name):
+        made = _aliases(source, name)
+        if NOT_LABELS.search(name) or _give_places(source, made):
             continue
         for other in others:
             if not (_are_labels(source, body, name) or _are_labels(source, body, other)):
                 continue  # two inputs, as those of a pair of which others are made
-            together = _together(source, uses, name, other)
+            together = _together(uses, made, _aliases(source, other))
             together += _indexed_alike(source, name, other) if isinstance(body, ast.Assign) else []
             if together and not any(_is_before(source, use, statement) for use in together):
                 said = f"In line {statement.lineno} `{name}` gets a new order, and `{other}`, filled beside it, keeps its own."
@@ -49,9 +50,9 @@ def _is_before(source: SourceFile, node: ast.AST, statement: ast.stmt) -> bool:
     return source.scope(node) is source.scope(statement) and node.lineno < statement.lineno  # type: ignore[attr-defined]
 
 
-def _gives_places(source: SourceFile, name: str) -> bool:
-    """Whether a list says which examples to take: ``x[order]``."""
-    within, names = (n for s in source.nodes if isinstance(s, ast.Subscript) for n in ast.walk(s.slice)), _aliases(source, name)
+def _give_places(source: SourceFile, names: set[str]) -> bool:
+    """Whether one of these lists says which examples to take: ``x[order]``."""
+    within = (n for s in source.nodes if isinstance(s, ast.Subscript) for n in ast.walk(s.slice))
     return any(source.of(n) in names for n in within if isinstance(n, ast.Name | ast.Attribute))
 
 
@@ -158,13 +159,12 @@ def _uses(known: Code, source: SourceFile) -> Iterator[Use]:
             yield node, set(), names
 
 
-def _together(source: SourceFile, uses: list[Use], one: str, other: str) -> list[ast.AST]:
-    """The places in which both are used side by side."""
-    both = [_aliases(source, one), _aliases(source, other)]
+def _together(uses: list[Use], *both: set[str]) -> list[ast.AST]:
+    """The places in which lists of both names are used side by side."""
     found = []
     for node, taken, joined in uses:
         places = [{place for name, place in taken if name in names} for names in both]
-        if places[0] & places[1] or all(joined & names for names in both):
+        if set.intersection(*places) or all(joined & names for names in both):
             found.append(node)
     return found
 

@@ -196,44 +196,49 @@ def _is_sum(node: ast.expr, name: str, size: str, source: SourceFile) -> bool:
 # ---- data sets
 
 
-def _items(known: Code) -> Iterator[Skipped]:
-    """A data set of batches whose `__getitem__` takes the number of a batch for the place of its first example."""
+def _data_sets(known: Code) -> Iterator[tuple[Piece, ast.expr, ast.FunctionDef]]:
+    """The classes with a `__len__` that returns one expression: each with that, and its `__getitem__`."""
     for owner in known.nodes(ast.ClassDef):
-        source, methods = owner.source, {f.name: f for f in owner.node.body if isinstance(f, ast.FunctionDef)}
+        methods = {f.name: f for f in owner.node.body if isinstance(f, ast.FunctionDef)}
         length, item = methods.get("__len__"), methods.get("__getitem__")
         if length is None or item is None or len(item.args.args) != PAIR:
             continue
-        ends = [end.value for end in returns(source, length) if end.value is not None]
-        divided = _quotient(known, Piece(source, ends[0])) if len(ends) == 1 else None
+        ends = returns(owner.source, length)
+        if len(ends) == 1 and ends[0].value is not None:
+            yield owner, ends[0].value, item
+
+
+def _items(known: Code) -> Iterator[Skipped]:
+    """A data set of batches whose `__getitem__` takes the number of a batch for the place of its first example."""
+    for owner, value, item in _data_sets(known):
+        source, divided = owner.source, _quotient(known, Piece(owner.source, value))
         made = {source.of(n.targets[0]): n.value for n in ast.walk(item) if isinstance(n, ast.Assign)}
         place, lines, changes = item.args.args[1].arg, list[int](), dict[tuple[int, int], Change]()
-        for part in ast.walk(item) if divided is not None and place not in made else ():
-            if divided is None or not isinstance(part, ast.Slice) or part.lower is None or part.upper is None:
+        if divided is None or place in made:
+            continue
+        size = divided[1]
+        for part in ast.walk(item):
+            if not isinstance(part, ast.Slice) or part.lower is None or part.upper is None:
                 continue
-            low, size = source.of(part.lower), divided[1]
+            low = source.of(part.lower)
             begin, end = made.get(low, part.lower), made.get(source.of(part.upper), part.upper)
             if source.of(begin) != place or not any(_is_sum(end, name, size, source) for name in {low, place}):
                 continue
             lines.append(part.lineno)
             wanted = [(begin, f"{place} * {size}")] + [(end, f"({place} + 1) * {size}")] * (low == place)
             changes |= {(n.lineno, n.col_offset): Change(source, *source.span(n), text) for n, text in wanted}
-        if lines and divided is not None:
-            said = f"Line {lines[0]} takes `{divided[1]}` examples from the number of the batch on, and not from its place."
+        if lines:
+            said = f"Line {lines[0]} takes `{size}` examples from the number of the batch on, and not from its place."
             yield Skipped("range", lines[0], said, known.edit([*changes.values()]))
 
 
 def _lengths(known: Code, of_last_axis: bool) -> Iterator[Skipped]:
     """A data set whose length is not that of what `__getitem__` indexes."""
-    for owner in known.nodes(ast.ClassDef):
-        methods = {f.name: f for f in owner.node.body if isinstance(f, ast.FunctionDef)}
-        length, item = methods.get("__len__"), methods.get("__getitem__")
-        if length is None or item is None or len(item.args.args) != PAIR:
-            continue
-        source, ends = owner.source, returns(owner.source, length)
+    for owner, value, item in _data_sets(known):
+        source = owner.source
         arrays, mappings = _indexed(source, item)
-        if len(ends) != 1 or ends[0].value is None or not arrays | mappings:
+        if not arrays | mappings:
             continue
-        value = ends[0].value
         if said := _too_short(source, value, arrays, mappings, of_last_axis):
             edit = known.edit([Change(source, *source.span(value), f"len({min(arrays)})")]) if arrays else None
             yield Skipped("length", value.lineno, said.format(value.lineno, owner.node.name), edit)

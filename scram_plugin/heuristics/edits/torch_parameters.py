@@ -12,7 +12,7 @@ from scram_plugin.heuristics.edits.bindings import class_of
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.naming import written
 from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
-from scram_plugin.heuristics.edits.source import SourceFile
+from scram_plugin.heuristics.edits.source import SourceFile, names_in
 
 
 def register_layers(facts: Mapping[str, Any]) -> Edit | None:
@@ -97,22 +97,22 @@ def make_optimizer_last(facts: Mapping[str, Any]) -> Edit | None:
         given, rows = argument(known, call, "params", 0), source.rows(statement)
         if given is None or rows is None or not isinstance(statement, ast.Assign):
             continue
-        names, own = _names(given.node), _names(statement.targets[0])
+        names, own = set(names_in(given.node)), set(names_in(statement.targets[0]))
         # further on, something may use the optimizer
         behind = lines.following(source, statement)
         ends = next((at for at, other in enumerate(behind) if not isinstance(other, ast.Assign)), len(behind))
         block = [other for other in behind[:ends] if isinstance(other, ast.Assign)]
-        made = [at for at, other in enumerate(block) if _names(other.targets[0]) & names and isinstance(other.value, ast.Call)]
-        if not made or any(_names(other) & own for other in block[: made[-1] + 1]):
+        made = [
+            at
+            for at, other in enumerate(block)
+            if names.intersection(names_in(other.targets[0])) and isinstance(other.value, ast.Call)
+        ]
+        if not made or any(own.intersection(names_in(other)) for other in block[: made[-1] + 1]):
             continue
         end = source.rows(block[made[-1]])
         moved = Change(source, end[1], end[1], source.text[slice(*rows)]) if end is not None else None
         found.append([lines.removed(source, statement), moved])
     return known.edit(found[0]) if len(found) == 1 else None
-
-
-def _names(node: ast.AST) -> set[str]:
-    return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
 
 
 def keep_graph(facts: Mapping[str, Any]) -> Edit | None:

@@ -10,6 +10,7 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.edits import give_factor
 from scram_plugin.heuristics.words import number, percent
+from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
 MOSTLY_CALLED = 0.8  # share of the steps in which a scheduler is called, or that it is made for; by definition
@@ -41,8 +42,10 @@ def schedule_of(run: TrainingRun, loop: Mapping[str, Any]) -> Iterator[tuple[str
     steps = int(loss.steps[-1]) + 1
     several = calls > MORE_THAN_ONCE * steps
     decays = name in DECAYING and calls > MOSTLY_CALLED * steps and (name in IN_UNITS or not _slows_down(run))
-    soon = name in IN_UNITS and _spent(run, steps, LOW, min(SOON, _epochs(run) / steps))
-    if decays and (spent := _spent(run, steps, LOW if several else NOTHING, SPENT_BY) or soon):
+    spent = _spent(run, steps, LOW if several else NOTHING, SPENT_BY) if decays else None
+    if decays and name in IN_UNITS:
+        spent = spent or _spent(run, steps, LOW, min(SOON, _epochs(run) / steps))
+    if spent is not None:
         often = "once" if calls < MORE_THAN_ONCE * steps else f"{number(calls / steps)} times"
         yield "per-batch", f"`{name}` was called {calls:,} times, {often} in each step. {spent}"
     if (squared := _squared(run, known)) is not None:
@@ -64,12 +67,17 @@ def schedule_of(run: TrainingRun, loop: Mapping[str, Any]) -> Iterator[tuple[str
 
 def _slows_down(run: TrainingRun) -> bool:
     """Whether the rate falls ever more slowly, as 1 / (1 + t) does: then it is made for steps (Robbins & Monro, 1951)."""
-    rate = run.statistic(schema.STATISTICS, "learning_rate")
-    if rate is None or len(rate.finite) < RATES or (highest := float(rate.finite.values.max())) <= 0:
+    if (rate := _rates(run)) is None:
         return False
-    middle = int(np.searchsorted(rate.finite.steps, rate.finite.steps[-1] / 2))
-    then, end = float(rate.finite.values[middle]) / highest, float(rate.finite.values[-1]) / highest
-    return bool(end > then**SLOWER > 0)
+    shares = rate.values / rate.values.max()
+    middle = int(np.searchsorted(rate.steps, rate.steps[-1] / 2))
+    return bool(shares[-1] > shares[middle] ** SLOWER > 0)
+
+
+def _rates(run: TrainingRun) -> Curve | None:
+    """The learning rates, if there are enough of them, and not all are 0."""
+    rate = run.statistic(schema.STATISTICS, "learning_rate")
+    return rate.finite if rate is not None and len(rate.finite) >= RATES and rate.finite.values.max() > 0 else None
 
 
 def _epochs(run: TrainingRun) -> int:
@@ -132,10 +140,10 @@ def _spent(run: TrainingRun, steps: int, part: float, by: float) -> str | None:
 
     `by`: the share of the training that counts as late.
     """
-    rate = run.statistic(schema.STATISTICS, "learning_rate")
-    if rate is None or len(rate.finite) < RATES or (highest := float(rate.finite.values.max())) <= 0:
+    if (rate := _rates(run)) is None:
         return None
-    higher = np.flatnonzero(rate.finite.values >= part * highest)  # the last of them: a warm-up begins with low rates, too
-    if higher[-1] + 1 == len(rate.finite) or int(rate.finite.steps[higher[-1] + 1]) > by * steps:
+    highest = float(rate.values.max())
+    higher = np.flatnonzero(rate.values >= part * highest)  # the last of them: a warm-up begins with low rates, too
+    if higher[-1] + 1 == len(rate) or int(rate.steps[higher[-1] + 1]) > by * steps:
         return None
-    return f"The learning rate, {number(highest)} at first, was {number(float(rate.finite.values[-1]))} at the end."
+    return f"The learning rate, {number(highest)} at first, was {number(float(rate.values[-1]))} at the end."

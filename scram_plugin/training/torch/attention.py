@@ -66,15 +66,19 @@ def over_batch(loss: torch.Tensor) -> list[dict[str, Any]]:
             weights = before(product) if product is not None and operation(product) == "Mul" else []
         else:
             continue
-        for one in weights:
-            while one is not None and operation(one) in ("Unsqueeze", "Mul", *KEEPING):  # a dropout multiplies by numbers
-                one = following[0] if len(following := [n for n in before(one) if n is not None]) == 1 else None
-            sizes = sizes_of_result(one) if one is not None and operation(one) == "Softmax" else None
-            if sizes is None or len(sizes) not in (OF_MANY - 1, OF_MANY) or min(sizes[:2]) < 2 or max(sizes[2:], default=1) > 1:
-                continue
-            if _from_end(one._saved_dim, len(sizes)) == -len(sizes):
-                found.append({"operation": "softmax", "from": sizes, "to": sizes})
+        shared = [sizes for one in weights if (sizes := _shared_weights(one)) is not None]
+        found += [{"operation": "softmax", "from": sizes, "to": sizes} for sizes in shared]
     return found[:1]
+
+
+def _shared_weights(node: Any) -> list[int] | None:
+    """The sizes of weights, (examples, positions) or (examples, positions, 1), that are a softmax along the examples."""
+    while node is not None and operation(node) in ("Unsqueeze", "Mul", *KEEPING):  # a dropout multiplies by numbers
+        node = following[0] if len(following := [n for n in before(node) if n is not None]) == 1 else None
+    sizes = sizes_of_result(node) if node is not None and operation(node) == "Softmax" else None
+    if sizes is None or len(sizes) not in (OF_MANY - 1, OF_MANY) or min(sizes[:2]) < 2 or max(sizes[2:], default=1) > 1:
+        return None
+    return sizes if _from_end(node._saved_dim, len(sizes)) == -len(sizes) else None
 
 
 def _in_place(softmax: Any) -> bool:

@@ -15,6 +15,7 @@ OFTEN = 4  # times each of them was seen on average: then hardly another one fol
 LEAST = 256  # examples that are seen before anything counts as known
 MOST_EVALUATED = 1 << 14  # of one evaluation, that are told apart
 EVALUATIONS = 2  # that are looked at
+GOLDEN = 0.6180339887498949  # its multiples, without their whole parts, are spread evenly in any number (Weyl, 1916)
 LOOKED_AT = 256  # numbers of an example, evenly spread: to look at all of a picture would take long
 
 
@@ -34,11 +35,12 @@ class Examples:
             self._now = set()
         if self._many or (self._rows >= LEAST and self._rows >= 2 * OFTEN * len(self._seen)):
             return
-        found = numbers(x)
+        plain = _plain(x)
+        found = _numbers(plain)
         self._rows += len(found)
         self._twice += len(found) - len(set(found))
         self._seen.update(found)
-        self._size = min((t.numel() // len(t) for t in _plain(x)), default=0)
+        self._size = min((t.numel() // len(t) for t in plain), default=0)
         self._many = self._rows >= MOST and self._rows < OFTEN * len(self._seen)
 
     def evaluated(self, x: Tensors) -> None:
@@ -55,7 +57,10 @@ class Examples:
 
 def numbers(x: Tensors) -> list[int]:
     """A number for each example of a batch, the same for the same inputs; empty where the inputs have no examples."""
-    plain = _plain(x)
+    return _numbers(_plain(x))
+
+
+def _numbers(plain: list[torch.Tensor]) -> list[int]:
     rows = [t for t in plain if len(t) == len(plain[0])]
     if not rows:
         return []
@@ -78,4 +83,4 @@ def _plain(x: Tensors) -> list[torch.Tensor]:
 @functools.lru_cache(maxsize=8)
 def _weights(size: int) -> torch.Tensor:
     """Fixed numbers between 0.5 and 1.5 without an order, so that no random numbers are drawn."""
-    return (torch.arange(size, dtype=torch.float64) * 0.6180339887498949).frac() + 0.5
+    return (torch.arange(size, dtype=torch.float64) * GOLDEN).frac() + 0.5

@@ -71,7 +71,7 @@ def test_after_many_examples_nothing_is_looked_at(monkeypatch):
     for part in torch.rand(8192, 4, generator=GENERATOR).split(64):
         examples.trained([("x0", part)])
     assert examples.facts() == {}
-    monkeypatch.setattr("scram_plugin.training.torch.examples.numbers", None)
+    monkeypatch.setattr("scram_plugin.training.torch.examples._numbers", None)
     examples.trained([("x0", torch.rand(64, 4))])
     examples.evaluated([("x0", torch.rand(64, 4))])
 
