@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="scram-cache-")  # not that of the person who runs the tests
+CACHE = tempfile.TemporaryDirectory(prefix="scram-cache-")  # not that of the person who runs the tests; removed at the end
+os.environ["XDG_CACHE_HOME"] = CACHE.name
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")

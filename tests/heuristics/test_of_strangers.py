@@ -370,3 +370,36 @@ def test_one_evaluation_after_the_training(after, ended, told):
     loss = {"loss": np.linspace(2.3, 0.1, 400)}
     run = training_run({}, labels, {**facts, "loop": {"after": after} if after else {}}, loss, {}, ended)
     assert bool(list(review(run, catalogue(select=["no-learning"])).findings)) == told
+
+
+@pytest.mark.parametrize(("late", "told"), [(300, True), (100, False)])
+def test_targets_of_tens_that_are_reached_late(late, told):
+    """Targets of 50 ± 8: the loss falls below their variance after `late` of 400 batches."""
+    loss = {"loss": np.r_[np.geomspace(2_500.0, 70.0, late), np.linspace(60.0, 20.0, 400 - late)]}
+    found = findings("unnormalized-targets", {}, measured(mean=50.0, std=8.0), loss, **FACTS)
+    assert ["% of the training always predicting" in f.summary for f in found] == [True] * told
+
+
+@pytest.mark.parametrize(("first", "told"), [(1_900.0, True), (1_900.0**2, True), (2.0, False)])
+def test_a_loss_of_the_programs_own_that_begins_with_the_size_of_the_targets(first, told):
+    """Its first value is the mean magnitude of the targets, or their mean square; or neither: the program scales them."""
+    loss = {"loss": first * np.r_[np.linspace(1.0, 0.6, 100), np.full(300, 0.5)]}
+    found = findings("unnormalized-targets", {}, measured(mean=1_900.0, std=670.0), loss, **FACTS | {"loss": {"class": None}})
+    assert bool(found) == told
+
+
+@pytest.mark.parametrize(
+    ("last", "ended", "layer", "told"),
+    [
+        (1.3, "finished", {}, True),
+        (0.8, "finished", {}, False),
+        (1.3, None, {}, False),  # it goes on, and falls
+        (1.3, "finished", {"regularized": True}, False),  # the loss has a penalty, too
+    ],
+)
+def test_a_loss_that_ends_above_that_of_guessing(last, ended, layer, told):
+    """Always giving the mean of the targets has the loss 1."""
+    loss = {"loss": np.linspace(3.0, last, 150) + 0.01 * NOISE[:150]}
+    facts = {**FACTS, "model": {"layers": [{**DENSE[0], **layer}]}, "framework": "torch"}
+    run = training_run({}, measured(), facts, loss, {}, ended)
+    assert bool(list(review(run, catalogue(select=["no-learning"])).findings)) == told

@@ -11,8 +11,8 @@ from scram_plugin import schema
 from scram_plugin.heuristics.curves.checkable import ENOUGH_BATCHES, chance_level
 from scram_plugin.heuristics.curves.noise import median
 from scram_plugin.heuristics.guessing import BETTER, Guess, entropy_of_labels, guessing, variance_of_targets
-from scram_plugin.heuristics.limits import FOR_A_LEVEL, THIRD
-from scram_plugin.heuristics.measured import chooses_class, is_mean
+from scram_plugin.heuristics.limits import FOR_A_LEVEL, TENTH, THIRD
+from scram_plugin.heuristics.measured import chooses_class, is_mean, known_layers, levels
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
@@ -80,13 +80,22 @@ def as_guessed(run: TrainingRun, values: np.ndarray, known: tuple[float, float] 
     late, batches = values[len(values) // THIRD :], run.signal("batch loss")
     if len(late) < FOR_A_LEVEL * THIRD and batches is not None and len(batches.finite) >= ENOUGH_BATCHES:
         late = batches.finite.values[len(batches.finite) // THIRD :]
+    ends_above = _is_over(run) and levels(values, TENTH)[1] >= BETTER * cost
+    most = math.inf if ends_above else GUESSED[1]  # a loss far above that may still fall
     if len(late) < FOR_A_LEVEL * THIRD or not all(
-        BETTER <= median(part) / cost <= GUESSED[1] for part in np.array_split(late, THIRD)
+        BETTER <= median(part) / cost <= most for part in np.array_split(late, THIRD)
     ):
         return "", math.inf
     if known is not None and known[0] > max(guess.shares if guess else (1.0,)) * AS_CHANCE[1]:
         return "", math.inf  # the answers are better than that
     return f"That is no better than {told}, with a loss of {number(cost)}.", cost
+
+
+def _is_over(run: TrainingRun) -> bool:
+    """Whether the training has ended, and its loss has no part that may stay large: a penalty, or what the program adds."""
+    facts = run.facts.get("loss") or {}
+    penalised = run.loop.get("penalty") or any(layer.facts.get("regularized") for layer in known_layers(run))
+    return run.ended == "finished" and run.kind is None and not facts.get("custom") and not penalised
 
 
 def hardly_learned(run: TrainingRun, values: np.ndarray) -> str:

@@ -196,7 +196,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "the loss is above and below zero, as with policy gradients or a critic: its level does not show what was learned"
         )
     gap = median(np.diff(curve.steps))
-    if curve.steps[0] > BEGINS_LATE * gap + 1:
+    if curve.steps[0] > BEGINS_LATE * gap + 1 and not guessed:
         raise Inconclusive(
             f"the loss is flat, but the log begins at {curve.axis} {curve.steps[0]:,}: the model may have learned before that"
         )

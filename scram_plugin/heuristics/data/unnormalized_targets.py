@@ -28,7 +28,7 @@ from scram_plugin.heuristics.measured import channels, levels, shown_loss, whole
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.recorders import HOW
-from scram_plugin.heuristics.words import number, place
+from scram_plugin.heuristics.words import number, percent, place
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
@@ -73,6 +73,8 @@ FAR_OFF = 2.0  # times the spread of the targets: so far off is a model that has
 SMALL = 0.01  # targets smaller than that drown in the outputs that new weights give; LeCun et al. (1998) scale them to about 1
 DROWNED = 10.0  # times the spread of the targets: that of the first outputs; by bench-strangers
 WORSE_THAN_MEAN = 1.05  # times their spread: an error above that is worse than that of their mean; by definition
+MODERATE = 10.0  # targets of tens: a usual rate takes hundreds of steps to come near; by bench-strangers
+HALF = 0.5  # of a training; by definition
 WASTED = 0.1  # share of the training before the model is better than the mean of the targets; by definition
 
 
@@ -91,11 +93,15 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     alone = (run.facts.get("loss") or {}).get("mean") is True  # without other terms
     if loss == LIKELIHOOD and alone and max(abs(mean), spread) >= options["large"] and spread > 0:
         yield from _of_likelihood(run, options, mean, spread)
+    loss = _inferred(run, mean, spread) if loss == "None" and max(abs(mean), spread) >= options["large"] else loss
     if loss not in DIFFERENCES:
         return
     part = _as_part(run, loss, mean, spread)
     size = max(abs(mean), spread)
     drowned = _drowned(run, spread) if loss == "MeanSquaredError" and size < SMALL else None
+    if MODERATE <= size < options["large"] and (behind := _behind(run, loss, spread)) is not None:
+        yield _finding(run, (mean, spread), None, slow=behind, **absent("error", "beside", "nonfinite"))
+        return
     if size < options["large"] and part is None and drowned is None:
         which = int(abs(mean) < spread)
         what = ("magnitude of the mean of the targets", "standard deviation of the targets")[which]
@@ -235,6 +241,15 @@ def _of_several(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
     return _finding(run, (mean_of, spread_of), None, beside=said, **absent("error", "slow", "nonfinite"))
 
 
+def _inferred(run: TrainingRun, mean: float, spread: float) -> str:
+    """Which differences a loss of the program's own is the mean of: those of a new model are about the targets themselves."""
+    batches = run.signal("batch loss") or shown_loss(run)
+    first = float(batches.values[0]) if len(batches) else math.nan
+    if OF_SQUARE < first / (mean * mean + spread * spread) < 1 / OF_SQUARE:
+        return "MeanSquaredError"
+    return "MeanAbsoluteError" if abs(mean) > spread and OF_SQUARE < first / abs(mean) < 1 / OF_SQUARE else "None"
+
+
 def _as_part(run: TrainingRun, loss: str, mean: float, spread: float) -> str | None:
     """By how much the error of these targets outweighs the other parts of the loss, as a sentence; None if it does not."""
     parts = [part for part in run.loop.get("parts") or [] if part.get("shape")]
@@ -253,6 +268,22 @@ def _drowned(run: TrainingRun, spread: float) -> str | None:
     if made is None or not len(made.finite) or not 0 < spread * DROWNED < (first := float(made.finite.values[0])):
         return None
     return f"The first outputs spread by {number(first)}, {number(first / spread)} times as much as the targets."
+
+
+def _behind(run: TrainingRun, loss: str, spread: float) -> str | None:
+    """In how much of the training the mean of the targets was better than the model, as a sentence; None if in less than half.
+
+    Targets of tens are reached, late: that they are not normalised is no fault as long as the training goes on after it.
+    """
+    curve = run.signal("batch loss")
+    if curve is None or not np.isfinite(curve.values).all() or len(curve) < PARTS:
+        return None
+    errors = np.array([_error(loss, value) for value in stretches(curve, PARTS)[0]])
+    share = float(np.mean(errors > WORSE_THAN_MEAN * spread))
+    run.measured(
+        "share of the training in which always predicting the mean would have been better", share, above=HALF, percent=True
+    )
+    return f"In {percent(share)} of the training always predicting their mean would have been better." if share > HALF else None
 
 
 def _slow(curve: Curve, loss: str, spread: float) -> str | None:

@@ -231,7 +231,9 @@ class _Scope:
             left, right = self._history(value.left), self._history(value.right)
             return left if isinstance(value.op, ast.Sub | ast.Div) and (right is None or not right.keys) else None
         if isinstance(value, ast.ListComp) and len(value.generators) == 1 and not value.generators[0].ifs:
-            return self._history(value.generators[0].iter)
+            before = self._history(value.generators[0].iter)
+            drawn_for = before and not before.keys and isinstance(value.elt, ast.Call) and LABELS.search(before.root)
+            return None if drawn_for else before  # examples that are made for labels
         if not isinstance(value, ast.Call):
             return None
         name = self._called(value)

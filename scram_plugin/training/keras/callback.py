@@ -26,6 +26,8 @@ from scram_plugin.training.keras.data_facts import data_facts, validation_rows
 from scram_plugin.training.keras.host_rows import HostRows
 from scram_plugin.training.keras.loss_facts import of_outputs
 from scram_plugin.training.keras.model_facts import called, facts, fit_facts, in_order_of_data, is_built, model_facts, names
+from scram_plugin.training.keras.ownership import untrained
+from scram_plugin.training.keras.shadow import path_in
 from scram_plugin.training.keras.steps import step_of
 from scram_plugin.training.looks import Looks
 from scram_plugin.training.process import Clock
@@ -195,6 +197,7 @@ class SCRAM(keras.callbacks.Callback):
                 metrics["learning_rate"] = float(keras.ops.convert_to_numpy(rate))
             blocks.write_metrics(self._writer, self._epoch, metrics)
         self._flush(whole=True)
+        self._tell_of_trained()
         self._look()
 
     @guarded
@@ -340,6 +343,17 @@ class SCRAM(keras.callbacks.Callback):
         self._flush()  # rows stand in their order
         if self._writer is not None:
             blocks.write_refused(self._writer, error, self._epoch, self._session.batches)
+
+    @guarded
+    def _tell_of_trained(self) -> None:
+        """What a step of the program's own gives to no optimizer: at the end of an epoch all branches were traced."""
+        trained = getattr(self._step, "trained", None)
+        if trained and self._writer is not None:
+            left = untrained(self._model.trainable_variables, trained, lambda variable: path_in(self._model, variable))
+            known = self.facts["optimizer"].get("untrained")
+            if left != known and (left["forgotten"] or known):
+                self.facts["optimizer"]["untrained"] = left
+                self._writer.text(schema.FACTS_TAG, json.dumps(self.facts, default=str))
 
     def _end(self, how: str) -> None:
         atexit.unregister(self._interrupted)

@@ -49,6 +49,7 @@ class InstrumentedStep(Observed):
         self._count = tf.Variable(0, dtype=tf.int64, trainable=False, name="scram_count")
         self._taken = 0
         self.pairs: dict[str, list[int | None]] | None = None  # see `pairs.shapes`
+        self.trained: set[int] = set()  # ids of the variables that a step of the program's own gives to an optimizer
         self._of_batch: dict[bool, tuple[Any, Any]] = {}  # `measuring` -> (element_spec of the batches, function for these)
         self.rows = max(RING_ROWS, 2 * model.steps_per_execution)
         self.record, self.measure = self._build(False), self._build(True)
@@ -111,6 +112,7 @@ class InstrumentedStep(Observed):
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
         tensors = statistics.of_step(x, y, seen.y_pred)
         self.pairs = watched.pairs()
+        self.trained |= watched.given if watched.own else set()
         if seen.loss is None and isinstance(logs, dict) and "loss" in logs:
             seen.loss = tf.cast(logs["loss"], tf.float32)  # used instead: the mean since the epoch began
         variables = [tf.convert_to_tensor(v) for v in watched.variables()]

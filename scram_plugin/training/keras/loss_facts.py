@@ -14,6 +14,18 @@ from scram_plugin.training.keras.kinds import of_keras
 from scram_plugin.training.structures import leaves
 
 
+def loss_of(model: keras.Model, with_source: bool) -> dict[str, Any]:
+    """Facts of the loss that a model was compiled with, or of the only one that a model with a step of its own holds.
+
+    What else such a step adds to the loss is not known, so that it is not taken for a mean over the examples (`mean`).
+    """
+    given = getattr(model, "loss", None)
+    held = [value for value in vars(model).values() if isinstance(value, keras.losses.Loss)]
+    if given is None and len(held) == 1 and not of_keras(type(model).train_step):
+        return {**loss_facts(held[0], with_source), "mean": False}
+    return loss_facts(given, with_source)
+
+
 def loss_facts(loss: Any, with_source: bool) -> dict[str, Any]:
     unknown = {"name": None, "class": None, "from_logits": None, "custom": None, "source": None}
     if loss is None or isinstance(loss, dict | list | tuple):  # a custom train step, or several losses

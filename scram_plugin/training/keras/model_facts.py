@@ -15,7 +15,7 @@ import numpy as np
 from scram_plugin import __version__
 from scram_plugin.redaction import settings
 from scram_plugin.training.keras.kinds import of_keras
-from scram_plugin.training.keras.loss_facts import loss_facts
+from scram_plugin.training.keras.loss_facts import loss_of
 from scram_plugin.training.structures import leaves
 
 MOST_LAYERS = 2_000
@@ -48,7 +48,7 @@ def facts(model: keras.Model, fit: Mapping[str, Any], source: Mapping[str, Any] 
         "backend": keras.backend.backend(),
         "time": time.time(),
         "model": model_facts(model),
-        "loss": loss_facts(getattr(model, "loss", None), source is not None),
+        "loss": loss_of(model, source is not None),
         "optimizer": optimizer_facts(getattr(model, "optimizer", None)),
         "dtype_policy": getattr(getattr(model, "dtype_policy", None), "name", None)
         or keras.mixed_precision.dtype_policy().name,

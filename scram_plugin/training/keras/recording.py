@@ -44,7 +44,8 @@ class Watched:
         self.activations: dict[str, str | None] = {}  # path of a layer -> name of its activation
         self.others: set[str] = set()  # paths of layers that are not part of Keras, or contain a custom function
         self.applied: dict[int, tuple[Any, list[Any]]] = {}  # id of an optimizer -> (optimizer, the variables that it updates)
-        self._own = not of_keras(type(model).train_step)  # then Keras may not be told of the outputs
+        self.own = not of_keras(type(model).train_step)  # then Keras may not be told of the outputs
+        self.given: set[int] = set()  # ids of the variables that an optimizer was given, whether they have a gradient or not
         self._answers: list[Any] = []  # what the model returned in the step that was traced; they are looked at, not recorded
         self._targets: list[Any] = []
         self._graph: Any = None
@@ -67,7 +68,7 @@ class Watched:
 
     def pairs(self) -> dict[str, list[int | None]] | None:
         """See `pairs.shapes`; None before the step was traced, and for Keras's own."""
-        return pairs.shapes(self._graph, self._targets, self._answers) if self._own else None
+        return pairs.shapes(self._graph, self._targets, self._answers) if self.own else None
 
     def path(self, thing: Any) -> str:
         """The path of a layer or variable, relative to the model."""
@@ -85,7 +86,7 @@ class Watched:
     def _watching(self) -> Iterator[None]:
         optimizers = {id(o): o for o in vars(self._model).values() if isinstance(o, keras.optimizers.Optimizer)}.values()
         applied = [(o, "apply", functools.partial(self._apply, o)) for o in optimizers]
-        whole = [(self._model, "call", self._answer)] if self._own else []
+        whole = [(self._model, "call", self._answer)] if self.own else []
         with wrapped([(self._model, "compute_loss", self._compute_loss), *whole, *calls(self._model, self._call), *applied]):
             yield
 
@@ -126,6 +127,7 @@ class Watched:
     def _apply(self, optimizer: Any, method: Any, grads: Any, trainable_variables: Any = None, **kwargs: Any) -> Any:
         grads = list(grads)
         changed = with_gradients(optimizer, grads, trainable_variables)
+        self.given |= {id(variable) for variable in trainable_variables or [variable for variable, _ in changed]}
         result = method(grads, trainable_variables, **kwargs)
         if not all(self._mine(gradient) for _, gradient in changed):
             return result

@@ -25,6 +25,7 @@ from scram_plugin.training.keras import fit as keras_fit
 from scram_plugin.training.keras import tape_patches
 from scram_plugin.training.keras.loss_facts import loss_facts
 from scram_plugin.training.keras.model_facts import called, facts, facts_of_several, names, optimizer_facts
+from scram_plugin.training.keras.ownership import untrained
 from scram_plugin.training.keras.statistics import axes
 from scram_plugin.training.keras.tape_recorder import TapeRecorder
 from scram_plugin.training.keras.tape_trace import StepSeen
@@ -35,7 +36,6 @@ from scram_plugin.training.session import session
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.summary_writer import SummaryWriter, directory
 
-SHOWN = 16  # variables that are named
 LEAST = 8  # examples of an evaluation: fewer are a trial
 NO_STEPS = (
     "SCRAM has seen no training step. It records the steps of the model and the optimizer that are passed to watch(), from the"
@@ -224,16 +224,6 @@ class TapeWatch:
 
     # ---- writing
 
-    def _untrained(self) -> dict[str, Any]:
-        """The weights that are to be trained and that no optimizer has had yet."""
-        trainable = self.recorder.trainable()
-        left = [v for v in trainable if id(v) not in self.recorder.trained]
-        # biases begin with 0: others are those of a network that was trained before
-        fresh = not any(np.any(keras.ops.convert_to_numpy(v) != 0) for v in left if v.path.endswith("bias"))
-        names = [self.recorder.path(v) for v in left][:SHOWN]
-        counts = {"parameters": len(trainable), "forgotten": len(left), "fresh": len(left) * fresh, "asleep": len(left)}
-        return {**counts, "names": names}
-
     def _settle(self) -> None:
         """An evaluation has ended: write its loss, where the program does not log."""
         found, self._evaluation = self._evaluation, None
@@ -299,7 +289,8 @@ class TapeWatch:
         if self.facts:
             found = {"loop": self.recorder.loop_facts(), **({"beside": True} if self.recorder.beside else {})}
             if self.recorder.trained:
-                found["optimizer"] = {**self.facts["optimizer"], "untrained": self._untrained()}
+                left = untrained(self.recorder.trainable(), self.recorder.trained, self.recorder.path)
+                found["optimizer"] = {**self.facts["optimizer"], "untrained": left}
             if not found.items() <= self.facts.items():
                 self.facts |= found
                 self._tell()

@@ -484,6 +484,34 @@ def test_a_loss_of_ones_own_in_a_step_of_ones_own(tmp_path):
     assert len(loss_of_batches(tmp_path)) == 10
 
 
+@pytest.mark.parametrize("trained", ["head", "all"])
+def test_a_step_of_ones_own_that_trains_a_part(trained, tmp_path):
+    class Parts(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.body, self.head = layers.Dense(8, activation="relu"), layers.Dense(1)
+            self.error = keras.losses.MeanSquaredError()
+
+        def call(self, x):
+            return self.head(self.body(layers.Flatten()(x)))
+
+        def train_step(self, data):
+            x, y = data
+            with tf.GradientTape() as tape:
+                loss = self.error(tf.cast(y, tf.float32)[:, None], self(x, training=True))
+            weights = self.head.trainable_weights if trained == "head" else self.trainable_weights
+            self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+            return {"loss": loss}
+
+    model, scram = Parts(), watch(tmp_path)
+    model.compile("sgd")
+    model.fit(IMAGES[:320], LABELS[:320], batch_size=32, verbose=0, callbacks=[scram])
+    assert (scram.facts["loss"]["class"], scram.facts["loss"]["mean"]) == ("MeanSquaredError", False)
+    (result,) = scram_plugin.review(tmp_path)
+    found = [(f.heuristic, f.causes[0].id, f.severity) for f in result.findings if f.heuristic == "untrained-parameters"]
+    assert found == [("untrained-parameters", "left-out", "warning")] * (trained == "head")
+
+
 @pytest.mark.parametrize("data", ["arrays", "tf.data"])
 def test_inputs_that_are_given_by_name(data, tmp_path):
     """Keras sorts the names of a dictionary, and the model has its own order: the facts have that of the data."""
