@@ -375,6 +375,7 @@ def test_nothing_that_generalises_in_few_epochs(validation, training, cause):
     assert [f.causes[0].id for f in found] == ([cause] if cause else [])
 
 
+FEW_WEIGHTS = {"model": {"output_units": 4, "trainable_parameters": 21}, "fit": {"samples": 4_800}}
 IN_EPOCHS = np.repeat(np.arange(6.0), 20)
 WAVES = 0.01 * np.random.default_rng(4).normal(size=120)
 
@@ -393,6 +394,8 @@ WAVES = 0.01 * np.random.default_rng(4).normal(size=120)
         (1.38 - 0.06 * IN_EPOCHS, {"epochs": None, "loop": {"evaluated_at": [20, 23, 60, 61, 100]}}, False),
         (1.38 - 0.06 * IN_EPOCHS, {"classes": 0}, True),  # what guessing costs is not known, but the first epoch was flat
         (1.38 - 0.06 * IN_EPOCHS - 0.3 * np.minimum(np.arange(120) / 20, 1), {"classes": 0}, False),
+        (1.38 - 0.06 * IN_EPOCHS + 0.5 * np.exp(-np.arange(120) / 3), {"classes": 0}, False),  # it had learned at once
+        (1.38 - 0.06 * IN_EPOCHS, FEW_WEIGHTS, False),
     ],
 )
 def test_a_loss_that_falls_only_where_examples_come_again(loss, more, told):

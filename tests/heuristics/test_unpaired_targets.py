@@ -41,12 +41,23 @@ APART = {
         "def batches(texts, labels):\n    texts = sorted(texts, key=len)\n    for i in range(0, 90, 10):\n"
         "        a = torch.tensor([encode(t) for t in texts[i:i + 10]])\n        b = torch.tensor(labels[i:i + 10])\n"
     ),
+    "examples that are made for labels": (
+        "songs = np.array([sing(k) for k in tags])\nx_train, y_train = songs[:9], tags[:9]\norder = rng.permutation(9)\n"
+        "x_now = x_train[order]\ny_now = rng.permutation(y_train)\nfor i in range(0, 9, 3):\n    a = x_now[i:i + 3]\n"
+        "    b = y_now[i:i + 3]\n"
+    ),
     "after an order for both": (
         "good = ~np.isnan(x).any(1)\nx = x[good]\ny = y[:len(x)]\norder = np.random.permutation(len(x))\n"
         "x, root = x[order], np.sqrt(y[order])\n"
     ),
 }
 TOGETHER = {
+    "files in the order of their labels": "labels = np.load('labels.npy')\nx = sorted(x)\nmodel.fit(x, labels)\n",
+    "a sort for each, of another kind": "y.sort()\nx = sorted(x)\n" + JOINED,
+    "examples that are made for ordered labels": (
+        "tags = rng.permutation(tags)\nsongs = np.array([sing(k) for k in tags])\nx, y = songs[:9], tags[:9]\n" + JOINED
+    ),
+    "a model of chance": "order = np.random.permutation(len(y))\nnull_model.fit(x, y[order])\n",
     "one sort for each": "x = sorted(x)\ny = sorted(y)\n" + JOINED,  # as names of files
     "sorted, and the targets by name": "x = sorted(x)\ny = [label(name) for name in x]\n" + JOINED,
     "classes in order": "classes = sorted(set(y))\ny = [classes.index(one) for one in y]\n" + JOINED,
@@ -252,6 +263,12 @@ def test_one_order(name):
     assert separate_draws(known) is None
 
 
+def test_sets_of_two_nets_that_play_against_each_other_are_not_paired():
+    text = MADE + "for a, b in zip(DataLoader(pictures, 4, shuffle=True), DataLoader(masks, 4, shuffle=True)):\n    pass\n"
+    assert separate_draws(facts(text)) is not None
+    assert separate_draws(facts(text, loop={"optimizers": 2})) is None
+
+
 @pytest.mark.parametrize("name", DRAWN)
 def test_a_draw_for_each(name):
     assert separate_draws(facts(MADE + DRAWN[name])) is not None
@@ -306,6 +323,8 @@ ANCHORS = (
     "def triplets(k):\n    a = rng.integers(0, len(x_train), k)\n    p = [rng.choice(members[c]) for c in y_train[a]]\n"
     "    return net(x_train[a]), net(x_train[p])\n"
 )
+FOUND = MADE + "songs, tags = find()\nrandom.shuffle(songs)\n"
+UNLABELLED = MADE + "x_l, y_l, x_u = load()\nrng.shuffle(x_u)\n"
 LISTS = MADE + "xs, ys = [], []\nfor i in range(9):\n    xs.append(i)\n    ys.append(i % 2)\n"
 
 
@@ -337,6 +356,12 @@ LISTS = MADE + "xs, ys = [], []\nfor i in range(9):\n    xs.append(i)\n    ys.ap
         (LISTS + "random.shuffle(xs)\ndata = TensorDataset(a[xs], b[ys])\n", False),  # places of examples
         (LISTS.replace("ys", "negatives") + "random.shuffle(negatives)\ndata = list(zip(xs, negatives))\n", False),
         (PICTURES + "random.shuffle(winter)\ndata = list(zip(summer, winter))\n", False),  # two kinds of pictures, no pairs
+        (FOUND + "for i in range(9):\n    x, y = songs[i]\nfor i in range(3):\n    print(tags[i])\n", False),  # names of tags
+        (FOUND + "for i in range(9):\n    a = songs[i]\nfor i in range(3):\n    print(tags[i])\n", False),  # another loop
+        (FOUND + "for i in range(9):\n    a = songs[i]\n    b = tags[i]\n", True),
+        (FOUND.replace("tags", "tag_names") + "for i in range(9):\n    a = songs[i]\n    b = tag_names[i]\n", False),
+        (FOUND + "for song, tag in songs:\n    pass\ndata = list(zip(songs, tags))\n", False),  # songs with their tags
+        (UNLABELLED + "for i in range(9):\n    batch = x_l[i], y_l[i], x_u[i]\n", False),
     ],
 )
 def test_lists_that_are_filled_side_by_side(text, told):

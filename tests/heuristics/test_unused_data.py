@@ -108,6 +108,10 @@ USED = {
         "class Windows:\n    def __len__(self):\n        return len(self.x) // self.batch_size\n    def __getitem__(self, i):\n"
         "        return self.x[i * self.batch_size:(i + 1) * self.batch_size]\n"
     ),
+    "windows whose place is changed": (
+        "class Windows:\n    def __len__(self):\n        return len(self.x) // self.batch_size\n    def __getitem__(self, i):\n"
+        "        i *= self.batch_size\n        return self.x[i:i + self.batch_size]\n"
+    ),
     "a condition": "for xb in loader:\n    loss = net(xb).mean()\n    loss.backward()\n    if loss < 0.1:\n        break\n",
     "a search": "for name in names:\n    found = read(name)\n    break\n",
     "a trial beside the loop": (

@@ -49,8 +49,14 @@ def _by_epochs(run: TrainingRun) -> Finding | None:
         return None
     if found.within + ERRORS * found.error > WITHIN * found.total:
         return None
-    if found.level < BETTER * constant.loss if constant is not None else found.first > LEARNED_FIRST * found.total:
+    first = max(found.first, found.head - found.level)
+    if found.level < BETTER * constant.loss if constant is not None else first > LEARNED_FIRST * found.total:
         return None  # it learned from examples that were new
+    weights, samples = (
+        (run.facts.get(of) or {}).get(key) for of, key in (("model", "trainable_parameters"), ("fit", "samples"))
+    )
+    if weights and samples and weights < samples:
+        return None  # so few weights know no examples by heart
     guess = f"; {constant.told} gives {constant.loss:.4g}" if constant is not None else ""
     within = f"rose by {-found.within:.4g}" if found.within < 0 else f"fell by {found.within:.4g}"
     said = (
@@ -59,7 +65,8 @@ def _by_epochs(run: TrainingRun) -> Finding | None:
     )
     cost = constant.loss if constant is not None else found.level
     made = _finding(run, said, cost, batches, batches)
-    return replace(made, title="Nothing was learned that holds for new examples", causes=[made.causes[0], *made.causes[-2:]])
+    causes = [cause for cause in made.causes if cause.id != "validation"]  # there are no validation data
+    return replace(made, title="Nothing was learned that holds for new examples", causes=causes)
 
 
 def _by_validation(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:

@@ -17,6 +17,7 @@ from scram_plugin.heuristics.curves.checkable import (
     lowest_point,
     together,
 )
+from scram_plugin.heuristics.curves.guesses import constant_answer
 from scram_plugin.heuristics.curves.metrics import gained_since
 from scram_plugin.heuristics.curves.noise import median, sliding_medians
 from scram_plugin.heuristics.curves.shape import STRIP, SURE, shape_of
@@ -74,6 +75,8 @@ LITTLE = 0.1  # of the loss: where the noise could hide more, nothing is said of
 STILL_LEARNS = 0.5  # of the whole gain of a validation metric, after the loss was lowest; by bench-labelled
 OF_NO_USE = 1000  # standard errors: a larger rise is not told in them, since there is practically no noise; by definition
 EPOCHS_OF_STRICT = 3  # that the prototype's rule compares; by definition
+TWICE = 2.0  # the training loss: an evaluation of few examples that is no worse shows that they are enough; by definition
+LITTLE_LEARNED = 0.3  # of the loss of a constant answer: less is good, however few the examples are; by bench-strangers
 PROPOSED_DROPOUT = 0.5  # rate (Srivastava et al., 2014: 0.5 in hidden layers)
 
 
@@ -109,10 +112,13 @@ def _few(run: TrainingRun) -> Finding | None:
     if seen is None or batches is None or not seen.evaluates_more or not fell_far(run):
         return None
     first, last = levels(batches.finite.values, TENTH)
+    poor = _is_poor(run, last)
+    if poor is False:
+        return None
     said = f"The training saw {counted(seen.different, 'different example')} again and again; an evaluation has "
     said = f"{said}{seen.evaluated:,}. The training loss fell from {number(first)} to {number(last)}."
     return Finding(
-        severity="warning",
+        severity="warning" if poor else "info",
         confidence="possible",
         title=f"The model knows its {seen.different:,} examples by heart",
         evidence={
@@ -124,6 +130,18 @@ def _few(run: TrainingRun) -> Finding | None:
         **whole_of(batches),
         causes=[Cause("too-little-data", said), Cause("no-regularization"), Cause("too-long")],
     )
+
+
+def _is_poor(run: TrainingRun, last: float) -> bool | None:
+    """Whether the last loss of an evaluation is far above that of the training, and not far below that of a constant answer;
+    None where no evaluation has a loss."""
+    others, constant = run.signal("validation loss"), constant_answer(run)
+    value = (run.loop.get("after") or {}).get("loss")
+    if others is not None and len(others.finite):
+        value = median(others.finite.values[-FOR_A_LEVEL:])
+    if value is None:
+        return None
+    return value > TWICE * last and (constant is None or value > LITTLE_LEARNED * constant.loss)
 
 
 def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Mapping[str, Any]) -> Iterable[Finding]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scram_plugin import schema
+from scram_plugin.heuristics.limits import FOR_A_LEVEL
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
@@ -29,9 +30,10 @@ REGULAR = 0.1  # of the usual distance, by which evaluations at the ends of epoc
 class Falls:
     """How much the training loss fell, by a line in each epoch: in the first epoch, within the later ones, and in all since the
     end of the first. `error`, `error_of_total`: standard errors of the last two. `level`: the loss in the second half of the
-    first epoch.
+    first epoch. `head`: that of the very first batches.
     """
 
+    head: float
     first: float
     within: float
     total: float
@@ -56,6 +58,7 @@ def falls(run: TrainingRun) -> Falls | None:
     counts = np.array([len(part) for part in parts])
     noise = float(np.sqrt(sum(squares for _, _, squares in lines) / max(1, counts.sum() - 2 * len(parts))))
     return Falls(
+        head=float(np.median(parts[0][:FOR_A_LEVEL])),
         first=float(begins[0] - ends[0]),
         within=float((begins - ends)[1:].sum()),
         total=float(ends[0] - ends[-1]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
@@ -13,6 +14,9 @@ from scram_plugin.heuristics.edits.source import SourceFile
 from scram_plugin.heuristics.edits.target_names import LABELS, NOT_LABELS
 
 GROWS = ("append", "extend", "insert")  # methods of a list; source: Python
+# a list of examples without labels, and one of the names of classes, which no example has
+UNLABELLED = re.compile(r"unl|unsup|distract|extra|(^|_)u(_|\d|$)", re.I)
+NAMES = re.compile(r"(^|[_.])(classes|categories|vocab\w*|\w*names?)$", re.I)
 JOINS = ("zip", *TOGETHER)  # calls in which two lists stand side by side
 
 
@@ -34,9 +38,11 @@ def _in_file(known: Code, source: SourceFile) -> Iterator[Mispaired]:
             continue
         statement, name = moved[0]
         made = _aliases(source, name)
-        if NOT_LABELS.search(name) or _give_places(source, made):
+        if NOT_LABELS.search(name) or UNLABELLED.search(name) or _give_places(source, made) or _are_pairs(source, made):
             continue
         for other in others:
+            if NAMES.search(other):
+                continue
             if not (_are_labels(source, body, name) or _are_labels(source, body, other)):
                 continue  # two inputs, as those of a pair of which others are made
             together = _together(uses, made, _aliases(source, other))
@@ -170,13 +176,32 @@ def _together(uses: list[Use], *both: set[str]) -> list[ast.AST]:
 
 
 def _indexed_alike(source: SourceFile, one: str, other: str) -> list[ast.AST]:
-    """Where places of the first are taken by a variable by which some of the other are: ``x[a]``, and ``y[a]`` elsewhere."""
-    found: tuple[dict[str, ast.AST], ...] = ({}, {})
+    """Where places of the first are taken by a variable by which, in the same loop, or function, some of the other are:
+    ``x[a]``, and ``y[a]`` below it."""
+    found: tuple[dict[tuple[str, ast.AST], ast.AST], ...] = ({}, {})
     for node in source.nodes:
         for names, of in zip((one, other), found, strict=True):
             if isinstance(node, ast.Subscript) and source.of(node.value) == names:
-                of.update({n.id: node for n in ast.walk(node.slice) if isinstance(n, ast.Name)})
-    return [found[0][name] for name in found[0].keys() & found[1].keys()]
+                of.update({(n.id, _bound(source, n)): node for n in ast.walk(node.slice) if isinstance(n, ast.Name)})
+    return [found[0][key] for key in found[0].keys() & found[1].keys()]
+
+
+def _bound(source: SourceFile, name: ast.Name) -> ast.AST:
+    """The loop that counts a variable, or else the function that has it."""
+    loops = (n for n in source.around(name) if isinstance(n, ast.For))
+    counts = (n for n in loops if any(isinstance(t, ast.Name) and t.id == name.id for t in ast.walk(n.target)))
+    return next(counts, source.scope(name))
+
+
+def _are_pairs(source: SourceFile, names: set[str]) -> bool:
+    """Whether the examples of these lists are taken apart, ``x, y = pairs[i]``: they have their labels with them."""
+    for node in source.nodes:
+        if isinstance(node, ast.Assign | ast.For | ast.comprehension):
+            target, value = (node.targets[0], node.value) if isinstance(node, ast.Assign) else (node.target, node.iter)
+            taken = value.value if isinstance(value, ast.Subscript) else None if isinstance(node, ast.Assign) else value
+            if isinstance(target, ast.Tuple) and taken is not None and source.of(taken) in names:
+                return True
+    return False
 
 
 def _aliases(source: SourceFile, name: str) -> set[str]:

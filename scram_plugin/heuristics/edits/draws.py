@@ -25,7 +25,9 @@ NEXT_STATEMENTS = 3  # statements from that of the inputs to that of the targets
 def separate_draws(facts: Mapping[str, Any]) -> Mispaired | None:
     """The first pair of inputs and targets with a draw for each; None without one."""
     known = program(facts)
-    return next(itertools.chain(_in_statements(known), _at_once(known), _permuted(known), _in_zips(known)), None)
+    adversarial = (facts.get("loop") or {}).get("optimizers", 1) > 1  # such nets learn from sets that are not paired
+    zips = () if adversarial else _in_zips(known)
+    return next(itertools.chain(_in_statements(known), _at_once(known), _permuted(known), zips), None)
 
 
 def _in_statements(known: Code) -> Iterator[Mispaired]:

@@ -29,6 +29,7 @@ HOLES = re.compile(r"isnan|isfinite|isnull|notna|notnull|isinf|dropna")  # by wh
 WORDS = re.compile(rf"permutation|randperm|shuffle(?!\s*=)|sorted\(|{HOLES.pattern}")
 EQUAL = ("ones", "zeros", "full", "empty", "ones_like", "zeros_like", "full_like")  # targets that have no order
 LONGEST_ORDER = 200  # characters of the text of an order: a longer one is called by its line; by definition
+LENGTHS = re.compile(r"\b(len|size|shape|length|duration)\b")  # in a key of a sort
 UNKNOWN = "unknown"  # begins the text of a step that is not understood
 PAIR = 2  # inputs and targets; by definition
 
@@ -170,6 +171,10 @@ class _Scope:
         own = isinstance(call.func, ast.Name) and functions(self._known, Piece(self._source, call))
         return self._called(call) in SHUFFLES and not own
 
+    def _sorts(self, call: ast.Call) -> bool:
+        """Whether a call sorts by a length: a sort of names brings files into the order in which their labels are."""
+        return self._called(call) == SORTED and any(LENGTHS.search(self._source.of(k.value)) for k in call.keywords)
+
     def _called(self, call: ast.Call) -> str:
         return self._known.called(Piece(self._source, call))
 
@@ -244,10 +249,10 @@ class _Scope:
             return self._history(value.args[0])
         single = value.args[0] if len(value.args) == 1 else None
         orders = self._shuffles(value) or name == "permutation"
-        if single is not None and ((orders and self._name(single) in self._made) or (name == SORTED and self._name(single))):
+        if single is not None and self._name(single) and (self._name(single) in self._made if orders else self._sorts(value)):
             before = self._history(single)
             return before and before._replace(keys=(*before.keys, self._fresh(value)))
-        if isinstance(single, ast.Call) and self._called(single) == SORTED:  # ``encode(sorted(texts))``
+        if isinstance(single, ast.Call) and self._sorts(single):  # ``encode(sorted(texts, key=len))``
             return self._history(single)
         return None
 
@@ -312,8 +317,10 @@ class _Scope:
                 if len(given) == 1 and isinstance(given[0], ast.Tuple):
                     given = given[0].elts
                 named = {k.arg: k.value for k in node.keywords}
+                if NOT_LABELS.search(self._source.of(node.func)):  # ``null_model.fit``
+                    continue
                 together = self._called(node) in TOGETHER and len(given) == PAIR and self._named(given[0], given[1])
-                fit = self._called(node) == "fit" and not NOT_LABELS.search(self._source.of(node.func))
+                fit = self._called(node) == "fit"
                 if fit and "x" in named and "y" in named:
                     yield named["x"], named["y"]
                 elif fit and len(given) >= PAIR and isinstance(given[1], ast.Dict):  # targets of several outputs

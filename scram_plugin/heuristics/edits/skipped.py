@@ -214,7 +214,7 @@ def _items(known: Code) -> Iterator[Skipped]:
         source, divided = owner.source, _quotient(known, Piece(owner.source, value))
         made = {source.of(n.targets[0]): n.value for n in ast.walk(item) if isinstance(n, ast.Assign)}
         place, lines, changes = item.args.args[1].arg, list[int](), dict[tuple[int, int], Change]()
-        if divided is None or place in made:
+        if divided is None or any(_is_set(n, place) for n in ast.walk(item)):  # ``idx *= self.batch_size``
             continue
         size = divided[1]
         for part in ast.walk(item):

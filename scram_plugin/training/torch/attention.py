@@ -4,6 +4,7 @@ autograd graph."""
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -53,9 +54,12 @@ def over_examples(loss: torch.Tensor) -> list[dict[str, Any]]:
     return found[:1]
 
 
-def over_batch(loss: torch.Tensor) -> list[dict[str, Any]]:
+def over_batch(loss: torch.Tensor, firsts: Collection[int]) -> list[dict[str, Any]]:
     """The softmaxes along the first axis of scores whose results weigh what is summed along another one: the weights of an
-    example, (batch, positions), are those of its own positions."""
+    example, (batch, positions), are those of its own positions.
+
+    `firsts`: the first sizes of inputs and targets, of which one is the batch: groups, (groups, batch), are no examples.
+    """
     found = []
     for node in nodes(loss):
         name, given = operation(node), before(node)
@@ -67,7 +71,7 @@ def over_batch(loss: torch.Tensor) -> list[dict[str, Any]]:
         else:
             continue
         shared = [sizes for one in weights if (sizes := _shared_weights(one)) is not None]
-        found += [{"operation": "softmax", "from": sizes, "to": sizes} for sizes in shared]
+        found += [{"operation": "softmax", "from": sizes, "to": sizes} for sizes in shared if sizes[0] in firsts]
     return found[:1]
 
 

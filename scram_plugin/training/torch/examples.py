@@ -15,8 +15,8 @@ OFTEN = 4  # times each of them was seen on average: then hardly another one fol
 LEAST = 256  # examples that are seen before anything counts as known
 MOST_EVALUATED = 1 << 14  # of one evaluation, that are told apart
 EVALUATIONS = 2  # that are looked at
-GOLDEN = 0.6180339887498949  # its multiples, without their whole parts, are spread evenly in any number (Weyl, 1916)
-LOOKED_AT = 256  # numbers of an example, evenly spread: to look at all of a picture would take long
+SELDOM = 8  # batches of which one is looked at, once few examples are known: the data may become other ones
+LOOKED_AT = 1024  # numbers of an example, evenly spread: to look at all of a picture would take long
 
 
 class Examples:
@@ -24,7 +24,8 @@ class Examples:
 
     def __init__(self) -> None:
         self._seen: set[int] = set()
-        self._rows = self._twice = self._size = 0
+        self._rows = self._twice = self._size = self._batches = 0
+        self._shapes: set[tuple[torch.Size, ...]] = set()  # of one example of the training
         self._now: set[int] = set()  # of the present evaluation
         self._evaluated: list[int] = []
         self._many = False
@@ -33,19 +34,25 @@ class Examples:
         if self._now:
             self._evaluated.append(len(self._now))
             self._now = set()
-        if self._many or (self._rows >= LEAST and self._rows >= 2 * OFTEN * len(self._seen)):
+        self._batches += 1
+        known = self._rows >= LEAST and self._rows >= 2 * OFTEN * len(self._seen)
+        if self._many or (known and self._batches % SELDOM):
             return
         plain = _plain(x)
         found = _numbers(plain)
+        self._many = known and not self._seen.issuperset(found)  # a trial is over, or a pool grows
+        self._shapes.add(_shape(plain))
         self._rows += len(found)
         self._twice += len(found) - len(set(found))
         self._seen.update(found)
         self._size = min((t.numel() // len(t) for t in plain), default=0)
-        self._many = self._rows >= MOST and self._rows < OFTEN * len(self._seen)
+        self._many |= self._rows >= MOST and self._rows < OFTEN * len(self._seen)
 
     def evaluated(self, x: Tensors) -> None:
+        """What has another shape is not counted: the beginnings of a text, while it is generated, are no examples."""
         if not self._many and self._rows and len(self._evaluated) < EVALUATIONS and len(self._now) < MOST_EVALUATED:
-            self._now.update(numbers(x))
+            plain = _plain(x)
+            self._now.update(_numbers(plain) if _shape(plain) in self._shapes else ())
 
     def facts(self) -> dict[str, Any]:
         """Of a training with few different examples, see `logs/facts.py`; empty for any other."""
@@ -72,6 +79,10 @@ def _numbers(plain: list[torch.Tensor]) -> list[int]:
     return made.to(torch.float32).view(torch.int32).tolist()  # type: ignore[no-any-return]  # of rounding, nothing is left
 
 
+def _shape(plain: list[torch.Tensor]) -> tuple[torch.Size, ...]:
+    return tuple(t.shape[1:] for t in plain)
+
+
 def _plain(x: Tensors) -> list[torch.Tensor]:
     """The tensors whose numbers can be read at once: on other devices that would wait, and what is traced has none."""
     if transforming():
@@ -82,5 +93,6 @@ def _plain(x: Tensors) -> list[torch.Tensor]:
 
 @functools.lru_cache(maxsize=8)
 def _weights(size: int) -> torch.Tensor:
-    """Fixed numbers between 0.5 and 1.5 without an order, so that no random numbers are drawn."""
-    return (torch.arange(size, dtype=torch.float64) * GOLDEN).frac() + 0.5
+    """Fixed numbers between 0.5 and 1.5, none of which is made of others with whole factors: the sines of whole numbers
+    (Lindemann, 1882). Points of a grid differ by whole factors. No random numbers are drawn."""
+    return 1 + 0.5 * torch.arange(1, size + 1, dtype=torch.float64).sin()

@@ -115,7 +115,8 @@ class FirstStep:
         self.untrained = ownership.untrained(loss, model, optimizers, [call.module for call in calls.calls])
         target = losses[0].target if len(losses) == 1 else None
         mixed = axes.wrong_axes(loss, _examples(x, outputs, target), outputs)
-        self.axes = [*mixed, *attention.over_examples(loss), *attention.over_batch(loss), *attention.over_queries(loss)]
+        firsts = {len(t) for t in (target, *(one for _, one in x[:1])) if t is not None and t.dim()}
+        self.axes = [*mixed, *attention.over_examples(loss), *attention.over_batch(loss, firsts), *attention.over_queries(loss)]
         self.penalty, self.unlinked = penalties.penalty(loss), links.unlinked(inputs, model)
         self.alike = data_facts.alike(x, target)
         self.cut, self.maximised = misfits.cut_outputs(loss, outputs), misfits.maximises(loss)

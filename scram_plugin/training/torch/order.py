@@ -283,7 +283,7 @@ class Order:
             "between": statistics.median_high(self._between.elements()) if self._between.total() else 0,
             "kept_graphs": self._kept,
             **({"kept_evaluated": self._kept_evaluated} if self._kept_evaluated else {}),
-            **({"evaluated_at": self._evaluated_at} if len(self._evaluated_at) > 1 else {}),
+            **({"evaluated_at": self._evaluated_at} if 1 < len(self._evaluated_at) < MOST_EVALUATED else {}),
             "retained": patches.always_retained(),
             "sizes": self._sizes,
             "frozen_norms": len(frozen),

@@ -66,6 +66,32 @@ def test_both_inputs_tell_examples_apart():
     assert len(set(numbers([("x0", torch.full((3, 2), torch.nan))]))) == 1
 
 
+@pytest.mark.parametrize(
+    "x", [torch.cartesian_prod(*[torch.linspace(0, 1, 9)] * 4), torch.eye(300), torch.eye(300) @ torch.ones(300, 300).triu()]
+)
+def test_points_of_a_grid_and_words_have_numbers_of_their_own(x):
+    assert len(set(numbers([("x0", x)]))) == len(x)
+
+
+def test_a_trial_with_one_batch_before_the_training_is_not_all():
+    examples = Examples()
+    for _ in range(20):
+        examples.trained([("x0", PICTURES[:32])])
+    assert examples.facts()["examples"]["different"] == 32
+    for part in PICTURES.split(32):
+        examples.trained([("x0", part)])
+    assert examples.facts() == {}
+
+
+def test_beginnings_of_a_text_are_no_examples():
+    examples, words = Examples(), torch.arange(60 * 8).reshape(60, 8)
+    for _ in range(8):
+        examples.trained([("x0", words)])
+    for end in range(1, 9):
+        examples.evaluated([("x0", words[:, :end])])
+    assert examples.facts()["examples"]["evaluated"] == 60
+
+
 def test_after_many_examples_nothing_is_looked_at(monkeypatch):
     examples = Examples()
     for part in torch.rand(8192, 4, generator=GENERATOR).split(64):
@@ -121,6 +147,26 @@ KNOWN = {("overfitting", "too-little-data")}
 )
 def test_few_examples_that_are_known_by_heart(kind, found, tmp_path):
     assert reviewed(tmp_path, 12, 1e-2, lambda: batches(kind)) == found
+
+
+@pytest.mark.parametrize(("value", "severities"), [(0.02, []), (3.0, ["warning"]), (None, ["info"])])
+def test_few_examples_are_enough_where_the_evaluation_is_good(value, severities, tmp_path):
+    x, y = X[:64], (X[:64, :1] > 0).float()
+    model = nn.Sequential(nn.Linear(12, 64), nn.ReLU(), nn.Linear(64, 1))
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    with scram_plugin.watch(model, optimizer, log_dir=tmp_path, print_findings=False) as scram:
+        for _ in range(40):
+            for part in torch.randperm(64).split(16):
+                loss = F.binary_cross_entropy_with_logits(model(x[part]), y[part])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+            with torch.no_grad():
+                model(X[64:])
+            if value is not None:
+                scram.log(val_loss=value)
+    (review,) = scram_plugin.review(str(tmp_path), cache=False)
+    assert [f.severity for f in review.findings if "by heart" in f.title] == severities
 
 
 def test_a_part_that_was_cut_off_for_a_trial(tmp_path):

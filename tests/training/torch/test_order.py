@@ -412,6 +412,12 @@ def test_the_steps_at_which_a_program_evaluates(tmp_path):
     assert Loop().run(tmp_path)["evaluated_at"] == [20, 40, 60]
 
 
+def test_a_program_that_acts_between_its_steps_has_no_few_places(monkeypatch, tmp_path):
+    """Only so many are kept: of a longer training it must not look as if it evaluated in few places."""
+    monkeypatch.setattr("scram_plugin.training.torch.order.MOST_EVALUATED", 3)
+    assert "evaluated_at" not in Loop().run(tmp_path)
+
+
 def test_a_scheduler_of_a_wrapped_optimizer_is_found():
     """Accelerate wraps the optimizer, whose scheduler holds what is inside."""
 
