@@ -81,6 +81,7 @@ _LAYER: dict[str, Any] = {
     "kernel": [size],
     "regularizer": _MADE,
     "regularized": flag,
+    "drawn": flag,
     "from": [text],
     "paths": [[text]],
 }

@@ -28,6 +28,7 @@ from scram_plugin.heuristics.curves.guesses import (
 )
 from scram_plugin.heuristics.curves.metrics import Score, never_learned
 from scram_plugin.heuristics.curves.noise import median
+from scram_plugin.heuristics.curves.of_outputs import idle_output
 from scram_plugin.heuristics.curves.progress import improves_since
 from scram_plugin.heuristics.curves.shape import SURE, Shape, shape_of
 from scram_plugin.heuristics.edits import order_targets, set_in_layers
@@ -156,7 +157,7 @@ LEARNED = {
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
-    if run.kind is None and (found := by_heart(run, options)) is not None:
+    if run.kind is None and (found := by_heart(run, options) or idle_output(run, options)) is not None:
         yield found
         return
     curve = loss_alone(run, EXACT if _is_constant(run) else int(options["least"]))

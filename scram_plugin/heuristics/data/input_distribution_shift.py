@@ -12,7 +12,7 @@ from scram_plugin.heuristics.datasets import data_of
 from scram_plugin.heuristics.edits import add_missing_step, change_validation, shuffle_before_split, treat_validation_alike
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option
 from scram_plugin.heuristics.limits import BRIGHT, BYTE, TINY
-from scram_plugin.heuristics.measured import called_once
+from scram_plugin.heuristics.measured import called_once, known_layers
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.heuristics.words import number
@@ -45,6 +45,7 @@ OPTIONS = (
         CALIBRATED,
     ),
 )
+WHOLE = ("int32", "int64")  # types of numbers of tokens and places; source: NumPy
 HALF_A_DEVIATION = 0.5  # standard deviations between the means where spreads differ, too (Cohen, 1988: medium)
 OTHER_RANGE = 1.5  # factor between the widths of two ranges that are not the same; by bench-limits
 SEVERAL_SEEN = 2  # examples, or batches, of which one value alone is no scale; by definition
@@ -55,7 +56,7 @@ AS_BYTES = (200, 300)  # factor between bytes and bytes divided by 255, with som
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     columns = [c for c in run.parsed(schema.VALIDATION).values() if c.kind.startswith("x") and c.statistic == "mean"]
-    columns = [c for c in columns if c.kind not in _places(run)]
+    columns = [c for c in columns if c.kind not in _places(run) and not (c.part and c.kind in _tokens(run))]
     if not columns:
         how = HOW + "\n# and with validation data (in Keras: arrays)"
         raise NotChecked("no statistics of the validation inputs were logged", how)
@@ -66,10 +67,11 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         if found is None:
             continue
         (mean, spread, low, high), (mean_v, spread_v, low_v, high_v) = found
-        if low_v == high_v != 0 and _validated(run) < SEVERAL_SEEN:
+        seen = _validated(run, column)
+        if low_v == high_v != 0 and seen < SEVERAL_SEEN:
             continue  # perhaps of a single number; an array of zeros was forgotten
         # a few examples may be alike by chance: that they are of the same kind is what must be ruled out
-        error = float(np.hypot(spread / np.sqrt(_examples(run)), max(spread, spread_v) / np.sqrt(_validated(run))))
+        error = float(np.hypot(spread / np.sqrt(_examples(run)), max(spread, spread_v) / np.sqrt(seen)))
         significant = abs(mean - mean_v) > options["errors"] * error
         shift = abs(mean - mean_v) / max(spread, spread_v, TINY)
         size, size_v = (float(np.hypot(m, s)) for m, s in ((mean, spread), (mean_v, spread_v)))
@@ -145,11 +147,12 @@ def _examples(run: TrainingRun) -> int:
     return max((size if isinstance(size, int) else 1) * (len(rows) if rows is not None else 1), 1)
 
 
-def _validated(run: TrainingRun) -> int:
-    """How many validation examples were measured; where that is not known, how many batches of them."""
+def _validated(run: TrainingRun, column: Column) -> int:
+    """How many validation examples were measured; where that is not known, or each may be a batch, how many batches of them."""
     known = data_of(run, "validation").get("samples")
-    rows = run.statistic(schema.VALIDATION, "x0/mean")
-    return int(known) if known else max(len(rows) if rows is not None else 1, 1)
+    rows, spread = (run.statistic(schema.VALIDATION, str(column._replace(statistic=which))) for which in ("mean", "std"))
+    single = bool(column.part) and spread is not None and not spread.finite.values.any()
+    return int(known) if known and not single else max(len(rows) if rows is not None else 1, 1)
 
 
 Level = tuple[float, float, float, float]  # mean, standard deviation, smallest and largest value
@@ -158,8 +161,16 @@ Level = tuple[float, float, float, float]  # mean, standard deviation, smallest 
 def _places(run: TrainingRun) -> list[str]:
     """Inputs of whole numbers beside others that are none: places in these, as edges of a graph, are larger in larger data."""
     kinds = [str(entry.get("dtype")) for entry in (run.facts.get("model") or {}).get("inputs") or ()]
-    whole = [kind in ("int32", "int64") for kind in kinds]
+    whole = [kind in WHOLE for kind in kinds]
     return [] if all(whole) else [f"x{number}" for number, is_whole in enumerate(whole) if is_whole]
+
+
+def _tokens(run: TrainingRun) -> list[str]:
+    """Inputs of whole numbers where an embedding reads them: what stands at one place of a text is not on a scale."""
+    if not any(layer.kind == "Embedding" for layer in known_layers(run)):
+        return []
+    kinds = [str(entry.get("dtype")) for entry in (run.facts.get("model") or {}).get("inputs") or ()]
+    return [f"x{number}" for number, kind in enumerate(kinds) if kind in WHOLE]
 
 
 def _compare(run: TrainingRun, column: Column) -> tuple[Level, Level] | None:

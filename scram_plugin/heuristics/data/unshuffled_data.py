@@ -60,6 +60,7 @@ OPTIONS = (
         f"by definition: 30 labels drawn at random from ten classes stay below 0.4; {CALIBRATED}",
     ),
 )
+TARGETS = tuple(f"y{number}" for number in range(8))  # that are looked at; a log may hold any number; by definition
 SORTED = 0.9  # share of the batches that come after one with no larger targets; 0.5 by chance; by definition
 LEAST_CLASSES = 2  # numbers of a label: one has no shares; by definition
 LEAST_LABELS = 30  # in the validation data: with fewer, another distribution may be chance; as `apart`, by definition
@@ -69,12 +70,29 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if (apart := _apart(run, options)) is not None:
         yield apart
         return
-    means, spread = run.statistic(schema.BATCHES, "y0/mean"), run.statistic(schema.STATISTICS, "y0/std")
+    refused: list[NotChecked | TooEarly | Inconclusive] = []
+    names = sorted({entry.kind for entry in run.parsed(schema.STATISTICS).values() if entry.kind in TARGETS}) or ["y0"]
+    for name in names:
+        try:
+            found = list(_of_target(run, options, name))
+        except (NotChecked, TooEarly, Inconclusive) as error:
+            refused.append(error)
+            continue
+        if found:
+            yield found[0]
+            return
+    if len(refused) == len(names):
+        raise refused[0]
+
+
+def _of_target(run: TrainingRun, options: Mapping[str, Any], name: str) -> Iterable[Finding]:
+    """By the targets `name`, such as ``y0``."""
+    means, spread = run.statistic(schema.BATCHES, f"{name}/mean"), run.statistic(schema.STATISTICS, f"{name}/std")
     size = _batch_size(run)
     if means is None or spread is None or not len(spread.finite) or size is None:
         raise NotChecked("the targets' means, or the batch size, were not logged", HOW)
-    if run.statistic(schema.STATISTICS, "y0/mean/0") is not None:
-        yield from _one_hot(run, options, size)
+    if run.statistic(schema.STATISTICS, f"{name}/mean/0") is not None:
+        yield from _one_hot(run, options, name, size)
         return
     inputs = run.statistic(schema.BATCHES, "x0/mean")
     vary = inputs is not None and len(inputs.finite) > 0 and np.ptp(inputs.finite.values) > 0
@@ -110,9 +128,9 @@ def _is_sorted(means: Curve) -> bool:
     return bool(len(changes) and max(np.mean(changes >= 0), np.mean(changes <= 0)) > SORTED)
 
 
-def _one_hot(run: TrainingRun, options: Mapping[str, Any], size: int) -> Iterable[Finding]:
+def _one_hot(run: TrainingRun, options: Mapping[str, Any], name: str, size: int) -> Iterable[Finding]:
     """Of labels with a number for each class: the shares of the classes in the measured batches."""
-    shares = list(channels(run, "y0", "mean").values())
+    shares = list(channels(run, name, "mean").values())
     if not chooses_class(run) or len(shares) < LEAST_CLASSES or len({len(curve) for curve in shares}) > 1:
         raise NotChecked("each target is several numbers, which have no order", "targets of one number each")
     each = np.array([curve.values for curve in shares])

@@ -38,7 +38,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "behind": f"Layers before {odd[0].name} are trained, so it does not belong to a pretrained base."
             if behind and not nothing
             else None,
-            "random": "Their values are random, as PyTorch draws those of new layers." if not nothing and not behind else None,
+            "random": "Their values are random, as those of new layers." if not nothing and not behind else None,
         },
         **whole_of(curve),
         causes=[Cause("trainable", f"Training is switched off for {names}.", "", edit)],
@@ -47,7 +47,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _random(run: TrainingRun, frozen: list[Layer]) -> list[Layer]:
-    """Frozen layers, if all of them have values as PyTorch draws them."""
+    """Frozen layers, if all of them have values as the framework draws them."""
+    if frozen and all(layer.facts.get("drawn") for layer in frozen):
+        return frozen
     known = (run.facts.get("optimizer") or {}).get("untrained") or {}
     as_drawn = bool(known.get("frozen")) and not known.get("forgotten") and known.get("fresh", 0) > 0
     return frozen if as_drawn and known["fresh"] == known.get("asleep") else []

@@ -19,6 +19,8 @@ from scram_plugin.training.keras.loss_facts import loss_of
 from scram_plugin.training.structures import leaves
 
 MOST_LAYERS = 2_000
+FOR_A_DRAW = 64  # weights: fewer do not show how they were drawn
+SIGMAS, SLACK = 3.0, 0.01  # standard errors, and what else, by which the spread of drawn weights may differ
 PATH = 12
 _SETTINGS = (
     "rate",
@@ -178,6 +180,8 @@ def _layer(layer: Any, prefix: str) -> dict[str, Any]:
         entry["bias"] = {"Zeros": 0.0, "Ones": 1.0}.get(bias["class"], bias.get("value")) if bias else None  # its initial value
         kernel = getattr(layer, "_kernel", None) if hasattr(layer, "_kernel") else getattr(layer, "kernel", None)
         entry["kernel"] = list(kernel.shape) if kernel is not None else None
+        if kernel is not None and not layer.trainable:
+            entry["drawn"] = _is_drawn(layer, kernel)
         entry["regularizer"] = _made(getattr(layer, "kernel_regularizer", None))
         entry["regularized"] = any(getattr(w, "regularizer", None) is not None for w in layer.trainable_weights)
     if isinstance(layer, keras.layers.Normalization) and layer.input_mean is None and layer.built:
@@ -187,6 +191,19 @@ def _layer(layer: Any, prefix: str) -> dict[str, Any]:
         entry["layers"] = _layers(layer, f"{prefix}{layer.name}/")
         entry["paths"] = _paths(layer)
     return entry
+
+
+def _is_drawn(layer: Any, kernel: Any) -> bool:
+    """Whether a layer still has what its initialisers gave it: biases of 0, and weights with the spread of these."""
+    bias, made, shape = getattr(layer, "bias", None), layer.kernel_initializer, tuple(kernel.shape)
+    if bias is None or not isinstance(made, keras.initializers.VarianceScaling) or len(shape) < 2:
+        return False
+    if math.prod(shape) < FOR_A_DRAW or np.any(keras.ops.convert_to_numpy(bias) != 0):
+        return False
+    fan_in, fan_out = (math.prod(shape[:-2]) * size for size in shape[-2:])
+    fan = {"fan_in": fan_in, "fan_out": fan_out}.get(made.mode, (fan_in + fan_out) / 2)
+    expected, spread = math.sqrt(made.scale / fan), float(np.std(keras.ops.convert_to_numpy(kernel)))
+    return abs(spread / expected - 1) < SIGMAS * math.sqrt(0.5 / math.prod(shape)) + SLACK
 
 
 def _adapted(layer: keras.layers.Normalization) -> bool:

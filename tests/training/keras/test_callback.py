@@ -484,6 +484,23 @@ def test_a_loss_of_ones_own_in_a_step_of_ones_own(tmp_path):
     assert len(loss_of_batches(tmp_path)) == 10
 
 
+@pytest.mark.parametrize("pretrained", [False, True])
+def test_frozen_layers_that_were_never_trained(pretrained, tmp_path):
+    base = keras.Sequential([layers.Conv2D(8, 3, activation="relu"), layers.Flatten(), layers.Dense(16, activation="relu")])
+    model = keras.Sequential([keras.Input((8, 8, 1)), base, layers.Dense(10, activation="softmax")])
+    if pretrained:
+        model.compile("adam", "sparse_categorical_crossentropy")
+        model.fit(IMAGES[:320], LABELS[:320], verbose=0)
+    base.trainable = False
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(IMAGES[:320], LABELS[:320], verbose=0, callbacks=[watch(tmp_path)])
+    (result,) = scram_plugin.review(tmp_path)
+    found = [f.title for f in result.findings if f.heuristic == "frozen-weights"]
+    assert found == (
+        [] if pretrained else ["Layers that should learn are frozen: `sequential/conv2d` and `sequential/dense`"]
+    ), found
+
+
 @pytest.mark.parametrize("trained", ["head", "all"])
 def test_a_step_of_ones_own_that_trains_a_part(trained, tmp_path):
     class Parts(keras.Model):
