@@ -29,6 +29,7 @@ FIXES = {
     ("learning-rate-schedule", "no-drop"): "lower the rate late",
     ("learning-rate-schedule", "no-warm-up"): "warm up",
     ("learning-rate-schedule", "long-warm-up"): "a shorter warm-up",
+    ("learning-rate-schedule", "unit"): "lower the rate late",
     ("unconventional-learning-rate", "too-high"): "a usual rate",
     ("unconventional-learning-rate", "too-low"): "a usual rate",
     ("unconventional-learning-rate", "negative"): "a usual rate",

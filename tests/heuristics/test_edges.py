@@ -119,6 +119,28 @@ def test_a_rate_that_is_gone_before_the_first_epoch_ends(gone, found):
     assert [f.causes[0].id for f in told] == found
 
 
+@pytest.mark.parametrize(
+    ("length", "end", "made_for", "found"),
+    [
+        (10, 0.02, True, ["unit"]),
+        (10, 0.0, True, ["unit"]),
+        (10, 0.3, True, []),  # a warm start
+        (900, 0.02, True, []),
+        (10, 0.02, False, []),  # the program sets the rate itself
+    ],
+)
+def test_a_schedule_that_was_given_epochs(length, end, made_for, found):
+    """Ten epochs of 100 steps, of which the loss falls in all."""
+    steps = np.arange(1000)
+    rates, loss = 3e-3 * np.maximum(1 - steps / length, end), 0.2 + 0.3 * np.exp(-steps / 300)
+    facts = {"framework": "keras", "optimizer": {"class": "Adam", "schedule": made_for}, "fit": {"steps": 100, "epochs": 10}}
+    run = training_run(
+        {"train/epoch_loss": loss[99::100]}, {"learning_rate": (steps[::20], rates[::20])}, facts, {"loss": loss}
+    )
+    told = review(run, catalogue(select=["learning-rate-schedule"])).findings
+    assert [f.causes[0].id for f in told] == found
+
+
 def test_a_plateau_above_a_much_better_level_is_likely_one(tmp_path):
     values = np.concatenate([np.linspace(2.0, 0.5, 20), np.linspace(0.5, 0.7, 5), np.full(60, 0.7)]) + 0.01 * NOISE[:85]
     curve(tmp_path, "epoch_loss", values)

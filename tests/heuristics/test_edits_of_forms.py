@@ -504,6 +504,12 @@ SGD_FACTS = {"optimizer": {"class": "SGD"}}
             id="a loader that shuffles",
         ),
         pytest.param(
+            facts("rate = CosineDecay(1e-3, EPOCHS + 1)\nm.compile(Adam(rate))\nm.fit(x, y)\n", fit={"steps": 53}),
+            edits.count_in_steps,
+            ["- rate = CosineDecay(1e-3, EPOCHS + 1)", "+ rate = CosineDecay(1e-3, (EPOCHS + 1) * 53)"],
+            id="a schedule in epochs",
+        ),
+        pytest.param(
             facts("m.fit(x, y, callbacks=[ReduceLROnPlateau(factor=0.01, min_delta=0.5, patience=1)])\n"),
             edits.lower_rate_later,
             [

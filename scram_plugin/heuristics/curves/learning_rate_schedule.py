@@ -12,7 +12,7 @@ from scram_plugin import schema
 from scram_plugin.heuristics.curves.causes_of_settings import no_warm_up
 from scram_plugin.heuristics.curves.checkable import all_learned, enough, level, loss, stretches
 from scram_plugin.heuristics.curves.noise import median, noise
-from scram_plugin.heuristics.edits import lower_rate_later, shorten_warm_up
+from scram_plugin.heuristics.edits import count_in_steps, lower_rate_later, shorten_warm_up
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option, absent
 from scram_plugin.heuristics.limits import ENDS, FOR_A_LEVEL, SIGMAS, TENTH
 from scram_plugin.heuristics.page import Page
@@ -49,12 +49,19 @@ NOT_LEARNED = 0.05  # fall of the loss in the whole training, as a fraction, tha
 PART_OF_WARM_UP = 10  # steps of the training for each of a usual warm-up; Goyal et al. (2017), 5 of 90 epochs, and BERT's 10 %
 BLOW_UP = 2.0  # times the first loss, in the first tenth of the training; by bench-limits
 SAME_RATE = 0.99  # of the highest rate: a rate that is not lower counts as the same; by bench-limits
+AT_ONCE = (
+    10.0  # times lower, within the first epoch, and the same ever after: a schedule that was made for epochs; by definition
+)
+EPOCHS = 3  # that a training has at least, whose first one says something of its schedule; by definition
 FOR_A_FLAT_END = 50  # points of which half show that the loss is flat and noisy; by bench-limits
 FLAT = 0.5  # noises that the later half may have gained; by bench-limits
 NOISY = 0.05  # noise, as a fraction of the level; by bench-limits
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    if (at_once := _at_once(run)) is not None:
+        yield at_once
+        return
     rate, least = run.signal("learning rate"), int(options["least"])
     batches = _of_batches(run, least)
     if batches is None and (rate is None or len(rate.finite) < FOR_A_LEVEL):
@@ -95,6 +102,23 @@ def _of_batches(run: TrainingRun, least: int) -> tuple[Curve, Curve] | None:
     if len(curve.finite) >= least and told is not None and not spent:
         return None
     return (batches.finite, rate.finite) if len(batches.finite) >= least and len(rate.finite) >= FOR_A_LEVEL else None
+
+
+def _at_once(run: TrainingRun) -> Finding | None:
+    """A schedule that comes to its end within the first epoch, by the rates of the measured batches."""
+    rate, losses, fit = run.statistic(schema.STATISTICS, "learning_rate"), run.signal("batch loss"), run.facts.get("fit") or {}
+    each, epochs = fit.get("steps") or 0, fit.get("epochs") or 0
+    if rate is None or losses is None or not (run.facts.get("optimizer") or {}).get("schedule") or epochs < EPOCHS:
+        return None
+    after = rate.finite.values[rate.finite.steps >= each]
+    if len(after) < FOR_A_LEVEL or losses.steps[-1] < EPOCHS * each - 1 or np.ptp(after) > 0:
+        return None
+    highest = float(rate.finite.values.max())
+    spent = rate.finite.steps[rate.finite.values == after[-1]]
+    if highest <= AT_ONCE * after[-1]:
+        return None
+    evidence = {"spent_by": f"{int(spent[0]) + 1:,}", "of_steps": f"{epochs * each:,}", "left": number(float(after[-1]))}
+    return _finding(run, losses, rate, "at-once", int(np.searchsorted(losses.steps, spent[0])), evidence)
 
 
 Found = Iterator[tuple[str, int, dict[str, Any]]]
@@ -215,24 +239,27 @@ _TITLES = {
     "no-warm-up": "The loss rose sharply at the full learning rate",
     "spent": "The learning rate was almost zero for most of the training",
     "rising": "The learning rate was still rising when the training ended",
+    "at-once": "The learning rate schedule is over within the first epoch",
     "early-drop": "The learning rate dropped while the loss was falling fast",
     "no-drop": "The loss is flat and noisy at a constant learning rate",
 }
 
 
-SURE = ("spent", "rising")  # no training needs such a schedule; by definition
+SURE = ("spent", "rising", "at-once")  # no training needs such a schedule; by definition
 _ABSENT = absent(
     *("blow_up", "first_loss", "spent_percent", "spent_text", "pace_percent", "later_percent", "times_text", "unit"),
-    *("level_noise_percent", "first_rate", "last_rate", "before", "after"),
+    *("level_noise_percent", "first_rate", "last_rate", "before", "after", "spent_by", "of_steps", "left"),
 )
 
 
 def _finding(run: TrainingRun, curve: Curve, rate: Curve, kind: str, at: int, evidence: dict[str, Any]) -> Finding:
-    step, seen = int(curve.steps[at]), "The curves of the loss and the learning rate show this."
-    named = {"spent": "early-drop", "rising": "long-warm-up"}.get(kind, kind)
+    step, seen = int(curve.steps[min(at, len(curve) - 1)]), "The curves of the loss and the learning rate show this."
+    named = {"spent": "early-drop", "rising": "long-warm-up", "at-once": "unit"}.get(kind, kind)
     cause = no_warm_up(run, seen) if kind == "no-warm-up" else Cause(named, seen)
     if named == "early-drop":
         cause = replace(cause, edit=lower_rate_later(run.facts))
+    if named == "unit":
+        cause = replace(cause, edit=count_in_steps(run.facts))
     if named == "long-warm-up" and curve.axis != "epoch":
         cause = replace(cause, edit=shorten_warm_up(run.facts, max(round(int(curve.steps[-1]) / PART_OF_WARM_UP), 1)))
     return Finding(

@@ -121,6 +121,6 @@ HEURISTIC = Heuristic(
     page=Page.beside(__file__),
     options=OPTIONS,
     needs=("SCRAM's times of steps, or the data time and the step time that a framework logs",),
-    order=90,
+    order=990,
     whole_training=True,
 )

@@ -26,6 +26,7 @@ DEFAULT_OF_TRAINERS = 5e-5  # source: the documentation of `transformers.Trainin
 WARM_UP = ("warmup_steps", "warmup_ratio")  # source: the same
 STEPS_OF_WARM_UP = ("warmup_steps", "num_warmup_steps")  # source: the documentation of transformers
 PLATEAU = {"factor": "0.3", "patience": "5"}  # epochs; source: the example in `learning_rate_schedule.md`
+SCHEDULES = ("CosineDecay", "PolynomialDecay", "ExponentialDecay")  # that take `decay_steps`; source: Keras
 AS_STORED = 1e-6  # of the rate, relative; source: an optimizer stores it as float32
 
 
@@ -162,6 +163,19 @@ def lower_rate_later(facts: Mapping[str, Any]) -> Edit | None:
     limits = ("min_delta", "threshold")
     changes += [without_argument(known, found[0], n) for n in limits if argument(known, found[0], n) is not None]
     return known.edit(changes)
+
+
+def count_in_steps(facts: Mapping[str, Any]) -> Edit | None:
+    """The length of the only schedule of Keras, which was given in epochs, in batches."""
+    known, each = program(facts), (facts.get("fit") or {}).get("steps")
+    found = [
+        p for name in SCHEDULES for call in known.calls(name) if (p := argument(known, call, "decay_steps", 1)) is not None
+    ]
+    if len(found) != 1 or not each:
+        return None
+    plain = isinstance(found[0].node, ast.Name | ast.Constant | ast.Attribute | ast.Call)
+    text = found[0].text if plain else f"({found[0].text})"
+    return known.edit([replaced(found[0], f"{text} * {each}")])
 
 
 def with_optimizer(known: Code, optimizer: str, name: str, value: str) -> Edit | None:
