@@ -85,7 +85,12 @@ RIGHT: dict[str, tuple[str, ...]] = {
     "tiny-batches": ("oscillating-loss", "noisy-validation", "unconventional-learning-rate"),
     # numbers
     "sqrt-at-zero": ("nonfinite-loss/custom-loss", "nonfinite-origin/slope", "nonfinite-origin/operation"),
-    "log-of-zero": ("nonfinite-loss/custom-loss", "nonfinite-origin/slope", "nonfinite-origin/operation"),
+    "log-of-zero": (
+        "nonfinite-loss/custom-loss",
+        "nonfinite-origin/slope",
+        "nonfinite-origin/operation",
+        "nonfinite-inputs/computed",  # of data, before the training
+    ),
     "empty-mean": ("nonfinite-loss/custom-loss", "nonfinite-origin/operation"),
     "nan-in-data": ("nonfinite-inputs", "nonfinite-loss/inputs", "nonfinite-loss/labels", "nonfinite-origin/data"),
     # the model

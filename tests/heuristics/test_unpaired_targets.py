@@ -2,7 +2,7 @@
 
 import pytest
 
-from scram_plugin.heuristics.edits import moved_alone, moved_places, separate_draws, two_orders
+from scram_plugin.heuristics.edits import labels_before_an_order, moved_alone, moved_places, separate_draws, two_orders
 from tests.heuristics.edited import facts
 from tests.heuristics.test_loop_edges import STAYS, found
 
@@ -366,3 +366,26 @@ LISTS = MADE + "xs, ys = [], []\nfor i in range(9):\n    xs.append(i)\n    ys.ap
 )
 def test_lists_that_are_filled_side_by_side(text, told):
     assert (moved_alone(facts(text)) is not None) == told
+
+
+COLLATE = "def collate(batch):\n"
+LABELS_OF = "    labels = torch.tensor([y for _, y in batch])\n"
+BY_LENGTH = "    batch = sorted(batch, key=lambda b: -len(b[0]))\n"
+PADDED = "    x = pad([x for x, _ in batch])\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (LABELS_OF + BY_LENGTH + PADDED + "    return x, labels\n", True),
+        ("    _, labels = zip(*batch)\n    batch.sort(key=len)\n" + PADDED + "    return x, torch.tensor(labels)\n", True),
+        (BY_LENGTH + LABELS_OF + PADDED + "    return x, labels\n", False),
+        (LABELS_OF + BY_LENGTH + PADDED + "    labels = torch.tensor([y for _, y in batch])\n    return x, labels\n", False),
+        (LABELS_OF + PADDED + BY_LENGTH + "    print(len(batch))\n    return x, labels\n", False),
+        (LABELS_OF + BY_LENGTH + PADDED + "    return x\n", False),
+        (LABELS_OF + BY_LENGTH + PADDED + "    labels.copy_(in_order(labels))\n    return x, labels\n", False),
+        (LABELS_OF.replace("labels", "lengths") + BY_LENGTH + PADDED + "    return x, lengths\n", False),
+    ],
+)
+def test_labels_that_are_taken_before_a_batch_is_sorted(body, told):
+    assert (labels_before_an_order(facts(MADE + COLLATE + body)) is not None) == told

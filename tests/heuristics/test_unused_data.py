@@ -58,6 +58,11 @@ SKIPPED = {
         "renewed",
         "for name in names:\n    rows = []\n    rows.append(read(name))\ndata = np.stack(rows)\n",
     ),
+    "two lists made anew": (
+        "renewed",
+        "def scale(past):\n    return np.array(past) / 2\nfor series in canteens:\n    past, future = [], []\n"
+        "    one, other = windows(series)\n    past += one\n    future += other\nx, y = scale(past), np.array(future)\n",
+    ),
     "a seed in the draw": (
         "seeded",
         "def draw():\n    random.seed(5)\n    return random.choice(lines)\ndef train(xb):\n"
@@ -120,6 +125,9 @@ USED = {
     ),
     "a list for each": (
         "for name in names:\n    rows = []\n    for line in name:\n        rows.append(line)\n    tables.append(rows)\n"
+    ),
+    "lists for each": (
+        "for series in canteens:\n    past, future = [], []\n    past += windows(series)\n    sets.append((past, future))\n"
     ),
     "a list for each epoch": (
         "for epoch in range(3):\n    losses = []\n    losses.append(train_one_epoch(net, epoch))\nprint(np.array(losses))\n"

@@ -43,6 +43,8 @@ OPTIONS = (
 NEARLY_NONE = 0.05  # of the range of all values: less than 1 value in 400 is then at the other end; by definition
 AT_ONE_END = 1e-3  # of the range of all values, by which their mean may differ from one end; by definition
 AXES_OF_PICTURES = 4  # examples, height, width and channels; by definition
+HARDLY = 0.01  # of the mean of the inputs: a spread that weights of about 1 do not show beside it; by definition
+USUAL_SIZE = 10.0  # of a mean: larger inputs are not normalised, which is another fault; by definition
 TINY_PART = 1e-3  # relative: what a spread of zeros and ones may miss by rounding; float32
 MANY_FEATURES = 0.25  # share of the features that never change: no table has so many; by definition
 POSITIONS_AND_FEATURES = 3  # axes: examples, positions and features; by definition
@@ -78,6 +80,15 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
     if _are_cut(run, name, spread, mean, (lowest, highest)):
         said = f"The model takes whole numbers: of the values, from {number(lowest)} to {number(highest)}, nearly all become 0."
         yield _of_first_batch(run, "constant", f"Constant inputs: nearly all of `{_name_of(run, name)}` becomes 0", said)
+        return
+    if _are_truncated(run, name, spread, mean, (lowest, highest)):
+        said = "All values are -1, 0 or 1, and nearly all of them 0, as whole numbers that were made of smaller ones."
+        yield _of_first_batch(run, "constant", "Constant inputs: nearly all values became 0", said)
+        return
+    if not beside_others and _hardly_differ(spread, mean) and _stands(run):
+        usual_text = f"{number(float(np.median(mean.values)))} ± {number(float(np.median(spread.values)))}"
+        said = f"The values are {usual_text} (mean ± standard deviation), so that no example differs much from another one."
+        yield _of_first_batch(run, "constant", f"Nearly constant inputs: {usual_text}", said)
         return
     features = {}
     tops = channels(run, name, "max")
@@ -170,6 +181,24 @@ def _are_cut(run: TrainingRun, name: str, spread: Curve, mean: Curve, ends: tupl
     whole = str(_input(run, name).get("dtype")).startswith("int")
     between = 0 <= ends[0] < ends[1] <= 1
     return whole and between and not _are_binary(spread, mean, (0.0, 1.0))
+
+
+def _are_truncated(run: TrainingRun, name: str, spread: Curve, mean: Curve, ends: tuple[float, float]) -> bool:
+    """Whether all values of sequences or pictures are -1, 0 or 1, and hardly one is not 0: values in between would make the
+    spread smaller."""
+    zeros = run.statistic(schema.STATISTICS, column(name, None, "zero"))
+    known = _input(run, name).get("shape")
+    if zeros is None or len(zeros) != len(spread) or ends != (-1.0, 1.0) or (known and not _has_features(run, name)):
+        return False
+    ones = 1 - zeros.values
+    square = spread.values**2 + mean.values[: len(spread)] ** 2
+    return bool((ones < NEARLY_NONE).all() and (square >= (1 - TINY_PART) * ones).all())
+
+
+def _hardly_differ(spread: Curve, mean: Curve) -> bool:
+    """Whether values of a usual size are nearly the same."""
+    sizes = np.abs(mean.values)
+    return bool((sizes < USUAL_SIZE).all() and (spread.values < HARDLY * sizes).all() and spread.values.min() > 0)
 
 
 def _are_binary(spread: Curve, mean: Curve, ends: tuple[float, float]) -> bool:

@@ -23,6 +23,7 @@ HINGES = ("Hinge", "SquaredHinge")
 MOST_NUMBERS = 50  # classes, as in the recorder: more whole numbers are amounts; by bench-limits
 EVEN_AT_MOST, UNEVEN_AT_LEAST = 2.0, 0.25  # times the mean number of examples of a class, as in the recorder; by bench-limits
 NEARLY_SAME = 0.01  # relative: so near two numbers are the same, with the rounding of float32; by definition
+AROUND_ZERO = 0.5  # of the spread of the targets: with a mean so near 0, many are near 0; by definition
 HALF_SURE = 0.5  # a label of a binary loss that is the largest one and still means "no"; by definition
 FEWEST_CLASSES = 3  # whole numbers of fewer classes are shares, too; by definition
 
@@ -91,12 +92,17 @@ def _two_values(run: TrainingRun, most: float) -> bool:
 
 
 def _percentage(run: TrainingRun, loss: str, units: Any) -> Misfit | None:
-    """A percentage error of targets that are 0: it is divided by next to nothing."""
-    zero = run.statistic(schema.STATISTICS, column("y0", None, "zero"))
-    if loss != "MeanAbsolutePercentageError" or zero is None or not len(zero.finite) or not zero.finite.values.max() > 0:
+    """A percentage error of targets that are 0, or around it: it is divided by next to nothing."""
+    zero, mean, spread = (run.statistic(schema.STATISTICS, column("y0", None, which)) for which in ("zero", "mean", "std"))
+    if loss != "MeanAbsolutePercentageError" or zero is None or not len(zero.finite) or mean is None or spread is None:
         return None
-    share = float(np.mean(zero.finite.values))
-    said = f"{percent(share)} of the targets are 0: their errors are divided by 0.0000001."
+    middle, width = (float(np.median(curve.finite.values)) if len(curve.finite) else math.nan for curve in (mean, spread))
+    if zero.finite.values.max() > 0:
+        said = f"{percent(float(np.mean(zero.finite.values)))} of the targets are 0: their errors are divided by 0.0000001."
+    elif abs(middle) < AROUND_ZERO * width:
+        said = f"The targets are {number(middle)} ± {number(width)}: the errors of those near 0 are divided by next to nothing."
+    else:
+        return None
     better = _loss_of_classes(run, units) or ("mean_absolute_error" if not _classes(run) else None)
     return "percentage", set_loss(run.facts, better) if better else None, said, "The loss expects targets that are far from 0."
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.edits import Edit, keep_finite_targets, replace_missing_inputs
+from scram_plugin.heuristics.edits import Edit, guard_logarithm, keep_finite_targets, replace_missing_inputs
 from scram_plugin.heuristics.heuristic import INPUTS, TARGETS, Cause, Finding, Heuristic, NotChecked
 from scram_plugin.heuristics.measured import channels, listed
 from scram_plugin.heuristics.page import Page
@@ -45,6 +45,8 @@ def _finding(run: TrainingRun, name: str, curve: Curve, bad: np.ndarray) -> Find
     counts = run.statistic(schema.STATISTICS, column(name, None, "nonfinite"))
     counted = counts.values[counts.values > 0] if counts is not None else np.zeros(0)
     origin = run.statistic(schema.ORIGIN, column(name, None, "nan"))
+    if origin is not None and len(origin) and origin.values[0] > 0:
+        first = min(first, int(origin.steps[0]))  # the first batches of a loop may not be recorded
     count = int(counted[0]) if len(counted) else int(origin.values[0]) if origin is not None else None
     what = "inputs" if inputs else "targets"
     return Finding(
@@ -88,6 +90,10 @@ def _causes(run: TrainingRun, inputs: bool, features: list[int], always: bool) -
         names = listed([str(f) for f in features])
         seldom = f"Only feature {names} is affected." if len(features) == 1 else f"Only features {names} are affected."
     constant = "A feature is affected in nearly every measured batch." if always else ""
+    guarded = guard_logarithm(run.facts) if not always else None
+    if guarded is not None:
+        said = f"Line {guarded.line} takes a logarithm, which of 0 is infinite, with nothing added."
+        return [Cause("computed", said, edit=guarded), Cause("missing-values", seldom, edit=edit)]
     causes = [Cause("missing-values", seldom, edit=edit), Cause("computed", constant, edit=edit)]
     return causes[::-1] if always else causes
 

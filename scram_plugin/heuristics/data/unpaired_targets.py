@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.edits import moved_alone, moved_places, order_targets, separate_draws, two_orders
+from scram_plugin.heuristics.edits import (
+    labels_before_an_order,
+    moved_alone,
+    moved_places,
+    order_targets,
+    separate_draws,
+    two_orders,
+)
 from scram_plugin.heuristics.heuristic import TARGETS, Cause, Finding, Heuristic, NotChecked
 from scram_plugin.heuristics.measured import shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
@@ -18,7 +25,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if not (run.facts.get("source") or {}).get("files"):
         raise NotChecked("the program was not recorded", HOW)
     curve = shown_loss(run)
-    ways = (two_orders, separate_draws, moved_places, moved_alone)
+    ways = (two_orders, separate_draws, moved_places, moved_alone, labels_before_an_order)
     if (apart := next((found for way in ways if (found := way(run.facts)) is not None), None)) is None:
         return
     yield Finding(

@@ -25,6 +25,7 @@ from scram_plugin.heuristics.edits.beside import moved_alone as moved_alone
 from scram_plugin.heuristics.edits.data import STANDARDIZED as STANDARDIZED
 from scram_plugin.heuristics.edits.data import change_targets as change_targets
 from scram_plugin.heuristics.edits.data import change_validation as change_validation
+from scram_plugin.heuristics.edits.data import guard_logarithm as guard_logarithm
 from scram_plugin.heuristics.edits.data import keep_finite_targets as keep_finite_targets
 from scram_plugin.heuristics.edits.data import names_batch_size as names_batch_size
 from scram_plugin.heuristics.edits.data import normalize_features as normalize_features
@@ -54,6 +55,7 @@ from scram_plugin.heuristics.edits.split import shuffle_before_split as shuffle_
 from scram_plugin.heuristics.edits.stochastic import always_dropping as always_dropping
 from scram_plugin.heuristics.edits.stochastic import not_reparameterised as not_reparameterised
 from scram_plugin.heuristics.edits.switched import predicts_in_training as predicts_in_training
+from scram_plugin.heuristics.edits.taken_before import labels_before_an_order as labels_before_an_order
 from scram_plugin.heuristics.edits.torch_axes import average_errors as average_errors
 from scram_plugin.heuristics.edits.torch_axes import change_compared as change_compared
 from scram_plugin.heuristics.edits.torch_axes import normalize_examples as normalize_examples

@@ -9,6 +9,7 @@ from typing import Any
 
 from scram_plugin.heuristics.edits import keras_layers, lines
 from scram_plugin.heuristics.edits.arguments import argument, replaced
+from scram_plugin.heuristics.edits.bindings import follow
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import Flow, at_callers, can_be_set_before, change, flow, runs_once
 from scram_plugin.heuristics.edits.forward import scaled_in_forward
@@ -17,8 +18,9 @@ from scram_plugin.heuristics.edits.naming import library, written
 from scram_plugin.heuristics.edits.program import Change, Code, Piece, imported, program
 
 TINY = "1e-8"  # keeps the division by the spread of a constant column finite; source: Adam's epsilon, for the same purpose
-
-
+# what says that cells of a table may be missing, and what keeps the argument of a logarithm above 0
+MISSING = re.compile(r"\bnan\b|isna|isnull|fillna|dropna|read_csv", re.I)
+GUARDED = re.compile(r"\d *[+]|[+] *\w*(\d|eps)|clip|clamp|maximum|where", re.I)
 BATCH_SIZE = re.compile(r"((train|mini)_?)?(batch(_?size)?|bs)", re.I)  # the name of a batch size; by definition
 
 
@@ -138,6 +140,22 @@ def replace_missing_inputs(facts: Mapping[str, Any]) -> Edit | None:
     module = "numpy" if of_numpy else "torch" if of_torch(facts) else "keras.ops"
     text, imports = written(data.source, f"{module}.nan_to_num")
     return known.edit([*change(known, data, data.x[:1], lambda x: f"{text}({x})"), *imports])
+
+
+def guard_logarithm(facts: Mapping[str, Any]) -> Edit | None:
+    """Add a little to what the only logarithm of a variable is taken of; None where cells of a table may be missing."""
+    known = program(facts)
+    if any(MISSING.search(source.text) for source in known.sources):
+        return None
+    found = []
+    for name in ("log", "log10", "log2"):
+        for call in known.calls(name):
+            inner = Piece(call.source, call.node.args[0]) if call.node.args else None
+            if inner is not None and isinstance(inner.node, ast.Name | ast.Attribute | ast.Subscript):
+                found.append(inner)
+    if len(found) != 1 or GUARDED.search(follow(known, found[0]).text):
+        return None
+    return known.edit([replaced(found[0], f"{found[0].text} + 1e-6")])
 
 
 def keep_finite_targets(facts: Mapping[str, Any]) -> Edit | None:

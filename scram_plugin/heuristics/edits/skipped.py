@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from scram_plugin.heuristics.edits.bindings import bound_to, follow, returns
+from scram_plugin.heuristics.edits.bindings import bound_to, follow, functions, returns
 from scram_plugin.heuristics.edits.flow import LOOPS, says_validation
 from scram_plugin.heuristics.edits.parts import Skipped, held_out_for_training, small_splits
 from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
-from scram_plugin.heuristics.edits.source import SourceFile
+from scram_plugin.heuristics.edits.source import SourceFile, names_in
 
 STEPS = ("backward", "apply_gradients", "train_on_batch", "manual_backward")  # source: PyTorch, Keras, Lightning
 BATCH = re.compile(r"\b(batch(_?size)?|bs|b)\b|batch_?size", re.I)  # the name of a batch size; by definition
@@ -320,34 +320,58 @@ def _renewed(known: Code) -> Iterator[Skipped]:
     """A list that is made anew in each round of the loop that fills it, and that is joined to data behind the loop."""
     for place in known.nodes(ast.Assign):
         source, node = place
-        loop, target = source.parent(node), node.targets[0]
-        empty = isinstance(node.value, ast.List) and not node.value.elts
-        if not empty or not isinstance(target, ast.Name) or not isinstance(loop, ast.For) or node not in loop.body:
+        loop, emptied = source.parent(node), _emptied(node)
+        if not emptied or not isinstance(loop, ast.For) or node not in loop.body:
             continue
-        rounds = [n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)]
+        rounds = {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
         outer = any(isinstance(n, LOOPS) for n in source.around(loop) if n is not loop)
         if outer or any(map(ROUNDS.search, rounds)) or _trains(known, Piece(source, loop)):
             continue
-        uses = [n for n in ast.walk(source.scope(node)) if isinstance(n, ast.Name) and n.id == target.id and n is not target]
-        inside = [n for n in uses if loop.lineno <= n.lineno <= (loop.end_lineno or 0)]
-        behind = [n for n in uses if n.lineno > (loop.end_lineno or 0)]
-        if inside and all(_adds(source, n, rounds, loop) for n in inside) and any(_joins(known, source, n) for n in behind):
-            said = f"Line {node.lineno} makes the list `{target.id}` anew in each round: it holds what the last one added."
-            yield Skipped("renewed", node.lineno, said)
+        for statement in loop.body:  # what is made of an item counts as the item
+            if isinstance(statement, ast.Assign) and rounds.intersection(names_in(statement.value)):
+                rounds |= {n for target in statement.targets for n in names_in(target)}
+        for target in emptied:
+            uses = [
+                n for n in ast.walk(source.scope(node)) if isinstance(n, ast.Name) and n.id == target.id and n is not target
+            ]
+            inside = [n for n in uses if loop.lineno <= n.lineno <= (loop.end_lineno or 0)]
+            behind = [n for n in uses if n.lineno > (loop.end_lineno or 0)]
+            if inside and all(_adds(source, n, rounds, loop) for n in inside) and any(_joins(known, source, n) for n in behind):
+                said = f"Line {node.lineno} makes the list `{target.id}` anew in each round: it holds what the last one added."
+                yield Skipped("renewed", node.lineno, said)
 
 
-def _adds(source: SourceFile, node: ast.AST, rounds: list[str], loop: ast.For) -> bool:
-    """``rows.append(read(name))``, a statement of the loop itself."""
+def _emptied(node: ast.Assign) -> list[ast.Name]:
+    """The variables that are given an empty list: ``rows = []``, ``x, y = [], []``."""
+    target, value = node.targets[0], node.value
+    pairs = zip(target.elts, value.elts, strict=False) if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) else ()
+    both = [(target, value), *pairs]
+    return [one for one, given in both if isinstance(one, ast.Name) and isinstance(given, ast.List) and not given.elts]
+
+
+def _adds(source: SourceFile, node: ast.AST, rounds: set[str], loop: ast.For) -> bool:
+    """``rows.append(read(name))`` or ``rows += read(name)``, a statement of the loop itself."""
     method = source.parent(node)
+    if isinstance(method, ast.AugAssign) and method.target is node:
+        return method in loop.body and not rounds.isdisjoint(names_in(method.value))
     call = source.parent(method) if isinstance(method, ast.Attribute) and method.attr in ADDS else None
     if not isinstance(call, ast.Call) or source.statement(call) not in loop.body:
         return False
-    return any(isinstance(n, ast.Name) and n.id in rounds for a in call.args for n in ast.walk(a))
+    return any(not rounds.isdisjoint(names_in(argument)) for argument in call.args)
 
 
 def _joins(known: Code, source: SourceFile, node: ast.AST) -> bool:
+    """Whether this makes data of a list, also in a function of the program that is given it."""
     call = source.parent(node)
-    return isinstance(call, ast.Call) and known.called(Piece(source, call)) in JOINS
+    if not isinstance(call, ast.Call) or known.called(Piece(source, call)) in JOINS:
+        return isinstance(call, ast.Call)
+    place = next((i for i, given in enumerate(call.args) if given is node), len(call.args))
+    for owner, function in functions(known, Piece(source, call)):
+        given = [one.arg for one in function.args.args][place : place + 1]
+        calls = [n for n in ast.walk(function) if isinstance(n, ast.Call) and known.called(Piece(owner, n)) in JOINS]
+        if any(isinstance(a, ast.Name) and a.id in given for n in calls for a in n.args):
+            return True
+    return False
 
 
 def _seeded(known: Code) -> Iterator[Skipped]:

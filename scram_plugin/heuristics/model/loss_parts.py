@@ -29,6 +29,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     # of the same examples, or of examples of the same shape, as the points inside and those of the border
     alike = len(batches) == 1 or (len(shapes) == 1 and str([]) not in shapes)
     size = run.facts.get("fit", {}).get("batch_size")
+    whole = abs(loop.get("factor") or 1.0)  # by which an accumulation divides all parts
+    parts = [{**part, "factor": part["factor"] / whole} for part in parts]
     if len(parts) > 1 and (said := _of_batch(parts, size)) is not None:
         yield _finding(run, "One part of the loss is a sum over the batch, another is a mean", said, average_errors(run.facts))
         return

@@ -1,0 +1,68 @@
+"""Labels that a function takes of a batch before it brings the batch into another order, and takes the inputs."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from scram_plugin.heuristics.edits.orders import Mispaired
+from scram_plugin.heuristics.edits.program import Code, Piece, program
+from scram_plugin.heuristics.edits.source import SourceFile, names_in
+from scram_plugin.heuristics.edits.target_names import LABELS, NOT_LABELS
+
+REORDERS = ("sorted", "sort", "shuffle", "sample", "permutation")  # source: Python, random, NumPy
+
+
+def labels_before_an_order(facts: Mapping[str, Any]) -> Mispaired | None:
+    """The first function that does so, and returns both; None without one."""
+    known = program(facts)
+    found = (one for place in known.nodes(ast.FunctionDef) for one in _in_function(known, place.source, place.node))
+    return next(found, None)
+
+
+def _in_function(known: Code, source: SourceFile, function: ast.FunctionDef) -> Iterator[Mispaired]:
+    given = [one.arg for one in function.args.args]
+    for at, statement in enumerate(function.body):
+        batch = _reordered(known, source, statement)
+        if batch not in given:
+            continue
+        before, after = function.body[:at], function.body[at + 1 :]
+        labels = [name for name, value in _assigned(before) if LABELS.search(name) and _takes_items(value, batch)]
+        renewed = {name for name, _ in _assigned(after)}
+        used = any(_takes_items(one, batch) for one in after)
+        ended = [one for one in after if isinstance(one, ast.Return) and one.value is not None]
+        for name in labels:
+            if NOT_LABELS.search(name) or name in renewed or not used or not ended or name not in names_in(ended[-1]):
+                continue
+            if any(name in names_in(one) for one in after if one is not ended[-1]):
+                continue  # it may be brought into the order, too
+            said = f"In line {statement.lineno} `{batch}` gets a new order, and `{name}` was taken of it before."
+            yield Mispaired("orders", statement.lineno, batch, name, said)
+
+
+def _reordered(known: Code, source: SourceFile, statement: ast.stmt) -> str:
+    """The list that a statement brings into another order: ``batch = sorted(batch)``, ``batch.sort()``; "" for others."""
+    call = statement.value if isinstance(statement, ast.Assign | ast.Expr) else None
+    if not isinstance(call, ast.Call) or known.called(Piece(source, call)) not in REORDERS:
+        return ""
+    if isinstance(statement, ast.Expr):
+        owner = call.func.value if isinstance(call.func, ast.Attribute) and call.func.attr == "sort" else None
+        one = owner if owner is not None else call.args[0] if len(call.args) == 1 else None
+        return one.id if isinstance(one, ast.Name) else ""
+    target, one = statement.targets[0] if isinstance(statement, ast.Assign) else None, call.args[0] if call.args else None
+    same = isinstance(target, ast.Name) and isinstance(one, ast.Name) and target.id == one.id
+    return one.id if same and isinstance(one, ast.Name) else ""
+
+
+def _assigned(statements: list[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
+    for statement in statements:
+        if isinstance(statement, ast.Assign):
+            yield from ((name, statement.value) for target in statement.targets for name in names_in(target))
+
+
+def _takes_items(node: ast.AST, batch: str) -> bool:
+    """Whether a loop, a comprehension or ``zip(*batch)`` takes the items of the batch one by one."""
+    loops = [n.iter for n in ast.walk(node) if isinstance(n, ast.For | ast.comprehension)]
+    stars = [n.value for n in ast.walk(node) if isinstance(n, ast.Starred)]
+    return any(batch in names_in(one) for one in (*loops, *stars))
