@@ -11,6 +11,7 @@ from scram_plugin import schema
 from scram_plugin.heuristics.edits import (
     Edit,
     normalize_examples,
+    set_in_layers,
     softmax_over_channels,
     softmax_over_classes,
     softmax_over_keys,
@@ -19,7 +20,7 @@ from scram_plugin.heuristics.edits import (
 )
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic
 from scram_plugin.heuristics.limits import MOSTLY
-from scram_plugin.heuristics.measured import of_loop, shown_loss, whole_of
+from scram_plugin.heuristics.measured import Layer, known_layers, of_loop, shown_loss, whole_of
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
@@ -32,6 +33,7 @@ TITLES = {
     "softmax-over-width": "A softmax is taken over the width of an image",
     "softmax-over-time": "A softmax is taken over the positions of a sequence",
     "softmax-over-queries": "A softmax of attention is taken over the queries",
+    "softmax-of-one": "A softmax is taken of one number: it always gives 1",
     "norm-over-batch": "Outputs are normalised over the examples of a batch",
     "view": "A view is used where axes should be swapped",
 }
@@ -52,6 +54,7 @@ SAID = {
         "The first step has a softmax along the axis of the queries of {0} scores of attention. The sum that follows goes "
         "along that of the keys."
     ),
+    "softmax-of-one": "The first step has a softmax along the last axis of {0} values, which has one entry: each weight is 1.",
     "norm-over-batch": "The first step divides each column of {0} values by its norm; the rows are the examples.",
     "view": "The first step turns {0} values into {1} by `view` or `reshape`, which keeps their order.",
 }
@@ -68,6 +71,7 @@ CAUSES = {
     "time": "softmax-over-time",
     "positions": "softmax-over-time",
     "queries": "softmax-over-queries",
+    "one": "softmax-of-one",
     "norm": "norm-over-batch",
 }  # by the operation that the recorder names
 
@@ -77,6 +81,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         cause = "softmax-over-batch"
         said = f"The {whose} are between 0 and 1, and each of their columns adds up to 1 over the examples of a batch."
         yield _finding(run, cause, said, None)
+        return
+    if (layer := _of_one(run)) is not None:
+        said = f"{layer.name} takes a softmax along an axis with one entry, so that it gives 1 for all inputs."
+        yield _finding(run, "softmax-of-one", said, set_in_layers(run.facts, [layer.path], "axis", "1"))
         return
     loop = of_loop(
         run, "axes", "the operations of a Keras model are not recorded", "the operations of a step were not recorded"
@@ -108,6 +116,17 @@ def _finding(run: TrainingRun, cause: str, said: str, edit: Edit | None) -> Find
     )
 
 
+def _of_one(run: TrainingRun) -> Layer | None:
+    """A layer of a Keras model, but for the last, whose softmax goes along an axis with one entry."""
+    known = [layer for layer in known_layers(run) if layer.facts.get("parameters") or layer.kind == "Softmax"]
+    for layer in known[:-1] if run.framework_of_facts == "keras" else ():
+        units = (layer.facts.get("kernel") or [0])[-1]
+        along = (layer.facts.get("settings") or {}).get("along")
+        if (layer.kind == "Softmax" and along == 1) or (layer.activation == "softmax" and units == 1):
+            return layer
+    return None
+
+
 def _over_examples(run: TrainingRun) -> str | None:
     """Which of a cross-entropy's targets and outputs are the results of a softmax over the examples: their mean is one divided
     by the size of a batch."""
@@ -126,7 +145,9 @@ def _over_examples(run: TrainingRun) -> str | None:
 
 
 def _by_sizes(run: TrainingRun, cause: str, before: Sequence[int], after: Sequence[int]) -> Edit | None:
-    return softmax_over_keys(run.facts, len(before)) if cause == "softmax-over-queries" else transpose(run.facts, before, after)
+    if cause == "softmax-over-queries":
+        return softmax_over_keys(run.facts, len(before))
+    return transpose(run.facts, before, after) if cause == "view" else None
 
 
 BRINGS = ("standstill", "preflight-test", "undertrained", "output-activation-mismatch", "signal-flow", "curve-shape")

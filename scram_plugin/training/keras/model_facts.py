@@ -184,6 +184,8 @@ def _layer(layer: Any, prefix: str) -> dict[str, Any]:
             entry["drawn"] = _is_drawn(layer, kernel)
         entry["regularizer"] = _made(getattr(layer, "kernel_regularizer", None))
         entry["regularized"] = any(getattr(w, "regularizer", None) is not None for w in layer.trainable_weights)
+    if isinstance(layer, keras.layers.Softmax) and (shape := _shape_of(layer)) and isinstance(layer.axis, int):
+        entry["settings"]["along"] = shape[layer.axis]
     if isinstance(layer, keras.layers.Normalization) and layer.input_mean is None and layer.built:
         entry["settings"]["adapted"] = _adapted(layer)
     if isinstance(layer, keras.Model):
@@ -191,6 +193,14 @@ def _layer(layer: Any, prefix: str) -> dict[str, Any]:
         entry["layers"] = _layers(layer, f"{prefix}{layer.name}/")
         entry["paths"] = _paths(layer)
     return entry
+
+
+def _shape_of(layer: Any) -> tuple[int | None, ...]:
+    """The shape of what a layer of a functional model gives; empty where it is not known, or called several times."""
+    try:
+        return tuple(layer.output.shape)
+    except (AttributeError, ValueError):
+        return ()
 
 
 def _is_drawn(layer: Any, kernel: Any) -> bool:

@@ -72,17 +72,33 @@ def over_batch(loss: torch.Tensor, firsts: Collection[int]) -> list[dict[str, An
             continue
         shared = [sizes for one in weights if (sizes := _shared_weights(one)) is not None]
         found += [{"operation": "softmax", "from": sizes, "to": sizes} for sizes in shared if sizes[0] in firsts]
+        single = [sizes for one in weights if (sizes := _weights_of_one(one)) is not None]
+        found += [{"operation": "one", "from": sizes, "to": sizes} for sizes in single]
     return found[:1]
 
 
 def _shared_weights(node: Any) -> list[int] | None:
     """The sizes of weights, (examples, positions) or (examples, positions, 1), that are a softmax along the examples."""
+    softmax, sizes = _weights(node)
+    if len(sizes) not in (OF_MANY - 1, OF_MANY) or min(sizes[:2]) < 2 or max(sizes[2:], default=1) > 1:
+        return None
+    return sizes if _from_end(softmax._saved_dim, len(sizes)) == -len(sizes) else None
+
+
+def _weights_of_one(node: Any) -> list[int] | None:
+    """The sizes of weights, (examples, positions, 1), that are a softmax along the last axis: each of them is 1."""
+    softmax, sizes = _weights(node)
+    if len(sizes) != OF_MANY or sizes[1] < 2 or sizes[2] != 1:
+        return None
+    return sizes if _from_end(softmax._saved_dim, OF_MANY) == max(LAST_TWO) else None
+
+
+def _weights(node: Any) -> tuple[Any, list[int]]:
+    """The softmax that made weights, and their sizes; none of these for other values."""
     while node is not None and operation(node) in ("Unsqueeze", "Mul", *KEEPING):  # a dropout multiplies by numbers
         node = following[0] if len(following := [n for n in before(node) if n is not None]) == 1 else None
     sizes = sizes_of_result(node) if node is not None and operation(node) == "Softmax" else None
-    if sizes is None or len(sizes) not in (OF_MANY - 1, OF_MANY) or min(sizes[:2]) < 2 or max(sizes[2:], default=1) > 1:
-        return None
-    return sizes if _from_end(node._saved_dim, len(sizes)) == -len(sizes) else None
+    return node, sizes or []
 
 
 def _in_place(softmax: Any) -> bool:

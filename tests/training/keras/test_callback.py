@@ -486,7 +486,8 @@ def test_a_loss_of_ones_own_in_a_step_of_ones_own(tmp_path):
 
 @pytest.mark.parametrize("pretrained", [False, True])
 def test_frozen_layers_that_were_never_trained(pretrained, tmp_path):
-    base = keras.Sequential([layers.Conv2D(8, 3, activation="relu"), layers.Flatten(), layers.Dense(16, activation="relu")])
+    convolution, dense = layers.Conv2D(8, 3, activation="relu", name="conv"), layers.Dense(16, activation="relu", name="dense")
+    base = keras.Sequential([convolution, layers.Flatten(), dense], name="base")
     model = keras.Sequential([keras.Input((8, 8, 1)), base, layers.Dense(10, activation="softmax")])
     if pretrained:
         model.compile("adam", "sparse_categorical_crossentropy")
@@ -496,9 +497,20 @@ def test_frozen_layers_that_were_never_trained(pretrained, tmp_path):
     model.fit(IMAGES[:320], LABELS[:320], verbose=0, callbacks=[watch(tmp_path)])
     (result,) = scram_plugin.review(tmp_path)
     found = [f.title for f in result.findings if f.heuristic == "frozen-weights"]
-    assert found == (
-        [] if pretrained else ["Layers that should learn are frozen: `sequential/conv2d` and `sequential/dense`"]
-    ), found
+    assert found == ([] if pretrained else ["Layers that should learn are frozen: `base/conv` and `base/dense`"]), found
+
+
+@pytest.mark.parametrize(("how", "told"), [("layer", True), ("activation", True), ("positions", False)])
+def test_a_softmax_of_one_number(how, told, tmp_path):
+    given = keras.Input((8, 8))
+    scores = layers.Dense(1, activation="softmax" if how == "activation" else None)(given)
+    weights = scores if how == "activation" else layers.Softmax(axis=1 if how == "positions" else -1)(scores)
+    pooled = layers.Flatten()(layers.Dot(axes=1)([weights, given]))
+    model = keras.Model(given, layers.Dense(10, activation="softmax")(pooled))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(IMAGES[:320].reshape(-1, 8, 8), LABELS[:320], verbose=0, callbacks=[watch(tmp_path)])
+    (result,) = scram_plugin.review(tmp_path)
+    assert [f.causes[0].id for f in result.findings if f.heuristic == "mixed-axes"] == ["softmax-of-one"] * told
 
 
 @pytest.mark.parametrize("trained", ["head", "all"])

@@ -291,3 +291,10 @@ def test_weights_of_positions_that_are_shared_among_examples(pooled, sizes):
     found = [{"operation": "softmax", "from": sizes, "to": sizes}] if sizes else []
     assert over_batch(pooled(weights).square().mean(), {8}) == found
     assert over_batch(pooled(weights).square().mean(), {5}) == []  # shares of five examples in eight groups
+
+
+@pytest.mark.parametrize(("axis", "told"), [(-1, True), (2, True), (1, False)])
+def test_weights_of_positions_that_are_each_1(axis, told):
+    scores = torch.rand(8, 5, 1, requires_grad=True) * 1.0
+    found = over_batch((scores.softmax(axis) * STATES).sum(1).square().mean(), {8})
+    assert found == [{"operation": "one", "from": [8, 5, 1], "to": [8, 5, 1]}] * told
