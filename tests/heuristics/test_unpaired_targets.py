@@ -325,6 +325,8 @@ ANCHORS = (
 )
 FOUND = MADE + "songs, tags = find()\nrandom.shuffle(songs)\n"
 UNLABELLED = MADE + "x_l, y_l, x_u = load()\nrng.shuffle(x_u)\n"
+TABLE = MADE + "day, x, price = make()\norder = np.argsort(day)\n"
+FOLDS = "train, test = split(x)\na = x[train]\nb = price[train]\n"
 LISTS = MADE + "xs, ys = [], []\nfor i in range(9):\n    xs.append(i)\n    ys.append(i % 2)\n"
 
 
@@ -361,6 +363,11 @@ LISTS = MADE + "xs, ys = [], []\nfor i in range(9):\n    xs.append(i)\n    ys.ap
         (FOUND + "for i in range(9):\n    a = songs[i]\n    b = tags[i]\n", True),
         (FOUND.replace("tags", "tag_names") + "for i in range(9):\n    a = songs[i]\n    b = tag_names[i]\n", False),
         (FOUND + "for song, tag in songs:\n    pass\ndata = list(zip(songs, tags))\n", False),  # songs with their tags
+        (TABLE + "day, x = day[order], x[order]\n" + FOLDS, True),
+        (TABLE + "day, x, price = day[order], x[order], price[order]\n" + FOLDS, False),
+        (TABLE + "day, x = day[order], x[order]\nprice = price[order]\n" + FOLDS, False),
+        (TABLE + "day, x = day[order], x[order]\nprint(price.mean())\n", False),  # nothing is made of both
+        (TABLE.replace("argsort(day)", "load('places.npy')") + "day, x = day[order], x[order]\n" + FOLDS, False),
         (UNLABELLED + "for i in range(9):\n    batch = x_l[i], y_l[i], x_u[i]\n", False),
     ],
 )

@@ -17,13 +17,14 @@ GROWS = ("append", "extend", "insert")  # methods of a list; source: Python
 # a list of examples without labels, and one of the names of classes, which no example has
 UNLABELLED = re.compile(r"unl|unsup|distract|extra|(^|_)u(_|\d|$)", re.I)
 NAMES = re.compile(r"(^|[_.])(classes|categories|vocab\w*|\w*names?)$", re.I)
+PLACES = ("argsort", "permutation", "randperm")  # functions that give places in another order; source: NumPy, PyTorch
 JOINS = ("zip", *TOGETHER)  # calls in which two lists stand side by side
 
 
 def moved_alone(facts: Mapping[str, Any]) -> Mispaired | None:
     """The first list that is shuffled while its partner is not, though examples are made of both; None without one."""
     known = program(facts)
-    return next((found for source in known.sources for found in _in_file(known, source)), None)
+    return next((found for source in known.sources for found in (*_in_file(known, source), *_all_but_one(source))), None)
 
 
 def _in_file(known: Code, source: SourceFile) -> Iterator[Mispaired]:
@@ -50,6 +51,39 @@ def _in_file(known: Code, source: SourceFile) -> Iterator[Mispaired]:
             if together and not any(_is_before(source, use, statement) for use in together):
                 said = f"In line {statement.lineno} `{name}` gets a new order, and `{other}`, filled beside it, keeps its own."
                 yield Mispaired("orders", statement.lineno, name, other, said)
+
+
+def _all_but_one(source: SourceFile) -> Iterator[Mispaired]:
+    """``day, x, y = make()``, of which ``day, x = day[order], x[order]`` leaves out one that is used at the same places."""
+    for body, made in _unpacked(source):
+        for node in source.nodes:
+            moved = _indexed(source, node)
+            left = [name for name in made if name not in moved]
+            if len(moved) < PAIR or len(left) != 1 or not moved <= set(made) or not _follows(source, body, node):  # type: ignore[arg-type]
+                continue
+            others = [value for value in _values(source, left[0]) if value is not getattr(body, "value", None)]
+            values = [value for value in others if source.scope(value) is source.scope(body)]
+            used = [n for name in moved for n in _indexed_alike(source, left[0], name)]
+            if not values and not NAMES.search(left[0]) and any(n.lineno > node.lineno for n in used):  # type: ignore[attr-defined]
+                said = f"Line {node.lineno} brings {_listed(moved)} into another order, and not `{left[0]}`, made beside them."  # type: ignore[attr-defined]
+                yield Mispaired("orders", node.lineno, sorted(moved)[-1], left[0], said)  # type: ignore[attr-defined]
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names))
+
+
+def _indexed(source: SourceFile, node: ast.AST) -> set[str]:
+    """The variables that an assignment brings into the order of one index, which a sort or a shuffle gave."""
+    if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Tuple) or not isinstance(node.value, ast.Tuple):
+        return set()
+    pairs = list(zip(node.targets[0].elts, node.value.elts, strict=False))
+    taken = [(source.of(one), v) for one, v in pairs if isinstance(v, ast.Subscript) and isinstance(v.slice, ast.Name)]
+    orders = {v.slice.id for name, v in taken if source.of(v.value) == name and isinstance(v.slice, ast.Name)}
+    if len(taken) != len(pairs) or len(orders) != 1:
+        return set()
+    made = [source.of(value) for value in _values(source, next(iter(orders)))]
+    return {name for name, _ in taken} if made and all(any(word in text for word in PLACES) for text in made) else set()
 
 
 def _is_before(source: SourceFile, node: ast.AST, statement: ast.stmt) -> bool:
