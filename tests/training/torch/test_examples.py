@@ -173,7 +173,7 @@ def test_a_part_that_was_cut_off_for_a_trial(tmp_path):
     data = TensorDataset(X, Y)
     few = DataLoader(Subset(data, range(80)), 20, shuffle=True)
     assert reviewed(tmp_path / "few", 20, 1e-4, lambda: few) == {("unused-data", "few")}  # an evaluation has 700
-    some = DataLoader(Subset(data, range(300)), 20, shuffle=True)
+    some = DataLoader(Subset(data, range(500)), 20, shuffle=True)
     assert reviewed(tmp_path / "some", 20, 1e-4, lambda: some) == set()
 
 
