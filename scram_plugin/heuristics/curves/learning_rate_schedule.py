@@ -49,9 +49,7 @@ NOT_LEARNED = 0.05  # fall of the loss in the whole training, as a fraction, tha
 PART_OF_WARM_UP = 10  # steps of the training for each of a usual warm-up; Goyal et al. (2017), 5 of 90 epochs, and BERT's 10 %
 BLOW_UP = 2.0  # times the first loss, in the first tenth of the training; by bench-limits
 SAME_RATE = 0.99  # of the highest rate: a rate that is not lower counts as the same; by bench-limits
-AT_ONCE = (
-    10.0  # times lower, within the first epoch, and the same ever after: a schedule that was made for epochs; by definition
-)
+ENDED = 10.0  # times lower, within the first epoch, and the same ever after: a schedule that was made for epochs; by definition
 EPOCHS = 3  # that a training has at least, whose first one says something of its schedule; by definition
 FOR_A_FLAT_END = 50  # points of which half show that the loss is flat and noisy; by bench-limits
 FLAT = 0.5  # noises that the later half may have gained; by bench-limits
@@ -115,7 +113,7 @@ def _at_once(run: TrainingRun) -> Finding | None:
         return None
     highest = float(rate.finite.values.max())
     spent = rate.finite.steps[rate.finite.values == after[-1]]
-    if highest <= AT_ONCE * after[-1]:
+    if highest <= ENDED * after[-1]:
         return None
     evidence = {"spent_by": f"{int(spent[0]) + 1:,}", "of_steps": f"{epochs * each:,}", "left": number(float(after[-1]))}
     return _finding(run, losses, rate, "at-once", int(np.searchsorted(losses.steps, spent[0])), evidence)

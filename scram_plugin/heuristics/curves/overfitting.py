@@ -75,7 +75,7 @@ LITTLE = 0.1  # of the loss: where the noise could hide more, nothing is said of
 STILL_LEARNS = 0.5  # of the whole gain of a validation metric, after the loss was lowest; by bench-labelled
 OF_NO_USE = 1000  # standard errors: a larger rise is not told in them, since there is practically no noise; by definition
 EPOCHS_OF_STRICT = 3  # that the prototype's rule compares; by definition
-TWICE = 2.0  # the training loss: an evaluation of few examples that is no worse shows that they are enough; by definition
+NO_WORSE = 2.0  # the training loss: an evaluation of few examples that is no worse shows that they are enough; by definition
 LITTLE_LEARNED = 0.3  # of the loss of a constant answer: less is good, however few the examples are; by bench-strangers
 PROPOSED_DROPOUT = 0.5  # rate (Srivastava et al., 2014: 0.5 in hidden layers)
 
@@ -141,7 +141,7 @@ def _is_poor(run: TrainingRun, last: float) -> bool | None:
         value = median(others.finite.values[-FOR_A_LEVEL:])
     if value is None:
         return None
-    return value > TWICE * last and (constant is None or value > LITTLE_LEARNED * constant.loss)
+    return value > NO_WORSE * last and (constant is None or value > LITTLE_LEARNED * constant.loss)
 
 
 def of_curves(run: TrainingRun, training: Curve, validation: Curve, options: Mapping[str, Any]) -> Iterable[Finding]:

@@ -43,7 +43,7 @@ OPTIONS = (
 NEARLY_NONE = 0.05  # of the range of all values: less than 1 value in 400 is then at the other end; by definition
 AT_ONE_END = 1e-3  # of the range of all values, by which their mean may differ from one end; by definition
 AXES_OF_PICTURES = 4  # examples, height, width and channels; by definition
-HARDLY = 0.01  # of the mean of the inputs: a spread that weights of about 1 do not show beside it; by definition
+NEARLY_SAME = 0.01  # of the mean of the inputs: a spread that weights of about 1 do not show beside it; by definition
 USUAL_SIZE = 10.0  # of a mean: larger inputs are not normalised, which is another fault; by definition
 TINY_PART = 1e-3  # relative: what a spread of zeros and ones may miss by rounding; float32
 MANY_FEATURES = 0.25  # share of the features that never change: no table has so many; by definition
@@ -198,7 +198,7 @@ def _are_truncated(run: TrainingRun, name: str, spread: Curve, mean: Curve, ends
 def _hardly_differ(spread: Curve, mean: Curve) -> bool:
     """Whether values of a usual size are nearly the same."""
     sizes = np.abs(mean.values)
-    return bool((sizes < USUAL_SIZE).all() and (spread.values < HARDLY * sizes).all() and spread.values.min() > 0)
+    return bool((sizes < USUAL_SIZE).all() and (spread.values < NEARLY_SAME * sizes).all() and spread.values.min() > 0)
 
 
 def _are_binary(spread: Curve, mean: Curve, ends: tuple[float, float]) -> bool:
