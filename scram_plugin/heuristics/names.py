@@ -6,6 +6,7 @@ from typing import Any
 
 from scram_plugin.logs.training_run import TrainingRun
 
+CATEGORICAL = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")  # losses of classes; source: Keras
 # class of `torch.nn` -> class of `keras.layers` that computes the same
 _LAYERS = {
     "Linear": "Dense",

@@ -17,11 +17,10 @@ from scram_plugin.heuristics.guessing import BETTER
 from scram_plugin.heuristics.heuristic import Cause, Finding, absent
 from scram_plugin.heuristics.limits import FOR_A_LEVEL
 from scram_plugin.heuristics.measured import channels
+from scram_plugin.heuristics.names import CATEGORICAL
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
-
-CATEGORICAL = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
 
 
 def idle_output(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:

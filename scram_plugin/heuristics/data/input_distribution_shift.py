@@ -158,19 +158,21 @@ def _validated(run: TrainingRun, column: Column) -> int:
 Level = tuple[float, float, float, float]  # mean, standard deviation, smallest and largest value
 
 
+def _whole(run: TrainingRun) -> list[bool]:
+    """Of each input, whether it has whole numbers."""
+    return [str(entry.get("dtype")) in WHOLE for entry in (run.facts.get("model") or {}).get("inputs") or ()]
+
+
 def _places(run: TrainingRun) -> list[str]:
     """Inputs of whole numbers beside others that are none: places in these, as edges of a graph, are larger in larger data."""
-    kinds = [str(entry.get("dtype")) for entry in (run.facts.get("model") or {}).get("inputs") or ()]
-    whole = [kind in WHOLE for kind in kinds]
+    whole = _whole(run)
     return [] if all(whole) else [f"x{number}" for number, is_whole in enumerate(whole) if is_whole]
 
 
 def _tokens(run: TrainingRun) -> list[str]:
     """Inputs of whole numbers where an embedding reads them: what stands at one place of a text is not on a scale."""
-    if not any(layer.kind == "Embedding" for layer in known_layers(run)):
-        return []
-    kinds = [str(entry.get("dtype")) for entry in (run.facts.get("model") or {}).get("inputs") or ()]
-    return [f"x{number}" for number, kind in enumerate(kinds) if kind in WHOLE]
+    embeds = any(layer.kind == "Embedding" for layer in known_layers(run))
+    return [f"x{number}" for number, is_whole in enumerate(_whole(run)) if is_whole and embeds]
 
 
 def _compare(run: TrainingRun, column: Column) -> tuple[Level, Level] | None:

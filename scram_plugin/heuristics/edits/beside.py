@@ -65,12 +65,9 @@ def _all_but_one(source: SourceFile) -> Iterator[Mispaired]:
             values = [value for value in others if source.scope(value) is source.scope(body)]
             used = [n for name in moved for n in _indexed_alike(source, left[0], name)]
             if not values and not NAMES.search(left[0]) and any(n.lineno > node.lineno for n in used):  # type: ignore[attr-defined]
-                said = f"Line {node.lineno} brings {_listed(moved)} into another order, and not `{left[0]}`, made beside them."  # type: ignore[attr-defined]
+                listed = ", ".join(f"`{name}`" for name in sorted(moved))
+                said = f"Line {node.lineno} brings {listed} into another order, and not `{left[0]}`, made beside them."  # type: ignore[attr-defined]
                 yield Mispaired("orders", node.lineno, sorted(moved)[-1], left[0], said)  # type: ignore[attr-defined]
-
-
-def _listed(names: set[str]) -> str:
-    return ", ".join(f"`{name}`" for name in sorted(names))
 
 
 def _indexed(source: SourceFile, node: ast.AST) -> set[str]:

@@ -23,13 +23,12 @@ from scram_plugin.heuristics.measured import (
     output,
     sums,
 )
-from scram_plugin.heuristics.names import loss_class
+from scram_plugin.heuristics.names import CATEGORICAL, loss_class
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
 
 DROPOUTS = ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "AlphaDropout", "GaussianDropout")
-CATEGORICAL = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
 BINARY = ("BinaryCrossentropy", "BinaryFocalCrossentropy")
 DISTANCES = ("MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh", "MeanSquaredLogarithmicError")
 # activation -> the values that it can give, by definition

@@ -144,7 +144,7 @@ class SCRAM(keras.callbacks.Callback):
         built["data"], built["callbacks"] = data_facts(fit), keras_fit.watching(fit)
         built["session"], built["resumed"] = self._session.id, keras_fit.initial_epoch(fit) > 0
         self.facts, self._unbuilt = built, not is_built(self.model)
-        self._writer.text(schema.FACTS_TAG, json.dumps(built, default=str))
+        self._write_facts()
         blocks.write_validation(self._writer, validation_rows(fit), self._session.batches)
         self._install()
         self._looks.begin()
@@ -335,6 +335,10 @@ class SCRAM(keras.callbacks.Callback):
             self.facts["model"] = model_facts(self._model)
         if pairs := getattr(self._step, "pairs", None):
             self.facts["loss"]["shapes"] = pairs
+        self._write_facts()
+
+    def _write_facts(self) -> None:
+        """As they are known now; the last ones count."""
         if self._writer is not None:
             self._writer.text(schema.FACTS_TAG, json.dumps(self.facts, default=str))
 
@@ -348,12 +352,12 @@ class SCRAM(keras.callbacks.Callback):
     def _tell_of_trained(self) -> None:
         """What a step of the program's own gives to no optimizer: at the end of an epoch all branches were traced."""
         trained = getattr(self._step, "trained", None)
-        if trained and self._writer is not None:
+        if trained:
             left = untrained(self._model.trainable_variables, trained, lambda variable: path_in(self._model, variable))
             known = self.facts["optimizer"].get("untrained")
             if left != known and (left["forgotten"] or known):
                 self.facts["optimizer"]["untrained"] = left
-                self._writer.text(schema.FACTS_TAG, json.dumps(self.facts, default=str))
+                self._write_facts()
 
     def _end(self, how: str) -> None:
         atexit.unregister(self._interrupted)
