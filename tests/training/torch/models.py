@@ -97,7 +97,8 @@ def autocast(model, optimizer, x, y, number):
     return loss
 
 
-SCALER = torch.amp.GradScaler("cpu", init_scale=1024.0)
+# before PyTorch 2.3 there is none on the CPU
+SCALER = torch.amp.GradScaler("cpu", init_scale=1024.0) if hasattr(torch.amp, "GradScaler") else None
 
 
 def scaled(model, optimizer, x, y, number):
@@ -139,7 +140,7 @@ KINDS = {
     "transformer": (Transformer, momentum, plain_step),
     "accumulated": (dense, adam, accumulated),
     "autocast": (convolution, adam, autocast),
-    "scaled": (dense, momentum, scaled),
+    **({"scaled": (dense, momentum, scaled)} if SCALER is not None else {}),
     "closure": (dense, lbfgs, closure),
 }
 
