@@ -12,7 +12,7 @@ from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.schema import column
 
 REPEATED = 10  # batches with the same mean, to the last digit, which are no chance; by bench-limits
-MORE_EVALUATED = 2  # times the examples that are trained on; sound programs evaluate 1.3 times as many: by bench-strangers
+MORE_EVALUATED = 3  # times the examples that are trained on; sound programs evaluate 1.3 times as many: by bench-strangers
 OF_A_POINT = 3  # numbers of an example: points of a space are evaluated on a grid, which has many; by definition
 
 

@@ -252,7 +252,8 @@ def chooses_class(run: TrainingRun) -> bool:
 
 def is_mean(run: TrainingRun) -> bool:
     """Whether the loss is the mean over the examples and nothing else: otherwise its size alone means nothing."""
-    return (run.facts.get("loss") or {}).get("mean") is not False
+    weighted = (run.facts.get("fit") or {}).get("weighted")
+    return (run.facts.get("loss") or {}).get("mean") is not False and not weighted
 
 
 def class_counts(run: TrainingRun, tensor: str, part: float = 1.0) -> np.ndarray | None:

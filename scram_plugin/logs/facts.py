@@ -224,7 +224,7 @@ SHAPE: dict[str, Any] = {
     "steps_per_execution": count,
     "fit": {
         **dict.fromkeys(("epochs", "steps", "every", "batch_size", "samples", "validation_samples", "replicas"), count),
-        **dict.fromkeys(("shuffle", "validation"), flag),
+        **dict.fromkeys(("shuffle", "validation", "weighted"), flag),
     },
     "source": {
         "file": text,

@@ -16,7 +16,7 @@ from scram_plugin.heuristics.edits import order_targets
 from scram_plugin.heuristics.guessing import BETTER
 from scram_plugin.heuristics.heuristic import Cause, Finding, absent
 from scram_plugin.heuristics.limits import FOR_A_LEVEL
-from scram_plugin.heuristics.measured import channels
+from scram_plugin.heuristics.measured import channels, is_mean
 from scram_plugin.heuristics.names import CATEGORICAL
 from scram_plugin.heuristics.words import number, place
 from scram_plugin.logs.training_run import TrainingRun
@@ -36,8 +36,10 @@ def _of(run: TrainingRun, options: Mapping[str, Any], part: Mapping[str, Any]) -
     name, (cost, least, told) = part["layer"], _constant(run, part)
     training, validation = (run.signal(f"{side} {name} loss") for side in ("training", "validation"))
     shown = validation if validation is not None else training
-    if training is None or shown is None or not len(training.finite) or not math.isfinite(cost):
+    if training is None or shown is None or not len(training.finite) or not math.isfinite(cost) or not is_mean(run):
         return None
+    if cost == 0 or training.finite.values.min() < least:
+        return None  # something was learned
     if len(shown.finite) < (FOR_A_LEVEL if run.ended == "finished" else options["least"]) or shown.finite.values.min() < least:
         return None
     accuracy = run.signal(f"validation {name} accuracy") or run.signal(f"training {name} accuracy")
@@ -80,5 +82,8 @@ def _constant(run: TrainingRun, part: Mapping[str, Any]) -> tuple[float, float, 
     if part.get("class") == "MeanSquaredError" and spread is not None and len(spread.finite):
         each = [curve for curve in channels(run, f"y{targets}", "std").values() if len(curve.finite)] or [spread]
         variance = float(np.mean([np.mean(curve.finite.values**2) for curve in each]))
+        whole = run.statistic(schema.STATISTICS, column(f"y{targets}", None, "mean"))
+        means = [*channels(run, f"y{targets}", "mean").values()] or ([whole] if whole is not None else [])
+        variance += float(np.mean([np.var(curve.finite.values) for curve in means])) if means else 0.0
         return variance, HARDLY_EXPLAINED * variance, "always answering the mean of its targets"
     return math.inf, math.inf, ""

@@ -18,6 +18,7 @@ from scram_plugin.heuristics.measured import (
     channels,
     enough_rows,
     inputs_of,
+    known_layers,
     levels,
     listed,
     shown_loss,
@@ -81,11 +82,11 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
         said = f"The model takes whole numbers: of the values, from {number(lowest)} to {number(highest)}, nearly all become 0."
         yield _of_first_batch(run, "constant", f"Constant inputs: nearly all of `{_name_of(run, name)}` becomes 0", said)
         return
-    if _are_truncated(run, name, spread, mean, (lowest, highest)):
+    if _are_truncated(run, name, spread, mean, (lowest, highest)) and _stands(run):
         said = "All values are -1, 0 or 1, and nearly all of them 0, as whole numbers that were made of smaller ones."
         yield _of_first_batch(run, "constant", "Constant inputs: nearly all values became 0", said)
         return
-    if not beside_others and _hardly_differ(spread, mean) and _stands(run):
+    if not beside_others and _hardly_differ(spread, mean) and _stands(run) and not _are_normalised(run):
         usual_text = f"{number(float(np.median(mean.values)))} ± {number(float(np.median(spread.values)))}"
         said = f"The values are {usual_text} (mean ± standard deviation), so that no example differs much from another one."
         yield _of_first_batch(run, "constant", f"Nearly constant inputs: {usual_text}", said)
@@ -199,6 +200,12 @@ def _hardly_differ(spread: Curve, mean: Curve) -> bool:
     """Whether values of a usual size are nearly the same."""
     sizes = np.abs(mean.values)
     return bool((sizes < USUAL_SIZE).all() and (spread.values < NEARLY_SAME * sizes).all() and spread.values.min() > 0)
+
+
+def _are_normalised(run: TrainingRun) -> bool:
+    """Whether the first layer of the model brings its inputs to a usual spread."""
+    first = next((layer.kind for layer in known_layers(run) if layer.kind != "InputLayer"), "")
+    return first.endswith("Normalization")
 
 
 def _are_binary(spread: Curve, mean: Curve, ends: tuple[float, float]) -> bool:

@@ -11,6 +11,7 @@ from scram_plugin import schema
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option, TooEarly
 from scram_plugin.heuristics.limits import ALMOST, HALF_BATCHES, LATE_BATCHES, THIRD
 from scram_plugin.heuristics.measured import class_counts, enough_rows
+from scram_plugin.heuristics.names import CATEGORICAL
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.rates import speed
 from scram_plugin.heuristics.recorders import HOW
@@ -78,6 +79,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     else:
         if run.framework_of_facts == "torch" and not (run.facts.get("loss") or {}).get("class"):
             raise NotChecked("the loss does not compare the outputs, but what is computed from them", "a loss of the outputs")
+        if _chooses_probabilities(run):
+            raise NotChecked("there are too many classes to count them", HOW)  # the spread of their numbers says nothing
         late = spread.values[-max(len(spread) // THIRD, 2) :]
         usual = float(np.median(targets.values[np.isfinite(targets.values)])) if np.isfinite(targets.values).any() else 0.0
         if usual:
@@ -99,6 +102,13 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         curves=[spread.source()],
         causes=[speed(run), Cause("signal")],
     )
+
+
+def _chooses_probabilities(run: TrainingRun) -> bool:
+    """Whether the outputs, or the first of several, are the probabilities of classes that were not counted."""
+    loss = run.facts.get("loss") or {}
+    first = next((part for part in loss.get("outputs") or [] if part.get("output") == 0), loss)
+    return first.get("class") in CATEGORICAL and first.get("from_logits") is False
 
 
 def _share(run: TrainingRun, classes: int) -> float | None:

@@ -12,6 +12,7 @@ from scram_plugin import schema
 from scram_plugin.heuristics.curves.checkable import stretches
 from scram_plugin.heuristics.data.labels_of_losses import DIFFERENCES
 from scram_plugin.heuristics.edits import STANDARDIZED, change_targets, scores_actions
+from scram_plugin.heuristics.guessing import variance_of_targets
 from scram_plugin.heuristics.heuristic import (
     CALIBRATED,
     TARGETS,
@@ -99,7 +100,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     part = _as_part(run, loss, mean, spread)
     size = max(abs(mean), spread)
     drowned = _drowned(run, spread) if loss == "MeanSquaredError" and size < SMALL else None
-    if MODERATE <= size < options["large"] and (behind := _behind(run, loss, spread)) is not None:
+    if MODERATE <= size < options["large"] and (behind := _behind(run, loss)) is not None:
         yield _finding(run, (mean, spread), None, slow=behind, **absent("error", "beside", "nonfinite"))
         return
     if size < options["large"] and part is None and drowned is None:
@@ -270,15 +271,21 @@ def _drowned(run: TrainingRun, spread: float) -> str | None:
     return f"The first outputs spread by {number(first)}, {number(first / spread)} times as much as the targets."
 
 
-def _behind(run: TrainingRun, loss: str, spread: float) -> str | None:
+def _behind(run: TrainingRun, loss: str) -> str | None:
     """In how much of the training the mean of the targets was better than the model, as a sentence; None if in less than half.
 
-    Targets of tens are reached, late: that they are not normalised is no fault as long as the training goes on after it.
+    Targets of tens are reached, late: that they are not normalised is no fault as long as the training goes on after it. So
+    the whole training is judged, and one that comes from far off: an error that begins at the spread may hardly be better.
     """
     curve = run.signal("batch loss")
     if curve is None or not np.isfinite(curve.values).all() or len(curve) < PARTS:
         return None
+    if run.ended != "finished" or run.facts.get("preflight") or (variance := variance_of_targets(run)) is None:
+        return None
+    spread = math.sqrt(variance)
     errors = np.array([_error(loss, value) for value in stretches(curve, PARTS)[0]])
+    if errors[0] < FAR_OFF * spread:
+        return None
     share = float(np.mean(errors > WORSE_THAN_MEAN * spread))
     run.measured(
         "share of the training in which always predicting the mean would have been better", share, above=HALF, percent=True

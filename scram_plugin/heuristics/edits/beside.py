@@ -64,6 +64,9 @@ def _all_but_one(source: SourceFile) -> Iterator[Mispaired]:
             others = [value for value in _values(source, left[0]) if value is not getattr(body, "value", None)]
             values = [value for value in others if source.scope(value) is source.scope(body)]
             used = [n for name in moved for n in _indexed_alike(source, left[0], name)]
+            if not LABELS.search(left[0]):  # weights of a simulation, whose first ones are looked at, are no examples
+                used = [n for n in used if isinstance(n, ast.Subscript) and not isinstance(n.slice, ast.Slice)]
+            values += [n for n in source.nodes if isinstance(n, ast.Call) and _sorts(source, n, left[0])]
             if not values and not NAMES.search(left[0]) and any(n.lineno > node.lineno for n in used):  # type: ignore[attr-defined]
                 listed = ", ".join(f"`{name}`" for name in sorted(moved))
                 said = f"Line {node.lineno} brings {listed} into another order, and not `{left[0]}`, made beside them."  # type: ignore[attr-defined]
@@ -81,6 +84,11 @@ def _indexed(source: SourceFile, node: ast.AST) -> set[str]:
         return set()
     made = [source.of(value) for value in _values(source, next(iter(orders)))]
     return {name for name, _ in taken} if made and all(any(word in text for word in PLACES) for text in made) else set()
+
+
+def _sorts(source: SourceFile, call: ast.Call, name: str) -> bool:
+    """``name.sort()``"""
+    return isinstance(call.func, ast.Attribute) and call.func.attr == "sort" and source.of(call.func.value) == name
 
 
 def _is_before(source: SourceFile, node: ast.AST, statement: ast.stmt) -> bool:

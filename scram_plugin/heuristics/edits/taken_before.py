@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from scram_plugin.heuristics.edits.program import Code, Piece, program
 from scram_plugin.heuristics.edits.source import SourceFile, names_in
 from scram_plugin.heuristics.edits.target_names import LABELS, NOT_LABELS
 
+SUMS_UP = re.compile(r"\b(sorted|set|unique|Counter|sum|max|min|len)\(")  # names or counts of classes; source: Python, NumPy
 REORDERS = ("sorted", "sort", "shuffle", "sample", "permutation")  # source: Python, random, NumPy
 
 
@@ -62,7 +64,9 @@ def _assigned(statements: list[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
 
 
 def _takes_items(node: ast.AST, batch: str) -> bool:
-    """Whether a loop, a comprehension or ``zip(*batch)`` takes the items of the batch one by one."""
+    """Whether a loop, a comprehension or ``zip(*batch)`` takes the items of the batch one by one, and none of them twice."""
+    if any(isinstance(n, ast.SetComp | ast.DictComp | ast.Set) for n in ast.walk(node)) or SUMS_UP.search(ast.unparse(node)):
+        return False
     loops = [n.iter for n in ast.walk(node) if isinstance(n, ast.For | ast.comprehension)]
     stars = [n.value for n in ast.walk(node) if isinstance(n, ast.Starred)]
     return any(batch in names_in(one) for one in (*loops, *stars))

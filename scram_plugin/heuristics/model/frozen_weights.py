@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic
 from scram_plugin.heuristics.measured import Layer, layers, listed, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
+
+ON_PURPOSE = re.compile(r"random|reservoir|project|fixed|fourier", re.I)  # frozen layers that are meant to stay; by definition
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
@@ -48,6 +51,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 def _random(run: TrainingRun, frozen: list[Layer]) -> list[Layer]:
     """Frozen layers, if all of them have values as the framework draws them."""
+    if any(ON_PURPOSE.search(layer.path) for layer in frozen):
+        return []
     if frozen and all(layer.facts.get("drawn") for layer in frozen):
         return frozen
     known = (run.facts.get("optimizer") or {}).get("untrained") or {}

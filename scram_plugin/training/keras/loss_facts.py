@@ -44,10 +44,12 @@ def loss_facts(loss: Any, with_source: bool) -> dict[str, Any]:
         label = classes.get(single.__name__, single.__name__)
     else:
         label = type(loss).__name__
+    settings = getattr(single, "_fn_kwargs", None) or {}
     return {
         "name": str(name) if str(name).isidentifier() else label,
         "class": label,
-        "from_logits": (getattr(single, "_fn_kwargs", None) or {}).get("from_logits"),
+        "from_logits": settings.get("from_logits"),
+        **({"mean": False} if settings.get("label_smoothing") else {}),  # its floor is not that of the labels
         "custom": custom,
         "source": definition(kind) if custom and with_source else None,
     }

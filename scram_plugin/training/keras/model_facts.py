@@ -77,6 +77,9 @@ def fit_facts(fit: FrameType | None, params: Mapping[str, Any], every: int) -> d
         known["samples"] = int(known["batch_size"]) * int(known["steps"])
     known["validation"] = fit.f_locals.get("validation_data") is not None
     known["shuffle"] = bool(fit.f_locals.get("shuffle"))
+    structure = getattr(fit.f_locals.get("x"), "element_spec", None)
+    given = any(fit.f_locals.get(name) is not None for name in ("class_weight", "sample_weight"))
+    known["weighted"] = given or (isinstance(structure, tuple) and len(structure) > len(("x", "y")))
     return known
 
 

@@ -72,7 +72,9 @@ def over_batch(loss: torch.Tensor, firsts: Collection[int]) -> list[dict[str, An
             continue
         shared = [sizes for one in weights if (sizes := _shared_weights(one)) is not None]
         found += [{"operation": "softmax", "from": sizes, "to": sizes} for sizes in shared if sizes[0] in firsts]
-        single = [sizes for one in weights if (sizes := _weights_of_one(one)) is not None]
+        # (examples, queries, 1) times (examples, 1, values): attention to one vector, as that of a class or a picture
+        to_one = name == "Bmm" and (sizes_of_result(given[0]) or [0])[-1] == 1
+        single = [] if to_one else [sizes for one in weights if (sizes := _weights_of_one(one)) is not None]
         found += [{"operation": "one", "from": sizes, "to": sizes} for sizes in single]
     return found[:1]
 
