@@ -412,3 +412,11 @@ def test_a_loss_that_ends_above_that_of_guessing(last, ended, layer, told):
     facts = {**FACTS, "model": {"layers": [{**DENSE[0], **layer}]}, "framework": "torch"}
     run = training_run({}, measured(), facts, loss, {}, ended)
     assert bool(list(review(run, catalogue(select=["no-learning"])).findings)) == told
+
+
+@pytest.mark.parametrize(("logits", "told"), [(False, False), (True, True)])
+def test_probabilities_of_many_classes_that_are_sure(logits, told):
+    """225 probabilities, all but one 0, spread by 0.066, and the numbers of the classes by 65."""
+    made = {"y_pred0/std": [0.066] * 400, "y0/std": [65.0] * 400}
+    loss = {"class": "SparseCategoricalCrossentropy", "name": "loss", "from_logits": logits, "custom": False}
+    assert bool(findings("output-collapse", {}, made, {"loss": np.linspace(5.4, 0.01, 500)}, loss=loss)) == told

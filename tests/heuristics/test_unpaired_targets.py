@@ -367,6 +367,8 @@ LISTS = MADE + "xs, ys = [], []\nfor i in range(9):\n    xs.append(i)\n    ys.ap
         (TABLE + "day, x, price = day[order], x[order], price[order]\n" + FOLDS, False),
         (TABLE + "day, x = day[order], x[order]\nprice = price[order]\n" + FOLDS, False),
         (TABLE + "day, x = day[order], x[order]\nprint(price.mean())\n", False),  # nothing is made of both
+        (TABLE + "day, x = day[order], x[order]\nprice.sort()\n" + FOLDS, False),
+        (TABLE.replace("price", "w") + "day, x = day[order], x[order]\nk = 5\nprint(x[:k], w[:k])\n", False),  # true weights
         (TABLE.replace("argsort(day)", "load('places.npy')") + "day, x = day[order], x[order]\n" + FOLDS, False),
         (UNLABELLED + "for i in range(9):\n    batch = x_l[i], y_l[i], x_u[i]\n", False),
     ],
@@ -391,6 +393,10 @@ PADDED = "    x = pad([x for x, _ in batch])\n"
         (LABELS_OF + PADDED + BY_LENGTH + "    print(len(batch))\n    return x, labels\n", False),
         (LABELS_OF + BY_LENGTH + PADDED + "    return x\n", False),
         (LABELS_OF + BY_LENGTH + PADDED + "    labels.copy_(in_order(labels))\n    return x, labels\n", False),
+        (
+            "    labels = sorted({y for _, y in batch})\n" + BY_LENGTH + PADDED + "    return x, labels\n",
+            False,
+        ),  # names of classes
         (LABELS_OF.replace("labels", "lengths") + BY_LENGTH + PADDED + "    return x, lengths\n", False),
     ],
 )

@@ -298,3 +298,11 @@ def test_weights_of_positions_that_are_each_1(axis, told):
     scores = torch.rand(8, 5, 1, requires_grad=True) * 1.0
     found = over_batch((scores.softmax(axis) * STATES).sum(1).square().mean(), {8})
     assert found == [{"operation": "one", "from": [8, 5, 1], "to": [8, 5, 1]}] * told
+
+
+@pytest.mark.parametrize("pooled", [True, False])
+def test_attention_to_one_vector_is_no_mistake(pooled):
+    """The weights (examples, queries, 1) of a class or a picture that each position looks at; of 5 that one looks at, it is."""
+    weights = (torch.rand(8, 5, 1, requires_grad=True) * 1.0).softmax(-1)
+    product = STATES.transpose(1, 2) @ weights if pooled else weights @ STATES[:, :1]
+    assert bool(over_batch(product.square().mean(), {8})) == pooled
